@@ -1,0 +1,155 @@
+"""The action table: everything that can be authorized, and what each policy dialect calls it.
+
+A dialect is a column; issue by issue columns grow (gcp, azure, vault), never branches. None: the dialect
+has no word, so none of its policies can allow it. tests/core/test_actions.py holds `aws` to AWS's service model.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, StrEnum
+
+from msgspec import Struct
+
+
+class Action(StrEnum):
+    # use of a key
+    ENCRYPT = "key:encrypt"
+    DECRYPT = "key:decrypt"
+    RE_ENCRYPT_FROM = "key:re-encrypt-from"
+    RE_ENCRYPT_TO = "key:re-encrypt-to"
+    GENERATE_DATA_KEY = "key:generate-data-key"
+    GENERATE_DATA_KEY_BLIND = "key:generate-data-key-blind"
+    GENERATE_DATA_KEY_PAIR = "key:generate-data-key-pair"
+    GENERATE_DATA_KEY_PAIR_BLIND = "key:generate-data-key-pair-blind"
+    SIGN = "key:sign"
+    VERIFY = "key:verify"
+    READ_PUBLIC_KEY = "key:read-public-key"
+    GENERATE_MAC = "key:generate-mac"
+    VERIFY_MAC = "key:verify-mac"
+    DERIVE_SHARED_SECRET = "key:derive-shared-secret"  # noqa: S105 - a name, not a secret
+    ENCAPSULATE = "key:encapsulate"
+    DECAPSULATE = "key:decapsulate"
+    # a key's life
+    CREATE_KEY = "keyring:create-key"
+    LIST_KEYS = "keyring:list-keys"
+    DESCRIBE_KEY = "key:describe"
+    UPDATE_KEY = "key:update"
+    ENABLE_KEY = "key:enable"
+    DISABLE_KEY = "key:disable"
+    SCHEDULE_DESTRUCTION = "key:schedule-destruction"
+    CANCEL_DESTRUCTION = "key:cancel-destruction"
+    DESTROY_KEY = "key:destroy"
+    READ_LAST_USE = "key:read-last-use"
+    READ_POLICY = "key:read-policy"
+    PUT_POLICY = "key:put-policy"
+    LIST_POLICIES = "key:list-policies"
+    CREATE_NAME = "key:create-name"
+    UPDATE_NAME = "key:update-name"
+    DELETE_NAME = "key:delete-name"
+    LIST_NAMES = "keyring:list-names"
+    TAG_KEY = "key:tag"
+    UNTAG_KEY = "key:untag"
+    LIST_TAGS = "key:list-tags"
+    ENABLE_ROTATION = "key:enable-rotation"
+    DISABLE_ROTATION = "key:disable-rotation"
+    READ_ROTATION = "key:read-rotation"
+    ROTATE_KEY = "key:rotate"
+    LIST_ROTATIONS = "key:list-rotations"
+    CREATE_GRANT = "key:create-grant"
+    LIST_GRANTS = "key:list-grants"
+    LIST_RETIRABLE_GRANTS = "tenant:list-retirable-grants"
+    RETIRE_GRANT = "key:retire-grant"
+    REVOKE_GRANT = "key:revoke-grant"
+    # a tenant
+    GENERATE_RANDOM = "keyring:generate-random"
+    WHO_AM_I = "tenant:who-am-i"
+    MANAGE_PRINCIPALS = "tenant:manage-principals"
+    LIST_PRINCIPALS = "tenant:list-principals"
+    # the installation
+    READ_STATUS = "system:read-status"
+    MANAGE_SEAL = "system:manage-seal"
+    MANAGE_KEYRINGS = "system:manage-keyrings"
+    BACK_UP = "system:back-up"
+    READ_AUDIT = "system:read-audit"
+
+
+class Scope(Enum):
+    """What kind of thing an action is done to."""
+
+    KEY = "key"
+    KEYRING = "keyring"
+    TENANT = "tenant"
+    SYSTEM = "system"
+
+
+class ActionRow(Struct, frozen=True):
+    action: Action
+    aws: str | None  # Service Authorization Reference; the names of IAM actions
+    grantable: bool = False  # AWS KMS GrantOperation; the grant's word is the part after "kms:"
+
+    @property
+    def scope(self) -> Scope:
+        return Scope(self.action.partition(":")[0])
+
+
+A, _R = Action, ActionRow
+ACTIONS: dict[Action, ActionRow] = {
+    r.action: r
+    for r in (
+        _R(A.ENCRYPT, "kms:Encrypt", grantable=True),
+        _R(A.DECRYPT, "kms:Decrypt", grantable=True),
+        _R(A.RE_ENCRYPT_FROM, "kms:ReEncryptFrom", grantable=True),
+        _R(A.RE_ENCRYPT_TO, "kms:ReEncryptTo", grantable=True),
+        _R(A.GENERATE_DATA_KEY, "kms:GenerateDataKey", grantable=True),
+        _R(A.GENERATE_DATA_KEY_BLIND, "kms:GenerateDataKeyWithoutPlaintext", grantable=True),
+        _R(A.GENERATE_DATA_KEY_PAIR, "kms:GenerateDataKeyPair", grantable=True),
+        _R(A.GENERATE_DATA_KEY_PAIR_BLIND, "kms:GenerateDataKeyPairWithoutPlaintext", grantable=True),
+        _R(A.SIGN, "kms:Sign", grantable=True),
+        _R(A.VERIFY, "kms:Verify", grantable=True),
+        _R(A.READ_PUBLIC_KEY, "kms:GetPublicKey", grantable=True),
+        _R(A.GENERATE_MAC, "kms:GenerateMac", grantable=True),
+        _R(A.VERIFY_MAC, "kms:VerifyMac", grantable=True),
+        _R(A.DERIVE_SHARED_SECRET, "kms:DeriveSharedSecret", grantable=True),
+        _R(A.ENCAPSULATE, "kms:Encapsulate", grantable=True),
+        _R(A.DECAPSULATE, "kms:Decapsulate", grantable=True),
+        _R(A.CREATE_KEY, "kms:CreateKey"),
+        _R(A.LIST_KEYS, "kms:ListKeys"),
+        _R(A.DESCRIBE_KEY, "kms:DescribeKey", grantable=True),
+        _R(A.UPDATE_KEY, "kms:UpdateKeyDescription"),
+        _R(A.ENABLE_KEY, "kms:EnableKey"),
+        _R(A.DISABLE_KEY, "kms:DisableKey"),
+        _R(A.SCHEDULE_DESTRUCTION, "kms:ScheduleKeyDeletion"),
+        _R(A.CANCEL_DESTRUCTION, "kms:CancelKeyDeletion"),
+        _R(A.DESTROY_KEY, None),
+        _R(A.READ_LAST_USE, "kms:GetKeyLastUsage"),
+        _R(A.READ_POLICY, "kms:GetKeyPolicy"),
+        _R(A.PUT_POLICY, "kms:PutKeyPolicy"),
+        _R(A.LIST_POLICIES, "kms:ListKeyPolicies"),
+        _R(A.CREATE_NAME, "kms:CreateAlias"),
+        _R(A.UPDATE_NAME, "kms:UpdateAlias"),
+        _R(A.DELETE_NAME, "kms:DeleteAlias"),
+        _R(A.LIST_NAMES, "kms:ListAliases"),
+        _R(A.TAG_KEY, "kms:TagResource"),
+        _R(A.UNTAG_KEY, "kms:UntagResource"),
+        _R(A.LIST_TAGS, "kms:ListResourceTags"),
+        _R(A.ENABLE_ROTATION, "kms:EnableKeyRotation"),
+        _R(A.DISABLE_ROTATION, "kms:DisableKeyRotation"),
+        _R(A.READ_ROTATION, "kms:GetKeyRotationStatus"),
+        _R(A.ROTATE_KEY, "kms:RotateKeyOnDemand"),
+        _R(A.LIST_ROTATIONS, "kms:ListKeyRotations"),
+        _R(A.CREATE_GRANT, "kms:CreateGrant", grantable=True),
+        _R(A.LIST_GRANTS, "kms:ListGrants"),
+        _R(A.LIST_RETIRABLE_GRANTS, "kms:ListRetirableGrants"),
+        _R(A.RETIRE_GRANT, "kms:RetireGrant", grantable=True),
+        _R(A.REVOKE_GRANT, "kms:RevokeGrant"),
+        _R(A.GENERATE_RANDOM, "kms:GenerateRandom"),
+        _R(A.WHO_AM_I, "sts:GetCallerIdentity"),
+        _R(A.MANAGE_PRINCIPALS, None),
+        _R(A.LIST_PRINCIPALS, None),
+        _R(A.READ_STATUS, None),
+        _R(A.MANAGE_SEAL, None),
+        _R(A.MANAGE_KEYRINGS, None),
+        _R(A.BACK_UP, None),
+        _R(A.READ_AUDIT, None),
+    )
+}

@@ -1,0 +1,22 @@
+"""Who asks."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from keystead.core.entities import Principal
+
+
+class Caller(Struct, frozen=True, kw_only=True):
+    """An authenticated principal and the circumstances of one request. Only service.authenticate makes one."""
+
+    principal: Principal
+    credential_id: str
+    namespace: str  # the address its door stands for: "aws:111122223333:us-east-1"
+    door: str
+    wire_operation: str
+    request_id: str
+    source: str  # the peer's address
+    now: datetime

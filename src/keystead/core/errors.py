@@ -1,0 +1,111 @@
+"""Everything that can go wrong, in seventeen kinds.
+
+    KeysteadError
+      caller's fault    Malformed  InvalidArgument  Unauthenticated  Denied  NotFound  AlreadyExists
+                        Conflict  WrongState  WrongUsage  Unsupported  DecryptionFailed
+      too much          LimitExceeded  RateLimited
+      ours              Sealed  Unavailable  Internal
+      nobody's          DryRun
+
+Rule 1: a kind carries facts, never an HTTP status, gRPC code or CKR value; each door owns that table.
+Rule 2: str(error) may be shown to the caller and written to the audit log. It names fields and
+        states; it never contains plaintext, key material, credentials or a peer's stack trace.
+Rule 3: "signature does not verify" is an answer, not an error: Verify returns valid=False.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import ClassVar
+
+
+class KeysteadError(Exception):
+    """Base of the taxonomy; never raised itself: `NotFound("no such key", "KeyId")`."""
+
+    retryable: ClassVar[bool] = False
+    subject: str | None = None  # the id of the object it is about, once found and authorized; set by the pipeline
+    recorded: bool = False  # its audit record exists; set by the pipeline
+
+    @property
+    def detail(self) -> Hashable:
+        """The fact a door may refine its answer by (a state, a field), or None."""
+        return self.args[1] if len(self.args) > 1 else None
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else type(self).__name__
+
+
+class Malformed(KeysteadError):
+    """The bytes are not a message of this protocol."""
+
+
+class InvalidArgument(KeysteadError):
+    """A well-formed message with a value out of range; detail: the field."""
+
+
+class Unauthenticated(KeysteadError):
+    """No credential, or one that does not verify."""
+
+
+class Denied(KeysteadError):
+    """Policy says no. Also the answer for an absent object the caller may not know to be absent."""
+
+
+class NotFound(KeysteadError):
+    """No such object in the caller's namespace."""
+
+
+class AlreadyExists(KeysteadError):
+    """The name is taken."""
+
+
+class Conflict(KeysteadError):
+    """A stated precondition (version, etag, check-and-set) no longer holds."""
+
+
+class WrongState(KeysteadError):
+    """The key's state forbids it (SP 800-57pt1r5 §7).
+
+    detail: the KeyState; or Event.DESTROY where a destruction is appointed; or Origin.EXTERNAL where
+    the material has not been imported yet.
+    """
+
+
+class WrongUsage(KeysteadError):
+    """The key's type or declared usage forbids it; detail: the algorithm or use asked for."""
+
+
+class Unsupported(KeysteadError):
+    """This deployment, provider or dialect does not offer it at all."""
+
+
+class DecryptionFailed(KeysteadError):
+    """One answer for every cryptographic failure on the way in: no oracle."""
+
+
+class LimitExceeded(KeysteadError):
+    """Size, count or quota."""
+
+
+class RateLimited(KeysteadError):
+    retryable = True
+
+
+class Sealed(KeysteadError):
+    """The root of trust is not open."""
+
+    retryable = True
+
+
+class Unavailable(KeysteadError):
+    """A store, HSM or external KMS did not answer."""
+
+    retryable = True
+
+
+class Internal(KeysteadError):
+    """A bug of ours; detail: a correlation id, and nothing more."""
+
+
+class DryRun(KeysteadError):
+    """All would have gone well, and nothing was done: the caller had asked for just that."""

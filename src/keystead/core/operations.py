@@ -1,0 +1,696 @@
+"""What can be asked of Keystead: one typed operation per verb, each naming the action it needs.
+
+Rule 1: the action belongs to the type, so no call site can authorize one thing and do another.
+Rule 2: an operation names its targets by reference; the pipeline finds and authorizes them, and the
+        handler gets just those.
+Rule 3: the answer is the richest any door can use; a door drops what its protocol cannot carry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import Enum
+from typing import ClassVar, Generic, TypeVar
+
+from msgspec import Struct
+
+from keystead.core.actions import Action
+from keystead.core.algorithms import Algorithm, KeySpec, Purpose, Word
+from keystead.core.entities import (
+    Credential,
+    Grant,
+    Key,
+    Keyring,
+    KeyVersion,
+    LastUse,
+    Name,
+    Origin,
+    PolicyText,
+    Principal,
+    PrincipalKind,
+    Rotation,
+)
+from keystead.core.sensitive import Sensitive
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+Aad = Mapping[str, str] | bytes | None
+"""What a ciphertext is bound to: an encryption context, bytes, or nothing (core.envelope types and frames it)."""
+
+
+# --- references: what a caller names, before it is found
+
+
+class KeyRef(Struct, frozen=True):
+    """A key as a caller names it: an id, or a name, within a door's namespace ("aws:111122223333:us-east-1").
+
+    `by_ciphertext`: the id was read out of a ciphertext, so an absent key must not be told from a forbidden one.
+    """
+
+    namespace: str
+    name: str
+    by_ciphertext: bool = False
+
+
+class KeyringRef(Struct, frozen=True):
+    namespace: str
+
+
+class TenantRef(Struct, frozen=True):
+    tenant: str
+
+
+class SystemRef(Struct, frozen=True):
+    """The installation itself."""
+
+
+Ref = KeyRef | KeyringRef | TenantRef | SystemRef
+
+
+class Demand(Struct, frozen=True):
+    """An action the caller must be allowed, and on what."""
+
+    action: Action
+    target: Ref
+
+
+class Operation(Struct, Generic[R], frozen=True, kw_only=True):
+    """A request for one act, answered by an R."""
+
+    action: ClassVar[Action]
+    changes: ClassVar[bool] = False  # writes to the store, so it never runs on the event loop
+    dry_run: bool = False
+    grant_tokens: tuple[str, ...] = ()
+
+    def demands(self) -> tuple[Demand, ...]:
+        """Every (action, target) the caller must be allowed; ReEncrypt has two."""
+        raise NotImplementedError
+
+    def context(self) -> Mapping[str, str] | None:
+        """The encryption context a policy condition or a grant constraint may look at."""
+        return None
+
+
+class KeyOperation(Operation[R], Generic[R], frozen=True, kw_only=True):
+    key: KeyRef
+
+    def demands(self) -> tuple[Demand, ...]:
+        return (Demand(self.action, self.key),)
+
+
+class KeyringOperation(Operation[R], Generic[R], frozen=True, kw_only=True):
+    keyring: KeyringRef
+
+    def demands(self) -> tuple[Demand, ...]:
+        return (Demand(self.action, self.keyring),)
+
+
+class TenantOperation(Operation[R], Generic[R], frozen=True, kw_only=True):
+    tenant: TenantRef
+
+    def demands(self) -> tuple[Demand, ...]:
+        return (Demand(self.action, self.tenant),)
+
+
+class SystemOperation(Operation[R], Generic[R], frozen=True, kw_only=True):
+    def demands(self) -> tuple[Demand, ...]:
+        return (Demand(self.action, SystemRef()),)
+
+
+class Page(Struct, Generic[T], frozen=True):
+    """One page of a listing; `after` is where the next one starts, None at the end."""
+
+    items: tuple[T, ...]
+    after: str | None = None
+
+
+class Nothing(Struct, frozen=True):
+    """Done; there is nothing to tell."""
+
+
+# --- cipher
+
+
+class Encrypted(Struct, frozen=True):
+    key: Key
+    version: int
+    algorithm: Algorithm
+    ciphertext: bytes
+
+
+class Decrypted(Struct, frozen=True):
+    key: Key
+    version: int
+    algorithm: Algorithm
+    plaintext: Sensitive
+
+
+class _WithContext(KeyOperation[R], Generic[R], frozen=True, kw_only=True):
+    aad: Aad = None
+
+    def context(self) -> Mapping[str, str] | None:
+        return self.aad if isinstance(self.aad, Mapping) else None
+
+
+class Encrypt(_WithContext[Encrypted], frozen=True, kw_only=True):
+    action = Action.ENCRYPT
+    plaintext: Sensitive
+    algorithm: Word | None = None
+
+
+class Decrypt(_WithContext[Decrypted], frozen=True, kw_only=True):
+    action = Action.DECRYPT
+    ciphertext: bytes
+    algorithm: Word | None = None
+    expected: KeyRef | None = None  # the key the caller says it is; another one raises InvalidArgument(detail="KeyId")
+
+
+class ReEncrypted(Struct, frozen=True):
+    source: Decrypted
+    destination: Encrypted
+
+
+class ReEncrypt(Operation[ReEncrypted], frozen=True, kw_only=True):
+    action = Action.RE_ENCRYPT_FROM
+    source: KeyRef
+    destination: KeyRef
+    ciphertext: bytes
+    source_aad: Aad = None
+    destination_aad: Aad = None
+    source_algorithm: Word | None = None
+    destination_algorithm: Word | None = None
+    expected: KeyRef | None = None
+
+    def demands(self) -> tuple[Demand, ...]:
+        return (Demand(Action.RE_ENCRYPT_FROM, self.source), Demand(Action.RE_ENCRYPT_TO, self.destination))
+
+    def context(self) -> Mapping[str, str] | None:
+        """The source's; the pipeline asks destination_context() for the second demand."""
+        return self.source_aad if isinstance(self.source_aad, Mapping) else None
+
+    def destination_context(self) -> Mapping[str, str] | None:
+        return self.destination_aad if isinstance(self.destination_aad, Mapping) else None
+
+
+class DataKey(Struct, frozen=True):
+    key: Key
+    version: int
+    plaintext: Sensitive
+    ciphertext: bytes
+
+
+class GenerateDataKey(_WithContext[DataKey], frozen=True, kw_only=True):
+    action = Action.GENERATE_DATA_KEY
+    n_bytes: int
+
+
+class GenerateDataKeyBlind(_WithContext[DataKey], frozen=True, kw_only=True):
+    """The same for a caller who may not see it: the door must drop `plaintext`."""
+
+    action = Action.GENERATE_DATA_KEY_BLIND
+    n_bytes: int
+
+
+class DataKeyPair(Struct, frozen=True):
+    key: Key
+    version: int
+    pair_spec: KeySpec
+    private_key: Sensitive  # DER PKCS#8
+    private_key_ciphertext: bytes
+    public_key: bytes  # DER SubjectPublicKeyInfo
+
+
+class GenerateDataKeyPair(_WithContext[DataKeyPair], frozen=True, kw_only=True):
+    action = Action.GENERATE_DATA_KEY_PAIR
+    changes = True  # it writes nothing; making an RSA pair takes up to a second
+    pair_spec: Word
+
+
+class GenerateDataKeyPairBlind(_WithContext[DataKeyPair], frozen=True, kw_only=True):
+    action = Action.GENERATE_DATA_KEY_PAIR_BLIND
+    changes = True
+    pair_spec: Word
+
+
+# --- signature, MAC, agreement, encapsulation
+
+
+class MessageForm(Enum):
+    RAW = "raw"  # the message itself
+    DIGEST = "digest"  # the algorithm's digest of it
+    EXTERNAL_MU = "external-mu"  # FIPS 204 §6.2: the 64-byte message representative
+
+
+class Signed(Struct, frozen=True):
+    key: Key
+    version: int
+    algorithm: Algorithm
+    signature: bytes
+
+
+class Sign(KeyOperation[Signed], frozen=True, kw_only=True):
+    action = Action.SIGN
+    message: bytes
+    form: MessageForm = MessageForm.RAW
+    algorithm: Word
+
+
+class Checked(Struct, frozen=True):
+    """Whether a signature or a MAC is right. "It is not" is an answer, not an error."""
+
+    key: Key
+    version: int
+    algorithm: Algorithm
+    valid: bool
+
+
+class Verify(KeyOperation[Checked], frozen=True, kw_only=True):
+    action = Action.VERIFY
+    message: bytes
+    signature: bytes
+    form: MessageForm = MessageForm.RAW
+    algorithm: Word
+
+
+class PublicKey(Struct, frozen=True):
+    key: Key
+    version: int
+    public_key: bytes
+
+
+class ReadPublicKey(KeyOperation[PublicKey], frozen=True, kw_only=True):
+    action = Action.READ_PUBLIC_KEY
+
+
+class Mac(Struct, frozen=True):
+    key: Key
+    version: int
+    algorithm: Algorithm
+    tag: bytes
+
+
+class GenerateMac(KeyOperation[Mac], frozen=True, kw_only=True):
+    action = Action.GENERATE_MAC
+    message: bytes
+    algorithm: Word
+
+
+class VerifyMac(KeyOperation[Checked], frozen=True, kw_only=True):
+    action = Action.VERIFY_MAC
+    message: bytes
+    tag: bytes
+    algorithm: Word
+
+
+class SharedSecret(Struct, frozen=True):
+    key: Key
+    version: int
+    algorithm: Algorithm
+    secret: Sensitive
+    ciphertext: bytes = b""  # encapsulation only
+
+
+class DeriveSharedSecret(KeyOperation[SharedSecret], frozen=True, kw_only=True):
+    action = Action.DERIVE_SHARED_SECRET
+    peer_public_key: bytes  # DER SubjectPublicKeyInfo
+    algorithm: Word
+
+
+class Encapsulate(KeyOperation[SharedSecret], frozen=True, kw_only=True):
+    action = Action.ENCAPSULATE
+    algorithm: Word
+
+
+class Decapsulate(KeyOperation[SharedSecret], frozen=True, kw_only=True):
+    action = Action.DECAPSULATE
+    ciphertext: bytes
+    algorithm: Word
+
+
+class GenerateRandom(KeyringOperation[Sensitive], frozen=True, kw_only=True):
+    action = Action.GENERATE_RANDOM
+    n_bytes: int
+
+
+# --- a key's life
+
+
+class Described(Struct, frozen=True):
+    """A key with its current version; `version` is None before material is imported and after destruction."""
+
+    key: Key
+    version: KeyVersion | None
+
+
+class CreateKey(KeyringOperation[Described], frozen=True, kw_only=True):
+    action = Action.CREATE_KEY
+    changes = True
+    spec: KeySpec
+    purpose: Purpose
+    origin: Origin = Origin.GENERATED
+    description: str = ""
+    tags: Mapping[str, str] = {}
+    policy: PolicyText | None = None  # None: the tenant's root may do everything
+    bypass_lockout_check: bool = False
+    multi_region: bool = False
+
+
+class DescribeKey(KeyOperation[Described], frozen=True, kw_only=True):
+    action = Action.DESCRIBE_KEY
+
+
+class ListKeys(KeyringOperation[Page[str]], frozen=True, kw_only=True):
+    """Key ids."""
+
+    action = Action.LIST_KEYS
+    after: str = ""
+    limit: int
+
+
+class UpdateKey(KeyOperation[Nothing], frozen=True, kw_only=True):
+    action = Action.UPDATE_KEY
+    changes = True
+    description: str
+
+
+class EnableKey(KeyOperation[Nothing], frozen=True, kw_only=True):
+    action = Action.ENABLE_KEY
+    changes = True
+
+
+class DisableKey(KeyOperation[Nothing], frozen=True, kw_only=True):
+    action = Action.DISABLE_KEY
+    changes = True
+
+
+class ScheduleDestruction(KeyOperation[Described], frozen=True, kw_only=True):
+    action = Action.SCHEDULE_DESTRUCTION
+    changes = True
+    after_days: int
+
+
+class CancelDestruction(KeyOperation[Described], frozen=True, kw_only=True):
+    action = Action.CANCEL_DESTRUCTION
+    changes = True
+
+
+class DestroyKey(KeyOperation[Nothing], frozen=True, kw_only=True):
+    """Destroy every version of a key whose appointment has come; the scheduler's."""
+
+    action = Action.DESTROY_KEY
+    changes = True
+
+
+class ReadLastUse(KeyOperation[LastUse | None], frozen=True, kw_only=True):
+    action = Action.READ_LAST_USE
+
+
+class ReadPolicy(KeyOperation[PolicyText], frozen=True, kw_only=True):
+    action = Action.READ_POLICY
+
+
+class PutPolicy(KeyOperation[Nothing], frozen=True, kw_only=True):
+    action = Action.PUT_POLICY
+    changes = True
+    policy: PolicyText
+    bypass_lockout_check: bool = False
+
+
+class ListPolicies(KeyOperation[Page[str]], frozen=True, kw_only=True):
+    action = Action.LIST_POLICIES
+
+
+class CreateName(KeyOperation[Nothing], frozen=True, kw_only=True):
+    """Give the key the name `name` in its namespace. Raises AlreadyExists."""
+
+    action = Action.CREATE_NAME
+    changes = True
+    name: str
+
+
+class UpdateName(Operation[Nothing], frozen=True, kw_only=True):
+    """Point a name at another key; needs the right on the old key and on the new one."""
+
+    action = Action.UPDATE_NAME
+    changes = True
+    name: KeyRef
+    key: KeyRef
+
+    def demands(self) -> tuple[Demand, ...]:
+        return (Demand(self.action, self.name), Demand(self.action, self.key))
+
+
+class DeleteName(Operation[Nothing], frozen=True, kw_only=True):
+    action = Action.DELETE_NAME
+    changes = True
+    name: KeyRef
+
+    def demands(self) -> tuple[Demand, ...]:
+        return (Demand(self.action, self.name),)
+
+
+class ListNames(KeyringOperation[Page[Name]], frozen=True, kw_only=True):
+    """The keyring's names in this namespace, or those of one key (which is then found, so it must exist)."""
+
+    action = Action.LIST_NAMES
+    key: KeyRef | None = None
+    after: str = ""
+    limit: int
+
+    def demands(self) -> tuple[Demand, ...]:
+        ring = Demand(self.action, self.keyring)
+        return (ring,) if self.key is None else (ring, Demand(Action.LIST_NAMES, self.key))
+
+
+class TagKey(KeyOperation[Nothing], frozen=True, kw_only=True):
+    action = Action.TAG_KEY
+    changes = True
+    tags: Mapping[str, str]
+
+
+class UntagKey(KeyOperation[Nothing], frozen=True, kw_only=True):
+    action = Action.UNTAG_KEY
+    changes = True
+    names: tuple[str, ...]
+
+
+class ListTags(KeyOperation[Page[tuple[str, str]]], frozen=True, kw_only=True):
+    action = Action.LIST_TAGS
+    after: str = ""
+    limit: int
+
+
+class EnableRotation(KeyOperation[Nothing], frozen=True, kw_only=True):
+    action = Action.ENABLE_ROTATION
+    changes = True
+    period_days: int | None = None  # None: the period it had, or 365
+
+
+class DisableRotation(KeyOperation[Nothing], frozen=True, kw_only=True):
+    action = Action.DISABLE_ROTATION
+    changes = True
+
+
+class RotationStatus(Struct, frozen=True):
+    key: Key
+    rotation: Rotation | None
+
+
+class ReadRotation(KeyOperation[RotationStatus], frozen=True, kw_only=True):
+    action = Action.READ_ROTATION
+
+
+class RotateKey(KeyOperation[Described], frozen=True, kw_only=True):
+    action = Action.ROTATE_KEY
+    changes = True
+    scheduled: bool = False  # the scheduler's
+
+
+class ListRotations(KeyOperation[Page[KeyVersion]], frozen=True, kw_only=True):
+    action = Action.LIST_ROTATIONS
+    after: str = ""
+    limit: int
+
+
+# --- grants
+
+
+class Granted(Struct, frozen=True):
+    grant: Grant
+    token: str
+
+
+class CreateGrant(KeyOperation[Granted], frozen=True, kw_only=True):
+    action = Action.CREATE_GRANT
+    changes = True
+    grantee: str  # as the dialect writes principals; resolved by the handler's Act
+    retiree: str | None = None
+    actions: tuple[Action, ...]
+    context_equals: Mapping[str, str] | None = None
+    context_subset: Mapping[str, str] | None = None
+    name: str | None = None
+
+
+class ListGrants(KeyOperation[Page[Grant]], frozen=True, kw_only=True):
+    action = Action.LIST_GRANTS
+    grant_id: str | None = None
+    grantee: str | None = None
+    after: str = ""
+    limit: int
+
+
+class ListRetirableGrants(TenantOperation[Page[Grant]], frozen=True, kw_only=True):
+    action = Action.LIST_RETIRABLE_GRANTS
+    retiree: str
+    after: str = ""
+    limit: int
+
+
+class RetireGrant(KeyOperation[Nothing], frozen=True, kw_only=True):
+    """By the grant's retiring principal, its grantee where the grant lets it, or the key's own tenant."""
+
+    action = Action.RETIRE_GRANT
+    changes = True
+    grant_id: str
+
+
+class RevokeGrant(KeyOperation[Nothing], frozen=True, kw_only=True):
+    action = Action.REVOKE_GRANT
+    changes = True
+    grant_id: str
+
+
+# --- a tenant
+
+
+class Identity(Struct, frozen=True):
+    principal: Principal
+
+
+class WhoAmI(TenantOperation[Identity], frozen=True, kw_only=True):
+    action = Action.WHO_AM_I
+
+
+class CreatePrincipal(TenantOperation[Principal], frozen=True, kw_only=True):
+    action = Action.MANAGE_PRINCIPALS
+    changes = True
+    name: str
+    principal_kind: PrincipalKind = PrincipalKind.USER
+
+
+class DeletePrincipal(TenantOperation[Nothing], frozen=True, kw_only=True):
+    """With every credential it has."""
+
+    action = Action.MANAGE_PRINCIPALS
+    changes = True
+    name: str
+
+
+class SetPrincipalEnabled(TenantOperation[Nothing], frozen=True, kw_only=True):
+    action = Action.MANAGE_PRINCIPALS
+    changes = True
+    name: str
+    enabled: bool
+
+
+class ListPrincipals(TenantOperation[Page[Principal]], frozen=True, kw_only=True):
+    action = Action.LIST_PRINCIPALS
+    after: str = ""
+    limit: int = 1000
+
+
+class PutPrincipalPolicy(TenantOperation[Nothing], frozen=True, kw_only=True):
+    action = Action.MANAGE_PRINCIPALS
+    changes = True
+    name: str
+    policy: PolicyText
+
+
+class DeletePrincipalPolicy(TenantOperation[Nothing], frozen=True, kw_only=True):
+    action = Action.MANAGE_PRINCIPALS
+    changes = True
+    name: str
+    policy_name: str
+
+
+class AccessKey(Struct, frozen=True):
+    """Shown once."""
+
+    credential: Credential
+    secret: Sensitive
+    session_token: Sensitive | None = None
+
+
+class CreateAccessKey(TenantOperation[AccessKey], frozen=True, kw_only=True):
+    action = Action.MANAGE_PRINCIPALS
+    changes = True
+    name: str
+
+
+class IssueSession(TenantOperation[AccessKey], frozen=True, kw_only=True):
+    """A temporary access key with a session token that carries principal and expiry, sealed."""
+
+    action = Action.MANAGE_PRINCIPALS
+    name: str
+    seconds: int
+
+
+class SetCredentialEnabled(TenantOperation[Nothing], frozen=True, kw_only=True):
+    action = Action.MANAGE_PRINCIPALS
+    changes = True
+    credential_id: str
+    enabled: bool
+
+
+class DeleteCredential(TenantOperation[Nothing], frozen=True, kw_only=True):
+    action = Action.MANAGE_PRINCIPALS
+    changes = True
+    credential_id: str
+
+
+class ListCredentials(TenantOperation[Page[Credential]], frozen=True, kw_only=True):
+    """Ids, kinds and dates; secrets are left out."""
+
+    action = Action.LIST_PRINCIPALS
+    name: str
+    after: str = ""
+    limit: int = 1000
+
+
+# --- the installation
+
+
+class CreateKeyring(SystemOperation[Keyring], frozen=True, kw_only=True):
+    action = Action.MANAGE_KEYRINGS
+    changes = True
+    tenant: str
+    name: str
+    namespaces: tuple[str, ...] = ()
+
+
+class BindKeyring(SystemOperation[Nothing], frozen=True, kw_only=True):
+    """Bind a door's address to a keyring that exists."""
+
+    action = Action.MANAGE_KEYRINGS
+    changes = True
+    keyring: str
+    namespace: str
+
+
+class ListKeyrings(SystemOperation[Page[Keyring]], frozen=True, kw_only=True):
+    action = Action.MANAGE_KEYRINGS
+    after: str = ""
+    limit: int = 1000
+
+
+class Status(Struct, frozen=True):
+    at: datetime
+    epoch: int  # destructions so far
+    n_keys: int
+    n_records: int
+
+
+class ReadStatus(SystemOperation[Status], frozen=True, kw_only=True):
+    action = Action.READ_STATUS

@@ -1,0 +1,206 @@
+"""What the core needs of the outside, as Protocols. Adapters implement; nothing here is imported up.
+
+Five ports reach the world (Clock, Entropy, Store, Slot, Net), each with a fake that a seed can drive
+(tests/fakes.py). Provider and Loaded are what does cryptography; Seal is what opens the root.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from msgspec import Struct
+
+from keystead.core.algorithms import Algorithm, KeySpec
+from keystead.core.entities import Kind
+from keystead.core.sensitive import Sensitive
+
+
+class WouldBlock(Exception):  # not an error of the caller's: the listener runs the request again on a thread
+    """The act would block, and nothing has been done yet."""
+
+
+class Stale(Exception):
+    """Something the decision rested on has changed since it was read. Read again and decide again."""
+
+
+# --- time, entropy
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """The time of day, UTC, aware. Read once per request or batch."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+        ...
+
+
+class Entropy(Protocol):
+    def __call__(self, n: int) -> bytes:
+        """`n` unpredictable bytes."""
+        ...
+
+
+# --- store: sealed rows in, sealed rows out
+
+
+class Row(Struct, frozen=True):
+    """One sealed row. The AAD of `sealed` is every other field (service.barrier)."""
+
+    kind: Kind
+    id: str
+    parent: str
+    link: str
+    revision: int
+    epoch: int
+    sealed: bytes
+
+
+class Reader(Protocol):
+    def get(self, kind: Kind, id: str) -> Row | None: ...  # noqa: A002 - the field's name
+
+    def children(self, kind: Kind, parent: str, *, after: str = "", limit: int = 1000) -> list[Row]:
+        """Rows of `kind` whose parent it is, by id ascending, ids greater than `after`."""
+        ...
+
+    def linked(self, kind: Kind, link: str, *, after: str = "", limit: int = 1000) -> list[Row]: ...
+
+    def every(self, kind: Kind, *, after: str = "", limit: int = 1000) -> list[Row]: ...
+
+    def node(self, level: int, index: int) -> bytes | None:
+        """A sealed node of the key tree."""
+        ...
+
+    def count(self, kind: Kind) -> int: ...
+
+    def meta(self, name: str) -> bytes | None: ...
+
+    def changes(self, after: int) -> tuple[int, list[tuple[Kind, str]] | None]:
+        """(newest change number, what changed after `after`); None: too long ago, forget everything."""
+        ...
+
+    def records(self, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """Audit records of changes with a number greater than `after`, ascending, without gaps."""
+        ...
+
+
+class Transaction(Reader, Protocol):
+    """The one writer. What it reads, it reads under the write lock."""
+
+    def put(self, row: Row) -> None: ...
+    def delete(self, kind: Kind, id: str) -> None: ...  # noqa: A002
+    def put_node(self, level: int, index: int, sealed: bytes) -> None: ...
+    def put_meta(self, name: str, value: bytes) -> None: ...
+    def record(self, record: bytes) -> int:
+        """Append an audit record; its number, one greater than the one before."""
+        ...
+
+    def drop_records(self, through: int) -> None:
+        """Forget records that the sequencer has made durable in the log."""
+        ...
+
+
+class Store(Reader, Protocol):
+    """Safe to use from any thread. Reads see the last commit."""
+
+    def transaction(self) -> AbstractContextManager[Transaction]:
+        """Durable when the block ends; nothing of it happened when the block raises.
+
+        Raises Unavailable if the store cannot take it (disk full, I/O error, locked too long).
+        """
+        ...
+
+    def backup(self, path: Path) -> None:
+        """A consistent copy of everything into one new file, while others write."""
+        ...
+
+    def close(self) -> None: ...
+
+
+# --- slot: the erasable secret outside the database
+
+
+class Slot(Protocol):
+    """Holds one secret, or two while a destruction is under way. Generations are named by hash (generation())."""
+
+    def read(self) -> dict[str, Sensitive]:
+        """generation -> secret. Raises Unavailable when no copy can be read."""
+        ...
+
+    def stage(self, secret: Sensitive) -> str:
+        """Durably hold `secret` beside what is there; its generation."""
+        ...
+
+    def retire(self, keep: str) -> None:
+        """Erase every generation but `keep`."""
+        ...
+
+
+class Seal(Protocol):
+    """Opens the unseal key U. `kind` is its name in the configuration."""
+
+    kind: str
+
+    def open(self, offered: Sequence[Sensitive]) -> Sensitive:
+        """U, from what the operator offers (a passphrase, shares, nothing). Raises Unauthenticated."""
+        ...
+
+
+# --- providers: cryptography with a key
+
+
+class Generated(Struct, frozen=True):
+    material: Sensitive
+    public_key: bytes = b""  # DER SubjectPublicKeyInfo
+
+
+class Loaded(Protocol):
+    """One key version, loaded and ready. A method that its key spec lacks raises WrongUsage."""
+
+    def encrypt(self, algorithm: Algorithm, plaintext: Sensitive, aad: bytes) -> bytes:
+        """AES keys: the ciphertext format v1 (core.envelope), `aad` as typed bytes. RSA: the raw OAEP ciphertext."""
+        ...
+
+    def decrypt(self, algorithm: Algorithm, ciphertext: bytes, aad: bytes) -> Sensitive:
+        """Raises DecryptionFailed, for every reason alike."""
+        ...
+
+    def sign(self, algorithm: Algorithm, message: bytes, *, prehashed: bool) -> bytes: ...
+
+    def verify(self, algorithm: Algorithm, message: bytes, signature: bytes, *, prehashed: bool) -> bool: ...
+
+    def mac(self, algorithm: Algorithm, message: bytes) -> bytes: ...
+
+    def verify_mac(self, algorithm: Algorithm, message: bytes, tag: bytes) -> bool: ...
+
+    def agree(self, algorithm: Algorithm, peer_public_key: bytes) -> Sensitive: ...
+
+    def encapsulate(self, algorithm: Algorithm) -> tuple[Sensitive, bytes]:
+        """(shared secret, ciphertext)"""
+        ...
+
+    def decapsulate(self, algorithm: Algorithm, ciphertext: bytes) -> Sensitive: ...
+
+
+class Provider(Protocol):
+    """Software, PKCS#11, an external KMS: makes and loads keys."""
+
+    def generate(self, spec: KeySpec) -> Generated:
+        """May take a second (RSA): never called on the event loop. Raises Unsupported."""
+        ...
+
+    def load(self, spec: KeySpec, material: Sensitive, *, key_id: str, version: int) -> Loaded: ...
+
+
+# --- net
+
+
+class Net(Protocol):
+    """The one way out. Issue by issue adapters grow here; the address policy (SSRF) lives in the adapter."""
+
+    def post(self, url: str, body: bytes, headers: Sequence[tuple[str, str]], *, timeout_for: float) -> tuple[int, bytes]: ...
