@@ -9,6 +9,8 @@
 Rule 1: an id is opaque and never used twice; a name made anew gets a new id, and old grants do not follow it.
 Rule 2: `parent` is the listing an entity belongs to, `link` a second index; both are ids, or digests of names.
 Rule 3: `revision` grows with every change; a commit names the revisions it rests on.
+Rule 4: what belongs to a key (version, policy, name, grant) never changes without the key's own revision changing
+        too, so one number tells every cache that something about the key is new.
 """
 
 from __future__ import annotations
@@ -236,12 +238,13 @@ class PolicyText(Struct, frozen=True):
 
 
 class Principal(Entity, frozen=True, kw_only=True):
-    """One identity; credentials point at it. `link` finds it by name within its tenant."""
+    """One identity; credentials point at it. `name_digest` (of tenant, kind and name) finds it by name."""
 
     kind = Kind.PRINCIPAL
     tenant: str
     principal_kind: PrincipalKind
     name: str
+    name_digest: str
     created_at: datetime
     enabled: bool = True
     policies: tuple[PolicyText, ...] = ()
@@ -250,6 +253,10 @@ class Principal(Entity, frozen=True, kw_only=True):
     @property
     def parent(self) -> str:
         return self.tenant
+
+    @property
+    def link(self) -> str:
+        return self.name_digest
 
 
 class CredentialKind(Enum):

@@ -44,13 +44,15 @@ Aad = Mapping[str, str] | bytes | None
 
 
 class KeyRef(Struct, frozen=True):
-    """A key as a caller names it: an id, or a name, within a door's namespace ("aws:111122223333:us-east-1").
+    """A key as a caller names it within a door's namespace ("aws:111122223333:us-east-1"): by id, or by name.
 
-    `by_ciphertext`: the id was read out of a ciphertext, so an absent key must not be told from a forbidden one.
+    The door's one parse decides which; exactly one of the two is set. `by_ciphertext`: the id was read out of a
+    ciphertext, so an absent key must not be told from a forbidden one, and the tenant may be another one.
     """
 
     namespace: str
-    name: str
+    id: str = ""
+    name: str = ""
     by_ciphertext: bool = False
 
 
