@@ -162,11 +162,16 @@ class Encrypt(_WithContext[Encrypted], frozen=True, kw_only=True):
     algorithm: Word | None = None
 
 
+WRONG_KEY = "the key of the ciphertext"
+"""detail of the InvalidArgument for a ciphertext that another key made."""
+
+
 class Decrypt(_WithContext[Decrypted], frozen=True, kw_only=True):
+    """`key` is the caller's choice, or what the ciphertext names (KeyRef.by_ciphertext)."""
+
     action = Action.DECRYPT
     ciphertext: bytes
     algorithm: Word | None = None
-    expected: KeyRef | None = None  # the key the caller says it is; another one raises InvalidArgument(detail="KeyId")
 
 
 class ReEncrypted(Struct, frozen=True):
@@ -183,7 +188,6 @@ class ReEncrypt(Operation[ReEncrypted], frozen=True, kw_only=True):
     destination_aad: Aad = None
     source_algorithm: Word | None = None
     destination_algorithm: Word | None = None
-    expected: KeyRef | None = None
 
     def demands(self) -> tuple[Demand, ...]:
         return (Demand(Action.RE_ENCRYPT_FROM, self.source), Demand(Action.RE_ENCRYPT_TO, self.destination))

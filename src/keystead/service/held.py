@@ -1,0 +1,244 @@
+"""Targets: found objects, as handlers and the policy decision get them.
+
+Rule 1: a target reaches its own subtree and nothing beside it, so a handler cannot fetch "one more key".
+Rule 2: what is shared between requests does not change; a change makes a new target (service.view).
+Rule 3: whatever may block (a page of rows, loading a key) asks `may_block` first, which raises WouldBlock
+        on the event loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from keystead.core.entities import (
+    Credential,
+    Entity,
+    Grant,
+    Key,
+    KeyPolicy,
+    Keyring,
+    KeyVersion,
+    LastUse,
+    Name,
+    Principal,
+    PrincipalKind,
+    Tenant,
+)
+from keystead.core.errors import InvalidArgument, NotFound, WrongState
+from keystead.core.ports import Loaded, Provider
+from keystead.service.barrier import Barrier
+
+E = TypeVar("E", bound=Entity)
+PAGE = 1000
+
+
+class Reach:
+    """How targets reach their subtree; one per view."""
+
+    __slots__ = ("barrier", "may_block", "provider")
+
+    def __init__(self, barrier: Barrier, provider: Provider, may_block: Callable[[], None]) -> None:
+        self.barrier, self.provider, self.may_block = barrier, provider, may_block
+
+    def get(self, kind: type[E], id: str) -> E | None:  # noqa: A002 - the field's name
+        self.may_block()
+        return self.barrier.get(kind, id)
+
+    def children(self, kind: type[E], parent: str, after: str, limit: int) -> list[E]:
+        self.may_block()
+        return self.barrier.children(kind, parent, after=after, limit=limit)
+
+    def every_child(self, kind: type[E], parent: str) -> Iterator[E]:
+        after = ""
+        while page := self.children(kind, parent, after, PAGE):
+            yield from page
+            after = page[-1].id
+
+
+class HeldVersion:
+    """One key version, loaded when it is first used."""
+
+    __slots__ = ("_loaded", "_reach", "_slow", "_spec", "version")
+
+    def __init__(self, version: KeyVersion, key: Key, reach: Reach) -> None:
+        self.version = version
+        self._spec, self._slow, self._reach = key.spec, key.spec.slow, reach
+        self._loaded: Loaded | None = None
+
+    @property
+    def loaded(self) -> Loaded:
+        """Ready for use. Raises WouldBlock on the event loop when loading or using it takes long."""
+        if self._slow or self._loaded is None:
+            self._reach.may_block()
+        if self._loaded is None:
+            material = self._reach.barrier.material(self.version)
+            self._loaded = self._reach.provider.load(
+                self._spec, material, key_id=self.version.key_id, version=self.version.number
+            )
+        return self._loaded
+
+
+class HeldKeyring:
+    """A keyring and the addresses bound to it."""
+
+    def __init__(self, keyring: Keyring, namespaces: tuple[str, ...], reach: Reach) -> None:
+        self.keyring, self.namespaces, self._reach = keyring, namespaces, reach
+        self.by_dialect = {namespace.partition(":")[0]: namespace for namespace in reversed(namespaces)}
+
+    @property
+    def id(self) -> str:
+        return self.keyring.id
+
+    @property
+    def tenant(self) -> str:
+        return self.keyring.tenant
+
+    def keys(self, *, after: str, limit: int) -> list[Key]:
+        return self._reach.children(Key, self.id, after, limit)
+
+    def names(self, *, after: str, limit: int) -> list[Name]:
+        return self._reach.children(Name, self.id, after, limit)
+
+    def name(self, namespace: str, name: str) -> Name | None:
+        return self._reach.get(Name, self._reach.barrier.name_id(namespace, name))
+
+    def name_id(self, namespace: str, name: str) -> str:
+        return self._reach.barrier.name_id(namespace, name)
+
+
+class HeldKey:
+    """A key with its policy, grants and names, and its versions on demand."""
+
+    def __init__(
+        self,
+        key: Key,
+        keyring: HeldKeyring,
+        policy: KeyPolicy,
+        grants: tuple[Grant, ...],
+        names: tuple[Name, ...],
+        reach: Reach,
+    ) -> None:
+        self.key, self.keyring, self.policy, self.grants, self.names = key, keyring, policy, grants, names
+        self._reach = reach
+        self._versions: dict[int, HeldVersion] = {}
+        self.compiled: dict[str, Any] = {}  # what service.authorize prepared for this key
+
+    @property
+    def id(self) -> str:
+        return self.key.id
+
+    @property
+    def tenant(self) -> str:
+        return self.key.tenant
+
+    def version(self, number: int | None = None) -> HeldVersion:
+        """Version `number`, or the current one. Raises NotFound, WrongState where there is no material."""
+        number = self.key.current if number is None else number
+        held = self._versions.get(number)
+        if held is None:
+            found = self._reach.get(KeyVersion, f"{self.key.id}/{number}")
+            if found is None:
+                if self.key.n_versions == 0:
+                    raise WrongState("the key has no material yet", self.key.origin)
+                raise NotFound("no such key version", "version")
+            held = self._versions[number] = HeldVersion(found, self.key, self._reach)
+        return held
+
+    def versions(self) -> list[KeyVersion]:
+        """Every version, oldest first."""
+        return sorted(self._reach.every_child(KeyVersion, self.id), key=lambda v: v.number)
+
+    def last_use(self) -> LastUse | None:
+        return self._reach.get(LastUse, self.id)
+
+
+class HeldTenant:
+    """A tenant with its principals and their credentials."""
+
+    def __init__(self, tenant: Tenant, reach: Reach) -> None:
+        self.record, self._reach = tenant, reach
+
+    @property
+    def id(self) -> str:
+        return self.record.id
+
+    @property
+    def tenant(self) -> str:
+        return self.record.id
+
+    def principals(self, *, after: str, limit: int) -> list[Principal]:
+        return self._reach.children(Principal, self.id, after, limit)
+
+    def find_principal(self, kind: PrincipalKind, name: str) -> Principal | None:
+        """The principal of that kind and name."""
+        self._reach.may_block()
+        digest = self.name_digest(kind, name)
+        return next(iter(self._reach.barrier.linked(Principal, digest, limit=1)), None)
+
+    def principal(self, name: str) -> Principal:
+        """The user, or else the role, of that name. Raises NotFound."""
+        for kind in (PrincipalKind.USER, PrincipalKind.ROLE, PrincipalKind.ROOT):
+            if found := self.find_principal(kind, name):
+                return found
+        raise NotFound(f"no principal named {name!r}", "name")
+
+    def name_digest(self, kind: PrincipalKind, name: str) -> str:
+        return self._reach.barrier.name_id(f"principal:{self.id}", f"{kind.value}/{name}")
+
+    def credentials(self, principal: Principal, *, after: str, limit: int) -> list[Credential]:
+        if principal.tenant != self.id:
+            raise InvalidArgument("the principal belongs to another tenant", "name")
+        return self._reach.children(Credential, principal.id, after, limit)
+
+    def credential(self, id: str) -> Credential:  # noqa: A002
+        """A credential of one of this tenant's principals. Raises NotFound, also for another tenant's."""
+        found = self._reach.get(Credential, id)
+        owner = self._reach.get(Principal, found.principal_id) if found else None
+        if found is None or owner is None or owner.tenant != self.id:
+            raise NotFound("no such credential", "credential")
+        return found
+
+    def retirable(self, principal_id: str, *, after: str, limit: int) -> list[Grant]:
+        self._reach.may_block()
+        return self._reach.barrier.linked(Grant, principal_id, after=after, limit=limit)
+
+
+class HeldSystem:
+    """The installation."""
+
+    def __init__(self, reach: Reach) -> None:
+        self._reach = reach
+
+    tenant = ""
+    id = "system"
+
+    @property
+    def barrier(self) -> Barrier:
+        self._reach.may_block()
+        return self._reach.barrier
+
+    def keyrings(self, *, after: str, limit: int) -> list[Keyring]:
+        self._reach.may_block()
+        return self._reach.barrier.every(Keyring, after=after, limit=limit)
+
+    def keyring(self, id: str) -> Keyring:  # noqa: A002
+        if (found := self._reach.get(Keyring, id)) is None:
+            raise NotFound("no such keyring", "keyring")
+        return found
+
+    def tenant_record(self, id: str) -> Tenant | None:  # noqa: A002
+        return self._reach.get(Tenant, id)
+
+
+class HeldCredential:
+    """A credential with the principal it stands for, and what a verifier prepared for it."""
+
+    __slots__ = ("credential", "prepared", "principal")
+
+    def __init__(self, credential: Credential, principal: Principal) -> None:
+        self.credential, self.principal = credential, principal
+        self.prepared: dict[Any, Any] = {}  # bounded by the verifier that fills it
+
+
+Held = HeldKey | HeldKeyring | HeldTenant | HeldSystem

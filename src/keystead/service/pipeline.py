@@ -1,0 +1,191 @@
+"""The choke point. Every door, the CLI, the scheduler and the library reach Keystead through `perform`.
+
+    find -> authorize -> act -> commit (changes + audit record, if nothing moved) -> answer
+
+Rule 1: nothing is answered before its audit record is durable. A change is committed with its record; the record
+        of a use or a refusal joins the journal, and whoever called `perform` holds the answer until
+        the journal has been flushed (kit.listener; keystead.open does it at once).
+Rule 2: a handler gets targets already found and authorized. It has no store and no caller, so it
+        cannot fetch "one more key" past the policy engine.
+Rule 3: the commit names every revision the decision rested on; had one moved, we decide again. No
+        database lock is held while an HSM thinks, and no key is used after it was revoked.
+Rule 4: this file does not grow. A new verb is a type in core/operations.py and a function in
+        service/handlers/; the pipeline never learns its name.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Generic, Protocol, TypeVar, cast
+
+from msgspec import Struct
+
+from keystead.core.caller import Caller
+from keystead.core.entities import Entity, KeyVersion, Principal
+from keystead.core.errors import DryRun, Internal, KeysteadError, NotFound, Unavailable
+from keystead.core.operations import Demand, Operation
+from keystead.core.ports import Entropy, Provider, Stale, WouldBlock
+from keystead.core.sensitive import Sensitive
+from keystead.service.barrier import Barrier, Commit
+from keystead.service.held import Held, HeldTenant
+from keystead.service.view import View
+
+R = TypeVar("R")
+ATTEMPTS = 10
+LOG = logging.getLogger("keystead")
+
+
+class Act(Struct, frozen=True):
+    """The circumstances of one act: what a handler may know beside its operation and targets."""
+
+    now: datetime
+    principal: Principal
+    entropy: Entropy
+    provider: Provider
+    tenant: Callable[[str], HeldTenant | None]  # to resolve the principals a policy or a grant names
+
+
+class Outcome(Struct, Generic[R], frozen=True, kw_only=True):
+    """What an act came to: an answer for the caller, new values for the store."""
+
+    answer: R
+    put: tuple[Entity, ...] = ()
+    delete: tuple[Entity, ...] = ()
+    seen: tuple[Entity, ...] = ()  # more than the targets themselves
+    material: Mapping[str, Sensitive] = {}  # KeyVersion.id -> fresh material, wrapped by the barrier
+    destroy: tuple[KeyVersion, ...] = ()
+    versions: tuple[int, ...] = ()  # key version used, per target; for the record
+
+
+Handler = Callable[[Any, tuple[Any, ...], Act], Outcome[Any]]
+
+
+class Journal(Protocol):
+    def append(self, record: bytes) -> None: ...
+
+
+class Recorder(Protocol):
+    """Makes the canonical audit record (core.audit)."""
+
+    def __call__(
+        self,
+        caller: Caller,
+        op: Operation[Any],
+        demands: tuple[Demand, ...],
+        found: tuple[Held | None, ...],
+        versions: tuple[int, ...],
+        rule: str,
+        outcome: str,
+    ) -> bytes: ...
+
+
+class Authorizer(Protocol):
+    def require(self, caller: Caller, demand: Demand, held: Any, op: Operation[Any]) -> str:
+        """The rule that allowed it. Raises Denied; also for an absent target, so that absence stays a secret."""
+        ...
+
+
+class Service:
+    """Two verbs: authenticate (service/authenticate.py) makes a Caller, perform serves it."""
+
+    def __init__(
+        self,
+        *,
+        view: View,
+        barrier: Barrier,
+        authorizer: Authorizer,
+        recorder: Recorder,
+        journal: Journal,
+        handlers: Mapping[type, Handler],
+        provider: Provider,
+        entropy: Entropy,
+        announce: Callable[[], None],
+    ) -> None:
+        self.view, self._barrier, self._authorizer = view, barrier, authorizer
+        self._recorder, self._journal, self._handlers = recorder, journal, handlers
+        self._provider, self._entropy, self._announce = provider, entropy, announce
+
+    def perform(self, caller: Caller, op: Operation[R]) -> R:
+        """Do `op` for `caller`, or raise a KeysteadError; either way its record comes first.
+
+        On the event loop it may raise WouldBlock, and has then done nothing.
+        """
+        view = self.view
+        if op.changes:
+            view.may_block()
+        demands = op.demands()
+        for _ in range(ATTEMPTS):
+            found: tuple[Held | None, ...] = ()
+            rule = ""
+            try:
+                view.refresh()
+                found = tuple([view.find(demand.target) for demand in demands])
+                for demand, held in zip(demands, found, strict=True):
+                    # Before NotFound: absence is a secret too.
+                    rule = self._authorizer.require(caller, demand, held, op)
+                if None in found:
+                    raise NotFound("no such object", demands[found.index(None)].target)
+                act = Act(caller.now, caller.principal, self._entropy, self._provider, view.tenant)
+                outcome = self._handlers[type(op)](op, found, act)
+                if op.dry_run:
+                    raise DryRun("the request would have succeeded")
+                if op.changes:
+                    self._commit(caller, op, demands, found, rule, outcome)
+                else:
+                    record = self._recorder(caller, op, demands, found, outcome.versions, rule, "performed")
+                    self._journal.append(record)
+            except Stale:
+                continue
+            except WouldBlock:
+                raise
+            except Exception as error:  # noqa: BLE001 - a bug too is recorded before it is answered
+                raise self._refuse(caller, op, demands, found, rule, error) from error
+            return cast("R", outcome.answer)
+        raise self._refuse(caller, op, demands, (), "", Unavailable("too many changes at once"))
+
+    def _commit(
+        self,
+        caller: Caller,
+        op: Operation[Any],
+        demands: tuple[Demand, ...],
+        found: tuple[Held | None, ...],
+        rule: str,
+        outcome: Outcome[Any],
+    ) -> None:
+        record = self._recorder(caller, op, demands, found, outcome.versions, rule, "performed")
+        if not (outcome.put or outcome.delete):
+            self._journal.append(record)
+            return
+        self._barrier.commit(
+            Commit(
+                seen=outcome.seen,
+                put=outcome.put,
+                delete=outcome.delete,
+                material=outcome.material,
+                destroy=outcome.destroy,
+                record=record,
+            )
+        )
+        self._announce()
+
+    def _refuse(
+        self,
+        caller: Caller,
+        op: Operation[Any],
+        demands: tuple[Demand, ...],
+        found: tuple[Held | None, ...],
+        rule: str,
+        error: Exception,
+    ) -> KeysteadError:
+        """The error to answer, once its record is on its way."""
+        if not isinstance(error, KeysteadError):
+            LOG.error("internal error in request %s", caller.request_id, exc_info=error)
+            error = Internal("internal error", caller.request_id)
+        label = "dry run" if isinstance(error, DryRun) else f"refused: {type(error).__name__}"
+        if error.subject is None and rule and found and found[0] is not None:
+            error.subject = found[0].id
+        self._journal.append(self._recorder(caller, op, demands, found, (), rule, label))
+        error.recorded = True
+        return error

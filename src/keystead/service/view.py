@@ -1,0 +1,256 @@
+"""What this process holds of the store: found on demand, bounded, dropped when something changed.
+
+Rule 1: `refresh` is called before every request; when the shared generation has moved, whatever the store says
+        has changed since is dropped, so nothing acknowledged elsewhere is ever overlooked (docs/adr/0007).
+Rule 2: a miss reads the store, so on the event loop it raises WouldBlock; an absent object is never held.
+Rule 3: what was read while something changed is not kept.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+from keystead.core.entities import (
+    Binding,
+    Credential,
+    Grant,
+    Key,
+    KeyPolicy,
+    Keyring,
+    Kind,
+    Name,
+    Principal,
+    Tenant,
+)
+from keystead.core.errors import Internal, Sealed
+from keystead.core.operations import KeyRef, KeyringRef, Ref, SystemRef, TenantRef
+from keystead.core.ports import Provider, Reader, WouldBlock
+from keystead.service.barrier import Barrier
+from keystead.service.held import Held, HeldCredential, HeldKey, HeldKeyring, HeldSystem, HeldTenant, Reach
+
+K = TypeVar("K")
+V = TypeVar("V")
+MAX_KEYS = 8192
+MAX_OTHERS = 16384
+
+
+class Generation(Protocol):
+    """The number in shared memory that grows with every acknowledged change (kit.listener, app.coherence)."""
+
+    def current(self) -> int: ...
+
+
+class View:
+    """Finds targets and credentials. One per process; `loop_thread` is the thread that must not block."""
+
+    def __init__(self, barrier: Barrier, store: Reader, provider: Provider, generation: Generation) -> None:
+        self._barrier, self._store, self._generation = barrier, store, generation
+        self.loop_thread: int | None = None
+        self._reach = Reach(barrier, provider, self.may_block)
+        self._lock = threading.Lock()
+        self._seen_generation = -1
+        self._seen_change = 0
+        self._refs: dict[Ref, Held] = {}
+        self._keys: dict[str, tuple[HeldKey, list[KeyRef]]] = {}
+        self._keyrings: dict[str, HeldKeyring] = {}
+        self._credentials: dict[str, HeldCredential] = {}
+        self._principals: dict[str, Principal] = {}
+        self._system = HeldSystem(self._reach)
+        self._dropped: list[Callable[[], None]] = []
+
+    def on_loop(self) -> bool:
+        return threading.get_ident() == self.loop_thread
+
+    def may_block(self) -> None:
+        if threading.get_ident() == self.loop_thread:
+            raise WouldBlock
+
+    def on_drop(self, forget: Callable[[], None]) -> None:
+        """Have `forget` called whenever anything held was dropped (decision caches)."""
+        self._dropped.append(forget)
+
+    # --- staying current
+
+    def refresh(self) -> None:
+        """Drop what has changed. Costs one comparison when nothing has. Raises Sealed."""
+        if not self._barrier.is_open:
+            raise Sealed("the installation is sealed")
+        generation = self._generation.current()
+        if generation != self._seen_generation:
+            self._drop_changed(generation)
+
+    def _drop_changed(self, generation: int) -> None:
+        with self._lock:
+            newest, changed = self._store.changes(self._seen_change)
+            if changed is None:
+                self._forget_everything()
+            else:
+                for kind, id_ in changed:
+                    FORGET[kind](self, id_)
+            self._seen_change, self._seen_generation = newest, generation
+            for forget in self._dropped:
+                forget()
+
+    def _forget_everything(self) -> None:
+        for held in (self._refs, self._keys, self._keyrings, self._credentials, self._principals):
+            held.clear()
+
+    def _forget_all(self, _id: str) -> None:
+        self._forget_everything()
+
+    def _forget_nothing(self, _id: str) -> None:
+        """What belongs to a key never changes without the key (entities, Rule 4)."""
+
+    def _forget_key(self, id_: str) -> None:
+        _, refs = self._keys.pop(id_, (None, ()))
+        for ref in refs:
+            self._refs.pop(ref, None)
+
+    def _forget_principal(self, id_: str) -> None:
+        self._principals.pop(id_, None)
+        for credential_id, held in list(self._credentials.items()):
+            if held.principal.id == id_:
+                del self._credentials[credential_id]
+
+    def _forget_credential(self, id_: str) -> None:
+        self._credentials.pop(id_, None)
+
+    # --- finding
+
+    def find(self, ref: Ref) -> Held | None:
+        """What `ref` means, or None. Raises WouldBlock."""
+        held = self._refs.get(ref)
+        if held is None:
+            self.may_block()
+            held = FIND[type(ref)](self, ref)
+        return held
+
+    def _find_system(self, _ref: SystemRef) -> Held:
+        return self._system
+
+    def _find_tenant(self, ref: TenantRef) -> HeldTenant | None:
+        found = self._barrier.get(Tenant, ref.tenant)
+        return HeldTenant(found, self._reach) if found else None
+
+    def _find_keyring(self, ref: KeyringRef) -> HeldKeyring | None:
+        stamp = self._seen_change
+        if (bound := self._barrier.get(Binding, ref.namespace)) is None:
+            return None
+        held = self._keyring(bound.keyring)
+        self._keep(stamp, self._refs, ref, held)
+        return held
+
+    def _keyring(self, id_: str) -> HeldKeyring:
+        if (held := self._keyrings.get(id_)) is None:
+            stamp = self._seen_change
+            if (found := self._barrier.get(Keyring, id_)) is None:
+                raise Internal("a keyring is missing")
+            namespaces = tuple(b.id for b in self._reach.every_child(Binding, id_))
+            held = HeldKeyring(found, namespaces, self._reach)
+            self._keep(stamp, self._keyrings, id_, held)
+        return held
+
+    def _find_key(self, ref: KeyRef) -> HeldKey | None:
+        stamp, id_ = self._seen_change, ref.id
+        if ref.name:
+            name = self._barrier.get(Name, self._barrier.name_id(ref.namespace, ref.name))
+            if name is None:
+                return None
+            id_ = name.key_id
+        held = self._keys.get(id_, (None, ()))[0] or self._load_key(id_)
+        if held is None or not _is_at(held.keyring, ref):
+            return None
+        with self._lock:
+            if stamp == self._seen_change and (entry := self._keys.get(id_)):
+                if len(self._refs) >= MAX_KEYS * 4:
+                    self._forget_everything()
+                else:
+                    entry[1].append(ref)
+                    self._refs[ref] = held
+        return held
+
+    def _load_key(self, id_: str) -> HeldKey | None:
+        stamp = self._seen_change
+        key = self._barrier.get(Key, id_)
+        policy = self._barrier.get(KeyPolicy, id_)
+        if key is None or policy is None:
+            return None
+        held = HeldKey(
+            key,
+            self._keyring(key.keyring),
+            policy,
+            tuple(self._reach.every_child(Grant, id_)),
+            tuple(self._barrier.linked(Name, id_)),
+            self._reach,
+        )
+        with self._lock:
+            if stamp == self._seen_change:
+                while len(self._keys) >= MAX_KEYS:
+                    self._forget_key(next(iter(self._keys)))
+                self._keys[id_] = (held, [])
+        return held
+
+    def credential(self, id_: str) -> HeldCredential | None:
+        """The credential of that id with its principal, whatever their state; None if there is none."""
+        if (held := self._credentials.get(id_)) is None:
+            self.may_block()
+            stamp = self._seen_change
+            if (credential := self._barrier.get(Credential, id_)) is None:
+                return None
+            if (principal := self.principal(credential.principal_id)) is None:
+                return None
+            held = HeldCredential(credential, principal)
+            self._keep(stamp, self._credentials, id_, held)
+        return held
+
+    def principal(self, id_: str) -> Principal | None:
+        if (found := self._principals.get(id_)) is None:
+            self.may_block()
+            stamp = self._seen_change
+            if (found := self._barrier.get(Principal, id_)) is not None:
+                self._keep(stamp, self._principals, id_, found)
+        return found
+
+    def tenant(self, id_: str) -> HeldTenant | None:
+        self.may_block()
+        return self._find_tenant(TenantRef(id_))
+
+    def _keep(self, stamp: int, into: dict[K, V], key: K, value: V) -> None:
+        with self._lock:
+            if stamp == self._seen_change:
+                while len(into) >= MAX_OTHERS:
+                    del into[next(iter(into))]
+                into[key] = value
+
+
+def _is_at(keyring: HeldKeyring, ref: KeyRef) -> bool:
+    """Whether a key of `keyring` answers at the address the caller named."""
+    if not ref.by_ciphertext:
+        return ref.namespace in keyring.namespaces
+    # A ciphertext names a key of any tenant, at the same place of the same door.
+    dialect, _, place = ref.namespace.split(":", 2)
+    return any(n.split(":", 2)[::2] == [dialect, place] for n in keyring.namespaces)
+
+
+FORGET: dict[Kind, Callable[[View, str], None]] = {
+    Kind.TENANT: View._forget_all,
+    Kind.KEYRING: View._forget_all,
+    Kind.BINDING: View._forget_all,
+    Kind.KEY: View._forget_key,
+    Kind.PRINCIPAL: View._forget_principal,
+    Kind.CREDENTIAL: View._forget_credential,
+    Kind.KEY_VERSION: View._forget_nothing,
+    Kind.KEY_POLICY: View._forget_nothing,
+    Kind.NAME: View._forget_nothing,
+    Kind.GRANT: View._forget_nothing,
+    Kind.LAST_USE: View._forget_nothing,
+}
+
+FIND: dict[type, Callable[[View, Any], Held | None]] = {
+    KeyRef: View._find_key,
+    KeyringRef: View._find_keyring,
+    TenantRef: View._find_tenant,
+    SystemRef: View._find_system,
+}
