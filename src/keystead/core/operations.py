@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from enum import Enum
 from typing import ClassVar, Generic, TypeVar
 
 from msgspec import Struct
 
 from keystead.core.actions import Action
 from keystead.core.algorithms import Algorithm, KeySpec, Purpose, Word
+from keystead.core.algorithms import MessageForm as MessageForm  # noqa: PLC0414 - a word of operations, too
 from keystead.core.entities import (
     Credential,
     Grant,
@@ -241,12 +241,6 @@ class GenerateDataKeyPairBlind(_WithContext[DataKeyPair], frozen=True, kw_only=T
 
 
 # --- signature, MAC, agreement, encapsulation
-
-
-class MessageForm(Enum):
-    RAW = "raw"  # the message itself
-    DIGEST = "digest"  # the algorithm's digest of it
-    EXTERNAL_MU = "external-mu"  # FIPS 204 §6.2: the 64-byte message representative
 
 
 class Signed(Struct, frozen=True):

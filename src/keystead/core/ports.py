@@ -14,7 +14,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from keystead.core.algorithms import Algorithm, KeySpec
+from keystead.core.algorithms import Algorithm, KeySpec, MessageForm
 from keystead.core.entities import Kind
 from keystead.core.sensitive import Sensitive
 
@@ -170,9 +170,11 @@ class Loaded(Protocol):
         """Raises DecryptionFailed, for every reason alike."""
         ...
 
-    def sign(self, algorithm: Algorithm, message: bytes, *, prehashed: bool) -> bytes: ...
+    def sign(self, algorithm: Algorithm, message: bytes, form: MessageForm) -> bytes:
+        """ECDSA: DER. Raises InvalidArgument (Algorithm.check_form)."""
+        ...
 
-    def verify(self, algorithm: Algorithm, message: bytes, signature: bytes, *, prehashed: bool) -> bool: ...
+    def verify(self, algorithm: Algorithm, message: bytes, signature: bytes, form: MessageForm) -> bool: ...
 
     def mac(self, algorithm: Algorithm, message: bytes) -> bytes: ...
 
@@ -203,4 +205,6 @@ class Provider(Protocol):
 class Net(Protocol):
     """The one way out. Issue by issue adapters grow here; the address policy (SSRF) lives in the adapter."""
 
-    def post(self, url: str, body: bytes, headers: Sequence[tuple[str, str]], *, timeout_for: float) -> tuple[int, bytes]: ...
+    def post(
+        self, url: str, body: bytes, headers: Sequence[tuple[str, str]], *, timeout_for: float
+    ) -> tuple[int, bytes]: ...
