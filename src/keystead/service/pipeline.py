@@ -137,6 +137,7 @@ class Service:
                     record = self._recorder(caller, op, demands, found, outcome.versions, rule, "performed")
                     self._journal.append(record)
             except Stale:
+                view.catch_up()
                 continue
             except WouldBlock:
                 raise

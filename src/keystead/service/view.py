@@ -81,6 +81,10 @@ class View:
         if generation != self._seen_generation:
             self._drop_changed(generation)
 
+    def catch_up(self) -> None:
+        """Drop what the store says has changed, announced or not (after Stale)."""
+        self._drop_changed(self._generation.current())
+
     def _drop_changed(self, generation: int) -> None:
         with self._lock:
             newest, changed = self._store.changes(self._seen_change)
