@@ -141,7 +141,7 @@ class Service:
                 continue
             except WouldBlock:
                 raise
-            except Exception as error:  # noqa: BLE001 - a bug too is recorded before it is answered
+            except Exception as error:  # a bug too is recorded before it is answered
                 raise self._refuse(caller, op, demands, found, rule, error) from error
             return cast("R", outcome.answer)
         raise self._refuse(caller, op, demands, (), "", Unavailable("too many changes at once"))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from keystead.core.entities import (
     Binding,
@@ -92,7 +92,7 @@ class View:
                 self._forget_everything()
             else:
                 for kind, id_ in changed:
-                    FORGET[kind](self, id_)
+                    self.FORGET[kind](self, id_)
             self._seen_change, self._seen_generation = newest, generation
             for forget in self._dropped:
                 forget()
@@ -128,7 +128,7 @@ class View:
         held = self._refs.get(ref)
         if held is None:
             self.may_block()
-            held = FIND[type(ref)](self, ref)
+            held = self.FIND[type(ref)](self, ref)
         return held
 
     def _find_system(self, _ref: SystemRef) -> Held:
@@ -228,6 +228,27 @@ class View:
                     del into[next(iter(into))]
                 into[key] = value
 
+    FORGET: ClassVar[dict[Kind, Callable[[View, str], None]]] = {
+        Kind.TENANT: _forget_all,
+        Kind.KEYRING: _forget_all,
+        Kind.BINDING: _forget_all,
+        Kind.KEY: _forget_key,
+        Kind.PRINCIPAL: _forget_principal,
+        Kind.CREDENTIAL: _forget_credential,
+        Kind.KEY_VERSION: _forget_nothing,
+        Kind.KEY_POLICY: _forget_nothing,
+        Kind.NAME: _forget_nothing,
+        Kind.GRANT: _forget_nothing,
+        Kind.LAST_USE: _forget_nothing,
+    }
+
+    FIND: ClassVar[dict[type, Callable[[View, Any], Held | None]]] = {
+        KeyRef: _find_key,
+        KeyringRef: _find_keyring,
+        TenantRef: _find_tenant,
+        SystemRef: _find_system,
+    }
+
 
 def _is_at(keyring: HeldKeyring, ref: KeyRef) -> bool:
     """Whether a key of `keyring` answers at the address the caller named."""
@@ -236,25 +257,3 @@ def _is_at(keyring: HeldKeyring, ref: KeyRef) -> bool:
     # A ciphertext names a key of any tenant, at the same place of the same door.
     dialect, _, place = ref.namespace.split(":", 2)
     return any(n.split(":", 2)[::2] == [dialect, place] for n in keyring.namespaces)
-
-
-FORGET: dict[Kind, Callable[[View, str], None]] = {
-    Kind.TENANT: View._forget_all,
-    Kind.KEYRING: View._forget_all,
-    Kind.BINDING: View._forget_all,
-    Kind.KEY: View._forget_key,
-    Kind.PRINCIPAL: View._forget_principal,
-    Kind.CREDENTIAL: View._forget_credential,
-    Kind.KEY_VERSION: View._forget_nothing,
-    Kind.KEY_POLICY: View._forget_nothing,
-    Kind.NAME: View._forget_nothing,
-    Kind.GRANT: View._forget_nothing,
-    Kind.LAST_USE: View._forget_nothing,
-}
-
-FIND: dict[type, Callable[[View, Any], Held | None]] = {
-    KeyRef: View._find_key,
-    KeyringRef: View._find_keyring,
-    TenantRef: View._find_tenant,
-    SystemRef: View._find_system,
-}
