@@ -1,0 +1,115 @@
+"""Ciphertext format v1 (docs/adr/0004-ciphertext-v1.md): one derived key per message, committing to key and context.
+
+    offset  0    2        18        22     46         78             78 + n   94 + n
+            A501 | key id | version | salt | commit   | ciphertext   | tag    |
+    header = the first 22 bytes        sealed under AES-256-GCM, nonce 0^96, AAD = the first 78 bytes
+    h      = SHA-256(header || typed AAD)
+    K_enc  = KDF(K, "keystead/enc/v1", salt || h)          KDF: SP 800-108r1 §4.1, counter mode,
+    commit = KDF(K, "keystead/cmt/v1", salt || h)               HMAC-SHA-256, one block of 256 bits
+    salt   = the first 24 bytes of HMAC-SHA-256(K_hedge, random 24 || h || SHA-256(plaintext))
+    K_hedge = KDF(K, "keystead/hdg/v1", "")
+
+K is the 32-byte key of one key version. With a stuck random generator, or in a cloned machine, the salt still
+differs for every (plaintext, context): encryption degrades to deterministic, never to a nonce used twice.
+The cipher itself is not here: MessageKey is what crypto.aead takes (core is pure).
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from hashlib import sha256
+from struct import Struct as Layout
+from typing import NamedTuple
+
+from keystead.core.errors import DecryptionFailed, InvalidArgument
+from keystead.core.keyed import KeyedHash
+from keystead.core.operations import Aad
+
+MAGIC = b"\xa5\x01"
+KEY_BYTES, SALT_BYTES, COMMIT_BYTES, TAG_BYTES = 32, 24, 32, 16
+HEADER_BYTES = 22
+PREFIX_BYTES = HEADER_BYTES + SALT_BYTES + COMMIT_BYTES
+OVERHEAD_BYTES = PREFIX_BYTES + TAG_BYTES
+
+_HEADER = Layout(">2s16sI")
+_LENGTH = Layout(">I")
+_LONG = Layout(">Q")
+_SALT_END = HEADER_BYTES + SALT_BYTES
+_BITS = _LENGTH.pack(8 * KEY_BYTES)  # [L]_32
+
+NO_AAD = b"\x00"
+
+
+def typed_aad(aad: Aad) -> bytes:
+    """Injective: 00; or 01, count, then (length, key, length, value) sorted by key; or 02, 64-bit length, bytes.
+
+    Keys and values are UTF-8, compared and kept exactly: no case is folded, nothing is normalized. An empty map
+    is not the same as none; a dialect that says it is (AWS) hands over None. Raises InvalidArgument (lone surrogate).
+    """
+    if aad is None:
+        return NO_AAD
+    if not isinstance(aad, Mapping):
+        return b"\x02" + _LONG.pack(len(aad)) + aad
+    try:
+        pairs = sorted((key.encode(), value.encode()) for key, value in aad.items())
+    except UnicodeEncodeError as error:
+        raise InvalidArgument("a context is not Unicode text", "context") from error
+    parts = [b"\x01", _LENGTH.pack(len(pairs))]
+    for key, value in pairs:
+        parts += (_LENGTH.pack(len(key)), key, _LENGTH.pack(len(value)), value)
+    return b"".join(parts)
+
+
+def peek(blob: bytes) -> tuple[str, int]:
+    """(key id as UUID text, version) as the header claims; only opening proves it. Raises DecryptionFailed."""
+    if len(blob) < OVERHEAD_BYTES or blob[:2] != MAGIC:
+        raise DecryptionFailed("not a ciphertext of this installation")
+    _, key_id, version = _HEADER.unpack_from(blob)
+    text = key_id.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}", version
+
+
+class MessageKey(NamedTuple):
+    """What one message is sealed with: a key used once, and the prefix, which is AAD too."""
+
+    key: bytes
+    prefix: bytes
+
+
+class Envelope:
+    """Format v1 under one key version. Everything that does not change from message to message is done here, once."""
+
+    __slots__ = ("_commit", "_encrypt", "_header", "_hedge")
+
+    def __init__(self, key: bytes, key_id: str, version: int) -> None:
+        if len(key) != KEY_BYTES:
+            raise InvalidArgument(f"a key of {len(key)} bytes; ciphertext v1 takes {KEY_BYTES}", "key")
+        self._header = _HEADER.pack(MAGIC, bytes.fromhex(key_id.replace("-", "")), version)
+        self._encrypt = KeyedHash(key, prefix=_fixed("keystead/enc/v1"))
+        self._commit = KeyedHash(key, prefix=_fixed("keystead/cmt/v1"))
+        self._hedge = KeyedHash(KeyedHash(key)(_fixed("keystead/hdg/v1") + _BITS))
+
+    def seal(self, plaintext: bytes, aad: bytes, random: bytes) -> MessageKey:
+        """The key and prefix for a new message. `aad` is typed; `random` is 24 bytes, never used before."""
+        context = sha256(self._header + aad).digest()
+        salt = self._hedge(random + context + sha256(plaintext).digest())[:SALT_BYTES]
+        fixed = salt + context + _BITS
+        return MessageKey(self._encrypt(fixed), self._header + salt + self._commit(fixed))
+
+    def open(self, blob: bytes, aad: bytes) -> MessageKey:
+        """The key and prefix of a message that was sealed; blob[PREFIX_BYTES:] is what AES-GCM sealed.
+
+        Raises DecryptionFailed unless the message commits to this key, version and context.
+        """
+        if len(blob) < OVERHEAD_BYTES or blob[:HEADER_BYTES] != self._header:
+            raise DecryptionFailed("the ciphertext does not open")
+        fixed = blob[HEADER_BYTES:_SALT_END] + sha256(self._header + aad).digest() + _BITS
+        if not hmac.compare_digest(self._commit(fixed), blob[_SALT_END:PREFIX_BYTES]):
+            raise DecryptionFailed("the ciphertext does not open")
+        return MessageKey(self._encrypt(fixed), blob[:PREFIX_BYTES])
+
+
+def _fixed(label: str) -> bytes:
+    """[i]_32 || Label || 00; Context and [L]_32 follow. SP 800-108r1 §4.1"""
+    return _LENGTH.pack(1) + label.encode() + b"\x00"
