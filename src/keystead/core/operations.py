@@ -403,6 +403,13 @@ class DestroyKey(KeyOperation[Nothing], frozen=True, kw_only=True):
     changes = True
 
 
+class ExpireMaterial(KeyOperation[Nothing], frozen=True, kw_only=True):
+    """Destroy the imported material whose time has run out; the key waits for it to be imported again."""
+
+    action = Action.DESTROY_KEY
+    changes = True
+
+
 class ReadLastUse(KeyOperation[LastUse | None], frozen=True, kw_only=True):
     action = Action.READ_LAST_USE
 

@@ -1,0 +1,90 @@
+"""Configuration: one typed tree, read from DIR/keystead.toml. Secrets come in by reference only.
+
+    keystead.toml
+      listen   = { aws = "127.0.0.1:8200" }      door -> address; port 0 picks a free one
+      tls      = { certificate = "file:…", private_key = "file:…" }
+      slots    = ["slot-1", "slot-2"]            the two directories of the erasable secret; relative to DIR
+      workers  = 1
+
+Unknown members are refused, so that a misspelled one is not silently ignored.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from keystead.core.errors import InvalidArgument
+from keystead.core.sensitive import Sensitive
+
+FILE_NAME = "keystead.toml"
+DEFAULT_LISTEN = {"aws": "127.0.0.1:8200"}
+
+
+class Tls(Struct, frozen=True, forbid_unknown_fields=True):
+    certificate: str  # file: reference to a PEM chain
+    private_key: str  # file: reference
+
+
+class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    listen: dict[str, str] = msgspec.field(default_factory=lambda: dict(DEFAULT_LISTEN))
+    tls: Tls | None = None
+    slots: Annotated[tuple[str, ...], Meta(min_length=2, max_length=2)] = ("slot-1", "slot-2")
+    workers: Annotated[int, Meta(ge=1, le=60)] = 1
+    thread_pool: Annotated[int, Meta(ge=1, le=64)] = 4
+
+
+def read(directory: Path) -> Config:
+    """The configuration of an installation; defaults where there is no file. Raises InvalidArgument."""
+    path = directory / FILE_NAME
+    try:
+        return msgspec.convert(tomllib.loads(path.read_text()), Config) if path.exists() else Config()
+    except (msgspec.ValidationError, tomllib.TOMLDecodeError) as error:
+        raise InvalidArgument(f"{path.name}: {error}", "configuration") from None
+
+
+def write(directory: Path, config: Config) -> None:
+    """Write the members that differ from their defaults."""
+    chosen = msgspec.to_builtins(config)
+    default = msgspec.to_builtins(Config())
+    lines = [f"{name} = {_toml(value)}\n" for name, value in chosen.items() if value != default[name]]
+    (directory / FILE_NAME).write_text("".join(lines))
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{_toml(k)} = {_toml(v)}" for k, v in value.items()) + " }"
+    return msgspec.json.encode(value).decode()  # strings, numbers and arrays of them read the same in TOML
+
+
+def secret(reference: str) -> Sensitive:
+    """What a reference points at: "file:PATH", "env:NAME", "fd:N". A trailing newline is dropped.
+
+    Raises InvalidArgument for another scheme and for one that cannot be read.
+    """
+    scheme, _, where = reference.partition(":")
+    try:
+        match scheme:
+            case "file":
+                return Sensitive(Path(where).read_bytes().removesuffix(b"\n"))
+            case "env":
+                return Sensitive(os.environ[where].encode())
+            case "fd":
+                with open(int(where), "rb", closefd=True) as stream:
+                    return Sensitive(stream.read(65536).removesuffix(b"\n"))
+    except (OSError, KeyError, ValueError) as error:
+        raise InvalidArgument(f"{scheme}: the secret cannot be read ({type(error).__name__})", "secret") from None
+    raise InvalidArgument("a secret is given as file:PATH, env:NAME or fd:N", "secret")
+
+
+def path_of(reference: str) -> Path:
+    """The path in a "file:PATH" reference."""
+    scheme, _, where = reference.partition(":")
+    if scheme != "file" or not where:
+        raise InvalidArgument("give it as file:PATH", "configuration")
+    return Path(where)

@@ -1,0 +1,126 @@
+"""The scheduler: keeps the appointments that need an act — rotation, destruction, expiry of material.
+
+States follow their dates by themselves (core.states, Rule 3); only what makes or erases material has to be
+done by somebody. It is done as ordinary operations of the system principal, through `perform`, on record.
+
+The appointments of all keys are held in memory, soonest first: read once at start, then kept current from the
+store's changes. An operation that fails is tried again, later each time, and never given up.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from keystead.core.entities import Binding, Key, KeyVersion, Kind, Origin
+from keystead.core.errors import KeysteadError
+from keystead.core.operations import DestroyKey, ExpireMaterial, KeyOperation, KeyRef, RotateKey
+from keystead.core.ports import Clock, Reader
+from keystead.core.states import KeyState
+from keystead.service.barrier import Barrier
+
+RETRY_FIRST, RETRY_MOST = timedelta(seconds=5), timedelta(hours=1)
+PAGE = 500
+NAMESPACE = "system::"
+
+
+def appointments(key: Key, versions: tuple[KeyVersion, ...]) -> list[tuple[datetime, type[KeyOperation[Any]]]]:
+    """What is due for a key, and when."""
+    life = key.lifecycle
+    if life.state is KeyState.DESTROYED:
+        return []
+    due: list[tuple[datetime, type[KeyOperation[Any]]]] = []
+    if life.destroy_at:
+        due.append((life.destroy_at, DestroyKey))
+    elif key.rotation and life.state is KeyState.ACTIVE:
+        due.append((key.rotation.next_at, RotateKey))
+    due += [(v.expires_at, ExpireMaterial) for v in versions if v.expires_at and v.wrapped]
+    return due
+
+
+class Scheduler:
+    """One per installation, in the supervisor. `perform` does an operation as the system principal."""
+
+    def __init__(
+        self, barrier: Barrier, store: Reader, clock: Clock, perform: Callable[[KeyOperation[Any]], object]
+    ) -> None:
+        self._barrier, self._store, self._clock, self._perform = barrier, store, clock, perform
+        self._heap: list[tuple[datetime, str, str]] = []  # (when, key id, operation)
+        self._due: dict[str, list[tuple[datetime, type[KeyOperation[Any]]]]] = {}
+        self._failures: dict[str, int] = {}
+        self._seen_change = -1
+
+    def step(self) -> int:
+        """Do what has come due; how many operations were done."""
+        self._catch_up()
+        now, n_done = self._clock.now(), 0
+        while self._heap and self._heap[0][0] <= now:
+            _, key_id, name = heapq.heappop(self._heap)
+            kinds = {kind.__name__: (when, kind) for when, kind in self._due.get(key_id, ())}
+            if name in kinds and kinds[name][0] <= now:
+                n_done += self._do(kinds[name][1], key_id, now)
+        return n_done
+
+    def next_at(self) -> datetime | None:
+        return self._heap[0][0] if self._heap else None
+
+    def _do(self, kind: type[KeyOperation[Any]], key_id: str, now: datetime) -> bool:
+        extra = {"scheduled": True} if kind is RotateKey else {}
+        try:
+            self._perform(kind(key=KeyRef(self._namespace(key_id), id=key_id), **extra))
+        except KeysteadError:
+            n = self._failures[key_id] = self._failures.get(key_id, 0) + 1
+            later = now + min(RETRY_MOST, RETRY_FIRST * 2 ** min(n, 16))
+            heapq.heappush(self._heap, (later, key_id, kind.__name__))
+            return False
+        self._failures.pop(key_id, None)
+        self._read(key_id)
+        return True
+
+    def _namespace(self, key_id: str) -> str:
+        """The system principal reaches a key at any address of its keyring."""
+        key = self._barrier.get(Key, key_id)
+        bound = self._barrier.children(Binding, key.keyring, limit=1) if key else []
+        return bound[0].id if bound else NAMESPACE
+
+    def _catch_up(self) -> None:
+        if self._seen_change < 0:
+            self._read_everything()
+            return
+        newest, changed = self._store.changes(self._seen_change)
+        if changed is None:
+            self._read_everything()
+            return
+        for kind, id_ in changed:
+            if kind is Kind.KEY:
+                self._read(id_)
+        self._seen_change = newest
+
+    def _read_everything(self) -> None:
+        self._seen_change, _ = self._store.changes(0)
+        self._heap.clear()
+        self._due.clear()
+        after = ""
+        while page := self._barrier.every(Key, after=after, limit=PAGE):
+            for key in page:
+                self._hold(key)
+            after = page[-1].id
+
+    def _read(self, key_id: str) -> None:
+        if (key := self._barrier.get(Key, key_id)) is None:
+            self._due.pop(key_id, None)
+        else:
+            self._hold(key)
+
+    def _hold(self, key: Key) -> None:
+        versions: tuple[KeyVersion, ...] = ()
+        if key.origin is Origin.EXTERNAL:
+            versions = tuple(self._barrier.children(KeyVersion, key.id))
+        if due := appointments(key, versions):
+            self._due[key.id] = due
+            for when, kind in due:
+                heapq.heappush(self._heap, (when, key.id, kind.__name__))
+        else:
+            self._due.pop(key.id, None)
