@@ -1,0 +1,356 @@
+"""The barrier: typed entities above, sealed rows below, and the key hierarchy between them (docs/adr/0006-key-tree.md).
+
+    U (seal) ┐
+    S (slot) ┴ R ── root node key ── key tree ─┬─ leaf 0, which never changes: row key, name digests, subkeys
+                                               └─ leaf n: the keying material of one key version
+
+Rule 1: a commit is one store transaction: entities, keying material, tree and audit record, or nothing.
+Rule 2: to destroy: stage S2; one transaction with fresh keys on every path and the root under S2; open the new root as
+        a reader sees it; retire S1. Staging and retiring happen under the store's write lock, so that no process can
+        retire what another one has staged and is about to name in the database.
+Rule 3: what does not verify is Internal, never an answer.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from keystead.core.entities import Entity, KeyVersion, Kind
+from keystead.core.errors import Conflict, DecryptionFailed, Internal, Sealed, Unauthenticated, Unavailable, WrongState
+from keystead.core.keytree import EMPTY, KEY_BYTES, Edit
+from keystead.core.ports import Entropy, Reader, Row, Slot, Stale, Store, Transaction
+from keystead.core.sensitive import Sensitive
+from keystead.core.states import KeyState
+from keystead.crypto.aead import NONCE_BYTES, GcmSiv
+from keystead.crypto.kdf import hkdf
+from keystead.service.root import Head, Nodes, Root, Tree, check_value, read_node, wrapping_key
+from keystead.service.rows import ENCODER, Rows
+
+E = TypeVar("E", bound=Entity)
+ROOT_META, HEAD_META, ANCHOR = "root", "head", 0  # ANCHOR: the leaf that never changes
+ATTEMPTS = 8
+ERASED = (
+    "the slot does not hold the generation that the database names: the slot was erased or the database was rolled back"
+)
+
+
+class Commit(Struct, frozen=True, kw_only=True):
+    """What is to change, and the revisions that rests on."""
+
+    seen: tuple[Entity, ...] = ()  # must not have moved
+    put: tuple[Entity, ...] = ()  # revision 0: must not exist yet
+    delete: tuple[Entity, ...] = ()
+    material: Mapping[str, Sensitive] = {}  # KeyVersion.id of a version in `put` -> keying material to wrap
+    destroy: tuple[
+        KeyVersion, ...
+    ] = ()  # leaves to erase; the version in `put` (or else this one) is kept without `wrapped`
+    record: bytes | None = None  # audit record
+
+
+class _Open(Struct):
+    """What is held while the barrier is open."""
+
+    unseal_key: Sensitive
+    anchor: Sensitive
+    rows: Rows
+    names: bytes
+    tree: Tree
+    n_commits: int  # the most that this process has seen
+
+
+class Barrier:
+    """Safe to use from any thread; commits are serialised by the store. All but the opening raises Sealed before it."""
+
+    def __init__(
+        self, store: Store, slot: Slot, entropy: Entropy, on_step: Callable[[str], None] = lambda _: None
+    ) -> None:
+        """`on_step` hears of every step of a destruction; tests raise from it."""
+        self._store, self._slot, self._entropy, self._on_step = store, slot, entropy, on_step
+        self._nodes = Nodes(entropy)
+        self._held: _Open | None = None
+
+    # --- opening
+
+    def initialise(self, unseal_key: Sensitive) -> None:
+        """Begin a key tree in an empty store, and open it. Raises Conflict where store or slot are in use."""
+        if self._slot.read():
+            raise Conflict("the slot already holds a generation, which another database may need")
+        secret = Sensitive(self._entropy(KEY_BYTES))
+        with self._store.transaction() as txn:
+            if txn.meta(ROOT_META) is not None:
+                raise Conflict("the store has been initialised before")
+            name = self._slot.stage(secret)
+            edit = Edit(self._entropy(KEY_BYTES), read=read_node(txn), cipher=self._nodes, entropy=self._entropy)
+            edit.plant()
+            anchor = edit.grow(ANCHOR)
+            rows = self._rows(anchor)
+            gained = self._write_nodes(txn, edit, rows)
+            self._write_root(txn, edit.root, unseal_key, secret, name, 1)
+            head = Head(0, ANCHOR + 1, bytes(32)).after(next_leaf=ANCHOR + 1, gained=gained)
+            txn.put_meta(HEAD_META, head.seal(rows, 1))
+        self.open(unseal_key)
+
+    def open(self, unseal_key: Sensitive) -> None:
+        """Raises Unauthenticated for a wrong key, Conflict where slot and database do not belong together."""
+        if (blob := self._store.meta(ROOT_META)) is None:
+            raise Conflict("the store has not been initialised")
+        if not hmac.compare_digest(Root.decode(blob).check, check_value(unseal_key.reveal())):
+            raise Unauthenticated("the unseal key is not the one of this store")
+        tree = self._read_tree(self._store, unseal_key)
+        anchor = tree.leaf(self._store, ANCHOR)
+        rows = self._rows(anchor)
+        head = Head.open(rows, self._store.meta(HEAD_META), tree.root.epoch)
+        names = hkdf(anchor, b"keystead/name/v1")
+        self._held = _Open(unseal_key, Sensitive(anchor), rows, names, tree, head.n_commits)
+        if len(self._slot.read()) > 1:
+            self._settle()
+
+    def close(self) -> None:
+        self._held = None
+
+    @property
+    def is_open(self) -> bool:
+        return self._held is not None
+
+    @property
+    def epoch(self) -> int:
+        """How many generations of the slot there have been, as far as this process has seen."""
+        return self._opened.tree.root.epoch
+
+    @property
+    def n_commits(self) -> int:
+        """The commit counter, as far as this process has seen: whoever remembers it notices a rollback."""
+        return self._opened.n_commits
+
+    # --- reading
+
+    def get(self, of: type[E], id: str) -> E | None:  # noqa: A002 - the field's name
+        rows = self._opened.rows
+        return None if (row := self._store.get(of.kind, id)) is None else rows.open(row, of)
+
+    def children(self, of: type[E], parent: str, *, after: str = "", limit: int = 1000) -> list[E]:
+        rows = self._opened.rows
+        return [rows.open(row, of) for row in self._store.children(of.kind, parent, after=after, limit=limit)]
+
+    def linked(self, of: type[E], link: str, *, after: str = "", limit: int = 1000) -> list[E]:
+        rows = self._opened.rows
+        return [rows.open(row, of) for row in self._store.linked(of.kind, link, after=after, limit=limit)]
+
+    def every(self, of: type[E], *, after: str = "", limit: int = 1000) -> list[E]:
+        rows = self._opened.rows
+        return [rows.open(row, of) for row in self._store.every(of.kind, after=after, limit=limit)]
+
+    def name_id(self, namespace: str, name: str) -> str:
+        """The id of a name: a keyed digest of (namespace, name), 32 hexadecimal digits."""
+        return hmac.digest(self._opened.names, ENCODER.encode((namespace, name)), "sha256")[:16].hex()
+
+    def subkey(self, label: str) -> Sensitive:
+        """32 bytes that never change, for one purpose each."""
+        return Sensitive(hkdf(self._opened.anchor.reveal(), b"keystead/subkey/v1/" + label.encode()))
+
+    def material(self, version: KeyVersion) -> Sensitive:
+        """The keying material of a version. Raises WrongState once destroyed, Internal where it does not verify."""
+        if not version.wrapped:
+            raise WrongState("the key version holds no keying material", version.lifecycle.state)
+        if (leaf := self._leaf(version.position)) == EMPTY:
+            raise self._missing(version)
+        return Sensitive(unwrap(leaf, version))
+
+    # --- changing
+
+    def commit(self, commit: Commit) -> None:
+        """All of it or nothing. Raises Stale where an entity has moved, Unavailable where the store cannot take it."""
+        erased = [version.position for version in commit.destroy if version.position >= 0]
+        if erased:
+            self._replace_root(commit, erased)
+        else:
+            with self._store.transaction() as txn:
+                n_commits = self._apply(txn, commit, self._tree(txn))
+            self._reached(n_commits)
+
+    def rotate(self) -> None:
+        """A new generation of the slot, and nothing destroyed: no backup made before opens by itself any more."""
+        self._replace_root(Commit(), [])
+
+    def _replace_root(self, commit: Commit, erased: list[int]) -> None:
+        secret = Sensitive(self._entropy(KEY_BYTES))
+        with self._store.transaction() as txn:
+            tree = self._tree(txn)
+            self._on_step("begun")
+            name = self._slot.stage(secret)
+            self._on_step("staged")
+            n_commits = self._apply(txn, commit, tree, erased, (secret, name))
+            self._on_step("written")
+        self._reached(n_commits)
+        self._on_step("committed")
+        self._tree(self._store)  # opens the new root as every reader will find it
+        self._on_step("opened")
+        self._settle(write=False)
+        self._on_step("retired")
+
+    def _apply(
+        self,
+        txn: Transaction,
+        commit: Commit,
+        tree: Tree,
+        erased: list[int] | None = None,
+        staged: tuple[Sensitive, str] | None = None,
+    ) -> int:
+        """Write it all; the commit counter. Nothing of this process changes before the transaction is durable."""
+        held, rows = self._opened, self._opened.rows
+        head = Head.open(rows, txn.meta(HEAD_META), tree.root.epoch)
+        if head.n_commits < held.n_commits:
+            raise Conflict(
+                f"the database was rolled back: it is at commit {head.n_commits}, and was at {held.n_commits}"
+            )
+        for entity in commit.seen:
+            current(txn, entity)
+        epoch = tree.root.epoch + (staged is not None)
+        edit = Edit(tree.key, read=read_node(txn), cipher=self._nodes, entropy=self._entropy)
+        edit.erase(erased or ())
+        gained, next_leaf = 0, head.next_leaf
+        for entity in self._to_put(commit):
+            stored = current(txn, entity)
+            if isinstance(entity, KeyVersion) and entity.id in commit.material:
+                leaf = edit.grow(next_leaf)
+                entity = wrap(leaf, next_leaf, entity, commit.material[entity.id], self._entropy)  # noqa: PLW2901
+                next_leaf += 1
+            row = rows.seal(entity, epoch)
+            txn.put(row)
+            gained += rows.weigh(row) - (rows.weigh(stored) if stored else 0)
+        for entity in commit.delete:
+            if stored := current(txn, entity):
+                gained -= rows.weigh(stored)
+                txn.delete(entity.kind, entity.id)
+        if staged:
+            edit.renew()
+        gained += self._write_nodes(txn, edit, rows)
+        if staged:
+            self._write_root(txn, edit.root, held.unseal_key, *staged, epoch)
+        head = head.after(next_leaf=next_leaf, gained=gained)
+        txn.put_meta(HEAD_META, head.seal(rows, epoch))
+        if commit.record is not None:
+            txn.record(commit.record)
+        return head.n_commits
+
+    def _settle(self, *, write: bool = True) -> None:
+        """Retire every generation but the one the database names, while nobody can name another.
+
+        `write`: make a commit of our own first, so that what we found in the database is durable before S goes.
+        """
+        if write:
+            with self._store.transaction() as txn:
+                n_commits = self._apply(txn, Commit(), self._tree(txn))
+            self._reached(n_commits)
+        with self._store.transaction() as txn:
+            self._slot.retire(self._tree(txn).root.generation)
+
+    # --- inside
+
+    def _reached(self, n_commits: int) -> None:
+        held = self._opened
+        held.n_commits = max(held.n_commits, n_commits)
+
+    @property
+    def _opened(self) -> _Open:
+        if self._held is None:
+            raise Sealed("the barrier is sealed")
+        return self._held
+
+    def _tree(self, reader: Reader) -> Tree:
+        """The tree under today's root: ours, unless another process has replaced the root meanwhile."""
+        held = self._opened
+        if reader.meta(ROOT_META) == held.tree.blob:
+            return held.tree
+        for _ in range(ATTEMPTS):
+            tree = self._read_tree(reader, held.unseal_key)
+            if tree.root.epoch >= held.tree.root.epoch:
+                held.tree = tree
+                return tree
+        raise Conflict("the database was rolled back")
+
+    def _read_tree(self, reader: Reader, unseal_key: Sensitive) -> Tree:
+        for _ in range(ATTEMPTS):
+            blob = reader.meta(ROOT_META) or b""
+            root, secrets = Root.decode(blob), self._slot.read()
+            if (secret := secrets.get(root.generation)) is not None:
+                key = root.unwrap(wrapping_key(unseal_key.reveal(), secret.reveal()))
+                return Tree(blob, root, key, self._nodes)
+            if reader.meta(ROOT_META) == blob:  # not a rotation that overtook us
+                raise Conflict(ERASED)
+        raise Unavailable("the root of the key tree keeps moving")
+
+    def _leaf(self, position: int) -> bytes:
+        for _ in range(ATTEMPTS):
+            tree = self._tree(self._store)
+            try:
+                return tree.leaf(self._store, position)
+            except Internal:
+                if self._store.meta(ROOT_META) == tree.blob:
+                    raise
+        raise Unavailable("the root of the key tree keeps moving")
+
+    def _missing(self, version: KeyVersion) -> Exception:
+        stored = self.get(KeyVersion, version.id)
+        if stored is None or not stored.wrapped:
+            return WrongState("the key version has been destroyed", KeyState.DESTROYED)
+        return Internal(f"the key tree has no leaf for row {Kind.KEY_VERSION.value} {version.id}")
+
+    def _rows(self, anchor: bytes) -> Rows:
+        return Rows(hkdf(anchor, b"keystead/row/v1"), hkdf(anchor, b"keystead/tally/v1"), self._entropy)
+
+    def _to_put(self, commit: Commit) -> list[Entity]:
+        gone = {version.id: version for version in commit.destroy}
+        put = {(entity.kind, entity.id): entity for entity in commit.put}
+        for version in commit.destroy:
+            latest = put.get((version.kind, version.id), version)
+            put[version.kind, version.id] = replace(latest, wrapped=b"")
+        if fresh := gone.keys() & commit.material.keys():
+            raise Internal(f"key version {min(fresh)} is to be both destroyed and wrapped")
+        return list(put.values())
+
+    def _write_nodes(self, txn: Transaction, edit: Edit, rows: Rows) -> int:
+        gained = 0
+        for place, sealed in edit.finish().items():
+            txn.put_node(*place, sealed)
+            before = edit.before.get(place)
+            gained += rows.weigh_node(place, sealed) - (rows.weigh_node(place, before) if before else 0)
+        return gained
+
+    def _write_root(
+        self, txn: Transaction, key: bytes, unseal_key: Sensitive, secret: Sensitive, name: str, epoch: int
+    ) -> None:
+        nonce = self._entropy(NONCE_BYTES)
+        root = Root.wrap(key, unseal_key.reveal(), secret.reveal(), name, epoch, nonce)
+        txn.put_meta(ROOT_META, ENCODER.encode(root))
+
+
+def current(txn: Reader, entity: Entity) -> Row | None:
+    """The stored row of `entity`, at the revision `entity` has. Raises Stale."""
+    row = txn.get(entity.kind, entity.id)
+    if (row.revision if row else 0) != entity.revision:
+        raise Stale
+    return row
+
+
+def wrap(leaf: bytes, position: int, version: KeyVersion, material: Sensitive, entropy: Entropy) -> KeyVersion:
+    """The version with its keying material sealed under its leaf key, which never seals anything else."""
+    sealed = GcmSiv(leaf).seal(entropy(NONCE_BYTES), material.reveal(), bound_to(version))
+    return replace(version, position=position, wrapped=sealed)
+
+
+def unwrap(leaf: bytes, version: KeyVersion) -> bytes:
+    """Raises Internal where it does not verify."""
+    try:
+        return GcmSiv(leaf).open(version.wrapped, bound_to(version))
+    except DecryptionFailed as error:
+        raise Internal(f"the keying material of {version.id} does not verify") from error
+
+
+def bound_to(version: KeyVersion) -> bytes:
+    return ENCODER.encode(("material", version.key_id, version.number))
