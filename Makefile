@@ -1,0 +1,57 @@
+# Two commands on a fresh machine: `make run` starts Keystead, `make test` proves it. Both rest on `make install`.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+DATA   ?= keystead-data
+
+.PHONY: run install test check unit clients bench torture docs lock clean
+
+run: install           ## start a development server on loopback and say what to paste
+	@$(BIN)/keystead dev --data $(DATA)
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: requirements/dev.lock pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing locked dependencies into $(VENV) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.bench: install requirements/bench.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.lock
+	@touch $@
+
+test: check unit       ## everything CI runs
+
+check: install         ## style, types, layers
+	$(BIN)/ruff format --check src tests bench docs
+	$(BIN)/ruff check src tests bench docs
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+unit: install          ## every test, the real clients included
+	$(BIN)/pytest -q
+
+clients: install       ## only the real clients against a real server
+	$(BIN)/pytest -q -m client
+
+bench: $(VENV)/.bench  ## whole requests against peers, interleaved; prints ratios
+	$(BIN)/python -m bench
+
+torture: install       ## the long runs: power losses, kill -9, destruction
+	$(BIN)/python -m tests.faults.run
+
+docs: install          ## print the tables into docs/ and build the site
+	$(BIN)/python -m docs.build
+	$(BIN)/mkdocs build --strict --quiet
+
+lock:                  ## resolve the locks anew
+	$(BIN)/python -m pip install --quiet uv
+	for e in run dev bench; do \
+	  $(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-annotate \
+	    $$( [ $$e = dev ] && echo --extra dev; [ $$e = bench ] && echo --extra dev --extra bench ) \
+	    pyproject.toml -o requirements/$$e.lock; done
+
+clean:
+	rm -rf $(VENV) site build dist .mypy_cache .ruff_cache .pytest_cache
