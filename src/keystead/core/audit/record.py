@@ -1,0 +1,203 @@
+"""The canonical audit record: one act, one JSON object, one line of printable ASCII.
+
+    {"v":1,"t":…,"req":…,"tenant":…,"who":{"id","kind","via"},"src":…,"door":…,"op":…,
+     "targets":[{"action","key","version"}],"ctx":…,"rule":…,"outcome":…,"n":…}
+
+Rule 1: the fields are these and no others, in this order, without white space; an absent fact is left out.
+Rule 2: every character of a text outside U+0020…U+007E is written as a JSON escape, so that no record can
+        break a line, move a cursor or colour a terminal (research/security.md §4, check 71).
+Rule 3: a text is a `str` and a number an `int`: a Sensitive, or bytes, raises TypeError and is never printed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from json.encoder import encode_basestring_ascii as quote
+
+import msgspec
+from msgspec import Struct
+
+from keystead.core.caller import Caller
+from keystead.core.errors import Malformed
+
+PERFORMED = "performed"
+DRY_RUN = "dry run"
+NO_OFFSET = timedelta(0)
+
+
+def refused(kind: type[Exception]) -> str:
+    """The outcome of an act that an error of this kind stood in the way of."""
+    return f"refused: {kind.__name__}"
+
+
+class Target(Struct, frozen=True, omit_defaults=True):
+    """What was authorized, on which object; `key` and `version` where there is one."""
+
+    action: str
+    key: str = ""
+    version: int = 0
+
+
+class Who(Struct, frozen=True, omit_defaults=True):
+    """Principal id, its kind, and the id of the credential it came with."""
+
+    id: str = ""
+    kind: str = ""
+    via: str = ""
+
+
+class Record(
+    Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    rename={
+        "at": "t",
+        "request_id": "req",
+        "source": "src",
+        "operation": "op",
+        "context": "ctx",
+    },
+):
+    """One audit record, typed. The empty value of a field means that there is no such fact."""
+
+    v: int = 1
+    at: datetime
+    request_id: str = ""
+    tenant: str = ""
+    who: Who = Who()
+    source: str = ""
+    door: str = ""
+    operation: str = ""  # as the wire names it
+    targets: tuple[Target, ...] = ()
+    context: str = ""  # hex: a keyed digest of the typed AAD
+    rule: str = ""  # what decided
+    outcome: str
+    n: int = 0  # how many, for a record that stands for many acts
+
+    def encode(self) -> bytes:
+        """The line, without its line feed. Raises TypeError for a value of another type, ValueError for a time zone."""
+        middle = _middle(self.tenant, self.who, (self.source, self.door, self.operation), self.targets)
+        head = f'{{"v":1,"t":"{timestamp(self.at)}"{_member("req", self.request_id)}{middle}'
+        return (head + _member("ctx", self.context) + _tail(self.rule, self.outcome, self.n)).encode()
+
+
+def parse(line: bytes) -> Record:
+    """The record of a line. Raises Malformed unless the line is exactly what `encode` would write."""
+    try:
+        record = msgspec.json.decode(line, type=Record)
+        if record.v == 1 and record.encode() == line:
+            return record
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError):
+        pass
+    raise Malformed("not a canonical audit record")
+
+
+def timestamp(at: datetime) -> str:
+    """RFC 3339, UTC, always six digits of fraction. Raises ValueError for a naive time or another offset."""
+    if at.utcoffset() != NO_OFFSET:
+        raise ValueError("an audit record needs a time in UTC")
+    return at.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+Facts = tuple[str, str, str, str, str, tuple[Target, ...], str, str, int]
+"""What a prepared part stands for: principal, credential, source, door, operation, targets, rule, outcome, n."""
+
+
+class Recorder:
+    """Encodes the records of one worker's requests; what does not change from one to the next is kept ready.
+
+    Of the form of `Record.encode`, to the byte. Prepared parts are bounded by `capacity` and dropped together.
+    Not for several threads at once on the same datetime: a race costs time, never correctness.
+    """
+
+    def __init__(self, *, capacity: int = 4096) -> None:
+        self._capacity = capacity
+        self._parts: dict[Facts, tuple[str, str]] = {}
+        self._time = (datetime.min.replace(tzinfo=UTC), "")
+
+    def encode(
+        self,
+        caller: Caller,
+        targets: tuple[Target, ...],
+        *,
+        context: bytes = b"",
+        rule: str = "",
+        outcome: str = PERFORMED,
+        n: int = 0,
+    ) -> bytes:
+        """One record of one request. `context` is the keyed digest of its typed AAD, if it has one."""
+        # The hot path: flat on purpose. What it may cost is in HOUSE §6.
+        facts = (
+            caller.principal.id,
+            caller.credential_id,
+            caller.source,
+            caller.door,
+            caller.wire_operation,
+            targets,
+            rule,
+            outcome,
+            n,
+        )
+        try:
+            middle, tail = self._parts[facts]
+        except KeyError:
+            middle, tail = self._prepare(facts, caller)
+        now = caller.now
+        at, time = self._time
+        if at is not now:
+            time = timestamp(now)
+            self._time = (now, time)
+        ctx = f',"ctx":"{bytes.hex(context)}"' if context else ""
+        request_id = caller.request_id
+        if request_id and request_id.isascii():
+            return f'{{"v":1,"t":"{time}","req":{quote(request_id)}{middle}{ctx}{tail}'.encode()
+        return f'{{"v":1,"t":"{time}"{_member("req", request_id)}{middle}{ctx}{tail}'.encode()
+
+    def _prepare(self, facts: Facts, caller: Caller) -> tuple[str, str]:
+        id_, via, source, door, operation, targets, rule, outcome, n = facts
+        who = Who(id=id_, kind=caller.principal.principal_kind.value, via=via)
+        middle = _middle(caller.principal.tenant, who, (source, door, operation), targets)
+        if len(self._parts) >= self._capacity:
+            self._parts = {}
+        parts = self._parts[facts] = (middle, _tail(rule, outcome, n))
+        return parts
+
+
+# --- the parts of a line
+
+
+def _middle(tenant: str, who: Who, way: tuple[str, str, str], targets: Sequence[Target]) -> str:
+    person = _object(("id", who.id), ("kind", who.kind), ("via", who.via))
+    things = ",".join([_object(("action", t.action), ("key", t.key), ("version", t.version)) for t in targets])
+    source, door, operation = way
+    return (
+        _member("tenant", tenant)
+        + (f',"who":{person}' if person != "{}" else "")
+        + _member("src", source)
+        + _member("door", door)
+        + _member("op", operation)
+        + (f',"targets":[{things}]' if targets else "")
+    )
+
+
+def _tail(rule: str, outcome: str, n: int) -> str:
+    return f'{_member("rule", rule)},"outcome":{_text(outcome)}{_member("n", n)}}}'
+
+
+def _member(name: str, value: str | int) -> str:
+    """`,"name":value`, or nothing for an absent fact. The type is looked at before the truth of the value."""
+    text = str(value) if type(value) is int else _text(value)  # type: ignore[arg-type]  # raises TypeError itself
+    return f',"{name}":{text}' if value else ""
+
+
+def _object(*members: tuple[str, str | int]) -> str:
+    return "{" + "".join([_member(name, value) for name, value in members])[1:] + "}"
+
+
+def _text(value: str) -> str:
+    if not str.isascii(value):  # a lone surrogate is no character (research/security.md §4, check 11)
+        value = value.encode("utf-8", "replace").decode("utf-8")
+    return quote(value)
