@@ -16,7 +16,7 @@ Rule 3: "signature does not verify" is an answer, not an error: Verify returns v
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class KeysteadError(Exception):
@@ -24,6 +24,7 @@ class KeysteadError(Exception):
 
     retryable: ClassVar[bool] = False
     subject: str | None = None  # the id of the object it is about, once found and authorized; set by the pipeline
+    about: Any = None  # that object (service.held), for the words a door finds for it; set with `subject`
     recorded: bool = False  # its audit record exists; set by the pipeline
 
     @property

@@ -165,9 +165,23 @@ class Encrypt(_WithContext[Encrypted], frozen=True, kw_only=True):
 WRONG_KEY = "the key of the ciphertext"
 """detail of the InvalidArgument for a ciphertext that another key made."""
 
+NO_PUBLIC_KEY = "public key"
+"""detail of the Unsupported for the public part of a key that has none."""
+
+
+class TooLong(Struct, frozen=True):
+    """detail of the InvalidArgument for a plaintext that `algorithm` does not take under a key of `spec`."""
+
+    algorithm: Algorithm
+    spec: KeySpec
+    limit: int  # bytes
+
 
 class Decrypt(_WithContext[Decrypted], frozen=True, kw_only=True):
-    """`key` is the caller's choice, or what the ciphertext names (KeyRef.by_ciphertext)."""
+    """`key` is the caller's choice, or what the ciphertext names (KeyRef.by_ciphertext).
+
+    A dry run without a ciphertext asks whether the caller may, and whether the key is fit.
+    """
 
     action = Action.DECRYPT
     ciphertext: bytes

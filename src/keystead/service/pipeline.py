@@ -186,7 +186,7 @@ class Service:
             error = Internal("internal error", caller.request_id)
         label = "dry run" if isinstance(error, DryRun) else f"refused: {type(error).__name__}"
         if error.subject is None and rule and found and found[0] is not None:
-            error.subject = found[0].id
+            error.subject, error.about = found[0].id, found[0]
         self._journal.append(self._recorder(caller, op, demands, found, (), rule, label))
         error.recorded = True
         return error

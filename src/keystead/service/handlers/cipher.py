@@ -1,0 +1,102 @@
+"""Encrypt, Decrypt, ReEncrypt: protect data under a key, and process what it protected (SP 800-57pt1r5 §5.3.5)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from keystead.core import operations as ops
+from keystead.core.algorithms import ALGORITHMS, Algorithm, Family, Purpose, Word
+from keystead.core.entities import Key
+from keystead.core.envelope import peek, typed_aad
+from keystead.core.errors import DecryptionFailed, InvalidArgument, KeysteadError, WrongUsage
+from keystead.core.sensitive import Sensitive
+from keystead.core.states import Use
+from keystead.service.handlers.use import algorithm_for, require, require_key, require_version
+from keystead.service.held import HeldKey, HeldVersion
+from keystead.service.pipeline import Act, Handler, Outcome
+
+
+def encrypt(op: ops.Encrypt, targets: tuple[HeldKey], act: Act) -> Outcome[ops.Encrypted]:
+    (held,) = targets
+    answer = protect(held, op.plaintext, op.aad, op.algorithm, act.now)
+    return Outcome(answer=answer, versions=(answer.version,))
+
+
+def decrypt(op: ops.Decrypt, targets: tuple[HeldKey], act: Act) -> Outcome[ops.Decrypted]:
+    (held,) = targets
+    answer = process(held, op.ciphertext, op.aad, op.algorithm, act.now, blind=op.dry_run and not op.ciphertext)
+    return Outcome(answer=answer, versions=(answer.version,))
+
+
+def re_encrypt(op: ops.ReEncrypt, targets: tuple[HeldKey, HeldKey], act: Act) -> Outcome[ops.ReEncrypted]:
+    source, destination = targets
+    blind = op.dry_run and not op.ciphertext
+    opened = process(source, op.ciphertext, op.source_aad, op.source_algorithm, act.now, blind=blind)
+    try:
+        sealed = protect(destination, opened.plaintext, op.destination_aad, op.destination_algorithm, act.now)
+    except KeysteadError as error:  # the pipeline takes the first target to be the one an error is about
+        error.subject, error.about = destination.id, destination
+        raise
+    return Outcome(answer=ops.ReEncrypted(opened, sealed), versions=(opened.version, sealed.version))
+
+
+def protect(held: HeldKey, plaintext: Sensitive, aad: ops.Aad, word: Word | None, now: datetime) -> ops.Encrypted:
+    """Raises WrongUsage, WrongState; InvalidArgument with detail ops.TooLong or "aad"."""
+    key = held.key
+    algorithm = algorithm_for(key, Purpose.CIPHER, word)
+    bound = bind(key, aad)
+    version = require(held, Use.PROTECT, now)
+    limit = key.spec.max_plaintext(algorithm)
+    if limit is not None and len(plaintext) > limit:
+        raise InvalidArgument(f"{algorithm.name} takes {limit} bytes", ops.TooLong(algorithm, key.spec, limit))
+    ciphertext = version.loaded.encrypt(algorithm, plaintext, bound)
+    return ops.Encrypted(key, version.version.number, algorithm, ciphertext)
+
+
+def process(
+    held: HeldKey, ciphertext: bytes, aad: ops.Aad, word: Word | None, now: datetime, *, blind: bool
+) -> ops.Decrypted:
+    """`blind`: all but the cryptography. Raises WrongUsage, WrongState, DecryptionFailed, InvalidArgument."""
+    key = held.key
+    algorithm = algorithm_for(key, Purpose.CIPHER, word)
+    bound = bind(key, aad)
+    require_key(held, Use.PROCESS, now)
+    if blind:
+        current = require_version(held, Use.PROCESS, now)
+        return ops.Decrypted(key, current.version.number, algorithm, Sensitive(b""))
+    version = _version_of(held, ciphertext, now)
+    plaintext = version.loaded.decrypt(algorithm, ciphertext, bound)
+    return ops.Decrypted(key, version.version.number, algorithm, plaintext)
+
+
+def bind(key: Key, aad: ops.Aad) -> bytes:
+    """The typed AAD. Raises InvalidArgument where the key's algorithms have none."""
+    if key.spec.family is Family.AES:
+        return typed_aad(aad)
+    if aad:
+        raise InvalidArgument(f"{key.spec.name} binds a ciphertext to no context", "aad")
+    return b""
+
+
+def _version_of(held: HeldKey, ciphertext: bytes, now: datetime) -> HeldVersion:
+    """The version that made the ciphertext: named in its header, where it is in our own format."""
+    key = held.key
+    if key.spec.family is not Family.AES:
+        return require_version(held, Use.PROCESS, now)
+    key_id, number = peek(ciphertext)
+    if key_id != key.id:
+        raise InvalidArgument("another key made this ciphertext", ops.WRONG_KEY)
+    if not 1 <= number <= key.n_versions:
+        raise DecryptionFailed("the ciphertext does not open")
+    return require_version(held, Use.PROCESS, now, number)
+
+
+def wrapping(key: Key) -> Algorithm:
+    """The algorithm of a key that wraps data keys. Raises WrongUsage (detail: the purpose, or the algorithm)."""
+    algorithm = algorithm_for(key, Purpose.CIPHER)
+    if key.spec.family is not Family.AES:
+        raise WrongUsage(f"{key.spec.name} wraps no data keys", ALGORITHMS["AES_GCM"])
+    return algorithm
+
+
+HANDLERS: dict[type, Handler] = {ops.Encrypt: encrypt, ops.Decrypt: decrypt, ops.ReEncrypt: re_encrypt}

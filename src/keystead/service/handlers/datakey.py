@@ -1,0 +1,50 @@
+"""Data keys: fresh keys for use elsewhere, each handed out with its own ciphertext (SP 800-57pt1r5 §6.2.2.3)."""
+
+from __future__ import annotations
+
+from keystead.core import operations as ops
+from keystead.core.algorithms import data_key_pair_spec
+from keystead.core.sensitive import Sensitive
+from keystead.core.states import Use
+from keystead.service.handlers.cipher import bind, wrapping
+from keystead.service.handlers.use import require
+from keystead.service.held import HeldKey
+from keystead.service.pipeline import Act, Handler, Outcome
+
+
+def generate(
+    op: ops.GenerateDataKey | ops.GenerateDataKeyBlind, targets: tuple[HeldKey], act: Act
+) -> Outcome[ops.DataKey]:
+    """Raises WrongUsage, WrongState."""
+    (held,) = targets
+    algorithm = wrapping(held.key)
+    bound = bind(held.key, op.aad)
+    version = require(held, Use.PROTECT, act.now)
+    plaintext = Sensitive(act.entropy(op.n_bytes))
+    ciphertext = version.loaded.encrypt(algorithm, plaintext, bound)
+    number = version.version.number
+    return Outcome(answer=ops.DataKey(held.key, number, plaintext, ciphertext), versions=(number,))
+
+
+def generate_pair(
+    op: ops.GenerateDataKeyPair | ops.GenerateDataKeyPairBlind, targets: tuple[HeldKey], act: Act
+) -> Outcome[ops.DataKeyPair]:
+    """Raises WrongUsage, WrongState, Unsupported (a pair type the provider does not make)."""
+    (held,) = targets
+    algorithm = wrapping(held.key)
+    pair_spec = data_key_pair_spec(op.pair_spec)
+    bound = bind(held.key, op.aad)
+    version = require(held, Use.PROTECT, act.now)
+    pair = act.provider.generate(pair_spec)
+    ciphertext = version.loaded.encrypt(algorithm, pair.material, bound)
+    number = version.version.number
+    answer = ops.DataKeyPair(held.key, number, pair_spec, pair.material, ciphertext, pair.public_key)
+    return Outcome(answer=answer, versions=(number,))
+
+
+HANDLERS: dict[type, Handler] = {
+    ops.GenerateDataKey: generate,
+    ops.GenerateDataKeyBlind: generate,
+    ops.GenerateDataKeyPair: generate_pair,
+    ops.GenerateDataKeyPairBlind: generate_pair,
+}

@@ -1,0 +1,45 @@
+"""Sign, Verify, ReadPublicKey."""
+
+from __future__ import annotations
+
+from keystead.core import operations as ops
+from keystead.core.algorithms import Purpose
+from keystead.core.errors import Unsupported
+from keystead.core.states import Use
+from keystead.service.handlers.use import algorithm_for, require
+from keystead.service.held import HeldKey
+from keystead.service.pipeline import Act, Handler, Outcome
+
+
+def sign(op: ops.Sign, targets: tuple[HeldKey], act: Act) -> Outcome[ops.Signed]:
+    """Raises WrongUsage, WrongState, InvalidArgument (Algorithm.check_form)."""
+    (held,) = targets
+    algorithm = algorithm_for(held.key, Purpose.SIGNATURE, op.algorithm)
+    version = require(held, Use.PROTECT, act.now)
+    signature = version.loaded.sign(algorithm, op.message, op.form)
+    number = version.version.number
+    return Outcome(answer=ops.Signed(held.key, number, algorithm, signature), versions=(number,))
+
+
+def verify(op: ops.Verify, targets: tuple[HeldKey], act: Act) -> Outcome[ops.Checked]:
+    """Raises WrongUsage, WrongState, InvalidArgument (Algorithm.check_form)."""
+    (held,) = targets
+    algorithm = algorithm_for(held.key, Purpose.SIGNATURE, op.algorithm)
+    version = require(held, Use.PROCESS, act.now)
+    valid = version.loaded.verify(algorithm, op.message, op.signature, op.form)
+    number = version.version.number
+    return Outcome(answer=ops.Checked(held.key, number, algorithm, valid), versions=(number,))
+
+
+def read_public_key(_op: ops.ReadPublicKey, targets: tuple[HeldKey], act: Act) -> Outcome[ops.PublicKey]:
+    """Raises Unsupported where there is none, WrongState."""
+    (held,) = targets
+    version = require(held, Use.PROCESS, act.now)
+    public_key = version.version.public_key
+    if not public_key:
+        raise Unsupported(f"a {held.key.spec.name} key has no public part", ops.NO_PUBLIC_KEY)
+    number = version.version.number
+    return Outcome(answer=ops.PublicKey(held.key, number, public_key), versions=(number,))
+
+
+HANDLERS: dict[type, Handler] = {ops.Sign: sign, ops.Verify: verify, ops.ReadPublicKey: read_public_key}

@@ -1,0 +1,46 @@
+"""What every use of a key asks first, as AWS KMS orders it: usage and algorithm, then key state, then cryptography."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from keystead.core.algorithms import Algorithm, Purpose, Word
+from keystead.core.entities import Key, Origin
+from keystead.core.errors import WrongState, WrongUsage
+from keystead.core.states import Use
+from keystead.service.held import HeldKey, HeldVersion
+
+
+def algorithm_for(key: Key, purpose: Purpose, word: Word | None = None) -> Algorithm:
+    """The algorithm of `key` that `word` means, or its default.
+
+    Raises WrongUsage; detail: the purpose, when the key has another one, or else the word.
+    """
+    if key.purpose is not purpose:
+        raise WrongUsage(f"a {key.purpose.name.lower()} key is not for {purpose.name.lower()}", purpose)
+    spec = key.spec
+    return spec.default(purpose) if word is None else spec.algorithm(word, purpose)
+
+
+def require_key(held: HeldKey, use: Use, now: datetime) -> None:
+    """Raises WrongState; detail Origin.EXTERNAL: the key waits for its material, and is not doomed."""
+    key = held.key
+    if key.n_versions == 0 and key.lifecycle.destroy_at is None:
+        raise WrongState("the key has no material yet", key.origin)
+    key.lifecycle.require(use, now=now)
+
+
+def require_version(held: HeldKey, use: Use, now: datetime, number: int | None = None) -> HeldVersion:
+    """Version `number` (or the current one), fit for `use`. Raises WrongState, NotFound, WouldBlock."""
+    found = held.version(number)
+    version = found.version
+    version.lifecycle.require(use, now=now)
+    if version.expires_at is not None and version.expires_at <= now:
+        raise WrongState("the imported material has expired", Origin.EXTERNAL)
+    return found
+
+
+def require(held: HeldKey, use: Use, now: datetime) -> HeldVersion:
+    """The current version of a key that both may be used so. Raises as the two above."""
+    require_key(held, use, now)
+    return require_version(held, use, now)
