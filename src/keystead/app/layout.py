@@ -1,0 +1,79 @@
+"""Where the files of an installation are, below its data directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from keystead.app.sockets import connect_unix
+
+
+class Layout(Struct, frozen=True):
+    directory: Path
+
+    @property
+    def database(self) -> Path:
+        return self.directory / "keystead.db"
+
+    @property
+    def seal(self) -> Path:
+        return self.directory / "seal.json"
+
+    @property
+    def audit(self) -> Path:
+        return self.directory / "audit"
+
+    @property
+    def run(self) -> Path:
+        """Volatile: sockets, the shared page, what the running server says of itself."""
+        return self.directory / "run"
+
+    @property
+    def generation(self) -> Path:
+        return self.run / "generation"
+
+    @property
+    def control(self) -> Path:
+        return self.run / "control.sock"
+
+    @property
+    def running(self) -> Path:
+        return self.run / "server.json"
+
+    @property
+    def credentials(self) -> Path:
+        """Development only: the administrator's access key, for `keystead env`."""
+        return self.directory / "credentials.json"
+
+    def slots(self, names: tuple[str, ...]) -> tuple[Path, ...]:
+        return tuple(self.directory / name for name in names)  # an absolute name stands for itself
+
+
+class Running(Struct, frozen=True, kw_only=True):
+    """What a running server tells its own machine (DIR/run/server.json)."""
+
+    pid: int
+    listen: dict[str, str]  # door -> host:port really bound
+    tls: bool = False
+    workers: int = 1
+    region: str = "us-east-1"
+    tenant: str = ""
+
+
+class SavedCredentials(Struct, frozen=True, kw_only=True):
+    access_key_id: str
+    secret_access_key: str
+
+    def __repr__(self) -> str:
+        return f"SavedCredentials({self.access_key_id!r})"
+
+
+def read_running(layout: Layout) -> Running | None:
+    """What the running server says of itself; None without one (its control socket is the proof of life)."""
+    try:
+        connect_unix(layout.control).close()
+        return msgspec.json.decode(layout.running.read_bytes(), type=Running)
+    except (OSError, msgspec.DecodeError):
+        return None

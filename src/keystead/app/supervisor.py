@@ -1,0 +1,172 @@
+"""The supervisor: one process that holds the data directory, its workers, and everything done once per installation.
+
+    supervisor ── control socket (DIR/run/control.sock): status, unseal, seal, administration
+        ├── worker 0 … N-1: the doors
+        ├── sequencer: folds every journal into the audit log, several times a second
+        └── scheduler: rotations, destructions, expiries
+
+Sealing forgets the unseal key and starts every worker anew without it, so no memory of theirs survives a seal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+import uvloop
+
+from keystead.app.compose import Core, compose
+from keystead.app.control import Control
+from keystead.app.layout import Layout, Running
+from keystead.app.sockets import address_of, bind, bind_unix
+from keystead.app.workers import Worker
+from keystead.config import Config
+from keystead.core.errors import KeysteadError, Unavailable
+from keystead.core.ports import Seal
+from keystead.core.sensitive import Sensitive
+from keystead.stores.lock import DirectoryLock
+
+LOG = logging.getLogger("keystead")
+FOLD_EVERY, LOOK_EVERY, SCHEDULE_EVERY = 0.25, 0.2, 1.0  # seconds
+
+
+class Supervisor:
+    """`on_ready` hears once, when every worker answers. Raises Unavailable where the directory is in use."""
+
+    def __init__(self, directory: Path, settings: Config, seal: Seal, on_ready: Callable[[Running], None]) -> None:
+        self._layout, self._settings, self._seal, self._on_ready = Layout(directory), settings, seal, on_ready
+        self._layout.run.mkdir(mode=0o700, exist_ok=True)
+        self._lock = DirectoryLock(directory)
+        self._layout.generation.unlink(missing_ok=True)
+        self.core: Core = compose(directory, settings, journal="supervisor", worker=settings.workers, check=True)
+        self._unseal_key: Sensitive | None = None
+        self._workers: list[Worker] = []
+        self._changing = threading.Lock()  # one seal or unseal at a time
+        self._ended = threading.Event()
+
+    # --- life
+
+    def run(self, offered: Sequence[Sensitive]) -> None:
+        """Serve until SIGTERM or SIGINT."""
+        try:
+            self._listen()
+            uvloop.run(self._serve(offered))
+        finally:
+            self._close()
+
+    def _listen(self) -> None:
+        sockets = {door: bind(address, self._settings.workers) for door, address in self._settings.listen.items()}
+        for index in range(self._settings.workers):
+            own = {door: bound[index] for door, bound in sockets.items()}
+            self._workers.append(Worker(self._layout.directory, index, own, self._lock.fileno()))
+        self._running = Running(
+            pid=os.getpid(),
+            listen={door: address_of(bound[0]) for door, bound in sockets.items()},
+            tls=self._settings.tls is not None,
+            workers=self._settings.workers,
+        )
+
+    async def _serve(self, offered: Sequence[Sensitive]) -> None:
+        loop = asyncio.get_running_loop()
+        stop = asyncio.Event()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(name, stop.set)
+        control = Control(self)
+        await control.start(bind_unix(self._layout.control))
+        with contextlib.suppress(KeysteadError):  # not enough to open it: it starts sealed, and status says so
+            self._open(self._seal.open(offered))
+        await asyncio.to_thread(self._start_workers)
+        self._layout.running.write_bytes(msgspec.json.encode(self._running))
+        self._on_ready(self._running)
+        threads = [
+            threading.Thread(target=self._every, args=args, name=args[1].__name__, daemon=True)
+            for args in (
+                (FOLD_EVERY, self.core.fold),
+                (SCHEDULE_EVERY, self.core.keep_appointments),
+                (LOOK_EVERY, self._look_after),
+            )
+        ]
+        for thread in threads:
+            thread.start()
+        await stop.wait()
+        self._ended.set()
+        await asyncio.to_thread(self._stop_workers)
+        await control.stop()
+        for thread in threads:
+            await asyncio.to_thread(thread.join)
+
+    def _every(self, seconds: float, act: Callable[[], object]) -> None:
+        """Do `act` again and again; what goes wrong is logged, and tried again."""
+        while not self._ended.wait(seconds):
+            try:
+                act()
+            except Exception:  # whatever it was, the next turn tries again
+                LOG.exception("%s failed and will be tried again", getattr(act, "__name__", act))
+
+    def _close(self) -> None:
+        self._layout.running.unlink(missing_ok=True)
+        self._layout.control.unlink(missing_ok=True)
+        with contextlib.suppress(KeysteadError):
+            self.core.fold()
+        self.core.close()
+        self._lock.close()
+
+    # --- workers
+
+    def _start_workers(self) -> None:
+        for worker in self._workers:
+            worker.start(self._unseal_key)
+        for worker in self._workers:
+            worker.wait_ready()
+
+    def _stop_workers(self) -> None:
+        for worker in self._workers:
+            worker.stop()
+        for worker in self._workers:
+            worker.wait()
+
+    def _look_after(self) -> None:
+        with self._changing:
+            for worker in self._workers:
+                if worker.restart_if_ended(self._unseal_key, self.core.generation):
+                    LOG.error("worker %d had ended and was started again", worker.index)
+                    worker.wait_ready()
+
+    # --- seal
+
+    @property
+    def is_sealed(self) -> bool:
+        return self._unseal_key is None
+
+    @property
+    def running(self) -> Running:
+        return self._running
+
+    def unseal(self, offered: Sequence[Sensitive]) -> None:
+        """Open with a passphrase or shares. Raises Unauthenticated, and what opening the barrier raises."""
+        with self._changing:
+            if self._unseal_key is None:
+                self._open(self._seal.open(offered))
+                self._stop_workers()
+                self._start_workers()
+
+    def _open(self, unseal_key: Sensitive) -> None:
+        self.core.open(unseal_key)
+        self._unseal_key = unseal_key
+
+    def seal(self) -> None:
+        """Forget the unseal key, everywhere."""
+        with self._changing:
+            if self._seal.kind == "file":
+                raise Unavailable("the file seal opens by itself: stop the server instead")
+            self._unseal_key = None
+            self.core.seal()
+            self._stop_workers()
+            self._start_workers()
