@@ -196,6 +196,13 @@ class Provider(Protocol):
         """May take a second (RSA): never called on the event loop. Raises Unsupported."""
         ...
 
+    def register(self, spec: KeySpec, material: Sensitive) -> Generated:
+        """Somebody else's keying material: examined in full (weak keys refused), written our way.
+
+        Raises InvalidArgument, Unsupported. As slow as an RSA primality test.
+        """
+        ...
+
     def load(self, spec: KeySpec, material: Sensitive, *, key_id: str, version: int) -> Loaded: ...
 
 

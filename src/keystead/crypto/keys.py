@@ -1,0 +1,127 @@
+"""Asymmetric keys: made, written, read and examined.
+
+Keying material is PKCS#8 DER, the seed form for ML-DSA and ML-KEM (RFC 9881 §6, RFC 9935 §6). Curves and parameter
+sets are named by key spec (core.algorithms); what stands in no table here is Unsupported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, mlkem, rsa
+
+from keystead.core.algorithms import Family, KeySpec
+from keystead.core.errors import InvalidArgument, Unsupported
+from keystead.core.ports import Entropy
+from keystead.crypto.weak import refuse_weak_rsa
+
+PrivateKey = Any  # one of cryptography's; nobody above keystead.crypto looks into it
+PublicKey = Any
+
+CURVES: Final[dict[str, ec.EllipticCurve]] = {
+    "EC_P256": ec.SECP256R1(),
+    "EC_P384": ec.SECP384R1(),
+    "EC_P521": ec.SECP521R1(),
+    "EC_K256": ec.SECP256K1(),
+}
+PRIVATE_TYPES: Final[dict[str, Any]] = {
+    **dict.fromkeys(("RSA_2048", "RSA_3072", "RSA_4096"), rsa.RSAPrivateKey),
+    **dict.fromkeys(CURVES, ec.EllipticCurvePrivateKey),
+    "ED25519": ed25519.Ed25519PrivateKey,
+    "ML_DSA_44": mldsa.MLDSA44PrivateKey,
+    "ML_DSA_65": mldsa.MLDSA65PrivateKey,
+    "ML_DSA_87": mldsa.MLDSA87PrivateKey,
+    "ML_KEM_768": mlkem.MLKEM768PrivateKey,  # cryptography 50 has no ML-KEM-512, although OpenSSL has
+    "ML_KEM_1024": mlkem.MLKEM1024PrivateKey,
+}
+PUBLIC_EXPONENT = 65537
+
+
+def _generate_rsa(spec: KeySpec, _: Entropy) -> PrivateKey:
+    return rsa.generate_private_key(PUBLIC_EXPONENT, spec.bits or 0)
+
+
+def _generate_ec(spec: KeySpec, _: Entropy) -> PrivateKey:
+    return ec.generate_private_key(CURVES[spec.name])
+
+
+_GENERATE: Final[dict[Family, Callable[[KeySpec, Entropy], PrivateKey]]] = {
+    # RSA and EC draw from OpenSSL's generator, which has its own seeding and reseeds after fork; the rest are seeds
+    Family.RSA: _generate_rsa,
+    Family.EC: _generate_ec,
+    Family.EDWARDS: lambda _, entropy: ed25519.Ed25519PrivateKey.from_private_bytes(entropy(32)),  # RFC 8032 §5.1.5
+    Family.ML_DSA: lambda spec, entropy: PRIVATE_TYPES[spec.name].from_seed_bytes(entropy(32)),  # FIPS 204 §5.1
+    Family.ML_KEM: lambda spec, entropy: PRIVATE_TYPES[spec.name].from_seed_bytes(entropy(64)),  # FIPS 203 §7.1
+}
+
+
+def generate(spec: KeySpec, entropy: Entropy) -> PrivateKey:
+    """RSA may take a second. Raises Unsupported."""
+    if spec.name not in PRIVATE_TYPES:
+        raise Unsupported(f"no {spec.name} keys here", spec.name)
+    return _GENERATE[spec.family](spec, entropy)
+
+
+def private_der(key: PrivateKey) -> bytes:
+    """PKCS#8."""
+    der: bytes = key.private_bytes(
+        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return der
+
+
+def public_der(key: PrivateKey) -> bytes:
+    """SubjectPublicKeyInfo."""
+    der: bytes = key.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return der
+
+
+def load(spec: KeySpec, der: bytes) -> PrivateKey:
+    """Our own keying material.
+
+    The primality tests of RSA (35 ms) are left out: the row it came from is authenticated, and the material was
+    examined when it was made or registered. Raises InvalidArgument, Unsupported.
+    """
+    return _read(spec, der, trusted=True)
+
+
+def examine(spec: KeySpec, der: bytes) -> PrivateKey:
+    """Somebody else's keying material, checked as far as can be checked. Raises InvalidArgument, Unsupported."""
+    key = _read(spec, der, trusted=False)
+    if spec.family is Family.RSA:
+        refuse_weak_rsa(key.private_numbers())
+    return key
+
+
+def load_public(spec: KeySpec, der: bytes) -> PublicKey:
+    """A public key of this spec; a point off the curve, or on another, raises InvalidArgument."""
+    try:
+        key = serialization.load_der_public_key(der)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise InvalidArgument("not a public key in DER SubjectPublicKeyInfo form", "public_key") from error
+    if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != CURVES[spec.name].name:
+        raise InvalidArgument(f"not a public key of an {spec.name} key pair", "public_key")
+    return key
+
+
+def _read(spec: KeySpec, der: bytes, *, trusted: bool) -> PrivateKey:
+    if spec.name not in PRIVATE_TYPES:
+        raise Unsupported(f"no {spec.name} keys here", spec.name)
+    try:
+        key = serialization.load_der_private_key(der, password=None, unsafe_skip_rsa_key_validation=trusted)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise InvalidArgument("not a private key in DER PKCS#8 form", "key_material") from error
+    if not isinstance(key, PRIVATE_TYPES[spec.name]) or not _fits(spec, key):
+        raise InvalidArgument(f"not an {spec.name} private key", "key_material")
+    return key
+
+
+def _fits(spec: KeySpec, key: PrivateKey) -> bool:
+    if spec.family is Family.EC:
+        return bool(key.curve.name == CURVES[spec.name].name)
+    return spec.family is not Family.RSA or bool(key.key_size == spec.bits)

@@ -1,0 +1,224 @@
+"""The software provider: keys in this process, one class per family of key specs.
+
+Keying material is raw bytes for AES and HMAC, PKCS#8 DER for the rest (seed form for ML-DSA and ML-KEM).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, NoReturn
+
+from keystead.core.algorithms import Algorithm, Family, KeySpec, MessageForm, Purpose
+from keystead.core.envelope import NO_AAD, PREFIX_BYTES, SALT_BYTES, Envelope
+from keystead.core.errors import InvalidArgument, Unsupported, WrongUsage
+from keystead.core.keyed import KeyedHash
+from keystead.core.ports import Entropy, Generated, Loaded
+from keystead.core.sensitive import Sensitive
+from keystead.crypto import agree, kem, keys, oaep
+from keystead.crypto.aead import open_once, seal_once
+from keystead.crypto.draws import Draws
+from keystead.crypto.sign import SCHEMES
+
+
+class _Key:
+    """A loaded key version that can do nothing: each family overrides what it can."""
+
+    __slots__ = ("_names", "_spec")
+
+    def __init__(self, spec: KeySpec) -> None:
+        self._spec = spec
+        self._names = frozenset(spec.algorithms)
+
+    def _refuse(self, algorithm: Algorithm) -> NoReturn:
+        raise WrongUsage(f"a {self._spec.name} key cannot do that with {algorithm.name}", algorithm.name)
+
+    def encrypt(self, algorithm: Algorithm, plaintext: Sensitive, aad: bytes) -> bytes:  # noqa: ARG002 - refused
+        self._refuse(algorithm)
+
+    def decrypt(self, algorithm: Algorithm, ciphertext: bytes, aad: bytes) -> Sensitive:  # noqa: ARG002 - refused
+        self._refuse(algorithm)
+
+    def sign(self, algorithm: Algorithm, message: bytes, form: MessageForm) -> bytes:  # noqa: ARG002 - refused
+        self._refuse(algorithm)
+
+    def verify(
+        self,
+        algorithm: Algorithm,
+        message: bytes,  # noqa: ARG002 - refused
+        signature: bytes,  # noqa: ARG002 - refused
+        form: MessageForm,  # noqa: ARG002 - refused
+    ) -> bool:
+        self._refuse(algorithm)
+
+    def mac(self, algorithm: Algorithm, message: bytes) -> bytes:  # noqa: ARG002 - refused
+        self._refuse(algorithm)
+
+    def verify_mac(self, algorithm: Algorithm, message: bytes, tag: bytes) -> bool:  # noqa: ARG002 - refused
+        self._refuse(algorithm)
+
+    def agree(self, algorithm: Algorithm, peer_public_key: bytes) -> Sensitive:  # noqa: ARG002 - refused
+        self._refuse(algorithm)
+
+    def encapsulate(self, algorithm: Algorithm) -> tuple[Sensitive, bytes]:
+        self._refuse(algorithm)
+
+    def decapsulate(self, algorithm: Algorithm, ciphertext: bytes) -> Sensitive:  # noqa: ARG002 - refused
+        self._refuse(algorithm)
+
+
+class _Aes(_Key):
+    """Ciphertext format v1."""
+
+    __slots__ = ("_draw", "_envelope")
+
+    def __init__(self, spec: KeySpec, material: bytes, key_id: str, version: int, draw: Draws) -> None:
+        super().__init__(spec)
+        self._envelope, self._draw = Envelope(material, key_id, version), draw
+
+    def encrypt(self, algorithm: Algorithm, plaintext: Sensitive, aad: bytes) -> bytes:
+        if algorithm.name not in self._names:
+            self._refuse(algorithm)
+        text = plaintext.reveal()
+        key, prefix = self._envelope.seal(text, aad, self._draw())
+        return prefix + seal_once(key, text, prefix)
+
+    def decrypt(self, algorithm: Algorithm, ciphertext: bytes, aad: bytes) -> Sensitive:
+        if algorithm.name not in self._names:
+            self._refuse(algorithm)
+        key, prefix = self._envelope.open(ciphertext, aad)
+        return Sensitive(open_once(key, ciphertext[PREFIX_BYTES:], prefix))
+
+
+class _Hmac(_Key):
+    """FIPS 198-1."""
+
+    __slots__ = ("_keyed",)
+
+    def __init__(self, spec: KeySpec, material: bytes) -> None:
+        super().__init__(spec)
+        if len(material) * 8 != spec.bits:
+            raise InvalidArgument(f"{len(material)} bytes are no {spec.name} key", "key_material")
+        self._keyed = KeyedHash(material, spec.default(Purpose.MAC).digest or "")
+
+    def mac(self, algorithm: Algorithm, message: bytes) -> bytes:
+        if algorithm.name not in self._names:
+            self._refuse(algorithm)
+        return self._keyed(message)
+
+    def verify_mac(self, algorithm: Algorithm, message: bytes, tag: bytes) -> bool:
+        if algorithm.name not in self._names:
+            self._refuse(algorithm)
+        return self._keyed.matches(message, tag)
+
+
+class _Pair(_Key):
+    """A key pair. Signs with whatever signature algorithms its spec has (none: every call is refused)."""
+
+    __slots__ = ("_private", "_public", "_schemes")
+
+    def __init__(self, spec: KeySpec, material: bytes) -> None:
+        super().__init__(spec)
+        self._private: keys.PrivateKey = keys.load(spec, material)
+        self._public: keys.PublicKey = self._private.public_key()
+        self._schemes = {name: SCHEMES[name] for name in spec.algorithms if name in SCHEMES}
+
+    def sign(self, algorithm: Algorithm, message: bytes, form: MessageForm) -> bytes:
+        scheme = self._schemes.get(algorithm.name) or self._refuse(algorithm)
+        algorithm.check_form(form, message)
+        return scheme.sign(self._private, message, form)
+
+    def verify(self, algorithm: Algorithm, message: bytes, signature: bytes, form: MessageForm) -> bool:
+        scheme = self._schemes.get(algorithm.name) or self._refuse(algorithm)
+        algorithm.check_form(form, message)
+        return scheme.verify(self._public, message, signature, form)
+
+
+class _Rsa(_Pair):
+    __slots__ = ()
+
+    def _oaep(self, algorithm: Algorithm, aad: bytes) -> None:
+        if algorithm.name not in self._names or algorithm.purpose is not Purpose.CIPHER:
+            self._refuse(algorithm)
+        if aad != NO_AAD:
+            raise InvalidArgument("RSA binds a ciphertext to no context", "context")
+
+    def encrypt(self, algorithm: Algorithm, plaintext: Sensitive, aad: bytes) -> bytes:
+        """Raises InvalidArgument (detail "plaintext") if it is too long."""
+        self._oaep(algorithm, aad)
+        limit = self._spec.max_plaintext(algorithm) or 0
+        if len(plaintext) > limit:
+            raise InvalidArgument(f"{algorithm.name} with {self._spec.name} takes {limit} bytes", "plaintext")
+        return oaep.encrypt(algorithm.name, self._public, plaintext.reveal())
+
+    def decrypt(self, algorithm: Algorithm, ciphertext: bytes, aad: bytes) -> Sensitive:
+        self._oaep(algorithm, aad)
+        return Sensitive(oaep.decrypt(algorithm.name, self._private, ciphertext))
+
+
+class _Ec(_Pair):
+    __slots__ = ()
+
+    def agree(self, algorithm: Algorithm, peer_public_key: bytes) -> Sensitive:
+        if algorithm.name not in self._names or algorithm.purpose is not Purpose.AGREEMENT:
+            self._refuse(algorithm)
+        return Sensitive(agree.agree(self._private, keys.load_public(self._spec, peer_public_key)))
+
+
+class _MlKem(_Pair):
+    __slots__ = ()
+
+    def encapsulate(self, algorithm: Algorithm) -> tuple[Sensitive, bytes]:
+        if algorithm.name not in self._names:
+            self._refuse(algorithm)
+        secret, ciphertext = kem.encapsulate(self._public)
+        return Sensitive(secret), ciphertext
+
+    def decapsulate(self, algorithm: Algorithm, ciphertext: bytes) -> Sensitive:
+        if algorithm.name not in self._names:
+            self._refuse(algorithm)
+        return Sensitive(kem.decapsulate(algorithm.name, self._private, ciphertext))
+
+
+_PAIRS: Final[dict[Family, Callable[[KeySpec, bytes], Loaded]]] = {
+    Family.RSA: _Rsa,
+    Family.EC: _Ec,
+    Family.EDWARDS: _Pair,
+    Family.ML_DSA: _Pair,
+    Family.ML_KEM: _MlKem,
+}
+_SYMMETRIC: Final = frozenset({Family.AES, Family.HMAC})
+
+
+class SoftwareProvider:
+    """Provider over OpenSSL and libsodium. Safe to use from any thread."""
+
+    def __init__(self, entropy: Entropy) -> None:
+        self._entropy = entropy
+        self._draw = Draws(entropy, SALT_BYTES)
+
+    def generate(self, spec: KeySpec) -> Generated:
+        if spec.family in _SYMMETRIC:
+            return Generated(Sensitive(self._entropy((spec.bits or 0) // 8)))
+        return _generated(keys.generate(spec, self._entropy))
+
+    def register(self, spec: KeySpec, material: Sensitive) -> Generated:
+        raw = material.reveal()
+        if spec.family not in _SYMMETRIC:
+            return _generated(keys.examine(spec, raw))
+        if len(raw) * 8 != spec.bits:
+            raise InvalidArgument(f"{len(raw)} bytes are no {spec.name} key", "key_material")
+        return Generated(material)
+
+    def load(self, spec: KeySpec, material: Sensitive, *, key_id: str, version: int) -> Loaded:
+        raw = material.reveal()
+        if spec.family is Family.AES:
+            return _Aes(spec, raw, key_id, version, self._draw)
+        if spec.family is Family.HMAC:
+            return _Hmac(spec, raw)
+        if spec.family not in _PAIRS:
+            raise Unsupported(f"no {spec.name} keys here", spec.name)
+        return _PAIRS[spec.family](spec, raw)
+
+
+def _generated(private: Any) -> Generated:
+    return Generated(Sensitive(keys.private_der(private)), keys.public_der(private))
