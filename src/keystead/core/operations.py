@@ -424,7 +424,14 @@ class ExpireMaterial(KeyOperation[Nothing], frozen=True, kw_only=True):
     changes = True
 
 
-class ReadLastUse(KeyOperation[LastUse | None], frozen=True, kw_only=True):
+class LastUsed(Struct, frozen=True):
+    """`use` is None for a key that was never used."""
+
+    key: Key
+    use: LastUse | None
+
+
+class ReadLastUse(KeyOperation[LastUsed], frozen=True, kw_only=True):
     action = Action.READ_LAST_USE
 
 
@@ -531,6 +538,7 @@ class RotateKey(KeyOperation[Described], frozen=True, kw_only=True):
 
 class ListRotations(KeyOperation[Page[KeyVersion]], frozen=True, kw_only=True):
     action = Action.LIST_ROTATIONS
+    first: bool = False  # the version that the key began with, too
     after: str = ""
     limit: int
 
