@@ -14,7 +14,9 @@ Rule 3: what does not verify is Internal, never an answer.
 from __future__ import annotations
 
 import hmac
+import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TypeVar
 
 from msgspec import Struct
@@ -31,6 +33,7 @@ from keystead.crypto.kdf import hkdf
 from keystead.service.root import Head, Nodes, Root, Tree, check_value, read_node, wrapping_key
 from keystead.service.rows import ENCODER, Rows
 
+log = logging.getLogger(__name__)
 E = TypeVar("E", bound=Entity)
 ROOT_META, HEAD_META, ANCHOR = "root", "head", 0  # ANCHOR: the leaf that never changes
 ATTEMPTS = 8
@@ -107,8 +110,8 @@ class Barrier:
         head = Head.open(rows, self._store.meta(HEAD_META), tree.root.epoch)
         names = hkdf(anchor, b"keystead/name/v1")
         self._held = _Open(unseal_key, Sensitive(anchor), rows, names, tree, head.n_commits)
-        if len(self._slot.read()) > 1:
-            self._settle()
+        with suppress(Unavailable):  # a copy of the slot that cannot be written: n_outstanding tells
+            self.settle()
 
     def close(self) -> None:
         self._held = None
@@ -190,7 +193,11 @@ class Barrier:
         self._on_step("committed")
         self._tree(self._store)  # opens the new root as every reader will find it
         self._on_step("opened")
-        self._settle(write=False)
+        try:
+            self._settle(write=False)
+        except Unavailable as error:  # what was destroyed stays so; `settle` erases the old secret once it can
+            log.warning("the old generation of the slot is not erased yet: %s", error)
+            return
         self._on_step("retired")
 
     def _apply(
@@ -238,10 +245,20 @@ class Barrier:
             txn.record(commit.record)
         return head.n_commits
 
+    @property
+    def n_outstanding(self) -> int:
+        """Generations of the slot still to be erased: until then, what was destroyed is not yet irrecoverable."""
+        return max(0, len(self._slot.read()) - 1)
+
+    def settle(self) -> None:
+        """Erase what is outstanding. Raises Unavailable."""
+        if self.n_outstanding:
+            self._settle()
+
     def _settle(self, *, write: bool = True) -> None:
         """Retire every generation but the one the database names, while nobody can name another.
 
-        `write`: make a commit of our own first, so that what we found in the database is durable before S goes.
+        `write`: make a commit of our own first, so that what we found in the database is durable before S1 goes.
         """
         if write:
             with self._store.transaction() as txn:
