@@ -122,6 +122,66 @@ class Store(Reader, Protocol):
     def close(self) -> None: ...
 
 
+# --- store: files that are only ever added to (the audit journal and log)
+
+
+class File(Protocol):
+    """An open file. Every method raises OSError as the system gave it; what it means is the caller's to say."""
+
+    def read(self, offset: int, n: int) -> bytes:
+        """Up to `n` bytes; fewer only at the end of the file."""
+        ...
+
+    def write(self, offset: int, data: Sequence[bytes]) -> None:
+        """All of it, one part after the other; durable after `sync`."""
+        ...
+
+    def write_durably(self, offset: int, data: Sequence[bytes]) -> None:
+        """All of it, within bytes that exist already; durable on return."""
+        ...
+
+    def fill(self, n: int) -> None:
+        """Make the file `n` zero bytes, with their space really taken; durable on return."""
+        ...
+
+    def truncate(self, size: int) -> None: ...
+    def size(self) -> int: ...
+    def sync(self) -> None:
+        """Contents and size are durable on return; the file's name is after Disk.sync of its directory."""
+        ...
+
+    def lock(self) -> bool:
+        """Hold the file until it is closed or the process ends, however it ends; False if another holds it."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Disk(Protocol):
+    """Directories and files (mode 0700 and 0600). Raises OSError. Safe to use from any thread."""
+
+    def make_directory(self, path: Path) -> None:
+        """The directory and what is above it, durably; no matter if it exists."""
+        ...
+
+    def names(self, directory: Path) -> list[str]:
+        """What is in the directory, sorted. Raises FileNotFoundError."""
+        ...
+
+    def open(self, path: Path, *, create: bool = False, write: bool = True) -> File:
+        """Raises FileNotFoundError unless `create`."""
+        ...
+
+    def rename(self, old: Path, new: Path) -> None:
+        """Within one directory, replacing what is there."""
+        ...
+
+    def remove(self, path: Path) -> None: ...
+    def sync(self, directory: Path) -> None:
+        """Make names added, replaced and removed durable."""
+        ...
+
+
 # --- slot: the erasable secret outside the database
 
 
