@@ -41,7 +41,7 @@ class Clock(Protocol):
 
 
 class Entropy(Protocol):
-    def __call__(self, n: int) -> bytes:
+    def __call__(self, n: int, /) -> bytes:
         """`n` unpredictable bytes."""
         ...
 

@@ -99,14 +99,19 @@ def examine(spec: KeySpec, der: bytes) -> PrivateKey:
 
 
 def load_public(spec: KeySpec, der: bytes) -> PublicKey:
-    """A public key of this spec; a point off the curve, or on another, raises InvalidArgument."""
-    try:
-        key = serialization.load_der_public_key(der)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise InvalidArgument("not a public key in DER SubjectPublicKeyInfo form", "public_key") from error
+    """A public key of this EC spec; a point off the curve, or on another, raises InvalidArgument."""
+    key = parse_public(der)
     if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != CURVES[spec.name].name:
         raise InvalidArgument(f"not a public key of an {spec.name} key pair", "public_key")
     return key
+
+
+def parse_public(der: bytes) -> PublicKey:
+    """DER SubjectPublicKeyInfo of any kind. Raises InvalidArgument."""
+    try:
+        return serialization.load_der_public_key(der)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise InvalidArgument("not a public key in DER SubjectPublicKeyInfo form", "public_key") from error
 
 
 def _read(spec: KeySpec, der: bytes, *, trusted: bool) -> PrivateKey:
