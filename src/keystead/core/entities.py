@@ -210,7 +210,7 @@ class Grant(Entity, frozen=True, kw_only=True):
     name: str | None = None
     issued_by: str  # tenant id
     created_at: datetime
-    token_digest: str = ""  # SHA-256 of the grant token, hex
+    token_digests: tuple[str, ...] = ()  # SHA-256 of each grant token, hex
 
     @property
     def parent(self) -> str:

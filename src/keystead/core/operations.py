@@ -570,9 +570,19 @@ class ListGrants(KeyOperation[Page[Grant]], frozen=True, kw_only=True):
     limit: int
 
 
-class ListRetirableGrants(TenantOperation[Page[Grant]], frozen=True, kw_only=True):
+class PlacedGrant(Struct, frozen=True):
+    """A grant, and the address of its key in the dialect and at the place that were asked about."""
+
+    grant: Grant
+    namespace: str
+
+
+class ListRetirableGrants(TenantOperation[Page[PlacedGrant]], frozen=True, kw_only=True):
+    """Grants on any tenant's keys at the place of `namespace`."""
+
     action = Action.LIST_RETIRABLE_GRANTS
     retiree: str
+    namespace: str
     after: str = ""
     limit: int
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from keystead.core.entities import (
+    Binding,
     Credential,
     Entity,
     Grant,
@@ -199,9 +200,25 @@ class HeldTenant:
             raise NotFound("no such credential", "credential")
         return found
 
-    def retirable(self, principal_id: str, *, after: str, limit: int) -> list[Grant]:
+    def owns(self, principal_id: str) -> bool:
+        """Whether that is the id of this tenant, or of a principal of its own."""
+        if principal_id == self.id:
+            return True
+        found = self._reach.get(Principal, principal_id)
+        return found is not None and found.tenant == self.id
+
+    def retirable(self, principal_id: str, *, after: str) -> Iterator[Grant]:
+        """The grants that name this principal to retire them, by id, whosever keys they are on."""
         self._reach.may_block()
-        return self._reach.barrier.linked(Grant, principal_id, after=after, limit=limit)
+        while page := self._reach.barrier.linked(Grant, principal_id, after=after, limit=PAGE):
+            yield from page
+            after = page[-1].id
+
+    def address(self, keyring_id: str, namespace: str) -> str | None:
+        """Where that keyring stands in the dialect and at the place of `namespace`; None if it does not stand there."""
+        dialect, _, place = namespace.split(":", 2)
+        bound = self._reach.every_child(Binding, keyring_id)
+        return next((b.id for b in bound if b.id.split(":", 2)[::2] == [dialect, place]), None)
 
 
 class HeldSystem:
