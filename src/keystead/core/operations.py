@@ -728,7 +728,7 @@ class Status(Struct, frozen=True):
     at: datetime
     epoch: int  # destructions so far
     n_keys: int
-    n_records: int
+    n_commits: int  # changes so far; grows by one with each
 
 
 class ReadStatus(SystemOperation[Status], frozen=True, kw_only=True):

@@ -98,8 +98,11 @@ class Barrier:
             txn.put_meta(HEAD_META, head.seal(rows, 1))
         self.open(unseal_key)
 
-    def open(self, unseal_key: Sensitive) -> None:
-        """Raises Unauthenticated for a wrong key, Conflict where slot and database do not belong together."""
+    def open(self, unseal_key: Sensitive, *, settle: bool = True) -> None:
+        """Raises Unauthenticated for a wrong key, Conflict where slot and database do not belong together.
+
+        `settle`: erase what an interrupted destruction left in the slot; not when looking into a backup.
+        """
         if (blob := self._store.meta(ROOT_META)) is None:
             raise Conflict("the store has not been initialised")
         if not hmac.compare_digest(Root.decode(blob).check, check_value(unseal_key.reveal())):
@@ -110,8 +113,9 @@ class Barrier:
         head = Head.open(rows, self._store.meta(HEAD_META), tree.root.epoch)
         names = hkdf(anchor, b"keystead/name/v1")
         self._held = _Open(unseal_key, Sensitive(anchor), rows, names, tree, head.n_commits)
-        with suppress(Unavailable):  # a copy of the slot that cannot be written: n_outstanding tells
-            self.settle()
+        if settle:
+            with suppress(Unavailable):  # a copy of the slot that cannot be written: n_outstanding tells
+                self.settle()
 
     def close(self) -> None:
         self._held = None
@@ -148,6 +152,9 @@ class Barrier:
         rows = self._opened.rows
         return [rows.open(row, of) for row in self._store.every(of.kind, after=after, limit=limit)]
 
+    def count(self, of: type[Entity]) -> int:
+        return self._store.count(of.kind)
+
     def name_id(self, namespace: str, name: str) -> str:
         """The id of a name: a keyed digest of (namespace, name), 32 hexadecimal digits."""
         return hmac.digest(self._opened.names, ENCODER.encode((namespace, name)), "sha256")[:16].hex()
@@ -163,6 +170,33 @@ class Barrier:
         if (leaf := self._leaf(version.position)) == EMPTY:
             raise self._missing(version)
         return Sensitive(unwrap(leaf, version))
+
+    # --- proving and mending (service.custody)
+
+    @property
+    def tree(self) -> Tree:
+        """The key tree under today's root."""
+        return self._tree(self._store)
+
+    @property
+    def rows(self) -> Rows:
+        return self._opened.rows
+
+    def wrapping_keys(self) -> list[bytes]:
+        """R for every generation that the slot holds now."""
+        unseal_key = self._opened.unseal_key.reveal()
+        return [wrapping_key(unseal_key, secret.reveal()) for secret in self._slot.read().values()]
+
+    def head(self, reader: Reader) -> Head:
+        """The commit counter, next leaf and tally, as `reader` sees them. Raises Internal."""
+        return Head.open(self.rows, reader.meta(HEAD_META), self._tree(reader).root.epoch)
+
+    def recount(self, tally: Callable[[Transaction, Tree], int]) -> None:
+        """Replace the tally by what is really there, after rows were mended."""
+        with self._store.transaction() as txn:
+            tree, head = self._tree(txn), self.head(txn)
+            counted = replace(head, tally=tally(txn, tree).to_bytes(32, "big"))
+            txn.put_meta(HEAD_META, counted.seal(self.rows, tree.root.epoch))
 
     # --- changing
 

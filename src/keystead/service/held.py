@@ -247,6 +247,13 @@ class HeldSystem:
     def tenant_record(self, id: str) -> Tenant | None:  # noqa: A002
         return self._reach.get(Tenant, id)
 
+    def tenant_of(self, record: Tenant) -> HeldTenant:
+        """A tenant, kept already or about to be."""
+        return HeldTenant(record, self._reach)
+
+    def binding(self, namespace: str) -> Binding | None:
+        return self._reach.get(Binding, namespace)
+
 
 class HeldCredential:
     """A credential with the principal it stands for, and what a verifier prepared for it."""

@@ -1,0 +1,98 @@
+"""Destruction: appointed, perhaps called off, and then done by the scheduler (docs/adr/0003)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from msgspec.structs import replace
+
+from keystead.core import operations as ops
+from keystead.core.entities import Key, KeyVersion
+from keystead.core.errors import InvalidArgument, WrongState
+from keystead.core.operations import Described, Nothing
+from keystead.core.states import Event, KeyState, Lifecycle
+from keystead.service.handlers.keys import described
+from keystead.service.handlers.standing import NOT_APPOINTED, existing, staying
+from keystead.service.held import HeldKey
+from keystead.service.pipeline import Act, Handler, Outcome
+
+MIN_DAYS, MAX_DAYS = 7, 30  # KMS API Reference, ScheduleKeyDeletion
+
+
+def schedule_destruction(op: ops.ScheduleDestruction, targets: tuple[HeldKey], act: Act) -> Outcome[Described]:
+    """The key is out of service from now on, and destroyed at the date."""
+    (held,) = targets
+    if not MIN_DAYS <= op.after_days <= MAX_DAYS:
+        raise InvalidArgument(f"a key waits {MIN_DAYS} to {MAX_DAYS} days to be destroyed", "after_days")
+    life = staying(held.key, act.now)
+    if life.state is KeyState.ACTIVE:
+        life = life.after(Event.SUSPEND, act.now)
+    key = replace(held.key, lifecycle=replace(life, destroy_at=act.now + timedelta(days=op.after_days)))
+    return Outcome(answer=Described(key, described(held).version), put=(key,))
+
+
+def cancel_destruction(_op: ops.CancelDestruction, targets: tuple[HeldKey], act: Act) -> Outcome[Described]:
+    """The key stays out of service until somebody enables it. Refused from the date on, destroyed yet or not."""
+    (held,) = targets
+    life = existing(held.key, act.now)
+    if life.destroy_at is None:
+        raise WrongState("no destruction is appointed", NOT_APPOINTED)
+    key = replace(held.key, lifecycle=replace(life, destroy_at=None))
+    return Outcome(answer=Described(key, described(held).version), put=(key,))
+
+
+def destroy_key(_op: ops.DestroyKey, targets: tuple[HeldKey], act: Act) -> Outcome[Nothing]:
+    """Every version's material is erased; names and grants go; metadata and policy stay. Done already: nothing to do."""
+    (held,) = targets
+    key = held.key
+    if key.lifecycle.state is KeyState.DESTROYED:
+        return Outcome(answer=Nothing())
+    if key.lifecycle.destroy_at is None:
+        raise WrongState("no destruction is appointed", NOT_APPOINTED)
+    if key.lifecycle.destroy_at > act.now:
+        raise WrongState("the appointment has not come yet", Event.DESTROY)
+    gone = tuple(erased(version, act.now) for version in held.versions() if version.wrapped)
+    key = replace(key, lifecycle=key.lifecycle.after(Event.DESTROY, act.now), rotation=None)
+    return Outcome(
+        answer=Nothing(),
+        put=(key, *gone),
+        delete=(*held.names, *held.grants),
+        destroy=gone,
+        versions=tuple(version.number for version in gone),
+    )
+
+
+def erased(version: KeyVersion, now: datetime) -> KeyVersion:
+    """The version as it is kept once its material is gone."""
+    return replace(version, lifecycle=version.lifecycle.after(Event.DESTROY, now))
+
+
+def expire_material(_op: ops.ExpireMaterial, targets: tuple[HeldKey], act: Act) -> Outcome[Nothing]:
+    """Erase the imported material whose time has run out.
+
+    Without its current material the key waits for it as a new key does: SP 800-57 knows no way back to
+    pre-active, but this is material that its owner holds and lends (KMS Developer Guide, "Importing key material").
+    """
+    (held,) = targets
+    key = held.key
+    existing(key, act.now)
+    gone = tuple(
+        erased(version, act.now)
+        for version in held.versions()
+        if version.wrapped and version.expires_at is not None and version.expires_at <= act.now
+    )
+    if not gone:
+        raise WrongState("no material has expired", key.lifecycle.state)
+    put: Key = key
+    if any(version.number == key.current for version in gone):
+        life = Lifecycle(state=KeyState.PRE_ACTIVE, since=act.now, destroy_at=key.lifecycle.destroy_at)
+        put = replace(key, lifecycle=life)
+    return Outcome(answer=Nothing(), put=(put, *gone), destroy=gone, versions=tuple(version.number for version in gone))
+
+
+HANDLERS: dict[type, Handler] = {
+    ops.ScheduleDestruction: schedule_destruction,
+    ops.CancelDestruction: cancel_destruction,
+    ops.DestroyKey: destroy_key,
+    ops.ExpireMaterial: expire_material,
+}

@@ -1,0 +1,76 @@
+"""Keyrings of an installation, the doors' addresses bound to them, and what the installation says of itself."""
+
+from __future__ import annotations
+
+import re
+
+from keystead.core import operations as ops
+from keystead.core.entities import Binding, Entity, Key, Keyring, PrincipalKind, Tenant
+from keystead.core.errors import AlreadyExists, InvalidArgument
+from keystead.core.operations import Nothing, Page
+from keystead.service.handlers.keys import paged, walk
+from keystead.service.handlers.principals import new_id, new_principal
+from keystead.service.held import HeldSystem
+from keystead.service.pipeline import Act, Handler, Outcome
+
+TENANT = re.compile(r"[0-9]{12}")
+ADDRESS = re.compile(r"[a-z0-9_-]{1,32}:[0-9]{12}:[A-Za-z0-9_./-]{1,128}")
+MAX_NAME = 128
+ROOT = "root"
+
+
+def create_keyring(op: ops.CreateKeyring, targets: tuple[HeldSystem], act: Act) -> Outcome[Keyring]:
+    """A tenant that is named for the first time begins with it. Raises AlreadyExists for an address that is taken."""
+    (system,) = targets
+    if not 1 <= len(op.name) <= MAX_NAME or not op.name.isprintable():
+        raise InvalidArgument(f"a keyring's name has 1 to {MAX_NAME} printable characters", "name")
+    tenant = system.tenant_record(op.tenant)
+    begun: tuple[Entity, ...] = () if tenant else new_tenant(system, op.tenant, act)
+    ring = Keyring(id=new_id(act.entropy), tenant=op.tenant, name=op.name, created_at=act.now)
+    bound = tuple(binding(system, ring, namespace, act) for namespace in dict.fromkeys(op.namespaces))
+    return Outcome(answer=ring, put=(*begun, ring, *bound), seen=(tenant,) if tenant else ())
+
+
+def new_tenant(system: HeldSystem, id: str, act: Act) -> tuple[Entity, ...]:  # noqa: A002 - the field's name
+    """The tenant and its root principal."""
+    if TENANT.fullmatch(id) is None:
+        raise InvalidArgument("a tenant's id is twelve digits", "tenant")
+    tenant = Tenant(id=id, name=id, created_at=act.now)
+    held = system.tenant_of(tenant)
+    return tenant, new_principal(held, PrincipalKind.ROOT, ROOT, act.now, act.entropy)
+
+
+def binding(system: HeldSystem, ring: Keyring, namespace: str, act: Act) -> Binding:
+    """An address names the tenant whose keys answer there, so it cannot be given to another one's."""
+    if ADDRESS.fullmatch(namespace) is None or namespace.split(":")[1] != ring.tenant:
+        raise InvalidArgument(f"{namespace!r} is no address of tenant {ring.tenant}", "namespace")
+    if system.binding(namespace) is not None:
+        raise AlreadyExists("the address is bound", "namespace")
+    return Binding(id=namespace, keyring=ring.id, created_at=act.now)
+
+
+def bind_keyring(op: ops.BindKeyring, targets: tuple[HeldSystem], act: Act) -> Outcome[Nothing]:
+    (system,) = targets
+    ring = system.keyring(op.keyring)
+    return Outcome(answer=Nothing(), put=(ring, binding(system, ring, op.namespace, act)))
+
+
+def list_keyrings(op: ops.ListKeyrings, targets: tuple[HeldSystem], _act: Act) -> Outcome[Page[Keyring]]:
+    (system,) = targets
+    found = walk(lambda after, limit: system.keyrings(after=after, limit=limit), op.after)
+    return Outcome(answer=paged(found, op.limit))
+
+
+def read_status(_op: ops.ReadStatus, targets: tuple[HeldSystem], act: Act) -> Outcome[ops.Status]:
+    (system,) = targets
+    barrier = system.barrier
+    status = ops.Status(at=act.now, epoch=barrier.epoch, n_keys=barrier.count(Key), n_commits=barrier.n_commits)
+    return Outcome(answer=status)
+
+
+HANDLERS: dict[type, Handler] = {
+    ops.CreateKeyring: create_keyring,
+    ops.BindKeyring: bind_keyring,
+    ops.ListKeyrings: list_keyrings,
+    ops.ReadStatus: read_status,
+}

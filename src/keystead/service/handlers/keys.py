@@ -1,0 +1,154 @@
+"""A key's beginning, its description, and whether it is in service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+from uuid import UUID
+
+from msgspec.structs import replace
+
+from keystead.core import operations as ops
+from keystead.core.entities import Entity, Key, KeyVersion, Origin
+from keystead.core.errors import InvalidArgument, LimitExceeded, Unsupported
+from keystead.core.operations import Described, Nothing, Page
+from keystead.core.states import Event, KeyState, Lifecycle
+from keystead.service.handlers import policies, tags
+from keystead.service.handlers.standing import existing, staying
+from keystead.service.held import PAGE, HeldKey, HeldKeyring
+from keystead.service.pipeline import Act, Handler, Outcome
+
+E = TypeVar("E", bound=Entity)
+MAX_DESCRIPTION = 8192  # characters; KMS API Reference, CreateKey
+
+
+def create_key(op: ops.CreateKey, targets: tuple[HeldKeyring, ...], act: Act) -> Outcome[Described]:
+    """Raises Unsupported, InvalidArgument (purpose), LimitExceeded, and what policies.fix raises."""
+    ring = targets[0]  # tags are a second demand on the same keyring
+    if op.origin is not Origin.GENERATED:
+        raise Unsupported(f"keying material from {op.origin.value}", op.origin)
+    if op.multi_region:
+        raise Unsupported("keys of several regions", "multi_region")
+    if op.purpose not in op.spec.purposes:
+        raise InvalidArgument(f"a {op.spec.name} key is not for {op.purpose.name.lower()}", "purpose")
+    checked_description(op.description)
+    key_id = str(UUID(bytes=act.entropy(16), version=4))
+    policy = policies.fix(op.policy, key_id, ring.tenant, act, bypass=op.bypass_lockout_check)
+    made = act.provider.generate(op.spec)
+    life = Lifecycle(state=KeyState.ACTIVE, since=act.now)
+    key = Key(
+        id=key_id,
+        tenant=ring.tenant,
+        keyring=ring.id,
+        spec_name=op.spec.name,
+        purpose=op.purpose,
+        origin=op.origin,
+        lifecycle=life,
+        created_at=act.now,
+        created_by=act.principal.id,
+        description=op.description,
+        tags=tags.merged({}, op.tags),
+    )
+    version = first_version(key, made.public_key)
+    return Outcome(
+        answer=Described(key, version),
+        put=(key, version, policy),
+        seen=(ring.keyring,),
+        material={version.id: made.material},
+        versions=(1,),
+    )
+
+
+def first_version(key: Key, public_key: bytes) -> KeyVersion:
+    return KeyVersion(
+        id=f"{key.id}/1",
+        key_id=key.id,
+        number=1,
+        lifecycle=key.lifecycle,
+        created_at=key.created_at,
+        public_key=public_key,
+    )
+
+
+def described(held: HeldKey) -> Described:
+    """With its current version, unless it has none."""
+    has_material = held.key.n_versions > 0 and held.key.lifecycle.state is not KeyState.DESTROYED
+    return Described(held.key, held.version().version if has_material else None)
+
+
+def describe_key(_op: ops.DescribeKey, targets: tuple[HeldKey], _act: Act) -> Outcome[Described]:
+    """Destroyed keys too: their metadata is kept."""
+    return Outcome(answer=described(targets[0]))
+
+
+def list_keys(op: ops.ListKeys, targets: tuple[HeldKeyring], act: Act) -> Outcome[Page[str]]:
+    """Keys that are not destroyed, by id."""
+    (ring,) = targets
+    lasting = (
+        key
+        for key in walk(lambda after, limit: ring.keys(after=after, limit=limit), op.after)
+        if key.lifecycle.at(act.now).state is not KeyState.DESTROYED
+    )
+    page = paged(lasting, op.limit)
+    return Outcome(answer=Page(tuple(key.id for key in page.items), page.after))
+
+
+def walk(read: Callable[[str, int], list[E]], after: str) -> Iterator[E]:
+    """What `read(after, limit)` lists, page after page, from `after` on."""
+    while rows := read(after, PAGE):
+        yield from rows
+        if len(rows) < PAGE:
+            return
+        after = rows[-1].id
+
+
+def paged(entities: Iterator[E], limit: int) -> Page[E]:
+    """The first `limit` of them. Another page is promised only when there is something to put on it."""
+    taken = [entity for entity, _ in zip(entities, range(limit), strict=False)]
+    more = len(taken) == limit and next(entities, None) is not None
+    return Page(tuple(taken), taken[-1].id if more else None)
+
+
+def update_key(op: ops.UpdateKey, targets: tuple[HeldKey], act: Act) -> Outcome[Nothing]:
+    (held,) = targets
+    staying(held.key, act.now)
+    checked_description(op.description)
+    return Outcome(answer=Nothing(), put=(replace(held.key, description=op.description),))
+
+
+def checked_description(text: str) -> None:
+    if len(text) > MAX_DESCRIPTION:
+        raise LimitExceeded(f"a description has at most {MAX_DESCRIPTION} characters", "description")
+
+
+def enable_key(_op: ops.EnableKey, targets: tuple[HeldKey], act: Act) -> Outcome[Nothing]:
+    """Nothing happens to a key that is in service already."""
+    return _moved(targets[0].key, Event.RESUME, KeyState.ACTIVE, act)
+
+
+def disable_key(_op: ops.DisableKey, targets: tuple[HeldKey], act: Act) -> Outcome[Nothing]:
+    return _moved(targets[0].key, Event.SUSPEND, KeyState.SUSPENDED, act)
+
+
+def _moved(key: Key, event: Event, to: KeyState, act: Act) -> Outcome[Nothing]:
+    life = staying(key, act.now)
+    if life.state is to:
+        return Outcome(answer=Nothing())
+    return Outcome(answer=Nothing(), put=(replace(key, lifecycle=life.after(event, act.now)),))
+
+
+def read_last_use(_op: ops.ReadLastUse, targets: tuple[HeldKey], act: Act) -> Outcome[ops.LastUsed]:
+    (held,) = targets
+    existing(held.key, act.now)
+    return Outcome(answer=ops.LastUsed(held.key, held.last_use()))
+
+
+HANDLERS: dict[type, Handler] = {
+    ops.CreateKey: create_key,
+    ops.DescribeKey: describe_key,
+    ops.ListKeys: list_keys,
+    ops.UpdateKey: update_key,
+    ops.EnableKey: enable_key,
+    ops.DisableKey: disable_key,
+    ops.ReadLastUse: read_last_use,
+}

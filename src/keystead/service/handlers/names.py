@@ -1,0 +1,100 @@
+"""Names of keys: (door namespace, name) pairs. A name means one key; a key may have many."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from keystead.core import operations as ops
+from keystead.core.entities import Name
+from keystead.core.errors import AlreadyExists, InvalidArgument, LimitExceeded, NotFound
+from keystead.core.operations import KeyRef, Nothing, Page
+from keystead.service.handlers.keys import paged, walk
+from keystead.service.handlers.standing import existing, staying
+from keystead.service.held import HeldKey, HeldKeyring
+from keystead.service.pipeline import Act, Handler, Outcome
+
+MAX_NAMES = 50  # for one key; KMS Developer Guide, "Resource quotas"
+OTHER_KIND = "name for another kind of key"
+"""detail of the InvalidArgument for moving a name to a key of another spec family or purpose."""
+
+
+def create_name(op: ops.CreateName, targets: tuple[HeldKey], act: Act) -> Outcome[Nothing]:
+    """Raises AlreadyExists; LimitExceeded (detail "names")."""
+    (held,) = targets
+    by_id(op.key)
+    staying(held.key, act.now)
+    namespace = op.key.namespace
+    if held.keyring.name(namespace, op.name) is not None:
+        raise AlreadyExists("the name is taken", "name")
+    room_for_one(held)
+    name = Name(
+        id=held.keyring.name_id(namespace, op.name),
+        keyring=held.keyring.id,
+        key_id=held.id,
+        namespace=namespace,
+        name=op.name,
+        created_at=act.now,
+        updated_at=act.now,
+    )
+    return Outcome(answer=Nothing(), put=(name, held.key))
+
+
+def update_name(op: ops.UpdateName, targets: tuple[HeldKey, HeldKey], act: Act) -> Outcome[Nothing]:
+    """Both keys are of one kind, so that whoever uses the name sees no difference (KMS API Reference, UpdateAlias)."""
+    old, new = targets
+    by_id(op.key)
+    name = named(old, op.name)
+    staying(new.key, act.now)
+    if (old.key.spec.family, old.key.purpose) != (new.key.spec.family, new.key.purpose):
+        raise InvalidArgument("a name moves only between keys of one kind and purpose", OTHER_KIND)
+    moved = replace(name, key_id=new.id, keyring=new.keyring.id, updated_at=act.now)
+    if old.id == new.id:
+        return Outcome(answer=Nothing(), put=(moved, new.key))
+    room_for_one(new)
+    return Outcome(answer=Nothing(), put=(moved, old.key, new.key))
+
+
+def delete_name(op: ops.DeleteName, targets: tuple[HeldKey], _act: Act) -> Outcome[Nothing]:
+    """In every state of the key."""
+    (held,) = targets
+    return Outcome(answer=Nothing(), put=(held.key,), delete=(named(held, op.name),))
+
+
+def list_names(
+    op: ops.ListNames, targets: tuple[HeldKeyring] | tuple[HeldKeyring, HeldKey], act: Act
+) -> Outcome[Page[Name]]:
+    """Those of the namespace asked for; a keyring may have others, of other doors."""
+    ring, namespace = targets[0], op.keyring.namespace
+    if len(targets) == 2:
+        held = targets[1]
+        existing(held.key, act.now)
+        own = iter(sorted((n for n in held.names if n.id > op.after), key=lambda n: n.id))
+    else:
+        own = walk(lambda after, limit: ring.names(after=after, limit=limit), op.after)
+    return Outcome(answer=paged((n for n in own if n.namespace == namespace), op.limit))
+
+
+def by_id(ref: KeyRef) -> None:
+    """A name means a key, never another name."""
+    if ref.name:
+        raise InvalidArgument("a name is given to a key, which is told by its id", "key")
+
+
+def named(held: HeldKey, ref: KeyRef) -> Name:
+    for name in held.names:
+        if (name.namespace, name.name) == (ref.namespace, ref.name):
+            return name
+    raise NotFound("no such name", ref)
+
+
+def room_for_one(held: HeldKey) -> None:
+    if len(held.names) >= MAX_NAMES:
+        raise LimitExceeded(f"a key has at most {MAX_NAMES} names", "names")
+
+
+HANDLERS: dict[type, Handler] = {
+    ops.CreateName: create_name,
+    ops.UpdateName: update_name,
+    ops.DeleteName: delete_name,
+    ops.ListNames: list_names,
+}

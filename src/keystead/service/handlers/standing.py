@@ -1,0 +1,40 @@
+"""What a key's standing lets happen to the key itself (its use is decided by core.states.PERMITTED).
+
+KMS Developer Guide, "Key states of KMS keys", gives the table; its rows come in three kinds, one function each.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from keystead.core.entities import Key
+from keystead.core.errors import WrongState
+from keystead.core.states import Event, KeyState, Lifecycle
+
+NOT_APPOINTED = "destroy_at"
+"""detail of the WrongState for cancelling a destruction that nobody has appointed."""
+
+
+def existing(key: Key, now: datetime) -> Lifecycle:
+    """Whatever its state, as long as there is a key. Raises WrongState once it is destroyed."""
+    life = key.lifecycle.at(now)
+    if life.state is KeyState.DESTROYED:
+        raise WrongState("the key is destroyed", KeyState.DESTROYED)
+    return life
+
+
+def staying(key: Key, now: datetime) -> Lifecycle:
+    """Existing, and no destruction is appointed. Raises WrongState."""
+    life = existing(key, now)
+    if life.destroy_at is not None:
+        raise WrongState("the key is appointed to be destroyed", Event.DESTROY)
+    return life
+
+
+def active(key: Key, now: datetime) -> Lifecycle:
+    """Staying, and in service. Raises WrongState."""
+    life = staying(key, now)
+    if life.state is not KeyState.ACTIVE:
+        waiting = life.state is KeyState.PRE_ACTIVE
+        raise WrongState(f"the key is {life.state.value}", key.origin if waiting else life.state)
+    return life
