@@ -5,7 +5,7 @@
 Rule 1: nothing is answered before its audit record is durable. A change is committed with its record; the record
         of a use or a refusal joins the journal, and whoever called `perform` holds the answer until
         the journal has been flushed (kit.listener; keystead.open does it at once).
-Rule 2: a handler gets targets already found and authorized. It has no store and no caller, so it
+Rule 2: a handler gets targets already found and authorized. It has no store and cannot perform, so it
         cannot fetch "one more key" past the policy engine.
 Rule 3: the commit names every revision the decision rested on; had one moved, we decide again. No
         database lock is held while an HSM thinks, and no key is used after it was revoked.
@@ -45,6 +45,7 @@ class Act(Struct, frozen=True):
     entropy: Entropy
     provider: Provider
     tenant: Callable[[str], HeldTenant | None]  # to resolve the principals a policy or a grant names
+    caller: Caller  # facts for a policy's lockout check; nothing can be performed with it
 
 
 class Outcome(Struct, Generic[R], frozen=True, kw_only=True):
@@ -127,7 +128,7 @@ class Service:
                     rule = self._authorizer.require(caller, demand, held, op)
                 if None in found:
                     raise NotFound("no such object", demands[found.index(None)].target)
-                act = Act(caller.now, caller.principal, self._entropy, self._provider, view.tenant)
+                act = Act(caller.now, caller.principal, self._entropy, self._provider, view.tenant, caller)
                 outcome = self._handlers[type(op)](op, found, act)
                 if op.dry_run:
                     raise DryRun("the request would have succeeded")
