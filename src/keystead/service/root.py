@@ -107,7 +107,7 @@ class Tree:
     """The key tree below one root: what may be read of it is kept, up to a bound. Dropped when the root moves."""
 
     def __init__(self, blob: bytes, root: Root, key: bytes, cipher: Nodes) -> None:
-        self.blob, self.root, self.key, self._cipher = blob, root, key, cipher
+        self.blob, self.root, self.key, self.cipher = blob, root, key, cipher
         self._leaves: dict[int, bytes] = {}  # opened nodes of the last level, by index
 
     def leaf(self, reader: Reader, position: int) -> bytes:
@@ -122,7 +122,7 @@ class Tree:
         for place, slot in path(position):
             if (sealed := reader.node(*place)) is None:
                 raise Internal(f"node {place.level}/{place.at} of the key tree is missing")
-            node = self._cipher.open(key, place, sealed)
+            node = self.cipher.open(key, place, sealed)
             if (key := child(node, slot)) == EMPTY:
                 break
         if place.level == DEPTH - 1:
