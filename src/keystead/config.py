@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +23,7 @@ from msgspec import Meta, Struct
 from keystead.core.errors import InvalidArgument
 from keystead.core.sensitive import Sensitive
 
+MAX_SECRET = 65536
 FILE_NAME = "keystead.toml"
 DEFAULT_LISTEN = {"aws": "127.0.0.1:8200"}
 
@@ -68,18 +70,24 @@ def secret(reference: str) -> Sensitive:
     Raises InvalidArgument for another scheme and for one that cannot be read.
     """
     scheme, _, where = reference.partition(":")
+    if (read_from := SECRETS.get(scheme)) is None:
+        raise InvalidArgument("a secret is given as file:PATH, env:NAME or fd:N", "secret")
     try:
-        match scheme:
-            case "file":
-                return Sensitive(Path(where).read_bytes().removesuffix(b"\n"))
-            case "env":
-                return Sensitive(os.environ[where].encode())
-            case "fd":
-                with open(int(where), "rb", closefd=True) as stream:
-                    return Sensitive(stream.read(65536).removesuffix(b"\n"))
+        return Sensitive(read_from(where).removesuffix(b"\n"))
     except (OSError, KeyError, ValueError) as error:
         raise InvalidArgument(f"{scheme}: the secret cannot be read ({type(error).__name__})", "secret") from None
-    raise InvalidArgument("a secret is given as file:PATH, env:NAME or fd:N", "secret")
+
+
+def _read_descriptor(number: str) -> bytes:
+    with open(int(number), "rb", closefd=True) as stream:
+        return stream.read(MAX_SECRET)
+
+
+SECRETS: dict[str, Callable[[str], bytes]] = {
+    "file": lambda where: Path(where).read_bytes(),
+    "env": lambda where: os.environ[where].encode(),
+    "fd": _read_descriptor,
+}
 
 
 def path_of(reference: str) -> Path:

@@ -67,9 +67,9 @@ class Scheduler:
         return self._heap[0][0] if self._heap else None
 
     def _do(self, kind: type[KeyOperation[Any]], key_id: str, now: datetime) -> bool:
-        extra = {"scheduled": True} if kind is RotateKey else {}
+        ref = KeyRef(self._namespace(key_id), id=key_id)
         try:
-            self._perform(kind(key=KeyRef(self._namespace(key_id), id=key_id), **extra))
+            self._perform(RotateKey(key=ref, scheduled=True) if kind is RotateKey else kind(key=ref))
         except KeysteadError:
             n = self._failures[key_id] = self._failures.get(key_id, 0) + 1
             later = now + min(RETRY_MOST, RETRY_FIRST * 2 ** min(n, 16))

@@ -1,0 +1,78 @@
+"""From an act to its audit record: which targets, which version, bound to which context.
+
+The context of an encryption goes in as a keyed digest: whoever reads the log sees that two uses had the same context,
+and nothing of what it says.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from keystead.core.audit.record import Recorder as Encoder
+from keystead.core.audit.record import Target
+from keystead.core.caller import Caller
+from keystead.core.envelope import typed_aad
+from keystead.core.errors import InvalidArgument
+from keystead.core.keyed import KeyedHash
+from keystead.core.operations import Demand, Operation
+from keystead.core.sensitive import Sensitive
+from keystead.service.held import Held
+
+MAX_TARGETS = 4096
+
+
+class Recording:
+    """Makes records for service.pipeline. `digest_under` gives it the key for contexts once the barrier is open."""
+
+    def __init__(self) -> None:
+        self._encode = Encoder().encode
+        self._digest: KeyedHash | None = None
+        self._targets: dict[tuple[str, str, int], tuple[Target, ...]] = {}
+
+    def digest_under(self, key: Sensitive | None) -> None:
+        self._digest = None if key is None else KeyedHash(key.reveal())
+
+    def __call__(
+        self,
+        caller: Caller,
+        op: Operation[Any],
+        demands: tuple[Demand, ...],
+        found: tuple[Held | None, ...],
+        versions: tuple[int, ...],
+        rule: str,
+        outcome: str,
+    ) -> bytes:
+        context = op.context()
+        return self._encode(
+            caller,
+            self._one(demands[0], found, versions) if len(demands) == 1 else _each(demands, found, versions),
+            context=self._digest_of(context) if context else b"",
+            rule=rule,
+            outcome=outcome,
+        )
+
+    def _one(self, demand: Demand, found: tuple[Held | None, ...], versions: tuple[int, ...]) -> tuple[Target, ...]:
+        held = found[0] if found else None
+        facts = (demand.action, held.id if held is not None else "", versions[0] if versions else 0)
+        targets = self._targets.get(facts)
+        if targets is None:
+            if len(self._targets) >= MAX_TARGETS:
+                self._targets.clear()
+            targets = self._targets[facts] = (Target(*facts),)
+        return targets
+
+    def _digest_of(self, context: Any) -> bytes:
+        try:
+            return self._digest(typed_aad(context)) if self._digest else b""
+        except InvalidArgument:  # not Unicode text: the act itself was refused for it
+            return b""
+
+
+def _each(demands: tuple[Demand, ...], found: tuple[Held | None, ...], versions: tuple[int, ...]) -> tuple[Target, ...]:
+    """Every demand with what was found for it; a request refused early has found less."""
+    held = [*found, *[None] * (len(demands) - len(found))]
+    number = [*versions, *[0] * (len(demands) - len(versions))]
+    return tuple(
+        Target(str(demand.action), one.id if one is not None else "", n)
+        for demand, one, n in zip(demands, held, number, strict=True)
+    )
