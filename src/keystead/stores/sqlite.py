@@ -1,0 +1,318 @@
+"""core.ports.Store in one SQLite file (WAL). Threads share one object; processes share the file.
+
+Rule 1: a read takes an idle connection of a pool and sees the last commit, whoever made it.
+Rule 2: one writer at a time: a lock among our threads, BEGIN IMMEDIATE among processes.
+Rule 3: once a statement of a transaction has failed the transaction can only be rolled back.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from keystead.core.entities import Kind
+from keystead.core.errors import Internal, InvalidArgument, KeysteadError, Unavailable
+from keystead.core.ports import Row
+from keystead.stores import rows as sql
+from keystead.stores.connection import FAILS, connect, create_private, failure, prepare_file, sync_directory
+from keystead.stores.migrations import migrate
+from keystead.stores.rows import SqlReader, place
+
+KEEP_CHANGES = 10_000
+CHECKPOINT_PAGES = 1000  # of the WAL, 4 KiB each
+BACKUP_PAGES = 256  # a step of the backup, between which the GIL is let go
+
+log = logging.getLogger(__name__)
+
+
+class SqliteStore(SqlReader):
+    """Makes the file if there is none (mode 0600, its directory 0700).
+
+    `check_for`: seconds that SQLite's quick_check may take at start; 0 for a worker whose supervisor has checked.
+    `checked` says whether it came to an end.
+    `busy_for`: seconds to wait for another writer. `keep_changes`: how many changes `changes()` remembers.
+    `vfs`: the name of an apsw VFS.
+    Raises InvalidArgument (a file open to others), Unsupported (not ours, or newer), Internal (damaged), Unavailable.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        vfs: str | None = None,
+        check_for: float = 0.5,
+        busy_for: float = 5.0,
+        keep_changes: int = KEEP_CHANGES,
+    ) -> None:
+        self._path, self._vfs, self._busy_for, self._keep_changes = path, vfs, busy_for, keep_changes
+        self._idle: list[apsw.Connection] = []
+        self._turn = threading.Lock()
+        self._writing: int | None = None  # the thread whose turn it is
+        self._closed = self._broken = False
+        self._wal_pages = 0
+        try:
+            prepare_file(path)
+            self._writer = self._open_writer()
+            try:
+                self.checked = _quick_check(self._writer, check_for)
+                migrate(self._writer)
+            except BaseException:
+                self._writer.close(force=True)
+                raise
+        except FAILS as error:
+            raise failure(error) from error
+        except OSError as error:
+            raise Unavailable(f"the store cannot be opened: {error.strerror}") from error
+
+    # --- reading
+
+    def _ask(self, statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+        db = self._take()
+        try:
+            rows = db.execute(statement, values).fetchall()
+        except FAILS as error:
+            db.close(force=True)
+            raise failure(error) from error
+        self._give_back(db)
+        return rows
+
+    def _take(self) -> apsw.Connection:
+        if self._closed:
+            raise Unavailable("the store is closed")
+        try:
+            return self._idle.pop()
+        except IndexError:
+            pass
+        try:
+            return connect(self._path, vfs=self._vfs, busy_for=self._busy_for, read_only=True)
+        except FAILS as error:
+            raise failure(error) from error
+
+    def _give_back(self, db: apsw.Connection) -> None:
+        self._idle.append(db)
+        if self._closed:  # close() may have been past the pool already
+            self._drain()
+
+    def _drain(self) -> None:
+        while self._idle:
+            with suppress(IndexError):  # another thread drains too
+                self._idle.pop().close(force=True)
+
+    # --- writing
+
+    @contextmanager
+    def transaction(self) -> Iterator[SqlTransaction]:
+        """Durable when the block ends; nothing of it happened when the block raises.
+
+        Raises Unavailable (disk full, I/O error, locked longer than `busy_for`), Internal (damaged).
+        """
+        self._take_turn()
+        try:
+            begun = SqlTransaction(self._writer, self._keep_changes)
+            try:
+                yield begun
+                begun.commit()
+            except BaseException:
+                self._undo(begun)
+                raise
+            self._checkpoint()
+        finally:
+            self._writing = None
+            self._turn.release()
+
+    def _take_turn(self) -> None:
+        if self._writing == threading.get_ident():
+            raise RuntimeError("a transaction within a transaction")
+        if not self._turn.acquire(timeout=self._busy_for):
+            raise Unavailable("the store is busy")
+        try:
+            if self._broken and not self._closed:
+                self._writer, self._broken = self._open_writer(), False
+            self._writer.execute("BEGIN IMMEDIATE")
+            self._writing = threading.get_ident()
+        except FAILS as error:
+            raise failure(error) from error
+        finally:
+            if self._writing is None:
+                self._turn.release()
+
+    def _open_writer(self) -> apsw.Connection:
+        db = connect(self._path, vfs=self._vfs, busy_for=self._busy_for)
+        if db.pragma("journal_mode", "wal") != "wal":
+            db.close(force=True)
+            raise apsw.CantOpenError("a file system without shared memory, which WAL needs")
+        db.set_wal_hook(self._after_commit)
+        return db
+
+    def _after_commit(self, _db: apsw.Connection, _name: str, n_pages: int) -> int:
+        self._wal_pages = n_pages
+        return apsw.SQLITE_OK
+
+    def _checkpoint(self) -> None:
+        """Move the WAL into the file now and then: apart from the commit, which has happened whatever comes of this."""
+        if self._wal_pages < CHECKPOINT_PAGES:
+            return
+        try:
+            self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        except apsw.Error as error:
+            log.warning("checkpoint failed, will be tried again: %s", failure(error))
+
+    def _undo(self, begun: SqlTransaction) -> None:
+        """Roll back; if this connection cannot, the next transaction opens another.
+
+        A commit that failed may have left its frames whole in the WAL; were we killed now, recovery would count
+        them. So a commit that changes nothing takes their place.
+        """
+        begun.end()
+        try:
+            if self._writer.in_transaction:  # SQLite may have rolled back by itself
+                self._writer.execute("ROLLBACK")
+            if begun.commit_failed:
+                version = self._writer.pragma("user_version")
+                self._writer.execute(f"BEGIN IMMEDIATE; PRAGMA user_version = {version}; COMMIT")
+        except apsw.Error as error:
+            log.warning("rollback failed, will open anew: %s", failure(error))
+            self._writer.close(force=True)
+            self._broken = True
+
+    # --- the whole
+
+    def check(self) -> None:
+        """SQLite's integrity_check of everything, without a time limit. Raises Internal, Unavailable."""
+        if self._ask("PRAGMA integrity_check", ()) != [("ok",)]:
+            raise Internal("the store is damaged")
+
+    def backup(self, path: Path) -> None:
+        """A consistent copy of the last commit into a new file of mode 0600, while others write; durable on return.
+
+        Raises InvalidArgument when there is such a file, Unavailable.
+        """
+        partial = path.with_name(path.name + ".partial")
+        if path.exists():
+            raise InvalidArgument(f"{path} exists already", "path")
+        try:
+            descriptor = create_private(partial)
+            try:
+                self._copy_to(partial)
+                os.fsync(descriptor)
+                os.link(partial, path)  # unlike a rename, never over another file
+            finally:
+                os.close(descriptor)
+                partial.unlink()
+            sync_directory(path.parent)
+        except FileExistsError as error:
+            raise InvalidArgument(f"{error.filename2 or error.filename} exists already", "path") from error
+        except OSError as error:
+            raise Unavailable(f"the backup cannot be written: {error.strerror}") from error
+
+    def _copy_to(self, path: Path) -> None:
+        source = self._take()
+        try:
+            target = apsw.Connection(os.fspath(path), flags=apsw.SQLITE_OPEN_READWRITE)
+            try:
+                target.pragma("journal_mode", "off")  # an unfinished copy is thrown away
+                source.execute("BEGIN")  # one snapshot, so that no commit makes the copy begin again
+                source.execute(sql.NEWEST_CHANGE).fetchall()
+                with target.backup("main", source, "main") as copy:
+                    while not copy.done:
+                        copy.step(BACKUP_PAGES)
+                source.execute("COMMIT")
+            finally:
+                target.close(force=True)
+        except FAILS as error:
+            source.close(force=True)
+            raise failure(error) from error
+        except BaseException:
+            source.close(force=True)
+            raise
+        self._give_back(source)
+
+    def close(self) -> None:
+        """Waits for a running transaction. The last one to close the file leaves no WAL behind."""
+        with self._turn:
+            self._closed = True
+            self._drain()
+            self._writer.close(force=True)
+
+
+class SqlTransaction(SqlReader):
+    """core.ports.Transaction. Of no use after its block."""
+
+    def __init__(self, db: apsw.Connection, keep_changes: int) -> None:
+        self._db, self._keep_changes = db, keep_changes
+        self._failed: KeysteadError | None = None
+        self._changed = False
+        self.commit_failed = False
+
+    def _ask(self, statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+        if self._failed:
+            raise self._failed
+        try:
+            return self._db.execute(statement, values).fetchall()
+        except FAILS as error:
+            self._failed = failure(error)
+            raise self._failed from error
+
+    def put(self, row: Row) -> None:
+        self._ask(sql.PUT, (row.kind, row.id, row.parent, row.link, row.revision, row.epoch, row.sealed))
+        self._note(row.kind, row.id)
+
+    def delete(self, kind: Kind, id: str) -> None:  # noqa: A002 - the field's name
+        if self._ask(sql.DELETE, (kind, id)):
+            self._note(kind, id)
+
+    def _note(self, kind: Kind, id_: str) -> None:
+        self._ask(sql.CHANGED, (kind, id_))
+        self._changed = True
+
+    def put_node(self, level: int, index: int, sealed: bytes) -> None:
+        self._ask(sql.PUT_NODE, (place(level, index), sealed))
+
+    def put_meta(self, name: str, value: bytes) -> None:
+        self._ask(sql.PUT_META, (name, value))
+
+    def record(self, record: bytes) -> int:
+        return int(self._ask(sql.RECORD, (record,))[0][0])
+
+    def drop_records(self, through: int) -> None:
+        self._ask(sql.DROP_RECORDS, (through,))
+
+    def commit(self) -> None:
+        if self._changed:
+            self._ask(sql.FORGET_CHANGES, (self._keep_changes,))
+        if self._failed:
+            raise self._failed
+        try:
+            self._db.execute("COMMIT")
+        except apsw.Error as error:
+            self.commit_failed = True
+            raise failure(error) from error
+        self.end()
+
+    def end(self) -> None:
+        self._failed = self._failed or Internal("the transaction is over")
+
+
+def _quick_check(db: apsw.Connection, check_for: float) -> bool:
+    """Whether quick_check came to its end within `check_for` seconds. Raises Internal when it finds anything."""
+    if not check_for:
+        return False
+    until = time.monotonic() + check_for
+    db.set_progress_handler(lambda: time.monotonic() > until, 1000)
+    try:
+        found = db.execute("PRAGMA quick_check(1)").fetchall()
+    except apsw.InterruptError:
+        return False
+    finally:
+        db.set_progress_handler(None)
+    if found != [("ok",)]:
+        raise Internal("the store is damaged")
+    return True
