@@ -19,7 +19,7 @@ INVALID = "GrantTokens"
 FORM, RANDOM_BYTES = b"\x01", 32
 
 Address = tuple[str, str, str]  # namespace, key id, grant id
-_DECODER = msgspec.msgpack.Decoder(Address)
+_DECODER: msgspec.msgpack.Decoder[Address] = msgspec.msgpack.Decoder(Address)
 _ENCODER = msgspec.msgpack.Encoder()
 
 

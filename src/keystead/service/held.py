@@ -28,6 +28,7 @@ from keystead.core.entities import (
 )
 from keystead.core.errors import InvalidArgument, NotFound, WrongState
 from keystead.core.ports import Loaded, Provider
+from keystead.core.sensitive import Sensitive
 from keystead.service.barrier import Barrier
 
 E = TypeVar("E", bound=Entity)
@@ -199,6 +200,11 @@ class HeldTenant:
         if found is None or owner is None or owner.tenant != self.id:
             raise NotFound("no such credential", "credential")
         return found
+
+    def session_key(self) -> Sensitive:
+        """What session tokens are sealed under (service.credentials.session)."""
+        self._reach.may_block()
+        return self._reach.barrier.subkey("session-token")
 
     def owns(self, principal_id: str) -> bool:
         """Whether that is the id of this tenant, or of a principal of its own."""

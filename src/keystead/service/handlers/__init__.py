@@ -6,9 +6,18 @@ from keystead.service.handlers import (
     agreement,
     cipher,
     datakey,
+    destruction,
+    grants,
+    keyrings,
+    keys,
     mac,
+    names,
+    policies,
+    principals,
     random,
+    rotation,
     signature,
+    tags,
 )
 from keystead.service.pipeline import Handler
 
@@ -19,4 +28,13 @@ HANDLERS: dict[type, Handler] = {
     **mac.HANDLERS,
     **agreement.HANDLERS,
     **random.HANDLERS,
+    **keys.HANDLERS,
+    **policies.HANDLERS,
+    **names.HANDLERS,
+    **tags.HANDLERS,
+    **rotation.HANDLERS,
+    **destruction.HANDLERS,
+    **grants.HANDLERS,
+    **principals.HANDLERS,
+    **keyrings.HANDLERS,
 }

@@ -42,7 +42,7 @@ def cancel_destruction(_op: ops.CancelDestruction, targets: tuple[HeldKey], act:
 
 
 def destroy_key(_op: ops.DestroyKey, targets: tuple[HeldKey], act: Act) -> Outcome[Nothing]:
-    """Every version's material is erased; names and grants go; metadata and policy stay. Done already: nothing to do."""
+    """Every version's material is erased; names and grants go; metadata and policy stay."""
     (held,) = targets
     key = held.key
     if key.lifecycle.state is KeyState.DESTROYED:

@@ -55,7 +55,7 @@ def fitting(key: Key) -> set[Action]:
 def create_grant(op: ops.CreateGrant, targets: tuple[HeldKey], act: Act) -> Outcome[Granted]:
     """A named grant that exists as asked for is answered again, with a new token.
 
-    Raises InvalidArgument (detail "actions", "constraints", resolve.NO_PRINCIPAL), WrongState, LimitExceeded ("grants").
+    Raises InvalidArgument (detail "actions", "constraints", resolve.NO_PRINCIPAL), WrongState, LimitExceeded.
     """
     (held,) = targets
     by_id(op.key)

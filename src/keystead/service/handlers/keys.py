@@ -23,7 +23,7 @@ MAX_DESCRIPTION = 8192  # characters; KMS API Reference, CreateKey
 
 
 def create_key(op: ops.CreateKey, targets: tuple[HeldKeyring, ...], act: Act) -> Outcome[Described]:
-    """Raises Unsupported, InvalidArgument (purpose), LimitExceeded, and what policies.fix raises."""
+    """Raises Unsupported, InvalidArgument (purpose), LimitExceeded, and what policies.fixed raises."""
     ring = targets[0]  # tags are a second demand on the same keyring
     if op.origin is not Origin.GENERATED:
         raise Unsupported(f"keying material from {op.origin.value}", op.origin)
@@ -32,12 +32,9 @@ def create_key(op: ops.CreateKey, targets: tuple[HeldKeyring, ...], act: Act) ->
     if op.purpose not in op.spec.purposes:
         raise InvalidArgument(f"a {op.spec.name} key is not for {op.purpose.name.lower()}", "purpose")
     checked_description(op.description)
-    key_id = str(UUID(bytes=act.entropy(16), version=4))
-    policy = policies.fix(op.policy, key_id, ring.tenant, act, bypass=op.bypass_lockout_check)
-    made = act.provider.generate(op.spec)
     life = Lifecycle(state=KeyState.ACTIVE, since=act.now)
     key = Key(
-        id=key_id,
+        id=str(UUID(bytes=act.entropy(16), version=4)),
         tenant=ring.tenant,
         keyring=ring.id,
         spec_name=op.spec.name,
@@ -49,6 +46,8 @@ def create_key(op: ops.CreateKey, targets: tuple[HeldKeyring, ...], act: Act) ->
         description=op.description,
         tags=tags.merged({}, op.tags),
     )
+    policy = policies.fixed(op.policy, key, op.keyring.namespace, act, bypass=op.bypass_lockout_check)
+    made = act.provider.generate(op.spec)
     version = first_version(key, made.public_key)
     return Outcome(
         answer=Described(key, version),

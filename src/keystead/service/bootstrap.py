@@ -1,0 +1,121 @@
+"""The first objects of an installation, as ordinary entities in one commit with its record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from keystead.core.actions import Action
+from keystead.core.audit.record import PERFORMED, Record, Target, Who
+from keystead.core.entities import (
+    Binding,
+    Credential,
+    CredentialKind,
+    Keyring,
+    PolicyText,
+    Principal,
+    PrincipalKind,
+    Tenant,
+)
+from keystead.core.errors import Conflict, InvalidArgument
+from keystead.core.operations import AccessKey
+from keystead.core.ports import Entropy
+from keystead.service.barrier import Barrier, Commit
+from keystead.service.handlers.keyrings import ROOT, TENANT
+from keystead.service.handlers.principals import NAME, access_key, new_id
+
+SYSTEM_TENANT, SCHEDULER = "", "scheduler"
+ADMINISTRATOR = PolicyText(
+    "administrator",
+    "aws",
+    '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["kms:*","keystead:*"],"Resource":"*"}]}',
+)
+OPERATION = "initialise"
+
+
+class First(Struct, frozen=True, kw_only=True):
+    """What an installation begins with. `access_key` is the administrator's, shown once."""
+
+    tenant: Tenant
+    keyrings: tuple[Keyring, ...]
+    root: Principal
+    administrator: Principal
+    system: Principal  # who the scheduler and the operator at the control socket are
+    access_key: AccessKey
+
+
+def bootstrap(
+    barrier: Barrier,
+    *,
+    tenant: str,
+    regions: Sequence[str],
+    administrator: str,
+    uid: int | None,
+    now: datetime,
+    entropy: Entropy,
+) -> First:
+    """Put the first objects into an open barrier; they are durable on return.
+
+    `tenant`: twelve digits. Each of `regions` gets a keyring bound at "aws:<tenant>:<region>". `uid`: whoever is
+    that user on this machine is the system principal at the control socket. Raises Conflict where there is a
+    tenant already, InvalidArgument.
+    """
+    if TENANT.fullmatch(tenant) is None:
+        raise InvalidArgument("a tenant's id is twelve digits", "tenant")
+    if NAME.fullmatch(administrator) is None:
+        raise InvalidArgument("a principal's name is 1 to 64 letters, digits and _+=,.@-", "name")
+    if barrier.every(Tenant, limit=1):
+        raise Conflict("the installation has its first tenant already")
+
+    def principal(of: str, kind: PrincipalKind, name: str) -> Principal:
+        digest = principal_digest(barrier, of, kind, name)
+        return Principal(
+            id=new_id(entropy), tenant=of, principal_kind=kind, name=name, name_digest=digest, created_at=now
+        )
+
+    system = principal(SYSTEM_TENANT, PrincipalKind.SYSTEM, SCHEDULER)
+    owner = replace(principal(tenant, PrincipalKind.USER, administrator), policies=(ADMINISTRATOR,))
+    first = First(
+        tenant=Tenant(id=tenant, name=tenant, created_at=now),
+        keyrings=tuple(Keyring(id=new_id(entropy), tenant=tenant, name=name, created_at=now) for name in regions),
+        root=principal(tenant, PrincipalKind.ROOT, ROOT),
+        administrator=owner,
+        system=system,
+        access_key=access_key(owner.id, now, entropy),
+    )
+    bound = tuple(Binding(id=f"aws:{tenant}:{ring.name}", keyring=ring.id, created_at=now) for ring in first.keyrings)
+    operator = () if uid is None else (_peer(uid, system, now),)
+    barrier.commit(
+        Commit(
+            put=(
+                first.tenant,
+                *first.keyrings,
+                *bound,
+                first.root,
+                owner,
+                system,
+                first.access_key.credential,
+                *operator,
+            ),
+            record=_record(system, now),
+        )
+    )
+    return first
+
+
+def _peer(uid: int, principal: Principal, now: datetime) -> Credential:
+    return Credential(id=f"uid:{uid}", principal_id=principal.id, credential_kind=CredentialKind.PEER, created_at=now)
+
+
+def _record(system: Principal, now: datetime) -> bytes:
+    who = Who(id=system.id, kind=system.principal_kind.value)
+    targets = (Target(action=Action.MANAGE_KEYRINGS.value),)
+    return Record(at=now, who=who, operation=OPERATION, targets=targets, outcome=PERFORMED).encode()
+
+
+def principal_digest(barrier: Barrier, tenant: str, kind: PrincipalKind, name: str) -> str:
+    """As service.held.HeldTenant.name_digest makes it."""
+    return barrier.name_id(f"principal:{tenant}", f"{kind.value}/{name}")

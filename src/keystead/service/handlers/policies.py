@@ -1,0 +1,85 @@
+"""The policy of a key. What its principals meant when it was put is kept with it, as ids.
+
+KMS Developer Guide, "Key policies"; KMS API Reference, "PutKeyPolicy".
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from keystead.core import operations as ops
+from keystead.core import policy as dialects
+from keystead.core.entities import Key, KeyPolicy, PolicyText
+from keystead.core.errors import InvalidArgument, LimitExceeded, NotFound
+from keystead.core.operations import Nothing, Page
+from keystead.core.policy.aws import MAX_BYTES, PRINCIPALS
+from keystead.service.handlers.resolve import id_of
+from keystead.service.handlers.standing import existing
+from keystead.service.held import HeldKey
+from keystead.service.pipeline import Act, Handler, Outcome
+
+NAME = "default"  # the one name that a key's policy can have
+DEFAULT_DIALECT = "aws"
+
+
+def default_policy(tenant: str) -> PolicyText:
+    """The tenant's root may do everything, and so delegate everything."""
+    return PolicyText(NAME, DEFAULT_DIALECT, dialects.dialect(DEFAULT_DIALECT).default_key_policy(tenant))
+
+
+def fixed(text: PolicyText | None, key: Key, namespace: str, act: Act, *, bypass: bool) -> KeyPolicy:
+    """The policy to put, checked, with every principal resolved to what it means now.
+
+    Raises InvalidArgument (detail "Policy"), LimitExceeded (detail "policy"). `namespace`: the key's address.
+    """
+    given = default_policy(key.tenant) if text is None else text
+    check_size(given)
+    names = {name.text: id_of(name, act) for name in dialects.principals_of(given)}
+    ids = {name: id_ for name, id_ in names.items() if id_ is not None}
+    if len(ids) < len(names):
+        raise InvalidArgument(PRINCIPALS, "Policy")
+    policy = KeyPolicy(id=key.id, dialect=given.dialect, text=given.text, principals=ids)
+    dialects.check_key_policy(policy)
+    if text is not None and not bypass:
+        dialects.check_lockout(policy, key, act.caller, namespace)
+    return policy
+
+
+def check_size(policy: PolicyText) -> None:
+    if len(policy.text) > MAX_BYTES or len(policy.text.encode()) > MAX_BYTES:
+        raise LimitExceeded(f"a policy has at most {MAX_BYTES} bytes", "policy")
+
+
+def checked_identity_policy(policy: PolicyText) -> None:
+    """Raises InvalidArgument (detail "Policy"), LimitExceeded."""
+    check_size(policy)
+    dialects.check_identity_policy(policy)
+
+
+def read_policy(_op: ops.ReadPolicy, targets: tuple[HeldKey], act: Act) -> Outcome[PolicyText]:
+    """To the letter, as it was put."""
+    (held,) = targets
+    existing(held.key, act.now)
+    return Outcome(answer=PolicyText(NAME, held.policy.dialect, held.policy.text))
+
+
+def put_policy(op: ops.PutPolicy, targets: tuple[HeldKey], act: Act) -> Outcome[Nothing]:
+    (held,) = targets
+    if op.policy.name != NAME:
+        raise NotFound("a key has one policy, and its name is default", "policy_name")
+    policy = fixed(op.policy, held.key, op.key.namespace, act, bypass=op.bypass_lockout_check)
+    existing(held.key, act.now)
+    policy = replace(policy, revision=held.policy.revision)
+    return Outcome(answer=Nothing(), put=(held.key, policy))
+
+
+def list_policies(_op: ops.ListPolicies, targets: tuple[HeldKey], act: Act) -> Outcome[Page[str]]:
+    existing(targets[0].key, act.now)
+    return Outcome(answer=Page((NAME,)))
+
+
+HANDLERS: dict[type, Handler] = {
+    ops.ReadPolicy: read_policy,
+    ops.PutPolicy: put_policy,
+    ops.ListPolicies: list_policies,
+}

@@ -1,0 +1,185 @@
+"""Principals of a tenant, their identity policies, and the credentials they come with."""
+
+from __future__ import annotations
+
+import re
+from base64 import b32encode, b64encode
+from datetime import UTC, datetime
+from uuid import UUID
+
+from msgspec.structs import replace
+
+from keystead.core import operations as ops
+from keystead.core.entities import Credential, CredentialKind, Principal, PrincipalKind
+from keystead.core.errors import AlreadyExists, InvalidArgument, LimitExceeded, NotFound
+from keystead.core.operations import AccessKey, Nothing, Page
+from keystead.core.ports import Entropy
+from keystead.core.sensitive import Sensitive
+from keystead.service.credentials.session import Sessions
+from keystead.service.handlers.keys import paged, walk
+from keystead.service.handlers.policies import checked_identity_policy
+from keystead.service.held import HeldTenant
+from keystead.service.pipeline import Act, Handler, Outcome
+
+NAME = re.compile(r"[A-Za-z0-9_+=,.@-]{1,64}")  # IAM User Guide, "IAM object quotas and name requirements"
+MADE_BY_HAND = (PrincipalKind.USER, PrincipalKind.ROLE)  # the others come with their tenant
+MAX_ACCESS_KEYS = 2  # IAM User Guide, "IAM object quotas": one to use, one to change to
+MAX_POLICIES = 20
+MIN_SESSION, MAX_SESSION = 900, 129_600  # seconds; STS API Reference, GetSessionToken
+
+
+def new_id(entropy: Entropy) -> str:
+    return str(UUID(bytes=entropy(16), version=4))
+
+
+def new_principal(tenant: HeldTenant, kind: PrincipalKind, name: str, now: datetime, entropy: Entropy) -> Principal:
+    return Principal(
+        id=new_id(entropy),
+        tenant=tenant.id,
+        principal_kind=kind,
+        name=name,
+        name_digest=tenant.name_digest(kind, name),
+        created_at=now,
+    )
+
+
+def access_key(principal_id: str, now: datetime, entropy: Entropy) -> AccessKey:
+    """AKIA and 80 random bits; the secret is 240 random bits in 40 characters, as AWS writes them."""
+    secret = Sensitive(b64encode(entropy(30)))
+    credential = Credential(
+        id="AKIA" + b32encode(entropy(10)).decode(),
+        principal_id=principal_id,
+        credential_kind=CredentialKind.ACCESS_KEY,
+        secret=secret.reveal(),
+        created_at=now,
+    )
+    return AccessKey(credential, secret)
+
+
+def create_principal(op: ops.CreatePrincipal, targets: tuple[HeldTenant], act: Act) -> Outcome[Principal]:
+    """Raises AlreadyExists; InvalidArgument for a name that is none, or a kind that is not made by hand."""
+    (tenant,) = targets
+    if op.principal_kind not in MADE_BY_HAND:
+        raise InvalidArgument(f"a {op.principal_kind.value} principal comes with its tenant", "principal_kind")
+    if NAME.fullmatch(op.name) is None:
+        raise InvalidArgument("a principal's name is 1 to 64 letters, digits and _+=,.@-", "name")
+    if any(tenant.find_principal(kind, op.name) for kind in MADE_BY_HAND):
+        raise AlreadyExists("the name is taken", "name")
+    made = new_principal(tenant, op.principal_kind, op.name, act.now, act.entropy)
+    return Outcome(answer=made, put=(made,), seen=(tenant.record,))
+
+
+def delete_principal(op: ops.DeletePrincipal, targets: tuple[HeldTenant], _act: Act) -> Outcome[Nothing]:
+    (tenant,) = targets
+    gone = made_by_hand(tenant, op.name)
+    credentials = walk(lambda after, limit: tenant.credentials(gone, after=after, limit=limit), "")
+    return Outcome(answer=Nothing(), delete=(gone, *credentials))
+
+
+def set_principal_enabled(op: ops.SetPrincipalEnabled, targets: tuple[HeldTenant], _act: Act) -> Outcome[Nothing]:
+    changed = replace(made_by_hand(targets[0], op.name), enabled=op.enabled)
+    return Outcome(answer=Nothing(), put=(changed,))
+
+
+def made_by_hand(tenant: HeldTenant, name: str) -> Principal:
+    """The user or role of that name. The root principal is its tenant and cannot be changed. Raises NotFound."""
+    found = tenant.principal(name)
+    if found.principal_kind not in MADE_BY_HAND:
+        raise InvalidArgument(f"a {found.principal_kind.value} principal stays as it is", "name")
+    return found
+
+
+def list_principals(op: ops.ListPrincipals, targets: tuple[HeldTenant], _act: Act) -> Outcome[Page[Principal]]:
+    (tenant,) = targets
+    found = walk(lambda after, limit: tenant.principals(after=after, limit=limit), op.after)
+    return Outcome(answer=paged(found, op.limit))
+
+
+def put_principal_policy(op: ops.PutPrincipalPolicy, targets: tuple[HeldTenant], _act: Act) -> Outcome[Nothing]:
+    """A policy of the same name is replaced. Raises LimitExceeded (detail "policies"), and what the dialect raises."""
+    principal = made_by_hand(targets[0], op.name)
+    checked_identity_policy(op.policy)
+    others = tuple(policy for policy in principal.policies if policy.name != op.policy.name)
+    if len(others) >= MAX_POLICIES:
+        raise LimitExceeded(f"a principal has at most {MAX_POLICIES} policies", "policies")
+    return Outcome(answer=Nothing(), put=(replace(principal, policies=(*others, op.policy)),))
+
+
+def delete_principal_policy(op: ops.DeletePrincipalPolicy, targets: tuple[HeldTenant], _act: Act) -> Outcome[Nothing]:
+    principal = made_by_hand(targets[0], op.name)
+    left = tuple(policy for policy in principal.policies if policy.name != op.policy_name)
+    if len(left) == len(principal.policies):
+        raise NotFound("no such policy", "policy_name")
+    return Outcome(answer=Nothing(), put=(replace(principal, policies=left),))
+
+
+# --- credentials
+
+
+def create_access_key(op: ops.CreateAccessKey, targets: tuple[HeldTenant], act: Act) -> Outcome[AccessKey]:
+    """Raises LimitExceeded (detail "access keys")."""
+    (tenant,) = targets
+    principal = tenant.principal(op.name)
+    held = walk(lambda after, limit: tenant.credentials(principal, after=after, limit=limit), "")
+    if sum(one.credential_kind is CredentialKind.ACCESS_KEY for one in held) >= MAX_ACCESS_KEYS:
+        raise LimitExceeded(f"a principal has at most {MAX_ACCESS_KEYS} access keys", "access keys")
+    made = access_key(principal.id, act.now, act.entropy)
+    return Outcome(answer=made, put=(principal, made.credential))
+
+
+def issue_session(op: ops.IssueSession, targets: tuple[HeldTenant], act: Act) -> Outcome[AccessKey]:
+    """Nothing is kept: the token carries everything, sealed."""
+    (tenant,) = targets
+    if not MIN_SESSION <= op.seconds <= MAX_SESSION:
+        raise InvalidArgument(f"a session lasts {MIN_SESSION} to {MAX_SESSION} seconds", "seconds")
+    principal = tenant.principal(op.name)
+    minted = Sessions(tenant.session_key(), act.entropy).mint_session(
+        principal.id, name="", issued=int(act.now.timestamp()), lasts_for=op.seconds
+    )
+    credential = Credential(
+        id=minted.access_key_id,
+        principal_id=principal.id,
+        credential_kind=CredentialKind.ACCESS_KEY,
+        created_at=act.now,
+        expires_at=datetime.fromtimestamp(minted.expires, UTC),
+    )
+    token = Sensitive(minted.token.encode())
+    return Outcome(answer=AccessKey(credential, minted.secret, token))
+
+
+def set_credential_enabled(op: ops.SetCredentialEnabled, targets: tuple[HeldTenant], _act: Act) -> Outcome[Nothing]:
+    changed = replace(targets[0].credential(op.credential_id), enabled=op.enabled)
+    return Outcome(answer=Nothing(), put=(changed,))
+
+
+def delete_credential(op: ops.DeleteCredential, targets: tuple[HeldTenant], _act: Act) -> Outcome[Nothing]:
+    return Outcome(answer=Nothing(), delete=(targets[0].credential(op.credential_id),))
+
+
+def list_credentials(op: ops.ListCredentials, targets: tuple[HeldTenant], _act: Act) -> Outcome[Page[Credential]]:
+    """Without their secrets."""
+    (tenant,) = targets
+    principal = tenant.principal(op.name)
+    held = walk(lambda after, limit: tenant.credentials(principal, after=after, limit=limit), op.after)
+    page = paged(held, op.limit)
+    return Outcome(answer=Page(tuple(replace(one, secret=b"") for one in page.items), page.after))
+
+
+def who_am_i(_op: ops.WhoAmI, _targets: tuple[HeldTenant], act: Act) -> Outcome[ops.Identity]:
+    return Outcome(answer=ops.Identity(act.principal))
+
+
+HANDLERS: dict[type, Handler] = {
+    ops.CreatePrincipal: create_principal,
+    ops.DeletePrincipal: delete_principal,
+    ops.SetPrincipalEnabled: set_principal_enabled,
+    ops.ListPrincipals: list_principals,
+    ops.PutPrincipalPolicy: put_principal_policy,
+    ops.DeletePrincipalPolicy: delete_principal_policy,
+    ops.CreateAccessKey: create_access_key,
+    ops.IssueSession: issue_session,
+    ops.SetCredentialEnabled: set_credential_enabled,
+    ops.DeleteCredential: delete_credential,
+    ops.ListCredentials: list_credentials,
+    ops.WhoAmI: who_am_i,
+}
