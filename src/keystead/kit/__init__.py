@@ -1,0 +1,21 @@
+"""What every door is made of: wire messages, operations, an error table, a listener. No protocol lives here."""
+
+from keystead.kit.door import Door, Front, Means
+from keystead.kit.marker import Markers
+from keystead.kit.message import Call, ErrorTable, Fault, Message, WireOperation, fault, operation
+from keystead.kit.request_ids import RequestIds
+
+__all__ = [
+    "Call",
+    "Door",
+    "ErrorTable",
+    "Fault",
+    "Front",
+    "Markers",
+    "Means",
+    "Message",
+    "RequestIds",
+    "WireOperation",
+    "fault",
+    "operation",
+]

@@ -1,0 +1,55 @@
+"""A door: one wire protocol, declared as data, and opened over a service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from keystead.kit.marker import Markers
+from keystead.kit.message import ErrorTable, Performer, WireOperation
+from keystead.kit.request_ids import RequestIds
+from keystead.service.authenticate import Authenticator
+from keystead.wire.http import HttpRequest, Limits, Refusal
+
+
+class Front(Protocol):
+    """A door that is open: requests in, whole replies out. What a listener stands in front of."""
+
+    def serve(self, request: HttpRequest) -> bytes:
+        """The whole reply; errors are replies too. May raise WouldBlock on the event loop, and nothing else."""
+        ...
+
+    def reject(self, refusal: Refusal, second: int) -> bytes:
+        """The whole reply, in this protocol's words, to what is no request (framing, limits, overload)."""
+        ...
+
+
+class Means(Struct, frozen=True, kw_only=True):
+    """What a door is opened with; one per process."""
+
+    service: Performer
+    authenticator: Authenticator
+    markers: Markers
+    request_ids: RequestIds
+
+
+class Door(Struct, frozen=True, kw_only=True):
+    """A door as its package declares it: `DOOR = Door(name="aws_kms", operations=(…), …)`."""
+
+    name: str
+    operations: tuple[WireOperation[Any, Any], ...]
+    errors: ErrorTable
+    limits: Limits = Limits()
+    front: Callable[[Door, Means], Front]
+
+    def table(self) -> dict[str, WireOperation[Any, Any]]:
+        """Operations by wire name. Raises ValueError for a name twice."""
+        table = {op.name: op for op in self.operations}
+        if len(table) != len(self.operations):
+            raise ValueError(f"door {self.name} declares an operation twice")
+        return table
+
+    def open(self, means: Means) -> Front:
+        return self.front(self, means)

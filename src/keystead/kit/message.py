@@ -1,0 +1,106 @@
+"""Wire messages and wire operations: a type for what comes in, one for what goes out, a function between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, Protocol, TypeVar, get_type_hints
+
+from msgspec import Struct
+
+from keystead.core.caller import Caller
+from keystead.core.errors import KeysteadError
+from keystead.core.operations import Operation
+from keystead.wire.json import reader, writer
+
+Q = TypeVar("Q")
+A = TypeVar("A")
+R = TypeVar("R")
+
+
+class Message(Struct, frozen=True):
+    """Base of every wire message. Its repr names its fields and shows none of them.
+
+    A response says `omit_defaults=True` where its protocol leaves absent members out.
+    """
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(self.__struct_fields__)})"
+
+
+class Performer(Protocol):
+    """service.pipeline.Service, as a door sees it."""
+
+    def perform(self, caller: Caller, op: Operation[R]) -> R: ...
+
+
+class Call:
+    """One authenticated wire request. All it can do is perform operations as its caller."""
+
+    __slots__ = ("_perform", "caller")
+
+    def __init__(self, service: Performer, caller: Caller) -> None:
+        self._perform, self.caller = service.perform, caller
+
+    def __call__(self, op: Operation[R]) -> R:
+        return self._perform(self.caller, op)
+
+    @property
+    def namespace(self) -> str:
+        """The address the caller's door stands for: "aws:111122223333:us-east-1"."""
+        return self.caller.namespace
+
+
+class WireOperation(Struct, Generic[Q, A], frozen=True, kw_only=True):
+    """A wire operation: its name, its two types, the errors it may answer, and its translation.
+
+    `read` and `write` are prepared once. `read` raises wire.Malformed, and wire.Misfit where the message is
+    well-formed JSON of another shape.
+    """
+
+    name: str
+    request: type[Q]
+    response: type[A]  # NoneType: the operation answers nothing
+    errors: frozenset[str]
+    run: Callable[[Q, Call], A]
+    read: Callable[[bytes], Q]
+    write: Callable[[A], bytes]
+
+
+def operation(name: str, *, errors: frozenset[str]) -> Callable[[Callable[[Q, Call], A]], WireOperation[Q, A]]:
+    """Declare the function below to be the wire operation `name`. Registers nothing anywhere.
+
+    The function's first parameter and its result say the types; both are JSON messages. A door with another
+    codec replaces `read` and `write` (msgspec.structs.replace).
+    """
+
+    def declare(run: Callable[[Q, Call], A]) -> WireOperation[Q, A]:
+        hints = get_type_hints(run)
+        response: type[Any] = hints.pop("return")
+        request: type[Any] = next(iter(hints.values()))
+        return WireOperation(
+            name=name,
+            request=request,
+            response=response,
+            errors=errors,
+            run=run,
+            read=reader(request),
+            write=writer(),
+        )
+
+    return declare
+
+
+class Fault(Struct, frozen=True):
+    """How a door says that something went wrong."""
+
+    code: str
+    status: int
+
+
+ErrorTable = Mapping[type[KeysteadError] | tuple[type[KeysteadError], Any], Fault]
+
+
+def fault(table: ErrorTable, error: KeysteadError) -> Fault:
+    """The row for (kind, detail) if the table has one, else the row for the kind."""
+    kind = type(error)
+    return table.get((kind, error.detail)) or table[kind]

@@ -1,0 +1,89 @@
+"""Temporary AWS credentials: everything about a session is sealed into its token, so nothing is kept.
+
+    token = base64(nonce ‖ AES-256-GCM-SIV(session)),  secret = base64(HMAC(key, "secret" ‖ token))[:40]
+
+A session ends when it expires, or at once when its principal is disabled or deleted (the verifier asks the
+directory each time). There is no list to revoke a single one from; AWS has none either ("Revoking IAM role
+temporary security credentials" denies by date in the role's policy).
+"""
+
+from __future__ import annotations
+
+from base64 import b32encode, b64decode, b64encode
+from binascii import Error
+
+import msgspec
+from msgspec import Struct
+
+from keystead.core.errors import DecryptionFailed
+from keystead.core.keyed import KeyedHash
+from keystead.core.ports import Entropy
+from keystead.core.sensitive import Sensitive
+from keystead.crypto.aead import NONCE_BYTES, GcmSiv
+
+_AAD = b"keystead session token v1"
+_MAX_TOKEN = 4096  # characters
+
+
+class Session(Struct, frozen=True, kw_only=True, array_like=True):
+    """What a token says."""
+
+    access_key_id: str  # "ASIA…"
+    principal_id: str
+    name: str  # role session name; empty for a user's own session
+    issued: int  # seconds since 1970
+    expires: int
+
+
+class Minted(Struct, frozen=True, kw_only=True):
+    """A new session, as the caller gets it."""
+
+    access_key_id: str
+    secret: Sensitive  # 40 characters
+    token: str
+    expires: int  # seconds since 1970
+
+
+class Sessions:
+    """Mints and opens session tokens under barrier.subkey("session-token")."""
+
+    def __init__(self, key: Sensitive, entropy: Entropy) -> None:
+        derive = KeyedHash(key.reveal())
+        self._aead = GcmSiv(derive(b"token"))
+        self._secret = KeyedHash(derive(b"secret"))
+        self._entropy = entropy
+
+    def mint_session(self, principal_id: str, *, name: str, issued: int, lasts_for: int) -> Minted:
+        """A session of `lasts_for` seconds from `issued` (seconds since 1970)."""
+        access_key_id = "ASIA" + b32encode(self._entropy(10)).decode()
+        session = Session(
+            access_key_id=access_key_id,
+            principal_id=principal_id,
+            name=name,
+            issued=issued,
+            expires=issued + lasts_for,
+        )
+        sealed = self._aead.seal(self._entropy(NONCE_BYTES), msgspec.msgpack.encode(session), _AAD)
+        token = b64encode(sealed)
+        return Minted(
+            access_key_id=access_key_id,
+            secret=self.secret(token),
+            token=token.decode(),
+            expires=session.expires,
+        )
+
+    def open_session(self, token: bytes) -> Session | None:
+        """What the token says; None if it is not one of ours. Its expiry is the caller's to look at."""
+        try:
+            if len(token) > _MAX_TOKEN:
+                return None
+            sealed = b64decode(token, validate=True)
+            if b64encode(sealed) != token:
+                return None
+            return msgspec.msgpack.decode(self._aead.open(sealed, _AAD), type=Session)
+        except (Error, ValueError, DecryptionFailed, msgspec.MsgspecError):
+            return None
+
+    def secret(self, token: bytes) -> Sensitive:
+        """The secret access key that belongs to a token."""
+        return Sensitive(b64encode(self._secret(token))[:40])
