@@ -84,8 +84,11 @@ class Scope(Enum):
 
 class ActionRow(Struct, frozen=True):
     action: Action
-    aws: str | None  # Service Authorization Reference; the names of IAM actions
+    aws: str | None  # Service Authorization Reference; "keystead:<action>" where AWS has no such action (docs/adr/0005)
     grantable: bool = False  # AWS KMS GrantOperation; the grant's word is the part after "kms:"
+    abroad: bool = False  # API Reference, "Cross-account use": may be done to another tenant's key
+    system: bool = False  # the system principal may do it, and no policy is asked
+    free: bool = False  # whoever has a credential may do it, and no policy can take that away
 
     @property
     def scope(self) -> Scope:
@@ -96,31 +99,31 @@ A, _R = Action, ActionRow
 ACTIONS: dict[Action, ActionRow] = {
     r.action: r
     for r in (
-        _R(A.ENCRYPT, "kms:Encrypt", grantable=True),
-        _R(A.DECRYPT, "kms:Decrypt", grantable=True),
-        _R(A.RE_ENCRYPT_FROM, "kms:ReEncryptFrom", grantable=True),
-        _R(A.RE_ENCRYPT_TO, "kms:ReEncryptTo", grantable=True),
-        _R(A.GENERATE_DATA_KEY, "kms:GenerateDataKey", grantable=True),
-        _R(A.GENERATE_DATA_KEY_BLIND, "kms:GenerateDataKeyWithoutPlaintext", grantable=True),
-        _R(A.GENERATE_DATA_KEY_PAIR, "kms:GenerateDataKeyPair", grantable=True),
-        _R(A.GENERATE_DATA_KEY_PAIR_BLIND, "kms:GenerateDataKeyPairWithoutPlaintext", grantable=True),
-        _R(A.SIGN, "kms:Sign", grantable=True),
-        _R(A.VERIFY, "kms:Verify", grantable=True),
-        _R(A.READ_PUBLIC_KEY, "kms:GetPublicKey", grantable=True),
-        _R(A.GENERATE_MAC, "kms:GenerateMac", grantable=True),
-        _R(A.VERIFY_MAC, "kms:VerifyMac", grantable=True),
-        _R(A.DERIVE_SHARED_SECRET, "kms:DeriveSharedSecret", grantable=True),
-        _R(A.ENCAPSULATE, "kms:Encapsulate", grantable=True),
-        _R(A.DECAPSULATE, "kms:Decapsulate", grantable=True),
+        _R(A.ENCRYPT, "kms:Encrypt", grantable=True, abroad=True),
+        _R(A.DECRYPT, "kms:Decrypt", grantable=True, abroad=True),
+        _R(A.RE_ENCRYPT_FROM, "kms:ReEncryptFrom", grantable=True, abroad=True),
+        _R(A.RE_ENCRYPT_TO, "kms:ReEncryptTo", grantable=True, abroad=True),
+        _R(A.GENERATE_DATA_KEY, "kms:GenerateDataKey", grantable=True, abroad=True),
+        _R(A.GENERATE_DATA_KEY_BLIND, "kms:GenerateDataKeyWithoutPlaintext", grantable=True, abroad=True),
+        _R(A.GENERATE_DATA_KEY_PAIR, "kms:GenerateDataKeyPair", grantable=True, abroad=True),
+        _R(A.GENERATE_DATA_KEY_PAIR_BLIND, "kms:GenerateDataKeyPairWithoutPlaintext", grantable=True, abroad=True),
+        _R(A.SIGN, "kms:Sign", grantable=True, abroad=True),
+        _R(A.VERIFY, "kms:Verify", grantable=True, abroad=True),
+        _R(A.READ_PUBLIC_KEY, "kms:GetPublicKey", grantable=True, abroad=True),
+        _R(A.GENERATE_MAC, "kms:GenerateMac", grantable=True, abroad=True),
+        _R(A.VERIFY_MAC, "kms:VerifyMac", grantable=True, abroad=True),
+        _R(A.DERIVE_SHARED_SECRET, "kms:DeriveSharedSecret", grantable=True, abroad=True),
+        _R(A.ENCAPSULATE, "kms:Encapsulate", grantable=True, abroad=True),
+        _R(A.DECAPSULATE, "kms:Decapsulate", grantable=True, abroad=True),
         _R(A.CREATE_KEY, "kms:CreateKey"),
         _R(A.LIST_KEYS, "kms:ListKeys"),
-        _R(A.DESCRIBE_KEY, "kms:DescribeKey", grantable=True),
+        _R(A.DESCRIBE_KEY, "kms:DescribeKey", grantable=True, abroad=True),
         _R(A.UPDATE_KEY, "kms:UpdateKeyDescription"),
         _R(A.ENABLE_KEY, "kms:EnableKey"),
         _R(A.DISABLE_KEY, "kms:DisableKey"),
         _R(A.SCHEDULE_DESTRUCTION, "kms:ScheduleKeyDeletion"),
         _R(A.CANCEL_DESTRUCTION, "kms:CancelKeyDeletion"),
-        _R(A.DESTROY_KEY, None),
+        _R(A.DESTROY_KEY, None, system=True),
         _R(A.READ_LAST_USE, "kms:GetKeyLastUsage"),
         _R(A.READ_POLICY, "kms:GetKeyPolicy"),
         _R(A.PUT_POLICY, "kms:PutKeyPolicy"),
@@ -134,22 +137,22 @@ ACTIONS: dict[Action, ActionRow] = {
         _R(A.LIST_TAGS, "kms:ListResourceTags"),
         _R(A.ENABLE_ROTATION, "kms:EnableKeyRotation"),
         _R(A.DISABLE_ROTATION, "kms:DisableKeyRotation"),
-        _R(A.READ_ROTATION, "kms:GetKeyRotationStatus"),
-        _R(A.ROTATE_KEY, "kms:RotateKeyOnDemand"),
+        _R(A.READ_ROTATION, "kms:GetKeyRotationStatus", abroad=True),
+        _R(A.ROTATE_KEY, "kms:RotateKeyOnDemand", system=True),
         _R(A.LIST_ROTATIONS, "kms:ListKeyRotations"),
-        _R(A.CREATE_GRANT, "kms:CreateGrant", grantable=True),
-        _R(A.LIST_GRANTS, "kms:ListGrants"),
+        _R(A.CREATE_GRANT, "kms:CreateGrant", grantable=True, abroad=True),
+        _R(A.LIST_GRANTS, "kms:ListGrants", abroad=True),
         _R(A.LIST_RETIRABLE_GRANTS, "kms:ListRetirableGrants"),
-        _R(A.RETIRE_GRANT, "kms:RetireGrant", grantable=True),
-        _R(A.REVOKE_GRANT, "kms:RevokeGrant"),
+        _R(A.RETIRE_GRANT, "kms:RetireGrant", grantable=True, abroad=True),
+        _R(A.REVOKE_GRANT, "kms:RevokeGrant", abroad=True),
         _R(A.GENERATE_RANDOM, "kms:GenerateRandom"),
-        _R(A.WHO_AM_I, "sts:GetCallerIdentity"),
-        _R(A.MANAGE_PRINCIPALS, None),
-        _R(A.LIST_PRINCIPALS, None),
-        _R(A.READ_STATUS, None),
-        _R(A.MANAGE_SEAL, None),
-        _R(A.MANAGE_KEYRINGS, None),
-        _R(A.BACK_UP, None),
-        _R(A.READ_AUDIT, None),
+        _R(A.WHO_AM_I, "sts:GetCallerIdentity", free=True),
+        _R(A.MANAGE_PRINCIPALS, "keystead:tenant:manage-principals", system=True),
+        _R(A.LIST_PRINCIPALS, "keystead:tenant:list-principals", system=True),
+        _R(A.READ_STATUS, None, system=True),
+        _R(A.MANAGE_SEAL, None, system=True),
+        _R(A.MANAGE_KEYRINGS, None, system=True),
+        _R(A.BACK_UP, None, system=True),
+        _R(A.READ_AUDIT, None, system=True),
     )
 }

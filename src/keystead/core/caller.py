@@ -20,3 +20,4 @@ class Caller(Struct, frozen=True, kw_only=True):
     request_id: str
     source: str  # the peer's address
     now: datetime
+    secure: bool = False  # came over TLS, or over a unix socket

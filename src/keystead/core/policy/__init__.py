@@ -1,0 +1,73 @@
+"""Policies: one decision form, one decide(), and a compiler per dialect.
+
+A dialect is a row of DIALECTS. What it compiles to is core.policy.form; what it may ask about is core.policy.facts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from msgspec import Struct
+
+from keystead.core.actions import Action
+from keystead.core.caller import Caller
+from keystead.core.entities import Key, KeyPolicy, PolicyText
+from keystead.core.errors import InvalidArgument, Unsupported
+from keystead.core.operations import KeyRef, PutPolicy
+from keystead.core.policy import aws
+from keystead.core.policy.arn import PrincipalName, resource_arn
+from keystead.core.policy.form import Document, decide
+from keystead.core.policy.request import Request, Subject
+
+
+class Dialect(Struct, frozen=True):
+    principals_of: Callable[[str], tuple[PrincipalName, ...]]
+    compile_key_policy: Callable[[str, Mapping[str, str]], Document]
+    compile_identity_policy: Callable[[str], Document]
+    default_key_policy: Callable[[str], str]
+
+
+DIALECTS: dict[str, Dialect] = {
+    "aws": Dialect(aws.principals_of, aws.compile_key_policy, aws.compile_identity_policy, aws.default_key_policy),
+}
+
+
+def dialect(name: str) -> Dialect:
+    """Raises Unsupported."""
+    if (found := DIALECTS.get(name)) is None:
+        raise Unsupported("no such policy dialect", name)
+    return found
+
+
+def principals_of(policy: PolicyText) -> tuple[PrincipalName, ...]:
+    """Every principal that a key policy names; each must exist, those of kind SERVICE excepted.
+
+    Raises InvalidArgument(detail "Policy"), Unsupported.
+    """
+    return dialect(policy.dialect).principals_of(policy.text)
+
+
+def check_identity_policy(policy: PolicyText) -> None:
+    """Raises InvalidArgument(detail "Policy"), Unsupported."""
+    dialect(policy.dialect).compile_identity_policy(policy.text)
+
+
+def check_key_policy(policy: KeyPolicy) -> None:
+    """Raises InvalidArgument(detail "Policy"), Unsupported."""
+    dialect(policy.dialect).compile_key_policy(policy.text, policy.principals)
+
+
+def check_lockout(policy: KeyPolicy, key: Key, caller: Caller, namespace: str) -> None:
+    """Raise InvalidArgument(detail "Policy") if under `policy` the caller could not put the next one.
+
+    `namespace`: the address of the key's keyring ("aws:<tenant>:<region>"). API Reference, PutKeyPolicy.
+    """
+    text = PolicyText(name="default", dialect=policy.dialect, text=policy.text)
+    target = KeyRef(namespace, id=key.id)
+    op = PutPolicy(key=target, policy=text)
+    resource = resource_arn(namespace, f"key/{key.id}")
+    request = Request(caller, Action.PUT_POLICY, resource, target, Subject(key=key), op)
+    document = dialect(policy.dialect).compile_key_policy(policy.text, policy.principals)
+    identity = tuple(dialect(p.dialect).compile_identity_policy(p.text) for p in caller.principal.policies)
+    if not decide(request, document, identity).allowed:
+        raise InvalidArgument("The new key policy will not allow you to update the key policy in the future.", "Policy")

@@ -1,0 +1,63 @@
+"""How the aws dialect writes principals and resources.
+
+IAM User Guide, "IAM identifiers"; KMS Developer Guide, "Key identifiers (KeyId)".
+"""
+
+from __future__ import annotations
+
+import re
+
+from msgspec import Struct
+
+from keystead.core.entities import Principal, PrincipalKind
+
+_FORMS: dict[PrincipalKind, str] = {
+    PrincipalKind.ROOT: "arn:aws:iam::{tenant}:root",
+    PrincipalKind.USER: "arn:aws:iam::{tenant}:user/{name}",
+    PrincipalKind.ROLE: "arn:aws:iam::{tenant}:role/{name}",
+    PrincipalKind.SERVICE: "{name}",
+    PrincipalKind.SYSTEM: "keystead:system/{name}",
+}
+_ACCOUNT = re.compile(r"[0-9]{12}")
+_ARN = re.compile(r"arn:aws:iam::([0-9]{12}):(?:root|(user|role)/([\x21-\x29\x2b-\x3e\x40-\x7e]{1,576}))")  # no * ?
+_SERVICE = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,126}[a-z0-9])?\.amazonaws\.com")
+
+
+class PrincipalName(Struct, frozen=True):
+    """A principal as a policy or a grant names it.
+
+    What is kept of it is an id. A ROOT name stands for its account, and the id is the tenant's. A SERVICE has
+    no tenant, and need not exist; every other one must.
+    """
+
+    text: str
+    kind: PrincipalKind
+    tenant: str = ""
+    name: str = ""
+
+
+def principal_name(text: str) -> PrincipalName | None:
+    """`text` read as an account id, an ARN (root, user, role) or a service; None if it is none of them."""
+    if _ACCOUNT.fullmatch(text):
+        return PrincipalName(text, PrincipalKind.ROOT, text)
+    if found := _ARN.fullmatch(text):
+        tenant, kind, name = found.groups()
+        return PrincipalName(text, PrincipalKind(kind or "root"), tenant, name or "")
+    if _SERVICE.fullmatch(text):
+        return PrincipalName(text, PrincipalKind.SERVICE, name=text)
+    return None
+
+
+def arn_of(principal: Principal) -> str:
+    return _FORMS[principal.principal_kind].format(tenant=principal.tenant, name=principal.name)
+
+
+def resource_arn(namespace: str, resource: str) -> str:
+    """`resource` is "key/<id>" or "alias/<name>"; `namespace` is "aws:<tenant>:<region>"."""
+    _, _, rest = namespace.partition(":")
+    tenant, _, region = rest.partition(":")
+    return f"arn:aws:kms:{region}:{tenant}:{resource}"
+
+
+def tenant_of(namespace: str) -> str:
+    return namespace.split(":")[1] if ":" in namespace else ""

@@ -1,0 +1,235 @@
+"""Condition keys: what a policy can ask about a request. One row each; an unknown key has no value, as in AWS.
+
+KMS Developer Guide, "AWS KMS condition keys"; IAM User Guide, "AWS global condition context keys". Names are
+kept in lower case, for they are not case-sensitive. A fact is a tuple of texts, empty where it has no value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+
+from keystead.core.actions import Action
+from keystead.core.algorithms import KeySpec, MessageForm, Purpose, Word
+from keystead.core.entities import Key, Origin, PrincipalKind
+from keystead.core.errors import WrongUsage
+from keystead.core.operations import KeyRef
+from keystead.core.policy.arn import arn_of
+from keystead.core.policy.fold import lower
+from keystead.core.policy.grants import CONTEXTUAL, asked_context, grant_in_question
+from keystead.core.policy.request import Request
+
+Values = tuple[str, ...]
+Read = Callable[[Request], Values]
+
+
+class Fact(Struct, frozen=True):
+    read: Read
+    stable: bool = False  # the same for every request with this principal, key and action
+
+
+KEY_USAGE = {
+    Purpose.CIPHER: "ENCRYPT_DECRYPT",
+    Purpose.SIGNATURE: "SIGN_VERIFY",
+    Purpose.MAC: "GENERATE_VERIFY_MAC",
+    Purpose.AGREEMENT: "KEY_AGREEMENT",
+    Purpose.ENCAPSULATION: "ENCAPSULATE_DECAPSULATE",
+}
+KEY_ORIGIN = {
+    Origin.GENERATED: "AWS_KMS",
+    Origin.EXTERNAL: "EXTERNAL",
+    Origin.HSM: "AWS_CLOUDHSM",
+    Origin.EXTERNAL_STORE: "EXTERNAL_KEY_STORE",
+}
+MESSAGE_TYPE = {MessageForm.RAW: "RAW", MessageForm.DIGEST: "DIGEST", MessageForm.EXTERNAL_MU: "EXTERNAL_MU"}
+PRINCIPAL_TYPE = {PrincipalKind.ROOT: "Account", PrincipalKind.USER: "User", PrincipalKind.ROLE: "AssumedRole"}
+_SPELT: dict[type, Callable[[Any], str | None]] = {
+    str: str,
+    bool: lambda value: "true" if value else "false",
+    int: str,
+    datetime: lambda value: value.isoformat(),
+    Word: lambda word: word.text,
+    KeySpec: lambda spec: spec.aws,
+    Purpose: KEY_USAGE.get,
+    Origin: KEY_ORIGIN.get,
+    MessageForm: MESSAGE_TYPE.get,
+}
+
+
+def _texts(value: object) -> Values:
+    """Any value of a field, as the dialect spells it; () if there is none, or no word for it."""
+    spell = _SPELT.get(type(value))
+    text = spell(value) if spell is not None else None
+    return () if text is None else (text,)
+
+
+def _field(*names: str) -> Fact:
+    """The first of these fields that the operation has a value in."""
+
+    def read(request: Request) -> Values:
+        values = (_texts(getattr(request.op, name, None)) for name in names)
+        return next((v for v in values if v), ())
+
+    return Fact(read)
+
+
+def _of_key(read: Callable[[Key], object], field: str) -> Fact:
+    """A property of the key; of the key to be, where the request is to create one."""
+
+    def values(request: Request) -> Values:
+        return _texts(read(request.held.key) if request.held is not None else getattr(request.op, field, None))
+
+    return Fact(values)
+
+
+def _named(pairs: Mapping[str, str] | None, name: str) -> Values:
+    """The value under `name`, or, as names in conditions are not case-sensitive, all that differ from it by case."""
+    if not pairs:
+        return ()
+    if name in pairs:
+        return (pairs[name],)
+    return tuple(value for key, value in pairs.items() if lower(key) == lower(name))
+
+
+def _pairs(value: object) -> Mapping[str, str]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _of_action(actions: Iterable[Action], read: Read) -> Fact:
+    among = frozenset(actions)
+    return Fact(lambda request: read(request) if request.action in among else ())
+
+
+_ALGORITHM_FIELD = {
+    Action.RE_ENCRYPT_FROM: "source_algorithm",
+    Action.RE_ENCRYPT_TO: "destination_algorithm",
+}
+
+
+def _algorithm(purpose: Purpose) -> Read:
+    """As asked for, or the key's default: the condition holds for defaults too."""
+
+    def read(request: Request) -> Values:
+        word = getattr(request.op, _ALGORITHM_FIELD.get(request.action, "algorithm"), None)
+        if request.held is None:
+            return _texts(word)
+        spec = request.held.key.spec
+        try:
+            row = spec.default(purpose) if word is None else spec.algorithm(word, purpose)
+        except WrongUsage:
+            return _texts(word)
+        return () if row.aws is None else (row.aws,)
+
+    return read
+
+
+def _grant_operations(request: Request) -> Values:
+    grant = grant_in_question(request)
+    return () if grant is None else grant.operations
+
+
+def _of_grant(field: str) -> Fact:
+    return Fact(lambda request: _texts(getattr(grant_in_question(request), field, None)))
+
+
+def _aliases(request: Request) -> Values:
+    held = request.held
+    return () if held is None else tuple(n.name for n in held.names if n.namespace.startswith("aws:"))
+
+
+def _request_alias(request: Request) -> Values:
+    target = request.target
+    return (target.name,) if isinstance(target, KeyRef) and target.name else ()
+
+
+def _user_only(text: Callable[[Request], str]) -> Fact:
+    return Fact(lambda r: (text(r),) if r.caller.principal.principal_kind is PrincipalKind.USER else (), stable=True)
+
+
+def _user_id(request: Request) -> Values:
+    principal = request.caller.principal
+    return (principal.tenant if principal.principal_kind is PrincipalKind.ROOT else principal.id,)
+
+
+def _tag_keys(request: Request) -> Values:
+    tags = _pairs(getattr(request.op, "tags", None))
+    return tuple(tags) if request.action is not Action.UNTAG_KEY else tuple(getattr(request.op, "names", ()))
+
+
+def _stable(read: Read) -> Fact:
+    return Fact(read, stable=True)
+
+
+def _period(request: Request) -> Values:
+    """What the request says, or what the rotation will be without it."""
+    asked = getattr(request.op, "period_days", None)
+    kept = request.held.key.rotation if request.held is not None else None
+    return _texts(asked or (kept.period_days if kept else 365))
+
+
+_SIGN, _MAC = (Action.SIGN, Action.VERIFY), (Action.GENERATE_MAC, Action.VERIFY_MAC)
+_GRANTING = (Action.CREATE_GRANT, Action.LIST_GRANTS, Action.REVOKE_GRANT)
+
+FACTS: dict[str, Fact] = {
+    # the circumstances
+    "aws:sourceip": Fact(lambda r: (r.caller.source,) if r.caller.source else ()),
+    "aws:currenttime": Fact(lambda r: (r.caller.now.isoformat(),)),
+    "aws:epochtime": Fact(lambda r: (str(int(r.caller.now.timestamp())),)),
+    "aws:securetransport": Fact(lambda r: _texts(r.caller.secure)),
+    "aws:requestedregion": Fact(lambda r: (r.caller.namespace.rpartition(":")[2],)),
+    "aws:viaawsservice": _stable(lambda _: ("false",)),
+    # the principal
+    "aws:principalarn": _stable(lambda r: (arn_of(r.caller.principal),)),
+    "aws:principalaccount": _stable(lambda r: (r.caller.principal.tenant,)),
+    "aws:principaltype": _stable(lambda r: _texts(PRINCIPAL_TYPE.get(r.caller.principal.principal_kind))),
+    "aws:principalisawsservice": _stable(lambda _: ("false",)),
+    "aws:userid": _stable(_user_id),
+    "aws:username": _user_only(lambda r: r.caller.principal.name),
+    "kms:calleraccount": _stable(lambda r: (r.caller.principal.tenant,)),
+    "kms:viaservice": _stable(lambda _: ()),  # no service calls on another's behalf
+    # the key
+    "aws:resourceaccount": _stable(lambda r: ((r.held.key if r.held else r.caller.principal).tenant,)),
+    "kms:keyspec": _of_key(lambda key: key.spec, "spec"),
+    "kms:keyusage": _of_key(lambda key: key.purpose, "purpose"),
+    "kms:keyorigin": _of_key(lambda key: key.origin, "origin"),
+    "kms:multiregion": _of_key(lambda key: key.multi_region, "multi_region"),
+    "kms:resourcealiases": _stable(_aliases),
+    "kms:requestalias": Fact(_request_alias),
+    # the request
+    "kms:encryptioncontextkeys": Fact(lambda r: tuple(asked_context(r) or ())),
+    "kms:encryptionalgorithm": _of_action(CONTEXTUAL, _algorithm(Purpose.CIPHER)),
+    "kms:signingalgorithm": _of_action(_SIGN, _algorithm(Purpose.SIGNATURE)),
+    "kms:macalgorithm": _of_action(_MAC, _algorithm(Purpose.MAC)),
+    "kms:keyagreementalgorithm": _of_action([Action.DERIVE_SHARED_SECRET], _algorithm(Purpose.AGREEMENT)),
+    "kms:messagetype": _field("form"),
+    "kms:datakeypairspec": _field("pair_spec"),
+    "kms:schedulekeydeletionpendingwindowindays": _field("after_days"),
+    "kms:rotationperiodindays": _of_action([Action.ENABLE_ROTATION], _period),
+    "kms:bypasspolicylockoutsafetycheck": _field("bypass_lockout_check"),
+    "kms:grantisforawsresource": _of_action(_GRANTING, lambda _: ("false",)),  # no AWS service creates grants here
+    "kms:grantoperations": Fact(_grant_operations),
+    "kms:granteeprincipal": _of_grant("grantee"),
+    "kms:retiringprincipal": _of_grant("retiree"),
+    "kms:grantconstrainttype": _of_grant("constraint_type"),
+    "aws:tagkeys": Fact(_tag_keys),
+}
+
+_FAMILIES: dict[str, Callable[[str], Fact]] = {
+    "kms:encryptioncontext:": lambda name: Fact(lambda r: _named(asked_context(r), name)),
+    "aws:principaltag/": lambda name: _stable(lambda r: _named(r.caller.principal.tags, name)),
+    "aws:resourcetag/": lambda name: _stable(lambda r: _named(r.held.key.tags, name) if r.held else ()),
+    "aws:requesttag/": lambda name: Fact(lambda r: _named(_pairs(getattr(r.op, "tags", None)), name)),
+}
+_NOTHING = Fact(lambda _: (), stable=True)
+
+
+def fact(name: str) -> Fact:
+    """The row of a condition key, in any case of letters."""
+    folded = lower(name)
+    for family, made in _FAMILIES.items():
+        if folded.startswith(family):
+            return made(name[len(family) :])
+    return FACTS.get(folded, _NOTHING)

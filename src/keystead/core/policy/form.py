@@ -1,0 +1,256 @@
+"""The one decision form. Every dialect is compiled into it, and `decide` is the only place that says yes or no.
+
+KMS Developer Guide, "Policy evaluation"; IAM User Guide, "Policy evaluation logic", "Cross-account policy
+evaluation logic". An explicit deny wins; otherwise something must allow; nobody has a right by default, root
+included. What a statement comes to is a bit, and a decision is what the bits that hold add up to.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, IntFlag
+from functools import lru_cache
+
+from msgspec import Struct
+
+from keystead.core.actions import ACTIONS, Action
+from keystead.core.entities import Grant, Principal, PrincipalKind
+from keystead.core.policy.conditions import Condition, Holds
+from keystead.core.policy.grants import is_account_grantee, is_grantee, may_retire, open_test
+from keystead.core.policy.request import Request
+
+
+class Effect(Enum):
+    ALLOW = "Allow"
+    DENY = "Deny"
+
+
+class Says(IntFlag):
+    """What was said about a request, by whom."""
+
+    DENIED_BY_KEY = 1
+    DENIED_BY_IDENTITY = 2
+    NAMED = 4  # the key policy allows the principal itself
+    ACCOUNT = 8  # the key policy allows its account, which may delegate by identity policies
+    GRANTED = 16  # a grant for the principal
+    GRANTED_ACCOUNT = 32  # a grant for its account
+    IDENTITY = 64  # an identity policy allows it
+    RETIRER = 128  # the grant to be retired lets it
+
+
+class Verdict(Struct, frozen=True):
+    """`rule`: what allowed it, for the audit record. `why_not`: the end of AWS's sentence, "{action}" left open."""
+
+    rule: str = ""
+    why_not: str = ""
+
+    @property
+    def allowed(self) -> bool:
+        return not self.why_not
+
+
+class Principals(Struct, frozen=True):
+    """Whom a statement of a key policy is about: ids, never names."""
+
+    ids: frozenset[str] = frozenset()
+    accounts: frozenset[str] = frozenset()  # tenant ids
+    everyone: bool = False
+    negated: bool = False  # NotPrincipal
+
+    def named(self, principal: Principal) -> bool:
+        root = principal.principal_kind is PrincipalKind.ROOT and principal.tenant in self.accounts
+        return self.everyone or root or principal.id in self.ids
+
+    def said(self, effect: Effect, principal: Principal) -> Says | None:
+        """What a statement for these principals says of `principal`.
+
+        IAM User Guide, "NotPrincipal": AWS may look at the account first and then at the user in it. So a Deny
+        spares only whom it lists together with the account, and an Allow reaches nobody of a listed account.
+        """
+        named, account = self.named(principal), principal.tenant in self.accounts
+        if self.negated:
+            spared = self.everyone or ((named and account) if effect is Effect.DENY else (named or account))
+            named, account = not spared, False
+        if effect is Effect.DENY:
+            return Says.DENIED_BY_KEY if named or account else None
+        if named:
+            return Says.NAMED
+        return Says.ACCOUNT if account else None
+
+
+class Statement(Struct, frozen=True):
+    effect: Effect
+    principals: Principals | None  # None: whoever has the policy (an identity policy)
+    actions: frozenset[Action]
+    tests: tuple[Condition, ...]  # the resource, then the conditions; all must hold
+    sid: str = ""
+
+    def said(self, principal: Principal) -> Says | None:
+        if self.principals is not None:
+            return self.principals.said(self.effect, principal)
+        return Says.DENIED_BY_IDENTITY if self.effect is Effect.DENY else Says.IDENTITY
+
+
+class Document(Struct, frozen=True):
+    """A compiled policy."""
+
+    statements: tuple[Statement, ...]
+
+
+class Rule(Struct, frozen=True):
+    """Something that may be said of a request, once its tests are passed."""
+
+    says: int
+    tests: tuple[Holds, ...]
+    grant: str = ""
+
+
+class Asker(Enum):
+    """What the principal is to the key."""
+
+    ROOT_ALONE = "root, and no key"
+    ALONE = "no key"
+    ROOT = "root of the key's own tenant"
+    HOME = "another principal of the key's own tenant"
+    ROOT_ABROAD = "root of another tenant"
+    ABROAD = "another principal of another tenant"
+
+
+class Prepared(Struct, frozen=True):
+    """A decision taken as far as principal, action, key and resource take it."""
+
+    resource: str
+    asker: Asker
+    certain: int  # Says
+    grant: str  # a grant among the certain
+    rules: tuple[Rule, ...]
+    settled: Verdict | None  # no request can change it
+
+    def decide(self, request: Request) -> Verdict:
+        if self.settled is not None:
+            return self.settled
+        says, grant = self.certain, self.grant
+        for rule in self.rules:
+            for holds in rule.tests:
+                if not holds(request):
+                    break
+            else:
+                says |= rule.says
+                grant = rule.grant or grant
+        return _conclude(says, grant, self.asker)
+
+
+_DENIED = Says.DENIED_BY_KEY | Says.DENIED_BY_IDENTITY
+_DENY_KEY = Verdict(why_not="with an explicit deny in a resource-based policy")
+_DENY_IDENTITY = Verdict(why_not="with an explicit deny in an identity-based policy")
+_NO_KEY_POLICY = Verdict(why_not="because no resource-based policy allows the {action} action")
+_NO_IDENTITY = Verdict(why_not="because no identity-based policy allows the {action} action")
+
+# asker -> what must all have been said, and the rule that it is then; the first that fits
+_N, _A, _G, _GA, _I = Says.NAMED, Says.ACCOUNT, Says.GRANTED, Says.GRANTED_ACCOUNT, Says.IDENTITY
+_BOTH = "{} and identity policy"
+ALLOWED: dict[Asker, tuple[tuple[Says, str], ...]] = {
+    Asker.ROOT_ALONE: ((_I, "identity policy"), (Says(0), "root")),
+    Asker.ALONE: ((_I, "identity policy"),),
+    Asker.ROOT: ((_N, "key policy"), (_G, "{}"), (Says.RETIRER, "{}")),
+    Asker.HOME: (
+        (_N, "key policy"),
+        (_A | _I, "identity policy"),
+        (_G, "{}"),
+        (_GA | _I, _BOTH),
+        (Says.RETIRER, "{}"),
+    ),
+    Asker.ROOT_ABROAD: ((_N, "key policy"), (_G, "{}"), (Says.RETIRER, "{}")),
+    Asker.ABROAD: (
+        (_N | _I, "key policy and identity policy"),
+        (_A | _I, "key policy and identity policy"),
+        (_G | _I, _BOTH),
+        (_GA | _I, _BOTH),
+        (Says.RETIRER, "{}"),
+    ),
+}
+_RESOURCE_SIDE = _N | _A | _G | _GA
+
+
+@lru_cache(maxsize=4096)
+def _conclude(says: int, grant: str, asker: Asker) -> Verdict:
+    if says & Says.DENIED_BY_KEY:
+        return _DENY_KEY
+    if says & Says.DENIED_BY_IDENTITY:
+        return _DENY_IDENTITY
+    for wanted, rule in ALLOWED[asker]:
+        if says & wanted == wanted:
+            return Verdict(rule=rule.format(grant))
+    alone = asker in {Asker.ALONE, Asker.ROOT_ALONE}
+    return _NO_IDENTITY if alone or says & _RESOURCE_SIDE else _NO_KEY_POLICY
+
+
+def _rules(request: Request, document: Document) -> list[Rule]:
+    """What `document` may still say: statements for this principal and action whose stable tests are passed."""
+    rules = []
+    for statement in document.statements:
+        if request.action not in statement.actions:
+            continue
+        says = statement.said(request.caller.principal)
+        if says is None or not all(t.holds(request) for t in statement.tests if t.stable):
+            continue
+        rules.append(Rule(int(says), tuple(t.holds for t in statement.tests if not t.stable)))
+    return rules
+
+
+def _grant_says(grant: Grant, request: Request) -> Says | None:
+    principal = request.caller.principal
+    if request.action is Action.RETIRE_GRANT:
+        return Says.RETIRER if may_retire(grant, principal) else None
+    if request.action not in grant.actions:
+        return None
+    if is_grantee(grant, principal):
+        return Says.GRANTED
+    return Says.GRANTED_ACCOUNT if is_account_grantee(grant, principal) else None
+
+
+def _grant_rules(request: Request) -> list[Rule]:
+    rules = []
+    for grant in request.held.grants if request.held is not None else ():
+        if (says := _grant_says(grant, request)) is not None:
+            test = open_test(grant, request.action)
+            rules.append(Rule(int(says), () if test is None else (test,), f"grant {grant.id}"))
+    return sorted(rules, key=lambda rule: rule.says, reverse=True)  # the account's first: the last one gives its name
+
+
+def _asker(request: Request, *, alone: bool) -> Asker:
+    principal = request.caller.principal
+    root = principal.principal_kind is PrincipalKind.ROOT
+    if alone:
+        return Asker.ROOT_ALONE if root else Asker.ALONE
+    if request.held is not None and request.held.key.tenant == principal.tenant:
+        return Asker.ROOT if root else Asker.HOME
+    return Asker.ROOT_ABROAD if root else Asker.ABROAD
+
+
+def prepare(request: Request, key_policy: Document | None, identity: tuple[Document, ...]) -> Prepared:
+    """The decision for every request with this principal, action, key and resource.
+
+    `key_policy` is None where there is no key: then identity policies decide alone, and root may do what they
+    do not deny.
+    """
+    asker = _asker(request, alone=key_policy is None)
+    if asker in {Asker.ABROAD, Asker.ROOT_ABROAD} and not ACTIONS[request.action].abroad:
+        return Prepared(request.resource, asker, 0, "", (), _NO_KEY_POLICY)
+    rules = [rule for document in identity for rule in _rules(request, document)]
+    if key_policy is not None:
+        rules += _rules(request, key_policy) + _grant_rules(request)
+    says, grant = 0, ""
+    for rule in rules:
+        if not rule.tests:
+            says |= rule.says
+            grant = rule.grant or grant
+    still_open = tuple(rule for rule in rules if rule.tests)
+    verdict = _conclude(says, grant, asker)
+    may_be_denied = any(rule.says & _DENIED for rule in still_open)
+    settled = says & _DENIED or not still_open or (verdict.allowed and not may_be_denied)
+    return Prepared(request.resource, asker, says, grant, still_open, verdict if settled else None)
+
+
+def decide(request: Request, key_policy: Document | None, identity: tuple[Document, ...]) -> Verdict:
+    """Whether the request is allowed, and why."""
+    return prepare(request, key_policy, identity).decide(request)

@@ -1,0 +1,183 @@
+"""Policy strings: literal text, the wildcards * and ?, and ${variables}.
+
+IAM User Guide, "Resource" (wildcards), "Policy variables". A value put in for a variable is literal: its own
+* and ? match nothing but themselves. Matching never takes more than len(pattern) * len(value) steps.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from enum import Enum
+from functools import lru_cache
+
+from msgspec import Struct
+
+from keystead.core.errors import InvalidArgument
+from keystead.core.policy.facts import Fact, fact
+from keystead.core.policy.fold import lower
+from keystead.core.policy.request import Request
+
+
+class Wild(Enum):
+    MANY = "*"
+    ONE = "?"
+
+
+class Variable(Struct, frozen=True):
+    fact: Fact
+    default: str | None
+
+
+Part = str | Wild | Variable
+Parts = tuple[Part, ...]
+Matches = Callable[[str, Request], bool]
+
+
+class Matcher(Struct, frozen=True):
+    matches: Matches
+    stable: bool = True  # reads facts of the principal, the key and the action only
+    literal: str | None = None  # matches this text and no other
+
+
+_TOKEN = re.compile(r"\$\{([^{}]*)\}|([*?])|([^*?$]+|\$)")
+_VARIABLE = re.compile(r"\s*([A-Za-z0-9-]+:[^,'\s][^,']*?)\s*(?:,\s*'([^']*)'\s*)?")
+
+
+def _variable(body: str) -> Part:
+    if body in ("*", "?", "$"):
+        return body
+    if (found := _VARIABLE.fullmatch(body)) is None:
+        raise InvalidArgument(f"Invalid policy variable : ${{{body}}}.", "Policy")
+    return Variable(fact(found[1]), found[2])
+
+
+def parse(text: str, *, variables: bool, wildcards: bool) -> Parts:
+    parts: list[Part] = []
+    for body, wild, literal in ((m[1], m[2], m[3] or m[0]) for m in _TOKEN.finditer(text)):
+        part: Part = literal
+        if body is not None and variables:
+            part = _variable(body)
+        elif wild and wildcards:
+            part = Wild(wild)
+        if isinstance(part, str) and parts and isinstance(parts[-1], str):
+            parts[-1] += part
+        else:
+            parts.append(part)
+    return tuple(parts)
+
+
+def _expand(parts: Parts, request: Request) -> Parts | None:
+    """With a value for every variable; None if one has none, or several."""
+    expanded: list[Part] = []
+    for part in parts:
+        if isinstance(part, Variable):
+            values = part.fact.read(request)
+            if len(values) != 1 and part.default is None:
+                return None
+            expanded.append(values[0] if len(values) == 1 else part.default or "")
+        else:
+            expanded.append(part)
+    return tuple(expanded)
+
+
+@lru_cache(maxsize=4096)
+def _glob(parts: Parts) -> re.Pattern[str]:
+    """Leftmost placing of each piece between two stars is as good as any, so nothing is ever tried again."""
+    pieces = [""]
+    for part in parts:
+        if part is Wild.MANY:
+            pieces.append("")
+        else:
+            pieces[-1] += "." if part is Wild.ONE else re.escape(str(part))
+    head, *rest = pieces
+    middle = "".join(f"(?>.*?{piece})" for piece in rest[:-1] if piece)
+    return re.compile(f"{head}{middle}.*{rest[-1]}" if rest else head, re.DOTALL)
+
+
+def glob(text: str) -> Callable[[str], bool]:
+    """Matches with * and ?, and no variables."""
+    compiled = _glob(parse(text, variables=False, wildcards=True))
+    return lambda value: compiled.fullmatch(value) is not None
+
+
+def _matched(parts: Parts, value: str) -> bool:
+    return _glob(parts).fullmatch(value) is not None
+
+
+def _segments(parts: Parts) -> tuple[Parts, ...]:
+    """Split at the first five colons of the policy's own text."""
+    segments: list[list[Part]] = [[]]
+    for part in parts:
+        pieces = part.split(":", 6 - len(segments)) if isinstance(part, str) else [part]
+        for n, piece in enumerate(pieces):
+            if n:
+                segments.append([])
+            if piece != "":
+                segments[-1].append(piece)
+    return tuple(tuple(segment) for segment in segments)
+
+
+def _matcher(parts: Parts, compare: Callable[[Parts, str], bool], *, unresolved: bool) -> Matcher:
+    read = [part.fact for part in parts if isinstance(part, Variable)]
+    if not read:
+        return Matcher(lambda value, _: compare(parts, value))
+
+    def matches(value: str, request: Request) -> bool:
+        expanded = _expand(parts, request)
+        return unresolved if expanded is None else compare(expanded, value)
+
+    return Matcher(matches, all(f.stable for f in read))
+
+
+def _joined(parts: Parts) -> str:
+    return "".join(map(str, parts))
+
+
+def equal(text: str, *, variables: bool, unresolved: bool = False) -> Matcher:
+    parts = parse(text, variables=variables, wildcards=False)
+    if all(isinstance(part, str) for part in parts):
+        literal = _joined(parts)
+        return Matcher(lambda value, _: value == literal, literal=literal)
+    return _matcher(parts, lambda own, value: _joined(own) == value, unresolved=unresolved)
+
+
+def equal_ignoring_case(text: str, *, variables: bool, unresolved: bool = False) -> Matcher:
+    parts = parse(text, variables=variables, wildcards=False)
+    return _matcher(parts, lambda own, value: lower(_joined(own)) == lower(value), unresolved=unresolved)
+
+
+def like(text: str, *, variables: bool, unresolved: bool = False) -> Matcher:
+    return _matcher(parse(text, variables=variables, wildcards=True), _matched, unresolved=unresolved)
+
+
+def arn_like(text: str, *, variables: bool, unresolved: bool = False) -> Matcher:
+    """IAM "Amazon Resource Name (ARN) condition operators": each of the six components is compared by itself.
+
+    A pattern with fewer components is compared as a whole: a * at its end goes beyond the colons ("Resource").
+    """
+    segments = _segments(parse(text, variables=variables, wildcards=True))
+    if len(segments) < 6:
+        return like(text, variables=variables, unresolved=unresolved)
+    matchers = [_matcher(segment, _matched, unresolved=unresolved) for segment in segments]
+
+    def matches(value: str, request: Request) -> bool:
+        own = value.split(":", 5)
+        return len(own) == 6 and all(m.matches(v, request) for m, v in zip(matchers, own, strict=True))
+
+    return Matcher(matches, all(m.stable for m in matchers))
+
+
+def any_of(matchers: list[Matcher]) -> Matcher:
+    """Matches what one of them does."""
+    literals = frozenset(m.literal for m in matchers if m.literal is not None)
+    others = tuple(m.matches for m in matchers if m.literal is None)
+    if not others:
+        return Matcher(lambda value, _: value in literals)
+    if not literals and len(others) == 1:
+        return matchers[0]
+
+    def matches(value: str, request: Request) -> bool:
+        return value in literals or any(one(value, request) for one in others)
+
+    return Matcher(matches, all(m.stable for m in matchers))

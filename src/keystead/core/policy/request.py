@@ -1,0 +1,42 @@
+"""What a policy is asked about."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from keystead.core.actions import Action
+from keystead.core.caller import Caller
+from keystead.core.entities import Grant, Key, Name
+from keystead.core.operations import Operation, Ref
+
+
+class Held(Protocol):
+    """A key with what stands around it, as it was found. Never changed: what has changed is found anew."""
+
+    @property
+    def key(self) -> Key: ...
+    @property
+    def names(self) -> tuple[Name, ...]: ...
+    @property
+    def grants(self) -> tuple[Grant, ...]: ...
+
+
+class Subject(Struct, frozen=True, kw_only=True):
+    """A Held of its own, for a key that is not kept yet."""
+
+    key: Key
+    names: tuple[Name, ...] = ()
+    grants: tuple[Grant, ...] = ()
+
+
+class Request(Struct, frozen=True):
+    """One caller, one action, one resource: the arguments of a decision."""
+
+    caller: Caller
+    action: Action
+    resource: str  # as the dialect writes it; "*" where the action has none
+    target: Ref
+    held: Held | None
+    op: Operation[Any]

@@ -1,0 +1,212 @@
+"""Who may do what: the policy decision for the pipeline, prepared once and kept per principal, key and action.
+
+What is kept for a key lies in the key's own target (HeldKey.compiled), so it goes when anything about the key
+changes; it names the principal it was made for, as an object, so it goes when anything about that changes.
+A decision that rests on the request itself (a condition, a grant's constraint) is made every time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from typing import Any, cast
+
+from keystead.core.actions import ACTIONS, Action, Scope
+from keystead.core.caller import Caller
+from keystead.core.entities import KeyPolicy, Principal, PrincipalKind
+from keystead.core.errors import Denied, Internal, InvalidArgument, Unsupported
+from keystead.core.operations import (
+    CreateName,
+    DeleteName,
+    Demand,
+    KeyRef,
+    Operation,
+    Ref,
+    SystemRef,
+    TenantRef,
+    UpdateName,
+)
+from keystead.core.policy import dialect
+from keystead.core.policy.arn import arn_of, resource_arn, tenant_of
+from keystead.core.policy.form import Document, Prepared, Verdict, prepare
+from keystead.core.policy.grants import check_tokens
+from keystead.core.policy.request import Request
+from keystead.service.held import Held, HeldKey
+
+MAX_PRINCIPALS = 256  # whose decisions are kept per key
+MAX_ALONE = 4096  # decisions without a key
+OF_CIPHERTEXT = (
+    "The ciphertext refers to a customer master key that does not exist, "
+    "does not exist in this region, or you are not allowed to access."
+)  # one sentence for both, so that absence stays a secret
+Decisions = dict[Action, "str | Prepared"]
+
+
+@lru_cache(maxsize=4096)
+def _key_document(name: str, text: str, ids: tuple[tuple[str, str], ...]) -> Document:
+    return dialect(name).compile_key_policy(text, dict(ids))
+
+
+@lru_cache(maxsize=4096)
+def _identity_document(name: str, text: str) -> Document:
+    return dialect(name).compile_identity_policy(text)
+
+
+def _kept(compiled: Callable[..., Document], *args: Any) -> Document:
+    """A policy that was put had been checked; one that does not compile now allows nothing and hides nothing."""
+    try:
+        return compiled(*args)
+    except (InvalidArgument, Unsupported) as error:
+        raise Internal("a policy that is kept does not compile") from error
+
+
+def _key_policy(policy: KeyPolicy) -> Document:
+    return _kept(_key_document, policy.dialect, policy.text, tuple(sorted(policy.principals.items())))
+
+
+def _identity(principal: Principal) -> tuple[Document, ...]:
+    return tuple(_kept(_identity_document, p.dialect, p.text) for p in principal.policies)
+
+
+# The name that an operation makes, moves or takes away. It needs a right of its own, by identity policy: KMS
+# Developer Guide, "Controlling access to aliases".
+_NAME: Mapping[Action, Callable[[Any], str]] = {
+    Action.CREATE_NAME: lambda op: cast("CreateName", op).name,
+    Action.UPDATE_NAME: lambda op: cast("UpdateName", op).name.name,
+    Action.DELETE_NAME: lambda op: cast("DeleteName", op).name.name,
+}
+
+
+def _tenant(target: Ref, held: Held | None) -> str:
+    if held is not None:
+        return held.tenant
+    if isinstance(target, TenantRef):
+        return target.tenant
+    return "" if isinstance(target, SystemRef) else tenant_of(target.namespace)
+
+
+def _denied(request: Request, verdict: Verdict) -> Denied:
+    if isinstance(request.target, KeyRef) and request.target.by_ciphertext:
+        return Denied(OF_CIPHERTEXT, request.action)
+    word = ACTIONS[request.action].aws or request.action.value
+    return Denied(
+        f"User: {arn_of(request.caller.principal)} is not authorized to perform: {word} on resource: "
+        f"{request.resource} {verdict.why_not.format(action=word)}",
+        request.action,
+    )
+
+
+_NOBODY = Verdict(why_not="because no policy can allow the {action} action")
+_ABROAD = Verdict(why_not="because no resource-based policy allows the {action} action")
+
+
+class Authorizer:
+    """One per process; safe to use from any thread. What it keeps never outlives what it was made from."""
+
+    def __init__(self) -> None:
+        self._alone: dict[tuple[str, Action, str], tuple[Principal, Prepared]] = {}
+
+    def forget(self) -> None:
+        """Drop the decisions that no key holds."""
+        self._alone.clear()
+
+    def require(self, caller: Caller, demand: Demand, held: Held | None, op: Operation[Any]) -> str:
+        """The rule that allows it: "key policy", "identity policy", "grant <id>", "root", "system", "anyone"…
+
+        Raises Denied, also for an absent target; Internal for a kept policy that does not compile.
+        """
+        if type(held) is HeldKey:
+            kept = held.compiled.get(caller.principal.id)
+            if kept is not None and kept[0] is caller.principal:
+                found = kept[1].get(demand.action)
+                if type(found) is str:
+                    return found
+                if found is not None:
+                    request = Request(caller, demand.action, found.resource, demand.target, held, op)
+                    return self._with_name(request, _answer(request, found), held)
+        return self._decide(caller, demand, held, op)
+
+    def check_tokens(self, op: Operation[Any], found: Iterable[Held | None]) -> None:
+        """Raise InvalidArgument(detail "GrantTokens") unless every grant token of `op` is of a grant on a target."""
+        if op.grant_tokens:
+            grants = [grant for held in found if isinstance(held, HeldKey) for grant in held.grants]
+            check_tokens(op.grant_tokens, grants)
+
+    def _decide(self, caller: Caller, demand: Demand, held: Held | None, op: Operation[Any]) -> str:
+        action, row = demand.action, ACTIONS[demand.action]
+        key = held if isinstance(held, HeldKey) and row.scope is Scope.KEY else None
+        request = Request(caller, action, _resource(demand, held), demand.target, key, op)
+        if row.free:
+            return "anyone"
+        if caller.principal.principal_kind is PrincipalKind.SYSTEM:
+            if row.system:
+                return "system"
+            raise _denied(request, _NOBODY)
+        if row.scope is Scope.SYSTEM or row.aws is None:
+            raise _denied(request, _NOBODY)
+        if key is not None:
+            rule = self._on_key(request, key)
+        elif _tenant(demand.target, held) != caller.principal.tenant or _is_secret(demand.target, row.scope):
+            raise _denied(request, _ABROAD)
+        else:
+            rule = self._on_its_own(request)
+        return self._with_name(request, rule, held)
+
+    def _with_name(self, request: Request, rule: str, held: Held | None) -> str:
+        """`rule`, once an identity policy allows the action on the name too."""
+        if (named := _NAME.get(request.action)) is not None:
+            target = cast("KeyRef", request.target)
+            resource = resource_arn(_address(target, held), named(request.op))
+            self._on_its_own(Request(request.caller, request.action, resource, target, None, request.op))
+        return rule
+
+    def _on_key(self, request: Request, held: HeldKey) -> str:
+        principal = request.caller.principal
+        kept = held.compiled.get(principal.id)
+        if kept is None or kept[0] is not principal:
+            if len(held.compiled) >= MAX_PRINCIPALS:
+                held.compiled.clear()
+            kept = held.compiled[principal.id] = (principal, {})
+        decisions: Decisions = kept[1]
+        prepared = prepare(request, _key_policy(held.policy), _identity(principal))
+        settled = prepared.settled
+        at_once = settled is not None and settled.allowed and request.action not in _NAME
+        decisions[request.action] = settled.rule if settled is not None and at_once else prepared
+        return _answer(request, prepared)
+
+    def _on_its_own(self, request: Request) -> str:
+        principal = request.caller.principal
+        key = (principal.id, request.action, request.resource)
+        kept = self._alone.get(key)
+        if kept is None or kept[0] is not principal:
+            if len(self._alone) >= MAX_ALONE:
+                self._alone.clear()
+            kept = self._alone[key] = (principal, prepare(request, None, _identity(principal)))
+        return _answer(request, kept[1])
+
+
+def _answer(request: Request, prepared: Prepared) -> str:
+    verdict = prepared.decide(request)
+    if not verdict.allowed:
+        raise _denied(request, verdict)
+    return verdict.rule
+
+
+def _is_secret(target: Ref, scope: Scope) -> bool:
+    """An absent key that a ciphertext names: forbidden to everybody, as it would be if it were another's."""
+    return scope is Scope.KEY and isinstance(target, KeyRef) and target.by_ciphertext
+
+
+def _address(target: KeyRef, held: Held | None) -> str:
+    """The key's address in the aws dialect, whatever door it was asked for at."""
+    if isinstance(held, HeldKey):
+        return held.keyring.by_dialect.get("aws", f"aws:{held.tenant}:")
+    return target.namespace
+
+
+def _resource(demand: Demand, held: Held | None) -> str:
+    target = demand.target
+    if ACTIONS[demand.action].scope is not Scope.KEY or not isinstance(target, KeyRef):
+        return "*"
+    id_ = held.id if isinstance(held, HeldKey) else target.id
+    return resource_arn(_address(target, held), f"key/{id_}" if id_ else target.name)
