@@ -22,7 +22,8 @@ from pathlib import Path
 import msgspec
 import uvloop
 
-from keystead.app.compose import Core, compose
+from keystead.app.chores import Chores
+from keystead.app.compose import Core
 from keystead.app.control import Control
 from keystead.app.layout import Layout, Running
 from keystead.app.sockets import address_of, bind, bind_unix
@@ -45,7 +46,8 @@ class Supervisor:
         self._layout.run.mkdir(mode=0o700, exist_ok=True)
         self._lock = DirectoryLock(directory)
         self._layout.generation.unlink(missing_ok=True)
-        self.core: Core = compose(directory, settings, journal="supervisor", worker=settings.workers, check=True)
+        self.core = Core(directory, settings, journal="supervisor", worker=settings.workers, check=True)
+        self._chores: Chores | None = None
         self._unseal_key: Sensitive | None = None
         self._workers: list[Worker] = []
         self._changing = threading.Lock()  # one seal or unseal at a time
@@ -88,8 +90,8 @@ class Supervisor:
         threads = [
             threading.Thread(target=self._every, args=args, name=args[1].__name__, daemon=True)
             for args in (
-                (FOLD_EVERY, self.core.fold),
-                (SCHEDULE_EVERY, self.core.keep_appointments),
+                (FOLD_EVERY, self._fold),
+                (SCHEDULE_EVERY, self._keep_appointments),
                 (LOOK_EVERY, self._look_after),
             )
         ]
@@ -110,11 +112,21 @@ class Supervisor:
             except Exception:  # whatever it was, the next turn tries again
                 LOG.exception("%s failed and will be tried again", getattr(act, "__name__", act))
 
+    def _fold(self) -> None:
+        if (chores := self._chores) is not None:
+            chores.fold()
+
+    def _keep_appointments(self) -> None:
+        if (chores := self._chores) is not None:
+            chores.keep_appointments()
+
     def _close(self) -> None:
         self._layout.running.unlink(missing_ok=True)
         self._layout.control.unlink(missing_ok=True)
         with contextlib.suppress(KeysteadError):
-            self.core.fold()
+            self._fold()
+        if self._chores is not None:
+            self._chores.close()
         self.core.close()
         self._lock.close()
 
@@ -159,6 +171,7 @@ class Supervisor:
 
     def _open(self, unseal_key: Sensitive) -> None:
         self.core.open(unseal_key)
+        self._chores = Chores(self.core)
         self._unseal_key = unseal_key
 
     def seal(self) -> None:
@@ -167,6 +180,9 @@ class Supervisor:
             if self._seal.kind == "file":
                 raise Unavailable("the file seal opens by itself: stop the server instead")
             self._unseal_key = None
+            chores, self._chores = self._chores, None
+            if chores is not None:
+                chores.close()
             self.core.seal()
             self._stop_workers()
             self._start_workers()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from keystead.core.caller import Caller
+from keystead.core.entities import Principal
 from keystead.core.ports import Entropy
 from keystead.service.credentials import Directory, Reason
 from keystead.service.credentials.peer import verify_peer
@@ -35,6 +38,21 @@ class Authenticator:
             request_id=request_id,
             source=request.peer,
             now=request.received_at,
+        )
+
+    def itself(
+        self, principal: Principal, *, namespace: str, door: str, operation: str, request_id: str, now: datetime
+    ) -> Caller:
+        """Keystead's own scheduler, or the process that has opened the installation as a library."""
+        return Caller(
+            principal=principal,
+            credential_id="",
+            namespace=namespace,
+            door=door,
+            wire_operation=operation,
+            request_id=request_id,
+            source="",
+            now=now,
         )
 
     def peer(self, request: HttpRequest, *, namespace: str, door: str, wire_operation: str, request_id: str) -> Caller:

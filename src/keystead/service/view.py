@@ -97,6 +97,14 @@ class View:
             for forget in self._dropped:
                 forget()
 
+    def forget(self) -> None:
+        """Hold nothing any more (sealing)."""
+        with self._lock:
+            self._forget_everything()
+            self._seen_generation = -1
+            for forget in self._dropped:
+                forget()
+
     def _forget_everything(self) -> None:
         for held in (self._refs, self._keys, self._keyrings, self._credentials, self._principals):
             held.clear()

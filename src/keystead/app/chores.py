@@ -1,0 +1,112 @@
+"""What is done once per installation while it is open: folding the audit log, keeping appointments, last uses."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any
+
+from keystead.app.compose import Core
+from keystead.core.audit.record import parse
+from keystead.core.entities import Key, LastUse, Principal, PrincipalKind
+from keystead.core.errors import Internal
+from keystead.core.operations import KeyOperation
+from keystead.core.ports import Stale
+from keystead.crypto.notes import NoteSigner, verify_ed25519
+from keystead.service.barrier import Commit
+from keystead.service.bootstrap import SCHEDULER, SYSTEM_TENANT, principal_digest
+from keystead.service.scheduler import Scheduler
+from keystead.service.sequencer import Sequencer
+
+USES_EVERY = 5.0  # seconds between two writings of last uses
+SYSTEM_DOOR = "system"
+_USED = re.compile(rb'"key":"([0-9a-f-]{36})","version":')  # a record of a use names the version that was used
+
+
+class Chores:
+    """Of an open core. One per installation: the sequencer's lock sees to it."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._system = self._find_system()
+        self._sequencer = Sequencer(
+            core.disk,
+            core.layout.audit,
+            core.store,
+            NoteSigner(origin(core), core.barrier.subkey("audit-sign")),
+            verify_ed25519,
+            clock=core.clock,
+            on_records=self._note_uses,
+        )
+        self._scheduler = Scheduler(core.barrier, core.store, core.clock, self._perform)
+        self._uses: dict[str, tuple[int, bytes]] = {}  # key id -> newest record of a use, and its index
+        self._uses_written_at = time.monotonic()
+
+    def _find_system(self) -> Principal:
+        digest = principal_digest(self._core.barrier, SYSTEM_TENANT, PrincipalKind.SYSTEM, SCHEDULER)
+        found = self._core.barrier.linked(Principal, digest, limit=1)
+        if not found:
+            raise Internal("the installation has no system principal")
+        return found[0]
+
+    # --- the audit log
+
+    def fold(self) -> None:
+        """Fold what there is into the log; last uses with it, less often."""
+        while self._sequencer.step():
+            pass
+        if self._uses and time.monotonic() - self._uses_written_at > USES_EVERY:
+            self._write_uses()
+
+    def _note_uses(self, first: int, records: list[bytes]) -> None:
+        for index, record in enumerate(records, first):
+            for key_id in _USED.findall(record):
+                self._uses[key_id.decode()] = (index, record)
+
+    def _write_uses(self) -> None:
+        uses, self._uses = self._uses, {}
+        self._uses_written_at = time.monotonic()
+        for key_id, (index, line) in uses.items():  # one commit each: a key that moved loses only its own
+            record = parse(line)
+            before = self._core.barrier.get(LastUse, key_id)
+            use = LastUse(
+                id=key_id,
+                revision=before.revision if before else 0,
+                operation=record.operation,
+                at=record.at,
+                request_id=record.request_id,
+                index=index,
+            )
+            if self._core.barrier.get(Key, key_id) is not None:
+                try:
+                    self._core.barrier.commit(Commit(put=(use,)))
+                except Stale:
+                    self._uses.setdefault(key_id, (index, line))
+
+    # --- appointments
+
+    def keep_appointments(self) -> None:
+        """Do what has come due."""
+        self._scheduler.step()
+
+    def _perform(self, op: KeyOperation[Any]) -> object:
+        caller = self._core.means.authenticator.itself(
+            self._system,
+            namespace=op.key.namespace,
+            door=SYSTEM_DOOR,
+            operation=type(op).__name__,
+            request_id=self._core.means.request_ids(),
+            now=self._core.clock.now(),
+        )
+        try:
+            return self._core.service.perform(caller, op)
+        finally:
+            self._core.journal.flush()
+
+    def close(self) -> None:
+        self._sequencer.close()
+
+
+def origin(core: Core) -> str:
+    """The name of the audit log in its checkpoints (C2SP tlog-checkpoint): one per installation."""
+    return f"keystead/{core.barrier.subkey('log-origin').reveal()[:8].hex()}"

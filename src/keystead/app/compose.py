@@ -1,0 +1,96 @@
+"""The composition root: from a data directory and its configuration to a service. The one place that names adapters."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from keystead.app.clock import SystemClock
+from keystead.app.layout import Layout
+from keystead.config import Config
+from keystead.core.sensitive import Sensitive
+from keystead.crypto import selftest
+from keystead.kit import Front, Markers, Means, RequestIds
+from keystead.kit.door import Door
+from keystead.providers.software import SoftwareProvider
+from keystead.service.authenticate import Authenticator
+from keystead.service.authorize import Authorizer
+from keystead.service.barrier import Barrier
+from keystead.service.credentials import keyed
+from keystead.service.credentials.session import Sessions
+from keystead.service.handlers import HANDLERS
+from keystead.service.journal import Journal
+from keystead.service.pipeline import Service
+from keystead.service.recording import Recording
+from keystead.service.view import View
+from keystead.slots.file import FileSlot
+from keystead.stores.disk import LocalDisk
+from keystead.stores.generation import SharedGeneration
+from keystead.stores.sqlite import SqliteStore
+
+
+class Core:
+    """One process' share of an installation. Sealed until `open`; every answer before that is Sealed.
+
+    `journal`: the name its audit journal begins with. `worker`: its slot in the shared generation.
+    `check`: examine the database file first (once per installation, not in every worker).
+    Raises what the store and the known-answer tests raise.
+    """
+
+    def __init__(self, directory: Path, settings: Config, *, journal: str, worker: int, check: bool = False) -> None:
+        selftest.run()
+        layout = Layout(directory)
+        self.layout, self.clock, self.disk = layout, SystemClock(), LocalDisk()
+        self.store = SqliteStore(layout.database, check_for=0.5 if check else 0.0)
+        self.slot = FileSlot(*layout.slots(settings.slots), os.urandom)
+        self.barrier = Barrier(self.store, self.slot, os.urandom)
+        self.generation = SharedGeneration(layout.generation, worker)
+        self.journal = Journal(self.disk, layout.audit / "journal", journal, entropy=os.urandom)
+        provider = SoftwareProvider(os.urandom)
+        authorizer = Authorizer()
+        self.view = View(self.barrier, self.store, provider, self.generation)
+        self.view.on_drop(authorizer.forget)
+        self._recording = Recording()
+        self.service = Service(
+            view=self.view,
+            barrier=self.barrier,
+            authorizer=authorizer,
+            recorder=self._recording,
+            journal=self.journal,
+            handlers=HANDLERS,
+            provider=provider,
+            entropy=os.urandom,
+            announce=self.generation.announce,
+        )
+        self.means = self._means(None)
+
+    def open(self, unseal_key: Sensitive) -> None:
+        """Raises Unauthenticated (wrong key), Conflict (rolled back or erased)."""
+        self.barrier.open(unseal_key)
+        self._recording.digest_under(self.barrier.subkey("context-digest"))
+        self.means = self._means(self.barrier)
+
+    def seal(self) -> None:
+        self.barrier.close()
+        self.view.forget()
+        self._recording.digest_under(None)
+        self.means = self._means(None)
+
+    def _means(self, barrier: Barrier | None) -> Means:
+        """What doors are opened with. Sealed, they get keys that nothing was ever made with."""
+        subkey = barrier.subkey if barrier else lambda _label: Sensitive(os.urandom(32))
+        return Means(
+            service=self.service,
+            authenticator=Authenticator(self.view, Sessions(subkey("session-token"), os.urandom), os.urandom),
+            markers=Markers(keyed(subkey("marker"))),
+            request_ids=RequestIds(os.urandom),
+        )
+
+    def front(self, door: Door) -> Front:
+        return door.open(self.means)
+
+    def close(self) -> None:
+        self.barrier.close()
+        self.journal.close()
+        self.generation.close()
+        self.store.close()
