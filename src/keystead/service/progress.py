@@ -1,0 +1,77 @@
+"""How far the sequencer is: the one small file that says what of the audit log counts."""
+
+from __future__ import annotations
+
+import contextlib
+from hashlib import sha256
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from keystead.core.audit.frame import Position
+from keystead.core.audit.merkle import Tree
+from keystead.core.errors import Conflict
+from keystead.core.ports import Disk, File, Reader
+from keystead.service.added import Mark, read_whole, replace_whole
+
+STATE, LOCK = "state", "lock"
+BATCH = 10_000
+
+
+class State(Struct, frozen=True, kw_only=True):
+    """All that a restart needs to know."""
+
+    v: int = 1
+    size: int = 0
+    edge: tuple[bytes, ...] = ()
+    segment: int = 0  # number of the first record of the file that grows
+    n_bytes: int = 0  # of all records, line feeds included
+    marks: dict[str, Mark] = {}  # file, relative to the audit directory
+    journals: dict[str, Position] = {}
+    change: int = 0  # number of the newest change record that is in the log
+    change_digest: bytes = b""  # its SHA-256
+
+
+def load_state(disk: Disk, directory: Path) -> State:
+    """The state before anything was done, if there is none. Raises Conflict for one that cannot be read."""
+    data = read_whole(disk, directory / STATE)
+    if data is None:
+        return State()
+    with contextlib.suppress(msgspec.DecodeError, ValueError):
+        state = msgspec.json.decode(data, type=State)
+        Tree(state.size, state.edge)
+        return state
+    raise Conflict("the state of the audit log cannot be read")
+
+
+def save_state(disk: Disk, directory: Path, state: State) -> None:
+    """Durable on return; after a crash it is this one or the one before."""
+    replace_whole(disk, directory / STATE, msgspec.json.encode(state))
+
+
+def hold(disk: Disk, directory: Path) -> File:
+    """The lock of the one writer, held until closed. Raises Conflict."""
+    file = disk.open(directory / LOCK, create=True)
+    if not file.lock():
+        file.close()
+        raise Conflict("another sequencer has this audit log")
+    return file
+
+
+def rebase(disk: Disk, directory: Path, store: Reader) -> None:
+    """After a restore: let the log go on from the change records of the store as it now is.
+
+    Only for an explicit, recorded restore: it lifts the refusal of a store that was rolled back.
+    Raises Conflict while a sequencer runs.
+    """
+    lock = hold(disk, directory)
+    try:
+        state = load_state(disk, directory)
+        change, record = 0, b""
+        while batch := store.records(change, BATCH):
+            change, record = batch[-1]
+        digest = sha256(record).digest() if change else b""
+        save_state(disk, directory, msgspec.structs.replace(state, change=change, change_digest=digest))
+    finally:
+        lock.close()

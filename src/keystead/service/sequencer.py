@@ -1,0 +1,241 @@
+"""The one writer of the audit log: folds journals and change records into one Merkle log, signed and published.
+
+A step:  fold -> write log, hashes, offsets -> keep state -> sign and publish the checkpoint -> let go of the sources
+
+Rule 1: the state (size, right edge, how far every file and every source is) is replaced as a whole, once what it
+        speaks of is durable. After a crash the files are put back to it and folding goes on from it, so no record is
+        lost and none is there twice.
+Rule 2: a checkpoint is signed only for a state that is kept, so never two that disagree (C2SP tlog-checkpoint).
+Rule 3: a source is let go only after the state. The newest change record stays in the store: by it a store that
+        was rolled back behind the log is known, whether or not it has gone on since.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from hashlib import sha256
+from itertools import accumulate, chain
+from pathlib import Path
+from struct import pack
+
+import msgspec
+
+from keystead.core.audit.checkpoint import Checkpoint, open_checkpoint
+from keystead.core.audit.merkle import Tree, leaf_hash, subtree
+from keystead.core.audit.note import Ed25519, Signer, verifier_key
+from keystead.core.errors import Conflict, KeysteadError, Unavailable
+from keystead.core.ports import Clock, Disk, Store
+from keystead.service.added import Added, Mark, read_whole, replace_whole
+from keystead.service.journals import Journals
+from keystead.service.log import CHECKPOINT, CHECKPOINTS, KEY, LOG, SUFFIX, Log, segment_name
+from keystead.service.progress import BATCH, State, hold, load_state, save_state
+
+STEP = 8 * 1024 * 1024
+"""About how many bytes of records one step takes."""
+
+OnRecords = Callable[[int, list[bytes]], None]
+"""(number of the first, records): told after they are in the log, in order; not again after a crash between."""
+
+
+class Sequencer:
+    """Owns `directory`; one at a time, which a lock sees to.
+
+    store: change records come from it. verify: for the last checkpoint, at start. history_for: seconds between two
+    checkpoints that are kept for ever. segment_size: bytes after which a log file is full.
+    Raises Conflict if another sequencer runs, the store was rolled back, or the files are not those of the state.
+    """
+
+    def __init__(  # noqa: PLR0913 - circumstances, all named
+        self,
+        disk: Disk,
+        directory: Path,
+        store: Store,
+        signer: Signer,
+        verify: Ed25519,
+        *,
+        clock: Clock,
+        journals: Path | None = None,
+        on_records: OnRecords | None = None,
+        segment_size: int = 64 * 1024 * 1024,
+        history_for: float = 60.0,
+    ) -> None:
+        self._disk, self._directory, self._store = disk, directory, store
+        self._signer, self._verify, self._clock = signer, verify, clock
+        self._on_records, self._segment_size, self._history_for = on_records, segment_size, history_for
+        self._files: dict[str, Added] = {}
+        self._state, self._tree, self._note = State(), Tree(), b""
+        self._whole = False  # what is in memory is what is on the medium
+        self._kept_at = clock.monotonic()
+        disk.make_directory(directory / LOG)
+        self._lock = hold(disk, directory)
+        try:
+            self._journals = Journals(disk, journals or directory / "journal")
+            self._load()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def size(self) -> int:
+        """How many records are in the log."""
+        return self._state.size
+
+    @property
+    def damaged(self) -> frozenset[str]:
+        """Journals whose durable bytes have changed; their files are kept."""
+        return frozenset(self._journals.damaged)
+
+    def step(self) -> int:
+        """Fold what there is, about 8 MiB of it; how many records. 0: nothing is waiting.
+
+        Raises Unavailable (disk or store; the next step starts again from what is durable), Conflict.
+        """
+        try:
+            if not self._whole:
+                self._load()
+            self._whole = False
+            records, spent = self._fold()
+            self._whole = True
+            if records and self._on_records is not None:
+                self._on_records(self.size - len(records), records)
+            self._journals.remove(spent)
+        except OSError as error:
+            raise Unavailable(f"the audit log cannot be written: {error}") from error
+        return len(records)
+
+    def close(self) -> None:
+        self._whole = False
+        for file in self._files.values():
+            file.close()
+        self._files = {}
+        self._lock.close()
+
+    # --- a step
+
+    def _fold(self) -> tuple[list[bytes], list[str]]:
+        """(records now in the log, journal files that may go)"""
+        state = self._state
+        changes = self._changes()
+        found = self._journals.read(state.journals, STEP)
+        records = [record for _, record in changes]
+        records += chain.from_iterable([body.split(b"\n")[:-1] for body in found.bodies])
+        state = msgspec.structs.replace(state, journals=found.positions)
+        if changes:
+            number, record = changes[-1]
+            state = msgspec.structs.replace(state, change=number, change_digest=sha256(record).digest())
+        if records:
+            state = self._write(state, records)
+            save_state(self._disk, self._directory, state)
+        self._state = state
+        if records:
+            self._publish()
+        if changes:
+            self._drop(state.change - 1)
+        return records, found.spent
+
+    def _drop(self, through: int) -> None:
+        """Rule 3. What the store cannot drop now goes with the next change."""
+        with contextlib.suppress(Unavailable), self._store.transaction() as transaction:
+            transaction.drop_records(through)
+
+    def _changes(self) -> list[tuple[int, bytes]]:
+        """Change records that are not in the log yet. Raises Conflict for a gap."""
+        state = self._state
+        changes = self._store.records(state.change, BATCH)
+        if changes and state.change and changes[0][0] != state.change + 1:
+            raise Conflict(f"the store has lost change records {state.change + 1} to {changes[0][0] - 1}")
+        return changes
+
+    def _write(self, state: State, records: list[bytes]) -> State:
+        """Records, hashes and offsets, durable; the state that speaks of them."""
+        grown = f"{LOG}/{segment_name(state.segment)}"
+        if self._files[grown].mark.size >= self._segment_size:
+            self._files.pop(grown).close()
+            state = msgspec.structs.replace(state, segment=state.size)
+        self._file(f"{LOG}/{segment_name(state.segment)}").add(b"\n".join(records) + b"\n")
+        starts = list(accumulate(map(len, records), lambda at, n: at + n + 1, initial=state.n_bytes))
+        self._file(f"{LOG}/offsets").add(pack(f">{len(records)}Q", *starts[:-1]))
+        for level, hashes in enumerate(self._tree.extend([leaf_hash(record) for record in records])):
+            self._file(f"{LOG}/hashes.{level}").add(b"".join(hashes))
+        if self._note and self._clock.monotonic() - self._kept_at >= self._history_for:
+            self._file(CHECKPOINTS).add(self._note + b"\n")
+            self._kept_at = self._clock.monotonic()
+        return msgspec.structs.replace(
+            state,
+            size=self._tree.size,
+            edge=self._tree.edge,
+            n_bytes=starts[-1],
+            marks={name: file.commit() for name, file in self._files.items()},
+        )
+
+    def _publish(self) -> None:
+        checkpoint = Checkpoint(self._signer.name, self._state.size, self._tree.root())
+        self._note = checkpoint.sign(self._signer)
+        replace_whole(self._disk, self._directory / CHECKPOINT, self._note)
+
+    def _file(self, name: str) -> Added:
+        """An open file of the log; a new one has its name durably before anything speaks of it."""
+        if name not in self._files:
+            path = self._directory / name
+            self._files[name] = Added(self._disk, path, self._state.marks.get(name, Mark()))
+            self._disk.sync(path.parent)
+        return self._files[name]
+
+    # --- start
+
+    def _load(self) -> None:
+        """Take up the state, and put the files back to it once nothing speaks against it."""
+        for file in self._files.values():
+            file.close()
+        self._files = {}
+        self._state = state = load_state(self._disk, self._directory)
+        self._tree = Tree(state.size, state.edge)
+        self._check_store()
+        self._check_key()
+        published = self._published()
+        for name in self._disk.names(self._directory / LOG):
+            if name.endswith(SUFFIX) and name > segment_name(state.segment):
+                self._disk.remove(self._directory / LOG / name)  # made by a step that was not finished
+        for name in {f"{LOG}/{segment_name(state.segment)}", *state.marks}:
+            self._file(name)
+        self._check_hashes(published)
+        if published is None or published.size < state.size:
+            self._publish()
+        self._whole = True
+
+    def _check_store(self) -> None:
+        state = self._state
+        if not state.change:
+            return
+        newest = self._store.records(state.change - 1, 1)
+        if not newest or newest[0][0] != state.change or sha256(newest[0][1]).digest() != state.change_digest:
+            raise Conflict("the store has been rolled back: the audit log holds changes that it does not know")
+
+    def _check_key(self) -> None:
+        line = f"{verifier_key(self._signer)}\n".encode()
+        kept = read_whole(self._disk, self._directory / KEY)
+        if kept is None:
+            replace_whole(self._disk, self._directory / KEY, line)
+        elif kept != line:
+            raise Conflict("the audit log was signed with another key")
+
+    def _published(self) -> Checkpoint | None:
+        """The newest checkpoint there is. Raises Conflict if we have not signed it, or know less than it says."""
+        self._note = read_whole(self._disk, self._directory / CHECKPOINT) or b""
+        if not self._note:
+            return None
+        try:
+            published = open_checkpoint(self._note, verifier_key(self._signer), self._verify)
+        except KeysteadError as error:
+            raise Conflict(f"the checkpoint of the audit log is not ours: {error}") from error
+        if published.size > self._state.size:
+            raise Conflict("the state of the audit log is older than its checkpoint")
+        return published
+
+    def _check_hashes(self, published: Checkpoint | None) -> None:
+        kept = Log(self._disk, self._directory).kept
+        if subtree(0, self._state.size, kept) != self._tree.root():
+            raise Conflict("the hashes of the audit log are not those of its state")
+        if published is not None and subtree(0, published.size, kept) != published.root:
+            raise Conflict("the audit log is not the one its checkpoint was signed for")  # Rule 2
