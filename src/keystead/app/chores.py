@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 from keystead.app.compose import Core
@@ -18,6 +21,8 @@ from keystead.service.bootstrap import SCHEDULER, SYSTEM_TENANT, principal_diges
 from keystead.service.scheduler import Scheduler
 from keystead.service.sequencer import Sequencer
 
+Use = tuple[str, tuple[int, bytes]]
+USES_A_COMMIT = 200
 USES_EVERY = 5.0  # seconds between two writings of last uses
 SYSTEM_DOOR = "system"
 _USED = re.compile(rb'"key":"([0-9a-f-]{36})","version":')  # a record of a use names the version that was used
@@ -41,6 +46,8 @@ class Chores:
         self._scheduler = Scheduler(core.barrier, core.store, core.clock, self._perform)
         self._uses: dict[str, tuple[int, bytes]] = {}  # key id -> newest record of a use, and its index
         self._uses_written_at = time.monotonic()
+        self._turn = threading.Lock()
+        self._closed = False
 
     def _find_system(self) -> Principal:
         digest = principal_digest(self._core.barrier, SYSTEM_TENANT, PrincipalKind.SYSTEM, SCHEDULER)
@@ -53,10 +60,11 @@ class Chores:
 
     def fold(self) -> None:
         """Fold what there is into the log; last uses with it, less often."""
-        while self._sequencer.step():
-            pass
-        if self._uses and time.monotonic() - self._uses_written_at > USES_EVERY:
-            self._write_uses()
+        with self._turn:
+            while not self._closed and self._sequencer.step():
+                pass
+            if not self._closed and self._uses and time.monotonic() - self._uses_written_at > USES_EVERY:
+                self._write_uses()
 
     def _note_uses(self, first: int, records: list[bytes]) -> None:
         for index, record in enumerate(records, first):
@@ -66,28 +74,33 @@ class Chores:
     def _write_uses(self) -> None:
         uses, self._uses = self._uses, {}
         self._uses_written_at = time.monotonic()
-        for key_id, (index, line) in uses.items():  # one commit each: a key that moved loses only its own
-            record = parse(line)
-            before = self._core.barrier.get(LastUse, key_id)
-            use = LastUse(
-                id=key_id,
-                revision=before.revision if before else 0,
-                operation=record.operation,
-                at=record.at,
-                request_id=record.request_id,
-                index=index,
-            )
-            if self._core.barrier.get(Key, key_id) is not None:
-                try:
-                    self._core.barrier.commit(Commit(put=(use,)))
-                except Stale:
-                    self._uses.setdefault(key_id, (index, line))
+        for batch in _batches(uses.items()):
+            put = tuple(use for key_id, (index, line) in batch if (use := self._use(key_id, index, line)))
+            try:
+                self._core.barrier.commit(Commit(put=put))
+            except Stale:  # a key was destroyed meanwhile: the others are written the next time
+                self._uses = dict(batch) | self._uses
+
+    def _use(self, key_id: str, index: int, line: bytes) -> LastUse | None:
+        if self._core.barrier.get(Key, key_id) is None:
+            return None
+        before, record = self._core.barrier.get(LastUse, key_id), parse(line)
+        return LastUse(
+            id=key_id,
+            revision=before.revision if before else 0,
+            operation=record.operation,
+            at=record.at,
+            request_id=record.request_id,
+            index=index,
+        )
 
     # --- appointments
 
     def keep_appointments(self) -> None:
         """Do what has come due."""
-        self._scheduler.step()
+        with self._turn:
+            if not self._closed:
+                self._scheduler.step()
 
     def _perform(self, op: KeyOperation[Any]) -> object:
         caller = self._core.means.authenticator.itself(
@@ -104,7 +117,15 @@ class Chores:
             self._core.journal.flush()
 
     def close(self) -> None:
-        self._sequencer.close()
+        with self._turn:
+            self._closed = True
+            self._sequencer.close()
+
+
+def _batches(items: Iterable[Use]) -> Iterator[list[Use]]:
+    rest = iter(items)
+    while batch := list(islice(rest, USES_A_COMMIT)):
+        yield batch
 
 
 def origin(core: Core) -> str:
