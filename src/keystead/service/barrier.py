@@ -5,8 +5,8 @@
                                                └─ leaf n: the keying material of one key version
 
 Rule 1: a commit is one store transaction: entities, keying material, tree and audit record, or nothing.
-Rule 2: to destroy: stage S2; one transaction with fresh keys on every path and the root under S2; open the new root as
-        a reader sees it; retire S1. Staging and retiring happen under the store's write lock, so that no process can
+Rule 2: to destroy: stage S2; one commit with fresh keys on every path and the root under S2; open the new root as a
+        reader sees it; retire S1. Staging and retiring happen under the store's write lock, so that no process can
         retire what another one has staged and is about to name in the database.
 Rule 3: what does not verify is Internal, never an answer.
 """
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hmac
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
 
@@ -25,34 +25,23 @@ from msgspec.structs import replace
 from keystead.core.entities import Entity, KeyVersion, Kind
 from keystead.core.errors import Conflict, DecryptionFailed, Internal, Sealed, Unauthenticated, Unavailable, WrongState
 from keystead.core.keytree import EMPTY, KEY_BYTES, Edit
-from keystead.core.ports import Entropy, Reader, Row, Slot, Stale, Store, Transaction
+from keystead.core.ports import Entropy, Reader, Slot, Store, Transaction
 from keystead.core.sensitive import Sensitive
 from keystead.core.states import KeyState
 from keystead.crypto.aead import NONCE_BYTES, GcmSiv
 from keystead.crypto.kdf import hkdf
+from keystead.service.commit import HEAD_META, Writing
+from keystead.service.commit import Commit as Commit  # noqa: PLC0414 - spoken of as the barrier's
 from keystead.service.root import Head, Nodes, Root, Tree, check_value, read_node, wrapping_key
 from keystead.service.rows import ENCODER, Rows
 
 log = logging.getLogger(__name__)
 E = TypeVar("E", bound=Entity)
-ROOT_META, HEAD_META, ANCHOR = "root", "head", 0  # ANCHOR: the leaf that never changes
+ROOT_META, ANCHOR = "root", 0  # ANCHOR: the leaf that never changes
 ATTEMPTS = 8
 ERASED = (
     "the slot does not hold the generation that the database names: the slot was erased or the database was rolled back"
 )
-
-
-class Commit(Struct, frozen=True, kw_only=True):
-    """What is to change, and the revisions that rests on."""
-
-    seen: tuple[Entity, ...] = ()  # must not have moved
-    put: tuple[Entity, ...] = ()  # revision 0: must not exist yet
-    delete: tuple[Entity, ...] = ()
-    material: Mapping[str, Sensitive] = {}  # KeyVersion.id of a version in `put` -> keying material to wrap
-    destroy: tuple[
-        KeyVersion, ...
-    ] = ()  # leaves to erase; the version in `put` (or else this one) is kept without `wrapped`
-    record: bytes | None = None  # audit record
 
 
 class _Open(Struct):
@@ -83,19 +72,14 @@ class Barrier:
         """Begin a key tree in an empty store, and open it. Raises Conflict where store or slot are in use."""
         if self._slot.read():
             raise Conflict("the slot already holds a generation, which another database may need")
-        secret = Sensitive(self._entropy(KEY_BYTES))
         with self._store.transaction() as txn:
             if txn.meta(ROOT_META) is not None:
                 raise Conflict("the store has been initialised before")
-            name = self._slot.stage(secret)
-            edit = Edit(self._entropy(KEY_BYTES), read=read_node(txn), cipher=self._nodes, entropy=self._entropy)
+            edit = self._edit(txn, self._entropy(KEY_BYTES))
             edit.plant()
-            anchor = edit.grow(ANCHOR)
-            rows = self._rows(anchor)
-            gained = self._write_nodes(txn, edit, rows)
-            self._write_root(txn, edit.root, unseal_key, secret, name, 1)
-            head = Head(0, ANCHOR + 1, bytes(32)).after(next_leaf=ANCHOR + 1, gained=gained)
-            txn.put_meta(HEAD_META, head.seal(rows, 1))
+            rows = self._rows(edit.grow(ANCHOR))
+            Writing(txn, Head(0, ANCHOR + 1, bytes(32)), edit, rows, self._wrap).finish(1)
+            self._stage(txn, edit.root, unseal_key, 1)
         self.open(unseal_key)
 
     def open(self, unseal_key: Sensitive, *, settle: bool = True) -> None:
@@ -202,82 +186,66 @@ class Barrier:
 
     def commit(self, commit: Commit) -> None:
         """All of it or nothing. Raises Stale where an entity has moved, Unavailable where the store cannot take it."""
-        erased = [version.position for version in commit.destroy if version.position >= 0]
-        if erased:
-            self._replace_root(commit, erased)
+        if commit.leaves:
+            self._replace_root(commit)
         else:
-            with self._store.transaction() as txn:
-                n_commits = self._apply(txn, commit, self._tree(txn))
-            self._reached(n_commits)
+            self._write(commit)
 
     def rotate(self) -> None:
         """A new generation of the slot, and nothing destroyed: no backup made before opens by itself any more."""
-        self._replace_root(Commit(), [])
+        self._replace_root(Commit())
 
-    def _replace_root(self, commit: Commit, erased: list[int]) -> None:
-        secret = Sensitive(self._entropy(KEY_BYTES))
+    def _write(self, commit: Commit) -> None:
         with self._store.transaction() as txn:
             tree = self._tree(txn)
+            writing = self._begin(txn, tree, self._edit(txn, tree.key))
+            writing.write(commit, tree.root.epoch)
+            n_commits = writing.finish(tree.root.epoch, commit.record)
+        self._reached(n_commits)
+
+    def _replace_root(self, commit: Commit) -> None:
+        with self._store.transaction() as txn:
             self._on_step("begun")
-            name = self._slot.stage(secret)
-            self._on_step("staged")
-            n_commits = self._apply(txn, commit, tree, erased, (secret, name))
+            tree = self._tree(txn)
+            epoch, edit = tree.root.epoch + 1, self._edit(txn, tree.key)
+            writing = self._begin(txn, tree, edit)
+            writing.write(commit, epoch)
+            edit.renew()
+            n_commits = writing.finish(epoch, commit.record)
+            self._stage(txn, edit.root, self._opened.unseal_key, epoch)
             self._on_step("written")
         self._reached(n_commits)
         self._on_step("committed")
         self._tree(self._store)  # opens the new root as every reader will find it
         self._on_step("opened")
         try:
-            self._settle(write=False)
+            self._retire()
         except Unavailable as error:  # what was destroyed stays so; `settle` erases the old secret once it can
             log.warning("the old generation of the slot is not erased yet: %s", error)
             return
         self._on_step("retired")
 
-    def _apply(
-        self,
-        txn: Transaction,
-        commit: Commit,
-        tree: Tree,
-        erased: list[int] | None = None,
-        staged: tuple[Sensitive, str] | None = None,
-    ) -> int:
-        """Write it all; the commit counter. Nothing of this process changes before the transaction is durable."""
-        held, rows = self._opened, self._opened.rows
-        head = Head.open(rows, txn.meta(HEAD_META), tree.root.epoch)
+    def _begin(self, txn: Transaction, tree: Tree, edit: Edit) -> Writing:
+        held = self._opened
+        head = Head.open(held.rows, txn.meta(HEAD_META), tree.root.epoch)
         if head.n_commits < held.n_commits:
-            raise Conflict(
-                f"the database was rolled back: it is at commit {head.n_commits}, and was at {held.n_commits}"
-            )
-        for entity in commit.seen:
-            current(txn, entity)
-        epoch = tree.root.epoch + (staged is not None)
-        edit = Edit(tree.key, read=read_node(txn), cipher=self._nodes, entropy=self._entropy)
-        edit.erase(erased or ())
-        gained, next_leaf = 0, head.next_leaf
-        for entity in self._to_put(commit):
-            stored = current(txn, entity)
-            if isinstance(entity, KeyVersion) and entity.id in commit.material:
-                leaf = edit.grow(next_leaf)
-                entity = wrap(leaf, next_leaf, entity, commit.material[entity.id], self._entropy)  # noqa: PLW2901
-                next_leaf += 1
-            row = rows.seal(entity, epoch)
-            txn.put(row)
-            gained += rows.weigh(row) - (rows.weigh(stored) if stored else 0)
-        for entity in commit.delete:
-            if stored := current(txn, entity):
-                gained -= rows.weigh(stored)
-                txn.delete(entity.kind, entity.id)
-        if staged:
-            edit.renew()
-        gained += self._write_nodes(txn, edit, rows)
-        if staged:
-            self._write_root(txn, edit.root, held.unseal_key, *staged, epoch)
-        head = head.after(next_leaf=next_leaf, gained=gained)
-        txn.put_meta(HEAD_META, head.seal(rows, epoch))
-        if commit.record is not None:
-            txn.record(commit.record)
-        return head.n_commits
+            told = f"it is at commit {head.n_commits}, and was at {held.n_commits}"
+            raise Conflict(f"the database was rolled back: {told}")
+        return Writing(txn, head, edit, held.rows, self._wrap)
+
+    def _stage(self, txn: Transaction, key: bytes, unseal_key: Sensitive, epoch: int) -> None:
+        """A new slot secret, durable before the database can name it; and the root under it."""
+        secret = Sensitive(self._entropy(KEY_BYTES))
+        name = self._slot.stage(secret)
+        self._on_step("staged")
+        nonce = self._entropy(NONCE_BYTES)
+        root = Root.wrap(key, unseal_key.reveal(), secret.reveal(), name, epoch, nonce)
+        txn.put_meta(ROOT_META, ENCODER.encode(root))
+
+    def _retire(self) -> None:
+        """Erase every generation but the one the database names, while nobody can name another."""
+        with self._store.transaction() as txn:
+            self._slot.retire(self._tree(txn).root.generation)
 
     @property
     def n_outstanding(self) -> int:
@@ -287,21 +255,18 @@ class Barrier:
     def settle(self) -> None:
         """Erase what is outstanding. Raises Unavailable."""
         if self.n_outstanding:
-            self._settle()
-
-    def _settle(self, *, write: bool = True) -> None:
-        """Retire every generation but the one the database names, while nobody can name another.
-
-        `write`: make a commit of our own first, so that what we found in the database is durable before S1 goes.
-        """
-        if write:
-            with self._store.transaction() as txn:
-                n_commits = self._apply(txn, Commit(), self._tree(txn))
-            self._reached(n_commits)
-        with self._store.transaction() as txn:
-            self._slot.retire(self._tree(txn).root.generation)
+            self._write(Commit())  # so that what we find in the database is durable before the old secret goes
+            self._retire()
 
     # --- inside
+
+    def _edit(self, txn: Transaction, root: bytes) -> Edit:
+        return Edit(root, read=read_node(txn), cipher=self._nodes, entropy=self._entropy)
+
+    def _wrap(self, leaf: bytes, position: int, version: KeyVersion, material: Sensitive) -> KeyVersion:
+        """The version with its keying material sealed under its leaf key, which never seals anything else."""
+        sealed = GcmSiv(leaf).seal(self._entropy(NONCE_BYTES), material.reveal(), bound_to(version))
+        return replace(version, position=position, wrapped=sealed)
 
     def _reached(self, n_commits: int) -> None:
         held = self._opened
@@ -355,45 +320,6 @@ class Barrier:
     def _rows(self, anchor: bytes) -> Rows:
         return Rows(hkdf(anchor, b"keystead/row/v1"), hkdf(anchor, b"keystead/tally/v1"), self._entropy)
 
-    def _to_put(self, commit: Commit) -> list[Entity]:
-        gone = {version.id: version for version in commit.destroy}
-        put = {(entity.kind, entity.id): entity for entity in commit.put}
-        for version in commit.destroy:
-            latest = put.get((version.kind, version.id), version)
-            put[version.kind, version.id] = replace(latest, wrapped=b"")
-        if fresh := gone.keys() & commit.material.keys():
-            raise Internal(f"key version {min(fresh)} is to be both destroyed and wrapped")
-        return list(put.values())
-
-    def _write_nodes(self, txn: Transaction, edit: Edit, rows: Rows) -> int:
-        gained = 0
-        for place, sealed in edit.finish().items():
-            txn.put_node(*place, sealed)
-            before = edit.before.get(place)
-            gained += rows.weigh_node(place, sealed) - (rows.weigh_node(place, before) if before else 0)
-        return gained
-
-    def _write_root(
-        self, txn: Transaction, key: bytes, unseal_key: Sensitive, secret: Sensitive, name: str, epoch: int
-    ) -> None:
-        nonce = self._entropy(NONCE_BYTES)
-        root = Root.wrap(key, unseal_key.reveal(), secret.reveal(), name, epoch, nonce)
-        txn.put_meta(ROOT_META, ENCODER.encode(root))
-
-
-def current(txn: Reader, entity: Entity) -> Row | None:
-    """The stored row of `entity`, at the revision `entity` has. Raises Stale."""
-    row = txn.get(entity.kind, entity.id)
-    if (row.revision if row else 0) != entity.revision:
-        raise Stale
-    return row
-
-
-def wrap(leaf: bytes, position: int, version: KeyVersion, material: Sensitive, entropy: Entropy) -> KeyVersion:
-    """The version with its keying material sealed under its leaf key, which never seals anything else."""
-    sealed = GcmSiv(leaf).seal(entropy(NONCE_BYTES), material.reveal(), bound_to(version))
-    return replace(version, position=position, wrapped=sealed)
-
 
 def unwrap(leaf: bytes, version: KeyVersion) -> bytes:
     """Raises Internal where it does not verify."""
@@ -404,4 +330,5 @@ def unwrap(leaf: bytes, version: KeyVersion) -> bytes:
 
 
 def bound_to(version: KeyVersion) -> bytes:
+    """The AAD of keying material."""
     return ENCODER.encode(("material", version.key_id, version.number))

@@ -1,0 +1,96 @@
+"""A commit, and how it is written into one transaction of the store (service.barrier says when)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from keystead.core.entities import Entity, KeyVersion
+from keystead.core.errors import Internal
+from keystead.core.keytree import Edit
+from keystead.core.ports import Reader, Row, Stale, Transaction
+from keystead.core.sensitive import Sensitive
+from keystead.service.root import Head
+from keystead.service.rows import Rows
+
+HEAD_META = "head"
+Wrap = Callable[[bytes, int, KeyVersion, Sensitive], KeyVersion]
+
+
+class Commit(Struct, frozen=True, kw_only=True):
+    """What is to change, and the revisions that rests on."""
+
+    seen: tuple[Entity, ...] = ()  # must not have moved
+    put: tuple[Entity, ...] = ()  # revision 0: must not exist yet
+    delete: tuple[Entity, ...] = ()
+    material: Mapping[str, Sensitive] = {}  # KeyVersion.id of a version in `put` -> keying material to wrap
+    destroy: tuple[KeyVersion, ...] = ()  # leaves to erase; `put`, or else this, is kept without `wrapped`
+    record: bytes | None = None  # audit record
+
+    @property
+    def leaves(self) -> list[int]:
+        """The leaves to erase."""
+        return [version.position for version in self.destroy if version.position >= 0]
+
+    def entities(self) -> Iterable[Entity]:
+        """What to put, the destroyed versions among it without their material. Raises Internal."""
+        if contradicted := {version.id for version in self.destroy} & self.material.keys():
+            raise Internal(f"key version {min(contradicted)} is to be both destroyed and wrapped")
+        put = {(entity.kind, entity.id): entity for entity in self.put}
+        for version in self.destroy:
+            latest = put.get((version.kind, version.id), version)
+            put[version.kind, version.id] = replace(latest, wrapped=b"")
+        return put.values()
+
+
+class Writing:
+    """One commit under the store's write lock. Raises Stale. `wrap` seals material under (leaf key, leaf)."""
+
+    def __init__(self, txn: Transaction, head: Head, edit: Edit, rows: Rows, wrap: Wrap) -> None:
+        self._txn, self._head, self._edit, self._rows, self._wrap = txn, head, edit, rows, wrap
+        self._gained, self._next_leaf = 0, head.next_leaf
+
+    def write(self, commit: Commit, epoch: int) -> None:
+        """Entities and keying material."""
+        for entity in commit.seen:
+            current(self._txn, entity)
+        self._edit.erase(commit.leaves)
+        for entity in commit.entities():
+            self._put(entity, commit.material, epoch)
+        for entity in commit.delete:
+            if stored := current(self._txn, entity):
+                self._gained -= self._rows.weigh(stored)
+                self._txn.delete(entity.kind, entity.id)
+
+    def _put(self, entity: Entity, material: Mapping[str, Sensitive], epoch: int) -> None:
+        stored = current(self._txn, entity)
+        if isinstance(entity, KeyVersion) and entity.id in material:
+            leaf = self._edit.grow(self._next_leaf)
+            entity = self._wrap(leaf, self._next_leaf, entity, material[entity.id])
+            self._next_leaf += 1
+        row = self._rows.seal(entity, epoch)
+        self._txn.put(row)
+        self._gained += self._rows.weigh(row) - (self._rows.weigh(stored) if stored else 0)
+
+    def finish(self, epoch: int, record: bytes | None = None) -> int:
+        """The key tree, the head and the audit record; the commit counter."""
+        for place, sealed in self._edit.finish().items():
+            self._txn.put_node(*place, sealed)
+            before = self._edit.before.get(place)
+            weight = self._rows.weigh_node(place, sealed)
+            self._gained += weight - (self._rows.weigh_node(place, before) if before else 0)
+        head = self._head.after(next_leaf=self._next_leaf, gained=self._gained)
+        self._txn.put_meta(HEAD_META, head.seal(self._rows, epoch))
+        if record is not None:
+            self._txn.record(record)
+        return head.n_commits
+
+
+def current(txn: Reader, entity: Entity) -> Row | None:
+    """The stored row of `entity`, at the revision `entity` has. Raises Stale."""
+    row = txn.get(entity.kind, entity.id)
+    if (row.revision if row else 0) != entity.revision:
+        raise Stale
+    return row
