@@ -28,7 +28,7 @@ class Found(Struct):
 
     bodies: list[bytes]  # records, each followed by a line feed, in order within each journal
     positions: dict[str, Position]  # where to go on
-    spent: list[str]  # files that may go once all this is durable
+    spent: set[str]  # files that may go once all this is durable
 
 
 class Journals:
@@ -42,7 +42,7 @@ class Journals:
 
     def read(self, positions: Mapping[str, Position], limit: int) -> Found:
         """New frames of every journal, about `limit` bytes in all."""
-        found = Found([], dict(positions), [])
+        found = Found([], dict(positions), set())
         journals = self._listing()
         for gone in found.positions.keys() - journals.keys():
             del found.positions[gone]
@@ -54,9 +54,9 @@ class Journals:
             limit -= sum(map(len, found.bodies[before:]))
         return found
 
-    def remove(self, names: list[str]) -> None:
+    def remove(self, names: set[str]) -> None:
         """Delete spent files, durably."""
-        for name in names:
+        for name in sorted(names):
             self._disk.remove(self._directory / name)
         if names:
             self._disk.sync(self._directory)
@@ -75,7 +75,7 @@ class Journals:
         if at == found.positions.get(name) and name not in self.damaged:
             at = self._last_look(name, at, found, limit)
         found.positions[name] = at
-        found.spent += [segment_name(name, n) for n in segments if n < at.segment]
+        found.spent |= {segment_name(name, n) for n in segments if n < at.segment}
 
     def _segments(self, name: str, segments: list[int], at: Position, bodies: list[bytes], limit: int) -> Position:
         """Read on from `at` through the segments there are."""
@@ -110,11 +110,11 @@ class Journals:
             if self._more_behind(name, segments, at):
                 self.damaged.add(name)
                 return at
-            found.spent += [
+            found.spent |= {
                 file_name
                 for file_name in self._disk.names(self._directory)
                 if (match := NAME.fullmatch(file_name)) and match[1] == name
-            ]
+            }
             return at
         finally:
             file.close()

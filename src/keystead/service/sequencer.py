@@ -113,7 +113,7 @@ class Sequencer:
 
     # --- a step
 
-    def _fold(self) -> tuple[list[bytes], list[str]]:
+    def _fold(self) -> tuple[list[bytes], set[str]]:
         """(records now in the log, journal files that may go)"""
         state = self._state
         changes = self._changes()
