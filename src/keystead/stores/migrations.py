@@ -35,12 +35,12 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 
 def migrate(db: apsw.Connection, migrations: Sequence[Sequence[str]] = MIGRATIONS) -> None:
     """Bring `db` to the newest schema. Raises Unsupported for a file that is not ours or is newer; apsw.Error."""
-    if _version(db, len(migrations)) == len(migrations):
+    if schema_version(db, len(migrations)) == len(migrations):
         return
     for number, statements in enumerate(migrations, 1):
         db.execute("BEGIN IMMEDIATE")
         try:
-            if _version(db, len(migrations)) < number:  # another process may have been faster
+            if schema_version(db, len(migrations)) < number:  # another process may have been faster
                 for statement in (*statements, f"PRAGMA user_version = {number}"):
                     db.execute(statement)
             db.execute("COMMIT")
@@ -50,8 +50,8 @@ def migrate(db: apsw.Connection, migrations: Sequence[Sequence[str]] = MIGRATION
             raise
 
 
-def _version(db: apsw.Connection, newest: int) -> int:
-    """The schema version of a file that proves to be ours, or is empty."""
+def schema_version(db: apsw.Connection, newest: int = len(MIGRATIONS)) -> int:
+    """The schema version of a file that proves to be ours, or is empty (0). Changes nothing. Raises Unsupported."""
     application, version = db.pragma("application_id"), db.pragma("user_version")
     if application != APPLICATION_ID and (application or version or db.execute("SELECT 1 FROM sqlite_schema").get):
         raise Unsupported("this file is not a Keystead database")

@@ -23,7 +23,7 @@ from keystead.core.errors import Internal, InvalidArgument, KeysteadError, Unava
 from keystead.core.ports import Row
 from keystead.stores import rows as sql
 from keystead.stores.connection import FAILS, connect, create_private, failure, prepare_file, sync_directory
-from keystead.stores.migrations import migrate
+from keystead.stores.migrations import migrate, schema_version
 from keystead.stores.rows import SqlReader, place
 
 KEEP_CHANGES = 10_000
@@ -146,10 +146,13 @@ class SqliteStore(SqlReader):
 
     def _open_writer(self) -> apsw.Connection:
         db = connect(self._path, vfs=self._vfs, busy_for=self._busy_for)
-        if db.pragma("journal_mode", "wal") != "wal":
+        try:
+            schema_version(db)  # before anything is written into somebody else's file
+            _use_wal(db)
+            db.set_wal_hook(self._after_commit)
+        except BaseException:
             db.close(force=True)
-            raise apsw.CantOpenError("a file system without shared memory, which WAL needs")
-        db.set_wal_hook(self._after_commit)
+            raise
         return db
 
     def _after_commit(self, _db: apsw.Connection, _name: str, n_pages: int) -> int:
@@ -299,6 +302,11 @@ class SqlTransaction(SqlReader):
 
     def end(self) -> None:
         self._failed = self._failed or Internal("the transaction is over")
+
+
+def _use_wal(db: apsw.Connection) -> None:
+    if db.pragma("journal_mode", "wal") != "wal":
+        raise apsw.CantOpenError("a file system without shared memory, which WAL needs")
 
 
 def _quick_check(db: apsw.Connection, check_for: float) -> bool:
