@@ -1,0 +1,309 @@
+"""core.ports.Slot: what the barrier rests on, for every slot; the file slot with a fault at its n-th file operation."""
+
+import errno
+import fcntl
+import os
+import stat
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.fakes import MemorySlot, SeededEntropy
+
+from keystead.core.errors import Internal, InvalidArgument, Unavailable
+from keystead.core.keytree import generation
+from keystead.core.sensitive import Sensitive
+from keystead.crypto.afsplit import STRIPES, merge, split
+from keystead.slots import file
+from keystead.slots.file import FileSlot
+
+S1, S2, S3 = (Sensitive(bytes([n]) * 32) for n in (1, 2, 3))
+G1, G2, G3 = (generation(secret.reveal()) for secret in (S1, S2, S3))
+
+
+def file_slot(directory, **changes):
+    return FileSlot.create(directory / "one" / "slot", directory / "two" / "slot", SeededEntropy(3))
+
+
+def revealed(slot):
+    return {name: secret.reveal() for name, secret in slot.read().items()}
+
+
+def files(directory):
+    return sorted(path for path in directory.rglob("generation-*"))
+
+
+# --- every slot
+
+
+@pytest.fixture(params=[file_slot, lambda directory: MemorySlot()], ids=["file", "memory"])
+def slot(request, tmp_path):
+    return request.param(tmp_path)
+
+
+def test_a_new_slot_is_empty(slot):
+    assert slot.read() == {}
+
+
+def test_staging_keeps_what_is_there(slot):
+    assert slot.stage(S1) == G1
+    assert slot.stage(S2) == G2
+    assert revealed(slot) == {G1: S1.reveal(), G2: S2.reveal()}
+
+
+def test_retiring_keeps_one(slot):
+    for secret in (S1, S2, S3):
+        slot.stage(secret)
+    slot.retire(G2)
+    assert revealed(slot) == {G2: S2.reveal()}
+
+
+def test_both_can_be_done_twice(slot):
+    slot.stage(S1)
+    slot.stage(S1)
+    slot.retire(G1)
+    slot.retire(G1)
+    assert revealed(slot) == {G1: S1.reveal()}
+
+
+def test_secrets_are_not_in_any_repr(slot):
+    slot.stage(S1)
+    assert "\\x01" not in repr(slot.read())
+
+
+# --- in files
+
+
+def test_retiring_what_is_not_held_erases_nothing(tmp_path):
+    slot = file_slot(tmp_path)
+    slot.stage(S1)
+    with pytest.raises(Internal):
+        slot.retire(G2)
+    assert revealed(slot) == {G1: S1.reveal()}
+
+
+def test_two_copies_need_two_directories(tmp_path):
+    with pytest.raises(InvalidArgument):
+        FileSlot(tmp_path, tmp_path / "." / "x" / "..", os.urandom)
+
+
+@pytest.mark.parametrize("lost", ["one", "two"])
+@pytest.mark.parametrize("how", ["removed", "damaged", "torn", "unreadable"])
+def test_one_copy_is_enough_and_the_loss_is_told_and_mended(tmp_path, lost, how):
+    slot = file_slot(tmp_path)
+    slot.stage(S1)
+    assert list(slot.copies().values()) == [True, True]
+    (path,) = files(tmp_path / lost)
+    content = bytearray(path.read_bytes())
+    content[77] ^= 1
+    match how:
+        case "removed":
+            path.unlink()
+        case "damaged":
+            path.write_bytes(content)
+        case "torn":
+            path.write_bytes(content[:512])
+        case "unreadable":
+            path.unlink()
+            path.mkdir(mode=0o700)
+    assert revealed(slot) == {G1: S1.reveal()}
+    assert slot.copies() == {path.parent: False} | {d: True for d in slot.copies() if d != path.parent}
+    if how == "unreadable":
+        path.rmdir()
+    slot.retire(G1)
+    assert list(slot.copies().values()) == [True, True]
+
+
+def test_a_missing_directory_is_a_lost_copy(tmp_path):
+    slot = file_slot(tmp_path)
+    slot.stage(S1)
+    (tmp_path / "one" / "slot").rename(tmp_path / "gone")
+    assert revealed(slot) == {G1: S1.reveal()}
+    assert list(slot.copies().values()) == [False, True]
+    with pytest.raises(Unavailable):
+        slot.stage(S2)  # no destruction while one copy is away: both must be durable
+    (tmp_path / "two" / "slot").rename(tmp_path / "gone too")
+    with pytest.raises(Unavailable):
+        slot.read()
+
+
+def test_120_no_readable_copy_is_unavailable_and_not_empty(tmp_path):
+    slot = file_slot(tmp_path)
+    slot.stage(S1)
+    for path in files(tmp_path):
+        path.write_bytes(b"x" * 4096)
+    with pytest.raises(Unavailable):
+        slot.read()
+
+
+def test_copies_that_disagree_are_read_together_and_mended(tmp_path):
+    slot = file_slot(tmp_path)
+    slot.stage(S1)
+    slot.stage(S2)
+    (tmp_path / "one" / "slot" / f"generation-{G1}").unlink()
+    (tmp_path / "two" / "slot" / f"generation-{G2}").unlink()
+    assert revealed(slot) == {G1: S1.reveal(), G2: S2.reveal()}
+    slot.stage(S3)
+    assert len(files(tmp_path)) == 6
+    slot.retire(G1)
+    assert [path.name for path in files(tmp_path)] == [f"generation-{G1}"] * 2
+
+
+def test_121_files_are_private_whatever_the_umask(tmp_path):
+    before = os.umask(0)
+    try:
+        slot = file_slot(tmp_path)
+        slot.stage(S1)
+    finally:
+        os.umask(before)
+    for path in files(tmp_path):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_121_a_file_open_to_others_is_refused(tmp_path):
+    slot = file_slot(tmp_path)
+    slot.stage(S1)
+    files(tmp_path)[0].chmod(0o640)
+    with pytest.raises(InvalidArgument, match="open to others"):
+        slot.read()
+
+
+def test_a_link_is_not_followed(tmp_path):
+    slot = file_slot(tmp_path)
+    slot.stage(S1)
+    path = files(tmp_path)[0]
+    path.rename(tmp_path / "elsewhere")
+    path.symlink_to(tmp_path / "elsewhere")
+    assert list(slot.copies().values()) == [False, True]
+
+
+def test_the_secret_does_not_stand_in_the_file(tmp_path):
+    slot = file_slot(tmp_path)
+    slot.stage(Sensitive(bytes(range(32))))
+    for path in files(tmp_path):
+        assert path.stat().st_size == STRIPES * 32
+        assert bytes(range(8)) not in path.read_bytes()
+
+
+def test_retiring_overwrites_before_it_unlinks(tmp_path):
+    slot = file_slot(tmp_path)
+    slot.stage(S1)
+    slot.stage(S2)
+    old = [path for path in files(tmp_path) if path.name.endswith(G1)]
+    before = [path.read_bytes() for path in old]
+    still_open = [path.open("rb") for path in old]
+    slot.retire(G2)
+    for was, path, opened in zip(before, old, still_open, strict=True):
+        now = opened.read()
+        opened.close()
+        assert not path.exists()
+        assert len(now) == len(was)
+        assert all(now[i : i + 32] != was[i : i + 32] for i in range(0, len(was), 32))
+
+
+def test_files_are_marked_nodump_where_the_file_system_can(tmp_path):
+    slot = file_slot(tmp_path)
+    slot.stage(S1)
+    with files(tmp_path)[0].open("rb") as opened:
+        try:
+            flags = int.from_bytes(fcntl.ioctl(opened, file.GET_FLAGS, bytes(8)), sys.byteorder)
+        except OSError as error:
+            assert error.errno in (errno.ENOTTY, errno.EOPNOTSUPP)
+        else:
+            assert flags & file.NODUMP
+
+
+# --- a fault at the n-th file operation
+
+
+class Crash(BaseException):
+    """The machine stops: nothing after this runs, not even a clean-up that catches Exception."""
+
+
+class FaultyOs:
+    """The os module, of which the n-th operation on files fails: as an error, or as the end of the machine."""
+
+    COUNTED = ("open", "write", "fsync", "unlink", "ftruncate", "listdir", "read", "fstat")
+
+    def __init__(self, at, failure):
+        self.at, self.failure, self.n = at, failure, 0
+
+    def __getattr__(self, name):
+        real = getattr(os, name)
+        if name not in self.COUNTED:
+            return real
+
+        def counted(*args, **kwargs):
+            self.n += 1
+            if self.n == self.at:
+                if name == "write":
+                    real(args[0], args[1][: len(args[1]) // 2])  # torn
+                raise self.failure
+            return real(*args, **kwargs)
+
+        return counted
+
+
+@pytest.mark.parametrize("failure", [Crash(), OSError(errno.EIO, "I/O error")], ids=["crash", "error"])
+def test_a_fault_anywhere_loses_no_generation_the_database_may_name(tmp_path, monkeypatch, failure):
+    """While staging S2 the database names S1; while retiring S1 it names S2: each must be readable after any fault."""
+    n_faults = 0
+    for act, named in (("stage", {G1: S1}), ("retire", {G2: S2})):
+        for at in range(1, 200):
+            directory = tmp_path / f"{act}-{at}"
+            slot = file_slot(directory)
+            slot.stage(S1)
+            if act == "retire":
+                slot.stage(S2)
+            faulty = FaultyOs(at, failure)
+            monkeypatch.setattr(file, "os", faulty)
+            try:
+                slot.stage(S2) if act == "stage" else slot.retire(G2)
+                done = True
+            except (Crash, Unavailable):
+                done = False
+            monkeypatch.undo()
+            after = FileSlot(directory / "one" / "slot", directory / "two" / "slot", SeededEntropy(4))
+            for name, secret in named.items():
+                assert after.read()[name].reveal() == secret.reveal(), (act, at)
+            if done:
+                assert len(after.read()) == (2 if act == "stage" else 1)
+                assert list(after.copies().values()) == [True, True]
+            (kept,) = named
+            after.retire(kept)  # what recovery does
+            assert list(after.read()) == [kept]
+            assert [path.name for path in files(directory)] == [f"generation-{kept}"] * 2
+            n_faults += faulty.n >= at
+            if faulty.n < at:
+                break
+        else:
+            pytest.fail("there is no end of operations")
+    assert n_faults > 40
+
+
+# --- anti-forensic splitting
+
+
+@given(st.binary(min_size=1, max_size=80), st.integers(2, 9))
+def test_splitting_and_merging(secret, stripes):
+    blocks = split(secret, SeededEntropy(5), stripes)
+    assert len(blocks) == stripes * len(secret)
+    assert merge(blocks, stripes) == secret
+
+
+@given(st.integers(0, STRIPES - 1), st.integers(0, 255))
+def test_any_lost_bit_of_any_block_loses_the_secret(block, bit):
+    blocks = bytearray(split(S1.reveal(), SeededEntropy(6)))
+    blocks[block * 32 + bit // 8] ^= 1 << bit % 8
+    merged = merge(bytes(blocks))
+    if block < STRIPES - 1:  # the diffuser spreads a lost bit over the whole secret
+        assert 60 < sum((a ^ b).bit_count() for a, b in zip(merged, S1.reveal(), strict=True)) < 196
+    assert generation(merged) != G1
+
+
+def test_any_lost_block_loses_the_secret():
+    blocks = split(S1.reveal(), SeededEntropy(7))
+    for at in range(0, len(blocks), 32):
+        assert merge(blocks[:at] + bytes(32) + blocks[at + 32 :]) != S1.reveal()

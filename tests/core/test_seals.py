@@ -1,0 +1,236 @@
+"""Seals and what they are made of: Shamir's sharing, Argon2id."""
+
+import ast
+import inspect
+import itertools
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.fakes import SeededEntropy
+
+from keystead import seals
+from keystead.core.errors import InvalidArgument, Unauthenticated, Unavailable
+from keystead.core.sensitive import Sensitive
+from keystead.crypto import shamir
+from keystead.crypto.kdf import BOUNDS, Argon2Cost, argon2id, hkdf
+from keystead.seals import SEALS, FileSeal, PassphraseSeal, ShamirSeal
+
+QUICK = Argon2Cost(**{name: least for name, (least, _) in BOUNDS.items()})
+PHRASE = Sensitive("zwölf Boxkämpfer".encode())
+
+
+def reload(created, directory):
+    return seals.load(seals.encode(created.configuration), directory)
+
+
+# --- GF(256) and sharing (row 94)
+
+
+def test_94_multiplication_is_that_of_the_field_of_aes():
+    assert shamir.multiply(0x57, 0x83) == 0xC1  # FIPS 197 §4.2
+    assert all(shamir.multiply(a, 1) == a for a in range(256))
+    assert all(shamir.multiply(a, shamir.invert(a)) == 1 for a in range(1, 256))
+
+
+@given(*[st.integers(0, 255)] * 3)
+def test_94_the_field_laws(a, b, c):
+    m = shamir.multiply
+    assert m(a, b) == m(b, a)
+    assert m(a, m(b, c)) == m(m(a, b), c)
+    assert m(a, b ^ c) == m(a, b) ^ m(a, c)
+
+
+def test_cve_2023_25000_arithmetic_has_no_table_and_no_branch():
+    for function in (shamir.multiply, shamir.invert):
+        nodes = set(map(type, ast.walk(ast.parse(inspect.getsource(function)))))
+        assert not nodes & {ast.Subscript, ast.If, ast.IfExp, ast.While, ast.Compare, ast.BoolOp}
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.binary(min_size=1, max_size=40), st.data())
+def test_94_any_threshold_of_shares_gives_the_secret_and_fewer_do_not(secret, data):
+    threshold = data.draw(st.integers(2, 4))
+    texts = shamir.split(secret, threshold, data.draw(st.integers(threshold, 6)), SeededEntropy(1))
+    shares = [shamir.parse_share(text) for text in texts]
+    for chosen in itertools.combinations(shares, threshold):
+        assert shamir.join(chosen) == secret
+    assert shamir.join(list(reversed(shares))) == secret
+    with pytest.raises(InvalidArgument):
+        shamir.join(shares[: threshold - 1])
+
+
+def test_94_fewer_shares_fit_every_secret():
+    """One share of two: for each byte the secret may have there is exactly one polynomial through it."""
+    (share, _) = (shamir.parse_share(text) for text in shamir.split(b"s", 2, 2, SeededEntropy(1)))
+    guesses = {shamir.join([share, shamir.Share(share.set_id, 2, 2, bytes([other]))])[0] for other in range(256)}
+    assert len(guesses) == 256
+
+
+@pytest.mark.parametrize("change", [{"index": 0}, {"index": 1}, {"set_id": b"abcd"}, {"threshold": 3}, {"value": b"x"}])
+def test_94_index_zero_duplicates_and_foreign_shares_are_refused(change):
+    one, two = (shamir.parse_share(text) for text in shamir.split(b"secret", 2, 2, SeededEntropy(1)))
+    with pytest.raises(InvalidArgument):
+        shamir.join([one, msgspec.structs.replace(two, **change)])
+    with pytest.raises(InvalidArgument):
+        shamir.join([])
+
+
+@pytest.mark.parametrize("change", [{"index": 0}, {"threshold": 1}, {"value": b""}])
+def test_94_the_text_of_an_impossible_share_is_refused(change):
+    share = shamir.parse_share(shamir.split(b"secret", 2, 2, SeededEntropy(1))[0])
+    with pytest.raises(InvalidArgument):
+        shamir.parse_share(shamir.format_share(msgspec.structs.replace(share, **change)))
+
+
+@pytest.mark.parametrize("numbers", [(1, 3), (4, 3), (2, 33), (0, 0)])
+def test_94_impossible_thresholds_are_refused(numbers):
+    with pytest.raises(InvalidArgument):
+        shamir.split(b"secret", *numbers, SeededEntropy(1))
+
+
+def test_a_share_survives_copying_and_tells_a_slip():
+    text = shamir.split(bytes(range(32)), 3, 5, SeededEntropy(1))[0]
+    assert text.startswith("ks-share-1-")
+    share = shamir.parse_share(text)
+    assert shamir.parse_share(" " + text.upper().replace("-", " -\n") + "\n") == share
+    assert repr(share) == f"<share 1 of set {share.set_id.hex()}>"
+    at = len("ks-share-1-")
+    slips = 0
+    for i, letter in enumerate(text[at:], at):
+        if letter != "-":
+            other = "b" if letter != "b" else "c"
+            with pytest.raises(InvalidArgument):
+                shamir.parse_share(text[:i] + other + text[i + 1 :])
+            slips += 1
+    assert slips == 68
+
+
+@given(st.text())
+def test_any_text_is_a_share_or_is_refused_without_quoting_it(text):
+    for candidate in (text, "ks-share-1-" + text):
+        with pytest.raises(InvalidArgument) as caught:
+            shamir.parse_share(candidate)
+        assert len(text) < 12 or text not in str(caught.value)
+
+
+# --- Argon2id, HKDF
+
+
+def test_hkdf_is_rfc_5869():
+    assert hkdf(bytes([0x0B] * 22), b"", 42).hex() == (  # appendix A.3
+        "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8"
+    )
+
+
+@pytest.mark.parametrize("name", BOUNDS)
+def test_63_argon2_cost_out_of_bounds_is_refused_before_any_work(name):
+    for value in (BOUNDS[name][0] - 1, BOUNDS[name][1] + 1):
+        with pytest.raises(InvalidArgument):
+            argon2id(b"x", bytes(16), msgspec.structs.replace(QUICK, **{name: value}))
+    with pytest.raises(InvalidArgument):
+        argon2id(b"x", bytes(8), QUICK)
+
+
+# --- seals
+
+
+def test_the_table_of_seals_names_them():
+    assert {kind: seal.kind for kind, seal in SEALS.items()} == {kind: kind for kind in SEALS}
+
+
+def test_file_seal(tmp_path):
+    created = FileSeal.create(tmp_path, SeededEntropy(1))
+    assert reload(created, tmp_path).open(()).reveal() == created.unseal_key.reveal()
+    assert (tmp_path / "unseal.key").stat().st_mode & 0o777 == 0o600
+    assert b"development" in seals.encode(created.configuration)
+    with pytest.raises(InvalidArgument):
+        FileSeal.create(tmp_path, SeededEntropy(2))
+    with pytest.raises(InvalidArgument):
+        reload(created, tmp_path).open((PHRASE,))
+    (tmp_path / "unseal.key").chmod(0o644)
+    with pytest.raises(InvalidArgument, match="open to others"):
+        reload(created, tmp_path).open(())
+    (tmp_path / "unseal.key").chmod(0o600)
+    (tmp_path / "unseal.key").write_bytes(b"short")
+    with pytest.raises(Unauthenticated):
+        reload(created, tmp_path).open(())
+    (tmp_path / "unseal.key").unlink()
+    with pytest.raises(Unavailable):
+        reload(created, tmp_path).open(())
+
+
+def test_passphrase_seal(tmp_path):
+    created = PassphraseSeal.create(PHRASE, SeededEntropy(1), QUICK)
+    seal = reload(created, tmp_path)
+    assert seal.open((PHRASE,)).reveal() == created.unseal_key.reveal()
+    decomposed = Sensitive("zwo\u0308lf Boxka\u0308mpfer".encode())
+    assert seal.open((decomposed,)).reveal() == created.unseal_key.reveal()
+    for wrong in (
+        (),
+        (PHRASE, PHRASE),
+        (Sensitive(b"wrong passphrase"),),
+        (Sensitive(b"\xff" * 9),),
+        (Sensitive(b""),),
+    ):
+        with pytest.raises(Unauthenticated):
+            seal.open(wrong)
+    with pytest.raises(InvalidArgument):
+        PassphraseSeal.create(Sensitive(b"seven77"), SeededEntropy(1), QUICK)
+
+
+def test_a_passphrase_beyond_72_bytes_counts_in_full(tmp_path):
+    seal = reload(PassphraseSeal.create(Sensitive(b"a" * 72 + b"b"), SeededEntropy(1), QUICK), tmp_path)
+    with pytest.raises(Unauthenticated):
+        seal.open((Sensitive(b"a" * 72 + b"c"),))
+
+
+@pytest.mark.parametrize("cost", [{"memory_kib": 4_000_000_000}, {"iterations": 1}, {"lanes": 0}])
+def test_63_a_stored_cost_is_not_taken_unchecked(tmp_path, cost):
+    text = msgspec.json.decode(seals.encode(PassphraseSeal.create(PHRASE, SeededEntropy(1), QUICK).configuration))
+    text["cost"] |= cost
+    with pytest.raises(InvalidArgument):
+        seals.load(msgspec.json.encode(text), tmp_path).open((PHRASE,))
+
+
+def test_a_stored_cost_lowered_within_bounds_does_not_open(tmp_path):
+    created = PassphraseSeal.create(PHRASE, SeededEntropy(1), msgspec.structs.replace(QUICK, iterations=3))
+    lowered = msgspec.structs.replace(created.configuration, cost=QUICK)
+    with pytest.raises(Unauthenticated):
+        lowered.seal(tmp_path).open((PHRASE,))
+
+
+def test_shamir_seal(tmp_path):
+    created = ShamirSeal.create(2, 3, SeededEntropy(1))
+    seal = reload(created, tmp_path)
+    one, two, three = created.show
+    for offered in ((one, two), (three, one), created.show):
+        assert seal.open(offered).reveal() == created.unseal_key.reveal()
+    foreign = ShamirSeal.create(2, 3, SeededEntropy(2)).show
+    forged = Sensitive(
+        shamir.format_share(
+            msgspec.structs.replace(shamir.parse_share(two.reveal().decode()), value=bytes(32))
+        ).encode()
+    )
+    for wrong in ((), (one,), (one, one), (one, foreign[1]), foreign[:2], (one, forged), (one, Sensitive(b"\xff"))):
+        with pytest.raises(Unauthenticated):
+            seal.open(wrong)
+
+
+def test_a_configuration_says_nothing_of_the_key(tmp_path):
+    for created in (
+        FileSeal.create(tmp_path, SeededEntropy(1)),
+        PassphraseSeal.create(PHRASE, SeededEntropy(1), QUICK),
+        ShamirSeal.create(2, 3, SeededEntropy(1)),
+    ):
+        text = seals.encode(created.configuration)
+        assert created.unseal_key.reveal() not in text
+        assert created.unseal_key.reveal().hex().encode() not in text
+        assert "sensitive" in repr(created)
+
+
+@pytest.mark.parametrize("text", [b"", b"{}", b'{"kind":"other"}', b'{"kind":"file","path":"x","more":1}', b"[1]"])
+def test_a_strange_configuration_is_refused(text, tmp_path):
+    with pytest.raises(InvalidArgument):
+        seals.load(text, tmp_path)
