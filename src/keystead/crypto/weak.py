@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateNumbers
 from keystead.core.errors import InvalidArgument
 
 # Nemec et al., "The Return of Coppersmith's Attack" (2017) §3: Infineon's primes are powers of 65537 modulo each of
-# these, so their product is, too. A random modulus passes all of them once in 2^28 and more.
+# these, so their product is, too. A random modulus does so once in 2^28.
 _ROCA_PRIMES: Final = (11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157)
 _ROCA: Final = {p: frozenset(pow(65537, i, p) for i in range(p)) for p in _ROCA_PRIMES}
 
