@@ -21,3 +21,14 @@ class Caller(Struct, frozen=True, kw_only=True):
     source: str  # the peer's address
     now: datetime
     secure: bool = False  # came over TLS, or over a unix socket
+
+
+class Stranger(Struct, frozen=True, kw_only=True):
+    """Who sent a request that was not authenticated: nothing here is more than a claim, but the peer's address."""
+
+    claims: str  # the credential id the request names; "" if none
+    door: str
+    wire_operation: str
+    request_id: str
+    source: str
+    now: datetime

@@ -7,7 +7,7 @@ from typing import Any, Generic, Protocol, TypeVar, get_type_hints
 
 from msgspec import Struct
 
-from keystead.core.caller import Caller
+from keystead.core.caller import Caller, Stranger
 from keystead.core.errors import KeysteadError
 from keystead.core.operations import Operation
 from keystead.wire.json import reader, writer
@@ -31,6 +31,8 @@ class Performer(Protocol):
     """service.pipeline.Service, as a door sees it."""
 
     def perform(self, caller: Caller, op: Operation[R]) -> R: ...
+
+    def turn_away(self, who: Caller | Stranger, error: KeysteadError) -> None: ...
 
 
 class Call:

@@ -22,7 +22,7 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 
 from msgspec import Struct
 
-from keystead.core.caller import Caller
+from keystead.core.caller import Caller, Stranger
 from keystead.core.entities import Entity, KeyVersion, Principal
 from keystead.core.errors import DryRun, Internal, KeysteadError, NotFound, Unavailable
 from keystead.core.operations import Demand, Operation
@@ -80,6 +80,8 @@ class Recorder(Protocol):
         rule: str,
         outcome: str,
     ) -> bytes: ...
+
+    def turned_away(self, who: Caller | Stranger, outcome: str) -> bytes: ...
 
 
 class Authorizer(Protocol):
@@ -146,6 +148,11 @@ class Service:
                 raise self._refuse(caller, op, demands, found, rule, error) from error
             return cast("R", outcome.answer)
         raise self._refuse(caller, op, demands, (), "", Unavailable("too many changes at once"))
+
+    def turn_away(self, who: Caller | Stranger, error: KeysteadError) -> None:
+        """Put on record a request that became no operation: not authenticated, or not of its protocol's form."""
+        self._journal.append(self._recorder.turned_away(who, f"refused: {type(error).__name__}"))
+        error.recorded = True
 
     def _commit(
         self,

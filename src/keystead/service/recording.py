@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from keystead.core.audit.record import Record, Target, Who
 from keystead.core.audit.record import Recorder as Encoder
-from keystead.core.audit.record import Target
-from keystead.core.caller import Caller
+from keystead.core.caller import Caller, Stranger
 from keystead.core.envelope import typed_aad
 from keystead.core.errors import InvalidArgument
 from keystead.core.keyed import KeyedHash
@@ -50,6 +50,20 @@ class Recording:
             rule=rule,
             outcome=outcome,
         )
+
+    def turned_away(self, who: Caller | Stranger, outcome: str) -> bytes:
+        """The record of a request that became no operation."""
+        if isinstance(who, Caller):
+            return self._encode(who, (), outcome=outcome)
+        return Record(
+            at=who.now,
+            request_id=who.request_id,
+            who=Who(via=who.claims),
+            source=who.source,
+            door=who.door,
+            operation=who.wire_operation,
+            outcome=outcome,
+        ).encode()
 
     def _one(self, demand: Demand, found: tuple[Held | None, ...], versions: tuple[int, ...]) -> tuple[Target, ...]:
         held = found[0] if found else None

@@ -75,7 +75,7 @@ def bind(key: Key, aad: ops.Aad) -> bytes:
         return typed_aad(aad)
     if aad:
         raise InvalidArgument(f"{key.spec.name} binds a ciphertext to no context", "aad")
-    return b""
+    return typed_aad(None)
 
 
 def _version_of(held: HeldKey, ciphertext: bytes, now: datetime) -> HeldVersion:

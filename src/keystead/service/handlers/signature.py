@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from keystead.core import operations as ops
-from keystead.core.algorithms import Purpose
+from keystead.core.algorithms import Family, Purpose
 from keystead.core.errors import Unsupported
 from keystead.core.states import Use
 from keystead.service.handlers.use import algorithm_for, require
 from keystead.service.held import HeldKey
 from keystead.service.pipeline import Act, Handler, Outcome
+
+SYMMETRIC = frozenset({Family.AES, Family.HMAC})
 
 
 def sign(op: ops.Sign, targets: tuple[HeldKey], act: Act) -> Outcome[ops.Signed]:
@@ -34,12 +36,12 @@ def verify(op: ops.Verify, targets: tuple[HeldKey], act: Act) -> Outcome[ops.Che
 def read_public_key(_op: ops.ReadPublicKey, targets: tuple[HeldKey], act: Act) -> Outcome[ops.PublicKey]:
     """Raises Unsupported where there is none, WrongState."""
     (held,) = targets
-    version = require(held, Use.PROCESS, act.now)
-    public_key = version.version.public_key
-    if not public_key:
+    if held.key.spec.family in SYMMETRIC:
         raise Unsupported(f"a {held.key.spec.name} key has no public part", ops.NO_PUBLIC_KEY)
+    version = require(held, Use.PROCESS, act.now)
     number = version.version.number
-    return Outcome(answer=ops.PublicKey(held.key, number, public_key), versions=(number,))
+    answer = ops.PublicKey(held.key, number, version.version.public_key)
+    return Outcome(answer=answer, versions=(number,))
 
 
 HANDLERS: dict[type, Handler] = {ops.Sign: sign, ops.Verify: verify, ops.ReadPublicKey: read_public_key}

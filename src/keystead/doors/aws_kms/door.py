@@ -1,0 +1,204 @@
+"""The open door: signed requests in, whole replies out. JSON 1.1 for KMS, Query for STS and IAM.
+
+Rule 1: a request is authenticated before its body is looked at, and put on record whatever comes of it.
+Rule 2: every reply carries x-amzn-RequestId; a refusal is said in the words of the protocol it was asked in.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from keystead.core import errors as e
+from keystead.core.caller import Caller, Stranger
+from keystead.core.ports import WouldBlock
+from keystead.core.sensitive import Sensitive
+from keystead.doors.aws_kms import query
+from keystead.doors.aws_kms.constraints import complaint
+from keystead.doors.aws_kms.errors import PREFIX, REFUSALS, UNKNOWN_OPERATION, Said, WireFault, row
+from keystead.doors.aws_kms.unsupported import UNSUPPORTED
+from keystead.kit import Call, Door, Means, WireOperation, fault
+from keystead.wire import Malformed, Misfit
+from keystead.wire.aws import json11, sigv4
+from keystead.wire.aws import query as xml
+from keystead.wire.http import HttpRequest, Refusal, reply
+
+LOG = logging.getLogger("keystead")
+_FORM = b"application/x-www-form-urlencoded"
+_HEAD = b"Content-Type: %b\r\nCache-Control: no-store\r\nx-amzn-RequestId: "
+_JSON_HEAD, _XML_HEAD = _HEAD % json11.CONTENT_TYPE, _HEAD % xml.CONTENT_TYPE
+
+
+def _revealed(value: Any) -> bytes:
+    """What only the caller is told. Raises TypeError for anything that has no form in JSON."""
+    if type(value) is not Sensitive:
+        raise TypeError(f"{type(value).__name__} has no JSON form")
+    return value.reveal()
+
+
+_encode = msgspec.json.Encoder(enc_hook=_revealed).encode
+
+
+class _Asked(Struct, frozen=True, kw_only=True):
+    """One refused request, as far as it got."""
+
+    request: HttpRequest
+    request_id: str
+    name: str  # of the operation; "" for one that does not exist
+    operation: WireOperation[Any, Any] | None = None
+    caller: Caller | None = None
+    message: Any = None
+
+
+class AwsFront:
+    """kit.Front for AWS's clients."""
+
+    def __init__(self, door: Door, means: Means) -> None:
+        self._door, self._service = door.name, means.service
+        self._new_id, self._authenticate = means.request_ids, means.authenticator.aws
+        table = door.table()
+        self._json = {name.encode(): op for name, op in table.items() if name.startswith(PREFIX)}
+        self._query = {name: op for name, op in table.items() if not name.startswith(PREFIX)}
+
+    def serve(self, request: HttpRequest) -> bytes:
+        target = request.headers.get(b"x-amz-target")
+        operation = self._json.get(target) if target is not None else None
+        if operation is None or request.target != b"/" or request.method != b"POST":
+            return self._elsewhere(request, target)
+        request_id = self._new_id()
+        caller = message = None
+        try:
+            caller = self._authenticate(
+                request, service="kms", door=self._door, wire_operation=operation.name, request_id=request_id
+            )
+            message = operation.read(request.body)
+            answer = operation.run(message, Call(self._service, caller))
+            body = b"" if answer is None else _encode(answer)
+        except WouldBlock:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is answered
+            asked = _Asked(
+                request=request,
+                request_id=request_id,
+                name=operation.name,
+                operation=operation,
+                caller=caller,
+                message=message,
+            )
+            return self._refuse(asked, error)
+        return reply(200, b"%b%b\r\n" % (_JSON_HEAD, request_id.encode()), body, request.second)
+
+    def reject(self, refusal: Refusal, second: int) -> bytes:
+        return _said(REFUSALS[refusal], refusal.words, refusal.status, self._new_id(), second)
+
+    # --- what is no operation of KMS offered here
+
+    def _elsewhere(self, request: HttpRequest, target: bytes | None) -> bytes:
+        service = _service_of(request)
+        form = request.headers.get(b"content-type", b"").startswith(_FORM)
+        if target is None and (form or service in query.SERVICES):
+            return self._serve_query(request, query.SERVICES.get(service, query.SERVICES["sts"]))
+        name = json11.target(target or b"", PREFIX.rstrip(".").encode()) or ""
+        verb = name.removeprefix(PREFIX)
+        error: Exception = e.Unsupported(f"{verb} is not supported.", name)
+        if verb not in UNSUPPORTED or request.target != b"/" or request.method != b"POST":
+            error, name = e.Unsupported("there is no such operation", UNKNOWN_OPERATION), ""
+        request_id, caller = self._new_id(), None
+        try:
+            caller = self._authenticate(
+                request, service="kms", door=self._door, wire_operation=name, request_id=request_id
+            )
+        except WouldBlock:
+            raise
+        except Exception as earlier:  # noqa: BLE001 - whatever it is, it is answered
+            error = earlier
+        return self._refuse(_Asked(request=request, request_id=request_id, name=name, caller=caller), error)
+
+    # --- refusals, on record before they are said
+
+    def _refuse(self, asked: _Asked, error: Exception) -> bytes:
+        second, request_id = asked.request.second, asked.request_id
+        if isinstance(error, WireFault):
+            return _said(error.code, None, 400, request_id, second)
+        if isinstance(error, Malformed):
+            error = _misfit(error, asked)
+        known = self._on_record(asked, error)
+        found = row(known)
+        return _said(
+            found.code, found.words(Said(known, asked.caller, asked.message)), found.status, request_id, second
+        )
+
+    def _on_record(self, asked: _Asked, error: Exception) -> e.KeysteadError:
+        """The error to say, once it is on record; Unavailable where it cannot be put there."""
+        if not isinstance(error, e.KeysteadError):
+            LOG.error("internal error in request %s", asked.request_id, exc_info=error)
+            error = e.Internal("internal error", asked.request_id)
+        if error.recorded:
+            return error
+        try:
+            self._service.turn_away(asked.caller or self._stranger(asked), error)
+        except e.KeysteadError as worse:
+            return worse
+        return error
+
+    def _stranger(self, asked: _Asked) -> Stranger:
+        presented = _presented(asked.request)
+        return Stranger(
+            claims=presented.access_key_id if presented else "",
+            door=self._door,
+            wire_operation=asked.name,
+            request_id=asked.request_id,
+            source=asked.request.peer,
+            now=asked.request.received_at,
+        )
+
+    # --- Query
+
+    def _serve_query(self, request: HttpRequest, service: query.QueryService) -> bytes:
+        request_id, name, caller, status = self._new_id(), "", None, 200
+        try:
+            form = query.parameters(request.target, request.body)
+            action, version = query.action_of(form)
+            operation = self._query.get(f"{service.name}:{action}") if version == service.version else None
+            name = operation.name if operation else ""
+            caller = self._authenticate(
+                request, service=service.name, door=self._door, wire_operation=name, request_id=request_id
+            )
+            answer = query.run(operation, form, Call(self._service, caller))
+            body = xml.response(action, service.xmlns, query.result(answer), request_id)
+        except WouldBlock:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is answered
+            asked = _Asked(request=request, request_id=request_id, name=name, caller=caller)
+            known = self._on_record(asked, query.kind_of(error))
+            said = fault(query.ERRORS, known)
+            words = None if isinstance(known, e.Internal) else str(known)
+            body = xml.error(said.code, words, service.xmlns, request_id, ours=said.status >= 500)
+            status = said.status
+        return reply(status, b"%b%b\r\n" % (_XML_HEAD, request_id.encode()), body, request.second)
+
+
+def _said(code: str, words: str | None, status: int, request_id: str, second: int) -> bytes:
+    return reply(status, b"%b%b\r\n" % (_JSON_HEAD, request_id.encode()), json11.error(code, words), second)
+
+
+def _misfit(error: Malformed, asked: _Asked) -> e.KeysteadError:
+    """A message of another shape breaks a constraint, or is no message at all."""
+    operation = asked.operation
+    text = complaint(operation.request, asked.request.body) if isinstance(error, Misfit) and operation else None
+    return e.InvalidArgument(text, "message") if text else e.Malformed(str(error))
+
+
+def _presented(request: HttpRequest) -> sigv4.Presented | None:
+    header = request.headers.get(b"authorization")
+    found = sigv4.parse_query(request.target.partition(b"?")[2]) if header is None else sigv4.parse_header(header)
+    return found if isinstance(found, sigv4.Presented) else None
+
+
+def _service_of(request: HttpRequest) -> str:
+    """The service in the scope of a credential that nobody has verified yet: it chooses words, and nothing else."""
+    found = _presented(request)
+    return found.scope.service.decode() if found else ""

@@ -1,0 +1,223 @@
+"""Keystead's kinds of error, as AWS KMS says them: code, status, and words.
+
+KMS API Reference, "Common Errors" and each operation's "Errors"; KMS Developer Guide, "Key states of AWS KMS keys",
+notes [1] to [5]; the words as recorded from AWS in LocalStack's snapshots (SPEC.md). The JSON protocol answers 400 to
+everything that is the caller's doing, AccessDenied included; 5xx means: try again. Where AWS has no words, the
+member `message` is absent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from keystead.core import errors as e
+from keystead.core import operations as ops
+from keystead.core.algorithms import Algorithm, MessageForm, Purpose, Word
+from keystead.core.caller import Caller
+from keystead.core.entities import Key, Origin
+from keystead.core.operations import KeyRef
+from keystead.core.states import Event, KeyState
+from keystead.doors.aws_kms.credential import REASONS
+from keystead.doors.aws_kms.names import key_arn, ref_arn
+from keystead.doors.aws_kms.shapes import KEY_USAGES
+from keystead.kit import Fault
+from keystead.wire.http import Refusal
+
+PREFIX = "TrentService."
+UNKNOWN_OPERATION = "X-Amz-Target"
+"""detail of the Unsupported for an operation that AWS does not know either."""
+NO_KEY_STORE = "CustomKeyStoreId"
+"""detail of the NotFound for a custom key store."""
+
+
+class Said(Struct, frozen=True):
+    """What the words of an error may be made of: the error, who asked (as far as known), and what was asked."""
+
+    error: e.KeysteadError
+    caller: Caller | None
+    request: Any = None
+
+    @property
+    def key(self) -> Key:
+        """The key the error is about."""
+        key: Key = self.error.about.key
+        return key
+
+    @property
+    def arn(self) -> str:
+        return key_arn(self.key, self.caller.namespace) if self.caller else ""
+
+    @property
+    def verb(self) -> str:
+        return self.caller.wire_operation.removeprefix(PREFIX) if self.caller else ""
+
+
+Words = Callable[[Said], str | None]
+
+
+class Row(Fault, frozen=True):
+    words: Words = lambda said: str(said.error)
+
+
+def _text(text: str) -> Words:
+    return lambda _: text
+
+
+def _about(rest: str) -> Words:
+    return lambda said: f"{said.arn} {rest}"
+
+
+def _silent(_: Said) -> None:
+    """AWS has no words."""
+
+
+def _wrong_purpose(said: Said) -> str:
+    usage = KEY_USAGES[said.key.purpose]
+    return f"{said.arn} key usage is {usage} which is not valid for {said.verb}."
+
+
+def _wrong_word(said: Said) -> str:
+    detail = said.error.detail
+    text = detail.text if isinstance(detail, Word) else getattr(detail, "aws", None)
+    return f"Algorithm {text} is incompatible with key spec {said.key.spec.aws}."
+
+
+def _no_public_key(said: Said) -> str:
+    return f"{said.arn} key spec is {said.key.spec.aws} which is not valid for {said.verb}."
+
+
+def _too_long(said: Said) -> str:
+    detail = said.error.detail
+    assert isinstance(detail, ops.TooLong)  # noqa: S101 - its row
+    return (
+        f"Algorithm {detail.algorithm.aws} and key spec {detail.spec.aws} "
+        f"cannot encrypt data larger than {detail.limit} bytes."
+    )
+
+
+def _bad_digest(said: Said) -> str:
+    return f"Digest is invalid length for algorithm {said.request.signing_algorithm}."
+
+
+def _bad_form(said: Said) -> str:
+    request = said.request
+    return f"MessageType {request.message_type or 'RAW'} is not valid for algorithm {request.signing_algorithm}."
+
+
+def _absent(said: Said) -> str:
+    ref = said.error.detail
+    assert isinstance(ref, KeyRef)  # noqa: S101 - its row
+    return f"Alias {ref_arn(ref)} is not found." if ref.name else f"Key '{ref_arn(ref)}' does not exist"
+
+
+def _destroyed(said: Said) -> str:
+    return f"Key '{said.arn}' does not exist"
+
+
+# What a ciphertext names is not told apart: absent, elsewhere or forbidden (service.authorize says the same).
+BEHIND_CIPHERTEXT = (
+    "The ciphertext refers to a customer master key that does not exist, does not exist in this region, "
+    "or you are not allowed to access."
+)
+
+ERRORS: Mapping[type[e.KeysteadError] | tuple[type[e.KeysteadError], Any], Row] = {
+    e.Malformed: Row("SerializationException", 400, _silent),
+    e.InvalidArgument: Row("ValidationException", 400),
+    (e.InvalidArgument, ops.WRONG_KEY): Row(
+        "IncorrectKeyException",
+        400,
+        _text("The key ID in the request does not identify a CMK that can perform this operation."),
+    ),
+    (e.InvalidArgument, ops.TooLong): Row("ValidationException", 400, _too_long),
+    (e.InvalidArgument, MessageForm.DIGEST.value): Row("ValidationException", 400, _bad_digest),
+    (e.InvalidArgument, MessageForm.EXTERNAL_MU.value): Row("ValidationException", 400, _bad_digest),
+    (e.InvalidArgument, "form"): Row("ValidationException", 400, _bad_form),
+    (e.InvalidArgument, "aad"): Row(
+        "ValidationException", 400, _text("EncryptionContext is valid only with a symmetric encryption KMS key.")
+    ),
+    (e.InvalidArgument, "public_key"): Row("ValidationException", 400, _silent),
+    e.Unauthenticated: Row("UnrecognizedClientException", 400),
+    **{(e.Unauthenticated, reason): Row(*said) for reason, said in REASONS.items()},
+    e.Denied: Row("AccessDeniedException", 400),
+    e.NotFound: Row("NotFoundException", 400),
+    (e.NotFound, KeyRef): Row("NotFoundException", 400, _absent),
+    (e.NotFound, NO_KEY_STORE): Row("CustomKeyStoreNotFoundException", 400, _silent),
+    e.AlreadyExists: Row("AlreadyExistsException", 400),
+    e.Conflict: Row("ConflictException", 400),
+    e.WrongState: Row("KMSInvalidStateException", 400, lambda said: f"{said.arn} is not in a valid state."),
+    (e.WrongState, KeyState.SUSPENDED): Row("DisabledException", 400, _about("is disabled.")),
+    (e.WrongState, KeyState.DESTROYED): Row("NotFoundException", 400, _destroyed),
+    (e.WrongState, Event.DESTROY): Row("KMSInvalidStateException", 400, _about("is pending deletion.")),
+    (e.WrongState, Origin.EXTERNAL): Row("KMSInvalidStateException", 400, _about("is pending import.")),
+    e.WrongUsage: Row("InvalidKeyUsageException", 400),
+    (e.WrongUsage, Purpose): Row("InvalidKeyUsageException", 400, _wrong_purpose),
+    (e.WrongUsage, Word): Row("InvalidKeyUsageException", 400, _wrong_word),
+    (e.WrongUsage, Algorithm): Row("InvalidKeyUsageException", 400, _wrong_word),
+    e.Unsupported: Row("UnsupportedOperationException", 400),
+    (e.Unsupported, UNKNOWN_OPERATION): Row("UnknownOperationException", 400, _silent),
+    (e.Unsupported, ops.NO_PUBLIC_KEY): Row("UnsupportedOperationException", 400, _no_public_key),
+    e.DecryptionFailed: Row("InvalidCiphertextException", 400, _silent),
+    e.LimitExceeded: Row("LimitExceededException", 400),
+    e.RateLimited: Row("ThrottlingException", 400, _text("Rate exceeded")),
+    e.Sealed: Row("KeyUnavailableException", 500, _text("Keystead is sealed.")),
+    e.Unavailable: Row("DependencyTimeoutException", 500),
+    e.Internal: Row("KMSInternalException", 500, _silent),
+    e.DryRun: Row(
+        "DryRunOperationException", 400, _text("The request would have succeeded, but the DryRun option is set.")
+    ),
+}
+
+HIDDEN_KEY = Row("AccessDeniedException", 400, _text(BEHIND_CIPHERTEXT))
+
+
+class WireFault(Exception):
+    """An answer of the core that this protocol says as an error, without words. It is on record as performed."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def row(error: e.KeysteadError) -> Row:
+    """The row for (kind, detail), else for (kind, type of detail), else for the kind."""
+    kind, detail = type(error), error.detail
+    if isinstance(detail, KeyRef) and detail.by_ciphertext:
+        return HIDDEN_KEY
+    return ERRORS.get((kind, detail)) or ERRORS.get((kind, type(detail))) or ERRORS[kind]
+
+
+# What any operation may answer; the service model lists only the others. Sealed and Unavailable may meet any request.
+COMMON = frozenset(code for code, _ in REASONS.values()) | frozenset(
+    {
+        "SerializationException",
+        "ValidationException",
+        "AccessDeniedException",
+        "ThrottlingException",
+        "UnsupportedOperationException",
+        "UnknownOperationException",
+        "KeyUnavailableException",
+        "DependencyTimeoutException",
+        "KMSInternalException",
+    }
+)
+
+# What every operation that uses a key may answer beside them.
+OF_A_KEY = COMMON | {
+    "NotFoundException",
+    "DisabledException",
+    "KMSInvalidStateException",
+    "InvalidKeyUsageException",
+    "InvalidGrantTokenException",
+    "DryRunOperationException",
+}
+
+# Requests that the listener refuses (kit.listener): they have no operation, and nobody is known to have sent them.
+REFUSALS: Mapping[Refusal, str] = {
+    **dict.fromkeys(Refusal, "MalformedHttpRequestException"),
+    Refusal.TIMEOUT: "RequestTimeoutException",
+    Refusal.BODY_TOO_LARGE: "RequestEntityTooLargeException",
+    Refusal.OVERLOADED: "ThrottlingException",
+}

@@ -1,0 +1,98 @@
+"""AWS's ways to write a key, read once.
+
+KMS Developer Guide, "Key identifiers (KeyId)": a key ID, a key ARN, an alias name, an alias ARN.
+Names are compared exactly: no case is folded, nothing is decoded, trimmed or normalized. A name in the core
+is the alias with its prefix, "alias/app".
+"""
+
+from __future__ import annotations
+
+import re
+from hashlib import sha256
+
+from keystead.core.algorithms import Family
+from keystead.core.entities import Key
+from keystead.core.envelope import peek
+from keystead.core.errors import NotFound
+from keystead.core.operations import KeyRef
+
+RESERVED = "alias/aws/"  # KMS API Reference, CreateAlias: for the aliases of keys that AWS manages
+
+_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|mrk-[0-9a-f]{32}")
+_ALIAS = re.compile(r"alias/[a-zA-Z0-9/_-]{1,250}")
+_ARN = re.compile(r"arn:aws:kms:([a-z0-9-]{1,64}):([0-9]{12}):((?:key|alias)/.*)")
+
+_MOST, _LONGEST = 8192, 400
+_read: dict[tuple[str, str], KeyRef] = {}
+
+
+def key_ref(text: str, namespace: str) -> KeyRef:
+    """The key that `text` means to a caller at `namespace`. Raises NotFound, for a malformed one too, as AWS does."""
+    found = _read.get((text, namespace))
+    if found is None:
+        found = _parse(text, namespace)
+        if len(_read) >= _MOST:
+            _read.clear()
+        if len(text) <= _LONGEST:
+            _read[text, namespace] = found
+    return found
+
+
+def _parse(text: str, namespace: str) -> KeyRef:
+    if text.startswith("arn:"):
+        if (arn := _ARN.fullmatch(text)) is None:
+            raise NotFound(f"Invalid arn {text}", "KeyId")
+        region, account, resource = arn.groups()
+        if region != region_of(namespace):
+            raise NotFound(f"Invalid arn {region}", "KeyId")
+        namespace = f"aws:{account}:{region}"
+        kind, _, name = resource.partition("/")
+        text = name if kind == "key" else resource
+        if kind == "key" and not _ID.fullmatch(text):
+            raise NotFound(f"Invalid keyId '{name}'", "KeyId")
+    if text.startswith("alias/"):
+        if not _ALIAS.fullmatch(text):
+            raise NotFound(f"Alias {arn_at(namespace, text)} is not found.", "KeyId")
+        return KeyRef(namespace, name=text)
+    if not _ID.fullmatch(text):
+        raise NotFound(f"Invalid keyId '{text}'", "KeyId")
+    return KeyRef(namespace, id=text)
+
+
+def ciphertext_ref(blob: bytes, namespace: str) -> KeyRef:
+    """The key that a ciphertext of ours names. Raises DecryptionFailed."""
+    return KeyRef(namespace, id=peek(blob)[0], by_ciphertext=True)
+
+
+def region_of(namespace: str) -> str:
+    return namespace[namespace.rindex(":") + 1 :]
+
+
+def arn_at(namespace: str, resource: str) -> str:
+    """`resource`: "key/…" or "alias/…"; `namespace`: "aws:111122223333:us-east-1"."""
+    _, account, region = namespace.split(":")
+    return f"arn:aws:kms:{region}:{account}:{resource}"
+
+
+def key_arn(key: Key, namespace: str) -> str:
+    """The ARN of a key of any tenant, in the region of `namespace`."""
+    return f"arn:aws:kms:{namespace[namespace.rindex(':') + 1 :]}:{key.tenant}:key/{key.id}"
+
+
+def ref_arn(ref: KeyRef) -> str:
+    return arn_at(ref.namespace, ref.name or f"key/{ref.id}")
+
+
+_materials: dict[tuple[str, int], str] = {}
+
+
+def material_id(key: Key, version: int) -> str | None:
+    """KeyMaterialId of a symmetric key's version: 64 hexadecimal digits, from the names and not from the material."""
+    if key.spec.family is not Family.AES:
+        return None
+    found = _materials.get((key.id, version))
+    if found is None:
+        if len(_materials) >= _MOST:
+            _materials.clear()
+        found = _materials[key.id, version] = sha256(f"keystead/material/{key.id}/{version}".encode()).hexdigest()
+    return found

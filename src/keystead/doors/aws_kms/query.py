@@ -1,0 +1,126 @@
+"""The Query protocol of STS and IAM, on the same port: a form comes in, XML goes out.
+
+STS API Reference 2011-06-15 and IAM API Reference 2010-05-08, "Common Errors", "Common Parameters".
+Which service a request means stands in the scope of its credential; the operation in its parameter Action.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from keystead.core import errors as e
+from keystead.doors.aws_kms.credential import QUERY_REASONS
+from keystead.kit import Call, ErrorTable, Fault, WireOperation, operation
+from keystead.wire import Malformed, Misfit
+from keystead.wire.aws import query
+
+Q = TypeVar("Q")
+A = TypeVar("A")
+
+
+class QueryService(Struct, frozen=True):
+    """A service that speaks Query."""
+
+    name: str  # as a credential's scope writes it
+    version: str
+    xmlns: str
+
+
+SERVICES: dict[str, QueryService] = {
+    service.name: service
+    for service in (
+        QueryService("sts", "2011-06-15", "https://sts.amazonaws.com/doc/2011-06-15/"),
+        QueryService("iam", "2010-05-08", "https://iam.amazonaws.com/doc/2010-05-08/"),
+    )
+}
+
+
+def query_operation(
+    service: str, action: str, *, errors: frozenset[str]
+) -> Callable[[Callable[[Q, Call], A]], WireOperation[Q, A]]:
+    """Declare the function below to be `action` of `service`; its name on record is "sts:GetCallerIdentity".
+
+    Messages are Structs with `rename="pascal"`; parameters arrive as text and are read as the fields' types.
+    """
+
+    def declare(run: Callable[[Q, Call], A]) -> WireOperation[Q, A]:
+        declared = operation(f"{service}:{action}", errors=errors)(run)
+        return replace(declared, read=_reader(declared.request), write=msgspec.json.encode)
+
+    return declare
+
+
+def _reader(message: type[Q]) -> Callable[[bytes], Q]:
+    def read(body: bytes) -> Q:
+        try:
+            return msgspec.convert(query.form(body), message, strict=False)
+        except msgspec.ValidationError as error:
+            text, _, path = str(error).partition(" - at `")
+            raise Misfit(path.rstrip("`"), text) from None
+
+    return read
+
+
+def parameters(target: bytes, body: bytes) -> bytes:
+    """The form of a request: its body, or else its query without the signature (a presigned GET)."""
+    if body:
+        return body
+    pairs = target.partition(b"?")[2].split(b"&")
+    return b"&".join(pair for pair in pairs if not pair.lower().startswith(b"x-amz-"))
+
+
+def action_of(form: bytes) -> tuple[str, str]:
+    """(Action, Version), empty where absent. Raises Malformed."""
+    tree: Mapping[str, Any] = query.form(form)
+    action, version = tree.get("Action", ""), tree.get("Version", "")
+    if not isinstance(action, str) or not isinstance(version, str):
+        raise Malformed("Action is a list")
+    return action, version
+
+
+def run(operation: WireOperation[Any, Any] | None, form: bytes, call: Call) -> Any:
+    """The answer of an operation. Raises Unsupported where there is none."""
+    if operation is None:
+        raise e.Unsupported("Could not find this operation for this version.", "Action")
+    return operation.run(operation.read(form), call)
+
+
+def kind_of(error: Exception) -> Exception:
+    """The same error as one of Keystead's kinds, where it is the codec's."""
+    if isinstance(error, Misfit):
+        return e.InvalidArgument(str(error), "message")
+    return e.Malformed(str(error)) if isinstance(error, Malformed) else error
+
+
+def result(answer: Any) -> Mapping[str, Any]:
+    """A response message as the tree that wire.aws.query.response takes."""
+    tree = msgspec.to_builtins(answer)
+    assert isinstance(tree, dict)  # noqa: S101 - a Struct
+    return tree
+
+
+ERRORS: ErrorTable = {
+    e.Malformed: Fault("MalformedInput", 400),
+    e.InvalidArgument: Fault("ValidationError", 400),
+    e.Unauthenticated: Fault("InvalidClientTokenId", 403),
+    **{(e.Unauthenticated, reason): Fault(*said) for reason, said in QUERY_REASONS.items()},
+    e.Denied: Fault("AccessDenied", 403),
+    e.NotFound: Fault("NoSuchEntity", 404),
+    e.AlreadyExists: Fault("EntityAlreadyExists", 409),
+    e.Conflict: Fault("ConcurrentModification", 409),
+    e.WrongState: Fault("ValidationError", 400),
+    e.WrongUsage: Fault("ValidationError", 400),
+    e.Unsupported: Fault("InvalidAction", 400),
+    e.DecryptionFailed: Fault("ValidationError", 400),
+    e.LimitExceeded: Fault("LimitExceeded", 409),
+    e.RateLimited: Fault("Throttling", 400),
+    e.Sealed: Fault("ServiceUnavailable", 503),
+    e.Unavailable: Fault("ServiceUnavailable", 503),
+    e.Internal: Fault("InternalFailure", 500),
+    e.DryRun: Fault("ValidationError", 400),
+}
