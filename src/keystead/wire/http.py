@@ -79,7 +79,7 @@ class Refusal(Enum):
     REPEATED_HEADER = (400, "a header that may come once came twice")
     NO_HOST = (400, "no Host header")
     TARGET = (400, "the request target is not a path")
-    METHOD = (405, "method not allowed")
+    UPGRADE = (400, "no other protocol is offered here")
     TIMEOUT = (408, "request too slow")
     BODY_TOO_LARGE = (413, "body too large")
     CONTENT_ENCODING = (415, "content encoding not supported")

@@ -1,0 +1,123 @@
+"""Replies held until their audit records are durable: one flush for all requests of a few turns of the event loop.
+
+    begin (first request)  …  turn, turn: the loop has drained its sockets  …  flush  …  sends  …  leave
+
+Rule 1: no reply leaves before journal.flush() has returned. If it raises nothing is sent, ever again: fail closed.
+Rule 2: the worker's slot in shared memory shows the generation a batch began under until its replies are with
+        the kernel, so that whoever acknowledges a revocation can wait for them (docs/adr/0007).
+Rule 3: one clock read per batch; all of its requests carry that time.
+
+A request on a thread stands outside the slot: it began before the revocation was acknowledged, and counts as before it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from keystead.core.ports import Clock
+
+MAX_REPLIES = 256
+MAX_AGE = 0.001  # seconds a batch may go on collecting
+
+
+class Journal(Protocol):
+    @property
+    def pending(self) -> bool: ...
+
+    def flush(self) -> None:
+        """Durable on return. Raises when it is not, and ever after."""
+        ...
+
+
+class Generation(Protocol):
+    """A worker's slot beside the number that grows with every acknowledged change (stores.generation)."""
+
+    def current(self) -> int: ...
+    def enter(self) -> None: ...
+    def leave(self) -> None: ...
+
+
+class Holder(Protocol):
+    """A connection that holds replies back."""
+
+    def send(self) -> None:
+        """Hand what is held to the kernel in one write."""
+        ...
+
+
+class Batch:
+    """One per event loop, shared by all its listeners. Every method is called on the loop's thread."""
+
+    def __init__(self, journal: Journal, generation: Generation, clock: Clock) -> None:
+        self._journal, self._generation, self._clock = journal, generation, clock
+        self._loop = asyncio.get_running_loop()
+        self._holders: dict[Holder, None] = {}
+        self._is_open = self.is_leaving = False
+        self._n = self._n_seen = 0
+        self._began_at = 0.0
+        self.now = clock.now()
+        self.second = int(self.now.timestamp())
+        self.n_connections = 0  # open ones, over all listeners
+        self.on_failure: list[Callable[[], None]] = []
+        self.failed: asyncio.Future[None] = self._loop.create_future()
+        """Ends with the journal's exception. The worker awaits it, and ends."""
+
+    def begin(self) -> None:
+        """A request was read: the batch is open from here on."""
+        if not self._is_open:
+            self._is_open = True
+            self._generation.enter()
+            self.now = self._clock.now()
+            self.second = int(self.now.timestamp())
+            self._began_at = time.monotonic()
+            self._n = self._n_seen = 0
+            self._loop.call_soon(self._turn)
+
+    def add(self, holder: Holder) -> None:
+        """`holder` has one reply more."""
+        self._holders[holder] = None
+        self._n += 1
+
+    def _turn(self) -> None:
+        """Go on collecting while there is reason to think that more is coming."""
+        if (
+            self._n_seen < self._n < self.n_connections
+            and self._n < MAX_REPLIES
+            and time.monotonic() - self._began_at < MAX_AGE
+        ):
+            self._n_seen = self._n
+            self._loop.call_soon(self._turn)
+        else:
+            self._close()
+
+    def _close(self) -> None:
+        if self.failed.done():
+            return
+        try:
+            if self._holders or self._journal.pending:
+                self._journal.flush()
+        except BaseException as error:  # noqa: BLE001 - whatever it was, the records are not known to be durable
+            self._fail(error)
+            return
+        holders, self._holders = self._holders, {}
+        for holder in holders:
+            holder.send()
+        self._is_open = False
+        # A transport may write only when this turn of the loop ends, so the slot is left on the next one.
+        self.is_leaving = True
+        self._loop.call_soon(self._leave)
+
+    def _leave(self) -> None:
+        self.is_leaving = False
+        if not self._is_open:
+            self._generation.leave()
+
+    def _fail(self, error: BaseException) -> None:
+        self._holders.clear()
+        self.failed.set_exception(error)
+        for act in self.on_failure:
+            act()
+        self._generation.leave()

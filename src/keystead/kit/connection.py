@@ -1,0 +1,328 @@
+"""One HTTP/1.1 connection: llhttp parses, this file limits. RFC 9112; security.md §4-D rows 49, 55, 58, 59.
+
+What is refused before a door hears of it: see wire.http.Refusal. A refusal takes its turn behind the replies that are
+still owed, and the connection ends after it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections import deque
+from typing import TYPE_CHECKING, Any, cast
+
+import httptools
+
+from keystead.service.credentials.peer import peer_of
+from keystead.wire.http import SINGLE, HttpRequest, Refusal, closing
+
+if TYPE_CHECKING:
+    from keystead.kit.listener import Listener
+
+IDLE, HEAD, BODY = 0, 1, 2
+LINGER_FOR, LINGER_BYTES = 2, 256 * 1024  # what a refused peer may still send before the connection is cut
+_HASH = ord("#")
+
+
+class _Refused(Exception):
+    """Leaves a callback of the parser."""
+
+
+class Connection(asyncio.Protocol):
+    """A connection as its listener and the batch see it. Every method is called on the loop's thread."""
+
+    __slots__ = (
+        "_body",
+        "_count_head",
+        "_headers",
+        "_keep",
+        "_limits",
+        "_listener",
+        "_method",
+        "_n_head",
+        "_n_lingered",
+        "_n_repeated",
+        "_parser",
+        "_paused",
+        "_peer",
+        "_peer_ended",
+        "_phase",
+        "_refusal",
+        "_target",
+        "_timed",
+        "_transport",
+        "blocked",
+        "deadline",
+        "ending",
+        "n_owed",
+        "out",
+        "waiting",
+    )
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener, self._limits = listener, listener.limits
+        self._transport: asyncio.Transport | None = None
+        self._parser: Any = None
+        self._peer = ""
+        self._phase = self._timed = IDLE
+        self._refusal = Refusal.MALFORMED
+        self._method = self._target = b""
+        self._headers: dict[bytes, bytes] = {}
+        self._body: bytes | bytearray = b""
+        self._keep, self._count_head, self._paused, self._peer_ended = True, False, False, False
+        self._n_head = self._n_repeated = self._n_lingered = 0
+        self.deadline = 0  # in the listener's ticks
+        self.ending = False  # takes no more requests
+        self.blocked = False  # a request is on a thread
+        self.n_owed = 0  # requests without a sent reply
+        self.out: list[bytes] = []  # replies that wait for the batch
+        self.waiting: deque[HttpRequest | bytes] = deque()  # behind the request on the thread
+
+    # --- asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._peer = _peer(transport)
+        self._parser = httptools.HttpRequestParser(self)
+        self.deadline = self._listener.tick + self._limits.idle_for
+        self._listener.opened(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the peer went, why is its business
+        self._transport = self._parser = None
+        self.ending = True
+        self.out.clear()
+        self.waiting.clear()
+        self._listener.closed(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self.ending:
+            self._linger(len(data))
+            return
+        owed, n = self.n_owed, len(data)
+        self._count_head = self._phase == HEAD or n > self._limits.n_head
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError:
+            self.refuse(self._refusal)
+            return
+        if self._phase != IDLE:
+            self._partial(n if owed == self.n_owed else 0)
+
+    def pause_writing(self) -> None:
+        self._paused = True
+        self.deadline = self._listener.tick + self._limits.write_for
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        self.deadline = self._listener.tick + self._limits.idle_for
+        if self._transport is not None:
+            self._transport.resume_reading()
+
+    def eof_received(self) -> bool:
+        """A peer that has said all it has to say still gets what it is owed."""
+        if not self.n_owed or self._transport is None or not self._transport.can_write_eof():
+            return False
+        self.ending = self._peer_ended = True
+        return True
+
+    # --- llhttp
+
+    def on_message_begin(self) -> None:
+        if self.ending:
+            raise _Refused
+        self._phase = HEAD
+        self._target, self._headers, self._body = b"", {}, b""
+
+    def on_url(self, url: bytes) -> None:
+        self._target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        name = name.lower()
+        headers = self._headers
+        if name in headers or self._phase != HEAD:
+            self._repeated(name, value)
+        else:
+            headers[name] = value.strip(b" \t")
+
+    def on_headers_complete(self) -> None:
+        headers = self._headers
+        self._keep = self._parser.should_keep_alive()
+        if refusal := self._objection(headers):
+            self._refusal = refusal
+            raise _Refused
+        self._method = self._parser.get_method()
+        self._phase = BODY
+
+    def on_body(self, piece: bytes) -> None:
+        if not self._body:
+            self._body = piece
+        else:
+            if not isinstance(self._body, bytearray):
+                self._body = bytearray(self._body)
+            self._body += piece
+        if len(self._body) > self._limits.n_body:
+            self._refusal = Refusal.BODY_TOO_LARGE
+            raise _Refused
+
+    def on_message_complete(self) -> None:
+        self._phase = self._timed = IDLE
+        listener = self._listener
+        batch = listener.batch
+        batch.begin()
+        self.n_owed += 1
+        if self.n_owed > self._limits.n_pipelined:
+            self._refusal = Refusal.OVERLOADED
+            raise _Refused
+        request = HttpRequest(
+            method=self._method,
+            target=self._target,
+            headers=self._headers,
+            body=self._body if isinstance(self._body, bytes) else bytes(self._body),
+            peer=self._peer,
+            received_at=batch.now,
+            second=batch.second,
+        )
+        if not self._keep:
+            self.ending = True
+        if self.blocked:
+            self.waiting.append(request)
+        else:
+            listener.answer(self, request)
+
+    def _repeated(self, name: bytes, value: bytes) -> None:
+        if self._phase != HEAD:  # a trailer (RFC 9112 §7.1.2): nothing here reads one
+            raise _Refused
+        if name in SINGLE:
+            self._refusal = Refusal.REPEATED_HEADER
+            raise _Refused
+        self._n_repeated += 1
+        self._headers[name] += b"," + value.strip(b" \t")
+
+    def _objection(self, headers: dict[bytes, bytes]) -> Refusal | None:  # noqa: PLR0911 - one line per rule
+        if (not self._keep or b"connection" in headers) and self._parser.get_http_version() != "1.1":
+            return Refusal.VERSION
+        if self._target[:1] != b"/" or _HASH in self._target:
+            return Refusal.TARGET
+        if b"host" not in headers:
+            return Refusal.NO_HOST
+        if b"expect" in headers:
+            return Refusal.EXPECTATION
+        if b"upgrade" in headers:
+            return Refusal.UPGRADE
+        if b"content-encoding" in headers and headers[b"content-encoding"].lower() != b"identity":
+            return Refusal.CONTENT_ENCODING
+        if b"transfer-encoding" in headers and headers[b"transfer-encoding"].lower() != b"chunked":
+            return Refusal.TRANSFER_ENCODING
+        if int(headers.get(b"content-length", 0)) > self._limits.n_body:  # digits only: llhttp has seen to that
+            return Refusal.BODY_TOO_LARGE
+        if len(headers) + self._n_repeated > self._limits.n_headers:
+            return Refusal.HEAD_TOO_LARGE
+        self._n_repeated = 0
+        if self._count_head:
+            size = len(self._target) + sum(len(name) + len(value) + 4 for name, value in headers.items())
+            if size > self._limits.n_head:
+                return Refusal.HEAD_TOO_LARGE
+        return None
+
+    # --- limits in time and space
+
+    def _partial(self, n: int) -> None:
+        """A message has begun and is not complete; `n` bytes of what was read belong to it for certain."""
+        if self._timed != self._phase:
+            self._timed = self._phase
+            self._n_head = 0
+            patience = self._limits.head_for if self._phase == HEAD else self._limits.body_for
+            self.deadline = self._listener.tick + patience
+        if self._phase == HEAD:
+            self._n_head += n
+            if self._n_head > self._limits.n_head:
+                self.refuse(Refusal.HEAD_TOO_LARGE)
+
+    def is_idle(self) -> bool:
+        return self._phase == IDLE and not self.n_owed and not self.ending
+
+    def expire(self) -> None:
+        """The deadline has passed."""
+        if self.n_owed and not self._paused:
+            self.deadline = self._listener.tick + self._limits.idle_for  # it is we who are slow
+        elif self.ending or self._paused:
+            self.abort()
+        elif self._phase == IDLE:
+            self.close()
+        else:
+            self.refuse(Refusal.TIMEOUT)
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Answer in the door's words, after what is owed; then end."""
+        if self.ending:
+            return
+        self.ending, self._phase = True, IDLE
+        batch = self._listener.batch
+        batch.begin()
+        self.n_owed = len(self.out) + len(self.waiting) + self.blocked + 1
+        self.hold(self._listener.front.reject(refusal, batch.second))
+
+    def hold(self, reply: bytes) -> None:
+        """Take a reply in its turn."""
+        if self.blocked:
+            self.waiting.append(reply)
+        else:
+            self.out.append(reply)
+            self._listener.batch.add(self)
+
+    def send(self) -> None:
+        out, transport = self.out, self._transport
+        if not out or transport is None:
+            return
+        self.n_owed = len(self.waiting) + self.blocked
+        last = self.ending and not self.n_owed
+        if last:
+            out[-1] = closing(out[-1])
+        transport.write(out[0] if len(out) == 1 else b"".join(out))
+        out.clear()
+        if self._phase == IDLE and not self._paused:
+            self.deadline = self._listener.tick + self._limits.idle_for
+        if last:
+            self._end(transport)
+
+    def _end(self, transport: asyncio.Transport) -> None:
+        """Close so that the reply is read: a reset for unread input would destroy it on its way (RFC 9112 §9.6)."""
+        if transport.can_write_eof() and not self._peer_ended:
+            transport.write_eof()
+            self.deadline = self._listener.tick + LINGER_FOR
+        else:
+            transport.close()
+
+    def _linger(self, n: int) -> None:
+        self._n_lingered += n
+        if self._n_lingered > LINGER_BYTES and not self.n_owed:
+            self.abort()
+
+    def finish(self) -> None:
+        """Take no more requests; close once nothing is owed."""
+        self.ending = True
+        if not self.n_owed:
+            self.close()
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+
+def _peer(transport: asyncio.BaseTransport) -> str:
+    """The address without its port; "uid:<n>" over a unix socket."""
+    name = transport.get_extra_info("peername")
+    if isinstance(name, tuple):
+        return str(name[0])
+    sock = transport.get_extra_info("socket")
+    if sock is None or sock.family != socket.AF_UNIX:
+        return ""
+    with socket.socket(fileno=os.dup(sock.fileno())) as real:
+        return peer_of(real)

@@ -1,0 +1,150 @@
+"""An HTTP listener: connections in front of one door.
+
+Use path: bytes -> llhttp -> door.serve, inline on the event loop -> the batch -> one write.
+Change path: door.serve raises WouldBlock -> the same request on a thread -> the batch. Replies keep the order of
+their requests on each connection; a full queue is answered with the door's words for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import ssl
+from concurrent.futures import Executor, Future
+
+from keystead.core.ports import WouldBlock
+from keystead.kit.batch import Batch
+from keystead.kit.connection import Connection
+from keystead.kit.door import Front
+from keystead.wire.http import HttpRequest, Limits, Refusal
+
+LOG = logging.getLogger("keystead")
+TLS_HANDSHAKE_FOR = 10.0
+BACKLOG = 512
+
+
+class Listener:
+    """Serves one front on any number of sockets. Every method is called on the loop's thread."""
+
+    def __init__(self, front: Front, batch: Batch, threads: Executor, limits: Limits) -> None:
+        self.front, self.batch, self.limits = front, batch, limits
+        self.tick = 0  # seconds since the start, coarse
+        self._threads = threads
+        self._loop = asyncio.get_running_loop()
+        self._connections: dict[Connection, None] = {}
+        self._servers: list[asyncio.Server] = []
+        self._n_blocked = 0
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._sweeper = self._loop.call_later(1, self._sweep)
+        batch.on_failure.append(self.abort)
+
+    async def listen(self, sock: socket.socket, tls: ssl.SSLContext | None = None) -> None:
+        """Accept on a socket that is bound; it is ours from here on. May be called for several sockets."""
+        make = self._loop.create_unix_server if sock.family == socket.AF_UNIX else self._loop.create_server
+        handshake = TLS_HANDSHAKE_FOR if tls else None
+        server = await make(self.connection, sock=sock, ssl=tls, backlog=BACKLOG, ssl_handshake_timeout=handshake)
+        self._servers.append(server)
+
+    def connection(self) -> Connection:
+        """A new connection's protocol (the factory of asyncio's create_server)."""
+        return Connection(self)
+
+    async def stop(self, within: float) -> None:
+        """Accept no more, send what is owed within that many seconds, cut the rest."""
+        for server in self._servers:
+            server.close()
+        for connection in list(self._connections):
+            connection.finish()
+        try:
+            async with asyncio.timeout(within):
+                await self._empty.wait()
+        except TimeoutError:
+            self.abort()
+        self._sweeper.cancel()
+
+    def abort(self) -> None:
+        """Cut everything at once: nothing that is held is sent."""
+        self._sweeper.cancel()
+        for server in self._servers:
+            server.close()
+        for connection in list(self._connections):
+            connection.abort()
+
+    # --- connections
+
+    def opened(self, connection: Connection) -> None:
+        if len(self._connections) >= self.limits.n_connections:
+            idle = [c for c in self._connections if c.is_idle()]
+            if not idle:
+                connection.abort()
+            else:
+                min(idle, key=lambda c: c.deadline).abort()
+        self._connections[connection] = None
+        self.batch.n_connections += 1
+        self._empty.clear()
+
+    def closed(self, connection: Connection) -> None:
+        del self._connections[connection]
+        self.batch.n_connections -= 1
+        if not self._connections:
+            self._empty.set()
+
+    def _sweep(self) -> None:
+        self.tick += 1
+        for connection in [c for c in self._connections if c.deadline <= self.tick]:
+            connection.expire()
+        self._sweeper = self._loop.call_later(1, self._sweep)
+
+    # --- requests
+
+    def answer(self, connection: Connection, request: HttpRequest) -> None:
+        """Serve it here, or on a thread if it would block. The batch is open."""
+        try:
+            reply = self.front.serve(request)
+        except WouldBlock:
+            self._block(connection, request)
+            return
+        except Exception:
+            LOG.exception("a door did not answer")
+            connection.abort()
+            return
+        connection.out.append(reply)
+        self.batch.add(connection)
+
+    def _block(self, connection: Connection, request: HttpRequest) -> None:
+        if self._n_blocked >= self.limits.n_blocked:
+            connection.hold(self.front.reject(Refusal.OVERLOADED, self.batch.second))
+            return
+        connection.blocked = True
+        self._n_blocked += 1
+        future = self._threads.submit(self.front.serve, request)
+        future.add_done_callback(lambda done: self._return(connection, done))
+
+    def _return(self, connection: Connection, done: Future[bytes]) -> None:
+        """On the thread."""
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and with it everybody who waited
+            self._loop.call_soon_threadsafe(self._unblock, connection, done)
+
+    def _unblock(self, connection: Connection, done: Future[bytes]) -> None:
+        """On the loop again: the reply joins the batch, and what waited behind it is served."""
+        if self.batch.is_leaving:  # the slot must not show a new batch before the last one's replies are out
+            self._loop.call_soon(self._unblock, connection, done)
+            return
+        self.batch.begin()  # also if the peer has gone: the record is to be flushed
+        self._n_blocked -= 1
+        connection.blocked = False
+        try:
+            connection.hold(done.result())
+        except Exception:
+            LOG.exception("a door did not answer")
+            connection.abort()
+            return
+        while connection.waiting and not connection.blocked:
+            item = connection.waiting.popleft()
+            if isinstance(item, bytes):
+                connection.hold(item)
+            else:
+                self.answer(connection, item)
