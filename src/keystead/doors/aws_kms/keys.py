@@ -1,0 +1,332 @@
+"""TrentService.CreateKey, DescribeKey, ListKeys, EnableKey, DisableKey, UpdateKeyDescription, GetKeyLastUsage.
+
+Spec: KMS API Reference 2014-11-01, under these names, and "KeyMetadata"; botocore data/kms/2014-11-01/service-2.json.
+
+Deviations (SPEC.md)
+  CreateKey         MultiRegion, an Origin other than AWS_KMS and custom key stores: UnsupportedOperationException.
+  GetKeyLastUsage   no CloudTrailEventId: there is no CloudTrail. TrackingStartDate is the key's creation.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, field
+
+from keystead.core import operations as ops
+from keystead.core.algorithms import KeySpec, Purpose, key_spec
+from keystead.core.entities import Key, Origin, PolicyText
+from keystead.core.errors import InvalidArgument, NotFound, Unsupported
+from keystead.core.operations import Described, KeyRef, KeyringRef
+from keystead.core.states import KeyState
+from keystead.doors.aws_kms.errors import COMMON, PREFIX
+from keystead.doors.aws_kms.names import arn_at, key_arn, key_by_id, key_ref, material_id, region_of
+from keystead.doors.aws_kms.pages import Limit, Marker, date, next_marker, place, size
+from keystead.doors.aws_kms.shapes import KEY_USAGES, ORIGINS, GrantTokens, KeyId, algorithms, old_key_spec
+from keystead.doors.aws_kms.tags import Tag, pairs
+from keystead.kit import Call, Message, operation
+
+Policy = Annotated[str, Meta(min_length=1, max_length=131072, pattern=r"^[\u0009\u000A\u000D\u0020-\u00FF]+$")]
+Description = Annotated[str, Meta(max_length=8192)]
+KeySpecName = Literal[
+    "RSA_2048",
+    "RSA_3072",
+    "RSA_4096",
+    "ECC_NIST_P256",
+    "ECC_NIST_P384",
+    "ECC_NIST_P521",
+    "ECC_SECG_P256K1",
+    "SYMMETRIC_DEFAULT",
+    "HMAC_224",
+    "HMAC_256",
+    "HMAC_384",
+    "HMAC_512",
+    "SM2",
+    "ML_DSA_44",
+    "ML_DSA_65",
+    "ML_DSA_87",
+    "ML_KEM_512",
+    "ML_KEM_768",
+    "ML_KEM_1024",
+    "ECC_NIST_EDWARDS25519",
+]
+OldKeySpecName = Literal[
+    "RSA_2048",
+    "RSA_3072",
+    "RSA_4096",
+    "ECC_NIST_P256",
+    "ECC_NIST_P384",
+    "ECC_NIST_P521",
+    "ECC_SECG_P256K1",
+    "SYMMETRIC_DEFAULT",
+    "HMAC_224",
+    "HMAC_256",
+    "HMAC_384",
+    "HMAC_512",
+    "SM2",
+]
+KeyUsage = Literal["SIGN_VERIFY", "ENCRYPT_DECRYPT", "GENERATE_VERIFY_MAC", "KEY_AGREEMENT", "ENCAPSULATE_DECAPSULATE"]
+OriginName = Literal["AWS_KMS", "EXTERNAL", "AWS_CLOUDHSM", "EXTERNAL_KEY_STORE"]
+PURPOSES = {word: purpose for purpose, word in KEY_USAGES.items()}
+OF_A_MANAGED_KEY = COMMON | {"NotFoundException", "InvalidArnException", "KMSInvalidStateException"}
+
+# KMS API Reference, KeyMetadata: KeyState. AWS has no word for a key that its owner has taken out of service for ever.
+STATES = {
+    KeyState.PRE_ACTIVE: "PendingImport",
+    KeyState.ACTIVE: "Enabled",
+    KeyState.SUSPENDED: "Disabled",
+    KeyState.DEACTIVATED: "Disabled",
+    KeyState.COMPROMISED: "Disabled",
+}
+
+
+class KeyMetadata(Message, frozen=True, kw_only=True, rename="pascal", omit_defaults=True):
+    account: str = field(name="AWSAccountId")
+    key_id: str
+    arn: str
+    creation_date: float
+    enabled: bool
+    description: str
+    key_usage: str
+    key_state: str
+    deletion_date: float | None = None
+    origin: str
+    key_manager: str
+    customer_master_key_spec: str | None = None
+    key_spec: str
+    encryption_algorithms: list[str] | None = None
+    signing_algorithms: list[str] | None = None
+    key_agreement_algorithms: list[str] | None = None
+    encapsulation_algorithms: list[str] | None = None
+    mac_algorithms: list[str] | None = None
+    multi_region: bool
+    current_key_material_id: str | None = None
+
+
+def key_state(key: Key, call: Call) -> str:
+    """Raises NotFound for a destroyed key: AWS keeps nothing of it."""
+    life = key.lifecycle.at(call.caller.now)
+    if life.state is KeyState.DESTROYED:
+        raise NotFound("the key is destroyed", KeyRef(f"aws:{key.tenant}:{region_of(call.namespace)}", id=key.id))
+    return "PendingDeletion" if life.destroy_at is not None else STATES[life.state]
+
+
+def metadata(described: Described, call: Call) -> KeyMetadata:
+    """KeyMetadata as AWS has it: what does not apply to the key is absent."""
+    key = described.key
+    state = key_state(key, call)
+    return KeyMetadata(
+        account=key.tenant,
+        key_id=key.id,
+        arn=key_arn(key, call.namespace),
+        creation_date=date(key.created_at),
+        enabled=state == "Enabled",
+        description=key.description,
+        key_usage=KEY_USAGES[key.purpose],
+        key_state=state,
+        deletion_date=date(key.lifecycle.destroy_at) if key.lifecycle.destroy_at is not None else None,
+        origin=ORIGINS[key.origin],
+        key_manager="CUSTOMER",
+        customer_master_key_spec=old_key_spec(key.spec),
+        key_spec=key.spec.aws or "",
+        encryption_algorithms=algorithms(key, Purpose.CIPHER),
+        signing_algorithms=algorithms(key, Purpose.SIGNATURE),
+        key_agreement_algorithms=algorithms(key, Purpose.AGREEMENT),
+        encapsulation_algorithms=algorithms(key, Purpose.ENCAPSULATION),
+        mac_algorithms=algorithms(key, Purpose.MAC),
+        multi_region=key.multi_region,
+        current_key_material_id=material_id(key, key.current) if described.version is not None else None,
+    )
+
+
+class CreateKeyRequest(Message, frozen=True, kw_only=True, rename="pascal"):
+    policy: Policy | None = None
+    description: Description | None = None
+    key_usage: KeyUsage | None = None
+    customer_master_key_spec: OldKeySpecName | None = None
+    key_spec: KeySpecName | None = None
+    origin: OriginName | None = None
+    custom_key_store_id: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    bypass_policy_lockout_safety_check: bool | None = None
+    tags: list[Tag] | None = None
+    multi_region: bool | None = None
+    xks_key_id: Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[a-zA-Z0-9-_.]+$")] | None = None
+
+
+class CreateKeyResponse(Message, frozen=True, kw_only=True, rename="pascal"):
+    key_metadata: KeyMetadata
+
+
+@operation(
+    "TrentService.CreateKey",
+    errors=COMMON
+    | {"MalformedPolicyDocumentException", "InvalidArnException", "LimitExceededException", "TagException"},
+)
+def create_key(req: CreateKeyRequest, call: Call) -> CreateKeyResponse:
+    spec = _spec(req)
+    purpose = _purpose(req, spec)
+    tags = pairs(req.tags or [])
+    _offered(req)
+    made = call(
+        ops.CreateKey(
+            keyring=KeyringRef(call.namespace),
+            spec=spec,
+            purpose=purpose,
+            origin=Origin.GENERATED,
+            description=req.description or "",
+            tags=tags,
+            policy=PolicyText("default", "aws", req.policy) if req.policy is not None else None,
+            bypass_lockout_check=bool(req.bypass_policy_lockout_safety_check),
+            multi_region=bool(req.multi_region),
+        )
+    )
+    return CreateKeyResponse(key_metadata=metadata(made, call))
+
+
+def _spec(req: CreateKeyRequest) -> KeySpec:
+    """Raises InvalidArgument."""
+    if req.key_spec is not None and req.customer_master_key_spec is not None:
+        raise InvalidArgument(
+            "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. "
+            "CustomerMasterKeySpec is deprecated.",
+            "KeySpec",
+        )
+    return key_spec("aws", req.key_spec or req.customer_master_key_spec or "SYMMETRIC_DEFAULT")
+
+
+def _purpose(req: CreateKeyRequest, spec: KeySpec) -> Purpose:
+    """Raises InvalidArgument."""
+    if req.key_usage is None and spec.aws != "SYMMETRIC_DEFAULT":
+        raise InvalidArgument(
+            "You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys.", "KeyUsage"
+        )
+    purpose = PURPOSES[req.key_usage or "ENCRYPT_DECRYPT"]
+    if purpose not in spec.purposes:
+        raise InvalidArgument(f"KeyUsage {req.key_usage} is not compatible with KeySpec {spec.aws}", "KeyUsage")
+    return purpose
+
+
+def _offered(req: CreateKeyRequest) -> None:
+    """Raises Unsupported."""
+    if req.custom_key_store_id is not None or req.xks_key_id is not None:
+        raise Unsupported("Custom key stores are not supported.", "CustomKeyStoreId")
+    if req.origin not in (None, "AWS_KMS"):
+        raise Unsupported(f"Origin {req.origin} is not supported.", "Origin")
+    if req.multi_region:
+        raise Unsupported("Multi-Region keys are not supported.", "MultiRegion")
+
+
+class DescribeKeyRequest(Message, frozen=True, kw_only=True, rename="pascal"):
+    key_id: KeyId
+    grant_tokens: GrantTokens | None = None
+
+
+class DescribeKeyResponse(Message, frozen=True, kw_only=True, rename="pascal"):
+    key_metadata: KeyMetadata
+
+
+@operation("TrentService.DescribeKey", errors=COMMON | {"NotFoundException", "InvalidArnException"})
+def describe_key(req: DescribeKeyRequest, call: Call) -> DescribeKeyResponse:
+    found = call(ops.DescribeKey(key=key_ref(req.key_id, call.namespace), grant_tokens=tuple(req.grant_tokens or ())))
+    return DescribeKeyResponse(key_metadata=metadata(found, call))
+
+
+class KeyListEntry(Message, frozen=True, kw_only=True, rename="pascal"):
+    key_id: str
+    key_arn: str
+
+
+class ListKeysRequest(Message, frozen=True, kw_only=True, rename="pascal"):
+    limit: Limit | None = None
+    marker: Marker | None = None
+    resource_owners: (
+        Annotated[list[Literal["SELF", "OTHER_ACCOUNTS_VIA_RAM"]], Meta(min_length=1, max_length=2)] | None
+    ) = None
+
+
+class ListKeysResponse(Message, frozen=True, kw_only=True, rename="pascal", omit_defaults=True):
+    keys: list[KeyListEntry]
+    next_marker: str | None = None
+    truncated: bool
+
+
+@operation("TrentService.ListKeys", errors=COMMON | {"InvalidMarkerException"})
+def list_keys(req: ListKeysRequest, call: Call) -> ListKeysResponse:
+    page = call(
+        ops.ListKeys(
+            keyring=KeyringRef(call.namespace),
+            after=place(call, req.marker),
+            limit=size(req.limit, default=100, most=1000),
+        )
+    )
+    if "SELF" not in (req.resource_owners or ["SELF"]):  # no key is shared through AWS RAM
+        return ListKeysResponse(keys=[], truncated=False)
+    return ListKeysResponse(
+        keys=[KeyListEntry(key_id=key_id, key_arn=arn_at(call.namespace, f"key/{key_id}")) for key_id in page.items],
+        next_marker=next_marker(call, page.after),
+        truncated=page.after is not None,
+    )
+
+
+class EnableKeyRequest(Message, frozen=True, kw_only=True, rename="pascal"):
+    key_id: KeyId
+
+
+@operation("TrentService.EnableKey", errors=OF_A_MANAGED_KEY | {"LimitExceededException"})
+def enable_key(req: EnableKeyRequest, call: Call) -> None:
+    call(ops.EnableKey(key=key_by_id(req.key_id, call.namespace)))
+
+
+class DisableKeyRequest(Message, frozen=True, kw_only=True, rename="pascal"):
+    key_id: KeyId
+
+
+@operation("TrentService.DisableKey", errors=OF_A_MANAGED_KEY)
+def disable_key(req: DisableKeyRequest, call: Call) -> None:
+    call(ops.DisableKey(key=key_by_id(req.key_id, call.namespace)))
+
+
+class UpdateKeyDescriptionRequest(Message, frozen=True, kw_only=True, rename="pascal"):
+    key_id: KeyId
+    description: Description
+
+
+@operation("TrentService.UpdateKeyDescription", errors=OF_A_MANAGED_KEY)
+def update_key_description(req: UpdateKeyDescriptionRequest, call: Call) -> None:
+    call(ops.UpdateKey(key=key_by_id(req.key_id, call.namespace), description=req.description))
+
+
+class KeyLastUsage(Message, frozen=True, kw_only=True, rename="pascal", omit_defaults=True):
+    operation: str | None = None
+    timestamp: float | None = None
+    kms_request_id: str | None = None
+
+
+class GetKeyLastUsageRequest(Message, frozen=True, kw_only=True, rename="pascal"):
+    key_id: KeyId
+
+
+class GetKeyLastUsageResponse(Message, frozen=True, kw_only=True, rename="pascal"):
+    key_id: str
+    key_last_usage: KeyLastUsage
+    tracking_start_date: float
+    key_creation_date: float
+
+
+@operation("TrentService.GetKeyLastUsage", errors=COMMON | {"NotFoundException", "InvalidArnException"})
+def get_key_last_usage(req: GetKeyLastUsageRequest, call: Call) -> GetKeyLastUsageResponse:
+    found = call(ops.ReadLastUse(key=key_by_id(req.key_id, call.namespace)))
+    use, created = found.use, date(found.key.created_at)
+    return GetKeyLastUsageResponse(
+        key_id=key_arn(found.key, call.namespace),
+        key_last_usage=KeyLastUsage()
+        if use is None
+        else KeyLastUsage(
+            operation=use.operation.removeprefix(PREFIX), timestamp=date(use.at), kms_request_id=use.request_id
+        ),
+        tracking_start_date=created,
+        key_creation_date=created,
+    )
+
+
+OPERATIONS = (create_key, describe_key, list_keys, enable_key, disable_key, update_key_description, get_key_last_usage)
