@@ -10,7 +10,7 @@ Nothing here ever reads XML.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -89,7 +89,7 @@ def _items(node: Any) -> list[Any]:
 
 
 def response(action: str, namespace: str, result: Mapping[str, Any] | None, request_id: str) -> bytes:
-    """The XML of a success. `result` is a tree of str, int, bool, datetime, mappings and sequences; None values
+    """The XML of a success. `result` is a tree of str, int, bool, datetime, mappings, lists and tuples; None values
     are left out. Operations without an output (IAM's Delete…, Put…) pass None and get no Result element.
     """
     inner = "" if result is None else _element(f"{action}Result", result)
@@ -124,7 +124,7 @@ def _content(value: Any) -> Iterator[str]:
             for name, child in value.items():
                 if child is not None:
                     yield _element(name, child)
-        case Sequence():
+        case list() | tuple():
             for child in value:
                 yield _element("member", child)
         case _:
