@@ -18,16 +18,16 @@ from pathlib import Path
 if __name__ == "__main__":  # the test suite imports these as they are
     sys.path[:0] = [str(Path(__file__).parents[2])]
 
+from tests.fakes import FakeClock
+from tests.faults.simdisk import PowerLoss, SimDisk
+
 from keystead.core.audit.note import verifier_key
-from keystead.core.errors import Unavailable
 from keystead.core.sensitive import Sensitive
 from keystead.crypto.notes import NoteSigner, verify_ed25519
 from keystead.service.journal import Journal
 from keystead.service.journals import Journals
 from keystead.service.log import Log
 from keystead.service.sequencer import Sequencer
-from tests.fakes import FakeClock
-from tests.faults.simdisk import PowerLoss, SimDisk
 
 AUDIT = Path("/audit")
 SIGNER = NoteSigner("keystead.test/audit", Sensitive(bytes(range(32))))
@@ -160,7 +160,7 @@ def check(seed: int, disk: SimDisk, sequencer: Sequencer, acknowledged: list[byt
 
 
 def run(n: int, seed: int) -> str:
-    """`n` power losses from `seed` on: most under the journal alone, the rest under all of it. Raises AssertionError."""
+    """`n` power losses from `seed` on, under the journal alone and under all of it. Raises AssertionError."""
     started, n_losses, n_records, at = time.monotonic(), 0, 0, seed
     while n_losses < n:
         if at % 8 == 0:

@@ -141,7 +141,7 @@ class SimDisk:
         if self._dead:
             raise PowerLoss
 
-    def act(self, do) -> None:  # noqa: ANN001
+    def act(self, do) -> None:
         """Do it unless this operation is the one that fails; the one at which power goes has begun."""
         self.alive()
         self.n_operations += 1

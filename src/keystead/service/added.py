@@ -74,9 +74,10 @@ def read_whole(disk: Disk, path: Path) -> bytes | None:
 def replace_whole(disk: Disk, path: Path, data: bytes) -> None:
     """The file is `data`, or after a crash what it was before; durable on return."""
     fresh = path.with_name(path.name + ".new")
+    with contextlib.suppress(FileNotFoundError):
+        disk.remove(fresh)  # never written over: a crash may have left it as a second name of the file itself
     file = disk.open(fresh, create=True)
     try:
-        file.truncate(0)
         file.write(0, (data,))
         file.sync()
     finally:

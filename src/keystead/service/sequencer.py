@@ -43,7 +43,8 @@ class Sequencer:
 
     store: change records come from it. verify: for the last checkpoint, at start. history_for: seconds between two
     checkpoints that are kept for ever. segment_size: bytes after which a log file is full.
-    Raises Conflict if another sequencer runs, the store was rolled back, or the files are not those of the state.
+    Raises Conflict if another sequencer runs, the store was rolled back, or the files are not those of the state;
+    Unavailable if disk or store do not answer.
     """
 
     def __init__(  # noqa: PLR0913 - circumstances, all named
@@ -67,13 +68,18 @@ class Sequencer:
         self._state, self._tree, self._note = State(), Tree(), b""
         self._whole = False  # what is in memory is what is on the medium
         self._kept_at = clock.monotonic()
-        disk.make_directory(directory / LOG)
-        self._lock = hold(disk, directory)
+        try:
+            disk.make_directory(directory / LOG)
+            self._lock = hold(disk, directory)
+        except OSError as error:
+            raise Unavailable(f"the audit log cannot be opened: {error}") from error
         try:
             self._journals = Journals(disk, journals or directory / "journal")
             self._load()
-        except BaseException:
+        except BaseException as error:
             self.close()
+            if isinstance(error, OSError):
+                raise Unavailable(f"the audit log cannot be opened: {error}") from error
             raise
 
     @property

@@ -56,23 +56,20 @@ def open_checkpoint(note: bytes, key: VerifierKey, verify: Ed25519) -> Checkpoin
     return checkpoint
 
 
-SEPARATOR = b"\n"
+MAX_LINES = 128
 
 
 def split_notes(lines: Iterable[bytes]) -> Iterator[bytes]:
     """The checkpoints of a history file, given its lines: signed notes, each followed by an empty line.
 
-    Raises Malformed for anything else, a torn last note included.
+    Says nothing of whether they are any. A last one that is not complete is one being written, and left out.
     """
     note: list[bytes] = []
-    blanks = 0
+    n_empty = 0
     for line in lines:
-        if line == SEPARATOR:
-            blanks += 1
-            if blanks == 2:
-                yield b"".join(note)
-                note, blanks = [], 0
-                continue
-        note.append(line)
-    if note:
-        raise Malformed("the history of checkpoints ends within one")
+        n_empty += line == b"\n"
+        if n_empty == 2 or len(note) == MAX_LINES:
+            yield b"".join(note)
+            note, n_empty = [], 0
+        else:
+            note.append(line)

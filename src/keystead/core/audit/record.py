@@ -34,7 +34,7 @@ def refused(kind: type[Exception]) -> str:
 class Target(Struct, frozen=True, omit_defaults=True):
     """What was authorized, on which object; `key` and `version` where there is one."""
 
-    action: str
+    action: str = ""
     key: str = ""
     version: int = 0
 
