@@ -1,0 +1,298 @@
+"""Destruction that holds against old media, on a real database and a real slot (row 97, promises P2 and P5).
+
+    python tests/faults/run_destruction.py --n 100000
+
+Creates n keys, takes a backup, destroys 50: one by one, in one batch, and with the process dying at each step. Then
+tries every old key version with everything there is today, and prints the figures. research/security.md §6.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+
+import apsw
+import pytest
+
+from keystead.core.algorithms import Purpose
+from keystead.core.entities import Key, KeyVersion, Origin
+from keystead.core.errors import Conflict, WrongState
+from keystead.core.keytree import generation
+from keystead.core.sensitive import Sensitive
+from keystead.core.states import KeyState, Lifecycle
+from keystead.service.barrier import Barrier, Commit
+from keystead.service.custody import inspect, prove_destroyed, restore, revive
+from keystead.slots.file import FileSlot
+from keystead.stores.sqlite import SqliteStore
+
+STEPS = ("begun", "staged", "written", "committed", "opened", "retired")
+DURABLE = STEPS[3:]
+N_VICTIMS, N_SINGLE = 50, 20
+U = Sensitive(b"unseal key of the drill".ljust(32))
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+ACTIVE = Lifecycle(state=KeyState.ACTIVE, since=NOW)
+BATCH = 100
+
+
+def key_id(n):
+    return f"key-{n:07d}"
+
+
+def material_of(version):
+    return Sensitive(f"material of {version}".encode())
+
+
+class Site:
+    """A data directory: the database, and a slot in two directories."""
+
+    def __init__(self, directory, on_step=lambda _: None):
+        self.directory = directory
+        self.store = SqliteStore(directory / "keystead.db")
+        self.slot = FileSlot.create(directory / "slot-1", directory / "slot-2", os.urandom)
+        self.barrier = Barrier(self.store, self.slot, os.urandom, on_step)
+
+    def open(self):
+        self.barrier.open(U)
+        return self
+
+    def close(self):
+        self.store.close()
+
+    def version(self, n):
+        return self.barrier.get(KeyVersion, f"{key_id(n)}/1")
+
+    def create(self, numbers):
+        keys = [
+            Key(
+                id=key_id(n),
+                tenant="111122223333",
+                keyring="ring",
+                spec_name="SYMMETRIC_DEFAULT",
+                purpose=Purpose.CIPHER,
+                origin=Origin.GENERATED,
+                lifecycle=ACTIVE,
+                created_at=NOW,
+                created_by="root",
+            )
+            for n in numbers
+        ]
+        versions = [
+            KeyVersion(id=f"{key.id}/1", key_id=key.id, number=1, lifecycle=ACTIVE, created_at=NOW) for key in keys
+        ]
+        material = {version.id: material_of(version.id) for version in versions}
+        self.barrier.commit(Commit(put=(*keys, *versions), material=material, record=b"{}"))
+
+    def destroy(self, numbers):
+        self.barrier.commit(Commit(destroy=tuple(self.version(n) for n in numbers), record=b"{}"))
+
+    def holds(self, n):
+        version = self.version(n)
+        return self.barrier.material(version).reveal() == material_of(version.id).reveal()
+
+
+def timed(act, times=1):
+    """Milliseconds, the median of `times`."""
+    taken = []
+    for _ in range(times):
+        start = time.perf_counter()
+        act()
+        taken.append(time.perf_counter() - start)
+    return median(taken) * 1e3
+
+
+def drill(directory, n):
+    """The whole of it; figures by name. Every claim is asserted."""
+    figures = {}
+    site = Site(directory)
+    site.barrier.initialise(U)
+    batches = [range(at, min(at + BATCH, n)) for at in range(0, n, BATCH)]
+    figures["create, 100 a commit, µs a key"] = (
+        timed(lambda: [site.create(batch) for batch in batches]) / len(batches) / BATCH * 1e3
+    )
+    extra = iter(range(n, n + 50))
+    figures["create, one a commit, ms"] = timed(lambda: site.create([next(extra)]), 50)
+    figures |= reading(site, n)
+
+    victims = [n * i // N_VICTIMS for i in range(N_VICTIMS)]  # spread over the tree
+    spared = [v + 1 for v in victims]
+    site.store.backup(directory / "old.db")
+    shutil.copytree(directory / "slot-1", directory / "stolen-1")
+    shutil.copytree(directory / "slot-2", directory / "stolen-2")
+    single = iter(victims[:N_SINGLE])
+    figures["destroy one, ms"] = timed(lambda: site.destroy([next(single)]), N_SINGLE)
+    batch = victims[N_SINGLE : -len(STEPS)]
+    figures[f"destroy {len(batch)} in one commit, ms"] = timed(lambda: site.destroy(batch))
+    for step, victim in zip(STEPS, victims[-len(STEPS) :], strict=True):
+        site = die_at(site, step, victim, spared)
+    figures["rotate, ms"] = timed(site.barrier.rotate, 10)
+
+    old = SqliteStore(directory / "old.db")
+    figures |= prove(site, old, n + 50)
+    control(site, old, directory, victims)
+    figures |= put_back(site, old, directory, n, victims)
+    old.close()
+    site.close()
+    return figures
+
+
+def reading(site, n):
+    figures = {}
+    ids = [f"{key_id(i % n)}/1" for i in range(0, 7919 * 500, 7919)]
+    versions = [site.barrier.get(KeyVersion, i) for i in ids]
+    figures["get, µs"] = timed(lambda: [site.barrier.get(KeyVersion, i) for i in ids], 5) / len(ids) * 1e3
+    figures["list page of 100, ms"] = timed(lambda: site.barrier.children(Key, "ring", limit=100), 20)
+    [site.barrier.material(version) for version in versions]
+    figures["material, path known, µs"] = (
+        timed(lambda: [site.barrier.material(version) for version in versions], 5) / len(ids) * 1e3
+    )
+    site.barrier.close()
+    site.barrier.open(U)
+    figures["material, nothing known, µs"] = (
+        timed(lambda: site.barrier.close() or site.barrier.open(U) or site.barrier.material(versions[0]), 50) * 1e3
+        - timed(lambda: site.barrier.close() or site.barrier.open(U), 50) * 1e3
+    )
+    return figures
+
+
+def die_at(site, step, victim, spared):
+    """The process dies at `step` of destroying `victim`; then it starts again."""
+    site.close()
+    arguments = [sys.executable, __file__, "--die-at", step, "--victim", str(victim), "--data", str(site.directory)]
+    child = subprocess.run(arguments, check=False)
+    assert child.returncode == 9, step
+    site = Site(site.directory).open()
+    assert len(site.slot.read()) == 1
+    assert list(site.slot.copies().values()) == [True, True]
+    assert all(site.holds(n) for n in spared)
+    if step in DURABLE:
+        with pytest.raises(WrongState):
+            site.holds(victim)
+    else:
+        assert site.holds(victim)
+        site.destroy([victim])
+    return site
+
+
+def prove(site, old, n):
+    proof = None
+
+    def run():
+        nonlocal proof
+        proof = prove_destroyed(old, site.barrier, site.store)
+
+    taken = timed(run)
+    assert proof.holds
+    assert proof.n_destroyed == N_VICTIMS
+    assert proof.destroyed_opened == ()
+    assert proof.n_survivors == n - N_VICTIMS
+    assert proof.survivors_lost == ()
+    assert proof.damaged == ()
+    assert not proof.root_opened
+    return {
+        "prove, ms": taken,
+        "openings tried": proof.n_tried,
+        "destroyed keys opened from the old backup": len(proof.destroyed_opened),
+        "survivors opened": proof.n_survivors,
+    }
+
+
+def control(site, old, directory, victims):
+    """What the slot protects, it alone protects: with the slot as it was, the same backup opens every victim."""
+    with pytest.raises(Conflict, match="the slot was erased or the database was rolled back"):
+        Barrier(old, site.slot, os.urandom).open(U)
+    stolen = FileSlot(directory / "stolen-1", directory / "stolen-2", os.urandom)
+    then = Barrier(old, stolen, os.urandom)
+    then.open(U)
+    for n in victims:
+        version = then.get(KeyVersion, f"{key_id(n)}/1")
+        assert then.material(version).reveal() == material_of(version.id).reveal()
+    # And the proof itself can fail: were the old secret still in the slot, it would open all fifty.
+    (kept,) = stolen.read().values()
+    site.slot.stage(kept)
+    failing = prove_destroyed(old, site.barrier, site.store)
+    assert failing.root_opened
+    assert not failing.holds
+    assert len(failing.destroyed_opened) == N_VICTIMS
+    site.barrier.settle()
+    assert generation(kept.reveal()) not in site.slot.read()
+
+
+def put_back(site, old, directory, n, victims):
+    """Rows lost from the live database come back out of the old backup; what was destroyed since does not."""
+    lost = [i for i in range(0, n, max(1, n // 200)) if i not in victims]
+    db = apsw.Connection(str(directory / "keystead.db"))
+    for i in (*lost, *victims[:5]):
+        db.execute("DELETE FROM item WHERE id = ?", (f"{key_id(i)}/1",))
+    db.execute("UPDATE item SET sealed = x'00' WHERE id = ?", (key_id(lost[0]),))
+    db.close()
+    assert not inspect(site.barrier, site.store).whole
+    done = None
+
+    def run():
+        nonlocal done
+        done = restore(old, site.barrier, site.store)
+
+    taken = timed(run)
+    assert sorted(done.restored) == sorted([f"key-version {key_id(i)}/1" for i in lost] + [f"key {key_id(lost[0])}"])
+    assert sorted(done.destroyed) == [f"key-version {key_id(i)}/1" for i in victims[:5]]
+    assert all(site.holds(i) for i in lost)
+    assert all(site.version(i) is None for i in victims[:5])
+    whole = None
+
+    def look():
+        nonlocal whole
+        whole = inspect(site.barrier, site.store)
+
+    figures = {"restore, ms": taken, "inspect everything, ms": timed(look)}
+    assert whole.whole
+
+    with pytest.raises(Conflict):
+        revive(old, directory / "never.db", site.slot, os.urandom, U)
+    assert not (directory / "never.db").exists()
+    site.store.backup(directory / "newest.db")
+    newest = SqliteStore(directory / "newest.db")
+    elsewhere = directory / "elsewhere"
+    elsewhere.mkdir(mode=0o700)
+    revive(newest, elsewhere / "keystead.db", site.slot, os.urandom, U)
+    newest.close()
+    revived = SqliteStore(elsewhere / "keystead.db")
+    barrier = Barrier(revived, site.slot, os.urandom)
+    barrier.open(U)
+    assert inspect(barrier, revived).whole
+    assert barrier.material(barrier.get(KeyVersion, f"{key_id(lost[0])}/1")).reveal()
+    revived.close()
+    return figures
+
+
+def die(directory, step, victim):
+    """In a process of its own: begin to destroy, and end at `step` without unwinding."""
+    site = Site(directory, on_step=lambda at: os._exit(9) if at == step else None).open()
+    site.destroy([victim])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--n", type=int, default=10_000)
+    parser.add_argument("--die-at", choices=STEPS)
+    parser.add_argument("--victim", type=int)
+    parser.add_argument("--data", type=Path)
+    asked = parser.parse_args()
+    if asked.die_at:
+        die(asked.data, asked.die_at, asked.victim)
+        return
+    with tempfile.TemporaryDirectory() as directory:
+        for name, figure in drill(Path(directory), asked.n).items():
+            sys.stdout.write(f"{name:45} {figure:12,.1f}\n")
+    sys.stdout.write(f"{asked.n:,} keys, {N_VICTIMS} destroyed, dead at each of {len(STEPS)} steps: all holds\n")
+
+
+if __name__ == "__main__":
+    main()
