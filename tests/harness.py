@@ -1,0 +1,401 @@
+"""The whole of Keystead in one process, without a file or a socket: what a door's tests stand on.
+
+    stack = harness.stack()
+    alice = stack.user("alice", policy=harness.ALLOW_ALL)
+    key = stack.key()
+    reply = alice.call("Encrypt", KeyId=key.id, Plaintext=b"hello")      signed with botocore's own signer
+    assert reply.status == 200 and stack.record().outcome == "performed"
+    boto = alice.client("kms")                                           a real boto3 client, no network
+
+The view, the barrier, the authorizer, the pipeline, the provider and the door are the real ones; the store is in
+memory, the clock stands still, the entropy has a seed, and the journal is a list.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from base64 import b64encode
+from datetime import datetime
+from typing import Any
+
+import boto3
+import botocore.config
+import msgspec
+from botocore.auth import SIGV4_TIMESTAMP, SigV4Auth
+from botocore.awsrequest import AWSRequest, AWSResponse
+from botocore.credentials import Credentials
+from msgspec import Struct
+from msgspec.structs import replace
+from tests.fakes import FakeClock, MemorySlot, SeededEntropy
+
+from keystead.core import operations as ops
+from keystead.core.algorithms import Purpose, key_spec
+from keystead.core.audit.record import Record, parse
+from keystead.core.entities import Entity, Key, PolicyText, Principal
+from keystead.core.ports import WouldBlock
+from keystead.core.sensitive import Sensitive
+from keystead.doors import aws_kms
+from keystead.kit import Door, Front, Markers, Means, RequestIds
+from keystead.providers.software import SoftwareProvider
+from keystead.service.authenticate import Authenticator
+from keystead.service.authorize import Authorizer
+from keystead.service.barrier import Barrier, Commit
+from keystead.service.bootstrap import bootstrap
+from keystead.service.credentials import keyed
+from keystead.service.credentials.session import Sessions
+from keystead.service.handlers import HANDLERS
+from keystead.service.pipeline import Service
+from keystead.service.recording import Recording
+from keystead.service.view import View
+from keystead.stores.memory import MemoryStore
+from keystead.wire.http import HttpRequest
+
+TENANT, OTHER_TENANT, REGION, OTHER_REGION = "111122223333", "444455556666", "us-east-1", "eu-west-2"
+ALLOW_ALL = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"kms:*","Resource":"*"}]}'
+PEER = "203.0.113.7"
+MAX_PAGE = 1_000_000
+
+
+class ListJournal:
+    """service.pipeline.Journal in a list; `fails` is raised instead of keeping a record."""
+
+    def __init__(self) -> None:
+        self.lines: list[bytes] = []
+        self.fails: Exception | None = None
+
+    def append(self, record: bytes) -> None:
+        if self.fails is not None:
+            raise self.fails
+        self.lines.append(record)
+
+
+class CountingGeneration:
+    """service.view.Generation of one process."""
+
+    def __init__(self) -> None:
+        self.n = 0
+
+    def current(self) -> int:
+        return self.n
+
+    def announce(self) -> None:
+        self.n += 1
+
+
+class Reply(Struct, frozen=True):
+    """A reply taken apart."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @classmethod
+    def of(cls, whole: bytes) -> Reply:
+        head, _, body = whole.partition(b"\r\n\r\n")
+        first, *lines = head.decode().split("\r\n")
+        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+        assert int(headers["content-length"]) == len(body)
+        return cls(int(first.split()[1]), headers, body)
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body) if self.body else None
+
+    @property
+    def code(self) -> str | None:
+        """The error code, None for a success."""
+        return None if self.status == 200 else self.json["__type"]
+
+    @property
+    def message(self) -> str | None:
+        """The words of an error; None where the member is absent."""
+        assert "message" not in self.json or self.json["message"]
+        return self.json.get("message")
+
+
+class _Signer(SigV4Auth):
+    """botocore's signer, at a time we say."""
+
+    def add_auth(self, request: AWSRequest, at: datetime | None = None) -> None:
+        assert at is not None
+        request.context["timestamp"] = at.strftime(SIGV4_TIMESTAMP)
+        self._modify_request_before_signing(request)
+        canonical = self.canonical_request(request)
+        signature = self.signature(self.string_to_sign(request, canonical), request)
+        self._inject_signature_to_request(request, signature)
+
+
+class Person:
+    """A principal with an access key, at the door."""
+
+    def __init__(
+        self, stack: Stack, principal: Principal, access_key_id: str, secret: bytes, token: str | None
+    ) -> None:
+        self.stack, self.principal = stack, principal
+        self.access_key_id, self.token = access_key_id, token
+        self.credentials = Credentials(access_key_id, secret.decode(), token)
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:iam::{self.principal.tenant}:user/{self.principal.name}"
+
+    def call(self, operation: str, *, region: str = REGION, **members: Any) -> Reply:
+        """One KMS request; `bytes` are written as base64, everything else as JSON has it."""
+        return self.post(operation, msgspec.json.encode(members), region=region)
+
+    def post(self, operation: str, body: bytes, *, region: str = REGION) -> Reply:
+        """The same with a body written by hand."""
+        return self.send(
+            {"X-Amz-Target": f"TrentService.{operation}", "Content-Type": "application/x-amz-json-1.1"},
+            body,
+            region=region,
+        )
+
+    def send(
+        self,
+        headers: dict[str, str],
+        body: bytes,
+        *,
+        method: str = "POST",
+        url: str = "https://kms.test/",
+        service: str = "kms",
+        region: str = REGION,
+    ) -> Reply:
+        """Any request, signed."""
+        return Reply.of(self.stack.serve(self.signed(headers, body, method, url, service, region)))
+
+    def signed(  # every part of a request
+        self,
+        headers: dict[str, str],
+        body: bytes,
+        method: str = "POST",
+        url: str = "https://kms.test/",
+        service: str = "kms",
+        region: str = REGION,
+    ) -> HttpRequest:
+        unsigned = AWSRequest(method=method, url=url, headers=headers, data=body)
+        _Signer(self.credentials, service, region).add_auth(unsigned, self.stack.clock.now())
+        prepared = unsigned.prepare()
+        found = {_bytes(name).lower(): _bytes(value) for name, value in prepared.headers.items()}
+        found.setdefault(b"host", prepared.url.split("/")[2].encode())
+        return self.stack.request(method, prepared.url, found, body)
+
+    def client(self, service: str, *, region: str = REGION) -> Any:
+        """A boto3 client whose requests are served in this process, signed anew at the stack's time."""
+        made = boto3.client(
+            service,
+            region_name=region,
+            endpoint_url="https://kms.test",
+            aws_access_key_id=self.access_key_id,
+            aws_secret_access_key="not used",
+            config=botocore.config.Config(retries={"total_max_attempts": 1}),
+        )
+        made.meta.events.register("before-send.*", lambda request, **_: self._answer(request, service, region))
+        return made
+
+    def _answer(self, prepared: Any, service: str, region: str) -> AWSResponse:
+        skip = {"authorization", "x-amz-date", "x-amz-security-token"}
+        headers = {n: _bytes(v).decode() for n, v in prepared.headers.items() if n.lower() not in skip}
+        body = _bytes(prepared.body or b"")
+        reply = self.send(headers, body, method=prepared.method, url=prepared.url, service=service, region=region)
+        return AWSResponse(prepared.url, reply.status, _Headers(reply.headers), _Raw(reply.body))
+
+
+class _Headers(dict):
+    """What botocore reads of urllib3's headers."""
+
+
+class _Raw:
+    """What botocore reads of urllib3's response."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    def stream(self, *_: Any, **__: Any) -> Any:
+        yield self._body
+
+
+class Stack:
+    """See the head of this file."""
+
+    def __init__(self, *, seed: int = 1, door: Door = aws_kms.DOOR, regions: tuple[str, ...] = (REGION,)) -> None:
+        self.clock, self.entropy = FakeClock(), SeededEntropy(seed)
+        self.store, self.slot, self.journal = MemoryStore(), MemorySlot(), ListJournal()
+        self.generation = CountingGeneration()
+        self.barrier = Barrier(self.store, self.slot, self.entropy)
+        self.barrier.initialise(Sensitive(self.entropy(32)))
+        self.provider, self.authorizer = SoftwareProvider(self.entropy), Authorizer()
+        self.view = View(self.barrier, self.store, self.provider, self.generation)
+        self.view.on_drop(self.authorizer.forget)
+        recording = Recording()
+        recording.digest_under(self.barrier.subkey("context-digest"))
+        self.first = bootstrap(
+            self.barrier,
+            tenant=TENANT,
+            regions=regions,
+            administrator="admin",
+            uid=0,
+            now=self.clock.now(),
+            entropy=self.entropy,
+        )
+        self.service = Service(
+            view=self.view,
+            barrier=self.barrier,
+            authorizer=self.authorizer,
+            recorder=recording,
+            journal=self.journal,
+            handlers=HANDLERS,
+            provider=self.provider,
+            entropy=self.entropy,
+            announce=self.generation.announce,
+        )
+        sessions = Sessions(self.barrier.subkey("session-token"), self.entropy)
+        self.means = Means(
+            service=self.service,
+            authenticator=Authenticator(self.view, sessions, self.entropy),
+            markers=Markers(keyed(self.barrier.subkey("marker"))),
+            request_ids=RequestIds(self.entropy),
+        )
+        self.front: Front = door.open(self.means)
+        key = self.first.access_key
+        self.admin = Person(self, self.first.administrator, key.credential.id, key.secret.reveal(), None)
+
+    # --- the door
+
+    def request(self, method: str, url: str, headers: dict[bytes, bytes], body: bytes) -> HttpRequest:
+        now = self.clock.now()
+        target = "/" + url.split("/", 3)[3]
+        return HttpRequest(
+            method=method.encode(),
+            target=target.encode(),
+            headers=headers,
+            body=body,
+            peer=PEER,
+            received_at=now,
+            second=int(now.timestamp()),
+        )
+
+    def serve(self, request: HttpRequest) -> bytes:
+        """As a listener does: what would block the loop's thread is done on another."""
+        try:
+            return self.front.serve(request)
+        except WouldBlock:
+            answers: list[bytes] = []
+            thread = threading.Thread(target=lambda: answers.append(self.front.serve(request)))
+            thread.start()
+            thread.join()
+            return answers[0]
+
+    def on_the_loop(self) -> Stack:
+        """From here on this thread is the event loop's: whatever would block it is done on another."""
+        self.view.loop_thread = threading.get_ident()
+        return self
+
+    # --- who and what there is
+
+    def perform(self, op: ops.Operation[Any], by: Person | None = None, *, region: str = REGION) -> Any:
+        """An operation past the door, by the administrator or somebody else, as an authenticated caller."""
+        person = by or self.admin
+        request = person.signed({"X-Amz-Target": "harness"}, b"", region=region)
+        caller = self.means.authenticator.aws(
+            request, service="kms", door="harness", wire_operation=type(op).__name__, request_id="harness"
+        )
+        return self.service.perform(caller, op)
+
+    def by_system(self, op: ops.Operation[Any]) -> Any:
+        """An operation of the installation's own principal (the scheduler, the operator)."""
+        request = replace(self.request("POST", "https://kms.test/", {}, b""), peer="uid:0")
+        caller = self.means.authenticator.peer(
+            request, namespace="system", door="harness", wire_operation=type(op).__name__, request_id="harness"
+        )
+        return self.service.perform(caller, op)
+
+    def user(self, name: str, policy: str | None = None, *, tenant: str = TENANT) -> Person:
+        """A user with an access key, and with an identity policy if one is given (the aws dialect's text)."""
+        at = ops.TenantRef(tenant)
+        made = self.by_system(ops.CreatePrincipal(tenant=at, name=name))
+        if policy is not None:
+            text = PolicyText("default", "aws", policy)
+            self.by_system(ops.PutPrincipalPolicy(tenant=at, name=name, policy=text))
+        key = self.by_system(ops.CreateAccessKey(tenant=at, name=name))
+        return Person(self, made, key.credential.id, key.secret.reveal(), None)
+
+    def keyring(self, tenant: str = OTHER_TENANT, region: str = REGION) -> None:
+        """Another account or region; the tenant is made with its first keyring."""
+        at = f"aws:{tenant}:{region}"
+        self.by_system(ops.CreateKeyring(tenant=tenant, name=region, namespaces=(at,)))
+
+    def key(
+        self,
+        spec: str = "SYMMETRIC_DEFAULT",
+        purpose: Purpose | None = None,
+        *,
+        policy: str | None = None,
+        by: Person | None = None,
+        region: str = REGION,
+    ) -> Key:
+        """A key of the AWS key spec `spec`, for its default purpose or another."""
+        wanted = key_spec("aws", spec)
+        person = by or self.admin
+        made = self.perform(
+            ops.CreateKey(
+                keyring=ops.KeyringRef(f"aws:{person.principal.tenant}:{region}"),
+                spec=wanted,
+                purpose=purpose or wanted.purposes[0],
+                policy=PolicyText("default", "aws", policy) if policy else None,
+                bypass_lockout_check=True,
+            ),
+            person,
+            region=region,
+        )
+        return made.key
+
+    def arn(self, key: Key, region: str = REGION) -> str:
+        return f"arn:aws:kms:{region}:{key.tenant}:key/{key.id}"
+
+    def name(self, key: Key, alias: str, *, region: str = REGION) -> None:
+        at = f"aws:{key.tenant}:{region}"
+        self.perform(ops.CreateName(key=ops.KeyRef(at, id=key.id), name=alias), region=region)
+
+    def put(self, *entities: Entity) -> None:
+        """Entities as they are given, past everything: for states that no operation leads to yet."""
+        self.barrier.commit(Commit(put=entities))
+        self.generation.announce()
+
+    def stored(self, key: Key) -> Key:
+        """The key as the store has it now."""
+        found = self.barrier.get(Key, key.id)
+        assert found is not None
+        return found
+
+    def change(self, key: Key, **fields: Any) -> None:
+        """Put `fields` into the stored key."""
+        self.put(replace(self.stored(key), **fields))
+
+    # --- what is on record
+
+    def records(self) -> list[Record]:
+        """Every audit record so far: of changes, then of uses and refusals, each in order."""
+        changes = [line for _, line in self.store.records(0, MAX_PAGE)]
+        return [parse(line) for line in (*changes, *self.journal.lines)]
+
+    def record(self) -> Record:
+        """The newest record of a use or a refusal."""
+        return parse(self.journal.lines[-1])
+
+    def forget_records(self) -> None:
+        """Begin a new journal, so that the next record is the only one."""
+        self.journal.lines.clear()
+
+
+def stack(**options: Any) -> Stack:
+    return Stack(**options)
+
+
+def b64(data: bytes) -> str:
+    return b64encode(data).decode()
+
+
+def _bytes(value: str | bytes) -> bytes:
+    return value.encode() if isinstance(value, str) else value
