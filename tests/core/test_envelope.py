@@ -257,10 +257,16 @@ def test_format_v1_has_none():
         open_(envelopes[1], blob)
 
 
-def test_the_commitment_is_looked_at_before_the_cipher():
-    """Check 87: a wrong key never gets as far as a message key."""
+def test_nothing_reaches_the_cipher_before_header_and_commitment_are_right():
+    """Check 87: the message key itself is refused, with the header altered, the blob too short or the key another."""
+    blob = seal(ENVELOPE, b"")
+    assert ENVELOPE.open(blob, NO_AAD).prefix == blob[:PREFIX_BYTES]
+    altered = [bytes([*blob[:i], blob[i] ^ 1, *blob[i + 1 :]]) for i in range(PREFIX_BYTES)]
+    for bad in (*altered, *(blob[:n] for n in range(OVERHEAD_BYTES))):
+        with pytest.raises(DecryptionFailed):
+            ENVELOPE.open(bad, NO_AAD)
     with pytest.raises(DecryptionFailed):
-        Envelope(bytes(32), KEY_ID, 3).open(seal(ENVELOPE, b"x"), NO_AAD)
+        Envelope(bytes(32), KEY_ID, 3).open(blob, NO_AAD)
 
 
 # --- the published format

@@ -54,3 +54,10 @@ def test_threads_do_not_disturb_each_other():
     messages = [hashlib.sha256(b"%d" % i).digest() * 50 for i in range(2000)]
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(keyed, messages)) == [hmac.digest(b"k", m, "sha256") for m in messages]
+
+
+@pytest.mark.parametrize("digest", DIGESTS)
+def test_keys_about_as_long_as_the_block(digest):
+    size = hashlib.new(digest).block_size
+    for n in (0, size - 1, size, size + 1):
+        assert KeyedHash(b"k" * n, digest)(b"m") == hmac.digest(b"k" * n, b"m", digest)

@@ -97,10 +97,10 @@ def ecdh() -> dict:
     return made
 
 
-def main() -> None:
+def text() -> str:
     known = {"signatures": signatures(), "oaep": oaep(), "kem": kem(), "ecdh": ecdh()}
-    TARGET.write_text(json.dumps(known, indent=1) + "\n")
+    return json.dumps(known, indent=1) + "\n"
 
 
 if __name__ == "__main__":
-    main()
+    TARGET.write_text(text())

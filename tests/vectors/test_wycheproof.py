@@ -4,6 +4,7 @@ A vector passes when a valid one is accepted (with the right output) and an inva
 passes either way. EXPLAINED holds, file by file, exactly those that do not; SOURCES.md says why, and what was left out.
 """
 
+import importlib.util
 import json
 from collections.abc import Callable
 from functools import partial
@@ -222,6 +223,13 @@ def test_every_exposed_algorithm_has_vectors():
     unsupported = {"SM2DSA", "SM2PKE", "SM2_ECDH", "ML_KEM_512"}
     assert covered | elsewhere | unsupported == set(ALGORITHMS)
     assert {v.file for v in TABLE} >= {"aes_gcm", "aes_gcm_siv"}
+
+
+def test_the_self_test_holds_what_the_script_takes_out_of_wycheproof():
+    script = importlib.util.spec_from_file_location("make_selftest", OURS.parent / "scripts/make_selftest.py")
+    module = importlib.util.module_from_spec(script)
+    script.loader.exec_module(module)
+    assert module.TARGET.read_text() == module.text()
 
 
 def test_ed25519ph_rfc_8032_7_3():
