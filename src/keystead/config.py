@@ -36,7 +36,7 @@ class Tls(Struct, frozen=True, forbid_unknown_fields=True):
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     listen: dict[str, str] = msgspec.field(default_factory=lambda: dict(DEFAULT_LISTEN))
     tls: Tls | None = None
-    slots: Annotated[tuple[str, ...], Meta(min_length=2, max_length=2)] = ("slot-1", "slot-2")
+    slots: tuple[str, str] = ("slot-1", "slot-2")
     workers: Annotated[int, Meta(ge=1, le=60)] = 1
     thread_pool: Annotated[int, Meta(ge=1, le=64)] = 4
 

@@ -58,6 +58,10 @@ class Chores:
 
     # --- the audit log
 
+    @property
+    def n_records(self) -> int:
+        return self._sequencer.size
+
     def fold(self) -> None:
         """Fold what there is into the log; last uses with it, less often."""
         with self._turn:

@@ -42,7 +42,7 @@ class Core:
         layout = Layout(directory)
         self.layout, self.clock, self.disk = layout, SystemClock(), LocalDisk()
         self.store = SqliteStore(layout.database, check_for=0.5 if check else 0.0)
-        self.slot = FileSlot(*layout.slots(settings.slots), os.urandom)
+        self.slot = FileSlot(*layout.slots(settings), os.urandom)
         self.barrier = Barrier(self.store, self.slot, os.urandom)
         self.generation = SharedGeneration(layout.generation, worker)
         self.journal = Journal(self.disk, layout.audit / "journal", journal, entropy=os.urandom)

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from keystead.app.sockets import connect_unix
+from keystead.config import Config
 
 
 class Layout(Struct, frozen=True):
@@ -47,8 +48,10 @@ class Layout(Struct, frozen=True):
         """Development only: the administrator's access key, for `keystead env`."""
         return self.directory / "credentials.json"
 
-    def slots(self, names: tuple[str, ...]) -> tuple[Path, ...]:
-        return tuple(self.directory / name for name in names)  # an absolute name stands for itself
+    def slots(self, settings: Config) -> tuple[Path, Path]:
+        """The two directories of the erasable secret; an absolute name stands for itself."""
+        first, second = settings.slots
+        return self.directory / first, self.directory / second
 
 
 class Running(Struct, frozen=True, kw_only=True):

@@ -29,10 +29,14 @@ from keystead.app.layout import Layout, Running
 from keystead.app.sockets import address_of, bind, bind_unix
 from keystead.app.workers import Worker
 from keystead.config import Config
-from keystead.core.errors import KeysteadError, Unavailable
+from keystead.core.entities import Kind
+from keystead.core.errors import InvalidArgument, KeysteadError, Unavailable
 from keystead.core.ports import Seal
 from keystead.core.sensitive import Sensitive
+from keystead.doors.control import ServerStatus
+from keystead.service.custody import backup
 from keystead.stores.lock import DirectoryLock
+from keystead.version import VERSION
 
 LOG = logging.getLogger("keystead")
 FOLD_EVERY, LOOK_EVERY, SCHEDULE_EVERY = 0.25, 0.2, 1.0  # seconds
@@ -48,6 +52,8 @@ class Supervisor:
         self._layout.generation.unlink(missing_ok=True)
         self.core = Core(directory, settings, journal="supervisor", worker=settings.workers, check=True)
         self._chores: Chores | None = None
+        self.owner = f"uid:{os.geteuid()}"
+        self._started_at = self.core.clock.now()
         self._unseal_key: Sensitive | None = None
         self._workers: list[Worker] = []
         self._changing = threading.Lock()  # one seal or unseal at a time
@@ -97,7 +103,7 @@ class Supervisor:
         ]
         for thread in threads:
             thread.start()
-        await stop.wait()
+        await asyncio.wait((asyncio.ensure_future(stop.wait()), control.failed), return_when=asyncio.FIRST_COMPLETED)
         self._ended.set()
         await asyncio.to_thread(self._stop_workers)
         await control.stop()
@@ -153,13 +159,21 @@ class Supervisor:
 
     # --- seal
 
-    @property
-    def is_sealed(self) -> bool:
-        return self._unseal_key is None
-
-    @property
-    def running(self) -> Running:
-        return self._running
+    def status(self) -> ServerStatus:
+        core, is_open = self.core, self._unseal_key is not None
+        return ServerStatus(
+            sealed=not is_open,
+            seal=self._seal.kind,
+            version=VERSION,
+            workers=self._settings.workers,
+            listen=self._running.listen,
+            started_at=self._started_at,
+            slot_copies={str(directory): whole for directory, whole in core.slot.copies().items()},
+            journal_trouble=core.journal.trouble,
+            n_keys=core.store.count(Kind.KEY) if is_open else None,
+            epoch=core.barrier.epoch if is_open else None,
+            n_audit_records=self._chores.n_records if self._chores else None,
+        )
 
     def unseal(self, offered: Sequence[Sensitive]) -> None:
         """Open with a passphrase or shares. Raises Unauthenticated, and what opening the barrier raises."""
@@ -173,6 +187,17 @@ class Supervisor:
         self.core.open(unseal_key)
         self._chores = Chores(self.core)
         self._unseal_key = unseal_key
+
+    def back_up(self, path: str) -> str:
+        """A copy of the database at `path`, which must not exist yet; the slot generation that it opens with."""
+        target = Path(path)
+        if not target.is_absolute():
+            raise InvalidArgument("give the backup an absolute path", "path")
+        return backup(self.core.barrier, self.core.store, target)
+
+    def rotate_slot(self) -> None:
+        self.core.barrier.rotate()
+        self.core.generation.announce()
 
     def seal(self) -> None:
         """Forget the unseal key, everywhere."""

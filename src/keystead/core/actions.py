@@ -70,7 +70,6 @@ class Action(StrEnum):
     MANAGE_SEAL = "system:manage-seal"
     MANAGE_KEYRINGS = "system:manage-keyrings"
     BACK_UP = "system:back-up"
-    READ_AUDIT = "system:read-audit"
 
 
 class Scope(Enum):
@@ -153,6 +152,5 @@ ACTIONS: dict[Action, ActionRow] = {
         _R(A.MANAGE_SEAL, None, system=True),
         _R(A.MANAGE_KEYRINGS, None, system=True),
         _R(A.BACK_UP, None, system=True),
-        _R(A.READ_AUDIT, None, system=True),
     )
 }

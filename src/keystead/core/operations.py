@@ -370,6 +370,11 @@ class CreateKey(KeyringOperation[Described], frozen=True, kw_only=True):
     bypass_lockout_check: bool = False
     multi_region: bool = False
 
+    def demands(self) -> tuple[Demand, ...]:
+        """Tags can open a key to others, so to set them takes a right of its own (KMS API Reference, CreateKey)."""
+        create = Demand(self.action, self.keyring)
+        return (create, Demand(Action.TAG_KEY, self.keyring)) if self.tags else (create,)
+
 
 class DescribeKey(KeyOperation[Described], frozen=True, kw_only=True):
     action = Action.DESCRIBE_KEY
@@ -722,6 +727,24 @@ class ListKeyrings(SystemOperation[Page[Keyring]], frozen=True, kw_only=True):
     action = Action.MANAGE_KEYRINGS
     after: str = ""
     limit: int = 1000
+
+
+class SealUp(SystemOperation[Nothing], frozen=True, kw_only=True):
+    """Leave to forget the unseal key. The server does it once this is on record."""
+
+    action = Action.MANAGE_SEAL
+
+
+class RotateSlot(SystemOperation[Nothing], frozen=True, kw_only=True):
+    """Leave to give the slot a new generation, so that no backup made before opens by itself any more."""
+
+    action = Action.MANAGE_SEAL
+
+
+class BackUp(SystemOperation[Nothing], frozen=True, kw_only=True):
+    """Leave to copy the database."""
+
+    action = Action.BACK_UP
 
 
 class Status(Struct, frozen=True):

@@ -10,6 +10,7 @@ from msgspec import Struct
 from keystead.core.caller import Caller, Stranger
 from keystead.core.errors import KeysteadError
 from keystead.core.operations import Operation
+from keystead.kit.marker import Markers
 from keystead.wire.json import reader, writer
 
 Q = TypeVar("Q")
@@ -33,15 +34,16 @@ class Performer(Protocol):
     def perform(self, caller: Caller, op: Operation[R]) -> R: ...
 
     def turn_away(self, who: Caller | Stranger, error: KeysteadError) -> None: ...
+    def let_in(self, who: Caller | Stranger) -> None: ...
 
 
 class Call:
     """One authenticated wire request. All it can do is perform operations as its caller."""
 
-    __slots__ = ("_perform", "caller")
+    __slots__ = ("_perform", "caller", "markers")
 
-    def __init__(self, service: Performer, caller: Caller) -> None:
-        self._perform, self.caller = service.perform, caller
+    def __init__(self, service: Performer, caller: Caller, markers: Markers) -> None:
+        self._perform, self.caller, self.markers = service.perform, caller, markers
 
     def __call__(self, op: Operation[R]) -> R:
         return self._perform(self.caller, op)

@@ -81,7 +81,7 @@ class Recorder(Protocol):
         outcome: str,
     ) -> bytes: ...
 
-    def turned_away(self, who: Caller | Stranger, outcome: str) -> bytes: ...
+    def at_the_door(self, who: Caller | Stranger, outcome: str) -> bytes: ...
 
 
 class Authorizer(Protocol):
@@ -151,8 +151,12 @@ class Service:
 
     def turn_away(self, who: Caller | Stranger, error: KeysteadError) -> None:
         """Put on record a request that became no operation: not authenticated, or not of its protocol's form."""
-        self._journal.append(self._recorder.turned_away(who, f"refused: {type(error).__name__}"))
+        self._journal.append(self._recorder.at_the_door(who, f"refused: {type(error).__name__}"))
         error.recorded = True
+
+    def let_in(self, who: Caller | Stranger) -> None:
+        """Put on record a request that a server answers of itself, without an operation (status, unseal)."""
+        self._journal.append(self._recorder.at_the_door(who, "performed"))
 
     def _commit(
         self,

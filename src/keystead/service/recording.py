@@ -51,7 +51,7 @@ class Recording:
             outcome=outcome,
         )
 
-    def turned_away(self, who: Caller | Stranger, outcome: str) -> bytes:
+    def at_the_door(self, who: Caller | Stranger, outcome: str) -> bytes:
         """The record of a request that became no operation."""
         if isinstance(who, Caller):
             return self._encode(who, (), outcome=outcome)

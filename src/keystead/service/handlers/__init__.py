@@ -8,6 +8,7 @@ from keystead.service.handlers import (
     datakey,
     destruction,
     grants,
+    installation,
     keyrings,
     keys,
     mac,
@@ -37,4 +38,5 @@ HANDLERS: dict[type, Handler] = {
     **grants.HANDLERS,
     **principals.HANDLERS,
     **keyrings.HANDLERS,
+    **installation.HANDLERS,
 }

@@ -1,0 +1,20 @@
+"""TLS for listeners: 1.2 and up, the library's own choice of suites, HTTP/1.1 announced."""
+
+from __future__ import annotations
+
+import ssl
+
+from keystead.config import Tls, path_of
+from keystead.core.errors import InvalidArgument
+
+
+def server_context(tls: Tls) -> ssl.SSLContext:
+    """Raises InvalidArgument where the certificate or its key cannot be read, or do not belong together."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    try:
+        context.load_cert_chain(path_of(tls.certificate), path_of(tls.private_key))
+    except (OSError, ssl.SSLError) as error:
+        raise InvalidArgument(f"the TLS certificate cannot be used: {error.strerror or error}", "tls") from None
+    return context

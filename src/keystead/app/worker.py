@@ -1,0 +1,83 @@
+"""One worker process: every door on its own listening sockets, one event loop, one journal.
+
+    python -m keystead.app.worker     < Orders as JSON (app.workers)
+
+It answers one line, "ready", on standard output, and ends on SIGTERM when what is in flight has been answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+import socket
+import sys
+import threading
+from base64 import b64decode
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import msgspec
+import uvloop
+
+from keystead import config
+from keystead.app import hygiene
+from keystead.app.compose import Core
+from keystead.app.doors import DOORS
+from keystead.app.tls import server_context
+from keystead.app.workers import Orders
+from keystead.core.sensitive import Sensitive
+from keystead.kit.batch import Batch
+from keystead.kit.listener import Listener
+from keystead.wire.http import Limits
+
+GRACE_FOR = 5.0
+
+
+def main() -> None:
+    hygiene.harden()
+    hygiene.die_with_parent()
+    orders = msgspec.json.decode(sys.stdin.buffer.read(), type=Orders)
+    directory = Path(orders.directory)
+    settings = config.read(directory)
+    core = Core(directory, settings, journal=f"worker-{orders.index}", worker=orders.index)
+    try:
+        if orders.unseal_key is not None:
+            core.open(Sensitive(b64decode(orders.unseal_key)))
+        sockets = orders.sockets
+        del orders
+        uvloop.run(serve(core, settings, sockets))
+    finally:
+        core.close()
+
+
+async def serve(core: Core, settings: config.Config, sockets: dict[str, int]) -> None:
+    """Until SIGTERM or SIGINT; a journal that cannot be written ends it (fail closed)."""
+    loop = asyncio.get_running_loop()
+    core.view.loop_thread = threading.get_ident()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    context = server_context(settings.tls) if settings.tls else None
+    batch = Batch(core.journal, core.generation, core.clock)
+    with ThreadPoolExecutor(settings.thread_pool, "act") as threads:
+        listeners = []
+        for name, descriptor in sockets.items():
+            listener = Listener(core.front(DOORS[name]), batch, threads, Limits())
+            await listener.listen(socket.socket(fileno=descriptor), context)
+            listeners.append(listener)
+        gc.collect()
+        gc.freeze()  # what is here now stays: the collector need not look at it again
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
+        stopping = asyncio.ensure_future(stop.wait())
+        await asyncio.wait((stopping, batch.failed), return_when=asyncio.FIRST_COMPLETED)
+        for listener in listeners:
+            await listener.stop(GRACE_FOR)
+        stopping.cancel()
+    if batch.failed.done():
+        batch.failed.result()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""The core's own operations, as they are: the message is the operation, the answer is the answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from keystead.core import operations as ops
+from keystead.core.algorithms import KEY_SPECS, Purpose
+from keystead.core.errors import InvalidArgument
+from keystead.doors.control.codec import write
+from keystead.doors.control.errors import EVERY
+from keystead.kit import Call, Message, WireOperation, operation
+from keystead.wire.json import reader
+
+
+class CreateKeyRequest(Message, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A key spec and a purpose go by name, so that nobody sends one that is not in the table."""
+
+    keyring: ops.KeyringRef
+    spec: str
+    purpose: str | None = None  # None: the first that the spec allows
+    description: str = ""
+    tags: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+@operation("CreateKey", errors=EVERY)
+def create_key(req: CreateKeyRequest, call: Call) -> ops.Described:
+    if (spec := KEY_SPECS.get(req.spec)) is None:
+        raise InvalidArgument(f"no key spec {req.spec!r}; there are {', '.join(KEY_SPECS)}", "spec")
+    purposes = {purpose.name.lower(): purpose for purpose in Purpose}
+    purpose = purposes.get(req.purpose or "", spec.purposes[0])
+    return call(
+        ops.CreateKey(keyring=req.keyring, spec=spec, purpose=purpose, description=req.description, tags=req.tags)
+    )
+
+
+def _as_it_is(kind: type[ops.Operation[Any]]) -> WireOperation[Any, Any]:
+    return WireOperation(
+        name=kind.__name__,
+        request=kind,
+        response=object,
+        errors=EVERY,
+        run=lambda message, call: call(message),
+        read=reader(kind),
+        write=write,
+    )
+
+
+AS_THEY_ARE: tuple[type[ops.Operation[Any]], ...] = (
+    ops.DescribeKey,
+    ops.ListKeys,
+    ops.EnableKey,
+    ops.DisableKey,
+    ops.ScheduleDestruction,
+    ops.CancelDestruction,
+    ops.RotateKey,
+    ops.ReadRotation,
+    ops.ListRotations,
+    ops.ReadPolicy,
+    ops.PutPolicy,
+    ops.CreateName,
+    ops.DeleteName,
+    ops.ListNames,
+    ops.ListGrants,
+    ops.RevokeGrant,
+    ops.ReadLastUse,
+    ops.CreatePrincipal,
+    ops.DeletePrincipal,
+    ops.SetPrincipalEnabled,
+    ops.ListPrincipals,
+    ops.PutPrincipalPolicy,
+    ops.DeletePrincipalPolicy,
+    ops.CreateAccessKey,
+    ops.IssueSession,
+    ops.SetCredentialEnabled,
+    ops.DeleteCredential,
+    ops.ListCredentials,
+    ops.CreateKeyring,
+    ops.BindKeyring,
+    ops.ListKeyrings,
+    ops.ReadStatus,
+)
+
+OPERATIONS: tuple[WireOperation[Any, Any], ...] = (
+    replace(create_key, write=write),
+    *[_as_it_is(kind) for kind in AS_THEY_ARE],
+)

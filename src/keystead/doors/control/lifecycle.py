@@ -1,0 +1,115 @@
+"""What steers the server itself: status, unseal, seal, backup, the slot.
+
+Status and Unseal work while sealed, when nobody's credential can be read: they are for the user whose server it is.
+Everything else is an operation of the core first, authorized and on record, and an act of the server second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from keystead.core import operations as ops
+from keystead.core.sensitive import Sensitive
+from keystead.kit import Message
+
+
+class ServerStatus(Message, frozen=True, kw_only=True):
+    sealed: bool
+    seal: str  # its kind
+    version: str
+    workers: int
+    listen: dict[str, str]
+    started_at: datetime
+    slot_copies: dict[str, bool]  # directory -> whether it holds what it should
+    journal_trouble: str = ""
+    n_keys: int | None = None  # None while sealed
+    epoch: int | None = None
+    n_audit_records: int | None = None
+
+
+class Lifecycle(Protocol):
+    """The supervisor, as this door sees it."""
+
+    owner: str  # "uid:1000"
+
+    def status(self) -> ServerStatus: ...
+
+    def unseal(self, offered: Sequence[Sensitive]) -> None:
+        """Raises Unauthenticated, Conflict."""
+        ...
+
+    def seal(self) -> None: ...
+
+    def back_up(self, path: str) -> str:
+        """Write a new file; the slot generation that it opens with."""
+        ...
+
+    def rotate_slot(self) -> None: ...
+
+
+class StatusRequest(Message, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+class UnsealRequest(Message, frozen=True, forbid_unknown_fields=True):
+    offered: list[str]  # a passphrase, or shares
+
+
+class SealRequest(Message, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+class RotateSlotRequest(Message, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+class BackUpRequest(Message, frozen=True, forbid_unknown_fields=True):
+    path: str
+
+
+class BackedUp(Message, frozen=True):
+    generation: str  # of the slot
+
+
+def status(_req: StatusRequest, server: Lifecycle) -> ServerStatus:
+    return server.status()
+
+
+def unseal(req: UnsealRequest, server: Lifecycle) -> ServerStatus:
+    server.unseal([Sensitive(text.encode()) for text in req.offered])
+    return server.status()
+
+
+def seal(_req: SealRequest, server: Lifecycle) -> ServerStatus:
+    server.seal()
+    return server.status()
+
+
+def rotate_slot(_req: RotateSlotRequest, server: Lifecycle) -> ServerStatus:
+    server.rotate_slot()
+    return server.status()
+
+
+def back_up(req: BackUpRequest, server: Lifecycle) -> BackedUp:
+    return BackedUp(server.back_up(req.path))
+
+
+class Step(Struct, frozen=True):
+    """`leave` is the operation that must be allowed first; None: whoever owns the server may, sealed or not."""
+
+    request: type[Any]
+    leave: type[ops.SystemOperation[Any]] | None
+    run: Callable[[Any, Lifecycle], Message]
+
+
+STEPS: dict[str, Step] = {
+    "Status": Step(StatusRequest, None, status),
+    "Unseal": Step(UnsealRequest, None, unseal),
+    "Seal": Step(SealRequest, ops.SealUp, seal),
+    "RotateSlot": Step(RotateSlotRequest, ops.RotateSlot, rotate_slot),
+    "BackUp": Step(BackUpRequest, ops.BackUp, back_up),
+}

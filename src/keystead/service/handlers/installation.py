@@ -1,0 +1,15 @@
+"""Leave for what the server then does with itself: it is asked for, and put on record, like everything else."""
+
+from __future__ import annotations
+
+from keystead.core import operations as ops
+from keystead.core.operations import Nothing, Operation
+from keystead.service.held import HeldSystem
+from keystead.service.pipeline import Act, Handler, Outcome
+
+
+def allow(_op: Operation[Nothing], _targets: tuple[HeldSystem], _act: Act) -> Outcome[Nothing]:
+    return Outcome(answer=Nothing())
+
+
+HANDLERS: dict[type, Handler] = {ops.SealUp: allow, ops.RotateSlot: allow, ops.BackUp: allow}
