@@ -61,13 +61,14 @@ class Running(Struct, frozen=True, kw_only=True):
     listen: dict[str, str]  # door -> host:port really bound
     tls: bool = False
     workers: int = 1
-    region: str = "us-east-1"
-    tenant: str = ""
 
 
 class SavedCredentials(Struct, frozen=True, kw_only=True):
+    """Of a development installation."""
+
     access_key_id: str
     secret_access_key: str
+    tenant: str
 
     def __repr__(self) -> str:
         return f"SavedCredentials({self.access_key_id!r})"

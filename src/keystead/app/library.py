@@ -1,0 +1,93 @@
+"""The same core in this process: `with keystead.open(DIR) as ks: ks.perform(...)`. For people who want no server.
+
+One process at a time, as the data directory's lock enforces. Every operation goes through `perform`, is authorized as
+the principal it is opened as, and is on record before it is answered.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+from keystead import config
+from keystead.app.chores import Chores
+from keystead.app.compose import Core
+from keystead.app.installation import read_seal
+from keystead.core.entities import Principal
+from keystead.core.errors import Unauthenticated
+from keystead.core.operations import Operation
+from keystead.core.sensitive import Sensitive
+from keystead.stores.lock import DirectoryLock
+
+R = TypeVar("R")
+DOOR = "library"
+
+
+class Keystead:
+    """An open installation. `principal`: whose rights it has; by default those of this process' user."""
+
+    def __init__(
+        self, directory: Path, offered: Sequence[Sensitive] = (), *, credential: str | None = None, namespace: str = ""
+    ) -> None:
+        """Raises Unavailable (in use), NotFound (no installation), Unauthenticated, Conflict (rolled back)."""
+        settings = config.read(directory)
+        seal = read_seal(directory)
+        self._lock = DirectoryLock(directory)
+        try:
+            self._core = Core(directory, settings, journal=DOOR, worker=0, check=True)
+        except BaseException:
+            self._lock.close()
+            raise
+        try:
+            self._core.open(seal.open(offered))
+            self._chores = Chores(self._core)
+            self._credential = credential or f"uid:{os.geteuid()}"
+            self._principal = self._who(self._credential)
+            self.namespace = namespace
+        except BaseException:
+            self._core.close()
+            self._lock.close()
+            raise
+
+    def perform(self, op: Operation[R]) -> R:
+        """Do `op`; its audit record is durable on return, and when it raises a KeysteadError."""
+        means = self._core.means
+        caller = means.authenticator.itself(
+            self._principal,
+            namespace=self.namespace,
+            door=DOOR,
+            operation=type(op).__name__,
+            request_id=means.request_ids(),
+            now=self._core.clock.now(),
+        )
+        try:
+            return self._core.service.perform(caller, op)
+        finally:
+            self._core.journal.flush()
+
+    def _who(self, credential: str) -> Principal:
+        held = self._core.view.credential(credential)
+        if held is None or not held.credential.enabled or not held.principal.enabled:
+            raise Unauthenticated("no such credential")
+        return held.principal
+
+    def keep_appointments(self) -> None:
+        """Do the rotations and destructions that have come due; a library has no scheduler of its own."""
+        self._chores.keep_appointments()
+
+    def close(self) -> None:
+        self._chores.fold()
+        self._chores.close()
+        self._core.close()
+        self._lock.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
