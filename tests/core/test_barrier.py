@@ -16,7 +16,7 @@ from keystead.core.ports import Stale
 from keystead.core.sensitive import Sensitive
 from keystead.core.states import KeyState, Lifecycle
 from keystead.service.barrier import Barrier, Commit
-from keystead.service.custody import inspect
+from keystead.service.inspection import inspect
 from keystead.stores.sqlite import SqliteStore
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)

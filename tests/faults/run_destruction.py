@@ -29,7 +29,9 @@ from keystead.core.keytree import generation
 from keystead.core.sensitive import Sensitive
 from keystead.core.states import KeyState, Lifecycle
 from keystead.service.barrier import Barrier, Commit
-from keystead.service.custody import inspect, prove_destroyed, restore, revive
+from keystead.service.custody import export_tree, graft, restore, revive
+from keystead.service.inspection import inspect
+from keystead.service.proof import prove_destroyed
 from keystead.slots.file import FileSlot
 from keystead.stores.sqlite import SqliteStore
 
@@ -137,6 +139,7 @@ def drill(directory, n):
     old = SqliteStore(directory / "old.db")
     figures |= prove(site, old, n + 50)
     control(site, old, directory, victims)
+    figures |= grafted(site, directory, n, victims)
     figures |= put_back(site, old, directory, n, victims)
     old.close()
     site.close()
@@ -223,6 +226,35 @@ def control(site, old, directory, victims):
     assert len(failing.destroyed_opened) == N_VICTIMS
     site.barrier.settle()
     assert generation(kept.reveal()) not in site.slot.read()
+
+
+def grafted(site, directory, n, victims):
+    """The database is lost; there are an old backup, a copy of the tree and the slot: all but the destroyed is back."""
+    tree = export_tree(site.barrier, site.store)
+    elsewhere = directory / "grafted"
+    elsewhere.mkdir(mode=0o700)
+    shutil.copy(directory / "old.db", elsewhere / "keystead.db")
+    copy = SqliteStore(elsewhere / "keystead.db")
+    came = None
+
+    def run():
+        nonlocal came
+        came = graft(copy, tree, site.slot, os.urandom, U, NOW)
+
+    taken = timed(run)
+    assert sorted(came.destroyed) == sorted(f"{key_id(v)}/1" for v in victims)
+    barrier = Barrier(copy, site.slot, os.urandom)
+    barrier.open(U)
+    assert inspect(barrier, copy).whole
+    for at in range(0, n, max(1, n // 500)):
+        version = barrier.get(KeyVersion, f"{key_id(at)}/1")
+        if at in victims:
+            assert (version.wrapped, version.lifecycle.state) == (b"", KeyState.DESTROYED)
+            assert barrier.get(Key, key_id(at)).lifecycle.state is KeyState.DESTROYED
+        else:
+            assert barrier.material(version).reveal() == material_of(version.id).reveal()
+    copy.close()
+    return {"graft a tree onto the old backup, ms": taken, "copy of the tree, bytes a key": len(tree) / n}
 
 
 def put_back(site, old, directory, n, victims):

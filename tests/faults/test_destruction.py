@@ -7,7 +7,7 @@ from tests.faults.run_destruction import ACTIVE, NOW, U, drill, material_of
 from keystead.core.entities import KeyVersion
 from keystead.core.errors import KeysteadError, Unavailable, WrongState
 from keystead.service.barrier import Barrier, Commit
-from keystead.service.custody import inspect
+from keystead.service.inspection import inspect
 from keystead.stores.memory import MemoryStore
 
 

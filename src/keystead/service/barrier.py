@@ -61,7 +61,11 @@ class Barrier:
     def __init__(
         self, store: Store, slot: Slot, entropy: Entropy, on_step: Callable[[str], None] = lambda _: None
     ) -> None:
-        """`on_step` hears of every step of a destruction; tests raise from it."""
+        """`on_step` hears of every step of a destruction; tests raise from it.
+
+        At "opened" it may keep a copy of the tree elsewhere (custody.export_tree), and raise Unavailable if it cannot:
+        the destruction stands, and the old slot secret stays until `settle` succeeds.
+        """
         self._store, self._slot, self._entropy, self._on_step = store, slot, entropy, on_step
         self._nodes = Nodes(entropy)
         self._held: _Open | None = None
@@ -155,7 +159,7 @@ class Barrier:
             raise self._missing(version)
         return Sensitive(unwrap(leaf, version))
 
-    # --- proving and mending (service.custody)
+    # --- proving and mending (service.custody, inspection, proof)
 
     @property
     def tree(self) -> Tree:
@@ -217,7 +221,6 @@ class Barrier:
         self._reached(n_commits)
         self._on_step("committed")
         self._tree(self._store)  # opens the new root as every reader will find it
-        self._on_step("opened")
         try:
             self._retire()
         except Unavailable as error:  # what was destroyed stays so; `settle` erases the old secret once it can
@@ -244,6 +247,7 @@ class Barrier:
 
     def _retire(self) -> None:
         """Erase every generation but the one the database names, while nobody can name another."""
+        self._on_step("opened")
         with self._store.transaction() as txn:
             self._slot.retire(self._tree(txn).root.generation)
 

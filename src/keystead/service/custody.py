@@ -1,32 +1,37 @@
-"""Backup, restore, and the proof that what was destroyed stays destroyed: always by opening, never by reasoning.
+"""Backup and restore.
 
 Rule 1: a backup is the whole database in one file. The first rotation of the slot after it makes it useless by itself;
         its rows still open with the tree of any later day, but for the keys destroyed meanwhile.
-Rule 2: restoring puts back what is missing or damaged. It never replaces what is there, and brings back no access:
+Rule 2: so a copy of the tree is kept beside the backups, and renewed before each old slot secret is erased: an old
+        backup, the newest tree and the slot make a database again (`graft`), less what was created since.
+Rule 3: restoring puts back what is missing or damaged. It never replaces what is there, and brings back no access:
         a grant, principal or credential that is gone may have been revoked (research/security.md §4, row 108).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
 from keystead.core import entities
 from keystead.core.entities import Entity, KeyVersion, Kind
-from keystead.core.errors import DecryptionFailed, Internal
-from keystead.core.keytree import BITS, DEPTH, EMPTY, FANOUT, ROOT, Place, child, children, path
-from keystead.core.ports import Entropy, Reader, Row, Slot, Store
+from keystead.core.errors import Internal, Malformed
+from keystead.core.keytree import EMPTY
+from keystead.core.ports import Entropy, Reader, Slot, Store
 from keystead.core.sensitive import Sensitive
-from keystead.crypto.aead import GcmSiv
-from keystead.service.barrier import Barrier, Commit, bound_to
-from keystead.service.root import Root, Tree
-from keystead.service.rows import ENCODER, TALLY_MODULUS
+from keystead.core.states import Event, KeyState
+from keystead.service.barrier import ROOT_META, Barrier, Commit
+from keystead.service.commit import HEAD_META
+from keystead.service.inspection import leaf_of, pages, quiet, tally, verifies, walk
+from keystead.service.rows import ENCODER
 
-PAGE = 500
+ACCESS = (Kind.CREDENTIAL, Kind.GRANT)
 RESTORED: tuple[type[Entity], ...] = (
     entities.Tenant,
     entities.Keyring,
@@ -36,10 +41,6 @@ RESTORED: tuple[type[Entity], ...] = (
     entities.KeyPolicy,
     entities.Name,
 )
-
-
-def quiet(_: int) -> None:
-    """Progress nobody watches."""
 
 
 # --- backup and restore
@@ -58,6 +59,71 @@ def revive(copy: Store, path: Path, slot: Slot, entropy: Entropy, unseal_key: Se
     """
     Barrier(copy, slot, entropy).open(unseal_key, settle=False)
     copy.backup(path)
+
+
+class TreeCopy(Struct, frozen=True, array_like=True):
+    """The key tree as sealed bytes: about 34 bytes a key."""
+
+    root: bytes
+    head: bytes
+    nodes: list[tuple[int, int, bytes]]
+
+
+def export_tree(barrier: Barrier, store: Store) -> bytes:
+    """The whole tree, consistent. Raises Internal where it is damaged."""
+    with store.transaction() as txn:
+        nodes = []
+        for place, sealed, node in walk(txn, barrier.tree):
+            if sealed is None or node is None:
+                raise Internal(f"node {place.level}/{place.at} of the key tree does not verify")
+            nodes.append((*place, sealed))
+        return ENCODER.encode(TreeCopy(txn.meta(ROOT_META) or b"", txn.meta(HEAD_META) or b"", nodes))
+
+
+class Grafted(Struct, frozen=True, kw_only=True):
+    """What an old backup came to under a newer tree, by id."""
+
+    destroyed: tuple[str, ...]  # key versions destroyed since the backup
+    access: tuple[str, ...]  # credentials and grants of the time of the backup: look through them, some may be revoked
+
+
+def graft(copy: Store, tree: bytes, slot: Slot, entropy: Entropy, unseal_key: Sensitive, now: datetime) -> Grafted:
+    """Make a copy of an old backup the database of today's slot. `copy` is changed, even where this raises Conflict.
+
+    Raises Conflict where the slot does not hold the tree's generation, Unauthenticated, Malformed.
+    """
+    try:
+        newer = msgspec.msgpack.decode(tree, type=TreeCopy)
+    except msgspec.DecodeError as error:
+        raise Malformed("this is not a copy of a key tree") from error
+    with copy.transaction() as txn:
+        txn.put_meta(ROOT_META, newer.root)
+        txn.put_meta(HEAD_META, newer.head)
+        for level, at, sealed in newer.nodes:
+            txn.put_node(level, at, sealed)
+    barrier = Barrier(copy, slot, entropy)
+    barrier.open(unseal_key, settle=False)
+    destroyed: list[str] = []
+    for page in pages(copy, Kind.KEY_VERSION):
+        versions = [barrier.rows.open(row, KeyVersion) for row in page]
+        dead = [version for version in versions if _is_dead(barrier, copy, version)]
+        gone = tuple(replace(v, wrapped=b"", lifecycle=v.lifecycle.after(Event.DESTROY, now)) for v in dead)
+        barrier.commit(Commit(put=gone))
+        for key_id in {version.key_id for version in dead}:
+            _bury(barrier, key_id, now)
+        destroyed += [version.id for version in dead]
+    barrier.recount(partial(tally, barrier))
+    access = [f"{kind.value} {row.id}" for kind in ACCESS for page in pages(copy, kind) for row in page]
+    return Grafted(destroyed=tuple(destroyed), access=tuple(access))
+
+
+def _bury(barrier: Barrier, key_id: str, now: datetime) -> None:
+    """A key is destroyed when the last of its versions is."""
+    key = barrier.get(entities.Key, key_id)
+    if key is None or key.lifecycle.state is KeyState.DESTROYED:
+        return
+    if not any(version.wrapped for version in barrier.children(KeyVersion, key_id, limit=1_000_000)):
+        barrier.commit(Commit(put=(replace(key, lifecycle=key.lifecycle.after(Event.DESTROY, now)),)))
 
 
 class Restored(Struct, frozen=True, kw_only=True):
@@ -98,197 +164,4 @@ def restore(old: Reader, barrier: Barrier, store: Store, on_progress: Callable[[
 
 
 def _is_dead(barrier: Barrier, store: Store, entity: Entity) -> bool:
-    return isinstance(entity, KeyVersion) and entity.wrapped != b"" and _leaf(barrier, store, entity) == EMPTY
-
-
-def _leaf(barrier: Barrier, store: Reader, version: KeyVersion) -> bytes:
-    return barrier.tree.leaf(store, version.position) if version.position >= 0 else EMPTY
-
-
-# --- inspection
-
-
-class Inspection(Struct, frozen=True, kw_only=True):
-    """What `inspect` found. `whole`: every row and node verifies and none is missing, added or an older copy."""
-
-    n_rows: int
-    n_nodes: int
-    damaged: tuple[str, ...]
-    tallies: bool  # rows and nodes are together what the head says
-
-    @property
-    def whole(self) -> bool:
-        return self.tallies and not self.damaged
-
-
-def inspect(barrier: Barrier, store: Store, on_progress: Callable[[int], None] = quiet) -> Inspection:
-    """Open every row and every node, under the write lock: about 8 µs each."""
-    damaged: list[str] = []
-    n_rows = n_nodes = total = 0
-    with store.transaction() as txn:
-        for kind in Kind:
-            for page in pages(txn, kind):
-                damaged += [f"{row.kind.value} {row.id}" for row in page if not verifies(barrier, row)]
-                total += sum(map(barrier.rows.weigh, page))
-                n_rows += len(page)
-                on_progress(len(page))
-        for place, sealed, node in walk(txn, barrier.tree):
-            n_nodes += 1
-            total += barrier.rows.weigh_node(place, sealed or b"")
-            if node is None:
-                damaged.append(f"node {place.level}/{place.at}")
-        expected = barrier.head(txn).tally
-    tallies = (total % TALLY_MODULUS).to_bytes(32, "big") == expected
-    return Inspection(n_rows=n_rows, n_nodes=n_nodes, damaged=tuple(damaged), tallies=tallies)
-
-
-def tally(barrier: Barrier, reader: Reader, tree: Tree) -> int:
-    """The sum of the weights of all that is there."""
-    rows = sum(barrier.rows.weigh(row) for kind in Kind for page in pages(reader, kind) for row in page)
-    nodes = sum(barrier.rows.weigh_node(place, sealed or b"") for place, sealed, _ in walk(reader, tree))
-    return (rows + nodes) % TALLY_MODULUS
-
-
-def pages(reader: Reader, kind: Kind) -> Iterator[list[Row]]:
-    """All rows of a kind, PAGE at a time."""
-    after = ""
-    while page := reader.every(kind, after=after, limit=PAGE):
-        yield page
-        after = page[-1].id
-
-
-def walk(reader: Reader, tree: Tree) -> Iterator[tuple[Place, bytes | None, bytes | None]]:
-    """Every node that the tree reaches: its place, as stored, and opened (None where it does not verify)."""
-    waiting = [(ROOT, tree.key)]
-    while waiting:
-        place, key = waiting.pop()
-        sealed = reader.node(*place)
-        try:
-            node = tree.cipher.open(key, place, sealed or b"")
-        except Internal:
-            yield place, sealed, None
-            continue
-        yield place, sealed, node
-        if place.level < DEPTH - 1:
-            waiting += children(place, node)
-
-
-def verifies(barrier: Barrier, row: Row) -> bool:
-    try:
-        barrier.rows.verify(row)
-    except Internal:
-        return False
-    return True
-
-
-# --- the proof
-
-
-class Proof(Struct, frozen=True, kw_only=True):
-    """What came of trying every old key version with everything there is today."""
-
-    backup_generation: str
-    generation: str  # today's
-    root_opened: bool  # the backup's root opens with today's U and slot: nothing has rotated since
-    n_destroyed: int
-    destroyed_opened: tuple[str, ...]  # must be empty
-    n_survivors: int
-    survivors_lost: tuple[str, ...]  # must be empty
-    damaged: tuple[str, ...]  # rows of the backup that do not verify
-    n_tried: int  # openings attempted
-
-    @property
-    def holds(self) -> bool:
-        return not self.destroyed_opened and not self.survivors_lost
-
-
-class _Attack:
-    """Someone with the old backup, U, today's slot and today's database, trying all of it.
-
-    Keys for an old node: what opens out of the old root with every R of today, the key that today's tree has for that
-    place, and whatever an old or new node above it gave. Keys for old material: both trees' leaves, and the loose keys.
-    """
-
-    def __init__(self, old: Reader, barrier: Barrier, store: Store) -> None:
-        self._old, self._store, self._today = old, store, barrier.tree
-        self._nodes: dict[Place, list[bytes]] = {}  # place -> opened nodes, old and of today
-        self.n_tried = 0
-        self.root = Root.decode(old.meta("root") or b"")
-        self._loose = [EMPTY, *barrier.wrapping_keys(), self._today.key]
-        self._roots = [key for by in self._loose for key in self._try_root(by)]
-        self.root_opened = bool(self._roots)
-
-    def opens(self, version: KeyVersion) -> bool:
-        """Whether any key of any path opens the material."""
-        tried = (self._try(key, version.wrapped, bound_to(version)) for key in self._leaves(version.position))
-        return any(material is not None for material in tried)
-
-    def _leaves(self, position: int) -> list[bytes]:
-        *_, (place, slot) = path(position)
-        return [*dict.fromkeys(child(node, slot) for node in self._opened(place)), *self._loose]
-
-    def _opened(self, place: Place) -> list[bytes]:
-        if (nodes := self._nodes.get(place)) is None:
-            if place == ROOT:
-                keys = [self._today.key, *self._roots]
-            else:
-                above, slot = Place(place.level - 1, place.at >> BITS), place.at & (FANOUT - 1)
-                keys = [child(node, slot) for node in self._opened(above)]
-            sealed = [node for reader in (self._store, self._old) if (node := reader.node(*place))]
-            aad = ENCODER.encode(("node", *place))
-            tried = [self._try(key, node, aad) for key in dict.fromkeys(keys) for node in sealed]
-            nodes = self._nodes[place] = [node for node in tried if node is not None]
-        return nodes
-
-    def _try_root(self, wrapped_by: bytes) -> list[bytes]:
-        """With the names the backup gives, and with those of today."""
-        named = {(self.root.generation, self.root.epoch), (self._today.root.generation, self._today.root.epoch)}
-        tried = [self._try(wrapped_by, self.root.sealed, ENCODER.encode(("root", *name))) for name in sorted(named)]
-        return [key for key in tried if key is not None]
-
-    def _try(self, key: bytes, sealed: bytes, aad: bytes) -> bytes | None:
-        self.n_tried += 1
-        try:
-            return GcmSiv(key).open(sealed, aad)
-        except DecryptionFailed:
-            return None
-
-
-def prove_destroyed(old: Reader, barrier: Barrier, store: Store, on_progress: Callable[[int], None] = quiet) -> Proof:
-    """Try to open every key version of an old backup. Raises Internal where the backup's root cannot be read at all."""
-    attack = _Attack(old, barrier, store)
-    n_destroyed = n_survivors = 0
-    opened: list[str] = []
-    lost: list[str] = []
-    damaged: list[str] = []
-    for page in pages(old, Kind.KEY_VERSION):
-        for row in page:
-            if not verifies(barrier, row):
-                damaged.append(row.id)
-            elif (version := barrier.rows.open(row, KeyVersion)).wrapped:
-                opens = attack.opens(version)
-                if _is_destroyed(barrier, store, version):
-                    n_destroyed += 1
-                    opened += [row.id] * opens
-                else:
-                    n_survivors += 1
-                    lost += [row.id] * (not opens)
-        on_progress(len(page))
-    return Proof(
-        backup_generation=attack.root.generation,
-        generation=barrier.tree.root.generation,
-        root_opened=attack.root_opened,
-        n_destroyed=n_destroyed,
-        destroyed_opened=tuple(opened),
-        n_survivors=n_survivors,
-        survivors_lost=tuple(lost),
-        damaged=tuple(damaged),
-        n_tried=attack.n_tried,
-    )
-
-
-def _is_destroyed(barrier: Barrier, store: Reader, version: KeyVersion) -> bool:
-    """By what the database says today: the row without material; where there is no row, the tree without a leaf."""
-    if (live := barrier.get(KeyVersion, version.id)) is not None:
-        return not live.wrapped
-    return _leaf(barrier, store, version) == EMPTY
+    return isinstance(entity, KeyVersion) and entity.wrapped != b"" and leaf_of(barrier, store, entity) == EMPTY

@@ -1,7 +1,7 @@
 """Entities as sealed rows: AES-256-GCM-SIV under the row key, AAD = every other field of the row.
 
 So a row that is moved to another table, id, parent or tenant, or given another revision or epoch, does not open.
-A genuine older copy of one row does open; the tally over all rows shows that (service.custody.inspect).
+A genuine older copy of one row does open; the tally over all rows shows that (service.inspection).
 """
 
 from __future__ import annotations

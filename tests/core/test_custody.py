@@ -1,0 +1,162 @@
+"""Backup and restore at the small end; tests/faults/run_destruction.py does it at the large."""
+
+import os
+from datetime import UTC, datetime
+
+import pytest
+from msgspec.structs import replace
+from tests.fakes import MemorySlot, SeededEntropy
+
+from keystead.core.entities import Credential, CredentialKind, KeyVersion, Tenant
+from keystead.core.errors import Conflict, Internal, Malformed, Unavailable
+from keystead.core.sensitive import Sensitive
+from keystead.core.states import KeyState, Lifecycle
+from keystead.service.barrier import Barrier, Commit
+from keystead.service.custody import backup, export_tree, graft, restore, revive
+from keystead.service.inspection import inspect
+from keystead.service.proof import prove_destroyed
+from keystead.stores.sqlite import SqliteStore
+
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+U = Sensitive(b"u" * 32)
+TENANT = Tenant(id="111122223333", name="as it was", created_at=NOW)
+CREDENTIAL = Credential(
+    id="AKIA1", principal_id="p", credential_kind=CredentialKind.ACCESS_KEY, secret=b"s", created_at=NOW
+)
+VERSIONS = tuple(
+    KeyVersion(
+        id=f"{key}/1",
+        key_id=key,
+        number=1,
+        lifecycle=Lifecycle(state=KeyState.ACTIVE, since=NOW),
+        created_at=NOW,
+    )
+    for key in ("k1", "k2")
+)
+
+
+class House:
+    def __init__(self, directory, seed=1):
+        self.directory, self.slot = directory, MemorySlot()
+        self.store = SqliteStore(directory / "keystead.db")
+        self.barrier = Barrier(self.store, self.slot, SeededEntropy(seed))
+        self.barrier.initialise(U)
+        material = {version.id: Sensitive(version.id.encode()) for version in VERSIONS}
+        self.barrier.commit(Commit(put=(TENANT, CREDENTIAL, *VERSIONS), material=material))
+        self.generation = backup(self.barrier, self.store, directory / "old.db")
+        self.old = SqliteStore(directory / "old.db")
+
+    def version(self, key):
+        return self.barrier.get(KeyVersion, f"{key}/1")
+
+
+@pytest.fixture
+def house(tmp_path):
+    made = House(tmp_path)
+    yield made
+    made.old.close()
+    made.store.close()
+
+
+def test_a_backup_names_the_generation_it_opens_with(house):
+    assert list(house.slot.held) == [house.generation]
+    revive(house.old, house.directory / "revived.db", house.slot, os.urandom, U)
+    house.barrier.rotate()
+    with pytest.raises(Conflict):
+        revive(house.old, house.directory / "late.db", house.slot, os.urandom, U)
+    assert not (house.directory / "late.db").exists()
+
+
+def test_looking_into_a_backup_erases_nothing_in_the_slot(house):
+    house.slot.stage(Sensitive(b"staged".ljust(32)))
+    revive(house.old, house.directory / "revived.db", house.slot, os.urandom, U)
+    assert len(house.slot.held) == 2
+
+
+def test_108_restoring_brings_back_no_access_and_replaces_nothing(house):
+    renamed = replace(house.barrier.get(Tenant, TENANT.id), name="as it is")
+    revoked = house.barrier.get(Credential, "AKIA1")
+    house.barrier.commit(Commit(put=(renamed,), delete=(revoked, house.version("k1"))))
+    done = restore(house.old, house.barrier, house.store)
+    assert done.restored == ("key-version k1/1",)
+    assert house.barrier.get(Credential, "AKIA1") is None
+    assert house.barrier.get(Tenant, TENANT.id).name == "as it is"
+    assert house.barrier.material(house.version("k1")).reveal() == b"k1/1"
+    assert inspect(house.barrier, house.store).whole
+
+
+def test_97_restoring_does_not_bring_back_what_was_destroyed(house):
+    house.barrier.commit(Commit(destroy=(house.version("k1"),)))
+    house.barrier.commit(Commit(delete=(house.version("k1"),)))
+    done = restore(house.old, house.barrier, house.store)
+    assert done.destroyed == ("key-version k1/1",)
+    assert done.restored == ()
+    assert house.version("k1") is None
+
+
+def test_a_damaged_backup_is_told_and_gives_what_it_can(house):
+    house.barrier.commit(Commit(delete=(house.version("k1"), house.version("k2"))))
+    with house.old.transaction() as txn:
+        row = txn.get(KeyVersion.kind, "k1/1")
+        txn.put(replace(row, sealed=bytes(len(row.sealed))))
+    done = restore(house.old, house.barrier, house.store)
+    assert done.damaged == ("key-version k1/1",)
+    assert done.restored == ("key-version k2/1",)
+    assert prove_destroyed(house.old, house.barrier, house.store).damaged == ("k1/1",)
+
+
+def test_a_backup_of_another_house_proves_nothing(house, tmp_path_factory):
+    other = House(tmp_path_factory.mktemp("other"), seed=2)
+    proof = prove_destroyed(other.old, house.barrier, house.store)
+    assert proof.n_destroyed == proof.n_survivors == 0
+    assert len(proof.damaged) == 2
+    assert not proof.root_opened
+    assert not proof.holds
+    other.old.close()
+    other.store.close()
+
+
+def test_a_graft_tells_whose_access_came_back(house):
+    house.barrier.commit(Commit(delete=(house.barrier.get(Credential, "AKIA1"),), destroy=(house.version("k1"),)))
+    came = graft(house.old, export_tree(house.barrier, house.store), house.slot, os.urandom, U, NOW)
+    assert came.destroyed == ("k1/1",)
+    assert came.access == ("credential AKIA1",)
+
+
+def test_a_graft_takes_nothing_but_the_tree_of_the_slot(house):
+    stale = export_tree(house.barrier, house.store)
+    house.barrier.rotate()
+    with pytest.raises(Conflict):
+        graft(house.old, stale, house.slot, os.urandom, U, NOW)
+    with pytest.raises(Malformed):
+        graft(house.old, b"{}", house.slot, os.urandom, U, NOW)
+
+
+def test_a_damaged_tree_is_not_exported(house):
+    with house.store.transaction() as txn:
+        txn.put_node(2, 0, bytes(100))
+    with pytest.raises(Internal):
+        export_tree(house.barrier, house.store)
+
+
+def test_the_old_secret_stays_until_the_tree_is_copied(house):
+    """A rotation must not make every backup useless while the copy of the tree beside them cannot be renewed."""
+    kept, reachable = [], False
+
+    def on_step(step):
+        if step == "opened":
+            if not reachable:
+                raise Unavailable("the other disk is away")
+            kept.append(export_tree(barrier, house.store))
+
+    barrier = Barrier(house.store, house.slot, SeededEntropy(2), on_step)
+    barrier.open(U)
+    barrier.commit(Commit(destroy=(house.version("k1"),)))
+    assert barrier.n_outstanding == 1
+    with pytest.raises(Unavailable):
+        barrier.settle()
+    reachable = True
+    barrier.settle()
+    assert barrier.n_outstanding == 0
+    came = graft(house.old, kept[-1], house.slot, os.urandom, U, NOW)
+    assert came.destroyed == ("k1/1",)
