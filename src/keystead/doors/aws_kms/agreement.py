@@ -124,3 +124,6 @@ def decapsulate(req: DecapsulateRequest, call: Call) -> DecapsulateResponse:
         shared_secret=opened.secret,
         encapsulation_algorithm=req.encapsulation_algorithm,
     )
+
+
+OPERATIONS = (derive_shared_secret, encapsulate, decapsulate)

@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
+from keystead.doors.aws_kms.shapes import AWS_PATTERNS
 from keystead.kit import Message
 
 HIDDEN = frozenset({"GrantTokens", "GrantToken"})  # whoever shows a grant token may use the grant
@@ -77,7 +78,7 @@ def _broken(shape: Any, value: Any) -> Iterator[str]:
             _demand(isinstance(value, str))
             yield from _length(shape, len(value))
             if shape.pattern is not None and not re.search(shape.pattern, value):
-                yield f"Member must satisfy regular expression pattern: {shape.pattern}"
+                yield f"Member must satisfy regular expression pattern: {AWS_PATTERNS[shape.pattern]}"
         case inspect.BytesType():
             yield from _length(shape, len(_bytes(value)))
         case inspect.IntType():

@@ -183,3 +183,11 @@ def _n_bytes(req: GenerateDataKeyRequest | GenerateDataKeyWithoutPlaintextReques
     if (req.key_spec is None) is (req.number_of_bytes is None):
         raise InvalidArgument("Please specify either number of bytes or key spec.", "KeySpec")
     return data_key_spec("aws", req.key_spec).n_bytes if req.key_spec else req.number_of_bytes or 0
+
+
+OPERATIONS = (
+    generate_data_key,
+    generate_data_key_without_plaintext,
+    generate_data_key_pair,
+    generate_data_key_pair_without_plaintext,
+)

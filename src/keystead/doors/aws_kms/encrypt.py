@@ -171,3 +171,6 @@ def _source(key_id: str | None, member: str, blob: bytes, algorithm: str, namesp
     if algorithm != "SYMMETRIC_DEFAULT" or not blob:
         raise missing(member)
     return ciphertext_ref(blob, namespace)
+
+
+OPERATIONS = (encrypt, decrypt, re_encrypt)

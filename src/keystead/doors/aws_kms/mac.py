@@ -79,3 +79,6 @@ def verify_mac(req: VerifyMacRequest, call: Call) -> VerifyMacResponse:
         mac_valid=True,
         mac_algorithm=req.mac_algorithm,
     )
+
+
+OPERATIONS = (generate_mac, verify_mac)

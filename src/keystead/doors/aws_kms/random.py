@@ -38,3 +38,6 @@ def generate_random(req: GenerateRandomRequest, call: Call) -> GenerateRandomRes
         raise InvalidArgument("NumberOfBytes is required.", "NumberOfBytes")
     drawn = call(ops.GenerateRandom(keyring=KeyringRef(call.namespace), n_bytes=req.number_of_bytes))
     return GenerateRandomResponse(plaintext=drawn)
+
+
+OPERATIONS = (generate_random,)

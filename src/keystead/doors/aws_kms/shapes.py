@@ -14,6 +14,17 @@ from keystead.core.entities import Key, Origin
 from keystead.core.errors import InvalidArgument, Unsupported
 from keystead.kit import Message
 
+AWS_PATTERNS: dict[str, str] = {}
+"""A pattern as Python reads it -> as the model writes it."""
+
+
+def matching(pattern: str) -> str:
+    """The model's `pattern` for Meta: it is to match the whole value, and its classes are ASCII's, as in Java."""
+    ours = rf"(?a)^{pattern.removeprefix('^').removesuffix('$')}\Z"
+    AWS_PATTERNS[ours] = pattern
+    return ours
+
+
 KeyId = Annotated[str, Meta(min_length=1, max_length=2048)]
 Plaintext = Annotated[bytes, Meta(min_length=1, max_length=4096)]
 Ciphertext = Annotated[bytes, Meta(min_length=1, max_length=6144)]

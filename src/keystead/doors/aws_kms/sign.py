@@ -141,3 +141,6 @@ def get_public_key(req: GetPublicKeyRequest, call: Call) -> GetPublicKeyResponse
         key_agreement_algorithms=algorithms(key, Purpose.AGREEMENT),
         encapsulation_algorithms=algorithms(key, Purpose.ENCAPSULATION),
     )
+
+
+OPERATIONS = (sign, verify, get_public_key)

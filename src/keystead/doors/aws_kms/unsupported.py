@@ -1,7 +1,8 @@
-"""The operations of AWS KMS that this door does not offer. They answer UnsupportedOperationException (SPEC.md)."""
+"""What of AWS KMS this door does not offer (SPEC.md): operations, and members of answers."""
 
 from __future__ import annotations
 
+# They answer UnsupportedOperationException.
 UNSUPPORTED = frozenset(
     {
         # custom key stores
@@ -20,3 +21,21 @@ UNSUPPORTED = frozenset(
         "UpdatePrimaryRegion",
     }
 )
+
+# shape -> its members that no answer of ours ever has, each for want of what it tells of
+NEVER_SAID: dict[str, frozenset[str]] = {
+    "KeyMetadata": frozenset(
+        {
+            "ExpirationModel",
+            "ValidTo",
+            "CustomKeyStoreId",
+            "CloudHsmClusterId",
+            "XksKeyConfiguration",
+            "MultiRegionConfiguration",
+            "PendingDeletionWindowInDays",
+        }
+    ),
+    "KeyLastUsageData": frozenset({"CloudTrailEventId"}),
+    "GrantListEntry": frozenset({"GranteeServicePrincipal", "RetiringServicePrincipal"}),
+    "RotationsListEntry": frozenset({"ImportState", "KeyMaterialDescription", "ExpirationModel", "ValidTo"}),
+}
