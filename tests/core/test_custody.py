@@ -67,6 +67,25 @@ def test_a_backup_names_the_generation_it_opens_with(house):
     assert not (house.directory / "late.db").exists()
 
 
+def test_a_backup_that_a_rotation_overtook_is_taken_again(house, monkeypatch):
+    real, rotations = house.store.backup, iter([house.barrier.rotate])
+
+    def overtaken(path):
+        real(path)
+        next(rotations, lambda: None)()
+
+    monkeypatch.setattr(house.store, "backup", overtaken)
+    generation = backup(house.barrier, house.store, house.directory / "new.db")
+    assert list(house.slot.held) == [generation]
+    new = SqliteStore(house.directory / "new.db")
+    Barrier(new, house.slot, os.urandom).open(U)
+    new.close()
+    monkeypatch.setattr(house.store, "backup", lambda path: (real(path), house.barrier.rotate()))
+    with pytest.raises(Unavailable):
+        backup(house.barrier, house.store, house.directory / "never.db")
+    assert not (house.directory / "never.db").exists()
+
+
 def test_looking_into_a_backup_erases_nothing_in_the_slot(house):
     house.slot.stage(Sensitive(b"staged".ljust(32)))
     revive(house.old, house.directory / "revived.db", house.slot, os.urandom, U)

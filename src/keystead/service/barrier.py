@@ -50,7 +50,7 @@ class _Open(Struct):
     unseal_key: Sensitive
     anchor: Sensitive
     rows: Rows
-    names: bytes
+    names: Sensitive  # keys the digests of names
     tree: Tree
     n_commits: int  # the most that this process has seen
 
@@ -99,7 +99,7 @@ class Barrier:
         anchor = tree.leaf(self._store, ANCHOR)
         rows = self._rows(anchor)
         head = Head.open(rows, self._store.meta(HEAD_META), tree.root.epoch)
-        names = hkdf(anchor, b"keystead/name/v1")
+        names = Sensitive(hkdf(anchor, b"keystead/name/v1"))
         self._held = _Open(unseal_key, Sensitive(anchor), rows, names, tree, head.n_commits)
         if settle:
             with suppress(Unavailable):  # a copy of the slot that cannot be written: n_outstanding tells
@@ -145,7 +145,7 @@ class Barrier:
 
     def name_id(self, namespace: str, name: str) -> str:
         """The id of a name: a keyed digest of (namespace, name), 32 hexadecimal digits."""
-        return hmac.digest(self._opened.names, ENCODER.encode((namespace, name)), "sha256")[:16].hex()
+        return hmac.digest(self._opened.names.reveal(), ENCODER.encode((namespace, name)), "sha256")[:16].hex()
 
     def subkey(self, label: str) -> Sensitive:
         """32 bytes that never change, for one purpose each."""

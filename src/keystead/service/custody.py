@@ -21,7 +21,7 @@ from msgspec.structs import replace
 
 from keystead.core import entities
 from keystead.core.entities import Entity, KeyVersion, Kind
-from keystead.core.errors import Internal, Malformed
+from keystead.core.errors import Internal, Malformed, Unavailable
 from keystead.core.keytree import EMPTY
 from keystead.core.ports import Entropy, Reader, Slot, Store
 from keystead.core.sensitive import Sensitive
@@ -31,6 +31,7 @@ from keystead.service.commit import HEAD_META
 from keystead.service.inspection import leaf_of, pages, quiet, tally, verifies, walk
 from keystead.service.rows import ENCODER
 
+ATTEMPTS = 3
 ACCESS = (Kind.CREDENTIAL, Kind.GRANT)
 RESTORED: tuple[type[Entity], ...] = (
     entities.Tenant,
@@ -48,8 +49,13 @@ RESTORED: tuple[type[Entity], ...] = (
 
 def backup(barrier: Barrier, store: Store, path: Path) -> str:
     """One file with everything; the slot generation that it opens with. Raises InvalidArgument, Unavailable."""
-    store.backup(path)
-    return barrier.tree.root.generation
+    for _ in range(ATTEMPTS):
+        generation = barrier.tree.root.generation
+        store.backup(path)
+        if barrier.tree.root.generation == generation:
+            return generation
+        path.unlink()  # a rotation overtook it
+    raise Unavailable("the slot keeps rotating: no backup of one generation could be taken")
 
 
 def revive(copy: Store, path: Path, slot: Slot, entropy: Entropy, unseal_key: Sensitive) -> None:
