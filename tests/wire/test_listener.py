@@ -1,0 +1,718 @@
+"""The listener: framing, limits, order, and no reply before its record. No socket but a pair.
+
+Rows are those of security.md §4-D.
+"""
+
+import asyncio
+import logging
+import socket
+import threading
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import uvloop
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.fakes import FakeClock
+
+from keystead.core.errors import Unavailable
+from keystead.core.ports import WouldBlock
+from keystead.kit import batch
+from keystead.kit.batch import Batch
+from keystead.kit.listener import Listener
+from keystead.wire.http import Limits, Refusal, http_date, reply
+
+LIMITS = Limits(n_head=2048, n_headers=20, n_body=1000, n_connections=5, n_pipelined=8, n_blocked=2)
+
+
+class Transport:
+    """asyncio.Transport in memory: what was written, and how it ended."""
+
+    def __init__(self, world: "World") -> None:
+        self.world, self.protocol = world, world.listener.connection()
+        self.writes: list[bytes] = []
+        self.is_open, self.ended, self.aborted, self.reading = True, False, False, True
+        self.protocol.connection_made(self)
+
+    def get_extra_info(self, name: str) -> Any:
+        return ("192.0.2.7", 4711) if name == "peername" else None
+
+    def write(self, data: bytes) -> None:
+        assert self.is_open and not self.ended
+        self.world.events.append("write")
+        self.writes.append(data)
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None:
+        self.ended = True
+
+    def close(self) -> None:
+        if self.is_open:
+            self.is_open = False
+            asyncio.get_running_loop().call_soon(self.protocol.connection_lost, None)
+
+    def abort(self) -> None:
+        self.aborted = True
+        self.close()
+
+    def pause_reading(self) -> None:
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        self.reading = True
+
+    async def send(self, *pieces: bytes) -> bytes:
+        """Feed it, let the loop turn, and take what came back."""
+        for piece in pieces:
+            self.protocol.data_received(piece)
+        await turns()
+        return self.take()
+
+    def take(self) -> bytes:
+        taken = b"".join(self.writes)
+        self.writes.clear()
+        return taken
+
+
+class World:
+    """A listener with everything it stands on, and a record of what happened in which order."""
+
+    def __init__(self, limits: Limits = LIMITS) -> None:
+        self.events: list[str] = []
+        self.served: list[Any] = []
+        self.blocking: dict[bytes, threading.Event] = {}
+        self.pending, self.fail = False, False
+        self.clock = FakeClock()
+        self.threads = ThreadPoolExecutor(2)
+        self.batch = Batch(self, self, self.clock)
+        self.listener = Listener(self, self.batch, self.threads, limits)
+        self.loop_thread = threading.get_ident()
+
+    # journal
+    def flush(self) -> None:
+        self.events.append("flush")
+        if self.fail:
+            raise Unavailable("the disk is gone")
+        self.pending = False
+
+    # generation
+    def current(self) -> int:
+        return 0
+
+    def enter(self) -> None:
+        self.events.append("enter")
+
+    def leave(self) -> None:
+        self.events.append("leave")
+
+    # front
+    def serve(self, request: Any) -> bytes:
+        if request.target in self.blocking:
+            if threading.get_ident() == self.loop_thread:
+                raise WouldBlock
+            assert self.blocking[request.target].wait(10)
+        if request.target == b"/bug":
+            raise RuntimeError("a bug")
+        self.served.append(request)
+        self.events.append("serve")
+        return reply(200, b"", request.target + request.body, request.second)
+
+    def reject(self, refusal: Refusal, second: int) -> bytes:
+        return reply(refusal.status, b"", refusal.name.encode(), second)
+
+    def connect(self) -> Transport:
+        return Transport(self)
+
+    def tick(self, n: int) -> None:
+        for _ in range(n):
+            self.listener._sweeper.cancel()
+            self.listener._sweep()
+
+    async def until(self, done: Callable[[], object]) -> None:
+        async with asyncio.timeout(10):
+            while not done():
+                await asyncio.sleep(0.001)
+
+
+async def turns(n: int = 8) -> None:
+    for _ in range(n):
+        await asyncio.sleep(0)
+
+
+def run(test: Callable[[World], Awaitable[None]], limits: Limits = LIMITS, loops: Any = None) -> World:
+    async def within() -> World:
+        world = World(limits)
+        try:
+            await test(world)
+        finally:
+            for event in world.blocking.values():
+                event.set()
+            world.listener.abort()
+            await turns()
+            world.threads.shutdown()
+            if world.batch.failed.done():
+                world.batch.failed.exception()
+        return world
+
+    with asyncio.Runner(loop_factory=loops) as runner:
+        return runner.run(within())
+
+
+def post(target: bytes = b"/", body: bytes = b"", *lines: bytes) -> bytes:
+    head = [b"POST %b HTTP/1.1" % target, b"Host: kms", b"Content-Length: %d" % len(body), *lines]
+    return b"\r\n".join(head) + b"\r\n\r\n" + body
+
+
+def bodies(replies: bytes) -> list[bytes]:
+    """The body of each reply; every one must be framed right."""
+    found = []
+    while replies:
+        head, _, rest = replies.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 ")
+        n = int(head.partition(b"Content-Length: ")[2].split(b"\r\n")[0])
+        found.append(rest[:n])
+        replies = rest[n:]
+    return found
+
+
+def test_one_request_one_write() -> None:
+    async def test(world: World) -> None:
+        answered = await world.connect().send(
+            post(b"/a?b=c", b"body", b"X-Amz-Target:  T \t", b"x-other: 1", b"X-Other: 2")
+        )
+        assert answered == (
+            b"HTTP/1.1 200 OK\r\nDate: Wed, 25 Nov 2026 12:00:00 GMT\r\nContent-Length: 10\r\n\r\n/a?b=cbody"
+        )
+        (request,) = world.served
+        assert (request.method, request.target, request.body) == (b"POST", b"/a?b=c", b"body")
+        assert request.headers == {b"host": b"kms", b"content-length": b"4", b"x-amz-target": b"T", b"x-other": b"1,2"}
+        assert (request.peer, request.received_at) == ("192.0.2.7", world.clock.now())
+        assert request.second == int(world.clock.now().timestamp())
+
+    assert run(test).events == ["enter", "serve", "flush", "write", "leave"]
+
+
+def test_a_request_in_single_bytes() -> None:
+    async def test(world: World) -> None:
+        whole = post(b"/a", b"body", b"X: yes")
+        answered = await world.connect().send(*(bytes([b]) for b in whole * 2))
+        assert bodies(answered) == [b"/abody"] * 2
+
+    run(test)
+
+
+def test_chunks() -> None:
+    async def test(world: World) -> None:
+        head = b"POST /c HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+        answered = await world.connect().send(head + b"3\r\nabc\r\n2\r\nde\r\n1\r\nf\r\n0\r\n\r\n")
+        assert bodies(answered) == [b"/cabcdef"]
+        assert type(world.served[0].body) is bytes
+
+    run(test)
+
+
+def test_the_replies_of_a_turn_share_a_flush_and_each_connection_a_write() -> None:
+    async def test(world: World) -> None:
+        transports = [world.connect() for _ in range(3)]
+        for transport in transports:
+            transport.protocol.data_received(post(b"/1") + post(b"/2"))
+        await turns()
+        assert [bodies(transport.take()) for transport in transports] == [[b"/1", b"/2"]] * 3
+
+    assert run(test).events == ["enter", *["serve"] * 6, "flush", *["write"] * 3, "leave"]
+
+
+def test_a_batch_goes_on_while_more_is_coming(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch, "MAX_AGE", 60)
+
+    async def test(world: World) -> None:
+        one, two, _silent = (world.connect() for _ in range(3))
+        one.protocol.data_received(post(b"/1"))
+        await asyncio.sleep(0)
+        two.protocol.data_received(post(b"/2"))
+        await turns()
+
+    assert run(test).events == ["enter", "serve", "serve", "flush", "write", "write", "leave"]
+
+
+def test_a_batch_has_one_clock_reading() -> None:
+    async def test(world: World) -> None:
+        transport = world.connect()
+        transport.protocol.data_received(post())
+        world.clock.forward(timedelta(seconds=5))
+        transport.protocol.data_received(post())
+        await turns()
+        await transport.send(post())
+        assert [r.second - world.served[0].second for r in world.served] == [0, 0, 5]
+
+    run(test)
+
+
+def test_nothing_is_sent_when_the_flush_fails() -> None:
+    async def test(world: World) -> None:
+        one, two = world.connect(), world.connect()
+        world.fail = True
+        one.protocol.data_received(post())
+        await turns()
+        assert isinstance(world.batch.failed.exception(), Unavailable)
+        world.fail = False
+        two.protocol.data_received(post())
+        await turns()
+        assert one.take() == two.take() == b""
+        assert one.aborted and two.aborted
+
+    assert "write" not in run(test).events
+
+
+def test_a_record_without_a_reply_is_flushed_too() -> None:
+    async def test(world: World) -> None:
+        world.blocking[b"/slow"] = threading.Event()
+        transport = world.connect()
+        transport.protocol.data_received(post(b"/slow"))
+        await turns()
+        transport.abort()
+        await turns()
+        world.pending = True
+        world.blocking[b"/slow"].set()
+        await world.until(lambda: world.events[-1:] == ["leave"] and not world.pending)
+
+    assert "write" not in run(test).events
+
+
+# --- threads
+
+
+def test_what_would_block_runs_on_a_thread_and_keeps_its_place() -> None:
+    async def test(world: World) -> None:
+        gate = world.blocking[b"/slow"] = threading.Event()
+        one, two = world.connect(), world.connect()
+        assert bodies(await one.send(post(b"/1") + post(b"/slow") + post(b"/2") + post(b"/3"))) == [b"/1"]
+        assert bodies(await two.send(post(b"/other"))) == [b"/other"]
+        gate.set()
+        await world.until(lambda: one.writes)
+        assert bodies(one.take()) == [b"/slow", b"/2", b"/3"]
+
+    world = run(test)
+    assert world.events.index("flush") < world.events.index("write")
+
+
+def test_a_full_queue_is_answered_in_its_turn() -> None:
+    async def test(world: World) -> None:
+        gate = world.blocking[b"/slow"] = threading.Event()
+        transports = [world.connect() for _ in range(3)]
+        for transport in transports[:2]:
+            assert await transport.send(post(b"/slow")) == b""
+        assert bodies(await transports[2].send(post(b"/slow") + post(b"/next"))) == [b"OVERLOADED", b"/next"]
+        gate.set()
+        await world.until(lambda: all(t.writes for t in transports[:2]))
+        assert bodies(await transports[2].send(post(b"/slow"))) in ([], [b"/slow"])
+
+    run(test)
+
+
+def test_a_refusal_waits_for_what_is_owed() -> None:
+    async def test(world: World) -> None:
+        gate = world.blocking[b"/slow"] = threading.Event()
+        transport = world.connect()
+        assert await transport.send(post(b"/slow") + b"nonsense\r\n\r\n") == b""
+        gate.set()
+        await world.until(lambda: transport.ended)
+        answered = transport.take()
+        assert bodies(answered) == [b"/slow", b"MALFORMED"]
+        assert answered.count(b"Connection: close") == 1
+
+    run(test)
+
+
+@pytest.mark.parametrize("blocks", [False, True])
+def test_a_bug_in_a_door_ends_its_connection_and_no_other(blocks: bool, caplog: pytest.LogCaptureFixture) -> None:
+    async def test(world: World) -> None:
+        if blocks:
+            world.blocking[b"/bug"] = threading.Event()
+            world.blocking[b"/bug"].set()
+        one, two = world.connect(), world.connect()
+        one.protocol.data_received(post(b"/bug"))
+        await world.until(lambda: not one.is_open)
+        assert one.aborted
+        assert one.take() == b""
+        assert bodies(await two.send(post(b"/fine"))) == [b"/fine"]
+
+    with caplog.at_level(logging.ERROR):
+        run(test)
+    assert "a door did not answer" in caplog.text
+
+
+# --- framing
+
+
+async def rejects(world: World, refusal: Refusal, *pieces: bytes) -> None:
+    transport = world.connect()
+    answered = await transport.send(*pieces)
+    assert bodies(answered) == [refusal.name.encode()]
+    assert answered.startswith(b"HTTP/1.1 %d " % refusal.status)
+    assert b"\r\nConnection: close\r\n" in answered
+    assert transport.ended
+    assert await transport.send(post()) == b""
+    assert world.served == []
+    transport.abort()
+    await turns()
+
+
+FRAMING = {
+    "obs-fold": (Refusal.MALFORMED, post(b"/", b"", b"X: a\r\n b")),
+    "TE and CL": (Refusal.MALFORMED, post(b"/", b"", b"Transfer-Encoding: chunked") + b"0\r\n\r\n"),
+    "two hosts": (Refusal.REPEATED_HEADER, post(b"/", b"", b"host: other")),
+    "two lengths": (Refusal.MALFORMED, post(b"/", b"", b"Content-Length: 0")),
+    "two signatures": (Refusal.REPEATED_HEADER, post(b"/", b"", b"Authorization: a", b"AUTHORIZATION: b")),
+    "two targets": (Refusal.REPEATED_HEADER, post(b"/", b"", b"X-Amz-Target: a", b"x-amz-target: a")),
+    "no host": (Refusal.NO_HOST, b"POST / HTTP/1.1\r\n\r\n"),
+    "HTTP/1.0": (Refusal.VERSION, b"POST / HTTP/1.0\r\nHost: a\r\n\r\n"),
+    "HTTP/1.0 kept": (Refusal.VERSION, b"POST / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n"),
+    "HTTP/0.9": (Refusal.VERSION, b"POST /\r\n\r\n"),
+    "HTTP/2": (Refusal.MALFORMED, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+    "HTTP/2.0": (Refusal.VERSION, b"POST / HTTP/2.0\r\nHost: a\r\n\r\n"),
+    "expect": (Refusal.EXPECTATION, post(b"/", b"", b"Expect: 100-continue")),
+    "upgrade": (Refusal.UPGRADE, post(b"/", b"", b"Connection: upgrade", b"Upgrade: h2c")),
+    "CONNECT": (Refusal.TARGET, b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n"),
+    "absolute": (Refusal.TARGET, post(b"http://other/")),
+    "asterisk": (Refusal.TARGET, b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n"),
+    "fragment": (Refusal.TARGET, post(b"/a#b")),
+    "gzip": (Refusal.CONTENT_ENCODING, post(b"/", b"", b"Content-Encoding: gzip")),
+    "TE gzip": (Refusal.TRANSFER_ENCODING, b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"),
+    "TE twice": (
+        Refusal.MALFORMED,
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+    ),
+    "bare LF": (Refusal.MALFORMED, b"POST / HTTP/1.1\nHost: a\n\n"),
+    "NUL": (Refusal.MALFORMED, post(b"/", b"", b"X: a\0b")),
+    "blank before colon": (Refusal.MALFORMED, post(b"/", b"", b"X : a")),
+    "length +1": (Refusal.MALFORMED, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\na"),
+    "length huge": (Refusal.MALFORMED, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: " + b"9" * 30 + b"\r\n\r\n"),
+    "TLS": (Refusal.MALFORMED, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"),
+    "trailer": (
+        Refusal.MALFORMED,
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nAuthorization: x\r\n\r\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FRAMING)
+def test_row_55_58_framing_that_two_readers_could_read_differently(name: str) -> None:
+    refusal, raw = FRAMING[name]
+
+    async def test(world: World) -> None:
+        await rejects(world, refusal, raw)
+        await rejects(world, refusal, *(bytes([b]) for b in raw))
+
+    run(test)
+
+
+def test_row_58_head_size() -> None:
+    async def test(world: World) -> None:
+        for fitting in (1900, 1950):
+            assert bodies(await world.connect().send(post(b"/", b"", b"X: " + b"a" * fitting))) == [b"/"]
+        world.served.clear()
+        for over in (2048, 5000, 500_000):
+            raw = post(b"/", b"", b"X: " + b"a" * over)
+            await rejects(world, Refusal.HEAD_TOO_LARGE, raw)
+            await rejects(world, Refusal.HEAD_TOO_LARGE, raw[:-10])  # not even complete
+            await rejects(world, Refusal.HEAD_TOO_LARGE, *(raw[i : i + 700] for i in range(0, len(raw), 700)))
+        await rejects(world, Refusal.HEAD_TOO_LARGE, b"POST /" + b"a" * 3000)
+
+    run(test, Limits(n_head=2048, n_headers=20, n_body=1000))
+
+
+def test_row_58_head_size_counts_one_head_not_a_pipeline() -> None:
+    async def test(world: World) -> None:
+        request = post(b"/", b"", b"X: " + b"a" * 1000)
+        assert bodies(await world.connect().send(request * 7 + request[:1000], request[1000:])) == [b"/"] * 8
+        assert (
+            bodies(await world.connect().send(request[:900], request[900:] + request * 6 + request[:50])) == [b"/"] * 7
+        )
+
+    run(test)
+
+
+def test_row_58_header_count() -> None:
+    async def test(world: World) -> None:
+        fitting = [b"H%d: 1" % i for i in range(18)]  # and Host, Content-Length
+        assert bodies(await world.connect().send(post(b"/", b"", *fitting) * 2)) == [b"/"] * 2
+        world.served.clear()
+        await rejects(world, Refusal.HEAD_TOO_LARGE, post(b"/", b"", *fitting, b"One: more"))
+        await rejects(world, Refusal.HEAD_TOO_LARGE, post(b"/", b"", *[b"Same: 1"] * 20))
+
+    run(test)
+
+
+def test_row_49_body_size_before_it_is_read() -> None:
+    async def test(world: World) -> None:
+        assert bodies(await world.connect().send(post(b"/", b"b" * 1000))) == [b"/" + b"b" * 1000]
+        world.served.clear()
+        await rejects(world, Refusal.BODY_TOO_LARGE, post(b"/", b"b" * 1001)[:-1001])
+        head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+        await rejects(world, Refusal.BODY_TOO_LARGE, head, *[b"64\r\n" + b"c" * 100 + b"\r\n"] * 11)
+
+    run(test)
+
+
+def test_a_pipeline_is_bounded() -> None:
+    async def test(world: World) -> None:
+        transport = world.connect()
+        assert bodies(await transport.send(post() * 20)) == [b"/"] * 8 + [b"OVERLOADED"]
+        assert transport.ended
+        patient = world.connect()
+        for _ in range(5):
+            assert bodies(await patient.send(post() * 8)) == [b"/"] * 8
+
+    run(test)
+
+
+# --- time
+
+
+def test_row_59_a_slow_head_a_slow_body_an_idle_connection() -> None:
+    async def test(world: World) -> None:
+        silent, head, body, kept = (world.connect() for _ in range(4))
+        raw = post(b"/", b"body")
+        assert await head.send(raw[:20]) == await body.send(raw[:-2]) == b""
+        assert bodies(await kept.send(raw)) == [b"/body"]
+        for i in range(9):
+            world.tick(1)
+            assert await head.send(raw[20 + i : 21 + i]) == b""  # a byte a second buys no time
+        world.tick(1)
+        await turns()
+        assert bodies(head.take()) == [b"TIMEOUT"]
+        world.tick(19)
+        assert await body.send(raw[-2:-1]) == b""
+        assert body.is_open
+        world.tick(1)
+        await turns()
+        assert bodies(body.take()) == [b"TIMEOUT"]
+        world.tick(29)
+        assert silent.is_open and kept.is_open
+        world.tick(1)
+        assert not silent.is_open and not kept.is_open
+        assert silent.take() == kept.take() == b""
+
+    run(test)
+
+
+def test_a_connection_in_use_is_not_idle() -> None:
+    async def test(world: World) -> None:
+        transport = world.connect()
+        for _ in range(5):
+            world.tick(50)
+            assert bodies(await transport.send(post())) == [b"/"]
+
+    run(test)
+
+
+def test_a_request_on_a_thread_has_all_the_time_it_needs() -> None:
+    async def test(world: World) -> None:
+        gate = world.blocking[b"/slow"] = threading.Event()
+        transport = world.connect()
+        await transport.send(post(b"/slow"))
+        world.tick(300)
+        assert transport.is_open
+        gate.set()
+        await world.until(lambda: transport.writes)
+
+    run(test)
+
+
+def test_a_peer_that_does_not_read_is_cut() -> None:
+    async def test(world: World) -> None:
+        transport = world.connect()
+        transport.protocol.pause_writing()
+        assert not transport.reading
+        world.tick(20)
+        transport.protocol.resume_writing()
+        assert transport.reading
+        world.tick(30)
+        assert transport.is_open
+        transport.protocol.pause_writing()
+        world.tick(30)
+        assert transport.aborted
+
+    run(test)
+
+
+def test_a_refused_peer_may_not_linger() -> None:
+    async def test(world: World) -> None:
+        one, two = world.connect(), world.connect()
+        for transport in (one, two):
+            await transport.send(b"nonsense\r\n\r\n")
+            assert transport.ended and transport.is_open
+        await one.send(*[b"x" * 65536] * 5)
+        assert one.aborted
+        world.tick(2)
+        assert two.aborted
+
+    run(test)
+
+
+def test_row_59_the_oldest_idle_connection_makes_room() -> None:
+    async def test(world: World) -> None:
+        transports = [world.connect() for _ in range(5)]
+        world.tick(1)
+        await transports[0].send(post())
+        newest = world.connect()
+        await turns()
+        assert [t.is_open for t in transports] == [True, False, True, True, True]
+        assert bodies(await newest.send(post(b"/new"))) == [b"/new"]
+
+    run(test)
+
+
+def test_row_59_where_nobody_is_idle_the_newcomer_is_cut() -> None:
+    async def test(world: World) -> None:
+        transports = [world.connect() for _ in range(5)]
+        for transport in transports:
+            await transport.send(b"POST")
+        newest = world.connect()
+        await turns()
+        assert newest.aborted
+        assert all(t.is_open for t in transports)
+
+    run(test)
+
+
+# --- ends
+
+
+def test_a_connection_that_the_peer_wants_closed() -> None:
+    async def test(world: World) -> None:
+        transport = world.connect()
+        answered = await transport.send(post(b"/", b"", b"Connection: close") + post(b"/late"))
+        assert bodies(answered) == [b"/"]
+        assert b"\r\nConnection: close\r\n" in answered
+        assert transport.ended
+
+    run(test)
+
+
+def test_a_peer_that_has_said_all_gets_what_it_is_owed() -> None:
+    async def test(world: World) -> None:
+        one, two = world.connect(), world.connect()
+        one.protocol.data_received(post())
+        assert one.protocol.eof_received() is True
+        await turns()
+        assert bodies(one.take()) == [b"/"]
+        assert not one.is_open
+        assert not two.protocol.eof_received()
+
+    run(test)
+
+
+def test_stop_sends_what_is_owed() -> None:
+    async def test(world: World) -> None:
+        gate = world.blocking[b"/slow"] = threading.Event()
+        idle, busy = world.connect(), world.connect()
+        await busy.send(post(b"/slow"))
+        stopping = asyncio.create_task(world.listener.stop(5))
+        await turns()
+        assert not idle.is_open and busy.is_open
+        gate.set()
+        await world.until(lambda: busy.ended)
+        answered = busy.take()
+        assert bodies(answered) == [b"/slow"]
+        assert b"Connection: close" in answered
+        busy.close()  # the peer sees the end and closes
+        await stopping
+
+    run(test)
+
+
+def test_stop_cuts_what_takes_too_long() -> None:
+    async def test(world: World) -> None:
+        world.blocking[b"/slow"] = threading.Event()
+        busy = world.connect()
+        await busy.send(post(b"/slow"))
+        await world.listener.stop(0.01)
+        assert busy.aborted
+
+    run(test)
+
+
+# --- noise
+
+
+WORDS = (
+    b"POST / HTTP/1.1\r\n",
+    b"Host: a\r\n",
+    b"\r\n",
+    b"Content-Length: 3\r\n",
+    b"abc",
+    b"Transfer-Encoding: chunked\r\n",
+    b"3\r\nabc\r\n",
+    b"0\r\n\r\n",
+    b"Connection: close\r\n",
+    b"\0",
+    b" ",
+    b"X: y\r\n",
+    post(b"/", b"abc"),
+)
+PIECES = st.lists(st.sampled_from(WORDS) | st.binary(max_size=8), max_size=12)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(PIECES, min_size=1, max_size=3))
+def test_noise_is_answered_framed_or_not_at_all(streams: list[list[bytes]]) -> None:
+    async def test(world: World) -> None:
+        transports = [world.connect() for _ in streams]
+        for transport, pieces in zip(transports, streams, strict=True):
+            for piece in pieces:
+                transport.protocol.data_received(piece)
+        await turns()
+        for transport in transports:
+            answered = bodies(transport.take())
+            names = {refusal.name.encode() for refusal in Refusal}
+            assert not names & set(answered[:-1])  # a refusal is the last word
+        healthy = world.connect()
+        assert bodies(await healthy.send(post(b"/well"))) == [b"/well"]
+
+    run(test, Limits(n_body=1000))
+
+
+# --- a real loop and a real pair of sockets
+
+
+@pytest.mark.parametrize("loops", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def test_over_a_socket_pair(loops: Any) -> None:
+    async def test(world: World) -> None:
+        loop = asyncio.get_running_loop()
+        ours, theirs = socket.socketpair()
+        theirs.setblocking(False)
+        await loop.connect_accepted_socket(world.listener.connection, ours)
+        world.blocking[b"/slow"] = threading.Event()
+        world.blocking[b"/slow"].set()
+        await loop.sock_sendall(theirs, post(b"/1") + post(b"/slow") + post(b"/2", b"x" * 900, b"Connection: close"))
+        answered = b""
+        while piece := await loop.sock_recv(theirs, 65536):
+            answered += piece
+        theirs.close()
+        assert bodies(answered) == [b"/1", b"/slow", b"/2" + b"x" * 900]
+        assert {request.peer[:4] for request in world.served} == {"uid:"}
+        await world.until(lambda: world.events[-1:] == ["leave"])
+
+    world = run(test, loops=loops)
+    assert world.events.index("flush") > world.events.index("serve")
+
+
+# --- wire.http
+
+
+@pytest.mark.parametrize(
+    ("second", "text"),
+    [(784111777, b"Sun, 06 Nov 1994 08:49:37 GMT"), (0, b"Thu, 01 Jan 1970 00:00:00 GMT")],
+)
+def test_dates(second: int, text: bytes) -> None:
+    assert http_date(second) == text
+    for other in range(second + 100, second, -1):
+        assert http_date(other) in reply(204, b"", b"", other)
+    assert b"Date: " + text in reply(200, b"", b"", second)
