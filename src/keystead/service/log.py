@@ -20,11 +20,11 @@ from pathlib import Path
 from struct import Struct as Layout
 
 from keystead.core.audit.checkpoint import Checkpoint, split_notes
-from keystead.core.audit.merkle import HASH_SIZE, inclusion
+from keystead.core.audit.merkle import HASH_SIZE, inclusion, leaf_hash, verify_inclusion
 from keystead.core.audit.note import Ed25519, Note, VerifierKey
 from keystead.core.audit.proof import Proof
 from keystead.core.audit.verify import Tampered, Verdict, verify_log
-from keystead.core.errors import InvalidArgument, NotFound
+from keystead.core.errors import Conflict, InvalidArgument, NotFound
 from keystead.core.ports import Disk
 from keystead.service.added import read_whole
 
@@ -79,12 +79,20 @@ class Log:
         return list(enumerate(self.read(first, n), first))
 
     def prove(self, index: int) -> Proof:
-        """One record, provable offline. Raises InvalidArgument for a number the newest checkpoint does not cover."""
+        """One record, provable offline.
+
+        Raises InvalidArgument for a number the newest checkpoint does not cover, Conflict if the files of the log do
+        not hold together.
+        """
         note = self.checkpoint()
-        size = Checkpoint.parse(Note.parse(note).text).size
-        if not 0 <= index < size:
-            raise InvalidArgument(f"the audit log has records 0 to {size - 1}", "index")
-        return Proof(self.read(index, 1)[0], index, tuple(inclusion(index, size, self.kept)), note)
+        checkpoint = Checkpoint.parse(Note.parse(note).text)
+        if not 0 <= index < checkpoint.size:
+            raise InvalidArgument(f"the audit log has records 0 to {checkpoint.size - 1}", "index")
+        [record] = self.read(index, 1)
+        path = tuple(inclusion(index, checkpoint.size, self.kept))
+        if not verify_inclusion(leaf_hash(record), index, checkpoint.size, path, checkpoint.root):
+            raise Conflict("the files of the audit log do not hold together: verify it")
+        return Proof(record, index, path, note)
 
     def verify(self, key: VerifierKey, verify: Ed25519, *, trusted: bytes | None = None) -> Verdict:
         """The whole log against its checkpoints, and `trusted`, one that was kept elsewhere. Raises Tampered."""

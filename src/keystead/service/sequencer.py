@@ -203,7 +203,7 @@ class Sequencer:
         for name in self._disk.names(self._directory / LOG):
             if name.endswith(SUFFIX) and name > segment_name(state.segment):
                 self._disk.remove(self._directory / LOG / name)  # made by a step that was not finished
-        for name in {f"{LOG}/{segment_name(state.segment)}", *state.marks}:
+        for name in sorted({f"{LOG}/{segment_name(state.segment)}", *state.marks}):
             self._file(name)
         self._check_hashes(published)
         if published is None or published.size < state.size:
