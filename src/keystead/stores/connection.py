@@ -7,6 +7,7 @@ Rule 3: nobody but the owner reads the files; looser modes are refused, not repa
 
 from __future__ import annotations
 
+import logging
 import os
 import stat
 import time
@@ -53,6 +54,9 @@ FAILURES: tuple[tuple[tuple[type[Exception], ...], type[KeysteadError], str], ..
 FAILS = (apsw.Error, UnicodeDecodeError)
 
 
+log = logging.getLogger(__name__)
+
+
 def failure(error: Exception) -> KeysteadError:
     """What the caller of the store is told. SQLite's own text stays in the exception chain."""
     for kinds, meaning, text in FAILURES:
@@ -73,9 +77,17 @@ def connect(path: Path, *, vfs: str | None, busy_for: float, read_only: bool = F
         if read_only:
             db.pragma("query_only", 1)
     except BaseException:
-        db.close(force=True)
+        shut(db)
         raise
     return db
+
+
+def shut(db: apsw.Connection) -> None:
+    """Close it whatever the disk says: what was committed is in the WAL, and stays there for the next opening."""
+    try:
+        db.close(force=True)
+    except apsw.Error as error:
+        log.warning("closing the store: %s", failure(error))
 
 
 def patience(busy_for: float) -> Callable[[int], bool]:

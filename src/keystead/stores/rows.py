@@ -97,9 +97,10 @@ class SqlReader(ABC):
         return newest, [(KINDS[kind], id_) for seq, kind, id_ in rows if seq > after]
 
     def records(self, after: int, limit: int) -> list[tuple[int, bytes]]:
-        return [
-            (seq, record) for seq, record in (_typed(row, (int, bytes)) for row in self._ask(RECORDS, (after, limit)))
-        ]
+        rows = [_typed(row, (int, bytes)) for row in self._ask(RECORDS, (after, limit))]
+        if rows and rows[-1][0] - rows[0][0] != len(rows) - 1:
+            raise Internal("the store is damaged")
+        return [(seq, record) for seq, record in rows]
 
 
 def _typed(row: tuple[Any, ...], types: tuple[type, ...]) -> tuple[Any, ...]:

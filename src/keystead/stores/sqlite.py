@@ -22,7 +22,7 @@ from keystead.core.entities import Kind
 from keystead.core.errors import Internal, InvalidArgument, KeysteadError, Unavailable
 from keystead.core.ports import Row
 from keystead.stores import rows as sql
-from keystead.stores.connection import FAILS, connect, create_private, failure, prepare_file, sync_directory
+from keystead.stores.connection import FAILS, connect, create_private, failure, prepare_file, shut, sync_directory
 from keystead.stores.migrations import migrate, schema_version
 from keystead.stores.rows import SqlReader, place
 
@@ -39,7 +39,7 @@ class SqliteStore(SqlReader):
     `check_for`: seconds that SQLite's quick_check may take at start; 0 for a worker whose supervisor has checked.
     `checked` says whether it came to an end.
     `busy_for`: seconds to wait for another writer. `keep_changes`: how many changes `changes()` remembers.
-    `vfs`: the name of an apsw VFS.
+    `checkpoint_pages`: the length of the WAL that begins a checkpoint. `vfs`: the name of an apsw VFS.
     Raises InvalidArgument (a file open to others), Unsupported (not ours, or newer), Internal (damaged), Unavailable.
     """
 
@@ -51,12 +51,14 @@ class SqliteStore(SqlReader):
         check_for: float = 0.5,
         busy_for: float = 5.0,
         keep_changes: int = KEEP_CHANGES,
+        checkpoint_pages: int = CHECKPOINT_PAGES,
     ) -> None:
         self._path, self._vfs, self._busy_for, self._keep_changes = path, vfs, busy_for, keep_changes
         self._idle: list[apsw.Connection] = []
         self._turn = threading.Lock()
+        self._checkpoint_pages = checkpoint_pages
         self._writing: int | None = None  # the thread whose turn it is
-        self._closed = self._broken = False
+        self._closed = self._unsettled = False
         self._wal_pages = 0
         try:
             prepare_file(path)
@@ -65,7 +67,7 @@ class SqliteStore(SqlReader):
                 self.checked = _quick_check(self._writer, check_for)
                 migrate(self._writer)
             except BaseException:
-                self._writer.close(force=True)
+                shut(self._writer)
                 raise
         except FAILS as error:
             raise failure(error) from error
@@ -79,7 +81,7 @@ class SqliteStore(SqlReader):
         try:
             rows = db.execute(statement, values).fetchall()
         except FAILS as error:
-            db.close(force=True)
+            shut(db)
             raise failure(error) from error
         self._give_back(db)
         return rows
@@ -104,7 +106,7 @@ class SqliteStore(SqlReader):
     def _drain(self) -> None:
         while self._idle:
             with suppress(IndexError):  # another thread drains too
-                self._idle.pop().close(force=True)
+                shut(self._idle.pop())
 
     # --- writing
 
@@ -134,8 +136,7 @@ class SqliteStore(SqlReader):
         if not self._turn.acquire(timeout=self._busy_for):
             raise Unavailable("the store is busy")
         try:
-            if self._broken and not self._closed:
-                self._writer, self._broken = self._open_writer(), False
+            self._settle()
             self._writer.execute("BEGIN IMMEDIATE")
             self._writing = threading.get_ident()
         except FAILS as error:
@@ -151,7 +152,7 @@ class SqliteStore(SqlReader):
             _use_wal(db)
             db.set_wal_hook(self._after_commit)
         except BaseException:
-            db.close(force=True)
+            shut(db)
             raise
         return db
 
@@ -161,7 +162,7 @@ class SqliteStore(SqlReader):
 
     def _checkpoint(self) -> None:
         """Move the WAL into the file now and then: apart from the commit, which has happened whatever comes of this."""
-        if self._wal_pages < CHECKPOINT_PAGES:
+        if self._wal_pages < self._checkpoint_pages:
             return
         try:
             self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
@@ -169,22 +170,25 @@ class SqliteStore(SqlReader):
             log.warning("checkpoint failed, will be tried again: %s", failure(error))
 
     def _undo(self, begun: SqlTransaction) -> None:
-        """Roll back; if this connection cannot, the next transaction opens another.
+        begun.end()
+        self._unsettled = self._unsettled or begun.commit_failed
+        try:
+            self._settle()
+        except apsw.Error as error:
+            log.warning("after a failed transaction: %s", failure(error))
+
+    def _settle(self) -> None:
+        """Roll back, and see that what failed stays undone. Raises apsw.Error; tried again before the next.
 
         A commit that failed may have left its frames whole in the WAL; were we killed now, recovery would count
         them. So a commit that changes nothing takes their place.
         """
-        begun.end()
-        try:
-            if self._writer.in_transaction:  # SQLite may have rolled back by itself
-                self._writer.execute("ROLLBACK")
-            if begun.commit_failed:
-                version = self._writer.pragma("user_version")
-                self._writer.execute(f"BEGIN IMMEDIATE; PRAGMA user_version = {version}; COMMIT")
-        except apsw.Error as error:
-            log.warning("rollback failed, will open anew: %s", failure(error))
-            self._writer.close(force=True)
-            self._broken = True
+        if self._writer.in_transaction:  # SQLite may have rolled back by itself
+            self._writer.execute("ROLLBACK")
+        if self._unsettled:
+            version = self._writer.pragma("user_version")
+            self._writer.execute(f"BEGIN IMMEDIATE; PRAGMA user_version = {version}; COMMIT")
+            self._unsettled = False
 
     # --- the whole
 
@@ -229,12 +233,12 @@ class SqliteStore(SqlReader):
                         copy.step(BACKUP_PAGES)
                 source.execute("COMMIT")
             finally:
-                target.close(force=True)
+                shut(target)
         except FAILS as error:
-            source.close(force=True)
+            shut(source)
             raise failure(error) from error
         except BaseException:
-            source.close(force=True)
+            shut(source)
             raise
         self._give_back(source)
 
@@ -243,7 +247,7 @@ class SqliteStore(SqlReader):
         with self._turn:
             self._closed = True
             self._drain()
-            self._writer.close(force=True)
+            shut(self._writer)
 
 
 class SqlTransaction(SqlReader):
