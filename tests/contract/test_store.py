@@ -14,11 +14,12 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from tests.contract.store_model import Model
 from tests.fakes import FaultyStore
 
 from keystead.core.entities import Kind
 from keystead.core.errors import Internal, Unavailable
-from keystead.core.ports import Row, Store, Transaction
+from keystead.core.ports import Row, Store
 from keystead.stores.memory import MemoryStore
 from keystead.stores.sqlite import SqliteStore
 
@@ -58,60 +59,6 @@ STEPS = st.one_of(
     st.tuples(st.just("record"), BYTES),
     st.tuples(st.just("drop_records"), st.integers(-1, 12)),
 )
-
-
-class Model:
-    """What a store holds, said as simply as can be."""
-
-    def __init__(self) -> None:
-        self.rows: dict[tuple[Kind, str], Row] = {}
-        self.nodes: dict[tuple[int, int], bytes] = {}
-        self.metas: dict[str, bytes] = {}
-        self.history: list[tuple[Kind, str]] = []
-        self.records: dict[int, bytes] = {}
-        self.n_records = 0
-
-    def copy(self) -> Model:
-        twin = Model()
-        twin.rows, twin.nodes, twin.metas = dict(self.rows), dict(self.nodes), dict(self.metas)
-        twin.history, twin.records, twin.n_records = list(self.history), dict(self.records), self.n_records
-        return twin
-
-    def put(self, row: Row) -> None:
-        self.rows[row.kind, row.id] = row
-        self.history.append((row.kind, row.id))
-
-    def delete(self, kind: Kind, id_: str) -> None:
-        if self.rows.pop((kind, id_), None):
-            self.history.append((kind, id_))
-
-    def put_node(self, level: int, index: int, sealed: bytes) -> None:
-        self.nodes[level, index] = sealed
-
-    def put_meta(self, name: str, value: bytes) -> None:
-        self.metas[name] = value
-
-    def record(self, record: bytes) -> int:
-        self.n_records += 1
-        self.records[self.n_records] = record
-        return self.n_records
-
-    def drop_records(self, through: int) -> None:
-        self.records = {n: record for n, record in self.records.items() if n > through}
-
-    def assert_same(self, reader: Store | Transaction) -> None:
-        for kind in (Kind.KEY, Kind.GRANT, Kind.KEY_VERSION):
-            of_kind = sorted((row for row in self.rows.values() if row.kind is kind), key=lambda row: row.id)
-            assert reader.every(kind) == of_kind
-            assert reader.count(kind) == len(of_kind)
-            for parent in ("p", "q", "P", "-"):
-                assert reader.children(kind, parent) == [row for row in of_kind if row.parent == parent]
-            for link in ("l", "m"):
-                assert reader.linked(kind, link) == [row for row in of_kind if row.link == link]
-            assert [reader.get(kind, row.id) for row in of_kind] == of_kind
-        assert {place: reader.node(*place) for place in self.nodes} == self.nodes
-        assert {name: reader.meta(name) for name in self.metas} == self.metas
-        assert reader.records(0, 1000) == sorted(self.records.items())
 
 
 class StoreMachine(RuleBasedStateMachine):
@@ -171,7 +118,7 @@ def test_a_store_behaves_like_the_model(name):
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=100, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=50, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
 
