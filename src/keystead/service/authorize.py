@@ -127,7 +127,7 @@ class Authorizer:
         return self._decide(caller, demand, held, op)
 
     def check_tokens(self, op: Operation[Any], found: Iterable[Held | None]) -> None:
-        """Raise InvalidArgument(detail "GrantTokens") unless every grant token of `op` is of a grant on a target."""
+        """Raise InvalidArgument (grant_token.INVALID) unless every grant token of `op` is of a grant on a target."""
         if op.grant_tokens:
             grants = [grant for held in found if isinstance(held, HeldKey) for grant in held.grants]
             check_tokens(op.grant_tokens, grants)

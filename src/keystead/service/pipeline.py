@@ -89,6 +89,10 @@ class Authorizer(Protocol):
         """The rule that allowed it. Raises Denied; also for an absent target, so that absence stays a secret."""
         ...
 
+    def check_tokens(self, op: Operation[Any], found: tuple[Held | None, ...]) -> None:
+        """Raises InvalidArgument for a grant token of `op` that is of no grant on what was found."""
+        ...
+
 
 class Service:
     """Two verbs: authenticate (service/authenticate.py) makes a Caller, perform serves it."""
@@ -130,6 +134,7 @@ class Service:
                     rule = self._authorizer.require(caller, demand, held, op)
                 if None in found:
                     raise NotFound("no such object", demands[found.index(None)].target)
+                self._authorizer.check_tokens(op, found)
                 act = Act(caller.now, caller.principal, self._entropy, self._provider, view.tenant, caller)
                 outcome = self._handlers[type(op)](op, found, act)
                 if op.dry_run:

@@ -16,6 +16,7 @@ from msgspec import Struct
 from keystead.core.actions import ACTIONS, Action
 from keystead.core.entities import Grant, Principal, PrincipalKind
 from keystead.core.errors import InvalidArgument
+from keystead.core.grant_token import INVALID, address_of
 from keystead.core.operations import CreateGrant, Operation, ReEncrypt, RetireGrant
 from keystead.core.policy.fold import lower
 from keystead.core.policy.request import Request
@@ -194,12 +195,12 @@ def token_digest(token: str) -> str:
 
 
 def check_tokens(tokens: Iterable[str], grants: Iterable[Grant]) -> None:
-    """Raise InvalidArgument(detail "GrantTokens") unless each token is one of these grants'.
+    """Raise InvalidArgument (grant_token.INVALID) unless each token is one that was given out for one of these grants.
 
     A grant is in force as soon as it is made, so its token gives nothing that the grant does not.
     """
-    known = [digest for grant in grants for digest in grant.token_digests]
+    by_id = {grant.id: grant for grant in grants}
     for token in tokens:
-        digest = token_digest(token)
-        if not any(hmac.compare_digest(digest, own) for own in known):
-            raise InvalidArgument("the grant token is not valid", "GrantTokens")
+        grant, digest = by_id.get(address_of(token)[2]), token_digest(token)
+        if grant is None or not any(hmac.compare_digest(digest, own) for own in grant.token_digests):
+            raise InvalidArgument("the grant token is not valid", INVALID)

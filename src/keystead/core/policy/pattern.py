@@ -40,7 +40,11 @@ class Matcher(Struct, frozen=True):
     literal: str | None = None  # matches this text and no other
 
 
-_TOKEN = re.compile(r"\$\{([^{}]*)\}|([*?])|([^*?$]+|\$)")
+# with variables, and without
+_TOKENS = {
+    True: re.compile(r"(?P<wild>[*?])|\$\{(?P<variable>[^{}]*)\}|[^*?$]+|\$"),
+    False: re.compile(r"(?P<wild>[*?])|[^*?]+"),
+}
 _VARIABLE = re.compile(r"\s*([A-Za-z0-9-]+:[^,'\s][^,']*?)\s*(?:,\s*'([^']*)'\s*)?")
 
 
@@ -54,12 +58,12 @@ def _variable(body: str) -> Part:
 
 def parse(text: str, *, variables: bool, wildcards: bool) -> Parts:
     parts: list[Part] = []
-    for body, wild, literal in ((m[1], m[2], m[3] or m[0]) for m in _TOKEN.finditer(text)):
-        part: Part = literal
-        if body is not None and variables:
-            part = _variable(body)
-        elif wild and wildcards:
-            part = Wild(wild)
+    for token in _TOKENS[variables].finditer(text):
+        part: Part = token[0]
+        if token.lastgroup == "variable":
+            part = _variable(token["variable"])
+        elif token.lastgroup == "wild" and wildcards:
+            part = Wild(token[0])
         if isinstance(part, str) and parts and isinstance(parts[-1], str):
             parts[-1] += part
         else:

@@ -1,0 +1,87 @@
+"""The action table's aws column, held to AWS's own service model."""
+
+import re
+
+import botocore.session
+import pytest
+
+from keystead.core import operations
+from keystead.core.actions import ACTIONS, Action, Scope
+
+SESSION = botocore.session.get_session()
+KMS, STS = SESSION.get_service_model("kms"), SESSION.get_service_model("sts")
+SPLIT = {"ReEncryptFrom", "ReEncryptTo"}  # one operation, two IAM actions
+
+
+def _words(vendor: str) -> dict[str, Action]:
+    return {
+        row.aws.partition(":")[2]: row.action
+        for row in ACTIONS.values()
+        if row.aws is not None and row.aws.startswith(f"{vendor}:")
+    }
+
+
+def test_the_table_is_total_and_no_word_is_used_twice():
+    assert set(ACTIONS) == set(Action)
+    words = [row.aws for row in ACTIONS.values() if row.aws]
+    assert len(words) == len({word.lower() for word in words})
+
+
+def test_kms_words_are_operations_of_the_model():
+    assert _words("kms").keys() - SPLIT <= set(KMS.operation_names)
+    assert _words("kms").keys() >= SPLIT
+
+
+def test_sts_words_are_operations_of_the_model():
+    assert _words("sts").keys() <= set(STS.operation_names)
+
+
+def test_grantable_actions_are_the_models_grant_operations():
+    grantable = {row.aws.partition(":")[2] for row in ACTIONS.values() if row.grantable and row.aws}
+    assert grantable == set(KMS.shape_for("GrantOperation").enum)
+
+
+def test_abroad_is_what_the_model_documents_as_cross_account_use():
+    documented = {
+        name
+        for name in KMS.operation_names
+        if re.search(r"Cross-account use</b>\s*:?\s*(?:</p>)?\s*Yes", KMS.operation_model(name).documentation)
+    }
+    assert len(documented) == 21
+    documented = (documented - {"ReEncrypt"}) | SPLIT
+    assert {row.aws.partition(":")[2] for row in ACTIONS.values() if row.abroad and row.aws} == documented
+
+
+def test_own_words_name_the_action_itself():
+    assert {w: a.value for w, a in _words("keystead").items()} == {
+        a.value: a.value for a in _words("keystead").values()
+    }
+    assert set(_words("keystead").values()) == {Action.MANAGE_PRINCIPALS, Action.LIST_PRINCIPALS}
+
+
+def test_what_no_policy_can_name_only_the_system_may_do():
+    assert all(row.system for row in ACTIONS.values() if row.aws is None)
+    assert all(row.aws is None for row in ACTIONS.values() if row.scope is Scope.SYSTEM)
+
+
+def test_an_action_of_another_tenants_key_is_an_action_of_a_key():
+    assert {row.scope for row in ACTIONS.values() if row.abroad or row.grantable} == {Scope.KEY}
+
+
+@pytest.mark.parametrize(
+    "op",
+    [
+        t
+        for t in vars(operations).values()
+        if isinstance(t, type) and issubclass(t, operations.Operation) and "action" in vars(t)
+    ],
+    ids=lambda t: t.__name__,
+)
+def test_an_operation_demands_an_action_of_its_targets_scope(op):
+    bases = {
+        operations.KeyringOperation: Scope.KEYRING,
+        operations.TenantOperation: Scope.TENANT,
+        operations.SystemOperation: Scope.SYSTEM,
+    }
+    scope = next((s for base, s in bases.items() if issubclass(op, base)), Scope.KEY)
+    assert ACTIONS[op.action].scope is scope
