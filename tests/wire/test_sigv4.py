@@ -9,7 +9,7 @@ import botocore.auth
 import pytest
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keystead.wire.aws import sigv4
@@ -61,6 +61,7 @@ def test_the_signer_signs_the_canonical_request() -> None:
     assert Signer(key, SCOPE, signed).signature(b"POST", b"/", headers, b"{}", STAMP) == plain
 
 
+@settings(max_examples=300)
 @given(
     path=st.text(alphabet="abz/.~ -_%$é", max_size=20).map(lambda p: "/" + p.lstrip("/")),
     query=st.dictionaries(st.text(alphabet="abAB-~ é=&+%", min_size=1, max_size=6), st.text(max_size=6), max_size=4),

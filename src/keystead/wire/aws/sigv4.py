@@ -209,7 +209,7 @@ def _path(path: bytes) -> bytes:
             del kept[-1:]
         elif segment not in {b"", b"."}:
             kept.append(segment)
-    slash = b"/" if kept and path.endswith((b"/", b"/.", b"/..")) else b""
+    slash = b"/" if kept and path.endswith(b"/") else b""  # as the SDKs do: none after a trailing "/." or "/.."
     return quote(b"/" + b"/".join(kept) + slash, safe="/~").encode()
 
 
