@@ -23,6 +23,7 @@ from keystead.service.progress import load_state, rebase
 from keystead.service.sequencer import Sequencer
 from keystead.stores.disk import LocalDisk
 from keystead.stores.memory import MemoryStore
+from keystead.stores.sqlite import SqliteStore
 
 KEY = verifier_key(SIGNER)
 
@@ -398,6 +399,8 @@ def test_reading(world: World) -> None:
         log.checkpoint()
     with pytest.raises(NotFound):
         log.key()
+    with pytest.raises(NotFound):
+        list(Log(LocalDisk(), Path("/nowhere")).records())
     sequencer = start(world.disk, world.changes)
     assert (log.size(), log.tail(5), log.read(0, 5)) == (0, [], [])
     for _ in range(50):
@@ -487,8 +490,9 @@ def test_a_missing_file_of_the_log_is_found(world: World) -> None:
         world.disk.names_now[AUDIT / "log" / name] = inode
 
 
-def test_on_the_real_disk_with_a_store(tmp_path: Path) -> None:
-    disk, store = LocalDisk(), MemoryStore()
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+def test_on_the_real_disk_with_a_store(tmp_path: Path, kind: str) -> None:
+    disk, store = LocalDisk(), MemoryStore() if kind == "memory" else SqliteStore(tmp_path / "store" / "keystead.db")
     journal = Journal(disk, tmp_path / "audit" / "journal", "w0", entropy=Random(1).randbytes, segment_size=1 << 16)
     sequencer = Sequencer(disk, tmp_path / "audit", store, SIGNER, verify_ed25519, clock=FakeClock())
     for n in range(30):
@@ -509,3 +513,7 @@ def test_on_the_real_disk_with_a_store(tmp_path: Path) -> None:
     files = [path for path in (tmp_path / "audit").rglob("*") if path.is_file()]
     assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
     sequencer.close()
+    Sequencer(disk, tmp_path / "audit", store, SIGNER, verify_ed25519, clock=FakeClock()).close()
+    with pytest.raises(Conflict, match="rolled back"):
+        Sequencer(disk, tmp_path / "audit", MemoryStore(), SIGNER, verify_ed25519, clock=FakeClock())
+    store.close()

@@ -139,11 +139,11 @@ class Log:
 
     def _segments(self) -> list[int]:
         """The numbers of the first record of each file."""
-        return [
-            int(name.removesuffix(SUFFIX))
-            for name in self._disk.names(self._log)
-            if name.endswith(SUFFIX) and name[:12].isdigit()
-        ]
+        try:
+            names = self._disk.names(self._log)
+        except FileNotFoundError:
+            raise NotFound(f"there is no audit log in {self._directory}") from None
+        return [int(name.removesuffix(SUFFIX)) for name in names if name.endswith(SUFFIX) and name[:-6].isdecimal()]
 
     def _bytes(self, path: Path, offset: int, n: int) -> bytes:
         file = self._disk.open(path, write=False)
