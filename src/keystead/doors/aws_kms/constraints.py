@@ -3,7 +3,7 @@
     1 validation error detected: Value 'X' at 'lowerCamel' failed to satisfy constraint: Member must …
 
 The constraints are those of the message Structs, read once more from their types; nothing is written twice.
-A value is shown only where its shape is no secret: bytes and grant tokens never are.
+A value is shown only where its shape is no secret: bytes, maps and grant tokens never are.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _look(at: str, shape: Any, value: Any, *, hidden: bool) -> Iterator[str]:
                 yield from _members(f"{at}.{number}.member.", _narrow(shape.item_type), item)
         case _:
             pass
-    hidden = hidden or isinstance(shape, inspect.BytesType)
+    hidden = hidden or isinstance(shape, inspect.BytesType | inspect.DictType)
     shown = "Value" if hidden else f"Value '{_shown(value)}'"
     for rule in _broken(shape, value):
         yield f"{shown} at '{at}' failed to satisfy constraint: {rule}"
