@@ -8,7 +8,7 @@ import logging
 import socket
 import threading
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -60,6 +60,9 @@ class Transport:
         self.aborted = True
         self.close()
 
+    def is_closing(self) -> bool:
+        return not self.is_open
+
     def pause_reading(self) -> None:
         self.reading = False
 
@@ -87,6 +90,7 @@ class World:
         self.served: list[Any] = []
         self.blocking: dict[bytes, threading.Event] = {}
         self.pending, self.fail = False, False
+        self.at_flush: Callable[[], object] = lambda: None
         self.clock = FakeClock()
         self.threads = ThreadPoolExecutor(2)
         self.batch = Batch(self, self, self.clock)
@@ -96,6 +100,7 @@ class World:
     # journal
     def flush(self) -> None:
         self.events.append("flush")
+        self.at_flush()
         if self.fail:
             raise Unavailable("the disk is gone")
         self.pending = False
@@ -282,6 +287,26 @@ def test_a_record_without_a_reply_is_flushed_too() -> None:
         await world.until(lambda: world.events[-1:] == ["leave"] and not world.pending)
 
     assert "write" not in run(test).events
+
+
+def test_the_slot_never_shows_a_new_batch_before_the_replies_of_the_last_are_out() -> None:
+    """A reply from a thread may come between a flush and the end of that turn, when a transport writes."""
+
+    async def test(world: World) -> None:
+        one, two = world.connect(), world.connect()
+        done: Future[bytes] = Future()
+        done.set_result(reply(200, b"", b"/slow", 0))
+        two.protocol.blocked, two.protocol.n_owed = True, 1
+
+        def once() -> None:
+            world.at_flush = lambda: None
+            asyncio.get_running_loop().call_soon(world.listener._unblock, two.protocol, done)
+
+        world.at_flush = once
+        await one.send(post())
+        assert bodies(two.take()) == [b"/slow"]
+
+    assert run(test).events == ["enter", "serve", "flush", "write", "leave", "enter", "flush", "write", "leave"]
 
 
 # --- threads

@@ -112,13 +112,13 @@ class Connection(asyncio.Protocol):
     def pause_writing(self) -> None:
         self._paused = True
         self.deadline = self._listener.tick + self._limits.write_for
-        if self._transport is not None:
+        if self._transport is not None and not self._transport.is_closing():
             self._transport.pause_reading()
 
     def resume_writing(self) -> None:
         self._paused = False
         self.deadline = self._listener.tick + self._limits.idle_for
-        if self._transport is not None:
+        if self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
 
     def eof_received(self) -> bool:
@@ -275,7 +275,7 @@ class Connection(asyncio.Protocol):
 
     def send(self) -> None:
         out, transport = self.out, self._transport
-        if not out or transport is None:
+        if not out or transport is None or transport.is_closing():
             return
         self.n_owed = len(self.waiting) + self.blocked
         last = self.ending and not self.n_owed
