@@ -22,7 +22,7 @@ from struct import pack
 import msgspec
 
 from keystead.core.audit.checkpoint import Checkpoint, open_checkpoint
-from keystead.core.audit.merkle import Tree, leaf_hash, subtree
+from keystead.core.audit.merkle import Tree, leaf_hashes, subtree
 from keystead.core.audit.note import Ed25519, Signer, verifier_key
 from keystead.core.errors import Conflict, KeysteadError, Unavailable
 from keystead.core.ports import Clock, Disk, Store
@@ -162,7 +162,7 @@ class Sequencer:
         self._file(f"{LOG}/{segment_name(state.segment)}").add(b"\n".join(records) + b"\n")
         starts = list(accumulate(map(len, records), lambda at, n: at + n + 1, initial=state.n_bytes))
         self._file(f"{LOG}/offsets").add(pack(f">{len(records)}Q", *starts[:-1]))
-        for level, hashes in enumerate(self._tree.extend([leaf_hash(record) for record in records])):
+        for level, hashes in enumerate(self._tree.extend(leaf_hashes(records))):
             self._file(f"{LOG}/hashes.{level}").add(b"".join(hashes))
         if self._note and self._clock.monotonic() - self._kept_at >= self._history_for:
             self._file(CHECKPOINTS).add(self._note + b"\n")

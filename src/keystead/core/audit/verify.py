@@ -16,7 +16,7 @@ from itertools import islice
 from msgspec import Struct
 
 from keystead.core.audit.checkpoint import Checkpoint, open_checkpoint
-from keystead.core.audit.merkle import Tree, leaf_hash
+from keystead.core.audit.merkle import Tree, leaf_hashes
 from keystead.core.audit.note import Ed25519, VerifierKey
 from keystead.core.errors import KeysteadError
 
@@ -103,7 +103,7 @@ def _reach(tree: Tree, lines: Iterator[bytes], checkpoint: Checkpoint, first: in
     """Read on to the size of the checkpoint, and compare."""
     last = checkpoint.size - 1
     while tree.size < checkpoint.size:
-        leaves = [leaf_hash(line) for line in islice(lines, min(CHUNK, checkpoint.size - tree.size))]
+        leaves = leaf_hashes(islice(lines, min(CHUNK, checkpoint.size - tree.size)))
         if not leaves:
             raise Tampered(f"the log ends at {tree.size} records; {what} has {checkpoint.size}", tree.size, last)
         tree.extend(leaves)
