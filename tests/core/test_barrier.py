@@ -519,6 +519,59 @@ def test_processes_destroying_at_once_lose_no_key(house):
         store.close()
 
 
+def test_a_rotation_gives_the_root_node_another_key(house):
+    before = house.barrier.tree
+    house.barrier.rotate()
+    assert house.barrier.tree.key != before.key
+    with pytest.raises(Internal):
+        before.root.unwrap(house.barrier.wrapping_keys()[0])
+
+
+def test_a_reader_whom_a_destruction_overtakes_looks_again(house, monkeypatch):
+    one, two = house.create("k1", "k2")
+    house.restart()
+    other, real = house.another(), house.store.node
+    overtakers = iter([lambda: other.commit(Commit(destroy=(one,)))])
+
+    def node(level, index):
+        next(overtakers, lambda: None)()  # the root was read before, the nodes will be of after
+        return real(level, index)
+
+    monkeypatch.setattr(house.store, "node", node)
+    assert house.barrier.material(two).reveal() == b"material of k2/1"
+    assert house.barrier.epoch == other.epoch
+
+
+def test_nobody_retires_what_another_has_staged_and_not_yet_named(house):
+    one, two, three = house.create("k1", "k2", "k3")
+    store = SqliteStore(house.path)
+    staged, retired = threading.Event(), threading.Event()
+
+    def slow(step):
+        if step == "staged":
+            staged.set()
+            retired.wait(0.3)  # in vain: the write lock is ours until the database names what we staged
+
+    second = Barrier(store, house.slot, os.urandom, slow)
+    second.open(U)
+    thread = threading.Thread(target=second.commit, args=(Commit(destroy=(two,)),))
+
+    def first(step):
+        if step == "opened":
+            thread.start()
+            staged.wait(5)
+        if step == "retired":
+            retired.set()
+
+    house.another(on_step=first).commit(Commit(destroy=(one,)))
+    thread.join()
+    assert staged.is_set()
+    house.restart()
+    assert house.barrier.material(three).reveal() == b"material of k3/1"
+    assert house.barrier.epoch == 3
+    store.close()
+
+
 def test_the_slot_holds_what_the_database_names(house):
     house.barrier.rotate()
     (name,) = house.slot.held
