@@ -75,7 +75,7 @@ class Request(Message, frozen=True, kw_only=True, rename="pascal"):
             Request,
             {"Facts": {"a": "long"}},
             ONE.format(
-                "Value '{'a': 'long'}' at 'facts'",
+                "Value at 'facts'",
                 "Member must satisfy constraint: [Member must have length less than or equal to 2]",
             ),
         ),

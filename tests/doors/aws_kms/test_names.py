@@ -1,4 +1,4 @@
-"""Names of keys: one parse, at the door; research/security.md §4 group A. Developer Guide, "Key identifiers (KeyId)"."""
+"""Names of keys: one parse, at the door. Developer Guide, "Key identifiers (KeyId)"; research/security.md §4-A."""
 
 from __future__ import annotations
 
