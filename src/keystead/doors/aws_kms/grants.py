@@ -24,17 +24,19 @@ from keystead.doors.aws_kms.errors import BAD_GRANT_ID, COMMON
 from keystead.doors.aws_kms.keys import OF_A_MANAGED_KEY
 from keystead.doors.aws_kms.names import arn_at, key_by_id, region_of
 from keystead.doors.aws_kms.pages import Limit, Marker, date, next_marker, place, size
-from keystead.doors.aws_kms.shapes import GrantToken, GrantTokens, KeyId, missing
+from keystead.doors.aws_kms.shapes import GrantToken, GrantTokens, KeyId, matching, missing
 from keystead.kit import Call, Message, operation
 
-PrincipalId = Annotated[str, Meta(min_length=1, max_length=256, pattern=r"^[\w+=,.@:/-]+$")]
+PrincipalId = Annotated[str, Meta(min_length=1, max_length=256, pattern=matching(r"^[\w+=,.@:/-]+$"))]
 ServicePrincipal = Annotated[
-    str, Meta(min_length=1, max_length=128, pattern=r"^([A-Za-z0-9\-]+)\.([A-Za-z0-9\-]+)(\.[A-Za-z0-9\-]+)+$")
+    str,
+    Meta(min_length=1, max_length=128, pattern=matching(r"^([A-Za-z0-9\-]+)\.([A-Za-z0-9\-]+)(\.[A-Za-z0-9\-]+)+$")),
 ]
 GrantId = Annotated[str, Meta(min_length=1, max_length=128)]
-GrantName = Annotated[str, Meta(min_length=1, max_length=256, pattern=r"^[a-zA-Z0-9:/_-]+$")]
+GrantName = Annotated[str, Meta(min_length=1, max_length=256, pattern=matching(r"^[a-zA-Z0-9:/_-]+$"))]
 SourceArn = Annotated[
-    str, Meta(min_length=20, max_length=512, pattern=r"^arn:aws[a-z0-9-]*:[a-z0-9-]+:[a-z0-9-]*:[0-9]{12}:.+$")
+    str,
+    Meta(min_length=20, max_length=512, pattern=matching(r"^arn:aws[a-z0-9-]*:[a-z0-9-]+:[a-z0-9-]*:[0-9]{12}:.+$")),
 ]
 GrantOperation = Literal[
     "Decrypt",

@@ -22,11 +22,11 @@ from keystead.core.states import KeyState
 from keystead.doors.aws_kms.errors import COMMON, PREFIX
 from keystead.doors.aws_kms.names import arn_at, key_arn, key_by_id, key_ref, material_id, region_of
 from keystead.doors.aws_kms.pages import Limit, Marker, date, next_marker, place, size
-from keystead.doors.aws_kms.shapes import KEY_USAGES, ORIGINS, GrantTokens, KeyId, algorithms, old_key_spec
+from keystead.doors.aws_kms.shapes import KEY_USAGES, ORIGINS, GrantTokens, KeyId, algorithms, matching, old_key_spec
 from keystead.doors.aws_kms.tags import Tag, pairs
 from keystead.kit import Call, Message, operation
 
-Policy = Annotated[str, Meta(min_length=1, max_length=131072, pattern=r"^[\u0009\u000A\u000D\u0020-\u00FF]+$")]
+Policy = Annotated[str, Meta(min_length=1, max_length=131072, pattern=matching(r"[\u0009\u000A\u000D\u0020-\u00FF]+"))]
 Description = Annotated[str, Meta(max_length=8192)]
 KeySpecName = Literal[
     "RSA_2048",
@@ -150,7 +150,7 @@ class CreateKeyRequest(Message, frozen=True, kw_only=True, rename="pascal"):
     bypass_policy_lockout_safety_check: bool | None = None
     tags: list[Tag] | None = None
     multi_region: bool | None = None
-    xks_key_id: Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[a-zA-Z0-9-_.]+$")] | None = None
+    xks_key_id: Annotated[str, Meta(min_length=1, max_length=128, pattern=matching(r"^[a-zA-Z0-9-_.]+$"))] | None = None
 
 
 class CreateKeyResponse(Message, frozen=True, kw_only=True, rename="pascal"):

@@ -12,10 +12,11 @@ from typing import Annotated
 from msgspec import Meta
 
 from keystead.core.errors import InvalidArgument
+from keystead.doors.aws_kms.shapes import matching
 from keystead.kit import Call
 
 Limit = Annotated[int, Meta(ge=1, le=1000)]
-Marker = Annotated[str, Meta(min_length=1, max_length=1024, pattern=r"^[\u0020-\u00FF]*$")]
+Marker = Annotated[str, Meta(min_length=1, max_length=1024, pattern=matching(r"[\u0020-\u00FF]*"))]
 
 
 def place(call: Call, marker: str | None) -> str:

@@ -11,14 +11,14 @@ from msgspec import Meta
 
 from keystead.core import operations as ops
 from keystead.core.entities import PolicyText
-from keystead.core.errors import NotFound
+from keystead.core.errors import InvalidArgument, NotFound
 from keystead.doors.aws_kms.keys import OF_A_MANAGED_KEY, Policy
 from keystead.doors.aws_kms.names import key_by_id
-from keystead.doors.aws_kms.pages import Limit, Marker, place, size
-from keystead.doors.aws_kms.shapes import KeyId
+from keystead.doors.aws_kms.pages import Limit, Marker, size
+from keystead.doors.aws_kms.shapes import KeyId, matching
 from keystead.kit import Call, Message, operation
 
-PolicyName = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[\w]+$")]
+PolicyName = Annotated[str, Meta(min_length=1, max_length=128, pattern=matching(r"[\w]+"))]
 DEFAULT = "default"
 
 
@@ -78,10 +78,11 @@ class ListKeyPoliciesResponse(Message, frozen=True, kw_only=True, rename="pascal
     truncated: bool
 
 
-@operation("TrentService.ListKeyPolicies", errors=OF_A_MANAGED_KEY | {"InvalidMarkerException"})
+@operation("TrentService.ListKeyPolicies", errors=OF_A_MANAGED_KEY)
 def list_key_policies(req: ListKeyPoliciesRequest, call: Call) -> ListKeyPoliciesResponse:
-    """One page: no marker is ever given for this listing, so none is valid."""
-    place(call, req.marker)
+    """One page: no marker is ever given for this listing, so none is valid; and it has no error of its own for one."""
+    if req.marker is not None:
+        raise InvalidArgument("The marker is not valid.", "marker")
     size(req.limit, default=100, most=1000)
     page = call(ops.ListPolicies(key=key_by_id(req.key_id, call.namespace)))
     return ListKeyPoliciesResponse(policy_names=list(page.items), truncated=False)

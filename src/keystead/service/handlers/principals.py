@@ -45,15 +45,15 @@ def new_principal(tenant: HeldTenant, kind: PrincipalKind, name: str, now: datet
 
 def access_key(principal_id: str, now: datetime, entropy: Entropy) -> AccessKey:
     """AKIA and 80 random bits; the secret is 240 random bits in 40 characters, as AWS writes them."""
-    secret = Sensitive(b64encode(entropy(30)))
+    secret = b64encode(entropy(30))
     credential = Credential(
         id="AKIA" + b32encode(entropy(10)).decode(),
         principal_id=principal_id,
         credential_kind=CredentialKind.ACCESS_KEY,
-        secret=secret.reveal(),
+        secret=secret,
         created_at=now,
     )
-    return AccessKey(credential, secret)
+    return AccessKey(credential, Sensitive(secret))
 
 
 def create_principal(op: ops.CreatePrincipal, targets: tuple[HeldTenant], act: Act) -> Outcome[Principal]:
