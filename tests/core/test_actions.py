@@ -64,6 +64,12 @@ def test_what_no_policy_can_name_only_the_system_may_do():
     assert all(row.aws is None for row in ACTIONS.values() if row.scope is Scope.SYSTEM)
 
 
+def test_the_system_manages_and_never_uses_a_key_nor_lets_others_use_it():
+    uses = {row.action for row in ACTIONS.values() if row.grantable} - {Action.DESCRIBE_KEY}
+    assert Action.CREATE_GRANT in uses
+    assert not any(ACTIONS[action].system for action in uses)
+
+
 def test_an_action_of_another_tenants_key_is_an_action_of_a_key():
     assert {row.scope for row in ACTIONS.values() if row.abroad or row.grantable} == {Scope.KEY}
 

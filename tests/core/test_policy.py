@@ -316,7 +316,7 @@ DECISIONS = [
     *[("0005", who, a, [OWN], [allow(action=STAR)], [], NOBODY) for who in ("root", "alice") for a in (A.READ_STATUS, A.MANAGE_KEYRINGS)],
     ("0005", "root", A.DESTROY_KEY, [allow(STAR, STAR)], [], [], NOBODY),
     *[("0005", "system", a, [allow(BOB)], [], [], "system") for a in (A.READ_STATUS, A.MANAGE_KEYRINGS, A.MANAGE_PRINCIPALS, A.LIST_PRINCIPALS, A.DESTROY_KEY, A.ROTATE_KEY)],
-    *[("0005", "system", a, [allow(STAR, STAR)], [], [], NOBODY) for a in (A.ENCRYPT, A.DECRYPT, A.PUT_POLICY, A.CREATE_KEY, A.SCHEDULE_DESTRUCTION)],
+    *[("0005", "system", a, [allow(STAR, STAR)], [], [], NOBODY) for a in (A.ENCRYPT, A.DECRYPT, A.SIGN, A.GENERATE_DATA_KEY, A.GENERATE_MAC, A.CREATE_GRANT)],
 ]
 # fmt: on
 

@@ -239,6 +239,7 @@ LOCKOUTS = [
     (document(allow(ALICE, when={"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}})), "alice", [], True),
     (document(allow(ALICE, when={"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}})), "alice", [], False),
     (document(allow(EVE)), "eve", [allow()], True),
+    (document(allow(BOB)), "system", [], not ACTIONS[A.PUT_POLICY].system),
 ]
 # fmt: on
 

@@ -28,7 +28,7 @@ from keystead.core.operations import (
 )
 from keystead.core.policy import dialect
 from keystead.core.policy.arn import arn_of, resource_arn, tenant_of
-from keystead.core.policy.form import Document, Prepared, Verdict, prepare
+from keystead.core.policy.form import Document, Prepared, Verdict, prepare, unasked
 from keystead.core.policy.grants import check_tokens
 from keystead.core.policy.request import Request
 from keystead.service.held import Held, HeldKey
@@ -136,13 +136,9 @@ class Authorizer:
         action, row = demand.action, ACTIONS[demand.action]
         key = held if isinstance(held, HeldKey) and row.scope is Scope.KEY else None
         request = Request(caller, action, _resource(demand, held), demand.target, key, op)
-        if row.free:
-            return "anyone"
-        if caller.principal.principal_kind is PrincipalKind.SYSTEM:
-            if row.system:
-                return "system"
-            raise _denied(request, _NOBODY)
-        if row.scope is Scope.SYSTEM or row.aws is None:
+        if rule := unasked(caller.principal, action):
+            return rule
+        if caller.principal.principal_kind is PrincipalKind.SYSTEM or row.scope is Scope.SYSTEM or row.aws is None:
             raise _denied(request, _NOBODY)
         if key is not None:
             rule = self._on_key(request, key)

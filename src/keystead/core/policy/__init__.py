@@ -16,7 +16,7 @@ from keystead.core.errors import InvalidArgument, Unsupported
 from keystead.core.operations import KeyRef, PutPolicy
 from keystead.core.policy import aws
 from keystead.core.policy.arn import PrincipalName, resource_arn
-from keystead.core.policy.form import Document, decide
+from keystead.core.policy.form import Document, decide, unasked
 from keystead.core.policy.request import Request, Subject
 
 
@@ -62,6 +62,8 @@ def check_lockout(policy: KeyPolicy, key: Key, caller: Caller, namespace: str) -
 
     `namespace`: the address of the key's keyring ("aws:<tenant>:<region>"). API Reference, PutKeyPolicy.
     """
+    if unasked(caller.principal, Action.PUT_POLICY):
+        return
     text = PolicyText(name="default", dialect=policy.dialect, text=policy.text)
     target = KeyRef(namespace, id=key.id)
     op = PutPolicy(key=target, policy=text)

@@ -11,6 +11,7 @@ from base64 import b64decode
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from operator import eq, ge, gt, le, lt
 from typing import Any, TypeVar
@@ -72,6 +73,7 @@ def _binary(text: str) -> bytes:
     return b64decode(text, validate=True)
 
 
+@lru_cache(maxsize=4096)
 def _address(text: str) -> IPv4Address | IPv6Address:
     address = ip_address(text)
     return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
@@ -170,7 +172,15 @@ def _plain(own: Fact, matcher: Matcher, *, negated: bool, if_exists: bool) -> Ho
 
 def _for_all(own: Fact, matcher: Matcher, *, negated: bool, if_exists: bool) -> Holds:
     del if_exists  # ForAllValues of nothing is true, with it or without
-    return lambda request: all(matcher.matches(v, request) is not negated for v in own.read(request))
+    read, matches = own.read, matcher.matches
+
+    def holds(request: Request) -> bool:
+        for value in read(request):  # noqa: SIM110 - half the time of all()
+            if matches(value, request) is negated:
+                return False
+        return True
+
+    return holds
 
 
 def _for_any(own: Fact, matcher: Matcher, *, negated: bool, if_exists: bool) -> Holds:

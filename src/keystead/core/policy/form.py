@@ -251,6 +251,14 @@ def prepare(request: Request, key_policy: Document | None, identity: tuple[Docum
     return Prepared(request.resource, asker, says, grant, still_open, verdict if settled else None)
 
 
+def unasked(principal: Principal, action: Action) -> str:
+    """The rule that allows it without any policy, or nothing: what is free, and what the system does itself."""
+    row = ACTIONS[action]
+    if row.free:
+        return "anyone"
+    return "system" if row.system and principal.principal_kind is PrincipalKind.SYSTEM else ""
+
+
 def decide(request: Request, key_policy: Document | None, identity: tuple[Document, ...]) -> Verdict:
     """Whether the request is allowed, and why."""
     return prepare(request, key_policy, identity).decide(request)
