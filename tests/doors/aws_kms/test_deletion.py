@@ -157,4 +157,6 @@ def test_an_alias_of_a_key_that_is_pending_can_be_moved_away(office) -> None:
     ask(admin, "CreateAlias", AliasName="alias/app", TargetKeyId=doomed)
     ask(admin, "ScheduleKeyDeletion", KeyId=doomed)
     ask(admin, "UpdateAlias", AliasName="alias/app", TargetKeyId=other)
-    assert admin.call("UpdateAlias", AliasName="alias/app", TargetKeyId=doomed).code == "KMSInvalidStateException"
+    reply = admin.call("UpdateAlias", AliasName="alias/app", TargetKeyId=doomed)
+    words = f"arn:aws:kms:us-east-1:{TENANT}:key/{doomed} is pending deletion."
+    assert (reply.code, reply.message) == ("KMSInvalidStateException", words)

@@ -19,7 +19,7 @@ from keystead.core.operations import Granted, Nothing, Page, PlacedGrant
 from keystead.core.policy.grants import token_digest
 from keystead.service.handlers.keys import paged
 from keystead.service.handlers.names import by_id
-from keystead.service.handlers.resolve import principal_id
+from keystead.service.handlers.resolve import NO_PRINCIPAL, principal_id
 from keystead.service.handlers.standing import active, existing
 from keystead.service.held import HeldKey, HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
@@ -126,7 +126,7 @@ def list_retirable(op: ops.ListRetirableGrants, targets: tuple[HeldTenant], act:
     (tenant,) = targets
     retiree_id = principal_id(op.retiree, act)
     if not tenant.owns(retiree_id):
-        raise InvalidArgument("the principal belongs to another tenant", "retiree")
+        raise InvalidArgument("the principal belongs to another tenant", NO_PRINCIPAL)
     page: list[PlacedGrant] = []
     for grant in tenant.retirable(retiree_id, after=op.after):
         if (at := tenant.address(grant.keyring, op.namespace)) is not None:

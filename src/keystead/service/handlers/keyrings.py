@@ -6,8 +6,8 @@ import re
 
 from keystead.core import operations as ops
 from keystead.core.entities import Binding, Entity, Key, Keyring, PrincipalKind, Tenant
-from keystead.core.errors import AlreadyExists, InvalidArgument
-from keystead.core.operations import Nothing, Page
+from keystead.core.errors import AlreadyExists, InvalidArgument, NotFound
+from keystead.core.operations import BoundKeyring, Located, Nothing, Page
 from keystead.service.handlers.keys import paged, walk
 from keystead.service.handlers.principals import new_id, new_principal
 from keystead.service.held import HeldSystem
@@ -55,10 +55,19 @@ def bind_keyring(op: ops.BindKeyring, targets: tuple[HeldSystem], act: Act) -> O
     return Outcome(answer=Nothing(), put=(ring, binding(system, ring, op.namespace, act)))
 
 
-def list_keyrings(op: ops.ListKeyrings, targets: tuple[HeldSystem], _act: Act) -> Outcome[Page[Keyring]]:
+def list_keyrings(op: ops.ListKeyrings, targets: tuple[HeldSystem], _act: Act) -> Outcome[Page[BoundKeyring]]:
     (system,) = targets
     found = walk(lambda after, limit: system.keyrings(after=after, limit=limit), op.after)
-    return Outcome(answer=paged(found, op.limit))
+    page = paged(found, op.limit)
+    bound = tuple(BoundKeyring(ring, system.addresses(ring)) for ring in page.items)
+    return Outcome(answer=Page(bound, page.after))
+
+
+def locate_key(op: ops.LocateKey, targets: tuple[HeldSystem], _act: Act) -> Outcome[Located]:
+    (system,) = targets
+    if (key := system.barrier.get(Key, op.key_id)) is None:
+        raise NotFound("no such key", "key_id")
+    return Outcome(answer=Located(system.addresses(system.keyring(key.keyring))))
 
 
 def read_status(_op: ops.ReadStatus, targets: tuple[HeldSystem], act: Act) -> Outcome[ops.Status]:
@@ -72,5 +81,6 @@ HANDLERS: dict[type, Handler] = {
     ops.CreateKeyring: create_keyring,
     ops.BindKeyring: bind_keyring,
     ops.ListKeyrings: list_keyrings,
+    ops.LocateKey: locate_key,
     ops.ReadStatus: read_status,
 }

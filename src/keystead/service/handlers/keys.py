@@ -14,7 +14,7 @@ from keystead.core.errors import InvalidArgument, LimitExceeded, Unsupported
 from keystead.core.operations import Described, Nothing, Page
 from keystead.core.states import Event, KeyState, Lifecycle
 from keystead.service.handlers import policies, tags
-from keystead.service.handlers.standing import existing, staying
+from keystead.service.handlers.standing import begun, existing, staying
 from keystead.service.held import PAGE, HeldKey, HeldKeyring
 from keystead.service.pipeline import Act, Handler, Outcome
 
@@ -130,7 +130,7 @@ def disable_key(_op: ops.DisableKey, targets: tuple[HeldKey], act: Act) -> Outco
 
 
 def _moved(key: Key, event: Event, to: KeyState, act: Act) -> Outcome[Nothing]:
-    life = staying(key, act.now)
+    life = begun(key, act.now)
     if life.state is to:
         return Outcome(answer=Nothing())
     return Outcome(answer=Nothing(), put=(replace(key, lifecycle=life.after(event, act.now)),))

@@ -9,7 +9,7 @@ from keystead.core.entities import Name
 from keystead.core.errors import AlreadyExists, InvalidArgument, LimitExceeded, NotFound
 from keystead.core.operations import KeyRef, Nothing, Page
 from keystead.service.handlers.keys import paged, walk
-from keystead.service.handlers.standing import existing, staying
+from keystead.service.handlers.standing import concerning, existing, staying
 from keystead.service.held import HeldKey, HeldKeyring
 from keystead.service.pipeline import Act, Handler, Outcome
 
@@ -44,13 +44,15 @@ def update_name(op: ops.UpdateName, targets: tuple[HeldKey, HeldKey], act: Act) 
     old, new = targets
     by_id(op.key)
     name = named(old, op.name)
-    staying(new.key, act.now)
+    with concerning(new):
+        staying(new.key, act.now)
     if (old.key.spec.family, old.key.purpose) != (new.key.spec.family, new.key.purpose):
         raise InvalidArgument("a name moves only between keys of one kind and purpose", OTHER_KIND)
     moved = replace(name, key_id=new.id, keyring=new.keyring.id, updated_at=act.now)
     if old.id == new.id:
         return Outcome(answer=Nothing(), put=(moved, new.key))
-    room_for_one(new)
+    with concerning(new):
+        room_for_one(new)
     return Outcome(answer=Nothing(), put=(moved, old.key, new.key))
 
 
@@ -67,7 +69,8 @@ def list_names(
     ring, namespace = targets[0], op.keyring.namespace
     if len(targets) == 2:
         held = targets[1]
-        existing(held.key, act.now)
+        with concerning(held):
+            existing(held.key, act.now)
         own = iter(sorted((n for n in held.names if n.id > op.after), key=lambda n: n.id))
     else:
         own = walk(lambda after, limit: ring.names(after=after, limit=limit), op.after)

@@ -5,11 +5,14 @@ KMS Developer Guide, "Key states of KMS keys", gives the table; its rows come in
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 from keystead.core.entities import Key
-from keystead.core.errors import WrongState
+from keystead.core.errors import KeysteadError, WrongState
 from keystead.core.states import Event, KeyState, Lifecycle
+from keystead.service.held import HeldKey
 
 NOT_APPOINTED = "destroy_at"
 """detail of the WrongState for cancelling a destruction that nobody has appointed."""
@@ -31,10 +34,27 @@ def staying(key: Key, now: datetime) -> Lifecycle:
     return life
 
 
-def active(key: Key, now: datetime) -> Lifecycle:
-    """Staying, and in service. Raises WrongState."""
+def begun(key: Key, now: datetime) -> Lifecycle:
+    """Staying, and its material has come. Raises WrongState."""
     life = staying(key, now)
-    if life.state is not KeyState.ACTIVE:
-        waiting = life.state is KeyState.PRE_ACTIVE
-        raise WrongState(f"the key is {life.state.value}", key.origin if waiting else life.state)
+    if life.state is KeyState.PRE_ACTIVE:
+        raise WrongState("the key waits for its material", key.origin)
     return life
+
+
+def active(key: Key, now: datetime) -> Lifecycle:
+    """Begun, and in service. Raises WrongState."""
+    life = begun(key, now)
+    if life.state is not KeyState.ACTIVE:
+        raise WrongState(f"the key is {life.state.value}", life.state)
+    return life
+
+
+@contextmanager
+def concerning(held: HeldKey) -> Iterator[None]:
+    """What is refused within is refused for this key, which is not the operation's first target."""
+    try:
+        yield
+    except KeysteadError as error:
+        error.subject, error.about = held.id, held
+        raise
