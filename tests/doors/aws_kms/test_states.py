@@ -1,4 +1,4 @@
-"""Every operation that uses a key, in every key state. Developer Guide, "Key states of AWS KMS keys", "Key state table".
+"""Every operation that uses a key, in every key state. Developer Guide, "Key states of AWS KMS keys", its table.
 
 In that table every cryptographic operation and GetPublicKey fail alike:
   [1] DisabledException: <key ARN> is disabled.      [3] KMSInvalidStateException: <key ARN> is pending deletion.
@@ -104,9 +104,7 @@ def prepared(stack, operation):
     key = stack.key(*kind)
     members = {"KeyId": key.id, **members}
     for name, (other, others) in made_before.items():
-        made = stack.admin.call(other, KeyId=key.id, **others).json
-        source = {"CiphertextBlob": "CiphertextBlob", "Signature": "Signature", "Mac": "Mac"}.get(name, name)
-        members[name] = made[source]
+        members[name] = stack.admin.call(other, KeyId=key.id, **others).json[name]
     return key, members
 
 
