@@ -1,0 +1,71 @@
+"""What import-linter cannot see: who makes a Caller, who reveals a secret, and that actions belong to operations."""
+
+import ast
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+import keystead
+from keystead.core import operations
+from keystead.core.actions import ACTIONS, Action
+from keystead.service.handlers import HANDLERS
+
+SOURCE = Path(keystead.__file__).parent
+MODULES = sorted(SOURCE.rglob("*.py"))
+
+# HOUSE §3: providers, seals, slots, the barrier with its hierarchy, verifiers of credentials, and a door's encoder.
+MAY_REVEAL = (
+    "providers/",
+    "seals/",
+    "slots/",
+    "crypto/",
+    "service/barrier.py",
+    "service/root.py",
+    "service/rows.py",
+    "service/custody.py",
+    "service/recording.py",  # the key of the context digest
+    "service/credentials/",
+    "service/handlers/principals.py",  # an access key is made
+    "doors/",
+    "app/workers.py",  # the unseal key, onto a worker's pipe
+    "cli/",  # shares and access keys, shown once
+)
+
+
+def calls(tree: ast.AST):
+    return (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+
+
+def name(node: ast.expr) -> str:
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda m: m.relative_to(SOURCE).as_posix())
+def test_a_caller_is_made_by_authentication_alone_and_secrets_are_revealed_where_the_house_says(module: Path) -> None:
+    where = module.relative_to(SOURCE).as_posix()
+    made = Counter(name(call.func) for call in calls(ast.parse(module.read_text())))
+    assert not made["Caller"] or where == "service/authenticate.py"
+    assert not made["reveal"] or where.startswith(MAY_REVEAL), "a secret is revealed outside the rooms that may"
+
+
+def every_operation() -> list[type[operations.Operation]]:
+    found, todo = [], [operations.Operation]
+    while todo:
+        for kind in todo.pop().__subclasses__():
+            todo.append(kind)
+            if hasattr(kind, "action"):
+                found.append(kind)
+    return found
+
+
+def test_every_operation_names_an_action_of_the_table_and_has_one_handler() -> None:
+    kinds = set(every_operation())
+    assert kinds
+    assert {kind.action for kind in kinds} <= set(ACTIONS) == set(Action)
+    assert set(HANDLERS) == kinds
+
+
+def test_every_action_is_asked_for_by_some_operation() -> None:
+    asked = {kind.action for kind in every_operation()} | {Action.RE_ENCRYPT_TO}
+    assert asked == set(Action)
