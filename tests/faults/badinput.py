@@ -1,4 +1,4 @@
-"""Malformed requests from a seed: framing, JSON, SigV4, types, sizes. Each is the bytes of one request, and its name."""
+"""Malformed requests from a seed: framing, JSON, SigV4, types, sizes. Each has a name and is the bytes of one request."""
 
 from __future__ import annotations
 

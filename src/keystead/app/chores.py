@@ -134,4 +134,4 @@ def _batches(items: Iterable[Use]) -> Iterator[list[Use]]:
 
 def origin(core: Core) -> str:
     """The name of the audit log in its checkpoints (C2SP tlog-checkpoint): one per installation."""
-    return f"keystead/{core.barrier.subkey('log-origin').reveal()[:8].hex()}"
+    return f"keystead/{core.barrier.name_id('audit log', 'origin')[:16]}"

@@ -24,13 +24,13 @@ Dialect = Literal["aws", "gcp", "vault", "jose"]
 
 
 class Purpose(Enum):
-    """What a key is for. A key has one; a key spec allows one or several."""
+    """What a key is for. A key has one; a key spec allows one or several. The values are stored."""
 
-    CIPHER = auto()
-    SIGNATURE = auto()
-    MAC = auto()
-    AGREEMENT = auto()
-    ENCAPSULATION = auto()
+    CIPHER = "cipher"
+    SIGNATURE = "signature"
+    MAC = "mac"
+    AGREEMENT = "agreement"
+    ENCAPSULATION = "encapsulation"
 
 
 class MessageForm(Enum):

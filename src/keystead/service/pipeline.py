@@ -131,7 +131,8 @@ class Service:
                 found = tuple([view.find(demand.target) for demand in demands])
                 for demand, held in zip(demands, found, strict=True):
                     # Before NotFound: absence is a secret too.
-                    rule = self._authorizer.require(caller, demand, held, op)
+                    allowed_by = self._authorizer.require(caller, demand, held, op)
+                    rule = allowed_by if not rule or rule == allowed_by else f"{rule}; {allowed_by}"
                 if None in found:
                     raise NotFound("no such object", demands[found.index(None)].target)
                 self._authorizer.check_tokens(op, found)
