@@ -61,6 +61,10 @@ def test_row_50_nodes_and_strings() -> None:
         read_any(b"[" + b'"",' * STRINGS + b'""]')
     with pytest.raises(Malformed):
         read(b'{"KeyId":"a","x":[' + b"{}," * NODES + b"{}]}")
+    with pytest.raises(Malformed):
+        read(b'{"KeyId":"a","x":[' + b"1," * NODES + b"1]}")
+    with pytest.raises(Malformed):
+        read(b'{"KeyId":"a","x":[' + b",".join(b'"%d"' % i for i in range(STRINGS)) + b"]}")
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,7 @@ class World:
                 raise WouldBlock
             assert self.blocking[request.target].wait(10)
         if request.target == b"/bug":
+            self.pending = True
             raise RuntimeError("a bug")
         self.served.append(request)
         self.events.append("serve")
@@ -245,6 +246,31 @@ def test_a_batch_goes_on_while_more_is_coming(monkeypatch: pytest.MonkeyPatch) -
     assert run(test).events == ["enter", "serve", "serve", "flush", "write", "write", "leave"]
 
 
+def test_a_batch_waits_for_nobody_when_everybody_is_in_it() -> None:
+    async def test(world: World) -> None:
+        transport = world.connect()
+        transport.protocol.data_received(post())
+        await asyncio.sleep(0)
+        assert transport.writes
+
+    run(test)
+
+
+def test_a_batch_that_begins_before_the_slot_is_left_keeps_it() -> None:
+    async def test(world: World) -> None:
+        one, two = world.connect(), world.connect()
+
+        def once() -> None:
+            world.at_flush = lambda: None
+            asyncio.get_running_loop().call_soon(two.protocol.data_received, post())
+
+        world.at_flush = once
+        await one.send(post())
+        assert bodies(two.take()) == [b"/"]
+
+    assert run(test).events == ["enter", "serve", "flush", "write"] * 2 + ["leave"]
+
+
 def test_a_batch_has_one_clock_reading() -> None:
     async def test(world: World) -> None:
         transport = world.connect()
@@ -270,6 +296,7 @@ def test_nothing_is_sent_when_the_flush_fails() -> None:
         await turns()
         assert one.take() == two.take() == b""
         assert one.aborted and two.aborted
+        assert await world.connect().send(post()) == b""
 
     assert "write" not in run(test).events
 
@@ -326,6 +353,22 @@ def test_what_would_block_runs_on_a_thread_and_keeps_its_place() -> None:
     assert world.events.index("flush") < world.events.index("write")
 
 
+def test_two_that_block_on_one_connection() -> None:
+    async def test(world: World) -> None:
+        first, second = world.blocking[b"/a"], world.blocking[b"/b"] = threading.Event(), threading.Event()
+        transport = world.connect()
+        await transport.send(post(b"/a") + post(b"/1") + post(b"/b") + post(b"/2"))
+        first.set()
+        await world.until(lambda: transport.writes)
+        await turns()
+        assert bodies(transport.take()) == [b"/a", b"/1"]
+        second.set()
+        await world.until(lambda: transport.writes)
+        assert bodies(transport.take()) == [b"/b", b"/2"]
+
+    run(test)
+
+
 def test_a_full_queue_is_answered_in_its_turn() -> None:
     async def test(world: World) -> None:
         gate = world.blocking[b"/slow"] = threading.Event()
@@ -365,6 +408,7 @@ def test_a_bug_in_a_door_ends_its_connection_and_no_other(blocks: bool, caplog: 
         await world.until(lambda: not one.is_open)
         assert one.aborted
         assert one.take() == b""
+        await world.until(lambda: not world.pending)  # what was put on record is made durable
         assert bodies(await two.send(post(b"/fine"))) == [b"/fine"]
 
     with caplog.at_level(logging.ERROR):
@@ -467,6 +511,7 @@ def test_row_58_header_count() -> None:
     async def test(world: World) -> None:
         fitting = [b"H%d: 1" % i for i in range(18)]  # and Host, Content-Length
         assert bodies(await world.connect().send(post(b"/", b"", *fitting) * 2)) == [b"/"] * 2
+        assert bodies(await world.connect().send(post(b"/", b"", *[b"Same: 1"] * 15) * 4)) == [b"/"] * 4
         world.served.clear()
         await rejects(world, Refusal.HEAD_TOO_LARGE, post(b"/", b"", *fitting, b"One: more"))
         await rejects(world, Refusal.HEAD_TOO_LARGE, post(b"/", b"", *[b"Same: 1"] * 20))

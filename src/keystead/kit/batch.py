@@ -94,8 +94,6 @@ class Batch:
             self._close()
 
     def _close(self) -> None:
-        if self.failed.done():
-            return
         try:
             if self._holders or self._journal.pending:
                 self._journal.flush()
@@ -116,7 +114,7 @@ class Batch:
             self._generation.leave()
 
     def _fail(self, error: BaseException) -> None:
-        self._holders.clear()
+        """The batch stays open for good: no turn is ever taken again, so nothing is sent."""
         self.failed.set_exception(error)
         for act in self.on_failure:
             act()

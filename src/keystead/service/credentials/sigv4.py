@@ -152,7 +152,7 @@ class SigV4:
             if isinstance(presented, Flaw):
                 raise _flawed(presented)
             return presented, presented.timestamp, b""
-        if authorization is None or in_query:
+        if authorization is None:
             raise _flawed(Flaw.MISSING)
         if len(authorization) > MAX_AUTHORIZATION or isinstance(presented := sigv4.parse_header(authorization), Flaw):
             raise _flawed(Flaw.INCOMPLETE)
