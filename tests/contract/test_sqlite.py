@@ -365,3 +365,23 @@ def test_a_migration_that_fails_leaves_the_version_before(path):
         migrate(db, (*MIGRATIONS, ("CREATE TABLE extra (a)", "no statement at all")))
     assert schema_of(db) == before
     db.close()
+
+
+def test_an_index_out_of_order_never_answers_with_a_neighbour(path):
+    """SQLite's exact seek trusts the order: the row it stops at may be another one (found by tests.faults.run_rot)."""
+    store = SqliteStore(path)
+    ids = [f"id{n:02}" for n in range(11)]
+    put(store, *ids)
+    store.close()
+    whole = path.read_bytes()
+    n_refused = 0
+    for damaged in ids:
+        path.write_bytes(whole.replace(b"key" + damaged.encode(), b"kgy" + damaged.encode()))
+        store = SqliteStore(path, check_for=0)
+        for id_ in ids:
+            try:
+                assert store.get(Kind.KEY, id_) in (None, a_row(id_))
+            except Internal:
+                n_refused += 1
+        store.close()
+    assert n_refused > 0

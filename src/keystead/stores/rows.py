@@ -59,15 +59,22 @@ class SqlReader(ABC):
         """All rows that the statement gives."""
 
     def get(self, kind: Kind, id: str) -> Row | None:  # noqa: A002 - the field's name
-        rows = self._ask(GET, (kind, id))
-        return _row(kind, rows[0]) if rows else None
+        rows = [_row(kind, row) for row in self._ask(GET, (kind, id))]
+        if not rows:
+            return None
+        _require(rows[0].id == id)  # an index out of order answers with a neighbour
+        return rows[0]
 
     def children(self, kind: Kind, parent: str, *, after: str = "", limit: int = 1000) -> list[Row]:
-        return [_row(kind, row) for row in self._ask(CHILDREN, (kind, parent, after, limit))]
+        rows = [_row(kind, row) for row in self._ask(CHILDREN, (kind, parent, after, limit))]
+        _require(all(row.parent == parent for row in rows))
+        return rows
 
     def linked(self, kind: Kind, link: str, *, after: str = "", limit: int = 1000) -> list[Row]:
         """An empty link links to nothing."""
-        return [_row(kind, row) for row in self._ask(LINKED, (kind, link, after, limit))]
+        rows = [_row(kind, row) for row in self._ask(LINKED, (kind, link, after, limit))]
+        _require(all(row.link == link for row in rows))
+        return rows
 
     def every(self, kind: Kind, *, after: str = "", limit: int = 1000) -> list[Row]:
         return [_row(kind, row) for row in self._ask(EVERY, (kind, after, limit))]
@@ -92,21 +99,23 @@ class SqlReader(ABC):
         oldest, newest = rows[0][0], rows[-1][0]
         if oldest > after + 1:
             return newest, None
-        if not {kind for _, kind, _ in rows} <= KINDS.keys():
-            raise Internal("the store is damaged")
+        _require({kind for _, kind, _ in rows} <= KINDS.keys())
         return newest, [(KINDS[kind], id_) for seq, kind, id_ in rows if seq > after]
 
     def records(self, after: int, limit: int) -> list[tuple[int, bytes]]:
         rows = [_typed(row, (int, bytes)) for row in self._ask(RECORDS, (after, limit))]
-        if rows and rows[-1][0] - rows[0][0] != len(rows) - 1:
-            raise Internal("the store is damaged")
+        _require(not rows or rows[-1][0] - rows[0][0] == len(rows) - 1)
         return [(seq, record) for seq, record in rows]
+
+
+def _require(holds: bool) -> None:  # noqa: FBT001 - an assertion that -O leaves in
+    if not holds:
+        raise Internal("the store is damaged")
 
 
 def _typed(row: tuple[Any, ...], types: tuple[type, ...]) -> tuple[Any, ...]:
     """The row, if its types are those of the schema: STRICT binds whoever writes, not what has rotted."""
-    if tuple(map(type, row)) != types:
-        raise Internal("the store is damaged")
+    _require(tuple(map(type, row)) == types)
     return row
 
 
