@@ -206,6 +206,7 @@ class View:
 
     def credential(self, id_: str) -> HeldCredential | None:
         """The credential of that id with its principal, whatever their state; None if there is none."""
+        self.refresh()  # before anything else of a request: a credential that was revoked authenticates nobody
         if (held := self._credentials.get(id_)) is None:
             self.may_block()
             stamp = self._seen_change
@@ -218,6 +219,7 @@ class View:
         return held
 
     def principal(self, id_: str) -> Principal | None:
+        self.refresh()
         if (found := self._principals.get(id_)) is None:
             self.may_block()
             stamp = self._seen_change
