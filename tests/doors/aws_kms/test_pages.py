@@ -51,7 +51,7 @@ def test_every_item_once_whatever_the_page(office, operation, member, by, n, def
     whole = pages(office.admin, operation, member, **members, Limit=most)
     items = [item[by] for page in whole for item in page]
     assert len(items) == len(set(items)) == n
-    for asked, size in (({}, default), ({"Limit": 7}, 7), ({"Limit": n}, n) if n <= most else ({"Limit": 50}, 50)):
+    for asked, size in (({}, default), *(({"Limit": limit}, limit) for limit in (1, 7, n - 1, n) if limit <= most)):
         found = pages(office.admin, operation, member, **members, **asked)
         assert [len(page) for page in found] == sizes(n, size)
         assert [item[by] for page in found for item in page] == items

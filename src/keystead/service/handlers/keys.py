@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import TypeVar
 from uuid import UUID
 
@@ -103,7 +104,7 @@ def walk(read: Callable[[str, int], list[E]], after: str) -> Iterator[E]:
 
 def paged(entities: Iterator[E], limit: int) -> Page[E]:
     """The first `limit` of them. Another page is promised only when there is something to put on it."""
-    taken = [entity for entity, _ in zip(entities, range(limit), strict=False)]
+    taken = list(islice(entities, limit))
     more = len(taken) == limit and next(entities, None) is not None
     return Page(tuple(taken), taken[-1].id if more else None)
 

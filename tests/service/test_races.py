@@ -1,0 +1,89 @@
+"""Two changes at once: a commit rests on revisions, and whoever comes second decides again."""
+
+import pytest
+from tests.doors.aws_kms.managing import ask, made
+from tests.harness import TENANT, b64, stack
+
+from keystead.core import operations as ops
+from keystead.core.entities import CredentialKind, Key
+from keystead.core.errors import LimitExceeded
+
+AT = ops.TenantRef(TENANT)
+
+
+@pytest.fixture
+def office():
+    return stack()
+
+
+def overtake(office, rival) -> None:
+    """Have `rival()` commit in the middle of the next commit."""
+    commit = office.barrier.commit
+
+    def overtaken(change):
+        office.barrier.commit = commit
+        rival()
+        commit(change)
+
+    office.barrier.commit = overtaken
+
+
+def test_two_give_one_name(office) -> None:
+    admin, mine, theirs = office.admin, made(office.admin), made(office.admin)
+    overtake(office, lambda: ask(admin, "CreateAlias", AliasName="alias/app", TargetKeyId=theirs))
+    assert admin.call("CreateAlias", AliasName="alias/app", TargetKeyId=mine).code == "AlreadyExistsException"
+    assert ask(admin, "DescribeKey", KeyId="alias/app")["KeyMetadata"]["KeyId"] == theirs
+
+
+def test_two_rotate_one_key(office) -> None:
+    admin, key_id = office.admin, made(office.admin)
+    overtake(office, lambda: ask(admin, "RotateKeyOnDemand", KeyId=key_id))
+    ask(admin, "RotateKeyOnDemand", KeyId=key_id)
+    key = office.barrier.get(Key, key_id)
+    assert (key.n_versions, key.current, key.n_on_demand) == (3, 3, 2)
+    blob = ask(admin, "Encrypt", KeyId=key_id, Plaintext=b64(b"x"))["CiphertextBlob"]
+    assert ask(admin, "Decrypt", CiphertextBlob=blob)["Plaintext"] == b64(b"x")
+
+
+def test_two_tag_one_key(office) -> None:
+    admin, key_id = office.admin, made(office.admin)
+    overtake(office, lambda: ask(admin, "TagResource", KeyId=key_id, Tags=[{"TagKey": "b", "TagValue": "2"}]))
+    ask(admin, "TagResource", KeyId=key_id, Tags=[{"TagKey": "a", "TagValue": "1"}])
+    assert office.barrier.get(Key, key_id).tags == {"a": "1", "b": "2"}
+
+
+def test_a_right_taken_away_meanwhile_is_a_right_not_had(office) -> None:
+    """Row 45: the change was allowed when it was looked at, and is not when it would be made."""
+    alice = office.user("alice")
+    key_id = made(office.admin)
+    body = {"KeyId": key_id, "GranteePrincipal": alice.arn}
+    grant = ask(office.admin, "CreateGrant", **body, Operations=["CreateGrant", "Encrypt"])
+    overtake(office, lambda: ask(office.admin, "RevokeGrant", KeyId=key_id, GrantId=grant["GrantId"]))
+    assert alice.call("CreateGrant", **body, Operations=["Encrypt"]).code == "AccessDeniedException"
+    assert ask(office.admin, "ListGrants", KeyId=key_id)["Grants"] == []
+
+
+def test_two_make_the_last_access_key(office) -> None:
+    rival = ops.CreateAccessKey(tenant=AT, name="admin")
+    overtake(office, lambda: office.by_system(rival))
+    with pytest.raises(LimitExceeded):
+        office.by_system(rival)
+    listed = office.by_system(ops.ListCredentials(tenant=AT, name="admin")).items
+    assert sum(one.credential_kind is CredentialKind.ACCESS_KEY for one in listed) == 2
+
+
+def test_an_access_key_for_somebody_who_is_deleted_meanwhile(office) -> None:
+    office.user("alice")
+    overtake(office, lambda: office.by_system(ops.DeletePrincipal(tenant=AT, name="alice")))
+    with pytest.raises(Exception, match="no principal named"):
+        office.by_system(ops.CreateAccessKey(tenant=AT, name="alice"))
+
+
+def test_a_principal_deleted_while_it_gets_an_access_key_leaves_none(office) -> None:
+    alice = office.user("alice")
+    made_meanwhile = []
+    create = ops.CreateAccessKey(tenant=AT, name="alice")
+    overtake(office, lambda: made_meanwhile.append(office.by_system(create)))
+    office.by_system(ops.DeletePrincipal(tenant=AT, name="alice"))
+    for id_ in (alice.access_key_id, made_meanwhile[0].credential.id):
+        assert office.view.credential(id_) is None
