@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
-from keystead.doors.aws_kms import agreement, datakeys, encrypt, mac, random, sign
+from keystead.doors.aws_kms import (
+    agreement,
+    aliases,
+    datakeys,
+    deletion,
+    encrypt,
+    grants,
+    keys,
+    mac,
+    policies,
+    random,
+    rotation,
+    sign,
+    sts,
+    tags,
+)
 from keystead.doors.aws_kms.door import AwsFront
 from keystead.doors.aws_kms.errors import ERRORS
 from keystead.kit import Door
@@ -10,28 +25,20 @@ from keystead.kit import Door
 DOOR = Door(
     name="aws_kms",
     operations=(
-        # encrypt
-        encrypt.encrypt,
-        encrypt.decrypt,
-        encrypt.re_encrypt,
-        # datakeys
-        datakeys.generate_data_key,
-        datakeys.generate_data_key_without_plaintext,
-        datakeys.generate_data_key_pair,
-        datakeys.generate_data_key_pair_without_plaintext,
-        # sign
-        sign.sign,
-        sign.verify,
-        sign.get_public_key,
-        # mac
-        mac.generate_mac,
-        mac.verify_mac,
-        # agreement
-        agreement.derive_shared_secret,
-        agreement.encapsulate,
-        agreement.decapsulate,
-        # random
-        random.generate_random,
+        *encrypt.OPERATIONS,
+        *datakeys.OPERATIONS,
+        *sign.OPERATIONS,
+        *mac.OPERATIONS,
+        *agreement.OPERATIONS,
+        *random.OPERATIONS,
+        *keys.OPERATIONS,
+        *policies.OPERATIONS,
+        *aliases.OPERATIONS,
+        *tags.OPERATIONS,
+        *rotation.OPERATIONS,
+        *deletion.OPERATIONS,
+        *grants.OPERATIONS,
+        *sts.OPERATIONS,
     ),
     errors=ERRORS,
     front=AwsFront,

@@ -57,7 +57,7 @@ class AwsFront:
     """kit.Front for AWS's clients."""
 
     def __init__(self, door: Door, means: Means) -> None:
-        self._door, self._service = door.name, means.service
+        self._door, self._service, self._markers = door.name, means.service, means.markers
         self._new_id, self._authenticate = means.request_ids, means.authenticator.aws
         table = door.table()
         self._json = {name.encode(): op for name, op in table.items() if name.startswith(PREFIX)}
@@ -75,7 +75,7 @@ class AwsFront:
                 request, service="kms", door=self._door, wire_operation=operation.name, request_id=request_id
             )
             message = operation.read(request.body)
-            answer = operation.run(message, Call(self._service, caller))
+            answer = operation.run(message, Call(self._service, caller, self._markers))
             body = b"" if answer is None else _encode(answer)
         except WouldBlock:
             raise
@@ -167,7 +167,7 @@ class AwsFront:
             caller = self._authenticate(
                 request, service=service.name, door=self._door, wire_operation=name, request_id=request_id
             )
-            answer = query.run(operation, form, Call(self._service, caller))
+            answer = query.run(operation, form, Call(self._service, caller, self._markers))
             body = xml.response(action, service.xmlns, query.result(answer), request_id)
         except WouldBlock:
             raise

@@ -18,12 +18,16 @@ from keystead.core import operations as ops
 from keystead.core.algorithms import Algorithm, MessageForm, Purpose, Word
 from keystead.core.caller import Caller
 from keystead.core.entities import Key, Origin
+from keystead.core.grant_token import INVALID as INVALID_TOKEN
 from keystead.core.operations import KeyRef
 from keystead.core.states import Event, KeyState
 from keystead.doors.aws_kms.credential import REASONS
-from keystead.doors.aws_kms.names import key_arn, ref_arn
+from keystead.doors.aws_kms.names import arn_at, key_arn, ref_arn
 from keystead.doors.aws_kms.shapes import KEY_USAGES
 from keystead.kit import Fault
+from keystead.service.handlers.names import OTHER_KIND
+from keystead.service.handlers.resolve import NO_PRINCIPAL
+from keystead.service.handlers.standing import NOT_APPOINTED
 from keystead.wire.http import Refusal
 
 PREFIX = "TrentService."
@@ -31,6 +35,10 @@ UNKNOWN_OPERATION = "X-Amz-Target"
 """detail of the Unsupported for an operation that AWS does not know either."""
 NO_KEY_STORE = "CustomKeyStoreId"
 """detail of the NotFound for a custom key store."""
+BAD_TAG, BAD_ALIAS, BAD_GRANT_ID = "Tags", "invalid alias name", "invalid grant id"
+"""details of InvalidArgument: faults that AWS has a code of their own for."""
+RESERVED_ALIAS = "reserved alias"
+"""detail of the Denied for an alias that only AWS may give."""
 
 
 class Said(Struct, frozen=True):
@@ -49,6 +57,10 @@ class Said(Struct, frozen=True):
     @property
     def arn(self) -> str:
         return key_arn(self.key, self.caller.namespace) if self.caller else ""
+
+    @property
+    def alias_arn(self) -> str:
+        return arn_at(self.caller.namespace, self.request.alias_name) if self.caller else ""
 
     @property
     def verb(self) -> str:
@@ -117,6 +129,40 @@ def _destroyed(said: Said) -> str:
     return f"Key '{said.arn}' does not exist"
 
 
+def _taken(said: Said) -> str | None:
+    return f"An alias with the name {said.alias_arn} already exists"
+
+
+def _no_grant(said: Said) -> str:
+    return f"Grant ID {said.request.grant_id} not found"
+
+
+def _bad_principal(said: Said) -> str:
+    """Which of the two it is, the request shows."""
+    request = said.request
+    named = [getattr(request, name, None) for name in ("grantee_principal", "retiring_principal")]
+    return f"Invalid principal in {' or '.join(text for text in named if text)}"
+
+
+def _other_kind(_: Said) -> str:
+    return "The alias can be moved only between KMS keys of the same type and key usage."
+
+
+def _bad_operations(said: Said) -> str:
+    return f"{said.arn} does not support every one of Operations: {', '.join(said.request.operations)}"
+
+
+def _bad_constraints(said: Said) -> str:
+    return f"{said.arn} does not support grants with encryption context constraints."
+
+
+def _no_rotation_left(said: Said) -> str:
+    return (
+        "The on-demand rotations limit has been reached for the given keyId. "
+        f"No more on-demand rotations can be performed for this key: {said.arn}"
+    )
+
+
 # What a ciphertext names is not told apart: absent, elsewhere or forbidden (service.authorize says the same).
 BEHIND_CIPHERTEXT = (
     "The ciphertext refers to a customer master key that does not exist, does not exist in this region, "
@@ -139,17 +185,30 @@ ERRORS: Mapping[type[e.KeysteadError] | tuple[type[e.KeysteadError], Any], Row] 
         "ValidationException", 400, _text("EncryptionContext is valid only with a symmetric encryption KMS key.")
     ),
     (e.InvalidArgument, "public_key"): Row("ValidationException", 400, _silent),
+    (e.InvalidArgument, "Marker"): Row("InvalidMarkerException", 400, _silent),
+    (e.InvalidArgument, "Policy"): Row("MalformedPolicyDocumentException", 400),
+    (e.InvalidArgument, INVALID_TOKEN): Row("InvalidGrantTokenException", 400, _silent),
+    (e.InvalidArgument, NO_PRINCIPAL): Row("InvalidArnException", 400, _bad_principal),
+    (e.InvalidArgument, OTHER_KIND): Row("ValidationException", 400, _other_kind),
+    (e.InvalidArgument, "actions"): Row("ValidationException", 400, _bad_operations),
+    (e.InvalidArgument, "constraints"): Row("ValidationException", 400, _bad_constraints),
+    (e.InvalidArgument, BAD_TAG): Row("TagException", 400),
+    (e.InvalidArgument, BAD_ALIAS): Row("InvalidAliasNameException", 400),
+    (e.InvalidArgument, BAD_GRANT_ID): Row("InvalidGrantIdException", 400),
     e.Unauthenticated: Row("UnrecognizedClientException", 400),
     **{(e.Unauthenticated, reason): Row(*said) for reason, said in REASONS.items()},
     e.Denied: Row("AccessDeniedException", 400),
+    (e.Denied, RESERVED_ALIAS): Row("NotAuthorizedException", 400, _silent),
     e.NotFound: Row("NotFoundException", 400),
     (e.NotFound, KeyRef): Row("NotFoundException", 400, _absent),
     (e.NotFound, NO_KEY_STORE): Row("CustomKeyStoreNotFoundException", 400, _silent),
-    e.AlreadyExists: Row("AlreadyExistsException", 400),
+    (e.NotFound, "grant_id"): Row("NotFoundException", 400, _no_grant),
+    e.AlreadyExists: Row("AlreadyExistsException", 400, _taken),
     e.Conflict: Row("ConflictException", 400),
     e.WrongState: Row("KMSInvalidStateException", 400, lambda said: f"{said.arn} is not in a valid state."),
     (e.WrongState, KeyState.SUSPENDED): Row("DisabledException", 400, _about("is disabled.")),
     (e.WrongState, KeyState.DESTROYED): Row("NotFoundException", 400, _destroyed),
+    (e.WrongState, NOT_APPOINTED): Row("KMSInvalidStateException", 400, _about("is not pending deletion.")),
     (e.WrongState, Event.DESTROY): Row("KMSInvalidStateException", 400, _about("is pending deletion.")),
     (e.WrongState, Origin.EXTERNAL): Row("KMSInvalidStateException", 400, _about("is pending import.")),
     e.WrongUsage: Row("InvalidKeyUsageException", 400),
@@ -158,9 +217,12 @@ ERRORS: Mapping[type[e.KeysteadError] | tuple[type[e.KeysteadError], Any], Row] 
     (e.WrongUsage, Algorithm): Row("InvalidKeyUsageException", 400, _wrong_word),
     e.Unsupported: Row("UnsupportedOperationException", 400),
     (e.Unsupported, UNKNOWN_OPERATION): Row("UnknownOperationException", 400, _silent),
+    (e.Unsupported, "rotation"): Row("UnsupportedOperationException", 400, _silent),
     (e.Unsupported, ops.NO_PUBLIC_KEY): Row("UnsupportedOperationException", 400, _no_public_key),
     e.DecryptionFailed: Row("InvalidCiphertextException", 400, _silent),
     e.LimitExceeded: Row("LimitExceededException", 400),
+    (e.LimitExceeded, "tags"): Row("TagException", 400, _text("Too many tags")),
+    (e.LimitExceeded, "rotations"): Row("LimitExceededException", 400, _no_rotation_left),
     e.RateLimited: Row("ThrottlingException", 400, _text("Rate exceeded")),
     e.Sealed: Row("KeyUnavailableException", 500, _text("Keystead is sealed.")),
     e.Unavailable: Row("DependencyTimeoutException", 500),
@@ -203,6 +265,8 @@ COMMON = frozenset(code for code, _ in REASONS.values()) | frozenset(
         "KMSInternalException",
     }
 )
+UNLISTED = frozenset({"NotAuthorizedException"})
+"""What AWS answers, and its model does not list."""
 
 # What every operation that uses a key may answer beside them.
 OF_A_KEY = COMMON | {

@@ -19,7 +19,7 @@ from keystead.core.operations import KeyRef
 RESERVED = "alias/aws/"  # KMS API Reference, CreateAlias: for the aliases of keys that AWS manages
 
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|mrk-[0-9a-f]{32}")
-_ALIAS = re.compile(r"alias/[a-zA-Z0-9/_-]{1,250}")
+ALIAS = re.compile(r"alias/[a-zA-Z0-9/_-]{1,250}")
 _ARN = re.compile(r"arn:aws:kms:([a-z0-9-]{1,64}):([0-9]{12}):((?:key|alias)/.*)")
 
 _MOST, _LONGEST = 8192, 400
@@ -38,6 +38,14 @@ def key_ref(text: str, namespace: str) -> KeyRef:
     return found
 
 
+def key_by_id(text: str, namespace: str) -> KeyRef:
+    """A key told by its id or ARN, as management asks for it. Raises NotFound."""
+    ref = key_ref(text, namespace)
+    if ref.name:
+        raise NotFound(f"Invalid keyId '{text}'", "KeyId")
+    return ref
+
+
 def _parse(text: str, namespace: str) -> KeyRef:
     if text.startswith("arn:"):
         if (arn := _ARN.fullmatch(text)) is None:
@@ -51,7 +59,7 @@ def _parse(text: str, namespace: str) -> KeyRef:
         if kind == "key" and not _ID.fullmatch(text):
             raise NotFound(f"Invalid keyId '{name}'", "KeyId")
     if text.startswith("alias/"):
-        if not _ALIAS.fullmatch(text):
+        if not ALIAS.fullmatch(text):
             raise NotFound(f"Alias {arn_at(namespace, text)} is not found.", "KeyId")
         return KeyRef(namespace, name=text)
     if not _ID.fullmatch(text):
@@ -94,5 +102,9 @@ def material_id(key: Key, version: int) -> str | None:
     if found is None:
         if len(_materials) >= _MOST:
             _materials.clear()
-        found = _materials[key.id, version] = sha256(f"keystead/material/{key.id}/{version}".encode()).hexdigest()
+        found = _materials[key.id, version] = material_digest(key.id, version)
     return found
+
+
+def material_digest(key_id: str, version: int) -> str:
+    return sha256(f"keystead/material/{key_id}/{version}".encode()).hexdigest()
