@@ -1,7 +1,6 @@
-"""One HTTP/1.1 connection: llhttp parses, this file limits. RFC 9112; security.md §4-D rows 49, 55, 58, 59.
+"""One HTTP/1.1 connection: its order, its time and its end (security.md §4-D row 59).
 
-What is refused before a door hears of it: see wire.http.Refusal. A refusal takes its turn behind the replies that are
-still owed, and the connection ends after it.
+A refusal takes its turn behind the replies that are still owed, and the connection ends after it.
 """
 
 from __future__ import annotations
@@ -10,70 +9,48 @@ import asyncio
 import os
 import socket
 from collections import deque
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import httptools
 
+from keystead.kit.framing import HEAD, IDLE, Framing, Refused
 from keystead.service.credentials.peer import peer_of
-from keystead.wire.http import SINGLE, HttpRequest, Refusal, closing
+from keystead.wire.http import HttpRequest, Refusal, closing
 
 if TYPE_CHECKING:
     from keystead.kit.listener import Listener
 
-IDLE, HEAD, BODY = 0, 1, 2
 LINGER_FOR, LINGER_BYTES = 2, 256 * 1024  # what a refused peer may still send before the connection is cut
-_HASH = ord("#")
 
 
-class _Refused(Exception):
-    """Leaves a callback of the parser."""
-
-
-class Connection(asyncio.Protocol):
+class Connection(Framing, asyncio.Protocol):
     """A connection as its listener and the batch see it. Every method is called on the loop's thread."""
 
     __slots__ = (
-        "_body",
-        "_count_head",
-        "_headers",
-        "_keep",
-        "_limits",
         "_listener",
-        "_method",
         "_n_head",
         "_n_lingered",
-        "_n_repeated",
-        "_parser",
         "_paused",
         "_peer",
         "_peer_ended",
-        "_phase",
-        "_refusal",
-        "_target",
         "_timed",
         "_transport",
         "blocked",
         "deadline",
-        "ending",
         "n_owed",
         "out",
         "waiting",
     )
 
     def __init__(self, listener: Listener) -> None:
-        self._listener, self._limits = listener, listener.limits
+        super().__init__(listener.limits)
+        self._listener = listener
         self._transport: asyncio.Transport | None = None
-        self._parser: Any = None
         self._peer = ""
-        self._phase = self._timed = IDLE
-        self._refusal = Refusal.MALFORMED
-        self._method = self._target = b""
-        self._headers: dict[bytes, bytes] = {}
-        self._body: bytes | bytearray = b""
-        self._keep, self._count_head, self._paused, self._peer_ended = True, False, False, False
-        self._n_head = self._n_repeated = self._n_lingered = 0
+        self._timed = IDLE  # the phase that `deadline` is for
+        self._paused, self._peer_ended = False, False
+        self._n_head = self._n_lingered = 0
         self.deadline = 0  # in the listener's ticks
-        self.ending = False  # takes no more requests
         self.blocked = False  # a request is on a thread
         self.n_owed = 0  # requests without a sent reply
         self.out: list[bytes] = []  # replies that wait for the batch
@@ -130,43 +107,6 @@ class Connection(asyncio.Protocol):
 
     # --- llhttp
 
-    def on_message_begin(self) -> None:
-        if self.ending:
-            raise _Refused
-        self._phase = HEAD
-        self._target, self._headers, self._body = b"", {}, b""
-
-    def on_url(self, url: bytes) -> None:
-        self._target += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        name = name.lower()
-        headers = self._headers
-        if name in headers or self._phase != HEAD:
-            self._repeated(name, value)
-        else:
-            headers[name] = value.strip(b" \t")
-
-    def on_headers_complete(self) -> None:
-        headers = self._headers
-        self._keep = self._parser.should_keep_alive()
-        if refusal := self._objection(headers):
-            self._refusal = refusal
-            raise _Refused
-        self._method = self._parser.get_method()
-        self._phase = BODY
-
-    def on_body(self, piece: bytes) -> None:
-        if not self._body:
-            self._body = piece
-        else:
-            if not isinstance(self._body, bytearray):
-                self._body = bytearray(self._body)
-            self._body += piece
-        if len(self._body) > self._limits.n_body:
-            self._refusal = Refusal.BODY_TOO_LARGE
-            raise _Refused
-
     def on_message_complete(self) -> None:
         self._phase = self._timed = IDLE
         listener = self._listener
@@ -175,7 +115,7 @@ class Connection(asyncio.Protocol):
         self.n_owed += 1
         if self.n_owed > self._limits.n_pipelined:
             self._refusal = Refusal.OVERLOADED
-            raise _Refused
+            raise Refused
         request = HttpRequest(
             method=self._method,
             target=self._target,
@@ -191,41 +131,6 @@ class Connection(asyncio.Protocol):
             self.waiting.append(request)
         else:
             listener.answer(self, request)
-
-    def _repeated(self, name: bytes, value: bytes) -> None:
-        if self._phase != HEAD:  # a trailer (RFC 9112 §7.1.2): nothing here reads one
-            raise _Refused
-        if name in SINGLE:
-            self._refusal = Refusal.REPEATED_HEADER
-            raise _Refused
-        self._n_repeated += 1
-        self._headers[name] += b"," + value.strip(b" \t")
-
-    def _objection(self, headers: dict[bytes, bytes]) -> Refusal | None:  # noqa: PLR0911 - one line per rule
-        if (not self._keep or b"connection" in headers) and self._parser.get_http_version() != "1.1":
-            return Refusal.VERSION
-        if self._target[:1] != b"/" or _HASH in self._target:
-            return Refusal.TARGET
-        if b"host" not in headers:
-            return Refusal.NO_HOST
-        if b"expect" in headers:
-            return Refusal.EXPECTATION
-        if b"upgrade" in headers:
-            return Refusal.UPGRADE
-        if b"content-encoding" in headers and headers[b"content-encoding"].lower() != b"identity":
-            return Refusal.CONTENT_ENCODING
-        if b"transfer-encoding" in headers and headers[b"transfer-encoding"].lower() != b"chunked":
-            return Refusal.TRANSFER_ENCODING
-        if int(headers.get(b"content-length", 0)) > self._limits.n_body:  # digits only: llhttp has seen to that
-            return Refusal.BODY_TOO_LARGE
-        if len(headers) + self._n_repeated > self._limits.n_headers:
-            return Refusal.HEAD_TOO_LARGE
-        self._n_repeated = 0
-        if self._count_head:
-            size = len(self._target) + sum(len(name) + len(value) + 4 for name, value in headers.items())
-            if size > self._limits.n_head:
-                return Refusal.HEAD_TOO_LARGE
-        return None
 
     # --- limits in time and space
 

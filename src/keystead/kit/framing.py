@@ -1,0 +1,120 @@
+"""HTTP/1.1 framing: llhttp parses strictly, this file refuses what two readers could still read differently.
+
+RFC 9112; security.md §4-D rows 49, 55, 58. What is refused before a door hears of it: see wire.http.Refusal.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from keystead.wire.http import SINGLE, Limits, Refusal
+
+IDLE, HEAD, BODY = 0, 1, 2
+_HASH = ord("#")
+
+
+class Refused(Exception):
+    """Leaves a callback of the parser; Framing._refusal says why."""
+
+
+class Framing:
+    """The callbacks of llhttp up to a complete message, which is the subclass's: on_message_complete."""
+
+    __slots__ = (
+        "_body",
+        "_count_head",
+        "_headers",
+        "_keep",
+        "_limits",
+        "_method",
+        "_n_repeated",
+        "_parser",
+        "_phase",
+        "_refusal",
+        "_target",
+        "ending",
+    )
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._parser: Any = None
+        self._phase = IDLE
+        self._refusal = Refusal.MALFORMED
+        self._method = self._target = b""
+        self._headers: dict[bytes, bytes] = {}
+        self._body: bytes | bytearray = b""
+        self._keep, self._count_head = True, False
+        self._n_repeated = 0
+        self.ending = False  # takes no more requests
+
+    def on_message_begin(self) -> None:
+        if self.ending:
+            raise Refused
+        self._phase = HEAD
+        self._target, self._headers, self._body = b"", {}, b""
+
+    def on_url(self, url: bytes) -> None:
+        self._target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        name = name.lower()
+        headers = self._headers
+        if name in headers or self._phase != HEAD:
+            self._repeated(name, value)
+        else:
+            headers[name] = value.strip(b" \t")
+
+    def on_headers_complete(self) -> None:
+        headers = self._headers
+        self._keep = self._parser.should_keep_alive()
+        if refusal := self._objection(headers):
+            self._refusal = refusal
+            raise Refused
+        self._method = self._parser.get_method()
+        self._phase = BODY
+
+    def on_body(self, piece: bytes) -> None:
+        if not self._body:
+            self._body = piece
+        else:
+            if not isinstance(self._body, bytearray):
+                self._body = bytearray(self._body)
+            self._body += piece
+        if len(self._body) > self._limits.n_body:
+            self._refusal = Refusal.BODY_TOO_LARGE
+            raise Refused
+
+    def _repeated(self, name: bytes, value: bytes) -> None:
+        if self._phase != HEAD:  # a trailer (RFC 9112 §7.1.2): nothing here reads one
+            raise Refused
+        if name in SINGLE:
+            self._refusal = Refusal.REPEATED_HEADER
+            raise Refused
+        self._n_repeated += 1
+        self._headers[name] += b"," + value.strip(b" \t")
+
+    def _objection(self, headers: dict[bytes, bytes]) -> Refusal | None:  # noqa: PLR0911 - one line per rule
+        if (not self._keep or b"connection" in headers) and self._parser.get_http_version() != "1.1":
+            return Refusal.VERSION
+        if self._target[:1] != b"/" or _HASH in self._target:
+            return Refusal.TARGET
+        if b"host" not in headers:
+            return Refusal.NO_HOST
+        if b"expect" in headers:
+            return Refusal.EXPECTATION
+        if b"upgrade" in headers:
+            return Refusal.UPGRADE
+        if b"content-encoding" in headers and headers[b"content-encoding"].lower() != b"identity":
+            return Refusal.CONTENT_ENCODING
+        if b"transfer-encoding" in headers and headers[b"transfer-encoding"].lower() != b"chunked":
+            return Refusal.TRANSFER_ENCODING
+        if int(headers.get(b"content-length", 0)) > self._limits.n_body:  # digits only: llhttp has seen to that
+            return Refusal.BODY_TOO_LARGE
+        if len(headers) + self._n_repeated > self._limits.n_headers:
+            return Refusal.HEAD_TOO_LARGE
+        self._n_repeated = 0
+        if self._count_head:
+            size = len(self._target) + sum(len(name) + len(value) + 4 for name, value in headers.items())
+            if size > self._limits.n_head:
+                return Refusal.HEAD_TOO_LARGE
+        return None
