@@ -30,6 +30,7 @@ from keystead.app.layout import Layout, read_running
 from keystead.app.library import Keystead
 from keystead.core import operations as ops
 from keystead.core.audit.note import VerifierKey
+from keystead.core.errors import Unavailable
 from keystead.core.states import KeyState
 from keystead.crypto.notes import verify_ed25519
 from keystead.service.log import Log
@@ -129,7 +130,7 @@ class Check:
             assert not facts
             return
         fresh, self._n_facts = facts[self._n_facts :], len(facts)
-        with keystead.open(self._directory) as ks:
+        with open_when_free(self._directory) as ks:
             ks.fold()
             lines = Log(LocalDisk(), Layout(self._directory).audit).read(self._n_records, 10_000_000)
             self._n_records += len(lines)
@@ -157,8 +158,18 @@ class Check:
                 self._allowed[name, key] = {value}
 
 
+def open_when_free(directory: Path) -> Keystead:
+    """A killed worker holds the lock until the kernel has done with it."""
+    for _ in range(500):
+        try:
+            return keystead.open(directory)
+        except Unavailable:
+            time.sleep(0.01)
+    return keystead.open(directory)
+
+
 def run(n: int, seed: int, directory: Path) -> Report:
-    command = [sys.executable, "-m", "keystead.cli", "dev", "--data", str(directory), "--listen", "aws=127.0.0.1:0"]
+    command = [sys.executable, "-m", "keystead", "dev", "--data", str(directory), "--listen", "aws=127.0.0.1:0"]
     check = Check(directory)
     rig = Kill9(
         command,

@@ -49,7 +49,8 @@ class Supervisor:
         self._layout, self._settings, self._seal, self._on_ready = Layout(directory), settings, seal, on_ready
         self._layout.run.mkdir(mode=0o700, exist_ok=True)
         self._lock = DirectoryLock(directory)
-        self._layout.generation.unlink(missing_ok=True)
+        for left_behind in (self._layout.generation, self._layout.running):  # by a server that was killed
+            left_behind.unlink(missing_ok=True)
         self.core = Core(directory, settings, journal="supervisor", worker=settings.workers, check=True)
         self._chores: Chores | None = None
         self.owner = f"uid:{os.geteuid()}"
@@ -88,7 +89,7 @@ class Supervisor:
             loop.add_signal_handler(name, stop.set)
         control = Control(self)
         await control.start(bind_unix(self._layout.control))
-        with contextlib.suppress(KeysteadError):  # not enough to open it: it starts sealed, and status says so
+        if offered or self._seal.kind == "file":  # otherwise it starts sealed, and `keystead unseal` opens it
             self._open(self._seal.open(offered))
         await asyncio.to_thread(self._start_workers)
         self._layout.running.write_bytes(msgspec.json.encode(self._running))
