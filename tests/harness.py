@@ -36,7 +36,7 @@ from keystead.core.entities import Entity, Key, PolicyText, Principal
 from keystead.core.ports import WouldBlock
 from keystead.core.sensitive import Sensitive
 from keystead.doors import aws_kms
-from keystead.kit import Door, Front, Markers, Means, RequestIds
+from keystead.kit import Door, Markers, Means, RequestIds
 from keystead.providers.software import SoftwareProvider
 from keystead.service.authenticate import Authenticator
 from keystead.service.authorize import Authorizer
@@ -145,12 +145,13 @@ class Person:
         return self.post(operation, msgspec.json.encode(members), region=region)
 
     def post(self, operation: str, body: bytes, *, region: str = REGION) -> Reply:
-        """The same with a body written by hand."""
-        return self.send(
-            {"X-Amz-Target": f"TrentService.{operation}", "Content-Type": "application/x-amz-json-1.1"},
-            body,
-            region=region,
-        )
+        """The same with a body written by hand. What it is refused with must be an error the operation declares."""
+        name = f"TrentService.{operation}"
+        headers = {"X-Amz-Target": name, "Content-Type": "application/x-amz-json-1.1"}
+        reply = self.send(headers, body, region=region)
+        declared = self.stack.door.table().get(name)
+        assert declared is None or reply.code is None or reply.code in declared.errors, (name, reply.code)
+        return reply
 
     def send(
         self,
@@ -257,7 +258,7 @@ class Stack:
             markers=Markers(keyed(self.barrier.subkey("marker"))),
             request_ids=RequestIds(self.entropy),
         )
-        self.front: Front = door.open(self.means)
+        self.door, self.front = door, door.open(self.means)
         key = self.first.access_key
         self.admin = Person(self, self.first.administrator, key.credential.id, key.secret.reveal(), None)
 
