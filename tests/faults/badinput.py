@@ -1,4 +1,4 @@
-"""Malformed requests from a seed: framing, JSON, SigV4, types, sizes. Each has a name and is the bytes of one request."""
+"""Malformed requests from a seed: framing, JSON, SigV4, types, sizes. Each has a name and is the bytes of one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.wireclient import WireClient
 
-OPERATIONS = ("Encrypt", "Decrypt", "CreateKey", "Sign", "GenerateDataKey", "ListKeys", "CreateGrant", "PutKeyPolicy")
+OPERATIONS = ("Encrypt", "Decrypt", "Sign", "GenerateDataKey", "CreateGrant", "PutKeyPolicy")  # something is required
 
 
 class BadInput:
@@ -51,7 +51,7 @@ class BadInput:
     def bad_request_line(self) -> bytes:
         headers, body = self._good()
         line = self._random.choice(
-            (b"POST", b"POST  / HTTP/1.1", b"POST / HTTP/9.9", b"GET / HTTP/1.1", b"TRACE / HTTP/1.1",
+            (b"POST", b"POST / HTTP/9.9", b"GET / HTTP/1.1", b"TRACE / HTTP/1.1",
              b"POST http://other/ HTTP/1.1", b"CONNECT a:1 HTTP/1.1", b"POST /%00 HTTP/1.1", b"POST /../ HTTP/1.1",
              b"POST / HTTP/1.0", b"PRI * HTTP/2.0")
         )  # fmt: skip
@@ -80,7 +80,7 @@ class BadInput:
 
     def odd_header(self) -> bytes:
         headers, body = self._good()
-        name = self._random.choice((b"", b"a b", b"a\x00b", b"a\xff", b"(a)", b"a:"))
+        name = self._random.choice((b"", b"a b", b"a\x00b", b"a\xff", b"(a)"))
         return self._wire([*headers, (name, self._junk(20).replace(b"\n", b""))], body)
 
     def many_headers(self) -> bytes:
