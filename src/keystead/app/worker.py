@@ -29,7 +29,6 @@ from keystead.app.workers import Orders
 from keystead.core.sensitive import Sensitive
 from keystead.kit.batch import Batch
 from keystead.kit.listener import Listener
-from keystead.wire.http import Limits
 
 GRACE_FOR = 5.0
 
@@ -63,7 +62,7 @@ async def serve(core: Core, settings: config.Config, sockets: dict[str, int]) ->
     with ThreadPoolExecutor(settings.thread_pool, "act") as threads:
         listeners = []
         for name, descriptor in sockets.items():
-            listener = Listener(core.front(DOORS[name]), batch, threads, Limits())
+            listener = Listener(core.front(DOORS[name]), batch, threads, DOORS[name].limits)
             await listener.listen(socket.socket(fileno=descriptor), context)
             listeners.append(listener)
         gc.collect()
