@@ -181,3 +181,24 @@ def test_what_is_remembered_is_bounded() -> None:
     assert len(names._read) <= names._MOST
     key_ref(f"{ARN}alias/{'a' * 250}", "aws:111122223333:us-east-1")
     assert max(len(text) for text, _ in names._read) <= names._LONGEST
+
+
+def test_a_key_of_another_account_is_named_by_arn_and_told_by_its_owners_arn(stack) -> None:
+    """Developer Guide, "Allowing users in other accounts to use a KMS key"; Encrypt, "Cross-account use"."""
+    stack.keyring(harness.OTHER_TENANT)
+    owner = stack.user("owner", harness.ALLOW_ALL, tenant=harness.OTHER_TENANT)
+    guest = stack.user("guest", harness.ALLOW_ALL)
+    open_to_both = (
+        '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"kms:*","Resource":"*","Principal":{"AWS":'
+        f'["arn:aws:iam::{harness.OTHER_TENANT}:root","arn:aws:iam::{harness.TENANT}:root"]}}}}]}}'
+    )
+    key = stack.key(by=owner, policy=open_to_both)
+    arn = f"arn:aws:kms:{harness.REGION}:{harness.OTHER_TENANT}:key/{key.id}"
+    sealed = guest.call("Encrypt", KeyId=arn, Plaintext=b"x")
+    assert sealed.json["KeyId"] == arn
+    assert guest.call("Decrypt", CiphertextBlob=sealed.json["CiphertextBlob"]).json["KeyId"] == arn
+    assert stack.record().tenant == harness.TENANT
+    by_id = guest.call("Encrypt", KeyId=key.id, Plaintext=b"x")
+    assert by_id.message == f"Key 'arn:aws:kms:{harness.REGION}:{harness.TENANT}:key/{key.id}' does not exist"
+    assert owner.call("DisableKey", KeyId=key.id).status == 200
+    assert guest.call("Encrypt", KeyId=arn, Plaintext=b"x").message == f"{arn} is disabled."
