@@ -385,3 +385,17 @@ def test_an_index_out_of_order_never_answers_with_a_neighbour(path):
                 n_refused += 1
         store.close()
     assert n_refused > 0
+
+
+def test_a_transaction_with_a_failed_statement_cannot_be_kept(path):
+    store = SqliteStore(path)
+    with pytest.raises(Internal), store.transaction() as change:
+        change.put(a_row("before"))
+        with pytest.raises(Internal):
+            change.put(a_row("bad", None))  # a strict table takes no NULL
+        with pytest.raises(Internal):
+            change.put(a_row("after"))
+    assert store.every(Kind.KEY) == []
+    put(store, "next")
+    assert store.changes(0) == (1, [(Kind.KEY, "next")])
+    store.close()

@@ -2,7 +2,7 @@
 
 Rule 1: a read takes an idle connection of a pool and sees the last commit, whoever made it.
 Rule 2: one writer at a time: a lock among our threads, BEGIN IMMEDIATE among processes.
-Rule 3: once a statement of a transaction has failed the transaction can only be rolled back.
+Rule 3: a commit that failed stays undone, here and in whatever process opens the file next.
 """
 
 from __future__ import annotations
@@ -18,13 +18,12 @@ from typing import Any
 
 import apsw
 
-from keystead.core.entities import Kind
-from keystead.core.errors import Internal, InvalidArgument, KeysteadError, Unavailable
-from keystead.core.ports import Row
+from keystead.core.errors import Internal, InvalidArgument, Unavailable
 from keystead.stores import rows as sql
 from keystead.stores.connection import FAILS, connect, create_private, failure, prepare_file, shut, sync_directory
 from keystead.stores.migrations import migrate, schema_version
-from keystead.stores.rows import SqlReader, place
+from keystead.stores.rows import SqlReader
+from keystead.stores.transaction import SqlTransaction
 
 KEEP_CHANGES = 10_000
 CHECKPOINT_PAGES = 1000  # of the WAL, 4 KiB each
@@ -165,7 +164,8 @@ class SqliteStore(SqlReader):
         if self._wal_pages < self._checkpoint_pages:
             return
         try:
-            self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            with suppress(apsw.BusyError):  # another process is at it
+                self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
         except apsw.Error as error:
             log.warning("checkpoint failed, will be tried again: %s", failure(error))
 
@@ -248,64 +248,6 @@ class SqliteStore(SqlReader):
             self._closed = True
             self._drain()
             shut(self._writer)
-
-
-class SqlTransaction(SqlReader):
-    """core.ports.Transaction. Of no use after its block."""
-
-    def __init__(self, db: apsw.Connection, keep_changes: int) -> None:
-        self._db, self._keep_changes = db, keep_changes
-        self._failed: KeysteadError | None = None
-        self._changed = False
-        self.commit_failed = False
-
-    def _ask(self, statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
-        if self._failed:
-            raise self._failed
-        try:
-            return self._db.execute(statement, values).fetchall()
-        except FAILS as error:
-            self._failed = failure(error)
-            raise self._failed from error
-
-    def put(self, row: Row) -> None:
-        self._ask(sql.PUT, (row.kind, row.id, row.parent, row.link, row.revision, row.epoch, row.sealed))
-        self._note(row.kind, row.id)
-
-    def delete(self, kind: Kind, id: str) -> None:  # noqa: A002 - the field's name
-        if self._ask(sql.DELETE, (kind, id)):
-            self._note(kind, id)
-
-    def _note(self, kind: Kind, id_: str) -> None:
-        self._ask(sql.CHANGED, (kind, id_))
-        self._changed = True
-
-    def put_node(self, level: int, index: int, sealed: bytes) -> None:
-        self._ask(sql.PUT_NODE, (place(level, index), sealed))
-
-    def put_meta(self, name: str, value: bytes) -> None:
-        self._ask(sql.PUT_META, (name, value))
-
-    def record(self, record: bytes) -> int:
-        return int(self._ask(sql.RECORD, (record,))[0][0])
-
-    def drop_records(self, through: int) -> None:
-        self._ask(sql.DROP_RECORDS, (through,))
-
-    def commit(self) -> None:
-        if self._changed:
-            self._ask(sql.FORGET_CHANGES, (self._keep_changes,))
-        if self._failed:
-            raise self._failed
-        try:
-            self._db.execute("COMMIT")
-        except apsw.Error as error:
-            self.commit_failed = True
-            raise failure(error) from error
-        self.end()
-
-    def end(self) -> None:
-        self._failed = self._failed or Internal("the transaction is over")
 
 
 def _use_wal(db: apsw.Connection) -> None:
