@@ -192,9 +192,9 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
     given = parser.parse_args()
-    print(f"kill -9 of a whole server, seed {given.seed}")  # noqa: T201 - the seed replays it
+    print(f"kill -9 of a whole server, seed {given.seed}")
     with tempfile.TemporaryDirectory() as directory:
-        print(run(given.n, given.seed, Path(directory) / "data"))  # noqa: T201
+        print(run(given.n, given.seed, Path(directory) / "data"))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,35 @@
+"""`make torture`: every long run, one after the other. Seeds are printed and replay: `python -m tests.faults.run_<name>`.
+
+Each is a program of its own; this one only says which, how long, and what came of them.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+RUNS: dict[str, tuple[str, ...]] = {
+    "the store under power loss": ("run_store", "--n", "10000"),
+    "journal and audit log under power loss": ("run_journal", "--n", "10000"),
+    "kill -9 of a process at the store": ("run_kill9", "--n", "1000"),
+    "kill -9 of a whole server under load": ("run_server", "--n", "1000"),
+    "a rotting database, byte by byte": ("run_rot", "--step", "7"),
+    "destruction, with the old backup as the attacker": ("run_destruction", "--n", "10000"),
+}
+
+
+def main() -> int:
+    failed = []
+    for what, (module, *arguments) in RUNS.items():
+        print(f"── {what}: {module} {' '.join(arguments)}", flush=True)
+        began = time.monotonic()
+        done = subprocess.run([sys.executable, "-m", f"tests.faults.{module}", *arguments], check=False)
+        print(f"   {time.monotonic() - began:.0f} s, {'well' if done.returncode == 0 else 'FAILED'}", flush=True)
+        failed += [what] if done.returncode else []
+    print(f"{len(RUNS) - len(failed)} passed, {len(failed)} failed")
+    return bool(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
