@@ -5,6 +5,7 @@
       tls      = { certificate = "file:…", private_key = "file:…" }
       slots    = ["slot-1", "slot-2"]            the two directories of the erasable secret; relative to DIR
       workers  = 1
+      region   = "us-east-1"                     the place that `keystead env` and the commands mean by default
 
 Unknown members are refused, so that a misspelled one is not silently ignored.
 """
@@ -39,6 +40,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     slots: tuple[str, str] = ("slot-1", "slot-2")
     workers: Annotated[int, Meta(ge=1, le=60)] = 1
     thread_pool: Annotated[int, Meta(ge=1, le=64)] = 4
+    region: str = "us-east-1"
 
 
 def read(directory: Path) -> Config:

@@ -15,14 +15,14 @@ import msgspec
 
 from keystead import config
 from keystead.app.clock import SystemClock
-from keystead.app.layout import Layout, SavedCredentials
+from keystead.app.layout import Layout, SavedCredentials, read_saved
 from keystead.config import Config
 from keystead.core.errors import AlreadyExists, NotFound
 from keystead.core.ports import Seal
 from keystead.seals import encode, load
 from keystead.seals.base import Created
 from keystead.service.barrier import Barrier
-from keystead.service.bootstrap import First, bootstrap
+from keystead.service.bootstrap import First, bootstrap, check_names
 from keystead.slots.file import FileSlot
 from keystead.stores.lock import DirectoryLock
 from keystead.stores.sqlite import SqliteStore
@@ -75,6 +75,8 @@ def initialise(
 
     Raises Unavailable where another process is at it, and what the parts raise.
     """
+    tenant = tenant or f"{secrets.randbelow(9 * 10**11) + 10**11}"
+    check_names(tenant, regions, administrator)
     layout = Layout(directory)
     layout.run.mkdir(mode=0o700, exist_ok=True)
     lock = DirectoryLock(directory)
@@ -87,7 +89,7 @@ def initialise(
             barrier.initialise(created.unseal_key)
             first = bootstrap(
                 barrier,
-                tenant=tenant or f"{secrets.randbelow(9 * 10**11) + 10**11}",
+                tenant=tenant,
                 regions=regions,
                 administrator=administrator,
                 uid=os.geteuid(),
@@ -113,10 +115,7 @@ def save_credentials(directory: Path, first: First) -> None:
 
 
 def saved_credentials(directory: Path) -> SavedCredentials | None:
-    try:
-        return msgspec.json.decode(Layout(directory).credentials.read_bytes(), type=SavedCredentials)
-    except FileNotFoundError:
-        return None
+    return read_saved(Layout(directory))
 
 
 def read_seal(directory: Path) -> Seal:

@@ -81,3 +81,10 @@ def read_running(layout: Layout) -> Running | None:
         return msgspec.json.decode(layout.running.read_bytes(), type=Running)
     except (OSError, msgspec.DecodeError):
         return None
+
+
+def read_saved(layout: Layout) -> SavedCredentials | None:
+    try:
+        return msgspec.json.decode(layout.credentials.read_bytes(), type=SavedCredentials)
+    except FileNotFoundError:
+        return None

@@ -7,7 +7,7 @@ the principal it is opened as, and is on record before it is answered.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -16,10 +16,15 @@ from keystead import config
 from keystead.app.chores import Chores
 from keystead.app.compose import Core
 from keystead.app.installation import read_seal
+from keystead.app.recovery import reading
+from keystead.core import operations as ops
 from keystead.core.entities import Principal
 from keystead.core.errors import Unauthenticated
 from keystead.core.operations import Operation
 from keystead.core.sensitive import Sensitive
+from keystead.service.custody import Restored, backup, restore
+from keystead.service.inspection import quiet
+from keystead.service.proof import Proof, prove_destroyed
 from keystead.stores.lock import DirectoryLock
 
 R = TypeVar("R")
@@ -74,9 +79,37 @@ class Keystead:
             raise Unauthenticated("no such credential")
         return held.principal
 
+    def fold(self) -> None:
+        """Fold what is on record into the audit log now; closing does it too."""
+        self._chores.fold()
+
     def keep_appointments(self) -> None:
         """Do the rotations and destructions that have come due; a library has no scheduler of its own."""
         self._chores.keep_appointments()
+
+    # --- what is done with the installation as a whole
+
+    def back_up(self, path: Path) -> str:
+        """A copy of the database at `path`, which must not exist yet; the slot generation that it opens with."""
+        self.perform(ops.BackUp())
+        return backup(self._core.barrier, self._core.store, path)
+
+    def rotate_slot(self) -> None:
+        """No backup made before opens by itself any more."""
+        self.perform(ops.RotateSlot())
+        self._core.barrier.rotate()
+
+    def restore(self, old: Path, on_progress: Callable[[int], None] = quiet) -> Restored:
+        """Put back from an old backup what is missing or damaged; it is read, never written. Raises NotFound."""
+        self.perform(ops.RestoreBackup())
+        with reading(old, self._core.layout) as store:
+            return restore(store, self._core.barrier, self._core.store, on_progress)
+
+    def prove_destroyed(self, old: Path, on_progress: Callable[[int], None] = quiet) -> Proof:
+        """Try to open every key of an old backup with everything there is today. Raises NotFound."""
+        self.perform(ops.ProveDestroyed())
+        with reading(old, self._core.layout) as store:
+            return prove_destroyed(store, self._core.barrier, self._core.store, on_progress)
 
     def close(self) -> None:
         self._chores.fold()

@@ -1,0 +1,45 @@
+"""The `keystead` command.
+
+    dev  env  run                                what somebody needs in the first minute
+    init  serve  status  unseal  seal            a server in production steps
+    key  principal  policy  keyring              what it keeps, through the running server or in this process
+    audit  backup  restore  prove  slot          what can be shown, and what must survive
+
+A command imports what it needs when it is called, so that `keystead env` costs no more than reading two files.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from keystead.cli.commands import COMMANDS
+from keystead.cli.exits import Exit, report
+from keystead.cli.group import Commands
+from keystead.core.errors import KeysteadError
+
+cli = Commands("keystead", COMMANDS, help="Keystead keeps keys, and answers the clients that people already have.")
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Do one command; its exit status (cli.exits). What goes wrong is one line on standard error."""
+    before = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    as_json = "--json" in before
+    try:
+        done = cli.main(list(arguments), standalone_mode=False)
+    except (click.ClickException, KeysteadError) as error:
+        return report(error, as_json=as_json)
+    except (KeyboardInterrupt, click.Abort):
+        sys.stderr.write("\n")
+        return Exit.INTERRUPTED
+    except BrokenPipeError:  # whoever read our output has had enough
+        sys.stderr.close()
+        return Exit.DONE
+    return int(done or Exit.DONE)
+
+
+def main() -> NoReturn:
+    sys.exit(run(sys.argv[1:]))

@@ -70,6 +70,8 @@ class Action(StrEnum):
     MANAGE_SEAL = "system:manage-seal"
     MANAGE_KEYRINGS = "system:manage-keyrings"
     BACK_UP = "system:back-up"
+    RESTORE = "system:restore"
+    PROVE = "system:prove"
 
 
 class Scope(Enum):
@@ -152,5 +154,7 @@ ACTIONS: dict[Action, ActionRow] = {
         _R(A.MANAGE_SEAL, None, system=True),
         _R(A.MANAGE_KEYRINGS, None, system=True),
         _R(A.BACK_UP, None, system=True),
+        _R(A.RESTORE, None, system=True),
+        _R(A.PROVE, None, system=True),
     )
 }

@@ -723,10 +723,28 @@ class BindKeyring(SystemOperation[Nothing], frozen=True, kw_only=True):
     namespace: str
 
 
-class ListKeyrings(SystemOperation[Page[Keyring]], frozen=True, kw_only=True):
+class BoundKeyring(Struct, frozen=True):
+    keyring: Keyring
+    namespaces: tuple[str, ...]  # the addresses bound to it
+
+
+class ListKeyrings(SystemOperation[Page[BoundKeyring]], frozen=True, kw_only=True):
     action = Action.MANAGE_KEYRINGS
     after: str = ""
     limit: int = 1000
+
+
+class Located(Struct, frozen=True):
+    """The addresses a key answers at."""
+
+    namespaces: tuple[str, ...]
+
+
+class LocateKey(SystemOperation[Located], frozen=True, kw_only=True):
+    """Where a key is, for who has but its id. Raises NotFound."""
+
+    action = Action.MANAGE_KEYRINGS
+    key_id: str
 
 
 class SealUp(SystemOperation[Nothing], frozen=True, kw_only=True):
@@ -745,6 +763,18 @@ class BackUp(SystemOperation[Nothing], frozen=True, kw_only=True):
     """Leave to copy the database."""
 
     action = Action.BACK_UP
+
+
+class RestoreBackup(SystemOperation[Nothing], frozen=True, kw_only=True):
+    """Leave to put back from an old backup what the database lacks."""
+
+    action = Action.RESTORE
+
+
+class ProveDestroyed(SystemOperation[Nothing], frozen=True, kw_only=True):
+    """Leave to try every key of an old backup with everything there is today."""
+
+    action = Action.PROVE
 
 
 class Status(Struct, frozen=True):

@@ -20,6 +20,10 @@ class Created(Struct, Generic[C], frozen=True):
     unseal_key: Sensitive
     show: tuple[Sensitive, ...] = ()
 
+    def texts(self) -> list[str]:
+        """What to show, as it is written down."""
+        return [secret.reveal().decode() for secret in self.show]
+
 
 def check_of(unseal_key: bytes) -> bytes:
     """Tells whether U came out right. U is 256 random bits, so a PRF of it gives nothing away."""

@@ -31,6 +31,11 @@ class ShamirSeal:
     def __init__(self, configuration: ShamirConfiguration) -> None:
         self._configuration = configuration
 
+    @property
+    def threshold(self) -> int:
+        """How many shares open it."""
+        return self._configuration.threshold
+
     @classmethod
     def create(cls, threshold: int, n_shares: int, entropy: Entropy) -> Created[ShamirConfiguration]:
         """`show` holds the shares, one for each custodian; they are kept nowhere. Raises InvalidArgument."""

@@ -24,7 +24,7 @@ from keystead.core.errors import Conflict, InvalidArgument
 from keystead.core.operations import AccessKey
 from keystead.core.ports import Entropy
 from keystead.service.barrier import Barrier, Commit
-from keystead.service.handlers.keyrings import ROOT, TENANT
+from keystead.service.handlers.keyrings import ADDRESS, ROOT, TENANT
 from keystead.service.handlers.principals import NAME, access_key, new_id
 
 SYSTEM_TENANT, SCHEDULER = "", "scheduler"
@@ -63,10 +63,7 @@ def bootstrap(
     that user on this machine is the system principal at the control socket. Raises Conflict where there is a
     tenant already, InvalidArgument.
     """
-    if TENANT.fullmatch(tenant) is None:
-        raise InvalidArgument("a tenant's id is twelve digits", "tenant")
-    if NAME.fullmatch(administrator) is None:
-        raise InvalidArgument("a principal's name is 1 to 64 letters, digits and _+=,.@-", "name")
+    check_names(tenant, regions, administrator)
     if barrier.every(Tenant, limit=1):
         raise Conflict("the installation has its first tenant already")
 
@@ -104,6 +101,17 @@ def bootstrap(
         )
     )
     return first
+
+
+def check_names(tenant: str, regions: Sequence[str], administrator: str) -> None:
+    """Raises InvalidArgument."""
+    if TENANT.fullmatch(tenant) is None:
+        raise InvalidArgument("a tenant's id is twelve digits", "tenant")
+    for name in regions:
+        if ADDRESS.fullmatch(f"aws:{tenant}:{name}") is None or regions.count(name) > 1:
+            raise InvalidArgument(f"{name!r} is no name of a region, or is given twice", "region")
+    if NAME.fullmatch(administrator) is None:
+        raise InvalidArgument("a principal's name is 1 to 64 letters, digits and _+=,.@-", "administrator")
 
 
 def _peer(uid: int, principal: Principal, now: datetime) -> Credential:

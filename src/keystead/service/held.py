@@ -250,6 +250,9 @@ class HeldSystem:
             raise NotFound("no such keyring", "keyring")
         return found
 
+    def addresses(self, keyring: Keyring) -> tuple[str, ...]:
+        return tuple(binding.id for binding in self._reach.every_child(Binding, keyring.id))
+
     def tenant_record(self, id: str) -> Tenant | None:  # noqa: A002
         return self._reach.get(Tenant, id)
 

@@ -31,7 +31,9 @@ def create_key(req: CreateKeyRequest, call: Call) -> ops.Described:
     if (spec := KEY_SPECS.get(req.spec)) is None:
         raise InvalidArgument(f"no key spec {req.spec!r}; there are {', '.join(KEY_SPECS)}", "spec")
     purposes = {purpose.name.lower(): purpose for purpose in Purpose}
-    purpose = purposes.get(req.purpose or "", spec.purposes[0])
+    purpose = spec.purposes[0] if req.purpose is None else purposes.get(req.purpose)
+    if purpose is None:
+        raise InvalidArgument(f"no purpose {req.purpose!r}; there are {', '.join(purposes)}", "purpose")
     return call(
         ops.CreateKey(keyring=req.keyring, spec=spec, purpose=purpose, description=req.description, tags=req.tags)
     )
@@ -81,6 +83,7 @@ AS_THEY_ARE: tuple[type[ops.Operation[Any]], ...] = (
     ops.CreateKeyring,
     ops.BindKeyring,
     ops.ListKeyrings,
+    ops.LocateKey,
     ops.ReadStatus,
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -25,6 +26,11 @@ class ShownOnce(msgspec.Struct, frozen=True, omit_defaults=True):
 def shown_once(key: AccessKey) -> ShownOnce:
     token = key.session_token
     return ShownOnce(key.credential.id, key.secret.reveal().decode(), token.reveal().decode() if token else None)
+
+
+def unseal_request(offered: Sequence[Sensitive]) -> bytes:
+    """The body of Unseal, on its way to the server over its own user's socket."""
+    return msgspec.json.encode({"offered": [secret.reveal().decode() for secret in offered]})
 
 
 def write(answer: Any) -> bytes:

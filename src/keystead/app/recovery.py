@@ -1,0 +1,92 @@
+"""Old backups: reading one without writing to it, and making one the database again where that is lost."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from keystead import config
+from keystead.app.clock import SystemClock
+from keystead.app.installation import read_seal
+from keystead.app.layout import Layout
+from keystead.core.errors import AlreadyExists, NotFound, Unavailable
+from keystead.core.sensitive import Sensitive
+from keystead.service.barrier import Barrier
+from keystead.service.custody import Grafted, graft, revive
+from keystead.slots.file import FileSlot
+from keystead.stores.lock import DirectoryLock
+from keystead.stores.sqlite import SqliteStore
+
+
+@contextmanager
+def reading(old: Path, layout: Layout) -> Iterator[SqliteStore]:
+    """The store in a private copy of a backup, which may lie on a medium that cannot be written. Raises NotFound."""
+    if not old.is_file():
+        raise NotFound(f"{old} is no backup: there is no such file", "path")
+    layout.run.mkdir(mode=0o700, exist_ok=True)
+    copy = layout.run / "old-backup.db"
+    files = [copy.with_name(copy.name + suffix) for suffix in ("", "-wal", "-shm")]
+    try:
+        for file in files:
+            file.unlink(missing_ok=True)
+        os.close(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        shutil.copyfile(old, copy)
+        store = SqliteStore(copy)
+        try:
+            yield store
+        finally:
+            store.close()
+    except OSError as error:
+        raise Unavailable(f"the backup cannot be read: {error.strerror}") from error
+    finally:
+        for file in files:
+            file.unlink(missing_ok=True)
+
+
+def recover(directory: Path, old: Path, offered: Sequence[Sensitive], *, tree: Path | None = None) -> Grafted:
+    """Make a backup the database of an installation that has lost its own.
+
+    `tree`: the newest copy of the key tree, where the slot has moved on since the backup (custody, Rule 2).
+    Raises AlreadyExists where there is a database, Conflict where backup, tree and slot do not belong together,
+    NotFound, Unauthenticated.
+    """
+    layout, settings = Layout(directory), config.read(directory)
+    if layout.database.exists():
+        raise AlreadyExists(f"{layout.database} is there", "data")
+    unseal_key = read_seal(directory).open(offered)
+    slot = FileSlot(*layout.slots(settings), os.urandom)
+    came = Grafted(destroyed=(), access=())
+    layout.run.mkdir(mode=0o700, exist_ok=True)
+    lock = DirectoryLock(directory)
+    try:
+        with reading(old, layout) as copy:
+            if tree is None:
+                revive(copy, layout.database, slot, os.urandom, unseal_key)
+            else:
+                came = graft(copy, _bytes(tree), slot, os.urandom, unseal_key, SystemClock().now())
+                copy.backup(layout.database)
+        _rotate(layout, slot, unseal_key)
+    finally:
+        lock.close()
+    return came
+
+
+def _rotate(layout: Layout, slot: FileSlot, unseal_key: Sensitive) -> None:
+    """So that no other copy of the generation lives on."""
+    store = SqliteStore(layout.database)
+    try:
+        barrier = Barrier(store, slot, os.urandom)
+        barrier.open(unseal_key)
+        barrier.rotate()
+    finally:
+        store.close()
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise NotFound(f"{path} cannot be read: {error.strerror}", "tree") from error

@@ -1,0 +1,52 @@
+"""What a server says when it is ready."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from keystead.app.layout import Running
+from keystead.cli.environment import endpoint
+from keystead.cli.here import DEFAULT_DATA
+from keystead.version import VERSION
+
+Lines = Sequence[tuple[str, str]]
+
+
+def banner(title: str, facts: Lines, steps: Lines) -> None:
+    """Facts first, then what to paste: a line of words before each command. Colour on a terminal only."""
+    width = max(len(name) for name, _ in facts)
+    lines = ["", f"  {click.style('◆', fg='cyan')} {click.style(title, bold=True)}", ""]
+    lines += [f"    {click.style(name.ljust(width), dim=True)}  {value}" for name, value in facts]
+    for words, command in steps:
+        lines += ["", f"    {click.style(words, dim=True)}", f"      {click.style(command, fg='cyan')}"]
+    click.echo("\n".join([*lines, ""]))
+    sys.stdout.flush()
+
+
+def served(running: Running, directory: Path) -> Lines:
+    doors = [(door, endpoint(running, door)) for door in running.listen]
+    return [*doors, ("data", str(directory)), ("workers", str(running.workers))]
+
+
+def here(directory: Path) -> str:
+    """The --data that later commands need, with a space before it; nothing for the default."""
+    return "" if directory == Path(DEFAULT_DATA) else f" --data {shlex.quote(str(directory))}"
+
+
+def development(running: Running, directory: Path) -> None:
+    steps = [
+        ("In another terminal, point AWS clients here:", f'eval "$(keystead env aws{here(directory)})"'),
+        ("and make a key:", "aws kms create-key --description 'my first key'"),
+    ]
+    banner(f"Keystead {VERSION}, for development", served(running, directory), steps)
+    click.echo("    Anybody who can read this directory can use its keys. Ctrl-C stops.\n")
+
+
+def production(running: Running, directory: Path, *, sealed: bool) -> None:
+    step = ("It is sealed. Open it:", f"keystead unseal{here(directory)}")
+    banner(f"Keystead {VERSION}", served(running, directory), [step] if sealed else [])

@@ -1,0 +1,27 @@
+"""The commands: a table. To add one, add a module and a row here."""
+
+from __future__ import annotations
+
+from keystead.cli.group import Row
+
+FIRST, SERVER, KEPT, SHOWN = "The first minute", "A server", "What it keeps", "What must survive, and can be shown"
+
+COMMANDS: dict[str, Row] = {
+    "dev": Row("serve:dev", "Start a development server and say what to paste", FIRST),
+    "env": Row("environment:env", "Print what points a door's clients here", FIRST),
+    "run": Row("environment:run", "Run a command that is pointed here", FIRST),
+    "init": Row("init:init", "Make a new installation", SERVER),
+    "serve": Row("serve:serve", "Serve an installation", SERVER),
+    "status": Row("steering:status", "Say how the server is", SERVER),
+    "unseal": Row("steering:unseal", "Open a sealed server, with a passphrase or shares", SERVER),
+    "seal": Row("steering:seal", "Have the server forget what opens it", SERVER),
+    "key": Row("key:key", "List, create, describe, disable and destroy keys", KEPT),
+    "principal": Row("principal:principal", "Who may use them: users, roles, access keys", KEPT),
+    "policy": Row("policy:policy", "Read and put the policy of a key", KEPT),
+    "keyring": Row("keyring:keyring", "Keyrings, and the addresses bound to them", KEPT),
+    "audit": Row("audit:audit", "Follow, verify and prove the record of every access", SHOWN),
+    "backup": Row("custody:backup", "Copy the database into one file", SHOWN),
+    "restore": Row("custody:restore", "Put back what is missing, from an old backup", SHOWN),
+    "prove": Row("custody:prove", "Show that what was destroyed stays so", SHOWN),
+    "slot": Row("steering:slot", "The erasable secret beside the database", SHOWN),
+}

@@ -1,0 +1,179 @@
+"""keystead audit …: reading and proving the log. It needs the files alone, whether a server runs or not."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from keystead.app.layout import Layout
+from keystead.cli.exits import NotProven
+from keystead.cli.group import Suggesting
+from keystead.cli.here import Here, say, with_here
+from keystead.core.errors import InvalidArgument, KeysteadError, NotFound
+
+if TYPE_CHECKING:
+    from keystead.core.audit.note import VerifierKey
+    from keystead.service.log import Log
+
+POLL_EVERY = 0.25  # seconds
+KEY = click.option(
+    "--key", "key_text", metavar="KEY", help="The verifier key, or a file with it [default: the one beside the log]."
+)
+
+
+@click.group(cls=Suggesting)
+def audit() -> None:
+    """The record of every access."""
+
+
+def _log(directory: Path) -> Log:
+    """The log in a data directory, or in a copy of its audit directory. Raises NotFound."""
+    from keystead.service.log import LOG, Log  # noqa: PLC0415
+    from keystead.stores.disk import LocalDisk  # noqa: PLC0415
+
+    at = Layout(directory).audit if Layout(directory).audit.is_dir() else directory
+    if not (at / LOG).is_dir():
+        raise NotFound(f"{directory} has no audit log", "path")
+    return Log(LocalDisk(), at)
+
+
+def _key(log: Log | None, said: str | None) -> VerifierKey:
+    from keystead.core.audit.note import VerifierKey  # noqa: PLC0415
+
+    if said is None:
+        if log is None:
+            raise InvalidArgument("give the verifier key: --key", "key")
+        return log.key()
+    path = Path(said)
+    return VerifierKey.parse(path.read_text().strip() if path.is_file() else said)
+
+
+@audit.command()
+@click.option("-n", "n", type=click.IntRange(0), default=20, show_default=True, help="How many.")
+@click.option("-f", "--follow", is_flag=True, help="Go on as records come.")
+@with_here
+def tail(here: Here, n: int, *, follow: bool) -> None:
+    """The last records, one JSON object a line, with --json preceded by their numbers."""
+    log = _log(here.directory)
+    at = 0
+    try:
+        at = log.size()
+    except NotFound:  # nothing is folded yet
+        if not follow:
+            raise
+    at = _print(here, log, max(0, at - n), n)
+    while follow:
+        time.sleep(POLL_EVERY)
+        try:
+            at = _print(here, log, at, 1000)
+        except NotFound:
+            continue
+
+
+def _print(here: Here, log: Log, first: int, limit: int) -> int:
+    """The number of the record after the last one."""
+    for index, record in enumerate(log.read(first, limit), first):
+        line = record.decode("ascii", "replace")
+        if here.out.as_json:
+            here.out.answer({"index": index, "record": msgspec.Raw(record)})
+        else:
+            click.echo(f"{index:>8}  {line}")
+        first = index + 1
+    return first
+
+
+@audit.command()
+@click.argument("path", type=click.Path(path_type=Path), required=False)
+@KEY
+@click.option("--trusted", type=click.Path(path_type=Path), help="A checkpoint of this log that was kept elsewhere.")
+@with_here
+def verify(here: Here, path: Path | None, key_text: str | None, trusted: Path | None) -> None:
+    """Verify a whole log, offline: the one in PATH (a data directory or a copy of its audit directory).
+
+    Exit status 6 where a record was altered, taken out, put in or moved, and which it may be.
+    """
+    from keystead.cli.progress import progress  # noqa: PLC0415
+    from keystead.core.audit.verify import Tampered  # noqa: PLC0415
+    from keystead.crypto.notes import verify_ed25519  # noqa: PLC0415
+
+    log = _log(path or here.directory)
+    key = _key(log, key_text)
+    kept = trusted.read_bytes() if trusted is not None else None
+    try:
+        with progress("verifying"):
+            verdict = log.verify(key, verify_ed25519, trusted=kept)
+    except Tampered as error:
+        raise NotProven(f"the log was altered: {error}", f"records {error.first} to {error.last}") from error
+    facts = {
+        "records": verdict.n_records,
+        "checkpoints": verdict.n_checkpoints,
+        "uncovered": verdict.n_uncovered,
+        "log": verdict.checkpoint.origin,
+        "size": verdict.checkpoint.size,
+        "root": verdict.checkpoint.root.hex(),
+        "trusted_size": verdict.trusted.size if verdict.trusted else None,
+    }
+    counted = f"{verdict.n_records:,} records under {verdict.n_checkpoints:,} checkpoints"
+    words = f"Whole: {counted} of {verdict.checkpoint.origin}."
+    here.out.answer(facts, words)
+    if verdict.n_uncovered:
+        say(f"The last {verdict.n_uncovered:,} records are under no checkpoint yet.")
+    if key_text is None or trusted is None:
+        say("Held to what lies beside the log; --key and --trusted from elsewhere find whoever replaced all of it.")
+
+
+@audit.command()
+@click.argument("index", type=click.IntRange(0))
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The proof file to write.")
+@with_here
+def prove(here: Here, index: int, output: Path) -> None:
+    """Write a file that proves record INDEX to anybody who has the verifier key."""
+    log = _log(here.directory)
+    proof = log.prove(index)
+    output.write_bytes(proof.encode())
+    words = f"{output}: check it anywhere with `keystead audit check {output} --key KEY`; KEY is\n{log.key()}"
+    here.out.answer({"path": str(output), "index": index, "key": str(log.key())}, words)
+
+
+@audit.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@KEY
+@with_here
+def check(here: Here, file: Path, key_text: str | None) -> None:
+    """Check a proof file, offline; prints the record that it proves."""
+    from keystead.core.audit.proof import Proof  # noqa: PLC0415
+    from keystead.crypto.notes import verify_ed25519  # noqa: PLC0415
+
+    key = _key(_log(here.directory) if key_text is None else None, key_text)
+    try:
+        text = file.read_bytes()
+    except OSError as error:
+        raise NotFound(f"{file} cannot be read: {error.strerror}", "file") from error
+    try:
+        proof = Proof.parse(text)
+        checkpoint = proof.require(key, verify_ed25519)
+    except KeysteadError as error:
+        raise NotProven(f"{file} proves nothing: {error}") from error
+    facts = {
+        "index": proof.index,
+        "record": msgspec.Raw(proof.record),
+        "log": checkpoint.origin,
+        "size": checkpoint.size,
+    }
+    words = f"Proven: record {proof.index} of {checkpoint.origin} (size {checkpoint.size:,}):\n{proof.record.decode()}"
+    here.out.answer(facts, words)
+
+
+@audit.command()
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="A file [default: standard output].")
+@with_here
+def checkpoint(here: Here, output: Path | None) -> None:
+    """The newest checkpoint. Keep it where this machine cannot write: --trusted holds the log to it."""
+    note = _log(here.directory).checkpoint()
+    if output is not None:
+        output.write_bytes(note)
+    here.out.answer({"checkpoint": note.decode()}, note.decode().rstrip("\n") if output is None else str(output))

@@ -1,0 +1,132 @@
+"""keystead backup, restore, prove."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from keystead.app.layout import Layout
+from keystead.cli import secrets
+from keystead.cli.exits import NotProven
+from keystead.cli.group import Suggesting
+from keystead.cli.here import Here, Output, say, with_here
+from keystead.cli.progress import progress
+from keystead.cli.session import UNSEAL, Session, is_installed, is_running, with_session
+from keystead.core.errors import InvalidArgument, Unavailable
+
+if TYPE_CHECKING:
+    from keystead.service.proof import Proof
+
+OLD = click.argument("old", metavar="OLD_BACKUP", type=click.Path(path_type=Path))
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@with_session
+def backup(out: Output, session: Session, path: Path) -> None:
+    """Copy the database into PATH, which must not exist; while the server runs, too.
+
+    It opens with today's slot, so it dies with the next rotation or destruction. Take a new one after it.
+    """
+    target = path.absolute()
+    with progress("copying"):
+        generation = session.back_up(str(target))
+    n_bytes = target.stat().st_size
+    out.answer(
+        {"path": str(target), "generation": generation, "n_bytes": n_bytes},
+        f"{target}: {n_bytes:,} bytes. It opens with generation {generation[:12]} of the slot, which is not in it.",
+    )
+
+
+def _alone(here: Here, what: str) -> None:
+    """Raises Unavailable where a server has the installation."""
+    is_installed(here)
+    if is_running(here):
+        raise Unavailable(f"{what} has the installation to itself: stop the server on {here.directory} first")
+
+
+@click.command()
+@OLD
+@click.option(
+    "--tree", type=click.Path(path_type=Path), help="The newest copy of the key tree, where the database is lost."
+)
+@UNSEAL
+@with_here
+def restore(here: Here, old: Path, tree: Path | None, unseal: Sequence[str]) -> None:
+    """Put back from OLD_BACKUP what is missing or damaged. The server must be stopped.
+
+    Nothing that is there is replaced, no destroyed key comes back, and no access: grants, principals and
+    credentials stay as they are today. Where the whole database is lost, the backup becomes the database.
+    """
+    _alone(here, "a restore")
+    if not Layout(here.directory).database.exists():
+        return _recover(here, old, tree, unseal)
+    if tree is not None:
+        raise InvalidArgument("--tree is for a database that is lost, and there is one; move it away first", "tree")
+    from keystead.app.library import Keystead  # noqa: PLC0415 - after what is quickly refused
+
+    with Keystead(here.directory, secrets.required(here.directory, unseal)) as keystead, progress("looking") as more:
+        done = keystead.restore(old, more)
+    words = (
+        f"Put back {len(done.restored)}; {done.n_present:,} were there; "
+        f"{len(done.destroyed)} destroyed since, and stay so; {len(done.damaged)} damaged in the backup."
+    )
+    return here.out.answer(done, words)
+
+
+def _recover(here: Here, old: Path, tree: Path | None, unseal: Sequence[str]) -> None:
+    from keystead.app.recovery import recover  # noqa: PLC0415
+
+    with progress("reading"):
+        came = recover(here.directory, old, secrets.required(here.directory, unseal), tree=tree)
+    here.out.answer(
+        came, f"The backup is the database; {len(came.destroyed)} key versions were destroyed since, and stay so."
+    )
+    if came.access:
+        say(f"{len(came.access)} grants and credentials are those of the backup; some may have been revoked since.")
+
+
+@click.group(cls=Suggesting)
+def prove() -> None:
+    """Show that what was destroyed stays so."""
+
+
+@prove.command()
+@OLD
+@UNSEAL
+@with_here
+def destroyed(here: Here, old: Path, unseal: Sequence[str]) -> None:
+    """Try to open every key of OLD_BACKUP with everything there is today. The server must be stopped.
+
+    Today's root, slot and database, the backup's own tree, every path. Exit status 6 where a destroyed key opens,
+    or one that was not destroyed does not.
+    """
+    _alone(here, "a proof")
+    from keystead.app.library import Keystead  # noqa: PLC0415
+
+    with Keystead(here.directory, secrets.required(here.directory, unseal)) as keystead, progress("trying") as more:
+        proof = keystead.prove_destroyed(old, more)
+    here.out.answer(_shape(proof), _words(proof))
+    if not proof.holds:
+        raise NotProven("the proof does not hold: an old backup opens what it must not, or has lost what it must keep")
+
+
+def _shape(proof: Proof) -> dict[str, Any]:
+    return {"holds": proof.holds} | {name: getattr(proof, name) for name in proof.__struct_fields__}
+
+
+def _words(proof: Proof) -> str:
+    kept = proof.n_survivors - len(proof.survivors_lost)
+    share = 100 * kept / proof.n_survivors if proof.n_survivors else 100
+    return "\n".join(
+        (
+            f"destroyed keys in the backup  {proof.n_destroyed:,}",
+            f"of them opened                {len(proof.destroyed_opened)}",
+            f"survivors opened              {kept:,} of {proof.n_survivors:,} ({share:.0f} %)",
+            f"rows damaged in the backup    {len(proof.damaged)}",
+            f"openings tried                {proof.n_tried:,}",
+        )
+    )

@@ -1,0 +1,216 @@
+"""keystead key …"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import Any
+
+import click
+
+from keystead.cli import places
+from keystead.cli.group import Suggesting
+from keystead.cli.here import Output
+from keystead.cli.places import PLACE, TENANT
+from keystead.cli.session import Session, with_session
+from keystead.core import operations as ops
+from keystead.core.algorithms import KEY_SPECS, KeySpec, Purpose
+from keystead.core.errors import InvalidArgument
+from keystead.core.operations import Described, KeyRef, KeyringRef
+from keystead.core.policy.arn import resource_arn
+
+KEY = click.argument("key_name", metavar="KEY")
+PURPOSES = {purpose.name.lower(): purpose for purpose in Purpose}
+PAGE = 1000
+HEADS = ("id", "place", "spec", "state", "description")
+
+
+@click.group(cls=Suggesting)
+def key() -> None:
+    """Keys: their life, never their use.
+
+    KEY is an id, an ARN, or a name such as alias/app.
+    """
+
+
+@key.command("list")
+@PLACE
+@TENANT
+@with_session
+def list_(out: Output, session: Session, place: str | None, tenant: str | None) -> None:
+    """Every key, or those of one place or tenant."""
+    if place is not None:
+        namespaces = [places.address(session, place, tenant)]
+    else:
+        bound = [one for one in places.keyrings(session) if tenant in {None, one.keyring.tenant}]
+        namespaces = [one.namespaces[0] for one in bound if one.namespaces]
+    found = [
+        _shape(_describe(session, ref), ref.namespace) for namespace in namespaces for ref in _keys(session, namespace)
+    ]
+    out.rows(HEADS, found, none="No keys. Make one: `keystead key create`.")
+
+
+def _keys(session: Session, namespace: str) -> list[KeyRef]:
+    found: list[KeyRef] = []
+    after: str | None = ""
+    while after is not None:
+        page = session.perform(ops.ListKeys(keyring=KeyringRef(namespace), after=after, limit=PAGE))
+        found += [KeyRef(namespace, id=id_) for id_ in page.items]
+        after = page.after
+    return found
+
+
+def _describe(session: Session, ref: KeyRef) -> Described:
+    return session.perform(ops.DescribeKey(key=ref))
+
+
+def _shape(described: Described, namespace: str) -> dict[str, Any]:
+    """A key, as commands show it."""
+    one = described.key
+    life, rotation = one.lifecycle, one.rotation
+    return {
+        "id": one.id,
+        "arn": resource_arn(namespace, f"key/{one.id}"),
+        "tenant": one.tenant,
+        "place": namespace.split(":", 2)[2],
+        "spec": one.spec_name,
+        "purpose": one.purpose.name.lower(),
+        "state": life.state.value,
+        "destroy_at": life.destroy_at,
+        "description": one.description,
+        "tags": one.tags,
+        "created_at": one.created_at,
+        "version": one.current,
+        "n_versions": one.n_versions,
+        "rotate_every_days": rotation.period_days if rotation else None,
+        "rotate_at": rotation.next_at if rotation else None,
+    }
+
+
+@key.command()
+@click.option("--spec", default="AES_256", show_default=True, help="What kind of key.")
+@click.option("--purpose", help="Where the spec allows several [default: its first].")
+@click.option("--description", default="", help="For people.")
+@click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE", help="Repeatable.")
+@click.option("--name", metavar="alias/NAME", help="A name for it.")
+@PLACE
+@TENANT
+@with_session
+def create(out: Output, session: Session, spec: str, purpose: str | None, **given: Any) -> None:
+    """Make a key."""
+    namespace = places.address(session, given["place"], given["tenant"])
+    made = session.perform(
+        ops.CreateKey(
+            keyring=KeyringRef(namespace),
+            spec=_spec(spec),
+            purpose=_purpose(purpose, _spec(spec)),
+            description=given["description"],
+            tags=_tags(given["tags"]),
+        )
+    )
+    if given["name"]:
+        session.perform(ops.CreateName(key=KeyRef(namespace, id=made.key.id), name=given["name"]))
+    out.answer(_shape(made, namespace), made.key.id)
+
+
+def _spec(said: str) -> KeySpec:
+    if (found := KEY_SPECS.get(said.upper())) is not None:
+        return found
+    near = get_close_matches(said.upper(), KEY_SPECS, n=1, cutoff=0.4)
+    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(KEY_SPECS)}"
+    raise InvalidArgument(f"no key spec {said!r}; {hint}", "spec")
+
+
+def _purpose(said: str | None, spec: KeySpec) -> Purpose:
+    if said is None:
+        return spec.purposes[0]
+    if (found := PURPOSES.get(said.lower())) is None:
+        raise InvalidArgument(f"no purpose {said!r}; there are {', '.join(PURPOSES)}", "purpose")
+    return found
+
+
+def _tags(given: Sequence[str]) -> dict[str, str]:
+    pairs = [tag.partition("=") for tag in given]
+    if any(not equals for _, equals, _ in pairs):
+        raise InvalidArgument("give a tag as NAME=VALUE", "tag")
+    return {name: value for name, _, value in pairs}
+
+
+@key.command()
+@KEY
+@PLACE
+@with_session
+def describe(out: Output, session: Session, key_name: str, place: str | None) -> None:
+    """What there is to know of a key, destroyed ones too."""
+    _answer(out, session, places.key(session, key_name, place))
+
+
+def _answer(out: Output, session: Session, ref: KeyRef) -> None:
+    """With its names and its last use."""
+    described = _describe(session, ref)
+    names = session.perform(ops.ListNames(keyring=KeyringRef(ref.namespace), key=ref, limit=PAGE))
+    use = session.perform(ops.ReadLastUse(key=ref)).use
+    last = {"operation": use.operation, "at": use.at, "index": use.index} if use else None
+    out.answer({**_shape(described, ref.namespace), "names": [name.name for name in names.items], "last_use": last})
+
+
+@key.command()
+@KEY
+@PLACE
+@with_session
+def enable(out: Output, session: Session, key_name: str, place: str | None) -> None:
+    """Put a disabled key back into service."""
+    ref = places.key(session, key_name, place)
+    session.perform(ops.EnableKey(key=ref))
+    _done(out, session, ref, "Enabled.")
+
+
+@key.command()
+@KEY
+@PLACE
+@with_session
+def disable(out: Output, session: Session, key_name: str, place: str | None) -> None:
+    """Take a key out of service: from the answer on, no worker uses it."""
+    ref = places.key(session, key_name, place)
+    session.perform(ops.DisableKey(key=ref))
+    _done(out, session, ref, "Disabled. `keystead key enable` puts it back.")
+
+
+def _done(out: Output, session: Session, ref: KeyRef, words: str) -> None:
+    out.answer(_shape(_describe(session, ref), ref.namespace) if out.as_json else None, words)
+
+
+@key.command("schedule-deletion")
+@KEY
+@click.option("--days", type=click.IntRange(7, 30), default=30, show_default=True, help="From now.")
+@PLACE
+@with_session
+def schedule_deletion(out: Output, session: Session, key_name: str, days: int, place: str | None) -> None:
+    """Appoint a day on which the key is destroyed; it is out of service at once."""
+    ref = places.key(session, key_name, place)
+    made = session.perform(ops.ScheduleDestruction(key=ref, after_days=days))
+    at = made.key.lifecycle.destroy_at
+    words = f"To be destroyed at {at:%Y-%m-%d %H:%M} UTC; until then `keystead key cancel-deletion` keeps it."
+    out.answer(_shape(made, ref.namespace), words)
+
+
+@key.command("cancel-deletion")
+@KEY
+@PLACE
+@with_session
+def cancel_deletion(out: Output, session: Session, key_name: str, place: str | None) -> None:
+    """Keep the key after all; it stays disabled."""
+    ref = places.key(session, key_name, place)
+    made = session.perform(ops.CancelDestruction(key=ref))
+    out.answer(_shape(made, ref.namespace), "Kept, and disabled: `keystead key enable` puts it back into service.")
+
+
+@key.command()
+@KEY
+@PLACE
+@with_session
+def rotate(out: Output, session: Session, key_name: str, place: str | None) -> None:
+    """A new version from now on; what older ones made still opens."""
+    ref = places.key(session, key_name, place)
+    made = session.perform(ops.RotateKey(key=ref))
+    out.answer(_shape(made, ref.namespace), f"Version {made.key.current}.")

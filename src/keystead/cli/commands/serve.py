@@ -1,0 +1,132 @@
+"""keystead dev, keystead serve."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
+from ipaddress import ip_address
+from pathlib import Path
+
+import click
+from msgspec.structs import replace
+
+from keystead import config
+from keystead.app import hygiene
+from keystead.app.doors import DOORS
+from keystead.app.installation import exists, initialise, prepare, read_seal, save_credentials
+from keystead.app.layout import Running
+from keystead.app.sockets import parse_address
+from keystead.app.supervisor import Supervisor
+from keystead.cli import banner, secrets
+from keystead.cli.here import Here, Output, with_here
+from keystead.config import Config
+from keystead.core.errors import InvalidArgument
+from keystead.core.sensitive import Sensitive
+from keystead.seals.file import FileSeal
+
+LISTEN = click.option(
+    "--listen",
+    multiple=True,
+    metavar="DOOR=HOST:PORT",
+    help="Where a door answers; port 0 picks a free one. Repeatable.",
+)
+
+
+@click.command()
+@LISTEN
+@click.option("--workers", type=click.IntRange(1, 60), help="Processes that share the port.")
+@with_here
+def dev(here: Here, listen: Sequence[str], workers: int | None) -> None:
+    """Start a development server on loopback; make the installation in --data if there is none.
+
+    What opens it, and an administrator's access key, lie in its directory: not for keys that matter.
+    """
+    addresses = listening(listen)
+    for door, address in addresses.items():
+        if not _is_loopback(parse_address(address)[0]):
+            raise InvalidArgument(
+                f"{door}={address}: a development server answers on loopback only; see `keystead init`",
+                "listen",
+            )
+    hygiene.harden()
+    if not exists(here.directory):
+        _begin(here.directory, addresses)
+    if (kind := read_seal(here.directory).kind) != FileSeal.kind:
+        raise InvalidArgument(f"{here.directory} has a {kind} seal: `keystead serve {here.directory}`", "data")
+    ready = lambda running: _say(here.out, running, lambda: banner.development(running, here.directory))  # noqa: E731
+    supervise(here.directory, addresses, workers, (), ready)
+
+
+def _begin(directory: Path, listen: Mapping[str, str]) -> None:
+    prepare(directory)
+    settings = Config(listen=dict(listen)) if listen else Config()
+    save_credentials(directory, initialise(directory, settings, FileSeal.create(directory, os.urandom)))
+
+
+@click.command()
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path), required=False)
+@LISTEN
+@click.option("--workers", type=click.IntRange(1, 60), help="Processes that share the port.")
+@click.option(
+    "--unseal", multiple=True, metavar="REF", help="A passphrase or share: file:PATH, env:NAME, fd:N. Repeatable."
+)
+@with_here
+def serve(
+    here: Here, directory: Path | None, listen: Sequence[str], workers: int | None, unseal: Sequence[str]
+) -> None:
+    """Serve the installation in DIR.
+
+    It opens with what --unseal points at, or asks at a terminal; otherwise it starts sealed, and
+    `keystead unseal` opens it.
+    """
+    at = directory or here.directory
+    addresses = listening(listen)
+    hygiene.harden()
+    offered = secrets.to_open(at, unseal)
+    sealed = not offered and read_seal(at).kind != FileSeal.kind
+    ready = lambda running: _say(here.out, running, lambda: banner.production(running, at, sealed=sealed))  # noqa: E731
+    supervise(at, addresses, workers, offered, ready)
+
+
+def supervise(
+    directory: Path,
+    listen: Mapping[str, str],
+    workers: int | None,
+    offered: Sequence[Sensitive],
+    on_ready: Callable[[Running], None],
+) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    settings = config.read(directory)
+    settings = replace(settings, listen={**settings.listen, **listen}, workers=workers or settings.workers)
+    Supervisor(directory, settings, read_seal(directory), on_ready).run(offered)
+
+
+def listening(given: Sequence[str]) -> dict[str, str]:
+    """Of --listen, by door. Raises InvalidArgument."""
+    addresses = {}
+    for each in given:
+        door, _, address = each.partition("=")
+        if door not in DOORS:
+            near = get_close_matches(door, DOORS, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(DOORS)}"
+            raise InvalidArgument(f"no door {door!r} in --listen {each}; {hint}", "listen")
+        parse_address(address)
+        addresses[door] = address
+    return addresses
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _say(out: Output, running: Running, words: Callable[[], None]) -> None:
+    if out.as_json:
+        out.answer(running)
+    else:
+        words()

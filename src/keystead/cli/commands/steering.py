@@ -1,0 +1,97 @@
+"""keystead status, unseal, seal, slot rotate: how the server is, and what steers it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from keystead import config
+from keystead.cli import secrets
+from keystead.cli.exits import Exit, NoServer
+from keystead.cli.group import Suggesting
+from keystead.cli.here import Here, Output, with_here
+from keystead.cli.session import Session, is_installed, is_running, with_session
+from keystead.core.errors import Sealed
+
+if TYPE_CHECKING:
+    from keystead.cli.remote import Remote
+    from keystead.doors.control import ServerStatus
+
+
+def _server(here: Here) -> Remote:
+    is_installed(here)
+    if not is_running(here):
+        raise NoServer(f"no server is running on {here.directory}")
+    from keystead.cli.remote import Remote  # noqa: PLC0415 - only where there is one
+
+    return Remote(here.directory, config.read(here.directory))
+
+
+@click.command()
+@with_here
+def status(here: Here) -> Exit:
+    """Say how the server is. Exit status 3: none is running; 4: it is sealed."""
+    found = _server(here).status()
+    _answer(here, found)
+    return Exit.SEALED if found.sealed else Exit.DONE
+
+
+def _answer(here: Here, found: ServerStatus) -> None:
+    damaged = [directory for directory, whole in found.slot_copies.items() if not whole]
+    lines = [
+        ("state", "sealed: open it with `keystead unseal`" if found.sealed else "open"),
+        ("seal", found.seal),
+        ("version", found.version),
+        ("doors", ", ".join(f"{door} {address}" for door, address in found.listen.items())),
+        ("workers", str(found.workers)),
+        ("since", f"{found.started_at:%Y-%m-%d %H:%M:%S} UTC"),
+        ("slot", f"DAMAGED in {', '.join(damaged)}" if damaged else "both copies whole"),
+        ("audit", found.journal_trouble or f"{found.n_audit_records or 0:,} records"),
+        ("keys", "-" if found.n_keys is None else f"{found.n_keys:,}"),
+        ("epoch", "-" if found.epoch is None else str(found.epoch)),
+    ]
+    here.out.answer(found, "\n".join(f"{name:<8}  {value}" for name, value in lines))
+
+
+@click.command()
+@click.option(
+    "--unseal",
+    "references",
+    multiple=True,
+    metavar="REF",
+    help="A passphrase or share: file:PATH, env:NAME, fd:N. Repeatable.",
+)
+@with_here
+def unseal(here: Here, references: Sequence[str]) -> None:
+    """Open a sealed server, with a passphrase or with shares; asks at a terminal."""
+    server = _server(here)
+    if not (before := server.status()).sealed:
+        return _answer(here, before)
+    offered = secrets.to_open(here.directory, references)
+    if not offered:
+        raise Sealed(
+            f"nothing to open its {before.seal} seal with: there is no terminal to ask at, so give --unseal REF"
+        )
+    return _answer(here, server.unseal(offered))
+
+
+@click.command()
+@with_here
+def seal(here: Here) -> None:
+    """Have the server forget what opens it, in every process; its doors answer that it is not available."""
+    _answer(here, _server(here).seal())
+
+
+@click.group(cls=Suggesting)
+def slot() -> None:
+    """The erasable secret beside the database."""
+
+
+@slot.command("rotate")
+@with_session
+def rotate(out: Output, session: Session) -> None:
+    """A new generation: no backup made before opens by itself any more. Take a new one afterwards."""
+    session.rotate_slot()
+    out.answer({"rotated": True}, "The slot has a new generation. Take a new backup: `keystead backup PATH`.")

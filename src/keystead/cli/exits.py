@@ -1,0 +1,90 @@
+"""Exit statuses, and what is said when a command does not do what it was asked: two tables."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from enum import IntEnum
+
+import click
+
+from keystead.core import errors as e
+from keystead.core.errors import KeysteadError
+
+
+class Exit(IntEnum):
+    """docs/operations.md prints this table."""
+
+    DONE = 0
+    FAILED = 1  # refused, or it could not be done
+    USAGE = 2  # a wrong flag, argument or command
+    NO_SERVER = 3  # no server is running
+    SEALED = 4  # sealed, or what was offered does not open it
+    NOT_FOUND = 5  # no such key, principal, policy or installation
+    NOT_PROVEN = 6  # an audit log, a record or a destruction that does not verify
+    NOT_EXECUTABLE = 126  # `keystead run`: CMD cannot be executed
+    NO_COMMAND = 127  # `keystead run`: there is no CMD
+    INTERRUPTED = 130
+
+
+class NoServer(KeysteadError):
+    """No server is running."""
+
+
+class NotProven(KeysteadError):
+    """What was to be shown is not so."""
+
+
+class NoCommand(KeysteadError):
+    """`keystead run` has nothing to run."""
+
+
+class NotExecutable(KeysteadError):
+    """`keystead run` may not execute it."""
+
+
+EXITS: Mapping[type[KeysteadError], Exit] = {
+    NoServer: Exit.NO_SERVER,
+    e.Sealed: Exit.SEALED,
+    e.Unauthenticated: Exit.SEALED,
+    e.NotFound: Exit.NOT_FOUND,
+    NotProven: Exit.NOT_PROVEN,
+    NoCommand: Exit.NO_COMMAND,
+    NotExecutable: Exit.NOT_EXECUTABLE,
+}
+"""Every other kind is FAILED."""
+
+NEXT: Mapping[type[KeysteadError], str] = {
+    NoServer: "start one: `keystead dev`, or `keystead serve DIR`",
+    e.Sealed: "open it: `keystead unseal`",
+    e.Internal: "this is a defect of Keystead; its log has more under that request id",
+}
+"""What to do about a kind of error, where its own words do not say."""
+
+
+def report(error: Exception, *, as_json: bool) -> Exit:
+    """Say it in one line on standard error; the exit status for it."""
+    if isinstance(error, click.ClickException):
+        kind, field, status = "Usage", "", Exit.USAGE
+        words = _usage(error)
+    else:
+        assert isinstance(error, KeysteadError)  # noqa: S101 - there is no third kind
+        kind, status = type(error).__name__, EXITS.get(type(error), Exit.FAILED)
+        field = error.detail if isinstance(error.detail, str) else ""
+        words = str(error)
+        if (step := NEXT.get(type(error))) is not None:
+            words = f"{words}; {step}"
+    words = " ".join(words.split())
+    if as_json:
+        said = {"error": kind, "message": words} | ({"field": field} if field else {})
+        sys.stderr.write(json.dumps(said) + "\n")
+    else:
+        sys.stderr.write(f"keystead: {words}\n")
+    return status
+
+
+def _usage(error: click.ClickException) -> str:
+    words = error.format_message().rstrip(".")
+    command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "keystead"
+    return words if "--help" in words or "did you mean" in words.lower() else f"{words}; see `{command} --help`"

@@ -1,0 +1,69 @@
+"""Groups of commands that know their commands' names and one-line descriptions without importing them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Any
+
+import click
+from msgspec import Struct
+
+
+class Row(Struct, frozen=True):
+    """Where a command is ("module:attribute" below keystead.cli.commands), what it does, what it stands beside."""
+
+    where: str
+    does: str
+    section: str
+
+
+class Suggesting(click.Group):
+    """A group that tells what a misspelled command may have meant."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if not name.startswith("-") and self.get_command(ctx, name) is None:
+            near = get_close_matches(name, self.list_commands(ctx), n=1)
+            hint = f"; did you mean `{near[0]}`?" if near else f"; `{ctx.command_path} --help` lists them"
+            raise click.UsageError(f"no command {name!r}{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+class Commands(Suggesting):
+    """The commands of a table, imported when they are called."""
+
+    def __init__(self, name: str, table: Mapping[str, Row], **options: Any) -> None:
+        super().__init__(name, context_settings={"help_option_names": ["-h", "--help"]}, **options)
+        self._table = table
+        self.params.append(
+            click.Option(
+                ["--version"], is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Say it."
+            )
+        )
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        return list(self._table)
+
+    def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
+        if (row := self._table.get(name)) is None:
+            return None
+        module, _, attribute = row.where.partition(":")
+        found: click.Command = getattr(import_module(f"keystead.cli.commands.{module}"), attribute)
+        return found
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for section in dict.fromkeys(row.section for row in self._table.values()):
+            with formatter.section(section):
+                formatter.write_dl([(n, row.does) for n, row in self._table.items() if row.section == section])
+
+
+def _version(ctx: click.Context, _option: click.Parameter, value: bool) -> None:
+    if value:
+        from keystead.version import VERSION  # noqa: PLC0415 - reading it from the metadata takes time
+
+        click.echo(f"keystead {VERSION}")
+        ctx.exit()

@@ -1,0 +1,100 @@
+"""Where a command acts, and how it answers: what the options that every command has come to."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+DEFAULT_DATA = "keystead-data"
+
+
+class Output:
+    """Answers, on standard output: as one JSON value, or as text for people."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self.as_json = as_json
+
+    def answer(self, data: Any, text: str | None = None) -> None:
+        """`text` stands for `data` where people read; None: data's members, one a line."""
+        if self.as_json:
+            sys.stdout.buffer.write(msgspec.json.encode(data) + b"\n")
+            sys.stdout.buffer.flush()
+        else:
+            click.echo(members(msgspec.to_builtins(data)) if text is None else text)
+
+    def rows(self, heads: Sequence[str], rows: Sequence[Mapping[str, Any]], *, none: str) -> None:
+        """A listing; `heads` names the members that people see, `none` what is said of an empty one."""
+        if self.as_json:
+            self.answer(rows)
+        elif not rows:
+            click.echo(none)
+        else:
+            click.echo(table(heads, [[shown(row[head]) for head in heads] for row in rows]))
+
+
+def say(text: str) -> None:
+    """A remark for a person, beside the answer."""
+    click.echo(text, err=True)
+
+
+def shown(value: Any) -> str:
+    """One value for people: no JSON, no None."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}={shown(each)}" for name, each in value.items()) or "-"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(shown, value)) or "-"
+    return str(value) or "-"
+
+
+def members(data: Any) -> str:
+    if not isinstance(data, Mapping):
+        return shown(data)
+    width = max(map(len, data), default=0)
+    return "\n".join(f"{name.replace('_', ' '):<{width}}  {shown(value)}" for name, value in data.items())
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    titles = [head.replace("_", " ").upper() for head in heads]
+    widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in [titles, *rows]]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+class Here:
+    """The data directory a command is about, and its output."""
+
+    def __init__(self, directory: Path, out: Output) -> None:
+        self.directory, self.out = directory, out
+
+
+DATA = click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    default=lambda: Path(os.environ.get("KEYSTEAD_DATA") or DEFAULT_DATA),
+    metavar="DIR",
+    help="The data directory [default: $KEYSTEAD_DATA, or ./keystead-data].",
+)
+JSON = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+
+
+def with_here(run: Callable[..., Any]) -> Callable[..., Any]:
+    """`run` gets a Here first, and its command --data and --json."""
+
+    @DATA
+    @JSON
+    @functools.wraps(run)
+    def wrapped(*args: Any, data: Path, as_json: bool, **options: Any) -> Any:
+        return run(Here(data, Output(as_json=as_json)), *args, **options)
+
+    return wrapped

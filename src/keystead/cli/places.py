@@ -1,0 +1,70 @@
+"""What a person calls a key, a place or a tenant, read once."""
+
+from __future__ import annotations
+
+import re
+
+import click
+
+from keystead.cli.session import Session
+from keystead.core import operations as ops
+from keystead.core.errors import InvalidArgument, NotFound
+from keystead.core.operations import BoundKeyring, KeyRef
+
+ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+ARN = re.compile(r"arn:aws:kms:([a-z0-9-]{1,64}):([0-9]{12}):(?:key/(.+)|(alias/.+))")
+ADDRESS = re.compile(r"[a-z0-9_-]+:[0-9]{12}:.+")
+DIALECT = "aws"
+
+PLACE = click.option(
+    "--in",
+    "place",
+    metavar="PLACE",
+    help="A region, or an address (aws:111122223333:eu-west-1) [default: region in keystead.toml].",
+)
+TENANT = click.option("--tenant", metavar="DIGITS", help="Whose [default: the only tenant there is].")
+
+
+def keyrings(session: Session) -> list[BoundKeyring]:
+    found: list[BoundKeyring] = []
+    after: str | None = ""
+    while after is not None:
+        page = session.perform(ops.ListKeyrings(after=after))
+        found += page.items
+        after = page.after
+    return found
+
+
+def tenant_of(session: Session, said: str | None) -> str:
+    """The tenant that is meant. Raises InvalidArgument where there are several and none was said."""
+    if said is not None:
+        return said
+    tenants = sorted({bound.keyring.tenant for bound in keyrings(session)})
+    if len(tenants) != 1:
+        raise InvalidArgument(
+            f"there are {len(tenants)} tenants; say which: --tenant {tenants[0] if tenants else 'DIGITS'}", "tenant"
+        )
+    return tenants[0]
+
+
+def address(session: Session, place: str | None, tenant: str | None = None) -> str:
+    """The address that is meant: "aws:111122223333:us-east-1"."""
+    if place is not None and ADDRESS.fullmatch(place):
+        return place
+    return f"{DIALECT}:{tenant_of(session, tenant)}:{place or session.settings.region}"
+
+
+def key(session: Session, text: str, place: str | None = None) -> KeyRef:
+    """A key by its id, wherever it is; by ARN; by a name (alias/app) at a place. Raises InvalidArgument, NotFound."""
+    if (arn := ARN.fullmatch(text)) is not None:
+        region, tenant, id_, name = arn.groups()
+        return KeyRef(f"{DIALECT}:{tenant}:{region}", id=id_ or "", name=name or "")
+    if ID.fullmatch(text):
+        if place is not None:
+            return KeyRef(address(session, place), id=text)
+        if not (found := session.perform(ops.LocateKey(key_id=text)).namespaces):
+            raise NotFound(f"the key {text} answers nowhere", "key")
+        return KeyRef(found[0], id=text)
+    if text.startswith("alias/"):
+        return KeyRef(address(session, place), name=text)
+    raise InvalidArgument(f"{text!r} is no key: give its id, its ARN, or a name like alias/app", "key")

@@ -1,0 +1,122 @@
+"""A session with a running server: its control door (doors/control), HTTP over a unix socket."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Sequence
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import msgspec
+from msgspec.structs import asdict
+
+from keystead.app.layout import Layout
+from keystead.app.sockets import connect_unix
+from keystead.config import Config
+from keystead.core import errors
+from keystead.core import operations as ops
+from keystead.core.errors import Internal, KeysteadError, Unavailable
+from keystead.core.operations import AccessKey, Operation
+from keystead.core.sensitive import Sensitive
+from keystead.doors.control.codec import ShownOnce, unseal_request
+from keystead.doors.control.errors import ERRORS
+from keystead.doors.control.lifecycle import BackedUp, ServerStatus
+
+R = TypeVar("R")
+T = TypeVar("T")
+WAIT_FOR = 600.0  # seconds: a backup of a large database takes its time
+
+
+class Said(msgspec.Struct, frozen=True):
+    """How the control door says that something went wrong."""
+
+    error: str
+    message: str
+    field: str = ""
+
+
+KINDS: dict[str, type[KeysteadError]] = {kind.__name__: kind for kind in ERRORS if isinstance(kind, type)}
+
+
+class _OverUnix(HTTPConnection):
+    def __init__(self, path: Path) -> None:
+        super().__init__("keystead", timeout=WAIT_FOR)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock: socket.socket = connect_unix(self._path)
+        self.sock.settimeout(WAIT_FOR)
+
+
+class Remote:
+    """session.Session over the control socket."""
+
+    def __init__(self, directory: Path, settings: Config) -> None:
+        self.settings = settings
+        self._connection = _OverUnix(Layout(directory).control)
+
+    def perform(self, op: Operation[R]) -> R:
+        kind = type(op)
+        message = MESSAGES.get(kind, msgspec.json.encode)(op)
+        answer: R = self._ask(kind.__name__, message, answer_of(kind))
+        return answer
+
+    def show(self, op: Operation[AccessKey]) -> ShownOnce:
+        return self._ask(type(op).__name__, msgspec.json.encode(op), ShownOnce)
+
+    def back_up(self, path: str) -> str:
+        return self._ask("BackUp", msgspec.json.encode({"path": path}), BackedUp).generation
+
+    def rotate_slot(self) -> None:
+        self._ask("RotateSlot", b"{}", ServerStatus)
+
+    def status(self) -> ServerStatus:
+        return self._ask("Status", b"{}", ServerStatus)
+
+    def unseal(self, offered: Sequence[Sensitive]) -> ServerStatus:
+        return self._ask("Unseal", unseal_request(offered), ServerStatus)
+
+    def seal(self) -> ServerStatus:
+        return self._ask("Seal", b"{}", ServerStatus)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _ask(self, name: str, body: bytes, answer: type[T]) -> T:
+        try:
+            self._connection.request("POST", f"/v1/{name}", body, {"Content-Type": "application/json"})
+            reply = self._connection.getresponse()
+            text = reply.read()
+        except (OSError, HTTPException) as error:
+            raise Unavailable(f"the server did not answer ({type(error).__name__})") from error
+        if reply.status != 200:
+            raise _error(text)
+        return msgspec.json.decode(text, type=answer)
+
+
+def _error(text: bytes) -> KeysteadError:
+    try:
+        said = msgspec.json.decode(text, type=Said)
+    except msgspec.DecodeError:
+        return Internal("the server answered in words of another version")
+    return KINDS.get(said.error, errors.Internal)(said.message, said.field)
+
+
+def answer_of(kind: type[Operation[Any]]) -> Any:
+    """The R of an Operation[R]."""
+    for base in getattr(kind, "__orig_bases__", ()):
+        if found := get_args(base):
+            return found[0]
+    raise TypeError(f"{kind.__name__} does not say what it is answered by")
+
+
+def _create_key(op: ops.CreateKey) -> bytes:
+    """A spec and a purpose go by name (doors/control/administration.py)."""
+    members = asdict(op)
+    wanted = {name: members[name] for name in ("keyring", "description", "tags")}
+    return msgspec.json.encode({**wanted, "spec": op.spec.name, "purpose": op.purpose.name.lower()})
+
+
+MESSAGES: dict[type[Any], Callable[[Any], bytes]] = {ops.CreateKey: _create_key}
+"""Operations whose message is not the operation itself."""

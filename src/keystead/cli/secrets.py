@@ -1,0 +1,73 @@
+"""How secrets come in and go out. In: by reference or by prompt, never in argv. Out: once, to a terminal or as JSON."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from keystead import config
+from keystead.cli.here import Output
+from keystead.core.errors import InvalidArgument, Sealed
+from keystead.core.sensitive import Sensitive
+
+ENOUGH: dict[str, str] = {"passphrase": "Passphrase", "shamir": "Share"}
+"""The kind of seal -> what is asked for."""
+
+
+def offered(references: Sequence[str]) -> list[Sensitive]:
+    """What --unseal points at. Raises InvalidArgument."""
+    return [config.secret(reference) for reference in references]
+
+
+def ask(kind: str, n: int) -> list[Sensitive]:
+    """What a seal of that kind needs, from whoever sits at the terminal; [] where there is no terminal."""
+    if not sys.stdin.isatty():
+        return []
+    word = ENOUGH[kind]
+    titles = [word] if n == 1 else [f"{word} {i} of {n}" for i in range(1, n + 1)]
+    return [Sensitive(click.prompt(title, hide_input=True, err=True).strip().encode()) for title in titles]
+
+
+def to_open(directory: Path, references: Sequence[str]) -> list[Sensitive]:
+    """What opens the seal of an installation: by reference, else by prompt; [] where nothing is needed or nobody asked.
+
+    Raises NotFound, InvalidArgument.
+    """
+    from keystead.app.installation import read_seal  # noqa: PLC0415 - cryptography is slow to import
+    from keystead.seals.shamir import ShamirSeal  # noqa: PLC0415
+
+    seal = read_seal(directory)
+    if references or seal.kind == "file":
+        return offered(references)
+    return ask(seal.kind, seal.threshold if isinstance(seal, ShamirSeal) else 1)
+
+
+def required(directory: Path, references: Sequence[str]) -> list[Sensitive]:
+    """The same where sealed is no use. Raises Sealed."""
+    from keystead.app.installation import read_seal  # noqa: PLC0415
+
+    found = to_open(directory, references)
+    if not found and read_seal(directory).kind != "file":
+        raise Sealed("no server is running, and nothing to open the seal with was given: use --unseal REF")
+    return found
+
+
+def new_passphrase(reference: str | None) -> Sensitive:
+    """By reference, or typed twice. Raises InvalidArgument."""
+    if reference is not None:
+        return config.secret(reference)
+    if not sys.stdin.isatty():
+        raise InvalidArgument(
+            "there is no terminal to ask at: use --passphrase file:PATH, env:NAME or fd:N", "passphrase"
+        )
+    typed = click.prompt("New passphrase", hide_input=True, confirmation_prompt="The same again", err=True)
+    return Sensitive(typed.encode())
+
+
+def may_show(out: Output) -> None:
+    """Raise InvalidArgument where a secret would go into a pipe or a file by accident."""
+    if not out.as_json and not sys.stdout.isatty():
+        raise InvalidArgument("this shows secrets, once, and only on a terminal or with --json", "json")
