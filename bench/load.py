@@ -1,16 +1,17 @@
-"""Load: replay prepared requests over keep-alive connections and say how it went.
+"""Load: replay prepared requests over keep-alive connections, one in flight on each, and say how it went.
 
-    python bench/load.py --port 8443 --access-key AKIA… --secret-file secret --body '{"KeyId":"alias/app",…}'
+The client is wrk where it is installed (a C loop), else an epoll loop of our own in a process of its own:
 
-One request in flight per connection, each connection going round the list from a place of its own. The client is
-wrk where it is installed (a C loop, cheap enough to saturate a worker), else a small epoll loop of our own, which
-takes a core at about 40 thousand a second and then measures itself.
+    python -m bench.load HOST PORT REQUESTS [--connections 64] [--seconds 4]      REQUESTS: one a line, in hex
+
+Either is timed itself, so that one can see which of the two, client or server, a rate is the limit of.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import select
 import shutil
@@ -22,115 +23,55 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
-from keystead.wire.aws import sigv4
+from bench.procs import pinned
+
+Address = tuple[str, int]
 
 
 class Result(Struct, frozen=True, kw_only=True):
-    """Of one run. Latencies in microseconds; `n_errors` are answers that are not 2xx, and broken connections."""
+    """Of one run. `n_errors`: answers other than 200, and connections that broke. Latencies in µs."""
 
     n: int
     n_errors: int
-    rps: float
+    seconds: float
     p50: float
     p99: float
+    client_us: float = 0.0  # CPU of the client per request
+    client_busy: float = 0.0  # share of the client's core
 
-    def __str__(self) -> str:
-        latency = f"p50 {self.p50:,.0f} µs, p99 {self.p99:,.0f} µs"
-        return f"{self.rps:,.0f} requests/s, {latency}, {self.n_errors} errors of {self.n}"
+    @property
+    def rps(self) -> float:
+        return self.n / self.seconds
 
-
-def signed_request(  # noqa: PLR0913 - what a signature is made of
-    *, host: str, key_id: str, secret: bytes, region: str, target: str, body: bytes, second: int, service: str = "kms"
-) -> bytes:
-    """A whole request with botocore's set of headers."""
-    stamp = sigv4.timestamp(second)
-    scope = sigv4.Scope(stamp[:8], region.encode(), service.encode())
-    headers = {
-        b"host": host.encode(),
-        b"accept-encoding": b"identity",
-        b"x-amz-target": target.encode(),
-        b"content-type": b"application/x-amz-json-1.1",
-        b"user-agent": b"Boto3/1.44.8 md/Botocore#1.44.8 ua/2.1 os/linux lang/python cfg/retry-mode#legacy",
-        b"x-amz-date": stamp,
-        b"amz-sdk-invocation-id": b"00000000-0000-4000-8000-000000000000",
-        b"amz-sdk-request": b"attempt=1",
-        b"content-length": b"%d" % len(body),
-    }
-    names = (b"content-type", b"host", b"x-amz-date", b"x-amz-target")
-    signature = sigv4.Signer(sigv4.signing_key(secret, scope), scope, names).signature(
-        b"POST", b"/", headers, body, stamp
-    )
-    headers[b"authorization"] = b"AWS4-HMAC-SHA256 Credential=%b/%b, SignedHeaders=%b, Signature=%b" % (
-        key_id.encode(),
-        bytes(scope),
-        b";".join(names),
-        signature or b"",
-    )
-    lines = b"".join(b"%b: %b\r\n" % pair for pair in headers.items())
-    return b"POST / HTTP/1.1\r\n" + lines + b"\r\n" + body
+    @property
+    def ceiling(self) -> float:
+        """Requests a second that this client could make at most, to judge by its own CPU time."""
+        return 1e6 / self.client_us if self.client_us else 0.0
 
 
-def run(address: tuple[str, int], requests: Sequence[bytes], *, n_connections: int, seconds: float) -> Result:
-    """Load the server at `address` with wrk, or without it."""
-    if shutil.which("wrk"):
-        return run_wrk(address, requests, n_connections=n_connections, seconds=seconds)
-    return run_epoll(address, requests, n_connections=n_connections, seconds=seconds)
-
-
-# --- our own loop
-
-
-class _Peer:
-    __slots__ = ("at", "buffer", "sent_at", "sock")
-
-    def __init__(self, address: tuple[str, int], at: int) -> None:
-        self.sock = socket.create_connection(address)
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.sock.setblocking(False)  # noqa: FBT003 - the socket module's signature
-        self.at, self.buffer, self.sent_at = at, b"", 0
-
-
-def run_epoll(address: tuple[str, int], requests: Sequence[bytes], *, n_connections: int, seconds: float) -> Result:
-    peers: dict[int, _Peer] = {}
-    poll = select.epoll()
-    latencies: list[int] = []
-    n_errors, n_requests, now = 0, len(requests), time.monotonic_ns
-    began = now()
-    for i in range(n_connections):
-        peer = _Peer(address, i * n_requests // n_connections)
-        peers[peer.sock.fileno()] = peer
-        poll.register(peer.sock.fileno(), select.EPOLLIN)
-        peer.sent_at = now()
-        peer.sock.send(requests[peer.at])
-    ends = began + int(seconds * 1e9)
-    while peers and now() < ends:
-        for number, _ in poll.poll(1):
-            peer = peers[number]
-            data = peer.buffer + peer.sock.recv(65536)
-            if not data:
-                n_errors += 1
-                poll.unregister(number)
-                del peers[number]
-                continue
-            head = data.find(b"\r\n\r\n")
-            start = data.find(b"Content-Length: ")
-            if head < 0 or len(data) < head + 4 + int(data[start + 16 : data.find(b"\r", start)]):
-                peer.buffer = data
-                continue
-            at = now()
-            latencies.append(at - peer.sent_at)
-            n_errors += data[9:10] != b"2"
-            peer.buffer, peer.sent_at, peer.at = b"", at, (peer.at + 1) % n_requests
-            peer.sock.send(requests[peer.at])
-    took = (now() - began) / 1e9
-    for peer in peers.values():
-        peer.sock.close()
-    latencies.sort()
-    n = len(latencies)
-    p50, p99 = (latencies[min(n - 1, int(n * q))] / 1000 if n else 0.0 for q in (0.5, 0.99))
-    return Result(n=n, n_errors=n_errors, rps=n / took, p50=p50, p99=p99)
+def run(
+    address: Address,
+    requests: Sequence[bytes],
+    *,
+    seconds: float,
+    n_connections: int = 64,
+    core: int,
+    client: str | None = None,
+) -> Result:
+    """Load `address` from that core. `client`: "wrk" or "epoll"; by default wrk where it is installed."""
+    client = client or ("wrk" if shutil.which("wrk") else "epoll")
+    with tempfile.TemporaryDirectory(prefix="keystead-bench-") as directory:
+        lines = Path(directory, "requests")
+        lines.write_text("".join(request.hex() + "\n" for request in requests))
+        before, began = os.times(), time.monotonic()
+        with pinned({core}):
+            result = CLIENTS[client](address, lines, n_connections, seconds)
+        after, took = os.times(), time.monotonic() - began
+    spent = after.children_user + after.children_system - before.children_user - before.children_system
+    return msgspec.structs.replace(result, client_us=spent * 1e6 / max(result.n, 1), client_busy=spent / took)
 
 
 # --- wrk
@@ -152,57 +93,126 @@ end
 """
 
 
-def run_wrk(address: tuple[str, int], requests: Sequence[bytes], *, n_connections: int, seconds: float) -> Result:
-    with tempfile.TemporaryDirectory() as directory:
-        lines, script = Path(directory, "requests"), Path(directory, "replay.lua")
-        lines.write_text("".join(request.hex() + "\n" for request in requests))
-        script.write_text(_SCRIPT % json.dumps(str(lines)))
-        url = f"http://{address[0]}:{address[1]}/"
-        done = subprocess.run(  # noqa: S603 - our own arguments
-            ["wrk", "-t1", f"-c{n_connections}", f"-d{max(1, round(seconds))}s", "-s", str(script), url],  # noqa: S607 - from the PATH
-            check=True,
-            capture_output=True,
-            text=True,
-        )
+def _wrk(address: Address, lines: Path, n_connections: int, seconds: float) -> Result:
+    script = lines.with_name("replay.lua")
+    script.write_text(_SCRIPT % json.dumps(str(lines)))
+    url = f"http://{address[0]}:{address[1]}/"
+    whole = max(1, round(seconds))
+    done = subprocess.run(
+        ["wrk", "-t1", f"-c{n_connections}", f"-d{whole}s", "-s", str(script), url],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     found = re.search(r"\{.*\}", done.stderr)
     if found is None:
-        raise RuntimeError(done.stderr)
+        raise RuntimeError(f"wrk: {done.stdout}{done.stderr}")
     said = json.loads(found[0])
-    rps = said["n"] / (said["us"] / 1e6)
-    return Result(n=said["n"], n_errors=said["errors"], rps=rps, p50=said["p50"], p99=said["p99"])
+    return Result(n=said["n"], n_errors=said["errors"], seconds=said["us"] / 1e6, p50=said["p50"], p99=said["p99"])
+
+
+# --- our own loop
+
+
+def _epoll(address: Address, lines: Path, n_connections: int, seconds: float) -> Result:
+    options = ["--connections", str(n_connections), "--seconds", str(seconds)]
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.load", address[0], str(address[1]), str(lines), *options],
+        check=True,
+        capture_output=True,
+    )
+    return msgspec.json.decode(done.stdout, type=Result)
+
+
+CLIENTS = {"wrk": _wrk, "epoll": _epoll}
+
+
+class _Connection:
+    __slots__ = ("at", "buffer", "sent_at", "sock")
+
+    def __init__(self, address: Address, at: int) -> None:
+        self.sock = socket.create_connection(address)
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.at, self.buffer, self.sent_at = at, b"", 0
+
+
+def _is_whole(data: bytes) -> bool:
+    """A reply with its body; bodies come with their length, as every peer here sends them."""
+    head = data.find(b"\r\n\r\n")
+    if head < 0:
+        return False
+    start = data.find(b"Content-Length: ", 0, head)
+    start = data[:head].lower().find(b"content-length: ") if start < 0 else start
+    return start >= 0 and len(data) >= head + 4 + int(data[start + 16 : data.find(b"\r", start)])
+
+
+def _closes(data: bytes) -> bool:
+    return data[:9] != b"HTTP/1.1 " or b"onnection: close" in data
+
+
+def replay(address: Address, requests: Sequence[bytes], *, n_connections: int, seconds: float) -> Result:
+    """The loop itself. A peer that closes after its reply is connected to again, as a client would."""
+    poll, now = select.epoll(), time.monotonic_ns
+    connections: dict[int, _Connection] = {}
+    latencies: list[int] = []
+    n_errors, n_requests = 0, len(requests)
+
+    def connect(at: int) -> None:
+        fresh = _Connection(address, at)
+        connections[fresh.sock.fileno()] = fresh
+        poll.register(fresh.sock.fileno(), select.EPOLLIN)
+        fresh.sent_at = now()
+        fresh.sock.sendall(requests[at])
+
+    def again(number: int) -> None:
+        gone = connections.pop(number)
+        poll.unregister(number)
+        gone.sock.close()
+        connect((gone.at + 1) % n_requests)
+
+    began = now()
+    ends = began + int(seconds * 1e9)
+    for i in range(n_connections):
+        connect(i * n_requests // n_connections)
+    while now() < ends:
+        for number, _ in poll.poll(1):
+            one = connections[number]
+            piece = one.sock.recv(65536)
+            data = one.buffer + piece if one.buffer else piece
+            if not piece:
+                n_errors += 1
+                again(number)
+            elif not _is_whole(data):
+                one.buffer = data
+            else:
+                at = now()
+                latencies.append(at - one.sent_at)
+                n_errors += data[9:12] != b"200"
+                if _closes(data):
+                    again(number)
+                else:
+                    one.buffer, one.sent_at, one.at = b"", at, (one.at + 1) % n_requests
+                    one.sock.sendall(requests[one.at])
+    took = (now() - began) / 1e9
+    for one in connections.values():
+        one.sock.close()
+    latencies.sort()
+    n = len(latencies)
+    p50, p99 = (latencies[min(n - 1, int(n * q))] / 1000 if n else 0.0 for q in (0.5, 0.99))
+    return Result(n=n, n_errors=n_errors, seconds=took, p50=p50, p99=p99)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--access-key", required=True)
-    parser.add_argument("--secret-file", type=Path, required=True, help="the secret access key, one line")
-    parser.add_argument("--region", default="us-east-1")
-    parser.add_argument("--target", default="TrentService.Encrypt")
-    parser.add_argument("--body", required=True, help="JSON")
+    parser.add_argument("host")
+    parser.add_argument("port", type=int)
+    parser.add_argument("requests", type=Path)
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=4)
-    parser.add_argument("--client", choices=("wrk", "epoll"))
     options = parser.parse_args()
-    second = int(time.time())
-    requests = [
-        signed_request(
-            host=f"{options.host}:{options.port}",
-            key_id=options.access_key,
-            secret=options.secret_file.read_bytes().strip(),
-            region=options.region,
-            target=options.target,
-            body=options.body.encode(),
-            second=second - ago,  # so that not all signatures are the same
-        )
-        for ago in range(120)
-    ]
-    loads = {"wrk": run_wrk, "epoll": run_epoll, None: run}
-    result = loads[options.client](
-        (options.host, options.port), requests, n_connections=options.connections, seconds=options.seconds
-    )
-    sys.stdout.write(f"{result}\n")
+    requests = [bytes.fromhex(line) for line in options.requests.read_text().splitlines()]
+    result = replay((options.host, options.port), requests, n_connections=options.connections, seconds=options.seconds)
+    sys.stdout.write(msgspec.json.encode(result).decode())
 
 
 if __name__ == "__main__":

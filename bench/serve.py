@@ -1,0 +1,45 @@
+"""A Keystead server for the bench, composed as `keystead serve` composes it: `python -m bench.serve DIR PORT`.
+
+--without-zeroing starts the workers without the settings that overwrite freed memory (app.hygiene), to see their cost.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from keystead import config
+from keystead.app import hygiene
+from keystead.app.installation import read_seal
+from keystead.app.layout import Running
+from keystead.app.supervisor import Supervisor
+
+
+def _say(_running: Running) -> None:
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("directory", type=Path)
+    parser.add_argument("port", type=int)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--without-zeroing", action="store_true")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.WARNING)
+    hygiene.harden()
+    if options.without_zeroing:
+        hygiene.ENVIRONMENT.clear()
+    directory = options.directory
+    listen = {"aws": f"127.0.0.1:{options.port}"}
+    settings = replace(config.read(directory), listen=listen, workers=options.workers)
+    Supervisor(directory, settings, read_seal(directory), _say).run(())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,240 @@
+"""The cost of each step of one AWS Encrypt, in this process: HOUSE §6's table for the real server.
+
+Each step is called with what the step before it made, many times over, and the best of a few rounds counts: CPU time
+of this thread, so a neighbour disturbs it little. What the whole request costs beyond these steps (sockets, event
+loop, kernel) is what the load measures on top.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from msgspec import Struct
+
+from bench.peers import install
+from bench.store import open_core
+from bench.workloads import Aws, context
+from keystead.app.compose import Core
+from keystead.app.doors import DOORS
+from keystead.app.installation import saved_credentials
+from keystead.core import operations as ops
+from keystead.core.algorithms import Purpose
+from keystead.core.entities import Key
+from keystead.core.envelope import typed_aad
+from keystead.core.sensitive import Sensitive
+from keystead.doors.aws_kms.door import AwsFront, _encode
+from keystead.doors.aws_kms.names import key_arn, key_ref
+from keystead.doors.aws_kms.shapes import WORDS
+from keystead.kit import Call
+from keystead.kit.connection import Connection
+from keystead.kit.listener import Listener
+from keystead.service.handlers import HANDLERS
+from keystead.service.handlers.use import algorithm_for
+from keystead.service.held import HeldKey
+from keystead.service.pipeline import Act
+from keystead.wire.http import HttpRequest, Limits, reply
+
+A_BATCH = 64
+HOST = ("127.0.0.1", 8200)
+
+
+class Step(Struct, frozen=True, kw_only=True):
+    """µs of CPU. `chosen`: what HOUSE §6 found with a prototype; None where it says nothing."""
+
+    name: str
+    us: float
+    chosen: float | None = None
+    part: bool = True  # of serve() or of the journal; else a sum over several
+
+
+class _Transport(asyncio.Transport):
+    """Takes what is written and keeps none of it."""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        pass
+
+    def is_closing(self) -> bool:
+        return False
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return HOST if name == "peername" else default
+
+
+class _Listener:
+    """kit.listener.Listener as a connection sees it, with nothing behind it."""
+
+    def __init__(self, clock: Any) -> None:
+        self.limits, self.tick, self.batch = Limits(), 0, self
+        self.now = clock.now()
+        self.second = int(self.now.timestamp())
+        self.last: HttpRequest | None = None
+
+    def begin(self) -> None:
+        pass
+
+    def opened(self, _connection: Connection) -> None:
+        pass
+
+    def answer(self, connection: Connection, request: HttpRequest) -> None:
+        self.last = request
+        connection.n_owed = 0
+
+
+def timed(act: Callable[[], object], *, seconds: float, rounds: int = 5) -> float:
+    """µs of CPU per call, at best."""
+    n, best = 64, float("inf")
+    for _ in range(rounds):
+        began = time.thread_time()
+        for _ in range(n):
+            act()
+        took = time.thread_time() - began
+        best = min(best, took / n)
+        n = max(64, int(seconds / rounds / best))
+    return best * 1e6
+
+
+def measure(directory: Path, *, seconds: float) -> list[Step]:
+    """In a fresh installation at `directory`; about `seconds` for each step."""
+    install(directory)
+    core = open_core(directory, journal="steps")
+    try:
+        return _Bench(core, directory, seconds).steps()
+    finally:
+        core.close()
+
+
+class _Bench:
+    def __init__(self, core: Core, directory: Path, seconds: float) -> None:
+        self._core, self._seconds = core, seconds
+        self._front = cast("AwsFront", core.front(DOORS["aws"]))
+        saved = saved_credentials(directory)
+        assert saved is not None  # noqa: S101 - install left them
+        self._aws = Aws(HOST, saved.access_key_id, saved.secret_access_key)
+        self._listener = _Listener(core.clock)
+        self._connection = Connection(cast("Listener", self._listener))
+        self._connection.connection_made(_Transport())
+
+    def _request(self, method: str, **members: Any) -> tuple[bytes, HttpRequest]:
+        (raw,) = self._aws.prepared(method, [members])
+        self._connection.data_received(raw)
+        request = self._listener.last
+        assert request is not None  # noqa: S101 - the request was whole
+        return raw, request
+
+    def steps(self) -> list[Step]:
+        core, front = self._core, self._front
+        _, create = self._request("create_key")
+        front.serve(create)
+        key = core.barrier.every(Key, limit=1)[0].id
+        raw, request = self._request("encrypt", KeyId=key, Plaintext=bytes(32), EncryptionContext=context(7))
+        first = front.serve(request)
+        if not first.startswith(b"HTTP/1.1 200"):
+            raise RuntimeError(first.decode())
+        core.view.loop_thread = threading.get_ident()  # from here on nothing may block
+        gc.collect()
+        gc.freeze()  # as a worker does
+        return self._measured(raw, request)
+
+    def _measured(self, raw: bytes, request: HttpRequest) -> list[Step]:
+        core, front, view = self._core, self._front, self._core.view
+        operation = front._json[b"TrentService.Encrypt"]
+        new_id = core.means.request_ids
+
+        def authenticate() -> Any:
+            return front._authenticate(
+                request, service="kms", door="aws_kms", wire_operation=operation.name, request_id="bench"
+            )
+
+        caller, message = authenticate(), operation.read(request.body)
+        call = Call(core.service, caller, core.means.markers)
+        text, word = message.key_id, WORDS[message.encryption_algorithm]
+        ref = key_ref(text, caller.namespace)
+        op = ops.Encrypt(
+            key=ref, plaintext=Sensitive(message.plaintext), aad=message.encryption_context, algorithm=word
+        )
+        (demand,) = demands = op.demands()
+        held = cast("HeldKey", view.find(ref))
+        require, check_tokens = core.service._authorizer.require, core.service._authorizer.check_tokens
+        rule = require(caller, demand, held, op)
+        act = Act(caller.now, caller.principal, core.service._entropy, core.service._provider, view.tenant, caller)
+        handler = HANDLERS[ops.Encrypt]
+        outcome = handler(op, (held,), act)
+        algorithm = algorithm_for(held.key, Purpose.CIPHER, word)
+        loaded, aad = held.version().loaded, typed_aad(message.encryption_context)
+        answer = operation.run(message, call)
+        record = core._recording(caller, op, demands, (held,), outcome.versions, rule, "performed")
+
+        def find() -> None:
+            view.refresh()
+            view.find(key_ref(text, caller.namespace))
+
+        def authorize() -> None:
+            require(caller, demand, held, op)
+            check_tokens(op, (held,))
+
+        def encode() -> bytes:
+            return reply(200, b"x-amzn-RequestId: %b\r\n" % new_id().encode(), _encode(answer), request.second)
+
+        def serve() -> None:
+            front.serve(request)
+
+        rows: Sequence[tuple[str, Callable[[], object], float | None, bool]] = (
+            ("HTTP: llhttp, checks, request object", lambda: self._connection.data_received(raw), None, True),
+            ("SigV4, caller", authenticate, 4.0, True),
+            ("JSON in", lambda: operation.read(request.body), 0.3, True),
+            ("name to key, generation check", find, 0.1, True),
+            ("authorization", authorize, 0.1, True),
+            ("context as AAD", lambda: typed_aad(message.encryption_context), None, True),
+            ("ciphertext v1 and AES-GCM", lambda: loaded.encrypt(algorithm, op.plaintext, aad), 8.0, True),
+            ("handler: state, algorithm, encrypt", lambda: handler(op, (held,), act), None, False),
+            (
+                "audit record",
+                lambda: core._recording(caller, op, demands, (held,), outcome.versions, rule, "performed"),
+                0.6,
+                True,
+            ),
+            ("key ARN", lambda: key_arn(held.key, caller.namespace), None, True),
+            ("reply: id, JSON out, head", encode, 0.6, True),
+        )
+        steps = [
+            Step(name=name, us=timed(one, seconds=self._seconds), chosen=chosen, part=part)
+            for name, one, chosen, part in rows
+        ]
+        steps.append(self._journal(record))
+        performed = self._drained(lambda: call(op))
+        run = self._drained(lambda: operation.run(message, call))
+        whole = self._drained(serve)
+        steps += (
+            Step(name="perform: find to record, with what joins them", us=performed, part=False),
+            Step(name="the door's function: perform, with its messages", us=run, part=False),
+            Step(name="serve(): the request without HTTP and journal", us=whole, part=False),
+        )
+        return steps
+
+    def _drained(self, act: Callable[[], object]) -> float:
+        """Of a step that appends to the journal, which is emptied without being written."""
+        journal = self._core.journal
+
+        def batch() -> None:
+            for _ in range(A_BATCH):
+                act()
+            journal._waiting.clear()
+
+        return timed(batch, seconds=self._seconds) / A_BATCH
+
+    def _journal(self, record: bytes) -> Step:
+        journal = self._core.journal
+
+        def batch() -> None:
+            for _ in range(A_BATCH):
+                journal.append(record)
+            journal.flush()
+
+        us = timed(batch, seconds=self._seconds) / A_BATCH
+        return Step(name=f"journal: append, and a share of the flush of {A_BATCH}", us=us, chosen=3.5)

@@ -1,0 +1,113 @@
+"""Prepared requests: for AWS endpoints the very bytes that boto3 would send, for a transit engine plain JSON.
+
+Each is distinct: its own plaintext, context and signature. SigV4 lets a request live for five minutes, so a workload
+signs anew when its requests get old.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import boto3
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.config import Config
+from msgspec import Struct
+
+N_DISTINCT = 512
+OLD_AFTER = 200  # seconds; SigV4 allows 300
+REGION = "us-east-1"
+Members = Mapping[str, Any]
+
+
+class Workload(Struct, kw_only=True):
+    """Requests that are always fresh enough to be sent."""
+
+    make: Callable[[], list[bytes]]
+    lasts_for: float = OLD_AFTER
+    _made: list[bytes] = []
+    _made_at: float = 0.0
+
+    def requests(self) -> list[bytes]:
+        if not self._made or time.monotonic() - self._made_at > self.lasts_for:
+            self._made, self._made_at = self.make(), time.monotonic()
+        return self._made
+
+
+class _Nothing:
+    def stream(self) -> Iterator[bytes]:
+        yield b"{}"
+
+
+class Aws:
+    """boto3 at an address: `call` really calls, `prepared` only signs."""
+
+    def __init__(self, address: tuple[str, int], access_key_id: str, secret_access_key: str) -> None:
+        self._host = f"{address[0]}:{address[1]}"
+        self._make: dict[str, Any] = {
+            "endpoint_url": f"http://{self._host}",
+            "region_name": REGION,
+            "aws_access_key_id": access_key_id,
+            "aws_secret_access_key": secret_access_key,
+            "config": Config(retries={"max_attempts": 0}, read_timeout=30),
+        }
+        self._real = boto3.client("kms", **self._make)
+
+    def call(self, method: str, **members: Any) -> dict[str, Any]:
+        answer: dict[str, Any] = getattr(self._real, method)(**members)
+        return answer
+
+    def prepared(self, method: str, each: Sequence[Members]) -> list[bytes]:
+        """The requests of `method` as boto3 would write them to the socket."""
+        found: list[bytes] = []
+
+        def keep(request: AWSPreparedRequest, **_: Any) -> AWSResponse:
+            found.append(self._written(request))
+            return AWSResponse(request.url, 200, {}, _Nothing())
+
+        client = boto3.client("kms", **self._make)
+        client.meta.events.register("before-send.kms", keep)
+        for members in each:
+            getattr(client, method)(**members)
+        return found
+
+    def _written(self, request: AWSPreparedRequest) -> bytes:
+        headers = {"Host": self._host, "Accept-Encoding": "identity"}
+        headers |= {
+            name: value.decode() if isinstance(value, bytes) else value for name, value in request.headers.items()
+        }
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        body: bytes = request.body
+        return f"{request.method} / HTTP/1.1\r\n{lines}\r\n".encode() + body
+
+    def workload(self, method: str, each: Sequence[Members]) -> Workload:
+        return Workload(make=lambda: self.prepared(method, each))
+
+
+def context(i: int) -> dict[str, str]:
+    return {"tenant": f"t-{i % 64:03d}", "purpose": f"bench-{i}"}
+
+
+def encrypts(keys: Sequence[str], n: int = N_DISTINCT) -> list[Members]:
+    """32-byte plaintexts with an encryption context, over all the keys in turn."""
+    return [
+        {"KeyId": keys[i % len(keys)], "Plaintext": os.urandom(32), "EncryptionContext": context(i)} for i in range(n)
+    ]
+
+
+def transit(address: tuple[str, int], token: str, key: str, n: int = N_DISTINCT) -> Workload:
+    """PUT /v1/transit/encrypt/<key>, as Vault's clients send it."""
+
+    def one() -> bytes:
+        body = b'{"plaintext":"%b"}' % b64encode(os.urandom(32))
+        head = (
+            f"PUT /v1/transit/encrypt/{key} HTTP/1.1\r\nHost: {address[0]}:{address[1]}\r\n"
+            f"User-Agent: Go-http-client/1.1\r\nContent-Length: {len(body)}\r\n"
+            f"X-Vault-Request: true\r\nX-Vault-Token: {token}\r\nAccept-Encoding: identity\r\n\r\n"
+        )
+        return head.encode() + body
+
+    return Workload(make=lambda: [one() for _ in range(n)], lasts_for=float("inf"))
