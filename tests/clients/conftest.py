@@ -1,0 +1,95 @@
+"""Real, unmodified clients: in this process, and against a real server process ("client" tests)."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import botocore.config
+import pytest
+from msgspec import Struct
+from tests import harness
+
+BIN = Path(sys.executable).parent
+START_FOR = 20.0  # seconds
+
+
+class Server(Struct, frozen=True):
+    """A server process, and what points AWS's clients at it (`keystead env aws`)."""
+
+    directory: Path
+    environment: dict[str, str]
+
+    @property
+    def endpoint(self) -> str:
+        return self.environment["AWS_ENDPOINT_URL_KMS"]
+
+    @property
+    def access_key_id(self) -> str:
+        return self.environment["AWS_ACCESS_KEY_ID"]
+
+    @property
+    def secret_access_key(self) -> str:
+        return self.environment["AWS_SECRET_ACCESS_KEY"]
+
+    @property
+    def region(self) -> str:
+        return self.environment["AWS_REGION"]
+
+    def client(self, service: str) -> Any:
+        return boto3.client(
+            service,
+            region_name=self.region,
+            endpoint_url=self.endpoint,
+            aws_access_key_id=self.access_key_id,
+            aws_secret_access_key=self.secret_access_key,
+            config=botocore.config.Config(retries={"total_max_attempts": 1}),
+        )
+
+    def surroundings(self) -> dict[str, str]:
+        """The environment of a command that is pointed here, and nowhere else."""
+        own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        return {**own, **self.environment, "PATH": f"{BIN}:{own['PATH']}", "AWS_PAGER": "", "HOME": str(self.directory)}
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """`keystead dev` on a free port, until the last test that asks for it."""
+    directory = tmp_path_factory.mktemp("server") / "data"
+    command = [BIN / "keystead", "dev", "--data", directory, "--listen", "aws=127.0.0.1:0"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        try:
+            yield Server(directory, _environment(directory, process))
+        finally:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=START_FOR) == 0
+
+
+def _environment(directory: Path, process: subprocess.Popen[bytes]) -> dict[str, str]:
+    until = time.monotonic() + START_FOR
+    while time.monotonic() < until and process.poll() is None:
+        asked = subprocess.run(
+            [BIN / "keystead", "env", "aws", "--data", directory, "--json"], capture_output=True, check=False
+        )
+        if asked.returncode == 0:
+            found: dict[str, str] = json.loads(asked.stdout)
+            return found
+        time.sleep(0.1)
+    raise AssertionError("the server did not start")
+
+
+@pytest.fixture(params=["in this process", pytest.param("server", marks=pytest.mark.client)])
+def aws(request: pytest.FixtureRequest) -> Callable[[str], Any]:
+    """service -> a boto3 client of the administrator's."""
+    if request.param == "server":
+        client: Callable[[str], Any] = request.getfixturevalue("server").client
+        return client
+    return harness.stack().admin.client

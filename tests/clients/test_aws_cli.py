@@ -1,0 +1,68 @@
+"""The `aws` command line, against a server process."""
+
+import json
+import subprocess
+from base64 import b64decode
+
+import pytest
+from tests.clients.conftest import BIN, Server
+
+pytestmark = pytest.mark.client
+
+
+def aws(server: Server, *words: str, ok: bool = True):
+    done = subprocess.run(
+        [BIN / "aws", *words, "--output", "json"],
+        env=server.surroundings(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode == 0) is ok, done.stderr
+    return done.stderr if not ok else json.loads(done.stdout) if done.stdout.strip() else None
+
+
+def test_the_first_minute(server, tmp_path) -> None:
+    """What `keystead dev` prints to paste."""
+    key_id = aws(server, "kms", "create-key", "--description", "my first key")["KeyMetadata"]["KeyId"]
+    aws(server, "kms", "create-alias", "--alias-name", "alias/first", "--target-key-id", key_id)
+    plain = tmp_path / "plain"
+    plain.write_bytes(b"hello\x00world")
+    sealed = aws(
+        server,
+        *("kms", "encrypt", "--key-id", "alias/first", "--plaintext", f"fileb://{plain}"),
+        *("--encryption-context", "app=pay,env=prod"),
+    )["CiphertextBlob"]
+    blob = tmp_path / "blob"
+    blob.write_bytes(b64decode(sealed))
+    decrypt = ("kms", "decrypt", "--ciphertext-blob", f"fileb://{blob}")
+    opened = aws(server, *decrypt, "--encryption-context", "env=prod,app=pay")
+    assert b64decode(opened["Plaintext"]) == b"hello\x00world"
+    assert "InvalidCiphertextException" in aws(server, *decrypt, ok=False)
+    (alias,) = aws(server, "kms", "list-aliases", "--key-id", key_id)["Aliases"]
+    assert alias["TargetKeyId"] == key_id
+
+
+def test_who_am_i(server) -> None:
+    assert aws(server, "sts", "get-caller-identity")["Arn"].startswith("arn:aws:iam::")
+
+
+def test_listings_are_followed_to_their_end(server) -> None:
+    made = {aws(server, "kms", "create-key")["KeyMetadata"]["KeyId"] for _ in range(3)}
+    listed = aws(server, "kms", "list-keys", "--page-size", "2")["Keys"]
+    assert made <= {entry["KeyId"] for entry in listed}
+
+
+def test_an_operation_without_an_answer_prints_nothing(server) -> None:
+    key_id = aws(server, "kms", "create-key")["KeyMetadata"]["KeyId"]
+    assert aws(server, "kms", "enable-key-rotation", "--key-id", key_id) is None
+    status = aws(server, "kms", "get-key-rotation-status", "--key-id", key_id)
+    assert status["KeyRotationEnabled"] is True and status["RotationPeriodInDays"] == 365
+    assert aws(server, "kms", "disable-key", "--key-id", key_id) is None
+    refused = aws(server, "kms", "encrypt", "--key-id", key_id, "--plaintext", "aGVsbG8=", ok=False)
+    assert "DisabledException" in refused and "is disabled." in refused
+
+
+def test_a_wrong_secret(server) -> None:
+    liar = Server(server.directory, {**server.environment, "AWS_SECRET_ACCESS_KEY": "A" * 40})
+    assert "InvalidSignatureException" in aws(liar, "kms", "list-keys", ok=False)

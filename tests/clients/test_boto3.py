@@ -1,0 +1,265 @@
+"""boto3 over every operation of AWS KMS that Keystead offers, and STS GetCallerIdentity."""
+
+import hashlib
+import os
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from botocore import xform_name
+from botocore.exceptions import ClientError
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, mlkem, padding
+
+from keystead.doors.aws_kms import DOOR
+
+
+@pytest.fixture
+def kms(aws):
+    return aws("kms")
+
+
+def create(kms, **members):
+    return kms.create_key(**members)["KeyMetadata"]["KeyId"]
+
+
+def code(caught) -> str:
+    return caught.value.response["Error"]["Code"]
+
+
+def unique(text: str) -> str:
+    return f"{text}-{os.urandom(4).hex()}"
+
+
+def test_every_operation_is_called_in_this_file() -> None:
+    source = Path(__file__).read_text()
+    for operation in DOOR.operations:
+        name = operation.name.replace(":", ".").rpartition(".")[2]
+        assert f".{xform_name(name)}(" in source or f'"{xform_name(name)}"' in source, name
+
+
+def test_who_am_i(aws) -> None:
+    who = aws("sts").get_caller_identity()
+    assert who["Arn"] == f"arn:aws:iam::{who['Account']}:user/{who['Arn'].rpartition('/')[2]}"
+
+
+def test_a_key_from_its_beginning_to_its_appointment(kms) -> None:
+    made = kms.create_key(Description="of boto3", Tags=[{"TagKey": "a", "TagValue": "1"}])["KeyMetadata"]
+    key_id = made["KeyId"]
+    assert isinstance(made["CreationDate"], datetime)
+    assert kms.describe_key(KeyId=made["Arn"])["KeyMetadata"] == made
+    assert key_id in {k["KeyId"] for page in kms.get_paginator("list_keys").paginate() for k in page["Keys"]}
+    kms.update_key_description(KeyId=key_id, Description="changed")
+    kms.disable_key(KeyId=key_id)
+    with pytest.raises(kms.exceptions.DisabledException):
+        kms.encrypt(KeyId=key_id, Plaintext=b"x")
+    kms.enable_key(KeyId=key_id)
+    assert kms.describe_key(KeyId=key_id)["KeyMetadata"]["Description"] == "changed"
+    assert kms.get_key_last_usage(KeyId=key_id)["KeyCreationDate"] == made["CreationDate"]
+    until = kms.schedule_key_deletion(KeyId=key_id, PendingWindowInDays=7)
+    assert until["KeyState"] == "PendingDeletion"
+    assert timedelta(days=7) <= until["DeletionDate"] - made["CreationDate"] < timedelta(days=7, minutes=5)
+    with pytest.raises(kms.exceptions.KMSInvalidStateException):
+        kms.enable_key(KeyId=key_id)
+    assert kms.cancel_key_deletion(KeyId=key_id)["KeyId"] == made["Arn"]
+    assert kms.describe_key(KeyId=key_id)["KeyMetadata"]["KeyState"] == "Disabled"
+    with pytest.raises(kms.exceptions.NotFoundException):
+        kms.describe_key(KeyId="alias/never-made")
+
+
+def test_encryption(kms) -> None:
+    key_id, context = create(kms), {"app": "pay", "n": "1"}
+    sealed = kms.encrypt(KeyId=key_id, Plaintext=b"hello", EncryptionContext=context)
+    opened = kms.decrypt(CiphertextBlob=sealed["CiphertextBlob"], EncryptionContext=dict(reversed(context.items())))
+    assert (opened["Plaintext"], opened["KeyId"]) == (b"hello", sealed["KeyId"])
+    for wrong in ({}, {"app": "pay"}, {"app1": "pay", "n": ""}):
+        with pytest.raises(kms.exceptions.InvalidCiphertextException):
+            kms.decrypt(CiphertextBlob=sealed["CiphertextBlob"], EncryptionContext=wrong)
+    other = create(kms)
+    with pytest.raises(kms.exceptions.IncorrectKeyException):
+        kms.decrypt(KeyId=other, CiphertextBlob=sealed["CiphertextBlob"], EncryptionContext=context)
+    moved = kms.re_encrypt(
+        CiphertextBlob=sealed["CiphertextBlob"], SourceEncryptionContext=context, DestinationKeyId=other
+    )
+    assert kms.decrypt(CiphertextBlob=moved["CiphertextBlob"])["Plaintext"] == b"hello"
+    with pytest.raises(kms.exceptions.DryRunOperationException):
+        kms.encrypt(KeyId=key_id, Plaintext=b"x", DryRun=True)
+
+
+def test_data_keys(kms) -> None:
+    key_id = create(kms)
+    for wanted, size in (({"KeySpec": "AES_256"}, 32), ({"KeySpec": "AES_128"}, 16), ({"NumberOfBytes": 64}, 64)):
+        made = kms.generate_data_key(KeyId=key_id, **wanted)
+        assert len(made["Plaintext"]) == size
+        assert kms.decrypt(CiphertextBlob=made["CiphertextBlob"])["Plaintext"] == made["Plaintext"]
+        blind = kms.generate_data_key_without_plaintext(KeyId=key_id, **wanted)
+        assert (
+            "Plaintext" not in blind and len(kms.decrypt(CiphertextBlob=blind["CiphertextBlob"])["Plaintext"]) == size
+        )
+    pair = kms.generate_data_key_pair(KeyId=key_id, KeyPairSpec="ECC_NIST_P256")
+    private = serialization.load_der_private_key(pair["PrivateKeyPlaintext"], None)
+    spki = private.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    assert spki == pair["PublicKey"]
+    opened = kms.decrypt(CiphertextBlob=pair["PrivateKeyCiphertextBlob"])["Plaintext"]
+    assert opened == pair["PrivateKeyPlaintext"]
+    blind = kms.generate_data_key_pair_without_plaintext(KeyId=key_id, KeyPairSpec="RSA_2048")
+    assert "PrivateKeyPlaintext" not in blind and blind["PublicKey"]
+    assert len(kms.generate_random(NumberOfBytes=33)["Plaintext"]) == 33
+
+
+def test_signatures_verify_here_and_elsewhere(kms) -> None:
+    message = b"what was signed"
+    elliptic = create(kms, KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")
+    signed = kms.sign(KeyId=elliptic, Message=message, SigningAlgorithm="ECDSA_SHA_256")
+    public = serialization.load_der_public_key(kms.get_public_key(KeyId=elliptic)["PublicKey"])
+    public.verify(signed["Signature"], message, ec.ECDSA(hashes.SHA256()))
+    rsa = create(kms, KeySpec="RSA_2048", KeyUsage="SIGN_VERIFY")
+    digest = hashlib.sha384(message).digest()
+    how = {"KeyId": rsa, "Message": digest, "MessageType": "DIGEST", "SigningAlgorithm": "RSASSA_PSS_SHA_384"}
+    signature = kms.sign(**how)["Signature"]
+    assert kms.verify(**how, Signature=signature)["SignatureValid"] is True
+    key = serialization.load_der_public_key(kms.get_public_key(KeyId=rsa)["PublicKey"])
+    pss = padding.PSS(padding.MGF1(hashes.SHA384()), salt_length=48)
+    key.verify(signature, message, pss, hashes.SHA384())
+    with pytest.raises(InvalidSignature):
+        key.verify(signature, message + b"!", pss, hashes.SHA384())
+    with pytest.raises(kms.exceptions.KMSInvalidSignatureException):
+        kms.verify(**{**how, "Message": hashlib.sha384(b"other").digest()}, Signature=signature)
+    with pytest.raises(kms.exceptions.InvalidKeyUsageException):
+        kms.encrypt(KeyId=rsa, Plaintext=b"x", EncryptionAlgorithm="RSAES_OAEP_SHA_256")
+
+
+@pytest.mark.parametrize(
+    ("spec", "algorithm"), [("ML_DSA_65", "ML_DSA_SHAKE_256"), ("ECC_NIST_EDWARDS25519", "ED25519_SHA_512")]
+)
+def test_newer_signatures(kms, spec, algorithm) -> None:
+    how = {
+        "KeyId": create(kms, KeySpec=spec, KeyUsage="SIGN_VERIFY"),
+        "Message": b"m",
+        "SigningAlgorithm": algorithm,
+    }
+    assert kms.verify(**how, Signature=kms.sign(**how)["Signature"])["SignatureValid"] is True
+
+
+def test_macs(kms) -> None:
+    how = {
+        "KeyId": create(kms, KeySpec="HMAC_384", KeyUsage="GENERATE_VERIFY_MAC"),
+        "Message": b"m",
+        "MacAlgorithm": "HMAC_SHA_384",
+    }
+    mac = kms.generate_mac(**how)["Mac"]
+    assert len(mac) == 48 and kms.verify_mac(**how, Mac=mac)["MacValid"] is True
+    with pytest.raises(kms.exceptions.KMSInvalidMacException):
+        kms.verify_mac(**how, Mac=bytes(48))
+
+
+def test_a_shared_secret_is_the_one_the_peer_has(kms) -> None:
+    key_id = create(kms, KeySpec="ECC_NIST_P384", KeyUsage="KEY_AGREEMENT")
+    peer = ec.generate_private_key(ec.SECP384R1())
+    spki = peer.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    ours = kms.derive_shared_secret(KeyId=key_id, KeyAgreementAlgorithm="ECDH", PublicKey=spki)["SharedSecret"]
+    theirs = serialization.load_der_public_key(kms.get_public_key(KeyId=key_id)["PublicKey"])
+    assert ours == peer.exchange(ec.ECDH(), theirs)
+
+
+def test_encapsulation(kms) -> None:
+    key_id = create(kms, KeySpec="ML_KEM_768", KeyUsage="ENCAPSULATE_DECAPSULATE")
+    sent = kms.encapsulate(KeyId=key_id, EncapsulationAlgorithm="ML_KEM")
+    back = {"KeyId": key_id, "EncapsulationAlgorithm": "ML_KEM"}
+    opened = kms.decapsulate(**back, SharedSecretCiphertextBlob=sent["SharedSecretCiphertextBlob"])["SharedSecret"]
+    assert opened == sent["SharedSecret"] and len(opened) == 32
+    public = serialization.load_der_public_key(kms.get_public_key(KeyId=key_id)["PublicKey"])
+    assert isinstance(public, mlkem.MLKEM768PublicKey)
+    secret, ciphertext = public.encapsulate()
+    assert kms.decapsulate(**back, SharedSecretCiphertextBlob=ciphertext)["SharedSecret"] == secret
+
+
+def test_policies(kms) -> None:
+    key_id = create(kms)
+    read = kms.get_key_policy(KeyId=key_id)
+    kms.put_key_policy(KeyId=key_id, PolicyName="default", Policy=read["Policy"])
+    assert kms.get_key_policy(KeyId=key_id, PolicyName="default")["Policy"] == read["Policy"]
+    assert kms.list_key_policies(KeyId=key_id)["PolicyNames"] == ["default"]
+    with pytest.raises(kms.exceptions.MalformedPolicyDocumentException):
+        kms.put_key_policy(KeyId=key_id, Policy="my policy")
+
+
+def test_aliases(kms) -> None:
+    first, second, name = create(kms), create(kms), unique("alias/app")
+    kms.create_alias(AliasName=name, TargetKeyId=first)
+    with pytest.raises(kms.exceptions.AlreadyExistsException):
+        kms.create_alias(AliasName=name, TargetKeyId=second)
+    kms.update_alias(AliasName=name, TargetKeyId=second)
+    listed = kms.get_paginator("list_aliases").paginate(PaginationConfig={"PageSize": 1})
+    assert {a["AliasName"]: a["TargetKeyId"] for page in listed for a in page["Aliases"]}[name] == second
+    assert kms.list_aliases(KeyId=second)["Aliases"][0]["AliasName"] == name
+    kms.delete_alias(AliasName=name)
+    with pytest.raises(ClientError) as caught:
+        kms.delete_alias(AliasName=name)
+    assert code(caught) == "NotFoundException"
+
+
+def test_tags(kms) -> None:
+    key_id = create(kms)
+    kms.tag_resource(KeyId=key_id, Tags=[{"TagKey": f"k{n}", "TagValue": str(n)} for n in range(20)])
+    kms.untag_resource(KeyId=key_id, TagKeys=["k3"])
+    listed = kms.get_paginator("list_resource_tags").paginate(KeyId=key_id, PaginationConfig={"PageSize": 6})
+    assert len([tag for page in listed for tag in page["Tags"]]) == 19
+    assert kms.list_resource_tags(KeyId=key_id)["Truncated"] is False
+    with pytest.raises(kms.exceptions.TagException):
+        kms.tag_resource(KeyId=key_id, Tags=[{"TagKey": "aws:x", "TagValue": ""}])
+
+
+def test_rotation(kms) -> None:
+    key_id = create(kms)
+    blob = kms.encrypt(KeyId=key_id, Plaintext=b"x")["CiphertextBlob"]
+    kms.enable_key_rotation(KeyId=key_id, RotationPeriodInDays=100)
+    status = kms.get_key_rotation_status(KeyId=key_id)
+    assert status["KeyRotationEnabled"] and isinstance(status["NextRotationDate"], datetime)
+    kms.rotate_key_on_demand(KeyId=key_id)
+    listed = kms.get_paginator("list_key_rotations").paginate(KeyId=key_id, IncludeKeyMaterial="ALL_KEY_MATERIAL")
+    assert len([entry for page in listed for entry in page["Rotations"]]) == 2
+    assert kms.list_key_rotations(KeyId=key_id)["Rotations"][0]["RotationType"] == "ON_DEMAND"
+    kms.disable_key_rotation(KeyId=key_id)
+    assert kms.decrypt(CiphertextBlob=blob)["Plaintext"] == b"x"
+    assert kms.list_keys(Limit=1)["Keys"]
+
+
+def test_grants(aws, kms) -> None:
+    key_id, me = create(kms), aws("sts").get_caller_identity()["Arn"]
+    made = kms.create_grant(
+        KeyId=key_id,
+        GranteePrincipal=me,
+        RetiringPrincipal=me,
+        Operations=["Encrypt", "Decrypt"],
+        Constraints={"EncryptionContextSubset": {"a": "b"}},
+    )
+    used = kms.encrypt(KeyId=key_id, Plaintext=b"x", GrantTokens=[made["GrantToken"]])
+    assert used["CiphertextBlob"]
+    listed = kms.get_paginator("list_grants").paginate(KeyId=key_id)
+    assert [g["GrantId"] for page in listed for g in page["Grants"]] == [made["GrantId"]]
+    assert kms.list_grants(KeyId=key_id, GrantId=made["GrantId"])["Grants"][0]["GranteePrincipal"] == me
+    retirable = [g["GrantId"] for g in kms.list_retirable_grants(RetiringPrincipal=me, Limit=100)["Grants"]]
+    assert made["GrantId"] in retirable
+    kms.retire_grant(GrantToken=made["GrantToken"])
+    again = kms.create_grant(KeyId=key_id, GranteePrincipal=me, Operations=["DescribeKey"])
+    kms.revoke_grant(KeyId=key_id, GrantId=again["GrantId"])
+    assert kms.list_grants(KeyId=key_id)["Grants"] == []
+    with pytest.raises(kms.exceptions.InvalidGrantTokenException):
+        kms.encrypt(KeyId=key_id, Plaintext=b"x", GrantTokens=[made["GrantToken"]])
+
+
+def test_what_is_not_offered(kms) -> None:
+    for attempt in (
+        kms.describe_custom_key_stores,
+        lambda: kms.replicate_key(KeyId=create(kms), ReplicaRegion="eu-west-1"),
+        lambda: kms.get_parameters_for_import(
+            KeyId=create(kms), WrappingAlgorithm="RSAES_OAEP_SHA_256", WrappingKeySpec="RSA_2048"
+        ),
+    ):
+        with pytest.raises(ClientError) as caught:
+            attempt()
+        assert code(caught) == "UnsupportedOperationException"
