@@ -17,7 +17,6 @@ The cipher itself is not here: MessageKey is what crypto.aead takes (core is pur
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
 from hashlib import sha256
 from struct import Struct as Layout
 from typing import NamedTuple
@@ -49,7 +48,7 @@ def typed_aad(aad: Aad) -> bytes:
     """
     if aad is None:
         return NO_AAD
-    if not isinstance(aad, Mapping):
+    if not isinstance(aad, dict):
         return b"\x02" + _LONG.pack(len(aad)) + aad
     try:
         pairs = sorted((key.encode(), value.encode()) for key, value in aad.items())

@@ -36,7 +36,7 @@ from keystead.core.sensitive import Sensitive
 R = TypeVar("R")
 T = TypeVar("T")
 
-Aad = Mapping[str, str] | bytes | None
+Aad = dict[str, str] | bytes | None
 """What a ciphertext is bound to: an encryption context, bytes, or nothing (core.envelope types and frames it)."""
 
 
@@ -153,7 +153,7 @@ class _WithContext(KeyOperation[R], Generic[R], frozen=True, kw_only=True):
     aad: Aad = None
 
     def context(self) -> Mapping[str, str] | None:
-        return self.aad if isinstance(self.aad, Mapping) else None
+        return self.aad if isinstance(self.aad, dict) else None
 
 
 class Encrypt(_WithContext[Encrypted], frozen=True, kw_only=True):
@@ -208,10 +208,10 @@ class ReEncrypt(Operation[ReEncrypted], frozen=True, kw_only=True):
 
     def context(self) -> Mapping[str, str] | None:
         """The source's; the pipeline asks destination_context() for the second demand."""
-        return self.source_aad if isinstance(self.source_aad, Mapping) else None
+        return self.source_aad if isinstance(self.source_aad, dict) else None
 
     def destination_context(self) -> Mapping[str, str] | None:
-        return self.destination_aad if isinstance(self.destination_aad, Mapping) else None
+        return self.destination_aad if isinstance(self.destination_aad, dict) else None
 
 
 class DataKey(Struct, frozen=True):

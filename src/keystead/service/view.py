@@ -46,7 +46,7 @@ class View:
     """Finds targets and credentials. One per process; `loop_thread` is the thread that must not block."""
 
     def __init__(self, barrier: Barrier, store: Reader, provider: Provider, generation: Generation) -> None:
-        self._barrier, self._store, self._generation = barrier, store, generation
+        self._barrier, self._store, self._current = barrier, store, generation.current
         self.loop_thread: int | None = None
         self._reach = Reach(barrier, provider, self.may_block)
         self._lock = threading.Lock()
@@ -77,13 +77,13 @@ class View:
         """Drop what has changed. Costs one comparison when nothing has. Raises Sealed."""
         if not self._barrier.is_open:
             raise Sealed("the installation is sealed")
-        generation = self._generation.current()
+        generation = self._current()
         if generation != self._seen_generation:
             self._drop_changed(generation)
 
     def catch_up(self) -> None:
         """Drop what the store says has changed, announced or not (after Stale)."""
-        self._drop_changed(self._generation.current())
+        self._drop_changed(self._current())
 
     def _drop_changed(self, generation: int) -> None:
         with self._lock:
