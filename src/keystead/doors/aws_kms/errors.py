@@ -265,8 +265,8 @@ COMMON = frozenset(code for code, _ in REASONS.values()) | frozenset(
         "KMSInternalException",
     }
 )
-UNLISTED = frozenset({"NotAuthorizedException"})
-"""What AWS answers, and its model does not list."""
+UNLISTED = frozenset({"NotAuthorizedException", "InvalidGrantTokenException"})
+"""What AWS answers, or must answer (DescribeKey takes grant tokens), and its model does not list everywhere."""
 
 # What every operation that uses a key may answer beside them.
 OF_A_KEY = COMMON | {

@@ -225,7 +225,10 @@ class DescribeKeyResponse(Message, frozen=True, kw_only=True, rename="pascal"):
     key_metadata: KeyMetadata
 
 
-@operation("TrentService.DescribeKey", errors=COMMON | {"NotFoundException", "InvalidArnException"})
+@operation(
+    "TrentService.DescribeKey",
+    errors=COMMON | {"NotFoundException", "InvalidArnException", "InvalidGrantTokenException"},
+)
 def describe_key(req: DescribeKeyRequest, call: Call) -> DescribeKeyResponse:
     found = call(ops.DescribeKey(key=key_ref(req.key_id, call.namespace), grant_tokens=tuple(req.grant_tokens or ())))
     return DescribeKeyResponse(key_metadata=metadata(found, call))
