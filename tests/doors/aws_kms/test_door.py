@@ -10,7 +10,8 @@ from msgspec.structs import replace
 from tests import harness
 from tests.harness import Reply
 
-from keystead.core.errors import Unavailable
+from keystead.core.errors import Unavailable, WrongState
+from keystead.core.states import KeyState
 from keystead.doors.aws_kms import DOOR, constraints
 from keystead.doors.aws_kms.unsupported import UNSUPPORTED
 from keystead.wire.http import Refusal
@@ -240,6 +241,18 @@ def test_a_bug_is_answered_without_words_and_logged_with_the_request_id(stack, m
     assert "secret detail" not in reply.body.decode()
     assert reply.headers["x-amzn-requestid"] in caplog.text
     assert stack.record().outcome == "refused: Internal"
+
+
+def test_an_error_whose_words_cannot_be_found_is_said_without(stack, caplog) -> None:
+    def fail(*_):
+        raise WrongState("of a key that nobody knows", KeyState.SUSPENDED)
+
+    name = "TrentService.GenerateRandom"
+    stack.front._json[name.encode()] = replace(DOOR.table()[name], run=fail)
+    with caplog.at_level(logging.ERROR, logger="keystead"):
+        reply = Reply.of(stack.serve(stack.admin.signed({**JSON, "X-Amz-Target": name}, b"{}")))
+    assert (reply.status, reply.code, reply.message) == (400, "DisabledException", None)
+    assert reply.headers["x-amzn-requestid"] in caplog.text
 
 
 def test_while_it_is_sealed_every_request_says_so(stack) -> None:

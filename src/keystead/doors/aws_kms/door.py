@@ -127,9 +127,12 @@ class AwsFront:
             error = _misfit(error, asked)
         known = self._on_record(asked, error)
         found = row(known)
-        return _said(
-            found.code, found.words(Said(known, asked.caller, asked.message)), found.status, request_id, second
-        )
+        try:
+            words = found.words(Said(known, asked.caller, asked.message))
+        except Exception:  # a bug in the words must not cost the answer
+            LOG.exception("no words for %s in request %s", found.code, request_id)
+            words = None
+        return _said(found.code, words, found.status, request_id, second)
 
     def _on_record(self, asked: _Asked, error: Exception) -> e.KeysteadError:
         """The error to say, once it is on record; Unavailable where it cannot be put there."""
