@@ -202,3 +202,12 @@ def test_a_key_of_another_account_is_named_by_arn_and_told_by_its_owners_arn(sta
     assert by_id.message == f"Key 'arn:aws:kms:{harness.REGION}:{harness.TENANT}:key/{key.id}' does not exist"
     assert owner.call("DisableKey", KeyId=key.id).status == 200
     assert guest.call("Encrypt", KeyId=arn, Plaintext=b"x").message == f"{arn} is disabled."
+
+
+@pytest.mark.parametrize(
+    ("operation", "members"), [("GenerateRandom", {"NumberOfBytes": 1}), ("CreateKey", {}), ("ListKeys", {})]
+)
+def test_a_region_without_a_keyring_is_one_that_is_not_enabled(stack, operation, members) -> None:
+    reply = stack.admin.call(operation, region="ap-south-1", **members)
+    assert reply.code == "UnrecognizedClientException"
+    assert reply.message.endswith("the account has no keyring in ap-south-1.")

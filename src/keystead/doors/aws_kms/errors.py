@@ -19,10 +19,10 @@ from keystead.core.algorithms import Algorithm, MessageForm, Purpose, Word
 from keystead.core.caller import Caller
 from keystead.core.entities import Key, Origin
 from keystead.core.grant_token import INVALID as INVALID_TOKEN
-from keystead.core.operations import KeyRef
+from keystead.core.operations import KeyRef, KeyringRef
 from keystead.core.states import Event, KeyState
 from keystead.doors.aws_kms.credential import REASONS
-from keystead.doors.aws_kms.names import arn_at, key_arn, ref_arn
+from keystead.doors.aws_kms.names import arn_at, key_arn, ref_arn, region_of
 from keystead.doors.aws_kms.shapes import KEY_USAGES
 from keystead.kit import Fault
 from keystead.service.handlers.names import OTHER_KIND
@@ -125,6 +125,12 @@ def _absent(said: Said) -> str:
     return f"Alias {ref_arn(ref)} is not found." if ref.name else f"Key '{ref_arn(ref)}' does not exist"
 
 
+def _no_region(said: Said) -> str:
+    """AWS answers so in a Region that the account has not enabled (Account Management Guide, "Specify which Regions")."""
+    region = region_of(said.caller.namespace) if said.caller else ""
+    return f"The security token included in the request is invalid: the account has no keyring in {region}."
+
+
 def _destroyed(said: Said) -> str:
     return f"Key '{said.arn}' does not exist"
 
@@ -201,6 +207,7 @@ ERRORS: Mapping[type[e.KeysteadError] | tuple[type[e.KeysteadError], Any], Row] 
     (e.Denied, RESERVED_ALIAS): Row("NotAuthorizedException", 400, _silent),
     e.NotFound: Row("NotFoundException", 400),
     (e.NotFound, KeyRef): Row("NotFoundException", 400, _absent),
+    (e.NotFound, KeyringRef): Row("UnrecognizedClientException", 400, _no_region),
     (e.NotFound, NO_KEY_STORE): Row("CustomKeyStoreNotFoundException", 400, _silent),
     (e.NotFound, "grant_id"): Row("NotFoundException", 400, _no_grant),
     e.AlreadyExists: Row("AlreadyExistsException", 400, _taken),
