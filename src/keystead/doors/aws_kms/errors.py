@@ -126,7 +126,7 @@ def _absent(said: Said) -> str:
 
 
 def _no_region(said: Said) -> str:
-    """AWS answers so in a Region that the account has not enabled (Account Management Guide, "Specify which Regions")."""
+    """As AWS answers in a Region that an account has not enabled (IAM User Guide, "Managing AWS STS in a Region")."""
     region = region_of(said.caller.namespace) if said.caller else ""
     return f"The security token included in the request is invalid: the account has no keyring in {region}."
 
