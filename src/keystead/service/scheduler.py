@@ -36,7 +36,8 @@ def appointments(key: Key, versions: tuple[KeyVersion, ...]) -> list[tuple[datet
         due.append((life.destroy_at, DestroyKey))
     elif key.rotation and life.state is KeyState.ACTIVE:
         due.append((key.rotation.next_at, RotateKey))
-    due += [(v.expires_at, ExpireMaterial) for v in versions if v.expires_at and v.wrapped]
+    if expiries := [v.expires_at for v in versions if v.expires_at and v.wrapped]:
+        due.append((min(expiries), ExpireMaterial))  # one of a kind: the next is read when this one is done
     return due
 
 
