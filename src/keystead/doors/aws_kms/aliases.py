@@ -1,10 +1,8 @@
 """TrentService.CreateAlias, UpdateAlias, DeleteAlias, ListAliases.
 
 Spec: KMS API Reference 2014-11-01, under these names; KMS Developer Guide, "Aliases in AWS KMS". An alias is told
-from another by its bytes: no case is folded and nothing is normalized, and only ASCII can be written.
-
-Deviations (SPEC.md)
-  permissions   the right is asked of the keys, not of the alias as a resource of its own.
+from another by its bytes: no case is folded and nothing is normalized, and only ASCII can be written. The right is
+asked of the key and, by an identity policy, of the alias too (service.authorize).
 """
 
 from __future__ import annotations
