@@ -7,7 +7,7 @@ import pytest
 from tests.harness import ALLOW_ALL, OTHER_TENANT, TENANT, Person, stack
 
 from keystead.core import operations as ops
-from keystead.core.entities import PolicyText, PrincipalKind
+from keystead.core.entities import Kind, PolicyText, PrincipalKind
 from keystead.core.errors import AlreadyExists, Denied, InvalidArgument, LimitExceeded, NotFound
 from keystead.core.operations import TenantRef
 
@@ -22,6 +22,7 @@ def office():
 def test_a_user_comes_and_goes_with_every_credential(office) -> None:
     alice = office.user("alice", ALLOW_ALL)
     assert alice.call("ListKeys").status == 200
+    before = office.store.count(Kind.CREDENTIAL)
     listed = office.by_system(ops.ListPrincipals(tenant=AT)).items
     assert {p.name: p.principal_kind for p in listed} == {
         "root": PrincipalKind.ROOT,
@@ -30,6 +31,7 @@ def test_a_user_comes_and_goes_with_every_credential(office) -> None:
     }
     office.by_system(ops.DeletePrincipal(tenant=AT, name="alice"))
     assert alice.call("ListKeys").code == "UnrecognizedClientException"
+    assert office.store.count(Kind.CREDENTIAL) == before - 1
     with pytest.raises(NotFound):
         office.by_system(ops.ListCredentials(tenant=AT, name="alice"))
     assert len(office.by_system(ops.ListPrincipals(tenant=AT)).items) == 2

@@ -5,7 +5,7 @@ from tests.doors.aws_kms.managing import ask, made
 from tests.harness import TENANT, b64, stack
 
 from keystead.core import operations as ops
-from keystead.core.entities import CredentialKind, Key
+from keystead.core.entities import Credential, CredentialKind, Key
 from keystead.core.errors import LimitExceeded
 
 AT = ops.TenantRef(TENANT)
@@ -86,4 +86,4 @@ def test_a_principal_deleted_while_it_gets_an_access_key_leaves_none(office) -> 
     overtake(office, lambda: made_meanwhile.append(office.by_system(create)))
     office.by_system(ops.DeletePrincipal(tenant=AT, name="alice"))
     for id_ in (alice.access_key_id, made_meanwhile[0].credential.id):
-        assert office.view.credential(id_) is None
+        assert office.barrier.get(Credential, id_) is None

@@ -57,7 +57,7 @@ def bind_keyring(op: ops.BindKeyring, targets: tuple[HeldSystem], act: Act) -> O
 
 def list_keyrings(op: ops.ListKeyrings, targets: tuple[HeldSystem], _act: Act) -> Outcome[Page[BoundKeyring]]:
     (system,) = targets
-    found = walk(lambda after, limit: system.keyrings(after=after, limit=limit), op.after)
+    found = walk(lambda after, limit: system.keyrings(after=after, limit=limit), op.after, op.limit)
     page = paged(found, op.limit)
     bound = tuple(BoundKeyring(ring, system.addresses(ring)) for ring in page.items)
     return Outcome(answer=Page(bound, page.after))

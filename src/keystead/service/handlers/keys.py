@@ -86,18 +86,19 @@ def list_keys(op: ops.ListKeys, targets: tuple[HeldKeyring], act: Act) -> Outcom
     (ring,) = targets
     lasting = (
         key
-        for key in walk(lambda after, limit: ring.keys(after=after, limit=limit), op.after)
+        for key in walk(lambda after, limit: ring.keys(after=after, limit=limit), op.after, op.limit)
         if key.lifecycle.at(act.now).state is not KeyState.DESTROYED
     )
     page = paged(lasting, op.limit)
     return Outcome(answer=Page(tuple(key.id for key in page.items), page.after))
 
 
-def walk(read: Callable[[str, int], list[E]], after: str) -> Iterator[E]:
-    """What `read(after, limit)` lists, page after page, from `after` on."""
-    while rows := read(after, PAGE):
+def walk(read: Callable[[str, int], list[E]], after: str, wanted: int = PAGE) -> Iterator[E]:
+    """What `read(after, limit)` lists, from `after` on; in pages of one more than `wanted`, which is often enough."""
+    size = min(wanted + 1, PAGE)
+    while rows := read(after, size):
         yield from rows
-        if len(rows) < PAGE:
+        if len(rows) < size:
             return
         after = rows[-1].id
 

@@ -73,7 +73,7 @@ def list_names(
             existing(held.key, act.now)
         own = iter(sorted((n for n in held.names if n.id > op.after), key=lambda n: n.id))
     else:
-        own = walk(lambda after, limit: ring.names(after=after, limit=limit), op.after)
+        own = walk(lambda after, limit: ring.names(after=after, limit=limit), op.after, op.limit)
     return Outcome(answer=paged((n for n in own if n.namespace == namespace), op.limit))
 
 

@@ -91,7 +91,7 @@ def made_by_hand(tenant: HeldTenant, name: str) -> Principal:
 
 def list_principals(op: ops.ListPrincipals, targets: tuple[HeldTenant], _act: Act) -> Outcome[Page[Principal]]:
     (tenant,) = targets
-    found = walk(lambda after, limit: tenant.principals(after=after, limit=limit), op.after)
+    found = walk(lambda after, limit: tenant.principals(after=after, limit=limit), op.after, op.limit)
     return Outcome(answer=paged(found, op.limit))
 
 
@@ -160,7 +160,7 @@ def list_credentials(op: ops.ListCredentials, targets: tuple[HeldTenant], _act: 
     """Without their secrets."""
     (tenant,) = targets
     principal = tenant.principal(op.name)
-    held = walk(lambda after, limit: tenant.credentials(principal, after=after, limit=limit), op.after)
+    held = walk(lambda after, limit: tenant.credentials(principal, after=after, limit=limit), op.after, op.limit)
     page = paged(held, op.limit)
     return Outcome(answer=Page(tuple(replace(one, secret=b"") for one in page.items), page.after))
 
