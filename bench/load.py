@@ -62,7 +62,7 @@ def run(
     client: str | None = None,
 ) -> Result:
     """Load `address` from that core. `client`: "wrk" or "epoll"; by default wrk where it is installed."""
-    client = client or ("wrk" if shutil.which("wrk") else "epoll")
+    client = client or default_client()
     with tempfile.TemporaryDirectory(prefix="keystead-bench-") as directory:
         lines = Path(directory, "requests")
         lines.write_text("".join(request.hex() + "\n" for request in requests))
@@ -72,6 +72,10 @@ def run(
         after, took = os.times(), time.monotonic() - began
     spent = after.children_user + after.children_system - before.children_user - before.children_system
     return msgspec.structs.replace(result, client_us=spent * 1e6 / max(result.n, 1), client_busy=spent / took)
+
+
+def default_client() -> str:
+    return "wrk" if shutil.which("wrk") else "epoll"
 
 
 # --- wrk

@@ -1,0 +1,118 @@
+"""`python -m bench --quick`: one short round against the real server, with the client that needs nothing installed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+from bench.load import Result
+from bench.report import BAO_APP, ENCRYPT, KEYSTEAD, MOTO, Report, Target
+from bench.rounds import Round, row
+from bench.workloads import Aws, Workload, encrypts
+
+ROOT = Path(__file__).parents[2]
+OPERATIONS = {ENCRYPT, "Decrypt 32 B", "GenerateDataKey", "GenerateMac", "Sign ECDSA P-256"}
+
+
+@pytest.mark.client
+def test_a_quick_run_answers_every_request_and_says_how(tmp_path):
+    out = tmp_path / "bench.json"
+    command = [sys.executable, "-m", "bench", "--quick", "--only", "keystead", "--client", "epoll"]
+    done = subprocess.run(
+        [*command, "--directory", str(tmp_path), "--json", str(out)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    report = msgspec.json.decode(out.read_bytes(), type=Report)
+    assert {one.operation for one in report.rows} == OPERATIONS
+    for one in report.rows:
+        assert (one.name, one.n_errors) == (KEYSTEAD, 0)
+        assert one.rps > 0 < one.cpu_us
+        assert 0 < one.p50_us <= one.p99_us
+    assert len(report.memory) == 1
+    assert report.memory[0].rss > 10
+    assert sum(step.us for step in report.steps if step.part) > 5
+    assert "Whole requests" in done.stdout
+    names = {target["name"]: target["met"] for target in msgspec.json.decode(out.read_bytes())["targets"]}
+    assert names[f"by CPU per request: {MOTO}"] is None  # not measured is not met
+    assert not report.skipped
+
+
+def a_round(*, rps: float = 1000.0, cpu_us: float = 40.0, foreign: float = 0.0, n_errors: int = 0) -> Round:
+    return Round(
+        rps=rps,
+        p50_us=1000.0,
+        p99_us=2000.0,
+        cpu_us=cpu_us,
+        n=1000,
+        n_errors=n_errors,
+        server_busy=0.95,
+        foreign=foreign,
+        client_busy=0.3,
+        client_ceiling=80_000.0,
+    )
+
+
+def a_row(name: str, *rounds: Round):
+    return msgspec.structs.replace(row(Named(name), rounds), name=name)
+
+
+class Named:
+    """What row() asks of a case."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.operation = name, ENCRYPT
+
+
+def a_report(*rows) -> Report:
+    return Report(machine={}, quick=False, rows=list(rows), memory=[], steps=[])
+
+
+def test_a_disturbed_round_is_dropped_only_where_two_cleaner_ones_exist():
+    clean, other, disturbed = a_round(rps=100.0), a_round(rps=200.0), a_round(rps=1.0, foreign=0.5)
+    assert a_row("x", clean, other, disturbed).rps == 150.0
+    assert a_row("x", clean, disturbed, disturbed).rps == 1.0
+
+
+def test_a_missed_target_and_an_unanswered_request_each_fail_the_run():
+    own = a_row(KEYSTEAD, a_round(rps=20_000.0))
+    assert not a_report(own, a_row(BAO_APP, a_round(rps=1000.0, cpu_us=600.0))).failed
+    assert a_report(own, a_row(BAO_APP, a_round(rps=1000.0, cpu_us=400.0))).failed  # 10 x by CPU
+    assert a_report(own, a_row(BAO_APP, a_round(rps=2000.0, cpu_us=600.0))).failed  # 10 x by rate
+    assert a_report(a_row(KEYSTEAD, a_round(rps=20_000.0, n_errors=1))).failed
+
+
+def test_what_was_not_measured_is_neither_met_nor_missed():
+    assert Target(name="", value=None, bound=1).met is None
+    assert Target(name="", value=2.0, bound=1).met is True
+    assert Target(name="", value=2.0, bound=1, at_most=True).met is False
+
+
+def test_requests_are_distinct_and_signed_as_boto3_signs_them():
+    requests = Aws(("127.0.0.1", 8200), "AKIAEXAMPLE", "secret").prepared("encrypt", encrypts(["alias/a"], 40))
+    assert len(set(requests)) == 40
+    head, _, body = requests[0].partition(b"\r\n\r\n")
+    assert head.startswith(b"POST / HTTP/1.1\r\nHost: 127.0.0.1:8200\r\n")
+    assert b"AWS4-HMAC-SHA256 Credential=AKIAEXAMPLE/" in head
+    assert b"Content-Length: %d" % len(body) in head
+
+
+def test_requests_that_get_old_are_signed_anew():
+    made = iter(([b"first"], [b"second"]))
+    assert Workload(make=lambda: next(made), lasts_for=1e9).requests() == [b"first"]
+    old = Workload(make=lambda: next(made), lasts_for=-1.0)
+    assert old.requests() == [b"second"]
+    with pytest.raises(StopIteration):
+        old.requests()
+
+
+def test_the_ceiling_of_a_client_is_what_its_own_time_allows():
+    result = Result(n=10, n_errors=0, seconds=2.0, p50=1.0, p99=2.0, client_us=20.0)
+    assert (result.rps, result.ceiling) == (5.0, 50_000.0)
