@@ -180,7 +180,7 @@ class View:
                     self._forget_everything()
                 else:
                     entry[1].append(ref)
-                    self._refs[ref] = held
+                    self._refs[ref] = held = entry[0]
         return held
 
     def _load_key(self, id_: str) -> HeldKey | None:
@@ -201,7 +201,8 @@ class View:
             if stamp == self._seen_change:
                 while len(self._keys) >= MAX_KEYS:
                     self._forget_key(next(iter(self._keys)))
-                self._keys[id_] = (held, [])
+                # Two threads may have missed it at once: one entry only, or a change would find half of its refs.
+                held, _ = self._keys.setdefault(id_, (held, []))
         return held
 
     def credential(self, id_: str) -> HeldCredential | None:

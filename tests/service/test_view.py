@@ -1,0 +1,51 @@
+"""The view: what it holds is dropped by every change, however it came to hold it."""
+
+import pytest
+from tests import harness
+
+from keystead.core import operations as ops
+from keystead.core.errors import Sealed, WrongState
+from keystead.core.sensitive import Sensitive
+
+NAMESPACE = f"aws:{harness.TENANT}:{harness.REGION}"
+
+
+def encrypt(stack: harness.Stack, key_id: str, name: str = "") -> None:
+    ref = ops.KeyRef(NAMESPACE, name=name) if name else ops.KeyRef(NAMESPACE, id=key_id)
+    stack.perform(ops.Encrypt(key=ref, plaintext=Sensitive(b"x")), stack.admin)
+
+
+def test_two_threads_that_missed_a_key_at_once_leave_nothing_a_change_cannot_drop() -> None:
+    """Found by tests/clients/test_rotation_under_load: the second one's entry hid the refs of the first."""
+    stack = harness.stack()
+    key = stack.key()
+    view, ref = stack.service.view, ops.KeyRef(NAMESPACE, id=key.id)
+    view.forget()
+    view.refresh()
+    first = view._load_key(key.id)  # what either thread does once it has missed
+    assert view.find(ref) is first
+    assert view._load_key(key.id) is first
+    stack.perform(ops.DisableKey(key=ref), stack.admin)
+    with pytest.raises(WrongState):
+        encrypt(stack, key.id)
+
+
+def test_a_name_that_moves_takes_its_ref_along() -> None:
+    stack = harness.stack()
+    one, other = stack.key(), stack.key()
+    stack.perform(ops.CreateName(key=ops.KeyRef(NAMESPACE, id=one.id), name="alias/x"), stack.admin)
+    encrypt(stack, "", "alias/x")
+    moved = ops.KeyRef(NAMESPACE, name="alias/x")
+    stack.perform(ops.UpdateName(name=moved, key=ops.KeyRef(NAMESPACE, id=other.id)), stack.admin)
+    stack.perform(ops.DisableKey(key=ops.KeyRef(NAMESPACE, id=other.id)), stack.admin)
+    with pytest.raises(WrongState):
+        encrypt(stack, "", "alias/x")
+
+
+def test_a_closed_barrier_serves_nothing_from_what_is_held() -> None:
+    stack = harness.stack()
+    key = stack.key()
+    encrypt(stack, key.id)
+    stack.barrier.close()
+    with pytest.raises(Sealed):
+        encrypt(stack, key.id)
