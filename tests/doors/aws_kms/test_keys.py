@@ -7,7 +7,7 @@ from tests.doors.aws_kms.managing import ABSENT, ask, made, policy
 from tests.harness import OTHER_REGION, TENANT, b64, stack
 
 from keystead.core.entities import LastUse
-from keystead.doors.aws_kms.keys import KeyMetadata
+from keystead.doors.aws_kms.metadata import KeyMetadata
 
 MODEL = botocore.loaders.Loader().load_service_model("kms", "service-2")["shapes"]
 CASES = [  # KeySpec, KeyUsage, the member that lists its algorithms, how many there are

@@ -11,7 +11,8 @@ from typing import Annotated
 from msgspec import Meta
 
 from keystead.core import operations as ops
-from keystead.doors.aws_kms.keys import OF_A_MANAGED_KEY, key_state
+from keystead.doors.aws_kms.keys import OF_A_MANAGED_KEY
+from keystead.doors.aws_kms.metadata import key_state
 from keystead.doors.aws_kms.names import key_arn, key_by_id
 from keystead.doors.aws_kms.pages import date, too_great, too_small
 from keystead.doors.aws_kms.shapes import KeyId
