@@ -41,7 +41,9 @@ class WireClient:
 
     def call(self, operation: str, **members: Any) -> Answer:
         """Raises OSError or http.client.HTTPException when the server has gone."""
-        request = self.sign(operation, **members)
+        return self.send(self.sign(operation, **members))
+
+    def send(self, request: AWSRequest) -> Answer:
         self._connection.request("POST", "/", request.data, dict(request.headers))
         reply = self._connection.getresponse()
         text = reply.read()

@@ -1,4 +1,4 @@
-"""`make torture`: every long run, one after the other. Seeds are printed and replay: `python -m tests.faults.run_<name>`.
+"""`make torture`: every long run in turn. Seeds are printed; `python -m tests.faults.run_<name>` replays one.
 
 Each is a program of its own; this one only says which, how long, and what came of them.
 """
@@ -14,6 +14,7 @@ RUNS: dict[str, tuple[str, ...]] = {
     "journal and audit log under power loss": ("run_journal", "--n", "10000"),
     "kill -9 of a process at the store": ("run_kill9", "--n", "1000"),
     "kill -9 of a whole server under load": ("run_server", "--n", "1000"),
+    "acknowledged revocations, two workers": ("run_revocation", "--n", "300"),
     "a rotting database, byte by byte": ("run_rot", "--step", "7"),
     "destruction, with the old backup as the attacker": ("run_destruction", "--n", "10000"),
 }

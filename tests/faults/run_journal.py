@@ -177,4 +177,4 @@ if __name__ == "__main__":
     parser.add_argument("--n", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
-    print(run(arguments.n, arguments.seed))  # noqa: T201 - a program
+    print(run(arguments.n, arguments.seed))

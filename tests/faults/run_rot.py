@@ -73,7 +73,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as directory:
         outcomes = sweep(Path(directory) / "data", seed=asked.seed, step=asked.step)
     spent = time.perf_counter() - began
-    print(f"{outcomes.total()} bytes (seed {asked.seed}): {dict(outcomes)}, {spent:.0f} s")  # noqa: T201 - a command
+    print(f"{outcomes.total()} bytes (seed {asked.seed}): {dict(outcomes)}, {spent:.0f} s")
     return 0
 
 

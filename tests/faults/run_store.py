@@ -156,13 +156,13 @@ def main() -> int:
         except Exception as error:  # noqa: BLE001 - whatever it is, it has a seed
             failed.append(seed)
             n_losses += 1
-            print(f"seed {seed}: {type(error).__name__}: {error}", flush=True)  # noqa: T201 - a command
+            print(f"seed {seed}: {type(error).__name__}: {error}", flush=True)
         else:
             n_losses += one.n_losses
             n_acknowledged += one.n_acknowledged
         seed += 1
     spent = time.perf_counter() - began
-    print(  # noqa: T201 - a command
+    print(
         f"{n_losses} power losses (seeds {asked.seed} to {seed - 1}), {n_acknowledged} acknowledged transactions, "
         f"{len(failed)} failures, {spent:.0f} s"
     )

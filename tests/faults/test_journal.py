@@ -323,7 +323,7 @@ def test_power_loss_under_the_sequencer_can_be_seen(monkeypatch: pytest.MonkeyPa
 def test_power_losses(capsys: pytest.CaptureFixture[str]) -> None:
     told = run(3000, seed=20260101)
     with capsys.disabled():
-        print(f"\njournal and sequencer: {told}")  # noqa: T201 - the figure
+        print(f"\njournal and sequencer: {told}")
 
 
 # --- the real disk, and threads
