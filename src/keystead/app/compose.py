@@ -8,6 +8,7 @@ from pathlib import Path
 from keystead.app.clock import SystemClock
 from keystead.app.layout import Layout
 from keystead.config import Config
+from keystead.core.errors import NotFound
 from keystead.core.sensitive import Sensitive
 from keystead.crypto import selftest
 from keystead.kit import Front, Markers, Means, RequestIds
@@ -34,12 +35,14 @@ class Core:
 
     `journal`: the name its audit journal begins with. `worker`: its slot in the shared generation.
     `check`: examine the database file first (once per installation, not in every worker).
-    Raises what the store and the known-answer tests raise.
+    Raises NotFound where there is no database, and what the store and the known-answer tests raise.
     """
 
     def __init__(self, directory: Path, settings: Config, *, journal: str, worker: int, check: bool = False) -> None:
         selftest.run()
         layout = Layout(directory)
+        if not layout.database.exists():
+            raise NotFound(f"{layout.database} is lost; `keystead restore BACKUP` makes one of a backup", "data")
         self.layout, self.clock, self.disk = layout, SystemClock(), LocalDisk()
         self.store = SqliteStore(layout.database, check_for=0.5 if check else 0.0)
         self.slot = FileSlot(*layout.slots(settings), os.urandom)

@@ -29,7 +29,7 @@ def run(arguments: Sequence[str]) -> int:
     before = arguments[: arguments.index("--")] if "--" in arguments else arguments
     as_json = "--json" in before
     try:
-        done = cli.main(list(arguments), standalone_mode=False)
+        done = cli.main(list(arguments), prog_name="keystead", standalone_mode=False)
     except (click.ClickException, KeysteadError) as error:
         return report(error, as_json=as_json)
     except (KeyboardInterrupt, click.Abort):

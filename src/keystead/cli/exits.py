@@ -18,7 +18,7 @@ class Exit(IntEnum):
 
     DONE = 0
     FAILED = 1  # refused, or it could not be done
-    USAGE = 2  # a wrong flag, argument or command
+    USAGE = 2  # a wrong flag, argument, value or command
     NO_SERVER = 3  # no server is running
     SEALED = 4  # sealed, or what was offered does not open it
     NOT_FOUND = 5  # no such key, principal, policy or installation
@@ -46,6 +46,7 @@ class NotExecutable(KeysteadError):
 
 EXITS: Mapping[type[KeysteadError], Exit] = {
     NoServer: Exit.NO_SERVER,
+    e.InvalidArgument: Exit.USAGE,
     e.Sealed: Exit.SEALED,
     e.Unauthenticated: Exit.SEALED,
     e.NotFound: Exit.NOT_FOUND,

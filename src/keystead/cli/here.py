@@ -6,6 +6,7 @@ import functools
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ class Output:
             sys.stdout.buffer.write(msgspec.json.encode(data) + b"\n")
             sys.stdout.buffer.flush()
         else:
-            click.echo(members(msgspec.to_builtins(data)) if text is None else text)
+            click.echo(members(msgspec.to_builtins(data, builtin_types=(datetime,))) if text is None else text)
 
     def rows(self, heads: Sequence[str], rows: Sequence[Mapping[str, Any]], *, none: str) -> None:
         """A listing; `heads` names the members that people see, `none` what is said of an empty one."""
@@ -48,6 +49,8 @@ def shown(value: Any) -> str:
     """One value for people: no JSON, no None."""
     if value is None:
         return "-"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S} UTC"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Mapping):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from keystead.app import hygiene
 from keystead.app.library import Keystead
 from keystead.cli import secrets
 from keystead.config import Config
@@ -19,6 +20,7 @@ class Local:
     """session.Session in this process. Nobody else can have the installation meanwhile."""
 
     def __init__(self, directory: Path, settings: Config, unseal: Sequence[str]) -> None:
+        hygiene.harden()
         self.settings = settings
         self.keystead = Keystead(directory, secrets.required(directory, unseal))
 

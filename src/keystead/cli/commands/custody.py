@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from keystead.app import hygiene
 from keystead.app.layout import Layout
 from keystead.cli import secrets
 from keystead.cli.exits import NotProven
@@ -43,6 +44,7 @@ def backup(out: Output, session: Session, path: Path) -> None:
 
 def _alone(here: Here, what: str) -> None:
     """Raises Unavailable where a server has the installation."""
+    hygiene.harden()
     is_installed(here)
     if is_running(here):
         raise Unavailable(f"{what} has the installation to itself: stop the server on {here.directory} first")

@@ -10,6 +10,7 @@ from typing import Any
 import click
 from msgspec import Struct
 
+from keystead.app import hygiene
 from keystead.app.installation import ADMINISTRATOR, REGIONS, initialise, prepare
 from keystead.app.tls import server_context
 from keystead.cli import secrets
@@ -77,6 +78,7 @@ def init(directory: Path, seal: str, *, as_json: bool, **given: Any) -> None:
 
     Its shares, if it has any, and the administrator's access key are shown once, and kept nowhere.
     """
+    hygiene.harden()
     out = Output(as_json=as_json)
     secrets.may_show(out)
     settings = Config(

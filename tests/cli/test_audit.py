@@ -1,0 +1,83 @@
+"""keystead audit: following, verifying, proving; and what it says of a log that was altered."""
+
+import json
+import shutil
+import subprocess
+
+import pytest
+from tests.servers import KEYSTEAD
+from tests.servers import at_once as keystead
+
+
+@pytest.fixture
+def log(stopped, tmp_path):
+    """A copy of an audit directory, with some records in it."""
+    for _ in range(3):
+        assert keystead("key", "list", "--in", "us-east-1", "--data", stopped).status == 0
+    return shutil.copytree(stopped / "audit", tmp_path / "copy")
+
+
+def test_a_whole_log_verifies(log, stopped) -> None:
+    found = keystead("audit", "verify", log, "--json").json
+    assert found["records"] == found["size"] > 3 and found["uncovered"] == 0
+    assert keystead("audit", "verify", stopped).out.startswith("Whole: ")
+
+
+def test_an_altered_record_is_found_and_said_where(log) -> None:
+    (segment,) = (log / "log").glob("*.jsonl")
+    lines = segment.read_bytes().splitlines(keepends=True)
+    lines[2] = lines[2].replace(b'"outcome":"performed"', b'"outcome":"dry run"  ')
+    segment.write_bytes(b"".join(lines))
+    done = keystead("audit", "verify", log, "--json")
+    assert done.status == 6 and done.error["error"] == "NotProven"
+    first, last = map(int, done.error["field"].removeprefix("records ").split(" to "))
+    assert first <= 2 <= last
+    assert "altered" in keystead("audit", "verify", log).err
+
+
+def test_a_log_cut_short_with_its_checkpoints_is_found_by_one_kept_elsewhere(log, stopped, tmp_path) -> None:
+    older = log
+    assert keystead("key", "list", "--in", "us-east-1", "--data", stopped).status == 0
+    kept = tmp_path / "kept"
+    assert keystead("audit", "checkpoint", "-o", kept, "--data", stopped).status == 0
+    assert keystead("audit", "verify", older).status == 0
+    done = keystead("audit", "verify", older, "--trusted", kept)
+    assert done.status == 6
+    assert keystead("audit", "verify", stopped, "--trusted", kept, "--json").json["trusted_size"]
+
+
+def test_one_record_is_proved_to_whoever_has_the_key(stopped, log, tmp_path) -> None:
+    proof = tmp_path / "one.tlog-proof"
+    made = keystead("audit", "prove", "1", "-o", proof, "--data", stopped, "--json").json
+    nowhere = tmp_path / "nowhere"
+    found = keystead("audit", "check", proof, "--key", made["key"], "--data", nowhere, "--json").json
+    assert found["index"] == 1
+    line = next((log / "log").glob("*.jsonl")).read_text().splitlines()[1]
+    assert found["record"] == json.loads(line)
+    assert line in keystead("audit", "check", proof, "--data", stopped).out
+
+    text = proof.read_text().splitlines()
+    text[2] = "index 0"
+    proof.write_text("\n".join(text) + "\n")
+    assert keystead("audit", "check", proof, "--key", made["key"]).status == 6
+    assert keystead("audit", "prove", "99999", "-o", proof, "--data", stopped).status == 2
+
+
+def test_another_logs_key_proves_nothing(stopped, log, tmp_path) -> None:
+    key = (log / "key.pub").read_text().replace("keystead/", "keystead/other")
+    assert keystead("audit", "verify", log, "--key", key).status == 1  # not in its one form
+    assert keystead("audit", "verify", tmp_path).status == 5
+
+
+def test_the_tail_follows(server) -> None:
+    assert len(server("audit", "tail", "-n", "1").out.splitlines()) <= 1
+    command = [KEYSTEAD, "audit", "tail", "-f", "-n", "0", "--json", "--data", server.directory]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        id_ = server("key", "create").out.strip()
+        for line in process.stdout:
+            record = json.loads(line)["record"]
+            if record.get("op") == "CreateKey":
+                break
+        process.terminate()
+    assert record["outcome"] == "performed" and record["rule"] == "system"
+    assert id_ in server("key", "list").out

@@ -1,0 +1,71 @@
+"""restore and prove, as commands; tests/core/test_custody.py and tests/faults/run_destruction.py have what they do."""
+
+import shutil
+
+import pytest
+from tests.servers import at_once, serving
+
+from keystead.app.library import Keystead
+from keystead.core.entities import Key, KeyVersion
+from keystead.service.barrier import Commit
+
+
+@pytest.fixture
+def site(stopped, tmp_path):
+    return shutil.copytree(stopped, tmp_path / "site")
+
+
+def _about(site, *words):
+    return at_once(*words, "--data", site)
+
+
+def _destroy(site, id_: str) -> None:
+    """What the scheduler does once an appointment has come."""
+    with Keystead(site) as ks:
+        barrier = ks._core.barrier
+        barrier.commit(Commit(put=(barrier.get(Key, id_),), destroy=(barrier.get(KeyVersion, f"{id_}/1"),)))
+
+
+def test_a_destroyed_key_is_proved_to_be_gone_from_an_old_backup(site, tmp_path) -> None:
+    ids = [_about(site, "key", "create").out.strip() for _ in range(3)]
+    assert _about(site, "backup", tmp_path / "old").status == 0
+    before = (tmp_path / "old").read_bytes()
+    _destroy(site, ids[0])
+    proof = _about(site, "prove", "destroyed", tmp_path / "old", "--json").json
+    assert proof["holds"] is True and proof["root_opened"] is False
+    assert (proof["n_destroyed"], proof["destroyed_opened"]) == (1, [])
+    assert proof["n_survivors"] >= 2 and proof["survivors_lost"] == []
+    assert "of them opened                0" in _about(site, "prove", "destroyed", tmp_path / "old").out
+
+    restored = _about(site, "restore", tmp_path / "old", "--json").json
+    assert restored["restored"] == [] and restored["n_present"] > 5
+    assert (tmp_path / "old").read_bytes() == before  # an old backup is read, never written
+
+
+def test_a_lost_database_comes_back_from_a_backup_of_todays_slot(site, tmp_path) -> None:
+    id_ = _about(site, "key", "create").out.strip()
+    assert _about(site, "backup", tmp_path / "fresh").status == 0
+    (site / "keystead.db").unlink()
+    assert _about(site, "restore", tmp_path / "fresh").status == 0
+    assert _about(site, "key", "describe", id_).status == 0
+    assert _about(site, "audit", "verify", site).status == 0
+    (site / "keystead.db").unlink()
+    done = _about(site, "restore", tmp_path / "fresh", "--json")  # restoring has rotated: this copy is dead
+    assert done.status == 1 and done.error["error"] == "Conflict"
+    assert not (site / "keystead.db").exists()
+
+
+def test_what_is_no_backup(site, tmp_path) -> None:
+    assert _about(site, "restore", tmp_path / "absent").status == 5
+    (tmp_path / "text").write_text("not a database\n" * 200)
+    for words in (("restore",), ("prove", "destroyed")):
+        done = _about(site, *words, tmp_path / "text", "--json")
+        assert done.status == 1 and done.error["error"] in {"Unsupported", "Internal"}
+    assert not list((site / "run").glob("old-backup*"))
+
+
+@pytest.mark.parametrize("words", [("restore",), ("prove", "destroyed")], ids=" ".join)
+def test_they_have_the_installation_to_themselves(site, tmp_path, words) -> None:
+    with serving("dev", site):
+        done = _about(site, *words, tmp_path / "old")
+    assert done.status == 1 and "stop the server" in done.err

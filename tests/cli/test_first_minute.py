@@ -1,0 +1,123 @@
+"""dev, env, run: the first minute, and what is said where nothing runs."""
+
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+from tests.servers import KEYSTEAD, keystead, serving
+
+NAMES = {
+    *("AWS_ENDPOINT_URL_KMS", "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_IAM"),
+    *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_DEFAULT_REGION"),
+}
+
+
+def test_env_says_what_points_clients_here(server) -> None:
+    found = server("env", "aws", "--json").json
+    assert found.keys() == NAMES
+    assert found["AWS_ENDPOINT_URL_KMS"] == f"http://{server.running['listen']['aws']}"
+    assert not found["AWS_ENDPOINT_URL_KMS"].endswith(":0")  # the port really bound
+    lines = server("env", "aws").out.splitlines()
+    assert {tuple(shlex.split(line)[1].split("=", 1)) for line in lines} == set(found.items())
+    assert all(line.startswith("export ") for line in lines)
+
+
+def test_a_shell_takes_them(server) -> None:
+    script = (
+        f'eval "$({KEYSTEAD} env aws --data {shlex.quote(str(server.directory))})" && printenv AWS_SECRET_ACCESS_KEY'
+    )
+    said = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout.strip()
+    assert said == server("env", "aws", "--json").json["AWS_SECRET_ACCESS_KEY"]
+
+
+def test_the_data_directory_comes_from_the_environment_too(server) -> None:
+    found = keystead("env", "aws", "--json", env={"KEYSTEAD_DATA": str(server.directory)})
+    assert found.json.keys() == NAMES
+
+
+def test_run_has_the_environment_and_the_exit_status_of_its_command(server) -> None:
+    done = server("run", "aws", stdin="")  # nothing to run
+    assert done.status == 127 and "-- CMD" in done.err
+    done = keystead("run", "aws", "--data", server.directory, "--", "sh", "-c", "echo $AWS_REGION; exit 7")
+    assert (done.status, done.out) == (7, "us-east-1\n")
+    assert keystead("run", "aws", "--data", server.directory, "--", "no-such-command").status == 127
+    assert keystead("run", "aws", "--data", server.directory, "--", "/dev/null").status == 126
+
+
+def test_run_passes_signals_on(server) -> None:
+    command = [KEYSTEAD, "run", "aws", "--data", server.directory, "--", "sh", "-c", "echo ready; exec sleep 60"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == -signal.SIGTERM
+
+
+@pytest.mark.parametrize("words", [("env", "aws"), ("run", "aws"), ("status",), ("unseal",), ("seal",)])
+def test_without_a_server(stopped, words) -> None:
+    tail = ("--", "true") if words[0] == "run" else ()
+    done = keystead(*words, "--data", stopped, *tail)
+    assert done.status == 3 and done.out == ""
+    assert "no server is running" in done.err and "keystead dev" in done.err
+
+
+def test_a_server_that_died_is_not_running(tmp_path) -> None:
+    directory = tmp_path / "data"
+    with serving("dev", directory) as server:
+        pids = server.tree()
+        server.process.kill()
+        server.process.wait()
+        assert server("env", "aws").status == 3
+        for pid in pids[1:]:  # workers do not outlive it
+            until = time.monotonic() + 10
+            while os.path.exists(f"/proc/{pid}") and time.monotonic() < until:
+                time.sleep(0.05)
+            assert not os.path.exists(f"/proc/{pid}")
+        with serving("dev", directory) as again:  # and nothing it left stands in the way
+            assert again("status").status == 0
+        server.process = again.process
+
+
+def test_one_server_on_one_directory(server) -> None:
+    done = keystead("dev", "--data", server.directory, "--listen", "aws=127.0.0.1:0")
+    assert done.status == 1 and f"process {server.process.pid}" in done.err
+
+
+def test_the_port_is_taken(tmp_path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        done = keystead("dev", "--data", tmp_path / "data", "--listen", f"aws=127.0.0.1:{port}")
+    assert done.status == 1 and "cannot listen" in done.err
+
+
+def test_a_development_server_stays_on_loopback(tmp_path) -> None:
+    done = keystead("dev", "--data", tmp_path / "data", "--listen", "aws=0.0.0.0:0")
+    assert done.status == 2 and "loopback" in done.err
+    assert not (tmp_path / "data").exists()
+
+
+def test_the_banner_says_what_to_paste(tmp_path) -> None:
+    directory = tmp_path / "data"
+    command = [KEYSTEAD, "dev", "--data", directory, "--listen", "aws=127.0.0.1:0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        said = ""
+        while "Ctrl-C" not in said:
+            line = process.stdout.readline()
+            assert line, said
+            said += line
+        assert f'eval "$(keystead env aws --data {directory})"' in said
+        assert "aws kms create-key" in said and "http://127.0.0.1:" in said
+        assert "AWS_SECRET" not in said
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+        assert process.stderr.read() == ""
+
+
+def test_status_and_help_answer_quickly() -> None:
+    """HOUSE: in well under a second. Generous here, as the machine is shared; the figure is in the README."""
+    begun = time.monotonic()
+    assert keystead("--help").status == 0
+    assert time.monotonic() - begun < 2

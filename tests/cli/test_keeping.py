@@ -1,0 +1,141 @@
+"""What an installation keeps, managed through a running server and in one's own process alike."""
+
+import json
+import re
+from uuid import uuid4
+
+import pytest
+
+ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\n")
+KEY_MEMBERS = {
+    *("id", "arn", "tenant", "place", "spec", "purpose", "state", "destroy_at", "description", "tags", "created_at"),
+    *("version", "n_versions", "rotate_every_days", "rotate_at"),
+}
+
+
+@pytest.fixture(scope="module")
+def tenant(ks):
+    return next(one["tenant"] for one in ks("principal", "list", "--json").json)
+
+
+def test_a_key_from_its_beginning_to_its_appointment(ks) -> None:
+    made = ks("key", "create", "--spec", "rsa_2048", "--purpose", "signature", "--tag", "a=b=c", "--json").json
+    assert made.keys() == KEY_MEMBERS
+    assert (made["spec"], made["purpose"], made["state"]) == ("RSA_2048", "signature", "active")
+    assert made["tags"] == {"a": "b=c"} and made["place"] == "us-east-1"
+    assert made["arn"] == f"arn:aws:kms:us-east-1:{made['tenant']}:key/{made['id']}"
+
+    assert ks("key", "disable", made["id"]).status == 0
+    assert ks("key", "describe", made["arn"], "--json").json["state"] == "suspended"
+    assert ks("key", "enable", made["id"], "--json").json["state"] == "active"
+
+    doomed = ks("key", "schedule-deletion", made["id"], "--days", "7", "--json").json
+    assert doomed["state"] == "suspended" and doomed["destroy_at"]
+    refused = ks("key", "enable", made["id"], "--json")
+    assert refused.status == 1 and refused.error["error"] == "WrongState"
+    kept = ks("key", "cancel-deletion", made["id"], "--json").json
+    assert kept["state"] == "suspended" and kept["destroy_at"] is None
+
+
+def test_a_key_by_name_by_id_and_elsewhere(ks) -> None:
+    name = f"alias/{uuid4().hex}"
+    made = ks("key", "create", "--name", name, "--in", "eu-west-1", "--description", "over there")
+    assert ID.fullmatch(made.out)
+    id_ = made.out.strip()
+    assert ks("key", "describe", id_, "--json").json["names"] == [name]  # wherever it is
+    assert ks("key", "describe", name, "--in", "eu-west-1", "--json").json["id"] == id_
+    assert ks("key", "describe", name).status == 5  # names are of a place
+    assert "over there" in ks("key", "describe", id_).out
+    listed = ks("key", "list", "--in", "eu-west-1", "--json").json
+    assert id_ in [one["id"] for one in listed]
+    assert id_ in ks("key", "list").out and id_ not in ks("key", "list", "--in", "us-east-1").out
+
+
+def test_a_rotation(ks) -> None:
+    id_ = ks("key", "create").out.strip()
+    assert ks("key", "rotate", id_).out == "Version 2.\n"
+    assert ks("key", "describe", id_, "--json").json["n_versions"] == 2
+
+
+def test_a_key_is_managed_here_and_never_used(ks) -> None:
+    """core.actions: `system`. The command has no verb for it, and the door under it none either."""
+    used = ks("key", "encrypt", "--json")
+    assert used.status == 2 and used.error["error"] == "Usage"
+
+
+def test_the_policy_of_a_key(ks, tenant, tmp_path) -> None:
+    id_ = ks("key", "create").out.strip()
+    first = ks("policy", "get", id_)
+    assert json.loads(first.out)["Statement"][0]["Principal"] == {"AWS": f"arn:aws:iam::{tenant}:root"}
+    allow = {"Effect": "Allow", "Principal": {"AWS": tenant}, "Action": "kms:DescribeKey", "Resource": "*"}
+    text = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+    (tmp_path / "policy.json").write_text(text)
+    assert ks("policy", "put", id_, str(tmp_path / "policy.json")).status == 0
+    assert ks("policy", "get", id_, "--json").json == {"dialect": "aws", "text": text}
+    assert ks("policy", "put", id_, "-", stdin=first.out).status == 0  # whoever may say this is never locked out
+    refused = ks("policy", "put", id_, "-", "--json", stdin="{}")
+    assert refused.error["error"] == "InvalidArgument" and refused.error["field"] == "Policy"
+
+
+def test_a_principal_and_its_access_keys(ks, tenant) -> None:
+    name = f"bob-{uuid4().hex[:8]}"
+    made = ks("principal", "create", name, "--json").json
+    assert (made["kind"], made["enabled"], made["policies"]) == ("user", True, [])
+    assert made["arn"] == f"arn:aws:iam::{tenant}:user/{name}"
+    again = ks("principal", "create", name, "--kind", "role", "--json")
+    assert again.error == {"error": "AlreadyExists", "message": "the name is taken", "field": "name"}
+
+    key = ks("principal", "access-key", "create", name, "--json").json
+    assert key.keys() == {"access_key_id", "secret_access_key"}
+    listed = ks("principal", "access-key", "list", name, "--json")
+    assert [one["id"] for one in listed.json] == [key["access_key_id"]]
+    assert key["secret_access_key"] not in listed.out
+    assert ks("principal", "access-key", "disable", key["access_key_id"]).status == 0
+    assert ks("principal", "access-key", "list", name, "--json").json[0]["enabled"] is False
+    assert ks("principal", "access-key", "enable", key["access_key_id"]).status == 0
+    assert ks("principal", "access-key", "delete", key["access_key_id"]).status == 0
+    assert ks("principal", "access-key", "list", name).out == "No access keys.\n"
+
+    session = ks("principal", "session", name, "--seconds", "900", "--json").json
+    assert session["access_key_id"].startswith("ASIA") and session["session_token"]
+
+    assert ks("principal", "disable", name, "--json").json == {"name": name, "enabled": False}
+    assert ks("principal", "enable", name).status == 0
+    assert ks("principal", "delete", name).status == 0
+    assert ks("principal", "access-key", "list", name, "--json").error["error"] == "NotFound"
+
+
+def test_what_a_principal_may_do(ks) -> None:
+    name = f"eve-{uuid4().hex[:8]}"
+    ks("principal", "create", name)
+    text = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"kms:ListKeys","Resource":"*"}]}'
+    assert ks("principal", "policy", "put", name, "lists", "-", stdin=text).status == 0
+    assert ks("principal", "policy", "list", name, "--json").json == [{"name": "lists", "dialect": "aws", "text": text}]
+    assert name in ks("principal", "list").out
+    assert ks("principal", "policy", "delete", name, "lists").status == 0
+    assert ks("principal", "policy", "delete", name, "lists").status == 5
+    assert ks("principal", "policy", "list", name, "--json").json == []
+    assert ks("principal", "policy", "list", "nobody-at-all").status == 5
+
+
+def test_a_keyring_and_the_addresses_bound_to_it(ks, tenant) -> None:
+    place = f"mars-{uuid4().hex[:6]}"
+    made = ks("keyring", "create", "mars", "--address", f"aws:{tenant}:{place}", "--json").json
+    assert made["addresses"] == [f"aws:{tenant}:{place}"]
+    assert ks("keyring", "bind", made["id"], f"aws:{tenant}:{place}-2").status == 0
+    (found,) = [one for one in ks("keyring", "list", "--json").json if one["id"] == made["id"]]
+    assert sorted(found["addresses"]) == [f"aws:{tenant}:{place}", f"aws:{tenant}:{place}-2"]
+    id_ = ks("key", "create", "--in", place).out.strip()
+    assert ks("key", "describe", id_, "--in", f"aws:{tenant}:{place}-2", "--json").json["id"] == id_
+    taken = ks("keyring", "bind", made["id"], f"aws:{tenant}:{place}", "--json")
+    assert taken.error["error"] == "AlreadyExists"
+
+
+def test_a_backup_and_a_new_generation_of_the_slot(ks, tmp_path) -> None:
+    made = ks("backup", tmp_path / "backup", "--json").json
+    assert made["n_bytes"] == (tmp_path / "backup").stat().st_size
+    assert (tmp_path / "backup").stat().st_mode & 0o077 == 0
+    again = ks("backup", tmp_path / "backup", "--json")
+    assert again.error["error"] == "InvalidArgument" and "exists" in again.error["message"]
+    assert ks("slot", "rotate", "--json").json == {"rotated": True}
+    assert ks("backup", tmp_path / "another", "--json").json["generation"] != made["generation"]

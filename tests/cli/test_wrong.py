@@ -1,0 +1,103 @@
+"""What is said of what is wrong: one line, what to do next, a documented exit status."""
+
+import pytest
+from tests.servers import at_once, keystead
+
+from keystead.cli.commands import COMMANDS
+from keystead.cli.exits import EXITS, NEXT, Exit
+from keystead.core.errors import KeysteadError
+
+WRONG = [
+    (("kye",), "did you mean `key`?"),
+    (("key", "lsit"), "did you mean `list`?"),
+    (("zzz",), "`keystead --help` lists them"),
+    (("key", "list", "--jsno"), "--json"),
+    (("key", "create", "--spec", "AES_265"), "did you mean AES_256?"),
+    (("key", "create", "--tag", "no-equals-sign"), "NAME=VALUE"),
+    (("key", "create", "--purpose", "cyphers"), "there are cipher"),
+    (("key", "schedule-deletion"), "KEY"),
+    (("key", "schedule-deletion", "x", "--days", "3"), "7<=x<=30"),
+    (("key", "describe", "not-a-key"), "alias/app"),
+    (("env", "aw"), "did you mean aws?"),
+    (("env", "google"), "there are aws"),
+    (("audit", "prove", "3"), "--output"),
+    (("principal", "session", "admin", "--seconds", "1"), "900"),
+]
+
+
+@pytest.mark.parametrize(("words", "hint"), WRONG, ids=[" ".join(words) for words, _ in WRONG])
+def test_a_wrong_word_gets_a_hint(server, words, hint) -> None:
+    done = at_once(*words, "--data", server.directory)
+    assert done.status == Exit.USAGE and done.out == ""
+    (line,) = done.err.splitlines()
+    assert line.startswith("keystead: ") and hint in line
+
+
+@pytest.mark.parametrize(("words", "hint"), WRONG, ids=[" ".join(words) for words, _ in WRONG])
+def test_and_the_same_in_json(server, words, hint) -> None:
+    error = at_once(*words, "--json", "--data", server.directory).error
+    assert error.keys() <= {"error", "message", "field"} and hint in error["message"]
+
+
+def test_a_wrong_place_to_listen(tmp_path) -> None:
+    for listen, hint in (("awz=127.0.0.1:0", "did you mean aws?"), ("aws=nowhere", "HOST:PORT"), ("aws", "HOST:PORT")):
+        done = keystead("dev", "--data", tmp_path / "data", "--listen", listen)
+        assert done.status == 2 and hint in done.err, listen
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("key", "list"), ("backup", "x"), ("restore", "x"), ("prove", "destroyed", "x"), ("status",), ("slot", "rotate")],
+    ids=" ".join,
+)
+def test_no_installation(tmp_path, words) -> None:
+    done = at_once(*words, "--data", tmp_path / "nothing", "--json")
+    assert done.status == Exit.NOT_FOUND and "keystead dev" in done.error["message"]
+
+
+def test_serve_without_an_installation(tmp_path) -> None:
+    done = keystead("serve", tmp_path / "nothing")
+    assert done.status == Exit.NOT_FOUND and "keystead init" in done.err
+
+
+def test_a_database_that_is_lost(tmp_path, stopped) -> None:
+    database = stopped / "keystead.db"
+    database.rename(stopped / "elsewhere")
+    try:
+        done = keystead("key", "list", "--data", stopped)
+        assert done.status == Exit.NOT_FOUND and "keystead restore" in done.err
+        assert not database.exists()
+    finally:
+        (stopped / "elsewhere").rename(database)
+
+
+def test_a_configuration_that_is_wrong(stopped) -> None:
+    path = stopped / "keystead.toml"
+    before = path.read_text()
+    try:
+        path.write_text("wrokers = 2\n")
+        done = keystead("key", "list", "--data", stopped)
+        assert done.status == Exit.USAGE and "wrokers" in done.err
+    finally:
+        path.write_text(before)
+
+
+def test_what_is_shown_once_is_not_shown_into_a_pipe_by_accident(server) -> None:
+    before = server("principal", "access-key", "list", "admin", "--json").json
+    done = server("principal", "access-key", "create", "admin")
+    assert done.status == Exit.USAGE and "--json" in done.err
+    assert server("principal", "access-key", "list", "admin", "--json").json == before
+
+
+def test_the_tables_are_about_kinds_of_errors() -> None:
+    assert all(issubclass(kind, KeysteadError) for kind in {*EXITS, *NEXT})
+    assert len(set(Exit)) == len(list(Exit))
+
+
+def test_help_is_there_for_everything() -> None:
+    """Every command of the table can be imported and described, without a server or a directory."""
+    said = keystead("--help").out
+    for name in COMMANDS:
+        assert f"\n  {name} " in said
+        assert at_once(name, "--help").out.startswith(f"Usage: keystead {name}")
+    assert keystead("--version").out.startswith("keystead 0")

@@ -1,0 +1,115 @@
+"""Real server processes, and the real command, for tests of what a person touches."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec import Struct
+
+from keystead import cli
+from keystead.app import hygiene
+
+BIN = Path(sys.executable).parent
+KEYSTEAD = BIN / "keystead"
+START_FOR = 20.0  # seconds
+FREE = ("--listen", "aws=127.0.0.1:0")
+
+
+class Done(Struct, frozen=True):
+    """What a command came to."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        assert self.status == 0, self.err
+        return json.loads(self.out)
+
+    @property
+    def error(self) -> dict[str, str]:
+        """Of a command that was refused under --json: one line on standard error, nothing on standard output."""
+        assert self.status != 0 and self.out == "", self
+        (line,) = self.err.splitlines()
+        return json.loads(line)
+
+
+def keystead(*words: str | Path, stdin: str = "", env: dict[str, str] | None = None, fds: tuple[int, ...] = ()) -> Done:
+    """Run the command in a process of its own, away from any terminal."""
+    surroundings = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "KEYSTEAD_"))}
+    done = subprocess.run(
+        [KEYSTEAD, *words],
+        input=stdin,
+        env={**surroundings, **(env or {})},
+        pass_fds=fds,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def at_once(*words: str | Path, stdin: str = "") -> Done:
+    """The command without a process of its own: what it prints and answers, ten times as fast."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode()), "utf-8"))
+        patch.setattr(hygiene, "harden", lambda: None)  # it is for whole processes
+        with redirect_stdout(out), redirect_stderr(err):
+            status = cli.run([str(word) for word in words])
+    said = [stream.buffer.getvalue().decode() for stream in (out, err)]
+    return Done(int(status), *said)
+
+
+class Serving(Struct):
+    """A server that has said it is ready, in JSON."""
+
+    directory: Path
+    process: subprocess.Popen[str]
+    running: dict[str, Any]
+
+    def __call__(self, *words: str | Path, **more: Any) -> Done:
+        """A command about it."""
+        return keystead(*words, "--data", self.directory, **more)
+
+    def stop(self) -> None:
+        """As Ctrl-C does."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        assert self.process.wait(timeout=START_FOR) == 0
+
+    def tree(self) -> list[int]:
+        """The process and its workers."""
+        tasks = Path(f"/proc/{self.process.pid}/task").glob("*/children")  # any thread may have started one
+        return [self.process.pid, *(int(pid) for task in tasks for pid in task.read_text().split())]
+
+
+@contextmanager
+def serving(command: str, directory: Path, *words: str | Path, errors: Path | None = None) -> Iterator[Serving]:
+    """`keystead dev` or `keystead serve` on a free port. `errors`: where its standard error goes."""
+    at = ("--data", directory) if command == "dev" else (directory,)
+    with (errors or directory.with_name("errors")).open("w") as log:
+        process = subprocess.Popen(
+            [KEYSTEAD, command, *at, *FREE, *words, "--json"], stdout=subprocess.PIPE, stderr=log, text=True
+        )
+    assert process.stdout is not None
+    with process.stdout:
+        line = process.stdout.readline()
+        assert line, Path(log.name).read_text()
+        server = Serving(directory, process, json.loads(line))
+        try:
+            yield server
+        finally:
+            server.stop()
