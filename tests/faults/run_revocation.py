@@ -79,6 +79,9 @@ class Revocations:
             "access key": (lambda: self._access_key("disable"), lambda: self._access_key("enable")),
         }
 
+    def close(self) -> None:
+        self._admin.close()
+
     def _call(self, operation: str, **members: Any) -> dict[str, Any]:
         answer = self._admin.call(operation, **members)
         assert answer.status == 200, answer
@@ -140,6 +143,9 @@ def run(n: int, seed: int, directory: Path, *, workers: int = 2) -> Report:
             over.set()
             for thread in threads:
                 thread.join()
+            for client in clients:
+                client.wire.close()
+            revocations.close()
     every = sorted(request for client in clients for request in client.log)
     report.n_requests, report.n_served = len(every), sum(served for _, _, served in every)
     for what, acknowledged, ends in windows:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.faults.badinput import BadInput
-from tests.wireclient import WireClient
+from tests.server import Server, start
 
 N, SEED = 10_000, 20261125
 MORE_MEMORY = 64 * 1024 * 1024
@@ -65,8 +65,13 @@ def check_error(what: str, request: bytes, reply: bytes) -> None:
         assert ET.fromstring(body).tag.endswith("ErrorResponse"), (what, reply[:300])  # noqa: S314 - ours
 
 
-def test_ten_thousand_malformed_requests_leave_the_worker_as_it_was(server) -> None:
-    client = WireClient(server.address, server.access_key_id, server.secret_access_key, server.region)
+def test_ten_thousand_malformed_requests_leave_the_worker_as_it_was(tmp_path) -> None:
+    with start(tmp_path / "data") as server:
+        storm(server)
+
+
+def storm(server: Server) -> None:
+    client = server.administrator()
     key = client.call("CreateKey").body["KeyMetadata"]["KeyId"]
     host, _, port = server.address.rpartition(":")
     bad = BadInput(client, key, SEED)
@@ -83,3 +88,4 @@ def test_ten_thousand_malformed_requests_leave_the_worker_as_it_was(server) -> N
     for pid in workers:
         assert resident(pid) - before[pid] < MORE_MEMORY
     assert client.call("Encrypt", KeyId=key, Plaintext=random.Random(1).randbytes(8)).status == 200
+    client.close()
