@@ -14,7 +14,7 @@ from keystead.service.authenticate import Reason
 from keystead.wire.http import Refusal
 
 SHAPES = botocore.loaders.Loader().load_service_model("kms", "service-2")["shapes"]
-KINDS = e.KeysteadError.__subclasses__()
+KINDS = [kind for kind in e.KeysteadError.__subclasses__() if kind.__module__ == e.__name__]  # a command has its own
 NOT_MODELLED = {
     *(code for code, _ in REASONS.values()),
     *UNLISTED,
