@@ -3,6 +3,7 @@
     word 0                      generation: grows with every acknowledged change
     word 8·(i+1)                worker i's slot: 0 idle, else 1 + the generation its open batch began under
     word 8·(i+1) + 1            worker i's process id, 0 when none
+    word 8·(i+1) + 2            when that process began: whoever gets its id after it is somebody else
 
 A change is acknowledged only after every worker's slot was seen idle or at the new generation, so no reply that
 was decided before the change leaves after its acknowledgement. A worker that does not get there within
@@ -25,9 +26,9 @@ import signal
 import time
 from pathlib import Path
 
-MAX_WORKERS = 60
 _PAGE = 4096
 _STRIDE = 8  # words per slot: one cache line each
+MAX_SLOTS = _PAGE // 8 // _STRIDE - 1  # the first line is the generation's
 _MEMBARRIER = {"x86_64": 324, "aarch64": 283}.get(platform.machine())
 _GLOBAL_EXPEDITED, _REGISTER = 2, 4  # linux/membarrier.h
 
@@ -41,12 +42,19 @@ class SharedGeneration:
             os.ftruncate(self._fd, _PAGE)
         self._map = mmap.mmap(self._fd, _PAGE)
         self._words = memoryview(self._map).cast("Q")
-        self._slot = None if worker is None else _STRIDE * (worker + 1)
+        self._slot = None if worker is None else self._place(worker)
         self._drain_for = drain_for
         self._membarrier(_REGISTER)
         if self._slot is not None:
             self._words[self._slot] = 0
-            self._words[self._slot + 1] = os.getpid()
+            self._words[self._slot + 1], self._words[self._slot + 2] = os.getpid(), _began(os.getpid())
+
+    @staticmethod
+    def _place(worker: int) -> int:
+        """The first word of a slot. Raises ValueError for one that nobody would wait for."""
+        if not 0 <= worker < MAX_SLOTS:
+            raise ValueError(f"the page has no slot {worker}")
+        return _STRIDE * (worker + 1)
 
     def current(self) -> int:
         return self._words[0]
@@ -74,7 +82,7 @@ class SharedGeneration:
         self._drain(new)
 
     def _drain(self, generation: int) -> None:
-        behind = [i for i in range(MAX_WORKERS) if self._is_behind(i, generation)]
+        behind = [i for i in range(MAX_SLOTS) if self._is_behind(i, generation)]
         deadline = time.monotonic() + self._drain_for
         while behind and time.monotonic() < deadline:
             time.sleep(0.0001)
@@ -83,24 +91,24 @@ class SharedGeneration:
             self._fence(i)
 
     def _is_behind(self, worker: int, generation: int) -> bool:
-        state = self._words[_STRIDE * (worker + 1)]
+        state = self._words[self._place(worker)]
         return 0 < state <= generation
 
     def _fence(self, worker: int) -> None:
         """Kill a worker that may still send something decided before the change, and see it dead."""
-        slot = _STRIDE * (worker + 1)
-        pid = self._words[slot + 1]
-        if pid:
+        slot = self._place(worker)
+        pid, began = self._words[slot + 1], self._words[slot + 2]
+        if pid and _began(pid) == began:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-            while _is_running(pid):
+            while _began(pid) == began:
                 time.sleep(0.001)
-        self._words[slot] = self._words[slot + 1] = 0
+        self.clear(worker)
 
     def clear(self, worker: int) -> None:
         """Forget a worker that its supervisor has reaped."""
-        slot = _STRIDE * (worker + 1)
-        self._words[slot] = self._words[slot + 1] = 0
+        slot = self._place(worker)
+        self._words[slot] = self._words[slot + 1] = self._words[slot + 2] = 0
 
     def _membarrier(self, command: int) -> bool:
         if _MEMBARRIER is None:
@@ -114,9 +122,10 @@ class SharedGeneration:
         os.close(self._fd)
 
 
-def _is_running(pid: int) -> bool:
-    """False once the process is gone or a zombie: a zombie sends nothing."""
+def _began(pid: int) -> int:
+    """When a process began, in ticks since boot (proc(5)); 0 once it is gone, or a zombie, which sends nothing."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
-    except FileNotFoundError:
-        return False
+        state, *rest = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return 0 if state in {"Z", "X"} else int(rest[18])
