@@ -92,6 +92,20 @@ def test_the_wrong_key_is_an_incorrect_key(stack) -> None:
     assert reply.message == "The key ID in the request does not identify a CMK that can perform this operation."
 
 
+@pytest.mark.parametrize(("spec", "purpose"), [("HMAC_224", None), ("RSA_2048", Purpose.SIGNATURE), ("RSA_2048", None)])
+def test_the_wrong_key_is_incorrect_before_its_usage_is(shared, spec, purpose) -> None:
+    """ls, test_error_messaging_for_invalid_keys and test_re_encrypt_incorrect_source_key."""
+    mine, other = shared.key(), shared.key(spec, purpose)
+    blob = encrypted(shared, mine)
+    for reply in (
+        shared.admin.call("Decrypt", CiphertextBlob=blob, KeyId=other.id),
+        shared.admin.call("ReEncrypt", CiphertextBlob=blob, SourceKeyId=other.id, DestinationKeyId=other.id),
+    ):
+        assert reply.code == "IncorrectKeyException"
+    wrong = shared.admin.call("Decrypt", CiphertextBlob=b"x" * 99, KeyId=other.id)
+    assert wrong.code == "InvalidKeyUsageException"
+
+
 def test_an_unknown_key_in_a_ciphertext_and_a_forbidden_one_are_told_alike(stack) -> None:
     """The text is matched by clients (kubernetes-sigs/aws-encryption-provider #91)."""
     key = stack.key()

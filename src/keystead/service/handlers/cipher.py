@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 
 from keystead.core import operations as ops
@@ -58,7 +59,11 @@ def process(
 ) -> ops.Decrypted:
     """`blind`: all but the cryptography. Raises WrongUsage, WrongState, DecryptionFailed, InvalidArgument."""
     key = held.key
-    algorithm = algorithm_for(key, Purpose.CIPHER, word)
+    try:
+        algorithm = algorithm_for(key, Purpose.CIPHER, word)
+    except WrongUsage:
+        _not_anothers(ciphertext, key)
+        raise
     bound = bind(key, aad)
     require_key(held, Use.PROCESS, now)
     if blind:
@@ -85,10 +90,21 @@ def _version_of(held: HeldKey, ciphertext: bytes, now: datetime) -> HeldVersion:
         return require_version(held, Use.PROCESS, now)
     key_id, number = peek(ciphertext)
     if key_id != key.id:
-        raise InvalidArgument("another key made this ciphertext", ops.WRONG_KEY)
+        raise _wrong_key()
     if not 1 <= number <= key.n_versions:
         raise DecryptionFailed("the ciphertext does not open")
     return require_version(held, Use.PROCESS, now, number)
+
+
+def _not_anothers(ciphertext: bytes, key: Key) -> None:
+    """Raises InvalidArgument (detail ops.WRONG_KEY) for a ciphertext that names another key than this one."""
+    with suppress(DecryptionFailed):
+        if peek(ciphertext)[0] != key.id:
+            raise _wrong_key()
+
+
+def _wrong_key() -> InvalidArgument:
+    return InvalidArgument("another key made this ciphertext", ops.WRONG_KEY)
 
 
 def wrapping(key: Key) -> Algorithm:
