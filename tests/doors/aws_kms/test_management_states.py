@@ -50,7 +50,7 @@ TABLE = {  # the members of the request, and what comes of it in each of STATES
     "ListKeyRotations":     ({}, (OK, OK, OK, UNSUPPORTED, GONE)),
     "ListResourceTags":     ({}, KEPT),
     "PutKeyPolicy":         ({"Policy": policy(ROOT_MAY)}, KEPT),
-    "RotateKeyOnDemand":    ({}, IN_SERVICE),
+    "RotateKeyOnDemand":    ({}, (OK, DISABLED, PENDING, IMPORT, GONE)),
     "ScheduleKeyDeletion":  ({}, UNLESS_DOOMED),
     "TagResource":          ({"Tags": TAG}, UNLESS_DOOMED),
     "UntagResource":        ({"TagKeys": ["a"]}, UNLESS_DOOMED),

@@ -45,9 +45,11 @@ def test_a_schedule_is_made_changed_and_ended(office) -> None:
     ask(admin, "EnableKeyRotation", KeyId=key.id, RotationPeriodInDays=90)
     assert status(admin, key.id)["NextRotationDate"] == now + 91 * DAY
     office.clock.forward(timedelta(days=1))
-    ask(admin, "EnableKeyRotation", KeyId=key.id)  # the period it has: nothing moves
-    assert status(admin, key.id)["RotationPeriodInDays"] == 90
+    ask(admin, "EnableKeyRotation", KeyId=key.id, RotationPeriodInDays=90)  # the period it has: nothing moves
     assert status(admin, key.id)["NextRotationDate"] == now + 91 * DAY
+    ask(admin, "EnableKeyRotation", KeyId=key.id)  # "If no value is specified, the default value is 365 days."
+    assert status(admin, key.id)["RotationPeriodInDays"] == 365
+    assert status(admin, key.id)["NextRotationDate"] == now + 367 * DAY
     assert admin.call("DisableKeyRotation", KeyId=key.id).body == b""
     assert status(admin, key.id) == {"KeyRotationEnabled": False, "KeyId": office.arn(key)}
 
@@ -73,6 +75,15 @@ def test_only_symmetric_encryption_keys_are_rotated(office, spec, usage) -> None
         reply = office.admin.call(operation, KeyId=key_id)
         assert reply.code == "UnsupportedOperationException" and "message" not in reply.json
     assert status(office.admin, key_id)["KeyRotationEnabled"] is False
+
+
+@pytest.mark.parametrize("operation", ["EnableKeyRotation", "DisableKeyRotation", "RotateKeyOnDemand"])
+def test_a_key_out_of_service_is_told_before_one_that_is_never_rotated(office, operation) -> None:
+    """ls, test_rotate_key_on_demand_raises_error_given_key_is_disabled: the key there is an RSA key."""
+    key = office.key("ECC_NIST_P256")
+    ask(office.admin, "DisableKey", KeyId=key.id)
+    reply = office.admin.call(operation, KeyId=key.id)
+    assert (reply.code, reply.message) == ("DisabledException", f"{office.arn(key)} is disabled.")
 
 
 def test_row_102_every_version_decrypts_what_it_encrypted(office) -> None:

@@ -21,6 +21,7 @@ from keystead.doors.aws_kms.names import key_arn, key_by_id, material_digest
 from keystead.doors.aws_kms.pages import Limit, Marker, date, next_marker, place, size
 from keystead.doors.aws_kms.shapes import KeyId
 from keystead.kit import Call, Message, operation
+from keystead.service.handlers.rotation import DEFAULT_DAYS
 
 ROTATION_TYPES = {RotatedBy.SCHEDULE: "AUTOMATIC", RotatedBy.DEMAND: "ON_DEMAND"}
 
@@ -32,7 +33,8 @@ class EnableKeyRotationRequest(Message, frozen=True, kw_only=True, rename="pasca
 
 @operation("TrentService.EnableKeyRotation", errors=OF_A_MANAGED_KEY | {"DisabledException"})
 def enable_key_rotation(req: EnableKeyRotationRequest, call: Call) -> None:
-    call(ops.EnableRotation(key=key_by_id(req.key_id, call.namespace), period_days=req.rotation_period_in_days))
+    days = req.rotation_period_in_days or DEFAULT_DAYS
+    call(ops.EnableRotation(key=key_by_id(req.key_id, call.namespace), period_days=days))
 
 
 class DisableKeyRotationRequest(Message, frozen=True, kw_only=True, rename="pascal"):

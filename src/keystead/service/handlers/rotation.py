@@ -27,13 +27,20 @@ def rotatable(key: Key) -> None:
         raise Unsupported(f"{key.spec.name} keys of {key.origin.value} origin are not rotated", "rotation")
 
 
+def schedulable(key: Key, now: datetime) -> None:
+    """In service and rotatable; imported material comes first (KMS Developer Guide, "Key states", note [7])."""
+    if key.origin is not Origin.GENERATED:
+        rotatable(key)
+    active(key, now)
+    rotatable(key)
+
+
 def enable_rotation(op: ops.EnableRotation, targets: tuple[HeldKey], act: Act) -> Outcome[Nothing]:
     """Counted from now. Asked again for the period it has, the schedule stays as it is."""
     key = targets[0].key
     if op.period_days is not None and not MIN_DAYS <= op.period_days <= MAX_DAYS:
         raise InvalidArgument(f"a rotation period is {MIN_DAYS} to {MAX_DAYS} days", "period_days")
-    rotatable(key)
-    active(key, act.now)
+    schedulable(key, act.now)
     held_for = key.rotation.period_days if key.rotation else DEFAULT_DAYS
     days = held_for if op.period_days is None else op.period_days
     if key.rotation and key.rotation.period_days == days:
@@ -44,8 +51,7 @@ def enable_rotation(op: ops.EnableRotation, targets: tuple[HeldKey], act: Act) -
 
 def disable_rotation(_op: ops.DisableRotation, targets: tuple[HeldKey], act: Act) -> Outcome[Nothing]:
     key = targets[0].key
-    rotatable(key)
-    active(key, act.now)
+    schedulable(key, act.now)
     return Outcome(answer=Nothing(), put=(replace(key, rotation=None),))
 
 
@@ -60,8 +66,8 @@ def rotate_key(op: ops.RotateKey, targets: tuple[HeldKey], act: Act) -> Outcome[
     """Raises Unsupported, WrongState, Conflict; LimitExceeded (detail "rotations")."""
     (held,) = targets
     key = held.key
-    rotatable(key)
     active(key, act.now)
+    rotatable(key)
     changed = _on_schedule(key, act.now) if op.scheduled else _on_demand(key, act.now)
     made = act.provider.generate(key.spec)
     number = key.n_versions + 1
