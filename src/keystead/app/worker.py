@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
 import socket
 import sys
@@ -37,6 +38,8 @@ def main() -> None:
     hygiene.harden()
     hygiene.die_with_parent()
     orders = msgspec.json.decode(sys.stdin.buffer.read(), type=Orders)
+    if os.getppid() != orders.supervisor:  # it died before die_with_parent
+        return
     directory = Path(orders.directory)
     settings = config.read(directory)
     core = Core(directory, settings, journal=f"worker-{orders.index}", worker=orders.index)

@@ -30,6 +30,7 @@ class Orders(Struct, frozen=True, kw_only=True):
 
     directory: str
     index: int
+    supervisor: int  # its process id
     sockets: dict[str, int]  # door -> inherited file descriptor
     unseal_key: str | None = None  # base64; None: the installation is sealed
 
@@ -45,6 +46,7 @@ class Worker:
         self._process: subprocess.Popen[bytes] | None = None
         self._started_at = 0.0
         self._restarts = 0
+        self._missed = False
 
     @property
     def pid(self) -> int:
@@ -55,12 +57,13 @@ class Worker:
         orders = Orders(
             directory=str(self._directory),
             index=self.index,
+            supervisor=os.getpid(),
             sockets=descriptors,
             unseal_key=b64encode(unseal_key.reveal()).decode() if unseal_key else None,
         )
-        self._started_at = time.monotonic()
+        self._started_at, self._missed = time.monotonic(), False
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "keystead.app.worker"],
+            [sys.executable, "-P", "-m", "keystead.app.worker"],  # -P: nothing is imported from where we stand
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             pass_fds=(*descriptors.values(), self._lock),
@@ -81,12 +84,15 @@ class Worker:
         """Start it again, later each time it ends soon; whether it was started."""
         if self._process is None or self._process.poll() is None:
             return False
+        if not self._missed:  # it may have committed what it had no time to announce
+            self._missed = True
+            generation.clear(self.index)
+            generation.announce()
         lived_for = time.monotonic() - self._started_at
         self._restarts = 0 if lived_for > CALM_AFTER else self._restarts
         if lived_for < BACKOFF[min(self._restarts, len(BACKOFF) - 1)]:
             return False
         self._restarts += 1
-        generation.clear(self.index)
         self.start(unseal_key)
         return True
 

@@ -1,0 +1,56 @@
+"""Worker processes, as their supervisor sees them (app.workers)."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import msgspec
+import pytest
+
+from keystead.app.workers import Orders, Worker
+from keystead.stores.generation import SharedGeneration
+
+
+@pytest.fixture
+def ended(tmp_path):
+    """A worker that has ended, and is not to be started again yet."""
+    worker = Worker(tmp_path, 0, {}, 0)
+    worker._process = subprocess.Popen(["true"])
+    worker._process.wait()
+    worker._started_at, worker._restarts = time.monotonic(), 3
+    return worker
+
+
+def test_row_45_what_a_dead_worker_had_committed_is_announced_for_it_at_once(tmp_path, ended) -> None:
+    """Killed between commit and announcement, it would leave the others on the old state until the next change."""
+    page, its_own = SharedGeneration(tmp_path / "page"), SharedGeneration(tmp_path / "page", 0)
+    its_own.enter()  # it died in a batch: nobody is to wait for that
+    began = time.monotonic()
+    assert not ended.restart_if_ended(None, page)
+    assert page.current() == 1
+    assert not ended.restart_if_ended(None, page)
+    assert page.current() == 1, "once for each death"
+    assert time.monotonic() - began < 1
+    page.close()
+    its_own.close()
+
+
+def test_a_worker_imports_nothing_from_where_the_server_was_started(tmp_path, monkeypatch) -> None:
+    (tmp_path / "msgspec.py").write_text("print('planted')")
+    monkeypatch.chdir(tmp_path)
+    worker = Worker(tmp_path / "data", 0, {}, 0)
+    worker.start(None)
+    assert worker._process is not None and worker._process.stdout is not None
+    said = worker._process.stdout.read()
+    worker.wait()
+    assert said == b""  # it ends, for there is no such directory
+
+
+def test_a_worker_whose_supervisor_is_another_ends(tmp_path) -> None:
+    orders = Orders(directory=str(tmp_path), index=0, supervisor=1, sockets={})
+    command = [sys.executable, "-m", "keystead.app.worker"]
+
+    done = subprocess.run(command, input=msgspec.json.encode(orders), capture_output=True, check=False, timeout=30)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
