@@ -89,7 +89,7 @@ class World:
         self.events: list[str] = []
         self.served: list[Any] = []
         self.blocking: dict[bytes, threading.Event] = {}
-        self.pending, self.fail = False, False
+        self.pending, self.fail, self.is_broken = False, False, True
         self.at_flush: Callable[[], object] = lambda: None
         self.clock = FakeClock()
         self.threads = ThreadPoolExecutor(2)
@@ -280,6 +280,20 @@ def test_a_batch_has_one_clock_reading() -> None:
         await turns()
         await transport.send(post())
         assert [r.second - world.served[0].second for r in world.served] == [0, 0, 5]
+
+    run(test)
+
+
+def test_row_73_while_the_disk_is_full_every_answer_says_so_and_service_resumes_by_itself() -> None:
+    async def test(world: World) -> None:
+        one, two = world.connect(), world.connect()
+        world.fail, world.is_broken = True, False
+        one.protocol.data_received(post(b"/1") + post(b"/2"))
+        assert bodies(await two.send(post(b"/3"))) == [b"UNRECORDED"]
+        assert bodies(one.take()) == [b"UNRECORDED"] * 2
+        world.fail = False
+        assert bodies(await one.send(post(b"/4"))) == [b"/4"]
+        assert not world.batch.failed.done()
 
     run(test)
 

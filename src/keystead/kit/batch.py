@@ -2,7 +2,8 @@
 
     begin (first request)  …  turn, turn: the loop has drained its sockets  …  flush  …  sends  …  leave
 
-Rule 1: no reply leaves before journal.flush() has returned. If it raises nothing is sent, ever again: fail closed.
+Rule 1: no reply leaves before journal.flush() has returned. If it cannot now (a full disk), a refusal stands in for every
+        reply held, and the next batch tries again; if it is broken nothing is sent, ever: fail closed.
 Rule 2: the worker's slot in shared memory shows the generation a batch began under until its replies are with
         the kernel, so that whoever acknowledges a revocation can wait for them (docs/adr/0007).
 Rule 3: one clock read per batch; all of its requests carry that time.
@@ -13,11 +14,15 @@ A request on a thread stands outside the slot: it began before the revocation wa
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from typing import Protocol
 
+from keystead.core.errors import Unavailable
 from keystead.core.ports import Clock
+
+LOG = logging.getLogger("keystead")
 
 MAX_REPLIES = 256
 MAX_AGE = 0.001  # seconds a batch may go on collecting
@@ -26,6 +31,8 @@ MAX_AGE = 0.001  # seconds a batch may go on collecting
 class Journal(Protocol):
     @property
     def pending(self) -> bool: ...
+    @property
+    def is_broken(self) -> bool: ...
 
     def flush(self) -> None:
         """Durable on return. Raises when it is not, and ever after."""
@@ -47,6 +54,10 @@ class Holder(Protocol):
         """Hand what is held to the kernel in one write."""
         ...
 
+    def withdraw(self) -> None:
+        """Put a refusal in place of every reply that is held."""
+        ...
+
 
 class Batch:
     """One per event loop, shared by all its listeners. Every method is called on the loop's thread."""
@@ -55,7 +66,7 @@ class Batch:
         self._journal, self._generation, self._clock = journal, generation, clock
         self._loop = asyncio.get_running_loop()
         self._holders: dict[Holder, None] = {}
-        self._is_open = self.is_leaving = False
+        self._is_open = self.is_leaving = self._is_refusing = False
         self._n = self._n_seen = 0
         self._began_at = 0.0
         self.now = clock.now()
@@ -97,9 +108,20 @@ class Batch:
         try:
             if self._holders or self._journal.pending:
                 self._journal.flush()
+        except Unavailable as error:
+            if self._journal.is_broken:
+                self._fail(error)
+                return
+            if not self._is_refusing:  # once, not for every batch
+                LOG.warning("nothing is answered for now: %s", error)
+            self._is_refusing = True
+            for holder in self._holders:
+                holder.withdraw()
         except BaseException as error:  # noqa: BLE001 - whatever it was, the records are not known to be durable
             self._fail(error)
             return
+        else:
+            self._is_refusing = False
         holders, self._holders = self._holders, {}
         for holder in holders:
             holder.send()

@@ -178,6 +178,11 @@ class Connection(Framing, asyncio.Protocol):
             self.out.append(reply)
             self._listener.batch.add(self)
 
+    def withdraw(self) -> None:
+        """What is held was not put on record: say that instead, and as often."""
+        refusal = self._listener.front.reject(Refusal.UNRECORDED, self._listener.batch.second)
+        self.out[:] = [refusal] * len(self.out)
+
     def send(self) -> None:
         out, transport = self.out, self._transport
         if not out or transport is None or transport.is_closing():

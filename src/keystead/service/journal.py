@@ -71,6 +71,11 @@ class Journal:
             self._turn()
 
     @property
+    def is_broken(self) -> bool:
+        """Failed for good, or closed. A full disk alone is not: the next flush tries again."""
+        return not self._room
+
+    @property
     def pending(self) -> bool:
         """Whether something appended is not durable yet."""
         return bool(self._waiting)

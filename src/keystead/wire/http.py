@@ -87,6 +87,7 @@ class Refusal(Enum):
     HEAD_TOO_LARGE = (431, "request head too large")
     TRANSFER_ENCODING = (501, "transfer encoding not supported")
     OVERLOADED = (503, "too many requests are waiting")
+    UNRECORDED = (500, "no audit record can be written, so nothing is answered")
     VERSION = (505, "HTTP/1.1 only")
 
     @property

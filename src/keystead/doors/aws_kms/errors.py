@@ -26,7 +26,7 @@ from keystead.doors.aws_kms.names import arn_at, key_arn, ref_arn, region_of
 from keystead.doors.aws_kms.shapes import KEY_USAGES
 from keystead.kit import Fault
 from keystead.service.handlers.names import OTHER_KIND
-from keystead.service.handlers.resolve import NO_PRINCIPAL
+from keystead.service.handlers.resolve import NoPrincipal
 from keystead.service.handlers.standing import NOT_APPOINTED
 from keystead.wire.http import Refusal
 
@@ -144,10 +144,9 @@ def _no_grant(said: Said) -> str:
 
 
 def _bad_principal(said: Said) -> str:
-    """Which of the two it is, the request shows."""
-    request = said.request
-    named = [getattr(request, name, None) for name in ("grantee_principal", "retiring_principal")]
-    return f"Invalid principal in {' or '.join(text for text in named if text)}"
+    detail = said.error.detail
+    assert isinstance(detail, NoPrincipal)  # noqa: S101 - its row
+    return f"ARN does not refer to a valid principal: {detail.text}"
 
 
 def _other_kind(_: Said) -> str:
@@ -194,7 +193,7 @@ ERRORS: Mapping[type[e.KeysteadError] | tuple[type[e.KeysteadError], Any], Row] 
     (e.InvalidArgument, "Marker"): Row("InvalidMarkerException", 400, _silent),
     (e.InvalidArgument, "Policy"): Row("MalformedPolicyDocumentException", 400),
     (e.InvalidArgument, INVALID_TOKEN): Row("InvalidGrantTokenException", 400, _silent),
-    (e.InvalidArgument, NO_PRINCIPAL): Row("InvalidArnException", 400, _bad_principal),
+    (e.InvalidArgument, NoPrincipal): Row("InvalidArnException", 400, _bad_principal),
     (e.InvalidArgument, OTHER_KIND): Row("ValidationException", 400, _other_kind),
     (e.InvalidArgument, "actions"): Row("ValidationException", 400, _bad_operations),
     (e.InvalidArgument, "constraints"): Row("ValidationException", 400, _bad_constraints),
@@ -291,4 +290,5 @@ REFUSALS: Mapping[Refusal, str] = {
     Refusal.TIMEOUT: "RequestTimeoutException",
     Refusal.BODY_TOO_LARGE: "RequestEntityTooLargeException",
     Refusal.OVERLOADED: "ThrottlingException",
+    Refusal.UNRECORDED: "KMSInternalException",
 }
