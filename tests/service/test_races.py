@@ -6,7 +6,7 @@ from tests.harness import TENANT, b64, stack
 
 from keystead.core import operations as ops
 from keystead.core.entities import Credential, CredentialKind, Key
-from keystead.core.errors import LimitExceeded
+from keystead.core.errors import LimitExceeded, Unavailable
 
 AT = ops.TenantRef(TENANT)
 
@@ -87,3 +87,22 @@ def test_a_principal_deleted_while_it_gets_an_access_key_leaves_none(office) -> 
     office.by_system(ops.DeletePrincipal(tenant=AT, name="alice"))
     for id_ in (alice.access_key_id, made_meanwhile[0].credential.id):
         assert office.barrier.get(Credential, id_) is None
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_change_whose_commit_failed_and_was_kept_is_in_force(office, kept) -> None:
+    """An answer that is lost is no change that is: other workers must not go on as if nothing had happened."""
+    admin, key_id = office.admin, made(office.admin)
+    ask(admin, "Encrypt", KeyId=key_id, Plaintext=b64(b"x"))
+    commit = office.barrier.commit
+
+    def lost(change):
+        office.barrier.commit = commit
+        if kept:
+            commit(change)
+        raise Unavailable("the answer to this commit was lost")
+
+    office.barrier.commit = lost
+    assert admin.call("DisableKey", KeyId=key_id).code == "DependencyTimeoutException"
+    after = admin.call("Encrypt", KeyId=key_id, Plaintext=b"x")
+    assert after.code == ("DisabledException" if kept else None)

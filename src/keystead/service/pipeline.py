@@ -177,17 +177,18 @@ class Service:
         if not (outcome.put or outcome.delete):
             self._journal.append(record)
             return
-        self._barrier.commit(
-            Commit(
-                seen=outcome.seen,
-                put=outcome.put,
-                delete=outcome.delete,
-                material=outcome.material,
-                destroy=outcome.destroy,
-                record=record,
-            )
+        change = Commit(
+            seen=outcome.seen,
+            put=outcome.put,
+            delete=outcome.delete,
+            material=outcome.material,
+            destroy=outcome.destroy,
+            record=record,
         )
-        self._announce()
+        try:
+            self._barrier.commit(change)
+        finally:  # a commit that failed may have been kept all the same: let everybody look
+            self._announce()
 
     def _refuse(
         self,
