@@ -63,6 +63,7 @@ GRANTABLE: dict[str, Action] = {
     row.aws.removeprefix("kms:"): row.action for row in ACTIONS.values() if row.grantable and row.aws is not None
 }
 WORDS = {action.value: word for word, action in GRANTABLE.items()}
+MAX_PAIRS, MAX_VALUE = 8, 384  # of a constraint; CreateGrant, Constraints
 _ID = re.compile(r"[0-9a-f]{64}")
 
 
@@ -71,6 +72,17 @@ def _grant_id(text: str) -> str:
     if _ID.fullmatch(text) is None:
         raise InvalidArgument(f"Invalid grant ID {text}", BAD_GRANT_ID)
     return text
+
+
+def _constraint(pairs: dict[str, str] | None) -> dict[str, str] | None:
+    """None for an empty one, which AWS takes for none: Terraform always writes both. Raises InvalidArgument."""
+    if not pairs:
+        return None
+    if len(pairs) > MAX_PAIRS:
+        raise InvalidArgument(f"A grant constraint has at most {MAX_PAIRS} pairs.", "Constraints")
+    if any(len(value) > MAX_VALUE for value in pairs.values()):
+        raise InvalidArgument(f"A value in a grant constraint has at most {MAX_VALUE} characters.", "Constraints")
+    return pairs
 
 
 def _no_service(*principals: str | None) -> None:
@@ -118,14 +130,18 @@ def create_grant(req: CreateGrantRequest, call: Call) -> CreateGrantResponse:
         raise Unsupported("The SourceArn constraint is not supported.", "SourceArn")
     if req.grantee_principal is None:
         raise missing("granteePrincipal")
+    equals = _constraint(constraints.encryption_context_equals)
+    subset = _constraint(constraints.encryption_context_subset)
+    if equals and subset:
+        raise InvalidArgument("More than one constraint supplied", "Constraints")
     made = call(
         ops.CreateGrant(
             key=key_by_id(req.key_id, call.namespace),
             grantee=req.grantee_principal,
             retiree=req.retiring_principal,
             actions=tuple(GRANTABLE[word] for word in req.operations),
-            context_equals=constraints.encryption_context_equals,
-            context_subset=constraints.encryption_context_subset,
+            context_equals=equals,
+            context_subset=subset,
             name=req.name,
             dry_run=bool(req.dry_run),
             grant_tokens=tuple(req.grant_tokens or ()),
@@ -137,7 +153,7 @@ def create_grant(req: CreateGrantRequest, call: Call) -> CreateGrantResponse:
 class GrantListEntry(Message, frozen=True, kw_only=True, rename="pascal", omit_defaults=True):
     key_id: str  # the key ARN
     grant_id: str
-    name: str | None = None
+    name: str  # "" for a grant without one
     creation_date: float
     grantee_principal: str
     retiring_principal: str | None = None
@@ -154,7 +170,7 @@ def _entry(grant: Grant, namespace: str) -> GrantListEntry:
     return GrantListEntry(
         key_id=arn_at(namespace, f"key/{grant.key_id}"),
         grant_id=grant.id,
-        name=grant.name,
+        name=grant.name or "",
         creation_date=date(grant.created_at),
         grantee_principal=grant.grantee,
         retiring_principal=grant.retiree,

@@ -19,7 +19,7 @@ from keystead.core.operations import Granted, Nothing, Page, PlacedGrant
 from keystead.core.policy.grants import token_digest
 from keystead.service.handlers.keys import paged
 from keystead.service.handlers.names import by_id
-from keystead.service.handlers.resolve import NO_PRINCIPAL, principal_id
+from keystead.service.handlers.resolve import NoPrincipal, principal_id
 from keystead.service.handlers.standing import active, existing
 from keystead.service.held import HeldKey, HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
@@ -55,7 +55,7 @@ def fitting(key: Key) -> set[Action]:
 def create_grant(op: ops.CreateGrant, targets: tuple[HeldKey], act: Act) -> Outcome[Granted]:
     """A named grant that exists as asked for is answered again, with a new token.
 
-    Raises InvalidArgument (detail "actions", "constraints", resolve.NO_PRINCIPAL), WrongState, LimitExceeded.
+    Raises InvalidArgument (detail "actions", "constraints", resolve.NoPrincipal), WrongState, LimitExceeded.
     """
     (held,) = targets
     by_id(op.key)
@@ -126,7 +126,7 @@ def list_retirable(op: ops.ListRetirableGrants, targets: tuple[HeldTenant], act:
     (tenant,) = targets
     retiree_id = principal_id(op.retiree, act)
     if not tenant.owns(retiree_id):
-        raise InvalidArgument("the principal belongs to another tenant", NO_PRINCIPAL)
+        raise InvalidArgument("the principal belongs to another tenant", NoPrincipal(op.retiree))
     page: list[PlacedGrant] = []
     for grant in tenant.retirable(retiree_id, after=op.after):
         if (at := tenant.address(grant.keyring, op.namespace)) is not None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from keystead.core.entities import PrincipalKind
 from keystead.core.errors import InvalidArgument
 from keystead.core.policy.arn import PrincipalName, principal_name
 from keystead.service.pipeline import Act
 
-NO_PRINCIPAL = "principal"
-"""detail of the InvalidArgument for a text that names no principal."""
+
+class NoPrincipal(Struct, frozen=True):
+    """detail of the InvalidArgument for a text that names no principal."""
+
+    text: str
 
 
 def principal_id(text: str, act: Act) -> str:
@@ -16,7 +21,7 @@ def principal_id(text: str, act: Act) -> str:
     name = principal_name(text)
     found = id_of(name, act) if name is not None else None
     if found is None:
-        raise InvalidArgument("no such principal", NO_PRINCIPAL)
+        raise InvalidArgument("no such principal", NoPrincipal(text))
     return found
 
 
