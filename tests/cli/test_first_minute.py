@@ -1,6 +1,7 @@
 """dev, env, run: the first minute, and what is said where nothing runs."""
 
 import os
+import re
 import shlex
 import signal
 import socket
@@ -108,7 +109,12 @@ def test_the_banner_says_what_to_paste(tmp_path) -> None:
             line = process.stdout.readline()
             assert line, said
             said += line
-        assert f'eval "$(keystead env aws --data {directory})"' in said
+        (paste,) = re.findall(r'eval "\$\((.*)\)"', said)  # works where `keystead` is not on the path
+        assert paste.endswith(f"keystead env aws --data {directory}")
+        assert (
+            "export AWS_REGION="
+            in subprocess.run(["sh", "-c", paste], capture_output=True, text=True, check=True).stdout
+        )
         assert "aws kms create-key" in said and "http://127.0.0.1:" in said
         assert "AWS_SECRET" not in said
         process.send_signal(signal.SIGINT)

@@ -70,6 +70,20 @@ def test_the_system_manages_and_never_uses_a_key_nor_lets_others_use_it():
     assert not any(ACTIONS[action].system for action in uses)
 
 
+USE = {
+    *(Action.ENCRYPT, Action.DECRYPT, Action.RE_ENCRYPT_FROM, Action.RE_ENCRYPT_TO, Action.GENERATE_DATA_KEY),
+    *(Action.GENERATE_DATA_KEY_BLIND, Action.GENERATE_DATA_KEY_PAIR, Action.GENERATE_DATA_KEY_PAIR_BLIND),
+    *(Action.SIGN, Action.VERIFY, Action.GENERATE_MAC, Action.VERIFY_MAC, Action.DERIVE_SHARED_SECRET),
+    *(Action.ENCAPSULATE, Action.DECAPSULATE, Action.GENERATE_RANDOM, Action.READ_PUBLIC_KEY),
+}
+
+
+def test_the_system_manages_keys_and_never_uses_one():
+    assert not any(ACTIONS[action].system for action in USE)
+    giving = {Action.CREATE_GRANT, Action.RETIRE_GRANT, Action.LIST_RETIRABLE_GRANTS, Action.WHO_AM_I}
+    assert {action for action in Action if not ACTIONS[action].system} == USE | giving
+
+
 def test_an_action_of_another_tenants_key_is_an_action_of_a_key():
     assert {row.scope for row in ACTIONS.values() if row.abroad or row.grantable} == {Scope.KEY}
 

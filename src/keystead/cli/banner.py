@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,9 +39,18 @@ def here(directory: Path) -> str:
     return "" if directory == Path(DEFAULT_DATA) else f" --data {shlex.quote(str(directory))}"
 
 
+def keystead() -> str:
+    """This command, as it can be pasted here: by its name only where that finds it."""
+    ours, found = Path(sys.argv[0]), shutil.which("keystead")
+    if not ours.is_file() or (found is not None and Path(found).samefile(ours)):
+        return "keystead"
+    inside = ours.absolute().is_relative_to(Path.cwd())
+    return shlex.quote(str(ours.absolute().relative_to(Path.cwd()) if inside else ours.absolute()))
+
+
 def development(running: Running, directory: Path) -> None:
     steps = [
-        ("In another terminal, point AWS clients here:", f'eval "$(keystead env aws{here(directory)})"'),
+        ("In another terminal, point AWS clients here:", f'eval "$({keystead()} env aws{here(directory)})"'),
         ("and make a key:", "aws kms create-key --description 'my first key'"),
     ]
     banner(f"Keystead {VERSION}, for development", served(running, directory), steps)
@@ -48,5 +58,5 @@ def development(running: Running, directory: Path) -> None:
 
 
 def production(running: Running, directory: Path, *, sealed: bool) -> None:
-    step = ("It is sealed. Open it:", f"keystead unseal{here(directory)}")
+    step = ("It is sealed. Open it:", f"{keystead()} unseal{here(directory)}")
     banner(f"Keystead {VERSION}", served(running, directory), [step] if sealed else [])

@@ -33,7 +33,10 @@ class Choice(Struct, frozen=True, kw_only=True):
 
     shares: int | None
     threshold: int | None
-    passphrase: str | None
+    passphrase: str | None  # a reference, unless somebody has typed the thing itself
+
+    def __repr__(self) -> str:
+        return "Choice()"
 
 
 def _shamir(choice: Choice) -> Created[Any]:

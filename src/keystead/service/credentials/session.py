@@ -43,6 +43,9 @@ class Minted(Struct, frozen=True, kw_only=True):
     token: str
     expires: int  # seconds since 1970
 
+    def __repr__(self) -> str:
+        return f"Minted({self.access_key_id!r})"
+
 
 class Sessions:
     """Mints and opens session tokens under barrier.subkey("session-token")."""

@@ -65,6 +65,9 @@ class Presented(Struct, frozen=True, kw_only=True):
     expires: int | None = None  # query form: X-Amz-Expires, seconds
     token: bytes | None = None  # query form: X-Amz-Security-Token
 
+    def __repr__(self) -> str:
+        return f"Presented({self.access_key_id!r})"
+
 
 # Parts of the Authorization header after the algorithm, in any order, separated by commas and blanks.
 _PARTS = re.compile(rb"(Credential|SignedHeaders|Signature)=([^, ]+)(?:, *|$)")

@@ -1,0 +1,106 @@
+"""The documents in step with the code: every row of every table is printed, and every link leads somewhere."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from docs import build
+
+from keystead.app.doors import DOORS
+from keystead.cli.commands import COMMANDS
+from keystead.cli.exits import Exit
+from keystead.core import errors
+from keystead.core.actions import ACTIONS
+from keystead.core.algorithms import ALGORITHMS, KEY_SPECS
+from keystead.core.states import TRANSITIONS
+
+ROOT = build.ROOT
+LINK = re.compile(r"\]\(([^)#:]+)(?:#([^)]*))?\)")
+
+
+@pytest.fixture(scope="module")
+def pages():
+    return build.pages()
+
+
+def test_the_lifecycle_is_drawn_from_its_table(pages) -> None:
+    page = pages["lifecycle.md"]
+    arrows = re.findall(r"^    (\w+) --> (\w+): (\w+)$", page, re.MULTILINE)
+    assert sorted(arrows) == sorted(
+        (state.value.replace("-", "_"), after.value.replace("-", "_"), event.name.lower())
+        for state, row in TRANSITIONS.items()
+        for event, after in row.items()
+    )
+
+
+def test_every_row_is_printed(pages) -> None:
+    for page, words in {
+        "algorithms.md": [*KEY_SPECS, *ALGORITHMS],
+        "actions.md": [row.action.value for row in ACTIONS.values()],
+        "errors.md": [
+            kind.__name__ for kind in errors.KeysteadError.__subclasses__() if kind.__module__ == errors.__name__
+        ],
+    }.items():
+        assert all(f"`{word}`" in pages[page] for word in words), page
+    assert all(f"| {int(status)} |" in pages["errors.md"] for status in Exit)
+    assert all(f"\n## keystead {name}" in pages["commands.md"] for name in COMMANDS)
+
+
+def test_every_door_has_its_page(pages) -> None:
+    for name, door in DOORS.items():
+        page = pages[f"doors/{name}.md"]
+        headings = set(re.findall(r"^## (\w+)$", page, re.MULTILINE))
+        assert {build.short(operation) for operation in door.operations} <= headings
+        assert all(f"- `{word}`" in page for word in build.NOT_OFFERED[name])
+        assert all(f"`{row.code}`" in page for row in door.errors.values())
+    assert build.NOT_OFFERED.keys() == DOORS.keys()
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", "SECURITY.md", "docs/index.md", "docs/concepts.md", "docs/operations.md"]
+)
+def test_every_link_leads_somewhere(page, pages) -> None:
+    """A link to a test names one that exists."""
+    at = (ROOT / page).parent
+    for path, anchor in LINK.findall((ROOT / page).read_text()):
+        target = at / path
+        if "generated/" in path:
+            assert path.partition("generated/")[2] in pages, path
+            continue
+        assert target.exists(), path
+        if anchor and target.suffix == ".py":
+            assert re.search(rf"^(async )?def {anchor}\(", target.read_text(), re.MULTILINE), f"{path}#{anchor}"
+
+
+def test_every_promise_of_security_names_a_test() -> None:
+    rows = re.findall(r"^\| (?!The attacker has|---)(.+) \|$", (ROOT / "SECURITY.md").read_text(), re.MULTILINE)
+    assert len(rows) >= 10
+    assert all("](tests/" in row.split(" | ")[-1] for row in rows)
+
+
+def test_every_decision_is_in_the_contents() -> None:
+    said = (ROOT / "mkdocs.yml").read_text()
+    assert all(f"adr/{path.name}" in said for path in (ROOT / "docs" / "adr").glob("*.md"))
+
+
+def test_the_site_builds(tmp_path: Path, pages) -> None:
+    """mkdocs --strict over what is printed now, beside what is written by hand."""
+    settings = yaml.safe_load((ROOT / "mkdocs.yml").read_text())
+    docs = tmp_path / "docs"
+    for path in (ROOT / "docs").rglob("*.md"):
+        if "generated" not in path.parts:
+            target = docs / path.relative_to(ROOT / "docs")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(path.read_bytes())
+    for path, text in pages.items():
+        target = docs / "generated" / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+    (tmp_path / "mkdocs.yml").write_text(yaml.safe_dump(settings | {"docs_dir": str(docs)}))
+    command = [Path(sys.executable).parent / "mkdocs", "build", "--strict", "--quiet", "--site-dir", tmp_path / "site"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "site" / "generated" / "doors" / "aws" / "index.html").exists()
