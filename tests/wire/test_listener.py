@@ -31,14 +31,14 @@ LIMITS = Limits(n_head=2048, n_headers=20, n_body=1000, n_connections=5, n_pipel
 class Transport:
     """asyncio.Transport in memory: what was written, and how it ended."""
 
-    def __init__(self, world: "World") -> None:
-        self.world, self.protocol = world, world.listener.connection()
+    def __init__(self, world: "World", **extra: Any) -> None:
+        self.world, self.protocol, self.extra = world, world.listener.connection(), extra
         self.writes: list[bytes] = []
         self.is_open, self.ended, self.aborted, self.reading = True, False, False, True
         self.protocol.connection_made(self)
 
     def get_extra_info(self, name: str) -> Any:
-        return ("192.0.2.7", 4711) if name == "peername" else None
+        return ("192.0.2.7", 4711) if name == "peername" else self.extra.get(name)
 
     def write(self, data: bytes) -> None:
         assert self.is_open and not self.ended
@@ -280,6 +280,15 @@ def test_a_batch_has_one_clock_reading() -> None:
         await turns()
         await transport.send(post())
         assert [r.second - world.served[0].second for r in world.served] == [0, 0, 5]
+
+    run(test)
+
+
+def test_a_request_says_whether_it_came_over_tls() -> None:
+    async def test(world: World) -> None:
+        await world.connect().send(post())
+        await Transport(world, sslcontext=object()).send(post())
+        assert [request.secure for request in world.served] == [False, True]
 
     run(test)
 

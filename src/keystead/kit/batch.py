@@ -2,8 +2,8 @@
 
     begin (first request)  …  turn, turn: the loop has drained its sockets  …  flush  …  sends  …  leave
 
-Rule 1: no reply leaves before journal.flush() has returned. If it cannot now (a full disk), a refusal stands in for every
-        reply held, and the next batch tries again; if it is broken nothing is sent, ever: fail closed.
+Rule 1: no reply leaves before journal.flush() has returned. While it cannot (a full disk), a refusal stands in for
+        every reply held, and the next batch tries again; if it is broken nothing is sent, ever: fail closed.
 Rule 2: the worker's slot in shared memory shows the generation a batch began under until its replies are with
         the kernel, so that whoever acknowledges a revocation can wait for them (docs/adr/0007).
 Rule 3: one clock read per batch; all of its requests carry that time.

@@ -33,6 +33,7 @@ class Connection(Framing, asyncio.Protocol):
         "_paused",
         "_peer",
         "_peer_ended",
+        "_secure",
         "_timed",
         "_transport",
         "blocked",
@@ -46,7 +47,7 @@ class Connection(Framing, asyncio.Protocol):
         super().__init__(listener.limits)
         self._listener = listener
         self._transport: asyncio.Transport | None = None
-        self._peer = ""
+        self._peer, self._secure = "", False
         self._timed = IDLE  # the phase that `deadline` is for
         self._paused, self._peer_ended = False, False
         self._n_head = self._n_lingered = 0
@@ -60,7 +61,7 @@ class Connection(Framing, asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        self._peer = _peer(transport)
+        self._peer, self._secure = _peer(transport), _is_secure(transport)
         self._parser = httptools.HttpRequestParser(self)
         self.deadline = self._listener.tick + self._limits.idle_for
         self._listener.opened(self)
@@ -124,6 +125,7 @@ class Connection(Framing, asyncio.Protocol):
             peer=self._peer,
             received_at=batch.now,
             second=batch.second,
+            secure=self._secure,
         )
         if not self._keep:
             self.ending = True
@@ -224,6 +226,11 @@ class Connection(Framing, asyncio.Protocol):
     def abort(self) -> None:
         if self._transport is not None:
             self._transport.abort()
+
+
+def _is_secure(transport: asyncio.BaseTransport) -> bool:
+    sock = transport.get_extra_info("socket")
+    return transport.get_extra_info("sslcontext") is not None or (sock is not None and sock.family == socket.AF_UNIX)
 
 
 def _peer(transport: asyncio.BaseTransport) -> str:

@@ -38,6 +38,7 @@ class Authenticator:
             request_id=request_id,
             source=request.peer,
             now=request.received_at,
+            secure=request.secure,
         )
 
     def itself(
@@ -67,4 +68,5 @@ class Authenticator:
             request_id=request_id,
             source=request.peer,
             now=request.received_at,
+            secure=request.secure,
         )

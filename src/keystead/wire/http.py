@@ -20,6 +20,7 @@ class HttpRequest(Struct, frozen=True, kw_only=True, gc=False):
                  in order, and one of SINGLE never gets this far
     body         at most Limits.n_body bytes
     peer         "127.0.0.1", or "uid:1000" from a unix socket
+    secure       it came over TLS, or over a unix socket
     received_at  when the event loop read it: aware, UTC
     second       the same as whole seconds since 1970, for reply()
     """
@@ -31,6 +32,7 @@ class HttpRequest(Struct, frozen=True, kw_only=True, gc=False):
     peer: str
     received_at: datetime
     second: int
+    secure: bool = False
 
     def __repr__(self) -> str:
         return "HttpRequest(…)"
