@@ -175,3 +175,26 @@ def test_long_lists_come_in_pages(office) -> None:
         names += [principal.name for principal in page.items]
         after = page.after
     assert len(names) == len(set(names)) == 9
+
+
+def test_row_40_the_right_to_manage_principals_is_no_right_to_be_the_root(office) -> None:
+    """Nor to shut it out: what no policy of the tenant can refuse, no policy of the tenant gives."""
+    everything = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}'
+    delegate = office.user("delegate", everything)
+    owner = office.by_system(ops.CreateAccessKey(tenant=AT, name="root"))
+    root = Person(office, office.first.root, owner.credential.id, owner.secret.reveal(), None)
+    assert office.perform(ops.CreateAccessKey(tenant=AT, name="admin"), delegate)
+    attempts = (
+        ops.CreateAccessKey(tenant=AT, name="root"),
+        ops.IssueSession(tenant=AT, name="root", seconds=900),
+        ops.SetCredentialEnabled(tenant=AT, credential_id=owner.credential.id, enabled=False),
+        ops.DeleteCredential(tenant=AT, credential_id=owner.credential.id),
+    )
+    for attempt in attempts:
+        with pytest.raises(Denied):
+            office.perform(attempt, delegate)
+        assert office.record().outcome == "refused: Denied"
+    assert root.call("ListKeys").status == 200
+    assert office.perform(attempts[1], root).session_token is not None
+    office.perform(attempts[3], root)
+    assert root.call("ListKeys").code == "UnrecognizedClientException"

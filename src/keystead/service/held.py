@@ -193,13 +193,13 @@ class HeldTenant:
             raise InvalidArgument("the principal belongs to another tenant", "name")
         return self._reach.children(Credential, principal.id, after, limit)
 
-    def credential(self, id: str) -> Credential:  # noqa: A002
-        """A credential of one of this tenant's principals. Raises NotFound, also for another tenant's."""
+    def credential(self, id: str) -> tuple[Credential, Principal]:  # noqa: A002
+        """A credential of one of this tenant's principals, and whose. Raises NotFound, also for another tenant's."""
         found = self._reach.get(Credential, id)
         owner = self._reach.get(Principal, found.principal_id) if found else None
         if found is None or owner is None or owner.tenant != self.id:
             raise NotFound("no such credential", "credential")
-        return found
+        return found, owner
 
     def session_key(self) -> Sensitive:
         """What session tokens are sealed under (service.credentials.session)."""

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from keystead.core import operations as ops
 from keystead.core.entities import Credential, CredentialKind, Principal, PrincipalKind
-from keystead.core.errors import AlreadyExists, InvalidArgument, LimitExceeded, NotFound
+from keystead.core.errors import AlreadyExists, Denied, InvalidArgument, LimitExceeded, NotFound
 from keystead.core.operations import AccessKey, Nothing, Page
 from keystead.core.ports import Entropy
 from keystead.core.sensitive import Sensitive
@@ -116,10 +116,28 @@ def delete_principal_policy(op: ops.DeletePrincipalPolicy, targets: tuple[HeldTe
 # --- credentials
 
 
+def spared(principal: Principal, act: Act) -> Principal:
+    """`principal`, whose credentials are to be touched. Raises Denied for the root principal's, but for its own.
+
+    No right that a policy gives reaches whom no policy of the tenant can refuse (IAM User Guide, "Root user").
+    """
+    if principal.principal_kind is PrincipalKind.ROOT and not (
+        act.principal.id == principal.id or act.principal.principal_kind is PrincipalKind.SYSTEM
+    ):
+        raise Denied("the root principal's credentials are its own and the operator's", "name")
+    return principal
+
+
+def spared_credential(tenant: HeldTenant, credential_id: str, act: Act) -> Credential:
+    credential, owner = tenant.credential(credential_id)
+    spared(owner, act)
+    return credential
+
+
 def create_access_key(op: ops.CreateAccessKey, targets: tuple[HeldTenant], act: Act) -> Outcome[AccessKey]:
     """Raises LimitExceeded (detail "access keys")."""
     (tenant,) = targets
-    principal = tenant.principal(op.name)
+    principal = spared(tenant.principal(op.name), act)
     held = walk(lambda after, limit: tenant.credentials(principal, after=after, limit=limit), "")
     if sum(one.credential_kind is CredentialKind.ACCESS_KEY for one in held) >= MAX_ACCESS_KEYS:
         raise LimitExceeded(f"a principal has at most {MAX_ACCESS_KEYS} access keys", "access keys")
@@ -132,7 +150,7 @@ def issue_session(op: ops.IssueSession, targets: tuple[HeldTenant], act: Act) ->
     (tenant,) = targets
     if not MIN_SESSION <= op.seconds <= MAX_SESSION:
         raise InvalidArgument(f"a session lasts {MIN_SESSION} to {MAX_SESSION} seconds", "seconds")
-    principal = tenant.principal(op.name)
+    principal = spared(tenant.principal(op.name), act)
     minted = Sessions(tenant.session_key(), act.entropy).mint_session(
         principal.id, name="", issued=int(act.now.timestamp()), lasts_for=op.seconds
     )
@@ -147,13 +165,13 @@ def issue_session(op: ops.IssueSession, targets: tuple[HeldTenant], act: Act) ->
     return Outcome(answer=AccessKey(credential, minted.secret, token))
 
 
-def set_credential_enabled(op: ops.SetCredentialEnabled, targets: tuple[HeldTenant], _act: Act) -> Outcome[Nothing]:
-    changed = replace(targets[0].credential(op.credential_id), enabled=op.enabled)
+def set_credential_enabled(op: ops.SetCredentialEnabled, targets: tuple[HeldTenant], act: Act) -> Outcome[Nothing]:
+    changed = replace(spared_credential(targets[0], op.credential_id, act), enabled=op.enabled)
     return Outcome(answer=Nothing(), put=(changed,))
 
 
-def delete_credential(op: ops.DeleteCredential, targets: tuple[HeldTenant], _act: Act) -> Outcome[Nothing]:
-    return Outcome(answer=Nothing(), delete=(targets[0].credential(op.credential_id),))
+def delete_credential(op: ops.DeleteCredential, targets: tuple[HeldTenant], act: Act) -> Outcome[Nothing]:
+    return Outcome(answer=Nothing(), delete=(spared_credential(targets[0], op.credential_id, act),))
 
 
 def list_credentials(op: ops.ListCredentials, targets: tuple[HeldTenant], _act: Act) -> Outcome[Page[Credential]]:
