@@ -103,7 +103,8 @@ class Bench:
         server = self.fresh(report.KEYSTEAD, "one", self.core)
         self.encrypting(server)
         if not self.options.quick:
-            self.encrypting(self.fresh(report.UNZEROED, "unzeroed", self.core, zeroing=False))
+            for zeroing, name in report.ZEROING.items():
+                self.encrypting(self.fresh(name, f"zeroing-{zeroing}", self.core, zeroing=zeroing))
             if len(self.both) > 1:
                 self.encrypting(self.fresh(report.TWO_WORKERS, "two", self.both, workers=2), n_connections=128)
             self.many_keys(self.options.keys)

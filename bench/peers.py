@@ -100,11 +100,11 @@ def install(directory: Path) -> None:
 
 class Keystead(Server):
     def __init__(
-        self, name: str, directory: Path, cores: set[int], *, workers: int = 1, zeroing: bool = True, port: int = 0
+        self, name: str, directory: Path, cores: set[int], *, workers: int = 1, zeroing: str = "shipped", port: int = 0
     ) -> None:
         port = port or free_port()
-        command = [sys.executable, "-m", "bench.serve", str(directory), str(port), "--workers", str(workers)]
-        command += [] if zeroing else ["--without-zeroing"]
+        command = [sys.executable, "-m", "bench.serve", str(directory), str(port)]
+        command += ["--workers", str(workers), "--zeroing", zeroing]
         self.directory = directory
         super().__init__(name, command, port, cores, directory.with_suffix(".log"), stdout=subprocess.PIPE)
 

@@ -1,6 +1,9 @@
 """A Keystead server for the bench, composed as `keystead serve` composes it: `python -m bench.serve DIR PORT`.
 
---without-zeroing starts the workers without the settings that overwrite freed memory (app.hygiene), to see their cost.
+--zeroing: what becomes of memory that a worker frees, to see the cost of each.
+  shipped    as app.hygiene sets it
+  none       nothing
+  whole      overwritten also where glibc keeps a few small chunks per size for itself (tcache), which M_PERTURB leaves
 """
 
 from __future__ import annotations
@@ -29,12 +32,14 @@ def main() -> None:
     parser.add_argument("directory", type=Path)
     parser.add_argument("port", type=int)
     parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--without-zeroing", action="store_true")
+    parser.add_argument("--zeroing", choices=("shipped", "none", "whole"), default="shipped")
     options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
     hygiene.harden()
-    if options.without_zeroing:
+    if options.zeroing == "none":
         hygiene.ENVIRONMENT.clear()
+    elif options.zeroing == "whole":
+        hygiene.ENVIRONMENT["GLIBC_TUNABLES"] = "glibc.malloc.perturb=85:glibc.malloc.tcache_count=0"
     directory = options.directory
     listen = {"aws": f"127.0.0.1:{options.port}"}
     settings = replace(config.read(directory), listen=listen, workers=options.workers)
