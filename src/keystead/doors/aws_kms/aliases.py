@@ -23,15 +23,18 @@ from keystead.kit import Call, Message, operation
 
 AliasName = Annotated[str, Meta(min_length=1, max_length=256, pattern=matching(r"^[a-zA-Z0-9:/_-]+$"))]
 OF_AN_ALIAS = COMMON | UNLISTED | {"NotFoundException", "KMSInvalidStateException"}
+PREFIX = "alias/"
 GUIDE = "https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html"
 
 
 def _alias(text: str) -> str:
     """A name that a caller may give or take. Raises InvalidArgument, Denied."""
-    if not text.startswith("alias/"):
-        raise InvalidArgument(f'Alias must start with the prefix "alias/". Please see {GUIDE}', "AliasName")
+    if not text.startswith(PREFIX):
+        raise InvalidArgument(f'Alias must start with the prefix "{PREFIX}". Please see {GUIDE}', "AliasName")
     if text.startswith(RESERVED):
         raise Denied("the prefix is reserved", RESERVED_ALIAS)
+    if ":" in text:
+        raise InvalidArgument(f"{text} contains invalid characters for an alias", "AliasName")
     if ALIAS.fullmatch(text) is None:
         raise InvalidArgument(f"{text} is not a valid alias name.", BAD_ALIAS)
     return text
@@ -83,12 +86,9 @@ def delete_alias(req: DeleteAliasRequest, call: Call) -> None:
 
 def _existing(text: str, namespace: str) -> str:
     """A name that could exist: a malformed one never does, and these operations have no other word for it."""
-    try:
-        return _alias(text)
-    except InvalidArgument as error:
-        if error.detail == BAD_ALIAS:
-            raise NotFound(f"Alias {arn_at(namespace, text)} is not found.", "AliasName") from None
-        raise
+    if text.startswith(PREFIX) and not text.startswith(RESERVED) and ALIAS.fullmatch(text) is None:
+        raise NotFound(f"Alias {arn_at(namespace, text)} is not found.", "AliasName")
+    return _alias(text)
 
 
 class AliasListEntry(Message, frozen=True, kw_only=True, rename="pascal"):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from keystead.core import operations as ops
-from keystead.core.entities import Name
+from keystead.core.algorithms import Family, Purpose
+from keystead.core.entities import Key, Name
 from keystead.core.errors import AlreadyExists, InvalidArgument, LimitExceeded, NotFound
 from keystead.core.operations import KeyRef, Nothing, Page
 from keystead.service.handlers.keys import paged, walk
@@ -15,7 +16,7 @@ from keystead.service.pipeline import Act, Handler, Outcome
 
 MAX_NAMES = 50  # for one key; KMS Developer Guide, "Resource quotas"
 OTHER_KIND = "name for another kind of key"
-"""detail of the InvalidArgument for moving a name to a key of another spec family or purpose."""
+"""detail of the InvalidArgument for moving a name to a key of another kind or purpose."""
 
 
 def create_name(op: ops.CreateName, targets: tuple[HeldKey], act: Act) -> Outcome[Nothing]:
@@ -46,7 +47,7 @@ def update_name(op: ops.UpdateName, targets: tuple[HeldKey, HeldKey], act: Act) 
     name = named(old, op.name)
     with concerning(new):
         staying(new.key, act.now)
-    if (old.key.spec.family, old.key.purpose) != (new.key.spec.family, new.key.purpose):
+    if _kind(old.key) != _kind(new.key):
         raise InvalidArgument("a name moves only between keys of one kind and purpose", OTHER_KIND)
     moved = replace(name, key_id=new.id, keyring=new.keyring.id, updated_at=act.now)
     if old.id == new.id:
@@ -54,6 +55,12 @@ def update_name(op: ops.UpdateName, targets: tuple[HeldKey, HeldKey], act: Act) 
     with concerning(new):
         room_for_one(new)
     return Outcome(answer=Nothing(), put=(moved, old.key, new.key))
+
+
+def _kind(key: Key) -> tuple[Family | None, Purpose]:
+    """What may take another's place: "both symmetric or both asymmetric or both HMAC", of the same purpose."""
+    family = key.spec.family
+    return family if family in (Family.AES, Family.HMAC) else None, key.purpose
 
 
 def delete_name(op: ops.DeleteName, targets: tuple[HeldKey], _act: Act) -> Outcome[Nothing]:
