@@ -557,7 +557,7 @@ def test_whatever_is_no_policy_is_an_invalid_argument(text):
         try:
             read(text)
         except aws.InvalidArgument as refused:
-            assert refused.detail == "Policy"
+            assert refused.detail in ("Policy", aws.BAD_ARN)
 
 
 GOOD = document(allow("*"))
@@ -589,7 +589,7 @@ MALFORMED = [
     (document(allow("*", resource=" *")), 'Resource  * must be in ARN format or "*".'),
     *[(document(allow("*", action)), "Actions/Conditions must be prefixed by a vendor, e.g., iam, sdb, ec2, etc.") for action in ("Encrypt", "", "kms:", ":Encrypt", "kms Encrypt", "kms:Encrypt ", "k*:Encrypt")],
     (document(allow("*", {"kms": "x"})), aws.SYNTAX), (document(allow("*", [1])), aws.SYNTAX),
-    *[(document(allow(p)), aws.PRINCIPALS) for p in ("alice", "", "**", "arn:aws:iam::1:root", f"arn:aws:iam::{HERE}:user/*", f"arn:aws:iam::{HERE}:user/a?", f"arn:aws:iam::{HERE}:group/x", f"arn:aws:sts::{HERE}:assumed-role/a/b", f"arn:aws:iam::{HERE}:user/nobody", f" {ROOT}", ROOT + " ", "11112222333", "1111222233334", "１１１１２２２２３３３３", "logs.amazonaws.com")],
+    *[(document(allow(p)), aws.PRINCIPALS) for p in ("alice", "", "**", f"arn:aws:iam::{HERE}:user/*", f"arn:aws:iam::{HERE}:user/a?", f"arn:aws:sts::{HERE}:assumed-role/a/b", f"arn:aws:iam::{HERE}:user/nobody", f" {ROOT}", "11112222333", "1111222233334", "１１１１２２２２３３３３", "logs.amazonaws.com")],
     *[(document(allow(Principal=p)), aws.PRINCIPALS) for p in ({}, {"Service": "*"}, {"Service": ALICE}, {"Service": "logs.example.com"}, {"Federated": "cognito"}, {"AWS": [1]}, {"AWS": {}}, {"aws": "*"})],
     *[(document(allow(Principal=p)), aws.SYNTAX) for p in ("x", 1, ["*"])],
     *[(document(allow("*", when=c)), aws.SYNTAX) for c in ([], "x", {"StringEquals": []}, {"StringEquals": {"aws:x": None}}, {"StringEquals": {"aws:x": {"a": "b"}}}, {"StringEquals": {"aws:x": [[]]}})],
@@ -610,6 +610,23 @@ def test_malformed(text, words):
         aws.compile_key_policy(text, {ROOT: HERE, ALICE: "p-alice"})
     assert refused.value.detail == "Policy"
     assert words is None or str(refused.value) == words
+
+
+@pytest.mark.parametrize(
+    "arn",
+    [
+        "arn:aws:iam::1:root",
+        "arn:aws:iam:::user/a",
+        f"arn:aws:iam::{HERE}:group/x",
+        f"arn:aws:s3::{HERE}:root",
+        f"{ROOT} ",
+        "arn:",
+    ],
+)
+def test_an_arn_that_can_be_nobodys(arn):
+    with pytest.raises(aws.InvalidArgument) as refused:
+        aws.principals_of(document(allow(arn)))
+    assert refused.value.detail == str(refused.value) == aws.BAD_ARN
 
 
 def test_an_identity_policy_names_no_principal():

@@ -299,6 +299,7 @@ VALUES = [
     ("aws:RequestTag/Cost", request(A.TAG_KEY), ("low",)), ("aws:RequestTag/cost", request(A.TAG_KEY), ("low",)), ("aws:RequestTag/Cost", request(), ()),
     ("aws:TagKeys", request(A.TAG_KEY), ("Cost", "Env")), ("aws:TagKeys", request(A.UNTAG_KEY), ("Env",)), ("aws:TagKeys", request(), ()),
     ("kms:CallerAccount", request(who="eve"), (ABROAD,)), ("kms:ViaService", request(), ()),
+    ("kms:PolicyName", request(A.READ_POLICY), ("default",)), ("kms:PolicyName", request(A.PUT_POLICY), ("default",)), ("kms:PolicyName", request(), ()),
     ("kms:KeySpec", request(), ("SYMMETRIC_DEFAULT",)), ("kms:KeySpec", request(kept=RSA), ("RSA_2048",)),
     ("kms:KeySpec", request(A.CREATE_KEY, target=o.KeyringRef("x")), ("RSA_2048",)), ("kms:KeySpec", request(A.LIST_KEYS, target=o.KeyringRef("x")), ()),
     ("kms:KeyUsage", request(), ("ENCRYPT_DECRYPT",)), ("kms:KeyUsage", request(kept=RSA), ("SIGN_VERIFY",)),

@@ -47,6 +47,38 @@ def test_there_is_no_other_policy(office) -> None:
     assert office.admin.call("GetKeyPolicy", **other).code == "NotFoundException"
     assert office.admin.call("PutKeyPolicy", **other, Policy=policy(ROOT_MAY)).code == "NotFoundException"
     assert office.admin.call("ListKeyPolicies", KeyId=key_id, Marker="x").code == "ValidationException"
+    shared = {"KeyId": key_id, "PolicyName": "AWS_RAM"}
+    assert office.admin.call("GetKeyPolicy", **shared).code == "NotFoundException"
+    reply = office.admin.call("PutKeyPolicy", **shared, Policy=policy(ROOT_MAY))
+    assert (reply.code, reply.message) == (
+        "ValidationException",
+        "The AWS_RAM policy can only be managed by the RAM service.",
+    )
+
+
+def test_a_condition_on_the_name_of_the_policy(office) -> None:
+    """GetKeyPolicy: "If the request doesn't include PolicyName, the value of kms:PolicyName is default"."""
+    named = {"StringEquals": {"kms:PolicyName": "default"}}
+    alice = office.user("alice", policy(allow("kms:GetKeyPolicy", "kms:PutKeyPolicy", Condition=named)))
+    key_id = made(office.admin)
+    assert alice.call("GetKeyPolicy", KeyId=key_id).status == 200
+    assert alice.call("PutKeyPolicy", KeyId=key_id, Policy=policy(ROOT_MAY)).status == 200
+
+
+@pytest.mark.parametrize(
+    "principal", ["arn:aws:iam:::root", "arn:aws:iam::12345678901:root", f"arn:aws:iam::{TENANT}:group/a"]
+)
+def test_an_arn_that_is_no_principals(office, principal) -> None:
+    """InvalidArnException: "or an ARN in a key policy, is not valid"; as against a principal that is not there."""
+    text = policy(ROOT_MAY, allow("kms:*", principal=principal))
+    for reply in (
+        office.admin.call("CreateKey", Policy=text),
+        office.admin.call("PutKeyPolicy", KeyId=made(office.admin), Policy=text),
+    ):
+        assert (reply.code, reply.message) == (
+            "InvalidArnException",
+            "An ARN in the specified key policy is invalid.",
+        )
 
 
 def test_row_42_a_policy_that_locks_its_author_out_is_not_put(office) -> None:

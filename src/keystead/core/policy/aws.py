@@ -1,8 +1,9 @@
 """The aws dialect: IAM JSON policies and KMS key policies, compiled into the one decision form.
 
 IAM User Guide, "IAM JSON policy element reference", "Grammar of the IAM JSON policy language"; KMS Developer
-Guide, "Key policies". Every fault raises InvalidArgument(detail "Policy") in AWS's words
-(MalformedPolicyDocumentException). Actions without an AWS word have one of their own, keystead:<action>.
+Guide, "Key policies". Every fault raises InvalidArgument in AWS's words, with detail "Policy"
+(MalformedPolicyDocumentException) or BAD_ARN (InvalidArnException). Actions without an AWS word have one of
+their own, keystead:<action>.
 """
 
 from __future__ import annotations
@@ -29,8 +30,13 @@ MAX_BYTES = 32 * 1024  # KMS Developer Guide, "Quotas": key policy document size
 VERSIONS = {"2012-10-17": True, "2008-10-17": False}  # -> whether ${...} is a variable
 SYNTAX = "Syntax errors in policy."
 PRINCIPALS = "Policy contains a statement with one or more invalid principals."
+BAD_ARN = "An ARN in the specified key policy is invalid."
+"""words, and detail of the InvalidArgument: what looks like a principal's ARN can be nobody's."""
 
 _ACTION = re.compile(r"\*|([A-Za-z0-9-]+|\*):([A-Za-z0-9*?:-]+)")
+_ANYONES_ARN = re.compile(
+    r"arn:[^:]*:(iam|sts)::[0-9]{12}:(root|(user|role|assumed-role|federated-user)/.*)", re.DOTALL
+)
 _CONDITION_KEY = re.compile(r"[A-Za-z0-9-]+:[\x20-\x7e\u0080-\U0010ffff]{1,1024}")
 _DOCUMENT = frozenset({"Version", "Id", "Statement"})
 _STATEMENT = frozenset(
@@ -130,6 +136,8 @@ def _named(kind: str, text: str) -> PrincipalName | None:
     if (kind, text) == ("AWS", "*"):
         return None
     name = principal_name(text)
+    if name is None and kind == "AWS" and text.startswith("arn:") and _ANYONES_ARN.fullmatch(text) is None:
+        raise InvalidArgument(BAD_ARN, BAD_ARN)
     if name is None or kind != ("Service" if name.kind is PrincipalKind.SERVICE else "AWS"):
         _fault(PRINCIPALS)
     return name
@@ -138,7 +146,7 @@ def _named(kind: str, text: str) -> PrincipalName | None:
 def principals_of(text: str) -> tuple[PrincipalName, ...]:
     """Every principal a key policy names, once each, for whoever puts it to resolve to ids.
 
-    Each must exist, services excepted. Raises InvalidArgument(detail "Policy").
+    Each must exist, services excepted. Raises InvalidArgument(detail "Policy", BAD_ARN).
     """
     names: dict[str, PrincipalName] = {}
     for statement in read(text)[0]:
@@ -250,7 +258,7 @@ def _compile(text: str, principals: Callable[[Mapping[str, Any]], Principals | N
 
 
 def compile_key_policy(text: str, ids: Mapping[str, str]) -> Document:
-    """`ids`: what each of principals_of(text) was resolved to. Raises InvalidArgument(detail "Policy")."""
+    """`ids`: what each of principals_of(text) was resolved to. Raises InvalidArgument(detail "Policy", BAD_ARN)."""
     return _compile(text, lambda statement: _principals(statement, ids))
 
 

@@ -209,6 +209,7 @@ FACTS: dict[str, Fact] = {
     "kms:schedulekeydeletionpendingwindowindays": _field("after_days"),
     "kms:rotationperiodindays": _of_action([Action.ENABLE_ROTATION], _period),
     "kms:bypasspolicylockoutsafetycheck": _field("bypass_lockout_check"),
+    "kms:policyname": _of_action((Action.READ_POLICY, Action.PUT_POLICY), lambda _: ("default",)),
     "kms:grantisforawsresource": _of_action(_GRANTING, lambda _: ("false",)),  # no AWS service creates grants here
     "kms:grantoperations": Fact(_grant_operations),
     "kms:granteeprincipal": _of_grant("grantee"),

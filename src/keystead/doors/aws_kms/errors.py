@@ -20,6 +20,7 @@ from keystead.core.caller import Caller
 from keystead.core.entities import Key, Origin
 from keystead.core.grant_token import INVALID as INVALID_TOKEN
 from keystead.core.operations import KeyRef, KeyringRef
+from keystead.core.policy.aws import BAD_ARN
 from keystead.core.states import Event, KeyState
 from keystead.doors.aws_kms.credential import REASONS
 from keystead.doors.aws_kms.names import arn_at, key_arn, ref_arn, region_of
@@ -192,6 +193,7 @@ ERRORS: Mapping[type[e.KeysteadError] | tuple[type[e.KeysteadError], Any], Row] 
     (e.InvalidArgument, "public_key"): Row("ValidationException", 400, _silent),
     (e.InvalidArgument, "Marker"): Row("InvalidMarkerException", 400, _silent),
     (e.InvalidArgument, "Policy"): Row("MalformedPolicyDocumentException", 400),
+    (e.InvalidArgument, BAD_ARN): Row("InvalidArnException", 400),
     (e.InvalidArgument, INVALID_TOKEN): Row("InvalidGrantTokenException", 400, _silent),
     (e.InvalidArgument, NoPrincipal): Row("InvalidArnException", 400, _bad_principal),
     (e.InvalidArgument, OTHER_KIND): Row("ValidationException", 400, _other_kind),

@@ -19,7 +19,7 @@ from keystead.doors.aws_kms.shapes import KeyId, matching
 from keystead.kit import Call, Message, operation
 
 PolicyName = Annotated[str, Meta(min_length=1, max_length=128, pattern=matching(r"[\w]+"))]
-DEFAULT = "default"
+DEFAULT, OF_RAM = "default", "AWS_RAM"
 
 
 def _only_default(name: str | None) -> None:
@@ -39,6 +39,8 @@ class PutKeyPolicyRequest(Message, frozen=True, kw_only=True, rename="pascal"):
     errors=OF_A_MANAGED_KEY | {"MalformedPolicyDocumentException", "LimitExceededException"},
 )
 def put_key_policy(req: PutKeyPolicyRequest, call: Call) -> None:
+    if req.policy_name == OF_RAM:
+        raise InvalidArgument("The AWS_RAM policy can only be managed by the RAM service.", "PolicyName")
     _only_default(req.policy_name)
     call(
         ops.PutPolicy(
