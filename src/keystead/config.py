@@ -5,6 +5,7 @@
       tls      = { certificate = "file:…", private_key = "file:…" }
       slots    = ["slot-1", "slot-2"]            the two directories of the erasable secret; relative to DIR
       workers  = 1
+      tree_copy = "/mnt/backup/tree"             where the newest copy of the key tree is kept (operations.md)
       region   = "us-east-1"                     the place that `keystead env` and the commands mean by default
 
 Unknown members are refused, so that a misspelled one is not silently ignored.
@@ -41,6 +42,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     workers: Annotated[int, Meta(ge=1, le=60)] = 1
     thread_pool: Annotated[int, Meta(ge=1, le=64)] = 4
     region: str = "us-east-1"
+    tree_copy: str = ""
 
 
 def read(directory: Path) -> Config:

@@ -55,6 +55,40 @@ def test_a_lost_database_comes_back_from_a_backup_of_todays_slot(site, tmp_path)
     assert not (site / "keystead.db").exists()
 
 
+def test_a_lost_database_comes_back_from_any_backup_and_the_newest_tree(site, tmp_path) -> None:
+    """service.custody, Rule 2, through the commands alone."""
+    tree = tmp_path / "tree"
+    (site / "keystead.toml").write_text(f'tree_copy = "{tree}"\n')
+    ids = [_about(site, "key", "create").out.strip() for _ in range(2)]
+    assert _about(site, "backup", tmp_path / "old").status == 0
+    _destroy(site, ids[0])
+    assert _about(site, "slot", "rotate").status == 0
+    assert tree.stat().st_mode & 0o077 == 0
+    early = tree.read_bytes()
+    assert _about(site, "slot", "rotate").status == 0
+    refused = _about(site, "restore", tmp_path / "old", "--tree", tree, "--json")
+    assert refused.status == 2 and "move it away" in refused.error["message"]
+    (site / "keystead.db").unlink()
+    (tmp_path / "early").write_bytes(early)
+    for stale in ((), ("--tree", tmp_path / "early")):
+        done = _about(site, "restore", tmp_path / "old", *stale, "--json")
+        assert done.status == 1 and done.error["error"] == "Conflict"
+    came = _about(site, "restore", tmp_path / "old", "--tree", tree, "--json").json
+    assert came["destroyed"] == [f"{ids[0]}/1"] and came["access"]
+    assert _about(site, "key", "describe", ids[0], "--json").json["state"] == "destroyed"
+    assert _about(site, "key", "rotate", ids[1]).status == 0
+    assert tree.read_bytes() != early
+
+
+def test_a_tree_that_cannot_be_kept_holds_the_old_secret_back(site, tmp_path) -> None:
+    (site / "keystead.toml").write_text(f'tree_copy = "{tmp_path / "absent" / "tree"}"\n')
+    assert _about(site, "slot", "rotate").status == 0  # the rotation stands
+    assert len(list((site / "slot-1").iterdir())) == 2  # and what it replaces waits
+    (tmp_path / "absent").mkdir()
+    assert _about(site, "key", "list", "--in", "us-east-1").status == 0
+    assert len(list((site / "slot-1").iterdir())) == 1
+
+
 def test_what_is_no_backup(site, tmp_path) -> None:
     assert _about(site, "restore", tmp_path / "absent").status == 5
     (tmp_path / "text").write_text("not a database\n" * 200)

@@ -94,6 +94,20 @@ def test_the_tables_are_about_kinds_of_errors() -> None:
     assert len(set(Exit)) == len(list(Exit))
 
 
+def test_a_group_alone_shows_its_commands() -> None:
+    for words in ((), ("key",), ("principal", "access-key")):
+        done = at_once(*words)
+        assert done.status == Exit.USAGE and done.err.startswith("Usage: keystead")
+        assert len(done.err.splitlines()) > 5
+
+
+def test_a_key_whose_name_is_taken_is_told_of(server) -> None:
+    about = ("--name", "alias/taken", "--data", server.directory)
+    assert at_once("key", "create", *about).status == 0
+    done = at_once("key", "create", *about)
+    assert done.status == 1 and "was made, and has no name" in done.err
+
+
 def test_help_is_there_for_everything() -> None:
     """Every command of the table can be imported and described, without a server or a directory."""
     said = keystead("--help").out

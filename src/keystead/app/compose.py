@@ -7,6 +7,7 @@ from pathlib import Path
 
 from keystead.app.clock import SystemClock
 from keystead.app.layout import Layout
+from keystead.app.treecopy import TreeCopy
 from keystead.config import Config
 from keystead.core.errors import NotFound
 from keystead.core.sensitive import Sensitive
@@ -46,7 +47,8 @@ class Core:
         self.layout, self.clock, self.disk = layout, SystemClock(), LocalDisk()
         self.store = SqliteStore(layout.database, check_for=0.5 if check else 0.0)
         self.slot = FileSlot(*layout.slots(settings), os.urandom)
-        self.barrier = Barrier(self.store, self.slot, os.urandom)
+        copy = TreeCopy(layout.tree_copy(settings), self.store)
+        self.barrier = copy.of(Barrier(self.store, self.slot, os.urandom, copy))
         self.generation = SharedGeneration(layout.generation, worker)
         self.journal = Journal(self.disk, layout.audit / "journal", journal, entropy=os.urandom)
         provider = SoftwareProvider(os.urandom)

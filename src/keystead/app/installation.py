@@ -15,7 +15,7 @@ import msgspec
 
 from keystead import config
 from keystead.app.clock import SystemClock
-from keystead.app.layout import Layout, SavedCredentials, read_saved
+from keystead.app.layout import Layout, SavedCredentials, read_saved, write_durably
 from keystead.config import Config
 from keystead.core.errors import AlreadyExists, NotFound
 from keystead.core.ports import Seal
@@ -98,7 +98,7 @@ def initialise(
             )
         finally:
             store.close()
-        _write_durably(layout.seal, encode(created.configuration))
+        write_durably(layout.seal, encode(created.configuration))
     finally:
         lock.close()
     return first
@@ -111,7 +111,7 @@ def save_credentials(directory: Path, first: First) -> None:
         secret_access_key=first.access_key.credential.secret.decode(),
         tenant=first.tenant.id,
     )
-    _write_durably(Layout(directory).credentials, msgspec.json.encode(saved))
+    write_durably(Layout(directory).credentials, msgspec.json.encode(saved))
 
 
 def saved_credentials(directory: Path) -> SavedCredentials | None:
@@ -124,18 +124,3 @@ def read_seal(directory: Path) -> Seal:
         return load(Layout(directory).seal.read_bytes(), directory)
     except FileNotFoundError:
         raise NotFound(f"{directory} holds no installation; `keystead init {directory}` makes one", "DIR") from None
-
-
-def _write_durably(path: Path, content: bytes) -> None:
-    new = path.with_suffix(".new")
-    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(fd, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(fd)
-    new.rename(path)
-    above = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(above)
-    finally:
-        os.close(above)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import msgspec
@@ -48,6 +49,9 @@ class Layout(Struct, frozen=True):
         """Development only: the administrator's access key, for `keystead env`."""
         return self.directory / "credentials.json"
 
+    def tree_copy(self, settings: Config) -> Path | None:
+        return self.directory / settings.tree_copy if settings.tree_copy else None
+
     def slots(self, settings: Config) -> tuple[Path, Path]:
         """The two directories of the erasable secret; an absolute name stands for itself."""
         first, second = settings.slots
@@ -88,3 +92,19 @@ def read_saved(layout: Layout) -> SavedCredentials | None:
         return msgspec.json.decode(layout.credentials.read_bytes(), type=SavedCredentials)
     except FileNotFoundError:
         return None
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """A file of mode 0600 with just that, or the one that was there. Raises OSError."""
+    new = path.with_suffix(".new")
+    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(fd, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(fd)
+    new.rename(path)
+    above = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(above)
+    finally:
+        os.close(above)

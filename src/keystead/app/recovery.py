@@ -12,6 +12,8 @@ from keystead import config
 from keystead.app.clock import SystemClock
 from keystead.app.installation import read_seal
 from keystead.app.layout import Layout
+from keystead.app.treecopy import TreeCopy
+from keystead.config import Config
 from keystead.core.errors import AlreadyExists, NotFound, Unavailable
 from keystead.core.sensitive import Sensitive
 from keystead.service.barrier import Barrier
@@ -68,17 +70,18 @@ def recover(directory: Path, old: Path, offered: Sequence[Sensitive], *, tree: P
             else:
                 came = graft(copy, _bytes(tree), slot, os.urandom, unseal_key, SystemClock().now())
                 copy.backup(layout.database)
-        _rotate(layout, slot, unseal_key)
+        _rotate(layout, settings, slot, unseal_key)
     finally:
         lock.close()
     return came
 
 
-def _rotate(layout: Layout, slot: FileSlot, unseal_key: Sensitive) -> None:
+def _rotate(layout: Layout, settings: Config, slot: FileSlot, unseal_key: Sensitive) -> None:
     """So that no other copy of the generation lives on."""
     store = SqliteStore(layout.database)
     try:
-        barrier = Barrier(store, slot, os.urandom)
+        copy = TreeCopy(layout.tree_copy(settings), store)
+        barrier = copy.of(Barrier(store, slot, os.urandom, copy))
         barrier.open(unseal_key)
         barrier.rotate()
     finally:

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import click
+from click.exceptions import NoArgsIsHelpError
 
 from keystead.cli.commands import COMMANDS
 from keystead.cli.exits import Exit, report
@@ -30,6 +31,9 @@ def run(arguments: Sequence[str]) -> int:
     as_json = "--json" in before
     try:
         done = cli.main(list(arguments), prog_name="keystead", standalone_mode=False)
+    except NoArgsIsHelpError as error:
+        sys.stderr.write(error.format_message() + "\n")
+        return Exit.USAGE
     except (click.ClickException, KeysteadError) as error:
         return report(error, as_json=as_json)
     except (KeyboardInterrupt, click.Abort):

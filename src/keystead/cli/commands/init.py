@@ -69,6 +69,7 @@ SEALS: dict[str, Callable[[Choice], Created[Any]]] = {"shamir": _shamir, "passph
 @click.option(
     "--slot", "slots", multiple=True, metavar="DIR", help="Twice: where the erasable secret lies, best on two disks."
 )
+@click.option("--tree-copy", metavar="FILE", help="Keep the newest copy of the key tree there, beside the backups.")
 @click.option("--certificate", metavar="file:PATH", help="TLS: the PEM chain.")
 @click.option("--private-key", metavar="file:PATH", help="TLS: its private key.")
 @click.option(
@@ -88,6 +89,7 @@ def init(directory: Path, seal: str, *, as_json: bool, **given: Any) -> None:
         listen=listening(given["listen"]) or Config().listen,
         tls=_tls(given["certificate"], given["private_key"]),
         slots=_slots(given["slots"]),
+        tree_copy=str(Path(given["tree_copy"]).absolute()) if given["tree_copy"] else "",
         workers=given["workers"],
         region=(given["regions"] or REGIONS)[0],
     )

@@ -10,14 +10,15 @@ import click
 
 from keystead.cli import places
 from keystead.cli.group import Suggesting
-from keystead.cli.here import Output
+from keystead.cli.here import Output, say
 from keystead.cli.places import PLACE, TENANT
 from keystead.cli.session import Session, with_session
 from keystead.core import operations as ops
 from keystead.core.algorithms import KEY_SPECS, KeySpec, Purpose
-from keystead.core.errors import InvalidArgument
+from keystead.core.errors import InvalidArgument, KeysteadError
 from keystead.core.operations import Described, KeyRef, KeyringRef
 from keystead.core.policy.arn import resource_arn
+from keystead.core.states import KeyState
 
 KEY = click.argument("key_name", metavar="KEY")
 PURPOSES = {purpose.name.lower(): purpose for purpose in Purpose}
@@ -109,7 +110,11 @@ def create(out: Output, session: Session, spec: str, purpose: str | None, **give
         )
     )
     if given["name"]:
-        session.perform(ops.CreateName(key=KeyRef(namespace, id=made.key.id), name=given["name"]))
+        try:
+            session.perform(ops.CreateName(key=KeyRef(namespace, id=made.key.id), name=given["name"]))
+        except KeysteadError:
+            say(f"The key {made.key.id} was made, and has no name.")
+            raise
     out.answer(_shape(made, namespace), made.key.id)
 
 
@@ -146,12 +151,16 @@ def describe(out: Output, session: Session, key_name: str, place: str | None) ->
 
 
 def _answer(out: Output, session: Session, ref: KeyRef) -> None:
-    """With its names and its last use."""
+    """With its names and its last use, which a destroyed key has no more."""
     described = _describe(session, ref)
+    if described.key.lifecycle.state is KeyState.DESTROYED:
+        return out.answer({**_shape(described, ref.namespace), "names": [], "last_use": None})
     names = session.perform(ops.ListNames(keyring=KeyringRef(ref.namespace), key=ref, limit=PAGE))
     use = session.perform(ops.ReadLastUse(key=ref)).use
     last = {"operation": use.operation, "at": use.at, "index": use.index} if use else None
-    out.answer({**_shape(described, ref.namespace), "names": [name.name for name in names.items], "last_use": last})
+    return out.answer(
+        {**_shape(described, ref.namespace), "names": [name.name for name in names.items], "last_use": last}
+    )
 
 
 @key.command()

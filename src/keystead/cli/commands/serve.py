@@ -19,6 +19,7 @@ from keystead.app.installation import exists, initialise, prepare, read_seal, sa
 from keystead.app.layout import Running
 from keystead.app.sockets import parse_address
 from keystead.app.supervisor import Supervisor
+from keystead.app.tls import server_context
 from keystead.cli import banner, secrets
 from keystead.cli.here import Here, Output, with_here
 from keystead.config import Config
@@ -101,6 +102,8 @@ def supervise(
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     settings = config.read(directory)
     settings = replace(settings, listen={**settings.listen, **listen}, workers=workers or settings.workers)
+    if settings.tls is not None:
+        server_context(settings.tls)  # here, where somebody is told what is wrong with it
     Supervisor(directory, settings, read_seal(directory), on_ready).run(offered)
 
 
