@@ -142,7 +142,7 @@ DECISIONS = [
     ("XA", "eve", A.ENCRYPT, [allow(EVE)], [allow(action=DECRYPT)], [], NO_ID),
     ("XA", "eve", A.ENCRYPT, [allow(EVE)], [allow(resource=ARN)], [], BOTH),
     ("XA", "eve", A.ENCRYPT, [allow(EVE)], [allow(resource=f"arn:aws:kms:us-east-1:{ABROAD}:key/*")], [], NO_ID),
-    ("XA", "eve", A.ENCRYPT, [allow(EVE), deny(FAR_ROOT)], [ALL], [], DENIED_KEY),
+    ("XA", "eve", A.ENCRYPT, [allow(EVE), deny(FAR_ROOT)], [ALL], [], NO_KEY),
     ("XA", "eve", A.ENCRYPT, [allow(EVE)], [ALL, deny()], [], DENIED_ID),
     ("XA", "alice", A.ENCRYPT, [allow(FAR_ROOT)], [ALL], [], NO_KEY),
     # API Reference, "Cross-account use": No
@@ -186,7 +186,7 @@ DECISIONS = [
     ("NP", "alice", A.ENCRYPT, [allow(STAR), deny(**NOT_ALICE)], [], [], KEY),
     ("NP", "bob", A.ENCRYPT, [allow(STAR), deny(**NOT_ALICE)], [], [], DENIED_KEY),
     ("NP", "root", A.ENCRYPT, [allow(STAR), deny(**NOT_ALICE)], [], [], KEY),
-    ("NP", "eve", A.ENCRYPT, [allow(STAR), deny(**NOT_ALICE)], [ALL], [], DENIED_KEY),
+    ("NP", "eve", A.ENCRYPT, [allow(STAR), deny(**NOT_ALICE)], [ALL], [], NO_KEY),
     ("NP", "alice", A.ENCRYPT, [allow(STAR), deny(NotPrincipal={"AWS": ALICE})], [], [], DENIED_KEY),
     ("NP", "bob", A.ENCRYPT, [allow(STAR), deny(NotPrincipal={"AWS": ROOT})], [], [], DENIED_KEY),
     ("NP", "bob", A.ENCRYPT, [allow(NotPrincipal={"AWS": EVE})], [], [], KEY),

@@ -28,7 +28,7 @@ from keystead.core.operations import (
 )
 from keystead.core.policy import dialect
 from keystead.core.policy.arn import arn_of, resource_arn, tenant_of
-from keystead.core.policy.form import Document, Prepared, Verdict, prepare, unasked
+from keystead.core.policy.form import ELSEWHERE, Document, Prepared, Verdict, prepare, unasked
 from keystead.core.policy.grants import check_tokens
 from keystead.core.policy.request import Request
 from keystead.service.held import Held, HeldKey
@@ -91,13 +91,20 @@ def _denied(request: Request, verdict: Verdict) -> Denied:
     word = ACTIONS[request.action].aws or request.action.value
     return Denied(
         f"User: {arn_of(request.caller.principal)} is not authorized to perform: {word} on resource: "
-        f"{request.resource} {verdict.why_not.format(action=word)}",
+        f"{_as_told(request)} {verdict.why_not.format(action=word)}",
         request.action,
     )
 
 
+def _as_told(request: Request) -> str:
+    """The resource; another tenant's as the caller wrote it, so that nobody hears which key a name means."""
+    target = request.target
+    if isinstance(target, KeyRef) and tenant_of(target.namespace) != request.caller.principal.tenant:
+        return resource_arn(target.namespace, target.name or f"key/{target.id}")
+    return request.resource
+
+
 _NOBODY = Verdict(why_not="because no policy can allow the {action} action")
-_ABROAD = Verdict(why_not="because no resource-based policy allows the {action} action")
 
 
 class Authorizer:
@@ -143,7 +150,7 @@ class Authorizer:
         if key is not None:
             rule = self._on_key(request, key)
         elif _tenant(demand.target, held) != caller.principal.tenant or _is_secret(demand.target, row.scope):
-            raise _denied(request, _ABROAD)
+            raise _denied(request, ELSEWHERE)
         else:
             rule = self._on_its_own(request)
         return self._with_name(request, rule, held)

@@ -328,3 +328,35 @@ def test_row_93_macs_are_compared_in_constant_time(stack, monkeypatch) -> None:
     members = {"KeyId": stack.key("HMAC_256").id, "Message": DATA, "MacAlgorithm": "HMAC_SHA_256"}
     stack.admin.call("VerifyMac", Mac=bytes(32), **members)
     assert bytes(32) in [right for _, right in compared] + [left for left, _ in compared]
+
+
+# --- 36: what is another account's is told from what is not there by nothing
+
+DENIES_ALL = msgspec.json.encode(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Principal": {"AWS": harness.TENANT}, "Action": "kms:*", "Resource": "*"},
+            {"Effect": "Deny", "Principal": "*", "Action": "kms:Encrypt", "Resource": "*"},
+        ],
+    }
+).decode()
+DENIES_ITSELF = '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"kms:*","Resource":"*"}]}'
+
+
+@pytest.mark.parametrize("policy", [None, harness.ALLOW_ALL, DENIES_ITSELF])
+@pytest.mark.parametrize("operation", ["Encrypt", "DescribeKey"])
+def test_row_36_another_accounts_key_cannot_be_told_from_none(stack, policy, operation) -> None:
+    """Nor the key that its alias means, whatever either policy says."""
+    stack.keyring()
+    eve = stack.user("eve", policy, tenant=harness.OTHER_TENANT)
+    there, denying = stack.key(), stack.key(policy=DENIES_ALL)
+    stack.name(there, "alias/there")
+    at = f"arn:aws:kms:{harness.REGION}:{harness.TENANT}:"
+    more = {"Plaintext": b"x"} if operation == "Encrypt" else {}
+    absent = {"key": f"{at}key/00000000-0000-4000-8000-000000000000", "alias": f"{at}alias/absent"}
+    for kind, arn in (("key", stack.arn(there)), ("key", stack.arn(denying)), ("alias", f"{at}alias/there")):
+        answers = [eve.call(operation, KeyId=name, **more) for name in (arn, absent[kind])]
+        assert {reply.code for reply in answers} == {"AccessDeniedException"}
+        assert answers[0].message.replace(arn, "it") == answers[1].message.replace(absent[kind], "it")
+        assert there.id not in answers[0].message or kind == "key"

@@ -143,6 +143,10 @@ _DENIED = Says.DENIED_BY_KEY | Says.DENIED_BY_IDENTITY
 _DENY_KEY = Verdict(why_not="with an explicit deny in a resource-based policy")
 _DENY_IDENTITY = Verdict(why_not="with an explicit deny in an identity-based policy")
 _NO_KEY_POLICY = Verdict(why_not="because no resource-based policy allows the {action} action")
+ELSEWHERE = Verdict(
+    why_not="because the resource does not exist in this Region, no resource-based policies allow access, "
+    "or a resource-based policy explicitly denies access"
+)  # another tenant's key, to whom its policy and grants give nothing: all that would tell that there is one
 _NO_IDENTITY = Verdict(why_not="because no identity-based policy allows the {action} action")
 
 # asker -> what must all have been said, and the rule that it is then; the first that fits
@@ -173,6 +177,9 @@ _RESOURCE_SIDE = _N | _A | _G | _GA
 
 @lru_cache(maxsize=4096)
 def _conclude(says: int, grant: str, asker: Asker) -> Verdict:
+    abroad = asker in {Asker.ABROAD, Asker.ROOT_ABROAD}
+    if abroad and (says & Says.DENIED_BY_KEY or not says & (_RESOURCE_SIDE | Says.RETIRER)):
+        return ELSEWHERE
     if says & Says.DENIED_BY_KEY:
         return _DENY_KEY
     if says & Says.DENIED_BY_IDENTITY:
@@ -235,7 +242,7 @@ def prepare(request: Request, key_policy: Document | None, identity: tuple[Docum
     """
     asker = _asker(request, alone=key_policy is None)
     if asker in {Asker.ABROAD, Asker.ROOT_ABROAD} and not ACTIONS[request.action].abroad:
-        return Prepared(request.resource, asker, 0, "", (), _NO_KEY_POLICY)
+        return Prepared(request.resource, asker, 0, "", (), ELSEWHERE)
     rules = [rule for document in identity for rule in _rules(request, document)]
     if key_policy is not None:
         rules += _rules(request, key_policy) + _grant_rules(request)
