@@ -176,7 +176,9 @@ class Bench:
         """Of every worker, by its server's name."""
         all_ = [(server, procs.memory(pid)) for server in self.servers for pid in procs.tree(server.pid)]
         return [
-            msgspec.structs.replace(one, name=server.name) for server, one in all_ if "keystead.app.worker" in one.name
+            msgspec.structs.replace(one, name=server.name)
+            for server, one in all_
+            if one.name.endswith("keystead.app.worker")
         ]
 
     def machine(self) -> dict[str, str]:

@@ -65,7 +65,7 @@ def busy_us(core: int) -> int:
 
 
 class Memory(Struct, frozen=True, kw_only=True):
-    """Of one process, in MB. `pss`: shared pages divided among their users; None where we may not look."""
+    """Of one process, by its arguments. In MB; `pss` has shared pages divided, and is None where we may not look."""
 
     pid: int
     name: str
@@ -74,12 +74,11 @@ class Memory(Struct, frozen=True, kw_only=True):
 
 
 def memory(pid: int) -> Memory:
-    words = (PROC / str(pid) / "cmdline").read_bytes().split(b"\0")
+    words = (PROC / str(pid) / "cmdline").read_bytes().split(b"\0")[1:-1]
     pages = int((PROC / str(pid) / "statm").read_text().split()[1])
     try:
         lines = (PROC / str(pid) / "smaps_rollup").read_text().splitlines()
         pss: float | None = next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
     except PermissionError:  # a hardened process is nobody's business but root's
         pss = None
-    name = b" ".join(words[1:3] if words[1:2] == [b"-m"] else words[:2]).decode(errors="replace")
-    return Memory(pid=pid, name=name, rss=pages * PAGE_KB / 1024, pss=pss)
+    return Memory(pid=pid, name=b" ".join(words).decode(errors="replace"), rss=pages * PAGE_KB / 1024, pss=pss)

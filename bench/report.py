@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.procs import Memory
-from bench.rounds import Row
+from bench.rounds import FOREIGN, Row
 from bench.steps import Step
 
 KEYSTEAD, TWO_WORKERS = "keystead", "keystead, 2 workers"
@@ -113,6 +113,8 @@ def show(report: Report, console: Console) -> None:
     if report.n_errors:
         console.print(f"[red]{report.n_errors} requests were not answered with 200[/red]")
     for row in report.rows:
+        if row.foreign > FOREIGN:
+            console.print(f"[yellow]{row.name}, {row.operation}:[/yellow] others took {row.foreign:.0%} of the core")
         if row.limit == "client":
             ceiling = f"the client, good for {row.client_ceiling:,.0f} requests/s, was the limit"
             console.print(f"[yellow]{row.name}, {row.operation}:[/yellow] {ceiling}", highlight=False)

@@ -55,7 +55,8 @@ class Row(Struct, frozen=True, kw_only=True):
     p99_us: float
     cpu_us: float
     n_errors: int
-    limit: str  # "server", "client" or "waiting": who could not go faster
+    foreign: float
+    limit: str  # who could not go faster: "server", "client", "neighbours" on its core, or nobody: "waiting" (disk)
     client_ceiling: float
     n_dropped: int
     rounds: tuple[Round, ...]
@@ -103,7 +104,13 @@ def row(case: Case, rounds: Sequence[Round]) -> Row:
     def middle(of: Callable[[Round], float]) -> float:
         return median(of(one) for one in kept)
 
-    busy, client_busy = middle(lambda r: r.server_busy), middle(lambda r: r.client_busy)
+    foreign = middle(lambda r: r.foreign)
+    limits = (
+        ("server", middle(lambda r: r.server_busy) >= FULL),
+        ("client", middle(lambda r: r.client_busy) >= FULL),
+        ("neighbours", foreign > FOREIGN),
+        ("waiting", True),
+    )
     return Row(
         name=case.name,
         operation=case.operation,
@@ -112,7 +119,8 @@ def row(case: Case, rounds: Sequence[Round]) -> Row:
         p99_us=middle(lambda r: r.p99_us),
         cpu_us=middle(lambda r: r.cpu_us),
         n_errors=sum(one.n_errors for one in rounds),
-        limit="server" if busy >= FULL else "client" if client_busy >= FULL else "waiting",
+        foreign=foreign,
+        limit=next(who for who, it_is in limits if it_is),
         client_ceiling=middle(lambda r: r.client_ceiling),
         n_dropped=len(rounds) - len(kept),
         rounds=tuple(rounds),

@@ -47,14 +47,19 @@ class Aws:
 
     def __init__(self, address: tuple[str, int], access_key_id: str, secret_access_key: str) -> None:
         self._host = f"{address[0]}:{address[1]}"
-        self._make: dict[str, Any] = {
-            "endpoint_url": f"http://{self._host}",
-            "region_name": REGION,
-            "aws_access_key_id": access_key_id,
-            "aws_secret_access_key": secret_access_key,
-            "config": Config(retries={"max_attempts": 0}, read_timeout=30),
-        }
-        self._real = boto3.client("kms", **self._make)
+        self._prepared: list[bytes] = []
+        self._real, self._signing = (
+            boto3.client(
+                "kms",
+                endpoint_url=f"http://{self._host}",
+                region_name=REGION,
+                aws_access_key_id=access_key_id,
+                aws_secret_access_key=secret_access_key,
+                config=Config(retries={"max_attempts": 0}, read_timeout=30),
+            )
+            for _ in range(2)
+        )
+        self._signing.meta.events.register("before-send.kms", self._keep)
 
     def call(self, method: str, **members: Any) -> dict[str, Any]:
         answer: dict[str, Any] = getattr(self._real, method)(**members)
@@ -62,17 +67,15 @@ class Aws:
 
     def prepared(self, method: str, each: Sequence[Members]) -> list[bytes]:
         """The requests of `method` as boto3 would write them to the socket."""
-        found: list[bytes] = []
-
-        def keep(request: AWSPreparedRequest, **_: Any) -> AWSResponse:
-            found.append(self._written(request))
-            return AWSResponse(request.url, 200, {}, _Nothing())
-
-        client = boto3.client("kms", **self._make)
-        client.meta.events.register("before-send.kms", keep)
+        self._prepared = []
         for members in each:
-            getattr(client, method)(**members)
-        return found
+            getattr(self._signing, method)(**members)
+        return self._prepared
+
+    def _keep(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse:
+        """In place of sending it."""
+        self._prepared.append(self._written(request))
+        return AWSResponse(request.url, 200, {}, _Nothing())
 
     def _written(self, request: AWSPreparedRequest) -> bytes:
         headers = {"Host": self._host, "Accept-Encoding": "identity"}
