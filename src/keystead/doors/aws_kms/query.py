@@ -6,6 +6,7 @@ Which service a request means stands in the scope of its credential; the operati
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -17,8 +18,11 @@ from keystead.core import errors as e
 from keystead.doors.aws_kms.credential import QUERY_REASONS
 from keystead.kit import Call, ErrorTable, Fault, WireOperation, operation
 from keystead.wire import Malformed, Misfit
-from keystead.wire.aws import query
+from keystead.wire.aws import query, sigv4
 
+# Each begins with its letters, for which re looks fast: there may be 64 KiB of a stranger's to look through.
+_ACTION = re.compile(rb"Action=(?<![^&]Action=)([A-Za-z0-9-]{1,128})(?![^&])")
+_VERSION = re.compile(rb"Version=(?<![^&]Version=)([A-Za-z0-9-]{1,128})(?![^&])")
 Q = TypeVar("Q")
 A = TypeVar("A")
 
@@ -68,24 +72,22 @@ def _reader(message: type[Q]) -> Callable[[bytes], Q]:
 
 def parameters(target: bytes, body: bytes) -> bytes:
     """The form of a request: its body, or else its query without the signature (a presigned GET)."""
-    if body:
+    query = target.partition(b"?")[2]
+    if body or sigv4.is_overlong(query):
         return body
-    pairs = target.partition(b"?")[2].split(b"&")
-    return b"&".join(pair for pair in pairs if not pair.lower().startswith(b"x-amz-"))
+    return b"&".join(pair for pair in query.split(b"&") if not pair.lower().startswith(b"x-amz-"))
 
 
 def action_of(form: bytes) -> tuple[str, str]:
-    """(Action, Version), empty where absent. Raises Malformed."""
-    tree: Mapping[str, Any] = query.form(form)
-    action, version = tree.get("Action", ""), tree.get("Version", "")
-    if not isinstance(action, str) or not isinstance(version, str):
-        raise Malformed("Action is a list")
-    return action, version
+    """(Action, Version) as they are written, empty where absent. Nobody is known to ask yet: the form is not read."""
+    action, version = _ACTION.search(form), _VERSION.search(form)
+    return action[1].decode() if action else "", version[1].decode() if version else ""
 
 
 def run(operation: WireOperation[Any, Any] | None, form: bytes, call: Call) -> Any:
-    """The answer of an operation. Raises Unsupported where there is none."""
+    """The answer of an operation. Raises Malformed; Unsupported where there is no operation."""
     if operation is None:
+        query.form(form)
         raise e.Unsupported("Could not find this operation for this version.", "Action")
     return operation.run(operation.read(form), call)
 

@@ -144,6 +144,8 @@ class SigV4:
         """(claims, timestamp, what to remember the signer by)"""
         authorization = request.headers.get(b"authorization")
         query = request.target.partition(b"?")[2]
+        if sigv4.is_overlong(query):
+            raise _flawed(Flaw.INCOMPLETE)
         in_query = sigv4.is_query_signed(query)
         if in_query and (authorization is not None or b"x-amz-security-token" in request.headers):
             raise _flawed(Flaw.MIXED)

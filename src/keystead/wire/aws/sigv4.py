@@ -25,6 +25,7 @@ from msgspec import Struct
 ALGORITHM = b"AWS4-HMAC-SHA256"
 SKEW = 300  # seconds; KMS and STS
 EXPIRES = 604_800  # seconds; the longest life of a signed query (X-Amz-Expires)
+N_QUERY, N_PAIRS = 4096, 100  # bytes and parameters of a query; what it costs is spent on anybody who asks
 N_SIGNATURE = 64  # hex digits; the last of an Authorization header
 
 # Headers that decide what a request means; where one is present it must be among the signed ones. ("You must
@@ -91,6 +92,8 @@ def parse_header(value: bytes) -> Presented | Flaw:
 
 def parse_query(query: bytes) -> Presented | Flaw:
     """The claims of a signed query. Each X-Amz- parameter must be there once."""
+    if is_overlong(query):
+        return Flaw.INCOMPLETE
     pairs = _pairs(query)
     claims = {name: value for name, value in pairs if name.startswith(b"X-Amz-")}
     if sum(name.startswith(b"X-Amz-") for name, _ in pairs) != len(claims):
@@ -113,6 +116,11 @@ def parse_query(query: bytes) -> Presented | Flaw:
         expires=int(expires),
         token=claims.get(b"X-Amz-Security-Token"),
     )
+
+
+def is_overlong(query: bytes) -> bool:
+    """Whether a query is more than anybody signs: it is refused before it is taken apart."""
+    return len(query) > N_QUERY or query.count(b"&") >= N_PAIRS
 
 
 def is_query_signed(query: bytes) -> bool:
