@@ -91,6 +91,9 @@ class Framing:
             self._refusal = Refusal.REPEATED_HEADER
             raise Refused
         self._n_repeated += 1
+        if self._n_repeated > self._limits.n_headers:  # before each has been put behind all the others
+            self._refusal = Refusal.HEAD_TOO_LARGE
+            raise Refused
         self._headers[name] += b"," + value.strip(b" \t")
 
     def _objection(self, headers: dict[bytes, bytes]) -> Refusal | None:  # noqa: PLR0911 - one line per rule
