@@ -25,7 +25,8 @@ Use = tuple[str, tuple[int, bytes]]
 USES_A_COMMIT = 200
 USES_EVERY = 5.0  # seconds between two writings of last uses
 SYSTEM_DOOR = "system"
-_USED = re.compile(rb'"key":"([0-9a-f-]{36})","version":')  # a record of a use names the version that was used
+_USED = re.compile(rb'"key":"[0-9a-f-]{36}","version":')  # a record of a use names the version that was used
+KEY_AT = slice(7, 43)
 
 
 class Chores:
@@ -71,9 +72,10 @@ class Chores:
                 self._write_uses()
 
     def _note_uses(self, first: int, records: list[bytes]) -> None:
-        for index, record in enumerate(records, first):
-            for key_id in _USED.findall(record):
-                self._uses[key_id.decode()] = (index, record)
+        text = b"\n".join(records)
+        for used in set(_USED.findall(text)):
+            n = text.count(b"\n", 0, text.rindex(used))  # the newest of this batch
+            self._uses[used[KEY_AT].decode()] = (first + n, records[n])
 
     def _write_uses(self) -> None:
         uses, self._uses = self._uses, {}
