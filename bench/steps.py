@@ -93,14 +93,14 @@ class _Listener:
 
 def timed(act: Callable[[], object], *, seconds: float, rounds: int = 5) -> float:
     """µs of CPU per call, at best."""
-    n, best = 64, float("inf")
+    n, best = 8, float("inf")
     for _ in range(rounds):
         began = time.thread_time()
         for _ in range(n):
             act()
         took = time.thread_time() - began
         best = min(best, took / n)
-        n = max(64, int(seconds / rounds / best))
+        n = max(8, int(seconds / rounds / best))
     return best * 1e6
 
 
