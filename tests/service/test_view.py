@@ -1,11 +1,15 @@
 """The view: what it holds is dropped by every change, however it came to hold it."""
 
 import pytest
+from msgspec.structs import replace
 from tests import harness
 
 from keystead.core import operations as ops
+from keystead.core.entities import Credential
 from keystead.core.errors import Sealed, WrongState
+from keystead.core.ports import WouldBlock
 from keystead.core.sensitive import Sensitive
+from keystead.service.barrier import Commit
 
 NAMESPACE = f"aws:{harness.TENANT}:{harness.REGION}"
 
@@ -49,3 +53,30 @@ def test_a_closed_barrier_serves_nothing_from_what_is_held() -> None:
     stack.barrier.close()
     with pytest.raises(Sealed):
         encrypt(stack, key.id)
+
+
+def test_row_66_a_stranger_gets_a_thread_once_and_not_for_every_request() -> None:
+    """An access key that was deleted, in a client that goes on trying, must not keep the threads from others."""
+    stack = harness.stack()
+    alice = stack.user("alice", harness.ALLOW_ALL)
+    stack.by_system(ops.DeleteCredential(tenant=ops.TenantRef(harness.TENANT), credential_id=alice.access_key_id))
+    view = stack.on_the_loop().view
+    assert alice.call("ListKeys").code == "UnrecognizedClientException"  # on a thread
+    assert view.credential(alice.access_key_id) is None  # on the loop
+    with pytest.raises(WouldBlock):
+        view.credential(alice.access_key_id + "A")
+    stack.generation.announce()  # whatever has changed
+    with pytest.raises(WouldBlock):
+        view.credential(alice.access_key_id)
+
+
+def test_an_access_key_is_known_as_soon_as_it_is_made() -> None:
+    stack = harness.stack()
+    alice = stack.user("alice", harness.ALLOW_ALL)
+    kept = stack.barrier.get(Credential, alice.access_key_id)
+    assert kept is not None
+    stack.barrier.commit(Commit(delete=(kept,)))
+    stack.generation.announce()
+    assert alice.call("ListKeys").code == "UnrecognizedClientException"
+    stack.put(replace(kept, revision=0))
+    assert alice.call("ListKeys").status == 200

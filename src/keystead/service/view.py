@@ -2,7 +2,8 @@
 
 Rule 1: `refresh` is called before every request; when the shared generation has moved, whatever the store says
         has changed since is dropped, so nothing acknowledged elsewhere is ever overlooked (docs/adr/0007).
-Rule 2: a miss reads the store, so on the event loop it raises WouldBlock; an absent object is never held.
+Rule 2: a miss reads the store, so on the event loop it raises WouldBlock; an absent object is never held. That there is
+        no credential of some id is held until anything changes: strangers must not get a thread for every request.
 Rule 3: what was read while something changed is not kept.
 """
 
@@ -57,6 +58,7 @@ class View:
         self._keyrings: dict[str, HeldKeyring] = {}
         self._credentials: dict[str, HeldCredential] = {}
         self._principals: dict[str, Principal] = {}
+        self._nobodies: dict[str, None] = {}  # ids of no credential
         self._system = HeldSystem(self._reach)
         self._dropped: list[Callable[[], None]] = []
 
@@ -88,6 +90,7 @@ class View:
     def _drop_changed(self, generation: int) -> None:
         with self._lock:
             newest, changed = self._store.changes(self._seen_change)
+            self._nobodies.clear()
             if changed is None:
                 self._forget_everything()
             else:
@@ -106,7 +109,7 @@ class View:
                 forget()
 
     def _forget_everything(self) -> None:
-        for held in (self._refs, self._keys, self._keyrings, self._credentials, self._principals):
+        for held in (self._refs, self._keys, self._keyrings, self._credentials, self._principals, self._nobodies):
             held.clear()
 
     def _forget_all(self, _id: str) -> None:
@@ -208,10 +211,11 @@ class View:
     def credential(self, id_: str) -> HeldCredential | None:
         """The credential of that id with its principal, whatever their state; None if there is none."""
         self.refresh()  # before anything else of a request: a credential that was revoked authenticates nobody
-        if (held := self._credentials.get(id_)) is None:
+        if (held := self._credentials.get(id_)) is None and id_ not in self._nobodies:
             self.may_block()
             stamp = self._seen_change
             if (credential := self._barrier.get(Credential, id_)) is None:
+                self._keep(stamp, self._nobodies, id_, None)
                 return None
             if (principal := self.principal(credential.principal_id)) is None:
                 return None
