@@ -6,7 +6,7 @@ import botocore.session
 import pytest
 
 from keystead.core import operations
-from keystead.core.actions import ACTIONS, Action, Scope
+from keystead.core.actions import ACTIONS, USES, Action, Scope
 
 SESSION = botocore.session.get_session()
 KMS, STS = SESSION.get_service_model("kms"), SESSION.get_service_model("sts")
@@ -39,6 +39,11 @@ def test_sts_words_are_operations_of_the_model():
 def test_grantable_actions_are_the_models_grant_operations():
     grantable = {row.aws.partition(":")[2] for row in ACTIONS.values() if row.grantable and row.aws}
     assert grantable == set(KMS.shape_for("GrantOperation").enum)
+
+
+def test_uses_are_what_the_model_tracks():
+    tracked = set(KMS.shape_for("KeyLastUsageTrackingOperation").enum)
+    assert {ACTIONS[action].aws.partition(":")[2] for action in USES} == (tracked - {"ReEncrypt"}) | SPLIT
 
 
 def test_abroad_is_what_the_model_documents_as_cross_account_use():

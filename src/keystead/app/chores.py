@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any
 
 from keystead.app.compose import Core
+from keystead.core.actions import USES
 from keystead.core.audit.record import parse
 from keystead.core.entities import Key, LastUse, Principal, PrincipalKind
 from keystead.core.errors import Internal
@@ -25,8 +26,9 @@ Use = tuple[str, tuple[int, bytes]]
 USES_A_COMMIT = 200
 USES_EVERY = 5.0  # seconds between two writings of last uses
 SYSTEM_DOOR = "system"
-_USED = re.compile(rb'"key":"[0-9a-f-]{36}","version":')  # a record of a use names the version that was used
-KEY_AT = slice(7, 43)
+# A record of a use that was performed names the version that was used.
+_USED = re.compile(rb'"action":"(?:%b)","key":"[0-9a-f-]{36}","version":' % "|".join(sorted(USES)).encode())
+KEY_AT = slice(-48, -12)
 
 
 class Chores:
@@ -72,10 +74,8 @@ class Chores:
                 self._write_uses()
 
     def _note_uses(self, first: int, records: list[bytes]) -> None:
-        text = b"\n".join(records)
-        for used in set(_USED.findall(text)):
-            n = text.count(b"\n", 0, text.rindex(used))  # the newest of this batch
-            self._uses[used[KEY_AT].decode()] = (first + n, records[n])
+        for key_id, n in keys_used(records).items():
+            self._uses[key_id] = (first + n, records[n])
 
     def _write_uses(self) -> None:
         uses, self._uses = self._uses, {}
@@ -126,6 +126,15 @@ class Chores:
         with self._turn:
             self._closed = True
             self._sequencer.close()
+
+
+def keys_used(records: list[bytes]) -> dict[str, int]:
+    """Which keys the acts on record did cryptography with -> the newest of the records that says so."""
+    text, newest = b"\n".join(records), dict[str, int]()
+    for used in set(_USED.findall(text)):
+        key_id, n = used[KEY_AT].decode(), text.count(b"\n", 0, text.rindex(used))
+        newest[key_id] = max(n, newest.get(key_id, 0))
+    return newest
 
 
 def _batches(items: Iterable[Use]) -> Iterator[list[Use]]:

@@ -158,3 +158,11 @@ ACTIONS: dict[Action, ActionRow] = {
         _R(A.PROVE, None, system=True),
     )
 }
+
+USES = frozenset(row.action for row in ACTIONS.values() if row.grantable) - {
+    A.READ_PUBLIC_KEY,
+    A.DESCRIBE_KEY,
+    A.CREATE_GRANT,
+    A.RETIRE_GRANT,
+}
+"""The cryptographic operations: what counts as use of a key (KMS API Reference, "KeyLastUsageData")."""
