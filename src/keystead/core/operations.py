@@ -165,6 +165,9 @@ class Encrypt(_WithContext[Encrypted], frozen=True, kw_only=True):
 WRONG_KEY = "the key of the ciphertext"
 """detail of the InvalidArgument for a ciphertext that another key made."""
 
+NOT_SIGNED, NOT_AUTHENTIC = "signature", "mac"
+"""details of the InvalidArgument for a dry run that checks what does not verify; without one, that is an answer."""
+
 NO_PUBLIC_KEY = "public key"
 """detail of the Unsupported for the public part of a key that has none."""
 

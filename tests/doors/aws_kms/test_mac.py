@@ -47,3 +47,6 @@ def test_dry_runs(stack) -> None:
     assert stack.admin.call("GenerateMac", DryRun=True, **members).code == "DryRunOperationException"
     mac = stack.admin.call("GenerateMac", **members).json["Mac"]
     assert stack.admin.call("VerifyMac", Mac=mac, DryRun=True, **members).code == "DryRunOperationException"
+    other = members | {"Message": b"another"}
+    reply = stack.admin.call("VerifyMac", Mac=mac, DryRun=True, **other)  # "would have succeeded" would be untrue
+    assert (reply.code, reply.message) == ("KMSInvalidMacException", None)

@@ -134,6 +134,9 @@ def test_dry_runs(shared) -> None:
     signature = shared.admin.call("Sign", **members).json["Signature"]
     reply = shared.admin.call("Verify", DryRun=True, Signature=signature, **members)
     assert reply.code == "DryRunOperationException"
+    other = members | {"Message": b"another"}
+    reply = shared.admin.call("Verify", DryRun=True, Signature=signature, **other)
+    assert (reply.code, reply.message) == ("KMSInvalidSignatureException", None)
 
 
 LISTED = {

@@ -190,6 +190,8 @@ ERRORS: Mapping[type[e.KeysteadError] | tuple[type[e.KeysteadError], Any], Row] 
     (e.InvalidArgument, "aad"): Row(
         "ValidationException", 400, _text("EncryptionContext is valid only with a symmetric encryption KMS key.")
     ),
+    (e.InvalidArgument, ops.NOT_SIGNED): Row("KMSInvalidSignatureException", 400, _silent),
+    (e.InvalidArgument, ops.NOT_AUTHENTIC): Row("KMSInvalidMacException", 400, _silent),
     (e.InvalidArgument, "public_key"): Row("ValidationException", 400, _silent),
     (e.InvalidArgument, "Marker"): Row("InvalidMarkerException", 400, _silent),
     (e.InvalidArgument, "Policy"): Row("MalformedPolicyDocumentException", 400),

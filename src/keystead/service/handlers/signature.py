@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from keystead.core import operations as ops
 from keystead.core.algorithms import Family, Purpose
-from keystead.core.errors import Unsupported
+from keystead.core.errors import InvalidArgument, Unsupported
 from keystead.core.states import Use
 from keystead.service.handlers.use import algorithm_for, require
 from keystead.service.held import HeldKey
@@ -24,11 +24,13 @@ def sign(op: ops.Sign, targets: tuple[HeldKey], act: Act) -> Outcome[ops.Signed]
 
 
 def verify(op: ops.Verify, targets: tuple[HeldKey], act: Act) -> Outcome[ops.Checked]:
-    """Raises WrongUsage, WrongState, InvalidArgument (Algorithm.check_form)."""
+    """Raises WrongUsage, WrongState, InvalidArgument (Algorithm.check_form; detail ops.NOT_SIGNED)."""
     (held,) = targets
     algorithm = algorithm_for(held.key, Purpose.SIGNATURE, op.algorithm)
     version = require(held, Use.PROCESS, act.now)
     valid = version.loaded.verify(algorithm, op.message, op.signature, op.form)
+    if op.dry_run and not valid:
+        raise InvalidArgument("the signature does not verify", ops.NOT_SIGNED)
     number = version.version.number
     return Outcome(answer=ops.Checked(held.key, number, algorithm, valid), versions=(number,))
 
