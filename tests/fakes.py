@@ -39,6 +39,10 @@ class FakeClock:
         self._now += by
         self._monotonic += by.total_seconds()
 
+    def leap(self, by: timedelta) -> None:
+        """Somebody sets the time of day; nothing has passed."""
+        self._now += by
+
 
 class MemorySlot:
     """core.ports.Slot in a dict."""

@@ -45,6 +45,11 @@ class Layout(Struct, frozen=True):
         return self.run / "server.json"
 
     @property
+    def clock(self) -> Path:
+        """The newest time of day that was believed (service.trusted_time)."""
+        return self.directory / "clock"
+
+    @property
     def credentials(self) -> Path:
         """Development only: the administrator's access key, for `keystead env`."""
         return self.directory / "credentials.json"

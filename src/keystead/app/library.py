@@ -25,6 +25,7 @@ from keystead.core.sensitive import Sensitive
 from keystead.service.custody import Restored, backup, restore
 from keystead.service.inspection import quiet
 from keystead.service.proof import Proof, prove_destroyed
+from keystead.service.trusted_time import TrustedTime
 from keystead.stores.lock import DirectoryLock
 
 R = TypeVar("R")
@@ -49,6 +50,7 @@ class Keystead:
         try:
             self._core.open(seal.open(offered))
             self._chores = Chores(self._core)
+            self._time = TrustedTime(self._core.clock, self._core.disk, self._core.layout.clock)
             self._credential = credential or f"uid:{os.geteuid()}"
             self._principal = self._who(self._credential)
             self.namespace = namespace
@@ -83,9 +85,15 @@ class Keystead:
         """Fold what is on record into the audit log now; closing does it too."""
         self._chores.fold()
 
-    def keep_appointments(self) -> None:
-        """Do the rotations and destructions that have come due; a library has no scheduler of its own."""
+    def keep_appointments(self, *, trust_clock: bool = False) -> bool:
+        """Do the rotations and destructions that have come due; a library has no scheduler of its own.
+
+        False, and nothing done, where the clock cannot be believed (service.trusted_time) and nobody says it can.
+        """
+        if not (trust_clock or self._time.is_believed()):
+            return False
         self._chores.keep_appointments()
+        return True
 
     # --- what is done with the installation as a whole
 

@@ -35,6 +35,7 @@ from keystead.core.ports import Seal
 from keystead.core.sensitive import Sensitive
 from keystead.doors.control import ServerStatus
 from keystead.service.custody import backup
+from keystead.service.trusted_time import TrustedTime
 from keystead.stores.lock import DirectoryLock
 from keystead.version import VERSION
 
@@ -45,13 +46,22 @@ FOLD_EVERY, LOOK_EVERY, SCHEDULE_EVERY = 0.25, 0.2, 1.0  # seconds
 class Supervisor:
     """`on_ready` hears once, when every worker answers. Raises Unavailable where the directory is in use."""
 
-    def __init__(self, directory: Path, settings: Config, seal: Seal, on_ready: Callable[[Running], None]) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        settings: Config,
+        seal: Seal,
+        on_ready: Callable[[Running], None],
+        *,
+        trust_clock: bool = False,
+    ) -> None:
         self._layout, self._settings, self._seal, self._on_ready = Layout(directory), settings, seal, on_ready
         self._layout.run.mkdir(mode=0o700, exist_ok=True)
         self._lock = DirectoryLock(directory)
         for left_behind in (self._layout.generation, self._layout.running):  # by a server that was killed
             left_behind.unlink(missing_ok=True)
         self.core = Core(directory, settings, journal="supervisor", worker=settings.workers, check=True)
+        self._time = TrustedTime(self.core.clock, self.core.disk, self._layout.clock, believe=trust_clock)
         self._chores: Chores | None = None
         self.owner = f"uid:{os.geteuid()}"
         self._started_at = self.core.clock.now()
@@ -124,7 +134,7 @@ class Supervisor:
             chores.fold()
 
     def _keep_appointments(self) -> None:
-        if (chores := self._chores) is not None:
+        if self._time.is_believed() and (chores := self._chores) is not None:
             chores.keep_appointments()
 
     def _close(self) -> None:
@@ -171,6 +181,7 @@ class Supervisor:
             started_at=self._started_at,
             slot_copies={str(directory): whole for directory, whole in core.slot.copies().items()},
             journal_trouble=core.journal.trouble,
+            clock_trouble=self._time.trouble,
             n_keys=core.store.count(Kind.KEY) if is_open else None,
             epoch=core.barrier.epoch if is_open else None,
             n_audit_records=self._chores.n_records if self._chores else None,

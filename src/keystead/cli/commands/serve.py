@@ -57,7 +57,7 @@ def dev(here: Here, listen: Sequence[str], workers: int | None) -> None:
     if (kind := read_seal(here.directory).kind) != FileSeal.kind:
         raise InvalidArgument(f"{here.directory} has a {kind} seal: `keystead serve {here.directory}`", "data")
     ready = lambda running: _say(here.out, running, lambda: banner.development(running, here.directory))  # noqa: E731
-    supervise(here.directory, addresses, workers, (), ready)
+    supervise(here.directory, addresses, workers, (), ready, trust_clock=True)
 
 
 def _begin(directory: Path, listen: Mapping[str, str]) -> None:
@@ -73,9 +73,16 @@ def _begin(directory: Path, listen: Mapping[str, str]) -> None:
 @click.option(
     "--unseal", multiple=True, metavar="REF", help="A passphrase or share: file:PATH, env:NAME, fd:N. Repeatable."
 )
+@click.option("--trust-clock", is_flag=True, help="The time of day is right, however far it has moved since it ran.")
 @with_here
 def serve(
-    here: Here, directory: Path | None, listen: Sequence[str], workers: int | None, unseal: Sequence[str]
+    here: Here,
+    directory: Path | None,
+    listen: Sequence[str],
+    workers: int | None,
+    unseal: Sequence[str],
+    *,
+    trust_clock: bool,
 ) -> None:
     """Serve the installation in DIR.
 
@@ -88,7 +95,7 @@ def serve(
     offered = secrets.to_open(at, unseal)
     sealed = not offered and read_seal(at).kind != FileSeal.kind
     ready = lambda running: _say(here.out, running, lambda: banner.production(running, at, sealed=sealed))  # noqa: E731
-    supervise(at, addresses, workers, offered, ready)
+    supervise(at, addresses, workers, offered, ready, trust_clock=trust_clock)
 
 
 def supervise(
@@ -97,6 +104,8 @@ def supervise(
     workers: int | None,
     offered: Sequence[Sensitive],
     on_ready: Callable[[Running], None],
+    *,
+    trust_clock: bool,
 ) -> None:
     """Serve until SIGTERM or SIGINT."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
@@ -104,7 +113,7 @@ def supervise(
     settings = replace(settings, listen={**settings.listen, **listen}, workers=workers or settings.workers)
     if settings.tls is not None:
         server_context(settings.tls)  # here, where somebody is told what is wrong with it
-    Supervisor(directory, settings, read_seal(directory), on_ready).run(offered)
+    Supervisor(directory, settings, read_seal(directory), on_ready, trust_clock=trust_clock).run(offered)
 
 
 def listening(given: Sequence[str]) -> dict[str, str]:

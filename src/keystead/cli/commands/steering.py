@@ -49,6 +49,7 @@ def _answer(here: Here, found: ServerStatus) -> None:
         ("since", f"{found.started_at:%Y-%m-%d %H:%M:%S} UTC"),
         ("slot", f"DAMAGED in {', '.join(damaged)}" if damaged else "both copies whole"),
         ("audit", found.journal_trouble or f"{found.n_audit_records or 0:,} records"),
+        ("clock", found.clock_trouble or "believed"),
         ("keys", "-" if found.n_keys is None else f"{found.n_keys:,}"),
         ("epoch", "-" if found.epoch is None else str(found.epoch)),
     ]

@@ -26,6 +26,7 @@ class ServerStatus(Message, frozen=True, kw_only=True):
     started_at: datetime
     slot_copies: dict[str, bool]  # directory -> whether it holds what it should
     journal_trouble: str = ""
+    clock_trouble: str = ""  # why no appointment is kept (service.trusted_time)
     n_keys: int | None = None  # None while sealed
     epoch: int | None = None
     n_audit_records: int | None = None
