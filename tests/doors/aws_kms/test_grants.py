@@ -165,7 +165,7 @@ def test_principals_must_exist(office, principal) -> None:
         reply = office.admin.call("CreateGrant", **body, **who)
         assert (reply.code, reply.message) == (
             "InvalidArnException",
-            f"ARN does not refer to a valid principal: {principal}",  # clients look for it: aws/chalice
+            f"ARN does not refer to a valid principal: {principal}",  # as AWS Lambda quotes it
         )
     assert office.admin.call("ListRetirableGrants", RetiringPrincipal=principal).code == "InvalidArnException"
 
