@@ -59,7 +59,9 @@ def write(directory: Path, config: Config) -> None:
     chosen = msgspec.to_builtins(config)
     default = msgspec.to_builtins(Config())
     lines = [f"{name} = {_toml(value)}\n" for name, value in chosen.items() if value != default[name]]
-    (directory / FILE_NAME).write_text("".join(lines))
+    path = directory / FILE_NAME
+    path.touch(mode=0o600)
+    path.write_text("".join(lines))
 
 
 def _toml(value: object) -> str:

@@ -24,6 +24,7 @@ from keystead.seals.base import Created
 from keystead.service.barrier import Barrier
 from keystead.service.bootstrap import First, bootstrap, check_names
 from keystead.slots.file import FileSlot
+from keystead.stores.connection import require_own
 from keystead.stores.lock import DirectoryLock
 from keystead.stores.sqlite import SqliteStore
 
@@ -55,10 +56,14 @@ def exists(directory: Path) -> bool:
 
 
 def prepare(directory: Path) -> None:
-    """An empty data directory, mode 0700. Raises AlreadyExists where there is an installation."""
+    """An empty data directory, mode 0700.
+
+    Raises AlreadyExists where there is an installation, InvalidArgument where the directory is another user's.
+    """
     if exists(directory):
         raise AlreadyExists(f"{directory} holds an installation already", "DIR")
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    require_own(directory, directory.stat())
     directory.chmod(0o700)
 
 

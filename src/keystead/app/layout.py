@@ -102,7 +102,7 @@ def read_saved(layout: Layout) -> SavedCredentials | None:
 def write_durably(path: Path, content: bytes) -> None:
     """A file of mode 0600 with just that, or the one that was there. Raises OSError."""
     new = path.with_suffix(".new")
-    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     with os.fdopen(fd, "wb") as file:
         file.write(content)
         file.flush()

@@ -131,12 +131,21 @@ def create_private(path: Path) -> int:
 
 
 def require_private(path: Path, is_type: Callable[[int], bool]) -> None:
-    mode = path.stat().st_mode
+    """Raises InvalidArgument unless it is of that type, this user's, and open to nobody else; OSError."""
+    found = path.stat()
+    mode = found.st_mode
     if not is_type(mode):
         raise InvalidArgument(f"{path} is not what is expected there", "path")
+    require_own(path, found)
     if mode & ALL_OTHERS:
         fit = "0700" if stat.S_ISDIR(mode) else "0600"
         raise InvalidArgument(f"{path} is open to others (mode {mode & 0o7777:04o}); chmod {fit} it", "path")
+
+
+def require_own(path: Path, found: os.stat_result) -> None:
+    """Whoever owns a file may open it to himself again, whatever its mode. Raises InvalidArgument."""
+    if found.st_uid != os.geteuid():
+        raise InvalidArgument(f"{path} belongs to user {found.st_uid}, and this is user {os.geteuid()}", "path")
 
 
 def sync_directory(path: Path) -> None:
