@@ -2,10 +2,10 @@
 
 import pytest
 from tests.doors.aws_kms.managing import ask, made
-from tests.harness import TENANT, b64, stack
+from tests.harness import ALLOW_ALL, TENANT, b64, stack
 
 from keystead.core import operations as ops
-from keystead.core.entities import Credential, CredentialKind, Key
+from keystead.core.entities import Credential, CredentialKind, Key, PolicyText
 from keystead.core.errors import LimitExceeded, Unavailable
 
 AT = ops.TenantRef(TENANT)
@@ -106,3 +106,23 @@ def test_a_change_whose_commit_failed_and_was_kept_is_in_force(office, kept) -> 
     assert admin.call("DisableKey", KeyId=key_id).code == "DependencyTimeoutException"
     after = admin.call("Encrypt", KeyId=key_id, Plaintext=b"x")
     assert after.code == ("DisabledException" if kept else None)
+
+
+@pytest.mark.parametrize(
+    ("taken", "code"),
+    [
+        (ops.SetPrincipalEnabled(tenant=AT, name="alice", enabled=False), "AccessDeniedException"),
+        (ops.DeletePrincipal(tenant=AT, name="alice"), "AccessDeniedException"),
+        (ops.DeletePrincipalPolicy(tenant=AT, name="alice", policy_name="default"), "AccessDeniedException"),
+        (ops.PutPrincipalPolicy(tenant=AT, name="alice", policy=PolicyText("more", "aws", ALLOW_ALL)), None),
+    ],
+)
+def test_row_45_a_principal_shut_out_meanwhile_changes_nothing_more(office, taken, code) -> None:
+    """Authenticated before it, authorized before it, committed after it: the log would show an act of nobody's."""
+    alice, key_id = office.user("alice", ALLOW_ALL), made(office.admin)
+    overtake(office, lambda: office.by_system(taken))
+    assert alice.call("DisableKey", KeyId=key_id).code == code
+    state = ask(office.admin, "DescribeKey", KeyId=key_id)["KeyMetadata"]["KeyState"]
+    assert state == ("Disabled" if code is None else "Enabled")
+    if code is not None:
+        assert office.record().outcome == "performed" and office.records()[-2].outcome == "refused: Denied"

@@ -21,10 +21,11 @@ from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from keystead.core.caller import Caller, Stranger
 from keystead.core.entities import Entity, KeyVersion, Principal
-from keystead.core.errors import DryRun, Internal, KeysteadError, NotFound, Unavailable
+from keystead.core.errors import Denied, DryRun, Internal, KeysteadError, NotFound, Unavailable
 from keystead.core.operations import Demand, Operation
 from keystead.core.ports import Entropy, Provider, Stale, WouldBlock
 from keystead.core.sensitive import Sensitive
@@ -147,6 +148,7 @@ class Service:
                     self._journal.append(record)
             except Stale:
                 view.catch_up()
+                caller = self._still(caller, op, demands)
                 continue
             except WouldBlock:
                 raise
@@ -178,7 +180,7 @@ class Service:
             self._journal.append(record)
             return
         change = Commit(
-            seen=outcome.seen,
+            seen=(*outcome.seen, caller.principal),  # its policies were part of the decision
             put=outcome.put,
             delete=outcome.delete,
             material=outcome.material,
@@ -189,6 +191,13 @@ class Service:
             self._barrier.commit(change)
         finally:  # a commit that failed may have been kept all the same: let everybody look
             self._announce()
+
+    def _still(self, caller: Caller, op: Operation[Any], demands: tuple[Demand, ...]) -> Caller:
+        """The caller as it is now, to decide again by. Raises Denied where it has been shut out meanwhile."""
+        principal = self.view.principal(caller.principal.id)
+        if principal is None or not principal.enabled:
+            raise self._refuse(caller, op, demands, (), "", Denied("the principal has been shut out meanwhile"))
+        return replace(caller, principal=principal)
 
     def _refuse(
         self,
