@@ -23,6 +23,7 @@ from keystead.service.barrier import Barrier
 
 RETRY_FIRST, RETRY_MOST = timedelta(seconds=5), timedelta(hours=1)
 PAGE = 500
+SLACK, KINDS = 1000, 2  # appointments in the heap that are none any more; kinds that a key may have at once
 NAMESPACE = "system::"
 
 
@@ -120,8 +121,18 @@ class Scheduler:
         if key.origin is Origin.EXTERNAL:
             versions = tuple(self._barrier.children(KeyVersion, key.id))
         if due := appointments(key, versions):
+            before = self._due.get(key.id, ())
             self._due[key.id] = due
             for when, kind in due:
-                heapq.heappush(self._heap, (when, key.id, kind.__name__))
+                if (when, kind) not in before:
+                    heapq.heappush(self._heap, (when, key.id, kind.__name__))
         else:
             self._due.pop(key.id, None)
+            self._failures.pop(key.id, None)
+        if len(self._heap) > SLACK + KINDS * len(self._due):
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """Forget what was appointed and called off: whoever changes a key again and again must not fill the memory."""
+        self._heap = [(when, key_id, kind.__name__) for key_id, due in self._due.items() for when, kind in due]
+        heapq.heapify(self._heap)
