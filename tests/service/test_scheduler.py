@@ -8,6 +8,7 @@ from tests.doors.aws_kms.managing import ask, made, scheduled
 from tests.harness import stack
 
 from keystead.core.entities import Key
+from keystead.core.errors import Unavailable
 from keystead.service import scheduler as module
 
 
@@ -45,3 +46,21 @@ def test_a_change_that_appoints_nothing_new_leaves_one_entry() -> None:
     assert len(scheduler._heap) == 1
     office.clock.forward(timedelta(days=7))
     assert scheduler.step() == 1 and scheduler.next_at() is None
+
+
+def test_an_appointment_outlives_a_store_that_does_not_answer(monkeypatch) -> None:
+    office = stack()
+    key_id, scheduler = made(office.admin), scheduled(office)
+    ask(office.admin, "ScheduleKeyDeletion", KeyId=key_id, PendingWindowInDays=7)
+    scheduler.step()
+    office.clock.forward(timedelta(days=7))
+
+    def silent(*_):
+        raise Unavailable("the store does not answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(office.barrier, "get", silent)
+        assert scheduler.step() == 0
+    assert scheduler.next_at() is not None
+    office.clock.forward(module.RETRY_MOST)
+    assert scheduler.step() == 1

@@ -69,8 +69,8 @@ class Scheduler:
         return self._heap[0][0] if self._heap else None
 
     def _do(self, kind: type[KeyOperation[Any]], key_id: str, now: datetime) -> bool:
-        ref = KeyRef(self._namespace(key_id), id=key_id)
         try:
+            ref = KeyRef(self._namespace(key_id), id=key_id)
             self._perform(RotateKey(key=ref, scheduled=True) if kind is RotateKey else kind(key=ref))
         except KeysteadError:
             n = self._failures[key_id] = self._failures.get(key_id, 0) + 1
