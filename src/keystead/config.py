@@ -91,7 +91,7 @@ def _read_descriptor(number: str) -> bytes:
 
 SECRETS: dict[str, Callable[[str], bytes]] = {
     "file": lambda where: Path(where).read_bytes(),
-    "env": lambda where: os.environ[where].encode(),
+    "env": lambda where: os.environ.pop(where).encode(),  # no child is to inherit it, and keep it beyond a seal
     "fd": _read_descriptor,
 }
 

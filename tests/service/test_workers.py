@@ -9,6 +9,7 @@ import time
 import msgspec
 import pytest
 
+from keystead import config
 from keystead.app.workers import Orders, Worker
 from keystead.stores.generation import SharedGeneration
 
@@ -46,6 +47,13 @@ def test_a_worker_imports_nothing_from_where_the_server_was_started(tmp_path, mo
     said = worker._process.stdout.read()
     worker.wait()
     assert said == b""  # it ends, for there is no such directory
+
+
+def test_no_child_inherits_what_opens_the_seal(monkeypatch) -> None:
+    """A worker has its environment for life, and sealing starts workers anew so that nothing survives in them."""
+    monkeypatch.setenv("PASSPHRASE", "correct horse")
+    assert config.secret("env:PASSPHRASE").reveal() == b"correct horse"
+    assert "PASSPHRASE" not in subprocess.run(["env"], capture_output=True, text=True, check=True).stdout
 
 
 def test_a_worker_whose_supervisor_is_another_ends(tmp_path) -> None:
