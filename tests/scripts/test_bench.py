@@ -89,6 +89,13 @@ def test_a_missed_target_and_an_unanswered_request_each_fail_the_run():
     assert a_report(a_row(KEYSTEAD, a_round(rps=20_000.0, n_errors=1))).failed
 
 
+def test_a_peer_that_did_not_start_fails_the_run_that_was_to_measure_it():
+    whole = msgspec.structs.replace(a_report(a_row(KEYSTEAD, a_round())), skipped={"moto": "why"})
+    assert whole.failed
+    assert not msgspec.structs.replace(whole, quick=True).failed
+    assert msgspec.structs.replace(whole, quick=True, skipped={KEYSTEAD: "why"}).failed
+
+
 def test_what_was_not_measured_is_neither_met_nor_missed():
     assert Target(name="", value=None, bound=1).met is None
     assert Target(name="", value=2.0, bound=1).met is True
