@@ -6,6 +6,16 @@ from uuid import uuid4
 
 import pytest
 
+from keystead.app.library import Keystead
+from keystead.cli.remote import Remote
+from keystead.config import Config
+from keystead.core import operations as ops
+from keystead.core.actions import Action
+from keystead.core.algorithms import KEY_SPECS, Purpose
+from keystead.core.errors import Denied, Unsupported
+from keystead.core.operations import KeyRef, KeyringRef
+from keystead.core.sensitive import Sensitive
+
 ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\n")
 KEY_MEMBERS = {
     *("id", "arn", "tenant", "place", "spec", "purpose", "state", "destroy_at", "description", "tags", "created_at"),
@@ -57,10 +67,25 @@ def test_a_rotation(ks) -> None:
     assert ks("key", "describe", id_, "--json").json["n_versions"] == 2
 
 
-def test_a_key_is_managed_here_and_never_used(ks) -> None:
-    """core.actions: `system`. The command has no verb for it, and the door under it none either."""
-    used = ks("key", "encrypt", "--json")
-    assert used.status == 2 and used.error["error"] == "Usage"
+def test_a_key_is_managed_here_and_never_used(server, stopped) -> None:
+    """core.actions, `system`: there is no verb for it, the control door has none, and the core refuses the operator."""
+    assert server("key", "encrypt", "--json").error["error"] == "Usage"
+    remote = Remote(server.directory, Config())
+    with pytest.raises(Unsupported):
+        remote._ask("Encrypt", b"{}", object)
+    remote.close()
+    with Keystead(stopped) as ks:
+        namespace = f"aws:{next(one.keyring.tenant for one in ks.perform(ops.ListKeyrings()).items)}:us-east-1"
+        ring = KeyringRef(namespace)
+        made = ks.perform(ops.CreateKey(keyring=ring, spec=KEY_SPECS["AES_256"], purpose=Purpose.CIPHER))
+        for use in (
+            ops.Encrypt(key=KeyRef(namespace, id=made.key.id), plaintext=Sensitive(b"x")),
+            ops.GenerateDataKey(key=KeyRef(namespace, id=made.key.id), n_bytes=32),
+            ops.CreateGrant(key=KeyRef(namespace, id=made.key.id), grantee=namespace[4:16], actions=(Action.DECRYPT,)),
+            ops.GenerateRandom(keyring=ring, n_bytes=32),
+        ):
+            with pytest.raises(Denied):
+                ks.perform(use)
 
 
 def test_the_policy_of_a_key(ks, tenant, tmp_path) -> None:

@@ -1,8 +1,13 @@
 """What is said of what is wrong: one line, what to do next, a documented exit status."""
 
+import subprocess
+import sys
+
+import click
 import pytest
 from tests.servers import at_once, keystead
 
+from keystead.cli import cli
 from keystead.cli.commands import COMMANDS
 from keystead.cli.exits import EXITS, NEXT, Exit
 from keystead.core.errors import KeysteadError
@@ -92,6 +97,37 @@ def test_what_is_shown_once_is_not_shown_into_a_pipe_by_accident(server) -> None
 def test_the_tables_are_about_kinds_of_errors() -> None:
     assert all(issubclass(kind, KeysteadError) for kind in {*EXITS, *NEXT})
     assert len(set(Exit)) == len(list(Exit))
+
+
+def leaves(command: click.Command, path: str = "keystead"):
+    if isinstance(command, click.Group):
+        ctx = click.Context(command)
+        for name in command.list_commands(ctx):
+            yield from leaves(command.get_command(ctx, name), f"{path} {name}")
+    else:
+        yield path, command
+
+
+@pytest.mark.parametrize(("path", "command"), [pytest.param(*leaf, id=leaf[0]) for leaf in leaves(cli)])
+def test_every_command_answers_in_json_and_takes_no_secret(path, command) -> None:
+    options = {name: option for option in command.params for name in option.opts}
+    assert "--json" in options and command.help
+    for name in {"--passphrase", "--unseal", "--private-key"} & options.keys():
+        assert options[name].metavar in {"REF", "file:PATH"}  # a reference, never the thing itself
+    assert not {"--secret", "--share", "--password", "--token"} & options.keys()
+
+
+def test_what_is_asked_often_imports_little(server) -> None:
+    script = f"""
+import sys
+from keystead.cli import run
+assert run(["env", "aws", "--data", {str(server.directory)!r}]) == 0
+assert run(["--help"]) == 0
+heavy = {{"cryptography", "apsw", "uvloop", "rich", "asyncio", "keystead.core.operations"}}
+sys.exit(str(heavy & sys.modules.keys()) if heavy & sys.modules.keys() else 0)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_group_alone_shows_its_commands() -> None:

@@ -28,7 +28,7 @@ def ask(kind: str, n: int) -> list[Sensitive]:
         return []
     word = ENOUGH[kind]
     titles = [word] if n == 1 else [f"{word} {i} of {n}" for i in range(1, n + 1)]
-    return [Sensitive(click.prompt(title, hide_input=True, err=True).strip().encode()) for title in titles]
+    return [Sensitive(click.prompt(title, hide_input=True, err=True).encode()) for title in titles]
 
 
 def to_open(directory: Path, references: Sequence[str]) -> list[Sensitive]:
