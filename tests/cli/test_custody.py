@@ -55,6 +55,21 @@ def test_a_lost_database_comes_back_from_a_backup_of_todays_slot(site, tmp_path)
     assert not (site / "keystead.db").exists()
 
 
+def test_the_audit_log_goes_on_from_a_backup_that_knows_less_than_it_and_says_so(site, tmp_path) -> None:
+    """An installation that was restored, and that its own log then refuses to open, is lost."""
+    assert _about(site, "backup", tmp_path / "backup").status == 0
+    lost = _about(site, "key", "create").out.strip()
+    assert _about(site, "key", "disable", lost).status == 0
+    (site / "keystead.db").unlink()
+    assert _about(site, "restore", tmp_path / "backup").status == 0
+    assert _about(site, "key", "describe", lost).status != 0
+    made = _about(site, "key", "create").out.strip()
+    assert _about(site, "key", "disable", made).status == 0
+    assert _about(site, "audit", "verify", site).status == 0
+    records = _about(site, "audit", "tail", "-n", "20", "--json").out
+    assert records.index(lost) < records.index('"op":"RestoreBackup"') < records.index(made)
+
+
 def test_a_lost_database_comes_back_from_any_backup_and_the_newest_tree(site, tmp_path) -> None:
     """service.custody, Rule 2, through the commands alone."""
     tree = tmp_path / "tree"

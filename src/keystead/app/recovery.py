@@ -17,8 +17,11 @@ from keystead.config import Config
 from keystead.core.errors import AlreadyExists, NotFound, Unavailable
 from keystead.core.sensitive import Sensitive
 from keystead.service.barrier import Barrier
+from keystead.service.bootstrap import record_recovery
 from keystead.service.custody import Grafted, graft, revive
+from keystead.service.progress import rebase
 from keystead.slots.file import FileSlot
+from keystead.stores.disk import LocalDisk
 from keystead.stores.lock import DirectoryLock
 from keystead.stores.sqlite import SqliteStore
 
@@ -70,19 +73,23 @@ def recover(directory: Path, old: Path, offered: Sequence[Sensitive], *, tree: P
             else:
                 came = graft(copy, _bytes(tree), slot, os.urandom, unseal_key, SystemClock().now())
                 copy.backup(layout.database)
-        _rotate(layout, settings, slot, unseal_key)
+        _settle(layout, settings, slot, unseal_key)
     finally:
         lock.close()
     return came
 
 
-def _rotate(layout: Layout, settings: Config, slot: FileSlot, unseal_key: Sensitive) -> None:
-    """So that no other copy of the generation lives on."""
+def _settle(layout: Layout, settings: Config, slot: FileSlot, unseal_key: Sensitive) -> None:
+    """The audit log goes on from here, and says so; and no other copy of the generation lives on."""
     store = SqliteStore(layout.database)
     try:
         copy = TreeCopy(layout.tree_copy(settings), store)
         barrier = copy.of(Barrier(store, slot, os.urandom, copy))
         barrier.open(unseal_key)
+        disk = LocalDisk()
+        disk.make_directory(layout.audit)
+        rebase(disk, layout.audit, store)
+        record_recovery(barrier, SystemClock().now())
         barrier.rotate()
     finally:
         store.close()

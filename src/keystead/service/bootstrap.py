@@ -20,8 +20,8 @@ from keystead.core.entities import (
     PrincipalKind,
     Tenant,
 )
-from keystead.core.errors import Conflict, InvalidArgument
-from keystead.core.operations import AccessKey
+from keystead.core.errors import Conflict, Internal, InvalidArgument
+from keystead.core.operations import AccessKey, RestoreBackup
 from keystead.core.ports import Entropy
 from keystead.service.barrier import Barrier, Commit
 from keystead.service.handlers.keyrings import ADDRESS, ROOT, TENANT
@@ -97,7 +97,7 @@ def bootstrap(
                 first.access_key.credential,
                 *operator,
             ),
-            record=_record(system, now),
+            record=_record(system, now, OPERATION, Action.MANAGE_KEYRINGS),
         )
     )
     return first
@@ -118,10 +118,24 @@ def _peer(uid: int, principal: Principal, now: datetime) -> Credential:
     return Credential(id=f"uid:{uid}", principal_id=principal.id, credential_kind=CredentialKind.PEER, created_at=now)
 
 
-def _record(system: Principal, now: datetime) -> bytes:
+def _record(system: Principal, now: datetime, operation: str, action: Action) -> bytes:
     who = Who(id=system.id, kind=system.principal_kind.value)
-    targets = (Target(action=Action.MANAGE_KEYRINGS.value),)
-    return Record(at=now, who=who, operation=OPERATION, targets=targets, outcome=PERFORMED).encode()
+    targets = (Target(action=action.value),)
+    return Record(at=now, who=who, operation=operation, targets=targets, outcome=PERFORMED).encode()
+
+
+def system_principal(barrier: Barrier) -> Principal:
+    """Raises Internal."""
+    digest = principal_digest(barrier, SYSTEM_TENANT, PrincipalKind.SYSTEM, SCHEDULER)
+    if not (found := barrier.linked(Principal, digest, limit=1)):
+        raise Internal("the installation has no system principal")
+    return found[0]
+
+
+def record_recovery(barrier: Barrier, now: datetime) -> None:
+    """Put on record that a backup has become the database: what came after it in the log is no more."""
+    record = _record(system_principal(barrier), now, RestoreBackup.__name__, RestoreBackup.action)
+    barrier.commit(Commit(record=record))
 
 
 def principal_digest(barrier: Barrier, tenant: str, kind: PrincipalKind, name: str) -> str:

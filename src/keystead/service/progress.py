@@ -59,15 +59,25 @@ def hold(disk: Disk, directory: Path) -> File:
     return file
 
 
+def knows(store: Reader, state: State) -> bool:
+    """Whether the store has the newest change record that is in the log."""
+    if not state.change:
+        return True
+    newest = store.records(state.change - 1, 1)
+    return bool(newest) and newest[0][0] == state.change and sha256(newest[0][1]).digest() == state.change_digest
+
+
 def rebase(disk: Disk, directory: Path, store: Reader) -> None:
     """After a restore: let the log go on from the change records of the store as it now is.
 
-    Only for an explicit, recorded restore: it lifts the refusal of a store that was rolled back.
-    Raises Conflict while a sequencer runs.
+    Only for an explicit, recorded restore: it lifts the refusal of a store that was rolled back. A store that knows
+    all that the log does is left to be folded as ever. Raises Conflict while a sequencer runs.
     """
     lock = hold(disk, directory)
     try:
         state = load_state(disk, directory)
+        if knows(store, state):
+            return
         change, record = 0, b""
         while batch := store.records(change, BATCH):
             change, record = batch[-1]

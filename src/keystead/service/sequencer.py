@@ -29,7 +29,7 @@ from keystead.core.ports import Clock, Disk, Store
 from keystead.service.added import Added, Mark, read_whole, replace_whole
 from keystead.service.journals import Journals
 from keystead.service.log import CHECKPOINT, CHECKPOINTS, KEY, LOG, SUFFIX, Log, segment_name
-from keystead.service.progress import BATCH, State, hold, load_state, save_state
+from keystead.service.progress import BATCH, State, hold, knows, load_state, save_state
 
 STEP = 8 * 1024 * 1024
 """About how many bytes of records one step takes."""
@@ -211,11 +211,7 @@ class Sequencer:
         self._whole = True
 
     def _check_store(self) -> None:
-        state = self._state
-        if not state.change:
-            return
-        newest = self._store.records(state.change - 1, 1)
-        if not newest or newest[0][0] != state.change or sha256(newest[0][1]).digest() != state.change_digest:
+        if not knows(self._store, self._state):
             raise Conflict("the store has been rolled back: the audit log holds changes that it does not know")
 
     def _check_key(self) -> None:
