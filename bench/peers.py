@@ -100,7 +100,7 @@ def install(directory: Path) -> None:
 
 class Keystead(Server):
     def __init__(
-        self, name: str, directory: Path, cores: set[int], *, workers: int = 1, zeroing: str = "shipped", port: int = 0
+        self, name: str, directory: Path, cores: set[int], *, workers: int = 1, zeroing: str = "none", port: int = 0
     ) -> None:
         port = port or free_port()
         command = [sys.executable, "-m", "bench.serve", str(directory), str(port)]

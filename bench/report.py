@@ -13,7 +13,7 @@ from bench.rounds import FOREIGN, Row
 from bench.steps import Step
 
 KEYSTEAD, TWO_WORKERS = "keystead", "keystead, 2 workers"
-ZEROING = {"none": "keystead, freed memory left as it is", "whole": "keystead, all freed memory overwritten"}
+ZEROING = {"whole": "keystead, freed memory overwritten"}
 BAO_APP, BAO_ROOT, MOTO = "OpenBao, app token, file audit", "OpenBao, root token, no audit", "moto"
 ENCRYPT = "Encrypt 32 B"
 TIMES = {BAO_APP: 12.0, BAO_ROOT: 2.0, MOTO: 40.0}

@@ -12,13 +12,12 @@ from typing import Any
 from keystead.app.compose import Core
 from keystead.core.actions import USES
 from keystead.core.audit.record import parse
-from keystead.core.entities import Key, LastUse, Principal, PrincipalKind
-from keystead.core.errors import Internal
+from keystead.core.entities import Key, LastUse
 from keystead.core.operations import KeyOperation
 from keystead.core.ports import Stale
 from keystead.crypto.notes import NoteSigner, verify_ed25519
 from keystead.service.barrier import Commit
-from keystead.service.bootstrap import SCHEDULER, SYSTEM_TENANT, principal_digest
+from keystead.service.bootstrap import system_principal
 from keystead.service.scheduler import Scheduler
 from keystead.service.sequencer import Sequencer
 
@@ -27,8 +26,7 @@ USES_A_COMMIT = 200
 USES_EVERY = 5.0  # seconds between two writings of last uses
 SYSTEM_DOOR = "system"
 # A record of a use that was performed names the version that was used.
-_USED = re.compile(rb'"action":"(?:%b)","key":"[0-9a-f-]{36}","version":' % "|".join(sorted(USES)).encode())
-KEY_AT = slice(-48, -12)
+_USED = re.compile(rb'"action":"(?:%b)","key":"([0-9a-f-]{36})","version":' % "|".join(sorted(USES)).encode())
 
 
 class Chores:
@@ -36,7 +34,7 @@ class Chores:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self._system = self._find_system()
+        self._system = system_principal(core.barrier)
         self._sequencer = Sequencer(
             core.disk,
             core.layout.audit,
@@ -52,23 +50,19 @@ class Chores:
         self._turn = threading.Lock()
         self._closed = False
 
-    def _find_system(self) -> Principal:
-        digest = principal_digest(self._core.barrier, SYSTEM_TENANT, PrincipalKind.SYSTEM, SCHEDULER)
-        found = self._core.barrier.linked(Principal, digest, limit=1)
-        if not found:
-            raise Internal("the installation has no system principal")
-        return found[0]
-
     # --- the audit log
 
     @property
     def n_records(self) -> int:
         return self._sequencer.size
 
-    def fold(self) -> None:
-        """Fold what there is into the log; last uses with it, less often."""
+    def fold(self, *, everything: bool = False) -> None:
+        """Fold what there is into the log, one step's worth unless `everything`; last uses with it, less often.
+
+        A step takes in what has gathered since the one before: the seldomer, the cheaper for each record.
+        """
         with self._turn:
-            while not self._closed and self._sequencer.step():
+            while not self._closed and self._sequencer.step() and everything:
                 pass
             if not self._closed and self._uses and time.monotonic() - self._uses_written_at > USES_EVERY:
                 self._write_uses()
@@ -130,11 +124,8 @@ class Chores:
 
 def keys_used(records: list[bytes]) -> dict[str, int]:
     """Which keys the acts on record did cryptography with -> the newest of the records that says so."""
-    text, newest = b"\n".join(records), dict[str, int]()
-    for used in set(_USED.findall(text)):
-        key_id, n = used[KEY_AT].decode(), text.count(b"\n", 0, text.rindex(used))
-        newest[key_id] = max(n, newest.get(key_id, 0))
-    return newest
+    newest = {key_id: n for n, record in enumerate(records) for key_id in _USED.findall(record)}
+    return {key_id.decode(): n for key_id, n in newest.items()}
 
 
 def _batches(items: Iterable[Use]) -> Iterator[list[Use]]:

@@ -1,7 +1,7 @@
 """What every process of an installation does first: no core dump, no debugger, private files, no orphan.
 
-research: freed memory is overwritten by the C library when the process is started with ENVIRONMENT
-(glibc mallopt M_PERTURB through GLIBC_TUNABLES; PYTHONMALLOC=malloc so that Python's objects go through it).
+Freed memory is not overwritten (docs/adr/0008): Python cannot promise it, and what glibc offers (M_PERTURB) leaves
+out the small chunks it keeps at hand, which is where keys lie, unless it is given up altogether at 10 % of a request.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import resource
 import signal
 import sys
 
-ENVIRONMENT = {"PYTHONMALLOC": "malloc", "GLIBC_TUNABLES": "glibc.malloc.perturb=85"}
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38  # prctl(2)
 
 

@@ -83,7 +83,7 @@ class Keystead:
 
     def fold(self) -> None:
         """Fold what is on record into the audit log now; closing does it too."""
-        self._chores.fold()
+        self._chores.fold(everything=True)
 
     def keep_appointments(self, *, trust_clock: bool = False) -> bool:
         """Do the rotations and destructions that have come due; a library has no scheduler of its own.
@@ -120,7 +120,7 @@ class Keystead:
             return prove_destroyed(store, self._core.barrier, self._core.store, on_progress)
 
     def close(self) -> None:
-        self._chores.fold()
+        self.fold()
         self._chores.close()
         self._core.close()
         self._lock.close()

@@ -40,7 +40,7 @@ from keystead.stores.lock import DirectoryLock
 from keystead.version import VERSION
 
 LOG = logging.getLogger("keystead")
-FOLD_EVERY, LOOK_EVERY, SCHEDULE_EVERY = 0.25, 0.2, 1.0  # seconds
+FOLD_EVERY, LOOK_EVERY, SCHEDULE_EVERY = 0.5, 0.2, 1.0  # seconds
 
 
 class Supervisor:
@@ -141,7 +141,8 @@ class Supervisor:
         self._layout.running.unlink(missing_ok=True)
         self._layout.control.unlink(missing_ok=True)
         with contextlib.suppress(KeysteadError):
-            self._fold()
+            if self._chores is not None:
+                self._chores.fold(everything=True)
         if self._chores is not None:
             self._chores.close()
         self.core.close()

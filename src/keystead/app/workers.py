@@ -14,7 +14,6 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from keystead.app.hygiene import ENVIRONMENT
 from keystead.core.errors import Unavailable
 from keystead.core.sensitive import Sensitive
 from keystead.stores.generation import SharedGeneration
@@ -67,7 +66,6 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             pass_fds=(*descriptors.values(), self._lock),
-            env={**os.environ, **ENVIRONMENT},
         )
         assert self._process.stdin is not None  # noqa: S101 - PIPE was asked for
         with self._process.stdin as pipe:

@@ -21,6 +21,7 @@ from keystead.service.journal import SUFFIX, UNFINISHED, segment_name
 
 NAME = re.compile(r"(.+-([0-9a-f]{32}))\.([0-9]{6,})(\.journal|\.new)")
 WINDOW = 4 * (MAX_BODY + PAGE)
+GLANCE = 256 * 1024  # most of what lies beyond the newest frame is zeros nobody needs to read
 
 
 class Found(Struct):
@@ -147,17 +148,19 @@ class Journals:
 def _frames(file: File, name: str, at: Position, bodies: list[bytes], limit: int) -> Position:
     """Every frame from `at` on, within one segment."""
     journal, offset, sequence, previous = _id(name), at.offset, at.sequence, at.previous
+    window = GLANCE
     while limit > 0 and file.read(offset, len(MAGIC)) == MAGIC:  # an idle journal costs one small read
-        data = memoryview(file.read(offset, WINDOW))
-        start, here = offset, 0
+        data = memoryview(file.read(offset, window))
+        here = 0
         while len(data) - here >= HEADER_SIZE and (frame := decode(data[here:], journal, sequence, previous)):
             body, length, previous = frame
             bodies.append(body)
             sequence, here = sequence + 1, here + length
         offset += here
         limit -= here
-        if offset == start or len(data) < WINDOW:
+        if not here and window == WINDOW:
             break
+        window = GLANCE if here else WINDOW  # a frame that does not fit, or is not whole yet
     return Position(at.segment, offset, sequence, previous)
 
 
