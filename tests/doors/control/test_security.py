@@ -1,0 +1,133 @@
+"""Rows of research/security.md §4 at the control door: who may steer a server, and what of it is on record."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from tests import harness
+
+from keystead.core.errors import Unauthenticated
+from keystead.core.sensitive import Sensitive
+from keystead.doors.control import ControlFront, ServerStatus
+from keystead.doors.control.administration import OPERATIONS
+from keystead.doors.control.lifecycle import STEPS
+
+OWNER, OTHERS = "uid:0", ("uid:4711", "uid:00", "uid:-1", "uid:0 ", "", "127.0.0.1", "AKIAIOSFODNN7EXAMPLE")
+PASSPHRASE = "canary-correct-horse"
+STEERING = {"Unseal": {"offered": [PASSPHRASE]}, "BackUp": {"path": "/nowhere"}}
+EVERYTHING = sorted({*STEPS, *(operation.name for operation in OPERATIONS)})
+
+
+class Server:
+    """doors.control.Lifecycle that remembers what it was made to do."""
+
+    owner = OWNER
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+        self.opens_with = PASSPHRASE
+
+    def status(self) -> ServerStatus:
+        self.done.append("status")
+        now = datetime(2026, 11, 25, tzinfo=UTC)
+        return ServerStatus(
+            sealed=True, seal="passphrase", version="0", workers=1, listen={}, started_at=now, slot_copies={}
+        )
+
+    def unseal(self, offered: Sequence[Sensitive]) -> None:
+        if [each.reveal().decode() for each in offered] != [self.opens_with]:
+            raise Unauthenticated("it does not open")
+        self.done.append("unseal")
+
+    def seal(self) -> None:
+        self.done.append("seal")
+
+    def back_up(self, path: str) -> str:
+        self.done.append(path)
+        return "generation"
+
+    def rotate_slot(self) -> None:
+        self.done.append("rotate")
+
+
+class Office:
+    def __init__(self) -> None:
+        self.stack, self.server = harness.stack(), Server()
+        self.front = ControlFront(lambda: self.stack.means, self.server, self.stack.view.may_block)
+
+    def ask(self, name: str, body: Any = None, *, peer: str = OWNER, method: str = "POST") -> harness.Reply:
+        message = json.dumps(STEERING.get(name, {}) if body is None else body).encode()
+        request = self.stack.request(method, f"https://control/v1/{name}", {b"host": b"keystead"}, message)
+        return harness.Reply.of(self.front.serve(replace(request, peer=peer)))
+
+
+@pytest.fixture
+def office() -> Office:
+    return Office()
+
+
+@pytest.mark.parametrize("peer", OTHERS)
+@pytest.mark.parametrize("name", EVERYTHING)
+def test_row_32_nobody_else_steers_a_server(office, name, peer) -> None:
+    """CVE-2026-5807 and its like: endpoints of an operator's that anybody may call."""
+    reply = office.ask(name, peer=peer)
+    if reply.json["error"] != "Malformed":  # a message that is none does not get as far
+        assert (reply.status, reply.json["error"]) == (401, "Unauthenticated")
+    assert office.server.done == []
+    assert office.stack.record().outcome.startswith("refused: ")
+
+
+@pytest.mark.parametrize("peer", OTHERS)
+def test_row_32_a_sealed_server_is_opened_by_its_owner_alone(office, peer) -> None:
+    office.stack.barrier.close()
+    assert office.ask("Unseal", peer=peer).status == 401
+    assert office.ask("Status", peer=peer).status == 401
+    assert office.server.done == []
+    assert office.ask("Unseal", {"offered": ["wrong"]}).status == 401
+    assert office.ask("Unseal").status == 200
+    assert office.server.done == ["unseal", "status"]
+
+
+@pytest.mark.parametrize("name", sorted({*EVERYTHING} - {"Status", "Unseal"}))
+def test_row_32_sealed_it_does_nothing_else_not_for_its_owner_either(office, name) -> None:
+    office.stack.barrier.close()
+    reply = office.ask(name)
+    assert reply.status == 503 or reply.json["error"] == "Malformed"
+    assert office.server.done == []
+
+
+@pytest.mark.parametrize(
+    "name", [*EVERYTHING, "Nothing", "../v1/Status", "Status/", "status", "%53tatus", "A\u00ff" * 50]
+)
+@pytest.mark.parametrize("body", [None, {}, [], {"offered": 7}])
+def test_row_75_whatever_is_asked_is_on_record(office, name, body) -> None:
+    """Status, seal and unseal too, which others leave out of their logs."""
+    before = len(office.stack.records())
+    office.ask(name.encode().decode("latin-1"), body)
+    assert len(office.stack.records()) > before
+    assert office.stack.records()[-1].door == "control"
+
+
+def test_row_75_failures_and_other_methods_too(office) -> None:
+    for act in (
+        lambda: office.ask("Unseal", {"offered": ["wrong"]}),
+        lambda: office.ask("Status", method="GET"),
+        lambda: office.ask("Status", peer="uid:4711"),
+    ):
+        office.stack.forget_records()
+        assert act().status in {401, 404}
+        assert office.stack.record().outcome.startswith("refused: ")
+
+
+def test_row_67_what_opens_the_seal_is_in_no_record_and_no_answer(office, caplog) -> None:
+    office.server.opens_with = "another"
+    replies = [office.ask("Unseal"), office.ask("Unseal", [PASSPHRASE]), office.ask("Unseal", {"offered": PASSPHRASE})]
+    assert all(reply.status != 200 for reply in replies)
+    lines = b"\n".join(office.stack.journal.lines)
+    for place in (lines, caplog.text.encode(), *(reply.body for reply in replies)):
+        assert b"canary" not in place
