@@ -22,7 +22,6 @@ from keystead.app.installation import read_seal
 from keystead.app.layout import Running
 from keystead.app.supervisor import Supervisor
 
-
 _PERTURB = {"PYTHONMALLOC": "malloc", "GLIBC_TUNABLES": "glibc.malloc.perturb=85"}
 ZEROING = {
     "none": {},

@@ -180,7 +180,7 @@ class _Bench:
         algorithm = algorithm_for(held.key, Purpose.CIPHER, word)
         loaded, aad = held.version().loaded, typed_aad(message.encryption_context)
         answer = operation.run(message, call)
-        record = core._recording(caller, op, demands, (held,), outcome.versions, rule, "performed")
+        record = core._recording(caller, op, demands, (held,), rule, "performed", outcome.versions, outcome.bound)
 
         def find() -> None:
             view.refresh()
@@ -204,7 +204,9 @@ class _Bench:
             ("handler: state, algorithm, encrypt", lambda: handler(op, (held,), act), None, False),
             (
                 "audit record",
-                lambda: core._recording(caller, op, demands, (held,), outcome.versions, rule, "performed"),
+                lambda: core._recording(
+                    caller, op, demands, (held,), rule, "performed", outcome.versions, outcome.bound
+                ),
                 0.6,
                 True,
             ),

@@ -59,6 +59,7 @@ class Outcome(Struct, Generic[R], frozen=True, kw_only=True):
     material: Mapping[str, Sensitive] = {}  # KeyVersion.id -> fresh material, wrapped by the barrier
     destroy: tuple[KeyVersion, ...] = ()
     versions: tuple[int, ...] = ()  # key version used, per target; for the record
+    bound: bytes | None = None  # the typed AAD, where the act has made it; for the record
 
 
 Handler = Callable[[Any, tuple[Any, ...], Act], Outcome[Any]]
@@ -77,9 +78,10 @@ class Recorder(Protocol):
         op: Operation[Any],
         demands: tuple[Demand, ...],
         found: tuple[Held | None, ...],
-        versions: tuple[int, ...],
         rule: str,
         outcome: str,
+        versions: tuple[int, ...] = (),
+        bound: bytes | None = None,
     ) -> bytes: ...
 
     def at_the_door(self, who: Caller | Stranger, outcome: str) -> bytes: ...
@@ -144,8 +146,7 @@ class Service:
                 if op.changes:
                     self._commit(caller, op, demands, found, rule, outcome)
                 else:
-                    record = self._recorder(caller, op, demands, found, outcome.versions, rule, "performed")
-                    self._journal.append(record)
+                    self._journal.append(self._performed(caller, op, demands, found, rule, outcome))
             except Stale:
                 view.catch_up()
                 caller = self._still(caller, op, demands)
@@ -175,7 +176,7 @@ class Service:
         rule: str,
         outcome: Outcome[Any],
     ) -> None:
-        record = self._recorder(caller, op, demands, found, outcome.versions, rule, "performed")
+        record = self._performed(caller, op, demands, found, rule, outcome)
         if not (outcome.put or outcome.delete):
             self._journal.append(record)
             return
@@ -191,6 +192,17 @@ class Service:
             self._barrier.commit(change)
         finally:  # a commit that failed may have been kept all the same: let everybody look
             self._announce()
+
+    def _performed(
+        self,
+        caller: Caller,
+        op: Operation[Any],
+        demands: tuple[Demand, ...],
+        found: tuple[Held | None, ...],
+        rule: str,
+        outcome: Outcome[Any],
+    ) -> bytes:
+        return self._recorder(caller, op, demands, found, rule, "performed", outcome.versions, outcome.bound)
 
     def _still(self, caller: Caller, op: Operation[Any], demands: tuple[Demand, ...]) -> Caller:
         """The caller as it is now, to decide again by. Raises Denied where it has been shut out meanwhile."""
@@ -215,6 +227,6 @@ class Service:
         label = "dry run" if isinstance(error, DryRun) else f"refused: {type(error).__name__}"
         if error.subject is None and rule and found and found[0] is not None:
             error.subject, error.about = found[0].id, found[0]
-        self._journal.append(self._recorder(caller, op, demands, found, (), rule, label))
+        self._journal.append(self._recorder(caller, op, demands, found, rule, label))
         error.recorded = True
         return error

@@ -38,15 +38,16 @@ class Recording:
         op: Operation[Any],
         demands: tuple[Demand, ...],
         found: tuple[Held | None, ...],
-        versions: tuple[int, ...],
         rule: str,
         outcome: str,
+        versions: tuple[int, ...] = (),
+        bound: bytes | None = None,
     ) -> bytes:
         context = op.context()
         return self._encode(
             caller,
             self._one(demands[0], found, versions) if len(demands) == 1 else _each(demands, found, versions),
-            context=self._digest_of(context) if context else b"",
+            context=self._digest_of(context, bound) if context else b"",
             rule=rule,
             outcome=outcome,
         )
@@ -75,9 +76,9 @@ class Recording:
             targets = self._targets[facts] = (Target(*facts),)
         return targets
 
-    def _digest_of(self, context: Any) -> bytes:
+    def _digest_of(self, context: Any, bound: bytes | None) -> bytes:
         try:
-            return self._digest(typed_aad(context)) if self._digest else b""
+            return self._digest(bound or typed_aad(context)) if self._digest else b""
         except InvalidArgument:  # not Unicode text: the act itself was refused for it
             return b""
 

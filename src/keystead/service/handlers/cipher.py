@@ -19,33 +19,35 @@ from keystead.service.pipeline import Act, Handler, Outcome
 
 def encrypt(op: ops.Encrypt, targets: tuple[HeldKey], act: Act) -> Outcome[ops.Encrypted]:
     (held,) = targets
-    answer = protect(held, op.plaintext, op.aad, op.algorithm, act.now)
-    return Outcome(answer=answer, versions=(answer.version,))
+    algorithm, bound = _to_protect(held, op.algorithm, op.aad)
+    answer = protect(held, algorithm, op.plaintext, bound, act.now)
+    return Outcome(answer=answer, versions=(answer.version,), bound=bound)
 
 
 def decrypt(op: ops.Decrypt, targets: tuple[HeldKey], act: Act) -> Outcome[ops.Decrypted]:
     (held,) = targets
-    answer = process(held, op.ciphertext, op.aad, op.algorithm, act.now, blind=op.dry_run and not op.ciphertext)
-    return Outcome(answer=answer, versions=(answer.version,))
+    algorithm, bound = _to_process(held, op.ciphertext, op.algorithm, op.aad)
+    answer = process(held, algorithm, op.ciphertext, bound, act.now, blind=op.dry_run and not op.ciphertext)
+    return Outcome(answer=answer, versions=(answer.version,), bound=bound)
 
 
 def re_encrypt(op: ops.ReEncrypt, targets: tuple[HeldKey, HeldKey], act: Act) -> Outcome[ops.ReEncrypted]:
     source, destination = targets
     blind = op.dry_run and not op.ciphertext
-    opened = process(source, op.ciphertext, op.source_aad, op.source_algorithm, act.now, blind=blind)
+    algorithm, bound = _to_process(source, op.ciphertext, op.source_algorithm, op.source_aad)
+    opened = process(source, algorithm, op.ciphertext, bound, act.now, blind=blind)
     try:
-        sealed = protect(destination, opened.plaintext, op.destination_aad, op.destination_algorithm, act.now)
+        algorithm, anew = _to_protect(destination, op.destination_algorithm, op.destination_aad)
+        sealed = protect(destination, algorithm, opened.plaintext, anew, act.now)
     except KeysteadError as error:  # the pipeline takes the first target to be the one an error is about
         error.subject, error.about = destination.id, destination
         raise
-    return Outcome(answer=ops.ReEncrypted(opened, sealed), versions=(opened.version, sealed.version))
+    return Outcome(answer=ops.ReEncrypted(opened, sealed), versions=(opened.version, sealed.version), bound=bound)
 
 
-def protect(held: HeldKey, plaintext: Sensitive, aad: ops.Aad, word: Word | None, now: datetime) -> ops.Encrypted:
-    """Raises WrongUsage, WrongState; InvalidArgument with detail ops.TooLong or "aad"."""
+def protect(held: HeldKey, algorithm: Algorithm, plaintext: Sensitive, bound: bytes, now: datetime) -> ops.Encrypted:
+    """Raises WrongState; InvalidArgument with detail ops.TooLong."""
     key = held.key
-    algorithm = algorithm_for(key, Purpose.CIPHER, word)
-    bound = bind(key, aad)
     version = require(held, Use.PROTECT, now)
     limit = key.spec.max_plaintext(algorithm)
     if limit is not None and len(plaintext) > limit:
@@ -55,16 +57,10 @@ def protect(held: HeldKey, plaintext: Sensitive, aad: ops.Aad, word: Word | None
 
 
 def process(
-    held: HeldKey, ciphertext: bytes, aad: ops.Aad, word: Word | None, now: datetime, *, blind: bool
+    held: HeldKey, algorithm: Algorithm, ciphertext: bytes, bound: bytes, now: datetime, *, blind: bool
 ) -> ops.Decrypted:
-    """`blind`: all but the cryptography. Raises WrongUsage, WrongState, DecryptionFailed, InvalidArgument."""
+    """`blind`: all but the cryptography. Raises WrongState, DecryptionFailed, InvalidArgument."""
     key = held.key
-    try:
-        algorithm = algorithm_for(key, Purpose.CIPHER, word)
-    except WrongUsage:
-        _not_anothers(ciphertext, key)
-        raise
-    bound = bind(key, aad)
     require_key(held, Use.PROCESS, now)
     if blind:
         current = require_version(held, Use.PROCESS, now)
@@ -72,6 +68,20 @@ def process(
     version = _version_of(held, ciphertext, now)
     plaintext = version.loaded.decrypt(algorithm, ciphertext, bound)
     return ops.Decrypted(key, version.version.number, algorithm, plaintext)
+
+
+def _to_protect(held: HeldKey, word: Word | None, aad: ops.Aad) -> tuple[Algorithm, bytes]:
+    """The algorithm and the typed AAD. Raises WrongUsage; InvalidArgument with detail "aad"."""
+    return algorithm_for(held.key, Purpose.CIPHER, word), bind(held.key, aad)
+
+
+def _to_process(held: HeldKey, ciphertext: bytes, word: Word | None, aad: ops.Aad) -> tuple[Algorithm, bytes]:
+    """The same for a ciphertext, which may be another key's: that is said first (detail ops.WRONG_KEY)."""
+    try:
+        return _to_protect(held, word, aad)
+    except WrongUsage:
+        _not_anothers(ciphertext, held.key)
+        raise
 
 
 def bind(key: Key, aad: ops.Aad) -> bytes:

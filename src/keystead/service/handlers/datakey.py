@@ -23,7 +23,8 @@ def generate(
     plaintext = Sensitive(act.entropy(op.n_bytes))
     ciphertext = version.loaded.encrypt(algorithm, plaintext, bound)
     number = version.version.number
-    return Outcome(answer=ops.DataKey(held.key, number, plaintext, ciphertext), versions=(number,))
+    answer = ops.DataKey(held.key, number, plaintext, ciphertext)
+    return Outcome(answer=answer, versions=(number,), bound=bound)
 
 
 def generate_pair(
@@ -39,7 +40,7 @@ def generate_pair(
     ciphertext = version.loaded.encrypt(algorithm, pair.material, bound)
     number = version.version.number
     answer = ops.DataKeyPair(held.key, number, pair_spec, pair.material, ciphertext, pair.public_key)
-    return Outcome(answer=answer, versions=(number,))
+    return Outcome(answer=answer, versions=(number,), bound=bound)
 
 
 HANDLERS: dict[type, Handler] = {
