@@ -3,6 +3,8 @@
     import keystead
     with keystead.open("keystead-data") as ks:
         ks.perform(...)          # any operation of keystead.core.operations
+
+What is named here stays where it is; every other module may move.
 """
 
 from __future__ import annotations
