@@ -30,6 +30,16 @@ class WireClient:
         self._credentials = Credentials(access_key_id, secret_access_key)
         self._connection = http.client.HTTPConnection(address, timeout=30)
 
+    @classmethod
+    def administrator(cls, environment: dict[str, str]) -> WireClient:
+        """Of what `keystead env aws --json` says."""
+        return cls(
+            environment["AWS_ENDPOINT_URL_KMS"].partition("://")[2],
+            environment["AWS_ACCESS_KEY_ID"],
+            environment["AWS_SECRET_ACCESS_KEY"],
+            environment["AWS_REGION"],
+        )
+
     def sign(self, operation: str, **members: Any) -> AWSRequest:
         return self.sign_body(operation, json.dumps(members, default=lambda raw: b64encode(raw).decode()).encode())
 

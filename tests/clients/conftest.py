@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,9 +12,7 @@ import botocore.config
 import pytest
 from msgspec import Struct
 from tests import harness
-
-BIN = Path(sys.executable).parent
-START_FOR = 20.0  # seconds
+from tests.servers import BIN, serving
 
 
 class Server(Struct, frozen=True):
@@ -64,26 +57,8 @@ class Server(Struct, frozen=True):
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """`keystead dev` on a free port, until the last test that asks for it."""
     directory = tmp_path_factory.mktemp("server") / "data"
-    command = [BIN / "keystead", "dev", "--data", directory, "--listen", "aws=127.0.0.1:0"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-        try:
-            yield Server(directory, _environment(directory, process))
-        finally:
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(timeout=START_FOR) == 0
-
-
-def _environment(directory: Path, process: subprocess.Popen[bytes]) -> dict[str, str]:
-    until = time.monotonic() + START_FOR
-    while time.monotonic() < until and process.poll() is None:
-        asked = subprocess.run(
-            [BIN / "keystead", "env", "aws", "--data", directory, "--json"], capture_output=True, check=False
-        )
-        if asked.returncode == 0:
-            found: dict[str, str] = json.loads(asked.stdout)
-            return found
-        time.sleep(0.1)
-    raise AssertionError("the server did not start")
+    with serving("dev", directory) as process:
+        yield Server(directory, process("env", "aws", "--json").json)
 
 
 @pytest.fixture(params=["in this process", pytest.param("server", marks=pytest.mark.client)])

@@ -75,7 +75,7 @@ def test_every_single_record_change_is_found(capsys: pytest.CaptureFixture[str])
             n[change] += not same
     assert sum(n.values()) == 7 * N - 1
     with capsys.disabled():
-        print(f"\naudit log of {N} records: {sum(n.values())} changes, all found: {n}")  # noqa: T201 - the figure
+        print(f"\naudit log of {N} records: {sum(n.values())} changes, all found: {n}")
 
 
 def test_every_bit_of_one_record() -> None:

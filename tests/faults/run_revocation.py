@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.server import Server, start
+from tests.servers import Serving, serving
 from tests.wireclient import WireClient
 
 N_CLIENTS = 8
@@ -62,13 +62,16 @@ class Report:
 class Revocations:
     """What can be revoked, and given back. Every client is one user's; the administrator revokes."""
 
-    def __init__(self, server: Server) -> None:
-        self._server, self._admin = server, server.administrator()
+    def __init__(self, server: Serving) -> None:
+        self._server = server
+        self._admin = WireClient.administrator(server("env", "aws", "--json").json)
         self.key = self._call("CreateKey")["KeyMetadata"]["KeyId"]
-        server.keystead("principal", "create", "load")
-        made = server.keystead("principal", "access-key", "create", "load")
+        self._keystead("principal", "create", "load")
+        made = self._keystead("principal", "access-key", "create", "load")
         self.access_key_id, self.secret = made["access_key_id"], made["secret_access_key"]
-        self._user = f"arn:aws:iam::{server.tenant}:user/load"
+        key_arn = self._call("DescribeKey", KeyId=self.key)["KeyMetadata"]["Arn"]
+        self._account = f"arn:aws:iam::{key_arn.split(':')[4]}"
+        self._user = f"{self._account}:user/load"
         self._allow_user()
 
     def pairs(self) -> dict[str, tuple[Callable[[], object], Callable[[], object]]]:
@@ -79,6 +82,13 @@ class Revocations:
             "access key": (lambda: self._access_key("disable"), lambda: self._access_key("enable")),
         }
 
+    def client(self) -> WireClient:
+        """One of the user's whose rights come and go."""
+        return WireClient(self._admin.address, self.access_key_id, self.secret)
+
+    def _keystead(self, *words: str) -> Any:
+        return self._server(*words, "--json").json
+
     def close(self) -> None:
         self._admin.close()
 
@@ -88,7 +98,7 @@ class Revocations:
         return answer.body
 
     def _policy(self, effect: str) -> None:
-        root = {"AWS": f"arn:aws:iam::{self._server.tenant}:root"}
+        root = {"AWS": f"{self._account}:root"}
         statements = [
             {"Effect": "Allow", "Principal": root, "Action": "kms:*", "Resource": "*"},
             {"Effect": effect, "Principal": {"AWS": self._user}, "Action": "kms:Encrypt", "Resource": "*"},
@@ -110,17 +120,14 @@ class Revocations:
         self._call("RevokeGrant", KeyId=self.key, GrantId=made["GrantId"])
 
     def _access_key(self, word: str) -> None:
-        self._server.keystead("principal", "access-key", word, self.access_key_id)
+        self._keystead("principal", "access-key", word, self.access_key_id)
 
 
 def run(n: int, seed: int, directory: Path, *, workers: int = 2) -> Report:
     report, rng = Report(), random.Random(seed)
-    with start(directory, workers=workers) as server:
+    with serving("dev", directory, "--workers", str(workers)) as server:
         revocations = Revocations(server)
-        clients = [
-            Client(server.client(revocations.access_key_id, revocations.secret), revocations.key)
-            for _ in range(N_CLIENTS)
-        ]
+        clients = [Client(revocations.client(), revocations.key) for _ in range(N_CLIENTS)]
         over = threading.Event()
         threads = [threading.Thread(target=client.run, args=(over,)) for client in clients]
         for thread in threads:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 from tests.faults.badinput import BadInput
-from tests.server import Server, start
+from tests.servers import Serving, serving
+from tests.wireclient import WireClient
 
 N, SEED = 10_000, 20261125
 MORE_MEMORY = 64 * 1024 * 1024
@@ -21,12 +22,6 @@ pytestmark = pytest.mark.client
 
 def resident(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096
-
-
-def children(pid: int) -> list[int]:
-    """Of any of its threads."""
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    return sorted(int(child) for task in tasks for child in (task / "children").read_text().split())
 
 
 def ask(address: tuple[str, int], request: bytes) -> bytes:
@@ -66,25 +61,25 @@ def check_error(what: str, request: bytes, reply: bytes) -> None:
 
 
 def test_ten_thousand_malformed_requests_leave_the_worker_as_it_was(tmp_path) -> None:
-    with start(tmp_path / "data") as server:
+    with serving("dev", tmp_path / "data") as server:
         storm(server)
 
 
-def storm(server: Server) -> None:
-    client = server.administrator()
+def storm(server: Serving) -> None:
+    client = WireClient.administrator(server("env", "aws", "--json").json)
     key = client.call("CreateKey").body["KeyMetadata"]["KeyId"]
-    host, _, port = server.address.rpartition(":")
+    host, _, port = client.address.rpartition(":")
     bad = BadInput(client, key, SEED)
     for _ in range(300):  # what is allocated once
         what, request = bad.one()
         check_error(what, request, ask((host, int(port)), request))
-    workers = children(server.pid)
+    workers = server.tree()[1:]
     assert workers
     before = {pid: resident(pid) for pid in workers}
     for _ in range(N):
         what, request = bad.one()
         check_error(what, request, ask((host, int(port)), request))
-    assert children(server.pid) == workers, "a worker was lost"
+    assert server.tree()[1:] == workers, "a worker was lost"
     for pid in workers:
         assert resident(pid) - before[pid] < MORE_MEMORY
     assert client.call("Encrypt", KeyId=key, Plaintext=random.Random(1).randbytes(8)).status == 200
