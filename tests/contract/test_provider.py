@@ -158,7 +158,7 @@ def next_prime(n):
     return n
 
 
-def test_weak_rsa_is_refused(provider):
+def test_row_91_weak_rsa_is_refused(provider):
     half = 1 << 1023
     p, far = next_prime(half + (half >> 1) + 12345), next_prime(half + (half >> 1) + (half >> 2) + 777)
     near = next_prime(p + 1000)
@@ -170,7 +170,7 @@ def test_weak_rsa_is_refused(provider):
         assert caught.value.detail == "key_material"
 
 
-def test_roca_fingerprint(generated):
+def test_row_91_roca_fingerprint(generated):
     """CVE-2017-15361: primes of the form k*M + (65537^a mod M)."""
     product = prod(p for p in range(2, 168) if all(p % i for i in range(2, p)))
     marked = [(1 << 800 | k) * product + pow(65537, 4242 + k, product) for k in (1, 2)]
@@ -320,7 +320,7 @@ def test_the_pss_salt_is_as_long_as_the_digest(loaded, generated):
         public.verify(signature, b"m", padding.PSS(padding.MGF1(hashed), n), hashed)
 
 
-def test_ecdsa_is_der_and_signs_differently_each_time(loaded, generated):
+def test_row_82_ecdsa_is_der_and_signs_differently_each_time(loaded, generated):
     row, key = ALGORITHMS["ECDSA_P256_SHA256"], loaded("EC_P256")
     one, two = key.sign(row, b"m", RAW), key.sign(row, b"m", RAW)
     assert one != two  # check 82
@@ -449,7 +449,7 @@ def test_draws_are_given_out_once_and_refilled():
     assert {len(draw) for draw in seen} == {24}
 
 
-def test_a_forked_child_does_not_share_its_parents_draws():
+def test_row_85_a_forked_child_does_not_share_its_parents_draws():
     """Check 85."""
     draws = Draws(os.urandom, 24)
     draws()
@@ -489,14 +489,14 @@ def test_self_test_tries_every_algorithm_in_time():
     assert took < 0.2  # 20 ms alone; the machine is shared
 
 
-def test_a_library_that_computes_wrongly_is_not_served(monkeypatch):
+def test_row_95_a_library_that_computes_wrongly_is_not_served(monkeypatch):
     monkeypatch.setattr(selftest, "seal_once", lambda key, text, aad: bytes(len(text) + 16))
     with pytest.raises(Internal) as caught:
         selftest.run()
     assert caught.value.detail == "CIPHERTEXT_V1"
 
 
-def test_a_library_that_fails_is_not_served(monkeypatch):
+def test_row_95_a_library_that_fails_is_not_served(monkeypatch):
     def broken(private, peer):
         raise RuntimeError("out of order")
 
@@ -506,7 +506,7 @@ def test_a_library_that_fails_is_not_served(monkeypatch):
     assert caught.value.detail == "ECDH EC_P256"
 
 
-def test_a_verifier_that_says_yes_to_everything_is_not_served(monkeypatch):
+def test_row_95_a_verifier_that_says_yes_to_everything_is_not_served(monkeypatch):
     class Yes:
         def sign(self, *_):
             return b""

@@ -128,7 +128,7 @@ def test_a_missing_directory_is_a_lost_copy(tmp_path):
         slot.read()
 
 
-def test_120_no_readable_copy_is_unavailable_and_not_empty(tmp_path):
+def test_row_120_no_readable_copy_is_unavailable_and_not_empty(tmp_path):
     slot = file_slot(tmp_path)
     slot.stage(S1)
     for path in files(tmp_path):
@@ -150,7 +150,7 @@ def test_copies_that_disagree_are_read_together_and_mended(tmp_path):
     assert [path.name for path in files(tmp_path)] == [f"generation-{G1}"] * 2
 
 
-def test_121_files_are_private_whatever_the_umask(tmp_path):
+def test_row_121_files_are_private_whatever_the_umask(tmp_path):
     before = os.umask(0)
     try:
         slot = file_slot(tmp_path)
@@ -162,7 +162,7 @@ def test_121_files_are_private_whatever_the_umask(tmp_path):
         assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
-def test_121_a_file_open_to_others_is_refused(tmp_path):
+def test_row_121_a_file_open_to_others_is_refused(tmp_path):
     slot = file_slot(tmp_path)
     slot.stage(S1)
     files(tmp_path)[0].chmod(0o640)

@@ -41,7 +41,7 @@ def put(store: SqliteStore, *ids: str) -> None:
 
 
 @pytest.mark.parametrize("umask", [0, 0o777 & ~0o700, 0o077])
-def test_files_are_for_the_owner_alone_whatever_the_umask(path, umask):
+def test_row_121_files_are_for_the_owner_alone_whatever_the_umask(path, umask):
     before = os.umask(umask)
     try:
         store = SqliteStore(path)
@@ -162,7 +162,7 @@ def test_two_stores_on_one_file_see_each_other_and_wait_for_each_other(path):
     two.close()
 
 
-def test_a_second_server_is_refused_and_told_of_the_first(tmp_path):
+def test_row_115_a_second_server_is_refused_and_told_of_the_first(tmp_path):
     lock = DirectoryLock(tmp_path)
     with pytest.raises(Unavailable, match=f"in use by process {os.getpid()}"):
         DirectoryLock(tmp_path)
@@ -225,7 +225,7 @@ def test_a_backup_never_overwrites(path):
     assert sorted(file.name for file in path.parent.iterdir()) == ["store.db", "taken"]
 
 
-def test_a_backup_is_one_moment_while_others_write(path):
+def test_row_122_a_backup_is_one_moment_while_others_write(path):
     store = SqliteStore(path)
     with store.transaction() as change:
         for n in range(3000):
@@ -305,7 +305,7 @@ def schema_of(db: apsw.Connection) -> tuple[object, ...]:
 
 
 @pytest.mark.parametrize("released", [0, 1])
-def test_a_migration_killed_at_any_statement_happened_whole_or_not_at_all(path, released):
+def test_row_117_a_migration_killed_at_any_statement_happened_whole_or_not_at_all(path, released):
     """The files are photographed at each statement: what kill -9 would leave there (security.md §4, row 117)."""
     path.parent.mkdir()
     db = apsw.Connection(str(path))

@@ -98,7 +98,7 @@ def test_any_record_is_one_line_of_printable_ascii_and_json(record: Record) -> N
 
 
 @pytest.mark.parametrize("field", TEXTS)
-def test_log_injection_is_impossible(field: str) -> None:  # research/security.md §4, check 71
+def test_row_71_log_injection_is_impossible(field: str) -> None:  # research/security.md §4, check 71
     line = replace(RECORD, **{field: HOSTILE}).encode()
     assert all(0x20 <= byte < 0x7F for byte in line)
     assert list(json.loads(line)) == list(json.loads(LINE))

@@ -121,13 +121,13 @@ def test_a_slot_in_use_is_not_taken(house, tmp_path):
 
 
 @pytest.mark.parametrize("held", [{}, {"0" * 16: Sensitive(b"s" * 32)}], ids=["lost", "foreign"])
-def test_120_a_lost_or_foreign_slot_is_refused_clearly(house, held):
+def test_row_120_a_lost_or_foreign_slot_is_refused_clearly(house, held):
     house.slot.held = held
     with pytest.raises(Conflict, match="the slot was erased or the database was rolled back"):
         house.another()
 
 
-def test_120_an_old_slot_is_refused_clearly(house):
+def test_row_120_an_old_slot_is_refused_clearly(house):
     old = house.slot.copy()
     house.barrier.rotate()
     with pytest.raises(Conflict, match="the slot was erased or the database was rolled back"):
@@ -234,7 +234,7 @@ ALTERATIONS = {
 
 
 @pytest.mark.parametrize("statement", ALTERATIONS.values(), ids=ALTERATIONS)
-def test_114_an_altered_row_does_not_verify(house, statement):
+def test_row_114_an_altered_row_does_not_verify(house, statement):
     house.create("k1", "k2")
     house.sql(statement)
     with pytest.raises(Internal, match="row key-version k1/1 does not verify"):
@@ -243,14 +243,14 @@ def test_114_an_altered_row_does_not_verify(house, statement):
     assert "key-version k1/1" in inspect(house.barrier, house.store).damaged
 
 
-def test_114_a_row_does_not_open_under_another_id(house):
+def test_row_114_a_row_does_not_open_under_another_id(house):
     house.create("k1")
     house.sql("UPDATE item SET id = 'k3/1' WHERE id = 'k1/1'")
     with pytest.raises(Internal):
         house.barrier.get(KeyVersion, "k3/1")
 
 
-def test_114_material_does_not_open_as_that_of_another_key_or_number(house):
+def test_row_114_material_does_not_open_as_that_of_another_key_or_number(house):
     one, two = house.create("k1", "k2")
     for wrong in (
         replace(one, wrapped=two.wrapped),
@@ -263,7 +263,7 @@ def test_114_material_does_not_open_as_that_of_another_key_or_number(house):
             house.barrier.material(wrong)
 
 
-def test_114_an_older_copy_of_a_row_opens_but_is_told_by_the_tally(house):
+def test_row_114_an_older_copy_of_a_row_opens_but_is_told_by_the_tally(house):
     house.barrier.commit(Commit(put=(tenant(),)))
     old = house.sql("SELECT revision, sealed FROM item")[0]
     house.barrier.commit(Commit(put=(replace(house.barrier.get(Tenant, "111122223333"), name="two"),)))
@@ -276,13 +276,13 @@ def test_114_an_older_copy_of_a_row_opens_but_is_told_by_the_tally(house):
 
 
 @pytest.mark.parametrize("statement", ["DELETE FROM item WHERE id = 'k1/1'", "DELETE FROM item"])
-def test_114_a_removed_row_is_told_by_the_tally(house, statement):
+def test_row_114_a_removed_row_is_told_by_the_tally(house, statement):
     house.create("k1", "k2")
     house.sql(statement)
     assert not inspect(house.barrier, house.store).whole
 
 
-def test_114_a_node_put_back_is_not_an_answer(house):
+def test_row_114_a_node_put_back_is_not_an_answer(house):
     """An older copy of a node that has grown since opens, but lacks the leaf: that is damage, not destruction."""
     house.create("k1")
     old = house.sql("SELECT place, sealed FROM node")
@@ -294,7 +294,7 @@ def test_114_a_node_put_back_is_not_an_answer(house):
     assert not inspect(house.another(), house.store).whole
 
 
-def test_114_every_byte_of_the_database_matters_or_is_not_read(tmp_path):
+def test_row_114_every_byte_of_the_database_matters_or_is_not_read(tmp_path):
     """Flip bytes all over a small database: each reading is right, or an error. P6."""
     house = House(tmp_path)
     house.create("k1", "k2", "k3")
@@ -329,7 +329,7 @@ def read_everything(house):
     return "right"
 
 
-def test_108_a_rolled_back_database_is_noticed_while_running(house, tmp_path):
+def test_row_108_a_rolled_back_database_is_noticed_while_running(house, tmp_path):
     house.create("k1")
     house.store.backup(tmp_path / "old.db")
     house.create("k2")
@@ -357,7 +357,7 @@ def test_a_version_without_material_says_so(house):
         house.barrier.material(house.barrier.get(KeyVersion, "k1/1"))
 
 
-def test_97_destroying_blanks_the_row_and_takes_the_leaf(house):
+def test_row_97_destroying_blanks_the_row_and_takes_the_leaf(house):
     one, two, three = house.create("k1", "k2", "k3")
     before, epoch = set(house.slot.held), house.barrier.epoch
     gone = Lifecycle(state=KeyState.DESTROYED, since=NOW)
@@ -375,7 +375,7 @@ def test_97_destroying_blanks_the_row_and_takes_the_leaf(house):
     assert inspect(house.barrier, house.store).whole
 
 
-def test_97_a_leaf_is_never_used_again(house):
+def test_row_97_a_leaf_is_never_used_again(house):
     (one,) = house.create("k1")
     house.barrier.commit(Commit(destroy=(one,)))
     (two,) = house.create("k2")
@@ -421,7 +421,7 @@ def test_another_process_sees_creations_and_destructions(house):
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_97_a_crash_at_any_step_is_all_or_nothing(house, step):
+def test_row_97_a_crash_at_any_step_is_all_or_nothing(house, step):
     one, two = house.create("k1", "k2")
 
     def crash(at):

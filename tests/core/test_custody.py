@@ -92,7 +92,7 @@ def test_looking_into_a_backup_erases_nothing_in_the_slot(house):
     assert len(house.slot.held) == 2
 
 
-def test_108_restoring_brings_back_no_access_and_replaces_nothing(house):
+def test_row_108_restoring_brings_back_no_access_and_replaces_nothing(house):
     renamed = replace(house.barrier.get(Tenant, TENANT.id), name="as it is")
     revoked = house.barrier.get(Credential, "AKIA1")
     house.barrier.commit(Commit(put=(renamed,), delete=(revoked, house.version("k1"))))
@@ -104,7 +104,7 @@ def test_108_restoring_brings_back_no_access_and_replaces_nothing(house):
     assert inspect(house.barrier, house.store).whole
 
 
-def test_97_restoring_does_not_bring_back_what_was_destroyed(house):
+def test_row_97_restoring_does_not_bring_back_what_was_destroyed(house):
     house.barrier.commit(Commit(destroy=(house.version("k1"),)))
     house.barrier.commit(Commit(delete=(house.version("k1"),)))
     done = restore(house.old, house.barrier, house.store)

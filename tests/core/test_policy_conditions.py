@@ -242,7 +242,7 @@ def test_a_variable_without_a_value_gives_no_right(word, allowing, expected):
         assert holds(word, C, "${aws:PrincipalTag/None}", asked, allowing=allowing) is expected
 
 
-def test_a_pattern_of_stars_takes_no_time():
+def test_row_60_a_pattern_of_stars_takes_no_time():
     many = "*a" * 500 + "*b"
     assert not holds("StringLike", C, many, encrypting(k="a" * 4000))
 

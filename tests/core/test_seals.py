@@ -28,14 +28,14 @@ def reload(created, directory):
 # --- GF(256) and sharing (row 94)
 
 
-def test_94_multiplication_is_that_of_the_field_of_aes():
+def test_row_94_multiplication_is_that_of_the_field_of_aes():
     assert shamir.multiply(0x57, 0x83) == 0xC1  # FIPS 197 §4.2
     assert all(shamir.multiply(a, 1) == a for a in range(256))
     assert all(shamir.multiply(a, shamir.invert(a)) == 1 for a in range(1, 256))
 
 
 @given(*[st.integers(0, 255)] * 3)
-def test_94_the_field_laws(a, b, c):
+def test_row_94_the_field_laws(a, b, c):
     m = shamir.multiply
     assert m(a, b) == m(b, a)
     assert m(a, m(b, c)) == m(m(a, b), c)
@@ -50,7 +50,7 @@ def test_cve_2023_25000_arithmetic_has_no_table_and_no_branch():
 
 @settings(max_examples=25, deadline=None)
 @given(st.binary(min_size=1, max_size=40), st.data())
-def test_94_any_threshold_of_shares_gives_the_secret_and_fewer_do_not(secret, data):
+def test_row_94_any_threshold_of_shares_gives_the_secret_and_fewer_do_not(secret, data):
     threshold = data.draw(st.integers(2, 4))
     texts = shamir.split(secret, threshold, data.draw(st.integers(threshold, 6)), SeededEntropy(1))
     shares = [shamir.parse_share(text) for text in texts]
@@ -61,7 +61,7 @@ def test_94_any_threshold_of_shares_gives_the_secret_and_fewer_do_not(secret, da
         shamir.join(shares[: threshold - 1])
 
 
-def test_94_fewer_shares_fit_every_secret():
+def test_row_94_fewer_shares_fit_every_secret():
     """One share of two: for each byte the secret may have there is exactly one polynomial through it."""
     (share, _) = (shamir.parse_share(text) for text in shamir.split(b"s", 2, 2, SeededEntropy(1)))
     guesses = {shamir.join([share, shamir.Share(share.set_id, 2, 2, bytes([other]))])[0] for other in range(256)}
@@ -69,7 +69,7 @@ def test_94_fewer_shares_fit_every_secret():
 
 
 @pytest.mark.parametrize("change", [{"index": 0}, {"index": 1}, {"set_id": b"abcd"}, {"threshold": 3}, {"value": b"x"}])
-def test_94_index_zero_duplicates_and_foreign_shares_are_refused(change):
+def test_row_94_index_zero_duplicates_and_foreign_shares_are_refused(change):
     one, two = (shamir.parse_share(text) for text in shamir.split(b"secret", 2, 2, SeededEntropy(1)))
     with pytest.raises(InvalidArgument):
         shamir.join([one, msgspec.structs.replace(two, **change)])
@@ -78,14 +78,14 @@ def test_94_index_zero_duplicates_and_foreign_shares_are_refused(change):
 
 
 @pytest.mark.parametrize("change", [{"index": 0}, {"threshold": 1}, {"value": b""}])
-def test_94_the_text_of_an_impossible_share_is_refused(change):
+def test_row_94_the_text_of_an_impossible_share_is_refused(change):
     share = shamir.parse_share(shamir.split(b"secret", 2, 2, SeededEntropy(1))[0])
     with pytest.raises(InvalidArgument):
         shamir.parse_share(shamir.format_share(msgspec.structs.replace(share, **change)))
 
 
 @pytest.mark.parametrize("numbers", [(1, 3), (4, 3), (2, 33), (0, 0)])
-def test_94_impossible_thresholds_are_refused(numbers):
+def test_row_94_impossible_thresholds_are_refused(numbers):
     with pytest.raises(InvalidArgument):
         shamir.split(b"secret", *numbers, SeededEntropy(1))
 
@@ -125,7 +125,7 @@ def test_hkdf_is_rfc_5869():
 
 
 @pytest.mark.parametrize("name", BOUNDS)
-def test_63_argon2_cost_out_of_bounds_is_refused_before_any_work(name):
+def test_row_63_argon2_cost_out_of_bounds_is_refused_before_any_work(name):
     for value in (BOUNDS[name][0] - 1, BOUNDS[name][1] + 1):
         with pytest.raises(InvalidArgument):
             argon2id(b"x", bytes(16), msgspec.structs.replace(QUICK, **{name: value}))
@@ -187,7 +187,7 @@ def test_a_passphrase_beyond_72_bytes_counts_in_full(tmp_path):
 
 
 @pytest.mark.parametrize("cost", [{"memory_kib": 4_000_000_000}, {"iterations": 1}, {"lanes": 0}])
-def test_63_a_stored_cost_is_not_taken_unchecked(tmp_path, cost):
+def test_row_63_a_stored_cost_is_not_taken_unchecked(tmp_path, cost):
     text = msgspec.json.decode(seals.encode(PassphraseSeal.create(PHRASE, SeededEntropy(1), QUICK).configuration))
     text["cost"] |= cost
     with pytest.raises(InvalidArgument):

@@ -12,7 +12,7 @@ from keystead.stores.memory import MemoryStore
 
 
 @pytest.mark.torture
-def test_97_ten_thousand_keys_fifty_destroyed_and_a_death_at_every_step(tmp_path):
+def test_row_97_ten_thousand_keys_fifty_destroyed_and_a_death_at_every_step(tmp_path):
     figures = drill(tmp_path, 10_000)
     assert figures["destroyed keys opened from the old backup"] == 0
     assert figures["survivors opened"] == 10_000
@@ -20,7 +20,7 @@ def test_97_ten_thousand_keys_fifty_destroyed_and_a_death_at_every_step(tmp_path
 
 @pytest.mark.parametrize("also_lost", [True, False], ids=["lost", "kept"])
 @pytest.mark.parametrize("for_good", [True, False], ids=["for good", "once"])
-def test_97_a_store_that_fails_at_any_operation_leaves_all_or_nothing(also_lost, for_good):
+def test_row_97_a_store_that_fails_at_any_operation_leaves_all_or_nothing(also_lost, for_good):
     n_failures = outcomes = 0
     for at in range(1, 100):
         store, slot = FaultyStore(MemoryStore()), MemorySlot()

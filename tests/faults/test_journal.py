@@ -150,7 +150,9 @@ def test_every_operation_fails_once() -> None:
     assert n > 50
 
 
-def test_a_full_disk_refuses_and_comes_back_by_itself(disk: SimDisk) -> None:  # research/security.md §4, check 73
+def test_row_73_a_full_disk_refuses_and_comes_back_by_itself(
+    disk: SimDisk,
+) -> None:  # research/security.md §4, check 73
     journal = made(disk)
     acknowledged, n = [], 0
 

@@ -26,7 +26,7 @@ EVERY_OPERATION = frozenset({"open", "read", "write", "truncate", "sync", "delet
 
 
 @pytest.mark.torture
-def test_power_loss_loses_nothing_acknowledged():
+def test_row_111_power_loss_loses_nothing_acknowledged():
     lives = [run_store.life(seed) for seed in range(100)]
     assert sum(life.n_losses for life in lives) == 300
     assert sum(life.n_acknowledged for life in lives) > 1000
@@ -50,7 +50,7 @@ def test_a_seed_replays():
     assert (one.n_acknowledged, one.acknowledged.contents()) == (two.n_acknowledged, two.acknowledged.contents())
 
 
-def test_power_loss_during_any_operation_of_a_migration(tmp_path):
+def test_row_117_power_loss_during_any_operation_of_a_migration(tmp_path):
     """Row 117, at each operation of the disk instead of each statement."""
     vfs = crash_vfs()
     n_losses = 0
@@ -97,7 +97,7 @@ def photographed(path: Path, copy: Path) -> SqliteStore:
 
 @pytest.mark.parametrize("for_good", [False, True], ids=["once", "for good"])
 @pytest.mark.parametrize("name", ERRORS)
-def test_a_failing_disk_leaves_the_last_commit_and_the_store_resumes(tmp_path, name, for_good):
+def test_row_113_a_failing_disk_leaves_the_last_commit_and_the_store_resumes(tmp_path, name, for_good):
     error, operations = ERRORS[name]
     vfs = crash_vfs()
     path = tmp_path / "data" / "store.db"
@@ -202,7 +202,7 @@ def test_a_reading_disk_that_fails_is_unavailable_and_heals(tmp_path):
 # --- byte rot (row 114)
 
 
-def test_rot_is_an_error_or_shows_in_the_row(tmp_path):
+def test_row_114_rot_is_an_error_or_shows_in_the_row(tmp_path):
     outcomes = run_rot.sweep(tmp_path / "data", seed=1, step=97)
     assert set(outcomes) <= {"refused", "another row", "the same", "missing, found by check"}
     assert min(outcomes["refused"], outcomes["another row"], outcomes["the same"]) > 10
@@ -221,7 +221,7 @@ LOGS = {
 
 
 @pytest.mark.parametrize("name", LOGS)
-def test_a_log_that_is_not_ours_gives_an_earlier_commit_or_an_error(tmp_path, name):
+def test_row_116_a_log_that_is_not_ours_gives_an_earlier_commit_or_an_error(tmp_path, name):
     """An earlier commit is whole; that it is not the last, the slot's generation tells (service.barrier)."""
     logs, commits = {}, []
     for owner in ("other", "mine"):

@@ -210,7 +210,7 @@ def test_sources_names_every_file_count_and_reason():
     assert all(f"### {why}\n" in text for reasons in EXPLAINED.values() for why in reasons.values())
 
 
-def test_every_exposed_algorithm_has_vectors():
+def test_row_79_every_exposed_algorithm_has_vectors():
     """HMAC has no file in the package (tests/core/test_keyed.py holds it to RFC 4231), Ed25519ph has RFC 8032 §7.3."""
     named = {a for v in TABLE for a in [*getattr(v.check, "args", ())]}
     named |= {f"RSA_PKCS1_SHA{n}" for n in (256, 384, 512)}

@@ -34,7 +34,7 @@ def test_both_sides_agree_on_the_raw_x_coordinate(stack, spec) -> None:
 
 
 @pytest.mark.parametrize("peer", [b"no key", spki(ec.generate_private_key(ec.SECP384R1()).public_key())])
-def test_a_peer_key_that_does_not_fit(stack, peer) -> None:
+def test_row_62_a_peer_key_that_does_not_fit(stack, peer) -> None:
     key = stack.key("ECC_NIST_P256", Purpose.AGREEMENT)
     reply = stack.admin.call("DeriveSharedSecret", KeyId=key.id, KeyAgreementAlgorithm="ECDH", PublicKey=peer)
     assert (reply.code, reply.message) == ("ValidationException", None)

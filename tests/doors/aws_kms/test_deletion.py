@@ -54,7 +54,7 @@ def test_waiting_periods_out_of_range(office, days) -> None:
 
 
 @pytest.mark.parametrize("disabled", [False, True])
-def test_a_deletion_that_is_cancelled_leaves_the_key_disabled(office, disabled) -> None:
+def test_row_109_a_deletion_that_is_cancelled_leaves_the_key_disabled(office, disabled) -> None:
     key, admin = office.key(), office.admin
     if disabled:
         ask(admin, "DisableKey", KeyId=key.id)

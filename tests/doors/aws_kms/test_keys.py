@@ -122,7 +122,7 @@ def test_the_longest_description_and_a_change_of_it(admin) -> None:
     assert admin.call("UpdateKeyDescription", KeyId=key_id, Description="d" * 8193).code == "ValidationException"
 
 
-def test_disabled_is_not_destroyed(admin) -> None:
+def test_row_100_disabled_is_not_destroyed(admin) -> None:
     """Row 100: a disabled key decrypts nothing, and everything again once it is enabled."""
     key_id = made(admin)
     blob = ask(admin, "Encrypt", KeyId=key_id, Plaintext=b64(b"hello"))["CiphertextBlob"]

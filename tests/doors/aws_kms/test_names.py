@@ -88,7 +88,7 @@ SPELLINGS = {
 
 
 @pytest.mark.parametrize("text", SPELLINGS.values(), ids=SPELLINGS)
-def test_no_other_spelling_means_a_key(text) -> None:
+def test_row_02_to_07_no_other_spelling_means_a_key(text) -> None:
     with pytest.raises(NotFound):
         key_ref(text, AT)
 
