@@ -9,7 +9,7 @@ from tests.servers import at_once, keystead
 
 from keystead.cli import cli
 from keystead.cli.commands import COMMANDS
-from keystead.cli.exits import EXITS, NEXT, Exit
+from keystead.cli.exits import EXITS, NEXT, Exit, NotDone
 from keystead.core.errors import KeysteadError
 
 WRONG = [
@@ -95,7 +95,7 @@ def test_what_is_shown_once_is_not_shown_into_a_pipe_by_accident(server) -> None
 
 
 def test_the_tables_are_about_kinds_of_errors() -> None:
-    assert all(issubclass(kind, KeysteadError) for kind in {*EXITS, *NEXT})
+    assert all(issubclass(kind, KeysteadError | NotDone) for kind in {*EXITS, *NEXT})
     assert len(set(Exit)) == len(list(Exit))
 
 

@@ -18,7 +18,7 @@ import click
 from click.exceptions import NoArgsIsHelpError
 
 from keystead.cli.commands import COMMANDS
-from keystead.cli.exits import Exit, report
+from keystead.cli.exits import Exit, NotDone, report
 from keystead.cli.group import Commands
 from keystead.core.errors import KeysteadError
 
@@ -34,7 +34,7 @@ def run(arguments: Sequence[str]) -> int:
     except NoArgsIsHelpError as error:
         sys.stderr.write(error.format_message() + "\n")
         return Exit.USAGE
-    except (click.ClickException, KeysteadError) as error:
+    except (click.ClickException, KeysteadError, NotDone) as error:
         return report(error, as_json=as_json)
     except (KeyboardInterrupt, click.Abort):
         sys.stderr.write("\n")

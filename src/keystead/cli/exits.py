@@ -28,23 +28,31 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
-class NoServer(KeysteadError):
+class NotDone(Exception):
+    """What only a command can come to; the other kinds are core.errors'."""
+
+    def __init__(self, words: str, detail: str = "") -> None:
+        super().__init__(words)
+        self.detail = detail
+
+
+class NoServer(NotDone):
     """No server is running."""
 
 
-class NotProven(KeysteadError):
+class NotProven(NotDone):
     """What was to be shown is not so."""
 
 
-class NoCommand(KeysteadError):
+class NoCommand(NotDone):
     """`keystead run` has nothing to run."""
 
 
-class NotExecutable(KeysteadError):
+class NotExecutable(NotDone):
     """`keystead run` may not execute it."""
 
 
-EXITS: Mapping[type[KeysteadError], Exit] = {
+EXITS: Mapping[type[Exception], Exit] = {
     NoServer: Exit.NO_SERVER,
     e.InvalidArgument: Exit.USAGE,
     e.Sealed: Exit.SEALED,
@@ -56,7 +64,7 @@ EXITS: Mapping[type[KeysteadError], Exit] = {
 }
 """Every other kind is FAILED."""
 
-NEXT: Mapping[type[KeysteadError], str] = {
+NEXT: Mapping[type[Exception], str] = {
     NoServer: "start one: `keystead dev`, or `keystead serve DIR`",
     e.Sealed: "open it: `keystead unseal`",
     e.Internal: "this is a defect of Keystead; its log has more under that request id",
@@ -64,13 +72,12 @@ NEXT: Mapping[type[KeysteadError], str] = {
 """What to do about a kind of error, where its own words do not say."""
 
 
-def report(error: Exception, *, as_json: bool) -> Exit:
+def report(error: click.ClickException | KeysteadError | NotDone, *, as_json: bool) -> Exit:
     """Say it in one line on standard error; the exit status for it."""
     if isinstance(error, click.ClickException):
         kind, field, status = "Usage", "", Exit.USAGE
         words = _usage(error)
     else:
-        assert isinstance(error, KeysteadError)  # noqa: S101 - there is no third kind
         kind, status = type(error).__name__, EXITS.get(type(error), Exit.FAILED)
         field = error.detail if isinstance(error.detail, str) else ""
         words = str(error)

@@ -63,7 +63,7 @@ class Commands(Suggesting):
 
 def _version(ctx: click.Context, _option: click.Parameter, value: bool) -> None:
     if value:
-        from keystead.version import VERSION  # noqa: PLC0415 - reading it from the metadata takes time
+        from keystead.version import VERSION
 
         click.echo(f"keystead {VERSION}")
         ctx.exit()

@@ -36,8 +36,8 @@ def to_open(directory: Path, references: Sequence[str]) -> list[Sensitive]:
 
     Raises NotFound, InvalidArgument.
     """
-    from keystead.app.installation import read_seal  # noqa: PLC0415 - cryptography is slow to import
-    from keystead.seals.shamir import ShamirSeal  # noqa: PLC0415
+    from keystead.app.installation import read_seal
+    from keystead.seals.shamir import ShamirSeal
 
     seal = read_seal(directory)
     if references or seal.kind == "file":
@@ -47,7 +47,7 @@ def to_open(directory: Path, references: Sequence[str]) -> list[Sensitive]:
 
 def required(directory: Path, references: Sequence[str]) -> list[Sensitive]:
     """The same where sealed is no use. Raises Sealed."""
-    from keystead.app.installation import read_seal  # noqa: PLC0415
+    from keystead.app.installation import read_seal
 
     found = to_open(directory, references)
     if not found and read_seal(directory).kind != "file":

@@ -72,11 +72,11 @@ def session(here: Here, unseal: Sequence[str] = ()) -> Iterator[Session]:
     is_installed(here)
     opened: Session
     if is_running(here):
-        from keystead.cli.remote import Remote  # noqa: PLC0415 - one of the two is enough
+        from keystead.cli.remote import Remote
 
         opened = Remote(here.directory, config.read(here.directory))
     else:
-        from keystead.cli.local import Local  # noqa: PLC0415
+        from keystead.cli.local import Local
 
         opened = Local(here.directory, config.read(here.directory), unseal)
     try:

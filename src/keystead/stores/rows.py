@@ -14,17 +14,16 @@ KINDS: dict[str, Kind] = {kind.value: kind for kind in Kind}
 FIELDS = "id, parent, link, revision, epoch, sealed"
 TYPES = (str, str, str, int, int, bytes)
 
-GET = f"SELECT {FIELDS} FROM item WHERE kind = ? AND id = ?"  # noqa: S608 - only our own constants
+GET = f"SELECT {FIELDS} FROM item WHERE kind = ? AND id = ?"
 # INDEXED BY: without statistics the planner would walk the whole kind in the order asked for
 CHILDREN = (
-    f"SELECT {FIELDS} FROM item INDEXED BY item_parent "  # noqa: S608
-    "WHERE kind = ? AND parent = ? AND id > ? ORDER BY id LIMIT ?"
+    f"SELECT {FIELDS} FROM item INDEXED BY item_parent WHERE kind = ? AND parent = ? AND id > ? ORDER BY id LIMIT ?"
 )
 LINKED = (
-    f"SELECT {FIELDS} FROM item INDEXED BY item_link "  # noqa: S608
+    f"SELECT {FIELDS} FROM item INDEXED BY item_link "
     "WHERE kind = ? AND link = ? AND link <> '' AND id > ? ORDER BY id LIMIT ?"
 )
-EVERY = f"SELECT {FIELDS} FROM item WHERE kind = ? AND id > ? ORDER BY id LIMIT ?"  # noqa: S608
+EVERY = f"SELECT {FIELDS} FROM item WHERE kind = ? AND id > ? ORDER BY id LIMIT ?"
 COUNT = "SELECT count(*) FROM item WHERE kind = ?"
 NODE = "SELECT sealed FROM node WHERE place = ?"
 META = "SELECT value FROM meta WHERE name = ?"

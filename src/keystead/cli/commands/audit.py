@@ -32,8 +32,8 @@ def audit() -> None:
 
 def _log(directory: Path) -> Log:
     """The log in a data directory, or in a copy of its audit directory. Raises NotFound."""
-    from keystead.service.log import LOG, Log  # noqa: PLC0415
-    from keystead.stores.disk import LocalDisk  # noqa: PLC0415
+    from keystead.service.log import LOG, Log
+    from keystead.stores.disk import LocalDisk
 
     at = Layout(directory).audit if Layout(directory).audit.is_dir() else directory
     if not (at / LOG).is_dir():
@@ -42,7 +42,7 @@ def _log(directory: Path) -> Log:
 
 
 def _key(log: Log | None, said: str | None) -> VerifierKey:
-    from keystead.core.audit.note import VerifierKey  # noqa: PLC0415
+    from keystead.core.audit.note import VerifierKey
 
     if said is None:
         if log is None:
@@ -96,9 +96,9 @@ def verify(here: Here, path: Path | None, key_text: str | None, trusted: Path | 
 
     Exit status 6 where a record was altered, taken out, put in or moved, and which it may be.
     """
-    from keystead.cli.progress import progress  # noqa: PLC0415
-    from keystead.core.audit.verify import Tampered  # noqa: PLC0415
-    from keystead.crypto.notes import verify_ed25519  # noqa: PLC0415
+    from keystead.cli.progress import progress
+    from keystead.core.audit.verify import Tampered
+    from keystead.crypto.notes import verify_ed25519
 
     log = _log(path or here.directory)
     key = _key(log, key_text)
@@ -145,8 +145,8 @@ def prove(here: Here, index: int, output: Path) -> None:
 @with_here
 def check(here: Here, file: Path, key_text: str | None) -> None:
     """Check a proof file, offline; prints the record that it proves."""
-    from keystead.core.audit.proof import Proof  # noqa: PLC0415
-    from keystead.crypto.notes import verify_ed25519  # noqa: PLC0415
+    from keystead.core.audit.proof import Proof
+    from keystead.crypto.notes import verify_ed25519
 
     key = _key(_log(here.directory) if key_text is None else None, key_text)
     try:

@@ -68,7 +68,7 @@ def restore(here: Here, old: Path, tree: Path | None, unseal: Sequence[str]) -> 
         return _recover(here, old, tree, unseal)
     if tree is not None:
         raise InvalidArgument("--tree is for a database that is lost, and there is one; move it away first", "tree")
-    from keystead.app.library import Keystead  # noqa: PLC0415 - after what is quickly refused
+    from keystead.app.library import Keystead
 
     with Keystead(here.directory, secrets.required(here.directory, unseal)) as keystead, progress("looking") as more:
         done = keystead.restore(old, more)
@@ -80,7 +80,7 @@ def restore(here: Here, old: Path, tree: Path | None, unseal: Sequence[str]) -> 
 
 
 def _recover(here: Here, old: Path, tree: Path | None, unseal: Sequence[str]) -> None:
-    from keystead.app.recovery import recover  # noqa: PLC0415
+    from keystead.app.recovery import recover
 
     with progress("reading"):
         came = recover(here.directory, old, secrets.required(here.directory, unseal), tree=tree)
@@ -107,7 +107,7 @@ def destroyed(here: Here, old: Path, unseal: Sequence[str]) -> None:
     or one that was not destroyed does not.
     """
     _alone(here, "a proof")
-    from keystead.app.library import Keystead  # noqa: PLC0415
+    from keystead.app.library import Keystead
 
     with Keystead(here.directory, secrets.required(here.directory, unseal)) as keystead, progress("trying") as more:
         proof = keystead.prove_destroyed(old, more)

@@ -24,7 +24,7 @@ def _server(here: Here) -> Remote:
     is_installed(here)
     if not is_running(here):
         raise NoServer(f"no server is running on {here.directory}")
-    from keystead.cli.remote import Remote  # noqa: PLC0415 - only where there is one
+    from keystead.cli.remote import Remote
 
     return Remote(here.directory, config.read(here.directory))
 
