@@ -11,7 +11,9 @@ import pytest
 from msgspec.structs import replace
 from tests import harness
 
-from keystead.core.errors import Unauthenticated
+from keystead.core import operations as ops
+from keystead.core.actions import USES
+from keystead.core.errors import Denied, Unauthenticated
 from keystead.core.sensitive import Sensitive
 from keystead.doors.control import ControlFront, ServerStatus
 from keystead.doors.control.administration import OPERATIONS
@@ -131,3 +133,38 @@ def test_row_67_what_opens_the_seal_is_in_no_record_and_no_answer(office, caplog
     lines = b"\n".join(office.stack.journal.lines)
     for place in (lines, caplog.text.encode(), *(reply.body for reply in replies)):
         assert b"canary" not in place
+
+
+EVERYBODY = (
+    '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":["kms:*","keystead:*"],'
+    '"Resource":"*"}]}'
+)
+
+
+@pytest.mark.parametrize("action", sorted(USES))
+def test_row_41_the_operator_uses_no_key_whatever_its_policy_says(office, action) -> None:
+    """One principal at two doors: what it may manage at one it may not use at any, nor give itself the right to."""
+    stack = office.stack
+    key = stack.key(policy=EVERYBODY)
+    ref = ops.KeyRef(f"aws:{harness.TENANT}:{harness.REGION}", id=key.id)
+
+    class Use(ops.KeyOperation[ops.Nothing], frozen=True, kw_only=True):
+        """Any operation with this action: the right is asked before what it is."""
+
+    Use.action = action
+    with pytest.raises(Denied):
+        stack.by_system(Use(key=ref))
+    assert stack.record().outcome == "refused: Denied"
+
+
+def test_row_41_a_credential_of_one_door_is_none_at_another(office) -> None:
+    """An access key opens no control socket, and a user of the machine signs nothing."""
+    stack = office.stack
+    for peer in (stack.admin.access_key_id, stack.admin.principal.id, "admin"):
+        assert office.ask("ListPrincipals", {"tenant": {"tenant": harness.TENANT}, "limit": 1}, peer=peer).status == 401
+    forged = harness.Person(stack, stack.admin.principal, "uid:0", b"", None)
+    assert forged.call("ListKeys").code == "IncompleteSignatureException"
+    held = stack.view.credential("uid:0")
+    assert held is not None and held.credential.secret == b""
+    forged = harness.Person(stack, stack.admin.principal, "uid0", b"", None)
+    assert forged.call("ListKeys").code == "UnrecognizedClientException"
