@@ -5,6 +5,8 @@ IAM User Guide, "Condition operators", "Single-valued vs. multivalued context ke
 condition keys"; IAM User Guide, "AWS global condition context keys".
 """
 
+import time
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
@@ -31,6 +33,7 @@ from keystead.core import operations as o
 from keystead.core.actions import Action
 from keystead.core.algorithms import Purpose, Word
 from keystead.core.entities import Origin
+from keystead.core.errors import InvalidArgument
 from keystead.core.policy import pattern
 from keystead.core.policy.conditions import OPERATORS, compile_condition
 from keystead.core.policy.facts import FACTS, fact
@@ -240,6 +243,18 @@ def test_a_colon_in_the_value_of_a_variable_makes_no_component():
 def test_a_variable_without_a_value_gives_no_right(word, allowing, expected):
     for asked in (encrypting(k="x"), encrypting(k="")):
         assert holds(word, C, "${aws:PrincipalTag/None}", asked, allowing=allowing) is expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["${aws:username" + " " * 32_000 + "!}", "${" + " " * 32_000 + "x}", "${a:b,'" + "x" * 32_000, "${" * 16_000],
+)
+def test_row_60_a_variable_takes_no_time(text):
+    """Whoever may put a policy could stop a worker for 15 s with the first of these."""
+    began = time.process_time()
+    with suppress(InvalidArgument):
+        pattern.parse(text, variables=True, wildcards=True)
+    assert time.process_time() - began < 0.5
 
 
 def test_row_60_a_pattern_of_stars_takes_no_time():

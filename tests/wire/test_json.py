@@ -1,6 +1,7 @@
 """The strict JSON reader: limits, duplicates, numbers, text; whatever the bytes, an answer or Malformed."""
 
 import json
+import time
 from typing import Annotated, Any
 
 import msgspec
@@ -244,3 +245,14 @@ def test_the_writer_leaves_nothing_to_chance() -> None:
     assert writer()(Request("a", b"\xff", {"b": "c"})) == (
         b'{"KeyId":"a","Plaintext":"/w==","EncryptionContext":{"b":"c"},"Limit":1}'
     )
+
+
+@pytest.mark.parametrize("piece", [b'\\"', b"\\", b'"', b'"\\"', b"[", b"{", b'"a":'])
+@pytest.mark.parametrize("start", [b'{"KeyId":"', b"[", b""])
+def test_row_60_a_body_of_anything_is_read_in_time_proportional_to_it(start: bytes, piece: bytes) -> None:
+    """A string without an end was begun again at each of its quotes: 12 s on the event loop for 64 KiB."""
+    body = start + piece * (65_000 // len(piece))
+    began = time.process_time()
+    with pytest.raises(Malformed):
+        reader(dict[str, Any])(body)
+    assert time.process_time() - began < 0.5

@@ -28,9 +28,9 @@ DEPTH, NODES, STRINGS = 32, 10_000, 4_096
 _INT_MIN, _INT_MAX = -(2**63), 2**64 - 1
 _SMALL = 2 * STRINGS  # bytes; STRINGS < NODES
 
-# A string, a structural character, or a run of anything else that is not white space. Each alternative
-# begins with a character of its own, so the scan is linear.
-_TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+|"', re.DOTALL)
+# A string, a structural character, or a run of anything else that is not white space. Each alternative begins with a
+# character of its own, and a string without an end is one token up to the end, which is no text: so the scan is linear.
+_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[{}\[\]:,]|[^\s{}\[\]:,"]+', re.DOTALL)
 _INTEGER = re.compile(rb"-?[0-9]+")
 _BACKSLASH, _BRACKET = 0x5C, 0x5B
 

@@ -45,7 +45,7 @@ _TOKENS = {
     True: re.compile(r"(?P<wild>[*?])|\$\{(?P<variable>[^{}]*)\}|[^*?$]+|\$"),
     False: re.compile(r"(?P<wild>[*?])|[^*?]+"),
 }
-_VARIABLE = re.compile(r"\s*([A-Za-z0-9-]+:[^,'\s][^,']*?)\s*(?:,\s*'([^']*)'\s*)?")
+_VARIABLE = re.compile(r"\s*([A-Za-z0-9-]+:[^,'\s][^,']*+)(?:,\s*'([^']*)'\s*)?")  # the name with blanks behind it
 
 
 def _variable(body: str) -> Part:
@@ -53,7 +53,7 @@ def _variable(body: str) -> Part:
         return body
     if (found := _VARIABLE.fullmatch(body)) is None:
         raise InvalidArgument(f"Invalid policy variable : ${{{body}}}.", "Policy")
-    return Variable(fact(found[1]), found[2])
+    return Variable(fact(found[1].rstrip()), found[2])
 
 
 def parse(text: str, *, variables: bool, wildcards: bool) -> Parts:
