@@ -1,6 +1,7 @@
 """Rows of research/security.md §4 (groups A, C, J) that a policy decision has to pass; a test a row."""
 
 import json
+import time
 
 import pytest
 from msgspec.structs import replace
@@ -348,3 +349,20 @@ def test_arn_of_a_principal_is_read_back():
 
 def test_arn_of_a_resource():
     assert resource_arn(AT, f"key/{KEY_ID}") == ARN
+
+
+@pytest.mark.parametrize("word", ["StringLike", "StringEqualsIgnoreCase", "ArnLike", "StringEquals"])
+def test_row_60_many_values_against_many_patterns_are_refused_and_not_counted_out(word):
+    """Whoever may put a policy on a key of his own could stop a worker for 6 s with each request."""
+    own = [f"arn:*:*:*:*:{n}x*" for n in range(1000)]
+    target = held(allow(ALICE), deny("*", when={f"ForAnyValue:{word}": {"kms:EncryptionContextKeys": own}}))
+    few, many = ({f"arn:a:b:c:d:{n}": "" for n in range(m)} for m in (50, 2000))
+    op = OPERATIONS[A.ENCRYPT]
+    assert decide(caller("alice"), target, replace(op, aad=few)) == "key policy"
+    began = time.process_time()
+    answer = decide(caller("alice"), target, replace(op, aad=many))
+    assert time.process_time() - began < 0.5
+    if word == "StringEquals":  # looked up, not compared one by one
+        assert answer == "key policy"
+    else:
+        assert "more values than" in answer

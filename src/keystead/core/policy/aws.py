@@ -19,7 +19,7 @@ from keystead.core.entities import PrincipalKind
 from keystead.core.errors import InvalidArgument
 from keystead.core.policy import pattern
 from keystead.core.policy.arn import PrincipalName, principal_name
-from keystead.core.policy.conditions import Condition, compile_condition
+from keystead.core.policy.conditions import MOST_COMPARED, Condition, compile_condition
 from keystead.core.policy.fold import lower
 from keystead.core.policy.form import Document, Effect, Principals, Statement
 from keystead.core.policy.request import Request
@@ -213,7 +213,16 @@ def _resource(statement: Mapping[str, Any], effect: Effect, *, variables: bool) 
     return Condition(holds, matcher.stable)
 
 
-def _conditions(statement: Mapping[str, Any], effect: Effect, *, variables: bool) -> tuple[Condition, ...]:
+def _n_values(statements: list[dict[str, Any]]) -> int:
+    """How many values the conditions of a document have, well-formed or not."""
+    blocks = [block for s in statements if isinstance(block := s.get("Condition"), dict)]
+    lines = [
+        values for block in blocks for keys in block.values() if isinstance(keys, dict) for values in keys.values()
+    ]
+    return sum(len(values) if isinstance(values, list) else 1 for values in lines)
+
+
+def _conditions(statement: Mapping[str, Any], effect: Effect, *, variables: bool, most: int) -> tuple[Condition, ...]:
     block = _object(statement.get("Condition", {}))
     lines = [(word, key, values) for word, keys in block.items() for key, values in _object(keys).items()]
     for _, key, _ in lines:
@@ -221,7 +230,7 @@ def _conditions(statement: Mapping[str, Any], effect: Effect, *, variables: bool
             _fault("Actions/Conditions must be prefixed by a vendor, e.g., iam, sdb, ec2, etc.")
     allowing = effect is Effect.ALLOW
     return tuple(
-        compile_condition(word, key, _scalars(values), variables=variables, allowing=allowing)
+        compile_condition(word, key, _scalars(values), variables=variables, allowing=allowing, most=most)
         for word, key, values in lines
     )
 
@@ -244,12 +253,13 @@ def _compile(text: str, principals: Callable[[Mapping[str, Any]], Principals | N
     sids = [s["Sid"] for s in statements if s.get("Sid")]
     if len(set(sids)) != len(sids):
         _fault("Statement IDs (SID) in a single policy must be unique.")
+    most = MOST_COMPARED // max(1, _n_values(statements))
     compiled = []
     for statement in statements:
         effect = _effect(statement)
         tests = (
             _resource(statement, effect, variables=variables),
-            *_conditions(statement, effect, variables=variables),
+            *_conditions(statement, effect, variables=variables, most=most),
         )
         compiled.append(
             Statement(effect, principals(statement), _actions(statement, effect), tests, statement.get("Sid", ""))

@@ -17,13 +17,17 @@ from operator import eq, ge, gt, le, lt
 from typing import Any, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from keystead.core.errors import InvalidArgument
+from keystead.core.errors import Denied, InvalidArgument
 from keystead.core.policy import pattern
-from keystead.core.policy.facts import Fact, fact
+from keystead.core.policy.facts import Fact, Values, fact
 from keystead.core.policy.fold import lower
 from keystead.core.policy.pattern import Matcher
 from keystead.core.policy.request import Request
+
+MOST_VALUES = 2048  # of one fact of a request: a body has at most twice as many strings (wire.json)
+MOST_COMPARED = 50_000  # values of a request times values of a policy: some ten milliseconds
 
 T = TypeVar("T")
 Holds = Callable[[Request], bool]
@@ -201,8 +205,28 @@ def _null(own: Fact, values: list[str]) -> Holds:
     return lambda request: (not own.read(request)) in wanted
 
 
-def compile_condition(word: str, key: str, values: list[str], *, variables: bool, allowing: bool) -> Condition:
+def _within(own: Fact, most: int) -> Fact:
+    """The fact, refused where it has more values than `most`: each is held against every value of the document."""
+    if most >= MOST_VALUES:
+        return own
+
+    def read(request: Request) -> Values:
+        values = own.read(request)
+        if len(values) > most:
+            raise Denied(
+                "the request has more values than a policy of so many conditions is held against", request.action
+            )
+        return values
+
+    return replace(own, read=read)
+
+
+def compile_condition(
+    word: str, key: str, values: list[str], *, variables: bool, allowing: bool, most: int = MOST_VALUES
+) -> Condition:
     """One line of a Condition block. `variables`: the document's Version has them; `allowing`: Effect is Allow.
+
+    `most`: how many values a request may have for it; with more it is denied, whatever the policy says.
 
     Where a variable has no value the line does not match; a negated line of an Allow does not hold either, so
     that what is missing never gives a right. Raises InvalidArgument(detail "Policy").
@@ -217,6 +241,9 @@ def compile_condition(word: str, key: str, values: list[str], *, variables: bool
     if operator is None or quantified is None:
         raise InvalidArgument(f"Invalid Condition type : {word[:64]}.", "Policy")
     negated = operator.negated
-    matcher = pattern.any_of([operator.build(value, variables, negated and allowing) for value in values])
+    matchers = [operator.build(value, variables, negated and allowing) for value in values]
+    if any(matcher.literal is None for matcher in matchers):  # those that are literal are looked up at once
+        own = _within(own, most)
+    matcher = pattern.any_of(matchers)
     holds = quantified(own, matcher, negated=negated, if_exists=if_exists)
     return Condition(holds, own.stable and matcher.stable)
