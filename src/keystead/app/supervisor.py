@@ -40,7 +40,8 @@ from keystead.stores.lock import DirectoryLock
 from keystead.version import VERSION
 
 LOG = logging.getLogger("keystead")
-FOLD_EVERY, LOOK_EVERY, SCHEDULE_EVERY = 0.5, 0.2, 1.0  # seconds
+NICE = 10
+FOLD_EVERY, LOOK_EVERY, SCHEDULE_EVERY = 2.0, 0.2, 1.0  # seconds
 
 
 class Supervisor:
@@ -123,6 +124,8 @@ class Supervisor:
 
     def _every(self, seconds: float, act: Callable[[], object]) -> None:
         """Do `act` again and again; what goes wrong is logged, and tried again."""
+        with contextlib.suppress(OSError):  # it may wait; whoever asks for a key may not
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
         while not self._ended.wait(seconds):
             try:
                 act()
