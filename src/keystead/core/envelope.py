@@ -50,13 +50,13 @@ def typed_aad(aad: Aad) -> bytes:
         return NO_AAD
     if not isinstance(aad, dict):
         return b"\x02" + _LONG.pack(len(aad)) + aad
+    parts = [b"\x01", _LENGTH.pack(len(aad))]
     try:
-        pairs = sorted((key.encode(), value.encode()) for key, value in aad.items())
+        for key, value in sorted(aad.items()):  # by code point is by UTF-8
+            name, text = key.encode(), value.encode()
+            parts += (_LENGTH.pack(len(name)), name, _LENGTH.pack(len(text)), text)
     except UnicodeEncodeError as error:
         raise InvalidArgument("a context is not Unicode text", "context") from error
-    parts = [b"\x01", _LENGTH.pack(len(pairs))]
-    for key, value in pairs:
-        parts += (_LENGTH.pack(len(key)), key, _LENGTH.pack(len(value)), value)
     return b"".join(parts)
 
 

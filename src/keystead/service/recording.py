@@ -6,6 +6,7 @@ and nothing of what it says.
 
 from __future__ import annotations
 
+from hashlib import blake2s
 from typing import Any
 
 from keystead.core.audit.record import Record, Target, Who
@@ -13,11 +14,11 @@ from keystead.core.audit.record import Recorder as Encoder
 from keystead.core.caller import Caller, Stranger
 from keystead.core.envelope import typed_aad
 from keystead.core.errors import InvalidArgument
-from keystead.core.keyed import KeyedHash
 from keystead.core.operations import Demand, Operation
 from keystead.core.sensitive import Sensitive
 from keystead.service.held import Held
 
+CONTEXT_BYTES = 16
 MAX_TARGETS = 4096
 
 
@@ -26,11 +27,12 @@ class Recording:
 
     def __init__(self) -> None:
         self._encode = Encoder().encode
-        self._digest: KeyedHash | None = None
+        self._digest: blake2s | None = None
         self._targets: dict[tuple[str, str, int], tuple[Target, ...]] = {}
 
     def digest_under(self, key: Sensitive | None) -> None:
-        self._digest = None if key is None else KeyedHash(key.reveal())
+        """RFC 7693 keyed BLAKE2s: a PRF at half the cost of HMAC-SHA-256 for a text of this length."""
+        self._digest = None if key is None else blake2s(key=key.reveal(), digest_size=CONTEXT_BYTES)
 
     def __call__(
         self,
@@ -77,10 +79,14 @@ class Recording:
         return targets
 
     def _digest_of(self, context: Any, bound: bytes | None) -> bytes:
+        if self._digest is None:
+            return b""
+        digest = self._digest.copy()
         try:
-            return self._digest(bound or typed_aad(context)) if self._digest else b""
+            digest.update(bound or typed_aad(context))
         except InvalidArgument:  # not Unicode text: the act itself was refused for it
             return b""
+        return digest.digest()
 
 
 def _each(demands: tuple[Demand, ...], found: tuple[Held | None, ...], versions: tuple[int, ...]) -> tuple[Target, ...]:
