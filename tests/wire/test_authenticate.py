@@ -338,10 +338,10 @@ def test_what_is_prepared_is_bounded_and_made_by_good_signatures_only(authentica
     held = directory.credentials[KEY_ID]
     for i in range(verifier.MAX_PREPARED + 5):
         refused(authenticate, http(signed(secret="wrong", region=f"r-{i}")), Reason.MISMATCH)
-    assert not held.prepared
+    assert not held.known.prepared
     for i in range(verifier.MAX_PREPARED + 5):
         authenticate(http(signed(region=f"r-{i}")))
-    assert 0 < len(held.prepared) <= verifier.MAX_PREPARED
+    assert 0 < len(held.known.prepared) <= verifier.MAX_PREPARED
 
 
 # --- the query form; row 33

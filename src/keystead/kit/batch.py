@@ -1,12 +1,14 @@
 """Replies held until their audit records are durable: one flush for all requests of a few turns of the event loop.
 
-    begin (first request)  …  turn, turn: the loop has drained its sockets  …  flush  …  sends  …  leave
+    begin (first request)  …  turn, turn: the loop has drained its sockets  …  serve all  …  flush  …  sends  …  leave
 
 Rule 1: no reply leaves before journal.flush() has returned. While it cannot (a full disk), a refusal stands in for
         every reply held, and the next batch tries again; if it is broken nothing is sent, ever: fail closed.
 Rule 2: the worker's slot in shared memory shows the generation a batch began under until its replies are with
         the kernel, so that whoever acknowledges a revocation can wait for them (docs/adr/0007).
 Rule 3: one clock read per batch; all of its requests carry that time.
+Rule 4: requests are read first and served together, one after the other: what serves them then lies in the processor's
+        caches, where the system calls of reading would have driven it out again and again.
 
 A request on a thread stands outside the slot: it began before the revocation was acknowledged, and counts as before it.
 """
@@ -48,7 +50,11 @@ class Generation(Protocol):
 
 
 class Holder(Protocol):
-    """A connection that holds replies back."""
+    """A connection with requests to serve, and replies that it holds back."""
+
+    def serve(self) -> None:
+        """Answer what it has read; the replies are held."""
+        ...
 
     def send(self) -> None:
         """Hand what is held to the kernel in one write."""
@@ -65,6 +71,7 @@ class Batch:
     def __init__(self, journal: Journal, generation: Generation, clock: Clock) -> None:
         self._journal, self._generation, self._clock = journal, generation, clock
         self._loop = asyncio.get_running_loop()
+        self._asking: dict[Holder, None] = {}
         self._holders: dict[Holder, None] = {}
         self._is_open = self.is_leaving = self._is_refusing = False
         self._n = self._n_seen = 0
@@ -87,6 +94,11 @@ class Batch:
             self._n = self._n_seen = 0
             self._loop.call_soon(self._turn)
 
+    def ask(self, holder: Holder) -> None:
+        """`holder` has one request more to serve. The batch is open."""
+        self._asking[holder] = None
+        self._n += 1
+
     def add(self, holder: Holder) -> None:
         """`holder` has one reply more."""
         self._holders[holder] = None
@@ -102,6 +114,9 @@ class Batch:
             self._n_seen = self._n
             self._loop.call_soon(self._turn)
         else:
+            asking, self._asking = self._asking, {}
+            for holder in asking:
+                holder.serve()
             self._close()
 
     def _close(self) -> None:

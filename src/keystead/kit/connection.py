@@ -129,10 +129,8 @@ class Connection(Framing, asyncio.Protocol):
         )
         if not self._keep:
             self.ending = True
-        if self.blocked:
-            self.waiting.append(request)
-        else:
-            listener.answer(self, request)
+        self.waiting.append(request)
+        batch.ask(self)
 
     # --- limits in time and space
 
@@ -174,11 +172,24 @@ class Connection(Framing, asyncio.Protocol):
 
     def hold(self, reply: bytes) -> None:
         """Take a reply in its turn."""
-        if self.blocked:
+        if self.blocked or self.waiting:
             self.waiting.append(reply)
         else:
-            self.out.append(reply)
-            self._listener.batch.add(self)
+            self.take(reply)
+
+    def take(self, reply: bytes) -> None:
+        """Take a reply whose turn it is."""
+        self.out.append(reply)
+        self._listener.batch.add(self)
+
+    def serve(self) -> None:
+        """Answer what waits, in order, up to a request that has to wait for a thread."""
+        while self.waiting and not self.blocked:
+            item = self.waiting.popleft()
+            if isinstance(item, bytes):
+                self.take(item)
+            else:
+                self._listener.answer(self, item)
 
     def withdraw(self) -> None:
         """What is held was not put on record: say that instead, and as often."""

@@ -111,12 +111,11 @@ class Listener:
             LOG.exception("a door did not answer")
             connection.abort()
             return
-        connection.out.append(reply)
-        self.batch.add(connection)
+        connection.take(reply)
 
     def _block(self, connection: Connection, request: HttpRequest) -> None:
         if self._n_blocked >= self.limits.n_blocked:
-            connection.hold(self.front.reject(Refusal.OVERLOADED, self.batch.second))
+            connection.take(self.front.reject(Refusal.OVERLOADED, self.batch.second))
             return
         connection.blocked = True
         self._n_blocked += 1
@@ -137,14 +136,9 @@ class Listener:
         self._n_blocked -= 1
         connection.blocked = False
         try:
-            connection.hold(done.result())
+            connection.take(done.result())
         except Exception:
             LOG.exception("a door did not answer")
             connection.abort()
             return
-        while connection.waiting and not connection.blocked:
-            item = connection.waiting.popleft()
-            if isinstance(item, bytes):
-                connection.hold(item)
-            else:
-                self.answer(connection, item)
+        connection.serve()

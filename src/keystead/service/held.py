@@ -265,13 +265,13 @@ class HeldSystem:
 
 
 class HeldCredential:
-    """A credential with the principal it stands for, and what a verifier prepared for it."""
+    """A credential with the principal it stands for, and what a verifier has come to know of it."""
 
-    __slots__ = ("credential", "prepared", "principal")
+    __slots__ = ("credential", "known", "principal")
 
     def __init__(self, credential: Credential, principal: Principal) -> None:
         self.credential, self.principal = credential, principal
-        self.prepared: dict[Any, Any] = {}  # bounded by the verifier that fills it
+        self.known: Any = None  # the verifier's own
 
 
 Held = HeldKey | HeldKeyring | HeldTenant | HeldSystem

@@ -58,13 +58,17 @@ class Verified(Struct, frozen=True):
     namespace: str  # "aws:<tenant>:<region>"
 
 
+Prepared = dict[bytes, tuple[Signer, Verified]]
+"""All of the Authorization header but its signature -> what it said, once its signature was good."""
+
+
 class _Claimant(Struct, frozen=True):
     """Who the request may be from, if its signature is good."""
 
     principal: Principal
     credential_id: str
     secret: bytes
-    prepared: dict[bytes, tuple[Signer, str]]
+    prepared: Prepared
 
     def __repr__(self) -> str:
         return f"_Claimant({self.credential_id})"
@@ -73,7 +77,7 @@ class _Claimant(Struct, frozen=True):
 class _Open(Struct, frozen=True):
     session: Session
     secret: bytes
-    prepared: dict[bytes, tuple[Signer, str]] = field(default_factory=dict)
+    prepared: Prepared = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return "_Open(…)"
@@ -109,12 +113,14 @@ class SigV4:
             token = request.headers.get(b"x-amz-security-token")
             claimant = self._claimant(key_id, token, request) if key_id.isalnum() else None
             if claimant is not None and (known := claimant.prepared.get(authorization[:-N_SIGNATURE])) is not None:
-                signer, namespace = known
+                signer, verified = known
                 stamp = request.headers.get(b"x-amz-date") or _stamp(request)
                 self._check_scope(signer.scope, stamp, service)
                 self._check_time(stamp, request, SKEW)
                 self._check(signer, stamp, authorization[-N_SIGNATURE:], request)
-                return Verified(claimant.principal, claimant.credential_id, namespace)
+                if verified.principal is claimant.principal:
+                    return verified
+                return Verified(claimant.principal, claimant.credential_id, verified.namespace)
         return self._first(request, service)
 
     def _first(self, request: HttpRequest, service: bytes) -> Verified:
@@ -134,11 +140,12 @@ class SigV4:
         if claimant is None:
             raise Unauthenticated(_UNKNOWN, Reason.UNKNOWN)
         namespace = f"aws:{claimant.principal.tenant}:{presented.scope.region.decode()}"
+        verified = Verified(claimant.principal, claimant.credential_id, namespace)
         if prefix:
             if len(claimant.prepared) >= MAX_PREPARED:
                 claimant.prepared.clear()
-            claimant.prepared[prefix] = (signer, namespace)
-        return Verified(claimant.principal, claimant.credential_id, namespace)
+            claimant.prepared[prefix] = (signer, verified)
+        return verified
 
     def _presented(self, request: HttpRequest, service: bytes) -> tuple[Presented, bytes, bytes]:
         """(claims, timestamp, what to remember the signer by)"""
@@ -173,15 +180,15 @@ class SigV4:
         held = self._directory.credential(key_id.decode("ascii", "replace"))
         if held is None:
             return None
-        credential, principal = held.credential, held.principal
-        if (
-            not credential.enabled
-            or not principal.enabled
-            or credential.credential_kind is not CredentialKind.ACCESS_KEY
-            or (credential.expires_at is not None and credential.expires_at <= request.received_at)
-        ):
+        credential = held.credential
+        if credential.expires_at is not None and credential.expires_at <= request.received_at:
             return None
-        return _Claimant(principal, credential.id, credential.secret, held.prepared)
+        claimant: _Claimant | None = held.known  # made once: a change of credential or principal makes another `held`
+        if claimant is None and (
+            credential.enabled and held.principal.enabled and credential.credential_kind is CredentialKind.ACCESS_KEY
+        ):
+            claimant = held.known = _Claimant(held.principal, credential.id, credential.secret, {})
+        return claimant
 
     def _session(self, key_id: bytes, token: bytes | None, request: HttpRequest) -> _Claimant | None:
         if token is None:
