@@ -16,7 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,7 @@ class Load:
             acknowledge(("request", answer.request_id, ""))
             return answer.body
 
-        with suppress(*GONE):
+        with closing(client), suppress(*GONE):
             while True:
                 if not keys or (len(keys) < KEYS_AT_MOST and rng.random() < 0.05):
                     key = call("CreateKey")["KeyMetadata"]["KeyId"]
