@@ -85,6 +85,9 @@ class _Listener:
     def opened(self, _connection: Connection) -> None:
         pass
 
+    def ask(self, connection: Connection) -> None:
+        connection.serve()
+
     def answer(self, connection: Connection, request: HttpRequest) -> None:
         self.last = request
         connection.n_owed = 0
