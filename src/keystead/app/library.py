@@ -35,9 +35,7 @@ DOOR = "library"
 class Keystead:
     """An open installation. `principal`: whose rights it has; by default those of this process' user."""
 
-    def __init__(
-        self, directory: Path, offered: Sequence[Sensitive] = (), *, credential: str | None = None, namespace: str = ""
-    ) -> None:
+    def __init__(self, directory: Path, offered: Sequence[Sensitive] = (), *, credential: str | None = None) -> None:
         """Raises Unavailable (in use), NotFound (no installation), Unauthenticated, Conflict (rolled back)."""
         settings = config.read(directory)
         seal = read_seal(directory)
@@ -49,11 +47,9 @@ class Keystead:
             raise
         try:
             self._core.open(seal.open(offered))
-            self._chores = Chores(self._core)
+            self._principal = self._who(credential or f"uid:{os.geteuid()}")
             self._time = TrustedTime(self._core.clock, self._core.disk, self._core.layout.clock)
-            self._credential = credential or f"uid:{os.geteuid()}"
-            self._principal = self._who(self._credential)
-            self.namespace = namespace
+            self._chores = Chores(self._core)  # last: it holds the audit log
         except BaseException:
             self._core.close()
             self._lock.close()
@@ -64,7 +60,7 @@ class Keystead:
         means = self._core.means
         caller = means.authenticator.itself(
             self._principal,
-            namespace=self.namespace,
+            namespace=DOOR,
             door=DOOR,
             operation=type(op).__name__,
             request_id=means.request_ids(),
