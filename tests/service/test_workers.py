@@ -10,7 +10,9 @@ import msgspec
 import pytest
 
 from keystead import config
+from keystead.app import workers
 from keystead.app.workers import Orders, Worker
+from keystead.core.errors import Unavailable
 from keystead.stores.generation import SharedGeneration
 
 
@@ -62,3 +64,14 @@ def test_a_worker_whose_supervisor_is_another_ends(tmp_path) -> None:
 
     done = subprocess.run(command, input=msgspec.json.encode(orders), capture_output=True, check=False, timeout=30)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+def test_a_worker_that_never_says_it_is_ready_is_ended(tmp_path, monkeypatch) -> None:
+    """It would hold up every seal and unseal for ever."""
+    monkeypatch.setattr(workers, "READY_FOR", 0.05)
+    worker = Worker(tmp_path, 0, {}, 0)
+    worker._process = subprocess.Popen(["sleep", "60"], stdout=subprocess.PIPE)
+    with pytest.raises(Unavailable, match="did not start"):
+        worker.wait_ready()
+    assert worker._process.wait(5) == -9
+    worker.wait()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -72,10 +73,12 @@ class Worker:
             pipe.write(msgspec.json.encode(orders))
 
     def wait_ready(self) -> None:
-        """Raises Unavailable if it ended instead; its own words are on standard error."""
+        """Raises Unavailable if it ended instead, or takes READY_FOR seconds; its own words are on standard error."""
         assert self._process is not None  # noqa: S101 - start comes first
         assert self._process.stdout is not None  # noqa: S101 - PIPE was asked for
-        if self._process.stdout.readline() != b"ready\n":
+        said, _, _ = select.select([self._process.stdout], [], [], READY_FOR)
+        if not said or self._process.stdout.readline() != b"ready\n":
+            self._process.kill()
             raise Unavailable(f"worker {self.index} did not start")
 
     def restart_if_ended(self, unseal_key: Sensitive | None, generation: SharedGeneration) -> bool:
