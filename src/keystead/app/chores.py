@@ -102,6 +102,12 @@ class Chores:
             if not self._closed:
                 self._scheduler.step()
 
+    def settle(self) -> None:
+        """Erase what a destruction could not erase at the time. Raises Unavailable; status tells what is left."""
+        with self._turn:
+            if not self._closed:
+                self._core.barrier.settle()
+
     def _perform(self, op: KeyOperation[Any]) -> object:
         caller = self._core.means.authenticator.itself(
             self._system,

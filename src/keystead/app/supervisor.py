@@ -41,7 +41,7 @@ from keystead.version import VERSION
 
 LOG = logging.getLogger("keystead")
 NICE = 10
-FOLD_EVERY, LOOK_EVERY, SCHEDULE_EVERY = 2.0, 0.2, 1.0  # seconds
+FOLD_EVERY, LOOK_EVERY, SCHEDULE_EVERY, SETTLE_EVERY = 2.0, 0.2, 1.0, 60.0  # seconds
 
 
 class Supervisor:
@@ -111,6 +111,7 @@ class Supervisor:
                 (FOLD_EVERY, self._fold),
                 (SCHEDULE_EVERY, self._keep_appointments),
                 (LOOK_EVERY, self._look_after),
+                (SETTLE_EVERY, self._settle),
             )
         ]
         for thread in threads:
@@ -135,6 +136,10 @@ class Supervisor:
     def _fold(self) -> None:
         if (chores := self._chores) is not None:
             chores.fold()
+
+    def _settle(self) -> None:
+        if (chores := self._chores) is not None:
+            chores.settle()
 
     def _keep_appointments(self) -> None:
         if self._time.is_believed() and (chores := self._chores) is not None:
@@ -184,6 +189,7 @@ class Supervisor:
             listen=self._running.listen,
             started_at=self._started_at,
             slot_copies={str(directory): whole for directory, whole in core.slot.copies().items()},
+            n_unerased=core.barrier.n_outstanding if is_open else None,
             journal_trouble=core.journal.trouble,
             clock_trouble=self._time.trouble,
             n_keys=core.store.count(Kind.KEY) if is_open else None,

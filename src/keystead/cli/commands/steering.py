@@ -47,13 +47,18 @@ def _answer(here: Here, found: ServerStatus) -> None:
         ("doors", ", ".join(f"{door} {address}" for door, address in found.listen.items())),
         ("workers", str(found.workers)),
         ("since", f"{found.started_at:%Y-%m-%d %H:%M:%S} UTC"),
-        ("slot", f"DAMAGED in {', '.join(damaged)}" if damaged else "both copies whole"),
+        ("slot", f"DAMAGED in {', '.join(damaged)}" if damaged else _slot(found)),
         ("audit", found.journal_trouble or f"{found.n_audit_records or 0:,} records"),
         ("clock", found.clock_trouble or "believed"),
         ("keys", "-" if found.n_keys is None else f"{found.n_keys:,}"),
         ("epoch", "-" if found.epoch is None else str(found.epoch)),
     ]
     here.out.answer(found, "\n".join(f"{name:<8}  {value}" for name, value in lines))
+
+
+def _slot(found: ServerStatus) -> str:
+    waits = f"; {found.n_unerased} old secrets still to be erased" if found.n_unerased else ""
+    return f"both copies whole{waits}"
 
 
 @click.command()
