@@ -6,6 +6,7 @@
       slots    = ["slot-1", "slot-2"]            the two directories of the erasable secret; relative to DIR
       workers  = 1
       tree_copy = "/mnt/backup/tree"             where the newest copy of the key tree is kept (operations.md)
+      rates    = { principal = 0, source = 0 }   requests a second and worker: of a principal; refused ones of a source
       region   = "us-east-1"                     the place that `keystead env` and the commands mean by default
 
 Unknown members are refused, so that a misspelled one is not silently ignored.
@@ -24,6 +25,7 @@ from msgspec import Meta, Struct
 
 from keystead.core.errors import InvalidArgument
 from keystead.core.sensitive import Sensitive
+from keystead.service.rates import Rates
 
 MAX_SECRET = 65536
 FILE_NAME = "keystead.toml"
@@ -43,6 +45,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     thread_pool: Annotated[int, Meta(ge=1, le=64)] = 4
     region: str = "us-east-1"
     tree_copy: str = ""
+    rates: Rates = Rates()
 
 
 def read(directory: Path) -> Config:

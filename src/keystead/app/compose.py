@@ -23,6 +23,7 @@ from keystead.service.credentials.session import Sessions
 from keystead.service.handlers import HANDLERS
 from keystead.service.journal import Journal
 from keystead.service.pipeline import Service
+from keystead.service.rates import Rates, Throttle
 from keystead.service.recording import Recording
 from keystead.service.view import View
 from keystead.slots.file import FileSlot
@@ -67,6 +68,7 @@ class Core:
             entropy=os.urandom,
             announce=self.generation.announce,
         )
+        self._throttle = Throttle(settings.rates, self.view.on_loop) if settings.rates != Rates() else None
         self.means = self._means(None)
 
     def open(self, unseal_key: Sensitive) -> None:
@@ -86,7 +88,9 @@ class Core:
         subkey = barrier.subkey if barrier else lambda _label: Sensitive(os.urandom(32))
         return Means(
             service=self.service,
-            authenticator=Authenticator(self.view, Sessions(subkey("session-token"), os.urandom), os.urandom),
+            authenticator=Authenticator(
+                self.view, Sessions(subkey("session-token"), os.urandom), os.urandom, self._throttle
+            ),
             markers=Markers(keyed(subkey("marker"))),
             request_ids=RequestIds(os.urandom),
         )

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import cast
 
 from keystead.core.caller import Caller
 from keystead.core.entities import Principal
+from keystead.core.errors import Unauthenticated
 from keystead.core.ports import Entropy
 from keystead.service.credentials import Directory, Reason
 from keystead.service.credentials.peer import verify_peer
 from keystead.service.credentials.session import Sessions
-from keystead.service.credentials.sigv4 import SigV4
+from keystead.service.credentials.sigv4 import SigV4, Verified
+from keystead.service.rates import Throttle
 from keystead.wire.http import HttpRequest
 
 __all__ = ["Authenticator", "Reason"]
 
 
 class Authenticator:
-    """One method per kind of credential. Each raises Unauthenticated, its detail a Reason, and WouldBlock."""
+    """One method per kind of credential. Each raises Unauthenticated, its detail a Reason; RateLimited; WouldBlock."""
 
-    def __init__(self, directory: Directory, sessions: Sessions, entropy: Entropy) -> None:
-        self._directory = directory
+    def __init__(
+        self, directory: Directory, sessions: Sessions, entropy: Entropy, throttle: Throttle | None = None
+    ) -> None:
+        self._directory, self._throttle = directory, throttle
         self._sigv4 = SigV4(directory, sessions, entropy)
 
     def aws(self, request: HttpRequest, *, service: str, door: str, wire_operation: str, request_id: str) -> Caller:
@@ -28,7 +33,7 @@ class Authenticator:
 
         Its namespace is "aws:<tenant of the credential>:<region of the scope>".
         """
-        verified = self._sigv4.verify(request, service.encode())
+        verified = self._verified(request, service) if self._throttle is None else self._admitted(request, service)
         return Caller(
             principal=verified.principal,
             credential_id=verified.credential_id,
@@ -40,6 +45,21 @@ class Authenticator:
             now=request.received_at,
             secure=request.secure,
         )
+
+    def _verified(self, request: HttpRequest, service: str) -> Verified:
+        return self._sigv4.verify(request, service.encode())
+
+    def _admitted(self, request: HttpRequest, service: str) -> Verified:
+        """The same within the rates that are set."""
+        throttle = cast("Throttle", self._throttle)
+        throttle.admit(request.peer, request.second)
+        try:
+            verified = self._verified(request, service)
+        except Unauthenticated:
+            throttle.refused(request.peer, request.second)
+            raise
+        throttle.known(verified.principal.id, request.second)
+        return verified
 
     def itself(
         self, principal: Principal, *, namespace: str, door: str, operation: str, request_id: str, now: datetime

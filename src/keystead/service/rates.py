@@ -1,0 +1,69 @@
+"""Rates: how many requests a second a principal may make, and how many refused ones a source. Per worker.
+
+A request is counted once, on the event loop: when it has to wait for a thread it comes by a second time. A second is
+a second of the wall clock, so up to twice the rate may pass within any one second; what is kept is dropped each second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from keystead.core.errors import RateLimited
+
+Counts = dict[str, int]
+
+
+class Rates(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Requests a second; 0: no limit."""
+
+    principal: int = 0
+    source: int = 0  # refused authentications of an address; beyond them all of it waits for the next second
+
+
+class PerSecond:
+    """At most `limit` a second for each name."""
+
+    __slots__ = ("_counts", "_limit", "_second")
+
+    def __init__(self, limit: int) -> None:
+        self._limit, self._second = limit, 0
+        self._counts: Counts = {}
+
+    def count(self, name: str, second: int) -> None:
+        if self._limit:
+            counts = self._of(second)
+            counts[name] = counts.get(name, 0) + 1
+
+    def require(self, name: str, second: int, *, more: int = 0) -> None:
+        """Raises RateLimited where `name` has had its share, of which `more` is about to be taken."""
+        if self._limit and self._of(second).get(name, 0) + more > self._limit:
+            raise RateLimited("Rate exceeded")
+
+    def _of(self, second: int) -> Counts:
+        if second != self._second:
+            self._second, self._counts = second, {}
+        return self._counts
+
+
+class Throttle:
+    """What service.authenticate asks. `counts`: whether a request that is here now is to be counted."""
+
+    def __init__(self, rates: Rates, counts: Callable[[], bool]) -> None:
+        self._principals, self._sources = PerSecond(rates.principal), PerSecond(rates.source)
+        self._counts = counts
+
+    def admit(self, source: str, second: int) -> None:
+        """Before anything is verified. Raises RateLimited."""
+        self._sources.require(source, second, more=1)
+
+    def refused(self, source: str, second: int) -> None:
+        if self._counts():
+            self._sources.count(source, second)
+
+    def known(self, principal_id: str, second: int) -> None:
+        """Raises RateLimited."""
+        if self._counts():
+            self._principals.count(principal_id, second)
+        self._principals.require(principal_id, second)
