@@ -18,7 +18,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Generic, Protocol, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -128,25 +128,30 @@ class Service:
         demands = op.demands()
         for _ in range(ATTEMPTS):
             found: tuple[Held | None, ...] = ()
-            rule = ""
+            rule, absent = "", None
             try:
                 view.refresh()
-                found = tuple([view.find(demand.target) for demand in demands])
-                for demand, held in zip(demands, found, strict=True):
+                for demand in demands:
+                    held = view.find(demand.target)
+                    found += (held,)
                     # Before NotFound: absence is a secret too.
                     allowed_by = self._authorizer.require(caller, demand, held, op)
                     rule = allowed_by if not rule or rule == allowed_by else f"{rule}; {allowed_by}"
-                if None in found:
-                    raise NotFound("no such object", demands[found.index(None)].target)
-                self._authorizer.check_tokens(op, found)
+                    absent = demand.target if held is None and absent is None else absent
+                if absent is not None:
+                    raise NotFound("no such object", absent)
+                if op.grant_tokens:
+                    self._authorizer.check_tokens(op, found)
                 act = Act(caller.now, caller.principal, self._entropy, self._provider, view.tenant, caller)
                 outcome = self._handlers[type(op)](op, found, act)
                 if op.dry_run:
                     raise DryRun("the request would have succeeded")
-                if op.changes:
-                    self._commit(caller, op, demands, found, rule, outcome)
+                record = self._recorder(caller, op, demands, found, rule, "performed", outcome.versions, outcome.bound)
+                if outcome.put or outcome.delete:
+                    self._commit(caller, op, outcome, record)
                 else:
-                    self._journal.append(self._performed(caller, op, demands, found, rule, outcome))
+                    self._journal.append(record)
+                answer: R = outcome.answer
             except Stale:
                 view.catch_up()
                 caller = self._still(caller, op, demands)
@@ -155,7 +160,7 @@ class Service:
                 raise
             except Exception as error:  # a bug too is recorded before it is answered
                 raise self._refuse(caller, op, demands, found, rule, error) from error
-            return cast("R", outcome.answer)
+            return answer
         raise self._refuse(caller, op, demands, (), "", Unavailable("too many changes at once"))
 
     def turn_away(self, who: Caller | Stranger, error: KeysteadError) -> None:
@@ -167,19 +172,9 @@ class Service:
         """Put on record a request that a server answers of itself, without an operation (status, unseal)."""
         self._journal.append(self._recorder.at_the_door(who, "performed"))
 
-    def _commit(
-        self,
-        caller: Caller,
-        op: Operation[Any],
-        demands: tuple[Demand, ...],
-        found: tuple[Held | None, ...],
-        rule: str,
-        outcome: Outcome[Any],
-    ) -> None:
-        record = self._performed(caller, op, demands, found, rule, outcome)
-        if not (outcome.put or outcome.delete):
-            self._journal.append(record)
-            return
+    def _commit(self, caller: Caller, op: Operation[Any], outcome: Outcome[Any], record: bytes) -> None:
+        if not op.changes:  # it may be on the event loop
+            raise Internal(f"{type(op).__name__} changes something and does not say so")
         change = Commit(
             seen=(*outcome.seen, caller.principal),  # its policies were part of the decision
             put=outcome.put,
@@ -192,17 +187,6 @@ class Service:
             self._barrier.commit(change)
         finally:  # a commit that failed may have been kept all the same: let everybody look
             self._announce()
-
-    def _performed(
-        self,
-        caller: Caller,
-        op: Operation[Any],
-        demands: tuple[Demand, ...],
-        found: tuple[Held | None, ...],
-        rule: str,
-        outcome: Outcome[Any],
-    ) -> bytes:
-        return self._recorder(caller, op, demands, found, rule, "performed", outcome.versions, outcome.bound)
 
     def _still(self, caller: Caller, op: Operation[Any], demands: tuple[Demand, ...]) -> Caller:
         """The caller as it is now, to decide again by. Raises Denied where it has been shut out meanwhile."""
