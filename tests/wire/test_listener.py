@@ -129,6 +129,10 @@ class World:
         self.events.append("serve")
         return reply(200, b"", request.target + request.body, request.second)
 
+    def steps(self, request: Any) -> Any:
+        yield
+        return self.serve(request)
+
     def reject(self, refusal: Refusal, second: int) -> bytes:
         return reply(refusal.status, b"", refusal.name.encode(), second)
 
@@ -281,6 +285,43 @@ def test_a_batch_has_one_clock_reading() -> None:
         await turns()
         await transport.send(post())
         assert [r.second - world.served[0].second for r in world.served] == [0, 0, 5]
+
+    run(test)
+
+
+def test_requests_of_one_batch_take_each_step_together_and_each_connection_keeps_its_order() -> None:
+    async def test(world: World) -> None:
+        def steps(request: Any) -> Any:
+            for step in range(3):
+                world.events.append(f"{request.target.decode()} {step}")
+                yield
+            return reply(200, b"", request.target, request.second)
+
+        world.steps = steps
+        one, two = world.connect(), world.connect()
+        one.protocol.data_received(post(b"/a") + post(b"/b"))
+        assert bodies(await two.send(post(b"/c"))) == [b"/c"]
+        assert bodies(one.take()) == [b"/a", b"/b"]
+        taken = [event for event in world.events if event.startswith("/")]
+        assert taken == ["/a 0", "/c 0", "/a 1", "/c 1", "/a 2", "/c 2", "/b 0", "/b 1", "/b 2"]
+
+    run(test)
+
+
+def test_a_step_that_fails_ends_its_connection_alone() -> None:
+    async def test(world: World) -> None:
+        def steps(request: Any) -> Any:
+            yield
+            if request.target == b"/bug":
+                raise RuntimeError("a bug")
+            yield
+            return reply(200, b"", request.target, request.second)
+
+        world.steps = steps
+        one, two = world.connect(), world.connect()
+        one.protocol.data_received(post(b"/bug") + post(b"/never"))
+        assert bodies(await two.send(post(b"/c"))) == [b"/c"]
+        assert one.aborted and one.take() == b""
 
     run(test)
 

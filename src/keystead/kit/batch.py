@@ -7,8 +7,9 @@ Rule 1: no reply leaves before journal.flush() has returned. While it cannot (a 
 Rule 2: the worker's slot in shared memory shows the generation a batch began under until its replies are with
         the kernel, so that whoever acknowledges a revocation can wait for them (docs/adr/0007).
 Rule 3: one clock read per batch; all of its requests carry that time.
-Rule 4: requests are read first and served together, one after the other: what serves them then lies in the processor's
-        caches, where the system calls of reading would have driven it out again and again.
+Rule 4: requests are read first and served together, step by step: all are authenticated, then all are decoded, then all
+        are performed. What takes a step then lies in the processor's caches, where the other steps, and the system
+        calls of reading, would have driven it out again for each request. (A quarter of the cost of a request.)
 
 A request on a thread stands outside the slot: it began before the revocation was acknowledged, and counts as before it.
 """
@@ -22,7 +23,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from keystead.core.errors import Unavailable
-from keystead.core.ports import Clock
+from keystead.core.ports import Clock, WouldBlock
+from keystead.kit.door import Steps
 
 LOG = logging.getLogger("keystead")
 
@@ -52,9 +54,19 @@ class Generation(Protocol):
 class Holder(Protocol):
     """A connection with requests to serve, and replies that it holds back."""
 
-    def serve(self) -> None:
-        """Answer what it has read; the replies are held."""
+    def begin(self) -> Steps | None:
+        """Begin to serve the next request it has read; None where there is none, or it waits for a thread."""
         ...
+
+    def take(self, reply: bytes) -> None:
+        """Hold the reply to the request that was begun."""
+        ...
+
+    def block(self) -> None:
+        """The request that was begun has to wait for a thread."""
+        ...
+
+    def abort(self) -> None: ...
 
     def send(self) -> None:
         """Hand what is held to the kernel in one write."""
@@ -114,10 +126,31 @@ class Batch:
             self._n_seen = self._n
             self._loop.call_soon(self._turn)
         else:
-            asking, self._asking = self._asking, {}
-            for holder in asking:
-                holder.serve()
+            self._serve()
             self._close()
+
+    def _serve(self) -> None:
+        asking, self._asking = self._asking, {}
+        begun = [(holder, steps) for holder in asking if (steps := holder.begin()) is not None]
+        while begun:
+            going = []
+            for holder, steps in begun:
+                try:
+                    next(steps)
+                except StopIteration as done:
+                    holder.take(done.value)
+                except WouldBlock:
+                    holder.block()
+                except Exception:
+                    LOG.exception("a door did not answer")
+                    holder.abort()
+                    continue
+                else:
+                    going.append((holder, steps))
+                    continue
+                if (following := holder.begin()) is not None:
+                    going.append((holder, following))
+            begun = going
 
     def _close(self) -> None:
         try:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 import httptools
 
+from keystead.kit.door import Steps
 from keystead.kit.framing import HEAD, IDLE, Framing, Refused
 from keystead.service.credentials.peer import peer_of
 from keystead.wire.http import HttpRequest, Refusal, closing
@@ -27,6 +28,7 @@ class Connection(Framing, asyncio.Protocol):
     """A connection as its listener and the batch see it. Every method is called on the loop's thread."""
 
     __slots__ = (
+        "_begun",
         "_listener",
         "_n_head",
         "_n_lingered",
@@ -55,7 +57,8 @@ class Connection(Framing, asyncio.Protocol):
         self.blocked = False  # a request is on a thread
         self.n_owed = 0  # requests without a sent reply
         self.out: list[bytes] = []  # replies that wait for the batch
-        self.waiting: deque[HttpRequest | bytes] = deque()  # behind the request on the thread
+        self.waiting: deque[HttpRequest | bytes] = deque()  # for the batch, or behind the request on a thread
+        self._begun: HttpRequest | None = None
 
     # --- asyncio.Protocol
 
@@ -182,14 +185,20 @@ class Connection(Framing, asyncio.Protocol):
         self.out.append(reply)
         self._listener.batch.add(self)
 
-    def serve(self) -> None:
-        """Answer what waits, in order, up to a request that has to wait for a thread."""
+    def begin(self) -> Steps | None:
+        """Begin the next request that waits; replies that stand before it are taken."""
         while self.waiting and not self.blocked:
             item = self.waiting.popleft()
             if isinstance(item, bytes):
                 self.take(item)
             else:
-                self._listener.answer(self, item)
+                self._begun = item
+                return self._listener.front.steps(item)
+        return None
+
+    def block(self) -> None:
+        if self._begun is not None:
+            self._listener.block(self, self._begun)
 
     def withdraw(self) -> None:
         """What is held was not put on record: say that instead, and as often."""

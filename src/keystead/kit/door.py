@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -13,17 +14,51 @@ from keystead.kit.request_ids import RequestIds
 from keystead.service.authenticate import Authenticator
 from keystead.wire.http import HttpRequest, Limits, Refusal
 
+Steps = Generator[None, None, bytes]
+"""A request on its way to its reply: between two yields one kind of work is done (kit.batch, Rule 4)."""
+
 
 class Front(Protocol):
     """A door that is open: requests in, whole replies out. What a listener stands in front of."""
 
-    def serve(self, request: HttpRequest) -> bytes:
+    def steps(self, request: HttpRequest) -> Steps:
         """The whole reply; errors are replies too. May raise WouldBlock on the event loop, and nothing else."""
+        ...
+
+    def serve(self, request: HttpRequest) -> bytes:
+        """The same, all steps at once."""
         ...
 
     def reject(self, refusal: Refusal, second: int) -> bytes:
         """The whole reply, in this protocol's words, to what is no request (framing, limits, overload)."""
         ...
+
+
+class Stepwise(ABC):
+    """A front that is written as steps."""
+
+    @abstractmethod
+    def steps(self, request: HttpRequest) -> Steps: ...
+
+    def serve(self, request: HttpRequest) -> bytes:
+        steps = self.steps(request)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as done:
+                whole: bytes = done.value
+                return whole
+
+
+class AtOnce(ABC):
+    """A front that takes one step: nobody waits for many of its requests together."""
+
+    @abstractmethod
+    def serve(self, request: HttpRequest) -> bytes: ...
+
+    def steps(self, request: HttpRequest) -> Steps:
+        return self.serve(request)
+        yield  # what makes it a generator
 
 
 class Means(Struct, frozen=True, kw_only=True):

@@ -14,7 +14,6 @@ import socket
 import ssl
 from concurrent.futures import Executor, Future
 
-from keystead.core.ports import WouldBlock
 from keystead.kit.batch import Batch
 from keystead.kit.connection import Connection
 from keystead.kit.door import Front
@@ -100,20 +99,8 @@ class Listener:
 
     # --- requests
 
-    def answer(self, connection: Connection, request: HttpRequest) -> None:
-        """Serve it here, or on a thread if it would block. The batch is open."""
-        try:
-            reply = self.front.serve(request)
-        except WouldBlock:
-            self._block(connection, request)
-            return
-        except Exception:
-            LOG.exception("a door did not answer")
-            connection.abort()
-            return
-        connection.take(reply)
-
-    def _block(self, connection: Connection, request: HttpRequest) -> None:
+    def block(self, connection: Connection, request: HttpRequest) -> None:
+        """Serve it on a thread."""
         if self._n_blocked >= self.limits.n_blocked:
             connection.take(self.front.reject(Refusal.OVERLOADED, self.batch.second))
             return
@@ -141,4 +128,5 @@ class Listener:
             LOG.exception("a door did not answer")
             connection.abort()
             return
-        connection.serve()
+        if connection.waiting:
+            self.batch.ask(connection)

@@ -21,6 +21,7 @@ from keystead.doors.aws_kms.constraints import complaint
 from keystead.doors.aws_kms.errors import PREFIX, REFUSALS, UNKNOWN_OPERATION, Said, WireFault, row
 from keystead.doors.aws_kms.unsupported import UNSUPPORTED
 from keystead.kit import Call, Door, Means, WireOperation, fault
+from keystead.kit.door import Steps, Stepwise
 from keystead.wire import Malformed, Misfit
 from keystead.wire.aws import json11, sigv4
 from keystead.wire.aws import query as xml
@@ -53,7 +54,7 @@ class _Asked(Struct, frozen=True, kw_only=True):
     message: Any = None
 
 
-class AwsFront:
+class AwsFront(Stepwise):
     """kit.Front for AWS's clients."""
 
     def __init__(self, door: Door, means: Means) -> None:
@@ -63,7 +64,7 @@ class AwsFront:
         self._json = {name.encode(): op for name, op in table.items() if name.startswith(PREFIX)}
         self._query = {name: op for name, op in table.items() if not name.startswith(PREFIX)}
 
-    def serve(self, request: HttpRequest) -> bytes:
+    def steps(self, request: HttpRequest) -> Steps:
         target = request.headers.get(b"x-amz-target")
         operation = self._json.get(target) if target is not None else None
         if operation is None or request.target != b"/" or request.method != b"POST":
@@ -74,8 +75,11 @@ class AwsFront:
             caller = self._authenticate(
                 request, service="kms", door=self._door, wire_operation=operation.name, request_id=request_id
             )
+            yield
             message = operation.read(request.body)
+            yield
             answer = operation.run(message, Call(self._service, caller, self._markers))
+            yield
             body = b"" if answer is None else _encode(answer)
         except WouldBlock:
             raise

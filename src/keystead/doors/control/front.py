@@ -16,6 +16,7 @@ from keystead.doors.control.codec import write
 from keystead.doors.control.errors import ERRORS
 from keystead.doors.control.lifecycle import STEPS, Lifecycle, Step
 from keystead.kit import Call, Means, WireOperation, fault
+from keystead.kit.door import AtOnce
 from keystead.service.credentials import Reason
 from keystead.wire import Malformed
 from keystead.wire.http import HttpRequest, Refusal, reply
@@ -35,7 +36,7 @@ class Said(msgspec.Struct, frozen=True, omit_defaults=True):
     field: str = ""
 
 
-class ControlFront:
+class ControlFront(AtOnce):
     """kit.Front for the command line. `means` is asked for each time: sealing and unsealing change it."""
 
     def __init__(self, means: Callable[[], Means], server: Lifecycle, may_block: Callable[[], None]) -> None:
