@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from keystead.core.caller import Caller
-from keystead.core.entities import Principal
+from keystead.core.entities import CredentialKind, Principal
+from keystead.core.errors import Unauthenticated
 from keystead.core.ports import Entropy
 from keystead.service.credentials import Directory, Reason
 from keystead.service.credentials.peer import verify_peer
 from keystead.service.credentials.session import Sessions
-from keystead.service.credentials.sigv4 import SigV4
+from keystead.service.credentials.sigv4 import SigV4, Verified
 from keystead.wire.http import HttpRequest
 
 __all__ = ["Authenticator", "Reason"]
+
+MAX_THEIRS = 128  # characters of a request id that is not ours
 
 
 class Authenticator:
@@ -22,6 +27,7 @@ class Authenticator:
     def __init__(self, directory: Directory, sessions: Sessions, entropy: Entropy) -> None:
         self._directory = directory
         self._sigv4 = SigV4(directory, sessions, entropy)
+        self._xks = SigV4(directory, sessions, entropy, kind=CredentialKind.XKS)
 
     def aws(self, request: HttpRequest, *, service: str, door: str, wire_operation: str, request_id: str) -> Caller:
         """The caller of a request signed with SigV4 for `service` ("kms", "sts", "iam").
@@ -29,17 +35,21 @@ class Authenticator:
         Its namespace is "aws:<tenant of the credential>:<region of the scope>".
         """
         verified = self._sigv4.verify(request, service.encode())
-        return Caller(
-            principal=verified.principal,
-            credential_id=verified.credential_id,
-            namespace=verified.namespace,
-            door=door,
-            wire_operation=wire_operation,
-            request_id=request_id,
-            source=request.peer,
-            now=request.received_at,
-            secure=request.secure,
-        )
+        return _signed(verified, request, door, wire_operation, request_id)
+
+    def xks(self, request: HttpRequest, *, door: str, wire_operation: str, request_id: str) -> Caller:
+        """AWS KMS towards an external key store. Its namespace is the address that the credential was made for.
+
+        XKS Proxy API, Appendix A: X-Amz-Date has to be there, and so to be signed.
+        """
+        if b"x-amz-date" not in request.headers:
+            raise Unauthenticated("X-Amz-Date is missing", Reason.INCOMPLETE)
+        verified = self._xks.verify(request, b"kms-xks-proxy")
+        return _signed(verified, request, door, wire_operation, request_id)
+
+    def correlated(self, caller: Caller, theirs: str) -> Caller:
+        """The same caller, on record with the id that its own side gives to the request, as far as it is short."""
+        return replace(caller, request_id=f"{caller.request_id} for {theirs[:MAX_THEIRS]}")
 
     def itself(
         self, principal: Principal, *, namespace: str, door: str, operation: str, request_id: str, now: datetime
@@ -70,3 +80,17 @@ class Authenticator:
             now=request.received_at,
             secure=request.secure,
         )
+
+
+def _signed(verified: Verified, request: HttpRequest, door: str, wire_operation: str, request_id: str) -> Caller:
+    return Caller(
+        principal=verified.principal,
+        credential_id=verified.credential_id,
+        namespace=verified.namespace,
+        door=door,
+        wire_operation=wire_operation,
+        request_id=request_id,
+        source=request.peer,
+        now=request.received_at,
+        secure=request.secure,
+    )
