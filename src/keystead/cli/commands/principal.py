@@ -17,7 +17,6 @@ from keystead.core.entities import Credential, PolicyText, Principal, PrincipalK
 from keystead.core.errors import NotFound
 from keystead.core.operations import AccessKey, Operation, TenantRef
 from keystead.core.policy.arn import arn_of
-from keystead.doors.aws_xks.names import path_of
 
 NAME = click.argument("name")
 ID = click.argument("access_key_id")
@@ -206,6 +205,8 @@ def create_xks_credential(out: Output, session: Session, name: str, address: str
 
     With --json it is the configuration file that the console of AWS KMS reads.
     """
+    from keystead.doors.aws_xks.names import path_of
+
     secrets.may_show(out)
     made = session.show(ops.CreateXksCredential(tenant=_tenant(session, tenant), name=name, namespace=address))
     credential = {"AccessKeyId": made.access_key_id, "RawSecretAccessKey": made.secret_access_key}

@@ -71,9 +71,7 @@ def encrypt(req: EncryptRequest, call: Call) -> EncryptResponse:
     if req.ciphertext_data_integrity_value_algorithm is not None:
         # Appendix C: first the value, then the proof, so that whatever is corrupted between them is found out.
         integrity = integrity_value(aad, parts)
-        opened = _use(ops.DecryptDetached(key=ref, parts=parts, aad=aad), call).plaintext
-        if not hmac.compare_digest(opened.reveal(), req.plaintext):
-            raise e.Internal("a ciphertext did not open to what it was made of", call.caller.request_id)
+        _prove(ops.DecryptDetached(key=ref, parts=parts, aad=aad), plaintext, call)
     return EncryptResponse(
         ciphertext=parts.ciphertext,
         ciphertext_metadata=parts.header,
@@ -98,6 +96,16 @@ def decrypt(req: DecryptRequest, call: Call) -> DecryptResponse:
 def integrity_value(aad: bytes, parts: Detached) -> bytes:
     """ciphertextDataIntegrityValue: SHA-256 without lengths, against bit flips and not against anybody. Appendix C"""
     return sha256(aad + parts.header + parts.nonce + parts.ciphertext + parts.tag).digest()
+
+
+def _prove(op: ops.DecryptDetached, plaintext: Sensitive, call: Call) -> None:
+    """Raises Internal for a ciphertext of this moment that does not open to what it was made of."""
+    try:
+        opened = _use(op, call).plaintext
+    except e.DecryptionFailed as error:
+        raise e.Internal("a ciphertext does not open", call.caller.request_id) from error
+    if not hmac.compare_digest(opened.reveal(), plaintext.reveal()):
+        raise e.Internal("a ciphertext opens to something else", call.caller.request_id)
 
 
 def _use(op: KeyOperation[R], call: Call) -> R:

@@ -115,7 +115,8 @@ def _kind_of(error: Exception, request_id: str) -> e.KeysteadError:
     if isinstance(error, e.KeysteadError):
         return error
     if isinstance(error, Misfit):
-        return e.InvalidArgument(str(error), "message")
+        text = error.text.partition("'")[0].strip()  # the decoder quotes a value that it does not know
+        return e.InvalidArgument(f"{text} at {error.path}" if error.path else text, "message")
     if isinstance(error, Malformed):
         return e.Malformed(str(error))
     LOG.error("internal error in request %s", request_id, exc_info=error)
