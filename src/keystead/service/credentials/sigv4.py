@@ -182,15 +182,12 @@ class SigV4:
         if token is not None:
             return None
         held = self._directory.credential(key_id.decode("ascii", "replace"))
-        if held is None:
-            return None
-        credential = held.credential
+        if held is None or (credential := held.credential).credential_kind is not self._kind:
+            return None  # the kind first: what is known of a credential is known to one verifier alone
         if credential.expires_at is not None and credential.expires_at <= request.received_at:
             return None
         claimant: _Claimant | None = held.known  # made once: a change of credential or principal makes another `held`
-        if claimant is None and (
-            credential.enabled and held.principal.enabled and credential.credential_kind is self._kind
-        ):
+        if claimant is None and credential.enabled and held.principal.enabled:
             claimant = held.known = _Claimant(held.principal, credential.id, credential.secret, {}, credential.at)
         return claimant
 
