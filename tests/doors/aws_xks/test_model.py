@@ -92,7 +92,7 @@ values = st.recursive(
     max_leaves=8,
 )
 NAMES = sorted({name for _, own in REQUESTS.values() for name in own} | {"requestMetadata", "externalKeyId"})
-objects = st.dictionaries(st.sampled_from(NAMES), values)
+objects = st.dictionaries(st.sampled_from(NAMES), values, max_size=8)
 RESTS = ("health", "keys/foo/metadata", "keys/{}/metadata", "keys/{}/encrypt", "keys/{}/decrypt")
 
 
