@@ -4,7 +4,7 @@ import json
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import inspect
 from tests.doors.aws_xks.conftest import PREFIX, Store
@@ -101,6 +101,7 @@ def key(shared: Store) -> str:
     return shared.key().id
 
 
+@settings(deadline=None)
 @given(body=objects.map(lambda made: json.dumps(made).encode()) | st.binary(max_size=60), rest=st.sampled_from(RESTS))
 def test_whatever_is_sent_is_answered_and_never_by_a_bug(shared: Store, key: str, body: bytes, rest: str) -> None:
     reply = shared.post(shared.path(rest.format(key)), body)
