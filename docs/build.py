@@ -29,7 +29,7 @@ ROOT = Path(__file__).parent.parent
 GENERATED = ROOT / "docs" / "generated"
 BY_HAND = "<!-- Printed by docs/build.py: change the table in the code instead. -->\n\n"
 
-NOT_OFFERED: Mapping[str, frozenset[str]] = {"aws": UNSUPPORTED}
+NOT_OFFERED: Mapping[str, frozenset[str]] = {"aws": UNSUPPORTED, "xks": frozenset()}
 """Door -> operations of its protocol that it answers "unsupported"."""
 
 

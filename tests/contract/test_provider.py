@@ -518,3 +518,35 @@ def test_row_95_a_verifier_that_says_yes_to_everything_is_not_served(monkeypatch
     with pytest.raises(Internal) as caught:
         selftest.run()
     assert caught.value.detail == "ED25519PH"
+
+
+# --- detached ciphertexts (core.detached)
+
+
+def test_a_detached_ciphertext_opens_and_is_as_long_as_its_text(loaded) -> None:
+    key, algorithm = loaded("AES_256"), ALGORITHMS["AES_GCM"]
+    for n in (0, 1, 4300):
+        parts = key.encrypt_detached(algorithm, Sensitive(bytes(n)), b"aad")
+        assert (len(parts.ciphertext), len(parts.nonce), len(parts.tag), len(parts.header)) == (n, 12, 16, 20)
+        assert key.decrypt_detached(algorithm, parts, b"aad").reveal() == bytes(n)
+        with pytest.raises(DecryptionFailed):
+            key.decrypt_detached(algorithm, parts, b"aae")
+
+
+@pytest.mark.parametrize("name", [name for name in SUPPORTED if name != "AES_256"])
+def test_other_keys_make_no_detached_ciphertexts(loaded, name) -> None:
+    parts = loaded("AES_256").encrypt_detached(ALGORITHMS["AES_GCM"], Sensitive(b""), b"")
+    for algorithm in (ALGORITHMS["AES_GCM"], ALGORITHMS[KEY_SPECS[name].algorithms[0]]):
+        with pytest.raises(WrongUsage):
+            loaded(name).encrypt_detached(algorithm, Sensitive(b""), b"")
+        with pytest.raises(WrongUsage):
+            loaded(name).decrypt_detached(algorithm, parts, b"")
+
+
+def test_an_aes_key_makes_them_with_aes_only(loaded) -> None:
+    key, other = loaded("AES_256"), ALGORITHMS["RSA_OAEP_SHA256"]
+    parts = key.encrypt_detached(ALGORITHMS["AES_GCM"], Sensitive(b""), b"")
+    with pytest.raises(WrongUsage):
+        key.encrypt_detached(other, Sensitive(b""), b"")
+    with pytest.raises(WrongUsage):
+        key.decrypt_detached(other, parts, b"")

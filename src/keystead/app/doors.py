@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from keystead.doors import aws_kms
+from keystead.doors import aws_kms, aws_xks
 from keystead.kit import Door
 
 DOORS: dict[str, Door] = {
     "aws": aws_kms.DOOR,
+    "xks": aws_xks.DOOR,
 }
 """The name in `--listen NAME=HOST:PORT` and `keystead env NAME` -> the door."""

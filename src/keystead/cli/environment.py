@@ -32,7 +32,13 @@ def aws(facts: Facts) -> dict[str, str]:
     return variables | {"AWS_REGION": facts.region, "AWS_DEFAULT_REGION": facts.region}
 
 
-VARIABLES: dict[str, Callable[[Facts], dict[str, str]]] = {"aws": aws}
+def xks(facts: Facts) -> dict[str, str]:
+    """README of AWS's test client for XKS proxies. Its credential is shown once, when it is made, and kept nowhere."""
+    scheme, _, host = facts.endpoint.partition("://")
+    return {"XKS_PROXY_HOST": host, "SCHEME": f"{scheme}://", "REGION": facts.region}
+
+
+VARIABLES: dict[str, Callable[[Facts], dict[str, str]]] = {"aws": aws, "xks": xks}
 
 
 def endpoint(running: Running, door: str, host: str | None = None) -> str:

@@ -261,6 +261,7 @@ class Principal(Entity, frozen=True, kw_only=True):
 
 class CredentialKind(Enum):
     ACCESS_KEY = "access-key"  # AWS: id AKIA…, secret
+    XKS = "xks"  # AWS KMS towards an external key store: id of [A-Z2-7], secret
     PEER = "peer"  # the uid at the other end of a unix socket; id "uid:<n>"
 
 
@@ -274,6 +275,7 @@ class Credential(Entity, frozen=True, kw_only=True):
     enabled: bool = True
     created_at: datetime
     expires_at: datetime | None = None
+    at: str = ""  # the one address it is good for; "" where that is not for the credential to say
 
     @property
     def parent(self) -> str:

@@ -22,7 +22,7 @@ from struct import Struct as Layout
 from typing import NamedTuple
 
 from keystead.core.errors import DecryptionFailed, InvalidArgument
-from keystead.core.keyed import KeyedHash
+from keystead.core.keyed import BITS, KeyedHash, fixed_input
 from keystead.core.operations import Aad
 
 MAGIC = b"\xa5\x01"
@@ -35,7 +35,6 @@ _HEADER = Layout(">2s16sI")
 _LENGTH = Layout(">I")
 _LONG = Layout(">Q")
 _SALT_END = HEADER_BYTES + SALT_BYTES
-_BITS = _LENGTH.pack(8 * KEY_BYTES)  # [L]_32
 
 NO_AAD = b"\x00"
 
@@ -85,15 +84,15 @@ class Envelope:
         if len(key) != KEY_BYTES:
             raise InvalidArgument(f"a key of {len(key)} bytes; ciphertext v1 takes {KEY_BYTES}", "key")
         self._header = _HEADER.pack(MAGIC, bytes.fromhex(key_id.replace("-", "")), version)
-        self._encrypt = KeyedHash(key, prefix=_fixed("keystead/enc/v1"))
-        self._commit = KeyedHash(key, prefix=_fixed("keystead/cmt/v1"))
-        self._hedge = KeyedHash(KeyedHash(key)(_fixed("keystead/hdg/v1") + _BITS))
+        self._encrypt = KeyedHash(key, prefix=fixed_input("keystead/enc/v1"))
+        self._commit = KeyedHash(key, prefix=fixed_input("keystead/cmt/v1"))
+        self._hedge = KeyedHash(KeyedHash(key)(fixed_input("keystead/hdg/v1") + BITS))
 
     def seal(self, plaintext: bytes, aad: bytes, random: bytes) -> MessageKey:
         """The key and prefix for a new message. `aad` is typed; `random` is 24 bytes, never used before."""
         context = sha256(self._header + aad).digest()
         salt = self._hedge(random + context + sha256(plaintext).digest())[:SALT_BYTES]
-        fixed = salt + context + _BITS
+        fixed = salt + context + BITS
         return MessageKey(self._encrypt(fixed), self._header + salt + self._commit(fixed))
 
     def open(self, blob: bytes, aad: bytes) -> MessageKey:
@@ -103,12 +102,7 @@ class Envelope:
         """
         if len(blob) < OVERHEAD_BYTES or blob[:HEADER_BYTES] != self._header:
             raise DecryptionFailed("the ciphertext does not open")
-        fixed = blob[HEADER_BYTES:_SALT_END] + sha256(self._header + aad).digest() + _BITS
+        fixed = blob[HEADER_BYTES:_SALT_END] + sha256(self._header + aad).digest() + BITS
         if not hmac.compare_digest(self._commit(fixed), blob[_SALT_END:PREFIX_BYTES]):
             raise DecryptionFailed("the ciphertext does not open")
         return MessageKey(self._encrypt(fixed), blob[:PREFIX_BYTES])
-
-
-def _fixed(label: str) -> bytes:
-    """[i]_32 || Label || 00; Context and [L]_32 follow. SP 800-108r1 §4.1"""
-    return _LENGTH.pack(1) + label.encode() + b"\x00"

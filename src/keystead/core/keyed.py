@@ -5,6 +5,15 @@ from __future__ import annotations
 import hashlib
 import hmac
 
+BITS = (256).to_bytes(4, "big")
+"""[L]_32 of SP 800-108r1 §4.1, for the one output length there is."""
+
+
+def fixed_input(label: str) -> bytes:
+    """[i]_32 || Label || 00; Context and [L]_32 follow. SP 800-108r1 §4.1, counter mode, one block"""
+    return (1).to_bytes(4, "big") + label.encode() + b"\x00"
+
+
 _IPAD, _OPAD = bytes(x ^ 0x36 for x in range(256)), bytes(x ^ 0x5C for x in range(256))
 
 

@@ -17,6 +17,7 @@ from msgspec import Struct
 from keystead.core.actions import Action
 from keystead.core.algorithms import Algorithm, KeySpec, Purpose, Word
 from keystead.core.algorithms import MessageForm as MessageForm  # noqa: PLC0414 - a word of operations, too
+from keystead.core.detached import Detached
 from keystead.core.entities import (
     Credential,
     Grant,
@@ -189,6 +190,29 @@ class Decrypt(_WithContext[Decrypted], frozen=True, kw_only=True):
     action = Action.DECRYPT
     ciphertext: bytes
     algorithm: Word | None = None
+
+
+class EncryptedDetached(Struct, frozen=True):
+    key: Key
+    version: int
+    algorithm: Algorithm
+    parts: Detached
+
+
+class EncryptDetached(KeyOperation[EncryptedDetached], frozen=True, kw_only=True):
+    """AES-GCM for a protocol that carries the parts of a ciphertext itself. `aad` is bytes, and part of no record."""
+
+    action = Action.ENCRYPT
+    plaintext: Sensitive
+    aad: bytes = b""
+
+
+class DecryptDetached(KeyOperation[Decrypted], frozen=True, kw_only=True):
+    """A dry run without parts asks whether the caller may, and whether the key is fit."""
+
+    action = Action.DECRYPT
+    parts: Detached | None
+    aad: bytes = b""
 
 
 class ReEncrypted(Struct, frozen=True):
@@ -674,6 +698,15 @@ class CreateAccessKey(TenantOperation[AccessKey], frozen=True, kw_only=True):
     action = Action.MANAGE_PRINCIPALS
     changes = True
     name: str
+
+
+class CreateXksCredential(TenantOperation[AccessKey], frozen=True, kw_only=True):
+    """What AWS KMS signs with towards one URI prefix of the XKS door. A principal has two at most for each."""
+
+    action = Action.MANAGE_PRINCIPALS
+    changes = True
+    name: str
+    namespace: str  # "xks:<tenant>:<URI prefix>", bound to a keyring
 
 
 class IssueSession(TenantOperation[AccessKey], frozen=True, kw_only=True):

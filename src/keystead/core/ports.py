@@ -15,6 +15,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from keystead.core.algorithms import Algorithm, KeySpec, MessageForm
+from keystead.core.detached import Detached
 from keystead.core.entities import Kind
 from keystead.core.sensitive import Sensitive
 
@@ -227,6 +228,14 @@ class Loaded(Protocol):
         ...
 
     def decrypt(self, algorithm: Algorithm, ciphertext: bytes, aad: bytes) -> Sensitive:
+        """Raises DecryptionFailed, for every reason alike."""
+        ...
+
+    def encrypt_detached(self, algorithm: Algorithm, plaintext: Sensitive, aad: bytes) -> Detached:
+        """AES keys only; `aad` as it is, at most 65535 bytes (core.detached)."""
+        ...
+
+    def decrypt_detached(self, algorithm: Algorithm, parts: Detached, aad: bytes) -> Sensitive:
         """Raises DecryptionFailed, for every reason alike."""
         ...
 

@@ -9,13 +9,14 @@ from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
 from keystead.core.algorithms import Algorithm, Family, KeySpec, MessageForm, Purpose
+from keystead.core.detached import Detached, DetachedSealer
 from keystead.core.envelope import NO_AAD, PREFIX_BYTES, SALT_BYTES, Envelope
 from keystead.core.errors import InvalidArgument, Unsupported, WrongUsage
 from keystead.core.keyed import KeyedHash
 from keystead.core.ports import Entropy, Generated, Loaded
 from keystead.core.sensitive import Sensitive
 from keystead.crypto import agree, kem, keys, oaep
-from keystead.crypto.aead import open_once, seal_once
+from keystead.crypto.aead import TAG_BYTES, Gcm, open_once, seal_once
 from keystead.crypto.draws import Draws
 from keystead.crypto.sign import SCHEMES
 
@@ -36,6 +37,17 @@ class _Key:
         self._refuse(algorithm)
 
     def decrypt(self, algorithm: Algorithm, ciphertext: bytes, aad: bytes) -> Sensitive:  # noqa: ARG002 - refused
+        self._refuse(algorithm)
+
+    def encrypt_detached(
+        self,
+        algorithm: Algorithm,
+        plaintext: Sensitive,  # noqa: ARG002 - refused
+        aad: bytes,  # noqa: ARG002 - refused
+    ) -> Detached:
+        self._refuse(algorithm)
+
+    def decrypt_detached(self, algorithm: Algorithm, parts: Detached, aad: bytes) -> Sensitive:  # noqa: ARG002 - refused
         self._refuse(algorithm)
 
     def sign(self, algorithm: Algorithm, message: bytes, form: MessageForm) -> bytes:  # noqa: ARG002 - refused
@@ -67,13 +79,17 @@ class _Key:
 
 
 class _Aes(_Key):
-    """Ciphertext format v1."""
+    """Ciphertext format v1, and detached ciphertexts beside it: no two of their derived keys are the same."""
 
-    __slots__ = ("_draw", "_envelope")
+    __slots__ = ("_detached", "_draw", "_envelope")
 
     def __init__(self, spec: KeySpec, material: bytes, key_id: str, version: int, draw: Draws) -> None:
         super().__init__(spec)
-        self._envelope, self._draw = Envelope(material, key_id, version), draw
+        self._envelope, self._detached, self._draw = (
+            Envelope(material, key_id, version),
+            DetachedSealer(material, version),
+            draw,
+        )
 
     def encrypt(self, algorithm: Algorithm, plaintext: Sensitive, aad: bytes) -> bytes:
         if algorithm.name not in self._names:
@@ -87,6 +103,20 @@ class _Aes(_Key):
             self._refuse(algorithm)
         key, prefix = self._envelope.open(ciphertext, aad)
         return Sensitive(open_once(key, ciphertext[PREFIX_BYTES:], prefix))
+
+    def encrypt_detached(self, algorithm: Algorithm, plaintext: Sensitive, aad: bytes) -> Detached:
+        if algorithm.name not in self._names:
+            self._refuse(algorithm)
+        text = plaintext.reveal()
+        key, nonce, header, bound = self._detached.seal(text, aad, self._draw())
+        sealed = Gcm(key).seal(nonce, text, bound)
+        return Detached(sealed[:-TAG_BYTES], nonce, sealed[-TAG_BYTES:], header)
+
+    def decrypt_detached(self, algorithm: Algorithm, parts: Detached, aad: bytes) -> Sensitive:
+        if algorithm.name not in self._names:
+            self._refuse(algorithm)
+        key, nonce, _, bound = self._detached.open(parts, aad)
+        return Sensitive(Gcm(key).open(nonce, parts.ciphertext + parts.tag, bound))
 
 
 class _Hmac(_Key):

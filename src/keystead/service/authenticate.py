@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import cast
+
+from msgspec.structs import replace
 
 from keystead.core.caller import Caller
-from keystead.core.entities import Principal
+from keystead.core.entities import CredentialKind, Principal
 from keystead.core.errors import Unauthenticated
 from keystead.core.ports import Entropy
 from keystead.service.credentials import Directory, Reason
@@ -18,6 +19,8 @@ from keystead.wire.http import HttpRequest
 
 __all__ = ["Authenticator", "Reason"]
 
+MAX_THEIRS = 128  # characters of a request id that is not ours
+
 
 class Authenticator:
     """One method per kind of credential. Each raises Unauthenticated, its detail a Reason; RateLimited; WouldBlock."""
@@ -27,34 +30,37 @@ class Authenticator:
     ) -> None:
         self._directory, self._throttle = directory, throttle
         self._sigv4 = SigV4(directory, sessions, entropy)
+        self._xks = SigV4(directory, sessions, entropy, kind=CredentialKind.XKS)
 
     def aws(self, request: HttpRequest, *, service: str, door: str, wire_operation: str, request_id: str) -> Caller:
         """The caller of a request signed with SigV4 for `service` ("kms", "sts", "iam").
 
         Its namespace is "aws:<tenant of the credential>:<region of the scope>".
         """
-        verified = self._verified(request, service) if self._throttle is None else self._admitted(request, service)
-        return Caller(
-            principal=verified.principal,
-            credential_id=verified.credential_id,
-            namespace=verified.namespace,
-            door=door,
-            wire_operation=wire_operation,
-            request_id=request_id,
-            source=request.peer,
-            now=request.received_at,
-            secure=request.secure,
-        )
+        verified = self._verified(self._sigv4, request, service.encode())
+        return _signed(verified, request, door, wire_operation, request_id)
 
-    def _verified(self, request: HttpRequest, service: str) -> Verified:
-        return self._sigv4.verify(request, service.encode())
+    def xks(self, request: HttpRequest, *, door: str, wire_operation: str, request_id: str) -> Caller:
+        """AWS KMS towards an external key store. Its namespace is the address that the credential was made for.
 
-    def _admitted(self, request: HttpRequest, service: str) -> Verified:
-        """The same within the rates that are set."""
-        throttle = cast("Throttle", self._throttle)
+        XKS Proxy API, Appendix A: X-Amz-Date has to be there, and so to be signed.
+        """
+        if b"x-amz-date" not in request.headers:
+            raise Unauthenticated("X-Amz-Date is missing", Reason.INCOMPLETE)
+        verified = self._verified(self._xks, request, b"kms-xks-proxy")
+        return _signed(verified, request, door, wire_operation, request_id)
+
+    def correlated(self, caller: Caller, theirs: str) -> Caller:
+        """The same caller, on record with the id that its own side gives to the request, as far as it is short."""
+        return replace(caller, request_id=f"{caller.request_id} for {theirs[:MAX_THEIRS]}")
+
+    def _verified(self, sigv4: SigV4, request: HttpRequest, service: bytes) -> Verified:
+        """Within the rates that are set."""
+        if (throttle := self._throttle) is None:
+            return sigv4.verify(request, service)
         throttle.admit(request.peer, request.second)
         try:
-            verified = self._verified(request, service)
+            verified = sigv4.verify(request, service)
         except Unauthenticated:
             throttle.refused(request.peer, request.second)
             raise
@@ -90,3 +96,17 @@ class Authenticator:
             now=request.received_at,
             secure=request.secure,
         )
+
+
+def _signed(verified: Verified, request: HttpRequest, door: str, wire_operation: str, request_id: str) -> Caller:
+    return Caller(
+        principal=verified.principal,
+        credential_id=verified.credential_id,
+        namespace=verified.namespace,
+        door=door,
+        wire_operation=wire_operation,
+        request_id=request_id,
+        source=request.peer,
+        now=request.received_at,
+        secure=request.secure,
+    )

@@ -201,6 +201,11 @@ class HeldTenant:
             raise NotFound("no such credential", "credential")
         return found, owner
 
+    def binding(self, namespace: str) -> Binding | None:
+        """An address of this tenant that is bound to a keyring."""
+        found = self._reach.get(Binding, namespace)
+        return found if found is not None and namespace.split(":")[1] == self.id else None
+
     def session_key(self) -> Sensitive:
         """What session tokens are sealed under (service.credentials.session)."""
         self._reach.may_block()

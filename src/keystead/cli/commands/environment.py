@@ -30,7 +30,7 @@ def env(here: Here, door: str, host: str | None) -> None:
     eval "$(keystead env aws)"
     """
     found, saved = _variables(here, door, host)
-    if saved is None:
+    if saved is None and door == "aws":
         say("The access key is not kept here: export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY yourself, from")
         say("`keystead init` or `keystead principal access-key create NAME`.")
     here.out.answer(found, "\n".join(f"export {name}={shlex.quote(value)}" for name, value in found.items()))

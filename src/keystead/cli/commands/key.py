@@ -71,7 +71,7 @@ def _shape(described: Described, namespace: str) -> dict[str, Any]:
     life, rotation = one.lifecycle, one.rotation
     return {
         "id": one.id,
-        "arn": resource_arn(namespace, f"key/{one.id}"),
+        "arn": resource_arn(namespace, f"key/{one.id}") if namespace.startswith(f"{places.DIALECT}:") else None,
         "tenant": one.tenant,
         "place": namespace.split(":", 2)[2],
         "spec": one.spec_name,

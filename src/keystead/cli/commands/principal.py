@@ -141,11 +141,17 @@ def create_access_key(out: Output, session: Session, name: str, tenant: str | No
 def list_access_keys(out: Output, session: Session, name: str, tenant: str | None) -> None:
     """The access keys of a principal, without their secrets."""
     page = session.perform(ops.ListCredentials(tenant=_tenant(session, tenant), name=name))
-    out.rows(("id", "enabled", "created_at"), [_credential(one) for one in page.items], none="No access keys.")
+    out.rows(("id", "kind", "enabled", "created_at"), [_credential(one) for one in page.items], none="No access keys.")
 
 
 def _credential(one: Credential) -> dict[str, Any]:
-    return {"id": one.id, "kind": one.credential_kind.value, "enabled": one.enabled, "created_at": one.created_at}
+    return {
+        "id": one.id,
+        "kind": one.credential_kind.value,
+        "at": one.at,
+        "enabled": one.enabled,
+        "created_at": one.created_at,
+    }
 
 
 @access_key.command("delete")
@@ -179,6 +185,46 @@ def enable_access_key(out: Output, session: Session, access_key_id: str, tenant:
 def disable_access_key(out: Output, session: Session, access_key_id: str, tenant: str | None) -> None:
     """Refuse an access key, from the answer on."""
     _set_key_enabled(out, session, access_key_id, tenant, enabled=False)
+
+
+# --- credentials of AWS KMS at the xks door
+
+
+@principal.group("xks-credential", cls=Suggesting)
+def xks_credential() -> None:
+    """What AWS KMS signs with towards an external key store."""
+
+
+@xks_credential.command("create")
+@NAME
+@click.argument("address")
+@TENANT
+@with_session
+def create_xks_credential(out: Output, session: Session, name: str, address: str, tenant: str | None) -> None:
+    """A new credential for ADDRESS (xks:TENANT:PREFIX), shown once; two at most, to change from one to the other.
+
+    With --json it is the configuration file that the console of AWS KMS reads.
+    """
+    from keystead.doors.aws_xks.names import path_of
+
+    secrets.may_show(out)
+    made = session.show(ops.CreateXksCredential(tenant=_tenant(session, tenant), name=name, namespace=address))
+    credential = {"AccessKeyId": made.access_key_id, "RawSecretAccessKey": made.secret_access_key}
+    # XKS Proxy API, "XKS proxy configuration in AWS KMS console"
+    file = {"XksProxyUriPath": path_of(address), "XksProxyAuthenticationCredential": credential}
+    lines = [f"{title}={value}" for title, value in {"XksProxyUriPath": path_of(address), **credential}.items()]
+    out.answer(file, "\n".join(lines))
+    if not out.as_json:
+        say("Keep it now: nothing shows it again.")
+
+
+for _name, _command in {
+    "list": list_access_keys,
+    "enable": enable_access_key,
+    "disable": disable_access_key,
+    "delete": delete_access_key,
+}.items():
+    xks_credential.add_command(_command, _name)
 
 
 @principal.command("session")

@@ -76,6 +76,7 @@ AS_THEY_ARE: tuple[type[ops.Operation[Any]], ...] = (
     ops.PutPrincipalPolicy,
     ops.DeletePrincipalPolicy,
     ops.CreateAccessKey,
+    ops.CreateXksCredential,
     ops.IssueSession,
     ops.SetCredentialEnabled,
     ops.DeleteCredential,

@@ -69,6 +69,7 @@ class _Claimant(Struct, frozen=True):
     credential_id: str
     secret: bytes
     prepared: Prepared
+    at: str = ""  # the address it is good for, if it is for one only
 
     def __repr__(self) -> str:
         return f"_Claimant({self.credential_id})"
@@ -87,6 +88,7 @@ class SigV4:
     """Verifies signed requests against a directory. `signed_query`: services that take X-Amz-Signature in the URL.
 
     A URL is logged by proxies, so a service has to ask for that form; STS does, for presigned GetCallerIdentity.
+    `kind`: the credentials that are looked at. Those that are no access keys have no sessions.
     """
 
     def __init__(
@@ -96,7 +98,9 @@ class SigV4:
         entropy: Entropy,
         *,
         signed_query: frozenset[bytes] = frozenset({b"sts"}),
+        kind: CredentialKind = CredentialKind.ACCESS_KEY,
     ) -> None:
+        self._kind = kind
         self._directory, self._sessions, self._signed_query = directory, sessions, signed_query
         self._nobody = entropy(32).hex().encode()
         self._seconds: dict[bytes, int] = {}
@@ -139,7 +143,7 @@ class SigV4:
                 raise
         if claimant is None:
             raise Unauthenticated(_UNKNOWN, Reason.UNKNOWN)
-        namespace = f"aws:{claimant.principal.tenant}:{presented.scope.region.decode()}"
+        namespace = claimant.at or f"aws:{claimant.principal.tenant}:{presented.scope.region.decode()}"
         verified = Verified(claimant.principal, claimant.credential_id, namespace)
         if prefix:
             if len(claimant.prepared) >= MAX_PREPARED:
@@ -173,21 +177,18 @@ class SigV4:
 
     def _claimant(self, key_id: bytes, token: bytes | None, request: HttpRequest) -> _Claimant | None:
         """Who that access key stands for now; None for every reason alike but a session that is over."""
-        if key_id[:4] == b"ASIA":
+        if key_id[:4] == b"ASIA" and self._kind is CredentialKind.ACCESS_KEY:
             return self._session(key_id, token, request)
         if token is not None:
             return None
         held = self._directory.credential(key_id.decode("ascii", "replace"))
-        if held is None:
-            return None
-        credential = held.credential
+        if held is None or (credential := held.credential).credential_kind is not self._kind:
+            return None  # the kind first: what is known of a credential is known to one verifier alone
         if credential.expires_at is not None and credential.expires_at <= request.received_at:
             return None
         claimant: _Claimant | None = held.known  # made once: a change of credential or principal makes another `held`
-        if claimant is None and (
-            credential.enabled and held.principal.enabled and credential.credential_kind is CredentialKind.ACCESS_KEY
-        ):
-            claimant = held.known = _Claimant(held.principal, credential.id, credential.secret, {})
+        if claimant is None and credential.enabled and held.principal.enabled:
+            claimant = held.known = _Claimant(held.principal, credential.id, credential.secret, {}, credential.at)
         return claimant
 
     def _session(self, key_id: bytes, token: bytes | None, request: HttpRequest) -> _Claimant | None:

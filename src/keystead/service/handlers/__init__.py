@@ -7,6 +7,7 @@ from keystead.service.handlers import (
     cipher,
     datakey,
     destruction,
+    detached,
     grants,
     installation,
     keyrings,
@@ -24,6 +25,7 @@ from keystead.service.pipeline import Handler
 
 HANDLERS: dict[type, Handler] = {
     **cipher.HANDLERS,
+    **detached.HANDLERS,
     **datakey.HANDLERS,
     **signature.HANDLERS,
     **mac.HANDLERS,

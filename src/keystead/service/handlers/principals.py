@@ -24,6 +24,9 @@ from keystead.service.pipeline import Act, Handler, Outcome
 NAME = re.compile(r"[A-Za-z0-9_+=,.@-]{1,64}")  # IAM User Guide, "IAM object quotas and name requirements"
 MADE_BY_HAND = (PrincipalKind.USER, PrincipalKind.ROLE)  # the others come with their tenant
 MAX_ACCESS_KEYS = 2  # IAM User Guide, "IAM object quotas": one to use, one to change to
+MAX_XKS = 2  # for each URI prefix: XKS Proxy API, "SigV4 credentials rotation"
+XKS_PREFIX = re.compile(r"[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*")  # XKS Proxy API, "API operations"
+MAX_XKS_PATH = 128 - len("//kms/xks/v1")
 MAX_POLICIES = 20
 MIN_SESSION, MAX_SESSION = 900, 129_600  # seconds; STS API Reference, GetSessionToken
 
@@ -145,6 +148,36 @@ def create_access_key(op: ops.CreateAccessKey, targets: tuple[HeldTenant], act: 
     return Outcome(answer=made, put=(principal, made.credential))
 
 
+def create_xks_credential(op: ops.CreateXksCredential, targets: tuple[HeldTenant], act: Act) -> Outcome[AccessKey]:
+    """Raises InvalidArgument for an address of no such door; NotFound; LimitExceeded (detail "credentials")."""
+    (tenant,) = targets
+    principal = made_by_hand(tenant, op.name)
+    prefix = op.namespace.removeprefix(f"xks:{tenant.id}:")
+    if prefix == op.namespace or len(prefix) > MAX_XKS_PATH or not (prefix == "/" or XKS_PREFIX.fullmatch(prefix)):
+        raise InvalidArgument(f"the address is xks:{tenant.id}: and a URI prefix, or / for none", "namespace")
+    if (bound := tenant.binding(op.namespace)) is None:
+        raise NotFound(f"no keyring is bound to {op.namespace}", "namespace")
+    held = walk(lambda after, limit: tenant.credentials(principal, after=after, limit=limit), "")
+    if sum(one.at == op.namespace for one in held) >= MAX_XKS:
+        raise LimitExceeded(f"a principal has at most {MAX_XKS} credentials for a URI prefix", "credentials")
+    made = xks_credential(principal.id, op.namespace, act.now, act.entropy)
+    return Outcome(answer=made, put=(principal, made.credential), seen=(bound,))
+
+
+def xks_credential(principal_id: str, at: str, now: datetime, entropy: Entropy) -> AccessKey:
+    """27 characters, 120 random bits; the secret is 256 random bits in 44 (XKS Proxy API, Appendix A)."""
+    secret = b64encode(entropy(32))
+    credential = Credential(
+        id="XKS" + b32encode(entropy(15)).decode(),
+        principal_id=principal_id,
+        credential_kind=CredentialKind.XKS,
+        secret=secret,
+        created_at=now,
+        at=at,
+    )
+    return AccessKey(credential, Sensitive(secret))
+
+
 def issue_session(op: ops.IssueSession, targets: tuple[HeldTenant], act: Act) -> Outcome[AccessKey]:
     """Nothing is kept: the token carries everything, sealed."""
     (tenant,) = targets
@@ -195,6 +228,7 @@ HANDLERS: dict[type, Handler] = {
     ops.PutPrincipalPolicy: put_principal_policy,
     ops.DeletePrincipalPolicy: delete_principal_policy,
     ops.CreateAccessKey: create_access_key,
+    ops.CreateXksCredential: create_xks_credential,
     ops.IssueSession: issue_session,
     ops.SetCredentialEnabled: set_credential_enabled,
     ops.DeleteCredential: delete_credential,
