@@ -23,6 +23,7 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 from msgspec import Struct
 from msgspec.structs import replace
 
+from keystead.core.audit.record import refused
 from keystead.core.caller import Caller, Stranger
 from keystead.core.entities import Entity, KeyVersion, Principal
 from keystead.core.errors import Denied, DryRun, Internal, KeysteadError, NotFound, Unavailable
@@ -60,6 +61,7 @@ class Outcome(Struct, Generic[R], frozen=True, kw_only=True):
     destroy: tuple[KeyVersion, ...] = ()
     versions: tuple[int, ...] = ()  # key version used, per target; for the record
     bound: bytes | None = None  # the typed AAD, where the act has made it; for the record
+    made: str = ""  # the id of what came into being; for the record
 
 
 Handler = Callable[[Any, tuple[Any, ...], Act], Outcome[Any]]
@@ -82,9 +84,11 @@ class Recorder(Protocol):
         outcome: str,
         versions: tuple[int, ...] = (),
         bound: bytes | None = None,
+        made: str = "",
+        why: str = "",
     ) -> bytes: ...
 
-    def at_the_door(self, who: Caller | Stranger, outcome: str) -> bytes: ...
+    def at_the_door(self, who: Caller | Stranger, outcome: str, why: str = "") -> bytes: ...
 
 
 class Authorizer(Protocol):
@@ -160,7 +164,7 @@ class Service:
 
     def turn_away(self, who: Caller | Stranger, error: KeysteadError) -> None:
         """Put on record a request that became no operation: not authenticated, or not of its protocol's form."""
-        self._journal.append(self._recorder.at_the_door(who, f"refused: {type(error).__name__}"))
+        self._journal.append(self._recorder.at_the_door(who, refused(type(error)), error.reason))
         error.recorded = True
 
     def let_in(self, who: Caller | Stranger) -> None:
@@ -202,7 +206,8 @@ class Service:
         rule: str,
         outcome: Outcome[Any],
     ) -> bytes:
-        return self._recorder(caller, op, demands, found, rule, "performed", outcome.versions, outcome.bound)
+        versions, bound, made = outcome.versions, outcome.bound, outcome.made
+        return self._recorder(caller, op, demands, found, rule, "performed", versions, bound, made)
 
     def _still(self, caller: Caller, op: Operation[Any], demands: tuple[Demand, ...]) -> Caller:
         """The caller as it is now, to decide again by. Raises Denied where it has been shut out meanwhile."""
@@ -224,9 +229,9 @@ class Service:
         if not isinstance(error, KeysteadError):
             LOG.error("internal error in request %s", caller.request_id, exc_info=error)
             error = Internal("internal error", caller.request_id)
-        label = "dry run" if isinstance(error, DryRun) else f"refused: {type(error).__name__}"
+        label = "dry run" if isinstance(error, DryRun) else refused(type(error))
         if error.subject is None and rule and found and found[0] is not None:
             error.subject, error.about = found[0].id, found[0]
-        self._journal.append(self._recorder(caller, op, demands, found, rule, label))
+        self._journal.append(self._recorder(caller, op, demands, found, rule, label, why=error.reason))
         error.recorded = True
         return error
