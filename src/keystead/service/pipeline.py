@@ -82,9 +82,7 @@ class Recorder(Protocol):
         found: tuple[Held | None, ...],
         rule: str,
         outcome: str,
-        versions: tuple[int, ...] = (),
-        bound: bytes | None = None,
-        made: str = "",
+        done: Outcome[Any] | None = None,
         why: str = "",
     ) -> bytes: ...
 
@@ -206,8 +204,7 @@ class Service:
         rule: str,
         outcome: Outcome[Any],
     ) -> bytes:
-        versions, bound, made = outcome.versions, outcome.bound, outcome.made
-        return self._recorder(caller, op, demands, found, rule, "performed", versions, bound, made)
+        return self._recorder(caller, op, demands, found, rule, "performed", outcome)
 
     def _still(self, caller: Caller, op: Operation[Any], demands: tuple[Demand, ...]) -> Caller:
         """The caller as it is now, to decide again by. Raises Denied where it has been shut out meanwhile."""

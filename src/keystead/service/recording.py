@@ -17,9 +17,11 @@ from keystead.core.errors import InvalidArgument
 from keystead.core.operations import Demand, Operation
 from keystead.core.sensitive import Sensitive
 from keystead.service.held import Held, HeldKey
+from keystead.service.pipeline import Outcome
 
 CONTEXT_BYTES = 16
 MAX_TARGETS = 4096
+NOTHING: tuple[tuple[int, ...], None, str] = ((), None, "")
 
 
 class Recording:
@@ -42,12 +44,14 @@ class Recording:
         found: tuple[Held | None, ...],
         rule: str,
         outcome: str,
-        versions: tuple[int, ...] = (),
-        bound: bytes | None = None,
-        made: str = "",
+        done: Outcome[Any] | None = None,
         why: str = "",
     ) -> bytes:
         context = op.context()
+        if done is None:
+            versions, bound, made = NOTHING
+        else:
+            versions, bound, made = done.versions, done.bound, done.made
         return self._encode(
             caller,
             self._one(demands[0], found, versions) if len(demands) == 1 else _each(demands, found, versions),

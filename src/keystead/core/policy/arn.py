@@ -49,7 +49,11 @@ def principal_name(text: str) -> PrincipalName | None:
 
 
 def arn_of(principal: Principal) -> str:
-    return _FORMS[principal.principal_kind].format(tenant=principal.tenant, name=principal.name)
+    return principal_arn(principal.principal_kind, principal.tenant, principal.name)
+
+
+def principal_arn(kind: PrincipalKind, tenant: str, name: str) -> str:
+    return _FORMS[kind].format(tenant=tenant, name=name)
 
 
 def resource_arn(namespace: str, resource: str) -> str:
