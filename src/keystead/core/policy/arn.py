@@ -49,10 +49,11 @@ def principal_name(text: str) -> PrincipalName | None:
 
 
 def arn_of(principal: Principal) -> str:
-    return principal_arn(principal.principal_kind, principal.tenant, principal.name)
+    return principal_arn(principal.tenant, principal.principal_kind, principal.name)
 
 
-def principal_arn(kind: PrincipalKind, tenant: str, name: str) -> str:
+def principal_arn(tenant: str, kind: PrincipalKind, name: str) -> str:
+    """The same of a principal that need not exist."""
     return _FORMS[kind].format(tenant=tenant, name=name)
 
 

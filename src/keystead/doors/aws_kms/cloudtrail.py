@@ -133,36 +133,33 @@ NAMED = frozenset({PrincipalKind.USER, PrincipalKind.ROLE})
 
 
 class Seen(Struct, frozen=True):
-    """One record, looked at."""
+    """One record, looked at once."""
 
     index: int
     line: bytes
     record: Record
+    service: Service | None  # None: no operation of any
+    verb: str
+    fault: Fault | None  # the row of the error that was answered; None for none, or where the service is not known
+    arns: tuple[str, ...]  # of the keys it was about, in the order they were asked for, and of the one it made
 
-    @property
-    def service(self) -> Service | None:
-        return next((one for one in SERVICES if self.record.operation.startswith(one.prefix)), None)
 
-    @property
-    def verb(self) -> str | None:
-        service = self.service
-        return self.record.operation.removeprefix(service.prefix) if service else None
+def look(index: int, line: bytes, record: Record) -> Seen:
+    service = next((one for one in SERVICES if record.operation.startswith(one.prefix)), None)
+    if service is None:
+        return Seen(index, line, record, None, "", None, ())
+    verb = record.operation.removeprefix(service.prefix)
+    return Seen(index, line, record, service, verb, service.fault(record), _arns(record, verb))
 
-    @property
-    def fault(self) -> Fault | None:
-        """The row of the error that was answered; None for none, or for one not known to be of either protocol."""
-        service = self.service
-        return service.fault(self.record) if service else None
 
-    @property
-    def arns(self) -> list[str]:
-        """Of the keys it was about, in the order they were asked for, and of the one it made."""
-        record = self.record
-        ids = [(target.tenant or record.tenant, target.key) for target in record.targets if _is_key(target)]
-        if record.made and self.verb == "CreateKey":
-            ids.append((record.tenant, record.made))
-        region = region_of(record.namespace) if record.namespace else ""
-        return [arn_at(f"aws:{tenant}:{region}", f"key/{key}") for tenant, key in ids] if region else []
+def _arns(record: Record, verb: str) -> tuple[str, ...]:
+    if not record.namespace:
+        return ()
+    region = region_of(record.namespace)
+    ids = [(target.tenant or record.tenant, target.key) for target in record.targets if _is_key(target)]
+    if record.made and verb == "CreateKey":
+        ids.append((record.tenant, record.made))
+    return tuple([arn_at(f"aws:{tenant}:{region}", f"key/{key}") for tenant, key in ids])
 
 
 def _is_key(target: Target) -> bool:
@@ -180,7 +177,7 @@ def _identity(seen: Seen) -> dict[str, Any]:
     in_session = who.via.startswith(SESSION)
     type_ = IDENTITIES[kind].in_session if in_session else IDENTITIES[kind].type
     account, name = record.tenant, who.name
-    arn = principal_arn(kind, account, name) if kind is PrincipalKind.ROOT or (kind in NAMED and name) else ""
+    arn = principal_arn(account, kind, name) if kind is PrincipalKind.ROOT or (kind in NAMED and name) else ""
     id_ = account if kind is PrincipalKind.ROOT else who.id
     friendly = name if kind in NAMED else ""
     own = {"principalId": id_, "arn": arn, "accountId": account}
@@ -210,8 +207,7 @@ def _message(seen: Seen) -> str | None:
     words = getattr(seen.fault, "words", None)
     if isinstance(words, errors.Fixed):
         return words.text
-    arns = seen.arns
-    return words.of(arns[0]) if isinstance(words, errors.OfKey) and arns else None
+    return words.of(seen.arns[0]) if isinstance(words, errors.OfKey) and seen.arns else None
 
 
 def _resources(seen: Seen) -> list[dict[str, str]]:
@@ -220,9 +216,8 @@ def _resources(seen: Seen) -> list[dict[str, str]]:
 
 def _response(seen: Seen) -> dict[str, Any] | None:
     """Of what was made: what it is called. The rest of the answer is not on record."""
-    record, arns = seen.record, seen.arns
-    made = RESPONSES.get(seen.verb or "")
-    return made(record, arns[-1]) if made and record.made and arns else None
+    made = RESPONSES.get(seen.verb)
+    return made(seen.record, seen.arns[-1]) if made and seen.record.made and seen.arns else None
 
 
 RESPONSES: Mapping[str, Callable[[Record, str], dict[str, Any]]] = {
@@ -259,7 +254,7 @@ MEMBERS: Mapping[str, Callable[[Seen], Any]] = {
     "userIdentity": _identity,
     "eventTime": lambda seen: f"{seen.record.at:%Y-%m-%dT%H:%M:%SZ}",
     "eventSource": lambda seen: seen.service and seen.service.source,
-    "eventName": lambda seen: seen.verb,
+    "eventName": lambda seen: seen.verb or None,
     "awsRegion": lambda seen: region_of(seen.record.namespace) if seen.record.namespace else None,
     "sourceIPAddress": _address,
     "errorCode": lambda seen: seen.fault and seen.fault.code,
@@ -269,7 +264,7 @@ MEMBERS: Mapping[str, Callable[[Seen], Any]] = {
     "requestID": lambda seen: seen.record.request_id or None,
     # RFC 9562 §5.8: a name of our own making, out of the hash that the record has in the log.
     "eventID": lambda seen: str(_version_8(leaf_hash(seen.line))),
-    "readOnly": lambda seen: seen.service.reads(seen.verb or "") if seen.service else None,
+    "readOnly": lambda seen: seen.service.reads(seen.verb) if seen.service else None,
     "resources": lambda seen: _resources(seen) or None,
     "eventType": lambda _: "AwsApiCall",
     "managementEvent": lambda _: True,
@@ -316,7 +311,7 @@ def event(index: int, line: bytes) -> dict[str, Any] | None:
     record = parse(line)
     if record.door != DOOR:
         return None
-    seen = Seen(index, line, record)
+    seen = look(index, line, record)
     return {name: value for name, of in MEMBERS.items() if (value := of(seen)) is not None}
 
 
