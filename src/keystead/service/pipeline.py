@@ -62,6 +62,7 @@ class Outcome(Struct, Generic[R], frozen=True, kw_only=True):
     versions: tuple[int, ...] = ()  # key version used, per target; for the record
     bound: bytes | None = None  # the typed AAD, where the act has made it; for the record
     made: str = ""  # the id of what came into being; for the record
+    why: str = ""  # of an answer that is a no, in a word; for the record
 
 
 Handler = Callable[[Any, tuple[Any, ...], Act], Outcome[Any]]

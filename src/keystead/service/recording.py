@@ -51,7 +51,7 @@ class Recording:
         if done is None:
             versions, bound, made = NOTHING
         else:
-            versions, bound, made = done.versions, done.bound, done.made
+            versions, bound, made, why = done.versions, done.bound, done.made, done.why
         return self._encode(
             caller,
             self._one(demands[0], found, versions) if len(demands) == 1 else _each(demands, found, versions),

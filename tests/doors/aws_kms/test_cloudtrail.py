@@ -305,6 +305,26 @@ def test_a_key_behind_a_ciphertext_is_refused_as_it_was(stack) -> None:
     assert said(refused(e.NotFound), "KeyRef", "TrentService.Decrypt")["errorCode"] == "NotFoundException"
 
 
+@pytest.mark.parametrize(
+    ("spec", "verb", "members"),
+    [
+        ("ECC_NIST_P256", "Verify", {"Signature": b"x" * 64, "SigningAlgorithm": "ECDSA_SHA_256"}),
+        ("HMAC_256", "VerifyMac", {"Mac": b"x" * 32, "MacAlgorithm": "HMAC_SHA_256"}),
+    ],
+)
+@pytest.mark.parametrize("dry", [False, True])
+def test_what_does_not_verify_is_an_error_here_as_it_was_at_the_door(stack, spec, verb, members, dry) -> None:
+    key = stack.key(spec)
+    reply = stack.admin.call(verb, KeyId=key.id, Message=b"x", DryRun=dry, **members)
+    event = last(stack, verb)
+    assert event["errorCode"] == reply.code != "DryRunOperationException"
+    assert stack.record().outcome == ("refused: InvalidArgument" if dry else "performed") and stack.record().why
+    if spec == "HMAC_256":
+        tag = stack.admin.call("GenerateMac", KeyId=key.id, Message=b"x", MacAlgorithm="HMAC_SHA_256").json["Mac"]
+        assert stack.admin.call(verb, KeyId=key.id, Message=b"x", **(members | {"Mac": tag})).status == 200
+        assert "errorCode" not in last(stack, verb) and not stack.record().why
+
+
 def test_a_request_of_nobody_says_who_it_claimed_to_be_from_and_no_more(stack) -> None:
     request = stack.user("alice").signed({"X-Amz-Target": "TrentService.ListKeys"}, b"{}")
     headers = dict(request.headers)

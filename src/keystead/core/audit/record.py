@@ -83,7 +83,7 @@ class Record(
     made: str = ""  # the id of what the act brought into being
     rule: str = ""  # what decided
     outcome: str
-    why: str = ""  # of a refusal: KeysteadError.reason
+    why: str = ""  # of a refusal: KeysteadError.reason; of an answer that is a no: what does not verify
     n: int = 0  # how many, for a record that stands for many acts
 
     def encode(self) -> bytes:

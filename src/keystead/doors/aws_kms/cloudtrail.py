@@ -94,8 +94,8 @@ class Service(Struct, frozen=True):
 
     def fault(self, record: Record) -> Fault | None:
         """The row for (kind, why), for (kind, type of why), for the kind; None for a success."""
-        if record.outcome == PERFORMED:
-            return None
+        if record.outcome == PERFORMED:  # "it does not verify" is an answer of ours, and an error of AWS's
+            return self.faults.get((e.InvalidArgument.__name__, record.why)) if record.why else None
         kind = e.DryRun.__name__ if record.outcome == DRY_RUN else record.outcome.removeprefix(REFUSED)
         for why in (record.why, record.why.partition(".")[0], ""):
             if found := self.faults.get((kind, why)):
