@@ -32,7 +32,7 @@ CHECKPOINT, CHECKPOINTS, KEY, LOG = "checkpoint", "checkpoints", "key.pub", "log
 SUFFIX = ".jsonl"
 OFFSET = Layout(">Q")
 CHUNK = 1024 * 1024
-PART = 4096  # records read at once
+PART = 1024  # records read at once
 
 
 def segment_name(first: int) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import timedelta
+from datetime import UTC, timedelta
 from uuid import UUID
 
 import botocore.session
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 from tests import harness
 from tests.harness import ALLOW_ALL, OTHER_TENANT, PEER, REGION, TENANT, Person
@@ -425,6 +427,39 @@ def test_a_log_is_a_file_of_cloudtrails_or_lines_and_other_doors_are_left_out(sh
 @pytest.mark.parametrize(("format_", "empty"), [("cloudtrail", b'{"Records":[]}\n'), ("jsonl", b"")])
 def test_a_log_of_nothing(format_, empty) -> None:
     assert b"".join(cloudtrail.export([], format_)) == empty
+
+
+texts = st.text(max_size=8)
+KINDS = st.sampled_from(["", *cloudtrail.KINDS])
+OPERATIONS = st.sampled_from(["", "sts:", *aws_kms.DOOR.table()])
+OUTCOMES = st.sampled_from(["performed", "dry run", *map(refused, e.KeysteadError.__subclasses__())])
+
+
+@given(
+    st.builds(
+        Record,
+        at=st.datetimes(timezones=st.just(UTC)),
+        tenant=texts,
+        namespace=texts,
+        who=st.builds(Who, texts, KINDS | texts, texts, texts),
+        source=texts,
+        door=st.just("aws_kms"),
+        operation=OPERATIONS | texts,
+        targets=st.lists(st.builds(Target, texts, texts, st.integers(0, 9), texts), max_size=3).map(tuple),
+        made=texts,
+        outcome=OUTCOMES | texts,
+        why=texts,
+        n=st.integers(0, 9),
+    )
+)
+def test_any_record_is_an_event_of_documented_members(record) -> None:
+    record = parse(record.encode())
+    (piece, _) = [*cloudtrail.export([(7, record.encode())], "jsonl")][1:]
+    event = json.loads(piece)
+    assert event.keys() <= DOCUMENTED and event["userIdentity"].keys() <= IDENTITY
+    assert event["userIdentity"]["type"] in TYPES and event["additionalEventData"]["logIndex"] == 7
+    assert cloudtrail.event(7, record.encode()) == event
+    assert None not in event.values()
 
 
 def test_one_event_is_held_at_a_time(shared) -> None:

@@ -25,7 +25,6 @@ from keystead.core.errors import said_of
 from keystead.core.operations import KeyRef
 from keystead.core.policy.arn import principal_arn
 from keystead.doors.aws_kms import errors, query
-from keystead.doors.aws_kms.names import arn_at, region_of
 from keystead.kit import ErrorTable, Fault
 
 DOOR = "aws_kms"
@@ -129,6 +128,7 @@ IDENTITIES: Mapping[PrincipalKind, Identity] = {
     PrincipalKind.SYSTEM: Identity("Unknown", "Unknown"),  # the installation's own; it has no AWS credentials
 }
 UNKNOWN = "Unknown"  # "an identity type that CloudTrail can't determine"
+KINDS = {kind.value: kind for kind in PrincipalKind}
 NAMED = frozenset({PrincipalKind.USER, PrincipalKind.ROLE})
 
 
@@ -141,7 +141,7 @@ class Seen(Struct, frozen=True):
     service: Service | None  # None: no operation of any
     verb: str
     fault: Fault | None  # the row of the error that was answered; None for none, or where the service is not known
-    arns: tuple[str, ...]  # of the keys it was about, in the order they were asked for, and of the one it made
+    keys: tuple[tuple[str, str], ...]  # (account, ARN) of those it was about, in the order asked for, and of one made
 
 
 def look(index: int, line: bytes, record: Record) -> Seen:
@@ -149,17 +149,20 @@ def look(index: int, line: bytes, record: Record) -> Seen:
     if service is None:
         return Seen(index, line, record, None, "", None, ())
     verb = record.operation.removeprefix(service.prefix)
-    return Seen(index, line, record, service, verb, service.fault(record), _arns(record, verb))
+    return Seen(index, line, record, service, verb, service.fault(record), _keys(record, verb))
 
 
-def _arns(record: Record, verb: str) -> tuple[str, ...]:
-    if not record.namespace:
+def _region(record: Record) -> str:
+    return record.namespace.rpartition(":")[2]
+
+
+def _keys(record: Record, verb: str) -> tuple[tuple[str, str], ...]:
+    if not (region := _region(record)):
         return ()
-    region = region_of(record.namespace)
     ids = [(target.tenant or record.tenant, target.key) for target in record.targets if _is_key(target)]
     if record.made and verb == "CreateKey":
         ids.append((record.tenant, record.made))
-    return tuple([arn_at(f"aws:{tenant}:{region}", f"key/{key}") for tenant, key in ids])
+    return tuple([(tenant, f"arn:aws:kms:{region}:{tenant}:key/{id_}") for tenant, id_ in ids])
 
 
 def _is_key(target: Target) -> bool:
@@ -171,9 +174,9 @@ def _is_key(target: Target) -> bool:
 
 def _identity(seen: Seen) -> dict[str, Any]:
     record, who = seen.record, seen.record.who
-    if not who.kind:  # nobody was known to ask; the access key id is what the request claimed
+    kind = KINDS.get(who.kind)
+    if kind is None:  # nobody was known to ask; the access key id is what the request claimed
         return _there({"type": UNKNOWN, "accessKeyId": who.via})
-    kind = PrincipalKind(who.kind)
     in_session = who.via.startswith(SESSION)
     type_ = IDENTITIES[kind].in_session if in_session else IDENTITIES[kind].type
     account, name = record.tenant, who.name
@@ -207,17 +210,17 @@ def _message(seen: Seen) -> str | None:
     words = getattr(seen.fault, "words", None)
     if isinstance(words, errors.Fixed):
         return words.text
-    return words.of(seen.arns[0]) if isinstance(words, errors.OfKey) and seen.arns else None
+    return words.of(seen.keys[0][1]) if isinstance(words, errors.OfKey) and seen.keys else None
 
 
 def _resources(seen: Seen) -> list[dict[str, str]]:
-    return [{"accountId": arn.split(":")[4], "type": KEY, "ARN": arn} for arn in seen.arns]
+    return [{"accountId": account, "type": KEY, "ARN": arn} for account, arn in seen.keys]
 
 
 def _response(seen: Seen) -> dict[str, Any] | None:
     """Of what was made: what it is called. The rest of the answer is not on record."""
     made = RESPONSES.get(seen.verb)
-    return made(seen.record, seen.arns[-1]) if made and seen.record.made and seen.arns else None
+    return made(seen.record, seen.keys[-1][1]) if made and seen.record.made and seen.keys else None
 
 
 RESPONSES: Mapping[str, Callable[[Record, str], dict[str, Any]]] = {
@@ -255,7 +258,7 @@ MEMBERS: Mapping[str, Callable[[Seen], Any]] = {
     "eventTime": lambda seen: f"{seen.record.at:%Y-%m-%dT%H:%M:%SZ}",
     "eventSource": lambda seen: seen.service and seen.service.source,
     "eventName": lambda seen: seen.verb or None,
-    "awsRegion": lambda seen: region_of(seen.record.namespace) if seen.record.namespace else None,
+    "awsRegion": lambda seen: _region(seen.record) or None,
     "sourceIPAddress": _address,
     "errorCode": lambda seen: seen.fault and seen.fault.code,
     "errorMessage": _message,
