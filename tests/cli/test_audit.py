@@ -108,6 +108,7 @@ def test_a_log_without_requests_to_the_aws_door_exports_none(log) -> None:
     assert (done.status, done.json) == (0, {"Records": []})
     assert keystead("audit", "export", log, "--format", "jsonl").out == ""
     assert keystead("audit", "export", log, "--from", "99999").json == {"Records": []}
+    assert "cannot be written" in keystead("audit", "export", log, "-o", log / "no" / "where").err
 
 
 def test_the_tail_follows(server) -> None:

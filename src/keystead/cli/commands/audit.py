@@ -6,7 +6,7 @@ import sys
 import time
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 import msgspec
@@ -205,8 +205,15 @@ def export(here: Here, path: Path | None, format_: str, first: int, last: int | 
     from keystead.doors.aws_kms import cloudtrail
 
     pieces = cloudtrail.export(_log(path or here.directory).numbered(first, last), format_)
-    with nullcontext(sys.stdout.buffer) if output is None else output.open("wb") as file:
+    with nullcontext(sys.stdout.buffer) if output is None else _writable(output) as file:
         for piece in pieces:
             file.write(piece)
     if output is not None:
         here.out.answer({"path": str(output)}, str(output))
+
+
+def _writable(path: Path) -> BinaryIO:
+    try:
+        return path.open("wb")
+    except OSError as error:
+        raise NotFound(f"{path} cannot be written: {error.strerror}", "output") from error
