@@ -372,8 +372,8 @@ def test_a_session_is_of_its_user(stack) -> None:
     assert guest.call("ListKeys").code == last(stack, "ListKeys")["errorCode"] == "ExpiredTokenException"
 
 
-def who(kind: str, via: str, name: str = "ops") -> dict:
-    identity = said("performed", who=Who("p-1", kind, via, name))["userIdentity"]
+def who(kind: str, via: str, name: str = "ops", session: str = "") -> dict:
+    identity = said("performed", who=Who("p-1", kind, via, name, session))["userIdentity"]
     assert identity.keys() <= IDENTITY and identity["type"] in TYPES
     return identity
 
@@ -387,6 +387,14 @@ def test_every_kind_of_principal() -> None:
     assumed = who("role", "ASIAX")
     assert assumed.pop("sessionContext") == {"sessionIssuer": {"type": "Role", **role}} and role.keys() <= ISSUER
     assert assumed == {"type": "AssumedRole", "accountId": TENANT, "accessKeyId": "ASIAX"}
+    assert who("role", "ASIAX", session="s-1") == {
+        "type": "AssumedRole",
+        "principalId": "p-1:s-1",
+        "arn": f"arn:aws:sts::{TENANT}:assumed-role/ops/s-1",
+        "accountId": TENANT,
+        "accessKeyId": "ASIAX",
+        "sessionContext": {"sessionIssuer": {"type": "Role", **role}},
+    }
     assert who("service", "AKIAX", "x.amazonaws.com")["invokedBy"] == "x.amazonaws.com"
     assert who("system", "uid:0")["type"] == "Unknown"
 
@@ -441,7 +449,7 @@ OUTCOMES = st.sampled_from(["performed", "dry run", *map(refused, e.KeysteadErro
         at=st.datetimes(timezones=st.just(UTC)),
         tenant=texts,
         namespace=texts,
-        who=st.builds(Who, texts, KINDS | texts, texts, texts),
+        who=st.builds(Who, texts, KINDS | texts, st.just("ASIAX") | texts, texts, texts),
         source=texts,
         door=st.just("aws_kms"),
         operation=OPERATIONS | texts,

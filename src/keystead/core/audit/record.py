@@ -1,6 +1,6 @@
 """The canonical audit record: one act, one JSON object, one line of printable ASCII.
 
-    {"v":1,"t":…,"req":…,"tenant":…,"ns":…,"who":{"id","kind","via","name"},"src":…,"door":…,"op":…,
+    {"v":1,"t":…,"req":…,"tenant":…,"ns":…,"who":{"id","kind","via","name","session"},"src":…,"door":…,"op":…,
      "targets":[{"action","key","version","of"}],"ctx":…,"made":…,"rule":…,"outcome":…,"why":…,"n":…}
 
 Rule 1: the fields are these and no others, in this order, without white space; an absent fact is left out.
@@ -44,12 +44,16 @@ class Target(Struct, frozen=True, omit_defaults=True, rename={"tenant": "of"}):
 
 
 class Who(Struct, frozen=True, omit_defaults=True):
-    """Principal id, its kind, the id of the credential it came with, and its name: an id keeps its name for ever."""
+    """Principal id, its kind, the id of the credential it came with, its name, and that of its session of a role.
+
+    An id keeps its name for ever.
+    """
 
     id: str = ""
     kind: str = ""
     via: str = ""
     name: str = ""
+    session: str = ""
 
 
 class Record(
@@ -190,7 +194,8 @@ class Recorder:
 
 def _middle(where: tuple[str, str], who: Who, way: tuple[str, str, str], targets: Sequence[Target]) -> str:
     tenant, namespace = where
-    person = _object(("id", who.id), ("kind", who.kind), ("via", who.via), ("name", who.name))
+    known = (("id", who.id), ("kind", who.kind), ("via", who.via), ("name", who.name), ("session", who.session))
+    person = _object(*known)
     things = ",".join([_target(target, tenant) for target in targets])
     source, door, operation = way
     return (

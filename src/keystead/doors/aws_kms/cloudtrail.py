@@ -184,11 +184,14 @@ def _identity(seen: Seen) -> dict[str, Any]:
     id_ = account if kind is PrincipalKind.ROOT else who.id
     friendly = name if kind in NAMED else ""
     own = {"principalId": id_, "arn": arn, "accountId": account}
-    if type_ == "AssumedRole":  # its own ARN and id end with the session's name, which is not on record
+    if type_ == "AssumedRole":  # its own id and ARN end with the session's name
         issuer = _there({"type": "Role", **own, "userName": friendly})
+        named = bool(name and who.session)
         return _there(
             {
                 "type": type_,
+                "principalId": f"{id_}:{who.session}" if named else "",
+                "arn": f"arn:aws:sts::{account}:assumed-role/{name}/{who.session}" if named else "",
                 "accountId": account,
                 "accessKeyId": who.via,
                 "sessionContext": {"sessionIssuer": issuer},
