@@ -180,7 +180,7 @@ class _Bench:
         algorithm = algorithm_for(held.key, Purpose.CIPHER, word)
         loaded, aad = held.version().loaded, typed_aad(message.encryption_context)
         answer = operation.run(message, call)
-        record = core._recording(caller, op, demands, (held,), rule, "performed", outcome.versions, outcome.bound)
+        record = core._recording(caller, op, demands, (held,), rule, "performed", outcome)
 
         def find() -> None:
             view.refresh()
@@ -204,9 +204,7 @@ class _Bench:
             ("handler: state, algorithm, encrypt", lambda: handler(op, (held,), act), None, False),
             (
                 "audit record",
-                lambda: core._recording(
-                    caller, op, demands, (held,), rule, "performed", outcome.versions, outcome.bound
-                ),
+                lambda: core._recording(caller, op, demands, (held,), rule, "performed", outcome),
                 0.6,
                 True,
             ),

@@ -3,8 +3,11 @@
 import json
 import shutil
 import subprocess
+import time
 
+import boto3
 import pytest
+from botocore.exceptions import ClientError
 from tests.servers import KEYSTEAD
 from tests.servers import at_once as keystead
 
@@ -67,6 +70,45 @@ def test_another_logs_key_proves_nothing(stopped, log, tmp_path) -> None:
     key = (log / "key.pub").read_text().replace("keystead/", "keystead/other")
     assert keystead("audit", "verify", log, "--key", key).status == 1  # not in its one form
     assert keystead("audit", "verify", tmp_path).status == 5
+
+
+def test_what_the_aws_door_was_asked_is_exported_as_cloudtrail_has_it(server, tmp_path) -> None:
+    access = server("env", "aws", "--json").json
+    client = boto3.client(
+        "kms",
+        region_name=access["AWS_REGION"],
+        endpoint_url=f"http://{server.running['listen']['aws']}",
+        aws_access_key_id=access["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=access["AWS_SECRET_ACCESS_KEY"],
+    )
+    key = client.create_key()["KeyMetadata"]
+    with pytest.raises(ClientError):
+        client.describe_key(KeyId="alias/none")
+    file = tmp_path / "events.json"
+    for _ in range(100):  # the log is folded every two seconds
+        assert server("audit", "export", "-o", file).status == 0
+        records = json.loads(file.read_bytes())["Records"]
+        if any(record["eventName"] == "DescribeKey" for record in records):
+            break
+        time.sleep(0.1)
+    made = next(record for record in records if record["eventName"] == "CreateKey")
+    assert made["resources"] == [{"accountId": key["AWSAccountId"], "type": "AWS::KMS::Key", "ARN": key["Arn"]}]
+    assert made["userIdentity"]["type"] == "Root" or made["userIdentity"]["userName"]
+    refused = next(record for record in records if record["eventName"] == "DescribeKey")
+    assert refused["errorCode"] == "NotFoundException"
+
+    index = str(made["additionalEventData"]["logIndex"])
+    words = ("audit", "export", "--format", "jsonl", "--from", index, "--to", index)
+    assert [json.loads(line) for line in server(*words).out.splitlines()] == [made]
+    assert server("audit", "export", "--format", "parquet").status == 2
+
+
+def test_a_log_without_requests_to_the_aws_door_exports_none(log) -> None:
+    done = keystead("audit", "export", log)
+    assert (done.status, done.json) == (0, {"Records": []})
+    assert keystead("audit", "export", log, "--format", "jsonl").out == ""
+    assert keystead("audit", "export", log, "--from", "99999").json == {"Records": []}
+    assert "cannot be written" in keystead("audit", "export", log, "-o", log / "no" / "where").err
 
 
 def test_the_tail_follows(server) -> None:

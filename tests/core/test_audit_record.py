@@ -19,23 +19,45 @@ RECORD = Record(
     at=T0,
     request_id="0f8f-1",
     tenant="111122223333",
-    who=Who("p-1", "user", "AKIAX"),
+    namespace="aws:111122223333:eu-west-1",
+    who=Who("p-1", "user", "AKIAX", "ada"),
     source="127.0.0.1",
     door="aws_kms",
     operation="TrentService.Encrypt",
     targets=(Target("key:encrypt", "k-1", 1),),
     context="ab" * 32,
+    made="k-2",
     rule="key policy",
     outcome=PERFORMED,
+    why="KeyState.SUSPENDED",
     n=3,
 )
 LINE = (
+    b'{"v":1,"t":"2026-11-25T17:46:48.123456Z","req":"0f8f-1","tenant":"111122223333",'
+    b'"ns":"aws:111122223333:eu-west-1","who":{"id":"p-1","kind":"user","via":"AKIAX","name":"ada"},"src":"127.0.0.1","door":"aws_kms","op":"TrentService.Encrypt",'
+    b'"targets":[{"action":"key:encrypt","key":"k-1","version":1}],"ctx":"' + b"ab" * 32 + b'",'
+    b'"made":"k-2","rule":"key policy","outcome":"performed","why":"KeyState.SUSPENDED","n":3}'
+)
+BEFORE = (
     b'{"v":1,"t":"2026-11-25T17:46:48.123456Z","req":"0f8f-1","tenant":"111122223333",'
     b'"who":{"id":"p-1","kind":"user","via":"AKIAX"},"src":"127.0.0.1","door":"aws_kms","op":"TrentService.Encrypt",'
     b'"targets":[{"action":"key:encrypt","key":"k-1","version":1}],"ctx":"' + b"ab" * 32 + b'",'
     b'"rule":"key policy","outcome":"performed","n":3}'
 )
-TEXTS = ["request_id", "tenant", "source", "door", "operation", "context", "rule", "outcome"]
+"""A record as it was before namespaces, names, what was made and why stood on record."""
+TEXTS = [
+    "request_id",
+    "tenant",
+    "namespace",
+    "source",
+    "door",
+    "operation",
+    "context",
+    "made",
+    "rule",
+    "outcome",
+    "why",
+]
 HOSTILE = '\r\n\x1b[31m\x00\x7f\x85\x9b\u2028\u202e\\"\ud800\U0001f511}'
 
 texts = st.text(st.characters(codec=None), max_size=12)
@@ -44,14 +66,17 @@ records = st.builds(
     at=st.datetimes(timezones=st.just(UTC)),
     request_id=texts,
     tenant=texts,
-    who=st.builds(Who, texts, texts, texts),
+    namespace=texts,
+    who=st.builds(Who, texts, texts, texts, texts, texts),
     source=texts,
     door=texts,
     operation=texts,
-    targets=st.lists(st.builds(Target, texts, texts, st.integers(0, 2**40)), max_size=3).map(tuple),
+    targets=st.lists(st.builds(Target, texts, texts, st.integers(0, 2**40), texts), max_size=3).map(tuple),
     context=texts,
+    made=texts,
     rule=texts,
     outcome=texts,
+    why=texts,
     n=st.integers(0, 2**40),
 )
 
@@ -81,6 +106,20 @@ def caller(**facts: object) -> Caller:
 def test_the_form() -> None:
     assert RECORD.encode() == LINE
     assert parse(LINE) == RECORD
+
+
+def test_a_record_of_before_is_read_and_written_as_it_was() -> None:
+    assert parse(BEFORE) == replace(RECORD, namespace="", who=Who("p-1", "user", "AKIAX"), made="", why="")
+    assert parse(BEFORE).encode() == BEFORE
+
+
+def test_whose_a_key_is_stands_on_record_where_it_is_anothers() -> None:
+    own, other = (Target("key:encrypt", "k-1", 1, tenant) for tenant in (RECORD.tenant, "444455556666"))
+    assert replace(RECORD, targets=(own,)).encode() == LINE
+    line = replace(RECORD, targets=(other,)).encode()
+    assert b'"version":1,"of":"444455556666"}' in line and parse(line).targets == (other,)
+    with pytest.raises(Malformed):
+        parse(line.replace(b'"of":"444455556666"', b'"of":"111122223333"'))
 
 
 def test_absent_facts_are_left_out() -> None:
@@ -119,6 +158,9 @@ def test_nothing_but_texts_can_be_put_into_a_recorder() -> None:
             Recorder().encode(caller(**facts), ())
     with pytest.raises(TypeError):
         Recorder().encode(caller(), (), context=secret)
+    for more in ({"made": secret}, {"why": secret}):
+        with pytest.raises(TypeError):
+            Recorder().encode(caller(), (), **more)
     with pytest.raises(TypeError):
         Recorder().encode(caller(), (Target("key:encrypt", secret),))  # type: ignore[arg-type]
 
@@ -157,9 +199,11 @@ def test_a_recorder_writes_what_a_record_would(request_id: str, rule: str, conte
     for version in (1, 2, 3, 1):  # more than it keeps
         targets = (Target("key:encrypt", "k-1", version),)
         at = T0 + timedelta(seconds=version) if later else T0
-        line = recorder.encode(caller(request_id=request_id, now=at), targets, context=context, rule=rule, n=n)
+        more = {"made": rule, "rule": rule, "why": rule, "n": n}
+        line = recorder.encode(caller(request_id=request_id, now=at), targets, context=context, **more)
         expected = replace(
-            RECORD, at=at, request_id=request_id, targets=targets, context=context.hex(), rule=rule, n=n
+            RECORD, at=at, request_id=request_id, targets=targets, context=context.hex(), **more
         ).encode()
         assert line == expected
-    assert recorder.encode(caller(), (target,), context=b"\xab" * 32, rule="key policy", n=3) == LINE
+    more = {"made": "k-2", "rule": "key policy", "why": "KeyState.SUSPENDED", "n": 3}
+    assert recorder.encode(caller(), (target,), context=b"\xab" * 32, **more) == LINE

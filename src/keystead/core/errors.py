@@ -15,8 +15,12 @@ Rule 3: "signature does not verify" is an answer, not an error: Verify returns v
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable
+from enum import Enum
 from typing import Any, ClassVar
+
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9 _.-]{0,63}")
 
 
 class KeysteadError(Exception):
@@ -31,6 +35,11 @@ class KeysteadError(Exception):
     def detail(self) -> Hashable:
         """The fact a door may refine its answer by (a state, a field), or None."""
         return self.args[1] if len(self.args) > 1 else None
+
+    @property
+    def reason(self) -> str:
+        """`detail` as the audit log has it; the empty text for none."""
+        return said_of(self.detail)
 
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else type(self).__name__
@@ -107,6 +116,26 @@ class Unavailable(KeysteadError):
 class Internal(KeysteadError):
     """A bug of ours; detail: a correlation id, and nothing more."""
 
+    reason = ""  # the record has the id already
+
 
 class DryRun(KeysteadError):
     """All would have gone well, and nothing was done: the caller had asked for just that."""
+
+
+def said_of(detail: Hashable) -> str:
+    """A detail in one word: what it is, never what it holds. "KeyState.SUSPENDED", "Policy", "KeyRef".
+
+    A field's name or a fixed phrase is itself; a member of an enumeration its type and name; a fact with a `reason`
+    of its own that; any other value, and a type, the name of the type.
+    """
+    if isinstance(detail, Enum):
+        return f"{type(detail).__name__}.{detail.name}"
+    if isinstance(detail, type):
+        return detail.__name__
+    if detail is None:
+        return ""
+    if isinstance(detail, str):
+        return detail if _WORD.fullmatch(detail) else ""
+    said: str = getattr(detail, "reason", type(detail).__name__)
+    return said

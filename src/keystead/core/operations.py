@@ -56,6 +56,11 @@ class KeyRef(Struct, frozen=True):
     name: str = ""
     by_ciphertext: bool = False
 
+    @property
+    def reason(self) -> str:
+        """As core.errors.said_of has it: the two are answered in different words."""
+        return "KeyRef.by_ciphertext" if self.by_ciphertext else "KeyRef"
+
 
 class KeyringRef(Struct, frozen=True):
     namespace: str

@@ -32,6 +32,7 @@ CHECKPOINT, CHECKPOINTS, KEY, LOG = "checkpoint", "checkpoints", "key.pub", "log
 SUFFIX = ".jsonl"
 OFFSET = Layout(">Q")
 CHUNK = 1024 * 1024
+PART = 1024  # records read at once
 
 
 def segment_name(first: int) -> str:
@@ -72,6 +73,14 @@ class Log:
             records += part
             first += len(part)
         return records
+
+    def numbered(self, first: int, last: int | None = None) -> Iterator[tuple[int, bytes]]:
+        """Records `first` to `last`, both of them and in constant memory, as far as the newest checkpoint goes."""
+        end = self.size() if last is None else min(self.size(), last + 1)
+        while first < end:
+            part = self.read(first, min(PART, end - first))
+            yield from enumerate(part, first)
+            first += len(part)
 
     def tail(self, n: int) -> list[tuple[int, bytes]]:
         """The last `n` records with their numbers. To follow: `read` from the next number on, again and again."""

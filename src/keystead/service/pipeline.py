@@ -23,6 +23,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
+from keystead.core.audit.record import refused
 from keystead.core.caller import Caller, Stranger
 from keystead.core.entities import Entity, KeyVersion, Principal
 from keystead.core.errors import Denied, DryRun, Internal, KeysteadError, NotFound, Unavailable
@@ -60,6 +61,8 @@ class Outcome(Struct, Generic[R], frozen=True, kw_only=True):
     destroy: tuple[KeyVersion, ...] = ()
     versions: tuple[int, ...] = ()  # key version used, per target; for the record
     bound: bytes | None = None  # the typed AAD, where the act has made it; for the record
+    made: str = ""  # the id of what came into being; for the record
+    why: str = ""  # of an answer that is a no, in a word; for the record
 
 
 Handler = Callable[[Any, tuple[Any, ...], Act], Outcome[Any]]
@@ -80,11 +83,11 @@ class Recorder(Protocol):
         found: tuple[Held | None, ...],
         rule: str,
         outcome: str,
-        versions: tuple[int, ...] = (),
-        bound: bytes | None = None,
+        done: Outcome[Any] | None = None,
+        why: str = "",
     ) -> bytes: ...
 
-    def at_the_door(self, who: Caller | Stranger, outcome: str) -> bytes: ...
+    def at_the_door(self, who: Caller | Stranger, outcome: str, why: str = "") -> bytes: ...
 
 
 class Authorizer(Protocol):
@@ -146,7 +149,7 @@ class Service:
                 outcome = self._handlers[type(op)](op, found, act)
                 if op.dry_run:
                     raise DryRun("the request would have succeeded")
-                record = self._recorder(caller, op, demands, found, rule, "performed", outcome.versions, outcome.bound)
+                record = self._recorder(caller, op, demands, found, rule, "performed", outcome)
                 if outcome.put or outcome.delete:
                     self._commit(caller, op, outcome, record)
                 else:
@@ -165,7 +168,7 @@ class Service:
 
     def turn_away(self, who: Caller | Stranger, error: KeysteadError) -> None:
         """Put on record a request that became no operation: not authenticated, or not of its protocol's form."""
-        self._journal.append(self._recorder.at_the_door(who, f"refused: {type(error).__name__}"))
+        self._journal.append(self._recorder.at_the_door(who, refused(type(error)), error.reason))
         error.recorded = True
 
     def let_in(self, who: Caller | Stranger) -> None:
@@ -208,9 +211,9 @@ class Service:
         if not isinstance(error, KeysteadError):
             LOG.error("internal error in request %s", caller.request_id, exc_info=error)
             error = Internal("internal error", caller.request_id)
-        label = "dry run" if isinstance(error, DryRun) else f"refused: {type(error).__name__}"
+        label = "dry run" if isinstance(error, DryRun) else refused(type(error))
         if error.subject is None and rule and found and found[0] is not None:
             error.subject, error.about = found[0].id, found[0]
-        self._journal.append(self._recorder(caller, op, demands, found, rule, label))
+        self._journal.append(self._recorder(caller, op, demands, found, rule, label, why=error.reason))
         error.recorded = True
         return error

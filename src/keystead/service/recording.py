@@ -16,10 +16,12 @@ from keystead.core.envelope import typed_aad
 from keystead.core.errors import InvalidArgument
 from keystead.core.operations import Demand, Operation
 from keystead.core.sensitive import Sensitive
-from keystead.service.held import Held
+from keystead.service.held import Held, HeldKey
+from keystead.service.pipeline import Outcome
 
 CONTEXT_BYTES = 16
 MAX_TARGETS = 4096
+NOTHING: tuple[tuple[int, ...], None, str] = ((), None, "")
 
 
 class Recording:
@@ -42,22 +44,28 @@ class Recording:
         found: tuple[Held | None, ...],
         rule: str,
         outcome: str,
-        versions: tuple[int, ...] = (),
-        bound: bytes | None = None,
+        done: Outcome[Any] | None = None,
+        why: str = "",
     ) -> bytes:
         context = op.context()
+        if done is None:
+            versions, bound, made = NOTHING
+        else:
+            versions, bound, made, why = done.versions, done.bound, done.made, done.why
         return self._encode(
             caller,
             self._one(demands[0], found, versions) if len(demands) == 1 else _each(demands, found, versions),
             context=self._digest_of(context, bound) if context else b"",
+            made=made,
             rule=rule,
             outcome=outcome,
+            why=why,
         )
 
-    def at_the_door(self, who: Caller | Stranger, outcome: str) -> bytes:
+    def at_the_door(self, who: Caller | Stranger, outcome: str, why: str = "") -> bytes:
         """The record of a request that became no operation."""
         if isinstance(who, Caller):
-            return self._encode(who, (), outcome=outcome)
+            return self._encode(who, (), outcome=outcome, why=why)
         return Record(
             at=who.now,
             request_id=who.request_id,
@@ -66,6 +74,7 @@ class Recording:
             door=who.door,
             operation=who.wire_operation,
             outcome=outcome,
+            why=why,
         ).encode()
 
     def _one(self, demand: Demand, found: tuple[Held | None, ...], versions: tuple[int, ...]) -> tuple[Target, ...]:
@@ -75,7 +84,7 @@ class Recording:
         if targets is None:
             if len(self._targets) >= MAX_TARGETS:
                 self._targets.clear()
-            targets = self._targets[facts] = (Target(*facts),)
+            targets = self._targets[facts] = (Target(*facts, tenant=_owner(held)),)
         return targets
 
     def _digest_of(self, context: Any, bound: bytes | None) -> bytes:
@@ -94,6 +103,10 @@ def _each(demands: tuple[Demand, ...], found: tuple[Held | None, ...], versions:
     held = [*found, *[None] * (len(demands) - len(found))]
     number = [*versions, *[0] * (len(demands) - len(versions))]
     return tuple(
-        Target(str(demand.action), one.id if one is not None else "", n)
+        Target(str(demand.action), one.id if one is not None else "", n, _owner(one))
         for demand, one, n in zip(demands, held, number, strict=True)
     )
+
+
+def _owner(held: Held | None) -> str:
+    return held.tenant if isinstance(held, HeldKey) else ""

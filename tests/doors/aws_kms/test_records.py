@@ -98,14 +98,17 @@ def test_row_69_a_record_has_these_fields_and_no_others(stack) -> None:
         "t",
         "req",
         "tenant",
+        "ns",
         "who",
         "src",
         "door",
         "op",
         "targets",
         "ctx",
+        "made",
         "rule",
         "outcome",
+        "why",
         "n",
     ]
     key = stack.key()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 import msgspec
@@ -177,3 +179,41 @@ def checkpoint(here: Here, output: Path | None) -> None:
     if output is not None:
         output.write_bytes(note)
     here.out.answer({"checkpoint": note.decode()}, note.decode().rstrip("\n") if output is None else str(output))
+
+
+@audit.command()
+@click.argument("path", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["cloudtrail", "jsonl"]),
+    default="cloudtrail",
+    show_default=True,
+    help="A CloudTrail log file, or one CloudTrail record a line.",
+)
+@click.option("--from", "first", type=click.IntRange(0), default=0, show_default=True, help="The first record.")
+@click.option("--to", "last", type=click.IntRange(0), help="The last record [default: the newest].")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="A file [default: standard output].")
+@with_here
+def export(here: Here, path: Path | None, format_: str, first: int, last: int | None, output: Path | None) -> None:
+    """Every request to the AWS door as a CloudTrail record: of the log in PATH, a data directory or a copy of its
+    audit directory.
+
+    The members are those AWS documents, as far as the log holds what they tell; logIndex in additionalEventData is the
+    record's number. The records of other doors are left out. To show that nothing was altered, verify the log.
+    """
+    from keystead.doors.aws_kms import cloudtrail
+
+    pieces = cloudtrail.export(_log(path or here.directory).numbered(first, last), format_)
+    with nullcontext(sys.stdout.buffer) if output is None else _writable(output) as file:
+        for piece in pieces:
+            file.write(piece)
+    if output is not None:
+        here.out.answer({"path": str(output)}, str(output))
+
+
+def _writable(path: Path) -> BinaryIO:
+    try:
+        return path.open("wb")
+    except OSError as error:
+        raise NotFound(f"{path} cannot be written: {error.strerror}", "output") from error

@@ -1,7 +1,7 @@
 """The canonical audit record: one act, one JSON object, one line of printable ASCII.
 
-    {"v":1,"t":…,"req":…,"tenant":…,"who":{"id","kind","via"},"src":…,"door":…,"op":…,
-     "targets":[{"action","key","version"}],"ctx":…,"rule":…,"outcome":…,"n":…}
+    {"v":1,"t":…,"req":…,"tenant":…,"ns":…,"who":{"id","kind","via","name","session"},"src":…,"door":…,"op":…,
+     "targets":[{"action","key","version","of"}],"ctx":…,"made":…,"rule":…,"outcome":…,"why":…,"n":…}
 
 Rule 1: the fields are these and no others, in this order, without white space; an absent fact is left out.
 Rule 2: every character of a text outside U+0020…U+007E is written as a JSON escape, so that no record can
@@ -31,20 +31,29 @@ def refused(kind: type[Exception]) -> str:
     return f"refused: {kind.__name__}"
 
 
-class Target(Struct, frozen=True, omit_defaults=True):
-    """What was authorized, on which object; `key` and `version` where there is one."""
+class Target(Struct, frozen=True, omit_defaults=True, rename={"tenant": "of"}):
+    """What was authorized, on which object; `key` and `version` where there is one.
+
+    `tenant` is the object's, and stands on record where it is not the caller's own.
+    """
 
     action: str = ""
     key: str = ""
     version: int = 0
+    tenant: str = ""
 
 
 class Who(Struct, frozen=True, omit_defaults=True):
-    """Principal id, its kind, and the id of the credential it came with."""
+    """Principal id, its kind, the id of the credential it came with, its name, and that of its session of a role.
+
+    An id keeps its name for ever.
+    """
 
     id: str = ""
     kind: str = ""
     via: str = ""
+    name: str = ""
+    session: str = ""
 
 
 class Record(
@@ -56,6 +65,7 @@ class Record(
     rename={
         "at": "t",
         "request_id": "req",
+        "namespace": "ns",
         "source": "src",
         "operation": "op",
         "context": "ctx",
@@ -67,21 +77,26 @@ class Record(
     at: datetime
     request_id: str = ""
     tenant: str = ""
+    namespace: str = ""  # the address the caller's door stood for
     who: Who = Who()
     source: str = ""
     door: str = ""
     operation: str = ""  # as the wire names it
     targets: tuple[Target, ...] = ()
     context: str = ""  # hex: a keyed digest of the typed AAD
+    made: str = ""  # the id of what the act brought into being
     rule: str = ""  # what decided
     outcome: str
+    why: str = ""  # of a refusal: KeysteadError.reason; of an answer that is a no: what does not verify
     n: int = 0  # how many, for a record that stands for many acts
 
     def encode(self) -> bytes:
         """The line, without its line feed. Raises TypeError for a value of another type, ValueError for a time zone."""
-        middle = _middle(self.tenant, self.who, (self.source, self.door, self.operation), self.targets)
+        way = (self.source, self.door, self.operation)
+        middle = _middle((self.tenant, self.namespace), self.who, way, self.targets)
         head = f'{{"v":1,"t":"{timestamp(self.at)}"{_member("req", self.request_id)}{middle}'
-        return (head + _member("ctx", self.context) + _tail(self.rule, self.outcome, self.n)).encode()
+        own = _member("ctx", self.context) + _member("made", self.made)
+        return (head + own + _tail(self.rule, self.outcome, self.why, self.n)).encode()
 
 
 def parse(line: bytes) -> Record:
@@ -102,8 +117,9 @@ def timestamp(at: datetime) -> str:
     return at.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
-Facts = tuple[str, str, str, str, str, tuple[Target, ...], str, str, int]
-"""What a prepared part stands for: principal, credential, source, door, operation, targets, rule, outcome, n."""
+Facts = tuple[str, str, str, str, str, str, tuple[Target, ...], str, str, str, int]
+"""What a prepared part stands for: principal, credential, namespace, source, door, operation, targets, rule, outcome,
+why, n."""
 
 
 class Recorder:
@@ -124,8 +140,10 @@ class Recorder:
         targets: tuple[Target, ...],
         *,
         context: bytes = b"",
+        made: str = "",
         rule: str = "",
         outcome: str = PERFORMED,
+        why: str = "",
         n: int = 0,
     ) -> bytes:
         """One record of one request. `context` is the keyed digest of its typed AAD, if it has one."""
@@ -133,12 +151,14 @@ class Recorder:
         facts = (
             caller.principal.id,
             caller.credential_id,
+            caller.namespace,
             caller.source,
             caller.door,
             caller.wire_operation,
             targets,
             rule,
             outcome,
+            why,
             n,
         )
         try:
@@ -150,31 +170,37 @@ class Recorder:
         if at is not now:
             time = timestamp(now)
             self._time = (now, time)
-        ctx = f',"ctx":"{bytes.hex(context)}"' if context else ""
+        own = f',"ctx":"{bytes.hex(context)}"' if context else ""
+        if made:
+            own += _member("made", made)
         request_id = caller.request_id
         if request_id and request_id.isascii():
-            return f'{{"v":1,"t":"{time}","req":{quote(request_id)}{middle}{ctx}{tail}'.encode()
-        return f'{{"v":1,"t":"{time}"{_member("req", request_id)}{middle}{ctx}{tail}'.encode()
+            return f'{{"v":1,"t":"{time}","req":{quote(request_id)}{middle}{own}{tail}'.encode()
+        return f'{{"v":1,"t":"{time}"{_member("req", request_id)}{middle}{own}{tail}'.encode()
 
     def _prepare(self, facts: Facts, caller: Caller) -> tuple[str, str]:
-        id_, via, source, door, operation, targets, rule, outcome, n = facts
-        who = Who(id=id_, kind=caller.principal.principal_kind.value, via=via)
-        middle = _middle(caller.principal.tenant, who, (source, door, operation), targets)
+        id_, via, namespace, source, door, operation, targets, rule, outcome, why, n = facts
+        principal = caller.principal
+        who = Who(id=id_, kind=principal.principal_kind.value, via=via, name=principal.name)
+        middle = _middle((principal.tenant, namespace), who, (source, door, operation), targets)
         if len(self._parts) >= self._capacity:
             self._parts = {}
-        parts = self._parts[facts] = (middle, _tail(rule, outcome, n))
+        parts = self._parts[facts] = (middle, _tail(rule, outcome, why, n))
         return parts
 
 
 # --- the parts of a line
 
 
-def _middle(tenant: str, who: Who, way: tuple[str, str, str], targets: Sequence[Target]) -> str:
-    person = _object(("id", who.id), ("kind", who.kind), ("via", who.via))
-    things = ",".join([_object(("action", t.action), ("key", t.key), ("version", t.version)) for t in targets])
+def _middle(where: tuple[str, str], who: Who, way: tuple[str, str, str], targets: Sequence[Target]) -> str:
+    tenant, namespace = where
+    known = (("id", who.id), ("kind", who.kind), ("via", who.via), ("name", who.name), ("session", who.session))
+    person = _object(*known)
+    things = ",".join([_target(target, tenant) for target in targets])
     source, door, operation = way
     return (
         _member("tenant", tenant)
+        + _member("ns", namespace)
         + (f',"who":{person}' if person != "{}" else "")
         + _member("src", source)
         + _member("door", door)
@@ -183,8 +209,13 @@ def _middle(tenant: str, who: Who, way: tuple[str, str, str], targets: Sequence[
     )
 
 
-def _tail(rule: str, outcome: str, n: int) -> str:
-    return f'{_member("rule", rule)},"outcome":{_text(outcome)}{_member("n", n)}}}'
+def _target(target: Target, tenant: str) -> str:
+    of = "" if target.tenant == tenant else target.tenant
+    return _object(("action", target.action), ("key", target.key), ("version", target.version), ("of", of))
+
+
+def _tail(rule: str, outcome: str, why: str, n: int) -> str:
+    return f'{_member("rule", rule)},"outcome":{_text(outcome)}{_member("why", why)}{_member("n", n)}}}'
 
 
 def _member(name: str, value: str | int) -> str:

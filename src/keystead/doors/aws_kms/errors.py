@@ -75,12 +75,30 @@ class Row(Fault, frozen=True):
     words: Words = lambda said: str(said.error)
 
 
-def _text(text: str) -> Words:
-    return lambda _: text
+class Fixed(Struct, frozen=True):
+    """Words that are always the same; an audit record is enough to say them again (cloudtrail)."""
+
+    text: str
+
+    def __call__(self, _: Said) -> str:
+        return self.text
+
+
+class OfKey(Struct, frozen=True):
+    """Words that need the key's ARN alone; an audit record is enough for them too."""
+
+    before: str
+    after: str
+
+    def __call__(self, said: Said) -> str:
+        return self.of(said.arn)
+
+    def of(self, arn: str) -> str:
+        return f"{self.before}{arn}{self.after}"
 
 
 def _about(rest: str) -> Words:
-    return lambda said: f"{said.arn} {rest}"
+    return OfKey("", f" {rest}")
 
 
 def _silent(_: Said) -> None:
@@ -132,10 +150,6 @@ def _no_region(said: Said) -> str:
     return f"The security token included in the request is invalid: the account has no keyring in {region}."
 
 
-def _destroyed(said: Said) -> str:
-    return f"Key '{said.arn}' does not exist"
-
-
 def _taken(said: Said) -> str | None:
     return f"An alias with the name {said.alias_arn} already exists"
 
@@ -150,23 +164,21 @@ def _bad_principal(said: Said) -> str:
     return f"ARN does not refer to a valid principal: {detail.text}"
 
 
-def _other_kind(_: Said) -> str:
-    return "The alias can be moved only between KMS keys of the same type and key usage."
+_OTHER_KIND = Fixed("The alias can be moved only between KMS keys of the same type and key usage.")
 
 
 def _bad_operations(said: Said) -> str:
     return f"{said.arn} does not support every one of Operations: {', '.join(said.request.operations)}"
 
 
-def _bad_constraints(said: Said) -> str:
-    return f"{said.arn} does not support grants with encryption context constraints."
+_BAD_CONSTRAINTS = _about("does not support grants with encryption context constraints.")
 
 
-def _no_rotation_left(said: Said) -> str:
-    return (
-        "The on-demand rotations limit has been reached for the given keyId. "
-        f"No more on-demand rotations can be performed for this key: {said.arn}"
-    )
+_NO_ROTATION_LEFT = OfKey(
+    "The on-demand rotations limit has been reached for the given keyId. "
+    "No more on-demand rotations can be performed for this key: ",
+    "",
+)
 
 
 # What a ciphertext names is not told apart: absent, elsewhere or forbidden (service.authorize says the same).
@@ -181,14 +193,14 @@ ERRORS: Mapping[type[e.KeysteadError] | tuple[type[e.KeysteadError], Any], Row] 
     (e.InvalidArgument, ops.WRONG_KEY): Row(
         "IncorrectKeyException",
         400,
-        _text("The key ID in the request does not identify a CMK that can perform this operation."),
+        Fixed("The key ID in the request does not identify a CMK that can perform this operation."),
     ),
     (e.InvalidArgument, ops.TooLong): Row("ValidationException", 400, _too_long),
     (e.InvalidArgument, MessageForm.DIGEST.value): Row("ValidationException", 400, _bad_digest),
     (e.InvalidArgument, MessageForm.EXTERNAL_MU.value): Row("ValidationException", 400, _bad_digest),
     (e.InvalidArgument, "form"): Row("ValidationException", 400, _bad_form),
     (e.InvalidArgument, "aad"): Row(
-        "ValidationException", 400, _text("EncryptionContext is valid only with a symmetric encryption KMS key.")
+        "ValidationException", 400, Fixed("EncryptionContext is valid only with a symmetric encryption KMS key.")
     ),
     (e.InvalidArgument, ops.NOT_SIGNED): Row("KMSInvalidSignatureException", 400, _silent),
     (e.InvalidArgument, ops.NOT_AUTHENTIC): Row("KMSInvalidMacException", 400, _silent),
@@ -198,9 +210,9 @@ ERRORS: Mapping[type[e.KeysteadError] | tuple[type[e.KeysteadError], Any], Row] 
     (e.InvalidArgument, BAD_ARN): Row("InvalidArnException", 400),
     (e.InvalidArgument, INVALID_TOKEN): Row("InvalidGrantTokenException", 400, _silent),
     (e.InvalidArgument, NoPrincipal): Row("InvalidArnException", 400, _bad_principal),
-    (e.InvalidArgument, OTHER_KIND): Row("ValidationException", 400, _other_kind),
+    (e.InvalidArgument, OTHER_KIND): Row("ValidationException", 400, _OTHER_KIND),
     (e.InvalidArgument, "actions"): Row("ValidationException", 400, _bad_operations),
-    (e.InvalidArgument, "constraints"): Row("ValidationException", 400, _bad_constraints),
+    (e.InvalidArgument, "constraints"): Row("ValidationException", 400, _BAD_CONSTRAINTS),
     (e.InvalidArgument, BAD_TAG): Row("TagException", 400),
     (e.InvalidArgument, BAD_ALIAS): Row("InvalidAliasNameException", 400),
     (e.InvalidArgument, BAD_GRANT_ID): Row("InvalidGrantIdException", 400),
@@ -215,9 +227,9 @@ ERRORS: Mapping[type[e.KeysteadError] | tuple[type[e.KeysteadError], Any], Row] 
     (e.NotFound, "grant_id"): Row("NotFoundException", 400, _no_grant),
     e.AlreadyExists: Row("AlreadyExistsException", 400, _taken),
     e.Conflict: Row("ConflictException", 400),
-    e.WrongState: Row("KMSInvalidStateException", 400, lambda said: f"{said.arn} is not in a valid state."),
+    e.WrongState: Row("KMSInvalidStateException", 400, _about("is not in a valid state.")),
     (e.WrongState, KeyState.SUSPENDED): Row("DisabledException", 400, _about("is disabled.")),
-    (e.WrongState, KeyState.DESTROYED): Row("NotFoundException", 400, _destroyed),
+    (e.WrongState, KeyState.DESTROYED): Row("NotFoundException", 400, OfKey("Key '", "' does not exist")),
     (e.WrongState, NOT_APPOINTED): Row("KMSInvalidStateException", 400, _about("is not pending deletion.")),
     (e.WrongState, Event.DESTROY): Row("KMSInvalidStateException", 400, _about("is pending deletion.")),
     (e.WrongState, Origin.EXTERNAL): Row("KMSInvalidStateException", 400, _about("is pending import.")),
@@ -231,18 +243,18 @@ ERRORS: Mapping[type[e.KeysteadError] | tuple[type[e.KeysteadError], Any], Row] 
     (e.Unsupported, ops.NO_PUBLIC_KEY): Row("UnsupportedOperationException", 400, _no_public_key),
     e.DecryptionFailed: Row("InvalidCiphertextException", 400, _silent),
     e.LimitExceeded: Row("LimitExceededException", 400),
-    (e.LimitExceeded, "tags"): Row("TagException", 400, _text("Too many tags")),
-    (e.LimitExceeded, "rotations"): Row("LimitExceededException", 400, _no_rotation_left),
-    e.RateLimited: Row("ThrottlingException", 400, _text("Rate exceeded")),
-    e.Sealed: Row("KeyUnavailableException", 500, _text("Keystead is sealed.")),
+    (e.LimitExceeded, "tags"): Row("TagException", 400, Fixed("Too many tags")),
+    (e.LimitExceeded, "rotations"): Row("LimitExceededException", 400, _NO_ROTATION_LEFT),
+    e.RateLimited: Row("ThrottlingException", 400, Fixed("Rate exceeded")),
+    e.Sealed: Row("KeyUnavailableException", 500, Fixed("Keystead is sealed.")),
     e.Unavailable: Row("DependencyTimeoutException", 500),
     e.Internal: Row("KMSInternalException", 500, _silent),
     e.DryRun: Row(
-        "DryRunOperationException", 400, _text("The request would have succeeded, but the DryRun option is set.")
+        "DryRunOperationException", 400, Fixed("The request would have succeeded, but the DryRun option is set.")
     ),
 }
 
-HIDDEN_KEY = Row("AccessDeniedException", 400, _text(BEHIND_CIPHERTEXT))
+HIDDEN_KEY = Row("AccessDeniedException", 400, Fixed(BEHIND_CIPHERTEXT))
 
 
 class WireFault(Exception):

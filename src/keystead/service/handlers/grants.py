@@ -81,7 +81,7 @@ def create_grant(op: ops.CreateGrant, targets: tuple[HeldKey], act: Act) -> Outc
         raise LimitExceeded(f"a key has at most {MAX_GRANTS} grants", "grants")
     token = grant_token((op.key.namespace, held.id, grant.id), act.entropy(RANDOM_BYTES))
     grant = replace(grant, token_digests=(*grant.token_digests[1 - MAX_TOKENS :], token_digest(token)))
-    return Outcome(answer=Granted(grant, token), put=(held.key, grant))
+    return Outcome(answer=Granted(grant, token), put=(held.key, grant), made=grant.id)
 
 
 def _check(op: ops.CreateGrant, key: Key) -> None:

@@ -56,6 +56,7 @@ def create_key(op: ops.CreateKey, targets: tuple[HeldKeyring, ...], act: Act) ->
         seen=(ring.keyring,),
         material={version.id: made.material},
         versions=(1,),
+        made=key.id,
     )
 
 

@@ -30,7 +30,11 @@ def verify_mac(op: ops.VerifyMac, targets: tuple[HeldKey], act: Act) -> Outcome[
     if op.dry_run and not valid:
         raise InvalidArgument("the MAC is another one", ops.NOT_AUTHENTIC)
     number = version.version.number
-    return Outcome(answer=ops.Checked(held.key, number, algorithm, valid), versions=(number,))
+    return Outcome(
+        answer=ops.Checked(held.key, number, algorithm, valid),
+        versions=(number,),
+        why="" if valid else ops.NOT_AUTHENTIC,
+    )
 
 
 HANDLERS: dict[type, Handler] = {ops.GenerateMac: generate_mac, ops.VerifyMac: verify_mac}

@@ -32,7 +32,9 @@ def verify(op: ops.Verify, targets: tuple[HeldKey], act: Act) -> Outcome[ops.Che
     if op.dry_run and not valid:
         raise InvalidArgument("the signature does not verify", ops.NOT_SIGNED)
     number = version.version.number
-    return Outcome(answer=ops.Checked(held.key, number, algorithm, valid), versions=(number,))
+    return Outcome(
+        answer=ops.Checked(held.key, number, algorithm, valid), versions=(number,), why="" if valid else ops.NOT_SIGNED
+    )
 
 
 def read_public_key(_op: ops.ReadPublicKey, targets: tuple[HeldKey], act: Act) -> Outcome[ops.PublicKey]:
