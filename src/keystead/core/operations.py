@@ -589,8 +589,8 @@ NOTHING_WAITS = "no material waits"
 class Waiting(Struct, frozen=True):
     """detail of the WrongState for new material while other new material waits for its rotation."""
 
-    offered: str  # material ids
-    waiting: str
+    given: str  # their identifiers
+    pending: str
 
 
 class ImportMaterial(KeyOperation[Described], frozen=True, kw_only=True):

@@ -173,8 +173,8 @@ def _other_waits(said: Said) -> str:
     detail = said.error.detail
     assert isinstance(detail, ops.Waiting)  # noqa: S101 - its row
     return (
-        f"New key material (id: {detail.offered}) cannot be imported into KMS key {said.arn}, "
-        f"because another key material (id: {detail.waiting}) is pending rotation."
+        f"New key material (id: {detail.given}) cannot be imported into KMS key {said.arn}, "
+        f"because another key material (id: {detail.pending}) is pending rotation."
     )
 
 
