@@ -3,7 +3,10 @@
     ticket = nonce ‖ AES-256-GCM-SIV((key id, wrapping algorithm, expiry, PKCS#8 of the wrapping key))
 
 Any worker opens it, before and after a restart. It is good for one key and one wrapping, and for a day; what it
-lets through is decided by the right to import, which is asked for again. An erased or rotated slot does not end it.
+lets through is decided by the right to import, which is asked for again.
+
+Who has recorded a ticket and what was wrapped for it, and later comes by the secrets of the installation, has the
+material: destruction reaches what is kept here, and neither the owner's copy nor a wiretap's.
 """
 
 from __future__ import annotations

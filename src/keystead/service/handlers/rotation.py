@@ -30,6 +30,7 @@ def rotatable(key: Key) -> None:
 
 def schedulable(key: Key, now: datetime) -> None:
     """In service and rotatable, by itself: imported material comes first (KMS Developer Guide, "Key states", [6])."""
+    existing(key, now)
     if key.origin is not Origin.GENERATED:
         raise Unsupported(f"keys of {key.origin.value} origin have no schedule", key.origin)
     active(key, now)
