@@ -18,14 +18,14 @@ FOR_EVER = {"ExpirationModel": "KEY_MATERIAL_DOES_NOT_EXPIRE"}
 NEW, AGAIN = {"ImportType": "NEW_KEY_MATERIAL"}, {"ImportType": "EXISTING_KEY_MATERIAL"}
 
 
-def wrap(public_key: bytes, algorithm: str, material: bytes) -> bytes:
+def wrap(public_key: bytes, algorithm: str, material: bytes, *, aes_bytes: int = 32) -> bytes:
     """KMS Developer Guide, "Step 3: Encrypt the key material"."""
     digest = next(made for name, made in DIGESTS.items() if algorithm.endswith(name))
     oaep = padding.OAEP(padding.MGF1(digest()), digest(), None)
     key = load_der_public_key(public_key)
     if algorithm.startswith("RSAES"):
         return key.encrypt(material, oaep)
-    aes = os.urandom(32)
+    aes = os.urandom(aes_bytes)
     return key.encrypt(aes, oaep) + aes_key_wrap_with_padding(aes, material)
 
 
