@@ -20,11 +20,13 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from tests.doors.aws_kms.managing import allow, ask, made, policy, scheduled, wait
 from tests.doors.aws_kms.wrapped import AGAIN, FOR_EVER, NEW, importing, parameters, wrap
 from tests.harness import b64, stack
 
-from keystead.core.entities import KeyVersion
+from keystead.core.entities import Key, KeyVersion
+from keystead.core.states import KeyState
 
 SECRET, OTHER, THIRD = (bytes([n]) * 16 + bytes(range(16)) for n in (1, 2, 3))
 PLAIN = b64(b"attack at dawn")
@@ -180,6 +182,21 @@ def test_a_disabled_key_stays_disabled_and_a_doomed_one_takes_nothing(office, ad
     assert described(admin, key_id)["KeyState"] == "PendingImport"
     came(importing(admin, key_id, SECRET))
     assert described(admin, key_id)["KeyState"] == "Enabled"
+
+
+@pytest.mark.parametrize("state", [KeyState.COMPROMISED, KeyState.DEACTIVATED])
+def test_what_is_over_does_not_begin_again_with_its_material(office, admin, key_id, state) -> None:
+    """SP 800-57pt1r5 §7.4, §7.5: no way leads back. Only another protocol brings a key there."""
+    came(importing(admin, key_id, SECRET))
+    blob, key = encrypted(admin, key_id), office.barrier.get(Key, key_id)
+    office.change(key, lifecycle=replace(key.lifecycle, state=state))
+    ask(admin, "DeleteImportedKeyMaterial", KeyId=key_id)
+    for _ in range(2):
+        assert described(admin, key_id)["KeyState"] == "Disabled"
+        assert admin.call("Encrypt", KeyId=key_id, Plaintext=PLAIN).code == "KMSInvalidStateException"
+        assert opens(admin, blob) == "KMSInvalidStateException" or state is KeyState.DEACTIVATED
+        came(importing(admin, key_id, SECRET))
+    assert office.barrier.get(Key, key_id).lifecycle.state is state
 
 
 @pytest.mark.parametrize("with_material", [True, False])

@@ -32,6 +32,13 @@ def lapse(key: Key, versions: Iterable[KeyVersion]) -> datetime | None:
     return min((at for at in dates if at is not None), default=None)
 
 
+def _waiting(life: Lifecycle, now: datetime) -> Lifecycle:
+    """Appointments are kept. What was compromised or is over does not begin again by being brought back."""
+    if life.state not in {KeyState.ACTIVE, KeyState.SUSPENDED}:
+        return life
+    return replace(life, state=KeyState.PRE_ACTIVE, since=now, activate_at=None)
+
+
 def without(key: Key, gone: tuple[KeyVersion, ...], versions: Iterable[KeyVersion], now: datetime) -> Key:
     """The key once `gone`, erased already, are of no use any more; `versions` are those there were."""
     left = {version.number: version for version in (*versions, *gone)}
@@ -39,6 +46,5 @@ def without(key: Key, gone: tuple[KeyVersion, ...], versions: Iterable[KeyVersio
     if any(version.number > key.current for version in gone):
         kept = replace(kept, n_versions=key.current, material_ids=key.material_ids[: key.current])
     if any(version.number <= key.current for version in gone):
-        life = Lifecycle(state=KeyState.PRE_ACTIVE, since=now, destroy_at=key.lifecycle.destroy_at)
-        kept = replace(kept, lifecycle=life)
+        kept = replace(kept, lifecycle=_waiting(key.lifecycle, now))
     return replace(kept, lapses_at=lapse(kept, left.values()))

@@ -36,6 +36,8 @@ def require_version(held: HeldKey, use: Use, now: datetime, number: int | None =
     """Version `number` (or the current one), fit for `use`. Raises WrongState, NotFound, WouldBlock."""
     found = held.version(number)
     version = found.version
+    if not version.wrapped and held.key.origin is Origin.EXTERNAL:
+        raise WrongState("the imported material is gone", Origin.EXTERNAL)
     version.lifecycle.require(use, now=now)
     if version.expires_at is not None and version.expires_at <= now:
         raise WrongState("the imported material has expired", Origin.EXTERNAL)
