@@ -31,6 +31,7 @@ from keystead.core.policy.arn import arn_of
 from keystead.core.policy.grants import token_digest
 from keystead.core.sensitive import Sensitive
 from keystead.core.states import KeyState, Lifecycle
+from keystead.core.wrapping import WRAPPINGS
 from keystead.service.authorize import Authorizer
 from keystead.service.held import HeldKey, HeldKeyring
 
@@ -207,6 +208,9 @@ OPERATIONS: dict[Action, o.Operation[Any]] = {
         o.ReadRotation(key=REF),
         o.RotateKey(key=REF),
         o.ListRotations(key=REF, limit=1),
+        o.PrepareImport(key=REF, wrapping=WRAPPINGS["RSA_OAEP_SHA256"], wrapping_spec=KEY_SPECS["RSA_4096"]),
+        o.ImportMaterial(key=REF, ticket=b"t", wrapped=b"w", expires_at=datetime(2026, 12, 1, tzinfo=UTC)),
+        o.DeleteMaterial(key=REF),
         o.CreateGrant(key=REF, grantee=BOB, retiree=APP, actions=(Action.ENCRYPT, Action.DECRYPT)),
         o.ListGrants(key=REF, limit=1),
         o.RetireGrant(key=REF, grant_id="g1"),

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, mlkem, padding
+from tests.doors.aws_kms.wrapped import wrap
 
 from keystead.doors.aws_kms import DOOR
 
@@ -263,3 +264,27 @@ def test_what_is_not_offered(kms) -> None:
         with pytest.raises(ClientError) as caught:
             attempt()
         assert code(caught) == "UnsupportedOperationException"
+
+
+@pytest.mark.parametrize("spec", ["RSA_2048", "RSA_4096"])
+def test_material_of_the_owners_own(kms, spec) -> None:
+    """KMS Developer Guide, "Importing key material": its four steps, and the way back."""
+    key_id = create(kms, Origin="EXTERNAL")
+    material = os.urandom(32)
+    given = kms.get_parameters_for_import(KeyId=key_id, WrappingAlgorithm="RSAES_OAEP_SHA_256", WrappingKeySpec=spec)
+    until = given["ParametersValidTo"]
+    wrapped = wrap(given["PublicKey"], "RSAES_OAEP_SHA_256", material)
+    asked = {"KeyId": key_id, "ImportToken": given["ImportToken"], "EncryptedKeyMaterial": wrapped}
+    done = kms.import_key_material(**asked, ExpirationModel="KEY_MATERIAL_EXPIRES", ValidTo=until)
+    metadata = kms.describe_key(KeyId=key_id)["KeyMetadata"]
+    assert (metadata["ValidTo"], metadata["CurrentKeyMaterialId"]) == (until, done["KeyMaterialId"])
+    blob = kms.encrypt(KeyId=key_id, Plaintext=b"x")["CiphertextBlob"]
+    gone = kms.delete_imported_key_material(KeyId=key_id, KeyMaterialId=done["KeyMaterialId"])
+    assert gone["KeyMaterialId"] == done["KeyMaterialId"]
+    with pytest.raises(kms.exceptions.KMSInvalidStateException):
+        kms.decrypt(CiphertextBlob=blob)
+    with pytest.raises(kms.exceptions.InvalidImportTokenException):
+        kms.import_key_material(**{**asked, "ImportToken": b"x"}, ExpirationModel="KEY_MATERIAL_DOES_NOT_EXPIRE")
+    kms.import_key_material(**asked, ExpirationModel="KEY_MATERIAL_DOES_NOT_EXPIRE")
+    assert kms.decrypt(CiphertextBlob=blob)["Plaintext"] == b"x"
+    kms.schedule_key_deletion(KeyId=key_id, PendingWindowInDays=7)

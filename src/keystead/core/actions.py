@@ -55,6 +55,9 @@ class Action(StrEnum):
     READ_ROTATION = "key:read-rotation"
     ROTATE_KEY = "key:rotate"
     LIST_ROTATIONS = "key:list-rotations"
+    PREPARE_IMPORT = "key:prepare-import"
+    IMPORT_MATERIAL = "key:import-material"
+    DELETE_MATERIAL = "key:delete-material"
     CREATE_GRANT = "key:create-grant"
     LIST_GRANTS = "key:list-grants"
     LIST_RETIRABLE_GRANTS = "tenant:list-retirable-grants"
@@ -141,6 +144,9 @@ ACTIONS: dict[Action, ActionRow] = {
         _R(A.READ_ROTATION, "kms:GetKeyRotationStatus", abroad=True, system=True),
         _R(A.ROTATE_KEY, "kms:RotateKeyOnDemand", system=True),
         _R(A.LIST_ROTATIONS, "kms:ListKeyRotations", system=True),
+        _R(A.PREPARE_IMPORT, "kms:GetParametersForImport", system=True),
+        _R(A.IMPORT_MATERIAL, "kms:ImportKeyMaterial", system=True),
+        _R(A.DELETE_MATERIAL, "kms:DeleteImportedKeyMaterial", system=True),
         _R(A.CREATE_GRANT, "kms:CreateGrant", grantable=True, abroad=True),
         _R(A.LIST_GRANTS, "kms:ListGrants", abroad=True, system=True),
         _R(A.LIST_RETIRABLE_GRANTS, "kms:ListRetirableGrants"),

@@ -108,7 +108,7 @@ class Key(Entity, frozen=True, kw_only=True):
     """A key: metadata, and the lifecycle that gates all its versions.
 
     AWS "Disabled" is SUSPENDED; "PendingDeletion" is SUSPENDED with `destroy_at` set (docs/adr/0003);
-    "PendingImport" is PRE_ACTIVE with no version.
+    "PendingImport" is PRE_ACTIVE: material that its owner lends has not come yet, or has gone again.
     """
 
     kind = Kind.KEY
@@ -121,12 +121,14 @@ class Key(Entity, frozen=True, kw_only=True):
     created_at: datetime
     created_by: str  # principal id
     n_versions: int = 1
-    current: int = 1  # the version that protects
+    current: int = 1  # the version that protects; an imported one after it waits for a rotation
     description: str = ""
     tags: dict[str, str] = field(default_factory=dict)
     rotation: Rotation | None = None
     n_on_demand: int = 0  # on-demand rotations so far
     multi_region: bool = False
+    material_ids: tuple[str, ...] = ()  # imported: a keyed digest of each version's material, hex, by number
+    lapses_at: datetime | None = None  # the first of its imported material, but for what waits, expires
 
     @property
     def parent(self) -> str:
@@ -156,6 +158,8 @@ class KeyVersion(Entity, frozen=True, kw_only=True):
     wrapped: bytes = b""  # sealed under its leaf key, AAD = (key id, number); empty once destroyed
     public_key: bytes = b""  # DER SubjectPublicKeyInfo, where there is one
     expires_at: datetime | None = None  # imported material
+    rotated_at: datetime | None = None  # imported material: when it became the current one, if not at once
+    description: str = ""  # imported material
 
     @property
     def parent(self) -> str:

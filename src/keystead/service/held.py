@@ -151,6 +151,11 @@ class HeldKey:
         """Every version, oldest first."""
         return sorted(self._reach.every_child(KeyVersion, self.id), key=lambda v: v.number)
 
+    def import_key(self) -> Sensitive:
+        """What import tickets are sealed under (service.tickets)."""
+        self._reach.may_block()
+        return self._reach.barrier.subkey("import")
+
     def last_use(self) -> LastUse | None:
         return self._reach.get(LastUse, self.id)
 

@@ -35,13 +35,13 @@ class Inspection(Struct, frozen=True, kw_only=True):
 
 
 def inspect(barrier: Barrier, store: Store, on_progress: Callable[[int], None] = quiet) -> Inspection:
-    """Open every row and every node, under the write lock: about 8 µs each."""
+    """Open every row and every node, under the write lock: about 10 µs each."""
     damaged: list[str] = []
     n_rows = n_nodes = total = 0
     with store.transaction() as txn:
         for kind in Kind:
             for page in pages(txn, kind):
-                damaged += [f"{row.kind.value} {row.id}" for row in page if not verifies(barrier, row)]
+                damaged += [f"{row.kind.value} {row.id}" for row in page if not found(barrier, txn, row)]
                 total += sum(map(barrier.rows.weigh, page))
                 n_rows += len(page)
                 on_progress(len(page))
@@ -84,6 +84,11 @@ def walk(reader: Reader, tree: Tree) -> Iterator[tuple[Place, bytes | None, byte
         yield place, sealed, node
         if place.level < DEPTH - 1:
             waiting += children(place, node)
+
+
+def found(barrier: Barrier, reader: Reader, row: Row) -> bool:
+    """Whether a row verifies, and is what a look-up by its id finds: an index may be damaged where a scan is not."""
+    return reader.get(row.kind, row.id) == row and verifies(barrier, row)
 
 
 def verifies(barrier: Barrier, row: Row) -> bool:

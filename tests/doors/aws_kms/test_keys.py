@@ -91,7 +91,12 @@ def test_metadata_has_no_member_that_aws_does_not_have() -> None:
             "You cannot specify KeySpec and CustomerMasterKeySpec",
         ),
         ({"Description": "d" * 8193}, "ValidationException", "length less than or equal to 8192"),
-        ({"Origin": "EXTERNAL"}, "UnsupportedOperationException", "EXTERNAL"),
+        (
+            {"Origin": "EXTERNAL", "KeySpec": "ML_KEM_768", "KeyUsage": "ENCAPSULATE_DECAPSULATE"},
+            "UnsupportedOperationException",
+            "ML_KEM_768",
+        ),
+        ({"Origin": "EXTERNAL", "KeySpec": "SM2", "KeyUsage": "SIGN_VERIFY"}, "UnsupportedOperationException", "SM2"),
         ({"Origin": "AWS_CLOUDHSM"}, "UnsupportedOperationException", "AWS_CLOUDHSM"),
         ({"Origin": "EXTERNAL_KEY_STORE"}, "UnsupportedOperationException", "EXTERNAL_KEY_STORE"),
         ({"CustomKeyStoreId": "cks-1"}, "UnsupportedOperationException", "key stores"),

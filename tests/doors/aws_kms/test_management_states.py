@@ -14,7 +14,7 @@ from tests.harness import stack
 
 from keystead.core.entities import Origin
 from keystead.core.states import KeyState
-from keystead.doors.aws_kms import aliases, deletion, grants, keys, policies, rotation, tags
+from keystead.doors.aws_kms import aliases, deletion, grants, imports, keys, policies, rotation, tags
 
 OK = None
 DISABLED = ("DisabledException", "{} is disabled.")
@@ -22,15 +22,19 @@ PENDING = ("KMSInvalidStateException", "{} is pending deletion.")
 NOT_PENDING = ("KMSInvalidStateException", "{} is not pending deletion.")
 IMPORT = ("KMSInvalidStateException", "{} is pending import.")
 INVALID = ("KMSInvalidStateException", "{} is not in a valid state.")
-UNSUPPORTED = ("UnsupportedOperationException", None)
+EXTERNAL = ("UnsupportedOperationException", "{} origin is EXTERNAL which is not valid for this operation.")
 GONE = ("NotFoundException", "Key '{}' does not exist")
 STATES = ("Enabled", "Disabled", "PendingDeletion", "PendingImport", "Destroyed")
 
 GRANT = {"GranteePrincipal": "arn:aws:iam::111122223333:user/admin", "Operations": ["Encrypt"]}
+WRAPPED = {"WrappingAlgorithm": "RSAES_OAEP_SHA_256", "WrappingKeySpec": "RSA_2048"}
+LENT = {"ImportToken": "eA==", "EncryptedKeyMaterial": "eA==", "ExpirationModel": "KEY_MATERIAL_DOES_NOT_EXPIRE"}
+ORIGIN = ("UnsupportedOperationException", "{} origin is AWS_KMS which is not valid for this operation.")
+TICKET = ("InvalidImportTokenException", None)
 TAG = [{"TagKey": "a", "TagValue": "b"}]
 KEPT = (OK, OK, OK, OK, GONE)
 UNLESS_DOOMED = (OK, OK, PENDING, OK, GONE)
-IN_SERVICE = (OK, DISABLED, PENDING, UNSUPPORTED, GONE)
+IN_SERVICE = (OK, DISABLED, PENDING, EXTERNAL, GONE)
 # fmt: off
 TABLE = {  # the members of the request, and what comes of it in each of STATES
     "CancelKeyDeletion":    ({}, (NOT_PENDING, NOT_PENDING, OK, NOT_PENDING, GONE)),
@@ -47,7 +51,7 @@ TABLE = {  # the members of the request, and what comes of it in each of STATES
     "ListAliases":          ({}, KEPT),
     "ListGrants":           ({}, KEPT),
     "ListKeyPolicies":      ({}, KEPT),
-    "ListKeyRotations":     ({}, (OK, OK, OK, UNSUPPORTED, GONE)),
+    "ListKeyRotations":     ({}, (OK, OK, OK, OK, GONE)),
     "ListResourceTags":     ({}, KEPT),
     "PutKeyPolicy":         ({"Policy": policy(ROOT_MAY)}, KEPT),
     "RotateKeyOnDemand":    ({}, (OK, DISABLED, PENDING, IMPORT, GONE)),
@@ -55,6 +59,9 @@ TABLE = {  # the members of the request, and what comes of it in each of STATES
     "TagResource":          ({"Tags": TAG}, UNLESS_DOOMED),
     "UntagResource":        ({"TagKeys": ["a"]}, UNLESS_DOOMED),
     "UpdateKeyDescription": ({"Description": "d"}, UNLESS_DOOMED),
+    "GetParametersForImport":    (WRAPPED, (ORIGIN, ORIGIN, ORIGIN, OK, GONE)),
+    "ImportKeyMaterial":         (LENT, (ORIGIN, ORIGIN, ORIGIN, TICKET, GONE)),
+    "DeleteImportedKeyMaterial": ({}, (ORIGIN, ORIGIN, ORIGIN, OK, GONE)),
     # of a grant and of an alias that the key has already
     "RetireGrant":          ({}, KEPT),
     "RevokeGrant":          ({}, KEPT),
@@ -73,7 +80,7 @@ def put_into(office, key, state: str) -> None:
         case "PendingDeletion":
             due = office.clock.now() + timedelta(days=7)
             office.change(key, lifecycle=replace(life, state=KeyState.SUSPENDED, destroy_at=due))
-        case "PendingImport":  # nothing leads here yet
+        case "PendingImport":
             waiting = replace(life, state=KeyState.PRE_ACTIVE)
             office.change(key, lifecycle=waiting, origin=Origin.EXTERNAL, n_versions=0, current=0)
         case "Destroyed":
@@ -115,7 +122,7 @@ def test_operation_in_state(operation, state) -> None:
 def test_the_table_is_of_every_operation_of_management() -> None:
     managed = {
         operation.name.removeprefix("TrentService.")
-        for topic in (aliases, deletion, grants, keys, policies, rotation, tags)
+        for topic in (aliases, deletion, grants, imports, keys, policies, rotation, tags)
         for operation in topic.OPERATIONS
     }
     assert set(TABLE) == managed - WITHOUT_A_KEY

@@ -21,6 +21,7 @@ from keystead.core.policy.arn import arn_of
 from keystead.core.policy.fold import lower
 from keystead.core.policy.grants import CONTEXTUAL, asked_context, grant_in_question
 from keystead.core.policy.request import Request
+from keystead.core.wrapping import Wrapping
 
 Values = tuple[str, ...]
 Read = Callable[[Request], Values]
@@ -56,6 +57,7 @@ _SPELT: dict[type, Callable[[Any], str | None]] = {
     Purpose: KEY_USAGE.get,
     Origin: KEY_ORIGIN.get,
     MessageForm: MESSAGE_TYPE.get,
+    Wrapping: lambda wrapping: wrapping.aws,
 }
 
 
@@ -170,6 +172,11 @@ def _period(request: Request) -> Values:
     return _texts(asked or (kept.period_days if kept else 365))
 
 
+def _expiration_model(request: Request) -> Values:
+    expires = getattr(request.op, "expires_at", None) is not None
+    return ("KEY_MATERIAL_EXPIRES" if expires else "KEY_MATERIAL_DOES_NOT_EXPIRE",)
+
+
 _SIGN, _MAC = (Action.SIGN, Action.VERIFY), (Action.GENERATE_MAC, Action.VERIFY_MAC)
 _GRANTING = (Action.CREATE_GRANT, Action.LIST_GRANTS, Action.REVOKE_GRANT)
 
@@ -209,6 +216,10 @@ FACTS: dict[str, Fact] = {
     "kms:schedulekeydeletionpendingwindowindays": _field("after_days"),
     "kms:rotationperiodindays": _of_action([Action.ENABLE_ROTATION], _period),
     "kms:bypasspolicylockoutsafetycheck": _field("bypass_lockout_check"),
+    "kms:wrappingalgorithm": _field("wrapping"),
+    "kms:wrappingkeyspec": _field("wrapping_spec"),
+    "kms:expirationmodel": _of_action([Action.IMPORT_MATERIAL], _expiration_model),
+    "kms:validto": _of_action([Action.IMPORT_MATERIAL], lambda r: _texts(getattr(r.op, "expires_at", None))),
     "kms:policyname": _of_action((Action.READ_POLICY, Action.PUT_POLICY), lambda _: ("default",)),
     "kms:grantisforawsresource": _of_action(_GRANTING, lambda _: ("false",)),  # no AWS service creates grants here
     "kms:grantoperations": Fact(_grant_operations),

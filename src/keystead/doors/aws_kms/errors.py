@@ -24,7 +24,7 @@ from keystead.core.policy.aws import BAD_ARN
 from keystead.core.states import Event, KeyState
 from keystead.doors.aws_kms.credential import REASONS
 from keystead.doors.aws_kms.names import arn_at, key_arn, ref_arn, region_of
-from keystead.doors.aws_kms.shapes import KEY_USAGES
+from keystead.doors.aws_kms.shapes import KEY_USAGES, ORIGINS
 from keystead.kit import Fault
 from keystead.service.handlers.names import OTHER_KIND
 from keystead.service.handlers.resolve import NoPrincipal
@@ -181,6 +181,27 @@ _NO_ROTATION_LEFT = OfKey(
 )
 
 
+def _other_waits(said: Said) -> str:
+    detail = said.error.detail
+    assert isinstance(detail, ops.Waiting)  # noqa: S101 - its row
+    return (
+        f"New key material (id: {detail.given}) cannot be imported into KMS key {said.arn}, "
+        f"because another key material (id: {detail.pending}) is pending rotation."
+    )
+
+
+def _nothing_waits(said: Said) -> str:
+    return f"No available key material pending rotation for the key: {said.arn}."
+
+
+def _wrong_origin(said: Said) -> str:
+    return f"{said.arn} origin is {ORIGINS[said.key.origin]} which is not valid for this operation."
+
+
+def _no_material(said: Said) -> str:
+    return f"Key material {said.request.key_material_id} is not associated with {said.arn}."
+
+
 # What a ciphertext names is not told apart: absent, elsewhere or forbidden (service.authorize says the same).
 BEHIND_CIPHERTEXT = (
     "The ciphertext refers to a customer master key that does not exist, does not exist in this region, "
@@ -205,6 +226,10 @@ ERRORS: Mapping[type[e.KeysteadError] | tuple[type[e.KeysteadError], Any], Row] 
     (e.InvalidArgument, ops.NOT_SIGNED): Row("KMSInvalidSignatureException", 400, _silent),
     (e.InvalidArgument, ops.NOT_AUTHENTIC): Row("KMSInvalidMacException", 400, _silent),
     (e.InvalidArgument, "public_key"): Row("ValidationException", 400, _silent),
+    (e.InvalidArgument, ops.BAD_TICKET): Row("InvalidImportTokenException", 400, _silent),
+    (e.InvalidArgument, ops.OLD_TICKET): Row("ExpiredImportTokenException", 400, _silent),
+    (e.InvalidArgument, ops.OTHER_MATERIAL): Row("IncorrectKeyMaterialException", 400, _silent),
+    (e.InvalidArgument, "key_material"): Row("IncorrectKeyMaterialException", 400),
     (e.InvalidArgument, "Marker"): Row("InvalidMarkerException", 400, _silent),
     (e.InvalidArgument, "Policy"): Row("MalformedPolicyDocumentException", 400),
     (e.InvalidArgument, BAD_ARN): Row("InvalidArnException", 400),
@@ -224,6 +249,7 @@ ERRORS: Mapping[type[e.KeysteadError] | tuple[type[e.KeysteadError], Any], Row] 
     (e.NotFound, KeyRef): Row("NotFoundException", 400, _absent),
     (e.NotFound, KeyringRef): Row("UnrecognizedClientException", 400, _no_region),
     (e.NotFound, NO_KEY_STORE): Row("CustomKeyStoreNotFoundException", 400, _silent),
+    (e.NotFound, "material"): Row("NotFoundException", 400, _no_material),
     (e.NotFound, "grant_id"): Row("NotFoundException", 400, _no_grant),
     e.AlreadyExists: Row("AlreadyExistsException", 400, _taken),
     e.Conflict: Row("ConflictException", 400),
@@ -231,6 +257,8 @@ ERRORS: Mapping[type[e.KeysteadError] | tuple[type[e.KeysteadError], Any], Row] 
     (e.WrongState, KeyState.SUSPENDED): Row("DisabledException", 400, _about("is disabled.")),
     (e.WrongState, KeyState.DESTROYED): Row("NotFoundException", 400, OfKey("Key '", "' does not exist")),
     (e.WrongState, NOT_APPOINTED): Row("KMSInvalidStateException", 400, _about("is not pending deletion.")),
+    (e.WrongState, ops.NOTHING_WAITS): Row("KMSInvalidStateException", 400, _nothing_waits),
+    (e.WrongState, ops.Waiting): Row("KMSInvalidStateException", 400, _other_waits),
     (e.WrongState, Event.DESTROY): Row("KMSInvalidStateException", 400, _about("is pending deletion.")),
     (e.WrongState, Origin.EXTERNAL): Row("KMSInvalidStateException", 400, _about("is pending import.")),
     e.WrongUsage: Row("InvalidKeyUsageException", 400),
@@ -239,6 +267,7 @@ ERRORS: Mapping[type[e.KeysteadError] | tuple[type[e.KeysteadError], Any], Row] 
     (e.WrongUsage, Algorithm): Row("InvalidKeyUsageException", 400, _wrong_word),
     e.Unsupported: Row("UnsupportedOperationException", 400),
     (e.Unsupported, UNKNOWN_OPERATION): Row("UnknownOperationException", 400, _silent),
+    (e.Unsupported, Origin): Row("UnsupportedOperationException", 400, _wrong_origin),
     (e.Unsupported, "rotation"): Row("UnsupportedOperationException", 400, _silent),
     (e.Unsupported, ops.NO_PUBLIC_KEY): Row("UnsupportedOperationException", 400, _no_public_key),
     e.DecryptionFailed: Row("InvalidCiphertextException", 400, _silent),

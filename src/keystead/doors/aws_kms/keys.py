@@ -3,7 +3,7 @@
 Spec: KMS API Reference 2014-11-01, under these names, and "KeyMetadata"; botocore data/kms/2014-11-01/service-2.json.
 
 Deviations (SPEC.md)
-  CreateKey         MultiRegion, an Origin other than AWS_KMS and custom key stores: UnsupportedOperationException.
+  CreateKey         MultiRegion and custom key stores: UnsupportedOperationException.
   GetKeyLastUsage   no CloudTrailEventId: there is no CloudTrail. TrackingStartDate is the key's creation.
 """
 
@@ -104,7 +104,7 @@ def create_key(req: CreateKeyRequest, call: Call) -> CreateKeyResponse:
             keyring=KeyringRef(call.namespace),
             spec=spec,
             purpose=purpose,
-            origin=Origin.GENERATED,
+            origin=Origin.EXTERNAL if req.origin == "EXTERNAL" else Origin.GENERATED,
             description=req.description or "",
             tags=tags,
             policy=PolicyText("default", "aws", req.policy) if req.policy is not None else None,
@@ -142,7 +142,7 @@ def _offered(req: CreateKeyRequest) -> None:
     """Raises Unsupported."""
     if req.custom_key_store_id is not None or req.xks_key_id is not None:
         raise Unsupported("Custom key stores are not supported.", "CustomKeyStoreId")
-    if req.origin not in (None, "AWS_KMS"):
+    if req.origin not in (None, "AWS_KMS", "EXTERNAL"):
         raise Unsupported(f"Origin {req.origin} is not supported.", "Origin")
     if req.multi_region:
         raise Unsupported("Multi-Region keys are not supported.", "MultiRegion")

@@ -5,10 +5,12 @@ Spec: KMS API Reference 2014-11-01, "KeyMetadata".
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from msgspec import field
 
 from keystead.core.algorithms import Purpose
-from keystead.core.entities import Key
+from keystead.core.entities import Key, Origin
 from keystead.core.errors import NotFound
 from keystead.core.operations import Described, KeyRef
 from keystead.core.states import KeyState
@@ -16,6 +18,7 @@ from keystead.doors.aws_kms.names import key_arn, material_id, region_of
 from keystead.doors.aws_kms.pages import date
 from keystead.doors.aws_kms.shapes import KEY_USAGES, ORIGINS, algorithms, old_key_spec
 from keystead.kit import Call, Message
+from keystead.service.handlers.standing import waiting
 
 # KMS API Reference, KeyMetadata: KeyState. AWS has no word for a key that its owner has taken out of service for ever.
 STATES = {
@@ -38,6 +41,8 @@ class KeyMetadata(Message, frozen=True, kw_only=True, rename="pascal", omit_defa
     key_state: str
     deletion_date: float | None = None
     origin: str
+    expiration_model: str | None = None
+    valid_to: float | None = None
     key_manager: str
     customer_master_key_spec: str | None = None
     key_spec: str
@@ -50,18 +55,25 @@ class KeyMetadata(Message, frozen=True, kw_only=True, rename="pascal", omit_defa
     current_key_material_id: str | None = None
 
 
+def expiration_model(at: datetime | None) -> str:
+    return "KEY_MATERIAL_DOES_NOT_EXPIRE" if at is None else "KEY_MATERIAL_EXPIRES"
+
+
 def key_state(key: Key, call: Call) -> str:
     """Raises NotFound for a destroyed key: AWS keeps nothing of it."""
     life = key.lifecycle.at(call.caller.now)
     if life.state is KeyState.DESTROYED:
         raise NotFound("the key is destroyed", KeyRef(f"aws:{key.tenant}:{region_of(call.namespace)}", id=key.id))
-    return "PendingDeletion" if life.destroy_at is not None else STATES[life.state]
+    if life.destroy_at is not None:
+        return "PendingDeletion"
+    return STATES[KeyState.PRE_ACTIVE if waiting(key, call.caller.now) else life.state]
 
 
 def metadata(described: Described, call: Call) -> KeyMetadata:
     """KeyMetadata as AWS has it: what does not apply to the key is absent."""
     key = described.key
     state = key_state(key, call)
+    lent = key.origin is Origin.EXTERNAL and not waiting(key, call.caller.now)
     return KeyMetadata(
         account=key.tenant,
         key_id=key.id,
@@ -73,6 +85,8 @@ def metadata(described: Described, call: Call) -> KeyMetadata:
         key_state=state,
         deletion_date=date(key.lifecycle.destroy_at) if key.lifecycle.destroy_at is not None else None,
         origin=ORIGINS[key.origin],
+        expiration_model=expiration_model(key.lapses_at) if lent else None,
+        valid_to=date(key.lapses_at) if lent and key.lapses_at is not None else None,
         key_manager="CUSTOMER",
         customer_master_key_spec=old_key_spec(key.spec),
         key_spec=key.spec.aws or "",

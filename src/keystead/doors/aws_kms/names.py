@@ -95,9 +95,14 @@ _materials: dict[tuple[str, int], str] = {}
 
 
 def material_id(key: Key, version: int) -> str | None:
-    """KeyMaterialId of a symmetric key's version: 64 hexadecimal digits, from the names and not from the material."""
+    """KeyMaterialId of a symmetric key's version: 64 hexadecimal digits.
+
+    Of imported material a keyed digest that the core keeps; else from the names, and not from the material.
+    """
     if key.spec.family is not Family.AES:
         return None
+    if key.material_ids:
+        return key.material_ids[version - 1]
     found = _materials.get((key.id, version))
     if found is None:
         if len(_materials) >= _MOST:

@@ -11,16 +11,18 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from msgspec import Meta
+from msgspec.structs import replace
 
 from keystead.core import operations as ops
-from keystead.core.entities import KeyVersion, RotatedBy
-from keystead.core.states import KeyState
+from keystead.core.entities import Key, KeyVersion, Origin, RotatedBy
 from keystead.doors.aws_kms.errors import COMMON
 from keystead.doors.aws_kms.keys import OF_A_MANAGED_KEY
-from keystead.doors.aws_kms.names import key_arn, key_by_id, material_digest
+from keystead.doors.aws_kms.metadata import expiration_model
+from keystead.doors.aws_kms.names import key_arn, key_by_id, material_id
 from keystead.doors.aws_kms.pages import Limit, Marker, date, next_marker, place, size
 from keystead.doors.aws_kms.shapes import KeyId
 from keystead.kit import Call, Message, operation
+from keystead.service.handlers.material import present
 from keystead.service.handlers.rotation import DEFAULT_DAYS
 
 ROTATION_TYPES = {RotatedBy.SCHEDULE: "AUTOMATIC", RotatedBy.DEMAND: "ON_DEMAND"}
@@ -90,7 +92,11 @@ def rotate_key_on_demand(req: RotateKeyOnDemandRequest, call: Call) -> RotateKey
 class RotationsListEntry(Message, frozen=True, kw_only=True, rename="pascal", omit_defaults=True):
     key_id: str
     key_material_id: str
+    key_material_description: str | None = None
+    import_state: str | None = None
     key_material_state: str | None = None
+    expiration_model: str | None = None
+    valid_to: float | None = None
     rotation_date: float | None = None
     rotation_type: str | None = None
 
@@ -114,31 +120,46 @@ class ListKeyRotationsResponse(Message, frozen=True, kw_only=True, rename="pasca
 )
 def list_key_rotations(req: ListKeyRotationsRequest, call: Call) -> ListKeyRotationsResponse:
     key = key_by_id(req.key_id, call.namespace)
-    page = call(
+    found = call(
         ops.ListRotations(
             key=key,
-            first=req.include_key_material == "ALL_KEY_MATERIAL",
+            everything=req.include_key_material == "ALL_KEY_MATERIAL",
             after=place(call, req.marker),
             limit=size(req.limit, default=100, most=1000),
         )
     )
+    page = found.page
     return ListKeyRotationsResponse(
-        rotations=[_entry(version) for version in page.items],
+        rotations=[_entry(found.key, version, call) for version in page.items],
         next_marker=next_marker(call, page.after),
         truncated=page.after is not None,
     )
 
 
-def _entry(version: KeyVersion) -> RotationsListEntry:
-    """The first material came by no rotation, so it has neither date nor type."""
-    rotated = version.rotated_by is not RotatedBy.CREATION
-    return RotationsListEntry(
+def _entry(key: Key, version: KeyVersion, call: Call) -> RotationsListEntry:
+    """The first material came by no rotation, nor has what waits for one: they have neither date nor type."""
+    entry = RotationsListEntry(
         key_id=version.key_id,
-        key_material_id=material_digest(version.key_id, version.number),
-        key_material_state="CURRENT" if version.lifecycle.state is KeyState.ACTIVE else "NON_CURRENT",
-        rotation_date=date(version.created_at) if rotated else None,
+        key_material_id=material_id(key, version.number) or "",
+        key_material_state=_state(key, version.number),
+        rotation_date=date(version.rotated_at or version.created_at) if version.rotated_by in ROTATION_TYPES else None,
         rotation_type=ROTATION_TYPES.get(version.rotated_by),
     )
+    if key.origin is not Origin.EXTERNAL:
+        return entry
+    return replace(
+        entry,
+        key_material_description=version.description or None,
+        import_state="IMPORTED" if present(version, call.caller.now) else "PENDING_IMPORT",
+        expiration_model=expiration_model(version.expires_at),
+        valid_to=date(version.expires_at) if version.expires_at is not None else None,
+    )
+
+
+def _state(key: Key, number: int) -> str:
+    if number == key.current:
+        return "CURRENT"
+    return "NON_CURRENT" if number < key.current else "PENDING_ROTATION"
 
 
 OPERATIONS = (

@@ -12,10 +12,6 @@ UNSUPPORTED = frozenset(
         "DescribeCustomKeyStores",
         "DisconnectCustomKeyStore",
         "UpdateCustomKeyStore",
-        # imported keying material
-        "DeleteImportedKeyMaterial",
-        "GetParametersForImport",
-        "ImportKeyMaterial",
         # multi-Region keys
         "ReplicateKey",
         "UpdatePrimaryRegion",
@@ -26,8 +22,6 @@ UNSUPPORTED = frozenset(
 NEVER_SAID: dict[str, frozenset[str]] = {
     "KeyMetadata": frozenset(
         {
-            "ExpirationModel",
-            "ValidTo",
             "CustomKeyStoreId",
             "CloudHsmClusterId",
             "XksKeyConfiguration",
@@ -37,5 +31,4 @@ NEVER_SAID: dict[str, frozenset[str]] = {
     ),
     "KeyLastUsageData": frozenset({"CloudTrailEventId"}),
     "GrantListEntry": frozenset({"GranteeServicePrincipal", "RetiringServicePrincipal"}),
-    "RotationsListEntry": frozenset({"ImportState", "KeyMaterialDescription", "ExpirationModel", "ValidTo"}),
 }

@@ -101,7 +101,7 @@ def _version_of(held: HeldKey, ciphertext: bytes, now: datetime) -> HeldVersion:
     key_id, number = peek(ciphertext)
     if key_id != key.id:
         raise _wrong_key()
-    if not 1 <= number <= key.n_versions:
+    if not 1 <= number <= key.current:
         raise DecryptionFailed("the ciphertext does not open")
     return require_version(held, Use.PROCESS, now, number)
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from msgspec.structs import replace
 
 from keystead.core import operations as ops
-from keystead.core.entities import Key, KeyVersion
 from keystead.core.errors import InvalidArgument, WrongState
 from keystead.core.operations import Described, Nothing
-from keystead.core.states import Event, KeyState, Lifecycle
+from keystead.core.states import Event, KeyState
 from keystead.service.handlers.keys import described
+from keystead.service.handlers.material import erased, without
 from keystead.service.handlers.standing import NOT_APPOINTED, existing, staying
 from keystead.service.held import HeldKey
 from keystead.service.pipeline import Act, Handler, Outcome
@@ -62,17 +62,8 @@ def destroy_key(_op: ops.DestroyKey, targets: tuple[HeldKey], act: Act) -> Outco
     )
 
 
-def erased(version: KeyVersion, now: datetime) -> KeyVersion:
-    """The version as it is kept once its material is gone."""
-    return replace(version, lifecycle=version.lifecycle.after(Event.DESTROY, now))
-
-
 def expire_material(_op: ops.ExpireMaterial, targets: tuple[HeldKey], act: Act) -> Outcome[Nothing]:
-    """Erase the imported material whose time has run out.
-
-    Without its current material the key waits for it as a new key does: SP 800-57 knows no way back to
-    pre-active, but this is material that its owner holds and lends (KMS Developer Guide, "Importing key material").
-    """
+    """Erase the imported material whose time has run out; the key waits for it (material.without)."""
     (held,) = targets
     key = held.key
     existing(key, act.now)
@@ -83,11 +74,9 @@ def expire_material(_op: ops.ExpireMaterial, targets: tuple[HeldKey], act: Act) 
     )
     if not gone:
         raise WrongState("no material has expired", key.lifecycle.state)
-    put: Key = key
-    if any(version.number == key.current for version in gone):
-        life = Lifecycle(state=KeyState.PRE_ACTIVE, since=act.now, destroy_at=key.lifecycle.destroy_at)
-        put = replace(key, lifecycle=life)
-    return Outcome(answer=Nothing(), put=(put, *gone), destroy=gone, versions=tuple(version.number for version in gone))
+    left = without(key, gone, held.versions(), act.now)
+    numbers = tuple(version.number for version in gone)
+    return Outcome(answer=Nothing(), put=(left, *gone), destroy=gone, versions=numbers)
 
 
 HANDLERS: dict[type, Handler] = {

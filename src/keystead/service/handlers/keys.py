@@ -14,6 +14,7 @@ from keystead.core.entities import Entity, Key, KeyVersion, Origin
 from keystead.core.errors import InvalidArgument, LimitExceeded, Unsupported
 from keystead.core.operations import Described, Nothing, Page
 from keystead.core.states import Event, KeyState, Lifecycle
+from keystead.core.wrapping import importable
 from keystead.service.handlers import policies, tags
 from keystead.service.handlers.standing import begun, existing, staying
 from keystead.service.held import PAGE, HeldKey, HeldKeyring
@@ -26,14 +27,16 @@ MAX_DESCRIPTION = 8192  # characters; KMS API Reference, CreateKey
 def create_key(op: ops.CreateKey, targets: tuple[HeldKeyring, ...], act: Act) -> Outcome[Described]:
     """Raises Unsupported, InvalidArgument (purpose), LimitExceeded, and what policies.fixed raises."""
     ring = targets[0]  # tags are a second demand on the same keyring
-    if op.origin is not Origin.GENERATED:
-        raise Unsupported(f"keying material from {op.origin.value}", op.origin)
+    if op.origin not in {Origin.GENERATED, Origin.EXTERNAL}:
+        raise Unsupported(f"keying material from {op.origin.value}", "origin")
+    if op.origin is Origin.EXTERNAL and not importable(op.spec, op.purpose):
+        raise Unsupported(f"material of {op.spec.name} keys is not imported", "origin")
     if op.multi_region:
         raise Unsupported("keys of several regions", "multi_region")
     if op.purpose not in op.spec.purposes:
         raise InvalidArgument(f"a {op.spec.name} key is not for {op.purpose.name.lower()}", "purpose")
     checked_description(op.description)
-    life = Lifecycle(state=KeyState.ACTIVE, since=act.now)
+    waits = op.origin is Origin.EXTERNAL
     key = Key(
         id=str(UUID(bytes=act.entropy(16), version=4)),
         tenant=ring.tenant,
@@ -41,13 +44,17 @@ def create_key(op: ops.CreateKey, targets: tuple[HeldKeyring, ...], act: Act) ->
         spec_name=op.spec.name,
         purpose=op.purpose,
         origin=op.origin,
-        lifecycle=life,
+        lifecycle=Lifecycle(state=KeyState.PRE_ACTIVE if waits else KeyState.ACTIVE, since=act.now),
         created_at=act.now,
         created_by=act.principal.id,
+        n_versions=0 if waits else 1,
+        current=0 if waits else 1,
         description=op.description,
         tags=tags.merged({}, op.tags),
     )
     policy = policies.fixed(op.policy, key, op.keyring.namespace, act, bypass=op.bypass_lockout_check)
+    if waits:
+        return Outcome(answer=Described(key, None), put=(key, policy), seen=(ring.keyring,))
     made = act.provider.generate(op.spec)
     version = first_version(key, made.public_key)
     return Outcome(

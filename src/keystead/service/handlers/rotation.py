@@ -9,9 +9,10 @@ from msgspec.structs import replace
 from keystead.core import operations as ops
 from keystead.core.algorithms import Family
 from keystead.core.entities import Key, KeyVersion, Origin, RotatedBy, Rotation
-from keystead.core.errors import Conflict, InvalidArgument, LimitExceeded, Unsupported
+from keystead.core.errors import Conflict, InvalidArgument, LimitExceeded, Unsupported, WrongState
 from keystead.core.operations import Described, Nothing, Page, RotationStatus
 from keystead.core.states import Event, KeyState, Lifecycle
+from keystead.service.handlers.material import lapse, present
 from keystead.service.handlers.standing import active, existing
 from keystead.service.held import HeldKey
 from keystead.service.pipeline import Act, Handler, Outcome
@@ -23,14 +24,15 @@ CLEAR_FOR = timedelta(minutes=20)  # ConflictException: a scheduled rotation beg
 
 def rotatable(key: Key) -> None:
     """Only a symmetric cipher key can take a new version without its users noticing."""
-    if key.spec.family is not Family.AES or key.origin is not Origin.GENERATED:
+    if key.spec.family is not Family.AES or key.origin not in {Origin.GENERATED, Origin.EXTERNAL}:
         raise Unsupported(f"{key.spec.name} keys of {key.origin.value} origin are not rotated", "rotation")
 
 
 def schedulable(key: Key, now: datetime) -> None:
-    """In service and rotatable; imported material comes first (KMS Developer Guide, "Key states", note [7])."""
+    """In service and rotatable, by itself: imported material comes first (KMS Developer Guide, "Key states", [6])."""
+    existing(key, now)
     if key.origin is not Origin.GENERATED:
-        rotatable(key)
+        raise Unsupported(f"keys of {key.origin.value} origin have no schedule", key.origin)
     active(key, now)
     rotatable(key)
 
@@ -68,6 +70,8 @@ def rotate_key(op: ops.RotateKey, targets: tuple[HeldKey], act: Act) -> Outcome[
     key = held.key
     active(key, act.now)
     rotatable(key)
+    if key.origin is Origin.EXTERNAL:
+        return _rotate_imported(held, act.now)
     changed = _on_schedule(key, act.now) if op.scheduled else _on_demand(key, act.now)
     made = act.provider.generate(key.spec)
     number = key.n_versions + 1
@@ -91,6 +95,27 @@ def rotate_key(op: ops.RotateKey, targets: tuple[HeldKey], act: Act) -> Outcome[
     )
 
 
+def _rotate_imported(held: HeldKey, now: datetime) -> Outcome[Described]:
+    """To the material that was imported for it. Raises WrongState (detail ops.NOTHING_WAITS), LimitExceeded."""
+    key = held.key
+    versions = {version.number: version for version in held.versions()}
+    new = versions.get(key.current + 1) if key.n_versions > key.current else None
+    if new is None or not present(new, now):
+        raise WrongState("no material waits for a rotation", ops.NOTHING_WAITS)
+    old = versions[key.current]
+    new = replace(
+        new,
+        lifecycle=new.lifecycle.after(Event.ACTIVATE, now),
+        rotated_by=RotatedBy.DEMAND,
+        rotated_at=now,
+    )
+    retired = replace(old, lifecycle=old.lifecycle.after(Event.DEACTIVATE, now))
+    versions |= {new.number: new, retired.number: retired}
+    key = replace(_on_demand(key, now), current=new.number)
+    key = replace(key, lapses_at=lapse(key, versions.values()))
+    return Outcome(answer=Described(key, new), put=(key, new, retired), versions=(new.number,))
+
+
 def _on_demand(key: Key, now: datetime) -> Key:
     """On-demand rotations leave the schedule alone."""
     if key.n_on_demand >= MAX_ON_DEMAND:
@@ -108,15 +133,16 @@ def _on_schedule(key: Key, now: datetime) -> Key:
     return replace(key, rotation=replace(key.rotation, next_at=due if due > now else now + period))
 
 
-def list_rotations(op: ops.ListRotations, targets: tuple[HeldKey], act: Act) -> Outcome[Page[KeyVersion]]:
-    """Every version, oldest first; the first one is no rotation, which a door may leave out. `after`: a number."""
+def list_rotations(op: ops.ListRotations, targets: tuple[HeldKey], act: Act) -> Outcome[ops.Rotations]:
+    """Oldest first; the first version came by no rotation, nor has what waits for one. `after`: a number."""
     (held,) = targets
-    existing(held.key, act.now)
-    rotatable(held.key)
-    since = int(op.after or (0 if op.first else 1))
-    rest = [version for version in held.versions() if version.number > since]
+    key = held.key
+    existing(key, act.now)
+    rotatable(key)
+    since, last = int(op.after or (0 if op.everything else 1)), key.n_versions if op.everything else key.current
+    rest = [version for version in held.versions() if since < version.number <= last]
     page = tuple(rest[: op.limit])
-    return Outcome(answer=Page(page, str(page[-1].number) if len(rest) > op.limit else None))
+    return Outcome(answer=ops.Rotations(key, Page(page, str(page[-1].number) if len(rest) > op.limit else None)))
 
 
 HANDLERS: dict[type, Handler] = {

@@ -34,10 +34,17 @@ def staying(key: Key, now: datetime) -> Lifecycle:
     return life
 
 
+def waiting(key: Key, now: datetime) -> bool:
+    """Whether material that belongs to the key has not come, or its time has run out: erased by now, or not yet."""
+    if key.lifecycle.state is KeyState.PRE_ACTIVE:
+        return True
+    return key.lapses_at is not None and key.lapses_at <= now
+
+
 def begun(key: Key, now: datetime) -> Lifecycle:
     """Staying, and its material has come. Raises WrongState."""
     life = staying(key, now)
-    if life.state is KeyState.PRE_ACTIVE:
+    if waiting(key, now):
         raise WrongState("the key waits for its material", key.origin)
     return life
 

@@ -8,6 +8,7 @@ from keystead.core.algorithms import Algorithm, Purpose, Word
 from keystead.core.entities import Key, Origin
 from keystead.core.errors import WrongState, WrongUsage
 from keystead.core.states import Use
+from keystead.service.handlers.standing import waiting
 from keystead.service.held import HeldKey, HeldVersion
 
 
@@ -25,15 +26,18 @@ def algorithm_for(key: Key, purpose: Purpose, word: Word | None = None) -> Algor
 def require_key(held: HeldKey, use: Use, now: datetime) -> None:
     """Raises WrongState; detail Origin.EXTERNAL: the key waits for its material, and is not doomed."""
     key = held.key
-    if key.n_versions == 0 and key.lifecycle.destroy_at is None:
-        raise WrongState("the key has no material yet", key.origin)
-    key.lifecycle.require(use, now=now)
+    life = key.lifecycle
+    if life.destroy_at is None and waiting(key, now):
+        raise WrongState("the key waits for its material", key.origin)
+    life.require(use, now=now)
 
 
 def require_version(held: HeldKey, use: Use, now: datetime, number: int | None = None) -> HeldVersion:
     """Version `number` (or the current one), fit for `use`. Raises WrongState, NotFound, WouldBlock."""
     found = held.version(number)
     version = found.version
+    if not version.wrapped and held.key.origin is Origin.EXTERNAL:
+        raise WrongState("the imported material is gone", Origin.EXTERNAL)
     version.lifecycle.require(use, now=now)
     if version.expires_at is not None and version.expires_at <= now:
         raise WrongState("the imported material has expired", Origin.EXTERNAL)

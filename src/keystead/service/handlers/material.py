@@ -1,0 +1,50 @@
+"""Imported material: what of it is there, and what the key is without it.
+
+KMS Developer Guide, "Importing key material", "Delete imported key material": the key waits as soon as any material
+that belongs to it is gone. Material that waits for its rotation does not belong to it yet, and may be replaced by
+other. SP 800-57pt1r5 §7 knows no way back from destroyed; but this is material that its owner holds and lends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from keystead.core.entities import Key, KeyVersion
+from keystead.core.states import Event, KeyState, Lifecycle
+
+
+def present(version: KeyVersion, now: datetime) -> bool:
+    return bool(version.wrapped) and (version.expires_at is None or version.expires_at > now)
+
+
+def erased(version: KeyVersion, now: datetime) -> KeyVersion:
+    """The version as it is kept once its material is gone."""
+    return replace(version, lifecycle=version.lifecycle.after(Event.DESTROY, now))
+
+
+def lapse(key: Key, versions: Iterable[KeyVersion]) -> datetime | None:
+    """Key.lapses_at. Of what is gone already nothing runs out."""
+    gone = KeyState.DESTROYED
+    dates = (v.expires_at for v in versions if v.number <= key.current and v.lifecycle.state is not gone)
+    return min((at for at in dates if at is not None), default=None)
+
+
+def _waiting(life: Lifecycle, now: datetime) -> Lifecycle:
+    """Appointments are kept. What was compromised or is over does not begin again by being brought back."""
+    if life.state not in {KeyState.ACTIVE, KeyState.SUSPENDED}:
+        return life
+    return replace(life, state=KeyState.PRE_ACTIVE, since=now, activate_at=None)
+
+
+def without(key: Key, gone: tuple[KeyVersion, ...], versions: Iterable[KeyVersion], now: datetime) -> Key:
+    """The key once `gone`, erased already, are of no use any more; `versions` are those there were."""
+    left = {version.number: version for version in (*versions, *gone)}
+    kept = key
+    if any(version.number > key.current for version in gone):
+        kept = replace(kept, n_versions=key.current, material_ids=key.material_ids[: key.current])
+    if any(version.number <= key.current for version in gone):
+        kept = replace(kept, lifecycle=_waiting(key.lifecycle, now))
+    return replace(kept, lapses_at=lapse(kept, left.values()))
