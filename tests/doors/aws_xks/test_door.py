@@ -12,6 +12,7 @@ from keystead.core import errors as e
 from keystead.core import operations as ops
 from keystead.core.audit.record import parse
 from keystead.core.entities import Origin
+from keystead.core.states import KeyState, Lifecycle
 from keystead.doors import aws_xks
 from keystead.doors.aws_xks import errors
 from keystead.doors.aws_xks.names import path_of, place
@@ -95,7 +96,12 @@ def test_a_doomed_key_and_one_without_material_are_disabled(store: Store) -> Non
     doomed, empty = store.key(), store.key()
     store.manage(ops.ScheduleDestruction, doomed, after_days=7)
     assert metadata(store, doomed.id)["keyStatus"] == "DISABLED"
-    store.stack.change(empty, n_versions=0, origin=Origin.EXTERNAL)
+    store.stack.change(
+        empty,
+        n_versions=0,
+        origin=Origin.EXTERNAL,
+        lifecycle=Lifecycle(state=KeyState.PRE_ACTIVE, since=store.stack.clock.now()),
+    )
     assert metadata(store, empty.id)["keyStatus"] == "DISABLED"
     assert error(store.encrypt(empty.id)) == (400, "InvalidStateException")
 
