@@ -6,7 +6,7 @@ import botocore.session
 import pytest
 
 from keystead.core import operations
-from keystead.core.actions import ACTIONS, USES, Action, Scope
+from keystead.core.actions import ABOUT_IDENTITIES, ACTIONS, USES, Action, Scope
 
 SESSION = botocore.session.get_session()
 KMS, STS = SESSION.get_service_model("kms"), SESSION.get_service_model("sts")
@@ -34,6 +34,12 @@ def test_kms_words_are_operations_of_the_model():
 
 def test_sts_words_are_operations_of_the_model():
     assert _words("sts").keys() <= set(STS.operation_names)
+
+
+def test_iam_words_are_operations_of_the_model_and_one_is_not_the_others():
+    assert _words("iam").keys() <= set(SESSION.get_service_model("iam").operation_names)
+    assert {action for action in ABOUT_IDENTITIES if action.value.startswith("key")} == set()
+    assert set(_words("iam").values()) < ABOUT_IDENTITIES
 
 
 def test_grantable_actions_are_the_models_grant_operations():
@@ -106,6 +112,7 @@ def test_an_operation_demands_an_action_of_its_targets_scope(op):
     bases = {
         operations.KeyringOperation: Scope.KEYRING,
         operations.TenantOperation: Scope.TENANT,
+        operations.PrincipalOperation: Scope.PRINCIPAL,
         operations.SystemOperation: Scope.SYSTEM,
     }
     scope = next((s for base, s in bases.items() if issubclass(op, base)), Scope.KEY)

@@ -29,6 +29,7 @@ class Authenticator:
         Its namespace is "aws:<tenant of the credential>:<region of the scope>".
         """
         verified = self._sigv4.verify(request, service.encode())
+        session = verified.session
         return Caller(
             principal=verified.principal,
             credential_id=verified.credential_id,
@@ -39,6 +40,8 @@ class Authenticator:
             source=request.peer,
             now=request.received_at,
             secure=request.secure,
+            session="" if session is None else session.name,
+            ends_at=None if session is None else session.expires,
         )
 
     def itself(

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, cast
 
-from keystead.core.actions import ACTIONS, Action, Scope
+from keystead.core.actions import ABOUT_IDENTITIES, ACTIONS, Action, Scope
 from keystead.core.caller import Caller
 from keystead.core.entities import KeyPolicy, Principal, PrincipalKind
 from keystead.core.errors import Denied, Internal, InvalidArgument, Unsupported
@@ -21,13 +21,14 @@ from keystead.core.operations import (
     Demand,
     KeyRef,
     Operation,
+    PrincipalRef,
     Ref,
     SystemRef,
     TenantRef,
     UpdateName,
 )
 from keystead.core.policy import dialect
-from keystead.core.policy.arn import arn_of, resource_arn, tenant_of
+from keystead.core.policy.arn import arn_of, principal_arn, resource_arn, tenant_of
 from keystead.core.policy.form import ELSEWHERE, Document, Prepared, Verdict, prepare, unasked
 from keystead.core.policy.grants import check_tokens
 from keystead.core.policy.request import Request
@@ -80,7 +81,7 @@ _NAME: Mapping[Action, Callable[[Any], str]] = {
 def _tenant(target: Ref, held: Held | None) -> str:
     if held is not None:
         return held.tenant
-    if isinstance(target, TenantRef):
+    if isinstance(target, TenantRef | PrincipalRef):
         return target.tenant
     return "" if isinstance(target, SystemRef) else tenant_of(target.namespace)
 
@@ -104,6 +105,7 @@ def _as_told(request: Request) -> str:
     return request.resource
 
 
+_OF_A_SESSION = Verdict(why_not="because a session of a user without multi-factor authentication may not")
 _NOBODY = Verdict(why_not="because no policy can allow the {action} action")
 
 
@@ -145,6 +147,8 @@ class Authorizer:
         request = Request(caller, action, _resource(demand, held), demand.target, key, op)
         if rule := unasked(caller.principal, action):
             return rule
+        if action in ABOUT_IDENTITIES and caller.ends_at is not None and not caller.is_role:
+            raise _denied(request, _OF_A_SESSION)
         if caller.principal.principal_kind is PrincipalKind.SYSTEM or row.scope is Scope.SYSTEM or row.aws is None:
             raise _denied(request, _NOBODY)
         if key is not None:
@@ -209,6 +213,9 @@ def _address(target: KeyRef, held: Held | None) -> str:
 
 def _resource(demand: Demand, held: Held | None) -> str:
     target = demand.target
+    named = target if demand.to_be is None else demand.to_be
+    if isinstance(named, PrincipalRef):
+        return principal_arn(named.tenant, named.kind, named.name)
     if ACTIONS[demand.action].scope is not Scope.KEY or not isinstance(target, KeyRef):
         return "*"
     id_ = held.id if isinstance(held, HeldKey) else target.id

@@ -49,7 +49,12 @@ def principal_name(text: str) -> PrincipalName | None:
 
 
 def arn_of(principal: Principal) -> str:
-    return _FORMS[principal.principal_kind].format(tenant=principal.tenant, name=principal.name)
+    return principal_arn(principal.tenant, principal.principal_kind, principal.name)
+
+
+def principal_arn(tenant: str, kind: PrincipalKind, name: str) -> str:
+    """The same of a principal that need not exist."""
+    return _FORMS[kind].format(tenant=tenant, name=name)
 
 
 def resource_arn(namespace: str, resource: str) -> str:

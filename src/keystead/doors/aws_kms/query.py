@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -15,6 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from keystead.core import errors as e
+from keystead.core.sensitive import Sensitive
 from keystead.doors.aws_kms.credential import QUERY_REASONS
 from keystead.kit import Call, ErrorTable, Fault, WireOperation, operation
 from keystead.wire import Malformed, Misfit
@@ -99,9 +101,18 @@ def kind_of(error: Exception) -> Exception:
     return e.Malformed(str(error)) if isinstance(error, Malformed) else error
 
 
-def result(answer: Any) -> Mapping[str, Any]:
-    """A response message as the tree that wire.aws.query.response takes."""
-    tree = msgspec.to_builtins(answer)
+def _revealed(value: Any) -> str:
+    """What only the caller is told. Raises TypeError for anything that has no form in XML."""
+    if type(value) is not Sensitive:
+        raise TypeError(f"{type(value).__name__} has no XML form")
+    return value.reveal().decode()
+
+
+def result(answer: Any) -> Mapping[str, Any] | None:
+    """A response message as the tree that wire.aws.query.response takes; None for an action that answers nothing."""
+    if answer is None:
+        return None
+    tree = msgspec.to_builtins(answer, builtin_types=(datetime,), enc_hook=_revealed)
     assert isinstance(tree, dict)  # noqa: S101 - a Struct
     return tree
 

@@ -39,3 +39,11 @@ NEVER_SAID: dict[str, frozenset[str]] = {
     "GrantListEntry": frozenset({"GranteeServicePrincipal", "RetiringServicePrincipal"}),
     "RotationsListEntry": frozenset({"ImportState", "KeyMaterialDescription", "ExpirationModel", "ValidTo"}),
 }
+
+# the same of STS and IAM
+NEVER_SAID_IN_XML: dict[str, frozenset[str]] = {
+    "User": frozenset({"PasswordLastUsed", "PermissionsBoundary", "Tags"}),
+    "Role": frozenset(
+        {"PermissionsBoundary", "Tags", "RoleLastUsed", "SourceRoleTemplate", "MaxSigninSessionDuration"}
+    ),
+}

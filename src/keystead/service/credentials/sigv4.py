@@ -56,6 +56,7 @@ class Verified(Struct, frozen=True):
     principal: Principal
     credential_id: str
     namespace: str  # "aws:<tenant>:<region>"
+    session: Session | None = None
 
 
 Prepared = dict[bytes, tuple[Signer, Verified]]
@@ -69,6 +70,7 @@ class _Claimant(Struct, frozen=True):
     credential_id: str
     secret: bytes
     prepared: Prepared
+    session: Session | None = None
 
     def __repr__(self) -> str:
         return f"_Claimant({self.credential_id})"
@@ -120,7 +122,7 @@ class SigV4:
                 self._check(signer, stamp, authorization[-N_SIGNATURE:], request)
                 if verified.principal is claimant.principal:
                     return verified
-                return Verified(claimant.principal, claimant.credential_id, verified.namespace)
+                return Verified(claimant.principal, claimant.credential_id, verified.namespace, claimant.session)
         return self._first(request, service)
 
     def _first(self, request: HttpRequest, service: bytes) -> Verified:
@@ -140,7 +142,7 @@ class SigV4:
         if claimant is None:
             raise Unauthenticated(_UNKNOWN, Reason.UNKNOWN)
         namespace = f"aws:{claimant.principal.tenant}:{presented.scope.region.decode()}"
-        verified = Verified(claimant.principal, claimant.credential_id, namespace)
+        verified = Verified(claimant.principal, claimant.credential_id, namespace, claimant.session)
         if prefix:
             if len(claimant.prepared) >= MAX_PREPARED:
                 claimant.prepared.clear()
@@ -209,7 +211,7 @@ class SigV4:
             return None
         if session.expires <= request.second:
             raise Unauthenticated("The security token included in the request is expired", Reason.EXPIRED_TOKEN)
-        return _Claimant(principal, session.access_key_id, known.secret, known.prepared)
+        return _Claimant(principal, session.access_key_id, known.secret, known.prepared, session)
 
     # --- when, where, what
 

@@ -8,6 +8,7 @@ from keystead.service.handlers import (
     datakey,
     destruction,
     grants,
+    identities,
     installation,
     keyrings,
     keys,
@@ -37,6 +38,7 @@ HANDLERS: dict[type, Handler] = {
     **destruction.HANDLERS,
     **grants.HANDLERS,
     **principals.HANDLERS,
+    **identities.HANDLERS,
     **keyrings.HANDLERS,
     **installation.HANDLERS,
 }
