@@ -87,6 +87,10 @@ class Action(StrEnum):
     READ_ROLE_POLICY = "principal:read-role-policy"
     LIST_ROLE_POLICIES = "principal:list-role-policies"
     DELETE_ROLE_POLICY = "principal:delete-role-policy"
+    # sessions
+    ASSUME_ROLE = "principal:assume"
+    OPEN_SESSION = "tenant:open-session"
+    LOCATE_ACCESS_KEY = "tenant:locate-access-key"
     # the installation
     READ_STATUS = "system:read-status"
     MANAGE_SEAL = "system:manage-seal"
@@ -194,6 +198,9 @@ ACTIONS: dict[Action, ActionRow] = {
         _R(A.READ_ROLE_POLICY, "iam:GetRolePolicy", system=True),
         _R(A.LIST_ROLE_POLICIES, "iam:ListRolePolicies", system=True),
         _R(A.DELETE_ROLE_POLICY, "iam:DeleteRolePolicy", system=True),
+        _R(A.ASSUME_ROLE, "sts:AssumeRole", abroad=True),
+        _R(A.OPEN_SESSION, "sts:GetSessionToken", free=True),
+        _R(A.LOCATE_ACCESS_KEY, "sts:GetAccessKeyInfo"),
         _R(A.READ_STATUS, None, system=True),
         _R(A.MANAGE_SEAL, None, system=True),
         _R(A.MANAGE_KEYRINGS, None, system=True),

@@ -22,6 +22,7 @@ class Caller(Struct, frozen=True, kw_only=True):
     now: datetime
     secure: bool = False  # came over TLS, or over a unix socket
     session: str = ""  # the role session's name
+    began_at: int | None = None  # seconds since 1970: when the session did
     ends_at: int | None = None  # seconds since 1970: when the session does; None: a credential that lasts
 
     @property

@@ -41,6 +41,7 @@ class Authenticator:
             now=request.received_at,
             secure=request.secure,
             session="" if session is None else session.name,
+            began_at=None if session is None else session.issued,
             ends_at=None if session is None else session.expires,
         )
 

@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, cast
 
+from msgspec.structs import replace
+
 from keystead.core.actions import ABOUT_IDENTITIES, ACTIONS, Action, Scope
 from keystead.core.caller import Caller
-from keystead.core.entities import KeyPolicy, Principal, PrincipalKind
+from keystead.core.entities import KeyPolicy, Principal, PrincipalKind, TrustPolicy
 from keystead.core.errors import Denied, Internal, InvalidArgument, Unsupported
 from keystead.core.operations import (
     CreateName,
@@ -28,11 +30,11 @@ from keystead.core.operations import (
     UpdateName,
 )
 from keystead.core.policy import dialect
-from keystead.core.policy.arn import arn_of, principal_arn, resource_arn, tenant_of
+from keystead.core.policy.arn import arn_of_caller, principal_arn, resource_arn, tenant_of
 from keystead.core.policy.form import ELSEWHERE, Document, Prepared, Verdict, prepare, unasked
 from keystead.core.policy.grants import check_tokens
 from keystead.core.policy.request import Request
-from keystead.service.held import Held, HeldKey
+from keystead.service.held import Held, HeldKey, HeldPrincipal
 
 MAX_PRINCIPALS = 256  # whose decisions are kept per key
 MAX_ALONE = 4096  # decisions without a key
@@ -65,6 +67,15 @@ def _key_policy(policy: KeyPolicy) -> Document:
     return _kept(_key_document, policy.dialect, policy.text, tuple(sorted(policy.principals.items())))
 
 
+@lru_cache(maxsize=4096)
+def _trust_document(name: str, text: str, ids: tuple[tuple[str, str], ...]) -> Document:
+    return dialect(name).compile_trust_policy(text, dict(ids))
+
+
+def _trust(policy: TrustPolicy) -> Document:
+    return _kept(_trust_document, policy.dialect, policy.text, tuple(sorted(policy.principals.items())))
+
+
 def _identity(principal: Principal) -> tuple[Document, ...]:
     return tuple(_kept(_identity_document, p.dialect, p.text) for p in principal.policies)
 
@@ -91,8 +102,8 @@ def _denied(request: Request, verdict: Verdict) -> Denied:
         return Denied(OF_CIPHERTEXT, request.action)
     word = ACTIONS[request.action].aws or request.action.value
     return Denied(
-        f"User: {arn_of(request.caller.principal)} is not authorized to perform: {word} on resource: "
-        f"{_as_told(request)} {verdict.why_not.format(action=word)}",
+        f"User: {arn_of_caller(request.caller)} is not authorized to perform: {word} on resource: "
+        f"{_as_told(request)} {verdict.why_not.format(action=word)}".rstrip(),
         request.action,
     )
 
@@ -151,6 +162,8 @@ class Authorizer:
             raise _denied(request, _OF_A_SESSION)
         if caller.principal.principal_kind is PrincipalKind.SYSTEM or row.scope is Scope.SYSTEM or row.aws is None:
             raise _denied(request, _NOBODY)
+        if action is Action.ASSUME_ROLE:
+            return _assumed(request, held)
         if key is not None:
             rule = self._on_key(request, key)
         elif _tenant(demand.target, held) != caller.principal.tenant or _is_secret(demand.target, row.scope):
@@ -197,6 +210,23 @@ def _answer(request: Request, prepared: Prepared) -> str:
     if not verdict.allowed:
         raise _denied(request, verdict)
     return verdict.rule
+
+
+_UNTRUSTED = Verdict()  # AWS gives no reason, for a role that is not there as for one that does not trust
+
+
+def _assumed(request: Request, held: Held | None) -> str:
+    """STS API Reference, AssumeRole: the role's trust policy, as a key policy is a key's, and identity policies."""
+    if request.caller.principal.principal_kind is PrincipalKind.ROOT:
+        raise Denied("Roles may not be assumed by root accounts.", request.action)
+    role = held.principal if isinstance(held, HeldPrincipal) else None
+    if role is None or role.trust is None or not role.enabled or role.principal_kind is not PrincipalKind.ROLE:
+        raise _denied(request, _UNTRUSTED)
+    asked = replace(request, owner=role.tenant)
+    verdict = prepare(asked, _trust(role.trust), _identity(request.caller.principal)).decide(asked)
+    if not verdict.allowed:
+        raise _denied(request, _UNTRUSTED)
+    return verdict.rule.replace("key policy", "trust policy")
 
 
 def _is_secret(target: Ref, scope: Scope) -> bool:

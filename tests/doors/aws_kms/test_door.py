@@ -158,7 +158,7 @@ def sts(stack, body: bytes, **options) -> Reply:
 
 
 def test_an_action_that_is_not_offered_is_refused_in_xml(stack) -> None:
-    reply = sts(stack, b"Action=AssumeRole&Version=2011-06-15&RoleArn=x")
+    reply = sts(stack, b"Action=AssumeRoleWithSAML&Version=2011-06-15&RoleArn=x")
     assert reply.status == 400
     assert b"<Code>InvalidAction</Code>" in reply.body and b"<Type>Sender</Type>" in reply.body
     assert reply.headers["content-type"] == "text/xml"

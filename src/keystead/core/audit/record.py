@@ -1,6 +1,6 @@
 """The canonical audit record: one act, one JSON object, one line of printable ASCII.
 
-    {"v":1,"t":…,"req":…,"tenant":…,"who":{"id","kind","via"},"src":…,"door":…,"op":…,
+    {"v":1,"t":…,"req":…,"tenant":…,"who":{"id","kind","via","session"},"src":…,"door":…,"op":…,
      "targets":[{"action","key","version"}],"ctx":…,"rule":…,"outcome":…,"n":…}
 
 Rule 1: the fields are these and no others, in this order, without white space; an absent fact is left out.
@@ -40,11 +40,12 @@ class Target(Struct, frozen=True, omit_defaults=True):
 
 
 class Who(Struct, frozen=True, omit_defaults=True):
-    """Principal id, its kind, and the id of the credential it came with."""
+    """Principal id, its kind, the id of the credential it came with, and the name of its session of a role."""
 
     id: str = ""
     kind: str = ""
     via: str = ""
+    session: str = ""
 
 
 class Record(
@@ -158,7 +159,7 @@ class Recorder:
 
     def _prepare(self, facts: Facts, caller: Caller) -> tuple[str, str]:
         id_, via, source, door, operation, targets, rule, outcome, n = facts
-        who = Who(id=id_, kind=caller.principal.principal_kind.value, via=via)
+        who = Who(id=id_, kind=caller.principal.principal_kind.value, via=via, session=caller.session)
         middle = _middle(caller.principal.tenant, who, (source, door, operation), targets)
         if len(self._parts) >= self._capacity:
             self._parts = {}
@@ -170,7 +171,7 @@ class Recorder:
 
 
 def _middle(tenant: str, who: Who, way: tuple[str, str, str], targets: Sequence[Target]) -> str:
-    person = _object(("id", who.id), ("kind", who.kind), ("via", who.via))
+    person = _object(("id", who.id), ("kind", who.kind), ("via", who.via), ("session", who.session))
     things = ",".join([_object(("action", t.action), ("key", t.key), ("version", t.version)) for t in targets])
     source, door, operation = way
     return (

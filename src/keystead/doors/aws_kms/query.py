@@ -72,6 +72,18 @@ def _reader(message: type[Q]) -> Callable[[bytes], Q]:
     return read
 
 
+MEMBER = "member"
+"""detail of the Unsupported for a parameter that is not offered, where its action is."""
+
+
+def not_offered(**members: object) -> None:
+    """Raises Unsupported for the first of these that has a value: nothing that is asked for is passed over."""
+    for member, value in members.items():
+        if value is not None:
+            name = "".join(part.capitalize() for part in member.split("_"))
+            raise e.Unsupported(f"{name} is not supported.", MEMBER)
+
+
 def parameters(target: bytes, body: bytes) -> bytes:
     """The form of a request: its body, or else its query without the signature (a presigned GET)."""
     query = target.partition(b"?")[2]
@@ -123,12 +135,13 @@ ERRORS: ErrorTable = {
     e.Unauthenticated: Fault("InvalidClientTokenId", 403),
     **{(e.Unauthenticated, reason): Fault(*said) for reason, said in QUERY_REASONS.items()},
     e.Denied: Fault("AccessDenied", 403),
-    e.NotFound: Fault("NoSuchEntity", 404),
+    e.NotFound: Fault("ValidationError", 400),
     e.AlreadyExists: Fault("EntityAlreadyExists", 409),
     e.Conflict: Fault("ConcurrentModification", 409),
     e.WrongState: Fault("ValidationError", 400),
     e.WrongUsage: Fault("ValidationError", 400),
     e.Unsupported: Fault("InvalidAction", 400),
+    (e.Unsupported, MEMBER): Fault("ValidationError", 400),
     e.DecryptionFailed: Fault("ValidationError", 400),
     e.LimitExceeded: Fault("LimitExceeded", 409),
     e.RateLimited: Fault("Throttling", 400),

@@ -46,4 +46,8 @@ NEVER_SAID_IN_XML: dict[str, frozenset[str]] = {
     "Role": frozenset(
         {"PermissionsBoundary", "Tags", "RoleLastUsed", "SourceRoleTemplate", "MaxSigninSessionDuration"}
     ),
+    "AssumeRoleResponse": frozenset(
+        {"PackedPolicySize", "SourceIdentity", "SessionTokenUtilization", "SessionTokenSize"}
+    ),
+    "GetSessionTokenResponse": frozenset({"SessionTokenUtilization", "SessionTokenSize"}),
 }

@@ -18,6 +18,7 @@ from keystead.service.handlers import (
     principals,
     random,
     rotation,
+    sessions,
     signature,
     tags,
 )
@@ -39,6 +40,7 @@ HANDLERS: dict[type, Handler] = {
     **grants.HANDLERS,
     **principals.HANDLERS,
     **identities.HANDLERS,
+    **sessions.HANDLERS,
     **keyrings.HANDLERS,
     **installation.HANDLERS,
 }

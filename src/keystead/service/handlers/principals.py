@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b32encode, b64encode
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import UUID
 
 from msgspec.structs import replace
@@ -15,7 +15,6 @@ from keystead.core.errors import AlreadyExists, Denied, InvalidArgument, LimitEx
 from keystead.core.operations import AccessKey, Nothing, Page
 from keystead.core.ports import Entropy
 from keystead.core.sensitive import Sensitive
-from keystead.service.credentials.session import Sessions
 from keystead.service.handlers.keys import paged, walk
 from keystead.service.handlers.policies import checked_identity_policy
 from keystead.service.held import HeldTenant
@@ -25,7 +24,6 @@ NAME = re.compile(r"[A-Za-z0-9_+=,.@-]{1,64}")  # IAM User Guide, "IAM object qu
 MADE_BY_HAND = (PrincipalKind.USER, PrincipalKind.ROLE)  # the others come with their tenant
 MAX_ACCESS_KEYS = 2  # IAM User Guide, "IAM object quotas": one to use, one to change to
 MAX_POLICIES = 20
-MIN_SESSION, MAX_SESSION = 900, 129_600  # seconds; STS API Reference, GetSessionToken
 
 
 def new_id(entropy: Entropy) -> str:
@@ -161,26 +159,6 @@ def another_access_key(tenant: HeldTenant, principal: Principal, act: Act) -> Ou
     return Outcome(answer=made, put=(principal, made.credential))
 
 
-def issue_session(op: ops.IssueSession, targets: tuple[HeldTenant], act: Act) -> Outcome[AccessKey]:
-    """Nothing is kept: the token carries everything, sealed."""
-    (tenant,) = targets
-    if not MIN_SESSION <= op.seconds <= MAX_SESSION:
-        raise InvalidArgument(f"a session lasts {MIN_SESSION} to {MAX_SESSION} seconds", "seconds")
-    principal = spared(tenant.principal(op.name), act)
-    minted = Sessions(tenant.session_key(), act.entropy).mint_session(
-        principal.id, name="", issued=int(act.now.timestamp()), lasts_for=op.seconds
-    )
-    credential = Credential(
-        id=minted.access_key_id,
-        principal_id=principal.id,
-        credential_kind=CredentialKind.ACCESS_KEY,
-        created_at=act.now,
-        expires_at=datetime.fromtimestamp(minted.expires, UTC),
-    )
-    token = Sensitive(minted.token.encode())
-    return Outcome(answer=AccessKey(credential, minted.secret, token))
-
-
 def set_credential_enabled(op: ops.SetCredentialEnabled, targets: tuple[HeldTenant], act: Act) -> Outcome[Nothing]:
     changed = replace(spared_credential(targets[0], op.credential_id, act), enabled=op.enabled)
     return Outcome(answer=Nothing(), put=(changed,))
@@ -211,7 +189,6 @@ HANDLERS: dict[type, Handler] = {
     ops.PutPrincipalPolicy: put_principal_policy,
     ops.DeletePrincipalPolicy: delete_principal_policy,
     ops.CreateAccessKey: create_access_key,
-    ops.IssueSession: issue_session,
     ops.SetCredentialEnabled: set_credential_enabled,
     ops.DeleteCredential: delete_credential,
     ops.ListCredentials: list_credentials,

@@ -21,11 +21,10 @@ from keystead.doors.aws_kms.iam.shapes import (
     MaxItems,
     date,
     next_marker,
-    not_offered,
     place,
     user_or_caller,
 )
-from keystead.doors.aws_kms.query import query_operation
+from keystead.doors.aws_kms.query import not_offered, query_operation
 from keystead.kit import Call, Message
 
 OF_A_KEY = frozenset({"NoSuchEntity"})

@@ -13,15 +13,14 @@ from keystead.doors.aws_kms import query
 from keystead.kit import ErrorTable, Fault
 
 MALFORMED = Fault("MalformedPolicyDocument", 400)
-MEMBER = "member"
-"""detail of the Unsupported for a parameter that is not offered, where its action is."""
 
 ERRORS: ErrorTable = {
     **query.ERRORS,
+    e.NotFound: Fault("NoSuchEntity", 404),
     (e.InvalidArgument, "Policy"): MALFORMED,
     (e.InvalidArgument, BAD_ARN): MALFORMED,
     (e.WrongState, IN_USE): Fault("DeleteConflict", 409),
-    (e.Unsupported, MEMBER): Fault("InvalidInput", 400),
+    (e.Unsupported, query.MEMBER): Fault("InvalidInput", 400),
 }
 
 _KINDS = {PrincipalKind.USER: "user", PrincipalKind.ROLE: "role", PrincipalKind.ROOT: "user"}

@@ -28,13 +28,12 @@ from keystead.doors.aws_kms.iam.shapes import (
     account,
     date,
     next_marker,
-    not_offered,
     only_root_path,
     place,
     role,
     written,
 )
-from keystead.doors.aws_kms.query import query_operation
+from keystead.doors.aws_kms.query import not_offered, query_operation
 from keystead.doors.aws_kms.shapes import matching
 from keystead.doors.aws_kms.sts import user_id
 from keystead.kit import Call, Message

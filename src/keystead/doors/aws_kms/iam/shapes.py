@@ -12,9 +12,9 @@ from urllib.parse import quote
 from msgspec import Meta
 
 from keystead.core.entities import PrincipalKind
-from keystead.core.errors import InvalidArgument, Unsupported
+from keystead.core.errors import InvalidArgument
 from keystead.core.operations import PrincipalRef, TenantRef
-from keystead.doors.aws_kms.iam.errors import MEMBER
+from keystead.doors.aws_kms.query import not_offered
 from keystead.doors.aws_kms.shapes import matching
 from keystead.kit import Call, Message
 
@@ -46,14 +46,6 @@ class Tag(Message, frozen=True, kw_only=True, rename="pascal"):
 Tags = Annotated[list[Tag], Meta(max_length=50)]
 ROOT_PATH = "/"
 PAGE = 100  # "If you do not include this parameter, it defaults to 100."
-
-
-def not_offered(**members: object) -> None:
-    """Raises Unsupported for the first of these that has a value: nothing that is asked for is passed over."""
-    for member, value in members.items():
-        if value is not None:
-            name = "".join(part.capitalize() for part in member.split("_"))
-            raise Unsupported(f"{name} is not supported.", MEMBER)
 
 
 def only_root_path(path: str | None) -> None:

@@ -25,13 +25,12 @@ from keystead.doors.aws_kms.iam.shapes import (
     account,
     date,
     next_marker,
-    not_offered,
     only_root_path,
     place,
     user,
     user_or_caller,
 )
-from keystead.doors.aws_kms.query import query_operation
+from keystead.doors.aws_kms.query import not_offered, query_operation
 from keystead.doors.aws_kms.sts import user_id
 from keystead.kit import Call, Message
 
