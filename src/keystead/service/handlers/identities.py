@@ -34,7 +34,7 @@ OneOf = tuple[HeldPrincipal]
 def create_user(op: ops.CreateUser, targets: tuple[HeldTenant], act: Act) -> Outcome[Principal]:
     (tenant,) = targets
     made = nobody_yet(tenant, PrincipalKind.USER, op.name, act)
-    return Outcome(answer=made, put=(made,), seen=(tenant.record,))
+    return Outcome(answer=made, put=(made, tenant.record))
 
 
 def create_role(op: ops.CreateRole, targets: tuple[HeldTenant], act: Act) -> Outcome[Principal]:
@@ -47,7 +47,7 @@ def create_role(op: ops.CreateRole, targets: tuple[HeldTenant], act: Act) -> Out
         description=op.description,
         max_session_for=op.max_session_for,
     )
-    return Outcome(answer=made, put=(made,), seen=(tenant.record,))
+    return Outcome(answer=made, put=(made, tenant.record))
 
 
 def _of_kind(tenant: HeldTenant, kind: PrincipalKind, after: str, limit: int) -> Page[Principal]:

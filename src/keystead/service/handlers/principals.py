@@ -58,7 +58,7 @@ def create_principal(op: ops.CreatePrincipal, targets: tuple[HeldTenant], act: A
     """Raises AlreadyExists; InvalidArgument for a name that is none, or a kind that is not made by hand."""
     (tenant,) = targets
     made = nobody_yet(tenant, op.principal_kind, op.name, act)
-    return Outcome(answer=made, put=(made,), seen=(tenant.record,))
+    return Outcome(answer=made, put=(made, tenant.record))  # the tenant too: of two with one name one comes second
 
 
 def nobody_yet(tenant: HeldTenant, kind: PrincipalKind, name: str, act: Act) -> Principal:
