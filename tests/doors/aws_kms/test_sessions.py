@@ -34,12 +34,9 @@ def role(office, text: str, may: str | None = ALLOW_ALL, name: str = "deploy", *
 
 
 def person_of(office, credentials: dict) -> Person:
-    token = credentials["SessionToken"]
-    principal = office.view.principal(
-        office.means.authenticator._sigv4._sessions.open_session(token.encode()).principal_id
-    )
-    key, secret = credentials["AccessKeyId"], credentials["SecretAccessKey"].encode()
-    return Person(office, principal, key, secret, token)
+    """Whoever holds these credentials."""
+    key, secret, token = (credentials[name] for name in ("AccessKeyId", "SecretAccessKey", "SessionToken"))
+    return Person(office, office.admin.principal, key, secret.encode(), token)
 
 
 def assume(office, by: Person, arn: str = ARN, session: str = "build-7", **more) -> Person:
@@ -323,6 +320,14 @@ def test_a_session_of_a_role_manages_identities_where_the_role_may(office) -> No
         "Must specify userName when calling with non-User credentials",
     )
     assert refused(iam.create_access_key)[0] == "ValidationError"
+
+
+def test_on_the_event_loop_nothing_blocks_and_nothing_is_done_twice(office) -> None:
+    office.on_the_loop()
+    role(office, trust(ACCOUNT))
+    assert assume(office, office.admin).call("ListKeys").status == 200
+    done = [record.operation for record in office.records() if record.operation.startswith(("iam:", "sts:"))]
+    assert sorted(done) == ["iam:CreateRole", "iam:PutRolePolicy", "sts:AssumeRole"]
 
 
 # --- tokens
