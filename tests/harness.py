@@ -14,6 +14,7 @@ memory, the clock stands still, the entropy has a seed, and the journal is a lis
 from __future__ import annotations
 
 import json
+import re
 import threading
 from base64 import b64encode
 from datetime import datetime
@@ -36,6 +37,7 @@ from keystead.core.entities import Entity, Key, PolicyText, Principal
 from keystead.core.ports import WouldBlock
 from keystead.core.sensitive import Sensitive
 from keystead.doors import aws_kms
+from keystead.doors.aws_kms import query
 from keystead.kit import Door, Markers, Means, RequestIds
 from keystead.providers.software import SoftwareProvider
 from keystead.service.authenticate import Authenticator
@@ -55,6 +57,7 @@ TENANT, OTHER_TENANT, REGION, OTHER_REGION = "111122223333", "444455556666", "us
 ALLOW_ALL = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"kms:*","Resource":"*"}]}'
 PEER = "203.0.113.7"
 MAX_PAGE = 1_000_000
+QUERY_COMMON = frozenset(row.code for row in query.ERRORS.values()) - {"EntityAlreadyExists", "LimitExceeded"}
 
 
 class ListJournal:
@@ -163,8 +166,14 @@ class Person:
         service: str = "kms",
         region: str = REGION,
     ) -> Reply:
-        """Any request, signed."""
-        return Reply.of(self.stack.serve(self.signed(headers, body, method, url, service, region)))
+        """Any request, signed. What STS and IAM refuse an action with must be an error that it declares."""
+        reply = Reply.of(self.stack.serve(self.signed(headers, body, method, url, service, region)))
+        action = re.search(rb"(?:^|&)Action=([A-Za-z]+)", body)
+        declared = self.stack.door.table().get(f"{service}:{action[1].decode()}") if action else None
+        code = re.search(rb"<Code>([A-Za-z]+)</Code>", reply.body)
+        if declared is not None and code is not None and reply.status != 200:
+            assert code[1].decode() in declared.errors | QUERY_COMMON, (declared.name, code[1])
+        return reply
 
     def signed(  # every part of a request
         self,

@@ -66,3 +66,46 @@ def test_an_operation_without_an_answer_prints_nothing(server) -> None:
 def test_a_wrong_secret(server) -> None:
     liar = Server(server.directory, {**server.environment, "AWS_SECRET_ACCESS_KEY": "A" * 40})
     assert "InvalidSignatureException" in aws(liar, "kms", "list-keys", ok=False)
+
+
+def test_a_user_a_role_and_a_session_of_it(server, tmp_path) -> None:
+    """IAM and STS on the same port, by the endpoints that `keystead env aws` prints."""
+    account = aws(server, "sts", "get-caller-identity")["Account"]
+    trust = tmp_path / "trust.json"
+    statement = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{account}:root"}, "Action": "sts:AssumeRole"}
+    trust.write_text(json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    may = tmp_path / "may.json"
+    may.write_text(
+        json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "kms:*", "Resource": "*"}]})
+    )
+    role = ("--role-name", "ci")
+    made = aws(server, "iam", "create-role", *role, "--assume-role-policy-document", f"file://{trust}")["Role"]
+    assert made["AssumeRolePolicyDocument"]["Statement"] == [statement]
+    policy = ("--policy-name", "keys", "--policy-document", f"file://{may}")
+    assert aws(server, "iam", "put-role-policy", *role, *policy) is None
+    session = aws(server, "sts", "assume-role", "--role-arn", made["Arn"], "--role-session-name", "build-7")
+    given = session["Credentials"]
+    inside = Server(
+        server.directory,
+        {
+            **server.environment,
+            "AWS_ACCESS_KEY_ID": given["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": given["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": given["SessionToken"],
+        },
+    )
+    arn = f"arn:aws:sts::{account}:assumed-role/ci/build-7"
+    assert aws(inside, "sts", "get-caller-identity")["Arn"] == arn
+    assert aws(inside, "kms", "create-key")["KeyMetadata"]["AWSAccountId"] == account
+    refused = aws(inside, "iam", "list-users", ok=False)
+    assert "AccessDenied" in refused and f"{arn} is not authorized to perform: iam:ListUsers" in refused
+    assert aws(server, "iam", "delete-role-policy", *role, "--policy-name", "keys") is None
+    assert aws(server, "iam", "delete-role", *role) is None
+    assert "UnrecognizedClientException" in aws(inside, "kms", "list-keys", ok=False)
+    user = ("--user-name", "carol")
+    aws(server, "iam", "create-user", *user)
+    key = aws(server, "iam", "create-access-key", *user)["AccessKey"]
+    assert "DeleteConflict" in aws(server, "iam", "delete-user", *user, ok=False)
+    aws(server, "iam", "delete-access-key", *user, "--access-key-id", key["AccessKeyId"])
+    assert aws(server, "iam", "delete-user", *user) is None
+    assert "NoSuchEntity" in aws(server, "iam", "get-user", *user, ok=False)

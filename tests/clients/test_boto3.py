@@ -1,6 +1,7 @@
-"""boto3 over every operation of AWS KMS that Keystead offers, and STS GetCallerIdentity."""
+"""boto3 over every operation of AWS KMS, IAM and STS that Keystead offers."""
 
 import hashlib
+import json
 import os
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -43,6 +44,58 @@ def test_every_operation_is_called_in_this_file() -> None:
 def test_who_am_i(aws) -> None:
     who = aws("sts").get_caller_identity()
     assert who["Arn"] == f"arn:aws:iam::{who['Account']}:user/{who['Arn'].rpartition('/')[2]}"
+
+
+def test_a_user_from_its_beginning_to_its_end(aws) -> None:
+    iam, name = aws("iam"), unique("user")
+    made = iam.create_user(UserName=name)["User"]
+    assert iam.get_user(UserName=name)["User"] == made
+    assert made in [one for page in iam.get_paginator("list_users").paginate() for one in page["Users"]]
+    assert made not in iam.list_users(MaxItems=1)["Users"][1:]
+    text = json.dumps({"Statement": [{"Effect": "Allow", "Action": "kms:*", "Resource": "*"}]})
+    iam.put_user_policy(UserName=name, PolicyName="p", PolicyDocument=text)
+    assert iam.list_user_policies(UserName=name)["PolicyNames"] == ["p"]
+    assert iam.get_user_policy(UserName=name, PolicyName="p")["PolicyDocument"] == json.loads(text)
+    key_id = iam.create_access_key(UserName=name)["AccessKey"]["AccessKeyId"]
+    assert aws("sts").get_access_key_info(AccessKeyId=key_id)["Account"] == made["Arn"].split(":")[4]
+    iam.update_access_key(UserName=name, AccessKeyId=key_id, Status="Inactive")
+    (listed,) = iam.list_access_keys(UserName=name)["AccessKeyMetadata"]
+    assert (listed["AccessKeyId"], listed["Status"]) == (key_id, "Inactive")
+    with pytest.raises(iam.exceptions.DeleteConflictException):
+        iam.delete_user(UserName=name)
+    iam.delete_access_key(UserName=name, AccessKeyId=key_id)
+    iam.delete_user_policy(UserName=name, PolicyName="p")
+    iam.delete_user(UserName=name)
+    with pytest.raises(iam.exceptions.NoSuchEntityException):
+        iam.get_user(UserName=name)
+
+
+def test_a_role_and_its_sessions(aws) -> None:
+    iam, sts, name = aws("iam"), aws("sts"), unique("role")
+    who = {"AWS": sts.get_caller_identity()["Account"]}
+    trust = json.dumps({"Statement": [{"Effect": "Allow", "Principal": who, "Action": "sts:AssumeRole"}]})
+    made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]
+    assert iam.get_role(RoleName=name)["Role"] == made
+    assert made in [one for page in iam.get_paginator("list_roles").paginate() for one in page["Roles"]]
+    assert iam.list_roles(MaxItems=1)["Roles"]
+    iam.put_role_policy(
+        RoleName=name,
+        PolicyName="p",
+        PolicyDocument=trust.replace('"Principal"', '"Resource"').replace(json.dumps(who), '"*"'),
+    )
+    assert iam.list_role_policies(RoleName=name)["PolicyNames"] == ["p"]
+    assert iam.get_role_policy(RoleName=name, PolicyName="p")["PolicyName"] == "p"
+    session = sts.assume_role(RoleArn=made["Arn"], RoleSessionName="here")
+    assert session["AssumedRoleUser"]["Arn"].endswith(f":assumed-role/{name}/here")
+    assert sts.get_session_token()["Credentials"]["AccessKeyId"].startswith("ASIA")
+    iam.update_assume_role_policy(RoleName=name, PolicyDocument=trust.replace("Allow", "Deny"))
+    with pytest.raises(ClientError) as caught:
+        sts.assume_role(RoleArn=made["Arn"], RoleSessionName="here")
+    assert code(caught) == "AccessDenied"
+    iam.delete_role_policy(RoleName=name, PolicyName="p")
+    iam.delete_role(RoleName=name)
+    with pytest.raises(iam.exceptions.NoSuchEntityException):
+        iam.get_role(RoleName=name)
 
 
 def test_a_key_from_its_beginning_to_its_appointment(kms) -> None:

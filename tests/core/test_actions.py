@@ -6,7 +6,7 @@ import botocore.session
 import pytest
 
 from keystead.core import operations
-from keystead.core.actions import ACTIONS, USES, Action, Scope
+from keystead.core.actions import ABOUT_IDENTITIES, ACTIONS, USES, Action, Scope
 
 SESSION = botocore.session.get_session()
 KMS, STS = SESSION.get_service_model("kms"), SESSION.get_service_model("sts")
@@ -36,6 +36,12 @@ def test_sts_words_are_operations_of_the_model():
     assert _words("sts").keys() <= set(STS.operation_names)
 
 
+def test_iam_words_are_operations_of_the_model_and_one_is_not_the_others():
+    assert _words("iam").keys() <= set(SESSION.get_service_model("iam").operation_names)
+    assert {action for action in ABOUT_IDENTITIES if action.value.startswith("key")} == set()
+    assert set(_words("iam").values()) < ABOUT_IDENTITIES
+
+
 def test_grantable_actions_are_the_models_grant_operations():
     grantable = {row.aws.partition(":")[2] for row in ACTIONS.values() if row.grantable and row.aws}
     assert grantable == set(KMS.shape_for("GrantOperation").enum)
@@ -54,7 +60,9 @@ def test_abroad_is_what_the_model_documents_as_cross_account_use():
     }
     assert len(documented) == 21
     documented = (documented - {"ReEncrypt"}) | SPLIT
-    assert {row.aws.partition(":")[2] for row in ACTIONS.values() if row.abroad and row.aws} == documented
+    assert {
+        row.aws.partition(":")[2] for row in ACTIONS.values() if row.abroad and row.scope is Scope.KEY
+    } == documented
 
 
 def test_own_words_name_the_action_itself():
@@ -86,11 +94,17 @@ USE = {
 def test_the_system_manages_keys_and_never_uses_one():
     assert not any(ACTIONS[action].system for action in USE)
     giving = {Action.CREATE_GRANT, Action.RETIRE_GRANT, Action.LIST_RETIRABLE_GRANTS, Action.WHO_AM_I}
+    giving |= {
+        Action.ASSUME_ROLE,
+        Action.OPEN_SESSION,
+        Action.LOCATE_ACCESS_KEY,
+    }  # sessions are for whoever came with a key
     assert {action for action in Action if not ACTIONS[action].system} == USE | giving
 
 
-def test_an_action_of_another_tenants_key_is_an_action_of_a_key():
-    assert {row.scope for row in ACTIONS.values() if row.abroad or row.grantable} == {Scope.KEY}
+def test_what_is_done_to_another_tenants_is_done_to_a_key_or_is_taking_on_a_role():
+    assert {row.scope for row in ACTIONS.values() if row.abroad or row.grantable} == {Scope.KEY, Scope.PRINCIPAL}
+    assert [a for a in Action if ACTIONS[a].abroad and ACTIONS[a].scope is Scope.PRINCIPAL] == [Action.ASSUME_ROLE]
 
 
 @pytest.mark.parametrize(
@@ -106,6 +120,7 @@ def test_an_operation_demands_an_action_of_its_targets_scope(op):
     bases = {
         operations.KeyringOperation: Scope.KEYRING,
         operations.TenantOperation: Scope.TENANT,
+        operations.PrincipalOperation: Scope.PRINCIPAL,
         operations.SystemOperation: Scope.SYSTEM,
     }
     scope = next((s for base, s in bases.items() if issubclass(op, base)), Scope.KEY)

@@ -32,7 +32,7 @@ from tests.policies import (
 from keystead.core import operations as o
 from keystead.core.actions import Action
 from keystead.core.algorithms import Purpose, Word
-from keystead.core.entities import Origin
+from keystead.core.entities import Origin, PrincipalKind
 from keystead.core.errors import InvalidArgument
 from keystead.core.policy import pattern
 from keystead.core.policy.conditions import OPERATORS, compile_condition
@@ -47,6 +47,9 @@ def request(action=A.ENCRYPT, who="alice", *, op=None, kept=None, grants=(), tar
     about = Subject(key=kept or key(), names=NAMES, grants=grants) if target is None else None
     demanded = target or op.demands()[0].target
     return Request(caller(who, **circumstances), action, ARN, demanded, about, op)
+
+
+ASSUME = o.AssumeRole(principal=o.PrincipalRef(HERE, PrincipalKind.ROLE, "app"), session_name="s1", external_id="x1")
 
 
 def encrypting(**context):
@@ -307,6 +310,11 @@ VALUES = [
     ("aws:PrincipalType", request(who="app"), ("AssumedRole",)), ("aws:PrincipalType", request(who="logs"), ()),
     ("aws:PrincipalIsAWSService", request(), ("false",)),
     ("aws:userid", request(), ("p-alice",)), ("aws:userid", request(who="root"), (HERE,)),
+    ("aws:userid", request(who="app", session="s1", ends_at=1), ("p-app:s1",)), ("aws:userid", request(who="app"), ("p-app",)),
+    ("aws:TokenIssueTime", request(began_at=1795608000, ends_at=1795611600), ("2026-11-25T12:00:00+00:00",)), ("aws:TokenIssueTime", request(), ()),
+    ("aws:MultiFactorAuthPresent", request(ends_at=1795611600), ("false",)), ("aws:MultiFactorAuthPresent", request(), ()),
+    ("sts:ExternalId", request(A.ASSUME_ROLE, op=ASSUME), ("x1",)), ("sts:ExternalId", request(A.ENCRYPT), ()),
+    ("sts:RoleSessionName", request(A.ASSUME_ROLE, op=ASSUME), ("s1",)), ("sts:RoleSessionName", request(), ()),
     ("aws:username", request(), ("alice",)), ("aws:username", request(who="root"), ()), ("aws:username", request(who="app"), ()),
     ("aws:PrincipalTag/Team", request(), ("blue",)), ("aws:principaltag/TEAM", request(), ("blue",)), ("aws:PrincipalTag/x", request(), ()),
     ("aws:ResourceAccount", request(who="eve"), (HERE,)), ("aws:ResourceAccount", request(A.CREATE_KEY, who="eve", target=o.KeyringRef("x")), (ABROAD,)),
@@ -370,7 +378,7 @@ def test_every_condition_key_has_a_row_with_a_value():
 
 
 def test_a_fact_called_stable_is_the_same_whatever_is_asked():
-    early = request(source="10.0.0.1", now=datetime(2020, 1, 1, tzinfo=UTC), secure=False)
+    early = request(source="10.0.0.1", now=datetime(2020, 1, 1, tzinfo=UTC), secure=False, session="s1", ends_at=1)
     other = replace(encrypting(other="x"), target=ALIAS)
     for name, row in FACTS.items():
         if row.stable:

@@ -130,6 +130,7 @@ TARGETS = {
     Scope.KEY: REF,
     Scope.KEYRING: o.KeyringRef(AT),
     Scope.TENANT: o.TenantRef(HERE),
+    Scope.PRINCIPAL: o.PrincipalRef(HERE, PrincipalKind.USER, "alice"),
     Scope.SYSTEM: o.SystemRef(),
 }
 
@@ -150,7 +151,11 @@ def test_row_35_nobody_may_do_anything_by_default(who, action):
     elif who == "system":
         assert answer == ("system" if row.system else "denied")
     else:
-        of_root = who == "root" and row.scope in {Scope.KEYRING, Scope.TENANT}
+        of_root = (
+            who == "root"
+            and action is not Action.ASSUME_ROLE
+            and row.scope in {Scope.KEYRING, Scope.TENANT, Scope.PRINCIPAL}
+        )
         assert answer == ("root" if of_root else "denied")
 
 

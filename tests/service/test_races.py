@@ -1,6 +1,7 @@
 """Two changes at once: a commit rests on revisions, and whoever comes second decides again."""
 
 import pytest
+from botocore.exceptions import ClientError
 from tests.doors.aws_kms.managing import ask, made
 from tests.harness import ALLOW_ALL, TENANT, b64, stack
 
@@ -33,6 +34,29 @@ def test_two_give_one_name(office) -> None:
     overtake(office, lambda: ask(admin, "CreateAlias", AliasName="alias/app", TargetKeyId=theirs))
     assert admin.call("CreateAlias", AliasName="alias/app", TargetKeyId=mine).code == "AlreadyExistsException"
     assert ask(admin, "DescribeKey", KeyId="alias/app")["KeyMetadata"]["KeyId"] == theirs
+
+
+def test_two_make_a_user_of_one_name(office) -> None:
+    """What a name means is one principal: whoever comes second is told that it is taken."""
+    iam = office.admin.client("iam")
+    overtake(office, lambda: iam.create_user(UserName="eve"))
+    with pytest.raises(ClientError, match="EntityAlreadyExists"):
+        iam.create_user(UserName="eve")
+    overtake(office, lambda: office.by_system(ops.CreatePrincipal(tenant=AT, name="bob")))
+    with pytest.raises(ClientError, match="EntityAlreadyExists"):
+        iam.create_user(UserName="bob")
+    assert sorted(one.name for one in office.by_system(ops.ListPrincipals(tenant=AT)).items) == [
+        *("admin", "bob", "eve", "root")
+    ]
+
+
+def test_a_user_given_a_key_while_being_deleted_stays(office) -> None:
+    iam = office.admin.client("iam")
+    iam.create_user(UserName="eve")
+    overtake(office, lambda: iam.create_access_key(UserName="eve"))
+    with pytest.raises(ClientError, match="DeleteConflict"):
+        iam.delete_user(UserName="eve")
+    assert len(iam.list_access_keys(UserName="eve")["AccessKeyMetadata"]) == 1
 
 
 def test_two_rotate_one_key(office) -> None:

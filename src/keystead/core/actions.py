@@ -68,6 +68,32 @@ class Action(StrEnum):
     WHO_AM_I = "tenant:who-am-i"
     MANAGE_PRINCIPALS = "tenant:manage-principals"
     LIST_PRINCIPALS = "tenant:list-principals"
+    # identities, one by one as AWS IAM has them
+    CREATE_USER = "tenant:create-user"
+    LIST_USERS = "tenant:list-users"
+    READ_USER = "principal:read-user"
+    DELETE_USER = "principal:delete-user"
+    CREATE_ACCESS_KEY = "principal:create-access-key"
+    LIST_ACCESS_KEYS = "principal:list-access-keys"
+    UPDATE_ACCESS_KEY = "principal:update-access-key"
+    DELETE_ACCESS_KEY = "principal:delete-access-key"
+    PUT_USER_POLICY = "principal:put-user-policy"
+    READ_USER_POLICY = "principal:read-user-policy"
+    LIST_USER_POLICIES = "principal:list-user-policies"
+    DELETE_USER_POLICY = "principal:delete-user-policy"
+    CREATE_ROLE = "tenant:create-role"
+    LIST_ROLES = "tenant:list-roles"
+    READ_ROLE = "principal:read-role"
+    DELETE_ROLE = "principal:delete-role"
+    PUT_TRUST_POLICY = "principal:put-trust-policy"
+    PUT_ROLE_POLICY = "principal:put-role-policy"
+    READ_ROLE_POLICY = "principal:read-role-policy"
+    LIST_ROLE_POLICIES = "principal:list-role-policies"
+    DELETE_ROLE_POLICY = "principal:delete-role-policy"
+    # sessions
+    ASSUME_ROLE = "principal:assume"
+    OPEN_SESSION = "tenant:open-session"
+    LOCATE_ACCESS_KEY = "tenant:locate-access-key"
     # the installation
     READ_STATUS = "system:read-status"
     MANAGE_SEAL = "system:manage-seal"
@@ -83,6 +109,7 @@ class Scope(Enum):
     KEY = "key"
     KEYRING = "keyring"
     TENANT = "tenant"
+    PRINCIPAL = "principal"
     SYSTEM = "system"
 
 
@@ -156,6 +183,30 @@ ACTIONS: dict[Action, ActionRow] = {
         _R(A.WHO_AM_I, "sts:GetCallerIdentity", free=True),
         _R(A.MANAGE_PRINCIPALS, "keystead:tenant:manage-principals", system=True),
         _R(A.LIST_PRINCIPALS, "keystead:tenant:list-principals", system=True),
+        _R(A.CREATE_USER, "iam:CreateUser", system=True),
+        _R(A.LIST_USERS, "iam:ListUsers", system=True),
+        _R(A.READ_USER, "iam:GetUser", system=True),
+        _R(A.DELETE_USER, "iam:DeleteUser", system=True),
+        _R(A.CREATE_ACCESS_KEY, "iam:CreateAccessKey", system=True),
+        _R(A.LIST_ACCESS_KEYS, "iam:ListAccessKeys", system=True),
+        _R(A.UPDATE_ACCESS_KEY, "iam:UpdateAccessKey", system=True),
+        _R(A.DELETE_ACCESS_KEY, "iam:DeleteAccessKey", system=True),
+        _R(A.PUT_USER_POLICY, "iam:PutUserPolicy", system=True),
+        _R(A.READ_USER_POLICY, "iam:GetUserPolicy", system=True),
+        _R(A.LIST_USER_POLICIES, "iam:ListUserPolicies", system=True),
+        _R(A.DELETE_USER_POLICY, "iam:DeleteUserPolicy", system=True),
+        _R(A.CREATE_ROLE, "iam:CreateRole", system=True),
+        _R(A.LIST_ROLES, "iam:ListRoles", system=True),
+        _R(A.READ_ROLE, "iam:GetRole", system=True),
+        _R(A.DELETE_ROLE, "iam:DeleteRole", system=True),
+        _R(A.PUT_TRUST_POLICY, "iam:UpdateAssumeRolePolicy", system=True),
+        _R(A.PUT_ROLE_POLICY, "iam:PutRolePolicy", system=True),
+        _R(A.READ_ROLE_POLICY, "iam:GetRolePolicy", system=True),
+        _R(A.LIST_ROLE_POLICIES, "iam:ListRolePolicies", system=True),
+        _R(A.DELETE_ROLE_POLICY, "iam:DeleteRolePolicy", system=True),
+        _R(A.ASSUME_ROLE, "sts:AssumeRole", abroad=True),
+        _R(A.OPEN_SESSION, "sts:GetSessionToken", free=True),
+        _R(A.LOCATE_ACCESS_KEY, "sts:GetAccessKeyInfo"),
         _R(A.READ_STATUS, None, system=True),
         _R(A.MANAGE_SEAL, None, system=True),
         _R(A.MANAGE_KEYRINGS, None, system=True),
@@ -164,6 +215,12 @@ ACTIONS: dict[Action, ActionRow] = {
         _R(A.PROVE, None, system=True),
     )
 }
+
+ABOUT_IDENTITIES = frozenset(row.action for row in ACTIONS.values() if (row.aws or "").startswith("iam:")) | {
+    A.MANAGE_PRINCIPALS,
+    A.LIST_PRINCIPALS,
+}
+"""What a user's own session may not do: a right that lasts is given for a credential that lasts (docs/adr/0010)."""
 
 USES = frozenset(row.action for row in ACTIONS.values() if row.grantable) - {
     A.READ_PUBLIC_KEY,

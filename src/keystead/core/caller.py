@@ -6,7 +6,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from keystead.core.entities import Principal
+from keystead.core.entities import Principal, PrincipalKind
 
 
 class Caller(Struct, frozen=True, kw_only=True):
@@ -21,6 +21,13 @@ class Caller(Struct, frozen=True, kw_only=True):
     source: str  # the peer's address
     now: datetime
     secure: bool = False  # came over TLS, or over a unix socket
+    session: str = ""  # the role session's name
+    began_at: int | None = None  # seconds since 1970: when the session did
+    ends_at: int | None = None  # seconds since 1970: when the session does; None: a credential that lasts
+
+    @property
+    def is_role(self) -> bool:
+        return self.principal.principal_kind is PrincipalKind.ROLE
 
 
 class Stranger(Struct, frozen=True, kw_only=True):

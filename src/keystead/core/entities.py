@@ -241,8 +241,19 @@ class PolicyText(Struct, frozen=True):
     text: str
 
 
+class TrustPolicy(Struct, frozen=True, kw_only=True):
+    """Who may take on a role. `principals`: what every name in `text` meant when it was put, as in KeyPolicy."""
+
+    dialect: str
+    text: str
+    principals: dict[str, str] = field(default_factory=dict)
+
+
 class Principal(Entity, frozen=True, kw_only=True):
-    """One identity; credentials point at it. `name_digest` (of tenant, kind and name) finds it by name."""
+    """One identity; credentials point at it. `name_digest` (of tenant, kind and name) finds it by name.
+
+    A role that has no trust policy is nobody's to take on.
+    """
 
     kind = Kind.PRINCIPAL
     tenant: str
@@ -253,6 +264,9 @@ class Principal(Entity, frozen=True, kw_only=True):
     enabled: bool = True
     policies: tuple[PolicyText, ...] = ()
     tags: dict[str, str] = field(default_factory=dict)
+    description: str = ""
+    trust: TrustPolicy | None = None  # a role's
+    max_session_for: int = 3600  # seconds; a role's
 
     @property
     def parent(self) -> str:

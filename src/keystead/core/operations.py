@@ -71,18 +71,27 @@ class TenantRef(Struct, frozen=True):
     tenant: str
 
 
+class PrincipalRef(Struct, frozen=True):
+    """A tenant's principal of that kind and name."""
+
+    tenant: str
+    kind: PrincipalKind
+    name: str
+
+
 class SystemRef(Struct, frozen=True):
     """The installation itself."""
 
 
-Ref = KeyRef | KeyringRef | TenantRef | SystemRef
+Ref = KeyRef | KeyringRef | TenantRef | PrincipalRef | SystemRef
 
 
 class Demand(Struct, frozen=True):
-    """An action the caller must be allowed, and on what."""
+    """An action the caller must be allowed, and on what. `to_be`: the principal that the act is to make there."""
 
     action: Action
     target: Ref
+    to_be: PrincipalRef | None = None
 
 
 class Operation(Struct, Generic[R], frozen=True, kw_only=True):
@@ -121,6 +130,13 @@ class TenantOperation(Operation[R], Generic[R], frozen=True, kw_only=True):
 
     def demands(self) -> tuple[Demand, ...]:
         return (Demand(self.action, self.tenant),)
+
+
+class PrincipalOperation(Operation[R], Generic[R], frozen=True, kw_only=True):
+    principal: PrincipalRef
+
+    def demands(self) -> tuple[Demand, ...]:
+        return (Demand(self.action, self.principal),)
 
 
 class SystemOperation(Operation[R], Generic[R], frozen=True, kw_only=True):
@@ -808,6 +824,185 @@ class ListCredentials(TenantOperation[Page[Credential]], frozen=True, kw_only=Tr
     name: str
     after: str = ""
     limit: int = 1000
+
+
+# --- identities, one action each, as AWS IAM has them
+
+
+class CreateUser(TenantOperation[Principal], frozen=True, kw_only=True):
+    """Raises AlreadyExists."""
+
+    action = Action.CREATE_USER
+    changes = True
+    name: str
+
+    def demands(self) -> tuple[Demand, ...]:
+        made = PrincipalRef(self.tenant.tenant, PrincipalKind.USER, self.name)
+        return (Demand(self.action, self.tenant, made),)
+
+
+class ListUsers(TenantOperation[Page[Principal]], frozen=True, kw_only=True):
+    action = Action.LIST_USERS
+    after: str = ""
+    limit: int
+
+
+class ReadUser(PrincipalOperation[Principal], frozen=True, kw_only=True):
+    action = Action.READ_USER
+
+
+class DeleteUser(PrincipalOperation[Nothing], frozen=True, kw_only=True):
+    """Raises WrongState (detail IN_USE) while it has access keys or policies."""
+
+    action = Action.DELETE_USER
+    changes = True
+
+
+IN_USE = "in use"
+"""detail of the WrongState for a principal that something must be taken from before it can be deleted."""
+
+
+class CreateUserAccessKey(PrincipalOperation[AccessKey], frozen=True, kw_only=True):
+    action = Action.CREATE_ACCESS_KEY
+    changes = True
+
+
+class ListUserAccessKeys(PrincipalOperation[Page[Credential]], frozen=True, kw_only=True):
+    """Without their secrets."""
+
+    action = Action.LIST_ACCESS_KEYS
+    after: str = ""
+    limit: int
+
+
+class UpdateUserAccessKey(PrincipalOperation[Nothing], frozen=True, kw_only=True):
+    action = Action.UPDATE_ACCESS_KEY
+    changes = True
+    credential_id: str
+    enabled: bool
+
+
+class DeleteUserAccessKey(PrincipalOperation[Nothing], frozen=True, kw_only=True):
+    action = Action.DELETE_ACCESS_KEY
+    changes = True
+    credential_id: str
+
+
+class PutUserPolicy(PrincipalOperation[Nothing], frozen=True, kw_only=True):
+    action = Action.PUT_USER_POLICY
+    changes = True
+    policy: PolicyText
+
+
+class ReadUserPolicy(PrincipalOperation[PolicyText], frozen=True, kw_only=True):
+    action = Action.READ_USER_POLICY
+    policy_name: str
+
+
+class ListUserPolicies(PrincipalOperation[Page[str]], frozen=True, kw_only=True):
+    """Their names, in order."""
+
+    action = Action.LIST_USER_POLICIES
+    after: str = ""
+    limit: int
+
+
+class DeleteUserPolicy(PrincipalOperation[Nothing], frozen=True, kw_only=True):
+    action = Action.DELETE_USER_POLICY
+    changes = True
+    policy_name: str
+
+
+class CreateRole(TenantOperation[Principal], frozen=True, kw_only=True):
+    """Raises AlreadyExists; InvalidArgument for a trust policy that is none."""
+
+    action = Action.CREATE_ROLE
+    changes = True
+    name: str
+    trust: PolicyText
+    description: str = ""
+    max_session_for: int = 3600  # seconds
+
+    def demands(self) -> tuple[Demand, ...]:
+        made = PrincipalRef(self.tenant.tenant, PrincipalKind.ROLE, self.name)
+        return (Demand(self.action, self.tenant, made),)
+
+
+class ListRoles(TenantOperation[Page[Principal]], frozen=True, kw_only=True):
+    action = Action.LIST_ROLES
+    after: str = ""
+    limit: int
+
+
+class ReadRole(PrincipalOperation[Principal], frozen=True, kw_only=True):
+    action = Action.READ_ROLE
+
+
+class DeleteRole(PrincipalOperation[Nothing], frozen=True, kw_only=True):
+    """Its sessions end with it. Raises WrongState (detail IN_USE) while it has credentials or policies."""
+
+    action = Action.DELETE_ROLE
+    changes = True
+
+
+class PutTrustPolicy(PrincipalOperation[Nothing], frozen=True, kw_only=True):
+    action = Action.PUT_TRUST_POLICY
+    changes = True
+    trust: PolicyText
+
+
+class PutRolePolicy(PrincipalOperation[Nothing], frozen=True, kw_only=True):
+    action = Action.PUT_ROLE_POLICY
+    changes = True
+    policy: PolicyText
+
+
+class ReadRolePolicy(PrincipalOperation[PolicyText], frozen=True, kw_only=True):
+    action = Action.READ_ROLE_POLICY
+    policy_name: str
+
+
+class ListRolePolicies(PrincipalOperation[Page[str]], frozen=True, kw_only=True):
+    action = Action.LIST_ROLE_POLICIES
+    after: str = ""
+    limit: int
+
+
+class DeleteRolePolicy(PrincipalOperation[Nothing], frozen=True, kw_only=True):
+    action = Action.DELETE_ROLE_POLICY
+    changes = True
+    policy_name: str
+
+
+# --- sessions
+
+
+class AssumeRole(PrincipalOperation[AccessKey], frozen=True, kw_only=True):
+    """Open a session of the role `principal`, whose trust policy decides. `seconds`: None for an hour.
+
+    Raises Denied for a role that is not there, too; InvalidArgument (detail "seconds").
+    """
+
+    action = Action.ASSUME_ROLE
+    session_name: str
+    seconds: int | None = None
+    external_id: str | None = None
+
+
+class OpenSession(TenantOperation[AccessKey], frozen=True, kw_only=True):
+    """Open a session of the caller's own, who must have come with a credential that lasts. `seconds`: None for half
+    a day. Raises Denied, InvalidArgument (detail "seconds").
+    """
+
+    action = Action.OPEN_SESSION
+    seconds: int | None = None
+
+
+class LocateAccessKey(TenantOperation[Nothing], frozen=True, kw_only=True):
+    """Whether that access key is one of this tenant's. Raises NotFound."""
+
+    action = Action.LOCATE_ACCESS_KEY
+    credential_id: str
 
 
 # --- the installation

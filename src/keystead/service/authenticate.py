@@ -99,6 +99,7 @@ class Authenticator:
 
 
 def _signed(verified: Verified, request: HttpRequest, door: str, wire_operation: str, request_id: str) -> Caller:
+    session = verified.session
     return Caller(
         principal=verified.principal,
         credential_id=verified.credential_id,
@@ -109,4 +110,7 @@ def _signed(verified: Verified, request: HttpRequest, door: str, wire_operation:
         source=request.peer,
         now=request.received_at,
         secure=request.secure,
+        session="" if session is None else session.name,
+        began_at=None if session is None else session.issued,
+        ends_at=None if session is None else session.expires,
     )

@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, cast
 
-from keystead.core.actions import ACTIONS, Action, Scope
+from msgspec.structs import replace
+
+from keystead.core.actions import ABOUT_IDENTITIES, ACTIONS, Action, Scope
 from keystead.core.caller import Caller
-from keystead.core.entities import KeyPolicy, Principal, PrincipalKind
+from keystead.core.entities import KeyPolicy, Principal, PrincipalKind, TrustPolicy
 from keystead.core.errors import Denied, Internal, InvalidArgument, Unsupported
 from keystead.core.operations import (
     CreateName,
@@ -21,17 +23,18 @@ from keystead.core.operations import (
     Demand,
     KeyRef,
     Operation,
+    PrincipalRef,
     Ref,
     SystemRef,
     TenantRef,
     UpdateName,
 )
 from keystead.core.policy import dialect
-from keystead.core.policy.arn import arn_of, resource_arn, tenant_of
+from keystead.core.policy.arn import arn_of_caller, principal_arn, resource_arn, tenant_of
 from keystead.core.policy.form import ELSEWHERE, Document, Prepared, Verdict, prepare, unasked
 from keystead.core.policy.grants import check_tokens
 from keystead.core.policy.request import Request
-from keystead.service.held import Held, HeldKey
+from keystead.service.held import Held, HeldKey, HeldPrincipal
 
 MAX_PRINCIPALS = 256  # whose decisions are kept per key
 MAX_ALONE = 4096  # decisions without a key
@@ -64,6 +67,15 @@ def _key_policy(policy: KeyPolicy) -> Document:
     return _kept(_key_document, policy.dialect, policy.text, tuple(sorted(policy.principals.items())))
 
 
+@lru_cache(maxsize=4096)
+def _trust_document(name: str, text: str, ids: tuple[tuple[str, str], ...]) -> Document:
+    return dialect(name).compile_trust_policy(text, dict(ids))
+
+
+def _trust(policy: TrustPolicy) -> Document:
+    return _kept(_trust_document, policy.dialect, policy.text, tuple(sorted(policy.principals.items())))
+
+
 def _identity(principal: Principal) -> tuple[Document, ...]:
     return tuple(_kept(_identity_document, p.dialect, p.text) for p in principal.policies)
 
@@ -80,7 +92,7 @@ _NAME: Mapping[Action, Callable[[Any], str]] = {
 def _tenant(target: Ref, held: Held | None) -> str:
     if held is not None:
         return held.tenant
-    if isinstance(target, TenantRef):
+    if isinstance(target, TenantRef | PrincipalRef):
         return target.tenant
     return "" if isinstance(target, SystemRef) else tenant_of(target.namespace)
 
@@ -90,8 +102,8 @@ def _denied(request: Request, verdict: Verdict) -> Denied:
         return Denied(OF_CIPHERTEXT, request.action)
     word = ACTIONS[request.action].aws or request.action.value
     return Denied(
-        f"User: {arn_of(request.caller.principal)} is not authorized to perform: {word} on resource: "
-        f"{_as_told(request)} {verdict.why_not.format(action=word)}",
+        f"User: {arn_of_caller(request.caller)} is not authorized to perform: {word} on resource: "
+        f"{_as_told(request)} {verdict.why_not.format(action=word)}".rstrip(),
         request.action,
     )
 
@@ -104,6 +116,7 @@ def _as_told(request: Request) -> str:
     return request.resource
 
 
+_OF_A_SESSION = Verdict(why_not="because a session of a user without multi-factor authentication may not")
 _NOBODY = Verdict(why_not="because no policy can allow the {action} action")
 
 
@@ -145,8 +158,12 @@ class Authorizer:
         request = Request(caller, action, _resource(demand, held), demand.target, key, op)
         if rule := unasked(caller.principal, action):
             return rule
+        if action in ABOUT_IDENTITIES and caller.ends_at is not None and not caller.is_role:
+            raise _denied(request, _OF_A_SESSION)
         if caller.principal.principal_kind is PrincipalKind.SYSTEM or row.scope is Scope.SYSTEM or row.aws is None:
             raise _denied(request, _NOBODY)
+        if action is Action.ASSUME_ROLE:
+            return _assumed(request, held)
         if key is not None:
             rule = self._on_key(request, key)
         elif _tenant(demand.target, held) != caller.principal.tenant or _is_secret(demand.target, row.scope):
@@ -195,6 +212,23 @@ def _answer(request: Request, prepared: Prepared) -> str:
     return verdict.rule
 
 
+_UNTRUSTED = Verdict()  # AWS gives no reason, for a role that is not there as for one that does not trust
+
+
+def _assumed(request: Request, held: Held | None) -> str:
+    """STS API Reference, AssumeRole: the role's trust policy, as a key policy is a key's, and identity policies."""
+    if request.caller.principal.principal_kind is PrincipalKind.ROOT:
+        raise Denied("Roles may not be assumed by root accounts.", request.action)
+    role = held.principal if isinstance(held, HeldPrincipal) else None
+    if role is None or role.trust is None or not role.enabled or role.principal_kind is not PrincipalKind.ROLE:
+        raise _denied(request, _UNTRUSTED)
+    asked = replace(request, owner=role.tenant)
+    verdict = prepare(asked, _trust(role.trust), _identity(request.caller.principal)).decide(asked)
+    if not verdict.allowed:
+        raise _denied(request, _UNTRUSTED)
+    return verdict.rule.replace("key policy", "trust policy")
+
+
 def _is_secret(target: Ref, scope: Scope) -> bool:
     """An absent key that a ciphertext names: forbidden to everybody, as it would be if it were another's."""
     return scope is Scope.KEY and isinstance(target, KeyRef) and target.by_ciphertext
@@ -209,6 +243,9 @@ def _address(target: KeyRef, held: Held | None) -> str:
 
 def _resource(demand: Demand, held: Held | None) -> str:
     target = demand.target
+    named = target if demand.to_be is None else demand.to_be
+    if isinstance(named, PrincipalRef):
+        return principal_arn(named.tenant, named.kind, named.name)
     if ACTIONS[demand.action].scope is not Scope.KEY or not isinstance(target, KeyRef):
         return "*"
     id_ = held.id if isinstance(held, HeldKey) else target.id

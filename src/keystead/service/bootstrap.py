@@ -31,7 +31,7 @@ SYSTEM_TENANT, SCHEDULER = "", "scheduler"
 ADMINISTRATOR = PolicyText(
     "administrator",
     "aws",
-    '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["kms:*","keystead:*"],"Resource":"*"}]}',
+    '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["kms:*","iam:*","sts:*","keystead:*"],"Resource":"*"}]}',
 )
 OPERATION = "initialise"
 

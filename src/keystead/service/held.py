@@ -237,6 +237,31 @@ class HeldTenant:
         return next((b.id for b in bound if b.id.split(":", 2)[::2] == [dialect, place]), None)
 
 
+class HeldPrincipal:
+    """A principal with the credentials it has."""
+
+    def __init__(self, principal: Principal, home: HeldTenant) -> None:
+        self.principal, self.home = principal, home
+
+    @property
+    def id(self) -> str:
+        return self.principal.id
+
+    @property
+    def tenant(self) -> str:
+        return self.principal.tenant
+
+    def credentials(self, *, after: str, limit: int) -> list[Credential]:
+        return self.home.credentials(self.principal, after=after, limit=limit)
+
+    def credential(self, id: str) -> Credential:  # noqa: A002
+        """Raises NotFound, also for somebody else's."""
+        found, owner = self.home.credential(id)
+        if owner.id != self.id:
+            raise NotFound("no such credential", "credential")
+        return found
+
+
 class HeldSystem:
     """The installation."""
 
@@ -284,4 +309,4 @@ class HeldCredential:
         self.known: Any = None  # the verifier's own
 
 
-Held = HeldKey | HeldKeyring | HeldTenant | HeldSystem
+Held = HeldKey | HeldKeyring | HeldTenant | HeldPrincipal | HeldSystem

@@ -26,10 +26,19 @@ from keystead.core.entities import (
     Tenant,
 )
 from keystead.core.errors import Internal, Sealed
-from keystead.core.operations import KeyRef, KeyringRef, Ref, SystemRef, TenantRef
+from keystead.core.operations import KeyRef, KeyringRef, PrincipalRef, Ref, SystemRef, TenantRef
 from keystead.core.ports import Provider, Reader, WouldBlock
 from keystead.service.barrier import Barrier
-from keystead.service.held import Held, HeldCredential, HeldKey, HeldKeyring, HeldSystem, HeldTenant, Reach
+from keystead.service.held import (
+    Held,
+    HeldCredential,
+    HeldKey,
+    HeldKeyring,
+    HeldPrincipal,
+    HeldSystem,
+    HeldTenant,
+    Reach,
+)
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -149,6 +158,11 @@ class View:
         found = self._barrier.get(Tenant, ref.tenant)
         return HeldTenant(found, self._reach) if found else None
 
+    def _find_principal(self, ref: PrincipalRef) -> HeldPrincipal | None:
+        home = self._find_tenant(TenantRef(ref.tenant))
+        found = home.find_principal(ref.kind, ref.name) if home else None
+        return HeldPrincipal(found, home) if home and found else None
+
     def _find_keyring(self, ref: KeyringRef) -> HeldKeyring | None:
         stamp = self._seen_change
         if (bound := self._barrier.get(Binding, ref.namespace)) is None:
@@ -261,6 +275,7 @@ class View:
         KeyRef: _find_key,
         KeyringRef: _find_keyring,
         TenantRef: _find_tenant,
+        PrincipalRef: _find_principal,
         SystemRef: _find_system,
     }
 

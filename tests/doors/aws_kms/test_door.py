@@ -158,7 +158,7 @@ def sts(stack, body: bytes, **options) -> Reply:
 
 
 def test_an_action_that_is_not_offered_is_refused_in_xml(stack) -> None:
-    reply = sts(stack, b"Action=AssumeRole&Version=2011-06-15&RoleArn=x")
+    reply = sts(stack, b"Action=AssumeRoleWithSAML&Version=2011-06-15&RoleArn=x")
     assert reply.status == 400
     assert b"<Code>InvalidAction</Code>" in reply.body and b"<Type>Sender</Type>" in reply.body
     assert reply.headers["content-type"] == "text/xml"
@@ -200,8 +200,8 @@ def test_a_credential_for_sts_does_not_sign_for_kms(stack) -> None:
     assert b"<Code>SignatureDoesNotMatch</Code>" in ask(stack, request).body
 
 
-def test_iam_has_no_operations_here(stack) -> None:
-    reply = stack.admin.send(FORM, b"Action=ListUsers&Version=2010-05-08", service="iam")
+def test_what_iam_has_and_this_door_has_not(stack) -> None:
+    reply = stack.admin.send(FORM, b"Action=ListGroups&Version=2010-05-08", service="iam")
     assert b"<Code>InvalidAction</Code>" in reply.body
     assert b"https://iam.amazonaws.com/doc/2010-05-08/" in reply.body
 

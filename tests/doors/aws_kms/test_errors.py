@@ -9,6 +9,7 @@ from keystead.core import errors as e
 from keystead.doors.aws_kms import DOOR, errors, query
 from keystead.doors.aws_kms.credential import QUERY_REASONS, REASONS
 from keystead.doors.aws_kms.errors import COMMON, ERRORS, REFUSALS, UNLISTED, Said, row
+from keystead.doors.aws_kms.iam.errors import ERRORS as IAM
 from keystead.kit import fault
 from keystead.service.authenticate import Reason
 from keystead.wire.http import Refusal
@@ -26,13 +27,13 @@ NOT_MODELLED = {
 }
 
 
-@pytest.mark.parametrize("table", [ERRORS, query.ERRORS], ids=["JSON", "Query"])
+@pytest.mark.parametrize("table", [ERRORS, query.ERRORS, IAM], ids=["JSON", "Query", "IAM"])
 def test_every_kind_has_a_row_and_every_row_is_of_a_kind(table) -> None:
     assert {kind for kind in table if isinstance(kind, type)} == set(KINDS)
     assert {kind[0] for kind in table if isinstance(kind, tuple)} <= set(KINDS)
 
 
-@pytest.mark.parametrize("table", [ERRORS, query.ERRORS], ids=["JSON", "Query"])
+@pytest.mark.parametrize("table", [ERRORS, query.ERRORS, IAM], ids=["JSON", "Query", "IAM"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_5xx_means_that_it_is_ours_or_may_be_tried_again(table, kind) -> None:
     ours = kind in (e.Sealed, e.Unavailable, e.Internal)
@@ -67,7 +68,7 @@ def test_what_every_operation_may_answer_is_declared() -> None:
     ours = {ERRORS[kind].code for kind in (e.Sealed, e.Unavailable, e.Internal)}
     assert always | ours <= COMMON
     for operation in DOOR.operations:
-        assert operation.errors >= COMMON or operation.name.startswith("sts:")
+        assert operation.errors >= COMMON or operation.name.startswith(("sts:", "iam:"))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -181,7 +181,7 @@ class Recorder:
     def _prepare(self, facts: Facts, caller: Caller) -> tuple[str, str]:
         id_, via, namespace, source, door, operation, targets, rule, outcome, why, n = facts
         principal = caller.principal
-        who = Who(id=id_, kind=principal.principal_kind.value, via=via, name=principal.name)
+        who = Who(id=id_, kind=principal.principal_kind.value, via=via, name=principal.name, session=caller.session)
         middle = _middle((principal.tenant, namespace), who, (source, door, operation), targets)
         if len(self._parts) >= self._capacity:
             self._parts = {}

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from keystead.core.actions import Action
 from keystead.core.caller import Caller
-from keystead.core.entities import Key, KeyPolicy, PolicyText
+from keystead.core.entities import Key, KeyPolicy, PolicyText, TrustPolicy
 from keystead.core.errors import InvalidArgument, Unsupported
 from keystead.core.operations import KeyRef, PutPolicy
 from keystead.core.policy import aws
@@ -24,11 +24,18 @@ class Dialect(Struct, frozen=True):
     principals_of: Callable[[str], tuple[PrincipalName, ...]]
     compile_key_policy: Callable[[str, Mapping[str, str]], Document]
     compile_identity_policy: Callable[[str], Document]
+    compile_trust_policy: Callable[[str, Mapping[str, str]], Document]
     default_key_policy: Callable[[str], str]
 
 
 DIALECTS: dict[str, Dialect] = {
-    "aws": Dialect(aws.principals_of, aws.compile_key_policy, aws.compile_identity_policy, aws.default_key_policy),
+    "aws": Dialect(
+        aws.principals_of,
+        aws.compile_key_policy,
+        aws.compile_identity_policy,
+        aws.compile_trust_policy,
+        aws.default_key_policy,
+    ),
 }
 
 
@@ -50,6 +57,11 @@ def principals_of(policy: PolicyText) -> tuple[PrincipalName, ...]:
 def check_identity_policy(policy: PolicyText) -> None:
     """Raises InvalidArgument(detail "Policy"), Unsupported."""
     dialect(policy.dialect).compile_identity_policy(policy.text)
+
+
+def check_trust_policy(policy: TrustPolicy) -> None:
+    """Raises InvalidArgument(detail "Policy"), Unsupported."""
+    dialect(policy.dialect).compile_trust_policy(policy.text, policy.principals)
 
 
 def check_key_policy(policy: KeyPolicy) -> None:

@@ -9,6 +9,7 @@ import re
 
 from msgspec import Struct
 
+from keystead.core.caller import Caller
 from keystead.core.entities import Principal, PrincipalKind
 
 _FORMS: dict[PrincipalKind, str] = {
@@ -50,6 +51,14 @@ def principal_name(text: str) -> PrincipalName | None:
 
 def arn_of(principal: Principal) -> str:
     return principal_arn(principal.tenant, principal.principal_kind, principal.name)
+
+
+def arn_of_caller(caller: Caller) -> str:
+    """Of the principal; of its session where it is a role's (IAM User Guide, "AWS JSON policy elements: Principal")."""
+    principal = caller.principal
+    if caller.is_role and caller.session:
+        return f"arn:aws:sts::{principal.tenant}:assumed-role/{principal.name}/{caller.session}"
+    return arn_of(principal)
 
 
 def principal_arn(tenant: str, kind: PrincipalKind, name: str) -> str:

@@ -195,7 +195,7 @@ def _actions(statement: Mapping[str, Any], effect: Effect) -> frozenset[Action]:
     return rest - _OWN if effect is Effect.ALLOW else rest
 
 
-def _resource(statement: Mapping[str, Any], effect: Effect, *, variables: bool) -> Condition:
+def _resource(statement: Mapping[str, Any], effect: Effect, variables: bool) -> Condition:  # noqa: FBT001 - a Resource
     value, negated = _one_of(statement, "Resource", "Policy statement must contain resources.")
     texts = _texts(value)
     if not texts:
@@ -248,7 +248,12 @@ def _effect(statement: Mapping[str, Any]) -> Effect:
     return _fault(f"Invalid effect: {str(value)[:64]}")
 
 
-def _compile(text: str, principals: Callable[[Mapping[str, Any]], Principals | None]) -> Document:
+Resource = Callable[[Mapping[str, Any], Effect, bool], Condition]
+
+
+def _compile(
+    text: str, principals: Callable[[Mapping[str, Any]], Principals | None], resource: Resource = _resource
+) -> Document:
     statements, variables = read(text)
     sids = [s["Sid"] for s in statements if s.get("Sid")]
     if len(set(sids)) != len(sids):
@@ -258,7 +263,7 @@ def _compile(text: str, principals: Callable[[Mapping[str, Any]], Principals | N
     for statement in statements:
         effect = _effect(statement)
         tests = (
-            _resource(statement, effect, variables=variables),
+            resource(statement, effect, variables),
             *_conditions(statement, effect, variables=variables, most=most),
         )
         compiled.append(
@@ -280,6 +285,20 @@ def _nobody(statement: Mapping[str, Any]) -> None:
 def compile_identity_policy(text: str) -> Document:
     """Raises InvalidArgument(detail "Policy")."""
     return _compile(text, _nobody)
+
+
+def _itself(statement: Mapping[str, Any], _effect: Effect, _variables: bool) -> Condition:  # noqa: FBT001 - a Resource
+    """A trust policy is about its role and nothing else."""
+    if "Resource" in statement or "NotResource" in statement:
+        _fault("Has prohibited field Resource")
+    if "NotAction" in statement or not all(lower(t).startswith("sts:") for t in _texts(statement.get("Action", []))):
+        _fault("AssumeRole policy may only specify STS AssumeRole actions.")
+    return Condition(lambda _: True, stable=True)
+
+
+def compile_trust_policy(text: str, ids: Mapping[str, str]) -> Document:
+    """IAM User Guide, "IAM roles", trust policy. `ids` as in compile_key_policy. Raises the same."""
+    return _compile(text, lambda statement: _principals(statement, ids), _itself)
 
 
 def default_key_policy(tenant: str) -> str:

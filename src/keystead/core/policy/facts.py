@@ -7,7 +7,7 @@ kept in lower case, for they are not case-sensitive. A fact is a tuple of texts,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from msgspec import Struct
@@ -153,7 +153,14 @@ def _user_only(text: Callable[[Request], str]) -> Fact:
 
 def _user_id(request: Request) -> Values:
     principal = request.caller.principal
+    if request.caller.is_role and request.caller.session:
+        return (f"{principal.id}:{request.caller.session}",)
     return (principal.tenant if principal.principal_kind is PrincipalKind.ROOT else principal.id,)
+
+
+def _issued(request: Request) -> Values:
+    began = request.caller.began_at
+    return () if began is None else (datetime.fromtimestamp(began, UTC).isoformat(),)
 
 
 def _tag_keys(request: Request) -> Values:
@@ -193,12 +200,16 @@ FACTS: dict[str, Fact] = {
     "aws:principalaccount": _stable(lambda r: (r.caller.principal.tenant,)),
     "aws:principaltype": _stable(lambda r: _texts(PRINCIPAL_TYPE.get(r.caller.principal.principal_kind))),
     "aws:principalisawsservice": _stable(lambda _: ("false",)),
-    "aws:userid": _stable(_user_id),
+    "aws:userid": Fact(_user_id),  # another one in every session of a role
+    "aws:tokenissuetime": Fact(_issued),
+    "aws:multifactorauthpresent": Fact(lambda r: () if r.caller.ends_at is None else ("false",)),
+    "sts:externalid": _of_action([Action.ASSUME_ROLE], lambda r: _texts(getattr(r.op, "external_id", None))),
+    "sts:rolesessionname": _of_action([Action.ASSUME_ROLE], lambda r: _texts(getattr(r.op, "session_name", None))),
     "aws:username": _user_only(lambda r: r.caller.principal.name),
     "kms:calleraccount": _stable(lambda r: (r.caller.principal.tenant,)),
     "kms:viaservice": _stable(lambda _: ()),  # no service calls on another's behalf
     # the key
-    "aws:resourceaccount": _stable(lambda r: ((r.held.key if r.held else r.caller.principal).tenant,)),
+    "aws:resourceaccount": _stable(lambda r: (r.held.key.tenant if r.held else r.owner or r.caller.principal.tenant,)),
     "kms:keyspec": _of_key(lambda key: key.spec, "spec"),
     "kms:keyusage": _of_key(lambda key: key.purpose, "purpose"),
     "kms:keyorigin": _of_key(lambda key: key.origin, "origin"),

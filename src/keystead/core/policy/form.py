@@ -229,7 +229,8 @@ def _asker(request: Request, *, alone: bool) -> Asker:
     root = principal.principal_kind is PrincipalKind.ROOT
     if alone:
         return Asker.ROOT_ALONE if root else Asker.ALONE
-    if request.held is not None and request.held.key.tenant == principal.tenant:
+    owner = request.owner if request.held is None else request.held.key.tenant
+    if owner == principal.tenant:
         return Asker.ROOT if root else Asker.HOME
     return Asker.ROOT_ABROAD if root else Asker.ABROAD
 
@@ -237,8 +238,8 @@ def _asker(request: Request, *, alone: bool) -> Asker:
 def prepare(request: Request, key_policy: Document | None, identity: tuple[Document, ...]) -> Prepared:
     """The decision for every request with this principal, action, key and resource.
 
-    `key_policy` is None where there is no key: then identity policies decide alone, and root may do what they
-    do not deny.
+    `key_policy` is the policy of the resource, whatever it is of. It is None where there is none: then identity
+    policies decide alone, and root may do what they do not deny.
     """
     asker = _asker(request, alone=key_policy is None)
     if asker in {Asker.ABROAD, Asker.ROOT_ABROAD} and not ACTIONS[request.action].abroad:

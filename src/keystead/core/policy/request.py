@@ -40,3 +40,4 @@ class Request(Struct, frozen=True):
     target: Ref
     held: Held | None
     op: Operation[Any]
+    owner: str = ""  # the tenant of a resource that has a policy of its own and is no key

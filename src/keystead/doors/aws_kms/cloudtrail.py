@@ -25,6 +25,7 @@ from keystead.core.errors import said_of
 from keystead.core.operations import KeyRef
 from keystead.core.policy.arn import principal_arn
 from keystead.doors.aws_kms import errors, query
+from keystead.doors.aws_kms.iam import errors as iam_errors
 from keystead.kit import ErrorTable, Fault
 
 DOOR = "aws_kms"
@@ -107,7 +108,7 @@ _QUERY = by_words(query.ERRORS)
 SERVICES = (
     Service(errors.PREFIX, "kms.amazonaws.com", _KMS, READS.__contains__),
     Service("sts:", "sts.amazonaws.com", _QUERY, lambda _: True),
-    Service("iam:", "iam.amazonaws.com", _QUERY, lambda name: name.startswith(("Get", "List"))),
+    Service("iam:", "iam.amazonaws.com", by_words(iam_errors.ERRORS), lambda name: name.startswith(("Get", "List"))),
 )
 
 # --- who

@@ -19,6 +19,7 @@ from keystead.core.sensitive import Sensitive
 from keystead.doors.aws_kms import query
 from keystead.doors.aws_kms.constraints import complaint
 from keystead.doors.aws_kms.errors import PREFIX, REFUSALS, UNKNOWN_OPERATION, Said, WireFault, row
+from keystead.doors.aws_kms.iam import errors as iam
 from keystead.doors.aws_kms.unsupported import UNSUPPORTED
 from keystead.kit import Call, Door, Means, WireOperation, fault
 from keystead.kit.door import Steps, Stepwise
@@ -29,6 +30,7 @@ from keystead.wire.http import HttpRequest, Refusal, reply
 
 LOG = logging.getLogger("keystead")
 _FORM = b"application/x-www-form-urlencoded"
+_QUERY_ERRORS = {"sts": query.ERRORS, "iam": iam.ERRORS}
 _HEAD = b"Content-Type: %b\r\nCache-Control: no-store\r\nx-amzn-RequestId: "
 _JSON_HEAD, _XML_HEAD = _HEAD % json11.CONTENT_TYPE, _HEAD % xml.CONTENT_TYPE
 
@@ -181,8 +183,8 @@ class AwsFront(Stepwise):
         except Exception as error:  # noqa: BLE001 - whatever it is, it is answered
             asked = _Asked(request=request, request_id=request_id, name=name, caller=caller)
             known = self._on_record(asked, query.kind_of(error))
-            said = fault(query.ERRORS, known)
-            words = None if isinstance(known, e.Internal) else str(known)
+            said = fault(_QUERY_ERRORS[service.name], known)
+            words = iam.words(known)
             body = xml.error(said.code, words, service.xmlns, request_id, ours=said.status >= 500)
             status = said.status
         return reply(status, b"%b%b\r\n" % (_XML_HEAD, request_id.encode()), body, request.second)

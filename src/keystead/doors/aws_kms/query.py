@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -15,6 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from keystead.core import errors as e
+from keystead.core.sensitive import Sensitive
 from keystead.doors.aws_kms.credential import QUERY_REASONS
 from keystead.kit import Call, ErrorTable, Fault, WireOperation, operation
 from keystead.wire import Malformed, Misfit
@@ -70,6 +72,18 @@ def _reader(message: type[Q]) -> Callable[[bytes], Q]:
     return read
 
 
+MEMBER = "member"
+"""detail of the Unsupported for a parameter that is not offered, where its action is."""
+
+
+def not_offered(**members: object) -> None:
+    """Raises Unsupported for the first of these that has a value: nothing that is asked for is passed over."""
+    for member, value in members.items():
+        if value is not None:
+            name = "".join(part.capitalize() for part in member.split("_"))
+            raise e.Unsupported(f"{name} is not supported.", MEMBER)
+
+
 def parameters(target: bytes, body: bytes) -> bytes:
     """The form of a request: its body, or else its query without the signature (a presigned GET)."""
     query = target.partition(b"?")[2]
@@ -99,9 +113,18 @@ def kind_of(error: Exception) -> Exception:
     return e.Malformed(str(error)) if isinstance(error, Malformed) else error
 
 
-def result(answer: Any) -> Mapping[str, Any]:
-    """A response message as the tree that wire.aws.query.response takes."""
-    tree = msgspec.to_builtins(answer)
+def _revealed(value: Any) -> str:
+    """What only the caller is told. Raises TypeError for anything that has no form in XML."""
+    if type(value) is not Sensitive:
+        raise TypeError(f"{type(value).__name__} has no XML form")
+    return value.reveal().decode()
+
+
+def result(answer: Any) -> Mapping[str, Any] | None:
+    """A response message as the tree that wire.aws.query.response takes; None for an action that answers nothing."""
+    if answer is None:
+        return None
+    tree = msgspec.to_builtins(answer, builtin_types=(datetime,), enc_hook=_revealed)
     assert isinstance(tree, dict)  # noqa: S101 - a Struct
     return tree
 
@@ -112,12 +135,13 @@ ERRORS: ErrorTable = {
     e.Unauthenticated: Fault("InvalidClientTokenId", 403),
     **{(e.Unauthenticated, reason): Fault(*said) for reason, said in QUERY_REASONS.items()},
     e.Denied: Fault("AccessDenied", 403),
-    e.NotFound: Fault("NoSuchEntity", 404),
+    e.NotFound: Fault("ValidationError", 400),
     e.AlreadyExists: Fault("EntityAlreadyExists", 409),
     e.Conflict: Fault("ConcurrentModification", 409),
     e.WrongState: Fault("ValidationError", 400),
     e.WrongUsage: Fault("ValidationError", 400),
     e.Unsupported: Fault("InvalidAction", 400),
+    (e.Unsupported, MEMBER): Fault("ValidationError", 400),
     e.DecryptionFailed: Fault("ValidationError", 400),
     e.LimitExceeded: Fault("LimitExceeded", 409),
     e.RateLimited: Fault("Throttling", 400),

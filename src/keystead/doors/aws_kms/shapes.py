@@ -18,9 +18,15 @@ AWS_PATTERNS: dict[str, str] = {}
 """A pattern as Python reads it -> as the model writes it."""
 
 
-def matching(pattern: str) -> str:
-    """The model's `pattern` for Meta: it is to match the whole value, and its classes are ASCII's, as in Java."""
-    ours = rf"(?a)^{pattern.removeprefix('^').removesuffix('$')}\Z"
+def matching(pattern: str, python: str = "") -> str:
+    """The model's `pattern` for Meta: it is to match the whole value, and its classes are ASCII's, as in Java.
+
+    `python`: the same in words that Python knows, where the model's are not; its classes are Unicode's then.
+    """
+    if python:
+        AWS_PATTERNS[ours := rf"^(?:{python})\Z"] = pattern
+        return ours
+    ours = rf"(?a)^(?:{pattern.removeprefix('^').removesuffix('$')})\Z"
     AWS_PATTERNS[ours] = pattern
     return ours
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from keystead.core import operations as ops
 from keystead.core.entities import Principal, PrincipalKind
 from keystead.core.operations import TenantRef
-from keystead.core.policy.arn import arn_of
+from keystead.core.policy.arn import arn_of_caller
 from keystead.doors.aws_kms.query import query_operation
 from keystead.kit import Call, Message
 
@@ -27,12 +27,14 @@ class GetCallerIdentityResponse(Message, frozen=True, kw_only=True, rename="pasc
 @query_operation("sts", "GetCallerIdentity", errors=frozenset())
 def get_caller_identity(_req: GetCallerIdentityRequest, call: Call) -> GetCallerIdentityResponse:
     who = call(ops.WhoAmI(tenant=TenantRef(call.caller.principal.tenant))).principal
-    return GetCallerIdentityResponse(arn=arn_of(who), user_id=user_id(who), account=who.tenant)
+    session = call.caller.session if call.caller.is_role else ""
+    return GetCallerIdentityResponse(arn=arn_of_caller(call.caller), user_id=user_id(who, session), account=who.tenant)
 
 
-def user_id(principal: Principal) -> str:
+def user_id(principal: Principal, session: str = "") -> str:
     """IAM User Guide, "Unique identifiers": the root user's is its account's id; others are unique, and opaque."""
-    return principal.tenant if principal.principal_kind is PrincipalKind.ROOT else principal.id
+    own = principal.tenant if principal.principal_kind is PrincipalKind.ROOT else principal.id
+    return f"{own}:{session}" if session else own
 
 
 OPERATIONS = (get_caller_identity,)

@@ -32,3 +32,15 @@ NEVER_SAID: dict[str, frozenset[str]] = {
     "KeyLastUsageData": frozenset({"CloudTrailEventId"}),
     "GrantListEntry": frozenset({"GranteeServicePrincipal", "RetiringServicePrincipal"}),
 }
+
+# the same of STS and IAM
+NEVER_SAID_IN_XML: dict[str, frozenset[str]] = {
+    "User": frozenset({"PasswordLastUsed", "PermissionsBoundary", "Tags"}),
+    "Role": frozenset(
+        {"PermissionsBoundary", "Tags", "RoleLastUsed", "SourceRoleTemplate", "MaxSigninSessionDuration"}
+    ),
+    "AssumeRoleResponse": frozenset(
+        {"PackedPolicySize", "SourceIdentity", "SessionTokenUtilization", "SessionTokenSize"}
+    ),
+    "GetSessionTokenResponse": frozenset({"SessionTokenUtilization", "SessionTokenSize"}),
+}

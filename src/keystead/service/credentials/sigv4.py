@@ -56,6 +56,7 @@ class Verified(Struct, frozen=True):
     principal: Principal
     credential_id: str
     namespace: str  # "aws:<tenant>:<region>"
+    session: Session | None = None
 
 
 Prepared = dict[bytes, tuple[Signer, Verified]]
@@ -70,6 +71,7 @@ class _Claimant(Struct, frozen=True):
     secret: bytes
     prepared: Prepared
     at: str = ""  # the address it is good for, if it is for one only
+    session: Session | None = None
 
     def __repr__(self) -> str:
         return f"_Claimant({self.credential_id})"
@@ -124,7 +126,7 @@ class SigV4:
                 self._check(signer, stamp, authorization[-N_SIGNATURE:], request)
                 if verified.principal is claimant.principal:
                     return verified
-                return Verified(claimant.principal, claimant.credential_id, verified.namespace)
+                return Verified(claimant.principal, claimant.credential_id, verified.namespace, claimant.session)
         return self._first(request, service)
 
     def _first(self, request: HttpRequest, service: bytes) -> Verified:
@@ -144,7 +146,7 @@ class SigV4:
         if claimant is None:
             raise Unauthenticated(_UNKNOWN, Reason.UNKNOWN)
         namespace = claimant.at or f"aws:{claimant.principal.tenant}:{presented.scope.region.decode()}"
-        verified = Verified(claimant.principal, claimant.credential_id, namespace)
+        verified = Verified(claimant.principal, claimant.credential_id, namespace, claimant.session)
         if prefix:
             if len(claimant.prepared) >= MAX_PREPARED:
                 claimant.prepared.clear()
@@ -188,7 +190,7 @@ class SigV4:
             return None
         claimant: _Claimant | None = held.known  # made once: a change of credential or principal makes another `held`
         if claimant is None and credential.enabled and held.principal.enabled:
-            claimant = held.known = _Claimant(held.principal, credential.id, credential.secret, {}, credential.at)
+            claimant = held.known = _Claimant(held.principal, credential.id, credential.secret, {}, at=credential.at)
         return claimant
 
     def _session(self, key_id: bytes, token: bytes | None, request: HttpRequest) -> _Claimant | None:
@@ -210,7 +212,7 @@ class SigV4:
             return None
         if session.expires <= request.second:
             raise Unauthenticated("The security token included in the request is expired", Reason.EXPIRED_TOKEN)
-        return _Claimant(principal, session.access_key_id, known.secret, known.prepared)
+        return _Claimant(principal, session.access_key_id, known.secret, known.prepared, session=session)
 
     # --- when, where, what
 

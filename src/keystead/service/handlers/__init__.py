@@ -9,6 +9,7 @@ from keystead.service.handlers import (
     destruction,
     detached,
     grants,
+    identities,
     imports,
     installation,
     keyrings,
@@ -19,6 +20,7 @@ from keystead.service.handlers import (
     principals,
     random,
     rotation,
+    sessions,
     signature,
     tags,
 )
@@ -41,6 +43,8 @@ HANDLERS: dict[type, Handler] = {
     **imports.HANDLERS,
     **grants.HANDLERS,
     **principals.HANDLERS,
+    **identities.HANDLERS,
+    **sessions.HANDLERS,
     **keyrings.HANDLERS,
     **installation.HANDLERS,
 }

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from keystead.core import operations as ops
 from keystead.core import policy as dialects
-from keystead.core.entities import Key, KeyPolicy, PolicyText
+from keystead.core.entities import Key, KeyPolicy, PolicyText, TrustPolicy
 from keystead.core.errors import InvalidArgument, LimitExceeded, NotFound
 from keystead.core.operations import Nothing, Page
 from keystead.core.policy.aws import MAX_BYTES, PRINCIPALS
@@ -34,11 +34,7 @@ def fixed(text: PolicyText | None, key: Key, namespace: str, act: Act, *, bypass
     """
     given = default_policy(key.tenant) if text is None else text
     check_size(given)
-    names = {name.text: id_of(name, act) for name in dialects.principals_of(given)}
-    ids = {name: id_ for name, id_ in names.items() if id_ is not None}
-    if len(ids) < len(names):
-        raise InvalidArgument(PRINCIPALS, "Policy")
-    policy = KeyPolicy(id=key.id, dialect=given.dialect, text=given.text, principals=ids)
+    policy = KeyPolicy(id=key.id, dialect=given.dialect, text=given.text, principals=_resolved(given, act))
     dialects.check_key_policy(policy)
     if text is not None and not bypass:
         dialects.check_lockout(policy, key, act.caller, namespace)
@@ -54,6 +50,22 @@ def checked_identity_policy(policy: PolicyText) -> None:
     """Raises InvalidArgument (detail "Policy"), LimitExceeded."""
     check_size(policy)
     dialects.check_identity_policy(policy)
+
+
+def fixed_trust(text: PolicyText, act: Act) -> TrustPolicy:
+    """A trust policy to put, its principals resolved. Raises InvalidArgument (detail "Policy"), LimitExceeded."""
+    check_size(text)
+    policy = TrustPolicy(dialect=text.dialect, text=text.text, principals=_resolved(text, act))
+    dialects.check_trust_policy(policy)
+    return policy
+
+
+def _resolved(text: PolicyText, act: Act) -> dict[str, str]:
+    names = {name.text: id_of(name, act) for name in dialects.principals_of(text)}
+    ids = {name: id_ for name, id_ in names.items() if id_ is not None}
+    if len(ids) < len(names):
+        raise InvalidArgument(PRINCIPALS, "Policy")
+    return ids
 
 
 def read_policy(_op: ops.ReadPolicy, targets: tuple[HeldKey], act: Act) -> Outcome[PolicyText]:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import re
 from base64 import b32encode, b64encode
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import UUID
 
 from msgspec.structs import replace
 
 from keystead.core import operations as ops
-from keystead.core.entities import Credential, CredentialKind, Principal, PrincipalKind
+from keystead.core.entities import Credential, CredentialKind, PolicyText, Principal, PrincipalKind
 from keystead.core.errors import AlreadyExists, Denied, InvalidArgument, LimitExceeded, NotFound
 from keystead.core.operations import AccessKey, Nothing, Page
 from keystead.core.ports import Entropy
 from keystead.core.sensitive import Sensitive
-from keystead.service.credentials.session import Sessions
 from keystead.service.handlers.keys import paged, walk
 from keystead.service.handlers.policies import checked_identity_policy
 from keystead.service.held import HeldTenant
@@ -28,7 +27,6 @@ MAX_XKS = 2  # for each URI prefix: XKS Proxy API, "SigV4 credentials rotation"
 XKS_PREFIX = re.compile(r"[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*")  # XKS Proxy API, "API operations"
 MAX_XKS_PATH = 128 - len("//kms/xks/v1")
 MAX_POLICIES = 20
-MIN_SESSION, MAX_SESSION = 900, 129_600  # seconds; STS API Reference, GetSessionToken
 
 
 def new_id(entropy: Entropy) -> str:
@@ -62,14 +60,19 @@ def access_key(principal_id: str, now: datetime, entropy: Entropy) -> AccessKey:
 def create_principal(op: ops.CreatePrincipal, targets: tuple[HeldTenant], act: Act) -> Outcome[Principal]:
     """Raises AlreadyExists; InvalidArgument for a name that is none, or a kind that is not made by hand."""
     (tenant,) = targets
-    if op.principal_kind not in MADE_BY_HAND:
-        raise InvalidArgument(f"a {op.principal_kind.value} principal comes with its tenant", "principal_kind")
-    if NAME.fullmatch(op.name) is None:
+    made = nobody_yet(tenant, op.principal_kind, op.name, act)
+    return Outcome(answer=made, put=(made, tenant.record))  # the tenant too: of two with one name one comes second
+
+
+def nobody_yet(tenant: HeldTenant, kind: PrincipalKind, name: str, act: Act) -> Principal:
+    """A new principal. Raises what create_principal does."""
+    if kind not in MADE_BY_HAND:
+        raise InvalidArgument(f"a {kind.value} principal comes with its tenant", "principal_kind")
+    if NAME.fullmatch(name) is None:
         raise InvalidArgument("a principal's name is 1 to 64 letters, digits and _+=,.@-", "name")
-    if any(tenant.find_principal(kind, op.name) for kind in MADE_BY_HAND):
+    if any(tenant.find_principal(taken, name) for taken in (*MADE_BY_HAND, PrincipalKind.ROOT)):
         raise AlreadyExists("the name is taken", "name")
-    made = new_principal(tenant, op.principal_kind, op.name, act.now, act.entropy)
-    return Outcome(answer=made, put=(made,), seen=(tenant.record,))
+    return new_principal(tenant, kind, name, act.now, act.entropy)
 
 
 def delete_principal(op: ops.DeletePrincipal, targets: tuple[HeldTenant], _act: Act) -> Outcome[Nothing]:
@@ -100,20 +103,27 @@ def list_principals(op: ops.ListPrincipals, targets: tuple[HeldTenant], _act: Ac
 
 def put_principal_policy(op: ops.PutPrincipalPolicy, targets: tuple[HeldTenant], _act: Act) -> Outcome[Nothing]:
     """A policy of the same name is replaced. Raises LimitExceeded (detail "policies"), and what the dialect raises."""
-    principal = made_by_hand(targets[0], op.name)
-    checked_identity_policy(op.policy)
-    others = tuple(policy for policy in principal.policies if policy.name != op.policy.name)
+    return Outcome(answer=Nothing(), put=(with_policy(made_by_hand(targets[0], op.name), op.policy),))
+
+
+def with_policy(principal: Principal, policy: PolicyText) -> Principal:
+    checked_identity_policy(policy)
+    others = tuple(kept for kept in principal.policies if kept.name != policy.name)
     if len(others) >= MAX_POLICIES:
         raise LimitExceeded(f"a principal has at most {MAX_POLICIES} policies", "policies")
-    return Outcome(answer=Nothing(), put=(replace(principal, policies=(*others, op.policy)),))
+    return replace(principal, policies=(*others, policy))
 
 
 def delete_principal_policy(op: ops.DeletePrincipalPolicy, targets: tuple[HeldTenant], _act: Act) -> Outcome[Nothing]:
-    principal = made_by_hand(targets[0], op.name)
-    left = tuple(policy for policy in principal.policies if policy.name != op.policy_name)
+    return Outcome(answer=Nothing(), put=(without_policy(made_by_hand(targets[0], op.name), op.policy_name),))
+
+
+def without_policy(principal: Principal, name: str) -> Principal:
+    """Raises NotFound."""
+    left = tuple(policy for policy in principal.policies if policy.name != name)
     if len(left) == len(principal.policies):
         raise NotFound("no such policy", "policy_name")
-    return Outcome(answer=Nothing(), put=(replace(principal, policies=left),))
+    return replace(principal, policies=left)
 
 
 # --- credentials
@@ -140,7 +150,11 @@ def spared_credential(tenant: HeldTenant, credential_id: str, act: Act) -> Crede
 def create_access_key(op: ops.CreateAccessKey, targets: tuple[HeldTenant], act: Act) -> Outcome[AccessKey]:
     """Raises LimitExceeded (detail "access keys")."""
     (tenant,) = targets
-    principal = spared(tenant.principal(op.name), act)
+    return another_access_key(tenant, tenant.principal(op.name), act)
+
+
+def another_access_key(tenant: HeldTenant, principal: Principal, act: Act) -> Outcome[AccessKey]:
+    spared(principal, act)
     held = walk(lambda after, limit: tenant.credentials(principal, after=after, limit=limit), "")
     if sum(one.credential_kind is CredentialKind.ACCESS_KEY for one in held) >= MAX_ACCESS_KEYS:
         raise LimitExceeded(f"a principal has at most {MAX_ACCESS_KEYS} access keys", "access keys")
@@ -178,26 +192,6 @@ def xks_credential(principal_id: str, at: str, now: datetime, entropy: Entropy) 
     return AccessKey(credential, Sensitive(secret))
 
 
-def issue_session(op: ops.IssueSession, targets: tuple[HeldTenant], act: Act) -> Outcome[AccessKey]:
-    """Nothing is kept: the token carries everything, sealed."""
-    (tenant,) = targets
-    if not MIN_SESSION <= op.seconds <= MAX_SESSION:
-        raise InvalidArgument(f"a session lasts {MIN_SESSION} to {MAX_SESSION} seconds", "seconds")
-    principal = spared(tenant.principal(op.name), act)
-    minted = Sessions(tenant.session_key(), act.entropy).mint_session(
-        principal.id, name="", issued=int(act.now.timestamp()), lasts_for=op.seconds
-    )
-    credential = Credential(
-        id=minted.access_key_id,
-        principal_id=principal.id,
-        credential_kind=CredentialKind.ACCESS_KEY,
-        created_at=act.now,
-        expires_at=datetime.fromtimestamp(minted.expires, UTC),
-    )
-    token = Sensitive(minted.token.encode())
-    return Outcome(answer=AccessKey(credential, minted.secret, token))
-
-
 def set_credential_enabled(op: ops.SetCredentialEnabled, targets: tuple[HeldTenant], act: Act) -> Outcome[Nothing]:
     changed = replace(spared_credential(targets[0], op.credential_id, act), enabled=op.enabled)
     return Outcome(answer=Nothing(), put=(changed,))
@@ -229,7 +223,6 @@ HANDLERS: dict[type, Handler] = {
     ops.DeletePrincipalPolicy: delete_principal_policy,
     ops.CreateAccessKey: create_access_key,
     ops.CreateXksCredential: create_xks_credential,
-    ops.IssueSession: issue_session,
     ops.SetCredentialEnabled: set_credential_enabled,
     ops.DeleteCredential: delete_credential,
     ops.ListCredentials: list_credentials,

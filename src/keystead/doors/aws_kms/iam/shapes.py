@@ -1,0 +1,94 @@
+"""The shapes that IAM's actions share: names, pages, dates, and what is read and then refused.
+
+botocore data/iam/2010-05-08/service-2.json, "shapes"; tests/doors/aws_kms/test_iam_model.py holds every use to it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+from urllib.parse import quote
+
+from msgspec import Meta
+
+from keystead.core.entities import PrincipalKind
+from keystead.core.errors import InvalidArgument
+from keystead.core.operations import PrincipalRef, TenantRef
+from keystead.doors.aws_kms.query import not_offered
+from keystead.doors.aws_kms.shapes import matching
+from keystead.kit import Call, Message
+
+_NAME = matching(r"[\w+=,.@-]+")
+UserName = Annotated[str, Meta(min_length=1, max_length=64, pattern=_NAME)]
+ExistingUserName = Annotated[str, Meta(min_length=1, max_length=128, pattern=_NAME)]
+RoleName = Annotated[str, Meta(min_length=1, max_length=64, pattern=_NAME)]
+PolicyName = Annotated[str, Meta(min_length=1, max_length=128, pattern=_NAME)]
+PolicyDocument = Annotated[
+    str, Meta(min_length=1, max_length=131072, pattern=matching(r"[\u0009\u000A\u000D\u0020-\u00FF]+"))
+]
+AccessKeyId = Annotated[str, Meta(min_length=16, max_length=128, pattern=matching(r"[\w]+"))]
+Marker = Annotated[str, Meta(min_length=1, max_length=320, pattern=matching(r"[\u0020-\u00FF]+"))]
+MaxItems = Annotated[int, Meta(ge=1, le=1000)]
+Path = Annotated[str, Meta(min_length=1, max_length=512, pattern=matching(r"(\u002F)|(\u002F[\u0021-\u007E]+\u002F)"))]
+PathPrefix = Annotated[str, Meta(min_length=1, max_length=512, pattern=matching(r"\u002F[\u0021-\u007F]*"))]
+Arn = Annotated[str, Meta(min_length=20, max_length=2048)]
+TagKey = Annotated[
+    str, Meta(min_length=1, max_length=128, pattern=matching(r"[\p{L}\p{Z}\p{N}_.:/=+\-@]+", r"[\w\s.:/=+\-@]+"))
+]
+TagValue = Annotated[str, Meta(max_length=256, pattern=matching(r"[\p{L}\p{Z}\p{N}_.:/=+\-@]*", r"[\w\s.:/=+\-@]*"))]
+
+
+class Tag(Message, frozen=True, kw_only=True, rename="pascal"):
+    key: TagKey
+    value: TagValue
+
+
+Tags = Annotated[list[Tag], Meta(max_length=50)]
+ROOT_PATH = "/"
+PAGE = 100  # "If you do not include this parameter, it defaults to 100."
+
+
+def only_root_path(path: str | None) -> None:
+    """Users and roles stand at the path "/" here, and at no other. Raises Unsupported."""
+    not_offered(path=None if path == ROOT_PATH else path)
+
+
+def account(call: Call) -> TenantRef:
+    return TenantRef(call.caller.principal.tenant)
+
+
+def user(name: str, call: Call) -> PrincipalRef:
+    return PrincipalRef(call.caller.principal.tenant, PrincipalKind.USER, name)
+
+
+def role(name: str, call: Call) -> PrincipalRef:
+    return PrincipalRef(call.caller.principal.tenant, PrincipalKind.ROLE, name)
+
+
+def user_or_caller(name: str | None, call: Call) -> PrincipalRef:
+    """The user named, or else the one who asks: "determines the user name implicitly". Raises InvalidArgument."""
+    if name is not None:
+        return user(name, call)
+    who = call.caller.principal
+    if who.principal_kind not in (PrincipalKind.USER, PrincipalKind.ROOT):
+        raise InvalidArgument("Must specify userName when calling with non-User credentials", "UserName")
+    return PrincipalRef(who.tenant, who.principal_kind, who.name)
+
+
+def place(call: Call, marker: str | None) -> str:
+    """Where the page begins. Raises InvalidArgument for a marker that was not given for this listing."""
+    return call.markers.open(marker, call.caller, call.caller.wire_operation) if marker is not None else ""
+
+
+def next_marker(call: Call, after: str | None) -> str | None:
+    return None if after is None else call.markers.make(after, call.caller, call.caller.wire_operation)
+
+
+def date(at: datetime) -> datetime:
+    """To the second, as XML has it (wire.aws.query)."""
+    return at.replace(microsecond=0)
+
+
+def written(document: str) -> str:
+    """IAM API Reference: "Policies returned by this operation are URL-encoded compliant with RFC 3986"."""
+    return quote(document, safe="")

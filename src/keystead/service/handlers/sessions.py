@@ -1,0 +1,91 @@
+"""Sessions: temporary access keys of a role that somebody takes on, or of a principal itself.
+
+STS API Reference 2011-06-15, AssumeRole, GetSessionToken; IAM User Guide, "Temporary security credentials". Nothing
+is kept: the token carries everything, sealed (service.credentials.session).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from keystead.core import operations as ops
+from keystead.core.entities import Credential, CredentialKind, Principal, PrincipalKind
+from keystead.core.errors import Denied, InvalidArgument
+from keystead.core.operations import AccessKey, Nothing
+from keystead.core.sensitive import Sensitive
+from keystead.service.credentials.session import Sessions
+from keystead.service.handlers.principals import spared
+from keystead.service.held import HeldPrincipal, HeldTenant
+from keystead.service.pipeline import Act, Handler, Outcome
+
+MIN_SESSION, MAX_SESSION = 900, 129_600  # seconds; GetSessionToken, DurationSeconds
+HALF_A_DAY, HOUR = 43_200, 3600  # what it is without one; what a role's is, and the most of a root's and of a chain
+
+
+def _opened(home: HeldTenant, principal: Principal, name: str, seconds: int, act: Act) -> Outcome[AccessKey]:
+    """A session that begins now. Raises InvalidArgument (detail "seconds")."""
+    if not MIN_SESSION <= seconds <= MAX_SESSION:
+        raise InvalidArgument(f"a session lasts {MIN_SESSION} to {MAX_SESSION} seconds", "seconds")
+    minted = Sessions(home.session_key(), act.entropy).mint_session(
+        principal.id, name=name, issued=int(act.now.timestamp()), lasts_for=seconds
+    )
+    credential = Credential(
+        id=minted.access_key_id,
+        principal_id=principal.id,
+        credential_kind=CredentialKind.ACCESS_KEY,
+        created_at=act.now,
+        expires_at=datetime.fromtimestamp(minted.expires, UTC),
+    )
+    return Outcome(answer=AccessKey(credential, minted.secret, Sensitive(minted.token.encode())))
+
+
+def issue_session(op: ops.IssueSession, targets: tuple[HeldTenant], act: Act) -> Outcome[AccessKey]:
+    """Somebody else's, by whoever manages principals."""
+    (tenant,) = targets
+    return _opened(tenant, spared(tenant.principal(op.name), act), "", op.seconds, act)
+
+
+def assume_role(op: ops.AssumeRole, targets: tuple[HeldPrincipal], act: Act) -> Outcome[AccessKey]:
+    (held,) = targets
+    seconds = HOUR if op.seconds is None else op.seconds
+    if seconds > held.principal.max_session_for:
+        raise InvalidArgument(
+            "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.", "seconds"
+        )
+    if act.caller.is_role and act.caller.ends_at is not None and seconds > HOUR:
+        raise InvalidArgument(
+            "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.",
+            "seconds",
+        )
+    return _opened(held.home, held.principal, op.session_name, seconds, act)
+
+
+def open_session(op: ops.OpenSession, targets: tuple[HeldTenant], act: Act) -> Outcome[AccessKey]:
+    """Whoever asks must have more than a session to ask with, or no session would ever have to end."""
+    (tenant,) = targets
+    principal = act.principal
+    if act.caller.ends_at is not None:
+        raise Denied("Cannot call GetSessionToken with session credentials", "session")
+    if principal.tenant != tenant.id or principal.principal_kind not in (PrincipalKind.USER, PrincipalKind.ROOT):
+        raise Denied("a session of one's own is for users and the root of an account", "session")
+    seconds = HALF_A_DAY if op.seconds is None else op.seconds
+    if principal.principal_kind is PrincipalKind.ROOT:
+        seconds = min(
+            seconds, HOUR
+        )  # GetSessionToken: "If the duration is longer than one hour, …defaults to one hour"
+    return _opened(tenant, principal, "", seconds, act)
+
+
+def locate_access_key(op: ops.LocateAccessKey, targets: tuple[HeldTenant], act: Act) -> Outcome[Nothing]:
+    """A session's key is not kept, so of those only the one that asks is known."""
+    if op.credential_id != act.caller.credential_id:
+        targets[0].credential(op.credential_id)
+    return Outcome(answer=Nothing())
+
+
+HANDLERS: dict[type, Handler] = {
+    ops.IssueSession: issue_session,
+    ops.AssumeRole: assume_role,
+    ops.OpenSession: open_session,
+    ops.LocateAccessKey: locate_access_key,
+}
