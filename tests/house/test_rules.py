@@ -1,6 +1,7 @@
-"""What import-linter cannot see: who makes a Caller, who reveals a secret, and that actions belong to operations."""
+"""What linters cannot see: who makes a Caller, who reveals a secret, whose an action is, why a rule is off."""
 
 import ast
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -70,3 +71,15 @@ def test_every_operation_names_an_action_of_the_table_and_has_one_handler() -> N
 def test_every_action_is_asked_for_by_some_operation() -> None:
     asked = {kind.action for kind in every_operation()} | {Action.RE_ENCRYPT_TO}
     assert asked == set(Action)
+
+
+SUPPRESSION = re.compile(r"# (?:noqa|type: ignore)(?P<rest>.*)")
+WITH_ITS_REASON = re.compile(r"(?:: [A-Z0-9, ]+ - |\[[a-z, -]+\]  # )\S.*")
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda m: m.relative_to(SOURCE).as_posix())
+def test_a_suppression_names_its_rule_and_its_reason(module: Path) -> None:
+    bare = [
+        found[0] for found in SUPPRESSION.finditer(module.read_text()) if not WITH_ITS_REASON.fullmatch(found["rest"])
+    ]
+    assert not bare

@@ -63,7 +63,7 @@ class Row(Struct, frozen=True):
 
 
 class Reader(Protocol):
-    def get(self, kind: Kind, id: str) -> Row | None: ...  # noqa: A002 - the field's name
+    def get(self, kind: Kind, id: str) -> Row | None: ...
 
     def children(self, kind: Kind, parent: str, *, after: str = "", limit: int = 1000) -> list[Row]:
         """Rows of `kind` whose parent it is, by id ascending, ids greater than `after`."""
@@ -94,7 +94,7 @@ class Transaction(Reader, Protocol):
     """The one writer. What it reads, it reads under the write lock."""
 
     def put(self, row: Row) -> None: ...
-    def delete(self, kind: Kind, id: str) -> None: ...  # noqa: A002
+    def delete(self, kind: Kind, id: str) -> None: ...
     def put_node(self, level: int, index: int, sealed: bytes) -> None: ...
     def put_meta(self, name: str, value: bytes) -> None: ...
     def record(self, record: bytes) -> int:

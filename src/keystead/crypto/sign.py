@@ -78,7 +78,7 @@ class _Ed25519:
         signature: bytes = key.sign(message)
         return signature
 
-    def verify(self, key: Any, message: bytes, signature: bytes, form: MessageForm) -> bool:  # noqa: ARG002
+    def verify(self, key: Any, message: bytes, signature: bytes, form: MessageForm) -> bool:  # noqa: ARG002 - as above
         try:
             key.verify(signature, message)
         except InvalidSignature:
@@ -98,7 +98,7 @@ class _Ed25519ph:
         signature: bytes = sodium.crypto_sign_ed25519ph_final_create(_prehash(message), secret)
         return signature
 
-    def verify(self, key: Any, message: bytes, signature: bytes, form: MessageForm) -> bool:  # noqa: ARG002
+    def verify(self, key: Any, message: bytes, signature: bytes, form: MessageForm) -> bool:  # noqa: ARG002 - as above
         if len(signature) != sodium.crypto_sign_BYTES:
             return False
         try:

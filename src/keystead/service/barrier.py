@@ -124,7 +124,7 @@ class Barrier:
 
     # --- reading
 
-    def get(self, of: type[E], id: str) -> E | None:  # noqa: A002 - the field's name
+    def get(self, of: type[E], id: str) -> E | None:
         rows = self._opened.rows
         return None if (row := self._store.get(of.kind, id)) is None else rows.open(row, of)
 

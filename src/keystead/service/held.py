@@ -43,7 +43,7 @@ class Reach:
     def __init__(self, barrier: Barrier, provider: Provider, may_block: Callable[[], None]) -> None:
         self.barrier, self.provider, self.may_block = barrier, provider, may_block
 
-    def get(self, kind: type[E], id: str) -> E | None:  # noqa: A002 - the field's name
+    def get(self, kind: type[E], id: str) -> E | None:
         self.may_block()
         return self.barrier.get(kind, id)
 
@@ -198,7 +198,7 @@ class HeldTenant:
             raise InvalidArgument("the principal belongs to another tenant", "name")
         return self._reach.children(Credential, principal.id, after, limit)
 
-    def credential(self, id: str) -> tuple[Credential, Principal]:  # noqa: A002
+    def credential(self, id: str) -> tuple[Credential, Principal]:
         """A credential of one of this tenant's principals, and whose. Raises NotFound, also for another tenant's."""
         found = self._reach.get(Credential, id)
         owner = self._reach.get(Principal, found.principal_id) if found else None
@@ -254,7 +254,7 @@ class HeldPrincipal:
     def credentials(self, *, after: str, limit: int) -> list[Credential]:
         return self.home.credentials(self.principal, after=after, limit=limit)
 
-    def credential(self, id: str) -> Credential:  # noqa: A002
+    def credential(self, id: str) -> Credential:
         """Raises NotFound, also for somebody else's."""
         found, owner = self.home.credential(id)
         if owner.id != self.id:
@@ -280,7 +280,7 @@ class HeldSystem:
         self._reach.may_block()
         return self._reach.barrier.every(Keyring, after=after, limit=limit)
 
-    def keyring(self, id: str) -> Keyring:  # noqa: A002
+    def keyring(self, id: str) -> Keyring:
         if (found := self._reach.get(Keyring, id)) is None:
             raise NotFound("no such keyring", "keyring")
         return found
@@ -288,7 +288,7 @@ class HeldSystem:
     def addresses(self, keyring: Keyring) -> tuple[str, ...]:
         return tuple(binding.id for binding in self._reach.every_child(Binding, keyring.id))
 
-    def tenant_record(self, id: str) -> Tenant | None:  # noqa: A002
+    def tenant_record(self, id: str) -> Tenant | None:
         return self._reach.get(Tenant, id)
 
     def tenant_of(self, record: Tenant) -> HeldTenant:

@@ -72,7 +72,7 @@ class _MemoryReader:
         self._n_records = content.n_records
         self._changed: list[tuple[Kind, str]] = []
 
-    def get(self, kind: Kind, id: str) -> Row | None:  # noqa: A002 - the field's name
+    def get(self, kind: Kind, id: str) -> Row | None:
         return self._items[kind].get(id)
 
     def children(self, kind: Kind, parent: str, *, after: str = "", limit: int = 1000) -> list[Row]:
@@ -120,7 +120,7 @@ class MemoryTransaction(_MemoryReader):
         self._items[row.kind].put(row.id, row)
         self._changed.append((row.kind, row.id))
 
-    def delete(self, kind: Kind, id: str) -> None:  # noqa: A002 - the field's name
+    def delete(self, kind: Kind, id: str) -> None:
         self._require_open()
         if self._items[kind].get(id) is not None:
             self._items[kind].put(id, None)
@@ -183,7 +183,7 @@ class MemoryStore:
                 raise Unavailable("the store is closed")
             yield _MemoryReader(self._content)
 
-    def get(self, kind: Kind, id: str) -> Row | None:  # noqa: A002 - the field's name
+    def get(self, kind: Kind, id: str) -> Row | None:
         with self._reading() as reader:
             return reader.get(kind, id)
 

@@ -57,7 +57,7 @@ class SqlReader(ABC):
     def _ask(self, statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
         """All rows that the statement gives."""
 
-    def get(self, kind: Kind, id: str) -> Row | None:  # noqa: A002 - the field's name
+    def get(self, kind: Kind, id: str) -> Row | None:
         rows = [_row(kind, row) for row in self._ask(GET, (kind, id))]
         if not rows:
             return None

@@ -41,7 +41,7 @@ class SqlTransaction(SqlReader):
         self._ask(sql.PUT, (row.kind, row.id, row.parent, row.link, row.revision, row.epoch, row.sealed))
         self._note(row.kind, row.id)
 
-    def delete(self, kind: Kind, id: str) -> None:  # noqa: A002 - the field's name
+    def delete(self, kind: Kind, id: str) -> None:
         if self._ask(sql.DELETE, (kind, id)):
             self._note(kind, id)
 

@@ -56,7 +56,10 @@ def dev(here: Here, listen: Sequence[str], workers: int | None) -> None:
         _begin(here.directory, addresses)
     if (kind := read_seal(here.directory).kind) != FileSeal.kind:
         raise InvalidArgument(f"{here.directory} has a {kind} seal: `keystead serve {here.directory}`", "data")
-    ready = lambda running: _say(here.out, running, lambda: banner.development(running, here.directory))  # noqa: E731
+
+    def ready(running: Running) -> None:
+        _say(here.out, running, lambda: banner.development(running, here.directory))
+
     supervise(here.directory, addresses, workers, (), ready, trust_clock=True)
 
 
@@ -94,7 +97,10 @@ def serve(
     hygiene.harden()
     offered = secrets.to_open(at, unseal)
     sealed = not offered and read_seal(at).kind != FileSeal.kind
-    ready = lambda running: _say(here.out, running, lambda: banner.production(running, at, sealed=sealed))  # noqa: E731
+
+    def ready(running: Running) -> None:
+        _say(here.out, running, lambda: banner.production(running, at, sealed=sealed))
+
     supervise(at, addresses, workers, offered, ready, trust_clock=trust_clock)
 
 

@@ -220,7 +220,7 @@ def _tail(rule: str, outcome: str, why: str, n: int) -> str:
 
 def _member(name: str, value: str | int) -> str:
     """`,"name":value`, or nothing for an absent fact. The type is looked at before the truth of the value."""
-    text = str(value) if type(value) is int else _text(value)  # type: ignore[arg-type]  # raises TypeError itself
+    text = str(value) if type(value) is int else _text(value)  # type: ignore[arg-type]  # it raises TypeError itself
     return f',"{name}":{text}' if value else ""
 
 

@@ -82,7 +82,7 @@ class Credentials(Message, frozen=True, kw_only=True, rename="pascal"):
     def of(cls, key: ops.AccessKey) -> Credentials:
         token, until = key.session_token, key.credential.expires_at
         assert token is not None  # noqa: S101 - a session has both
-        assert until is not None  # noqa: S101
+        assert until is not None  # noqa: S101 - as above
         return cls(access_key_id=key.credential.id, secret_access_key=key.secret, session_token=token, expiration=until)
 
 

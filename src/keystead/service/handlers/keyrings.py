@@ -31,7 +31,7 @@ def create_keyring(op: ops.CreateKeyring, targets: tuple[HeldSystem], act: Act) 
     return Outcome(answer=ring, put=(*begun, ring, *bound), seen=(tenant,) if tenant else ())
 
 
-def new_tenant(system: HeldSystem, id: str, act: Act) -> tuple[Entity, ...]:  # noqa: A002 - the field's name
+def new_tenant(system: HeldSystem, id: str, act: Act) -> tuple[Entity, ...]:
     """The tenant and its root principal."""
     if TENANT.fullmatch(id) is None:
         raise InvalidArgument("a tenant's id is twelve digits", "tenant")
