@@ -1,0 +1,124 @@
+"""Operation, what it is asked of, and how a caller names that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar, Generic, TypeVar
+
+from msgspec import Struct
+
+from keystead.core.actions import Action
+from keystead.core.entities import PrincipalKind
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+
+class KeyRef(Struct, frozen=True):
+    """A key as a caller names it within a door's namespace ("aws:111122223333:us-east-1"): by id, or by name.
+
+    The door's one parse decides which; exactly one of the two is set. `by_ciphertext`: the id was read out of a
+    ciphertext, so an absent key must not be told from a forbidden one, and the tenant may be another one.
+    """
+
+    namespace: str
+    id: str = ""
+    name: str = ""
+    by_ciphertext: bool = False
+
+    @property
+    def reason(self) -> str:
+        """As core.errors.said_of has it: the two are answered in different words."""
+        return "KeyRef.by_ciphertext" if self.by_ciphertext else "KeyRef"
+
+
+class KeyringRef(Struct, frozen=True):
+    namespace: str
+
+
+class TenantRef(Struct, frozen=True):
+    tenant: str
+
+
+class PrincipalRef(Struct, frozen=True):
+    """A tenant's principal of that kind and name."""
+
+    tenant: str
+    kind: PrincipalKind
+    name: str
+
+
+class SystemRef(Struct, frozen=True):
+    """The installation itself."""
+
+
+Ref = KeyRef | KeyringRef | TenantRef | PrincipalRef | SystemRef
+
+
+class Demand(Struct, frozen=True):
+    """An action the caller must be allowed, and on what. `to_be`: the principal that the act is to make there."""
+
+    action: Action
+    target: Ref
+    to_be: PrincipalRef | None = None
+
+
+class Operation(Struct, Generic[R], frozen=True, kw_only=True):
+    """A request for one act, answered by an R."""
+
+    action: ClassVar[Action]
+    changes: ClassVar[bool] = False  # writes to the store, so it never runs on the event loop
+    dry_run: bool = False
+    grant_tokens: tuple[str, ...] = ()
+
+    def demands(self) -> tuple[Demand, ...]:
+        """Every (action, target) the caller must be allowed; ReEncrypt has two."""
+        raise NotImplementedError
+
+    def context(self) -> Mapping[str, str] | None:
+        """The encryption context a policy condition or a grant constraint may look at."""
+        return None
+
+
+class KeyOperation(Operation[R], Generic[R], frozen=True, kw_only=True):
+    key: KeyRef
+
+    def demands(self) -> tuple[Demand, ...]:
+        return (Demand(self.action, self.key),)
+
+
+class KeyringOperation(Operation[R], Generic[R], frozen=True, kw_only=True):
+    keyring: KeyringRef
+
+    def demands(self) -> tuple[Demand, ...]:
+        return (Demand(self.action, self.keyring),)
+
+
+class TenantOperation(Operation[R], Generic[R], frozen=True, kw_only=True):
+    tenant: TenantRef
+
+    def demands(self) -> tuple[Demand, ...]:
+        return (Demand(self.action, self.tenant),)
+
+
+class PrincipalOperation(Operation[R], Generic[R], frozen=True, kw_only=True):
+    principal: PrincipalRef
+
+    def demands(self) -> tuple[Demand, ...]:
+        return (Demand(self.action, self.principal),)
+
+
+class SystemOperation(Operation[R], Generic[R], frozen=True, kw_only=True):
+    def demands(self) -> tuple[Demand, ...]:
+        return (Demand(self.action, SystemRef()),)
+
+
+class Page(Struct, Generic[T], frozen=True):
+    """One page of a listing; `after` is where the next one starts, None at the end."""
+
+    items: tuple[T, ...]
+    after: str | None = None
+
+
+class Nothing(Struct, frozen=True):
+    """Done; there is nothing to tell."""

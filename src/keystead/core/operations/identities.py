@@ -1,0 +1,153 @@
+"""Users and roles, one action each, as AWS IAM has them."""
+
+from __future__ import annotations
+
+from keystead.core.actions import Action
+from keystead.core.entities import Credential, PolicyText, Principal, PrincipalKind
+from keystead.core.operations.base import Demand, Nothing, Page, PrincipalOperation, PrincipalRef, TenantOperation
+from keystead.core.operations.principals import AccessKey
+
+
+class CreateUser(TenantOperation[Principal], frozen=True, kw_only=True):
+    """Raises AlreadyExists."""
+
+    action = Action.CREATE_USER
+    changes = True
+    name: str
+
+    def demands(self) -> tuple[Demand, ...]:
+        made = PrincipalRef(self.tenant.tenant, PrincipalKind.USER, self.name)
+        return (Demand(self.action, self.tenant, made),)
+
+
+class ListUsers(TenantOperation[Page[Principal]], frozen=True, kw_only=True):
+    action = Action.LIST_USERS
+    after: str = ""
+    limit: int
+
+
+class ReadUser(PrincipalOperation[Principal], frozen=True, kw_only=True):
+    action = Action.READ_USER
+
+
+class DeleteUser(PrincipalOperation[Nothing], frozen=True, kw_only=True):
+    """Raises WrongState (detail IN_USE) while it has access keys or policies."""
+
+    action = Action.DELETE_USER
+    changes = True
+
+
+IN_USE = "in use"
+"""detail of the WrongState for a principal that something must be taken from before it can be deleted."""
+
+
+class CreateUserAccessKey(PrincipalOperation[AccessKey], frozen=True, kw_only=True):
+    action = Action.CREATE_ACCESS_KEY
+    changes = True
+
+
+class ListUserAccessKeys(PrincipalOperation[Page[Credential]], frozen=True, kw_only=True):
+    """Without their secrets."""
+
+    action = Action.LIST_ACCESS_KEYS
+    after: str = ""
+    limit: int
+
+
+class UpdateUserAccessKey(PrincipalOperation[Nothing], frozen=True, kw_only=True):
+    action = Action.UPDATE_ACCESS_KEY
+    changes = True
+    credential_id: str
+    enabled: bool
+
+
+class DeleteUserAccessKey(PrincipalOperation[Nothing], frozen=True, kw_only=True):
+    action = Action.DELETE_ACCESS_KEY
+    changes = True
+    credential_id: str
+
+
+class PutUserPolicy(PrincipalOperation[Nothing], frozen=True, kw_only=True):
+    action = Action.PUT_USER_POLICY
+    changes = True
+    policy: PolicyText
+
+
+class ReadUserPolicy(PrincipalOperation[PolicyText], frozen=True, kw_only=True):
+    action = Action.READ_USER_POLICY
+    policy_name: str
+
+
+class ListUserPolicies(PrincipalOperation[Page[str]], frozen=True, kw_only=True):
+    """Their names, in order."""
+
+    action = Action.LIST_USER_POLICIES
+    after: str = ""
+    limit: int
+
+
+class DeleteUserPolicy(PrincipalOperation[Nothing], frozen=True, kw_only=True):
+    action = Action.DELETE_USER_POLICY
+    changes = True
+    policy_name: str
+
+
+class CreateRole(TenantOperation[Principal], frozen=True, kw_only=True):
+    """Raises AlreadyExists; InvalidArgument for a trust policy that is none."""
+
+    action = Action.CREATE_ROLE
+    changes = True
+    name: str
+    trust: PolicyText
+    description: str = ""
+    max_session_for: int = 3600  # seconds
+
+    def demands(self) -> tuple[Demand, ...]:
+        made = PrincipalRef(self.tenant.tenant, PrincipalKind.ROLE, self.name)
+        return (Demand(self.action, self.tenant, made),)
+
+
+class ListRoles(TenantOperation[Page[Principal]], frozen=True, kw_only=True):
+    action = Action.LIST_ROLES
+    after: str = ""
+    limit: int
+
+
+class ReadRole(PrincipalOperation[Principal], frozen=True, kw_only=True):
+    action = Action.READ_ROLE
+
+
+class DeleteRole(PrincipalOperation[Nothing], frozen=True, kw_only=True):
+    """Its sessions end with it. Raises WrongState (detail IN_USE) while it has credentials or policies."""
+
+    action = Action.DELETE_ROLE
+    changes = True
+
+
+class PutTrustPolicy(PrincipalOperation[Nothing], frozen=True, kw_only=True):
+    action = Action.PUT_TRUST_POLICY
+    changes = True
+    trust: PolicyText
+
+
+class PutRolePolicy(PrincipalOperation[Nothing], frozen=True, kw_only=True):
+    action = Action.PUT_ROLE_POLICY
+    changes = True
+    policy: PolicyText
+
+
+class ReadRolePolicy(PrincipalOperation[PolicyText], frozen=True, kw_only=True):
+    action = Action.READ_ROLE_POLICY
+    policy_name: str
+
+
+class ListRolePolicies(PrincipalOperation[Page[str]], frozen=True, kw_only=True):
+    action = Action.LIST_ROLE_POLICIES
+    after: str = ""
+    limit: int
+
+
+class DeleteRolePolicy(PrincipalOperation[Nothing], frozen=True, kw_only=True):
+    action = Action.DELETE_ROLE_POLICY
+    changes = True
+    policy_name: str

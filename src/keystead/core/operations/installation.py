@@ -1,0 +1,93 @@
+"""The installation itself: its keyrings, its seal, its backups."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from keystead.core.actions import Action
+from keystead.core.entities import Keyring
+from keystead.core.operations.base import Nothing, Page, SystemOperation
+
+
+class CreateKeyring(SystemOperation[Keyring], frozen=True, kw_only=True):
+    action = Action.MANAGE_KEYRINGS
+    changes = True
+    tenant: str
+    name: str
+    namespaces: tuple[str, ...] = ()
+
+
+class BindKeyring(SystemOperation[Nothing], frozen=True, kw_only=True):
+    """Bind a door's address to a keyring that exists."""
+
+    action = Action.MANAGE_KEYRINGS
+    changes = True
+    keyring: str
+    namespace: str
+
+
+class BoundKeyring(Struct, frozen=True):
+    keyring: Keyring
+    namespaces: tuple[str, ...]  # the addresses bound to it
+
+
+class ListKeyrings(SystemOperation[Page[BoundKeyring]], frozen=True, kw_only=True):
+    action = Action.MANAGE_KEYRINGS
+    after: str = ""
+    limit: int = 1000
+
+
+class Located(Struct, frozen=True):
+    """The addresses a key answers at."""
+
+    namespaces: tuple[str, ...]
+
+
+class LocateKey(SystemOperation[Located], frozen=True, kw_only=True):
+    """Where a key is, for who has but its id. Raises NotFound."""
+
+    action = Action.MANAGE_KEYRINGS
+    key_id: str
+
+
+class SealUp(SystemOperation[Nothing], frozen=True, kw_only=True):
+    """Leave to forget the unseal key. The server does it once this is on record."""
+
+    action = Action.MANAGE_SEAL
+
+
+class RotateSlot(SystemOperation[Nothing], frozen=True, kw_only=True):
+    """Leave to give the slot a new generation, so that no backup made before opens by itself any more."""
+
+    action = Action.MANAGE_SEAL
+
+
+class BackUp(SystemOperation[Nothing], frozen=True, kw_only=True):
+    """Leave to copy the database."""
+
+    action = Action.BACK_UP
+
+
+class RestoreBackup(SystemOperation[Nothing], frozen=True, kw_only=True):
+    """Leave to put back from an old backup what the database lacks."""
+
+    action = Action.RESTORE
+
+
+class ProveDestroyed(SystemOperation[Nothing], frozen=True, kw_only=True):
+    """Leave to try every key of an old backup with everything there is today."""
+
+    action = Action.PROVE
+
+
+class Status(Struct, frozen=True):
+    at: datetime
+    epoch: int  # destructions so far
+    n_keys: int
+    n_commits: int  # changes so far; grows by one with each
+
+
+class ReadStatus(SystemOperation[Status], frozen=True, kw_only=True):
+    action = Action.READ_STATUS

@@ -1,0 +1,214 @@
+"""A key's life: made, named, tagged, governed, rotated, destroyed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from keystead.core.actions import Action
+from keystead.core.algorithms import KeySpec, Purpose
+from keystead.core.entities import Key, KeyVersion, LastUse, Name, Origin, PolicyText, Rotation
+from keystead.core.operations.base import Demand, KeyOperation, KeyRef, KeyringOperation, Nothing, Operation, Page
+
+
+class Described(Struct, frozen=True):
+    """A key with its current version; `version` is None before material is imported and after destruction."""
+
+    key: Key
+    version: KeyVersion | None
+
+
+class CreateKey(KeyringOperation[Described], frozen=True, kw_only=True):
+    action = Action.CREATE_KEY
+    changes = True
+    spec: KeySpec
+    purpose: Purpose
+    origin: Origin = Origin.GENERATED
+    description: str = ""
+    tags: Mapping[str, str] = {}
+    policy: PolicyText | None = None  # None: the tenant's root may do everything
+    bypass_lockout_check: bool = False
+    multi_region: bool = False
+
+    def demands(self) -> tuple[Demand, ...]:
+        """Tags can open a key to others, so to set them takes a right of its own (KMS API Reference, CreateKey)."""
+        create = Demand(self.action, self.keyring)
+        return (create, Demand(Action.TAG_KEY, self.keyring)) if self.tags else (create,)
+
+
+class DescribeKey(KeyOperation[Described], frozen=True, kw_only=True):
+    action = Action.DESCRIBE_KEY
+
+
+class ListKeys(KeyringOperation[Page[str]], frozen=True, kw_only=True):
+    """Key ids."""
+
+    action = Action.LIST_KEYS
+    after: str = ""
+    limit: int
+
+
+class UpdateKey(KeyOperation[Nothing], frozen=True, kw_only=True):
+    action = Action.UPDATE_KEY
+    changes = True
+    description: str
+
+
+class EnableKey(KeyOperation[Nothing], frozen=True, kw_only=True):
+    action = Action.ENABLE_KEY
+    changes = True
+
+
+class DisableKey(KeyOperation[Nothing], frozen=True, kw_only=True):
+    action = Action.DISABLE_KEY
+    changes = True
+
+
+class ScheduleDestruction(KeyOperation[Described], frozen=True, kw_only=True):
+    action = Action.SCHEDULE_DESTRUCTION
+    changes = True
+    after_days: int
+
+
+class CancelDestruction(KeyOperation[Described], frozen=True, kw_only=True):
+    action = Action.CANCEL_DESTRUCTION
+    changes = True
+
+
+class DestroyKey(KeyOperation[Nothing], frozen=True, kw_only=True):
+    """Destroy every version of a key whose appointment has come; the scheduler's."""
+
+    action = Action.DESTROY_KEY
+    changes = True
+
+
+class ExpireMaterial(KeyOperation[Nothing], frozen=True, kw_only=True):
+    """Destroy the imported material whose time has run out; the key waits for it to be imported again."""
+
+    action = Action.DESTROY_KEY
+    changes = True
+
+
+class LastUsed(Struct, frozen=True):
+    """`use` is None for a key that was never used."""
+
+    key: Key
+    use: LastUse | None
+
+
+class ReadLastUse(KeyOperation[LastUsed], frozen=True, kw_only=True):
+    action = Action.READ_LAST_USE
+
+
+class ReadPolicy(KeyOperation[PolicyText], frozen=True, kw_only=True):
+    action = Action.READ_POLICY
+
+
+class PutPolicy(KeyOperation[Nothing], frozen=True, kw_only=True):
+    action = Action.PUT_POLICY
+    changes = True
+    policy: PolicyText
+    bypass_lockout_check: bool = False
+
+
+class ListPolicies(KeyOperation[Page[str]], frozen=True, kw_only=True):
+    action = Action.LIST_POLICIES
+
+
+class CreateName(KeyOperation[Nothing], frozen=True, kw_only=True):
+    """Give the key the name `name` in its namespace. Raises AlreadyExists."""
+
+    action = Action.CREATE_NAME
+    changes = True
+    name: str
+
+
+class UpdateName(Operation[Nothing], frozen=True, kw_only=True):
+    """Point a name at another key; needs the right on the old key and on the new one."""
+
+    action = Action.UPDATE_NAME
+    changes = True
+    name: KeyRef
+    key: KeyRef
+
+    def demands(self) -> tuple[Demand, ...]:
+        return (Demand(self.action, self.name), Demand(self.action, self.key))
+
+
+class DeleteName(Operation[Nothing], frozen=True, kw_only=True):
+    action = Action.DELETE_NAME
+    changes = True
+    name: KeyRef
+
+    def demands(self) -> tuple[Demand, ...]:
+        return (Demand(self.action, self.name),)
+
+
+class ListNames(KeyringOperation[Page[Name]], frozen=True, kw_only=True):
+    """The keyring's names in this namespace, or those of one key (which is then found, so it must exist)."""
+
+    action = Action.LIST_NAMES
+    key: KeyRef | None = None
+    after: str = ""
+    limit: int
+
+    def demands(self) -> tuple[Demand, ...]:
+        ring = Demand(self.action, self.keyring)
+        return (ring,) if self.key is None else (ring, Demand(Action.LIST_NAMES, self.key))
+
+
+class TagKey(KeyOperation[Nothing], frozen=True, kw_only=True):
+    action = Action.TAG_KEY
+    changes = True
+    tags: Mapping[str, str]
+
+
+class UntagKey(KeyOperation[Nothing], frozen=True, kw_only=True):
+    action = Action.UNTAG_KEY
+    changes = True
+    names: tuple[str, ...]
+
+
+class ListTags(KeyOperation[Page[tuple[str, str]]], frozen=True, kw_only=True):
+    action = Action.LIST_TAGS
+    after: str = ""
+    limit: int
+
+
+class EnableRotation(KeyOperation[Nothing], frozen=True, kw_only=True):
+    action = Action.ENABLE_ROTATION
+    changes = True
+    period_days: int | None = None  # None: the period it had, or 365
+
+
+class DisableRotation(KeyOperation[Nothing], frozen=True, kw_only=True):
+    action = Action.DISABLE_ROTATION
+    changes = True
+
+
+class RotationStatus(Struct, frozen=True):
+    key: Key
+    rotation: Rotation | None
+
+
+class ReadRotation(KeyOperation[RotationStatus], frozen=True, kw_only=True):
+    action = Action.READ_ROTATION
+
+
+class RotateKey(KeyOperation[Described], frozen=True, kw_only=True):
+    action = Action.ROTATE_KEY
+    changes = True
+    scheduled: bool = False  # the scheduler's
+
+
+class Rotations(Struct, frozen=True):
+    key: Key
+    page: Page[KeyVersion]
+
+
+class ListRotations(KeyOperation[Rotations], frozen=True, kw_only=True):
+    action = Action.LIST_ROTATIONS
+    everything: bool = False  # the version that the key began with, and the one that waits for its rotation, too
+    after: str = ""
+    limit: int
