@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.decisions import DECISIONS, KEYS, MANY, SINGLE, C
 from tests.doors.aws_kms.asking import CIPHER, GRANT_IDS, WHO, WIRE, A, World, of_this_key
@@ -142,6 +142,7 @@ CONTEXTS = st.sampled_from([None, {"app": "billing"}, {"app": "hr", "tier": "gol
 ONE = Gate()
 
 
+@settings(deadline=None)
 @given(SOME, DENIES, CONTEXTS)
 def test_an_added_deny_never_turns_a_refusal_into_permission(statements, more, context) -> None:
     ONE.put(*statements)
@@ -150,6 +151,7 @@ def test_an_added_deny_never_turns_a_refusal_into_permission(statements, more, c
     assert before or not ONE.encrypts(context)
 
 
+@settings(deadline=None)
 @given(SOME, st.sampled_from([ALICE, "*", "111122223333"]), st.sampled_from(["kms:Encrypt", "kms:*", "*"]), CONTEXTS)
 def test_an_added_deny_that_matches_refuses(statements, to, action, context) -> None:
     """Wherever it stands, and whatever else is said."""
@@ -160,6 +162,7 @@ def test_an_added_deny_that_matches_refuses(statements, to, action, context) -> 
         assert not ONE.encrypts(context)
 
 
+@settings(deadline=None)
 @given(SOME, CONTEXTS)
 def test_names_are_canonical(statements, context) -> None:
     """The ways to write one key come to one decision, and what is nearly one of them is no key (Key identifiers)."""
@@ -169,6 +172,7 @@ def test_names_are_canonical(statements, context) -> None:
     assert len({ONE.encrypts(context, way) for way in ways}) == 1
 
 
+@settings(deadline=None)
 @given(st.data(), SOME)
 def test_what_is_nearly_a_name_opens_nothing(data, statements) -> None:
     ONE.put(allow("*"), *statements)
