@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import boto3
 import botocore.config
@@ -13,6 +13,8 @@ import pytest
 from msgspec import Struct
 from tests import harness
 from tests.servers import BIN, serving
+
+T = TypeVar("T")
 
 
 class Server(Struct, frozen=True):
@@ -51,6 +53,14 @@ class Server(Struct, frozen=True):
         """The environment of a command that is pointed here, and nowhere else."""
         own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         return {**own, **self.environment, "PATH": f"{BIN}:{own['PATH']}", "AWS_PAGER": "", "HOME": str(self.directory)}
+
+
+def needed(found: T | None, what: str) -> T:
+    """`found`; where it is None the test is skipped, and in CI (KEYSTEAD_EVERY_CLIENT is set there) it fails."""
+    if found is None:
+        words = f"{what}: not installed; `make every-client` does that"
+        (pytest.fail if os.environ.get("KEYSTEAD_EVERY_CLIENT") else pytest.skip)(words)
+    return found
 
 
 @pytest.fixture(scope="session")
