@@ -23,7 +23,7 @@ $(VENV)/.bench: install requirements/bench.lock
 	@touch $@
 
 # What some clients' tests need beside Python's own packages; where it is missing they are skipped (in CI they fail).
-$(VENV)/.clients: install requirements/clients.lock tests/clients/js/package-lock.json
+$(VENV)/.clients: $(VENV)/.installed requirements/clients.lock tests/clients/js/package-lock.json
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/clients.lock
 	@npm ci --prefix tests/clients/js --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
