@@ -173,6 +173,46 @@ def test_names_are_canonical(statements, context) -> None:
 
 
 @settings(deadline=None)
+@given(SOME, CONTEXTS)
+def test_a_ciphertext_names_its_key_as_well_as_anybody(statements, context) -> None:
+    """Decrypt without KeyId is decided on the key that made the ciphertext, and on no other."""
+    ONE.put(allow("*"))
+    more = {} if context is None else {"EncryptionContext": context}
+    blob = ONE.alice.call("Encrypt", KeyId=ONE.key.id, Plaintext=b"x", **more).json["CiphertextBlob"]
+    ONE.put(*statements)
+    answers = [
+        ONE.alice.call("Decrypt", CiphertextBlob=blob, **more, **named).code
+        for named in ({}, {"KeyId": ONE.key.id}, {"KeyId": "alias/billing"})
+    ]
+    assert len(set(answers)) == 1 and answers[0] in (None, "AccessDeniedException")
+
+
+@pytest.mark.parametrize("source", [{"app": "old"}, {"app": "new"}, None])
+@pytest.mark.parametrize("destination", [{"app": "old"}, {"app": "new"}, None])
+@pytest.mark.parametrize("other_key", [False, True])
+def test_re_encryption_needs_both_rights_each_in_its_own_context(gate, source, destination, other_key) -> None:
+    """KMS Developer Guide, "kms:EncryptionContext": ReEncryptFrom has the one context, ReEncryptTo the other."""
+    gate.put(allow("*"))
+    stack, world = gate.stack, gate.world
+    contexts = {"SourceEncryptionContext": source, "DestinationEncryptionContext": destination}
+    made = {} if source is None else {"EncryptionContext": source}
+    blob = stack.admin.call("Encrypt", KeyId=gate.key.id, Plaintext=b"x", **made).json["CiphertextBlob"]
+    rights = [
+        allow("*", "kms:ReEncryptFrom", when={"StringEquals": {"kms:EncryptionContext:app": "old"}}),
+        allow("*", "kms:ReEncryptTo", when={"StringEquals": {"kms:EncryptionContext:app": "new"}}),
+    ]
+    target = gate.key
+    if other_key:
+        target = stack.key()
+        world.put_policy(target, document(rights[1]))
+    gate.put(*(rights[:1] if other_key else rights))
+    asked = {name: value for name, value in contexts.items() if value is not None}
+    reply = gate.alice.call("ReEncrypt", CiphertextBlob=blob, DestinationKeyId=target.id, **asked)
+    allowed = source == {"app": "old"} and destination == {"app": "new"}
+    assert reply.code == (None if allowed else "AccessDeniedException")
+
+
+@settings(deadline=None)
 @given(st.data(), SOME)
 def test_what_is_nearly_a_name_opens_nothing(data, statements) -> None:
     ONE.put(allow("*"), *statements)
