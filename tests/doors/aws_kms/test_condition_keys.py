@@ -146,6 +146,9 @@ ROWS = [
     ("kms:MultiRegion", "Bool", "false", A.ENCRYPT, {}, None, True),
     ("kms:MultiRegion", "Bool", "true", A.ENCRYPT, {}, None, False),
     ("kms:MultiRegion", "Bool", "false", A.CREATE_KEY, {}, None, True),
+    ("kms:MultiRegionKeyType", IS, ["PRIMARY", "REPLICA"], A.ENCRYPT, {}, None, False),  # of a key of one Region: none
+    ("kms:PrimaryRegion", LIKE, "*", A.ENCRYPT, {}, None, False),
+    ("kms:ReplicaRegion", LIKE, "*", A.ENCRYPT, {}, None, False),
     ("kms:RequestAlias", IS, "alias/billing", A.ENCRYPT, {"KeyId": BY_ALIAS}, None, True),
     ("kms:RequestAlias", IS, "alias/billing", A.ENCRYPT, {"KeyId": BY_ALIAS_ARN}, None, True),
     ("kms:RequestAlias", IS, "alias/billing", A.ENCRYPT, {}, None, False),
