@@ -12,7 +12,7 @@ import botocore.config
 import pytest
 from msgspec import Struct
 from tests import harness
-from tests.servers import BIN, serving
+from tests.servers import BIN, keystead, serving
 
 T = TypeVar("T")
 
@@ -69,6 +69,17 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     directory = tmp_path_factory.mktemp("server") / "data"
     with serving("dev", directory) as process:
         yield Server(directory, process("env", "aws", "--json").json)
+
+
+@pytest.fixture(scope="session")
+def second_region(server: Server) -> str:
+    """Another Region in which the account has a keyring."""
+    account = server.client("sts").get_caller_identity()["Account"]
+    made = keystead(
+        "keyring", "create", "eu-west-1", "--address", f"aws:{account}:eu-west-1", "--data", server.directory
+    )
+    assert made.status == 0, made.err
+    return "eu-west-1"
 
 
 @pytest.fixture(params=["in this process", pytest.param("server", marks=pytest.mark.client)])

@@ -25,16 +25,11 @@ pytestmark = pytest.mark.client
 LOCK = Path(__file__).parents[2] / "requirements" / "dev.lock"
 FOLDERS = ("test/integration", "examples/test/legacy")
 KEYS = "AWS_ENCRYPTION_SDK_PYTHON_INTEGRATION_TEST_AWS_KMS_"
-LEFT_OUT = {
-    "test/integration/test_i_aws_encrytion_sdk_client.py::test_remove_bad_client": (
-        "asks a Region that nobody answers for; here one address answers for all"
-    ),
-    **(
-        {"examples/test/legacy/test_i_mrk_aware_kms_provider.py": "multi-Region keys are not offered"}
-        if "ReplicateKey" in UNSUPPORTED
-        else {}
-    ),
-}
+BAD_CLIENT = "test/integration/test_i_aws_encrytion_sdk_client.py::test_remove_bad_client"
+SEVERAL_REGIONS = "examples/test/legacy/test_i_mrk_aware_kms_provider.py"
+LEFT_OUT = {BAD_CLIENT: "asks a Region that nobody answers for; here one address answers for all"}
+if "ReplicateKey" in UNSUPPORTED:
+    LEFT_OUT[SEVERAL_REGIONS] = "multi-Region keys are not offered"
 ITSELF = {"test_decrypt_from_file"}  # skipped by the suite: the files it reads are not in the distribution
 
 
@@ -66,15 +61,25 @@ def of_aws_alone(suite: Path) -> dict[str, str]:
     }
 
 
-def test_its_own_tests(server, suite, tmp_path) -> None:
-    kms, report = server.client("kms"), tmp_path / "report.xml"
-    arns = [kms.create_key()["KeyMetadata"]["Arn"] for _ in range(2)]
+def key_arns(server, second_region) -> dict[str, str]:
+    """What integration_test_utils.py asks the environment for."""
+    kms = server.client("kms")
+    arns = {f"{KEYS}{name}": kms.create_key()["KeyMetadata"]["Arn"] for name in ("KEY_ID", "KEY_ID_2")}
+    if SEVERAL_REGIONS in LEFT_OUT:
+        return arns
+    made = kms.create_key(MultiRegion=True)["KeyMetadata"]
+    there = kms.replicate_key(KeyId=made["KeyId"], ReplicaRegion=second_region)["ReplicaKeyMetadata"]
+    return arns | {f"{KEYS}MRK_KEY_ID_1": made["Arn"], f"{KEYS}MRK_KEY_ID_2": there["Arn"]}
+
+
+def test_its_own_tests(server, second_region, suite, tmp_path) -> None:
+    report = tmp_path / "report.xml"
     left_out = LEFT_OUT | of_aws_alone(suite)
     words = ("-q", "-p", "no:cacheprovider", f"--junitxml={report}", *(f"--deselect={test}" for test in left_out))
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *words, *FOLDERS],
         cwd=suite,
-        env=server.surroundings() | {f"{KEYS}KEY_ID": arns[0], f"{KEYS}KEY_ID_2": arns[1]},
+        env=server.surroundings() | key_arns(server, second_region),
         capture_output=True,
         text=True,
         check=False,

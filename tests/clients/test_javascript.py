@@ -12,14 +12,12 @@ from pathlib import Path
 
 import pytest
 from tests.clients.conftest import needed
-from tests.servers import keystead
 
 from keystead.doors.aws_kms import DOOR
 
 pytestmark = pytest.mark.client
 
 HERE = Path(__file__).parent / "js"
-SECOND_REGION = "eu-west-1"
 ELSEWHERE = {
     *(f"kms:{verb}CustomKeyStore" for verb in ("Create", "Connect", "Disconnect", "Update", "Delete")),
     "kms:DescribeCustomKeyStores",
@@ -35,15 +33,11 @@ def node() -> str:
     return needed(found if installed else None, "node, and the SDK in tests/clients/js")
 
 
-def test_every_operation(server, node) -> None:
+def test_every_operation(server, second_region, node) -> None:
     offered = {operation.name.replace("TrentService.", "kms:") for operation in DOOR.operations}
-    if "kms:ReplicateKey" in offered:
-        account = server.client("sts").get_caller_identity()["Account"]
-        at = f"aws:{account}:{SECOND_REGION}"
-        keystead("keyring", "create", SECOND_REGION, "--address", at, "--data", server.directory)
     done = subprocess.run(
         [node, HERE / "every-operation.mjs"],
-        env=server.surroundings() | {"OFFERED": json.dumps(sorted(offered)), "SECOND_REGION": SECOND_REGION},
+        env=server.surroundings() | {"OFFERED": json.dumps(sorted(offered)), "SECOND_REGION": second_region},
         capture_output=True,
         text=True,
         check=False,
