@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 DATA   ?= keystead-data
 
-.PHONY: run install test check unit clients bench torture docs lock clean
+.PHONY: run install test check unit clients every-client bench torture docs lock clean
 
 run: install           ## start a development server on loopback and say what to paste
 	@$(BIN)/keystead dev --data $(DATA)
@@ -22,6 +22,12 @@ $(VENV)/.bench: install requirements/bench.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.lock
 	@touch $@
 
+# What some clients' tests need beside Python's own packages; where it is missing they are skipped (in CI they fail).
+$(VENV)/.clients: $(VENV)/.installed requirements/clients.lock tests/clients/js/package-lock.json
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/clients.lock
+	@npm ci --prefix tests/clients/js --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
 test: check unit       ## everything CI runs
 
 check: install         ## style, types, layers
@@ -32,6 +38,8 @@ check: install         ## style, types, layers
 
 unit: install          ## every test, the real clients included
 	$(BIN)/pytest -q
+
+every-client: $(VENV)/.clients ## install the clients that come from elsewhere: sops, the AWS SDK for JavaScript
 
 clients: install       ## only the real clients against a real server
 	$(BIN)/pytest -q -m client
@@ -48,10 +56,11 @@ docs: install          ## print the tables into docs/ and build the site
 
 lock:                  ## resolve the locks anew
 	$(BIN)/python -m pip install --quiet uv
-	for e in run dev bench; do \
+	for e in run dev bench clients; do \
 	  $(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-annotate \
-	    $$( [ $$e = dev ] && echo --extra dev; [ $$e = bench ] && echo --extra dev --extra bench ) \
+	    $$( [ $$e = dev ] && echo --extra dev; \
+	        [ $$e = bench ] && echo --extra dev --extra bench; [ $$e = clients ] && echo --extra dev --extra clients ) \
 	    pyproject.toml -o requirements/$$e.lock; done
 
 clean:
-	rm -rf $(VENV) site build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf tests/clients/js/node_modules $(VENV) site build dist .mypy_cache .ruff_cache .pytest_cache

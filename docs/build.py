@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import botocore.loaders
 import click
-from msgspec import inspect
+from msgspec import Struct, inspect
 
 from keystead.app.doors import DOORS
 from keystead.cli import cli
@@ -217,6 +218,47 @@ def shape(of: inspect.Type) -> str:
             return PLAIN.get(type(of), "bytes (base64)")
 
 
+# --- how much of AWS's services is offered
+
+
+class Covered(Struct, frozen=True):
+    """A service of AWS's, as botocore's model has it, and what of it the aws door offers."""
+
+    service: str
+    version: str
+    total: frozenset[str]
+    offered: frozenset[str]
+
+    @property
+    def said(self) -> str:
+        return f"{self.service}: {len(self.offered)} of {len(self.total)} operations"
+
+
+def covered() -> tuple[Covered, ...]:
+    loader = botocore.loaders.Loader()
+    declared = [re.split(r"[.:]", op.name) for op in DOORS["aws"].operations]
+    found = []
+    for service, prefix in {"kms": "TrentService", "sts": "sts", "iam": "iam"}.items():
+        model = loader.load_service_model(service, "service-2")
+        offered = frozenset(name for before, name in declared if before == prefix)
+        found.append(Covered(service, model["metadata"]["apiVersion"], frozenset(model["operations"]), offered))
+    return tuple(found)
+
+
+def coverage() -> str:
+    rows = covered()
+    parts = [
+        "# Coverage\n\nWhat the aws door offers of each service, counted from AWS's own service models (botocore). "
+        "For every operation, tests hold members, limits, enumerations and declared errors to the same models.\n\n",
+        *[f"- {row.said}\n" for row in rows],
+    ]
+    for row in rows:
+        parts.append(f"\n## {row.service}, API version {row.version}\n\n")
+        parts.append(f"Offered: {listed(row.offered)}.\n\n")
+        parts.append(f"Not offered: {listed(row.total - row.offered)}.\n" if row.total - row.offered else "")
+    return "".join(parts)
+
+
 # --- commands
 
 
@@ -257,6 +299,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "algorithms.md": algorithms,
     "actions.md": actions,
     "errors.md": errors,
+    "coverage.md": coverage,
     "commands.md": commands,
     "security.md": security,
 }

@@ -231,6 +231,7 @@ class Stack:
 
     def __init__(self, *, seed: int = 1, door: Door = aws_kms.DOOR, regions: tuple[str, ...] = (REGION,)) -> None:
         self.clock, self.entropy = FakeClock(), SeededEntropy(seed)
+        self.peer, self.secure = PEER, False  # where requests come from, and whether over TLS
         self.store, self.slot, self.journal = MemoryStore(), MemorySlot(), ListJournal()
         self.generation = CountingGeneration()
         self.barrier = Barrier(self.store, self.slot, self.entropy)
@@ -281,9 +282,10 @@ class Stack:
             target=target.encode(),
             headers=headers,
             body=body,
-            peer=PEER,
+            peer=self.peer,
             received_at=now,
             second=int(now.timestamp()),
+            secure=self.secure,
         )
 
     def serve(self, request: HttpRequest) -> bytes:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import boto3
 import botocore.config
 import pytest
 from msgspec import Struct
 from tests import harness
-from tests.servers import BIN, serving
+from tests.servers import BIN, keystead, serving
+
+T = TypeVar("T")
 
 
 class Server(Struct, frozen=True):
@@ -53,12 +55,27 @@ class Server(Struct, frozen=True):
         return {**own, **self.environment, "PATH": f"{BIN}:{own['PATH']}", "AWS_PAGER": "", "HOME": str(self.directory)}
 
 
+def needed(found: T | None, what: str) -> T:
+    """`found`; where it is None the test is skipped, and in CI (KEYSTEAD_EVERY_CLIENT is set there) it fails."""
+    if found is None:
+        words = f"{what}: not installed; `make every-client` does that"
+        (pytest.fail if os.environ.get("KEYSTEAD_EVERY_CLIENT") else pytest.skip)(words)
+    return found
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """`keystead dev` on a free port, until the last test that asks for it."""
     directory = tmp_path_factory.mktemp("server") / "data"
     with serving("dev", directory) as process:
         yield Server(directory, process("env", "aws", "--json").json)
+
+
+@pytest.fixture(scope="session")
+def second_region(server: Server) -> str:
+    """Another Region in which the account has a keyring: `keystead dev` begins with several."""
+    names = [ring["name"] for ring in keystead("keyring", "list", "--data", server.directory, "--json").json]
+    return next(name for name in names if name != server.region)
 
 
 @pytest.fixture(params=["in this process", pytest.param("server", marks=pytest.mark.client)])

@@ -60,7 +60,8 @@ def test_every_door_has_its_page(pages) -> None:
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "SECURITY.md", "docs/index.md", "docs/concepts.md", "docs/operations.md"]
+    "page",
+    ["README.md", "SECURITY.md", "docs/index.md", "docs/clients.md", "docs/concepts.md", "docs/operations.md"],
 )
 def test_every_link_leads_somewhere(page, pages) -> None:
     """A link to a test names one that exists."""

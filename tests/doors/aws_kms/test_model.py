@@ -9,6 +9,7 @@ from typing import Any
 import botocore.loaders
 import msgspec
 import pytest
+from docs import build
 from msgspec import inspect
 
 from keystead.core.sensitive import Sensitive
@@ -84,6 +85,25 @@ def test_every_operation_of_the_model_is_offered_or_declared_unsupported() -> No
     assert len(MODEL["operations"]) == 56
 
 
+LEAST = {"kms": 48, "sts": 4, "iam": 21}
+"""How many operations are offered; a number here may only rise."""
+
+
+@pytest.mark.parametrize("service", LEAST)
+def test_coverage(service: str) -> None:
+    """What the models list and this door offers; docs/generated/coverage.md says the same."""
+    row = next(row for row in build.covered() if row.service == service)
+    print(row.said)
+    assert len(row.offered) == LEAST[service], f"{row.said}: LEAST says so if it has risen"
+    assert row.said in build.pages()["coverage.md"]
+
+
+def test_the_specification_says_how_much_is_offered() -> None:
+    (row,) = (row for row in build.covered() if row.service == "kms")
+    offered, total = len(row.offered), len(row.total)
+    assert f"{offered} of the {total} operations" in (build.ROOT / "src/keystead/doors/aws_kms/SPEC.md").read_text()
+
+
 @pytest.mark.parametrize(("op", "model"), each_offered())
 def test_messages_have_the_members_of_the_model(op: WireOperation, model: dict) -> None:
     pairs = structures(op.request, model["input"]["shape"])
@@ -140,10 +160,38 @@ def test_a_pattern_is_of_the_whole_value_and_of_ascii() -> None:
     assert not any(word.search(text) for text in ("default\n", "a b", "défaut", ""))
 
 
+DECLARED = frozenset[str]().union(*(op.errors for op in OFFERED.values()))
+NEVER_ANSWERED = {name for name, shape in SHAPES.items() if shape.get("exception") and name not in DECLARED}
+"""Errors that nothing here can lead to: no operation declares them."""
+OF_KEY_STORES = {name for name in SHAPES if name.startswith(("CloudHsm", "CustomKeyStore", "Xks", "IncorrectTrust"))}
+
+
+def test_only_errors_of_key_stores_are_never_answered() -> None:
+    assert NEVER_ANSWERED <= OF_KEY_STORES
+
+
 @pytest.mark.parametrize(("op", "model"), each_offered())
-def test_no_error_is_declared_that_the_model_does_not_list(op: WireOperation, model: dict) -> None:
-    listed = {error["shape"] for error in model.get("errors", ())}
+def test_the_errors_declared_are_those_of_the_model(op: WireOperation, model: dict) -> None:
+    """All of them, beside what any operation may answer (COMMON) and what AWS answers unlisted (UNLISTED)."""
+    listed = {error["shape"] for error in model.get("errors", ())} - COMMON
     assert op.errors - COMMON - UNLISTED <= listed
+    there_are_none = "CreateCustomKeyStore" in UNSUPPORTED
+    assert listed - op.errors <= (OF_KEY_STORES if there_are_none else NEVER_ANSWERED)
+
+
+COMES_OF = {
+    "NotAuthorizedException": "AliasName",
+    "InvalidGrantTokenException": "GrantTokens",
+    "KMSInvalidStateException": "CustomKeyStoreId",
+}
+
+
+@pytest.mark.parametrize(("op", "model"), each_offered())
+def test_what_is_unlisted_is_declared_only_where_it_can_be(op: WireOperation, model: dict) -> None:
+    listed = {error["shape"] for error in model.get("errors", ())}
+    members_asked = SHAPES[model["input"]["shape"]]["members"]
+    for code in (op.errors & UNLISTED) - listed:
+        assert COMES_OF[code] in members_asked
 
 
 @pytest.mark.parametrize(("op", "model"), each_offered())

@@ -15,14 +15,14 @@ from keystead.core import operations as ops
 from keystead.core.entities import Name
 from keystead.core.errors import Denied, InvalidArgument, NotFound
 from keystead.core.operations import KeyRef, KeyringRef
-from keystead.doors.aws_kms.errors import BAD_ALIAS, COMMON, RESERVED_ALIAS, UNLISTED
+from keystead.doors.aws_kms.errors import BAD_ALIAS, COMMON, RESERVED_ALIAS
 from keystead.doors.aws_kms.names import ALIAS, RESERVED, arn_at, key_by_id, key_ref
 from keystead.doors.aws_kms.pages import Limit, Marker, date, next_marker, place, size
 from keystead.doors.aws_kms.shapes import KeyId, matching
 from keystead.kit import Call, Message, operation
 
 AliasName = Annotated[str, Meta(min_length=1, max_length=256, pattern=matching(r"^[a-zA-Z0-9:/_-]+$"))]
-OF_AN_ALIAS = COMMON | UNLISTED | {"NotFoundException", "KMSInvalidStateException"}
+OF_AN_ALIAS = COMMON | {"NotFoundException", "KMSInvalidStateException", "NotAuthorizedException"}
 PREFIX = "alias/"
 GUIDE = "https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html"
 

@@ -121,7 +121,7 @@ class GetPublicKeyResponse(Message, frozen=True, kw_only=True, rename="pascal", 
     encapsulation_algorithms: list[str] | None = None
 
 
-@operation("TrentService.GetPublicKey", errors=OF_A_KEY - {"DryRunOperationException"})
+@operation("TrentService.GetPublicKey", errors=OF_A_KEY - {"DryRunOperationException"} | {"InvalidArnException"})
 def get_public_key(req: GetPublicKeyRequest, call: Call) -> GetPublicKeyResponse:
     read = call(
         ops.ReadPublicKey(

@@ -12,7 +12,7 @@ from keystead.core.envelope import peek, typed_aad
 from keystead.core.errors import DecryptionFailed, InvalidArgument, KeysteadError, WrongUsage
 from keystead.core.sensitive import Sensitive
 from keystead.core.states import Use
-from keystead.service.handlers.use import algorithm_for, require, require_key, require_version
+from keystead.service.handlers.use import algorithm_for, not_gone, require, require_key, require_version
 from keystead.service.held import HeldKey, HeldVersion
 from keystead.service.pipeline import Act, Handler, Outcome
 
@@ -121,6 +121,7 @@ def wrapping(key: Key) -> Algorithm:
     """The algorithm of a key that wraps data keys. Raises WrongUsage (detail: the purpose, or the algorithm)."""
     algorithm = algorithm_for(key, Purpose.CIPHER)
     if key.spec.family is not Family.AES:
+        not_gone(key)
         raise WrongUsage(f"{key.spec.name} wraps no data keys", ALGORITHMS["AES_GCM"])
     return algorithm
 

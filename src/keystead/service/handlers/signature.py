@@ -6,7 +6,7 @@ from keystead.core import operations as ops
 from keystead.core.algorithms import Family, Purpose
 from keystead.core.errors import InvalidArgument, Unsupported
 from keystead.core.states import Use
-from keystead.service.handlers.use import algorithm_for, require
+from keystead.service.handlers.use import algorithm_for, not_gone, require
 from keystead.service.held import HeldKey
 from keystead.service.pipeline import Act, Handler, Outcome
 
@@ -41,6 +41,7 @@ def read_public_key(_op: ops.ReadPublicKey, targets: tuple[HeldKey], act: Act) -
     """Raises Unsupported where there is none, WrongState."""
     (held,) = targets
     if held.key.spec.family in SYMMETRIC:
+        not_gone(held.key)
         raise Unsupported(f"a {held.key.spec.name} key has no public part", ops.NO_PUBLIC_KEY)
     version = require(held, Use.PROCESS, act.now)
     number = version.version.number

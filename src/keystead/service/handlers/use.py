@@ -10,7 +10,7 @@ from datetime import datetime
 from keystead.core.algorithms import Algorithm, Purpose, Word
 from keystead.core.entities import Key, Origin
 from keystead.core.errors import WrongState, WrongUsage
-from keystead.core.states import Use
+from keystead.core.states import KeyState, Use
 from keystead.service.handlers.standing import waiting
 from keystead.service.held import HeldKey, HeldVersion
 
@@ -21,9 +21,20 @@ def algorithm_for(key: Key, purpose: Purpose, word: Word | None = None) -> Algor
     Raises WrongUsage; detail: the purpose, when the key has another one, or else the word.
     """
     if key.purpose is not purpose:
+        not_gone(key)
         raise WrongUsage(f"a {key.purpose.name.lower()} key is not for {purpose.name.lower()}", purpose)
     spec = key.spec
-    return spec.default(purpose) if word is None else spec.algorithm(word, purpose)
+    try:
+        return spec.default(purpose) if word is None else spec.algorithm(word, purpose)
+    except WrongUsage:
+        not_gone(key)
+        raise
+
+
+def not_gone(key: Key) -> None:
+    """Of what kind a destroyed key was is nobody's business: to AWS it is no key. Raises WrongState."""
+    if key.lifecycle.state is KeyState.DESTROYED:
+        raise WrongState("the key is destroyed", KeyState.DESTROYED)
 
 
 def require_key(held: HeldKey, use: Use, now: datetime) -> None:
