@@ -12,7 +12,7 @@ from typing import Any
 from keystead.app.compose import Core
 from keystead.core.actions import USES
 from keystead.core.audit.record import parse
-from keystead.core.entities import Key, LastUse
+from keystead.core.entities import Credential, Key, LastUse
 from keystead.core.operations import KeyOperation
 from keystead.core.ports import Stale
 from keystead.crypto.notes import NoteSigner, verify_ed25519
@@ -27,6 +27,8 @@ USES_EVERY = 5.0  # seconds between two writings of last uses
 SYSTEM_DOOR = "system"
 # A record of a use that was performed names the version that was used.
 _USED = re.compile(rb'"action":"(?:%b)","key":"([0-9a-f-]{36})","version":' % "|".join(sorted(USES)).encode())
+# Of an authenticated request: whose it was stands before it. What a stranger claims is the first member there is.
+_BY, _ID_BYTES = b',"via":"AKIA', 20
 
 
 class Chores:
@@ -45,7 +47,7 @@ class Chores:
             on_records=self._note_uses,
         )
         self._scheduler = Scheduler(core.barrier, core.store, core.clock, self._perform)
-        self._uses: dict[str, tuple[int, bytes]] = {}  # key id -> newest record of a use, and its index
+        self._uses: dict[str, tuple[int, bytes]] = {}  # id of a key or access key -> newest record of a use, its index
         self._uses_written_at = time.monotonic()
         self._turn = threading.Lock()
         self._closed = False
@@ -68,7 +70,7 @@ class Chores:
                 self._write_uses()
 
     def _note_uses(self, first: int, records: list[bytes]) -> None:
-        for key_id, n in keys_used(records).items():
+        for key_id, n in (keys_used(records) | access_keys_used(records)).items():
             self._uses[key_id] = (first + n, records[n])
 
     def _write_uses(self) -> None:
@@ -81,17 +83,19 @@ class Chores:
             except Stale:  # a key was destroyed meanwhile: the others are written the next time
                 self._uses = dict(batch) | self._uses
 
-    def _use(self, key_id: str, index: int, line: bytes) -> LastUse | None:
-        if self._core.barrier.get(Key, key_id) is None:
+    def _use(self, id_: str, index: int, line: bytes) -> LastUse | None:
+        barrier = self._core.barrier
+        if (barrier.get(Credential, id_) if id_.startswith("AKIA") else barrier.get(Key, id_)) is None:
             return None
-        before, record = self._core.barrier.get(LastUse, key_id), parse(line)
+        before, record = barrier.get(LastUse, id_), parse(line)
         return LastUse(
-            id=key_id,
+            id=id_,
             revision=before.revision if before else 0,
             operation=record.operation,
             at=record.at,
             request_id=record.request_id,
             index=index,
+            namespace=record.namespace,
         )
 
     # --- appointments
@@ -132,6 +136,15 @@ def keys_used(records: list[bytes]) -> dict[str, int]:
     """Which keys the acts on record did cryptography with -> the newest of the records that says so."""
     newest = {key_id: n for n, record in enumerate(records) for key_id in _USED.findall(record)}
     return {key_id.decode(): n for key_id, n in newest.items()}
+
+
+def access_keys_used(records: list[bytes]) -> dict[str, int]:
+    """Which access keys requests were signed with -> the newest of the records that says so, of a refusal too."""
+    newest: dict[bytes, int] = {}
+    for n, record in enumerate(records):
+        if (at := record.find(_BY)) > 0:
+            newest[record[at + 8 : at + 8 + _ID_BYTES]] = n
+    return {id_.decode(): n for id_, n in newest.items()}
 
 
 def _batches(items: Iterable[Use]) -> Iterator[list[Use]]:

@@ -89,7 +89,7 @@ def _number(text: str) -> int:
 
 def _rsa(jwk: Jwk) -> Any:
     modulus, exponent = _number(jwk.n), _number(jwk.e)
-    if modulus.bit_length() not in RSA_BITS or exponent not in EXPONENTS or has_roca(modulus):
+    if modulus.bit_length() not in RSA_BITS or exponent not in EXPONENTS or modulus % 2 == 0 or has_roca(modulus):
         raise ValueError("a weak RSA key")
     return rsa.RSAPublicNumbers(exponent, modulus).public_key()
 

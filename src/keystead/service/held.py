@@ -27,6 +27,7 @@ from keystead.core.entities import (
     Tenant,
 )
 from keystead.core.errors import InvalidArgument, NotFound, WrongState
+from keystead.core.federation import OidcProvider
 from keystead.core.ports import Loaded, Provider
 from keystead.core.sensitive import Sensitive
 from keystead.service.barrier import Barrier
@@ -206,6 +207,18 @@ class HeldTenant:
             raise NotFound("no such credential", "credential")
         return found, owner
 
+    def providers(self) -> tuple[OidcProvider, ...]:
+        return tuple(self._reach.every_child(OidcProvider, self.id))
+
+    def provider(self, issuer: str) -> OidcProvider | None:
+        return self._reach.get(OidcProvider, self.provider_id(issuer))
+
+    def provider_id(self, issuer: str) -> str:
+        return self._reach.barrier.name_id(f"oidc-provider:{self.id}", issuer)
+
+    def last_use(self, credential_id: str) -> LastUse | None:
+        return self._reach.get(LastUse, credential_id)
+
     def binding(self, namespace: str) -> Binding | None:
         """An address of this tenant that is bound to a keyring."""
         found = self._reach.get(Binding, namespace)
@@ -261,6 +274,25 @@ class HeldPrincipal:
             raise NotFound("no such credential", "credential")
         return found
 
+    def last_use(self, credential_id: str) -> LastUse | None:
+        """What one of these credentials was last used for."""
+        return self.home.last_use(self.credential(credential_id).id)
+
+
+class HeldProvider:
+    """An OpenID Connect provider."""
+
+    def __init__(self, provider: OidcProvider) -> None:
+        self.provider = provider
+
+    @property
+    def id(self) -> str:
+        return self.provider.id
+
+    @property
+    def tenant(self) -> str:
+        return self.provider.tenant
+
 
 class HeldSystem:
     """The installation."""
@@ -309,4 +341,4 @@ class HeldCredential:
         self.known: Any = None  # the verifier's own
 
 
-Held = HeldKey | HeldKeyring | HeldTenant | HeldPrincipal | HeldSystem
+Held = HeldKey | HeldKeyring | HeldTenant | HeldPrincipal | HeldProvider | HeldSystem
