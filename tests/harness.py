@@ -19,6 +19,7 @@ import threading
 from base64 import b64encode
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 import boto3
 import botocore.config
@@ -34,6 +35,7 @@ from keystead.core import operations as ops
 from keystead.core.algorithms import Purpose, key_spec
 from keystead.core.audit.record import Record, parse
 from keystead.core.entities import Entity, Key, PolicyText, Principal
+from keystead.core.errors import Unavailable
 from keystead.core.ports import WouldBlock
 from keystead.core.sensitive import Sensitive
 from keystead.doors import aws_kms
@@ -45,7 +47,9 @@ from keystead.service.authorize import Authorizer
 from keystead.service.barrier import Barrier, Commit
 from keystead.service.bootstrap import bootstrap
 from keystead.service.credentials import keyed
+from keystead.service.credentials.keysets import KeySets
 from keystead.service.credentials.session import Sessions
+from keystead.service.credentials.webidentity import WebIdentities
 from keystead.service.handlers import HANDLERS
 from keystead.service.pipeline import Service
 from keystead.service.recording import Recording
@@ -260,10 +264,13 @@ class Stack:
             entropy=self.entropy,
             announce=self.generation.announce,
         )
+        self.key_sets: dict[str, bytes] = {}  # issuer -> its JWK set; one that is not here does not answer
+        self.asked_for: list[str] = []  # issuers, each time that one was asked for its keys
+        web_identities = WebIdentities(self.view, KeySets(self._keys_of, self.clock.monotonic))
         sessions = Sessions(self.barrier.subkey("session-token"), self.entropy)
         self.means = Means(
             service=self.service,
-            authenticator=Authenticator(self.view, sessions, self.entropy),
+            authenticator=Authenticator(self.view, sessions, self.entropy, web_identities=web_identities),
             markers=Markers(keyed(self.barrier.subkey("marker"))),
             request_ids=RequestIds(self.entropy),
         )
@@ -271,7 +278,19 @@ class Stack:
         key = self.first.access_key
         self.admin = Person(self, self.first.administrator, key.credential.id, key.secret.reveal(), None)
 
+    def _keys_of(self, issuer: str) -> bytes:
+        self.asked_for.append(issuer)
+        if issuer not in self.key_sets:
+            raise Unavailable("no answer")
+        return self.key_sets[issuer]
+
     # --- the door
+
+    def unsigned(self, form: dict[str, str]) -> Reply:
+        """A request of nobody, in the Query protocol."""
+        body = urlencode(form).encode()
+        headers = {b"host": b"kms.test", b"content-type": b"application/x-www-form-urlencoded"}
+        return Reply.of(self.serve(self.request("POST", "https://kms.test/", headers, body)))
 
     def request(self, method: str, url: str, headers: dict[bytes, bytes], body: bytes) -> HttpRequest:
         now = self.clock.now()
