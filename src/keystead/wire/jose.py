@@ -20,7 +20,7 @@ from keystead.wire import Malformed
 from keystead.wire.json import check, reader
 
 N_HEADER, N_PAYLOAD, N_SIGNATURE = 4096, 8192, 1400  # characters; RSA of 8192 bits signs in 1366
-N_VALUES = 512  # that a header or the claims may come to
+N_VALUES = 256  # that a header or the claims may come to
 N_KEYS, N_KEY_SET = 100, 128 * 1024  # keys of a set; bytes of it
 
 _COMPACT = re.compile(

@@ -522,7 +522,9 @@ def test_row_33_a_token_in_a_url_is_refused(cluster, stack) -> None:
     form = {"Action": "AssumeRoleWithWebIdentity", "Version": "2011-06-15", "RoleArn": ROLE, "RoleSessionName": "pod-1"}
     url = "https://kms.test/?" + urlencode(form | {"WebIdentityToken": cluster.token()})
     for method in ("GET", "POST"):
-        reply = Reply.of(stack.serve(stack.request(method, url, {b"host": b"kms.test"}, b"")))
+        assert Reply.of(stack.serve(stack.request(method, url, {b"host": b"kms.test"}, b""))).status == 400
+        headers = {b"host": b"kms.test", b"content-type": b"application/x-www-form-urlencoded"}
+        reply = Reply.of(stack.serve(stack.request(method, url, headers, b"")))
         assert reply.status == 400 and b"<Code>InvalidIdentityToken</Code>" in reply.body
 
 
