@@ -12,7 +12,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from keystead.config import Issuer, path_of
-from keystead.core.errors import Unavailable
+from keystead.core.errors import InvalidArgument, Unavailable
+from keystead.core.federation import issuer_name
 from keystead.core.ports import Web
 from keystead.wire import Malformed
 from keystead.wire.jose import N_KEY_SET
@@ -32,7 +33,15 @@ _read = reader(Discovery)
 
 
 def key_source(settings: Mapping[str, Issuer], web: Web) -> Callable[[str], bytes]:
-    """issuer (its URL) -> its JWK set. Raises Unavailable."""
+    """issuer (its URL) -> its JWK set; it raises Unavailable.
+
+    Raises InvalidArgument for settings of what is no issuer, and for references that are none.
+    """
+    for issuer, chosen in settings.items():
+        if issuer_name(issuer) is None:
+            raise InvalidArgument(f"issuers: {issuer} is no issuer's URL", "configuration")
+        for reference in filter(None, (chosen.keys, chosen.certificates)):
+            path_of(reference)
 
     def source(issuer: str) -> bytes:
         chosen = settings.get(issuer, ANY)

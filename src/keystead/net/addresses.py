@@ -23,7 +23,7 @@ def is_public(address: Address) -> bool:
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped is not None:
             return is_public(address.ipv4_mapped)
-        if address.scope_id is not None or any(address in network for network in _TRANSLATED):
+        if address.scope_id is not None or address.is_site_local or any(address in network for network in _TRANSLATED):
             return False
     return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
 

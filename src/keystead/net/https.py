@@ -11,6 +11,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import httptools
@@ -108,10 +109,16 @@ class _Reply:
         self.done = True
 
 
+def _cut(secured: ssl.SSLSocket) -> None:
+    """As the socket that it is: a farewell of TLS would wait for the other side."""
+    with suppress(OSError):
+        socket.socket.shutdown(secured, socket.SHUT_RDWR)
+
+
 def _exchange(secured: ssl.SSLSocket, request: bytes, most: int, within: float) -> bytes:
     """The body of a 200. Raises OSError, Unavailable."""
     # Whatever the other side does, piece by piece or not at all, it is cut off in the end.
-    cut = threading.Timer(within, socket.socket.shutdown, (secured, socket.SHUT_RDWR))
+    cut = threading.Timer(within, _cut, (secured,))
     cut.daemon = True
     cut.start()
     try:

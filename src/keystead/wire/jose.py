@@ -20,7 +20,7 @@ from keystead.wire import Malformed
 from keystead.wire.json import check, reader
 
 N_HEADER, N_PAYLOAD, N_SIGNATURE = 4096, 8192, 1400  # characters; RSA of 8192 bits signs in 1366
-N_VALUES = 256  # that a header or the claims may come to
+N_NAMED, N_VALUES = 32, 256  # that a header, and the claims, may come to
 N_KEYS, N_KEY_SET = 100, 128 * 1024  # keys of a set; bytes of it
 
 _COMPACT = re.compile(
@@ -103,10 +103,10 @@ def token(text: str) -> Token:
     found = _COMPACT.fullmatch(text.encode("ascii", "replace"))
     if found is None:
         raise Malformed("not a signed token in compact form")
-    header = _header(_small(found[1]))
+    header = _header(_small(found[1], N_NAMED))
     if any(meaning is not UNSET for meaning in (header.crit, header.b64, header.enc, header.zip)):
         raise Malformed("a header parameter that is not understood")
-    claims = _claims(_small(found[2]))
+    claims = _claims(_small(found[2], N_VALUES))
     if not all(text.isprintable() for text in (claims.iss, claims.sub, *claims.audiences, claims.azp, *claims.amr)):
         raise Malformed("a claim of unprintable characters")
     return Token(header, claims, found[0][: found.end(2)], octets(found[3]))
@@ -123,9 +123,9 @@ def octets(text: bytes) -> bytes:
     return raw
 
 
-def _small(text: bytes) -> bytes:
+def _small(text: bytes, most: int) -> bytes:
     raw = octets(text)
-    if raw.count(b",") + raw.count(b":") + raw.count(b"[") + raw.count(b"{") > N_VALUES:
+    if raw.count(b",") + raw.count(b":") + raw.count(b"[") + raw.count(b"{") > most:
         raise Malformed("too many values")
     return raw
 
