@@ -8,7 +8,7 @@ Rule 3: whatever may block (a page of rows, loading a key) asks `may_block` firs
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 from keystead.core.entities import (
@@ -218,6 +218,11 @@ class HeldTenant:
 
     def last_use(self, credential_id: str) -> LastUse | None:
         return self._reach.get(LastUse, credential_id)
+
+    def all_of(self, credentials: Iterable[Credential]) -> tuple[Entity, ...]:
+        """Credentials and what is kept of their use: what goes with them."""
+        found = tuple(credentials)
+        return (*found, *(use for one in found if (use := self.last_use(one.id)) is not None))
 
     def binding(self, namespace: str) -> Binding | None:
         """An address of this tenant that is bound to a keyring."""

@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 from tests.doors.aws_kms.managing import allow, policy
 from tests.harness import OTHER_TENANT, TENANT, stack
 
+from keystead.core import operations as ops
 from keystead.core.entities import LastUse
 from keystead.core.federation import issuer_name
 from keystead.core.policy.arn import provider_of
@@ -196,6 +197,21 @@ def test_what_an_access_key_was_last_used_for(office, operation, service) -> Non
     office.put(LastUse(id=alice.access_key_id, **use))
     found = used(office.admin, alice.access_key_id)
     assert found == {"UserName": "alice", "LastUsedDate": at, "ServiceName": service, "Region": "eu-west-2"}
+
+
+@pytest.mark.parametrize("how", ["its key", "its credential", "the whole user"])
+def test_what_is_known_of_an_access_key_goes_with_it(office, how) -> None:
+    alice = office.user("alice")
+    at = {"operation": "sts:GetCallerIdentity", "at": office.clock.now(), "request_id": "r", "index": 7}
+    office.put(LastUse(id=alice.access_key_id, **at))
+    tenant = ops.TenantRef(TENANT)
+    if how == "its key":
+        office.admin.client("iam").delete_access_key(UserName="alice", AccessKeyId=alice.access_key_id)
+    elif how == "its credential":
+        office.by_system(ops.DeleteCredential(tenant=tenant, credential_id=alice.access_key_id))
+    else:
+        office.by_system(ops.DeletePrincipal(tenant=tenant, name="alice"))
+    assert office.barrier.get(LastUse, alice.access_key_id) is None
 
 
 def test_whose_key_it_is_decides(office) -> None:
