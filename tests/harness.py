@@ -40,6 +40,7 @@ from keystead.core.ports import WouldBlock
 from keystead.core.sensitive import Sensitive
 from keystead.doors import aws_kms
 from keystead.doors.aws_kms import query
+from keystead.doors.aws_kms.credential import FLAWS
 from keystead.kit import Door, Markers, Means, RequestIds
 from keystead.providers.software import SoftwareProvider
 from keystead.service.authenticate import Authenticator
@@ -61,7 +62,10 @@ TENANT, OTHER_TENANT, REGION, OTHER_REGION = "111122223333", "444455556666", "us
 ALLOW_ALL = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"kms:*","Resource":"*"}]}'
 PEER = "203.0.113.7"
 MAX_PAGE = 1_000_000
-QUERY_COMMON = frozenset(row.code for row in query.ERRORS.values()) - {"EntityAlreadyExists", "LimitExceeded"}
+OF_TOKENS = {code for code, _ in FLAWS.values()} | {"IDPCommunicationError"}
+QUERY_COMMON = (
+    frozenset(row.code for row in query.ERRORS.values()) - {"EntityAlreadyExists", "LimitExceeded"} - OF_TOKENS
+)
 
 
 class ListJournal:

@@ -178,7 +178,7 @@ class AwsFront(Stepwise):
             name = operation.name if operation else ""
             how = {"door": self._door, "wire_operation": name, "request_id": request_id}
             if operation is webidentity.assume_role_with_web_identity:
-                message = operation.read(form)
+                message = operation.read(webidentity.bounded(form))
                 presented = webidentity.Presented(message, in_url=not request.body)
                 claims = presented.claims
                 caller = self._web_identity(request, presented.token, tenant=presented.tenant, **how)

@@ -47,6 +47,16 @@ class AssumeRoleWithWebIdentityResponse(Message, frozen=True, kw_only=True, rena
     audience: str
 
 
+N_FORM, N_PARAMETERS = 32 * 1024, 64
+
+
+def bounded(form: bytes) -> bytes:
+    """The form of a request that nobody has signed, before it is read. Raises Malformed for more than it could need."""
+    if len(form) > N_FORM or form.count(b"&") > N_PARAMETERS:
+        raise Malformed("too many parameters")
+    return form
+
+
 class Presented:
     """What a request says of who sends it, before anybody has looked whether it is true."""
 
