@@ -13,6 +13,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, mlkem, padding
 from tests.doors.aws_kms.wrapped import wrap
+from tests.tokens import SigningKey
 
 from keystead.doors.aws_kms import DOOR
 
@@ -79,6 +80,18 @@ def test_a_provider_of_web_identities(aws) -> None:
     found = iam.get_open_id_connect_provider(OpenIDConnectProviderArn=arn)
     assert (found["Url"], found["ClientIDList"], found["ThumbprintList"]) == (url[8:], ["two"], ["a" * 40])
     assert {"Arn": arn} in iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]
+    sts, role = aws("sts"), f"{arn.partition(':oidc-provider')[0]}:role/{unique('role')}"
+    claims = {
+        "iss": url + "b",
+        "sub": "me",
+        "aud": "two",
+        "iat": 1,
+        "exp": 9_999_999_999,
+    }  # test_web_identity: a good one
+    with pytest.raises(sts.exceptions.InvalidIdentityTokenException, match="No OpenIDConnect provider found"):
+        sts.assume_role_with_web_identity(
+            RoleArn=role, RoleSessionName="here", WebIdentityToken=SigningKey().token(claims)
+        )
     iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=arn)
     with pytest.raises(iam.exceptions.NoSuchEntityException):
         iam.get_open_id_connect_provider(OpenIDConnectProviderArn=arn)
