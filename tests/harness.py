@@ -19,6 +19,7 @@ import threading
 from base64 import b64encode
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 import boto3
 import botocore.config
@@ -34,10 +35,12 @@ from keystead.core import operations as ops
 from keystead.core.algorithms import Purpose, key_spec
 from keystead.core.audit.record import Record, parse
 from keystead.core.entities import Entity, Key, PolicyText, Principal
+from keystead.core.errors import Unavailable
 from keystead.core.ports import WouldBlock
 from keystead.core.sensitive import Sensitive
 from keystead.doors import aws_kms
 from keystead.doors.aws_kms import query
+from keystead.doors.aws_kms.credential import FLAWS
 from keystead.kit import Door, Markers, Means, RequestIds
 from keystead.providers.software import SoftwareProvider
 from keystead.service.authenticate import Authenticator
@@ -45,7 +48,9 @@ from keystead.service.authorize import Authorizer
 from keystead.service.barrier import Barrier, Commit
 from keystead.service.bootstrap import bootstrap
 from keystead.service.credentials import keyed
+from keystead.service.credentials.keysets import KeySets
 from keystead.service.credentials.session import Sessions
+from keystead.service.credentials.webidentity import WebIdentities
 from keystead.service.handlers import HANDLERS
 from keystead.service.pipeline import Service
 from keystead.service.recording import Recording
@@ -57,7 +62,10 @@ TENANT, OTHER_TENANT, REGION, OTHER_REGION = "111122223333", "444455556666", "us
 ALLOW_ALL = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"kms:*","Resource":"*"}]}'
 PEER = "203.0.113.7"
 MAX_PAGE = 1_000_000
-QUERY_COMMON = frozenset(row.code for row in query.ERRORS.values()) - {"EntityAlreadyExists", "LimitExceeded"}
+OF_TOKENS = {code for code, _ in FLAWS.values()} | {"IDPCommunicationError"}
+QUERY_COMMON = (
+    frozenset(row.code for row in query.ERRORS.values()) - {"EntityAlreadyExists", "LimitExceeded"} - OF_TOKENS
+)
 
 
 class ListJournal:
@@ -261,10 +269,13 @@ class Stack:
             entropy=self.entropy,
             announce=self.generation.announce,
         )
+        self.key_sets: dict[str, bytes] = {}  # issuer -> its JWK set; one that is not here does not answer
+        self.asked_for: list[str] = []  # issuers, each time that one was asked for its keys
+        web_identities = WebIdentities(self.view, KeySets(self._keys_of, self.clock.monotonic))
         sessions = Sessions(self.barrier.subkey("session-token"), self.entropy)
         self.means = Means(
             service=self.service,
-            authenticator=Authenticator(self.view, sessions, self.entropy),
+            authenticator=Authenticator(self.view, sessions, self.entropy, web_identities=web_identities),
             markers=Markers(keyed(self.barrier.subkey("marker"))),
             request_ids=RequestIds(self.entropy),
         )
@@ -272,7 +283,19 @@ class Stack:
         key = self.first.access_key
         self.admin = Person(self, self.first.administrator, key.credential.id, key.secret.reveal(), None)
 
+    def _keys_of(self, issuer: str) -> bytes:
+        self.asked_for.append(issuer)
+        if issuer not in self.key_sets:
+            raise Unavailable("no answer")
+        return self.key_sets[issuer]
+
     # --- the door
+
+    def unsigned(self, form: dict[str, str]) -> Reply:
+        """A request of nobody, in the Query protocol."""
+        body = urlencode(form).encode()
+        headers = {b"host": b"kms.test", b"content-type": b"application/x-www-form-urlencoded"}
+        return Reply.of(self.serve(self.request("POST", "https://kms.test/", headers, body)))
 
     def request(self, method: str, url: str, headers: dict[bytes, bytes], body: bytes) -> HttpRequest:
         now = self.clock.now()

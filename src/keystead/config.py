@@ -8,6 +8,7 @@
       tree_copy = "/mnt/backup/tree"             where the newest copy of the key tree is kept (operations.md)
       rates    = { principal = 0, source = 0 }   requests a second and worker: of a principal; refused ones of a source
       region   = "us-east-1"                     the place that `keystead env` and the commands mean by default
+      issuers  = { "https://…" = { … } }         how the keys of an OpenID Connect issuer are had (Issuer)
 
 Unknown members are refused, so that a misspelled one is not silently ignored.
 """
@@ -37,6 +38,14 @@ class Tls(Struct, frozen=True, forbid_unknown_fields=True):
     private_key: str  # file: reference
 
 
+class Issuer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the keys of one OpenID Connect issuer are had, where not as those of any issuer on the internet are."""
+
+    keys: str = ""  # file: reference to a JWK set; the issuer is then never asked
+    certificates: str = ""  # file: reference to the PEM certificates of who vouches for it; the system's without
+    private: bool = False  # it may be at an address that is not public
+
+
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     listen: dict[str, str] = msgspec.field(default_factory=lambda: dict(DEFAULT_LISTEN))
     tls: Tls | None = None
@@ -46,6 +55,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     region: str = "us-east-1"
     tree_copy: str = ""
     rates: Rates = Rates()
+    issuers: dict[str, Issuer] = msgspec.field(default_factory=dict)  # by URL, as it stands in their tokens
 
 
 def read(directory: Path) -> Config:

@@ -13,6 +13,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, mlkem, padding
 from tests.doors.aws_kms.wrapped import wrap
+from tests.tokens import SigningKey
 
 from keystead.doors.aws_kms import DOOR
 
@@ -68,6 +69,40 @@ def test_a_user_from_its_beginning_to_its_end(aws) -> None:
     iam.delete_user(UserName=name)
     with pytest.raises(iam.exceptions.NoSuchEntityException):
         iam.get_user(UserName=name)
+
+
+def test_a_provider_of_web_identities(aws) -> None:
+    iam, url = aws("iam"), f"https://{unique('issuer')}.example/a"
+    arn = iam.create_open_id_connect_provider(Url=url, ClientIDList=["one"])["OpenIDConnectProviderArn"]
+    iam.add_client_id_to_open_id_connect_provider(OpenIDConnectProviderArn=arn, ClientID="two")
+    iam.remove_client_id_from_open_id_connect_provider(OpenIDConnectProviderArn=arn, ClientID="one")
+    iam.update_open_id_connect_provider_thumbprint(OpenIDConnectProviderArn=arn, ThumbprintList=["a" * 40])
+    found = iam.get_open_id_connect_provider(OpenIDConnectProviderArn=arn)
+    assert (found["Url"], found["ClientIDList"], found["ThumbprintList"]) == (url[8:], ["two"], ["a" * 40])
+    assert {"Arn": arn} in iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]
+    sts, role = aws("sts"), f"{arn.partition(':oidc-provider')[0]}:role/{unique('role')}"
+    claims = {
+        "iss": url + "b",
+        "sub": "me",
+        "aud": "two",
+        "iat": 1,
+        "exp": 9_999_999_999,
+    }  # test_web_identity: a good one
+    with pytest.raises(sts.exceptions.InvalidIdentityTokenException, match="No OpenIDConnect provider found"):
+        sts.assume_role_with_web_identity(
+            RoleArn=role, RoleSessionName="here", WebIdentityToken=SigningKey().token(claims)
+        )
+    iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=arn)
+    with pytest.raises(iam.exceptions.NoSuchEntityException):
+        iam.get_open_id_connect_provider(OpenIDConnectProviderArn=arn)
+
+
+def test_what_an_access_key_was_last_used_for(aws) -> None:
+    iam, name = aws("iam"), unique("user")
+    iam.create_user(UserName=name)
+    key_id = iam.create_access_key(UserName=name)["AccessKey"]["AccessKeyId"]
+    found = iam.get_access_key_last_used(AccessKeyId=key_id)
+    assert (found["UserName"], found["AccessKeyLastUsed"]) == (name, {"ServiceName": "N/A", "Region": "N/A"})
 
 
 def test_a_role_and_its_sessions(aws) -> None:

@@ -96,6 +96,7 @@ def test_the_system_manages_keys_and_never_uses_one():
     giving = {Action.CREATE_GRANT, Action.RETIRE_GRANT, Action.LIST_RETIRABLE_GRANTS, Action.WHO_AM_I}
     giving |= {
         Action.ASSUME_ROLE,
+        Action.ASSUME_ROLE_WITH_WEB_IDENTITY,
         Action.OPEN_SESSION,
         Action.LOCATE_ACCESS_KEY,
     }  # sessions are for whoever came with a key
@@ -121,6 +122,8 @@ def test_an_operation_demands_an_action_of_its_targets_scope(op):
         operations.KeyringOperation: Scope.KEYRING,
         operations.TenantOperation: Scope.TENANT,
         operations.PrincipalOperation: Scope.PRINCIPAL,
+        operations.AccessKeyOperation: Scope.ACCESS_KEY,
+        operations.ProviderOperation: Scope.OIDC_PROVIDER,
         operations.SystemOperation: Scope.SYSTEM,
     }
     scope = next((s for base, s in bases.items() if issubclass(op, base)), Scope.KEY)

@@ -131,6 +131,8 @@ TARGETS = {
     Scope.KEYRING: o.KeyringRef(AT),
     Scope.TENANT: o.TenantRef(HERE),
     Scope.PRINCIPAL: o.PrincipalRef(HERE, PrincipalKind.USER, "alice"),
+    Scope.ACCESS_KEY: o.AccessKeyRef(HERE, "AKIA" + "A" * 16),  # not there: denied to everybody
+    Scope.OIDC_PROVIDER: o.ProviderRef(HERE, "issuer.example"),
     Scope.SYSTEM: o.SystemRef(),
 }
 
@@ -153,8 +155,8 @@ def test_row_35_nobody_may_do_anything_by_default(who, action):
     else:
         of_root = (
             who == "root"
-            and action is not Action.ASSUME_ROLE
-            and row.scope in {Scope.KEYRING, Scope.TENANT, Scope.PRINCIPAL}
+            and action not in {Action.ASSUME_ROLE, Action.ASSUME_ROLE_WITH_WEB_IDENTITY}
+            and row.scope in {Scope.KEYRING, Scope.TENANT, Scope.PRINCIPAL, Scope.OIDC_PROVIDER}
         )
         assert answer == ("root" if of_root else "denied")
 

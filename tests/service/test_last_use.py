@@ -1,9 +1,10 @@
-"""What counts as use of a key: KMS API Reference, "GetKeyLastUsage", read from the records of real requests."""
+"""What counts as use: KMS API Reference, "GetKeyLastUsage"; IAM API Reference, "GetAccessKeyLastUsed"."""
 
 import pytest
-from tests.harness import stack
+from msgspec.structs import replace
+from tests.harness import Person, stack
 
-from keystead.app.chores import keys_used
+from keystead.app.chores import access_keys_used, keys_used
 
 
 @pytest.fixture(scope="module")
@@ -40,3 +41,27 @@ def test_nothing_else_is(office, operation, members) -> None:
     reply = office.admin.call(operation, **named, **members)
     (record,) = (r for r in office.records() if r.request_id == reply.headers["x-amzn-requestid"])
     assert keys_used([record.encode()]) == {}
+
+
+def test_an_access_key_is_used_by_whatever_it_signs(office) -> None:
+    alice = office.user("alice")
+    office.forget_records()
+    assert office.admin.call("ListKeys").status == 200
+    assert alice.call("ListKeys").code == "AccessDeniedException"
+    assert alice.client("sts").get_caller_identity()
+    office.admin.call("Encrypt", KeyId="alias/absent", Plaintext=b"x")
+    assert access_keys_used(office.journal.lines) == {office.admin.access_key_id: 3, alice.access_key_id: 2}
+
+
+def test_nobody_else_uses_it_by_naming_it(office) -> None:
+    """Neither a request that is not signed with its secret, nor a text that looks like a record."""
+    known = office.admin.access_key_id
+    office.forget_records()
+    forged = Person(office, office.admin.principal, known, b"x" * 40, None)
+    assert forged.call("ListKeys").code == "InvalidSignatureException"
+    record = office.record()
+    assert record.who.via == known and record.outcome == "refused: Unauthenticated"
+    sly = replace(
+        record, request_id=f'","who":{{"id":"a","kind":"user","via":"{known}"', who=replace(record.who, via="x")
+    )
+    assert access_keys_used([*office.journal.lines, sly.encode()]) == {}

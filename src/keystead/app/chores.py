@@ -12,7 +12,7 @@ from typing import Any
 from keystead.app.compose import Core
 from keystead.core.actions import USES
 from keystead.core.audit.record import parse
-from keystead.core.entities import Key, LastUse
+from keystead.core.entities import Credential, Key, LastUse
 from keystead.core.operations import KeyOperation
 from keystead.core.ports import Stale
 from keystead.crypto.notes import NoteSigner, verify_ed25519
@@ -28,6 +28,8 @@ SYSTEM_DOOR = "system"
 # A record of a use that was performed names the version that was used.
 _TARGETS = b',"targets":['
 _USED = re.compile(rb'"action":"(?:%b)","key":"([0-9a-f-]{36})","version":' % "|".join(sorted(USES)).encode())
+# Of an authenticated request: whose it was stands before it. What a stranger claims is the first member there is.
+_BY, _ID_BYTES = b',"via":"AKIA', 20
 
 
 class Chores:
@@ -46,7 +48,7 @@ class Chores:
             on_records=self._note_uses,
         )
         self._scheduler = Scheduler(core.barrier, core.store, core.clock, self._perform)
-        self._uses: dict[str, tuple[int, bytes]] = {}  # key id -> newest record of a use, and its index
+        self._uses: dict[str, tuple[int, bytes]] = {}  # id of a key or access key -> newest record of a use, its index
         self._uses_written_at = time.monotonic()
         self._turn = threading.Lock()
         self._closed = False
@@ -71,7 +73,7 @@ class Chores:
             return self._sequencer.is_behind
 
     def _note_uses(self, first: int, records: list[bytes]) -> None:
-        for key_id, n in keys_used(records).items():
+        for key_id, n in (keys_used(records) | access_keys_used(records)).items():
             self._uses[key_id] = (first + n, records[n])
 
     def _write_uses(self) -> None:
@@ -84,17 +86,19 @@ class Chores:
             except Stale:  # a key was destroyed meanwhile: the others are written the next time
                 self._uses = dict(batch) | self._uses
 
-    def _use(self, key_id: str, index: int, line: bytes) -> LastUse | None:
-        if self._core.barrier.get(Key, key_id) is None:
+    def _use(self, id_: str, index: int, line: bytes) -> LastUse | None:
+        barrier = self._core.barrier
+        if (barrier.get(Credential, id_) if id_.startswith("AKIA") else barrier.get(Key, id_)) is None:
             return None
-        before, record = self._core.barrier.get(LastUse, key_id), parse(line)
+        before, record = barrier.get(LastUse, id_), parse(line)
         return LastUse(
-            id=key_id,
+            id=id_,
             revision=before.revision if before else 0,
             operation=record.operation,
             at=record.at,
             request_id=record.request_id,
             index=index,
+            namespace=record.namespace,
         )
 
     # --- appointments
@@ -139,6 +143,15 @@ def keys_used(records: list[bytes]) -> dict[str, int]:
         for key_id in _USED.findall(targets):
             used[key_id.decode()] = max(n, used.get(key_id.decode(), n))
     return used
+
+
+def access_keys_used(records: list[bytes]) -> dict[str, int]:
+    """Which access keys requests were signed with -> the newest of the records that says so, of a refusal too."""
+    newest: dict[bytes, int] = {}
+    for n, record in enumerate(records):
+        if (at := record.find(_BY)) > 0:
+            newest[record[at + 8 : at + 8 + _ID_BYTES]] = n
+    return {id_.decode(): n for id_, n in newest.items()}
 
 
 def _batches(items: Iterable[Use]) -> Iterator[list[Use]]:

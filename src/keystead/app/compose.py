@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from keystead.app.clock import SystemClock
+from keystead.app.issuers import key_source
 from keystead.app.layout import Layout
 from keystead.app.treecopy import TreeCopy
 from keystead.config import Config
@@ -14,12 +15,15 @@ from keystead.core.sensitive import Sensitive
 from keystead.crypto import selftest
 from keystead.kit import Front, Markers, Means, RequestIds
 from keystead.kit.door import Door
+from keystead.net.https import Https
 from keystead.providers.software import SoftwareProvider
 from keystead.service.authenticate import Authenticator
 from keystead.service.authorize import Authorizer
 from keystead.service.barrier import Barrier
 from keystead.service.credentials import keyed
+from keystead.service.credentials.keysets import KeySets
 from keystead.service.credentials.session import Sessions
+from keystead.service.credentials.webidentity import WebIdentities
 from keystead.service.handlers import HANDLERS
 from keystead.service.journal import Journal
 from keystead.service.pipeline import Service
@@ -69,6 +73,8 @@ class Core:
             announce=self.generation.announce,
         )
         self._throttle = Throttle(settings.rates, self.view.on_loop) if settings.rates != Rates() else None
+        key_sets = KeySets(key_source(settings.issuers, Https()), self.clock.monotonic)
+        self._web_identities = WebIdentities(self.view, key_sets)
         self.means = self._means(None)
 
     def open(self, unseal_key: Sensitive) -> None:
@@ -89,7 +95,11 @@ class Core:
         return Means(
             service=self.service,
             authenticator=Authenticator(
-                self.view, Sessions(subkey("session-token"), os.urandom), os.urandom, self._throttle
+                self.view,
+                Sessions(subkey("session-token"), os.urandom),
+                os.urandom,
+                self._throttle,
+                web_identities=self._web_identities,
             ),
             markers=Markers(keyed(subkey("marker"))),
             request_ids=RequestIds(os.urandom),

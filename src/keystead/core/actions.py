@@ -90,8 +90,17 @@ class Action(StrEnum):
     READ_ROLE_POLICY = "principal:read-role-policy"
     LIST_ROLE_POLICIES = "principal:list-role-policies"
     DELETE_ROLE_POLICY = "principal:delete-role-policy"
+    READ_ACCESS_KEY_LAST_USE = "access-key:read-last-use"
+    CREATE_OIDC_PROVIDER = "tenant:create-oidc-provider"
+    LIST_OIDC_PROVIDERS = "tenant:list-oidc-providers"
+    READ_OIDC_PROVIDER = "oidc-provider:read"
+    DELETE_OIDC_PROVIDER = "oidc-provider:delete"
+    ADD_CLIENT_ID = "oidc-provider:add-client-id"
+    REMOVE_CLIENT_ID = "oidc-provider:remove-client-id"
+    PUT_THUMBPRINTS = "oidc-provider:put-thumbprints"
     # sessions
     ASSUME_ROLE = "principal:assume"
+    ASSUME_ROLE_WITH_WEB_IDENTITY = "principal:assume-with-web-identity"
     OPEN_SESSION = "tenant:open-session"
     LOCATE_ACCESS_KEY = "tenant:locate-access-key"
     # the installation
@@ -110,6 +119,8 @@ class Scope(Enum):
     KEYRING = "keyring"
     TENANT = "tenant"
     PRINCIPAL = "principal"
+    ACCESS_KEY = "access-key"
+    OIDC_PROVIDER = "oidc-provider"
     SYSTEM = "system"
 
 
@@ -204,7 +215,16 @@ ACTIONS: dict[Action, ActionRow] = {
         _R(A.READ_ROLE_POLICY, "iam:GetRolePolicy", system=True),
         _R(A.LIST_ROLE_POLICIES, "iam:ListRolePolicies", system=True),
         _R(A.DELETE_ROLE_POLICY, "iam:DeleteRolePolicy", system=True),
+        _R(A.READ_ACCESS_KEY_LAST_USE, "iam:GetAccessKeyLastUsed", system=True),
+        _R(A.CREATE_OIDC_PROVIDER, "iam:CreateOpenIDConnectProvider", system=True),
+        _R(A.LIST_OIDC_PROVIDERS, "iam:ListOpenIDConnectProviders", system=True),
+        _R(A.READ_OIDC_PROVIDER, "iam:GetOpenIDConnectProvider", system=True),
+        _R(A.DELETE_OIDC_PROVIDER, "iam:DeleteOpenIDConnectProvider", system=True),
+        _R(A.ADD_CLIENT_ID, "iam:AddClientIDToOpenIDConnectProvider", system=True),
+        _R(A.REMOVE_CLIENT_ID, "iam:RemoveClientIDFromOpenIDConnectProvider", system=True),
+        _R(A.PUT_THUMBPRINTS, "iam:UpdateOpenIDConnectProviderThumbprint", system=True),
         _R(A.ASSUME_ROLE, "sts:AssumeRole", abroad=True),
+        _R(A.ASSUME_ROLE_WITH_WEB_IDENTITY, "sts:AssumeRoleWithWebIdentity"),
         _R(A.OPEN_SESSION, "sts:GetSessionToken", free=True),
         _R(A.LOCATE_ACCESS_KEY, "sts:GetAccessKeyInfo"),
         _R(A.READ_STATUS, None, system=True),

@@ -38,6 +38,7 @@ class Kind(StrEnum):
     GRANT = "grant"
     PRINCIPAL = "principal"
     CREDENTIAL = "credential"
+    OIDC_PROVIDER = "oidc-provider"
     LAST_USE = "last-use"
 
 
@@ -230,6 +231,7 @@ class PrincipalKind(Enum):
     USER = "user"
     ROLE = "role"
     SERVICE = "service"
+    WEB_IDENTITY = "web-identity"  # whom a token speaks of (core.federation); never kept
     SYSTEM = "system"  # Keystead's own scheduler and operator
 
 
@@ -304,10 +306,11 @@ class Credential(Entity, frozen=True, kw_only=True):
 
 
 class LastUse(Entity, frozen=True, kw_only=True):
-    """The newest use of a key that the sequencer has seen; derived from the audit log, rebuildable."""
+    """The newest use of a key, or of an access key, that the sequencer has seen; derived from the audit log."""
 
     kind = Kind.LAST_USE
     operation: str  # wire operation
     at: datetime
     request_id: str
     index: int  # of the record in the audit log
+    namespace: str = ""  # the address that it was used at

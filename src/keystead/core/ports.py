@@ -284,3 +284,15 @@ class Net(Protocol):
     def post(
         self, url: str, body: bytes, headers: Sequence[tuple[str, str]], *, timeout_for: float
     ) -> tuple[int, bytes]: ...
+
+
+class Web(Protocol):
+    """Documents of others. Never called on the event loop."""
+
+    def get(self, url: str, *, most: int, within: float, private: bool, certificates: Path | None) -> bytes:
+        """The body of the answer, at most `most` bytes of it, within so many seconds (beside resolving the name).
+
+        `private`: its host may be at an address that is not public. `certificates`: a PEM file of who may vouch for
+        it; None for the system's. Raises Unavailable, whose words hold nothing of the answer.
+        """
+        ...

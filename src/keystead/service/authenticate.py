@@ -8,14 +8,16 @@ from msgspec.structs import replace
 
 from keystead.core.caller import Caller
 from keystead.core.entities import CredentialKind, Principal
-from keystead.core.errors import Unauthenticated
+from keystead.core.errors import Unauthenticated, Unsupported
 from keystead.core.ports import Entropy
 from keystead.service.credentials import Directory, Reason
 from keystead.service.credentials.peer import verify_peer
 from keystead.service.credentials.session import Sessions
 from keystead.service.credentials.sigv4 import SigV4, Verified
+from keystead.service.credentials.webidentity import WebIdentities
 from keystead.service.rates import Throttle
 from keystead.wire.http import HttpRequest
+from keystead.wire.jose import Token
 
 __all__ = ["Authenticator", "Reason"]
 
@@ -26,9 +28,15 @@ class Authenticator:
     """One method per kind of credential. Each raises Unauthenticated, its detail a Reason; RateLimited; WouldBlock."""
 
     def __init__(
-        self, directory: Directory, sessions: Sessions, entropy: Entropy, throttle: Throttle | None = None
+        self,
+        directory: Directory,
+        sessions: Sessions,
+        entropy: Entropy,
+        throttle: Throttle | None = None,
+        *,
+        web_identities: WebIdentities | None = None,
     ) -> None:
-        self._directory, self._throttle = directory, throttle
+        self._directory, self._throttle, self._web_identities = directory, throttle, web_identities
         self._sigv4 = SigV4(directory, sessions, entropy)
         self._xks = SigV4(directory, sessions, entropy, kind=CredentialKind.XKS)
 
@@ -49,6 +57,37 @@ class Authenticator:
             raise Unauthenticated("X-Amz-Date is missing", Reason.INCOMPLETE)
         verified = self._verified(self._xks, request, b"kms-xks-proxy")
         return _signed(verified, request, door, wire_operation, request_id)
+
+    def web_identity(
+        self, request: HttpRequest, token: Token, *, tenant: str, door: str, wire_operation: str, request_id: str
+    ) -> Caller:
+        """Whoever a token of one of the tenant's providers speaks of; they belong to no Region.
+
+        Raises Unauthenticated, its detail a webidentity.Flaw; Unavailable where the issuer's keys cannot be had.
+        """
+        if self._web_identities is None:
+            raise Unsupported("no tokens are taken here", "token")
+        if self._throttle is not None:
+            self._throttle.admit(request.peer, request.second)
+        try:
+            who = self._web_identities.verify(token, tenant, request.received_at)
+        except Unauthenticated:
+            if self._throttle is not None:
+                self._throttle.refused(request.peer, request.second)
+            raise
+        if self._throttle is not None:
+            self._throttle.known(who.id, request.second)
+        return Caller(
+            principal=who,
+            credential_id=who.provider,
+            namespace=f"aws:{tenant}:",
+            door=door,
+            wire_operation=wire_operation,
+            request_id=request_id,
+            source=request.peer,
+            now=request.received_at,
+            secure=request.secure,
+        )
 
     def correlated(self, caller: Caller, theirs: str) -> Caller:
         """The same caller, on record with the id that its own side gives to the request, as far as it is short."""

@@ -18,19 +18,21 @@ from keystead.core.caller import Caller
 from keystead.core.entities import KeyPolicy, Principal, PrincipalKind, TrustPolicy
 from keystead.core.errors import Denied, Internal, InvalidArgument, Unsupported
 from keystead.core.operations import (
+    AccessKeyRef,
     CreateName,
     DeleteName,
     Demand,
     KeyRef,
     Operation,
     PrincipalRef,
+    ProviderRef,
     Ref,
     SystemRef,
     TenantRef,
     UpdateName,
 )
 from keystead.core.policy import dialect
-from keystead.core.policy.arn import arn_of_caller, principal_arn, resource_arn, tenant_of
+from keystead.core.policy.arn import arn_of, arn_of_caller, principal_arn, provider_arn, resource_arn, tenant_of
 from keystead.core.policy.form import ELSEWHERE, Document, Prepared, Verdict, prepare, unasked
 from keystead.core.policy.grants import check_tokens
 from keystead.core.policy.request import Request
@@ -92,7 +94,7 @@ _NAME: Mapping[Action, Callable[[Any], str]] = {
 def _tenant(target: Ref, held: Held | None) -> str:
     if held is not None:
         return held.tenant
-    if isinstance(target, TenantRef | PrincipalRef):
+    if isinstance(target, TenantRef | PrincipalRef | AccessKeyRef | ProviderRef):
         return target.tenant
     return "" if isinstance(target, SystemRef) else tenant_of(target.namespace)
 
@@ -101,6 +103,8 @@ def _denied(request: Request, verdict: Verdict) -> Denied:
     if isinstance(request.target, KeyRef) and request.target.by_ciphertext:
         return Denied(OF_CIPHERTEXT, request.action)
     word = ACTIONS[request.action].aws or request.action.value
+    if request.caller.principal.principal_kind is PrincipalKind.WEB_IDENTITY:
+        return Denied(f"Not authorized to perform {word}", request.action)
     return Denied(
         f"User: {arn_of_caller(request.caller)} is not authorized to perform: {word} on resource: "
         f"{_as_told(request)} {verdict.why_not.format(action=word)}".rstrip(),
@@ -156,17 +160,19 @@ class Authorizer:
         action, row = demand.action, ACTIONS[demand.action]
         key = held if isinstance(held, HeldKey) and row.scope is Scope.KEY else None
         request = Request(caller, action, _resource(demand, held), demand.target, key, op)
+        if (caller.principal.principal_kind is PrincipalKind.WEB_IDENTITY) is not (action is _WITH_A_TOKEN):
+            raise _denied(request, _NOBODY)  # whoever comes with a token can do one thing, and nobody else can
         if rule := unasked(caller.principal, action):
             return rule
         if action in ABOUT_IDENTITIES and caller.ends_at is not None and not caller.is_role:
             raise _denied(request, _OF_A_SESSION)
         if caller.principal.principal_kind is PrincipalKind.SYSTEM or row.scope is Scope.SYSTEM or row.aws is None:
             raise _denied(request, _NOBODY)
-        if action is Action.ASSUME_ROLE:
+        if action in {Action.ASSUME_ROLE, _WITH_A_TOKEN}:
             return _assumed(request, held)
         if key is not None:
             rule = self._on_key(request, key)
-        elif _tenant(demand.target, held) != caller.principal.tenant or _is_secret(demand.target, row.scope):
+        elif _tenant(demand.target, held) != caller.principal.tenant or _is_secret(demand.target, held, row.scope):
             raise _denied(request, ELSEWHERE)
         else:
             rule = self._on_its_own(request)
@@ -212,6 +218,7 @@ def _answer(request: Request, prepared: Prepared) -> str:
     return verdict.rule
 
 
+_WITH_A_TOKEN = Action.ASSUME_ROLE_WITH_WEB_IDENTITY
 _UNTRUSTED = Verdict()  # AWS gives no reason, for a role that is not there as for one that does not trust
 
 
@@ -229,8 +236,13 @@ def _assumed(request: Request, held: Held | None) -> str:
     return verdict.rule.replace("key policy", "trust policy")
 
 
-def _is_secret(target: Ref, scope: Scope) -> bool:
-    """An absent key that a ciphertext names: forbidden to everybody, as it would be if it were another's."""
+def _is_secret(target: Ref, held: Held | None, scope: Scope) -> bool:
+    """An absent key that a ciphertext names: forbidden to everybody, as it would be if it were another's.
+
+    So is an absent access key, whose principal a policy would have to name.
+    """
+    if held is None and isinstance(target, AccessKeyRef):
+        return True
     return scope is Scope.KEY and isinstance(target, KeyRef) and target.by_ciphertext
 
 
@@ -246,6 +258,10 @@ def _resource(demand: Demand, held: Held | None) -> str:
     named = target if demand.to_be is None else demand.to_be
     if isinstance(named, PrincipalRef):
         return principal_arn(named.tenant, named.kind, named.name)
+    if isinstance(named, ProviderRef):
+        return provider_arn(named.tenant, named.issuer)
+    if isinstance(named, AccessKeyRef) and isinstance(held, HeldPrincipal):
+        return arn_of(held.principal)
     if ACTIONS[demand.action].scope is not Scope.KEY or not isinstance(target, KeyRef):
         return "*"
     id_ = held.id if isinstance(held, HeldKey) else target.id

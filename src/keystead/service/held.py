@@ -8,7 +8,7 @@ Rule 3: whatever may block (a page of rows, loading a key) asks `may_block` firs
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 from keystead.core.entities import (
@@ -27,6 +27,7 @@ from keystead.core.entities import (
     Tenant,
 )
 from keystead.core.errors import InvalidArgument, NotFound, WrongState
+from keystead.core.federation import OidcProvider
 from keystead.core.ports import Loaded, Provider
 from keystead.core.sensitive import Sensitive
 from keystead.core.states import Use
@@ -209,6 +210,23 @@ class HeldTenant:
             raise NotFound("no such credential", "credential")
         return found, owner
 
+    def providers(self) -> tuple[OidcProvider, ...]:
+        return tuple(self._reach.every_child(OidcProvider, self.id))
+
+    def provider(self, issuer: str) -> OidcProvider | None:
+        return self._reach.get(OidcProvider, self.provider_id(issuer))
+
+    def provider_id(self, issuer: str) -> str:
+        return self._reach.barrier.name_id(f"oidc-provider:{self.id}", issuer)
+
+    def last_use(self, credential_id: str) -> LastUse | None:
+        return self._reach.get(LastUse, credential_id)
+
+    def all_of(self, credentials: Iterable[Credential]) -> tuple[Entity, ...]:
+        """Credentials and what is kept of their use: what goes with them."""
+        found = tuple(credentials)
+        return (*found, *(use for one in found if (use := self.last_use(one.id)) is not None))
+
     def binding(self, namespace: str) -> Binding | None:
         """An address of this tenant that is bound to a keyring."""
         found = self._reach.get(Binding, namespace)
@@ -264,6 +282,25 @@ class HeldPrincipal:
             raise NotFound("no such credential", "credential")
         return found
 
+    def last_use(self, credential_id: str) -> LastUse | None:
+        """What one of these credentials was last used for."""
+        return self.home.last_use(self.credential(credential_id).id)
+
+
+class HeldProvider:
+    """An OpenID Connect provider."""
+
+    def __init__(self, provider: OidcProvider) -> None:
+        self.provider = provider
+
+    @property
+    def id(self) -> str:
+        return self.provider.id
+
+    @property
+    def tenant(self) -> str:
+        return self.provider.tenant
+
 
 class HeldSystem:
     """The installation."""
@@ -312,4 +349,4 @@ class HeldCredential:
         self.known: Any = None  # the verifier's own
 
 
-Held = HeldKey | HeldKeyring | HeldTenant | HeldPrincipal | HeldSystem
+Held = HeldKey | HeldKeyring | HeldTenant | HeldPrincipal | HeldProvider | HeldSystem

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 from keystead.core.entities import (
     Binding,
     Credential,
+    CredentialKind,
     Grant,
     Key,
     KeyPolicy,
@@ -25,8 +26,18 @@ from keystead.core.entities import (
     Principal,
     Tenant,
 )
-from keystead.core.errors import Internal, Sealed
-from keystead.core.operations import KeyRef, KeyringRef, PrincipalRef, Ref, SystemRef, TenantRef
+from keystead.core.errors import Internal, NotFound, Sealed
+from keystead.core.federation import OidcProvider
+from keystead.core.operations import (
+    AccessKeyRef,
+    KeyRef,
+    KeyringRef,
+    PrincipalRef,
+    ProviderRef,
+    Ref,
+    SystemRef,
+    TenantRef,
+)
 from keystead.core.ports import Provider, Reader, WouldBlock
 from keystead.service.barrier import Barrier
 from keystead.service.held import (
@@ -35,6 +46,7 @@ from keystead.service.held import (
     HeldKey,
     HeldKeyring,
     HeldPrincipal,
+    HeldProvider,
     HeldSystem,
     HeldTenant,
     Reach,
@@ -68,6 +80,7 @@ class View:
         self._credentials: dict[str, HeldCredential] = {}
         self._principals: dict[str, Principal] = {}
         self._nobodies: dict[str, None] = {}  # ids of no credential
+        self._providers: dict[ProviderRef, tuple[OidcProvider | None]] = {}  # those that are not there, too
         self._system = HeldSystem(self._reach)
         self._dropped: list[Callable[[], None]] = []
 
@@ -100,6 +113,7 @@ class View:
         with self._lock:
             newest, changed = self._store.changes(self._seen_change)
             self._nobodies.clear()
+            self._providers.clear()
             if changed is None:
                 self._forget_everything()
             else:
@@ -120,6 +134,7 @@ class View:
     def _forget_everything(self) -> None:
         for held in (self._refs, self._keys, self._keyrings, self._credentials, self._principals, self._nobodies):
             held.clear()
+        self._providers.clear()
 
     def _forget_all(self, _id: str) -> None:
         self._forget_everything()
@@ -162,6 +177,21 @@ class View:
         home = self._find_tenant(TenantRef(ref.tenant))
         found = home.find_principal(ref.kind, ref.name) if home else None
         return HeldPrincipal(found, home) if home and found else None
+
+    def _find_access_key(self, ref: AccessKeyRef) -> HeldPrincipal | None:
+        home = self._find_tenant(TenantRef(ref.tenant))
+        try:
+            credential, owner = home.credential(ref.credential_id) if home else (None, None)
+        except NotFound:
+            return None
+        if home is None or credential is None or owner is None:
+            return None
+        return HeldPrincipal(owner, home) if credential.credential_kind is CredentialKind.ACCESS_KEY else None
+
+    def _find_provider(self, ref: ProviderRef) -> HeldProvider | None:
+        home = self._find_tenant(TenantRef(ref.tenant))
+        found = home.provider(ref.issuer) if home else None
+        return HeldProvider(found) if found else None
 
     def _find_keyring(self, ref: KeyringRef) -> HeldKeyring | None:
         stamp = self._seen_change
@@ -246,6 +276,18 @@ class View:
                 self._keep(stamp, self._principals, id_, found)
         return found
 
+    def provider(self, tenant: str, issuer: str) -> OidcProvider | None:
+        """The tenant's provider of that issuer; None if there is none. Neither costs a stranger's request a thread."""
+        self.refresh()
+        ref = ProviderRef(tenant, issuer)
+        if (known := self._providers.get(ref)) is None:
+            self.may_block()
+            stamp = self._seen_change
+            held = self._find_provider(ref)
+            known = (held.provider if held else None,)
+            self._keep(stamp, self._providers, ref, known)
+        return known[0]
+
     def tenant(self, id_: str) -> HeldTenant | None:
         self.may_block()
         return self._find_tenant(TenantRef(id_))
@@ -269,6 +311,7 @@ class View:
         Kind.NAME: _forget_nothing,
         Kind.GRANT: _forget_nothing,
         Kind.LAST_USE: _forget_nothing,
+        Kind.OIDC_PROVIDER: _forget_nothing,  # dropped whatever changes
     }
 
     FIND: ClassVar[dict[type, Callable[[View, Any], Held | None]]] = {
@@ -276,6 +319,8 @@ class View:
         KeyringRef: _find_keyring,
         TenantRef: _find_tenant,
         PrincipalRef: _find_principal,
+        AccessKeyRef: _find_access_key,
+        ProviderRef: _find_provider,
         SystemRef: _find_system,
     }
 

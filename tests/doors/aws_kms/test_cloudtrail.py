@@ -45,6 +45,7 @@ TYPES = {
     "AWSAccount",
     "AWSService",
     "IdentityCenterUser",
+    "WebIdentityUser",  # "Values for AWS STS APIs with SAML and web identity federation"
     "Unknown",
 }
 ISSUER = {"type", "userName", "principalId", "arn", "accountId"}

@@ -9,10 +9,12 @@ import msgspec
 import pytest
 from msgspec import inspect
 from tests.doors.aws_kms.test_model import LIMITED, narrow
+from tests.harness import OF_TOKENS
 
 from keystead.core.sensitive import Sensitive
 from keystead.doors.aws_kms import DOOR
 from keystead.doors.aws_kms.iam.errors import ERRORS
+from keystead.doors.aws_kms.query import ERRORS as STS_ERRORS
 from keystead.doors.aws_kms.query import SERVICES
 from keystead.doors.aws_kms.shapes import AWS_PATTERNS
 from keystead.doors.aws_kms.unsupported import NEVER_SAID_IN_XML
@@ -112,6 +114,14 @@ def test_answers_have_the_members_and_the_types_of_the_model(op, model, shapes) 
 def test_no_error_is_declared_that_the_model_does_not_list(op, model, shapes) -> None:
     listed = {shapes[error["shape"]]["error"]["code"] for error in model.get("errors", ())}
     assert op.errors <= listed
+
+
+def test_codes_of_tokens_have_the_statuses_of_the_model() -> None:
+    errors = [shape["error"] for shape in MODELS["sts"]["shapes"].values() if "error" in shape]
+    statuses = {error["code"]: error["httpStatusCode"] for error in errors}
+    told = {row.code: row.status for row in STS_ERRORS.values()}
+    assert statuses.keys() >= OF_TOKENS
+    assert {code: told[code] for code in OF_TOKENS} == {code: statuses[code] for code in OF_TOKENS}
 
 
 def test_codes_have_the_statuses_of_the_model() -> None:

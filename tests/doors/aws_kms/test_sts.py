@@ -45,11 +45,11 @@ def test_the_root_of_the_account(office) -> None:
 @pytest.mark.parametrize(
     ("action", "version", "service"),
     [
-        ("AssumeRoleWithWebIdentity", "2011-06-15", "sts"),
+        ("AssumeRoleWithSAML", "2011-06-15", "sts"),
         ("GetFederationToken", "2011-06-15", "sts"),
         ("GetCallerIdentity", "2010-05-08", "sts"),
         ("ListGroups", "2010-05-08", "iam"),
-        ("GetAccessKeyLastUsed", "2010-05-08", "iam"),
+        ("GetLoginProfile", "2010-05-08", "iam"),
         ("ListUsers", "2011-06-15", "iam"),
         ("getCallerIdentity", "2011-06-15", "sts"),
         ("", "2011-06-15", "sts"),

@@ -48,19 +48,33 @@ class PrincipalRef(Struct, frozen=True):
     name: str
 
 
+class AccessKeyRef(Struct, frozen=True):
+    """An access key of one of a tenant's principals; what is found is that principal."""
+
+    tenant: str
+    credential_id: str
+
+
+class ProviderRef(Struct, frozen=True):
+    """A tenant's OpenID Connect provider, by the name of its issuer (core.federation)."""
+
+    tenant: str
+    issuer: str
+
+
 class SystemRef(Struct, frozen=True):
     """The installation itself."""
 
 
-Ref = KeyRef | KeyringRef | TenantRef | PrincipalRef | SystemRef
+Ref = KeyRef | KeyringRef | TenantRef | PrincipalRef | AccessKeyRef | ProviderRef | SystemRef
 
 
 class Demand(Struct, frozen=True):
-    """An action the caller must be allowed, and on what. `to_be`: the principal that the act is to make there."""
+    """An action the caller must be allowed, and on what. `to_be`: what the act is to make there."""
 
     action: Action
     target: Ref
-    to_be: PrincipalRef | None = None
+    to_be: PrincipalRef | ProviderRef | None = None
 
 
 class Operation(Struct, Generic[R], frozen=True, kw_only=True):
@@ -106,6 +120,20 @@ class PrincipalOperation(Operation[R], Generic[R], frozen=True, kw_only=True):
 
     def demands(self) -> tuple[Demand, ...]:
         return (Demand(self.action, self.principal),)
+
+
+class AccessKeyOperation(Operation[R], Generic[R], frozen=True, kw_only=True):
+    access_key: AccessKeyRef
+
+    def demands(self) -> tuple[Demand, ...]:
+        return (Demand(self.action, self.access_key),)
+
+
+class ProviderOperation(Operation[R], Generic[R], frozen=True, kw_only=True):
+    provider: ProviderRef
+
+    def demands(self) -> tuple[Demand, ...]:
+        return (Demand(self.action, self.provider),)
 
 
 class SystemOperation(Operation[R], Generic[R], frozen=True, kw_only=True):

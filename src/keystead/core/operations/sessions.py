@@ -19,6 +19,14 @@ class AssumeRole(PrincipalOperation[AccessKey], frozen=True, kw_only=True):
     external_id: str | None = None
 
 
+class AssumeRoleWithWebIdentity(PrincipalOperation[AccessKey], frozen=True, kw_only=True):
+    """The same by a web identity (core.federation.WebIdentity), and by nobody else."""
+
+    action = Action.ASSUME_ROLE_WITH_WEB_IDENTITY
+    session_name: str
+    seconds: int | None = None
+
+
 class OpenSession(TenantOperation[AccessKey], frozen=True, kw_only=True):
     """Open a session of the caller's own, who must have come with a credential that lasts. `seconds`: None for half
     a day. Raises Denied, InvalidArgument (detail "seconds").

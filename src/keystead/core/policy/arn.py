@@ -11,12 +11,14 @@ from msgspec import Struct
 
 from keystead.core.caller import Caller
 from keystead.core.entities import Principal, PrincipalKind
+from keystead.core.federation import SCHEME, issuer_name
 
 _FORMS: dict[PrincipalKind, str] = {
     PrincipalKind.ROOT: "arn:aws:iam::{tenant}:root",
     PrincipalKind.USER: "arn:aws:iam::{tenant}:user/{name}",
     PrincipalKind.ROLE: "arn:aws:iam::{tenant}:role/{name}",
     PrincipalKind.SERVICE: "{name}",
+    PrincipalKind.WEB_IDENTITY: "keystead:web-identity/{name}",
     PrincipalKind.SYSTEM: "keystead:system/{name}",
 }
 _ACCOUNT = re.compile(r"[0-9]{12}")
@@ -64,6 +66,19 @@ def arn_of_caller(caller: Caller) -> str:
 def principal_arn(tenant: str, kind: PrincipalKind, name: str) -> str:
     """The same of a principal that need not exist."""
     return _FORMS[kind].format(tenant=tenant, name=name)
+
+
+_PROVIDER = re.compile(r"arn:aws:iam::([0-9]{12}):oidc-provider/(.+)")
+
+
+def provider_arn(tenant: str, issuer: str) -> str:
+    return f"arn:aws:iam::{tenant}:oidc-provider/{issuer}"
+
+
+def provider_of(arn: str) -> tuple[str, str] | None:
+    """(tenant, issuer's name) of the ARN of an OpenID Connect provider; None if it is none."""
+    found = _PROVIDER.fullmatch(arn)
+    return (found[1], found[2]) if found and issuer_name(SCHEME + found[2]) else None
 
 
 def resource_arn(namespace: str, resource: str) -> str:

@@ -18,7 +18,7 @@ from keystead.core.actions import ACTIONS, Action
 from keystead.core.entities import PrincipalKind
 from keystead.core.errors import InvalidArgument
 from keystead.core.policy import pattern
-from keystead.core.policy.arn import PrincipalName, principal_name
+from keystead.core.policy.arn import PrincipalName, principal_name, provider_of
 from keystead.core.policy.conditions import MOST_COMPARED, Condition, compile_condition
 from keystead.core.policy.fold import lower
 from keystead.core.policy.form import Document, Effect, Principals, Statement
@@ -30,6 +30,7 @@ MAX_BYTES = 32 * 1024  # KMS Developer Guide, "Quotas": key policy document size
 VERSIONS = {"2012-10-17": True, "2008-10-17": False}  # -> whether ${...} is a variable
 SYNTAX = "Syntax errors in policy."
 PRINCIPALS = "Policy contains a statement with one or more invalid principals."
+FEDERATED = "Federated"
 BAD_ARN = "An ARN in the specified key policy is invalid."
 """words, and detail of the InvalidArgument: what looks like a principal's ARN can be nobody's."""
 
@@ -37,7 +38,10 @@ _ACTION = re.compile(r"\*|([A-Za-z0-9-]+|\*):([A-Za-z0-9*?:-]+)")
 _ANYONES_ARN = re.compile(
     r"arn:[^:]*:(iam|sts)::[0-9]{12}:(root|(user|role|assumed-role|federated-user)/.*)", re.DOTALL
 )
-_CONDITION_KEY = re.compile(r"[A-Za-z0-9-]+:[\x20-\x7e\u0080-\U0010ffff]{1,1024}")
+# of a vendor; or of an issuer, which has a host, perhaps a port, and perhaps a path
+_CONDITION_KEY = re.compile(
+    r"[A-Za-z0-9-]+:[\x20-\x7e\u0080-\U0010ffff]{1,1024}|[A-Za-z0-9.-]+(?::[0-9]+)?(?:/[A-Za-z0-9._~/-]*)?:[A-Za-z0-9_]+"
+)
 _DOCUMENT = frozenset({"Version", "Id", "Statement"})
 _STATEMENT = frozenset(
     {"Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition"}
@@ -151,16 +155,28 @@ def principals_of(text: str) -> tuple[PrincipalName, ...]:
     names: dict[str, PrincipalName] = {}
     for statement in read(text)[0]:
         value, _ = _one_of(statement, "Principal", "Missing required field Principal")
-        names |= {n.text: n for kind, own in _principal_texts(value) if (n := _named(kind, own)) is not None}
+        named = [(kind, own) for kind, own in _principal_texts(value) if kind != FEDERATED]
+        names |= {n.text: n for kind, own in named if (n := _named(kind, own)) is not None}
     return tuple(names.values())
 
 
-def _principals(statement: Mapping[str, Any], ids: Mapping[str, str]) -> Principals:
+def _provider(text: str) -> str:
+    """The ARN of an OpenID Connect provider. It is trusted by its name, which is its issuer's: nothing to resolve."""
+    if provider_of(text) is None:
+        _fault(PRINCIPALS)
+    return text
+
+
+def _principals(statement: Mapping[str, Any], ids: Mapping[str, str], *, federated: bool = False) -> Principals:
     value, negated = _one_of(statement, "Principal", "Missing required field Principal")
     own: set[str] = set()
     accounts: set[str] = set()
     everyone = False
-    for kind, text in _principal_texts(value):
+    named = _principal_texts(value)
+    providers = frozenset(_provider(text) for kind, text in named if federated and kind == FEDERATED)
+    for kind, text in named:
+        if federated and kind == FEDERATED:
+            continue
         name = _named(kind, text)
         if name is None:
             everyone = True
@@ -168,7 +184,7 @@ def _principals(statement: Mapping[str, Any], ids: Mapping[str, str]) -> Princip
             (accounts if name.kind is PrincipalKind.ROOT else own).add(ids[text])
         elif name.kind is not PrincipalKind.SERVICE:
             _fault(PRINCIPALS)
-    return Principals(frozenset(own), frozenset(accounts), everyone, negated)
+    return Principals(frozenset(own), frozenset(accounts), everyone, negated, providers)
 
 
 # --- actions, resources, conditions
@@ -298,7 +314,7 @@ def _itself(statement: Mapping[str, Any], _effect: Effect, _variables: bool) -> 
 
 def compile_trust_policy(text: str, ids: Mapping[str, str]) -> Document:
     """IAM User Guide, "IAM roles", trust policy. `ids` as in compile_key_policy. Raises the same."""
-    return _compile(text, lambda statement: _principals(statement, ids), _itself)
+    return _compile(text, lambda statement: _principals(statement, ids, federated=True), _itself)
 
 
 def default_key_policy(tenant: str) -> str:

@@ -16,6 +16,7 @@ from keystead.core.actions import Action
 from keystead.core.algorithms import KeySpec, MessageForm, Purpose, Word
 from keystead.core.entities import Key, Origin, PrincipalKind
 from keystead.core.errors import WrongUsage
+from keystead.core.federation import CLAIMS, WebIdentity
 from keystead.core.operations import KeyRef
 from keystead.core.policy.arn import arn_of
 from keystead.core.policy.fold import lower
@@ -151,6 +152,11 @@ def _user_only(text: Callable[[Request], str]) -> Fact:
     return Fact(lambda r: (text(r),) if r.caller.principal.principal_kind is PrincipalKind.USER else (), stable=True)
 
 
+def _of_account(read: Read) -> Fact:
+    """Of those who belong to an account: a web identity comes from elsewhere."""
+    return Fact(lambda r: () if isinstance(r.caller.principal, WebIdentity) else read(r), stable=True)
+
+
 def _user_id(request: Request) -> Values:
     principal = request.caller.principal
     if request.caller.is_role and request.caller.session:
@@ -185,6 +191,7 @@ def _expiration_model(request: Request) -> Values:
 
 
 _SIGN, _MAC = (Action.SIGN, Action.VERIFY), (Action.GENERATE_MAC, Action.VERIFY_MAC)
+_ASSUMING = (Action.ASSUME_ROLE, Action.ASSUME_ROLE_WITH_WEB_IDENTITY)
 _GRANTING = (Action.CREATE_GRANT, Action.LIST_GRANTS, Action.REVOKE_GRANT)
 
 FACTS: dict[str, Fact] = {
@@ -193,20 +200,20 @@ FACTS: dict[str, Fact] = {
     "aws:currenttime": Fact(lambda r: (r.caller.now.isoformat(),)),
     "aws:epochtime": Fact(lambda r: (str(int(r.caller.now.timestamp())),)),
     "aws:securetransport": Fact(lambda r: _texts(r.caller.secure)),
-    "aws:requestedregion": Fact(lambda r: (r.caller.namespace.rpartition(":")[2],)),
+    "aws:requestedregion": Fact(lambda r: _texts(r.caller.namespace.rpartition(":")[2] or None)),
     "aws:viaawsservice": _stable(lambda _: ("false",)),
     # the principal
-    "aws:principalarn": _stable(lambda r: (arn_of(r.caller.principal),)),
-    "aws:principalaccount": _stable(lambda r: (r.caller.principal.tenant,)),
+    "aws:principalarn": _of_account(lambda r: (arn_of(r.caller.principal),)),
+    "aws:principalaccount": _of_account(lambda r: (r.caller.principal.tenant,)),
     "aws:principaltype": _stable(lambda r: _texts(PRINCIPAL_TYPE.get(r.caller.principal.principal_kind))),
     "aws:principalisawsservice": _stable(lambda _: ("false",)),
     "aws:userid": Fact(_user_id),  # another one in every session of a role
     "aws:tokenissuetime": Fact(_issued),
     "aws:multifactorauthpresent": Fact(lambda r: () if r.caller.ends_at is None else ("false",)),
     "sts:externalid": _of_action([Action.ASSUME_ROLE], lambda r: _texts(getattr(r.op, "external_id", None))),
-    "sts:rolesessionname": _of_action([Action.ASSUME_ROLE], lambda r: _texts(getattr(r.op, "session_name", None))),
+    "sts:rolesessionname": _of_action(_ASSUMING, lambda r: _texts(getattr(r.op, "session_name", None))),
     "aws:username": _user_only(lambda r: r.caller.principal.name),
-    "kms:calleraccount": _stable(lambda r: (r.caller.principal.tenant,)),
+    "kms:calleraccount": _of_account(lambda r: (r.caller.principal.tenant,)),
     "kms:viaservice": _stable(lambda _: ()),  # no service calls on another's behalf
     # the key
     "aws:resourceaccount": _stable(lambda r: (r.held.key.tenant if r.held else r.owner or r.caller.principal.tenant,)),
@@ -249,10 +256,22 @@ _FAMILIES: dict[str, Callable[[str], Fact]] = {
 _NOTHING = Fact(lambda _: (), stable=True)
 
 
+def _claim(issuer: str, claim: str) -> Fact:
+    """IAM User Guide, "Available keys for AWS OIDC federation": <issuer>:aud and others, of its own tokens."""
+    of = CLAIMS[claim]
+
+    def read(request: Request) -> Values:
+        who = request.caller.principal
+        return of(who) if isinstance(who, WebIdentity) and lower(who.issuer) == issuer else ()
+
+    return Fact(read, stable=True)
+
+
 def fact(name: str) -> Fact:
     """The row of a condition key, in any case of letters."""
     folded = lower(name)
     for family, made in _FAMILIES.items():
         if folded.startswith(family):
             return made(name[len(family) :])
-    return FACTS.get(folded, _NOTHING)
+    issuer, _, claim = folded.rpartition(":")
+    return FACTS.get(folded) or (_claim(issuer, claim) if claim in CLAIMS else _NOTHING)

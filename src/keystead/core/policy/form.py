@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from keystead.core.actions import ACTIONS, Action
 from keystead.core.entities import Grant, Principal, PrincipalKind
+from keystead.core.federation import WebIdentity
 from keystead.core.policy.conditions import Condition, Holds
 from keystead.core.policy.grants import is_account_grantee, is_grantee, may_retire, open_test
 from keystead.core.policy.request import Request
@@ -55,6 +56,7 @@ class Principals(Struct, frozen=True):
     accounts: frozenset[str] = frozenset()  # tenant ids
     everyone: bool = False
     negated: bool = False  # NotPrincipal
+    providers: frozenset[str] = frozenset()  # ARNs: whom their tokens speak of
 
     def named(self, principal: Principal) -> bool:
         root = principal.principal_kind is PrincipalKind.ROOT and principal.tenant in self.accounts
@@ -66,6 +68,8 @@ class Principals(Struct, frozen=True):
         IAM User Guide, "NotPrincipal": AWS may look at the account first and then at the user in it. So a Deny
         spares only whom it lists together with the account, and an Allow reaches nobody of a listed account.
         """
+        if isinstance(principal, WebIdentity):
+            return self._said_of_a_stranger(effect, principal)
         named, account = self.named(principal), principal.tenant in self.accounts
         if self.negated:
             spared = self.everyone or ((named and account) if effect is Effect.DENY else (named or account))
@@ -75,6 +79,15 @@ class Principals(Struct, frozen=True):
         if named:
             return Says.NAMED
         return Says.ACCOUNT if account else None
+
+    def _said_of_a_stranger(self, effect: Effect, who: WebIdentity) -> Says | None:
+        """An Allow reaches a web identity by naming its provider, and in no other way; a Deny in every way."""
+        named = who.provider in self.providers
+        if effect is Effect.ALLOW:
+            return Says.NAMED if named and not self.negated else None
+        if self.negated:
+            return None if named or self.everyone else Says.DENIED_BY_KEY
+        return Says.DENIED_BY_KEY if named or self.everyone or who.tenant in self.accounts else None
 
 
 class Statement(Struct, frozen=True):

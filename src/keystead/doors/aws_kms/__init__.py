@@ -20,6 +20,7 @@ from keystead.doors.aws_kms import (
     sign,
     sts,
     tags,
+    webidentity,
 )
 from keystead.doors.aws_kms.door import AwsFront
 from keystead.doors.aws_kms.errors import ERRORS
@@ -44,6 +45,7 @@ DOOR = Door(
         *grants.OPERATIONS,
         *sts.OPERATIONS,
         *sessions.OPERATIONS,
+        *webidentity.OPERATIONS,
         *iam.OPERATIONS,
     ),
     errors=ERRORS,

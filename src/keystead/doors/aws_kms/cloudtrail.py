@@ -33,6 +33,7 @@ EVENT_VERSION = "1.11"
 KEY = "AWS::KMS::Key"
 REFUSED = "refused: "
 HIDDEN = KeyRef("", by_ciphertext=True).reason
+UNSIGNED = frozenset({"AssumeRoleWithWebIdentity"})  # what is named by whoever was not known is a subject
 SESSION = "ASIA"  # IAM User Guide, "Unique identifiers": the prefix of temporary access key ids
 
 # --- the operations
@@ -126,6 +127,7 @@ IDENTITIES: Mapping[PrincipalKind, Identity] = {
     PrincipalKind.USER: Identity("IAMUser", "IAMUser"),
     PrincipalKind.ROLE: Identity("Role", "AssumedRole"),
     PrincipalKind.SERVICE: Identity("AWSService", "AWSService"),
+    PrincipalKind.WEB_IDENTITY: Identity("WebIdentityUser", "WebIdentityUser"),
     PrincipalKind.SYSTEM: Identity("Unknown", "Unknown"),  # the installation's own; it has no AWS credentials
 }
 UNKNOWN = "Unknown"  # "an identity type that CloudTrail can't determine"
@@ -176,8 +178,12 @@ def _is_key(target: Target) -> bool:
 def _identity(seen: Seen) -> dict[str, Any]:
     record, who = seen.record, seen.record.who
     kind = KINDS.get(who.kind)
-    if kind is None:  # nobody was known to ask; the access key id is what the request claimed
-        return _there({"type": UNKNOWN, "accessKeyId": who.via})
+    if kind is None:  # nobody was known to ask; the access key id, or the token's subject, is what the request claimed
+        claimed = "principalId" if seen.verb in UNSIGNED else "accessKeyId"
+        return _there({"type": UNKNOWN, claimed: who.via})
+    if kind is PrincipalKind.WEB_IDENTITY:
+        of = {"principalId": who.id, "userName": who.name, "identityProvider": who.via}
+        return _there({"type": IDENTITIES[kind].type, **of})
     in_session = who.via.startswith(SESSION)
     type_ = IDENTITIES[kind].in_session if in_session else IDENTITIES[kind].type
     account, name = record.tenant, who.name

@@ -7,6 +7,7 @@ Query protocol: STS and IAM API References, "Common Errors".
 from __future__ import annotations
 
 from keystead.service.authenticate import Reason
+from keystead.service.credentials.webidentity import Flaw
 
 REASONS: dict[Reason, tuple[str, int]] = {
     Reason.MISSING: ("MissingAuthenticationTokenException", 400),
@@ -18,6 +19,13 @@ REASONS: dict[Reason, tuple[str, int]] = {
     Reason.EXPIRED_TOKEN: ("ExpiredTokenException", 400),
     Reason.WRONG_SCOPE: ("InvalidSignatureException", 400),
 }
+
+FLAWS: dict[Flaw, tuple[str, int]] = {
+    Flaw.INVALID: ("InvalidIdentityToken", 400),
+    Flaw.EXPIRED: ("ExpiredTokenException", 400),
+    Flaw.REJECTED: ("IDPRejectedClaim", 403),
+}
+"""Of identity tokens. botocore data/sts/2011-06-15/service-2.json, the errors of AssumeRoleWithWebIdentity."""
 
 QUERY_REASONS: dict[Reason, tuple[str, int]] = {
     Reason.MISSING: ("MissingAuthenticationToken", 403),

@@ -1,6 +1,7 @@
 """The open door: signed requests in, whole replies out. JSON 1.1 for KMS, Query for STS and IAM.
 
-Rule 1: a request is authenticated before its body is looked at, and put on record whatever comes of it.
+Rule 1: a request is authenticated before its body is looked at, and put on record whatever comes of it. One brings its
+        credential in its body (webidentity).
 Rule 2: every reply carries x-amzn-RequestId; a refusal is said in the words of the protocol it was asked in.
 """
 
@@ -16,7 +17,7 @@ from keystead.core import errors as e
 from keystead.core.caller import Caller, Stranger
 from keystead.core.ports import WouldBlock
 from keystead.core.sensitive import Sensitive
-from keystead.doors.aws_kms import query
+from keystead.doors.aws_kms import query, webidentity
 from keystead.doors.aws_kms.constraints import complaint
 from keystead.doors.aws_kms.errors import PREFIX, REFUSALS, UNKNOWN_OPERATION, Said, WireFault, row
 from keystead.doors.aws_kms.iam import errors as iam
@@ -54,6 +55,7 @@ class _Asked(Struct, frozen=True, kw_only=True):
     operation: WireOperation[Any, Any] | None = None
     caller: Caller | None = None
     message: Any = None
+    claims: str = ""  # whom a request that is not signed says it is from
 
 
 class AwsFront(Stepwise):
@@ -62,6 +64,7 @@ class AwsFront(Stepwise):
     def __init__(self, door: Door, means: Means) -> None:
         self._door, self._service, self._markers = door.name, means.service, means.markers
         self._new_id, self._authenticate = means.request_ids, means.authenticator.aws
+        self._web_identity = means.authenticator.web_identity
         table = door.table()
         self._json = {name.encode(): op for name, op in table.items() if name.startswith(PREFIX)}
         self._query = {name: op for name, op in table.items() if not name.startswith(PREFIX)}
@@ -156,7 +159,7 @@ class AwsFront(Stepwise):
     def _stranger(self, asked: _Asked) -> Stranger:
         presented = _presented(asked.request)
         return Stranger(
-            claims=presented.access_key_id if presented else "",
+            claims=asked.claims or (presented.access_key_id if presented else ""),
             door=self._door,
             wire_operation=asked.name,
             request_id=asked.request_id,
@@ -167,21 +170,27 @@ class AwsFront(Stepwise):
     # --- Query
 
     def _serve_query(self, request: HttpRequest, service: query.QueryService) -> bytes:
-        request_id, name, caller, status = self._new_id(), "", None, 200
+        request_id, name, caller, claims, status = self._new_id(), "", None, "", 200
         try:
             form = query.parameters(request.target, request.body)
             action, version = query.action_of(form)
             operation = self._query.get(f"{service.name}:{action}") if version == service.version else None
             name = operation.name if operation else ""
-            caller = self._authenticate(
-                request, service=service.name, door=self._door, wire_operation=name, request_id=request_id
-            )
-            answer = query.run(operation, form, Call(self._service, caller, self._markers))
+            how = {"door": self._door, "wire_operation": name, "request_id": request_id}
+            if operation is webidentity.assume_role_with_web_identity:
+                message = operation.read(webidentity.bounded(form))
+                presented = webidentity.Presented(message, in_url=not request.body)
+                claims = presented.claims
+                caller = self._web_identity(request, presented.token, tenant=presented.tenant, **how)
+                answer: Any = operation.run(message, Call(self._service, caller, self._markers))
+            else:
+                caller = self._authenticate(request, service=service.name, **how)
+                answer = query.run(operation, form, Call(self._service, caller, self._markers))
             body = xml.response(action, service.xmlns, query.result(answer), request_id)
         except WouldBlock:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it is answered
-            asked = _Asked(request=request, request_id=request_id, name=name, caller=caller)
+            asked = _Asked(request=request, request_id=request_id, name=name, caller=caller, claims=claims)
             known = self._on_record(asked, query.kind_of(error))
             said = fault(_QUERY_ERRORS[service.name], known)
             words = iam.words(known)

@@ -17,8 +17,9 @@ from msgspec.structs import replace
 
 from keystead.core import errors as e
 from keystead.core.sensitive import Sensitive
-from keystead.doors.aws_kms.credential import QUERY_REASONS
+from keystead.doors.aws_kms.credential import FLAWS, QUERY_REASONS
 from keystead.kit import Call, ErrorTable, Fault, WireOperation, operation
+from keystead.service.credentials.keysets import UNREACHABLE
 from keystead.wire import Malformed, Misfit
 from keystead.wire.aws import query, sigv4
 
@@ -133,7 +134,7 @@ ERRORS: ErrorTable = {
     e.Malformed: Fault("MalformedInput", 400),
     e.InvalidArgument: Fault("ValidationError", 400),
     e.Unauthenticated: Fault("InvalidClientTokenId", 403),
-    **{(e.Unauthenticated, reason): Fault(*said) for reason, said in QUERY_REASONS.items()},
+    **{(e.Unauthenticated, reason): Fault(*said) for reason, said in (QUERY_REASONS | FLAWS).items()},
     e.Denied: Fault("AccessDenied", 403),
     e.NotFound: Fault("ValidationError", 400),
     e.AlreadyExists: Fault("EntityAlreadyExists", 409),
@@ -147,6 +148,7 @@ ERRORS: ErrorTable = {
     e.RateLimited: Fault("Throttling", 400),
     e.Sealed: Fault("ServiceUnavailable", 503),
     e.Unavailable: Fault("ServiceUnavailable", 503),
+    (e.Unavailable, UNREACHABLE): Fault("IDPCommunicationError", 400),
     e.Internal: Fault("InternalFailure", 500),
     e.DryRun: Fault("ValidationError", 400),
 }

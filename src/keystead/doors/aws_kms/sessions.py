@@ -90,13 +90,20 @@ class AssumedRoleUser(Message, frozen=True, kw_only=True, rename="pascal"):
     assumed_role_id: str
     arn: str
 
+    @classmethod
+    def of(cls, made: ops.AccessKey, role: PrincipalName, session: str) -> AssumedRoleUser:
+        return cls(
+            assumed_role_id=f"{made.credential.principal_id}:{session}",
+            arn=f"arn:aws:sts::{role.tenant}:assumed-role/{role.name}/{session}",
+        )
+
 
 class AssumeRoleResponse(Message, frozen=True, kw_only=True, rename="pascal"):
     credentials: Credentials
     assumed_role_user: AssumedRoleUser
 
 
-def _role(arn: str) -> PrincipalName:
+def role_named(arn: str) -> PrincipalName:
     """Raises InvalidArgument."""
     name = principal_name(arn)
     if name is None or name.kind is not PrincipalKind.ROLE:
@@ -117,7 +124,7 @@ def assume_role(req: AssumeRoleRequest, call: Call) -> AssumeRoleResponse:
         provided_contexts=req.provided_contexts,
         minimum_session_token_size=req.minimum_session_token_size,
     )
-    role, name = _role(req.role_arn), req.role_session_name
+    role, name = role_named(req.role_arn), req.role_session_name
     made = call(
         ops.AssumeRole(
             principal=PrincipalRef(role.tenant, role.kind, role.name),
@@ -128,10 +135,7 @@ def assume_role(req: AssumeRoleRequest, call: Call) -> AssumeRoleResponse:
     )
     return AssumeRoleResponse(
         credentials=Credentials.of(made),
-        assumed_role_user=AssumedRoleUser(
-            assumed_role_id=f"{made.credential.principal_id}:{name}",
-            arn=f"arn:aws:sts::{role.tenant}:assumed-role/{role.name}/{name}",
-        ),
+        assumed_role_user=AssumedRoleUser.of(made, role, name),
     )
 
 

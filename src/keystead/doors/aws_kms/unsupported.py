@@ -42,5 +42,19 @@ NEVER_SAID_IN_XML: dict[str, frozenset[str]] = {
     "AssumeRoleResponse": frozenset(
         {"PackedPolicySize", "SourceIdentity", "SessionTokenUtilization", "SessionTokenSize"}
     ),
+    "AssumeRoleWithWebIdentityResponse": frozenset(
+        {
+            "PackedPolicySize",
+            "SourceIdentity",
+            "SessionTokenUtilization",
+            "SessionTokenSize",
+            "TrustedIdentityPropagationContext",
+        }
+    ),
+    "CreateOpenIDConnectProviderResponse": frozenset({"Tags"}),
+    "GetOpenIDConnectProviderResponse": frozenset(
+        {"Tags", "ContextProvider", "IdentityCenterInstanceArn", "IdentityStoreArn"}
+    ),
+    "OpenIDConnectProviderListEntry": frozenset({"IsTrustedIdentityPropagationEnabled"}),
     "GetSessionTokenResponse": frozenset({"SessionTokenUtilization", "SessionTokenSize"}),
 }

@@ -118,7 +118,8 @@ def update_user_access_key(op: ops.UpdateUserAccessKey, targets: OneOf, act: Act
 
 
 def delete_user_access_key(op: ops.DeleteUserAccessKey, targets: OneOf, act: Act) -> Outcome[Nothing]:
-    return Outcome(answer=Nothing(), delete=(_own_key(targets[0], op.credential_id, act),))
+    (held,) = targets
+    return Outcome(answer=Nothing(), delete=held.home.all_of([_own_key(held, op.credential_id, act)]))
 
 
 # --- policies

@@ -79,7 +79,7 @@ def delete_principal(op: ops.DeletePrincipal, targets: tuple[HeldTenant], _act: 
     (tenant,) = targets
     gone = made_by_hand(tenant, op.name)
     credentials = walk(lambda after, limit: tenant.credentials(gone, after=after, limit=limit), "")
-    return Outcome(answer=Nothing(), delete=(gone, *credentials))
+    return Outcome(answer=Nothing(), delete=(gone, *tenant.all_of(credentials)))
 
 
 def set_principal_enabled(op: ops.SetPrincipalEnabled, targets: tuple[HeldTenant], _act: Act) -> Outcome[Nothing]:
@@ -198,7 +198,8 @@ def set_credential_enabled(op: ops.SetCredentialEnabled, targets: tuple[HeldTena
 
 
 def delete_credential(op: ops.DeleteCredential, targets: tuple[HeldTenant], act: Act) -> Outcome[Nothing]:
-    return Outcome(answer=Nothing(), delete=(spared_credential(targets[0], op.credential_id, act),))
+    (tenant,) = targets
+    return Outcome(answer=Nothing(), delete=tenant.all_of([spared_credential(tenant, op.credential_id, act)]))
 
 
 def list_credentials(op: ops.ListCredentials, targets: tuple[HeldTenant], _act: Act) -> Outcome[Page[Credential]]:

@@ -45,7 +45,9 @@ def issue_session(op: ops.IssueSession, targets: tuple[HeldTenant], act: Act) ->
     return _opened(tenant, spared(tenant.principal(op.name), act), "", op.seconds, act)
 
 
-def assume_role(op: ops.AssumeRole, targets: tuple[HeldPrincipal], act: Act) -> Outcome[AccessKey]:
+def assume_role(
+    op: ops.AssumeRole | ops.AssumeRoleWithWebIdentity, targets: tuple[HeldPrincipal], act: Act
+) -> Outcome[AccessKey]:
     (held,) = targets
     seconds = HOUR if op.seconds is None else op.seconds
     if seconds > held.principal.max_session_for:
@@ -86,6 +88,7 @@ def locate_access_key(op: ops.LocateAccessKey, targets: tuple[HeldTenant], act: 
 HANDLERS: dict[type, Handler] = {
     ops.IssueSession: issue_session,
     ops.AssumeRole: assume_role,
+    ops.AssumeRoleWithWebIdentity: assume_role,
     ops.OpenSession: open_session,
     ops.LocateAccessKey: locate_access_key,
 }

@@ -1,4 +1,4 @@
-"""iam:CreateAccessKey, ListAccessKeys, UpdateAccessKey, DeleteAccessKey.
+"""iam:CreateAccessKey, ListAccessKeys, UpdateAccessKey, DeleteAccessKey, GetAccessKeyLastUsed.
 
 Spec: IAM API Reference 2010-05-08, under these names. Without a user name they are about whoever asks.
 """
@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Literal
 
 from keystead.core import operations as ops
-from keystead.core.entities import Credential
+from keystead.core.entities import Credential, LastUse
 from keystead.core.errors import NotFound
-from keystead.core.operations import Nothing, Operation, PrincipalRef
+from keystead.core.operations import AccessKeyRef, Nothing, Operation, PrincipalRef
 from keystead.core.sensitive import Sensitive
 from keystead.doors.aws_kms.iam.shapes import (
     PAGE,
@@ -28,6 +28,7 @@ from keystead.doors.aws_kms.query import not_offered, query_operation
 from keystead.kit import Call, Message
 
 OF_A_KEY = frozenset({"NoSuchEntity"})
+NEVER = "N/A"  # service and Region of an access key that was not used
 ACTIVE, INACTIVE = "Active", "Inactive"
 
 
@@ -131,4 +132,33 @@ def delete_access_key(req: DeleteAccessKeyRequest, call: Call) -> None:
     _on_a_key(call, ops.DeleteUserAccessKey(principal=of, credential_id=req.access_key_id), req.access_key_id)
 
 
-OPERATIONS = (create_access_key, list_access_keys, update_access_key, delete_access_key)
+class GetAccessKeyLastUsedRequest(Message, frozen=True, kw_only=True, rename="pascal"):
+    access_key_id: AccessKeyId
+
+
+class AccessKeyLastUsed(Message, frozen=True, kw_only=True, rename="pascal"):
+    last_used_date: datetime | None = None
+    service_name: str = NEVER
+    region: str = NEVER
+
+    @classmethod
+    def of(cls, use: LastUse) -> AccessKeyLastUsed:
+        service, _, _ = use.operation.rpartition(":")
+        region = use.namespace.rpartition(":")[2]
+        return cls(last_used_date=date(use.at), service_name=service or "kms", region=region or NEVER)
+
+
+class GetAccessKeyLastUsedResponse(Message, frozen=True, kw_only=True, rename="pascal"):
+    user_name: str
+    access_key_last_used: AccessKeyLastUsed
+
+
+@query_operation("iam", "GetAccessKeyLastUsed", errors=frozenset())
+def get_access_key_last_used(req: GetAccessKeyLastUsedRequest, call: Call) -> GetAccessKeyLastUsedResponse:
+    key = AccessKeyRef(call.caller.principal.tenant, req.access_key_id)
+    found = call(ops.ReadAccessKeyLastUse(access_key=key))
+    used = AccessKeyLastUsed() if found.use is None else AccessKeyLastUsed.of(found.use)
+    return GetAccessKeyLastUsedResponse(user_name=found.principal.name, access_key_last_used=used)
+
+
+OPERATIONS = (create_access_key, list_access_keys, update_access_key, delete_access_key, get_access_key_last_used)

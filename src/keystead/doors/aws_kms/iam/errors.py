@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from keystead.core import errors as e
 from keystead.core.entities import PrincipalKind
-from keystead.core.operations import IN_USE, PrincipalRef
+from keystead.core.operations import IN_USE, PrincipalRef, ProviderRef
+from keystead.core.policy.arn import provider_arn
 from keystead.core.policy.aws import BAD_ARN
 from keystead.doors.aws_kms import query
 from keystead.kit import ErrorTable, Fault
@@ -19,6 +20,7 @@ ERRORS: ErrorTable = {
     e.NotFound: Fault("NoSuchEntity", 404),
     (e.InvalidArgument, "Policy"): MALFORMED,
     (e.InvalidArgument, BAD_ARN): MALFORMED,
+    **{(e.InvalidArgument, member): Fault("InvalidInput", 400) for member in ("issuer", "client_ids", "thumbprints")},
     (e.WrongState, IN_USE): Fault("DeleteConflict", 409),
     (e.Unsupported, query.MEMBER): Fault("InvalidInput", 400),
 }
@@ -31,4 +33,6 @@ def words(error: e.KeysteadError) -> str | None:
     absent = error.detail
     if isinstance(error, e.NotFound) and isinstance(absent, PrincipalRef):
         return f"The {_KINDS[absent.kind]} with name {absent.name} cannot be found."
+    if isinstance(error, e.NotFound) and isinstance(absent, ProviderRef):
+        return f"OpenIDConnect Provider not found for arn {provider_arn(absent.tenant, absent.issuer)}"
     return None if isinstance(error, e.Internal) else str(error)

@@ -1,0 +1,46 @@
+"""What keys and access keys were last used for, as a server comes to know it from its own audit log."""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import UTC, datetime, timedelta
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+pytestmark = pytest.mark.client
+LATE = 20.0  # seconds; chores.USES_EVERY and two turns of the sequencer are some seven
+
+
+def test_a_use_is_known_some_seconds_later(server) -> None:
+    iam, kms, name = server.client("iam"), server.client("kms"), f"user-{os.urandom(4).hex()}"
+    iam.create_user(UserName=name)
+    own = iam.create_access_key(UserName=name)["AccessKey"]
+    key_id = kms.create_key()["KeyMetadata"]["KeyId"]
+    guest = boto3.client(
+        "kms",
+        region_name="eu-west-1",
+        endpoint_url=server.endpoint,
+        aws_access_key_id=own["AccessKeyId"],
+        aws_secret_access_key=own["SecretAccessKey"],
+    )
+    before = datetime.now(UTC).replace(microsecond=0)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        guest.list_keys()  # signed and refused: used all the same
+    kms.encrypt(KeyId=key_id, Plaintext=b"x")
+    until = time.monotonic() + LATE
+    found, usage = {}, {}
+    while "LastUsedDate" not in found or "Operation" not in usage:
+        assert time.monotonic() < until
+        time.sleep(0.2)
+        found = iam.get_access_key_last_used(AccessKeyId=own["AccessKeyId"])["AccessKeyLastUsed"]
+        usage = kms.get_key_last_usage(KeyId=key_id)["KeyLastUsage"]
+    assert (found["ServiceName"], found["Region"]) == ("kms", "eu-west-1")
+    assert before <= found["LastUsedDate"] < before + timedelta(seconds=LATE)
+    assert usage["Operation"] == "Encrypt"
+    iam.delete_access_key(UserName=name, AccessKeyId=own["AccessKeyId"])
+    with pytest.raises(ClientError, match="AccessDenied"):
+        iam.get_access_key_last_used(AccessKeyId=own["AccessKeyId"])
+    iam.delete_user(UserName=name)
