@@ -9,6 +9,7 @@ from keystead.app.clock import SystemClock
 from keystead.app.layout import Layout
 from keystead.app.treecopy import TreeCopy
 from keystead.config import Config
+from keystead.core.cutoffs import Cutoffs
 from keystead.core.errors import NotFound
 from keystead.core.sensitive import Sensitive
 from keystead.crypto import selftest
@@ -67,6 +68,7 @@ class Core:
             provider=provider,
             entropy=os.urandom,
             announce=self.generation.announce,
+            cutoffs=Cutoffs(settings.algorithms),
         )
         self._throttle = Throttle(settings.rates, self.view.on_loop) if settings.rates != Rates() else None
         self.means = self._means(None)

@@ -17,6 +17,7 @@ from keystead.core import errors as e
 from keystead.core import operations as ops
 from keystead.core.algorithms import Algorithm, MessageForm, Purpose, Word
 from keystead.core.caller import Caller
+from keystead.core.cutoffs import NEVER, Withdrawn
 from keystead.core.entities import Key, Origin
 from keystead.core.grant_token import INVALID as INVALID_TOKEN
 from keystead.core.operations import KeyRef, KeyringRef
@@ -198,6 +199,16 @@ def _wrong_origin(said: Said) -> str:
     return f"{said.arn} origin is {ORIGINS[said.key.origin]} which is not valid for this operation."
 
 
+def _withdrawn(said: Said) -> str:
+    """AWS has no such dates. Of its codes: the request is in order, and this is a thing not supported here any more."""
+    detail = said.error.detail
+    assert isinstance(detail, Withdrawn)  # noqa: S101 - its row
+    what = f"Algorithm {detail.algorithm.aws} and key spec {detail.spec.aws}"
+    if detail.cutoff.last == NEVER:
+        return f"{what} are not supported for protecting data here ({detail.cutoff.source})."
+    return f"{what} are not supported for protecting data after {detail.cutoff.last} ({detail.cutoff.source})."
+
+
 def _no_material(said: Said) -> str:
     return f"Key material {said.request.key_material_id} is not associated with {said.arn}."
 
@@ -268,6 +279,7 @@ ERRORS: Mapping[type[e.KeysteadError] | tuple[type[e.KeysteadError], Any], Row] 
     e.Unsupported: Row("UnsupportedOperationException", 400),
     (e.Unsupported, UNKNOWN_OPERATION): Row("UnknownOperationException", 400, _silent),
     (e.Unsupported, Origin): Row("UnsupportedOperationException", 400, _wrong_origin),
+    (e.Unsupported, Withdrawn): Row("UnsupportedOperationException", 400, _withdrawn),
     (e.Unsupported, "rotation"): Row("UnsupportedOperationException", 400, _silent),
     (e.Unsupported, ops.NO_PUBLIC_KEY): Row("UnsupportedOperationException", 400, _no_public_key),
     e.DecryptionFailed: Row("InvalidCiphertextException", 400, _silent),

@@ -10,6 +10,7 @@ from keystead.core.errors import WrongState, WrongUsage
 from keystead.core.states import Use
 from keystead.service.handlers.standing import waiting
 from keystead.service.held import HeldKey, HeldVersion
+from keystead.service.pipeline import Act
 
 
 def algorithm_for(key: Key, purpose: Purpose, word: Word | None = None) -> Algorithm:
@@ -42,6 +43,13 @@ def require_version(held: HeldKey, use: Use, now: datetime, number: int | None =
     if version.expires_at is not None and version.expires_at <= now:
         raise WrongState("the imported material has expired", Origin.EXTERNAL)
     return found
+
+
+def require_to_protect(held: HeldKey, algorithm: Algorithm, act: Act) -> HeldVersion:
+    """The current version of a key that may protect by that algorithm. Raises as `require`; Unsupported (Withdrawn)."""
+    if act.cutoffs is not None:
+        act.cutoffs.require(held.key.spec, algorithm, act.now)
+    return require(held, Use.PROTECT, act.now)
 
 
 def require(held: HeldKey, use: Use, now: datetime) -> HeldVersion:
