@@ -8,6 +8,7 @@
       tree_copy = "/mnt/backup/tree"             where the newest copy of the key tree is kept (operations.md)
       rates    = { principal = 0, source = 0 }   requests a second and worker: of a principal; refused ones of a source
       algorithms = { profile = "", until = {} }  until when which may protect (core.cutoffs); by default there is no end
+      quotas   = { keys = 100000, … }            how many there may be (core.quotas); AWS's numbers by default
       region   = "us-east-1"                     the place that `keystead env` and the commands mean by default
 
 Unknown members are refused, so that a misspelled one is not silently ignored.
@@ -26,6 +27,7 @@ from msgspec import Meta, Struct
 
 from keystead.core.cutoffs import Cutoffs, Rules
 from keystead.core.errors import InvalidArgument
+from keystead.core.quotas import Quotas
 from keystead.core.sensitive import Sensitive
 from keystead.service.rates import Rates
 
@@ -49,6 +51,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tree_copy: str = ""
     rates: Rates = Rates()
     algorithms: Rules = Rules()
+    quotas: Quotas = Quotas()
 
 
 def read(directory: Path) -> Config:

@@ -69,6 +69,7 @@ class Core:
             entropy=os.urandom,
             announce=self.generation.announce,
             cutoffs=Cutoffs(settings.algorithms),
+            quotas=settings.quotas,
         )
         self._throttle = Throttle(settings.rates, self.view.on_loop) if settings.rates != Rates() else None
         self.means = self._means(None)

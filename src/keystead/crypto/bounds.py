@@ -30,6 +30,7 @@ _RSA_BITS: Final[tuple[Callable[[int], int], ...]] = (
     *(lambda bits: bits // 2 for _ in ["p", "q", "dp", "dq", "qi"]),
 )
 _EC: Final = bytes.fromhex("06072a8648ce3d0201")  # RFC 5480 §2.1.1, id-ecPublicKey
+_POINTS: Final = frozenset({b"\0\2", b"\0\3", b"\0\4"})  # RFC 5480 §2.2: compressed or not, never hybrid
 _CURVES: Final = {
     # RFC 5480 §2.1.1.1; SEC 2 §A.2.1
     "EC_P256": bytes.fromhex("06082a8648ce3d030107"),
@@ -84,5 +85,7 @@ def _public(spec: KeySpec, der: bytes) -> None:
         raise Malformed("no public key")
     if info[0].content != _EC + _CURVES[spec.name]:  # RFC 5480 §2.1.1: implicit and explicit curves are not for use
         raise Malformed("another kind of key, or another curve")
+    if info[1].content[:2] not in _POINTS:
+        raise Malformed("no point, or of a form that is not for use")
     if len(info[1].content) > 2 + 2 * (((spec.bits or 0) + 7) // 8):
         raise Malformed("longer than a point")

@@ -30,6 +30,7 @@ from keystead.core.entities import Entity, KeyVersion, Principal
 from keystead.core.errors import Denied, DryRun, Internal, KeysteadError, NotFound, Unavailable
 from keystead.core.operations import Demand, Operation
 from keystead.core.ports import Entropy, Provider, Stale, WouldBlock
+from keystead.core.quotas import AWS, Quotas
 from keystead.core.sensitive import Sensitive
 from keystead.service.barrier import Barrier, Commit
 from keystead.service.held import Held, HeldTenant
@@ -50,6 +51,7 @@ class Act(Struct, frozen=True):
     tenant: Callable[[str], HeldTenant | None]  # to resolve the principals a policy or a grant names
     caller: Caller  # facts for a policy's lockout check; nothing can be performed with it
     cutoffs: Cutoffs | None = None
+    quotas: Quotas = AWS
 
 
 class Outcome(Struct, Generic[R], frozen=True, kw_only=True):
@@ -118,11 +120,12 @@ class Service:
         entropy: Entropy,
         announce: Callable[[], None],
         cutoffs: Cutoffs | None = None,
+        quotas: Quotas = AWS,
     ) -> None:
         self.view, self._barrier, self._authorizer = view, barrier, authorizer
         self._recorder, self._journal, self._handlers = recorder, journal, handlers
         self._provider, self._entropy, self._announce = provider, entropy, announce
-        self._cutoffs = cutoffs or None
+        self._cutoffs, self._quotas = cutoffs or None, quotas
 
     def perform(self, caller: Caller, op: Operation[R]) -> R:
         """Do `op` for `caller`, or raise a KeysteadError; either way its record comes first.
@@ -150,7 +153,14 @@ class Service:
                 if op.grant_tokens:
                     self._authorizer.check_tokens(op, found)
                 act = Act(
-                    caller.now, caller.principal, self._entropy, self._provider, view.tenant, caller, self._cutoffs
+                    caller.now,
+                    caller.principal,
+                    self._entropy,
+                    self._provider,
+                    view.tenant,
+                    caller,
+                    self._cutoffs,
+                    self._quotas,
                 )
                 outcome = self._handlers[type(op)](op, found, act)
                 if op.dry_run:
@@ -191,6 +201,7 @@ class Service:
             material=outcome.material,
             destroy=outcome.destroy,
             record=record,
+            within=self._quotas,
         )
         try:
             self._barrier.commit(change)

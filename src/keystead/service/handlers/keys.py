@@ -52,7 +52,7 @@ def create_key(op: ops.CreateKey, targets: tuple[HeldKeyring, ...], act: Act) ->
         n_versions=0 if waits else 1,
         current=0 if waits else 1,
         description=op.description,
-        tags=tags.merged({}, op.tags),
+        tags=tags.merged({}, op.tags, act),
     )
     policy = policies.fixed(op.policy, key, op.keyring.namespace, act, bypass=op.bypass_lockout_check)
     if waits:
