@@ -22,6 +22,7 @@ from keystead.cli.exits import EXITS, Exit
 from keystead.core import errors as e
 from keystead.core.actions import ACTIONS
 from keystead.core.algorithms import ALGORITHMS, KEY_SPECS
+from keystead.core.cutoffs import NEVER, PROFILES
 from keystead.core.states import APPOINTMENTS, PERMITTED, TRANSITIONS, Use
 from keystead.doors.aws_kms.unsupported import UNSUPPORTED
 from keystead.kit import Door, WireOperation
@@ -92,6 +93,11 @@ def algorithms() -> str:
         (code(one.name), one.purpose.name.lower(), code(one.digest), code(one.aws), code(one.jose))
         for one in ALGORITHMS.values()
     ]
+    dates = [
+        (code(profile), code(name), "never" if cutoff.last == NEVER else cutoff.last, cutoff.source)
+        for profile, rows in PROFILES.items()
+        for name, cutoff in rows.items()
+    ]
     return (
         "# Algorithms\n\nFrom `core/algorithms.py`. A dialect is a column; strength is in bits "
         "(SP 800-57 Part 1 Rev. 5, Table 2).\n\n"
@@ -99,6 +105,9 @@ def algorithms() -> str:
         + table(("key spec", "strength", "aws", "algorithms"), specs)
         + "\n## Algorithms\n\n"
         + table(("algorithm", "purpose", "digest", "aws", "jose"), known)
+        + "\n## Last days\n\nFrom `core/cutoffs.py`: until when each protects, where `algorithms` in `keystead.toml` "
+        "names the profile. By default there is no end to any.\n\n"
+        + table(("profile", "key spec or algorithm", "protects until", "source"), dates)
     )
 
 

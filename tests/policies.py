@@ -194,6 +194,7 @@ OPERATIONS: dict[Action, o.Operation[Any]] = {
         o.ScheduleDestruction(key=REF, after_days=7),
         o.CancelDestruction(key=REF),
         o.DestroyKey(key=REF),
+        o.PutOffDestruction(key=REF, until=datetime(2026, 12, 1, tzinfo=UTC)),
         o.ReadLastUse(key=REF),
         o.ReadPolicy(key=REF),
         o.PutPolicy(key=REF, policy=POLICY),

@@ -7,6 +7,8 @@
       workers  = 1
       tree_copy = "/mnt/backup/tree"             where the newest copy of the key tree is kept (operations.md)
       rates    = { principal = 0, source = 0 }   requests a second and worker: of a principal; refused ones of a source
+      algorithms = { profile = "", until = {} }  until when which may protect (core.cutoffs); by default there is no end
+      quotas   = { keys = 100000, … }            how many there may be (core.quotas); AWS's numbers by default
       region   = "us-east-1"                     the place that `keystead env` and the commands mean by default
       issuers  = { "https://…" = { … } }         how the keys of an OpenID Connect issuer are had (Issuer)
 
@@ -24,7 +26,9 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
+from keystead.core.cutoffs import Cutoffs, Rules
 from keystead.core.errors import InvalidArgument
+from keystead.core.quotas import Quotas
 from keystead.core.sensitive import Sensitive
 from keystead.service.rates import Rates
 
@@ -56,15 +60,19 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tree_copy: str = ""
     rates: Rates = Rates()
     issuers: dict[str, Issuer] = msgspec.field(default_factory=dict)  # by URL, as it stands in their tokens
+    algorithms: Rules = Rules()
+    quotas: Quotas = Quotas()
 
 
 def read(directory: Path) -> Config:
     """The configuration of an installation; defaults where there is no file. Raises InvalidArgument."""
     path = directory / FILE_NAME
     try:
-        return msgspec.convert(tomllib.loads(path.read_text()), Config) if path.exists() else Config()
+        found = msgspec.convert(tomllib.loads(path.read_text()), Config) if path.exists() else Config()
     except (msgspec.ValidationError, tomllib.TOMLDecodeError) as error:
         raise InvalidArgument(f"{path.name}: {error}", "configuration") from None
+    Cutoffs(found.algorithms)
+    return found
 
 
 def write(directory: Path, config: Config) -> None:

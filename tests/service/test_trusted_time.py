@@ -52,7 +52,12 @@ def test_row_107_nor_is_one_while_it_is_down_until_somebody_says_so(begin, clock
     clock.leap(leap)
     assert not begin().is_believed()
     assert not begin().is_believed(), "starting again is no word for it"
-    assert begin(believe=True).is_believed()
+    told = begin(believe=True)
+    assert told.is_believed()
+    if leap > LEAP:
+        assert not begin().is_believed(), "not before every destruction has been put off"
+        told.paid()
+        assert told.is_believed()
     assert begin().is_believed()
 
 

@@ -20,6 +20,7 @@ from keystead.service.barrier import Commit
 from keystead.service.bootstrap import system_principal
 from keystead.service.scheduler import Scheduler
 from keystead.service.sequencer import Sequencer
+from keystead.service.trusted_time import TrustedTime
 
 Use = tuple[str, tuple[int, bytes]]
 USES_A_COMMIT = 200
@@ -103,11 +104,25 @@ class Chores:
 
     # --- appointments
 
-    def keep_appointments(self) -> None:
-        """Do what has come due."""
+    def keep_appointments(self, time: TrustedTime) -> bool:
+        """Do what has come due, if the clock can be believed; whether it can."""
+        with self._turn:
+            seen = time.look()
+            if not self._closed:
+                self._scheduler.step(seen)
+                self._pay(time)
+        return seen.believed
+
+    def look_ahead(self, time: TrustedTime) -> None:
+        """Do nothing but see what has been appointed: by what clock, only who looks at once can know."""
         with self._turn:
             if not self._closed:
-                self._scheduler.step()
+                self._scheduler.look(time.look())
+                self._pay(time)
+
+    def _pay(self, time: TrustedTime) -> None:
+        if self._scheduler.settled:
+            time.paid()
 
     def settle(self) -> None:
         """Erase what a destruction could not erase at the time. Raises Unavailable; status tells what is left."""

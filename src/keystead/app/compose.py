@@ -10,6 +10,7 @@ from keystead.app.issuers import key_source
 from keystead.app.layout import Layout
 from keystead.app.treecopy import TreeCopy
 from keystead.config import Config
+from keystead.core.cutoffs import Cutoffs
 from keystead.core.errors import NotFound
 from keystead.core.sensitive import Sensitive
 from keystead.crypto import selftest
@@ -71,6 +72,8 @@ class Core:
             provider=provider,
             entropy=os.urandom,
             announce=self.generation.announce,
+            cutoffs=Cutoffs(settings.algorithms),
+            quotas=settings.quotas,
         )
         self._throttle = Throttle(settings.rates, self.view.on_loop) if settings.rates != Rates() else None
         key_sets = KeySets(key_source(settings.issuers, Https()), self.clock.monotonic)

@@ -12,6 +12,7 @@ import resource
 import signal
 import sys
 
+FILES, OWN_FILES = 8192, 128  # RLIMIT_NOFILE; the database, journals, sockets and what threads open
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38  # prctl(2)
 
 
@@ -22,6 +23,15 @@ def harden() -> None:
     if sys.platform == "linux":
         _prctl(_PR_SET_DUMPABLE, 0)
         _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+
+
+def more_files() -> int:
+    """Raise the number of files this process may have open; what of it connections may take."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < FILES:
+        soft = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return max(1, soft - OWN_FILES)
 
 
 def die_with_parent() -> None:

@@ -67,9 +67,12 @@ class Keystead:
             now=self._core.clock.now(),
         )
         try:
-            return self._core.service.perform(caller, op)
+            answer = self._core.service.perform(caller, op)
         finally:
             self._core.journal.flush()
+        if isinstance(op, ops.ScheduleDestruction):
+            self._chores.look_ahead(self._time)
+        return answer
 
     def _who(self, credential: str) -> Principal:
         held = self._core.view.credential(credential)
@@ -86,10 +89,11 @@ class Keystead:
 
         False, and nothing done, where the clock cannot be believed (service.trusted_time) and nobody says it can.
         """
-        if not (trust_clock or self._time.is_believed()):
-            return False
-        self._chores.keep_appointments()
-        return True
+        if trust_clock:
+            self._time.believe()
+        believed = self._chores.keep_appointments(self._time)
+        self._time.keep()
+        return believed
 
     # --- what is done with the installation as a whole
 

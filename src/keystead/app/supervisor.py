@@ -142,8 +142,9 @@ class Supervisor:
             chores.settle()
 
     def _keep_appointments(self) -> None:
-        if self._time.is_believed() and (chores := self._chores) is not None:
-            chores.keep_appointments()
+        self._time.is_believed()
+        if (chores := self._chores) is not None:
+            chores.keep_appointments(self._time)
 
     def _close(self) -> None:
         self._layout.running.unlink(missing_ok=True)

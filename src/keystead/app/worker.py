@@ -20,6 +20,7 @@ from pathlib import Path
 
 import msgspec
 import uvloop
+from msgspec.structs import replace
 
 from keystead import config
 from keystead.app import hygiene
@@ -66,8 +67,11 @@ async def serve(core: Core, settings: config.Config, sockets: dict[str, int]) ->
     batch = Batch(core.journal, core.generation, core.clock)
     with ThreadPoolExecutor(settings.thread_pool, "act") as threads:
         listeners = []
+        most = hygiene.more_files() // len(sockets)
         for name, descriptor in sockets.items():
-            listener = Listener(core.front(DOORS[name]), batch, threads, DOORS[name].limits)
+            limits = DOORS[name].limits
+            limits = replace(limits, n_connections=min(limits.n_connections, most))
+            listener = Listener(core.front(DOORS[name]), batch, threads, limits)
             await listener.listen(socket.socket(fileno=descriptor), context)
             listeners.append(listener)
         gc.collect()

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, mlkem, rsa
 
 from keystead.core.algorithms import Family, KeySpec
 from keystead.core.errors import InvalidArgument, Unsupported
 from keystead.core.ports import Entropy
+from keystead.crypto.bounds import require_private, require_public
 from keystead.crypto.weak import refuse_weak_rsa
 
 PrivateKey = Any  # one of cryptography's; nobody above keystead.crypto looks into it
@@ -38,6 +39,8 @@ PRIVATE_TYPES: Final[dict[str, Any]] = {
     "ML_KEM_1024": mlkem.MLKEM1024PrivateKey,
 }
 PUBLIC_EXPONENT = 65537
+# InternalError: what it says to an Ed25519 key of 31 bytes
+UNREADABLE: Final = (ValueError, TypeError, UnsupportedAlgorithm, InternalError)
 
 
 def _generate_rsa(spec: KeySpec, _: Entropy) -> PrivateKey:
@@ -92,6 +95,8 @@ def load(spec: KeySpec, der: bytes) -> PrivateKey:
 
 def examine(spec: KeySpec, der: bytes) -> PrivateKey:
     """Somebody else's keying material, checked as far as can be checked. Raises InvalidArgument, Unsupported."""
+    if spec.name in PRIVATE_TYPES:
+        require_private(spec, der)
     key = _read(spec, der, trusted=False)
     if spec.family is Family.RSA:
         refuse_weak_rsa(key.private_numbers())
@@ -100,6 +105,7 @@ def examine(spec: KeySpec, der: bytes) -> PrivateKey:
 
 def load_public(spec: KeySpec, der: bytes) -> PublicKey:
     """A public key of this EC spec; a point off the curve, or on another, raises InvalidArgument."""
+    require_public(spec, der)
     key = parse_public(der)
     if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != CURVES[spec.name].name:
         raise InvalidArgument(f"not a public key of an {spec.name} key pair", "public_key")
@@ -110,7 +116,7 @@ def parse_public(der: bytes) -> PublicKey:
     """DER SubjectPublicKeyInfo of any kind. Raises InvalidArgument."""
     try:
         return serialization.load_der_public_key(der)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+    except UNREADABLE as error:
         raise InvalidArgument("not a public key in DER SubjectPublicKeyInfo form", "public_key") from error
 
 
@@ -119,7 +125,7 @@ def _read(spec: KeySpec, der: bytes, *, trusted: bool) -> PrivateKey:
         raise Unsupported(f"no {spec.name} keys here", spec.name)
     try:
         key = serialization.load_der_private_key(der, password=None, unsafe_skip_rsa_key_validation=trusted)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+    except UNREADABLE as error:
         raise InvalidArgument("not a private key in DER PKCS#8 form", "key_material") from error
     if not isinstance(key, PRIVATE_TYPES[spec.name]) or not _fits(spec, key):
         raise InvalidArgument(f"not an {spec.name} private key", "key_material")

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap_with_padding
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
-from keystead.core.algorithms import KeySpec
+from keystead.core.algorithms import ALGORITHMS, Algorithm, KeySpec
 from keystead.core.errors import DecryptionFailed
 from keystead.core.wrapping import Wrapping
 from keystead.crypto.keys import PUBLIC_EXPONENT, private_der, public_der
@@ -16,6 +16,11 @@ from keystead.crypto.oaep import decrypt
 
 AES_BYTES: Final = 32
 _OAEP: Final = {"sha1": "RSA_OAEP_SHA1", "sha256": "RSA_OAEP_SHA256"}
+
+
+def wraps_by(wrapping: Wrapping) -> Algorithm:
+    """What of it is RSA."""
+    return ALGORITHMS[_OAEP[wrapping.digest or ""]]
 
 
 def generate(spec: KeySpec) -> tuple[bytes, bytes]:

@@ -189,7 +189,10 @@ class Barrier:
     # --- changing
 
     def commit(self, commit: Commit) -> None:
-        """All of it or nothing. Raises Stale where an entity has moved, Unavailable where the store cannot take it."""
+        """All of it or nothing.
+
+        Raises Stale where an entity has moved, LimitExceeded (core.quotas), Unavailable where the store cannot take it.
+        """
         if commit.leaves:
             self._replace_root(commit)
         else:

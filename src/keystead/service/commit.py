@@ -11,7 +11,9 @@ from keystead.core.entities import Entity, KeyVersion
 from keystead.core.errors import Internal
 from keystead.core.keytree import Edit
 from keystead.core.ports import Reader, Row, Stale, Transaction
+from keystead.core.quotas import Quotas
 from keystead.core.sensitive import Sensitive
+from keystead.service.counts import Counts
 from keystead.service.root import Head
 from keystead.service.rows import Rows
 
@@ -28,6 +30,7 @@ class Commit(Struct, frozen=True, kw_only=True):
     material: Mapping[str, Sensitive] = {}  # KeyVersion.id of a version in `put` -> keying material to wrap
     destroy: tuple[KeyVersion, ...] = ()  # leaves to erase; `put`, or else this, is kept without `wrapped`
     record: bytes | None = None  # audit record
+    within: Quotas | None = None  # None: there is no end to them
 
     @property
     def leaves(self) -> list[int]:
@@ -51,9 +54,10 @@ class Writing:
     def __init__(self, txn: Transaction, head: Head, edit: Edit, rows: Rows, wrap: Wrap) -> None:
         self._txn, self._head, self._edit, self._rows, self._wrap = txn, head, edit, rows, wrap
         self._gained, self._next_leaf = 0, head.next_leaf
+        self._counts = Counts(txn, rows)
 
     def write(self, commit: Commit, epoch: int) -> None:
-        """Entities and keying material."""
+        """Entities and keying material. Raises LimitExceeded."""
         for entity in commit.seen:
             current(self._txn, entity)
         self._edit.erase(commit.leaves)
@@ -63,6 +67,8 @@ class Writing:
             if stored := current(self._txn, entity):
                 self._gained -= self._rows.weigh(stored)
                 self._txn.delete(entity.kind, entity.id)
+                self._counts.replaced(stored, None, type(entity))
+        self._counts.finish(commit.within)
 
     def _put(self, entity: Entity, material: Mapping[str, Sensitive], epoch: int) -> None:
         stored = current(self._txn, entity)
@@ -73,6 +79,7 @@ class Writing:
         row = self._rows.seal(entity, epoch)
         self._txn.put(row)
         self._gained += self._rows.weigh(row) - (self._rows.weigh(stored) if stored else 0)
+        self._counts.replaced(stored, entity, type(entity))
 
     def finish(self, epoch: int, record: bytes | None = None) -> int:
         """The key tree, the head and the audit record; the commit counter."""

@@ -25,10 +25,12 @@ from msgspec.structs import replace
 
 from keystead.core.audit.record import refused
 from keystead.core.caller import Caller, Stranger
+from keystead.core.cutoffs import Cutoffs
 from keystead.core.entities import Entity, KeyVersion, Principal
 from keystead.core.errors import Denied, DryRun, Internal, KeysteadError, NotFound, Unavailable
 from keystead.core.operations import Demand, Operation
 from keystead.core.ports import Entropy, Provider, Stale, WouldBlock
+from keystead.core.quotas import AWS, Quotas
 from keystead.core.sensitive import Sensitive
 from keystead.service.barrier import Barrier, Commit
 from keystead.service.held import Held, HeldTenant
@@ -48,6 +50,8 @@ class Act(Struct, frozen=True):
     provider: Provider
     tenant: Callable[[str], HeldTenant | None]  # to resolve the principals a policy or a grant names
     caller: Caller  # facts for a policy's lockout check; nothing can be performed with it
+    cutoffs: Cutoffs | None = None
+    quotas: Quotas = AWS
 
 
 class Outcome(Struct, Generic[R], frozen=True, kw_only=True):
@@ -115,10 +119,13 @@ class Service:
         provider: Provider,
         entropy: Entropy,
         announce: Callable[[], None],
+        cutoffs: Cutoffs | None = None,
+        quotas: Quotas = AWS,
     ) -> None:
         self.view, self._barrier, self._authorizer = view, barrier, authorizer
         self._recorder, self._journal, self._handlers = recorder, journal, handlers
         self._provider, self._entropy, self._announce = provider, entropy, announce
+        self._cutoffs, self._quotas = cutoffs or None, quotas
 
     def perform(self, caller: Caller, op: Operation[R]) -> R:
         """Do `op` for `caller`, or raise a KeysteadError; either way its record comes first.
@@ -145,7 +152,16 @@ class Service:
                     raise NotFound("no such object", absent)
                 if op.grant_tokens:
                     self._authorizer.check_tokens(op, found)
-                act = Act(caller.now, caller.principal, self._entropy, self._provider, view.tenant, caller)
+                act = Act(
+                    caller.now,
+                    caller.principal,
+                    self._entropy,
+                    self._provider,
+                    view.tenant,
+                    caller,
+                    self._cutoffs,
+                    self._quotas,
+                )
                 outcome = self._handlers[type(op)](op, found, act)
                 if op.dry_run:
                     raise DryRun("the request would have succeeded")
@@ -185,6 +201,7 @@ class Service:
             material=outcome.material,
             destroy=outcome.destroy,
             record=record,
+            within=self._quotas,
         )
         try:
             self._barrier.commit(change)

@@ -2,6 +2,7 @@
 
 States follow their dates by themselves (core.states, Rule 3); only what makes or erases material has to be
 done by somebody. It is done as ordinary operations of the system principal, through `perform`, on record.
+A destruction that has not been waited for is put off first (service.waits).
 
 The appointments of all keys are held in memory, soonest first: read once at start, then kept current from the
 store's changes. An operation that fails is tried again, later each time, and never given up.
@@ -10,21 +11,26 @@ store's changes. An operation that fails is tried again, later each time, and ne
 from __future__ import annotations
 
 import heapq
+import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 from keystead.core.entities import Binding, Key, KeyVersion, Kind, Origin
-from keystead.core.errors import KeysteadError
-from keystead.core.operations import DestroyKey, ExpireMaterial, KeyOperation, KeyRef, RotateKey
+from keystead.core.errors import KeysteadError, Unavailable
+from keystead.core.operations import DestroyKey, ExpireMaterial, KeyOperation, KeyRef, PutOffDestruction, RotateKey
 from keystead.core.ports import Clock, Reader
 from keystead.core.states import KeyState
 from keystead.service.barrier import Barrier
+from keystead.service.trusted_time import Sight, sight
+from keystead.service.waits import Waits
 
 RETRY_FIRST, RETRY_MOST = timedelta(seconds=5), timedelta(hours=1)
 PAGE = 500
 SLACK, KINDS = 1000, 2  # appointments in the heap that are none any more; kinds that a key may have at once
 NAMESPACE = "system::"
+LOG = logging.getLogger("keystead")
+Note = Callable[[str, datetime, Sight], None]  # how Waits hears of a date
 
 
 def appointments(key: Key, versions: tuple[KeyVersion, ...]) -> list[tuple[datetime, type[KeyOperation[Any]]]]:
@@ -52,33 +58,55 @@ class Scheduler:
         self._heap: list[tuple[datetime, str, str]] = []  # (when, key id, operation)
         self._due: dict[str, list[tuple[datetime, type[KeyOperation[Any]]]]] = {}
         self._failures: dict[str, int] = {}
+        self._waits = Waits()
         self._seen_change = -1
 
-    def step(self) -> int:
-        """Do what has come due; how many operations were done."""
-        self._catch_up()
-        now, n_done = self._clock.now(), 0
-        while self._heap and self._heap[0][0] <= now:
+    def step(self, seen: Sight | None = None) -> int:
+        """Do what has come due; how many operations were done. `seen`: what is known of the time, if not all."""
+        seen = seen or sight(self._clock)
+        self.look(seen)
+        now, n_done = seen.now, 0
+        while seen.believed and self._heap and self._heap[0][0] <= now:
             _, key_id, name = heapq.heappop(self._heap)
             kinds = {kind.__name__: (when, kind) for when, kind in self._due.get(key_id, ())}
             if name in kinds and kinds[name][0] <= now:
-                n_done += self._do(kinds[name][1], key_id, now)
+                n_done += self._do(kinds[name][1], key_id, seen)
         return n_done
+
+    def look(self, seen: Sight) -> None:
+        """See what has been appointed, and put off the destructions that would come too early."""
+        self._catch_up(seen)
+        for key_id, until in self._waits.too_early(seen):
+            try:
+                self._perform(PutOffDestruction(key=KeyRef(self._namespace(key_id), id=key_id), until=until))
+            except KeysteadError as error:  # called off meanwhile, or the store does not answer: see the next time
+                LOG.warning("the destruction of %s could not be put off: %s", key_id, error)
+            else:
+                LOG.warning("the destruction of %s is put off to %s: it has not waited so long", key_id, until)
+                self._waits.put_off(key_id, until, seen)
+                self._read(key_id, self._waits.made, seen)
+
+    @property
+    def settled(self) -> bool:
+        """Every appointed destruction is as far off as was said."""
+        return self._seen_change >= 0 and self._waits.settled
 
     def next_at(self) -> datetime | None:
         return self._heap[0][0] if self._heap else None
 
-    def _do(self, kind: type[KeyOperation[Any]], key_id: str, now: datetime) -> bool:
+    def _do(self, kind: type[KeyOperation[Any]], key_id: str, seen: Sight) -> bool:
         try:
+            if kind is DestroyKey and self._waits.right_date(key_id, seen) is not None:
+                raise Unavailable("it is to be put off first, which has failed")
             ref = KeyRef(self._namespace(key_id), id=key_id)
             self._perform(RotateKey(key=ref, scheduled=True) if kind is RotateKey else kind(key=ref))
         except KeysteadError:
             n = self._failures[key_id] = self._failures.get(key_id, 0) + 1
-            later = now + min(RETRY_MOST, RETRY_FIRST * 2 ** min(n, 16))
+            later = seen.now + min(RETRY_MOST, RETRY_FIRST * 2 ** min(n, 16))
             heapq.heappush(self._heap, (later, key_id, kind.__name__))
             return False
         self._failures.pop(key_id, None)
-        self._read(key_id)
+        self._read(key_id, self._waits.made, seen)
         return True
 
     def _namespace(self, key_id: str) -> str:
@@ -87,36 +115,41 @@ class Scheduler:
         bound = self._barrier.children(Binding, key.keyring, limit=1) if key else []
         return bound[0].id if bound else NAMESPACE
 
-    def _catch_up(self) -> None:
+    def _catch_up(self, seen: Sight) -> None:
         if self._seen_change < 0:
-            self._read_everything()
+            self._read_everything(self._waits.found, seen)
             return
         newest, changed = self._store.changes(self._seen_change)
         if changed is None:
-            self._read_everything()
+            self._read_everything(self._waits.made, seen)
             return
         for kind, id_ in changed:
             if kind is Kind.KEY:
-                self._read(id_)
+                self._read(id_, self._waits.made, seen)
         self._seen_change = newest
 
-    def _read_everything(self) -> None:
+    def _read_everything(self, note: Note, seen: Sight) -> None:
         self._seen_change, _ = self._store.changes(0)
         self._heap.clear()
         self._due.clear()
         after = ""
         while page := self._barrier.every(Key, after=after, limit=PAGE):
             for key in page:
-                self._hold(key)
+                self._hold(key, note, seen)
             after = page[-1].id
 
-    def _read(self, key_id: str) -> None:
+    def _read(self, key_id: str, note: Note, seen: Sight) -> None:
         if (key := self._barrier.get(Key, key_id)) is None:
             self._due.pop(key_id, None)
+            self._waits.over(key_id)
         else:
-            self._hold(key)
+            self._hold(key, note, seen)
 
-    def _hold(self, key: Key) -> None:
+    def _hold(self, key: Key, note: Note, seen: Sight) -> None:
+        if key.lifecycle.destroy_at is None or key.lifecycle.state is KeyState.DESTROYED:
+            self._waits.over(key.id)
+        else:
+            note(key.id, key.lifecycle.destroy_at, seen)
         versions: tuple[KeyVersion, ...] = ()
         if key.origin is Origin.EXTERNAL:
             versions = tuple(self._barrier.children(KeyVersion, key.id))

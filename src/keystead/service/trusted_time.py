@@ -7,7 +7,8 @@ and against the time that was kept when we stopped. Beyond that nothing is due u
 starts the server with the word that it is (--trust-clock). A server that was down for longer than LEAP cannot know
 either, and asks for the same word.
 
-Not covered: an appointment that was made while the clock was behind is due as soon as the clock is right.
+The word says that the clock is right now, and not that the time since was really waited: what nobody has vouched for is
+`owed`, and the scheduler puts appointed destructions off by it (service.waits).
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import logging
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from msgspec import Struct
+
 from keystead.core.audit.record import timestamp
 from keystead.core.ports import Clock, Disk
 from keystead.service.added import read_whole, replace_whole
@@ -24,6 +27,26 @@ from keystead.service.added import read_whole, replace_whole
 LOG = logging.getLogger("keystead")
 LEAP = timedelta(days=1)
 KEEP_EVERY = timedelta(minutes=10)
+NONE = timedelta(0)
+
+
+class Sight(Struct, frozen=True, kw_only=True):
+    """What can be known of the time. A zero is what a reckoning makes of the moment our monotonic clock began."""
+
+    now: datetime  # the time of day, as the clock has it
+    believed: bool
+    clock_zero: datetime
+    zero: (
+        datetime  # by the reckoning that is believed: the clock's, or else what it said last and what has passed since
+    )
+    owed: timedelta = NONE  # of the time before we ran
+
+
+def sight(clock: Clock) -> Sight:
+    """With a clock that is simply believed."""
+    now = clock.now()
+    zero = now - timedelta(seconds=clock.monotonic())
+    return Sight(now=now, believed=True, clock_zero=zero, zero=zero)
 
 
 class TrustedTime:
@@ -34,25 +57,63 @@ class TrustedTime:
 
     def __init__(self, clock: Clock, disk: Disk, path: Path, *, believe: bool = False) -> None:
         self._clock, self._disk, self._path = clock, disk, path
-        now = clock.now()
-        self._kept = None if believe else self._read()
-        self._believed, self._at = self._kept or now, clock.monotonic()
+        self._kept = self._read()
+        self._believed, self._at = self._kept or clock.now(), clock.monotonic()
+        self._owed = NONE
         self.trouble = ""
         """Why nothing is due, for the health check; empty while all is well."""
+        if believe:
+            self.believe()
+
+    def believe(self) -> None:
+        """The clock is right, somebody says."""
+        seen = self._look()
+        if (leap := seen.clock_zero - seen.zero) > LEAP:
+            self._owed += leap
+        self._believed, self._at = seen.now, self._clock.monotonic()
+        if not self._owed:
+            self._kept = None
+
+    def look(self) -> Sight:
+        """From now on the time that is believed is the clock's, if it can be."""
+        seen = self._look()
+        if not seen.believed:
+            leap = seen.clock_zero - seen.zero
+            self._tell(f"the clock is {leap.days:+,} days from what has passed: no appointment is kept")
+            return seen
+        self._tell("")
+        self._believed, self._at = seen.now, self._clock.monotonic()
+        return Sight(now=seen.now, believed=True, clock_zero=seen.clock_zero, zero=seen.clock_zero, owed=self._owed)
+
+    def paid(self) -> None:
+        """Everything that waits has been put off by what was owed."""
+        if self._owed:
+            self._owed, self._kept = NONE, None
+
+    def keep(self) -> None:
+        """Write down what is believed, now and then; not while anything is owed. Raises OSError."""
+        if self.trouble or self._owed:
+            return
+        if self._kept is None or abs(self._believed - self._kept) >= KEEP_EVERY:
+            replace_whole(self._disk, self._path, timestamp(self._believed).encode())
+            self._kept = self._believed
 
     def is_believed(self) -> bool:
         """Whether to act on the time of day now. Raises OSError where the time cannot be kept."""
-        now, at = self._clock.now(), self._clock.monotonic()
-        leap = now - self._believed - timedelta(seconds=at - self._at)
-        if abs(leap) > LEAP:
-            self._tell(f"the clock is {leap.days:+,} days from what has passed: no appointment is kept")
-            return False
-        self._tell("")
-        self._believed, self._at = now, at
-        if self._kept is None or abs(now - self._kept) >= KEEP_EVERY:
-            replace_whole(self._disk, self._path, timestamp(now).encode())
-            self._kept = now
-        return True
+        believed = self.look().believed
+        self.keep()
+        return believed
+
+    def _look(self) -> Sight:
+        now, passed = self._clock.now(), timedelta(seconds=self._clock.monotonic())
+        clock_zero, zero = now - passed, self._believed - timedelta(seconds=self._at)
+        return Sight(
+            now=now,
+            believed=abs(clock_zero - zero) <= LEAP,
+            clock_zero=clock_zero,
+            zero=zero,
+            owed=self._owed,
+        )
 
     def _tell(self, trouble: str) -> None:
         if bool(trouble) != bool(self.trouble):

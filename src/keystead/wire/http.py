@@ -65,7 +65,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     n_head: int = 16 * 1024
     n_headers: int = 100
     n_body: int = 64 * 1024
-    n_connections: int = 1000
+    n_connections: int = 2000  # as far as the process may have files (app.hygiene)
     n_pipelined: int = 64  # requests of one connection that have no answer yet
     n_blocked: int = 256  # requests waiting for a thread, over all connections
     head_for: int = 10

@@ -15,6 +15,8 @@ from keystead.cli.places import PLACE, TENANT
 from keystead.cli.session import Session, with_session
 from keystead.core import operations as ops
 from keystead.core.algorithms import KEY_SPECS, KeySpec, Purpose
+from keystead.core.cutoffs import NEVER, Cutoffs
+from keystead.core.entities import Key
 from keystead.core.errors import InvalidArgument, KeysteadError
 from keystead.core.operations import Described, KeyRef, KeyringRef
 from keystead.core.policy.arn import resource_arn
@@ -45,10 +47,12 @@ def list_(out: Output, session: Session, place: str | None, tenant: str | None) 
     else:
         bound = [one for one in places.keyrings(session) if tenant in {None, one.keyring.tenant}]
         namespaces = [one.namespaces[0] for one in bound if one.namespaces]
-    found = [
-        _shape(_describe(session, ref), ref.namespace) for namespace in namespaces for ref in _keys(session, namespace)
-    ]
-    out.rows(HEADS, found, none="No keys. Make one: `keystead key create`.")
+    cutoffs = Cutoffs(session.settings.algorithms)
+    found = []
+    for ref in (ref for namespace in namespaces for ref in _keys(session, namespace)):
+        one = _describe(session, ref)
+        found.append({**_shape(one, ref.namespace), "protects_until": _last_day(one.key, cutoffs)})
+    out.rows((*HEADS, "protects_until") if cutoffs else HEADS, found, none="No keys. Make one: `keystead key create`.")
 
 
 def _keys(session: Session, namespace: str) -> list[KeyRef]:
@@ -59,6 +63,13 @@ def _keys(session: Session, namespace: str) -> list[KeyRef]:
         found += [KeyRef(namespace, id=id_) for id_ in page.items]
         after = page.after
     return found
+
+
+def _last_day(one: Key, cutoffs: Cutoffs) -> str | None:
+    """Of what it may protect (core.cutoffs), if there is an end to it."""
+    if (last := cutoffs.last_day(one.spec, one.purpose)) is None:
+        return None
+    return "never" if last == NEVER else last.isoformat()
 
 
 def _describe(session: Session, ref: KeyRef) -> Described:
@@ -151,15 +162,20 @@ def describe(out: Output, session: Session, key_name: str, place: str | None) ->
 
 
 def _answer(out: Output, session: Session, ref: KeyRef) -> None:
-    """With its names and its last use, which a destroyed key has no more."""
+    """With its names, its last use, which a destroyed key has no more, and its last day, if it has one."""
     described = _describe(session, ref)
     if described.key.lifecycle.state is KeyState.DESTROYED:
-        return out.answer({**_shape(described, ref.namespace), "names": [], "last_use": None})
+        return out.answer({**_shape(described, ref.namespace), "names": [], "last_use": None, "protects_until": None})
     names = session.perform(ops.ListNames(keyring=KeyringRef(ref.namespace), key=ref, limit=PAGE))
     use = session.perform(ops.ReadLastUse(key=ref)).use
     last = {"operation": use.operation, "at": use.at, "index": use.index} if use else None
     return out.answer(
-        {**_shape(described, ref.namespace), "names": [name.name for name in names.items], "last_use": last}
+        {
+            **_shape(described, ref.namespace),
+            "names": [name.name for name in names.items],
+            "last_use": last,
+            "protects_until": _last_day(described.key, Cutoffs(session.settings.algorithms)),
+        }
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from msgspec import Struct
 
@@ -81,6 +82,14 @@ class DestroyKey(KeyOperation[Nothing], frozen=True, kw_only=True):
 
     action = Action.DESTROY_KEY
     changes = True
+
+
+class PutOffDestruction(KeyOperation[Nothing], frozen=True, kw_only=True):
+    """Move an appointed destruction to a later date, since it has not waited as long as was said; the scheduler's."""
+
+    action = Action.DESTROY_KEY
+    changes = True
+    until: datetime
 
 
 class ExpireMaterial(KeyOperation[Nothing], frozen=True, kw_only=True):

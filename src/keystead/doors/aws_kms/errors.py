@@ -17,10 +17,12 @@ from keystead.core import errors as e
 from keystead.core import operations as ops
 from keystead.core.algorithms import Algorithm, MessageForm, Purpose, Word
 from keystead.core.caller import Caller
+from keystead.core.cutoffs import NEVER, Withdrawn
 from keystead.core.entities import Key, Origin
 from keystead.core.grant_token import INVALID as INVALID_TOKEN
 from keystead.core.operations import KeyRef, KeyringRef
 from keystead.core.policy.aws import BAD_ARN
+from keystead.core.quotas import OverQuota
 from keystead.core.states import Event, KeyState
 from keystead.doors.aws_kms.credential import REASONS
 from keystead.doors.aws_kms.names import arn_at, key_arn, ref_arn, region_of
@@ -198,6 +200,29 @@ def _wrong_origin(said: Said) -> str:
     return f"{said.arn} origin is {ORIGINS[said.key.origin]} which is not valid for this operation."
 
 
+_QUOTAS: Mapping[str, str] = {
+    "keys": "Key quota for this account in this region is {} but the current usage is {}.",
+    "aliases": "Aliases per key quota for this account in this region is {}, current usage is {}.",
+    "grants": "Grants per key quota for this account in this region is {}, current usage is {}.",
+}
+
+
+def _over_quota(said: Said) -> str:
+    detail = said.error.detail
+    assert isinstance(detail, OverQuota)  # noqa: S101 - its row
+    return _QUOTAS[detail.of].format(detail.most, detail.used)
+
+
+def _withdrawn(said: Said) -> str:
+    """AWS has no such dates. Of its codes: the request is in order, and this is a thing not supported here any more."""
+    detail = said.error.detail
+    assert isinstance(detail, Withdrawn)  # noqa: S101 - its row
+    what = f"Algorithm {detail.algorithm.aws} and key spec {detail.spec.aws}"
+    if detail.cutoff.last == NEVER:
+        return f"{what} are not supported for protecting data here ({detail.cutoff.source})."
+    return f"{what} are not supported for protecting data after {detail.cutoff.last} ({detail.cutoff.source})."
+
+
 def _no_material(said: Said) -> str:
     return f"Key material {said.request.key_material_id} is not associated with {said.arn}."
 
@@ -268,10 +293,12 @@ ERRORS: Mapping[type[e.KeysteadError] | tuple[type[e.KeysteadError], Any], Row] 
     e.Unsupported: Row("UnsupportedOperationException", 400),
     (e.Unsupported, UNKNOWN_OPERATION): Row("UnknownOperationException", 400, _silent),
     (e.Unsupported, Origin): Row("UnsupportedOperationException", 400, _wrong_origin),
+    (e.Unsupported, Withdrawn): Row("UnsupportedOperationException", 400, _withdrawn),
     (e.Unsupported, "rotation"): Row("UnsupportedOperationException", 400, _silent),
     (e.Unsupported, ops.NO_PUBLIC_KEY): Row("UnsupportedOperationException", 400, _no_public_key),
     e.DecryptionFailed: Row("InvalidCiphertextException", 400, _silent),
     e.LimitExceeded: Row("LimitExceededException", 400),
+    (e.LimitExceeded, OverQuota): Row("LimitExceededException", 400, _over_quota),
     (e.LimitExceeded, "tags"): Row("TagException", 400, Fixed("Too many tags")),
     (e.LimitExceeded, "rotations"): Row("LimitExceededException", 400, _NO_ROTATION_LEFT),
     e.RateLimited: Row("ThrottlingException", 400, Fixed("Rate exceeded")),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from keystead.core import operations as ops
 from keystead.core.algorithms import Purpose
 from keystead.core.states import Use
-from keystead.service.handlers.use import algorithm_for, require
+from keystead.service.handlers.use import algorithm_for, require, require_to_protect
 from keystead.service.held import HeldKey
 from keystead.service.pipeline import Act, Handler, Outcome
 
@@ -21,10 +21,10 @@ def derive_shared_secret(op: ops.DeriveSharedSecret, targets: tuple[HeldKey], ac
 
 
 def encapsulate(op: ops.Encapsulate, targets: tuple[HeldKey], act: Act) -> Outcome[ops.SharedSecret]:
-    """Raises WrongUsage, WrongState."""
+    """Raises WrongUsage, WrongState, Unsupported."""
     (held,) = targets
     algorithm = algorithm_for(held.key, Purpose.ENCAPSULATION, op.algorithm)
-    version = require(held, Use.PROTECT, act.now)
+    version = require_to_protect(held, algorithm, act)
     secret, ciphertext = version.loaded.encapsulate(algorithm)
     number = version.version.number
     answer = ops.SharedSecret(held.key, number, algorithm, secret, ciphertext)

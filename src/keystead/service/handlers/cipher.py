@@ -12,7 +12,7 @@ from keystead.core.envelope import peek, typed_aad
 from keystead.core.errors import DecryptionFailed, InvalidArgument, KeysteadError, WrongUsage
 from keystead.core.sensitive import Sensitive
 from keystead.core.states import Use
-from keystead.service.handlers.use import algorithm_for, not_gone, require, require_key, require_version
+from keystead.service.handlers.use import algorithm_for, not_gone, require_key, require_to_protect, require_version
 from keystead.service.held import HeldKey, HeldVersion
 from keystead.service.pipeline import Act, Handler, Outcome
 
@@ -20,7 +20,7 @@ from keystead.service.pipeline import Act, Handler, Outcome
 def encrypt(op: ops.Encrypt, targets: tuple[HeldKey], act: Act) -> Outcome[ops.Encrypted]:
     (held,) = targets
     algorithm, bound = _to_protect(held, op.algorithm, op.aad)
-    answer = protect(held, algorithm, op.plaintext, bound, act.now)
+    answer = protect(held, algorithm, op.plaintext, bound, act)
     return Outcome(answer=answer, versions=(answer.version,), bound=bound)
 
 
@@ -38,17 +38,17 @@ def re_encrypt(op: ops.ReEncrypt, targets: tuple[HeldKey, HeldKey], act: Act) ->
     opened = process(source, algorithm, op.ciphertext, bound, act.now, blind=blind)
     try:
         algorithm, anew = _to_protect(destination, op.destination_algorithm, op.destination_aad)
-        sealed = protect(destination, algorithm, opened.plaintext, anew, act.now)
+        sealed = protect(destination, algorithm, opened.plaintext, anew, act)
     except KeysteadError as error:  # the pipeline takes the first target to be the one an error is about
         error.subject, error.about = destination.id, destination
         raise
     return Outcome(answer=ops.ReEncrypted(opened, sealed), versions=(opened.version, sealed.version), bound=bound)
 
 
-def protect(held: HeldKey, algorithm: Algorithm, plaintext: Sensitive, bound: bytes, now: datetime) -> ops.Encrypted:
-    """Raises WrongState; InvalidArgument with detail ops.TooLong."""
+def protect(held: HeldKey, algorithm: Algorithm, plaintext: Sensitive, bound: bytes, act: Act) -> ops.Encrypted:
+    """Raises WrongState, Unsupported; InvalidArgument with detail ops.TooLong."""
     key = held.key
-    version = require(held, Use.PROTECT, now)
+    version = require_to_protect(held, algorithm, act)
     limit = key.spec.max_plaintext(algorithm)
     if limit is not None and len(plaintext) > limit:
         raise InvalidArgument(f"{algorithm.name} takes {limit} bytes", ops.TooLong(algorithm, key.spec, limit))

@@ -5,9 +5,8 @@ from __future__ import annotations
 from keystead.core import operations as ops
 from keystead.core.algorithms import data_key_pair_spec
 from keystead.core.sensitive import Sensitive
-from keystead.core.states import Use
 from keystead.service.handlers.cipher import bind, wrapping
-from keystead.service.handlers.use import require
+from keystead.service.handlers.use import require_to_protect
 from keystead.service.held import HeldKey
 from keystead.service.pipeline import Act, Handler, Outcome
 
@@ -15,11 +14,11 @@ from keystead.service.pipeline import Act, Handler, Outcome
 def generate(
     op: ops.GenerateDataKey | ops.GenerateDataKeyBlind, targets: tuple[HeldKey], act: Act
 ) -> Outcome[ops.DataKey]:
-    """Raises WrongUsage, WrongState."""
+    """Raises WrongUsage, WrongState, Unsupported."""
     (held,) = targets
     algorithm = wrapping(held.key)
     bound = bind(held.key, op.aad)
-    version = require(held, Use.PROTECT, act.now)
+    version = require_to_protect(held, algorithm, act)
     plaintext = Sensitive(act.entropy(op.n_bytes))
     ciphertext = version.loaded.encrypt(algorithm, plaintext, bound)
     number = version.version.number
@@ -30,12 +29,14 @@ def generate(
 def generate_pair(
     op: ops.GenerateDataKeyPair | ops.GenerateDataKeyPairBlind, targets: tuple[HeldKey], act: Act
 ) -> Outcome[ops.DataKeyPair]:
-    """Raises WrongUsage, WrongState, Unsupported (a pair type the provider does not make)."""
+    """Raises WrongUsage, WrongState, Unsupported (also for a pair type that is not made)."""
     (held,) = targets
     algorithm = wrapping(held.key)
     pair_spec = data_key_pair_spec(op.pair_spec)
     bound = bind(held.key, op.aad)
-    version = require(held, Use.PROTECT, act.now)
+    version = require_to_protect(held, algorithm, act)
+    if act.cutoffs is not None:
+        act.cutoffs.require_any(pair_spec, None, act.now)
     pair = act.provider.generate(pair_spec)
     ciphertext = version.loaded.encrypt(algorithm, pair.material, bound)
     number = version.version.number

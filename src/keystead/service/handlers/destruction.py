@@ -7,7 +7,7 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from keystead.core import operations as ops
-from keystead.core.errors import InvalidArgument, WrongState
+from keystead.core.errors import Conflict, InvalidArgument, WrongState
 from keystead.core.operations import Described, Nothing
 from keystead.core.states import Event, KeyState
 from keystead.service.handlers.keys import described
@@ -39,6 +39,16 @@ def cancel_destruction(_op: ops.CancelDestruction, targets: tuple[HeldKey], act:
         raise WrongState("no destruction is appointed", NOT_APPOINTED)
     key = replace(held.key, lifecycle=replace(life, destroy_at=None))
     return Outcome(answer=Described(key, described(held).version), put=(key,))
+
+
+def put_off_destruction(op: ops.PutOffDestruction, targets: tuple[HeldKey], _act: Act) -> Outcome[Nothing]:
+    """Raises WrongState where none is appointed; Conflict for a date that is no later. Overdue makes no difference."""
+    key = targets[0].key
+    if key.lifecycle.state is KeyState.DESTROYED or key.lifecycle.destroy_at is None:
+        raise WrongState("no destruction is appointed", NOT_APPOINTED)
+    if op.until <= key.lifecycle.destroy_at:
+        raise Conflict("the destruction is appointed for a later date", "until")
+    return Outcome(answer=Nothing(), put=(replace(key, lifecycle=replace(key.lifecycle, destroy_at=op.until)),))
 
 
 def destroy_key(_op: ops.DestroyKey, targets: tuple[HeldKey], act: Act) -> Outcome[Nothing]:
@@ -82,6 +92,7 @@ def expire_material(_op: ops.ExpireMaterial, targets: tuple[HeldKey], act: Act) 
 HANDLERS: dict[type, Handler] = {
     ops.ScheduleDestruction: schedule_destruction,
     ops.CancelDestruction: cancel_destruction,
+    ops.PutOffDestruction: put_off_destruction,
     ops.DestroyKey: destroy_key,
     ops.ExpireMaterial: expire_material,
 }

@@ -8,16 +8,16 @@ from keystead.core.errors import DecryptionFailed
 from keystead.core.sensitive import Sensitive
 from keystead.core.states import Use
 from keystead.service.handlers.cipher import wrapping
-from keystead.service.handlers.use import require, require_key, require_version
+from keystead.service.handlers.use import require_key, require_to_protect, require_version
 from keystead.service.held import HeldKey
 from keystead.service.pipeline import Act, Handler, Outcome
 
 
 def encrypt_detached(op: ops.EncryptDetached, targets: tuple[HeldKey], act: Act) -> Outcome[ops.EncryptedDetached]:
-    """Raises WrongUsage, WrongState; InvalidArgument (detail "aad")."""
+    """Raises WrongUsage, WrongState, Unsupported; InvalidArgument (detail "aad")."""
     (held,) = targets
     algorithm = wrapping(held.key)
-    version = require(held, Use.PROTECT, act.now)
+    version = require_to_protect(held, algorithm, act)
     parts = version.loaded.encrypt_detached(algorithm, op.plaintext, op.aad)
     number = version.version.number
     return Outcome(answer=ops.EncryptedDetached(held.key, number, algorithm, parts), versions=(number,))

@@ -13,10 +13,11 @@ from keystead.core import operations as ops
 from keystead.core.actions import ACTIONS, Action
 from keystead.core.algorithms import Family, Purpose
 from keystead.core.entities import Grant, Key
-from keystead.core.errors import InvalidArgument, LimitExceeded, NotFound
+from keystead.core.errors import InvalidArgument, NotFound
 from keystead.core.grant_token import RANDOM_BYTES, grant_token
 from keystead.core.operations import Granted, Nothing, Page, PlacedGrant
 from keystead.core.policy.grants import token_digest
+from keystead.core.quotas import require_room
 from keystead.service.handlers.keys import paged
 from keystead.service.handlers.names import by_id
 from keystead.service.handlers.resolve import NoPrincipal, principal_id
@@ -24,7 +25,6 @@ from keystead.service.handlers.standing import active, existing
 from keystead.service.held import HeldKey, HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
 
-MAX_GRANTS = 50_000  # for one key; KMS Developer Guide, "Resource quotas"
 MAX_TOKENS = 100  # of one grant: the newest stay known
 A = Action
 ALWAYS = {A.CREATE_GRANT, A.RETIRE_GRANT, A.DESCRIBE_KEY}
@@ -77,8 +77,8 @@ def create_grant(op: ops.CreateGrant, targets: tuple[HeldKey], act: Act) -> Outc
         created_at=act.now,
     )
     grant = next((one for one in held.grants if op.name is not None and _same(one, asked)), asked)
-    if grant is asked and len(held.grants) >= MAX_GRANTS:
-        raise LimitExceeded(f"a key has at most {MAX_GRANTS} grants", "grants")
+    if grant is asked:
+        require_room("grants", act.quotas.grants, len(held.grants))
     token = grant_token((op.key.namespace, held.id, grant.id), act.entropy(RANDOM_BYTES))
     grant = replace(grant, token_digests=(*grant.token_digests[1 - MAX_TOKENS :], token_digest(token)))
     return Outcome(answer=Granted(grant, token), put=(held.key, grant), made=grant.id)

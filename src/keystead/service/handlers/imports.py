@@ -42,6 +42,8 @@ def prepare_import(op: ops.PrepareImport, targets: tuple[HeldKey], act: Act) -> 
     lent(key)
     staying(key, act.now)
     require_wrapping(op.wrapping, op.wrapping_spec, key.spec)
+    if act.cutoffs is not None:
+        act.cutoffs.require(op.wrapping_spec, crypto.wraps_by(op.wrapping), act.now)
     private, public = crypto.generate(op.wrapping_spec)
     until = (act.now + VALID_FOR).replace(microsecond=0)
     ticket = Ticket(key_id=key.id, wrapping=op.wrapping, expires_at=until, private=Sensitive(private))

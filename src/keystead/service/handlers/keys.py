@@ -35,6 +35,8 @@ def create_key(op: ops.CreateKey, targets: tuple[HeldKeyring, ...], act: Act) ->
         raise Unsupported("keys of several regions", "multi_region")
     if op.purpose not in op.spec.purposes:
         raise InvalidArgument(f"a {op.spec.name} key is not for {op.purpose.name.lower()}", "purpose")
+    if act.cutoffs is not None:
+        act.cutoffs.require_any(op.spec, op.purpose, act.now)
     checked_description(op.description)
     waits = op.origin is Origin.EXTERNAL
     key = Key(
@@ -50,7 +52,7 @@ def create_key(op: ops.CreateKey, targets: tuple[HeldKeyring, ...], act: Act) ->
         n_versions=0 if waits else 1,
         current=0 if waits else 1,
         description=op.description,
-        tags=tags.merged({}, op.tags),
+        tags=tags.merged({}, op.tags, act),
     )
     policy = policies.fixed(op.policy, key, op.keyring.namespace, act, bypass=op.bypass_lockout_check)
     if waits:

@@ -6,16 +6,16 @@ from keystead.core import operations as ops
 from keystead.core.algorithms import Purpose
 from keystead.core.errors import InvalidArgument
 from keystead.core.states import Use
-from keystead.service.handlers.use import algorithm_for, require
+from keystead.service.handlers.use import algorithm_for, require, require_to_protect
 from keystead.service.held import HeldKey
 from keystead.service.pipeline import Act, Handler, Outcome
 
 
 def generate_mac(op: ops.GenerateMac, targets: tuple[HeldKey], act: Act) -> Outcome[ops.Mac]:
-    """Raises WrongUsage, WrongState."""
+    """Raises WrongUsage, WrongState, Unsupported."""
     (held,) = targets
     algorithm = algorithm_for(held.key, Purpose.MAC, op.algorithm)
-    version = require(held, Use.PROTECT, act.now)
+    version = require_to_protect(held, algorithm, act)
     number = version.version.number
     answer = ops.Mac(held.key, number, algorithm, version.loaded.mac(algorithm, op.message))
     return Outcome(answer=answer, versions=(number,))

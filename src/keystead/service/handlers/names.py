@@ -7,27 +7,27 @@ from msgspec.structs import replace
 from keystead.core import operations as ops
 from keystead.core.algorithms import Family, Purpose
 from keystead.core.entities import Key, Name
-from keystead.core.errors import AlreadyExists, InvalidArgument, LimitExceeded, NotFound
+from keystead.core.errors import AlreadyExists, InvalidArgument, NotFound
 from keystead.core.operations import KeyRef, Nothing, Page
+from keystead.core.quotas import require_room
 from keystead.service.handlers.keys import paged, walk
 from keystead.service.handlers.standing import concerning, existing, staying
 from keystead.service.held import HeldKey, HeldKeyring
 from keystead.service.pipeline import Act, Handler, Outcome
 
-MAX_NAMES = 50  # for one key; KMS Developer Guide, "Resource quotas"
 OTHER_KIND = "name for another kind of key"
 """detail of the InvalidArgument for moving a name to a key of another kind or purpose."""
 
 
 def create_name(op: ops.CreateName, targets: tuple[HeldKey], act: Act) -> Outcome[Nothing]:
-    """Raises AlreadyExists; LimitExceeded (detail "names")."""
+    """Raises AlreadyExists; LimitExceeded (detail OverQuota)."""
     (held,) = targets
     by_id(op.key)
     staying(held.key, act.now)
     namespace = op.key.namespace
     if held.keyring.name(namespace, op.name) is not None:
         raise AlreadyExists("the name is taken", "name")
-    room_for_one(held)
+    room_for_one(held, act)
     name = Name(
         id=held.keyring.name_id(namespace, op.name),
         keyring=held.keyring.id,
@@ -53,7 +53,7 @@ def update_name(op: ops.UpdateName, targets: tuple[HeldKey, HeldKey], act: Act) 
     if old.id == new.id:
         return Outcome(answer=Nothing(), put=(moved, new.key))
     with concerning(new):
-        room_for_one(new)
+        room_for_one(new, act)
     return Outcome(answer=Nothing(), put=(moved, old.key, new.key))
 
 
@@ -97,9 +97,8 @@ def named(held: HeldKey, ref: KeyRef) -> Name:
     raise NotFound("no such name", ref)
 
 
-def room_for_one(held: HeldKey) -> None:
-    if len(held.names) >= MAX_NAMES:
-        raise LimitExceeded(f"a key has at most {MAX_NAMES} names", "names")
+def room_for_one(held: HeldKey, act: Act) -> None:
+    require_room("aliases", act.quotas.aliases, len(held.names))
 
 
 HANDLERS: dict[type, Handler] = {

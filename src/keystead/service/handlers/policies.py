@@ -33,7 +33,7 @@ def fixed(text: PolicyText | None, key: Key, namespace: str, act: Act, *, bypass
     Raises InvalidArgument (detail "Policy"), LimitExceeded (detail "policy"). `namespace`: the key's address.
     """
     given = default_policy(key.tenant) if text is None else text
-    check_size(given)
+    check_size(given, act.quotas.policy_bytes)
     policy = KeyPolicy(id=key.id, dialect=given.dialect, text=given.text, principals=_resolved(given, act))
     dialects.check_key_policy(policy)
     if text is not None and not bypass:
@@ -41,9 +41,9 @@ def fixed(text: PolicyText | None, key: Key, namespace: str, act: Act, *, bypass
     return policy
 
 
-def check_size(policy: PolicyText) -> None:
-    if len(policy.text) > MAX_BYTES or len(policy.text.encode()) > MAX_BYTES:
-        raise LimitExceeded(f"a policy has at most {MAX_BYTES} bytes", "policy")
+def check_size(policy: PolicyText, most: int = MAX_BYTES) -> None:
+    if len(policy.text) > most or len(policy.text.encode()) > most:
+        raise LimitExceeded(f"a policy has at most {most} bytes", "policy")
 
 
 def checked_identity_policy(policy: PolicyText) -> None:

@@ -14,6 +14,7 @@ from keystead.core.entities import Credential, CredentialKind, PolicyText, Princ
 from keystead.core.errors import AlreadyExists, Denied, InvalidArgument, LimitExceeded, NotFound
 from keystead.core.operations import AccessKey, Nothing, Page
 from keystead.core.ports import Entropy
+from keystead.core.quotas import require_room
 from keystead.core.sensitive import Sensitive
 from keystead.service.handlers.keys import paged, walk
 from keystead.service.handlers.policies import checked_identity_policy
@@ -22,7 +23,6 @@ from keystead.service.pipeline import Act, Handler, Outcome
 
 NAME = re.compile(r"[A-Za-z0-9_+=,.@-]{1,64}")  # IAM User Guide, "IAM object quotas and name requirements"
 MADE_BY_HAND = (PrincipalKind.USER, PrincipalKind.ROLE)  # the others come with their tenant
-MAX_ACCESS_KEYS = 2  # IAM User Guide, "IAM object quotas": one to use, one to change to
 MAX_XKS = 2  # for each URI prefix: XKS Proxy API, "SigV4 credentials rotation"
 XKS_PREFIX = re.compile(r"[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*")  # XKS Proxy API, "API operations"
 MAX_XKS_PATH = 128 - len("//kms/xks/v1")
@@ -148,7 +148,7 @@ def spared_credential(tenant: HeldTenant, credential_id: str, act: Act) -> Crede
 
 
 def create_access_key(op: ops.CreateAccessKey, targets: tuple[HeldTenant], act: Act) -> Outcome[AccessKey]:
-    """Raises LimitExceeded (detail "access keys")."""
+    """Raises LimitExceeded (detail OverQuota)."""
     (tenant,) = targets
     return another_access_key(tenant, tenant.principal(op.name), act)
 
@@ -156,8 +156,8 @@ def create_access_key(op: ops.CreateAccessKey, targets: tuple[HeldTenant], act: 
 def another_access_key(tenant: HeldTenant, principal: Principal, act: Act) -> Outcome[AccessKey]:
     spared(principal, act)
     held = walk(lambda after, limit: tenant.credentials(principal, after=after, limit=limit), "")
-    if sum(one.credential_kind is CredentialKind.ACCESS_KEY for one in held) >= MAX_ACCESS_KEYS:
-        raise LimitExceeded(f"a principal has at most {MAX_ACCESS_KEYS} access keys", "access keys")
+    n_held = sum(one.credential_kind is CredentialKind.ACCESS_KEY for one in held)
+    require_room("access_keys", act.quotas.access_keys, n_held)
     made = access_key(principal.id, act.now, act.entropy)
     return Outcome(answer=made, put=(principal, made.credential))
 

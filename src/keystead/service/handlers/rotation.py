@@ -18,7 +18,6 @@ from keystead.service.held import HeldKey
 from keystead.service.pipeline import Act, Handler, Outcome
 
 DEFAULT_DAYS, MIN_DAYS, MAX_DAYS = 365, 90, 2560  # KMS API Reference, EnableKeyRotation
-MAX_ON_DEMAND = 25  # KMS API Reference, RotateKeyOnDemand
 CLEAR_FOR = timedelta(minutes=20)  # ConflictException: a scheduled rotation begins sooner than that
 
 
@@ -71,8 +70,8 @@ def rotate_key(op: ops.RotateKey, targets: tuple[HeldKey], act: Act) -> Outcome[
     active(key, act.now)
     rotatable(key)
     if key.origin is Origin.EXTERNAL:
-        return _rotate_imported(held, act.now)
-    changed = _on_schedule(key, act.now) if op.scheduled else _on_demand(key, act.now)
+        return _rotate_imported(held, act)
+    changed = _on_schedule(key, act.now) if op.scheduled else _on_demand(key, act)
     made = act.provider.generate(key.spec)
     number = key.n_versions + 1
     old = held.version().version
@@ -95,9 +94,9 @@ def rotate_key(op: ops.RotateKey, targets: tuple[HeldKey], act: Act) -> Outcome[
     )
 
 
-def _rotate_imported(held: HeldKey, now: datetime) -> Outcome[Described]:
+def _rotate_imported(held: HeldKey, act: Act) -> Outcome[Described]:
     """To the material that was imported for it. Raises WrongState (detail ops.NOTHING_WAITS), LimitExceeded."""
-    key = held.key
+    key, now = held.key, act.now
     versions = {version.number: version for version in held.versions()}
     new = versions.get(key.current + 1) if key.n_versions > key.current else None
     if new is None or not present(new, now):
@@ -111,16 +110,16 @@ def _rotate_imported(held: HeldKey, now: datetime) -> Outcome[Described]:
     )
     retired = replace(old, lifecycle=old.lifecycle.after(Event.DEACTIVATE, now))
     versions |= {new.number: new, retired.number: retired}
-    key = replace(_on_demand(key, now), current=new.number)
+    key = replace(_on_demand(key, act), current=new.number)
     key = replace(key, lapses_at=lapse(key, versions.values()))
     return Outcome(answer=Described(key, new), put=(key, new, retired), versions=(new.number,))
 
 
-def _on_demand(key: Key, now: datetime) -> Key:
+def _on_demand(key: Key, act: Act) -> Key:
     """On-demand rotations leave the schedule alone."""
-    if key.n_on_demand >= MAX_ON_DEMAND:
-        raise LimitExceeded(f"a key is rotated on demand at most {MAX_ON_DEMAND} times", "rotations")
-    if key.rotation and key.rotation.next_at - now < CLEAR_FOR:
+    if key.n_on_demand >= act.quotas.rotations:
+        raise LimitExceeded(f"a key is rotated on demand at most {act.quotas.rotations} times", "rotations")
+    if key.rotation and key.rotation.next_at - act.now < CLEAR_FOR:
         raise Conflict("a scheduled rotation is about to begin", "rotation")
     return replace(key, n_on_demand=key.n_on_demand + 1)
 

@@ -6,7 +6,7 @@ from keystead.core import operations as ops
 from keystead.core.algorithms import Family, Purpose
 from keystead.core.errors import InvalidArgument, Unsupported
 from keystead.core.states import Use
-from keystead.service.handlers.use import algorithm_for, not_gone, require
+from keystead.service.handlers.use import algorithm_for, not_gone, require, require_to_protect
 from keystead.service.held import HeldKey
 from keystead.service.pipeline import Act, Handler, Outcome
 
@@ -14,10 +14,10 @@ SYMMETRIC = frozenset({Family.AES, Family.HMAC})
 
 
 def sign(op: ops.Sign, targets: tuple[HeldKey], act: Act) -> Outcome[ops.Signed]:
-    """Raises WrongUsage, WrongState, InvalidArgument (Algorithm.check_form)."""
+    """Raises WrongUsage, WrongState, Unsupported, InvalidArgument (Algorithm.check_form)."""
     (held,) = targets
     algorithm = algorithm_for(held.key, Purpose.SIGNATURE, op.algorithm)
-    version = require(held, Use.PROTECT, act.now)
+    version = require_to_protect(held, algorithm, act)
     signature = version.loaded.sign(algorithm, op.message, op.form)
     number = version.version.number
     return Outcome(answer=ops.Signed(held.key, number, algorithm, signature), versions=(number,))

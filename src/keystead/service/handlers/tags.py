@@ -13,21 +13,19 @@ from keystead.service.handlers.standing import existing, staying
 from keystead.service.held import HeldKey
 from keystead.service.pipeline import Act, Handler, Outcome
 
-MAX_TAGS = 50  # KMS Developer Guide, "Resource quotas"
 
-
-def merged(old: Mapping[str, str], new: Mapping[str, str]) -> dict[str, str]:
+def merged(old: Mapping[str, str], new: Mapping[str, str], act: Act) -> dict[str, str]:
     """Raises LimitExceeded (detail "tags")."""
     result = {**old, **new}
-    if len(result) > MAX_TAGS:
-        raise LimitExceeded(f"a key has at most {MAX_TAGS} tags", "tags")
+    if len(result) > act.quotas.tags:
+        raise LimitExceeded(f"a key has at most {act.quotas.tags} tags", "tags")
     return result
 
 
 def tag_key(op: ops.TagKey, targets: tuple[HeldKey], act: Act) -> Outcome[Nothing]:
     key = targets[0].key
     staying(key, act.now)
-    return Outcome(answer=Nothing(), put=(replace(key, tags=merged(key.tags, op.tags)),))
+    return Outcome(answer=Nothing(), put=(replace(key, tags=merged(key.tags, op.tags, act)),))
 
 
 def untag_key(op: ops.UntagKey, targets: tuple[HeldKey], act: Act) -> Outcome[Nothing]:

@@ -13,6 +13,7 @@ from keystead.core.errors import WrongState, WrongUsage
 from keystead.core.states import KeyState, Use
 from keystead.service.handlers.standing import waiting
 from keystead.service.held import HeldKey, HeldVersion
+from keystead.service.pipeline import Act
 
 
 def algorithm_for(key: Key, purpose: Purpose, word: Word | None = None) -> Algorithm:
@@ -64,6 +65,13 @@ def require_version(held: HeldKey, use: Use, now: datetime, number: int | None =
     if not version.lifecycle.has_appointment and version.expires_at is None:
         found.calm.add(use)
     return found
+
+
+def require_to_protect(held: HeldKey, algorithm: Algorithm, act: Act) -> HeldVersion:
+    """The current version of a key that may protect by that algorithm. Raises as `require`; Unsupported (Withdrawn)."""
+    if act.cutoffs is not None:
+        act.cutoffs.require(held.key.spec, algorithm, act.now)
+    return require(held, Use.PROTECT, act.now)
 
 
 def require(held: HeldKey, use: Use, now: datetime) -> HeldVersion:

@@ -10,6 +10,7 @@ from keystead.core.entities import PrincipalKind
 from keystead.core.operations import IN_USE, PrincipalRef, ProviderRef
 from keystead.core.policy.arn import provider_arn
 from keystead.core.policy.aws import BAD_ARN
+from keystead.core.quotas import OverQuota
 from keystead.doors.aws_kms import query
 from keystead.kit import ErrorTable, Fault
 
@@ -27,12 +28,17 @@ ERRORS: ErrorTable = {
 
 _KINDS = {PrincipalKind.USER: "user", PrincipalKind.ROLE: "role", PrincipalKind.ROOT: "user"}
 
+# As IAM calls them (GetAccountSummary)
+_QUOTAS = {"users": "UsersPerAccount", "roles": "RolesPerAccount", "access_keys": "AccessKeysPerUser"}
+
 
 def words(error: e.KeysteadError) -> str | None:
     """What is said beside the code."""
-    absent = error.detail
-    if isinstance(error, e.NotFound) and isinstance(absent, PrincipalRef):
-        return f"The {_KINDS[absent.kind]} with name {absent.name} cannot be found."
-    if isinstance(error, e.NotFound) and isinstance(absent, ProviderRef):
-        return f"OpenIDConnect Provider not found for arn {provider_arn(absent.tenant, absent.issuer)}"
+    detail = error.detail
+    if isinstance(error, e.NotFound) and isinstance(detail, PrincipalRef):
+        return f"The {_KINDS[detail.kind]} with name {detail.name} cannot be found."
+    if isinstance(error, e.NotFound) and isinstance(detail, ProviderRef):
+        return f"OpenIDConnect Provider not found for arn {provider_arn(detail.tenant, detail.issuer)}"
+    if isinstance(error, e.LimitExceeded) and isinstance(detail, OverQuota):
+        return f"Cannot exceed quota for {_QUOTAS[detail.of]}: {detail.most}"
     return None if isinstance(error, e.Internal) else str(error)

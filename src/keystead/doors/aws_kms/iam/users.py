@@ -58,7 +58,7 @@ class CreateUserResponse(Message, frozen=True, kw_only=True, rename="pascal"):
     user: User
 
 
-@query_operation("iam", "CreateUser", errors=frozenset({"EntityAlreadyExists", "InvalidInput"}))
+@query_operation("iam", "CreateUser", errors=frozenset({"EntityAlreadyExists", "InvalidInput", "LimitExceeded"}))
 def create_user(req: CreateUserRequest, call: Call) -> CreateUserResponse:
     only_root_path(req.path)
     not_offered(permissions_boundary=req.permissions_boundary, tags=req.tags or None)
