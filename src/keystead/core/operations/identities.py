@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from keystead.core.actions import Action
 from keystead.core.entities import Credential, PolicyText, Principal, PrincipalKind
 from keystead.core.operations.base import Demand, Nothing, Page, PrincipalOperation, PrincipalRef, TenantOperation
@@ -67,31 +69,6 @@ class DeleteUserAccessKey(PrincipalOperation[Nothing], frozen=True, kw_only=True
     credential_id: str
 
 
-class PutUserPolicy(PrincipalOperation[Nothing], frozen=True, kw_only=True):
-    action = Action.PUT_USER_POLICY
-    changes = True
-    policy: PolicyText
-
-
-class ReadUserPolicy(PrincipalOperation[PolicyText], frozen=True, kw_only=True):
-    action = Action.READ_USER_POLICY
-    policy_name: str
-
-
-class ListUserPolicies(PrincipalOperation[Page[str]], frozen=True, kw_only=True):
-    """Their names, in order."""
-
-    action = Action.LIST_USER_POLICIES
-    after: str = ""
-    limit: int
-
-
-class DeleteUserPolicy(PrincipalOperation[Nothing], frozen=True, kw_only=True):
-    action = Action.DELETE_USER_POLICY
-    changes = True
-    policy_name: str
-
-
 class CreateRole(TenantOperation[Principal], frozen=True, kw_only=True):
     """Raises AlreadyExists; InvalidArgument for a trust policy that is none."""
 
@@ -130,24 +107,74 @@ class PutTrustPolicy(PrincipalOperation[Nothing], frozen=True, kw_only=True):
     trust: PolicyText
 
 
-class PutRolePolicy(PrincipalOperation[Nothing], frozen=True, kw_only=True):
-    action = Action.PUT_ROLE_POLICY
+# --- inline policies, of every kind of principal that has them
+
+
+class PutInlinePolicy(PrincipalOperation[Nothing], frozen=True, kw_only=True):
+    """In the place of one of the same name. Raises LimitExceeded (detail "policies"), and what the dialect raises."""
+
     changes = True
     policy: PolicyText
 
 
-class ReadRolePolicy(PrincipalOperation[PolicyText], frozen=True, kw_only=True):
-    action = Action.READ_ROLE_POLICY
+class ReadInlinePolicy(PrincipalOperation[PolicyText], frozen=True, kw_only=True):
     policy_name: str
 
 
-class ListRolePolicies(PrincipalOperation[Page[str]], frozen=True, kw_only=True):
-    action = Action.LIST_ROLE_POLICIES
+class ListInlinePolicies(PrincipalOperation[Page[str]], frozen=True, kw_only=True):
+    """Their names, in order."""
+
     after: str = ""
     limit: int
 
 
-class DeleteRolePolicy(PrincipalOperation[Nothing], frozen=True, kw_only=True):
-    action = Action.DELETE_ROLE_POLICY
+class DeleteInlinePolicy(PrincipalOperation[Nothing], frozen=True, kw_only=True):
     changes = True
     policy_name: str
+
+
+class PutUserPolicy(PutInlinePolicy, frozen=True, kw_only=True):
+    action = Action.PUT_USER_POLICY
+
+
+class ReadUserPolicy(ReadInlinePolicy, frozen=True, kw_only=True):
+    action = Action.READ_USER_POLICY
+
+
+class ListUserPolicies(ListInlinePolicies, frozen=True, kw_only=True):
+    action = Action.LIST_USER_POLICIES
+
+
+class DeleteUserPolicy(DeleteInlinePolicy, frozen=True, kw_only=True):
+    action = Action.DELETE_USER_POLICY
+
+
+class PutRolePolicy(PutInlinePolicy, frozen=True, kw_only=True):
+    action = Action.PUT_ROLE_POLICY
+
+
+class ReadRolePolicy(ReadInlinePolicy, frozen=True, kw_only=True):
+    action = Action.READ_ROLE_POLICY
+
+
+class ListRolePolicies(ListInlinePolicies, frozen=True, kw_only=True):
+    action = Action.LIST_ROLE_POLICIES
+
+
+class DeleteRolePolicy(DeleteInlinePolicy, frozen=True, kw_only=True):
+    action = Action.DELETE_ROLE_POLICY
+
+
+class InlinePolicies(Struct, frozen=True):
+    """The four operations on the inline policies of one kind of principal."""
+
+    put: type[PutInlinePolicy]
+    read: type[ReadInlinePolicy]
+    list: type[ListInlinePolicies]
+    delete: type[DeleteInlinePolicy]
+
+
+INLINE_POLICIES: dict[PrincipalKind, InlinePolicies] = {
+    PrincipalKind.USER: InlinePolicies(PutUserPolicy, ReadUserPolicy, ListUserPolicies, DeleteUserPolicy),
+    PrincipalKind.ROLE: InlinePolicies(PutRolePolicy, ReadRolePolicy, ListRolePolicies, DeleteRolePolicy),
+}

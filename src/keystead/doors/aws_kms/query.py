@@ -56,12 +56,14 @@ def query_operation(
 
     def declare(run: Callable[[Q, Call], A]) -> WireOperation[Q, A]:
         declared = operation(f"{service}:{action}", errors=errors)(run)
-        return replace(declared, read=_reader(declared.request), write=msgspec.json.encode)
+        return replace(declared, read=reader(declared.request), write=msgspec.json.encode)
 
     return declare
 
 
-def _reader(message: type[Q]) -> Callable[[bytes], Q]:
+def reader(message: type[Q]) -> Callable[[bytes], Q]:
+    """What reads a form as that message. It raises Malformed; Misfit where the message has another shape."""
+
     def read(body: bytes) -> Q:
         try:
             return msgspec.convert(query.form(body), message, strict=False)

@@ -124,28 +124,24 @@ def delete_user_access_key(op: ops.DeleteUserAccessKey, targets: OneOf, act: Act
 # --- policies
 
 
-def put_identity_policy(op: ops.PutUserPolicy | ops.PutRolePolicy, targets: OneOf, _act: Act) -> Outcome[Nothing]:
+def put_inline_policy(op: ops.PutInlinePolicy, targets: OneOf, _act: Act) -> Outcome[Nothing]:
     return Outcome(answer=Nothing(), put=(with_policy(changeable(targets[0]), op.policy),))
 
 
-def read_identity_policy(op: ops.ReadUserPolicy | ops.ReadRolePolicy, targets: OneOf, _act: Act) -> Outcome[PolicyText]:
+def read_inline_policy(op: ops.ReadInlinePolicy, targets: OneOf, _act: Act) -> Outcome[PolicyText]:
     found = next((policy for policy in targets[0].principal.policies if policy.name == op.policy_name), None)
     if found is None:
         raise NotFound("no such policy", "policy_name")
     return Outcome(answer=found)
 
 
-def list_identity_policies(
-    op: ops.ListUserPolicies | ops.ListRolePolicies, targets: OneOf, _act: Act
-) -> Outcome[Page[str]]:
+def list_inline_policies(op: ops.ListInlinePolicies, targets: OneOf, _act: Act) -> Outcome[Page[str]]:
     names = sorted(policy.name for policy in targets[0].principal.policies if policy.name > op.after)
     page = tuple(names[: op.limit])
     return Outcome(answer=Page(page, page[-1] if len(names) > len(page) else None))
 
 
-def delete_identity_policy(
-    op: ops.DeleteUserPolicy | ops.DeleteRolePolicy, targets: OneOf, _act: Act
-) -> Outcome[Nothing]:
+def delete_inline_policy(op: ops.DeleteInlinePolicy, targets: OneOf, _act: Act) -> Outcome[Nothing]:
     return Outcome(answer=Nothing(), put=(without_policy(changeable(targets[0]), op.policy_name),))
 
 
@@ -164,17 +160,13 @@ HANDLERS: dict[type, Handler] = {
     ops.ListUserAccessKeys: list_user_access_keys,
     ops.UpdateUserAccessKey: update_user_access_key,
     ops.DeleteUserAccessKey: delete_user_access_key,
-    ops.PutUserPolicy: put_identity_policy,
-    ops.ReadUserPolicy: read_identity_policy,
-    ops.ListUserPolicies: list_identity_policies,
-    ops.DeleteUserPolicy: delete_identity_policy,
     ops.CreateRole: create_role,
     ops.ListRoles: list_roles,
     ops.ReadRole: read_principal,
     ops.DeleteRole: delete_identity,
     ops.PutTrustPolicy: put_trust_policy,
-    ops.PutRolePolicy: put_identity_policy,
-    ops.ReadRolePolicy: read_identity_policy,
-    ops.ListRolePolicies: list_identity_policies,
-    ops.DeleteRolePolicy: delete_identity_policy,
+    **{row.put: put_inline_policy for row in ops.INLINE_POLICIES.values()},
+    **{row.read: read_inline_policy for row in ops.INLINE_POLICIES.values()},
+    **{row.list: list_inline_policies for row in ops.INLINE_POLICIES.values()},
+    **{row.delete: delete_inline_policy for row in ops.INLINE_POLICIES.values()},
 }

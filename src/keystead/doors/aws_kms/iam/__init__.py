@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
-from keystead.doors.aws_kms.iam import accesskeys, policies, roles, users
+from typing import Any
 
-OPERATIONS = (*users.OPERATIONS, *accesskeys.OPERATIONS, *roles.OPERATIONS, *policies.OPERATIONS)
+from keystead.doors.aws_kms.iam import accesskeys, policies, roles, users
+from keystead.kit import WireOperation
+
+OPERATIONS: tuple[WireOperation[Any, Any], ...] = (
+    *users.OPERATIONS,
+    *accesskeys.OPERATIONS,
+    *roles.OPERATIONS,
+    *policies.OPERATIONS,
+)
