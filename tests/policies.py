@@ -29,6 +29,7 @@ from keystead.core.grant_token import grant_token
 from keystead.core.policy import aws
 from keystead.core.policy.arn import arn_of
 from keystead.core.policy.grants import token_digest
+from keystead.core.rights import Rights
 from keystead.core.sensitive import Sensitive
 from keystead.core.states import KeyState, Lifecycle
 from keystead.core.wrapping import WRAPPINGS
@@ -152,6 +153,7 @@ def caller(who: str, *identity: Statement, **changes: Any) -> Caller:
         principal = replace(principal, policies=(PolicyText(name="p", dialect="aws", text=document(*identity)),))
     made = Caller(
         principal=principal,
+        rights=Rights.alone(principal),
         credential_id="AKIAEXAMPLE",
         namespace=f"aws:{principal.tenant}:us-east-1",
         door="aws_kms",
@@ -162,6 +164,11 @@ def caller(who: str, *identity: Statement, **changes: Any) -> Caller:
         secure=True,
     )
     return replace(made, **changes)
+
+
+def now_as(asker: Caller, principal: Principal) -> Caller:
+    """The same caller, being `principal`, who has nothing but its own policies."""
+    return replace(asker, principal=principal, rights=Rights.alone(principal))
 
 
 REF = o.KeyRef(AT, id=KEY_ID)

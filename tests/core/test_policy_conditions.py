@@ -27,6 +27,7 @@ from tests.policies import (
     caller,
     grant,
     key,
+    now_as,
 )
 
 from keystead.core import operations as o
@@ -219,17 +220,17 @@ def test_variables_came_with_a_version():
 def test_a_wildcard_in_the_value_of_a_variable_is_none():
     asked = replace(encrypting(k="red"), caller=caller("alice"))
     principal = replace(asked.caller.principal, tags={"Team": "r*"})
-    asked = replace(asked, caller=replace(asked.caller, principal=principal))
+    asked = replace(asked, caller=now_as(asked.caller, principal))
     assert not holds("StringLike", C, "${aws:PrincipalTag/Team}", asked)
     principal = replace(principal, tags={"Team": "r"})
-    asked = replace(asked, caller=replace(asked.caller, principal=principal))
+    asked = replace(asked, caller=now_as(asked.caller, principal))
     assert holds("StringLike", C, "${aws:PrincipalTag/Team}*", asked)
 
 
 def test_a_colon_in_the_value_of_a_variable_makes_no_component():
     asked = encrypting(k="arn:aws:iam::1:user/x")
     principal = replace(asked.caller.principal, tags={"T": "iam::1"})
-    asked = replace(asked, caller=replace(asked.caller, principal=principal))
+    asked = replace(asked, caller=now_as(asked.caller, principal))
     assert holds("StringLike", C, "arn:aws:${aws:PrincipalTag/T}:user/x", asked)
     assert not holds("ArnLike", C, "arn:aws:*:${aws:PrincipalTag/T}:*:user/x", asked)
 

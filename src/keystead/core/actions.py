@@ -90,6 +90,17 @@ class Action(StrEnum):
     READ_ROLE_POLICY = "principal:read-role-policy"
     LIST_ROLE_POLICIES = "principal:list-role-policies"
     DELETE_ROLE_POLICY = "principal:delete-role-policy"
+    CREATE_GROUP = "tenant:create-group"
+    LIST_GROUPS = "tenant:list-groups"
+    READ_GROUP = "principal:read-group"
+    DELETE_GROUP = "principal:delete-group"
+    ADD_TO_GROUP = "principal:add-to-group"
+    REMOVE_FROM_GROUP = "principal:remove-from-group"
+    LIST_GROUPS_OF_USER = "principal:list-groups-of-user"
+    PUT_GROUP_POLICY = "principal:put-group-policy"
+    READ_GROUP_POLICY = "principal:read-group-policy"
+    LIST_GROUP_POLICIES = "principal:list-group-policies"
+    DELETE_GROUP_POLICY = "principal:delete-group-policy"
     # sessions
     ASSUME_ROLE = "principal:assume"
     OPEN_SESSION = "tenant:open-session"
@@ -204,6 +215,17 @@ ACTIONS: dict[Action, ActionRow] = {
         _R(A.READ_ROLE_POLICY, "iam:GetRolePolicy", system=True),
         _R(A.LIST_ROLE_POLICIES, "iam:ListRolePolicies", system=True),
         _R(A.DELETE_ROLE_POLICY, "iam:DeleteRolePolicy", system=True),
+        _R(A.CREATE_GROUP, "iam:CreateGroup", system=True),
+        _R(A.LIST_GROUPS, "iam:ListGroups", system=True),
+        _R(A.READ_GROUP, "iam:GetGroup", system=True),
+        _R(A.DELETE_GROUP, "iam:DeleteGroup", system=True),
+        _R(A.ADD_TO_GROUP, "iam:AddUserToGroup", system=True),
+        _R(A.REMOVE_FROM_GROUP, "iam:RemoveUserFromGroup", system=True),
+        _R(A.LIST_GROUPS_OF_USER, "iam:ListGroupsForUser", system=True),
+        _R(A.PUT_GROUP_POLICY, "iam:PutGroupPolicy", system=True),
+        _R(A.READ_GROUP_POLICY, "iam:GetGroupPolicy", system=True),
+        _R(A.LIST_GROUP_POLICIES, "iam:ListGroupPolicies", system=True),
+        _R(A.DELETE_GROUP_POLICY, "iam:DeleteGroupPolicy", system=True),
         _R(A.ASSUME_ROLE, "sts:AssumeRole", abroad=True),
         _R(A.OPEN_SESSION, "sts:GetSessionToken", free=True),
         _R(A.LOCATE_ACCESS_KEY, "sts:GetAccessKeyInfo"),

@@ -5,12 +5,14 @@
                       │       └─ grant
                       └─ name (door namespace, name) ─> key
     tenant ─ principal ── credential
+    group ── membership ── user
 
 Rule 1: an id is opaque and never used twice; a name made anew gets a new id, and old grants do not follow it.
 Rule 2: `parent` is the listing an entity belongs to, `link` a second index; both are ids, or digests of names.
 Rule 3: `revision` grows with every change; a commit names the revisions it rests on.
 Rule 4: what belongs to a key (version, policy, name, grant) never changes without the key's own revision changing
-        too, so one number tells every cache that something about the key is new.
+        too, so one number tells every cache that something about the key is new. So with what ties principals to
+        others (membership): it never changes without both its ends.
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ class Kind(StrEnum):
     GRANT = "grant"
     PRINCIPAL = "principal"
     CREDENTIAL = "credential"
+    MEMBERSHIP = "membership"
     LAST_USE = "last-use"
 
 
@@ -230,6 +233,7 @@ class PrincipalKind(Enum):
     USER = "user"
     ROLE = "role"
     SERVICE = "service"
+    GROUP = "group"  # of users, who have its policies; it has no credential and does nothing itself
     SYSTEM = "system"  # Keystead's own scheduler and operator
 
 
@@ -275,6 +279,26 @@ class Principal(Entity, frozen=True, kw_only=True):
     @property
     def link(self) -> str:
         return self.name_digest
+
+    @property
+    def is_group(self) -> bool:
+        return self.principal_kind is PrincipalKind.GROUP
+
+
+class Membership(Entity, frozen=True, kw_only=True):
+    """A user is in a group; `id` is "<group id>/<user id>"."""
+
+    kind = Kind.MEMBERSHIP
+    group_id: str
+    user_id: str
+
+    @property
+    def parent(self) -> str:
+        return self.group_id
+
+    @property
+    def link(self) -> str:
+        return self.user_id
 
 
 class CredentialKind(Enum):

@@ -1,7 +1,7 @@
 """Who may do what: the policy decision for the pipeline, prepared once and kept per principal, key and action.
 
 What is kept for a key lies in the key's own target (HeldKey.compiled), so it goes when anything about the key
-changes; it names the principal it was made for, as an object, so it goes when anything about that changes.
+changes; it names the rights it was made for, as an object, so it goes when anything about those changes.
 A decision that rests on the request itself (a condition, a grant's constraint) is made every time.
 """
 
@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from keystead.core.actions import ABOUT_IDENTITIES, ACTIONS, Action, Scope
 from keystead.core.caller import Caller
-from keystead.core.entities import KeyPolicy, Principal, PrincipalKind, TrustPolicy
+from keystead.core.entities import KeyPolicy, PrincipalKind, TrustPolicy
 from keystead.core.errors import Denied, Internal, InvalidArgument, Unsupported
 from keystead.core.operations import (
     CreateName,
@@ -34,6 +34,7 @@ from keystead.core.policy.arn import arn_of_caller, principal_arn, resource_arn,
 from keystead.core.policy.form import ELSEWHERE, Document, Prepared, Verdict, prepare, unasked
 from keystead.core.policy.grants import check_tokens
 from keystead.core.policy.request import Request
+from keystead.core.rights import Rights
 from keystead.service.held import Held, HeldKey, HeldPrincipal
 
 MAX_PRINCIPALS = 256  # whose decisions are kept per key
@@ -76,8 +77,8 @@ def _trust(policy: TrustPolicy) -> Document:
     return _kept(_trust_document, policy.dialect, policy.text, tuple(sorted(policy.principals.items())))
 
 
-def _identity(principal: Principal) -> tuple[Document, ...]:
-    return tuple(_kept(_identity_document, p.dialect, p.text) for p in principal.policies)
+def _identity(rights: Rights) -> tuple[Document, ...]:
+    return tuple(_kept(_identity_document, p.dialect, p.text) for p in rights.policies)
 
 
 # The name that an operation makes, moves or takes away. It needs a right of its own, by identity policy: KMS
@@ -124,7 +125,7 @@ class Authorizer:
     """One per process; safe to use from any thread. What it keeps never outlives what it was made from."""
 
     def __init__(self) -> None:
-        self._alone: dict[tuple[str, Action, str], tuple[Principal, Prepared]] = {}
+        self._alone: dict[tuple[str, Action, str], tuple[Rights, Prepared]] = {}
 
     def forget(self) -> None:
         """Drop the decisions that no key holds."""
@@ -136,8 +137,9 @@ class Authorizer:
         Raises Denied, also for an absent target; Internal for a kept policy that does not compile.
         """
         if type(held) is HeldKey:
-            kept = held.compiled.get(caller.principal.id)
-            if kept is not None and kept[0] is caller.principal:
+            rights = caller.rights
+            kept = held.compiled.get(rights.id)
+            if kept is not None and kept[0] is rights:
                 found = kept[1].get(demand.action)
                 if type(found) is str:
                     return found
@@ -181,27 +183,27 @@ class Authorizer:
         return rule
 
     def _on_key(self, request: Request, held: HeldKey) -> str:
-        principal = request.caller.principal
-        kept = held.compiled.get(principal.id)
-        if kept is None or kept[0] is not principal:
+        rights = request.caller.rights
+        kept = held.compiled.get(rights.id)
+        if kept is None or kept[0] is not rights:
             if len(held.compiled) >= MAX_PRINCIPALS:
                 held.compiled.clear()
-            kept = held.compiled[principal.id] = (principal, {})
+            kept = held.compiled[rights.id] = (rights, {})
         decisions: Decisions = kept[1]
-        prepared = prepare(request, _key_policy(held.policy), _identity(principal))
+        prepared = prepare(request, _key_policy(held.policy), _identity(rights))
         settled = prepared.settled
         at_once = settled is not None and settled.allowed and request.action not in _NAME
         decisions[request.action] = settled.rule if settled is not None and at_once else prepared
         return _answer(request, prepared)
 
     def _on_its_own(self, request: Request) -> str:
-        principal = request.caller.principal
-        key = (principal.id, request.action, request.resource)
+        rights = request.caller.rights
+        key = (rights.id, request.action, request.resource)
         kept = self._alone.get(key)
-        if kept is None or kept[0] is not principal:
+        if kept is None or kept[0] is not rights:
             if len(self._alone) >= MAX_ALONE:
                 self._alone.clear()
-            kept = self._alone[key] = (principal, prepare(request, None, _identity(principal)))
+            kept = self._alone[key] = (rights, prepare(request, None, _identity(rights)))
         return _answer(request, kept[1])
 
 
@@ -223,7 +225,7 @@ def _assumed(request: Request, held: Held | None) -> str:
     if role is None or role.trust is None or not role.enabled or role.principal_kind is not PrincipalKind.ROLE:
         raise _denied(request, _UNTRUSTED)
     asked = replace(request, owner=role.tenant)
-    verdict = prepare(asked, _trust(role.trust), _identity(request.caller.principal)).decide(asked)
+    verdict = prepare(asked, _trust(role.trust), _identity(request.caller.rights)).decide(asked)
     if not verdict.allowed:
         raise _denied(request, _UNTRUSTED)
     return verdict.rule.replace("key policy", "trust policy")

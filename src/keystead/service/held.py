@@ -21,13 +21,15 @@ from keystead.core.entities import (
     Keyring,
     KeyVersion,
     LastUse,
+    Membership,
     Name,
     Principal,
     PrincipalKind,
     Tenant,
 )
-from keystead.core.errors import InvalidArgument, NotFound, WrongState
+from keystead.core.errors import Internal, InvalidArgument, NotFound, WrongState
 from keystead.core.ports import Loaded, Provider
+from keystead.core.rights import Rights
 from keystead.core.sensitive import Sensitive
 from keystead.service.barrier import Barrier
 
@@ -190,6 +192,21 @@ class HeldTenant:
                 return found
         raise NotFound(f"no principal named {name!r}", "name")
 
+    def principal_of_id(self, id: str) -> Principal:
+        """One that something of this tenant names. Raises Internal: nothing names one that is gone."""
+        found = self._reach.get(Principal, id)
+        if found is None or found.tenant != self.id:
+            raise Internal("a principal is missing")
+        return found
+
+    def memberships(self, user: Principal) -> list[Membership]:
+        """What it is in, by the group's id; a user is in few."""
+        self._reach.may_block()
+        return sorted(self._reach.barrier.linked(Membership, user.id), key=lambda one: one.group_id)
+
+    def members(self, group: Principal, *, after: str, limit: int) -> list[Membership]:
+        return self._reach.children(Membership, group.id, after, limit)
+
     def name_digest(self, kind: PrincipalKind, name: str) -> str:
         return self._reach.barrier.name_id(f"principal:{self.id}", f"{kind.value}/{name}")
 
@@ -238,7 +255,7 @@ class HeldTenant:
 
 
 class HeldPrincipal:
-    """A principal with the credentials it has."""
+    """A principal with the credentials it has, and whom it goes with."""
 
     def __init__(self, principal: Principal, home: HeldTenant) -> None:
         self.principal, self.home = principal, home
@@ -253,6 +270,14 @@ class HeldPrincipal:
 
     def credentials(self, *, after: str, limit: int) -> list[Credential]:
         return self.home.credentials(self.principal, after=after, limit=limit)
+
+    def memberships(self) -> list[Membership]:
+        """A user's."""
+        return self.home.memberships(self.principal)
+
+    def members(self, *, after: str, limit: int) -> list[Membership]:
+        """A group's."""
+        return self.home.members(self.principal, after=after, limit=limit)
 
     def credential(self, id: str) -> Credential:
         """Raises NotFound, also for somebody else's."""
@@ -300,12 +325,12 @@ class HeldSystem:
 
 
 class HeldCredential:
-    """A credential with the principal it stands for, and what a verifier has come to know of it."""
+    """A credential with the rights of the principal it stands for, and what a verifier has come to know of it."""
 
-    __slots__ = ("credential", "known", "principal")
+    __slots__ = ("credential", "known", "principal", "rights")
 
-    def __init__(self, credential: Credential, principal: Principal) -> None:
-        self.credential, self.principal = credential, principal
+    def __init__(self, credential: Credential, rights: Rights) -> None:
+        self.credential, self.rights, self.principal = credential, rights, rights.principal
         self.known: Any = None  # the verifier's own
 
 

@@ -22,12 +22,12 @@ from keystead.core.entities import (
     Keyring,
     Kind,
     Name,
-    Principal,
     Tenant,
 )
-from keystead.core.errors import Internal, Sealed
+from keystead.core.errors import Internal, Sealed, Unavailable
 from keystead.core.operations import KeyRef, KeyringRef, PrincipalRef, Ref, SystemRef, TenantRef
 from keystead.core.ports import Provider, Reader, WouldBlock
+from keystead.core.rights import Rights
 from keystead.service.barrier import Barrier
 from keystead.service.held import (
     Held,
@@ -39,11 +39,13 @@ from keystead.service.held import (
     HeldTenant,
     Reach,
 )
+from keystead.service.rights import gather
 
 K = TypeVar("K")
 V = TypeVar("V")
 MAX_KEYS = 8192
 MAX_OTHERS = 16384
+ATTEMPTS = 10
 
 
 class Generation(Protocol):
@@ -66,7 +68,7 @@ class View:
         self._keys: dict[str, tuple[HeldKey, list[KeyRef]]] = {}
         self._keyrings: dict[str, HeldKeyring] = {}
         self._credentials: dict[str, HeldCredential] = {}
-        self._principals: dict[str, Principal] = {}
+        self._rights: dict[str, Rights] = {}
         self._nobodies: dict[str, None] = {}  # ids of no credential
         self._system = HeldSystem(self._reach)
         self._dropped: list[Callable[[], None]] = []
@@ -118,14 +120,14 @@ class View:
                 forget()
 
     def _forget_everything(self) -> None:
-        for held in (self._refs, self._keys, self._keyrings, self._credentials, self._principals, self._nobodies):
+        for held in (self._refs, self._keys, self._keyrings, self._credentials, self._rights, self._nobodies):
             held.clear()
 
     def _forget_all(self, _id: str) -> None:
         self._forget_everything()
 
     def _forget_nothing(self, _id: str) -> None:
-        """What belongs to a key never changes without the key (entities, Rule 4)."""
+        """What belongs to a key never changes without the key, and a tie not without its ends (entities, Rule 4)."""
 
     def _forget_key(self, id_: str) -> None:
         _, refs = self._keys.pop(id_, (None, ()))
@@ -133,9 +135,12 @@ class View:
             self._refs.pop(ref, None)
 
     def _forget_principal(self, id_: str) -> None:
-        self._principals.pop(id_, None)
+        """With all whose rights rest on it: those that are in it, if it is a group."""
+        gone = [one for one, rights in self._rights.items() if one == id_ or _rests_on(rights, id_)]
+        for one in gone:
+            del self._rights[one]
         for credential_id, held in list(self._credentials.items()):
-            if held.principal.id == id_:
+            if held.rights.id == id_ or _rests_on(held.rights, id_):
                 del self._credentials[credential_id]
 
     def _forget_credential(self, id_: str) -> None:
@@ -231,20 +236,30 @@ class View:
             if (credential := self._barrier.get(Credential, id_)) is None:
                 self._keep(stamp, self._nobodies, id_, None)
                 return None
-            if (principal := self.principal(credential.principal_id)) is None:
+            if (rights := self.rights(credential.principal_id)) is None:
                 return None
-            held = HeldCredential(credential, principal)
+            held = HeldCredential(credential, rights)
             self._keep(stamp, self._credentials, id_, held)
         return held
 
-    def principal(self, id_: str) -> Principal | None:
+    def rights(self, id_: str) -> Rights | None:
+        """What the principal of that id may by its policies; None if there is none that can act."""
         self.refresh()
-        if (found := self._principals.get(id_)) is None:
+        if (found := self._rights.get(id_)) is None:
             self.may_block()
             stamp = self._seen_change
-            if (found := self._barrier.get(Principal, id_)) is not None:
-                self._keep(stamp, self._principals, id_, found)
+            if (found := self._gathered(id_)) is not None:
+                self._keep(stamp, self._rights, id_, found)
         return found
+
+    def _gathered(self, id_: str) -> Rights | None:
+        """As one commit left them: read again where another came between. Raises Unavailable."""
+        for _ in range(ATTEMPTS):
+            before, _ = self._store.changes(self._seen_change)
+            found = gather(self._barrier, id_)
+            if self._store.changes(self._seen_change)[0] == before:
+                return found
+        raise Unavailable("too many changes at once")
 
     def tenant(self, id_: str) -> HeldTenant | None:
         self.may_block()
@@ -264,6 +279,7 @@ class View:
         Kind.KEY: _forget_key,
         Kind.PRINCIPAL: _forget_principal,
         Kind.CREDENTIAL: _forget_credential,
+        Kind.MEMBERSHIP: _forget_nothing,
         Kind.KEY_VERSION: _forget_nothing,
         Kind.KEY_POLICY: _forget_nothing,
         Kind.NAME: _forget_nothing,
@@ -278,6 +294,10 @@ class View:
         PrincipalRef: _find_principal,
         SystemRef: _find_system,
     }
+
+
+def _rests_on(rights: Rights, id_: str) -> bool:
+    return any(one.id == id_ for one in rights.rests_on)
 
 
 def _is_at(keyring: HeldKeyring, ref: KeyRef) -> bool:

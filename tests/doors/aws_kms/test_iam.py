@@ -128,7 +128,7 @@ def test_an_access_key_is_its_own_users(office, iam) -> None:
     assert office.admin.call("ListKeys").status == 200
 
 
-@pytest.mark.parametrize("kind", ["user", "role"])
+@pytest.mark.parametrize("kind", ["user", "role", "group"])
 def test_inline_policies(office, iam, kind) -> None:
     def do(verb, **members):
         return getattr(iam, f"{verb}_{kind}_{'policies' if verb == 'list' else 'policy'}")(
@@ -137,8 +137,10 @@ def test_inline_policies(office, iam, kind) -> None:
 
     if kind == "user":
         iam.create_user(UserName="who")
-    else:
+    elif kind == "role":
         iam.create_role(RoleName="who", AssumeRolePolicyDocument=TRUST)
+    else:
+        iam.create_group(GroupName="who")
     for name in ("b", "a", "c"):
         do("put", PolicyName=name, PolicyDocument=ALLOW_ALL)
     assert do("get", PolicyName="a")["PolicyDocument"] == json.loads(ALLOW_ALL)

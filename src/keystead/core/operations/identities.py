@@ -33,7 +33,7 @@ class ReadUser(PrincipalOperation[Principal], frozen=True, kw_only=True):
 
 
 class DeleteUser(PrincipalOperation[Nothing], frozen=True, kw_only=True):
-    """Raises WrongState (detail IN_USE) while it has access keys or policies."""
+    """Raises WrongState (detail IN_USE) while it has access keys, policies or groups."""
 
     action = Action.DELETE_USER
     changes = True
@@ -165,6 +165,22 @@ class DeleteRolePolicy(DeleteInlinePolicy, frozen=True, kw_only=True):
     action = Action.DELETE_ROLE_POLICY
 
 
+class PutGroupPolicy(PutInlinePolicy, frozen=True, kw_only=True):
+    action = Action.PUT_GROUP_POLICY
+
+
+class ReadGroupPolicy(ReadInlinePolicy, frozen=True, kw_only=True):
+    action = Action.READ_GROUP_POLICY
+
+
+class ListGroupPolicies(ListInlinePolicies, frozen=True, kw_only=True):
+    action = Action.LIST_GROUP_POLICIES
+
+
+class DeleteGroupPolicy(DeleteInlinePolicy, frozen=True, kw_only=True):
+    action = Action.DELETE_GROUP_POLICY
+
+
 class InlinePolicies(Struct, frozen=True):
     """The four operations on the inline policies of one kind of principal."""
 
@@ -177,4 +193,5 @@ class InlinePolicies(Struct, frozen=True):
 INLINE_POLICIES: dict[PrincipalKind, InlinePolicies] = {
     PrincipalKind.USER: InlinePolicies(PutUserPolicy, ReadUserPolicy, ListUserPolicies, DeleteUserPolicy),
     PrincipalKind.ROLE: InlinePolicies(PutRolePolicy, ReadRolePolicy, ListRolePolicies, DeleteRolePolicy),
+    PrincipalKind.GROUP: InlinePolicies(PutGroupPolicy, ReadGroupPolicy, ListGroupPolicies, DeleteGroupPolicy),
 }

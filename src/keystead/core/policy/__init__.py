@@ -82,6 +82,6 @@ def check_lockout(policy: KeyPolicy, key: Key, caller: Caller, namespace: str) -
     resource = resource_arn(namespace, f"key/{key.id}")
     request = Request(caller, Action.PUT_POLICY, resource, target, Subject(key=key), op)
     document = dialect(policy.dialect).compile_key_policy(policy.text, policy.principals)
-    identity = tuple(dialect(p.dialect).compile_identity_policy(p.text) for p in caller.principal.policies)
+    identity = tuple(dialect(p.dialect).compile_identity_policy(p.text) for p in caller.rights.policies)
     if not decide(request, document, identity).allowed:
         raise InvalidArgument("The new key policy will not allow you to update the key policy in the future.", "Policy")

@@ -16,6 +16,7 @@ _FORMS: dict[PrincipalKind, str] = {
     PrincipalKind.ROOT: "arn:aws:iam::{tenant}:root",
     PrincipalKind.USER: "arn:aws:iam::{tenant}:user/{name}",
     PrincipalKind.ROLE: "arn:aws:iam::{tenant}:role/{name}",
+    PrincipalKind.GROUP: "arn:aws:iam::{tenant}:group/{name}",
     PrincipalKind.SERVICE: "{name}",
     PrincipalKind.SYSTEM: "keystead:system/{name}",
 }

@@ -50,17 +50,17 @@ def create_role(op: ops.CreateRole, targets: tuple[HeldTenant], act: Act) -> Out
     return Outcome(answer=made, put=(made, tenant.record))
 
 
-def _of_kind(tenant: HeldTenant, kind: PrincipalKind, after: str, limit: int) -> Page[Principal]:
+def of_kind(tenant: HeldTenant, kind: PrincipalKind, after: str, limit: int) -> Page[Principal]:
     everybody = walk(lambda place, size: tenant.principals(after=place, limit=size), after, limit)
     return paged((one for one in everybody if one.principal_kind is kind), limit)
 
 
 def list_users(op: ops.ListUsers, targets: tuple[HeldTenant], _act: Act) -> Outcome[Page[Principal]]:
-    return Outcome(answer=_of_kind(targets[0], PrincipalKind.USER, op.after, op.limit))
+    return Outcome(answer=of_kind(targets[0], PrincipalKind.USER, op.after, op.limit))
 
 
 def list_roles(op: ops.ListRoles, targets: tuple[HeldTenant], _act: Act) -> Outcome[Page[Principal]]:
-    return Outcome(answer=_of_kind(targets[0], PrincipalKind.ROLE, op.after, op.limit))
+    return Outcome(answer=of_kind(targets[0], PrincipalKind.ROLE, op.after, op.limit))
 
 
 def read_principal(_op: ops.ReadUser | ops.ReadRole, targets: OneOf, _act: Act) -> Outcome[Principal]:
@@ -68,8 +68,8 @@ def read_principal(_op: ops.ReadUser | ops.ReadRole, targets: OneOf, _act: Act) 
 
 
 def changeable(held: HeldPrincipal) -> Principal:
-    """The user or role that it is. The root principal is its tenant: no policy of it is anybody's to write."""
-    if held.principal.principal_kind not in MADE_BY_HAND:
+    """The user, role or group that it is. The root principal is its tenant: no policy of it is anybody's to write."""
+    if held.principal.principal_kind not in (*MADE_BY_HAND, PrincipalKind.GROUP):
         raise InvalidArgument(f"a {held.principal.principal_kind.value} principal stays as it is", "name")
     return held.principal
 
@@ -80,6 +80,8 @@ def delete_identity(_op: ops.DeleteUser | ops.DeleteRole, targets: OneOf, _act: 
     gone = changeable(held)
     if held.credentials(after="", limit=1):
         raise WrongState("Cannot delete entity, must delete access keys first.", ops.IN_USE)
+    if held.memberships():
+        raise WrongState("Cannot delete entity, must remove users from group first.", ops.IN_USE)
     if gone.policies:
         raise WrongState("Cannot delete entity, must delete policies first.", ops.IN_USE)
     return Outcome(answer=Nothing(), delete=(gone,))

@@ -1,15 +1,16 @@
-"""AWS IAM, API version 2010-05-08: the users and roles of an account, their access keys and inline policies."""
+"""AWS IAM, API version 2010-05-08: the users, roles and groups of an account, their access keys and policies."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from keystead.doors.aws_kms.iam import accesskeys, policies, roles, users
+from keystead.doors.aws_kms.iam import accesskeys, groups, policies, roles, users
 from keystead.kit import WireOperation
 
 OPERATIONS: tuple[WireOperation[Any, Any], ...] = (
     *users.OPERATIONS,
     *accesskeys.OPERATIONS,
     *roles.OPERATIONS,
+    *groups.OPERATIONS,
     *policies.OPERATIONS,
 )

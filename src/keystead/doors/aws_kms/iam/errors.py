@@ -23,7 +23,12 @@ ERRORS: ErrorTable = {
     (e.Unsupported, query.MEMBER): Fault("InvalidInput", 400),
 }
 
-_KINDS = {PrincipalKind.USER: "user", PrincipalKind.ROLE: "role", PrincipalKind.ROOT: "user"}
+_KINDS = {
+    PrincipalKind.USER: "user",
+    PrincipalKind.ROLE: "role",
+    PrincipalKind.GROUP: "group",
+    PrincipalKind.ROOT: "user",
+}
 
 
 def words(error: e.KeysteadError) -> str | None:

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from keystead.core.entities import PrincipalKind
 from keystead.core.operations import PrincipalRef
-from keystead.doors.aws_kms.iam.shapes import ExistingUserName, RoleName, UserName
+from keystead.doors.aws_kms.iam.shapes import ExistingUserName, GroupName, RoleName, UserName
 from keystead.doors.aws_kms.query import reader
 from keystead.kit import Call, Message, WireOperation
 
@@ -32,6 +32,7 @@ class KindRow(Struct, frozen=True):
 
 USER = KindRow(PrincipalKind.USER, "User", ExistingUserName, UserName)
 ROLE = KindRow(PrincipalKind.ROLE, "Role", RoleName, RoleName)
+GROUP = KindRow(PrincipalKind.GROUP, "Group", GroupName, GroupName)
 
 
 class Answer(Message, frozen=True, kw_only=True, rename="pascal"):
@@ -39,7 +40,7 @@ class Answer(Message, frozen=True, kw_only=True, rename="pascal"):
 
 
 class Named(Message, frozen=True, kw_only=True, rename="pascal"):
-    """A request about one principal. `name` is on the wire what the kind makes of it: UserName, RoleName."""
+    """A request about one principal. `name` is on the wire what the kind makes of it: UserName, RoleName, GroupName."""
 
     kind: ClassVar[PrincipalKind]
     answer: ClassVar[Any]  # the kind's own answer, made of the one that is declared
@@ -66,7 +67,7 @@ def _of_kind(message: Any, name: str, row: KindRow, name_type: Any, **own: Any) 
 
 
 def for_each(
-    declared: WireOperation[Q, A], kinds: Sequence[KindRow] = (USER, ROLE), *, new_name: bool = False
+    declared: WireOperation[Q, A], kinds: Sequence[KindRow] = (USER, ROLE, GROUP), *, new_name: bool = False
 ) -> Iterator[WireOperation[Any, Any]]:
     """The operation of each kind, from one declared for "Principal": iam:PutPrincipalPolicy -> iam:PutUserPolicy."""
     for row in kinds:

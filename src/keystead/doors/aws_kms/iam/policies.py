@@ -1,4 +1,4 @@
-"""iam:Put, Get, List and Delete of UserPolicy, RolePolicy…: inline policies.
+"""iam:Put, Get, List and Delete of UserPolicy, RolePolicy and GroupPolicy: inline policies.
 
 Spec: IAM API Reference 2010-05-08, under these names.
 """

@@ -21,6 +21,7 @@ from keystead.kit import Call, Message
 _NAME = matching(r"[\w+=,.@-]+")
 UserName = Annotated[str, Meta(min_length=1, max_length=64, pattern=_NAME)]
 ExistingUserName = Annotated[str, Meta(min_length=1, max_length=128, pattern=_NAME)]
+GroupName = Annotated[str, Meta(min_length=1, max_length=128, pattern=_NAME)]
 RoleName = Annotated[str, Meta(min_length=1, max_length=64, pattern=_NAME)]
 PolicyName = Annotated[str, Meta(min_length=1, max_length=128, pattern=_NAME)]
 PolicyDocument = Annotated[
@@ -63,6 +64,10 @@ def user(name: str, call: Call) -> PrincipalRef:
 
 def role(name: str, call: Call) -> PrincipalRef:
     return PrincipalRef(call.caller.principal.tenant, PrincipalKind.ROLE, name)
+
+
+def group(name: str, call: Call) -> PrincipalRef:
+    return PrincipalRef(call.caller.principal.tenant, PrincipalKind.GROUP, name)
 
 
 def user_or_caller(name: str | None, call: Call) -> PrincipalRef:
