@@ -121,6 +121,7 @@ def test_an_operation_demands_an_action_of_its_targets_scope(op):
         operations.KeyringOperation: Scope.KEYRING,
         operations.TenantOperation: Scope.TENANT,
         operations.PrincipalOperation: Scope.PRINCIPAL,
+        operations.PolicyOperation: Scope.POLICY,
         operations.SystemOperation: Scope.SYSTEM,
     }
     scope = next((s for base, s in bases.items() if issubclass(op, base)), Scope.KEY)

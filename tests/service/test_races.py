@@ -170,3 +170,34 @@ def test_a_user_who_joins_a_group_while_either_is_being_deleted_leaves_nothing_d
         with pytest.raises(ClientError, match="NoSuchEntity"):
             join()
     assert office.store.count(Kind.MEMBERSHIP) == 0
+
+
+def test_a_policy_that_is_attached_while_either_end_is_being_deleted_leaves_nothing_dangling(office) -> None:
+    iam = office.admin.client("iam")
+    arn = iam.create_policy(PolicyName="use", PolicyDocument=ALLOW_ALL)["Policy"]["Arn"]
+    iam.create_user(UserName="eve")
+    holder, policy = {"UserName": "eve"}, {"PolicyArn": arn}
+
+    def attach():
+        iam.attach_user_policy(**holder, **policy)
+
+    for delete, name in ((iam.delete_user, holder), (iam.delete_policy, policy)):
+        overtake(office, attach)
+        with pytest.raises(ClientError, match="DeleteConflict"):
+            delete(**name)
+        iam.detach_user_policy(**holder, **policy)
+    for delete, name in ((iam.delete_user, holder), (iam.delete_policy, policy)):
+        overtake(office, lambda delete=delete, name=name: delete(**name))
+        with pytest.raises(ClientError, match="NoSuchEntity"):
+            attach()
+    assert office.store.count(Kind.ATTACHMENT) == office.store.count(Kind.MANAGED_POLICY) == 0
+
+
+def test_two_attach_one_policy_and_both_are_counted(office) -> None:
+    iam = office.admin.client("iam")
+    arn = iam.create_policy(PolicyName="use", PolicyDocument=ALLOW_ALL)["Policy"]["Arn"]
+    for name in ("a", "b"):
+        iam.create_user(UserName=name)
+    overtake(office, lambda: iam.attach_user_policy(UserName="a", PolicyArn=arn))
+    iam.attach_user_policy(UserName="b", PolicyArn=arn)
+    assert iam.get_policy(PolicyArn=arn)["Policy"]["AttachmentCount"] == 2

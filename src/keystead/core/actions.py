@@ -101,6 +101,25 @@ class Action(StrEnum):
     READ_GROUP_POLICY = "principal:read-group-policy"
     LIST_GROUP_POLICIES = "principal:list-group-policies"
     DELETE_GROUP_POLICY = "principal:delete-group-policy"
+    CREATE_MANAGED_POLICY = "tenant:create-policy"
+    LIST_MANAGED_POLICIES = "tenant:list-policies"
+    READ_MANAGED_POLICY = "policy:read"
+    DELETE_MANAGED_POLICY = "policy:delete"
+    CREATE_POLICY_VERSION = "policy:create-version"
+    READ_POLICY_VERSION = "policy:read-version"
+    LIST_POLICY_VERSIONS = "policy:list-versions"
+    SET_DEFAULT_POLICY_VERSION = "policy:set-default-version"
+    DELETE_POLICY_VERSION = "policy:delete-version"
+    LIST_HOLDERS = "policy:list-holders"
+    ATTACH_USER_POLICY = "principal:attach-user-policy"
+    DETACH_USER_POLICY = "principal:detach-user-policy"
+    LIST_ATTACHED_USER_POLICIES = "principal:list-attached-user-policies"
+    ATTACH_ROLE_POLICY = "principal:attach-role-policy"
+    DETACH_ROLE_POLICY = "principal:detach-role-policy"
+    LIST_ATTACHED_ROLE_POLICIES = "principal:list-attached-role-policies"
+    ATTACH_GROUP_POLICY = "principal:attach-group-policy"
+    DETACH_GROUP_POLICY = "principal:detach-group-policy"
+    LIST_ATTACHED_GROUP_POLICIES = "principal:list-attached-group-policies"
     # sessions
     ASSUME_ROLE = "principal:assume"
     OPEN_SESSION = "tenant:open-session"
@@ -121,6 +140,7 @@ class Scope(Enum):
     KEYRING = "keyring"
     TENANT = "tenant"
     PRINCIPAL = "principal"
+    POLICY = "policy"  # a managed one
     SYSTEM = "system"
 
 
@@ -226,6 +246,25 @@ ACTIONS: dict[Action, ActionRow] = {
         _R(A.READ_GROUP_POLICY, "iam:GetGroupPolicy", system=True),
         _R(A.LIST_GROUP_POLICIES, "iam:ListGroupPolicies", system=True),
         _R(A.DELETE_GROUP_POLICY, "iam:DeleteGroupPolicy", system=True),
+        _R(A.CREATE_MANAGED_POLICY, "iam:CreatePolicy", system=True),
+        _R(A.LIST_MANAGED_POLICIES, "iam:ListPolicies", system=True),
+        _R(A.READ_MANAGED_POLICY, "iam:GetPolicy", system=True),
+        _R(A.DELETE_MANAGED_POLICY, "iam:DeletePolicy", system=True),
+        _R(A.CREATE_POLICY_VERSION, "iam:CreatePolicyVersion", system=True),
+        _R(A.READ_POLICY_VERSION, "iam:GetPolicyVersion", system=True),
+        _R(A.LIST_POLICY_VERSIONS, "iam:ListPolicyVersions", system=True),
+        _R(A.SET_DEFAULT_POLICY_VERSION, "iam:SetDefaultPolicyVersion", system=True),
+        _R(A.DELETE_POLICY_VERSION, "iam:DeletePolicyVersion", system=True),
+        _R(A.LIST_HOLDERS, "iam:ListEntitiesForPolicy", system=True),
+        _R(A.ATTACH_USER_POLICY, "iam:AttachUserPolicy", system=True),
+        _R(A.DETACH_USER_POLICY, "iam:DetachUserPolicy", system=True),
+        _R(A.LIST_ATTACHED_USER_POLICIES, "iam:ListAttachedUserPolicies", system=True),
+        _R(A.ATTACH_ROLE_POLICY, "iam:AttachRolePolicy", system=True),
+        _R(A.DETACH_ROLE_POLICY, "iam:DetachRolePolicy", system=True),
+        _R(A.LIST_ATTACHED_ROLE_POLICIES, "iam:ListAttachedRolePolicies", system=True),
+        _R(A.ATTACH_GROUP_POLICY, "iam:AttachGroupPolicy", system=True),
+        _R(A.DETACH_GROUP_POLICY, "iam:DetachGroupPolicy", system=True),
+        _R(A.LIST_ATTACHED_GROUP_POLICIES, "iam:ListAttachedGroupPolicies", system=True),
         _R(A.ASSUME_ROLE, "sts:AssumeRole", abroad=True),
         _R(A.OPEN_SESSION, "sts:GetSessionToken", free=True),
         _R(A.LOCATE_ACCESS_KEY, "sts:GetAccessKeyInfo"),

@@ -6,13 +6,14 @@
                       └─ name (door namespace, name) ─> key
     tenant ─ principal ── credential
     group ── membership ── user
+    tenant ─ managed policy ── attachment ── user, role or group
 
 Rule 1: an id is opaque and never used twice; a name made anew gets a new id, and old grants do not follow it.
 Rule 2: `parent` is the listing an entity belongs to, `link` a second index; both are ids, or digests of names.
 Rule 3: `revision` grows with every change; a commit names the revisions it rests on.
 Rule 4: what belongs to a key (version, policy, name, grant) never changes without the key's own revision changing
         too, so one number tells every cache that something about the key is new. So with what ties principals to
-        others (membership): it never changes without both its ends.
+        others (membership, attachment): it never changes without both its ends.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ class Kind(StrEnum):
     PRINCIPAL = "principal"
     CREDENTIAL = "credential"
     MEMBERSHIP = "membership"
+    MANAGED_POLICY = "managed-policy"
+    ATTACHMENT = "attachment"
     LAST_USE = "last-use"
 
 
@@ -299,6 +302,69 @@ class Membership(Entity, frozen=True, kw_only=True):
     @property
     def link(self) -> str:
         return self.user_id
+
+
+class PolicyVersion(Struct, frozen=True, kw_only=True):
+    number: int
+    dialect: str
+    text: str
+    created_at: datetime
+
+
+class ManagedPolicy(Entity, frozen=True, kw_only=True):
+    """An identity policy of a tenant's own, whose default version counts for all whom it is attached to."""
+
+    kind = Kind.MANAGED_POLICY
+    tenant: str
+    name: str
+    name_digest: str
+    path: str = "/"
+    description: str = ""
+    created_at: datetime
+    versions: tuple[PolicyVersion, ...]  # in the order of their numbers
+    n_made: int = 1  # versions so far: no number comes twice
+    default: int = 1
+    n_attached: int = 0
+    n_bounded: int = 0  # users and roles whose permissions boundary it is
+
+    @property
+    def parent(self) -> str:
+        return self.tenant
+
+    @property
+    def link(self) -> str:
+        return self.name_digest
+
+    def version(self, number: int) -> PolicyVersion | None:
+        return next((one for one in self.versions if one.number == number), None)
+
+    @property
+    def text(self) -> PolicyText:
+        """What it says today."""
+        (found,) = (one for one in self.versions if one.number == self.default)
+        return PolicyText(self.name, found.dialect, found.text)
+
+
+class Attachment(Entity, frozen=True, kw_only=True):
+    """A managed policy is attached to a principal, or is its permissions boundary."""
+
+    kind = Kind.ATTACHMENT
+    policy_id: str
+    holder_id: str
+    as_boundary: bool = False
+
+    @property
+    def parent(self) -> str:
+        return self.policy_id
+
+    @property
+    def link(self) -> str:
+        return self.holder_id
+
+    @classmethod
+    def of(cls, policy: ManagedPolicy, holder: Principal, *, as_boundary: bool = False) -> Attachment:
+        id_ = f"{policy.id}/{holder.id}{'/boundary' if as_boundary else ''}"
+        return cls(id=id_, policy_id=policy.id, holder_id=holder.id, as_boundary=as_boundary)
 
 
 class CredentialKind(Enum):

@@ -23,6 +23,7 @@ from keystead.core.operations import (
     Demand,
     KeyRef,
     Operation,
+    PolicyRef,
     PrincipalRef,
     Ref,
     SystemRef,
@@ -30,7 +31,7 @@ from keystead.core.operations import (
     UpdateName,
 )
 from keystead.core.policy import dialect
-from keystead.core.policy.arn import arn_of_caller, principal_arn, resource_arn, tenant_of
+from keystead.core.policy.arn import AWS, arn_of_caller, policy_arn, principal_arn, resource_arn, tenant_of
 from keystead.core.policy.form import ELSEWHERE, Document, Prepared, Verdict, prepare, unasked
 from keystead.core.policy.grants import check_tokens
 from keystead.core.policy.request import Request
@@ -93,9 +94,15 @@ _NAME: Mapping[Action, Callable[[Any], str]] = {
 def _tenant(target: Ref, held: Held | None) -> str:
     if held is not None:
         return held.tenant
-    if isinstance(target, TenantRef | PrincipalRef):
+    if isinstance(target, TenantRef | PrincipalRef | PolicyRef):
         return target.tenant
     return "" if isinstance(target, SystemRef) else tenant_of(target.namespace)
+
+
+def _is_elsewhere(target: Ref, held: Held | None, tenant: str) -> bool:
+    """Another tenant's. The managed policies that AWS gives to every account are everybody's."""
+    of = _tenant(target, held)
+    return of != tenant and not (isinstance(target, PolicyRef) and of == AWS)
 
 
 def _denied(request: Request, verdict: Verdict) -> Denied:
@@ -168,7 +175,7 @@ class Authorizer:
             return _assumed(request, held)
         if key is not None:
             rule = self._on_key(request, key)
-        elif _tenant(demand.target, held) != caller.principal.tenant or _is_secret(demand.target, row.scope):
+        elif _is_elsewhere(demand.target, held, caller.principal.tenant) or _is_secret(demand.target, row.scope):
             raise _denied(request, ELSEWHERE)
         else:
             rule = self._on_its_own(request)
@@ -248,6 +255,8 @@ def _resource(demand: Demand, held: Held | None) -> str:
     named = target if demand.to_be is None else demand.to_be
     if isinstance(named, PrincipalRef):
         return principal_arn(named.tenant, named.kind, named.name)
+    if isinstance(named, PolicyRef):
+        return policy_arn(named)
     if ACTIONS[demand.action].scope is not Scope.KEY or not isinstance(target, KeyRef):
         return "*"
     id_ = held.id if isinstance(held, HeldKey) else target.id

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from keystead.core.entities import (
+    Attachment,
     Binding,
     Credential,
     Entity,
@@ -21,6 +22,7 @@ from keystead.core.entities import (
     Keyring,
     KeyVersion,
     LastUse,
+    ManagedPolicy,
     Membership,
     Name,
     Principal,
@@ -28,6 +30,7 @@ from keystead.core.entities import (
     Tenant,
 )
 from keystead.core.errors import Internal, InvalidArgument, NotFound, WrongState
+from keystead.core.operations import PolicyRef
 from keystead.core.ports import Loaded, Provider
 from keystead.core.rights import Rights
 from keystead.core.sensitive import Sensitive
@@ -207,6 +210,36 @@ class HeldTenant:
     def members(self, group: Principal, *, after: str, limit: int) -> list[Membership]:
         return self._reach.children(Membership, group.id, after, limit)
 
+    def attachments(self, holder: Principal) -> list[Attachment]:
+        """What it has attached to it, by the policy's id; a principal has few."""
+        self._reach.may_block()
+        return sorted(self._reach.barrier.linked(Attachment, holder.id), key=lambda one: one.policy_id)
+
+    def policies(self, *, after: str, limit: int) -> list[ManagedPolicy]:
+        return self._reach.children(ManagedPolicy, self.id, after, limit)
+
+    def find_policy(self, ref: PolicyRef) -> ManagedPolicy | None:
+        """A managed policy as a caller names it: by name and path."""
+        found = self.policy_named(ref.name) if ref.tenant == self.id else None
+        return found if found is not None and found.path == ref.path else None
+
+    def policy_named(self, name: str) -> ManagedPolicy | None:
+        self._reach.may_block()
+        return next(iter(self._reach.barrier.linked(ManagedPolicy, self.policy_digest(name), limit=1)), None)
+
+    def policy_digest(self, name: str) -> str:
+        return self._reach.barrier.name_id(f"policy:{self.id}", name)
+
+    def policy_of_id(self, id: str) -> ManagedPolicy:
+        """One that something of this tenant names. Raises Internal."""
+        found = self._reach.get(ManagedPolicy, id)
+        if found is None or found.tenant != self.id:
+            raise Internal("a policy is missing")
+        return found
+
+    def holders(self, policy: ManagedPolicy, *, after: str, limit: int) -> list[Attachment]:
+        return self._reach.children(Attachment, policy.id, after, limit)
+
     def name_digest(self, kind: PrincipalKind, name: str) -> str:
         return self._reach.barrier.name_id(f"principal:{self.id}", f"{kind.value}/{name}")
 
@@ -279,12 +312,33 @@ class HeldPrincipal:
         """A group's."""
         return self.home.members(self.principal, after=after, limit=limit)
 
+    def attachments(self) -> list[Attachment]:
+        return self.home.attachments(self.principal)
+
     def credential(self, id: str) -> Credential:
         """Raises NotFound, also for somebody else's."""
         found, owner = self.home.credential(id)
         if owner.id != self.id:
             raise NotFound("no such credential", "credential")
         return found
+
+
+class HeldPolicy:
+    """A managed policy with what it is attached to."""
+
+    def __init__(self, policy: ManagedPolicy, home: HeldTenant) -> None:
+        self.policy, self.home = policy, home
+
+    @property
+    def id(self) -> str:
+        return self.policy.id
+
+    @property
+    def tenant(self) -> str:
+        return self.policy.tenant
+
+    def attachments(self, *, after: str, limit: int) -> list[Attachment]:
+        return self.home.holders(self.policy, after=after, limit=limit)
 
 
 class HeldSystem:
@@ -334,4 +388,4 @@ class HeldCredential:
         self.known: Any = None  # the verifier's own
 
 
-Held = HeldKey | HeldKeyring | HeldTenant | HeldPrincipal | HeldSystem
+Held = HeldKey | HeldKeyring | HeldTenant | HeldPrincipal | HeldPolicy | HeldSystem

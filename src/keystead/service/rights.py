@@ -1,24 +1,39 @@
-"""Gathering the rights of a principal: its own policies, and those of the groups it is in.
+"""Gathering the rights of a principal: its own policies, and those of the groups it is in, inline and attached.
 
 IAM User Guide, "IAM user groups": a group is no principal; what its policies say counts for its members.
 """
 
 from __future__ import annotations
 
-from keystead.core.entities import Membership, Principal
+from typing import TypeVar
+
+from keystead.core.entities import Attachment, Entity, ManagedPolicy, Membership, Principal
+from keystead.core.errors import Internal
 from keystead.core.rights import Rights
 from keystead.service.barrier import Barrier
+
+E = TypeVar("E", bound=Entity)
 
 
 def gather(barrier: Barrier, id_: str) -> Rights | None:
     """The rights of that principal as the store has them now; None if there is none, or it is one that cannot act.
 
     Several reads: whoever keeps the answer makes sure that nothing was committed between them (service.view).
+    Raises Internal where something that it names is missing: a policy that is lost may have said no.
     """
     principal = barrier.get(Principal, id_)
     if principal is None or principal.is_group:
         return None
-    joined = [barrier.get(Principal, one.group_id) for one in barrier.linked(Membership, id_)]
-    groups = tuple(group for group in joined if group is not None)
-    policies = tuple(policy for holder in (principal, *groups) for policy in holder.policies)
-    return Rights(principal=principal, policies=policies, rests_on=groups)
+    groups = [_there(barrier, Principal, one.group_id) for one in barrier.linked(Membership, id_)]
+    holders = (principal, *groups)
+    inline = [policy for holder in holders for policy in holder.policies]
+    ties = [tie for holder in holders for tie in barrier.linked(Attachment, holder.id) if not tie.as_boundary]
+    attached = {tie.policy_id: _there(barrier, ManagedPolicy, tie.policy_id) for tie in ties}
+    policies = (*inline, *(policy.text for policy in attached.values()))
+    return Rights(principal=principal, policies=policies, rests_on=(*groups, *attached.values()))
+
+
+def _there(barrier: Barrier, kind: type[E], id_: str) -> E:
+    if (found := barrier.get(kind, id_)) is None:
+        raise Internal(f"a {kind.__name__} that rights rest on is missing")
+    return found

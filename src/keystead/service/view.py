@@ -25,7 +25,7 @@ from keystead.core.entities import (
     Tenant,
 )
 from keystead.core.errors import Internal, Sealed, Unavailable
-from keystead.core.operations import KeyRef, KeyringRef, PrincipalRef, Ref, SystemRef, TenantRef
+from keystead.core.operations import KeyRef, KeyringRef, PolicyRef, PrincipalRef, Ref, SystemRef, TenantRef
 from keystead.core.ports import Provider, Reader, WouldBlock
 from keystead.core.rights import Rights
 from keystead.service.barrier import Barrier
@@ -34,6 +34,7 @@ from keystead.service.held import (
     HeldCredential,
     HeldKey,
     HeldKeyring,
+    HeldPolicy,
     HeldPrincipal,
     HeldSystem,
     HeldTenant,
@@ -135,7 +136,7 @@ class View:
             self._refs.pop(ref, None)
 
     def _forget_principal(self, id_: str) -> None:
-        """With all whose rights rest on it: those that are in it, if it is a group."""
+        """It and all whose rights rest on it: a principal, a group with its members, a policy with its holders."""
         gone = [one for one, rights in self._rights.items() if one == id_ or _rests_on(rights, id_)]
         for one in gone:
             del self._rights[one]
@@ -167,6 +168,11 @@ class View:
         home = self._find_tenant(TenantRef(ref.tenant))
         found = home.find_principal(ref.kind, ref.name) if home else None
         return HeldPrincipal(found, home) if home and found else None
+
+    def _find_policy(self, ref: PolicyRef) -> HeldPolicy | None:
+        home = self._find_tenant(TenantRef(ref.tenant))
+        found = home.find_policy(ref) if home else None
+        return HeldPolicy(found, home) if home and found else None
 
     def _find_keyring(self, ref: KeyringRef) -> HeldKeyring | None:
         stamp = self._seen_change
@@ -253,10 +259,15 @@ class View:
         return found
 
     def _gathered(self, id_: str) -> Rights | None:
-        """As one commit left them: read again where another came between. Raises Unavailable."""
+        """As one commit left them: read again where another came between. Raises Internal, Unavailable."""
         for _ in range(ATTEMPTS):
             before, _ = self._store.changes(self._seen_change)
-            found = gather(self._barrier, id_)
+            try:
+                found = gather(self._barrier, id_)
+            except Internal:
+                if self._store.changes(self._seen_change)[0] == before:
+                    raise
+                continue
             if self._store.changes(self._seen_change)[0] == before:
                 return found
         raise Unavailable("too many changes at once")
@@ -280,6 +291,8 @@ class View:
         Kind.PRINCIPAL: _forget_principal,
         Kind.CREDENTIAL: _forget_credential,
         Kind.MEMBERSHIP: _forget_nothing,
+        Kind.MANAGED_POLICY: _forget_principal,
+        Kind.ATTACHMENT: _forget_nothing,
         Kind.KEY_VERSION: _forget_nothing,
         Kind.KEY_POLICY: _forget_nothing,
         Kind.NAME: _forget_nothing,
@@ -292,6 +305,7 @@ class View:
         KeyringRef: _find_keyring,
         TenantRef: _find_tenant,
         PrincipalRef: _find_principal,
+        PolicyRef: _find_policy,
         SystemRef: _find_system,
     }
 

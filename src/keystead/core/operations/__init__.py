@@ -18,6 +18,7 @@ from keystead.core.operations.identities import *
 from keystead.core.operations.imports import *
 from keystead.core.operations.installation import *
 from keystead.core.operations.keys import *
+from keystead.core.operations.managed import *
 from keystead.core.operations.principals import *
 from keystead.core.operations.sessions import *
 from keystead.core.operations.signature import *

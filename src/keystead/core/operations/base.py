@@ -48,19 +48,27 @@ class PrincipalRef(Struct, frozen=True):
     name: str
 
 
+class PolicyRef(Struct, frozen=True):
+    """A tenant's managed policy of that name, at that path."""
+
+    tenant: str
+    name: str
+    path: str = "/"
+
+
 class SystemRef(Struct, frozen=True):
     """The installation itself."""
 
 
-Ref = KeyRef | KeyringRef | TenantRef | PrincipalRef | SystemRef
+Ref = KeyRef | KeyringRef | TenantRef | PrincipalRef | PolicyRef | SystemRef
 
 
 class Demand(Struct, frozen=True):
-    """An action the caller must be allowed, and on what. `to_be`: the principal that the act is to make there."""
+    """An action the caller must be allowed, and on what. `to_be`: what the act is to make there."""
 
     action: Action
     target: Ref
-    to_be: PrincipalRef | None = None
+    to_be: PrincipalRef | PolicyRef | None = None
 
 
 class Operation(Struct, Generic[R], frozen=True, kw_only=True):
@@ -106,6 +114,13 @@ class PrincipalOperation(Operation[R], Generic[R], frozen=True, kw_only=True):
 
     def demands(self) -> tuple[Demand, ...]:
         return (Demand(self.action, self.principal),)
+
+
+class PolicyOperation(Operation[R], Generic[R], frozen=True, kw_only=True):
+    policy: PolicyRef
+
+    def demands(self) -> tuple[Demand, ...]:
+        return (Demand(self.action, self.policy),)
 
 
 class SystemOperation(Operation[R], Generic[R], frozen=True, kw_only=True):

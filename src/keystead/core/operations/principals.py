@@ -26,7 +26,7 @@ class CreatePrincipal(TenantOperation[Principal], frozen=True, kw_only=True):
 
 
 class DeletePrincipal(TenantOperation[Nothing], frozen=True, kw_only=True):
-    """With every credential it has, and out of every group."""
+    """With every credential it has, out of every group, with nothing attached."""
 
     action = Action.MANAGE_PRINCIPALS
     changes = True

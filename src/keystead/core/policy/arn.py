@@ -10,7 +10,8 @@ import re
 from msgspec import Struct
 
 from keystead.core.caller import Caller
-from keystead.core.entities import Principal, PrincipalKind
+from keystead.core.entities import ManagedPolicy, Principal, PrincipalKind
+from keystead.core.operations import PolicyRef
 
 _FORMS: dict[PrincipalKind, str] = {
     PrincipalKind.ROOT: "arn:aws:iam::{tenant}:root",
@@ -20,8 +21,12 @@ _FORMS: dict[PrincipalKind, str] = {
     PrincipalKind.SERVICE: "{name}",
     PrincipalKind.SYSTEM: "keystead:system/{name}",
 }
+AWS = "aws"
+"""Whose the managed policies are that AWS gives to every account."""
 _ACCOUNT = re.compile(r"[0-9]{12}")
 _ARN = re.compile(r"arn:aws:iam::([0-9]{12}):(?:root|(user|role)/([\x21-\x29\x2b-\x3e\x40-\x7e]{1,576}))")  # no * ?
+# IAM API Reference, "policyPathType", "policyNameType"
+_POLICY = re.compile(r"arn:aws:iam::([0-9]{12}|aws):policy(/(?:[A-Za-z0-9.,+@=_-]+/)*)([A-Za-z0-9_+=,.@-]{1,128})")
 _SERVICE = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,126}[a-z0-9])?\.amazonaws\.com")
 
 
@@ -65,6 +70,17 @@ def arn_of_caller(caller: Caller) -> str:
 def principal_arn(tenant: str, kind: PrincipalKind, name: str) -> str:
     """The same of a principal that need not exist."""
     return _FORMS[kind].format(tenant=tenant, name=name)
+
+
+def policy_arn(policy: PolicyRef | ManagedPolicy) -> str:
+    return f"arn:aws:iam::{policy.tenant}:policy{policy.path}{policy.name}"
+
+
+def policy_ref(arn: str) -> PolicyRef | None:
+    """A managed policy by its ARN; None if it is none of one. Its tenant is "aws" for a policy of AWS's own."""
+    if (found := _POLICY.fullmatch(arn)) is None:
+        return None
+    return PolicyRef(found[1], found[3], found[2])
 
 
 def resource_arn(namespace: str, resource: str) -> str:

@@ -16,8 +16,8 @@ from keystead.core.actions import Action
 from keystead.core.algorithms import KeySpec, MessageForm, Purpose, Word
 from keystead.core.entities import Key, Origin, PrincipalKind
 from keystead.core.errors import WrongUsage
-from keystead.core.operations import KeyRef
-from keystead.core.policy.arn import arn_of
+from keystead.core.operations import KeyRef, PolicyRef
+from keystead.core.policy.arn import arn_of, policy_arn
 from keystead.core.policy.fold import lower
 from keystead.core.policy.grants import CONTEXTUAL, asked_context, grant_in_question
 from keystead.core.policy.request import Request
@@ -184,7 +184,20 @@ def _expiration_model(request: Request) -> Values:
     return ("KEY_MATERIAL_EXPIRES" if expires else "KEY_MATERIAL_DOES_NOT_EXPIRE",)
 
 
+def _policy(request: Request) -> Values:
+    named = getattr(request.op, "policy", None)
+    return (policy_arn(named),) if isinstance(named, PolicyRef) else ()
+
+
 _SIGN, _MAC = (Action.SIGN, Action.VERIFY), (Action.GENERATE_MAC, Action.VERIFY_MAC)
+_ATTACHING = (
+    Action.ATTACH_USER_POLICY,
+    Action.DETACH_USER_POLICY,
+    Action.ATTACH_ROLE_POLICY,
+    Action.DETACH_ROLE_POLICY,
+    Action.ATTACH_GROUP_POLICY,
+    Action.DETACH_GROUP_POLICY,
+)
 _GRANTING = (Action.CREATE_GRANT, Action.LIST_GRANTS, Action.REVOKE_GRANT)
 
 FACTS: dict[str, Fact] = {
@@ -238,6 +251,7 @@ FACTS: dict[str, Fact] = {
     "kms:retiringprincipal": _of_grant("retiree"),
     "kms:grantconstrainttype": _of_grant("constraint_type"),
     "aws:tagkeys": Fact(_tag_keys),
+    "iam:policyarn": _of_action(_ATTACHING, _policy),
 }
 
 _FAMILIES: dict[str, Callable[[str], Fact]] = {

@@ -42,5 +42,6 @@ NEVER_SAID_IN_XML: dict[str, frozenset[str]] = {
     "AssumeRoleResponse": frozenset(
         {"PackedPolicySize", "SourceIdentity", "SessionTokenUtilization", "SessionTokenSize"}
     ),
+    "Policy": frozenset({"Tags"}),
     "GetSessionTokenResponse": frozenset({"SessionTokenUtilization", "SessionTokenSize"}),
 }

@@ -10,7 +10,7 @@ from keystead.core import operations as ops
 from keystead.core.entities import Membership, Principal, PrincipalKind
 from keystead.core.errors import LimitExceeded, NotFound, WrongState
 from keystead.core.operations import Nothing, Page, PrincipalRef
-from keystead.service.handlers.identities import OneOf, changeable, of_kind
+from keystead.service.handlers.identities import OneOf, changeable, of_kind, without_policies
 from keystead.service.handlers.keys import paged, walk
 from keystead.service.handlers.principals import nobody_yet
 from keystead.service.held import HeldPrincipal, HeldTenant
@@ -42,8 +42,7 @@ def delete_group(_op: ops.DeleteGroup, targets: OneOf, _act: Act) -> Outcome[Not
     gone = changeable(held)
     if held.members(after="", limit=1):
         raise WrongState("Cannot delete entity, must remove users from group first.", ops.IN_USE)
-    if gone.policies:
-        raise WrongState("Cannot delete entity, must delete policies first.", ops.IN_USE)
+    without_policies(held)
     return Outcome(answer=Nothing(), delete=(gone,))
 
 

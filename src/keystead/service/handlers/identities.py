@@ -82,9 +82,16 @@ def delete_identity(_op: ops.DeleteUser | ops.DeleteRole, targets: OneOf, _act: 
         raise WrongState("Cannot delete entity, must delete access keys first.", ops.IN_USE)
     if held.memberships():
         raise WrongState("Cannot delete entity, must remove users from group first.", ops.IN_USE)
-    if gone.policies:
-        raise WrongState("Cannot delete entity, must delete policies first.", ops.IN_USE)
+    without_policies(held)
     return Outcome(answer=Nothing(), delete=(gone,))
+
+
+def without_policies(held: HeldPrincipal) -> None:
+    """Raises WrongState (detail IN_USE)."""
+    if held.principal.policies:
+        raise WrongState("Cannot delete entity, must delete policies first.", ops.IN_USE)
+    if held.attachments():
+        raise WrongState("Cannot delete entity, must detach all policies first.", ops.IN_USE)
 
 
 # --- access keys

@@ -10,7 +10,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from keystead.core import operations as ops
-from keystead.core.entities import Credential, CredentialKind, PolicyText, Principal, PrincipalKind
+from keystead.core.entities import Credential, CredentialKind, ManagedPolicy, PolicyText, Principal, PrincipalKind
 from keystead.core.errors import AlreadyExists, Denied, InvalidArgument, LimitExceeded, NotFound
 from keystead.core.operations import AccessKey, Nothing, Page
 from keystead.core.ports import Entropy
@@ -86,8 +86,17 @@ def delete_principal(op: ops.DeletePrincipal, targets: tuple[HeldTenant], _act: 
     (tenant,) = targets
     gone = made_by_hand(tenant, op.name)
     credentials = walk(lambda after, limit: tenant.credentials(gone, after=after, limit=limit), "")
-    memberships = HeldPrincipal(gone, tenant).memberships()
-    return Outcome(answer=Nothing(), delete=(gone, *credentials, *memberships))
+    held = HeldPrincipal(gone, tenant)
+    attachments = held.attachments()
+    return Outcome(
+        answer=Nothing(),
+        put=tuple(_less(tenant.policy_of_id(one.policy_id)) for one in attachments),
+        delete=(gone, *credentials, *held.memberships(), *attachments),
+    )
+
+
+def _less(policy: ManagedPolicy) -> ManagedPolicy:
+    return replace(policy, n_attached=policy.n_attached - 1)
 
 
 def set_principal_enabled(op: ops.SetPrincipalEnabled, targets: tuple[HeldTenant], _act: Act) -> Outcome[Nothing]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from keystead.doors.aws_kms.iam import accesskeys, groups, policies, roles, users
+from keystead.doors.aws_kms.iam import accesskeys, attached, groups, managed, policies, roles, users
 from keystead.kit import WireOperation
 
 OPERATIONS: tuple[WireOperation[Any, Any], ...] = (
@@ -12,5 +12,7 @@ OPERATIONS: tuple[WireOperation[Any, Any], ...] = (
     *accesskeys.OPERATIONS,
     *roles.OPERATIONS,
     *groups.OPERATIONS,
+    *managed.OPERATIONS,
+    *attached.OPERATIONS,
     *policies.OPERATIONS,
 )

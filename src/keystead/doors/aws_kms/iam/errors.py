@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from keystead.core import errors as e
 from keystead.core.entities import PrincipalKind
-from keystead.core.operations import IN_USE, PrincipalRef
+from keystead.core.operations import IN_USE, PolicyRef, PrincipalRef
+from keystead.core.policy.arn import policy_arn
 from keystead.core.policy.aws import BAD_ARN
 from keystead.doors.aws_kms import query
+from keystead.doors.aws_kms.iam.shapes import POLICY_ARN
 from keystead.kit import ErrorTable, Fault
 
 MALFORMED = Fault("MalformedPolicyDocument", 400)
@@ -19,6 +21,7 @@ ERRORS: ErrorTable = {
     e.NotFound: Fault("NoSuchEntity", 404),
     (e.InvalidArgument, "Policy"): MALFORMED,
     (e.InvalidArgument, BAD_ARN): MALFORMED,
+    (e.InvalidArgument, POLICY_ARN): Fault("InvalidInput", 400),
     (e.WrongState, IN_USE): Fault("DeleteConflict", 409),
     (e.Unsupported, query.MEMBER): Fault("InvalidInput", 400),
 }
@@ -36,4 +39,6 @@ def words(error: e.KeysteadError) -> str | None:
     absent = error.detail
     if isinstance(error, e.NotFound) and isinstance(absent, PrincipalRef):
         return f"The {_KINDS[absent.kind]} with name {absent.name} cannot be found."
+    if isinstance(error, e.NotFound) and isinstance(absent, PolicyRef):
+        return f"Policy {policy_arn(absent)} was not found."
     return None if isinstance(error, e.Internal) else str(error)

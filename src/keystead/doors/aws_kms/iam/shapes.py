@@ -13,7 +13,8 @@ from msgspec import Meta
 
 from keystead.core.entities import PrincipalKind
 from keystead.core.errors import InvalidArgument
-from keystead.core.operations import PrincipalRef, TenantRef
+from keystead.core.operations import PolicyRef, PrincipalRef, TenantRef
+from keystead.core.policy.arn import policy_ref
 from keystead.doors.aws_kms.query import not_offered
 from keystead.doors.aws_kms.shapes import matching
 from keystead.kit import Call, Message
@@ -31,8 +32,11 @@ AccessKeyId = Annotated[str, Meta(min_length=16, max_length=128, pattern=matchin
 Marker = Annotated[str, Meta(min_length=1, max_length=320, pattern=matching(r"[\u0020-\u00FF]+"))]
 MaxItems = Annotated[int, Meta(ge=1, le=1000)]
 Path = Annotated[str, Meta(min_length=1, max_length=512, pattern=matching(r"(\u002F)|(\u002F[\u0021-\u007E]+\u002F)"))]
+PolicyPath = Annotated[str, Meta(min_length=1, max_length=512, pattern=matching(r"((/[A-Za-z0-9\.,\+@=_-]+)*)/"))]
 PathPrefix = Annotated[str, Meta(min_length=1, max_length=512, pattern=matching(r"\u002F[\u0021-\u007F]*"))]
 Arn = Annotated[str, Meta(min_length=20, max_length=2048)]
+PolicyDescription = Annotated[str, Meta(max_length=1000)]
+VersionId = Annotated[str, Meta(pattern=matching(r"v[1-9][0-9]*(\.[A-Za-z0-9-]*)?"))]
 TagKey = Annotated[
     str, Meta(min_length=1, max_length=128, pattern=matching(r"[\p{L}\p{Z}\p{N}_.:/=+\-@]+", r"[\w\s.:/=+\-@]+"))
 ]
@@ -68,6 +72,17 @@ def role(name: str, call: Call) -> PrincipalRef:
 
 def group(name: str, call: Call) -> PrincipalRef:
     return PrincipalRef(call.caller.principal.tenant, PrincipalKind.GROUP, name)
+
+
+def policy(arn: str) -> PolicyRef:
+    """Raises InvalidArgument (detail POLICY_ARN)."""
+    if (found := policy_ref(arn)) is None:
+        raise InvalidArgument(f"ARN {arn} is not valid.", POLICY_ARN)
+    return found
+
+
+POLICY_ARN = "PolicyArn"
+"""detail of the InvalidArgument for a text that is no managed policy's ARN."""
 
 
 def user_or_caller(name: str | None, call: Call) -> PrincipalRef:
