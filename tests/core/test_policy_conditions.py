@@ -289,6 +289,9 @@ HMAC = key(spec_name="HMAC_256", purpose=Purpose.MAC)
 EC = key(spec_name="EC_P256", purpose=Purpose.AGREEMENT)
 G = grant("bob", A.DECRYPT, retiree=APP, retiree_id="p-app", context_subset={"app": "hr"})
 BY_ALIAS = o.DescribeKey(key=ALIAS)
+WHO, USE = o.PrincipalRef(HERE, PrincipalKind.USER, "bob"), f"arn:aws:iam::{HERE}:policy/team/use"
+ATTACHING = o.AttachUserPolicy(principal=WHO, policy=o.PolicyRef(HERE, "use", "/team/"))
+BOUNDING = o.PutUserBoundary(principal=WHO, boundary=o.PolicyRef(HERE, "use", "/team/"))
 CONSTRAINED = replace(OPERATIONS[A.CREATE_GRANT], context_equals={"app": "hr"})
 BARE_GRANT = replace(OPERATIONS[A.CREATE_GRANT], retiree=None)
 RE = o.ReEncrypt(
@@ -364,6 +367,10 @@ VALUES = [
     ("kms:RetiringPrincipal", request(A.CREATE_GRANT), (APP,)), ("kms:RetiringPrincipal", request(A.CREATE_GRANT, op=BARE_GRANT), ()),
     ("kms:GrantConstraintType", request(A.CREATE_GRANT), ()), ("kms:GrantConstraintType", request(A.CREATE_GRANT, op=CONSTRAINED), ("EncryptionContextEquals",)),
     ("kms:GrantConstraintType", request(A.RETIRE_GRANT, grants=(G,)), ("EncryptionContextSubset",)),
+    ("iam:PolicyARN", request(A.ATTACH_USER_POLICY, op=ATTACHING), (USE,)), ("iam:PolicyARN", request(), ()),
+    ("iam:PermissionsBoundary", request(A.PUT_USER_BOUNDARY, op=BOUNDING), (USE,)),
+    ("iam:PermissionsBoundary", replace(request(A.ATTACH_USER_POLICY, op=ATTACHING), boundary=ARN), (ARN,)),
+    ("iam:PermissionsBoundary", request(A.ATTACH_USER_POLICY, op=ATTACHING), ()),
     ("kms:RecipientAttestation:PCR0", request(), ()), ("aws:MultiFactorAuthPresent", request(), ()), ("x:y", request(), ()),
 ]
 # fmt: on

@@ -132,6 +132,7 @@ TARGETS = {
     Scope.KEYRING: o.KeyringRef(AT),
     Scope.TENANT: o.TenantRef(HERE),
     Scope.PRINCIPAL: o.PrincipalRef(HERE, PrincipalKind.USER, "alice"),
+    Scope.POLICY: o.PolicyRef(HERE, "use"),
     Scope.SYSTEM: o.SystemRef(),
 }
 
@@ -155,7 +156,7 @@ def test_row_35_nobody_may_do_anything_by_default(who, action):
         of_root = (
             who == "root"
             and action is not Action.ASSUME_ROLE
-            and row.scope in {Scope.KEYRING, Scope.TENANT, Scope.PRINCIPAL}
+            and row.scope in {Scope.KEYRING, Scope.TENANT, Scope.PRINCIPAL, Scope.POLICY}
         )
         assert answer == ("root" if of_root else "denied")
 

@@ -14,7 +14,7 @@ from tests.fakes import SeededEntropy
 
 from keystead.core.entities import Credential, CredentialKind, Principal, PrincipalKind
 from keystead.core.errors import Unauthenticated
-from keystead.core.rights import Rights
+from keystead.core.rights import Narrowing, Rights
 from keystead.core.sensitive import Sensitive
 from keystead.service.authenticate import Authenticator, Reason
 from keystead.service.credentials import sigv4 as verifier
@@ -58,6 +58,9 @@ class Directory:
 
     def credential(self, id_: str) -> HeldCredential | None:
         return self.credentials.get(id_)
+
+    def narrowed_rights(self, id_: str, _by: Narrowing | None) -> Rights | None:
+        return self.rights(id_)
 
     def rights(self, id_: str) -> Rights | None:
         found = self.principals.get(id_)

@@ -120,6 +120,10 @@ class Action(StrEnum):
     ATTACH_GROUP_POLICY = "principal:attach-group-policy"
     DETACH_GROUP_POLICY = "principal:detach-group-policy"
     LIST_ATTACHED_GROUP_POLICIES = "principal:list-attached-group-policies"
+    PUT_USER_BOUNDARY = "principal:put-user-boundary"
+    DELETE_USER_BOUNDARY = "principal:delete-user-boundary"
+    PUT_ROLE_BOUNDARY = "principal:put-role-boundary"
+    DELETE_ROLE_BOUNDARY = "principal:delete-role-boundary"
     # sessions
     ASSUME_ROLE = "principal:assume"
     OPEN_SESSION = "tenant:open-session"
@@ -265,6 +269,10 @@ ACTIONS: dict[Action, ActionRow] = {
         _R(A.ATTACH_GROUP_POLICY, "iam:AttachGroupPolicy", system=True),
         _R(A.DETACH_GROUP_POLICY, "iam:DetachGroupPolicy", system=True),
         _R(A.LIST_ATTACHED_GROUP_POLICIES, "iam:ListAttachedGroupPolicies", system=True),
+        _R(A.PUT_USER_BOUNDARY, "iam:PutUserPermissionsBoundary", system=True),
+        _R(A.DELETE_USER_BOUNDARY, "iam:DeleteUserPermissionsBoundary", system=True),
+        _R(A.PUT_ROLE_BOUNDARY, "iam:PutRolePermissionsBoundary", system=True),
+        _R(A.DELETE_ROLE_BOUNDARY, "iam:DeleteRolePermissionsBoundary", system=True),
         _R(A.ASSUME_ROLE, "sts:AssumeRole", abroad=True),
         _R(A.OPEN_SESSION, "sts:GetSessionToken", free=True),
         _R(A.LOCATE_ACCESS_KEY, "sts:GetAccessKeyInfo"),

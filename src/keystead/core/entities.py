@@ -272,6 +272,7 @@ class Principal(Entity, frozen=True, kw_only=True):
     policies: tuple[PolicyText, ...] = ()
     tags: dict[str, str] = field(default_factory=dict)
     description: str = ""
+    boundary: str = ""  # id of the managed policy that its policies reach no further than
     trust: TrustPolicy | None = None  # a role's
     max_session_for: int = 3600  # seconds; a role's
 

@@ -7,6 +7,14 @@ from msgspec import Struct
 from keystead.core.entities import Entity, PolicyText, Principal
 
 
+class Narrowing(Struct, frozen=True, kw_only=True):
+    """What a session lets of the rights of its role through: what one of these policies allows, and none denies."""
+
+    session_id: str
+    policy: PolicyText | None = None
+    policy_ids: tuple[str, ...] = ()  # managed ones
+
+
 class Rights(Struct, frozen=True, kw_only=True, eq=False):
     """A principal with the policies that count for it. Decisions are kept by this object: a change makes another.
 
@@ -14,7 +22,11 @@ class Rights(Struct, frozen=True, kw_only=True, eq=False):
     """
 
     principal: Principal
+    key: str  # what decisions are kept under: the principal's id, or that of a session with policies of its own
     policies: tuple[PolicyText, ...] = ()  # its own, and those of its groups
+    boundary: PolicyText | None = None  # a user's or role's: nothing is allowed that this does not allow too
+    session: tuple[PolicyText, ...] | None = None  # of the session it is: the same; none of them allows nothing
+    narrowing: Narrowing | None = None  # what `session` was made of
     rests_on: tuple[Entity, ...] = ()
 
     @property
@@ -24,4 +36,4 @@ class Rights(Struct, frozen=True, kw_only=True, eq=False):
     @classmethod
     def alone(cls, principal: Principal) -> Rights:
         """Of one who is in no group and has nothing but its own policies."""
-        return cls(principal=principal, policies=principal.policies)
+        return cls(principal=principal, key=principal.id, policies=principal.policies)

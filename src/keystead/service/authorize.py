@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from keystead.core.actions import ABOUT_IDENTITIES, ACTIONS, Action, Scope
 from keystead.core.caller import Caller
-from keystead.core.entities import KeyPolicy, PrincipalKind, TrustPolicy
+from keystead.core.entities import KeyPolicy, PolicyText, PrincipalKind, TrustPolicy
 from keystead.core.errors import Denied, Internal, InvalidArgument, Unsupported
 from keystead.core.operations import (
     CreateName,
@@ -32,7 +32,7 @@ from keystead.core.operations import (
 )
 from keystead.core.policy import dialect
 from keystead.core.policy.arn import AWS, arn_of_caller, policy_arn, principal_arn, resource_arn, tenant_of
-from keystead.core.policy.form import ELSEWHERE, Document, Prepared, Verdict, prepare, unasked
+from keystead.core.policy.form import ELSEWHERE, Document, Own, Prepared, Verdict, prepare, unasked
 from keystead.core.policy.grants import check_tokens
 from keystead.core.policy.request import Request
 from keystead.core.rights import Rights
@@ -78,8 +78,16 @@ def _trust(policy: TrustPolicy) -> Document:
     return _kept(_trust_document, policy.dialect, policy.text, tuple(sorted(policy.principals.items())))
 
 
-def _identity(rights: Rights) -> tuple[Document, ...]:
-    return tuple(_kept(_identity_document, p.dialect, p.text) for p in rights.policies)
+def _own(rights: Rights) -> Own:
+    return Own(
+        tuple(map(_identity, rights.policies)),
+        None if rights.boundary is None else _identity(rights.boundary),
+        None if rights.session is None else tuple(map(_identity, rights.session)),
+    )
+
+
+def _identity(policy: PolicyText) -> Document:
+    return _kept(_identity_document, policy.dialect, policy.text)
 
 
 # The name that an operation makes, moves or takes away. It needs a right of its own, by identity policy: KMS
@@ -145,7 +153,7 @@ class Authorizer:
         """
         if type(held) is HeldKey:
             rights = caller.rights
-            kept = held.compiled.get(rights.id)
+            kept = held.compiled.get(rights.key)
             if kept is not None and kept[0] is rights:
                 found = kept[1].get(demand.action)
                 if type(found) is str:
@@ -164,7 +172,7 @@ class Authorizer:
     def _decide(self, caller: Caller, demand: Demand, held: Held | None, op: Operation[Any]) -> str:
         action, row = demand.action, ACTIONS[demand.action]
         key = held if isinstance(held, HeldKey) and row.scope is Scope.KEY else None
-        request = Request(caller, action, _resource(demand, held), demand.target, key, op)
+        request = Request(caller, action, _resource(demand, held), demand.target, key, op, boundary=_boundary(held))
         if rule := unasked(caller.principal, action):
             return rule
         if action in ABOUT_IDENTITIES and caller.ends_at is not None and not caller.is_role:
@@ -191,13 +199,13 @@ class Authorizer:
 
     def _on_key(self, request: Request, held: HeldKey) -> str:
         rights = request.caller.rights
-        kept = held.compiled.get(rights.id)
+        kept = held.compiled.get(rights.key)
         if kept is None or kept[0] is not rights:
             if len(held.compiled) >= MAX_PRINCIPALS:
                 held.compiled.clear()
-            kept = held.compiled[rights.id] = (rights, {})
+            kept = held.compiled[rights.key] = (rights, {})
         decisions: Decisions = kept[1]
-        prepared = prepare(request, _key_policy(held.policy), _identity(rights))
+        prepared = prepare(request, _key_policy(held.policy), _own(rights))
         settled = prepared.settled
         at_once = settled is not None and settled.allowed and request.action not in _NAME
         decisions[request.action] = settled.rule if settled is not None and at_once else prepared
@@ -205,13 +213,19 @@ class Authorizer:
 
     def _on_its_own(self, request: Request) -> str:
         rights = request.caller.rights
-        key = (rights.id, request.action, request.resource)
+        key = (rights.key, request.action, request.resource)
         kept = self._alone.get(key)
         if kept is None or kept[0] is not rights:
             if len(self._alone) >= MAX_ALONE:
                 self._alone.clear()
-            kept = self._alone[key] = (rights, prepare(request, None, _identity(rights)))
+            kept = self._alone[key] = (rights, prepare(request, None, _own(rights)))
         return _answer(request, kept[1])
+
+
+def _boundary(held: Held | None) -> str:
+    """The ARN of the permissions boundary of whoever the request is about."""
+    found = held.boundary() if isinstance(held, HeldPrincipal) else None
+    return "" if found is None else policy_arn(found)
 
 
 def _answer(request: Request, prepared: Prepared) -> str:
@@ -232,7 +246,7 @@ def _assumed(request: Request, held: Held | None) -> str:
     if role is None or role.trust is None or not role.enabled or role.principal_kind is not PrincipalKind.ROLE:
         raise _denied(request, _UNTRUSTED)
     asked = replace(request, owner=role.tenant)
-    verdict = prepare(asked, _trust(role.trust), _identity(request.caller.rights)).decide(asked)
+    verdict = prepare(asked, _trust(role.trust), _own(request.caller.rights)).decide(asked)
     if not verdict.allowed:
         raise _denied(request, _UNTRUSTED)
     return verdict.rule.replace("key policy", "trust policy")

@@ -315,6 +315,9 @@ class HeldPrincipal:
     def attachments(self) -> list[Attachment]:
         return self.home.attachments(self.principal)
 
+    def boundary(self) -> ManagedPolicy | None:
+        return self.home.policy_of_id(self.principal.boundary) if self.principal.boundary else None
+
     def credential(self, id: str) -> Credential:
         """Raises NotFound, also for somebody else's."""
         found, owner = self.home.credential(id)

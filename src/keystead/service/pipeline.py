@@ -193,7 +193,7 @@ class Service:
 
     def _still(self, caller: Caller, op: Operation[Any], demands: tuple[Demand, ...]) -> Caller:
         """The caller as it is now, to decide again by. Raises Denied where it has been shut out meanwhile."""
-        rights = self.view.rights(caller.principal.id)
+        rights = self.view.narrowed_rights(caller.principal.id, caller.rights.narrowing)
         if rights is None or not rights.principal.enabled:
             raise self._refuse(caller, op, demands, (), "", Denied("the principal has been shut out meanwhile"))
         return replace(caller, principal=rights.principal, rights=rights)

@@ -1,4 +1,4 @@
-"""Gathering the rights of a principal: its own policies, and those of the groups it is in, inline and attached.
+"""Gathering rights: the policies of a principal and of the groups it is in, inline and attached; those of a session.
 
 IAM User Guide, "IAM user groups": a group is no principal; what its policies say counts for its members.
 """
@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from keystead.core.entities import Attachment, Entity, ManagedPolicy, Membership, Principal
 from keystead.core.errors import Internal
-from keystead.core.rights import Rights
+from keystead.core.rights import Narrowing, Rights
 from keystead.service.barrier import Barrier
 
 E = TypeVar("E", bound=Entity)
@@ -30,7 +32,32 @@ def gather(barrier: Barrier, id_: str) -> Rights | None:
     ties = [tie for holder in holders for tie in barrier.linked(Attachment, holder.id) if not tie.as_boundary]
     attached = {tie.policy_id: _there(barrier, ManagedPolicy, tie.policy_id) for tie in ties}
     policies = (*inline, *(policy.text for policy in attached.values()))
-    return Rights(principal=principal, policies=policies, rests_on=(*groups, *attached.values()))
+    boundary = _there(barrier, ManagedPolicy, principal.boundary) if principal.boundary else None
+    return Rights(
+        principal=principal,
+        key=principal.id,
+        policies=policies,
+        boundary=None if boundary is None else boundary.text,
+        rests_on=(*groups, *attached.values(), *(() if boundary is None else (boundary,))),
+    )
+
+
+def narrowed(barrier: Barrier, rights: Rights, by: Narrowing) -> Rights:
+    """The rights of a role in a session with policies of its own. A policy that is gone may have said no: then none.
+
+    IAM User Guide, "Session policies". Several reads, as gather.
+    """
+    found = [barrier.get(ManagedPolicy, id_) for id_ in by.policy_ids]
+    managed = [policy for policy in found if policy is not None]
+    inline = () if by.policy is None else (by.policy,)
+    texts = (*inline, *(policy.text for policy in managed))
+    return replace(
+        rights,
+        key=f"{rights.key}/{by.session_id}",
+        narrowing=by,
+        session=texts if len(managed) == len(found) else (),
+        rests_on=(*rights.rests_on, *managed),
+    )
 
 
 def _there(barrier: Barrier, kind: type[E], id_: str) -> E:

@@ -27,7 +27,7 @@ from keystead.core.entities import (
 from keystead.core.errors import Internal, Sealed, Unavailable
 from keystead.core.operations import KeyRef, KeyringRef, PolicyRef, PrincipalRef, Ref, SystemRef, TenantRef
 from keystead.core.ports import Provider, Reader, WouldBlock
-from keystead.core.rights import Rights
+from keystead.core.rights import Narrowing, Rights
 from keystead.service.barrier import Barrier
 from keystead.service.held import (
     Held,
@@ -40,7 +40,7 @@ from keystead.service.held import (
     HeldTenant,
     Reach,
 )
-from keystead.service.rights import gather
+from keystead.service.rights import gather, narrowed
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -70,6 +70,7 @@ class View:
         self._keyrings: dict[str, HeldKeyring] = {}
         self._credentials: dict[str, HeldCredential] = {}
         self._rights: dict[str, Rights] = {}
+        self._sessions: dict[str, tuple[Rights, Rights]] = {}  # those that have policies of their own
         self._nobodies: dict[str, None] = {}  # ids of no credential
         self._system = HeldSystem(self._reach)
         self._dropped: list[Callable[[], None]] = []
@@ -121,8 +122,10 @@ class View:
                 forget()
 
     def _forget_everything(self) -> None:
-        for held in (self._refs, self._keys, self._keyrings, self._credentials, self._rights, self._nobodies):
+        for held in (self._refs, self._keys, self._keyrings, self._credentials, self._rights):
             held.clear()
+        self._sessions.clear()
+        self._nobodies.clear()
 
     def _forget_all(self, _id: str) -> None:
         self._forget_everything()
@@ -143,6 +146,9 @@ class View:
         for credential_id, held in list(self._credentials.items()):
             if held.rights.id == id_ or _rests_on(held.rights, id_):
                 del self._credentials[credential_id]
+        for session_id, (_, rights) in list(self._sessions.items()):
+            if rights.id == id_ or _rests_on(rights, id_):
+                del self._sessions[session_id]
 
     def _forget_credential(self, id_: str) -> None:
         self._credentials.pop(id_, None)
@@ -256,6 +262,20 @@ class View:
             stamp = self._seen_change
             if (found := self._gathered(id_)) is not None:
                 self._keep(stamp, self._rights, id_, found)
+        return found
+
+    def narrowed_rights(self, id_: str, by: Narrowing | None) -> Rights | None:
+        """The same in a session: within the policies of its own, if it has any."""
+        rights = self.rights(id_)
+        if rights is None or by is None:
+            return rights
+        base, found = self._sessions.get(by.session_id, (None, None))
+        if found is None or base is not rights:
+            if by.policy_ids:
+                self.may_block()
+            stamp = self._seen_change
+            found = narrowed(self._barrier, rights, by)
+            self._keep(stamp, self._sessions, by.session_id, (rights, found))
         return found
 
     def _gathered(self, id_: str) -> Rights | None:

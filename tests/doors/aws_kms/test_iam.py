@@ -210,11 +210,9 @@ def test_trust_policies_that_are_none(office, iam, change) -> None:
     ("call", "members"),
     [
         ("create_user", {"Path": "/staff/"}),
-        ("create_user", {"PermissionsBoundary": f"arn:aws:iam::{TENANT}:policy/p"}),
         ("create_user", {"Tags": [{"Key": "a", "Value": "b"}]}),
         ("create_role", {"Path": "/staff/"}),
         ("create_role", {"Tags": [{"Key": "a", "Value": "b"}]}),
-        ("create_role", {"PermissionsBoundary": f"arn:aws:iam::{TENANT}:policy/p"}),
     ],
 )
 def test_a_parameter_that_is_not_offered_is_refused_and_not_passed_over(office, iam, call, members) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from keystead.core.algorithms import MessageForm as MessageForm  # a word of operations, too
 from keystead.core.operations.base import *
+from keystead.core.operations.boundaries import *
 from keystead.core.operations.cipher import *
 from keystead.core.operations.grants import *
 from keystead.core.operations.groups import *

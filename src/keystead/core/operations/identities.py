@@ -5,17 +5,33 @@ from __future__ import annotations
 from msgspec import Struct
 
 from keystead.core.actions import Action
-from keystead.core.entities import Credential, PolicyText, Principal, PrincipalKind
-from keystead.core.operations.base import Demand, Nothing, Page, PrincipalOperation, PrincipalRef, TenantOperation
+from keystead.core.entities import Credential, ManagedPolicy, PolicyText, Principal, PrincipalKind
+from keystead.core.operations.base import (
+    Demand,
+    Nothing,
+    Page,
+    PolicyRef,
+    PrincipalOperation,
+    PrincipalRef,
+    TenantOperation,
+)
 from keystead.core.operations.principals import AccessKey
 
 
-class CreateUser(TenantOperation[Principal], frozen=True, kw_only=True):
-    """Raises AlreadyExists."""
+class DescribedPrincipal(Struct, frozen=True):
+    """A user or role, with the policy that bounds it."""
+
+    principal: Principal
+    boundary: ManagedPolicy | None = None
+
+
+class CreateUser(TenantOperation[DescribedPrincipal], frozen=True, kw_only=True):
+    """Raises AlreadyExists; NotFound (detail the PolicyRef) for a boundary that is not there."""
 
     action = Action.CREATE_USER
     changes = True
     name: str
+    boundary: PolicyRef | None = None
 
     def demands(self) -> tuple[Demand, ...]:
         made = PrincipalRef(self.tenant.tenant, PrincipalKind.USER, self.name)
@@ -28,7 +44,7 @@ class ListUsers(TenantOperation[Page[Principal]], frozen=True, kw_only=True):
     limit: int
 
 
-class ReadUser(PrincipalOperation[Principal], frozen=True, kw_only=True):
+class ReadUser(PrincipalOperation[DescribedPrincipal], frozen=True, kw_only=True):
     action = Action.READ_USER
 
 
@@ -69,8 +85,8 @@ class DeleteUserAccessKey(PrincipalOperation[Nothing], frozen=True, kw_only=True
     credential_id: str
 
 
-class CreateRole(TenantOperation[Principal], frozen=True, kw_only=True):
-    """Raises AlreadyExists; InvalidArgument for a trust policy that is none."""
+class CreateRole(TenantOperation[DescribedPrincipal], frozen=True, kw_only=True):
+    """Raises AlreadyExists; InvalidArgument for a trust policy that is none; NotFound as CreateUser."""
 
     action = Action.CREATE_ROLE
     changes = True
@@ -78,6 +94,7 @@ class CreateRole(TenantOperation[Principal], frozen=True, kw_only=True):
     trust: PolicyText
     description: str = ""
     max_session_for: int = 3600  # seconds
+    boundary: PolicyRef | None = None
 
     def demands(self) -> tuple[Demand, ...]:
         made = PrincipalRef(self.tenant.tenant, PrincipalKind.ROLE, self.name)
@@ -90,7 +107,7 @@ class ListRoles(TenantOperation[Page[Principal]], frozen=True, kw_only=True):
     limit: int
 
 
-class ReadRole(PrincipalOperation[Principal], frozen=True, kw_only=True):
+class ReadRole(PrincipalOperation[DescribedPrincipal], frozen=True, kw_only=True):
     action = Action.READ_ROLE
 
 

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from keystead.core.actions import Action
-from keystead.core.operations.base import Nothing, PrincipalOperation, TenantOperation
+from keystead.core.entities import PolicyText
+from keystead.core.operations.base import Nothing, PolicyRef, PrincipalOperation, TenantOperation
 from keystead.core.operations.principals import AccessKey
+
+MAX_TOKEN = 4096  # characters of a session token
 
 
 class AssumeRole(PrincipalOperation[AccessKey], frozen=True, kw_only=True):
     """Open a session of the role `principal`, whose trust policy decides. `seconds`: None for an hour.
 
-    Raises Denied for a role that is not there, too; InvalidArgument (detail "seconds").
+    `policy`, `policies`: what the session may, no more than the role. Raises Denied for a role that is not there,
+    too; InvalidArgument (detail "seconds", "Policy", "policies"); NotFound (detail a PolicyRef); LimitExceeded
+    (detail "session").
     """
 
     action = Action.ASSUME_ROLE
     session_name: str
     seconds: int | None = None
     external_id: str | None = None
+    policy: PolicyText | None = None
+    policies: tuple[PolicyRef, ...] = ()
 
 
 class OpenSession(TenantOperation[AccessKey], frozen=True, kw_only=True):

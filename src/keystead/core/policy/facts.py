@@ -189,6 +189,13 @@ def _policy(request: Request) -> Values:
     return (policy_arn(named),) if isinstance(named, PolicyRef) else ()
 
 
+def _boundary(request: Request) -> Values:
+    """The one that is asked for, where the request gives one; otherwise the one that there is."""
+    asked = getattr(request.op, "boundary", None)
+    text = policy_arn(asked) if isinstance(asked, PolicyRef) else request.boundary
+    return (text,) if text else ()
+
+
 _SIGN, _MAC = (Action.SIGN, Action.VERIFY), (Action.GENERATE_MAC, Action.VERIFY_MAC)
 _ATTACHING = (
     Action.ATTACH_USER_POLICY,
@@ -251,6 +258,7 @@ FACTS: dict[str, Fact] = {
     "kms:retiringprincipal": _of_grant("retiree"),
     "kms:grantconstrainttype": _of_grant("constraint_type"),
     "aws:tagkeys": Fact(_tag_keys),
+    "iam:permissionsboundary": Fact(_boundary),
     "iam:policyarn": _of_action(_ATTACHING, _policy),
 }
 

@@ -41,3 +41,4 @@ class Request(Struct, frozen=True):
     held: Held | None
     op: Operation[Any]
     owner: str = ""  # the tenant of a resource that has a policy of its own and is no key
+    boundary: str = ""  # ARN of the permissions boundary of the principal that it is about

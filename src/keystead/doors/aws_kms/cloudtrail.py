@@ -24,7 +24,7 @@ from keystead.core.entities import PrincipalKind
 from keystead.core.errors import said_of
 from keystead.core.operations import KeyRef
 from keystead.core.policy.arn import principal_arn
-from keystead.doors.aws_kms import errors, query
+from keystead.doors.aws_kms import errors, sts
 from keystead.doors.aws_kms.iam import errors as iam_errors
 from keystead.kit import ErrorTable, Fault
 
@@ -104,10 +104,9 @@ class Service(Struct, frozen=True):
 
 
 _KMS = {**by_words(errors.ERRORS), (e.NotFound.__name__, HIDDEN): errors.HIDDEN_KEY}
-_QUERY = by_words(query.ERRORS)
 SERVICES = (
     Service(errors.PREFIX, "kms.amazonaws.com", _KMS, READS.__contains__),
-    Service("sts:", "sts.amazonaws.com", _QUERY, lambda _: True),
+    Service("sts:", "sts.amazonaws.com", by_words(sts.ERRORS), lambda _: True),
     Service("iam:", "iam.amazonaws.com", by_words(iam_errors.ERRORS), lambda name: name.startswith(("Get", "List"))),
 )
 

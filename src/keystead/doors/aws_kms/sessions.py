@@ -1,7 +1,7 @@
 """sts:AssumeRole, GetSessionToken, GetAccessKeyInfo.
 
-Spec: STS API Reference 2011-06-15, under these names. There is no multi-factor authentication here, and there are no
-session policies: what tells of them is refused, since passed over it would leave more rights than were asked for.
+Spec: STS API Reference 2011-06-15, under these names. There is no multi-factor authentication here: what tells of it is
+refused, since whoever asks for it means to be more than he is.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ from typing import Annotated
 from msgspec import Meta
 
 from keystead.core import operations as ops
-from keystead.core.entities import PrincipalKind
+from keystead.core.entities import PolicyText, PrincipalKind
 from keystead.core.errors import InvalidArgument
-from keystead.core.operations import PrincipalRef, TenantRef
-from keystead.core.policy.arn import PrincipalName, principal_name
+from keystead.core.operations import PolicyRef, PrincipalRef, TenantRef
+from keystead.core.policy.arn import PrincipalName, policy_ref, principal_name
 from keystead.core.sensitive import Sensitive
 from keystead.doors.aws_kms.query import not_offered, query_operation
 from keystead.doors.aws_kms.shapes import matching
 from keystead.kit import Call, Message
 
+SESSION = "session"  # a session policy has no name of its own
 Arn = Annotated[
     str,
     Meta(
@@ -94,6 +95,7 @@ class AssumedRoleUser(Message, frozen=True, kw_only=True, rename="pascal"):
 class AssumeRoleResponse(Message, frozen=True, kw_only=True, rename="pascal"):
     credentials: Credentials
     assumed_role_user: AssumedRoleUser
+    packed_policy_size: int | None = None  # percent
 
 
 def _role(arn: str) -> PrincipalName:
@@ -104,11 +106,18 @@ def _role(arn: str) -> PrincipalName:
     return name
 
 
-@query_operation("sts", "AssumeRole", errors=frozenset())
+def _policies(named: list[PolicyDescriptor]) -> tuple[PolicyRef, ...]:
+    """Raises InvalidArgument."""
+    found = [(one.arn, policy_ref(one.arn or "")) for one in named]
+    for arn, ref in found:
+        if ref is None:
+            raise InvalidArgument(f"{arn} is invalid", "PolicyArns")
+    return tuple(ref for _, ref in found if ref is not None)
+
+
+@query_operation("sts", "AssumeRole", errors=frozenset({"MalformedPolicyDocument", "PackedPolicyTooLarge"}))
 def assume_role(req: AssumeRoleRequest, call: Call) -> AssumeRoleResponse:
     not_offered(
-        policy_arns=req.policy_arns or None,
-        policy=req.policy,
         tags=req.tags or None,
         transitive_tag_keys=req.transitive_tag_keys or None,
         serial_number=req.serial_number,
@@ -124,14 +133,18 @@ def assume_role(req: AssumeRoleRequest, call: Call) -> AssumeRoleResponse:
             session_name=name,
             seconds=req.duration_seconds,
             external_id=req.external_id,
+            policy=None if req.policy is None else PolicyText(SESSION, "aws", req.policy),
+            policies=_policies(req.policy_arns or []),
         )
     )
+    token, packs = made.session_token, req.policy is not None or req.policy_arns
     return AssumeRoleResponse(
         credentials=Credentials.of(made),
         assumed_role_user=AssumedRoleUser(
             assumed_role_id=f"{made.credential.principal_id}:{name}",
             arn=f"arn:aws:sts::{role.tenant}:assumed-role/{role.name}/{name}",
         ),
+        packed_policy_size=len(token.reveal()) * 100 // ops.MAX_TOKEN if packs and token is not None else None,
     )
 
 

@@ -35,13 +35,9 @@ NEVER_SAID: dict[str, frozenset[str]] = {
 
 # the same of STS and IAM
 NEVER_SAID_IN_XML: dict[str, frozenset[str]] = {
-    "User": frozenset({"PasswordLastUsed", "PermissionsBoundary", "Tags"}),
-    "Role": frozenset(
-        {"PermissionsBoundary", "Tags", "RoleLastUsed", "SourceRoleTemplate", "MaxSigninSessionDuration"}
-    ),
-    "AssumeRoleResponse": frozenset(
-        {"PackedPolicySize", "SourceIdentity", "SessionTokenUtilization", "SessionTokenSize"}
-    ),
+    "User": frozenset({"PasswordLastUsed", "Tags"}),
+    "Role": frozenset({"Tags", "RoleLastUsed", "SourceRoleTemplate", "MaxSigninSessionDuration"}),
+    "AssumeRoleResponse": frozenset({"SourceIdentity", "SessionTokenUtilization", "SessionTokenSize"}),
     "Policy": frozenset({"Tags"}),
     "GetSessionTokenResponse": frozenset({"SessionTokenUtilization", "SessionTokenSize"}),
 }

@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Protocol
 
 from keystead.core.keyed import KeyedHash
-from keystead.core.rights import Rights
+from keystead.core.rights import Narrowing, Rights
 from keystead.core.sensitive import Sensitive
 from keystead.service.held import HeldCredential
 
@@ -30,6 +30,8 @@ class Directory(Protocol):
     def credential(self, id_: str, /) -> HeldCredential | None: ...
 
     def rights(self, id_: str, /) -> Rights | None: ...
+
+    def narrowed_rights(self, id_: str, by: Narrowing | None, /) -> Rights | None: ...
 
 
 def keyed(key: Sensitive) -> KeyedHash:

@@ -18,7 +18,7 @@ from msgspec import Struct, field
 from keystead.core.entities import CredentialKind
 from keystead.core.errors import Unauthenticated
 from keystead.core.ports import Entropy
-from keystead.core.rights import Rights
+from keystead.core.rights import Narrowing, Rights
 from keystead.service.credentials import Directory, Reason
 from keystead.service.credentials.session import Session, Sessions
 from keystead.wire.aws import sigv4
@@ -80,6 +80,7 @@ class _Claimant(Struct, frozen=True):
 
 class _Open(Struct, frozen=True):
     session: Session
+    narrowing: Narrowing | None
     secret: bytes
     prepared: Prepared = field(default_factory=dict)
 
@@ -201,14 +202,14 @@ class SigV4:
         if known is None:
             if (session := self._sessions.open_session(token)) is None:
                 return None
-            known = _Open(session, self._sessions.secret(token).reveal())
+            known = _Open(session, session.narrowing, self._sessions.secret(token).reveal())
             if len(self._open) >= MAX_SESSIONS:
                 self._open.clear()
             self._open[token] = known
         session = known.session
         if session.access_key_id.encode() != key_id:
             return None
-        rights = self._directory.rights(session.principal_id)
+        rights = self._directory.narrowed_rights(session.principal_id, known.narrowing)
         if rights is None or not rights.principal.enabled:
             return None
         if session.expires <= request.second:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from keystead.service.handlers import (
     agreement,
+    boundaries,
     cipher,
     datakey,
     destruction,
@@ -48,6 +49,7 @@ HANDLERS: dict[type, Handler] = {
     **identities.HANDLERS,
     **groups.HANDLERS,
     **managed.HANDLERS,
+    **boundaries.HANDLERS,
     **sessions.HANDLERS,
     **keyrings.HANDLERS,
     **installation.HANDLERS,

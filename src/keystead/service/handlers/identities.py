@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from keystead.core import operations as ops
 from keystead.core.entities import Credential, CredentialKind, PolicyText, Principal, PrincipalKind
 from keystead.core.errors import InvalidArgument, NotFound, WrongState
-from keystead.core.operations import AccessKey, Nothing, Page
+from keystead.core.operations import AccessKey, DescribedPrincipal, Nothing, Page, PolicyRef
+from keystead.service.handlers.bounding import bound, severed
 from keystead.service.handlers.keys import paged, walk
 from keystead.service.handlers.policies import fixed_trust
 from keystead.service.handlers.principals import (
@@ -31,13 +32,19 @@ MIN_ROLE_SESSION, MAX_ROLE_SESSION = 3600, 43_200  # seconds; IAM API Reference,
 OneOf = tuple[HeldPrincipal]
 
 
-def create_user(op: ops.CreateUser, targets: tuple[HeldTenant], act: Act) -> Outcome[Principal]:
+def create_user(op: ops.CreateUser, targets: tuple[HeldTenant], act: Act) -> Outcome[DescribedPrincipal]:
     (tenant,) = targets
-    made = nobody_yet(tenant, PrincipalKind.USER, op.name, act)
-    return Outcome(answer=made, put=(made, tenant.record))
+    return _made(nobody_yet(tenant, PrincipalKind.USER, op.name, act), tenant, op.boundary)
 
 
-def create_role(op: ops.CreateRole, targets: tuple[HeldTenant], act: Act) -> Outcome[Principal]:
+def _made(principal: Principal, tenant: HeldTenant, boundary: PolicyRef | None) -> Outcome[DescribedPrincipal]:
+    if boundary is None:
+        return Outcome(answer=DescribedPrincipal(principal), put=(principal, tenant.record))
+    bounded, tie, policy = bound(principal, tenant, boundary)
+    return Outcome(answer=DescribedPrincipal(bounded, policy), put=(bounded, tenant.record, tie, policy))
+
+
+def create_role(op: ops.CreateRole, targets: tuple[HeldTenant], act: Act) -> Outcome[DescribedPrincipal]:
     (tenant,) = targets
     if not MIN_ROLE_SESSION <= op.max_session_for <= MAX_ROLE_SESSION:
         raise InvalidArgument("a role's sessions may last 3600 to 43200 seconds", "max_session_for")
@@ -47,7 +54,7 @@ def create_role(op: ops.CreateRole, targets: tuple[HeldTenant], act: Act) -> Out
         description=op.description,
         max_session_for=op.max_session_for,
     )
-    return Outcome(answer=made, put=(made, tenant.record))
+    return _made(made, tenant, op.boundary)
 
 
 def of_kind(tenant: HeldTenant, kind: PrincipalKind, after: str, limit: int) -> Page[Principal]:
@@ -63,8 +70,8 @@ def list_roles(op: ops.ListRoles, targets: tuple[HeldTenant], _act: Act) -> Outc
     return Outcome(answer=of_kind(targets[0], PrincipalKind.ROLE, op.after, op.limit))
 
 
-def read_principal(_op: ops.ReadUser | ops.ReadRole, targets: OneOf, _act: Act) -> Outcome[Principal]:
-    return Outcome(answer=targets[0].principal)
+def read_principal(_op: ops.ReadUser | ops.ReadRole, targets: OneOf, _act: Act) -> Outcome[DescribedPrincipal]:
+    return Outcome(answer=DescribedPrincipal(targets[0].principal, targets[0].boundary()))
 
 
 def changeable(held: HeldPrincipal) -> Principal:
@@ -83,14 +90,15 @@ def delete_identity(_op: ops.DeleteUser | ops.DeleteRole, targets: OneOf, _act: 
     if held.memberships():
         raise WrongState("Cannot delete entity, must remove users from group first.", ops.IN_USE)
     without_policies(held)
-    return Outcome(answer=Nothing(), delete=(gone,))
+    left, ties = severed(held)  # a boundary goes with whom it bounds
+    return Outcome(answer=Nothing(), put=left, delete=(gone, *ties))
 
 
 def without_policies(held: HeldPrincipal) -> None:
     """Raises WrongState (detail IN_USE)."""
     if held.principal.policies:
         raise WrongState("Cannot delete entity, must delete policies first.", ops.IN_USE)
-    if held.attachments():
+    if not all(one.as_boundary for one in held.attachments()):
         raise WrongState("Cannot delete entity, must detach all policies first.", ops.IN_USE)
 
 

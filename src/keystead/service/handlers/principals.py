@@ -10,11 +10,12 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from keystead.core import operations as ops
-from keystead.core.entities import Credential, CredentialKind, ManagedPolicy, PolicyText, Principal, PrincipalKind
+from keystead.core.entities import Credential, CredentialKind, PolicyText, Principal, PrincipalKind
 from keystead.core.errors import AlreadyExists, Denied, InvalidArgument, LimitExceeded, NotFound
 from keystead.core.operations import AccessKey, Nothing, Page
 from keystead.core.ports import Entropy
 from keystead.core.sensitive import Sensitive
+from keystead.service.handlers.bounding import severed
 from keystead.service.handlers.keys import paged, walk
 from keystead.service.handlers.policies import checked_identity_policy
 from keystead.service.held import HeldPrincipal, HeldTenant
@@ -87,16 +88,8 @@ def delete_principal(op: ops.DeletePrincipal, targets: tuple[HeldTenant], _act: 
     gone = made_by_hand(tenant, op.name)
     credentials = walk(lambda after, limit: tenant.credentials(gone, after=after, limit=limit), "")
     held = HeldPrincipal(gone, tenant)
-    attachments = held.attachments()
-    return Outcome(
-        answer=Nothing(),
-        put=tuple(_less(tenant.policy_of_id(one.policy_id)) for one in attachments),
-        delete=(gone, *credentials, *held.memberships(), *attachments),
-    )
-
-
-def _less(policy: ManagedPolicy) -> ManagedPolicy:
-    return replace(policy, n_attached=policy.n_attached - 1)
+    left, ties = severed(held)
+    return Outcome(answer=Nothing(), put=left, delete=(gone, *credentials, *held.memberships(), *ties))
 
 
 def set_principal_enabled(op: ops.SetPrincipalEnabled, targets: tuple[HeldTenant], _act: Act) -> Outcome[Nothing]:

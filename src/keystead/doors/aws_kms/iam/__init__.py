@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from keystead.doors.aws_kms.iam import accesskeys, attached, groups, managed, policies, roles, users
+from keystead.doors.aws_kms.iam import accesskeys, attached, boundaries, groups, managed, policies, roles, users
 from keystead.kit import WireOperation
 
 OPERATIONS: tuple[WireOperation[Any, Any], ...] = (
@@ -14,5 +14,6 @@ OPERATIONS: tuple[WireOperation[Any, Any], ...] = (
     *groups.OPERATIONS,
     *managed.OPERATIONS,
     *attached.OPERATIONS,
+    *boundaries.OPERATIONS,
     *policies.OPERATIONS,
 )

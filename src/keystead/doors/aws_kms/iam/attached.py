@@ -12,7 +12,7 @@ from msgspec import field
 from keystead.core import operations as ops
 from keystead.core.entities import PrincipalKind
 from keystead.core.errors import NotFound
-from keystead.core.operations import ATTACHED_POLICIES, PolicyRef
+from keystead.core.operations import ATTACHED_POLICIES
 from keystead.core.policy.arn import policy_arn
 from keystead.doors.aws_kms.iam.kinds import Answer, Named, for_each
 from keystead.doors.aws_kms.iam.managed import ABSENT, AS_BOUNDARY, Usage
@@ -25,6 +25,7 @@ from keystead.doors.aws_kms.iam.shapes import (
     Path,
     PolicyPath,
     next_marker,
+    not_attachable,
     place,
     policy,
 )
@@ -42,13 +43,6 @@ def attach_policy(req: AttachPolicyRequest, call: Call) -> None:
         call(ATTACHED_POLICIES[req.kind].attach(principal=req.whom(call), policy=policy(req.policy_arn)))
     except NotFound as absent:
         raise not_attachable(absent) from None
-
-
-def not_attachable(absent: NotFound) -> NotFound:
-    """The error in AWS's words, where it is the policy that is not there."""
-    if isinstance(absent.detail, PolicyRef):
-        absent.args = (f"Policy {policy_arn(absent.detail)} does not exist or is not attachable.", "policy")
-    return absent
 
 
 class DetachPolicyRequest(Named, frozen=True, kw_only=True, rename="pascal"):

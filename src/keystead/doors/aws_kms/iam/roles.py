@@ -11,13 +11,15 @@ from typing import Annotated
 from msgspec import Meta
 
 from keystead.core import operations as ops
-from keystead.core.entities import PolicyText, Principal
-from keystead.core.errors import AlreadyExists
+from keystead.core.entities import ManagedPolicy, PolicyText, Principal
+from keystead.core.errors import AlreadyExists, InvalidArgument, NotFound
 from keystead.core.policy.arn import arn_of
 from keystead.doors.aws_kms.iam.shapes import (
     PAGE,
+    POLICY_ARN,
     ROOT_PATH,
     Arn,
+    AttachedPermissionsBoundary,
     Marker,
     MaxItems,
     Path,
@@ -28,8 +30,10 @@ from keystead.doors.aws_kms.iam.shapes import (
     account,
     date,
     next_marker,
+    not_attachable,
     only_root_path,
     place,
+    policy,
     role,
     written,
 )
@@ -56,9 +60,11 @@ class Role(Message, frozen=True, kw_only=True, rename="pascal"):
     assume_role_policy_document: str | None = None
     description: str | None = None
     max_session_duration: int | None = None
+    permissions_boundary: AttachedPermissionsBoundary | None = None
 
     @classmethod
-    def of(cls, one: Principal) -> Role:
+    def of(cls, one: Principal, boundary: ManagedPolicy | None = None) -> Role:
+        """A listing leaves the boundary out."""
         return cls(
             role_name=one.name,
             role_id=user_id(one),
@@ -67,6 +73,7 @@ class Role(Message, frozen=True, kw_only=True, rename="pascal"):
             assume_role_policy_document=None if one.trust is None else written(one.trust.text),
             description=one.description or None,
             max_session_duration=one.max_session_for,
+            permissions_boundary=AttachedPermissionsBoundary.of(boundary),
         )
 
 
@@ -94,7 +101,6 @@ def create_role(req: CreateRoleRequest, call: Call) -> CreateRoleResponse:
     only_root_path(req.path)
     not_offered(
         max_signin_session_duration=req.max_signin_session_duration,
-        permissions_boundary=req.permissions_boundary,
         tags=req.tags or None,
     )
     asked = ops.CreateRole(
@@ -103,12 +109,16 @@ def create_role(req: CreateRoleRequest, call: Call) -> CreateRoleResponse:
         trust=PolicyText(TRUST, "aws", req.assume_role_policy_document),
         description=req.description or "",
         max_session_for=req.max_session_duration or DEFAULT_SESSION,
+        boundary=None if req.permissions_boundary is None else policy(req.permissions_boundary),
     )
     try:
-        return CreateRoleResponse(role=Role.of(call(asked)))
+        made = call(asked)
+        return CreateRoleResponse(role=Role.of(made.principal, made.boundary))
     except AlreadyExists as taken:
         taken.args = (f"Role with name {req.role_name} already exists.", *taken.args[1:])
         raise
+    except NotFound as absent:
+        raise InvalidArgument(str(not_attachable(absent)), POLICY_ARN) from None  # CreateRole has no NoSuchEntity
 
 
 class GetRoleRequest(Message, frozen=True, kw_only=True, rename="pascal"):
@@ -121,7 +131,8 @@ class GetRoleResponse(Message, frozen=True, kw_only=True, rename="pascal"):
 
 @query_operation("iam", "GetRole", errors=frozenset({"NoSuchEntity"}))
 def get_role(req: GetRoleRequest, call: Call) -> GetRoleResponse:
-    return GetRoleResponse(role=Role.of(call(ops.ReadRole(principal=role(req.role_name, call)))))
+    found = call(ops.ReadRole(principal=role(req.role_name, call)))
+    return GetRoleResponse(role=Role.of(found.principal, found.boundary))
 
 
 class ListRolesRequest(Message, frozen=True, kw_only=True, rename="pascal"):

@@ -11,10 +11,10 @@ from urllib.parse import quote
 
 from msgspec import Meta
 
-from keystead.core.entities import PrincipalKind
-from keystead.core.errors import InvalidArgument
+from keystead.core.entities import ManagedPolicy, PrincipalKind
+from keystead.core.errors import InvalidArgument, NotFound
 from keystead.core.operations import PolicyRef, PrincipalRef, TenantRef
-from keystead.core.policy.arn import policy_ref
+from keystead.core.policy.arn import policy_arn, policy_ref
 from keystead.doors.aws_kms.query import not_offered
 from keystead.doors.aws_kms.shapes import matching
 from keystead.kit import Call, Message
@@ -48,6 +48,15 @@ class Tag(Message, frozen=True, kw_only=True, rename="pascal"):
     value: TagValue
 
 
+class AttachedPermissionsBoundary(Message, frozen=True, kw_only=True, rename="pascal"):
+    permissions_boundary_type: str = "Policy"
+    permissions_boundary_arn: str
+
+    @classmethod
+    def of(cls, one: ManagedPolicy | None) -> AttachedPermissionsBoundary | None:
+        return None if one is None else cls(permissions_boundary_arn=policy_arn(one))
+
+
 Tags = Annotated[list[Tag], Meta(max_length=50)]
 ROOT_PATH = "/"
 PAGE = 100  # "If you do not include this parameter, it defaults to 100."
@@ -79,6 +88,13 @@ def policy(arn: str) -> PolicyRef:
     if (found := policy_ref(arn)) is None:
         raise InvalidArgument(f"ARN {arn} is not valid.", POLICY_ARN)
     return found
+
+
+def not_attachable(absent: NotFound) -> NotFound:
+    """The error in AWS's words, where it is the policy that is not there."""
+    if isinstance(absent.detail, PolicyRef):
+        absent.args = (f"Policy {policy_arn(absent.detail)} does not exist or is not attachable.", "policy")
+    return absent
 
 
 POLICY_ARN = "PolicyArn"

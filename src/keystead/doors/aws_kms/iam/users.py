@@ -8,13 +8,14 @@ from __future__ import annotations
 from datetime import datetime
 
 from keystead.core import operations as ops
-from keystead.core.entities import Principal
-from keystead.core.errors import AlreadyExists
+from keystead.core.entities import ManagedPolicy, Principal
+from keystead.core.errors import AlreadyExists, NotFound
 from keystead.core.policy.arn import arn_of
 from keystead.doors.aws_kms.iam.shapes import (
     PAGE,
     ROOT_PATH,
     Arn,
+    AttachedPermissionsBoundary,
     ExistingUserName,
     Marker,
     MaxItems,
@@ -25,8 +26,10 @@ from keystead.doors.aws_kms.iam.shapes import (
     account,
     date,
     next_marker,
+    not_attachable,
     only_root_path,
     place,
+    policy,
     user,
     user_or_caller,
 )
@@ -41,10 +44,18 @@ class User(Message, frozen=True, kw_only=True, rename="pascal"):
     user_id: str
     arn: str
     create_date: datetime
+    permissions_boundary: AttachedPermissionsBoundary | None = None
 
     @classmethod
-    def of(cls, one: Principal) -> User:
-        return cls(user_name=one.name, user_id=user_id(one), arn=arn_of(one), create_date=date(one.created_at))
+    def of(cls, one: Principal, boundary: ManagedPolicy | None = None) -> User:
+        """A listing leaves the boundary out."""
+        return cls(
+            user_name=one.name,
+            user_id=user_id(one),
+            arn=arn_of(one),
+            create_date=date(one.created_at),
+            permissions_boundary=AttachedPermissionsBoundary.of(boundary),
+        )
 
 
 class CreateUserRequest(Message, frozen=True, kw_only=True, rename="pascal"):
@@ -58,16 +69,19 @@ class CreateUserResponse(Message, frozen=True, kw_only=True, rename="pascal"):
     user: User
 
 
-@query_operation("iam", "CreateUser", errors=frozenset({"EntityAlreadyExists", "InvalidInput"}))
+@query_operation("iam", "CreateUser", errors=frozenset({"EntityAlreadyExists", "InvalidInput", "NoSuchEntity"}))
 def create_user(req: CreateUserRequest, call: Call) -> CreateUserResponse:
     only_root_path(req.path)
-    not_offered(permissions_boundary=req.permissions_boundary, tags=req.tags or None)
+    not_offered(tags=req.tags or None)
+    boundary = None if req.permissions_boundary is None else policy(req.permissions_boundary)
     try:
-        made = call(ops.CreateUser(tenant=account(call), name=req.user_name))
+        made = call(ops.CreateUser(tenant=account(call), name=req.user_name, boundary=boundary))
     except AlreadyExists as taken:
         taken.args = (f"User with name {req.user_name} already exists.", *taken.args[1:])
         raise
-    return CreateUserResponse(user=User.of(made))
+    except NotFound as absent:
+        raise not_attachable(absent) from None
+    return CreateUserResponse(user=User.of(made.principal, made.boundary))
 
 
 class GetUserRequest(Message, frozen=True, kw_only=True, rename="pascal"):
@@ -80,7 +94,8 @@ class GetUserResponse(Message, frozen=True, kw_only=True, rename="pascal"):
 
 @query_operation("iam", "GetUser", errors=frozenset({"NoSuchEntity"}))
 def get_user(req: GetUserRequest, call: Call) -> GetUserResponse:
-    return GetUserResponse(user=User.of(call(ops.ReadUser(principal=user_or_caller(req.user_name, call)))))
+    found = call(ops.ReadUser(principal=user_or_caller(req.user_name, call)))
+    return GetUserResponse(user=User.of(found.principal, found.boundary))
 
 
 class ListUsersRequest(Message, frozen=True, kw_only=True, rename="pascal"):
