@@ -48,7 +48,7 @@ def test_the_root_of_the_account(office) -> None:
         ("AssumeRoleWithWebIdentity", "2011-06-15", "sts"),
         ("GetFederationToken", "2011-06-15", "sts"),
         ("GetCallerIdentity", "2010-05-08", "sts"),
-        ("ListGroups", "2010-05-08", "iam"),
+        ("ListSAMLProviders", "2010-05-08", "iam"),
         ("GetAccessKeyLastUsed", "2010-05-08", "iam"),
         ("ListUsers", "2011-06-15", "iam"),
         ("getCallerIdentity", "2011-06-15", "sts"),
