@@ -124,6 +124,18 @@ class Action(StrEnum):
     DELETE_USER_BOUNDARY = "principal:delete-user-boundary"
     PUT_ROLE_BOUNDARY = "principal:put-role-boundary"
     DELETE_ROLE_BOUNDARY = "principal:delete-role-boundary"
+    TAG_USER = "principal:tag-user"
+    UNTAG_USER = "principal:untag-user"
+    LIST_USER_TAGS = "principal:list-user-tags"
+    TAG_ROLE = "principal:tag-role"
+    UNTAG_ROLE = "principal:untag-role"
+    LIST_ROLE_TAGS = "principal:list-role-tags"
+    TAG_POLICY = "policy:tag"
+    UNTAG_POLICY = "policy:untag"
+    LIST_POLICY_TAGS = "policy:list-tags"
+    UPDATE_ROLE = "principal:update-role"
+    UPDATE_GROUP = "principal:update-group"
+    LIST_INSTANCE_PROFILES = "principal:list-instance-profiles"
     # sessions
     ASSUME_ROLE = "principal:assume"
     OPEN_SESSION = "tenant:open-session"
@@ -273,6 +285,18 @@ ACTIONS: dict[Action, ActionRow] = {
         _R(A.DELETE_USER_BOUNDARY, "iam:DeleteUserPermissionsBoundary", system=True),
         _R(A.PUT_ROLE_BOUNDARY, "iam:PutRolePermissionsBoundary", system=True),
         _R(A.DELETE_ROLE_BOUNDARY, "iam:DeleteRolePermissionsBoundary", system=True),
+        _R(A.TAG_USER, "iam:TagUser", system=True),
+        _R(A.UNTAG_USER, "iam:UntagUser", system=True),
+        _R(A.LIST_USER_TAGS, "iam:ListUserTags", system=True),
+        _R(A.TAG_ROLE, "iam:TagRole", system=True),
+        _R(A.UNTAG_ROLE, "iam:UntagRole", system=True),
+        _R(A.LIST_ROLE_TAGS, "iam:ListRoleTags", system=True),
+        _R(A.TAG_POLICY, "iam:TagPolicy", system=True),
+        _R(A.UNTAG_POLICY, "iam:UntagPolicy", system=True),
+        _R(A.LIST_POLICY_TAGS, "iam:ListPolicyTags", system=True),
+        _R(A.UPDATE_ROLE, "iam:UpdateRole", system=True),
+        _R(A.UPDATE_GROUP, "iam:UpdateGroup", system=True),
+        _R(A.LIST_INSTANCE_PROFILES, "iam:ListInstanceProfilesForRole", system=True),
         _R(A.ASSUME_ROLE, "sts:AssumeRole", abroad=True),
         _R(A.OPEN_SESSION, "sts:GetSessionToken", free=True),
         _R(A.LOCATE_ACCESS_KEY, "sts:GetAccessKeyInfo"),

@@ -267,6 +267,7 @@ class Principal(Entity, frozen=True, kw_only=True):
     principal_kind: PrincipalKind
     name: str
     name_digest: str
+    path: str = "/"  # where it stands: a part of how it is written, not of what finds it
     created_at: datetime
     enabled: bool = True
     policies: tuple[PolicyText, ...] = ()
@@ -283,6 +284,11 @@ class Principal(Entity, frozen=True, kw_only=True):
     @property
     def link(self) -> str:
         return self.name_digest
+
+    @property
+    def full_name(self) -> str:
+        """With its path, without the slash that every path begins with."""
+        return f"{self.path[1:]}{self.name}"
 
     @property
     def is_group(self) -> bool:
@@ -325,6 +331,7 @@ class ManagedPolicy(Entity, frozen=True, kw_only=True):
     versions: tuple[PolicyVersion, ...]  # in the order of their numbers
     n_made: int = 1  # versions so far: no number comes twice
     default: int = 1
+    tags: dict[str, str] = field(default_factory=dict)
     n_attached: int = 0
     n_bounded: int = 0  # users and roles whose permissions boundary it is
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 
 from keystead.core.entities import Entity, PolicyText, Principal
@@ -26,6 +28,7 @@ class Rights(Struct, frozen=True, kw_only=True, eq=False):
     policies: tuple[PolicyText, ...] = ()  # its own, and those of its groups
     boundary: PolicyText | None = None  # a user's or role's: nothing is allowed that this does not allow too
     session: tuple[PolicyText, ...] | None = None  # of the session it is: the same; none of them allows nothing
+    tags: Mapping[str, str] = {}  # of the principal, or of the session over them
     narrowing: Narrowing | None = None  # what `session` was made of
     rests_on: tuple[Entity, ...] = ()
 
@@ -36,4 +39,4 @@ class Rights(Struct, frozen=True, kw_only=True, eq=False):
     @classmethod
     def alone(cls, principal: Principal) -> Rights:
         """Of one who is in no group and has nothing but its own policies."""
-        return cls(principal=principal, key=principal.id, policies=principal.policies)
+        return cls(principal=principal, key=principal.id, policies=principal.policies, tags=principal.tags)

@@ -36,7 +36,7 @@ from keystead.core.policy.form import ELSEWHERE, Document, Own, Prepared, Verdic
 from keystead.core.policy.grants import check_tokens
 from keystead.core.policy.request import Request
 from keystead.core.rights import Rights
-from keystead.service.held import Held, HeldKey, HeldPrincipal
+from keystead.service.held import Held, HeldKey, HeldPolicy, HeldPrincipal
 
 MAX_PRINCIPALS = 256  # whose decisions are kept per key
 MAX_ALONE = 4096  # decisions without a key
@@ -172,7 +172,9 @@ class Authorizer:
     def _decide(self, caller: Caller, demand: Demand, held: Held | None, op: Operation[Any]) -> str:
         action, row = demand.action, ACTIONS[demand.action]
         key = held if isinstance(held, HeldKey) and row.scope is Scope.KEY else None
-        request = Request(caller, action, _resource(demand, held), demand.target, key, op, boundary=_boundary(held))
+        request = Request(
+            caller, action, _resource(demand, held), demand.target, key, op, boundary=_boundary(held), tags=_tags(held)
+        )
         if rule := unasked(caller.principal, action):
             return rule
         if action in ABOUT_IDENTITIES and caller.ends_at is not None and not caller.is_role:
@@ -228,6 +230,13 @@ def _boundary(held: Held | None) -> str:
     return "" if found is None else policy_arn(found)
 
 
+def _tags(held: Held | None) -> Mapping[str, str]:
+    """Of what the request is about, where that is no key."""
+    if isinstance(held, HeldPrincipal):
+        return held.principal.tags
+    return held.policy.tags if isinstance(held, HeldPolicy) else {}
+
+
 def _answer(request: Request, prepared: Prepared) -> str:
     verdict = prepared.decide(request)
     if not verdict.allowed:
@@ -268,7 +277,8 @@ def _resource(demand: Demand, held: Held | None) -> str:
     target = demand.target
     named = target if demand.to_be is None else demand.to_be
     if isinstance(named, PrincipalRef):
-        return principal_arn(named.tenant, named.kind, named.name)
+        path = named.path or (held.principal.path if isinstance(held, HeldPrincipal) else "/")
+        return principal_arn(named.tenant, named.kind, f"{path[1:]}{named.name}")
     if isinstance(named, PolicyRef):
         return policy_arn(named)
     if ACTIONS[demand.action].scope is not Scope.KEY or not isinstance(target, KeyRef):

@@ -37,6 +37,7 @@ def gather(barrier: Barrier, id_: str) -> Rights | None:
         principal=principal,
         key=principal.id,
         policies=policies,
+        tags=principal.tags,
         boundary=None if boundary is None else boundary.text,
         rests_on=(*groups, *attached.values(), *(() if boundary is None else (boundary,))),
     )

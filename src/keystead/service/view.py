@@ -173,7 +173,9 @@ class View:
     def _find_principal(self, ref: PrincipalRef) -> HeldPrincipal | None:
         home = self._find_tenant(TenantRef(ref.tenant))
         found = home.find_principal(ref.kind, ref.name) if home else None
-        return HeldPrincipal(found, home) if home and found else None
+        if home is None or found is None or ref.path not in {None, found.path}:
+            return None
+        return HeldPrincipal(found, home)
 
     def _find_policy(self, ref: PolicyRef) -> HeldPolicy | None:
         home = self._find_tenant(TenantRef(ref.tenant))

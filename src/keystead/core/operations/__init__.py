@@ -16,6 +16,7 @@ from keystead.core.operations.cipher import *
 from keystead.core.operations.grants import *
 from keystead.core.operations.groups import *
 from keystead.core.operations.identities import *
+from keystead.core.operations.identity_tags import *
 from keystead.core.operations.imports import *
 from keystead.core.operations.installation import *
 from keystead.core.operations.keys import *

@@ -41,11 +41,12 @@ class TenantRef(Struct, frozen=True):
 
 
 class PrincipalRef(Struct, frozen=True):
-    """A tenant's principal of that kind and name."""
+    """A tenant's principal of that kind and name; at that path, where a caller has said one."""
 
     tenant: str
     kind: PrincipalKind
     name: str
+    path: str | None = None
 
 
 class PolicyRef(Struct, frozen=True):
@@ -69,6 +70,13 @@ class Demand(Struct, frozen=True):
     action: Action
     target: Ref
     to_be: PrincipalRef | PolicyRef | None = None
+
+
+def tagging(
+    action: Action, at: TenantRef, made: PrincipalRef | PolicyRef, tags: Mapping[str, str]
+) -> tuple[Demand, ...]:
+    """IAM User Guide, "Tags for IAM resources": what is made with tags needs the right to tag it."""
+    return (Demand(action, at, made),) if tags else ()
 
 
 class Operation(Struct, Generic[R], frozen=True, kw_only=True):

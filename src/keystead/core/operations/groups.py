@@ -15,14 +15,16 @@ class CreateGroup(TenantOperation[Principal], frozen=True, kw_only=True):
     action = Action.CREATE_GROUP
     changes = True
     name: str
+    path: str = "/"
 
     def demands(self) -> tuple[Demand, ...]:
-        made = PrincipalRef(self.tenant.tenant, PrincipalKind.GROUP, self.name)
+        made = PrincipalRef(self.tenant.tenant, PrincipalKind.GROUP, self.name, self.path)
         return (Demand(self.action, self.tenant, made),)
 
 
 class ListGroups(TenantOperation[Page[Principal]], frozen=True, kw_only=True):
     action = Action.LIST_GROUPS
+    path_prefix: str = "/"
     after: str = ""
     limit: int
 
@@ -38,6 +40,20 @@ class ReadGroup(PrincipalOperation[Members], frozen=True, kw_only=True):
     action = Action.READ_GROUP
     after: str = ""
     limit: int
+
+
+class UpdateGroup(PrincipalOperation[Nothing], frozen=True, kw_only=True):
+    """What is None stays as it is. A right on what it is called, and on what it is to be. Raises AlreadyExists."""
+
+    action = Action.UPDATE_GROUP
+    changes = True
+    new_name: str | None = None
+    new_path: str | None = None
+
+    def demands(self) -> tuple[Demand, ...]:
+        of = self.principal
+        to_be = PrincipalRef(of.tenant, of.kind, self.new_name or of.name, self.new_path)
+        return (Demand(self.action, of), Demand(self.action, of, to_be))
 
 
 class DeleteGroup(PrincipalOperation[Nothing], frozen=True, kw_only=True):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 
 from keystead.core.actions import Action
@@ -14,6 +16,7 @@ from keystead.core.operations.base import (
     PrincipalOperation,
     PrincipalRef,
     TenantOperation,
+    tagging,
 )
 from keystead.core.operations.principals import AccessKey
 
@@ -31,15 +34,18 @@ class CreateUser(TenantOperation[DescribedPrincipal], frozen=True, kw_only=True)
     action = Action.CREATE_USER
     changes = True
     name: str
+    path: str = "/"
+    tags: Mapping[str, str] = {}
     boundary: PolicyRef | None = None
 
     def demands(self) -> tuple[Demand, ...]:
-        made = PrincipalRef(self.tenant.tenant, PrincipalKind.USER, self.name)
-        return (Demand(self.action, self.tenant, made),)
+        made = PrincipalRef(self.tenant.tenant, PrincipalKind.USER, self.name, self.path)
+        return (Demand(self.action, self.tenant, made), *tagging(Action.TAG_USER, self.tenant, made, self.tags))
 
 
 class ListUsers(TenantOperation[Page[Principal]], frozen=True, kw_only=True):
     action = Action.LIST_USERS
+    path_prefix: str = "/"
     after: str = ""
     limit: int
 
@@ -91,18 +97,21 @@ class CreateRole(TenantOperation[DescribedPrincipal], frozen=True, kw_only=True)
     action = Action.CREATE_ROLE
     changes = True
     name: str
+    path: str = "/"
+    tags: Mapping[str, str] = {}
     trust: PolicyText
     description: str = ""
     max_session_for: int = 3600  # seconds
     boundary: PolicyRef | None = None
 
     def demands(self) -> tuple[Demand, ...]:
-        made = PrincipalRef(self.tenant.tenant, PrincipalKind.ROLE, self.name)
-        return (Demand(self.action, self.tenant, made),)
+        made = PrincipalRef(self.tenant.tenant, PrincipalKind.ROLE, self.name, self.path)
+        return (Demand(self.action, self.tenant, made), *tagging(Action.TAG_ROLE, self.tenant, made, self.tags))
 
 
 class ListRoles(TenantOperation[Page[Principal]], frozen=True, kw_only=True):
     action = Action.LIST_ROLES
+    path_prefix: str = "/"
     after: str = ""
     limit: int
 
@@ -116,6 +125,21 @@ class DeleteRole(PrincipalOperation[Nothing], frozen=True, kw_only=True):
 
     action = Action.DELETE_ROLE
     changes = True
+
+
+class UpdateRole(PrincipalOperation[Nothing], frozen=True, kw_only=True):
+    """What is None stays as it is."""
+
+    action = Action.UPDATE_ROLE
+    changes = True
+    description: str | None = None
+    max_session_for: int | None = None  # seconds
+
+
+class ListInstanceProfiles(PrincipalOperation[Nothing], frozen=True, kw_only=True):
+    """There are no instances here, and so none of a role's."""
+
+    action = Action.LIST_INSTANCE_PROFILES
 
 
 class PutTrustPolicy(PrincipalOperation[Nothing], frozen=True, kw_only=True):

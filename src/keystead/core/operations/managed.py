@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 
 from keystead.core.actions import Action
@@ -14,6 +16,7 @@ from keystead.core.operations.base import (
     PolicyRef,
     PrincipalOperation,
     TenantOperation,
+    tagging,
 )
 
 
@@ -24,10 +27,12 @@ class CreateManagedPolicy(TenantOperation[ManagedPolicy], frozen=True, kw_only=T
     changes = True
     text: PolicyText  # its name is the policy's
     path: str = "/"
+    tags: Mapping[str, str] = {}
     description: str = ""
 
     def demands(self) -> tuple[Demand, ...]:
-        return (Demand(self.action, self.tenant, PolicyRef(self.tenant.tenant, self.text.name, self.path)),)
+        made = PolicyRef(self.tenant.tenant, self.text.name, self.path)
+        return (Demand(self.action, self.tenant, made), *tagging(Action.TAG_POLICY, self.tenant, made, self.tags))
 
 
 class ReadManagedPolicy(PolicyOperation[ManagedPolicy], frozen=True, kw_only=True):
@@ -107,6 +112,7 @@ class ListHolders(PolicyOperation[Page[Principal]], frozen=True, kw_only=True):
     action = Action.LIST_HOLDERS
     of_kind: PrincipalKind | None = None
     as_boundary: bool | None = None
+    path_prefix: str = "/"
     after: str = ""
     limit: int
 

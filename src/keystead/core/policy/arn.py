@@ -41,6 +41,7 @@ class PrincipalName(Struct, frozen=True):
     kind: PrincipalKind
     tenant: str = ""
     name: str = ""
+    path: str = "/"
 
 
 def principal_name(text: str) -> PrincipalName | None:
@@ -48,15 +49,16 @@ def principal_name(text: str) -> PrincipalName | None:
     if _ACCOUNT.fullmatch(text):
         return PrincipalName(text, PrincipalKind.ROOT, text)
     if found := _ARN.fullmatch(text):
-        tenant, kind, name = found.groups()
-        return PrincipalName(text, PrincipalKind(kind or "root"), tenant, name or "")
+        tenant, kind, full = found.groups()
+        path, _, name = f"/{full or ''}".rpartition("/")
+        return PrincipalName(text, PrincipalKind(kind or "root"), tenant, name, f"{path}/")
     if _SERVICE.fullmatch(text):
         return PrincipalName(text, PrincipalKind.SERVICE, name=text)
     return None
 
 
 def arn_of(principal: Principal) -> str:
-    return principal_arn(principal.tenant, principal.principal_kind, principal.name)
+    return principal_arn(principal.tenant, principal.principal_kind, principal.full_name)
 
 
 def arn_of_caller(caller: Caller) -> str:
@@ -67,9 +69,9 @@ def arn_of_caller(caller: Caller) -> str:
     return arn_of(principal)
 
 
-def principal_arn(tenant: str, kind: PrincipalKind, name: str) -> str:
-    """The same of a principal that need not exist."""
-    return _FORMS[kind].format(tenant=tenant, name=name)
+def principal_arn(tenant: str, kind: PrincipalKind, full_name: str) -> str:
+    """The same of a principal that need not exist. `full_name`: as entities.Principal has it."""
+    return _FORMS[kind].format(tenant=tenant, name=full_name)
 
 
 def policy_arn(policy: PolicyRef | ManagedPolicy) -> str:

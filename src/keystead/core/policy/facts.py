@@ -165,7 +165,7 @@ def _issued(request: Request) -> Values:
 
 def _tag_keys(request: Request) -> Values:
     tags = _pairs(getattr(request.op, "tags", None))
-    return tuple(tags) if request.action is not Action.UNTAG_KEY else tuple(getattr(request.op, "names", ()))
+    return tuple(tags) if request.action not in _UNTAGGING else tuple(getattr(request.op, "names", ()))
 
 
 def _stable(read: Read) -> Fact:
@@ -197,6 +197,7 @@ def _boundary(request: Request) -> Values:
 
 
 _SIGN, _MAC = (Action.SIGN, Action.VERIFY), (Action.GENERATE_MAC, Action.VERIFY_MAC)
+_UNTAGGING = frozenset({Action.UNTAG_KEY, Action.UNTAG_USER, Action.UNTAG_ROLE, Action.UNTAG_POLICY})
 _ATTACHING = (
     Action.ATTACH_USER_POLICY,
     Action.DETACH_USER_POLICY,
@@ -264,8 +265,9 @@ FACTS: dict[str, Fact] = {
 
 _FAMILIES: dict[str, Callable[[str], Fact]] = {
     "kms:encryptioncontext:": lambda name: Fact(lambda r: _named(asked_context(r), name)),
-    "aws:principaltag/": lambda name: _stable(lambda r: _named(r.caller.principal.tags, name)),
-    "aws:resourcetag/": lambda name: _stable(lambda r: _named(r.held.key.tags, name) if r.held else ()),
+    "aws:principaltag/": lambda name: _stable(lambda r: _named(r.caller.rights.tags, name)),
+    "aws:resourcetag/": lambda name: _stable(lambda r: _named(r.held.key.tags if r.held else r.tags, name)),
+    "iam:resourcetag/": lambda name: _stable(lambda r: () if r.held else _named(r.tags, name)),
     "aws:requesttag/": lambda name: Fact(lambda r: _named(_pairs(getattr(r.op, "tags", None)), name)),
 }
 _NOTHING = Fact(lambda _: (), stable=True)

@@ -180,8 +180,8 @@ def _identity(seen: Seen) -> dict[str, Any]:
         return _there({"type": UNKNOWN, "accessKeyId": who.via})
     in_session = who.via.startswith(SESSION)
     type_ = IDENTITIES[kind].in_session if in_session else IDENTITIES[kind].type
-    account, name = record.tenant, who.name
-    arn = principal_arn(account, kind, name) if kind is PrincipalKind.ROOT or (kind in NAMED and name) else ""
+    account, name = record.tenant, who.name.rpartition("/")[2]
+    arn = principal_arn(account, kind, who.name) if kind is PrincipalKind.ROOT or (kind in NAMED and name) else ""
     id_ = account if kind is PrincipalKind.ROOT else who.id
     friendly = name if kind in NAMED else ""
     own = {"principalId": id_, "arn": arn, "accountId": account}

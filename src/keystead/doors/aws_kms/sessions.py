@@ -129,7 +129,7 @@ def assume_role(req: AssumeRoleRequest, call: Call) -> AssumeRoleResponse:
     role, name = _role(req.role_arn), req.role_session_name
     made = call(
         ops.AssumeRole(
-            principal=PrincipalRef(role.tenant, role.kind, role.name),
+            principal=PrincipalRef(role.tenant, role.kind, role.name, role.path),
             session_name=name,
             seconds=req.duration_seconds,
             external_id=req.external_id,

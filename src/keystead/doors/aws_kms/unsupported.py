@@ -35,9 +35,11 @@ NEVER_SAID: dict[str, frozenset[str]] = {
 
 # the same of STS and IAM
 NEVER_SAID_IN_XML: dict[str, frozenset[str]] = {
-    "User": frozenset({"PasswordLastUsed", "Tags"}),
-    "Role": frozenset({"Tags", "RoleLastUsed", "SourceRoleTemplate", "MaxSigninSessionDuration"}),
+    "User": frozenset({"PasswordLastUsed"}),
+    "Role": frozenset({"RoleLastUsed", "SourceRoleTemplate", "MaxSigninSessionDuration"}),
     "AssumeRoleResponse": frozenset({"SourceIdentity", "SessionTokenUtilization", "SessionTokenSize"}),
-    "Policy": frozenset({"Tags"}),
+    "InstanceProfile": frozenset(
+        {"Path", "InstanceProfileName", "InstanceProfileId", "Arn", "CreateDate", "Roles", "Tags"}
+    ),
     "GetSessionTokenResponse": frozenset({"SessionTokenUtilization", "SessionTokenSize"}),
 }

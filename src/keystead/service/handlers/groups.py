@@ -6,13 +6,15 @@ leaves changes with the membership, and so does the group: either number tells t
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from keystead.core import operations as ops
 from keystead.core.entities import Membership, Principal, PrincipalKind
 from keystead.core.errors import LimitExceeded, NotFound, WrongState
 from keystead.core.operations import Nothing, Page, PrincipalRef
 from keystead.service.handlers.identities import OneOf, changeable, of_kind, without_policies
 from keystead.service.handlers.keys import paged, walk
-from keystead.service.handlers.principals import nobody_yet
+from keystead.service.handlers.principals import check_name, nobody_yet
 from keystead.service.held import HeldPrincipal, HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
 
@@ -21,12 +23,12 @@ MAX_GROUPS = 10  # IAM User Guide, "IAM and AWS STS quotas": groups an IAM user 
 
 def create_group(op: ops.CreateGroup, targets: tuple[HeldTenant], act: Act) -> Outcome[Principal]:
     (tenant,) = targets
-    made = nobody_yet(tenant, PrincipalKind.GROUP, op.name, act)
+    made = replace(nobody_yet(tenant, PrincipalKind.GROUP, op.name, act), path=op.path)
     return Outcome(answer=made, put=(made, tenant.record))
 
 
 def list_groups(op: ops.ListGroups, targets: tuple[HeldTenant], _act: Act) -> Outcome[Page[Principal]]:
-    return Outcome(answer=of_kind(targets[0], PrincipalKind.GROUP, op.after, op.limit))
+    return Outcome(answer=of_kind(targets[0], PrincipalKind.GROUP, op.path_prefix, op.after, op.limit))
 
 
 def read_group(op: ops.ReadGroup, targets: OneOf, _act: Act) -> Outcome[ops.Members]:
@@ -34,6 +36,20 @@ def read_group(op: ops.ReadGroup, targets: OneOf, _act: Act) -> Outcome[ops.Memb
     page = paged(walk(lambda place, size: group.members(after=place, limit=size), op.after, op.limit), op.limit)
     users = tuple(group.home.principal_of_id(one.user_id) for one in page.items)
     return Outcome(answer=ops.Members(group.principal, Page(users, page.after)))
+
+
+def update_group(op: ops.UpdateGroup, targets: tuple[HeldPrincipal, HeldPrincipal], _act: Act) -> Outcome[Nothing]:
+    """It stays the same group, under another name: whoever is in it stays in it."""
+    held = targets[0]
+    group, home = changeable(held), held.home
+    if op.new_path is not None:
+        group = replace(group, path=op.new_path)
+    if op.new_name is None or op.new_name == group.name:
+        return Outcome(answer=Nothing(), put=(group,))
+    check_name(home, PrincipalKind.GROUP, op.new_name)
+    digest = home.name_digest(PrincipalKind.GROUP, op.new_name)
+    renamed = replace(group, name=op.new_name, name_digest=digest)
+    return Outcome(answer=Nothing(), put=(renamed, home.record))
 
 
 def delete_group(_op: ops.DeleteGroup, targets: OneOf, _act: Act) -> Outcome[Nothing]:
@@ -87,6 +103,7 @@ HANDLERS: dict[type, Handler] = {
     ops.CreateGroup: create_group,
     ops.ListGroups: list_groups,
     ops.ReadGroup: read_group,
+    ops.UpdateGroup: update_group,
     ops.DeleteGroup: delete_group,
     ops.AddToGroup: add_to_group,
     ops.RemoveFromGroup: remove_from_group,

@@ -25,6 +25,7 @@ from keystead.service.handlers.principals import (
     with_policy,
     without_policy,
 )
+from keystead.service.handlers.tagging import tagged
 from keystead.service.held import HeldPrincipal, HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
 
@@ -32,9 +33,10 @@ MIN_ROLE_SESSION, MAX_ROLE_SESSION = 3600, 43_200  # seconds; IAM API Reference,
 OneOf = tuple[HeldPrincipal]
 
 
-def create_user(op: ops.CreateUser, targets: tuple[HeldTenant], act: Act) -> Outcome[DescribedPrincipal]:
-    (tenant,) = targets
-    return _made(nobody_yet(tenant, PrincipalKind.USER, op.name, act), tenant, op.boundary)
+def create_user(op: ops.CreateUser, targets: tuple[HeldTenant, ...], act: Act) -> Outcome[DescribedPrincipal]:
+    tenant = targets[0]
+    made = nobody_yet(tenant, PrincipalKind.USER, op.name, act)
+    return _made(replace(made, path=op.path, tags=tagged({}, op.tags)), tenant, op.boundary)
 
 
 def _made(principal: Principal, tenant: HeldTenant, boundary: PolicyRef | None) -> Outcome[DescribedPrincipal]:
@@ -44,12 +46,13 @@ def _made(principal: Principal, tenant: HeldTenant, boundary: PolicyRef | None) 
     return Outcome(answer=DescribedPrincipal(bounded, policy), put=(bounded, tenant.record, tie, policy))
 
 
-def create_role(op: ops.CreateRole, targets: tuple[HeldTenant], act: Act) -> Outcome[DescribedPrincipal]:
-    (tenant,) = targets
-    if not MIN_ROLE_SESSION <= op.max_session_for <= MAX_ROLE_SESSION:
-        raise InvalidArgument("a role's sessions may last 3600 to 43200 seconds", "max_session_for")
+def create_role(op: ops.CreateRole, targets: tuple[HeldTenant, ...], act: Act) -> Outcome[DescribedPrincipal]:
+    tenant = targets[0]
+    _check_length(op.max_session_for)
     made = replace(
         nobody_yet(tenant, PrincipalKind.ROLE, op.name, act),
+        path=op.path,
+        tags=tagged({}, op.tags),
         trust=fixed_trust(op.trust, act),
         description=op.description,
         max_session_for=op.max_session_for,
@@ -57,17 +60,38 @@ def create_role(op: ops.CreateRole, targets: tuple[HeldTenant], act: Act) -> Out
     return _made(made, tenant, op.boundary)
 
 
-def of_kind(tenant: HeldTenant, kind: PrincipalKind, after: str, limit: int) -> Page[Principal]:
+def _check_length(seconds: int) -> None:
+    if not MIN_ROLE_SESSION <= seconds <= MAX_ROLE_SESSION:
+        raise InvalidArgument("a role's sessions may last 3600 to 43200 seconds", "max_session_for")
+
+
+def update_role(op: ops.UpdateRole, targets: OneOf, _act: Act) -> Outcome[Nothing]:
+    """Sessions that there are last as long as they were to."""
+    role = changeable(targets[0])
+    if op.description is not None:
+        role = replace(role, description=op.description)
+    if op.max_session_for is not None:
+        _check_length(op.max_session_for)
+        role = replace(role, max_session_for=op.max_session_for)
+    return Outcome(answer=Nothing(), put=(role,))
+
+
+def list_instance_profiles(_op: ops.ListInstanceProfiles, _targets: OneOf, _act: Act) -> Outcome[Nothing]:
+    return Outcome(answer=Nothing())
+
+
+def of_kind(tenant: HeldTenant, kind: PrincipalKind, path_prefix: str, after: str, limit: int) -> Page[Principal]:
     everybody = walk(lambda place, size: tenant.principals(after=place, limit=size), after, limit)
-    return paged((one for one in everybody if one.principal_kind is kind), limit)
+    alike = (one for one in everybody if one.principal_kind is kind)
+    return paged((one for one in alike if one.path.startswith(path_prefix)), limit)
 
 
 def list_users(op: ops.ListUsers, targets: tuple[HeldTenant], _act: Act) -> Outcome[Page[Principal]]:
-    return Outcome(answer=of_kind(targets[0], PrincipalKind.USER, op.after, op.limit))
+    return Outcome(answer=of_kind(targets[0], PrincipalKind.USER, op.path_prefix, op.after, op.limit))
 
 
 def list_roles(op: ops.ListRoles, targets: tuple[HeldTenant], _act: Act) -> Outcome[Page[Principal]]:
-    return Outcome(answer=of_kind(targets[0], PrincipalKind.ROLE, op.after, op.limit))
+    return Outcome(answer=of_kind(targets[0], PrincipalKind.ROLE, op.path_prefix, op.after, op.limit))
 
 
 def read_principal(_op: ops.ReadUser | ops.ReadRole, targets: OneOf, _act: Act) -> Outcome[DescribedPrincipal]:
@@ -181,6 +205,8 @@ HANDLERS: dict[type, Handler] = {
     ops.ListRoles: list_roles,
     ops.ReadRole: read_principal,
     ops.DeleteRole: delete_identity,
+    ops.UpdateRole: update_role,
+    ops.ListInstanceProfiles: list_instance_profiles,
     ops.PutTrustPolicy: put_trust_policy,
     **{row.put: put_inline_policy for row in ops.INLINE_POLICIES.values()},
     **{row.read: read_inline_policy for row in ops.INLINE_POLICIES.values()},

@@ -20,6 +20,7 @@ from keystead.service.handlers.identities import OneOf, changeable
 from keystead.service.handlers.keys import paged, walk
 from keystead.service.handlers.policies import checked_identity_policy
 from keystead.service.handlers.principals import LONG_NAME, new_id
+from keystead.service.handlers.tagging import tagged
 from keystead.service.held import HeldPolicy, HeldPrincipal, HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
 
@@ -42,8 +43,10 @@ def _version(text: PolicyText, number: int, now: datetime) -> PolicyVersion:
     return PolicyVersion(number=number, dialect=text.dialect, text=text.text, created_at=now)
 
 
-def create_managed_policy(op: ops.CreateManagedPolicy, targets: OneTenant, act: Act) -> Outcome[ManagedPolicy]:
-    (tenant,) = targets
+def create_managed_policy(
+    op: ops.CreateManagedPolicy, targets: tuple[HeldTenant, ...], act: Act
+) -> Outcome[ManagedPolicy]:
+    tenant = targets[0]
     name = op.text.name
     if LONG_NAME.fullmatch(name) is None:
         raise InvalidArgument("a policy's name is 1 to 128 letters, digits and _+=,.@-", "name")
@@ -57,6 +60,7 @@ def create_managed_policy(op: ops.CreateManagedPolicy, targets: OneTenant, act: 
         name_digest=tenant.policy_digest(name),
         path=op.path,
         description=op.description,
+        tags=tagged({}, op.tags),
         created_at=act.now,
         versions=(_version(op.text, 1, act.now),),
     )
@@ -160,7 +164,7 @@ def list_holders(op: ops.ListHolders, targets: OnePolicy, _act: Act) -> Outcome[
     wanted = (one.holder_id for one in ties if op.as_boundary is None or one.as_boundary is op.as_boundary)
     holders = (held.home.principal_of_id(id_) for id_, _ in groupby(wanted) if id_ != op.after)
     of_kind = (one for one in holders if op.of_kind in {None, one.principal_kind})
-    return Outcome(answer=paged(of_kind, op.limit))
+    return Outcome(answer=paged((one for one in of_kind if one.path.startswith(op.path_prefix)), op.limit))
 
 
 def known_policy(holder: HeldPrincipal, ref: PolicyRef) -> ManagedPolicy:

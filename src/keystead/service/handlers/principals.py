@@ -76,11 +76,16 @@ def create_principal(op: ops.CreatePrincipal, targets: tuple[HeldTenant], act: A
 
 def nobody_yet(tenant: HeldTenant, kind: PrincipalKind, name: str, act: Act) -> Principal:
     """A new principal. Raises AlreadyExists; InvalidArgument for a name that is none."""
+    check_name(tenant, kind, name)
+    return new_principal(tenant, kind, name, act.now, act.entropy)
+
+
+def check_name(tenant: HeldTenant, kind: PrincipalKind, name: str) -> None:
+    """Raises AlreadyExists; InvalidArgument for a name that is none."""
     if (LONG_NAME if kind is PrincipalKind.GROUP else NAME).fullmatch(name) is None:
         raise InvalidArgument("a name is 1 to 64 letters, digits and _+=,.@-; a group's has up to 128", "name")
     if any(tenant.find_principal(taken, name) for taken in SHARES_NAMES_WITH[kind]):
         raise AlreadyExists("the name is taken", "name")
-    return new_principal(tenant, kind, name, act.now, act.entropy)
 
 
 def delete_principal(op: ops.DeletePrincipal, targets: tuple[HeldTenant], _act: Act) -> Outcome[Nothing]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from keystead.doors.aws_kms.iam import accesskeys, attached, boundaries, groups, managed, policies, roles, users
+from keystead.doors.aws_kms.iam import accesskeys, attached, boundaries, groups, managed, policies, roles, tags, users
 from keystead.kit import WireOperation
 
 OPERATIONS: tuple[WireOperation[Any, Any], ...] = (
@@ -15,5 +15,6 @@ OPERATIONS: tuple[WireOperation[Any, Any], ...] = (
     *managed.OPERATIONS,
     *attached.OPERATIONS,
     *boundaries.OPERATIONS,
+    *tags.OPERATIONS,
     *policies.OPERATIONS,
 )

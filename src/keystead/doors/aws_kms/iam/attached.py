@@ -132,11 +132,12 @@ def list_entities_for_policy(req: ListEntitiesForPolicyRequest, call: Call) -> L
             policy=policy(req.policy_arn),
             of_kind=KINDS.get(req.entity_filter or ""),
             as_boundary=AS_BOUNDARY[req.policy_usage_filter],
+            path_prefix=req.path_prefix or ROOT_PATH,
             after=place(call, req.marker),
             limit=req.max_items or PAGE,
         )
     )
-    if req.path_prefix not in (None, ROOT_PATH) or (req.entity_filter or "User") not in KINDS:
+    if (req.entity_filter or "User") not in KINDS:
         return ListEntitiesForPolicyResponse(is_truncated=False)
     marker = next_marker(call, page.after)
     of = {kind: [one for one in page.items if one.principal_kind is kind] for kind in KINDS.values()}

@@ -21,6 +21,7 @@ ERRORS: ErrorTable = {
     e.NotFound: Fault("NoSuchEntity", 404),
     (e.InvalidArgument, "Policy"): MALFORMED,
     (e.InvalidArgument, BAD_ARN): MALFORMED,
+    (e.InvalidArgument, "tags"): Fault("InvalidInput", 400),
     (e.InvalidArgument, POLICY_ARN): Fault("InvalidInput", 400),
     (e.WrongState, IN_USE): Fault("DeleteConflict", 409),
     (e.Unsupported, query.MEMBER): Fault("InvalidInput", 400),

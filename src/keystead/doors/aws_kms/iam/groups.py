@@ -1,4 +1,4 @@
-"""iam:CreateGroup, GetGroup, ListGroups, DeleteGroup; AddUserToGroup, RemoveUserFromGroup, ListGroupsForUser.
+"""iam:Create, Get, List, Update and DeleteGroup; AddUserToGroup, RemoveUserFromGroup, ListGroupsForUser.
 
 Spec: IAM API Reference 2010-05-08, under these names.
 """
@@ -24,7 +24,6 @@ from keystead.doors.aws_kms.iam.shapes import (
     date,
     group,
     next_marker,
-    only_root_path,
     place,
     user,
 )
@@ -37,7 +36,7 @@ ABSENT = frozenset({"NoSuchEntity"})
 
 
 class Group(Message, frozen=True, kw_only=True, rename="pascal"):
-    path: str = ROOT_PATH
+    path: str
     group_name: str
     group_id: str
     arn: str
@@ -45,7 +44,13 @@ class Group(Message, frozen=True, kw_only=True, rename="pascal"):
 
     @classmethod
     def of(cls, one: Principal) -> Group:
-        return cls(group_name=one.name, group_id=user_id(one), arn=arn_of(one), create_date=date(one.created_at))
+        return cls(
+            path=one.path,
+            group_name=one.name,
+            group_id=user_id(one),
+            arn=arn_of(one),
+            create_date=date(one.created_at),
+        )
 
 
 class CreateGroupRequest(Message, frozen=True, kw_only=True, rename="pascal"):
@@ -59,12 +64,31 @@ class CreateGroupResponse(Message, frozen=True, kw_only=True, rename="pascal"):
 
 @query_operation("iam", "CreateGroup", errors=ABSENT | {"EntityAlreadyExists", "LimitExceeded"})
 def create_group(req: CreateGroupRequest, call: Call) -> CreateGroupResponse:
-    only_root_path(req.path)
+    asked = ops.CreateGroup(tenant=account(call), name=req.group_name, path=req.path or ROOT_PATH)
     try:
-        return CreateGroupResponse(group=Group.of(call(ops.CreateGroup(tenant=account(call), name=req.group_name))))
+        return CreateGroupResponse(group=Group.of(call(asked)))
     except AlreadyExists as taken:
-        taken.args = (f"Group with name {req.group_name} already exists.", *taken.args[1:])
-        raise
+        raise _taken(taken, req.group_name) from None
+
+
+def _taken(error: AlreadyExists, name: str) -> AlreadyExists:
+    error.args = (f"Group with name {name} already exists.", *error.args[1:])
+    return error
+
+
+class UpdateGroupRequest(Message, frozen=True, kw_only=True, rename="pascal"):
+    group_name: GroupName
+    new_path: Path | None = None
+    new_group_name: GroupName | None = None
+
+
+@query_operation("iam", "UpdateGroup", errors=ABSENT | {"EntityAlreadyExists"})
+def update_group(req: UpdateGroupRequest, call: Call) -> None:
+    of, new_name = group(req.group_name, call), req.new_group_name
+    try:
+        call(ops.UpdateGroup(principal=of, new_name=new_name, new_path=req.new_path))
+    except AlreadyExists as taken:
+        raise _taken(taken, new_name or req.group_name) from None
 
 
 class GetGroupRequest(Message, frozen=True, kw_only=True, rename="pascal"):
@@ -107,9 +131,14 @@ class ListGroupsResponse(Message, frozen=True, kw_only=True, rename="pascal"):
 
 @query_operation("iam", "ListGroups", errors=frozenset())
 def list_groups(req: ListGroupsRequest, call: Call) -> ListGroupsResponse:
-    page = call(ops.ListGroups(tenant=account(call), after=place(call, req.marker), limit=req.max_items or PAGE))
-    if req.path_prefix not in (None, ROOT_PATH):  # no group's path begins so
-        return ListGroupsResponse(groups=[], is_truncated=False)
+    page = call(
+        ops.ListGroups(
+            tenant=account(call),
+            path_prefix=req.path_prefix or ROOT_PATH,
+            after=place(call, req.marker),
+            limit=req.max_items or PAGE,
+        )
+    )
     marker = next_marker(call, page.after)
     return ListGroupsResponse(groups=[Group.of(one) for one in page.items], is_truncated=bool(marker), marker=marker)
 
@@ -168,6 +197,7 @@ OPERATIONS = (
     create_group,
     get_group,
     list_groups,
+    update_group,
     delete_group,
     add_user_to_group,
     remove_user_from_group,

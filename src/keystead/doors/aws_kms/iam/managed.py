@@ -14,6 +14,7 @@ from keystead.core.errors import AlreadyExists, NotFound
 from keystead.core.operations import VersionOfPolicy
 from keystead.core.policy.arn import policy_arn
 from keystead.doors.aws_kms.iam.shapes import (
+    MAKING,
     PAGE,
     ROOT_PATH,
     Arn,
@@ -23,16 +24,19 @@ from keystead.doors.aws_kms.iam.shapes import (
     PolicyDocument,
     PolicyName,
     PolicyPath,
+    Tag,
     Tags,
     VersionId,
     account,
     date,
     next_marker,
+    pairs,
     place,
     policy,
+    shown,
     written,
 )
-from keystead.doors.aws_kms.query import not_offered, query_operation
+from keystead.doors.aws_kms.query import query_operation
 from keystead.kit import Call, Message
 
 ABSENT = frozenset({"NoSuchEntity", "InvalidInput"})
@@ -53,10 +57,11 @@ class Policy(Message, frozen=True, kw_only=True, rename="pascal"):
     description: str | None = None
     create_date: datetime
     update_date: datetime
+    tags: list[Tag] | None = None
 
     @classmethod
     def of(cls, one: ManagedPolicy, *, whole: bool = True) -> Policy:
-        """A listing leaves the description out."""
+        """A listing leaves the description and the tags out."""
         return cls(
             policy_name=one.name,
             policy_id=one.id,
@@ -68,6 +73,7 @@ class Policy(Message, frozen=True, kw_only=True, rename="pascal"):
             description=(one.description or None) if whole else None,
             create_date=date(one.created_at),
             update_date=date(one.versions[-1].created_at),
+            tags=shown(one.tags) if whole else None,
         )
 
 
@@ -100,13 +106,13 @@ class CreatePolicyResponse(Message, frozen=True, kw_only=True, rename="pascal"):
     policy: Policy
 
 
-@query_operation("iam", "CreatePolicy", errors=UNREADABLE | {"InvalidInput", "EntityAlreadyExists"})
+@query_operation("iam", "CreatePolicy", errors=UNREADABLE | MAKING)
 def create_policy(req: CreatePolicyRequest, call: Call) -> CreatePolicyResponse:
-    not_offered(tags=req.tags or None)
     asked = ops.CreateManagedPolicy(
         tenant=account(call),
         text=PolicyText(req.policy_name, "aws", req.policy_document),
         path=req.path or ROOT_PATH,
+        tags=pairs(req.tags),
         description=req.description or "",
     )
     try:

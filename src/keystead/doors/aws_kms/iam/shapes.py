@@ -5,6 +5,7 @@ botocore data/iam/2010-05-08/service-2.json, "shapes"; tests/doors/aws_kms/test_
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated
 from urllib.parse import quote
@@ -15,7 +16,6 @@ from keystead.core.entities import ManagedPolicy, PrincipalKind
 from keystead.core.errors import InvalidArgument, NotFound
 from keystead.core.operations import PolicyRef, PrincipalRef, TenantRef
 from keystead.core.policy.arn import policy_arn, policy_ref
-from keystead.doors.aws_kms.query import not_offered
 from keystead.doors.aws_kms.shapes import matching
 from keystead.kit import Call, Message
 
@@ -58,13 +58,22 @@ class AttachedPermissionsBoundary(Message, frozen=True, kw_only=True, rename="pa
 
 
 Tags = Annotated[list[Tag], Meta(max_length=50)]
+MAKING = frozenset({"EntityAlreadyExists", "InvalidInput", "LimitExceeded", "ConcurrentModification"})
 ROOT_PATH = "/"
 PAGE = 100  # "If you do not include this parameter, it defaults to 100."
 
 
-def only_root_path(path: str | None) -> None:
-    """Users and roles stand at the path "/" here, and at no other. Raises Unsupported."""
-    not_offered(path=None if path == ROOT_PATH else path)
+def pairs(tags: list[Tag] | None) -> dict[str, str]:
+    """Raises InvalidArgument (detail "tags")."""
+    found = {tag.key: tag.value for tag in tags or ()}
+    if len(found) < len(tags or ()):
+        raise InvalidArgument("Duplicate tag keys found. Please note that Tag keys are case insensitive.", "tags")
+    return found
+
+
+def shown(tags: Mapping[str, str]) -> list[Tag] | None:
+    """None of them are no member."""
+    return [Tag(key=name, value=value) for name, value in tags.items()] or None
 
 
 def account(call: Call) -> TenantRef:
