@@ -18,7 +18,7 @@ from keystead.core.operations import PolicyRef, PrincipalRef, TenantRef
 from keystead.core.policy.arn import PrincipalName, policy_ref, principal_name
 from keystead.core.sensitive import Sensitive
 from keystead.doors.aws_kms.query import not_offered, query_operation
-from keystead.doors.aws_kms.shapes import matching
+from keystead.doors.aws_kms.shapes import TagKey, TagValue, matching
 from keystead.kit import Call, Message
 
 SESSION = "session"  # a session policy has no name of its own
@@ -38,9 +38,6 @@ SerialNumber = Annotated[str, Meta(min_length=9, max_length=256, pattern=matchin
 TokenCode = Annotated[str, Meta(min_length=6, max_length=6, pattern=matching(r"[\d]*"))]
 TokenSize = Annotated[int, Meta(ge=0, le=4096)]
 AccessKeyId = Annotated[str, Meta(min_length=16, max_length=128, pattern=matching(r"[\w]*"))]
-_TAG = r"[\p{L}\p{Z}\p{N}_.:/=+\-@]"
-TagKey = Annotated[str, Meta(min_length=1, max_length=128, pattern=matching(rf"{_TAG}+", r"[\w\s.:/=+\-@]+"))]
-TagValue = Annotated[str, Meta(max_length=256, pattern=matching(rf"{_TAG}*", r"[\w\s.:/=+\-@]*"))]
 
 
 class PolicyDescriptor(Message, frozen=True, kw_only=True):

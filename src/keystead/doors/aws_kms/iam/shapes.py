@@ -16,7 +16,7 @@ from keystead.core.entities import ManagedPolicy, PrincipalKind
 from keystead.core.errors import InvalidArgument, NotFound
 from keystead.core.operations import PolicyRef, PrincipalRef, TenantRef
 from keystead.core.policy.arn import policy_arn, policy_ref
-from keystead.doors.aws_kms.shapes import matching
+from keystead.doors.aws_kms.shapes import TagKey, TagValue, matching
 from keystead.kit import Call, Message
 
 _NAME = matching(r"[\w+=,.@-]+")
@@ -37,10 +37,6 @@ PathPrefix = Annotated[str, Meta(min_length=1, max_length=512, pattern=matching(
 Arn = Annotated[str, Meta(min_length=20, max_length=2048)]
 PolicyDescription = Annotated[str, Meta(max_length=1000)]
 VersionId = Annotated[str, Meta(pattern=matching(r"v[1-9][0-9]*(\.[A-Za-z0-9-]*)?"))]
-TagKey = Annotated[
-    str, Meta(min_length=1, max_length=128, pattern=matching(r"[\p{L}\p{Z}\p{N}_.:/=+\-@]+", r"[\w\s.:/=+\-@]+"))
-]
-TagValue = Annotated[str, Meta(max_length=256, pattern=matching(r"[\p{L}\p{Z}\p{N}_.:/=+\-@]*", r"[\w\s.:/=+\-@]*"))]
 
 
 class Tag(Message, frozen=True, kw_only=True, rename="pascal"):

@@ -18,7 +18,6 @@ from keystead.doors.aws_kms.iam.shapes import (
     Marker,
     MaxItems,
     Tag,
-    TagKey,
     Tags,
     next_marker,
     pairs,
@@ -26,6 +25,7 @@ from keystead.doors.aws_kms.iam.shapes import (
     policy,
 )
 from keystead.doors.aws_kms.query import query_operation
+from keystead.doors.aws_kms.shapes import TagKey
 from keystead.kit import Call, Message
 
 ABSENT = frozenset({"NoSuchEntity"})
