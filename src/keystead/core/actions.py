@@ -138,6 +138,7 @@ class Action(StrEnum):
     LIST_INSTANCE_PROFILES = "principal:list-instance-profiles"
     # sessions
     ASSUME_ROLE = "principal:assume"
+    TAG_SESSION = "principal:tag-session"
     OPEN_SESSION = "tenant:open-session"
     LOCATE_ACCESS_KEY = "tenant:locate-access-key"
     # the installation
@@ -298,6 +299,7 @@ ACTIONS: dict[Action, ActionRow] = {
         _R(A.UPDATE_GROUP, "iam:UpdateGroup", system=True),
         _R(A.LIST_INSTANCE_PROFILES, "iam:ListInstanceProfilesForRole", system=True),
         _R(A.ASSUME_ROLE, "sts:AssumeRole", abroad=True),
+        _R(A.TAG_SESSION, "sts:TagSession", abroad=True),
         _R(A.OPEN_SESSION, "sts:GetSessionToken", free=True),
         _R(A.LOCATE_ACCESS_KEY, "sts:GetAccessKeyInfo"),
         _R(A.READ_STATUS, None, system=True),

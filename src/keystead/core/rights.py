@@ -10,11 +10,14 @@ from keystead.core.entities import Entity, PolicyText, Principal
 
 
 class Narrowing(Struct, frozen=True, kw_only=True):
-    """What a session lets of the rights of its role through: what one of these policies allows, and none denies."""
+    """What a session lets of the rights of its role through: what one of these policies allows, and none denies; or
+    everything, where there are none. And the tags it has over those of the role.
+    """
 
     session_id: str
     policy: PolicyText | None = None
     policy_ids: tuple[str, ...] = ()  # managed ones
+    tags: Mapping[str, str] = {}
 
 
 class Rights(Struct, frozen=True, kw_only=True, eq=False):

@@ -181,7 +181,7 @@ class Authorizer:
             raise _denied(request, _OF_A_SESSION)
         if caller.principal.principal_kind is PrincipalKind.SYSTEM or row.scope is Scope.SYSTEM or row.aws is None:
             raise _denied(request, _NOBODY)
-        if action is Action.ASSUME_ROLE:
+        if action in {Action.ASSUME_ROLE, Action.TAG_SESSION}:
             return _assumed(request, held)
         if key is not None:
             rule = self._on_key(request, key)

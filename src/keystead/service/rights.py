@@ -5,6 +5,7 @@ IAM User Guide, "IAM user groups": a group is no principal; what its policies sa
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TypeVar
 
 from msgspec.structs import replace
@@ -44,21 +45,28 @@ def gather(barrier: Barrier, id_: str) -> Rights | None:
 
 
 def narrowed(barrier: Barrier, rights: Rights, by: Narrowing) -> Rights:
-    """The rights of a role in a session with policies of its own. A policy that is gone may have said no: then none.
+    """The rights of a role in a session of its own kind. A policy that is gone may have said no: then there are none.
 
     IAM User Guide, "Session policies". Several reads, as gather.
     """
     found = [barrier.get(ManagedPolicy, id_) for id_ in by.policy_ids]
     managed = [policy for policy in found if policy is not None]
     inline = () if by.policy is None else (by.policy,)
-    texts = (*inline, *(policy.text for policy in managed))
+    texts = (*inline, *(policy.text for policy in managed)) if len(managed) == len(found) else ()
     return replace(
         rights,
         key=f"{rights.key}/{by.session_id}",
         narrowing=by,
-        session=texts if len(managed) == len(found) else (),
+        session=texts if by.policy is not None or by.policy_ids else None,
+        tags=tagged_over(rights.tags, by.tags),
         rests_on=(*rights.rests_on, *managed),
     )
+
+
+def tagged_over(tags: Mapping[str, str], newer: Mapping[str, str]) -> Mapping[str, str]:
+    """STS API Reference, AssumeRole, Tags: "session tags override a role tag with the same key", in whatever case."""
+    taken = {name.casefold() for name in newer}
+    return {**{name: value for name, value in tags.items() if name.casefold() not in taken}, **newer}
 
 
 def _there(barrier: Barrier, kind: type[E], id_: str) -> E:

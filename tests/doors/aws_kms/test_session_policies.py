@@ -189,3 +189,58 @@ def test_what_a_session_may_is_gathered_once_and_off_the_loop(office, iam) -> No
         office.front.serve(request)
     assert office.serve(request).startswith(b"HTTP/1.1 200")
     assert office.front.serve(request).startswith(b"HTTP/1.1 200")
+
+
+# --- tags of a session
+
+
+def pairs(**tags: str) -> list[dict[str, str]]:
+    return [{"Key": name, "Value": value} for name, value in tags.items()]
+
+
+def tagging_role(office, **more) -> str:
+    text = json.loads(trust(ACCOUNT, **more))
+    text["Statement"][0]["Action"] = ["sts:AssumeRole", "sts:TagSession"]
+    same = {"StringEquals": {"kms:EncryptionContext:team": "${aws:PrincipalTag/team}"}}
+    role(office, json.dumps(text), may=policy(allow("kms:Encrypt", Condition=same)), name="tagged")
+    return ARN.replace("deploy", "tagged")
+
+
+def test_the_tags_of_a_session_stand_over_those_of_its_role(office, iam) -> None:
+    """STS API Reference, AssumeRole, Tags."""
+    arn, key_id = tagging_role(office), made(office.admin, Policy=policy(ROOT_MAY))
+    iam.tag_role(RoleName="tagged", Tags=pairs(Team="red"))
+
+    def may_as(person: Person, team: str) -> bool:
+        reply = person.call("Encrypt", KeyId=key_id, Plaintext=b"x", EncryptionContext={"team": team})
+        return reply.code is None
+
+    plain, blue = assume(office, office.admin, arn), assume(office, office.admin, arn, Tags=pairs(team="blue"))
+    assert may_as(plain, "red") and not may_as(plain, "blue")
+    assert may_as(blue, "blue") and not may_as(blue, "red")
+    iam.tag_role(RoleName="tagged", Tags=pairs(Team="green"))
+    assert may_as(plain, "green") and may_as(blue, "blue") and not may_as(blue, "green")
+    both = assume(office, office.admin, arn, Tags=pairs(team="blue"), Policy=policy(deny("kms:*")))
+    assert not may_as(both, "blue")
+
+
+def test_to_tag_a_session_is_a_right_of_its_own(office) -> None:
+    code, _ = not_assumed(office.user("bob", policy(allow("sts:AssumeRole"))), Tags=pairs(a="b"))
+    assert code == "AccessDenied"  # neither the role nor bob's policy says sts:TagSession
+    arn = tagging_role(office, Condition={"StringEquals": {"aws:RequestTag/team": "red"}})
+    carol = office.user("carol", policy(allow("sts:AssumeRole", "sts:TagSession")))
+    assume(office, carol, arn, Tags=pairs(team="red"))
+    assert [one.action for one in office.record().targets] == ["principal:assume", "principal:tag-session"]
+    for tags in (pairs(team="blue"), []):
+        assert not_assumed(carol, arn, Tags=tags)[0] == "AccessDenied"
+    assert not_assumed(office.user("bob2", policy(allow("sts:AssumeRole"))), arn, Tags=pairs(team="red"))[0] == (
+        "AccessDenied"
+    )
+
+
+def test_what_is_no_tag_of_a_session(office) -> None:
+    arn = tagging_role(office)
+    for tags in (pairs(a="1", A="2"), [*pairs(a="1"), *pairs(a="1")], [{"Key": "aws:a", "Value": "b"}]):
+        assert not_assumed(office.admin, arn, Tags=tags)[0] == "ValidationError"
+    many = pairs(**{f"{n:03}" + "k" * 100: "v" * 100 for n in range(50)})
+    assert not_assumed(office.admin, arn, Tags=many)[0] == "PackedPolicyTooLarge"

@@ -189,7 +189,7 @@ def test_what_is_the_arn_of_no_role(office, arn) -> None:
 @pytest.mark.parametrize(
     "more",
     [
-        {"Tags": [{"Key": "a", "Value": "b"}]},
+        {"TransitiveTagKeys": ["a"]},
         {"SourceIdentity": "alice"},
         {"SerialNumber": f"arn:aws:iam::{TENANT}:mfa/alice", "TokenCode": "123456"},
     ],

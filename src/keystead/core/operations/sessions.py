@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from keystead.core.actions import Action
 from keystead.core.entities import PolicyText
-from keystead.core.operations.base import Nothing, PolicyRef, PrincipalOperation, TenantOperation
+from keystead.core.operations.base import Demand, Nothing, PolicyRef, PrincipalOperation, TenantOperation
 from keystead.core.operations.principals import AccessKey
 
 MAX_TOKEN = 4096  # characters of a session token
@@ -14,7 +16,7 @@ class AssumeRole(PrincipalOperation[AccessKey], frozen=True, kw_only=True):
     """Open a session of the role `principal`, whose trust policy decides. `seconds`: None for an hour.
 
     `policy`, `policies`: what the session may, no more than the role. Raises Denied for a role that is not there,
-    too; InvalidArgument (detail "seconds", "Policy", "policies"); NotFound (detail a PolicyRef); LimitExceeded
+    too; InvalidArgument (detail "seconds", "Policy", "policies", "tags"); NotFound (detail a PolicyRef); LimitExceeded
     (detail "session").
     """
 
@@ -24,6 +26,11 @@ class AssumeRole(PrincipalOperation[AccessKey], frozen=True, kw_only=True):
     external_id: str | None = None
     policy: PolicyText | None = None
     policies: tuple[PolicyRef, ...] = ()
+    tags: Mapping[str, str] = {}  # of the session, over those of the role
+
+    def demands(self) -> tuple[Demand, ...]:
+        tagging = (Demand(Action.TAG_SESSION, self.principal),) if self.tags else ()
+        return (Demand(self.action, self.principal), *tagging)
 
 
 class OpenSession(TenantOperation[AccessKey], frozen=True, kw_only=True):

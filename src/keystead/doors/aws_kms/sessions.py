@@ -112,10 +112,17 @@ def _policies(named: list[PolicyDescriptor]) -> tuple[PolicyRef, ...]:
     return tuple(ref for _, ref in found if ref is not None)
 
 
+def _tags(tags: list[SessionTag]) -> dict[str, str]:
+    """Raises InvalidArgument."""
+    found = {tag.key: tag.value for tag in tags}
+    if len(found) < len(tags):
+        raise InvalidArgument("Duplicate tag keys found. Please note that Tag keys are case insensitive.", "tags")
+    return found
+
+
 @query_operation("sts", "AssumeRole", errors=frozenset({"MalformedPolicyDocument", "PackedPolicyTooLarge"}))
 def assume_role(req: AssumeRoleRequest, call: Call) -> AssumeRoleResponse:
     not_offered(
-        tags=req.tags or None,
         transitive_tag_keys=req.transitive_tag_keys or None,
         serial_number=req.serial_number,
         token_code=req.token_code,
@@ -132,9 +139,10 @@ def assume_role(req: AssumeRoleRequest, call: Call) -> AssumeRoleResponse:
             external_id=req.external_id,
             policy=None if req.policy is None else PolicyText(SESSION, "aws", req.policy),
             policies=_policies(req.policy_arns or []),
+            tags=_tags(req.tags or []),
         )
     )
-    token, packs = made.session_token, req.policy is not None or req.policy_arns
+    token, packs = made.session_token, req.policy is not None or req.policy_arns or req.tags
     return AssumeRoleResponse(
         credentials=Credentials.of(made),
         assumed_role_user=AssumedRoleUser(

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from base64 import b32encode, b64decode, b64encode
 from binascii import Error
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import msgspec
 from msgspec import Struct
@@ -37,12 +39,14 @@ class Session(Struct, frozen=True, kw_only=True, array_like=True):
     expires: int
     policy: PolicyText | None = None  # its own, and managed ones: nothing is allowed but by one of them
     policy_ids: tuple[str, ...] = ()
+    tags: dict[str, str] = {}
 
     @property
     def narrowing(self) -> Narrowing | None:
-        if self.policy is None and not self.policy_ids:
+        if self.policy is None and not self.policy_ids and not self.tags:
             return None
-        return Narrowing(session_id=self.access_key_id, policy=self.policy, policy_ids=self.policy_ids)
+        id_ = self.access_key_id
+        return Narrowing(session_id=id_, policy=self.policy, policy_ids=self.policy_ids, tags=self.tags)
 
 
 class Minted(Struct, frozen=True, kw_only=True):
@@ -75,6 +79,7 @@ class Sessions:
         lasts_for: int,
         policy: PolicyText | None = None,
         policy_ids: tuple[str, ...] = (),
+        tags: Mapping[str, str] = MappingProxyType({}),
     ) -> Minted:
         """A session of `lasts_for` seconds from `issued` (seconds since 1970).
 
@@ -89,6 +94,7 @@ class Sessions:
             expires=issued + lasts_for,
             policy=policy,
             policy_ids=policy_ids,
+            tags=dict(tags),
         )
         sealed = self._aead.seal(self._entropy(NONCE_BYTES), msgspec.msgpack.encode(session), _AAD)
         token = b64encode(sealed)

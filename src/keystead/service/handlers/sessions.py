@@ -6,7 +6,9 @@ is kept: the token carries everything, sealed (service.credentials.session).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 from keystead.core import operations as ops
 from keystead.core.entities import Credential, CredentialKind, PolicyText, Principal, PrincipalKind
@@ -16,6 +18,7 @@ from keystead.core.sensitive import Sensitive
 from keystead.service.credentials.session import Sessions
 from keystead.service.handlers.policies import checked_identity_policy
 from keystead.service.handlers.principals import spared
+from keystead.service.handlers.tagging import tagged
 from keystead.service.held import HeldPrincipal, HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
 
@@ -32,6 +35,7 @@ def _opened(
     act: Act,
     policy: PolicyText | None = None,
     policy_ids: tuple[str, ...] = (),
+    tags: Mapping[str, str] = MappingProxyType({}),
 ) -> Outcome[AccessKey]:
     """A session that begins now. Raises InvalidArgument (detail "seconds"), LimitExceeded (detail "session")."""
     if not MIN_SESSION <= seconds <= MAX_SESSION:
@@ -43,6 +47,7 @@ def _opened(
         lasts_for=seconds,
         policy=policy,
         policy_ids=policy_ids,
+        tags=tags,
     )
     credential = Credential(
         id=minted.access_key_id,
@@ -60,8 +65,8 @@ def issue_session(op: ops.IssueSession, targets: tuple[HeldTenant], act: Act) ->
     return _opened(tenant, spared(tenant.principal(op.name), act), "", op.seconds, act)
 
 
-def assume_role(op: ops.AssumeRole, targets: tuple[HeldPrincipal], act: Act) -> Outcome[AccessKey]:
-    (held,) = targets
+def assume_role(op: ops.AssumeRole, targets: tuple[HeldPrincipal, ...], act: Act) -> Outcome[AccessKey]:
+    held = targets[0]
     seconds = HOUR if op.seconds is None else op.seconds
     if seconds > held.principal.max_session_for:
         raise InvalidArgument(
@@ -72,8 +77,8 @@ def assume_role(op: ops.AssumeRole, targets: tuple[HeldPrincipal], act: Act) -> 
             "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.",
             "seconds",
         )
-    ids = _session_policies(op, held.home)
-    return _opened(held.home, held.principal, op.session_name, seconds, act, op.policy, ids)
+    ids, tags = _session_policies(op, held.home), tagged({}, op.tags)
+    return _opened(held.home, held.principal, op.session_name, seconds, act, op.policy, ids, tags)
 
 
 def _session_policies(op: ops.AssumeRole, home: HeldTenant) -> tuple[str, ...]:
