@@ -23,7 +23,7 @@ class Narrowing(Struct, frozen=True, kw_only=True):
 class Rights(Struct, frozen=True, kw_only=True, eq=False):
     """A principal with the policies that count for it. Decisions are kept by this object: a change makes another.
 
-    `rests_on`: what else was read for it; when one of these changes, it is gathered anew.
+    `rests_on`: what else was read for it. When one of `bases` changes, the ids of all of it, it is gathered anew.
     """
 
     principal: Principal
@@ -34,6 +34,7 @@ class Rights(Struct, frozen=True, kw_only=True, eq=False):
     tags: Mapping[str, str] = {}  # of the principal, or of the session over them
     narrowing: Narrowing | None = None  # what `session` was made of
     rests_on: tuple[Entity, ...] = ()
+    bases: frozenset[str]
 
     @property
     def id(self) -> str:
@@ -42,4 +43,10 @@ class Rights(Struct, frozen=True, kw_only=True, eq=False):
     @classmethod
     def alone(cls, principal: Principal) -> Rights:
         """Of one who is in no group and has nothing but its own policies."""
-        return cls(principal=principal, key=principal.id, policies=principal.policies, tags=principal.tags)
+        return cls(
+            principal=principal,
+            key=principal.id,
+            policies=principal.policies,
+            tags=principal.tags,
+            bases=frozenset({principal.id}),
+        )

@@ -34,13 +34,15 @@ def gather(barrier: Barrier, id_: str) -> Rights | None:
     attached = {tie.policy_id: _there(barrier, ManagedPolicy, tie.policy_id) for tie in ties}
     policies = (*inline, *(policy.text for policy in attached.values()))
     boundary = _there(barrier, ManagedPolicy, principal.boundary) if principal.boundary else None
+    rests_on = (*groups, *attached.values(), *(() if boundary is None else (boundary,)))
     return Rights(
         principal=principal,
         key=principal.id,
         policies=policies,
         tags=principal.tags,
         boundary=None if boundary is None else boundary.text,
-        rests_on=(*groups, *attached.values(), *(() if boundary is None else (boundary,))),
+        rests_on=rests_on,
+        bases=frozenset({id_, *(one.id for one in rests_on)}),
     )
 
 
@@ -60,6 +62,7 @@ def narrowed(barrier: Barrier, rights: Rights, by: Narrowing) -> Rights:
         session=texts if by.policy is not None or by.policy_ids else None,
         tags=tagged_over(rights.tags, by.tags),
         rests_on=(*rights.rests_on, *managed),
+        bases=rights.bases.union(by.policy_ids),
     )
 
 

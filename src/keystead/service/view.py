@@ -140,14 +140,14 @@ class View:
 
     def _forget_principal(self, id_: str) -> None:
         """It and all whose rights rest on it: a principal, a group with its members, a policy with its holders."""
-        gone = [one for one, rights in self._rights.items() if one == id_ or _rests_on(rights, id_)]
+        gone = [one for one, rights in self._rights.items() if id_ in rights.bases]
         for one in gone:
             del self._rights[one]
         for credential_id, held in list(self._credentials.items()):
-            if held.rights.id == id_ or _rests_on(held.rights, id_):
+            if id_ in held.rights.bases:
                 del self._credentials[credential_id]
         for session_id, (_, rights) in list(self._sessions.items()):
-            if rights.id == id_ or _rests_on(rights, id_):
+            if id_ in rights.bases:
                 del self._sessions[session_id]
 
     def _forget_credential(self, id_: str) -> None:
@@ -330,10 +330,6 @@ class View:
         PolicyRef: _find_policy,
         SystemRef: _find_system,
     }
-
-
-def _rests_on(rights: Rights, id_: str) -> bool:
-    return any(one.id == id_ for one in rights.rests_on)
 
 
 def _is_at(keyring: HeldKeyring, ref: KeyRef) -> bool:

@@ -145,5 +145,6 @@ def test_everything_is_on_record_with_what_it_was_done_to(office, iam) -> None:
     user = iam.create_user(UserName="alice", Tags=pairs(a="b"))["User"]
     iam.tag_user(UserName="alice", Tags=pairs(c="d"))
     created, tagged = (record for record in office.records() if record.operation in {"iam:CreateUser", "iam:TagUser"})
+    assert created.made == user["UserId"]
     assert [one.action for one in created.targets] == ["tenant:create-user", "principal:tag-user"]
     assert [(one.action, one.key) for one in tagged.targets] == [("principal:tag-user", user["UserId"])]

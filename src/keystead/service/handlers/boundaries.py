@@ -21,7 +21,7 @@ def put_boundary(op: ops.PutBoundary, targets: OneOf, _act: Act) -> Outcome[Noth
     if policy.id == held.principal.boundary:
         return Outcome(answer=Nothing())
     put, delete = severed(held, boundary_only=True)
-    return Outcome(answer=Nothing(), put=(bounded, tie, policy, *put), delete=delete)
+    return Outcome(answer=Nothing(), put=(bounded, tie, policy, *put), delete=delete, made=tie.id)
 
 
 def delete_boundary(_op: ops.DeleteBoundary, targets: OneOf, _act: Act) -> Outcome[Nothing]:

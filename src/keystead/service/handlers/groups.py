@@ -24,7 +24,7 @@ MAX_GROUPS = 10  # IAM User Guide, "IAM and AWS STS quotas": groups an IAM user 
 def create_group(op: ops.CreateGroup, targets: tuple[HeldTenant], act: Act) -> Outcome[Principal]:
     (tenant,) = targets
     made = replace(nobody_yet(tenant, PrincipalKind.GROUP, op.name, act), path=op.path)
-    return Outcome(answer=made, put=(made, tenant.record))
+    return Outcome(answer=made, put=(made, tenant.record), made=made.id)
 
 
 def list_groups(op: ops.ListGroups, targets: tuple[HeldTenant], _act: Act) -> Outcome[Page[Principal]]:
@@ -80,7 +80,7 @@ def add_to_group(op: ops.AddToGroup, targets: OneOf, _act: Act) -> Outcome[Nothi
     if len(joined) >= MAX_GROUPS:
         raise LimitExceeded(f"Cannot exceed quota for GroupsPerUser: {MAX_GROUPS}", "groups")
     joins = Membership(id=f"{group.id}/{user.id}", group_id=group.id, user_id=user.id)
-    return Outcome(answer=Nothing(), put=(joins, user.principal, group.principal))
+    return Outcome(answer=Nothing(), put=(joins, user.principal, group.principal), made=joins.id)
 
 
 def remove_from_group(op: ops.RemoveFromGroup, targets: OneOf, _act: Act) -> Outcome[Nothing]:

@@ -41,9 +41,10 @@ def create_user(op: ops.CreateUser, targets: tuple[HeldTenant, ...], act: Act) -
 
 def _made(principal: Principal, tenant: HeldTenant, boundary: PolicyRef | None) -> Outcome[DescribedPrincipal]:
     if boundary is None:
-        return Outcome(answer=DescribedPrincipal(principal), put=(principal, tenant.record))
+        return Outcome(answer=DescribedPrincipal(principal), put=(principal, tenant.record), made=principal.id)
     bounded, tie, policy = bound(principal, tenant, boundary)
-    return Outcome(answer=DescribedPrincipal(bounded, policy), put=(bounded, tenant.record, tie, policy))
+    put = (bounded, tenant.record, tie, policy)
+    return Outcome(answer=DescribedPrincipal(bounded, policy), put=put, made=bounded.id)
 
 
 def create_role(op: ops.CreateRole, targets: tuple[HeldTenant, ...], act: Act) -> Outcome[DescribedPrincipal]:

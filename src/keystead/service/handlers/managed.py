@@ -64,7 +64,7 @@ def create_managed_policy(
         created_at=act.now,
         versions=(_version(op.text, 1, act.now),),
     )
-    return Outcome(answer=made, put=(made, tenant.record))
+    return Outcome(answer=made, put=(made, tenant.record), made=made.id)
 
 
 def read_managed_policy(_op: ops.ReadManagedPolicy, targets: OnePolicy, _act: Act) -> Outcome[ManagedPolicy]:
@@ -112,7 +112,7 @@ def create_policy_version(op: ops.CreatePolicyVersion, targets: OnePolicy, act: 
     made = _version(op.text, number, act.now)
     default = number if op.as_default else policy.default
     changed = replace(policy, versions=(*policy.versions, made), n_made=number, default=default)
-    return Outcome(answer=made, put=(changed,))
+    return Outcome(answer=made, put=(changed,), made=f"{policy.id}/{number}")
 
 
 def _numbered(policy: ManagedPolicy, number: int) -> PolicyVersion:
@@ -193,7 +193,8 @@ def attach_policy(op: ops.AttachPolicy, targets: OneOf, _act: Act) -> Outcome[No
         quota = _QUOTA.get(principal.principal_kind, "PoliciesPerGroup")
         raise LimitExceeded(f"Cannot exceed quota for {quota}: {MAX_ATTACHED}", "policies")
     tie = Attachment.of(policy, principal)
-    return Outcome(answer=Nothing(), put=(tie, principal, replace(policy, n_attached=policy.n_attached + 1)))
+    counted = replace(policy, n_attached=policy.n_attached + 1)
+    return Outcome(answer=Nothing(), put=(tie, principal, counted), made=tie.id)
 
 
 def detach_policy(op: ops.DetachPolicy, targets: OneOf, _act: Act) -> Outcome[Nothing]:

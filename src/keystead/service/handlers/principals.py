@@ -176,7 +176,7 @@ def another_access_key(tenant: HeldTenant, principal: Principal, act: Act) -> Ou
     if sum(one.credential_kind is CredentialKind.ACCESS_KEY for one in held) >= MAX_ACCESS_KEYS:
         raise LimitExceeded(f"a principal has at most {MAX_ACCESS_KEYS} access keys", "access keys")
     made = access_key(principal.id, act.now, act.entropy)
-    return Outcome(answer=made, put=(principal, made.credential))
+    return Outcome(answer=made, put=(principal, made.credential), made=made.credential.id)
 
 
 def create_xks_credential(op: ops.CreateXksCredential, targets: tuple[HeldTenant], act: Act) -> Outcome[AccessKey]:
