@@ -29,6 +29,7 @@ from keystead.core.grant_token import grant_token
 from keystead.core.policy import aws
 from keystead.core.policy.arn import arn_of
 from keystead.core.policy.grants import token_digest
+from keystead.core.rights import Rights
 from keystead.core.sensitive import Sensitive
 from keystead.core.states import KeyState, Lifecycle
 from keystead.core.wrapping import WRAPPINGS
@@ -152,6 +153,7 @@ def caller(who: str, *identity: Statement, **changes: Any) -> Caller:
         principal = replace(principal, policies=(PolicyText(name="p", dialect="aws", text=document(*identity)),))
     made = Caller(
         principal=principal,
+        rights=Rights.alone(principal),
         credential_id="AKIAEXAMPLE",
         namespace=f"aws:{principal.tenant}:us-east-1",
         door="aws_kms",
@@ -162,6 +164,26 @@ def caller(who: str, *identity: Statement, **changes: Any) -> Caller:
         secure=True,
     )
     return replace(made, **changes)
+
+
+def now_as(asker: Caller, principal: Principal) -> Caller:
+    """The same caller, being `principal`, who has nothing but its own policies."""
+    return replace(asker, principal=principal, rights=Rights.alone(principal))
+
+
+def limited(
+    asker: Caller, *, boundary: list[Statement] | None = None, session: list[Statement] | None = None
+) -> Caller:
+    """The same caller, with a permissions boundary, and in a session with policies of its own."""
+
+    def text(statements: list[Statement]) -> PolicyText:
+        return PolicyText(name="limit", dialect="aws", text=document(*statements))
+
+    limits = {
+        "boundary": None if boundary is None else text(boundary),
+        "session": None if session is None else (text(session),),
+    }
+    return replace(asker, rights=replace(asker.rights, **{name: one for name, one in limits.items() if one}))
 
 
 REF = o.KeyRef(AT, id=KEY_ID)
@@ -232,10 +254,15 @@ KEYLESS = {a for a, op in OPERATIONS.items() if not isinstance(op.demands()[0].t
 
 DENIED_KEY = "with an explicit deny in a resource-based policy"
 DENIED_ID = "with an explicit deny in an identity-based policy"
+DENIED_BOUNDARY = "with an explicit deny in a permissions boundary"
+DENIED_SESSION = "with an explicit deny in a session policy"
+NO_BOUNDARY = "because no permissions boundary allows"
+NO_SESSION = "because no session policy allows"
 NO_KEY = "because no resource-based policy allows"
 NO_ID = "because no identity-based policy allows"
 NOBODY = "because no policy can allow"
-ENDS = (DENIED_KEY, DENIED_ID, NO_KEY, NO_ID, NOBODY)
+LIMITS = (DENIED_BOUNDARY, DENIED_SESSION, NO_BOUNDARY, NO_SESSION)
+ENDS = (DENIED_KEY, DENIED_ID, NO_KEY, NO_ID, NOBODY, *LIMITS)
 ELSEWHERE = "because the resource does not exist in this Region"  # what other tenants are told for the first or third
 
 

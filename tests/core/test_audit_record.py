@@ -12,6 +12,7 @@ from keystead.core.audit.record import PERFORMED, Record, Recorder, Target, Who,
 from keystead.core.caller import Caller
 from keystead.core.entities import Principal, PrincipalKind
 from keystead.core.errors import Malformed, WrongState
+from keystead.core.rights import Rights
 from keystead.core.sensitive import Sensitive
 
 T0 = datetime(2026, 11, 25, 17, 46, 48, 123456, tzinfo=UTC)
@@ -92,6 +93,7 @@ def caller(**facts: object) -> Caller:
     )
     known = {
         "principal": principal,
+        "rights": Rights.alone(principal),
         "credential_id": "AKIAX",
         "namespace": "aws:111122223333:eu-west-1",
         "door": "aws_kms",

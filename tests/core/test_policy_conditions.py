@@ -28,6 +28,7 @@ from tests.policies import (
     caller,
     grant,
     key,
+    now_as,
 )
 
 from keystead.core import operations as o
@@ -133,17 +134,17 @@ def test_variables_came_with_a_version():
 def test_a_wildcard_in_the_value_of_a_variable_is_none():
     asked = replace(encrypting(k="red"), caller=caller("alice"))
     principal = replace(asked.caller.principal, tags={"Team": "r*"})
-    asked = replace(asked, caller=replace(asked.caller, principal=principal))
+    asked = replace(asked, caller=now_as(asked.caller, principal))
     assert not holds("StringLike", C, "${aws:PrincipalTag/Team}", asked)
     principal = replace(principal, tags={"Team": "r"})
-    asked = replace(asked, caller=replace(asked.caller, principal=principal))
+    asked = replace(asked, caller=now_as(asked.caller, principal))
     assert holds("StringLike", C, "${aws:PrincipalTag/Team}*", asked)
 
 
 def test_a_colon_in_the_value_of_a_variable_makes_no_component():
     asked = encrypting(k="arn:aws:iam::1:user/x")
     principal = replace(asked.caller.principal, tags={"T": "iam::1"})
-    asked = replace(asked, caller=replace(asked.caller, principal=principal))
+    asked = replace(asked, caller=now_as(asked.caller, principal))
     assert holds("StringLike", C, "arn:aws:${aws:PrincipalTag/T}:user/x", asked)
     assert not holds("ArnLike", C, "arn:aws:*:${aws:PrincipalTag/T}:*:user/x", asked)
 
@@ -202,6 +203,9 @@ HMAC = key(spec_name="HMAC_256", purpose=Purpose.MAC)
 EC = key(spec_name="EC_P256", purpose=Purpose.AGREEMENT)
 G = grant("bob", A.DECRYPT, retiree=APP, retiree_id="p-app", context_subset={"app": "hr"})
 BY_ALIAS = o.DescribeKey(key=ALIAS)
+WHO, USE = o.PrincipalRef(HERE, PrincipalKind.USER, "bob"), f"arn:aws:iam::{HERE}:policy/team/use"
+ATTACHING = o.AttachUserPolicy(principal=WHO, policy=o.PolicyRef(HERE, "use", "/team/"))
+BOUNDING = o.PutUserBoundary(principal=WHO, boundary=o.PolicyRef(HERE, "use", "/team/"))
 CONSTRAINED = replace(OPERATIONS[A.CREATE_GRANT], context_equals={"app": "hr"})
 BARE_GRANT = replace(OPERATIONS[A.CREATE_GRANT], retiree=None)
 RE = o.ReEncrypt(
@@ -277,6 +281,10 @@ VALUES = [
     ("kms:RetiringPrincipal", request(A.CREATE_GRANT), (APP,)), ("kms:RetiringPrincipal", request(A.CREATE_GRANT, op=BARE_GRANT), ()),
     ("kms:GrantConstraintType", request(A.CREATE_GRANT), ()), ("kms:GrantConstraintType", request(A.CREATE_GRANT, op=CONSTRAINED), ("EncryptionContextEquals",)),
     ("kms:GrantConstraintType", request(A.RETIRE_GRANT, grants=(G,)), ("EncryptionContextSubset",)),
+    ("iam:PolicyARN", request(A.ATTACH_USER_POLICY, op=ATTACHING), (USE,)), ("iam:PolicyARN", request(), ()),
+    ("iam:PermissionsBoundary", request(A.PUT_USER_BOUNDARY, op=BOUNDING), (USE,)),
+    ("iam:PermissionsBoundary", replace(request(A.ATTACH_USER_POLICY, op=ATTACHING), boundary=ARN), (ARN,)),
+    ("iam:PermissionsBoundary", request(A.ATTACH_USER_POLICY, op=ATTACHING), ()),
     ("kms:RecipientAttestation:PCR0", request(), ()), ("aws:MultiFactorAuthPresent", request(), ()), ("x:y", request(), ()),
 ]
 # fmt: on

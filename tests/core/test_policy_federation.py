@@ -18,6 +18,7 @@ from keystead.core.federation import WebIdentity
 from keystead.core.operations import Demand, PrincipalRef
 from keystead.core.policy import aws, check_trust_policy
 from keystead.core.policy.arn import provider_arn
+from keystead.core.rights import Rights
 from keystead.service.authorize import Authorizer
 from keystead.service.held import HeldPrincipal
 
@@ -47,6 +48,7 @@ def pod(**changes: Any) -> Caller:
     )
     return Caller(
         principal=who,
+        rights=Rights.alone(who),
         credential_id=PROVIDER,
         namespace=f"aws:{HERE}:",
         door="aws",

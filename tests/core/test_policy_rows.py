@@ -38,6 +38,7 @@ from tests.policies import (
     held,
     key,
     key_policy,
+    now_as,
 )
 
 from keystead.core import operations as o
@@ -83,11 +84,11 @@ def test_row_10_no_name_of_a_policy_or_principal_is_special(name):
     """CVE-2025-5999, CVE-2025-54996: a policy named like the root policy in another case."""
     for kind in (PrincipalKind.USER, PrincipalKind.ROLE):
         named = replace(PEOPLE["alice"], name=name, principal_kind=kind)
-        asker = replace(caller("alice"), principal=named)
+        asker = now_as(caller("alice"), named)
         assert decide_on(A.ENCRYPT, asker, held()) == NO_ID
         assert decide_on(A.CREATE_KEY, asker, held()) == NO_ID
         policies = (PolicyText(name=name, dialect="aws", text=document(allow(action="s3:*"))),)
-        asker = replace(asker, principal=replace(named, policies=policies))
+        asker = now_as(asker, replace(named, policies=policies))
         assert decide_on(A.ENCRYPT, asker, held()) == NO_ID
 
 
@@ -99,7 +100,7 @@ def test_row_10_a_principal_is_named_exactly(text):
 def test_row_14_a_name_made_anew_inherits_nothing():
     again = replace(PEOPLE["alice"], id="p-alice-the-second")
     assert arn_of(again) == ALICE
-    asker = replace(caller("alice"), principal=again)
+    asker = now_as(caller("alice"), again)
     statements = [allow(ALICE), deny(BOB)]
     assert decide_on(A.ENCRYPT, asker, held(*statements)) == NO_KEY
     assert decide_on(A.ENCRYPT, asker, held(allow(BOB), grants=(grant("alice", A.ENCRYPT),))) == NO_KEY
@@ -133,6 +134,7 @@ TARGETS = {
     Scope.PRINCIPAL: o.PrincipalRef(HERE, PrincipalKind.USER, "alice"),
     Scope.ACCESS_KEY: o.AccessKeyRef(HERE, "AKIA" + "A" * 16),  # not there: denied to everybody
     Scope.OIDC_PROVIDER: o.ProviderRef(HERE, "issuer.example"),
+    Scope.POLICY: o.PolicyRef(HERE, "use"),
     Scope.SYSTEM: o.SystemRef(),
 }
 
@@ -155,8 +157,8 @@ def test_row_35_nobody_may_do_anything_by_default(who, action):
     else:
         of_root = (
             who == "root"
-            and action not in {Action.ASSUME_ROLE, Action.ASSUME_ROLE_WITH_WEB_IDENTITY}
-            and row.scope in {Scope.KEYRING, Scope.TENANT, Scope.PRINCIPAL, Scope.OIDC_PROVIDER}
+            and action not in {Action.ASSUME_ROLE, Action.ASSUME_ROLE_WITH_WEB_IDENTITY, Action.TAG_SESSION}
+            and row.scope in {Scope.KEYRING, Scope.TENANT, Scope.PRINCIPAL, Scope.POLICY, Scope.OIDC_PROVIDER}
         )
         assert answer == ("root" if of_root else "denied")
 
@@ -299,7 +301,7 @@ def test_what_rests_on_the_request_is_decided_every_time():
     authorizer = Authorizer()
     target = held(allow(ALICE, when={"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}}))
     near, far = caller("alice"), caller("alice", source="10.0.0.1")
-    far = replace(far, principal=near.principal)
+    far = replace(far, principal=near.principal, rights=near.rights)
     for _ in range(2):
         assert _rule(authorizer, near, target) == "key policy"
         assert isinstance(_rule(authorizer, far, target), Denied)
@@ -308,7 +310,7 @@ def test_what_rests_on_the_request_is_decided_every_time():
 def test_decisions_kept_are_bounded():
     authorizer, target = Authorizer(), held(allow("*"))
     for n in range(3 * MAX_PRINCIPALS):
-        asker = replace(caller("alice"), principal=replace(PEOPLE["alice"], id=f"p-{n}"))
+        asker = now_as(caller("alice"), replace(PEOPLE["alice"], id=f"p-{n}"))
         assert _rule(authorizer, asker, target) == "key policy"
         assert _rule(authorizer, asker, None, A.WHO_AM_I) == "anyone"
     assert len(target.compiled) <= MAX_PRINCIPALS
@@ -334,7 +336,7 @@ def test_a_kept_policy_that_does_not_compile_allows_nothing():
     asker = caller("alice")
     policies = (PolicyText(name="p", dialect="klingon", text=document(allow())),)
     with pytest.raises(Internal):
-        _rule(Authorizer(), replace(asker, principal=replace(asker.principal, policies=policies)), held())
+        _rule(Authorizer(), now_as(asker, replace(asker.principal, policies=policies)), held())
 
 
 @pytest.mark.parametrize(("who", "arn"), [

@@ -1,8 +1,8 @@
 """Acknowledged revocations under load: `python -m tests.faults.run_revocation --n 200 --workers 2 --seed 1`.
 
 Clients on many connections encrypt without pause while a key is disabled and enabled, its policy changed, a grant
-revoked, an access key disabled. No request *sent* after the acknowledgement of a revocation may be served
-(docs/adr/0007): the clients stamp each request before it leaves.
+revoked, an access key disabled, and their user denied by a group, a managed policy or a boundary. No request *sent*
+after the acknowledgement of a revocation may be served (docs/adr/0007): clients stamp each request before it leaves.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import boto3
 from tests.servers import Serving, serving
 from tests.wireclient import WireClient
 
@@ -59,6 +60,54 @@ class Report:
         )
 
 
+class Identities:
+    """What denies the user anything by way of IAM: the groups it is in, what is attached, its boundary."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self._iam = iam = boto3.client(
+            "iam",
+            region_name=environment["AWS_REGION"],
+            endpoint_url=environment["AWS_ENDPOINT_URL_KMS"],
+            aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+        )
+        self._no, nothing = (_statement(effect, action) for effect, action in (("Deny", "kms:*"), ("Allow", "s3:*")))
+        for group in ("shut", "staff"):
+            iam.create_group(GroupName=group)
+        iam.put_group_policy(GroupName="shut", PolicyName="no", PolicyDocument=self._no)
+        iam.add_user_to_group(GroupName="staff", UserName="load")
+        self._deny = iam.create_policy(PolicyName="deny", PolicyDocument=self._no)["Policy"]["Arn"]
+        self._changing = iam.create_policy(PolicyName="changing", PolicyDocument=nothing)["Policy"]["Arn"]
+        iam.create_policy_version(PolicyArn=self._changing, PolicyDocument=self._no)
+        iam.attach_group_policy(GroupName="staff", PolicyArn=self._changing)
+
+    def pairs(self) -> dict[str, tuple[Callable[[], object], Callable[[], object]]]:
+        iam, user = self._iam, {"UserName": "load"}
+        into, policy = {"GroupName": "shut", **user}, {"GroupName": "staff", "PolicyName": "no"}
+        attached, bound = {"PolicyArn": self._deny, **user}, {"PermissionsBoundary": self._deny, **user}
+
+        def default(version: str) -> Callable[[], object]:
+            return lambda: iam.set_default_policy_version(PolicyArn=self._changing, VersionId=version)
+
+        return {
+            "membership": (lambda: iam.add_user_to_group(**into), lambda: iam.remove_user_from_group(**into)),
+            "group policy": (
+                lambda: iam.put_group_policy(PolicyDocument=self._no, **policy),
+                lambda: iam.delete_group_policy(**policy),
+            ),
+            "attachment": (lambda: iam.attach_user_policy(**attached), lambda: iam.detach_user_policy(**attached)),
+            "version": (default("v2"), default("v1")),
+            "boundary": (
+                lambda: iam.put_user_permissions_boundary(**bound),
+                lambda: iam.delete_user_permissions_boundary(**user),
+            ),
+        }
+
+
+def _statement(effect: str, action: str) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": {"Effect": effect, "Action": action, "Resource": "*"}})
+
+
 class Revocations:
     """What can be revoked, and given back. Every client is one user's; the administrator revokes."""
 
@@ -73,6 +122,7 @@ class Revocations:
         self._account = f"arn:aws:iam::{key_arn.split(':')[4]}"
         self._user = f"{self._account}:user/load"
         self._allow_user()
+        self._iam = Identities(server("env", "aws", "--json").json)
 
     def pairs(self) -> dict[str, tuple[Callable[[], object], Callable[[], object]]]:
         return {
@@ -80,6 +130,7 @@ class Revocations:
             "policy": (self._deny_user, self._allow_user),
             "grant": (self._revoke, self._allow_user),
             "access key": (lambda: self._access_key("disable"), lambda: self._access_key("enable")),
+            **self._iam.pairs(),
         }
 
     def client(self) -> WireClient:
@@ -132,10 +183,11 @@ def run(n: int, seed: int, directory: Path, *, workers: int = 2) -> Report:
         threads = [threading.Thread(target=client.run, args=(over,)) for client in clients]
         for thread in threads:
             thread.start()
-        windows = []
+        ways, windows = list(revocations.pairs().items()), []
+        rng.shuffle(ways)
         try:
-            for _ in range(n):
-                what, (revoke, give_back) = rng.choice(list(revocations.pairs().items()))
+            for number in range(n):
+                what, (revoke, give_back) = ways[number % len(ways)]
                 began = time.monotonic()
                 revoke()
                 acknowledged = time.monotonic()

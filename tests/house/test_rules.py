@@ -69,7 +69,7 @@ def test_every_operation_names_an_action_of_the_table_and_has_one_handler() -> N
 
 
 def test_every_action_is_asked_for_by_some_operation() -> None:
-    asked = {kind.action for kind in every_operation()} | {Action.RE_ENCRYPT_TO}
+    asked = {kind.action for kind in every_operation()} | {Action.RE_ENCRYPT_TO, Action.TAG_SESSION}
     assert asked == set(Action)
 
 

@@ -6,7 +6,7 @@ from tests.doors.aws_kms.managing import ask, made
 from tests.harness import ALLOW_ALL, TENANT, b64, stack
 
 from keystead.core import operations as ops
-from keystead.core.entities import Credential, CredentialKind, Key, PolicyText
+from keystead.core.entities import Credential, CredentialKind, Key, Kind, PolicyText
 from keystead.core.errors import LimitExceeded, Unavailable
 
 AT = ops.TenantRef(TENANT)
@@ -150,3 +150,60 @@ def test_row_45_a_principal_shut_out_meanwhile_changes_nothing_more(office, take
     assert state == ("Disabled" if code is None else "Enabled")
     if code is not None:
         assert office.record().outcome == "performed" and office.records()[-2].outcome == "refused: Denied"
+
+
+def test_a_user_who_joins_a_group_while_either_is_being_deleted_leaves_nothing_dangling(office) -> None:
+    iam = office.admin.client("iam")
+    iam.create_user(UserName="eve")
+    iam.create_group(GroupName="staff")
+
+    def join():
+        iam.add_user_to_group(GroupName="staff", UserName="eve")
+
+    for delete, name in ((iam.delete_user, {"UserName": "eve"}), (iam.delete_group, {"GroupName": "staff"})):
+        overtake(office, join)
+        with pytest.raises(ClientError, match="DeleteConflict"):
+            delete(**name)
+        iam.remove_user_from_group(GroupName="staff", UserName="eve")
+    for delete, name in ((iam.delete_group, {"GroupName": "staff"}), (iam.delete_user, {"UserName": "eve"})):
+        overtake(office, lambda delete=delete, name=name: delete(**name))
+        with pytest.raises(ClientError, match="NoSuchEntity"):
+            join()
+        assert office.store.count(Kind.MEMBERSHIP) == 0
+        if "GroupName" in name:
+            iam.create_group(GroupName="staff")
+    assert [one["UserName"] for one in iam.list_users()["Users"]] == ["admin"]
+
+
+def test_a_policy_that_is_attached_while_either_end_is_being_deleted_leaves_nothing_dangling(office) -> None:
+    iam = office.admin.client("iam")
+    arn = iam.create_policy(PolicyName="use", PolicyDocument=ALLOW_ALL)["Policy"]["Arn"]
+    iam.create_user(UserName="eve")
+    holder, policy = {"UserName": "eve"}, {"PolicyArn": arn}
+
+    def attach():
+        iam.attach_user_policy(**holder, **policy)
+
+    for delete, name in ((iam.delete_user, holder), (iam.delete_policy, policy)):
+        overtake(office, attach)
+        with pytest.raises(ClientError, match="DeleteConflict"):
+            delete(**name)
+        iam.detach_user_policy(**holder, **policy)
+    for delete, name in ((iam.delete_user, holder), (iam.delete_policy, policy)):
+        overtake(office, lambda delete=delete, name=name: delete(**name))
+        with pytest.raises(ClientError, match="NoSuchEntity"):
+            attach()
+        assert office.store.count(Kind.ATTACHMENT) == 0
+        if "UserName" in name:
+            iam.create_user(UserName="eve")
+    assert office.store.count(Kind.MANAGED_POLICY) == 0
+
+
+def test_two_attach_one_policy_and_both_are_counted(office) -> None:
+    iam = office.admin.client("iam")
+    arn = iam.create_policy(PolicyName="use", PolicyDocument=ALLOW_ALL)["Policy"]["Arn"]
+    for name in ("a", "b"):
+        iam.create_user(UserName=name)
+    overtake(office, lambda: iam.attach_user_policy(UserName="a", PolicyArn=arn))
+    iam.attach_user_policy(UserName="b", PolicyArn=arn)
+    assert iam.get_policy(PolicyArn=arn)["Policy"]["AttachmentCount"] == 2

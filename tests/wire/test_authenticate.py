@@ -14,6 +14,7 @@ from tests.fakes import SeededEntropy
 
 from keystead.core.entities import Credential, CredentialKind, Principal, PrincipalKind
 from keystead.core.errors import Unauthenticated
+from keystead.core.rights import Narrowing, Rights
 from keystead.core.sensitive import Sensitive
 from keystead.service.authenticate import Authenticator, Reason
 from keystead.service.credentials import sigv4 as verifier
@@ -53,13 +54,17 @@ class Directory:
             secret=secret.encode(),
             created_at=NOW,
         )
-        self.credentials[id_] = HeldCredential(replace(credential, **changes), ALICE)
+        self.credentials[id_] = HeldCredential(replace(credential, **changes), self.rights(ALICE.id))
 
     def credential(self, id_: str) -> HeldCredential | None:
         return self.credentials.get(id_)
 
-    def principal(self, id_: str) -> Principal | None:
-        return self.principals.get(id_)
+    def narrowed_rights(self, id_: str, _by: Narrowing | None) -> Rights | None:
+        return self.rights(id_)
+
+    def rights(self, id_: str) -> Rights | None:
+        found = self.principals.get(id_)
+        return None if found is None else Rights.alone(found)
 
 
 @pytest.fixture
@@ -166,7 +171,7 @@ def of_a_peer(directory: Directory) -> None:
 
 def of_a_disabled_principal(directory: Directory) -> None:
     held = directory.credentials[KEY_ID]
-    directory.credentials[KEY_ID] = HeldCredential(held.credential, replace(ALICE, enabled=False))
+    directory.credentials[KEY_ID] = HeldCredential(held.credential, Rights.alone(replace(ALICE, enabled=False)))
 
 
 def gone(directory: Directory) -> None:

@@ -14,6 +14,7 @@ from tests.fakes import SeededEntropy
 from keystead.core.caller import Caller
 from keystead.core.entities import Principal, PrincipalKind
 from keystead.core.errors import InvalidArgument, NotFound, WrongState
+from keystead.core.rights import Rights
 from keystead.core.sensitive import Sensitive
 from keystead.core.states import KeyState
 from keystead.kit import Call, Door, Fault, Markers, Message, RequestIds, fault, operation
@@ -28,7 +29,7 @@ def caller(tenant: str = "111122223333", namespace: str = "aws:111122223333:us-e
         id="p", tenant=tenant, principal_kind=PrincipalKind.USER, name="a", name_digest="d", created_at=NOW
     )
     fields = {"credential_id": "k", "door": "d", "wire_operation": "o", "request_id": "r", "source": "s", "now": NOW}
-    return Caller(principal=principal, namespace=namespace, **fields)
+    return Caller(principal=principal, rights=Rights.alone(principal), namespace=namespace, **fields)
 
 
 MARKERS = Markers(keyed(Sensitive(b"m" * 32)))

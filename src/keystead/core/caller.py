@@ -7,12 +7,14 @@ from datetime import datetime
 from msgspec import Struct
 
 from keystead.core.entities import Principal, PrincipalKind
+from keystead.core.rights import Rights
 
 
 class Caller(Struct, frozen=True, kw_only=True):
     """An authenticated principal and the circumstances of one request. Only service.authenticate makes one."""
 
     principal: Principal
+    rights: Rights  # of that principal
     credential_id: str
     namespace: str  # the address its door stands for: "aws:111122223333:us-east-1"
     door: str

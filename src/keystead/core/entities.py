@@ -5,12 +5,15 @@
                       │       └─ grant
                       └─ name (door namespace, name) ─> key
     tenant ─ principal ── credential
+    group ── membership ── user
+    tenant ─ managed policy ── attachment ── user, role or group
 
 Rule 1: an id is opaque and never used twice; a name made anew gets a new id, and old grants do not follow it.
 Rule 2: `parent` is the listing an entity belongs to, `link` a second index; both are ids, or digests of names.
 Rule 3: `revision` grows with every change; a commit names the revisions it rests on.
 Rule 4: what belongs to a key (version, policy, name, grant) never changes without the key's own revision changing
-        too, so one number tells every cache that something about the key is new.
+        too, so one number tells every cache that something about the key is new. So with what ties principals to
+        others (membership, attachment): it never changes without both its ends.
 """
 
 from __future__ import annotations
@@ -39,6 +42,9 @@ class Kind(StrEnum):
     PRINCIPAL = "principal"
     CREDENTIAL = "credential"
     OIDC_PROVIDER = "oidc-provider"
+    MEMBERSHIP = "membership"
+    MANAGED_POLICY = "managed-policy"
+    ATTACHMENT = "attachment"
     LAST_USE = "last-use"
 
 
@@ -232,6 +238,7 @@ class PrincipalKind(Enum):
     ROLE = "role"
     SERVICE = "service"
     WEB_IDENTITY = "web-identity"  # whom a token speaks of (core.federation); never kept
+    GROUP = "group"  # of users, who have its policies; it has no credential and does nothing itself
     SYSTEM = "system"  # Keystead's own scheduler and operator
 
 
@@ -262,11 +269,13 @@ class Principal(Entity, frozen=True, kw_only=True):
     principal_kind: PrincipalKind
     name: str
     name_digest: str
+    path: str = "/"  # where it stands: a part of how it is written, not of what finds it
     created_at: datetime
     enabled: bool = True
     policies: tuple[PolicyText, ...] = ()
     tags: dict[str, str] = field(default_factory=dict)
     description: str = ""
+    boundary: str = ""  # id of the managed policy that its policies reach no further than
     trust: TrustPolicy | None = None  # a role's
     max_session_for: int = 3600  # seconds; a role's
 
@@ -277,6 +286,95 @@ class Principal(Entity, frozen=True, kw_only=True):
     @property
     def link(self) -> str:
         return self.name_digest
+
+    @property
+    def full_name(self) -> str:
+        """With its path, without the slash that every path begins with."""
+        return f"{self.path[1:]}{self.name}"
+
+    @property
+    def is_group(self) -> bool:
+        return self.principal_kind is PrincipalKind.GROUP
+
+
+class Membership(Entity, frozen=True, kw_only=True):
+    """A user is in a group; `id` is "<group id>/<user id>"."""
+
+    kind = Kind.MEMBERSHIP
+    group_id: str
+    user_id: str
+
+    @property
+    def parent(self) -> str:
+        return self.group_id
+
+    @property
+    def link(self) -> str:
+        return self.user_id
+
+
+class PolicyVersion(Struct, frozen=True, kw_only=True):
+    number: int
+    dialect: str
+    text: str
+    created_at: datetime
+
+
+class ManagedPolicy(Entity, frozen=True, kw_only=True):
+    """An identity policy of a tenant's own, whose default version counts for all whom it is attached to."""
+
+    kind = Kind.MANAGED_POLICY
+    tenant: str
+    name: str
+    name_digest: str
+    path: str = "/"
+    description: str = ""
+    created_at: datetime
+    versions: tuple[PolicyVersion, ...]  # in the order of their numbers
+    n_made: int = 1  # versions so far: no number comes twice
+    default: int = 1
+    tags: dict[str, str] = field(default_factory=dict)
+    n_attached: int = 0
+    n_bounded: int = 0  # users and roles whose permissions boundary it is
+
+    @property
+    def parent(self) -> str:
+        return self.tenant
+
+    @property
+    def link(self) -> str:
+        return self.name_digest
+
+    def version(self, number: int) -> PolicyVersion | None:
+        return next((one for one in self.versions if one.number == number), None)
+
+    @property
+    def text(self) -> PolicyText:
+        """What it says today."""
+        (found,) = (one for one in self.versions if one.number == self.default)
+        return PolicyText(self.name, found.dialect, found.text)
+
+
+class Attachment(Entity, frozen=True, kw_only=True):
+    """A managed policy is attached to a principal, or is its permissions boundary."""
+
+    kind = Kind.ATTACHMENT
+    policy_id: str
+    holder_id: str
+    as_boundary: bool = False
+
+    @property
+    def parent(self) -> str:
+        return self.policy_id
+
+    @property
+    def link(self) -> str:
+        return self.holder_id
+
+    @classmethod
+    def of(cls, policy: ManagedPolicy, holder: Principal, *, as_boundary: bool = False) -> Attachment:
+        id_ = f"{policy.id}/{holder.id}{'/boundary' if as_boundary else ''}"
+        return cls(id=id_, policy_id=policy.id, holder_id=holder.id, as_boundary=as_boundary)
 
 
 class CredentialKind(Enum):

@@ -10,6 +10,7 @@ from keystead.core.caller import Caller
 from keystead.core.entities import CredentialKind, Principal
 from keystead.core.errors import Unauthenticated, Unsupported
 from keystead.core.ports import Entropy
+from keystead.core.rights import Rights
 from keystead.service.credentials import Directory, Reason
 from keystead.service.credentials.peer import verify_peer
 from keystead.service.credentials.session import Sessions
@@ -79,6 +80,7 @@ class Authenticator:
             self._throttle.known(who.id, request.second)
         return Caller(
             principal=who,
+            rights=Rights.alone(who),
             credential_id=who.provider,
             namespace=f"aws:{tenant}:",
             door=door,
@@ -103,7 +105,7 @@ class Authenticator:
         except Unauthenticated:
             throttle.refused(request.peer, request.second)
             raise
-        throttle.known(verified.principal.id, request.second)
+        throttle.known(verified.rights.id, request.second)
         return verified
 
     def itself(
@@ -112,6 +114,7 @@ class Authenticator:
         """Keystead's own scheduler, or the process that has opened the installation as a library."""
         return Caller(
             principal=principal,
+            rights=Rights.alone(principal),
             credential_id="",
             namespace=namespace,
             door=door,
@@ -126,6 +129,7 @@ class Authenticator:
         held = verify_peer(self._directory, request.peer)
         return Caller(
             principal=held.principal,
+            rights=held.rights,
             credential_id=held.credential.id,
             namespace=namespace,
             door=door,
@@ -140,7 +144,8 @@ class Authenticator:
 def _signed(verified: Verified, request: HttpRequest, door: str, wire_operation: str, request_id: str) -> Caller:
     session = verified.session
     return Caller(
-        principal=verified.principal,
+        principal=verified.rights.principal,
+        rights=verified.rights,
         credential_id=verified.credential_id,
         namespace=verified.namespace,
         door=door,

@@ -1,7 +1,7 @@
 """Who may do what: the policy decision for the pipeline, prepared once and kept per principal, key and action.
 
 What is kept for a key lies in the key's own target (HeldKey.compiled), so it goes when anything about the key
-changes; it names the principal it was made for, as an object, so it goes when anything about that changes.
+changes; it names the rights it was made for, as an object, so it goes when anything about those changes.
 A decision that rests on the request itself (a condition, a grant's constraint) is made every time.
 """
 
@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from keystead.core.actions import ABOUT_IDENTITIES, ACTIONS, Action, Scope
 from keystead.core.caller import Caller
-from keystead.core.entities import KeyPolicy, Principal, PrincipalKind, TrustPolicy
+from keystead.core.entities import KeyPolicy, PolicyText, PrincipalKind, TrustPolicy
 from keystead.core.errors import Denied, Internal, InvalidArgument, Unsupported
 from keystead.core.operations import (
     AccessKeyRef,
@@ -24,6 +24,7 @@ from keystead.core.operations import (
     Demand,
     KeyRef,
     Operation,
+    PolicyRef,
     PrincipalRef,
     ProviderRef,
     Ref,
@@ -32,11 +33,21 @@ from keystead.core.operations import (
     UpdateName,
 )
 from keystead.core.policy import dialect
-from keystead.core.policy.arn import arn_of, arn_of_caller, principal_arn, provider_arn, resource_arn, tenant_of
-from keystead.core.policy.form import ELSEWHERE, Document, Prepared, Verdict, prepare, unasked
+from keystead.core.policy.arn import (
+    AWS,
+    arn_of,
+    arn_of_caller,
+    policy_arn,
+    principal_arn,
+    provider_arn,
+    resource_arn,
+    tenant_of,
+)
+from keystead.core.policy.form import ELSEWHERE, Document, Own, Prepared, Verdict, prepare, unasked
 from keystead.core.policy.grants import check_tokens
 from keystead.core.policy.request import Request
-from keystead.service.held import Held, HeldKey, HeldPrincipal
+from keystead.core.rights import Rights
+from keystead.service.held import Held, HeldKey, HeldPolicy, HeldPrincipal
 
 MAX_PRINCIPALS = 256  # whose decisions are kept per key
 MAX_ALONE = 4096  # decisions without a key
@@ -78,8 +89,16 @@ def _trust(policy: TrustPolicy) -> Document:
     return _kept(_trust_document, policy.dialect, policy.text, tuple(sorted(policy.principals.items())))
 
 
-def _identity(principal: Principal) -> tuple[Document, ...]:
-    return tuple(_kept(_identity_document, p.dialect, p.text) for p in principal.policies)
+def _own(rights: Rights) -> Own:
+    return Own(
+        tuple(map(_identity, rights.policies)),
+        None if rights.boundary is None else _identity(rights.boundary),
+        None if rights.session is None else tuple(map(_identity, rights.session)),
+    )
+
+
+def _identity(policy: PolicyText) -> Document:
+    return _kept(_identity_document, policy.dialect, policy.text)
 
 
 # The name that an operation makes, moves or takes away. It needs a right of its own, by identity policy: KMS
@@ -94,9 +113,15 @@ _NAME: Mapping[Action, Callable[[Any], str]] = {
 def _tenant(target: Ref, held: Held | None) -> str:
     if held is not None:
         return held.tenant
-    if isinstance(target, TenantRef | PrincipalRef | AccessKeyRef | ProviderRef):
+    if isinstance(target, TenantRef | PrincipalRef | PolicyRef | AccessKeyRef | ProviderRef):
         return target.tenant
     return "" if isinstance(target, SystemRef) else tenant_of(target.namespace)
+
+
+def _is_elsewhere(target: Ref, held: Held | None, tenant: str) -> bool:
+    """Another tenant's. The managed policies that AWS gives to every account are everybody's."""
+    of = _tenant(target, held)
+    return of != tenant and not (isinstance(target, PolicyRef) and of == AWS)
 
 
 def _denied(request: Request, verdict: Verdict) -> Denied:
@@ -128,7 +153,7 @@ class Authorizer:
     """One per process; safe to use from any thread. What it keeps never outlives what it was made from."""
 
     def __init__(self) -> None:
-        self._alone: dict[tuple[str, Action, str], tuple[Principal, Prepared]] = {}
+        self._alone: dict[tuple[str, Action, str], tuple[Rights, Prepared]] = {}
 
     def forget(self) -> None:
         """Drop the decisions that no key holds."""
@@ -140,8 +165,9 @@ class Authorizer:
         Raises Denied, also for an absent target; Internal for a kept policy that does not compile.
         """
         if type(held) is HeldKey:
-            kept = held.compiled.get(caller.principal.id)
-            if kept is not None and kept[0] is caller.principal:
+            rights = caller.rights
+            kept = held.compiled.get(rights.key)
+            if kept is not None and kept[0] is rights:
                 found = kept[1].get(demand.action)
                 if type(found) is str:
                     return found
@@ -159,7 +185,9 @@ class Authorizer:
     def _decide(self, caller: Caller, demand: Demand, held: Held | None, op: Operation[Any]) -> str:
         action, row = demand.action, ACTIONS[demand.action]
         key = held if isinstance(held, HeldKey) and row.scope is Scope.KEY else None
-        request = Request(caller, action, _resource(demand, held), demand.target, key, op)
+        request = Request(
+            caller, action, _resource(demand, held), demand.target, key, op, boundary=_boundary(held), tags=_tags(held)
+        )
         if (caller.principal.principal_kind is PrincipalKind.WEB_IDENTITY) is not (action is _WITH_A_TOKEN):
             raise _denied(request, _NOBODY)  # whoever comes with a token can do one thing, and nobody else can
         if rule := unasked(caller.principal, action):
@@ -168,11 +196,11 @@ class Authorizer:
             raise _denied(request, _OF_A_SESSION)
         if caller.principal.principal_kind is PrincipalKind.SYSTEM or row.scope is Scope.SYSTEM or row.aws is None:
             raise _denied(request, _NOBODY)
-        if action in {Action.ASSUME_ROLE, _WITH_A_TOKEN}:
+        if action in {Action.ASSUME_ROLE, Action.TAG_SESSION, _WITH_A_TOKEN}:
             return _assumed(request, held)
         if key is not None:
             rule = self._on_key(request, key)
-        elif _tenant(demand.target, held) != caller.principal.tenant or _is_secret(demand.target, held, row.scope):
+        elif _is_elsewhere(demand.target, held, caller.principal.tenant) or _is_secret(demand.target, held, row.scope):
             raise _denied(request, ELSEWHERE)
         else:
             rule = self._on_its_own(request)
@@ -187,28 +215,41 @@ class Authorizer:
         return rule
 
     def _on_key(self, request: Request, held: HeldKey) -> str:
-        principal = request.caller.principal
-        kept = held.compiled.get(principal.id)
-        if kept is None or kept[0] is not principal:
+        rights = request.caller.rights
+        kept = held.compiled.get(rights.key)
+        if kept is None or kept[0] is not rights:
             if len(held.compiled) >= MAX_PRINCIPALS:
                 held.compiled.clear()
-            kept = held.compiled[principal.id] = (principal, {})
+            kept = held.compiled[rights.key] = (rights, {})
         decisions: Decisions = kept[1]
-        prepared = prepare(request, _key_policy(held.policy), _identity(principal))
+        prepared = prepare(request, _key_policy(held.policy), _own(rights))
         settled = prepared.settled
         at_once = settled is not None and settled.allowed and request.action not in _NAME
         decisions[request.action] = settled.rule if settled is not None and at_once else prepared
         return _answer(request, prepared)
 
     def _on_its_own(self, request: Request) -> str:
-        principal = request.caller.principal
-        key = (principal.id, request.action, request.resource)
+        rights = request.caller.rights
+        key = (rights.key, request.action, request.resource)
         kept = self._alone.get(key)
-        if kept is None or kept[0] is not principal:
+        if kept is None or kept[0] is not rights:
             if len(self._alone) >= MAX_ALONE:
                 self._alone.clear()
-            kept = self._alone[key] = (principal, prepare(request, None, _identity(principal)))
+            kept = self._alone[key] = (rights, prepare(request, None, _own(rights)))
         return _answer(request, kept[1])
+
+
+def _boundary(held: Held | None) -> str:
+    """The ARN of the permissions boundary of whoever the request is about."""
+    found = held.boundary() if isinstance(held, HeldPrincipal) else None
+    return "" if found is None else policy_arn(found)
+
+
+def _tags(held: Held | None) -> Mapping[str, str]:
+    """Of what the request is about, where that is no key."""
+    if isinstance(held, HeldPrincipal):
+        return held.principal.tags
+    return held.policy.tags if isinstance(held, HeldPolicy) else {}
 
 
 def _answer(request: Request, prepared: Prepared) -> str:
@@ -230,7 +271,7 @@ def _assumed(request: Request, held: Held | None) -> str:
     if role is None or role.trust is None or not role.enabled or role.principal_kind is not PrincipalKind.ROLE:
         raise _denied(request, _UNTRUSTED)
     asked = replace(request, owner=role.tenant)
-    verdict = prepare(asked, _trust(role.trust), _identity(request.caller.principal)).decide(asked)
+    verdict = prepare(asked, _trust(role.trust), _own(request.caller.rights)).decide(asked)
     if not verdict.allowed:
         raise _denied(request, _UNTRUSTED)
     return verdict.rule.replace("key policy", "trust policy")
@@ -257,7 +298,10 @@ def _resource(demand: Demand, held: Held | None) -> str:
     target = demand.target
     named = target if demand.to_be is None else demand.to_be
     if isinstance(named, PrincipalRef):
-        return principal_arn(named.tenant, named.kind, named.name)
+        path = named.path or (held.principal.path if isinstance(held, HeldPrincipal) else "/")
+        return principal_arn(named.tenant, named.kind, f"{path[1:]}{named.name}")
+    if isinstance(named, PolicyRef):
+        return policy_arn(named)
     if isinstance(named, ProviderRef):
         return provider_arn(named.tenant, named.issuer)
     if isinstance(named, AccessKeyRef) and isinstance(held, HeldPrincipal):

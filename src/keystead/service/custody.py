@@ -32,7 +32,7 @@ from keystead.service.inspection import leaf_of, pages, quiet, tally, verifies, 
 from keystead.service.rows import ENCODER
 
 ATTEMPTS = 3
-ACCESS = (Kind.CREDENTIAL, Kind.GRANT)
+ACCESS = (Kind.CREDENTIAL, Kind.GRANT, Kind.MEMBERSHIP, Kind.ATTACHMENT)
 RESTORED: tuple[type[Entity], ...] = (
     entities.Tenant,
     entities.Keyring,
@@ -90,7 +90,7 @@ class Grafted(Struct, frozen=True, kw_only=True):
     """What an old backup came to under a newer tree, by id."""
 
     destroyed: tuple[str, ...]  # key versions destroyed since the backup
-    access: tuple[str, ...]  # credentials and grants of the time of the backup: look through them, some may be revoked
+    access: tuple[str, ...]  # as it was at the time of the backup: look through it, some may have been revoked since
 
 
 def graft(copy: Store, tree: bytes, slot: Slot, entropy: Entropy, unseal_key: Sensitive, now: datetime) -> Grafted:

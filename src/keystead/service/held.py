@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 from keystead.core.entities import (
+    Attachment,
     Binding,
     Credential,
     Entity,
@@ -21,14 +22,18 @@ from keystead.core.entities import (
     Keyring,
     KeyVersion,
     LastUse,
+    ManagedPolicy,
+    Membership,
     Name,
     Principal,
     PrincipalKind,
     Tenant,
 )
-from keystead.core.errors import InvalidArgument, NotFound, WrongState
+from keystead.core.errors import Internal, InvalidArgument, NotFound, WrongState
 from keystead.core.federation import OidcProvider
+from keystead.core.operations import PolicyRef
 from keystead.core.ports import Loaded, Provider
+from keystead.core.rights import Rights
 from keystead.core.sensitive import Sensitive
 from keystead.core.states import Use
 from keystead.service.barrier import Barrier
@@ -194,6 +199,51 @@ class HeldTenant:
                 return found
         raise NotFound(f"no principal named {name!r}", "name")
 
+    def principal_of_id(self, id: str) -> Principal:
+        """One that something of this tenant names. Raises Internal: nothing names one that is gone."""
+        found = self._reach.get(Principal, id)
+        if found is None or found.tenant != self.id:
+            raise Internal("a principal is missing")
+        return found
+
+    def memberships(self, user: Principal) -> list[Membership]:
+        """What it is in, by the group's id; a user is in few."""
+        self._reach.may_block()
+        return sorted(self._reach.barrier.linked(Membership, user.id), key=lambda one: one.group_id)
+
+    def members(self, group: Principal, *, after: str, limit: int) -> list[Membership]:
+        return self._reach.children(Membership, group.id, after, limit)
+
+    def attachments(self, holder: Principal) -> list[Attachment]:
+        """What it has attached to it, by the policy's id; a principal has few."""
+        self._reach.may_block()
+        return sorted(self._reach.barrier.linked(Attachment, holder.id), key=lambda one: one.policy_id)
+
+    def policies(self, *, after: str, limit: int) -> list[ManagedPolicy]:
+        return self._reach.children(ManagedPolicy, self.id, after, limit)
+
+    def find_policy(self, ref: PolicyRef) -> ManagedPolicy | None:
+        """A managed policy as a caller names it: by name and path."""
+        found = self.policy_named(ref.name) if ref.tenant == self.id else None
+        return found if found is not None and found.path == ref.path else None
+
+    def policy_named(self, name: str) -> ManagedPolicy | None:
+        self._reach.may_block()
+        return next(iter(self._reach.barrier.linked(ManagedPolicy, self.policy_digest(name), limit=1)), None)
+
+    def policy_digest(self, name: str) -> str:
+        return self._reach.barrier.name_id(f"policy:{self.id}", name)
+
+    def policy_of_id(self, id: str) -> ManagedPolicy:
+        """One that something of this tenant names. Raises Internal."""
+        found = self._reach.get(ManagedPolicy, id)
+        if found is None or found.tenant != self.id:
+            raise Internal("a policy is missing")
+        return found
+
+    def holders(self, policy: ManagedPolicy, *, after: str, limit: int) -> list[Attachment]:
+        return self._reach.children(Attachment, policy.id, after, limit)
+
     def name_digest(self, kind: PrincipalKind, name: str) -> str:
         return self._reach.barrier.name_id(f"principal:{self.id}", f"{kind.value}/{name}")
 
@@ -259,7 +309,7 @@ class HeldTenant:
 
 
 class HeldPrincipal:
-    """A principal with the credentials it has."""
+    """A principal with the credentials it has, and whom it goes with."""
 
     def __init__(self, principal: Principal, home: HeldTenant) -> None:
         self.principal, self.home = principal, home
@@ -274,6 +324,20 @@ class HeldPrincipal:
 
     def credentials(self, *, after: str, limit: int) -> list[Credential]:
         return self.home.credentials(self.principal, after=after, limit=limit)
+
+    def memberships(self) -> list[Membership]:
+        """A user's."""
+        return self.home.memberships(self.principal)
+
+    def members(self, *, after: str, limit: int) -> list[Membership]:
+        """A group's."""
+        return self.home.members(self.principal, after=after, limit=limit)
+
+    def attachments(self) -> list[Attachment]:
+        return self.home.attachments(self.principal)
+
+    def boundary(self) -> ManagedPolicy | None:
+        return self.home.policy_of_id(self.principal.boundary) if self.principal.boundary else None
 
     def credential(self, id: str) -> Credential:
         """Raises NotFound, also for somebody else's."""
@@ -300,6 +364,24 @@ class HeldProvider:
     @property
     def tenant(self) -> str:
         return self.provider.tenant
+
+
+class HeldPolicy:
+    """A managed policy with what it is attached to."""
+
+    def __init__(self, policy: ManagedPolicy, home: HeldTenant) -> None:
+        self.policy, self.home = policy, home
+
+    @property
+    def id(self) -> str:
+        return self.policy.id
+
+    @property
+    def tenant(self) -> str:
+        return self.policy.tenant
+
+    def attachments(self, *, after: str, limit: int) -> list[Attachment]:
+        return self.home.holders(self.policy, after=after, limit=limit)
 
 
 class HeldSystem:
@@ -340,13 +422,13 @@ class HeldSystem:
 
 
 class HeldCredential:
-    """A credential with the principal it stands for, and what a verifier has come to know of it."""
+    """A credential with the rights of the principal it stands for, and what a verifier has come to know of it."""
 
-    __slots__ = ("credential", "known", "principal")
+    __slots__ = ("credential", "known", "principal", "rights")
 
-    def __init__(self, credential: Credential, principal: Principal) -> None:
-        self.credential, self.principal = credential, principal
+    def __init__(self, credential: Credential, rights: Rights) -> None:
+        self.credential, self.rights, self.principal = credential, rights, rights.principal
         self.known: Any = None  # the verifier's own
 
 
-Held = HeldKey | HeldKeyring | HeldTenant | HeldPrincipal | HeldProvider | HeldSystem
+Held = HeldKey | HeldKeyring | HeldTenant | HeldPrincipal | HeldPolicy | HeldProvider | HeldSystem

@@ -195,7 +195,7 @@ class Service:
         if not op.changes:  # it may be on the event loop
             raise Internal(f"{type(op).__name__} changes something and does not say so")
         change = Commit(
-            seen=(*outcome.seen, caller.principal),  # its policies were part of the decision
+            seen=(*outcome.seen, caller.principal, *caller.rights.rests_on),  # the decision rested on them
             put=outcome.put,
             delete=outcome.delete,
             material=outcome.material,
@@ -210,10 +210,10 @@ class Service:
 
     def _still(self, caller: Caller, op: Operation[Any], demands: tuple[Demand, ...]) -> Caller:
         """The caller as it is now, to decide again by. Raises Denied where it has been shut out meanwhile."""
-        principal = self.view.principal(caller.principal.id)
-        if principal is None or not principal.enabled:
+        rights = self.view.narrowed_rights(caller.principal.id, caller.rights.narrowing)
+        if rights is None or not rights.principal.enabled:
             raise self._refuse(caller, op, demands, (), "", Denied("the principal has been shut out meanwhile"))
-        return replace(caller, principal=principal)
+        return replace(caller, principal=rights.principal, rights=rights)
 
     def _refuse(
         self,

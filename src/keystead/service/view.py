@@ -23,15 +23,15 @@ from keystead.core.entities import (
     Keyring,
     Kind,
     Name,
-    Principal,
     Tenant,
 )
-from keystead.core.errors import Internal, NotFound, Sealed
+from keystead.core.errors import Internal, NotFound, Sealed, Unavailable
 from keystead.core.federation import OidcProvider
 from keystead.core.operations import (
     AccessKeyRef,
     KeyRef,
     KeyringRef,
+    PolicyRef,
     PrincipalRef,
     ProviderRef,
     Ref,
@@ -39,23 +39,27 @@ from keystead.core.operations import (
     TenantRef,
 )
 from keystead.core.ports import Provider, Reader, WouldBlock
+from keystead.core.rights import Narrowing, Rights
 from keystead.service.barrier import Barrier
 from keystead.service.held import (
     Held,
     HeldCredential,
     HeldKey,
     HeldKeyring,
+    HeldPolicy,
     HeldPrincipal,
     HeldProvider,
     HeldSystem,
     HeldTenant,
     Reach,
 )
+from keystead.service.rights import gather, narrowed
 
 K = TypeVar("K")
 V = TypeVar("V")
 MAX_KEYS = 8192
 MAX_OTHERS = 16384
+ATTEMPTS = 10
 
 
 class Generation(Protocol):
@@ -78,7 +82,8 @@ class View:
         self._keys: dict[str, tuple[HeldKey, list[KeyRef]]] = {}
         self._keyrings: dict[str, HeldKeyring] = {}
         self._credentials: dict[str, HeldCredential] = {}
-        self._principals: dict[str, Principal] = {}
+        self._rights: dict[str, Rights] = {}
+        self._sessions: dict[str, tuple[Rights, Rights]] = {}  # those that have policies of their own
         self._nobodies: dict[str, None] = {}  # ids of no credential
         self._providers: dict[ProviderRef, tuple[OidcProvider | None]] = {}  # those that are not there, too
         self._system = HeldSystem(self._reach)
@@ -132,15 +137,17 @@ class View:
                 forget()
 
     def _forget_everything(self) -> None:
-        for held in (self._refs, self._keys, self._keyrings, self._credentials, self._principals, self._nobodies):
+        for held in (self._refs, self._keys, self._keyrings, self._credentials, self._rights):
             held.clear()
         self._providers.clear()
+        self._sessions.clear()
+        self._nobodies.clear()
 
     def _forget_all(self, _id: str) -> None:
         self._forget_everything()
 
     def _forget_nothing(self, _id: str) -> None:
-        """What belongs to a key never changes without the key (entities, Rule 4)."""
+        """What belongs to a key never changes without the key, and a tie not without its ends (entities, Rule 4)."""
 
     def _forget_key(self, id_: str) -> None:
         _, refs = self._keys.pop(id_, (None, ()))
@@ -148,10 +155,16 @@ class View:
             self._refs.pop(ref, None)
 
     def _forget_principal(self, id_: str) -> None:
-        self._principals.pop(id_, None)
+        """It and all whose rights rest on it: a principal, a group with its members, a policy with its holders."""
+        gone = [one for one, rights in self._rights.items() if id_ in rights.bases]
+        for one in gone:
+            del self._rights[one]
         for credential_id, held in list(self._credentials.items()):
-            if held.principal.id == id_:
+            if id_ in held.rights.bases:
                 del self._credentials[credential_id]
+        for session_id, (_, rights) in list(self._sessions.items()):
+            if id_ in rights.bases:
+                del self._sessions[session_id]
 
     def _forget_credential(self, id_: str) -> None:
         self._credentials.pop(id_, None)
@@ -176,7 +189,14 @@ class View:
     def _find_principal(self, ref: PrincipalRef) -> HeldPrincipal | None:
         home = self._find_tenant(TenantRef(ref.tenant))
         found = home.find_principal(ref.kind, ref.name) if home else None
-        return HeldPrincipal(found, home) if home and found else None
+        if home is None or found is None or ref.path not in {None, found.path}:
+            return None
+        return HeldPrincipal(found, home)
+
+    def _find_policy(self, ref: PolicyRef) -> HeldPolicy | None:
+        home = self._find_tenant(TenantRef(ref.tenant))
+        found = home.find_policy(ref) if home else None
+        return HeldPolicy(found, home) if home and found else None
 
     def _find_access_key(self, ref: AccessKeyRef) -> HeldPrincipal | None:
         home = self._find_tenant(TenantRef(ref.tenant))
@@ -261,19 +281,20 @@ class View:
             if (credential := self._barrier.get(Credential, id_)) is None:
                 self._keep(stamp, self._nobodies, id_, None)
                 return None
-            if (principal := self.principal(credential.principal_id)) is None:
+            if (rights := self.rights(credential.principal_id)) is None:
                 return None
-            held = HeldCredential(credential, principal)
+            held = HeldCredential(credential, rights)
             self._keep(stamp, self._credentials, id_, held)
         return held
 
-    def principal(self, id_: str) -> Principal | None:
+    def rights(self, id_: str) -> Rights | None:
+        """What the principal of that id may by its policies; None if there is none that can act."""
         self.refresh()
-        if (found := self._principals.get(id_)) is None:
+        if (found := self._rights.get(id_)) is None:
             self.may_block()
             stamp = self._seen_change
-            if (found := self._barrier.get(Principal, id_)) is not None:
-                self._keep(stamp, self._principals, id_, found)
+            if (found := self._gathered(id_)) is not None:
+                self._keep(stamp, self._rights, id_, found)
         return found
 
     def provider(self, tenant: str, issuer: str) -> OidcProvider | None:
@@ -287,6 +308,34 @@ class View:
             known = (held.provider if held else None,)
             self._keep(stamp, self._providers, ref, known)
         return known[0]
+
+    def narrowed_rights(self, id_: str, by: Narrowing | None) -> Rights | None:
+        """The same in a session: within the policies of its own, if it has any."""
+        rights = self.rights(id_)
+        if rights is None or by is None:
+            return rights
+        base, found = self._sessions.get(by.session_id, (None, None))
+        if found is None or base is not rights:
+            if by.policy_ids:
+                self.may_block()
+            stamp = self._seen_change
+            found = narrowed(self._barrier, rights, by)
+            self._keep(stamp, self._sessions, by.session_id, (rights, found))
+        return found
+
+    def _gathered(self, id_: str) -> Rights | None:
+        """As one commit left them: read again where another came between. Raises Internal, Unavailable."""
+        for _ in range(ATTEMPTS):
+            before, _ = self._store.changes(self._seen_change)
+            try:
+                found = gather(self._barrier, id_)
+            except Internal:
+                if self._store.changes(self._seen_change)[0] == before:
+                    raise
+                continue
+            if self._store.changes(self._seen_change)[0] == before:
+                return found
+        raise Unavailable("too many changes at once")
 
     def tenant(self, id_: str) -> HeldTenant | None:
         self.may_block()
@@ -306,6 +355,9 @@ class View:
         Kind.KEY: _forget_key,
         Kind.PRINCIPAL: _forget_principal,
         Kind.CREDENTIAL: _forget_credential,
+        Kind.MEMBERSHIP: _forget_nothing,
+        Kind.MANAGED_POLICY: _forget_principal,
+        Kind.ATTACHMENT: _forget_nothing,
         Kind.KEY_VERSION: _forget_nothing,
         Kind.KEY_POLICY: _forget_nothing,
         Kind.NAME: _forget_nothing,
@@ -321,6 +373,7 @@ class View:
         PrincipalRef: _find_principal,
         AccessKeyRef: _find_access_key,
         ProviderRef: _find_provider,
+        PolicyRef: _find_policy,
         SystemRef: _find_system,
     }
 

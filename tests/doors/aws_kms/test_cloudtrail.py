@@ -21,7 +21,7 @@ from keystead.core.audit.record import Record, Target, Who, parse, refused
 from keystead.core.entities import PrincipalKind
 from keystead.core.errors import Malformed, said_of
 from keystead.doors import aws_kms
-from keystead.doors.aws_kms import cloudtrail, query
+from keystead.doors.aws_kms import cloudtrail, sts
 from keystead.doors.aws_kms.errors import ERRORS
 from keystead.doors.aws_kms.unsupported import UNSUPPORTED
 
@@ -130,7 +130,7 @@ def test_every_kind_of_principal_has_a_type_of_cloudtrails() -> None:
     assert {each for row in cloudtrail.IDENTITIES.values() for each in (row.type, row.in_session)} <= TYPES
 
 
-@pytest.mark.parametrize(("prefix", "table"), [("TrentService.", ERRORS), ("sts:", query.ERRORS)])
+@pytest.mark.parametrize(("prefix", "table"), [("TrentService.", ERRORS), ("sts:", sts.ERRORS)])
 def test_every_row_of_the_doors_errors_is_found_again_by_the_words_on_record(prefix, table) -> None:
     (service,) = [one for one in cloudtrail.SERVICES if one.prefix == prefix]
     for key, row in table.items():

@@ -201,7 +201,7 @@ def test_a_credential_for_sts_does_not_sign_for_kms(stack) -> None:
 
 
 def test_what_iam_has_and_this_door_has_not(stack) -> None:
-    reply = stack.admin.send(FORM, b"Action=ListGroups&Version=2010-05-08", service="iam")
+    reply = stack.admin.send(FORM, b"Action=ListSAMLProviders&Version=2010-05-08", service="iam")
     assert b"<Code>InvalidAction</Code>" in reply.body
     assert b"https://iam.amazonaws.com/doc/2010-05-08/" in reply.body
 

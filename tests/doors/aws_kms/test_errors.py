@@ -10,6 +10,7 @@ from keystead.doors.aws_kms import DOOR, errors, query
 from keystead.doors.aws_kms.credential import QUERY_REASONS, REASONS
 from keystead.doors.aws_kms.errors import COMMON, ERRORS, REFUSALS, UNLISTED, Said, row
 from keystead.doors.aws_kms.iam.errors import ERRORS as IAM
+from keystead.doors.aws_kms.sts import ERRORS as STS
 from keystead.kit import fault
 from keystead.service.authenticate import Reason
 from keystead.wire.http import Refusal
@@ -27,13 +28,13 @@ NOT_MODELLED = {
 }
 
 
-@pytest.mark.parametrize("table", [ERRORS, query.ERRORS, IAM], ids=["JSON", "Query", "IAM"])
+@pytest.mark.parametrize("table", [ERRORS, query.ERRORS, STS, IAM], ids=["JSON", "Query", "STS", "IAM"])
 def test_every_kind_has_a_row_and_every_row_is_of_a_kind(table) -> None:
     assert {kind for kind in table if isinstance(kind, type)} == set(KINDS)
     assert {kind[0] for kind in table if isinstance(kind, tuple)} <= set(KINDS)
 
 
-@pytest.mark.parametrize("table", [ERRORS, query.ERRORS, IAM], ids=["JSON", "Query", "IAM"])
+@pytest.mark.parametrize("table", [ERRORS, query.ERRORS, STS, IAM], ids=["JSON", "Query", "STS", "IAM"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_5xx_means_that_it_is_ours_or_may_be_tried_again(table, kind) -> None:
     ours = kind in (e.Sealed, e.Unavailable, e.Internal)

@@ -189,16 +189,13 @@ def test_what_is_the_arn_of_no_role(office, arn) -> None:
 @pytest.mark.parametrize(
     "more",
     [
-        {"Policy": ALLOW_ALL},
-        {"PolicyArns": [{"arn": "arn:aws:iam::aws:policy/ReadOnlyAccess"}]},
-        {"Tags": [{"Key": "a", "Value": "b"}]},
+        {"TransitiveTagKeys": ["a"]},
         {"SourceIdentity": "alice"},
         {"SerialNumber": f"arn:aws:iam::{TENANT}:mfa/alice", "TokenCode": "123456"},
     ],
     ids=lambda more: next(iter(more)),
 )
 def test_what_is_not_offered_is_refused_and_not_passed_over(office, more) -> None:
-    """A session policy that nobody looked at would leave more rights than were asked for."""
     role(office, trust(ACCOUNT))
     code, words = not_assumed(office.admin, **more)
     assert code == "ValidationError" and words == f"{next(iter(more))} is not supported."

@@ -79,7 +79,14 @@ class Cluster:
         )
 
 
-DECLARED = {"InvalidIdentityToken", "ExpiredTokenException", "IDPRejectedClaim", "IDPCommunicationError"}
+DECLARED = {
+    "InvalidIdentityToken",
+    "ExpiredTokenException",
+    "IDPRejectedClaim",
+    "IDPCommunicationError",
+    "MalformedPolicyDocument",
+    "PackedPolicyTooLarge",
+}
 
 
 def _tree(node: ElementTree.Element) -> Any:
@@ -364,12 +371,22 @@ def test_a_session_lasts_as_long_as_the_role_lets_it(cluster, stack) -> None:
         assert cluster.ask(DurationSeconds=seconds)[0] == "ValidationError"
 
 
+def test_a_session_may_have_less_than_its_role(cluster, stack) -> None:
+    key = stack.key()
+    text = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"kms:DescribeKey","Resource":"*"}]}'
+    pod = cluster.session(Policy=text)
+    assert pod.call("DescribeKey", KeyId=key.id).status == 200
+    assert pod.call("Encrypt", KeyId=key.id, Plaintext=b"x").code == "AccessDeniedException"
+    assert int(cluster.ask(Policy=text)[1]["PackedPolicySize"]) > 0
+    assert cluster.ask(Policy="{}")[0] == "MalformedPolicyDocument"
+    absent = cluster.ask(**{"PolicyArns.member.1.arn": f"arn:aws:iam::{TENANT}:policy/x"})
+    assert absent == ("ValidationError", f"Policy arn:aws:iam::{TENANT}:policy/x was not found.")
+
+
 @pytest.mark.parametrize(
     "members",
     [
         {"ProviderId": "www.amazon.com"},
-        {"Policy": "{}"},
-        {"PolicyArns.member.1.arn": f"arn:aws:iam::{TENANT}:policy/x"},
         {"MinimumSessionTokenSize": 1},
     ],
 )

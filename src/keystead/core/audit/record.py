@@ -44,7 +44,7 @@ class Target(Struct, frozen=True, omit_defaults=True, rename={"tenant": "of"}):
 
 
 class Who(Struct, frozen=True, omit_defaults=True):
-    """Principal id, its kind, the id of the credential it came with, its name, and that of its session of a role.
+    """Principal id, its kind, the id of the credential it came with, its name with its path, and its session's.
 
     An id keeps its name for ever.
     """
@@ -181,7 +181,9 @@ class Recorder:
     def _prepare(self, facts: Facts, caller: Caller) -> tuple[str, str]:
         id_, via, namespace, source, door, operation, targets, rule, outcome, why, n = facts
         principal = caller.principal
-        who = Who(id=id_, kind=principal.principal_kind.value, via=via, name=principal.name, session=caller.session)
+        who = Who(
+            id=id_, kind=principal.principal_kind.value, via=via, name=principal.full_name, session=caller.session
+        )
         middle = _middle((principal.tenant, namespace), who, (source, door, operation), targets)
         if len(self._parts) >= self._capacity:
             self._parts = {}

@@ -11,13 +11,17 @@ from __future__ import annotations
 
 from keystead.core.algorithms import MessageForm as MessageForm  # a word of operations, too
 from keystead.core.operations.base import *
+from keystead.core.operations.boundaries import *
 from keystead.core.operations.cipher import *
 from keystead.core.operations.federation import *
 from keystead.core.operations.grants import *
+from keystead.core.operations.groups import *
 from keystead.core.operations.identities import *
+from keystead.core.operations.identity_tags import *
 from keystead.core.operations.imports import *
 from keystead.core.operations.installation import *
 from keystead.core.operations.keys import *
+from keystead.core.operations.managed import *
 from keystead.core.operations.principals import *
 from keystead.core.operations.sessions import *
 from keystead.core.operations.signature import *

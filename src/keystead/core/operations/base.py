@@ -41,11 +41,20 @@ class TenantRef(Struct, frozen=True):
 
 
 class PrincipalRef(Struct, frozen=True):
-    """A tenant's principal of that kind and name."""
+    """A tenant's principal of that kind and name; at that path, where a caller has said one."""
 
     tenant: str
     kind: PrincipalKind
     name: str
+    path: str | None = None
+
+
+class PolicyRef(Struct, frozen=True):
+    """A tenant's managed policy of that name, at that path."""
+
+    tenant: str
+    name: str
+    path: str = "/"
 
 
 class AccessKeyRef(Struct, frozen=True):
@@ -66,7 +75,7 @@ class SystemRef(Struct, frozen=True):
     """The installation itself."""
 
 
-Ref = KeyRef | KeyringRef | TenantRef | PrincipalRef | AccessKeyRef | ProviderRef | SystemRef
+Ref = KeyRef | KeyringRef | TenantRef | PrincipalRef | PolicyRef | AccessKeyRef | ProviderRef | SystemRef
 
 
 class Demand(Struct, frozen=True):
@@ -74,7 +83,14 @@ class Demand(Struct, frozen=True):
 
     action: Action
     target: Ref
-    to_be: PrincipalRef | ProviderRef | None = None
+    to_be: PrincipalRef | PolicyRef | ProviderRef | None = None
+
+
+def tagging(
+    action: Action, at: TenantRef, made: PrincipalRef | PolicyRef, tags: Mapping[str, str]
+) -> tuple[Demand, ...]:
+    """IAM User Guide, "Tags for IAM resources": what is made with tags needs the right to tag it."""
+    return (Demand(action, at, made),) if tags else ()
 
 
 class Operation(Struct, Generic[R], frozen=True, kw_only=True):
@@ -134,6 +150,13 @@ class ProviderOperation(Operation[R], Generic[R], frozen=True, kw_only=True):
 
     def demands(self) -> tuple[Demand, ...]:
         return (Demand(self.action, self.provider),)
+
+
+class PolicyOperation(Operation[R], Generic[R], frozen=True, kw_only=True):
+    policy: PolicyRef
+
+    def demands(self) -> tuple[Demand, ...]:
+        return (Demand(self.action, self.policy),)
 
 
 class SystemOperation(Operation[R], Generic[R], frozen=True, kw_only=True):

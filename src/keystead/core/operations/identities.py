@@ -2,36 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from msgspec import Struct
+
 from keystead.core.actions import Action
-from keystead.core.entities import Credential, PolicyText, Principal, PrincipalKind
-from keystead.core.operations.base import Demand, Nothing, Page, PrincipalOperation, PrincipalRef, TenantOperation
+from keystead.core.entities import Credential, ManagedPolicy, PolicyText, Principal, PrincipalKind
+from keystead.core.operations.base import (
+    Demand,
+    Nothing,
+    Page,
+    PolicyRef,
+    PrincipalOperation,
+    PrincipalRef,
+    TenantOperation,
+    tagging,
+)
 from keystead.core.operations.principals import AccessKey
 
 
-class CreateUser(TenantOperation[Principal], frozen=True, kw_only=True):
-    """Raises AlreadyExists."""
+class DescribedPrincipal(Struct, frozen=True):
+    """A user or role, with the policy that bounds it."""
+
+    principal: Principal
+    boundary: ManagedPolicy | None = None
+
+
+class CreateUser(TenantOperation[DescribedPrincipal], frozen=True, kw_only=True):
+    """Raises AlreadyExists; NotFound (detail the PolicyRef) for a boundary that is not there."""
 
     action = Action.CREATE_USER
     changes = True
     name: str
+    path: str = "/"
+    tags: Mapping[str, str] = {}
+    boundary: PolicyRef | None = None
 
     def demands(self) -> tuple[Demand, ...]:
-        made = PrincipalRef(self.tenant.tenant, PrincipalKind.USER, self.name)
-        return (Demand(self.action, self.tenant, made),)
+        made = PrincipalRef(self.tenant.tenant, PrincipalKind.USER, self.name, self.path)
+        return (Demand(self.action, self.tenant, made), *tagging(Action.TAG_USER, self.tenant, made, self.tags))
 
 
 class ListUsers(TenantOperation[Page[Principal]], frozen=True, kw_only=True):
     action = Action.LIST_USERS
+    path_prefix: str = "/"
     after: str = ""
     limit: int
 
 
-class ReadUser(PrincipalOperation[Principal], frozen=True, kw_only=True):
+class ReadUser(PrincipalOperation[DescribedPrincipal], frozen=True, kw_only=True):
     action = Action.READ_USER
 
 
 class DeleteUser(PrincipalOperation[Nothing], frozen=True, kw_only=True):
-    """Raises WrongState (detail IN_USE) while it has access keys or policies."""
+    """Raises WrongState (detail IN_USE) while it has access keys, policies or groups."""
 
     action = Action.DELETE_USER
     changes = True
@@ -67,53 +91,32 @@ class DeleteUserAccessKey(PrincipalOperation[Nothing], frozen=True, kw_only=True
     credential_id: str
 
 
-class PutUserPolicy(PrincipalOperation[Nothing], frozen=True, kw_only=True):
-    action = Action.PUT_USER_POLICY
-    changes = True
-    policy: PolicyText
-
-
-class ReadUserPolicy(PrincipalOperation[PolicyText], frozen=True, kw_only=True):
-    action = Action.READ_USER_POLICY
-    policy_name: str
-
-
-class ListUserPolicies(PrincipalOperation[Page[str]], frozen=True, kw_only=True):
-    """Their names, in order."""
-
-    action = Action.LIST_USER_POLICIES
-    after: str = ""
-    limit: int
-
-
-class DeleteUserPolicy(PrincipalOperation[Nothing], frozen=True, kw_only=True):
-    action = Action.DELETE_USER_POLICY
-    changes = True
-    policy_name: str
-
-
-class CreateRole(TenantOperation[Principal], frozen=True, kw_only=True):
-    """Raises AlreadyExists; InvalidArgument for a trust policy that is none."""
+class CreateRole(TenantOperation[DescribedPrincipal], frozen=True, kw_only=True):
+    """Raises AlreadyExists; InvalidArgument for a trust policy that is none; NotFound as CreateUser."""
 
     action = Action.CREATE_ROLE
     changes = True
     name: str
+    path: str = "/"
+    tags: Mapping[str, str] = {}
     trust: PolicyText
     description: str = ""
     max_session_for: int = 3600  # seconds
+    boundary: PolicyRef | None = None
 
     def demands(self) -> tuple[Demand, ...]:
-        made = PrincipalRef(self.tenant.tenant, PrincipalKind.ROLE, self.name)
-        return (Demand(self.action, self.tenant, made),)
+        made = PrincipalRef(self.tenant.tenant, PrincipalKind.ROLE, self.name, self.path)
+        return (Demand(self.action, self.tenant, made), *tagging(Action.TAG_ROLE, self.tenant, made, self.tags))
 
 
 class ListRoles(TenantOperation[Page[Principal]], frozen=True, kw_only=True):
     action = Action.LIST_ROLES
+    path_prefix: str = "/"
     after: str = ""
     limit: int
 
 
-class ReadRole(PrincipalOperation[Principal], frozen=True, kw_only=True):
+class ReadRole(PrincipalOperation[DescribedPrincipal], frozen=True, kw_only=True):
     action = Action.READ_ROLE
 
 
@@ -124,30 +127,112 @@ class DeleteRole(PrincipalOperation[Nothing], frozen=True, kw_only=True):
     changes = True
 
 
+class UpdateRole(PrincipalOperation[Nothing], frozen=True, kw_only=True):
+    """What is None stays as it is."""
+
+    action = Action.UPDATE_ROLE
+    changes = True
+    description: str | None = None
+    max_session_for: int | None = None  # seconds
+
+
+class ListInstanceProfiles(PrincipalOperation[Nothing], frozen=True, kw_only=True):
+    """There are no instances here, and so none of a role's."""
+
+    action = Action.LIST_INSTANCE_PROFILES
+
+
 class PutTrustPolicy(PrincipalOperation[Nothing], frozen=True, kw_only=True):
     action = Action.PUT_TRUST_POLICY
     changes = True
     trust: PolicyText
 
 
-class PutRolePolicy(PrincipalOperation[Nothing], frozen=True, kw_only=True):
-    action = Action.PUT_ROLE_POLICY
+# --- inline policies, of every kind of principal that has them
+
+
+class PutInlinePolicy(PrincipalOperation[Nothing], frozen=True, kw_only=True):
+    """In the place of one of the same name. Raises LimitExceeded (detail "policies"), and what the dialect raises."""
+
     changes = True
     policy: PolicyText
 
 
-class ReadRolePolicy(PrincipalOperation[PolicyText], frozen=True, kw_only=True):
-    action = Action.READ_ROLE_POLICY
+class ReadInlinePolicy(PrincipalOperation[PolicyText], frozen=True, kw_only=True):
     policy_name: str
 
 
-class ListRolePolicies(PrincipalOperation[Page[str]], frozen=True, kw_only=True):
-    action = Action.LIST_ROLE_POLICIES
+class ListInlinePolicies(PrincipalOperation[Page[str]], frozen=True, kw_only=True):
+    """Their names, in order."""
+
     after: str = ""
     limit: int
 
 
-class DeleteRolePolicy(PrincipalOperation[Nothing], frozen=True, kw_only=True):
-    action = Action.DELETE_ROLE_POLICY
+class DeleteInlinePolicy(PrincipalOperation[Nothing], frozen=True, kw_only=True):
     changes = True
     policy_name: str
+
+
+class PutUserPolicy(PutInlinePolicy, frozen=True, kw_only=True):
+    action = Action.PUT_USER_POLICY
+
+
+class ReadUserPolicy(ReadInlinePolicy, frozen=True, kw_only=True):
+    action = Action.READ_USER_POLICY
+
+
+class ListUserPolicies(ListInlinePolicies, frozen=True, kw_only=True):
+    action = Action.LIST_USER_POLICIES
+
+
+class DeleteUserPolicy(DeleteInlinePolicy, frozen=True, kw_only=True):
+    action = Action.DELETE_USER_POLICY
+
+
+class PutRolePolicy(PutInlinePolicy, frozen=True, kw_only=True):
+    action = Action.PUT_ROLE_POLICY
+
+
+class ReadRolePolicy(ReadInlinePolicy, frozen=True, kw_only=True):
+    action = Action.READ_ROLE_POLICY
+
+
+class ListRolePolicies(ListInlinePolicies, frozen=True, kw_only=True):
+    action = Action.LIST_ROLE_POLICIES
+
+
+class DeleteRolePolicy(DeleteInlinePolicy, frozen=True, kw_only=True):
+    action = Action.DELETE_ROLE_POLICY
+
+
+class PutGroupPolicy(PutInlinePolicy, frozen=True, kw_only=True):
+    action = Action.PUT_GROUP_POLICY
+
+
+class ReadGroupPolicy(ReadInlinePolicy, frozen=True, kw_only=True):
+    action = Action.READ_GROUP_POLICY
+
+
+class ListGroupPolicies(ListInlinePolicies, frozen=True, kw_only=True):
+    action = Action.LIST_GROUP_POLICIES
+
+
+class DeleteGroupPolicy(DeleteInlinePolicy, frozen=True, kw_only=True):
+    action = Action.DELETE_GROUP_POLICY
+
+
+class InlinePolicies(Struct, frozen=True):
+    """The four operations on the inline policies of one kind of principal."""
+
+    put: type[PutInlinePolicy]
+    read: type[ReadInlinePolicy]
+    list: type[ListInlinePolicies]
+    delete: type[DeleteInlinePolicy]
+
+
+INLINE_POLICIES: dict[PrincipalKind, InlinePolicies] = {
+    PrincipalKind.USER: InlinePolicies(PutUserPolicy, ReadUserPolicy, ListUserPolicies, DeleteUserPolicy),
+    PrincipalKind.ROLE: InlinePolicies(PutRolePolicy, ReadRolePolicy, ListRolePolicies, DeleteRolePolicy),
+    PrincipalKind.GROUP: InlinePolicies(PutGroupPolicy, ReadGroupPolicy, ListGroupPolicies, DeleteGroupPolicy),
+}

@@ -26,7 +26,7 @@ class CreatePrincipal(TenantOperation[Principal], frozen=True, kw_only=True):
 
 
 class DeletePrincipal(TenantOperation[Nothing], frozen=True, kw_only=True):
-    """With every credential it has."""
+    """With every credential it has, out of every group, with nothing attached."""
 
     action = Action.MANAGE_PRINCIPALS
     changes = True
@@ -41,6 +41,8 @@ class SetPrincipalEnabled(TenantOperation[Nothing], frozen=True, kw_only=True):
 
 
 class ListPrincipals(TenantOperation[Page[Principal]], frozen=True, kw_only=True):
+    """Whoever can act: groups are not among them."""
+
     action = Action.LIST_PRINCIPALS
     after: str = ""
     limit: int = 1000

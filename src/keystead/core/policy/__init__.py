@@ -16,8 +16,9 @@ from keystead.core.errors import InvalidArgument, Unsupported
 from keystead.core.operations import KeyRef, PutPolicy
 from keystead.core.policy import aws
 from keystead.core.policy.arn import PrincipalName, resource_arn
-from keystead.core.policy.form import Document, decide, unasked
+from keystead.core.policy.form import Document, Own, decide, unasked
 from keystead.core.policy.request import Request, Subject
+from keystead.core.rights import Rights
 
 
 class Dialect(Struct, frozen=True):
@@ -82,6 +83,16 @@ def check_lockout(policy: KeyPolicy, key: Key, caller: Caller, namespace: str) -
     resource = resource_arn(namespace, f"key/{key.id}")
     request = Request(caller, Action.PUT_POLICY, resource, target, Subject(key=key), op)
     document = dialect(policy.dialect).compile_key_policy(policy.text, policy.principals)
-    identity = tuple(dialect(p.dialect).compile_identity_policy(p.text) for p in caller.principal.policies)
-    if not decide(request, document, identity).allowed:
+    if not decide(request, document, _own(caller.rights)).allowed:
         raise InvalidArgument("The new key policy will not allow you to update the key policy in the future.", "Policy")
+
+
+def _own(rights: Rights) -> Own:
+    def compiled(policy: PolicyText) -> Document:
+        return dialect(policy.dialect).compile_identity_policy(policy.text)
+
+    return Own(
+        tuple(compiled(one) for one in rights.policies),
+        None if rights.boundary is None else compiled(rights.boundary),
+        None if rights.session is None else tuple(compiled(one) for one in rights.session),
+    )

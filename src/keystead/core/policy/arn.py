@@ -10,19 +10,25 @@ import re
 from msgspec import Struct
 
 from keystead.core.caller import Caller
-from keystead.core.entities import Principal, PrincipalKind
+from keystead.core.entities import ManagedPolicy, Principal, PrincipalKind
 from keystead.core.federation import SCHEME, issuer_name
+from keystead.core.operations import PolicyRef
 
 _FORMS: dict[PrincipalKind, str] = {
     PrincipalKind.ROOT: "arn:aws:iam::{tenant}:root",
     PrincipalKind.USER: "arn:aws:iam::{tenant}:user/{name}",
     PrincipalKind.ROLE: "arn:aws:iam::{tenant}:role/{name}",
+    PrincipalKind.GROUP: "arn:aws:iam::{tenant}:group/{name}",
     PrincipalKind.SERVICE: "{name}",
     PrincipalKind.WEB_IDENTITY: "keystead:web-identity/{name}",
     PrincipalKind.SYSTEM: "keystead:system/{name}",
 }
+AWS = "aws"
+"""Whose the managed policies are that AWS gives to every account."""
 _ACCOUNT = re.compile(r"[0-9]{12}")
 _ARN = re.compile(r"arn:aws:iam::([0-9]{12}):(?:root|(user|role)/([\x21-\x29\x2b-\x3e\x40-\x7e]{1,576}))")  # no * ?
+# IAM API Reference, "policyPathType", "policyNameType"
+_POLICY = re.compile(r"arn:aws:iam::([0-9]{12}|aws):policy(/(?:[A-Za-z0-9.,+@=_-]+/)*)([A-Za-z0-9_+=,.@-]{1,128})")
 _SERVICE = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,126}[a-z0-9])?\.amazonaws\.com")
 
 
@@ -37,6 +43,7 @@ class PrincipalName(Struct, frozen=True):
     kind: PrincipalKind
     tenant: str = ""
     name: str = ""
+    path: str = "/"
 
 
 def principal_name(text: str) -> PrincipalName | None:
@@ -44,15 +51,16 @@ def principal_name(text: str) -> PrincipalName | None:
     if _ACCOUNT.fullmatch(text):
         return PrincipalName(text, PrincipalKind.ROOT, text)
     if found := _ARN.fullmatch(text):
-        tenant, kind, name = found.groups()
-        return PrincipalName(text, PrincipalKind(kind or "root"), tenant, name or "")
+        tenant, kind, full = found.groups()
+        path, _, name = f"/{full or ''}".rpartition("/")
+        return PrincipalName(text, PrincipalKind(kind or "root"), tenant, name, f"{path}/")
     if _SERVICE.fullmatch(text):
         return PrincipalName(text, PrincipalKind.SERVICE, name=text)
     return None
 
 
 def arn_of(principal: Principal) -> str:
-    return principal_arn(principal.tenant, principal.principal_kind, principal.name)
+    return principal_arn(principal.tenant, principal.principal_kind, principal.full_name)
 
 
 def arn_of_caller(caller: Caller) -> str:
@@ -63,9 +71,20 @@ def arn_of_caller(caller: Caller) -> str:
     return arn_of(principal)
 
 
-def principal_arn(tenant: str, kind: PrincipalKind, name: str) -> str:
-    """The same of a principal that need not exist."""
-    return _FORMS[kind].format(tenant=tenant, name=name)
+def principal_arn(tenant: str, kind: PrincipalKind, full_name: str) -> str:
+    """The same of a principal that need not exist. `full_name`: as entities.Principal has it."""
+    return _FORMS[kind].format(tenant=tenant, name=full_name)
+
+
+def policy_arn(policy: PolicyRef | ManagedPolicy) -> str:
+    return f"arn:aws:iam::{policy.tenant}:policy{policy.path}{policy.name}"
+
+
+def policy_ref(arn: str) -> PolicyRef | None:
+    """A managed policy by its ARN; None if it is none of one. Its tenant is "aws" for a policy of AWS's own."""
+    if (found := _POLICY.fullmatch(arn)) is None:
+        return None
+    return PolicyRef(found[1], found[3], found[2])
 
 
 _PROVIDER = re.compile(r"arn:aws:iam::([0-9]{12}):oidc-provider/(.+)")

@@ -17,8 +17,8 @@ from keystead.core.algorithms import KeySpec, MessageForm, Purpose, Word
 from keystead.core.entities import Key, Origin, PrincipalKind
 from keystead.core.errors import WrongUsage
 from keystead.core.federation import CLAIMS, WebIdentity
-from keystead.core.operations import KeyRef
-from keystead.core.policy.arn import arn_of
+from keystead.core.operations import KeyRef, PolicyRef
+from keystead.core.policy.arn import arn_of, policy_arn
 from keystead.core.policy.fold import lower
 from keystead.core.policy.grants import CONTEXTUAL, asked_context, grant_in_question
 from keystead.core.policy.request import Request
@@ -171,7 +171,7 @@ def _issued(request: Request) -> Values:
 
 def _tag_keys(request: Request) -> Values:
     tags = _pairs(getattr(request.op, "tags", None))
-    return tuple(tags) if request.action is not Action.UNTAG_KEY else tuple(getattr(request.op, "names", ()))
+    return tuple(tags) if request.action not in _UNTAGGING else tuple(getattr(request.op, "names", ()))
 
 
 def _stable(read: Read) -> Fact:
@@ -190,8 +190,29 @@ def _expiration_model(request: Request) -> Values:
     return ("KEY_MATERIAL_EXPIRES" if expires else "KEY_MATERIAL_DOES_NOT_EXPIRE",)
 
 
+def _policy(request: Request) -> Values:
+    named = getattr(request.op, "policy", None)
+    return (policy_arn(named),) if isinstance(named, PolicyRef) else ()
+
+
+def _boundary(request: Request) -> Values:
+    """The one that is asked for, where the request gives one; otherwise the one that there is."""
+    asked = getattr(request.op, "boundary", None)
+    text = policy_arn(asked) if isinstance(asked, PolicyRef) else request.boundary
+    return (text,) if text else ()
+
+
 _SIGN, _MAC = (Action.SIGN, Action.VERIFY), (Action.GENERATE_MAC, Action.VERIFY_MAC)
 _ASSUMING = (Action.ASSUME_ROLE, Action.ASSUME_ROLE_WITH_WEB_IDENTITY)
+_UNTAGGING = frozenset({Action.UNTAG_KEY, Action.UNTAG_USER, Action.UNTAG_ROLE, Action.UNTAG_POLICY})
+_ATTACHING = (
+    Action.ATTACH_USER_POLICY,
+    Action.DETACH_USER_POLICY,
+    Action.ATTACH_ROLE_POLICY,
+    Action.DETACH_ROLE_POLICY,
+    Action.ATTACH_GROUP_POLICY,
+    Action.DETACH_GROUP_POLICY,
+)
 _GRANTING = (Action.CREATE_GRANT, Action.LIST_GRANTS, Action.REVOKE_GRANT)
 
 FACTS: dict[str, Fact] = {
@@ -245,12 +266,15 @@ FACTS: dict[str, Fact] = {
     "kms:retiringprincipal": _of_grant("retiree"),
     "kms:grantconstrainttype": _of_grant("constraint_type"),
     "aws:tagkeys": Fact(_tag_keys),
+    "iam:permissionsboundary": Fact(_boundary),
+    "iam:policyarn": _of_action(_ATTACHING, _policy),
 }
 
 _FAMILIES: dict[str, Callable[[str], Fact]] = {
     "kms:encryptioncontext:": lambda name: Fact(lambda r: _named(asked_context(r), name)),
-    "aws:principaltag/": lambda name: _stable(lambda r: _named(r.caller.principal.tags, name)),
-    "aws:resourcetag/": lambda name: _stable(lambda r: _named(r.held.key.tags, name) if r.held else ()),
+    "aws:principaltag/": lambda name: _stable(lambda r: _named(r.caller.rights.tags, name)),
+    "aws:resourcetag/": lambda name: _stable(lambda r: _named(r.held.key.tags if r.held else r.tags, name)),
+    "iam:resourcetag/": lambda name: _stable(lambda r: () if r.held else _named(r.tags, name)),
     "aws:requesttag/": lambda name: Fact(lambda r: _named(_pairs(getattr(r.op, "tags", None)), name)),
 }
 _NOTHING = Fact(lambda _: (), stable=True)

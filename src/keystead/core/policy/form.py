@@ -7,8 +7,10 @@ included. What a statement comes to is a bit, and a decision is what the bits th
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum, IntFlag
 from functools import lru_cache
+from types import MappingProxyType
 
 from msgspec import Struct
 
@@ -18,6 +20,7 @@ from keystead.core.federation import WebIdentity
 from keystead.core.policy.conditions import Condition, Holds
 from keystead.core.policy.grants import is_account_grantee, is_grantee, may_retire, open_test
 from keystead.core.policy.request import Request
+from keystead.core.rights import Rights
 
 
 class Effect(Enum):
@@ -36,6 +39,11 @@ class Says(IntFlag):
     GRANTED_ACCOUNT = 32  # a grant for its account
     IDENTITY = 64  # an identity policy allows it
     RETIRER = 128  # the grant to be retired lets it
+    DENIED_BY_BOUNDARY = 256
+    DENIED_BY_SESSION = 512
+    IN_BOUNDARY = 1024  # the permissions boundary allows it, or there is none
+    IN_SESSION = 2048  # the policies of the session allow it, or it has none
+    EVERYBODY = 4096  # the key policy allows everybody, and so the session itself that a role is taken on in
 
 
 class Verdict(Struct, frozen=True):
@@ -62,22 +70,25 @@ class Principals(Struct, frozen=True):
         root = principal.principal_kind is PrincipalKind.ROOT and principal.tenant in self.accounts
         return self.everyone or root or principal.id in self.ids
 
-    def said(self, effect: Effect, principal: Principal) -> Says | None:
-        """What a statement for these principals says of `principal`.
+    def said(self, effect: Effect, rights: Rights) -> Says | None:
+        """What a statement for these principals says of the principal of these rights.
 
         IAM User Guide, "NotPrincipal": AWS may look at the account first and then at the user in it. So a Deny
         spares only whom it lists together with the account, and an Allow reaches nobody of a listed account.
+        "Permissions boundaries": a Deny spares nobody at all who has one.
         """
+        principal = rights.principal
         if isinstance(principal, WebIdentity):
             return self._said_of_a_stranger(effect, principal)
         named, account = self.named(principal), principal.tenant in self.accounts
         if self.negated:
             spared = self.everyone or ((named and account) if effect is Effect.DENY else (named or account))
-            named, account = not spared, False
+            bounded = effect is Effect.DENY and rights.boundary is not None
+            named, account = bounded or not spared, False
         if effect is Effect.DENY:
             return Says.DENIED_BY_KEY if named or account else None
         if named:
-            return Says.NAMED
+            return Says.NAMED | Says.EVERYBODY if self.everyone and not self.negated else Says.NAMED
         return Says.ACCOUNT if account else None
 
     def _said_of_a_stranger(self, effect: Effect, who: WebIdentity) -> Says | None:
@@ -97,9 +108,9 @@ class Statement(Struct, frozen=True):
     tests: tuple[Condition, ...]  # the resource, then the conditions; all must hold
     sid: str = ""
 
-    def said(self, principal: Principal) -> Says | None:
+    def said(self, rights: Rights) -> Says | None:
         if self.principals is not None:
-            return self.principals.said(self.effect, principal)
+            return self.principals.said(self.effect, rights)
         return Says.DENIED_BY_IDENTITY if self.effect is Effect.DENY else Says.IDENTITY
 
 
@@ -107,6 +118,14 @@ class Document(Struct, frozen=True):
     """A compiled policy."""
 
     statements: tuple[Statement, ...]
+
+
+class Own(Struct, frozen=True):
+    """The compiled policies that a caller comes with."""
+
+    policies: tuple[Document, ...]
+    boundary: Document | None = None
+    session: tuple[Document, ...] | None = None
 
 
 class Rule(Struct, frozen=True):
@@ -124,6 +143,7 @@ class Asker(Enum):
     ALONE = "no key"
     ROOT = "root of the key's own tenant"
     HOME = "another principal of the key's own tenant"
+    HOME_ROLE = "a role of the key's own tenant"
     ROOT_ABROAD = "root of another tenant"
     ABROAD = "another principal of another tenant"
 
@@ -152,9 +172,17 @@ class Prepared(Struct, frozen=True):
         return _conclude(says, grant, self.asker)
 
 
-_DENIED = Says.DENIED_BY_KEY | Says.DENIED_BY_IDENTITY
+_DENIED = Says.DENIED_BY_KEY | Says.DENIED_BY_IDENTITY | Says.DENIED_BY_BOUNDARY | Says.DENIED_BY_SESSION
 _DENY_KEY = Verdict(why_not="with an explicit deny in a resource-based policy")
-_DENY_IDENTITY = Verdict(why_not="with an explicit deny in an identity-based policy")
+# IAM User Guide, "Troubleshoot access denied error messages"
+_DENIES: tuple[tuple[Says, Verdict], ...] = (
+    (Says.DENIED_BY_KEY, _DENY_KEY),
+    (Says.DENIED_BY_IDENTITY, Verdict(why_not="with an explicit deny in an identity-based policy")),
+    (Says.DENIED_BY_BOUNDARY, Verdict(why_not="with an explicit deny in a permissions boundary")),
+    (Says.DENIED_BY_SESSION, Verdict(why_not="with an explicit deny in a session policy")),
+)
+_NO_BOUNDARY = Verdict(why_not="because no permissions boundary allows the {action} action")
+_NO_SESSION = Verdict(why_not="because no session policy allows the {action} action")
 _NO_KEY_POLICY = Verdict(why_not="because no resource-based policy allows the {action} action")
 ELSEWHERE = Verdict(
     why_not="because the resource does not exist in this Region, no resource-based policies allow access, "
@@ -162,20 +190,26 @@ ELSEWHERE = Verdict(
 )  # another tenant's key, to whom its policy and grants give nothing: all that would tell that there is one
 _NO_IDENTITY = Verdict(why_not="because no identity-based policy allows the {action} action")
 
-# asker -> what must all have been said, and the rule that it is then; the first that fits
-_N, _A, _G, _GA, _I = Says.NAMED, Says.ACCOUNT, Says.GRANTED, Says.GRANTED_ACCOUNT, Says.IDENTITY
+# asker -> what must all have been said, and the rule that it is then; the first that fits.
+# IAM User Guide, "Policy evaluation for requests within a single account": what a key policy gives to a user by name is
+# not limited by a boundary; what it gives to a role is, and by the session's policies; what it gives to everybody is
+# given to the session itself. Grants are limited alike (docs/adr/0013).
+_N, _A, _G, _GA = Says.NAMED, Says.ACCOUNT, Says.GRANTED, Says.GRANTED_ACCOUNT
+_W = Says.IN_BOUNDARY | Says.IN_SESSION
+_I = Says.IDENTITY | _W
 _BOTH = "{} and identity policy"
+_AT_HOME = (
+    (_A | _I, "identity policy"),
+    (_G | _W, "{}"),
+    (_GA | _I, _BOTH),
+    (Says.RETIRER, "{}"),
+)
 ALLOWED: dict[Asker, tuple[tuple[Says, str], ...]] = {
     Asker.ROOT_ALONE: ((_I, "identity policy"), (Says(0), "root")),
     Asker.ALONE: ((_I, "identity policy"),),
     Asker.ROOT: ((_N, "key policy"), (_G, "{}"), (Says.RETIRER, "{}")),
-    Asker.HOME: (
-        (_N, "key policy"),
-        (_A | _I, "identity policy"),
-        (_G, "{}"),
-        (_GA | _I, _BOTH),
-        (Says.RETIRER, "{}"),
-    ),
+    Asker.HOME: ((_N, "key policy"), *_AT_HOME),
+    Asker.HOME_ROLE: ((_N | _W, "key policy"), (Says.EVERYBODY, "key policy"), *_AT_HOME),
     Asker.ROOT_ABROAD: ((_N, "key policy"), (_G, "{}"), (Says.RETIRER, "{}")),
     Asker.ABROAD: (
         (_N | _I, "key policy and identity policy"),
@@ -193,27 +227,38 @@ def _conclude(says: int, grant: str, asker: Asker) -> Verdict:
     abroad = asker in {Asker.ABROAD, Asker.ROOT_ABROAD}
     if abroad and (says & Says.DENIED_BY_KEY or not says & (_RESOURCE_SIDE | Says.RETIRER)):
         return ELSEWHERE
-    if says & Says.DENIED_BY_KEY:
-        return _DENY_KEY
-    if says & Says.DENIED_BY_IDENTITY:
-        return _DENY_IDENTITY
-    for wanted, rule in ALLOWED[asker]:
-        if says & wanted == wanted:
-            return Verdict(rule=rule.format(grant))
+    for denied, verdict in _DENIES:
+        if says & denied:
+            return verdict
+    if (rule := _rule(says, asker)) is not None:
+        return Verdict(rule=rule.format(grant))
+    if _rule(says | _W, asker) is not None:
+        return _NO_SESSION if says & Says.IN_BOUNDARY else _NO_BOUNDARY
     alone = asker in {Asker.ALONE, Asker.ROOT_ALONE}
     return _NO_IDENTITY if alone or says & _RESOURCE_SIDE else _NO_KEY_POLICY
 
 
-def _rules(request: Request, document: Document) -> list[Rule]:
-    """What `document` may still say: statements for this principal and action whose stable tests are passed."""
+def _rule(says: int, asker: Asker) -> str | None:
+    return next((rule for wanted, rule in ALLOWED[asker] if says & wanted == wanted), None)
+
+
+_AS_SESSION = {Says.IDENTITY: Says.IN_SESSION, Says.DENIED_BY_IDENTITY: Says.DENIED_BY_SESSION}
+_AS_BOUNDARY = {Says.IDENTITY: Says.IN_BOUNDARY, Says.DENIED_BY_IDENTITY: Says.DENIED_BY_BOUNDARY}
+
+
+def _rules(request: Request, document: Document, spelt: Mapping[Says, Says] = MappingProxyType({})) -> list[Rule]:
+    """What `document` may still say: statements for this principal and action whose stable tests are passed.
+
+    `spelt`: what its words come to, where it is no policy that gives a right.
+    """
     rules = []
     for statement in document.statements:
         if request.action not in statement.actions:
             continue
-        says = statement.said(request.caller.principal)
+        says = statement.said(request.caller.rights)
         if says is None or not all(t.holds(request) for t in statement.tests if t.stable):
             continue
-        rules.append(Rule(int(says), tuple(t.holds for t in statement.tests if not t.stable)))
+        rules.append(Rule(int(spelt.get(says, says)), tuple(t.holds for t in statement.tests if not t.stable)))
     return rules
 
 
@@ -244,11 +289,12 @@ def _asker(request: Request, *, alone: bool) -> Asker:
         return Asker.ROOT_ALONE if root else Asker.ALONE
     owner = request.owner if request.held is None else request.held.key.tenant
     if owner == principal.tenant:
-        return Asker.ROOT if root else Asker.HOME
+        role = principal.principal_kind is PrincipalKind.ROLE
+        return Asker.ROOT if root else Asker.HOME_ROLE if role else Asker.HOME
     return Asker.ROOT_ABROAD if root else Asker.ABROAD
 
 
-def prepare(request: Request, key_policy: Document | None, identity: tuple[Document, ...]) -> Prepared:
+def prepare(request: Request, key_policy: Document | None, own: Own) -> Prepared:
     """The decision for every request with this principal, action, key and resource.
 
     `key_policy` is the policy of the resource, whatever it is of. It is None where there is none: then identity
@@ -257,10 +303,18 @@ def prepare(request: Request, key_policy: Document | None, identity: tuple[Docum
     asker = _asker(request, alone=key_policy is None)
     if asker in {Asker.ABROAD, Asker.ROOT_ABROAD} and not ACTIONS[request.action].abroad:
         return Prepared(request.resource, asker, 0, "", (), ELSEWHERE)
-    rules = [rule for document in identity for rule in _rules(request, document)]
+    rules = [rule for document in own.policies for rule in _rules(request, document)]
+    says, grant = 0, ""
+    if own.boundary is None:
+        says |= Says.IN_BOUNDARY
+    else:
+        rules += _rules(request, own.boundary, _AS_BOUNDARY)
+    if own.session is None:
+        says |= Says.IN_SESSION
+    else:
+        rules += [rule for document in own.session for rule in _rules(request, document, _AS_SESSION)]
     if key_policy is not None:
         rules += _rules(request, key_policy) + _grant_rules(request)
-    says, grant = 0, ""
     for rule in rules:
         if not rule.tests:
             says |= rule.says
@@ -280,6 +334,6 @@ def unasked(principal: Principal, action: Action) -> str:
     return "system" if row.system and principal.principal_kind is PrincipalKind.SYSTEM else ""
 
 
-def decide(request: Request, key_policy: Document | None, identity: tuple[Document, ...]) -> Verdict:
+def decide(request: Request, key_policy: Document | None, own: Own) -> Verdict:
     """Whether the request is allowed, and why."""
-    return prepare(request, key_policy, identity).decide(request)
+    return prepare(request, key_policy, own).decide(request)

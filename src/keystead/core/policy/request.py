@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -41,3 +42,5 @@ class Request(Struct, frozen=True):
     held: Held | None
     op: Operation[Any]
     owner: str = ""  # the tenant of a resource that has a policy of its own and is no key
+    tags: Mapping[str, str] = {}  # of what it is about, where that is no key
+    boundary: str = ""  # ARN of the permissions boundary of the principal that it is about

@@ -24,7 +24,7 @@ from keystead.core.entities import PrincipalKind
 from keystead.core.errors import said_of
 from keystead.core.operations import KeyRef
 from keystead.core.policy.arn import principal_arn
-from keystead.doors.aws_kms import errors, query
+from keystead.doors.aws_kms import errors, sts
 from keystead.doors.aws_kms.iam import errors as iam_errors
 from keystead.kit import ErrorTable, Fault
 
@@ -105,10 +105,9 @@ class Service(Struct, frozen=True):
 
 
 _KMS = {**by_words(errors.ERRORS), (e.NotFound.__name__, HIDDEN): errors.HIDDEN_KEY}
-_QUERY = by_words(query.ERRORS)
 SERVICES = (
     Service(errors.PREFIX, "kms.amazonaws.com", _KMS, READS.__contains__),
-    Service("sts:", "sts.amazonaws.com", _QUERY, lambda _: True),
+    Service("sts:", "sts.amazonaws.com", by_words(sts.ERRORS), lambda _: True),
     Service("iam:", "iam.amazonaws.com", by_words(iam_errors.ERRORS), lambda name: name.startswith(("Get", "List"))),
 )
 
@@ -128,6 +127,7 @@ IDENTITIES: Mapping[PrincipalKind, Identity] = {
     PrincipalKind.ROLE: Identity("Role", "AssumedRole"),
     PrincipalKind.SERVICE: Identity("AWSService", "AWSService"),
     PrincipalKind.WEB_IDENTITY: Identity("WebIdentityUser", "WebIdentityUser"),
+    PrincipalKind.GROUP: Identity("Unknown", "Unknown"),  # it does nothing
     PrincipalKind.SYSTEM: Identity("Unknown", "Unknown"),  # the installation's own; it has no AWS credentials
 }
 UNKNOWN = "Unknown"  # "an identity type that CloudTrail can't determine"
@@ -186,8 +186,8 @@ def _identity(seen: Seen) -> dict[str, Any]:
         return _there({"type": IDENTITIES[kind].type, **of})
     in_session = who.via.startswith(SESSION)
     type_ = IDENTITIES[kind].in_session if in_session else IDENTITIES[kind].type
-    account, name = record.tenant, who.name
-    arn = principal_arn(account, kind, name) if kind is PrincipalKind.ROOT or (kind in NAMED and name) else ""
+    account, name = record.tenant, who.name.rpartition("/")[2]
+    arn = principal_arn(account, kind, who.name) if kind is PrincipalKind.ROOT or (kind in NAMED and name) else ""
     id_ = account if kind is PrincipalKind.ROOT else who.id
     friendly = name if kind in NAMED else ""
     own = {"principalId": id_, "arn": arn, "accountId": account}

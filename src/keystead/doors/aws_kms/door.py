@@ -17,7 +17,7 @@ from keystead.core import errors as e
 from keystead.core.caller import Caller, Stranger
 from keystead.core.ports import WouldBlock
 from keystead.core.sensitive import Sensitive
-from keystead.doors.aws_kms import query, webidentity
+from keystead.doors.aws_kms import query, sts, webidentity
 from keystead.doors.aws_kms.constraints import complaint
 from keystead.doors.aws_kms.errors import PREFIX, REFUSALS, UNKNOWN_OPERATION, Said, WireFault, row
 from keystead.doors.aws_kms.iam import errors as iam
@@ -31,7 +31,7 @@ from keystead.wire.http import HttpRequest, Refusal, reply
 
 LOG = logging.getLogger("keystead")
 _FORM = b"application/x-www-form-urlencoded"
-_QUERY_ERRORS = {"sts": query.ERRORS, "iam": iam.ERRORS}
+_QUERY_ERRORS = {"sts": sts.ERRORS, "iam": iam.ERRORS}
 _HEAD = b"Content-Type: %b\r\nCache-Control: no-store\r\nx-amzn-RequestId: "
 _JSON_HEAD, _XML_HEAD = _HEAD % json11.CONTENT_TYPE, _HEAD % xml.CONTENT_TYPE
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, inspect
 from msgspec.structs import replace
 
 from keystead.core import errors as e
@@ -57,20 +57,37 @@ def query_operation(
 
     def declare(run: Callable[[Q, Call], A]) -> WireOperation[Q, A]:
         declared = operation(f"{service}:{action}", errors=errors)(run)
-        return replace(declared, read=_reader(declared.request), write=msgspec.json.encode)
+        return replace(declared, read=reader(declared.request), write=msgspec.json.encode)
 
     return declare
 
 
-def _reader(message: type[Q]) -> Callable[[bytes], Q]:
+def reader(message: type[Q]) -> Callable[[bytes], Q]:
+    """What reads a form as that message. It raises Malformed; Misfit where the message has another shape."""
+
+    kind = inspect.type_info(message)
+    fields = kind.fields if isinstance(kind, inspect.StructType) else ()
+    lists = frozenset(field.encode_name for field in fields if isinstance(_present(field.type), inspect.ListType))
+
     def read(body: bytes) -> Q:
+        tree = query.form(body)
+        for name in lists & tree.keys():
+            if tree[name] == "":  # Smithy, "AWS query protocol": an empty list is written so
+                tree[name] = []
         try:
-            return msgspec.convert(query.form(body), message, strict=False)
+            return msgspec.convert(tree, message, strict=False)
         except msgspec.ValidationError as error:
             text, _, path = str(error).partition(" - at `")
             raise Misfit(path.rstrip("`"), text) from None
 
     return read
+
+
+def _present(kind: inspect.Type) -> inspect.Type:
+    """What a member is where it is there."""
+    if isinstance(kind, inspect.UnionType):
+        kind = next(one for one in kind.types if not isinstance(one, inspect.NoneType))
+    return kind.type if isinstance(kind, inspect.Metadata) else kind
 
 
 MEMBER = "member"

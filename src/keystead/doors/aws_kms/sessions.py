@@ -1,7 +1,7 @@
 """sts:AssumeRole, GetSessionToken, GetAccessKeyInfo.
 
-Spec: STS API Reference 2011-06-15, under these names. There is no multi-factor authentication here, and there are no
-session policies: what tells of them is refused, since passed over it would leave more rights than were asked for.
+Spec: STS API Reference 2011-06-15, under these names. There is no multi-factor authentication here: what tells of it is
+refused, since whoever asks for it means to be more than he is.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ from typing import Annotated
 from msgspec import Meta
 
 from keystead.core import operations as ops
-from keystead.core.entities import PrincipalKind
+from keystead.core.entities import PolicyText, PrincipalKind
 from keystead.core.errors import InvalidArgument
-from keystead.core.operations import PrincipalRef, TenantRef
-from keystead.core.policy.arn import PrincipalName, principal_name
+from keystead.core.operations import PolicyRef, PrincipalRef, TenantRef
+from keystead.core.policy.arn import PrincipalName, policy_ref, principal_name
 from keystead.core.sensitive import Sensitive
 from keystead.doors.aws_kms.query import not_offered, query_operation
-from keystead.doors.aws_kms.shapes import matching
+from keystead.doors.aws_kms.shapes import TagKey, TagValue, matching
 from keystead.kit import Call, Message
 
+SESSION = "session"  # a session policy has no name of its own
 Arn = Annotated[
     str,
     Meta(
@@ -37,9 +38,6 @@ SerialNumber = Annotated[str, Meta(min_length=9, max_length=256, pattern=matchin
 TokenCode = Annotated[str, Meta(min_length=6, max_length=6, pattern=matching(r"[\d]*"))]
 TokenSize = Annotated[int, Meta(ge=0, le=4096)]
 AccessKeyId = Annotated[str, Meta(min_length=16, max_length=128, pattern=matching(r"[\w]*"))]
-_TAG = r"[\p{L}\p{Z}\p{N}_.:/=+\-@]"
-TagKey = Annotated[str, Meta(min_length=1, max_length=128, pattern=matching(rf"{_TAG}+", r"[\w\s.:/=+\-@]+"))]
-TagValue = Annotated[str, Meta(max_length=256, pattern=matching(rf"{_TAG}*", r"[\w\s.:/=+\-@]*"))]
 
 
 class PolicyDescriptor(Message, frozen=True, kw_only=True):
@@ -101,6 +99,7 @@ class AssumedRoleUser(Message, frozen=True, kw_only=True, rename="pascal"):
 class AssumeRoleResponse(Message, frozen=True, kw_only=True, rename="pascal"):
     credentials: Credentials
     assumed_role_user: AssumedRoleUser
+    packed_policy_size: int | None = None  # percent
 
 
 def role_named(arn: str) -> PrincipalName:
@@ -111,12 +110,39 @@ def role_named(arn: str) -> PrincipalName:
     return name
 
 
-@query_operation("sts", "AssumeRole", errors=frozenset())
+def session_policy(text: str | None) -> PolicyText | None:
+    return None if text is None else PolicyText(SESSION, "aws", text)
+
+
+def packed_size(made: ops.AccessKey) -> int | None:
+    """How much of its most the session token has, in percent."""
+    token = made.session_token
+    return None if token is None else len(token.reveal()) * 100 // ops.MAX_TOKEN
+
+
+def policies_named(named: list[PolicyDescriptor]) -> tuple[PolicyRef, ...]:
+    """Raises InvalidArgument."""
+    found = [(one.arn, policy_ref(one.arn or "")) for one in named]
+    for arn, ref in found:
+        if ref is None:
+            raise InvalidArgument(f"{arn} is invalid", "PolicyArns")
+    return tuple(ref for _, ref in found if ref is not None)
+
+
+def _tags(tags: list[SessionTag]) -> dict[str, str]:
+    """Raises InvalidArgument."""
+    found = {tag.key: tag.value for tag in tags}
+    if len(found) < len(tags):
+        raise InvalidArgument("Duplicate tag keys found. Please note that Tag keys are case insensitive.", "tags")
+    return found
+
+
+OF_A_POLICY = frozenset({"MalformedPolicyDocument", "PackedPolicyTooLarge"})
+
+
+@query_operation("sts", "AssumeRole", errors=OF_A_POLICY)
 def assume_role(req: AssumeRoleRequest, call: Call) -> AssumeRoleResponse:
     not_offered(
-        policy_arns=req.policy_arns or None,
-        policy=req.policy,
-        tags=req.tags or None,
         transitive_tag_keys=req.transitive_tag_keys or None,
         serial_number=req.serial_number,
         token_code=req.token_code,
@@ -127,15 +153,20 @@ def assume_role(req: AssumeRoleRequest, call: Call) -> AssumeRoleResponse:
     role, name = role_named(req.role_arn), req.role_session_name
     made = call(
         ops.AssumeRole(
-            principal=PrincipalRef(role.tenant, role.kind, role.name),
+            principal=PrincipalRef(role.tenant, role.kind, role.name, role.path),
             session_name=name,
             seconds=req.duration_seconds,
             external_id=req.external_id,
+            policy=session_policy(req.policy),
+            policies=policies_named(req.policy_arns or []),
+            tags=_tags(req.tags or []),
         )
     )
+    packs = req.policy is not None or req.policy_arns or req.tags
     return AssumeRoleResponse(
         credentials=Credentials.of(made),
         assumed_role_user=AssumedRoleUser.of(made, role, name),
+        packed_policy_size=packed_size(made) if packs else None,
     )
 
 

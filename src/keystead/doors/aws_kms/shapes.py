@@ -31,6 +31,12 @@ def matching(pattern: str, python: str = "") -> str:
     return ours
 
 
+# What a tag of STS and IAM is made of. Python has no \p{Z}, and its \s has tabs and ends of lines too.
+_TAG = r"[\p{L}\p{Z}\p{N}_.:/=+\-@]"
+_OURS = r"[\w \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000.:/=+\-@]"
+TagKey = Annotated[str, Meta(min_length=1, max_length=128, pattern=matching(f"{_TAG}+", f"{_OURS}+"))]
+TagValue = Annotated[str, Meta(max_length=256, pattern=matching(f"{_TAG}*", f"{_OURS}*"))]
+
 KeyId = Annotated[str, Meta(min_length=1, max_length=2048)]
 Plaintext = Annotated[bytes, Meta(min_length=1, max_length=4096)]
 Ciphertext = Annotated[bytes, Meta(min_length=1, max_length=6144)]

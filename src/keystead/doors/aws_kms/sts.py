@@ -6,12 +6,14 @@ of STS and IAM answers an error in their own form (query).
 
 from __future__ import annotations
 
+from keystead.core import errors as e
 from keystead.core import operations as ops
 from keystead.core.entities import Principal, PrincipalKind
 from keystead.core.operations import TenantRef
 from keystead.core.policy.arn import arn_of_caller
+from keystead.doors.aws_kms import query
 from keystead.doors.aws_kms.query import query_operation
-from keystead.kit import Call, Message
+from keystead.kit import Call, ErrorTable, Fault, Message
 
 
 class GetCallerIdentityRequest(Message, frozen=True, kw_only=True, rename="pascal"):
@@ -36,5 +38,11 @@ def user_id(principal: Principal, session: str = "") -> str:
     own = principal.tenant if principal.principal_kind is PrincipalKind.ROOT else principal.id
     return f"{own}:{session}" if session else own
 
+
+ERRORS: ErrorTable = {
+    **query.ERRORS,
+    (e.InvalidArgument, "Policy"): Fault("MalformedPolicyDocument", 400),
+    (e.LimitExceeded, "session"): Fault("PackedPolicyTooLarge", 400),
+}
 
 OPERATIONS = (get_caller_identity,)

@@ -35,16 +35,14 @@ NEVER_SAID: dict[str, frozenset[str]] = {
 
 # the same of STS and IAM
 NEVER_SAID_IN_XML: dict[str, frozenset[str]] = {
-    "User": frozenset({"PasswordLastUsed", "PermissionsBoundary", "Tags"}),
-    "Role": frozenset(
-        {"PermissionsBoundary", "Tags", "RoleLastUsed", "SourceRoleTemplate", "MaxSigninSessionDuration"}
-    ),
-    "AssumeRoleResponse": frozenset(
-        {"PackedPolicySize", "SourceIdentity", "SessionTokenUtilization", "SessionTokenSize"}
+    "User": frozenset({"PasswordLastUsed"}),
+    "Role": frozenset({"RoleLastUsed", "SourceRoleTemplate", "MaxSigninSessionDuration"}),
+    "AssumeRoleResponse": frozenset({"SourceIdentity", "SessionTokenUtilization", "SessionTokenSize"}),
+    "InstanceProfile": frozenset(
+        {"Path", "InstanceProfileName", "InstanceProfileId", "Arn", "CreateDate", "Roles", "Tags"}
     ),
     "AssumeRoleWithWebIdentityResponse": frozenset(
         {
-            "PackedPolicySize",
             "SourceIdentity",
             "SessionTokenUtilization",
             "SessionTokenSize",

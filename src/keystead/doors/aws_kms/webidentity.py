@@ -14,6 +14,7 @@ from keystead.core.federation import SCHEME, WebIdentity
 from keystead.core.operations import PrincipalRef
 from keystead.doors.aws_kms.query import not_offered, query_operation
 from keystead.doors.aws_kms.sessions import (
+    OF_A_POLICY,
     Arn,
     AssumedRoleUser,
     Credentials,
@@ -21,7 +22,10 @@ from keystead.doors.aws_kms.sessions import (
     SessionName,
     SessionPolicy,
     TokenSize,
+    packed_size,
+    policies_named,
     role_named,
+    session_policy,
 )
 from keystead.kit import Call, Message
 from keystead.service.credentials.webidentity import invalid
@@ -45,6 +49,7 @@ class AssumeRoleWithWebIdentityResponse(Message, frozen=True, kw_only=True, rena
     assumed_role_user: AssumedRoleUser
     provider: str
     audience: str
+    packed_policy_size: int | None = None  # percent
 
 
 N_FORM, N_PARAMETERS = 32 * 1024, 64
@@ -79,15 +84,13 @@ class Presented:
 @query_operation(
     "sts",
     "AssumeRoleWithWebIdentity",
-    errors=frozenset({"InvalidIdentityToken", "ExpiredTokenException", "IDPRejectedClaim", "IDPCommunicationError"}),
+    errors=OF_A_POLICY | {"InvalidIdentityToken", "ExpiredTokenException", "IDPRejectedClaim", "IDPCommunicationError"},
 )
 def assume_role_with_web_identity(
     req: AssumeRoleWithWebIdentityRequest, call: Call
 ) -> AssumeRoleWithWebIdentityResponse:
     not_offered(
         provider_id=req.provider_id,
-        policy_arns=req.policy_arns or None,
-        policy=req.policy,
         minimum_session_token_size=req.minimum_session_token_size,
     )
     who = call.caller.principal
@@ -95,7 +98,11 @@ def assume_role_with_web_identity(
     role, name = role_named(req.role_arn), req.role_session_name
     made = call(
         ops.AssumeRoleWithWebIdentity(
-            principal=PrincipalRef(role.tenant, role.kind, role.name), session_name=name, seconds=req.duration_seconds
+            principal=PrincipalRef(role.tenant, role.kind, role.name, role.path),
+            session_name=name,
+            seconds=req.duration_seconds,
+            policy=session_policy(req.policy),
+            policies=policies_named(req.policy_arns or []),
         )
     )
     return AssumeRoleWithWebIdentityResponse(
@@ -104,6 +111,7 @@ def assume_role_with_web_identity(
         assumed_role_user=AssumedRoleUser.of(made, role, name),
         provider=SCHEME + who.issuer,
         audience=who.audiences[0],
+        packed_policy_size=packed_size(made) if req.policy is not None or req.policy_arns else None,
     )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import Protocol
 
-from keystead.core.entities import Principal
 from keystead.core.keyed import KeyedHash
+from keystead.core.rights import Narrowing, Rights
 from keystead.core.sensitive import Sensitive
 from keystead.service.held import HeldCredential
 
@@ -29,7 +29,9 @@ class Directory(Protocol):
 
     def credential(self, id_: str, /) -> HeldCredential | None: ...
 
-    def principal(self, id_: str, /) -> Principal | None: ...
+    def rights(self, id_: str, /) -> Rights | None: ...
+
+    def narrowed_rights(self, id_: str, by: Narrowing | None, /) -> Rights | None: ...
 
 
 def keyed(key: Sensitive) -> KeyedHash:

@@ -11,18 +11,22 @@ from __future__ import annotations
 
 from base64 import b32encode, b64decode, b64encode
 from binascii import Error
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import msgspec
 from msgspec import Struct
 
-from keystead.core.errors import DecryptionFailed
+from keystead.core.entities import PolicyText
+from keystead.core.errors import DecryptionFailed, LimitExceeded
 from keystead.core.keyed import KeyedHash
+from keystead.core.operations import MAX_TOKEN
 from keystead.core.ports import Entropy
+from keystead.core.rights import Narrowing
 from keystead.core.sensitive import Sensitive
 from keystead.crypto.aead import NONCE_BYTES, GcmSiv
 
 _AAD = b"keystead session token v1"
-_MAX_TOKEN = 4096  # characters
 
 
 class Session(Struct, frozen=True, kw_only=True, array_like=True):
@@ -33,6 +37,16 @@ class Session(Struct, frozen=True, kw_only=True, array_like=True):
     name: str  # role session name; empty for a user's own session
     issued: int  # seconds since 1970
     expires: int
+    policy: PolicyText | None = None  # its own, and managed ones: nothing is allowed but by one of them
+    policy_ids: tuple[str, ...] = ()
+    tags: dict[str, str] = {}
+
+    @property
+    def narrowing(self) -> Narrowing | None:
+        if self.policy is None and not self.policy_ids and not self.tags:
+            return None
+        id_ = self.access_key_id
+        return Narrowing(session_id=id_, policy=self.policy, policy_ids=self.policy_ids, tags=self.tags)
 
 
 class Minted(Struct, frozen=True, kw_only=True):
@@ -56,8 +70,21 @@ class Sessions:
         self._secret = KeyedHash(derive(b"secret"))
         self._entropy = entropy
 
-    def mint_session(self, principal_id: str, *, name: str, issued: int, lasts_for: int) -> Minted:
-        """A session of `lasts_for` seconds from `issued` (seconds since 1970)."""
+    def mint_session(
+        self,
+        principal_id: str,
+        *,
+        name: str,
+        issued: int,
+        lasts_for: int,
+        policy: PolicyText | None = None,
+        policy_ids: tuple[str, ...] = (),
+        tags: Mapping[str, str] = MappingProxyType({}),
+    ) -> Minted:
+        """A session of `lasts_for` seconds from `issued` (seconds since 1970).
+
+        Raises LimitExceeded (detail "session") where its token would be longer than MAX_TOKEN.
+        """
         access_key_id = "ASIA" + b32encode(self._entropy(10)).decode()
         session = Session(
             access_key_id=access_key_id,
@@ -65,9 +92,14 @@ class Sessions:
             name=name,
             issued=issued,
             expires=issued + lasts_for,
+            policy=policy,
+            policy_ids=policy_ids,
+            tags=dict(tags),
         )
         sealed = self._aead.seal(self._entropy(NONCE_BYTES), msgspec.msgpack.encode(session), _AAD)
         token = b64encode(sealed)
+        if len(token) > MAX_TOKEN:
+            raise LimitExceeded("what the session is to carry is too long", "session")
         return Minted(
             access_key_id=access_key_id,
             secret=self.secret(token),
@@ -78,7 +110,7 @@ class Sessions:
     def open_session(self, token: bytes) -> Session | None:
         """What the token says; None if it is not one of ours. Its expiry is the caller's to look at."""
         try:
-            if len(token) > _MAX_TOKEN:
+            if len(token) > MAX_TOKEN:
                 return None
             sealed = b64decode(token, validate=True)
             if b64encode(sealed) != token:

@@ -15,9 +15,10 @@ import hmac
 
 from msgspec import Struct, field
 
-from keystead.core.entities import CredentialKind, Principal
+from keystead.core.entities import CredentialKind
 from keystead.core.errors import Unauthenticated
 from keystead.core.ports import Entropy
+from keystead.core.rights import Narrowing, Rights
 from keystead.service.credentials import Directory, Reason
 from keystead.service.credentials.session import Session, Sessions
 from keystead.wire.aws import sigv4
@@ -53,7 +54,7 @@ _FLAWS: dict[Flaw, tuple[Reason, str]] = {
 class Verified(Struct, frozen=True):
     """Whose request it is."""
 
-    principal: Principal
+    rights: Rights
     credential_id: str
     namespace: str  # "aws:<tenant>:<region>"
     session: Session | None = None
@@ -66,7 +67,7 @@ Prepared = dict[bytes, tuple[Signer, Verified]]
 class _Claimant(Struct, frozen=True):
     """Who the request may be from, if its signature is good."""
 
-    principal: Principal
+    rights: Rights
     credential_id: str
     secret: bytes
     prepared: Prepared
@@ -79,6 +80,7 @@ class _Claimant(Struct, frozen=True):
 
 class _Open(Struct, frozen=True):
     session: Session
+    narrowing: Narrowing | None
     secret: bytes
     prepared: Prepared = field(default_factory=dict)
 
@@ -124,9 +126,9 @@ class SigV4:
                 self._check_scope(signer.scope, stamp, service)
                 self._check_time(stamp, request, SKEW)
                 self._check(signer, stamp, authorization[-N_SIGNATURE:], request)
-                if verified.principal is claimant.principal:
+                if verified.rights is claimant.rights:
                     return verified
-                return Verified(claimant.principal, claimant.credential_id, verified.namespace, claimant.session)
+                return Verified(claimant.rights, claimant.credential_id, verified.namespace, claimant.session)
         return self._first(request, service)
 
     def _first(self, request: HttpRequest, service: bytes) -> Verified:
@@ -145,8 +147,8 @@ class SigV4:
                 raise
         if claimant is None:
             raise Unauthenticated(_UNKNOWN, Reason.UNKNOWN)
-        namespace = claimant.at or f"aws:{claimant.principal.tenant}:{presented.scope.region.decode()}"
-        verified = Verified(claimant.principal, claimant.credential_id, namespace, claimant.session)
+        namespace = claimant.at or f"aws:{claimant.rights.principal.tenant}:{presented.scope.region.decode()}"
+        verified = Verified(claimant.rights, claimant.credential_id, namespace, claimant.session)
         if prefix:
             if len(claimant.prepared) >= MAX_PREPARED:
                 claimant.prepared.clear()
@@ -190,7 +192,7 @@ class SigV4:
             return None
         claimant: _Claimant | None = held.known  # made once: a change of credential or principal makes another `held`
         if claimant is None and credential.enabled and held.principal.enabled:
-            claimant = held.known = _Claimant(held.principal, credential.id, credential.secret, {}, at=credential.at)
+            claimant = held.known = _Claimant(held.rights, credential.id, credential.secret, {}, at=credential.at)
         return claimant
 
     def _session(self, key_id: bytes, token: bytes | None, request: HttpRequest) -> _Claimant | None:
@@ -200,19 +202,19 @@ class SigV4:
         if known is None:
             if (session := self._sessions.open_session(token)) is None:
                 return None
-            known = _Open(session, self._sessions.secret(token).reveal())
+            known = _Open(session, session.narrowing, self._sessions.secret(token).reveal())
             if len(self._open) >= MAX_SESSIONS:
                 self._open.clear()
             self._open[token] = known
         session = known.session
         if session.access_key_id.encode() != key_id:
             return None
-        principal = self._directory.principal(session.principal_id)
-        if principal is None or not principal.enabled:
+        rights = self._directory.narrowed_rights(session.principal_id, known.narrowing)
+        if rights is None or not rights.principal.enabled:
             return None
         if session.expires <= request.second:
             raise Unauthenticated("The security token included in the request is expired", Reason.EXPIRED_TOKEN)
-        return _Claimant(principal, session.access_key_id, known.secret, known.prepared, session=session)
+        return _Claimant(rights, session.access_key_id, known.secret, known.prepared, session=session)
 
     # --- when, where, what
 

@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from keystead.core import operations as ops
 from keystead.core.entities import Credential, CredentialKind, PolicyText, Principal, PrincipalKind
 from keystead.core.errors import InvalidArgument, NotFound, WrongState
-from keystead.core.operations import AccessKey, Nothing, Page
+from keystead.core.operations import AccessKey, DescribedPrincipal, Nothing, Page, PolicyRef
+from keystead.service.handlers.bounding import bound, severed
 from keystead.service.handlers.keys import paged, walk
 from keystead.service.handlers.policies import fixed_trust
 from keystead.service.handlers.principals import (
@@ -24,6 +25,7 @@ from keystead.service.handlers.principals import (
     with_policy,
     without_policy,
 )
+from keystead.service.handlers.tagging import tagged
 from keystead.service.held import HeldPrincipal, HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
 
@@ -31,45 +33,75 @@ MIN_ROLE_SESSION, MAX_ROLE_SESSION = 3600, 43_200  # seconds; IAM API Reference,
 OneOf = tuple[HeldPrincipal]
 
 
-def create_user(op: ops.CreateUser, targets: tuple[HeldTenant], act: Act) -> Outcome[Principal]:
-    (tenant,) = targets
+def create_user(op: ops.CreateUser, targets: tuple[HeldTenant, ...], act: Act) -> Outcome[DescribedPrincipal]:
+    tenant = targets[0]
     made = nobody_yet(tenant, PrincipalKind.USER, op.name, act)
-    return Outcome(answer=made, put=(made, tenant.record))
+    return _made(replace(made, path=op.path, tags=tagged({}, op.tags)), tenant, op.boundary)
 
 
-def create_role(op: ops.CreateRole, targets: tuple[HeldTenant], act: Act) -> Outcome[Principal]:
-    (tenant,) = targets
-    if not MIN_ROLE_SESSION <= op.max_session_for <= MAX_ROLE_SESSION:
-        raise InvalidArgument("a role's sessions may last 3600 to 43200 seconds", "max_session_for")
+def _made(principal: Principal, tenant: HeldTenant, boundary: PolicyRef | None) -> Outcome[DescribedPrincipal]:
+    if boundary is None:
+        return Outcome(answer=DescribedPrincipal(principal), put=(principal, tenant.record), made=principal.id)
+    bounded, tie, policy = bound(principal, tenant, boundary)
+    put = (bounded, tenant.record, tie, policy)
+    return Outcome(answer=DescribedPrincipal(bounded, policy), put=put, made=bounded.id)
+
+
+def create_role(op: ops.CreateRole, targets: tuple[HeldTenant, ...], act: Act) -> Outcome[DescribedPrincipal]:
+    tenant = targets[0]
+    _check_length(op.max_session_for)
     made = replace(
         nobody_yet(tenant, PrincipalKind.ROLE, op.name, act),
+        path=op.path,
+        tags=tagged({}, op.tags),
         trust=fixed_trust(op.trust, act),
         description=op.description,
         max_session_for=op.max_session_for,
     )
-    return Outcome(answer=made, put=(made, tenant.record))
+    return _made(made, tenant, op.boundary)
 
 
-def _of_kind(tenant: HeldTenant, kind: PrincipalKind, after: str, limit: int) -> Page[Principal]:
+def _check_length(seconds: int) -> None:
+    if not MIN_ROLE_SESSION <= seconds <= MAX_ROLE_SESSION:
+        raise InvalidArgument("a role's sessions may last 3600 to 43200 seconds", "max_session_for")
+
+
+def update_role(op: ops.UpdateRole, targets: OneOf, _act: Act) -> Outcome[Nothing]:
+    """Sessions that there are last as long as they were to."""
+    role = changeable(targets[0])
+    if op.description is not None:
+        role = replace(role, description=op.description)
+    if op.max_session_for is not None:
+        _check_length(op.max_session_for)
+        role = replace(role, max_session_for=op.max_session_for)
+    return Outcome(answer=Nothing(), put=(role,))
+
+
+def list_instance_profiles(_op: ops.ListInstanceProfiles, _targets: OneOf, _act: Act) -> Outcome[Nothing]:
+    return Outcome(answer=Nothing())
+
+
+def of_kind(tenant: HeldTenant, kind: PrincipalKind, path_prefix: str, after: str, limit: int) -> Page[Principal]:
     everybody = walk(lambda place, size: tenant.principals(after=place, limit=size), after, limit)
-    return paged((one for one in everybody if one.principal_kind is kind), limit)
+    alike = (one for one in everybody if one.principal_kind is kind)
+    return paged((one for one in alike if one.path.startswith(path_prefix)), limit)
 
 
 def list_users(op: ops.ListUsers, targets: tuple[HeldTenant], _act: Act) -> Outcome[Page[Principal]]:
-    return Outcome(answer=_of_kind(targets[0], PrincipalKind.USER, op.after, op.limit))
+    return Outcome(answer=of_kind(targets[0], PrincipalKind.USER, op.path_prefix, op.after, op.limit))
 
 
 def list_roles(op: ops.ListRoles, targets: tuple[HeldTenant], _act: Act) -> Outcome[Page[Principal]]:
-    return Outcome(answer=_of_kind(targets[0], PrincipalKind.ROLE, op.after, op.limit))
+    return Outcome(answer=of_kind(targets[0], PrincipalKind.ROLE, op.path_prefix, op.after, op.limit))
 
 
-def read_principal(_op: ops.ReadUser | ops.ReadRole, targets: OneOf, _act: Act) -> Outcome[Principal]:
-    return Outcome(answer=targets[0].principal)
+def read_principal(_op: ops.ReadUser | ops.ReadRole, targets: OneOf, _act: Act) -> Outcome[DescribedPrincipal]:
+    return Outcome(answer=DescribedPrincipal(targets[0].principal, targets[0].boundary()))
 
 
 def changeable(held: HeldPrincipal) -> Principal:
-    """The user or role that it is. The root principal is its tenant: no policy of it is anybody's to write."""
-    if held.principal.principal_kind not in MADE_BY_HAND:
+    """The user, role or group that it is. The root principal is its tenant: no policy of it is anybody's to write."""
+    if held.principal.principal_kind not in (*MADE_BY_HAND, PrincipalKind.GROUP):
         raise InvalidArgument(f"a {held.principal.principal_kind.value} principal stays as it is", "name")
     return held.principal
 
@@ -80,9 +112,19 @@ def delete_identity(_op: ops.DeleteUser | ops.DeleteRole, targets: OneOf, _act: 
     gone = changeable(held)
     if held.credentials(after="", limit=1):
         raise WrongState("Cannot delete entity, must delete access keys first.", ops.IN_USE)
-    if gone.policies:
+    if held.memberships():
+        raise WrongState("Cannot delete entity, must remove users from group first.", ops.IN_USE)
+    without_policies(held)
+    left, ties = severed(held)  # a boundary goes with whom it bounds
+    return Outcome(answer=Nothing(), put=left, delete=(gone, *ties))
+
+
+def without_policies(held: HeldPrincipal) -> None:
+    """Raises WrongState (detail IN_USE)."""
+    if held.principal.policies:
         raise WrongState("Cannot delete entity, must delete policies first.", ops.IN_USE)
-    return Outcome(answer=Nothing(), delete=(gone,))
+    if not all(one.as_boundary for one in held.attachments()):
+        raise WrongState("Cannot delete entity, must detach all policies first.", ops.IN_USE)
 
 
 # --- access keys
@@ -125,28 +167,24 @@ def delete_user_access_key(op: ops.DeleteUserAccessKey, targets: OneOf, act: Act
 # --- policies
 
 
-def put_identity_policy(op: ops.PutUserPolicy | ops.PutRolePolicy, targets: OneOf, _act: Act) -> Outcome[Nothing]:
+def put_inline_policy(op: ops.PutInlinePolicy, targets: OneOf, _act: Act) -> Outcome[Nothing]:
     return Outcome(answer=Nothing(), put=(with_policy(changeable(targets[0]), op.policy),))
 
 
-def read_identity_policy(op: ops.ReadUserPolicy | ops.ReadRolePolicy, targets: OneOf, _act: Act) -> Outcome[PolicyText]:
+def read_inline_policy(op: ops.ReadInlinePolicy, targets: OneOf, _act: Act) -> Outcome[PolicyText]:
     found = next((policy for policy in targets[0].principal.policies if policy.name == op.policy_name), None)
     if found is None:
         raise NotFound("no such policy", "policy_name")
     return Outcome(answer=found)
 
 
-def list_identity_policies(
-    op: ops.ListUserPolicies | ops.ListRolePolicies, targets: OneOf, _act: Act
-) -> Outcome[Page[str]]:
+def list_inline_policies(op: ops.ListInlinePolicies, targets: OneOf, _act: Act) -> Outcome[Page[str]]:
     names = sorted(policy.name for policy in targets[0].principal.policies if policy.name > op.after)
     page = tuple(names[: op.limit])
     return Outcome(answer=Page(page, page[-1] if len(names) > len(page) else None))
 
 
-def delete_identity_policy(
-    op: ops.DeleteUserPolicy | ops.DeleteRolePolicy, targets: OneOf, _act: Act
-) -> Outcome[Nothing]:
+def delete_inline_policy(op: ops.DeleteInlinePolicy, targets: OneOf, _act: Act) -> Outcome[Nothing]:
     return Outcome(answer=Nothing(), put=(without_policy(changeable(targets[0]), op.policy_name),))
 
 
@@ -165,17 +203,15 @@ HANDLERS: dict[type, Handler] = {
     ops.ListUserAccessKeys: list_user_access_keys,
     ops.UpdateUserAccessKey: update_user_access_key,
     ops.DeleteUserAccessKey: delete_user_access_key,
-    ops.PutUserPolicy: put_identity_policy,
-    ops.ReadUserPolicy: read_identity_policy,
-    ops.ListUserPolicies: list_identity_policies,
-    ops.DeleteUserPolicy: delete_identity_policy,
     ops.CreateRole: create_role,
     ops.ListRoles: list_roles,
     ops.ReadRole: read_principal,
     ops.DeleteRole: delete_identity,
+    ops.UpdateRole: update_role,
+    ops.ListInstanceProfiles: list_instance_profiles,
     ops.PutTrustPolicy: put_trust_policy,
-    ops.PutRolePolicy: put_identity_policy,
-    ops.ReadRolePolicy: read_identity_policy,
-    ops.ListRolePolicies: list_identity_policies,
-    ops.DeleteRolePolicy: delete_identity_policy,
+    **{row.put: put_inline_policy for row in ops.INLINE_POLICIES.values()},
+    **{row.read: read_inline_policy for row in ops.INLINE_POLICIES.values()},
+    **{row.list: list_inline_policies for row in ops.INLINE_POLICIES.values()},
+    **{row.delete: delete_inline_policy for row in ops.INLINE_POLICIES.values()},
 }

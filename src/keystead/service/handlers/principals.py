@@ -16,13 +16,21 @@ from keystead.core.operations import AccessKey, Nothing, Page
 from keystead.core.ports import Entropy
 from keystead.core.quotas import require_room
 from keystead.core.sensitive import Sensitive
+from keystead.service.handlers.bounding import severed
 from keystead.service.handlers.keys import paged, walk
 from keystead.service.handlers.policies import checked_identity_policy
-from keystead.service.held import HeldTenant
+from keystead.service.held import HeldPrincipal, HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
 
 NAME = re.compile(r"[A-Za-z0-9_+=,.@-]{1,64}")  # IAM User Guide, "IAM object quotas and name requirements"
+LONG_NAME = re.compile(r"[A-Za-z0-9_+=,.@-]{1,128}")  # of a group
 MADE_BY_HAND = (PrincipalKind.USER, PrincipalKind.ROLE)  # the others come with their tenant
+_ACTING = (*MADE_BY_HAND, PrincipalKind.ROOT)
+SHARES_NAMES_WITH = {
+    PrincipalKind.USER: _ACTING,
+    PrincipalKind.ROLE: _ACTING,
+    PrincipalKind.GROUP: (PrincipalKind.GROUP,),
+}
 MAX_XKS = 2  # for each URI prefix: XKS Proxy API, "SigV4 credentials rotation"
 XKS_PREFIX = re.compile(r"[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*")  # XKS Proxy API, "API operations"
 MAX_XKS_PATH = 128 - len("//kms/xks/v1")
@@ -60,26 +68,33 @@ def access_key(principal_id: str, now: datetime, entropy: Entropy) -> AccessKey:
 def create_principal(op: ops.CreatePrincipal, targets: tuple[HeldTenant], act: Act) -> Outcome[Principal]:
     """Raises AlreadyExists; InvalidArgument for a name that is none, or a kind that is not made by hand."""
     (tenant,) = targets
+    if op.principal_kind not in MADE_BY_HAND:
+        raise InvalidArgument(f"a {op.principal_kind.value} principal is not made so", "principal_kind")
     made = nobody_yet(tenant, op.principal_kind, op.name, act)
     return Outcome(answer=made, put=(made, tenant.record))  # the tenant too: of two with one name one comes second
 
 
 def nobody_yet(tenant: HeldTenant, kind: PrincipalKind, name: str, act: Act) -> Principal:
-    """A new principal. Raises what create_principal does."""
-    if kind not in MADE_BY_HAND:
-        raise InvalidArgument(f"a {kind.value} principal comes with its tenant", "principal_kind")
-    if NAME.fullmatch(name) is None:
-        raise InvalidArgument("a principal's name is 1 to 64 letters, digits and _+=,.@-", "name")
-    if any(tenant.find_principal(taken, name) for taken in (*MADE_BY_HAND, PrincipalKind.ROOT)):
-        raise AlreadyExists("the name is taken", "name")
+    """A new principal. Raises AlreadyExists; InvalidArgument for a name that is none."""
+    check_name(tenant, kind, name)
     return new_principal(tenant, kind, name, act.now, act.entropy)
+
+
+def check_name(tenant: HeldTenant, kind: PrincipalKind, name: str) -> None:
+    """Raises AlreadyExists; InvalidArgument for a name that is none."""
+    if (LONG_NAME if kind is PrincipalKind.GROUP else NAME).fullmatch(name) is None:
+        raise InvalidArgument("a name is 1 to 64 letters, digits and _+=,.@-; a group's has up to 128", "name")
+    if any(tenant.find_principal(taken, name) for taken in SHARES_NAMES_WITH[kind]):
+        raise AlreadyExists("the name is taken", "name")
 
 
 def delete_principal(op: ops.DeletePrincipal, targets: tuple[HeldTenant], _act: Act) -> Outcome[Nothing]:
     (tenant,) = targets
     gone = made_by_hand(tenant, op.name)
     credentials = walk(lambda after, limit: tenant.credentials(gone, after=after, limit=limit), "")
-    return Outcome(answer=Nothing(), delete=(gone, *tenant.all_of(credentials)))
+    held = HeldPrincipal(gone, tenant)
+    left, ties = severed(held)
+    return Outcome(answer=Nothing(), put=left, delete=(gone, *tenant.all_of(credentials), *held.memberships(), *ties))
 
 
 def set_principal_enabled(op: ops.SetPrincipalEnabled, targets: tuple[HeldTenant], _act: Act) -> Outcome[Nothing]:
@@ -98,7 +113,7 @@ def made_by_hand(tenant: HeldTenant, name: str) -> Principal:
 def list_principals(op: ops.ListPrincipals, targets: tuple[HeldTenant], _act: Act) -> Outcome[Page[Principal]]:
     (tenant,) = targets
     found = walk(lambda after, limit: tenant.principals(after=after, limit=limit), op.after, op.limit)
-    return Outcome(answer=paged(found, op.limit))
+    return Outcome(answer=paged((one for one in found if not one.is_group), op.limit))
 
 
 def put_principal_policy(op: ops.PutPrincipalPolicy, targets: tuple[HeldTenant], _act: Act) -> Outcome[Nothing]:
@@ -155,11 +170,13 @@ def create_access_key(op: ops.CreateAccessKey, targets: tuple[HeldTenant], act: 
 
 def another_access_key(tenant: HeldTenant, principal: Principal, act: Act) -> Outcome[AccessKey]:
     spared(principal, act)
+    if principal.is_group:
+        raise InvalidArgument("a group has no credentials", "name")
     held = walk(lambda after, limit: tenant.credentials(principal, after=after, limit=limit), "")
     n_held = sum(one.credential_kind is CredentialKind.ACCESS_KEY for one in held)
     require_room("access_keys", act.quotas.access_keys, n_held)
     made = access_key(principal.id, act.now, act.entropy)
-    return Outcome(answer=made, put=(principal, made.credential))
+    return Outcome(answer=made, put=(principal, made.credential), made=made.credential.id)
 
 
 def create_xks_credential(op: ops.CreateXksCredential, targets: tuple[HeldTenant], act: Act) -> Outcome[AccessKey]:

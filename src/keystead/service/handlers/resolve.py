@@ -34,4 +34,4 @@ def id_of(name: PrincipalName, act: Act) -> str | None:
     if name.kind is PrincipalKind.ROOT:
         return tenant.id
     found = tenant.find_principal(name.kind, name.name)
-    return None if found is None else found.id
+    return None if found is None or found.path != name.path else found.id

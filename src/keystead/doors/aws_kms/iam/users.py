@@ -7,44 +7,67 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from keystead.core import operations as ops
 from keystead.core.entities import Principal
-from keystead.core.errors import AlreadyExists
+from keystead.core.errors import AlreadyExists, NotFound
+from keystead.core.operations import DescribedPrincipal
 from keystead.core.policy.arn import arn_of
 from keystead.doors.aws_kms.iam.shapes import (
+    MAKING,
     PAGE,
     ROOT_PATH,
     Arn,
+    AttachedPermissionsBoundary,
     ExistingUserName,
     Marker,
     MaxItems,
     Path,
     PathPrefix,
+    Tag,
     Tags,
     UserName,
     account,
     date,
     next_marker,
-    only_root_path,
+    not_attachable,
+    pairs,
     place,
+    policy,
+    shown,
     user,
     user_or_caller,
 )
-from keystead.doors.aws_kms.query import not_offered, query_operation
+from keystead.doors.aws_kms.query import query_operation
 from keystead.doors.aws_kms.sts import user_id
 from keystead.kit import Call, Message
 
 
 class User(Message, frozen=True, kw_only=True, rename="pascal"):
-    path: str = ROOT_PATH
+    path: str
     user_name: str
     user_id: str
     arn: str
     create_date: datetime
+    permissions_boundary: AttachedPermissionsBoundary | None = None
+    tags: list[Tag] | None = None
 
     @classmethod
     def of(cls, one: Principal) -> User:
-        return cls(user_name=one.name, user_id=user_id(one), arn=arn_of(one), create_date=date(one.created_at))
+        """As a listing has it, without tags and boundary."""
+        return cls(
+            path=one.path,
+            user_name=one.name,
+            user_id=user_id(one),
+            arn=arn_of(one),
+            create_date=date(one.created_at),
+        )
+
+    @classmethod
+    def whole(cls, found: DescribedPrincipal) -> User:
+        boundary = AttachedPermissionsBoundary.of(found.boundary)
+        return replace(cls.of(found.principal), permissions_boundary=boundary, tags=shown(found.principal.tags))
 
 
 class CreateUserRequest(Message, frozen=True, kw_only=True, rename="pascal"):
@@ -58,16 +81,25 @@ class CreateUserResponse(Message, frozen=True, kw_only=True, rename="pascal"):
     user: User
 
 
-@query_operation("iam", "CreateUser", errors=frozenset({"EntityAlreadyExists", "InvalidInput", "LimitExceeded"}))
+@query_operation("iam", "CreateUser", errors=MAKING | {"NoSuchEntity"})
 def create_user(req: CreateUserRequest, call: Call) -> CreateUserResponse:
-    only_root_path(req.path)
-    not_offered(permissions_boundary=req.permissions_boundary, tags=req.tags or None)
+    boundary = None if req.permissions_boundary is None else policy(req.permissions_boundary)
     try:
-        made = call(ops.CreateUser(tenant=account(call), name=req.user_name))
+        made = call(
+            ops.CreateUser(
+                tenant=account(call),
+                name=req.user_name,
+                path=req.path or ROOT_PATH,
+                tags=pairs(req.tags),
+                boundary=boundary,
+            )
+        )
     except AlreadyExists as taken:
         taken.args = (f"User with name {req.user_name} already exists.", *taken.args[1:])
         raise
-    return CreateUserResponse(user=User.of(made))
+    except NotFound as absent:
+        raise not_attachable(absent) from None
+    return CreateUserResponse(user=User.whole(made))
 
 
 class GetUserRequest(Message, frozen=True, kw_only=True, rename="pascal"):
@@ -80,7 +112,7 @@ class GetUserResponse(Message, frozen=True, kw_only=True, rename="pascal"):
 
 @query_operation("iam", "GetUser", errors=frozenset({"NoSuchEntity"}))
 def get_user(req: GetUserRequest, call: Call) -> GetUserResponse:
-    return GetUserResponse(user=User.of(call(ops.ReadUser(principal=user_or_caller(req.user_name, call)))))
+    return GetUserResponse(user=User.whole(call(ops.ReadUser(principal=user_or_caller(req.user_name, call)))))
 
 
 class ListUsersRequest(Message, frozen=True, kw_only=True, rename="pascal"):
@@ -97,9 +129,14 @@ class ListUsersResponse(Message, frozen=True, kw_only=True, rename="pascal"):
 
 @query_operation("iam", "ListUsers", errors=frozenset())
 def list_users(req: ListUsersRequest, call: Call) -> ListUsersResponse:
-    page = call(ops.ListUsers(tenant=account(call), after=place(call, req.marker), limit=req.max_items or PAGE))
-    if req.path_prefix not in (None, ROOT_PATH):  # no user's path begins so
-        return ListUsersResponse(users=[], is_truncated=False)
+    page = call(
+        ops.ListUsers(
+            tenant=account(call),
+            path_prefix=req.path_prefix or ROOT_PATH,
+            after=place(call, req.marker),
+            limit=req.max_items or PAGE,
+        )
+    )
     marker = next_marker(call, page.after)
     return ListUsersResponse(users=[User.of(one) for one in page.items], is_truncated=bool(marker), marker=marker)
 

@@ -1,0 +1,31 @@
+"""What tags an identity may have.
+
+IAM User Guide, "Tags for IAM resources", "Rules for tagging": 50 at most; the case of a name's letters makes no other
+tag, and the newest spelling stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from keystead.core.errors import InvalidArgument, LimitExceeded
+
+MAX_TAGS = 50
+RESERVED = "aws:"
+
+
+def tagged(old: Mapping[str, str], new: Mapping[str, str]) -> dict[str, str]:
+    """Raises InvalidArgument (detail "tags"), LimitExceeded (detail "tags")."""
+    if len({name.casefold() for name in new}) < len(new):
+        raise InvalidArgument("Duplicate tag keys found. Please note that Tag keys are case insensitive.", "tags")
+    if any(name.casefold().startswith(RESERVED) for name in new):
+        raise InvalidArgument("Tag keys that begin with aws: are reserved.", "tags")
+    result = {**untagged(old, new), **new}
+    if len(result) > MAX_TAGS:
+        raise LimitExceeded(f"Cannot exceed quota for TagsPerResource: {MAX_TAGS}", "tags")
+    return result
+
+
+def untagged(old: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
+    gone = {name.casefold() for name in names}
+    return {name: value for name, value in old.items() if name.casefold() not in gone}
