@@ -17,6 +17,7 @@ from keystead.core.actions import ABOUT_IDENTITIES, ACTIONS, Action, Scope
 from keystead.core.caller import Caller
 from keystead.core.entities import KeyPolicy, Principal, PrincipalKind, TrustPolicy
 from keystead.core.errors import Denied, Internal, InvalidArgument, Unsupported
+from keystead.core.family import known_as
 from keystead.core.operations import (
     CreateName,
     DeleteName,
@@ -33,8 +34,8 @@ from keystead.core.policy import dialect
 from keystead.core.policy.arn import arn_of_caller, principal_arn, resource_arn, tenant_of
 from keystead.core.policy.form import ELSEWHERE, Document, Prepared, Verdict, prepare, unasked
 from keystead.core.policy.grants import check_tokens
-from keystead.core.policy.request import Request
-from keystead.service.held import Held, HeldKey, HeldPrincipal
+from keystead.core.policy.request import Request, Subject
+from keystead.service.held import Held, HeldKey, HeldPrincipal, HeldReplica
 
 MAX_PRINCIPALS = 256  # whose decisions are kept per key
 MAX_ALONE = 4096  # decisions without a key
@@ -155,7 +156,8 @@ class Authorizer:
     def _decide(self, caller: Caller, demand: Demand, held: Held | None, op: Operation[Any]) -> str:
         action, row = demand.action, ACTIONS[demand.action]
         key = held if isinstance(held, HeldKey) and row.scope is Scope.KEY else None
-        request = Request(caller, action, _resource(demand, held), demand.target, key, op)
+        like = Subject(key=held.key) if isinstance(held, HeldReplica) else None
+        request = Request(caller, action, _resource(demand, held), demand.target, key or like, op)
         if rule := unasked(caller.principal, action):
             return rule
         if action in ABOUT_IDENTITIES and caller.ends_at is not None and not caller.is_role:
@@ -248,5 +250,5 @@ def _resource(demand: Demand, held: Held | None) -> str:
         return principal_arn(named.tenant, named.kind, named.name)
     if ACTIONS[demand.action].scope is not Scope.KEY or not isinstance(target, KeyRef):
         return "*"
-    id_ = held.id if isinstance(held, HeldKey) else target.id
+    id_ = known_as(held.id if isinstance(held, HeldKey) else target.id)
     return resource_arn(_address(target, held), f"key/{id_}" if id_ else target.name)

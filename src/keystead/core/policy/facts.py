@@ -128,6 +128,14 @@ def _algorithm(purpose: Purpose) -> Read:
     return read
 
 
+def _key_type(request: Request) -> Values:
+    """PRIMARY or REPLICA: the key's, or what the key to be will be."""
+    if request.held is None:
+        return ("PRIMARY",) if getattr(request.op, "multi_region", False) else ()
+    key = request.held.key
+    return () if not key.multi_region else ("PRIMARY",) if key.is_primary else ("REPLICA",)
+
+
 def _grant_operations(request: Request) -> Values:
     grant = grant_in_question(request)
     return () if grant is None else grant.operations
@@ -163,6 +171,11 @@ def _issued(request: Request) -> Values:
     return () if began is None else (datetime.fromtimestamp(began, UTC).isoformat(),)
 
 
+def _region(request: Request) -> Values:
+    """Where it is done: in another region than the caller's, for a copy there."""
+    return ((getattr(request.target, "namespace", "") or request.caller.namespace).rpartition(":")[2],)
+
+
 def _tag_keys(request: Request) -> Values:
     tags = _pairs(getattr(request.op, "tags", None))
     return tuple(tags) if request.action is not Action.UNTAG_KEY else tuple(getattr(request.op, "names", ()))
@@ -193,7 +206,7 @@ FACTS: dict[str, Fact] = {
     "aws:currenttime": Fact(lambda r: (r.caller.now.isoformat(),)),
     "aws:epochtime": Fact(lambda r: (str(int(r.caller.now.timestamp())),)),
     "aws:securetransport": Fact(lambda r: _texts(r.caller.secure)),
-    "aws:requestedregion": Fact(lambda r: (r.caller.namespace.rpartition(":")[2],)),
+    "aws:requestedregion": Fact(_region),
     "aws:viaawsservice": _stable(lambda _: ("false",)),
     # the principal
     "aws:principalarn": _stable(lambda r: (arn_of(r.caller.principal),)),
@@ -214,6 +227,7 @@ FACTS: dict[str, Fact] = {
     "kms:keyusage": _of_key(lambda key: key.purpose, "purpose"),
     "kms:keyorigin": _of_key(lambda key: key.origin, "origin"),
     "kms:multiregion": _of_key(lambda key: key.multi_region, "multi_region"),
+    "kms:multiregionkeytype": Fact(_key_type),
     "kms:resourcealiases": _stable(_aliases),
     "kms:requestalias": Fact(_request_alias),
     # the request

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from keystead.core import operations as ops
 from keystead.core.entities import Key, KeyVersion, Origin, RotatedBy
+from keystead.core.family import known_as
 from keystead.doors.aws_kms.errors import COMMON
 from keystead.doors.aws_kms.keys import OF_A_MANAGED_KEY
 from keystead.doors.aws_kms.metadata import expiration_model
@@ -139,7 +140,7 @@ def list_key_rotations(req: ListKeyRotationsRequest, call: Call) -> ListKeyRotat
 def _entry(key: Key, version: KeyVersion, call: Call) -> RotationsListEntry:
     """The first material came by no rotation, nor has what waits for one: they have neither date nor type."""
     entry = RotationsListEntry(
-        key_id=version.key_id,
+        key_id=known_as(version.key_id),
         key_material_id=material_id(key, version.number) or "",
         key_material_state=_state(key, version.number),
         rotation_date=date(version.rotated_at or version.created_at) if version.rotated_by in ROTATION_TYPES else None,

@@ -25,7 +25,6 @@ NEVER_SAID: dict[str, frozenset[str]] = {
             "CustomKeyStoreId",
             "CloudHsmClusterId",
             "XksKeyConfiguration",
-            "MultiRegionConfiguration",
             "PendingDeletionWindowInDays",
         }
     ),
