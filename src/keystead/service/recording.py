@@ -9,6 +9,7 @@ from __future__ import annotations
 from hashlib import blake2s
 from typing import Any
 
+from keystead.core.actions import ACTIONS, Scope
 from keystead.core.audit.record import Record, Target, Who
 from keystead.core.audit.record import Recorder as Encoder
 from keystead.core.caller import Caller, Stranger
@@ -103,9 +104,16 @@ def _each(demands: tuple[Demand, ...], found: tuple[Held | None, ...], versions:
     held = [*found, *[None] * (len(demands) - len(found))]
     number = [*versions, *[0] * (len(demands) - len(versions))]
     return tuple(
-        Target(str(demand.action), one.id if one is not None else "", n, _owner(one))
+        Target(str(demand.action), _id(demand, one), n, _owner(one))
         for demand, one, n in zip(demands, held, number, strict=True)
     )
+
+
+def _id(demand: Demand, held: Held | None) -> str:
+    """Of a key, for what is done to keys: where one is to be, there is none yet."""
+    if held is None or (not isinstance(held, HeldKey) and ACTIONS[demand.action].scope is Scope.KEY):
+        return ""
+    return held.id
 
 
 def _owner(held: Held | None) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
+from datetime import timedelta
 
 import pytest
-from tests.doors.aws_kms.managing import ask
-from tests.harness import OTHER_REGION, REGION, TENANT, b64, stack
+from tests.doors.aws_kms.managing import ROOT_MAY, allow, ask, deny, made, policy, root
+from tests.harness import OTHER_REGION, OTHER_TENANT, REGION, TENANT, b64, stack
 
 from keystead.core.algorithms import KEY_SPECS
-from keystead.core.entities import Key
+from keystead.core.entities import Key, KeyVersion
 from keystead.core.envelope import peek
 from keystead.core.family import in_header, known_as
 
@@ -108,3 +110,326 @@ def test_ids_in_every_answer_are_those_that_clients_know(office) -> None:
     assert ask(admin, "ScheduleKeyDeletion", KeyId=key_id)["KeyId"] == arn(key_id)
     reply = admin.call("Encrypt", KeyId=key_id, Plaintext=b64(b"x"))
     assert (reply.code, reply.message) == ("KMSInvalidStateException", f"{arn(key_id)} is pending deletion.")
+
+
+# --- ReplicateKey
+
+
+def replicated(office, key_id, region=OTHER_REGION, **members):
+    return ask(office.admin, "ReplicateKey", KeyId=key_id, ReplicaRegion=region, **members)
+
+
+def test_a_replica_shares_what_is_shared_and_nothing_else(office) -> None:
+    admin = office.admin
+    key_id = primary(office, Description="first", Tags=[{"TagKey": "a", "TagValue": "1"}])
+    ask(admin, "CreateAlias", AliasName="alias/app", TargetKeyId=key_id)
+    ask(admin, "CreateGrant", KeyId=key_id, GranteePrincipal=admin.arn, Operations=["Decrypt"])
+    office.clock.forward(timedelta(hours=1))
+    answer = replicated(office, key_id)
+    found, original = answer["ReplicaKeyMetadata"], described(office, key_id)
+    assert answer["ReplicaTags"] == [] and json.loads(answer["ReplicaPolicy"])["Id"] == "key-default-1"
+    configuration = {"PrimaryKey": entry(key_id, REGION), "ReplicaKeys": [entry(key_id, OTHER_REGION)]}
+    assert original["MultiRegionConfiguration"] == {"MultiRegionKeyType": "PRIMARY", **configuration}
+    own = {
+        "Arn": arn(key_id, OTHER_REGION),
+        "CreationDate": original["CreationDate"] + 3600,
+        "Description": "",
+        "MultiRegionConfiguration": {"MultiRegionKeyType": "REPLICA", **configuration},
+    }
+    assert found == {**original, **own} == described(office, key_id, OTHER_REGION)
+    there = {"region": OTHER_REGION}
+    assert (
+        ask(admin, "ListAliases", **there)["Aliases"] == ask(admin, "ListGrants", KeyId=key_id, **there)["Grants"] == []
+    )
+    assert ask(admin, "ListKeys", **there)["Keys"] == [{"KeyId": key_id, "KeyArn": arn(key_id, OTHER_REGION)}]
+    assert ask(admin, "ListResourceTags", KeyId=key_id, **there)["Tags"] == []
+    assert ask(admin, "GetKeyPolicy", KeyId=key_id, **there)["Policy"] == answer["ReplicaPolicy"]
+    assert "KeyLastUsage" in ask(admin, "GetKeyLastUsage", KeyId=key_id, **there)
+    # One for each region; the alias means another key in each, and none where it was not given.
+    assert admin.call("DescribeKey", KeyId="alias/app", **there).code == "NotFoundException"
+    ask(admin, "CreateAlias", AliasName="alias/app", TargetKeyId=key_id, **there)
+    assert described(office, "alias/app", OTHER_REGION)["Arn"] == arn(key_id, OTHER_REGION)
+    ask(admin, "DisableKey", KeyId=key_id, **there)
+    assert described(office, key_id)["KeyState"] == "Enabled"
+    assert described(office, key_id, OTHER_REGION)["KeyState"] == "Disabled"
+
+
+def test_a_replica_has_the_policy_description_and_tags_it_is_given(office) -> None:
+    key_id = primary(office)
+    text = policy(ROOT_MAY, allow("kms:Encrypt", principal=office.admin.arn))
+    tags = [{"TagKey": "a", "TagValue": "1"}, {"TagKey": "b", "TagValue": ""}]
+    answer = replicated(office, key_id, Description="copy", Tags=tags, Policy=text)
+    assert (answer["ReplicaPolicy"], answer["ReplicaTags"]) == (text, tags)
+    assert described(office, key_id, OTHER_REGION)["Description"] == "copy"
+    assert ask(office.admin, "ListResourceTags", KeyId=key_id, region=OTHER_REGION)["Tags"] == tags
+    assert ask(office.admin, "GetKeyPolicy", KeyId=key_id)["Policy"] != text
+
+
+@pytest.mark.parametrize(
+    ("members", "code", "words"),
+    [
+        ({"ReplicaRegion": REGION}, "AlreadyExistsException", f"already exists in {REGION}"),
+        ({"ReplicaRegion": OTHER_REGION}, "AlreadyExistsException", f"already exists in {OTHER_REGION}"),
+        ({"ReplicaRegion": "sa-east-1"}, "UnsupportedOperationException", "no keyring in sa-east-1"),
+        ({"ReplicaRegion": "Frankfurt"}, "ValidationException", "replicaRegion"),
+        ({"Policy": "my policy"}, "MalformedPolicyDocumentException", ""),
+        ({"Policy": policy(allow("kms:Encrypt", principal=root()))}, "MalformedPolicyDocumentException", "update"),
+        (
+            {"Policy": policy(allow("kms:*", principal=f"arn:aws:iam::{TENANT}:user/no"))},
+            "MalformedPolicyDocumentException",
+            "",
+        ),
+        ({"Policy": "x" * 32769}, "LimitExceededException", ""),
+        ({"Tags": [{"TagKey": "aws:a", "TagValue": ""}]}, "TagException", ""),
+        ({"Tags": [{"TagKey": str(n), "TagValue": ""} for n in range(51)]}, "TagException", "Too many"),
+        ({"Description": "x" * 8193}, "ValidationException", ""),
+        ({"KeyId": "alias/app"}, "NotFoundException", "Invalid keyId"),
+        ({"KeyId": arn("mrk-" + "0" * 32, OTHER_REGION)}, "NotFoundException", "Invalid arn"),
+        ({"KeyId": "mrk-" + "0" * 32}, "NotFoundException", "does not exist"),
+    ],
+)
+def test_what_is_not_replicated(office, members, code, words) -> None:
+    key_id = primary(office)
+    replicated(office, key_id)
+    reply = office.admin.call("ReplicateKey", **{"KeyId": key_id, "ReplicaRegion": THIRD_REGION, **members})
+    assert reply.code == code and words in (reply.message or ""), reply.json
+    assert office.admin.call("DescribeKey", KeyId=key_id, region=THIRD_REGION).code == "NotFoundException"
+    assert len(described(office, key_id)["MultiRegionConfiguration"]["ReplicaKeys"]) == 1
+
+
+def test_only_a_primary_key_is_replicated(office) -> None:
+    single, key_id = made(office.admin), primary(office)
+    replicated(office, key_id)
+    for asked, region in ((single, REGION), (key_id, OTHER_REGION)):
+        reply = office.admin.call("ReplicateKey", KeyId=asked, ReplicaRegion=THIRD_REGION, region=region)
+        assert reply.code == "UnsupportedOperationException"
+        assert reply.message == f"{arn(asked, region)} is not a multi-Region primary key."
+
+
+def test_a_key_of_one_region_has_no_namesake_in_another(office) -> None:
+    single = made(office.admin)
+    for text in (single, arn(single), arn(single, OTHER_REGION)):
+        assert office.admin.call("DescribeKey", KeyId=text, region=OTHER_REGION).code == "NotFoundException"
+
+
+def test_families_do_not_meet(office) -> None:
+    one, other = primary(office), primary(office)
+    replicated(office, one)
+    replicated(office, other)
+    blob = ask(office.admin, "Encrypt", KeyId=one, Plaintext=b64(b"x"))["CiphertextBlob"]
+    reply = office.admin.call("Decrypt", KeyId=other, CiphertextBlob=blob, region=OTHER_REGION)
+    assert reply.code == "IncorrectKeyException"
+    assert described(office, other, OTHER_REGION)["MultiRegionConfiguration"]["PrimaryKey"] == entry(other, REGION)
+
+
+# --- use in one region of what another one made
+
+
+def test_a_ciphertext_of_one_region_opens_in_every_related_one(office) -> None:
+    """KeyId must be of the region that is asked; the answer names the key of that region."""
+    admin, key_id = office.admin, primary(office)
+    context = {"EncryptionContext": {"a": "b"}}
+    early = ask(admin, "Encrypt", KeyId=key_id, Plaintext=b64(b"early"), **context)
+    ask(admin, "RotateKeyOnDemand", KeyId=key_id)
+    replicated(office, key_id)
+    late = ask(admin, "Encrypt", KeyId=key_id, Plaintext=b64(b"late"), **context)
+    back = ask(admin, "Encrypt", KeyId=key_id, Plaintext=b64(b"back"), region=OTHER_REGION, **context)
+    assert back["KeyId"] == arn(key_id, OTHER_REGION)
+    for sealed, text in ((early, b"early"), (late, b"late"), (back, b"back")):
+        blob = sealed["CiphertextBlob"]
+        for region in (REGION, OTHER_REGION):
+            for named in ({}, {"KeyId": key_id}, {"KeyId": arn(key_id, region)}):
+                opened = ask(admin, "Decrypt", CiphertextBlob=blob, region=region, **named, **context)
+                assert opened["Plaintext"] == b64(text) and opened["KeyId"] == arn(key_id, region)
+        other = admin.call("Decrypt", CiphertextBlob=blob, KeyId=arn(key_id, OTHER_REGION), **context)
+        assert (other.code, other.message) == ("NotFoundException", f"Invalid arn {OTHER_REGION}")
+        assert admin.call("Decrypt", CiphertextBlob=blob, region=OTHER_REGION).code == "InvalidCiphertextException"
+        hidden = admin.call("Decrypt", CiphertextBlob=blob, region=THIRD_REGION, **context)
+        assert hidden.code == "AccessDeniedException" and "does not exist in this region" in hidden.message
+    ids = {ask(admin, "Decrypt", CiphertextBlob=s["CiphertextBlob"], **context)["KeyMaterialId"] for s in (early, late)}
+    assert len(ids) == 2
+
+
+def test_a_replica_s_material_is_told_by_the_same_id(office) -> None:
+    key_id = primary(office)
+    replicated(office, key_id)
+    one, other = (described(office, key_id, region)["CurrentKeyMaterialId"] for region in (REGION, OTHER_REGION))
+    assert one == other
+
+
+def test_re_encryption_across_regions(office) -> None:
+    admin, key_id, single = office.admin, primary(office), made(office.admin, region=OTHER_REGION)
+    replicated(office, key_id)
+    blob = ask(admin, "Encrypt", KeyId=key_id, Plaintext=b64(b"x"))["CiphertextBlob"]
+    there = {"region": OTHER_REGION}
+    moved = ask(admin, "ReEncrypt", CiphertextBlob=blob, DestinationKeyId=single, **there)
+    assert (moved["SourceKeyId"], moved["KeyId"]) == (arn(key_id, OTHER_REGION), arn(single, OTHER_REGION))
+    back = ask(admin, "ReEncrypt", CiphertextBlob=moved["CiphertextBlob"], DestinationKeyId=key_id, **there)
+    assert ask(admin, "Decrypt", CiphertextBlob=back["CiphertextBlob"])["Plaintext"] == b64(b"x")
+    data = ask(admin, "GenerateDataKey", KeyId=key_id, KeySpec="AES_256", **there)
+    assert ask(admin, "Decrypt", CiphertextBlob=data["CiphertextBlob"])["Plaintext"] == data["Plaintext"]
+
+
+def test_asymmetric_and_mac_keys_are_the_same_in_every_region(office) -> None:
+    admin, there = office.admin, {"region": OTHER_REGION}
+    signer = primary(office, KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")
+    mac = primary(office, KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC")
+    kem = primary(office, KeySpec="ML_KEM_768", KeyUsage="ENCAPSULATE_DECAPSULATE")
+    for key_id in (signer, mac, kem):
+        replicated(office, key_id)
+    how = {"Message": b64(b"x"), "SigningAlgorithm": "ECDSA_SHA_256"}
+    signed = ask(admin, "Sign", KeyId=signer, **how)
+    assert ask(admin, "Verify", KeyId=signer, Signature=signed["Signature"], **how, **there)["SignatureValid"]
+    keys = [ask(admin, "GetPublicKey", KeyId=signer, region=region)["PublicKey"] for region in (REGION, OTHER_REGION)]
+    assert keys[0] == keys[1]
+    how = {"Message": b64(b"x"), "MacAlgorithm": "HMAC_SHA_256"}
+    tags = [ask(admin, "GenerateMac", KeyId=mac, region=region, **how)["Mac"] for region in (REGION, OTHER_REGION)]
+    assert tags[0] == tags[1]
+    shared = ask(admin, "Encapsulate", KeyId=kem, EncapsulationAlgorithm="ML_KEM")
+    opened = {"SharedSecretCiphertextBlob": shared["SharedSecretCiphertextBlob"], "EncapsulationAlgorithm": "ML_KEM"}
+    assert ask(admin, "Decapsulate", KeyId=kem, **opened, **there)["SharedSecret"] == shared["SharedSecret"]
+
+
+def test_every_copy_has_leaves_of_its_own(office) -> None:
+    key_id = primary(office)
+    ask(office.admin, "RotateKeyOnDemand", KeyId=key_id)
+    replicated(office, key_id)
+    versions = [version for key in office.barrier.every(Key) for version in office.barrier.children(KeyVersion, key.id)]
+    assert len(versions) == len({version.position for version in versions}) == 4
+    secrets = {(version.number, office.barrier.material(version).reveal()) for version in versions}
+    assert len(secrets) == 2
+
+
+def test_two_replications_into_one_region_at_the_same_time_make_one_replica(office) -> None:
+    """Both commits put the primary: the one that comes second decides again, on what the first one left."""
+    key_id, commit = primary(office), office.barrier.commit
+
+    def overtaken(change):
+        office.barrier.commit = commit
+        replicated(office, key_id)
+        commit(change)
+
+    office.barrier.commit = overtaken
+    reply = office.admin.call("ReplicateKey", KeyId=key_id, ReplicaRegion=OTHER_REGION)
+    assert reply.code == "AlreadyExistsException"
+    assert len(office.barrier.every(Key)) == 2
+
+
+# --- who may
+
+
+def only(**condition):
+    return {"Condition": {"StringEquals": {name.replace("_", ":"): value for name, value in condition.items()}}}
+
+
+def copier(office, name, key_id, *statements):
+    """A user who may replicate the key by its policy, with an identity policy beside."""
+    person = office.user(name, policy(*statements))
+    text = policy(ROOT_MAY, allow("kms:ReplicateKey", principal=person.arn))
+    ask(office.admin, "PutKeyPolicy", KeyId=key_id, Policy=text)
+    return person
+
+
+CREATE = "kms:CreateKey"
+MAY_NOT_CREATE = [
+    [allow("kms:DescribeKey")],
+    [allow(CREATE, **only(aws_RequestedRegion=REGION))],
+    [allow(CREATE), deny(CREATE, **only(aws_RequestedRegion=OTHER_REGION))],
+    [allow(CREATE), deny(CREATE, **only(kms_MultiRegionKeyType="REPLICA"))],
+    [allow(CREATE), deny(CREATE, Condition={"Bool": {"kms:MultiRegion": "true"}})],
+    [allow(CREATE), deny(CREATE, **only(kms_KeySpec="SYMMETRIC_DEFAULT"))],
+    [allow(CREATE), deny(CREATE, **only(kms_KeyOrigin="AWS_KMS"))],
+    [allow(CREATE, **only(kms_KeyUsage="SIGN_VERIFY"))],
+]
+
+
+@pytest.mark.parametrize("statements", MAY_NOT_CREATE)
+def test_to_replicate_takes_the_right_to_create_in_the_replica_s_region(office, statements) -> None:
+    """ "kms:CreateKey in an IAM policy in the replica Region", with the conditions that a key to be can be told by."""
+    key_id = primary(office)
+    alice = copier(office, "alice", key_id, *statements)
+    reply = alice.call("ReplicateKey", KeyId=key_id, ReplicaRegion=OTHER_REGION)
+    assert reply.code == "AccessDeniedException" and "perform: kms:CreateKey on resource: *" in reply.message
+    assert office.admin.call("DescribeKey", KeyId=key_id, region=OTHER_REGION).code == "NotFoundException"
+
+
+MAY_CREATE = [
+    [allow(CREATE)],
+    [allow(CREATE, **only(aws_RequestedRegion=OTHER_REGION))],
+    [allow(CREATE, **only(kms_MultiRegionKeyType="REPLICA"))],
+    [allow(CREATE, **only(kms_KeySpec="SYMMETRIC_DEFAULT", kms_KeyUsage="ENCRYPT_DECRYPT", kms_KeyOrigin="AWS_KMS"))],
+    [allow(CREATE), deny(CREATE, **only(kms_MultiRegionKeyType="PRIMARY"))],
+]
+
+
+@pytest.mark.parametrize("statements", MAY_CREATE)
+def test_who_may_create_there_and_copy_here_replicates(office, statements) -> None:
+    key_id = primary(office)
+    alice = copier(office, "alice", key_id, *statements)
+    tagged = {"Tags": [{"TagKey": "a", "TagValue": "b"}]}
+    reply = alice.call("ReplicateKey", KeyId=key_id, ReplicaRegion=OTHER_REGION, **tagged)
+    assert reply.code == "AccessDeniedException" and "kms:TagResource" in reply.message
+    reply = alice.call("ReplicateKey", KeyId=key_id, ReplicaRegion=OTHER_REGION)
+    assert reply.status == 200, reply.json
+
+
+@pytest.mark.parametrize(("region", "allowed"), [(OTHER_REGION, True), (THIRD_REGION, False)])
+def test_the_regions_a_key_may_be_copied_to(office, region, allowed) -> None:
+    key_id = primary(office)
+    alice = office.user("alice", policy(allow(CREATE)))
+    here = allow("kms:ReplicateKey", principal=alice.arn, **only(kms_ReplicaRegion=OTHER_REGION))
+    ask(office.admin, "PutKeyPolicy", KeyId=key_id, Policy=policy(ROOT_MAY, here))
+    reply = alice.call("ReplicateKey", KeyId=key_id, ReplicaRegion=region)
+    assert reply.code == (None if allowed else "AccessDeniedException"), reply.json
+    assert allowed or f"kms:ReplicateKey on resource: {arn(key_id)}" in reply.message
+
+
+def test_a_policy_of_one_region_says_nothing_of_another(office) -> None:
+    key_id = primary(office)
+    alice = office.user("alice")
+    ask(office.admin, "PutKeyPolicy", KeyId=key_id, Policy=policy(ROOT_MAY, allow("kms:Decrypt", principal=alice.arn)))
+    replicated(office, key_id)
+    blob = ask(office.admin, "Encrypt", KeyId=key_id, Plaintext=b64(b"x"))["CiphertextBlob"]
+    assert alice.call("Decrypt", CiphertextBlob=blob).status == 200
+    assert alice.call("Decrypt", CiphertextBlob=blob, region=OTHER_REGION).code == "AccessDeniedException"
+    granted = ask(office.admin, "CreateGrant", KeyId=key_id, GranteePrincipal=alice.arn, Operations=["Encrypt"])
+    asked = {"KeyId": key_id, "Plaintext": b64(b"x")}
+    assert alice.call("Encrypt", **asked).status == 200
+    for token in ({}, {"GrantTokens": [granted["GrantToken"]]}):
+        assert alice.call("Encrypt", region=OTHER_REGION, **asked, **token).status == 400
+    ask(office.admin, "RevokeGrant", KeyId=key_id, GrantId=granted["GrantId"])
+    assert alice.call("Encrypt", **asked).code == "AccessDeniedException"
+
+
+def test_resources_and_key_types_tell_related_keys_apart(office) -> None:
+    key_id = primary(office)
+    replicated(office, key_id)
+    everywhere = f"arn:aws:kms:*:{TENANT}:key/{key_id}"
+    tests = [
+        ("one", allow("kms:DescribeKey", resource=arn(key_id)), [True, False]),
+        ("all", allow("kms:DescribeKey", resource=everywhere), [True, True]),
+        ("mrk", allow("kms:DescribeKey", resource=f"arn:aws:kms:*:{TENANT}:key/mrk-*"), [True, True]),
+        ("type", allow("kms:DescribeKey", **only(kms_MultiRegionKeyType="REPLICA")), [False, True]),
+        ("any", allow("kms:DescribeKey", Condition={"Bool": {"kms:MultiRegion": "true"}}), [True, True]),
+        ("none", allow("kms:DescribeKey", Condition={"Bool": {"kms:MultiRegion": "false"}}), [False, False]),
+    ]
+    for name, statement, expected in tests:
+        person = office.user(name, policy(statement))
+        found = [person.call("DescribeKey", KeyId=key_id, region=r).status == 200 for r in (REGION, OTHER_REGION)]
+        assert found == expected, name
+
+
+def test_other_accounts_replicate_nothing(office) -> None:
+    """ "Cross-account use: No."""
+    for region in REGIONS[:2]:
+        office.keyring(OTHER_TENANT, region)
+    eve = office.user("eve", policy(allow("kms:*")), tenant=OTHER_TENANT)
+    key_id = primary(office)
+    ask(office.admin, "PutKeyPolicy", KeyId=key_id, Policy=policy(ROOT_MAY, allow("kms:*", principal=eve.arn)))
+    assert eve.call("DescribeKey", KeyId=arn(key_id)).status == 200
+    replicated(office, key_id)
+    for operation, member in (("ReplicateKey", "ReplicaRegion"), ("UpdatePrimaryRegion", "PrimaryRegion")):
+        for named in (key_id, arn(key_id)):
+            reply = eve.call(operation, **{"KeyId": named, member: OTHER_REGION})
+            assert reply.code in {"AccessDeniedException", "NotFoundException"}, (operation, named, reply.json)
+    assert len(office.barrier.every(Key)) == 2

@@ -228,6 +228,8 @@ FACTS: dict[str, Fact] = {
     "kms:keyorigin": _of_key(lambda key: key.origin, "origin"),
     "kms:multiregion": _of_key(lambda key: key.multi_region, "multi_region"),
     "kms:multiregionkeytype": Fact(_key_type),
+    "kms:replicaregion": _of_action([Action.REPLICATE_KEY], lambda r: _texts(getattr(r.op, "region", None))),
+    "kms:primaryregion": _of_action([Action.CHANGE_PRIMARY], lambda r: _texts(getattr(r.op, "region", None))),
     "kms:resourcealiases": _stable(_aliases),
     "kms:requestalias": Fact(_request_alias),
     # the request

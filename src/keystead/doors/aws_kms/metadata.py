@@ -52,6 +52,7 @@ class KeyMetadata(Message, frozen=True, kw_only=True, rename="pascal", omit_defa
     key_usage: str
     key_state: str
     deletion_date: float | None = None
+    pending_deletion_window_in_days: int | None = None
     origin: str
     expiration_model: str | None = None
     valid_to: float | None = None
@@ -78,6 +79,8 @@ def key_state(key: Key, call: Call) -> str:
     if life.state is KeyState.DESTROYED:
         at = f"aws:{key.tenant}:{region_of(call.namespace)}"
         raise NotFound("the key is destroyed", KeyRef(at, id=known_as(key.id)))
+    if life.destroy_in_days:
+        return "PendingReplicaDeletion"
     if life.destroy_at is not None:
         return "PendingDeletion"
     return STATES[KeyState.PRE_ACTIVE if waiting(key, call.caller.now) else life.state]
@@ -104,21 +107,25 @@ def _here(copy: Copy) -> list[str]:
     return [namespace for namespace in copy.namespaces if namespace.startswith("aws:")]
 
 
-def metadata(described: Described, call: Call) -> KeyMetadata:
-    """KeyMetadata as AWS has it: what does not apply to the key is absent."""
+def metadata(described: Described, call: Call, namespace: str = "") -> KeyMetadata:
+    """KeyMetadata as AWS has it: what does not apply to the key is absent.
+
+    `namespace`: where the key is, if not where it was asked for.
+    """
     key = described.key
     state = key_state(key, call)
     lent = key.origin is Origin.EXTERNAL and not waiting(key, call.caller.now)
     return KeyMetadata(
         account=key.tenant,
         key_id=known_as(key.id),
-        arn=key_arn(key, call.namespace),
+        arn=key_arn(key, namespace or call.namespace),
         creation_date=date(key.created_at),
         enabled=state == "Enabled",
         description=key.description,
         key_usage=KEY_USAGES[key.purpose],
         key_state=state,
         deletion_date=date(key.lifecycle.destroy_at) if key.lifecycle.destroy_at is not None else None,
+        pending_deletion_window_in_days=key.lifecycle.destroy_in_days or None,
         origin=ORIGINS[key.origin],
         expiration_model=expiration_model(key.lapses_at) if lent else None,
         valid_to=date(key.lapses_at) if lent and key.lapses_at is not None else None,
