@@ -61,7 +61,7 @@ def read_rotation(_op: ops.ReadRotation, targets: tuple[HeldKey], act: Act) -> O
     """No schedule while a destruction is appointed: the scheduler would not keep it."""
     key = targets[0].key
     life = existing(key, act.now)
-    return Outcome(answer=RotationStatus(key, None if life.destroy_at else key.rotation))
+    return Outcome(answer=RotationStatus(key, None if life.doomed else key.rotation))
 
 
 def rotate_key(op: ops.RotateKey, targets: tuple[HeldKey], act: Act) -> Outcome[Described]:

@@ -27,7 +27,7 @@ def require_key(held: HeldKey, use: Use, now: datetime) -> None:
     """Raises WrongState; detail Origin.EXTERNAL: the key waits for its material, and is not doomed."""
     key = held.key
     life = key.lifecycle
-    if life.destroy_at is None and waiting(key, now):
+    if waiting(key, now) and not life.doomed:
         raise WrongState("the key waits for its material", key.origin)
     life.require(use, now=now)
 
