@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from keystead.core.entities import Binding, Key, KeyVersion
+from keystead.core.errors import Internal
 from keystead.core.states import KeyState
 from keystead.service.reach import Reach
 
@@ -24,6 +25,13 @@ class Relative:
     def versions(self) -> list[KeyVersion]:
         """Every version, oldest first."""
         return sorted(self._reach.every_child(KeyVersion, self.key.id), key=lambda v: v.number)
+
+    def version(self, number: int) -> KeyVersion:
+        """Raises Internal where it is missing: related keys have the same versions."""
+        found = self._reach.get(KeyVersion, f"{self.key.id}/{number}")
+        if found is None:
+            raise Internal("a version of a related key is missing")
+        return found
 
     def namespaces(self) -> tuple[str, ...]:
         return tuple(binding.id for binding in self._reach.every_child(Binding, self.key.keyring))

@@ -1,4 +1,8 @@
-"""Rotation: a new version protects, and every version before it still processes what it protected."""
+"""Rotation: a new version protects, and every version before it still processes what it protected.
+
+Of related keys the primary is rotated, and all of them with it in one commit (docs/adr/0014): there is no moment in
+which one of them makes what another cannot open.
+"""
 
 from __future__ import annotations
 
@@ -28,9 +32,21 @@ def rotatable(key: Key) -> None:
         raise Unsupported(f"{key.spec.name} keys of {key.origin.value} origin are not rotated", "rotation")
 
 
+def leading(key: Key) -> None:
+    """Raises Unsupported (detail ops.NOT_PRIMARY) for a replica: what related keys share is changed at the primary."""
+    if not key.leads:
+        raise Unsupported("the key follows its primary", ops.NOT_PRIMARY)
+
+
+def scheduled(held: HeldKey, rotation: Rotation | None) -> tuple[Key, ...]:
+    """The key and its relatives with that schedule."""
+    return tuple(replace(key, rotation=rotation) for key in (held.key, *(other.key for other in held.relatives())))
+
+
 def schedulable(key: Key, now: datetime) -> None:
     """In service and rotatable, by itself: imported material comes first (KMS Developer Guide, "Key states", [6])."""
     existing(key, now)
+    leading(key)
     if key.origin is not Origin.GENERATED:
         raise Unsupported(f"keys of {key.origin.value} origin have no schedule", key.origin)
     active(key, now)
@@ -48,13 +64,13 @@ def enable_rotation(op: ops.EnableRotation, targets: tuple[HeldKey], act: Act) -
     if key.rotation and key.rotation.period_days == days:
         return Outcome(answer=Nothing())
     rotation = Rotation(period_days=days, next_at=act.now + timedelta(days=days))
-    return Outcome(answer=Nothing(), put=(replace(key, rotation=rotation),))
+    return Outcome(answer=Nothing(), put=scheduled(targets[0], rotation))
 
 
 def disable_rotation(_op: ops.DisableRotation, targets: tuple[HeldKey], act: Act) -> Outcome[Nothing]:
-    key = targets[0].key
-    schedulable(key, act.now)
-    return Outcome(answer=Nothing(), put=(replace(key, rotation=None),))
+    (held,) = targets
+    schedulable(held.key, act.now)
+    return Outcome(answer=Nothing(), put=scheduled(held, None))
 
 
 def read_rotation(_op: ops.ReadRotation, targets: tuple[HeldKey], act: Act) -> Outcome[RotationStatus]:
@@ -68,31 +84,41 @@ def rotate_key(op: ops.RotateKey, targets: tuple[HeldKey], act: Act) -> Outcome[
     """Raises Unsupported, WrongState, Conflict; LimitExceeded (detail "rotations")."""
     (held,) = targets
     key = held.key
+    existing(key, act.now)
+    leading(key)
     active(key, act.now)
     rotatable(key)
     if key.origin is Origin.EXTERNAL:
         return _rotate_imported(held, act.now)
     changed = _on_schedule(key, act.now) if op.scheduled else _on_demand(key, act.now)
     made = act.provider.generate(key.spec)
-    number = key.n_versions + 1
-    old = held.version().version
     new = KeyVersion(
-        id=f"{key.id}/{number}",
-        key_id=key.id,
-        number=number,
+        id="",
+        key_id="",
+        number=key.n_versions + 1,
         lifecycle=Lifecycle(state=KeyState.ACTIVE, since=act.now),
         created_at=act.now,
         rotated_by=RotatedBy.SCHEDULE if op.scheduled else RotatedBy.DEMAND,
         public_key=made.public_key,
     )
-    retired = replace(old, lifecycle=old.lifecycle.after(Event.DEACTIVATE, act.now))
-    key = replace(changed, n_versions=number, current=number)
-    return Outcome(
-        answer=Described(key, new),
-        put=(key, new, retired),
-        material={new.id: made.material},
-        versions=(number,),
+    own, *others = (
+        _rotated(one, old, new, changed)
+        for one, old in ((key, held.version().version), *((o.key, o.version(key.current)) for o in held.relatives()))
     )
+    return Outcome(
+        answer=Described(own[0], own[1]),
+        put=(*own, *(entity for other in others for entity in other)),
+        material={version.id: made.material for _, version, _ in (own, *others)},
+        versions=(new.number,),
+    )
+
+
+def _rotated(key: Key, old: KeyVersion, new: KeyVersion, leading: Key) -> tuple[Key, KeyVersion, KeyVersion]:
+    """One of related keys, or a key alone, with version `new`; what they share as in `leading`."""
+    version = replace(new, id=f"{key.id}/{new.number}", key_id=key.id)
+    retired = replace(old, lifecycle=old.lifecycle.after(Event.DEACTIVATE, new.created_at))
+    shared = {"rotation": leading.rotation, "n_on_demand": leading.n_on_demand}
+    return replace(key, n_versions=new.number, current=new.number, **shared), version, retired
 
 
 def _rotate_imported(held: HeldKey, now: datetime) -> Outcome[Described]:
