@@ -214,8 +214,11 @@ class RotateKey(KeyOperation[Described], frozen=True, kw_only=True):
 
 
 class Rotations(Struct, frozen=True):
+    """`scattered`: what waits for its rotation has not been imported into every related key yet."""
+
     key: Key
     page: Page[KeyVersion]
+    scattered: bool = False
 
 
 class ListRotations(KeyOperation[Rotations], frozen=True, kw_only=True):

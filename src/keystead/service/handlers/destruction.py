@@ -13,7 +13,8 @@ from keystead.core.errors import InvalidArgument, WrongState
 from keystead.core.operations import Described, Nothing
 from keystead.core.states import Event, KeyState, Lifecycle
 from keystead.service.handlers.keys import described
-from keystead.service.handlers.material import erased, without
+from keystead.service.handlers.material import erased, given_up, without
+from keystead.service.handlers.related import giving_up
 from keystead.service.handlers.standing import NOT_APPOINTED, existing, staying
 from keystead.service.held import HeldKey
 from keystead.service.pipeline import Act, Handler, Outcome
@@ -98,8 +99,10 @@ def expire_material(_op: ops.ExpireMaterial, targets: tuple[HeldKey], act: Act) 
     if not gone:
         raise WrongState("no material has expired", key.lifecycle.state)
     left = without(key, gone, held.versions(), act.now)
+    keys, theirs = giving_up(held, act.now) if given_up(key, gone) else ((), ())
     numbers = tuple(version.number for version in gone)
-    return Outcome(answer=Nothing(), put=(left, *gone), destroy=gone, versions=numbers)
+    put = (left, *keys, *gone, *theirs)
+    return Outcome(answer=Nothing(), put=put, destroy=(*gone, *theirs), versions=numbers)
 
 
 HANDLERS: dict[type, Handler] = {

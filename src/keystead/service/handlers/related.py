@@ -7,11 +7,12 @@ change of it is a change of all of them, in one commit that puts the primary (co
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from msgspec.structs import replace
 
 from keystead.core import operations as ops
-from keystead.core.entities import Key, KeyVersion, Origin, PolicyText
+from keystead.core.entities import Entity, Key, KeyVersion, Origin, PolicyText
 from keystead.core.errors import AlreadyExists, Unsupported
 from keystead.core.family import COPY_BYTES, new_copy
 from keystead.core.operations import Copy, Described, Nothing
@@ -19,6 +20,7 @@ from keystead.core.sensitive import Sensitive
 from keystead.core.states import KeyState, Lifecycle
 from keystead.service.handlers import policies, tags
 from keystead.service.handlers.keys import checked_description, copies_of
+from keystead.service.handlers.material import erased
 from keystead.service.handlers.standing import active, concerning, existing
 from keystead.service.held import HeldKey, HeldReplica
 from keystead.service.pipeline import Act, Handler, Outcome
@@ -81,17 +83,43 @@ def _copied(held: HeldKey, copy: Key) -> tuple[tuple[KeyVersion, ...], Mapping[s
             continue
         version = replace(old, id=f"{copy.id}/{old.number}", key_id=copy.id, revision=0, position=-1, wrapped=b"")
         if lent:
-            version = empty(version, copy)
+            version = empty(version, copy.created_at)
         elif old.wrapped:
             material[version.id] = held.version(old.number).material()
         versions.append(version)
     return tuple(versions), material
 
 
-def empty(version: KeyVersion, copy: Key) -> KeyVersion:
+def empty(version: KeyVersion, now: datetime) -> KeyVersion:
     """A version of a copy whose material has not been imported there yet."""
-    life = Lifecycle(state=KeyState.PRE_ACTIVE, since=copy.created_at)
+    life = Lifecycle(state=KeyState.PRE_ACTIVE, since=now)
     return replace(version, lifecycle=life, public_key=b"", expires_at=None, description="")
+
+
+def expecting(held: HeldKey, leading: Key, now: datetime) -> tuple[Entity, ...]:
+    """The relatives of a primary once it is `leading`: with room for the material that it has come to have."""
+    put: list[Entity] = []
+    for other in held.relatives():
+        number = leading.n_versions
+        life = Lifecycle(state=KeyState.PRE_ACTIVE, since=now)
+        room = KeyVersion(
+            id=f"{other.key.id}/{number}", key_id=other.key.id, number=number, lifecycle=life, created_at=now
+        )
+        before = next((version for version in other.versions() if version.id == room.id), room)  # given up, if any
+        key = replace(other.key, n_versions=number, current=leading.current, material_ids=leading.material_ids)
+        put += (key, replace(room, revision=before.revision))
+    return tuple(put)
+
+
+def giving_up(held: HeldKey, now: datetime) -> tuple[tuple[Key, ...], tuple[KeyVersion, ...]]:
+    """The relatives of a primary without what waited for its rotation, and the versions of it to destroy."""
+    keys: list[Key] = []
+    gone: list[KeyVersion] = []
+    for other in held.relatives():
+        current = other.key.current
+        keys.append(replace(other.key, n_versions=current, material_ids=other.key.material_ids[:current]))
+        gone += [erased(version, now) for version in other.versions() if version.number > current and version.wrapped]
+    return tuple(keys), tuple(gone)
 
 
 def change_primary(_op: ops.ChangePrimary, targets: tuple[HeldKey, ...], act: Act) -> Outcome[Nothing]:

@@ -122,24 +122,32 @@ def _rotated(key: Key, old: KeyVersion, new: KeyVersion, leading: Key) -> tuple[
 
 
 def _rotate_imported(held: HeldKey, now: datetime) -> Outcome[Described]:
-    """To the material that was imported for it. Raises WrongState (detail ops.NOTHING_WAITS), LimitExceeded."""
-    key = held.key
-    versions = {version.number: version for version in held.versions()}
-    new = versions.get(key.current + 1) if key.n_versions > key.current else None
+    """To the material that was imported for it, into every related key, whatever else of theirs is missing.
+
+    Raises WrongState (detail ops.NOTHING_WAITS), LimitExceeded.
+    """
+    everywhere = ((held.key, held.versions()), *((other.key, other.versions()) for other in held.relatives()))
+    own, *others = [_moved_on(key, versions, held.key.n_on_demand + 1, now) for key, versions in everywhere]
+    _on_demand(held.key, now)
+    key, new = own[0], own[1]
+    put = (*own, *(entity for other in others for entity in other))
+    return Outcome(answer=Described(key, new), put=put, versions=(new.number,))
+
+
+def _moved_on(
+    key: Key, versions: list[KeyVersion], n_on_demand: int, now: datetime
+) -> tuple[Key, KeyVersion, KeyVersion]:
+    by_number = {version.number: version for version in versions}
+    new = by_number.get(key.current + 1) if key.n_versions > key.current else None
     if new is None or not present(new, now):
         raise WrongState("no material waits for a rotation", ops.NOTHING_WAITS)
-    old = versions[key.current]
-    new = replace(
-        new,
-        lifecycle=new.lifecycle.after(Event.ACTIVATE, now),
-        rotated_by=RotatedBy.DEMAND,
-        rotated_at=now,
-    )
-    retired = replace(old, lifecycle=old.lifecycle.after(Event.DEACTIVATE, now))
-    versions |= {new.number: new, retired.number: retired}
-    key = replace(_on_demand(key, now), current=new.number)
-    key = replace(key, lapses_at=lapse(key, versions.values()))
-    return Outcome(answer=Described(key, new), put=(key, new, retired), versions=(new.number,))
+    old = by_number[key.current]
+    new = replace(new, lifecycle=new.lifecycle.after(Event.ACTIVATE, now), rotated_by=RotatedBy.DEMAND, rotated_at=now)
+    if old.lifecycle.state is KeyState.ACTIVE:  # else a replica has lost it, and may be given it again
+        old = replace(old, lifecycle=old.lifecycle.after(Event.DEACTIVATE, now))
+    by_number |= {new.number: new, old.number: old}
+    moved = replace(key, current=new.number, n_on_demand=n_on_demand)
+    return replace(moved, lapses_at=lapse(moved, by_number.values())), new, old
 
 
 def _on_demand(key: Key, now: datetime) -> Key:
@@ -168,7 +176,17 @@ def list_rotations(op: ops.ListRotations, targets: tuple[HeldKey], act: Act) -> 
     since, last = int(op.after or (0 if op.everything else 1)), key.n_versions if op.everything else key.current
     rest = [version for version in held.versions() if since < version.number <= last]
     page = tuple(rest[: op.limit])
-    return Outcome(answer=ops.Rotations(key, Page(page, str(page[-1].number) if len(rest) > op.limit else None)))
+    found = Page(page, str(page[-1].number) if len(rest) > op.limit else None)
+    return Outcome(answer=ops.Rotations(key, found, _scattered(held, act.now)))
+
+
+def _scattered(held: HeldKey, now: datetime) -> bool:
+    """Whether what waits for its rotation has not been imported into every related key yet."""
+    key = held.key
+    if not key.multi_region or key.n_versions == key.current:
+        return False
+    everywhere = (held.versions(), *(other.versions() for other in held.relatives()))
+    return not all(any(v.number == key.n_versions and present(v, now) for v in versions) for versions in everywhere)
 
 
 HANDLERS: dict[type, Handler] = {
