@@ -53,9 +53,13 @@ class Recording:
             versions, bound, made = NOTHING
         else:
             versions, bound, made, why = done.versions, done.bound, done.made, done.why
+        if len(demands) == 1:
+            targets = self._one(demands[0], found, versions)
+        else:
+            targets = _each(demands, found, versions, caller.namespace if op.changes else "")
         return self._encode(
             caller,
-            self._one(demands[0], found, versions) if len(demands) == 1 else _each(demands, found, versions),
+            targets,
             context=self._digest_of(context, bound) if context else b"",
             made=made,
             rule=rule,
@@ -99,14 +103,22 @@ class Recording:
         return digest.digest()
 
 
-def _each(demands: tuple[Demand, ...], found: tuple[Held | None, ...], versions: tuple[int, ...]) -> tuple[Target, ...]:
-    """Every demand with what was found for it; a request refused early has found less."""
+def _each(
+    demands: tuple[Demand, ...], found: tuple[Held | None, ...], versions: tuple[int, ...], here: str
+) -> tuple[Target, ...]:
+    """Every demand with what was found for it; a request refused early has found less. `here`: where a change is."""
     held = [*found, *[None] * (len(demands) - len(found))]
     number = [*versions, *[0] * (len(demands) - len(versions))]
     return tuple(
-        Target(str(demand.action), _id(demand, one), n, _owner(one))
+        Target(str(demand.action), _id(demand, one), n, _owner(one), _elsewhere(demand, here) if here else "")
         for demand, one, n in zip(demands, held, number, strict=True)
     )
+
+
+def _elsewhere(demand: Demand, here: str) -> str:
+    """The address of what is at another place (region, prefix) than `here`."""
+    at: str = getattr(demand.target, "namespace", "")
+    return at if at and at.rpartition(":")[2] != here.rpartition(":")[2] else ""
 
 
 def _id(demand: Demand, held: Held | None) -> str:
