@@ -16,6 +16,7 @@ from keystead.cli.session import Session, with_session
 from keystead.core import operations as ops
 from keystead.core.algorithms import KEY_SPECS, KeySpec, Purpose
 from keystead.core.errors import InvalidArgument, KeysteadError
+from keystead.core.family import known_as
 from keystead.core.operations import Described, KeyRef, KeyringRef
 from keystead.core.policy.arn import resource_arn
 from keystead.core.states import KeyState
@@ -68,16 +69,17 @@ def _describe(session: Session, ref: KeyRef) -> Described:
 def _shape(described: Described, namespace: str) -> dict[str, Any]:
     """A key, as commands show it."""
     one = described.key
-    life, rotation = one.lifecycle, one.rotation
+    life, rotation, id_ = one.lifecycle, one.rotation, known_as(one.id)
     return {
-        "id": one.id,
-        "arn": resource_arn(namespace, f"key/{one.id}") if namespace.startswith(f"{places.DIALECT}:") else None,
+        "id": id_,
+        "arn": resource_arn(namespace, f"key/{id_}") if namespace.startswith(f"{places.DIALECT}:") else None,
         "tenant": one.tenant,
         "place": namespace.split(":", 2)[2],
         "spec": one.spec_name,
         "purpose": one.purpose.name.lower(),
         "state": life.state.value,
         "destroy_at": life.destroy_at,
+        "destroy_in_days": life.destroy_in_days or None,
         "description": one.description,
         "tags": one.tags,
         "created_at": one.created_at,
@@ -199,7 +201,8 @@ def schedule_deletion(out: Output, session: Session, key_name: str, days: int, p
     ref = places.key(session, key_name, place)
     made = session.perform(ops.ScheduleDestruction(key=ref, after_days=days))
     at = made.key.lifecycle.destroy_at
-    words = f"To be destroyed at {at:%Y-%m-%d %H:%M} UTC; until then `keystead key cancel-deletion` keeps it."
+    when = f"{days} days after its last replica" if at is None else f"at {at:%Y-%m-%d %H:%M} UTC"
+    words = f"To be destroyed {when}; until then `keystead key cancel-deletion` keeps it."
     out.answer(_shape(made, ref.namespace), words)
 
 
