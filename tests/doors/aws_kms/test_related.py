@@ -20,8 +20,9 @@ from tests.doors.aws_kms.related import (
 )
 from tests.harness import OTHER_REGION, REGION, TENANT, b64
 
+from keystead.core import operations as ops
 from keystead.core.algorithms import KEY_SPECS
-from keystead.core.entities import Key, KeyVersion
+from keystead.core.entities import Key, KeyVersion, LastUse
 from keystead.core.envelope import peek
 from keystead.core.family import in_header, known_as
 
@@ -234,6 +235,30 @@ def test_a_ciphertext_of_one_region_opens_in_every_related_one(office) -> None:
         assert hidden.code == "AccessDeniedException" and "does not exist in this region" in hidden.message
     ids = {ask(admin, "Decrypt", CiphertextBlob=s["CiphertextBlob"], **context)["KeyMaterialId"] for s in (early, late)}
     assert len(ids) == 2
+
+
+def test_last_use_is_each_key_s_own(office) -> None:
+    """GetKeyLastUsage: "For multi-Region KMS keys, primary and replica keys track last usage independently"."""
+    key_id = primary(office)
+    replicated(office, key_id)
+    assert ask(office.admin, "Encrypt", KeyId=key_id, Plaintext=b64(b"x"), region=OTHER_REGION)
+    used = office.record().targets[0].key  # what the sequencer keeps it under
+    at = office.clock.now()
+    office.put(LastUse(id=used, operation="TrentService.Encrypt", at=at, request_id="r-1", index=7))
+    found = [ask(office.admin, "GetKeyLastUsage", KeyId=key_id, region=region) for region in (REGION, OTHER_REGION)]
+    assert [one["KeyLastUsage"].get("Operation") for one in found] == [None, "Encrypt"]
+
+
+def test_a_keyring_at_several_addresses_has_one_copy(office) -> None:
+    """Where two Regions are one keyring, the key is at home in both, and goes to neither a second time."""
+    key_id, extra = primary(office), "ca-central-1"
+    (key,) = office.barrier.every(Key)
+    office.by_system(ops.BindKeyring(keyring=key.keyring, namespace=f"aws:{TENANT}:{extra}"))
+    reply = office.admin.call("ReplicateKey", KeyId=key_id, ReplicaRegion=extra)
+    assert reply.code == "AlreadyExistsException"
+    found = described(office, key_id, extra)
+    assert found["Arn"] == arn(key_id, extra)
+    assert found["MultiRegionConfiguration"]["PrimaryKey"] == entry(key_id, extra)
 
 
 def test_a_replica_s_material_is_told_by_the_same_id(office) -> None:

@@ -90,9 +90,14 @@ def key_type(key: Key) -> str:
     return "PRIMARY" if key.is_primary else "REPLICA"
 
 
-def _related(described: Described) -> MultiRegionConfiguration | None:
-    """The primary key and its replicas, by region; a copy that answers nowhere in this dialect is not told of."""
-    placed = [(copy.key, min(here)) for copy in described.copies if (here := _here(copy))]
+def _related(described: Described, at: str) -> MultiRegionConfiguration | None:
+    """The primary key and its replicas, by region; a copy that answers nowhere in this dialect is not told of.
+
+    `at`: where the key itself was asked for. A copy at several addresses is told of at the first of them.
+    """
+    own = described.key.id
+    found = [(copy.key, [at] if copy.key.id == own else _here(copy)) for copy in described.copies]
+    placed = [(key, min(here)) for key, here in found if here]
     if not placed:
         return None
     entries = {key.id: MultiRegionKey(arn=key_arn(key, at), region=region_of(at)) for key, at in placed}
@@ -138,6 +143,6 @@ def metadata(described: Described, call: Call, namespace: str = "") -> KeyMetada
         encapsulation_algorithms=algorithms(key, Purpose.ENCAPSULATION),
         mac_algorithms=algorithms(key, Purpose.MAC),
         multi_region=key.multi_region,
-        multi_region_configuration=_related(described),
+        multi_region_configuration=_related(described, namespace or call.namespace),
         current_key_material_id=material_id(key, key.current) if described.version is not None else None,
     )
