@@ -78,6 +78,7 @@ def test_the_schedule_is_the_primary_s_and_shown_by_all(office) -> None:
     assert all(rotation_status(office, key_id, region) == shown for region in REGIONS)
     blob = sealed(office, key_id)
     assert wait(office, clockwork, days=90) == 1  # once, and not once for each of them
+    assert not [record for record in office.records() if record.outcome.startswith("refused")]
     shown["NextRotationDate"] = at + 90 * 86400
     assert all(rotation_status(office, key_id, region) == shown for region in REGIONS)
     assert [one["RotationType"] for one in rotations(office, key_id, THIRD_REGION)] == ["AUTOMATIC"]

@@ -78,6 +78,11 @@ def _shape(described: Described, namespace: str) -> dict[str, Any]:
         "spec": one.spec_name,
         "purpose": one.purpose.name.lower(),
         "state": life.state.value,
+        "copies": [
+            {"place": at.split(":", 2)[2], "primary": copy.key.is_primary}
+            for copy in described.copies
+            for at in copy.namespaces
+        ],
         "destroy_at": life.destroy_at,
         "destroy_in_days": life.destroy_in_days or None,
         "description": one.description,
@@ -96,6 +101,7 @@ def _shape(described: Described, namespace: str) -> dict[str, Any]:
 @click.option("--description", default="", help="For people.")
 @click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE", help="Repeatable.")
 @click.option("--name", metavar="alias/NAME", help="A name for it.")
+@click.option("--replicable", is_flag=True, help="It may be copied elsewhere: `keystead key replicate`.")
 @PLACE
 @TENANT
 @with_session
@@ -109,15 +115,17 @@ def create(out: Output, session: Session, spec: str, purpose: str | None, **give
             purpose=_purpose(purpose, _spec(spec)),
             description=given["description"],
             tags=_tags(given["tags"]),
+            multi_region=given["replicable"],
         )
     )
+    id_ = known_as(made.key.id)
     if given["name"]:
         try:
-            session.perform(ops.CreateName(key=KeyRef(namespace, id=made.key.id), name=given["name"]))
+            session.perform(ops.CreateName(key=KeyRef(namespace, id=id_), name=given["name"]))
         except KeysteadError:
-            say(f"The key {made.key.id} was made, and has no name.")
+            say(f"The key {id_} was made, and has no name.")
             raise
-    out.answer(_shape(made, namespace), made.key.id)
+    out.answer(_shape(made, namespace), id_)
 
 
 def _spec(said: str) -> KeySpec:
@@ -226,3 +234,32 @@ def rotate(out: Output, session: Session, key_name: str, place: str | None) -> N
     ref = places.key(session, key_name, place)
     made = session.perform(ops.RotateKey(key=ref))
     out.answer(_shape(made, ref.namespace), f"Version {made.key.current}.")
+
+
+TO = click.option("--to", "to", metavar="PLACE", required=True, help="The other place: a region, or an address.")
+
+
+@key.command()
+@KEY
+@TO
+@PLACE
+@with_session
+def replicate(out: Output, session: Session, key_name: str, to: str, place: str | None) -> None:
+    """Copy a key that was made to be: the copy is a key of its own, with the same id, material and rotation."""
+    ref = places.key(session, key_name, place)
+    there = places.address(session, to, ref.namespace.split(":")[1])
+    made = session.perform(ops.ReplicateKey(key=ref, namespace=there))
+    out.answer(_shape(made.described, there), f"{known_as(made.described.key.id)} is at {there} too.")
+
+
+@key.command("hand-over")
+@KEY
+@TO
+@PLACE
+@with_session
+def hand_over(out: Output, session: Session, key_name: str, to: str, place: str | None) -> None:
+    """Make the copy there the primary: the one that is rotated and copied, and that the others follow."""
+    ref = places.key(session, key_name, place)
+    there = places.address(session, to, ref.namespace.split(":")[1])
+    session.perform(ops.ChangePrimary(key=ref, namespace=there))
+    _done(out, session, ref, f"The primary is at {there}.")
