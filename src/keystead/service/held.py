@@ -32,6 +32,7 @@ from keystead.core.errors import InvalidArgument, NotFound, WrongState
 from keystead.core.family import in_header
 from keystead.core.ports import Loaded
 from keystead.core.sensitive import Sensitive
+from keystead.core.states import Use
 from keystead.service.barrier import Barrier
 from keystead.service.reach import PAGE, Reach
 from keystead.service.related import Relative, relatives
@@ -40,10 +41,11 @@ from keystead.service.related import Relative, relatives
 class HeldVersion:
     """One key version, loaded when it is first used."""
 
-    __slots__ = ("_loaded", "_reach", "_slow", "_spec", "version")
+    __slots__ = ("_loaded", "_reach", "_slow", "_spec", "calm", "version")
 
     def __init__(self, version: KeyVersion, key: Key, reach: Reach) -> None:
         self.version = version
+        self.calm: set[Use] = set()  # what it may be used for, whatever the time
         self._spec, self._slow, self._reach = key.spec, key.spec.slow, reach
         self._loaded: Loaded | None = None
 
@@ -109,6 +111,7 @@ class HeldKey:
         self._reach = reach
         self._versions: dict[int, HeldVersion] = {}
         self.compiled: dict[str, Any] = {}  # what service.authorize prepared for this key
+        self.calm: set[Use] = set()  # what the key may be used for, whatever the time
 
     @property
     def id(self) -> str:
