@@ -9,6 +9,8 @@ from __future__ import annotations
 from hashlib import blake2s
 from typing import Any
 
+from msgspec.structs import replace
+
 from keystead.core.actions import ACTIONS, Scope
 from keystead.core.audit.record import Record, Target, Who
 from keystead.core.audit.record import Recorder as Encoder
@@ -56,7 +58,9 @@ class Recording:
         if len(demands) == 1:
             targets = self._one(demands[0], found, versions)
         else:
-            targets = _each(demands, found, versions, caller.namespace if op.changes else "")
+            targets = _each(demands, found, versions)
+            if op.changes:
+                targets = _placed(targets, demands, found, caller.namespace)
         return self._encode(
             caller,
             targets,
@@ -103,15 +107,24 @@ class Recording:
         return digest.digest()
 
 
-def _each(
-    demands: tuple[Demand, ...], found: tuple[Held | None, ...], versions: tuple[int, ...], here: str
-) -> tuple[Target, ...]:
-    """Every demand with what was found for it; a request refused early has found less. `here`: where a change is."""
+def _each(demands: tuple[Demand, ...], found: tuple[Held | None, ...], versions: tuple[int, ...]) -> tuple[Target, ...]:
+    """Every demand with what was found for it; a request refused early has found less."""
     held = [*found, *[None] * (len(demands) - len(found))]
     number = [*versions, *[0] * (len(demands) - len(versions))]
     return tuple(
-        Target(str(demand.action), _id(demand, one), n, _owner(one), _elsewhere(demand, here) if here else "")
+        Target(str(demand.action), one.id if one is not None else "", n, _owner(one))
         for demand, one, n in zip(demands, held, number, strict=True)
+    )
+
+
+def _placed(
+    targets: tuple[Target, ...], demands: tuple[Demand, ...], found: tuple[Held | None, ...], here: str
+) -> tuple[Target, ...]:
+    """The same of a change at `here`, which may be one elsewhere too; where a key is to be, there is none yet."""
+    held = [*found, *[None] * (len(demands) - len(found))]
+    return tuple(
+        replace(target, key=_id(demand, one), at=_elsewhere(demand, here))
+        for target, demand, one in zip(targets, demands, held, strict=True)
     )
 
 
@@ -122,7 +135,7 @@ def _elsewhere(demand: Demand, here: str) -> str:
 
 
 def _id(demand: Demand, held: Held | None) -> str:
-    """Of a key, for what is done to keys: where one is to be, there is none yet."""
+    """Of a key, for what is done to keys."""
     if held is None or (not isinstance(held, HeldKey) and ACTIONS[demand.action].scope is Scope.KEY):
         return ""
     return held.id
