@@ -253,3 +253,15 @@ def test_a_rotation_that_a_hand_over_overtook_is_refused(office) -> None:
     overtaken(office, lambda: update(office, key_id, OTHER_REGION))
     assert office.admin.call("RotateKeyOnDemand", KeyId=key_id).code == "UnsupportedOperationException"
     assert rotations(office, key_id) == []
+
+
+def test_a_hand_over_between_two_that_both_call_themselves_primary_leaves_one(office) -> None:
+    """What rows put back out of an old backup may come to (docs/adr/0014)."""
+    key_id = primary(office)
+    replicated(office, key_id)
+    (replica,) = (key for key in office.barrier.linked(Key, key_id) if not key.is_primary)
+    office.change(replica, is_primary=True)
+    assert update(office, key_id, OTHER_REGION).status == 200
+    assert [key.is_primary for key in office.barrier.linked(Key, key_id)].count(True) == 1
+    ask(office.admin, "RotateKeyOnDemand", KeyId=key_id, region=OTHER_REGION)
+    opens_everywhere(office, sealed(office, key_id), REGIONS[:2])
