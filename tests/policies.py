@@ -204,6 +204,8 @@ OPERATIONS: dict[Action, o.Operation[Any]] = {
         o.Sign(key=REF, message=b"m", form=MessageForm.DIGEST, algorithm=Word("aws", "ECDSA_SHA_256")),
         o.Verify(key=REF, message=b"m", signature=b"s", algorithm=Word("aws", "ECDSA_SHA_256")),
         o.ReadPublicKey(key=REF),
+        o.ReplicateKey(key=REF, namespace=f"aws:{HERE}:eu-west-2"),
+        o.ChangePrimary(key=REF, namespace=f"aws:{HERE}:eu-west-2"),
         o.GenerateMac(key=REF, message=b"m", algorithm=Word("aws", "HMAC_SHA_256")),
         o.VerifyMac(key=REF, message=b"m", tag=b"t", algorithm=Word("aws", "HMAC_SHA_256")),
         o.DeriveSharedSecret(key=REF, peer_public_key=b"k", algorithm=Word("aws", "ECDH")),

@@ -19,6 +19,7 @@ from keystead.core.sensitive import Sensitive
 ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\n")
 KEY_MEMBERS = {
     *("id", "arn", "tenant", "place", "spec", "purpose", "state", "destroy_at", "description", "tags", "created_at"),
+    *("destroy_in_days", "copies"),
     *("version", "n_versions", "rotate_every_days", "rotate_at"),
 }
 
@@ -65,6 +66,29 @@ def test_a_rotation(ks) -> None:
     id_ = ks("key", "create").out.strip()
     assert ks("key", "rotate", id_).out == "Version 2.\n"
     assert ks("key", "describe", id_, "--json").json["n_versions"] == 2
+
+
+def test_a_key_in_two_places(ks) -> None:
+    made = ks("key", "create", "--replicable", "--json").json
+    id_ = made["id"]
+    assert re.fullmatch("mrk-[0-9a-f]{32}", id_) and made["copies"] == [{"place": "us-east-1", "primary": True}]
+    copied = ks("key", "replicate", id_, "--to", "eu-west-2", "--json").json
+    assert (copied["id"], copied["place"]) == (id_, "eu-west-2")
+    assert copied["copies"] == [*made["copies"], {"place": "eu-west-2", "primary": False}]
+    unsure = ks("key", "describe", id_, "--json")  # each is a key of its own, so it is to be said which
+    assert unsure.error["error"] == "InvalidArgument" and "--in" in unsure.error["message"]
+    assert ks("key", "rotate", id_, "--in", "us-east-1").out == "Version 2.\n"
+    found = ks("key", "describe", id_, "--in", "eu-west-2", "--json").json
+    assert (found["version"], found["arn"]) == (2, copied["arn"])
+    assert ks("key", "rotate", id_, "--in", "eu-west-2", "--json").error["error"] == "Unsupported"
+    assert "eu-west-2" in ks("key", "hand-over", id_, "--in", "us-east-1", "--to", "eu-west-2").out
+    assert ks("key", "rotate", id_, "--in", "eu-west-2").out == "Version 3.\n"
+    said = ks("key", "schedule-deletion", id_, "--in", "eu-west-2", "--days", "7")
+    assert "7 days after its last replica" in said.out
+    assert ks("key", "schedule-deletion", id_, "--in", "us-east-1", "--days", "7", "--json").json["destroy_at"]
+    assert ks("key", "cancel-deletion", id_, "--in", "eu-west-2", "--json").json["destroy_in_days"] is None
+    assert id_ in [one["id"] for one in ks("key", "list", "--in", "eu-west-2", "--json").json]
+    assert ks("key", "replicate", ks("key", "create").out.strip(), "--to", "eu-west-2").status == 1
 
 
 def test_a_key_is_managed_here_and_never_used(server, stopped) -> None:

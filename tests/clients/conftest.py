@@ -39,10 +39,10 @@ class Server(Struct, frozen=True):
     def region(self) -> str:
         return self.environment["AWS_REGION"]
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, *, region: str | None = None) -> Any:
         return boto3.client(
             service,
-            region_name=self.region,
+            region_name=region or self.region,
             endpoint_url=self.endpoint,
             aws_access_key_id=self.access_key_id,
             aws_secret_access_key=self.secret_access_key,
@@ -79,9 +79,9 @@ def second_region(server: Server) -> str:
 
 
 @pytest.fixture(params=["in this process", pytest.param("server", marks=pytest.mark.client)])
-def aws(request: pytest.FixtureRequest) -> Callable[[str], Any]:
-    """service -> a boto3 client of the administrator's."""
+def aws(request: pytest.FixtureRequest) -> Callable[..., Any]:
+    """service -> a boto3 client of the administrator's; `region=harness.OTHER_REGION`: in the other one there is."""
     if request.param == "server":
-        client: Callable[[str], Any] = request.getfixturevalue("server").client
+        client: Callable[..., Any] = request.getfixturevalue("server").client
         return client
-    return harness.stack().admin.client
+    return harness.stack(regions=(harness.REGION, harness.OTHER_REGION)).admin.client

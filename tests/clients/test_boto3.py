@@ -13,6 +13,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, mlkem, padding
 from tests.doors.aws_kms.wrapped import wrap
+from tests.harness import OTHER_REGION
 from tests.tokens import SigningKey
 
 from keystead.doors.aws_kms import DOOR
@@ -341,10 +342,44 @@ def test_grants(aws, kms) -> None:
         kms.encrypt(KeyId=key_id, Plaintext=b"x", GrantTokens=[made["GrantToken"]])
 
 
+def test_a_key_in_two_regions(aws) -> None:
+    """KMS Developer Guide, "Multi-Region keys": made here, copied there, used and rotated in both, and handed over."""
+    here, there = aws("kms"), aws("kms", region=OTHER_REGION)
+    key_id = create(here, MultiRegion=True)
+    blob = here.encrypt(KeyId=key_id, Plaintext=b"x", EncryptionContext={"a": "b"})["CiphertextBlob"]
+    made = here.replicate_key(
+        KeyId=key_id, ReplicaRegion=OTHER_REGION, Description="copy", Tags=[{"TagKey": "a", "TagValue": "b"}]
+    )
+    metadata = made["ReplicaKeyMetadata"]
+    assert metadata["KeyId"] == key_id and f":{OTHER_REGION}:" in metadata["Arn"]
+    assert metadata["KeyState"] == "Enabled" and json.loads(made["ReplicaPolicy"])["Statement"]
+    assert made["ReplicaTags"] == [{"TagKey": "a", "TagValue": "b"}]
+    opened = there.decrypt(CiphertextBlob=blob, EncryptionContext={"a": "b"})
+    assert (opened["Plaintext"], opened["KeyId"]) == (b"x", metadata["Arn"])
+    here.rotate_key_on_demand(KeyId=key_id)
+    late = there.encrypt(KeyId=metadata["Arn"], Plaintext=b"y")["CiphertextBlob"]
+    assert here.decrypt(CiphertextBlob=late, KeyId=key_id)["Plaintext"] == b"y"
+    assert [len(kms.list_key_rotations(KeyId=key_id)["Rotations"]) for kms in (here, there)] == [1, 1]
+    with pytest.raises(there.exceptions.UnsupportedOperationException):
+        there.rotate_key_on_demand(KeyId=key_id)
+    here.update_primary_region(KeyId=key_id, PrimaryRegion=OTHER_REGION)
+    found = here.describe_key(KeyId=key_id)["KeyMetadata"]["MultiRegionConfiguration"]
+    assert (found["MultiRegionKeyType"], found["PrimaryKey"]["Region"]) == ("REPLICA", OTHER_REGION)
+    there.rotate_key_on_demand(KeyId=key_id)
+    with pytest.raises(here.exceptions.AlreadyExistsException):
+        there.replicate_key(KeyId=key_id, ReplicaRegion=found["ReplicaKeys"][0]["Region"])
+    waits = there.schedule_key_deletion(KeyId=key_id, PendingWindowInDays=7)
+    assert waits["KeyState"] == "PendingReplicaDeletion" and "DeletionDate" not in waits
+    assert here.decrypt(CiphertextBlob=late)["Plaintext"] == b"y"
+    assert here.schedule_key_deletion(KeyId=key_id, PendingWindowInDays=7)["KeyState"] == "PendingDeletion"
+    there.cancel_key_deletion(KeyId=key_id)
+    assert there.describe_key(KeyId=key_id)["KeyMetadata"]["KeyState"] == "Disabled"
+
+
 def test_what_is_not_offered(kms) -> None:
     for attempt in (
         kms.describe_custom_key_stores,
-        lambda: kms.replicate_key(KeyId=create(kms), ReplicaRegion="eu-west-1"),
+        lambda: kms.replicate_key(KeyId=create(kms, MultiRegion=True), ReplicaRegion="no-where-1"),
         lambda: kms.get_parameters_for_import(
             KeyId=create(kms), WrappingAlgorithm="RSAES_OAEP_SHA_256", WrappingKeySpec="RSA_2048"
         ),

@@ -7,6 +7,11 @@ import botocore.session
 import pytest
 from aws_encryption_sdk.exceptions import AWSEncryptionSDKClientError
 from aws_encryption_sdk.identifiers import Algorithm, CommitmentPolicy
+from aws_encryption_sdk.key_providers.kms import (
+    MRKAwareDiscoveryAwsKmsMasterKeyProvider,
+    MRKAwareStrictAwsKmsMasterKeyProvider,
+)
+from tests.harness import OTHER_REGION
 
 pytestmark = pytest.mark.client
 
@@ -58,3 +63,20 @@ def test_what_the_message_names_is_found_and_a_disabled_key_opens_nothing(sessio
     server.client("kms").disable_key(KeyId=key_arns[0])
     with pytest.raises(AWSEncryptionSDKClientError):
         sdk.decrypt(source=sealed, key_provider=discovery)
+
+
+def test_what_one_region_seals_a_related_key_opens_in_another(session, server, sdk) -> None:
+    """The SDK's providers that know multi-Region keys ask the Region they are for, by the ARN of the key there."""
+    kms = server.client("kms")
+    key_id = kms.create_key(MultiRegion=True)["KeyMetadata"]["KeyId"]
+    there = kms.replicate_key(KeyId=key_id, ReplicaRegion=OTHER_REGION)["ReplicaKeyMetadata"]["Arn"]
+    here = kms.describe_key(KeyId=key_id)["KeyMetadata"]["Arn"]
+    related = MRKAwareStrictAwsKmsMasterKeyProvider
+    sealed, _ = sdk.encrypt(source=b"secret", key_provider=related(key_ids=[here], botocore_session=session))
+    opened, header = sdk.decrypt(source=sealed, key_provider=related(key_ids=[there], botocore_session=session))
+    assert opened == b"secret"
+    assert [key.key_provider.key_info.decode() for key in header.encrypted_data_keys] == [here]
+    anywhere = MRKAwareDiscoveryAwsKmsMasterKeyProvider(discovery_region=OTHER_REGION, botocore_session=session)
+    assert sdk.decrypt(source=sealed, key_provider=anywhere)[0] == b"secret"
+    with pytest.raises(AWSEncryptionSDKClientError):  # who does not know of related keys asks for that very ARN
+        sdk.decrypt(source=sealed, key_provider=strict(session, there))

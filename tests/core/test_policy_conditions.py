@@ -197,7 +197,11 @@ def test_globs_are_what_the_simplest_matcher_says(own, value):
 
 # --- condition keys
 
-RSA = key(spec_name="RSA_2048", purpose=Purpose.SIGNATURE, origin=Origin.EXTERNAL, multi_region=True)
+RSA = key(
+    spec_name="RSA_2048", purpose=Purpose.SIGNATURE, origin=Origin.EXTERNAL, id=f"mrk-{'0' * 32}@1", is_primary=True
+)
+REPLICA = replace(RSA, is_primary=False)
+RELATED = replace(OPERATIONS[A.CREATE_KEY], multi_region=True)
 RSA_CIPHER = key(spec_name="RSA_2048", purpose=Purpose.CIPHER)
 HMAC = key(spec_name="HMAC_256", purpose=Purpose.MAC)
 EC = key(spec_name="EC_P256", purpose=Purpose.AGREEMENT)
@@ -252,6 +256,11 @@ VALUES = [
     ("kms:ExpirationModel", request(op=o.ImportMaterial(key=REF, ticket=b"t", wrapped=b"w"), action=A.IMPORT_MATERIAL), ("KEY_MATERIAL_DOES_NOT_EXPIRE",)),
     ("kms:ValidTo", request(op=o.ImportMaterial(key=REF, ticket=b"t", wrapped=b"w"), action=A.IMPORT_MATERIAL), ()), ("kms:ExpirationModel", request(), ()),
     ("kms:MultiRegion", request(), ("false",)), ("kms:MultiRegion", request(kept=RSA), ("true",)),
+    ("kms:ReplicaRegion", request(A.REPLICATE_KEY), ("eu-west-2",)), ("kms:ReplicaRegion", request(A.CHANGE_PRIMARY), ()), ("kms:ReplicaRegion", request(), ()),
+    ("kms:PrimaryRegion", request(A.CHANGE_PRIMARY), ("eu-west-2",)), ("kms:PrimaryRegion", request(A.REPLICATE_KEY), ()), ("kms:PrimaryRegion", request(), ()),
+    ("aws:RequestedRegion", request(target=o.KeyRef("aws:1:eu-west-2", id="x")), ("eu-west-2",)),
+    ("kms:MultiRegionKeyType", request(kept=RSA), ("PRIMARY",)), ("kms:MultiRegionKeyType", request(kept=REPLICA), ("REPLICA",)), ("kms:MultiRegionKeyType", request(), ()),
+    ("kms:MultiRegionKeyType", request(A.CREATE_KEY, target=o.KeyringRef("x")), ()), ("kms:MultiRegionKeyType", request(A.CREATE_KEY, target=o.KeyringRef("x"), op=RELATED), ("PRIMARY",)),
     ("kms:RequestAlias", request(op=BY_ALIAS), ("alias/billing",)), ("kms:RequestAlias", request(), ()),
     ("kms:ResourceAliases", request(), ("alias/billing",)),
     ("kms:EncryptionContextKeys", request(), ("app", "Tier")), ("kms:EncryptionContextKeys", request(A.SIGN), ()),

@@ -9,9 +9,10 @@ import click
 from keystead.cli.session import Session
 from keystead.core import operations as ops
 from keystead.core.errors import InvalidArgument, NotFound
+from keystead.core.family import is_family
 from keystead.core.operations import BoundKeyring, KeyRef
 
-ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|mrk-[0-9a-f]{32}")
 ARN = re.compile(r"arn:aws:kms:([a-z0-9-]{1,64}):([0-9]{12}):(?:key/(.+)|(alias/.+))")
 ADDRESS = re.compile(r"[a-z0-9_-]+:[0-9]{12}:.+")
 DIALECT = "aws"
@@ -64,6 +65,8 @@ def key(session: Session, text: str, place: str | None = None) -> KeyRef:
             return KeyRef(address(session, place), id=text)
         if not (found := session.perform(ops.LocateKey(key_id=text)).namespaces):
             raise NotFound(f"the key {text} answers nowhere", "key")
+        if is_family(text) and len(found) > 1:
+            raise InvalidArgument(f"the key {text} is in several places; say which: --in {found[0]}", "place")
         return KeyRef(found[0], id=text)
     if text.startswith("alias/"):
         return KeyRef(address(session, place), name=text)

@@ -58,6 +58,8 @@ class Action(StrEnum):
     PREPARE_IMPORT = "key:prepare-import"
     IMPORT_MATERIAL = "key:import-material"
     DELETE_MATERIAL = "key:delete-material"
+    REPLICATE_KEY = "key:replicate"
+    CHANGE_PRIMARY = "key:change-primary"
     CREATE_GRANT = "key:create-grant"
     LIST_GRANTS = "key:list-grants"
     LIST_RETIRABLE_GRANTS = "tenant:list-retirable-grants"
@@ -233,6 +235,8 @@ ACTIONS: dict[Action, ActionRow] = {
         _R(A.PREPARE_IMPORT, "kms:GetParametersForImport", system=True),
         _R(A.IMPORT_MATERIAL, "kms:ImportKeyMaterial", system=True),
         _R(A.DELETE_MATERIAL, "kms:DeleteImportedKeyMaterial", system=True),
+        _R(A.REPLICATE_KEY, "kms:ReplicateKey", system=True),
+        _R(A.CHANGE_PRIMARY, "kms:UpdatePrimaryRegion", system=True),
         _R(A.CREATE_GRANT, "kms:CreateGrant", grantable=True, abroad=True),
         _R(A.LIST_GRANTS, "kms:ListGrants", abroad=True, system=True),
         _R(A.LIST_RETIRABLE_GRANTS, "kms:ListRetirableGrants"),

@@ -8,12 +8,16 @@
     group ── membership ── user
     tenant ─ managed policy ── attachment ── user, role or group
 
+Related keys (core.family) are keys of their own; `link` finds them by their family.
+
 Rule 1: an id is opaque and never used twice; a name made anew gets a new id, and old grants do not follow it.
 Rule 2: `parent` is the listing an entity belongs to, `link` a second index; both are ids, or digests of names.
 Rule 3: `revision` grows with every change; a commit names the revisions it rests on.
 Rule 4: what belongs to a key (version, policy, name, grant) never changes without the key's own revision changing
         too, so one number tells every cache that something about the key is new. So with what ties principals to
         others (membership, attachment): it never changes without both its ends.
+Rule 5: whoever makes or destroys one of related keys, or changes which is the primary or what they share, puts
+        the primary too: so whoever commits on its revision knows all of them.
 """
 
 from __future__ import annotations
@@ -25,6 +29,7 @@ from typing import ClassVar
 from msgspec import Struct, field
 
 from keystead.core.algorithms import KEY_SPECS, KeySpec, Purpose
+from keystead.core.family import family_of
 from keystead.core.states import Lifecycle
 
 
@@ -116,6 +121,7 @@ class Key(Entity, frozen=True, kw_only=True):
 
     AWS "Disabled" is SUSPENDED; "PendingDeletion" is SUSPENDED with `destroy_at` set (docs/adr/0003);
     "PendingImport" is PRE_ACTIVE: material that its owner lends has not come yet, or has gone again.
+    Of related keys each has everything here; what they share is the same in all of them (docs/adr/0014).
     """
 
     kind = Kind.KEY
@@ -133,13 +139,26 @@ class Key(Entity, frozen=True, kw_only=True):
     tags: dict[str, str] = field(default_factory=dict)
     rotation: Rotation | None = None
     n_on_demand: int = 0  # on-demand rotations so far
-    multi_region: bool = False
+    is_primary: bool = False  # the one of related keys that is copied, and that the others follow
     material_ids: tuple[str, ...] = ()  # imported: a keyed digest of each version's material, hex, by number
     lapses_at: datetime | None = None  # the first of its imported material, but for what waits, expires
 
     @property
     def parent(self) -> str:
         return self.keyring
+
+    @property
+    def link(self) -> str:
+        return family_of(self.id)
+
+    @property
+    def multi_region(self) -> bool:
+        return self.link != ""
+
+    @property
+    def leads(self) -> bool:
+        """Whether what related keys share is changed here: at the primary, and in a key that has no relatives."""
+        return self.is_primary or not self.multi_region
 
     @property
     def spec(self) -> KeySpec:

@@ -32,7 +32,7 @@ def address_of(token: str) -> Address:
     """Where the grant would be. Raises InvalidArgument (INVALID)."""
     try:
         raw = b64decode(token, validate=True)
-        if raw.startswith(FORM):
+        if raw.startswith(FORM) and b64encode(raw).decode() == token:  # b64decode overlooks surplus padding
             return _DECODER.decode(raw[len(FORM) + RANDOM_BYTES :])
     except (ValueError, msgspec.DecodeError):
         pass

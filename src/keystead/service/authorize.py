@@ -17,6 +17,7 @@ from keystead.core.actions import ABOUT_IDENTITIES, ACTIONS, Action, Scope
 from keystead.core.caller import Caller
 from keystead.core.entities import KeyPolicy, PolicyText, PrincipalKind, TrustPolicy
 from keystead.core.errors import Denied, Internal, InvalidArgument, Unsupported
+from keystead.core.family import known_as
 from keystead.core.operations import (
     AccessKeyRef,
     CreateName,
@@ -45,9 +46,9 @@ from keystead.core.policy.arn import (
 )
 from keystead.core.policy.form import ELSEWHERE, Document, Own, Prepared, Verdict, prepare, unasked
 from keystead.core.policy.grants import check_tokens
-from keystead.core.policy.request import Request
+from keystead.core.policy.request import Request, Subject
 from keystead.core.rights import Rights
-from keystead.service.held import Held, HeldKey, HeldPolicy, HeldPrincipal
+from keystead.service.held import Held, HeldKey, HeldPolicy, HeldPrincipal, HeldReplica
 
 MAX_PRINCIPALS = 256  # whose decisions are kept per key
 MAX_ALONE = 4096  # decisions without a key
@@ -185,8 +186,16 @@ class Authorizer:
     def _decide(self, caller: Caller, demand: Demand, held: Held | None, op: Operation[Any]) -> str:
         action, row = demand.action, ACTIONS[demand.action]
         key = held if isinstance(held, HeldKey) and row.scope is Scope.KEY else None
+        like = Subject(key=held.key) if isinstance(held, HeldReplica) else None
         request = Request(
-            caller, action, _resource(demand, held), demand.target, key, op, boundary=_boundary(held), tags=_tags(held)
+            caller,
+            action,
+            _resource(demand, held),
+            demand.target,
+            key or like,
+            op,
+            boundary=_boundary(held),
+            tags=_tags(held),
         )
         if (caller.principal.principal_kind is PrincipalKind.WEB_IDENTITY) is not (action is _WITH_A_TOKEN):
             raise _denied(request, _NOBODY)  # whoever comes with a token can do one thing, and nobody else can
@@ -308,5 +317,5 @@ def _resource(demand: Demand, held: Held | None) -> str:
         return arn_of(held.principal)
     if ACTIONS[demand.action].scope is not Scope.KEY or not isinstance(target, KeyRef):
         return "*"
-    id_ = held.id if isinstance(held, HeldKey) else target.id
+    id_ = known_as(held.id if isinstance(held, HeldKey) else target.id)
     return resource_arn(_address(target, held), f"key/{id_}" if id_ else target.name)

@@ -1,6 +1,7 @@
 """Targets: found objects, as handlers and the policy decision get them.
 
-Rule 1: a target reaches its own subtree and nothing beside it, so a handler cannot fetch "one more key".
+Rule 1: a target reaches its own subtree and nothing beside it, so a handler cannot fetch "one more key". A key
+        reaches its relatives too, as far as what they share goes (service.related).
 Rule 2: what is shared between requests does not change; a change makes a new target (service.view).
 Rule 3: whatever may block (a page of rows, loading a key) asks `may_block` first, which raises WouldBlock
         on the event loop.
@@ -8,8 +9,10 @@ Rule 3: whatever may block (a page of rows, loading a key) asks `may_block` firs
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from msgspec.structs import replace
 
 from keystead.core.entities import (
     Attachment,
@@ -30,39 +33,16 @@ from keystead.core.entities import (
     Tenant,
 )
 from keystead.core.errors import Internal, InvalidArgument, NotFound, WrongState
+from keystead.core.family import in_header
 from keystead.core.federation import OidcProvider
 from keystead.core.operations import PolicyRef
-from keystead.core.ports import Loaded, Provider
+from keystead.core.ports import Loaded
 from keystead.core.rights import Rights
 from keystead.core.sensitive import Sensitive
 from keystead.core.states import Use
 from keystead.service.barrier import Barrier
-
-E = TypeVar("E", bound=Entity)
-PAGE = 1000
-
-
-class Reach:
-    """How targets reach their subtree; one per view."""
-
-    __slots__ = ("barrier", "may_block", "provider")
-
-    def __init__(self, barrier: Barrier, provider: Provider, may_block: Callable[[], None]) -> None:
-        self.barrier, self.provider, self.may_block = barrier, provider, may_block
-
-    def get(self, kind: type[E], id: str) -> E | None:
-        self.may_block()
-        return self.barrier.get(kind, id)
-
-    def children(self, kind: type[E], parent: str, after: str, limit: int) -> list[E]:
-        self.may_block()
-        return self.barrier.children(kind, parent, after=after, limit=limit)
-
-    def every_child(self, kind: type[E], parent: str) -> Iterator[E]:
-        after = ""
-        while page := self.children(kind, parent, after, PAGE):
-            yield from page
-            after = page[-1].id
+from keystead.service.reach import PAGE, Reach
+from keystead.service.related import Relative, relatives
 
 
 class HeldVersion:
@@ -84,9 +64,14 @@ class HeldVersion:
         if self._loaded is None:
             material = self._reach.barrier.material(self.version)
             self._loaded = self._reach.provider.load(
-                self._spec, material, key_id=self.version.key_id, version=self.version.number
+                self._spec, material, key_id=in_header(self.version.key_id), version=self.version.number
             )
         return self._loaded
+
+    def material(self) -> Sensitive:
+        """The keying material, to be wrapped once more for a copy of the key."""
+        self._reach.may_block()
+        return self._reach.barrier.material(self.version)
 
 
 class HeldKeyring:
@@ -160,6 +145,10 @@ class HeldKey:
         """Every version, oldest first."""
         return sorted(self._reach.every_child(KeyVersion, self.id), key=lambda v: v.number)
 
+    def relatives(self) -> tuple[Relative, ...]:
+        """The other copies of the key that there are."""
+        return relatives(self.key, self._reach)
+
     def import_key(self) -> Sensitive:
         """What import tickets are sealed under (service.tickets)."""
         self._reach.may_block()
@@ -167,6 +156,26 @@ class HeldKey:
 
     def last_use(self) -> LastUse | None:
         return self._reach.get(LastUse, self.id)
+
+
+class HeldReplica:
+    """A copy that is to be: the key, and the keyring it is to be in."""
+
+    def __init__(self, like: HeldKey, keyring: HeldKeyring) -> None:
+        self.like, self.keyring = like, keyring
+
+    @property
+    def id(self) -> str:
+        return self.keyring.id
+
+    @property
+    def tenant(self) -> str:
+        return self.keyring.tenant
+
+    @property
+    def key(self) -> Key:
+        """What a policy is asked about: all that the copy will share, and nothing that is the other's own."""
+        return replace(self.like.key, is_primary=False, tags={}, description="")
 
 
 class HeldTenant:
@@ -431,4 +440,4 @@ class HeldCredential:
         self.known: Any = None  # the verifier's own
 
 
-Held = HeldKey | HeldKeyring | HeldTenant | HeldPrincipal | HeldPolicy | HeldProvider | HeldSystem
+Held = HeldKey | HeldKeyring | HeldReplica | HeldTenant | HeldPrincipal | HeldPolicy | HeldProvider | HeldSystem

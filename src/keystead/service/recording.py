@@ -9,6 +9,9 @@ from __future__ import annotations
 from hashlib import blake2s
 from typing import Any
 
+from msgspec.structs import replace
+
+from keystead.core.actions import ACTIONS, Scope
 from keystead.core.audit.record import Record, Target, Who
 from keystead.core.audit.record import Recorder as Encoder
 from keystead.core.caller import Caller, Stranger
@@ -52,9 +55,15 @@ class Recording:
             versions, bound, made = NOTHING
         else:
             versions, bound, made, why = done.versions, done.bound, done.made, done.why
+        if len(demands) == 1:
+            targets = self._one(demands[0], found, versions)
+        else:
+            targets = _each(demands, found, versions)
+            if op.changes:
+                targets = _placed(targets, demands, found, caller.namespace)
         return self._encode(
             caller,
-            self._one(demands[0], found, versions) if len(demands) == 1 else _each(demands, found, versions),
+            targets,
             context=self._digest_of(context, bound) if context else b"",
             made=made,
             rule=rule,
@@ -106,6 +115,30 @@ def _each(demands: tuple[Demand, ...], found: tuple[Held | None, ...], versions:
         Target(str(demand.action), one.id if one is not None else "", n, _owner(one))
         for demand, one, n in zip(demands, held, number, strict=True)
     )
+
+
+def _placed(
+    targets: tuple[Target, ...], demands: tuple[Demand, ...], found: tuple[Held | None, ...], here: str
+) -> tuple[Target, ...]:
+    """The same of a change at `here`, which may be one elsewhere too; where a key is to be, there is none yet."""
+    held = [*found, *[None] * (len(demands) - len(found))]
+    return tuple(
+        replace(target, key=_id(demand, one), at=_elsewhere(demand, here))
+        for target, demand, one in zip(targets, demands, held, strict=True)
+    )
+
+
+def _elsewhere(demand: Demand, here: str) -> str:
+    """The address of what is at another place (region, prefix) than `here`."""
+    at: str = getattr(demand.target, "namespace", "")
+    return at if at and at.rpartition(":")[2] != here.rpartition(":")[2] else ""
+
+
+def _id(demand: Demand, held: Held | None) -> str:
+    """Of a key, for what is done to keys."""
+    if held is None or (not isinstance(held, HeldKey) and ACTIONS[demand.action].scope is Scope.KEY):
+        return ""
+    return held.id
 
 
 def _owner(held: Held | None) -> str:

@@ -41,7 +41,7 @@ def appointments(key: Key, versions: tuple[KeyVersion, ...]) -> list[tuple[datet
     due: list[tuple[datetime, type[KeyOperation[Any]]]] = []
     if life.destroy_at:
         due.append((life.destroy_at, DestroyKey))
-    elif key.rotation and life.state is KeyState.ACTIVE:
+    elif key.rotation and life.state is KeyState.ACTIVE and key.leads:
         due.append((key.rotation.next_at, RotateKey))
     if expiries := [v.expires_at for v in versions if v.expires_at and v.wrapped]:
         due.append((min(expiries), ExpireMaterial))  # one of a kind: the next is read when this one is done

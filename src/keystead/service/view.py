@@ -26,6 +26,7 @@ from keystead.core.entities import (
     Tenant,
 )
 from keystead.core.errors import Internal, NotFound, Sealed, Unavailable
+from keystead.core.family import is_family, of_header
 from keystead.core.federation import OidcProvider
 from keystead.core.operations import (
     AccessKeyRef,
@@ -35,11 +36,13 @@ from keystead.core.operations import (
     PrincipalRef,
     ProviderRef,
     Ref,
+    ReplicaRef,
     SystemRef,
     TenantRef,
 )
 from keystead.core.ports import Provider, Reader, WouldBlock
 from keystead.core.rights import Narrowing, Rights
+from keystead.core.states import KeyState
 from keystead.service.barrier import Barrier
 from keystead.service.held import (
     Held,
@@ -49,10 +52,12 @@ from keystead.service.held import (
     HeldPolicy,
     HeldPrincipal,
     HeldProvider,
+    HeldReplica,
     HeldSystem,
     HeldTenant,
-    Reach,
 )
+from keystead.service.reach import Reach
+from keystead.service.related import lasting
 from keystead.service.rights import gather, narrowed
 
 K = TypeVar("K")
@@ -238,9 +243,12 @@ class View:
             if name is None:
                 return None
             id_ = name.key_id
-        held = self._keys.get(id_, (None, ()))[0] or self._load_key(id_)
+        held = self._keys.get(id_, (None, ()))[0] or self._load_key(id_) or self._find_copy(ref)
         if held is None or not _is_at(held.keyring, ref):
             return None
+        id_ = held.id
+        if held.key.multi_region and held.key.lifecycle.state is KeyState.DESTROYED:
+            return held  # not kept: the next one there is another copy
         with self._lock:
             if stamp == self._seen_change and (entry := self._keys.get(id_)):
                 if len(self._refs) >= MAX_KEYS * 4:
@@ -249,6 +257,20 @@ class View:
                     entry[1].append(ref)
                     self._refs[ref] = held = entry[0]
         return held
+
+    def _find_copy(self, ref: KeyRef) -> HeldKey | None:
+        """Of the keys that are known by that id, the one where the caller is; the last there was if all are gone."""
+        family = of_header(ref.id) if ref.by_ciphertext else ref.id
+        if not is_family(family):
+            return None
+        here = [key for key in self._reach.linked(Key, family) if _is_at(self._keyring(key.keyring), ref)]
+        here.sort(key=lambda key: key.created_at)
+        found = (lasting(here) or here)[-1:]
+        return (self._keys.get(found[0].id, (None, ()))[0] or self._load_key(found[0].id)) if found else None
+
+    def _find_replica(self, ref: ReplicaRef) -> HeldReplica | None:
+        like, ring = self.find(ref.key), self.find(KeyringRef(ref.namespace))
+        return HeldReplica(like, ring) if isinstance(like, HeldKey) and isinstance(ring, HeldKeyring) else None
 
     def _load_key(self, id_: str) -> HeldKey | None:
         stamp = self._seen_change
@@ -369,6 +391,7 @@ class View:
     FIND: ClassVar[dict[type, Callable[[View, Any], Held | None]]] = {
         KeyRef: _find_key,
         KeyringRef: _find_keyring,
+        ReplicaRef: _find_replica,
         TenantRef: _find_tenant,
         PrincipalRef: _find_principal,
         AccessKeyRef: _find_access_key,

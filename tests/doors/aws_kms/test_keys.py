@@ -101,7 +101,6 @@ def test_metadata_has_no_member_that_aws_does_not_have() -> None:
         ({"Origin": "EXTERNAL_KEY_STORE"}, "UnsupportedOperationException", "EXTERNAL_KEY_STORE"),
         ({"CustomKeyStoreId": "cks-1"}, "UnsupportedOperationException", "key stores"),
         ({"XksKeyId": "x"}, "UnsupportedOperationException", "key stores"),
-        ({"MultiRegion": True}, "UnsupportedOperationException", "Multi-Region"),
         ({"KeySpec": "SM2", "KeyUsage": "SIGN_VERIFY"}, "UnsupportedOperationException", ""),
         ({"Policy": "my policy"}, "MalformedPolicyDocumentException", ""),
     ],

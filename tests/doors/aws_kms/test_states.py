@@ -59,6 +59,11 @@ def pending_deletion(key, now):
     return {"lifecycle": Lifecycle(state=KeyState.SUSPENDED, since=now, destroy_at=now + timedelta(days=7))}
 
 
+def pending_replica_deletion(key, now):
+    """Of a primary key: the waiting period has not begun."""
+    return {"lifecycle": Lifecycle(state=KeyState.SUSPENDED, since=now, destroy_in_days=7)}
+
+
 def pending_import(key, now):
     return {
         "lifecycle": Lifecycle(state=KeyState.PRE_ACTIVE, since=now),
@@ -87,6 +92,11 @@ STATES = {
     "Enabled": (lambda key, now: {}, None, ""),
     "Disabled": (disabled, "DisabledException", "{} is disabled."),
     "PendingDeletion": (pending_deletion, "KMSInvalidStateException", "{} is pending deletion."),
+    "PendingReplicaDeletion": (
+        pending_replica_deletion,
+        "KMSInvalidStateException",
+        "{} is pending deletion.",
+    ),
     "PendingImport": (pending_import, "KMSInvalidStateException", "{} is pending import."),
     "PendingImport and PendingDeletion": (
         import_and_deletion_pending,

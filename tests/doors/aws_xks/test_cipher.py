@@ -6,11 +6,13 @@ from hashlib import sha256
 
 import pytest
 from tests.doors.aws_xks.conftest import META, Store, error, raw
-from tests.harness import b64
+from tests.harness import REGION, TENANT, b64
 
 from keystead.core import operations as ops
+from keystead.core.algorithms import KEY_SPECS
 from keystead.core.detached import Detached
 from keystead.core.errors import DecryptionFailed
+from keystead.core.family import known_as
 from keystead.core.sensitive import Sensitive
 from keystead.doors.aws_xks.cipher import integrity_value
 from keystead.providers.software import _Aes
@@ -80,6 +82,18 @@ def test_metadata_carries_the_version_so_that_rotation_keeps_what_was_encrypted(
     assert store.stack.record().targets[0].version == 1
     assert raw(store.decrypt(key.id, new), "plaintext") == b"after"
     assert store.stack.record().targets[0].version == 2
+
+
+def test_a_related_key_is_told_by_the_id_that_clients_know(store: Store) -> None:
+    """docs/adr/0014: the family's id is an external key id at every prefix whose keyring a copy is in."""
+    at = ops.KeyringRef(f"aws:{TENANT}:{REGION}")
+    spec = KEY_SPECS["AES_256"]
+    copy = store.stack.perform(ops.CreateKey(keyring=at, spec=spec, purpose=spec.purposes[0], multi_region=True)).key
+    made = known_as(copy.id)
+    sealed = store.encrypt(made)
+    assert sealed.status == 200 and raw(store.decrypt(made, sealed.json), "plaintext") == b"Hello World!"
+    assert error(store.encrypt("mrk-" + "0" * 32))[1] == "KeyNotFoundException"
+    assert store.encrypt(copy.id).status == 404  # which is no external key id at all
 
 
 def test_metadata_cannot_be_changed_shortened_left_out_or_moved_into_the_aad(shared: Store, key: str) -> None:

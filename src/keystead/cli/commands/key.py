@@ -18,6 +18,7 @@ from keystead.core.algorithms import KEY_SPECS, KeySpec, Purpose
 from keystead.core.cutoffs import NEVER, Cutoffs
 from keystead.core.entities import Key
 from keystead.core.errors import InvalidArgument, KeysteadError
+from keystead.core.family import known_as
 from keystead.core.operations import Described, KeyRef, KeyringRef
 from keystead.core.policy.arn import resource_arn
 from keystead.core.states import KeyState
@@ -79,16 +80,22 @@ def _describe(session: Session, ref: KeyRef) -> Described:
 def _shape(described: Described, namespace: str) -> dict[str, Any]:
     """A key, as commands show it."""
     one = described.key
-    life, rotation = one.lifecycle, one.rotation
+    life, rotation, id_ = one.lifecycle, one.rotation, known_as(one.id)
     return {
-        "id": one.id,
-        "arn": resource_arn(namespace, f"key/{one.id}") if namespace.startswith(f"{places.DIALECT}:") else None,
+        "id": id_,
+        "arn": resource_arn(namespace, f"key/{id_}") if namespace.startswith(f"{places.DIALECT}:") else None,
         "tenant": one.tenant,
         "place": namespace.split(":", 2)[2],
         "spec": one.spec_name,
         "purpose": one.purpose.name.lower(),
         "state": life.state.value,
+        "copies": [
+            {"place": at.split(":", 2)[2], "primary": copy.key.is_primary}
+            for copy in described.copies
+            for at in copy.namespaces
+        ],
         "destroy_at": life.destroy_at,
+        "destroy_in_days": life.destroy_in_days or None,
         "description": one.description,
         "tags": one.tags,
         "created_at": one.created_at,
@@ -105,6 +112,7 @@ def _shape(described: Described, namespace: str) -> dict[str, Any]:
 @click.option("--description", default="", help="For people.")
 @click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE", help="Repeatable.")
 @click.option("--name", metavar="alias/NAME", help="A name for it.")
+@click.option("--replicable", is_flag=True, help="It may be copied elsewhere: `keystead key replicate`.")
 @PLACE
 @TENANT
 @with_session
@@ -118,15 +126,17 @@ def create(out: Output, session: Session, spec: str, purpose: str | None, **give
             purpose=_purpose(purpose, _spec(spec)),
             description=given["description"],
             tags=_tags(given["tags"]),
+            multi_region=given["replicable"],
         )
     )
+    id_ = known_as(made.key.id)
     if given["name"]:
         try:
-            session.perform(ops.CreateName(key=KeyRef(namespace, id=made.key.id), name=given["name"]))
+            session.perform(ops.CreateName(key=KeyRef(namespace, id=id_), name=given["name"]))
         except KeysteadError:
-            say(f"The key {made.key.id} was made, and has no name.")
+            say(f"The key {id_} was made, and has no name.")
             raise
-    out.answer(_shape(made, namespace), made.key.id)
+    out.answer(_shape(made, namespace), id_)
 
 
 def _spec(said: str) -> KeySpec:
@@ -215,7 +225,8 @@ def schedule_deletion(out: Output, session: Session, key_name: str, days: int, p
     ref = places.key(session, key_name, place)
     made = session.perform(ops.ScheduleDestruction(key=ref, after_days=days))
     at = made.key.lifecycle.destroy_at
-    words = f"To be destroyed at {at:%Y-%m-%d %H:%M} UTC; until then `keystead key cancel-deletion` keeps it."
+    when = f"{days} days after its last replica" if at is None else f"at {at:%Y-%m-%d %H:%M} UTC"
+    words = f"To be destroyed {when}; until then `keystead key cancel-deletion` keeps it."
     out.answer(_shape(made, ref.namespace), words)
 
 
@@ -239,3 +250,32 @@ def rotate(out: Output, session: Session, key_name: str, place: str | None) -> N
     ref = places.key(session, key_name, place)
     made = session.perform(ops.RotateKey(key=ref))
     out.answer(_shape(made, ref.namespace), f"Version {made.key.current}.")
+
+
+TO = click.option("--to", "to", metavar="PLACE", required=True, help="The other place: a region, or an address.")
+
+
+@key.command()
+@KEY
+@TO
+@PLACE
+@with_session
+def replicate(out: Output, session: Session, key_name: str, to: str, place: str | None) -> None:
+    """Copy a key that was made to be: the copy is a key of its own, with the same id, material and rotation."""
+    ref = places.key(session, key_name, place)
+    there = places.address(session, to, ref.namespace.split(":")[1])
+    made = session.perform(ops.ReplicateKey(key=ref, namespace=there))
+    out.answer(_shape(made.described, there), f"{known_as(made.described.key.id)} is at {there} too.")
+
+
+@key.command("hand-over")
+@KEY
+@TO
+@PLACE
+@with_session
+def hand_over(out: Output, session: Session, key_name: str, to: str, place: str | None) -> None:
+    """Make the copy there the primary: the one that is rotated and copied, and that the others follow."""
+    ref = places.key(session, key_name, place)
+    there = places.address(session, to, ref.namespace.split(":")[1])
+    session.perform(ops.ChangePrimary(key=ref, namespace=there))
+    _done(out, session, ref, f"The primary is at {there}.")

@@ -1,7 +1,7 @@
 """The canonical audit record: one act, one JSON object, one line of printable ASCII.
 
     {"v":1,"t":…,"req":…,"tenant":…,"ns":…,"who":{"id","kind","via","name","session"},"src":…,"door":…,"op":…,
-     "targets":[{"action","key","version","of"}],"ctx":…,"made":…,"rule":…,"outcome":…,"why":…,"n":…}
+     "targets":[{"action","key","version","of","at"}],"ctx":…,"made":…,"rule":…,"outcome":…,"why":…,"n":…}
 
 Rule 1: the fields are these and no others, in this order, without white space; an absent fact is left out.
 Rule 2: every character of a text outside U+0020…U+007E is written as a JSON escape, so that no record can
@@ -34,13 +34,15 @@ def refused(kind: type[Exception]) -> str:
 class Target(Struct, frozen=True, omit_defaults=True, rename={"tenant": "of"}):
     """What was authorized, on which object; `key` and `version` where there is one.
 
-    `tenant` is the object's, and stands on record where it is not the caller's own.
+    `tenant` is the object's, and stands on record where it is not the caller's own. `at` is the address, where a change
+    is one at another place than the caller's too.
     """
 
     action: str = ""
     key: str = ""
     version: int = 0
     tenant: str = ""
+    at: str = ""
 
 
 class Who(Struct, frozen=True, omit_defaults=True):
@@ -213,7 +215,8 @@ def _middle(where: tuple[str, str], who: Who, way: tuple[str, str, str], targets
 
 def _target(target: Target, tenant: str) -> str:
     of = "" if target.tenant == tenant else target.tenant
-    return _object(("action", target.action), ("key", target.key), ("version", target.version), ("of", of))
+    who = (("action", target.action), ("key", target.key), ("version", target.version), ("of", of), ("at", target.at))
+    return _object(*who)
 
 
 def _tail(rule: str, outcome: str, why: str, n: int) -> str:

@@ -17,8 +17,9 @@ T = TypeVar("T")
 class KeyRef(Struct, frozen=True):
     """A key as a caller names it within a door's namespace ("aws:111122223333:us-east-1"): by id, or by name.
 
-    The door's one parse decides which; exactly one of the two is set. `by_ciphertext`: the id was read out of a
-    ciphertext, so an absent key must not be told from a forbidden one, and the tenant may be another one.
+    The door's one parse decides which; exactly one of the two is set. The id of a family means the copy that is at
+    the namespace (core.family). `by_ciphertext`: the id was read out of a ciphertext, where a family's looks like any
+    other; so an absent key must not be told from a forbidden one, and the tenant may be another one.
     """
 
     namespace: str
@@ -33,6 +34,13 @@ class KeyRef(Struct, frozen=True):
 
 
 class KeyringRef(Struct, frozen=True):
+    namespace: str
+
+
+class ReplicaRef(Struct, frozen=True):
+    """A copy of `key` that is to be, at `namespace`."""
+
+    key: KeyRef
     namespace: str
 
 
@@ -75,7 +83,7 @@ class SystemRef(Struct, frozen=True):
     """The installation itself."""
 
 
-Ref = KeyRef | KeyringRef | TenantRef | PrincipalRef | PolicyRef | AccessKeyRef | ProviderRef | SystemRef
+Ref = KeyRef | KeyringRef | ReplicaRef | TenantRef | PrincipalRef | PolicyRef | AccessKeyRef | ProviderRef | SystemRef
 
 
 class Demand(Struct, frozen=True):

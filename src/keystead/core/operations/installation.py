@@ -46,7 +46,7 @@ class Located(Struct, frozen=True):
 
 
 class LocateKey(SystemOperation[Located], frozen=True, kw_only=True):
-    """Where a key is, for who has but its id. Raises NotFound."""
+    """Where a key is, or where related keys are, for who has but the id. Raises NotFound."""
 
     action = Action.MANAGE_KEYRINGS
     key_id: str

@@ -13,11 +13,22 @@ from keystead.core.entities import Key, KeyVersion, LastUse, Name, Origin, Polic
 from keystead.core.operations.base import Demand, KeyOperation, KeyRef, KeyringOperation, Nothing, Operation, Page
 
 
+class Copy(Struct, frozen=True):
+    """One of related keys, and the addresses it answers at."""
+
+    key: Key
+    namespaces: tuple[str, ...]
+
+
 class Described(Struct, frozen=True):
-    """A key with its current version; `version` is None before material is imported and after destruction."""
+    """A key with its current version; `version` is None before material is imported and after destruction.
+
+    `copies`: the related keys, itself among them, where it was asked for what there is to know.
+    """
 
     key: Key
     version: KeyVersion | None
+    copies: tuple[Copy, ...] = ()
 
 
 class CreateKey(KeyringOperation[Described], frozen=True, kw_only=True):
@@ -43,7 +54,7 @@ class DescribeKey(KeyOperation[Described], frozen=True, kw_only=True):
 
 
 class ListKeys(KeyringOperation[Page[str]], frozen=True, kw_only=True):
-    """Key ids."""
+    """What keys are known as (core.family)."""
 
     action = Action.LIST_KEYS
     after: str = ""
@@ -212,8 +223,11 @@ class RotateKey(KeyOperation[Described], frozen=True, kw_only=True):
 
 
 class Rotations(Struct, frozen=True):
+    """`scattered`: what waits for its rotation has not been imported into every related key yet."""
+
     key: Key
     page: Page[KeyVersion]
+    scattered: bool = False
 
 
 class ListRotations(KeyOperation[Rotations], frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from keystead.core.actions import Action
 from keystead.core.caller import Caller
 from keystead.core.entities import Key, KeyPolicy, PolicyText, TrustPolicy
 from keystead.core.errors import InvalidArgument, Unsupported
+from keystead.core.family import known_as
 from keystead.core.operations import KeyRef, PutPolicy
 from keystead.core.policy import aws
 from keystead.core.policy.arn import PrincipalName, resource_arn
@@ -80,7 +81,7 @@ def check_lockout(policy: KeyPolicy, key: Key, caller: Caller, namespace: str) -
     text = PolicyText(name="default", dialect=policy.dialect, text=policy.text)
     target = KeyRef(namespace, id=key.id)
     op = PutPolicy(key=target, policy=text)
-    resource = resource_arn(namespace, f"key/{key.id}")
+    resource = resource_arn(namespace, f"key/{known_as(key.id)}")
     request = Request(caller, Action.PUT_POLICY, resource, target, Subject(key=key), op)
     document = dialect(policy.dialect).compile_key_policy(policy.text, policy.principals)
     if not decide(request, document, _own(caller.rights)).allowed:

@@ -129,6 +129,14 @@ def _algorithm(purpose: Purpose) -> Read:
     return read
 
 
+def _key_type(request: Request) -> Values:
+    """PRIMARY or REPLICA: the key's, or what the key to be will be."""
+    if request.held is None:
+        return ("PRIMARY",) if getattr(request.op, "multi_region", False) else ()
+    key = request.held.key
+    return () if not key.multi_region else ("PRIMARY",) if key.is_primary else ("REPLICA",)
+
+
 def _grant_operations(request: Request) -> Values:
     grant = grant_in_question(request)
     return () if grant is None else grant.operations
@@ -167,6 +175,11 @@ def _user_id(request: Request) -> Values:
 def _issued(request: Request) -> Values:
     began = request.caller.began_at
     return () if began is None else (datetime.fromtimestamp(began, UTC).isoformat(),)
+
+
+def _region(request: Request) -> Values:
+    """Where it is done: in another region than the caller's, for a copy there."""
+    return _texts((getattr(request.target, "namespace", "") or request.caller.namespace).rpartition(":")[2] or None)
 
 
 def _tag_keys(request: Request) -> Values:
@@ -221,7 +234,7 @@ FACTS: dict[str, Fact] = {
     "aws:currenttime": Fact(lambda r: (r.caller.now.isoformat(),)),
     "aws:epochtime": Fact(lambda r: (str(int(r.caller.now.timestamp())),)),
     "aws:securetransport": Fact(lambda r: _texts(r.caller.secure)),
-    "aws:requestedregion": Fact(lambda r: _texts(r.caller.namespace.rpartition(":")[2] or None)),
+    "aws:requestedregion": Fact(_region),
     "aws:viaawsservice": _stable(lambda _: ("false",)),
     # the principal
     "aws:principalarn": _of_account(lambda r: (arn_of(r.caller.principal),)),
@@ -242,6 +255,9 @@ FACTS: dict[str, Fact] = {
     "kms:keyusage": _of_key(lambda key: key.purpose, "purpose"),
     "kms:keyorigin": _of_key(lambda key: key.origin, "origin"),
     "kms:multiregion": _of_key(lambda key: key.multi_region, "multi_region"),
+    "kms:multiregionkeytype": Fact(_key_type),
+    "kms:replicaregion": _of_action([Action.REPLICATE_KEY], lambda r: _texts(getattr(r.op, "region", None))),
+    "kms:primaryregion": _of_action([Action.CHANGE_PRIMARY], lambda r: _texts(getattr(r.op, "region", None))),
     "kms:resourcealiases": _stable(_aliases),
     "kms:requestalias": Fact(_request_alias),
     # the request

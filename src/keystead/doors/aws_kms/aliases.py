@@ -14,6 +14,7 @@ from msgspec import Meta
 from keystead.core import operations as ops
 from keystead.core.entities import Name
 from keystead.core.errors import Denied, InvalidArgument, NotFound
+from keystead.core.family import known_as
 from keystead.core.operations import KeyRef, KeyringRef
 from keystead.doors.aws_kms.errors import BAD_ALIAS, COMMON, RESERVED_ALIAS
 from keystead.doors.aws_kms.names import ALIAS, RESERVED, arn_at, key_by_id, key_ref
@@ -103,7 +104,7 @@ def _entry(name: Name) -> AliasListEntry:
     return AliasListEntry(
         alias_name=name.name,
         alias_arn=arn_at(name.namespace, name.name),
-        target_key_id=name.key_id,
+        target_key_id=known_as(name.key_id),
         creation_date=date(name.created_at),
         last_updated_date=date(name.updated_at),
     )

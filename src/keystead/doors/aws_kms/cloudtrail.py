@@ -16,12 +16,14 @@ from uuid import UUID
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from keystead.core import errors as e
 from keystead.core.audit.merkle import leaf_hash
 from keystead.core.audit.record import DRY_RUN, PERFORMED, Record, Target, parse
 from keystead.core.entities import PrincipalKind
 from keystead.core.errors import said_of
+from keystead.core.family import known_as
 from keystead.core.operations import KeyRef
 from keystead.core.policy.arn import principal_arn
 from keystead.doors.aws_kms import errors, sts
@@ -34,6 +36,7 @@ KEY = "AWS::KMS::Key"
 REFUSED = "refused: "
 HIDDEN = KeyRef("", by_ciphertext=True).reason
 UNSIGNED = frozenset({"AssumeRoleWithWebIdentity"})  # what is named by whoever was not known is a subject
+ITSELF = "kms.amazonaws.com"
 SESSION = "ASIA"  # IAM User Guide, "Unique identifiers": the prefix of temporary access key ids
 
 # --- the operations
@@ -144,28 +147,55 @@ class Seen(Struct, frozen=True):
     service: Service | None  # None: no operation of any
     verb: str
     fault: Fault | None  # the row of the error that was answered; None for none, or where the service is not known
-    keys: tuple[tuple[str, str], ...]  # (account, ARN) of those it was about, in the order asked for, and of one made
+    region: str
+    keys: tuple[tuple[str, str], ...]  # (account, ARN) of those there it was about, as asked for, and of one made there
+    made: str = ""  # the ARN of a key that was made
+    caused: bool = False  # in another region than the one that was asked
 
 
 def look(index: int, line: bytes, record: Record) -> Seen:
     service = next((one for one in SERVICES if record.operation.startswith(one.prefix)), None)
+    region = _region(record.namespace)
     if service is None:
-        return Seen(index, line, record, None, "", None, ())
+        return Seen(index, line, record, None, "", None, region, ())
     verb = record.operation.removeprefix(service.prefix)
-    return Seen(index, line, record, service, verb, service.fault(record), _keys(record, verb))
+    elsewhere = next((_region(target.at) for target in record.targets if target.at), region)
+    made = _arn(elsewhere, record.tenant, record.made) if record.made and verb in MAKES_KEYS else ""
+    keys = _keys(record, "", region)
+    if made and verb == "CreateKey":
+        keys += ((record.tenant, made),)
+    return Seen(index, line, record, service, verb, service.fault(record), region, keys, made)
 
 
-def _region(record: Record) -> str:
-    return record.namespace.rpartition(":")[2]
+def caused(seen: Seen) -> Iterator[Seen]:
+    """What a change of one region's key did in another one, as CloudTrail has it: an event of that region.
+
+    KMS Developer Guide, "Examples of AWS KMS log entries": ReplicateKey, UpdatePrimaryRegion.
+    """
+    verb = CAUSES.get(seen.verb)
+    if verb is None or seen.record.outcome != PERFORMED:
+        return
+    for at in dict.fromkeys(target.at for target in seen.record.targets if target.at):
+        keys = ((seen.record.tenant, seen.made),) if seen.made else _keys(seen.record, at, _region(at))
+        yield replace(seen, verb=verb, region=_region(at), keys=keys, caused=True)
 
 
-def _keys(record: Record, verb: str) -> tuple[tuple[str, str], ...]:
-    if not (region := _region(record)):
-        return ()
-    ids = [(target.tenant or record.tenant, target.key) for target in record.targets if _is_key(target)]
-    if record.made and verb == "CreateKey":
-        ids.append((record.tenant, record.made))
-    return tuple([(tenant, f"arn:aws:kms:{region}:{tenant}:key/{id_}") for tenant, id_ in ids])
+MAKES_KEYS = frozenset({"CreateKey", "ReplicateKey"})
+CAUSES = {"ReplicateKey": "CreateKey", "UpdatePrimaryRegion": "UpdatePrimaryRegion"}
+
+
+def _region(namespace: str) -> str:
+    return namespace.rpartition(":")[2]
+
+
+def _arn(region: str, tenant: str, id_: str) -> str:
+    return f"arn:aws:kms:{region}:{tenant}:key/{known_as(id_)}" if region else ""
+
+
+def _keys(record: Record, at: str, region: str) -> tuple[tuple[str, str], ...]:
+    """The keys at the address `at`; "": where the caller was."""
+    owned = [(t.tenant or record.tenant, t.key) for t in record.targets if _is_key(t) and t.at == at]
+    return tuple([(tenant, _arn(region, tenant, id_)) for tenant, id_ in owned]) if region else ()
 
 
 def _is_key(target: Target) -> bool:
@@ -204,7 +234,7 @@ def _identity(seen: Seen) -> dict[str, Any]:
                 "sessionContext": {"sessionIssuer": issuer},
             }
         )
-    invoked_by = name if kind is PrincipalKind.SERVICE else ""
+    invoked_by = name if kind is PrincipalKind.SERVICE else ITSELF if seen.caused else ""
     return _there({"type": type_, **own, "accessKeyId": who.via, "userName": friendly, "invokedBy": invoked_by})
 
 
@@ -230,14 +260,17 @@ def _resources(seen: Seen) -> list[dict[str, str]]:
 def _response(seen: Seen) -> dict[str, Any] | None:
     """Of what was made: what it is called. The rest of the answer is not on record."""
     made = RESPONSES.get(seen.verb)
-    return made(seen.record, seen.keys[-1][1]) if made and seen.record.made and seen.keys else None
+    return made(seen) if made and seen.record.made and seen.keys else None
 
 
-RESPONSES: Mapping[str, Callable[[Record, str], dict[str, Any]]] = {
-    "CreateKey": lambda record, arn: {
-        "keyMetadata": {"aWSAccountId": record.tenant, "keyId": record.made, "arn": arn},
-    },
-    "CreateGrant": lambda record, arn: {"grantId": record.made, "keyId": arn},
+def _metadata(seen: Seen) -> dict[str, str]:
+    return {"aWSAccountId": seen.record.tenant, "keyId": known_as(seen.record.made), "arn": seen.made}
+
+
+RESPONSES: Mapping[str, Callable[[Seen], dict[str, Any]]] = {
+    "CreateKey": lambda seen: {"keyMetadata": _metadata(seen)},
+    "ReplicateKey": lambda seen: {"replicaKeyMetadata": _metadata(seen)},
+    "CreateGrant": lambda seen: {"grantId": seen.record.made, "keyId": seen.keys[-1][1]},
 }
 
 
@@ -268,7 +301,7 @@ MEMBERS: Mapping[str, Callable[[Seen], Any]] = {
     "eventTime": lambda seen: f"{seen.record.at:%Y-%m-%dT%H:%M:%SZ}",
     "eventSource": lambda seen: seen.service and seen.service.source,
     "eventName": lambda seen: seen.verb or None,
-    "awsRegion": lambda seen: _region(seen.record) or None,
+    "awsRegion": lambda seen: seen.region or None,
     "sourceIPAddress": _address,
     "errorCode": lambda seen: seen.fault and seen.fault.code,
     "errorMessage": _message,
@@ -276,7 +309,7 @@ MEMBERS: Mapping[str, Callable[[Seen], Any]] = {
     "additionalEventData": _additional,
     "requestID": lambda seen: seen.record.request_id or None,
     # RFC 9562 §5.8: a name of our own making, out of the hash that the record has in the log.
-    "eventID": lambda seen: str(_version_8(leaf_hash(seen.line))),
+    "eventID": lambda seen: str(_version_8(leaf_hash(seen.line + (seen.region.encode() if seen.caused else b"")))),
     "readOnly": lambda seen: seen.service.reads(seen.verb) if seen.service else None,
     "resources": lambda seen: _resources(seen) or None,
     "eventType": lambda _: "AwsApiCall",
@@ -319,13 +352,17 @@ FORMATS: Mapping[str, tuple[bytes, bytes, bytes]] = {
 """What stands before, between and after the events: a CloudTrail log file, or one event a line."""
 
 
-def event(index: int, line: bytes) -> dict[str, Any] | None:
-    """The event of record number `index`; None for a record of another door. Raises Malformed."""
+def events(index: int, line: bytes) -> Iterator[dict[str, Any]]:
+    """The events of record number `index`: one, or none of another door's; two of what touched two regions.
+
+    Raises Malformed.
+    """
     record = parse(line)
     if record.door != DOOR:
-        return None
+        return
     seen = look(index, line, record)
-    return {name: value for name, of in MEMBERS.items() if (value := of(seen)) is not None}
+    for one in (seen, *caused(seen)):
+        yield {name: value for name, of in MEMBERS.items() if (value := of(one)) is not None}
 
 
 def export(records: Iterable[tuple[int, bytes]], format_: str) -> Iterator[bytes]:
@@ -334,8 +371,7 @@ def export(records: Iterable[tuple[int, bytes]], format_: str) -> Iterator[bytes
     yield before
     n = 0
     for index, line in records:
-        told = event(index, line)
-        if told is not None:
+        for told in events(index, line):
             yield (between if n else b"") + msgspec.json.encode(told)
             n += 1
     if n or before:

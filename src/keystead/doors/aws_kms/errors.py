@@ -20,7 +20,7 @@ from keystead.core.caller import Caller
 from keystead.core.cutoffs import NEVER, Withdrawn
 from keystead.core.entities import Key, Origin
 from keystead.core.grant_token import INVALID as INVALID_TOKEN
-from keystead.core.operations import KeyRef, KeyringRef
+from keystead.core.operations import KeyRef, KeyringRef, ReplicaRef
 from keystead.core.policy.aws import BAD_ARN
 from keystead.core.quotas import OverQuota
 from keystead.core.states import Event, KeyState
@@ -59,7 +59,13 @@ class Said(Struct, frozen=True):
 
     @property
     def arn(self) -> str:
-        return key_arn(self.key, self.caller.namespace) if self.caller else ""
+        return key_arn(self.key, self._place(self.caller.namespace)) if self.caller else ""
+
+    def _place(self, asked: str) -> str:
+        """Where the caller has asked for the key; of a related one, where that is."""
+        ring = self.error.about.keyring
+        here = region_of(asked)
+        return asked if any(region_of(n) == here for n in ring.namespaces) else ring.by_dialect.get("aws", asked)
 
     @property
     def alias_arn(self) -> str:
@@ -150,6 +156,16 @@ def _no_region(said: Said) -> str:
     """As AWS answers in a Region that an account has not enabled (IAM User Guide, "Managing AWS STS in a Region")."""
     region = region_of(said.caller.namespace) if said.caller else ""
     return f"The security token included in the request is invalid: the account has no keyring in {region}."
+
+
+def _no_such_region(said: Said) -> str:
+    ref = said.error.detail
+    assert isinstance(ref, ReplicaRef)  # noqa: S101 - its row
+    return f"The account has no keyring in {region_of(ref.namespace)}."
+
+
+def _copy_there(said: Said) -> str:
+    return f"A multi-Region key related to {said.arn} already exists in {said.request.replica_region}."
 
 
 def _taken(said: Said) -> str | None:
@@ -276,7 +292,9 @@ ERRORS: Mapping[type[e.KeysteadError] | tuple[type[e.KeysteadError], Any], Row] 
     (e.NotFound, NO_KEY_STORE): Row("CustomKeyStoreNotFoundException", 400, _silent),
     (e.NotFound, "material"): Row("NotFoundException", 400, _no_material),
     (e.NotFound, "grant_id"): Row("NotFoundException", 400, _no_grant),
+    (e.NotFound, ReplicaRef): Row("UnsupportedOperationException", 400, _no_such_region),
     e.AlreadyExists: Row("AlreadyExistsException", 400, _taken),
+    (e.AlreadyExists, ops.COPY_THERE): Row("AlreadyExistsException", 400, _copy_there),
     e.Conflict: Row("ConflictException", 400),
     e.WrongState: Row("KMSInvalidStateException", 400, _about("is not in a valid state.")),
     (e.WrongState, KeyState.SUSPENDED): Row("DisabledException", 400, _about("is disabled.")),
@@ -294,6 +312,12 @@ ERRORS: Mapping[type[e.KeysteadError] | tuple[type[e.KeysteadError], Any], Row] 
     (e.Unsupported, UNKNOWN_OPERATION): Row("UnknownOperationException", 400, _silent),
     (e.Unsupported, Origin): Row("UnsupportedOperationException", 400, _wrong_origin),
     (e.Unsupported, Withdrawn): Row("UnsupportedOperationException", 400, _withdrawn),
+    (e.Unsupported, ops.NOT_PRIMARY): Row(
+        "UnsupportedOperationException", 400, _about("is not a multi-Region primary key.")
+    ),
+    (e.Unsupported, ops.NOT_REPLICA): Row(
+        "UnsupportedOperationException", 400, _about("is not a multi-Region replica key.")
+    ),
     (e.Unsupported, "rotation"): Row("UnsupportedOperationException", 400, _silent),
     (e.Unsupported, ops.NO_PUBLIC_KEY): Row("UnsupportedOperationException", 400, _no_public_key),
     e.DecryptionFailed: Row("InvalidCiphertextException", 400, _silent),

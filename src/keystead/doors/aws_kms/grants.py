@@ -18,6 +18,7 @@ from keystead.core import operations as ops
 from keystead.core.actions import ACTIONS, Action
 from keystead.core.entities import Grant
 from keystead.core.errors import InvalidArgument, Unsupported
+from keystead.core.family import known_as
 from keystead.core.grant_token import INVALID, address_of
 from keystead.core.operations import KeyRef, Page, TenantRef
 from keystead.doors.aws_kms.errors import BAD_GRANT_ID, COMMON
@@ -168,7 +169,7 @@ def _entry(grant: Grant, namespace: str) -> GrantListEntry:
         encryption_context_equals=grant.context_equals, encryption_context_subset=grant.context_subset
     )
     return GrantListEntry(
-        key_id=arn_at(namespace, f"key/{grant.key_id}"),
+        key_id=arn_at(namespace, f"key/{known_as(grant.key_id)}"),
         grant_id=grant.id,
         name=grant.name or "",
         creation_date=date(grant.created_at),

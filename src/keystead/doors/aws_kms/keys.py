@@ -3,7 +3,7 @@
 Spec: KMS API Reference 2014-11-01, under these names, and "KeyMetadata"; botocore data/kms/2014-11-01/service-2.json.
 
 Deviations (SPEC.md)
-  CreateKey         MultiRegion and custom key stores: UnsupportedOperationException.
+  CreateKey         custom key stores: UnsupportedOperationException.
   GetKeyLastUsage   no CloudTrailEventId: there is no CloudTrail. TrackingStartDate is the key's creation.
 """
 
@@ -144,8 +144,6 @@ def _offered(req: CreateKeyRequest) -> None:
         raise Unsupported("Custom key stores are not supported.", "CustomKeyStoreId")
     if req.origin not in (None, "AWS_KMS", "EXTERNAL"):
         raise Unsupported(f"Origin {req.origin} is not supported.", "Origin")
-    if req.multi_region:
-        raise Unsupported("Multi-Region keys are not supported.", "MultiRegion")
 
 
 class DescribeKeyRequest(Message, frozen=True, kw_only=True, rename="pascal"):

@@ -12,7 +12,8 @@ from msgspec import field
 from keystead.core.algorithms import Purpose
 from keystead.core.entities import Key, Origin
 from keystead.core.errors import NotFound
-from keystead.core.operations import Described, KeyRef
+from keystead.core.family import known_as
+from keystead.core.operations import Copy, Described, KeyRef
 from keystead.core.states import KeyState
 from keystead.doors.aws_kms.names import key_arn, material_id, region_of
 from keystead.doors.aws_kms.pages import date
@@ -30,6 +31,17 @@ STATES = {
 }
 
 
+class MultiRegionKey(Message, frozen=True, kw_only=True, rename="pascal"):
+    arn: str
+    region: str
+
+
+class MultiRegionConfiguration(Message, frozen=True, kw_only=True, rename="pascal", omit_defaults=True):
+    multi_region_key_type: str
+    primary_key: MultiRegionKey | None = None
+    replica_keys: list[MultiRegionKey]
+
+
 class KeyMetadata(Message, frozen=True, kw_only=True, rename="pascal", omit_defaults=True):
     account: str = field(name="AWSAccountId")
     key_id: str
@@ -40,6 +52,7 @@ class KeyMetadata(Message, frozen=True, kw_only=True, rename="pascal", omit_defa
     key_usage: str
     key_state: str
     deletion_date: float | None = None
+    pending_deletion_window_in_days: int | None = None
     origin: str
     expiration_model: str | None = None
     valid_to: float | None = None
@@ -52,6 +65,7 @@ class KeyMetadata(Message, frozen=True, kw_only=True, rename="pascal", omit_defa
     encapsulation_algorithms: list[str] | None = None
     mac_algorithms: list[str] | None = None
     multi_region: bool
+    multi_region_configuration: MultiRegionConfiguration | None = None
     current_key_material_id: str | None = None
 
 
@@ -63,27 +77,60 @@ def key_state(key: Key, call: Call) -> str:
     """Raises NotFound for a destroyed key: AWS keeps nothing of it."""
     life = key.lifecycle.at(call.caller.now)
     if life.state is KeyState.DESTROYED:
-        raise NotFound("the key is destroyed", KeyRef(f"aws:{key.tenant}:{region_of(call.namespace)}", id=key.id))
+        at = f"aws:{key.tenant}:{region_of(call.namespace)}"
+        raise NotFound("the key is destroyed", KeyRef(at, id=known_as(key.id)))
+    if life.destroy_in_days:
+        return "PendingReplicaDeletion"
     if life.destroy_at is not None:
         return "PendingDeletion"
     return STATES[KeyState.PRE_ACTIVE if waiting(key, call.caller.now) else life.state]
 
 
-def metadata(described: Described, call: Call) -> KeyMetadata:
-    """KeyMetadata as AWS has it: what does not apply to the key is absent."""
+def key_type(key: Key) -> str:
+    return "PRIMARY" if key.is_primary else "REPLICA"
+
+
+def _related(described: Described, at: str) -> MultiRegionConfiguration | None:
+    """The primary key and its replicas, by region; a copy that answers nowhere in this dialect is not told of.
+
+    `at`: where the key itself was asked for. A copy at several addresses is told of at the first of them.
+    """
+    own = described.key.id
+    found = [(copy.key, [at] if copy.key.id == own else _here(copy)) for copy in described.copies]
+    placed = [(key, min(here)) for key, here in found if here]
+    if not placed:
+        return None
+    entries = {key.id: MultiRegionKey(arn=key_arn(key, at), region=region_of(at)) for key, at in placed}
+    return MultiRegionConfiguration(
+        multi_region_key_type=key_type(described.key),
+        primary_key=next((entries[key.id] for key, _ in placed if key.is_primary), None),
+        replica_keys=sorted((entries[key.id] for key, _ in placed if not key.is_primary), key=lambda one: one.region),
+    )
+
+
+def _here(copy: Copy) -> list[str]:
+    return [namespace for namespace in copy.namespaces if namespace.startswith("aws:")]
+
+
+def metadata(described: Described, call: Call, namespace: str = "") -> KeyMetadata:
+    """KeyMetadata as AWS has it: what does not apply to the key is absent.
+
+    `namespace`: where the key is, if not where it was asked for.
+    """
     key = described.key
     state = key_state(key, call)
     lent = key.origin is Origin.EXTERNAL and not waiting(key, call.caller.now)
     return KeyMetadata(
         account=key.tenant,
-        key_id=key.id,
-        arn=key_arn(key, call.namespace),
+        key_id=known_as(key.id),
+        arn=key_arn(key, namespace or call.namespace),
         creation_date=date(key.created_at),
         enabled=state == "Enabled",
         description=key.description,
         key_usage=KEY_USAGES[key.purpose],
         key_state=state,
         deletion_date=date(key.lifecycle.destroy_at) if key.lifecycle.destroy_at is not None else None,
+        pending_deletion_window_in_days=key.lifecycle.destroy_in_days or None,
         origin=ORIGINS[key.origin],
         expiration_model=expiration_model(key.lapses_at) if lent else None,
         valid_to=date(key.lapses_at) if lent and key.lapses_at is not None else None,
@@ -96,5 +143,6 @@ def metadata(described: Described, call: Call) -> KeyMetadata:
         encapsulation_algorithms=algorithms(key, Purpose.ENCAPSULATION),
         mac_algorithms=algorithms(key, Purpose.MAC),
         multi_region=key.multi_region,
+        multi_region_configuration=_related(described, namespace or call.namespace),
         current_key_material_id=material_id(key, key.current) if described.version is not None else None,
     )

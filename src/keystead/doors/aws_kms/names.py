@@ -14,6 +14,7 @@ from keystead.core.algorithms import Family
 from keystead.core.entities import Key
 from keystead.core.envelope import peek
 from keystead.core.errors import NotFound
+from keystead.core.family import known_as
 from keystead.core.operations import KeyRef
 
 RESERVED = "alias/aws/"  # KMS API Reference, CreateAlias: for the aliases of keys that AWS manages
@@ -82,9 +83,18 @@ def arn_at(namespace: str, resource: str) -> str:
     return f"arn:aws:kms:{region}:{account}:{resource}"
 
 
+_arns: dict[tuple[str, str], str] = {}
+
+
 def key_arn(key: Key, namespace: str) -> str:
     """The ARN of a key of any tenant, in the region of `namespace`."""
-    return f"arn:aws:kms:{namespace[namespace.rindex(':') + 1 :]}:{key.tenant}:key/{key.id}"
+    found = _arns.get((key.id, namespace))
+    if found is None:
+        if len(_arns) >= _MOST:
+            _arns.clear()
+        found = f"arn:aws:kms:{region_of(namespace)}:{key.tenant}:key/{known_as(key.id)}"
+        _arns[key.id, namespace] = found
+    return found
 
 
 def ref_arn(ref: KeyRef) -> str:
@@ -107,7 +117,7 @@ def material_id(key: Key, version: int) -> str | None:
     if found is None:
         if len(_materials) >= _MOST:
             _materials.clear()
-        found = _materials[key.id, version] = material_digest(key.id, version)
+        found = _materials[key.id, version] = material_digest(known_as(key.id), version)
     return found
 
 

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from keystead.core import operations as ops
 from keystead.core.entities import Key, KeyVersion, Origin, RotatedBy
+from keystead.core.family import known_as
 from keystead.doors.aws_kms.errors import COMMON
 from keystead.doors.aws_kms.keys import OF_A_MANAGED_KEY
 from keystead.doors.aws_kms.metadata import expiration_model
@@ -130,18 +131,19 @@ def list_key_rotations(req: ListKeyRotationsRequest, call: Call) -> ListKeyRotat
     )
     page = found.page
     return ListKeyRotationsResponse(
-        rotations=[_entry(found.key, version, call) for version in page.items],
+        rotations=[_entry(found, version, call) for version in page.items],
         next_marker=next_marker(call, page.after),
         truncated=page.after is not None,
     )
 
 
-def _entry(key: Key, version: KeyVersion, call: Call) -> RotationsListEntry:
+def _entry(found: ops.Rotations, version: KeyVersion, call: Call) -> RotationsListEntry:
     """The first material came by no rotation, nor has what waits for one: they have neither date nor type."""
+    key = found.key
     entry = RotationsListEntry(
-        key_id=version.key_id,
+        key_id=known_as(version.key_id),
         key_material_id=material_id(key, version.number) or "",
-        key_material_state=_state(key, version.number),
+        key_material_state=_state(key, version.number, scattered=found.scattered),
         rotation_date=date(version.rotated_at or version.created_at) if version.rotated_by in ROTATION_TYPES else None,
         rotation_type=ROTATION_TYPES.get(version.rotated_by),
     )
@@ -156,10 +158,12 @@ def _entry(key: Key, version: KeyVersion, call: Call) -> RotationsListEntry:
     )
 
 
-def _state(key: Key, number: int) -> str:
+def _state(key: Key, number: int, *, scattered: bool) -> str:
     if number == key.current:
         return "CURRENT"
-    return "NON_CURRENT" if number < key.current else "PENDING_ROTATION"
+    if number < key.current:
+        return "NON_CURRENT"
+    return "PENDING_MULTI_REGION_IMPORT_AND_ROTATION" if scattered else "PENDING_ROTATION"
 
 
 OPERATIONS = (

@@ -38,6 +38,10 @@ def pairs(tags: Sequence[Tag]) -> dict[str, str]:
     return found
 
 
+def listed(tags: Iterable[tuple[str, str]]) -> list[Tag]:
+    return [Tag(tag_key=key, tag_value=value) for key, value in tags]
+
+
 def names(keys: Iterable[str]) -> tuple[str, ...]:
     """Raises InvalidArgument (BAD_TAG)."""
     found = tuple(keys)
@@ -96,7 +100,7 @@ def list_resource_tags(req: ListResourceTagsRequest, call: Call) -> ListResource
         )
     )
     return ListResourceTagsResponse(
-        tags=[Tag(tag_key=key, tag_value=value) for key, value in page.items],
+        tags=listed(page.items),
         next_marker=next_marker(call, page.after),
         truncated=page.after is not None,
     )

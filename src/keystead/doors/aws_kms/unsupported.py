@@ -12,9 +12,6 @@ UNSUPPORTED = frozenset(
         "DescribeCustomKeyStores",
         "DisconnectCustomKeyStore",
         "UpdateCustomKeyStore",
-        # multi-Region keys
-        "ReplicateKey",
-        "UpdatePrimaryRegion",
     }
 )
 
@@ -25,8 +22,6 @@ NEVER_SAID: dict[str, frozenset[str]] = {
             "CustomKeyStoreId",
             "CloudHsmClusterId",
             "XksKeyConfiguration",
-            "MultiRegionConfiguration",
-            "PendingDeletionWindowInDays",
         }
     ),
     "KeyLastUsageData": frozenset({"CloudTrailEventId"}),

@@ -21,7 +21,7 @@ _TARGET = re.compile(
     r"/(?:(?P<health>health)|keys/(?P<key>[A-Za-z0-9._-]{1,128})/(?P<word>metadata|encrypt|decrypt))"
 )
 _DOTS = frozenset({".", ".."})  # as a path segment they mean something else, and are signed as that
-_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|mrk-[0-9a-f]{32}")
 OPERATIONS = {"health": "GetHealthStatus", "metadata": "GetKeyMetadata", "encrypt": "Encrypt", "decrypt": "Decrypt"}
 
 

@@ -24,6 +24,7 @@ class CreateKeyRequest(Message, frozen=True, kw_only=True, forbid_unknown_fields
     purpose: str | None = None  # None: the first that the spec allows
     description: str = ""
     tags: dict[str, str] = msgspec.field(default_factory=dict)
+    multi_region: bool = False
 
 
 @operation("CreateKey", errors=EVERY)
@@ -35,7 +36,14 @@ def create_key(req: CreateKeyRequest, call: Call) -> ops.Described:
     if purpose is None:
         raise InvalidArgument(f"no purpose {req.purpose!r}; there are {', '.join(purposes)}", "purpose")
     return call(
-        ops.CreateKey(keyring=req.keyring, spec=spec, purpose=purpose, description=req.description, tags=req.tags)
+        ops.CreateKey(
+            keyring=req.keyring,
+            spec=spec,
+            purpose=purpose,
+            description=req.description,
+            tags=req.tags,
+            multi_region=req.multi_region,
+        )
     )
 
 
@@ -59,6 +67,8 @@ AS_THEY_ARE: tuple[type[ops.Operation[Any]], ...] = (
     ops.ScheduleDestruction,
     ops.CancelDestruction,
     ops.RotateKey,
+    ops.ReplicateKey,
+    ops.ChangePrimary,
     ops.ReadRotation,
     ops.ListRotations,
     ops.ReadPolicy,

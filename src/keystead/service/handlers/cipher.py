@@ -10,6 +10,7 @@ from keystead.core.algorithms import ALGORITHMS, Algorithm, Family, Purpose, Wor
 from keystead.core.entities import Key
 from keystead.core.envelope import peek, typed_aad
 from keystead.core.errors import DecryptionFailed, InvalidArgument, KeysteadError, WrongUsage
+from keystead.core.family import in_header
 from keystead.core.sensitive import Sensitive
 from keystead.core.states import Use
 from keystead.service.handlers.use import algorithm_for, not_gone, require_key, require_to_protect, require_version
@@ -99,7 +100,7 @@ def _version_of(held: HeldKey, ciphertext: bytes, now: datetime) -> HeldVersion:
     if key.spec.family is not Family.AES:
         return require_version(held, Use.PROCESS, now)
     key_id, number = peek(ciphertext)
-    if key_id != key.id:
+    if key_id != key.id and key_id != in_header(key.id):
         raise _wrong_key()
     if not 1 <= number <= key.current:
         raise DecryptionFailed("the ciphertext does not open")
@@ -109,7 +110,7 @@ def _version_of(held: HeldKey, ciphertext: bytes, now: datetime) -> HeldVersion:
 def _not_anothers(ciphertext: bytes, key: Key) -> None:
     """Raises InvalidArgument (detail ops.WRONG_KEY) for a ciphertext that names another key than this one."""
     with suppress(DecryptionFailed):
-        if peek(ciphertext)[0] != key.id:
+        if peek(ciphertext)[0] != in_header(key.id):
             raise _wrong_key()
 
 

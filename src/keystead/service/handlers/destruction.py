@@ -2,42 +2,52 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
 from keystead.core import operations as ops
+from keystead.core.entities import Key
 from keystead.core.errors import Conflict, InvalidArgument, WrongState
 from keystead.core.operations import Described, Nothing
-from keystead.core.states import Event, KeyState
+from keystead.core.states import Event, KeyState, Lifecycle
 from keystead.service.handlers.keys import described
-from keystead.service.handlers.material import erased, without
+from keystead.service.handlers.material import erased, given_up, without
+from keystead.service.handlers.related import giving_up
 from keystead.service.handlers.standing import NOT_APPOINTED, existing, staying
 from keystead.service.held import HeldKey
 from keystead.service.pipeline import Act, Handler, Outcome
+from keystead.service.related import Relative
 
 MIN_DAYS, MAX_DAYS = 7, 30  # KMS API Reference, ScheduleKeyDeletion
 
 
 def schedule_destruction(op: ops.ScheduleDestruction, targets: tuple[HeldKey], act: Act) -> Outcome[Described]:
-    """The key is out of service from now on, and destroyed at the date."""
+    """The key is out of service from now on, and destroyed at the date; a primary, so long after its last replica."""
     (held,) = targets
     if not MIN_DAYS <= op.after_days <= MAX_DAYS:
         raise InvalidArgument(f"a key waits {MIN_DAYS} to {MAX_DAYS} days to be destroyed", "after_days")
     life = staying(held.key, act.now)
     if life.state is KeyState.ACTIVE:
         life = life.after(Event.SUSPEND, act.now)
-    key = replace(held.key, lifecycle=replace(life, destroy_at=act.now + timedelta(days=op.after_days)))
+    waits = held.key.is_primary and held.relatives() != ()
+    life = replace(life, destroy_in_days=op.after_days) if waits else _dated(life, op.after_days, act.now)
+    key = replace(held.key, lifecycle=life)
     return Outcome(answer=Described(key, described(held).version), put=(key,))
+
+
+def _dated(life: Lifecycle, days: int, now: datetime) -> Lifecycle:
+    return replace(life, destroy_at=now + timedelta(days=days), destroy_in_days=0)
 
 
 def cancel_destruction(_op: ops.CancelDestruction, targets: tuple[HeldKey], act: Act) -> Outcome[Described]:
     """The key stays out of service until somebody enables it. Refused from the date on, destroyed yet or not."""
     (held,) = targets
     life = existing(held.key, act.now)
-    if life.destroy_at is None:
+    if not life.doomed:
         raise WrongState("no destruction is appointed", NOT_APPOINTED)
-    key = replace(held.key, lifecycle=replace(life, destroy_at=None))
+    key = replace(held.key, lifecycle=replace(life, destroy_at=None, destroy_in_days=0))
     return Outcome(answer=Described(key, described(held).version), put=(key,))
 
 
@@ -52,7 +62,9 @@ def put_off_destruction(op: ops.PutOffDestruction, targets: tuple[HeldKey], _act
 
 
 def destroy_key(_op: ops.DestroyKey, targets: tuple[HeldKey], act: Act) -> Outcome[Nothing]:
-    """Every version's material is erased; names and grants go; metadata and policy stay."""
+    """Every version's material is erased; names and grants go; metadata and policy stay. Of related keys it is this
+    copy's material, and the last copy's is the last there is. The primary's days begin with its last replica's end.
+    """
     (held,) = targets
     key = held.key
     if key.lifecycle.state is KeyState.DESTROYED:
@@ -61,15 +73,27 @@ def destroy_key(_op: ops.DestroyKey, targets: tuple[HeldKey], act: Act) -> Outco
         raise WrongState("no destruction is appointed", NOT_APPOINTED)
     if key.lifecycle.destroy_at > act.now:
         raise WrongState("the appointment has not come yet", Event.DESTROY)
+    others = held.relatives()
+    if key.is_primary and others:
+        raise WrongState("the key has replicas", key.lifecycle.state)
     gone = tuple(erased(version, act.now) for version in held.versions() if version.wrapped)
     key = replace(key, lifecycle=key.lifecycle.after(Event.DESTROY, act.now), rotation=None)
     return Outcome(
         answer=Nothing(),
-        put=(key, *gone),
+        put=(key, *gone, *_left(others, act.now)),
         delete=(*held.names, *held.grants),
         destroy=gone,
         versions=tuple(version.number for version in gone),
     )
+
+
+def _left(others: tuple[Relative, ...], now: datetime) -> Iterator[Key]:
+    """The primary, once a replica is gone and `others` are left."""
+    for other in others:
+        if other.key.is_primary:
+            life, alone = other.key.lifecycle, len(others) == 1
+            begun = _dated(life, life.destroy_in_days, now) if alone and life.destroy_in_days else life
+            yield replace(other.key, lifecycle=begun)
 
 
 def expire_material(_op: ops.ExpireMaterial, targets: tuple[HeldKey], act: Act) -> Outcome[Nothing]:
@@ -85,8 +109,10 @@ def expire_material(_op: ops.ExpireMaterial, targets: tuple[HeldKey], act: Act) 
     if not gone:
         raise WrongState("no material has expired", key.lifecycle.state)
     left = without(key, gone, held.versions(), act.now)
+    keys, theirs = giving_up(held, act.now) if given_up(key, gone) else ((), ())
     numbers = tuple(version.number for version in gone)
-    return Outcome(answer=Nothing(), put=(left, *gone), destroy=gone, versions=numbers)
+    put = (left, *keys, *gone, *theirs)
+    return Outcome(answer=Nothing(), put=put, destroy=(*gone, *theirs), versions=numbers)
 
 
 HANDLERS: dict[type, Handler] = {

@@ -13,12 +13,15 @@ from keystead.core import operations as ops
 from keystead.core.algorithms import Family
 from keystead.core.entities import Key, KeyVersion, Origin
 from keystead.core.errors import InvalidArgument, NotFound, Unsupported, WrongState
+from keystead.core.family import known_as
 from keystead.core.operations import Described
 from keystead.core.sensitive import Sensitive
 from keystead.core.states import Event, KeyState, Lifecycle
 from keystead.core.wrapping import require_wrapping
 from keystead.crypto import wrapping as crypto
-from keystead.service.handlers.material import erased, lapse, without
+from keystead.service.handlers.material import erased, given_up, lapse, without
+from keystead.service.handlers.related import expecting, giving_up
+from keystead.service.handlers.rotation import leading
 from keystead.service.handlers.standing import existing, staying
 from keystead.service.held import HeldKey
 from keystead.service.pipeline import Act, Handler, Outcome
@@ -61,7 +64,7 @@ def import_material(op: ops.ImportMaterial, targets: tuple[HeldKey], act: Act) -
     _checked(op, key, act.now)
     tickets = Tickets(held.import_key(), act.entropy)
     made = act.provider.register(key.spec, unwrap(_ticket(op.ticket, tickets, key, act.now), op.wrapped))
-    identifier = tickets.identify(key.id, made.material)
+    identifier = tickets.identify(known_as(key.id), made.material)
     versions = {version.number: version for version in held.versions()}
     number = _place(op, key, identifier)
     version = _came(op, key, number, versions.get(number), act.now)
@@ -75,9 +78,10 @@ def import_material(op: ops.ImportMaterial, targets: tuple[HeldKey], act: Act) -
     if complete and life.state is KeyState.PRE_ACTIVE:
         life = life.after(Event.ACTIVATE, act.now)
     put = replace(grown, lifecycle=life, lapses_at=lapse(grown, versions.values()))
+    others = expecting(held, grown, act.now) if grown is not key else ()
     return Outcome(
         answer=Described(put, version),
-        put=(put, version),
+        put=(put, version, *others),
         material={version.id: made.material} if fresh else {},
         versions=(number,),
     )
@@ -87,6 +91,8 @@ def _checked(op: ops.ImportMaterial, key: Key, now: datetime) -> None:
     """What can be told without the material. Raises InvalidArgument, Unsupported."""
     if key.spec.family is not Family.AES and (op.new, op.description, op.identifier) != (None, None, None):
         raise Unsupported("only symmetric encryption keys have several materials", "materials")
+    if op.new:
+        leading(key)
     if op.new and op.identifier is not None:
         raise InvalidArgument("new material has no identifier yet", "identifier")
     if op.expires_at is not None and not now < op.expires_at <= now + EXPIRES_WITHIN:
@@ -166,11 +172,14 @@ def delete_material(op: ops.DeleteMaterial, targets: tuple[HeldKey], act: Act) -
     number = key.current if op.identifier is None else key.material_ids.index(op.identifier) + 1
     versions = held.versions()
     version = next((v for v in versions if v.number == number), None)
-    if version is None or not version.wrapped:
+    if version is None or (not version.wrapped and not given_up(key, (version,))):
         return Outcome(answer=Described(key, version))
-    gone = erased(version, act.now)
-    left = without(key, (gone,), versions, act.now)
-    return Outcome(answer=Described(key, gone), put=(left, gone), destroy=(gone,), versions=(number,))
+    own = (erased(version, act.now),) if version.wrapped else ()  # a primary may never have had what it gives up
+    left = without(key, own or (version,), versions, act.now)
+    keys, theirs = giving_up(held, act.now) if given_up(key, (version,)) else ((), ())
+    gone = (*own, *theirs)
+    answer = Described(key, own[0] if own else version)
+    return Outcome(answer=answer, put=(left, *keys, *gone), destroy=gone, versions=(number,))
 
 
 HANDLERS: dict[type, Handler] = {

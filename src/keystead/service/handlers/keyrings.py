@@ -12,6 +12,7 @@ from keystead.service.handlers.keys import paged, walk
 from keystead.service.handlers.principals import new_id, new_principal
 from keystead.service.held import HeldSystem
 from keystead.service.pipeline import Act, Handler, Outcome
+from keystead.service.related import lasting
 
 TENANT = re.compile(r"[0-9]{12}")
 ADDRESS = re.compile(r"[a-z0-9_-]{1,32}:[0-9]{12}:[A-Za-z0-9_./-]{1,128}")
@@ -65,9 +66,12 @@ def list_keyrings(op: ops.ListKeyrings, targets: tuple[HeldSystem], _act: Act) -
 
 def locate_key(op: ops.LocateKey, targets: tuple[HeldSystem], _act: Act) -> Outcome[Located]:
     (system,) = targets
-    if (key := system.barrier.get(Key, op.key_id)) is None:
+    key = system.barrier.get(Key, op.key_id)
+    keys = system.barrier.linked(Key, op.key_id) if key is None else [key]
+    if not keys:
         raise NotFound("no such key", "key_id")
-    return Outcome(answer=Located(system.addresses(system.keyring(key.keyring))))
+    rings = dict.fromkeys(key.keyring for key in lasting(keys) or keys)
+    return Outcome(answer=Located(tuple(at for ring in rings for at in system.addresses(system.keyring(ring)))))
 
 
 def read_status(_op: ops.ReadStatus, targets: tuple[HeldSystem], act: Act) -> Outcome[ops.Status]:

@@ -12,13 +12,15 @@ from msgspec.structs import replace
 from keystead.core import operations as ops
 from keystead.core.entities import Entity, Key, KeyVersion, Origin
 from keystead.core.errors import InvalidArgument, LimitExceeded, Unsupported
-from keystead.core.operations import Described, Nothing, Page
+from keystead.core.family import COPY_BYTES, FAMILY_BYTES, known_as, new_copy, new_family
+from keystead.core.operations import Copy, Described, Nothing, Page
 from keystead.core.states import Event, KeyState, Lifecycle
 from keystead.core.wrapping import importable
 from keystead.service.handlers import policies, tags
 from keystead.service.handlers.standing import begun, existing, staying
-from keystead.service.held import PAGE, HeldKey, HeldKeyring
+from keystead.service.held import HeldKey, HeldKeyring
 from keystead.service.pipeline import Act, Handler, Outcome
+from keystead.service.reach import PAGE
 
 E = TypeVar("E", bound=Entity)
 MAX_DESCRIPTION = 8192  # characters; KMS API Reference, CreateKey
@@ -31,8 +33,6 @@ def create_key(op: ops.CreateKey, targets: tuple[HeldKeyring, ...], act: Act) ->
         raise Unsupported(f"keying material from {op.origin.value}", "origin")
     if op.origin is Origin.EXTERNAL and not importable(op.spec, op.purpose):
         raise Unsupported(f"material of {op.spec.name} keys is not imported", "origin")
-    if op.multi_region:
-        raise Unsupported("keys of several regions", "multi_region")
     if op.purpose not in op.spec.purposes:
         raise InvalidArgument(f"a {op.spec.name} key is not for {op.purpose.name.lower()}", "purpose")
     if act.cutoffs is not None:
@@ -40,7 +40,7 @@ def create_key(op: ops.CreateKey, targets: tuple[HeldKeyring, ...], act: Act) ->
     checked_description(op.description)
     waits = op.origin is Origin.EXTERNAL
     key = Key(
-        id=str(UUID(bytes=act.entropy(16), version=4)),
+        id=_new_id(op, act),
         tenant=ring.tenant,
         keyring=ring.id,
         spec_name=op.spec.name,
@@ -53,20 +53,28 @@ def create_key(op: ops.CreateKey, targets: tuple[HeldKeyring, ...], act: Act) ->
         current=0 if waits else 1,
         description=op.description,
         tags=tags.merged({}, op.tags, act),
+        is_primary=op.multi_region,
     )
+    copies = (Copy(key, ring.namespaces),) if op.multi_region else ()
     policy = policies.fixed(op.policy, key, op.keyring.namespace, act, bypass=op.bypass_lockout_check)
     if waits:
-        return Outcome(answer=Described(key, None), put=(key, policy), seen=(ring.keyring,))
+        return Outcome(answer=Described(key, None, copies), put=(key, policy), seen=(ring.keyring,), made=key.id)
     made = act.provider.generate(op.spec)
     version = first_version(key, made.public_key)
     return Outcome(
-        answer=Described(key, version),
+        answer=Described(key, version, copies),
         put=(key, version, policy),
         seen=(ring.keyring,),
         material={version.id: made.material},
         versions=(1,),
         made=key.id,
     )
+
+
+def _new_id(op: ops.CreateKey, act: Act) -> str:
+    if op.multi_region:
+        return new_copy(new_family(act.entropy(FAMILY_BYTES)), act.entropy(COPY_BYTES))
+    return str(UUID(bytes=act.entropy(16), version=4))
 
 
 def first_version(key: Key, public_key: bytes) -> KeyVersion:
@@ -88,7 +96,16 @@ def described(held: HeldKey) -> Described:
 
 def describe_key(_op: ops.DescribeKey, targets: tuple[HeldKey], _act: Act) -> Outcome[Described]:
     """Destroyed keys too: their metadata is kept."""
-    return Outcome(answer=described(targets[0]))
+    (held,) = targets
+    return Outcome(answer=replace(described(held), copies=copies_of(held)))
+
+
+def copies_of(held: HeldKey) -> tuple[Copy, ...]:
+    """The key and its relatives, where it has a family."""
+    if not held.key.multi_region:
+        return ()
+    others = (Copy(other.key, other.namespaces()) for other in held.relatives())
+    return (Copy(held.key, held.keyring.namespaces), *others)
 
 
 def list_keys(op: ops.ListKeys, targets: tuple[HeldKeyring], act: Act) -> Outcome[Page[str]]:
@@ -100,7 +117,7 @@ def list_keys(op: ops.ListKeys, targets: tuple[HeldKeyring], act: Act) -> Outcom
         if key.lifecycle.at(act.now).state is not KeyState.DESTROYED
     )
     page = paged(lasting, op.limit)
-    return Outcome(answer=Page(tuple(key.id for key in page.items), page.after))
+    return Outcome(answer=Page(tuple(known_as(key.id) for key in page.items), page.after))
 
 
 def walk(read: Callable[[str, int], list[E]], after: str, wanted: int = PAGE) -> Iterator[E]:

@@ -2,7 +2,8 @@
 
 KMS Developer Guide, "Importing key material", "Delete imported key material": the key waits as soon as any material
 that belongs to it is gone. Material that waits for its rotation does not belong to it yet, and may be replaced by
-other. SP 800-57pt1r5 §7 knows no way back from destroyed; but this is material that its owner holds and lends.
+other; of related keys at the primary, whose giving up takes it from all (ImportKeyMaterial, DeleteImportedKeyMaterial).
+SP 800-57pt1r5 §7 knows no way back from destroyed; but this is material that its owner holds and lends.
 """
 
 from __future__ import annotations
@@ -39,11 +40,16 @@ def _waiting(life: Lifecycle, now: datetime) -> Lifecycle:
     return replace(life, state=KeyState.PRE_ACTIVE, since=now, activate_at=None)
 
 
+def given_up(key: Key, gone: tuple[KeyVersion, ...]) -> bool:
+    """Whether what waits for its rotation goes for good. A replica may lose it and be given it again."""
+    return key.leads and any(version.number > key.current for version in gone)
+
+
 def without(key: Key, gone: tuple[KeyVersion, ...], versions: Iterable[KeyVersion], now: datetime) -> Key:
     """The key once `gone`, erased already, are of no use any more; `versions` are those there were."""
     left = {version.number: version for version in (*versions, *gone)}
     kept = key
-    if any(version.number > key.current for version in gone):
+    if given_up(key, gone):
         kept = replace(kept, n_versions=key.current, material_ids=key.material_ids[: key.current])
     if any(version.number <= key.current for version in gone):
         kept = replace(kept, lifecycle=_waiting(key.lifecycle, now))

@@ -1,4 +1,8 @@
-"""Rotation: a new version protects, and every version before it still processes what it protected."""
+"""Rotation: a new version protects, and every version before it still processes what it protected.
+
+Of related keys the primary is rotated, and all of them with it in one commit (docs/adr/0014): there is no moment in
+which one of them makes what another cannot open.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +31,21 @@ def rotatable(key: Key) -> None:
         raise Unsupported(f"{key.spec.name} keys of {key.origin.value} origin are not rotated", "rotation")
 
 
+def leading(key: Key) -> None:
+    """Raises Unsupported (detail ops.NOT_PRIMARY) for a replica: what related keys share is changed at the primary."""
+    if not key.leads:
+        raise Unsupported("the key follows its primary", ops.NOT_PRIMARY)
+
+
+def scheduled(held: HeldKey, rotation: Rotation | None) -> tuple[Key, ...]:
+    """The key and its relatives with that schedule."""
+    return tuple(replace(key, rotation=rotation) for key in (held.key, *(other.key for other in held.relatives())))
+
+
 def schedulable(key: Key, now: datetime) -> None:
     """In service and rotatable, by itself: imported material comes first (KMS Developer Guide, "Key states", [6])."""
     existing(key, now)
+    leading(key)
     if key.origin is not Origin.GENERATED:
         raise Unsupported(f"keys of {key.origin.value} origin have no schedule", key.origin)
     active(key, now)
@@ -47,72 +63,90 @@ def enable_rotation(op: ops.EnableRotation, targets: tuple[HeldKey], act: Act) -
     if key.rotation and key.rotation.period_days == days:
         return Outcome(answer=Nothing())
     rotation = Rotation(period_days=days, next_at=act.now + timedelta(days=days))
-    return Outcome(answer=Nothing(), put=(replace(key, rotation=rotation),))
+    return Outcome(answer=Nothing(), put=scheduled(targets[0], rotation))
 
 
 def disable_rotation(_op: ops.DisableRotation, targets: tuple[HeldKey], act: Act) -> Outcome[Nothing]:
-    key = targets[0].key
-    schedulable(key, act.now)
-    return Outcome(answer=Nothing(), put=(replace(key, rotation=None),))
+    (held,) = targets
+    schedulable(held.key, act.now)
+    return Outcome(answer=Nothing(), put=scheduled(held, None))
 
 
 def read_rotation(_op: ops.ReadRotation, targets: tuple[HeldKey], act: Act) -> Outcome[RotationStatus]:
     """No schedule while a destruction is appointed: the scheduler would not keep it."""
     key = targets[0].key
     life = existing(key, act.now)
-    return Outcome(answer=RotationStatus(key, None if life.destroy_at else key.rotation))
+    return Outcome(answer=RotationStatus(key, None if life.doomed else key.rotation))
 
 
 def rotate_key(op: ops.RotateKey, targets: tuple[HeldKey], act: Act) -> Outcome[Described]:
     """Raises Unsupported, WrongState, Conflict; LimitExceeded (detail "rotations")."""
     (held,) = targets
     key = held.key
+    existing(key, act.now)
+    leading(key)
     active(key, act.now)
     rotatable(key)
     if key.origin is Origin.EXTERNAL:
         return _rotate_imported(held, act)
     changed = _on_schedule(key, act.now) if op.scheduled else _on_demand(key, act)
     made = act.provider.generate(key.spec)
-    number = key.n_versions + 1
-    old = held.version().version
     new = KeyVersion(
-        id=f"{key.id}/{number}",
-        key_id=key.id,
-        number=number,
+        id="",
+        key_id="",
+        number=key.n_versions + 1,
         lifecycle=Lifecycle(state=KeyState.ACTIVE, since=act.now),
         created_at=act.now,
         rotated_by=RotatedBy.SCHEDULE if op.scheduled else RotatedBy.DEMAND,
         public_key=made.public_key,
     )
-    retired = replace(old, lifecycle=old.lifecycle.after(Event.DEACTIVATE, act.now))
-    key = replace(changed, n_versions=number, current=number)
-    return Outcome(
-        answer=Described(key, new),
-        put=(key, new, retired),
-        material={new.id: made.material},
-        versions=(number,),
+    own, *others = (
+        _rotated(one, old, new, changed)
+        for one, old in ((key, held.version().version), *((o.key, o.version(key.current)) for o in held.relatives()))
     )
+    return Outcome(
+        answer=Described(own[0], own[1]),
+        put=(*own, *(entity for other in others for entity in other)),
+        material={version.id: made.material for _, version, _ in (own, *others)},
+        versions=(new.number,),
+    )
+
+
+def _rotated(key: Key, old: KeyVersion, new: KeyVersion, leading: Key) -> tuple[Key, KeyVersion, KeyVersion]:
+    """One of related keys, or a key alone, with version `new`; what they share as in `leading`."""
+    version = replace(new, id=f"{key.id}/{new.number}", key_id=key.id)
+    retired = replace(old, lifecycle=old.lifecycle.after(Event.DEACTIVATE, new.created_at))
+    shared = {"rotation": leading.rotation, "n_on_demand": leading.n_on_demand}
+    return replace(key, n_versions=new.number, current=new.number, **shared), version, retired
 
 
 def _rotate_imported(held: HeldKey, act: Act) -> Outcome[Described]:
-    """To the material that was imported for it. Raises WrongState (detail ops.NOTHING_WAITS), LimitExceeded."""
-    key, now = held.key, act.now
-    versions = {version.number: version for version in held.versions()}
-    new = versions.get(key.current + 1) if key.n_versions > key.current else None
+    """To the material that was imported for it, into every related key, whatever else of theirs is missing.
+
+    Raises WrongState (detail ops.NOTHING_WAITS), LimitExceeded.
+    """
+    everywhere = ((held.key, held.versions()), *((other.key, other.versions()) for other in held.relatives()))
+    own, *others = [_moved_on(key, versions, held.key.n_on_demand + 1, act.now) for key, versions in everywhere]
+    _on_demand(held.key, act)
+    key, new = own[0], own[1]
+    put = (*own, *(entity for other in others for entity in other))
+    return Outcome(answer=Described(key, new), put=put, versions=(new.number,))
+
+
+def _moved_on(
+    key: Key, versions: list[KeyVersion], n_on_demand: int, now: datetime
+) -> tuple[Key, KeyVersion, KeyVersion]:
+    by_number = {version.number: version for version in versions}
+    new = by_number.get(key.current + 1) if key.n_versions > key.current else None
     if new is None or not present(new, now):
         raise WrongState("no material waits for a rotation", ops.NOTHING_WAITS)
-    old = versions[key.current]
-    new = replace(
-        new,
-        lifecycle=new.lifecycle.after(Event.ACTIVATE, now),
-        rotated_by=RotatedBy.DEMAND,
-        rotated_at=now,
-    )
-    retired = replace(old, lifecycle=old.lifecycle.after(Event.DEACTIVATE, now))
-    versions |= {new.number: new, retired.number: retired}
-    key = replace(_on_demand(key, act), current=new.number)
-    key = replace(key, lapses_at=lapse(key, versions.values()))
-    return Outcome(answer=Described(key, new), put=(key, new, retired), versions=(new.number,))
+    old = by_number[key.current]
+    new = replace(new, lifecycle=new.lifecycle.after(Event.ACTIVATE, now), rotated_by=RotatedBy.DEMAND, rotated_at=now)
+    if old.lifecycle.state is KeyState.ACTIVE:  # else a replica has lost it, and may be given it again
+        old = replace(old, lifecycle=old.lifecycle.after(Event.DEACTIVATE, now))
+    by_number |= {new.number: new, old.number: old}
+    moved = replace(key, current=new.number, n_on_demand=n_on_demand)
+    return replace(moved, lapses_at=lapse(moved, by_number.values())), new, old
 
 
 def _on_demand(key: Key, act: Act) -> Key:
@@ -141,7 +175,17 @@ def list_rotations(op: ops.ListRotations, targets: tuple[HeldKey], act: Act) -> 
     since, last = int(op.after or (0 if op.everything else 1)), key.n_versions if op.everything else key.current
     rest = [version for version in held.versions() if since < version.number <= last]
     page = tuple(rest[: op.limit])
-    return Outcome(answer=ops.Rotations(key, Page(page, str(page[-1].number) if len(rest) > op.limit else None)))
+    found = Page(page, str(page[-1].number) if len(rest) > op.limit else None)
+    return Outcome(answer=ops.Rotations(key, found, _scattered(held, act.now)))
+
+
+def _scattered(held: HeldKey, now: datetime) -> bool:
+    """Whether what waits for its rotation has not been imported into every related key yet."""
+    key = held.key
+    if not key.multi_region or key.n_versions == key.current:
+        return False
+    everywhere = (held.versions(), *(other.versions() for other in held.relatives()))
+    return not all(any(v.number == key.n_versions and present(v, now) for v in versions) for versions in everywhere)
 
 
 HANDLERS: dict[type, Handler] = {

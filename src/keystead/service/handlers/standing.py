@@ -29,7 +29,7 @@ def existing(key: Key, now: datetime) -> Lifecycle:
 def staying(key: Key, now: datetime) -> Lifecycle:
     """Existing, and no destruction is appointed. Raises WrongState."""
     life = existing(key, now)
-    if life.destroy_at is not None:
+    if life.doomed:
         raise WrongState("the key is appointed to be destroyed", Event.DESTROY)
     return life
 

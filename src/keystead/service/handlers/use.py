@@ -44,7 +44,7 @@ def require_key(held: HeldKey, use: Use, now: datetime) -> None:
         return
     key = held.key
     life = key.lifecycle
-    if life.destroy_at is None and waiting(key, now):
+    if waiting(key, now) and not life.doomed:
         raise WrongState("the key waits for its material", key.origin)
     life.require(use, now=now)
     if not life.has_appointment and key.lapses_at is None:

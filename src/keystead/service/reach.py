@@ -1,0 +1,42 @@
+"""How a target reaches what stands below it in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from keystead.core.entities import Entity
+from keystead.core.ports import Provider
+from keystead.service.barrier import Barrier
+
+E = TypeVar("E", bound=Entity)
+PAGE = 1000
+EVERY = 1_000_000  # of what is to be seen at one moment
+
+
+class Reach:
+    """How targets reach their subtree; one per view."""
+
+    __slots__ = ("barrier", "may_block", "provider")
+
+    def __init__(self, barrier: Barrier, provider: Provider, may_block: Callable[[], None]) -> None:
+        self.barrier, self.provider, self.may_block = barrier, provider, may_block
+
+    def get(self, kind: type[E], id: str) -> E | None:
+        self.may_block()
+        return self.barrier.get(kind, id)
+
+    def children(self, kind: type[E], parent: str, after: str, limit: int) -> list[E]:
+        self.may_block()
+        return self.barrier.children(kind, parent, after=after, limit=limit)
+
+    def every_child(self, kind: type[E], parent: str) -> Iterator[E]:
+        after = ""
+        while page := self.children(kind, parent, after, PAGE):
+            yield from page
+            after = page[-1].id
+
+    def linked(self, kind: type[E], link: str) -> list[E]:
+        """All of them as they are at one moment."""
+        self.may_block()
+        return self.barrier.linked(kind, link, limit=EVERY)

@@ -1,0 +1,48 @@
+"""Relatives of a key: the other copies of it, as far as whoever changes what they share has to know them.
+
+A handler that reads them puts the primary, or names it as seen: then the commit fails where there have come to be
+others meanwhile (core.entities, Rule 5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from keystead.core.entities import Binding, Key, KeyVersion
+from keystead.core.errors import Internal
+from keystead.core.states import KeyState
+from keystead.service.reach import Reach
+
+
+class Relative:
+    """Another copy: its metadata, its versions and where it answers. Who may do what with it is out of reach."""
+
+    __slots__ = ("_reach", "key")
+
+    def __init__(self, key: Key, reach: Reach) -> None:
+        self.key, self._reach = key, reach
+
+    def versions(self) -> list[KeyVersion]:
+        """Every version, oldest first."""
+        return sorted(self._reach.every_child(KeyVersion, self.key.id), key=lambda v: v.number)
+
+    def version(self, number: int) -> KeyVersion:
+        """Raises Internal where it is missing: related keys have the same versions."""
+        found = self._reach.get(KeyVersion, f"{self.key.id}/{number}")
+        if found is None:
+            raise Internal("a version of a related key is missing")
+        return found
+
+    def namespaces(self) -> tuple[str, ...]:
+        return tuple(binding.id for binding in self._reach.every_child(Binding, self.key.keyring))
+
+
+def relatives(key: Key, reach: Reach) -> tuple[Relative, ...]:
+    """The other copies that are not destroyed. Costs nothing for a key that has no family."""
+    if not key.multi_region:
+        return ()
+    return tuple(Relative(one, reach) for one in lasting(reach.linked(Key, key.link)) if one.id != key.id)
+
+
+def lasting(keys: Iterable[Key]) -> list[Key]:
+    return [key for key in keys if key.lifecycle.state is not KeyState.DESTROYED]
