@@ -3,6 +3,7 @@
     tenant ─ keyring ─┬─ key ─┬─ key version
                       │       ├─ key policy
                       │       └─ grant
+                      ├─ key store <─ key
                       └─ name (door namespace, name) ─> key
     tenant ─ principal ── credential
 
@@ -22,6 +23,7 @@ from typing import ClassVar
 from msgspec import Struct, field
 
 from keystead.core.algorithms import KEY_SPECS, KeySpec, Purpose
+from keystead.core.keystores import Trouble
 from keystead.core.states import Lifecycle
 
 
@@ -39,6 +41,7 @@ class Kind(StrEnum):
     PRINCIPAL = "principal"
     CREDENTIAL = "credential"
     LAST_USE = "last-use"
+    KEY_STORE = "key-store"
 
 
 class Entity(Struct, frozen=True, kw_only=True):
@@ -97,6 +100,13 @@ class Origin(Enum):
     EXTERNAL_STORE = "external-store"  # held elsewhere (HYOK)
 
 
+class Elsewhere(Struct, frozen=True):
+    """Where the other half of a key is that is used in two halves: in a key store, under a name of its own."""
+
+    store: str  # id
+    name: str
+
+
 class Rotation(Struct, frozen=True, kw_only=True):
     """A rotation schedule; `next_at` is an appointment the scheduler keeps."""
 
@@ -129,10 +139,15 @@ class Key(Entity, frozen=True, kw_only=True):
     multi_region: bool = False
     material_ids: tuple[str, ...] = ()  # imported: a keyed digest of each version's material, hex, by number
     lapses_at: datetime | None = None  # the first of its imported material, but for what waits, expires
+    elsewhere: Elsewhere | None = None
 
     @property
     def parent(self) -> str:
         return self.keyring
+
+    @property
+    def link(self) -> str:
+        return self.elsewhere.store if self.elsewhere else ""
 
     @property
     def spec(self) -> KeySpec:
@@ -311,3 +326,50 @@ class LastUse(Entity, frozen=True, kw_only=True):
     at: datetime
     request_id: str
     index: int  # of the record in the audit log
+
+
+class Connectivity(Enum):
+    """KMS API Reference, CreateCustomKeyStore: XksProxyConnectivity."""
+
+    PUBLIC = "public"
+    VPC = "vpc"
+
+
+class Proxy(Struct, frozen=True, kw_only=True):
+    """How an XKS proxy is reached. The secret stands in KeyStore."""
+
+    host: str  # a domain name, in lower case
+    path: str  # "/kms/xks/v1", or with a prefix before it
+    connectivity: Connectivity
+    service_name: str = ""  # VPC: the endpoint service, as it was given
+    service_owner: str = ""  # VPC: tenant id
+
+
+class Connection(Enum):
+    """Whether the keys in a store can be made and used; a connection is tried when somebody says so, and at once."""
+
+    DISCONNECTED = "disconnected"
+    CONNECTED = "connected"
+    FAILED = "failed"
+
+
+class KeyStore(Entity, frozen=True, kw_only=True):
+    """A key store outside, behind an XKS proxy; our keys there have their other half in it. `id` is "cks-…"."""
+
+    kind = Kind.KEY_STORE
+    tenant: str
+    keyring: str
+    name: str
+    proxy: Proxy
+    access_key_id: str
+    secret: bytes = field(default=b"", name="s")
+    connection: Connection = Connection.DISCONNECTED
+    failure: Trouble | None = None  # why it is FAILED
+    created_at: datetime
+
+    @property
+    def parent(self) -> str:
+        return self.keyring
+
+    def __repr__(self) -> str:
+        return f"KeyStore({self.id!r})"

@@ -9,16 +9,20 @@ Rule 3: whatever may block (a page of rows, loading a key) asks `may_block` firs
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Any, TypeVar
 
+from keystead.core.caller import Caller
 from keystead.core.entities import (
     Binding,
+    Connection,
     Credential,
     Entity,
     Grant,
     Key,
     KeyPolicy,
     Keyring,
+    KeyStore,
     KeyVersion,
     LastUse,
     Name,
@@ -27,8 +31,10 @@ from keystead.core.entities import (
     Tenant,
 )
 from keystead.core.errors import InvalidArgument, NotFound, WrongState
-from keystead.core.ports import Loaded, Provider
+from keystead.core.keystores import Moment, Trouble, failed
+from keystead.core.ports import KeyStores, Loaded, Provider
 from keystead.core.sensitive import Sensitive
+from keystead.core.states import KeyState
 from keystead.service.barrier import Barrier
 
 E = TypeVar("E", bound=Entity)
@@ -38,10 +44,18 @@ PAGE = 1000
 class Reach:
     """How targets reach their subtree; one per view."""
 
-    __slots__ = ("barrier", "may_block", "provider")
+    __slots__ = ("barrier", "may_block", "may_wait", "outside", "provider")
 
-    def __init__(self, barrier: Barrier, provider: Provider, may_block: Callable[[], None]) -> None:
-        self.barrier, self.provider, self.may_block = barrier, provider, may_block
+    def __init__(
+        self,
+        barrier: Barrier,
+        provider: Provider,
+        outside: KeyStores,
+        may_block: Callable[[], None],
+        may_wait: Callable[[], None],
+    ) -> None:
+        self.barrier, self.provider, self.outside = barrier, provider, outside
+        self.may_block, self.may_wait = may_block, may_wait
 
     def get(self, kind: type[E], id: str) -> E | None:
         self.may_block()
@@ -80,6 +94,28 @@ class HeldVersion:
             )
         return self._loaded
 
+    def serving(self, _caller: Caller) -> Loaded:
+        """Ready for a request of the caller's, of whom a key that is held here tells nobody. Raises WouldBlock."""
+        return self.loaded if self._loaded is None or self._slow else self._loaded
+
+
+class HalfVersion(HeldVersion):
+    """A version of a key whose other half is in a key store."""
+
+    __slots__ = ("_key", "_store")
+
+    def __init__(self, version: KeyVersion, key: Key, store: KeyStore | None, reach: Reach) -> None:
+        super().__init__(version, key, reach)
+        self._key, self._store = key, store
+
+    def serving(self, caller: Caller) -> Loaded:
+        """Raises WrongState (core.keystores.failed) unless the store is connected; WouldWait on the event loop."""
+        if self._store is None or self._store.connection is not Connection.CONNECTED:
+            raise failed(Trouble.DISCONNECTED, Moment.USE)
+        self._reach.may_wait()
+        number = self.version.number
+        return self._reach.outside.load(self._store, self._key, self.loaded, caller, version=number)
+
 
 class HeldKeyring:
     """A keyring and the addresses bound to it."""
@@ -108,6 +144,39 @@ class HeldKeyring:
     def name_id(self, namespace: str, name: str) -> str:
         return self._reach.barrier.name_id(namespace, name)
 
+    def key_stores(self, *, after: str = "", limit: int = PAGE) -> list[KeyStore]:
+        return self._reach.children(KeyStore, self.id, after, limit)
+
+    def key_store(self, id: str) -> KeyStore | None:
+        found = self._reach.get(KeyStore, id)
+        return found if found is not None and found.keyring == self.id else None
+
+
+class HeldKeyStore:
+    """A key store, the others beside it, and the keys in it."""
+
+    def __init__(self, store: KeyStore, keyring: HeldKeyring, reach: Reach) -> None:
+        self.store, self.keyring, self._reach = store, keyring, reach
+
+    @property
+    def id(self) -> str:
+        return self.store.id
+
+    @property
+    def tenant(self) -> str:
+        return self.store.tenant
+
+    def lasting(self, now: datetime) -> Iterator[Key]:
+        """The keys in it that are not destroyed."""
+        return (key for key in self._keys() if key.lifecycle.at(now).state is not KeyState.DESTROYED)
+
+    def _keys(self) -> Iterator[Key]:
+        self._reach.may_block()
+        after = ""
+        while page := self._reach.barrier.linked(Key, self.id, after=after, limit=PAGE):
+            yield from page
+            after = page[-1].id
+
 
 class HeldKey:
     """A key with its policy, grants and names, and its versions on demand."""
@@ -120,9 +189,11 @@ class HeldKey:
         grants: tuple[Grant, ...],
         names: tuple[Name, ...],
         reach: Reach,
+        store: KeyStore | None = None,
     ) -> None:
         self.key, self.keyring, self.policy, self.grants, self.names = key, keyring, policy, grants, names
         self._reach = reach
+        self.store = store  # of a key whose other half is in one
         self._versions: dict[int, HeldVersion] = {}
         self.compiled: dict[str, Any] = {}  # what service.authorize prepared for this key
 
@@ -144,8 +215,13 @@ class HeldKey:
                 if self.key.n_versions == 0:
                     raise WrongState("the key has no material yet", self.key.origin)
                 raise NotFound("no such key version", "version")
-            held = self._versions[number] = HeldVersion(found, self.key, self._reach)
+            held = self._versions[number] = self._hold(found)
         return held
+
+    def _hold(self, version: KeyVersion) -> HeldVersion:
+        if self.key.elsewhere is None:
+            return HeldVersion(version, self.key, self._reach)
+        return HalfVersion(version, self.key, self.store, self._reach)
 
     def versions(self) -> list[KeyVersion]:
         """Every version, oldest first."""
@@ -309,4 +385,4 @@ class HeldCredential:
         self.known: Any = None  # the verifier's own
 
 
-Held = HeldKey | HeldKeyring | HeldTenant | HeldPrincipal | HeldSystem
+Held = HeldKey | HeldKeyring | HeldKeyStore | HeldTenant | HeldPrincipal | HeldSystem

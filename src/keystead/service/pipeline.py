@@ -28,7 +28,7 @@ from keystead.core.caller import Caller, Stranger
 from keystead.core.entities import Entity, KeyVersion, Principal
 from keystead.core.errors import Denied, DryRun, Internal, KeysteadError, NotFound, Unavailable
 from keystead.core.operations import Demand, Operation
-from keystead.core.ports import Entropy, Provider, Stale, WouldBlock
+from keystead.core.ports import Entropy, KeyStores, NoKeyStores, Provider, Stale, WouldBlock
 from keystead.core.sensitive import Sensitive
 from keystead.service.barrier import Barrier, Commit
 from keystead.service.held import Held, HeldTenant
@@ -37,6 +37,7 @@ from keystead.service.view import View
 R = TypeVar("R")
 ATTEMPTS = 10
 LOG = logging.getLogger("keystead")
+NO_KEY_STORES = NoKeyStores()
 
 
 class Act(Struct, frozen=True):
@@ -47,7 +48,8 @@ class Act(Struct, frozen=True):
     entropy: Entropy
     provider: Provider
     tenant: Callable[[str], HeldTenant | None]  # to resolve the principals a policy or a grant names
-    caller: Caller  # facts for a policy's lockout check; nothing can be performed with it
+    caller: Caller  # facts for a policy's lockout check, and for a key store outside; nothing can be performed with it
+    outside: KeyStores = NO_KEY_STORES
 
 
 class Outcome(Struct, Generic[R], frozen=True, kw_only=True):
@@ -115,10 +117,12 @@ class Service:
         provider: Provider,
         entropy: Entropy,
         announce: Callable[[], None],
+        outside: KeyStores = NO_KEY_STORES,
     ) -> None:
         self.view, self._barrier, self._authorizer = view, barrier, authorizer
         self._recorder, self._journal, self._handlers = recorder, journal, handlers
         self._provider, self._entropy, self._announce = provider, entropy, announce
+        self._outside = outside
 
     def perform(self, caller: Caller, op: Operation[R]) -> R:
         """Do `op` for `caller`, or raise a KeysteadError; either way its record comes first.
@@ -145,7 +149,9 @@ class Service:
                     raise NotFound("no such object", absent)
                 if op.grant_tokens:
                     self._authorizer.check_tokens(op, found)
-                act = Act(caller.now, caller.principal, self._entropy, self._provider, view.tenant, caller)
+                act = Act(
+                    caller.now, caller.principal, self._entropy, self._provider, view.tenant, caller, self._outside
+                )
                 outcome = self._handlers[type(op)](op, found, act)
                 if op.dry_run:
                     raise DryRun("the request would have succeeded")

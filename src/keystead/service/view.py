@@ -20,20 +20,22 @@ from keystead.core.entities import (
     Key,
     KeyPolicy,
     Keyring,
+    KeyStore,
     Kind,
     Name,
     Principal,
     Tenant,
 )
 from keystead.core.errors import Internal, Sealed
-from keystead.core.operations import KeyRef, KeyringRef, PrincipalRef, Ref, SystemRef, TenantRef
-from keystead.core.ports import Provider, Reader, WouldBlock
+from keystead.core.operations import KeyRef, KeyringRef, KeyStoreRef, PrincipalRef, Ref, SystemRef, TenantRef
+from keystead.core.ports import KeyStores, NoKeyStores, Provider, Reader, WouldBlock, WouldWait
 from keystead.service.barrier import Barrier
 from keystead.service.held import (
     Held,
     HeldCredential,
     HeldKey,
     HeldKeyring,
+    HeldKeyStore,
     HeldPrincipal,
     HeldSystem,
     HeldTenant,
@@ -55,10 +57,17 @@ class Generation(Protocol):
 class View:
     """Finds targets and credentials. One per process; `loop_thread` is the thread that must not block."""
 
-    def __init__(self, barrier: Barrier, store: Reader, provider: Provider, generation: Generation) -> None:
+    def __init__(
+        self,
+        barrier: Barrier,
+        store: Reader,
+        provider: Provider,
+        generation: Generation,
+        outside: KeyStores | None = None,
+    ) -> None:
         self._barrier, self._store, self._current = barrier, store, generation.current
         self.loop_thread: int | None = None
-        self._reach = Reach(barrier, provider, self.may_block)
+        self._reach = Reach(barrier, provider, outside or NoKeyStores(), self.may_block, self.may_wait)
         self._lock = threading.Lock()
         self._seen_generation = -1
         self._seen_change = 0
@@ -77,6 +86,10 @@ class View:
     def may_block(self) -> None:
         if threading.get_ident() == self.loop_thread:
             raise WouldBlock
+
+    def may_wait(self) -> None:
+        if threading.get_ident() == self.loop_thread:
+            raise WouldWait
 
     def on_drop(self, forget: Callable[[], None]) -> None:
         """Have `forget` called whenever anything held was dropped (decision caches)."""
@@ -132,6 +145,12 @@ class View:
         for ref in refs:
             self._refs.pop(ref, None)
 
+    def _forget_key_store(self, id_: str) -> None:
+        """With the store go the keys in it: whether they may be used is the store's to say."""
+        for key_id, (held, _) in list(self._keys.items()):
+            if held.key.elsewhere is not None and held.key.elsewhere.store == id_:
+                self._forget_key(key_id)
+
     def _forget_principal(self, id_: str) -> None:
         self._principals.pop(id_, None)
         for credential_id, held in list(self._credentials.items()):
@@ -181,6 +200,11 @@ class View:
             self._keep(stamp, self._keyrings, id_, held)
         return held
 
+    def _find_key_store(self, ref: KeyStoreRef) -> HeldKeyStore | None:
+        ring = self._find_keyring(KeyringRef(ref.namespace))
+        found = ring.key_store(ref.id) if ring else None
+        return HeldKeyStore(found, ring, self._reach) if ring and found else None
+
     def _find_key(self, ref: KeyRef) -> HeldKey | None:
         stamp, id_ = self._seen_change, ref.id
         if ref.name:
@@ -213,6 +237,7 @@ class View:
             tuple(self._reach.every_child(Grant, id_)),
             tuple(self._barrier.linked(Name, id_)),
             self._reach,
+            self._barrier.get(KeyStore, key.elsewhere.store) if key.elsewhere else None,
         )
         with self._lock:
             if stamp == self._seen_change:
@@ -269,11 +294,13 @@ class View:
         Kind.NAME: _forget_nothing,
         Kind.GRANT: _forget_nothing,
         Kind.LAST_USE: _forget_nothing,
+        Kind.KEY_STORE: _forget_key_store,
     }
 
     FIND: ClassVar[dict[type, Callable[[View, Any], Held | None]]] = {
         KeyRef: _find_key,
         KeyringRef: _find_keyring,
+        KeyStoreRef: _find_key_store,
         TenantRef: _find_tenant,
         PrincipalRef: _find_principal,
         SystemRef: _find_system,

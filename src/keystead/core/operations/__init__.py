@@ -17,6 +17,7 @@ from keystead.core.operations.identities import *
 from keystead.core.operations.imports import *
 from keystead.core.operations.installation import *
 from keystead.core.operations.keys import *
+from keystead.core.operations.keystores import *
 from keystead.core.operations.principals import *
 from keystead.core.operations.sessions import *
 from keystead.core.operations.signature import *

@@ -48,11 +48,18 @@ class PrincipalRef(Struct, frozen=True):
     name: str
 
 
+class KeyStoreRef(Struct, frozen=True):
+    """A key store of the keyring at `namespace`, by id."""
+
+    namespace: str
+    id: str
+
+
 class SystemRef(Struct, frozen=True):
     """The installation itself."""
 
 
-Ref = KeyRef | KeyringRef | TenantRef | PrincipalRef | SystemRef
+Ref = KeyRef | KeyringRef | KeyStoreRef | TenantRef | PrincipalRef | SystemRef
 
 
 class Demand(Struct, frozen=True):
@@ -106,6 +113,13 @@ class PrincipalOperation(Operation[R], Generic[R], frozen=True, kw_only=True):
 
     def demands(self) -> tuple[Demand, ...]:
         return (Demand(self.action, self.principal),)
+
+
+class KeyStoreOperation(Operation[R], Generic[R], frozen=True, kw_only=True):
+    store: KeyStoreRef
+
+    def demands(self) -> tuple[Demand, ...]:
+        return (Demand(self.action, self.store),)
 
 
 class SystemOperation(Operation[R], Generic[R], frozen=True, kw_only=True):

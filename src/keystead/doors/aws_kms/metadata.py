@@ -10,7 +10,7 @@ from datetime import datetime
 from msgspec import field
 
 from keystead.core.algorithms import Purpose
-from keystead.core.entities import Key, Origin
+from keystead.core.entities import Connection, Key, KeyStore, Origin
 from keystead.core.errors import NotFound
 from keystead.core.operations import Described, KeyRef
 from keystead.core.states import KeyState
@@ -28,6 +28,10 @@ STATES = {
     KeyState.DEACTIVATED: "Disabled",
     KeyState.COMPROMISED: "Disabled",
 }
+
+
+class XksKeyConfiguration(Message, frozen=True, kw_only=True, rename="pascal"):
+    id: str
 
 
 class KeyMetadata(Message, frozen=True, kw_only=True, rename="pascal", omit_defaults=True):
@@ -53,26 +57,30 @@ class KeyMetadata(Message, frozen=True, kw_only=True, rename="pascal", omit_defa
     mac_algorithms: list[str] | None = None
     multi_region: bool
     current_key_material_id: str | None = None
+    custom_key_store_id: str | None = None
+    xks_key_configuration: XksKeyConfiguration | None = None
 
 
 def expiration_model(at: datetime | None) -> str:
     return "KEY_MATERIAL_DOES_NOT_EXPIRE" if at is None else "KEY_MATERIAL_EXPIRES"
 
 
-def key_state(key: Key, call: Call) -> str:
-    """Raises NotFound for a destroyed key: AWS keeps nothing of it."""
+def key_state(key: Key, call: Call, store: KeyStore | None = None) -> str:
+    """`store`: that a key is in. Raises NotFound for a destroyed key: AWS keeps nothing of it."""
     life = key.lifecycle.at(call.caller.now)
     if life.state is KeyState.DESTROYED:
         raise NotFound("the key is destroyed", KeyRef(f"aws:{key.tenant}:{region_of(call.namespace)}", id=key.id))
     if life.destroy_at is not None:
         return "PendingDeletion"
+    if store is not None and store.connection is not Connection.CONNECTED:
+        return "Unavailable"
     return STATES[KeyState.PRE_ACTIVE if waiting(key, call.caller.now) else life.state]
 
 
 def metadata(described: Described, call: Call) -> KeyMetadata:
     """KeyMetadata as AWS has it: what does not apply to the key is absent."""
     key = described.key
-    state = key_state(key, call)
+    state = key_state(key, call, described.store)
     lent = key.origin is Origin.EXTERNAL and not waiting(key, call.caller.now)
     return KeyMetadata(
         account=key.tenant,
@@ -97,4 +105,6 @@ def metadata(described: Described, call: Call) -> KeyMetadata:
         mac_algorithms=algorithms(key, Purpose.MAC),
         multi_region=key.multi_region,
         current_key_material_id=material_id(key, key.current) if described.version is not None else None,
+        custom_key_store_id=key.elsewhere.store if key.elsewhere else None,
+        xks_key_configuration=XksKeyConfiguration(id=key.elsewhere.name) if key.elsewhere else None,
     )

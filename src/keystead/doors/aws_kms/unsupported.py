@@ -5,13 +5,6 @@ from __future__ import annotations
 # They answer UnsupportedOperationException.
 UNSUPPORTED = frozenset(
     {
-        # custom key stores
-        "ConnectCustomKeyStore",
-        "CreateCustomKeyStore",
-        "DeleteCustomKeyStore",
-        "DescribeCustomKeyStores",
-        "DisconnectCustomKeyStore",
-        "UpdateCustomKeyStore",
         # multi-Region keys
         "ReplicateKey",
         "UpdatePrimaryRegion",
@@ -22,13 +15,12 @@ UNSUPPORTED = frozenset(
 NEVER_SAID: dict[str, frozenset[str]] = {
     "KeyMetadata": frozenset(
         {
-            "CustomKeyStoreId",
             "CloudHsmClusterId",
-            "XksKeyConfiguration",
             "MultiRegionConfiguration",
             "PendingDeletionWindowInDays",
         }
     ),
+    "CustomKeyStoresListEntry": frozenset({"CloudHsmClusterId", "TrustAnchorCertificate"}),
     "KeyLastUsageData": frozenset({"CloudTrailEventId"}),
     "GrantListEntry": frozenset({"GranteeServicePrincipal", "RetiringServicePrincipal"}),
 }

@@ -14,6 +14,7 @@ from keystead.service.handlers import (
     installation,
     keyrings,
     keys,
+    keystores,
     mac,
     names,
     policies,
@@ -46,5 +47,6 @@ HANDLERS: dict[type, Handler] = {
     **identities.HANDLERS,
     **sessions.HANDLERS,
     **keyrings.HANDLERS,
+    **keystores.HANDLERS,
     **installation.HANDLERS,
 }

@@ -20,14 +20,14 @@ from keystead.service.pipeline import Act, Handler, Outcome
 def encrypt(op: ops.Encrypt, targets: tuple[HeldKey], act: Act) -> Outcome[ops.Encrypted]:
     (held,) = targets
     algorithm, bound = _to_protect(held, op.algorithm, op.aad)
-    answer = protect(held, algorithm, op.plaintext, bound, act.now)
+    answer = protect(held, algorithm, op.plaintext, bound, act)
     return Outcome(answer=answer, versions=(answer.version,), bound=bound)
 
 
 def decrypt(op: ops.Decrypt, targets: tuple[HeldKey], act: Act) -> Outcome[ops.Decrypted]:
     (held,) = targets
     algorithm, bound = _to_process(held, op.ciphertext, op.algorithm, op.aad)
-    answer = process(held, algorithm, op.ciphertext, bound, act.now, blind=op.dry_run and not op.ciphertext)
+    answer = process(held, algorithm, op.ciphertext, bound, act, blind=op.dry_run and not op.ciphertext)
     return Outcome(answer=answer, versions=(answer.version,), bound=bound)
 
 
@@ -35,38 +35,39 @@ def re_encrypt(op: ops.ReEncrypt, targets: tuple[HeldKey, HeldKey], act: Act) ->
     source, destination = targets
     blind = op.dry_run and not op.ciphertext
     algorithm, bound = _to_process(source, op.ciphertext, op.source_algorithm, op.source_aad)
-    opened = process(source, algorithm, op.ciphertext, bound, act.now, blind=blind)
+    opened = process(source, algorithm, op.ciphertext, bound, act, blind=blind)
     try:
         algorithm, anew = _to_protect(destination, op.destination_algorithm, op.destination_aad)
-        sealed = protect(destination, algorithm, opened.plaintext, anew, act.now)
+        sealed = protect(destination, algorithm, opened.plaintext, anew, act)
     except KeysteadError as error:  # the pipeline takes the first target to be the one an error is about
         error.subject, error.about = destination.id, destination
         raise
     return Outcome(answer=ops.ReEncrypted(opened, sealed), versions=(opened.version, sealed.version), bound=bound)
 
 
-def protect(held: HeldKey, algorithm: Algorithm, plaintext: Sensitive, bound: bytes, now: datetime) -> ops.Encrypted:
+def protect(held: HeldKey, algorithm: Algorithm, plaintext: Sensitive, bound: bytes, act: Act) -> ops.Encrypted:
     """Raises WrongState; InvalidArgument with detail ops.TooLong."""
     key = held.key
-    version = require(held, Use.PROTECT, now)
+    version = require(held, Use.PROTECT, act.now)
     limit = key.spec.max_plaintext(algorithm)
     if limit is not None and len(plaintext) > limit:
         raise InvalidArgument(f"{algorithm.name} takes {limit} bytes", ops.TooLong(algorithm, key.spec, limit))
-    ciphertext = version.loaded.encrypt(algorithm, plaintext, bound)
+    ciphertext = version.serving(act.caller).encrypt(algorithm, plaintext, bound)
     return ops.Encrypted(key, version.version.number, algorithm, ciphertext)
 
 
 def process(
-    held: HeldKey, algorithm: Algorithm, ciphertext: bytes, bound: bytes, now: datetime, *, blind: bool
+    held: HeldKey, algorithm: Algorithm, ciphertext: bytes, bound: bytes, act: Act, *, blind: bool
 ) -> ops.Decrypted:
     """`blind`: all but the cryptography. Raises WrongState, DecryptionFailed, InvalidArgument."""
-    key = held.key
+    key, now = held.key, act.now
     require_key(held, Use.PROCESS, now)
     if blind:
         current = require_version(held, Use.PROCESS, now)
+        current.serving(act.caller)
         return ops.Decrypted(key, current.version.number, algorithm, Sensitive(b""))
     version = _version_of(held, ciphertext, now)
-    plaintext = version.loaded.decrypt(algorithm, ciphertext, bound)
+    plaintext = version.serving(act.caller).decrypt(algorithm, ciphertext, bound)
     return ops.Decrypted(key, version.version.number, algorithm, plaintext)
 
 

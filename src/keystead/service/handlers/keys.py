@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from msgspec.structs import replace
 
 from keystead.core import operations as ops
-from keystead.core.entities import Entity, Key, KeyVersion, Origin
+from keystead.core.entities import Entity, Key, KeyPolicy, KeyVersion, Origin
 from keystead.core.errors import InvalidArgument, LimitExceeded, Unsupported
 from keystead.core.operations import Described, Nothing, Page
 from keystead.core.states import Event, KeyState, Lifecycle
 from keystead.core.wrapping import importable
 from keystead.service.handlers import policies, tags
+from keystead.service.handlers.placing import elsewhere
 from keystead.service.handlers.standing import begun, existing, staying
 from keystead.service.held import PAGE, HeldKey, HeldKeyring
 from keystead.service.pipeline import Act, Handler, Outcome
@@ -24,10 +25,10 @@ E = TypeVar("E", bound=Entity)
 MAX_DESCRIPTION = 8192  # characters; KMS API Reference, CreateKey
 
 
-def create_key(op: ops.CreateKey, targets: tuple[HeldKeyring, ...], act: Act) -> Outcome[Described]:
-    """Raises Unsupported, InvalidArgument (purpose), LimitExceeded, and what policies.fixed raises."""
-    ring = targets[0]  # tags are a second demand on the same keyring
-    if op.origin not in {Origin.GENERATED, Origin.EXTERNAL}:
+def create_key(op: ops.CreateKey, targets: tuple[Any, ...], act: Act) -> Outcome[Described]:
+    """Raises Unsupported, InvalidArgument (purpose), LimitExceeded, and what policies.fixed and placing raise."""
+    ring: HeldKeyring = targets[0]  # tags are a second demand on the same keyring; a key store is the last target
+    if op.elsewhere is None and op.origin not in {Origin.GENERATED, Origin.EXTERNAL}:
         raise Unsupported(f"keying material from {op.origin.value}", "origin")
     if op.origin is Origin.EXTERNAL and not importable(op.spec, op.purpose):
         raise Unsupported(f"material of {op.spec.name} keys is not imported", "origin")
@@ -53,6 +54,8 @@ def create_key(op: ops.CreateKey, targets: tuple[HeldKeyring, ...], act: Act) ->
         tags=tags.merged({}, op.tags),
     )
     policy = policies.fixed(op.policy, key, op.keyring.namespace, act, bypass=op.bypass_lockout_check)
+    if op.elsewhere is not None:
+        return _halved(replace(key, elsewhere=elsewhere(op, op.elsewhere, targets[-1], act)), policy, targets, act)
     if waits:
         return Outcome(answer=Described(key, None), put=(key, policy), seen=(ring.keyring,))
     made = act.provider.generate(op.spec)
@@ -61,6 +64,21 @@ def create_key(op: ops.CreateKey, targets: tuple[HeldKeyring, ...], act: Act) ->
         answer=Described(key, version),
         put=(key, version, policy),
         seen=(ring.keyring,),
+        material={version.id: made.material},
+        versions=(1,),
+        made=key.id,
+    )
+
+
+def _halved(key: Key, policy: KeyPolicy, targets: tuple[Any, ...], act: Act) -> Outcome[Described]:
+    """With our half. The store's revision grows: of two keys made at once with one half there, one is made."""
+    ring, store = targets[0].keyring, targets[-1].store
+    made = act.provider.generate(key.spec)
+    version = first_version(key, made.public_key)
+    return Outcome(
+        answer=Described(key, version, store),
+        put=(key, version, policy, store),
+        seen=(ring,),
         material={version.id: made.material},
         versions=(1,),
         made=key.id,
@@ -81,7 +99,7 @@ def first_version(key: Key, public_key: bytes) -> KeyVersion:
 def described(held: HeldKey) -> Described:
     """With its current version, unless it has none."""
     has_material = held.key.n_versions > 0 and held.key.lifecycle.state is not KeyState.DESTROYED
-    return Described(held.key, held.version().version if has_material else None)
+    return Described(held.key, held.version().version if has_material else None, held.store)
 
 
 def describe_key(_op: ops.DescribeKey, targets: tuple[HeldKey], _act: Act) -> Outcome[Described]:

@@ -1,0 +1,27 @@
+"""A new key's other half, in a key store outside."""
+
+from __future__ import annotations
+
+from keystead.core import operations as ops
+from keystead.core.algorithms import Family
+from keystead.core.entities import Connection, Elsewhere, Origin
+from keystead.core.errors import AlreadyExists, Unsupported
+from keystead.core.keystores import Moment, Trouble, failed
+from keystead.service.held import HeldKeyStore
+from keystead.service.pipeline import Act
+
+
+def elsewhere(op: ops.CreateKey, placed: ops.Placed, held: HeldKeyStore, act: Act) -> Elsewhere:
+    """The store is asked last. Raises Unsupported; AlreadyExists (detail ops.KEY); what core.keystores.failed makes."""
+    if op.origin is not Origin.EXTERNAL_STORE:
+        raise Unsupported("an external key store holds keys of its own origin only", "origin")
+    if op.spec.family is not Family.AES or op.multi_region:
+        raise Unsupported("only symmetric encryption keys of one region have their other half in a store", "spec")
+    store = held.store
+    if store.connection is not Connection.CONNECTED:
+        raise failed(Trouble.DISCONNECTED, Moment.KEY_MADE)
+    taken = (key.elsewhere for key in held.lasting(act.now))
+    if any(other is not None and other.name == placed.name for other in taken):
+        raise AlreadyExists("another key has its other half there", ops.KEY)
+    act.outside.examine(store, placed.name, act.caller)
+    return Elsewhere(store.id, placed.name)
