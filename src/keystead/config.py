@@ -8,6 +8,10 @@
       tree_copy = "/mnt/backup/tree"             where the newest copy of the key tree is kept (operations.md)
       rates    = { principal = 0, source = 0 }   requests a second and worker: of a principal; refused ones of a source
       region   = "us-east-1"                     the place that `keystead env` and the commands mean by default
+      xks      = { private_endpoints = ["a.b"],  external key stores: hosts that may be in a private network (or true);
+                   trust = "file:…",             certification authorities, instead of the system's;
+                   routes = { "a.b" = "10.0.0.5:8443" },   where a host really is; it needs no name server then
+                   threads = 32 }                how many requests of a worker may wait for them at once
 
 Unknown members are refused, so that a misspelled one is not silently ignored.
 """
@@ -37,6 +41,13 @@ class Tls(Struct, frozen=True, forbid_unknown_fields=True):
     private_key: str  # file: reference
 
 
+class Xks(Struct, frozen=True, forbid_unknown_fields=True):
+    private_endpoints: bool | list[str] = False
+    trust: str = ""  # file: reference to PEM certificates
+    routes: dict[str, str] = {}  # domain name -> IP address and port
+    threads: Annotated[int, Meta(ge=1, le=256)] = 32
+
+
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     listen: dict[str, str] = msgspec.field(default_factory=lambda: dict(DEFAULT_LISTEN))
     tls: Tls | None = None
@@ -46,6 +57,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     region: str = "us-east-1"
     tree_copy: str = ""
     rates: Rates = Rates()
+    xks: Xks = Xks()
 
 
 def read(directory: Path) -> Config:

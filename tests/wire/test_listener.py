@@ -392,7 +392,7 @@ def test_the_slot_never_shows_a_new_batch_before_the_replies_of_the_last_are_out
 
         def once() -> None:
             world.at_flush = lambda: None
-            asyncio.get_running_loop().call_soon(world.listener._unblock, two.protocol, done)
+            asyncio.get_running_loop().call_soon(world.listener._unblock, two.protocol, done, False)
 
         world.at_flush = once
         await one.send(post())

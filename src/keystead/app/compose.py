@@ -7,6 +7,7 @@ from pathlib import Path
 
 from keystead.app.clock import SystemClock
 from keystead.app.layout import Layout
+from keystead.app.outside import key_stores
 from keystead.app.treecopy import TreeCopy
 from keystead.config import Config
 from keystead.core.errors import NotFound
@@ -54,7 +55,8 @@ class Core:
         self.journal = Journal(self.disk, layout.audit / "journal", journal, entropy=os.urandom)
         provider = SoftwareProvider(os.urandom)
         authorizer = Authorizer()
-        self.view = View(self.barrier, self.store, provider, self.generation)
+        outside = key_stores(settings.xks, self.clock)
+        self.view = View(self.barrier, self.store, provider, self.generation, outside)
         self.view.on_drop(authorizer.forget)
         self._recording = Recording()
         self.service = Service(
@@ -67,6 +69,7 @@ class Core:
             provider=provider,
             entropy=os.urandom,
             announce=self.generation.announce,
+            outside=outside,
         )
         self._throttle = Throttle(settings.rates, self.view.on_loop) if settings.rates != Rates() else None
         self.means = self._means(None)
