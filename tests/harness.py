@@ -34,12 +34,13 @@ from keystead.core import operations as ops
 from keystead.core.algorithms import Purpose, key_spec
 from keystead.core.audit.record import Record, parse
 from keystead.core.entities import Entity, Key, PolicyText, Principal
-from keystead.core.ports import WouldBlock
+from keystead.core.ports import Net, NoKeyStores, WouldBlock
 from keystead.core.sensitive import Sensitive
 from keystead.doors import aws_kms
 from keystead.doors.aws_kms import query
 from keystead.kit import Door, Markers, Means, RequestIds
 from keystead.providers.software import SoftwareProvider
+from keystead.providers.xks import XksStores
 from keystead.service.authenticate import Authenticator
 from keystead.service.authorize import Authorizer
 from keystead.service.barrier import Barrier, Commit
@@ -229,14 +230,23 @@ class _Raw:
 class Stack:
     """See the head of this file."""
 
-    def __init__(self, *, seed: int = 1, door: Door = aws_kms.DOOR, regions: tuple[str, ...] = (REGION,)) -> None:
+    def __init__(
+        self,
+        *,
+        seed: int = 1,
+        door: Door = aws_kms.DOOR,
+        regions: tuple[str, ...] = (REGION,),
+        net: Net | None = None,
+    ) -> None:
+        """`net`: the way out to external key stores; without one, none is reached."""
         self.clock, self.entropy = FakeClock(), SeededEntropy(seed)
         self.store, self.slot, self.journal = MemoryStore(), MemorySlot(), ListJournal()
         self.generation = CountingGeneration()
         self.barrier = Barrier(self.store, self.slot, self.entropy)
         self.barrier.initialise(Sensitive(self.entropy(32)))
         self.provider, self.authorizer = SoftwareProvider(self.entropy), Authorizer()
-        self.view = View(self.barrier, self.store, self.provider, self.generation)
+        outside = XksStores(net, self.clock) if net is not None else NoKeyStores()
+        self.view = View(self.barrier, self.store, self.provider, self.generation, outside)
         self.view.on_drop(self.authorizer.forget)
         recording = Recording()
         recording.digest_under(self.barrier.subkey("context-digest"))
@@ -259,6 +269,7 @@ class Stack:
             provider=self.provider,
             entropy=self.entropy,
             announce=self.generation.announce,
+            outside=outside,
         )
         sessions = Sessions(self.barrier.subkey("session-token"), self.entropy)
         self.means = Means(
