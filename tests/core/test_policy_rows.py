@@ -129,6 +129,7 @@ IDS[NOBODYS] = "p-nobody"
 TARGETS = {
     Scope.KEY: REF,
     Scope.KEYRING: o.KeyringRef(AT),
+    Scope.KEY_STORE: o.KeyStoreRef(AT, "cks-1234567890abcdef0"),
     Scope.TENANT: o.TenantRef(HERE),
     Scope.PRINCIPAL: o.PrincipalRef(HERE, PrincipalKind.USER, "alice"),
     Scope.SYSTEM: o.SystemRef(),
@@ -154,7 +155,7 @@ def test_row_35_nobody_may_do_anything_by_default(who, action):
         of_root = (
             who == "root"
             and action is not Action.ASSUME_ROLE
-            and row.scope in {Scope.KEYRING, Scope.TENANT, Scope.PRINCIPAL}
+            and row.scope in {Scope.KEYRING, Scope.KEY_STORE, Scope.TENANT, Scope.PRINCIPAL}
         )
         assert answer == ("root" if of_root else "denied")
 
