@@ -34,7 +34,7 @@ from keystead.core.errors import InvalidArgument, NotFound, WrongState
 from keystead.core.keystores import Moment, Trouble, failed
 from keystead.core.ports import KeyStores, Loaded, Provider
 from keystead.core.sensitive import Sensitive
-from keystead.core.states import KeyState
+from keystead.core.states import KeyState, Use
 from keystead.service.barrier import Barrier
 
 E = TypeVar("E", bound=Entity)
@@ -75,10 +75,11 @@ class Reach:
 class HeldVersion:
     """One key version, loaded when it is first used."""
 
-    __slots__ = ("_loaded", "_reach", "_slow", "_spec", "version")
+    __slots__ = ("_loaded", "_reach", "_slow", "_spec", "calm", "version")
 
     def __init__(self, version: KeyVersion, key: Key, reach: Reach) -> None:
         self.version = version
+        self.calm: set[Use] = set()  # what it may be used for, whatever the time
         self._spec, self._slow, self._reach = key.spec, key.spec.slow, reach
         self._loaded: Loaded | None = None
 
@@ -196,6 +197,7 @@ class HeldKey:
         self.store = store  # of a key whose other half is in one
         self._versions: dict[int, HeldVersion] = {}
         self.compiled: dict[str, Any] = {}  # what service.authorize prepared for this key
+        self.calm: set[Use] = set()  # what the key may be used for, whatever the time
 
     @property
     def id(self) -> str:
