@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
-from ssl import SSLError
 
 from keystead.config import Xks, path_of
 from keystead.core.errors import InvalidArgument
@@ -21,8 +20,10 @@ def key_stores(settings: Xks, clock: Clock) -> KeyStores:
             private=private if isinstance(private, bool) else frozenset(host.lower() for host in private),
             routes={host.lower(): _address(where) for host, where in settings.routes.items()},
         )
-    except (OSError, SSLError) as error:
-        raise InvalidArgument(f"xks: the certificates to trust cannot be used: {error.strerror}", "xks") from None
+    except OSError as error:  # ssl.SSLError is one
+        raise InvalidArgument(
+            f"xks: the certificates to trust cannot be used: {error.strerror or error}", "xks"
+        ) from None
     return XksStores(net, clock)
 
 

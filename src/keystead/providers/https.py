@@ -40,6 +40,15 @@ Address = tuple[str, int]
 Resolve = Callable[[str, int], Sequence[str]]
 
 
+def client_context(trust: str | None) -> ssl.SSLContext:
+    """`trust`: a PEM file, or None for the system's authorities. Raises OSError (ssl.SSLError is one)."""
+    context = ssl.create_default_context(cafile=trust)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(SUITES)
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
 class Connected(Struct):
     """An open connection to a host."""
 
@@ -100,11 +109,8 @@ class Https:
         resolve: Resolve = resolve,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Raises OSError, ssl.SSLError for a trust file that is none."""
-        self._tls = ssl.create_default_context(cafile=trust)
-        self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
-        self._tls.set_ciphers(SUITES)
-        self._tls.set_alpn_protocols(["http/1.1"])
+        """Raises OSError for a trust file that is none."""
+        self._tls = client_context(trust) if trust else None  # the system's authorities are read when they are needed
         self._private, self._routes = private, dict(routes or {})
         self._resolve, self._monotonic = resolve, monotonic
         self._lock = threading.Lock()
@@ -222,7 +228,7 @@ class Https:
         try:
             bare.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             bare.settimeout(self._left(deadline))
-            sock = self._tls.wrap_socket(bare, server_hostname=name)
+            sock = self._context().wrap_socket(bare, server_hostname=name)
         except TimeoutError:
             bare.close()
             raise Unreached(Trouble.LATE) from None
@@ -234,6 +240,12 @@ class Https:
             raise
         now = self._monotonic()
         return Connected(sock, now, now)
+
+    def _context(self) -> ssl.SSLContext:
+        with self._lock:
+            if self._tls is None:
+                self._tls = client_context(None)
+            return self._tls
 
     def _addresses(self, name: str, host: Host, deadline: float) -> list[Address]:
         """Where to connect to; never empty. Raises Unreached."""

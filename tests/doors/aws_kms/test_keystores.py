@@ -128,6 +128,7 @@ def test_what_an_external_key_store_needs(stack, net, left_out) -> None:
         {"XksProxyUriPath": "/kms/xks/v2"},
         {"XksProxyUriPath": "/a/../kms/xks/v1"},
         {"XksProxyUriPath": "/kms/xks/v1/"},
+        {"XksProxyUriPath": "/a//kms/xks/v1"},
         {"XksProxyConnectivity": "VPC_ENDPOINT_SERVICE"},
         {"XksProxyVpcEndpointServiceName": VPC["XksProxyVpcEndpointServiceName"]},
         {"XksProxyVpcEndpointServiceName": "com.example.vpce", "XksProxyConnectivity": "VPC_ENDPOINT_SERVICE"},
@@ -460,6 +461,15 @@ def test_an_external_key_is_the_half_of_one_key(office, proxy, key) -> None:
     n_asked = len(proxy.asked)
     assert office.admin.call("CreateKey", **again).code == "XksKeyAlreadyInUseException"
     assert len(proxy.asked) == n_asked
+
+
+def test_an_external_key_whose_id_makes_no_uri(stack, net) -> None:
+    store = connected(stack.admin, net, XksProxyUriPath=f"/{'p' * 110}/kms/xks/v1")
+    for name in (".", "..", "n" * 128, "a/b", "a?b", "a b", "\u00e9"):
+        reply = stack.admin.call("CreateKey", Origin="EXTERNAL_KEY_STORE", CustomKeyStoreId=store, XksKeyId=name)
+        assert reply.code == "ValidationException", name
+    assert len(net.asked) == 2
+    key_in(stack.admin, store, "n" * 90)
 
 
 def test_a_disconnected_store_makes_its_keys_unavailable(office, proxy, key) -> None:

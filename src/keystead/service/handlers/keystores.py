@@ -150,7 +150,7 @@ def _placed(proxy: Proxy, others: Iterable[KeyStore]) -> None:
         raise InvalidArgument(
             "an XKS proxy has a domain name", "host"
         )  # "a fully qualified domain name (rather than …"
-    if VERSION.fullmatch(proxy.path) is None:
+    if VERSION.fullmatch(proxy.path) is None or "//" in proxy.path:
         raise InvalidArgument("version 1 of the XKS proxy API is spoken here", "path")
     if (proxy.connectivity is Connectivity.VPC) is not bool(proxy.service_name):
         raise InvalidArgument("an endpoint service goes with a VPC, and with nothing else", "service_name")
