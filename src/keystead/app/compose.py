@@ -55,7 +55,7 @@ class Core:
         self.journal = Journal(self.disk, layout.audit / "journal", journal, entropy=os.urandom)
         provider = SoftwareProvider(os.urandom)
         authorizer = Authorizer()
-        outside = key_stores(settings.xks, self.clock)
+        self._outside = outside = key_stores(settings.xks, self.clock)
         self.view = View(self.barrier, self.store, provider, self.generation, outside)
         self.view.on_drop(authorizer.forget)
         self._recording = Recording()
@@ -103,6 +103,7 @@ class Core:
 
     def close(self) -> None:
         self.barrier.close()
+        self._outside.close()
         self.journal.close()
         self.generation.close()
         self.store.close()

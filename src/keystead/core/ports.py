@@ -302,6 +302,8 @@ class KeyStores(Protocol):
         """`key` for one request: its ciphertexts are made by `ours`, and then by the store (core.doubled)."""
         ...
 
+    def close(self) -> None: ...
+
 
 class NoKeyStores:
     """KeyStores where there is no way out: no store can be reached."""
@@ -323,6 +325,9 @@ class NoKeyStores:
     ) -> Loaded:
         raise failed(Trouble.UNREACHABLE, Moment.USE)
 
+    def close(self) -> None:
+        """There is nothing to close."""
+
 
 # --- net
 
@@ -343,3 +348,5 @@ class Net(Protocol):
     ) -> tuple[int, bytes]:
         """(status, body), within `timeout_for` seconds in all. Redirects are not followed. Raises Unreached."""
         ...
+
+    def close(self) -> None: ...

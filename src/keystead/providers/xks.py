@@ -166,6 +166,9 @@ class XksStores:
     def load(self, store: KeyStore, key: Key, ours: Loaded, caller: Caller, *, version: int) -> Loaded:
         return Doubled(self, store, key, ours, caller, version)
 
+    def close(self) -> None:
+        self._net.close()
+
     def ask(self, store: KeyStore, rest: str, message: Ask, read: Any, namespace: str, moment: Moment) -> Any:
         """The answer to one call, read. Raises what core.keystores.failed makes."""
         proxy = store.proxy
