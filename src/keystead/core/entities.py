@@ -23,7 +23,6 @@ from typing import ClassVar
 from msgspec import Struct, field
 
 from keystead.core.algorithms import KEY_SPECS, KeySpec, Purpose
-from keystead.core.keystores import Trouble
 from keystead.core.states import Lifecycle
 
 
@@ -326,50 +325,3 @@ class LastUse(Entity, frozen=True, kw_only=True):
     at: datetime
     request_id: str
     index: int  # of the record in the audit log
-
-
-class Connectivity(Enum):
-    """KMS API Reference, CreateCustomKeyStore: XksProxyConnectivity."""
-
-    PUBLIC = "public"
-    VPC = "vpc"
-
-
-class Proxy(Struct, frozen=True, kw_only=True):
-    """How an XKS proxy is reached. The secret stands in KeyStore."""
-
-    host: str  # a domain name, in lower case
-    path: str  # "/kms/xks/v1", or with a prefix before it
-    connectivity: Connectivity
-    service_name: str = ""  # VPC: the endpoint service, as it was given
-    service_owner: str = ""  # VPC: tenant id
-
-
-class Connection(Enum):
-    """Whether the keys in a store can be made and used; a connection is tried when somebody says so, and at once."""
-
-    DISCONNECTED = "disconnected"
-    CONNECTED = "connected"
-    FAILED = "failed"
-
-
-class KeyStore(Entity, frozen=True, kw_only=True):
-    """A key store outside, behind an XKS proxy; our keys there have their other half in it. `id` is "cks-…"."""
-
-    kind = Kind.KEY_STORE
-    tenant: str
-    keyring: str
-    name: str
-    proxy: Proxy
-    access_key_id: str
-    secret: bytes = field(default=b"", name="s")
-    connection: Connection = Connection.DISCONNECTED
-    failure: Trouble | None = None  # why it is FAILED
-    created_at: datetime
-
-    @property
-    def parent(self) -> str:
-        return self.keyring
-
-    def __repr__(self) -> str:
-        return f"KeyStore({self.id!r})"

@@ -1,14 +1,16 @@
-"""Key stores outside: what can go wrong between them and us, each failure one word.
+"""Key stores outside: what is kept of one, and what can go wrong between it and us, each failure one word.
 
 XKS Proxy API specification, "Error codes", both of its tables: what a proxy says, and what the network does.
 """
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import Enum
 
-from msgspec import Struct
+from msgspec import Struct, field
 
+from keystead.core.entities import Entity, Kind
 from keystead.core.errors import DecryptionFailed, KeysteadError, RateLimited, Unavailable, WrongState, WrongUsage
 
 
@@ -82,3 +84,50 @@ def failed(trouble: Trouble, moment: Moment) -> KeysteadError:
 
 def kind_of(trouble: Trouble) -> type[KeysteadError]:
     return KINDS.get(trouble, Unavailable)
+
+
+class Connectivity(Enum):
+    """KMS API Reference, CreateCustomKeyStore: XksProxyConnectivity."""
+
+    PUBLIC = "public"
+    VPC = "vpc"
+
+
+class Proxy(Struct, frozen=True, kw_only=True):
+    """How an XKS proxy is reached. The secret stands in KeyStore."""
+
+    host: str  # a domain name, in lower case
+    path: str  # "/kms/xks/v1", or with a prefix before it
+    connectivity: Connectivity
+    service_name: str = ""  # VPC: the endpoint service, as it was given
+    service_owner: str = ""  # VPC: tenant id
+
+
+class Connection(Enum):
+    """Whether the keys in a store can be made and used; a connection is tried when somebody says so, and at once."""
+
+    DISCONNECTED = "disconnected"
+    CONNECTED = "connected"
+    FAILED = "failed"
+
+
+class KeyStore(Entity, frozen=True, kw_only=True):
+    """A key store outside, behind an XKS proxy; our keys there have their other half in it. `id` is "cks-…"."""
+
+    kind = Kind.KEY_STORE
+    tenant: str
+    keyring: str
+    name: str
+    proxy: Proxy
+    access_key_id: str
+    secret: bytes = field(default=b"", name="s")
+    connection: Connection = Connection.DISCONNECTED
+    failure: Trouble | None = None  # why it is FAILED
+    created_at: datetime
+
+    @property
+    def parent(self) -> str:
+        return self.keyring
+
+    def __repr__(self) -> str:
+        return f"KeyStore({self.id!r})"

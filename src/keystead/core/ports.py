@@ -17,8 +17,8 @@ from msgspec import Struct
 from keystead.core.algorithms import Algorithm, KeySpec, MessageForm
 from keystead.core.caller import Caller
 from keystead.core.detached import Detached
-from keystead.core.entities import Key, KeyStore, Kind
-from keystead.core.keystores import Moment, Trouble, failed
+from keystead.core.entities import Key, Kind
+from keystead.core.keystores import KeyStore, Moment, Trouble, failed
 from keystead.core.sensitive import Sensitive
 
 

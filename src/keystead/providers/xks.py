@@ -19,9 +19,9 @@ from keystead.core import doubled
 from keystead.core.algorithms import Algorithm
 from keystead.core.caller import Caller
 from keystead.core.detached import Detached
-from keystead.core.entities import Key, KeyStore
+from keystead.core.entities import Key
 from keystead.core.errors import DecryptionFailed
-from keystead.core.keystores import Moment, Trouble, failed
+from keystead.core.keystores import KeyStore, Moment, Trouble, failed
 from keystead.core.policy.arn import arn_of_caller, resource_arn
 from keystead.core.ports import Clock, Loaded, Net, Unreached
 from keystead.core.sensitive import Sensitive

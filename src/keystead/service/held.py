@@ -15,14 +15,12 @@ from typing import Any, TypeVar
 from keystead.core.caller import Caller
 from keystead.core.entities import (
     Binding,
-    Connection,
     Credential,
     Entity,
     Grant,
     Key,
     KeyPolicy,
     Keyring,
-    KeyStore,
     KeyVersion,
     LastUse,
     Name,
@@ -31,7 +29,7 @@ from keystead.core.entities import (
     Tenant,
 )
 from keystead.core.errors import InvalidArgument, NotFound, WrongState
-from keystead.core.keystores import Moment, Trouble, failed
+from keystead.core.keystores import Connection, KeyStore, Moment, Trouble, failed
 from keystead.core.ports import KeyStores, Loaded, Provider
 from keystead.core.sensitive import Sensitive
 from keystead.core.states import KeyState, Use

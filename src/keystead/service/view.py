@@ -13,20 +13,9 @@ import threading
 from collections.abc import Callable
 from typing import Any, ClassVar, Protocol, TypeVar
 
-from keystead.core.entities import (
-    Binding,
-    Credential,
-    Grant,
-    Key,
-    KeyPolicy,
-    Keyring,
-    KeyStore,
-    Kind,
-    Name,
-    Principal,
-    Tenant,
-)
+from keystead.core.entities import Binding, Credential, Grant, Key, KeyPolicy, Keyring, Kind, Name, Principal, Tenant
 from keystead.core.errors import Internal, Sealed
+from keystead.core.keystores import KeyStore
 from keystead.core.operations import KeyRef, KeyringRef, KeyStoreRef, PrincipalRef, Ref, SystemRef, TenantRef
 from keystead.core.ports import KeyStores, NoKeyStores, Provider, Reader, WouldBlock, WouldWait
 from keystead.service.barrier import Barrier

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tests import harness
@@ -38,12 +39,13 @@ class Told:
     def __init__(self) -> None:
         self.answers: dict[str, Any] = {"health": HEALTHY, "metadata": FIT}
         self.asked: list[tuple[str, dict[str, str], dict[str, Any]]] = []
+        self.threads: set[int] = set()  # that have asked
+        self.meanwhile: Callable[[], object] | None = None  # done once, while somebody waits for an answer
 
     def post(
         self, url: str, body: bytes, headers: Sequence[tuple[str, str]], *, timeout_for: float
     ) -> tuple[int, bytes]:
-        assert timeout_for == 0.25
-        self.asked.append((url, dict(headers), json.loads(body)))
+        self.hears(url, body, headers, timeout_for)
         answer = self.answers[url.rpartition("/")[2]]
         if isinstance(answer, Trouble):
             raise Unreached(answer)
@@ -53,6 +55,14 @@ class Told:
             status, what = answer
             return status, what if isinstance(what, bytes) else json.dumps(what).encode()
         return 200, json.dumps(answer).encode()
+
+    def hears(self, url: str, body: bytes, headers: Sequence[tuple[str, str]], timeout_for: float) -> None:
+        assert timeout_for == 0.25
+        self.asked.append((url, dict(headers), json.loads(body)))
+        self.threads.add(threading.get_ident())
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
 
     def refuses(self, verb: str, name: str, status: int = 400) -> None:
         self.answers[verb] = (status, {"errorName": name, "errorMessage": "CANARY words of the proxy"})
@@ -79,7 +89,7 @@ class Keystead(Told):
     ) -> tuple[int, bytes]:
         if url.rpartition("/")[2] in self.answers:
             return super().post(url, body, headers, timeout_for=timeout_for)
-        self.asked.append((url, dict(headers), json.loads(body)))
+        self.hears(url, body, headers, timeout_for)
         host, _, path = url.removeprefix("https://").partition("/")
         found = {name.lower().encode(): value.encode() for name, value in headers} | {b"host": host.encode()}
         now = self.stack.clock.now()

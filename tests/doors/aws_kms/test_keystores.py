@@ -7,6 +7,7 @@ states of AWS KMS keys", the column Unavailable.
 from __future__ import annotations
 
 import json
+import threading
 from base64 import b64decode
 from datetime import timedelta
 
@@ -16,7 +17,8 @@ from tests.doors.aws_kms.proxies import HOST, PATH, Keystead, Told, connected, c
 from tests.harness import OTHER_REGION, OTHER_TENANT, REGION, TENANT, b64
 
 from keystead.core import operations as ops
-from keystead.core.entities import KeyStore
+from keystead.core.keystores import KeyStore
+from keystead.core.ports import WouldWait
 from keystead.doors.aws_kms import cloudtrail
 
 DATA = b"attack at dawn"
@@ -551,9 +553,51 @@ def test_a_dry_run_asks_the_proxy_and_answers_that_it_was_one(office, proxy, key
 def test_on_the_event_loop_nobody_waits_for_a_proxy(office, proxy, key) -> None:
     office.admin.call("Encrypt", KeyId=key["KeyId"], Plaintext=DATA)
     office.on_the_loop()
-    n_asked = len(proxy.asked)
+    proxy.threads.clear()
     assert office.admin.call("Encrypt", KeyId=key["KeyId"], Plaintext=DATA).status == 200
-    assert len(proxy.asked) == n_asked + 1
+    assert len(proxy.threads) == 1 and threading.get_ident() not in proxy.threads
+    request = office.admin.signed(
+        {"X-Amz-Target": "TrentService.Encrypt"}, json.dumps({"KeyId": key["KeyId"], "Plaintext": "eA=="}).encode()
+    )
+    with pytest.raises(WouldWait):
+        office.front.serve(request)
+
+
+# --- what happens meanwhile: the act is judged again by what there is then
+
+
+def test_two_keys_that_want_one_external_key_at_once(stack, net) -> None:
+    store = connected(stack.admin, net)
+    net.meanwhile = lambda: key_in(stack.admin, store)
+    reply = stack.admin.call("CreateKey", Origin="EXTERNAL_KEY_STORE", CustomKeyStoreId=store, XksKeyId="one")
+    assert reply.code == "XksKeyAlreadyInUseException"
+    assert len(stack.admin.call("ListKeys").json["Keys"]) == 1
+
+
+def test_two_stores_that_want_one_uri_at_once(stack, net) -> None:
+    net.meanwhile = lambda: created(stack.admin, net, CustomKeyStoreName="first")
+    assert stack.admin.call("CreateCustomKeyStore", **members(net)).code == "XksProxyUriInUseException"
+    two = created(stack.admin, net, CustomKeyStoreName="two", XksProxyUriPath="/two/kms/xks/v1")
+    net.meanwhile = lambda: created(stack.admin, net, CustomKeyStoreName="x", XksProxyUriPath="/x/kms/xks/v1")
+    reply = stack.admin.call("UpdateCustomKeyStore", CustomKeyStoreId=two, XksProxyUriPath="/x/kms/xks/v1")
+    assert reply.code == "XksProxyUriInUseException"
+
+
+def test_a_store_that_is_disconnected_while_a_key_is_made_in_it(stack, net) -> None:
+    store = connected(stack.admin, net)
+    net.meanwhile = lambda: stack.admin.call("DisconnectCustomKeyStore", CustomKeyStoreId=store)
+    reply = stack.admin.call("CreateKey", Origin="EXTERNAL_KEY_STORE", CustomKeyStoreId=store, XksKeyId="one")
+    assert reply.code == "CustomKeyStoreInvalidStateException"
+    assert stack.admin.call("ListKeys").json["Keys"] == []
+
+
+def test_a_store_that_is_changed_while_it_is_connected(stack, net) -> None:
+    store = created(stack.admin, net)
+    path = "/new/kms/xks/v1"
+    change = {"CustomKeyStoreId": store, "XksProxyUriPath": path}
+    net.meanwhile = lambda: stack.admin.call("UpdateCustomKeyStore", **change)
+    assert stack.admin.call("ConnectCustomKeyStore", CustomKeyStoreId=store).status == 200
+    assert path in net.asked[-1][0]
 
 
 # --- what is on record, and what is not shown

@@ -8,7 +8,8 @@ from msgspec import Struct
 
 from keystead.core.actions import Action
 from keystead.core.algorithms import KeySpec, Purpose
-from keystead.core.entities import Key, KeyStore, KeyVersion, LastUse, Name, Origin, PolicyText, Rotation
+from keystead.core.entities import Key, KeyVersion, LastUse, Name, Origin, PolicyText, Rotation
+from keystead.core.keystores import KeyStore
 from keystead.core.operations.base import (
     Demand,
     KeyOperation,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from keystead.core.actions import Action
-from keystead.core.entities import Connectivity, KeyStore, Proxy
+from keystead.core.keystores import Connectivity, KeyStore, Proxy
 from keystead.core.operations.base import KeyringOperation, KeyStoreOperation, Nothing, Page
 from keystead.core.sensitive import Sensitive
 

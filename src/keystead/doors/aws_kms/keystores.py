@@ -15,9 +15,8 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from keystead.core import operations as ops
-from keystead.core.entities import Connection, Connectivity, KeyStore, Proxy
 from keystead.core.errors import InvalidArgument, NotFound
-from keystead.core.keystores import Trouble
+from keystead.core.keystores import Connection, Connectivity, KeyStore, Proxy, Trouble
 from keystead.core.operations import KeyringRef, KeyStoreRef
 from keystead.core.sensitive import Sensitive
 from keystead.doors.aws_kms.errors import COMMON, NO_CLUSTER, PROXY

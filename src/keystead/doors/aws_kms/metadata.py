@@ -10,8 +10,9 @@ from datetime import datetime
 from msgspec import field
 
 from keystead.core.algorithms import Purpose
-from keystead.core.entities import Connection, Key, KeyStore, Origin
+from keystead.core.entities import Key, Origin
 from keystead.core.errors import NotFound
+from keystead.core.keystores import Connection, KeyStore
 from keystead.core.operations import Described, KeyRef
 from keystead.core.states import KeyState
 from keystead.doors.aws_kms.names import key_arn, material_id, region_of

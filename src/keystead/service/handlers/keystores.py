@@ -12,9 +12,8 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from keystead.core import operations as ops
-from keystead.core.entities import Connection, Connectivity, KeyStore, Proxy
 from keystead.core.errors import AlreadyExists, InvalidArgument, KeysteadError, LimitExceeded, NotFound, WrongState
-from keystead.core.keystores import Failure
+from keystead.core.keystores import Connection, Connectivity, Failure, KeyStore, Proxy
 from keystead.core.operations import Nothing, Page
 from keystead.core.sensitive import Sensitive
 from keystead.service.handlers.keys import paged, walk

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from keystead.core import operations as ops
 from keystead.core.algorithms import Family
-from keystead.core.entities import Connection, Elsewhere, Origin
+from keystead.core.entities import Elsewhere, Origin
 from keystead.core.errors import AlreadyExists, InvalidArgument, Unsupported
-from keystead.core.keystores import Moment, Trouble, failed
+from keystead.core.keystores import Connection, Moment, Trouble, failed
 from keystead.service.held import HeldKeyStore
 from keystead.service.pipeline import Act
 
