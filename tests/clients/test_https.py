@@ -148,6 +148,17 @@ def test_a_connection_that_the_peer_has_ended_is_not_used_again(world) -> None:
     assert server.n_connections == 3
 
 
+@pytest.mark.parametrize(("step", "n"), [(https.IDLE_FOR + 1, 2), (https.IDLE_FOR - 1, 20)])
+def test_a_connection_is_not_kept_for_ever(world, step, n) -> None:
+    """Neither unused, nor in all: what its name leads to is looked at again from time to time."""
+    server, later = world.server(saying(OK)), [0.0]
+    net = world.net(server.port, monotonic=lambda: time.monotonic() + later[0])
+    for _ in range(n):
+        assert post(net) == (200, b"{}")
+        later[0] += step
+    assert server.n_connections == 2
+
+
 def test_a_request_is_made_once_more_where_a_kept_connection_ended_under_it(world) -> None:
     def first_only(sock: ssl.SSLSocket) -> None:
         if server.n_requests == 2:
@@ -288,6 +299,17 @@ def test_tls_1_1_is_no_tls(world) -> None:
     assert trouble(world.net(server.port)) is Trouble.INSECURE
 
 
+@pytest.mark.parametrize("own", [True, False])
+def test_nothing_of_tls_is_left_to_defaults(authority, own) -> None:
+    context = https.client_context(str(authority.ca) if own else None)
+    assert context.minimum_version is ssl.TLSVersion.TLSv1_2
+    assert context.verify_mode is ssl.CERT_REQUIRED and context.check_hostname
+    assert {suite["name"] for suite in context.get_ciphers() if suite["protocol"] != "TLSv1.3"} == {
+        "ECDHE-ECDSA-AES256-GCM-SHA384",
+        "ECDHE-RSA-AES256-GCM-SHA384",
+    }
+
+
 def test_tls_1_2_does(world) -> None:
     server = world.server(saying(OK))
     server.context.maximum_version = ssl.TLSVersion.TLSv1_2
@@ -347,6 +369,21 @@ def test_the_next_address_is_tried(world, monkeypatch) -> None:
     monkeypatch.setattr(https, "PORT", server.port)
     found = lambda name, port: ["127.0.0.2", "127.0.0.1"]  # noqa: E731 - what a name server says
     assert post(world.net(0, routes={}, resolve=found, private=True)) == (200, b"{}")
+
+
+def test_each_address_has_its_share_of_the_time(world, monkeypatch) -> None:
+    waits = []
+
+    def never(address: tuple[str, int], timeout: float) -> socket.socket:
+        waits.append((address[0], timeout))
+        raise TimeoutError
+
+    monkeypatch.setattr(socket, "create_connection", never)
+    found = lambda name, port: ["1.1.1.1", "1.0.0.1"]  # noqa: E731 - what a name server says
+    assert trouble(world.net(0, routes={}, resolve=found)) is Trouble.UNREACHABLE
+    (first, one), (second, two) = waits
+    assert (first, second) == ("1.1.1.1", "1.0.0.1")
+    assert one <= WITHIN / 2 < two <= WITHIN
 
 
 def test_a_name_server_that_does_not_answer(world) -> None:
