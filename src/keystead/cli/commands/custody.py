@@ -88,7 +88,10 @@ def _recover(here: Here, old: Path, tree: Path | None, unseal: Sequence[str]) ->
         came, f"The backup is the database; {len(came.destroyed)} key versions were destroyed since, and stay so."
     )
     if came.access:
-        say(f"{len(came.access)} grants and credentials are those of the backup; some may have been revoked since.")
+        say(
+            f"{len(came.access)} grants, credentials and key stores are those of the backup; "
+            "some may have been revoked since."
+        )
 
 
 @click.group(cls=Suggesting)
