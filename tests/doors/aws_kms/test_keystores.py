@@ -228,6 +228,27 @@ def test_each_act_takes_a_right_of_its_own(stack, net) -> None:
         assert {one.call(other, **asked).code for other in others} == {"AccessDeniedException"}
 
 
+def test_a_policy_may_speak_of_the_origin(office, proxy) -> None:
+    """Service Authorization Reference, kms:KeyOrigin."""
+    store = connected(office.admin, proxy)
+    statements = [
+        {"Effect": "Allow", "Action": "kms:*", "Resource": "*"},
+        {
+            "Effect": "Deny",
+            "Action": ["kms:CreateKey", "kms:Encrypt"],
+            "Resource": "*",
+            "Condition": {"StringEquals": {"kms:KeyOrigin": "EXTERNAL_KEY_STORE"}},
+        },
+    ]
+    alice = office.user("alice", json.dumps({"Version": "2012-10-17", "Statement": statements}))
+    given = {"Origin": "EXTERNAL_KEY_STORE", "CustomKeyStoreId": store, "XksKeyId": proxy.key.id}
+    assert alice.call("CreateKey", **given).code == "AccessDeniedException"
+    assert alice.call("CreateKey").status == 200
+    key = key_in(office.admin, store, proxy.key.id)
+    assert alice.call("Encrypt", KeyId=key["KeyId"], Plaintext=DATA).code == "AccessDeniedException"
+    assert alice.call("GenerateDataKey", KeyId=key["KeyId"], KeySpec="AES_256").status == 200
+
+
 # --- connection states
 
 
