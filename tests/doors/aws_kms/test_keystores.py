@@ -11,6 +11,7 @@ import threading
 from base64 import b64decode
 from datetime import timedelta
 
+import msgspec
 import pytest
 from tests import harness
 from tests.doors.aws_kms.proxies import HOST, PATH, Keystead, Told, connected, created, described, key_in, members
@@ -131,6 +132,9 @@ def test_what_an_external_key_store_needs(stack, net, left_out) -> None:
         {"XksProxyUriPath": "/a/../kms/xks/v1"},
         {"XksProxyUriPath": "/kms/xks/v1/"},
         {"XksProxyUriPath": "/a//kms/xks/v1"},
+        {"XksProxyVpcEndpointServiceOwner": "999988887777"},
+        {"KeyStorePassword": "canary-password"},
+        {"CustomKeyStoreType": "AWS_CLOUDHSM"},
         {"XksProxyConnectivity": "VPC_ENDPOINT_SERVICE"},
         {"XksProxyVpcEndpointServiceName": VPC["XksProxyVpcEndpointServiceName"]},
         {"XksProxyVpcEndpointServiceName": "com.example.vpce", "XksProxyConnectivity": "VPC_ENDPOINT_SERVICE"},
@@ -302,6 +306,7 @@ def test_what_may_be_changed_of_a_connected_store(stack, net) -> None:
     assert admin.call("UpdateCustomKeyStore", CustomKeyStoreId=store, **elsewhere, **VPC).json == {}
     proxy = described(admin, store)["XksProxyConfiguration"]
     assert (proxy["UriEndpoint"], proxy["Connectivity"]) == ("https://new.example.test", "VPC_ENDPOINT_SERVICE")
+    assert proxy["VpcEndpointServiceOwner"] == TENANT
     back = {"XksProxyConnectivity": "PUBLIC_ENDPOINT"}
     assert admin.call("UpdateCustomKeyStore", CustomKeyStoreId=store, **back).code == "ValidationException"
     back["XksProxyUriEndpoint"] = f"https://{HOST}"
@@ -669,3 +674,6 @@ def test_the_secret_is_shown_nowhere(stack, net) -> None:
     assert not any("canary" in str(record) for record in stack.records())
     page = stack.perform(ops.ListKeyStores(keyring=ops.KeyringRef(f"aws:{TENANT}:{REGION}"), limit=10))
     assert page.items[0].secret == b""
+    key = key_in(stack.admin, store)["KeyId"]
+    told = stack.perform(ops.DescribeKey(key=ops.KeyRef(f"aws:{TENANT}:{REGION}", id=key)))
+    assert b"canary" not in msgspec.msgpack.encode(told)

@@ -9,7 +9,7 @@ from msgspec import Struct
 from keystead.core.actions import Action
 from keystead.core.algorithms import KeySpec, Purpose
 from keystead.core.entities import Key, KeyVersion, LastUse, Name, Origin, PolicyText, Rotation
-from keystead.core.keystores import KeyStore
+from keystead.core.keystores import Connection
 from keystead.core.operations.base import (
     Demand,
     KeyOperation,
@@ -27,7 +27,7 @@ class Described(Struct, frozen=True):
 
     key: Key
     version: KeyVersion | None
-    store: KeyStore | None = None  # of a key that is used in two halves
+    connection: Connection | None = None  # of the key store that its other half is in
 
 
 class Placed(Struct, frozen=True):

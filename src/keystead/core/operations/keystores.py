@@ -26,7 +26,8 @@ class Taken(Struct, frozen=True):
         return f"Taken.{self.what}"
 
 
-NAME, URI, ENDPOINT, SERVICE, KEY = (Taken(what) for what in ("name", "uri", "endpoint", "service", "key"))
+NAME_TAKEN, URI_TAKEN = Taken("name"), Taken("uri")
+ENDPOINT_TAKEN, SERVICE_TAKEN, KEY_TAKEN = Taken("endpoint"), Taken("service"), Taken("key")
 
 
 class ProxySecret(Struct, frozen=True):

@@ -205,11 +205,11 @@ def _no_material(said: Said) -> str:
 
 
 TAKEN: Mapping[ops.Taken, str] = {
-    ops.NAME: "CustomKeyStoreNameInUseException",
-    ops.URI: "XksProxyUriInUseException",
-    ops.ENDPOINT: "XksProxyUriEndpointInUseException",
-    ops.SERVICE: "XksProxyVpcEndpointServiceInUseException",
-    ops.KEY: "XksKeyAlreadyInUseException",
+    ops.NAME_TAKEN: "CustomKeyStoreNameInUseException",
+    ops.URI_TAKEN: "XksProxyUriInUseException",
+    ops.ENDPOINT_TAKEN: "XksProxyUriEndpointInUseException",
+    ops.SERVICE_TAKEN: "XksProxyVpcEndpointServiceInUseException",
+    ops.KEY_TAKEN: "XksKeyAlreadyInUseException",
 }
 
 # What a ciphertext names is not told apart: absent, elsewhere or forbidden (service.authorize says the same).

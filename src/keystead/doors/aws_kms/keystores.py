@@ -101,7 +101,9 @@ class CreateCustomKeyStoreResponse(Message, frozen=True, kw_only=True, rename="p
     | {"CustomKeyStoreNameInUseException", "CloudHsmClusterNotFoundException", "LimitExceededException"},
 )
 def create_custom_key_store(req: CreateCustomKeyStoreRequest, call: Call) -> CreateCustomKeyStoreResponse:
-    if req.custom_key_store_type != "EXTERNAL_KEY_STORE":
+    external = req.custom_key_store_type == "EXTERNAL_KEY_STORE"
+    _alone(req, external=external)
+    if not external:
         raise _no_cluster(req)
     connectivity = CONNECTIVITIES[_given(req.xks_proxy_connectivity, "xksProxyConnectivity")]
     endpoint = _given(req.xks_proxy_uri_endpoint, "xksProxyUriEndpoint")
@@ -121,7 +123,7 @@ def create_custom_key_store(req: CreateCustomKeyStoreRequest, call: Call) -> Cre
                 path=path,
                 connectivity=connectivity,
                 service_name=req.xks_proxy_vpc_endpoint_service_name or "",
-                service_owner=(req.xks_proxy_vpc_endpoint_service_owner or call.caller.principal.tenant) if vpc else "",
+                service_owner=req.xks_proxy_vpc_endpoint_service_owner or (call.caller.principal.tenant if vpc else ""),
             ),
             credential=_credential(credential),
         )
@@ -144,15 +146,24 @@ def _credential(given: XksProxyAuthenticationCredential) -> ops.ProxySecret:
     return ops.ProxySecret(given.access_key_id, Sensitive(given.raw_secret_access_key.encode()))
 
 
+CLOUDHSM_MEMBERS = ("cloud_hsm_cluster_id", "trust_anchor_certificate", "key_store_password")
+XKS_MEMBERS = tuple(name for name in CreateCustomKeyStoreRequest.__struct_fields__ if name.startswith("xks_"))
+
+
+def _alone(req: CreateCustomKeyStoreRequest, *, external: bool) -> None:
+    """Raises InvalidArgument for a member of the other type of key store."""
+    for name in CLOUDHSM_MEMBERS if external else XKS_MEMBERS:
+        if getattr(req, name) is not None:
+            kind = "AWS CloudHSM" if external else "external"
+            raise InvalidArgument(f"{name.replace('_', ' ')} is of {kind} key stores.", name)
+
+
 def _no_cluster(req: CreateCustomKeyStoreRequest) -> Exception:
     """What a key store of that type is refused with: something is missing, or the cluster."""
-    for value, member in (
-        (req.cloud_hsm_cluster_id, "cloudHsmClusterId"),
-        (req.trust_anchor_certificate, "trustAnchorCertificate"),
-        (req.key_store_password, "keyStorePassword"),
-    ):
-        if value is None:
-            return missing(member)
+    for name in CLOUDHSM_MEMBERS:
+        if getattr(req, name) is None:
+            first, *rest = name.split("_")
+            return missing(first + "".join(part.title() for part in rest))
     return NotFound("no such cluster", NO_CLUSTER)
 
 

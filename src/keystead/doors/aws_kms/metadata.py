@@ -12,7 +12,7 @@ from msgspec import field
 from keystead.core.algorithms import Purpose
 from keystead.core.entities import Key, Origin
 from keystead.core.errors import NotFound
-from keystead.core.keystores import Connection, KeyStore
+from keystead.core.keystores import Connection
 from keystead.core.operations import Described, KeyRef
 from keystead.core.states import KeyState
 from keystead.doors.aws_kms.names import key_arn, material_id, region_of
@@ -66,14 +66,14 @@ def expiration_model(at: datetime | None) -> str:
     return "KEY_MATERIAL_DOES_NOT_EXPIRE" if at is None else "KEY_MATERIAL_EXPIRES"
 
 
-def key_state(key: Key, call: Call, store: KeyStore | None = None) -> str:
-    """`store`: that a key is in. Raises NotFound for a destroyed key: AWS keeps nothing of it."""
+def key_state(key: Key, call: Call, connection: Connection | None = None) -> str:
+    """`connection`: of the key store that it is in. Raises NotFound for a destroyed key: AWS keeps nothing of it."""
     life = key.lifecycle.at(call.caller.now)
     if life.state is KeyState.DESTROYED:
         raise NotFound("the key is destroyed", KeyRef(f"aws:{key.tenant}:{region_of(call.namespace)}", id=key.id))
     if life.destroy_at is not None:
         return "PendingDeletion"
-    if store is not None and store.connection is not Connection.CONNECTED:
+    if key.elsewhere is not None and connection is not Connection.CONNECTED:
         return "Unavailable"
     return STATES[KeyState.PRE_ACTIVE if waiting(key, call.caller.now) else life.state]
 
@@ -81,7 +81,7 @@ def key_state(key: Key, call: Call, store: KeyStore | None = None) -> str:
 def metadata(described: Described, call: Call) -> KeyMetadata:
     """KeyMetadata as AWS has it: what does not apply to the key is absent."""
     key = described.key
-    state = key_state(key, call, described.store)
+    state = key_state(key, call, described.connection)
     lent = key.origin is Origin.EXTERNAL and not waiting(key, call.caller.now)
     return KeyMetadata(
         account=key.tenant,

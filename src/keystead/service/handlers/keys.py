@@ -76,7 +76,7 @@ def _halved(key: Key, policy: KeyPolicy, targets: tuple[Any, ...], act: Act) -> 
     made = act.provider.generate(key.spec)
     version = first_version(key, made.public_key)
     return Outcome(
-        answer=Described(key, version, store),
+        answer=Described(key, version, store.connection),
         put=(key, version, policy, store),
         seen=(ring,),
         material={version.id: made.material},
@@ -99,7 +99,8 @@ def first_version(key: Key, public_key: bytes) -> KeyVersion:
 def described(held: HeldKey) -> Described:
     """With its current version, unless it has none."""
     has_material = held.key.n_versions > 0 and held.key.lifecycle.state is not KeyState.DESTROYED
-    return Described(held.key, held.version().version if has_material else None, held.store)
+    connection = held.store.connection if held.store else None
+    return Described(held.key, held.version().version if has_material else None, connection)
 
 
 def describe_key(_op: ops.DescribeKey, targets: tuple[HeldKey], _act: Act) -> Outcome[Described]:

@@ -77,7 +77,7 @@ def update_key_store(op: ops.UpdateKeyStore, targets: tuple[HeldKeyStore], act: 
     """The name, the path and the credential of a connected one too; anything else of one that is not connected."""
     (held,) = targets
     old = held.store
-    proxy = _moved(old.proxy, op)
+    proxy = _moved(old.proxy, op, old.tenant)
     moves_away = replace(proxy, path=old.proxy.path) != old.proxy
     allowed = {Connection.DISCONNECTED} if moves_away else {Connection.DISCONNECTED, Connection.CONNECTED}
     if old.connection not in allowed:
@@ -139,39 +139,40 @@ def _shown(store: KeyStore) -> KeyStore:
 
 def _named(name: str, others: Iterable[KeyStore]) -> None:
     if any(other.name == name for other in others):
-        raise AlreadyExists("the name is taken", ops.NAME)
+        raise AlreadyExists("the name is taken", ops.NAME_TAKEN)
 
 
 def _placed(proxy: Proxy, others: Iterable[KeyStore]) -> None:
     """KMS API Reference, CreateCustomKeyStore, "Uniqueness requirements". Raises InvalidArgument, AlreadyExists."""
     labels = proxy.host.split(".")
     if not all(LABEL.fullmatch(label) for label in labels) or labels[-1].isdigit():
-        raise InvalidArgument(
-            "an XKS proxy has a domain name", "host"
-        )  # "a fully qualified domain name (rather than …"
+        raise InvalidArgument("an XKS proxy has a domain name", "host")  # "API operations"
     if VERSION.fullmatch(proxy.path) is None or "//" in proxy.path:
         raise InvalidArgument("version 1 of the XKS proxy API is spoken here", "path")
-    if (proxy.connectivity is Connectivity.VPC) is not bool(proxy.service_name):
-        raise InvalidArgument("an endpoint service goes with a VPC, and with nothing else", "service_name")
     vpc = Connectivity.VPC
+    if {bool(proxy.service_name), bool(proxy.service_owner)} != {proxy.connectivity is vpc}:
+        raise InvalidArgument("an endpoint service goes with a VPC, and with nothing else", "service_name")
     for other in others:
         taken = other.proxy
         if (taken.host, taken.path) == (proxy.host, proxy.path):
-            raise AlreadyExists("another key store has that URI", ops.URI)
+            raise AlreadyExists("another key store has that URI", ops.URI_TAKEN)
         if taken.host == proxy.host and vpc in (taken.connectivity, proxy.connectivity):
-            raise AlreadyExists("another key store has that endpoint", ops.ENDPOINT)
+            raise AlreadyExists("another key store has that endpoint", ops.ENDPOINT_TAKEN)
         if proxy.service_name and taken.service_name == proxy.service_name:
-            raise AlreadyExists("another key store has that endpoint service", ops.SERVICE)
+            raise AlreadyExists("another key store has that endpoint service", ops.SERVICE_TAKEN)
 
 
-def _moved(old: Proxy, op: ops.UpdateKeyStore) -> Proxy:
-    """With another connectivity goes another endpoint (UpdateCustomKeyStore, XksProxyConnectivity)."""
+def _moved(old: Proxy, op: ops.UpdateKeyStore, tenant: str) -> Proxy:
+    """With another connectivity goes another endpoint (UpdateCustomKeyStore, XksProxyConnectivity).
+
+    `tenant`: whose an endpoint service is, if nobody says. Raises InvalidArgument.
+    """
     connectivity = op.connectivity or old.connectivity
     changes = connectivity is not old.connectivity
     if changes and op.host is None:
         raise InvalidArgument("another connectivity needs another endpoint", "host")
     public = connectivity is Connectivity.PUBLIC
-    if public and op.service_name:
+    if public and (op.service_name or op.service_owner):
         raise InvalidArgument("a public endpoint has no endpoint service", "service_name")
     kept_name, kept_owner = ("", "") if public else (old.service_name, old.service_owner)
     return Proxy(
@@ -179,7 +180,7 @@ def _moved(old: Proxy, op: ops.UpdateKeyStore) -> Proxy:
         path=op.path if op.path is not None else old.path,
         connectivity=connectivity,
         service_name=op.service_name if op.service_name is not None else kept_name,
-        service_owner=kept_owner if op.service_owner is None or public else op.service_owner,
+        service_owner=op.service_owner or kept_owner or (tenant if not public else ""),
     )
 
 

@@ -14,7 +14,8 @@ MAX_URI = 256  # characters; XKS Proxy API, "API operations"
 
 
 def elsewhere(op: ops.CreateKey, placed: ops.Placed, held: HeldKeyStore, act: Act) -> Elsewhere:
-    """The store is asked last. Raises Unsupported; AlreadyExists (detail ops.KEY); what core.keystores.failed makes."""
+    """The store is asked last. Raises Unsupported, InvalidArgument; AlreadyExists (detail ops.KEY_TAKEN); what `failed`
+    makes."""
     if op.origin is not Origin.EXTERNAL_STORE:
         raise Unsupported("an external key store holds keys of its own origin only", "origin")
     if op.spec.family is not Family.AES or op.multi_region:
@@ -27,6 +28,6 @@ def elsewhere(op: ops.CreateKey, placed: ops.Placed, held: HeldKeyStore, act: Ac
         raise failed(Trouble.DISCONNECTED, Moment.KEY_MADE)
     taken = (key.elsewhere for key in held.lasting(act.now))
     if any(other is not None and other.name == name for other in taken):
-        raise AlreadyExists("another key has its other half there", ops.KEY)
+        raise AlreadyExists("another key has its other half there", ops.KEY_TAKEN)
     act.outside.examine(store, name, act.caller)
     return Elsewhere(store.id, name)
