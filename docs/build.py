@@ -24,15 +24,11 @@ from keystead.core.actions import ACTIONS
 from keystead.core.algorithms import ALGORITHMS, KEY_SPECS
 from keystead.core.cutoffs import NEVER, PROFILES
 from keystead.core.states import APPOINTMENTS, PERMITTED, TRANSITIONS, Use
-from keystead.doors.aws_kms.unsupported import UNSUPPORTED
 from keystead.kit import Door, WireOperation
 
 ROOT = Path(__file__).parent.parent
 GENERATED = ROOT / "docs" / "generated"
 BY_HAND = "<!-- Printed by docs/build.py: change the table in the code instead. -->\n\n"
-
-NOT_OFFERED: Mapping[str, frozenset[str]] = {"aws": UNSUPPORTED, "xks": frozenset()}
-"""Door -> operations of its protocol that it answers "unsupported"."""
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -155,9 +151,6 @@ def door(name: str, declared: Door) -> str:
         f"Any of them may answer {listed(common)}.\n\n" if common else "",
         table(("operation", "errors of its own"), [(link(op), listed(op.errors - common)) for op in ops]),
     ]
-    if left_out := sorted(NOT_OFFERED[name]):
-        parts.append("\n## Not offered\n\nThey answer that they are unsupported.\n\n")
-        parts += [f"- `{word}`\n" for word in left_out]
     parts.append("\n## Errors\n\n")
     rows = {(kind_of(key), fault.code, fault.status) for key, fault in declared.errors.items()}
     parts.append(table(("kind", "code", "status"), [(code(k), code(c), s) for k, c, s in sorted(rows)]))

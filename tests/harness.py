@@ -36,13 +36,14 @@ from keystead.core.algorithms import Purpose, key_spec
 from keystead.core.audit.record import Record, parse
 from keystead.core.entities import Entity, Key, PolicyText, Principal
 from keystead.core.errors import Unavailable
-from keystead.core.ports import WouldBlock
+from keystead.core.ports import Net, NoKeyStores, WouldBlock
 from keystead.core.sensitive import Sensitive
 from keystead.doors import aws_kms
 from keystead.doors.aws_kms import query
 from keystead.doors.aws_kms.credential import FLAWS
 from keystead.kit import Door, Markers, Means, RequestIds
 from keystead.providers.software import SoftwareProvider
+from keystead.providers.xks import XksStores
 from keystead.service.authenticate import Authenticator
 from keystead.service.authorize import Authorizer
 from keystead.service.barrier import Barrier, Commit
@@ -237,7 +238,15 @@ class _Raw:
 class Stack:
     """See the head of this file."""
 
-    def __init__(self, *, seed: int = 1, door: Door = aws_kms.DOOR, regions: tuple[str, ...] = (REGION,)) -> None:
+    def __init__(
+        self,
+        *,
+        seed: int = 1,
+        door: Door = aws_kms.DOOR,
+        regions: tuple[str, ...] = (REGION,),
+        net: Net | None = None,
+    ) -> None:
+        """`net`: the way out to external key stores; without one, none is reached."""
         self.clock, self.entropy = FakeClock(), SeededEntropy(seed)
         self.peer, self.secure = PEER, False  # where requests come from, and whether over TLS
         self.store, self.slot, self.journal = MemoryStore(), MemorySlot(), ListJournal()
@@ -245,7 +254,8 @@ class Stack:
         self.barrier = Barrier(self.store, self.slot, self.entropy)
         self.barrier.initialise(Sensitive(self.entropy(32)))
         self.provider, self.authorizer = SoftwareProvider(self.entropy), Authorizer()
-        self.view = View(self.barrier, self.store, self.provider, self.generation)
+        outside = XksStores(net, self.clock) if net is not None else NoKeyStores()
+        self.view = View(self.barrier, self.store, self.provider, self.generation, outside)
         self.view.on_drop(self.authorizer.forget)
         recording = Recording()
         recording.digest_under(self.barrier.subkey("context-digest"))
@@ -268,6 +278,7 @@ class Stack:
             provider=self.provider,
             entropy=self.entropy,
             announce=self.generation.announce,
+            outside=outside,
         )
         self.key_sets: dict[str, bytes] = {}  # issuer -> its JWK set; one that is not here does not answer
         self.asked_for: list[str] = []  # issuers, each time that one was asked for its keys

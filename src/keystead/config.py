@@ -11,6 +11,10 @@
       quotas   = { keys = 100000, … }            how many there may be (core.quotas); AWS's numbers by default
       region   = "us-east-1"                     the place that `keystead env` and the commands mean by default
       issuers  = { "https://…" = { … } }         how the keys of an OpenID Connect issuer are had (Issuer)
+      xks      = { private_endpoints = ["a.b"],  external key stores: hosts that may be in a private network (or true);
+                   trust = "file:…",             certification authorities, instead of the system's;
+                   routes = { "a.b" = "10.0.0.5:8443" },   where a host really is; it needs no name server then
+                   threads = 32 }                how many requests of a worker may wait for them at once
 
 Unknown members are refused, so that a misspelled one is not silently ignored.
 """
@@ -50,6 +54,13 @@ class Issuer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     private: bool = False  # it may be at an address that is not public
 
 
+class Xks(Struct, frozen=True, forbid_unknown_fields=True):
+    private_endpoints: bool | list[str] = False
+    trust: str = ""  # file: reference to PEM certificates
+    routes: dict[str, str] = {}  # domain name -> IP address and port
+    threads: Annotated[int, Meta(ge=1, le=256)] = 32
+
+
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     listen: dict[str, str] = msgspec.field(default_factory=lambda: dict(DEFAULT_LISTEN))
     tls: Tls | None = None
@@ -62,6 +73,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     issuers: dict[str, Issuer] = msgspec.field(default_factory=dict)  # by URL, as it stands in their tokens
     algorithms: Rules = Rules()
     quotas: Quotas = Quotas()
+    xks: Xks = Xks()
 
 
 def read(directory: Path) -> Config:

@@ -18,18 +18,13 @@ from xml.etree import ElementTree
 import pytest
 from tests.clients.conftest import needed
 
-from keystead.doors.aws_kms.unsupported import UNSUPPORTED
-
 pytestmark = pytest.mark.client
 
 LOCK = Path(__file__).parents[2] / "requirements" / "dev.lock"
 FOLDERS = ("test/integration", "examples/test/legacy")
 KEYS = "AWS_ENCRYPTION_SDK_PYTHON_INTEGRATION_TEST_AWS_KMS_"
 BAD_CLIENT = "test/integration/test_i_aws_encrytion_sdk_client.py::test_remove_bad_client"
-SEVERAL_REGIONS = "examples/test/legacy/test_i_mrk_aware_kms_provider.py"
 LEFT_OUT = {BAD_CLIENT: "asks a Region that nobody answers for; here one address answers for all"}
-if "ReplicateKey" in UNSUPPORTED:
-    LEFT_OUT[SEVERAL_REGIONS] = "multi-Region keys are not offered"
 ITSELF = {"test_decrypt_from_file"}  # skipped by the suite: the files it reads are not in the distribution
 
 
@@ -65,8 +60,6 @@ def key_arns(server, second_region) -> dict[str, str]:
     """What integration_test_utils.py asks the environment for."""
     kms = server.client("kms")
     arns = {f"{KEYS}{name}": kms.create_key()["KeyMetadata"]["Arn"] for name in ("KEY_ID", "KEY_ID_2")}
-    if SEVERAL_REGIONS in LEFT_OUT:
-        return arns
     made = kms.create_key(MultiRegion=True)["KeyMetadata"]
     there = kms.replicate_key(KeyId=made["KeyId"], ReplicaRegion=second_region)["ReplicaKeyMetadata"]
     return arns | {f"{KEYS}MRK_KEY_ID_1": made["Arn"], f"{KEYS}MRK_KEY_ID_2": there["Arn"]}

@@ -124,6 +124,7 @@ def test_what_is_done_to_another_tenants_is_done_to_a_key_or_is_taking_on_a_role
 def test_an_operation_demands_an_action_of_its_targets_scope(op):
     bases = {
         operations.KeyringOperation: Scope.KEYRING,
+        operations.KeyStoreOperation: Scope.KEY_STORE,
         operations.TenantOperation: Scope.TENANT,
         operations.PrincipalOperation: Scope.PRINCIPAL,
         operations.AccessKeyOperation: Scope.ACCESS_KEY,

@@ -9,6 +9,7 @@ from tests.fakes import MemorySlot, SeededEntropy
 
 from keystead.core.entities import Credential, CredentialKind, KeyVersion, Tenant
 from keystead.core.errors import Conflict, Internal, Malformed, Unavailable
+from keystead.core.keystores import Connection, Connectivity, KeyStore, Proxy
 from keystead.core.sensitive import Sensitive
 from keystead.core.states import KeyState, Lifecycle
 from keystead.service.barrier import Barrier, Commit
@@ -22,6 +23,17 @@ U = Sensitive(b"u" * 32)
 TENANT = Tenant(id="111122223333", name="as it was", created_at=NOW)
 CREDENTIAL = Credential(
     id="AKIA1", principal_id="p", credential_kind=CredentialKind.ACCESS_KEY, secret=b"s", created_at=NOW
+)
+KEY_STORE = KeyStore(
+    id="cks-1",
+    tenant=TENANT.id,
+    keyring="r",
+    name="one",
+    proxy=Proxy(host="xks.example", path="/kms/xks/v1", connectivity=Connectivity.PUBLIC),
+    access_key_id="A" * 20,
+    secret=b"s",
+    connection=Connection.CONNECTED,
+    created_at=NOW,
 )
 VERSIONS = tuple(
     KeyVersion(
@@ -42,7 +54,7 @@ class House:
         self.barrier = Barrier(self.store, self.slot, SeededEntropy(seed))
         self.barrier.initialise(U)
         material = {version.id: Sensitive(version.id.encode()) for version in VERSIONS}
-        self.barrier.commit(Commit(put=(TENANT, CREDENTIAL, *VERSIONS), material=material))
+        self.barrier.commit(Commit(put=(TENANT, CREDENTIAL, KEY_STORE, *VERSIONS), material=material))
         self.generation = backup(self.barrier, self.store, directory / "old.db")
         self.old = SqliteStore(directory / "old.db")
 
@@ -139,7 +151,7 @@ def test_a_graft_tells_whose_access_came_back(house):
     house.barrier.commit(Commit(delete=(house.barrier.get(Credential, "AKIA1"),), destroy=(house.version("k1"),)))
     came = graft(house.old, export_tree(house.barrier, house.store), house.slot, os.urandom, U, NOW)
     assert came.destroyed == ("k1/1",)
-    assert came.access == ("credential AKIA1",)
+    assert came.access == ("credential AKIA1", "key-store cks-1")
 
 
 def test_a_graft_takes_nothing_but_the_tree_of_the_slot(house):
@@ -179,3 +191,11 @@ def test_the_old_secret_stays_until_the_tree_is_copied(house):
     assert barrier.n_outstanding == 0
     came = graft(house.old, kept[-1], house.slot, os.urandom, U, NOW)
     assert came.destroyed == ("k1/1",)
+
+
+def test_a_key_store_comes_back_and_is_not_connected(house):
+    """Keys have their other half in it by its id, which nobody can give to another one."""
+    house.barrier.commit(Commit(delete=(house.barrier.get(KeyStore, KEY_STORE.id),)))
+    assert restore(house.old, house.barrier, house.store).restored == ("key-store cks-1",)
+    back = house.barrier.get(KeyStore, KEY_STORE.id)
+    assert (back.secret, back.connection) == (b"s", Connection.DISCONNECTED)

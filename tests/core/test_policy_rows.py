@@ -130,6 +130,7 @@ IDS[NOBODYS] = "p-nobody"
 TARGETS = {
     Scope.KEY: REF,
     Scope.KEYRING: o.KeyringRef(AT),
+    Scope.KEY_STORE: o.KeyStoreRef(AT, "cks-1234567890abcdef0"),
     Scope.TENANT: o.TenantRef(HERE),
     Scope.PRINCIPAL: o.PrincipalRef(HERE, PrincipalKind.USER, "alice"),
     Scope.ACCESS_KEY: o.AccessKeyRef(HERE, "AKIA" + "A" * 16),  # not there: denied to everybody
@@ -158,7 +159,8 @@ def test_row_35_nobody_may_do_anything_by_default(who, action):
         of_root = (
             who == "root"
             and action not in {Action.ASSUME_ROLE, Action.ASSUME_ROLE_WITH_WEB_IDENTITY, Action.TAG_SESSION}
-            and row.scope in {Scope.KEYRING, Scope.TENANT, Scope.PRINCIPAL, Scope.POLICY, Scope.OIDC_PROVIDER}
+            and row.scope
+            in {Scope.KEYRING, Scope.KEY_STORE, Scope.TENANT, Scope.PRINCIPAL, Scope.POLICY, Scope.OIDC_PROVIDER}
         )
         assert answer == ("root" if of_root else "denied")
 

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from tests.fakes import FakeClock
 
 from keystead.core.errors import Unavailable
-from keystead.core.ports import WouldBlock
+from keystead.core.ports import WouldBlock, WouldWait
 from keystead.kit import batch
 from keystead.kit.batch import Batch
 from keystead.kit.listener import Listener
@@ -93,9 +93,9 @@ class World:
         self.pending, self.fail, self.is_broken = False, False, True
         self.at_flush: Callable[[], object] = lambda: None
         self.clock = FakeClock()
-        self.threads = ThreadPoolExecutor(2)
+        self.threads, self.far = ThreadPoolExecutor(2), ThreadPoolExecutor(2, "far")
         self.batch = Batch(self, self, self.clock)
-        self.listener = Listener(self, self.batch, self.threads, limits)
+        self.listener = Listener(self, self.batch, self.threads, limits, self.far)
         self.loop_thread = threading.get_ident()
 
     # journal
@@ -120,7 +120,7 @@ class World:
     def serve(self, request: Any) -> bytes:
         if request.target in self.blocking:
             if threading.get_ident() == self.loop_thread:
-                raise WouldBlock
+                raise WouldWait if request.target.startswith(b"/far") else WouldBlock
             assert self.blocking[request.target].wait(10)
         if request.target == b"/bug":
             self.pending = True
@@ -166,6 +166,7 @@ def run(test: Callable[[World], Awaitable[None]], limits: Limits = LIMITS, loops
             world.listener.abort()
             await turns()
             world.threads.shutdown()
+            world.far.shutdown()
             if world.batch.failed.done():
                 world.batch.failed.exception()
         return world
@@ -392,7 +393,7 @@ def test_the_slot_never_shows_a_new_batch_before_the_replies_of_the_last_are_out
 
         def once() -> None:
             world.at_flush = lambda: None
-            asyncio.get_running_loop().call_soon(world.listener._unblock, two.protocol, done)
+            asyncio.get_running_loop().call_soon(world.listener._unblock, two.protocol, done, False)
 
         world.at_flush = once
         await one.send(post())
@@ -402,6 +403,27 @@ def test_the_slot_never_shows_a_new_batch_before_the_replies_of_the_last_are_out
 
 
 # --- threads
+
+
+def test_what_would_wait_for_another_machine_keeps_nothing_else_waiting() -> None:
+    """docs/adr/0015: threads and a queue of their own, either way round."""
+
+    async def test(world: World) -> None:
+        gates = {target: world.blocking.setdefault(target, threading.Event()) for target in (b"/far/1", b"/far/2")}
+        gates[b"/slow"] = world.blocking[b"/slow"] = threading.Event()
+        one, two, three, four = (world.connect() for _ in range(4))
+        assert await one.send(post(b"/far/1")) == await two.send(post(b"/far/2")) == b""
+        assert bodies(await three.send(post(b"/far/1"))) == [b"OVERLOADED"]
+        assert await four.send(post(b"/slow")) == b""
+        gates[b"/slow"].set()
+        await world.until(lambda: four.writes)
+        assert bodies(four.take()) == [b"/slow"]
+        for gate in gates.values():
+            gate.set()
+        await world.until(lambda: one.writes and two.writes)
+        assert bodies(one.take() + two.take()) == [b"/far/1", b"/far/2"]
+
+    run(test)
 
 
 def test_what_would_block_runs_on_a_thread_and_keeps_its_place() -> None:

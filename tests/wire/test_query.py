@@ -130,21 +130,3 @@ def test_noise_is_a_form_or_malformed(noise: bytes) -> None:
 def test_json11_errors_have_a_message_or_none() -> None:
     assert json11.error("NotFoundException", "no") == b'{"__type":"NotFoundException","message":"no"}'
     assert json11.error("InvalidCiphertextException", None) == b'{"__type":"InvalidCiphertextException"}'
-
-
-@pytest.mark.parametrize(
-    ("value", "name"),
-    [
-        (b"TrentService.Encrypt", "TrentService.Encrypt"),
-        (b"TrentService.", None),
-        (b"TrentService", None),
-        (b"trentservice.Encrypt", None),
-        (b"Other.Encrypt", None),
-        (b"TrentService.En crypt", None),
-        (b"TrentService.Encrypt.Encrypt", None),
-        (b"TrentService.\xe9", None),
-        (b"", None),
-    ],
-)
-def test_json11_target(value: bytes, name: str | None) -> None:
-    assert json11.target(value, b"TrentService") == name

@@ -8,6 +8,7 @@ from pathlib import Path
 from keystead.app.clock import SystemClock
 from keystead.app.issuers import key_source
 from keystead.app.layout import Layout
+from keystead.app.outside import key_stores
 from keystead.app.treecopy import TreeCopy
 from keystead.config import Config
 from keystead.core.cutoffs import Cutoffs
@@ -59,7 +60,8 @@ class Core:
         self.journal = Journal(self.disk, layout.audit / "journal", journal, entropy=os.urandom)
         provider = SoftwareProvider(os.urandom)
         authorizer = Authorizer()
-        self.view = View(self.barrier, self.store, provider, self.generation)
+        self._outside = outside = key_stores(settings.xks, self.clock)
+        self.view = View(self.barrier, self.store, provider, self.generation, outside)
         self.view.on_drop(authorizer.forget)
         self._recording = Recording()
         self.service = Service(
@@ -74,6 +76,7 @@ class Core:
             announce=self.generation.announce,
             cutoffs=Cutoffs(settings.algorithms),
             quotas=settings.quotas,
+            outside=outside,
         )
         self._throttle = Throttle(settings.rates, self.view.on_loop) if settings.rates != Rates() else None
         key_sets = KeySets(key_source(settings.issuers, Https()), self.clock.monotonic)
@@ -113,6 +116,7 @@ class Core:
 
     def close(self) -> None:
         self.barrier.close()
+        self._outside.close()
         self.journal.close()
         self.generation.close()
         self.store.close()

@@ -65,13 +65,16 @@ async def serve(core: Core, settings: config.Config, sockets: dict[str, int]) ->
         loop.add_signal_handler(number, stop.set)
     context = server_context(settings.tls) if settings.tls else None
     batch = Batch(core.journal, core.generation, core.clock)
-    with ThreadPoolExecutor(settings.thread_pool, "act") as threads:
+    with (
+        ThreadPoolExecutor(settings.thread_pool, "act") as threads,
+        ThreadPoolExecutor(settings.xks.threads, "far") as far,
+    ):
         listeners = []
         most = hygiene.more_files() // len(sockets)
         for name, descriptor in sockets.items():
             limits = DOORS[name].limits
             limits = replace(limits, n_connections=min(limits.n_connections, most))
-            listener = Listener(core.front(DOORS[name]), batch, threads, limits)
+            listener = Listener(core.front(DOORS[name]), batch, threads, limits, far)
             await listener.listen(socket.socket(fileno=descriptor), context)
             listeners.append(listener)
         gc.collect()

@@ -65,6 +65,13 @@ class Action(StrEnum):
     LIST_RETIRABLE_GRANTS = "tenant:list-retirable-grants"
     RETIRE_GRANT = "key:retire-grant"
     REVOKE_GRANT = "key:revoke-grant"
+    # key stores outside
+    CREATE_KEY_STORE = "keyring:create-key-store"
+    LIST_KEY_STORES = "keyring:list-key-stores"
+    CONNECT_KEY_STORE = "key-store:connect"
+    DISCONNECT_KEY_STORE = "key-store:disconnect"
+    UPDATE_KEY_STORE = "key-store:update"
+    DELETE_KEY_STORE = "key-store:delete"
     # a tenant
     GENERATE_RANDOM = "keyring:generate-random"
     WHO_AM_I = "tenant:who-am-i"
@@ -166,6 +173,7 @@ class Scope(Enum):
 
     KEY = "key"
     KEYRING = "keyring"
+    KEY_STORE = "key-store"
     TENANT = "tenant"
     PRINCIPAL = "principal"
     ACCESS_KEY = "access-key"
@@ -242,6 +250,12 @@ ACTIONS: dict[Action, ActionRow] = {
         _R(A.LIST_RETIRABLE_GRANTS, "kms:ListRetirableGrants"),
         _R(A.RETIRE_GRANT, "kms:RetireGrant", grantable=True, abroad=True),
         _R(A.REVOKE_GRANT, "kms:RevokeGrant", abroad=True, system=True),
+        _R(A.CREATE_KEY_STORE, "kms:CreateCustomKeyStore", system=True),
+        _R(A.LIST_KEY_STORES, "kms:DescribeCustomKeyStores", system=True),
+        _R(A.CONNECT_KEY_STORE, "kms:ConnectCustomKeyStore", system=True),
+        _R(A.DISCONNECT_KEY_STORE, "kms:DisconnectCustomKeyStore", system=True),
+        _R(A.UPDATE_KEY_STORE, "kms:UpdateCustomKeyStore", system=True),
+        _R(A.DELETE_KEY_STORE, "kms:DeleteCustomKeyStore", system=True),
         _R(A.GENERATE_RANDOM, "kms:GenerateRandom"),
         _R(A.WHO_AM_I, "sts:GetCallerIdentity", free=True),
         _R(A.MANAGE_PRINCIPALS, "keystead:tenant:manage-principals", system=True),

@@ -3,6 +3,7 @@
     tenant ─ keyring ─┬─ key ─┬─ key version
                       │       ├─ key policy
                       │       └─ grant
+                      ├─ key store <─ key
                       └─ name (door namespace, name) ─> key
     tenant ─ principal ── credential
     group ── membership ── user
@@ -51,6 +52,7 @@ class Kind(StrEnum):
     MANAGED_POLICY = "managed-policy"
     ATTACHMENT = "attachment"
     LAST_USE = "last-use"
+    KEY_STORE = "key-store"
 
 
 class Entity(Struct, frozen=True, kw_only=True):
@@ -109,6 +111,13 @@ class Origin(Enum):
     EXTERNAL_STORE = "external-store"  # held elsewhere (HYOK)
 
 
+class Elsewhere(Struct, frozen=True):
+    """Where the other half of a key is that is used in two halves: in a key store, under a name of its own."""
+
+    store: str  # id
+    name: str
+
+
 class Rotation(Struct, frozen=True, kw_only=True):
     """A rotation schedule; `next_at` is an appointment the scheduler keeps."""
 
@@ -142,6 +151,7 @@ class Key(Entity, frozen=True, kw_only=True):
     is_primary: bool = False  # the one of related keys that is copied, and that the others follow
     material_ids: tuple[str, ...] = ()  # imported: a keyed digest of each version's material, hex, by number
     lapses_at: datetime | None = None  # the first of its imported material, but for what waits, expires
+    elsewhere: Elsewhere | None = None
 
     @property
     def parent(self) -> str:
@@ -149,11 +159,12 @@ class Key(Entity, frozen=True, kw_only=True):
 
     @property
     def link(self) -> str:
-        return family_of(self.id)
+        """Of its family, or of the key store it is in: no key has both."""
+        return family_of(self.id) or (self.elsewhere.store if self.elsewhere else "")
 
     @property
     def multi_region(self) -> bool:
-        return self.link != ""
+        return family_of(self.id) != ""
 
     @property
     def leads(self) -> bool:

@@ -25,7 +25,8 @@ from keystead.core.errors import DecryptionFailed, InvalidArgument
 from keystead.core.keyed import BITS, KeyedHash, fixed_input
 from keystead.core.operations import Aad
 
-MAGIC = b"\xa5\x01"
+MAGIC, MAGIC_DOUBLED = b"\xa5\x01", b"\xa5\x02"  # of this format; of core.doubled
+_OURS = frozenset({MAGIC, MAGIC_DOUBLED})
 KEY_BYTES, SALT_BYTES, COMMIT_BYTES, TAG_BYTES = 32, 24, 32, 16
 HEADER_BYTES = 22
 PREFIX_BYTES = HEADER_BYTES + SALT_BYTES + COMMIT_BYTES
@@ -60,8 +61,11 @@ def typed_aad(aad: Aad) -> bytes:
 
 
 def peek(blob: bytes) -> tuple[str, int]:
-    """(key id as UUID text, version) as the header claims; only opening proves it. Raises DecryptionFailed."""
-    if len(blob) < OVERHEAD_BYTES or blob[:2] != MAGIC:
+    """(key id as UUID text, version) as the header claims, in either format; only opening proves it.
+
+    Raises DecryptionFailed.
+    """
+    if len(blob) < OVERHEAD_BYTES or blob[:2] not in _OURS:
         raise DecryptionFailed("not a ciphertext of this installation")
     _, key_id, version = _HEADER.unpack_from(blob)
     text = key_id.hex()

@@ -15,13 +15,21 @@ from typing import Protocol
 from msgspec import Struct
 
 from keystead.core.algorithms import Algorithm, KeySpec, MessageForm
+from keystead.core.caller import Caller
 from keystead.core.detached import Detached
-from keystead.core.entities import Kind
+from keystead.core.entities import Key, Kind
+from keystead.core.keystores import KeyStore, Moment, Trouble, failed
 from keystead.core.sensitive import Sensitive
 
 
 class WouldBlock(Exception):  # not an error of the caller's: the listener runs the request again on a thread
     """The act would block, and nothing has been done yet."""
+
+
+class WouldWait(
+    WouldBlock
+):  # the same; somebody outside is to be asked, so it gets a thread of those that may be kept waiting
+    """The act would wait for another machine."""
 
 
 class Stale(Exception):
@@ -275,7 +283,61 @@ class Provider(Protocol):
     def load(self, spec: KeySpec, material: Sensitive, *, key_id: str, version: int) -> Loaded: ...
 
 
+class KeyStores(Protocol):
+    """Key stores outside, asked over the network: never on the event loop. Safe to use from any thread.
+
+    Every method raises what core.keystores.failed makes, within the time that the protocol allows. `caller`: who
+    the request behind it comes from, for the store's own log and decision.
+    """
+
+    def check(self, store: KeyStore, caller: Caller) -> None:
+        """Return if it is there, knows us, and can serve."""
+        ...
+
+    def examine(self, store: KeyStore, name: str, caller: Caller) -> None:
+        """Return if the key of that name is there, and fit to be the other half of one of ours."""
+        ...
+
+    def load(self, store: KeyStore, key: Key, ours: Loaded, caller: Caller, *, version: int) -> Loaded:
+        """`key` for one request: its ciphertexts are made by `ours`, and then by the store (core.doubled)."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class NoKeyStores:
+    """KeyStores where there is no way out: no store can be reached."""
+
+    def check(self, store: KeyStore, caller: Caller) -> None:  # noqa: ARG002 - whichever it is
+        raise failed(Trouble.UNREACHABLE, Moment.SET_UP)
+
+    def examine(self, store: KeyStore, name: str, caller: Caller) -> None:  # noqa: ARG002 - whichever it is
+        raise failed(Trouble.UNREACHABLE, Moment.KEY_MADE)
+
+    def load(
+        self,
+        store: KeyStore,  # noqa: ARG002 - whichever it is
+        key: Key,  # noqa: ARG002 - whichever it is
+        ours: Loaded,  # noqa: ARG002 - whichever it is
+        caller: Caller,  # noqa: ARG002 - whichever it is
+        *,
+        version: int,  # noqa: ARG002 - whichever it is
+    ) -> Loaded:
+        raise failed(Trouble.UNREACHABLE, Moment.USE)
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
 # --- net
+
+
+class Unreached(Exception):  # not an error of the caller's: who asked knows what it means for whom
+    """No answer; `trouble` says why: UNREACHABLE, INSECURE, LATE or MALFORMED."""
+
+    def __init__(self, trouble: Trouble) -> None:
+        super().__init__(trouble.value)
+        self.trouble = trouble
 
 
 class Net(Protocol):
@@ -283,7 +345,11 @@ class Net(Protocol):
 
     def post(
         self, url: str, body: bytes, headers: Sequence[tuple[str, str]], *, timeout_for: float
-    ) -> tuple[int, bytes]: ...
+    ) -> tuple[int, bytes]:
+        """(status, body), within `timeout_for` seconds in all. Redirects are not followed. Raises Unreached."""
+        ...
+
+    def close(self) -> None: ...
 
 
 class Web(Protocol):

@@ -23,7 +23,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from keystead.core.errors import Unavailable
-from keystead.core.ports import Clock, WouldBlock
+from keystead.core.ports import Clock, WouldBlock, WouldWait
 from keystead.kit.door import Steps
 
 LOG = logging.getLogger("keystead")
@@ -62,8 +62,8 @@ class Holder(Protocol):
         """Hold the reply to the request that was begun."""
         ...
 
-    def block(self) -> None:
-        """The request that was begun has to wait for a thread."""
+    def block(self, *, far: bool) -> None:
+        """The request that was begun has to wait for a thread. `far`: and there for another machine."""
         ...
 
     def abort(self) -> None: ...
@@ -139,8 +139,8 @@ class Batch:
                     next(steps)
                 except StopIteration as done:
                     holder.take(done.value)
-                except WouldBlock:
-                    holder.block()
+                except WouldBlock as would:
+                    holder.block(far=isinstance(would, WouldWait))
                 except Exception:
                     LOG.exception("a door did not answer")
                     holder.abort()

@@ -27,14 +27,17 @@ BACKLOG = 512
 class Listener:
     """Serves one front on any number of sockets. Every method is called on the loop's thread."""
 
-    def __init__(self, front: Front, batch: Batch, threads: Executor, limits: Limits) -> None:
+    def __init__(
+        self, front: Front, batch: Batch, threads: Executor, limits: Limits, far: Executor | None = None
+    ) -> None:
+        """`far`: the threads for what waits for other machines, so that nothing else has to wait behind it."""
         self.front, self.batch, self.limits = front, batch, limits
         self.tick = 0  # seconds since the start, coarse
-        self._threads = threads
+        self._threads, self._far = threads, far or threads
         self._loop = asyncio.get_running_loop()
         self._connections: dict[Connection, None] = {}
         self._servers: list[asyncio.Server] = []
-        self._n_blocked = 0
+        self._n_blocked = {False: 0, True: 0}  # by whether they are far
         self._empty = asyncio.Event()
         self._empty.set()
         self._sweeper = self._loop.call_later(1, self._sweep)
@@ -99,28 +102,28 @@ class Listener:
 
     # --- requests
 
-    def block(self, connection: Connection, request: HttpRequest) -> None:
+    def block(self, connection: Connection, request: HttpRequest, *, far: bool) -> None:
         """Serve it on a thread."""
-        if self._n_blocked >= self.limits.n_blocked:
+        if self._n_blocked[far] >= self.limits.n_blocked:
             connection.take(self.front.reject(Refusal.OVERLOADED, self.batch.second))
             return
         connection.blocked = True
-        self._n_blocked += 1
-        future = self._threads.submit(self.front.serve, request)
-        future.add_done_callback(lambda done: self._return(connection, done))
+        self._n_blocked[far] += 1
+        future = (self._far if far else self._threads).submit(self.front.serve, request)
+        future.add_done_callback(lambda done: self._return(connection, done, far=far))
 
-    def _return(self, connection: Connection, done: Future[bytes]) -> None:
+    def _return(self, connection: Connection, done: Future[bytes], *, far: bool) -> None:
         """On the thread."""
         with contextlib.suppress(RuntimeError):  # the loop has ended, and with it everybody who waited
-            self._loop.call_soon_threadsafe(self._unblock, connection, done)
+            self._loop.call_soon_threadsafe(self._unblock, connection, done, far)
 
-    def _unblock(self, connection: Connection, done: Future[bytes]) -> None:
+    def _unblock(self, connection: Connection, done: Future[bytes], far: bool) -> None:  # noqa: FBT001 - by call_soon, in order
         """On the loop again: the reply joins the batch, and what waited behind it is served."""
         if self.batch.is_leaving:  # the slot must not show a new batch before the last one's replies are out
-            self._loop.call_soon(self._unblock, connection, done)
+            self._loop.call_soon(self._unblock, connection, done, far)
             return
         self.batch.begin()  # also if the peer has gone: the record is to be flushed
-        self._n_blocked -= 1
+        self._n_blocked[far] -= 1
         connection.blocked = False
         try:
             connection.take(done.result())

@@ -6,12 +6,12 @@ Keying material is raw bytes for AES and HMAC, PKCS#8 DER for the rest (seed for
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from keystead.core.algorithms import Algorithm, Family, KeySpec, MessageForm, Purpose
 from keystead.core.detached import Detached, DetachedSealer
 from keystead.core.envelope import NO_AAD, PREFIX_BYTES, SALT_BYTES, Envelope
-from keystead.core.errors import InvalidArgument, Unsupported, WrongUsage
+from keystead.core.errors import InvalidArgument, Unsupported
 from keystead.core.keyed import KeyedHash
 from keystead.core.ports import Entropy, Generated, Loaded
 from keystead.core.sensitive import Sensitive
@@ -19,66 +19,10 @@ from keystead.crypto import agree, kem, keys, oaep
 from keystead.crypto.aead import TAG_BYTES, Gcm, open_once, seal_once
 from keystead.crypto.draws import Draws
 from keystead.crypto.sign import SCHEMES
+from keystead.providers.refusing import Refusing
 
 
-class _Key:
-    """A loaded key version that can do nothing: each family overrides what it can."""
-
-    __slots__ = ("_names", "_spec")
-
-    def __init__(self, spec: KeySpec) -> None:
-        self._spec = spec
-        self._names = frozenset(spec.algorithms)
-
-    def _refuse(self, algorithm: Algorithm) -> NoReturn:
-        raise WrongUsage(f"a {self._spec.name} key cannot do that with {algorithm.name}", algorithm.name)
-
-    def encrypt(self, algorithm: Algorithm, plaintext: Sensitive, aad: bytes) -> bytes:  # noqa: ARG002 - refused
-        self._refuse(algorithm)
-
-    def decrypt(self, algorithm: Algorithm, ciphertext: bytes, aad: bytes) -> Sensitive:  # noqa: ARG002 - refused
-        self._refuse(algorithm)
-
-    def encrypt_detached(
-        self,
-        algorithm: Algorithm,
-        plaintext: Sensitive,  # noqa: ARG002 - refused
-        aad: bytes,  # noqa: ARG002 - refused
-    ) -> Detached:
-        self._refuse(algorithm)
-
-    def decrypt_detached(self, algorithm: Algorithm, parts: Detached, aad: bytes) -> Sensitive:  # noqa: ARG002 - refused
-        self._refuse(algorithm)
-
-    def sign(self, algorithm: Algorithm, message: bytes, form: MessageForm) -> bytes:  # noqa: ARG002 - refused
-        self._refuse(algorithm)
-
-    def verify(
-        self,
-        algorithm: Algorithm,
-        message: bytes,  # noqa: ARG002 - refused
-        signature: bytes,  # noqa: ARG002 - refused
-        form: MessageForm,  # noqa: ARG002 - refused
-    ) -> bool:
-        self._refuse(algorithm)
-
-    def mac(self, algorithm: Algorithm, message: bytes) -> bytes:  # noqa: ARG002 - refused
-        self._refuse(algorithm)
-
-    def verify_mac(self, algorithm: Algorithm, message: bytes, tag: bytes) -> bool:  # noqa: ARG002 - refused
-        self._refuse(algorithm)
-
-    def agree(self, algorithm: Algorithm, peer_public_key: bytes) -> Sensitive:  # noqa: ARG002 - refused
-        self._refuse(algorithm)
-
-    def encapsulate(self, algorithm: Algorithm) -> tuple[Sensitive, bytes]:
-        self._refuse(algorithm)
-
-    def decapsulate(self, algorithm: Algorithm, ciphertext: bytes) -> Sensitive:  # noqa: ARG002 - refused
-        self._refuse(algorithm)
-
-
-class _Aes(_Key):
+class _Aes(Refusing):
     """Ciphertext format v1, and detached ciphertexts beside it: no two of their derived keys are the same."""
 
     __slots__ = ("_detached", "_draw", "_envelope")
@@ -93,20 +37,20 @@ class _Aes(_Key):
 
     def encrypt(self, algorithm: Algorithm, plaintext: Sensitive, aad: bytes) -> bytes:
         if algorithm.name not in self._names:
-            self._refuse(algorithm)
+            self.refuse(algorithm)
         text = plaintext.reveal()
         key, prefix = self._envelope.seal(text, aad, self._draw())
         return prefix + seal_once(key, text, prefix)
 
     def decrypt(self, algorithm: Algorithm, ciphertext: bytes, aad: bytes) -> Sensitive:
         if algorithm.name not in self._names:
-            self._refuse(algorithm)
+            self.refuse(algorithm)
         key, prefix = self._envelope.open(ciphertext, aad)
         return Sensitive(open_once(key, ciphertext[PREFIX_BYTES:], prefix))
 
     def encrypt_detached(self, algorithm: Algorithm, plaintext: Sensitive, aad: bytes) -> Detached:
         if algorithm.name not in self._names:
-            self._refuse(algorithm)
+            self.refuse(algorithm)
         text = plaintext.reveal()
         key, nonce, header, bound = self._detached.seal(text, aad, self._draw())
         sealed = Gcm(key).seal(nonce, text, bound)
@@ -114,12 +58,12 @@ class _Aes(_Key):
 
     def decrypt_detached(self, algorithm: Algorithm, parts: Detached, aad: bytes) -> Sensitive:
         if algorithm.name not in self._names:
-            self._refuse(algorithm)
+            self.refuse(algorithm)
         key, nonce, _, bound = self._detached.open(parts, aad)
         return Sensitive(Gcm(key).open(nonce, parts.ciphertext + parts.tag, bound))
 
 
-class _Hmac(_Key):
+class _Hmac(Refusing):
     """FIPS 198-1."""
 
     __slots__ = ("_keyed",)
@@ -132,16 +76,16 @@ class _Hmac(_Key):
 
     def mac(self, algorithm: Algorithm, message: bytes) -> bytes:
         if algorithm.name not in self._names:
-            self._refuse(algorithm)
+            self.refuse(algorithm)
         return self._keyed(message)
 
     def verify_mac(self, algorithm: Algorithm, message: bytes, tag: bytes) -> bool:
         if algorithm.name not in self._names:
-            self._refuse(algorithm)
+            self.refuse(algorithm)
         return self._keyed.matches(message, tag)
 
 
-class _Pair(_Key):
+class _Pair(Refusing):
     """A key pair. Signs with whatever signature algorithms its spec has (none: every call is refused)."""
 
     __slots__ = ("_private", "_public", "_schemes")
@@ -153,12 +97,12 @@ class _Pair(_Key):
         self._schemes = {name: SCHEMES[name] for name in spec.algorithms if name in SCHEMES}
 
     def sign(self, algorithm: Algorithm, message: bytes, form: MessageForm) -> bytes:
-        scheme = self._schemes.get(algorithm.name) or self._refuse(algorithm)
+        scheme = self._schemes.get(algorithm.name) or self.refuse(algorithm)
         algorithm.check_form(form, message)
         return scheme.sign(self._private, message, form)
 
     def verify(self, algorithm: Algorithm, message: bytes, signature: bytes, form: MessageForm) -> bool:
-        scheme = self._schemes.get(algorithm.name) or self._refuse(algorithm)
+        scheme = self._schemes.get(algorithm.name) or self.refuse(algorithm)
         algorithm.check_form(form, message)
         return scheme.verify(self._public, message, signature, form)
 
@@ -168,7 +112,7 @@ class _Rsa(_Pair):
 
     def _oaep(self, algorithm: Algorithm, aad: bytes) -> None:
         if algorithm.name not in self._names or algorithm.purpose is not Purpose.CIPHER:
-            self._refuse(algorithm)
+            self.refuse(algorithm)
         if aad != NO_AAD:
             raise InvalidArgument("RSA binds a ciphertext to no context", "context")
 
@@ -190,7 +134,7 @@ class _Ec(_Pair):
 
     def agree(self, algorithm: Algorithm, peer_public_key: bytes) -> Sensitive:
         if algorithm.name not in self._names or algorithm.purpose is not Purpose.AGREEMENT:
-            self._refuse(algorithm)
+            self.refuse(algorithm)
         return Sensitive(agree.agree(self._private, keys.load_public(self._spec, peer_public_key)))
 
 
@@ -199,13 +143,13 @@ class _MlKem(_Pair):
 
     def encapsulate(self, algorithm: Algorithm) -> tuple[Sensitive, bytes]:
         if algorithm.name not in self._names:
-            self._refuse(algorithm)
+            self.refuse(algorithm)
         secret, ciphertext = kem.encapsulate(self._public)
         return Sensitive(secret), ciphertext
 
     def decapsulate(self, algorithm: Algorithm, ciphertext: bytes) -> Sensitive:
         if algorithm.name not in self._names:
-            self._refuse(algorithm)
+            self.refuse(algorithm)
         return Sensitive(kem.decapsulate(algorithm.name, self._private, ciphertext))
 
 

@@ -22,6 +22,7 @@ from msgspec.structs import replace
 from keystead.core import entities
 from keystead.core.entities import Entity, KeyVersion, Kind
 from keystead.core.errors import Internal, Malformed, Unavailable
+from keystead.core.keystores import Connection, KeyStore
 from keystead.core.keytree import EMPTY
 from keystead.core.ports import Entropy, Reader, Slot, Store
 from keystead.core.sensitive import Sensitive
@@ -32,10 +33,11 @@ from keystead.service.inspection import leaf_of, pages, quiet, tally, verifies, 
 from keystead.service.rows import ENCODER
 
 ATTEMPTS = 3
-ACCESS = (Kind.CREDENTIAL, Kind.GRANT, Kind.MEMBERSHIP, Kind.ATTACHMENT)
+ACCESS = (Kind.CREDENTIAL, Kind.GRANT, Kind.MEMBERSHIP, Kind.ATTACHMENT, Kind.KEY_STORE)  # any may be revoked since
 RESTORED: tuple[type[Entity], ...] = (
     entities.Tenant,
     entities.Keyring,
+    KeyStore,
     entities.Binding,
     entities.Key,
     entities.KeyVersion,
@@ -159,7 +161,7 @@ def restore(old: Reader, barrier: Barrier, store: Store, on_progress: Callable[[
                 elif _is_dead(barrier, store, entity := barrier.rows.open(row, of)):
                     destroyed.append(f"{row.kind.value} {row.id}")
                 else:
-                    found.append(replace(entity, revision=live.revision if live else 0))
+                    found.append(replace(_unconnected(entity), revision=live.revision if live else 0))
             if found:
                 barrier.commit(Commit(put=tuple(found)))
                 restored += [f"{entity.kind.value} {entity.id}" for entity in found]
@@ -167,6 +169,13 @@ def restore(old: Reader, barrier: Barrier, store: Store, on_progress: Callable[[
     if restored:
         barrier.recount(partial(tally, barrier))
     return Restored(restored=tuple(restored), n_present=n_present, destroyed=tuple(destroyed), damaged=tuple(damaged))
+
+
+def _unconnected(entity: Entity) -> Entity:
+    """A key store that comes back is of use once somebody has connected it."""
+    if isinstance(entity, KeyStore):
+        return replace(entity, connection=Connection.DISCONNECTED, failure=None)
+    return entity
 
 
 def _is_dead(barrier: Barrier, store: Store, entity: Entity) -> bool:

@@ -10,10 +10,12 @@ Rule 3: whatever may block (a page of rows, loading a key) asks `may_block` firs
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Any
 
 from msgspec.structs import replace
 
+from keystead.core.caller import Caller
 from keystead.core.entities import (
     Attachment,
     Binding,
@@ -35,11 +37,12 @@ from keystead.core.entities import (
 from keystead.core.errors import Internal, InvalidArgument, NotFound, WrongState
 from keystead.core.family import in_header
 from keystead.core.federation import OidcProvider
+from keystead.core.keystores import Connection, KeyStore, Moment, Trouble, failed
 from keystead.core.operations import PolicyRef
 from keystead.core.ports import Loaded
 from keystead.core.rights import Rights
 from keystead.core.sensitive import Sensitive
-from keystead.core.states import Use
+from keystead.core.states import KeyState, Use
 from keystead.service.barrier import Barrier
 from keystead.service.reach import PAGE, Reach
 from keystead.service.related import Relative, relatives
@@ -73,6 +76,28 @@ class HeldVersion:
         self._reach.may_block()
         return self._reach.barrier.material(self.version)
 
+    def serving(self, _caller: Caller) -> Loaded:
+        """Ready for a request of the caller's, of whom a key that is held here tells nobody. Raises WouldBlock."""
+        return self.loaded if self._loaded is None or self._slow else self._loaded
+
+
+class HalfVersion(HeldVersion):
+    """A version of a key whose other half is in a key store."""
+
+    __slots__ = ("_key", "_store")
+
+    def __init__(self, version: KeyVersion, key: Key, store: KeyStore | None, reach: Reach) -> None:
+        super().__init__(version, key, reach)
+        self._key, self._store = key, store
+
+    def serving(self, caller: Caller) -> Loaded:
+        """Raises WrongState (core.keystores.failed) unless the store is connected; WouldWait on the event loop."""
+        if self._store is None or self._store.connection is not Connection.CONNECTED:
+            raise failed(Trouble.DISCONNECTED, Moment.USE)
+        self._reach.may_wait()
+        number = self.version.number
+        return self._reach.outside.load(self._store, self._key, self.loaded, caller, version=number)
+
 
 class HeldKeyring:
     """A keyring and the addresses bound to it."""
@@ -101,6 +126,39 @@ class HeldKeyring:
     def name_id(self, namespace: str, name: str) -> str:
         return self._reach.barrier.name_id(namespace, name)
 
+    def key_stores(self, *, after: str = "", limit: int = PAGE) -> list[KeyStore]:
+        return self._reach.children(KeyStore, self.id, after, limit)
+
+    def key_store(self, id: str) -> KeyStore | None:
+        found = self._reach.get(KeyStore, id)
+        return found if found is not None and found.keyring == self.id else None
+
+
+class HeldKeyStore:
+    """A key store, the others beside it, and the keys in it."""
+
+    def __init__(self, store: KeyStore, keyring: HeldKeyring, reach: Reach) -> None:
+        self.store, self.keyring, self._reach = store, keyring, reach
+
+    @property
+    def id(self) -> str:
+        return self.store.id
+
+    @property
+    def tenant(self) -> str:
+        return self.store.tenant
+
+    def lasting(self, now: datetime) -> Iterator[Key]:
+        """The keys in it that are not destroyed."""
+        return (key for key in self._keys() if key.lifecycle.at(now).state is not KeyState.DESTROYED)
+
+    def _keys(self) -> Iterator[Key]:
+        self._reach.may_block()
+        after = ""
+        while page := self._reach.barrier.linked(Key, self.id, after=after, limit=PAGE):
+            yield from page
+            after = page[-1].id
+
 
 class HeldKey:
     """A key with its policy, grants and names, and its versions on demand."""
@@ -113,9 +171,11 @@ class HeldKey:
         grants: tuple[Grant, ...],
         names: tuple[Name, ...],
         reach: Reach,
+        store: KeyStore | None = None,
     ) -> None:
         self.key, self.keyring, self.policy, self.grants, self.names = key, keyring, policy, grants, names
         self._reach = reach
+        self.store = store  # of a key whose other half is in one
         self._versions: dict[int, HeldVersion] = {}
         self.compiled: dict[str, Any] = {}  # what service.authorize prepared for this key
         self.calm: set[Use] = set()  # what the key may be used for, whatever the time
@@ -138,8 +198,13 @@ class HeldKey:
                 if self.key.n_versions == 0:
                     raise WrongState("the key has no material yet", self.key.origin)
                 raise NotFound("no such key version", "version")
-            held = self._versions[number] = HeldVersion(found, self.key, self._reach)
+            held = self._versions[number] = self._hold(found)
         return held
+
+    def _hold(self, version: KeyVersion) -> HeldVersion:
+        if self.key.elsewhere is None:
+            return HeldVersion(version, self.key, self._reach)
+        return HalfVersion(version, self.key, self.store, self._reach)
 
     def versions(self) -> list[KeyVersion]:
         """Every version, oldest first."""
@@ -440,4 +505,14 @@ class HeldCredential:
         self.known: Any = None  # the verifier's own
 
 
-Held = HeldKey | HeldKeyring | HeldReplica | HeldTenant | HeldPrincipal | HeldPolicy | HeldProvider | HeldSystem
+Held = (
+    HeldKey
+    | HeldKeyring
+    | HeldReplica
+    | HeldKeyStore
+    | HeldTenant
+    | HeldPrincipal
+    | HeldPolicy
+    | HeldProvider
+    | HeldSystem
+)

@@ -29,7 +29,7 @@ from keystead.core.cutoffs import Cutoffs
 from keystead.core.entities import Entity, KeyVersion, Principal
 from keystead.core.errors import Denied, DryRun, Internal, KeysteadError, NotFound, Unavailable
 from keystead.core.operations import Demand, Operation
-from keystead.core.ports import Entropy, Provider, Stale, WouldBlock
+from keystead.core.ports import Entropy, KeyStores, NoKeyStores, Provider, Stale, WouldBlock
 from keystead.core.quotas import AWS, Quotas
 from keystead.core.sensitive import Sensitive
 from keystead.service.barrier import Barrier, Commit
@@ -39,6 +39,7 @@ from keystead.service.view import View
 R = TypeVar("R")
 ATTEMPTS = 10
 LOG = logging.getLogger("keystead")
+NO_KEY_STORES = NoKeyStores()
 
 
 class Act(Struct, frozen=True):
@@ -49,7 +50,8 @@ class Act(Struct, frozen=True):
     entropy: Entropy
     provider: Provider
     tenant: Callable[[str], HeldTenant | None]  # to resolve the principals a policy or a grant names
-    caller: Caller  # facts for a policy's lockout check; nothing can be performed with it
+    caller: Caller  # facts for a policy's lockout check, and for a key store outside; nothing can be performed with it
+    outside: KeyStores = NO_KEY_STORES
     cutoffs: Cutoffs | None = None
     quotas: Quotas = AWS
 
@@ -119,13 +121,14 @@ class Service:
         provider: Provider,
         entropy: Entropy,
         announce: Callable[[], None],
+        outside: KeyStores = NO_KEY_STORES,
         cutoffs: Cutoffs | None = None,
         quotas: Quotas = AWS,
     ) -> None:
         self.view, self._barrier, self._authorizer = view, barrier, authorizer
         self._recorder, self._journal, self._handlers = recorder, journal, handlers
         self._provider, self._entropy, self._announce = provider, entropy, announce
-        self._cutoffs, self._quotas = cutoffs or None, quotas
+        self._outside, self._cutoffs, self._quotas = outside, cutoffs or None, quotas
 
     def perform(self, caller: Caller, op: Operation[R]) -> R:
         """Do `op` for `caller`, or raise a KeysteadError; either way its record comes first.
@@ -159,6 +162,7 @@ class Service:
                     self._provider,
                     view.tenant,
                     caller,
+                    self._outside,
                     self._cutoffs,
                     self._quotas,
                 )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from keystead.core.entities import Entity
-from keystead.core.ports import Provider
+from keystead.core.ports import KeyStores, Provider
 from keystead.service.barrier import Barrier
 
 E = TypeVar("E", bound=Entity)
@@ -17,10 +17,18 @@ EVERY = 1_000_000  # of what is to be seen at one moment
 class Reach:
     """How targets reach their subtree; one per view."""
 
-    __slots__ = ("barrier", "may_block", "provider")
+    __slots__ = ("barrier", "may_block", "may_wait", "outside", "provider")
 
-    def __init__(self, barrier: Barrier, provider: Provider, may_block: Callable[[], None]) -> None:
-        self.barrier, self.provider, self.may_block = barrier, provider, may_block
+    def __init__(
+        self,
+        barrier: Barrier,
+        provider: Provider,
+        outside: KeyStores,
+        may_block: Callable[[], None],
+        may_wait: Callable[[], None],
+    ) -> None:
+        self.barrier, self.provider, self.outside = barrier, provider, outside
+        self.may_block, self.may_wait = may_block, may_wait
 
     def get(self, kind: type[E], id: str) -> E | None:
         self.may_block()

@@ -28,10 +28,12 @@ from keystead.core.entities import (
 from keystead.core.errors import Internal, NotFound, Sealed, Unavailable
 from keystead.core.family import is_family, of_header
 from keystead.core.federation import OidcProvider
+from keystead.core.keystores import KeyStore
 from keystead.core.operations import (
     AccessKeyRef,
     KeyRef,
     KeyringRef,
+    KeyStoreRef,
     PolicyRef,
     PrincipalRef,
     ProviderRef,
@@ -40,7 +42,7 @@ from keystead.core.operations import (
     SystemRef,
     TenantRef,
 )
-from keystead.core.ports import Provider, Reader, WouldBlock
+from keystead.core.ports import KeyStores, NoKeyStores, Provider, Reader, WouldBlock, WouldWait
 from keystead.core.rights import Narrowing, Rights
 from keystead.core.states import KeyState
 from keystead.service.barrier import Barrier
@@ -49,6 +51,7 @@ from keystead.service.held import (
     HeldCredential,
     HeldKey,
     HeldKeyring,
+    HeldKeyStore,
     HeldPolicy,
     HeldPrincipal,
     HeldProvider,
@@ -76,10 +79,17 @@ class Generation(Protocol):
 class View:
     """Finds targets and credentials. One per process; `loop_thread` is the thread that must not block."""
 
-    def __init__(self, barrier: Barrier, store: Reader, provider: Provider, generation: Generation) -> None:
+    def __init__(
+        self,
+        barrier: Barrier,
+        store: Reader,
+        provider: Provider,
+        generation: Generation,
+        outside: KeyStores | None = None,
+    ) -> None:
         self._barrier, self._store, self._current = barrier, store, generation.current
         self.loop_thread: int | None = None
-        self._reach = Reach(barrier, provider, self.may_block)
+        self._reach = Reach(barrier, provider, outside or NoKeyStores(), self.may_block, self.may_wait)
         self._lock = threading.Lock()
         self._seen_generation = -1
         self._seen_change = 0
@@ -100,6 +110,10 @@ class View:
     def may_block(self) -> None:
         if threading.get_ident() == self.loop_thread:
             raise WouldBlock
+
+    def may_wait(self) -> None:
+        if threading.get_ident() == self.loop_thread:
+            raise WouldWait
 
     def on_drop(self, forget: Callable[[], None]) -> None:
         """Have `forget` called whenever anything held was dropped (decision caches)."""
@@ -158,6 +172,12 @@ class View:
         _, refs = self._keys.pop(id_, (None, ()))
         for ref in refs:
             self._refs.pop(ref, None)
+
+    def _forget_key_store(self, id_: str) -> None:
+        """With the store go the keys in it: whether they may be used is the store's to say."""
+        for key_id, (held, _) in list(self._keys.items()):
+            if held.key.elsewhere is not None and held.key.elsewhere.store == id_:
+                self._forget_key(key_id)
 
     def _forget_principal(self, id_: str) -> None:
         """It and all whose rights rest on it: a principal, a group with its members, a policy with its holders."""
@@ -236,6 +256,11 @@ class View:
             self._keep(stamp, self._keyrings, id_, held)
         return held
 
+    def _find_key_store(self, ref: KeyStoreRef) -> HeldKeyStore | None:
+        ring = self._find_keyring(KeyringRef(ref.namespace))
+        found = ring.key_store(ref.id) if ring else None
+        return HeldKeyStore(found, ring, self._reach) if ring and found else None
+
     def _find_key(self, ref: KeyRef) -> HeldKey | None:
         stamp, id_ = self._seen_change, ref.id
         if ref.name:
@@ -285,6 +310,7 @@ class View:
             tuple(self._reach.every_child(Grant, id_)),
             tuple(self._barrier.linked(Name, id_)),
             self._reach,
+            self._barrier.get(KeyStore, key.elsewhere.store) if key.elsewhere else None,
         )
         with self._lock:
             if stamp == self._seen_change:
@@ -386,12 +412,14 @@ class View:
         Kind.GRANT: _forget_nothing,
         Kind.LAST_USE: _forget_nothing,
         Kind.OIDC_PROVIDER: _forget_nothing,  # dropped whatever changes
+        Kind.KEY_STORE: _forget_key_store,
     }
 
     FIND: ClassVar[dict[type, Callable[[View, Any], Held | None]]] = {
         KeyRef: _find_key,
         KeyringRef: _find_keyring,
         ReplicaRef: _find_replica,
+        KeyStoreRef: _find_key_store,
         TenantRef: _find_tenant,
         PrincipalRef: _find_principal,
         AccessKeyRef: _find_access_key,

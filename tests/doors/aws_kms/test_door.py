@@ -13,7 +13,6 @@ from tests.harness import Reply
 from keystead.core.errors import Unavailable, WrongState
 from keystead.core.states import KeyState
 from keystead.doors.aws_kms import DOOR, constraints
-from keystead.doors.aws_kms.unsupported import UNSUPPORTED
 from keystead.wire.http import Refusal
 
 JSON = {"Content-Type": "application/x-amz-json-1.1"}
@@ -98,13 +97,6 @@ def test_an_operation_that_does_not_exist(stack, target) -> None:
     reply = stack.admin.send({**JSON, "X-Amz-Target": target}, b"{}")
     assert (reply.status, reply.code, reply.message) == (400, "UnknownOperationException", None)
     assert (stack.record().outcome, stack.record().operation) == ("refused: Unsupported", "")
-
-
-@pytest.mark.parametrize("operation", sorted(UNSUPPORTED))
-def test_an_operation_that_is_not_offered(stack, operation) -> None:
-    reply = stack.admin.call(operation)
-    assert (reply.code, reply.message) == ("UnsupportedOperationException", f"{operation} is not supported.")
-    assert stack.record().operation == f"TrentService.{operation}"
 
 
 @pytest.mark.parametrize(

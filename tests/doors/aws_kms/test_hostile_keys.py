@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from base64 import b64decode
+from math import gcd
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, mldsa, rsa, x25519
@@ -94,7 +95,16 @@ def pkcs8(key, encryption=None) -> bytes:
     return key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, encryption or NoEncryption())
 
 
-GOOD_EC, GOOD_RSA = ec.generate_private_key(ec.SECP256R1()), rsa.generate_private_key(65537, 2048)
+def with_room_for(exponents: int) -> rsa.RSAPrivateKey:
+    """A good key whose primes would take these exponents too; one of eight would not take 17."""
+    while True:
+        key = rsa.generate_private_key(65537, 2048)
+        numbers = key.private_numbers()
+        if gcd(exponents, (numbers.p - 1) * (numbers.q - 1)) == 1:
+            return key
+
+
+GOOD_EC, GOOD_RSA = ec.generate_private_key(ec.SECP256R1()), with_room_for(17 * 257)
 GOOD = public(GOOD_EC)
 X, Y = (
     n.to_bytes(32, "big") for n in (GOOD_EC.public_key().public_numbers().x, GOOD_EC.public_key().public_numbers().y)

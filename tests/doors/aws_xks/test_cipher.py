@@ -11,6 +11,7 @@ from tests.harness import REGION, TENANT, b64
 from keystead.core import operations as ops
 from keystead.core.algorithms import KEY_SPECS
 from keystead.core.detached import Detached
+from keystead.core.entities import Elsewhere, Origin
 from keystead.core.errors import DecryptionFailed
 from keystead.core.family import known_as
 from keystead.core.sensitive import Sensitive
@@ -375,3 +376,12 @@ def test_a_body_does_not_say_which_key(shared: Store, key: str) -> None:
     sealed = shared.encrypt(key, externalKeyId=other).json
     assert shared.stack.record().targets[0].key == key
     assert raw(shared.decrypt(key, sealed, externalKeyId=other), "plaintext") == b"Hello World!"
+
+
+def test_a_key_in_two_halves_is_not_served_on_from_here(store) -> None:
+    """docs/adr/0015: a proxy's ciphertextMetadata has no room for what the other proxy adds."""
+    key = store.key()
+    sealed = store.encrypt(key.id).json
+    store.stack.change(key, origin=Origin.EXTERNAL_STORE, elsewhere=Elsewhere("cks-1", "one"))
+    for reply in (store.encrypt(key.id), store.decrypt(key.id, sealed), store.ask(f"keys/{key.id}/metadata")):
+        assert error(reply) == (501, "UnsupportedOperationException")

@@ -89,7 +89,7 @@ def _recover(here: Here, old: Path, tree: Path | None, unseal: Sequence[str]) ->
     )
     if came.access:
         say(
-            f"{len(came.access)} grants, credentials, memberships and attachments are those of the backup; "
+            f"{len(came.access)} grants, credentials, memberships, attachments and key stores are those of the backup; "
             "some may have been revoked since."
         )
 

@@ -21,6 +21,7 @@ from keystead.core.operations.identity_tags import *
 from keystead.core.operations.imports import *
 from keystead.core.operations.installation import *
 from keystead.core.operations.keys import *
+from keystead.core.operations.keystores import *
 from keystead.core.operations.managed import *
 from keystead.core.operations.principals import *
 from keystead.core.operations.related import *

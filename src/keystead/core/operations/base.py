@@ -79,11 +79,29 @@ class ProviderRef(Struct, frozen=True):
     issuer: str
 
 
+class KeyStoreRef(Struct, frozen=True):
+    """A key store of the keyring at `namespace`, by id."""
+
+    namespace: str
+    id: str
+
+
 class SystemRef(Struct, frozen=True):
     """The installation itself."""
 
 
-Ref = KeyRef | KeyringRef | ReplicaRef | TenantRef | PrincipalRef | PolicyRef | AccessKeyRef | ProviderRef | SystemRef
+Ref = (
+    KeyRef
+    | KeyringRef
+    | ReplicaRef
+    | KeyStoreRef
+    | TenantRef
+    | PrincipalRef
+    | PolicyRef
+    | AccessKeyRef
+    | ProviderRef
+    | SystemRef
+)
 
 
 class Demand(Struct, frozen=True):
@@ -165,6 +183,13 @@ class PolicyOperation(Operation[R], Generic[R], frozen=True, kw_only=True):
 
     def demands(self) -> tuple[Demand, ...]:
         return (Demand(self.action, self.policy),)
+
+
+class KeyStoreOperation(Operation[R], Generic[R], frozen=True, kw_only=True):
+    store: KeyStoreRef
+
+    def demands(self) -> tuple[Demand, ...]:
+        return (Demand(self.action, self.store),)
 
 
 class SystemOperation(Operation[R], Generic[R], frozen=True, kw_only=True):

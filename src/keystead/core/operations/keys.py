@@ -10,7 +10,17 @@ from msgspec import Struct
 from keystead.core.actions import Action
 from keystead.core.algorithms import KeySpec, Purpose
 from keystead.core.entities import Key, KeyVersion, LastUse, Name, Origin, PolicyText, Rotation
-from keystead.core.operations.base import Demand, KeyOperation, KeyRef, KeyringOperation, Nothing, Operation, Page
+from keystead.core.keystores import Connection
+from keystead.core.operations.base import (
+    Demand,
+    KeyOperation,
+    KeyRef,
+    KeyringOperation,
+    KeyStoreRef,
+    Nothing,
+    Operation,
+    Page,
+)
 
 
 class Copy(Struct, frozen=True):
@@ -29,6 +39,14 @@ class Described(Struct, frozen=True):
     key: Key
     version: KeyVersion | None
     copies: tuple[Copy, ...] = ()
+    connection: Connection | None = None  # of the key store that its other half is in
+
+
+class Placed(Struct, frozen=True):
+    """Where a key's other half is: in which store, and under which name there."""
+
+    store: KeyStoreRef
+    name: str
 
 
 class CreateKey(KeyringOperation[Described], frozen=True, kw_only=True):
@@ -42,11 +60,13 @@ class CreateKey(KeyringOperation[Described], frozen=True, kw_only=True):
     policy: PolicyText | None = None  # None: the tenant's root may do everything
     bypass_lockout_check: bool = False
     multi_region: bool = False
+    elsewhere: Placed | None = None
 
     def demands(self) -> tuple[Demand, ...]:
         """Tags can open a key to others, so to set them takes a right of its own (KMS API Reference, CreateKey)."""
         create = Demand(self.action, self.keyring)
-        return (create, Demand(Action.TAG_KEY, self.keyring)) if self.tags else (create,)
+        tag = (Demand(Action.TAG_KEY, self.keyring),) if self.tags else ()
+        return (create, *tag) if self.elsewhere is None else (create, *tag, Demand(self.action, self.elsewhere.store))
 
 
 class DescribeKey(KeyOperation[Described], frozen=True, kw_only=True):

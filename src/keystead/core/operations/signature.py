@@ -7,7 +7,7 @@ from msgspec import Struct
 from keystead.core.actions import Action
 from keystead.core.algorithms import Algorithm, MessageForm, Word
 from keystead.core.entities import Key
-from keystead.core.operations.base import KeyOperation, KeyringOperation
+from keystead.core.operations.base import Demand, KeyOperation, KeyringOperation, KeyStoreRef
 from keystead.core.sensitive import Sensitive
 
 
@@ -100,3 +100,8 @@ class Decapsulate(KeyOperation[SharedSecret], frozen=True, kw_only=True):
 class GenerateRandom(KeyringOperation[Sensitive], frozen=True, kw_only=True):
     action = Action.GENERATE_RANDOM
     n_bytes: int
+    store: KeyStoreRef | None = None  # whose generator is asked for
+
+    def demands(self) -> tuple[Demand, ...]:
+        ring = Demand(self.action, self.keyring)
+        return (ring,) if self.store is None else (ring, Demand(self.action, self.store))

@@ -20,7 +20,8 @@ from msgspec import inspect
 from keystead.doors.aws_kms.shapes import AWS_PATTERNS
 from keystead.kit import Message
 
-HIDDEN = frozenset({"GrantTokens", "GrantToken"})  # whoever shows a grant token may use the grant
+HIDDEN = frozenset({"GrantTokens", "GrantToken"}) | {"RawSecretAccessKey", "KeyStorePassword", "AccessKeyId"}
+"""Whoever shows a grant token may use the grant; the others are sensitive by the model."""
 
 
 class WrongType(Exception):

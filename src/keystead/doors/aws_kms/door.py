@@ -21,7 +21,6 @@ from keystead.doors.aws_kms import query, sts, webidentity
 from keystead.doors.aws_kms.constraints import complaint
 from keystead.doors.aws_kms.errors import PREFIX, REFUSALS, UNKNOWN_OPERATION, Said, WireFault, row
 from keystead.doors.aws_kms.iam import errors as iam
-from keystead.doors.aws_kms.unsupported import UNSUPPORTED
 from keystead.kit import Call, Door, Means, WireOperation, fault
 from keystead.kit.door import Steps, Stepwise
 from keystead.wire import Malformed, Misfit
@@ -110,21 +109,17 @@ class AwsFront(Stepwise):
         form = request.headers.get(b"content-type", b"").startswith(_FORM)
         if target is None and (form or service in query.SERVICES):
             return self._serve_query(request, query.SERVICES.get(service, query.SERVICES["sts"]))
-        name = json11.target(target or b"", PREFIX.rstrip(".").encode()) or ""
-        verb = name.removeprefix(PREFIX)
-        error: Exception = e.Unsupported(f"{verb} is not supported.", name)
-        if verb not in UNSUPPORTED or request.target != b"/" or request.method != b"POST":
-            error, name = e.Unsupported("there is no such operation", UNKNOWN_OPERATION), ""
+        error: Exception = e.Unsupported("there is no such operation", UNKNOWN_OPERATION)
         request_id, caller = self._new_id(), None
         try:
             caller = self._authenticate(
-                request, service="kms", door=self._door, wire_operation=name, request_id=request_id
+                request, service="kms", door=self._door, wire_operation="", request_id=request_id
             )
         except WouldBlock:
             raise
         except Exception as earlier:  # noqa: BLE001 - whatever it is, it is answered
             error = earlier
-        return self._refuse(_Asked(request=request, request_id=request_id, name=name, caller=caller), error)
+        return self._refuse(_Asked(request=request, request_id=request_id, name="", caller=caller), error)
 
     # --- refusals, on record before they are said
 

@@ -20,10 +20,12 @@ from keystead.core.caller import Caller
 from keystead.core.cutoffs import NEVER, Withdrawn
 from keystead.core.entities import Key, Origin
 from keystead.core.grant_token import INVALID as INVALID_TOKEN
-from keystead.core.operations import KeyRef, KeyringRef, ReplicaRef
+from keystead.core.keystores import Failure, kind_of
+from keystead.core.operations import KeyRef, KeyringRef, KeyStoreRef, ReplicaRef
 from keystead.core.policy.aws import BAD_ARN
 from keystead.core.quotas import OverQuota
 from keystead.core.states import Event, KeyState
+from keystead.doors.aws_kms import outside
 from keystead.doors.aws_kms.credential import REASONS
 from keystead.doors.aws_kms.names import arn_at, key_arn, ref_arn, region_of
 from keystead.doors.aws_kms.shapes import KEY_USAGES, ORIGINS
@@ -36,8 +38,8 @@ from keystead.wire.http import Refusal
 PREFIX = "TrentService."
 UNKNOWN_OPERATION = "X-Amz-Target"
 """detail of the Unsupported for an operation that AWS does not know either."""
-NO_KEY_STORE = "CustomKeyStoreId"
-"""detail of the NotFound for a custom key store."""
+NO_CLUSTER = "CloudHsmClusterId"
+"""detail of the NotFound for a CloudHSM cluster."""
 BAD_TAG, BAD_ALIAS, BAD_GRANT_ID = "Tags", "invalid alias name", "invalid grant id"
 """details of InvalidArgument: faults that AWS has a code of their own for."""
 RESERVED_ALIAS = "reserved alias"
@@ -243,6 +245,14 @@ def _no_material(said: Said) -> str:
     return f"Key material {said.request.key_material_id} is not associated with {said.arn}."
 
 
+TAKEN: Mapping[ops.Taken, str] = {
+    ops.NAME_TAKEN: "CustomKeyStoreNameInUseException",
+    ops.URI_TAKEN: "XksProxyUriInUseException",
+    ops.ENDPOINT_TAKEN: "XksProxyUriEndpointInUseException",
+    ops.SERVICE_TAKEN: "XksProxyVpcEndpointServiceInUseException",
+    ops.KEY_TAKEN: "XksKeyAlreadyInUseException",
+}
+
 # What a ciphertext names is not told apart: absent, elsewhere or forbidden (service.authorize says the same).
 BEHIND_CIPHERTEXT = (
     "The ciphertext refers to a customer master key that does not exist, does not exist in this region, "
@@ -289,12 +299,15 @@ ERRORS: Mapping[type[e.KeysteadError] | tuple[type[e.KeysteadError], Any], Row] 
     e.NotFound: Row("NotFoundException", 400),
     (e.NotFound, KeyRef): Row("NotFoundException", 400, _absent),
     (e.NotFound, KeyringRef): Row("UnrecognizedClientException", 400, _no_region),
-    (e.NotFound, NO_KEY_STORE): Row("CustomKeyStoreNotFoundException", 400, _silent),
+    (e.NotFound, KeyStoreRef): Row("CustomKeyStoreNotFoundException", 400, _silent),
+    (e.NotFound, ops.NO_STORE): Row("CustomKeyStoreNotFoundException", 400, _silent),
+    (e.NotFound, NO_CLUSTER): Row("CloudHsmClusterNotFoundException", 400, _silent),
     (e.NotFound, "material"): Row("NotFoundException", 400, _no_material),
     (e.NotFound, "grant_id"): Row("NotFoundException", 400, _no_grant),
     (e.NotFound, ReplicaRef): Row("UnsupportedOperationException", 400, _no_such_region),
     e.AlreadyExists: Row("AlreadyExistsException", 400, _taken),
     (e.AlreadyExists, ops.COPY_THERE): Row("AlreadyExistsException", 400, _copy_there),
+    **{(e.AlreadyExists, taken): Row(code, 400, _silent) for taken, code in TAKEN.items()},
     e.Conflict: Row("ConflictException", 400),
     e.WrongState: Row("KMSInvalidStateException", 400, _about("is not in a valid state.")),
     (e.WrongState, KeyState.SUSPENDED): Row("DisabledException", 400, _about("is disabled.")),
@@ -302,6 +315,13 @@ ERRORS: Mapping[type[e.KeysteadError] | tuple[type[e.KeysteadError], Any], Row] 
     (e.WrongState, NOT_APPOINTED): Row("KMSInvalidStateException", 400, _about("is not pending deletion.")),
     (e.WrongState, ops.NOTHING_WAITS): Row("KMSInvalidStateException", 400, _nothing_waits),
     (e.WrongState, ops.Waiting): Row("KMSInvalidStateException", 400, _other_waits),
+    (e.WrongState, ops.NOT_SO): Row("CustomKeyStoreInvalidStateException", 400, _silent),
+    (e.WrongState, ops.HAS_KEYS): Row("CustomKeyStoreHasCMKsException", 400, _silent),
+    **{
+        (kind_of(trouble), Failure(trouble, moment)): Row(code, 400, Fixed(outside.WORDS[trouble]))
+        for moment, codes in outside.CODES.items()
+        for trouble, code in codes.items()
+    },
     (e.WrongState, Event.DESTROY): Row("KMSInvalidStateException", 400, _about("is pending deletion.")),
     (e.WrongState, Origin.EXTERNAL): Row("KMSInvalidStateException", 400, _about("is pending import.")),
     e.WrongUsage: Row("InvalidKeyUsageException", 400),
@@ -367,8 +387,14 @@ COMMON = frozenset(code for code, _ in REASONS.values()) | frozenset(
         "KMSInternalException",
     }
 )
-UNLISTED = frozenset({"NotAuthorizedException", "InvalidGrantTokenException"})
-"""What AWS answers, or must answer (DescribeKey takes grant tokens), and its model does not list everywhere."""
+UNLISTED = frozenset({"NotAuthorizedException", "InvalidGrantTokenException", "KMSInvalidStateException"})
+"""What AWS answers, or must answer (DescribeKey takes grant tokens; CreateKey in an external key store that denies it:
+XKS Proxy API, "Error codes"), and its model does not list everywhere."""
+
+# What Create- and UpdateCustomKeyStore may answer of an XKS proxy beside them.
+PROXY = frozenset(outside.SETTING_UP.values()) | frozenset(
+    code for code in TAKEN.values() if code.startswith("XksProxy")
+)
 
 # What every operation that uses a key may answer beside them.
 OF_A_KEY = COMMON | {

@@ -3,7 +3,7 @@
 Spec: KMS API Reference 2014-11-01, under these names, and "KeyMetadata"; botocore data/kms/2014-11-01/service-2.json.
 
 Deviations (SPEC.md)
-  CreateKey         custom key stores: UnsupportedOperationException.
+  CreateKey         Origin AWS_CLOUDHSM: no such key store is ever found.
   GetKeyLastUsage   no CloudTrailEventId: there is no CloudTrail. TrackingStartDate is the key's creation.
 """
 
@@ -15,14 +15,14 @@ from msgspec import Meta
 
 from keystead.core import operations as ops
 from keystead.core.algorithms import KeySpec, Purpose, key_spec
-from keystead.core.entities import Origin, PolicyText
+from keystead.core.entities import PolicyText
 from keystead.core.errors import InvalidArgument, Unsupported
-from keystead.core.operations import KeyringRef
+from keystead.core.operations import KeyringRef, KeyStoreRef
 from keystead.doors.aws_kms.errors import COMMON, PREFIX
 from keystead.doors.aws_kms.metadata import KeyMetadata, metadata
 from keystead.doors.aws_kms.names import arn_at, key_arn, key_by_id, key_ref
 from keystead.doors.aws_kms.pages import Limit, Marker, date, next_marker, place, size
-from keystead.doors.aws_kms.shapes import KEY_USAGES, GrantTokens, KeyId, matching
+from keystead.doors.aws_kms.shapes import KEY_USAGES, ORIGINS, GrantTokens, KeyId, KeyStoreId, matching, missing
 from keystead.doors.aws_kms.tags import Tag, pairs
 from keystead.kit import Call, Message, operation
 
@@ -68,6 +68,8 @@ OldKeySpecName = Literal[
 KeyUsage = Literal["SIGN_VERIFY", "ENCRYPT_DECRYPT", "GENERATE_VERIFY_MAC", "KEY_AGREEMENT", "ENCAPSULATE_DECAPSULATE"]
 OriginName = Literal["AWS_KMS", "EXTERNAL", "AWS_CLOUDHSM", "EXTERNAL_KEY_STORE"]
 PURPOSES = {word: purpose for purpose, word in KEY_USAGES.items()}
+NAMED_ORIGINS = {word: origin for origin, word in ORIGINS.items()}
+IN_A_STORE = ("AWS_CLOUDHSM", "EXTERNAL_KEY_STORE")
 OF_A_MANAGED_KEY = COMMON | {"NotFoundException", "InvalidArnException", "KMSInvalidStateException"}
 
 
@@ -78,7 +80,7 @@ class CreateKeyRequest(Message, frozen=True, kw_only=True, rename="pascal"):
     customer_master_key_spec: OldKeySpecName | None = None
     key_spec: KeySpecName | None = None
     origin: OriginName | None = None
-    custom_key_store_id: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    custom_key_store_id: KeyStoreId | None = None
     bypass_policy_lockout_safety_check: bool | None = None
     tags: list[Tag] | None = None
     multi_region: bool | None = None
@@ -92,7 +94,9 @@ class CreateKeyResponse(Message, frozen=True, kw_only=True, rename="pascal"):
 @operation(
     "TrentService.CreateKey",
     errors=COMMON
-    | {"MalformedPolicyDocumentException", "InvalidArnException", "LimitExceededException", "TagException"},
+    | {"MalformedPolicyDocumentException", "InvalidArnException", "LimitExceededException", "TagException"}
+    | {"CustomKeyStoreNotFoundException", "CustomKeyStoreInvalidStateException", "KMSInvalidStateException"}
+    | {"XksKeyAlreadyInUseException", "XksKeyInvalidConfigurationException", "XksKeyNotFoundException"},
 )
 def create_key(req: CreateKeyRequest, call: Call) -> CreateKeyResponse:
     spec = _spec(req)
@@ -104,7 +108,8 @@ def create_key(req: CreateKeyRequest, call: Call) -> CreateKeyResponse:
             keyring=KeyringRef(call.namespace),
             spec=spec,
             purpose=purpose,
-            origin=Origin.EXTERNAL if req.origin == "EXTERNAL" else Origin.GENERATED,
+            origin=NAMED_ORIGINS[req.origin or "AWS_KMS"],
+            elsewhere=_elsewhere(req, call.namespace),
             description=req.description or "",
             tags=tags,
             policy=PolicyText("default", "aws", req.policy) if req.policy is not None else None,
@@ -140,10 +145,25 @@ def _purpose(req: CreateKeyRequest, spec: KeySpec) -> Purpose:
 
 def _offered(req: CreateKeyRequest) -> None:
     """Raises Unsupported."""
-    if req.custom_key_store_id is not None or req.xks_key_id is not None:
-        raise Unsupported("Custom key stores are not supported.", "CustomKeyStoreId")
-    if req.origin not in (None, "AWS_KMS", "EXTERNAL"):
-        raise Unsupported(f"Origin {req.origin} is not supported.", "Origin")
+    if req.multi_region and req.origin in IN_A_STORE:  # KMS Developer Guide, "Multi-Region keys", considerations
+        raise Unsupported("Multi-Region keys are not supported in custom key stores.", "MultiRegion")
+
+
+def _elsewhere(req: CreateKeyRequest, namespace: str) -> ops.Placed | None:
+    """Which members go with which origin (KMS API Reference, CreateKey: XksKeyId). Raises InvalidArgument."""
+    store_id, xks_key_id = req.custom_key_store_id, req.xks_key_id
+    external = req.origin == "EXTERNAL_KEY_STORE"
+    if req.origin not in IN_A_STORE and store_id is not None:
+        raise InvalidArgument(f"Origin {req.origin or 'AWS_KMS'} is not valid with CustomKeyStoreId.", "Origin")
+    if not external and xks_key_id is not None:
+        raise InvalidArgument("XksKeyId is valid only with Origin EXTERNAL_KEY_STORE.", "XksKeyId")
+    if req.origin not in IN_A_STORE:
+        return None
+    if store_id is None:
+        raise missing("customKeyStoreId")
+    if external and xks_key_id is None:
+        raise missing("xksKeyId")
+    return ops.Placed(KeyStoreRef(namespace, store_id), xks_key_id or "")
 
 
 class DescribeKeyRequest(Message, frozen=True, kw_only=True, rename="pascal"):

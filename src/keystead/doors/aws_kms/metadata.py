@@ -13,6 +13,7 @@ from keystead.core.algorithms import Purpose
 from keystead.core.entities import Key, Origin
 from keystead.core.errors import NotFound
 from keystead.core.family import known_as
+from keystead.core.keystores import Connection
 from keystead.core.operations import Copy, Described, KeyRef
 from keystead.core.states import KeyState
 from keystead.doors.aws_kms.names import key_arn, material_id, region_of
@@ -42,6 +43,10 @@ class MultiRegionConfiguration(Message, frozen=True, kw_only=True, rename="pasca
     replica_keys: list[MultiRegionKey]
 
 
+class XksKeyConfiguration(Message, frozen=True, kw_only=True, rename="pascal"):
+    id: str
+
+
 class KeyMetadata(Message, frozen=True, kw_only=True, rename="pascal", omit_defaults=True):
     account: str = field(name="AWSAccountId")
     key_id: str
@@ -67,14 +72,16 @@ class KeyMetadata(Message, frozen=True, kw_only=True, rename="pascal", omit_defa
     multi_region: bool
     multi_region_configuration: MultiRegionConfiguration | None = None
     current_key_material_id: str | None = None
+    custom_key_store_id: str | None = None
+    xks_key_configuration: XksKeyConfiguration | None = None
 
 
 def expiration_model(at: datetime | None) -> str:
     return "KEY_MATERIAL_DOES_NOT_EXPIRE" if at is None else "KEY_MATERIAL_EXPIRES"
 
 
-def key_state(key: Key, call: Call) -> str:
-    """Raises NotFound for a destroyed key: AWS keeps nothing of it."""
+def key_state(key: Key, call: Call, connection: Connection | None = None) -> str:
+    """`connection`: of the key store that it is in. Raises NotFound for a destroyed key: AWS keeps nothing of it."""
     life = key.lifecycle.at(call.caller.now)
     if life.state is KeyState.DESTROYED:
         at = f"aws:{key.tenant}:{region_of(call.namespace)}"
@@ -83,6 +90,8 @@ def key_state(key: Key, call: Call) -> str:
         return "PendingReplicaDeletion"
     if life.destroy_at is not None:
         return "PendingDeletion"
+    if key.elsewhere is not None and connection is not Connection.CONNECTED:
+        return "Unavailable"
     return STATES[KeyState.PRE_ACTIVE if waiting(key, call.caller.now) else life.state]
 
 
@@ -118,7 +127,7 @@ def metadata(described: Described, call: Call, namespace: str = "") -> KeyMetada
     `namespace`: where the key is, if not where it was asked for.
     """
     key = described.key
-    state = key_state(key, call)
+    state = key_state(key, call, described.connection)
     lent = key.origin is Origin.EXTERNAL and not waiting(key, call.caller.now)
     return KeyMetadata(
         account=key.tenant,
@@ -145,4 +154,6 @@ def metadata(described: Described, call: Call, namespace: str = "") -> KeyMetada
         multi_region=key.multi_region,
         multi_region_configuration=_related(described, namespace or call.namespace),
         current_key_material_id=material_id(key, key.current) if described.version is not None else None,
+        custom_key_store_id=key.elsewhere.store if key.elsewhere else None,
+        xks_key_configuration=XksKeyConfiguration(id=key.elsewhere.name) if key.elsewhere else None,
     )

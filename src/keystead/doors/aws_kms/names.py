@@ -115,6 +115,8 @@ def material_id(key: Key, version: int) -> str | None:
         return key.material_ids[version - 1]
     found = _materials.get((key.id, version))
     if found is None:
+        if key.elsewhere is not None:  # KMS API Reference, KeyMetadata: of origin AWS_KMS and EXTERNAL alone
+            return None
         if len(_materials) >= _MOST:
             _materials.clear()
         found = _materials[key.id, version] = material_digest(known_as(key.id), version)

@@ -5,22 +5,18 @@ Spec: KMS API Reference 2014-11-01, "GenerateRandom"; botocore data/kms/2014-11-
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from msgspec import Meta
-
 from keystead.core import operations as ops
-from keystead.core.errors import InvalidArgument, NotFound
-from keystead.core.operations import KeyringRef
+from keystead.core.errors import InvalidArgument
+from keystead.core.operations import KeyringRef, KeyStoreRef
 from keystead.core.sensitive import Sensitive
-from keystead.doors.aws_kms.errors import COMMON, NO_KEY_STORE
-from keystead.doors.aws_kms.shapes import NumberOfBytes, Recipient, no_recipient
+from keystead.doors.aws_kms.errors import COMMON
+from keystead.doors.aws_kms.shapes import KeyStoreId, NumberOfBytes, Recipient, no_recipient
 from keystead.kit import Call, Message, operation
 
 
 class GenerateRandomRequest(Message, frozen=True, kw_only=True, rename="pascal"):
     number_of_bytes: NumberOfBytes | None = None
-    custom_key_store_id: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    custom_key_store_id: KeyStoreId | None = None
     recipient: Recipient | None = None
 
 
@@ -32,11 +28,16 @@ class GenerateRandomResponse(Message, frozen=True, kw_only=True, rename="pascal"
 @operation("TrentService.GenerateRandom", errors=COMMON | {"CustomKeyStoreNotFoundException"})
 def generate_random(req: GenerateRandomRequest, call: Call) -> GenerateRandomResponse:
     no_recipient(req.recipient)
-    if req.custom_key_store_id is not None:
-        raise NotFound("there are no custom key stores", NO_KEY_STORE)
     if req.number_of_bytes is None:  # the model has it optional; AWS does not
         raise InvalidArgument("NumberOfBytes is required.", "NumberOfBytes")
-    drawn = call(ops.GenerateRandom(keyring=KeyringRef(call.namespace), n_bytes=req.number_of_bytes))
+    store_id = req.custom_key_store_id
+    drawn = call(
+        ops.GenerateRandom(
+            keyring=KeyringRef(call.namespace),
+            n_bytes=req.number_of_bytes,
+            store=KeyStoreRef(call.namespace, store_id) if store_id is not None else None,
+        )
+    )
     return GenerateRandomResponse(plaintext=drawn)
 
 

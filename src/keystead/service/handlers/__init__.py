@@ -18,6 +18,7 @@ from keystead.service.handlers import (
     installation,
     keyrings,
     keys,
+    keystores,
     mac,
     managed,
     names,
@@ -58,5 +59,6 @@ HANDLERS: dict[type, Handler] = {
     **identity_tags.HANDLERS,
     **sessions.HANDLERS,
     **keyrings.HANDLERS,
+    **keystores.HANDLERS,
     **installation.HANDLERS,
 }

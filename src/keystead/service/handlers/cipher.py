@@ -28,7 +28,7 @@ def encrypt(op: ops.Encrypt, targets: tuple[HeldKey], act: Act) -> Outcome[ops.E
 def decrypt(op: ops.Decrypt, targets: tuple[HeldKey], act: Act) -> Outcome[ops.Decrypted]:
     (held,) = targets
     algorithm, bound = _to_process(held, op.ciphertext, op.algorithm, op.aad)
-    answer = process(held, algorithm, op.ciphertext, bound, act.now, blind=op.dry_run and not op.ciphertext)
+    answer = process(held, algorithm, op.ciphertext, bound, act, blind=op.dry_run and not op.ciphertext)
     return Outcome(answer=answer, versions=(answer.version,), bound=bound)
 
 
@@ -36,7 +36,7 @@ def re_encrypt(op: ops.ReEncrypt, targets: tuple[HeldKey, HeldKey], act: Act) ->
     source, destination = targets
     blind = op.dry_run and not op.ciphertext
     algorithm, bound = _to_process(source, op.ciphertext, op.source_algorithm, op.source_aad)
-    opened = process(source, algorithm, op.ciphertext, bound, act.now, blind=blind)
+    opened = process(source, algorithm, op.ciphertext, bound, act, blind=blind)
     try:
         algorithm, anew = _to_protect(destination, op.destination_algorithm, op.destination_aad)
         sealed = protect(destination, algorithm, opened.plaintext, anew, act)
@@ -53,21 +53,22 @@ def protect(held: HeldKey, algorithm: Algorithm, plaintext: Sensitive, bound: by
     limit = key.spec.max_plaintext(algorithm)
     if limit is not None and len(plaintext) > limit:
         raise InvalidArgument(f"{algorithm.name} takes {limit} bytes", ops.TooLong(algorithm, key.spec, limit))
-    ciphertext = version.loaded.encrypt(algorithm, plaintext, bound)
+    ciphertext = version.serving(act.caller).encrypt(algorithm, plaintext, bound)
     return ops.Encrypted(key, version.version.number, algorithm, ciphertext)
 
 
 def process(
-    held: HeldKey, algorithm: Algorithm, ciphertext: bytes, bound: bytes, now: datetime, *, blind: bool
+    held: HeldKey, algorithm: Algorithm, ciphertext: bytes, bound: bytes, act: Act, *, blind: bool
 ) -> ops.Decrypted:
     """`blind`: all but the cryptography. Raises WrongState, DecryptionFailed, InvalidArgument."""
-    key = held.key
+    key, now = held.key, act.now
     require_key(held, Use.PROCESS, now)
     if blind:
         current = require_version(held, Use.PROCESS, now)
+        current.serving(act.caller)
         return ops.Decrypted(key, current.version.number, algorithm, Sensitive(b""))
     version = _version_of(held, ciphertext, now)
-    plaintext = version.loaded.decrypt(algorithm, ciphertext, bound)
+    plaintext = version.serving(act.caller).decrypt(algorithm, ciphertext, bound)
     return ops.Decrypted(key, version.version.number, algorithm, plaintext)
 
 

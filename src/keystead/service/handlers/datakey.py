@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from keystead.core import operations as ops
 from keystead.core.algorithms import data_key_pair_spec
+from keystead.core.errors import Unsupported
 from keystead.core.sensitive import Sensitive
 from keystead.service.handlers.cipher import bind, wrapping
 from keystead.service.handlers.use import require_to_protect
@@ -20,7 +21,7 @@ def generate(
     bound = bind(held.key, op.aad)
     version = require_to_protect(held, algorithm, act)
     plaintext = Sensitive(act.entropy(op.n_bytes))
-    ciphertext = version.loaded.encrypt(algorithm, plaintext, bound)
+    ciphertext = version.serving(act.caller).encrypt(algorithm, plaintext, bound)
     number = version.version.number
     answer = ops.DataKey(held.key, number, plaintext, ciphertext)
     return Outcome(answer=answer, versions=(number,), bound=bound)
@@ -29,9 +30,12 @@ def generate(
 def generate_pair(
     op: ops.GenerateDataKeyPair | ops.GenerateDataKeyPairBlind, targets: tuple[HeldKey], act: Act
 ) -> Outcome[ops.DataKeyPair]:
-    """Raises WrongUsage, WrongState, Unsupported (also for a pair type that is not made)."""
+    """Raises WrongUsage, WrongState; Unsupported for a pair type that is not made, and (detail Origin) for a key in a
+    key store (KMS API Reference, GenerateDataKeyPair)."""
     (held,) = targets
     algorithm = wrapping(held.key)
+    if held.key.elsewhere is not None:
+        raise Unsupported("a key in a key store wraps no pairs", held.key.origin)
     pair_spec = data_key_pair_spec(op.pair_spec)
     bound = bind(held.key, op.aad)
     version = require_to_protect(held, algorithm, act)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from msgspec.structs import replace
 
 from keystead.core import operations as ops
-from keystead.core.entities import Entity, Key, KeyVersion, Origin
+from keystead.core.entities import Entity, Key, KeyPolicy, KeyVersion, Origin
 from keystead.core.errors import InvalidArgument, LimitExceeded, Unsupported
 from keystead.core.family import COPY_BYTES, FAMILY_BYTES, known_as, new_copy, new_family
 from keystead.core.operations import Copy, Described, Nothing, Page
 from keystead.core.states import Event, KeyState, Lifecycle
 from keystead.core.wrapping import importable
 from keystead.service.handlers import policies, tags
+from keystead.service.handlers.placing import elsewhere
 from keystead.service.handlers.standing import begun, existing, staying
 from keystead.service.held import HeldKey, HeldKeyring
 from keystead.service.pipeline import Act, Handler, Outcome
@@ -26,10 +27,10 @@ E = TypeVar("E", bound=Entity)
 MAX_DESCRIPTION = 8192  # characters; KMS API Reference, CreateKey
 
 
-def create_key(op: ops.CreateKey, targets: tuple[HeldKeyring, ...], act: Act) -> Outcome[Described]:
-    """Raises Unsupported, InvalidArgument (purpose), LimitExceeded, and what policies.fixed raises."""
-    ring = targets[0]  # tags are a second demand on the same keyring
-    if op.origin not in {Origin.GENERATED, Origin.EXTERNAL}:
+def create_key(op: ops.CreateKey, targets: tuple[Any, ...], act: Act) -> Outcome[Described]:
+    """Raises Unsupported, InvalidArgument (purpose), LimitExceeded, and what policies.fixed and placing raise."""
+    ring: HeldKeyring = targets[0]  # tags are a second demand on the same keyring; a key store is the last target
+    if op.elsewhere is None and op.origin not in {Origin.GENERATED, Origin.EXTERNAL}:
         raise Unsupported(f"keying material from {op.origin.value}", "origin")
     if op.origin is Origin.EXTERNAL and not importable(op.spec, op.purpose):
         raise Unsupported(f"material of {op.spec.name} keys is not imported", "origin")
@@ -57,6 +58,8 @@ def create_key(op: ops.CreateKey, targets: tuple[HeldKeyring, ...], act: Act) ->
     )
     copies = (Copy(key, ring.namespaces),) if op.multi_region else ()
     policy = policies.fixed(op.policy, key, op.keyring.namespace, act, bypass=op.bypass_lockout_check)
+    if op.elsewhere is not None:
+        return _halved(replace(key, elsewhere=elsewhere(op, op.elsewhere, targets[-1], act)), policy, targets, act)
     if waits:
         return Outcome(answer=Described(key, None, copies), put=(key, policy), seen=(ring.keyring,), made=key.id)
     made = act.provider.generate(op.spec)
@@ -77,6 +80,21 @@ def _new_id(op: ops.CreateKey, act: Act) -> str:
     return str(UUID(bytes=act.entropy(16), version=4))
 
 
+def _halved(key: Key, policy: KeyPolicy, targets: tuple[Any, ...], act: Act) -> Outcome[Described]:
+    """With our half. The store's revision grows: of two keys made at once with one half there, one is made."""
+    ring, store = targets[0].keyring, targets[-1].store
+    made = act.provider.generate(key.spec)
+    version = first_version(key, made.public_key)
+    return Outcome(
+        answer=Described(key, version, connection=store.connection),
+        put=(key, version, policy, store),
+        seen=(ring,),
+        material={version.id: made.material},
+        versions=(1,),
+        made=key.id,
+    )
+
+
 def first_version(key: Key, public_key: bytes) -> KeyVersion:
     return KeyVersion(
         id=f"{key.id}/1",
@@ -91,7 +109,8 @@ def first_version(key: Key, public_key: bytes) -> KeyVersion:
 def described(held: HeldKey) -> Described:
     """With its current version, unless it has none."""
     has_material = held.key.n_versions > 0 and held.key.lifecycle.state is not KeyState.DESTROYED
-    return Described(held.key, held.version().version if has_material else None)
+    connection = held.store.connection if held.store else None
+    return Described(held.key, held.version().version if has_material else None, connection=connection)
 
 
 def describe_key(_op: ops.DescribeKey, targets: tuple[HeldKey], _act: Act) -> Outcome[Described]:

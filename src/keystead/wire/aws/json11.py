@@ -7,12 +7,6 @@ import msgspec
 CONTENT_TYPE = b"application/x-amz-json-1.1"
 
 
-def target(value: bytes, service: bytes) -> str | None:
-    """b"TrentService.Encrypt" -> "TrentService.Encrypt" if it is that service's; None if not."""
-    prefix, dot, name = value.partition(b".")
-    return value.decode() if dot and prefix == service and name.isalnum() and value.isascii() else None
-
-
 def error(code: str, message: str | None) -> bytes:
     """An error body. Where AWS has no words for an error the member is absent, not empty."""
     body = {"__type": code} if message is None else {"__type": code, "message": message}

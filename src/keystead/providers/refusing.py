@@ -1,0 +1,67 @@
+"""What a loaded key that can do nothing answers; every kind of key overrides what it can."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from keystead.core.algorithms import Algorithm, KeySpec, MessageForm
+from keystead.core.detached import Detached
+from keystead.core.errors import WrongUsage
+from keystead.core.sensitive import Sensitive
+
+
+class Refusing:
+    """A loaded key version that can do nothing: each family overrides what it can."""
+
+    __slots__ = ("_names", "_spec")
+
+    def __init__(self, spec: KeySpec) -> None:
+        self._spec = spec
+        self._names = frozenset(spec.algorithms)
+
+    def refuse(self, algorithm: Algorithm) -> NoReturn:
+        raise WrongUsage(f"a {self._spec.name} key cannot do that with {algorithm.name}", algorithm.name)
+
+    def encrypt(self, algorithm: Algorithm, plaintext: Sensitive, aad: bytes) -> bytes:  # noqa: ARG002 - refused
+        self.refuse(algorithm)
+
+    def decrypt(self, algorithm: Algorithm, ciphertext: bytes, aad: bytes) -> Sensitive:  # noqa: ARG002 - refused
+        self.refuse(algorithm)
+
+    def encrypt_detached(
+        self,
+        algorithm: Algorithm,
+        plaintext: Sensitive,  # noqa: ARG002 - refused
+        aad: bytes,  # noqa: ARG002 - refused
+    ) -> Detached:
+        self.refuse(algorithm)
+
+    def decrypt_detached(self, algorithm: Algorithm, parts: Detached, aad: bytes) -> Sensitive:  # noqa: ARG002 - refused
+        self.refuse(algorithm)
+
+    def sign(self, algorithm: Algorithm, message: bytes, form: MessageForm) -> bytes:  # noqa: ARG002 - refused
+        self.refuse(algorithm)
+
+    def verify(
+        self,
+        algorithm: Algorithm,
+        message: bytes,  # noqa: ARG002 - refused
+        signature: bytes,  # noqa: ARG002 - refused
+        form: MessageForm,  # noqa: ARG002 - refused
+    ) -> bool:
+        self.refuse(algorithm)
+
+    def mac(self, algorithm: Algorithm, message: bytes) -> bytes:  # noqa: ARG002 - refused
+        self.refuse(algorithm)
+
+    def verify_mac(self, algorithm: Algorithm, message: bytes, tag: bytes) -> bool:  # noqa: ARG002 - refused
+        self.refuse(algorithm)
+
+    def agree(self, algorithm: Algorithm, peer_public_key: bytes) -> Sensitive:  # noqa: ARG002 - refused
+        self.refuse(algorithm)
+
+    def encapsulate(self, algorithm: Algorithm) -> tuple[Sensitive, bytes]:
+        self.refuse(algorithm)
+
+    def decapsulate(self, algorithm: Algorithm, ciphertext: bytes) -> Sensitive:  # noqa: ARG002 - refused
+        self.refuse(algorithm)

@@ -1,0 +1,79 @@
+"""Certification authorities and certificates for servers in tests, as PEM files."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+PEM = serialization.Encoding.PEM
+BARE = (serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+
+
+class Authority:
+    """A certification authority of one's own; `ca`: its certificate."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._key, self._name = ec.generate_private_key(ec.SECP256R1()), _named("authority")
+        self._identifier = x509.SubjectKeyIdentifier.from_public_key(self._key.public_key())
+        made = (
+            self._new(self._name, self._key, lasts_for=timedelta(days=1))
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(_usage(signs_certificates=True), critical=True)
+            .add_extension(self._identifier, critical=False)
+            .sign(self._key, hashes.SHA256())
+        )
+        self.ca = directory / "ca.pem"
+        self.ca.write_bytes(made.public_bytes(PEM))
+
+    def issue(self, host: str, *, lasts_for: timedelta = timedelta(days=1)) -> tuple[Path, Path]:
+        """(certificate, private key) of a server of that name."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        issued = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(self._identifier)
+        made = (
+            self._new(_named(host), key, lasts_for=lasts_for)
+            .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(_usage(signs_certificates=False), critical=True)
+            .add_extension(issued, critical=False)
+            .sign(self._key, hashes.SHA256())
+        )
+        chain, private = self.directory / f"{host}.pem", self.directory / f"{host}.key"
+        chain.write_bytes(made.public_bytes(PEM))
+        private.write_bytes(key.private_bytes(PEM, *BARE))
+        return chain, private
+
+    def _new(
+        self, name: x509.Name, key: ec.EllipticCurvePrivateKey, *, lasts_for: timedelta
+    ) -> x509.CertificateBuilder:
+        now = datetime.now(UTC)
+        return x509.CertificateBuilder(
+            self._name,
+            name,
+            key.public_key(),
+            x509.random_serial_number(),
+            not_valid_before=now - timedelta(days=2),
+            not_valid_after=now + lasts_for,
+        )
+
+
+def _named(name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+
+
+def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=True,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        encipher_only=False,
+        decipher_only=False,
+    )
