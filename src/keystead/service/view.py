@@ -273,8 +273,7 @@ class View:
             return rights
         base, found = self._sessions.get(by.session_id, (None, None))
         if found is None or base is not rights:
-            if by.policy_ids:
-                self.may_block()
+            self.may_block()
             stamp = self._seen_change
             found = self._steadily(lambda: narrowed(self._barrier, rights, by))
             if found is not None:
