@@ -80,3 +80,48 @@ def test_an_access_key_is_known_as_soon_as_it_is_made() -> None:
     assert alice.call("ListKeys").code == "UnrecognizedClientException"
     stack.put(replace(kept, revision=0))
     assert alice.call("ListKeys").status == 200
+
+
+def test_rights_are_gathered_again_where_what_they_rest_on_changed_meanwhile() -> None:
+    """Several reads: no mixture of two states is kept or served. A deny that moved between policies always held."""
+    stack = harness.stack()
+    alice, iam = stack.user("alice", harness.ALLOW_ALL), stack.admin.client("iam")
+    no = harness.ALLOW_ALL.replace("Allow", "Deny")
+    arn = iam.create_policy(PolicyName="p", PolicyDocument=harness.ALLOW_ALL)["Policy"]["Arn"]
+    iam.attach_user_policy(UserName="alice", PolicyArn=arn)
+    iam.put_user_policy(UserName="alice", PolicyName="no", PolicyDocument=no)
+    view, linked, moved = stack.view, stack.barrier.linked, []
+
+    def overtaken(of, link, **more):
+        if not moved:  # the principal has been read, what is attached to it has not
+            moved.append(link)
+            iam.create_policy_version(PolicyArn=arn, PolicyDocument=no, SetAsDefault=True)
+            iam.delete_user_policy(UserName="alice", PolicyName="no")
+        return linked(of, link, **more)
+
+    stack.generation.announce()
+    view.forget()
+    view.refresh()
+    stack.barrier.linked = overtaken
+    rights = view.rights(alice.principal.id)
+    stack.barrier.linked = linked
+    assert moved and sorted(one.name for one in rights.policies) == ["default", "p"]
+    assert [one.text for one in rights.policies if one.name == "p"] == [no]
+
+
+def test_rights_do_not_wait_for_changes_of_others() -> None:
+    stack = harness.stack()
+    alice, iam = stack.user("alice", harness.ALLOW_ALL), stack.admin.client("iam")
+    linked, made = stack.barrier.linked, []
+
+    def busy(of, link, **more):
+        if link == alice.principal.id and len(made) < 100:
+            made.append(link)
+            iam.create_group(GroupName=f"g{len(made)}")
+        return linked(of, link, **more)
+
+    stack.view.forget()
+    stack.view.refresh()
+    stack.barrier.linked = busy
+    assert stack.view.rights(alice.principal.id) is not None
+    assert len(made) <= 2, "read once"

@@ -10,7 +10,7 @@ Rule 3: what was read while something changed is not kept.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from keystead.core.entities import (
@@ -341,7 +341,7 @@ class View:
         if (found := self._rights.get(id_)) is None:
             self.may_block()
             stamp = self._seen_change
-            if (found := self._gathered(id_)) is not None:
+            if (found := self._steadily(lambda: gather(self._barrier, id_))) is not None:
                 self._keep(stamp, self._rights, id_, found)
         return found
 
@@ -364,24 +364,29 @@ class View:
             return rights
         base, found = self._sessions.get(by.session_id, (None, None))
         if found is None or base is not rights:
-            if by.policy_ids:
-                self.may_block()
+            self.may_block()
             stamp = self._seen_change
-            found = narrowed(self._barrier, rights, by)
-            self._keep(stamp, self._sessions, by.session_id, (rights, found))
+            found = self._steadily(lambda: narrowed(self._barrier, rights, by))
+            if found is not None:
+                self._keep(stamp, self._sessions, by.session_id, (rights, found))
         return found
 
-    def _gathered(self, id_: str) -> Rights | None:
-        """As one commit left them: read again where another came between. Raises Internal, Unavailable."""
+    def _steadily(self, gathered: Callable[[], Rights | None]) -> Rights | None:
+        """As one commit left them: gathered again where one came between that changed what they rest on.
+
+        Raises Unavailable; Internal where they are not whole although nothing came between.
+        """
         for _ in range(ATTEMPTS):
             before, _ = self._store.changes(self._seen_change)
+            found, broken = None, None
             try:
-                found = gather(self._barrier, id_)
-            except Internal:
-                if self._store.changes(self._seen_change)[0] == before:
-                    raise
-                continue
-            if self._store.changes(self._seen_change)[0] == before:
+                found = gathered()
+            except Internal as error:
+                broken = error
+            _, changed = self._store.changes(before)
+            if broken is not None and changed == []:
+                raise broken
+            if broken is None and changed is not None and not _touched(found, changed):
                 return found
         raise Unavailable("too many changes at once")
 
@@ -427,6 +432,10 @@ class View:
         PolicyRef: _find_policy,
         SystemRef: _find_system,
     }
+
+
+def _touched(rights: Rights | None, changed: Iterable[tuple[Kind, str]]) -> bool:
+    return rights is not None and any(id_ in rights.bases for _, id_ in changed)
 
 
 def _is_at(keyring: HeldKeyring, ref: KeyRef) -> bool:

@@ -179,9 +179,11 @@ def test_no_policy_arns_are_no_policy(office) -> None:
     assert may(guest, made(office.admin, Policy=policy(ROOT_MAY)))
 
 
-def test_what_a_session_may_is_gathered_once_and_off_the_loop(office, iam) -> None:
+@pytest.mark.parametrize("managed_one", [True, False])
+def test_what_a_session_may_is_gathered_once_and_off_the_loop(office, iam, managed_one) -> None:
     key_id = made(office.admin, Policy=policy(ROOT_MAY))
-    guest = assume(office, office.admin, PolicyArns=[{"arn": managed(iam, "one", ENCRYPT)}])
+    more = {"PolicyArns": [{"arn": managed(iam, "one", ENCRYPT)}]} if managed_one else {"Policy": ENCRYPT}
+    guest = assume(office, office.admin, **more)
     office.on_the_loop()
     headers = {"X-Amz-Target": "TrentService.Encrypt", "Content-Type": "application/x-amz-json-1.1"}
     request = guest.signed(headers, json.dumps({"KeyId": key_id, "Plaintext": "eA=="}).encode())

@@ -279,9 +279,9 @@ def delete_policy(out: Output, session: Session, name: str, policy_name: str, te
 @TENANT
 @with_session
 def list_policies(out: Output, session: Session, name: str, tenant: str | None) -> None:
-    """The policies of a principal, with their texts in JSON."""
+    """The policies of a principal's own, with their texts in JSON; not those of its groups, or attached to it."""
     found = next((one for one in _principals(session, _tenant(session, tenant)) if one.name == name), None)
     if found is None:
         raise NotFound(f"no principal named {name!r}", "name")
     rows = [{"name": each.name, "dialect": each.dialect, "text": each.text} for each in found.policies]
-    out.rows(("name", "dialect", "text"), rows, none=f"{name} has no policies, and may do what key policies let it.")
+    out.rows(("name", "dialect", "text"), rows, none=f"{name} has no policy of its own.")

@@ -89,7 +89,7 @@ def remove_from_group(op: ops.RemoveFromGroup, targets: OneOf, _act: Act) -> Out
     leaves = next((one for one in user.memberships() if one.group_id == group.id), None)
     if leaves is None:
         raise NotFound(f"The user with name {op.user_name} is not in the group {group.principal.name}.", "membership")
-    return Outcome(answer=Nothing(), put=(user.principal, group.principal), delete=(leaves,))
+    return Outcome(answer=Nothing(), put=(user.principal, group.principal), delete=(leaves,), made=leaves.id)
 
 
 def list_groups_of_user(op: ops.ListGroupsOfUser, targets: OneOf, _act: Act) -> Outcome[Page[Principal]]:

@@ -203,7 +203,8 @@ def detach_policy(op: ops.DetachPolicy, targets: OneOf, _act: Act) -> Outcome[No
     tie = next((one for one in _attached(holder) if one.policy_id == policy.id), None)
     if tie is None:
         raise NotFound("not attached", op.policy)
-    return Outcome(answer=Nothing(), put=(principal, replace(policy, n_attached=policy.n_attached - 1)), delete=(tie,))
+    counted = replace(policy, n_attached=policy.n_attached - 1)
+    return Outcome(answer=Nothing(), put=(principal, counted), delete=(tie,), made=tie.id)
 
 
 def list_attached_policies(op: ops.ListAttachedPolicies, targets: OneOf, _act: Act) -> Outcome[Page[ManagedPolicy]]:
