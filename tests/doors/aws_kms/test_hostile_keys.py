@@ -94,7 +94,16 @@ def pkcs8(key, encryption=None) -> bytes:
     return key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, encryption or NoEncryption())
 
 
-GOOD_EC, GOOD_RSA = ec.generate_private_key(ec.SECP256R1()), rsa.generate_private_key(65537, 2048)
+def rsa_that_could_have(*exponents: int):
+    """A good key whose primes would do with these exponents, too."""
+    while True:
+        key = rsa.generate_private_key(65537, 2048)
+        numbers = key.private_numbers()
+        if all((numbers.p - 1) % e and (numbers.q - 1) % e for e in exponents):
+            return key
+
+
+GOOD_EC, GOOD_RSA = ec.generate_private_key(ec.SECP256R1()), rsa_that_could_have(17, 257)
 GOOD = public(GOOD_EC)
 X, Y = (
     n.to_bytes(32, "big") for n in (GOOD_EC.public_key().public_numbers().x, GOOD_EC.public_key().public_numbers().y)
