@@ -144,8 +144,10 @@ class SigV4:
             signer, verified = known
             if self._flaw(signer, authorization, request, service) is not None:
                 return self._first(request, service, claimant, unheard=prefix not in self._decoys)
-            if verified.principal is claimant.principal or claimant.principal is None:  # no decoy has prepared any
+            if verified.principal is claimant.principal:
                 return verified
+            if claimant.principal is None:  # nothing is ever prepared of a decoy
+                raise Unauthenticated(_UNKNOWN[1], _UNKNOWN[0])
             return Verified(claimant.principal, claimant.credential_id, verified.namespace, claimant.session)
         return self._first(request, service)
 
