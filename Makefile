@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 DATA   ?= keystead-data
 
-.PHONY: run install test check unit clients every-client bench torture docs lock clean
+.PHONY: run install test check unit clients every-client bench torture drill docs lock clean
 
 run: install           ## start a development server on loopback and say what to paste
 	@$(BIN)/keystead dev --data $(DATA)
@@ -49,6 +49,9 @@ bench: $(VENV)/.bench  ## whole requests against peers, interleaved; prints rati
 
 torture: install       ## the long runs: power losses, kill -9, destruction
 	$(BIN)/python -m tests.faults.run
+
+drill: install         ## lose a machine and restore it on an empty one, once a week
+	$(BIN)/python -m tests.faults.run_drill
 
 docs: install          ## print the tables into docs/ and build the site
 	$(BIN)/python -m docs.build

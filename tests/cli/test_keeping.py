@@ -2,9 +2,11 @@
 
 import json
 import re
+import shutil
 from uuid import uuid4
 
 import pytest
+from tests.servers import at_once
 
 from keystead.app.library import Keystead
 from keystead.cli.remote import Remote
@@ -188,3 +190,17 @@ def test_a_backup_and_a_new_generation_of_the_slot(ks, tmp_path) -> None:
     assert again.error["error"] == "InvalidArgument" and "exists" in again.error["message"]
     assert ks("slot", "rotate", "--json").json == {"rotated": True}
     assert ks("backup", tmp_path / "another", "--json").json["generation"] != made["generation"]
+
+
+def test_row_96_a_key_shows_until_when_it_protects(stopped, tmp_path) -> None:
+    site = shutil.copytree(stopped, tmp_path / "site")
+    made = {
+        spec: at_once("key", "create", "--spec", spec, "--data", site).out.strip() for spec in ("RSA_2048", "AES_256")
+    }
+    assert "protects_until" not in at_once("key", "list", "--data", site).out
+    with (site / "keystead.toml").open("a") as file:
+        file.write('algorithms = { profile = "nist-2030" }\n')
+    shown = {one["id"]: one["protects_until"] for one in at_once("key", "list", "--json", "--data", site).json}
+    assert shown[made["RSA_2048"]] == "2030-12-31" and shown[made["AES_256"]] is None
+    assert "2030-12-31" in at_once("key", "list", "--data", site).out
+    assert at_once("key", "describe", made["RSA_2048"], "--json", "--data", site).json["protects_until"] == "2030-12-31"

@@ -16,6 +16,7 @@ RUNS: dict[str, tuple[str, ...]] = {
     "kill -9 of a whole server under load": ("run_server", "--n", "1000"),
     "acknowledged revocations, two workers": ("run_revocation", "--n", "300"),
     "a rotting database, byte by byte": ("run_rot", "--step", "7"),
+    "a lost machine, restored from a backup taken under writes": ("run_drill", "--seconds", "20"),
     "destruction, with the old backup as the attacker": ("run_destruction", "--n", "10000"),
 }
 

@@ -105,3 +105,29 @@ def test_row_107_a_clock_that_leaps_destroys_no_key(installation) -> None:
         clock.forward(timedelta(days=7))
         assert keystead.keep_appointments() is True
         assert keystead._core.barrier.get(Key, made.key.id).lifecycle.state is KeyState.DESTROYED
+
+
+def test_row_107_a_library_looks_at_what_it_has_appointed(installation) -> None:
+    with Keystead(installation) as keystead:
+        clock = FakeClock(keystead._core.clock.now())
+        keystead._core.clock = keystead._chores._scheduler._clock = keystead._time._clock = clock
+        keystead._time._at = clock.monotonic()
+        (ring,) = keystead.perform(ops.ListKeyrings(limit=10)).items
+        at = ops.KeyringRef(ring.namespaces[0])
+        made = keystead.perform(ops.CreateKey(keyring=at, spec=KEY_SPECS["AES_256"], purpose=Purpose.CIPHER))
+        assert keystead.keep_appointments() is True
+        clock.leap(-YEARS)
+        ref = ops.KeyRef(ring.namespaces[0], id=made.key.id)
+        keystead.perform(ops.ScheduleDestruction(key=ref, after_days=7))
+        clock.leap(YEARS)
+        assert keystead.keep_appointments() is True
+        kept = keystead._core.barrier.get(Key, made.key.id).lifecycle
+        assert kept.state is KeyState.SUSPENDED and kept.destroy_at == clock.now() + timedelta(days=7)
+        clock.leap(YEARS)
+        assert keystead.keep_appointments() is False
+        assert keystead.keep_appointments(trust_clock=True) is True
+        kept = keystead._core.barrier.get(Key, made.key.id).lifecycle
+        assert kept.state is KeyState.SUSPENDED and kept.destroy_at == clock.now() + timedelta(days=7)
+        clock.forward(timedelta(days=7))
+        assert keystead.keep_appointments() is True
+        assert keystead._core.barrier.get(Key, made.key.id).lifecycle.state is KeyState.DESTROYED

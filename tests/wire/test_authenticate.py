@@ -209,8 +209,8 @@ def test_row_15_16_and_costs_what_a_real_verification_costs(
     state(directory)
     for secret in (SECRET, "wrong"):
         refused(authenticate, http(signed(secret=secret)), Reason.UNKNOWN)
-    assert real == ["derive", "sign", "compare"]
-    assert steps == real * 2
+    assert real == ["derive", "sign", "compare", "derive"]  # the last is its decoy's
+    assert steps == ["sign", "compare", "derive", "sign", "compare"] * 2, "as if it had been known"
 
 
 def test_row_16_disabling_a_key_ends_it_at_once(authenticate, directory: Directory) -> None:
@@ -495,3 +495,32 @@ def test_other_peers(directory: Directory, authenticate, peer: str) -> None:
             replace(http({}), peer=peer), namespace="", door="cli", wire_operation="op", request_id="r"
         )
     assert caught.value.detail is Reason.UNKNOWN
+
+
+@pytest.mark.parametrize("order", [(1, 0, 2), (2, 1, 0), (0, 2, 1)])
+def test_the_parts_of_the_header_may_stand_in_any_order(authenticate, order) -> None:
+    headers = signed()
+    algorithm, _, rest = headers[b"authorization"].partition(b" ")
+    parts = rest.split(b", ")
+    again = headers | {b"authorization": algorithm + b" " + b", ".join(parts[n] for n in order)}
+    for _ in range(2):
+        assert authenticate(http(again)).principal is ALICE
+    refused(authenticate, http(again, body=b"other"), Reason.MISMATCH)
+
+
+def test_a_wrong_signature_from_there_is_no_hindrance_to_a_good_one(authenticate, directory: Directory) -> None:
+    """A decoy stands where the signer would, and opens to nobody."""
+    for _ in range(3):
+        refused(authenticate, http(signed(secret="wrong")), Reason.MISMATCH)
+    for _ in range(3):
+        assert authenticate(http(signed())).principal is ALICE
+    del directory.credentials[KEY_ID]
+    for _ in range(3):
+        refused(authenticate, http(signed()), Reason.UNKNOWN)
+
+
+def test_decoys_are_bounded(authenticate, monkeypatch) -> None:
+    monkeypatch.setattr(verifier, "MAX_DECOYS", 3)
+    for n in range(20):
+        refused(authenticate, http(signed(f"AKIA{n:016}")), Reason.UNKNOWN)
+        assert 1 <= len(authenticate.authenticator._sigv4._decoys) <= 3

@@ -95,16 +95,16 @@ def pkcs8(key, encryption=None) -> bytes:
     return key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, encryption or NoEncryption())
 
 
-def with_room_for(exponents: int) -> rsa.RSAPrivateKey:
-    """A good key whose primes would take these exponents too; one of eight would not take 17."""
+def rsa_that_could_have(*exponents: int):
+    """A good key whose primes would do with these exponents, too."""
     while True:
         key = rsa.generate_private_key(65537, 2048)
         numbers = key.private_numbers()
-        if gcd(exponents, (numbers.p - 1) * (numbers.q - 1)) == 1:
+        if all((numbers.p - 1) % e and (numbers.q - 1) % e for e in exponents):
             return key
 
 
-GOOD_EC, GOOD_RSA = ec.generate_private_key(ec.SECP256R1()), with_room_for(17 * 257)
+GOOD_EC, GOOD_RSA = ec.generate_private_key(ec.SECP256R1()), rsa_that_could_have(17, 257)
 GOOD = public(GOOD_EC)
 X, Y = (
     n.to_bytes(32, "big") for n in (GOOD_EC.public_key().public_numbers().x, GOOD_EC.public_key().public_numbers().y)

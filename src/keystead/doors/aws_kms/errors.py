@@ -241,6 +241,10 @@ def _withdrawn(said: Said) -> str:
     return f"{what} are not supported for protecting data after {detail.cutoff.last} ({detail.cutoff.source})."
 
 
+# KMS Developer Guide, "Throttling AWS KMS requests"
+_TOO_FAST = "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls."
+
+
 def _no_material(said: Said) -> str:
     return f"Key material {said.request.key_material_id} is not associated with {said.arn}."
 
@@ -345,7 +349,7 @@ ERRORS: Mapping[type[e.KeysteadError] | tuple[type[e.KeysteadError], Any], Row] 
     (e.LimitExceeded, OverQuota): Row("LimitExceededException", 400, _over_quota),
     (e.LimitExceeded, "tags"): Row("TagException", 400, Fixed("Too many tags")),
     (e.LimitExceeded, "rotations"): Row("LimitExceededException", 400, _NO_ROTATION_LEFT),
-    e.RateLimited: Row("ThrottlingException", 400, Fixed("Rate exceeded")),
+    e.RateLimited: Row("ThrottlingException", 400, Fixed(_TOO_FAST)),
     e.Sealed: Row("KeyUnavailableException", 500, Fixed("Keystead is sealed.")),
     e.Unavailable: Row("DependencyTimeoutException", 500),
     e.Internal: Row("KMSInternalException", 500, _silent),
