@@ -30,6 +30,7 @@ from keystead.core.states import Event, KeyState
 from keystead.service.barrier import ROOT_META, Barrier, Commit
 from keystead.service.commit import HEAD_META
 from keystead.service.inspection import leaf_of, pages, quiet, tally, verifies, walk
+from keystead.service.related import lasting, waited
 from keystead.service.rows import ENCODER
 
 ATTEMPTS = 3
@@ -131,7 +132,10 @@ def _bury(barrier: Barrier, key_id: str, now: datetime) -> None:
     if key is None or key.lifecycle.state is KeyState.DESTROYED:
         return
     if not any(version.wrapped for version in barrier.children(KeyVersion, key_id, limit=1_000_000)):
-        barrier.commit(Commit(put=(replace(key, lifecycle=key.lifecycle.after(Event.DESTROY, now)),)))
+        gone = replace(key, lifecycle=key.lifecycle.after(Event.DESTROY, now))
+        others = [one for one in lasting(barrier.linked(entities.Key, key.link)) if one.id != key.id]
+        waiting = tuple(waited(one, len(others) - 1, now) for one in others if one.is_primary)
+        barrier.commit(Commit(put=(gone, *waiting)))
 
 
 class Restored(Struct, frozen=True, kw_only=True):

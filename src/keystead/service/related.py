@@ -7,6 +7,9 @@ others meanwhile (core.entities, Rule 5).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from msgspec.structs import replace
 
 from keystead.core.entities import Binding, Key, KeyVersion
 from keystead.core.errors import Internal
@@ -46,3 +49,12 @@ def relatives(key: Key, reach: Reach) -> tuple[Relative, ...]:
 
 def lasting(keys: Iterable[Key]) -> list[Key]:
     return [key for key in keys if key.lifecycle.state is not KeyState.DESTROYED]
+
+
+def waited(primary: Key, n_replicas: int, now: datetime) -> Key:
+    """The primary with `n_replicas` left: where it waited for the last of them, its days begin."""
+    life = primary.lifecycle
+    if n_replicas or not life.destroy_in_days:
+        return primary
+    at = now + timedelta(days=life.destroy_in_days)
+    return replace(primary, lifecycle=replace(life, destroy_at=at, destroy_in_days=0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from datetime import timedelta
 
 import pytest
 from msgspec.structs import replace
@@ -25,6 +26,8 @@ from keystead.core import operations as ops
 from keystead.core.entities import Key, KeyVersion
 from keystead.core.errors import WrongState
 from keystead.core.states import KeyState
+from keystead.service.barrier import Barrier
+from keystead.service.custody import export_tree, graft
 from keystead.service.proof import prove_destroyed
 from keystead.stores.memory import MemoryStore
 
@@ -175,3 +178,23 @@ def test_the_last_copy_s_destruction_is_for_good_from_old_backups_too(office) ->
     for version in (version for copy in versions.values() for version in copy):
         with pytest.raises(WrongState):  # the old row, under today's tree
             office.barrier.material(version)
+
+
+def test_under_today_s_key_tree_an_old_backup_s_primary_waits_no_longer_for_what_is_gone(office) -> None:
+    """custody.graft: its replicas turn out destroyed, so its days begin."""
+    key_id, clockwork = primary(office), scheduled(office)
+    replicated(office, key_id)
+    schedule(office, key_id, days=9)
+    backup = MemoryStore()
+    backup._content = deepcopy(office.store._content)
+    schedule(office, key_id, OTHER_REGION)
+    assert wait(office, clockwork, days=7) == 1
+    unseal_key, tree = office.barrier._held.unseal_key, export_tree(office.barrier, office.store)
+    now = office.clock.now()
+    grafted = graft(backup, tree, office.slot, office.entropy, unseal_key, now)
+    again = Barrier(backup, office.slot, office.entropy)
+    again.open(unseal_key)
+    found = {key.is_primary: key for key in again.linked(Key, key_id)}
+    assert grafted.destroyed == (f"{found[False].id}/1",)
+    assert found[False].lifecycle.state is KeyState.DESTROYED
+    assert found[True].lifecycle.destroy_at == now + timedelta(days=9) and not found[True].lifecycle.destroy_in_days

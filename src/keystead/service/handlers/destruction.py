@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from msgspec.structs import replace
 
 from keystead.core import operations as ops
-from keystead.core.entities import Key
 from keystead.core.errors import Conflict, InvalidArgument, WrongState
 from keystead.core.operations import Described, Nothing
-from keystead.core.states import Event, KeyState, Lifecycle
+from keystead.core.states import Event, KeyState
 from keystead.service.handlers.keys import described
 from keystead.service.handlers.material import erased, given_up, without
 from keystead.service.handlers.related import giving_up
 from keystead.service.handlers.standing import NOT_APPOINTED, existing, staying
 from keystead.service.held import HeldKey
 from keystead.service.pipeline import Act, Handler, Outcome
-from keystead.service.related import Relative
+from keystead.service.related import waited
 
 MIN_DAYS, MAX_DAYS = 7, 30  # KMS API Reference, ScheduleKeyDeletion
 
@@ -32,13 +30,9 @@ def schedule_destruction(op: ops.ScheduleDestruction, targets: tuple[HeldKey], a
     if life.state is KeyState.ACTIVE:
         life = life.after(Event.SUSPEND, act.now)
     waits = held.key.is_primary and held.relatives() != ()
-    life = replace(life, destroy_in_days=op.after_days) if waits else _dated(life, op.after_days, act.now)
-    key = replace(held.key, lifecycle=life)
+    when = {"destroy_in_days": op.after_days} if waits else {"destroy_at": act.now + timedelta(days=op.after_days)}
+    key = replace(held.key, lifecycle=replace(life, **when))
     return Outcome(answer=Described(key, described(held).version), put=(key,))
-
-
-def _dated(life: Lifecycle, days: int, now: datetime) -> Lifecycle:
-    return replace(life, destroy_at=now + timedelta(days=days), destroy_in_days=0)
 
 
 def cancel_destruction(_op: ops.CancelDestruction, targets: tuple[HeldKey], act: Act) -> Outcome[Described]:
@@ -80,20 +74,11 @@ def destroy_key(_op: ops.DestroyKey, targets: tuple[HeldKey], act: Act) -> Outco
     key = replace(key, lifecycle=key.lifecycle.after(Event.DESTROY, act.now), rotation=None)
     return Outcome(
         answer=Nothing(),
-        put=(key, *gone, *_left(others, act.now)),
+        put=(key, *gone, *(waited(o.key, len(others) - 1, act.now) for o in others if o.key.is_primary)),
         delete=(*held.names, *held.grants),
         destroy=gone,
         versions=tuple(version.number for version in gone),
     )
-
-
-def _left(others: tuple[Relative, ...], now: datetime) -> Iterator[Key]:
-    """The primary, once a replica is gone and `others` are left."""
-    for other in others:
-        if other.key.is_primary:
-            life, alone = other.key.lifecycle, len(others) == 1
-            begun = _dated(life, life.destroy_in_days, now) if alone and life.destroy_in_days else life
-            yield replace(other.key, lifecycle=begun)
 
 
 def expire_material(_op: ops.ExpireMaterial, targets: tuple[HeldKey], act: Act) -> Outcome[Nothing]:
