@@ -376,10 +376,36 @@ def test_a_key_in_two_regions(aws) -> None:
     assert there.describe_key(KeyId=key_id)["KeyMetadata"]["KeyState"] == "Disabled"
 
 
+def test_a_key_store_from_its_beginning_to_its_end(kms) -> None:
+    """Its proxy is nowhere: a store of VPC connectivity is made all the same, and says so when it is connected."""
+    host, name = f"{unique('xks')}.invalid", unique("store")
+    store = kms.create_custom_key_store(
+        CustomKeyStoreName=name,
+        CustomKeyStoreType="EXTERNAL_KEY_STORE",
+        XksProxyConnectivity="VPC_ENDPOINT_SERVICE",
+        XksProxyVpcEndpointServiceName=f"com.amazonaws.vpce.us-east-1.vpce-svc-{os.urandom(8).hex()}",
+        XksProxyUriEndpoint=f"https://{host}",
+        XksProxyUriPath="/kms/xks/v1",
+        XksProxyAuthenticationCredential={"AccessKeyId": "A" * 20, "RawSecretAccessKey": "s" * 43},
+    )["CustomKeyStoreId"]
+    kms.update_custom_key_store(CustomKeyStoreId=store, NewCustomKeyStoreName=f"{name}-renamed")
+    kms.connect_custom_key_store(CustomKeyStoreId=store)
+    (entry,) = kms.describe_custom_key_stores(CustomKeyStoreName=f"{name}-renamed")["CustomKeyStores"]
+    assert (entry["CustomKeyStoreId"], entry["ConnectionState"]) == (store, "FAILED")
+    assert entry["ConnectionErrorCode"] == "XKS_PROXY_NOT_REACHABLE"
+    with pytest.raises(kms.exceptions.CustomKeyStoreInvalidStateException):
+        kms.create_key(Origin="EXTERNAL_KEY_STORE", CustomKeyStoreId=store, XksKeyId="x")
+    kms.disconnect_custom_key_store(CustomKeyStoreId=store)
+    kms.delete_custom_key_store(CustomKeyStoreId=store)
+    with pytest.raises(kms.exceptions.CustomKeyStoreNotFoundException):
+        kms.describe_custom_key_stores(CustomKeyStoreId=store)
+
+
 def test_what_is_not_offered(kms) -> None:
     for attempt in (
         kms.describe_custom_key_stores,
         lambda: kms.replicate_key(KeyId=create(kms, MultiRegion=True), ReplicaRegion="no-where-1"),
+        lambda: kms.replicate_key(KeyId=create(kms), ReplicaRegion="eu-west-1"),
         lambda: kms.get_parameters_for_import(
             KeyId=create(kms), WrappingAlgorithm="RSAES_OAEP_SHA_256", WrappingKeySpec="RSA_2048"
         ),
