@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from base64 import b64decode
-from math import gcd
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, mldsa, rsa, x25519

@@ -655,7 +655,7 @@ def test_a_failed_connection_is_on_record_with_its_reason(stack, net) -> None:
 def test_a_failure_is_told_to_cloudtrail_as_it_was_answered(office, proxy, key) -> None:
     proxy.manage(ops.DisableKey, proxy.key)
     reply = office.admin.call("Encrypt", KeyId=key["KeyId"], Plaintext=DATA)
-    event = cloudtrail.event(0, office.journal.lines[-1])
+    event = next(cloudtrail.events(0, office.journal.lines[-1]))
     assert (event["errorCode"], event["errorMessage"]) == (reply.code, reply.message)
 
 

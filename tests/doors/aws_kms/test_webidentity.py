@@ -126,7 +126,7 @@ def test_a_performed_request_is_on_record_with_its_subject(cluster, stack) -> No
     assert (record.operation, record.outcome) == ("sts:AssumeRoleWithWebIdentity", "performed")
     assert (record.rule, record.tenant, record.source) == ("trust policy", TENANT, PEER)
     assert (who.kind, who.id, who.via, who.name) == ("web-identity", f"{ARN}:{AUDIENCE}:{SUBJECT}", ARN, SUBJECT)
-    event = cloudtrail.event(0, stack.journal.lines[-1])
+    event = next(cloudtrail.events(0, stack.journal.lines[-1]))
     assert event["userIdentity"] == {
         "type": "WebIdentityUser",
         "principalId": f"{ARN}:{AUDIENCE}:{SUBJECT}",
@@ -136,7 +136,7 @@ def test_a_performed_request_is_on_record_with_its_subject(cluster, stack) -> No
     cluster.ask(cluster.token(sub=SUBJECT + "2"))
     record = stack.record()
     assert (record.outcome, record.who.name) == ("refused: Denied", SUBJECT + "2")
-    assert cloudtrail.event(0, stack.journal.lines[-1])["errorCode"] == "AccessDenied"
+    assert next(cloudtrail.events(0, stack.journal.lines[-1]))["errorCode"] == "AccessDenied"
 
 
 def test_a_refused_one_is_on_record_with_what_it_claims(cluster, stack) -> None:
@@ -144,7 +144,7 @@ def test_a_refused_one_is_on_record_with_what_it_claims(cluster, stack) -> None:
     record = stack.record()
     assert (record.operation, record.outcome) == ("sts:AssumeRoleWithWebIdentity", "refused: Unauthenticated")
     assert (record.who.id, record.who.via, record.tenant) == ("", f"{URL} {SUBJECT}", "")
-    event = cloudtrail.event(0, stack.journal.lines[-1])
+    event = next(cloudtrail.events(0, stack.journal.lines[-1]))
     assert event["userIdentity"] == {"type": "Unknown", "principalId": f"{URL} {SUBJECT}"}
     assert event["errorCode"] == "InvalidIdentityToken"
     cluster.ask("not.a.token")
@@ -437,7 +437,7 @@ def test_an_issuer_that_does_not_answer_is_said_to(cluster, stack) -> None:
     code, _ = cluster.ask()
     assert code == "IDPCommunicationError"
     assert stack.record().outcome == "refused: Unavailable"
-    assert cloudtrail.event(0, stack.journal.lines[-1])["errorCode"] == code
+    assert next(cloudtrail.events(0, stack.journal.lines[-1]))["errorCode"] == code
     stack.key_sets[URL] = key_set(KEY)
     stack.clock.forward(timedelta(seconds=10))
     assert cluster.ask()[0] is None

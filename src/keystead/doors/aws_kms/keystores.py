@@ -207,7 +207,10 @@ class UpdateCustomKeyStoreRequest(Message, frozen=True, kw_only=True, rename="pa
     xks_proxy_connectivity: ConnectivityName | None = None
 
 
-@operation("TrentService.UpdateCustomKeyStore", errors=OF_A_STORE | PROXY | {"CustomKeyStoreNameInUseException"})
+@operation(
+    "TrentService.UpdateCustomKeyStore",
+    errors=OF_A_STORE | PROXY | {"CustomKeyStoreNameInUseException", "CloudHsmClusterNotFoundException"},
+)
 def update_custom_key_store(req: UpdateCustomKeyStoreRequest, call: Call) -> Done:
     if req.key_store_password is not None or req.cloud_hsm_cluster_id is not None:
         raise InvalidArgument(

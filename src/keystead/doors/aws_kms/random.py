@@ -25,7 +25,10 @@ class GenerateRandomResponse(Message, frozen=True, kw_only=True, rename="pascal"
     ciphertext_for_recipient: bytes | None = None
 
 
-@operation("TrentService.GenerateRandom", errors=COMMON | {"CustomKeyStoreNotFoundException"})
+@operation(
+    "TrentService.GenerateRandom",
+    errors=COMMON | {"CustomKeyStoreNotFoundException", "CustomKeyStoreInvalidStateException"},
+)
 def generate_random(req: GenerateRandomRequest, call: Call) -> GenerateRandomResponse:
     no_recipient(req.recipient)
     if req.number_of_bytes is None:  # the model has it optional; AWS does not
