@@ -109,3 +109,15 @@ def test_a_user_a_role_and_a_session_of_it(server, tmp_path) -> None:
     aws(server, "iam", "delete-access-key", *user, "--access-key-id", key["AccessKeyId"])
     assert aws(server, "iam", "delete-user", *user) is None
     assert "NoSuchEntity" in aws(server, "iam", "get-user", *user, ok=False)
+
+
+def test_identities(server) -> None:
+    """`aws iam` makes a group with a policy, and shows what it made."""
+    text = json.dumps({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "kms:*", "Resource": "*"}})
+    made = aws(server, "iam", "create-policy", "--policy-name", "cli", "--policy-document", text)["Policy"]["Arn"]
+    assert aws(server, "iam", "create-group", "--group-name", "cli", "--path", "/a/")["Group"]["Path"] == "/a/"
+    assert aws(server, "iam", "attach-group-policy", "--group-name", "cli", "--policy-arn", made) is None
+    shown = aws(server, "iam", "list-attached-group-policies", "--group-name", "cli")["AttachedPolicies"]
+    assert [one["PolicyArn"] for one in shown] == [made]
+    said = aws(server, "iam", "delete-policy", "--policy-arn", made, ok=False)
+    assert "DeleteConflict" in said

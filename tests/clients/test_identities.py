@@ -54,6 +54,9 @@ def test_a_user_from_its_making_to_its_end(iam, name) -> None:
     assert iam.list_user_tags(UserName=name)["Tags"] == pairs(Team="blue")
     iam.delete_user_permissions_boundary(UserName=name)
     assert "PermissionsBoundary" not in iam.get_user(UserName=name)["User"]
+    iam.attach_user_policy(UserName=name, PolicyArn=limit)
+    assert [one["PolicyArn"] for one in iam.list_attached_user_policies(UserName=name)["AttachedPolicies"]] == [limit]
+    iam.detach_user_policy(UserName=name, PolicyArn=limit)
     iam.put_user_policy(UserName=name, PolicyName="inline", PolicyDocument=policy(allow("kms:ListKeys")))
     read = iam.get_user_policy(UserName=name, PolicyName="inline")["PolicyDocument"]
     assert read == json.loads(policy(allow("kms:ListKeys")))
@@ -94,6 +97,11 @@ def test_a_role_from_its_making_to_its_end(aws, iam, name) -> None:
     use = iam.create_policy(PolicyName=name, PolicyDocument=policy(allow("kms:*")))["Policy"]["Arn"]
     iam.attach_role_policy(RoleName=name, PolicyArn=use)
     iam.put_role_policy(RoleName=name, PolicyName="inline", PolicyDocument=policy(deny("kms:CreateKey")))
+    iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=use)
+    assert iam.get_role(RoleName=name)["Role"]["PermissionsBoundary"]["PermissionsBoundaryArn"] == use
+    iam.delete_role_permissions_boundary(RoleName=name)
+    iam.untag_role(RoleName=name, TagKeys=["Team"])
+    assert iam.list_role_tags(RoleName=name)["Tags"] == []
     assert [one["PolicyArn"] for one in iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]] == [use]
     assert iam.list_role_policies(RoleName=name)["PolicyNames"] == ["inline"]
     sts = aws("sts")
@@ -112,6 +120,7 @@ def test_a_role_from_its_making_to_its_end(aws, iam, name) -> None:
 def test_a_group_from_its_making_to_its_end(iam, name) -> None:
     made = iam.create_group(GroupName=name, Path="/tf/")["Group"]
     assert iam.get_group(GroupName=name)["Group"] == made
+    assert made in iam.list_groups(PathPrefix="/tf/")["Groups"]
     users = [f"{name}-{n}" for n in range(3)]
     for user in users:
         iam.create_user(UserName=user)
@@ -121,6 +130,9 @@ def test_a_group_from_its_making_to_its_end(iam, name) -> None:
     use = iam.create_policy(PolicyName=name, PolicyDocument=policy(allow("kms:*")))["Policy"]["Arn"]
     iam.attach_group_policy(GroupName=name, PolicyArn=use)
     iam.put_group_policy(GroupName=name, PolicyName="inline", PolicyDocument=policy(deny("kms:CreateKey")))
+    assert iam.get_group_policy(GroupName=name, PolicyName="inline")["PolicyName"] == "inline"
+    assert iam.list_group_policies(GroupName=name)["PolicyNames"] == ["inline"]
+    assert [one["PolicyArn"] for one in iam.list_attached_group_policies(GroupName=name)["AttachedPolicies"]] == [use]
     entities = iam.list_entities_for_policy(PolicyArn=use, EntityFilter="Group")
     assert [one["GroupName"] for one in entities["PolicyGroups"]] == [name]
     iam.update_group(GroupName=name, NewGroupName=f"{name}x")
@@ -155,6 +167,8 @@ def test_a_policy_from_its_making_to_its_end(iam, name) -> None:
     assert iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"] == "v7"
     iam.tag_policy(PolicyArn=arn, Tags=pairs(Team="blue"))
     assert iam.list_policy_tags(PolicyArn=arn)["Tags"] == pairs(Team="blue")
+    iam.untag_policy(PolicyArn=arn, TagKeys=["Team"])
+    iam.set_default_policy_version(PolicyArn=arn, VersionId="v6")
     assert arn in [one["Arn"] for one in iam.list_policies(Scope="Local", PathPrefix="/tf/")["Policies"]]
     conflict(iam.delete_policy, PolicyArn=arn)
     for version in iam.list_policy_versions(PolicyArn=arn)["Versions"]:
