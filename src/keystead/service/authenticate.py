@@ -105,7 +105,7 @@ class Authenticator:
         except Unauthenticated:
             throttle.refused(request.peer, request.second)
             raise
-        throttle.known(verified.rights.id, request.second)
+        throttle.known(verified.rights.principal.id, request.second)
         return verified
 
     def itself(
