@@ -404,7 +404,6 @@ def test_a_key_store_from_its_beginning_to_its_end(kms) -> None:
 
 def test_what_is_not_offered(kms) -> None:
     for attempt in (
-        kms.describe_custom_key_stores,
         lambda: kms.replicate_key(KeyId=create(kms, MultiRegion=True), ReplicaRegion="no-where-1"),
         lambda: kms.replicate_key(KeyId=create(kms), ReplicaRegion="eu-west-1"),
         lambda: kms.get_parameters_for_import(
