@@ -449,6 +449,13 @@ def test_a_connection_is_not_shared_with_other_terms(world, tmp_path) -> None:
     assert server.n_requests == 2
 
 
+def test_a_connection_is_not_shared_with_another_port(world) -> None:
+    one, other = world.server(saying(OK)), world.server(saying(OK))
+    way = world.found(one, "127.0.0.1", private=True)
+    assert post(way) == post(way._replace(host=f"{HOST}:{other.port}")) == (200, b"{}")
+    assert (one.n_requests, other.n_requests) == (1, 1)
+
+
 def test_connections_that_nobody_uses_are_closed_when_another_is_opened(world) -> None:
     one, other, later = world.server(saying(OK)), world.server(saying(OK)), [0.0]
     way = world.net(one, clock=lambda: time.monotonic() + later[0])
