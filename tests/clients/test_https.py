@@ -256,7 +256,7 @@ def test_and_not_a_third_time(world) -> None:
         pytest.param(hanging_up, Trouble.UNREACHABLE, id="hanging up"),
     ],
 )
-def test_what_is_no_answer_in_time(world, behave, expected) -> None:
+def test_row_131_what_is_no_answer_in_time(world, behave, expected) -> None:
     assert trouble(world.net(world.server(behave))) is expected
 
 
@@ -295,7 +295,7 @@ def test_what_is_no_answer_in_time(world, behave, expected) -> None:
     ],
 )
 @pytest.mark.parametrize("ask", [post, get])
-def test_what_is_no_answer(world, behave, words, ask) -> None:
+def test_row_131_what_is_no_answer(world, behave, words, ask) -> None:
     told = failure(world.net(world.server(behave)), ask)
     assert told.trouble is Trouble.MALFORMED and words in str(told)
 
@@ -341,7 +341,7 @@ def test_an_answer_in_chunks(world) -> None:
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("ask", [post, get])
-def test_a_redirect_is_an_answer_and_is_not_followed(world, status, ask) -> None:
+def test_row_131_a_redirect_is_an_answer_and_is_not_followed(world, status, ask) -> None:
     target = world.server(saying(OK))
     moved = b"HTTP/1.1 %d Moved\r\nLocation: https://127.0.0.1:%d/\r\nContent-Length: 0\r\n\r\n"
     server = world.server(saying(moved % (status, target.port)))
@@ -355,7 +355,7 @@ def test_nobody_listens(world) -> None:
     assert trouble(world.net(port)) is Trouble.UNREACHABLE
 
 
-def test_a_handshake_that_takes_too_long(world) -> None:
+def test_row_131_a_handshake_that_takes_too_long(world) -> None:
     server = world.server(saying(OK))
     server.delay_for = 0.5
     assert trouble(world.net(server)) is Trouble.LATE
@@ -364,23 +364,23 @@ def test_a_handshake_that_takes_too_long(world) -> None:
 # --- TLS (security.md §4-I 132)
 
 
-def test_a_certificate_of_another_name(world) -> None:
+def test_row_132_a_certificate_of_another_name(world) -> None:
     server = world.server(saying(OK), name="other.example.test")
     assert trouble(world.net(server)) is Trouble.INSECURE
 
 
-def test_a_certificate_that_has_expired(world) -> None:
+def test_row_132_a_certificate_that_has_expired(world) -> None:
     server = world.server(saying(OK), lasts_for=timedelta(days=-1))
     assert trouble(world.net(server)) is Trouble.INSECURE
 
 
-def test_an_authority_that_nobody_trusts(world) -> None:
+def test_row_132_an_authority_that_nobody_trusts(world) -> None:
     server = world.server(saying(OK))
     assert trouble(world.net(server, certificates=None)) is Trouble.INSECURE
     assert server.n_requests == 0
 
 
-def test_tls_1_1_is_no_tls(world) -> None:
+def test_row_132_tls_1_1_is_no_tls(world) -> None:
     server = world.server(saying(OK))
     server.context.set_ciphers("ALL:@SECLEVEL=0")
     with pytest.warns(DeprecationWarning):
@@ -390,7 +390,7 @@ def test_tls_1_1_is_no_tls(world) -> None:
 
 
 @pytest.mark.parametrize("own", [True, False])
-def test_nothing_of_tls_is_left_to_defaults(authority, own) -> None:
+def test_row_132_nothing_of_tls_is_left_to_defaults(authority, own) -> None:
     context = client_context(authority.ca if own else None, SUITES)
     assert context.minimum_version is ssl.TLSVersion.TLSv1_2
     assert context.verify_mode is ssl.CERT_REQUIRED and context.check_hostname
@@ -468,7 +468,7 @@ def test_connections_that_nobody_uses_are_closed_when_another_is_opened(world) -
 # --- names and addresses (security.md §4-I 125)
 
 
-def test_a_name_that_leads_to_this_machine_is_not_followed(world) -> None:
+def test_row_125_a_name_that_leads_to_this_machine_is_not_followed(world) -> None:
     server = world.server(saying(OK))
     assert trouble(world.found(server, "127.0.0.1")) is Trouble.UNREACHABLE
     assert server.n_connections == 0

@@ -35,7 +35,7 @@ WRAPPINGS = [
 
 
 @pytest.mark.parametrize("text", PRIVATE)
-def test_no_public_address(text) -> None:
+def test_row_125_no_public_address(text) -> None:
     assert not is_public(text)
     with pytest.raises(Unreached, match="not public") as caught:
         found(text)
@@ -44,19 +44,19 @@ def test_no_public_address(text) -> None:
 
 
 @pytest.mark.parametrize("text", PUBLIC)
-def test_a_public_address(text) -> None:
+def test_row_125_a_public_address(text) -> None:
     assert is_public(text)
     assert found(text) == (text,)
 
 
 @given(st.ip_addresses(v=4))
-def test_an_address_that_the_system_unwraps_is_what_is_in_it(address: IPv4Address) -> None:
+def test_row_125_an_address_that_the_system_unwraps_is_what_is_in_it(address: IPv4Address) -> None:
     assert is_public(f"::ffff:{address}") is is_public(str(address))
 
 
 @pytest.mark.parametrize(("prefix", "shift"), WRAPPINGS)
 @given(address=st.ip_addresses(v=4))
-def test_an_address_that_somebody_else_unwraps_is_never_public(prefix, shift, address: IPv4Address) -> None:
+def test_row_125_an_address_that_somebody_else_unwraps_is_never_public(prefix, shift, address: IPv4Address) -> None:
     bits = int(address) if prefix != "2001::" or shift else ~int(address) & 0xFFFF_FFFF
     assert not is_public(str(IPv6Address(int(IPv6Address(prefix)) | bits << shift)))
 
@@ -77,7 +77,7 @@ def found(*addresses: str, private: bool = False) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1", "0x7f.1", "2130706433", "017700000001", "localhost", "::1"])
-def test_however_a_loopback_address_is_written(host) -> None:
+def test_row_125_however_a_loopback_address_is_written(host) -> None:
     """The system's resolver reads all of these; what is looked at is what it says."""
     names = Names(resolve)
     with pytest.raises(Unreached, match="not public"):
@@ -85,7 +85,7 @@ def test_however_a_loopback_address_is_written(host) -> None:
     assert all(ip_address(text).is_loopback for text in names.find(host, 443, private=True, timeout_for=5.0))
 
 
-def test_one_private_address_among_public_ones_is_enough() -> None:
+def test_row_125_one_private_address_among_public_ones_is_enough() -> None:
     with pytest.raises(Unreached, match="not public"):
         found("93.184.216.34", "127.0.0.1")
     assert found("93.184.216.34", "127.0.0.1", private=True) == ("93.184.216.34", "127.0.0.1")

@@ -57,7 +57,7 @@ class Way:
         "",
     ],
 )
-def test_urls_that_are_not_fetched_from(url) -> None:
+def test_row_125_urls_that_are_not_fetched_from(url) -> None:
     net = Https(resolve=never, connect=never)
     with pytest.raises(Unreached, match="not a URL") as caught:
         net.request("GET", url, most=10, timeout_for=WITHIN, terms=Terms(private=True))
@@ -72,14 +72,14 @@ def test_urls_that_are_not_fetched_from(url) -> None:
         ("https://[2606:4700::1111]:8443/", ("8.8.8.8", 8443)),
     ],
 )
-def test_the_address_that_was_looked_at_is_the_one_that_is_asked(url, expected) -> None:
+def test_row_125_the_address_that_was_looked_at_is_the_one_that_is_asked(url, expected) -> None:
     """DNS rebinding: the name server says something else the second time, and nobody asks it."""
     way = Way(["8.8.8.8"], ["127.0.0.1"])
     assert way.ask(url).trouble is Trouble.UNREACHABLE
     assert [address for address, _ in way.connected] == [expected] and len(way.answers) == 1
 
 
-def test_nobody_is_connected_to_at_an_address_that_is_not_public() -> None:
+def test_row_125_nobody_is_connected_to_at_an_address_that_is_not_public() -> None:
     way = Way(["169.254.169.254"])
     assert "not public" in str(way.ask("https://a.example/x"))
     assert way.connected == []
