@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -46,6 +47,12 @@ class Authority:
         chain.write_bytes(made.public_bytes(PEM))
         private.write_bytes(key.private_bytes(PEM, *BARE))
         return chain, private
+
+    def context(self, host: str, *, lasts_for: timedelta = timedelta(days=1)) -> ssl.SSLContext:
+        """Of a server of that name."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*self.issue(host, lasts_for=lasts_for))
+        return context
 
     def _new(
         self, name: x509.Name, key: ec.EllipticCurvePrivateKey, *, lasts_for: timedelta

@@ -21,7 +21,7 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from tests.authority import Authority
+from tests.certificates import Authority
 from tests.clients.conftest import BIN, Server
 from tests.servers import serving
 from tests.tokens import SigningKey, key_set
@@ -131,7 +131,7 @@ def cluster(tmp_path_factory) -> Iterator[Cluster]:
             pass  # it is made
         settings = {
             IN_A_FILE: f'keys = "file:{keys}"',
-            issuer.url: f'certificates = "file:{authority.file}", private = true',
+            issuer.url: f'certificates = "file:{authority.ca}", private = true',
         }
         lines = ", ".join(f'"{url}" = {{ {chosen} }}' for url, chosen in settings.items())
         with (data / "keystead.toml").open("a") as file:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-from pathlib import Path
 
 import pytest
 from tests.fakes import FakeClock
@@ -14,7 +13,8 @@ from keystead import config
 from keystead.app.issuers import key_source
 from keystead.config import Config, Issuer
 from keystead.core.errors import InvalidArgument, Unavailable
-from keystead.core.ports import WouldBlock
+from keystead.core.keystores import Trouble
+from keystead.core.ports import PUBLIC, Terms, Unreached, WouldBlock
 from keystead.service.credentials.keysets import (
     AGAIN,
     AGAIN_FOR_THE_FIRST,
@@ -168,20 +168,22 @@ def test_row_131_an_issuer_that_hangs_holds_few_threads() -> None:
 
 
 class Pages:
-    """core.ports.Web in a dict."""
+    """core.ports.Net in a dict: url -> a document; or a status; or why there is no answer."""
 
     def __init__(self, **pages: object) -> None:
-        self.pages = {
-            url: json.dumps(page).encode() if not isinstance(page, bytes) else page for url, page in pages.items()
-        }
-        self.asked: list[tuple[str, bool, Path | None]] = []
+        self.pages = {url: json.dumps(page).encode() if isinstance(page, dict) else page for url, page in pages.items()}
+        self.asked: list[tuple[str, Terms]] = []
 
-    def get(self, url: str, *, most: int, within: float, private: bool, certificates: Path | None) -> bytes:
-        assert 0 < most <= 128 * 1024 and 0 < within <= 10
-        self.asked.append((url, private, certificates))
-        if url not in self.pages:
-            raise Unavailable("no answer")
-        return self.pages[url]
+    def request(
+        self, method: str, url: str, *, headers: object, most: int, timeout_for: float, terms: Terms
+    ) -> tuple[int, bytes]:
+        assert method == "GET" and 0 < most <= 128 * 1024 and 0 < timeout_for <= 10
+        assert {name for name, _ in headers} == {"Accept", "User-Agent"}
+        self.asked.append((url, terms))
+        page = self.pages.get(url, Trouble.UNREACHABLE)
+        if isinstance(page, Trouble):
+            raise Unreached(page)
+        return (page, b"{}") if isinstance(page, int) else (200, page)
 
 
 KEYS, WELL_KNOWN = "https://keys.example/jwks", "/.well-known/openid-configuration"
@@ -195,7 +197,7 @@ def site(issuer: str = URL, **changes: object) -> Pages:
 def test_an_issuer_says_where_its_keys_are() -> None:
     web = site()
     assert key_source({}, web)(URL) == key_set(ONE)
-    assert web.asked == [(URL + WELL_KNOWN, False, None), (KEYS, False, None)]
+    assert web.asked == [(URL + WELL_KNOWN, PUBLIC), (KEYS, PUBLIC)]
     assert key_source({}, site("https://a.example/"))("https://a.example/") == key_set(ONE)
 
 
@@ -224,15 +226,32 @@ def test_a_configuration_that_is_none(body) -> None:
         key_source({}, web)(URL)
 
 
+@pytest.mark.parametrize("status", [204, 206, 301, 302, 307, 404, 500])
+@pytest.mark.parametrize("url", [URL + WELL_KNOWN, KEYS])
+def test_nothing_but_a_200_is_a_document(status, url) -> None:
+    web = site()
+    web.pages[url] = status
+    with pytest.raises(Unavailable, match="not the document"):
+        key_source({}, web)(URL)
+
+
+@pytest.mark.parametrize("trouble", [Trouble.UNREACHABLE, Trouble.INSECURE, Trouble.LATE, Trouble.MALFORMED])
+def test_the_log_is_told_why_there_is_no_answer(trouble) -> None:
+    web = site()
+    web.pages[KEYS] = trouble
+    with pytest.raises(Unavailable, match=trouble.value):
+        key_source({}, web)(URL)
+
+
 def test_an_issuer_may_be_allowed_more_by_name(tmp_path) -> None:
     """A Kubernetes cluster: its own authority, a private address. Nobody else is allowed that."""
     chosen = Issuer(certificates=f"file:{tmp_path / 'ca.pem'}", private=True)
     web = site()
     key_source({URL: chosen}, web)(URL)
-    assert {asked[1:] for asked in web.asked} == {(True, tmp_path / "ca.pem")}
+    assert {terms for _, terms in web.asked} == {Terms(private=True, certificates=tmp_path / "ca.pem")}
     other = site("https://other.example")
     key_source({URL: chosen}, other)("https://other.example")
-    assert {asked[1:] for asked in other.asked} == {(False, None)}
+    assert {terms for _, terms in other.asked} == {PUBLIC}
 
 
 def test_keys_in_a_file_ask_nobody(tmp_path) -> None:

@@ -8,12 +8,11 @@ import pytest
 
 from keystead import config
 from keystead.app.clock import SystemClock
-from keystead.app.outside import key_stores
+from keystead.app.outside import host_terms, key_stores
 from keystead.config import Config, Xks
 from keystead.core.errors import InvalidArgument
 from keystead.core.keystores import Trouble
-from keystead.core.ports import NoKeyStores, Unreached
-from keystead.providers.https import Https
+from keystead.core.ports import PUBLIC, NoKeyStores, Terms, Unreached
 
 
 def read(tmp_path: Path, text: str) -> Xks:
@@ -60,18 +59,20 @@ def test_a_file_without_certificates_is_none_to_trust(tmp_path) -> None:
         key_stores(Xks(trust=f"file:{tmp_path / 'ca.pem'}"), SystemClock())
 
 
-@pytest.mark.parametrize("private", [["A.Example"], True])
-def test_hosts_and_routes_are_the_same_in_any_case(private, monkeypatch) -> None:
-    seen = {}
-    monkeypatch.setattr(Https, "__init__", lambda self, **given: seen.update(given))
-    key_stores(Xks(private_endpoints=private, routes={"B.Example": "[::1]:8443"}), SystemClock())
-    assert seen["private"] == (True if private is True else frozenset({"a.example"}))
-    assert seen["routes"] == {"b.example": ("::1", 8443)}
+def test_what_a_host_is_granted(tmp_path) -> None:
+    trust = f"file:{tmp_path / 'ca.pem'}"
+    terms = host_terms(Xks(trust=trust, private_endpoints=["A.Example"], routes={"B.Example": "[::1]:8443"}))
+    certificates = tmp_path / "ca.pem"
+    assert terms("a.example") == Terms(private=True, certificates=certificates)
+    assert terms("b.example") == Terms(certificates=certificates, at=("::1", 8443))
+    assert terms("c.example") == Terms(certificates=certificates)
+    assert host_terms(Xks())("a.example") == PUBLIC
+    assert host_terms(Xks(private_endpoints=True))("a.example") == Terms(private=True)
 
 
 def test_the_system_is_not_asked_whom_to_trust_before_somebody_is_called(monkeypatch) -> None:
     called = []
-    monkeypatch.setattr("keystead.providers.https.client_context", called.append)
+    monkeypatch.setattr("keystead.net.trust.client_context", lambda *given: called.append(given))
     key_stores(Xks(), SystemClock())
     assert called == []
 

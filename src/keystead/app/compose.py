@@ -79,7 +79,8 @@ class Core:
             outside=outside,
         )
         self._throttle = Throttle(settings.rates, self.view.on_loop) if settings.rates != Rates() else None
-        key_sets = KeySets(key_source(settings.issuers, Https()), self.clock.monotonic)
+        self._net = Https()  # one of their own, so that no key store's proxy keeps issuers waiting
+        key_sets = KeySets(key_source(settings.issuers, self._net), self.clock.monotonic)
         self._web_identities = WebIdentities(self.view, key_sets)
         self.means = self._means(None)
 
@@ -117,6 +118,7 @@ class Core:
     def close(self) -> None:
         self.barrier.close()
         self._outside.close()
+        self._net.close()
         self.journal.close()
         self.generation.close()
         self.store.close()

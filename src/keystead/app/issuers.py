@@ -14,13 +14,15 @@ from msgspec import Struct
 from keystead.config import Issuer, path_of
 from keystead.core.errors import InvalidArgument, Unavailable
 from keystead.core.federation import issuer_name
-from keystead.core.ports import Web
+from keystead.core.ports import Net, Terms, Unreached
 from keystead.wire import Malformed
 from keystead.wire.jose import N_KEY_SET
 from keystead.wire.json import reader
 
 N_DISCOVERY = 64 * 1024
 WITHIN = 5.0  # seconds, for each of the two documents
+OK = 200
+HEADERS = (("Accept", "application/json"), ("User-Agent", "keystead"))
 ANY = Issuer()
 
 
@@ -32,7 +34,7 @@ class Discovery(Struct, frozen=True):
 _read = reader(Discovery)
 
 
-def key_source(settings: Mapping[str, Issuer], web: Web) -> Callable[[str], bytes]:
+def key_source(settings: Mapping[str, Issuer], net: Net) -> Callable[[str], bytes]:
     """issuer (its URL) -> its JWK set; it raises Unavailable.
 
     Raises InvalidArgument for settings of what is no issuer, and for references that are none.
@@ -45,7 +47,7 @@ def key_source(settings: Mapping[str, Issuer], web: Web) -> Callable[[str], byte
 
     def source(issuer: str) -> bytes:
         chosen = settings.get(issuer, ANY)
-        return _file(path_of(chosen.keys)) if chosen.keys else _discovered(issuer, chosen, web)
+        return _file(path_of(chosen.keys)) if chosen.keys else _discovered(issuer, chosen, net)
 
     return source
 
@@ -58,11 +60,18 @@ def _file(path: Path) -> bytes:
         raise Unavailable(f"its file of keys cannot be read: {error.strerror}") from None
 
 
-def _discovered(issuer: str, chosen: Issuer, web: Web) -> bytes:
+def _discovered(issuer: str, chosen: Issuer, net: Net) -> bytes:
     certificates = path_of(chosen.certificates) if chosen.certificates else None
+    terms = Terms(private=chosen.private, certificates=certificates)
 
     def get(url: str, most: int) -> bytes:
-        return web.get(url, most=most, within=WITHIN, private=chosen.private, certificates=certificates)
+        try:
+            status, body = net.request("GET", url, headers=HEADERS, most=most, timeout_for=WITHIN, terms=terms)
+        except Unreached as error:
+            raise Unavailable(str(error)) from None
+        if status != OK:
+            raise Unavailable("the answer is not the document")
+        return body
 
     try:
         found = _read(get(f"{issuer.rstrip('/')}/.well-known/openid-configuration", N_DISCOVERY))

@@ -1,30 +1,42 @@
-"""The way out: to external key stores, as far as the operator's configuration lets it go."""
+"""The way out to external key stores, as far as the operator's configuration lets it go."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from ipaddress import ip_address
 
 from keystead.config import Xks, path_of
 from keystead.core.errors import InvalidArgument
-from keystead.core.ports import Clock, KeyStores
-from keystead.providers.https import Address, Https
+from keystead.core.ports import Address, Clock, KeyStores, Terms
+from keystead.net.https import Https
 from keystead.providers.xks import XksStores
+
+SUITES = "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384"  # of TLS 1.2; XKS Proxy API, "API content type"
 
 
 def key_stores(settings: Xks, clock: Clock) -> KeyStores:
     """Raises InvalidArgument where the configuration cannot be followed."""
-    private, trust = settings.private_endpoints, settings.trust
+    net, terms = Https(suites=SUITES), host_terms(settings)
     try:
-        net = Https(
-            trust=str(path_of(trust)) if trust else None,
-            private=private if isinstance(private, bool) else frozenset(host.lower() for host in private),
-            routes={host.lower(): _address(where) for host, where in settings.routes.items()},
-        )
+        if settings.trust:
+            net.trust.context(path_of(settings.trust))
     except OSError as error:  # ssl.SSLError is one
         raise InvalidArgument(
             f"xks: the certificates to trust cannot be used: {error.strerror or error}", "xks"
         ) from None
-    return XksStores(net, clock)
+    return XksStores(net, clock, terms)
+
+
+def host_terms(settings: Xks) -> Callable[[str], Terms]:
+    """host -> the terms on which it is asked. Raises InvalidArgument."""
+    private, trust = settings.private_endpoints, path_of(settings.trust) if settings.trust else None
+    anywhere = frozenset() if isinstance(private, bool) else frozenset(host.lower() for host in private)
+    routes = {host.lower(): _address(where) for host, where in settings.routes.items()}
+
+    def terms(host: str) -> Terms:
+        return Terms(private=private is True or host in anywhere, certificates=trust, at=routes.get(host))
+
+    return terms
 
 
 def _address(text: str) -> Address:

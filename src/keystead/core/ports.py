@@ -331,34 +331,48 @@ class NoKeyStores:
 
 # --- net
 
+Address = tuple[str, int]
+"""IP address and port."""
+
 
 class Unreached(Exception):  # not an error of the caller's: who asked knows what it means for whom
-    """No answer; `trouble` says why: UNREACHABLE, INSECURE, LATE or MALFORMED."""
+    """No answer; `trouble` says why: UNREACHABLE, INSECURE, LATE or MALFORMED. `words`: more of it, in ours alone."""
 
-    def __init__(self, trouble: Trouble) -> None:
-        super().__init__(trouble.value)
+    def __init__(self, trouble: Trouble, words: str = "") -> None:
+        super().__init__(f"{trouble.value}: {words}" if words else trouble.value)
         self.trouble = trouble
 
 
-class Net(Protocol):
-    """The one way out. Issue by issue adapters grow here; the address policy (SSRF) lives in the adapter."""
+class Terms(Struct, frozen=True, kw_only=True):
+    """What the operator's word grants a host that not every host on the internet is granted."""
 
-    def post(
-        self, url: str, body: bytes, headers: Sequence[tuple[str, str]], *, timeout_for: float
+    private: bool = False  # it may be at an address that is not public
+    certificates: Path | None = None  # a PEM file of who may vouch for it; None: the system's authorities
+    at: Address | None = None  # where it really is; no name server is asked then
+
+
+PUBLIC = Terms()
+
+
+class Net(Protocol):
+    """The one way out; the address policy (SSRF) lives in the adapter. Never called on the event loop."""
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Sequence[tuple[str, str]] = (),
+        body: bytes | None = None,
+        most: int,
+        timeout_for: float,
+        terms: Terms = PUBLIC,
     ) -> tuple[int, bytes]:
-        """(status, body), within `timeout_for` seconds in all. Redirects are not followed. Raises Unreached."""
+        """(status, body of at most `most` bytes), within `timeout_for` seconds in all. It may be made twice.
+
+        `url` is https:// a host in lower case, a port if need be, and a path in ASCII. No redirect is followed, no
+        coded body is taken, and no connection is shared with requests on other `terms`. Raises Unreached.
+        """
         ...
 
     def close(self) -> None: ...
-
-
-class Web(Protocol):
-    """Documents of others. Never called on the event loop."""
-
-    def get(self, url: str, *, most: int, within: float, private: bool, certificates: Path | None) -> bytes:
-        """The body of the answer, at most `most` bytes of it, within so many seconds (beside resolving the name).
-
-        `private`: its host may be at an address that is not public. `certificates`: a PEM file of who may vouch for
-        it; None for the system's. Raises Unavailable, whose words hold nothing of the answer.
-        """
-        ...

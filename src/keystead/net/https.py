@@ -1,7 +1,14 @@
-"""GET over TLS, for small documents of servers that are not trusted with anything: their time, size and way are ours.
+"""core.ports.Net: one request over TLS to a host that somebody else has named, within a time that is kept in all.
 
-TLS 1.2 and up, the server's name verified (row 132); no redirects, no compression, no proxies, one connection a
-request; a time for the whole of it and a size for the body (row 131).
+Rule 1: an address is looked at before it is connected to, and it is that address that is connected to, so a name that
+        changes its mind in between leads nowhere (DNS rebinding). Unless the operator allows it, none leads to a
+        private network, to this machine, or to anything else that is not of the public internet (security.md §4-I 125).
+Rule 2: every wait is bounded by what is left of the time: for a place, for the name, the connection, the handshake,
+        each piece written and read. The name server is asked on a thread of its own, which may be left waiting.
+Rule 3: TLS 1.2 and up, certificate and name verified. What comes back is bounded; nothing in it is followed.
+Rule 4: a connection is kept for requests to the same host on the same terms, and for no others.
+Rule 5: a connection that was kept may have been closed by the peer meanwhile. If it was before a byte of an answer
+        came, the request is made once more, on a new one, in the time that is left: it must change nothing there.
 """
 
 from __future__ import annotations
@@ -10,138 +17,221 @@ import re
 import socket
 import ssl
 import threading
-from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
+import time
+from collections.abc import Callable, Sequence
 
-import httptools
+from msgspec import Struct
 
-from keystead.core.errors import Unavailable
-from keystead.net.addresses import Resolve, permitted, resolved
+from keystead.core.keystores import Trouble
+from keystead.core.ports import PUBLIC, Address, Terms, Unreached
+from keystead.net.addresses import Names, Resolve, resolve
+from keystead.net.answer import Answer, malformed
+from keystead.net.hosts import Connected, Host
+from keystead.net.trust import Trust, insecure
 
-TRIES = 3  # addresses of one host
-N_HEAD = 16 * 1024
+PORT = 443
+NAME_FOR = 30.0  # seconds that an address is believed to be its name's
+N_HOSTS = 256  # each on its terms
 PIECE = 16 * 1024
 # RFC 3986, in the spelling that nobody can read in two ways; an IPv6 address stands in brackets
 _URL = re.compile(r"https://([a-z0-9][a-z0-9.-]{0,252}|\[[0-9a-f:.]{2,45}\])(?::([1-9][0-9]{0,4}))?(/[!-~]*)?")
-Connect = Callable[[tuple[str, int], float], socket.socket]
+Connect = Callable[[Address, float], socket.socket]
+
+
+class Asked(Struct, frozen=True):
+    """A request: its bytes, how long the body of the answer may be, when it is too late, whom to trust."""
+
+    data: bytes
+    most: int
+    deadline: float
+    context: ssl.SSLContext
 
 
 class Https:
-    """core.ports.Web. `resolve` and `connect`: the ways to the world, for whoever has another."""
+    """core.ports.Net. `suites`: of TLS 1.2, in OpenSSL's words; the system's without. Safe to use from any thread."""
 
-    def __init__(self, resolve: Resolve = resolved, connect: Connect = socket.create_connection) -> None:
-        self._resolve, self._connect = resolve, connect
-        self._contexts: dict[Path | None, tuple[float, ssl.SSLContext]] = {}
+    def __init__(
+        self,
+        *,
+        suites: str = "",
+        resolve: Resolve = resolve,
+        connect: Connect = socket.create_connection,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.trust = Trust(suites)
+        self._names, self._open, self._monotonic = Names(resolve), connect, monotonic
+        self._lock = threading.Lock()
+        self._hosts: dict[tuple[str, int, Terms], Host] = {}
 
-    def get(self, url: str, *, most: int, within: float, private: bool, certificates: Path | None) -> bytes:
-        """See core.ports.Web."""
-        found = _URL.fullmatch(url)
-        if found is None or "#" in url or "\\" in url:
-            raise Unavailable("not a URL that is fetched from")
-        host, port, path = found[1], int(found[2] or 443), found[3] or "/"
-        name, request = host.strip("[]"), _request(host if port == 443 else f"{host}:{port}", path)
-        context = self._context(certificates)
-        reason: Exception = Unavailable("no address")
-        for address in permitted(name, port, private=private, resolve=self._resolve)[:TRIES]:
-            try:
-                plain = self._connect((address, port), within / TRIES)
-            except OSError as error:
-                reason = error
-                continue
-            try:
-                with plain, context.wrap_socket(plain, server_hostname=name, do_handshake_on_connect=False) as secured:
-                    return _exchange(secured, request, most, within)
-            except (OSError, ValueError) as error:  # ValueError: a name that TLS cannot say
-                reason = error
-                break
-        raise Unavailable(f"the connection failed: {_told(reason)}") from None
-
-    def _context(self, certificates: Path | None) -> ssl.SSLContext:
-        """Made anew when the file of certificates has changed."""
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Sequence[tuple[str, str]] = (),
+        body: bytes | None = None,
+        most: int,
+        timeout_for: float,
+        terms: Terms = PUBLIC,
+    ) -> tuple[int, bytes]:
+        """See core.ports.Net."""
+        deadline = self._monotonic() + timeout_for
+        name, port, path = _parts(url)
+        length = [] if body is None else [("Content-Length", str(len(body)))]
+        lines = "".join(f"{field}: {value}\r\n" for field, value in [*headers, *length])
+        head = f"{method} {path} HTTP/1.1\r\nHost: {name if port == PORT else f'{name}:{port}'}\r\n{lines}\r\n"
+        asked = Asked(head.encode("ascii") + (body or b""), most, deadline, self._context(terms))
+        host = self._host(name.strip("[]"), port, terms)
+        if not host.places.acquire(timeout=max(0.0, timeout_for)):
+            raise Unreached(Trouble.LATE)
         try:
-            changed = certificates.stat().st_mtime if certificates is not None else 0.0
-            kept = self._contexts.get(certificates)
-            if kept is None or kept[0] != changed:
-                context = ssl.create_default_context(cafile=certificates)
-                context.minimum_version = ssl.TLSVersion.TLSv1_2
-                kept = self._contexts[certificates] = (changed, context)
-        except (OSError, ssl.SSLError):
-            raise Unavailable("the file of certificates cannot be read") from None
-        return kept[1]
+            return self._ask(host, asked)
+        finally:
+            host.places.release()
+
+    def close(self) -> None:
+        with self._lock:
+            hosts, self._hosts = list(self._hosts.values()), {}
+        for host in hosts:
+            host.close()
+
+    # --- a request
+
+    def _ask(self, host: Host, asked: Asked) -> tuple[int, bytes]:
+        kept = host.take(self._monotonic(), asked.context)
+        if kept is not None:
+            try:
+                return self._exchange(host, kept, asked)
+            except Gone:
+                pass
+        try:
+            return self._exchange(host, self._connect(host, asked), asked)
+        except Gone:
+            raise Unreached(Trouble.UNREACHABLE, "the connection ended") from None
+
+    def _exchange(self, host: Host, on: Connected, asked: Asked) -> tuple[int, bytes]:
+        """Raises Gone where the peer went before it said anything; Unreached."""
+        answer = Answer(asked.most)
+        try:
+            self._write(on.sock, asked)
+            self._read(on.sock, answer, asked.deadline)
+        except BaseException:
+            on.sock.close()
+            raise
+        on.used_at = self._monotonic()
+        if not (answer.lasts and host.keep(on)):
+            on.sock.close()
+        return answer.status, bytes(answer.body)
+
+    def _write(self, sock: ssl.SSLSocket, asked: Asked) -> None:
+        view = memoryview(asked.data)
+        try:
+            while view:
+                sock.settimeout(self._left(asked.deadline))
+                view = view[sock.send(view) :]
+        except TimeoutError:
+            raise Unreached(Trouble.LATE) from None
+        except OSError:
+            raise Gone from None
+
+    def _read(self, sock: ssl.SSLSocket, answer: Answer, deadline: float) -> None:
+        while not answer.is_complete:
+            try:
+                sock.settimeout(self._left(deadline))
+                piece = sock.recv(PIECE)
+            except TimeoutError:
+                raise Unreached(Trouble.LATE) from None
+            except OSError:  # also where the connection ends and TLS has not: RFC 9112 §9.8
+                if not answer.n_bytes:
+                    raise Gone from None
+                raise malformed("the answer is cut short") from None
+            if piece:
+                answer.take(piece)
+            elif answer.n_bytes:
+                answer.end()
+            else:
+                raise Gone
+
+    def _left(self, deadline: float) -> float:
+        """Raises Unreached when nothing is."""
+        left = deadline - self._monotonic()
+        if left <= 0:
+            raise Unreached(Trouble.LATE)
+        return left
+
+    # --- a connection
+
+    def _connect(self, host: Host, asked: Asked) -> Connected:
+        """The first address that takes it; each gets its share of the time that is left."""
+        self._sweep()
+        addresses = self._addresses(host, asked.deadline)
+        for n_left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
+            try:
+                bare = self._open(address, self._left(asked.deadline) / n_left)
+            except OSError as error:
+                words = error.strerror or "nobody answers"
+                continue
+            return self._secured(bare, host.name, asked)
+        raise Unreached(Trouble.UNREACHABLE, words)
+
+    def _secured(self, bare: socket.socket, name: str, asked: Asked) -> Connected:
+        """TLS over it, for that name. Raises Unreached."""
+        try:
+            bare.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            bare.settimeout(self._left(asked.deadline))
+            sock = asked.context.wrap_socket(bare, server_hostname=name, suppress_ragged_eofs=False)
+        except TimeoutError:
+            bare.close()
+            raise Unreached(Trouble.LATE) from None
+        except (OSError, ValueError) as error:  # ValueError: a name that TLS cannot say
+            bare.close()
+            raise insecure(error) from None
+        except BaseException:
+            bare.close()
+            raise
+        now = self._monotonic()
+        return Connected(sock, now, now)
+
+    def _context(self, terms: Terms) -> ssl.SSLContext:
+        try:
+            return self.trust.context(terms.certificates)
+        except OSError:
+            raise Unreached(Trouble.INSECURE, "the file of certificates cannot be read") from None
+
+    def _addresses(self, host: Host, deadline: float) -> list[Address]:
+        """Where to connect to; never empty. Raises Unreached."""
+        terms = host.terms
+        if terms.at is not None:
+            return [terms.at]
+        if self._monotonic() >= host.believed_until:
+            left = self._left(deadline)
+            host.addresses = self._names.find(host.name, host.port, private=terms.private, timeout_for=left)
+            host.believed_until = self._monotonic() + NAME_FOR
+        return [(address, host.port) for address in host.addresses]
+
+    def _host(self, name: str, port: int, terms: Terms) -> Host:
+        key = (name, port, terms)
+        with self._lock:
+            if (found := self._hosts.get(key)) is None:
+                while len(self._hosts) >= N_HOSTS:
+                    self._hosts.pop(next(iter(self._hosts))).close()
+                found = self._hosts[key] = Host(name, port, terms)
+            return found
+
+    def _sweep(self) -> None:
+        with self._lock:
+            hosts = list(self._hosts.values())
+        for host in hosts:
+            host.sweep(self._monotonic())
 
 
-def _told(reason: Exception) -> str:
-    """In our words and the system's: nothing that the other side has said."""
-    if isinstance(reason, ssl.SSLCertVerificationError):
-        return f"the certificate is not accepted: {reason.verify_message}"
-    if isinstance(reason, ssl.SSLError):
-        return "TLS failed"
-    return (reason.strerror if isinstance(reason, OSError) else None) or type(reason).__name__
+def _parts(url: str) -> tuple[str, int, str]:
+    """Name, port and path of a URL. Raises Unreached."""
+    found = _URL.fullmatch(url)
+    if found is None or "#" in url or "\\" in url or int(found[2] or PORT) >= 2**16:
+        raise Unreached(Trouble.UNREACHABLE, "not a URL that is fetched from")
+    return found[1], int(found[2] or PORT), found[3] or "/"
 
 
-def _request(host: str, path: str) -> bytes:
-    return (
-        f"GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: application/json\r\nUser-Agent: keystead\r\n"
-        "Connection: close\r\n\r\n"
-    ).encode()
-
-
-class _Reply:
-    """What httptools calls back."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self.body = bytearray()
-        self.done = False
-        self.trouble = ""
-
-    def on_header(self, name: bytes, _value: bytes) -> None:
-        if name.lower() == b"content-encoding":
-            self.trouble = "the answer is compressed"
-
-    def on_body(self, piece: bytes) -> None:
-        self.body += piece
-        if len(self.body) > self._most:
-            self.trouble = "the answer is too large"
-
-    def on_message_complete(self) -> None:
-        self.done = True
-
-
-def _cut(secured: ssl.SSLSocket) -> None:
-    """As the socket that it is: a farewell of TLS would wait for the other side."""
-    with suppress(OSError):
-        socket.socket.shutdown(secured, socket.SHUT_RDWR)
-
-
-def _exchange(secured: ssl.SSLSocket, request: bytes, most: int, within: float) -> bytes:
-    """The body of a 200. Raises OSError, Unavailable."""
-    # Whatever the other side does, piece by piece or not at all, it is cut off in the end.
-    cut = threading.Timer(within, _cut, (secured,))
-    cut.daemon = True
-    cut.start()
-    try:
-        secured.settimeout(within)
-        secured.do_handshake()
-        secured.sendall(request)
-        reply = _Reply(most)
-        parser = httptools.HttpResponseParser(reply)
-        left = most + N_HEAD
-        while not reply.done:
-            piece = secured.recv(PIECE)
-            left -= len(piece)
-            if left < 0:
-                raise Unavailable("the answer is too large")
-            parser.feed_data(piece)
-            if reply.trouble:
-                raise Unavailable(reply.trouble)
-            if not piece:  # an answer that ends with the connection may have been cut short
-                break
-        if not reply.done or parser.get_status_code() != 200:
-            raise Unavailable("the answer is not the document")
-        return bytes(reply.body)
-    except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-        raise Unavailable("the answer is not HTTP") from None
-    finally:
-        cut.cancel()
+class Gone(Exception):  # the connection ended before the peer said anything
+    """It is not known whether the peer has read the request."""

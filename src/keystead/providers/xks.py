@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hmac
 import threading
+from collections.abc import Callable
 from hashlib import sha256
 from typing import Annotated, Any, Final, NoReturn
 
@@ -23,7 +24,7 @@ from keystead.core.entities import Key
 from keystead.core.errors import DecryptionFailed
 from keystead.core.keystores import KeyStore, Moment, Trouble, failed
 from keystead.core.policy.arn import arn_of_caller, resource_arn
-from keystead.core.ports import Clock, Loaded, Net, Unreached
+from keystead.core.ports import PUBLIC, Clock, Loaded, Net, Terms, Unreached
 from keystead.core.sensitive import Sensitive
 from keystead.providers.refusing import Refusing
 from keystead.wire import Malformed
@@ -31,6 +32,7 @@ from keystead.wire.aws import sigv4
 from keystead.wire.json import reader
 
 WITHIN = 0.250  # seconds; "Encrypt", "KMS Considerations"
+MAX_REPLY = 48 * 1024  # bytes; an answer has at most some 6 KB
 SERVICE = b"kms-xks-proxy"
 SIGNED = (b"host", b"x-amz-date")
 ALGORITHM, DIGEST = "AES_GCM", "SHA_256"
@@ -135,10 +137,10 @@ _metadata, _health, _refusal = reader(KeyMetadata), reader(Health), reader(Refus
 
 
 class XksStores:
-    """core.ports.KeyStores over a Net."""
+    """core.ports.KeyStores over a Net. `terms`: those on which a host is asked."""
 
-    def __init__(self, net: Net, clock: Clock) -> None:
-        self._net, self._clock = net, clock
+    def __init__(self, net: Net, clock: Clock, terms: Callable[[str], Terms] = lambda _host: PUBLIC) -> None:
+        self._net, self._clock, self._terms = net, clock, terms
         self._lock = threading.Lock()
         self._signers: dict[tuple[str, bytes, str, str], sigv4.Signer] = {}
 
@@ -172,10 +174,12 @@ class XksStores:
     def ask(self, store: KeyStore, rest: str, message: Ask, read: Any, namespace: str, moment: Moment) -> Any:
         """The answer to one call, read. Raises what core.keystores.failed makes."""
         proxy = store.proxy
-        target, body = f"{proxy.path}/{rest}", _encode(message)
-        headers = self._signed(store, target, body, _region(namespace))
+        target, body, terms = f"{proxy.path}/{rest}", _encode(message), self._terms(proxy.host)
+        url, headers = f"https://{proxy.host}{target}", self._signed(store, target, body, _region(namespace))
         try:
-            status, answer = self._net.post(f"https://{proxy.host}{target}", body, headers, timeout_for=WITHIN)
+            status, answer = self._net.request(
+                "POST", url, headers=headers, body=body, most=MAX_REPLY, timeout_for=WITHIN, terms=terms
+            )
             if status == OK:
                 return read(answer)
             trouble = NAMED.get(_refusal(answer).error_name, Trouble.MALFORMED)

@@ -13,7 +13,7 @@ from tests.harness import Person, Reply, Stack
 from keystead.core import operations as ops
 from keystead.core.entities import Key, PolicyText
 from keystead.core.keystores import Trouble
-from keystead.core.ports import Unreached
+from keystead.core.ports import PUBLIC, Terms, Unreached
 from keystead.doors import aws_xks
 from keystead.wire.http import HttpRequest
 
@@ -30,6 +30,7 @@ HEALTHY = {
     "ekmFleetDetails": [{"id": "one", "model": "Manager 1", "healthStatus": "ACTIVE"}],
 }
 FIT = {"keySpec": "AES_256", "keyUsage": ["ENCRYPT", "DECRYPT"], "keyStatus": "ENABLED"}
+Headers = Sequence[tuple[str, str]]
 ACCESS_KEY_ID, SECRET = "ABCDEFGHIJKLMNOPQRSTUVW234", "s" * 43
 
 
@@ -42,10 +43,11 @@ class Told:
         self.threads: set[int] = set()  # that have asked
         self.meanwhile: Callable[[], object] | None = None  # done once, while somebody waits for an answer
 
-    def post(
-        self, url: str, body: bytes, headers: Sequence[tuple[str, str]], *, timeout_for: float
+    def request(
+        self, method: str, url: str, *, headers: Headers, body: bytes, most: int, timeout_for: float, terms: Terms
     ) -> tuple[int, bytes]:
-        self.hears(url, body, headers, timeout_for)
+        assert (method, timeout_for, terms) == ("POST", 0.25, PUBLIC) and 6 * 1024 < most <= 64 * 1024
+        self.hears(url, body, headers)
         answer = self.answers[url.rpartition("/")[2]]
         if isinstance(answer, Trouble):
             raise Unreached(answer)
@@ -56,8 +58,7 @@ class Told:
             return status, what if isinstance(what, bytes) else json.dumps(what).encode()
         return 200, json.dumps(answer).encode()
 
-    def hears(self, url: str, body: bytes, headers: Sequence[tuple[str, str]], timeout_for: float) -> None:
-        assert timeout_for == 0.25
+    def hears(self, url: str, body: bytes, headers: Headers) -> None:
         self.asked.append((url, dict(headers), json.loads(body)))
         self.threads.add(threading.get_ident())
         meanwhile, self.meanwhile = self.meanwhile, None
@@ -84,12 +85,10 @@ class Keystead(Told):
         made = self.stack.by_system(ops.CreateXksCredential(tenant=tenant, name="kms", namespace=AT))
         self.access_key_id, self.secret = made.credential.id, made.secret.reveal().decode()
 
-    def post(
-        self, url: str, body: bytes, headers: Sequence[tuple[str, str]], *, timeout_for: float
-    ) -> tuple[int, bytes]:
+    def request(self, method: str, url: str, *, headers: Headers, body: bytes, **bounds: Any) -> tuple[int, bytes]:
         if url.rpartition("/")[2] in self.answers:
-            return super().post(url, body, headers, timeout_for=timeout_for)
-        self.hears(url, body, headers, timeout_for)
+            return super().request(method, url, headers=headers, body=body, **bounds)
+        self.hears(url, body, headers)
         host, _, path = url.removeprefix("https://").partition("/")
         found = {name.lower().encode(): value.encode() for name, value in headers} | {b"host": host.encode()}
         now = self.stack.clock.now()

@@ -74,17 +74,17 @@ class Honest(Told):
         super().__init__()
         self.spoil: dict[str, Any] = {}
 
-    def post(self, url: str, body: bytes, headers: Any, *, timeout_for: float) -> tuple[int, bytes]:
+    def request(self, method: str, url: str, *, body: bytes, **more: Any) -> tuple[int, bytes]:
         verb = url.rpartition("/")[2]
         if verb in ("encrypt", "decrypt") and verb not in self.answers:
             self.answers[verb] = None
-            super().post(url, body, headers, timeout_for=timeout_for)
+            super().request(method, url, body=body, **more)
             self.answers[verb] = self.made(verb, self.asked.pop()[2])
             try:
-                return super().post(url, body, headers, timeout_for=timeout_for)
+                return super().request(method, url, body=body, **more)
             finally:
                 del self.answers[verb]
-        return super().post(url, body, headers, timeout_for=timeout_for)
+        return super().request(method, url, body=body, **more)
 
     def made(self, verb: str, asked: dict[str, Any]) -> dict[str, Any]:
         if verb == "decrypt":
