@@ -18,6 +18,7 @@ from keystead.core.policy.vault.prefixes import Prefixes
 from keystead.core.policy.vault.rules import LISTS, Rule, Verdict, keeps_to, page_size, rule_of
 from keystead.core.policy.vault.segments import Ranked, Segments, prefix_rank, wildcard_rank
 from keystead.core.policy.vault.templates import SLASH, WILDCARDS, Facts, fill, is_templated
+from keystead.core.policy.vault.values import quoted
 
 ROOT = "root"
 
@@ -136,17 +137,27 @@ def _path(named: NamedPolicy, stanza: Stanza, facts: Facts) -> str | None:
     """None: its template has no value here, and OpenBao drops it. Raises InvalidArgument."""
     path: str | None = stanza.path
     if is_templated(stanza.path):
-        forbidden = ("" if named.allow_wildcards else WILDCARDS) + ("" if named.allow_slashes else SLASH)
-        path = fill(stanza.path, facts, forbidden)
+        forbidden = ("" if named.allow_slashes else SLASH) + ("" if named.allow_wildcards else WILDCARDS)
+        try:
+            path = fill(stanza.path, facts, forbidden)
+        except InvalidArgument as error:
+            raise _unfit(named, f"path {quoted(stanza.path)}: {error}") from None
         if path is not None and "+*" in path:
-            raise InvalidArgument("invalid use of wildcards ('+*' is forbidden)", "Policy")
+            raise _unfit(named, f"path {quoted(path)}: invalid use of wildcards ('+*' is forbidden)")
     return None if path is None else path.removeprefix("/")
+
+
+def _unfit(named: NamedPolicy, words: str) -> InvalidArgument:
+    return InvalidArgument(
+        f"error parsing templated policy {quoted(named.name)}: failed to parse policy: {words}", "Policy"
+    )
 
 
 def compile_acl(policies: Sequence[NamedPolicy], *, now: datetime, facts: Facts = _NONE) -> Acl:
     """The Acl of a token. `facts`: of its identity, for templates. What has expired by `now` is left out.
 
-    Raises InvalidArgument: the policy `root` beside others; a template that comes to +*.
+    Raises InvalidArgument: the policy `root` beside others; a template whose value may not stand in a path. Then
+    whoever has these policies is denied everything.
     """
     if any(named.name == ROOT for named in policies):
         if len(policies) > 1:

@@ -191,7 +191,7 @@ def _stanza(path: str, body: Value, scan: Scanner) -> Stanza:
 
 
 def _paths(item: Item, scan: Scanner) -> list[tuple[str, Value]]:
-    """HCL: `path "x" { … }`. JSON: {"path": {"x": {…}, "y": [{…}, …]}}, or a list of such objects."""
+    """HCL: `path "x" { … }`. JSON: {"path": {"x": {…}, "y": {…}}}, or a list of such objects."""
     if not scan.is_json:
         if len(item.names) != 2:
             _fault(f'path "path": {_NOT_A_PATH if isinstance(item.value, Object) else _literal(item.value)}')
@@ -201,9 +201,7 @@ def _paths(item: Item, scan: Scanner) -> list[tuple[str, Value]]:
     for one in maps:
         if not isinstance(one, Object):
             _fault(f'path "path": {_literal(one)}')
-        for entry in one.items:
-            bodies = entry.value.values if isinstance(entry.value, List) else (entry.value,)
-            found += ((str(entry.names[0].value), body) for body in bodies)
+        found += ((str(entry.names[0].value), entry.value) for entry in one.items)
     return found
 
 

@@ -45,12 +45,18 @@ def is_templated(path: str) -> bool:
     return len(pieces) > 1
 
 
-def fill(path: str, facts: Facts, forbidden: str = WILDCARDS + SLASH) -> str | None:
-    """`path` with every directive replaced; None if one has no value, or one that contains what is forbidden."""
+def fill(path: str, facts: Facts, forbidden: str) -> str | None:
+    """`path` with every directive replaced; None if one has no value.
+
+    Raises InvalidArgument if a value contains what is forbidden: to leave the path out could take a deny away.
+    """
     (_, filled), *rest = _pieces(path)
     for directive, after in rest:
         value = facts.get(directive)
-        if value is None or not (value or "metadata." in directive) or any(sign in value for sign in forbidden):
+        if value is None or not (value or "metadata." in directive):
             return None
+        for sign in forbidden:
+            if sign in value:
+                raise InvalidArgument(f'template substitution contains forbidden value: "{sign}"', "Policy")
         filled += value + after
     return filled
