@@ -94,6 +94,19 @@ def test_one_log_of_all_sources(world: World) -> None:
     assert not sequencer.damaged
 
 
+def test_it_says_that_it_is_behind_until_it_is_not(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("keystead.service.sequencer.STEP", 8192)
+    sequencer = start(world.disk, world.changes)
+    for _ in range(20):
+        world.work(n=8)
+    n_full = 0
+    while sequencer.step():
+        n_full += sequencer.is_behind
+    assert n_full >= 5
+    assert not sequencer.is_behind
+    world.check()
+
+
 def test_a_restart_goes_on(world: World) -> None:
     for _ in range(4):
         sequencer = start(world.disk, world.changes)

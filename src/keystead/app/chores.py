@@ -26,6 +26,7 @@ USES_A_COMMIT = 200
 USES_EVERY = 5.0  # seconds between two writings of last uses
 SYSTEM_DOOR = "system"
 # A record of a use that was performed names the version that was used.
+_TARGETS = b',"targets":['
 _USED = re.compile(rb'"action":"(?:%b)","key":"([0-9a-f-]{36})","version":' % "|".join(sorted(USES)).encode())
 
 
@@ -56,16 +57,18 @@ class Chores:
     def n_records(self) -> int:
         return self._sequencer.size
 
-    def fold(self, *, everything: bool = False) -> None:
+    def fold(self, *, everything: bool = False) -> bool:
         """Fold what there is into the log, one step's worth unless `everything`; last uses with it, less often.
 
         A step takes in what has gathered since the one before: the seldomer, the cheaper for each record.
+        True: the step was a full one, and the log is behind.
         """
         with self._turn:
             while not self._closed and self._sequencer.step() and everything:
                 pass
             if not self._closed and self._uses and time.monotonic() - self._uses_written_at > USES_EVERY:
                 self._write_uses()
+            return self._sequencer.is_behind
 
     def _note_uses(self, first: int, records: list[bytes]) -> None:
         for key_id, n in keys_used(records).items():
@@ -130,8 +133,12 @@ class Chores:
 
 def keys_used(records: list[bytes]) -> dict[str, int]:
     """Which keys the acts on record did cryptography with -> the newest of the records that says so."""
-    newest = {key_id: n for n, record in enumerate(records) for key_id in _USED.findall(record)}
-    return {key_id.decode(): n for key_id, n in newest.items()}
+    newest = {record[(at := record.find(_TARGETS)) : record.find(b"]", at)]: n for n, record in enumerate(records)}
+    used: dict[str, int] = {}
+    for targets, n in newest.items():  # as many as there are keys, not records
+        for key_id in _USED.findall(targets):
+            used[key_id.decode()] = max(n, used.get(key_id.decode(), n))
+    return used
 
 
 def _batches(items: Iterable[Use]) -> Iterator[list[Use]]:

@@ -134,8 +134,8 @@ class Supervisor:
                 LOG.exception("%s failed and will be tried again", getattr(act, "__name__", act))
 
     def _fold(self) -> None:
-        if (chores := self._chores) is not None:
-            chores.fold()
+        while not self._ended.is_set() and (chores := self._chores) is not None and chores.fold():
+            pass  # a server that is never idle makes more in a turn than one step takes
 
     def _settle(self) -> None:
         if (chores := self._chores) is not None:

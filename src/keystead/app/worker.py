@@ -31,7 +31,9 @@ from keystead.core.sensitive import Sensitive
 from keystead.kit.batch import Batch
 from keystead.kit.listener import Listener
 
-GRACE_FOR = 5.0
+GRACE_FOR = 5.0  # seconds
+YOUNG = 10_000
+"""Containers made before the collector looks for cycles: a request served makes some thirty, and no cycle."""
 
 
 def main() -> None:
@@ -70,6 +72,7 @@ async def serve(core: Core, settings: config.Config, sockets: dict[str, int]) ->
             listeners.append(listener)
         gc.collect()
         gc.freeze()  # what is here now stays: the collector need not look at it again
+        gc.set_threshold(YOUNG)
         sys.stdout.write("ready\n")
         sys.stdout.flush()
         stopping = asyncio.ensure_future(stop.wait())

@@ -34,6 +34,7 @@ from keystead.core.operations import PolicyRef
 from keystead.core.ports import Loaded, Provider
 from keystead.core.rights import Rights
 from keystead.core.sensitive import Sensitive
+from keystead.core.states import Use
 from keystead.service.barrier import Barrier
 
 E = TypeVar("E", bound=Entity)
@@ -66,10 +67,11 @@ class Reach:
 class HeldVersion:
     """One key version, loaded when it is first used."""
 
-    __slots__ = ("_loaded", "_reach", "_slow", "_spec", "version")
+    __slots__ = ("_loaded", "_reach", "_slow", "_spec", "calm", "version")
 
     def __init__(self, version: KeyVersion, key: Key, reach: Reach) -> None:
         self.version = version
+        self.calm: set[Use] = set()  # what it may be used for, whatever the time
         self._spec, self._slow, self._reach = key.spec, key.spec.slow, reach
         self._loaded: Loaded | None = None
 
@@ -130,6 +132,7 @@ class HeldKey:
         self._reach = reach
         self._versions: dict[int, HeldVersion] = {}
         self.compiled: dict[str, Any] = {}  # what service.authorize prepared for this key
+        self.calm: set[Use] = set()  # what the key may be used for, whatever the time
 
     @property
     def id(self) -> str:

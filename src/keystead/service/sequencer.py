@@ -67,6 +67,7 @@ class Sequencer:
         self._files: dict[str, Added] = {}
         self._state, self._tree, self._note = State(), Tree(), b""
         self._whole = False  # what is in memory is what is on the medium
+        self.is_behind = False  # the last step was about as much as one takes: more is waiting
         self._kept_at = clock.monotonic()
         try:
             disk.make_directory(directory / LOG)
@@ -124,14 +125,15 @@ class Sequencer:
         state = self._state
         changes = self._changes()
         found = self._journals.read(state.journals, STEP)
-        records = [record for _, record in changes]
-        records += chain.from_iterable([body.split(b"\n")[:-1] for body in found.bodies])
+        texts = [*(record + b"\n" for _, record in changes), *found.bodies]
+        records = list(chain.from_iterable([text.split(b"\n")[:-1] for text in texts]))
+        self.is_behind = sum(map(len, found.bodies)) > STEP // 2
         state = msgspec.structs.replace(state, journals=found.positions)
         if changes:
             number, record = changes[-1]
             state = msgspec.structs.replace(state, change=number, change_digest=sha256(record).digest())
         if records:
-            state = self._write(state, records)
+            state = self._write(state, texts, records)
             save_state(self._disk, self._directory, state)
         self._state = state
         if records:
@@ -153,14 +155,16 @@ class Sequencer:
             raise Conflict(f"the store has lost change records {state.change + 1} to {changes[0][0] - 1}")
         return changes
 
-    def _write(self, state: State, records: list[bytes]) -> State:
-        """Records, hashes and offsets, durable; the state that speaks of them."""
+    def _write(self, state: State, texts: list[bytes], records: list[bytes]) -> State:
+        """Records, hashes and offsets, durable; the state that speaks of them. `texts`: the records, line by line."""
         grown = f"{LOG}/{segment_name(state.segment)}"
         if self._files[grown].mark.size >= self._segment_size:
             self._files.pop(grown).close()
             state = msgspec.structs.replace(state, segment=state.size)
-        self._file(f"{LOG}/{segment_name(state.segment)}").add(b"\n".join(records) + b"\n")
-        starts = list(accumulate(map(len, records), lambda at, n: at + n + 1, initial=state.n_bytes))
+        log = self._file(f"{LOG}/{segment_name(state.segment)}")
+        for text in texts:
+            log.add(text)
+        starts = list(accumulate([len(record) + 1 for record in records], initial=state.n_bytes))
         self._file(f"{LOG}/offsets").add(pack(f">{len(records)}Q", *starts[:-1]))
         for level, hashes in enumerate(self._tree.extend(leaf_hashes(records))):
             self._file(f"{LOG}/hashes.{level}").add(b"".join(hashes))

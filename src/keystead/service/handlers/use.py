@@ -1,4 +1,7 @@
-"""What every use of a key asks first, as AWS KMS orders it: usage and algorithm, then key state, then cryptography."""
+"""What every use of a key asks first, as AWS KMS orders it: usage and algorithm, then key state, then cryptography.
+
+That a use is permitted is kept with what is held of the key and of its version (`calm`), where no date will end it.
+"""
 
 from __future__ import annotations
 
@@ -25,22 +28,30 @@ def algorithm_for(key: Key, purpose: Purpose, word: Word | None = None) -> Algor
 
 def require_key(held: HeldKey, use: Use, now: datetime) -> None:
     """Raises WrongState; detail Origin.EXTERNAL: the key waits for its material, and is not doomed."""
+    if use in held.calm:
+        return
     key = held.key
     life = key.lifecycle
     if life.destroy_at is None and waiting(key, now):
         raise WrongState("the key waits for its material", key.origin)
     life.require(use, now=now)
+    if not life.has_appointment and key.lapses_at is None:
+        held.calm.add(use)
 
 
 def require_version(held: HeldKey, use: Use, now: datetime, number: int | None = None) -> HeldVersion:
     """Version `number` (or the current one), fit for `use`. Raises WrongState, NotFound, WouldBlock."""
     found = held.version(number)
+    if use in found.calm:
+        return found
     version = found.version
     if not version.wrapped and held.key.origin is Origin.EXTERNAL:
         raise WrongState("the imported material is gone", Origin.EXTERNAL)
     version.lifecycle.require(use, now=now)
     if version.expires_at is not None and version.expires_at <= now:
         raise WrongState("the imported material has expired", Origin.EXTERNAL)
+    if not version.lifecycle.has_appointment and version.expires_at is None:
+        found.calm.add(use)
     return found
 
 
