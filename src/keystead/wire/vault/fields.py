@@ -2,7 +2,8 @@
 
     class RoleRequest(Parameters):
         token_ttl: Duration = 0
-        token_policies: CommaStrings = []
+        token_policies: CommaStrings = ()
+        metadata: Pairs | None = None
 
 A number that comes in is its own text (Number) until a field makes something else of it.
 """
@@ -38,11 +39,11 @@ Duration = Annotated[int, Meta(ge=0, le=scalars.MAX_SECONDS), Kind.DURATION]
 """TypeDurationSecond: whole seconds."""
 SignedDuration = Annotated[int, Meta(ge=-scalars.MAX_SECONDS, le=scalars.MAX_SECONDS), Kind.SIGNED]
 _Trimmed = Annotated[str, Meta(pattern=r"^(?:\S(?:[^\r\n]*\S)?)?\Z")]
-CommaStrings = Annotated[list[_Trimmed], Kind.COMMA_STRINGS]
+CommaStrings = Annotated[tuple[_Trimmed, ...], Kind.COMMA_STRINGS]
 """TypeCommaStringSlice: "a, b" or ["a", "b"]."""
-Strings = Annotated[list[_Trimmed], Kind.STRINGS]
+Strings = Annotated[tuple[_Trimmed, ...], Kind.STRINGS]
 """TypeStringSlice: "a, b" is one string."""
-CommaInts = Annotated[list[Int], Kind.COMMA_INTS]
+CommaInts = Annotated[tuple[Int, ...], Kind.COMMA_INTS]
 Map = Annotated[dict[str, Any], Kind.MAP]
 """TypeMap: values are str, bool, None, int, Number, list, dict."""
 Pairs = Annotated[dict[str, str], Kind.PAIRS]
@@ -155,6 +156,8 @@ def _time(value: Any) -> datetime:
         raise Malformed("could not parse time from input type")
     if isinstance(value, Number):
         raise Malformed(f'strconv.ParseInt: parsing "{text}": invalid syntax')
+    if not -(2**63) <= value < 2**63:
+        raise Malformed(f'strconv.ParseInt: parsing "{text}": value out of range')
     return scalars.unix(value)
 
 
@@ -188,8 +191,8 @@ def _each(values: list[Any], one: Callable[[Any, str], T]) -> list[T]:
     return found
 
 
-def _strings(value: Any) -> list[str]:
-    return [text.strip(_SPACE) for text in _each([] if value == "" else _items(value), _text)]
+def _strings(value: Any) -> tuple[str, ...]:
+    return tuple(text.strip(_SPACE) for text in _each([] if value == "" else _items(value), _text))
 
 
 def _split(value: Any) -> Any:
@@ -198,27 +201,30 @@ def _split(value: Any) -> Any:
     return value if text is None else text.split(",") if text else []
 
 
-def _comma_strings(value: Any) -> list[str]:
-    return _strings(_split(value))
+def _comma_strings(value: Any) -> tuple[str, ...]:
+    """Through an older library there, with words of its own; it also shows the value, which we do not."""
+    try:
+        return _strings(_split(value))
+    except Malformed as error:
+        wrong = str(error).removeprefix(_SEVERAL).split("\n")
+        raise Malformed(f"{len(wrong)} error(s) decoding:\n\n" + "\n".join(f"* {one}" for one in wrong)) from None
 
 
-def _comma_ints(value: Any) -> list[int]:
-    return _each(_items(_split(value)), _int)
+def _comma_ints(value: Any) -> tuple[int, ...]:
+    return tuple(_each(_items(_split(value)), _int))
 
 
-def _map(value: Any) -> dict[str, Any]:
+def _map(value: Any, where: str = "") -> dict[str, Any]:
     """A list of maps is their union."""
     if value is None:
         return {}
     if isinstance(value, dict):
         return value
     if not isinstance(value, list):
-        raise _unconvertible("", "map[string]interface {}", value)
+        raise _unconvertible(where, "map[string]interface {}", value)
     union: dict[str, Any] = {}
     for n, item in enumerate(value):
-        if not isinstance(item, dict):
-            raise _unconvertible(f"[{n}]", "map[string]interface {}", item)
-        union |= item
+        union |= _map(item, f"{where}[{n}]")
     return union
 
 
