@@ -18,15 +18,26 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import msgspec
-from msgspec import inspect
+from msgspec import Struct, inspect
 
 from keystead.wire import Malformed, Misfit
 
 T = TypeVar("T")
 
-DEPTH, NODES, STRINGS = 32, 10_000, 4_096
+
+class Bounds(Struct, frozen=True, kw_only=True):
+    """How much one document may hold: levels, values, strings; `wide`: also numbers beyond 64 bits and a double."""
+
+    depth: int = 32
+    nodes: int = 10_000
+    strings: int = 4_096
+    wide: bool = False
+
+
+BOUNDS = Bounds()
+DEPTH, NODES, STRINGS = BOUNDS.depth, BOUNDS.nodes, BOUNDS.strings
 _INT_MIN, _INT_MAX = -(2**63), 2**64 - 1
-_SMALL = 2 * STRINGS  # bytes; STRINGS < NODES
+_SMALL = 2 * STRINGS  # bytes; STRINGS < NODES, and no Bounds are tighter
 
 # A string, a structural character, or a run of anything else that is not white space. Each alternative begins with a
 # character of its own, and a string without an end is one token up to the end, which is no text: so the scan is linear.
@@ -35,7 +46,7 @@ _INTEGER = re.compile(rb"-?[0-9]+")
 _BACKSLASH, _BRACKET = 0x5C, 0x5B
 
 
-def check(body: bytes, *, exact: bool = False) -> None:
+def check(body: bytes, *, exact: bool = False, bounds: Bounds = BOUNDS) -> None:
     """Raise Malformed if `body` breaks one of the rules above. It may still not be JSON: the decoder will say.
 
     The numbers are looked at only in an exact scan; reader() asks for one where a type leaves them open.
@@ -49,7 +60,7 @@ def check(body: bytes, *, exact: bool = False) -> None:
         shallow = len(strings) < DEPTH if _BRACKET not in body else body.count(b"{") + body.count(b"[") <= DEPTH
         if shallow and (len(set(strings)) == len(strings) or _names_differ(strings, pieces[2::2])):
             return
-    _scan(body)
+    _scan(body, bounds)
 
 
 def _names_differ(strings: list[bytes], gaps: list[bytes]) -> bool:
@@ -65,7 +76,7 @@ def _utf8(body: bytes) -> None:
         raise Malformed("not UTF-8") from None
 
 
-def _scan(body: bytes) -> None:
+def _scan(body: bytes, bounds: Bounds) -> None:
     stack: list[set[str] | None] = []  # the names of each open object, None for an array
     n_strings = n_nodes = 0
     text = ""
@@ -89,8 +100,9 @@ def _scan(body: bytes) -> None:
             names.add(text)
         elif first != b",":
             n_nodes += 1
-            _number(token)
-        if len(stack) > DEPTH or n_nodes > NODES or n_strings > STRINGS:
+            if not bounds.wide:
+                _number(token)
+        if len(stack) > bounds.depth or n_nodes > bounds.nodes or n_strings > bounds.strings:
             raise Malformed("too deep or too many values")
 
 

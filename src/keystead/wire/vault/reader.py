@@ -1,0 +1,139 @@
+"""Prepared readers: a Struct per operation says its parameters, and is what its function gets.
+
+    class EncryptRequest(Parameters):
+        name: str = CAPTURED
+        plaintext: str | None = None
+        key_version: Int = 0
+
+    read = reader(EncryptRequest)
+    message, warnings = read({"name": "app"}, b'{"plaintext":"aGk="}')
+
+A body whose values already have the declared types is decoded straight into the Struct. Any other, and what comes
+from a query or a form, is read as a tree and coerced field by field, as framework.FieldData does.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import Struct
+
+from keystead.wire import Malformed
+from keystead.wire.json import check
+from keystead.wire.vault import FieldError
+from keystead.wire.vault.fields import UNSET_BY_NULL, Kind, coerced
+from keystead.wire.vault.tree import BOUNDS, Number, is_odd, tree
+
+Arguments = bytes | Mapping[str, Any]
+"""A JSON body not yet read, or the parameters of a query or a form: text, or a list of text where a name came twice."""
+
+CAPTURED: Final = "".join(("not", " ", "captured"))  # a string of its own: told by identity
+"""The default of a parameter that the path holds. No message that was read ever shows it."""
+
+_IGNORED = "Endpoint ignored these unrecognized parameters: [%s]"
+_REPLACED = "Endpoint replaced the value of these parameters with the values captured from the endpoint's path: [%s]"
+
+
+class Parameters(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of every message. Every field has a default; its kind is its type (wire.vault.fields).
+
+    `list[Item]` of an Item that is a Struct of its own is decoded as it is declared, without coercion.
+    """
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(self.__struct_fields__)})"
+
+
+P = TypeVar("P", bound=Parameters)
+Read = Callable[[Mapping[str, str], Arguments], tuple[P, tuple[str, ...]]]
+"""(what the path captured, arguments) -> (message, warnings). Raises Refused, and FieldError for the first misfit."""
+
+_KINDS = {str: Kind.TEXT, bool: Kind.BOOL, float: Kind.FLOAT, Any: Kind.ANY}
+
+
+def _plain(hint: Any) -> Any:
+    """X of `X | None`."""
+    if get_origin(hint) in {Union, types.UnionType}:
+        return next(part for part in get_args(hint) if part is not types.NoneType)
+    return hint
+
+
+def kind_of(hint: Any) -> Kind | None:
+    """The kind a field's type says; None for a type that is decoded as it stands. `X | None` is an X."""
+    hint = _plain(hint)
+    for mark in getattr(hint, "__metadata__", ()):
+        if isinstance(mark, Kind):
+            return mark
+    return _KINDS.get(hint)
+
+
+def reader(message: type[P]) -> Read[P]:
+    """Prepare one. Raises TypeError for a field that no kind fits, or that has no default."""
+    kinds, hints = _kinds(message), get_type_hints(message, include_extras=True)
+    defaults = {field.name: field.default for field in msgspec.structs.fields(message)}
+    n_captured = sum(default is CAPTURED for default in defaults.values())
+    texts = {name for name, kind in kinds.items() if kind is Kind.TEXT}
+    decode = msgspec.json.Decoder(message, float_hook=Number).decode
+    set_field = msgspec.structs.force_setattr
+    is_direct = Kind.TIME not in kinds.values()  # the decoder knows more spellings of a time than Go
+
+    def read(captures: Mapping[str, str], arguments: Arguments) -> tuple[P, tuple[str, ...]]:
+        if len(captures) < n_captured:
+            raise KeyError(f"{message.__name__}: the path captures too little")
+        if not (is_direct and type(arguments) is bytes and arguments) or b"null" in arguments or is_odd(arguments):
+            return slow(captures, arguments)
+        try:
+            check(arguments, bounds=BOUNDS)
+            found = decode(arguments)
+        except (Malformed, ValueError, msgspec.DecodeError, RecursionError):
+            return slow(captures, arguments)
+        for name, text in captures.items():
+            if name in kinds:
+                if getattr(found, name) is not defaults[name]:
+                    return slow(captures, arguments)
+                # nobody has seen the message yet
+                set_field(found, name, text if name in texts else coerced(kinds[name] or Kind.ANY, name, text))
+        return found, ()
+
+    def slow(captures: Mapping[str, str], arguments: Arguments) -> tuple[P, tuple[str, ...]]:
+        given = tree(arguments) if isinstance(arguments, bytes) else arguments
+        values: dict[str, Any] = {}
+        for name, kind in kinds.items():
+            if name in captures:
+                values[name] = coerced(kind or Kind.ANY, name, captures[name])
+            elif name in given:
+                value = given[name]
+                if kind is None:
+                    values[name] = _as_declared(hints[name], name, value)
+                elif value is not None or kind not in UNSET_BY_NULL:
+                    values[name] = coerced(kind, name, value)
+        return message(**values), _warnings(kinds, captures, given)
+
+    return read
+
+
+def _kinds(message: type[Parameters]) -> dict[str, Kind | None]:
+    hints = get_type_hints(message, include_extras=True)
+    for field in msgspec.structs.fields(message):
+        if field.required or field.encode_name != field.name or _plain(hints[field.name]) is int:
+            raise TypeError(f"{message.__name__}.{field.name}: no default, another name on the wire, or a bare int")
+    return {field.name: kind_of(hints[field.name]) for field in msgspec.structs.fields(message)}
+
+
+def _as_declared(hint: Any, name: str, value: Any) -> Any:
+    try:
+        return msgspec.convert(value, hint)
+    except msgspec.ValidationError as error:
+        text, _, path = str(error).partition(" - at `$")
+        raise FieldError(name, f"'{path.rstrip('`')}' {text[:1].lower()}{text[1:]}") from None
+
+
+def _warnings(
+    kinds: Mapping[str, Kind | None], captures: Mapping[str, str], given: Mapping[str, Any]
+) -> tuple[str, ...]:
+    ignored = sorted(name for name in given if name not in kinds)
+    replaced = sorted(name for name in given if name in captures and given[name] is not None)
+    return tuple(words % " ".join(names) for words, names in ((_IGNORED, ignored), (_REPLACED, replaced)) if names)
