@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from keystead.core.entities import Entity, PolicyText, Principal
+from keystead.core.entities import Entity, PolicyText, Principal, Token
 
 
 class Narrowing(Struct, frozen=True, kw_only=True):
@@ -28,6 +28,17 @@ class Rights(Struct, frozen=True, kw_only=True, eq=False):
     session: tuple[PolicyText, ...] | None = None  # of the session it is: the same; none of them allows nothing
     narrowing: Narrowing | None = None  # what `session` was made of
     rests_on: tuple[Entity, ...] = ()
+    token: Token | None = None  # the principal is this token, and no other row tells of it
+    wants: tuple[str, ...] = ()  # ids of policies that it has by name, and that are not there yet
+
+    @property
+    def seen(self) -> tuple[Entity, ...]:
+        """What a commit by these rights is guarded by."""
+        return (self.principal, *self.rests_on) if self.token is None else self.rests_on
+
+    def concerns(self, id_: str) -> bool:
+        """Whether a change of that entity is a change of these rights."""
+        return id_ == self.principal.id or id_ in self.wants or any(one.id == id_ for one in self.rests_on)
 
     @property
     def id(self) -> str:

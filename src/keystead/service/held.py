@@ -28,6 +28,7 @@ from keystead.core.entities import (
     Principal,
     PrincipalKind,
     Tenant,
+    Token,
 )
 from keystead.core.errors import Internal, InvalidArgument, NotFound, WrongState
 from keystead.core.operations import PolicyRef
@@ -392,6 +393,15 @@ class HeldCredential:
     def __init__(self, credential: Credential, rights: Rights) -> None:
         self.credential, self.rights, self.principal = credential, rights, rights.principal
         self.known: Any = None  # the verifier's own
+
+
+class HeldToken:
+    """A token with the rights of whoever bears it."""
+
+    __slots__ = ("rights", "token")
+
+    def __init__(self, token: Token, rights: Rights) -> None:
+        self.token, self.rights = token, rights
 
 
 Held = HeldKey | HeldKeyring | HeldTenant | HeldPrincipal | HeldPolicy | HeldSystem

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from keystead.core.entities import (
@@ -23,6 +24,7 @@ from keystead.core.entities import (
     Kind,
     Name,
     Tenant,
+    Token,
 )
 from keystead.core.errors import Internal, Sealed, Unavailable
 from keystead.core.operations import KeyRef, KeyringRef, PolicyRef, PrincipalRef, Ref, SystemRef, TenantRef
@@ -38,9 +40,10 @@ from keystead.service.held import (
     HeldPrincipal,
     HeldSystem,
     HeldTenant,
+    HeldToken,
     Reach,
 )
-from keystead.service.rights import gather, narrowed
+from keystead.service.rights import gather, narrowed, of_token
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -71,6 +74,7 @@ class View:
         self._credentials: dict[str, HeldCredential] = {}
         self._rights: dict[str, Rights] = {}
         self._sessions: dict[str, tuple[Rights, Rights]] = {}  # those that have policies of their own
+        self._tokens: dict[str, HeldToken] = {}
         self._nobodies: dict[str, None] = {}  # ids of no credential
         self._system = HeldSystem(self._reach)
         self._dropped: list[Callable[[], None]] = []
@@ -140,15 +144,23 @@ class View:
 
     def _forget_principal(self, id_: str) -> None:
         """It and all whose rights rest on it: a principal, a group with its members, a policy with its holders."""
-        gone = [one for one, rights in self._rights.items() if one == id_ or _rests_on(rights, id_)]
+        gone = [one for one, rights in self._rights.items() if rights.concerns(id_)]
         for one in gone:
             del self._rights[one]
         for credential_id, held in list(self._credentials.items()):
-            if held.rights.id == id_ or _rests_on(held.rights, id_):
+            if held.rights.concerns(id_):
                 del self._credentials[credential_id]
         for session_id, (_, rights) in list(self._sessions.items()):
-            if rights.id == id_ or _rests_on(rights, id_):
+            if rights.concerns(id_):
                 del self._sessions[session_id]
+
+    def _forget_token(self, id_: str) -> None:
+        self._tokens.pop(id_, None)
+
+    def _forget_acl_policy(self, id_: str) -> None:
+        """The tokens that have it, or that had it by name before it was there."""
+        for token_id in [one for one, held in self._tokens.items() if held.rights.concerns(id_)]:
+            del self._tokens[token_id]
 
     def _forget_credential(self, id_: str) -> None:
         self._credentials.pop(id_, None)
@@ -260,9 +272,32 @@ class View:
         if (found := self._rights.get(id_)) is None:
             self.may_block()
             stamp = self._seen_change
-            if (found := self._gathered(id_)) is not None:
+            if (found := self._at_once(lambda: gather(self._barrier, id_))) is not None:
                 self._keep(stamp, self._rights, id_, found)
         return found
+
+    def token(self, id_: str) -> HeldToken | None:
+        """The token of that id, whatever its state; None if there is none."""
+        self.refresh()
+        if (held := self._tokens.get(id_)) is None and id_ not in self._nobodies:
+            self.may_block()
+            stamp = self._seen_change
+            if (held := self._at_once(lambda: self._load_token(id_))) is None:
+                self._keep(stamp, self._nobodies, id_, None)
+            else:
+                self._keep(stamp, self._tokens, id_, held)
+        return held
+
+    def _load_token(self, id_: str) -> HeldToken | None:
+        token = self._barrier.get(Token, id_)
+        return None if token is None else HeldToken(token, of_token(self._barrier, token))
+
+    def again(self, rights: Rights, now: datetime) -> Rights | None:
+        """Those rights as they are now; None where whoever has them is there no more."""
+        if rights.token is None:
+            return self.narrowed_rights(rights.principal.id, rights.narrowing)
+        held = self.token(rights.token.id)
+        return None if held is None or held.token.is_over(now) else held.rights
 
     def narrowed_rights(self, id_: str, by: Narrowing | None) -> Rights | None:
         """The same in a session: within the policies of its own, if it has any."""
@@ -278,12 +313,15 @@ class View:
             self._keep(stamp, self._sessions, by.session_id, (rights, found))
         return found
 
-    def _gathered(self, id_: str) -> Rights | None:
-        """As one commit left them: read again where another came between. Raises Internal, Unavailable."""
+    def _at_once(self, read: Callable[[], V]) -> V:
+        """What several reads come to, all as one commit left them: read again where another came between.
+
+        Raises Internal, Unavailable.
+        """
         for _ in range(ATTEMPTS):
             before, _ = self._store.changes(self._seen_change)
             try:
-                found = gather(self._barrier, id_)
+                found = read()
             except Internal:
                 if self._store.changes(self._seen_change)[0] == before:
                     raise
@@ -318,6 +356,9 @@ class View:
         Kind.NAME: _forget_nothing,
         Kind.GRANT: _forget_nothing,
         Kind.LAST_USE: _forget_nothing,
+        Kind.MOUNT: _forget_all,
+        Kind.ACL_POLICY: _forget_acl_policy,
+        Kind.TOKEN: _forget_token,
     }
 
     FIND: ClassVar[dict[type, Callable[[View, Any], Held | None]]] = {
@@ -328,10 +369,6 @@ class View:
         PolicyRef: _find_policy,
         SystemRef: _find_system,
     }
-
-
-def _rests_on(rights: Rights, id_: str) -> bool:
-    return any(one.id == id_ for one in rights.rests_on)
 
 
 def _is_at(keyring: HeldKeyring, ref: KeyRef) -> bool:
