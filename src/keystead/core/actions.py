@@ -155,6 +155,7 @@ class ActionRow(Struct, frozen=True):
     abroad: bool = False  # API Reference, "Cross-account use": may be done to another tenant's key
     system: bool = False  # the system principal may do it, and no policy is asked: to manage, never to use a key
     free: bool = False  # whoever has a credential may do it, and no policy can take that away
+    vault: str = ""  # "<capability> <path>" of Vault's HTTP API; {mount} and {name} are the key's address and name
 
     @property
     def scope(self) -> Scope:
@@ -165,29 +166,48 @@ A, _R = Action, ActionRow
 ACTIONS: dict[Action, ActionRow] = {
     r.action: r
     for r in (
-        _R(A.ENCRYPT, "kms:Encrypt", grantable=True, abroad=True),
-        _R(A.DECRYPT, "kms:Decrypt", grantable=True, abroad=True),
-        _R(A.RE_ENCRYPT_FROM, "kms:ReEncryptFrom", grantable=True, abroad=True),
-        _R(A.RE_ENCRYPT_TO, "kms:ReEncryptTo", grantable=True, abroad=True),
-        _R(A.GENERATE_DATA_KEY, "kms:GenerateDataKey", grantable=True, abroad=True),
-        _R(A.GENERATE_DATA_KEY_BLIND, "kms:GenerateDataKeyWithoutPlaintext", grantable=True, abroad=True),
+        _R(A.ENCRYPT, "kms:Encrypt", grantable=True, abroad=True, vault="update {mount}/encrypt/{name}"),
+        _R(A.DECRYPT, "kms:Decrypt", grantable=True, abroad=True, vault="update {mount}/decrypt/{name}"),
+        _R(A.RE_ENCRYPT_FROM, "kms:ReEncryptFrom", grantable=True, abroad=True, vault="update {mount}/decrypt/{name}"),
+        _R(A.RE_ENCRYPT_TO, "kms:ReEncryptTo", grantable=True, abroad=True, vault="update {mount}/encrypt/{name}"),
+        _R(
+            A.GENERATE_DATA_KEY,
+            "kms:GenerateDataKey",
+            grantable=True,
+            abroad=True,
+            vault="update {mount}/datakey/plaintext/{name}",
+        ),
+        _R(
+            A.GENERATE_DATA_KEY_BLIND,
+            "kms:GenerateDataKeyWithoutPlaintext",
+            grantable=True,
+            abroad=True,
+            vault="update {mount}/datakey/wrapped/{name}",
+        ),
         _R(A.GENERATE_DATA_KEY_PAIR, "kms:GenerateDataKeyPair", grantable=True, abroad=True),
         _R(A.GENERATE_DATA_KEY_PAIR_BLIND, "kms:GenerateDataKeyPairWithoutPlaintext", grantable=True, abroad=True),
-        _R(A.SIGN, "kms:Sign", grantable=True, abroad=True),
-        _R(A.VERIFY, "kms:Verify", grantable=True, abroad=True),
-        _R(A.READ_PUBLIC_KEY, "kms:GetPublicKey", grantable=True, abroad=True),
-        _R(A.GENERATE_MAC, "kms:GenerateMac", grantable=True, abroad=True),
-        _R(A.VERIFY_MAC, "kms:VerifyMac", grantable=True, abroad=True),
+        _R(A.SIGN, "kms:Sign", grantable=True, abroad=True, vault="update {mount}/sign/{name}"),
+        _R(A.VERIFY, "kms:Verify", grantable=True, abroad=True, vault="update {mount}/verify/{name}"),
+        _R(A.READ_PUBLIC_KEY, "kms:GetPublicKey", grantable=True, abroad=True, vault="read {mount}/keys/{name}"),
+        _R(A.GENERATE_MAC, "kms:GenerateMac", grantable=True, abroad=True, vault="update {mount}/hmac/{name}"),
+        _R(A.VERIFY_MAC, "kms:VerifyMac", grantable=True, abroad=True, vault="update {mount}/verify/{name}"),
         _R(A.DERIVE_SHARED_SECRET, "kms:DeriveSharedSecret", grantable=True, abroad=True),
         _R(A.ENCAPSULATE, "kms:Encapsulate", grantable=True, abroad=True),
         _R(A.DECAPSULATE, "kms:Decapsulate", grantable=True, abroad=True),
         _R(A.CREATE_KEY, "kms:CreateKey", system=True),
         _R(A.LIST_KEYS, "kms:ListKeys", system=True),
-        _R(A.DESCRIBE_KEY, "kms:DescribeKey", grantable=True, abroad=True, system=True),
+        _R(
+            A.DESCRIBE_KEY,
+            "kms:DescribeKey",
+            grantable=True,
+            abroad=True,
+            system=True,
+            vault="read {mount}/keys/{name}",
+        ),
         _R(A.UPDATE_KEY, "kms:UpdateKeyDescription", system=True),
         _R(A.ENABLE_KEY, "kms:EnableKey", system=True),
         _R(A.DISABLE_KEY, "kms:DisableKey", system=True),
-        _R(A.SCHEDULE_DESTRUCTION, "kms:ScheduleKeyDeletion", system=True),
+        _R(A.SCHEDULE_DESTRUCTION, "kms:ScheduleKeyDeletion", system=True, vault="delete {mount}/keys/{name}"),
         _R(A.CANCEL_DESTRUCTION, "kms:CancelKeyDeletion", system=True),
         _R(A.DESTROY_KEY, None, system=True),
         _R(A.READ_LAST_USE, "kms:GetKeyLastUsage", system=True),
@@ -204,7 +224,7 @@ ACTIONS: dict[Action, ActionRow] = {
         _R(A.ENABLE_ROTATION, "kms:EnableKeyRotation", system=True),
         _R(A.DISABLE_ROTATION, "kms:DisableKeyRotation", system=True),
         _R(A.READ_ROTATION, "kms:GetKeyRotationStatus", abroad=True, system=True),
-        _R(A.ROTATE_KEY, "kms:RotateKeyOnDemand", system=True),
+        _R(A.ROTATE_KEY, "kms:RotateKeyOnDemand", system=True, vault="update {mount}/keys/{name}/rotate"),
         _R(A.LIST_ROTATIONS, "kms:ListKeyRotations", system=True),
         _R(A.PREPARE_IMPORT, "kms:GetParametersForImport", system=True),
         _R(A.IMPORT_MATERIAL, "kms:ImportKeyMaterial", system=True),

@@ -20,7 +20,8 @@ class Asked(Struct, frozen=True, kw_only=True):
     """
 
     path: str
-    capability: str
+    capability: str  # what it needs where the thing is there
+    creates: bool = False  # and "create" where it is not
     parameters: Mapping[str, Any] = {}
     wrap_for: float | None = None
     needs_sudo: bool = False

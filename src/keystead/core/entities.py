@@ -424,8 +424,11 @@ class Mount(Entity, frozen=True, kw_only=True):
 
 
 class AclPolicy(Entity, frozen=True, kw_only=True):
-    """A named policy of the vault dialect. `id` is a digest of tenant and name: here a name is the identity, and whoever
-    has a policy by name has whatever it says today, also once it is made anew."""
+    """A named policy of the vault dialect.
+
+    `id` is a digest of tenant and name, against Rule 1: whoever has such a policy has it by name, and so whatever
+    it says today, also once it is made anew.
+    """
 
     kind = Kind.ACL_POLICY
     tenant: str

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from keystead.core.caller import Caller
+from keystead.core.caller import Asked, Caller
 from keystead.core.entities import CredentialKind, Principal
 from keystead.core.errors import Unauthenticated
 from keystead.core.ports import Entropy
@@ -15,6 +15,7 @@ from keystead.service.credentials import Directory, Reason
 from keystead.service.credentials.peer import verify_peer
 from keystead.service.credentials.session import Sessions
 from keystead.service.credentials.sigv4 import SigV4, Verified
+from keystead.service.credentials.token import verify_token
 from keystead.service.rates import Throttle
 from keystead.wire.http import HttpRequest
 
@@ -67,6 +68,34 @@ class Authenticator:
             raise
         throttle.known(verified.rights.id, request.second)
         return verified
+
+    def bearer(
+        self, request: HttpRequest, text: str, *, door: str, wire_operation: str, request_id: str, asked: Asked
+    ) -> Caller:
+        """The bearer of a Vault token. Its namespace is "vault:<tenant>:"; `asked`: the request as policies see it."""
+        if (throttle := self._throttle) is not None:
+            throttle.admit(request.peer, request.second)
+        try:
+            held = verify_token(self._directory, text, request.peer, request.received_at)
+        except Unauthenticated:
+            if throttle is not None:
+                throttle.refused(request.peer, request.second)
+            raise
+        if throttle is not None:
+            throttle.known(held.token.accessor, request.second)
+        return Caller(
+            principal=held.rights.principal,
+            rights=held.rights,
+            credential_id=held.token.accessor,
+            namespace=f"vault:{held.token.tenant}:",
+            door=door,
+            wire_operation=wire_operation,
+            request_id=request_id,
+            source=request.peer,
+            now=request.received_at,
+            secure=request.secure,
+            asked=asked,
+        )
 
     def itself(
         self, principal: Principal, *, namespace: str, door: str, operation: str, request_id: str, now: datetime

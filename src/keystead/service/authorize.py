@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from msgspec.structs import replace
 
 from keystead.core.actions import ABOUT_IDENTITIES, ACTIONS, Action, Scope
 from keystead.core.caller import Caller
-from keystead.core.entities import KeyPolicy, PolicyText, PrincipalKind, TrustPolicy
+from keystead.core.entities import KeyPolicy, PrincipalKind, TrustPolicy
 from keystead.core.errors import Denied, Internal, InvalidArgument, Unsupported
 from keystead.core.operations import (
     CreateName,
@@ -30,7 +30,7 @@ from keystead.core.operations import (
     TenantRef,
     UpdateName,
 )
-from keystead.core.policy import dialect
+from keystead.core.policy import dialect, own
 from keystead.core.policy.arn import AWS, arn_of_caller, policy_arn, principal_arn, resource_arn, tenant_of
 from keystead.core.policy.form import ELSEWHERE, Document, Own, Prepared, Verdict, prepare, unasked
 from keystead.core.policy.grants import check_tokens
@@ -38,6 +38,7 @@ from keystead.core.policy.request import Request
 from keystead.core.rights import Rights
 from keystead.service.held import Held, HeldKey, HeldPrincipal
 
+C = TypeVar("C")
 MAX_PRINCIPALS = 256  # whose decisions are kept per key
 MAX_ALONE = 4096  # decisions without a key
 OF_CIPHERTEXT = (
@@ -52,12 +53,7 @@ def _key_document(name: str, text: str, ids: tuple[tuple[str, str], ...]) -> Doc
     return dialect(name).compile_key_policy(text, dict(ids))
 
 
-@lru_cache(maxsize=4096)
-def _identity_document(name: str, text: str) -> Document:
-    return dialect(name).compile_identity_policy(text)
-
-
-def _kept(compiled: Callable[..., Document], *args: Any) -> Document:
+def _kept(compiled: Callable[..., C], *args: Any) -> C:
     """A policy that was put had been checked; one that does not compile now allows nothing and hides nothing."""
     try:
         return compiled(*args)
@@ -79,15 +75,7 @@ def _trust(policy: TrustPolicy) -> Document:
 
 
 def _own(rights: Rights) -> Own:
-    return Own(
-        tuple(map(_identity, rights.policies)),
-        None if rights.boundary is None else _identity(rights.boundary),
-        None if rights.session is None else tuple(map(_identity, rights.session)),
-    )
-
-
-def _identity(policy: PolicyText) -> Document:
-    return _kept(_identity_document, policy.dialect, policy.text)
+    return _kept(own, rights)
 
 
 # The name that an operation makes, moves or takes away. It needs a right of its own, by identity policy: KMS
@@ -172,12 +160,22 @@ class Authorizer:
     def _decide(self, caller: Caller, demand: Demand, held: Held | None, op: Operation[Any]) -> str:
         action, row = demand.action, ACTIONS[demand.action]
         key = held if isinstance(held, HeldKey) and row.scope is Scope.KEY else None
-        request = Request(caller, action, _resource(demand, held), demand.target, key, op, boundary=_boundary(held))
+        request = Request(
+            caller,
+            action,
+            _resource(demand, held),
+            demand.target,
+            key,
+            op,
+            exists=held is not None,
+            boundary=_boundary(held),
+        )
         if rule := unasked(caller.principal, action):
             return rule
         if action in ABOUT_IDENTITIES and caller.ends_at is not None and not caller.is_role:
             raise _denied(request, _OF_A_SESSION)
-        if caller.principal.principal_kind is PrincipalKind.SYSTEM or row.scope is Scope.SYSTEM or row.aws is None:
+        sayable = (row.aws or row.vault) and row.scope is not Scope.SYSTEM
+        if caller.principal.principal_kind is PrincipalKind.SYSTEM or not sayable:
             raise _denied(request, _NOBODY)
         if action is Action.ASSUME_ROLE:
             return _assumed(request, held)

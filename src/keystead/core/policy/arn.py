@@ -20,6 +20,7 @@ _FORMS: dict[PrincipalKind, str] = {
     PrincipalKind.GROUP: "arn:aws:iam::{tenant}:group/{name}",
     PrincipalKind.SERVICE: "{name}",
     PrincipalKind.SYSTEM: "keystead:system/{name}",
+    PrincipalKind.TOKEN: "keystead:{tenant}:token/{name}",
 }
 AWS = "aws"
 """Whose the managed policies are that AWS gives to every account."""

@@ -126,6 +126,7 @@ IDENTITIES: Mapping[PrincipalKind, Identity] = {
     PrincipalKind.ROLE: Identity("Role", "AssumedRole"),
     PrincipalKind.SERVICE: Identity("AWSService", "AWSService"),
     PrincipalKind.GROUP: Identity("Unknown", "Unknown"),  # it does nothing
+    PrincipalKind.TOKEN: Identity("Unknown", "Unknown"),  # of another door; AWS has none
     PrincipalKind.SYSTEM: Identity("Unknown", "Unknown"),  # the installation's own; it has no AWS credentials
 }
 UNKNOWN = "Unknown"  # "an identity type that CloudTrail can't determine"

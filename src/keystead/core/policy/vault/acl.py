@@ -96,6 +96,11 @@ class Acl:
             return _paged(verdict, page_size(most, required, parameters or _NONE))
         return verdict
 
+    def has_denied(self, path: str) -> bool:
+        """Whether the rule for the path says `deny`, or no more than that it is there."""
+        rule = None if self.is_root else self._rule(path.lstrip("/"), listing=path.endswith("/"))
+        return rule is not None and rule.capabilities == (Capability.DENY.value,)
+
     def reaches(self, mount: str) -> bool:
         """Whether anything under `mount` ("secret/") is allowed: then sys/internal/ui/mounts tells that it is there."""
         if self.is_root or self.capabilities(mount) != (Capability.DENY.value,):
