@@ -266,6 +266,7 @@ class Stack:
             authenticator=Authenticator(self.view, sessions, self.entropy),
             markers=Markers(keyed(self.barrier.subkey("marker"))),
             request_ids=RequestIds(self.entropy),
+            mounts=self.view,
         )
         self.door, self.front = door, door.open(self.means)
         key = self.first.access_key

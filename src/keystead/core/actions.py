@@ -128,6 +128,11 @@ class Action(StrEnum):
     ASSUME_ROLE = "principal:assume"
     OPEN_SESSION = "tenant:open-session"
     LOCATE_ACCESS_KEY = "tenant:locate-access-key"
+    # a tenant's tree of paths, and tokens
+    ENABLE_MOUNT = "tenant:enable-mount"
+    LIST_MOUNTS = "tenant:list-mounts"
+    CREATE_TOKEN = "tenant:create-token"  # noqa: S105 - a name, not a secret
+    LOOK_UP_SELF = "tenant:look-up-self"
     # the installation
     READ_STATUS = "system:read-status"
     MANAGE_SEAL = "system:manage-seal"
@@ -296,6 +301,10 @@ ACTIONS: dict[Action, ActionRow] = {
         _R(A.ASSUME_ROLE, "sts:AssumeRole", abroad=True),
         _R(A.OPEN_SESSION, "sts:GetSessionToken", free=True),
         _R(A.LOCATE_ACCESS_KEY, "sts:GetAccessKeyInfo"),
+        _R(A.ENABLE_MOUNT, "keystead:tenant:enable-mount"),
+        _R(A.LIST_MOUNTS, "keystead:tenant:list-mounts"),
+        _R(A.CREATE_TOKEN, "keystead:tenant:create-token"),
+        _R(A.LOOK_UP_SELF, "keystead:tenant:look-up-self"),
         _R(A.READ_STATUS, None, system=True),
         _R(A.MANAGE_SEAL, None, system=True),
         _R(A.MANAGE_KEYRINGS, None, system=True),

@@ -16,6 +16,7 @@ from keystead.service.credentials.peer import verify_peer
 from keystead.service.credentials.session import Sessions
 from keystead.service.credentials.sigv4 import SigV4, Verified
 from keystead.service.credentials.token import verify_token
+from keystead.service.held import HeldToken
 from keystead.service.rates import Throttle
 from keystead.wire.http import HttpRequest
 
@@ -69,25 +70,36 @@ class Authenticator:
         throttle.known(verified.rights.id, request.second)
         return verified
 
-    def bearer(
-        self, request: HttpRequest, text: str, *, door: str, wire_operation: str, request_id: str, asked: Asked
-    ) -> Caller:
-        """The bearer of a Vault token. Its namespace is "vault:<tenant>:"; `asked`: the request as policies see it."""
-        if (throttle := self._throttle) is not None:
-            throttle.admit(request.peer, request.second)
+    def token(self, request: HttpRequest, text: str) -> HeldToken:
+        """The Vault token of that text, good now and from here."""
+        if (throttle := self._throttle) is None:
+            return verify_token(self._directory, text, request.peer, request.received_at)
+        throttle.admit(request.peer, request.second)
         try:
             held = verify_token(self._directory, text, request.peer, request.received_at)
         except Unauthenticated:
-            if throttle is not None:
-                throttle.refused(request.peer, request.second)
+            throttle.refused(request.peer, request.second)
             raise
-        if throttle is not None:
-            throttle.known(held.token.accessor, request.second)
+        throttle.known(held.token.accessor, request.second)
+        return held
+
+    def bearer(
+        self,
+        held: HeldToken,
+        request: HttpRequest,
+        *,
+        namespace: str,
+        door: str,
+        wire_operation: str,
+        request_id: str,
+        asked: Asked,
+    ) -> Caller:
+        """The bearer of a token that token() has found. `asked`: the request as policies of paths look at it."""
         return Caller(
             principal=held.rights.principal,
             rights=held.rights,
             credential_id=held.token.accessor,
-            namespace=f"vault:{held.token.tenant}:",
+            namespace=namespace,
             door=door,
             wire_operation=wire_operation,
             request_id=request_id,

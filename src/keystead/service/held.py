@@ -24,6 +24,7 @@ from keystead.core.entities import (
     LastUse,
     ManagedPolicy,
     Membership,
+    Mount,
     Name,
     Principal,
     PrincipalKind,
@@ -259,6 +260,10 @@ class HeldTenant:
         if found is None or owner is None or owner.tenant != self.id:
             raise NotFound("no such credential", "credential")
         return found, owner
+
+    def mounts(self) -> list[Mount]:
+        """What is kept of its tree of paths."""
+        return list(self._reach.every_child(Mount, self.id))
 
     def binding(self, namespace: str) -> Binding | None:
         """An address of this tenant that is bound to a keyring."""

@@ -22,16 +22,19 @@ from keystead.core.entities import (
     KeyPolicy,
     Keyring,
     Kind,
+    Mount,
     Name,
     Tenant,
     Token,
 )
 from keystead.core.errors import Internal, Sealed, Unavailable
+from keystead.core.mounts import MountTable
 from keystead.core.operations import KeyRef, KeyringRef, PolicyRef, PrincipalRef, Ref, SystemRef, TenantRef
 from keystead.core.ports import Provider, Reader, WouldBlock
 from keystead.core.rights import Narrowing, Rights
 from keystead.service.barrier import Barrier
 from keystead.service.held import (
+    PAGE,
     Held,
     HeldCredential,
     HeldKey,
@@ -75,6 +78,8 @@ class View:
         self._rights: dict[str, Rights] = {}
         self._sessions: dict[str, tuple[Rights, Rights]] = {}  # those that have policies of their own
         self._tokens: dict[str, HeldToken] = {}
+        self._mounts: dict[str, MountTable] = {}
+        self._home = ""
         self._nobodies: dict[str, None] = {}  # ids of no credential
         self._system = HeldSystem(self._reach)
         self._dropped: list[Callable[[], None]] = []
@@ -129,6 +134,9 @@ class View:
         for held in (self._refs, self._keys, self._keyrings, self._credentials, self._rights):
             held.clear()
         self._sessions.clear()
+        self._tokens.clear()
+        self._mounts.clear()
+        self._home = ""
         self._nobodies.clear()
 
     def _forget_all(self, _id: str) -> None:
@@ -291,6 +299,25 @@ class View:
     def _load_token(self, id_: str) -> HeldToken | None:
         token = self._barrier.get(Token, id_)
         return None if token is None else HeldToken(token, of_token(self._barrier, token))
+
+    def mounts(self, tenant: str) -> MountTable:
+        """Which engine answers at which of the tenant's paths."""
+        self.refresh()
+        if (found := self._mounts.get(tenant)) is None:
+            self.may_block()
+            stamp = self._seen_change
+            found = MountTable(tenant, self._reach.every_child(Mount, tenant))
+            self._keep(stamp, self._mounts, tenant, found)
+        return found
+
+    def home(self) -> str:
+        """The tenant of a request that says of none: the first there was."""
+        self.refresh()
+        if not self._home:
+            self.may_block()
+            (first,) = sorted(self._barrier.every(Tenant, limit=PAGE), key=lambda one: one.created_at)[:1]
+            self._home = first.id
+        return self._home
 
     def again(self, rights: Rights, now: datetime) -> Rights | None:
         """Those rights as they are now; None where whoever has them is there no more."""

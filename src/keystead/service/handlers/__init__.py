@@ -18,6 +18,7 @@ from keystead.service.handlers import (
     keys,
     mac,
     managed,
+    mounts,
     names,
     policies,
     principals,
@@ -26,6 +27,7 @@ from keystead.service.handlers import (
     sessions,
     signature,
     tags,
+    tokens,
 )
 from keystead.service.pipeline import Handler
 
@@ -53,4 +55,6 @@ HANDLERS: dict[type, Handler] = {
     **sessions.HANDLERS,
     **keyrings.HANDLERS,
     **installation.HANDLERS,
+    **mounts.HANDLERS,
+    **tokens.HANDLERS,
 }
