@@ -78,7 +78,9 @@ def _least(values: list[Any]) -> Any:
 
 def _limits(stanzas: list[Stanza]) -> Limits | None:
     """The lower of two times to live or page sizes, lower bounds included."""
-    limits = Limits(
+    if not any(stanza.limits for stanza in stanzas):
+        return None
+    return Limits(
         allowed=_merged(stanzas, "allowed"),
         forbidden=_merged(stanzas, "denied"),
         required=tuple(dict.fromkeys(name for stanza in stanzas for name in stanza.required)),
@@ -86,7 +88,6 @@ def _limits(stanzas: list[Stanza]) -> Limits | None:
         max_wrapping_ttl=_least([stanza.max_wrapping_ttl for stanza in stanzas]),
         pagination_limit=_least([stanza.pagination_limit for stanza in stanzas]),
     )
-    return limits if any(getattr(limits, field) for field in limits.__struct_fields__) else None
 
 
 def rule_of(path: str, said: list[tuple[str, Stanza]]) -> Rule:
