@@ -45,10 +45,10 @@ def test_a_decision_is_what_the_capabilities_say(
         assert compiled.decide(path, capability).allowed == (capability.value in wanted.split()), about
 
 
-@pytest.mark.parametrize(("path", "wanted"), REACHES)
-def test_a_mount_is_known_where_something_under_it_is_allowed(path: str, *, wanted: bool) -> None:
-    assert acl(as_hcl([stanza(path, "read")])).reaches("x/kv/") == wanted
-    assert not acl(as_hcl([stanza(path, "deny")])).reaches("x/kv/")
+@pytest.mark.parametrize(("allowed", "denied", "wanted"), REACHES)
+def test_a_mount_is_known_where_something_under_it_is_allowed(allowed: str, denied: str, *, wanted: bool) -> None:
+    assert acl(as_hcl([stanza(allowed, "read"), stanza(denied, "deny")])).reaches("x/kv/") == wanted
+    assert not acl(as_hcl([stanza(allowed, "deny"), stanza(denied, "deny")])).reaches("x/kv/")
 
 
 def test_the_slash_of_a_list_is_nothing_to_a_read() -> None:
