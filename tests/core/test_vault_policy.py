@@ -62,9 +62,19 @@ def test_a_verdict_says_which_policies_allowed_it_or_why_not() -> None:
     assert compiled.decide("a", C.READ).rule == "policy p0, p1"
     assert compiled.decide("a", C.UPDATE).rule == "policy p1"
     assert compiled.decide("a", C.UPDATE).why_not == ""
-    assert compiled.decide("a", C.DELETE).why_not == "denied by the policy for this path"
+    assert compiled.decide("a", C.DELETE).why_not == "policy p0, p1: a is what decides, and does not allow it"
     assert compiled.decide("b", C.READ).why_not == "no policy has a rule for this path"
     assert compiled.decide("b", C.READ).rule == ""
+
+
+def test_a_deny_says_whose_it_is() -> None:
+    compiled = acl(as_hcl([stanza("a/*", "read")]), as_hcl([stanza("a/*", "deny")]))
+    assert compiled.decide("a/b", C.READ).why_not == "policy p1: a/* is denied"
+
+
+def test_of_many_policies_some_are_named() -> None:
+    verdict = acl(*[as_hcl([stanza("a", "read")])] * 10).decide("a", C.READ)
+    assert verdict.rule == "policy p0, p1, p2, p3, p4, p5, p6, p7 and 2 more"
 
 
 @pytest.mark.parametrize("capability", [C.SUDO, C.DENY])
@@ -262,6 +272,9 @@ PAGES: tuple[tuple[dict[str, Any], dict[str, Any], Any], ...] = (
     ({"pagination_limit": 3}, {"limit": "max"}, 3),
     ({"pagination_limit": 3}, {"limit": "all"}, "no"),
     ({"pagination_limit": 3}, {"limit": True}, "no"),
+    ({"pagination_limit": 3}, {"limit": " 2"}, "no"),
+    ({"pagination_limit": 3}, {"limit": "+2"}, None),
+    ({"pagination_limit": 3}, {"limit": 2.0}, "no"),
     ({"pagination_limit": 3}, {"limit": "9" * 5000}, "no"),
     ({"pagination_limit": 3}, {"limit": None}, "no"),
     ({"pagination_limit": 3, REQUIRE: ["Limit"]}, {}, "no"),
