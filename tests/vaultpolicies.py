@@ -215,6 +215,7 @@ ACCEPTED = (
     'path "a" { "capabilities" = ["read"] }',
     'path "\\u0061" { capabilities = ["\\x72\\145ad"] }',
     'path "a" { capabilities = ["deny", "frob"] }',
+    'path "a" { policy = "deny" capabilities = ["frob"] }',
     'path "a" { policy = "read" capabilities = ["update"] }',
     'path "a" { capabilities = ["read"] expiration = "2020-01-01T00:00:00Z" }',
     'path "a" { capabilities = ["read"] expiration = "2120-01-01T00:00:00.5+01:00" }',

@@ -54,6 +54,7 @@ def test_a_mount_is_known_where_something_under_it_is_allowed(allowed: str, deni
 def test_the_slash_of_a_list_is_nothing_to_a_read() -> None:
     compiled = acl(as_hcl([stanza("a/b", "read", "list")]))
     assert compiled.decide("a/b/", C.LIST).allowed
+    assert compiled.decide("//a/b", C.READ).allowed
     assert not compiled.decide("a/b/", C.READ).allowed
 
 

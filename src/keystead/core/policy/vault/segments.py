@@ -106,7 +106,7 @@ class Segments:
     def _nothing_begins(self, path: str) -> bool:
         """As most rules name their first segment, most paths end here."""
         root = self._root
-        return PLUS not in root.after and path.partition("/")[0] not in root.after and root.tails is None
+        return PLUS not in root.after and path.partition("/")[0] not in root.after
 
     def below(self, mount: str) -> list[Ranked]:
         """All that could match something under `mount`."""
