@@ -416,3 +416,26 @@ def test_a_number_is_compared_by_value_which_openbao_never_does(peer: Peer) -> N
         assert peer.put_policy("p0", text) == ""
         assert (peer.ask("PUT", "kv/n", {"x": 5}, peer.token(["p0"]))[0] == 204) == theirs
         assert acl(text).decide("kv/n", C.UPDATE, parameters={"x": 5}).allowed == ours
+
+
+@pytest.mark.parametrize(
+    ("text", "theirs", "ours"),
+    [
+        ('\npath "a" { bar { } }', "on line 0", "on line 2"),  # a block has a line
+        ('path "a" { ', "At 1:13: object expected", "At 1:12: object expected"),  # the end is looked at once
+    ],
+)
+def test_where_something_is_wrong_is_said_better(peer: Peer, text: str, theirs: str, ours: str) -> None:
+    with pytest.raises(InvalidArgument) as refused:
+        read_policy(text)
+    said = peer.put_policy("bad", text)
+    assert theirs in said
+    assert str(refused.value) == said.replace(theirs, ours)
+
+
+def test_a_bool_in_a_list_of_json_is_a_value_though_openbao_leaves_it_out(peer: Peer) -> None:
+    text = as_json([stanza("kv/*", "create", "update", allowed_parameters={"x": [True]})])
+    assert peer.put_policy("p0", text) == ""
+    assert peer.ask("PUT", "kv/b", {"x": "anything"}, peer.token(["p0"]))[0] == 204
+    assert not acl(text).decide("kv/b", C.UPDATE, parameters={"x": "anything"}).allowed
+    assert acl(text).decide("kv/b", C.UPDATE, parameters={"x": True}).allowed
