@@ -10,6 +10,7 @@ A number that comes in is its own text (Number) until a field makes something el
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import Enum
@@ -126,15 +127,19 @@ def _int(value: Any, where: str = "") -> int:
         raise _cannot(where, "int", str(error)) from None
 
 
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+
+
 def _float(value: Any, where: str = "") -> float:
     if value is None or isinstance(value, bool):
         return float(bool(value))
     if (text := _spelled(value)) is None:
         raise _unconvertible(where, "float64", value)
-    try:
-        return float(text or "0") if text.isascii() and text == text.strip() else float("")
-    except ValueError:
-        raise _cannot(where, "float64", "strconv.ParseFloat: invalid syntax") from None
+    if not text:
+        return 0.0
+    if not _DECIMAL.fullmatch(text) or abs(found := float(text)) == float("inf"):
+        raise _cannot(where, "float64", "strconv.ParseFloat: invalid syntax")
+    return found
 
 
 def _signed(value: Any) -> int:
@@ -154,11 +159,10 @@ def _time(value: Any) -> datetime:
         return scalars.time_read(value)
     if (text := _spelled(value)) is None:
         raise Malformed("could not parse time from input type")
-    if isinstance(value, Number):
-        raise Malformed(f'strconv.ParseInt: parsing "{text}": invalid syntax')
-    if not -(2**63) <= value < 2**63:
-        raise Malformed(f'strconv.ParseInt: parsing "{text}": value out of range')
-    return scalars.unix(value)
+    if (number := scalars.int64(text)) is None:
+        why = "value out of range" if text.lstrip("-").isdigit() else "invalid syntax"
+        raise Malformed(f'strconv.ParseInt: parsing "{text}": {why}')
+    return scalars.unix(number)
 
 
 # --- lists and maps (mapstructure, WeaklyTypedInput)

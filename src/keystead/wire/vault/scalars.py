@@ -84,10 +84,10 @@ def seconds(text: str) -> int:
     """Whole seconds, towards zero, of "30", "30s", "1h30m", "1.5h", "2d"; "" is 0. Raises Malformed in Go's words."""
     if not text:
         return 0
-    if (number := _int64(text)) is not None:
+    if (number := int64(text)) is not None:
         return _bounded(number)
     if text[-1] == "d":
-        days = _int64(text[:-1])
+        days = int64(text[:-1])
         if days is None:
             raise Malformed(f"strconv.ParseInt: parsing {quoted(text[:-1])}: invalid syntax")
         return _bounded(days * 86400)
@@ -95,7 +95,8 @@ def seconds(text: str) -> int:
     return nano // 10**9 if nano >= 0 else -(-nano // 10**9)
 
 
-def _int64(text: str) -> int | None:
+def int64(text: str) -> int | None:
+    """strconv.ParseInt(text, 10, 64); None for anything else."""
     if not _INTEGER.fullmatch(text) or len(text) > 40:
         return None
     number = int(text)
@@ -188,7 +189,7 @@ def time_read(text: str) -> datetime:
                 return at + away if sign == "-" else at - away
         except (ValueError, OverflowError):
             pass
-    elif (number := _int64(text)) is not None:
+    elif (number := int64(text)) is not None:
         return unix(number)
     raise Malformed("could not parse string as date and time")
 
