@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from keystead.core.sensitive import Sensitive
 from keystead.wire import Malformed, uri
 from keystead.wire.http import head_of, header, no_content, reply
-from keystead.wire.vault import FieldError, Refused, envelope, fields, scalars
+from keystead.wire.vault import FieldError, Refused, envelope, fields, headers, scalars
 from keystead.wire.vault.fields import (
     CommaInts,
     CommaStrings,
@@ -349,6 +349,26 @@ def test_bounds_of_a_body() -> None:
     for body in (b'{"a":' * 101 + b"1" + b"}" * 101, b'{"a":[' + b"1," * 100_000 + b"1]}", b"[" * 100_000):
         with pytest.raises(Refused):
             tree(body)
+
+
+def test_whose_a_request_is() -> None:
+    assert headers.token({b"x-vault-token": b"t", b"authorization": b"Bearer u"}) == b"t"
+    assert headers.token({b"x-vault-token": b"", b"authorization": b"Bearer  u"}) == b"u"
+    for said in (b"bearer u", b"Bearer", b"u", b"Basic u"):
+        assert headers.token({b"authorization": said}) == b""
+    assert headers.token({}) == b""
+
+
+@pytest.mark.parametrize(("said", "where"), [(b"", ""), (b"root", ""), (b"/root/", ""), (b"/", ""), (b"/a/b/", "a/b")])
+def test_where_a_request_stands(said: bytes, where: str) -> None:
+    assert headers.namespace({b"x-vault-namespace": said}) == where
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"), [(b"", 0), (b"0", 0), (b"60", 60), (b"1m", 60), (b"1.5s", 1), (b"0.5s", 1), (b"1d", 86400)]
+)
+def test_how_long_an_answer_is_wrapped(said: bytes, seconds: int) -> None:
+    assert headers.wrap_for({b"x-vault-wrap-ttl": said}) == seconds
 
 
 # --- answers

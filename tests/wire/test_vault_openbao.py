@@ -8,9 +8,10 @@ import json
 
 import pytest
 from tests.openbao import METHODS, OpenApi, openbao
-from tests.wire.vault_cases import ASKED, PLACES, name_of, recorded, said
+from tests.wire.vault_cases import ASKED, PLACES, name_of, recorded
+from tests.wire.vault_cases import said as said_of
 
-from keystead.wire.vault import Refused, envelope, scalars
+from keystead.wire.vault import Refused, envelope, headers, scalars
 from keystead.wire.vault.fields import Kind
 from keystead.wire.vault.reader import CAPTURED, Parameters, reader
 from keystead.wire.vault.request import arguments, ask
@@ -87,7 +88,7 @@ def test_a_body_is_json_or_is_not(peer, body: str) -> None:
         found, words = tree(body.encode()), ""
     except Refused as error:
         found, words = {}, str(error)
-    theirs = said(answer)
+    theirs = said_of(answer)
     if status == 204 or theirs == "missing data fields":
         assert words == "" and bool(found) is (status == 204)
     else:
@@ -136,7 +137,7 @@ def test_a_body_is_taken_by_its_type(peer, method: str, content_type: str | None
             mine, words = (tree(found) if isinstance(found, bytes) else dict(found)), ""
         except Refused as error:
             mine, words = None, str(error)
-        theirs = said(answer)
+        theirs = said_of(answer)
         if words.startswith("failed to decode"):
             assert theirs.startswith("failed to decode"), content
         elif words.startswith("mime: "):
@@ -169,6 +170,27 @@ def test_methods_nobody_has(peer, method: str) -> None:
     assert refused.value.status == 405
 
 
+# --- headers
+
+
+@pytest.mark.parametrize("said", ["-5", "-1s", "x", "999999999h", "9223372037", "1", "0.5s"])
+def test_a_wrap_ttl_is_refused_in_the_same_words(peer, said: str) -> None:
+    status, _, answer = peer.ask("GET", "/v1/sys/mounts/kv/tune", b"", {"X-Vault-Wrap-TTL": said})
+    try:
+        words = "" if headers.wrap_for({b"x-vault-wrap-ttl": said.encode()}) else "not wrapped"
+    except Refused as error:
+        words = str(error)
+    assert (status, words) == ((200, "") if json.loads(answer).get("wrap_info") else (400, said_of(answer)))
+
+
+@pytest.mark.parametrize("scheme", ["Bearer ", "Bearer  ", "bearer ", "BEARER ", "Basic ", ""])
+def test_a_token_is_found_where_it_is_found(peer, scheme: str) -> None:
+    sent = {"X-Vault-Token": "", "Authorization": scheme + peer.token}
+    status = peer.ask("GET", "/v1/auth/token/lookup-self", b"", sent)[0]
+    found = headers.token({b"authorization": sent["Authorization"].encode()})
+    assert (status == 200) is (found.decode() == peer.token)
+
+
 # --- warnings, answers
 
 
@@ -184,13 +206,13 @@ def test_what_is_left_out_is_said_in_the_same_words(peer) -> None:
 
 
 def test_the_envelope_has_their_members_in_their_order_and_mount_type_behind(peer) -> None:
-    _, headers, answer = peer.ask("GET", "/v1/kv2/data/doc")
+    _, sent, answer = peer.ask("GET", "/v1/kv2/data/doc")
     theirs = json.loads(answer)
     mine = envelope.writer(lambda _: None)(envelope.Envelope(request_id=theirs["request_id"], data=theirs["data"]))
     assert mine.rstrip() == answer.rstrip().replace(b'"auth":null}', b'"auth":null,"mount_type":""}')
     for line in envelope.HEAD.decode().splitlines():
         name, _, value = line.partition(": ")
-        assert headers[name] == value
+        assert sent[name] == value
 
 
 def test_refusals_and_doubled_answers_look_alike(peer) -> None:
@@ -200,9 +222,9 @@ def test_refusals_and_doubled_answers_look_alike(peer) -> None:
     theirs = peer.json("GET", "sys/mounts/kv/tune")
     mine = envelope.doubled(envelope.Envelope(request_id=theirs["request_id"], data=theirs["data"]))
     assert {**theirs, "mount_type": ""} == mine
-    status, headers, answer = peer.ask("PUT", "/v1/kv/x", b'{"a":1}')
-    assert (status, answer, headers.get("Content-Length")) == (204, b"", None)
-    assert headers["Content-Type"] == "application/json"
+    status, sent, answer = peer.ask("PUT", "/v1/kv/x", b'{"a":1}')
+    assert (status, answer, sent.get("Content-Length")) == (204, b"", None)
+    assert sent["Content-Type"] == "application/json"
 
 
 def test_durations_and_a_token_are_written_alike(peer) -> None:

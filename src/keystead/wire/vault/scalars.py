@@ -82,17 +82,22 @@ _OVERFLOW = "multiplication of durations resulted in overflow, one operand may b
 
 def seconds(text: str) -> int:
     """Whole seconds, towards zero, of "30", "30s", "1h30m", "1.5h", "2d"; "" is 0. Raises Malformed in Go's words."""
+    nano = second_nanoseconds(text)
+    return nano // 10**9 if nano >= 0 else -(-nano // 10**9)
+
+
+def second_nanoseconds(text: str) -> int:
+    """The same in nanoseconds."""
     if not text:
         return 0
     if (number := int64(text)) is not None:
-        return _bounded(number)
+        return _bounded(number) * 10**9
     if text[-1] == "d":
         days = int64(text[:-1])
         if days is None:
             raise Malformed(f"strconv.ParseInt: parsing {quoted(text[:-1])}: invalid syntax")
-        return _bounded(days * 86400)
-    nano = nanoseconds(text)
-    return nano // 10**9 if nano >= 0 else -(-nano // 10**9)
+        return _bounded(days * 86400) * 10**9
+    return nanoseconds(text)
 
 
 def int64(text: str) -> int | None:
