@@ -14,7 +14,8 @@ from keystead.core.sensitive import Sensitive
 from keystead.wire import Malformed, uri
 from keystead.wire.http import head_of, header, no_content, reply
 from keystead.wire.vault import FieldError, Refused, envelope, fields, headers, scalars
-from keystead.wire.vault.fields import (
+from keystead.wire.vault.fields import coerced
+from keystead.wire.vault.kinds import (
     CommaInts,
     CommaStrings,
     Duration,
@@ -28,7 +29,6 @@ from keystead.wire.vault.fields import (
     SignedDuration,
     Strings,
     Time,
-    coerced,
 )
 from keystead.wire.vault.reader import CAPTURED, Parameters, kind_of, reader
 from keystead.wire.vault.request import Asked, Redirect, Verb, arguments, ask, pairs

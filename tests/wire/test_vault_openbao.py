@@ -12,7 +12,7 @@ from tests.wire.vault_cases import ASKED, PLACES, name_of, recorded
 from tests.wire.vault_cases import said as said_of
 
 from keystead.wire.vault import Refused, envelope, headers, scalars
-from keystead.wire.vault.fields import Kind
+from keystead.wire.vault.kinds import Kind
 from keystead.wire.vault.reader import CAPTURED, Parameters, reader
 from keystead.wire.vault.request import arguments, ask
 from keystead.wire.vault.tree import tree

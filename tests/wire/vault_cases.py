@@ -14,7 +14,7 @@ from tests.openbao import openbao
 
 from keystead.wire import Malformed
 from keystead.wire.vault import VALIDATION, FieldError, Refused, envelope, scalars
-from keystead.wire.vault.fields import CommaInts, CommaStrings, Duration, Int, Kind, Map, Pairs, Time
+from keystead.wire.vault.kinds import CommaInts, CommaStrings, Duration, Int, Kind, Map, Pairs, Time
 from keystead.wire.vault.reader import CAPTURED, Parameters, reader
 from keystead.wire.vault.request import Redirect, ask
 

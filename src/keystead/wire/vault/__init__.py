@@ -4,7 +4,7 @@
     request.arguments(…) Asked, content type, body -> what a reader takes
     tree(…)              a body -> its object, for an operation that takes any parameters
     headers              token, namespace, wrap_for
-    fields               Text, Duration, CommaStrings …: what a parameter is declared as, and Go's coercions into it
+    kinds                Duration, CommaStrings …: what a parameter is declared as; fields has Go's coercions into it
     reader.reader(…)     Struct -> (captures, arguments) -> the message, and warnings about what was left out of it
     envelope             answers, errors, the empty answer
     scalars              base64, durations and times as Go reads and writes them

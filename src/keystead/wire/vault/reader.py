@@ -24,7 +24,8 @@ from msgspec import Struct
 from keystead.wire import Malformed
 from keystead.wire.json import check
 from keystead.wire.vault import FieldError
-from keystead.wire.vault.fields import UNSET_BY_NULL, Kind, coerced
+from keystead.wire.vault.fields import UNSET_BY_NULL, coerced
+from keystead.wire.vault.kinds import Kind
 from keystead.wire.vault.tree import BOUNDS, Number, is_odd, tree
 
 Arguments = bytes | Mapping[str, Any]
@@ -38,7 +39,7 @@ _REPLACED = "Endpoint replaced the value of these parameters with the values cap
 
 
 class Parameters(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of every message. Every field has a default; its kind is its type (wire.vault.fields).
+    """Base of every message. Every field has a default; its kind is its type (wire.vault.kinds).
 
     `list[Item]` of an Item that is a Struct of its own is decoded as it is declared, without coercion.
     """
