@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from keystead.core.sensitive import Sensitive
 from keystead.wire import Malformed, uri
 from keystead.wire.http import head_of, header, no_content, reply
+from keystead.wire.json import Bounds, check
 from keystead.wire.vault import FieldError, Refused, envelope, fields, headers, scalars
 from keystead.wire.vault.fields import coerced
 from keystead.wire.vault.kinds import (
@@ -342,11 +343,35 @@ def test_too_many_parameters() -> None:
         pairs(b"a=1&" * 1000 + b"b=1")
 
 
+_PIECES = ["{", "}", "[", "]", ",", ":", '"a"', '"b"', '"{"', "1", " ", '{"a":1}', '"a":', ',"a":{"b":[1]}']
+
+
+def refusal(body: bytes, bounds: Bounds) -> str:
+    try:
+        check(body, bounds=bounds)
+        msgspec.json.decode(body)
+    except (Malformed, msgspec.DecodeError):
+        return "refused"
+    return ""
+
+
+@given(st.lists(st.sampled_from(_PIECES), max_size=20).map("".join))
+def test_a_long_body_is_checked_as_a_short_one_is(text: str) -> None:
+    filler = '{"z":' + text + ',"y":[' + ",".join(['"y"'] * 3_000) + "]}"  # beyond what is looked at in one go
+    wide, strict = (Bounds(depth=32, strings=4_096, wide=wide) for wide in (True, False))
+    assert refusal(filler.encode(), wide) == refusal(filler.encode(), strict)
+
+
 def test_bounds_of_a_body() -> None:
     assert tree(b'{"a":' * 99 + b"{}" + b"}" * 99)
     strings = b'{"a":["' + b'","'.join([b"x"] * 20_000) + b'"]}'
     assert len(tree(strings)["a"]) == 20_000
-    for body in (b'{"a":' * 101 + b"1" + b"}" * 101, b'{"a":[' + b"1," * 100_000 + b"1]}", b"[" * 100_000):
+    for body in (
+        b'{"a":' * 101 + b"1" + b"}" * 101,
+        b'{"a":[' + b"1," * 100_000 + b"1]}",
+        b"[" * 100_000,
+        b'{"a":' + b"7" * 4301 + b"}",
+    ):
         with pytest.raises(Refused):
             tree(body)
 
