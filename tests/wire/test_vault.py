@@ -185,7 +185,10 @@ def test_kinds_are_what_the_types_say() -> None:
     ]
 
 
-@pytest.mark.parametrize("value", [Everything(name="a", text="secret"), Number("1.5"), Refused(400), Asked])
+@pytest.mark.parametrize(
+    "value",
+    [Everything(name="a", text="secret"), Number("1.5"), Asked(Verb.READ, "secret", {}), Redirect(b"/v1/secret")],
+)
 def test_no_value_in_a_repr(value) -> None:
     assert "secret" not in repr(value)
     assert "1.5" not in repr(value)

@@ -84,7 +84,11 @@ def reader(message: type[P]) -> Read[P]:
     def read(captures: Mapping[str, str], arguments: Arguments) -> tuple[P, tuple[str, ...]]:
         if len(captures) < n_captured:
             raise KeyError(f"{message.__name__}: the path captures too little")
-        if not (is_direct and type(arguments) is bytes and arguments) or b"null" in arguments or is_odd(arguments):
+        if (
+            not (is_direct and type(arguments) is bytes and arguments)
+            or b"null" in arguments
+            or (b"-0" in arguments and is_odd(arguments))
+        ):
             return slow(captures, arguments)
         try:
             check(arguments, bounds=BOUNDS)

@@ -55,11 +55,17 @@ class Asked(Struct, frozen=True, gc=False):
     path: str
     query: Mapping[str, Any]
 
+    def __repr__(self) -> str:
+        return f"Asked({self.verb})"
+
 
 class Redirect(Struct, frozen=True):
     """307 to the same place, spelled cleanly: the value of Location."""
 
     location: bytes
+
+    def __repr__(self) -> str:
+        return "Redirect(…)"
 
 
 def ask(method: bytes, target: bytes) -> Asked | Redirect:
