@@ -170,12 +170,20 @@ def test_declarations_that_do_not_work_are_refused_when_they_are_prepared() -> N
     class Bare(Parameters):
         count: int = 0
 
-    class Renamed(Parameters, rename="pascal"):
-        name: str = ""
-
-    for message in (Required, Bare, Renamed):
+    for message in (Required, Bare):
         with pytest.raises(TypeError):
             reader(message)
+
+
+def test_a_parameter_may_have_a_name_that_python_has_not() -> None:
+    class Remount(Parameters):
+        source: str = msgspec.field(name="from", default="")
+        target: str = msgspec.field(name="to", default=CAPTURED)
+
+    read = reader(Remount)
+    for body in (b'{"from":"a"}', {"from": "a"}):
+        assert read({"to": "b"}, body) == (Remount(source="a", target="b"), ())
+    assert read({"to": "b"}, b'{"source":"a"}')[1] == ("Endpoint ignored these unrecognized parameters: [source]",)
 
 
 def test_kinds_are_what_the_types_say() -> None:
