@@ -227,6 +227,21 @@ def test_refusals_and_doubled_answers_look_alike(peer) -> None:
     assert sent["Content-Type"] == "application/json"
 
 
+BOTH = """sys/auth sys/auth/token sys/auth/token/tune sys/config/cors sys/config/auditing/request-headers sys/key-status
+sys/mounts sys/mounts/kv sys/mounts/kv/tune sys/policy sys/policy/default sys/ha-status"""
+ONE = """sys/policies/acl/default sys/rotate/config sys/internal/ui/mounts sys/internal/ui/mounts/kv2
+sys/plugins/catalog
+sys/quotas/config sys/host-info sys/locked-users kv/below kv2/config auth/token/lookup-self transit/keys/app"""
+
+
+@pytest.mark.parametrize("path", BOTH.split() + ONE.split())
+def test_which_answers_have_their_data_at_both_levels(peer, path: str) -> None:
+    peer.json("PUT", "kv/below", {"a": 1})
+    answer = peer.json("GET", path)
+    assert answer["data"]
+    assert (answer["data"].items() <= answer.items()) is envelope.is_doubled(path) is (path in BOTH.split())
+
+
 def test_durations_and_a_token_are_written_alike(peer) -> None:
     made = peer.json("PUT", "auth/token/create", {"ttl": "90m"})["auth"]
     mine = envelope.Auth(

@@ -92,17 +92,16 @@ def reader(message: type[P]) -> Read[P]:
     def read(captures: Mapping[str, str], arguments: Arguments) -> tuple[P, tuple[str, ...]]:
         if not captured <= captures.keys():
             raise KeyError(f"{message.__name__}: the path captures too little")
-        if (
-            not (is_direct and type(arguments) is bytes and arguments)
-            or b"null" in arguments
-            or (b"-0" in arguments and is_odd(arguments))
-        ):
+        if not arguments:
+            found = message()
+        elif type(arguments) is not bytes or not is_direct or b"null" in arguments or is_odd(arguments):
             return slow(captures, arguments)
-        try:
-            check(arguments, bounds=BOUNDS)
-            found = decode(arguments)
-        except (Malformed, ValueError, msgspec.DecodeError, RecursionError):
-            return slow(captures, arguments)
+        else:
+            try:
+                check(arguments, bounds=BOUNDS)
+                found = decode(arguments)
+            except (Malformed, ValueError, msgspec.DecodeError, RecursionError):
+                return slow(captures, arguments)
         for name, text in captures.items():
             if (field := fields.get(name)) is not None:
                 if getattr(found, field.attribute) is not field.default:
