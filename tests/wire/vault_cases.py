@@ -19,7 +19,7 @@ from keystead.wire.vault.reader import CAPTURED, Parameters, reader
 from keystead.wire.vault.request import Redirect, ask
 
 ANSWERS = Path(__file__).with_name("vault_answers.json")
-SEED, N_SPELLINGS = 20261125, 150
+SEED, N_SPELLINGS = 20261125, 300
 
 
 def said(answer: bytes) -> str:
@@ -113,7 +113,7 @@ OF_A_KIND = {
         30 "30" "30s" "1h30m" "1d" "1.5h" "1500ms" "1.9s" "-5s" -5 "1.5" "1d2h" "1w" "1us" "1\\u00b5s" "1\\u03bcs" "1ns"
         "5_s" "_5s" "9223372036854775807" "9223372036" "9223372037" "99999999999999999999" "2562047h" "2562048h"
         "+5s" ".5s" "5.s" "." "s" "-" "+" "-0" "--5s" "1h-5m" "99999999999d" "106751d" "106752d" "1D" "1e3s"
-        "1.s2m" "00030" "-1d"
+        "1.s2m" "00030" "-1d" "1\\u00b5sd" "1\\"d"
         "1\\"s" "1\\\\s" "1\\u00e9" "0.000000001h" "9223372036854775807ns" "9223372036854775808ns" "3h3h" "1.1.1s" """,
     Kind.TIME: """
         "2030-01-02T03:04:05Z" "2030-01-02T03:04:05.5Z" "2030-01-02T03:04:05.123456+02:00" 1893456000 "1893456000"
