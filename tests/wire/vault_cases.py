@@ -184,6 +184,7 @@ TARGETS = """
 /v1/kv/a/./ /v1// /v1/kv/a%7f /v1/kv/a%c2%85 /v1/kv/a%e2%80%8b /v1/kv/%ef%bb%bf
 /v1/kv/%c2%a0x /v1/kv/a+b /v1/kv/a?list=1&list=0 /v1/kv?list= /v1/kv/a% /v1/kv/a\\b /v1/kv/a%5cb /v1/kv/a%25zz
 /v1/kv/... /v1/kv/a..b /v1/kv/..a /v1/kv/%c3%a9 /v1/kv2/data/a/.. /v1/kv/a?x=%41+b /v1/kv/%F0%9F%98%80 /v1/kv/%ee%80%80
+/v1/kv//a? /v1/kv//a%0d /v1/kv//a% /v1/kv/.%2f..//
 """
 VERBS = ("GET", "PUT", "LIST", "DELETE", "HEAD", "SCAN")
 

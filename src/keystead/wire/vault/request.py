@@ -74,7 +74,7 @@ def ask(method: bytes, target: bytes) -> Asked | Redirect:
     if b"//" in raw or b"/." in raw:
         clean = _clean(raw)
         if clean != raw and clean.startswith(PREFIX):  # never to another host, and nowhere that is not ours
-            return _redirect(clean + target[len(raw) :])
+            return _redirect(raw, clean + b"?" + query if query else clean)
     if not raw.startswith(PREFIX):
         raise Refused(404)
     if (verb := VERBS.get(method)) is None:
@@ -89,7 +89,11 @@ def ask(method: bytes, target: bytes) -> Asked | Redirect:
     return Asked(verb, _checked(verb, path), parameters)
 
 
-def _redirect(location: bytes) -> Redirect:
+def _redirect(raw: bytes, location: bytes) -> Redirect:
+    try:
+        uri.path(raw)
+    except Malformed:
+        raise Refused(400) from None
     if not location.isascii() or not location.decode().isprintable():
         raise Refused(400)
     return Redirect(location)
