@@ -1,6 +1,6 @@
 """What a parameter of Vault is declared as: its kind (framework.FieldType) is its type.
 
-    class RoleRequest(Parameters):
+    class RoleRequest(Parameters, frozen=True):
         token_ttl: Duration = 0
         token_policies: CommaStrings = ()
         metadata: Pairs | None = None

@@ -1,6 +1,6 @@
 """Prepared readers: a Struct per operation says its parameters, and is what its function gets.
 
-    class EncryptRequest(Parameters):
+    class EncryptRequest(Parameters, frozen=True):
         name: str = CAPTURED
         plaintext: str | None = None
         key_version: Int = 0
