@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keystead.kit import Call, Message, Routes, path_operation, routes
@@ -94,6 +94,7 @@ def _named(parts: list[str]) -> str:
     return "/".join(part.replace("{c}", f"{{c{chr(97 + n)}}}") for n, part in enumerate(parts))
 
 
+@settings(deadline=None)
 @given(
     st.lists(_TEMPLATES, min_size=1, max_size=6, unique_by=tuple),
     st.lists(st.sampled_from(["a", "b", "c", ""]), max_size=6),

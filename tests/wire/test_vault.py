@@ -7,7 +7,7 @@ from typing import get_type_hints
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keystead.core.sensitive import Sensitive
@@ -204,15 +204,20 @@ def test_no_value_in_a_repr(value) -> None:
 
 # --- whatever comes in
 
-JSON = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(st.characters(exclude_categories=["Cs"]))
-    | st.sampled_from(["1h", "a,b", "k=v", "2030-01-02T03:04:05Z", "0x1", "true", "", "1_0"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abk", max_size=3), inner, max_size=3),
-    max_leaves=6,
+
+def nested(inner: st.SearchStrategy) -> st.SearchStrategy:
+    return inner | st.lists(inner, max_size=3) | st.dictionaries(st.text("abk", max_size=3), inner, max_size=3)
+
+
+JSON = nested(
+    nested(
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats(allow_nan=False, allow_infinity=False)
+        | st.text(st.characters(exclude_categories=["Cs"]))
+        | st.sampled_from(["1h", "a,b", "k=v", "2030-01-02T03:04:05Z", "0x1", "true", "", "1_0"])
+    )
 )
 FIELDS = [name for name in Everything.__struct_fields__ if name not in {"name", "batch"}]
 
@@ -224,12 +229,14 @@ def outcome(arguments):
         return str(error)
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=3))
 def test_a_body_reads_the_same_with_and_without_coercion(given_: dict) -> None:
     body = json.dumps(given_).encode()
     assert outcome(body) == outcome(tree(body))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60) | st.text('{}[]",:truefalsn0123456789.eE+-\\ud8', max_size=40).map(str.encode))
 def test_a_body_is_refused_in_words_of_ours_or_read(body: bytes) -> None:
     try:
@@ -241,6 +248,7 @@ def test_a_body_is_refused_in_words_of_ours_or_read(body: bytes) -> None:
         assert tree(again) == found
 
 
+@settings(deadline=None)
 @given(st.sampled_from([b"GET", b"PUT", b"LIST", b"FOO"]), st.text("/v1kv.%2fe?&=;+é\x00list~", max_size=30))
 def test_a_request_line_is_refused_or_clean(method: bytes, rest: str) -> None:
     try:
@@ -256,6 +264,7 @@ def test_a_request_line_is_refused_or_clean(method: bytes, rest: str) -> None:
         arguments(found, None, b"")
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=40), st.sampled_from([Kind.DURATION, Kind.TIME, Kind.INT, Kind.FLOAT, Kind.BOOL]))
 def test_text_becomes_a_value_or_a_field_error(raw: bytes, kind: Kind) -> None:
     try:
@@ -264,6 +273,7 @@ def test_text_becomes_a_value_or_a_field_error(raw: bytes, kind: Kind) -> None:
         assert error.text.startswith('error converting input for field "f": ')
 
 
+@settings(deadline=None)
 @given(JSON, st.sampled_from(list(Kind)))
 def test_any_value_for_any_kind(value, kind: Kind) -> None:
     value = tree(json.dumps({"v": value}).encode())["v"]
@@ -282,6 +292,7 @@ def test_what_is_no_number_with_a_fraction(text: str) -> None:
 # --- scalars
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=40), st.lists(st.integers(0, 60), max_size=4))
 def test_base64_round_trip_with_line_breaks_anywhere(raw: bytes, breaks: list[int]) -> None:
     text = b64encode(raw).decode()
@@ -290,6 +301,7 @@ def test_base64_round_trip_with_line_breaks_anywhere(raw: bytes, breaks: list[in
     assert scalars.base64_decoded(text) == raw
 
 
+@settings(deadline=None)
 @given(st.integers(-(2**63) + 1, 2**63 - 1))
 def test_durations_read_what_they_write(nano: int) -> None:
     assert scalars.nanoseconds(scalars.duration_text(nano)) == nano
@@ -313,6 +325,7 @@ def test_durations_are_written_as_go_does(nano: int, text: str) -> None:
     assert scalars.duration_text(nano) == text
 
 
+@settings(deadline=None)
 @given(st.datetimes(min_value=datetime(1, 1, 1), max_value=datetime(9999, 12, 31)))  # noqa: DTZ001 - bounds, not times
 def test_times_read_what_they_write(at: datetime) -> None:
     at = at.replace(tzinfo=UTC)
@@ -321,6 +334,7 @@ def test_times_read_what_they_write(at: datetime) -> None:
     assert not text.endswith("0Z") or at.microsecond == 0
 
 
+@settings(deadline=None)
 @given(st.integers(-(2**63), 2**63 - 1))
 def test_integers_in_go_s_bases(number: int) -> None:
     sign, size = "-" if number < 0 else "", abs(number)
@@ -366,6 +380,7 @@ def refusal(body: bytes, bounds: Bounds) -> str:
     return ""
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(_PIECES), max_size=20).map("".join))
 def test_a_long_body_is_checked_as_a_short_one_is(text: str) -> None:
     filler = '{"z":' + text + ',"y":[' + ",".join(['"y"'] * 3_000) + "]}"  # beyond what is looked at in one go
