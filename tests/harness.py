@@ -289,6 +289,7 @@ class Stack:
             authenticator=Authenticator(self.view, sessions, self.entropy, web_identities=web_identities),
             markers=Markers(keyed(self.barrier.subkey("marker"))),
             request_ids=RequestIds(self.entropy),
+            mounts=self.view,
         )
         self.door, self.front = door, door.open(self.means)
         key = self.first.access_key

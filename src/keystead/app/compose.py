@@ -110,6 +110,7 @@ class Core:
             ),
             markers=Markers(keyed(subkey("marker"))),
             request_ids=RequestIds(os.urandom),
+            mounts=self.view,
         )
 
     def front(self, door: Door) -> Front:

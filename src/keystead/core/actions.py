@@ -159,6 +159,11 @@ class Action(StrEnum):
     TAG_SESSION = "principal:tag-session"
     OPEN_SESSION = "tenant:open-session"
     LOCATE_ACCESS_KEY = "tenant:locate-access-key"
+    # a tenant's tree of paths, and tokens
+    ENABLE_MOUNT = "tenant:enable-mount"
+    LIST_MOUNTS = "tenant:list-mounts"
+    CREATE_TOKEN = "tenant:create-token"  # noqa: S105 - a name, not a secret
+    LOOK_UP_SELF = "tenant:look-up-self"
     # the installation
     READ_STATUS = "system:read-status"
     MANAGE_SEAL = "system:manage-seal"
@@ -189,6 +194,7 @@ class ActionRow(Struct, frozen=True):
     abroad: bool = False  # API Reference, "Cross-account use": may be done to another tenant's key
     system: bool = False  # the system principal may do it, and no policy is asked: to manage, never to use a key
     free: bool = False  # whoever has a credential may do it, and no policy can take that away
+    vault: str = ""  # "<capability> <path>" of Vault's HTTP API; {mount} and {name} are the key's address and name
 
     @property
     def scope(self) -> Scope:
@@ -199,29 +205,48 @@ A, _R = Action, ActionRow
 ACTIONS: dict[Action, ActionRow] = {
     r.action: r
     for r in (
-        _R(A.ENCRYPT, "kms:Encrypt", grantable=True, abroad=True),
-        _R(A.DECRYPT, "kms:Decrypt", grantable=True, abroad=True),
-        _R(A.RE_ENCRYPT_FROM, "kms:ReEncryptFrom", grantable=True, abroad=True),
-        _R(A.RE_ENCRYPT_TO, "kms:ReEncryptTo", grantable=True, abroad=True),
-        _R(A.GENERATE_DATA_KEY, "kms:GenerateDataKey", grantable=True, abroad=True),
-        _R(A.GENERATE_DATA_KEY_BLIND, "kms:GenerateDataKeyWithoutPlaintext", grantable=True, abroad=True),
+        _R(A.ENCRYPT, "kms:Encrypt", grantable=True, abroad=True, vault="update {mount}/encrypt/{name}"),
+        _R(A.DECRYPT, "kms:Decrypt", grantable=True, abroad=True, vault="update {mount}/decrypt/{name}"),
+        _R(A.RE_ENCRYPT_FROM, "kms:ReEncryptFrom", grantable=True, abroad=True, vault="update {mount}/decrypt/{name}"),
+        _R(A.RE_ENCRYPT_TO, "kms:ReEncryptTo", grantable=True, abroad=True, vault="update {mount}/encrypt/{name}"),
+        _R(
+            A.GENERATE_DATA_KEY,
+            "kms:GenerateDataKey",
+            grantable=True,
+            abroad=True,
+            vault="update {mount}/datakey/plaintext/{name}",
+        ),
+        _R(
+            A.GENERATE_DATA_KEY_BLIND,
+            "kms:GenerateDataKeyWithoutPlaintext",
+            grantable=True,
+            abroad=True,
+            vault="update {mount}/datakey/wrapped/{name}",
+        ),
         _R(A.GENERATE_DATA_KEY_PAIR, "kms:GenerateDataKeyPair", grantable=True, abroad=True),
         _R(A.GENERATE_DATA_KEY_PAIR_BLIND, "kms:GenerateDataKeyPairWithoutPlaintext", grantable=True, abroad=True),
-        _R(A.SIGN, "kms:Sign", grantable=True, abroad=True),
-        _R(A.VERIFY, "kms:Verify", grantable=True, abroad=True),
-        _R(A.READ_PUBLIC_KEY, "kms:GetPublicKey", grantable=True, abroad=True),
-        _R(A.GENERATE_MAC, "kms:GenerateMac", grantable=True, abroad=True),
-        _R(A.VERIFY_MAC, "kms:VerifyMac", grantable=True, abroad=True),
+        _R(A.SIGN, "kms:Sign", grantable=True, abroad=True, vault="update {mount}/sign/{name}"),
+        _R(A.VERIFY, "kms:Verify", grantable=True, abroad=True, vault="update {mount}/verify/{name}"),
+        _R(A.READ_PUBLIC_KEY, "kms:GetPublicKey", grantable=True, abroad=True, vault="read {mount}/keys/{name}"),
+        _R(A.GENERATE_MAC, "kms:GenerateMac", grantable=True, abroad=True, vault="update {mount}/hmac/{name}"),
+        _R(A.VERIFY_MAC, "kms:VerifyMac", grantable=True, abroad=True, vault="update {mount}/verify/{name}"),
         _R(A.DERIVE_SHARED_SECRET, "kms:DeriveSharedSecret", grantable=True, abroad=True),
         _R(A.ENCAPSULATE, "kms:Encapsulate", grantable=True, abroad=True),
         _R(A.DECAPSULATE, "kms:Decapsulate", grantable=True, abroad=True),
         _R(A.CREATE_KEY, "kms:CreateKey", system=True),
         _R(A.LIST_KEYS, "kms:ListKeys", system=True),
-        _R(A.DESCRIBE_KEY, "kms:DescribeKey", grantable=True, abroad=True, system=True),
+        _R(
+            A.DESCRIBE_KEY,
+            "kms:DescribeKey",
+            grantable=True,
+            abroad=True,
+            system=True,
+            vault="read {mount}/keys/{name}",
+        ),
         _R(A.UPDATE_KEY, "kms:UpdateKeyDescription", system=True),
         _R(A.ENABLE_KEY, "kms:EnableKey", system=True),
         _R(A.DISABLE_KEY, "kms:DisableKey", system=True),
-        _R(A.SCHEDULE_DESTRUCTION, "kms:ScheduleKeyDeletion", system=True),
+        _R(A.SCHEDULE_DESTRUCTION, "kms:ScheduleKeyDeletion", system=True, vault="delete {mount}/keys/{name}"),
         _R(A.CANCEL_DESTRUCTION, "kms:CancelKeyDeletion", system=True),
         _R(A.DESTROY_KEY, None, system=True),
         _R(A.READ_LAST_USE, "kms:GetKeyLastUsage", system=True),
@@ -238,7 +263,7 @@ ACTIONS: dict[Action, ActionRow] = {
         _R(A.ENABLE_ROTATION, "kms:EnableKeyRotation", system=True),
         _R(A.DISABLE_ROTATION, "kms:DisableKeyRotation", system=True),
         _R(A.READ_ROTATION, "kms:GetKeyRotationStatus", abroad=True, system=True),
-        _R(A.ROTATE_KEY, "kms:RotateKeyOnDemand", system=True),
+        _R(A.ROTATE_KEY, "kms:RotateKeyOnDemand", system=True, vault="update {mount}/keys/{name}/rotate"),
         _R(A.LIST_ROTATIONS, "kms:ListKeyRotations", system=True),
         _R(A.PREPARE_IMPORT, "kms:GetParametersForImport", system=True),
         _R(A.IMPORT_MATERIAL, "kms:ImportKeyMaterial", system=True),
@@ -340,6 +365,10 @@ ACTIONS: dict[Action, ActionRow] = {
         _R(A.TAG_SESSION, "sts:TagSession", abroad=True),
         _R(A.OPEN_SESSION, "sts:GetSessionToken", free=True),
         _R(A.LOCATE_ACCESS_KEY, "sts:GetAccessKeyInfo"),
+        _R(A.ENABLE_MOUNT, "keystead:tenant:enable-mount"),
+        _R(A.LIST_MOUNTS, "keystead:tenant:list-mounts"),
+        _R(A.CREATE_TOKEN, "keystead:tenant:create-token"),
+        _R(A.LOOK_UP_SELF, "keystead:tenant:look-up-self"),
         _R(A.READ_STATUS, None, system=True),
         _R(A.MANAGE_SEAL, None, system=True),
         _R(A.MANAGE_KEYRINGS, None, system=True),

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from msgspec import Struct
 
 from keystead.core.entities import Principal, PrincipalKind
 from keystead.core.rights import Rights
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """A request as the vault dialect looks at it, from a door whose requests are paths.
+
+    `path` below /v1/, with the slash at its end where it is a list's. `capability`: "read", "update" … `parameters`:
+    of body or query, by name. `wrap_for`: seconds that the answer is to be wrapped for.
+    """
+
+    path: str
+    capability: str  # what it needs where the thing is there
+    creates: bool = False  # and "create" where it is not
+    parameters: Mapping[str, Any] = {}
+    wrap_for: float | None = None
+    needs_sudo: bool = False
 
 
 class Caller(Struct, frozen=True, kw_only=True):
@@ -26,6 +43,7 @@ class Caller(Struct, frozen=True, kw_only=True):
     session: str = ""  # the role session's name
     began_at: int | None = None  # seconds since 1970: when the session did
     ends_at: int | None = None  # seconds since 1970: when the session does; None: a credential that lasts
+    asked: Asked | None = None  # by a door of paths
 
     @property
     def is_role(self) -> bool:

@@ -53,6 +53,9 @@ class Kind(StrEnum):
     ATTACHMENT = "attachment"
     LAST_USE = "last-use"
     KEY_STORE = "key-store"
+    MOUNT = "mount"
+    ACL_POLICY = "acl-policy"
+    TOKEN = "token"  # noqa: S105 - a kind, not a secret
 
 
 class Entity(Struct, frozen=True, kw_only=True):
@@ -268,6 +271,7 @@ class PrincipalKind(Enum):
     ROLE = "role"
     SERVICE = "service"
     WEB_IDENTITY = "web-identity"  # whom a token speaks of (core.federation); never kept
+    TOKEN = "token"  # noqa: S105 - whoever bears it: it stands for nobody else, and is kept nowhere but in its token
     GROUP = "group"  # of users, who have its policies; it has no credential and does nothing itself
     SYSTEM = "system"  # Keystead's own scheduler and operator
 
@@ -431,6 +435,90 @@ class Credential(Entity, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return f"Credential({self.id!r})"
+
+
+class Mount(Entity, frozen=True, kw_only=True):
+    """An engine at a place in a tenant's tree of paths, as Vault has them; `id` is its address.
+
+    "vault:<tenant>:<path>", of an engine that logs in "vault-auth:<tenant>:<path>"; no slash at either end. Where the
+    engine keeps keys or secrets, the same address is bound to the keyring that they are in.
+    """
+
+    kind = Kind.MOUNT
+    tenant: str
+    engine: str  # "transit", "kv", "approle" …
+    accessor: str
+    uuid: str
+    keyring: str = ""  # "" of an engine that keeps nothing in one
+    description: str = ""
+    options: dict[str, str] = field(default_factory=dict)
+    default_lease_for: int = 0  # seconds; 0: as the installation has it
+    max_lease_for: int = 0
+    listing: str = ""  # listing_visibility
+    created_at: datetime
+
+    @property
+    def parent(self) -> str:
+        return self.tenant
+
+
+class AclPolicy(Entity, frozen=True, kw_only=True):
+    """A named policy of the vault dialect.
+
+    `id` is a digest of tenant and name, against Rule 1: whoever has such a policy has it by name, and so whatever
+    it says today, also once it is made anew.
+    """
+
+    kind = Kind.ACL_POLICY
+    tenant: str
+    name: str
+    text: str
+    modified_at: datetime
+
+    @property
+    def parent(self) -> str:
+        return self.tenant
+
+
+class Token(Entity, frozen=True, kw_only=True):
+    """What Vault's clients authenticate with. `id` is a digest of its text, which nobody keeps.
+
+    It is its own principal: what it may do stands in it. `creator` is the token it was made with, and ends with it;
+    "" for an orphan.
+    """
+
+    kind = Kind.TOKEN
+    tenant: str
+    accessor: str
+    creator: str = ""
+    policies: tuple[str, ...]  # names, sorted
+    display_name: str = "token"
+    meta: dict[str, str] = field(default_factory=dict)
+    path: str  # of the request that made it
+    role: str = ""
+    created_at: datetime
+    renewed_at: datetime | None = None
+    ttl: int = 0  # seconds, as last given; 0: it never ends
+    period: int = 0
+    explicit_max_ttl: int = 0
+    expires_at: datetime | None = None
+    n_uses: int = 0  # left, the present one included; 0: any number
+    renewable: bool = False
+    bound_cidrs: tuple[str, ...] = ()
+
+    @property
+    def parent(self) -> str:
+        return self.creator or self.tenant
+
+    @property
+    def link(self) -> str:
+        return self.accessor
+
+    def is_over(self, now: datetime) -> bool:
+        return self.expires_at is not None and self.expires_at <= now
+
+    def __repr__(self) -> str:
+        return f"Token({self.accessor!r})"
 
 
 class LastUse(Entity, frozen=True, kw_only=True):

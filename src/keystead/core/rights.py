@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from keystead.core.entities import Entity, PolicyText, Principal
+from keystead.core.entities import Entity, PolicyText, Principal, Token
 
 
 class Narrowing(Struct, frozen=True, kw_only=True):
@@ -35,6 +35,12 @@ class Rights(Struct, frozen=True, kw_only=True, eq=False):
     narrowing: Narrowing | None = None  # what `session` was made of
     rests_on: tuple[Entity, ...] = ()
     bases: frozenset[str]
+    token: Token | None = None  # the principal is this token, and no other row tells of it
+
+    @property
+    def seen(self) -> tuple[Entity, ...]:
+        """What a commit by these rights is guarded by."""
+        return (self.principal, *self.rests_on) if self.token is None else self.rests_on
 
     @property
     def id(self) -> str:

@@ -2,8 +2,20 @@
 
 from keystead.kit.door import Door, Front, Means
 from keystead.kit.marker import Markers
-from keystead.kit.message import Call, ErrorTable, Fault, Message, WireOperation, fault, operation
+from keystead.kit.message import (
+    Call,
+    ErrorTable,
+    Fault,
+    Message,
+    PathOperation,
+    WireOperation,
+    fault,
+    operation,
+    path_operation,
+    routes,
+)
 from keystead.kit.request_ids import RequestIds
+from keystead.kit.routes import Routes
 
 __all__ = [
     "Call",
@@ -14,8 +26,12 @@ __all__ = [
     "Markers",
     "Means",
     "Message",
+    "PathOperation",
     "RequestIds",
+    "Routes",
     "WireOperation",
     "fault",
     "operation",
+    "path_operation",
+    "routes",
 ]

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
+from keystead.core.mounts import MountTable
 from keystead.kit.marker import Markers
 from keystead.kit.message import ErrorTable, Performer, WireOperation
 from keystead.kit.request_ids import RequestIds
@@ -61,6 +62,16 @@ class AtOnce(ABC):
         yield  # what makes it a generator
 
 
+class Mounts(Protocol):
+    """Where a request leads that is a path (service.view). May raise WouldBlock on the event loop, Sealed."""
+
+    def mounts(self, tenant: str, /) -> MountTable: ...
+
+    def home(self) -> str:
+        """The tenant of a request that says of none."""
+        ...
+
+
 class Means(Struct, frozen=True, kw_only=True):
     """What a door is opened with; one per process."""
 
@@ -68,6 +79,7 @@ class Means(Struct, frozen=True, kw_only=True):
     authenticator: Authenticator
     markers: Markers
     request_ids: RequestIds
+    mounts: Mounts
 
 
 class Door(Struct, frozen=True, kw_only=True):

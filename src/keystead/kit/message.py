@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, Protocol, TypeVar, get_type_hints
 
 from msgspec import Struct
@@ -11,6 +11,7 @@ from keystead.core.caller import Caller, Stranger
 from keystead.core.errors import KeysteadError
 from keystead.core.operations import Operation
 from keystead.kit.marker import Markers
+from keystead.kit.routes import Routes
 from keystead.wire.json import reader, writer
 
 Q = TypeVar("Q")
@@ -92,6 +93,56 @@ def operation(name: str, *, errors: frozenset[str]) -> Callable[[Callable[[Q, Ca
         )
 
     return declare
+
+
+Take = Callable[[Mapping[str, str], Any], tuple[Q, tuple[str, ...]]]
+"""(captures of the path, arguments as the door's codec has them) -> the message, and remarks about what was
+left out of it. Raises wire.Malformed, as `read` does."""
+
+
+class PathOperation(WireOperation[Q, A], frozen=True, kw_only=True):
+    """A wire operation that a method and a path name: its parameters come from path, query and body together.
+
+    `read` takes a body alone, for a path that captures nothing.
+    """
+
+    method: str  # as the door's routes have it: "POST", "list"
+    path: str  # a template: kit.routes
+    take: Take[Q]
+
+
+def path_operation(
+    method: str, path: str, *, errors: frozenset[str], reader: Callable[[type[Q]], Take[Q]], write: Callable[[A], bytes]
+) -> Callable[[Callable[[Q, Call], A]], PathOperation[Q, A]]:
+    """Declare the function below to be what `method` does at `path`; its wire name is "<method> <path>".
+
+    `reader` prepares `take` for the function's message, `write` is the door's. Registers nothing anywhere.
+    """
+
+    def declare(run: Callable[[Q, Call], A]) -> PathOperation[Q, A]:
+        hints = get_type_hints(run)
+        response: type[Any] = hints.pop("return")
+        request: type[Any] = next(iter(hints.values()))
+        take: Take[Q] = reader(request)
+        return PathOperation(
+            name=f"{method} {path}",
+            request=request,
+            response=response,
+            errors=errors,
+            run=run,
+            read=lambda body: take({}, body)[0],
+            write=write,
+            method=method,
+            path=path,
+            take=take,
+        )
+
+    return declare
+
+
+def routes(operations: Iterable[PathOperation[Any, Any]]) -> Routes[PathOperation[Any, Any]]:
+    """Where each of them is found. Raises ValueError where two stand at the same place."""
+    return Routes((operation.method, operation.path, operation) for operation in operations)
 
 
 class Fault(Struct, frozen=True):

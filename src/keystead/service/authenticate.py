@@ -6,7 +6,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from keystead.core.caller import Caller
+from keystead.core.caller import Asked, Caller
 from keystead.core.entities import CredentialKind, Principal
 from keystead.core.errors import Unauthenticated, Unsupported
 from keystead.core.ports import Entropy
@@ -15,7 +15,9 @@ from keystead.service.credentials import Directory, Reason
 from keystead.service.credentials.peer import verify_peer
 from keystead.service.credentials.session import Sessions
 from keystead.service.credentials.sigv4 import SigV4, Verified
+from keystead.service.credentials.token import verify_token
 from keystead.service.credentials.webidentity import WebIdentities
+from keystead.service.held import HeldToken
 from keystead.service.rates import Throttle
 from keystead.wire.http import HttpRequest
 from keystead.wire.jose import Token
@@ -107,6 +109,45 @@ class Authenticator:
             raise
         throttle.known(verified.rights.principal.id, request.second)
         return verified
+
+    def token(self, request: HttpRequest, text: str) -> HeldToken:
+        """The Vault token of that text, good now and from here."""
+        if (throttle := self._throttle) is None:
+            return verify_token(self._directory, text, request.peer, request.received_at)
+        throttle.admit(request.peer, request.second)
+        try:
+            held = verify_token(self._directory, text, request.peer, request.received_at)
+        except Unauthenticated:
+            throttle.refused(request.peer, request.second)
+            raise
+        throttle.known(held.token.accessor, request.second)
+        return held
+
+    def bearer(
+        self,
+        held: HeldToken,
+        request: HttpRequest,
+        *,
+        namespace: str,
+        door: str,
+        wire_operation: str,
+        request_id: str,
+        asked: Asked,
+    ) -> Caller:
+        """The bearer of a token that token() has found. `asked`: the request as policies of paths look at it."""
+        return Caller(
+            principal=held.rights.principal,
+            rights=held.rights,
+            credential_id=held.token.accessor,
+            namespace=namespace,
+            door=door,
+            wire_operation=wire_operation,
+            request_id=request_id,
+            source=request.peer,
+            now=request.received_at,
+            secure=request.secure,
+            asked=asked,
+        )
 
     def itself(
         self, principal: Principal, *, namespace: str, door: str, operation: str, request_id: str, now: datetime

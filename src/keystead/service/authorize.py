@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from msgspec.structs import replace
 
 from keystead.core.actions import ABOUT_IDENTITIES, ACTIONS, Action, Scope
 from keystead.core.caller import Caller
-from keystead.core.entities import KeyPolicy, PolicyText, PrincipalKind, TrustPolicy
+from keystead.core.entities import KeyPolicy, PrincipalKind, TrustPolicy
 from keystead.core.errors import Denied, Internal, InvalidArgument, Unsupported
 from keystead.core.family import known_as
 from keystead.core.operations import (
@@ -33,7 +33,7 @@ from keystead.core.operations import (
     TenantRef,
     UpdateName,
 )
-from keystead.core.policy import dialect
+from keystead.core.policy import dialect, own
 from keystead.core.policy.arn import (
     AWS,
     arn_of,
@@ -50,6 +50,7 @@ from keystead.core.policy.request import Request, Subject
 from keystead.core.rights import Rights
 from keystead.service.held import Held, HeldKey, HeldPolicy, HeldPrincipal, HeldReplica
 
+C = TypeVar("C")
 MAX_PRINCIPALS = 256  # whose decisions are kept per key
 MAX_ALONE = 4096  # decisions without a key
 OF_CIPHERTEXT = (
@@ -64,12 +65,7 @@ def _key_document(name: str, text: str, ids: tuple[tuple[str, str], ...]) -> Doc
     return dialect(name).compile_key_policy(text, dict(ids))
 
 
-@lru_cache(maxsize=4096)
-def _identity_document(name: str, text: str) -> Document:
-    return dialect(name).compile_identity_policy(text)
-
-
-def _kept(compiled: Callable[..., Document], *args: Any) -> Document:
+def _kept(compiled: Callable[..., C], *args: Any) -> C:
     """A policy that was put had been checked; one that does not compile now allows nothing and hides nothing."""
     try:
         return compiled(*args)
@@ -91,15 +87,7 @@ def _trust(policy: TrustPolicy) -> Document:
 
 
 def _own(rights: Rights) -> Own:
-    return Own(
-        tuple(map(_identity, rights.policies)),
-        None if rights.boundary is None else _identity(rights.boundary),
-        None if rights.session is None else tuple(map(_identity, rights.session)),
-    )
-
-
-def _identity(policy: PolicyText) -> Document:
-    return _kept(_identity_document, policy.dialect, policy.text)
+    return _kept(own, rights)
 
 
 # The name that an operation makes, moves or takes away. It needs a right of its own, by identity policy: KMS
@@ -194,6 +182,7 @@ class Authorizer:
             demand.target,
             key or like,
             op,
+            exists=held is not None,
             boundary=_boundary(held),
             tags=_tags(held),
         )
@@ -203,7 +192,8 @@ class Authorizer:
             return rule
         if action in ABOUT_IDENTITIES and caller.ends_at is not None and not caller.is_role:
             raise _denied(request, _OF_A_SESSION)
-        if caller.principal.principal_kind is PrincipalKind.SYSTEM or row.scope is Scope.SYSTEM or row.aws is None:
+        sayable = (row.aws or row.vault) and row.scope is not Scope.SYSTEM
+        if caller.principal.principal_kind is PrincipalKind.SYSTEM or not sayable:
             raise _denied(request, _NOBODY)
         if action in {Action.ASSUME_ROLE, Action.TAG_SESSION, _WITH_A_TOKEN}:
             return _assumed(request, held)

@@ -21,11 +21,12 @@ from keystead.core.entities import (
     Tenant,
 )
 from keystead.core.errors import Conflict, Internal, InvalidArgument
-from keystead.core.operations import AccessKey, RestoreBackup
+from keystead.core.operations import AccessKey, MadeToken, RestoreBackup
 from keystead.core.ports import Entropy
 from keystead.service.barrier import Barrier, Commit
 from keystead.service.handlers.keyrings import ADDRESS, ROOT, TENANT
 from keystead.service.handlers.principals import NAME, access_key, new_id
+from keystead.service.handlers.tokens import root_token
 
 SYSTEM_TENANT, SCHEDULER = "", "scheduler"
 ADMINISTRATOR = PolicyText(
@@ -101,6 +102,14 @@ def bootstrap(
         )
     )
     return first
+
+
+def first_token(barrier: Barrier, tenant: str, now: datetime, entropy: Entropy) -> MadeToken:
+    """A token of Vault's clients that may do everything in the tenant, on record; durable on return."""
+    made = root_token(tenant, now, entropy)
+    record = _record(system_principal(barrier), now, OPERATION, Action.CREATE_TOKEN)
+    barrier.commit(Commit(put=(made.token,), record=record))
+    return made
 
 
 def check_names(tenant: str, regions: Sequence[str], administrator: str) -> None:

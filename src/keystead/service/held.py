@@ -29,10 +29,12 @@ from keystead.core.entities import (
     LastUse,
     ManagedPolicy,
     Membership,
+    Mount,
     Name,
     Principal,
     PrincipalKind,
     Tenant,
+    Token,
 )
 from keystead.core.errors import Internal, InvalidArgument, NotFound, WrongState
 from keystead.core.family import in_header
@@ -351,6 +353,10 @@ class HeldTenant:
         found = tuple(credentials)
         return (*found, *(use for one in found if (use := self.last_use(one.id)) is not None))
 
+    def mounts(self) -> list[Mount]:
+        """What is kept of its tree of paths."""
+        return list(self._reach.every_child(Mount, self.id))
+
     def binding(self, namespace: str) -> Binding | None:
         """An address of this tenant that is bound to a keyring."""
         found = self._reach.get(Binding, namespace)
@@ -503,6 +509,15 @@ class HeldCredential:
     def __init__(self, credential: Credential, rights: Rights) -> None:
         self.credential, self.rights, self.principal = credential, rights, rights.principal
         self.known: Any = None  # the verifier's own
+
+
+class HeldToken:
+    """A token with the rights of whoever bears it."""
+
+    __slots__ = ("rights", "token")
+
+    def __init__(self, token: Token, rights: Rights) -> None:
+        self.token, self.rights = token, rights
 
 
 Held = (

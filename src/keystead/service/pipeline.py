@@ -199,7 +199,7 @@ class Service:
         if not op.changes:  # it may be on the event loop
             raise Internal(f"{type(op).__name__} changes something and does not say so")
         change = Commit(
-            seen=(*outcome.seen, caller.principal, *caller.rights.rests_on),  # the decision rested on them
+            seen=(*outcome.seen, *caller.rights.seen),  # the decision rested on them
             put=outcome.put,
             delete=outcome.delete,
             material=outcome.material,
@@ -214,7 +214,7 @@ class Service:
 
     def _still(self, caller: Caller, op: Operation[Any], demands: tuple[Demand, ...]) -> Caller:
         """The caller as it is now, to decide again by. Raises Denied where it has been shut out meanwhile."""
-        rights = self.view.narrowed_rights(caller.principal.id, caller.rights.narrowing)
+        rights = self.view.again(caller.rights, caller.now)
         if rights is None or not rights.principal.enabled:
             raise self._refuse(caller, op, demands, (), "", Denied("the principal has been shut out meanwhile"))
         return replace(caller, principal=rights.principal, rights=rights)

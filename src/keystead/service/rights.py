@@ -10,8 +10,19 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from keystead.core.entities import Attachment, Entity, ManagedPolicy, Membership, Principal
+from keystead.core.entities import (
+    AclPolicy,
+    Attachment,
+    Entity,
+    ManagedPolicy,
+    Membership,
+    PolicyText,
+    Principal,
+    PrincipalKind,
+    Token,
+)
 from keystead.core.errors import Internal
+from keystead.core.policy.vault import DEFAULT_POLICY, RESPONSE_WRAPPING_POLICY
 from keystead.core.rights import Narrowing, Rights
 from keystead.service.barrier import Barrier
 
@@ -70,6 +81,45 @@ def tagged_over(tags: Mapping[str, str], newer: Mapping[str, str]) -> Mapping[st
     """STS API Reference, AssumeRole, Tags: "session tags override a role tag with the same key", in whatever case."""
     taken = {name.casefold() for name in newer}
     return {**{name: value for name, value in tags.items() if name.casefold() not in taken}, **newer}
+
+
+BUILT_IN = {"default": DEFAULT_POLICY, "response-wrapping": RESPONSE_WRAPPING_POLICY}
+"""What these policies say as long as nobody has written them."""
+ROOT_POLICY = "root"
+
+
+def of_token(barrier: Barrier, id_: str) -> Rights | None:
+    """The rights of whoever bears that token: its policies by name, as they are today. Several reads, as gather.
+
+    Vault documentation, "Tokens", "Policies": a name that no policy has allows nothing, until there is one.
+    """
+    if (token := barrier.get(Token, id_)) is None:
+        return None
+    bearer = Principal(
+        id=token.accessor,
+        tenant=token.tenant,
+        principal_kind=PrincipalKind.TOKEN,
+        name=token.display_name,
+        name_digest="",
+        created_at=token.created_at,
+    )
+    ids = {name: acl_policy_id(barrier, token.tenant, name) for name in token.policies if name != ROOT_POLICY}
+    found = {name: barrier.get(AclPolicy, id_) for name, id_ in ids.items()}
+    texts = {name: one.text if one else BUILT_IN.get(name, "") for name, one in found.items()}
+    if ROOT_POLICY in token.policies:
+        texts[ROOT_POLICY] = ""
+    return Rights(
+        principal=bearer,
+        key=token.id,
+        policies=tuple(PolicyText(name, "vault", texts[name]) for name in token.policies),
+        rests_on=(token, *(one for one in found.values() if one is not None)),
+        bases=frozenset({id_, *ids.values()}),  # also of policies that are not there yet
+        token=token,
+    )
+
+
+def acl_policy_id(barrier: Barrier, tenant: str, name: str) -> str:
+    return barrier.name_id(f"acl-policy:{tenant}", name)
 
 
 def _there(barrier: Barrier, kind: type[E], id_: str) -> E:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from keystead.core.entities import (
@@ -22,6 +23,7 @@ from keystead.core.entities import (
     KeyPolicy,
     Keyring,
     Kind,
+    Mount,
     Name,
     Tenant,
 )
@@ -29,6 +31,7 @@ from keystead.core.errors import Internal, NotFound, Sealed, Unavailable
 from keystead.core.family import is_family, of_header
 from keystead.core.federation import OidcProvider
 from keystead.core.keystores import KeyStore
+from keystead.core.mounts import MountTable
 from keystead.core.operations import (
     AccessKeyRef,
     KeyRef,
@@ -58,10 +61,11 @@ from keystead.service.held import (
     HeldReplica,
     HeldSystem,
     HeldTenant,
+    HeldToken,
 )
-from keystead.service.reach import Reach
+from keystead.service.reach import PAGE, Reach
 from keystead.service.related import lasting
-from keystead.service.rights import gather, narrowed
+from keystead.service.rights import gather, narrowed, of_token
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -99,6 +103,9 @@ class View:
         self._credentials: dict[str, HeldCredential] = {}
         self._rights: dict[str, Rights] = {}
         self._sessions: dict[str, tuple[Rights, Rights]] = {}  # those that have policies of their own
+        self._tokens: dict[str, HeldToken] = {}
+        self._mounts: dict[str, MountTable] = {}
+        self._home = ""
         self._nobodies: dict[str, None] = {}  # ids of no credential
         self._providers: dict[ProviderRef, tuple[OidcProvider | None]] = {}  # those that are not there, too
         self._system = HeldSystem(self._reach)
@@ -160,6 +167,9 @@ class View:
             held.clear()
         self._providers.clear()
         self._sessions.clear()
+        self._tokens.clear()
+        self._mounts.clear()
+        self._home = ""
         self._nobodies.clear()
 
     def _forget_all(self, _id: str) -> None:
@@ -190,6 +200,14 @@ class View:
         for session_id, (_, rights) in list(self._sessions.items()):
             if id_ in rights.bases:
                 del self._sessions[session_id]
+
+    def _forget_token(self, id_: str) -> None:
+        self._tokens.pop(id_, None)
+
+    def _forget_acl_policy(self, id_: str) -> None:
+        """The tokens that have it, or that had it by name before it was there."""
+        for token_id in [one for one, held in self._tokens.items() if id_ in held.rights.bases]:
+            del self._tokens[token_id]
 
     def _forget_credential(self, id_: str) -> None:
         self._credentials.pop(id_, None)
@@ -361,6 +379,46 @@ class View:
             self._keep(stamp, self._providers, ref, known)
         return known[0]
 
+    def token(self, id_: str) -> HeldToken | None:
+        """The token of that id, whatever its state; None if there is none."""
+        self.refresh()
+        if (held := self._tokens.get(id_)) is None and id_ not in self._nobodies:
+            self.may_block()
+            stamp = self._seen_change
+            rights = self._steadily(lambda: of_token(self._barrier, id_))
+            if rights is None or rights.token is None:
+                self._keep(stamp, self._nobodies, id_, None)
+            else:
+                held = HeldToken(rights.token, rights)
+                self._keep(stamp, self._tokens, id_, held)
+        return held
+
+    def mounts(self, tenant: str) -> MountTable:
+        """Which engine answers at which of the tenant's paths."""
+        self.refresh()
+        if (found := self._mounts.get(tenant)) is None:
+            self.may_block()
+            stamp = self._seen_change
+            found = MountTable(tenant, self._reach.every_child(Mount, tenant))
+            self._keep(stamp, self._mounts, tenant, found)
+        return found
+
+    def home(self) -> str:
+        """The tenant of a request that says of none: the first there was."""
+        self.refresh()
+        if not self._home:
+            self.may_block()
+            (first,) = sorted(self._barrier.every(Tenant, limit=PAGE), key=lambda one: one.created_at)[:1]
+            self._home = first.id
+        return self._home
+
+    def again(self, rights: Rights, now: datetime) -> Rights | None:
+        """Those rights as they are now; None where whoever has them is there no more."""
+        if rights.token is None:
+            return self.narrowed_rights(rights.principal.id, rights.narrowing)
+        held = self.token(rights.token.id)
+        return None if held is None or held.token.is_over(now) else held.rights
+
     def narrowed_rights(self, id_: str, by: Narrowing | None) -> Rights | None:
         """The same in a session: within the policies of its own, if it has any."""
         rights = self.rights(id_)
@@ -422,6 +480,9 @@ class View:
         Kind.LAST_USE: _forget_nothing,
         Kind.OIDC_PROVIDER: _forget_nothing,  # dropped whatever changes
         Kind.KEY_STORE: _forget_key_store,
+        Kind.MOUNT: _forget_all,
+        Kind.ACL_POLICY: _forget_acl_policy,
+        Kind.TOKEN: _forget_token,
     }
 
     FIND: ClassVar[dict[type, Callable[[View, Any], Held | None]]] = {

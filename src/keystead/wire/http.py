@@ -109,6 +109,7 @@ STATUS: dict[int, bytes] = {
         201: "Created",
         202: "Accepted",
         204: "No Content",
+        307: "Temporary Redirect",
         400: "Bad Request",
         401: "Unauthorized",
         403: "Forbidden",
@@ -122,6 +123,8 @@ STATUS: dict[int, bytes] = {
         417: "Expectation Failed",
         429: "Too Many Requests",
         431: "Request Header Fields Too Large",
+        472: "Disaster Recovery Standby",  # Vault's own, as 473
+        473: "Performance Standby",
         500: "Internal Server Error",
         501: "Not Implemented",
         503: "Service Unavailable",
@@ -161,6 +164,16 @@ def header(name: bytes, value: bytes) -> bytes:
 def reply(status: int, headers: bytes, body: bytes, second: int) -> bytes:
     """The whole reply in one piece. `headers` are finished lines, each with its CRLF (see header())."""
     return b"%b%b%bContent-Length: %d\r\n\r\n%b" % (STATUS[status], _date(second), headers, len(body), body)
+
+
+def no_content(headers: bytes, second: int) -> bytes:
+    """A whole 204, which has neither body nor length (RFC 9110 §8.6)."""
+    return b"%b%b%b\r\n" % (STATUS[204], _date(second), headers)
+
+
+def head_of(whole: bytes) -> bytes:
+    """The reply to HEAD: what GET would get, without its body (RFC 9110 §9.3.2)."""
+    return whole.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
 
 
 def closing(whole: bytes) -> bytes:

@@ -23,7 +23,9 @@ from keystead.core.operations.installation import *
 from keystead.core.operations.keys import *
 from keystead.core.operations.keystores import *
 from keystead.core.operations.managed import *
+from keystead.core.operations.mounts import *
 from keystead.core.operations.principals import *
 from keystead.core.operations.related import *
 from keystead.core.operations.sessions import *
 from keystead.core.operations.signature import *
+from keystead.core.operations.tokens import *

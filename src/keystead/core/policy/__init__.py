@@ -6,6 +6,8 @@ A dialect is a row of DIALECTS. What it compiles to is core.policy.form; what it
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import NoReturn
 
 from msgspec import Struct
 
@@ -18,26 +20,37 @@ from keystead.core.operations import KeyRef, PutPolicy
 from keystead.core.policy import aws
 from keystead.core.policy.arn import PrincipalName, resource_arn
 from keystead.core.policy.form import Document, Own, decide, unasked
+from keystead.core.policy.paths import compile_together
 from keystead.core.policy.request import Request, Subject
 from keystead.core.rights import Rights
 
 
 class Dialect(Struct, frozen=True):
+    """`compile_identity_policies` takes all that a principal has of this dialect: in some, they only count together."""
+
     principals_of: Callable[[str], tuple[PrincipalName, ...]]
     compile_key_policy: Callable[[str, Mapping[str, str]], Document]
-    compile_identity_policy: Callable[[str], Document]
+    compile_identity_policies: Callable[[tuple[PolicyText, ...]], tuple[Document, ...]]
     compile_trust_policy: Callable[[str, Mapping[str, str]], Document]
     default_key_policy: Callable[[str], str]
+
+
+_aws_identity_policy = lru_cache(maxsize=4096)(aws.compile_identity_policy)
+
+
+def _none(*_: object) -> NoReturn:
+    raise Unsupported("policies of keys and of trust have no form in this dialect", "vault")
 
 
 DIALECTS: dict[str, Dialect] = {
     "aws": Dialect(
         aws.principals_of,
         aws.compile_key_policy,
-        aws.compile_identity_policy,
+        lambda policies: tuple(_aws_identity_policy(one.text) for one in policies),
         aws.compile_trust_policy,
         aws.default_key_policy,
     ),
+    "vault": Dialect(_none, _none, lambda policies: (compile_together(policies),), _none, _none),
 }
 
 
@@ -58,7 +71,16 @@ def principals_of(policy: PolicyText) -> tuple[PrincipalName, ...]:
 
 def check_identity_policy(policy: PolicyText) -> None:
     """Raises InvalidArgument(detail "Policy"), Unsupported."""
-    dialect(policy.dialect).compile_identity_policy(policy.text)
+    identity_documents((policy,))
+
+
+@lru_cache(maxsize=4096)
+def identity_documents(policies: tuple[PolicyText, ...]) -> tuple[Document, ...]:
+    """All identity policies of a principal, compiled: of each dialect together. Raises InvalidArgument, Unsupported."""
+    of: dict[str, list[PolicyText]] = {}
+    for policy in policies:
+        of.setdefault(policy.dialect, []).append(policy)
+    return tuple(one for name, own in of.items() for one in dialect(name).compile_identity_policies(tuple(own)))
 
 
 def check_trust_policy(policy: TrustPolicy) -> None:
@@ -84,16 +106,12 @@ def check_lockout(policy: KeyPolicy, key: Key, caller: Caller, namespace: str) -
     resource = resource_arn(namespace, f"key/{known_as(key.id)}")
     request = Request(caller, Action.PUT_POLICY, resource, target, Subject(key=key), op)
     document = dialect(policy.dialect).compile_key_policy(policy.text, policy.principals)
-    if not decide(request, document, _own(caller.rights)).allowed:
+    if not decide(request, document, own(caller.rights)).allowed:
         raise InvalidArgument("The new key policy will not allow you to update the key policy in the future.", "Policy")
 
 
-def _own(rights: Rights) -> Own:
-    def compiled(policy: PolicyText) -> Document:
-        return dialect(policy.dialect).compile_identity_policy(policy.text)
-
-    return Own(
-        tuple(compiled(one) for one in rights.policies),
-        None if rights.boundary is None else compiled(rights.boundary),
-        None if rights.session is None else tuple(compiled(one) for one in rights.session),
-    )
+def own(rights: Rights) -> Own:
+    """What a caller comes with, compiled. Raises InvalidArgument, Unsupported."""
+    (boundary,) = (None,) if rights.boundary is None else identity_documents((rights.boundary,))
+    session = None if rights.session is None else identity_documents(rights.session)
+    return Own(identity_documents(rights.policies), boundary, session)

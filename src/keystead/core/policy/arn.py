@@ -22,6 +22,7 @@ _FORMS: dict[PrincipalKind, str] = {
     PrincipalKind.SERVICE: "{name}",
     PrincipalKind.WEB_IDENTITY: "keystead:web-identity/{name}",
     PrincipalKind.SYSTEM: "keystead:system/{name}",
+    PrincipalKind.TOKEN: "keystead:{tenant}:token/{name}",
 }
 AWS = "aws"
 """Whose the managed policies are that AWS gives to every account."""

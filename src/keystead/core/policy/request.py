@@ -41,6 +41,7 @@ class Request(Struct, frozen=True):
     target: Ref
     held: Held | None
     op: Operation[Any]
+    exists: bool = True  # whether what `target` names is there
     owner: str = ""  # the tenant of a resource that has a policy of its own and is no key
     tags: Mapping[str, str] = {}  # of what it is about, where that is no key
     boundary: str = ""  # ARN of the permissions boundary of the principal that it is about

@@ -131,6 +131,7 @@ IDENTITIES: Mapping[PrincipalKind, Identity] = {
     PrincipalKind.SERVICE: Identity("AWSService", "AWSService"),
     PrincipalKind.WEB_IDENTITY: Identity("WebIdentityUser", "WebIdentityUser"),
     PrincipalKind.GROUP: Identity("Unknown", "Unknown"),  # it does nothing
+    PrincipalKind.TOKEN: Identity("Unknown", "Unknown"),  # of another door; AWS has none
     PrincipalKind.SYSTEM: Identity("Unknown", "Unknown"),  # the installation's own; it has no AWS credentials
 }
 UNKNOWN = "Unknown"  # "an identity type that CloudTrail can't determine"

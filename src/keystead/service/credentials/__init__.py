@@ -8,7 +8,7 @@ from typing import Protocol
 from keystead.core.keyed import KeyedHash
 from keystead.core.rights import Narrowing, Rights
 from keystead.core.sensitive import Sensitive
-from keystead.service.held import HeldCredential
+from keystead.service.held import HeldCredential, HeldToken
 
 
 class Reason(Enum):
@@ -28,6 +28,8 @@ class Directory(Protocol):
     """Who there is (service.view). May raise WouldBlock on the event loop."""
 
     def credential(self, id_: str, /) -> HeldCredential | None: ...
+
+    def token(self, id_: str, /) -> HeldToken | None: ...
 
     def rights(self, id_: str, /) -> Rights | None: ...
 

@@ -21,6 +21,7 @@ from keystead.service.handlers import (
     keystores,
     mac,
     managed,
+    mounts,
     names,
     policies,
     principals,
@@ -30,6 +31,7 @@ from keystead.service.handlers import (
     sessions,
     signature,
     tags,
+    tokens,
 )
 from keystead.service.pipeline import Handler
 
@@ -61,4 +63,6 @@ HANDLERS: dict[type, Handler] = {
     **keyrings.HANDLERS,
     **keystores.HANDLERS,
     **installation.HANDLERS,
+    **mounts.HANDLERS,
+    **tokens.HANDLERS,
 }

@@ -1,0 +1,84 @@
+"""The vault dialect in the one decision form: what all of a principal's ACL policies together say of a request.
+
+A request that came by a door of paths is asked about as it came (Caller.asked): path, capability, parameters, wrapping.
+One that came by another door is looked at as the action table has it in its column `vault`, under every name that its
+key has at an address of this dialect; a key that has none is out of reach of these policies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from keystead.core.actions import ACTIONS, Action
+from keystead.core.caller import Asked
+from keystead.core.entities import PolicyText
+from keystead.core.policy.conditions import Condition
+from keystead.core.policy.form import Document, Effect, Statement
+from keystead.core.policy.request import Request
+from keystead.core.policy.vault import Acl, Capability, NamedPolicy, Verdict, compile_acl, read_policy
+
+EVERYTHING = frozenset(Action)
+
+
+class Compiled:
+    """The policies of one principal as one Acl; compiled anew once something in it has expired."""
+
+    __slots__ = ("_acl", "_named")
+
+    def __init__(self, policies: tuple[PolicyText, ...]) -> None:
+        """Raises InvalidArgument (detail "Policy")."""
+        self._named = [NamedPolicy(name=one.name, policy=read_policy(one.text)) for one in policies]
+        self._acl: Acl | None = None
+
+    def acl(self, now: datetime) -> Acl:
+        acl = self._acl
+        if acl is None or (acl.until is not None and acl.until <= now):
+            acl = self._acl = compile_acl(self._named, now=now)
+        return acl
+
+    def allows(self, request: Request) -> bool:
+        return any(verdict.allowed for verdict in self._verdicts(request))
+
+    def denies(self, request: Request) -> bool:
+        """Whether a rule for the path says `deny`: it stands against whatever another dialect allows."""
+        acl = self.acl(request.caller.now)
+        return any(acl.has_denied(asked.path) for asked in _asked(request))
+
+    def _verdicts(self, request: Request) -> Iterator[Verdict]:
+        acl = self.acl(request.caller.now)
+        for asked in _asked(request):
+            creates = asked.creates and not request.exists
+            yield acl.decide(
+                asked.path,
+                Capability.CREATE if creates else Capability(asked.capability),
+                parameters=asked.parameters,
+                wrap_ttl=asked.wrap_for,
+                sudo=asked.needs_sudo,
+            )
+
+
+def _asked(request: Request) -> Iterator[Asked]:
+    """The request in this dialect's terms: as it came, or one for each name of its key here."""
+    if (asked := request.caller.asked) is not None:
+        yield asked
+        return
+    word = ACTIONS[request.action].vault
+    if not word or request.held is None:
+        return
+    capability, _, template = word.partition(" ")
+    for name in request.held.names:
+        dialect, _, mount = name.namespace.split(":", 2)
+        if dialect == "vault":
+            yield Asked(path=template.format(mount=mount, name=name.name), capability=capability)
+
+
+def compile_together(policies: tuple[PolicyText, ...]) -> Document:
+    """Raises InvalidArgument (detail "Policy")."""
+    compiled = Compiled(policies)
+    return Document(
+        (
+            Statement(Effect.ALLOW, None, EVERYTHING, (Condition(compiled.allows, stable=False),)),
+            Statement(Effect.DENY, None, EVERYTHING, (Condition(compiled.denies, stable=False),)),
+        )
+    )

@@ -1,0 +1,21 @@
+"""HashiCorp Vault and OpenBao: the HTTP API under /v1/, by token.
+
+One folder or file for each engine; an operation stands at a path below where its engine is mounted.
+"""
+
+from __future__ import annotations
+
+from keystead.doors.vault import tokens
+from keystead.doors.vault.errors import ERRORS
+from keystead.doors.vault.front import VaultFront
+from keystead.doors.vault.system import mounts
+from keystead.kit import Door
+from keystead.wire.http import Limits
+
+DOOR = Door(
+    name="vault",
+    operations=(*mounts.OPERATIONS, *tokens.OPERATIONS),
+    errors=ERRORS,
+    limits=Limits(n_body=1024 * 1024),
+    front=VaultFront,
+)

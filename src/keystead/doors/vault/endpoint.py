@@ -1,0 +1,98 @@
+"""How an operation of this door is declared, and what it may answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import asdict
+
+from keystead.core.caller import Asked
+from keystead.core.errors import KeysteadError
+from keystead.core.sensitive import Sensitive
+from keystead.kit import Call, PathOperation, path_operation
+from keystead.wire.vault.envelope import Auth, writer
+from keystead.wire.vault.reader import Parameters, reader
+from keystead.wire.vault.request import Verb
+
+P = TypeVar("P", bound=Parameters)
+
+CAPABILITIES: dict[Verb, str] = {
+    Verb.READ: "read",
+    Verb.HEAD: "read",
+    Verb.WRITE: "update",
+    Verb.LIST: "list",
+    Verb.SCAN: "scan",
+    Verb.DELETE: "delete",
+    Verb.PATCH: "patch",
+}
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """More than data alone. `doubled`: the data stands at the top level, too. `bare`: it is the whole body."""
+
+    data: Any = None
+    auth: Auth | None = None
+    warnings: Sequence[str] = ()
+    doubled: bool = False
+    bare: bool = False
+    status: int = 200
+
+
+class Endpoint(PathOperation[Any, Any], frozen=True, kw_only=True):
+    """`creates`: needs "create" where the thing is not there. `sudo`: its path is one of those that need it."""
+
+    engine: str
+    verb: Verb
+    creates: bool = False
+    sudo: bool = False
+
+    def asked(self, path: str, parameters: Mapping[str, Any], wrap_for: float | None = None) -> Asked:
+        return Asked(
+            path=path,
+            capability=CAPABILITIES[self.verb],
+            creates=self.creates,
+            parameters=parameters,
+            wrap_for=wrap_for,
+            needs_sudo=self.sudo,
+        )
+
+
+def _revealed(value: Any) -> str:
+    """What only the caller is told. Raises TypeError for anything that has no form in JSON."""
+    if type(value) is not Sensitive:
+        raise TypeError(f"{type(value).__name__} has no JSON form")
+    return value.reveal().decode()
+
+
+write = writer(_revealed)
+
+
+def endpoint(
+    engine: str, verb: Verb, path: str, *, creates: bool = False, sudo: bool = False
+) -> Callable[[Callable[[P, Call], Any]], Endpoint]:
+    """Declare the function below to be what `verb` does at `path` of an engine. It answers data, an Answer, or None."""
+    declare = path_operation(verb.value, path, errors=frozenset(), reader=reader, write=write)
+
+    def made(run: Callable[[P, Call], Any]) -> Endpoint:
+        facts = asdict(declare(run))
+        facts["name"] = f"{engine} {facts['name']}"
+        return Endpoint(**facts, engine=engine, verb=verb, creates=creates, sudo=sudo)
+
+    return made
+
+
+class Said(KeysteadError):
+    """A refusal whose words and status Vault has itself: Said(400, "encryption key not found")."""
+
+    @property
+    def status(self) -> int:
+        return int(self.args[0])
+
+    @property
+    def detail(self) -> None:
+        return None
+
+    def __str__(self) -> str:
+        return str(self.args[1]) if len(self.args) > 1 else ""

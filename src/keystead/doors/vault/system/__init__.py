@@ -1,0 +1,1 @@
+"""sys/: the door about itself."""

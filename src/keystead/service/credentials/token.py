@@ -1,0 +1,41 @@
+"""Vault tokens: whoever has the text is its bearer.
+
+A token is found by a digest of its text, so nothing of it is compared. The text has 140 bits of entropy and more,
+so the digest needs no salt (security.md §4-B row 20). Unknown, over, used up: one answer.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from hashlib import sha256
+from ipaddress import ip_address, ip_network
+
+from keystead.core.errors import Unauthenticated
+from keystead.service.credentials import Directory, Reason
+from keystead.service.held import HeldToken
+
+PREFIX = "hvs."
+MAX_TEXT = 256
+
+
+def token_id(text: str) -> str:
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def verify_token(directory: Directory, text: str, peer: str, now: datetime) -> HeldToken:
+    """Raises Unauthenticated, WouldBlock."""
+    held = directory.token(token_id(text)) if 0 < len(text) <= MAX_TEXT else None
+    if held is None or held.token.is_over(now) or not is_within(held.token.bound_cidrs, peer):
+        raise Unauthenticated("permission denied", Reason.UNKNOWN)
+    return held
+
+
+def is_within(networks: tuple[str, ...], peer: str) -> bool:
+    """Whether an address is in one of the networks; in any, where there are none. A unix socket has no address."""
+    if not networks:
+        return True
+    try:
+        address = ip_address(peer)
+    except ValueError:
+        return False
+    return any(address in ip_network(network) for network in networks)

@@ -1,0 +1,142 @@
+"""What Vault answers: one envelope whose every member is always there, errors as a list, or nothing at all.
+
+Source: OpenBao sdk/logical/translate_response.go; mount_type as Vault has it since 1.17.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Raw, Struct
+
+from keystead.wire.vault.tree import Number
+
+_ALWAYS = (
+    b"Cache-Control: no-store\r\nContent-Type: %b\r\nStrict-Transport-Security: max-age=31536000; includeSubDomains\r\n"
+)
+HEAD = _ALWAYS % b"application/json"
+"""The headers of every answer, 204s and refusals included; for wire.http.reply."""
+
+
+class WrapInfo(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What stands in place of a wrapped answer. `ttl` in seconds, `creation_time` from scalars.time_text."""
+
+    token: str
+    accessor: str
+    ttl: int
+    creation_time: str
+    creation_path: str
+    wrapped_accessor: str = ""
+
+    def __repr__(self) -> str:
+        return "WrapInfo(…)"
+
+
+class Auth(Struct, frozen=True, kw_only=True):
+    """What a login, or the making of a token, answers."""
+
+    client_token: Any
+    accessor: str
+    policies: Sequence[str]
+    token_policies: Sequence[str]
+    metadata: Mapping[str, str] | None = None
+    lease_duration: int = 0
+    renewable: bool = False
+    entity_id: str = ""
+    token_type: str = "service"  # noqa: S105 - a kind of token, not one
+    orphan: bool = False
+    mfa_requirement: None = None
+    num_uses: int = 0
+    identity_policies: Sequence[str] | msgspec.UnsetType = msgspec.UNSET
+
+    def __repr__(self) -> str:
+        return "Auth(…)"
+
+
+class Envelope(Struct, frozen=True, kw_only=True):
+    """The answer. `data` is a mapping, a Struct, or Raw JSON."""
+
+    request_id: str
+    lease_id: str = ""
+    renewable: bool = False
+    lease_duration: int = 0
+    data: Any = None
+    wrap_info: WrapInfo | None = None
+    warnings: Sequence[str] | None = None
+    auth: Auth | None = None
+    mount_type: str = ""
+
+    def __repr__(self) -> str:
+        return "Envelope(…)"
+
+
+# --- writing
+
+
+def writer(form: Callable[[Any], Any]) -> Callable[[Any], bytes]:
+    """A prepared writer of whole bodies. Times go in as text (scalars.time_text): Go writes the digits there are.
+
+    form   what to write for a value that has no form here: a door reveals there what only the caller is told;
+           it raises TypeError for what has no form at all
+    """
+
+    def hook(value: Any) -> Any:
+        return Raw(value.text.encode()) if type(value) is Number else form(value)
+
+    encode = msgspec.json.Encoder(enc_hook=hook).encode
+    return lambda value: _escaped(encode(value))
+
+
+def _escaped(body: bytes) -> bytes:
+    """As encoding/json does it for HTML, and the line it ends in. These bytes stand only inside strings."""
+    if b"<" in body or b">" in body or b"&" in body:
+        body = body.replace(b"<", b"\\u003c").replace(b">", b"\\u003e").replace(b"&", b"\\u0026")
+    if not body.isascii():
+        body = body.replace(b"\xe2\x80\xa8", b"\\u2028").replace(b"\xe2\x80\xa9", b"\\u2029")
+    return body + b"\n"
+
+
+_DOUBLED = re.compile(
+    r"sys/(?:(?:audit|audit-hash|auth|mounts|policy|config/auditing/request-headers)(?:/.*)?"
+    r"|capabilities(?:-self|-accessor)?|config/cors|ha-status|key-status|remount)"
+)
+
+
+def is_doubled(path: str) -> bool:
+    """Whether answers at this path (request.Asked.path) have their data at both levels."""
+    return path.startswith("sys/") and _DOUBLED.fullmatch(path) is not None
+
+
+def doubled(envelope: Envelope) -> dict[str, Any]:
+    """The envelope with its data also at the top level.
+
+    Where a name stands in both, the envelope's own wins, as it comes last in what the server writes.
+    """
+    return {**envelope.data, **msgspec.structs.asdict(envelope)}
+
+
+def errors(*texts: str) -> bytes:
+    """{"errors": […]}: the body of every refusal; none for what is not there."""
+    return _escaped(msgspec.json.encode({"errors": texts}))
+
+
+def errors_and_data(data: Any, *texts: str) -> bytes:
+    return _escaped(msgspec.json.encode({"errors": texts, "data": data}))
+
+
+def multierror(*texts: str) -> str:
+    """One text out of several, as go-multierror has it: where Vault wraps an error on its way."""
+    n = "1 error" if len(texts) == 1 else f"{len(texts)} errors"
+    return f"{n} occurred:\n" + "".join(f"\t* {text}\n" for text in texts) + "\n"
+
+
+UNSUPPORTED_PATH, UNSUPPORTED_OPERATION = multierror("unsupported path"), multierror("unsupported operation")
+PERMISSION_DENIED = multierror("permission denied")
+
+
+def no_route(path: str) -> str:
+    """404: nothing is mounted there."""
+    return f'no handler for route "{path}". route entry not found.'
