@@ -73,7 +73,7 @@ class _Listener:
     """kit.listener.Listener as a connection sees it, with nothing behind it."""
 
     def __init__(self, clock: Any) -> None:
-        self.limits, self.tick, self.batch = Limits(), 0, self
+        self.limits, self.names, self.tick, self.batch = Limits(), frozenset[str](), 0, self
         self.now = clock.now()
         self.second = int(self.now.timestamp())
         self.last: HttpRequest | None = None

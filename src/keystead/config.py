@@ -3,6 +3,7 @@
     keystead.toml
       listen   = { aws = "127.0.0.1:8200" }      door -> address; port 0 picks a free one
       tls      = { certificate = "file:…", private_key = "file:…" }
+      clients  = { xks = { authorities = "file:…", names = ["…"] } }   door -> whose certificates it asks for
       slots    = ["slot-1", "slot-2"]            the two directories of the erasable secret; relative to DIR
       workers  = 1
       tree_copy = "/mnt/backup/tree"             where the newest copy of the key tree is kept (operations.md)
@@ -46,6 +47,13 @@ class Tls(Struct, frozen=True, forbid_unknown_fields=True):
     private_key: str  # file: reference
 
 
+class Clients(Struct, frozen=True, forbid_unknown_fields=True):
+    """Whose certificates a door asks for, before it listens to anything else."""
+
+    authorities: str  # file: reference to the PEM certificates of who vouches for them
+    names: list[str] = []  # of which a certificate must have one, as CN or DNS name; none: it need not
+
+
 class Issuer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the keys of one OpenID Connect issuer are had, where not as those of any issuer on the internet are."""
 
@@ -64,6 +72,7 @@ class Xks(Struct, frozen=True, forbid_unknown_fields=True):
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     listen: dict[str, str] = msgspec.field(default_factory=lambda: dict(DEFAULT_LISTEN))
     tls: Tls | None = None
+    clients: dict[str, Clients] = msgspec.field(default_factory=dict)  # door -> the certificates that it asks for
     slots: tuple[str, str] = ("slot-1", "slot-2")
     workers: Annotated[int, Meta(ge=1, le=60)] = 1
     thread_pool: Annotated[int, Meta(ge=1, le=64)] = 4
@@ -84,6 +93,8 @@ def read(directory: Path) -> Config:
     except (msgspec.ValidationError, tomllib.TOMLDecodeError) as error:
         raise InvalidArgument(f"{path.name}: {error}", "configuration") from None
     Cutoffs(found.algorithms)
+    if found.clients and found.tls is None:
+        raise InvalidArgument(f"{path.name}: `clients` asks for certificates over TLS: set `tls` too", "configuration")
     return found
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ssl
 
-from keystead.config import Tls, path_of
+from keystead.config import Clients, Tls, path_of
 from keystead.core.errors import InvalidArgument
 
 
-def server_context(tls: Tls) -> ssl.SSLContext:
-    """Raises InvalidArgument where the certificate or its key cannot be read, or do not belong together."""
+def server_context(tls: Tls, clients: Clients | None = None) -> ssl.SSLContext:
+    """`clients`: whoever they do not vouch for gets no further than the handshake.
+
+    Raises InvalidArgument where the certificate or its key cannot be read, or do not belong together.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
@@ -17,4 +20,10 @@ def server_context(tls: Tls) -> ssl.SSLContext:
         context.load_cert_chain(path_of(tls.certificate), path_of(tls.private_key))
     except (OSError, ssl.SSLError) as error:
         raise InvalidArgument(f"the TLS certificate cannot be used: {error.strerror or error}", "tls") from None
+    if clients is not None:
+        context.verify_mode = ssl.CERT_REQUIRED
+        try:
+            context.load_verify_locations(path_of(clients.authorities))
+        except (OSError, ssl.SSLError) as error:
+            raise InvalidArgument(f"no authorities for clients: {error.strerror or error}", "clients") from None
     return context

@@ -63,7 +63,6 @@ async def serve(core: Core, settings: config.Config, sockets: dict[str, int]) ->
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    context = server_context(settings.tls) if settings.tls else None
     batch = Batch(core.journal, core.generation, core.clock)
     with (
         ThreadPoolExecutor(settings.thread_pool, "act") as threads,
@@ -74,7 +73,10 @@ async def serve(core: Core, settings: config.Config, sockets: dict[str, int]) ->
         for name, descriptor in sockets.items():
             limits = DOORS[name].limits
             limits = replace(limits, n_connections=min(limits.n_connections, most))
-            listener = Listener(core.front(DOORS[name]), batch, threads, limits, far)
+            clients = settings.clients.get(name)
+            context = server_context(settings.tls, clients) if settings.tls else None
+            names = frozenset(map(str.lower, clients.names)) if clients else frozenset[str]()
+            listener = Listener(core.front(DOORS[name]), batch, threads, limits, far, names)
             await listener.listen(socket.socket(fileno=descriptor), context)
             listeners.append(listener)
         gc.collect()

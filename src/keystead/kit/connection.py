@@ -6,6 +6,7 @@ A refusal takes its turn behind the replies that are still owed, and the connect
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 from collections import deque
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 
 import httptools
 
+from keystead.kit.certified import certified
 from keystead.kit.door import Steps
 from keystead.kit.framing import HEAD, IDLE, Framing, Refused
 from keystead.service.credentials.peer import peer_of
@@ -21,6 +23,7 @@ from keystead.wire.http import HttpRequest, Refusal, closing
 if TYPE_CHECKING:
     from keystead.kit.listener import Listener
 
+LOG = logging.getLogger("keystead")
 LINGER_FOR, LINGER_BYTES = 2, 256 * 1024  # what a refused peer may still send before the connection is cut
 
 
@@ -68,6 +71,10 @@ class Connection(Framing, asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
         self.deadline = self._listener.tick + self._limits.idle_for
         self._listener.opened(self)
+        if (names := self._listener.names) and names.isdisjoint(certified(transport.get_extra_info("peercert"))):
+            LOG.warning("a client of %s has a certificate, and none of the names that are let in", self._peer)
+            self.ending = True
+            self.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the peer went, why is its business
         self._transport = self._parser = None

@@ -28,10 +28,19 @@ class Listener:
     """Serves one front on any number of sockets. Every method is called on the loop's thread."""
 
     def __init__(
-        self, front: Front, batch: Batch, threads: Executor, limits: Limits, far: Executor | None = None
+        self,
+        front: Front,
+        batch: Batch,
+        threads: Executor,
+        limits: Limits,
+        far: Executor | None = None,
+        names: frozenset[str] = frozenset(),
     ) -> None:
-        """`far`: the threads for what waits for other machines, so that nothing else has to wait behind it."""
-        self.front, self.batch, self.limits = front, batch, limits
+        """`far`: the threads for what waits for other machines, so that nothing else has to wait behind it.
+
+        `names`: a client's certificate must have one of them, where there are any.
+        """
+        self.front, self.batch, self.limits, self.names = front, batch, limits, names
         self.tick = 0  # seconds since the start, coarse
         self._threads, self._far = threads, far or threads
         self._loop = asyncio.get_running_loop()
