@@ -43,7 +43,7 @@ from keystead.providers.software import SoftwareProvider
 from keystead.service.authenticate import Authenticator
 from keystead.service.authorize import Authorizer
 from keystead.service.barrier import Barrier, Commit
-from keystead.service.bootstrap import bootstrap
+from keystead.service.bootstrap import bootstrap, first_token
 from keystead.service.credentials import keyed
 from keystead.service.credentials.session import Sessions
 from keystead.service.handlers import HANDLERS
@@ -365,6 +365,12 @@ class Stack:
     def arn(self, key: Key, region: str = REGION) -> str:
         return f"arn:aws:kms:{region}:{key.tenant}:key/{key.id}"
 
+    def root_bearer(self) -> Bearer:
+        """A token that may do everything at the Vault door."""
+        made = first_token(self.barrier, TENANT, self.clock.now(), self.entropy)
+        self.generation.announce()
+        return Bearer(self, made.text.reveal().decode())
+
     def name(self, key: Key, alias: str, *, region: str = REGION) -> None:
         at = f"aws:{key.tenant}:{region}"
         self.perform(ops.CreateName(key=ops.KeyRef(at, id=key.id), name=alias), region=region)
@@ -398,6 +404,34 @@ class Stack:
     def forget_records(self) -> None:
         """Begin a new journal, so that the next record is the only one."""
         self.journal.lines.clear()
+
+
+class Bearer:
+    """Whoever bears a Vault token, at the Vault door."""
+
+    def __init__(self, stack: Stack, token: str) -> None:
+        self.stack, self.token = stack, token
+
+    def send(self, method: str, path: str, body: bytes = b"", headers: dict[bytes, bytes] | None = None) -> Reply:
+        """`path` below /v1/, with its query."""
+        lines = {b"host": b"vault.test", b"x-vault-token": self.token.encode(), **(headers or {})}
+        return Reply.of(self.stack.serve(self.stack.request(method, f"https://vault.test/v1/{path}", lines, body)))
+
+    def ask(self, method: str, path: str, **fields: Any) -> Reply:
+        """One request; `fields` are its body."""
+        return self.send(method, path, json.dumps(fields).encode() if fields else b"")
+
+    def data(self, method: str, path: str, **fields: Any) -> Any:
+        """The data of an answer that is to be one; None for an empty one."""
+        reply = self.ask(method, path, **fields)
+        assert reply.status in {200, 204}, (method, path, reply.status, reply.body)
+        return reply.json["data"] if reply.json else None
+
+    def refusal(self, method: str, path: str, **fields: Any) -> tuple[int, str]:
+        """(status, words) of a refusal; "" where there are none."""
+        reply = self.ask(method, path, **fields)
+        assert reply.status >= 400, (method, path, reply.status, reply.body)
+        return reply.status, (reply.json["errors"] or [""])[0]
 
 
 def stack(**options: Any) -> Stack:

@@ -39,6 +39,9 @@ class Action(StrEnum):
     SCHEDULE_DESTRUCTION = "key:schedule-destruction"
     CANCEL_DESTRUCTION = "key:cancel-destruction"
     DESTROY_KEY = "key:destroy"
+    PUT_TERMS = "key:put-terms"
+    TRIM_KEY = "key:trim"
+    ERASE_KEY = "key:erase"
     READ_LAST_USE = "key:read-last-use"
     READ_POLICY = "key:read-policy"
     PUT_POLICY = "key:put-policy"
@@ -215,6 +218,9 @@ ACTIONS: dict[Action, ActionRow] = {
         _R(A.SCHEDULE_DESTRUCTION, "kms:ScheduleKeyDeletion", system=True, vault="delete {mount}/keys/{name}"),
         _R(A.CANCEL_DESTRUCTION, "kms:CancelKeyDeletion", system=True),
         _R(A.DESTROY_KEY, None, system=True),
+        _R(A.PUT_TERMS, "keystead:key:put-terms", system=True, vault="update {mount}/keys/{name}/config"),
+        _R(A.TRIM_KEY, "keystead:key:trim", system=True, vault="update {mount}/keys/{name}/trim"),
+        _R(A.ERASE_KEY, "keystead:key:erase", system=True, vault="delete {mount}/keys/{name}"),
         _R(A.READ_LAST_USE, "kms:GetKeyLastUsage", system=True),
         _R(A.READ_POLICY, "kms:GetKeyPolicy", system=True),
         _R(A.PUT_POLICY, "kms:PutKeyPolicy", system=True),

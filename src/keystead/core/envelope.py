@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 from keystead.core.errors import DecryptionFailed, InvalidArgument
 from keystead.core.keyed import BITS, KeyedHash, fixed_input
-from keystead.core.operations import Aad
+from keystead.core.operations import Aad, Derivation
 
 MAGIC = b"\xa5\x01"
 KEY_BYTES, SALT_BYTES, COMMIT_BYTES, TAG_BYTES = 32, 24, 32, 16
@@ -37,16 +37,20 @@ _LONG = Layout(">Q")
 _SALT_END = HEADER_BYTES + SALT_BYTES
 
 NO_AAD = b"\x00"
+_NO_RANDOM = bytes(SALT_BYTES)
 
 
 def typed_aad(aad: Aad) -> bytes:
-    """Injective: 00; or 01, count, then (length, key, length, value) sorted by key; or 02, 64-bit length, bytes.
+    """Injective: 00; or 01, count, then (length, key, length, value) sorted by key; or 02, 64-bit length, bytes;
+    or 03, 64-bit length, context, bytes.
 
     Keys and values are UTF-8, compared and kept exactly: no case is folded, nothing is normalized. An empty map
     is not the same as none; a dialect that says it is (AWS) hands over None. Raises InvalidArgument (lone surrogate).
     """
     if aad is None:
         return NO_AAD
+    if isinstance(aad, Derivation):
+        return b"\x03" + _LONG.pack(len(aad.context)) + aad.context + aad.data
     if not isinstance(aad, dict):
         return b"\x02" + _LONG.pack(len(aad)) + aad
     parts = [b"\x01", _LENGTH.pack(len(aad))]
@@ -94,6 +98,10 @@ class Envelope:
         salt = self._hedge(random + context + sha256(plaintext).digest())[:SALT_BYTES]
         fixed = salt + context + BITS
         return MessageKey(self._encrypt(fixed), self._header + salt + self._commit(fixed))
+
+    def converge(self, plaintext: bytes, aad: bytes) -> MessageKey:
+        """The same, with a salt that hangs on key, context and plaintext alone: the same again each time."""
+        return self.seal(plaintext, aad, _NO_RANDOM)
 
     def open(self, blob: bytes, aad: bytes) -> MessageKey:
         """The key and prefix of a message that was sealed; blob[PREFIX_BYTES:] is what AES-GCM sealed.

@@ -227,6 +227,10 @@ class Loaded(Protocol):
         """AES keys: the ciphertext format v1 (core.envelope), `aad` as typed bytes. RSA: the raw OAEP ciphertext."""
         ...
 
+    def encrypt_convergent(self, algorithm: Algorithm, plaintext: Sensitive, aad: bytes) -> bytes:
+        """AES keys only: the one ciphertext that this plaintext has under this key and `aad`."""
+        ...
+
     def decrypt(self, algorithm: Algorithm, ciphertext: bytes, aad: bytes) -> Sensitive:
         """Raises DecryptionFailed, for every reason alike."""
         ...

@@ -36,6 +36,9 @@ class _Key:
     def encrypt(self, algorithm: Algorithm, plaintext: Sensitive, aad: bytes) -> bytes:  # noqa: ARG002 - refused
         self._refuse(algorithm)
 
+    def encrypt_convergent(self, algorithm: Algorithm, plaintext: Sensitive, aad: bytes) -> bytes:  # noqa: ARG002 - refused
+        self._refuse(algorithm)
+
     def decrypt(self, algorithm: Algorithm, ciphertext: bytes, aad: bytes) -> Sensitive:  # noqa: ARG002 - refused
         self._refuse(algorithm)
 
@@ -96,6 +99,13 @@ class _Aes(_Key):
             self._refuse(algorithm)
         text = plaintext.reveal()
         key, prefix = self._envelope.seal(text, aad, self._draw())
+        return prefix + seal_once(key, text, prefix)
+
+    def encrypt_convergent(self, algorithm: Algorithm, plaintext: Sensitive, aad: bytes) -> bytes:
+        if algorithm.name not in self._names:
+            self._refuse(algorithm)
+        text = plaintext.reveal()
+        key, prefix = self._envelope.converge(text, aad)
         return prefix + seal_once(key, text, prefix)
 
     def decrypt(self, algorithm: Algorithm, ciphertext: bytes, aad: bytes) -> Sensitive:

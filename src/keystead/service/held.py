@@ -32,6 +32,7 @@ from keystead.core.entities import (
     Token,
 )
 from keystead.core.errors import Internal, InvalidArgument, NotFound, WrongState
+from keystead.core.naming import elsewhere
 from keystead.core.operations import PolicyRef
 from keystead.core.ports import Loaded, Provider
 from keystead.core.rights import Rights
@@ -114,6 +115,11 @@ class HeldKeyring:
     def name(self, namespace: str, name: str) -> Name | None:
         return self._reach.get(Name, self._reach.barrier.name_id(namespace, name))
 
+    def answers(self, namespace: str, name: str) -> bool:
+        """Whether a key is called so at that address, by a name of its own or one that counts there too."""
+        places = ((namespace, name), *elsewhere(namespace, name, self.namespaces))
+        return any(self.name(*place) is not None for place in places)
+
     def name_id(self, namespace: str, name: str) -> str:
         return self._reach.barrier.name_id(namespace, name)
 
@@ -143,6 +149,10 @@ class HeldKey:
     @property
     def tenant(self) -> str:
         return self.key.tenant
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        return self.keyring.namespaces
 
     def version(self, number: int | None = None) -> HeldVersion:
         """Version `number`, or the current one. Raises NotFound, WrongState where there is no material."""

@@ -29,6 +29,7 @@ from keystead.core.entities import (
 )
 from keystead.core.errors import Internal, Sealed, Unavailable
 from keystead.core.mounts import MountTable
+from keystead.core.naming import PATHS, elsewhere
 from keystead.core.operations import KeyRef, KeyringRef, PolicyRef, PrincipalRef, Ref, SystemRef, TenantRef
 from keystead.core.ports import Provider, Reader, WouldBlock
 from keystead.core.rights import Narrowing, Rights
@@ -221,7 +222,7 @@ class View:
     def _find_key(self, ref: KeyRef) -> HeldKey | None:
         stamp, id_ = self._seen_change, ref.id
         if ref.name:
-            name = self._barrier.get(Name, self._barrier.name_id(ref.namespace, ref.name))
+            name = self._barrier.get(Name, self._barrier.name_id(ref.namespace, ref.name)) or self._elsewhere(ref)
             if name is None:
                 return None
             id_ = name.key_id
@@ -236,6 +237,15 @@ class View:
                     entry[1].append(ref)
                     self._refs[ref] = held = entry[0]
         return held
+
+    def _elsewhere(self, ref: KeyRef) -> Name | None:
+        """A name that another address of the same keyring has, and that counts at this one too."""
+        ring = self._find_keyring(KeyringRef(ref.namespace)) if ref.namespace.startswith(PATHS) else None
+        if ring is not None:
+            for namespace, text in elsewhere(ref.namespace, ref.name, ring.namespaces):
+                if (name := self._barrier.get(Name, self._barrier.name_id(namespace, text))) is not None:
+                    return name
+        return None
 
     def _load_key(self, id_: str) -> HeldKey | None:
         stamp = self._seen_change

@@ -13,6 +13,7 @@ from keystead.core.algorithms import MessageForm as MessageForm  # a word of ope
 from keystead.core.operations.base import *
 from keystead.core.operations.boundaries import *
 from keystead.core.operations.cipher import *
+from keystead.core.operations.each import *
 from keystead.core.operations.grants import *
 from keystead.core.operations.groups import *
 from keystead.core.operations.identities import *
@@ -24,4 +25,5 @@ from keystead.core.operations.mounts import *
 from keystead.core.operations.principals import *
 from keystead.core.operations.sessions import *
 from keystead.core.operations.signature import *
+from keystead.core.operations.terms import *
 from keystead.core.operations.tokens import *

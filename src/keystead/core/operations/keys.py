@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from keystead.core.actions import Action
 from keystead.core.algorithms import KeySpec, Purpose
-from keystead.core.entities import Key, KeyVersion, LastUse, Name, Origin, PolicyText, Rotation
+from keystead.core.entities import Key, KeyVersion, LastUse, Name, Origin, PolicyText, Rotation, Terms
 from keystead.core.operations.base import Demand, KeyOperation, KeyRef, KeyringOperation, Nothing, Operation, Page
 
 
@@ -30,6 +30,9 @@ class CreateKey(KeyringOperation[Described], frozen=True, kw_only=True):
     policy: PolicyText | None = None  # None: the tenant's root may do everything
     bypass_lockout_check: bool = False
     multi_region: bool = False
+    name: str = ""  # in the keyring's namespace; raises AlreadyExists
+    terms: Terms = Terms()
+    rotate_every: int = 0  # seconds; 0: on demand only
 
     def demands(self) -> tuple[Demand, ...]:
         """Tags can open a key to others, so to set them takes a right of its own (KMS API Reference, CreateKey)."""

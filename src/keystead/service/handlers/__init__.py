@@ -9,6 +9,7 @@ from keystead.service.handlers import (
     datakey,
     destruction,
     detached,
+    each,
     grants,
     groups,
     identities,
@@ -27,6 +28,7 @@ from keystead.service.handlers import (
     sessions,
     signature,
     tags,
+    terms,
     tokens,
 )
 from keystead.service.pipeline import Handler
@@ -34,6 +36,7 @@ from keystead.service.pipeline import Handler
 HANDLERS: dict[type, Handler] = {
     **cipher.HANDLERS,
     **detached.HANDLERS,
+    **each.HANDLERS,
     **datakey.HANDLERS,
     **signature.HANDLERS,
     **mac.HANDLERS,
@@ -44,6 +47,7 @@ HANDLERS: dict[type, Handler] = {
     **names.HANDLERS,
     **tags.HANDLERS,
     **rotation.HANDLERS,
+    **terms.HANDLERS,
     **destruction.HANDLERS,
     **imports.HANDLERS,
     **grants.HANDLERS,

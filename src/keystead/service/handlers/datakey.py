@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from keystead.core import operations as ops
-from keystead.core.algorithms import data_key_pair_spec
+from keystead.core.algorithms import Purpose, data_key_pair_spec
 from keystead.core.sensitive import Sensitive
 from keystead.core.states import Use
 from keystead.service.handlers.cipher import bind, wrapping
-from keystead.service.handlers.use import require
+from keystead.service.handlers.use import algorithm_for, chosen, require
 from keystead.service.held import HeldKey
 from keystead.service.pipeline import Act, Handler, Outcome
 
@@ -17,9 +17,9 @@ def generate(
 ) -> Outcome[ops.DataKey]:
     """Raises WrongUsage, WrongState."""
     (held,) = targets
-    algorithm = wrapping(held.key)
+    algorithm = algorithm_for(held.key, Purpose.CIPHER) if op.by_any else wrapping(held.key)
     bound = bind(held.key, op.aad)
-    version = require(held, Use.PROTECT, act.now)
+    version = require(held, Use.PROTECT, act.now, chosen(held.key, op.version))
     plaintext = Sensitive(act.entropy(op.n_bytes))
     ciphertext = version.loaded.encrypt(algorithm, plaintext, bound)
     number = version.version.number

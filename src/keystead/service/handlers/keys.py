@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from itertools import islice
 from typing import TypeVar
 from uuid import UUID
@@ -10,13 +11,14 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from keystead.core import operations as ops
-from keystead.core.entities import Entity, Key, KeyVersion, Origin
-from keystead.core.errors import InvalidArgument, LimitExceeded, Unsupported
+from keystead.core.entities import Entity, Key, KeyVersion, Name, Origin
+from keystead.core.errors import AlreadyExists, InvalidArgument, LimitExceeded, Unsupported
 from keystead.core.operations import Described, Nothing, Page
 from keystead.core.states import Event, KeyState, Lifecycle
 from keystead.core.wrapping import importable
 from keystead.service.handlers import policies, tags
 from keystead.service.handlers.standing import begun, existing, staying
+from keystead.service.handlers.terms import scheduled, settled
 from keystead.service.held import PAGE, HeldKey, HeldKeyring
 from keystead.service.pipeline import Act, Handler, Outcome
 
@@ -27,6 +29,8 @@ MAX_DESCRIPTION = 8192  # characters; KMS API Reference, CreateKey
 def create_key(op: ops.CreateKey, targets: tuple[HeldKeyring, ...], act: Act) -> Outcome[Described]:
     """Raises Unsupported, InvalidArgument (purpose), LimitExceeded, and what policies.fixed raises."""
     ring = targets[0]  # tags are a second demand on the same keyring
+    if op.name and ring.answers(op.keyring.namespace, op.name):
+        raise AlreadyExists("the name is taken", "name")
     if op.origin not in {Origin.GENERATED, Origin.EXTERNAL}:
         raise Unsupported(f"keying material from {op.origin.value}", "origin")
     if op.origin is Origin.EXTERNAL and not importable(op.spec, op.purpose):
@@ -52,18 +56,32 @@ def create_key(op: ops.CreateKey, targets: tuple[HeldKeyring, ...], act: Act) ->
         description=op.description,
         tags=tags.merged({}, op.tags),
     )
+    key = replace(key, terms=settled(op.terms, key), rotation=scheduled(op.rotate_every, key, act.now))
+    named = (new_name(ring, key, op.keyring.namespace, op.name, act.now),) if op.name else ()
     policy = policies.fixed(op.policy, key, op.keyring.namespace, act, bypass=op.bypass_lockout_check)
     if waits:
-        return Outcome(answer=Described(key, None), put=(key, policy), seen=(ring.keyring,))
+        return Outcome(answer=Described(key, None), put=(key, policy, *named), seen=(ring.keyring,))
     made = act.provider.generate(op.spec)
     version = first_version(key, made.public_key)
     return Outcome(
         answer=Described(key, version),
-        put=(key, version, policy),
+        put=(key, version, policy, *named),
         seen=(ring.keyring,),
         material={version.id: made.material},
         versions=(1,),
         made=key.id,
+    )
+
+
+def new_name(ring: HeldKeyring, key: Key, namespace: str, name: str, now: datetime) -> Name:
+    return Name(
+        id=ring.name_id(namespace, name),
+        keyring=ring.id,
+        key_id=key.id,
+        namespace=namespace,
+        name=name,
+        created_at=now,
+        updated_at=now,
     )
 
 

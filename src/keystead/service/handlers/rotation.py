@@ -23,7 +23,9 @@ CLEAR_FOR = timedelta(minutes=20)  # ConflictException: a scheduled rotation beg
 
 
 def rotatable(key: Key) -> None:
-    """Only a symmetric cipher key can take a new version without its users noticing."""
+    """Only a symmetric cipher key can take a new version without its users noticing, or one whose users name it."""
+    if key.terms.every_version and key.origin is Origin.GENERATED:
+        return
     if key.spec.family is not Family.AES or key.origin not in {Origin.GENERATED, Origin.EXTERNAL}:
         raise Unsupported(f"{key.spec.name} keys of {key.origin.value} origin are not rotated", "rotation")
 
@@ -85,11 +87,13 @@ def rotate_key(op: ops.RotateKey, targets: tuple[HeldKey], act: Act) -> Outcome[
         rotated_by=RotatedBy.SCHEDULE if op.scheduled else RotatedBy.DEMAND,
         public_key=made.public_key,
     )
-    retired = replace(old, lifecycle=old.lifecycle.after(Event.DEACTIVATE, act.now))
+    retired = (
+        () if key.terms.every_version else (replace(old, lifecycle=old.lifecycle.after(Event.DEACTIVATE, act.now)),)
+    )
     key = replace(changed, n_versions=number, current=number)
     return Outcome(
         answer=Described(key, new),
-        put=(key, new, retired),
+        put=(key, new, *retired),
         material={new.id: made.material},
         versions=(number,),
     )
@@ -118,7 +122,7 @@ def _rotate_imported(held: HeldKey, now: datetime) -> Outcome[Described]:
 
 def _on_demand(key: Key, now: datetime) -> Key:
     """On-demand rotations leave the schedule alone."""
-    if key.n_on_demand >= MAX_ON_DEMAND:
+    if key.n_on_demand >= MAX_ON_DEMAND and not key.terms.every_version:
         raise LimitExceeded(f"a key is rotated on demand at most {MAX_ON_DEMAND} times", "rotations")
     if key.rotation and key.rotation.next_at - now < CLEAR_FOR:
         raise Conflict("a scheduled rotation is about to begin", "rotation")
@@ -128,7 +132,7 @@ def _on_demand(key: Key, now: datetime) -> Key:
 def _on_schedule(key: Key, now: datetime) -> Key:
     if key.rotation is None or key.rotation.next_at > now:
         raise Conflict("no rotation is due", "rotation")
-    period = timedelta(days=key.rotation.period_days)
+    period = key.rotation.period
     due = key.rotation.next_at + period
     return replace(key, rotation=replace(key.rotation, next_at=due if due > now else now + period))
 

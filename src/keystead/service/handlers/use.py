@@ -8,8 +8,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from keystead.core.algorithms import Algorithm, Purpose, Word
-from keystead.core.entities import Key, Origin
-from keystead.core.errors import WrongState, WrongUsage
+from keystead.core.entities import Key, Origin, Terms
+from keystead.core.errors import InvalidArgument, WrongState, WrongUsage
+from keystead.core.operations import Breach
 from keystead.core.states import Use
 from keystead.service.handlers.standing import waiting
 from keystead.service.held import HeldKey, HeldVersion
@@ -20,7 +21,7 @@ def algorithm_for(key: Key, purpose: Purpose, word: Word | None = None) -> Algor
 
     Raises WrongUsage; detail: the purpose, when the key has another one, or else the word.
     """
-    if key.purpose is not purpose:
+    if key.purpose is not purpose and not (key.terms.all_purposes and purpose in key.spec.purposes):
         raise WrongUsage(f"a {key.purpose.name.lower()} key is not for {purpose.name.lower()}", purpose)
     spec = key.spec
     return spec.default(purpose) if word is None else spec.algorithm(word, purpose)
@@ -45,6 +46,7 @@ def require_version(held: HeldKey, use: Use, now: datetime, number: int | None =
     if use in found.calm:
         return found
     version = found.version
+    within(held.key.terms, use, version.number)
     if not version.wrapped and held.key.origin is Origin.EXTERNAL:
         raise WrongState("the imported material is gone", Origin.EXTERNAL)
     version.lifecycle.require(use, now=now)
@@ -55,7 +57,26 @@ def require_version(held: HeldKey, use: Use, now: datetime, number: int | None =
     return found
 
 
-def require(held: HeldKey, use: Use, now: datetime) -> HeldVersion:
-    """The current version of a key that both may be used so. Raises as the two above."""
+def within(terms: Terms, use: Use, number: int) -> None:
+    """Raises WrongState (detail ops.Breach) for a version that the key's terms take out of use."""
+    if number < terms.min_process:
+        raise WrongState("the key's terms take this version out of use", Breach.TOO_OLD)
+    if use is Use.PROTECT and number < terms.min_protect:
+        raise WrongState("the key's terms let only later versions protect", Breach.TOO_LOW)
+
+
+def chosen(key: Key, number: int) -> int | None:
+    """The version that the caller names to protect with; None: the current one. Raises InvalidArgument (ops.Breach)."""
+    if number == 0:
+        return None
+    if number < 0:
+        raise InvalidArgument("a version's number is not negative", Breach.NEGATIVE)
+    if number > key.current:
+        raise InvalidArgument("the key has no such version yet", Breach.TOO_NEW)
+    return number
+
+
+def require(held: HeldKey, use: Use, now: datetime, number: int | None = None) -> HeldVersion:
+    """Version `number` (or the current one) of a key that both may be used so. Raises as the two above."""
     require_key(held, use, now)
-    return require_version(held, use, now)
+    return require_version(held, use, now, number)

@@ -1,0 +1,12 @@
+"""transit: cryptography with keys that have names. Vault documentation, "Transit secrets engine"."""
+
+from __future__ import annotations
+
+from keystead.doors.vault.transit import cipher, config, datakey, keys
+
+OPERATIONS = (
+    *keys.OPERATIONS,
+    *config.OPERATIONS,
+    *cipher.OPERATIONS,
+    *datakey.OPERATIONS,
+)

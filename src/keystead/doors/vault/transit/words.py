@@ -1,0 +1,104 @@
+"""What goes wrong with a key, in this engine's words. OpenBao, sdk/helper/keysutil/policy.go and transit/path_*.go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from msgspec import Struct
+
+from keystead.core import errors as e
+from keystead.core import operations as ops
+from keystead.core.operations import Breach
+from keystead.core.states import KeyState
+from keystead.doors.vault.endpoint import Said
+from keystead.doors.vault.transit.names import type_of
+from keystead.wire.vault.envelope import multierror
+
+NO_KEY = "encryption key not found"
+NO_CONTEXT = (
+    "missing 'context' for key derivation; the key was created using a derived key, which means additional, "
+    "per-request information must be included in order to perform operations with the key"
+)
+TOO_OLD = "ciphertext or signature version is disallowed by policy (too old)"
+
+
+class Use(Struct, frozen=True):
+    """How a use of a key speaks of it: "encryption" of "ciphertext"."""
+
+    verb: str
+    noun: str
+    protects: bool
+    unable: str  # words for a key that cannot; {type}
+
+
+ENCRYPTION = Use(
+    "encryption", "ciphertext", protects=True, unable="message encryption not supported for key type {type}"
+)
+DECRYPTION = Use(
+    "decryption", "ciphertext", protects=False, unable="message decryption not supported for key type {type}"
+)
+
+_PROTECTING: dict[object, str] = {
+    Breach.TOO_OLD: "no such key version",
+    Breach.TOO_LOW: "requested version for {verb} is less than the minimum encryption key version",
+    KeyState.DEACTIVATED: "requested version for {verb} is less than the minimum encryption key version",
+    Breach.TOO_NEW: "requested version for {verb} is higher than the latest key version",
+    Breach.NEGATIVE: "requested version for {verb} is negative",
+}
+_PROCESSING: dict[object, str] = {
+    Breach.TOO_OLD: TOO_OLD,
+    Breach.NEGATIVE: TOO_OLD,
+    Breach.TOO_NEW: "invalid {noun}: version is too new",
+    KeyState.DESTROYED: TOO_OLD,
+}
+
+
+class Words(Struct, frozen=True):
+    text: str
+    ours: bool = False  # Vault takes it for an error of its own: 500
+
+
+CLOSED = Words("cipher: message authentication failed")
+RSA_CLOSED = Words("failed to RSA decrypt the ciphertext: crypto/rsa: decryption error", ours=True)
+TOO_LONG = Words("failed to RSA encrypt the plaintext: crypto/rsa: message too long for RSA key size", ours=True)
+
+
+def words(error: e.KeysteadError, use: Use, index: int = 0) -> Words | None:
+    """None: the door's table has them (denied, sealed, unavailable …)."""
+    detail = error.detail
+    if isinstance(detail, Breach | KeyState) and (text := (_PROTECTING if use.protects else _PROCESSING).get(detail)):
+        return Words(text.format(verb=use.verb, noun=use.noun))
+    kind = type_of(error.about.key) if error.about is not None else ""
+    if isinstance(error, e.DecryptionFailed) or detail == ops.WRONG_KEY:
+        return RSA_CLOSED if kind.startswith("rsa") else CLOSED
+    if isinstance(error, e.WrongUsage):
+        return Words(use.unable.format(type=kind))
+    if isinstance(detail, ops.TooLong):
+        return TOO_LONG
+    if detail == "aad":
+        return Words(f"'[{index}].associated_data' provided for non-AEAD cipher suite {kind}")
+    return Words(NO_CONTEXT) if detail is Breach.NO_CONTEXT else None
+
+
+def said(status: int, text: str, error: e.KeysteadError) -> Said:
+    """The refusal in Vault's words, on record already if `error` is."""
+    made = Said(status, text)
+    made.recorded = error.recorded
+    return made
+
+
+@contextmanager
+def speaking(use: Use, absent: str = NO_KEY) -> Iterator[None]:
+    """What is refused within is refused in these words."""
+    try:
+        yield
+    except Said:
+        raise
+    except e.NotFound as error:
+        raise said(400, absent, error) from error
+    except e.KeysteadError as error:
+        found = words(error, use)
+        if found is None:
+            raise
+        raise said(500 if found.ours else 400, multierror(found.text) if found.ours else found.text, error) from error
