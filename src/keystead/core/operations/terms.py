@@ -14,10 +14,12 @@ from keystead.core.operations.base import KeyOperation, Nothing
 class Breach(Enum):
     """detail of the error for what a key's terms do not allow, or for terms that cannot be."""
 
-    TOO_OLD = "below min_process"
-    TOO_NEW = "above the current version"
-    NEGATIVE = "negative"
-    TOO_LOW = "below min_protect"
+    TOO_OLD = "to process: below min_process"
+    UNMADE = "to process: above the current version"
+    RETIRED = "to protect: below min_process"
+    TOO_LOW = "to protect: below min_protect"
+    TOO_NEW = "to protect: above the current version"
+    NEGATIVE = "to protect: negative"
     NO_CONTEXT = "a context is missing"
     NOT_ERASABLE = "may not be erased"
     NOT_EXPORTABLE = "may not be exported"

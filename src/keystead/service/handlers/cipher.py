@@ -12,7 +12,7 @@ from keystead.core.envelope import peek, typed_aad
 from keystead.core.errors import DecryptionFailed, InvalidArgument, KeysteadError, WrongUsage
 from keystead.core.sensitive import Sensitive
 from keystead.core.states import Use
-from keystead.service.handlers.use import algorithm_for, chosen, require, require_key, require_version, within
+from keystead.service.handlers.use import algorithm_for, chosen, processing, require, require_key, require_version
 from keystead.service.held import HeldKey, HeldVersion
 from keystead.service.pipeline import Act, Handler, Outcome
 
@@ -26,7 +26,7 @@ def encrypt(op: ops.Encrypt, targets: tuple[HeldKey], act: Act) -> Outcome[ops.E
 
 def decrypt(op: ops.Decrypt, targets: tuple[HeldKey], act: Act) -> Outcome[ops.Decrypted]:
     (held,) = targets
-    algorithm, bound = _to_process(held, op.ciphertext, op.algorithm, op.aad)
+    algorithm, bound = _to_process(held, op.ciphertext, op.algorithm, op.aad, op.version)
     blind = op.dry_run and not op.ciphertext
     answer = process(held, algorithm, op.ciphertext, bound, act.now, op.version, blind=blind)
     return Outcome(answer=answer, versions=(answer.version,), bound=bound)
@@ -35,7 +35,7 @@ def decrypt(op: ops.Decrypt, targets: tuple[HeldKey], act: Act) -> Outcome[ops.D
 def re_encrypt(op: ops.ReEncrypt, targets: tuple[HeldKey, HeldKey], act: Act) -> Outcome[ops.ReEncrypted]:
     source, destination = targets
     blind = op.dry_run and not op.ciphertext
-    algorithm, bound = _to_process(source, op.ciphertext, op.source_algorithm, op.source_aad)
+    algorithm, bound = _to_process(source, op.ciphertext, op.source_algorithm, op.source_aad, op.source_version)
     opened = process(source, algorithm, op.ciphertext, bound, act.now, op.source_version, blind=blind)
     try:
         algorithm, anew = _to_protect(destination, op.destination_algorithm, op.destination_aad)
@@ -86,12 +86,18 @@ def _to_protect(held: HeldKey, word: Word | None, aad: ops.Aad) -> tuple[Algorit
     return algorithm_for(held.key, Purpose.CIPHER, word), bind(held.key, aad)
 
 
-def _to_process(held: HeldKey, ciphertext: bytes, word: Word | None, aad: ops.Aad) -> tuple[Algorithm, bytes]:
-    """The same for a ciphertext, which may be another key's: that is said first (detail ops.WRONG_KEY)."""
+def _to_process(
+    held: HeldKey, ciphertext: bytes, word: Word | None, aad: ops.Aad, said: int | None
+) -> tuple[Algorithm, bytes]:
+    """The same for a ciphertext, which may be another key's: that is said first (detail ops.WRONG_KEY).
+
+    Unless the caller knows of itself what made it, down to the version.
+    """
     try:
         return _to_protect(held, word, aad)
     except WrongUsage:
-        _not_anothers(ciphertext, held.key)
+        if said is None:
+            _not_anothers(ciphertext, held.key)
         raise
 
 
@@ -119,8 +125,7 @@ def _version_of(held: HeldKey, ciphertext: bytes, now: datetime, said: int | Non
     """The version that made the ciphertext: named in its header, where it is in our own format, or else by `said`."""
     key = held.key
     if said is not None:
-        chosen(key, said)
-        within(key.terms, Use.PROCESS, said)
+        processing(key, said)
     if key.spec.family is not Family.AES:
         return require_version(held, Use.PROCESS, now, said)
     key_id, number = peek(ciphertext)

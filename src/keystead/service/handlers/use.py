@@ -60,7 +60,8 @@ def require_version(held: HeldKey, use: Use, now: datetime, number: int | None =
 def within(terms: Terms, use: Use, number: int) -> None:
     """Raises WrongState (detail ops.Breach) for a version that the key's terms take out of use."""
     if number < terms.min_process:
-        raise WrongState("the key's terms take this version out of use", Breach.TOO_OLD)
+        breach = Breach.RETIRED if use is Use.PROTECT else Breach.TOO_OLD
+        raise WrongState("the key's terms take this version out of use", breach)
     if use is Use.PROTECT and number < terms.min_protect:
         raise WrongState("the key's terms let only later versions protect", Breach.TOO_LOW)
 
@@ -74,6 +75,13 @@ def chosen(key: Key, number: int) -> int | None:
     if number > key.current:
         raise InvalidArgument("the key has no such version yet", Breach.TOO_NEW)
     return number
+
+
+def processing(key: Key, number: int) -> None:
+    """The same for the version that a caller names to process with. Raises WrongState, too."""
+    if number > key.current:
+        raise InvalidArgument("the key has no such version yet", Breach.UNMADE)
+    within(key.terms, Use.PROCESS, number)
 
 
 def require(held: HeldKey, use: Use, now: datetime, number: int | None = None) -> HeldVersion:

@@ -34,7 +34,6 @@ from keystead.wire.vault.request import Verb
 
 UPSERTS = frozenset({"aes256-gcm96", "aes128-gcm96", "chacha20-poly1305", "xchacha20-poly1305"})
 SIGNERS = frozenset({"ecdsa-p256", "ecdsa-p384", "ecdsa-p521"})
-NONCE_BYTES = 12  # the least that stands before a ciphertext of Vault's own
 NOT_BASE64 = "invalid ciphertext: could not decode base64"
 NO_CIPHERTEXT = "missing ciphertext to decrypt"
 
@@ -63,8 +62,8 @@ def _encrypted(done: ops.Encrypted) -> dict[str, Any]:
     return {"ciphertext": text_of(done.version, done.ciphertext), "key_version": done.version}
 
 
-def _result(done: Any, told: Any, reference: str) -> dict[str, Any]:
-    return {**({"error": done.text} if isinstance(done, Words) else told(done)), "reference": reference}
+def _result(done: Any, told: Any, reference: str, **always: str) -> dict[str, Any]:
+    return {**always, **({"error": done.text} if isinstance(done, Words) else told(done)), "reference": reference}
 
 
 @endpoint("transit", Verb.WRITE, "encrypt/{name}", creates=True)
@@ -162,7 +161,7 @@ def decrypt(req: DecryptRequest, call: Call) -> Any:
             lambda ready: call(ops.DecryptEach(key=ref, items=ready)),
             DECRYPTION,
         )
-    told = [_result(done, _decrypted, item.reference) for done, item in zip(results, found, strict=True)]
+    told = [_result(done, _decrypted, item.reference, plaintext="") for done, item in zip(results, found, strict=True)]
     return batch(told, [one if isinstance(one, Words) else None for one in results], req.partial_failure_response_code)
 
 

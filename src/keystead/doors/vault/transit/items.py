@@ -179,7 +179,7 @@ def batch(results: Sequence[Mapping[str, Any]], refusals: Sequence[Words | None]
     if wrong:
         status = 400 if any(not one.ours for one in wrong) else 500
         if partial is not None and len(wrong) < len(refusals):
-            if 1 <= partial <= 599:
+            if 200 <= partial <= 599:  # what is below is no final answer (RFC 9110 §15.2)
                 status = partial
             else:
                 text = "invalid HTTP response code override from partial_failure_response_code, reverting to"

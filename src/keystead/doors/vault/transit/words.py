@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from keystead.core import errors as e
 from keystead.core import operations as ops
+from keystead.core.envelope import SHORT
 from keystead.core.operations import Breach
 from keystead.core.states import KeyState
 from keystead.doors.vault.endpoint import Said
@@ -28,29 +29,22 @@ class Use(Struct, frozen=True):
 
     verb: str
     noun: str
-    protects: bool
     unable: str  # words for a key that cannot; {type}
 
 
-ENCRYPTION = Use(
-    "encryption", "ciphertext", protects=True, unable="message encryption not supported for key type {type}"
-)
-DECRYPTION = Use(
-    "decryption", "ciphertext", protects=False, unable="message decryption not supported for key type {type}"
-)
+ENCRYPTION = Use("encryption", "ciphertext", unable="message encryption not supported for key type {type}")
+DECRYPTION = Use("encryption", "ciphertext", unable="message decryption not supported for key type {type}")
 
-_PROTECTING: dict[object, str] = {
-    Breach.TOO_OLD: "no such key version",
+_OF_VERSIONS: dict[object, str] = {
+    Breach.TOO_OLD: TOO_OLD,
+    Breach.UNMADE: "invalid {noun}: version is too new",
+    Breach.RETIRED: "no such key version",
     Breach.TOO_LOW: "requested version for {verb} is less than the minimum encryption key version",
     KeyState.DEACTIVATED: "requested version for {verb} is less than the minimum encryption key version",
     Breach.TOO_NEW: "requested version for {verb} is higher than the latest key version",
     Breach.NEGATIVE: "requested version for {verb} is negative",
-}
-_PROCESSING: dict[object, str] = {
-    Breach.TOO_OLD: TOO_OLD,
-    Breach.NEGATIVE: TOO_OLD,
-    Breach.TOO_NEW: "invalid {noun}: version is too new",
-    KeyState.DESTROYED: TOO_OLD,
+    Breach.NO_CONTEXT: NO_CONTEXT,
+    SHORT: "invalid ciphertext length",
 }
 
 
@@ -67,9 +61,9 @@ TOO_LONG = Words("failed to RSA encrypt the plaintext: crypto/rsa: message too l
 def words(error: e.KeysteadError, use: Use, index: int = 0) -> Words | None:
     """None: the door's table has them (denied, sealed, unavailable …)."""
     detail = error.detail
-    if isinstance(detail, Breach | KeyState) and (text := (_PROTECTING if use.protects else _PROCESSING).get(detail)):
-        return Words(text.format(verb=use.verb, noun=use.noun))
     kind = type_of(error.about.key) if error.about is not None else ""
+    if (text := _OF_VERSIONS.get(detail)) is not None:
+        return Words(text.format(verb=use.verb, noun=use.noun))
     if isinstance(error, e.DecryptionFailed) or detail == ops.WRONG_KEY:
         return RSA_CLOSED if kind.startswith("rsa") else CLOSED
     if isinstance(error, e.WrongUsage):
@@ -78,7 +72,7 @@ def words(error: e.KeysteadError, use: Use, index: int = 0) -> Words | None:
         return TOO_LONG
     if detail == "aad":
         return Words(f"'[{index}].associated_data' provided for non-AEAD cipher suite {kind}")
-    return Words(NO_CONTEXT) if detail is Breach.NO_CONTEXT else None
+    return None
 
 
 def said(status: int, text: str, error: e.KeysteadError) -> Said:
