@@ -17,6 +17,7 @@ from msgspec import Struct
 from keystead.core.algorithms import Algorithm, KeySpec, MessageForm
 from keystead.core.detached import Detached
 from keystead.core.entities import Kind
+from keystead.core.operations.schemes import Scheme
 from keystead.core.sensitive import Sensitive
 
 
@@ -252,6 +253,18 @@ class Loaded(Protocol):
     def mac(self, algorithm: Algorithm, message: bytes) -> bytes: ...
 
     def verify_mac(self, algorithm: Algorithm, message: bytes, tag: bytes) -> bool: ...
+
+    def sign_as(self, scheme: Scheme, message: bytes, form: MessageForm) -> bytes:
+        """Raises InvalidArgument (detail "form", "salt"), WrongUsage."""
+        ...
+
+    def verify_as(self, scheme: Scheme, message: bytes, signature: bytes, form: MessageForm) -> bool: ...
+
+    def mac_as(self, digest: str, message: bytes) -> bytes:
+        """HMAC under an HMAC key, or under a key derived from another key for that alone (docs/adr/0020)."""
+        ...
+
+    def verify_mac_as(self, digest: str, message: bytes, tag: bytes) -> bool: ...
 
     def agree(self, algorithm: Algorithm, peer_public_key: bytes) -> Sensitive: ...
 

@@ -13,22 +13,43 @@ from keystead.core.detached import Detached, DetachedSealer
 from keystead.core.envelope import NO_AAD, PREFIX_BYTES, SALT_BYTES, Envelope
 from keystead.core.errors import InvalidArgument, Unsupported, WrongUsage
 from keystead.core.keyed import KeyedHash
+from keystead.core.operations.schemes import Scheme
 from keystead.core.ports import Entropy, Generated, Loaded
 from keystead.core.sensitive import Sensitive
-from keystead.crypto import agree, kem, keys, oaep
+from keystead.crypto import agree, kem, keys, oaep, schemes
 from keystead.crypto.aead import TAG_BYTES, Gcm, open_once, seal_once
 from keystead.crypto.draws import Draws
 from keystead.crypto.sign import SCHEMES
+from keystead.crypto.tags import Tags, beside
 
 
 class _Key:
-    """A loaded key version that can do nothing: each family overrides what it can."""
+    """A loaded key version that can do nothing but HMAC: each family overrides what it can."""
 
-    __slots__ = ("_names", "_spec")
+    __slots__ = ("_names", "_spec", "_tags")
 
-    def __init__(self, spec: KeySpec) -> None:
+    def __init__(self, spec: KeySpec, tags: Callable[[], bytes]) -> None:
         self._spec = spec
         self._names = frozenset(spec.algorithms)
+        self._tags = Tags(tags)
+
+    def mac_as(self, digest: str, message: bytes) -> bytes:
+        return self._tags.under(digest)(message)
+
+    def verify_mac_as(self, digest: str, message: bytes, tag: bytes) -> bool:
+        return self._tags.under(digest).matches(message, tag)
+
+    def sign_as(self, scheme: Scheme, message: bytes, form: MessageForm) -> bytes:  # noqa: ARG002 - refused
+        raise WrongUsage(f"a {self._spec.name} key does not sign", Purpose.SIGNATURE)
+
+    def verify_as(
+        self,
+        scheme: Scheme,  # noqa: ARG002 - refused
+        message: bytes,  # noqa: ARG002 - refused
+        signature: bytes,  # noqa: ARG002 - refused
+        form: MessageForm,  # noqa: ARG002 - refused
+    ) -> bool:
+        raise WrongUsage(f"a {self._spec.name} key does not sign", Purpose.SIGNATURE)
 
     def _refuse(self, algorithm: Algorithm) -> NoReturn:
         raise WrongUsage(f"a {self._spec.name} key cannot do that with {algorithm.name}", algorithm.name)
@@ -87,7 +108,7 @@ class _Aes(_Key):
     __slots__ = ("_detached", "_draw", "_envelope")
 
     def __init__(self, spec: KeySpec, material: bytes, key_id: str, version: int, draw: Draws) -> None:
-        super().__init__(spec)
+        super().__init__(spec, beside(material))
         self._envelope, self._detached, self._draw = (
             Envelope(material, key_id, version),
             DetachedSealer(material, version),
@@ -135,7 +156,7 @@ class _Hmac(_Key):
     __slots__ = ("_keyed",)
 
     def __init__(self, spec: KeySpec, material: bytes) -> None:
-        super().__init__(spec)
+        super().__init__(spec, lambda: material)
         if len(material) * 8 != spec.bits:
             raise InvalidArgument(f"{len(material)} bytes are no {spec.name} key", "key_material")
         self._keyed = KeyedHash(material, spec.default(Purpose.MAC).digest or "")
@@ -151,13 +172,16 @@ class _Hmac(_Key):
         return self._keyed.matches(message, tag)
 
 
+_BY_SCHEME: Final = frozenset({Family.RSA, Family.EC, Family.EDWARDS})
+
+
 class _Pair(_Key):
     """A key pair. Signs with whatever signature algorithms its spec has (none: every call is refused)."""
 
     __slots__ = ("_private", "_public", "_schemes")
 
     def __init__(self, spec: KeySpec, material: bytes) -> None:
-        super().__init__(spec)
+        super().__init__(spec, beside(material))
         self._private: keys.PrivateKey = keys.load(spec, material)
         self._public: keys.PublicKey = self._private.public_key()
         self._schemes = {name: SCHEMES[name] for name in spec.algorithms if name in SCHEMES}
@@ -171,6 +195,18 @@ class _Pair(_Key):
         scheme = self._schemes.get(algorithm.name) or self._refuse(algorithm)
         algorithm.check_form(form, message)
         return scheme.verify(self._public, message, signature, form)
+
+    def sign_as(self, scheme: Scheme, message: bytes, form: MessageForm) -> bytes:
+        self._require_schemes()
+        return schemes.sign(self._spec.family, self._private, scheme, message, form)
+
+    def verify_as(self, scheme: Scheme, message: bytes, signature: bytes, form: MessageForm) -> bool:
+        self._require_schemes()
+        return schemes.verify(self._spec.family, self._public, scheme, message, signature, form)
+
+    def _require_schemes(self) -> None:
+        if self._spec.family not in _BY_SCHEME:
+            raise WrongUsage(f"a {self._spec.name} key does not sign so", Purpose.SIGNATURE)
 
 
 class _Rsa(_Pair):

@@ -99,7 +99,7 @@ def sides(peer):
     return Side(ours), Side(theirs)
 
 
-@pytest.mark.parametrize("name", ["transit_keys.txt", "transit_cipher.txt"])
+@pytest.mark.parametrize("name", ["transit_keys.txt", "transit_cipher.txt", "transit_sign.txt"])
 def test_both_answer_alike(peer, name):
     ours, theirs = sides(peer)
     differing = []

@@ -23,6 +23,7 @@ from keystead.core.operations.keys import *
 from keystead.core.operations.managed import *
 from keystead.core.operations.mounts import *
 from keystead.core.operations.principals import *
+from keystead.core.operations.schemes import *
 from keystead.core.operations.sessions import *
 from keystead.core.operations.signature import *
 from keystead.core.operations.terms import *

@@ -6,11 +6,11 @@ from typing import Any
 
 from keystead.core import operations as ops
 from keystead.core.errors import Internal, InvalidArgument, KeysteadError
-from keystead.service.handlers import cipher
+from keystead.service.handlers import cipher, schemes
 from keystead.service.held import HeldKey
 from keystead.service.pipeline import Act, Handler, Outcome
 
-ONE: dict[type, Handler] = {**cipher.HANDLERS}
+ONE: dict[type, Handler] = {**cipher.HANDLERS, **schemes.HANDLERS}
 
 
 def each(op: Any, targets: tuple[HeldKey, ...], act: Act) -> Outcome[tuple[Any, ...]]:
@@ -38,4 +38,15 @@ def each(op: Any, targets: tuple[HeldKey, ...], act: Act) -> Outcome[tuple[Any, 
     )
 
 
-HANDLERS: dict[type, Handler] = {ops.EncryptEach: each, ops.DecryptEach: each, ops.ReEncryptEach: each}
+HANDLERS: dict[type, Handler] = dict.fromkeys(
+    (
+        ops.EncryptEach,
+        ops.DecryptEach,
+        ops.ReEncryptEach,
+        ops.SignEach,
+        ops.VerifyEach,
+        ops.GenerateMacEach,
+        ops.VerifyMacEach,
+    ),
+    each,
+)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from keystead.doors.vault.transit import cipher, config, datakey, keys
+from keystead.doors.vault.transit import cipher, config, datakey, keys, mac, signature
 
 OPERATIONS = (
     *keys.OPERATIONS,
     *config.OPERATIONS,
     *cipher.OPERATIONS,
     *datakey.OPERATIONS,
+    *signature.OPERATIONS,
+    *mac.OPERATIONS,
 )

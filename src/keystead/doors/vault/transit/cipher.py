@@ -25,9 +25,9 @@ from keystead.doors.vault.transit.items import (
     run_each,
     single,
 )
-from keystead.doors.vault.transit.keys import KeyRequest, made, terms_of
+from keystead.doors.vault.transit.keys import made, terms_of
 from keystead.doors.vault.transit.names import PREFIX, TYPES, key_ref
-from keystead.doors.vault.transit.words import DECRYPTION, ENCRYPTION, Words, said, speaking
+from keystead.doors.vault.transit.words import DECRYPTION, ENCRYPTION, Named, Words, asked_first, said, speaking
 from keystead.kit import Call
 from keystead.wire.vault.fields import Int
 from keystead.wire.vault.request import Verb
@@ -38,7 +38,7 @@ NOT_BASE64 = "invalid ciphertext: could not decode base64"
 NO_CIPHERTEXT = "missing ciphertext to decrypt"
 
 
-class EncryptRequest(KeyRequest, frozen=True, kw_only=True):
+class EncryptRequest(Named, frozen=True, kw_only=True):
     plaintext: str | None = None
     context: str = ""
     associated_data: str = ""
@@ -67,6 +67,7 @@ def _result(done: Any, told: Any, reference: str, **always: str) -> dict[str, An
 
 
 @endpoint("transit", Verb.WRITE, "encrypt/{name}", creates=True)
+@asked_first
 def encrypt(req: EncryptRequest, call: Call) -> Any:
     """A key that is not there is made, by whoever may create it."""
     ref = key_ref(req.name, call)
@@ -117,7 +118,7 @@ def _upsert(ref: KeyRef, req: EncryptRequest, call: Call, error: e.NotFound, *, 
     made(ref, TYPES[req.type], req.type, call, terms)
 
 
-class DecryptRequest(KeyRequest, frozen=True, kw_only=True):
+class DecryptRequest(Named, frozen=True, kw_only=True):
     ciphertext: str = ""
     context: str = ""
     associated_data: str = ""
@@ -145,6 +146,7 @@ def _decrypted(done: ops.Decrypted) -> dict[str, Any]:
 
 
 @endpoint("transit", Verb.WRITE, "decrypt/{name}")
+@asked_first
 def decrypt(req: DecryptRequest, call: Call) -> Any:
     ref = key_ref(req.name, call)
     if req.batch_input is None:
@@ -165,7 +167,7 @@ def decrypt(req: DecryptRequest, call: Call) -> Any:
     return batch(told, [one if isinstance(one, Words) else None for one in results], req.partial_failure_response_code)
 
 
-class RewrapRequest(KeyRequest, frozen=True, kw_only=True):
+class RewrapRequest(Named, frozen=True, kw_only=True):
     ciphertext: str = ""
     context: str = ""
     key_version: Int = 0
@@ -193,6 +195,7 @@ def _rewrapped(done: ops.ReEncrypted) -> dict[str, Any]:
 
 
 @endpoint("transit", Verb.WRITE, "rewrap/{name}")
+@asked_first
 def rewrap(req: RewrapRequest, call: Call) -> Any:
     ref = key_ref(req.name, call)
     if req.batch_input is None:

@@ -8,9 +8,9 @@ from keystead.core import errors as e
 from keystead.core import operations as ops
 from keystead.core.operations import Breach
 from keystead.doors.vault.endpoint import Answer, Said, endpoint
-from keystead.doors.vault.transit.keys import PERIOD, KeyRequest, shown
+from keystead.doors.vault.transit.keys import PERIOD, shown
 from keystead.doors.vault.transit.names import key_ref
-from keystead.doors.vault.transit.words import said
+from keystead.doors.vault.transit.words import Named, asked_first, said
 from keystead.kit import Call
 from keystead.wire.vault.fields import Duration, Int
 from keystead.wire.vault.request import Verb
@@ -36,7 +36,7 @@ WORDS: dict[object, str] = {
 FIRST = "since Vault 0.3, transit key numbering starts at 1; forcing minimum to 1"
 
 
-class ConfigRequest(KeyRequest, frozen=True, kw_only=True):
+class ConfigRequest(Named, frozen=True, kw_only=True):
     min_decryption_version: Int | None = None
     min_encryption_version: Int | None = None
     deletion_allowed: bool | None = None
@@ -46,6 +46,7 @@ class ConfigRequest(KeyRequest, frozen=True, kw_only=True):
 
 
 @endpoint("transit", Verb.WRITE, "keys/{name}/config")
+@asked_first
 def configure(req: ConfigRequest, call: Call) -> Answer:
     """What is not named stays as it is."""
     try:
@@ -76,11 +77,12 @@ def configure(req: ConfigRequest, call: Call) -> Answer:
     return Answer(data=shown(req.name, call), warnings=(FIRST,) if req.min_decryption_version == 0 else ())
 
 
-class TrimRequest(KeyRequest, frozen=True, kw_only=True):
+class TrimRequest(Named, frozen=True, kw_only=True):
     min_available_version: Int | None = None
 
 
 @endpoint("transit", Verb.WRITE, "keys/{name}/trim")
+@asked_first
 def trim(req: TrimRequest, call: Call) -> dict[str, Any]:
     """The versions below it are destroyed."""
     if req.min_available_version is None:

@@ -9,9 +9,8 @@ from keystead.core import operations as ops
 from keystead.doors.vault.endpoint import Said, endpoint
 from keystead.doors.vault.transit.cipher import text_of
 from keystead.doors.vault.transit.items import decoded, single
-from keystead.doors.vault.transit.keys import KeyRequest
 from keystead.doors.vault.transit.names import key_ref
-from keystead.doors.vault.transit.words import ENCRYPTION, speaking
+from keystead.doors.vault.transit.words import ENCRYPTION, Named, asked_first, speaking
 from keystead.kit import Call
 from keystead.wire.vault.fields import Int
 from keystead.wire.vault.reader import CAPTURED
@@ -20,7 +19,7 @@ from keystead.wire.vault.request import Verb
 BITS = frozenset({128, 256, 512})
 
 
-class DataKeyRequest(KeyRequest, frozen=True, kw_only=True):
+class DataKeyRequest(Named, frozen=True, kw_only=True):
     plaintext: str = CAPTURED
     context: str = ""
     bits: Int = 256
@@ -28,6 +27,7 @@ class DataKeyRequest(KeyRequest, frozen=True, kw_only=True):
 
 
 @endpoint("transit", Verb.WRITE, "datakey/{plaintext}/{name}")
+@asked_first
 def generate(req: DataKeyRequest, call: Call) -> dict[str, Any]:
     """`plaintext`: "plaintext" to be shown it, "wrapped" not to."""
     ref = key_ref(req.name, call)

@@ -62,6 +62,18 @@ def maps(raw: Any) -> list[Mapping[str, Any]]:
     return raw
 
 
+def texts(raw: Any) -> list[Mapping[str, str]]:
+    """The items of a batch whose members are all text. Raises Said. mapstructure, into []map[string]string"""
+    found: list[Mapping[str, str]] = []
+    for n, one in enumerate(maps(raw)):
+        for name, value in one.items():
+            if not isinstance(value, str | None):
+                text = f"'[{n}][{name}]' expected type 'string', got unconvertible type '{_type(value)}'"
+                raise _unparsed(text)
+        found.append({name: value or "" for name, value in one.items()})
+    return found
+
+
 _MISSING = {"plaintext": "missing plaintext to encrypt", "ciphertext": "missing ciphertext to decrypt"}
 
 
@@ -170,6 +182,28 @@ def run_each(
 
 def _worded(error: e.KeysteadError, use: Use, index: int) -> Words:
     return words(error, use, index) or Words(str(error))
+
+
+def many(
+    found: Sequence[R],
+    prepare: Callable[[R], Any],
+    perform: Callable[[tuple[Any, ...]], Sequence[Any]],
+    told: Callable[[Any], dict[str, Any]],
+    use: Use,
+    **always: Any,
+) -> dict[str, Any]:
+    """The answer where a refused item changes nothing about the status. `always`: what its result has all the same."""
+    results = run_each(found, prepare, perform, use)
+    return {
+        "batch_results": [
+            {
+                **always,
+                **({"error": done.text} if isinstance(done, Words) else told(done)),
+                "reference": one.reference if isinstance(one, Item) else one.get("reference", ""),  # type: ignore[attr-defined]  # items are an Item or a mapping
+            }
+            for done, one in zip(results, found, strict=True)
+        ]
+    }
 
 
 def batch(results: Sequence[Mapping[str, Any]], refusals: Sequence[Words | None], partial: int | None) -> Answer:

@@ -13,12 +13,12 @@ from keystead.core.operations import Breach, KeyRef
 from keystead.doors.vault.endpoint import Answer, Said, endpoint
 from keystead.doors.vault.transit.names import key_ref, keyring_ref, spec_of
 from keystead.doors.vault.transit.shapes import told
-from keystead.doors.vault.transit.words import said
+from keystead.doors.vault.transit.words import Named, asked_first, said
 from keystead.kit import Call
 from keystead.wire import Malformed
 from keystead.wire.vault.envelope import multierror
 from keystead.wire.vault.fields import Duration, Int
-from keystead.wire.vault.reader import CAPTURED, Parameters
+from keystead.wire.vault.reader import Parameters
 from keystead.wire.vault.request import Verb
 from keystead.wire.vault.scalars import base64_decoded
 
@@ -27,11 +27,7 @@ PERIOD = "auto rotate period must be 0 to disable or at least an hour"
 UNDERIVED = "convergent encryption requires derivation to be enabled"
 
 
-class KeyRequest(Parameters, frozen=True, kw_only=True):
-    name: str = CAPTURED
-
-
-class ReadRequest(KeyRequest, frozen=True, kw_only=True):
+class ReadRequest(Named, frozen=True, kw_only=True):
     context: str = ""
 
 
@@ -40,7 +36,7 @@ class ListRequest(Parameters, frozen=True, kw_only=True):
     limit: Int = 0
 
 
-class CreateRequest(KeyRequest, frozen=True, kw_only=True):
+class CreateRequest(Named, frozen=True, kw_only=True):
     type: str = "aes256-gcm96"
     derived: bool = False
     convergent_encryption: bool = False
@@ -90,6 +86,7 @@ def terms_of(*, derived: bool, convergent: bool = False, exportable: bool = Fals
 
 
 @endpoint("transit", Verb.WRITE, "keys/{name}")
+@asked_first
 def create_key(req: CreateRequest, call: Call) -> dict[str, Any]:
     """Asked twice, the key stays as it is."""
     ref = key_ref(req.name, call)
@@ -109,6 +106,7 @@ def create_key(req: CreateRequest, call: Call) -> dict[str, Any]:
 
 
 @endpoint("transit", Verb.READ, "keys/{name}")
+@asked_first
 def read_key(req: ReadRequest, call: Call) -> dict[str, Any]:
     if req.context:
         try:
@@ -133,7 +131,8 @@ def list_keys(req: ListRequest, call: Call) -> dict[str, Any]:
 
 
 @endpoint("transit", Verb.WRITE, "keys/{name}/rotate")
-def rotate_key(req: KeyRequest, call: Call) -> dict[str, Any]:
+@asked_first
+def rotate_key(req: Named, call: Call) -> dict[str, Any]:
     try:
         call(ops.RotateKey(key=key_ref(req.name, call)))
     except e.NotFound as error:
@@ -142,7 +141,8 @@ def rotate_key(req: KeyRequest, call: Call) -> dict[str, Any]:
 
 
 @endpoint("transit", Verb.DELETE, "keys/{name}")
-def delete_key(req: KeyRequest, call: Call) -> Answer | None:
+@asked_first
+def delete_key(req: Named, call: Call) -> Answer | None:
     """At once and for ever, where the key allows it."""
     before = f"error deleting policy {req.name}: "
     try:

@@ -17,6 +17,22 @@ TYPES: dict[str, KeySpec] = {spec.vault: spec for spec in KEY_SPECS.values() if 
 HMACS: dict[int, KeySpec] = {(spec.bits or 0) // 8: spec for spec in KEY_SPECS.values() if spec.vault == HMAC}
 
 
+DIGESTS: dict[str, str | None] = {
+    "sha1": "sha1",
+    "sha2-224": "sha224",
+    "sha2-256": "sha256",
+    "sha2-384": "sha384",
+    "sha2-512": "sha512",
+    "sha3-224": "sha3_224",
+    "sha3-256": "sha3_256",
+    "sha3-384": "sha3_384",
+    "sha3-512": "sha3_512",
+    "none": None,
+}
+"""hash_algorithm -> what hashlib calls it."""
+USUAL = "sha2-256"
+
+
 def key_ref(name: str, call: Call) -> KeyRef:
     """Raises Said (404) for what is no name of a key. OpenBao, framework.GenericNameRegex"""
     if WORD.fullmatch(name) is None:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import wraps
+from typing import TypeVar
 
 from msgspec import Struct
 
 from keystead.core import errors as e
 from keystead.core import operations as ops
 from keystead.core.envelope import SHORT
-from keystead.core.operations import Breach
+from keystead.core.operations import Breach, KeyRef
 from keystead.core.states import KeyState
 from keystead.doors.vault.endpoint import Said
 from keystead.doors.vault.transit.names import type_of
+from keystead.kit import Call
 from keystead.wire.vault.envelope import multierror
+from keystead.wire.vault.reader import CAPTURED, Parameters
 
 NO_KEY = "encryption key not found"
 NO_CONTEXT = (
@@ -24,12 +28,19 @@ NO_CONTEXT = (
 TOO_OLD = "ciphertext or signature version is disallowed by policy (too old)"
 
 
+class Words(Struct, frozen=True):
+    text: str
+    ours: bool = False  # Vault takes it for an error of its own: 500
+
+
 class Use(Struct, frozen=True):
     """How a use of a key speaks of it: "encryption" of "ciphertext"."""
 
     verb: str
     noun: str
     unable: str  # words for a key that cannot; {type}
+    blames_itself: bool = False  # for a version that may not protect
+    own: Mapping[object, Words] = {}  # detail of an error -> words for it
 
 
 ENCRYPTION = Use("encryption", "ciphertext", unable="message encryption not supported for key type {type}")
@@ -48,11 +59,7 @@ _OF_VERSIONS: dict[object, str] = {
 }
 
 
-class Words(Struct, frozen=True):
-    text: str
-    ours: bool = False  # Vault takes it for an error of its own: 500
-
-
+_PROTECTING = frozenset({Breach.TOO_LOW, Breach.TOO_NEW, Breach.NEGATIVE, KeyState.DEACTIVATED})
 CLOSED = Words("cipher: message authentication failed")
 RSA_CLOSED = Words("failed to RSA decrypt the ciphertext: crypto/rsa: decryption error", ours=True)
 TOO_LONG = Words("failed to RSA encrypt the plaintext: crypto/rsa: message too long for RSA key size", ours=True)
@@ -61,18 +68,19 @@ TOO_LONG = Words("failed to RSA encrypt the plaintext: crypto/rsa: message too l
 def words(error: e.KeysteadError, use: Use, index: int = 0) -> Words | None:
     """None: the door's table has them (denied, sealed, unavailable …)."""
     detail = error.detail
+    if (own := use.own.get(detail)) is not None:
+        return own
     kind = type_of(error.about.key) if error.about is not None else ""
     if (text := _OF_VERSIONS.get(detail)) is not None:
-        return Words(text.format(verb=use.verb, noun=use.noun))
+        return Words(text.format(verb=use.verb, noun=use.noun), ours=use.blames_itself and detail in _PROTECTING)
     if isinstance(error, e.DecryptionFailed) or detail == ops.WRONG_KEY:
         return RSA_CLOSED if kind.startswith("rsa") else CLOSED
     if isinstance(error, e.WrongUsage):
         return Words(use.unable.format(type=kind))
     if isinstance(detail, ops.TooLong):
         return TOO_LONG
-    if detail == "aad":
-        return Words(f"'[{index}].associated_data' provided for non-AEAD cipher suite {kind}")
-    return None
+    unbound = Words(f"'[{index}].associated_data' provided for non-AEAD cipher suite {kind}")
+    return unbound if detail == "aad" else None
 
 
 def said(status: int, text: str, error: e.KeysteadError) -> Said:
@@ -80,6 +88,32 @@ def said(status: int, text: str, error: e.KeysteadError) -> Said:
     made = Said(status, text)
     made.recorded = error.recorded
     return made
+
+
+Q = TypeVar("Q", bound="Named")
+A = TypeVar("A")
+
+
+class Named(Parameters, frozen=True, kw_only=True):
+    """A request about a key that it names."""
+
+    name: str = CAPTURED
+
+
+def asked_first(run: Callable[[Q, Call], A]) -> Callable[[Q, Call], A]:
+    """Whoever may not ask is told so, and not what is wrong with the request."""
+
+    @wraps(run)
+    def guarded(req: Q, call: Call) -> A:
+        try:
+            return run(req, call)
+        except Said as refusal:
+            if not refusal.recorded:
+                with suppress(e.NotFound):
+                    call(ops.DescribeKey(key=KeyRef(call.namespace, name=req.name)))
+            raise
+
+    return guarded
 
 
 @contextmanager
