@@ -59,11 +59,11 @@ def require_version(held: HeldKey, use: Use, now: datetime, number: int | None =
 
 def within(terms: Terms, use: Use, number: int) -> None:
     """Raises WrongState (detail ops.Breach) for a version that the key's terms take out of use."""
+    if use is Use.PROTECT and number < terms.min_protect:
+        raise WrongState("the key's terms let only later versions protect", Breach.TOO_LOW)
     if number < terms.min_process:
         breach = Breach.RETIRED if use is Use.PROTECT else Breach.TOO_OLD
         raise WrongState("the key's terms take this version out of use", breach)
-    if use is Use.PROTECT and number < terms.min_protect:
-        raise WrongState("the key's terms let only later versions protect", Breach.TOO_LOW)
 
 
 def chosen(key: Key, number: int) -> int | None:

@@ -27,6 +27,7 @@ MAKING = Use(
     own={
         Breach.TOO_LOW: _OLD,
         KeyState.DEACTIVATED: _OLD,
+        Breach.TOO_NEW: Words("key version does not exist; latest key version is {latest}"),
         Breach.NEGATIVE: Words("key version does not exist (cannot be negative)"),
     },
 )
@@ -103,12 +104,12 @@ def check_macs(
         return ops.VerifyMacAs(key=ref, message=message, tag=tag, digest=digest, version=version)
 
     def told(done: ops.CheckedAs) -> dict[str, Any]:
-        return {"valid": done.valid}
+        return {"valid": done.valid} if done.valid or not is_batch else {}
 
     with speaking(CHECKING):
         if not is_batch:
             return told(call(single(lambda: op(found[0]))))
-        return many(found, op, lambda ready: call(ops.VerifyMacEach(key=ref, items=ready)), told, CHECKING, valid=False)
+        return many(found, op, lambda ready: call(ops.VerifyMacEach(key=ref, items=ready)), told, CHECKING)
 
 
 def _taken_apart(text: str) -> tuple[int, bytes]:

@@ -8,6 +8,7 @@ from functools import wraps
 from typing import TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from keystead.core import errors as e
 from keystead.core import operations as ops
@@ -68,9 +69,10 @@ TOO_LONG = Words("failed to RSA encrypt the plaintext: crypto/rsa: message too l
 def words(error: e.KeysteadError, use: Use, index: int = 0) -> Words | None:
     """None: the door's table has them (denied, sealed, unavailable …)."""
     detail = error.detail
+    key = error.about.key if error.about is not None else None
     if (own := use.own.get(detail)) is not None:
-        return own
-    kind = type_of(error.about.key) if error.about is not None else ""
+        return replace(own, text=own.text.format(latest=key.current)) if key and "{latest}" in own.text else own
+    kind = type_of(key) if key else ""
     if (text := _OF_VERSIONS.get(detail)) is not None:
         return Words(text.format(verb=use.verb, noun=use.noun), ours=use.blames_itself and detail in _PROTECTING)
     if isinstance(error, e.DecryptionFailed) or detail == ops.WRONG_KEY:
