@@ -73,6 +73,7 @@ def test_own_words_name_the_action_itself():
         Action.PUT_TERMS,
         Action.TRIM_KEY,
         Action.ERASE_KEY,
+        Action.EXPORT_KEY,
     }
     assert {Action.MANAGE_PRINCIPALS, Action.LIST_PRINCIPALS} <= set(_words("keystead").values())
 
@@ -93,6 +94,7 @@ USE = {
     *(Action.GENERATE_DATA_KEY_BLIND, Action.GENERATE_DATA_KEY_PAIR, Action.GENERATE_DATA_KEY_PAIR_BLIND),
     *(Action.SIGN, Action.VERIFY, Action.GENERATE_MAC, Action.VERIFY_MAC, Action.DERIVE_SHARED_SECRET),
     *(Action.ENCAPSULATE, Action.DECAPSULATE, Action.GENERATE_RANDOM, Action.READ_PUBLIC_KEY),
+    *(Action.EXPORT_KEY, Action.DIGEST),
 }
 
 

@@ -39,6 +39,7 @@ class Action(StrEnum):
     SCHEDULE_DESTRUCTION = "key:schedule-destruction"
     CANCEL_DESTRUCTION = "key:cancel-destruction"
     DESTROY_KEY = "key:destroy"
+    EXPORT_KEY = "key:export"
     PUT_TERMS = "key:put-terms"
     TRIM_KEY = "key:trim"
     ERASE_KEY = "key:erase"
@@ -68,6 +69,7 @@ class Action(StrEnum):
     REVOKE_GRANT = "key:revoke-grant"
     # a tenant
     GENERATE_RANDOM = "keyring:generate-random"
+    DIGEST = "keyring:digest"
     WHO_AM_I = "tenant:who-am-i"
     MANAGE_PRINCIPALS = "tenant:manage-principals"
     LIST_PRINCIPALS = "tenant:list-principals"
@@ -218,6 +220,7 @@ ACTIONS: dict[Action, ActionRow] = {
         _R(A.SCHEDULE_DESTRUCTION, "kms:ScheduleKeyDeletion", system=True, vault="delete {mount}/keys/{name}"),
         _R(A.CANCEL_DESTRUCTION, "kms:CancelKeyDeletion", system=True),
         _R(A.DESTROY_KEY, None, system=True),
+        _R(A.EXPORT_KEY, "keystead:key:export"),
         _R(A.PUT_TERMS, "keystead:key:put-terms", system=True, vault="update {mount}/keys/{name}/config"),
         _R(A.TRIM_KEY, "keystead:key:trim", system=True, vault="update {mount}/keys/{name}/trim"),
         _R(A.ERASE_KEY, "keystead:key:erase", system=True, vault="delete {mount}/keys/{name}"),
@@ -246,6 +249,7 @@ ACTIONS: dict[Action, ActionRow] = {
         _R(A.RETIRE_GRANT, "kms:RetireGrant", grantable=True, abroad=True),
         _R(A.REVOKE_GRANT, "kms:RevokeGrant", abroad=True, system=True),
         _R(A.GENERATE_RANDOM, "kms:GenerateRandom"),
+        _R(A.DIGEST, "keystead:keyring:digest"),
         _R(A.WHO_AM_I, "sts:GetCallerIdentity", free=True),
         _R(A.MANAGE_PRINCIPALS, "keystead:tenant:manage-principals", system=True),
         _R(A.LIST_PRINCIPALS, "keystead:tenant:list-principals", system=True),

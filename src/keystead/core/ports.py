@@ -289,6 +289,14 @@ class Provider(Protocol):
         """
         ...
 
+    def export(self, spec: KeySpec, material: Sensitive) -> Sensitive:
+        """Material in the form that others read (core.operations.terms.Exported). Raises Unsupported."""
+        ...
+
+    def mac_key(self, spec: KeySpec, material: Sensitive) -> Sensitive:
+        """What Loaded.mac_as takes."""
+        ...
+
     def load(self, spec: KeySpec, material: Sensitive, *, key_id: str, version: int) -> Loaded: ...
 
 

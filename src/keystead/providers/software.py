@@ -285,6 +285,13 @@ class SoftwareProvider:
             raise InvalidArgument(f"{len(raw)} bytes are no {spec.name} key", "key_material")
         return Generated(material)
 
+    def export(self, spec: KeySpec, material: Sensitive) -> Sensitive:
+        raw = material.reveal()
+        return material if spec.family in _SYMMETRIC else Sensitive(keys.traditional(spec, raw))
+
+    def mac_key(self, spec: KeySpec, material: Sensitive) -> Sensitive:
+        return material if spec.family is Family.HMAC else Sensitive(beside(material.reveal())())
+
     def load(self, spec: KeySpec, material: Sensitive, *, key_id: str, version: int) -> Loaded:
         raw = material.reveal()
         if spec.family is Family.AES:

@@ -171,6 +171,11 @@ class HeldKey:
         """Every version, oldest first."""
         return sorted(self._reach.every_child(KeyVersion, self.id), key=lambda v: v.number)
 
+    def material(self, version: KeyVersion) -> Sensitive:
+        """Of one of this key's own versions."""
+        self._reach.may_block()
+        return self._reach.barrier.material(version)
+
     def import_key(self) -> Sensitive:
         """What import tickets are sealed under (service.tickets)."""
         self._reach.may_block()

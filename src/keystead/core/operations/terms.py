@@ -9,6 +9,7 @@ from msgspec import Struct
 from keystead.core.actions import Action
 from keystead.core.entities import Key, KeyVersion
 from keystead.core.operations.base import KeyOperation, Nothing
+from keystead.core.sensitive import Sensitive
 
 
 class Breach(Enum):
@@ -63,6 +64,30 @@ class PutTerms(KeyOperation[Nothing], frozen=True, kw_only=True):
     exportable: bool | None = None
     copyable: bool | None = None
     rotate_every: int | None = None  # seconds; 0: no more
+
+
+class Part(Enum):
+    """What of a key is exported."""
+
+    CIPHER = "cipher"
+    SIGNATURE = "signature"
+    MAC = "mac"  # the key that GenerateMacAs takes
+    PUBLIC = "public"
+
+
+class Exported(Struct, frozen=True):
+    """`parts` by version. AES, HMAC: as it is. RSA: RFC 8017 A.1.2; EC: RFC 5915, DER; Ed25519: seed || public key."""
+
+    key: Key
+    parts: dict[int, Sensitive]
+
+
+class ExportKey(KeyOperation[Exported], frozen=True, kw_only=True):
+    """Versions that may process. Raises WrongState (Breach.NOT_EXPORTABLE, TOO_OLD), WrongUsage, NotFound (version)."""
+
+    action = Action.EXPORT_KEY
+    part: Part
+    version: int | None = None  # None: every one; 0: the current one
 
 
 class TrimKey(KeyOperation[Nothing], frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from keystead.core import operations as ops
 from keystead.core.algorithms import Family
 from keystead.core.entities import Key, Rotation, Terms
-from keystead.core.errors import InvalidArgument, WrongState
+from keystead.core.errors import InvalidArgument, Unsupported, WrongState
 from keystead.core.operations import Breach, Nothing
 from keystead.core.states import Event
 from keystead.service.handlers.material import erased
@@ -55,6 +55,8 @@ def put_terms(op: ops.PutTerms, targets: tuple[HeldKey], act: Act) -> Outcome[No
     key = held.key
     staying(key, act.now)
     old = key.terms
+    if (op.exportable or op.copyable) and not old.every_version:
+        raise Unsupported("a key that another door has made never leaves", "exportable")  # docs/adr/0020
     terms = replace(
         old,
         min_process=_process(op.min_process, key),

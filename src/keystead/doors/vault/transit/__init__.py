@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from keystead.doors.vault.transit import cipher, config, datakey, keys, mac, signature
+from keystead.doors.vault.transit import cipher, config, datakey, export, keys, mac, signature, tools
 
 OPERATIONS = (
     *keys.OPERATIONS,
@@ -11,4 +11,6 @@ OPERATIONS = (
     *datakey.OPERATIONS,
     *signature.OPERATIONS,
     *mac.OPERATIONS,
+    *tools.OPERATIONS,
+    *export.OPERATIONS,
 )
