@@ -33,12 +33,12 @@ from tests.fakes import FakeClock, MemorySlot, SeededEntropy
 from keystead.core import operations as ops
 from keystead.core.algorithms import Purpose, key_spec
 from keystead.core.audit.record import Record, parse
-from keystead.core.entities import Entity, Key, PolicyText, Principal
+from keystead.core.entities import AclPolicy, Entity, Key, PolicyText, Principal
 from keystead.core.ports import WouldBlock
 from keystead.core.sensitive import Sensitive
-from keystead.doors import aws_kms
+from keystead.doors import aws_kms, vault
 from keystead.doors.aws_kms import query
-from keystead.kit import Door, Markers, Means, RequestIds
+from keystead.kit import Door, Front, Markers, Means, RequestIds
 from keystead.providers.software import SoftwareProvider
 from keystead.service.authenticate import Authenticator
 from keystead.service.authorize import Authorizer
@@ -49,6 +49,7 @@ from keystead.service.credentials.session import Sessions
 from keystead.service.handlers import HANDLERS
 from keystead.service.pipeline import Service
 from keystead.service.recording import Recording
+from keystead.service.rights import acl_policy_id
 from keystead.service.view import View
 from keystead.stores.memory import MemoryStore
 from keystead.wire.http import HttpRequest
@@ -287,13 +288,14 @@ class Stack:
             second=int(now.timestamp()),
         )
 
-    def serve(self, request: HttpRequest) -> bytes:
-        """As a listener does: what would block the loop's thread is done on another."""
+    def serve(self, request: HttpRequest, front: Front | None = None) -> bytes:
+        """As a listener does: what would block the loop's thread is done on another. `front`: of another door."""
+        serve = (front or self.front).serve
         try:
-            return self.front.serve(request)
+            return serve(request)
         except WouldBlock:
             answers: list[bytes] = []
-            thread = threading.Thread(target=lambda: answers.append(self.front.serve(request)))
+            thread = threading.Thread(target=lambda: answers.append(serve(request)))
             thread.start()
             thread.join()
             return answers[0]
@@ -411,11 +413,13 @@ class Bearer:
 
     def __init__(self, stack: Stack, token: str) -> None:
         self.stack, self.token = stack, token
+        self.front = vault.DOOR.open(stack.means)
 
     def send(self, method: str, path: str, body: bytes = b"", headers: dict[bytes, bytes] | None = None) -> Reply:
         """`path` below /v1/, with its query."""
         lines = {b"host": b"vault.test", b"x-vault-token": self.token.encode(), **(headers or {})}
-        return Reply.of(self.stack.serve(self.stack.request(method, f"https://vault.test/v1/{path}", lines, body)))
+        request = self.stack.request(method, f"https://vault.test/v1/{path}", lines, body)
+        return Reply.of(self.stack.serve(request, self.front))
 
     def ask(self, method: str, path: str, **fields: Any) -> Reply:
         """One request; `fields` are its body."""
@@ -426,6 +430,15 @@ class Bearer:
         reply = self.ask(method, path, **fields)
         assert reply.status in {200, 204}, (method, path, reply.status, reply.body)
         return reply.json["data"] if reply.json else None
+
+    def child(self, policy: str) -> Bearer:
+        """Whoever bears a token of this one's that has that ACL policy alone."""
+        name = f"p-{self.stack.entropy(4).hex()}"
+        id_ = acl_policy_id(self.stack.barrier, TENANT, name)
+        now = self.stack.clock.now()
+        self.stack.put(AclPolicy(id=id_, tenant=TENANT, name=name, text=policy, modified_at=now))
+        made = self.ask("POST", "auth/token/create", policies=[name], no_default_policy=True)
+        return Bearer(self.stack, made.json["auth"]["client_token"])
 
     def refusal(self, method: str, path: str, **fields: Any) -> tuple[int, str]:
         """(status, words) of a refusal; "" where there are none."""
