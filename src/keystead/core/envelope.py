@@ -36,8 +36,6 @@ _LENGTH = Layout(">I")
 _LONG = Layout(">Q")
 _SALT_END = HEADER_BYTES + SALT_BYTES
 
-NONCE_BYTES, SHORT = 12, "shorter than a nonce"
-"""The least that any AES-GCM ciphertext has before it; and the detail of the error for less."""
 NO_AAD = b"\x00"
 _NO_RANDOM = bytes(SALT_BYTES)
 
@@ -68,7 +66,7 @@ def typed_aad(aad: Aad) -> bytes:
 def peek(blob: bytes) -> tuple[str, int]:
     """(key id as UUID text, version) as the header claims; only opening proves it. Raises DecryptionFailed."""
     if len(blob) < OVERHEAD_BYTES or blob[:2] != MAGIC:
-        raise DecryptionFailed("not a ciphertext of this installation", SHORT if len(blob) < NONCE_BYTES else None)
+        raise DecryptionFailed("not a ciphertext of this installation")
     _, key_id, version = _HEADER.unpack_from(blob)
     text = key_id.hex()
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}", version

@@ -27,13 +27,24 @@ from keystead.doors.vault.transit.items import (
 )
 from keystead.doors.vault.transit.keys import made, terms_of
 from keystead.doors.vault.transit.names import PREFIX, TYPES, key_ref
-from keystead.doors.vault.transit.words import DECRYPTION, ENCRYPTION, Named, Words, asked_first, said, speaking
+from keystead.doors.vault.transit.words import (
+    DECRYPTION,
+    ENCRYPTION,
+    SHORT,
+    Named,
+    Use,
+    Words,
+    asked_first,
+    said,
+    speaking,
+)
 from keystead.kit import Call
 from keystead.wire.vault.fields import Int
 from keystead.wire.vault.request import Verb
 
 UPSERTS = frozenset({"aes256-gcm96", "aes128-gcm96", "chacha20-poly1305", "xchacha20-poly1305"})
 SIGNERS = frozenset({"ecdsa-p256", "ecdsa-p384", "ecdsa-p521"})
+NONCE_BYTES = 12  # what is shorter is no ciphertext of Vault's at all
 NOT_BASE64 = "invalid ciphertext: could not decode base64"
 NO_CIPHERTEXT = "missing ciphertext to decrypt"
 
@@ -92,7 +103,7 @@ def encrypt(req: EncryptRequest, call: Call) -> Any:
             lambda ready: _or_made(
                 ops.EncryptEach(key=ref, items=ready), ref, req, call, with_context=bool(found[0].context)
             ),
-            ENCRYPTION,
+            lambda _: ENCRYPTION,
         )
     told = [_result(done, _encrypted, item.reference) for done, item in zip(results, found, strict=True)]
     return batch(told, [one if isinstance(one, Words) else None for one in results], req.partial_failure_response_code)
@@ -133,6 +144,10 @@ def _taken_apart(item: Item) -> tuple[int, bytes]:
     return version or 1, blob
 
 
+def _reading(op: ops.Decrypt | ops.ReEncrypt) -> Use:
+    return SHORT if len(op.ciphertext) < NONCE_BYTES else DECRYPTION
+
+
 def _decrypt(ref: KeyRef, item: Item) -> ops.Decrypt:
     if not item.ciphertext:
         raise Refusal(Words(NO_CIPHERTEXT))
@@ -152,7 +167,7 @@ def decrypt(req: DecryptRequest, call: Call) -> Any:
     if req.batch_input is None:
         item = Item(ciphertext=req.ciphertext, context=req.context, associated_data=req.associated_data)
         op = single(lambda: _decrypt(ref, item))
-        with speaking(DECRYPTION):
+        with speaking(_reading(op)):
             return _decrypted(call(op))
     found = items(req.batch_input, "ciphertext")
     even(found)
@@ -161,7 +176,7 @@ def decrypt(req: DecryptRequest, call: Call) -> Any:
             found,
             lambda item: _decrypt(ref, item),
             lambda ready: call(ops.DecryptEach(key=ref, items=ready)),
-            DECRYPTION,
+            _reading,
         )
     told = [_result(done, _decrypted, item.reference, plaintext="") for done, item in zip(results, found, strict=True)]
     return batch(told, [one if isinstance(one, Words) else None for one in results], req.partial_failure_response_code)
@@ -201,7 +216,7 @@ def rewrap(req: RewrapRequest, call: Call) -> Any:
     if req.batch_input is None:
         item = Item(ciphertext=req.ciphertext, context=req.context, key_version=req.key_version)
         op = single(lambda: _rewrap(ref, item))
-        with speaking(DECRYPTION):
+        with speaking(_reading(op)):
             return _rewrapped(call(op))
     found = items(req.batch_input)
     even(found)
@@ -210,7 +225,7 @@ def rewrap(req: RewrapRequest, call: Call) -> Any:
             found,
             lambda item: _rewrap(ref, item),
             lambda ready: call(ops.ReEncryptEach(key=ref, items=ready)),
-            DECRYPTION,
+            _reading,
         )
     return {
         "batch_results": [_result(done, _rewrapped, item.reference) for done, item in zip(results, found, strict=True)]

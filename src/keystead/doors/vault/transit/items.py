@@ -162,9 +162,12 @@ def parted(
 
 
 def run_each(
-    found: Sequence[R], prepare: Callable[[R], Any], perform: Callable[[tuple[Any, ...]], Sequence[Any]], use: Use
+    found: Sequence[R],
+    prepare: Callable[[R], Any],
+    perform: Callable[[tuple[Any, ...]], Sequence[Any]],
+    use: Callable[[Any], Use],
 ) -> list[Any]:
-    """For each an answer of `perform`, or the Words of its refusal."""
+    """For each an answer of `perform`, or the Words of its refusal. `use`: how an operation is spoken of."""
     results: list[Any] = []
     ready: list[tuple[int, Any]] = []
     for n, one in enumerate(found):
@@ -175,8 +178,8 @@ def run_each(
             results.append(refusal.words)
     if not ready:
         return results
-    for (n, _), answer in zip(ready, perform(tuple(op for _, op in ready)), strict=True):
-        results[n] = _worded(answer, use, n) if isinstance(answer, e.KeysteadError) else answer
+    for (n, op), answer in zip(ready, perform(tuple(op for _, op in ready)), strict=True):
+        results[n] = _worded(answer, use(op), n) if isinstance(answer, e.KeysteadError) else answer
     return results
 
 
@@ -193,7 +196,7 @@ def many(
     **always: Any,
 ) -> dict[str, Any]:
     """The answer where a refused item changes nothing about the status. `always`: what its result has all the same."""
-    results = run_each(found, prepare, perform, use)
+    results = run_each(found, prepare, perform, lambda _: use)
     return {
         "batch_results": [
             {

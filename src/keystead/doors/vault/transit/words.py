@@ -12,7 +12,6 @@ from msgspec.structs import replace
 
 from keystead.core import errors as e
 from keystead.core import operations as ops
-from keystead.core.envelope import SHORT
 from keystead.core.operations import Breach, KeyRef
 from keystead.core.states import KeyState
 from keystead.doors.vault.endpoint import Said
@@ -42,10 +41,14 @@ class Use(Struct, frozen=True):
     unable: str  # words for a key that cannot; {type}
     blames_itself: bool = False  # for a version that may not protect
     own: Mapping[object, Words] = {}  # detail of an error -> words for it
+    closed: Words = Words("cipher: message authentication failed")
 
 
 ENCRYPTION = Use("encryption", "ciphertext", unable="message encryption not supported for key type {type}")
 DECRYPTION = Use("encryption", "ciphertext", unable="message decryption not supported for key type {type}")
+
+SHORT = replace(DECRYPTION, closed=Words("invalid ciphertext length"))
+
 
 _OF_VERSIONS: dict[object, str] = {
     Breach.TOO_OLD: TOO_OLD,
@@ -56,12 +59,10 @@ _OF_VERSIONS: dict[object, str] = {
     Breach.TOO_NEW: "requested version for {verb} is higher than the latest key version",
     Breach.NEGATIVE: "requested version for {verb} is negative",
     Breach.NO_CONTEXT: NO_CONTEXT,
-    SHORT: "invalid ciphertext length",
 }
 
 
 _PROTECTING = frozenset({Breach.TOO_LOW, Breach.TOO_NEW, Breach.NEGATIVE, KeyState.DEACTIVATED})
-CLOSED = Words("cipher: message authentication failed")
 RSA_CLOSED = Words("failed to RSA decrypt the ciphertext: crypto/rsa: decryption error", ours=True)
 TOO_LONG = Words("failed to RSA encrypt the plaintext: crypto/rsa: message too long for RSA key size", ours=True)
 
@@ -76,7 +77,7 @@ def words(error: e.KeysteadError, use: Use, index: int = 0) -> Words | None:
     if (text := _OF_VERSIONS.get(detail)) is not None:
         return Words(text.format(verb=use.verb, noun=use.noun), ours=use.blames_itself and detail in _PROTECTING)
     if isinstance(error, e.DecryptionFailed) or detail == ops.WRONG_KEY:
-        return RSA_CLOSED if kind.startswith("rsa") else CLOSED
+        return RSA_CLOSED if kind.startswith("rsa") else use.closed
     if isinstance(error, e.WrongUsage):
         return Words(use.unable.format(type=kind))
     if isinstance(detail, ops.TooLong):
