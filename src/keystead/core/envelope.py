@@ -11,7 +11,8 @@
 
 K is the 32-byte key of one key version. With a stuck random generator, or in a cloned machine, the salt still
 differs for every (plaintext, context): encryption degrades to deterministic, never to a nonce used twice.
-The cipher itself is not here: MessageKey is what crypto.aead takes (core is pure).
+The cipher itself is not here: MessageKey is what crypto.aead takes (core is pure). A 16-byte K seals under AES-128-GCM
+with the first half of K_enc, a ChaCha20 key under ChaCha20-Poly1305 (docs/adr/0020): the key says which, not the blob.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ from keystead.core.keyed import BITS, KeyedHash, fixed_input
 from keystead.core.operations import Aad, Derivation
 
 MAGIC = b"\xa5\x01"
-KEY_BYTES, SALT_BYTES, COMMIT_BYTES, TAG_BYTES = 32, 24, 32, 16
+KEY_SIZES = (16, 32)
+SALT_BYTES, COMMIT_BYTES, TAG_BYTES = 24, 32, 16
 HEADER_BYTES = 22
 PREFIX_BYTES = HEADER_BYTES + SALT_BYTES + COMMIT_BYTES
 OVERHEAD_BYTES = PREFIX_BYTES + TAG_BYTES
@@ -85,8 +87,8 @@ class Envelope:
     __slots__ = ("_commit", "_encrypt", "_header", "_hedge")
 
     def __init__(self, key: bytes, key_id: str, version: int) -> None:
-        if len(key) != KEY_BYTES:
-            raise InvalidArgument(f"a key of {len(key)} bytes; ciphertext v1 takes {KEY_BYTES}", "key")
+        if len(key) not in KEY_SIZES:
+            raise InvalidArgument(f"a key of {len(key)} bytes; ciphertext v1 takes 16 or 32", "key")
         self._header = _HEADER.pack(MAGIC, bytes.fromhex(key_id.replace("-", "")), version)
         self._encrypt = KeyedHash(key, prefix=fixed_input("keystead/enc/v1"))
         self._commit = KeyedHash(key, prefix=fixed_input("keystead/cmt/v1"))

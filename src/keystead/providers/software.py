@@ -6,151 +6,24 @@ Keying material is raw bytes for AES and HMAC, PKCS#8 DER for the rest (seed for
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from keystead.core.algorithms import Algorithm, Family, KeySpec, MessageForm, Purpose
-from keystead.core.detached import Detached, DetachedSealer
-from keystead.core.envelope import NO_AAD, PREFIX_BYTES, SALT_BYTES, Envelope
+from keystead.core.envelope import NO_AAD, SALT_BYTES
 from keystead.core.errors import InvalidArgument, Unsupported, WrongUsage
 from keystead.core.keyed import KeyedHash
 from keystead.core.operations.schemes import Scheme
 from keystead.core.ports import Entropy, Generated, Loaded
 from keystead.core.sensitive import Sensitive
 from keystead.crypto import agree, kem, keys, oaep, schemes
-from keystead.crypto.aead import TAG_BYTES, Gcm, open_once, seal_once
 from keystead.crypto.draws import Draws
 from keystead.crypto.sign import SCHEMES
-from keystead.crypto.tags import Tags, beside
+from keystead.crypto.tags import beside
+from keystead.providers.loaded import Key
+from keystead.providers.sealing import Aes, Sealing
 
 
-class _Key:
-    """A loaded key version that can do nothing but HMAC: each family overrides what it can."""
-
-    __slots__ = ("_names", "_spec", "_tags")
-
-    def __init__(self, spec: KeySpec, tags: Callable[[], bytes]) -> None:
-        self._spec = spec
-        self._names = frozenset(spec.algorithms)
-        self._tags = Tags(tags)
-
-    def mac_as(self, digest: str, message: bytes) -> bytes:
-        return self._tags.under(digest)(message)
-
-    def verify_mac_as(self, digest: str, message: bytes, tag: bytes) -> bool:
-        return self._tags.under(digest).matches(message, tag)
-
-    def sign_as(self, scheme: Scheme, message: bytes, form: MessageForm) -> bytes:  # noqa: ARG002 - refused
-        raise WrongUsage(f"a {self._spec.name} key does not sign", Purpose.SIGNATURE)
-
-    def verify_as(
-        self,
-        scheme: Scheme,  # noqa: ARG002 - refused
-        message: bytes,  # noqa: ARG002 - refused
-        signature: bytes,  # noqa: ARG002 - refused
-        form: MessageForm,  # noqa: ARG002 - refused
-    ) -> bool:
-        raise WrongUsage(f"a {self._spec.name} key does not sign", Purpose.SIGNATURE)
-
-    def _refuse(self, algorithm: Algorithm) -> NoReturn:
-        raise WrongUsage(f"a {self._spec.name} key cannot do that with {algorithm.name}", algorithm.name)
-
-    def encrypt(self, algorithm: Algorithm, plaintext: Sensitive, aad: bytes) -> bytes:  # noqa: ARG002 - refused
-        self._refuse(algorithm)
-
-    def encrypt_convergent(self, algorithm: Algorithm, plaintext: Sensitive, aad: bytes) -> bytes:  # noqa: ARG002 - refused
-        self._refuse(algorithm)
-
-    def decrypt(self, algorithm: Algorithm, ciphertext: bytes, aad: bytes) -> Sensitive:  # noqa: ARG002 - refused
-        self._refuse(algorithm)
-
-    def encrypt_detached(
-        self,
-        algorithm: Algorithm,
-        plaintext: Sensitive,  # noqa: ARG002 - refused
-        aad: bytes,  # noqa: ARG002 - refused
-    ) -> Detached:
-        self._refuse(algorithm)
-
-    def decrypt_detached(self, algorithm: Algorithm, parts: Detached, aad: bytes) -> Sensitive:  # noqa: ARG002 - refused
-        self._refuse(algorithm)
-
-    def sign(self, algorithm: Algorithm, message: bytes, form: MessageForm) -> bytes:  # noqa: ARG002 - refused
-        self._refuse(algorithm)
-
-    def verify(
-        self,
-        algorithm: Algorithm,
-        message: bytes,  # noqa: ARG002 - refused
-        signature: bytes,  # noqa: ARG002 - refused
-        form: MessageForm,  # noqa: ARG002 - refused
-    ) -> bool:
-        self._refuse(algorithm)
-
-    def mac(self, algorithm: Algorithm, message: bytes) -> bytes:  # noqa: ARG002 - refused
-        self._refuse(algorithm)
-
-    def verify_mac(self, algorithm: Algorithm, message: bytes, tag: bytes) -> bool:  # noqa: ARG002 - refused
-        self._refuse(algorithm)
-
-    def agree(self, algorithm: Algorithm, peer_public_key: bytes) -> Sensitive:  # noqa: ARG002 - refused
-        self._refuse(algorithm)
-
-    def encapsulate(self, algorithm: Algorithm) -> tuple[Sensitive, bytes]:
-        self._refuse(algorithm)
-
-    def decapsulate(self, algorithm: Algorithm, ciphertext: bytes) -> Sensitive:  # noqa: ARG002 - refused
-        self._refuse(algorithm)
-
-
-class _Aes(_Key):
-    """Ciphertext format v1, and detached ciphertexts beside it: no two of their derived keys are the same."""
-
-    __slots__ = ("_detached", "_draw", "_envelope")
-
-    def __init__(self, spec: KeySpec, material: bytes, key_id: str, version: int, draw: Draws) -> None:
-        super().__init__(spec, beside(material))
-        self._envelope, self._detached, self._draw = (
-            Envelope(material, key_id, version),
-            DetachedSealer(material, version),
-            draw,
-        )
-
-    def encrypt(self, algorithm: Algorithm, plaintext: Sensitive, aad: bytes) -> bytes:
-        if algorithm.name not in self._names:
-            self._refuse(algorithm)
-        text = plaintext.reveal()
-        key, prefix = self._envelope.seal(text, aad, self._draw())
-        return prefix + seal_once(key, text, prefix)
-
-    def encrypt_convergent(self, algorithm: Algorithm, plaintext: Sensitive, aad: bytes) -> bytes:
-        if algorithm.name not in self._names:
-            self._refuse(algorithm)
-        text = plaintext.reveal()
-        key, prefix = self._envelope.converge(text, aad)
-        return prefix + seal_once(key, text, prefix)
-
-    def decrypt(self, algorithm: Algorithm, ciphertext: bytes, aad: bytes) -> Sensitive:
-        if algorithm.name not in self._names:
-            self._refuse(algorithm)
-        key, prefix = self._envelope.open(ciphertext, aad)
-        return Sensitive(open_once(key, ciphertext[PREFIX_BYTES:], prefix))
-
-    def encrypt_detached(self, algorithm: Algorithm, plaintext: Sensitive, aad: bytes) -> Detached:
-        if algorithm.name not in self._names:
-            self._refuse(algorithm)
-        text = plaintext.reveal()
-        key, nonce, header, bound = self._detached.seal(text, aad, self._draw())
-        sealed = Gcm(key).seal(nonce, text, bound)
-        return Detached(sealed[:-TAG_BYTES], nonce, sealed[-TAG_BYTES:], header)
-
-    def decrypt_detached(self, algorithm: Algorithm, parts: Detached, aad: bytes) -> Sensitive:
-        if algorithm.name not in self._names:
-            self._refuse(algorithm)
-        key, nonce, _, bound = self._detached.open(parts, aad)
-        return Sensitive(Gcm(key).open(nonce, parts.ciphertext + parts.tag, bound))
-
-
-class _Hmac(_Key):
+class _Hmac(Key):
     """FIPS 198-1."""
 
     __slots__ = ("_keyed",)
@@ -175,7 +48,7 @@ class _Hmac(_Key):
 _BY_SCHEME: Final = frozenset({Family.RSA, Family.EC, Family.EDWARDS})
 
 
-class _Pair(_Key):
+class _Pair(Key):
     """A key pair. Signs with whatever signature algorithms its spec has (none: every call is refused)."""
 
     __slots__ = ("_private", "_public", "_schemes")
@@ -262,6 +135,7 @@ _PAIRS: Final[dict[Family, Callable[[KeySpec, bytes], Loaded]]] = {
     Family.ML_DSA: _Pair,
     Family.ML_KEM: _MlKem,
 }
+_SEALING: Final[dict[str, type[Sealing]]] = {"AES_256": Aes}
 _SYMMETRIC: Final = frozenset({Family.AES, Family.HMAC})
 
 
@@ -295,7 +169,7 @@ class SoftwareProvider:
     def load(self, spec: KeySpec, material: Sensitive, *, key_id: str, version: int) -> Loaded:
         raw = material.reveal()
         if spec.family is Family.AES:
-            return _Aes(spec, raw, key_id, version, self._draw)
+            return _SEALING.get(spec.name, Sealing)(spec, raw, key_id, version, self._draw)
         if spec.family is Family.HMAC:
             return _Hmac(spec, raw)
         if spec.family not in _PAIRS:

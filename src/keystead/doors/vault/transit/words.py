@@ -63,7 +63,11 @@ _OF_VERSIONS: dict[object, str] = {
 
 
 _PROTECTING = frozenset({Breach.TOO_LOW, Breach.TOO_NEW, Breach.NEGATIVE, KeyState.DEACTIVATED})
-RSA_CLOSED = Words("failed to RSA decrypt the ciphertext: crypto/rsa: decryption error", ours=True)
+_CLOSED = {
+    "rsa": Words("failed to RSA decrypt the ciphertext: crypto/rsa: decryption error", ours=True),
+    "chacha20": Words("chacha20poly1305: message authentication failed"),
+}
+"""By the first word of the key's type, where the words are not those of Use."""
 TOO_LONG = Words("failed to RSA encrypt the plaintext: crypto/rsa: message too long for RSA key size", ours=True)
 
 
@@ -77,7 +81,8 @@ def words(error: e.KeysteadError, use: Use, index: int = 0) -> Words | None:
     if (text := _OF_VERSIONS.get(detail)) is not None:
         return Words(text.format(verb=use.verb, noun=use.noun), ours=use.blames_itself and detail in _PROTECTING)
     if isinstance(error, e.DecryptionFailed) or detail == ops.WRONG_KEY:
-        return RSA_CLOSED if kind.startswith("rsa") else use.closed
+        named = _CLOSED.get(kind.partition("-")[0], use.closed)
+        return use.closed if use is SHORT and not named.ours else named
     if isinstance(error, e.WrongUsage):
         return Words(use.unable.format(type=kind))
     if isinstance(detail, ops.TooLong):
