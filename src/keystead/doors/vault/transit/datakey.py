@@ -8,9 +8,9 @@ from typing import Any
 from keystead.core import operations as ops
 from keystead.doors.vault.endpoint import Said, endpoint
 from keystead.doors.vault.transit.cipher import text_of
-from keystead.doors.vault.transit.items import decoded, single
+from keystead.doors.vault.transit.items import Item, bound, decoded, single
 from keystead.doors.vault.transit.names import key_ref
-from keystead.doors.vault.transit.words import ENCRYPTION, Named, asked_first, speaking
+from keystead.doors.vault.transit.words import WRAPPING, Named, asked_first, speaking
 from keystead.kit import Call
 from keystead.wire.vault.fields import Int
 from keystead.wire.vault.reader import CAPTURED
@@ -22,6 +22,7 @@ BITS = frozenset({128, 256, 512})
 class DataKeyRequest(Named, frozen=True, kw_only=True):
     plaintext: str = CAPTURED
     context: str = ""
+    associated_data: str = ""
     bits: Int = 256
     key_version: Int = 0
 
@@ -33,9 +34,10 @@ def generate(req: DataKeyRequest, call: Call) -> dict[str, Any]:
     ref = key_ref(req.name, call)
     if req.plaintext not in {"plaintext", "wrapped"}:
         raise Said(400, "Invalid path, must be 'plaintext' or 'wrapped'")
-    context = single(lambda: decoded(req.context, instead="failed to base64-decode context"))
+    single(lambda: decoded(req.context, instead="failed to base64-decode context"))
+    aad = single(lambda: bound(Item(context=req.context, associated_data=req.associated_data)))
     is_shown = req.plaintext == "plaintext"
-    with speaking(ENCRYPTION):
+    with speaking(WRAPPING):
         if req.bits not in BITS:
             call(ops.DescribeKey(key=ref))  # that the key is not there goes before
             raise Said(400, "invalid bit length")
@@ -43,7 +45,7 @@ def generate(req: DataKeyRequest, call: Call) -> dict[str, Any]:
         done = call(
             kind(
                 key=ref,
-                aad=ops.Derivation(context) if context else None,
+                aad=aad,
                 n_bytes=req.bits // 8,
                 version=req.key_version,
                 by_any=True,

@@ -27,7 +27,7 @@ MAKING = Use(
     own={
         Breach.TOO_LOW: _OLD,
         KeyState.DEACTIVATED: _OLD,
-        Breach.TOO_NEW: Words("key version does not exist; latest key version is {latest}"),
+        Breach.TOO_NEW: Words("key version does not exist; latest key version is {latest}", is_template=True),
         Breach.NEGATIVE: Words("key version does not exist (cannot be negative)"),
     },
 )

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from keystead.core import errors as e
 from keystead.core import operations as ops
+from keystead.core.entities import Key
 from keystead.core.operations import Breach, KeyRef
 from keystead.core.states import KeyState
 from keystead.doors.vault.endpoint import Said
@@ -31,6 +32,7 @@ TOO_OLD = "ciphertext or signature version is disallowed by policy (too old)"
 class Words(Struct, frozen=True):
     text: str
     ours: bool = False  # Vault takes it for an error of its own: 500
+    is_template: bool = False  # with {latest} and {type}: the current version, the key's type
 
 
 class Use(Struct, frozen=True):
@@ -47,6 +49,9 @@ class Use(Struct, frozen=True):
 ENCRYPTION = Use("encryption", "ciphertext", unable="message encryption not supported for key type {type}")
 DECRYPTION = Use("encryption", "ciphertext", unable="message decryption not supported for key type {type}")
 
+WRAPPING = replace(
+    ENCRYPTION, own={"aad": Words("'associated_data' provided for non-AEAD cipher suite {type}", is_template=True)}
+)
 SHORT = replace(DECRYPTION, closed=Words("invalid ciphertext length"))
 
 
@@ -74,10 +79,10 @@ TOO_LONG = Words("failed to RSA encrypt the plaintext: crypto/rsa: message too l
 def words(error: e.KeysteadError, use: Use, index: int = 0) -> Words | None:
     """None: the door's table has them (denied, sealed, unavailable …)."""
     detail = error.detail
-    key = error.about.key if error.about is not None else None
-    if (own := use.own.get(detail)) is not None:
-        return replace(own, text=own.text.format(latest=key.current)) if key and "{latest}" in own.text else own
+    key: Key | None = getattr(error.about, "key", None)
     kind = type_of(key) if key else ""
+    if (own := use.own.get(detail)) is not None:
+        return Words(own.text.format(latest=key.current, type=kind), own.ours) if key and own.is_template else own
     if (text := _OF_VERSIONS.get(detail)) is not None:
         return Words(text.format(verb=use.verb, noun=use.noun), ours=use.blames_itself and detail in _PROTECTING)
     if isinstance(error, e.DecryptionFailed) or detail == ops.WRONG_KEY:
