@@ -176,6 +176,10 @@ class HeldKey:
         self._reach.may_block()
         return self._reach.barrier.material(version)
 
+    def at_length(self) -> None:
+        """What is about to be done with it takes long: not on the event loop. Raises WouldBlock."""
+        self._reach.may_block()
+
     def import_key(self) -> Sensitive:
         """What import tickets are sealed under (service.tickets)."""
         self._reach.may_block()

@@ -76,3 +76,15 @@ def test_random_and_hash_are_asked_for_by_path_too(root):
     app = root.child(may("transit/random/*", "update"))
     assert app.data("POST", "transit/random/8")["random_bytes"]
     assert app.refusal("POST", "transit/hash", input=HELLO) == DENIED
+
+
+@pytest.mark.parametrize("use", ["encrypt", "decrypt", "rewrap", "sign", "verify", "hmac"])
+def test_a_batch_of_nothing_that_can_be_done_is_asked_for_and_on_record_too(root, use):
+    root.data("POST", "transit/keys/app", type="rsa-2048")
+    nobody = root.child(may("elsewhere", "read"))
+    items = [{"plaintext": "!!", "ciphertext": "!!", "input": "!!", "signature": "!!"}]
+    assert nobody.refusal("POST", f"transit/{use}/app", batch_input=items) == DENIED
+    root.stack.forget_records()
+    reply = root.ask("POST", f"transit/{use}/app", batch_input=items)
+    assert reply.json["data"]["batch_results"][0]["error"]
+    assert root.stack.record().outcome == "performed"

@@ -10,11 +10,14 @@ from keystead.service.handlers import cipher, schemes
 from keystead.service.held import HeldKey
 from keystead.service.pipeline import Act, Handler, Outcome
 
+AT_ONCE = 50  # on the event loop: about a millisecond
 ONE: dict[type, Handler] = {**cipher.HANDLERS, **schemes.HANDLERS}
 
 
 def each(op: Any, targets: tuple[HeldKey, ...], act: Act) -> Outcome[tuple[Any, ...]]:
     """Raises InvalidArgument for a use of another key than the one found, or whose context a policy might ask of."""
+    if len(op.items) > AT_ONCE:
+        targets[0].at_length()
     answers: list[Any] = []
     numbers: set[int] = set()
     for item in op.items:

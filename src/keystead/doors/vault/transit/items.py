@@ -167,7 +167,10 @@ def run_each(
     perform: Callable[[tuple[Any, ...]], Sequence[Any]],
     use: Callable[[Any], Use],
 ) -> list[Any]:
-    """For each an answer of `perform`, or the Words of its refusal. `use`: how an operation is spoken of."""
+    """For each an answer of `perform`, or the Words of its refusal. `use`: how an operation is spoken of.
+
+    Performed even where nothing is left to do: whoever may not ask is told so, and it is on record.
+    """
     results: list[Any] = []
     ready: list[tuple[int, Any]] = []
     for n, one in enumerate(found):
@@ -176,8 +179,6 @@ def run_each(
             results.append(None)
         except Refusal as refusal:
             results.append(refusal.words)
-    if not ready:
-        return results
     for (n, op), answer in zip(ready, perform(tuple(op for _, op in ready)), strict=True):
         results[n] = _worded(answer, use(op), n) if isinstance(answer, e.KeysteadError) else answer
     return results

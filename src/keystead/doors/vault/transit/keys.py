@@ -117,7 +117,7 @@ def read_key(req: ReadRequest, call: Call) -> dict[str, Any]:
 
 
 @endpoint("transit", Verb.LIST, "keys/?")
-def list_keys(req: ListRequest, call: Call) -> dict[str, Any]:
+def list_keys(req: ListRequest, call: Call) -> Answer:
     names: set[str] = set()
     after: str | None = ""
     while after is not None:
@@ -126,8 +126,8 @@ def list_keys(req: ListRequest, call: Call) -> dict[str, Any]:
         after = page.after
     rest = sorted(name for name in names if name > req.after)
     if not rest:
-        raise Said(404)
-    return {"keys": rest[: req.limit] if req.limit > 0 else rest}
+        return Answer(data={"errors": []}, status=404, bare=True)
+    return Answer(data={"keys": rest[: req.limit] if req.limit > 0 else rest})
 
 
 @endpoint("transit", Verb.WRITE, "keys/{name}/rotate")
