@@ -136,3 +136,10 @@ def test_a_convergent_key_is_one_at_every_door_that_can_name_a_context(stack):
         with pytest.raises(InvalidArgument) as caught:
             stack.perform(ops.Encrypt(key=ref(key), plaintext=Sensitive(b"x"), aad=aad))
         assert caught.value.detail is Breach.NO_CONTEXT
+
+
+def test_a_derived_key_has_no_detached_ciphertexts(stack):
+    key = made(stack, derived=True)
+    with pytest.raises(InvalidArgument) as caught:
+        stack.perform(ops.EncryptDetached(key=ref(key), plaintext=Sensitive(b"x")))
+    assert caught.value.detail is Breach.NO_CONTEXT

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from keystead.core import operations as ops
+from keystead.core.algorithms import Algorithm
 from keystead.core.detached import version_of
-from keystead.core.errors import DecryptionFailed
+from keystead.core.entities import Key
+from keystead.core.errors import DecryptionFailed, InvalidArgument
 from keystead.core.sensitive import Sensitive
 from keystead.core.states import Use
 from keystead.service.handlers.cipher import wrapping
@@ -13,10 +15,18 @@ from keystead.service.held import HeldKey
 from keystead.service.pipeline import Act, Handler, Outcome
 
 
+def _sealing(key: Key) -> Algorithm:
+    """Raises WrongUsage; InvalidArgument (ops.Breach) for a key that wants a context: detached parts have none."""
+    algorithm = wrapping(key)
+    if key.terms.derived:
+        raise InvalidArgument("this key is used with a context to derive from", ops.Breach.NO_CONTEXT)
+    return algorithm
+
+
 def encrypt_detached(op: ops.EncryptDetached, targets: tuple[HeldKey], act: Act) -> Outcome[ops.EncryptedDetached]:
     """Raises WrongUsage, WrongState; InvalidArgument (detail "aad")."""
     (held,) = targets
-    algorithm = wrapping(held.key)
+    algorithm = _sealing(held.key)
     version = require(held, Use.PROTECT, act.now)
     parts = version.loaded.encrypt_detached(algorithm, op.plaintext, op.aad)
     number = version.version.number
@@ -27,7 +37,7 @@ def decrypt_detached(op: ops.DecryptDetached, targets: tuple[HeldKey], act: Act)
     """By the version that the header names. Raises WrongUsage, WrongState, DecryptionFailed."""
     (held,) = targets
     key = held.key
-    algorithm = wrapping(key)
+    algorithm = _sealing(key)
     require_key(held, Use.PROCESS, act.now)
     if op.parts is None:
         if not op.dry_run:
