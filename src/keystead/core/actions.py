@@ -39,6 +39,10 @@ class Action(StrEnum):
     SCHEDULE_DESTRUCTION = "key:schedule-destruction"
     CANCEL_DESTRUCTION = "key:cancel-destruction"
     DESTROY_KEY = "key:destroy"
+    EXPORT_KEY = "key:export"
+    PUT_TERMS = "key:put-terms"
+    TRIM_KEY = "key:trim"
+    ERASE_KEY = "key:erase"
     READ_LAST_USE = "key:read-last-use"
     READ_POLICY = "key:read-policy"
     PUT_POLICY = "key:put-policy"
@@ -74,6 +78,7 @@ class Action(StrEnum):
     DELETE_KEY_STORE = "key-store:delete"
     # a tenant
     GENERATE_RANDOM = "keyring:generate-random"
+    DIGEST = "keyring:digest"
     WHO_AM_I = "tenant:who-am-i"
     MANAGE_PRINCIPALS = "tenant:manage-principals"
     LIST_PRINCIPALS = "tenant:list-principals"
@@ -249,6 +254,10 @@ ACTIONS: dict[Action, ActionRow] = {
         _R(A.SCHEDULE_DESTRUCTION, "kms:ScheduleKeyDeletion", system=True, vault="delete {mount}/keys/{name}"),
         _R(A.CANCEL_DESTRUCTION, "kms:CancelKeyDeletion", system=True),
         _R(A.DESTROY_KEY, None, system=True),
+        _R(A.EXPORT_KEY, "keystead:key:export"),
+        _R(A.PUT_TERMS, "keystead:key:put-terms", system=True, vault="update {mount}/keys/{name}/config"),
+        _R(A.TRIM_KEY, "keystead:key:trim", system=True, vault="update {mount}/keys/{name}/trim"),
+        _R(A.ERASE_KEY, "keystead:key:erase", system=True, vault="delete {mount}/keys/{name}"),
         _R(A.READ_LAST_USE, "kms:GetKeyLastUsage", system=True),
         _R(A.READ_POLICY, "kms:GetKeyPolicy", system=True),
         _R(A.PUT_POLICY, "kms:PutKeyPolicy", system=True),
@@ -282,6 +291,7 @@ ACTIONS: dict[Action, ActionRow] = {
         _R(A.UPDATE_KEY_STORE, "kms:UpdateCustomKeyStore", system=True),
         _R(A.DELETE_KEY_STORE, "kms:DeleteCustomKeyStore", system=True),
         _R(A.GENERATE_RANDOM, "kms:GenerateRandom"),
+        _R(A.DIGEST, "keystead:keyring:digest"),
         _R(A.WHO_AM_I, "sts:GetCallerIdentity", free=True),
         _R(A.MANAGE_PRINCIPALS, "keystead:tenant:manage-principals", system=True),
         _R(A.LIST_PRINCIPALS, "keystead:tenant:list-principals", system=True),

@@ -44,7 +44,7 @@ class MessageForm(Enum):
 class Family(Enum):
     """Key specs whose keying material has the same form."""
 
-    AES = auto()
+    AES = auto()  # and whatever else takes raw bytes to encrypt with
     RSA = auto()
     EC = auto()
     EDWARDS = auto()
@@ -175,6 +175,7 @@ _A = Algorithm
 ALGORITHMS: dict[str, Algorithm] = {a.name: a for a in (
     #  name                 for digest    forms aws                          gcp                               jose
     _A("AES_GCM",           _C, None,     _NO,  "SYMMETRIC_DEFAULT",         "GOOGLE_SYMMETRIC_ENCRYPTION",    "A{bits}GCM"),
+    _A("CHACHA20_POLY1305", _C, None,     _NO,  None,                        None,                             None),
     _A("RSA_OAEP_SHA1",     _C, "sha1",   _NO,  "RSAES_OAEP_SHA_1",          "RSA_DECRYPT_OAEP_{bits}_SHA1",   "RSA-OAEP"),
     _A("RSA_OAEP_SHA256",   _C, "sha256", _NO,  "RSAES_OAEP_SHA_256",        "RSA_DECRYPT_OAEP_{bits}_SHA256", "RSA-OAEP-256"),
     _A("RSA_PSS_SHA256",    _S, "sha256", _RD,  "RSASSA_PSS_SHA_256",        "RSA_SIGN_PSS_{bits}_SHA256",     "PS256"),
@@ -211,6 +212,8 @@ _yes, _no = True, False
 KEY_SPECS: dict[str, KeySpec] = {k.name: k for k in (
     #  name           family      bits  str. slow  algorithms                         aws                      pair  vault           jose
     _K("AES_256",     _F.AES,     256,  256, _no,  ("AES_GCM",),                      "SYMMETRIC_DEFAULT",     _no,  "aes256-gcm96", "oct"),
+    _K("AES_128",     _F.AES,     128,  128, _no,  ("AES_GCM",),                      None,                    _no,  "aes128-gcm96", None),
+    _K("CHACHA20",    _F.AES,     256,  256, _no,  ("CHACHA20_POLY1305",),            None,                    _no,  "chacha20-poly1305", None),
     _K("RSA_2048",    _F.RSA,     2048, 112, _no,  _RSA,                              "RSA_2048",              _yes, "rsa-2048",     "RSA"),
     _K("RSA_3072",    _F.RSA,     3072, 128, _yes, _RSA,                              "RSA_3072",              _yes, "rsa-3072",     "RSA"),
     _K("RSA_4096",    _F.RSA,     4096, 128, _yes, _RSA,                              "RSA_4096",              _yes, "rsa-4096",     "RSA"),

@@ -23,7 +23,7 @@ Rule 5: whoever makes or destroys one of related keys, or changes which is the p
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum, StrEnum
 from typing import ClassVar
 
@@ -122,10 +122,33 @@ class Elsewhere(Struct, frozen=True):
 
 
 class Rotation(Struct, frozen=True, kw_only=True):
-    """A rotation schedule; `next_at` is an appointment the scheduler keeps."""
+    """A rotation schedule; `next_at` is an appointment the scheduler keeps.
+
+    `seconds`: the period where it is no number of days; `period_days` is then the nearest that is not shorter.
+    """
 
     period_days: int
     next_at: datetime
+    seconds: int = 0
+
+    @property
+    def period(self) -> timedelta:
+        return timedelta(seconds=self.seconds) if self.seconds else timedelta(days=self.period_days)
+
+
+class Terms(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a key may be used for beside its state, as its owner settled it. They hold at every door."""
+
+    min_process: int = 1  # versions below it process nothing
+    min_protect: int = 0  # versions below it protect nothing; 0: as min_process
+    min_kept: int = 0  # versions below it have been destroyed
+    every_version: bool = False  # protects, and not only the current one (Vault: key_version)
+    all_purposes: bool = False  # whatever its spec can be for, not `purpose` alone
+    derived: bool = False  # each use names a context, under which a key of its own is derived
+    convergent: bool = False  # the same text in the same context has the same ciphertext
+    exportable: bool = False  # its material may be had in the clear
+    copyable: bool = False  # and all of it with its history, as a backup
+    erasable: bool = False  # at once, without an appointment
 
 
 class Key(Entity, frozen=True, kw_only=True):
@@ -155,6 +178,7 @@ class Key(Entity, frozen=True, kw_only=True):
     material_ids: tuple[str, ...] = ()  # imported: a keyed digest of each version's material, hex, by number
     lapses_at: datetime | None = None  # the first of its imported material, but for what waits, expires
     elsewhere: Elsewhere | None = None
+    terms: Terms = Terms()
 
     @property
     def parent(self) -> str:

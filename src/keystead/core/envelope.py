@@ -11,7 +11,8 @@
 
 K is the 32-byte key of one key version. With a stuck random generator, or in a cloned machine, the salt still
 differs for every (plaintext, context): encryption degrades to deterministic, never to a nonce used twice.
-The cipher itself is not here: MessageKey is what crypto.aead takes (core is pure).
+The cipher itself is not here: MessageKey is what crypto.aead takes (core is pure). A 16-byte K seals under AES-128-GCM
+with the first half of K_enc, a ChaCha20 key under ChaCha20-Poly1305 (docs/adr/0020): the key says which, not the blob.
 """
 
 from __future__ import annotations
@@ -23,11 +24,12 @@ from typing import NamedTuple
 
 from keystead.core.errors import DecryptionFailed, InvalidArgument
 from keystead.core.keyed import BITS, KeyedHash, fixed_input
-from keystead.core.operations import Aad
+from keystead.core.operations import Aad, Derivation
 
 MAGIC, MAGIC_DOUBLED = b"\xa5\x01", b"\xa5\x02"  # of this format; of core.doubled
 _OURS = frozenset({MAGIC, MAGIC_DOUBLED})
-KEY_BYTES, SALT_BYTES, COMMIT_BYTES, TAG_BYTES = 32, 24, 32, 16
+KEY_SIZES = (16, 32)
+SALT_BYTES, COMMIT_BYTES, TAG_BYTES = 24, 32, 16
 HEADER_BYTES = 22
 PREFIX_BYTES = HEADER_BYTES + SALT_BYTES + COMMIT_BYTES
 OVERHEAD_BYTES = PREFIX_BYTES + TAG_BYTES
@@ -38,16 +40,20 @@ _LONG = Layout(">Q")
 _SALT_END = HEADER_BYTES + SALT_BYTES
 
 NO_AAD = b"\x00"
+_NO_RANDOM = bytes(SALT_BYTES)
 
 
 def typed_aad(aad: Aad) -> bytes:
-    """Injective: 00; or 01, count, then (length, key, length, value) sorted by key; or 02, 64-bit length, bytes.
+    """Injective: 00; or 01, count, then (length, key, length, value) sorted by key; or 02, 64-bit length, bytes;
+    or 03, 64-bit length, context, bytes.
 
     Keys and values are UTF-8, compared and kept exactly: no case is folded, nothing is normalized. An empty map
     is not the same as none; a dialect that says it is (AWS) hands over None. Raises InvalidArgument (lone surrogate).
     """
     if aad is None:
         return NO_AAD
+    if isinstance(aad, Derivation):
+        return b"\x03" + _LONG.pack(len(aad.context)) + aad.context + aad.data
     if not isinstance(aad, dict):
         return b"\x02" + _LONG.pack(len(aad)) + aad
     parts = [b"\x01", _LENGTH.pack(len(aad))]
@@ -85,8 +91,8 @@ class Envelope:
     __slots__ = ("_commit", "_encrypt", "_header", "_hedge")
 
     def __init__(self, key: bytes, key_id: str, version: int) -> None:
-        if len(key) != KEY_BYTES:
-            raise InvalidArgument(f"a key of {len(key)} bytes; ciphertext v1 takes {KEY_BYTES}", "key")
+        if len(key) not in KEY_SIZES:
+            raise InvalidArgument(f"a key of {len(key)} bytes; ciphertext v1 takes 16 or 32", "key")
         self._header = _HEADER.pack(MAGIC, bytes.fromhex(key_id.replace("-", "")), version)
         self._encrypt = KeyedHash(key, prefix=fixed_input("keystead/enc/v1"))
         self._commit = KeyedHash(key, prefix=fixed_input("keystead/cmt/v1"))
@@ -98,6 +104,10 @@ class Envelope:
         salt = self._hedge(random + context + sha256(plaintext).digest())[:SALT_BYTES]
         fixed = salt + context + BITS
         return MessageKey(self._encrypt(fixed), self._header + salt + self._commit(fixed))
+
+    def converge(self, plaintext: bytes, aad: bytes) -> MessageKey:
+        """The same, with a salt that hangs on key, context and plaintext alone: the same again each time."""
+        return self.seal(plaintext, aad, _NO_RANDOM)
 
     def open(self, blob: bytes, aad: bytes) -> MessageKey:
         """The key and prefix of a message that was sealed; blob[PREFIX_BYTES:] is what AES-GCM sealed.

@@ -19,6 +19,7 @@ from keystead.core.caller import Caller
 from keystead.core.detached import Detached
 from keystead.core.entities import Key, Kind
 from keystead.core.keystores import KeyStore, Moment, Trouble, failed
+from keystead.core.operations.schemes import Scheme
 from keystead.core.sensitive import Sensitive
 
 
@@ -235,6 +236,10 @@ class Loaded(Protocol):
         """AES keys: the ciphertext format v1 (core.envelope), `aad` as typed bytes. RSA: the raw OAEP ciphertext."""
         ...
 
+    def encrypt_convergent(self, algorithm: Algorithm, plaintext: Sensitive, aad: bytes) -> bytes:
+        """AES keys only: the one ciphertext that this plaintext has under this key and `aad`."""
+        ...
+
     def decrypt(self, algorithm: Algorithm, ciphertext: bytes, aad: bytes) -> Sensitive:
         """Raises DecryptionFailed, for every reason alike."""
         ...
@@ -257,6 +262,18 @@ class Loaded(Protocol):
 
     def verify_mac(self, algorithm: Algorithm, message: bytes, tag: bytes) -> bool: ...
 
+    def sign_as(self, scheme: Scheme, message: bytes, form: MessageForm) -> bytes:
+        """Raises InvalidArgument (detail "form", "salt"), WrongUsage."""
+        ...
+
+    def verify_as(self, scheme: Scheme, message: bytes, signature: bytes, form: MessageForm) -> bool: ...
+
+    def mac_as(self, digest: str, message: bytes) -> bytes:
+        """HMAC under an HMAC key, or under a key derived from another key for that alone (docs/adr/0020)."""
+        ...
+
+    def verify_mac_as(self, digest: str, message: bytes, tag: bytes) -> bool: ...
+
     def agree(self, algorithm: Algorithm, peer_public_key: bytes) -> Sensitive: ...
 
     def encapsulate(self, algorithm: Algorithm) -> tuple[Sensitive, bytes]:
@@ -278,6 +295,14 @@ class Provider(Protocol):
 
         Raises InvalidArgument, Unsupported. As slow as an RSA primality test.
         """
+        ...
+
+    def export(self, spec: KeySpec, material: Sensitive) -> Sensitive:
+        """Material in the form that others read (core.operations.terms.Exported). Raises Unsupported."""
+        ...
+
+    def mac_key(self, spec: KeySpec, material: Sensitive) -> Sensitive:
+        """What Loaded.mac_as takes."""
         ...
 
     def load(self, spec: KeySpec, material: Sensitive, *, key_id: str, version: int) -> Loaded: ...

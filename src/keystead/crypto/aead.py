@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESGCMSIV
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESGCMSIV, ChaCha20Poly1305
 
 from keystead.core.errors import DecryptionFailed
 
@@ -56,7 +56,7 @@ _ZERO = bytes(NONCE_BYTES)
 
 
 def seal_once(key: bytes, plaintext: bytes, aad: bytes) -> bytes:
-    """AES-256-GCM under a key that seals this one message, so the nonce is zero (docs/adr/0004-ciphertext-v1.md)."""
+    """AES-GCM under a key that seals this one message, so the nonce is zero (docs/adr/0004-ciphertext-v1.md)."""
     return AESGCM(key).encrypt(_ZERO, plaintext, aad)
 
 
@@ -66,3 +66,32 @@ def open_once(key: bytes, sealed: bytes, aad: bytes) -> bytes:
         return AESGCM(key).decrypt(_ZERO, sealed, aad)
     except InvalidTag as error:
         raise DecryptionFailed("the ciphertext does not open") from error
+
+
+class ChaCha:
+    """ChaCha20-Poly1305 (RFC 8439 §2.8) under one key; otherwise as Gcm."""
+
+    __slots__ = ("_aead",)
+
+    def __init__(self, key: bytes) -> None:
+        self._aead = ChaCha20Poly1305(key)
+
+    def seal(self, nonce: bytes, plaintext: bytes, aad: bytes) -> bytes:
+        return self._aead.encrypt(nonce, plaintext, aad)
+
+    def open(self, nonce: bytes, sealed: bytes, aad: bytes) -> bytes:
+        """The plaintext. Raises DecryptionFailed."""
+        try:
+            return self._aead.decrypt(nonce, sealed, aad)
+        except (InvalidTag, ValueError) as error:  # ValueError: a nonce of another length
+            raise DecryptionFailed("the sealed text does not open") from error
+
+
+def chacha_seal_once(key: bytes, plaintext: bytes, aad: bytes) -> bytes:
+    """As seal_once."""
+    return ChaCha(key).seal(_ZERO, plaintext, aad)
+
+
+def chacha_open_once(key: bytes, sealed: bytes, aad: bytes) -> bytes:
+    """Raises DecryptionFailed."""
+    return ChaCha(key).open(_ZERO, sealed, aad)

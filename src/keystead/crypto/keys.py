@@ -103,6 +103,23 @@ def examine(spec: KeySpec, der: bytes) -> PrivateKey:
     return key
 
 
+def traditional(spec: KeySpec, der: bytes) -> bytes:
+    """Our keying material as others write it: RFC 8017 A.1.2, RFC 5915, or an Ed25519 seed and its public key.
+
+    Raises Unsupported.
+    """
+    key = load(spec, der)
+    if spec.family is Family.EDWARDS:
+        seed: bytes = key.private_bytes_raw()
+        return seed + bytes(key.public_key().public_bytes_raw())
+    if spec.family not in {Family.RSA, Family.EC}:
+        raise Unsupported(f"{spec.name} keys are not exported", spec.name)
+    made: bytes = key.private_bytes(
+        serialization.Encoding.DER, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+    )
+    return made
+
+
 def load_public(spec: KeySpec, der: bytes) -> PublicKey:
     """A public key of this EC spec; a point off the curve, or on another, raises InvalidArgument."""
     require_public(spec, der)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from keystead.core.algorithms import Algorithm, KeySpec, MessageForm
+from keystead.core.algorithms import Algorithm, KeySpec, MessageForm, Purpose
 from keystead.core.detached import Detached
 from keystead.core.errors import WrongUsage
+from keystead.core.operations.schemes import Scheme
 from keystead.core.sensitive import Sensitive
 
 
@@ -23,6 +24,9 @@ class Refusing:
         raise WrongUsage(f"a {self._spec.name} key cannot do that with {algorithm.name}", algorithm.name)
 
     def encrypt(self, algorithm: Algorithm, plaintext: Sensitive, aad: bytes) -> bytes:  # noqa: ARG002 - refused
+        self.refuse(algorithm)
+
+    def encrypt_convergent(self, algorithm: Algorithm, plaintext: Sensitive, aad: bytes) -> bytes:  # noqa: ARG002 - refused
         self.refuse(algorithm)
 
     def decrypt(self, algorithm: Algorithm, ciphertext: bytes, aad: bytes) -> Sensitive:  # noqa: ARG002 - refused
@@ -65,3 +69,21 @@ class Refusing:
 
     def decapsulate(self, algorithm: Algorithm, ciphertext: bytes) -> Sensitive:  # noqa: ARG002 - refused
         self.refuse(algorithm)
+
+    def mac_as(self, digest: str, message: bytes) -> bytes:  # noqa: ARG002 - refused
+        raise WrongUsage(f"a {self._spec.name} key makes no HMACs", Purpose.MAC)
+
+    def verify_mac_as(self, digest: str, message: bytes, tag: bytes) -> bool:  # noqa: ARG002 - refused
+        raise WrongUsage(f"a {self._spec.name} key makes no HMACs", Purpose.MAC)
+
+    def sign_as(self, scheme: Scheme, message: bytes, form: MessageForm) -> bytes:  # noqa: ARG002 - refused
+        raise WrongUsage(f"a {self._spec.name} key does not sign", Purpose.SIGNATURE)
+
+    def verify_as(
+        self,
+        scheme: Scheme,  # noqa: ARG002 - refused
+        message: bytes,  # noqa: ARG002 - refused
+        signature: bytes,  # noqa: ARG002 - refused
+        form: MessageForm,  # noqa: ARG002 - refused
+    ) -> bool:
+        raise WrongUsage(f"a {self._spec.name} key does not sign", Purpose.SIGNATURE)

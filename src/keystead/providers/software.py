@@ -9,67 +9,27 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from keystead.core.algorithms import Algorithm, Family, KeySpec, MessageForm, Purpose
-from keystead.core.detached import Detached, DetachedSealer
-from keystead.core.envelope import NO_AAD, PREFIX_BYTES, SALT_BYTES, Envelope
-from keystead.core.errors import InvalidArgument, Unsupported
+from keystead.core.envelope import NO_AAD, SALT_BYTES
+from keystead.core.errors import InvalidArgument, Unsupported, WrongUsage
 from keystead.core.keyed import KeyedHash
+from keystead.core.operations.schemes import Scheme
 from keystead.core.ports import Entropy, Generated, Loaded
 from keystead.core.sensitive import Sensitive
-from keystead.crypto import agree, kem, keys, oaep
-from keystead.crypto.aead import TAG_BYTES, Gcm, open_once, seal_once
+from keystead.crypto import agree, kem, keys, oaep, schemes
 from keystead.crypto.draws import Draws
 from keystead.crypto.sign import SCHEMES
-from keystead.providers.refusing import Refusing
+from keystead.crypto.tags import beside
+from keystead.providers.loaded import Key
+from keystead.providers.sealing import Aes, Sealing
 
 
-class _Aes(Refusing):
-    """Ciphertext format v1, and detached ciphertexts beside it: no two of their derived keys are the same."""
-
-    __slots__ = ("_detached", "_draw", "_envelope")
-
-    def __init__(self, spec: KeySpec, material: bytes, key_id: str, version: int, draw: Draws) -> None:
-        super().__init__(spec)
-        self._envelope, self._detached, self._draw = (
-            Envelope(material, key_id, version),
-            DetachedSealer(material, version),
-            draw,
-        )
-
-    def encrypt(self, algorithm: Algorithm, plaintext: Sensitive, aad: bytes) -> bytes:
-        if algorithm.name not in self._names:
-            self.refuse(algorithm)
-        text = plaintext.reveal()
-        key, prefix = self._envelope.seal(text, aad, self._draw())
-        return prefix + seal_once(key, text, prefix)
-
-    def decrypt(self, algorithm: Algorithm, ciphertext: bytes, aad: bytes) -> Sensitive:
-        if algorithm.name not in self._names:
-            self.refuse(algorithm)
-        key, prefix = self._envelope.open(ciphertext, aad)
-        return Sensitive(open_once(key, ciphertext[PREFIX_BYTES:], prefix))
-
-    def encrypt_detached(self, algorithm: Algorithm, plaintext: Sensitive, aad: bytes) -> Detached:
-        if algorithm.name not in self._names:
-            self.refuse(algorithm)
-        text = plaintext.reveal()
-        key, nonce, header, bound = self._detached.seal(text, aad, self._draw())
-        sealed = Gcm(key).seal(nonce, text, bound)
-        return Detached(sealed[:-TAG_BYTES], nonce, sealed[-TAG_BYTES:], header)
-
-    def decrypt_detached(self, algorithm: Algorithm, parts: Detached, aad: bytes) -> Sensitive:
-        if algorithm.name not in self._names:
-            self.refuse(algorithm)
-        key, nonce, _, bound = self._detached.open(parts, aad)
-        return Sensitive(Gcm(key).open(nonce, parts.ciphertext + parts.tag, bound))
-
-
-class _Hmac(Refusing):
+class _Hmac(Key):
     """FIPS 198-1."""
 
     __slots__ = ("_keyed",)
 
     def __init__(self, spec: KeySpec, material: bytes) -> None:
-        super().__init__(spec)
+        super().__init__(spec, lambda: material)
         if len(material) * 8 != spec.bits:
             raise InvalidArgument(f"{len(material)} bytes are no {spec.name} key", "key_material")
         self._keyed = KeyedHash(material, spec.default(Purpose.MAC).digest or "")
@@ -85,13 +45,16 @@ class _Hmac(Refusing):
         return self._keyed.matches(message, tag)
 
 
-class _Pair(Refusing):
+_BY_SCHEME: Final = frozenset({Family.RSA, Family.EC, Family.EDWARDS})
+
+
+class _Pair(Key):
     """A key pair. Signs with whatever signature algorithms its spec has (none: every call is refused)."""
 
     __slots__ = ("_private", "_public", "_schemes")
 
     def __init__(self, spec: KeySpec, material: bytes) -> None:
-        super().__init__(spec)
+        super().__init__(spec, beside(material))
         self._private: keys.PrivateKey = keys.load(spec, material)
         self._public: keys.PublicKey = self._private.public_key()
         self._schemes = {name: SCHEMES[name] for name in spec.algorithms if name in SCHEMES}
@@ -105,6 +68,18 @@ class _Pair(Refusing):
         scheme = self._schemes.get(algorithm.name) or self.refuse(algorithm)
         algorithm.check_form(form, message)
         return scheme.verify(self._public, message, signature, form)
+
+    def sign_as(self, scheme: Scheme, message: bytes, form: MessageForm) -> bytes:
+        self._require_schemes()
+        return schemes.sign(self._spec.family, self._private, scheme, message, form)
+
+    def verify_as(self, scheme: Scheme, message: bytes, signature: bytes, form: MessageForm) -> bool:
+        self._require_schemes()
+        return schemes.verify(self._spec.family, self._public, scheme, message, signature, form)
+
+    def _require_schemes(self) -> None:
+        if self._spec.family not in _BY_SCHEME:
+            raise WrongUsage(f"a {self._spec.name} key does not sign so", Purpose.SIGNATURE)
 
 
 class _Rsa(_Pair):
@@ -160,6 +135,7 @@ _PAIRS: Final[dict[Family, Callable[[KeySpec, bytes], Loaded]]] = {
     Family.ML_DSA: _Pair,
     Family.ML_KEM: _MlKem,
 }
+_SEALING: Final[dict[str, type[Sealing]]] = {"AES_256": Aes}
 _SYMMETRIC: Final = frozenset({Family.AES, Family.HMAC})
 
 
@@ -183,10 +159,17 @@ class SoftwareProvider:
             raise InvalidArgument(f"{len(raw)} bytes are no {spec.name} key", "key_material")
         return Generated(material)
 
+    def export(self, spec: KeySpec, material: Sensitive) -> Sensitive:
+        raw = material.reveal()
+        return material if spec.family in _SYMMETRIC else Sensitive(keys.traditional(spec, raw))
+
+    def mac_key(self, spec: KeySpec, material: Sensitive) -> Sensitive:
+        return material if spec.family is Family.HMAC else Sensitive(beside(material.reveal())())
+
     def load(self, spec: KeySpec, material: Sensitive, *, key_id: str, version: int) -> Loaded:
         raw = material.reveal()
         if spec.family is Family.AES:
-            return _Aes(spec, raw, key_id, version, self._draw)
+            return _SEALING.get(spec.name, Sealing)(spec, raw, key_id, version, self._draw)
         if spec.family is Family.HMAC:
             return _Hmac(spec, raw)
         if spec.family not in _PAIRS:

@@ -40,6 +40,7 @@ from keystead.core.errors import Internal, InvalidArgument, NotFound, WrongState
 from keystead.core.family import in_header
 from keystead.core.federation import OidcProvider
 from keystead.core.keystores import Connection, KeyStore, Moment, Trouble, failed
+from keystead.core.naming import elsewhere
 from keystead.core.operations import PolicyRef
 from keystead.core.ports import Loaded
 from keystead.core.rights import Rights
@@ -125,6 +126,11 @@ class HeldKeyring:
     def name(self, namespace: str, name: str) -> Name | None:
         return self._reach.get(Name, self._reach.barrier.name_id(namespace, name))
 
+    def answers(self, namespace: str, name: str) -> bool:
+        """Whether a key is called so at that address, by a name of its own or one that counts there too."""
+        places = ((namespace, name), *elsewhere(namespace, name, self.namespaces))
+        return any(self.name(*place) is not None for place in places)
+
     def name_id(self, namespace: str, name: str) -> str:
         return self._reach.barrier.name_id(namespace, name)
 
@@ -190,6 +196,10 @@ class HeldKey:
     def tenant(self) -> str:
         return self.key.tenant
 
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        return self.keyring.namespaces
+
     def version(self, number: int | None = None) -> HeldVersion:
         """Version `number`, or the current one. Raises NotFound, WrongState where there is no material."""
         number = self.key.current if number is None else number
@@ -215,6 +225,15 @@ class HeldKey:
     def relatives(self) -> tuple[Relative, ...]:
         """The other copies of the key that there are."""
         return relatives(self.key, self._reach)
+
+    def material(self, version: KeyVersion) -> Sensitive:
+        """Of one of this key's own versions."""
+        self._reach.may_block()
+        return self._reach.barrier.material(version)
+
+    def at_length(self) -> None:
+        """What is about to be done with it takes long: not on the event loop. Raises WouldBlock."""
+        self._reach.may_block()
 
     def import_key(self) -> Sensitive:
         """What import tickets are sealed under (service.tickets)."""

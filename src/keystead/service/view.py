@@ -32,6 +32,7 @@ from keystead.core.family import is_family, of_header
 from keystead.core.federation import OidcProvider
 from keystead.core.keystores import KeyStore
 from keystead.core.mounts import MountTable
+from keystead.core.naming import PATHS, elsewhere
 from keystead.core.operations import (
     AccessKeyRef,
     KeyRef,
@@ -282,7 +283,7 @@ class View:
     def _find_key(self, ref: KeyRef) -> HeldKey | None:
         stamp, id_ = self._seen_change, ref.id
         if ref.name:
-            name = self._barrier.get(Name, self._barrier.name_id(ref.namespace, ref.name))
+            name = self._barrier.get(Name, self._barrier.name_id(ref.namespace, ref.name)) or self._elsewhere(ref)
             if name is None:
                 return None
             id_ = name.key_id
@@ -300,6 +301,15 @@ class View:
                     entry[1].append(ref)
                     self._refs[ref] = held = entry[0]
         return held
+
+    def _elsewhere(self, ref: KeyRef) -> Name | None:
+        """A name that another address of the same keyring has, and that counts at this one too."""
+        ring = self._find_keyring(KeyringRef(ref.namespace)) if ref.namespace.startswith(PATHS) else None
+        if ring is not None:
+            for namespace, text in elsewhere(ref.namespace, ref.name, ring.namespaces):
+                if (name := self._barrier.get(Name, self._barrier.name_id(namespace, text))) is not None:
+                    return name
+        return None
 
     def _find_copy(self, ref: KeyRef) -> HeldKey | None:
         """Of the keys that are known by that id, the one where the caller is; the last there was if all are gone."""

@@ -163,7 +163,8 @@ def header(name: bytes, value: bytes) -> bytes:
 
 def reply(status: int, headers: bytes, body: bytes, second: int) -> bytes:
     """The whole reply in one piece. `headers` are finished lines, each with its CRLF (see header())."""
-    return b"%b%b%bContent-Length: %d\r\n\r\n%b" % (STATUS[status], _date(second), headers, len(body), body)
+    first = STATUS.get(status) or b"HTTP/1.1 %d \r\nDate: " % status
+    return b"%b%b%bContent-Length: %d\r\n\r\n%b" % (first, _date(second), headers, len(body), body)
 
 
 def no_content(headers: bytes, second: int) -> bytes:

@@ -18,7 +18,7 @@ from keystead.core.entities import Key, Kind
 from keystead.core.envelope import HEADER_BYTES, OVERHEAD_BYTES, PREFIX_BYTES, SALT_BYTES
 from keystead.doors.aws_kms import DOOR
 from keystead.doors.aws_kms.errors import PREFIX
-from keystead.providers import software
+from keystead.providers import sealing
 from keystead.providers.software import SoftwareProvider
 
 DATA = b"attack at dawn"
@@ -170,7 +170,7 @@ def test_row_68_no_operation_or_answer_of_the_core_shows_a_secret(stack) -> None
 def test_row_81_there_is_no_pkcs1_v15_decryption(stack) -> None:
     """RSA encrypts with OAEP alone, so there is no padding to be an oracle of."""
     ciphers = {a.name for a in ALGORITHMS.values() if a.purpose is Purpose.CIPHER}
-    assert ciphers == {"AES_GCM", "RSA_OAEP_SHA1", "RSA_OAEP_SHA256", "SM2PKE"}
+    assert ciphers == {"AES_GCM", "CHACHA20_POLY1305", "RSA_OAEP_SHA1", "RSA_OAEP_SHA256", "SM2PKE"}
     key = stack.key("RSA_2048", Purpose.CIPHER)
     members = {"KeyId": key.id, "CiphertextBlob": bytes(256)}
     for word in ("RSAES_PKCS1_V1_5", "RSASSA_PKCS1_V1_5_SHA_256"):
@@ -198,7 +198,8 @@ def test_row_87_nothing_is_decrypted_before_the_commitment_holds(stack, monkeypa
     def fail(*_):
         raise AssertionError("decrypted first")
 
-    monkeypatch.setattr(software, "open_once", fail)
+    monkeypatch.setitem(sealing.CIPHERS, "AES_GCM", (sealing.seal_once, fail))
+    stack.view.forget()  # the key is loaded anew
     altered = bytearray(blob)
     altered[PREFIX_BYTES - 1] ^= 1
     assert stack.admin.call("Decrypt", CiphertextBlob=bytes(altered)).code == "InvalidCiphertextException"

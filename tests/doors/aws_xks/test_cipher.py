@@ -16,7 +16,7 @@ from keystead.core.errors import DecryptionFailed
 from keystead.core.family import known_as
 from keystead.core.sensitive import Sensitive
 from keystead.doors.aws_xks.cipher import integrity_value
-from keystead.providers.software import _Aes
+from keystead.providers.sealing import Aes
 
 AAD = b"project=nile,department=marketing"
 
@@ -214,13 +214,13 @@ def test_the_integrity_value_is_over_the_answer_and_is_not_asked_for_by_itself(
 
 def test_a_ciphertext_that_does_not_open_is_not_given_away_with_an_integrity_value(store: Store, monkeypatch) -> None:
     """Steps 3 and 4: the proof is a decryption of what is about to be answered."""
-    key, sealed = store.key().id, _Aes.encrypt_detached
+    key, sealed = store.key().id, Aes.encrypt_detached
 
     def corrupt(self, *given):
         parts = sealed(self, *given)
         return Detached(parts.ciphertext, parts.nonce, bytes(16), parts.header)
 
-    monkeypatch.setattr(_Aes, "encrypt_detached", corrupt)
+    monkeypatch.setattr(Aes, "encrypt_detached", corrupt)
     reply = store.encrypt(key, ciphertextDataIntegrityValueAlgorithm="SHA_256")
     assert error(reply) == (500, "InternalException")
     assert store.encrypt(key).status == 200

@@ -13,6 +13,7 @@ from keystead.core.algorithms import MessageForm as MessageForm  # a word of ope
 from keystead.core.operations.base import *
 from keystead.core.operations.boundaries import *
 from keystead.core.operations.cipher import *
+from keystead.core.operations.each import *
 from keystead.core.operations.federation import *
 from keystead.core.operations.grants import *
 from keystead.core.operations.groups import *
@@ -26,6 +27,8 @@ from keystead.core.operations.managed import *
 from keystead.core.operations.mounts import *
 from keystead.core.operations.principals import *
 from keystead.core.operations.related import *
+from keystead.core.operations.schemes import *
 from keystead.core.operations.sessions import *
 from keystead.core.operations.signature import *
+from keystead.core.operations.terms import *
 from keystead.core.operations.tokens import *

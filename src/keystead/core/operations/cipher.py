@@ -14,7 +14,15 @@ from keystead.core.entities import Key
 from keystead.core.operations.base import Demand, KeyOperation, KeyRef, Operation, R
 from keystead.core.sensitive import Sensitive
 
-Aad = dict[str, str] | bytes | None
+
+class Derivation(Struct, frozen=True):
+    """A context to derive a key under, and bytes beside it. A key that is not for derivation ignores the context."""
+
+    context: bytes
+    data: bytes = b""
+
+
+Aad = dict[str, str] | bytes | Derivation | None
 """What a ciphertext is bound to: an encryption context, bytes, or nothing (core.envelope types and frames it)."""
 
 
@@ -43,6 +51,7 @@ class Encrypt(_WithContext[Encrypted], frozen=True, kw_only=True):
     action = Action.ENCRYPT
     plaintext: Sensitive
     algorithm: Word | None = None
+    version: int = 0  # 0: the current one
 
 
 WRONG_KEY = "the key of the ciphertext"
@@ -72,6 +81,7 @@ class Decrypt(_WithContext[Decrypted], frozen=True, kw_only=True):
     action = Action.DECRYPT
     ciphertext: bytes
     algorithm: Word | None = None
+    version: int | None = None  # that made it, where the ciphertext does not say; where it does, it must be this one
 
 
 class EncryptedDetached(Struct, frozen=True):
@@ -111,6 +121,8 @@ class ReEncrypt(Operation[ReEncrypted], frozen=True, kw_only=True):
     destination_aad: Aad = None
     source_algorithm: Word | None = None
     destination_algorithm: Word | None = None
+    source_version: int | None = None
+    destination_version: int = 0
 
     def demands(self) -> tuple[Demand, ...]:
         return (Demand(Action.RE_ENCRYPT_FROM, self.source), Demand(Action.RE_ENCRYPT_TO, self.destination))
@@ -131,8 +143,12 @@ class DataKey(Struct, frozen=True):
 
 
 class GenerateDataKey(_WithContext[DataKey], frozen=True, kw_only=True):
+    """`by_any`: a key of any kind that encrypts may wrap it, a public one too."""
+
     action = Action.GENERATE_DATA_KEY
     n_bytes: int
+    version: int = 0
+    by_any: bool = False
 
 
 class GenerateDataKeyBlind(_WithContext[DataKey], frozen=True, kw_only=True):
@@ -140,6 +156,8 @@ class GenerateDataKeyBlind(_WithContext[DataKey], frozen=True, kw_only=True):
 
     action = Action.GENERATE_DATA_KEY_BLIND
     n_bytes: int
+    version: int = 0
+    by_any: bool = False
 
 
 class DataKeyPair(Struct, frozen=True):

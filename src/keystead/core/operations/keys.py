@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from keystead.core.actions import Action
 from keystead.core.algorithms import KeySpec, Purpose
-from keystead.core.entities import Key, KeyVersion, LastUse, Name, Origin, PolicyText, Rotation
+from keystead.core.entities import Key, KeyVersion, LastUse, Name, Origin, PolicyText, Rotation, Terms
 from keystead.core.keystores import Connection
 from keystead.core.operations.base import (
     Demand,
@@ -61,6 +61,9 @@ class CreateKey(KeyringOperation[Described], frozen=True, kw_only=True):
     bypass_lockout_check: bool = False
     multi_region: bool = False
     elsewhere: Placed | None = None
+    name: str = ""  # in the keyring's namespace; raises AlreadyExists
+    terms: Terms = Terms()
+    rotate_every: int = 0  # seconds; 0: on demand only
 
     def demands(self) -> tuple[Demand, ...]:
         """Tags can open a key to others, so to set them takes a right of its own (KMS API Reference, CreateKey)."""

@@ -97,6 +97,14 @@ class Decapsulate(KeyOperation[SharedSecret], frozen=True, kw_only=True):
     algorithm: Word
 
 
+class Digest(KeyringOperation[bytes], frozen=True, kw_only=True):
+    """Of bytes, without a key. Raises InvalidArgument (detail "digest")."""
+
+    action = Action.DIGEST
+    message: bytes
+    digest: str  # as hashlib writes it
+
+
 class GenerateRandom(KeyringOperation[Sensitive], frozen=True, kw_only=True):
     action = Action.GENERATE_RANDOM
     n_bytes: int

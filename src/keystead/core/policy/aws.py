@@ -47,6 +47,8 @@ _STATEMENT = frozenset(
     {"Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition"}
 )
 _WORDS: dict[str, Action] = {lower(row.aws): row.action for row in ACTIONS.values() if row.aws is not None}
+_ON_KEYS = frozenset(a for a, row in ACTIONS.items() if (row.aws or "").startswith("keystead:key:"))
+_EVERYTHING = "kms:*"
 _OWN = frozenset(action for word, action in _WORDS.items() if word.startswith("keystead:"))
 
 
@@ -195,7 +197,9 @@ def _reached(text: str) -> frozenset[Action]:
     if found is None:
         _fault("Actions/Conditions must be prefixed by a vendor, e.g., iam, sdb, ec2, etc.")
     glob = pattern.glob(lower(text))
-    return frozenset(action for word, action in _WORDS.items() if glob(word))
+    named = frozenset(action for word, action in _WORDS.items() if glob(word))
+    # Whoever gives all that can be done to a key gives what AWS has no word for, too (docs/adr/0020).
+    return named | _ON_KEYS if lower(text) == _EVERYTHING else named
 
 
 def _actions(statement: Mapping[str, Any], effect: Effect) -> frozenset[Action]:

@@ -13,6 +13,7 @@ from datetime import datetime
 from keystead.core.actions import ACTIONS, Action
 from keystead.core.caller import Asked
 from keystead.core.entities import PolicyText
+from keystead.core.naming import PATHS, name_at
 from keystead.core.policy.conditions import Condition
 from keystead.core.policy.form import Document, Effect, Statement
 from keystead.core.policy.request import Request
@@ -48,7 +49,7 @@ class Compiled:
     def _verdicts(self, request: Request) -> Iterator[Verdict]:
         acl = self.acl(request.caller.now)
         for asked in _asked(request):
-            creates = asked.creates and not request.exists
+            creates = asked.creates and (not request.exists or request.action is Action.CREATE_KEY)
             yield acl.decide(
                 asked.path,
                 Capability.CREATE if creates else Capability(asked.capability),
@@ -67,10 +68,11 @@ def _asked(request: Request) -> Iterator[Asked]:
     if not word or request.held is None:
         return
     capability, _, template = word.partition(" ")
-    for name in request.held.names:
-        dialect, _, mount = name.namespace.split(":", 2)
-        if dialect == "vault":
-            yield Asked(path=template.format(mount=mount, name=name.name), capability=capability)
+    for address in request.held.addresses:
+        if address.startswith(PATHS):
+            mount = address.split(":", 2)[2]
+            for word in sorted({name_at(name, address) for name in request.held.names} - {""}):
+                yield Asked(path=template.format(mount=mount, name=word), capability=capability)
 
 
 def compile_together(policies: tuple[PolicyText, ...]) -> Document:

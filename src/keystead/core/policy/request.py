@@ -22,6 +22,10 @@ class Held(Protocol):
     def names(self) -> tuple[Name, ...]: ...
     @property
     def grants(self) -> tuple[Grant, ...]: ...
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where its keyring answers."""
+        ...
 
 
 class Subject(Struct, frozen=True, kw_only=True):
@@ -30,6 +34,7 @@ class Subject(Struct, frozen=True, kw_only=True):
     key: Key
     names: tuple[Name, ...] = ()
     grants: tuple[Grant, ...] = ()
+    addresses: tuple[str, ...] = ()
 
 
 class Request(Struct, frozen=True):

@@ -12,6 +12,7 @@ from keystead.core.caller import Asked
 from keystead.core.errors import KeysteadError
 from keystead.core.sensitive import Sensitive
 from keystead.kit import Call, PathOperation, path_operation
+from keystead.wire.vault import FieldError, Refused
 from keystead.wire.vault.envelope import Auth, writer
 from keystead.wire.vault.reader import Parameters, reader
 from keystead.wire.vault.request import Verb
@@ -69,6 +70,18 @@ def _revealed(value: Any) -> str:
 write = writer(_revealed)
 
 
+def _unprefixed(take: Any) -> Any:
+    """Where it is asked first whether the thing exists, a misfit is found out before VALIDATION would be said."""
+
+    def taken(captures: Mapping[str, str], arguments: Any) -> Any:
+        try:
+            return take(captures, arguments)
+        except FieldError as error:
+            raise Refused(400, error.text) from error
+
+    return taken
+
+
 def endpoint(
     engine: str, verb: Verb, path: str, *, creates: bool = False, sudo: bool = False
 ) -> Callable[[Callable[[P, Call], Any]], Endpoint]:
@@ -77,6 +90,7 @@ def endpoint(
 
     def made(run: Callable[[P, Call], Any]) -> Endpoint:
         facts = asdict(declare(run))
+        facts["take"] = _unprefixed(facts["take"]) if creates else facts["take"]
         facts["name"] = f"{engine} {facts['name']}"
         return Endpoint(**facts, engine=engine, verb=verb, creates=creates, sudo=sudo)
 

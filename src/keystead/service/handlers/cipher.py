@@ -13,7 +13,14 @@ from keystead.core.errors import DecryptionFailed, InvalidArgument, KeysteadErro
 from keystead.core.family import in_header
 from keystead.core.sensitive import Sensitive
 from keystead.core.states import Use
-from keystead.service.handlers.use import algorithm_for, not_gone, require_key, require_to_protect, require_version
+from keystead.service.handlers.use import (
+    algorithm_for,
+    not_gone,
+    processing,
+    require_key,
+    require_to_protect,
+    require_version,
+)
 from keystead.service.held import HeldKey, HeldVersion
 from keystead.service.pipeline import Act, Handler, Outcome
 
@@ -21,44 +28,58 @@ from keystead.service.pipeline import Act, Handler, Outcome
 def encrypt(op: ops.Encrypt, targets: tuple[HeldKey], act: Act) -> Outcome[ops.Encrypted]:
     (held,) = targets
     algorithm, bound = _to_protect(held, op.algorithm, op.aad)
-    answer = protect(held, algorithm, op.plaintext, bound, act)
+    answer = protect(held, algorithm, op.plaintext, bound, act, op.version)
     return Outcome(answer=answer, versions=(answer.version,), bound=bound)
 
 
 def decrypt(op: ops.Decrypt, targets: tuple[HeldKey], act: Act) -> Outcome[ops.Decrypted]:
     (held,) = targets
-    algorithm, bound = _to_process(held, op.ciphertext, op.algorithm, op.aad)
-    answer = process(held, algorithm, op.ciphertext, bound, act, blind=op.dry_run and not op.ciphertext)
+    algorithm, bound = _to_process(held, op.ciphertext, op.algorithm, op.aad, op.version)
+    blind = op.dry_run and not op.ciphertext
+    answer = process(held, algorithm, op.ciphertext, bound, act, op.version, blind=blind)
     return Outcome(answer=answer, versions=(answer.version,), bound=bound)
 
 
 def re_encrypt(op: ops.ReEncrypt, targets: tuple[HeldKey, HeldKey], act: Act) -> Outcome[ops.ReEncrypted]:
     source, destination = targets
     blind = op.dry_run and not op.ciphertext
-    algorithm, bound = _to_process(source, op.ciphertext, op.source_algorithm, op.source_aad)
-    opened = process(source, algorithm, op.ciphertext, bound, act, blind=blind)
+    algorithm, bound = _to_process(source, op.ciphertext, op.source_algorithm, op.source_aad, op.source_version)
+    opened = process(source, algorithm, op.ciphertext, bound, act, op.source_version, blind=blind)
     try:
         algorithm, anew = _to_protect(destination, op.destination_algorithm, op.destination_aad)
-        sealed = protect(destination, algorithm, opened.plaintext, anew, act)
+        sealed = protect(destination, algorithm, opened.plaintext, anew, act, op.destination_version)
     except KeysteadError as error:  # the pipeline takes the first target to be the one an error is about
         error.subject, error.about = destination.id, destination
         raise
     return Outcome(answer=ops.ReEncrypted(opened, sealed), versions=(opened.version, sealed.version), bound=bound)
 
 
-def protect(held: HeldKey, algorithm: Algorithm, plaintext: Sensitive, bound: bytes, act: Act) -> ops.Encrypted:
-    """Raises WrongState, Unsupported; InvalidArgument with detail ops.TooLong."""
+def protect(  # every part of it
+    held: HeldKey, algorithm: Algorithm, plaintext: Sensitive, bound: bytes, act: Act, number: int = 0
+) -> ops.Encrypted:
+    """By version `number`, or the current one.
+
+    Raises WrongState, Unsupported; InvalidArgument (detail ops.TooLong, ops.Breach).
+    """
     key = held.key
-    version = require_to_protect(held, algorithm, act)
+    version = require_to_protect(held, algorithm, act, number)
     limit = key.spec.max_plaintext(algorithm)
     if limit is not None and len(plaintext) > limit:
         raise InvalidArgument(f"{algorithm.name} takes {limit} bytes", ops.TooLong(algorithm, key.spec, limit))
-    ciphertext = version.serving(act.caller).encrypt(algorithm, plaintext, bound)
+    serving = version.serving(act.caller)
+    ciphertext = (serving.encrypt_convergent if key.terms.convergent else serving.encrypt)(algorithm, plaintext, bound)
     return ops.Encrypted(key, version.version.number, algorithm, ciphertext)
 
 
 def process(
-    held: HeldKey, algorithm: Algorithm, ciphertext: bytes, bound: bytes, act: Act, *, blind: bool
+    held: HeldKey,
+    algorithm: Algorithm,
+    ciphertext: bytes,
+    bound: bytes,
+    act: Act,
+    number: int | None = None,
+    *,
+    blind: bool,
 ) -> ops.Decrypted:
     """`blind`: all but the cryptography. Raises WrongState, DecryptionFailed, InvalidArgument."""
     key, now = held.key, act.now
@@ -67,7 +88,7 @@ def process(
         current = require_version(held, Use.PROCESS, now)
         current.serving(act.caller)
         return ops.Decrypted(key, current.version.number, algorithm, Sensitive(b""))
-    version = _version_of(held, ciphertext, now)
+    version = _version_of(held, ciphertext, now, number)
     plaintext = version.serving(act.caller).decrypt(algorithm, ciphertext, bound)
     return ops.Decrypted(key, version.version.number, algorithm, plaintext)
 
@@ -77,17 +98,25 @@ def _to_protect(held: HeldKey, word: Word | None, aad: ops.Aad) -> tuple[Algorit
     return algorithm_for(held.key, Purpose.CIPHER, word), bind(held.key, aad)
 
 
-def _to_process(held: HeldKey, ciphertext: bytes, word: Word | None, aad: ops.Aad) -> tuple[Algorithm, bytes]:
-    """The same for a ciphertext, which may be another key's: that is said first (detail ops.WRONG_KEY)."""
+def _to_process(
+    held: HeldKey, ciphertext: bytes, word: Word | None, aad: ops.Aad, said: int | None
+) -> tuple[Algorithm, bytes]:
+    """The same for a ciphertext, which may be another key's: that is said first (detail ops.WRONG_KEY).
+
+    Unless the caller knows of itself what made it, down to the version.
+    """
     try:
         return _to_protect(held, word, aad)
     except WrongUsage:
-        _not_anothers(ciphertext, held.key)
+        if said is None:
+            _not_anothers(ciphertext, held.key)
         raise
 
 
 def bind(key: Key, aad: ops.Aad) -> bytes:
-    """The typed AAD. Raises InvalidArgument where the key's algorithms have none."""
+    """The typed AAD. Raises InvalidArgument where the key's algorithms have none, or where a derived key gets none."""
+    if type(aad) is ops.Derivation or key.terms.derived:
+        aad = _in_context(key, aad)
     if key.spec.family is Family.AES:
         return typed_aad(aad)
     if aad:
@@ -95,14 +124,27 @@ def bind(key: Key, aad: ops.Aad) -> bytes:
     return typed_aad(None)
 
 
-def _version_of(held: HeldKey, ciphertext: bytes, now: datetime) -> HeldVersion:
-    """The version that made the ciphertext: named in its header, where it is in our own format."""
+def _in_context(key: Key, aad: ops.Aad) -> ops.Aad:
+    """What binds a ciphertext of a key that is derived, or not for derivation. Raises InvalidArgument (ops.Breach)."""
+    if not key.terms.derived:
+        return aad.data or None if isinstance(aad, ops.Derivation) else aad
+    if not isinstance(aad, ops.Derivation) or not aad.context:
+        raise InvalidArgument("this key is used with a context to derive from", ops.Breach.NO_CONTEXT)
+    return aad
+
+
+def _version_of(held: HeldKey, ciphertext: bytes, now: datetime, said: int | None) -> HeldVersion:
+    """The version that made the ciphertext: named in its header, where it is in our own format, or else by `said`."""
     key = held.key
+    if said is not None:
+        processing(key, said)
     if key.spec.family is not Family.AES:
-        return require_version(held, Use.PROCESS, now)
+        return require_version(held, Use.PROCESS, now, said)
     key_id, number = peek(ciphertext)
     if key_id != key.id and key_id != in_header(key.id):
         raise _wrong_key()
+    if said is not None and said != number:
+        raise DecryptionFailed("the ciphertext does not open")
     if not 1 <= number <= key.current:
         raise DecryptionFailed("the ciphertext does not open")
     return require_version(held, Use.PROCESS, now, number)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from keystead.core import operations as ops
-from keystead.core.algorithms import data_key_pair_spec
+from keystead.core.algorithms import Purpose, data_key_pair_spec
 from keystead.core.errors import Unsupported
 from keystead.core.sensitive import Sensitive
 from keystead.service.handlers.cipher import bind, wrapping
-from keystead.service.handlers.use import require_to_protect
+from keystead.service.handlers.use import algorithm_for, require_to_protect
 from keystead.service.held import HeldKey
 from keystead.service.pipeline import Act, Handler, Outcome
 
@@ -17,9 +17,9 @@ def generate(
 ) -> Outcome[ops.DataKey]:
     """Raises WrongUsage, WrongState, Unsupported."""
     (held,) = targets
-    algorithm = wrapping(held.key)
+    algorithm = algorithm_for(held.key, Purpose.CIPHER) if op.by_any else wrapping(held.key)
     bound = bind(held.key, op.aad)
-    version = require_to_protect(held, algorithm, act)
+    version = require_to_protect(held, algorithm, act, op.version)
     plaintext = Sensitive(act.entropy(op.n_bytes))
     ciphertext = version.serving(act.caller).encrypt(algorithm, plaintext, bound)
     number = version.version.number

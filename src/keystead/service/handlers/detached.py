@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from keystead.core import operations as ops
+from keystead.core.algorithms import Algorithm
 from keystead.core.detached import version_of
 from keystead.core.entities import Key
-from keystead.core.errors import DecryptionFailed, Unsupported
+from keystead.core.errors import DecryptionFailed, InvalidArgument, Unsupported
 from keystead.core.sensitive import Sensitive
 from keystead.core.states import Use
 from keystead.service.handlers.cipher import wrapping
@@ -14,29 +15,32 @@ from keystead.service.held import HeldKey
 from keystead.service.pipeline import Act, Handler, Outcome
 
 
+def _sealing(key: Key) -> Algorithm:
+    """Raises WrongUsage; Unsupported (detail Origin): the parts have no room for what a key store adds to a ciphertext;
+    InvalidArgument (ops.Breach) for a key that wants a context: detached parts have none."""
+    algorithm = wrapping(key)
+    if key.elsewhere is not None:
+        raise Unsupported("a key in a key store makes no detached ciphertexts", key.origin)
+    if key.terms.derived:
+        raise InvalidArgument("this key is used with a context to derive from", ops.Breach.NO_CONTEXT)
+    return algorithm
+
+
 def encrypt_detached(op: ops.EncryptDetached, targets: tuple[HeldKey], act: Act) -> Outcome[ops.EncryptedDetached]:
     """Raises WrongUsage, WrongState, Unsupported; InvalidArgument (detail "aad")."""
     (held,) = targets
-    _ours(held.key)
-    algorithm = wrapping(held.key)
+    algorithm = _sealing(held.key)
     version = require_to_protect(held, algorithm, act)
     parts = version.loaded.encrypt_detached(algorithm, op.plaintext, op.aad)
     number = version.version.number
     return Outcome(answer=ops.EncryptedDetached(held.key, number, algorithm, parts), versions=(number,))
 
 
-def _ours(key: Key) -> None:
-    """The format has no room for what a key store adds to a ciphertext. Raises Unsupported (detail Origin)."""
-    if key.elsewhere is not None:
-        raise Unsupported("a key in a key store makes no detached ciphertexts", key.origin)
-
-
 def decrypt_detached(op: ops.DecryptDetached, targets: tuple[HeldKey], act: Act) -> Outcome[ops.Decrypted]:
     """By the version that the header names. Raises WrongUsage, WrongState, DecryptionFailed."""
     (held,) = targets
     key = held.key
-    _ours(key)
-    algorithm = wrapping(key)
+    algorithm = _sealing(key)
     require_key(held, Use.PROCESS, act.now)
     if op.parts is None:
         if not op.dry_run:

@@ -7,8 +7,10 @@ import re
 from keystead.core import operations as ops
 from keystead.core.entities import Binding, Entity, Key, Keyring, PrincipalKind, Tenant
 from keystead.core.errors import AlreadyExists, InvalidArgument, NotFound
+from keystead.core.naming import PATHS
 from keystead.core.operations import BoundKeyring, Located, Nothing, Page
 from keystead.service.handlers.keys import paged, walk
+from keystead.service.handlers.mounts import mount_of
 from keystead.service.handlers.principals import new_id, new_principal
 from keystead.service.held import HeldSystem
 from keystead.service.pipeline import Act, Handler, Outcome
@@ -53,7 +55,16 @@ def binding(system: HeldSystem, ring: Keyring, namespace: str, act: Act) -> Bind
 def bind_keyring(op: ops.BindKeyring, targets: tuple[HeldSystem], act: Act) -> Outcome[Nothing]:
     (system,) = targets
     ring = system.keyring(op.keyring)
-    return Outcome(answer=Nothing(), put=(ring, binding(system, ring, op.namespace, act)))
+    bound = binding(system, ring, op.namespace, act)
+    return Outcome(answer=Nothing(), put=(ring, bound, *_mounted(system, ring, op.namespace, act)))
+
+
+def _mounted(system: HeldSystem, ring: Keyring, namespace: str, act: Act) -> tuple[Entity, ...]:
+    """What an address in a tree of paths is beside a binding: the place of an engine there."""
+    record = system.tenant_record(ring.tenant)
+    if not namespace.startswith(PATHS) or record is None:
+        return ()
+    return mount_of(system.tenant_of(record), ring, namespace, act), record
 
 
 def list_keyrings(op: ops.ListKeyrings, targets: tuple[HeldSystem], _act: Act) -> Outcome[Page[BoundKeyring]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
 from uuid import UUID
@@ -10,8 +11,8 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from keystead.core import operations as ops
-from keystead.core.entities import Entity, Key, KeyPolicy, KeyVersion, Origin
-from keystead.core.errors import InvalidArgument, LimitExceeded, Unsupported
+from keystead.core.entities import Entity, Key, KeyVersion, Name, Origin
+from keystead.core.errors import AlreadyExists, InvalidArgument, LimitExceeded, Unsupported
 from keystead.core.family import COPY_BYTES, FAMILY_BYTES, known_as, new_copy, new_family
 from keystead.core.operations import Copy, Described, Nothing, Page
 from keystead.core.states import Event, KeyState, Lifecycle
@@ -19,6 +20,7 @@ from keystead.core.wrapping import importable
 from keystead.service.handlers import policies, tags
 from keystead.service.handlers.placing import elsewhere
 from keystead.service.handlers.standing import begun, existing, staying
+from keystead.service.handlers.terms import scheduled, settled
 from keystead.service.held import HeldKey, HeldKeyring
 from keystead.service.pipeline import Act, Handler, Outcome
 from keystead.service.reach import PAGE
@@ -28,8 +30,11 @@ MAX_DESCRIPTION = 8192  # characters; KMS API Reference, CreateKey
 
 
 def create_key(op: ops.CreateKey, targets: tuple[Any, ...], act: Act) -> Outcome[Described]:
-    """Raises Unsupported, InvalidArgument (purpose), LimitExceeded, and what policies.fixed and placing raise."""
+    """Raises Unsupported, InvalidArgument (purpose), LimitExceeded, AlreadyExists, and what policies.fixed, terms and
+    placing raise."""
     ring: HeldKeyring = targets[0]  # tags are a second demand on the same keyring; a key store is the last target
+    if op.name and ring.answers(op.keyring.namespace, op.name):
+        raise AlreadyExists("the name is taken", "name")
     if op.elsewhere is None and op.origin not in {Origin.GENERATED, Origin.EXTERNAL}:
         raise Unsupported(f"keying material from {op.origin.value}", "origin")
     if op.origin is Origin.EXTERNAL and not importable(op.spec, op.purpose):
@@ -56,17 +61,22 @@ def create_key(op: ops.CreateKey, targets: tuple[Any, ...], act: Act) -> Outcome
         tags=tags.merged({}, op.tags, act),
         is_primary=op.multi_region,
     )
+    key = replace(key, terms=settled(op.terms, key), rotation=scheduled(op.rotate_every, key, act.now))
+    named = (new_name(ring, key, op.keyring.namespace, op.name, act.now),) if op.name else ()
     copies = (Copy(key, ring.namespaces),) if op.multi_region else ()
     policy = policies.fixed(op.policy, key, op.keyring.namespace, act, bypass=op.bypass_lockout_check)
     if op.elsewhere is not None:
-        return _halved(replace(key, elsewhere=elsewhere(op, op.elsewhere, targets[-1], act)), policy, targets, act)
+        half = replace(key, elsewhere=elsewhere(op, op.elsewhere, targets[-1], act))
+        return _halved(half, (policy, *named), targets, act)
     if waits:
-        return Outcome(answer=Described(key, None, copies), put=(key, policy), seen=(ring.keyring,), made=key.id)
+        return Outcome(
+            answer=Described(key, None, copies), put=(key, policy, *named), seen=(ring.keyring,), made=key.id
+        )
     made = act.provider.generate(op.spec)
     version = first_version(key, made.public_key)
     return Outcome(
         answer=Described(key, version, copies),
-        put=(key, version, policy),
+        put=(key, version, policy, *named),
         seen=(ring.keyring,),
         material={version.id: made.material},
         versions=(1,),
@@ -80,18 +90,30 @@ def _new_id(op: ops.CreateKey, act: Act) -> str:
     return str(UUID(bytes=act.entropy(16), version=4))
 
 
-def _halved(key: Key, policy: KeyPolicy, targets: tuple[Any, ...], act: Act) -> Outcome[Described]:
+def _halved(key: Key, beside: tuple[Entity, ...], targets: tuple[Any, ...], act: Act) -> Outcome[Described]:
     """With our half. The store's revision grows: of two keys made at once with one half there, one is made."""
     ring, store = targets[0].keyring, targets[-1].store
     made = act.provider.generate(key.spec)
     version = first_version(key, made.public_key)
     return Outcome(
         answer=Described(key, version, connection=store.connection),
-        put=(key, version, policy, store),
+        put=(key, version, *beside, store),
         seen=(ring,),
         material={version.id: made.material},
         versions=(1,),
         made=key.id,
+    )
+
+
+def new_name(ring: HeldKeyring, key: Key, namespace: str, name: str, now: datetime) -> Name:
+    return Name(
+        id=ring.name_id(namespace, name),
+        keyring=ring.id,
+        key_id=key.id,
+        namespace=namespace,
+        name=name,
+        created_at=now,
+        updated_at=now,
     )
 
 

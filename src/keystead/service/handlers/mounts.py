@@ -15,6 +15,7 @@ from keystead.service.pipeline import Act, Handler, Outcome
 
 PATH = re.compile(r"[A-Za-z0-9_.@-]+(?:/[A-Za-z0-9_.@-]+)*")
 MAX_PATH, MAX_MOUNTS = 128, 1000
+TRANSIT = "transit"
 
 
 def table_of(tenant: HeldTenant) -> MountTable:
@@ -47,6 +48,24 @@ def enable_mount(op: ops.EnableMount, targets: tuple[HeldTenant], act: Act) -> O
     )
     put: tuple[Entity, ...] = (mount, *made, tenant.record)  # of two that are in each other's way one comes second
     return Outcome(answer=mount, put=put, made=place)
+
+
+def mount_of(tenant: HeldTenant, ring: Keyring, place: str, act: Act) -> Mount:
+    """A transit engine at the address `place`, over a keyring that is there already. Raises AlreadyExists."""
+    path = place.split(":", 2)[2]
+    if PATH.fullmatch(path) is None or len(path) > MAX_PATH:
+        raise InvalidArgument("a mount's path has letters, digits and _.@- between single slashes", "namespace")
+    if (taken := table_of(tenant).in_the_way(path)) is not None:
+        raise AlreadyExists(f"path is already in use at {taken}/", "namespace")
+    return Mount(
+        id=place,
+        tenant=tenant.id,
+        engine=TRANSIT,
+        accessor=f"{TRANSIT}_{act.entropy(4).hex()}",
+        uuid=str(UUID(bytes=act.entropy(16), version=4)),
+        keyring=ring.id,
+        created_at=act.now,
+    )
 
 
 def list_mounts(_op: ops.ListMounts, targets: tuple[HeldTenant], _act: Act) -> Outcome[tuple[Mount, ...]]:

@@ -8,9 +8,10 @@ from keystead.core import operations as ops
 from keystead.core.algorithms import Family, Purpose
 from keystead.core.entities import Key, Name
 from keystead.core.errors import AlreadyExists, InvalidArgument, NotFound
+from keystead.core.naming import name_at
 from keystead.core.operations import KeyRef, Nothing, Page
 from keystead.core.quotas import require_room
-from keystead.service.handlers.keys import paged, walk
+from keystead.service.handlers.keys import new_name, paged, walk
 from keystead.service.handlers.standing import concerning, existing, staying
 from keystead.service.held import HeldKey, HeldKeyring
 from keystead.service.pipeline import Act, Handler, Outcome
@@ -28,15 +29,7 @@ def create_name(op: ops.CreateName, targets: tuple[HeldKey], act: Act) -> Outcom
     if held.keyring.name(namespace, op.name) is not None:
         raise AlreadyExists("the name is taken", "name")
     room_for_one(held, act)
-    name = Name(
-        id=held.keyring.name_id(namespace, op.name),
-        keyring=held.keyring.id,
-        key_id=held.id,
-        namespace=namespace,
-        name=op.name,
-        created_at=act.now,
-        updated_at=act.now,
-    )
+    name = new_name(held.keyring, held.key, namespace, op.name, act.now)
     return Outcome(answer=Nothing(), put=(name, held.key))
 
 
@@ -81,7 +74,7 @@ def list_names(
         own = iter(sorted((n for n in held.names if n.id > op.after), key=lambda n: n.id))
     else:
         own = walk(lambda after, limit: ring.names(after=after, limit=limit), op.after, op.limit)
-    return Outcome(answer=paged((n for n in own if n.namespace == namespace), op.limit))
+    return Outcome(answer=paged((n for n in own if name_at(n, namespace)), op.limit))
 
 
 def by_id(ref: KeyRef) -> None:

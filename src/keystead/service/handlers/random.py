@@ -1,9 +1,11 @@
-"""Random bytes."""
+"""Random bytes, and digests: what takes no key."""
 
 from __future__ import annotations
 
+import hashlib
+
 from keystead.core import operations as ops
-from keystead.core.errors import Unsupported
+from keystead.core.errors import InvalidArgument, Unsupported
 from keystead.core.sensitive import Sensitive
 from keystead.service.held import HeldKeyring
 from keystead.service.pipeline import Act, Handler, Outcome
@@ -16,4 +18,13 @@ def generate_random(op: ops.GenerateRandom, _targets: tuple[HeldKeyring, ...], a
     return Outcome(answer=Sensitive(act.entropy(op.n_bytes)))
 
 
-HANDLERS: dict[type, Handler] = {ops.GenerateRandom: generate_random}
+DIGESTS = frozenset({f"{family}{bits}" for family in ("sha", "sha3_") for bits in (224, 256, 384, 512)})
+
+
+def digest(op: ops.Digest, _targets: tuple[HeldKeyring], _act: Act) -> Outcome[bytes]:
+    if op.digest not in DIGESTS:
+        raise InvalidArgument(f"no digests by {op.digest}", "digest")
+    return Outcome(answer=hashlib.new(op.digest, op.message).digest())
+
+
+HANDLERS: dict[type, Handler] = {ops.GenerateRandom: generate_random, ops.Digest: digest}

@@ -26,7 +26,9 @@ CLEAR_FOR = timedelta(minutes=20)  # ConflictException: a scheduled rotation beg
 
 
 def rotatable(key: Key) -> None:
-    """Only a symmetric cipher key can take a new version without its users noticing."""
+    """Only a symmetric cipher key can take a new version without its users noticing, or one whose users name it."""
+    if key.terms.every_version and key.origin is Origin.GENERATED:
+        return
     if key.spec.family is not Family.AES or key.origin not in {Origin.GENERATED, Origin.EXTERNAL}:
         raise Unsupported(f"{key.spec.name} keys of {key.origin.value} origin are not rotated", "rotation")
 
@@ -107,17 +109,23 @@ def rotate_key(op: ops.RotateKey, targets: tuple[HeldKey], act: Act) -> Outcome[
     return Outcome(
         answer=Described(own[0], own[1]),
         put=(*own, *(entity for other in others for entity in other)),
-        material={version.id: made.material for _, version, _ in (own, *others)},
+        material={version.id: made.material for _, version, *_ in (own, *others)},
         versions=(new.number,),
     )
 
 
-def _rotated(key: Key, old: KeyVersion, new: KeyVersion, leading: Key) -> tuple[Key, KeyVersion, KeyVersion]:
+def _rotated(
+    key: Key, old: KeyVersion, new: KeyVersion, leading: Key
+) -> tuple[Key, KeyVersion, *tuple[KeyVersion, ...]]:
     """One of related keys, or a key alone, with version `new`; what they share as in `leading`."""
     version = replace(new, id=f"{key.id}/{new.number}", key_id=key.id)
-    retired = replace(old, lifecycle=old.lifecycle.after(Event.DEACTIVATE, new.created_at))
+    retired = (
+        ()
+        if key.terms.every_version
+        else (replace(old, lifecycle=old.lifecycle.after(Event.DEACTIVATE, new.created_at)),)
+    )
     shared = {"rotation": leading.rotation, "n_on_demand": leading.n_on_demand}
-    return replace(key, n_versions=new.number, current=new.number, **shared), version, retired
+    return replace(key, n_versions=new.number, current=new.number, **shared), version, *retired
 
 
 def _rotate_imported(held: HeldKey, act: Act) -> Outcome[Described]:
@@ -151,7 +159,7 @@ def _moved_on(
 
 def _on_demand(key: Key, act: Act) -> Key:
     """On-demand rotations leave the schedule alone."""
-    if key.n_on_demand >= act.quotas.rotations:
+    if key.n_on_demand >= act.quotas.rotations and not key.terms.every_version:
         raise LimitExceeded(f"a key is rotated on demand at most {act.quotas.rotations} times", "rotations")
     if key.rotation and key.rotation.next_at - act.now < CLEAR_FOR:
         raise Conflict("a scheduled rotation is about to begin", "rotation")
@@ -161,7 +169,7 @@ def _on_demand(key: Key, act: Act) -> Key:
 def _on_schedule(key: Key, now: datetime) -> Key:
     if key.rotation is None or key.rotation.next_at > now:
         raise Conflict("no rotation is due", "rotation")
-    period = timedelta(days=key.rotation.period_days)
+    period = key.rotation.period
     due = key.rotation.next_at + period
     return replace(key, rotation=replace(key.rotation, next_at=due if due > now else now + period))
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from keystead.core.algorithms import Algorithm, Purpose, Word
-from keystead.core.entities import Key, Origin
-from keystead.core.errors import WrongState, WrongUsage
+from keystead.core.entities import Key, Origin, Terms
+from keystead.core.errors import InvalidArgument, WrongState, WrongUsage
+from keystead.core.operations import Breach
 from keystead.core.states import KeyState, Use
 from keystead.service.handlers.standing import waiting
 from keystead.service.held import HeldKey, HeldVersion
@@ -21,7 +22,7 @@ def algorithm_for(key: Key, purpose: Purpose, word: Word | None = None) -> Algor
 
     Raises WrongUsage; detail: the purpose, when the key has another one, or else the word.
     """
-    if key.purpose is not purpose:
+    if key.purpose is not purpose and not (key.terms.all_purposes and purpose in key.spec.purposes):
         not_gone(key)
         raise WrongUsage(f"a {key.purpose.name.lower()} key is not for {purpose.name.lower()}", purpose)
     spec = key.spec
@@ -57,6 +58,7 @@ def require_version(held: HeldKey, use: Use, now: datetime, number: int | None =
     if use in found.calm:
         return found
     version = found.version
+    within(held.key.terms, use, version.number)
     if not version.wrapped and held.key.origin is Origin.EXTERNAL:
         raise WrongState("the imported material is gone", Origin.EXTERNAL)
     version.lifecycle.require(use, now=now)
@@ -67,14 +69,44 @@ def require_version(held: HeldKey, use: Use, now: datetime, number: int | None =
     return found
 
 
-def require_to_protect(held: HeldKey, algorithm: Algorithm, act: Act) -> HeldVersion:
-    """The current version of a key that may protect by that algorithm. Raises as `require`; Unsupported (Withdrawn)."""
+def require_to_protect(held: HeldKey, algorithm: Algorithm, act: Act, number: int = 0) -> HeldVersion:
+    """Version `number` (0: the current one) of a key that may protect by that algorithm.
+
+    Raises as `require` and `chosen`; Unsupported (Withdrawn).
+    """
     if act.cutoffs is not None:
         act.cutoffs.require(held.key.spec, algorithm, act.now)
-    return require(held, Use.PROTECT, act.now)
+    return require(held, Use.PROTECT, act.now, chosen(held.key, number) if number else None)
 
 
-def require(held: HeldKey, use: Use, now: datetime) -> HeldVersion:
-    """The current version of a key that both may be used so. Raises as the two above."""
+def within(terms: Terms, use: Use, number: int) -> None:
+    """Raises WrongState (detail ops.Breach) for a version that the key's terms take out of use."""
+    if use is Use.PROTECT and number < terms.min_protect:
+        raise WrongState("the key's terms let only later versions protect", Breach.TOO_LOW)
+    if number < terms.min_process:
+        breach = Breach.RETIRED if use is Use.PROTECT else Breach.TOO_OLD
+        raise WrongState("the key's terms take this version out of use", breach)
+
+
+def chosen(key: Key, number: int) -> int | None:
+    """The version that the caller names to protect with; None: the current one. Raises InvalidArgument (ops.Breach)."""
+    if number == 0:
+        return None
+    if number < 0:
+        raise InvalidArgument("a version's number is not negative", Breach.NEGATIVE)
+    if number > key.current:
+        raise InvalidArgument("the key has no such version yet", Breach.TOO_NEW)
+    return number
+
+
+def processing(key: Key, number: int) -> None:
+    """The same for the version that a caller names to process with. Raises WrongState, too."""
+    if number > key.current:
+        raise InvalidArgument("the key has no such version yet", Breach.UNMADE)
+    within(key.terms, Use.PROCESS, number)
+
+
+def require(held: HeldKey, use: Use, now: datetime, number: int | None = None) -> HeldVersion:
+    """Version `number` (or the current one) of a key that both may be used so. Raises as the two above."""
     require_key(held, use, now)
-    return require_version(held, use, now)
+    return require_version(held, use, now, number)

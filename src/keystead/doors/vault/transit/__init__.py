@@ -1,0 +1,16 @@
+"""transit: cryptography with keys that have names. Vault documentation, "Transit secrets engine"."""
+
+from __future__ import annotations
+
+from keystead.doors.vault.transit import cipher, config, datakey, export, keys, mac, signature, tools
+
+OPERATIONS = (
+    *keys.OPERATIONS,
+    *config.OPERATIONS,
+    *cipher.OPERATIONS,
+    *datakey.OPERATIONS,
+    *signature.OPERATIONS,
+    *mac.OPERATIONS,
+    *tools.OPERATIONS,
+    *export.OPERATIONS,
+)

@@ -1,0 +1,159 @@
+"""keys: made, read, listed, rotated, deleted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from keystead.core import errors as e
+from keystead.core import operations as ops
+from keystead.core.algorithms import KeySpec
+from keystead.core.entities import Terms
+from keystead.core.naming import name_at
+from keystead.core.operations import Breach, KeyRef
+from keystead.doors.vault.endpoint import Answer, Said, endpoint
+from keystead.doors.vault.transit.names import key_ref, keyring_ref, spec_of
+from keystead.doors.vault.transit.shapes import told
+from keystead.doors.vault.transit.words import Named, asked_first, said
+from keystead.kit import Call
+from keystead.wire import Malformed
+from keystead.wire.vault.envelope import multierror
+from keystead.wire.vault.kinds import Duration, Int
+from keystead.wire.vault.reader import Parameters
+from keystead.wire.vault.request import Verb
+from keystead.wire.vault.scalars import base64_decoded
+
+PAGE = 1000
+PERIOD = "auto rotate period must be 0 to disable or at least an hour"
+UNDERIVED = "convergent encryption requires derivation to be enabled"
+
+
+class ReadRequest(Named, frozen=True, kw_only=True):
+    context: str = ""
+
+
+class ListRequest(Parameters, frozen=True, kw_only=True):
+    after: str = ""
+    limit: Int = 0
+
+
+class CreateRequest(Named, frozen=True, kw_only=True):
+    type: str = "aes256-gcm96"
+    derived: bool = False
+    convergent_encryption: bool = False
+    exportable: bool = False
+    allow_plaintext_backup: bool = False
+    auto_rotate_period: Duration = 0
+    key_size: Int = 0
+    context: str = ""
+
+
+def shown(name: str, call: Call) -> dict[str, Any]:
+    return told(name, call(ops.ReadVersions(key=key_ref(name, call))))
+
+
+def made(ref: KeyRef, spec: KeySpec, kind: str, call: Call, terms: Terms, rotate_every: int = 0) -> None:
+    """A key of that name, unless there is one. Raises Said."""
+    try:
+        call(
+            ops.CreateKey(
+                keyring=keyring_ref(call),
+                spec=spec,
+                purpose=spec.purposes[0],
+                name=ref.name,
+                terms=terms,
+                rotate_every=rotate_every,
+            )
+        )
+    except e.AlreadyExists:
+        return
+    except e.InvalidArgument as error:
+        if error.detail is Breach.NOT_DERIVABLE:
+            text = f"key derivation and convergent encryption not supported for keys of type {kind}"
+            raise said(500, multierror(text), error) from error
+        raise
+
+
+def terms_of(*, derived: bool, convergent: bool = False, exportable: bool = False, copyable: bool = False) -> Terms:
+    """What every key that is made here begins with, and what its maker says."""
+    return Terms(
+        every_version=True,
+        all_purposes=True,
+        derived=derived,
+        convergent=convergent,
+        exportable=exportable,
+        copyable=copyable,
+    )
+
+
+@endpoint("transit", Verb.WRITE, "keys/{name}")
+@asked_first
+def create_key(req: CreateRequest, call: Call) -> dict[str, Any]:
+    """Asked twice, the key stays as it is."""
+    ref = key_ref(req.name, call)
+    if 0 < req.auto_rotate_period < 3600:
+        raise Said(400, PERIOD)
+    if req.convergent_encryption and not req.derived:
+        raise Said(400, UNDERIVED)
+    spec = spec_of(req.type, req.key_size)
+    terms = terms_of(
+        derived=req.derived,
+        convergent=req.convergent_encryption,
+        exportable=req.exportable,
+        copyable=req.allow_plaintext_backup,
+    )
+    made(ref, spec, req.type, call, terms, req.auto_rotate_period)
+    return shown(req.name, call)
+
+
+@endpoint("transit", Verb.READ, "keys/{name}")
+@asked_first
+def read_key(req: ReadRequest, call: Call) -> dict[str, Any]:
+    if req.context:
+        try:
+            base64_decoded(req.context)
+        except Malformed:
+            raise Said(400, "failed to base64-decode context") from None
+    return shown(req.name, call)
+
+
+@endpoint("transit", Verb.LIST, "keys/?")
+def list_keys(req: ListRequest, call: Call) -> Answer:
+    names: set[str] = set()
+    after: str | None = ""
+    while after is not None:
+        page = call(ops.ListNames(keyring=keyring_ref(call), after=after, limit=PAGE))
+        names.update(name_at(name, call.namespace) for name in page.items)
+        after = page.after
+    rest = sorted(name for name in names if name > req.after)
+    if not rest:
+        return Answer(data={"errors": []}, status=404, bare=True)
+    return Answer(data={"keys": rest[: req.limit] if req.limit > 0 else rest})
+
+
+@endpoint("transit", Verb.WRITE, "keys/{name}/rotate")
+@asked_first
+def rotate_key(req: Named, call: Call) -> dict[str, Any]:
+    try:
+        call(ops.RotateKey(key=key_ref(req.name, call)))
+    except e.NotFound as error:
+        raise said(400, "key not found", error) from error
+    return shown(req.name, call)
+
+
+@endpoint("transit", Verb.DELETE, "keys/{name}")
+@asked_first
+def delete_key(req: Named, call: Call) -> Answer | None:
+    """At once and for ever, where the key allows it."""
+    before = f"error deleting policy {req.name}: "
+    try:
+        call(ops.EraseKey(key=key_ref(req.name, call)))
+    except e.NotFound as error:
+        raise said(400, f"{before}could not delete key; not found", error) from error
+    except e.WrongState as error:
+        if error.detail is not Breach.NOT_ERASABLE:
+            raise
+        raise said(400, f"{before}deletion is not allowed for this key", error) from error
+    return None
+
+
+OPERATIONS = (create_key, read_key, list_keys, rotate_key, delete_key)

@@ -1,0 +1,72 @@
+"""What this engine calls keys, their types and their versions."""
+
+from __future__ import annotations
+
+from keystead.core.algorithms import KEY_SPECS, KeySpec
+from keystead.core.entities import Key
+from keystead.core.naming import WORD
+from keystead.core.operations import KeyRef, KeyringRef
+from keystead.doors.vault.endpoint import Said
+from keystead.kit import Call
+from keystead.wire.vault.envelope import UNSUPPORTED_PATH
+
+PREFIX = "vault:v"
+HMAC = "hmac"
+LEAST_HMAC, MOST_HMAC = 32, 512  # bytes; Vault, transit: key_size
+TYPES: dict[str, KeySpec] = {spec.vault: spec for spec in KEY_SPECS.values() if spec.vault and spec.vault != HMAC}
+HMACS: dict[int, KeySpec] = {(spec.bits or 0) // 8: spec for spec in KEY_SPECS.values() if spec.vault == HMAC}
+
+
+DIGESTS: dict[str, str | None] = {
+    "sha1": "sha1",
+    "sha2-224": "sha224",
+    "sha2-256": "sha256",
+    "sha2-384": "sha384",
+    "sha2-512": "sha512",
+    "sha3-224": "sha3_224",
+    "sha3-256": "sha3_256",
+    "sha3-384": "sha3_384",
+    "sha3-512": "sha3_512",
+    "none": None,
+}
+"""hash_algorithm -> what hashlib calls it."""
+USUAL = "sha2-256"
+
+
+def key_ref(name: str, call: Call) -> KeyRef:
+    """Raises Said (404) for what is no name of a key. OpenBao, framework.GenericNameRegex"""
+    if WORD.fullmatch(name) is None:
+        raise Said(404, UNSUPPORTED_PATH)
+    return KeyRef(call.namespace, name=name)
+
+
+def keyring_ref(call: Call) -> KeyringRef:
+    return KeyringRef(call.namespace)
+
+
+def type_of(key: Key) -> str:
+    """A key that another door made may be of a type that Vault does not know."""
+    return key.spec.vault or (HMAC if key.spec_name.startswith("HMAC") else key.spec_name.lower().replace("_", "-"))
+
+
+def spec_of(text: str, key_size: int) -> KeySpec:
+    """Raises Said."""
+    if text == HMAC:
+        return _hmac(key_size)
+    if text not in TYPES:
+        raise Said(400, f"unknown key type {text}")
+    if key_size:
+        raise Said(400, f"key_size is not valid for algorithm {text}")
+    return TYPES[text]
+
+
+def _hmac(key_size: int) -> KeySpec:
+    if key_size == 0:
+        words = "invalid key size for HMAC key, must be between 32 and 512 bytes"
+        raise Said(500, f"1 error occurred:\n\t* {words}\n\n")
+    if not LEAST_HMAC <= key_size <= MOST_HMAC:
+        raise Said(400, f"invalid key_size {key_size}")
+    if key_size not in HMACS:
+        sizes = ", ".join(str(n) for n in sorted(HMACS) if n >= LEAST_HMAC)
+        raise Said(501, f"HMAC keys of {key_size} bytes are not supported; sizes are {sizes}")
+    return HMACS[key_size]

@@ -1,0 +1,75 @@
+"""Keys of raw bytes that encrypt: ciphertext format v1, and detached ciphertexts."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from keystead.core.algorithms import Algorithm, KeySpec
+from keystead.core.detached import Detached, DetachedSealer
+from keystead.core.envelope import PREFIX_BYTES, Envelope
+from keystead.core.sensitive import Sensitive
+from keystead.crypto.aead import TAG_BYTES, Gcm, chacha_open_once, chacha_seal_once, open_once, seal_once
+from keystead.crypto.draws import Draws
+from keystead.crypto.tags import beside
+from keystead.providers.loaded import Key
+
+CIPHERS: Final = {
+    "AES_GCM": (seal_once, open_once),
+    "CHACHA20_POLY1305": (chacha_seal_once, chacha_open_once),
+}
+
+
+class Sealing(Key):
+    """Ciphertext format v1, with the cipher that the key's spec names."""
+
+    __slots__ = ("_draw", "_envelope", "_n_bytes", "_open", "_seal")
+
+    def __init__(self, spec: KeySpec, material: bytes, key_id: str, version: int, draw: Draws) -> None:
+        super().__init__(spec, beside(material))
+        self._envelope, self._draw = Envelope(material, key_id, version), draw
+        self._seal, self._open = CIPHERS[spec.algorithms[0]]
+        self._n_bytes = len(material)
+
+    def encrypt(self, algorithm: Algorithm, plaintext: Sensitive, aad: bytes) -> bytes:
+        if algorithm.name not in self._names:
+            self.refuse(algorithm)
+        text = plaintext.reveal()
+        key, prefix = self._envelope.seal(text, aad, self._draw())
+        return prefix + self._seal(key[: self._n_bytes], text, prefix)
+
+    def encrypt_convergent(self, algorithm: Algorithm, plaintext: Sensitive, aad: bytes) -> bytes:
+        if algorithm.name not in self._names:
+            self.refuse(algorithm)
+        text = plaintext.reveal()
+        key, prefix = self._envelope.converge(text, aad)
+        return prefix + self._seal(key[: self._n_bytes], text, prefix)
+
+    def decrypt(self, algorithm: Algorithm, ciphertext: bytes, aad: bytes) -> Sensitive:
+        if algorithm.name not in self._names:
+            self.refuse(algorithm)
+        key, prefix = self._envelope.open(ciphertext, aad)
+        return Sensitive(self._open(key[: self._n_bytes], ciphertext[PREFIX_BYTES:], prefix))
+
+
+class Aes(Sealing):
+    """AES-256, and detached ciphertexts beside format v1: no two of their derived keys are the same."""
+
+    __slots__ = ("_detached",)
+
+    def __init__(self, spec: KeySpec, material: bytes, key_id: str, version: int, draw: Draws) -> None:
+        super().__init__(spec, material, key_id, version, draw)
+        self._detached = DetachedSealer(material, version)
+
+    def encrypt_detached(self, algorithm: Algorithm, plaintext: Sensitive, aad: bytes) -> Detached:
+        if algorithm.name not in self._names:
+            self.refuse(algorithm)
+        text = plaintext.reveal()
+        key, nonce, header, bound = self._detached.seal(text, aad, self._draw())
+        sealed = Gcm(key).seal(nonce, text, bound)
+        return Detached(sealed[:-TAG_BYTES], nonce, sealed[-TAG_BYTES:], header)
+
+    def decrypt_detached(self, algorithm: Algorithm, parts: Detached, aad: bytes) -> Sensitive:
+        if algorithm.name not in self._names:
+            self.refuse(algorithm)
+        key, nonce, _, bound = self._detached.open(parts, aad)
+        return Sensitive(Gcm(key).open(nonce, parts.ciphertext + parts.tag, bound))
