@@ -69,7 +69,7 @@ def test_own_words_name_the_action_itself():
     assert {w: a.value for w, a in _words("keystead").items()} == {
         a.value: a.value for a in _words("keystead").values()
     }
-    assert set(_words("keystead").values()) == {Action.MANAGE_PRINCIPALS, Action.LIST_PRINCIPALS}
+    assert set(_words("keystead").values()) >= {Action.MANAGE_PRINCIPALS, Action.READ_SECRET}
 
 
 def test_what_no_policy_can_name_only_the_system_may_do():

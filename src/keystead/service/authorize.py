@@ -37,6 +37,7 @@ from keystead.core.policy.grants import check_tokens
 from keystead.core.policy.request import Request
 from keystead.core.rights import Rights
 from keystead.service.held import Held, HeldKey, HeldPrincipal
+from keystead.service.heldsecret import HeldCubby, HeldSecret
 
 C = TypeVar("C")
 MAX_PRINCIPALS = 256  # whose decisions are kept per key
@@ -167,7 +168,7 @@ class Authorizer:
             demand.target,
             key,
             op,
-            exists=held is not None,
+            exists=held is not None and not (isinstance(held, HeldSecret | HeldCubby) and held.is_absent),
             boundary=_boundary(held),
         )
         if rule := unasked(caller.principal, action):

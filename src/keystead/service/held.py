@@ -38,6 +38,7 @@ from keystead.core.rights import Rights
 from keystead.core.sensitive import Sensitive
 from keystead.core.states import Use
 from keystead.service.barrier import Barrier
+from keystead.service.heldsecret import HeldCubby, HeldSecret, SecretsOf
 
 E = TypeVar("E", bound=Entity)
 PAGE = 1000
@@ -91,10 +92,11 @@ class HeldVersion:
 
 
 class HeldKeyring:
-    """A keyring and the addresses bound to it."""
+    """A keyring and the addresses bound to it. `secrets`: what it keeps at paths."""
 
     def __init__(self, keyring: Keyring, namespaces: tuple[str, ...], reach: Reach) -> None:
         self.keyring, self.namespaces, self._reach = keyring, namespaces, reach
+        self.secrets = SecretsOf(keyring.id, reach)
         self.by_dialect = {namespace.partition(":")[0]: namespace for namespace in reversed(namespaces)}
 
     @property
@@ -409,4 +411,4 @@ class HeldToken:
         self.token, self.rights = token, rights
 
 
-Held = HeldKey | HeldKeyring | HeldTenant | HeldPrincipal | HeldPolicy | HeldSystem
+Held = HeldKey | HeldKeyring | HeldTenant | HeldPrincipal | HeldPolicy | HeldSystem | HeldSecret | HeldCubby

@@ -25,7 +25,7 @@ from msgspec.structs import replace
 
 from keystead.core.audit.record import refused
 from keystead.core.caller import Caller, Stranger
-from keystead.core.entities import Entity, KeyVersion, Principal
+from keystead.core.entities import Entity, Principal, Wrapped
 from keystead.core.errors import Denied, DryRun, Internal, KeysteadError, NotFound, Unavailable
 from keystead.core.operations import Demand, Operation
 from keystead.core.ports import Entropy, Provider, Stale, WouldBlock
@@ -57,8 +57,9 @@ class Outcome(Struct, Generic[R], frozen=True, kw_only=True):
     put: tuple[Entity, ...] = ()
     delete: tuple[Entity, ...] = ()
     seen: tuple[Entity, ...] = ()  # more than the targets themselves
-    material: Mapping[str, Sensitive] = {}  # KeyVersion.id -> fresh material, wrapped by the barrier
-    destroy: tuple[KeyVersion, ...] = ()
+    childless: tuple[Entity, ...] = ()  # as Commit has it
+    material: Mapping[str, Sensitive] = {}  # id of a version -> fresh material, wrapped by the barrier
+    destroy: tuple[Wrapped, ...] = ()
     versions: tuple[int, ...] = ()  # key version used, per target; for the record
     bound: bytes | None = None  # the typed AAD, where the act has made it; for the record
     made: str = ""  # the id of what came into being; for the record
@@ -182,6 +183,7 @@ class Service:
             seen=(*outcome.seen, *caller.rights.seen),  # the decision rested on them
             put=outcome.put,
             delete=outcome.delete,
+            childless=outcome.childless,
             material=outcome.material,
             destroy=outcome.destroy,
             record=record,

@@ -29,7 +29,17 @@ from keystead.core.entities import (
 )
 from keystead.core.errors import Internal, Sealed, Unavailable
 from keystead.core.mounts import MountTable
-from keystead.core.operations import KeyRef, KeyringRef, PolicyRef, PrincipalRef, Ref, SystemRef, TenantRef
+from keystead.core.operations import (
+    CubbyRef,
+    KeyRef,
+    KeyringRef,
+    PolicyRef,
+    PrincipalRef,
+    Ref,
+    SecretRef,
+    SystemRef,
+    TenantRef,
+)
 from keystead.core.ports import Provider, Reader, WouldBlock
 from keystead.core.rights import Narrowing, Rights
 from keystead.service.barrier import Barrier
@@ -46,6 +56,7 @@ from keystead.service.held import (
     HeldToken,
     Reach,
 )
+from keystead.service.heldsecret import HeldCubby, HeldSecret, SecretCache, cubby_of
 from keystead.service.rights import gather, narrowed, of_token
 
 K = TypeVar("K")
@@ -74,6 +85,7 @@ class View:
         self._refs: dict[Ref, Held] = {}
         self._keys: dict[str, tuple[HeldKey, list[KeyRef]]] = {}
         self._keyrings: dict[str, HeldKeyring] = {}
+        self._secrets = SecretCache(self._refs)
         self._credentials: dict[str, HeldCredential] = {}
         self._rights: dict[str, Rights] = {}
         self._sessions: dict[str, tuple[Rights, Rights]] = {}  # those that have policies of their own
@@ -133,6 +145,7 @@ class View:
     def _forget_everything(self) -> None:
         for held in (self._refs, self._keys, self._keyrings, self._credentials, self._rights):
             held.clear()
+        self._secrets.clear()
         self._sessions.clear()
         self._tokens.clear()
         self._mounts.clear()
@@ -149,6 +162,9 @@ class View:
         _, refs = self._keys.pop(id_, (None, ()))
         for ref in refs:
             self._refs.pop(ref, None)
+
+    def _forget_secret(self, id_: str) -> None:
+        self._secrets.forget(id_)
 
     def _forget_principal(self, id_: str) -> None:
         """It and all whose rights rest on it: a principal, a group with its members, a policy with its holders."""
@@ -236,6 +252,22 @@ class View:
                     entry[1].append(ref)
                     self._refs[ref] = held = entry[0]
         return held
+
+    def _find_secret(self, ref: SecretRef) -> HeldSecret | None:
+        """The place, whether there is a secret at it or not; None where there is no such keyring."""
+        stamp = self._seen_change
+        ring = self.find(KeyringRef(ref.namespace))
+        if not isinstance(ring, HeldKeyring):
+            return None
+        held = HeldSecret(ring, ref.path, self._reach, self._secrets)
+        if not held.is_absent:
+            with self._lock:
+                if stamp == self._seen_change:
+                    held = self._secrets.keep(ref, held)
+        return held
+
+    def _find_cubby(self, ref: CubbyRef) -> HeldCubby:
+        return cubby_of(ref, self._reach)
 
     def _load_key(self, id_: str) -> HeldKey | None:
         stamp = self._seen_change
@@ -386,6 +418,11 @@ class View:
         Kind.MOUNT: _forget_all,
         Kind.ACL_POLICY: _forget_acl_policy,
         Kind.TOKEN: _forget_token,
+        Kind.SECRET: _forget_secret,
+        Kind.SECRET_VERSION: _forget_nothing,
+        Kind.FOLDER: _forget_nothing,
+        Kind.SECRET_SETTINGS: _forget_nothing,
+        Kind.CUBBY: _forget_nothing,
     }
 
     FIND: ClassVar[dict[type, Callable[[View, Any], Held | None]]] = {
@@ -394,6 +431,8 @@ class View:
         TenantRef: _find_tenant,
         PrincipalRef: _find_principal,
         PolicyRef: _find_policy,
+        SecretRef: _find_secret,
+        CubbyRef: _find_cubby,
         SystemRef: _find_system,
     }
 

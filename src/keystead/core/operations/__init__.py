@@ -22,6 +22,7 @@ from keystead.core.operations.keys import *
 from keystead.core.operations.managed import *
 from keystead.core.operations.mounts import *
 from keystead.core.operations.principals import *
+from keystead.core.operations.secrets import *
 from keystead.core.operations.sessions import *
 from keystead.core.operations.signature import *
 from keystead.core.operations.tokens import *

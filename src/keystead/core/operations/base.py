@@ -56,11 +56,36 @@ class PolicyRef(Struct, frozen=True):
     path: str = "/"
 
 
+class SecretRef(Struct, frozen=True):
+    """A path of the keyring at that address: "a/b", without slashes at its ends."""
+
+    namespace: str
+    path: str
+
+    def __repr__(self) -> str:
+        return f"SecretRef({self.namespace!r})"
+
+
+class CubbyRef(Struct, frozen=True):
+    """A path that is a token's own. `token`: its id."""
+
+    tenant: str
+    token: str
+    path: str
+
+    @property
+    def namespace(self) -> str:
+        return f"vault:{self.tenant}:cubbyhole"
+
+    def __repr__(self) -> str:
+        return f"CubbyRef({self.tenant!r})"
+
+
 class SystemRef(Struct, frozen=True):
     """The installation itself."""
 
 
-Ref = KeyRef | KeyringRef | TenantRef | PrincipalRef | PolicyRef | SystemRef
+Ref = KeyRef | KeyringRef | TenantRef | PrincipalRef | PolicyRef | SecretRef | CubbyRef | SystemRef
 
 
 class Demand(Struct, frozen=True):
