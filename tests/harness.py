@@ -33,7 +33,7 @@ from tests.fakes import FakeClock, MemorySlot, SeededEntropy
 from keystead.core import operations as ops
 from keystead.core.algorithms import Purpose, key_spec
 from keystead.core.audit.record import Record, parse
-from keystead.core.entities import Entity, Key, PolicyText, Principal
+from keystead.core.entities import AclPolicy, Entity, Key, PolicyText, Principal
 from keystead.core.ports import WouldBlock
 from keystead.core.sensitive import Sensitive
 from keystead.doors import aws_kms
@@ -43,12 +43,13 @@ from keystead.providers.software import SoftwareProvider
 from keystead.service.authenticate import Authenticator
 from keystead.service.authorize import Authorizer
 from keystead.service.barrier import Barrier, Commit
-from keystead.service.bootstrap import bootstrap
+from keystead.service.bootstrap import bootstrap, first_token
 from keystead.service.credentials import keyed
 from keystead.service.credentials.session import Sessions
 from keystead.service.handlers import HANDLERS
 from keystead.service.pipeline import Service
 from keystead.service.recording import Recording
+from keystead.service.rights import acl_policy_id
 from keystead.service.view import View
 from keystead.stores.memory import MemoryStore
 from keystead.wire.http import HttpRequest
@@ -212,6 +213,22 @@ class Person:
         return AWSResponse(prepared.url, reply.status, _Headers(reply.headers), _Raw(reply.body))
 
 
+class Bearer:
+    """Whoever has a Vault token, at that door."""
+
+    def __init__(self, stack: Stack, text: str) -> None:
+        self.stack, self.text = stack, text
+
+    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Reply:
+        """One request below /v1/; a body that is no bytes is written as JSON, and a patch says that it is one."""
+        found = {b"host": b"vault.test", b"x-vault-token": self.text.encode()}
+        if method == "PATCH":
+            found[b"content-type"] = b"application/merge-patch+json"
+        found |= {name.lower().replace("_", "-").encode(): value.encode() for name, value in headers.items()}
+        raw = b"" if body is None else body if isinstance(body, bytes) else msgspec.json.encode(body)
+        return Reply.of(self.stack.serve(self.stack.request(method, f"https://vault.test/v1/{path}", found, raw)))
+
+
 class _Headers(dict):
     """What botocore reads of urllib3's headers."""
 
@@ -331,6 +348,18 @@ class Stack:
             self.by_system(ops.PutPrincipalPolicy(tenant=at, name=name, policy=text))
         key = self.by_system(ops.CreateAccessKey(tenant=at, name=name))
         return Person(self, made, key.credential.id, key.secret.reveal(), None)
+
+    def bearer(self, policy: str | None = None, name: str = "app") -> Bearer:
+        """Who bears a root token, or one that has a policy of that text alone."""
+        made = first_token(self.barrier, TENANT, self.clock.now(), self.entropy)
+        self.generation.announce()
+        root = Bearer(self, made.text.reveal().decode())
+        if policy is None:
+            return root
+        id_ = acl_policy_id(self.barrier, TENANT, name)
+        self.put(AclPolicy(id=id_, tenant=TENANT, name=name, text=policy, modified_at=self.clock.now()))
+        reply = root.ask("POST", "auth/token/create", {"policies": [name], "no_default_policy": True})
+        return Bearer(self, reply.json["auth"]["client_token"])
 
     def keyring(self, tenant: str = OTHER_TENANT, region: str = REGION) -> None:
         """Another account or region; the tenant is made with its first keyring."""

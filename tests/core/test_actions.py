@@ -99,6 +99,9 @@ def test_the_system_manages_keys_and_never_uses_one():
         Action.OPEN_SESSION,
         Action.LOCATE_ACCESS_KEY,
     }  # sessions are for whoever came with a key
+    giving |= {Action.ENABLE_MOUNT, Action.LIST_MOUNTS, Action.CREATE_TOKEN, Action.LOOK_UP_SELF, Action.USE_CUBBYHOLE}
+    giving |= {Action.LIST_SECRETS, Action.READ_SECRET_SETTINGS, Action.PUT_SECRET_SETTINGS}
+    giving |= {action for action in Action if ACTIONS[action].scope is Scope.SECRET}
     assert {action for action in Action if not ACTIONS[action].system} == USE | giving
 
 
@@ -122,6 +125,8 @@ def test_an_operation_demands_an_action_of_its_targets_scope(op):
         operations.TenantOperation: Scope.TENANT,
         operations.PrincipalOperation: Scope.PRINCIPAL,
         operations.PolicyOperation: Scope.POLICY,
+        operations.SecretOperation: Scope.SECRET,
+        operations.CubbyOperation: Scope.TENANT,
         operations.SystemOperation: Scope.SYSTEM,
     }
     scope = next((s for base, s in bases.items() if issubclass(op, base)), Scope.KEY)
