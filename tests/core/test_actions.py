@@ -100,7 +100,7 @@ def test_the_system_manages_keys_and_never_uses_one():
         Action.LOCATE_ACCESS_KEY,
     }  # sessions are for whoever came with a key
     giving |= {Action.ENABLE_MOUNT, Action.LIST_MOUNTS, Action.CREATE_TOKEN, Action.LOOK_UP_SELF, Action.USE_CUBBYHOLE}
-    giving |= {Action.LIST_SECRETS, Action.READ_SECRET_SETTINGS, Action.PUT_SECRET_SETTINGS}
+    giving |= {Action.LIST_SECRETS, Action.READ_SECRET_SETTINGS, Action.PUT_SECRET_SETTINGS, Action.EMPTY_KEYRING}
     giving |= {action for action in Action if ACTIONS[action].scope is Scope.SECRET}
     assert {action for action in Action if not ACTIONS[action].system} == USE | giving
 

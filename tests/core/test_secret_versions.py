@@ -9,9 +9,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from tests import harness
 
 from keystead.core import operations as ops
-from keystead.core.entities import Binding, Folder, Secret, SecretVersion
-from keystead.core.errors import Conflict, NotFound
+from keystead.core.entities import Binding, Folder, Secret, SecretSettings, SecretVersion
+from keystead.core.errors import Conflict, NotFound, WrongState
 from keystead.core.sensitive import Sensitive
+from keystead.service.barrier import Commit
 from keystead.service.handlers import secrets as handlers
 from keystead.service.inspection import inspect
 
@@ -133,8 +134,64 @@ class Versions(RuleBasedStateMachine):
         assert inspect(barrier, self.stack.store).whole
 
 
-Versions.TestCase.settings = settings(max_examples=20, stateful_step_count=20, deadline=None)
+Versions.TestCase.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
 test_versions = Versions.TestCase
+
+
+def test_an_emptied_keyring_holds_nothing_and_no_backup_opens_it() -> None:
+    stack = harness.stack()
+    ring = ops.KeyringRef(AT)
+    for path in ("a", "a/b/c", "d"):
+        for _ in range(2):
+            stack.perform(ops.WriteSecret(secret=ops.SecretRef(AT, path), value=Sensitive(b"x")))
+    stack.perform(ops.PutSecretSettings(keyring=ring, max_versions=3))
+    old = stack.barrier.every(SecretVersion)
+    while stack.perform(ops.EmptyKeyring(keyring=ring)):
+        pass
+    assert not any(stack.barrier.count(kind) for kind in (Secret, SecretVersion, Folder, SecretSettings))
+    for version in old:
+        with pytest.raises(WrongState):
+            stack.barrier.material(version)
+    assert inspect(stack.barrier, stack.store).whole
+
+
+def test_a_folder_that_something_is_put_into_meanwhile_stays() -> None:
+    """A deletion that found it empty, and a secret that came first: the deletion is decided again."""
+    stack = harness.stack()
+    one, two = (ops.SecretRef(AT, f"a/{name}") for name in "bc")
+    stack.perform(ops.WriteSecret(secret=one, value=Sensitive(b"1")))
+    barrier, commit, raced = stack.barrier, stack.barrier.commit, []
+
+    def first_somebody_else(change: Commit) -> None:
+        if change.childless and not raced:
+            raced.append(change)
+            stack.perform(ops.WriteSecret(secret=two, value=Sensitive(b"2")))
+        commit(change)
+
+    barrier.commit = first_somebody_else
+    stack.perform(ops.DeleteSecret(secret=one))
+    assert raced
+    assert stack.perform(ops.ListSecrets(keyring=ops.KeyringRef(AT), folder="a")).items == ("c",)
+    assert stack.perform(ops.ReadSecret(secret=two)).value.reveal() == b"2"
+
+
+def test_a_secret_is_not_put_into_a_folder_that_has_gone_meanwhile() -> None:
+    stack = harness.stack()
+    one, two = (ops.SecretRef(AT, f"a/{name}") for name in "bc")
+    stack.perform(ops.WriteSecret(secret=one, value=Sensitive(b"1")))
+    commit, raced = stack.barrier.commit, []
+
+    def first_somebody_else(change: Commit) -> None:
+        if change.material and not raced:
+            raced.append(change)
+            stack.perform(ops.DeleteSecret(secret=one))
+        commit(change)
+
+    stack.barrier.commit = first_somebody_else
+    stack.perform(ops.WriteSecret(secret=two, value=Sensitive(b"2")))
+    assert raced
+    assert stack.perform(ops.ListSecrets(keyring=ops.KeyringRef(AT), folder="")).items == ("a/",)
+    assert stack.perform(ops.ListSecrets(keyring=ops.KeyringRef(AT), folder="a")).items == ("c",)
 
 
 def test_a_keyring_of_another_tenant_is_out_of_reach() -> None:

@@ -146,6 +146,7 @@ class Action(StrEnum):
     LIST_SECRETS = "keyring:list-secrets"
     READ_SECRET_SETTINGS = "keyring:read-secret-settings"  # noqa: S105 - a name, not a secret
     PUT_SECRET_SETTINGS = "keyring:put-secret-settings"  # noqa: S105 - a name, not a secret
+    EMPTY_KEYRING = "keyring:empty"
     USE_CUBBYHOLE = "tenant:use-cubbyhole"
     # the installation
     READ_STATUS = "system:read-status"
@@ -168,6 +169,9 @@ class Scope(Enum):
     SYSTEM = "system"
 
 
+_SCOPES = {action: Scope(action.partition(":")[0]) for action in Action}
+
+
 class ActionRow(Struct, frozen=True):
     action: Action
     aws: str | None  # Service Authorization Reference; "keystead:<action>" where AWS has no such action (docs/adr/0005)
@@ -179,7 +183,7 @@ class ActionRow(Struct, frozen=True):
 
     @property
     def scope(self) -> Scope:
-        return Scope(self.action.partition(":")[0])
+        return _SCOPES[self.action]
 
 
 A, _R = Action, ActionRow
@@ -332,6 +336,7 @@ ACTIONS: dict[Action, ActionRow] = {
         _R(A.LIST_SECRETS, "keystead:keyring:list-secrets"),
         _R(A.READ_SECRET_SETTINGS, "keystead:keyring:read-secret-settings"),
         _R(A.PUT_SECRET_SETTINGS, "keystead:keyring:put-secret-settings"),
+        _R(A.EMPTY_KEYRING, "keystead:keyring:empty"),
         _R(A.USE_CUBBYHOLE, "keystead:tenant:use-cubbyhole"),
         _R(A.READ_STATUS, None, system=True),
         _R(A.MANAGE_SEAL, None, system=True),

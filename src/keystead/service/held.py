@@ -15,6 +15,7 @@ from keystead.core.entities import (
     Attachment,
     Binding,
     Credential,
+    Cubby,
     Entity,
     Grant,
     Key,
@@ -266,6 +267,10 @@ class HeldTenant:
     def mounts(self) -> list[Mount]:
         """What is kept of its tree of paths."""
         return list(self._reach.every_child(Mount, self.id))
+
+    def kept_by(self, token: Token) -> list[Cubby]:
+        """What a token keeps for itself: whoever deletes the token deletes these."""
+        return list(self._reach.every_child(Cubby, token.id))
 
     def binding(self, namespace: str) -> Binding | None:
         """An address of this tenant that is bound to a keyring."""

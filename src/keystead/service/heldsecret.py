@@ -49,6 +49,19 @@ class SecretsOf:
     def folders_in(self, folder_id: str, *, after: str = "", limit: int) -> list[Folder]:
         return self._reach.children(Folder, folder_id, after, limit)
 
+    def secrets(self, *, limit: int) -> list[Secret]:
+        """Some, wherever they are listed."""
+        self._reach.may_block()
+        return self._reach.barrier.linked(Secret, self._keyring, limit=limit)
+
+    def folders(self, *, limit: int) -> list[Folder]:
+        self._reach.may_block()
+        return self._reach.barrier.linked(Folder, self._keyring, limit=limit)
+
+    def versions(self, secret: Secret) -> list[SecretVersion]:
+        """Every row, oldest first, those that were dropped and not erased yet too."""
+        return sorted(self._reach.every_child(SecretVersion, secret.id), key=lambda one: one.number)
+
     def settings(self) -> SecretSettings:
         """As they are; as they are by default, with revision 0, where nobody has set any."""
         return self._reach.get(SecretSettings, self._keyring) or SecretSettings(id=self._keyring)
@@ -93,8 +106,8 @@ class HeldSecret:
         return found
 
     def versions(self) -> list[SecretVersion]:
-        """Every row, oldest first, those that were dropped and not erased yet too."""
-        return sorted(self._reach.every_child(SecretVersion, self.id), key=lambda one: one.number)
+        """As SecretsOf.versions; none of a secret that is not there."""
+        return [] if self.secret is None else self.ring.secrets.versions(self.secret)
 
 
 class SecretCache:

@@ -147,6 +147,16 @@ class PutSecretSettings(KeyringOperation[Nothing], frozen=True, kw_only=True):
     delete_after: int | None = None
 
 
+class EmptyKeyring(KeyringOperation[bool], frozen=True, kw_only=True):
+    """Destroy some of the keyring's secrets with their versions: as many as go into one commit. Whether any are left.
+
+    Whoever takes a keyring away asks this until the answer is no.
+    """
+
+    action = Action.EMPTY_KEYRING
+    changes = True
+
+
 # --- what a token keeps for itself
 
 

@@ -13,7 +13,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from keystead.core import operations as ops
-from keystead.core.entities import Entity, Folder, Secret, SecretSettings
+from keystead.core.entities import Entity, Folder, Secret, SecretSettings, SecretVersion
 from keystead.core.operations import Nothing, Page
 from keystead.service.handlers.keys import walk
 from keystead.service.held import PAGE, HeldKeyring
@@ -21,6 +21,7 @@ from keystead.service.heldsecret import SecretsOf, above
 from keystead.service.pipeline import Act, Handler, Outcome
 
 E = TypeVar("E", bound=Entity)
+AT_ONCE = 1000  # secrets, or their versions, in one commit
 
 
 def led_through(ring: HeldKeyring, path: str) -> tuple[tuple[Folder, ...], tuple[Entity, ...]]:
@@ -96,7 +97,24 @@ def put_settings(op: ops.PutSecretSettings, targets: tuple[HeldKeyring], _act: A
     return Outcome(answer=Nothing(), put=(settings,))
 
 
+def empty_keyring(_op: ops.EmptyKeyring, targets: tuple[HeldKeyring], _act: Act) -> Outcome[bool]:
+    """Secrets first, then the folders that led to them, then the settings."""
+    (ring,) = targets
+    secrets, versions = [], list[SecretVersion]()
+    for secret in ring.secrets.secrets(limit=AT_ONCE):
+        secrets.append(secret)
+        versions += ring.secrets.versions(secret)
+        if len(versions) >= AT_ONCE:
+            break
+    if secrets:
+        holding = tuple(one for one in versions if not one.is_destroyed)
+        return Outcome(answer=True, delete=(*secrets, *versions), destroy=holding)
+    folders, settings = ring.secrets.folders(limit=AT_ONCE), ring.secrets.settings()
+    return Outcome(answer=bool(folders), delete=(*folders, *((settings,) if settings.revision else ())))
+
+
 HANDLERS: dict[type, Handler] = {
+    ops.EmptyKeyring: empty_keyring,
     ops.ListSecrets: list_secrets,
     ops.ReadSecretSettings: read_settings,
     ops.PutSecretSettings: put_settings,
