@@ -171,6 +171,7 @@ def test_a_folder_that_something_is_put_into_meanwhile_stays() -> None:
     barrier.commit = first_somebody_else
     stack.perform(ops.DeleteSecret(secret=one))
     assert raced
+    assert stack.perform(ops.ListSecrets(keyring=ops.KeyringRef(AT), folder="")).items == ("a/",)
     assert stack.perform(ops.ListSecrets(keyring=ops.KeyringRef(AT), folder="a")).items == ("c",)
     assert stack.perform(ops.ReadSecret(secret=two)).value.reveal() == b"2"
 

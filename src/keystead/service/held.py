@@ -33,13 +33,13 @@ from keystead.core.entities import (
     Token,
 )
 from keystead.core.errors import Internal, InvalidArgument, NotFound, WrongState
-from keystead.core.operations import PolicyRef
+from keystead.core.operations import CubbyRef, PolicyRef
 from keystead.core.ports import Loaded, Provider
 from keystead.core.rights import Rights
 from keystead.core.sensitive import Sensitive
 from keystead.core.states import Use
 from keystead.service.barrier import Barrier
-from keystead.service.heldsecret import HeldCubby, HeldSecret, SecretsOf
+from keystead.service.heldsecret import HeldCubby, HeldSecret, SecretsOf, cubby_of
 
 E = TypeVar("E", bound=Entity)
 PAGE = 1000
@@ -267,6 +267,10 @@ class HeldTenant:
     def mounts(self) -> list[Mount]:
         """What is kept of its tree of paths."""
         return list(self._reach.every_child(Mount, self.id))
+
+    def cubby(self, token: Token, path: str) -> HeldCubby:
+        """A path of that token's own."""
+        return cubby_of(CubbyRef(self.id, token.id, path), self._reach)
 
     def kept_by(self, token: Token) -> list[Cubby]:
         """What a token keeps for itself: whoever deletes the token deletes these."""
