@@ -62,7 +62,7 @@ class Writing:
 
     def write(self, commit: Commit, epoch: int) -> None:
         """Entities and keying material."""
-        for entity in commit.seen:
+        for entity in (*commit.seen, *commit.destroy):  # whoever erased these leaves meanwhile has moved their rows
             current(self._txn, entity)
         self._edit.erase(commit.leaves)
         for entity in commit.entities():

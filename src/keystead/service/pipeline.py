@@ -16,6 +16,7 @@ Rule 4: this file does not grow. A new verb is a type in core/operations.py and 
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
@@ -36,6 +37,7 @@ from keystead.service.view import View
 
 R = TypeVar("R")
 ATTEMPTS = 10
+N_TURNS = 64
 LOG = logging.getLogger("keystead")
 
 
@@ -120,11 +122,13 @@ class Service:
         self.view, self._barrier, self._authorizer = view, barrier, authorizer
         self._recorder, self._journal, self._handlers = recorder, journal, handlers
         self._provider, self._entropy, self._announce = provider, entropy, announce
+        self._turns = tuple(threading.Lock() for _ in range(N_TURNS))
 
-    def perform(self, caller: Caller, op: Operation[R]) -> R:
+    def perform(self, caller: Caller, op: Operation[R], *, in_turn: bool = False) -> R:
         """Do `op` for `caller`, or raise a KeysteadError; either way its record comes first.
 
-        On the event loop it may raise WouldBlock, and has then done nothing.
+        On the event loop it may raise WouldBlock, and has then done nothing. `in_turn`: who was overtaken once waits
+        for whoever else was, on the same target: else many who change one thing overtake one of them for ever.
         """
         view = self.view
         if op.changes:
@@ -159,6 +163,9 @@ class Service:
             except Stale:
                 view.catch_up()
                 caller = self._still(caller, op, demands)
+                if not in_turn:
+                    with self._turns[hash(demands[0].target) % N_TURNS]:
+                        return self.perform(caller, op, in_turn=True)
                 continue
             except WouldBlock:
                 raise

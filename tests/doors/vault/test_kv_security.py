@@ -1,6 +1,7 @@
 """Who may, what is on record, what a process holds, and that destroyed is destroyed."""
 
 import pytest
+from tests import harness
 
 from keystead.core import operations as ops
 from keystead.core.entities import Secret, SecretVersion
@@ -126,3 +127,30 @@ def test_values_do_not_show_in_a_repr() -> None:
     shown = repr([ref, ops.WriteSecret(secret=ref, value=Sensitive(b"valuevalue")), ops.CubbyRef("1", "t", "pathpath")])
     assert "pathpath" not in shown
     assert "valuevalue" not in shown
+
+
+def test_a_policy_of_another_dialect_governs_secrets_too(stack, root) -> None:
+    stack.view.loop_thread = None
+    root.ask("POST", "kv2/data/a", {"data": {"a": 1}})
+    at = ops.SecretRef("vault:111122223333:kv2", "a")
+    statement = '{{"Effect":"{}","Action":"keystead:secret:{}","Resource":"*"}}'
+    policy = '{{"Version":"2012-10-17","Statement":[{}]}}'
+    reader = stack.user("reader", policy.format(statement.format("Allow", "read")))
+    assert stack.perform(ops.ReadSecret(secret=at), reader).value.reveal() == b'{"a":1}'
+    both = ",".join((statement.format("Allow", "*"), statement.format("Deny", "write")))
+    denied = stack.user("denied", policy.format(both))
+    stack.perform(ops.ReadSecret(secret=at), denied)
+    for who in (reader, denied, stack.user("nobody"), stack.user("kms", harness.ALLOW_ALL)):
+        with pytest.raises(Denied):
+            stack.perform(ops.WriteSecret(secret=at, value=Sensitive(b"{}")), who)
+    with pytest.raises(Denied):
+        stack.perform(ops.ReadSecret(secret=ops.SecretRef(at.namespace, "absent")), stack.user("other"))
+
+
+def test_another_tenants_secrets_are_not_there_for_anybody(stack, root) -> None:
+    stack.view.loop_thread = None
+    root.ask("POST", "kv2/data/a", {"data": {"a": 1}})
+    stack.keyring(harness.OTHER_TENANT)
+    stranger = stack.user("stranger", harness.ALLOW_ALL.replace("kms:", "keystead:"), tenant=harness.OTHER_TENANT)
+    with pytest.raises(Denied):
+        stack.perform(ops.ReadSecret(secret=ops.SecretRef("vault:111122223333:kv2", "a")), stranger)
