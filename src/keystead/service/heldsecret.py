@@ -18,12 +18,17 @@ if TYPE_CHECKING:
     from keystead.service.held import Held, HeldKeyring, Reach
 
 MAX_SECRETS = 16384
-MAX_BYTES = 64 << 20  # of values, in one process
+MAX_BYTES = 64 << 20  # of values, sealed and opened, and of metadata, in one process
 
 
 def above(path: str) -> str:
     """The folder that a path is listed in; "" is the topmost."""
     return path.rpartition("/")[0]
+
+
+def _weight(secret: Secret) -> int:
+    """About how many bytes it is, without a version."""
+    return len(secret.path) + sum(len(name) + len(value) for name, value in secret.custom.items())
 
 
 class SecretsOf:
@@ -78,7 +83,7 @@ class HeldSecret:
         self.secret = reach.get(Secret, self.id)
         self._versions: dict[int, SecretVersion] = {}
         self._values: dict[int, Sensitive] = {}
-        self.n_bytes = 0
+        self.n_bytes = 0 if self.secret is None else _weight(self.secret)
 
     @property
     def tenant(self) -> str:
@@ -94,6 +99,7 @@ class HeldSecret:
             found = self._reach.get(SecretVersion, f"{self.id}/{number}")
             if found is not None:
                 self._versions[number] = found
+                self._cache.grown(self, len(found.wrapped))
         return found
 
     def value(self, version: SecretVersion) -> Sensitive:
@@ -128,23 +134,30 @@ class SecretCache:
     def keep(self, ref: SecretRef, held: HeldSecret) -> HeldSecret:
         """Hold it under one more reference; the one that is held, where two threads came at once."""
         with self._lock:
-            while len(self._held) >= self._max_count:
-                self._drop(next(iter(self._held)))
-            held, refs = self._held.setdefault(held.id, (held, []))
+            if held.id not in self._held:
+                while len(self._held) >= self._max_count:
+                    self._drop(next(iter(self._held)))
+                self._held[held.id] = (held, [])
+                self.n_bytes += held.n_bytes
+            held, refs = self._held[held.id]
             refs.append(ref)
             self._refs[ref] = held
+            self._shrink()
             return held
 
     def grown(self, held: HeldSecret, n: int) -> None:
-        """A value of it was read. What goes over the bound goes, this one too."""
+        """More of it was read. What goes over the bound goes, this one too."""
         with self._lock:
             entry = self._held.get(held.id)
             if entry is None or entry[0] is not held:
                 return
             held.n_bytes += n
             self.n_bytes += n
-            while self.n_bytes > self._max_bytes:
-                self._drop(next(iter(self._held)))
+            self._shrink()
+
+    def _shrink(self) -> None:
+        while self.n_bytes > self._max_bytes:
+            self._drop(next(iter(self._held)))
 
     def forget(self, id_: str) -> None:
         with self._lock:
