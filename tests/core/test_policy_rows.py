@@ -133,6 +133,7 @@ TARGETS = {
     Scope.TENANT: o.TenantRef(HERE),
     Scope.PRINCIPAL: o.PrincipalRef(HERE, PrincipalKind.USER, "alice"),
     Scope.POLICY: o.PolicyRef(HERE, "use"),
+    Scope.SECRET: o.SecretRef(AT, "a/b"),
     Scope.SYSTEM: o.SystemRef(),
 }
 
