@@ -157,7 +157,7 @@ def test_row_35_nobody_may_do_anything_by_default(who, action):
         of_root = (
             who == "root"
             and action is not Action.ASSUME_ROLE
-            and row.scope in {Scope.KEYRING, Scope.TENANT, Scope.PRINCIPAL, Scope.POLICY}
+            and row.scope not in {Scope.KEY, Scope.SYSTEM}
         )
         assert answer == ("root" if of_root else "denied")
 
