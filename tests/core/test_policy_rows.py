@@ -154,11 +154,7 @@ def test_row_35_nobody_may_do_anything_by_default(who, action):
     elif who == "system":
         assert answer == ("system" if row.system else "denied")
     else:
-        of_root = (
-            who == "root"
-            and action is not Action.ASSUME_ROLE
-            and row.scope not in {Scope.KEY, Scope.SYSTEM}
-        )
+        of_root = who == "root" and action is not Action.ASSUME_ROLE and row.scope not in {Scope.KEY, Scope.SYSTEM}
         assert answer == ("root" if of_root else "denied")
 
 
