@@ -23,16 +23,18 @@ from keystead.wire.vault.scalars import duration_text, time_text
 
 UINT32 = 1 << 32
 SECOND = 10**9
+PAGE = 1000  # names behind `after`, where no limit is given
 
 
 def listed(call: Call, folder: str, after: str = "", limit: int = 0) -> dict[str, Any]:
     """The names in a folder. Raises NotFound where there are none."""
+    n = limit if limit > 0 else PAGE if after else None
     page = call(
         ops.ListSecrets(
             keyring=KeyringRef(call.caller.namespace),
             folder=folder.removesuffix("/"),
             after=after,
-            limit=limit if limit > 0 else None if not after else 1000,
+            limit=n,
         )
     )
     if not page.items:
