@@ -370,6 +370,13 @@ class Stack:
         key = self.by_system(ops.CreateAccessKey(tenant=at, name=name))
         return Person(self, made, key.credential.id, key.secret.reveal(), None)
 
+    def bearer(self, policy: str | None = None) -> Bearer:
+        """Who bears a root token, or one that has a policy of that text alone."""
+        made = first_token(self.barrier, TENANT, self.clock.now(), self.entropy)
+        self.generation.announce()
+        root = Bearer(self, made.text.reveal().decode())
+        return root if policy is None else root.child(policy)
+
     def keyring(self, tenant: str = OTHER_TENANT, region: str = REGION) -> None:
         """Another account or region; the tenant is made with its first keyring."""
         at = f"aws:{tenant}:{region}"
@@ -402,12 +409,6 @@ class Stack:
 
     def arn(self, key: Key, region: str = REGION) -> str:
         return f"arn:aws:kms:{region}:{key.tenant}:key/{key.id}"
-
-    def root_bearer(self) -> Bearer:
-        """A token that may do everything at the Vault door."""
-        made = first_token(self.barrier, TENANT, self.clock.now(), self.entropy)
-        self.generation.announce()
-        return Bearer(self, made.text.reveal().decode())
 
     def name(self, key: Key, alias: str, *, region: str = REGION) -> None:
         at = f"aws:{key.tenant}:{region}"
@@ -457,13 +458,20 @@ class Bearer:
         request = self.stack.request(method, f"https://vault.test/v1/{path}", lines, body)
         return Reply.of(self.stack.serve(request, self.front))
 
-    def ask(self, method: str, path: str, **fields: Any) -> Reply:
+    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Reply:
+        """One request; a body that is no bytes is written as JSON, and a patch says that it is one."""
+        lines = {b"content-type": b"application/merge-patch+json"} if method == "PATCH" else {}
+        lines |= {name.lower().replace("_", "-").encode(): value.encode() for name, value in headers.items()}
+        raw = b"" if body is None else body if isinstance(body, bytes) else msgspec.json.encode(body)
+        return self.send(method, path, raw, lines)
+
+    def call(self, method: str, path: str, **fields: Any) -> Reply:
         """One request; `fields` are its body."""
-        return self.send(method, path, json.dumps(fields).encode() if fields else b"")
+        return self.ask(method, path, fields or None)
 
     def data(self, method: str, path: str, **fields: Any) -> Any:
         """The data of an answer that is to be one; None for an empty one."""
-        reply = self.ask(method, path, **fields)
+        reply = self.call(method, path, **fields)
         assert reply.status in {200, 204}, (method, path, reply.status, reply.body)
         return reply.json["data"] if reply.json else None
 
@@ -473,12 +481,12 @@ class Bearer:
         id_ = acl_policy_id(self.stack.barrier, TENANT, name)
         now = self.stack.clock.now()
         self.stack.put(AclPolicy(id=id_, tenant=TENANT, name=name, text=policy, modified_at=now))
-        made = self.ask("POST", "auth/token/create", policies=[name], no_default_policy=True)
+        made = self.call("POST", "auth/token/create", policies=[name], no_default_policy=True)
         return Bearer(self.stack, made.json["auth"]["client_token"])
 
     def refusal(self, method: str, path: str, **fields: Any) -> tuple[int, str]:
         """(status, words) of a refusal; "" where there are none."""
-        reply = self.ask(method, path, **fields)
+        reply = self.call(method, path, **fields)
         assert reply.status >= 400, (method, path, reply.status, reply.body)
         return reply.status, (reply.json["errors"] or [""])[0]
 

@@ -577,3 +577,11 @@ def test_the_slot_holds_what_the_database_names(house):
     (name,) = house.slot.held
     assert house.barrier.tree.root.generation == name == generation(house.slot.held[name].reveal())
     assert house.store.count(Kind.TENANT) == 0
+
+
+def test_who_destroys_what_somebody_else_has_destroyed_meanwhile_is_stale(house):
+    """Not told that the leaf is empty: whoever asked has to look again first."""
+    (found,) = house.create("k1")
+    house.barrier.commit(Commit(destroy=(found,)))
+    with pytest.raises(Stale):
+        house.barrier.commit(Commit(destroy=(found,)))

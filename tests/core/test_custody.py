@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 from tests.fakes import MemorySlot, SeededEntropy
 
-from keystead.core.entities import Credential, CredentialKind, KeyVersion, Tenant
+from keystead.core.entities import Credential, CredentialKind, KeyVersion, SecretVersion, Tenant
 from keystead.core.errors import Conflict, Internal, Malformed, Unavailable
 from keystead.core.keystores import Connection, Connectivity, KeyStore, Proxy
 from keystead.core.sensitive import Sensitive
@@ -199,3 +199,42 @@ def test_a_key_store_comes_back_and_is_not_connected(house):
     assert restore(house.old, house.barrier, house.store).restored == ("key-store cks-1",)
     back = house.barrier.get(KeyStore, KEY_STORE.id)
     assert (back.secret, back.connection) == (b"s", Connection.DISCONNECTED)
+
+
+def secrets(*ids):
+    versions = tuple(SecretVersion(id=f"{one}/1", secret_id=one, number=1, created_at=NOW) for one in ids)
+    return versions, {one.id: Sensitive(f"value of {one.id}".encode()) for one in versions}
+
+
+def test_a_destroyed_secret_opens_from_no_backup_and_its_neighbour_does(house) -> None:
+    versions, values = secrets("s1", "s2")
+    house.barrier.commit(Commit(put=versions, material=values))
+    backup(house.barrier, house.store, house.directory / "with-secrets.db")
+    stored = {one: house.barrier.get(SecretVersion, f"{one}/1") for one in ("s1", "s2")}
+    house.barrier.commit(Commit(delete=(stored["s1"],), destroy=(stored["s1"],)))
+    assert house.barrier.get(SecretVersion, "s1/1") is None
+    old = SqliteStore(house.directory / "with-secrets.db")
+    proof = prove_destroyed(old, house.barrier, house.store)
+    assert proof.holds
+    assert (proof.n_destroyed, proof.n_survivors) == (1, 3)  # the other one, and two keys
+    came = graft(old, export_tree(house.barrier, house.store), house.slot, os.urandom, U, NOW)
+    assert came.destroyed == ("s1/1",)
+    grafted = Barrier(old, house.slot, SeededEntropy(3))
+    grafted.open(U)
+    assert not grafted.get(SecretVersion, "s1/1").wrapped
+    assert grafted.material(grafted.get(SecretVersion, "s2/1")).reveal() == b"value of s2/1"
+    old.close()
+
+
+def test_a_value_opens_as_no_keys_material_and_as_no_other_version(house) -> None:
+    versions, values = secrets("k1")  # of a key's own id
+    house.barrier.commit(Commit(put=versions, material=values))
+    secret, key = house.barrier.get(SecretVersion, "k1/1"), house.version("k1")
+    for wrong in (
+        replace(secret, wrapped=key.wrapped, position=key.position),
+        replace(key, wrapped=secret.wrapped, position=secret.position),
+        replace(secret, number=2),
+        replace(secret, secret_id="k2"),
+    ):
+        with pytest.raises(Internal):
+            house.barrier.material(wrong)

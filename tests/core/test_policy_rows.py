@@ -136,6 +136,7 @@ TARGETS = {
     Scope.ACCESS_KEY: o.AccessKeyRef(HERE, "AKIA" + "A" * 16),  # not there: denied to everybody
     Scope.OIDC_PROVIDER: o.ProviderRef(HERE, "issuer.example"),
     Scope.POLICY: o.PolicyRef(HERE, "use"),
+    Scope.SECRET: o.SecretRef(AT, "a/b"),
     Scope.SYSTEM: o.SystemRef(),
 }
 
@@ -159,8 +160,7 @@ def test_row_35_nobody_may_do_anything_by_default(who, action):
         of_root = (
             who == "root"
             and action not in {Action.ASSUME_ROLE, Action.ASSUME_ROLE_WITH_WEB_IDENTITY, Action.TAG_SESSION}
-            and row.scope
-            in {Scope.KEYRING, Scope.KEY_STORE, Scope.TENANT, Scope.PRINCIPAL, Scope.POLICY, Scope.OIDC_PROVIDER}
+            and row.scope not in {Scope.KEY, Scope.ACCESS_KEY, Scope.SYSTEM}
         )
         assert answer == ("root" if of_root else "denied")
 

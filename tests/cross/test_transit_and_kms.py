@@ -26,7 +26,7 @@ def stack():
 
 @pytest.fixture
 def vault(stack):
-    return stack.root_bearer()
+    return stack.bearer()
 
 
 @pytest.fixture
@@ -195,6 +195,6 @@ def test_one_log_shows_both(stack, kms, vault, key):
 def test_a_batch_is_one_record(stack, vault, key):
     stack.forget_records()
     items = [{"plaintext": b64(b"x")}, {"plaintext": b64(b"y"), "key_version": 9}]
-    vault.ask("POST", "kms/encrypt/app", batch_input=items)
+    vault.call("POST", "kms/encrypt/app", batch_input=items)
     record = stack.record()
     assert (record.outcome, record.why, len(stack.journal.lines)) == ("performed", "1 of 2 refused", 1)

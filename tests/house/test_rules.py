@@ -30,6 +30,8 @@ MAY_REVEAL = (
     "service/tickets.py",  # the wrapping key into its ticket, material into its digest
     "service/handlers/principals.py",  # an access key is made
     "service/handlers/keystores.py",  # the secret for a proxy, to be kept
+    "service/handlers/secrets.py",  # a value that is patched
+    "service/handlers/cubbyhole.py",  # a value, into its row
     "doors/",
     "app/workers.py",  # the unseal key, onto a worker's pipe
     "cli/",  # shares and access keys, shown once

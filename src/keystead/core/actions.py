@@ -169,6 +169,21 @@ class Action(StrEnum):
     LIST_MOUNTS = "tenant:list-mounts"
     CREATE_TOKEN = "tenant:create-token"  # noqa: S105 - a name, not a secret
     LOOK_UP_SELF = "tenant:look-up-self"
+    # secrets
+    WRITE_SECRET = "secret:write"  # noqa: S105 - a name, not a secret
+    READ_SECRET = "secret:read"  # noqa: S105 - a name, not a secret
+    PATCH_SECRET = "secret:patch"  # noqa: S105 - a name, not a secret
+    DELETE_SECRET = "secret:delete"  # noqa: S105 - a name, not a secret
+    DELETE_SECRET_VERSIONS = "secret:delete-versions"  # noqa: S105 - a name, not a secret
+    UNDELETE_SECRET_VERSIONS = "secret:undelete-versions"  # noqa: S105 - a name, not a secret
+    DESTROY_SECRET_VERSIONS = "secret:destroy-versions"  # noqa: S105 - a name, not a secret
+    READ_SECRET_METADATA = "secret:read-metadata"  # noqa: S105 - a name, not a secret
+    PUT_SECRET_METADATA = "secret:put-metadata"  # noqa: S105 - a name, not a secret
+    LIST_SECRETS = "keyring:list-secrets"
+    READ_SECRET_SETTINGS = "keyring:read-secret-settings"  # noqa: S105 - a name, not a secret
+    PUT_SECRET_SETTINGS = "keyring:put-secret-settings"  # noqa: S105 - a name, not a secret
+    EMPTY_KEYRING = "keyring:empty"
+    USE_CUBBYHOLE = "tenant:use-cubbyhole"
     # the installation
     READ_STATUS = "system:read-status"
     MANAGE_SEAL = "system:manage-seal"
@@ -189,7 +204,11 @@ class Scope(Enum):
     ACCESS_KEY = "access-key"
     OIDC_PROVIDER = "oidc-provider"
     POLICY = "policy"  # a managed one
+    SECRET = "secret"  # noqa: S105 - a kind, not a secret
     SYSTEM = "system"
+
+
+_SCOPES = {action: Scope(action.partition(":")[0]) for action in Action}
 
 
 class ActionRow(Struct, frozen=True):
@@ -203,7 +222,7 @@ class ActionRow(Struct, frozen=True):
 
     @property
     def scope(self) -> Scope:
-        return Scope(self.action.partition(":")[0])
+        return _SCOPES[self.action]
 
 
 A, _R = Action, ActionRow
@@ -379,6 +398,20 @@ ACTIONS: dict[Action, ActionRow] = {
         _R(A.LIST_MOUNTS, "keystead:tenant:list-mounts"),
         _R(A.CREATE_TOKEN, "keystead:tenant:create-token"),
         _R(A.LOOK_UP_SELF, "keystead:tenant:look-up-self"),
+        _R(A.WRITE_SECRET, "keystead:secret:write"),
+        _R(A.READ_SECRET, "keystead:secret:read"),
+        _R(A.PATCH_SECRET, "keystead:secret:patch"),
+        _R(A.DELETE_SECRET, "keystead:secret:delete"),
+        _R(A.DELETE_SECRET_VERSIONS, "keystead:secret:delete-versions"),
+        _R(A.UNDELETE_SECRET_VERSIONS, "keystead:secret:undelete-versions"),
+        _R(A.DESTROY_SECRET_VERSIONS, "keystead:secret:destroy-versions"),
+        _R(A.READ_SECRET_METADATA, "keystead:secret:read-metadata"),
+        _R(A.PUT_SECRET_METADATA, "keystead:secret:put-metadata"),
+        _R(A.LIST_SECRETS, "keystead:keyring:list-secrets"),
+        _R(A.READ_SECRET_SETTINGS, "keystead:keyring:read-secret-settings"),
+        _R(A.PUT_SECRET_SETTINGS, "keystead:keyring:put-secret-settings"),
+        _R(A.EMPTY_KEYRING, "keystead:keyring:empty"),
+        _R(A.USE_CUBBYHOLE, "keystead:tenant:use-cubbyhole"),
         _R(A.READ_STATUS, None, system=True),
         _R(A.MANAGE_SEAL, None, system=True),
         _R(A.MANAGE_KEYRINGS, None, system=True),

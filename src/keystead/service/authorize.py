@@ -49,6 +49,7 @@ from keystead.core.policy.grants import check_tokens
 from keystead.core.policy.request import Request, Subject
 from keystead.core.rights import Rights
 from keystead.service.held import Held, HeldKey, HeldPolicy, HeldPrincipal, HeldReplica
+from keystead.service.heldsecret import HeldCubby, HeldSecret
 
 C = TypeVar("C")
 MAX_PRINCIPALS = 256  # whose decisions are kept per key
@@ -182,7 +183,7 @@ class Authorizer:
             demand.target,
             key or like,
             op,
-            exists=held is not None,
+            exists=held is not None and not (isinstance(held, HeldSecret | HeldCubby) and held.is_absent),
             boundary=_boundary(held),
             tags=_tags(held),
         )

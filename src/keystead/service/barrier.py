@@ -2,7 +2,7 @@
 
     U (seal) ┐
     S (slot) ┴ R ── root node key ── key tree ─┬─ leaf 0, which never changes: row key, name digests, subkeys
-                                               └─ leaf n: the keying material of one key version
+                                               └─ leaf n: what one version of a key or a secret holds
 
 Rule 1: a commit is one store transaction: entities, keying material, tree and audit record, or nothing.
 Rule 2: to destroy: stage S2; one commit with fresh keys on every path and the root under S2; open the new root as a
@@ -22,7 +22,7 @@ from typing import TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from keystead.core.entities import Entity, KeyVersion, Kind
+from keystead.core.entities import Entity, Wrapped
 from keystead.core.errors import Conflict, DecryptionFailed, Internal, Sealed, Unauthenticated, Unavailable, WrongState
 from keystead.core.keytree import EMPTY, KEY_BYTES, Edit
 from keystead.core.ports import Entropy, Reader, Slot, Store, Transaction
@@ -151,10 +151,10 @@ class Barrier:
         """32 bytes that never change, for one purpose each."""
         return Sensitive(hkdf(self._opened.anchor.reveal(), b"keystead/subkey/v1/" + label.encode()))
 
-    def material(self, version: KeyVersion) -> Sensitive:
-        """The keying material of a version. Raises WrongState once destroyed, Internal where it does not verify."""
+    def material(self, version: Wrapped) -> Sensitive:
+        """What a version holds. Raises WrongState once destroyed, Internal where it does not verify."""
         if not version.wrapped:
-            raise WrongState("the key version holds no keying material", version.lifecycle.state)
+            raise WrongState("the version holds nothing", version.state)
         if (leaf := self._leaf(version.position)) == EMPTY:
             raise self._missing(version)
         return Sensitive(unwrap(leaf, version))
@@ -270,7 +270,7 @@ class Barrier:
     def _edit(self, txn: Transaction, root: bytes) -> Edit:
         return Edit(root, read=read_node(txn), cipher=self._nodes, entropy=self._entropy)
 
-    def _wrap(self, leaf: bytes, position: int, version: KeyVersion, material: Sensitive) -> KeyVersion:
+    def _wrap(self, leaf: bytes, position: int, version: Wrapped, material: Sensitive) -> Wrapped:
         """The version with its keying material sealed under its leaf key, which never seals anything else."""
         sealed = GcmSiv(leaf).seal(self._entropy(NONCE_BYTES), material.reveal(), bound_to(version))
         return replace(version, position=position, wrapped=sealed)
@@ -318,24 +318,24 @@ class Barrier:
                     raise
         raise Unavailable("the root of the key tree keeps moving")
 
-    def _missing(self, version: KeyVersion) -> Exception:
-        stored = self.get(KeyVersion, version.id)
+    def _missing(self, version: Wrapped) -> Exception:
+        stored = self.get(type(version), version.id)
         if stored is None or not stored.wrapped:
-            return WrongState("the key version has been destroyed", KeyState.DESTROYED)
-        return Internal(f"the key tree has no leaf for row {Kind.KEY_VERSION.value} {version.id}")
+            return WrongState("the version has been destroyed", KeyState.DESTROYED)
+        return Internal(f"the key tree has no leaf for row {version.kind.value} {version.id}")
 
     def _rows(self, anchor: bytes) -> Rows:
         return Rows(hkdf(anchor, b"keystead/row/v1"), hkdf(anchor, b"keystead/tally/v1"), self._entropy)
 
 
-def unwrap(leaf: bytes, version: KeyVersion) -> bytes:
+def unwrap(leaf: bytes, version: Wrapped) -> bytes:
     """Raises Internal where it does not verify."""
     try:
         return GcmSiv(leaf).open(version.wrapped, bound_to(version))
     except DecryptionFailed as error:
-        raise Internal(f"the keying material of {version.id} does not verify") from error
+        raise Internal(f"what is wrapped in {version.id} does not verify") from error
 
 
-def bound_to(version: KeyVersion) -> bytes:
-    """The AAD of keying material."""
-    return ENCODER.encode(("material", version.key_id, version.number))
+def bound_to(version: Wrapped) -> bytes:
+    """The AAD of keying material, or of a value."""
+    return ENCODER.encode((version.bound_as, version.owner, version.number))

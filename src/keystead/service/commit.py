@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from keystead.core.entities import Entity, KeyVersion
+from keystead.core.entities import Entity, Kind, Wrapped
 from keystead.core.errors import Internal
 from keystead.core.keytree import Edit
 from keystead.core.ports import Reader, Row, Stale, Transaction
@@ -18,7 +18,8 @@ from keystead.service.root import Head
 from keystead.service.rows import Rows
 
 HEAD_META = "head"
-Wrap = Callable[[bytes, int, KeyVersion, Sensitive], KeyVersion]
+Wrap = Callable[[bytes, int, Wrapped, Sensitive], Wrapped]
+HELD_IN_FOLDERS = (Kind.SECRET, Kind.FOLDER)
 
 
 class Commit(Struct, frozen=True, kw_only=True):
@@ -27,8 +28,9 @@ class Commit(Struct, frozen=True, kw_only=True):
     seen: tuple[Entity, ...] = ()  # must not have moved
     put: tuple[Entity, ...] = ()  # revision 0: must not exist yet
     delete: tuple[Entity, ...] = ()
-    material: Mapping[str, Sensitive] = {}  # KeyVersion.id of a version in `put` -> keying material to wrap
-    destroy: tuple[KeyVersion, ...] = ()  # leaves to erase; `put`, or else this, is kept without `wrapped`
+    childless: tuple[Entity, ...] = ()  # folders: must have nothing in them once all this is done
+    material: Mapping[str, Sensitive] = {}  # id of a Wrapped in `put` -> keying material, or value, to wrap
+    destroy: tuple[Wrapped, ...] = ()  # leaves to erase; `put`, or else this, is kept without `wrapped`
     record: bytes | None = None  # audit record
     within: Quotas | None = None  # None: there is no end to them
 
@@ -38,11 +40,17 @@ class Commit(Struct, frozen=True, kw_only=True):
         return [version.position for version in self.destroy if version.position >= 0]
 
     def entities(self) -> Iterable[Entity]:
-        """What to put, the destroyed versions among it without their material. Raises Internal."""
+        """What to put, the destroyed versions among it without their material, but for those that go altogether.
+
+        Raises Internal.
+        """
         if contradicted := {version.id for version in self.destroy} & self.material.keys():
-            raise Internal(f"key version {min(contradicted)} is to be both destroyed and wrapped")
+            raise Internal(f"version {min(contradicted)} is to be both destroyed and wrapped")
         put = {(entity.kind, entity.id): entity for entity in self.put}
+        gone = {(entity.kind, entity.id) for entity in self.delete}
         for version in self.destroy:
+            if (version.kind, version.id) in gone:
+                continue
             latest = put.get((version.kind, version.id), version)
             put[version.kind, version.id] = replace(latest, wrapped=b"")
         return put.values()
@@ -58,7 +66,7 @@ class Writing:
 
     def write(self, commit: Commit, epoch: int) -> None:
         """Entities and keying material. Raises LimitExceeded."""
-        for entity in commit.seen:
+        for entity in (*commit.seen, *commit.destroy):  # whoever erased these leaves meanwhile has moved their rows
             current(self._txn, entity)
         self._edit.erase(commit.leaves)
         for entity in commit.entities():
@@ -68,11 +76,14 @@ class Writing:
                 self._gained -= self._rows.weigh(stored)
                 self._txn.delete(entity.kind, entity.id)
                 self._counts.replaced(stored, None, type(entity))
+        for entity in commit.childless:
+            if any(self._txn.children(kind, entity.id, limit=1) for kind in HELD_IN_FOLDERS):
+                raise Stale
         self._counts.finish(commit.within)
 
     def _put(self, entity: Entity, material: Mapping[str, Sensitive], epoch: int) -> None:
         stored = current(self._txn, entity)
-        if isinstance(entity, KeyVersion) and entity.id in material:
+        if isinstance(entity, Wrapped) and entity.id in material:
             leaf = self._edit.grow(self._next_leaf)
             entity = self._wrap(leaf, self._next_leaf, entity, material[entity.id])
             self._next_leaf += 1

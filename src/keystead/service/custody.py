@@ -20,7 +20,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from keystead.core import entities
-from keystead.core.entities import Entity, KeyVersion, Kind
+from keystead.core.entities import Entity, KeyVersion, Kind, Wrapped
 from keystead.core.errors import Internal, Malformed, Unavailable
 from keystead.core.keystores import Connection, KeyStore
 from keystead.core.keytree import EMPTY
@@ -92,7 +92,7 @@ def export_tree(barrier: Barrier, store: Store) -> bytes:
 class Grafted(Struct, frozen=True, kw_only=True):
     """What an old backup came to under a newer tree, by id."""
 
-    destroyed: tuple[str, ...]  # key versions destroyed since the backup
+    destroyed: tuple[str, ...]  # versions destroyed since the backup
     access: tuple[str, ...]  # as it was at the time of the backup: look through it, some may have been revoked since
 
 
@@ -121,6 +121,11 @@ def graft(copy: Store, tree: bytes, slot: Slot, entropy: Entropy, unseal_key: Se
         for key_id in {version.key_id for version in dead}:
             _bury(barrier, key_id, now)
         destroyed += [version.id for version in dead]
+    for page in pages(copy, Kind.SECRET_VERSION):
+        values = [barrier.rows.open(row, entities.SecretVersion) for row in page]
+        lost = [version for version in values if _is_dead(barrier, copy, version)]
+        barrier.commit(Commit(put=tuple(replace(version, wrapped=b"") for version in lost)))
+        destroyed += [version.id for version in lost]
     barrier.recount(partial(tally, barrier))
     access = [f"{kind.value} {row.id}" for kind in ACCESS for page in pages(copy, kind) for row in page]
     return Grafted(destroyed=tuple(destroyed), access=tuple(access))
@@ -183,4 +188,4 @@ def _unconnected(entity: Entity) -> Entity:
 
 
 def _is_dead(barrier: Barrier, store: Store, entity: Entity) -> bool:
-    return isinstance(entity, KeyVersion) and entity.wrapped != b"" and leaf_of(barrier, store, entity) == EMPTY
+    return isinstance(entity, Wrapped) and entity.wrapped != b"" and leaf_of(barrier, store, entity) == EMPTY

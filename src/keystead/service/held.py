@@ -20,6 +20,7 @@ from keystead.core.entities import (
     Attachment,
     Binding,
     Credential,
+    Cubby,
     Entity,
     Grant,
     Key,
@@ -41,12 +42,13 @@ from keystead.core.family import in_header
 from keystead.core.federation import OidcProvider
 from keystead.core.keystores import Connection, KeyStore, Moment, Trouble, failed
 from keystead.core.naming import elsewhere
-from keystead.core.operations import PolicyRef
+from keystead.core.operations import CubbyRef, PolicyRef
 from keystead.core.ports import Loaded
 from keystead.core.rights import Rights
 from keystead.core.sensitive import Sensitive
 from keystead.core.states import KeyState, Use
 from keystead.service.barrier import Barrier
+from keystead.service.heldsecret import HeldCubby, HeldSecret, SecretsOf, cubby_of
 from keystead.service.reach import PAGE, Reach
 from keystead.service.related import Relative, relatives
 
@@ -103,10 +105,11 @@ class HalfVersion(HeldVersion):
 
 
 class HeldKeyring:
-    """A keyring and the addresses bound to it."""
+    """A keyring and the addresses bound to it. `secrets`: what it keeps at paths."""
 
     def __init__(self, keyring: Keyring, namespaces: tuple[str, ...], reach: Reach) -> None:
         self.keyring, self.namespaces, self._reach = keyring, namespaces, reach
+        self.secrets = SecretsOf(keyring.id, reach)
         self.by_dialect = {namespace.partition(":")[0]: namespace for namespace in reversed(namespaces)}
 
     @property
@@ -376,6 +379,14 @@ class HeldTenant:
         """What is kept of its tree of paths."""
         return list(self._reach.every_child(Mount, self.id))
 
+    def cubby(self, token: Token, path: str) -> HeldCubby:
+        """A path of that token's own."""
+        return cubby_of(CubbyRef(self.id, token.id, path), self._reach)
+
+    def kept_by(self, token: Token) -> list[Cubby]:
+        """What a token keeps for itself: whoever deletes the token deletes these."""
+        return list(self._reach.every_child(Cubby, token.id))
+
     def binding(self, namespace: str) -> Binding | None:
         """An address of this tenant that is bound to a keyring."""
         found = self._reach.get(Binding, namespace)
@@ -549,4 +560,6 @@ Held = (
     | HeldPolicy
     | HeldProvider
     | HeldSystem
+    | HeldSecret
+    | HeldCubby
 )

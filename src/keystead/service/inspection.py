@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from msgspec import Struct
 
-from keystead.core.entities import KeyVersion, Kind
+from keystead.core.entities import Kind, Wrapped
 from keystead.core.errors import Internal
 from keystead.core.keytree import DEPTH, EMPTY, ROOT, Place, children
 from keystead.core.ports import Reader, Row, Store
@@ -99,6 +99,6 @@ def verifies(barrier: Barrier, row: Row) -> bool:
     return True
 
 
-def leaf_of(barrier: Barrier, reader: Reader, version: KeyVersion) -> bytes:
+def leaf_of(barrier: Barrier, reader: Reader, version: Wrapped) -> bytes:
     """Its key in today's tree, or EMPTY. Raises Internal."""
     return barrier.tree.leaf(reader, version.position) if version.position >= 0 else EMPTY

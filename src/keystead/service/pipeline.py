@@ -16,6 +16,7 @@ Rule 4: this file does not grow. A new verb is a type in core/operations.py and 
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
@@ -26,7 +27,7 @@ from msgspec.structs import replace
 from keystead.core.audit.record import refused
 from keystead.core.caller import Caller, Stranger
 from keystead.core.cutoffs import Cutoffs
-from keystead.core.entities import Entity, KeyVersion, Principal
+from keystead.core.entities import Entity, Principal, Wrapped
 from keystead.core.errors import Denied, DryRun, Internal, KeysteadError, NotFound, Unavailable
 from keystead.core.operations import Demand, Operation
 from keystead.core.ports import Entropy, KeyStores, NoKeyStores, Provider, Stale, WouldBlock
@@ -38,6 +39,7 @@ from keystead.service.view import View
 
 R = TypeVar("R")
 ATTEMPTS = 10
+N_TURNS = 64
 LOG = logging.getLogger("keystead")
 NO_KEY_STORES = NoKeyStores()
 
@@ -63,8 +65,9 @@ class Outcome(Struct, Generic[R], frozen=True, kw_only=True):
     put: tuple[Entity, ...] = ()
     delete: tuple[Entity, ...] = ()
     seen: tuple[Entity, ...] = ()  # more than the targets themselves
-    material: Mapping[str, Sensitive] = {}  # KeyVersion.id -> fresh material, wrapped by the barrier
-    destroy: tuple[KeyVersion, ...] = ()
+    childless: tuple[Entity, ...] = ()  # as Commit has it
+    material: Mapping[str, Sensitive] = {}  # id of a version -> fresh material, wrapped by the barrier
+    destroy: tuple[Wrapped, ...] = ()
     versions: tuple[int, ...] = ()  # key version used, per target; for the record
     bound: bytes | None = None  # the typed AAD, where the act has made it; for the record
     made: str = ""  # the id of what came into being, or of a tie that was cut; for the record
@@ -129,11 +132,13 @@ class Service:
         self._recorder, self._journal, self._handlers = recorder, journal, handlers
         self._provider, self._entropy, self._announce = provider, entropy, announce
         self._outside, self._cutoffs, self._quotas = outside, cutoffs or None, quotas
+        self._turns = tuple(threading.Lock() for _ in range(N_TURNS))
 
-    def perform(self, caller: Caller, op: Operation[R]) -> R:
+    def perform(self, caller: Caller, op: Operation[R], *, in_turn: bool = False) -> R:
         """Do `op` for `caller`, or raise a KeysteadError; either way its record comes first.
 
-        On the event loop it may raise WouldBlock, and has then done nothing.
+        On the event loop it may raise WouldBlock, and has then done nothing. `in_turn`: who was overtaken once waits
+        for whoever else was, on the same target: else many who change one thing overtake one of them for ever.
         """
         view = self.view
         if op.changes:
@@ -178,6 +183,9 @@ class Service:
             except Stale:
                 view.catch_up()
                 caller = self._still(caller, op, demands)
+                if not in_turn:
+                    with self._turns[hash(demands[0].target) % N_TURNS]:
+                        return self.perform(caller, op, in_turn=True)
                 continue
             except WouldBlock:
                 raise
@@ -202,6 +210,7 @@ class Service:
             seen=(*outcome.seen, *caller.rights.seen),  # the decision rested on them
             put=outcome.put,
             delete=outcome.delete,
+            childless=outcome.childless,
             material=outcome.material,
             destroy=outcome.destroy,
             record=record,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from keystead.core.entities import KeyVersion, Kind
+from keystead.core.entities import KeyVersion, SecretVersion, Wrapped
 from keystead.core.errors import DecryptionFailed
 from keystead.core.keytree import BITS, EMPTY, FANOUT, ROOT, Place, child, path
 from keystead.core.ports import Reader, Store
@@ -15,6 +15,8 @@ from keystead.service.barrier import Barrier, bound_to
 from keystead.service.inspection import leaf_of, pages, quiet, verifies
 from keystead.service.root import Root
 from keystead.service.rows import ENCODER
+
+WRAPPED: tuple[type[Wrapped], ...] = (KeyVersion, SecretVersion)
 
 
 class Proof(Struct, frozen=True, kw_only=True):
@@ -52,7 +54,7 @@ class _Attack:
         self._roots = [key for by in self._loose for key in self._try_root(by)]
         self.root_opened = bool(self._roots)
 
-    def opens(self, version: KeyVersion) -> bool:
+    def opens(self, version: Wrapped) -> bool:
         """Whether any key of any path opens the material."""
         tried = (self._try(key, version.wrapped, bound_to(version)) for key in self._leaves(version.position))
         return any(material is not None for material in tried)
@@ -89,17 +91,17 @@ class _Attack:
 
 
 def prove_destroyed(old: Reader, barrier: Barrier, store: Store, on_progress: Callable[[int], None] = quiet) -> Proof:
-    """Try to open every key version of an old backup. Raises Internal where a row of today is damaged."""
+    """Try to open every version in an old backup. Raises Internal where a row of today is damaged."""
     attack = _Attack(old, barrier, store)
     n_destroyed = n_survivors = 0
     opened: list[str] = []
     lost: list[str] = []
     damaged: list[str] = []
-    for page in pages(old, Kind.KEY_VERSION):
+    for of, page in ((kind, page) for kind in WRAPPED for page in pages(old, kind.kind)):
         for row in page:
             if not verifies(barrier, row):
                 damaged.append(row.id)
-            elif (version := barrier.rows.open(row, KeyVersion)).wrapped:
+            elif (version := barrier.rows.open(row, of)).wrapped:
                 opens = attack.opens(version)
                 if _is_destroyed(barrier, store, version):
                     n_destroyed += 1
@@ -121,8 +123,8 @@ def prove_destroyed(old: Reader, barrier: Barrier, store: Store, on_progress: Ca
     )
 
 
-def _is_destroyed(barrier: Barrier, store: Reader, version: KeyVersion) -> bool:
+def _is_destroyed(barrier: Barrier, store: Reader, version: Wrapped) -> bool:
     """By what the database says today: the row without material; where there is no row, the tree without a leaf."""
-    if (live := barrier.get(KeyVersion, version.id)) is not None:
+    if (live := barrier.get(type(version), version.id)) is not None:
         return not live.wrapped
     return leaf_of(barrier, store, version) == EMPTY

@@ -35,6 +35,7 @@ from keystead.core.mounts import MountTable
 from keystead.core.naming import PATHS, elsewhere
 from keystead.core.operations import (
     AccessKeyRef,
+    CubbyRef,
     KeyRef,
     KeyringRef,
     KeyStoreRef,
@@ -43,6 +44,7 @@ from keystead.core.operations import (
     ProviderRef,
     Ref,
     ReplicaRef,
+    SecretRef,
     SystemRef,
     TenantRef,
 )
@@ -64,6 +66,7 @@ from keystead.service.held import (
     HeldTenant,
     HeldToken,
 )
+from keystead.service.heldsecret import HeldCubby, HeldSecret, SecretCache, cubby_of
 from keystead.service.reach import PAGE, Reach
 from keystead.service.related import lasting
 from keystead.service.rights import gather, narrowed, of_token
@@ -101,6 +104,7 @@ class View:
         self._refs: dict[Ref, Held] = {}
         self._keys: dict[str, tuple[HeldKey, list[KeyRef]]] = {}
         self._keyrings: dict[str, HeldKeyring] = {}
+        self._secrets = SecretCache(self._refs)
         self._credentials: dict[str, HeldCredential] = {}
         self._rights: dict[str, Rights] = {}
         self._sessions: dict[str, tuple[Rights, Rights]] = {}  # those that have policies of their own
@@ -167,6 +171,7 @@ class View:
         for held in (self._refs, self._keys, self._keyrings, self._credentials, self._rights):
             held.clear()
         self._providers.clear()
+        self._secrets.clear()
         self._sessions.clear()
         self._tokens.clear()
         self._mounts.clear()
@@ -189,6 +194,9 @@ class View:
         for key_id, (held, _) in list(self._keys.items()):
             if held.key.elsewhere is not None and held.key.elsewhere.store == id_:
                 self._forget_key(key_id)
+
+    def _forget_secret(self, id_: str) -> None:
+        self._secrets.forget(id_)
 
     def _forget_principal(self, id_: str) -> None:
         """It and all whose rights rest on it: a principal, a group with its members, a policy with its holders."""
@@ -324,6 +332,22 @@ class View:
     def _find_replica(self, ref: ReplicaRef) -> HeldReplica | None:
         like, ring = self.find(ref.key), self.find(KeyringRef(ref.namespace))
         return HeldReplica(like, ring) if isinstance(like, HeldKey) and isinstance(ring, HeldKeyring) else None
+
+    def _find_secret(self, ref: SecretRef) -> HeldSecret | None:
+        """The place, whether there is a secret at it or not; None where there is no such keyring."""
+        stamp = self._seen_change
+        ring = self.find(KeyringRef(ref.namespace))
+        if not isinstance(ring, HeldKeyring):
+            return None
+        held = HeldSecret(ring, ref.path, self._reach, self._secrets)
+        if not held.is_absent:
+            with self._lock:
+                if stamp == self._seen_change:
+                    held = self._secrets.keep(ref, held)
+        return held
+
+    def _find_cubby(self, ref: CubbyRef) -> HeldCubby:
+        return cubby_of(ref, self._reach)
 
     def _load_key(self, id_: str) -> HeldKey | None:
         stamp = self._seen_change
@@ -493,6 +517,11 @@ class View:
         Kind.MOUNT: _forget_all,
         Kind.ACL_POLICY: _forget_acl_policy,
         Kind.TOKEN: _forget_token,
+        Kind.SECRET: _forget_secret,
+        Kind.SECRET_VERSION: _forget_nothing,
+        Kind.FOLDER: _forget_nothing,
+        Kind.SECRET_SETTINGS: _forget_nothing,
+        Kind.CUBBY: _forget_nothing,
     }
 
     FIND: ClassVar[dict[type, Callable[[View, Any], Held | None]]] = {
@@ -505,6 +534,8 @@ class View:
         AccessKeyRef: _find_access_key,
         ProviderRef: _find_provider,
         PolicyRef: _find_policy,
+        SecretRef: _find_secret,
+        CubbyRef: _find_cubby,
         SystemRef: _find_system,
     }
 

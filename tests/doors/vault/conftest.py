@@ -7,25 +7,29 @@ from tests import harness
 
 from keystead.doors import vault
 
+MOUNTS = {"kv": "kv", "kv2": "kv-v2", "transit": "transit"}
+
 
 @pytest.fixture
 def stack() -> harness.Stack:
-    return harness.stack(door=vault.DOOR)
+    return mounted()
 
 
 @pytest.fixture
 def root(stack) -> harness.Bearer:
-    """The root token's bearer, transit mounted at "transit"."""
-    return mounted(stack)
+    return stack.bearer()
 
 
 @pytest.fixture(scope="module")
 def shared() -> harness.Bearer:
     """The same for a whole module, whose tests use keys of their own."""
-    return mounted(harness.stack(door=vault.DOOR))
+    return mounted().bearer()
 
 
-def mounted(stack: harness.Stack) -> harness.Bearer:
-    bearer = stack.root_bearer()
-    bearer.data("POST", "sys/mounts/transit", type="transit")
-    return bearer
+def mounted() -> harness.Stack:
+    stack = harness.stack(door=vault.DOOR).on_the_loop()
+    root = stack.bearer()
+    for path, kind in MOUNTS.items():
+        assert root.ask("POST", f"sys/mounts/{path}", {"type": kind}).status == 204
+    stack.forget_records()
+    return stack

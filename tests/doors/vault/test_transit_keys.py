@@ -45,7 +45,7 @@ def test_deleting_destroys_through_the_key_tree(root):
     assert len(root.stack.barrier.material(version)) == 32
     assert root.refusal("DELETE", "transit/keys/a")[0] == 400
     root.data("POST", "transit/keys/a/config", deletion_allowed=True)
-    assert root.ask("DELETE", "transit/keys/a").status == 204
+    assert root.call("DELETE", "transit/keys/a").status == 204
     with pytest.raises(WrongState):
         root.stack.barrier.material(version)
     assert root.stack.stored(key).lifecycle.state is KeyState.DESTROYED

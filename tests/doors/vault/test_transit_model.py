@@ -109,14 +109,14 @@ def test_a_key_out_of_service_does_nothing_here_either(kind, use):
     stack = harness.stack()
     ring = stack.barrier.get(Binding, f"aws:{harness.TENANT}:{harness.REGION}").keyring
     stack.by_system(ops.BindKeyring(keyring=ring, namespace=f"vault:{harness.TENANT}:transit"))
-    root, kms = stack.root_bearer(), stack.admin.client("kms")
+    root, kms = stack.bearer(), stack.admin.client("kms")
     root.data("POST", "transit/keys/a", type=kind)
     key_id = kms.list_keys()["Keys"][0]["KeyId"]
     fields = dict(USES[use])
     if "ciphertext" in fields:
         fields["ciphertext"] = root.data("POST", "transit/encrypt/a", plaintext=HELLO)["ciphertext"]
     able = not (use in {"sign", "verify"} and kind == "aes256-gcm96")
-    assert root.ask("POST", f"transit/{use}/a", **fields).status == (200 if able else 400)
+    assert root.call("POST", f"transit/{use}/a", **fields).status == (200 if able else 400)
     for stop, start in (
         (lambda: kms.disable_key(KeyId=key_id), lambda: kms.enable_key(KeyId=key_id)),
         (
@@ -128,7 +128,7 @@ def test_a_key_out_of_service_does_nothing_here_either(kind, use):
         status, words = root.refusal("POST", f"transit/{use}/a", **fields)
         assert status == 400 and words
         start()
-        assert root.ask("POST", f"transit/{use}/a", **fields).status == (200 if able else 400)
+        assert root.call("POST", f"transit/{use}/a", **fields).status == (200 if able else 400)
 
 
 # --- anything at all
@@ -152,7 +152,7 @@ def test_whatever_is_sent_is_answered_and_nothing_is_internal(shared):
         fields = {rng.choice(names): rng.choice(odd) for _ in range(rng.randrange(4))}
         if n % 5 == 0:
             fields["batch_input"] = [rng.choice(odd), {rng.choice(names): rng.choice(odd)}]
-        reply = shared.ask(verbs[op.method], f"transit/{path}", **fields)
+        reply = shared.call(verbs[op.method], f"transit/{path}", **fields)
         assert reply.status in {200, 204, 400, 404, 500, 501}, (op.name, fields, reply)
         if reply.status == 500:
             assert "internal error" not in reply.body.decode(), (op.name, path, fields)

@@ -12,11 +12,8 @@ import re
 from pathlib import Path
 
 import pytest
-from tests import harness
 from tests.doors.vault.conftest import mounted
 from tests.openbao import openbao
-
-from keystead.doors import vault
 
 pytestmark = pytest.mark.client
 HERE = Path(__file__).parent
@@ -88,7 +85,7 @@ def sides(peer):
     """Both with nothing in them."""
     peer.json("DELETE", "sys/mounts/transit")
     peer.json("POST", "sys/mounts/transit", {"type": "transit"})
-    bearer = mounted(harness.stack(door=vault.DOOR))
+    bearer = mounted().bearer()
 
     def ours(method, path, body):
         reply = bearer.send(method, path, body)

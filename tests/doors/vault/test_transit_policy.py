@@ -85,6 +85,6 @@ def test_a_batch_of_nothing_that_can_be_done_is_asked_for_and_on_record_too(root
     items = [{"plaintext": "!!", "ciphertext": "!!", "input": "!!", "signature": "!!"}]
     assert nobody.refusal("POST", f"transit/{use}/app", batch_input=items) == DENIED
     root.stack.forget_records()
-    reply = root.ask("POST", f"transit/{use}/app", batch_input=items)
+    reply = root.call("POST", f"transit/{use}/app", batch_input=items)
     assert reply.json["data"]["batch_results"][0]["error"]
     assert root.stack.record().outcome == "performed"

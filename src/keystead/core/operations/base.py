@@ -86,6 +86,31 @@ class KeyStoreRef(Struct, frozen=True):
     id: str
 
 
+class SecretRef(Struct, frozen=True):
+    """A path of the keyring at that address: "a/b", without slashes at its ends."""
+
+    namespace: str
+    path: str
+
+    def __repr__(self) -> str:
+        return f"SecretRef({self.namespace!r})"
+
+
+class CubbyRef(Struct, frozen=True):
+    """A path that is a token's own. `token`: its id."""
+
+    tenant: str
+    token: str
+    path: str
+
+    @property
+    def namespace(self) -> str:
+        return f"vault:{self.tenant}:cubbyhole"
+
+    def __repr__(self) -> str:
+        return f"CubbyRef({self.tenant!r})"
+
+
 class SystemRef(Struct, frozen=True):
     """The installation itself."""
 
@@ -100,6 +125,8 @@ Ref = (
     | PolicyRef
     | AccessKeyRef
     | ProviderRef
+    | SecretRef
+    | CubbyRef
     | SystemRef
 )
 

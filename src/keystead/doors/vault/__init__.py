@@ -5,16 +5,26 @@ One folder or file for each engine; an operation stands at a path below where it
 
 from __future__ import annotations
 
-from keystead.doors.vault import tokens, transit
+from keystead.doors.vault import cubbyhole, tokens, transit
 from keystead.doors.vault.errors import ERRORS
 from keystead.doors.vault.front import VaultFront
+from keystead.doors.vault.kv import astray, data, metadata, unversioned
 from keystead.doors.vault.system import mounts
 from keystead.kit import Door
 from keystead.wire.http import Limits
 
 DOOR = Door(
     name="vault",
-    operations=(*mounts.OPERATIONS, *tokens.OPERATIONS, *transit.OPERATIONS),
+    operations=(
+        *mounts.OPERATIONS,
+        *tokens.OPERATIONS,
+        *transit.OPERATIONS,
+        *unversioned.OPERATIONS,
+        *data.OPERATIONS,
+        *metadata.OPERATIONS,
+        *astray.OPERATIONS,
+        *cubbyhole.OPERATIONS,
+    ),
     errors=ERRORS,
     limits=Limits(n_body=1024 * 1024),
     front=VaultFront,

@@ -12,9 +12,10 @@ from keystead.core.caller import Asked
 from keystead.core.errors import KeysteadError
 from keystead.core.sensitive import Sensitive
 from keystead.kit import Call, PathOperation, path_operation
-from keystead.wire.vault import FieldError, Refused
+from keystead.wire import Misfit
+from keystead.wire.vault import Refused
 from keystead.wire.vault.envelope import Auth, writer
-from keystead.wire.vault.reader import Parameters, reader
+from keystead.wire.vault.reader import Parameters, Read, reader
 from keystead.wire.vault.request import Verb
 
 P = TypeVar("P", bound=Parameters)
@@ -39,6 +40,7 @@ class Answer(Struct, frozen=True, kw_only=True):
     doubled: bool = False
     bare: bool = False
     status: int = 200
+    lease_duration: int = 0  # seconds, of what has no lease
 
 
 class Endpoint(PathOperation[Any, Any], frozen=True, kw_only=True):
@@ -70,31 +72,40 @@ def _revealed(value: Any) -> str:
 write = writer(_revealed)
 
 
-def _unprefixed(take: Any) -> Any:
-    """Where it is asked first whether the thing exists, a misfit is found out before VALIDATION would be said."""
-
-    def taken(captures: Mapping[str, str], arguments: Any) -> Any:
-        try:
-            return take(captures, arguments)
-        except FieldError as error:
-            raise Refused(400, error.text) from error
-
-    return taken
-
-
 def endpoint(
-    engine: str, verb: Verb, path: str, *, creates: bool = False, sudo: bool = False
+    engine: str,
+    verb: Verb,
+    path: str,
+    *,
+    creates: bool = False,
+    sudo: bool = False,
+    reads: Callable[[type[P]], Read[P]] = reader,
 ) -> Callable[[Callable[[P, Call], Any]], Endpoint]:
-    """Declare the function below to be what `verb` does at `path` of an engine. It answers data, an Answer, or None."""
-    declare = path_operation(verb.value, path, errors=frozenset(), reader=reader, write=write)
+    """Declare the function below to be what `verb` does at `path` of an engine. It answers data, an Answer, or None.
+
+    `reads` prepares what reads its message, where that is not one parameter for each field.
+    """
+    prepare = (lambda message: unprefixed(reads(message))) if creates else reads
+    declare = path_operation(verb.value, path, errors=frozenset(), reader=prepare, write=write)
 
     def made(run: Callable[[P, Call], Any]) -> Endpoint:
         facts = asdict(declare(run))
-        facts["take"] = _unprefixed(facts["take"]) if creates else facts["take"]
         facts["name"] = f"{engine} {facts['name']}"
         return Endpoint(**facts, engine=engine, verb=verb, creates=creates, sudo=sudo)
 
     return made
+
+
+def unprefixed(read: Read[P]) -> Read[P]:
+    """Where Vault asks first whether the thing is there, it is that look that does not like the parameters."""
+
+    def take(captures: Mapping[str, str], arguments: Any) -> tuple[P, tuple[str, ...]]:
+        try:
+            return read(captures, arguments)
+        except Misfit as error:
+            raise Refused(400, error.text) from None
+
+    return take
 
 
 class Said(KeysteadError):

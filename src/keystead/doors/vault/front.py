@@ -20,6 +20,7 @@ from keystead.core.entities import Mount
 from keystead.core.ports import WouldBlock
 from keystead.doors.vault.endpoint import Answer, Endpoint, Said, write
 from keystead.doors.vault.errors import ABSENT, ERRORS
+from keystead.doors.vault.kv import spoken
 from keystead.doors.vault.openly import OPEN, Open
 from keystead.kit import Call, Door, Means, fault, routes
 from keystead.kit.door import Steps, Stepwise
@@ -109,7 +110,7 @@ class VaultFront(Stepwise):
         if led is None:
             raise Said(404, no_route(asked.path))
         mount, rest = led
-        table = self._engines.get(mount.engine)
+        table = self._engines.get(spoken(mount))
         place = table.find(rest.split("/")) if table is not None else None
         if place is None:
             raise Said(404, UNSUPPORTED_PATH)
@@ -122,16 +123,17 @@ class VaultFront(Stepwise):
     # --- what is said
 
     def _said(self, answer: Any, warnings: tuple[str, ...], engine: str, request_id: str, second: int) -> bytes:
-        if answer is None and not warnings:
+        if answer is None:
             return reply(204, HEAD, b"", second)
         one = answer if isinstance(answer, Answer) else Answer(data=answer)
         if one.bare:
-            return reply(one.status, HEAD, write(one.data), second)
+            return reply(one.status, HEAD, b"" if one.data is None else write(one.data), second)
         said = Envelope(
             request_id=request_id,
             data=one.data,
             auth=one.auth,
             warnings=[*warnings, *one.warnings] or None,
+            lease_duration=one.lease_duration,
             mount_type=engine,
         )
         return reply(one.status, HEAD, write(doubled(said) if one.doubled else said), second)

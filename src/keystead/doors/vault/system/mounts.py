@@ -11,12 +11,13 @@ from keystead.core.entities import Mount
 from keystead.core.mounts import path_of
 from keystead.core.operations import TenantRef
 from keystead.doors.vault.endpoint import Answer, Said, endpoint
+from keystead.doors.vault.kv import mounted_as
 from keystead.kit import Call
 from keystead.wire.vault.kinds import Map, Pairs
 from keystead.wire.vault.reader import CAPTURED, Parameters
 from keystead.wire.vault.request import Verb
 
-ENGINES = {"transit": True, "kv": True}
+ENGINES = {"transit": True, "kv": True, "kv-v2": True, "generic": True}
 """Engines that can be mounted -> whether they keep keys or secrets."""
 
 
@@ -68,14 +69,15 @@ def enable_mount(req: EnableRequest, call: Call) -> None:
         raise Said(400, "backend type must be specified as a string")
     if keeps is None:
         raise Said(400, f"unsupported secrets engine type: {req.type}")
+    engine, options = mounted_as(req.type, req.options)
     call(
         ops.EnableMount(
             tenant=TenantRef(call.caller.principal.tenant),
             path=req.path.strip("/"),
-            engine=req.type,
+            engine=engine,
             keeps=keeps,
             description=req.description,
-            options=req.options,
+            options=options,
         )
     )
 

@@ -1,0 +1,58 @@
+"""cubbyhole/: what each token keeps for itself. HTTP API, "Cubbyhole secrets engine"."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Raw
+
+from keystead.core import operations as ops
+from keystead.core.errors import NotFound
+from keystead.core.operations import CubbyRef
+from keystead.doors.vault.endpoint import Said, endpoint
+from keystead.doors.vault.kv.body import BodyRequest, whole
+from keystead.doors.vault.kv.shapes import At, sealed
+from keystead.kit import Call
+from keystead.wire.vault.envelope import multierror
+from keystead.wire.vault.request import Verb
+
+ENGINE = "cubbyhole"
+NO_PATH, NO_DATA = multierror("missing path"), multierror("missing data fields")
+
+
+def _at(path: str, call: Call) -> CubbyRef:
+    token = call.caller.rights.token
+    return CubbyRef(call.caller.principal.tenant, "" if token is None else token.id, path.rstrip("/"))
+
+
+@endpoint(ENGINE, Verb.READ, "{path:path?}")
+def read(req: At, call: Call) -> Raw:
+    if not req.path:
+        raise Said(500, NO_PATH)
+    return Raw(call(ops.ReadCubby(cubby=_at(req.path, call))).value)
+
+
+@endpoint(ENGINE, Verb.WRITE, "{path:path?}", creates=True, reads=whole)
+def write(req: BodyRequest, call: Call) -> None:
+    if not req.path:
+        raise Said(500, NO_PATH)
+    if not req.body:
+        raise Said(500, NO_DATA)
+    call(ops.WriteCubby(cubby=_at(req.path, call), value=sealed(req.body)))
+
+
+@endpoint(ENGINE, Verb.DELETE, "{path:path?}")
+def delete(req: At, call: Call) -> None:
+    if req.path and not req.path.endswith("/"):
+        call(ops.DeleteCubby(cubby=_at(req.path, call)))
+
+
+@endpoint(ENGINE, Verb.LIST, "{path:path?}")
+def list_paths(req: At, call: Call) -> dict[str, Any]:
+    names = call(ops.ListCubbies(cubby=_at(req.path, call)))
+    if not names:
+        raise NotFound("nothing is listed there", "folder")
+    return {"keys": names}
+
+
+OPERATIONS = (read, write, delete, list_paths)

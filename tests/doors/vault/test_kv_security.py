@@ -1,0 +1,156 @@
+"""Who may, what is on record, what a process holds, and that destroyed is destroyed."""
+
+import pytest
+from tests import harness
+
+from keystead.core import operations as ops
+from keystead.core.entities import Secret, SecretVersion
+from keystead.core.errors import Denied
+from keystead.core.ports import WouldBlock
+from keystead.core.sensitive import Sensitive
+from keystead.service.heldsecret import SecretCache
+
+POLICY = """
+path "kv2/data/+" {{ capabilities = [{0}] }}
+path "kv/*" {{ capabilities = [{0}] }}
+path "cubbyhole/*" {{ capabilities = [{0}] }}
+path "kv2/metadata/*" {{ capabilities = [{0}] }}
+"""
+
+
+def test_create_is_not_update(stack, root) -> None:
+    creator, updater = (stack.bearer(POLICY.format(f'"{word}"'), word) for word in ("create", "update"))
+    for path, body in {"kv2/data/a": {"data": {}}, "kv/a": {"a": 1}, "cubbyhole/a": {"a": 1}}.items():
+        assert updater.ask("POST", path, body).status == 403
+        assert creator.ask("POST", path, body).status < 300
+        assert creator.ask("POST", path, body).status == 403
+    for path, body in {"kv2/data/a": {"data": {}}, "kv/a": {"a": 1}}.items():
+        assert updater.ask("POST", path, body).status < 300
+        assert updater.ask("GET", path).status == 403
+    root.ask("POST", "kv2/metadata/m", {"max_versions": 3})  # a secret without a version is there
+    assert creator.ask("POST", "kv2/data/m", {"data": {}}).status == 403
+    assert creator.ask("POST", "kv2/metadata/new", {"max_versions": 1}).status == 204
+
+
+def test_patch_and_list_are_rights_of_their_own(stack, root) -> None:
+    root.ask("POST", "kv2/data/a", {"data": {"a": 1}})
+    patcher = stack.bearer(POLICY.format('"patch"'))
+    assert patcher.ask("PATCH", "kv2/data/a", {"data": {"b": 2}}).status == 200
+    assert patcher.ask("GET", "kv2/data/a").status == 403
+    assert patcher.ask("POST", "kv2/data/a", {"data": {}}).status == 403
+    assert patcher.ask("LIST", "kv2/metadata/").status == 403
+
+
+def test_absence_is_a_secret_too(stack) -> None:
+    nobody = stack.bearer(POLICY.format('"deny"'))
+    answers = {nobody.ask("GET", path).body for path in ("kv2/data/a", "kv2/metadata/a", "kv/a", "nowhere/a")}
+    assert {nobody.ask("GET", "kv2/data/a").status} == {403}
+    assert len(answers) <= 2  # what is mounted nowhere is no path of anybody's
+
+
+def test_neither_path_nor_value_is_on_record(stack, root) -> None:
+    root.ask("POST", "kv2/data/pathpath/leafleaf", {"data": {"namename": "valuevalue"}})
+    root.ask("GET", "kv2/data/pathpath/leafleaf")
+    root.ask("GET", "kv2/data/pathpath/absent")
+    root.ask("LIST", "kv2/metadata/pathpath")
+    root.ask("POST", "cubbyhole/pathpath", {"namename": "valuevalue"})
+    written = b"".join(line for _, line in stack.store.records(0, 10_000)) + b"".join(stack.journal.lines)
+    for word in (b"pathpath", b"leafleaf", b"namename", b"valuevalue", b"absent"):
+        assert word not in written
+    (secret,) = stack.barrier.every(Secret)
+    made = next(one for one in stack.records() if one.operation == "kv-v2 write data/{path:path?}")
+    found = next(one for one in stack.records() if one.operation == "kv-v2 read data/{path:path?}")
+    for record, action in ((made, "secret:write"), (found, "secret:read")):
+        (target,) = record.targets
+        assert (target.action, target.key, target.version, record.outcome) == (action, secret.id, 1, "performed")
+
+
+def test_neither_path_nor_value_is_in_a_row(stack, root) -> None:
+    root.ask("POST", "kv2/data/pathpath/leafleaf", {"data": {"namename": "valuevalue"}})
+    root.ask("POST", "cubbyhole/pathpath", {"namename": "valuevalue"})
+    rows = repr([row for kind in stack.view.FORGET for row in stack.store.every(kind)])
+    assert not [word for word in ("pathpath", "leafleaf", "namename", "valuevalue") if word in rows]
+    for entity in (*stack.barrier.every(Secret), *stack.barrier.every(SecretVersion)):
+        assert "pathpath" not in repr(entity)
+
+
+def test_what_is_held_is_read_without_a_database(stack, root) -> None:
+    root.ask("POST", "kv2/data/a", {"data": {"a": 1}})
+    root.ask("GET", "kv2/data/a")
+    request = stack.request(
+        "GET", "https://vault.test/v1/kv2/data/a", {b"host": b"v", b"x-vault-token": root.text.encode()}, b""
+    )
+    assert b'{"a":1}' in stack.front.serve(request)  # on the loop's thread: a miss would raise WouldBlock
+    stack.view.forget()
+    with pytest.raises(WouldBlock):
+        stack.front.serve(request)
+
+
+def test_a_write_is_seen_at_once(stack, root) -> None:
+    for n in range(3):
+        root.ask("POST", "kv2/data/a", {"data": {"n": n}})
+        assert root.ask("GET", "kv2/data/a").json["data"]["data"] == {"n": n}
+    root.ask("POST", "kv2/destroy/a", {"versions": [3]})
+    assert root.ask("GET", "kv2/data/a").status == 404
+
+
+def test_how_much_is_held_is_bounded(stack, root) -> None:
+    stack.view._secrets = cache = SecretCache(stack.view._refs, max_count=3, max_bytes=1000)
+    for n in range(6):
+        root.ask("POST", f"kv2/data/{n}", {"data": {"a": "x" * 10}})
+        root.ask("GET", f"kv2/data/{n}")
+    assert len(cache) == 3
+    for n in range(3):
+        root.ask("POST", f"kv2/data/{n}", {"data": {"a": "x" * 600}})
+        root.ask("GET", f"kv2/data/{n}")
+    assert cache.n_bytes <= 1000
+    assert all(root.ask("GET", f"kv2/data/{n}").status == 200 for n in range(6))
+    root.ask("POST", "kv2/data/0", {"data": {"a": "x" * 5000}})
+    assert len(root.ask("GET", "kv2/data/0").json["data"]["data"]["a"]) == 5000
+    assert cache.n_bytes <= 1000
+    stack.view.forget()
+    assert (len(cache), cache.n_bytes) == (0, 0)
+
+
+def test_no_token_reaches_anothers_cubbyhole(stack, root) -> None:
+    root.ask("POST", "cubbyhole/a", {"a": 1})
+    other = stack.bearer('path "*" { capabilities = ["read", "sudo"] }')
+    assert other.ask("GET", "cubbyhole/a").status == 404
+    admin = ops.ReadCubby(cubby=ops.CubbyRef("111122223333", "0" * 64, "a"))
+    stack.view.loop_thread = None
+    with pytest.raises(Denied, match="token's own"):
+        stack.perform(admin)
+
+
+def test_values_do_not_show_in_a_repr() -> None:
+    ref = ops.SecretRef("vault:1:kv", "pathpath")
+    shown = repr([ref, ops.WriteSecret(secret=ref, value=Sensitive(b"valuevalue")), ops.CubbyRef("1", "t", "pathpath")])
+    assert "pathpath" not in shown
+    assert "valuevalue" not in shown
+
+
+def test_a_policy_of_another_dialect_governs_secrets_too(stack, root) -> None:
+    stack.view.loop_thread = None
+    root.ask("POST", "kv2/data/a", {"data": {"a": 1}})
+    at = ops.SecretRef("vault:111122223333:kv2", "a")
+    statement = '{{"Effect":"{}","Action":"keystead:secret:{}","Resource":"*"}}'
+    policy = '{{"Version":"2012-10-17","Statement":[{}]}}'
+    reader = stack.user("reader", policy.format(statement.format("Allow", "read")))
+    assert stack.perform(ops.ReadSecret(secret=at), reader).value.reveal() == b'{"a":1}'
+    both = ",".join((statement.format("Allow", "*"), statement.format("Deny", "write")))
+    denied = stack.user("denied", policy.format(both))
+    stack.perform(ops.ReadSecret(secret=at), denied)
+    for who in (reader, denied, stack.user("nobody"), stack.user("kms", harness.ALLOW_ALL)):
+        with pytest.raises(Denied):
+            stack.perform(ops.WriteSecret(secret=at, value=Sensitive(b"{}")), who)
+    with pytest.raises(Denied):
+        stack.perform(ops.ReadSecret(secret=ops.SecretRef(at.namespace, "absent")), stack.user("other"))
+
+
+def test_another_tenants_secrets_are_not_there_for_anybody(stack, root) -> None:
+    stack.view.loop_thread = None
+    root.ask("POST", "kv2/data/a", {"data": {"a": 1}})
+    stack.keyring(harness.OTHER_TENANT)
+    stranger = stack.user("stranger", harness.ALLOW_ALL.replace("kms:", "keystead:"), tenant=harness.OTHER_TENANT)
+    with pytest.raises(Denied):
+        stack.perform(ops.ReadSecret(secret=ops.SecretRef("vault:111122223333:kv2", "a")), stranger)
