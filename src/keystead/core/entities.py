@@ -162,6 +162,7 @@ class Key(Entity, frozen=True, kw_only=True):
     material_ids: tuple[str, ...] = ()  # imported: a keyed digest of each version's material, hex, by number
     lapses_at: datetime | None = None  # the first of its imported material, but for what waits, expires
     terms: Terms = Terms()
+    sealed_as: str = ""  # the id that its ciphertexts name, where it is another: of the key that it is a copy of
 
     @property
     def parent(self) -> str:

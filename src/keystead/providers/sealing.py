@@ -7,6 +7,7 @@ from typing import Final
 from keystead.core.algorithms import Algorithm, KeySpec
 from keystead.core.detached import Detached, DetachedSealer
 from keystead.core.envelope import PREFIX_BYTES, Envelope
+from keystead.core.errors import InvalidArgument
 from keystead.core.sensitive import Sensitive
 from keystead.crypto.aead import TAG_BYTES, Gcm, chacha_open_once, chacha_seal_once, open_once, seal_once
 from keystead.crypto.draws import Draws
@@ -26,6 +27,8 @@ class Sealing(Key):
 
     def __init__(self, spec: KeySpec, material: bytes, key_id: str, version: int, draw: Draws) -> None:
         super().__init__(spec, beside(material))
+        if len(material) * 8 != spec.bits:
+            raise InvalidArgument(f"{len(material)} bytes are no {spec.name} key", "key_material")
         self._envelope, self._draw = Envelope(material, key_id, version), draw
         self._seal, self._open = CIPHERS[spec.algorithms[0]]
         self._n_bytes = len(material)

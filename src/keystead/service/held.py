@@ -70,12 +70,13 @@ class Reach:
 class HeldVersion:
     """One key version, loaded when it is first used."""
 
-    __slots__ = ("_loaded", "_reach", "_slow", "_spec", "calm", "version")
+    __slots__ = ("_loaded", "_reach", "_sealed_as", "_slow", "_spec", "calm", "version")
 
     def __init__(self, version: KeyVersion, key: Key, reach: Reach) -> None:
         self.version = version
         self.calm: set[Use] = set()  # what it may be used for, whatever the time
         self._spec, self._slow, self._reach = key.spec, key.spec.slow, reach
+        self._sealed_as = key.sealed_as or key.id
         self._loaded: Loaded | None = None
 
     @property
@@ -86,7 +87,7 @@ class HeldVersion:
         if self._loaded is None:
             material = self._reach.barrier.material(self.version)
             self._loaded = self._reach.provider.load(
-                self._spec, material, key_id=self.version.key_id, version=self.version.number
+                self._spec, material, key_id=self._sealed_as, version=self.version.number
             )
         return self._loaded
 

@@ -129,7 +129,7 @@ def _version_of(held: HeldKey, ciphertext: bytes, now: datetime, said: int | Non
     if key.spec.family is not Family.AES:
         return require_version(held, Use.PROCESS, now, said)
     key_id, number = peek(ciphertext)
-    if key_id != key.id:
+    if key_id not in (key.id, key.sealed_as):
         raise _wrong_key()
     if said is not None and said != number:
         raise DecryptionFailed("the ciphertext does not open")
@@ -141,7 +141,7 @@ def _version_of(held: HeldKey, ciphertext: bytes, now: datetime, said: int | Non
 def _not_anothers(ciphertext: bytes, key: Key) -> None:
     """Raises InvalidArgument (detail ops.WRONG_KEY) for a ciphertext that names another key than this one."""
     with suppress(DecryptionFailed):
-        if peek(ciphertext)[0] != key.id:
+        if peek(ciphertext)[0] not in {key.id, key.sealed_as}:
             raise _wrong_key()
 
 
