@@ -21,7 +21,7 @@ from typing import Any
 from bench.peers import OpenBao
 from msgspec import Struct
 
-from keystead.wire.vault.fields import Kind
+from keystead.wire.vault.kinds import Kind
 
 SECRETS = {"kv": "kv", "kv2": "kv-v2", "totp": "totp", "pki": "pki", "ssh": "ssh", "database": "database"}
 LOGINS = ("approle", "userpass", "cert", "jwt", "kubernetes")

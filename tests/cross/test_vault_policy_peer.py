@@ -9,13 +9,25 @@ import json
 import os
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 from bench.peers import OpenBao, bao_binary
-from tests.vaultpolicies import NOW, acl, as_hcl, as_json, stanza
+from tests.vaultpolicies import (
+    ACCEPTED,
+    NOW,
+    REACHES,
+    REFUSED,
+    REFUSED_BY_US,
+    SELECTION,
+    Stanza,
+    acl,
+    as_hcl,
+    as_json,
+    stanza,
+)
 
 from keystead.core.errors import InvalidArgument
 from keystead.core.policy.vault import Capability, NamedPolicy, compile_acl, read_policy
@@ -32,7 +44,8 @@ class Peer:
     def __init__(self, server: OpenBao) -> None:
         self._connection = http.client.HTTPConnection(*server.address, timeout=10)
         self.root = server.token
-        self.ask("PUT", "sys/mounts/kv", {"type": "kv"})
+        for mount in ("kv", "x/kv"):
+            self.ask("PUT", f"sys/mounts/{mount}", {"type": "kv"})
 
     def ask(self, method: str, path: str, body: Any = None, token: str = "", **headers: str) -> tuple[int, Any]:
         head = {"X-Vault-Token": token or self.root, **headers}
@@ -93,9 +106,23 @@ def asked_path(dice: random.Random, rules: list[str]) -> str:
     return (path + dice.choice(("", "", "", "/", "/a"))) or "a"
 
 
+def rivals(dice: random.Random) -> list[str]:
+    """Rules that all match one path, in which they differ by what the order goes by."""
+    base = [dice.choice(("a", "b", "éé", "+")) for _ in range(dice.randint(2, 5))]
+    paths = []
+    for _ in range(dice.randint(2, 9)):
+        parts = [dice.choice((part, part, "+")) for part in base]
+        if dice.random() < 0.6:
+            parts = parts[: dice.randint(1, len(parts))]
+            parts[-1] = parts[-1][: dice.randint(0, 2)].replace("+", "") + "*"
+        paths.append("/".join(parts))
+    return paths
+
+
 def some_policies(dice: random.Random) -> tuple[list[str], list[str]]:
     """Texts, and the paths in them: few, so that policies speak of the same."""
-    paths = [rule_path(dice) for _ in range(dice.randint(2, 9))]
+    unlike = [rule_path(dice) for _ in range(dice.randint(2, 9))]
+    paths = unlike if dice.random() < 0.3 else rivals(dice)
     texts = []
     for _ in range(dice.randint(1, 3)):
         stanzas = []
@@ -120,6 +147,41 @@ def test_capabilities_are_those_of_openbao(peer: Peer, seed: int) -> None:
     assert {path: list(ours.capabilities(path)) for path in asked} == {path: theirs[path] for path in asked}, texts
 
 
+def texts_of(policies: list[list[Stanza]]) -> list[str]:
+    return [as_hcl(stanzas) for stanzas in policies]
+
+
+@pytest.mark.parametrize(("about", "policies", "path", "wanted"), SELECTION)
+def test_the_rows_of_tests_core_are_what_openbao_does(
+    peer: Peer, about: str, policies: list[list[Stanza]], path: str, wanted: str
+) -> None:
+    texts = texts_of(policies)
+    assert [peer.put_policy(f"p{n}", text) for n, text in enumerate(texts)] == [""] * len(texts)
+    token = peer.token([f"p{n}" for n in range(len(texts))])
+    assert peer.capabilities(token, [path])[path] == wanted.split(), about
+
+
+@pytest.mark.parametrize(("allowed", "denied", "wanted"), REACHES)
+def test_a_mount_is_known_to_whom_openbao_shows_it(peer: Peer, allowed: str, denied: str, *, wanted: bool) -> None:
+    assert peer.put_policy("p0", as_hcl([stanza(allowed, "read"), stanza(denied, "deny")])) == ""
+    assert (peer.ask("GET", "sys/internal/ui/mounts/x/kv", token=peer.token(["p0"]))[0] == 200) == wanted
+
+
+def overlooked(stanzas: list[Stanza], mount: str) -> bool:
+    """What the next test is about."""
+    paths = [path for path, _ in stanzas]
+    wild = any("/+" in path or path.startswith("+/") for path in paths)
+    return not wild and any(path.endswith("*") and mount.startswith(path[:-1]) for path in paths)
+
+
+def test_a_mount_that_is_denied_is_not_shown_though_openbao_shows_it(peer: Peer) -> None:
+    """It does where a rule with * denies the mount, and no rule has a +."""
+    text = as_hcl([stanza("x/kv/*", "deny")])
+    assert peer.put_policy("p0", text) == ""
+    assert peer.ask("GET", "sys/internal/ui/mounts/x/kv", token=peer.token(["p0"]))[0] == 200
+    assert not acl(text).reaches("x/kv/")
+
+
 # --- what a request must keep to
 
 NAMES = ("x", "y", "Zed", "*")
@@ -132,34 +194,32 @@ def some_parameters(dice: random.Random) -> dict[str, list[Any]]:
     return {name: [dice.choice(GLOBS) for _ in range(dice.randint(0, 3))] for name in names}
 
 
+LIMITS: dict[str, Callable[[random.Random], Any]] = {
+    "allowed_parameters": some_parameters,
+    "denied_parameters": some_parameters,
+    "required_parameters": lambda dice: dice.sample(("x", "Y", "zed", "limit"), dice.randint(1, 2)),
+    "min_wrapping_ttl": lambda dice: dice.choice(("5s", 10, "1m")),
+    "max_wrapping_ttl": lambda dice: dice.choice(("1m", 60, "2m")),
+    "pagination_limit": lambda dice: dice.randint(1, 3),
+}
+
+
 def limited(dice: random.Random) -> dict[str, Any]:
-    more: dict[str, Any] = {"capabilities": ["create", "update", "read", "list"]}
-    if dice.random() < 0.6:
-        more["allowed_parameters"] = some_parameters(dice)
-    if dice.random() < 0.4:
-        more["denied_parameters"] = some_parameters(dice)
-    if dice.random() < 0.4:
-        more["required_parameters"] = dice.sample(("x", "Y", "zed"), dice.randint(1, 2))
-    if dice.random() < 0.3:
-        more["min_wrapping_ttl"] = dice.choice(("5s", 10, "1m"))
-    if dice.random() < 0.3:
-        more["max_wrapping_ttl"] = dice.choice(("1m", 60, "2m"))
-    if dice.random() < 0.4:
-        more["pagination_limit"] = dice.randint(1, 3)
-    return more
+    names = dice.sample(list(LIMITS), dice.randint(1, 2))
+    return {"capabilities": ["create", "update", "read", "list"], **{name: LIMITS[name](dice) for name in names}}
 
 
 def a_request(dice: random.Random) -> tuple[str, Capability, dict[str, Any], int | None]:
     """Method, what it needs (the mount has a record at kv/here), parameters, wrapping TTL."""
     method, needs = dice.choice((("PUT", C.UPDATE), ("PUT", C.UPDATE), ("GET", C.READ), ("LIST", C.LIST)))
     if method == "LIST":
-        parameters: dict[str, Any] = dice.choice(({}, {"limit": "2"}, {"limit": "0"}, {"limit": "max"}, {"limit": "x"}))
+        parameters: dict[str, Any] = dice.choice(({}, *({"limit": each} for each in ("2", "0", "3", "max", "-1", "x"))))
     elif method == "GET":
         parameters = dict.fromkeys(dice.sample(("x", "y", "zed"), dice.randint(0, 1)), "a")
     else:
-        names = dice.sample(("x", "X", "y", "zed", "other"), dice.randint(1, 3))
+        names = dice.sample(("x", "X", "y", "zed", "*"), dice.randint(1, 3))
         parameters = {name: dice.choice(VALUES) for name in names}
-    return method, needs, parameters, dice.choice((None, None, 4, 10, 59, 60, 61, 120))
+    return method, needs, parameters, dice.choice((None, None, None, 4, 10, 59, 60, 61))
 
 
 def answered(peer: Peer, token: str, method: str, parameters: dict[str, Any], wrap_ttl: int | None) -> bool:
@@ -216,7 +276,7 @@ def test_operations_on_a_mount_need_what_they_need_in_openbao(peer: Peer, seed: 
     assert peer.put_policy("p0", text) == ""
     token, ours = peer.token(["p0"]), acl(text)
     mount = peer.ask("GET", "sys/internal/ui/mounts/kv", token=token)[0]
-    assert ours.reaches("kv/") == (mount == 200), (mount, text)
+    assert (ours.reaches("kv/") or overlooked(stanzas, "kv/")) == (mount == 200), (mount, text)
     for _ in range(N_REQUESTS):
         path = "kv/" + kv_path(dice, paths)
         method = dice.choice((*OPERATIONS, "PUT"))
@@ -320,82 +380,6 @@ def test_templates_are_filled_as_openbao_fills_them(peer: Peer) -> None:
 
 # --- what is refused, and in which words
 
-REFUSED = (
-    'path "a" { capabilities = ["read"] } bogus = 1',
-    'path "a" { capabilities = ["read"]\n foo = 1\n bar = { x = 1 } }',
-    'path "a" { capabilities = ["frob"] }',
-    'path "a" { capabilities = ["READ"] }',
-    'path "a" { capabilities = ["subscribe"] }',
-    'path "a" { policy = "frob" }',
-    'path "a+*" { capabilities = ["read"] }',
-    'path "a" { capabilities = "read" }',
-    'path "a" { capabilities = read }',
-    'path "a" {\n  capabilities = [1, 2.5] }',
-    'path = "foo"',
-    'path "a" { allowed_parameters = { x = [] z = "q" } }',
-    'path "a" { allowed_parameters = "x" }',
-    'path "a" { allowed_parameters = { x y = 1 } }',
-    'path "a" { required_parameters = "x" }',
-    'path "a" { min_wrapping_ttl = "x" }',
-    'path "a" { min_wrapping_ttl = "5y" }',
-    'path "a" { min_wrapping_ttl = "5.5" }',
-    'path "a" { max_wrapping_ttl = true }',
-    'path "a" { min_wrapping_ttl = 5 max_wrapping_ttl = "3s" }',
-    'path "a" { min_wrapping_ttl = "1d" max_wrapping_ttl = "1h30m" }',
-    'path "a" { min_wrapping_ttl = 1.5 max_wrapping_ttl = -5 }',
-    'path "a" { pagination_limit = "x" }',
-    'path "a" { expiration = "whenever" }',
-    'path "a/{{x" { capabilities = ["list"] }',
-    'path "a/x}}" { capabilities = ["list"] }',
-    'path "a" { capabilities = ["read" }',
-    'path "a" { capabilities = ["read" "list"] }',
-    'path "a { capabilities = ["read"] }',
-    'path "a" { capabilities = ["read"] } /* open',
-    'path "a" { capabilities = ["read"] } }',
-    'path "a" = { capabilities = ["read"] }',
-    'path "a" { comment = "\\q" }',
-    "name = [1]",
-    '{"path": {"a": {"capabilities": ["read"], "bogus": 1}}}',
-    '{"path": {"a": {"capabilities": ["read"]}}, "bogus": 1}',
-)
-
-FACTOR = 'factor "f" { controlled_capabilities = ["read"] identity { group_names = ["g"] approvals = 1 } }'
-REFUSED_BY_US = {
-    'path "a" "b" { capabilities = ["read"] }': "a path has one name",  # OpenBao overlooks the second
-    'path { capabilities = ["read"] }': "a path has one name",  # OpenBao takes it for the path "path"
-    '{"path": {"a": {"capabilities": ["read"]}}': "got: EOF",  # not JSON
-    '{"path": {"a": {"capabilities": ["read"]}}} and more': "illegal char",
-    'path "a" { mfa_methods = ["x"] }': "multi-factor authentication per path is not offered",
-    f'path "a" {{ control_group = {{ {FACTOR} }} }}': "control groups are not offered",
-    'path "a" { capabilities = ["list"] list_scan_response_keys_filter_path = "{{.key}}" }': "is not offered",
-    'path "a/{{time.now}}" { capabilities = ["read"] }': "cannot depend on the time",
-}
-
-ACCEPTED = (
-    "",
-    "# nothing\n",
-    "{}",
-    'name = "x" path "a" { capabilities = ["read"] }',
-    'path a { capabilities = ["read"] }',
-    'path "a" { capabilities = ["read"] capabilities = ["list"] }',
-    'path "a" { capabilities = [,"read",,], comment = [5] }',
-    'path "a" { "capabilities" = ["read"] }',
-    'path "\\u0061" { capabilities = ["\\x72\\145ad"] }',
-    'path "a" { capabilities = ["deny", "frob"] }',
-    'path "a" { policy = "read" capabilities = ["update"] }',
-    'path "a" { capabilities = ["read"] expiration = "2020-01-01T00:00:00Z" }',
-    'path "a" { capabilities = ["read"] expiration = "2120-01-01T00:00:00.5+01:00" }',
-    'path "a" { capabilities = ["read"] pagination_limit = "5" max_wrapping_ttl = "-5" }',
-    'path "a" { capabilities = ["read"] min_wrapping_ttl = "1h5.5m.5s" }',
-    'path "a" { capabilities = ["read"] allowed_parameters { x = [{a = 1}, [1, 0x1f, 017, 1.5e3]] y { b = 2 } } }',
-    'path "a" { capabilities = ["read"] comment = <<END\nread\n  END\n}',
-    'path "a" { capabilities = ["read"] comment = <<-END\n    read\n    END\n}\r\n',
-    'path "a${b"\n}" { capabilities = ["read"] }',
-    '{"path": {"a": {"capabilities": ["read"]}, "b": {"capabilities": ["list"]}}}',
-    '{"path": [{"a": {"capabilities": ["read"]}}, {"b": {"capabilities": ["list"]}}]}',
-    '{"path": {"a": {}, "b": {"allowed_parameters": {}}}, "name": "x"}',
-)
-
 
 @pytest.mark.parametrize("text", REFUSED)
 def test_a_bad_policy_is_refused_in_the_words_of_openbao(peer: Peer, text: str) -> None:
@@ -432,3 +416,26 @@ def test_a_number_is_compared_by_value_which_openbao_never_does(peer: Peer) -> N
         assert peer.put_policy("p0", text) == ""
         assert (peer.ask("PUT", "kv/n", {"x": 5}, peer.token(["p0"]))[0] == 204) == theirs
         assert acl(text).decide("kv/n", C.UPDATE, parameters={"x": 5}).allowed == ours
+
+
+@pytest.mark.parametrize(
+    ("text", "theirs", "ours"),
+    [
+        ('\npath "a" { bar { } }', "on line 0", "on line 2"),  # a block has a line
+        ('path "a" { ', "At 1:13: object expected", "At 1:12: object expected"),  # the end is looked at once
+    ],
+)
+def test_where_something_is_wrong_is_said_better(peer: Peer, text: str, theirs: str, ours: str) -> None:
+    with pytest.raises(InvalidArgument) as refused:
+        read_policy(text)
+    said = peer.put_policy("bad", text)
+    assert theirs in said
+    assert str(refused.value) == said.replace(theirs, ours)
+
+
+def test_a_bool_in_a_list_of_json_is_a_value_though_openbao_leaves_it_out(peer: Peer) -> None:
+    text = as_json([stanza("kv/*", "create", "update", allowed_parameters={"x": [True]})])
+    assert peer.put_policy("p0", text) == ""
+    assert peer.ask("PUT", "kv/b", {"x": "anything"}, peer.token(["p0"]))[0] == 204
+    assert not acl(text).decide("kv/b", C.UPDATE, parameters={"x": "anything"}).allowed
+    assert acl(text).decide("kv/b", C.UPDATE, parameters={"x": True}).allowed

@@ -43,7 +43,9 @@ _SMALL = 2 * STRINGS  # bytes; STRINGS < NODES, and no Bounds are tighter
 # character of its own, and a string without an end is one token up to the end, which is no text: so the scan is linear.
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[{}\[\]:,]|[^\s{}\[\]:,"]+', re.DOTALL)
 _INTEGER = re.compile(rb"-?[0-9]+")
+_BRACKETS = re.compile(rb"[{}\[\]]")
 _BACKSLASH, _BRACKET = 0x5C, 0x5B
+_TOO_MUCH = "too deep or too many values"
 
 
 def check(body: bytes, *, exact: bool = False, bounds: Bounds = BOUNDS) -> None:
@@ -53,14 +55,18 @@ def check(body: bytes, *, exact: bool = False, bounds: Bounds = BOUNDS) -> None:
     """
     if not body.isascii():
         _utf8(body)
-    if not exact and _BACKSLASH not in body and len(body) <= _SMALL:
+    plain = not exact and _BACKSLASH not in body
+    if plain and len(body) <= _SMALL:
         pieces = body.split(b'"')
         strings = pieces[1::2]
         # n strings name members of at most n nested objects; where there are arrays, count what opens
         shallow = len(strings) < DEPTH if _BRACKET not in body else body.count(b"{") + body.count(b"[") <= DEPTH
         if shallow and (len(set(strings)) == len(strings) or _names_differ(strings, pieces[2::2])):
             return
-    _scan(body, bounds)
+    if plain and bounds.wide and body.count(b",") + body.count(b"{") + body.count(b"[") < bounds.nodes:
+        _walk(body, bounds)
+    else:
+        _scan(body, bounds)
 
 
 def _names_differ(strings: list[bytes], gaps: list[bytes]) -> bool:
@@ -74,6 +80,37 @@ def _utf8(body: bytes) -> None:
         body.decode()
     except UnicodeDecodeError:
         raise Malformed("not UTF-8") from None
+
+
+def _walk(body: bytes, bounds: Bounds) -> None:
+    """_scan for a body without a backslash, whose numbers nobody asks about and whose values have been counted."""
+    start, *pieces = body.split(b'"')
+    if len(pieces) // 2 > bounds.strings:
+        raise Malformed(_TOO_MUCH)
+    stack: list[set[bytes] | None] = []
+    _nest(start, stack, bounds)
+    for string, gap in zip(pieces[::2], pieces[1::2], strict=False):
+        if gap == b",":
+            continue
+        if gap[:1] == b":" or gap.lstrip()[:1] == b":":
+            if not stack or (names := stack[-1]) is None:
+                raise Malformed("a name outside an object")
+            if string in names:
+                raise Malformed("a name twice in one object")
+            names.add(string)
+        if gap != b":":
+            _nest(gap, stack, bounds)
+
+
+def _nest(gap: bytes, stack: list[set[bytes] | None], bounds: Bounds) -> None:
+    """Open and close what a piece between two strings opens and closes."""
+    for bracket in _BRACKETS.findall(gap):
+        if bracket in b"{[":
+            stack.append(set() if bracket == b"{" else None)
+            if len(stack) > bounds.depth:
+                raise Malformed(_TOO_MUCH)
+        elif not stack or (stack.pop() is None) is not (bracket == b"]"):
+            raise Malformed("brackets do not match")
 
 
 def _scan(body: bytes, bounds: Bounds) -> None:
@@ -103,7 +140,7 @@ def _scan(body: bytes, bounds: Bounds) -> None:
             if not bounds.wide:
                 _number(token)
         if len(stack) > bounds.depth or n_nodes > bounds.nodes or n_strings > bounds.strings:
-            raise Malformed("too deep or too many values")
+            raise Malformed(_TOO_MUCH)
 
 
 def _text(token: bytes) -> str:

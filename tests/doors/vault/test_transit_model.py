@@ -16,7 +16,7 @@ from keystead.core.entities import Binding
 from keystead.doors import vault
 from keystead.doors.vault import transit
 from keystead.kit.routes import captures
-from keystead.wire.vault.fields import Kind
+from keystead.wire.vault.kinds import Kind
 from keystead.wire.vault.reader import kind_of
 
 SEED = 20261126

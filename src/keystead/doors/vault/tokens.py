@@ -12,7 +12,7 @@ from keystead.core.operations import TenantRef
 from keystead.doors.vault.endpoint import Answer, endpoint
 from keystead.kit import Call
 from keystead.wire.vault.envelope import Auth
-from keystead.wire.vault.fields import CommaStrings, Duration, Int, Pairs
+from keystead.wire.vault.kinds import CommaStrings, Duration, Int, Pairs
 from keystead.wire.vault.reader import Parameters
 from keystead.wire.vault.request import Verb
 from keystead.wire.vault.scalars import time_text

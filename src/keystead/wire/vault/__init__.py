@@ -1,7 +1,10 @@
 """The HTTP API of HashiCorp Vault and OpenBao: what a request says, what a field may be, what an answer looks like.
 
-    request.ask(…)       method, target -> Asked (operation, path, arguments), or the redirect to the clean path
-    fields               Text, Duration, CommaStrings …: what a parameter is declared as, and Go's coercions into it
+    request.ask(…)       method, target -> Asked (verb, path, query), or the Redirect to the clean path
+    request.arguments(…) Asked, content type, body -> what a reader takes
+    tree(…)              a body -> its object, for an operation that takes any parameters
+    headers              token, namespace, wrap_for
+    kinds                Duration, CommaStrings …: what a parameter is declared as; fields has Go's coercions into it
     reader.reader(…)     Struct -> (captures, arguments) -> the message, and warnings about what was left out of it
     envelope             answers, errors, the empty answer
     scalars              base64, durations and times as Go reads and writes them

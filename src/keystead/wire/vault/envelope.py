@@ -5,6 +5,7 @@ Source: OpenBao sdk/logical/translate_response.go; mount_type as Vault has it si
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -98,8 +99,19 @@ def _escaped(body: bytes) -> bytes:
     return body + b"\n"
 
 
+_DOUBLED = re.compile(
+    r"sys/(?:(?:audit|audit-hash|auth|mounts|policy|config/auditing/request-headers)(?:/.*)?"
+    r"|capabilities(?:-self|-accessor)?|config/cors|ha-status|key-status|remount)"
+)
+
+
+def is_doubled(path: str) -> bool:
+    """Whether answers at this path (request.Asked.path) have their data at both levels."""
+    return path.startswith("sys/") and _DOUBLED.fullmatch(path) is not None
+
+
 def doubled(envelope: Envelope) -> dict[str, Any]:
-    """The envelope with its data also at the top level, for sys/mounts, sys/auth, sys/policy, tune and their like.
+    """The envelope with its data also at the top level.
 
     Where a name stands in both, the envelope's own wins, as it comes last in what the server writes.
     """

@@ -1,59 +1,19 @@
-"""What a parameter of Vault is declared as, and how a value of another JSON type is made to fit (framework.FieldData).
-
-    class RoleRequest(Parameters):
-        token_ttl: Duration = 0
-        token_policies: CommaStrings = ()
-        metadata: Pairs | None = None
+"""How a value of another JSON type is made to fit a field (framework.FieldData over mapstructure, weakly typed).
 
 A number that comes in is its own text (Number) until a field makes something else of it.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from enum import Enum
-from typing import Annotated, Any, TypeVar
-
-from msgspec import Meta
+from typing import Any, TypeVar
 
 from keystead.wire import Malformed
 from keystead.wire.vault import FieldError, scalars
+from keystead.wire.vault.kinds import Kind
 from keystead.wire.vault.tree import Number, tree
-
-
-class Kind(Enum):
-    """framework.FieldType, and ANY for what an operation looks at itself."""
-
-    TEXT, LOWER, BOOL, INT, FLOAT, DURATION, SIGNED, TIME = range(8)
-    COMMA_STRINGS, STRINGS, COMMA_INTS, LIST, MAP, PAIRS, HEADER, ANY = range(8, 16)
-
-
-_INT64 = Meta(ge=-(2**63), le=2**63 - 1)
-Text = str
-"""TypeString. `str`, `bool` and `float` say their kind without a name from here; a bare `int` bounds nothing."""
-Int = Annotated[int, _INT64, Kind.INT]
-Lower = Annotated[str, Meta(pattern=r"^[a-z0-9_.@/-]*$"), Kind.LOWER]
-"""TypeLowerCaseString; the pattern is what needs no lowering."""
-Duration = Annotated[int, Meta(ge=0, le=scalars.MAX_SECONDS), Kind.DURATION]
-"""TypeDurationSecond: whole seconds."""
-SignedDuration = Annotated[int, Meta(ge=-scalars.MAX_SECONDS, le=scalars.MAX_SECONDS), Kind.SIGNED]
-_Trimmed = Annotated[str, Meta(pattern=r"^(?:\S(?:[^\r\n]*\S)?)?\Z")]
-CommaStrings = Annotated[tuple[_Trimmed, ...], Kind.COMMA_STRINGS]
-"""TypeCommaStringSlice: "a, b" or ["a", "b"]."""
-Strings = Annotated[tuple[_Trimmed, ...], Kind.STRINGS]
-"""TypeStringSlice: "a, b" is one string."""
-CommaInts = Annotated[tuple[Int, ...], Kind.COMMA_INTS]
-Map = Annotated[dict[str, Any], Kind.MAP]
-"""TypeMap: values are str, bool, None, int, Number, list, dict."""
-Pairs = Annotated[dict[str, str], Kind.PAIRS]
-"""TypeKVPairs: {"k": "v"} or ["k=v"]."""
-Header = Annotated[dict[str, list[str]], Kind.HEADER]
-"""TypeHeader: names as they were written."""
-Time = Annotated[datetime, Kind.TIME]
-"""TypeTime: aware, UTC, cut to microseconds."""
-List = Annotated[list[Any], Kind.LIST]
-
 
 # --- values
 
@@ -126,15 +86,19 @@ def _int(value: Any, where: str = "") -> int:
         raise _cannot(where, "int", str(error)) from None
 
 
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+
+
 def _float(value: Any, where: str = "") -> float:
     if value is None or isinstance(value, bool):
         return float(bool(value))
     if (text := _spelled(value)) is None:
         raise _unconvertible(where, "float64", value)
-    try:
-        return float(text or "0") if text.isascii() and text == text.strip() else float("")
-    except ValueError:
-        raise _cannot(where, "float64", "strconv.ParseFloat: invalid syntax") from None
+    if not text:
+        return 0.0
+    if not _DECIMAL.fullmatch(text) or abs(found := float(text)) == float("inf"):
+        raise _cannot(where, "float64", "strconv.ParseFloat: invalid syntax")
+    return found
 
 
 def _signed(value: Any) -> int:
@@ -154,11 +118,10 @@ def _time(value: Any) -> datetime:
         return scalars.time_read(value)
     if (text := _spelled(value)) is None:
         raise Malformed("could not parse time from input type")
-    if isinstance(value, Number):
-        raise Malformed(f'strconv.ParseInt: parsing "{text}": invalid syntax')
-    if not -(2**63) <= value < 2**63:
-        raise Malformed(f'strconv.ParseInt: parsing "{text}": value out of range')
-    return scalars.unix(value)
+    if (number := scalars.int64(text)) is None:
+        why = "value out of range" if text.lstrip("-").isdigit() else "invalid syntax"
+        raise Malformed(f'strconv.ParseInt: parsing "{text}": {why}')
+    return scalars.unix(number)
 
 
 # --- lists and maps (mapstructure, WeaklyTypedInput)

@@ -1,6 +1,6 @@
 """Prepared readers: a Struct per operation says its parameters, and is what its function gets.
 
-    class EncryptRequest(Parameters):
+    class EncryptRequest(Parameters, frozen=True):
         name: str = CAPTURED
         plaintext: str | None = None
         key_version: Int = 0
@@ -15,7 +15,7 @@ from a query or a form, is read as a tree and coerced field by field, as framewo
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from typing import Any, Final, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -24,7 +24,8 @@ from msgspec import Struct
 from keystead.wire import Malformed
 from keystead.wire.json import check
 from keystead.wire.vault import FieldError
-from keystead.wire.vault.fields import UNSET_BY_NULL, Kind, coerced
+from keystead.wire.vault.fields import UNSET_BY_NULL, coerced
+from keystead.wire.vault.kinds import Kind
 from keystead.wire.vault.tree import BOUNDS, Number, is_odd, tree
 
 Arguments = bytes | Mapping[str, Any]
@@ -38,7 +39,7 @@ _REPLACED = "Endpoint replaced the value of these parameters with the values cap
 
 
 class Parameters(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of every message. Every field has a default; its kind is its type (wire.vault.fields).
+    """Base of every message. Every field has a default; its kind is its type (wire.vault.kinds).
 
     `list[Item]` of an Item that is a Struct of its own is decoded as it is declared, without coercion.
     """
@@ -70,57 +71,74 @@ def kind_of(hint: Any) -> Kind | None:
     return _KINDS.get(hint)
 
 
+class _Field(Struct, frozen=True):
+    """One parameter. `kind` None: decoded as it is declared."""
+
+    attribute: str
+    kind: Kind | None
+    hint: Any
+    default: Any
+
+
 def reader(message: type[P]) -> Read[P]:
-    """Prepare one. Raises TypeError for a field that no kind fits, or that has no default."""
-    kinds, hints = _kinds(message), get_type_hints(message, include_extras=True)
-    defaults = {field.name: field.default for field in msgspec.structs.fields(message)}
-    n_captured = sum(default is CAPTURED for default in defaults.values())
-    texts = {name for name, kind in kinds.items() if kind is Kind.TEXT}
+    """Prepare one. Raises TypeError for a field that is a bare int, or that has no default."""
+    fields = _fields(message)
+    captured = {name for name, field in fields.items() if field.default is CAPTURED}
     decode = msgspec.json.Decoder(message, float_hook=Number).decode
     set_field = msgspec.structs.force_setattr
-    is_direct = Kind.TIME not in kinds.values()  # the decoder knows more spellings of a time than Go
+    # the decoder knows more spellings of a time than Go
+    is_direct = all(field.kind is not Kind.TIME for field in fields.values())
 
     def read(captures: Mapping[str, str], arguments: Arguments) -> tuple[P, tuple[str, ...]]:
-        if len(captures) < n_captured:
+        if not captured <= captures.keys():
             raise KeyError(f"{message.__name__}: the path captures too little")
-        if not (is_direct and type(arguments) is bytes and arguments) or b"null" in arguments or is_odd(arguments):
+        if not arguments:
+            found = message()
+        elif type(arguments) is not bytes or not is_direct or b"null" in arguments or is_odd(arguments):
             return slow(captures, arguments)
-        try:
-            check(arguments, bounds=BOUNDS)
-            found = decode(arguments)
-        except (Malformed, ValueError, msgspec.DecodeError, RecursionError):
-            return slow(captures, arguments)
+        else:
+            try:
+                check(arguments, bounds=BOUNDS)
+                found = decode(arguments)
+            except (Malformed, ValueError, msgspec.DecodeError, RecursionError):
+                return slow(captures, arguments)
         for name, text in captures.items():
-            if name in kinds:
-                if getattr(found, name) is not defaults[name]:
+            if (field := fields.get(name)) is not None:
+                if getattr(found, field.attribute) is not field.default:
                     return slow(captures, arguments)
                 # nobody has seen the message yet
-                set_field(found, name, text if name in texts else coerced(kinds[name] or Kind.ANY, name, text))
+                value = text if field.kind is Kind.TEXT else coerced(field.kind or Kind.ANY, name, text)
+                set_field(found, field.attribute, value)
         return found, ()
 
     def slow(captures: Mapping[str, str], arguments: Arguments) -> tuple[P, tuple[str, ...]]:
         given = tree(arguments) if isinstance(arguments, bytes) else arguments
         values: dict[str, Any] = {}
-        for name, kind in kinds.items():
+        for name, field in fields.items():
+            kind = field.kind
             if name in captures:
-                values[name] = coerced(kind or Kind.ANY, name, captures[name])
+                values[field.attribute] = coerced(kind or Kind.ANY, name, captures[name])
             elif name in given:
                 value = given[name]
                 if kind is None:
-                    values[name] = _as_declared(hints[name], name, value)
+                    values[field.attribute] = _as_declared(field.hint, name, value)
                 elif value is not None or kind not in UNSET_BY_NULL:
-                    values[name] = coerced(kind, name, value)
-        return message(**values), _warnings(kinds, captures, given)
+                    values[field.attribute] = coerced(kind, name, value)
+        return message(**values), _warnings(fields.keys(), captures, given)
 
     return read
 
 
-def _kinds(message: type[Parameters]) -> dict[str, Kind | None]:
+def _fields(message: type[Parameters]) -> dict[str, _Field]:
+    """By the names on the wire."""
     hints = get_type_hints(message, include_extras=True)
+    found = {}
     for field in msgspec.structs.fields(message):
-        if field.required or field.encode_name != field.name or _plain(hints[field.name]) is int:
-            raise TypeError(f"{message.__name__}.{field.name}: no default, another name on the wire, or a bare int")
-    return {field.name: kind_of(hints[field.name]) for field in msgspec.structs.fields(message)}
+        hint = hints[field.name]
+        if field.required or _plain(hint) is int:
+            raise TypeError(f"{message.__name__}.{field.name} has no default, or is a bare int")
+        found[field.encode_name] = _Field(field.name, kind_of(hint), hint, field.default)
+    return found
 
 
 def _as_declared(hint: Any, name: str, value: Any) -> Any:
@@ -131,9 +149,7 @@ def _as_declared(hint: Any, name: str, value: Any) -> Any:
         raise FieldError(name, f"'{path.rstrip('`')}' {text[:1].lower()}{text[1:]}") from None
 
 
-def _warnings(
-    kinds: Mapping[str, Kind | None], captures: Mapping[str, str], given: Mapping[str, Any]
-) -> tuple[str, ...]:
-    ignored = sorted(name for name in given if name not in kinds)
+def _warnings(known: Set[str], captures: Mapping[str, str], given: Mapping[str, Any]) -> tuple[str, ...]:
+    ignored = sorted(name for name in given if name not in known)
     replaced = sorted(name for name in given if name in captures and given[name] is not None)
     return tuple(words % " ".join(names) for words, names in ((_IGNORED, ignored), (_REPLACED, replaced)) if names)

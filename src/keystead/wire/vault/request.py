@@ -19,7 +19,7 @@ from keystead.wire.vault.tree import EMPTY
 PREFIX = b"/v1/"
 N_PAIRS = 1_000  # parameters of a query or a form
 MERGE_PATCH = "application/merge-patch+json"
-_FORM = "application/x-www-form-urlencoded"
+_JSON, _FORM = b"application/json", "application/x-www-form-urlencoded"
 _MEDIA_TYPE = re.compile(r"\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+(?:/[!#$%&'*+.^_`|~0-9A-Za-z-]+)?)\s*(;.*)?", re.ASCII)
 _PARAMETER = re.compile(r"""\s*;\s*(?:[^\s=;"/]+\s*=\s*(?:"(?:[^"\\]|\\.)*"|[^\s=;"/]+))?\s*""", re.ASCII)
 _HOW = "the query cannot be read"
@@ -41,7 +41,7 @@ VERBS: Mapping[bytes, Verb] = {
     b"SCAN": Verb.SCAN,
     b"HEAD": Verb.HEAD,
 }
-_WITH_BODY = frozenset({Verb.WRITE, Verb.PATCH})
+_READ, _WRITE, _LIST, _SCAN, _PATCH = Verb.READ, Verb.WRITE, Verb.LIST, Verb.SCAN, Verb.PATCH  # hashing an Enum is slow
 
 
 class Asked(Struct, frozen=True, gc=False):
@@ -55,11 +55,17 @@ class Asked(Struct, frozen=True, gc=False):
     path: str
     query: Mapping[str, Any]
 
+    def __repr__(self) -> str:
+        return f"Asked({self.verb})"
+
 
 class Redirect(Struct, frozen=True):
     """307 to the same place, spelled cleanly: the value of Location."""
 
     location: bytes
+
+    def __repr__(self) -> str:
+        return "Redirect(…)"
 
 
 def ask(method: bytes, target: bytes) -> Asked | Redirect:
@@ -68,7 +74,7 @@ def ask(method: bytes, target: bytes) -> Asked | Redirect:
     if b"//" in raw or b"/." in raw:
         clean = _clean(raw)
         if clean != raw and clean.startswith(PREFIX):  # never to another host, and nowhere that is not ours
-            return _redirect(clean + target[len(raw) :])
+            return _redirect(raw, clean + b"?" + query if query else clean)
     if not raw.startswith(PREFIX):
         raise Refused(404)
     if (verb := VERBS.get(method)) is None:
@@ -78,12 +84,16 @@ def ask(method: bytes, target: bytes) -> Asked | Redirect:
         parameters = pairs(query) if query else {}
     except Malformed:
         raise Refused(400) from None
-    if verb is Verb.READ and parameters:
+    if verb is _READ and parameters:
         verb = _chosen(parameters)
     return Asked(verb, _checked(verb, path), parameters)
 
 
-def _redirect(location: bytes) -> Redirect:
+def _redirect(raw: bytes, location: bytes) -> Redirect:
+    try:
+        uri.path(raw)
+    except Malformed:
+        raise Refused(400) from None
     if not location.isascii() or not location.decode().isprintable():
         raise Refused(400)
     return Redirect(location)
@@ -124,9 +134,9 @@ def _switch(value: Any) -> bool:
 def _checked(verb: Verb, path: str) -> str:
     if "." in path and not {".", ".."}.isdisjoint(path.split("/")):
         raise Refused(400, "relative paths not supported")
-    if verb in {Verb.LIST, Verb.SCAN}:
+    if verb is _LIST or verb is _SCAN:
         return path if path.endswith("/") else path + "/"
-    if verb in _WITH_BODY and path.endswith("/"):
+    if (verb is _WRITE or verb is _PATCH) and path.endswith("/"):
         raise Refused(400, "cannot write to a path ending in '/'")
     return path
 
@@ -161,12 +171,13 @@ def arguments(asked: Asked, content_type: bytes | None, body: bytes) -> bytes | 
     A body is JSON whatever its type, unless that is a form's and it does not look like JSON.
     Raises Refused: 415 for a PATCH that is no merge patch, 400 for a form that cannot be read.
     """
-    if asked.verb not in _WITH_BODY:
+    verb = asked.verb
+    if verb is not _WRITE and verb is not _PATCH:
         return asked.query
-    if asked.verb is Verb.PATCH:
+    if verb is _PATCH:
         if (kind := _media_type(content_type)) != MERGE_PATCH:
             raise Refused(415, f"PATCH requires Content-Type of {MERGE_PATCH}, provided {kind}")
-    elif content_type is not None and content_type[:1] in b"aA" and _is_form(content_type, body):
+    elif content_type and content_type != _JSON and _is_form(content_type, body):
         try:
             return pairs(body, joined=True)
         except Malformed:

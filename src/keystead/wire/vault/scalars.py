@@ -10,37 +10,29 @@ from keystead.wire import Malformed
 
 # --- encoding/base64 StdEncoding: padding required, CR and LF skipped wherever they stand
 
-_ALPHABET = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
-_PAD = 0x3D
+_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_PAD, _BREAKS = 0x3D, b"\r\n"
 
 
 def base64_decoded(text: str) -> bytes:
     """Raises Malformed with Go's words: "illegal base64 data at input byte N". Surplus bits are not looked at."""
     raw = text.encode(errors="replace")
-    try:
-        return a2b_base64(raw, strict_mode=True)
-    except Error:
-        pass
-    kept = raw.translate(None, b"\r\n")
-    try:
-        return a2b_base64(kept, strict_mode=True)
-    except Error:
-        raise Malformed(f"illegal base64 data at input byte {_offence(raw)}") from None
+    kept = raw.translate(None, _BREAKS)
+    if len(kept) % 4 == 0:  # binascii takes "AAAA=" even when it is strict
+        try:
+            return a2b_base64(kept, strict_mode=True)
+        except Error:
+            pass
+    raise Malformed(f"illegal base64 data at input byte {_offence(raw)}")
 
 
 def _offence(raw: bytes) -> int:
-    """Where Go's decoder says that it stopped: quantum by quantum, as CorruptInputError counts."""
-    at, end = 0, len(raw)
-    while True:
-        quantum = 0
-        while quantum < 4:
-            if at == end:
-                return at - quantum  # a last quantum that is not whole (after a pad: whole input was well-formed)
-            byte, at = raw[at], at + 1
-            if byte in _ALPHABET:
-                quantum += 1
-            elif byte not in b"\r\n":
-                return at - 1 if byte != _PAD or quantum < 2 else _after_padding(raw, at, quantum)
+    """Where Go's decoder says that it stopped (CorruptInputError): quantum by quantum."""
+    at = len(raw) - len(raw.lstrip(_ALPHABET + _BREAKS))
+    quantum = len(raw[:at].translate(None, _BREAKS)) % 4
+    if at == len(raw):
+        return at - quantum
+    return at if raw[at] != _PAD or quantum < 2 else _after_padding(raw, at + 1, quantum)
 
 
 def _after_padding(raw: bytes, at: int, quantum: int) -> int:
@@ -56,7 +48,7 @@ def _after_padding(raw: bytes, at: int, quantum: int) -> int:
 
 
 def _past_breaks(raw: bytes, at: int) -> int:
-    while at < len(raw) and raw[at] in b"\r\n":
+    while at < len(raw) and raw[at] in _BREAKS:
         at += 1
     return at
 
@@ -82,20 +74,26 @@ _OVERFLOW = "multiplication of durations resulted in overflow, one operand may b
 
 def seconds(text: str) -> int:
     """Whole seconds, towards zero, of "30", "30s", "1h30m", "1.5h", "2d"; "" is 0. Raises Malformed in Go's words."""
-    if not text:
-        return 0
-    if (number := _int64(text)) is not None:
-        return _bounded(number)
-    if text[-1] == "d":
-        days = _int64(text[:-1])
-        if days is None:
-            raise Malformed(f"strconv.ParseInt: parsing {quoted(text[:-1])}: invalid syntax")
-        return _bounded(days * 86400)
-    nano = nanoseconds(text)
+    nano = second_nanoseconds(text)
     return nano // 10**9 if nano >= 0 else -(-nano // 10**9)
 
 
-def _int64(text: str) -> int | None:
+def second_nanoseconds(text: str) -> int:
+    """The same in nanoseconds."""
+    if not text:
+        return 0
+    if (number := int64(text)) is not None:
+        return _bounded(number) * 10**9
+    if text[-1] == "d":
+        days = int64(text[:-1])
+        if days is None:
+            raise Malformed(f"strconv.ParseInt: parsing {_strconv(text[:-1])}: invalid syntax")
+        return _bounded(days * 86400) * 10**9
+    return nanoseconds(text)
+
+
+def int64(text: str) -> int | None:
+    """strconv.ParseInt(text, 10, 64); None for anything else."""
     if not _INTEGER.fullmatch(text) or len(text) > 40:
         return None
     number = int(text)
@@ -131,6 +129,12 @@ def nanoseconds(text: str) -> int:
     if total > _MAX:
         raise invalid
     return -total if text[0] == "-" else total
+
+
+def _strconv(text: str) -> str:
+    """strconv.Quote, as far as a text that prints needs it."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def quoted(text: str) -> str:
@@ -188,7 +192,7 @@ def time_read(text: str) -> datetime:
                 return at + away if sign == "-" else at - away
         except (ValueError, OverflowError):
             pass
-    elif (number := _int64(text)) is not None:
+    elif (number := int64(text)) is not None:
         return unix(number)
     raise Malformed("could not parse string as date and time")
 

@@ -44,12 +44,11 @@ EMPTY = b" \t\r\n"
 _EXPECTED = f"{JSON}json: cannot unmarshal %s into Go value of type map[string]interface {{}}"
 _FIRST = {ord("["): "array", ord('"'): "string", ord("t"): "bool", ord("f"): "bool"}
 _decode = msgspec.json.Decoder(float_hook=Number).decode
-# What msgspec's integers do not keep: a negative zero, and more digits than int() takes at once.
-_ODD = re.compile(rb"-0(?![.eE0-9])|[0-9]{400}")
+_MINUS_ZERO = re.compile(rb"-0(?![.eE0-9])")
 
 
 def _integer(text: str) -> int | Number:
-    return Number(text) if text == "-0" or len(text) > 300 else int(text)
+    return Number(text) if text == "-0" else int(text)
 
 
 def _constant(_: str) -> None:
@@ -60,8 +59,8 @@ _odd = json.JSONDecoder(parse_int=_integer, parse_float=Number, parse_constant=_
 
 
 def is_odd(body: bytes) -> bool:
-    """Whether a typed decoder might lose something of a number in it."""
-    return (b"-0" in body or len(body) >= 400) and _ODD.search(body) is not None
+    """Whether there may be a number in it that a decoder does not keep: the integer "-0"."""
+    return b"-0" in body and _MINUS_ZERO.search(body) is not None
 
 
 def tree(body: bytes) -> dict[str, Any]:

@@ -112,10 +112,10 @@ class Acl:
 
     def _rule(self, path: str, *, listing: bool) -> Rule | None:
         """The most specific. A list's path counts without its slash as well, but after."""
-        exact = self._exact
-        bare = path.removesuffix("/") if listing else path
-        rule = exact.get(path) or exact.get(bare) or self._longest(path)
-        return self._longest(bare) if rule is None and bare != path else rule
+        if not listing or path[-1:] != "/":
+            return self._exact.get(path) or self._longest(path)
+        bare = path[:-1]
+        return self._exact.get(path) or self._exact.get(bare) or self._longest(path) or self._longest(bare)
 
     def _longest(self, path: str) -> Rule | None:
         prefix = self._prefixes.longest(path)

@@ -62,6 +62,12 @@ class Stanza(Struct, frozen=True, kw_only=True):
     pagination_limit: int = 0
     expires_at: datetime | None = None
 
+    @property
+    def limits(self) -> bool:
+        """Whether anything is asked of a request beside its capability."""
+        parameters = self.allowed or self.denied or self.required
+        return bool(parameters or self.min_wrapping_ttl or self.max_wrapping_ttl or self.pagination_limit)
+
 
 class Policy(Struct, frozen=True):
     stanzas: tuple[Stanza, ...] = ()

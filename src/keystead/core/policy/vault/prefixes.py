@@ -28,9 +28,6 @@ class Prefixes(Generic[T]):
             self._shorter.append(above[-1] if above else -1)
             above.append(n)
 
-    def __bool__(self) -> bool:
-        return bool(self._texts)
-
     def longest(self, text: str) -> T | None:
         n = bisect_right(self._texts, text) - 1
         while n >= 0:

@@ -14,14 +14,15 @@ from typing import Any
 from msgspec import Struct
 
 from keystead.core.policy.vault.document import Capability, Parameters, Stanza
+from keystead.core.policy.vault.values import whole
 
 C = Capability
 
 
 class Verdict(Struct, frozen=True):
-    """`rule`: what allowed it, for the audit record. `sudo`: the rule of the path has `sudo`.
+    """`rule`: what allowed it, for the audit record. `why_not`: what did not, for people; the caller is told nothing.
 
-    `limit`: what a list's parameter `limit` is to be set to; None leaves it as it came.
+    `sudo`: the rule of the path has `sudo`. `limit`: what a list's parameter `limit` is to be; None: as it came.
     """
 
     rule: str = ""
@@ -78,7 +79,9 @@ def _least(values: list[Any]) -> Any:
 
 def _limits(stanzas: list[Stanza]) -> Limits | None:
     """The lower of two times to live or page sizes, lower bounds included."""
-    limits = Limits(
+    if not any(stanza.limits for stanza in stanzas):
+        return None
+    return Limits(
         allowed=_merged(stanzas, "allowed"),
         forbidden=_merged(stanzas, "denied"),
         required=tuple(dict.fromkeys(name for stanza in stanzas for name in stanza.required)),
@@ -86,13 +89,22 @@ def _limits(stanzas: list[Stanza]) -> Limits | None:
         max_wrapping_ttl=_least([stanza.max_wrapping_ttl for stanza in stanzas]),
         pagination_limit=_least([stanza.pagination_limit for stanza in stanzas]),
     )
-    return limits if any(getattr(limits, field) for field in limits.__struct_fields__) else None
+
+
+MOST_NAMES = 8
+
+
+def _policies(names: list[str]) -> str:
+    """For an audit record, which names no more than MOST_NAMES."""
+    different = list(dict.fromkeys(names))
+    more = f" and {len(different) - MOST_NAMES} more" if len(different) > MOST_NAMES else ""
+    return f"policy {', '.join(different[:MOST_NAMES])}{more}"
 
 
 def rule_of(path: str, said: list[tuple[str, Stanza]]) -> Rule:
     """`said`: the names of policies, and what each says of `path`. One that denies silences all others."""
-    deny = Verdict(why_not="denied by the policy for this path")
-    if any(C.DENY in stanza.capabilities for _, stanza in said):
+    if deniers := [name for name, stanza in said if C.DENY in stanza.capabilities]:
+        deny = Verdict(why_not=f"{_policies(deniers)}: {path} is denied")
         return Rule(path=path, capabilities=(C.DENY.value,), granted={}, denied=deny, limits=None)
     granting: dict[Capability, list[str]] = {}
     for name, stanza in said:
@@ -100,13 +112,20 @@ def rule_of(path: str, said: list[tuple[str, Stanza]]) -> Rule:
             granting.setdefault(capability, []).append(name)
     sudo = C.SUDO in granting
     granted = {
-        capability.value: Verdict(rule=f"policy {', '.join(dict.fromkeys(names))}", sudo=sudo)
+        capability.value: Verdict(rule=_policies(names), sudo=sudo)
         for capability, names in granting.items()
         if capability is not C.SUDO
     }
     capabilities = tuple(sorted(capability.value for capability in granting)) or (C.DENY.value,)
-    limits = _limits([stanza for _, stanza in said])
-    return Rule(path=path, capabilities=capabilities, granted=granted, denied=deny, limits=limits)
+    return Rule(
+        path=path,
+        capabilities=capabilities,
+        granted=granted,
+        denied=Verdict(
+            why_not=f"{_policies([name for name, _ in said])}: {path} is what decides, and does not allow it"
+        ),
+        limits=_limits([stanza for _, stanza in said]),
+    )
 
 
 # --- a request
@@ -197,11 +216,8 @@ def page_size(most: int, required: tuple[str, ...], parameters: Mapping[str, Any
         return _MISSING if any(name.lower() == _LIMIT for name in required) else most
     if given == _MAX:
         return most
-    try:
-        asked = int(given) if isinstance(given, int | str) and not isinstance(given, bool) else -1
-    except ValueError:
-        return _TOO_MANY
-    if not 0 <= asked <= most:
+    asked = whole(given) if isinstance(given, str) else given
+    if not isinstance(asked, int) or isinstance(asked, bool) or not 0 <= asked <= most:
         return _TOO_MANY
     return None if asked else most
 

@@ -49,7 +49,7 @@ class _Node:
     def __init__(self) -> None:
         self.after: dict[str, _Node] = {}
         self.whole: Ranked | None = None
-        self.tails: Prefixes[Ranked] = Prefixes({})
+        self.tails: Prefixes[Ranked] | None = None
 
     def follow(self, parts: Sequence[str]) -> _Node:
         node = self
@@ -84,12 +84,14 @@ class Segments:
 
     def best(self, path: str) -> Ranked | None:
         """Of all that match. Beside one another in the tree, the longest tail is the best of them."""
+        if self._nothing_begins(path):
+            return None
         found: list[Ranked] = []
         nodes = [self._root]
         for part in path.split("/"):
             further: list[_Node] = []
             for node in nodes:
-                if node.tails and (tail := node.tails.longest(part)) is not None:
+                if node.tails is not None and (tail := node.tails.longest(part)) is not None:
                     found.append(tail)
                 if (after := node.after.get(part)) is not None:
                     further.append(after)
@@ -100,6 +102,11 @@ class Segments:
                 break
         found += [node.whole for node in nodes if node.whole is not None]
         return max(found, key=_by_rank, default=None)
+
+    def _nothing_begins(self, path: str) -> bool:
+        """As most rules name their first segment, most paths end here."""
+        root = self._root
+        return PLUS not in root.after and path.partition("/")[0] not in root.after
 
     def below(self, mount: str) -> list[Ranked]:
         """All that could match something under `mount`."""

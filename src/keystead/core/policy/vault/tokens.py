@@ -247,7 +247,7 @@ class Scanner:
         begin = at = found.end()
         anchor = found[2]
         while (end := text.find("\n", at)) >= 0:
-            if text[at:end].lstrip(_MARGIN).rstrip("\r") == anchor:
+            if text[at:end].lstrip(_MARGIN) == anchor:
                 break
             at = end + 1
         if end < 0:

@@ -1,6 +1,6 @@
 """What a policy's text comes to before anybody asks what it means: names, values, and where they stand.
 
-No library reads HCL 1 for Python: those on PyPI read HCL 2, where escapes, heredocs, commas and duplicate names differ.
+Why no library reads it: docs/adr/0018. Of two stanzas for one path pyhcl keeps the last, and python-hcl2 is HCL 2.
 """
 
 from __future__ import annotations

@@ -52,14 +52,19 @@ def text(name: str, value: Value, scan: Scanner) -> str:
     raise scan.wrong(value.at, f"root.{name}: unknown type for string {type_of(value)}")
 
 
+def whole(text: str) -> int | None:
+    """A number of at most 18 digits, and nothing else."""
+    return int(text) if re.fullmatch(r"[+-]?[0-9]{1,18}", text) else None
+
+
 def integer(name: str, value: Value, scan: Scanner) -> int:
     if isinstance(value, Token):
         if value.kind is Kind.NUMBER:
             return int(value.value or 0)
         if isinstance(value.value, str):
-            if re.fullmatch(r"[+-]?[0-9]{1,18}", value.value) is None:
+            if (number := whole(value.value)) is None:
                 _fault(f"strconv.ParseInt: parsing {quoted(value.value)}: invalid syntax")
-            return int(value.value)
+            return number
     raise scan.wrong(value.at, f"root.{name}: unknown type {type_of(value)}")
 
 

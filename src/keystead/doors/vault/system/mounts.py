@@ -12,7 +12,7 @@ from keystead.core.mounts import path_of
 from keystead.core.operations import TenantRef
 from keystead.doors.vault.endpoint import Answer, Said, endpoint
 from keystead.kit import Call
-from keystead.wire.vault.fields import Map, Pairs
+from keystead.wire.vault.kinds import Map, Pairs
 from keystead.wire.vault.reader import CAPTURED, Parameters
 from keystead.wire.vault.request import Verb
 

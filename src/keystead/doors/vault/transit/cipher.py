@@ -39,7 +39,7 @@ from keystead.doors.vault.transit.words import (
     speaking,
 )
 from keystead.kit import Call
-from keystead.wire.vault.fields import Int
+from keystead.wire.vault.kinds import Int
 from keystead.wire.vault.request import Verb
 
 UPSERTS = frozenset({"aes256-gcm96", "aes128-gcm96", "chacha20-poly1305", "xchacha20-poly1305"})

@@ -12,7 +12,7 @@ from keystead.doors.vault.transit.keys import PERIOD, shown
 from keystead.doors.vault.transit.names import key_ref
 from keystead.doors.vault.transit.words import Named, asked_first, said
 from keystead.kit import Call
-from keystead.wire.vault.fields import Duration, Int
+from keystead.wire.vault.kinds import Duration, Int
 from keystead.wire.vault.request import Verb
 
 WORDS: dict[object, str] = {

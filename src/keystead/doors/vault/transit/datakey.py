@@ -12,7 +12,7 @@ from keystead.doors.vault.transit.items import Item, bound, decoded, single
 from keystead.doors.vault.transit.names import key_ref
 from keystead.doors.vault.transit.words import WRAPPING, Named, asked_first, speaking
 from keystead.kit import Call
-from keystead.wire.vault.fields import Int
+from keystead.wire.vault.kinds import Int
 from keystead.wire.vault.reader import CAPTURED
 from keystead.wire.vault.request import Verb
 

@@ -17,7 +17,7 @@ from keystead.doors.vault.transit.words import Named, asked_first, said
 from keystead.kit import Call
 from keystead.wire import Malformed
 from keystead.wire.vault.envelope import multierror
-from keystead.wire.vault.fields import Duration, Int
+from keystead.wire.vault.kinds import Duration, Int
 from keystead.wire.vault.reader import Parameters
 from keystead.wire.vault.request import Verb
 from keystead.wire.vault.scalars import base64_decoded

@@ -19,7 +19,7 @@ from keystead.doors.vault.transit.names import DIGESTS, PREFIX, USUAL, key_ref
 from keystead.doors.vault.transit.words import Named, Use, Words, asked_first, speaking
 from keystead.kit import Call
 from keystead.wire import Malformed
-from keystead.wire.vault.fields import Int
+from keystead.wire.vault.kinds import Int
 from keystead.wire.vault.reader import CAPTURED
 from keystead.wire.vault.request import Verb
 from keystead.wire.vault.scalars import base64_decoded

@@ -10,7 +10,7 @@ from keystead.doors.vault.endpoint import Answer, Said, endpoint
 from keystead.doors.vault.transit.names import DIGESTS, USUAL, keyring_ref
 from keystead.kit import Call
 from keystead.wire import Malformed
-from keystead.wire.vault.fields import Int
+from keystead.wire.vault.kinds import Int
 from keystead.wire.vault.reader import CAPTURED, Parameters
 from keystead.wire.vault.request import Verb
 from keystead.wire.vault.scalars import base64_decoded
