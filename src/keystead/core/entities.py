@@ -32,7 +32,7 @@ from typing import ClassVar
 from msgspec import Struct, field
 
 from keystead.core.algorithms import KEY_SPECS, KeySpec, Purpose
-from keystead.core.family import family_of
+from keystead.core.family import family_of, in_header
 from keystead.core.states import KeyState, Lifecycle
 
 
@@ -186,6 +186,7 @@ class Key(Entity, frozen=True, kw_only=True):
     lapses_at: datetime | None = None  # the first of its imported material, but for what waits, expires
     elsewhere: Elsewhere | None = None
     terms: Terms = Terms()
+    sealed_as: str = ""  # the id that its ciphertexts name, where it is another: of the key that it is a copy of
 
     @property
     def parent(self) -> str:
@@ -195,6 +196,11 @@ class Key(Entity, frozen=True, kw_only=True):
     def link(self) -> str:
         """Of its family, or of the key store it is in: no key has both."""
         return family_of(self.id) or (self.elsewhere.store if self.elsewhere else "")
+
+    @property
+    def in_header(self) -> str:
+        """The key id that its ciphertexts name, as UUID text."""
+        return self.sealed_as or in_header(self.id)
 
     @property
     def multi_region(self) -> bool:

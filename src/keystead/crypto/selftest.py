@@ -19,7 +19,7 @@ from keystead.core.envelope import PREFIX_BYTES, Envelope, typed_aad
 from keystead.core.errors import Internal
 from keystead.core.keyed import KeyedHash
 from keystead.crypto import agree, kem, keys, oaep
-from keystead.crypto.aead import Gcm, GcmSiv, open_once, seal_once
+from keystead.crypto.aead import ChaCha, Gcm, GcmSiv, open_once, seal_once
 from keystead.crypto.sign import SCHEMES
 
 _Answer = dict[str, bytes]
@@ -75,6 +75,7 @@ def _try(name: str, check: Callable[[], bool]) -> None:
 def _ciphers(known: _Known) -> _Checks:
     yield "AES_GCM", _gcm
     yield "AES_GCM_SIV", _gcm_siv
+    yield "CHACHA20_POLY1305", _chacha
     yield "CIPHERTEXT_V1", _ciphertext_v1
     for name, answer in known.oaep.items():
         yield name, partial(_oaep, name, answer)
@@ -93,6 +94,18 @@ def _gcm_siv() -> bool:
     sealed = nonce + bytes.fromhex("c2ef328e5c71c83b843122130f7364b761e0b97427e3df28")
     cipher, text = GcmSiv(b"\x01" + bytes(31)), b"\x01" + bytes(7)
     return cipher.seal(nonce, text, b"") == sealed and cipher.open(sealed, b"") == text
+
+
+def _chacha() -> bool:
+    # RFC 8439 §2.8.2
+    nonce, aad = bytes.fromhex("070000004041424344454647"), bytes.fromhex("50515253c0c1c2c3c4c5c6c7")
+    text = (
+        b"Ladies and Gentlemen of the class of '99: If I could offer you only one tip for the future, "
+        b"sunscreen would be it."
+    )
+    cipher = ChaCha(bytes(range(0x80, 0xA0)))
+    sealed = cipher.seal(nonce, text, aad)
+    return sealed[-16:].hex() == "1ae10b594f09e26a7e902ecbd0600691" and cipher.open(nonce, sealed, aad) == text
 
 
 def _ciphertext_v1() -> bool:

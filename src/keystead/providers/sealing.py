@@ -7,48 +7,61 @@ from typing import Final
 from keystead.core.algorithms import Algorithm, KeySpec
 from keystead.core.detached import Detached, DetachedSealer
 from keystead.core.envelope import PREFIX_BYTES, Envelope
+from keystead.core.errors import InvalidArgument
 from keystead.core.sensitive import Sensitive
 from keystead.crypto.aead import TAG_BYTES, Gcm, chacha_open_once, chacha_seal_once, open_once, seal_once
 from keystead.crypto.draws import Draws
 from keystead.crypto.tags import beside
 from keystead.providers.loaded import Key
 
+
+def _aes_128_seal(key: bytes, plaintext: bytes, aad: bytes) -> bytes:
+    return seal_once(key[:16], plaintext, aad)
+
+
+def _aes_128_open(key: bytes, sealed: bytes, aad: bytes) -> bytes:
+    return open_once(key[:16], sealed, aad)
+
+
 CIPHERS: Final = {
-    "AES_GCM": (seal_once, open_once),
-    "CHACHA20_POLY1305": (chacha_seal_once, chacha_open_once),
+    "AES_256": (seal_once, open_once),
+    "AES_128": (_aes_128_seal, _aes_128_open),
+    "CHACHA20": (chacha_seal_once, chacha_open_once),
 }
+"""By key spec: what seals and opens one message under K_enc."""
 
 
 class Sealing(Key):
     """Ciphertext format v1, with the cipher that the key's spec names."""
 
-    __slots__ = ("_draw", "_envelope", "_n_bytes", "_open", "_seal")
+    __slots__ = ("_draw", "_envelope", "_open", "_seal")
 
     def __init__(self, spec: KeySpec, material: bytes, key_id: str, version: int, draw: Draws) -> None:
         super().__init__(spec, beside(material))
+        if len(material) * 8 != spec.bits:
+            raise InvalidArgument(f"{len(material)} bytes are no {spec.name} key", "key_material")
         self._envelope, self._draw = Envelope(material, key_id, version), draw
-        self._seal, self._open = CIPHERS[spec.algorithms[0]]
-        self._n_bytes = len(material)
+        self._seal, self._open = CIPHERS[spec.name]
 
     def encrypt(self, algorithm: Algorithm, plaintext: Sensitive, aad: bytes) -> bytes:
         if algorithm.name not in self._names:
             self.refuse(algorithm)
         text = plaintext.reveal()
         key, prefix = self._envelope.seal(text, aad, self._draw())
-        return prefix + self._seal(key[: self._n_bytes], text, prefix)
+        return prefix + self._seal(key, text, prefix)
 
     def encrypt_convergent(self, algorithm: Algorithm, plaintext: Sensitive, aad: bytes) -> bytes:
         if algorithm.name not in self._names:
             self.refuse(algorithm)
         text = plaintext.reveal()
         key, prefix = self._envelope.converge(text, aad)
-        return prefix + self._seal(key[: self._n_bytes], text, prefix)
+        return prefix + self._seal(key, text, prefix)
 
     def decrypt(self, algorithm: Algorithm, ciphertext: bytes, aad: bytes) -> Sensitive:
         if algorithm.name not in self._names:
             self.refuse(algorithm)
         key, prefix = self._envelope.open(ciphertext, aad)
-        return Sensitive(self._open(key[: self._n_bytes], ciphertext[PREFIX_BYTES:], prefix))
+        return Sensitive(self._open(key, ciphertext[PREFIX_BYTES:], prefix))
 
 
 class Aes(Sealing):

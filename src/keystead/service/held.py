@@ -38,7 +38,6 @@ from keystead.core.entities import (
     Token,
 )
 from keystead.core.errors import Internal, InvalidArgument, NotFound, WrongState
-from keystead.core.family import in_header
 from keystead.core.federation import OidcProvider
 from keystead.core.keystores import Connection, KeyStore, Moment, Trouble, failed
 from keystead.core.naming import elsewhere
@@ -56,12 +55,13 @@ from keystead.service.related import Relative, relatives
 class HeldVersion:
     """One key version, loaded when it is first used."""
 
-    __slots__ = ("_loaded", "_reach", "_slow", "_spec", "calm", "version")
+    __slots__ = ("_in_header", "_loaded", "_reach", "_slow", "_spec", "calm", "version")
 
     def __init__(self, version: KeyVersion, key: Key, reach: Reach) -> None:
         self.version = version
         self.calm: set[Use] = set()  # what it may be used for, whatever the time
         self._spec, self._slow, self._reach = key.spec, key.spec.slow, reach
+        self._in_header = key.in_header
         self._loaded: Loaded | None = None
 
     @property
@@ -72,7 +72,7 @@ class HeldVersion:
         if self._loaded is None:
             material = self._reach.barrier.material(self.version)
             self._loaded = self._reach.provider.load(
-                self._spec, material, key_id=in_header(self.version.key_id), version=self.version.number
+                self._spec, material, key_id=self._in_header, version=self.version.number
             )
         return self._loaded
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from datetime import timedelta
 
 import pytest
 
@@ -33,6 +34,9 @@ def test_to_encrypt_makes_a_key_only_for_whoever_may_create(root):
     assert user.data("POST", "transit/encrypt/new", plaintext=HELLO)["key_version"] == 1
     only = root.child(may("transit/encrypt/*", "create"))
     assert only.refusal("POST", "transit/encrypt/new", plaintext=HELLO) == DENIED
+    assert only.data("POST", "transit/encrypt/newer", batch_input=[{"plaintext": HELLO}])
+    root.stack.clock.forward(timedelta(milliseconds=1))
+    assert only.refusal("POST", "transit/encrypt/newer", plaintext=HELLO) == DENIED
 
 
 @pytest.mark.parametrize(

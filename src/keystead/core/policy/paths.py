@@ -49,7 +49,7 @@ class Compiled:
     def _verdicts(self, request: Request) -> Iterator[Verdict]:
         acl = self.acl(request.caller.now)
         for asked in _asked(request):
-            creates = asked.creates and (not request.exists or request.action is Action.CREATE_KEY)
+            creates = asked.creates and (not request.exists or _makes(request))
             yield acl.decide(
                 asked.path,
                 Capability.CREATE if creates else Capability(asked.capability),
@@ -57,6 +57,14 @@ class Compiled:
                 wrap_ttl=asked.wrap_for,
                 sudo=asked.needs_sudo,
             )
+
+
+def _makes(request: Request) -> bool:
+    """Whether the request makes a key, or uses the one that it has just made."""
+    if request.held is None:
+        return request.action is Action.CREATE_KEY
+    key, caller = request.held.key, request.caller
+    return key.created_at == caller.now and key.created_by == caller.principal.id
 
 
 def _asked(request: Request) -> Iterator[Asked]:

@@ -10,7 +10,7 @@ from keystead.core.algorithms import ALGORITHMS, Algorithm, Family, Purpose, Wor
 from keystead.core.entities import Key
 from keystead.core.envelope import peek, typed_aad
 from keystead.core.errors import DecryptionFailed, InvalidArgument, KeysteadError, WrongUsage
-from keystead.core.family import in_header
+from keystead.core.operations import Derivation
 from keystead.core.sensitive import Sensitive
 from keystead.core.states import Use
 from keystead.service.handlers.use import (
@@ -115,7 +115,7 @@ def _to_process(
 
 def bind(key: Key, aad: ops.Aad) -> bytes:
     """The typed AAD. Raises InvalidArgument where the key's algorithms have none, or where a derived key gets none."""
-    if type(aad) is ops.Derivation or key.terms.derived:
+    if type(aad) is Derivation or key.terms.derived:
         aad = _in_context(key, aad)
     if key.spec.family is Family.AES:
         return typed_aad(aad)
@@ -127,8 +127,8 @@ def bind(key: Key, aad: ops.Aad) -> bytes:
 def _in_context(key: Key, aad: ops.Aad) -> ops.Aad:
     """What binds a ciphertext of a key that is derived, or not for derivation. Raises InvalidArgument (ops.Breach)."""
     if not key.terms.derived:
-        return aad.data or None if isinstance(aad, ops.Derivation) else aad
-    if not isinstance(aad, ops.Derivation) or not aad.context:
+        return aad.data or None if isinstance(aad, Derivation) else aad
+    if not isinstance(aad, Derivation) or not aad.context:
         raise InvalidArgument("this key is used with a context to derive from", ops.Breach.NO_CONTEXT)
     return aad
 
@@ -141,7 +141,7 @@ def _version_of(held: HeldKey, ciphertext: bytes, now: datetime, said: int | Non
     if key.spec.family is not Family.AES:
         return require_version(held, Use.PROCESS, now, said)
     key_id, number = peek(ciphertext)
-    if key_id != key.id and key_id != in_header(key.id):
+    if key_id != key.in_header:
         raise _wrong_key()
     if said is not None and said != number:
         raise DecryptionFailed("the ciphertext does not open")
@@ -153,7 +153,7 @@ def _version_of(held: HeldKey, ciphertext: bytes, now: datetime, said: int | Non
 def _not_anothers(ciphertext: bytes, key: Key) -> None:
     """Raises InvalidArgument (detail ops.WRONG_KEY) for a ciphertext that names another key than this one."""
     with suppress(DecryptionFailed):
-        if peek(ciphertext)[0] != in_header(key.id):
+        if peek(ciphertext)[0] != key.in_header:
             raise _wrong_key()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from keystead.doors.vault.transit import cipher, config, datakey, export, keys, mac, signature, tools
+from keystead.doors.vault.transit import backup, cipher, config, datakey, export, keys, mac, signature, tools
 
 OPERATIONS = (
     *keys.OPERATIONS,
@@ -13,4 +13,5 @@ OPERATIONS = (
     *mac.OPERATIONS,
     *tools.OPERATIONS,
     *export.OPERATIONS,
+    *backup.OPERATIONS,
 )

@@ -1,0 +1,110 @@
+"""Backups of a key that whoever holds them can read (core.operations.copies)."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from msgspec.structs import replace
+
+from keystead.core import operations as ops
+from keystead.core.entities import Key, KeyVersion, Origin
+from keystead.core.errors import AlreadyExists, InvalidArgument, WrongState
+from keystead.core.operations import Breach, CopiedVersion, Described, KeyCopy
+from keystead.core.sensitive import Sensitive
+from keystead.core.states import KeyState, Lifecycle, Use
+from keystead.service.handlers import policies
+from keystead.service.handlers.keys import new_name
+from keystead.service.handlers.terms import settled
+from keystead.service.handlers.use import require_key
+from keystead.service.held import HeldKey, HeldKeyring
+from keystead.service.pipeline import Act, Handler, Outcome
+
+
+def copy_key(_op: ops.CopyKey, targets: tuple[HeldKey], act: Act) -> Outcome[KeyCopy]:
+    (held,) = targets
+    key, terms = held.key, held.key.terms
+    require_key(held, Use.PROCESS, act.now)
+    for allowed, breach in ((terms.exportable, Breach.NOT_EXPORTABLE), (terms.copyable, Breach.NOT_COPYABLE)):
+        if not allowed:
+            raise WrongState(f"the key's terms do not allow it: {breach.value}", breach)
+    answer = KeyCopy(
+        spec=key.spec,
+        purpose=key.purpose,
+        terms=terms,
+        current=key.current,
+        sealed_as=key.in_header,
+        versions=tuple(
+            CopiedVersion(one.number, one.created_at, held.material(one)) for one in held.versions() if one.wrapped
+        ),
+    )
+    return Outcome(answer=answer)
+
+
+def restore_key(op: ops.RestoreKey, targets: tuple[HeldKeyring], act: Act) -> Outcome[Described]:
+    """The material is examined as any that comes from outside."""
+    (ring,) = targets
+    if ring.answers(op.keyring.namespace, op.name):
+        raise AlreadyExists("the name is taken", "name")
+    copy = op.copy
+    _checked(copy)
+    key = Key(
+        id=str(UUID(bytes=act.entropy(16), version=4)),
+        tenant=ring.tenant,
+        keyring=ring.id,
+        spec_name=copy.spec.name,
+        purpose=copy.purpose,
+        origin=Origin.GENERATED,
+        lifecycle=Lifecycle(state=KeyState.ACTIVE, since=act.now),
+        created_at=act.now,
+        created_by=act.principal.id,
+        n_versions=copy.current,
+        current=copy.current,
+        sealed_as=copy.sealed_as,
+    )
+    key = replace(key, terms=settled(copy.terms, key))
+    made = [_version(one, key, act) for one in copy.versions]
+    versions = tuple(version for version, _ in made)
+    policy = policies.fixed(None, key, op.keyring.namespace, act, bypass=False)
+    return Outcome(
+        answer=Described(key, versions[-1]),
+        put=(key, *versions, policy, new_name(ring, key, op.keyring.namespace, op.name, act.now)),
+        seen=(ring.keyring,),
+        material={version.id: material for version, material in made},
+        made=key.id,
+    )
+
+
+def _version(copied: CopiedVersion, key: Key, act: Act) -> tuple[KeyVersion, Sensitive]:
+    registered = act.provider.register(key.spec, copied.material)
+    version = KeyVersion(
+        id=f"{key.id}/{copied.number}",
+        key_id=key.id,
+        number=copied.number,
+        lifecycle=key.lifecycle,
+        created_at=copied.created_at,
+        public_key=registered.public_key,
+    )
+    return version, registered.material
+
+
+def _checked(copy: KeyCopy) -> None:
+    """Raises InvalidArgument for what no key of ours can have been."""
+    terms, last = copy.terms, copy.current
+    try:
+        canonical = str(UUID(copy.sealed_as)) == copy.sealed_as
+    except ValueError:
+        canonical = False
+    numbers = [one.number for one in copy.versions]
+    fits = (
+        canonical,
+        terms.every_version and terms.exportable and terms.copyable,
+        copy.purpose in copy.spec.purposes,
+        numbers == list(range(max(terms.min_kept, 1), last + 1)),
+        0 <= terms.min_kept <= terms.min_process <= last and terms.min_process >= 1,
+        terms.min_protect == 0 or terms.min_process <= terms.min_protect <= last,
+    )
+    if not all(fits):
+        raise InvalidArgument("no copy of a key", "copy")
+
+
+HANDLERS: dict[type, Handler] = {ops.CopyKey: copy_key, ops.RestoreKey: restore_key}

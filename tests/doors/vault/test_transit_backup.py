@@ -1,0 +1,74 @@
+"""transit: backups, and what becomes of them."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode, b64encode
+
+import pytest
+
+HELLO = b64encode(b"hello").decode()
+OPEN = {"exportable": True, "allow_plaintext_backup": True}
+
+
+@pytest.mark.parametrize("kind", ["aes256-gcm96", "chacha20-poly1305", "rsa-2048"])
+def test_what_was_encrypted_before_a_backup_is_decrypted_after_its_restoring(root, kind):
+    root.data("POST", "transit/keys/a", type=kind, **OPEN)
+    first = root.data("POST", "transit/encrypt/a", plaintext=HELLO)["ciphertext"]
+    root.data("POST", "transit/keys/a/rotate")
+    second = root.data("POST", "transit/encrypt/a", plaintext=HELLO)["ciphertext"]
+    mac = root.data("POST", "transit/hmac/a", input=HELLO)["hmac"]
+    shown = root.data("GET", "transit/keys/a")
+    backup = root.data("GET", "transit/backup/a")["backup"]
+    root.data("POST", "transit/keys/a/config", deletion_allowed=True)
+    root.data("DELETE", "transit/keys/a")
+    assert root.call("POST", "transit/restore", backup=backup).status == 204
+    assert root.data("GET", "transit/keys/a") == shown
+    third = root.data("POST", "transit/encrypt/a", plaintext=HELLO)["ciphertext"]
+    for sealed in (first, second, third):
+        assert root.data("POST", "transit/decrypt/a", ciphertext=sealed)["plaintext"] == HELLO
+    assert root.data("POST", "transit/verify/a", input=HELLO, hmac=mac) == {"valid": True}
+    again = root.data("GET", "transit/backup/a")["backup"]  # a copy of a copy
+    assert root.call("POST", "transit/restore/b", backup=again).status == 204
+    assert root.data("POST", "transit/decrypt/b", ciphertext=first)["plaintext"] == HELLO
+
+
+def test_nobody_gets_a_backup_of_a_key_that_does_not_allow_it(root):
+    root.data("POST", "transit/keys/a", exportable=True)
+    assert root.refusal("GET", "transit/backup/a")[0] == 500
+    assert b"material" not in root.call("GET", "transit/backup/a").body
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"keystead": 2},
+        {"spec": "NONE"},
+        {"spec": "AES_128"},
+        {"purpose": "signature"},
+        {"current": 0},
+        {"current": 5},
+        {"sealed_as": "a"},
+        {"sealed_as": "00000000-0000-0000-0000-00000000000"},
+        {"versions": []},
+        {"terms": {}},
+        {"terms": {"every_version": True, "exportable": True, "copyable": True, "min_process": 9}},
+        {"terms": {"every_version": True, "exportable": True, "copyable": True, "min_protect": 9}},
+        {"terms": {"every_version": True, "exportable": True, "copyable": True, "convergent": True}},
+        {"more": 1},
+    ],
+)
+def test_what_is_no_backup_is_refused(root, change):
+    root.data("POST", "transit/keys/a", **OPEN)
+    backup = json.loads(b64decode(root.data("GET", "transit/backup/a")["backup"]))
+    altered = b64encode(json.dumps({**backup, **change}).encode()).decode()
+    status, words = root.refusal("POST", "transit/restore/b", backup=altered)
+    assert (status, "not a backup" in words) == (500, True)
+    assert root.refusal("GET", "transit/keys/b") == (404, "")
+
+
+def test_a_key_that_is_there_is_not_restored_over(root):
+    root.data("POST", "transit/keys/a", **OPEN)
+    backup = root.data("GET", "transit/backup/a")["backup"]
+    assert root.refusal("POST", "transit/restore", backup=backup)[0] == 500
+    assert root.refusal("POST", "transit/restore", backup=backup, force=True)[0] == 501
