@@ -54,8 +54,9 @@ _NIST_2030: Final = {
     **_rows(_2030, "SP 800-131Ar3 (draft): hash functions of 224 bits", "HMAC_SHA224"),
 }
 _QUANTUM_VULNERABLE = "RSA_3072 RSA_4096 EC_P256 EC_P384 EC_P521 EC_K256 ED25519 SM2"
-_OTHER_STRENGTHS = "RSA_2048 EC_P256 EC_P521 EC_K256 ED25519 SM2"
+_OTHER_STRENGTHS = "AES_128 RSA_2048 EC_P256 EC_P521 EC_K256 ED25519 SM2"
 _OTHER_SETS = "ML_DSA_44 ML_DSA_65 ML_KEM_512 ML_KEM_768"
+_OTHER_CIPHERS = "CHACHA20"
 _OTHER_HASHES = "HMAC_SHA224 HMAC_SHA256 RSA_OAEP_SHA1 RSA_OAEP_SHA256 RSA_PSS_SHA256 RSA_PKCS1_SHA256"
 PROFILES: Final[Mapping[str, Mapping[str, Cutoff]]] = {
     "nist-2030": _NIST_2030,
@@ -65,6 +66,7 @@ PROFILES: Final[Mapping[str, Mapping[str, Cutoff]]] = {
     "cnsa-2.0": {
         **_rows(_2031, "CNSA 2.0 FAQ 2.1: mandatory by 31 December 2031", "RSA_3072 RSA_4096 EC_P384"),
         **_rows(NEVER, "not in CNSA 1.0 or 2.0: strength", _OTHER_STRENGTHS),
+        **_rows(NEVER, "not in CNSA 1.0 or 2.0: cipher", _OTHER_CIPHERS),
         **_rows(NEVER, "not in CNSA 2.0: parameter set", _OTHER_SETS),
         **_rows(NEVER, "not in CNSA 2.0: hash function", _OTHER_HASHES),
     },

@@ -19,7 +19,7 @@ path "kv2/metadata/*" {{ capabilities = [{0}] }}
 
 
 def test_create_is_not_update(stack, root) -> None:
-    creator, updater = (stack.bearer(POLICY.format(f'"{word}"'), word) for word in ("create", "update"))
+    creator, updater = (stack.bearer(POLICY.format(f'"{word}"')) for word in ("create", "update"))
     for path, body in {"kv2/data/a": {"data": {}}, "kv/a": {"a": 1}, "cubbyhole/a": {"a": 1}}.items():
         assert updater.ask("POST", path, body).status == 403
         assert creator.ask("POST", path, body).status < 300
@@ -78,7 +78,7 @@ def test_what_is_held_is_read_without_a_database(stack, root) -> None:
     root.ask("POST", "kv2/data/a", {"data": {"a": 1}})
     root.ask("GET", "kv2/data/a")
     request = stack.request(
-        "GET", "https://vault.test/v1/kv2/data/a", {b"host": b"v", b"x-vault-token": root.text.encode()}, b""
+        "GET", "https://vault.test/v1/kv2/data/a", {b"host": b"v", b"x-vault-token": root.token.encode()}, b""
     )
     assert b'{"a":1}' in stack.front.serve(request)  # on the loop's thread: a miss would raise WouldBlock
     stack.view.forget()

@@ -83,6 +83,7 @@ def test_more_rotations_than_kms_allows(root):
 
 def test_keys_rotate_by_themselves_when_their_period_is_over(root):
     stack = root.stack
+    stack.view.loop_thread = 0  # the scheduler has a thread of its own
     root.data("POST", "transit/keys/a", auto_rotate_period="90m")
     scheduler = Scheduler(stack.barrier, stack.store, stack.clock, stack.by_system)
     assert scheduler.step() == 0
