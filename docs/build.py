@@ -29,7 +29,7 @@ ROOT = Path(__file__).parent.parent
 GENERATED = ROOT / "docs" / "generated"
 BY_HAND = "<!-- Printed by docs/build.py: change the table in the code instead. -->\n\n"
 
-NOT_OFFERED: Mapping[str, frozenset[str]] = {"aws": UNSUPPORTED, "xks": frozenset()}
+NOT_OFFERED: Mapping[str, frozenset[str]] = {"aws": UNSUPPORTED, "xks": frozenset(), "vault": frozenset()}
 """Door -> operations of its protocol that it answers "unsupported"."""
 
 
@@ -139,7 +139,7 @@ def first_line(kind: type) -> str:
 
 def door(name: str, declared: Door) -> str:
     ops = declared.operations
-    common = frozenset.intersection(*[op.errors for op in ops if op.errors])
+    common: frozenset[str] = frozenset.intersection(*([op.errors for op in ops if op.errors] or [frozenset()]))
     parts = [
         f"# The {name} door\n\n{len(ops)} operations, from the declarations in `doors/{declared.name}/`.\n\n",
         f"Any of them may answer {listed(common)}.\n\n" if common else "",

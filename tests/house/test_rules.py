@@ -29,6 +29,7 @@ MAY_REVEAL = (
     "service/credentials/",
     "service/tickets.py",  # the wrapping key into its ticket, material into its digest
     "service/handlers/principals.py",  # an access key is made
+    "service/handlers/wrapping.py",  # an answer goes into its sealed row
     "doors/",
     "app/workers.py",  # the unseal key, onto a worker's pipe
     "cli/",  # shares and access keys, shown once

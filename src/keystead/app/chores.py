@@ -13,12 +13,13 @@ from keystead.app.compose import Core
 from keystead.core.actions import USES
 from keystead.core.audit.record import parse
 from keystead.core.entities import Key, LastUse
-from keystead.core.operations import KeyOperation
+from keystead.core.operations import KeyOperation, RevokeToken
 from keystead.core.ports import Stale
 from keystead.crypto.notes import NoteSigner, verify_ed25519
 from keystead.service.barrier import Commit
 from keystead.service.bootstrap import system_principal
-from keystead.service.scheduler import Scheduler
+from keystead.service.expiry import Expiry
+from keystead.service.scheduler import NAMESPACE, Scheduler
 from keystead.service.sequencer import Sequencer
 
 Use = tuple[str, tuple[int, bytes]]
@@ -46,6 +47,7 @@ class Chores:
             on_records=self._note_uses,
         )
         self._scheduler = Scheduler(core.barrier, core.store, core.clock, self._perform)
+        self._expiry = Expiry(core.barrier, core.store, core.clock, self._perform)
         self._uses: dict[str, tuple[int, bytes]] = {}  # key id -> newest record of a use, and its index
         self._uses_written_at = time.monotonic()
         self._turn = threading.Lock()
@@ -104,6 +106,7 @@ class Chores:
         with self._turn:
             if not self._closed:
                 self._scheduler.step()
+                self._expiry.step()
 
     def settle(self) -> None:
         """Erase what a destruction could not erase at the time. Raises Unavailable; status tells what is left."""
@@ -111,10 +114,10 @@ class Chores:
             if not self._closed:
                 self._core.barrier.settle()
 
-    def _perform(self, op: KeyOperation[Any]) -> object:
+    def _perform(self, op: KeyOperation[Any] | RevokeToken) -> object:
         caller = self._core.means.authenticator.itself(
             self._system,
-            namespace=op.key.namespace,
+            namespace=op.key.namespace if isinstance(op, KeyOperation) else NAMESPACE,
             door=SYSTEM_DOOR,
             operation=type(op).__name__,
             request_id=self._core.means.request_ids(),

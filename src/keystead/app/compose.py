@@ -15,6 +15,8 @@ from keystead.crypto import selftest
 from keystead.kit import Front, Markers, Means, RequestIds
 from keystead.kit.door import Door
 from keystead.providers.software import SoftwareProvider
+from keystead.seals import load
+from keystead.seals.shamir import ShamirSeal
 from keystead.service.authenticate import Authenticator
 from keystead.service.authorize import Authorizer
 from keystead.service.barrier import Barrier
@@ -69,6 +71,7 @@ class Core:
             announce=self.generation.announce,
         )
         self._throttle = Throttle(settings.rates, self.view.on_loop) if settings.rates != Rates() else None
+        self._shares = _shares(layout)
         self.means = self._means(None)
 
     def open(self, unseal_key: Sensitive) -> None:
@@ -94,6 +97,7 @@ class Core:
             markers=Markers(keyed(subkey("marker"))),
             request_ids=RequestIds(os.urandom),
             mounts=self.view,
+            shares=self._shares,
         )
 
     def front(self, door: Door) -> Front:
@@ -104,3 +108,9 @@ class Core:
         self.journal.close()
         self.generation.close()
         self.store.close()
+
+
+def _shares(layout: Layout) -> tuple[int, int]:
+    """Of the seal: how many there are, and how many open it; one of one where it is not split."""
+    seal = load(layout.seal.read_bytes(), layout.directory) if layout.seal.exists() else None
+    return (seal.n_shares, seal.threshold) if isinstance(seal, ShamirSeal) else (1, 1)

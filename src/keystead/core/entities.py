@@ -48,6 +48,8 @@ class Kind(StrEnum):
     MOUNT = "mount"
     ACL_POLICY = "acl-policy"
     TOKEN = "token"  # noqa: S105 - a kind, not a secret
+    TOKEN_ROLE = "token-role"  # noqa: S105 - a kind, not a secret
+    WRAPPED = "wrapped"
 
 
 class Entity(Struct, frozen=True, kw_only=True):
@@ -459,11 +461,11 @@ class Token(Entity, frozen=True, kw_only=True):
     role: str = ""
     created_at: datetime
     renewed_at: datetime | None = None
-    ttl: int = 0  # seconds, as last given; 0: it never ends
+    ttl: int = 0  # seconds, as it was made with; 0: it never ends
     period: int = 0
     explicit_max_ttl: int = 0
     expires_at: datetime | None = None
-    n_uses: int = 0  # left, the present one included; 0: any number
+    n_uses: int = 0  # left; 0: any number; USED_UP: the request under way is the last
     renewable: bool = False
     bound_cidrs: tuple[str, ...] = ()
 
@@ -480,6 +482,43 @@ class Token(Entity, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return f"Token({self.accessor!r})"
+
+
+USED_UP = -1
+
+
+class TokenRole(Entity, frozen=True, kw_only=True):
+    """What tokens are made like at auth/token/create/<name>; `id` is a digest of tenant and name."""
+
+    kind = Kind.TOKEN_ROLE
+    tenant: str
+    name: str
+    allowed_policies: tuple[str, ...] = ()
+    allowed_policies_glob: tuple[str, ...] = ()
+    disallowed_policies: tuple[str, ...] = ()
+    disallowed_policies_glob: tuple[str, ...] = ()
+    with_default: bool = True
+    orphan: bool = False
+    renewable: bool = True
+    path_suffix: str = ""
+    period: int = 0  # seconds
+    explicit_max_ttl: int = 0  # seconds
+    n_uses: int = 0
+    bound_cidrs: tuple[str, ...] = ()
+
+    @property
+    def parent(self) -> str:
+        return self.tenant
+
+
+class Wrapped(Entity, frozen=True, kw_only=True):
+    """An answer that waits for whoever has the token of the same id; it goes with it."""
+
+    kind = Kind.WRAPPED
+    answer: bytes = field(default=b"", name="a")  # as it would have been sent
+
+    def __repr__(self) -> str:
+        return f"Wrapped({self.id!r})"
 
 
 class LastUse(Entity, frozen=True, kw_only=True):

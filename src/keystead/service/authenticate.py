@@ -83,6 +83,13 @@ class Authenticator:
         throttle.known(held.token.accessor, request.second)
         return held
 
+    def used(self, held: HeldToken, now: datetime) -> HeldToken:
+        """The same token once a use of it has been counted: the last one may be under way. Raises Unauthenticated."""
+        again = self._directory.token(held.token.id)
+        if again is None or again.token.is_over(now):
+            raise Unauthenticated("permission denied", Reason.UNKNOWN)
+        return again
+
     def bearer(
         self,
         held: HeldToken,
@@ -92,7 +99,7 @@ class Authenticator:
         door: str,
         wire_operation: str,
         request_id: str,
-        asked: Asked,
+        asked: Asked | None,
     ) -> Caller:
         """The bearer of a token that token() has found. `asked`: the request as policies of paths look at it."""
         return Caller(

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from keystead.core.entities import (
+    AclPolicy,
     Attachment,
     Binding,
     Credential,
@@ -30,6 +31,8 @@ from keystead.core.entities import (
     PrincipalKind,
     Tenant,
     Token,
+    TokenRole,
+    Wrapped,
 )
 from keystead.core.errors import Internal, InvalidArgument, NotFound, WrongState
 from keystead.core.operations import PolicyRef
@@ -38,6 +41,7 @@ from keystead.core.rights import Rights
 from keystead.core.sensitive import Sensitive
 from keystead.core.states import Use
 from keystead.service.barrier import Barrier
+from keystead.service.rights import acl_policy_id, of_token
 
 E = TypeVar("E", bound=Entity)
 PAGE = 1000
@@ -110,6 +114,10 @@ class HeldKeyring:
 
     def names(self, *, after: str, limit: int) -> list[Name]:
         return self._reach.children(Name, self.id, after, limit)
+
+    def versions(self, key: Key) -> list[KeyVersion]:
+        """Of one of its keys."""
+        return list(self._reach.every_child(KeyVersion, key.id)) if key.keyring == self.id else []
 
     def name(self, namespace: str, name: str) -> Name | None:
         return self._reach.get(Name, self._reach.barrier.name_id(namespace, name))
@@ -264,6 +272,61 @@ class HeldTenant:
     def mounts(self) -> list[Mount]:
         """What is kept of its tree of paths."""
         return list(self._reach.every_child(Mount, self.id))
+
+    def keyring_at(self, mount: Mount) -> HeldKeyring | None:
+        """What a mount keeps its keys or secrets in."""
+        if not mount.keyring:
+            return None
+        ring = self._reach.get(Keyring, mount.keyring)
+        if ring is None or ring.tenant != self.id:
+            raise Internal("a keyring is missing")
+        return HeldKeyring(ring, tuple(one.id for one in self._reach.every_child(Binding, ring.id)), self._reach)
+
+    # --- tokens, and policies by name
+
+    def token(self, id: str) -> Token | None:
+        found = self._reach.get(Token, id) if id else None
+        return found if found is not None and found.tenant == self.id else None
+
+    def token_of_accessor(self, accessor: str) -> Token | None:
+        self._reach.may_block()
+        found = next(iter(self._reach.barrier.linked(Token, accessor, limit=1)), None) if accessor else None
+        return found if found is not None and found.tenant == self.id else None
+
+    def tokens(self) -> Iterator[Token]:
+        """Every one."""
+        after = ""
+        self._reach.may_block()
+        while page := self._reach.barrier.every(Token, after=after, limit=PAGE):
+            yield from (one for one in page if one.tenant == self.id)
+            after = page[-1].id
+
+    def children_of(self, token: Token) -> Iterator[Token]:
+        return self._reach.every_child(Token, token.id)
+
+    def rights_of(self, token: Token) -> Rights:
+        return of_token(self._reach.barrier, token)
+
+    def wrapped(self, token: Token) -> Wrapped | None:
+        return self._reach.get(Wrapped, token.id)
+
+    def token_role(self, name: str) -> TokenRole | None:
+        return self._reach.get(TokenRole, self.token_role_id(name))
+
+    def token_role_id(self, name: str) -> str:
+        return self._reach.barrier.name_id(f"token-role:{self.id}", name)
+
+    def token_roles(self) -> list[TokenRole]:
+        return list(self._reach.every_child(TokenRole, self.id))
+
+    def acl_policy(self, name: str) -> AclPolicy | None:
+        return self._reach.get(AclPolicy, self.acl_policy_id(name))
+
+    def acl_policy_id(self, name: str) -> str:
+        return acl_policy_id(self._reach.barrier, self.id, name)
+
+    def acl_policies(self) -> list[AclPolicy]:
+        return list(self._reach.every_child(AclPolicy, self.id))
 
     def binding(self, namespace: str) -> Binding | None:
         """An address of this tenant that is bound to a keyring."""

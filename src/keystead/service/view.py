@@ -386,6 +386,8 @@ class View:
         Kind.MOUNT: _forget_all,
         Kind.ACL_POLICY: _forget_acl_policy,
         Kind.TOKEN: _forget_token,
+        Kind.TOKEN_ROLE: _forget_nothing,
+        Kind.WRAPPED: _forget_nothing,
     }
 
     FIND: ClassVar[dict[type, Callable[[View, Any], Held | None]]] = {

@@ -10,6 +10,7 @@ Rule 3: the answer is the richest any door can use; a door drops what its protoc
 from __future__ import annotations
 
 from keystead.core.algorithms import MessageForm as MessageForm  # a word of operations, too
+from keystead.core.operations.aclpolicies import *
 from keystead.core.operations.base import *
 from keystead.core.operations.boundaries import *
 from keystead.core.operations.cipher import *
@@ -25,3 +26,4 @@ from keystead.core.operations.principals import *
 from keystead.core.operations.sessions import *
 from keystead.core.operations.signature import *
 from keystead.core.operations.tokens import *
+from keystead.core.operations.tools import *

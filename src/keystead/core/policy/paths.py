@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from functools import lru_cache
 
 from keystead.core.actions import ACTIONS, Action
 from keystead.core.caller import Asked
@@ -18,6 +19,7 @@ from keystead.core.policy.form import Document, Effect, Statement
 from keystead.core.policy.request import Request
 from keystead.core.policy.vault import Acl, Capability, NamedPolicy, Verdict, compile_acl, read_policy
 
+DIALECT = "vault"
 EVERYTHING = frozenset(Action)
 
 
@@ -58,6 +60,16 @@ class Compiled:
             )
 
 
+@lru_cache(maxsize=1024)
+def _together(policies: tuple[PolicyText, ...]) -> Compiled:
+    return Compiled(policies)
+
+
+def acl_of(policies: tuple[PolicyText, ...], now: datetime) -> Acl:
+    """All policies of this dialect among these, to be asked about paths. Raises InvalidArgument."""
+    return _together(tuple(one for one in policies if one.dialect == DIALECT)).acl(now)
+
+
 def _asked(request: Request) -> Iterator[Asked]:
     """The request in this dialect's terms: as it came, or one for each name of its key here."""
     if (asked := request.caller.asked) is not None:
@@ -69,7 +81,7 @@ def _asked(request: Request) -> Iterator[Asked]:
     capability, _, template = word.partition(" ")
     for name in request.held.names:
         dialect, _, mount = name.namespace.split(":", 2)
-        if dialect == "vault":
+        if dialect == DIALECT:
             yield Asked(path=template.format(mount=mount, name=name.name), capability=capability)
 
 

@@ -5,17 +5,26 @@ One folder or file for each engine; an operation stands at a path below where it
 
 from __future__ import annotations
 
-from keystead.doors.vault import tokens
+from keystead.doors.vault import tokenroles, tokens
 from keystead.doors.vault.errors import ERRORS
 from keystead.doors.vault.front import VaultFront
-from keystead.doors.vault.system import mounts
+from keystead.doors.vault.system import capabilities, leases, mounts, policies, tools, wrapping
 from keystead.kit import Door
 from keystead.wire.http import Limits
 
 DOOR = Door(
     name="vault",
-    operations=(*mounts.OPERATIONS, *tokens.OPERATIONS),
+    operations=(
+        *mounts.OPERATIONS,
+        *policies.OPERATIONS,
+        *capabilities.OPERATIONS,
+        *wrapping.OPERATIONS,
+        *leases.OPERATIONS,
+        *tools.OPERATIONS,
+        *tokens.OPERATIONS,
+        *tokenroles.OPERATIONS,
+    ),
     errors=ERRORS,
-    limits=Limits(n_body=1024 * 1024),
+    limits=Limits(n_body=1024 * 1024, lists=True),
     front=VaultFront,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from keystead.service.handlers import (
+    aclpolicies,
     agreement,
     boundaries,
     cipher,
@@ -27,7 +28,10 @@ from keystead.service.handlers import (
     sessions,
     signature,
     tags,
+    tokenroles,
     tokens,
+    tools,
+    wrapping,
 )
 from keystead.service.pipeline import Handler
 
@@ -57,4 +61,8 @@ HANDLERS: dict[type, Handler] = {
     **installation.HANDLERS,
     **mounts.HANDLERS,
     **tokens.HANDLERS,
+    **tokenroles.HANDLERS,
+    **wrapping.HANDLERS,
+    **tools.HANDLERS,
+    **aclpolicies.HANDLERS,
 }
