@@ -65,4 +65,19 @@ def revoke_force(_req: PrefixRequest, call: Call) -> None:
     call(ops.UseTools(tenant=here(call)))
 
 
-OPERATIONS = (look_up, renew, revoke, list_leases, revoke_prefix, revoke_force)
+class NamedRequest(LeaseRequest, frozen=True, kw_only=True):
+    lease_id: str = CAPTURED
+
+
+@endpoint("system", Verb.WRITE, "leases/renew/{lease_id:path}")
+def renew_named(req: NamedRequest, call: Call) -> None:
+    _named(req, call)
+    raise Said(400, "lease not found")
+
+
+@endpoint("system", Verb.WRITE, "leases/revoke/{lease_id:path}")
+def revoke_named(req: NamedRequest, call: Call) -> None:
+    _named(req, call)
+
+
+OPERATIONS = (look_up, renew, renew_named, revoke, revoke_named, list_leases, revoke_prefix, revoke_force)
