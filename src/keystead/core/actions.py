@@ -158,6 +158,17 @@ class Action(StrEnum):
     UNWRAP = "tenant:unwrap"
     LOOK_UP_WRAPPED = "tenant:look-up-wrapped"
     REWRAP = "tenant:rewrap"
+    WRITE_ACCOUNT = "tenant:write-account"
+    READ_ACCOUNT = "tenant:read-account"
+    LIST_ACCOUNTS = "tenant:list-accounts"
+    DELETE_ACCOUNT = "tenant:delete-account"
+    MAKE_SECRET_ID = "tenant:make-secret-id"  # noqa: S105 - a name, not a secret
+    READ_SECRET_ID = "tenant:read-secret-id"  # noqa: S105 - a name, not a secret
+    LIST_SECRET_IDS = "tenant:list-secret-ids"  # noqa: S105 - a name, not a secret
+    DESTROY_SECRET_ID = "tenant:destroy-secret-id"  # noqa: S105 - a name, not a secret
+    SWEEP_SECRET_IDS = "tenant:sweep-secret-ids"  # noqa: S105 - a name, not a secret
+    LOG_IN_BY_PASSWORD = "tenant:log-in-by-password"  # noqa: S105 - a name, not a secret
+    LOG_IN_BY_ROLE = "tenant:log-in-by-role"
     USE_TOOLS = "tenant:use-tools"
     DRAW_RANDOM = "tenant:draw-random"
     # the installation
@@ -357,6 +368,17 @@ ACTIONS: dict[Action, ActionRow] = {
         _R(A.UNWRAP, "keystead:tenant:unwrap"),
         _R(A.LOOK_UP_WRAPPED, "keystead:tenant:look-up-wrapped", free=True),
         _R(A.REWRAP, "keystead:tenant:rewrap"),
+        _R(A.WRITE_ACCOUNT, "keystead:tenant:write-account"),
+        _R(A.READ_ACCOUNT, "keystead:tenant:read-account"),
+        _R(A.LIST_ACCOUNTS, "keystead:tenant:list-accounts"),
+        _R(A.DELETE_ACCOUNT, "keystead:tenant:delete-account"),
+        _R(A.MAKE_SECRET_ID, "keystead:tenant:make-secret-id"),
+        _R(A.READ_SECRET_ID, "keystead:tenant:read-secret-id"),
+        _R(A.LIST_SECRET_IDS, "keystead:tenant:list-secret-ids"),
+        _R(A.DESTROY_SECRET_ID, "keystead:tenant:destroy-secret-id"),
+        _R(A.SWEEP_SECRET_IDS, "keystead:tenant:sweep-secret-ids"),
+        _R(A.LOG_IN_BY_PASSWORD, "keystead:tenant:log-in-by-password", free=True),
+        _R(A.LOG_IN_BY_ROLE, "keystead:tenant:log-in-by-role", free=True),
         _R(A.USE_TOOLS, "keystead:tenant:use-tools"),
         _R(A.DRAW_RANDOM, "keystead:tenant:draw-random"),
         _R(A.READ_STATUS, None, system=True),

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from keystead.core.entities import (
+    Account,
     AclPolicy,
     Attachment,
     Binding,
@@ -29,6 +30,7 @@ from keystead.core.entities import (
     Name,
     Principal,
     PrincipalKind,
+    SecretId,
     Tenant,
     Token,
     TokenRole,
@@ -303,6 +305,38 @@ class HeldTenant:
 
     def children_of(self, token: Token) -> Iterator[Token]:
         return self._reach.every_child(Token, token.id)
+
+    def tokens_of(self, mount: Mount) -> Iterator[Token]:
+        """Got by logging in there."""
+        return self._reach.every_child(Token, mount.uuid)
+
+    def account(self, mount: Mount, name: str) -> Account | None:
+        return self._reach.get(Account, self.account_id(mount, name))
+
+    def account_id(self, mount: Mount, name: str) -> str:
+        return self._reach.barrier.name_id(f"account:{mount.uuid}", name)
+
+    def accounts(self, mount: Mount) -> list[Account]:
+        return list(self._reach.every_child(Account, mount.uuid))
+
+    def role_digest(self, mount: Mount, role_id: str) -> str:
+        return self._reach.barrier.name_id(f"role-id:{mount.uuid}", role_id)
+
+    def account_of_role(self, mount: Mount, digest: str) -> Account | None:
+        self._reach.may_block()
+        found = next(iter(self._reach.barrier.linked(Account, digest, limit=1)), None)
+        return found if found is not None and found.mount == mount.uuid else None
+
+    def secret_id(self, id: str) -> SecretId | None:
+        return self._reach.get(SecretId, id)
+
+    def secret_ids(self, account: Account) -> list[SecretId]:
+        return list(self._reach.every_child(SecretId, account.id))
+
+    def secret_id_of_accessor(self, account: Account, accessor: str) -> SecretId | None:
+        self._reach.may_block()
+        found = next(iter(self._reach.barrier.linked(SecretId, accessor, limit=1)), None) if accessor else None
+        return found if found is not None and found.account_id == account.id else None
 
     def rights_of(self, token: Token) -> Rights:
         return of_token(self._reach.barrier, token)

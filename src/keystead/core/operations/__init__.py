@@ -20,6 +20,7 @@ from keystead.core.operations.identities import *
 from keystead.core.operations.imports import *
 from keystead.core.operations.installation import *
 from keystead.core.operations.keys import *
+from keystead.core.operations.logins import *
 from keystead.core.operations.managed import *
 from keystead.core.operations.mounts import *
 from keystead.core.operations.principals import *

@@ -5,7 +5,7 @@ One folder or file for each engine; an operation stands at a path below where it
 
 from __future__ import annotations
 
-from keystead.doors.vault import tokenroles, tokens
+from keystead.doors.vault import approle, tokenroles, tokens, userpass
 from keystead.doors.vault.errors import ERRORS
 from keystead.doors.vault.front import VaultFront
 from keystead.doors.vault.system import capabilities, leases, mounts, policies, tools, wrapping
@@ -23,6 +23,8 @@ DOOR = Door(
         *tools.OPERATIONS,
         *tokens.OPERATIONS,
         *tokenroles.OPERATIONS,
+        *userpass.OPERATIONS,
+        *approle.OPERATIONS,
     ),
     errors=ERRORS,
     limits=Limits(n_body=1024 * 1024, lists=True),

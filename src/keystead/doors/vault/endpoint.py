@@ -47,6 +47,7 @@ class Endpoint(PathOperation[Any, Any], frozen=True, kw_only=True):
     """`creates`: needs "create" where the thing is not there. `sudo`: its path is one of those that need it.
 
     `open_ended`: it takes whatever parameters there are, and none is remarked upon (Call.caller.asked has them).
+    `unsigned`: for whoever has no token yet; one that comes with it is not looked at.
     """
 
     engine: str
@@ -54,6 +55,7 @@ class Endpoint(PathOperation[Any, Any], frozen=True, kw_only=True):
     creates: bool = False
     sudo: bool = False
     open_ended: bool = False
+    unsigned: bool = False
 
     def asked(self, path: str, parameters: Mapping[str, Any], wrap_for: float | None = None) -> Asked:
         return Asked(
@@ -77,7 +79,14 @@ write = writer(_revealed)
 
 
 def endpoint(
-    engine: str, verb: Verb, path: str, *, creates: bool = False, sudo: bool = False, open_ended: bool = False
+    engine: str,
+    verb: Verb,
+    path: str,
+    *,
+    creates: bool = False,
+    sudo: bool = False,
+    open_ended: bool = False,
+    unsigned: bool = False,
 ) -> Callable[[Callable[[P, Call], Any]], Endpoint]:
     """Declare the function below to be what `verb` does at `path` of an engine. It answers data, an Answer, or None."""
     declare = path_operation(verb.value, path, errors=frozenset(), reader=reader, write=write)
@@ -85,7 +94,9 @@ def endpoint(
     def made(run: Callable[[P, Call], Any]) -> Endpoint:
         facts = asdict(declare(run))
         facts["name"] = f"{engine} {facts['name']}"
-        return Endpoint(**facts, engine=engine, verb=verb, creates=creates, sudo=sudo, open_ended=open_ended)
+        return Endpoint(
+            **facts, engine=engine, verb=verb, creates=creates, sudo=sudo, open_ended=open_ended, unsigned=unsigned
+        )
 
     return made
 

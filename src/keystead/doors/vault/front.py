@@ -24,7 +24,7 @@ from keystead.doors.vault.endpoint import Answer, Endpoint, Said, TokenCall, wri
 from keystead.doors.vault.errors import ABSENT, ERRORS
 from keystead.doors.vault.openly import OPEN, Open
 from keystead.doors.vault.system.wrapping import NOT_WRAPPING, wrap_info
-from keystead.kit import Door, Means, fault, routes
+from keystead.kit import Call, Door, Means, fault, routes
 from keystead.kit.door import Steps, Stepwise
 from keystead.service.held import HeldToken
 from keystead.wire import Malformed, Misfit
@@ -79,6 +79,8 @@ class VaultFront(Stepwise):
                 said = self._said(opened.run(self._means, asked), (), "", request_id, request.second)
                 return head_of(said) if request.method == b"HEAD" else said
             wrap_for = headers.wrap_for(request.headers)
+            if (found := self._login(asked)) is not None:
+                return self._let_in(request, asked, found, wrap_for, request_id)
             held, text = self._held(request, asked)
             yield
             if wrap_for or held.token.n_uses:
@@ -116,6 +118,43 @@ class VaultFront(Stepwise):
 
     def reject(self, refusal: Refusal, second: int) -> bytes:
         return reply(refusal.status, HEAD, errors(refusal.words), second)
+
+    # --- logging in
+
+    def _login(self, asked: wire.Asked) -> _Found | None:
+        """Where somebody without a token is heard; None for every other path."""
+        if not asked.path.startswith("auth/"):
+            return None
+        led = self._means.mounts.mounts(self._means.mounts.home()).find(asked.path)
+        if led is None or led[0].engine not in self._engines:
+            return None
+        place = self._engines[led[0].engine].find(led[1].split("/"))
+        taken = place.take(asked.verb.value) if place is not None else None
+        if taken is None or not taken[0].unsigned:  # type: ignore[attr-defined]  # only Endpoints are in the table
+            return None
+        return _Found(led[0], taken[0], taken[1])  # type: ignore[arg-type]  # the same
+
+    def _let_in(self, request: HttpRequest, asked: wire.Asked, found: _Found, wrap_for: int, request_id: str) -> bytes:
+        self._means.mounts.may_block()  # a login is never quick
+        given = wire.arguments(asked, request.headers.get(b"content-type"), request.body)
+        who = self._means.authenticator.unknown(
+            request,
+            tenant=found.mount.tenant,
+            namespace=found.mount.id,
+            door=self._door,
+            wire_operation=found.endpoint.name,
+            request_id=request_id,
+            asked=found.endpoint.asked(asked.path, {}, wrap_for or None),
+        )
+        try:
+            message, warnings = found.endpoint.take(found.captures, given)
+            answer = found.endpoint.run(message, Call(self._means.service, who, self._means.markers))
+            if wrap_for:
+                return self._wrapped(answer, warnings, found.mount.engine, who, wrap_for, request.second)
+            return self._said(answer, warnings, found.mount.engine, request_id, request.second)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is answered
+            self._means.authenticator.turned_away(request)
+            return self._refuse(error, who, request.second)
 
     # --- who
 

@@ -18,6 +18,7 @@ from keystead.core.policy.paths import acl_of
 from keystead.core.states import Event, KeyState
 from keystead.service.handlers.material import erased
 from keystead.service.handlers.principals import new_id
+from keystead.service.handlers.tokens import ended, tree
 from keystead.service.held import PAGE, HeldKeyring, HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
 
@@ -146,7 +147,7 @@ def disable_mount(op: ops.DisableMount, targets: tuple[HeldTenant], act: Act) ->
     except NotFound:
         return Outcome(answer=Nothing())
     put: list[Entity] = [tenant.record]
-    gone: list[Entity] = [mount]
+    gone: list[Entity] = [mount, *_of_logins(tenant, mount)]
     destroyed: list[KeyVersion] = []
     if (ring := tenant.keyring_at(mount)) is not None:
         if (bound := tenant.binding(mount.id)) is not None:
@@ -163,6 +164,16 @@ def disable_mount(op: ops.DisableMount, targets: tuple[HeldTenant], act: Act) ->
             elif key.id in concerned:
                 put.append(key)
     return Outcome(answer=Nothing(), put=(*put, *destroyed), delete=tuple(gone), destroy=tuple(destroyed))
+
+
+def _of_logins(tenant: HeldTenant, mount: Mount) -> list[Entity]:
+    """Who may log in there, and whoever has."""
+    found: list[Entity] = []
+    for account in tenant.accounts(mount):
+        found += [account, *tenant.secret_ids(account)]
+    for token in tenant.tokens_of(mount):
+        found += [gone for one in tree(tenant, token) for gone in ended(tenant, one)]
+    return found
 
 
 def _destroyed(key: Key, act: Act) -> Key:

@@ -75,9 +75,9 @@ def create_token(op: ops.CreateToken, targets: tuple[HeldTenant], act: Act) -> O
         raise InvalidArgument("root or sudo privileges required to create periodic token", "period")
     text = _given(op.text, tenant, sudo=sudo) if op.text is not None else Sensitive(token_text(act.entropy).encode())
     policies = _policies(op, parent, sudo=sudo) if role is None else settled(role, op.policies, parent.policies)
-    period = _least(op.period, role.period) if role is not None else op.period
-    most = _least(op.explicit_max_ttl, role.explicit_max_ttl) if role is not None else op.explicit_max_ttl
-    ttl, capped = _lasting(op.ttl, period, most, is_root=policies == (ROOT_POLICY,))
+    period = least(op.period, role.period) if role is not None else op.period
+    most = least(op.explicit_max_ttl, role.explicit_max_ttl) if role is not None else op.explicit_max_ttl
+    ttl, capped = lasting(op.ttl, period, most, is_root=policies == (ROOT_POLICY,))
     orphan = op.orphan or (role is not None and role.orphan)
     token = Token(
         id=digest(text),
@@ -94,7 +94,7 @@ def create_token(op: ops.CreateToken, targets: tuple[HeldTenant], act: Act) -> O
         period=period,
         explicit_max_ttl=most,
         expires_at=act.now + timedelta(seconds=ttl) if ttl else None,
-        n_uses=_least(op.n_uses, role.n_uses) if role is not None else op.n_uses,
+        n_uses=least(op.n_uses, role.n_uses) if role is not None else op.n_uses,
         renewable=op.renewable and ttl > 0 and (role is None or role.renewable),
         bound_cidrs=role.bound_cidrs if role is not None else (),
     )
@@ -103,7 +103,7 @@ def create_token(op: ops.CreateToken, targets: tuple[HeldTenant], act: Act) -> O
     return Outcome(answer=made, put=put, seen=() if role is None else (role,), made=token.accessor)
 
 
-def _least(*seconds: int) -> int:
+def least(*seconds: int) -> int:
     """The least of those that are set."""
     return min((one for one in seconds if one), default=0)
 
@@ -164,13 +164,13 @@ def _absent(tenant: HeldTenant, policies: tuple[str, ...]) -> tuple[str, ...]:
     )
 
 
-def _lasting(ttl: int, period: int, most: int, *, is_root: bool) -> tuple[int, Capped | None]:
+def lasting(ttl: int, period: int, most: int, *, is_root: bool) -> tuple[int, Capped | None]:
     """Seconds; 0 of a root token that is to last. OpenBao, framework.CalculateTTL."""
     if period:
         return (period, None) if not most or period <= most else (most, Capped("period", period, most))
     if is_root and not ttl and not most:
         return 0, None
-    limit = _least(most, MAX_FOR)
+    limit = least(most, MAX_FOR)
     if ttl > limit:
         return limit, Capped("TTL", ttl, limit)
     return ttl or min(DEFAULT_FOR, limit), None
@@ -183,7 +183,7 @@ def issue_token(op: ops.IssueToken, targets: tuple[HeldTenant], act: Act) -> Out
         raise InvalidArgument("a token has one policy at least, and never response-wrapping", "policies")
     policies = (ROOT_POLICY,) if ROOT_POLICY in wanted else tuple(sorted({*wanted, "default"}))
     text = Sensitive(token_text(act.entropy).encode())
-    ttl, capped = _lasting(op.ttl, op.period, 0, is_root=policies == (ROOT_POLICY,))
+    ttl, capped = lasting(op.ttl, op.period, 0, is_root=policies == (ROOT_POLICY,))
     token = Token(
         id=digest(text),
         tenant=tenant.id,
@@ -233,7 +233,7 @@ def renew_token(op: ops.RenewToken, targets: tuple[HeldTenant], act: Act) -> Out
         raise InvalidArgument("lease is not renewable", "renewable")
     lasted = int((act.now - token.created_at).total_seconds())
     wanted = token.period or op.increment or token.ttl
-    most = (token.explicit_max_ttl if token.period else _least(token.explicit_max_ttl, MAX_FOR)) or None
+    most = (token.explicit_max_ttl if token.period else least(token.explicit_max_ttl, token.max_ttl, MAX_FOR)) or None
     left = wanted if most is None else max(0, most - lasted)
     capped = Capped("period" if token.period else "TTL", wanted, left) if wanted > left else None
     ttl = min(wanted, left)

@@ -37,7 +37,7 @@ SECRETS = {
     "kv-v2": Engine(keeps=True, name="kv", options={"version": "2"}),
     "kv-v1": Engine(keeps=True, name="kv", options={"version": "1"}),
 }
-LOGINS: dict[str, Engine] = {}
+LOGINS = {"approle": Engine(keeps=False), "userpass": Engine(keeps=False)}
 VISIBLE = frozenset({"", "hidden", "unauth"})
 TOKENS = "token"
 
