@@ -23,7 +23,7 @@ from keystead.core.actions import ACTIONS
 from keystead.core.algorithms import ALGORITHMS, KEY_SPECS
 from keystead.core.states import APPOINTMENTS, PERMITTED, TRANSITIONS, Use
 from keystead.doors.aws_kms.unsupported import UNSUPPORTED
-from keystead.kit import Door, WireOperation
+from keystead.kit import Door, PathOperation, WireOperation
 
 ROOT = Path(__file__).parent.parent
 GENERATED = ROOT / "docs" / "generated"
@@ -160,7 +160,8 @@ def kind_of(key: Any) -> str:
 
 
 def link(op: WireOperation[Any, Any]) -> str:
-    return f"[{short(op)}](#{short(op).lower()})"
+    anchor = re.sub(r"[^a-z0-9 _-]", "", short(op).lower()).replace(" ", "-")
+    return f"[{short(op)}](#{anchor})"
 
 
 def listed(errors: frozenset[str]) -> str:
@@ -168,7 +169,9 @@ def listed(errors: frozenset[str]) -> str:
 
 
 def short(op: WireOperation[Any, Any]) -> str:
-    """Without what its protocol puts before the name: "TrentService.", "sts:"."""
+    """Without what its protocol puts before the name: "TrentService.", "sts:". A verb and a path stay as they are."""
+    if isinstance(op, PathOperation):
+        return op.name
     return re.split(r"[.:]", op.name)[-1]
 
 
