@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from tests.servers import BIN, Done, Serving, keystead, serving
 
-
 pytestmark = pytest.mark.client
 
 
