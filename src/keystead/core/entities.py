@@ -514,6 +514,12 @@ class TokenRole(Entity, frozen=True, kw_only=True):
     def parent(self) -> str:
         return self.tenant
 
+    @property
+    def bounds_policies(self) -> bool:
+        """Whether it says which policies its tokens may have; otherwise they may have what their maker may give."""
+        allowed = self.allowed_policies or self.allowed_policies_glob
+        return bool(allowed or self.disallowed_policies or self.disallowed_policies_glob)
+
 
 class Wrapped(Entity, frozen=True, kw_only=True):
     """An answer that waits for whoever has the token of the same id; it goes with it."""

@@ -121,6 +121,10 @@ class HeldKeyring:
         """Of one of its keys."""
         return list(self._reach.every_child(KeyVersion, key.id)) if key.keyring == self.id else []
 
+    def grants(self, key: Key) -> list[Grant]:
+        """On one of its keys."""
+        return list(self._reach.every_child(Grant, key.id)) if key.keyring == self.id else []
+
     def name(self, namespace: str, name: str) -> Name | None:
         return self._reach.get(Name, self._reach.barrier.name_id(namespace, name))
 

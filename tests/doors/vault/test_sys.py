@@ -4,7 +4,13 @@ from datetime import timedelta
 
 import pytest
 from tests import vaultstack
+from tests.harness import TENANT
 from tests.vaultstack import DENIED
+
+from keystead.core import operations as ops
+from keystead.core.algorithms import key_spec
+from keystead.core.entities import KeyVersion, Name
+from keystead.core.states import KeyState
 
 NOT_WRAPPING = "wrapping token is not valid or does not exist"
 
@@ -176,3 +182,58 @@ def test_what_is_refused_is_on_record_in_the_cores_words(vault) -> None:
     assert vault.stack.record().outcome == "refused: NotFound"
     vault.root.refused("POST", "auth/token/create", {"type": "zz"})
     assert vault.stack.record().outcome == "refused: InvalidArgument"
+
+
+# --- what is in a mount
+
+
+def key_in(vault, path: str):
+    """A key of the keyring at that mount, with a name there."""
+    stack = vault.stack
+    stack.view.loop_thread = None
+    at = f"vault:{TENANT}:{path}"
+    wanted = key_spec("aws", "SYMMETRIC_DEFAULT")
+    made = stack.perform(ops.CreateKey(keyring=ops.KeyringRef(at), spec=wanted, purpose=wanted.purposes[0]))
+    stack.put(
+        Name(
+            id=stack.barrier.name_id(at, "app"),
+            keyring=made.key.keyring,
+            key_id=made.key.id,
+            namespace=at,
+            name="app",
+            created_at=stack.clock.now(),
+            updated_at=stack.clock.now(),
+        ),
+        stack.stored(made.key),
+    )
+    return made.key
+
+
+def test_disabling_a_mount_destroys_its_keys(vault) -> None:
+    vault.root.data("POST", "sys/mounts/t", {"type": "transit"})
+    key = key_in(vault, "t")
+    assert vault.root("DELETE", "sys/mounts/t").status == 204
+    assert vault.stack.stored(key).lifecycle.state is KeyState.DESTROYED
+    version = vault.stack.barrier.get(KeyVersion, f"{key.id}/1")
+    assert version.wrapped == b"" and version.lifecycle.state is KeyState.DESTROYED
+    assert vault.stack.barrier.linked(Name, key.id) == []
+
+
+def test_a_keyring_that_stands_elsewhere_too_only_leaves(vault) -> None:
+    vault.root.data("POST", "sys/mounts/t", {"type": "transit"})
+    key = key_in(vault, "t")
+    vault.stack.by_system(ops.BindKeyring(keyring=key.keyring, namespace=f"aws:{TENANT}:eu-west-1"))
+    assert vault.root("DELETE", "sys/mounts/t").status == 204
+    assert vault.stack.stored(key).lifecycle.state is KeyState.ACTIVE
+    assert vault.stack.barrier.get(KeyVersion, f"{key.id}/1").wrapped
+    assert vault.stack.barrier.linked(Name, key.id) == []
+    assert vault.stack.view.find(ops.KeyRef(f"aws:{TENANT}:eu-west-1", id=key.id)) is not None
+    assert vault.stack.view.find(ops.KeyRef(f"vault:{TENANT}:t", id=key.id)) is None
+
+
+def test_moving_a_mount_takes_names_along(vault) -> None:
+    vault.root.data("POST", "sys/mounts/t", {"type": "transit"})
+    key = key_in(vault, "t")
+    vault.root.data("POST", "sys/remount", {"from": "t", "to": "u"})
+    assert vault.stack.view.find(ops.KeyRef(f"vault:{TENANT}:u", name="app")).id == key.id
+    assert vault.stack.view.find(ops.KeyRef(f"vault:{TENANT}:t", name="app")) is None

@@ -247,3 +247,62 @@ def test_roles_are_read_changed_listed_deleted(vault) -> None:
     assert vault.root.refused("GET", "auth/token/roles/r") == (404, "")
     assert vault.root.refused("LIST", "auth/token/roles") == (404, "")
     assert vault.root.refused("POST", "auth/token/roles/r", {"bound_cidrs": "nowhere"})[0] == 400
+
+
+def test_a_role_that_says_nothing_of_policies_gives_no_more_than_its_maker_may(vault) -> None:
+    vault.root.policy("maker", 'path "auth/token/create/*" { capabilities = ["update"] }')
+    vault.root.data("POST", "auth/token/roles/plain", {"renewable": True})
+    vault.root.data("POST", "auth/token/roles/some", {"disallowed_policies": "zz"})
+    maker = vault.root.token(policies=["maker"])
+    words = "child policies must be subset of parent"
+    assert maker.refused("POST", "auth/token/create/plain", {"policies": ["other"]}) == (400, words)
+    assert made(maker, "create/plain")["auth"]["policies"] == ["default", "maker"]
+    assert made(maker, "create/some", policies=["other"])["auth"]["policies"] == ["default", "other"]
+    words = "root tokens may not be created without parent token being root"
+    assert maker.refused("POST", "auth/token/create/some", {"policies": ["root"]}) == (400, words)
+    words = 'cannot assign policy "response-wrapping"'
+    assert maker.refused("POST", "auth/token/create/some", {"policies": ["response-wrapping"]}) == (400, words)
+
+
+def test_where_a_token_is_good_its_children_are(vault) -> None:
+    vault.root.policy("maker", MAKER)
+    vault.root.data("POST", "auth/token/roles/r", {"allowed_policies": "maker", "bound_cidrs": "203.0.113.0/24"})
+    top = vaultstack.Bearer(vault.stack, made(vault.root, "create/r")["auth"]["client_token"])
+    assert top.token().data("GET", "auth/token/lookup-self")["bound_cidrs"] == ["203.0.113.0/24"]
+    vault.root.data("POST", "auth/token/roles/r", {"bound_cidrs": "10.0.0.0/8"})
+    elsewhere = vaultstack.Bearer(vault.stack, made(vault.root, "create/r")["auth"]["client_token"])
+    assert not elsewhere.is_good()
+
+
+def test_a_child_made_while_its_parent_is_revoked_does_not_survive(vault) -> None:
+    """Both rest on the parent's row: whichever commits second is done again."""
+    vault.root.policy("maker", MAKER)
+    top = vault.root.token(policies=["maker"])
+    vault.stack.view.loop_thread = None
+    commit, children = vault.stack.barrier.commit, []
+
+    def make_a_child_first(change) -> None:
+        if change.delete and not children:
+            children.append("now")
+            children.append(top.token())
+        commit(change)
+
+    vault.stack.barrier.commit = make_a_child_first
+    assert vault.root("POST", "auth/token/revoke", {"token": top.text}).status == 204
+    assert len(children) == 2 and not children[1].is_good() and not top.is_good()
+
+
+def test_the_last_use_is_one_mans_though_two_come_at_once(vault) -> None:
+    token = vault.root.token(policies=["app"], num_uses=1)
+    vault.stack.view.loop_thread = None
+    commit, second = vault.stack.barrier.commit, []
+
+    def come_between(change) -> None:
+        if not second:
+            second.append("now")
+            second.append(token("GET", "auth/token/lookup-self").status)
+        commit(change)
+
+    vault.stack.barrier.commit = come_between
+    assert token("GET", "auth/token/lookup-self").status == 403
+    assert second[1] == 200

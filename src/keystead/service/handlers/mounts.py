@@ -161,6 +161,7 @@ def disable_mount(op: ops.DisableMount, targets: tuple[HeldTenant], act: Act) ->
             if alone and key.lifecycle.state is not KeyState.DESTROYED:
                 destroyed += [erased(one, act.now) for one in ring.versions(key) if one.wrapped]
                 put.append(_destroyed(key, act))
+                gone += ring.grants(key)
             elif key.id in concerned:
                 put.append(key)
     return Outcome(answer=Nothing(), put=(*put, *destroyed), delete=tuple(gone), destroy=tuple(destroyed))

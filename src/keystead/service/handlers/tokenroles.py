@@ -10,7 +10,7 @@ from ipaddress import ip_network
 from msgspec.structs import replace
 
 from keystead.core import operations as ops
-from keystead.core.entities import TokenRole
+from keystead.core.entities import Token, TokenRole
 from keystead.core.errors import InvalidArgument, NotFound
 from keystead.core.operations import Nothing
 from keystead.service.held import HeldTenant
@@ -20,12 +20,16 @@ _SUFFIX = re.compile(r"\w[\w.-]+\w", re.ASCII)
 MAX_NAME = 256
 
 
-def settled(role: TokenRole, wanted: tuple[str, ...] | None, inherited: tuple[str, ...]) -> tuple[str, ...]:
-    """The policies of a token of that role. Raises InvalidArgument in Vault's words."""
-    allowed, asked = set(role.allowed_policies), {one.strip().lower() for one in wanted or ()} - {""}
+def settled(role: TokenRole, op: ops.CreateToken, maker: Token) -> tuple[str, ...]:
+    """The policies of a token of a role that bounds them. Raises InvalidArgument in Vault's words."""
+    allowed, asked = set(role.allowed_policies), {one.strip().lower() for one in op.policies or ()} - {""}
     if not asked:
-        asked = set(allowed) if allowed or role.allowed_policies_glob else set(inherited)
-    with_default = role.with_default and "default" not in role.disallowed_policies
+        asked = set(allowed) if allowed or role.allowed_policies_glob else set(maker.policies)
+    if "response-wrapping" in asked:
+        raise InvalidArgument('cannot assign policy "response-wrapping"', "policies")
+    if "root" in asked and "root" not in maker.policies:
+        raise InvalidArgument("root tokens may not be created without parent token being root", "policies")
+    with_default = op.with_default and "default" not in role.disallowed_policies
     if with_default and "root" not in asked:
         asked.add("default")
     if (allowed or role.allowed_policies_glob) and not all(_fits(one, allowed, role, with_default) for one in asked):
@@ -38,9 +42,7 @@ def settled(role: TokenRole, wanted: tuple[str, ...] | None, inherited: tuple[st
     for one in sorted(asked):
         if one in role.disallowed_policies or any(fnmatchcase(one, glob) for glob in role.disallowed_policies_glob):
             raise InvalidArgument(f'token policy "{one}" is disallowed by this role', "policies")
-    if "root" in asked and "root" not in inherited:
-        raise InvalidArgument("root tokens may not be created from a role", "policies")
-    return tuple(sorted(asked))
+    return ("root",) if "root" in asked else tuple(sorted(asked))
 
 
 def _fits(name: str, allowed: set[str], role: TokenRole, with_default: bool) -> bool:  # noqa: FBT001 - one of two facts

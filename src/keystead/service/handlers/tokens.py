@@ -74,7 +74,12 @@ def create_token(op: ops.CreateToken, targets: tuple[HeldTenant], act: Act) -> O
     if op.period and not sudo:
         raise InvalidArgument("root or sudo privileges required to create periodic token", "period")
     text = _given(op.text, tenant, sudo=sudo) if op.text is not None else Sensitive(token_text(act.entropy).encode())
-    policies = _policies(op, parent, sudo=sudo) if role is None else settled(role, op.policies, parent.policies)
+    if role is not None:
+        op = replace(op, with_default=op.with_default and role.with_default)
+    if role is not None and role.bounds_policies:
+        policies = settled(role, op, parent)
+    else:
+        policies = _policies(op, parent, sudo=sudo)
     period = least(op.period, role.period) if role is not None else op.period
     most = least(op.explicit_max_ttl, role.explicit_max_ttl) if role is not None else op.explicit_max_ttl
     ttl, capped = lasting(op.ttl, period, most, is_root=policies == (ROOT_POLICY,))
@@ -96,7 +101,7 @@ def create_token(op: ops.CreateToken, targets: tuple[HeldTenant], act: Act) -> O
         expires_at=act.now + timedelta(seconds=ttl) if ttl else None,
         n_uses=least(op.n_uses, role.n_uses) if role is not None else op.n_uses,
         renewable=op.renewable and ttl > 0 and (role is None or role.renewable),
-        bound_cidrs=role.bound_cidrs if role is not None else (),
+        bound_cidrs=(role.bound_cidrs if role is not None else ()) or parent.bound_cidrs,
     )
     made = MadeToken(token, text, capped, _absent(tenant, policies))
     put = (token,) if orphan else (token, parent)
