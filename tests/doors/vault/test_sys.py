@@ -227,6 +227,7 @@ def test_a_keyring_that_stands_elsewhere_too_only_leaves(vault) -> None:
     assert vault.stack.stored(key).lifecycle.state is KeyState.ACTIVE
     assert vault.stack.barrier.get(KeyVersion, f"{key.id}/1").wrapped
     assert vault.stack.barrier.linked(Name, key.id) == []
+    vault.stack.view.refresh()
     assert vault.stack.view.find(ops.KeyRef(f"aws:{TENANT}:eu-west-1", id=key.id)) is not None
     assert vault.stack.view.find(ops.KeyRef(f"vault:{TENANT}:t", id=key.id)) is None
 
@@ -235,5 +236,6 @@ def test_moving_a_mount_takes_names_along(vault) -> None:
     vault.root.data("POST", "sys/mounts/t", {"type": "transit"})
     key = key_in(vault, "t")
     vault.root.data("POST", "sys/remount", {"from": "t", "to": "u"})
+    vault.stack.view.refresh()
     assert vault.stack.view.find(ops.KeyRef(f"vault:{TENANT}:u", name="app")).id == key.id
     assert vault.stack.view.find(ops.KeyRef(f"vault:{TENANT}:t", name="app")) is None
