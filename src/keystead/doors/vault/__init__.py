@@ -8,24 +8,26 @@ from __future__ import annotations
 from keystead.doors.vault import approle, tokenroles, tokens, userpass
 from keystead.doors.vault.errors import ERRORS
 from keystead.doors.vault.front import VaultFront
-from keystead.doors.vault.system import capabilities, leases, mounts, policies, tools, wrapping
+from keystead.doors.vault.system import capabilities, leases, mounts, policies, specs, tools, wrapping
 from keystead.kit import Door
 from keystead.wire.http import Limits
 
+OPERATIONS = (
+    *mounts.OPERATIONS,
+    *policies.OPERATIONS,
+    *capabilities.OPERATIONS,
+    *wrapping.OPERATIONS,
+    *leases.OPERATIONS,
+    *tools.OPERATIONS,
+    *tokens.OPERATIONS,
+    *tokenroles.OPERATIONS,
+    *userpass.OPERATIONS,
+    *approle.OPERATIONS,
+)
+
 DOOR = Door(
     name="vault",
-    operations=(
-        *mounts.OPERATIONS,
-        *policies.OPERATIONS,
-        *capabilities.OPERATIONS,
-        *wrapping.OPERATIONS,
-        *leases.OPERATIONS,
-        *tools.OPERATIONS,
-        *tokens.OPERATIONS,
-        *tokenroles.OPERATIONS,
-        *userpass.OPERATIONS,
-        *approle.OPERATIONS,
-    ),
+    operations=(*OPERATIONS, *specs.over(OPERATIONS)),
     errors=ERRORS,
     limits=Limits(n_body=1024 * 1024, lists=True),
     front=VaultFront,

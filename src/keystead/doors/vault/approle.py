@@ -113,44 +113,63 @@ def list_roles(_req: Nothing, call: Call) -> dict[str, Any]:
 
 
 class Option(Struct, frozen=True):
-    """`name`: how the answer calls it. `clear`: what a DELETE makes of it."""
+    """`name`: how the answer calls it. `names`: what a request may call it, each of the kind `kind`.
+
+    `clear`: what a DELETE makes of it.
+    """
 
     path: str
     name: str
-    clear: dict[str, Any]
+    kind: Any
+    clear: Any
+    older: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.name, *self.older)
 
 
 OPTIONS = (
-    Option("policies", "token_policies", {"token_policies": ()}),
-    Option("bind-secret-id", "bind_secret_id", {"bind_secret_id": True}),
-    Option("secret-id-num-uses", "secret_id_num_uses", {"secret_id_num_uses": 0}),
-    Option("secret-id-ttl", "secret_id_ttl", {"secret_id_ttl": 0}),
-    Option("secret-id-bound-cidrs", "secret_id_bound_cidrs", {"secret_id_bound_cidrs": ()}),
-    Option("token-bound-cidrs", "token_bound_cidrs", {"token_bound_cidrs": ()}),
-    Option("token-num-uses", "token_num_uses", {"token_num_uses": 0}),
-    Option("token-ttl", "token_ttl", {"token_ttl": 0}),
-    Option("token-max-ttl", "token_max_ttl", {"token_max_ttl": 0}),
-    Option("period", "token_period", {"token_period": 0}),
+    Option("policies", "token_policies", CommaStrings, (), ("policies",)),
+    Option("bind-secret-id", "bind_secret_id", bool, True),  # noqa: FBT003 - a value
+    Option("secret-id-num-uses", "secret_id_num_uses", Int, 0),
+    Option("secret-id-ttl", "secret_id_ttl", Duration, 0),
+    Option("secret-id-bound-cidrs", "secret_id_bound_cidrs", CommaStrings, ()),
+    Option("token-bound-cidrs", "token_bound_cidrs", CommaStrings, ()),
+    Option("token-num-uses", "token_num_uses", Int, 0),
+    Option("token-ttl", "token_ttl", Duration, 0),
+    Option("token-max-ttl", "token_max_ttl", Duration, 0),
+    Option("period", "token_period", Duration, 0, ("period",)),
 )
 
 
 def _option(option: Option) -> Iterator[Endpoint]:
     path = f"role/{{role_name}}/{option.path}"
+    message = msgspec.defstruct(
+        f"{option.path.title().replace('-', '')}Request",
+        [("role_name", str, CAPTURED), *((name, option.kind | None, None) for name in option.names)],
+        bases=(Parameters,),
+        frozen=True,
+        kw_only=True,
+    )
 
     @endpoint("approle", Verb.READ, path)
     def read(req: RoleRequest, call: Call) -> dict[str, Any]:
         value = _told(_role(call, req.role_name))[option.name]
         return {option.name: None if option.name.endswith("cidrs") and not value else value}
 
-    @endpoint("approle", Verb.WRITE, path)
-    def write(req: WriteRoleRequest, call: Call) -> None:
-        _put(call, req, _role(call, req.role_name))
+    def write(req: Any, call: Call) -> None:
+        given = {name: getattr(req, name) for name in option.names}
+        _put(call, WriteRoleRequest(role_name=req.role_name, **given), _role(call, req.role_name))
+
+    write.__annotations__["req"] = message
 
     @endpoint("approle", Verb.DELETE, path)
     def clear(req: RoleRequest, call: Call) -> None:
-        _put(call, WriteRoleRequest(role_name=req.role_name, **option.clear), _role(call, req.role_name))
+        cleared = WriteRoleRequest(role_name=req.role_name, **{option.name: option.clear})
+        _put(call, cleared, _role(call, req.role_name))
 
-    yield from (read, write, clear)
+    yield from (read, endpoint("approle", Verb.WRITE, path)(write), clear)
 
 
 class RoleIdRequest(Parameters, frozen=True, kw_only=True):
@@ -176,12 +195,15 @@ def write_role_id(req: RoleIdRequest, call: Call) -> None:
 
 class MakeRequest(Parameters, frozen=True, kw_only=True):
     role_name: str = CAPTURED
-    secret_id: str = ""
     metadata: str = ""
     cidr_list: CommaStrings = ()
     token_bound_cidrs: CommaStrings = ()
     num_uses: Int | None = None
     ttl: Duration | None = None
+
+
+class MakeCustomRequest(MakeRequest, frozen=True, kw_only=True):
+    secret_id: str = ""
 
 
 def _metadata(text: str) -> dict[str, str]:
@@ -225,7 +247,7 @@ def make_secret_id(req: MakeRequest, call: Call) -> dict[str, Any]:
 
 
 @endpoint("approle", Verb.WRITE, "role/{role_name}/custom-secret-id")
-def make_custom_secret_id(req: MakeRequest, call: Call) -> dict[str, Any]:
+def make_custom_secret_id(req: MakeCustomRequest, call: Call) -> dict[str, Any]:
     if not req.secret_id:
         raise Said(400, "missing secret_id")
     return _make(req, call, Sensitive(req.secret_id.encode()))
@@ -245,6 +267,10 @@ def list_secret_ids(req: RoleRequest, call: Call) -> dict[str, Any]:
 class SecretIdRequest(Parameters, frozen=True, kw_only=True):
     role_name: str = CAPTURED
     secret_id: str = ""
+
+
+class AccessorRequest(Parameters, frozen=True, kw_only=True):
+    role_name: str = CAPTURED
     secret_id_accessor: str = ""
 
 
@@ -288,12 +314,12 @@ def destroy_secret_id(req: SecretIdRequest, call: Call) -> None:
         return
 
 
-def _absent(req: SecretIdRequest) -> str:
+def _absent(req: AccessorRequest) -> str:
     return f'failed to find accessor entry for secret_id_accessor: "{req.secret_id_accessor}"'
 
 
 @endpoint("approle", Verb.WRITE, "role/{role_name}/secret-id-accessor/lookup")
-def look_up_by_accessor(req: SecretIdRequest, call: Call) -> dict[str, Any]:
+def look_up_by_accessor(req: AccessorRequest, call: Call) -> dict[str, Any]:
     if not req.secret_id_accessor:
         raise Said(400, "missing secret_id_accessor")
     try:
@@ -306,7 +332,7 @@ def look_up_by_accessor(req: SecretIdRequest, call: Call) -> dict[str, Any]:
 
 
 @endpoint("approle", Verb.WRITE, "role/{role_name}/secret-id-accessor/destroy")
-def destroy_by_accessor(req: SecretIdRequest, call: Call) -> None:
+def destroy_by_accessor(req: AccessorRequest, call: Call) -> None:
     if not req.secret_id_accessor:
         raise Said(400, "missing secret_id_accessor")
     try:

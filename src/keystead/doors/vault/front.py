@@ -123,7 +123,7 @@ class VaultFront(Stepwise):
 
     def _login(self, asked: wire.Asked) -> _Found | None:
         """Where somebody without a token is heard; None for every other path."""
-        if not asked.path.startswith("auth/"):
+        if asked.verb is not wire.Verb.WRITE or not asked.path.startswith("auth/"):
             return None
         led = self._means.mounts.mounts(self._means.mounts.home()).find(asked.path)
         if led is None or led[0].engine not in self._engines:

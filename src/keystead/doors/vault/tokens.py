@@ -51,7 +51,6 @@ def auth(token: Token, text: Sensitive | str, ttl: int) -> Auth:
 
 class CreateRequest(Parameters, frozen=True, kw_only=True):
     id: str = ""
-    role_name: str = ""
     policies: CommaStrings | None = None
     no_default_policy: bool = False
     no_parent: bool = False

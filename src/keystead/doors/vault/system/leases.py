@@ -16,12 +16,21 @@ from keystead.wire.vault.request import Verb
 
 class LeaseRequest(Parameters, frozen=True, kw_only=True):
     lease_id: str = ""
+
+
+class RenewRequest(LeaseRequest, frozen=True, kw_only=True):
     increment: SignedDuration = 0
+
+
+class RevokeRequest(LeaseRequest, frozen=True, kw_only=True):
     sync: bool = True
 
 
 class PrefixRequest(Parameters, frozen=True, kw_only=True):
     prefix: str = CAPTURED
+
+
+class RevokePrefixRequest(PrefixRequest, frozen=True, kw_only=True):
     sync: bool = True
 
 
@@ -38,13 +47,13 @@ def look_up(req: LeaseRequest, call: Call) -> None:
 
 
 @endpoint("system", Verb.WRITE, "leases/renew")
-def renew(req: LeaseRequest, call: Call) -> None:
+def renew(req: RenewRequest, call: Call) -> None:
     _named(req, call)
     raise Said(400, "lease not found")
 
 
 @endpoint("system", Verb.WRITE, "leases/revoke")
-def revoke(req: LeaseRequest, call: Call) -> None:
+def revoke(req: RevokeRequest, call: Call) -> None:
     """One that is not there is revoked already."""
     _named(req, call)
 
@@ -56,7 +65,7 @@ def list_leases(_req: PrefixRequest, call: Call) -> None:
 
 
 @endpoint("system", Verb.WRITE, "leases/revoke-prefix/{prefix:path}", sudo=True)
-def revoke_prefix(_req: PrefixRequest, call: Call) -> None:
+def revoke_prefix(_req: RevokePrefixRequest, call: Call) -> None:
     call(ops.UseTools(tenant=here(call)))
 
 
@@ -65,18 +74,22 @@ def revoke_force(_req: PrefixRequest, call: Call) -> None:
     call(ops.UseTools(tenant=here(call)))
 
 
-class NamedRequest(LeaseRequest, frozen=True, kw_only=True):
+class RenewNamedRequest(RenewRequest, frozen=True, kw_only=True):
+    lease_id: str = CAPTURED
+
+
+class RevokeNamedRequest(RevokeRequest, frozen=True, kw_only=True):
     lease_id: str = CAPTURED
 
 
 @endpoint("system", Verb.WRITE, "leases/renew/{lease_id:path}")
-def renew_named(req: NamedRequest, call: Call) -> None:
+def renew_named(req: RenewNamedRequest, call: Call) -> None:
     _named(req, call)
     raise Said(400, "lease not found")
 
 
 @endpoint("system", Verb.WRITE, "leases/revoke/{lease_id:path}")
-def revoke_named(req: NamedRequest, call: Call) -> None:
+def revoke_named(req: RevokeNamedRequest, call: Call) -> None:
     _named(req, call)
 
 
