@@ -239,3 +239,13 @@ def test_moving_a_mount_takes_names_along(vault) -> None:
     vault.stack.view.refresh()
     assert vault.stack.view.find(ops.KeyRef(f"vault:{TENANT}:u", name="app")).id == key.id
     assert vault.stack.view.find(ops.KeyRef(f"vault:{TENANT}:t", name="app")) is None
+
+
+def test_that_nothing_is_there_is_for_those_to_know_who_may_do_something_there(vault) -> None:
+    token = vault.root.token(policies=["app"])
+    for method, path in (("GET", "nowhere/x"), ("GET", "sys/nonesuch"), ("PUT", "sys/mounts")):
+        assert token.refused(method, path) == (403, DENIED)
+    vault.root.policy("app", 'path "*" { capabilities = ["read", "update"] }')
+    assert token.refused("GET", "nowhere/x") == (404, 'no handler for route "nowhere/x". route entry not found.')
+    assert token.refused("GET", "sys/nonesuch") == (404, "1 error occurred:\n\t* unsupported path\n\n")
+    assert token.refused("PUT", "sys/mounts") == (405, "1 error occurred:\n\t* unsupported operation\n\n")

@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from msgspec import Struct
 
 from keystead.core import errors as e
-from keystead.core.caller import Caller, Stranger
+from keystead.core.caller import Asked, Caller, Stranger
 from keystead.core.entities import USED_UP, Mount
-from keystead.core.operations import TenantRef, UseToken, WrapAnswer
+from keystead.core.operations import TenantRef, UseToken, UseTools, WrapAnswer
 from keystead.core.ports import WouldBlock
 from keystead.core.sensitive import Sensitive
-from keystead.doors.vault.endpoint import Answer, Endpoint, Said, TokenCall, write
+from keystead.doors.vault.endpoint import CAPABILITIES, Answer, Endpoint, Said, TokenCall, write
 from keystead.doors.vault.errors import ABSENT, ERRORS
 from keystead.doors.vault.openly import OPEN, Open
 from keystead.doors.vault.system.wrapping import NOT_WRAPPING, wrap_info
@@ -87,7 +88,7 @@ class VaultFront(Stepwise):
                 self._means.mounts.may_block()  # before anything has been done
             if held.token.n_uses and asked.path != LOOK_UP:
                 held, last = self._counted(held, request, request_id)
-            found = self._place(asked, held.token.tenant)
+            found = self._placed(asked, held, request, request_id)
             name = found.endpoint.name
             given = wire.arguments(asked, request.headers.get(b"content-type"), request.body)
             who = self._means.authenticator.bearer(
@@ -113,7 +114,10 @@ class VaultFront(Stepwise):
         except Exception as error:  # noqa: BLE001 - whatever it is, it is answered
             said = self._refuse(error, who or self._stranger(request, name, request_id), request.second)
         if last is not None:
-            self._means.service.perform(last, UseToken(tenant=TenantRef(last.principal.tenant), ended=True))
+            with suppress(
+                e.KeysteadError
+            ):  # on record; nobody comes in by it any more, and the scheduler takes it away
+                self._means.service.perform(last, UseToken(tenant=TenantRef(last.principal.tenant), ended=True))
         return said
 
     def reject(self, refusal: Refusal, second: int) -> bytes:
@@ -178,7 +182,7 @@ class VaultFront(Stepwise):
         again = self._means.authenticator.used(held, request.received_at)
         return again, self._bearer(again, request, request_id) if token.n_uses == USED_UP else None
 
-    def _bearer(self, held: HeldToken, request: HttpRequest, request_id: str) -> Caller:
+    def _bearer(self, held: HeldToken, request: HttpRequest, request_id: str, asked: Asked | None = None) -> Caller:
         return self._means.authenticator.bearer(
             held,
             request,
@@ -186,7 +190,7 @@ class VaultFront(Stepwise):
             door=self._door,
             wire_operation="use",
             request_id=request_id,
-            asked=None,
+            asked=asked,
         )
 
     # --- where
@@ -194,6 +198,17 @@ class VaultFront(Stepwise):
     def _open(self, asked: wire.Asked) -> Open | None:
         """What is answered to anybody, sealed or not."""
         return OPEN.get((asked.verb, asked.path))
+
+    def _placed(self, asked: wire.Asked, held: HeldToken, request: HttpRequest, request_id: str) -> _Found:
+        """Raises Said; but that nothing is there is only for those to know who may do something there: Denied."""
+        try:
+            return self._place(asked, held.token.tenant)
+        except Said:
+            at = Asked(path=asked.path, capability=CAPABILITIES[asked.verb])
+            who = self._bearer(held, request, request_id, at)
+            with suppress(e.DryRun):
+                self._means.service.perform(who, UseTools(tenant=TenantRef(held.token.tenant), dry_run=True))
+            raise
 
     def _place(self, asked: wire.Asked, tenant: str) -> _Found:
         """Raises Said: 404 where nothing is mounted or offered, 405 for another verb."""
