@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from keystead.core.entities import (
-    Account,
-    AclPolicy,
     Attachment,
     Binding,
     Credential,
@@ -30,11 +28,8 @@ from keystead.core.entities import (
     Name,
     Principal,
     PrincipalKind,
-    SecretId,
     Tenant,
     Token,
-    TokenRole,
-    Wrapped,
 )
 from keystead.core.errors import Internal, InvalidArgument, NotFound, WrongState
 from keystead.core.operations import PolicyRef
@@ -43,7 +38,7 @@ from keystead.core.rights import Rights
 from keystead.core.sensitive import Sensitive
 from keystead.core.states import Use
 from keystead.service.barrier import Barrier
-from keystead.service.rights import acl_policy_id, of_token
+from keystead.service.heldpaths import OfPaths
 
 E = TypeVar("E", bound=Entity)
 PAGE = 1000
@@ -184,7 +179,7 @@ class HeldKey:
         return self._reach.get(LastUse, self.id)
 
 
-class HeldTenant:
+class HeldTenant(OfPaths):
     """A tenant with its principals and their credentials."""
 
     def __init__(self, tenant: Tenant, reach: Reach) -> None:
@@ -287,84 +282,6 @@ class HeldTenant:
         if ring is None or ring.tenant != self.id:
             raise Internal("a keyring is missing")
         return HeldKeyring(ring, tuple(one.id for one in self._reach.every_child(Binding, ring.id)), self._reach)
-
-    # --- tokens, and policies by name
-
-    def token(self, id: str) -> Token | None:
-        found = self._reach.get(Token, id) if id else None
-        return found if found is not None and found.tenant == self.id else None
-
-    def token_of_accessor(self, accessor: str) -> Token | None:
-        self._reach.may_block()
-        found = next(iter(self._reach.barrier.linked(Token, accessor, limit=1)), None) if accessor else None
-        return found if found is not None and found.tenant == self.id else None
-
-    def tokens(self) -> Iterator[Token]:
-        """Every one."""
-        after = ""
-        self._reach.may_block()
-        while page := self._reach.barrier.every(Token, after=after, limit=PAGE):
-            yield from (one for one in page if one.tenant == self.id)
-            after = page[-1].id
-
-    def children_of(self, token: Token) -> Iterator[Token]:
-        return self._reach.every_child(Token, token.id)
-
-    def tokens_of(self, mount: Mount) -> Iterator[Token]:
-        """Got by logging in there."""
-        return self._reach.every_child(Token, mount.uuid)
-
-    def account(self, mount: Mount, name: str) -> Account | None:
-        return self._reach.get(Account, self.account_id(mount, name))
-
-    def account_id(self, mount: Mount, name: str) -> str:
-        return self._reach.barrier.name_id(f"account:{mount.uuid}", name)
-
-    def accounts(self, mount: Mount) -> list[Account]:
-        return list(self._reach.every_child(Account, mount.uuid))
-
-    def role_digest(self, mount: Mount, role_id: str) -> str:
-        return self._reach.barrier.name_id(f"role-id:{mount.uuid}", role_id)
-
-    def account_of_role(self, mount: Mount, digest: str) -> Account | None:
-        self._reach.may_block()
-        found = next(iter(self._reach.barrier.linked(Account, digest, limit=1)), None)
-        return found if found is not None and found.mount == mount.uuid else None
-
-    def secret_id(self, id: str) -> SecretId | None:
-        return self._reach.get(SecretId, id)
-
-    def secret_ids(self, account: Account) -> list[SecretId]:
-        return list(self._reach.every_child(SecretId, account.id))
-
-    def secret_id_of_accessor(self, account: Account, accessor: str) -> SecretId | None:
-        self._reach.may_block()
-        found = next(iter(self._reach.barrier.linked(SecretId, accessor, limit=1)), None) if accessor else None
-        return found if found is not None and found.account_id == account.id else None
-
-    def rights_of(self, token: Token) -> Rights:
-        return of_token(self._reach.barrier, token)
-
-    def wrapped(self, token: Token) -> Wrapped | None:
-        return self._reach.get(Wrapped, token.id)
-
-    def token_role(self, name: str) -> TokenRole | None:
-        return self._reach.get(TokenRole, self.token_role_id(name))
-
-    def token_role_id(self, name: str) -> str:
-        return self._reach.barrier.name_id(f"token-role:{self.id}", name)
-
-    def token_roles(self) -> list[TokenRole]:
-        return list(self._reach.every_child(TokenRole, self.id))
-
-    def acl_policy(self, name: str) -> AclPolicy | None:
-        return self._reach.get(AclPolicy, self.acl_policy_id(name))
-
-    def acl_policy_id(self, name: str) -> str:
-        return acl_policy_id(self._reach.barrier, self.id, name)
-
-    def acl_policies(self) -> list[AclPolicy]:
-        return list(self._reach.every_child(AclPolicy, self.id))
 
     def binding(self, namespace: str) -> Binding | None:
         """An address of this tenant that is bound to a keyring."""

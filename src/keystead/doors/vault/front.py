@@ -13,19 +13,18 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from msgspec import Struct
-
 from keystead.core import errors as e
 from keystead.core.caller import Asked, Caller, Stranger
-from keystead.core.entities import USED_UP, Mount
+from keystead.core.entities import USED_UP
 from keystead.core.operations import TenantRef, UseToken, UseTools, WrapAnswer
 from keystead.core.ports import WouldBlock
 from keystead.core.sensitive import Sensitive
-from keystead.doors.vault.endpoint import CAPABILITIES, Answer, Endpoint, Said, TokenCall, write
+from keystead.doors.vault.endpoint import CAPABILITIES, Answer, Said, TokenCall, write
 from keystead.doors.vault.errors import ABSENT, ERRORS
 from keystead.doors.vault.openly import OPEN, Open
+from keystead.doors.vault.places import Found, Places
 from keystead.doors.vault.system.wrapping import NOT_WRAPPING, wrap_info
-from keystead.kit import Call, Door, Means, fault, routes
+from keystead.kit import Call, Door, Means, fault
 from keystead.kit.door import Steps, Stepwise
 from keystead.service.held import HeldToken
 from keystead.wire import Malformed, Misfit
@@ -34,12 +33,9 @@ from keystead.wire.vault import VALIDATION, Refused, headers
 from keystead.wire.vault import request as wire
 from keystead.wire.vault.envelope import (
     HEAD,
-    UNSUPPORTED_OPERATION,
-    UNSUPPORTED_PATH,
     Envelope,
     doubled,
     errors,
-    no_route,
 )
 from keystead.wire.vault.tree import tree
 
@@ -50,22 +46,12 @@ OF_WRAPPED = frozenset({"sys/wrapping/unwrap", "sys/wrapping/rewrap", LOOK_UP})
 _HOME = frozenset({b"", b"root", b"/", b"root/"})
 
 
-class _Found(Struct, frozen=True):
-    """Where a request leads."""
-
-    mount: Mount
-    endpoint: Endpoint
-    captures: Mapping[str, str]
-
-
 class VaultFront(Stepwise):
     """kit.Front for Vault's clients."""
 
     def __init__(self, door: Door, means: Means) -> None:
         self._door, self._means = door.name, means
-        declared = [one for one in door.operations if isinstance(one, Endpoint)]
-        engines = {one.engine for one in declared}
-        self._engines = {name: routes(one for one in declared if one.engine == name) for name in engines}
+        self._places = Places(door, means.mounts)
 
     def steps(self, request: HttpRequest) -> Steps:
         request_id, who, name = self._means.request_ids(), None, ""
@@ -80,7 +66,7 @@ class VaultFront(Stepwise):
                 said = self._said(opened.run(self._means, asked), (), "", request_id, request.second)
                 return head_of(said) if request.method == b"HEAD" else said
             wrap_for = headers.wrap_for(request.headers)
-            if (found := self._login(asked)) is not None:
+            if (found := self._places.login(asked)) is not None:
                 return self._let_in(request, asked, found, wrap_for, request_id)
             held, text = self._held(request, asked)
             yield
@@ -125,20 +111,7 @@ class VaultFront(Stepwise):
 
     # --- logging in
 
-    def _login(self, asked: wire.Asked) -> _Found | None:
-        """Where somebody without a token is heard; None for every other path."""
-        if asked.verb is not wire.Verb.WRITE or not asked.path.startswith("auth/"):
-            return None
-        led = self._means.mounts.mounts(self._means.mounts.home()).find(asked.path)
-        if led is None or led[0].engine not in self._engines:
-            return None
-        place = self._engines[led[0].engine].find(led[1].split("/"))
-        taken = place.take(asked.verb.value) if place is not None else None
-        if taken is None or not taken[0].unsigned:  # type: ignore[attr-defined]  # only Endpoints are in the table
-            return None
-        return _Found(led[0], taken[0], taken[1])  # type: ignore[arg-type]  # the same
-
-    def _let_in(self, request: HttpRequest, asked: wire.Asked, found: _Found, wrap_for: int, request_id: str) -> bytes:
+    def _let_in(self, request: HttpRequest, asked: wire.Asked, found: Found, wrap_for: int, request_id: str) -> bytes:
         self._means.mounts.may_block()  # a login is never quick
         given = wire.arguments(asked, request.headers.get(b"content-type"), request.body)
         who = self._means.authenticator.unknown(
@@ -199,32 +172,16 @@ class VaultFront(Stepwise):
         """What is answered to anybody, sealed or not."""
         return OPEN.get((asked.verb, asked.path))
 
-    def _placed(self, asked: wire.Asked, held: HeldToken, request: HttpRequest, request_id: str) -> _Found:
+    def _placed(self, asked: wire.Asked, held: HeldToken, request: HttpRequest, request_id: str) -> Found:
         """Raises Said; but that nothing is there is only for those to know who may do something there: Denied."""
         try:
-            return self._place(asked, held.token.tenant)
+            return self._places.find(asked, held.token.tenant)
         except Said:
             at = Asked(path=asked.path, capability=CAPABILITIES[asked.verb])
             who = self._bearer(held, request, request_id, at)
             with suppress(e.DryRun):
                 self._means.service.perform(who, UseTools(tenant=TenantRef(held.token.tenant), dry_run=True))
             raise
-
-    def _place(self, asked: wire.Asked, tenant: str) -> _Found:
-        """Raises Said: 404 where nothing is mounted or offered, 405 for another verb."""
-        led = self._means.mounts.mounts(tenant).find(asked.path)
-        if led is None:
-            raise Said(404, no_route(asked.path))
-        mount, rest = led
-        table = self._engines.get(mount.engine)
-        place = table.find(rest.split("/")) if table is not None else None
-        if place is None:
-            raise Said(404, UNSUPPORTED_PATH)
-        taken = place.take(asked.verb.value)
-        if taken is None:
-            raise Said(405, UNSUPPORTED_OPERATION)
-        endpoint, captures = taken
-        return _Found(mount, endpoint, captures)  # type: ignore[arg-type]  # only Endpoints were put into the table
 
     # --- what is said
 
