@@ -24,7 +24,7 @@ from keystead.core.actions import ACTIONS
 from keystead.core.algorithms import ALGORITHMS, KEY_SPECS
 from keystead.core.cutoffs import NEVER, PROFILES
 from keystead.core.states import APPOINTMENTS, PERMITTED, TRANSITIONS, Use
-from keystead.kit import Door, WireOperation
+from keystead.kit import Door, PathOperation, WireOperation
 
 ROOT = Path(__file__).parent.parent
 GENERATED = ROOT / "docs" / "generated"
@@ -145,7 +145,7 @@ def first_line(kind: type) -> str:
 
 def door(name: str, declared: Door) -> str:
     ops = declared.operations
-    common = frozenset.intersection(*[op.errors for op in ops if op.errors])
+    common: frozenset[str] = frozenset.intersection(*([op.errors for op in ops if op.errors] or [frozenset()]))
     parts = [
         f"# The {name} door\n\n{len(ops)} operations, from the declarations in `doors/{declared.name}/`.\n\n",
         f"Any of them may answer {listed(common)}.\n\n" if common else "",
@@ -163,7 +163,8 @@ def kind_of(key: Any) -> str:
 
 
 def link(op: WireOperation[Any, Any]) -> str:
-    return f"[{short(op)}](#{short(op).lower()})"
+    anchor = re.sub(r"[^a-z0-9 _-]", "", short(op).lower()).replace(" ", "-")
+    return f"[{short(op)}](#{anchor})"
 
 
 def listed(errors: frozenset[str]) -> str:
@@ -171,7 +172,9 @@ def listed(errors: frozenset[str]) -> str:
 
 
 def short(op: WireOperation[Any, Any]) -> str:
-    """Without what its protocol puts before the name: "TrentService.", "sts:"."""
+    """Without what its protocol puts before the name: "TrentService.", "sts:". A verb and a path stay as they are."""
+    if isinstance(op, PathOperation):
+        return op.name
     return re.split(r"[.:]", op.name)[-1]
 
 

@@ -40,6 +40,8 @@ from keystead.service.rates import Rates
 MAX_SECRET = 65536
 FILE_NAME = "keystead.toml"
 DEFAULT_LISTEN = {"aws": "127.0.0.1:8200"}
+DEV_LISTEN = {**DEFAULT_LISTEN, "vault": "127.0.0.1:8201"}
+"""Where a development server answers, whose configuration says nothing of it."""
 
 
 class Tls(Struct, frozen=True, forbid_unknown_fields=True):

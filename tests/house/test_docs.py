@@ -52,9 +52,9 @@ def test_every_row_is_printed(pages) -> None:
 def test_every_door_has_its_page(pages) -> None:
     for name, door in DOORS.items():
         page = pages[f"doors/{name}.md"]
-        headings = set(re.findall(r"^## (\w+)$", page, re.MULTILINE))
+        headings = set(re.findall(r"^## (.+)$", page, re.MULTILINE))
         assert {build.short(operation) for operation in door.operations} <= headings
-        assert all(f"`{row.code}`" in page for row in door.errors.values())
+        assert all(f"`{row.code}`" in page for row in door.errors.values() if row.code)
 
 
 @pytest.mark.parametrize(

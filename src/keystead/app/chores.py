@@ -13,12 +13,13 @@ from keystead.app.compose import Core
 from keystead.core.actions import USES
 from keystead.core.audit.record import parse
 from keystead.core.entities import Credential, Key, LastUse
-from keystead.core.operations import KeyOperation
+from keystead.core.operations import KeyOperation, RevokeToken
 from keystead.core.ports import Stale
 from keystead.crypto.notes import NoteSigner, verify_ed25519
 from keystead.service.barrier import Commit
 from keystead.service.bootstrap import system_principal
-from keystead.service.scheduler import Scheduler
+from keystead.service.expiry import Expiry
+from keystead.service.scheduler import NAMESPACE, Scheduler
 from keystead.service.sequencer import Sequencer
 from keystead.service.trusted_time import TrustedTime
 
@@ -49,6 +50,7 @@ class Chores:
             on_records=self._note_uses,
         )
         self._scheduler = Scheduler(core.barrier, core.store, core.clock, self._perform)
+        self._expiry = Expiry(core.barrier, core.store, core.clock, self._perform)
         self._uses: dict[str, tuple[int, bytes]] = {}  # id of a key or access key -> newest record of a use, its index
         self._uses_written_at = time.monotonic()
         self._turn = threading.Lock()
@@ -111,6 +113,8 @@ class Chores:
             if not self._closed:
                 self._scheduler.step(seen)
                 self._pay(time)
+                if seen.believed:
+                    self._expiry.step()
         return seen.believed
 
     def look_ahead(self, time: TrustedTime) -> None:
@@ -130,10 +134,10 @@ class Chores:
             if not self._closed:
                 self._core.barrier.settle()
 
-    def _perform(self, op: KeyOperation[Any]) -> object:
+    def _perform(self, op: KeyOperation[Any] | RevokeToken) -> object:
         caller = self._core.means.authenticator.itself(
             self._system,
-            namespace=op.key.namespace,
+            namespace=op.key.namespace if isinstance(op, KeyOperation) else NAMESPACE,
             door=SYSTEM_DOOR,
             operation=type(op).__name__,
             request_id=self._core.means.request_ids(),

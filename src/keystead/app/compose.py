@@ -19,6 +19,8 @@ from keystead.kit import Front, Markers, Means, RequestIds
 from keystead.kit.door import Door
 from keystead.net.https import Https
 from keystead.providers.software import SoftwareProvider
+from keystead.seals import load
+from keystead.seals.shamir import ShamirSeal
 from keystead.service.authenticate import Authenticator
 from keystead.service.authorize import Authorizer
 from keystead.service.barrier import Barrier
@@ -82,6 +84,7 @@ class Core:
         self._net = Https()  # one of their own, so that no key store's proxy keeps issuers waiting
         key_sets = KeySets(key_source(settings.issuers, self._net), self.clock.monotonic)
         self._web_identities = WebIdentities(self.view, key_sets)
+        self._shares = _shares(layout)
         self.means = self._means(None)
 
     def open(self, unseal_key: Sensitive) -> None:
@@ -111,6 +114,7 @@ class Core:
             markers=Markers(keyed(subkey("marker"))),
             request_ids=RequestIds(os.urandom),
             mounts=self.view,
+            shares=self._shares,
         )
 
     def front(self, door: Door) -> Front:
@@ -123,3 +127,9 @@ class Core:
         self.journal.close()
         self.generation.close()
         self.store.close()
+
+
+def _shares(layout: Layout) -> tuple[int, int]:
+    """Of the seal: how many there are, and how many open it; one of one where it is not split."""
+    seal = load(layout.seal.read_bytes(), layout.directory) if layout.seal.exists() else None
+    return (seal.n_shares, seal.threshold) if isinstance(seal, ShamirSeal) else (1, 1)

@@ -51,7 +51,7 @@ class Layout(Struct, frozen=True):
 
     @property
     def credentials(self) -> Path:
-        """Development only: the administrator's access key, for `keystead env`."""
+        """Development only: the administrator's access key and a token, for `keystead env`."""
         return self.directory / "credentials.json"
 
     def tree_copy(self, settings: Config) -> Path | None:
@@ -73,11 +73,12 @@ class Running(Struct, frozen=True, kw_only=True):
 
 
 class SavedCredentials(Struct, frozen=True, kw_only=True):
-    """Of a development installation."""
+    """Of a development installation. `vault_token` may do everything there; "": its server has none yet."""
 
     access_key_id: str
     secret_access_key: str
     tenant: str
+    vault_token: str = ""
 
     def __repr__(self) -> str:
         return f"SavedCredentials({self.access_key_id!r})"

@@ -2,7 +2,7 @@
 
     dev  env  run                                what somebody needs in the first minute
     init  serve  status  unseal  seal            a server in production steps
-    key  principal  policy  keyring              what it keeps, through the running server or in this process
+    key  principal  token  policy  keyring       what it keeps, through the running server or in this process
     audit  backup  restore  prove  slot          what can be shown, and what must survive
 
 A command imports what it needs when it is called, so that `keystead env` costs no more than reading two files.

@@ -53,6 +53,8 @@ def development(running: Running, directory: Path) -> None:
         ("In another terminal, point AWS clients here:", f'eval "$({keystead()} env aws{here(directory)})"'),
         ("and make a key:", "aws kms create-key --description 'my first key'"),
     ]
+    if "vault" in running.listen:
+        steps.append(("or Vault's clients:", f'eval "$({keystead()} env vault{here(directory)})"'))
     banner(f"Keystead {VERSION}, for development", served(running, directory), steps)
     click.echo("    Anybody who can read this directory can use its keys. Ctrl-C stops.\n")
 

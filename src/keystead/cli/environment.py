@@ -7,7 +7,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from keystead.app.layout import Running, SavedCredentials
-from keystead.config import Config
+from keystead.config import Config, path_of
 
 ANYWHERE = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - compared, not bound
 
@@ -16,6 +16,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     endpoint: str  # http://host:port
     region: str
     saved: SavedCredentials | None
+    certificate: str = ""  # the path of the server's, where it has one
 
     def __repr__(self) -> str:
         return f"Facts({self.endpoint!r})"
@@ -38,7 +39,17 @@ def xks(facts: Facts) -> dict[str, str]:
     return {"XKS_PROXY_HOST": host, "SCHEME": f"{scheme}://", "REGION": facts.region}
 
 
-VARIABLES: dict[str, Callable[[Facts], dict[str, str]]] = {"aws": aws, "xks": xks}
+def vault(facts: Facts) -> dict[str, str]:
+    """Vault and OpenBao documentation, "Environment variables" of their commands."""
+    variables = {"VAULT_ADDR": facts.endpoint, "BAO_ADDR": facts.endpoint}
+    if facts.saved is not None and facts.saved.vault_token:
+        variables |= {"VAULT_TOKEN": facts.saved.vault_token, "BAO_TOKEN": facts.saved.vault_token}
+    if facts.certificate:
+        variables |= {"VAULT_CACERT": facts.certificate, "BAO_CACERT": facts.certificate}
+    return variables
+
+
+VARIABLES: dict[str, Callable[[Facts], dict[str, str]]] = {"aws": aws, "xks": xks, "vault": vault}
 
 
 def endpoint(running: Running, door: str, host: str | None = None) -> str:
@@ -50,4 +61,6 @@ def endpoint(running: Running, door: str, host: str | None = None) -> str:
 def variables(
     running: Running, door: str, settings: Config, saved: SavedCredentials | None, host: str | None
 ) -> dict[str, str]:
-    return VARIABLES[door](Facts(endpoint=endpoint(running, door, host), region=settings.region, saved=saved))
+    certificate = str(path_of(settings.tls.certificate)) if running.tls and settings.tls is not None else ""
+    at = endpoint(running, door, host)
+    return VARIABLES[door](Facts(endpoint=at, region=settings.region, saved=saved, certificate=certificate))

@@ -10,8 +10,8 @@ from keystead.app import hygiene
 from keystead.app.library import Keystead
 from keystead.cli import secrets
 from keystead.config import Config
-from keystead.core.operations import AccessKey, Operation
-from keystead.doors.control.codec import ShownOnce, shown_once
+from keystead.core.operations import AccessKey, IssueToken, Operation
+from keystead.doors.control.codec import ShownOnce, ShownToken, shown_once, shown_token
 
 R = TypeVar("R")
 
@@ -29,6 +29,9 @@ class Local:
 
     def show(self, op: Operation[AccessKey]) -> ShownOnce:
         return shown_once(self.keystead.perform(op))
+
+    def issue(self, op: IssueToken) -> ShownToken:
+        return shown_token(self.keystead.perform(op))
 
     def back_up(self, path: str) -> str:
         return self.keystead.back_up(Path(path))

@@ -17,9 +17,9 @@ from keystead.config import Config
 from keystead.core import errors
 from keystead.core import operations as ops
 from keystead.core.errors import Internal, KeysteadError, Unavailable
-from keystead.core.operations import AccessKey, Operation
+from keystead.core.operations import AccessKey, IssueToken, Operation
 from keystead.core.sensitive import Sensitive
-from keystead.doors.control.codec import ShownOnce, unseal_request
+from keystead.doors.control.codec import ShownOnce, ShownToken, unseal_request
 from keystead.doors.control.errors import ERRORS
 from keystead.doors.control.lifecycle import BackedUp, ServerStatus
 
@@ -64,6 +64,9 @@ class Remote:
 
     def show(self, op: Operation[AccessKey]) -> ShownOnce:
         return self._ask(type(op).__name__, msgspec.json.encode(op), ShownOnce)
+
+    def issue(self, op: IssueToken) -> ShownToken:
+        return self._ask(type(op).__name__, msgspec.json.encode(op), ShownToken)
 
     def back_up(self, path: str) -> str:
         return self._ask("BackUp", msgspec.json.encode({"path": path}), BackedUp).generation

@@ -24,8 +24,8 @@ from keystead.config import Config
 from keystead.core.errors import NotFound
 
 if TYPE_CHECKING:
-    from keystead.core.operations import AccessKey, Operation
-    from keystead.doors.control.codec import ShownOnce
+    from keystead.core.operations import AccessKey, IssueToken, Operation
+    from keystead.doors.control.codec import ShownOnce, ShownToken
 
 R = TypeVar("R")
 
@@ -39,6 +39,10 @@ class Session(Protocol):
 
     def show(self, op: Operation[AccessKey]) -> ShownOnce:
         """Perform what makes an access key: the one answer that holds a secret."""
+        ...
+
+    def issue(self, op: IssueToken) -> ShownToken:
+        """The same of a token."""
         ...
 
     def back_up(self, path: str) -> str:

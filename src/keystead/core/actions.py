@@ -184,6 +184,44 @@ class Action(StrEnum):
     PUT_SECRET_SETTINGS = "keyring:put-secret-settings"  # noqa: S105 - a name, not a secret
     EMPTY_KEYRING = "keyring:empty"
     USE_CUBBYHOLE = "tenant:use-cubbyhole"
+    READ_MOUNT = "tenant:read-mount"
+    TUNE_MOUNT = "tenant:tune-mount"
+    MOVE_MOUNT = "tenant:move-mount"
+    DISABLE_MOUNT = "tenant:disable-mount"
+    LIST_REACHABLE_MOUNTS = "tenant:list-reachable-mounts"
+    WRITE_ACL_POLICY = "tenant:write-acl-policy"
+    READ_ACL_POLICY = "tenant:read-acl-policy"
+    LIST_ACL_POLICIES = "tenant:list-acl-policies"
+    DELETE_ACL_POLICY = "tenant:delete-acl-policy"
+    READ_CAPABILITIES = "tenant:read-capabilities"
+    READ_OWN_ACL = "tenant:read-own-acl"
+    ISSUE_TOKEN = "tenant:issue-token"  # noqa: S105 - a name, not a secret
+    LOOK_UP_TOKEN = "tenant:look-up-token"  # noqa: S105 - a name, not a secret
+    RENEW_TOKEN = "tenant:renew-token"  # noqa: S105 - a name, not a secret
+    REVOKE_TOKEN = "tenant:revoke-token"  # noqa: S105 - a name, not a secret
+    LIST_TOKENS = "tenant:list-tokens"
+    USE_TOKEN = "tenant:use-token"  # noqa: S105 - a name, not a secret
+    WRITE_TOKEN_ROLE = "tenant:write-token-role"  # noqa: S105 - a name, not a secret
+    READ_TOKEN_ROLE = "tenant:read-token-role"  # noqa: S105 - a name, not a secret
+    LIST_TOKEN_ROLES = "tenant:list-token-roles"  # noqa: S105 - a name, not a secret
+    DELETE_TOKEN_ROLE = "tenant:delete-token-role"  # noqa: S105 - a name, not a secret
+    WRAP = "tenant:wrap"
+    UNWRAP = "tenant:unwrap"
+    LOOK_UP_WRAPPED = "tenant:look-up-wrapped"
+    REWRAP = "tenant:rewrap"
+    WRITE_ACCOUNT = "tenant:write-account"
+    READ_ACCOUNT = "tenant:read-account"
+    LIST_ACCOUNTS = "tenant:list-accounts"
+    DELETE_ACCOUNT = "tenant:delete-account"
+    MAKE_SECRET_ID = "tenant:make-secret-id"  # noqa: S105 - a name, not a secret
+    READ_SECRET_ID = "tenant:read-secret-id"  # noqa: S105 - a name, not a secret
+    LIST_SECRET_IDS = "tenant:list-secret-ids"  # noqa: S105 - a name, not a secret
+    DESTROY_SECRET_ID = "tenant:destroy-secret-id"  # noqa: S105 - a name, not a secret
+    SWEEP_SECRET_IDS = "tenant:sweep-secret-ids"  # noqa: S105 - a name, not a secret
+    LOG_IN_BY_PASSWORD = "tenant:log-in-by-password"  # noqa: S105 - a name, not a secret
+    LOG_IN_BY_ROLE = "tenant:log-in-by-role"
+    USE_TOOLS = "tenant:use-tools"
+    DRAW_RANDOM = "tenant:draw-random"
     # the installation
     READ_STATUS = "system:read-status"
     MANAGE_SEAL = "system:manage-seal"
@@ -412,6 +450,44 @@ ACTIONS: dict[Action, ActionRow] = {
         _R(A.PUT_SECRET_SETTINGS, "keystead:keyring:put-secret-settings"),
         _R(A.EMPTY_KEYRING, "keystead:keyring:empty"),
         _R(A.USE_CUBBYHOLE, "keystead:tenant:use-cubbyhole"),
+        _R(A.READ_MOUNT, "keystead:tenant:read-mount"),
+        _R(A.TUNE_MOUNT, "keystead:tenant:tune-mount"),
+        _R(A.MOVE_MOUNT, "keystead:tenant:move-mount"),
+        _R(A.DISABLE_MOUNT, "keystead:tenant:disable-mount"),
+        _R(A.LIST_REACHABLE_MOUNTS, "keystead:tenant:list-reachable-mounts", free=True),
+        _R(A.WRITE_ACL_POLICY, "keystead:tenant:write-acl-policy"),
+        _R(A.READ_ACL_POLICY, "keystead:tenant:read-acl-policy"),
+        _R(A.LIST_ACL_POLICIES, "keystead:tenant:list-acl-policies"),
+        _R(A.DELETE_ACL_POLICY, "keystead:tenant:delete-acl-policy"),
+        _R(A.READ_CAPABILITIES, "keystead:tenant:read-capabilities"),
+        _R(A.READ_OWN_ACL, "keystead:tenant:read-own-acl"),
+        _R(A.ISSUE_TOKEN, "keystead:tenant:issue-token", system=True),
+        _R(A.LOOK_UP_TOKEN, "keystead:tenant:look-up-token"),
+        _R(A.RENEW_TOKEN, "keystead:tenant:renew-token"),
+        _R(A.REVOKE_TOKEN, "keystead:tenant:revoke-token", system=True),
+        _R(A.LIST_TOKENS, "keystead:tenant:list-tokens", system=True),
+        _R(A.USE_TOKEN, "keystead:tenant:use-token", free=True),
+        _R(A.WRITE_TOKEN_ROLE, "keystead:tenant:write-token-role"),
+        _R(A.READ_TOKEN_ROLE, "keystead:tenant:read-token-role"),
+        _R(A.LIST_TOKEN_ROLES, "keystead:tenant:list-token-roles"),
+        _R(A.DELETE_TOKEN_ROLE, "keystead:tenant:delete-token-role"),
+        _R(A.WRAP, "keystead:tenant:wrap", free=True),
+        _R(A.UNWRAP, "keystead:tenant:unwrap"),
+        _R(A.LOOK_UP_WRAPPED, "keystead:tenant:look-up-wrapped", free=True),
+        _R(A.REWRAP, "keystead:tenant:rewrap"),
+        _R(A.WRITE_ACCOUNT, "keystead:tenant:write-account"),
+        _R(A.READ_ACCOUNT, "keystead:tenant:read-account"),
+        _R(A.LIST_ACCOUNTS, "keystead:tenant:list-accounts"),
+        _R(A.DELETE_ACCOUNT, "keystead:tenant:delete-account"),
+        _R(A.MAKE_SECRET_ID, "keystead:tenant:make-secret-id"),
+        _R(A.READ_SECRET_ID, "keystead:tenant:read-secret-id"),
+        _R(A.LIST_SECRET_IDS, "keystead:tenant:list-secret-ids"),
+        _R(A.DESTROY_SECRET_ID, "keystead:tenant:destroy-secret-id"),
+        _R(A.SWEEP_SECRET_IDS, "keystead:tenant:sweep-secret-ids"),
+        _R(A.LOG_IN_BY_PASSWORD, "keystead:tenant:log-in-by-password", free=True),
+        _R(A.LOG_IN_BY_ROLE, "keystead:tenant:log-in-by-role", free=True),
+        _R(A.USE_TOOLS, "keystead:tenant:use-tools"),
+        _R(A.DRAW_RANDOM, "keystead:tenant:draw-random"),
         _R(A.READ_STATUS, None, system=True),
         _R(A.MANAGE_SEAL, None, system=True),
         _R(A.MANAGE_KEYRINGS, None, system=True),

@@ -41,7 +41,7 @@ def built_in(tenant: str) -> tuple[Mount, ...]:
                 id=id_,
                 tenant=tenant,
                 engine=engine,
-                accessor=f"{engine}_{digest[:4].hex()}",
+                accessor=f"{'auth_' if dialect == AUTH else ''}{engine}_{digest[:4].hex()}",
                 uuid=str(UUID(bytes=digest[:16], version=4)),
                 description=description,
                 created_at=datetime.fromtimestamp(0, UTC),

@@ -16,7 +16,7 @@ import httptools
 
 from keystead.kit.certified import certified
 from keystead.kit.door import Steps
-from keystead.kit.framing import HEAD, IDLE, Framing, Refused
+from keystead.kit.framing import HEAD, IDLE, PARSED_AS, Framing, Refused
 from keystead.service.credentials.peer import peer_of
 from keystead.wire.http import HttpRequest, Refusal, closing
 
@@ -89,6 +89,8 @@ class Connection(Framing, asyncio.Protocol):
             return
         owed, n = self.n_owed, len(data)
         self._count_head = self._phase == HEAD or n > self._limits.n_head
+        if self._limits.lists and self._phase == IDLE and data[:5] == b"LIST ":  # only where a message begins
+            data, self._is_list = PARSED_AS + data[4:], True
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError:

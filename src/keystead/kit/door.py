@@ -67,6 +67,10 @@ class Mounts(Protocol):
 
     def mounts(self, tenant: str, /) -> MountTable: ...
 
+    def may_block(self) -> None:
+        """Raises WouldBlock on the event loop: for whoever knows already that the request is going to."""
+        ...
+
     def home(self) -> str:
         """The tenant of a request that says of none."""
         ...
@@ -80,6 +84,7 @@ class Means(Struct, frozen=True, kw_only=True):
     markers: Markers
     request_ids: RequestIds
     mounts: Mounts
+    shares: tuple[int, int] = (1, 1)  # that open the seal: how many there are, how many it takes
 
 
 class Door(Struct, frozen=True, kw_only=True):

@@ -11,6 +11,8 @@ from keystead.wire.http import SINGLE, Limits, Refusal
 
 IDLE, HEAD, BODY = 0, 1, 2
 _HASH = ord("#")
+LIST, PARSED_AS = b"LIST", b"LINK"
+"""A method that llhttp does not know, and one of its length that it knows (RFC 2068 §19.6.1.2; nobody's)."""
 
 
 class Refused(Exception):
@@ -24,6 +26,7 @@ class Framing:
         "_body",
         "_count_head",
         "_headers",
+        "_is_list",
         "_keep",
         "_limits",
         "_method",
@@ -45,6 +48,7 @@ class Framing:
         self._body: bytes | bytearray = b""
         self._keep, self._count_head = True, False
         self._n_repeated = 0
+        self._is_list = False  # the method is LIST, and the parser was given PARSED_AS
         self.ending = False  # takes no more requests
 
     def on_message_begin(self) -> None:
@@ -71,6 +75,8 @@ class Framing:
             self._refusal = refusal
             raise Refused
         self._method = self._parser.get_method()
+        if self._is_list:
+            self._method, self._is_list = LIST, False
         self._phase = BODY
 
     def on_body(self, piece: bytes) -> None:

@@ -32,6 +32,11 @@ class ShamirSeal:
         self._configuration = configuration
 
     @property
+    def n_shares(self) -> int:
+        """How many there are."""
+        return self._configuration.n_shares
+
+    @property
     def threshold(self) -> int:
         """How many shares open it."""
         return self._configuration.threshold

@@ -7,7 +7,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from keystead.core.caller import Asked, Caller
-from keystead.core.entities import CredentialKind, Principal
+from keystead.core.entities import CredentialKind, Principal, PrincipalKind
 from keystead.core.errors import Unauthenticated, Unsupported
 from keystead.core.ports import Entropy
 from keystead.core.rights import Rights
@@ -123,6 +123,54 @@ class Authenticator:
         throttle.known(held.token.accessor, request.second)
         return held
 
+    def unknown(
+        self,
+        request: HttpRequest,
+        *,
+        tenant: str,
+        namespace: str,
+        door: str,
+        wire_operation: str,
+        request_id: str,
+        asked: Asked,
+    ) -> Caller:
+        """Whoever is about to log in: a principal of no rights that is nowhere kept. Raises RateLimited."""
+        if self._throttle is not None:
+            self._throttle.admit(request.peer, request.second)
+        nobody = Principal(
+            id=namespace,
+            tenant=tenant,
+            principal_kind=PrincipalKind.TOKEN,
+            name="",
+            name_digest="",
+            created_at=request.received_at,
+        )
+        return Caller(
+            principal=nobody,
+            rights=Rights.alone(nobody),
+            credential_id="",
+            namespace=namespace,
+            door=door,
+            wire_operation=wire_operation,
+            request_id=request_id,
+            source=request.peer,
+            now=request.received_at,
+            secure=request.secure,
+            asked=asked,
+        )
+
+    def turned_away(self, request: HttpRequest) -> None:
+        """Count a login that did not succeed against where it came from."""
+        if self._throttle is not None:
+            self._throttle.refused(request.peer, request.second)
+
+    def used(self, held: HeldToken, now: datetime) -> HeldToken:
+        """The same token once a use of it has been counted: the last one may be under way. Raises Unauthenticated."""
+        again = self._directory.token(held.token.id)
+        if again is None or again.token.is_over(now):
+            raise Unauthenticated("permission denied", Reason.UNKNOWN)
+        return again
+
     def bearer(
         self,
         held: HeldToken,
@@ -132,7 +180,7 @@ class Authenticator:
         door: str,
         wire_operation: str,
         request_id: str,
-        asked: Asked,
+        asked: Asked | None,
     ) -> Caller:
         """The bearer of a token that token() has found. `asked`: the request as policies of paths look at it."""
         return Caller(

@@ -47,6 +47,7 @@ from keystead.core.rights import Rights
 from keystead.core.sensitive import Sensitive
 from keystead.core.states import KeyState, Use
 from keystead.service.barrier import Barrier
+from keystead.service.heldpaths import OfPaths
 from keystead.service.heldsecret import HeldCubby, HeldSecret, SecretsOf, cubby_of
 from keystead.service.reach import PAGE, Reach
 from keystead.service.related import Relative, relatives
@@ -125,6 +126,14 @@ class HeldKeyring:
 
     def names(self, *, after: str, limit: int) -> list[Name]:
         return self._reach.children(Name, self.id, after, limit)
+
+    def versions(self, key: Key) -> list[KeyVersion]:
+        """Of one of its keys."""
+        return list(self._reach.every_child(KeyVersion, key.id)) if key.keyring == self.id else []
+
+    def grants(self, key: Key) -> list[Grant]:
+        """On one of its keys."""
+        return list(self._reach.every_child(Grant, key.id)) if key.keyring == self.id else []
 
     def name(self, namespace: str, name: str) -> Name | None:
         return self._reach.get(Name, self._reach.barrier.name_id(namespace, name))
@@ -267,7 +276,7 @@ class HeldReplica:
         return replace(self.like.key, is_primary=False, tags={}, description="")
 
 
-class HeldTenant:
+class HeldTenant(OfPaths):
     """A tenant with its principals and their credentials."""
 
     def __init__(self, tenant: Tenant, reach: Reach) -> None:
@@ -386,6 +395,15 @@ class HeldTenant:
     def kept_by(self, token: Token) -> list[Cubby]:
         """What a token keeps for itself: whoever deletes the token deletes these."""
         return list(self._reach.every_child(Cubby, token.id))
+
+    def keyring_at(self, mount: Mount) -> HeldKeyring | None:
+        """What a mount keeps its keys or secrets in."""
+        if not mount.keyring:
+            return None
+        ring = self._reach.get(Keyring, mount.keyring)
+        if ring is None or ring.tenant != self.id:
+            raise Internal("a keyring is missing")
+        return HeldKeyring(ring, tuple(one.id for one in self._reach.every_child(Binding, ring.id)), self._reach)
 
     def binding(self, namespace: str) -> Binding | None:
         """An address of this tenant that is bound to a keyring."""

@@ -25,6 +25,7 @@ from keystead.core.entities import (
     Kind,
     Mount,
     Name,
+    PrincipalKind,
     Tenant,
 )
 from keystead.core.errors import Internal, NotFound, Sealed, Unavailable
@@ -448,6 +449,8 @@ class View:
 
     def again(self, rights: Rights, now: datetime) -> Rights | None:
         """Those rights as they are now; None where whoever has them is there no more."""
+        if rights.token is None and rights.principal.principal_kind is PrincipalKind.TOKEN:
+            return rights  # somebody who logs in: there is no row
         if rights.token is None:
             return self.narrowed_rights(rights.principal.id, rights.narrowing)
         held = self.token(rights.token.id)
@@ -522,6 +525,10 @@ class View:
         Kind.FOLDER: _forget_nothing,
         Kind.SECRET_SETTINGS: _forget_nothing,
         Kind.CUBBY: _forget_nothing,
+        Kind.TOKEN_ROLE: _forget_nothing,
+        Kind.WRAPPED: _forget_nothing,
+        Kind.ACCOUNT: _forget_nothing,
+        Kind.SECRET_ID: _forget_nothing,
     }
 
     FIND: ClassVar[dict[type, Callable[[View, Any], Held | None]]] = {

@@ -72,6 +72,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     body_for: int = 30
     idle_for: int = 60
     write_for: int = 30  # a peer that does not read its answer
+    lists: bool = False  # LIST is a method
 
 
 class Refusal(Enum):
@@ -101,9 +102,16 @@ class Refusal(Enum):
         return str(self.value[1])
 
 
+class _Lines(dict[int, bytes]):
+    """Of a code without words of its own, too: the words say nothing that the code does not (RFC 9112 §4)."""
+
+    def __missing__(self, code: int) -> bytes:
+        return b"HTTP/1.1 %d \r\nDate: " % code
+
+
 # RFC 9110 §15
-STATUS: dict[int, bytes] = {
-    code: b"HTTP/1.1 %d %b\r\nDate: " % (code, words.encode())
+STATUS = _Lines(
+    (code, b"HTTP/1.1 %d %b\r\nDate: " % (code, words.encode()))
     for code, words in {
         200: "OK",
         201: "Created",
@@ -130,7 +138,7 @@ STATUS: dict[int, bytes] = {
         503: "Service Unavailable",
         505: "HTTP Version Not Supported",
     }.items()
-}
+)
 
 _DAYS = (b"Mon", b"Tue", b"Wed", b"Thu", b"Fri", b"Sat", b"Sun")
 _MONTHS = (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec")

@@ -17,6 +17,7 @@ COMMANDS: dict[str, Row] = {
     "seal": Row("steering:seal", "Have the server forget what opens it", SERVER),
     "key": Row("key:key", "List, create, describe, disable and destroy keys", KEPT),
     "principal": Row("principal:principal", "Who may use them: users, roles, access keys", KEPT),
+    "token": Row("token:token", "Tokens of Vault's clients", KEPT),
     "policy": Row("policy:policy", "Read and put the policy of a key", KEPT),
     "keyring": Row("keyring:keyring", "Keyrings, and the addresses bound to them", KEPT),
     "audit": Row("audit:audit", "Follow, verify and prove the record of every access", SHOWN),

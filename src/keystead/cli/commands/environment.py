@@ -33,6 +33,8 @@ def env(here: Here, door: str, host: str | None) -> None:
     if saved is None and door == "aws":
         say("The access key is not kept here: export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY yourself, from")
         say("`keystead init` or `keystead principal access-key create NAME`.")
+    if "VAULT_TOKEN" not in found and door == "vault":
+        say("No token is kept here: export VAULT_TOKEN yourself, from `keystead token create --policy …`.")
     here.out.answer(found, "\n".join(f"export {name}={shlex.quote(value)}" for name, value in found.items()))
 
 

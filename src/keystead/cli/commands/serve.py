@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from keystead import config
 from keystead.app import hygiene
+from keystead.app.development import save_token
 from keystead.app.doors import DOORS
 from keystead.app.installation import exists, initialise, prepare, read_seal, save_credentials
 from keystead.app.layout import Running
@@ -54,8 +55,12 @@ def dev(here: Here, listen: Sequence[str], workers: int | None) -> None:
     hygiene.harden()
     if not exists(here.directory):
         _begin(here.directory, addresses)
+    elif not addresses and config.read(here.directory).listen == config.DEFAULT_LISTEN:
+        addresses = config.DEV_LISTEN
     if (kind := read_seal(here.directory).kind) != FileSeal.kind:
         raise InvalidArgument(f"{here.directory} has a {kind} seal: `keystead serve {here.directory}`", "data")
+    if "vault" in {**config.read(here.directory).listen, **addresses}:
+        save_token(here.directory)
 
     def ready(running: Running) -> None:
         _say(here.out, running, lambda: banner.development(running, here.directory))
@@ -65,7 +70,7 @@ def dev(here: Here, listen: Sequence[str], workers: int | None) -> None:
 
 def _begin(directory: Path, listen: Mapping[str, str]) -> None:
     prepare(directory)
-    settings = Config(listen=dict(listen)) if listen else Config()
+    settings = Config(listen=dict(listen or config.DEV_LISTEN))
     save_credentials(directory, initialise(directory, settings, FileSeal.create(directory, os.urandom)))
 
 

@@ -10,6 +10,7 @@ Rule 3: the answer is the richest any door can use; a door drops what its protoc
 from __future__ import annotations
 
 from keystead.core.algorithms import MessageForm as MessageForm  # a word of operations, too
+from keystead.core.operations.aclpolicies import *
 from keystead.core.operations.base import *
 from keystead.core.operations.boundaries import *
 from keystead.core.operations.cipher import *
@@ -24,6 +25,7 @@ from keystead.core.operations.imports import *
 from keystead.core.operations.installation import *
 from keystead.core.operations.keys import *
 from keystead.core.operations.keystores import *
+from keystead.core.operations.logins import *
 from keystead.core.operations.managed import *
 from keystead.core.operations.mounts import *
 from keystead.core.operations.principals import *
@@ -34,3 +36,4 @@ from keystead.core.operations.sessions import *
 from keystead.core.operations.signature import *
 from keystead.core.operations.terms import *
 from keystead.core.operations.tokens import *
+from keystead.core.operations.tools import *

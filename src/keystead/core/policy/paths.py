@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from functools import lru_cache
 
 from keystead.core.actions import ACTIONS, Action
 from keystead.core.caller import Asked
@@ -19,6 +20,7 @@ from keystead.core.policy.form import Document, Effect, Statement
 from keystead.core.policy.request import Request
 from keystead.core.policy.vault import Acl, Capability, NamedPolicy, Verdict, compile_acl, read_policy
 
+DIALECT = "vault"
 EVERYTHING = frozenset(Action)
 
 
@@ -65,6 +67,16 @@ def _makes(request: Request) -> bool:
         return request.action is Action.CREATE_KEY
     key, caller = request.held.key, request.caller
     return key.created_at == caller.now and key.created_by == caller.principal.id
+
+
+@lru_cache(maxsize=1024)
+def _together(policies: tuple[PolicyText, ...]) -> Compiled:
+    return Compiled(policies)
+
+
+def acl_of(policies: tuple[PolicyText, ...], now: datetime) -> Acl:
+    """All policies of this dialect among these, to be asked about paths. Raises InvalidArgument."""
+    return _together(tuple(one for one in policies if one.dialect == DIALECT)).acl(now)
 
 
 def _asked(request: Request) -> Iterator[Asked]:

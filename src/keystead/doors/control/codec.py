@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from keystead.core.entities import Credential
-from keystead.core.operations import AccessKey
+from keystead.core.operations import AccessKey, MadeToken
 from keystead.core.sensitive import Sensitive
 
 
@@ -28,6 +29,23 @@ def shown_once(key: AccessKey) -> ShownOnce:
     return ShownOnce(key.credential.id, key.secret.reveal().decode(), token.reveal().decode() if token else None)
 
 
+class ShownToken(msgspec.Struct, frozen=True):
+    """A token as its owner gets it."""
+
+    token: str
+    accessor: str
+    policies: tuple[str, ...]
+    expires_at: datetime | None
+
+    def __repr__(self) -> str:
+        return f"ShownToken({self.accessor!r})"
+
+
+def shown_token(made: MadeToken) -> ShownToken:
+    token = made.token
+    return ShownToken(made.text.reveal().decode(), token.accessor, token.policies, token.expires_at)
+
+
 def unseal_request(offered: Sequence[Sensitive]) -> bytes:
     """The body of Unseal, on its way to the server over its own user's socket."""
     return msgspec.json.encode({"offered": [secret.reveal().decode() for secret in offered]})
@@ -37,6 +55,8 @@ def write(answer: Any) -> bytes:
     """Raises TypeError for an answer that holds a secret and is not meant to show it."""
     if isinstance(answer, AccessKey):
         answer = shown_once(answer)
+    if isinstance(answer, MadeToken):
+        answer = shown_token(answer)
     return _encode(answer)
 
 

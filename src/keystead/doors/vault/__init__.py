@@ -5,27 +5,37 @@ One folder or file for each engine; an operation stands at a path below where it
 
 from __future__ import annotations
 
-from keystead.doors.vault import cubbyhole, tokens, transit
+from keystead.doors.vault import approle, cubbyhole, tokenroles, tokens, transit, userpass
 from keystead.doors.vault.errors import ERRORS
 from keystead.doors.vault.front import VaultFront
 from keystead.doors.vault.kv import astray, data, metadata, unversioned
-from keystead.doors.vault.system import mounts
+from keystead.doors.vault.system import capabilities, leases, mounts, policies, specs, tools, wrapping
 from keystead.kit import Door
 from keystead.wire.http import Limits
 
+OPERATIONS = (
+    *mounts.OPERATIONS,
+    *policies.OPERATIONS,
+    *capabilities.OPERATIONS,
+    *wrapping.OPERATIONS,
+    *leases.OPERATIONS,
+    *tools.OPERATIONS,
+    *tokens.OPERATIONS,
+    *tokenroles.OPERATIONS,
+    *userpass.OPERATIONS,
+    *approle.OPERATIONS,
+    *transit.OPERATIONS,
+    *unversioned.OPERATIONS,
+    *data.OPERATIONS,
+    *metadata.OPERATIONS,
+    *astray.OPERATIONS,
+    *cubbyhole.OPERATIONS,
+)
+
 DOOR = Door(
     name="vault",
-    operations=(
-        *mounts.OPERATIONS,
-        *tokens.OPERATIONS,
-        *transit.OPERATIONS,
-        *unversioned.OPERATIONS,
-        *data.OPERATIONS,
-        *metadata.OPERATIONS,
-        *astray.OPERATIONS,
-        *cubbyhole.OPERATIONS,
-    ),
+    operations=(*OPERATIONS, *specs.over(OPERATIONS)),
     errors=ERRORS,
-    limits=Limits(n_body=1024 * 1024),
+    limits=Limits(n_body=1024 * 1024, lists=True),
     front=VaultFront,
 )

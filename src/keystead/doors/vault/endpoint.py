@@ -8,13 +8,15 @@ from typing import Any, TypeVar
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from keystead.core.caller import Asked
+from keystead.core import errors as e
+from keystead.core.caller import Asked, Caller
 from keystead.core.errors import KeysteadError
 from keystead.core.sensitive import Sensitive
-from keystead.kit import Call, PathOperation, path_operation
+from keystead.kit import Call, Markers, PathOperation, path_operation
+from keystead.kit.message import Performer
 from keystead.wire import Misfit
 from keystead.wire.vault import Refused
-from keystead.wire.vault.envelope import Auth, writer
+from keystead.wire.vault.envelope import Auth, WrapInfo, writer
 from keystead.wire.vault.reader import Parameters, Read, reader
 from keystead.wire.vault.request import Verb
 
@@ -36,6 +38,7 @@ class Answer(Struct, frozen=True, kw_only=True):
 
     data: Any = None
     auth: Auth | None = None
+    wrap_info: WrapInfo | None = None
     warnings: Sequence[str] = ()
     doubled: bool = False
     bare: bool = False
@@ -44,12 +47,18 @@ class Answer(Struct, frozen=True, kw_only=True):
 
 
 class Endpoint(PathOperation[Any, Any], frozen=True, kw_only=True):
-    """`creates`: needs "create" where the thing is not there. `sudo`: its path is one of those that need it."""
+    """`creates`: needs "create" where the thing is not there. `sudo`: its path is one of those that need it.
+
+    `open_ended`: it takes whatever parameters there are, and none is remarked upon (Call.caller.asked has them).
+    `unsigned`: for whoever has no token yet; one that comes with it is not looked at.
+    """
 
     engine: str
     verb: Verb
     creates: bool = False
     sudo: bool = False
+    open_ended: bool = False
+    unsigned: bool = False
 
     def asked(self, path: str, parameters: Mapping[str, Any], wrap_for: float | None = None) -> Asked:
         return Asked(
@@ -80,6 +89,8 @@ def endpoint(
     creates: bool = False,
     sudo: bool = False,
     reads: Callable[[type[P]], Read[P]] = reader,
+    open_ended: bool = False,
+    unsigned: bool = False,
 ) -> Callable[[Callable[[P, Call], Any]], Endpoint]:
     """Declare the function below to be what `verb` does at `path` of an engine. It answers data, an Answer, or None.
 
@@ -91,7 +102,9 @@ def endpoint(
     def made(run: Callable[[P, Call], Any]) -> Endpoint:
         facts = asdict(declare(run))
         facts["name"] = f"{engine} {facts['name']}"
-        return Endpoint(**facts, engine=engine, verb=verb, creates=creates, sudo=sudo)
+        return Endpoint(
+            **facts, engine=engine, verb=verb, creates=creates, sudo=sudo, open_ended=open_ended, unsigned=unsigned
+        )
 
     return made
 
@@ -108,6 +121,35 @@ def unprefixed(read: Read[P]) -> Read[P]:
     return take
 
 
+KINDS: Mapping[int, type[KeysteadError]] = {
+    400: e.InvalidArgument,
+    403: e.Denied,
+    404: e.NotFound,
+    405: e.Unsupported,
+    412: e.Conflict,
+    413: e.LimitExceeded,
+    500: e.InvalidArgument,
+    501: e.Unsupported,
+    503: e.Unavailable,
+}
+"""What a refusal in Vault's own words is on record as. Its 500s are answers to requests that lack something, too."""
+
+
+class TokenCall(Call):
+    """A call that knows the text its caller came with: some answers say it back."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, service: Performer, caller: Caller, markers: Markers, text: Sensitive) -> None:
+        super().__init__(service, caller, markers)
+        self.text = text
+
+
+def text_of_caller(call: Call) -> str:
+    """The token that a request came with; "" for a call that came without."""
+    return call.text.reveal().decode() if isinstance(call, TokenCall) else ""
+
+
 class Said(KeysteadError):
     """A refusal whose words and status Vault has itself: Said(400, "encryption key not found")."""
 
@@ -118,6 +160,12 @@ class Said(KeysteadError):
     @property
     def detail(self) -> None:
         return None
+
+    @property
+    def kind(self) -> KeysteadError:
+        """The same as the core has it; on record already, where it is another word for what was put there."""
+        said_of = self.__cause__ or self.__context__
+        return said_of if isinstance(said_of, KeysteadError) else KINDS[self.status](str(self))
 
     def __str__(self) -> str:
         return str(self.args[1]) if len(self.args) > 1 else ""

@@ -10,46 +10,40 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
-from msgspec import Struct
-
 from keystead.core import errors as e
-from keystead.core.caller import Caller, Stranger
-from keystead.core.entities import Mount
+from keystead.core.caller import Asked, Caller, Stranger
+from keystead.core.entities import USED_UP
+from keystead.core.operations import TenantRef, UseToken, UseTools, WrapAnswer
 from keystead.core.ports import WouldBlock
-from keystead.doors.vault.endpoint import Answer, Endpoint, Said, write
+from keystead.core.sensitive import Sensitive
+from keystead.doors.vault.endpoint import CAPABILITIES, Answer, Said, TokenCall, write
 from keystead.doors.vault.errors import ABSENT, ERRORS
-from keystead.doors.vault.kv import spoken
 from keystead.doors.vault.openly import OPEN, Open
-from keystead.kit import Call, Door, Means, fault, routes
+from keystead.doors.vault.places import Found, Places
+from keystead.doors.vault.system.wrapping import NOT_WRAPPING, wrap_info
+from keystead.kit import Call, Door, Means, fault
 from keystead.kit.door import Steps, Stepwise
+from keystead.service.held import HeldToken
 from keystead.wire import Malformed, Misfit
-from keystead.wire.http import HttpRequest, Refusal, header, reply
-from keystead.wire.vault import VALIDATION, Refused
+from keystead.wire.http import HttpRequest, Refusal, head_of, header, reply
+from keystead.wire.vault import VALIDATION, Refused, headers
 from keystead.wire.vault import request as wire
 from keystead.wire.vault.envelope import (
     HEAD,
-    UNSUPPORTED_OPERATION,
-    UNSUPPORTED_PATH,
     Envelope,
     doubled,
     errors,
-    no_route,
 )
 from keystead.wire.vault.tree import tree
 
 LOG = logging.getLogger("keystead")
-BEARER = b"Bearer "
+LOOK_UP = "sys/wrapping/lookup"
+OF_WRAPPED = frozenset({"sys/wrapping/unwrap", "sys/wrapping/rewrap", LOOK_UP})
+"""Where the token may come in the body alone."""
 _HOME = frozenset({b"", b"root", b"/", b"root/"})
-
-
-class _Found(Struct, frozen=True):
-    """Where a request leads."""
-
-    mount: Mount
-    endpoint: Endpoint
-    captures: Mapping[str, str]
 
 
 class VaultFront(Stepwise):
@@ -57,12 +51,11 @@ class VaultFront(Stepwise):
 
     def __init__(self, door: Door, means: Means) -> None:
         self._door, self._means = door.name, means
-        declared = [one for one in door.operations if isinstance(one, Endpoint)]
-        engines = {one.engine for one in declared}
-        self._engines = {name: routes(one for one in declared if one.engine == name) for name in engines}
+        self._places = Places(door, means.mounts)
 
     def steps(self, request: HttpRequest) -> Steps:
         request_id, who, name = self._means.request_ids(), None, ""
+        last: Caller | None = None  # whose token this was the last use of
         try:
             asked = wire.ask(request.method, request.target)
             if isinstance(asked, wire.Redirect):
@@ -70,10 +63,18 @@ class VaultFront(Stepwise):
             _require_home(request)
             if (opened := self._open(asked)) is not None:
                 self._means.service.let_in(self._stranger(request, opened.name, request_id))
-                return self._said(opened.run(self._means, asked), (), "", request_id, request.second)
-            held = self._means.authenticator.token(request, _text(request))
+                said = self._said(opened.run(self._means, asked), (), "", request_id, request.second)
+                return head_of(said) if request.method == b"HEAD" else said
+            wrap_for = headers.wrap_for(request.headers)
+            if (found := self._places.login(asked)) is not None:
+                return self._let_in(request, asked, found, wrap_for, request_id)
+            held, text = self._held(request, asked)
             yield
-            found = self._place(asked, held.token.tenant)
+            if wrap_for or held.token.n_uses:
+                self._means.mounts.may_block()  # before anything has been done
+            if held.token.n_uses and asked.path != LOOK_UP:
+                held, last = self._counted(held, request, request_id)
+            found = self._placed(asked, held, request, request_id)
             name = found.endpoint.name
             given = wire.arguments(asked, request.headers.get(b"content-type"), request.body)
             who = self._means.authenticator.bearer(
@@ -83,20 +84,87 @@ class VaultFront(Stepwise):
                 door=self._door,
                 wire_operation=name,
                 request_id=request_id,
-                asked=found.endpoint.asked(asked.path, _tree(given)),
+                asked=found.endpoint.asked(asked.path, _tree(given), wrap_for or None),
             )
             message, warnings = found.endpoint.take(found.captures, given)
             yield
-            answer = found.endpoint.run(message, Call(self._means.service, who, self._means.markers))
+            answer = found.endpoint.run(message, TokenCall(self._means.service, who, self._means.markers, text))
             yield
-            return self._said(answer, warnings, found.mount.engine, request_id, request.second)
+            warned = () if found.endpoint.open_ended else warnings
+            if wrap_for:
+                said = self._wrapped(answer, warned, found.mount.engine, who, wrap_for, request.second)
+            else:
+                said = self._said(answer, warned, found.mount.engine, request_id, request.second)
         except WouldBlock:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it is answered
-            return self._refuse(error, who or self._stranger(request, name, request_id), request.second)
+            said = self._refuse(error, who or self._stranger(request, name, request_id), request.second)
+        if last is not None:
+            with suppress(
+                e.KeysteadError
+            ):  # on record; nobody comes in by it any more, and the scheduler takes it away
+                self._means.service.perform(last, UseToken(tenant=TenantRef(last.principal.tenant), ended=True))
+        return said
 
     def reject(self, refusal: Refusal, second: int) -> bytes:
         return reply(refusal.status, HEAD, errors(refusal.words), second)
+
+    # --- logging in
+
+    def _let_in(self, request: HttpRequest, asked: wire.Asked, found: Found, wrap_for: int, request_id: str) -> bytes:
+        self._means.mounts.may_block()  # a login is never quick
+        given = wire.arguments(asked, request.headers.get(b"content-type"), request.body)
+        who = self._means.authenticator.unknown(
+            request,
+            tenant=found.mount.tenant,
+            namespace=found.mount.id,
+            door=self._door,
+            wire_operation=found.endpoint.name,
+            request_id=request_id,
+            asked=found.endpoint.asked(asked.path, {}, wrap_for or None),
+        )
+        try:
+            message, warnings = found.endpoint.take(found.captures, given)
+            answer = found.endpoint.run(message, Call(self._means.service, who, self._means.markers))
+            if wrap_for:
+                return self._wrapped(answer, warnings, found.mount.engine, who, wrap_for, request.second)
+            return self._said(answer, warnings, found.mount.engine, request_id, request.second)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is answered
+            self._means.authenticator.turned_away(request)
+            return self._refuse(error, who, request.second)
+
+    # --- who
+
+    def _held(self, request: HttpRequest, asked: wire.Asked) -> tuple[HeldToken, Sensitive]:
+        """The token that a request came with. Raises Unauthenticated; Said where it stands for a wrapped answer."""
+        raw = headers.token(request.headers)
+        if asked.path not in OF_WRAPPED:
+            text = raw.decode("latin-1")
+            return self._means.authenticator.token(request, text), Sensitive(text.encode())
+        text = raw.decode("latin-1") or str(_tree(wire.arguments(asked, None, request.body)).get("token", ""))
+        try:
+            return self._means.authenticator.token(request, text), Sensitive(text.encode())
+        except e.Unauthenticated as error:
+            raise Said(400, NOT_WRAPPING) from error
+
+    def _counted(self, held: HeldToken, request: HttpRequest, request_id: str) -> tuple[HeldToken, Caller | None]:
+        """The token with one use fewer; and its bearer, where that was the last. The use is counted, come what may."""
+        tenant = held.token.tenant
+        who = self._bearer(held, request, request_id)
+        token = self._means.service.perform(who, UseToken(tenant=TenantRef(tenant)))
+        again = self._means.authenticator.used(held, request.received_at)
+        return again, self._bearer(again, request, request_id) if token.n_uses == USED_UP else None
+
+    def _bearer(self, held: HeldToken, request: HttpRequest, request_id: str, asked: Asked | None = None) -> Caller:
+        return self._means.authenticator.bearer(
+            held,
+            request,
+            namespace=f"vault:{held.token.tenant}:",
+            door=self._door,
+            wire_operation="use",
+            request_id=request_id,
+            asked=asked,
+        )
 
     # --- where
 
@@ -104,21 +172,16 @@ class VaultFront(Stepwise):
         """What is answered to anybody, sealed or not."""
         return OPEN.get((asked.verb, asked.path))
 
-    def _place(self, asked: wire.Asked, tenant: str) -> _Found:
-        """Raises Said: 404 where nothing is mounted or offered, 405 for another verb."""
-        led = self._means.mounts.mounts(tenant).find(asked.path)
-        if led is None:
-            raise Said(404, no_route(asked.path))
-        mount, rest = led
-        table = self._engines.get(spoken(mount))
-        place = table.find(rest.split("/")) if table is not None else None
-        if place is None:
-            raise Said(404, UNSUPPORTED_PATH)
-        taken = place.take(asked.verb.value)
-        if taken is None:
-            raise Said(405, UNSUPPORTED_OPERATION)
-        endpoint, captures = taken
-        return _Found(mount, endpoint, captures)  # type: ignore[arg-type]  # only Endpoints were put into the table
+    def _placed(self, asked: wire.Asked, held: HeldToken, request: HttpRequest, request_id: str) -> Found:
+        """Raises Said; but that nothing is there is only for those to know who may do something there: Denied."""
+        try:
+            return self._places.find(asked, held.token.tenant)
+        except Said:
+            at = Asked(path=asked.path, capability=CAPABILITIES[asked.verb])
+            who = self._bearer(held, request, request_id, at)
+            with suppress(e.DryRun):
+                self._means.service.perform(who, UseTools(tenant=TenantRef(held.token.tenant), dry_run=True))
+            raise
 
     # --- what is said
 
@@ -132,11 +195,28 @@ class VaultFront(Stepwise):
             request_id=request_id,
             data=one.data,
             auth=one.auth,
+            wrap_info=one.wrap_info,
             warnings=[*warnings, *one.warnings] or None,
             lease_duration=one.lease_duration,
             mount_type=engine,
         )
         return reply(one.status, HEAD, write(doubled(said) if one.doubled else said), second)
+
+    def _wrapped(
+        self, answer: Any, warnings: tuple[str, ...], engine: str, who: Caller, wrap_for: int, second: int
+    ) -> bytes:
+        """In place of an answer the token that it is told for; what says nothing is not wrapped."""
+        one = answer if isinstance(answer, Answer) else Answer(data=answer)
+        if (one.data is None and one.auth is None) or one.bare or one.status != 200:
+            return self._said(answer, warnings, engine, who.request_id, second)
+        _, _, inside = self._said(answer, warnings, engine, who.request_id, second).partition(b"\r\n\r\n")
+        path = who.asked.path if who.asked is not None else ""
+        made = self._means.service.perform(
+            who,
+            WrapAnswer(tenant=TenantRef(who.principal.tenant), answer=Sensitive(inside), ttl=wrap_for, path=path),
+        )
+        info = wrap_info(made, wrapped=one.auth.accessor if one.auth is not None else "")
+        return reply(200, HEAD, write(Envelope(request_id="", wrap_info=info)), second)
 
     def _refuse(self, error: Exception, who: Caller | Stranger, second: int) -> bytes:
         known, status, words = _kind_of(error, who.request_id)
@@ -164,14 +244,6 @@ def _require_home(request: HttpRequest) -> None:
         raise Said(404, "namespace not found")
 
 
-def _text(request: HttpRequest) -> str:
-    """The token that comes with the request; in the URL it is none (security.md §4-B row 33)."""
-    if (text := request.headers.get(b"x-vault-token")) is None:
-        bearer = request.headers.get(b"authorization", b"")
-        text = bearer[len(BEARER) :] if bearer[: len(BEARER)].lower() == BEARER.lower() else b""
-    return text.decode("latin-1").strip()
-
-
 def _tree(given: bytes | Mapping[str, Any]) -> Mapping[str, Any]:
     """Parameters as policies look at them. Raises wire errors."""
     return tree(given) if isinstance(given, bytes) else given
@@ -180,7 +252,7 @@ def _tree(given: bytes | Mapping[str, Any]) -> Mapping[str, Any]:
 def _kind_of(error: Exception, request_id: str) -> tuple[e.KeysteadError, int, tuple[str, ...]]:
     """(what goes on record, status, words)"""
     if isinstance(error, Said):
-        return error, error.status, (str(error),) if str(error) else ()
+        return error.kind, error.status, (str(error),) if str(error) else ()
     if isinstance(error, Refused):
         return e.Malformed("a request that gets no further"), error.status, (str(error),) if str(error) else ()
     if isinstance(error, Misfit):

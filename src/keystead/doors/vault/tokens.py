@@ -1,4 +1,7 @@
-"""auth/token: tokens made of tokens, and looked up."""
+"""auth/token: tokens made of tokens, looked up, renewed, revoked.
+
+Vault HTTP API, "Token auth method". Held to OpenBao 2.7.2's answers by tests/doors/vault/test_tokens.py.
+"""
 
 from __future__ import annotations
 
@@ -8,78 +11,136 @@ import msgspec
 
 from keystead.core import operations as ops
 from keystead.core.entities import Token
-from keystead.core.operations import TenantRef
-from keystead.doors.vault.endpoint import Answer, endpoint
+from keystead.core.errors import NotFound
+from keystead.core.operations import MadeToken, Renewed, TenantRef
+from keystead.core.sensitive import Sensitive
+from keystead.doors.vault.endpoint import Answer, Said, endpoint, text_of_caller
+from keystead.doors.vault.times import warnings_of
 from keystead.kit import Call
-from keystead.wire.vault.envelope import Auth
-from keystead.wire.vault.kinds import CommaStrings, Duration, Int, Pairs
-from keystead.wire.vault.reader import Parameters
+from keystead.service.credentials.token import token_id
+from keystead.wire.vault.envelope import Auth, multierror
+from keystead.wire.vault.kinds import CommaStrings, Int, Pairs, SignedDuration
+from keystead.wire.vault.reader import CAPTURED, Parameters
 from keystead.wire.vault.request import Verb
 from keystead.wire.vault.scalars import time_text
 
+BATCH = "batch tokens are not offered"
+SERVICE = frozenset({"", "service", "default", "default-service"})
 
-def auth(made: ops.MadeToken) -> Auth:
-    token = made.token
+
+def here(call: Call) -> TenantRef:
+    return TenantRef(call.caller.principal.tenant)
+
+
+def auth(token: Token, text: Sensitive | str, ttl: int) -> Auth:
     return Auth(
-        client_token=made.text,
+        client_token=text,
         accessor=token.accessor,
         policies=token.policies,
         token_policies=token.policies,
         metadata=token.meta or None,
-        lease_duration=token.ttl,
+        lease_duration=ttl,
         renewable=token.renewable,
         orphan=not token.creator,
         num_uses=token.n_uses,
     )
 
 
+# --- making
+
+
 class CreateRequest(Parameters, frozen=True, kw_only=True):
+    id: str = ""
     policies: CommaStrings | None = None
     no_default_policy: bool = False
     no_parent: bool = False
     meta: Pairs = msgspec.field(default_factory=dict)
     display_name: str = ""
-    ttl: Duration = 0
-    period: Duration = 0
-    explicit_max_ttl: Duration = 0
+    ttl: SignedDuration = 0
+    lease: SignedDuration = 0
+    period: SignedDuration = 0
+    explicit_max_ttl: SignedDuration = 0
     num_uses: Int = 0
     renewable: bool = True
+    type: str = ""
+    entity_alias: str = ""
 
 
-@endpoint("token", Verb.WRITE, "create")
-def create(req: CreateRequest, call: Call) -> Answer:
+class CreateByRoleRequest(CreateRequest, frozen=True, kw_only=True):
+    role_name: str = CAPTURED
+
+
+def _made(req: CreateRequest, call: Call, path: str, *, role: str = "", orphan: bool = False) -> Answer:
+    if req.type not in SERVICE | {"batch"}:
+        raise Said(400, "invalid 'token_type' value")
+    if req.type == "batch":
+        raise Said(400, BATCH)
+    if req.entity_alias:
+        raise Said(400, "'entity_alias' is only allowed in combination with token role")
+    for name in ("ttl", "period", "explicit_max_ttl"):
+        if getattr(req, name) < 0:
+            raise Said(400, f"{name} must be positive")
     made = call(
         ops.CreateToken(
-            tenant=TenantRef(call.caller.principal.tenant),
+            tenant=here(call),
+            text=Sensitive(req.id.encode()) if req.id else None,
+            role=role,
             policies=req.policies,
             with_default=not req.no_default_policy,
-            orphan=req.no_parent,
+            orphan=orphan or req.no_parent,
+            needs_sudo=not orphan,
             meta=req.meta,
             display_name=req.display_name,
-            path="auth/token/create",
-            ttl=req.ttl,
+            path=path,
+            ttl=req.ttl or max(0, req.lease),
             period=req.period,
             explicit_max_ttl=req.explicit_max_ttl,
             n_uses=req.num_uses,
             renewable=req.renewable,
         )
     )
-    return Answer(auth=auth(made))
+    return Answer(auth=auth(made.token, made.text, made.token.ttl), warnings=_warnings(made))
+
+
+def _warnings(made: MadeToken) -> tuple[str, ...]:
+    absent = (f'Policy "{name}" does not exist' for name in made.absent)
+    return (*warnings_of(made.capped), *absent)
+
+
+@endpoint("token", Verb.WRITE, "create")
+def create(req: CreateRequest, call: Call) -> Answer:
+    return _made(req, call, "auth/token/create")
+
+
+@endpoint("token", Verb.WRITE, "create-orphan")
+def create_orphan(req: CreateRequest, call: Call) -> Answer:
+    return _made(req, call, "auth/token/create-orphan", orphan=True)
+
+
+@endpoint("token", Verb.WRITE, "create/{role_name}")
+def create_by_role(req: CreateByRoleRequest, call: Call) -> Answer:
+    return _made(req, call, f"auth/token/create/{req.role_name}", role=req.role_name)
+
+
+# --- looking up
 
 
 class Nothing(Parameters, frozen=True, kw_only=True):
     pass
 
 
-@endpoint("token", Verb.READ, "lookup-self")
-def look_up_self(_req: Nothing, call: Call) -> dict[str, Any]:
-    return told(call(ops.LookUpSelf(tenant=TenantRef(call.caller.principal.tenant))), call)
+class TokenRequest(Parameters, frozen=True, kw_only=True):
+    token: str = ""
 
 
-def told(token: Token, call: Call) -> dict[str, Any]:
-    """A token as a look-up shows it; its text is known to nobody but its bearer, who has it."""
+class AccessorRequest(Parameters, frozen=True, kw_only=True):
+    accessor: str = ""
+
+
+def told(token: Token, call: Call, text: str) -> dict[str, Any]:
+    """A token as a look-up shows it; `text` is what the caller knows of it already, or nothing."""
     left = 0 if token.expires_at is None else max(0, int((token.expires_at - call.caller.now).total_seconds()))
-    return {
+    facts: dict[str, Any] = {
         "accessor": token.accessor,
         "creation_time": int(token.created_at.timestamp()),
         "creation_ttl": token.ttl,
@@ -87,7 +148,7 @@ def told(token: Token, call: Call) -> dict[str, Any]:
         "entity_id": "",
         "expire_time": None if token.expires_at is None else time_text(token.expires_at),
         "explicit_max_ttl": token.explicit_max_ttl,
-        "id": "",
+        "id": text,
         "issue_time": time_text(token.created_at),
         "meta": token.meta or None,
         "num_uses": token.n_uses,
@@ -98,6 +159,176 @@ def told(token: Token, call: Call) -> dict[str, Any]:
         "ttl": left,
         "type": "service",
     }
+    if token.period:
+        facts["period"] = token.period
+    if token.role:
+        facts["role"] = token.role
+    if token.bound_cidrs:
+        facts["bound_cidrs"] = token.bound_cidrs
+    if token.renewed_at is not None:
+        facts["last_renewal"] = time_text(token.renewed_at)
+        facts["last_renewal_time"] = int(token.renewed_at.timestamp())
+    return facts
 
 
-OPERATIONS = (create, look_up_self)
+@endpoint("token", Verb.READ, "lookup-self")
+def look_up_self(_req: Nothing, call: Call) -> dict[str, Any]:
+    return told(call(ops.LookUpSelf(tenant=here(call))), call, text_of_caller(call))
+
+
+@endpoint("token", Verb.WRITE, "lookup-self")
+def post_look_up_self(_req: TokenRequest, call: Call) -> dict[str, Any]:
+    return told(call(ops.LookUpSelf(tenant=here(call))), call, text_of_caller(call))
+
+
+def _look_up(req: TokenRequest, call: Call) -> dict[str, Any]:
+    text = req.token or text_of_caller(call)
+    try:
+        return told(call(ops.LookUpToken(tenant=here(call), id=token_id(text))), call, text)
+    except NotFound:
+        raise Said(403, "bad token") from None
+
+
+@endpoint("token", Verb.READ, "lookup")
+def look_up(req: TokenRequest, call: Call) -> dict[str, Any]:
+    return _look_up(req, call)
+
+
+@endpoint("token", Verb.WRITE, "lookup")
+def post_look_up(req: TokenRequest, call: Call) -> dict[str, Any]:
+    return _look_up(req, call)
+
+
+@endpoint("token", Verb.WRITE, "lookup-accessor")
+def look_up_accessor(req: AccessorRequest, call: Call) -> dict[str, Any]:
+    _require_accessor(req)
+    try:
+        return told(call(ops.LookUpToken(tenant=here(call), accessor=req.accessor)), call, "")
+    except NotFound:
+        raise Said(400, multierror("invalid accessor")) from None
+
+
+def _require_accessor(req: AccessorRequest) -> None:
+    if not req.accessor:
+        raise Said(400, multierror("missing accessor"))
+
+
+@endpoint("token", Verb.LIST, "accessors/?", sudo=True)
+def list_accessors(_req: Nothing, call: Call) -> dict[str, Any]:
+    return {"keys": [one.accessor for one in call(ops.ListTokens(tenant=here(call)))]}
+
+
+# --- renewing
+
+
+class RenewSelfRequest(Parameters, frozen=True, kw_only=True):
+    token: str = ""
+    increment: SignedDuration = 0
+
+
+class RenewAccessorRequest(AccessorRequest, frozen=True, kw_only=True):
+    increment: SignedDuration = 0
+
+
+def _renewed(renewed: Renewed, text: str) -> Answer:
+    return Answer(auth=auth(renewed.token, text, renewed.ttl), warnings=warnings_of(renewed.capped))
+
+
+def _renew(call: Call, text: str, increment: int) -> Answer:
+    try:
+        op = ops.RenewToken(tenant=here(call), id=token_id(text), increment=max(0, increment))
+        return _renewed(call(op), text)
+    except NotFound:
+        raise Said(400, "token not found") from None
+
+
+@endpoint("token", Verb.WRITE, "renew-self")
+def renew_self(req: RenewSelfRequest, call: Call) -> Answer:
+    return _renew(call, text_of_caller(call), req.increment)
+
+
+@endpoint("token", Verb.WRITE, "renew")
+def renew(req: RenewSelfRequest, call: Call) -> Answer:
+    if not req.token:
+        raise Said(400, "missing token ID")
+    return _renew(call, req.token, req.increment)
+
+
+@endpoint("token", Verb.WRITE, "renew-accessor")
+def renew_accessor(req: RenewAccessorRequest, call: Call) -> Answer:
+    _require_accessor(req)
+    try:
+        op = ops.RenewToken(tenant=here(call), accessor=req.accessor, increment=max(0, req.increment))
+        return _renewed(call(op), "")
+    except NotFound:
+        raise Said(400, multierror("invalid accessor")) from None
+
+
+# --- revoking
+
+
+@endpoint("token", Verb.WRITE, "revoke-self")
+def revoke_self(_req: Nothing, call: Call) -> None:
+    call(ops.RevokeToken(tenant=here(call), id=token_id(text_of_caller(call))))
+
+
+@endpoint("token", Verb.WRITE, "revoke")
+def revoke(req: TokenRequest, call: Call) -> None:
+    """One that is not there is revoked already."""
+    if not req.token:
+        raise Said(400, "missing token ID")
+    try:
+        call(ops.RevokeToken(tenant=here(call), id=token_id(req.token)))
+    except NotFound:
+        return
+
+
+@endpoint("token", Verb.WRITE, "revoke-accessor")
+def revoke_accessor(req: AccessorRequest, call: Call) -> Answer | None:
+    _require_accessor(req)
+    try:
+        call(ops.RevokeToken(tenant=here(call), accessor=req.accessor))
+    except NotFound:
+        return Answer(warnings=("No token found with this accessor",))
+    return None
+
+
+@endpoint("token", Verb.WRITE, "revoke-orphan", sudo=True)
+def revoke_orphan(req: TokenRequest, call: Call) -> None:
+    if not req.token:
+        raise Said(400, "missing token ID")
+    try:
+        call(ops.RevokeToken(tenant=here(call), id=token_id(req.token), orphaning=True))
+    except NotFound:
+        raise Said(400, "token to revoke not found") from None
+
+
+@endpoint("token", Verb.WRITE, "tidy")
+def tidy(_req: Nothing, call: Call) -> Answer:
+    """There is nothing to tidy: what has expired goes by itself, and no index is kept that could go astray."""
+    call(ops.ListTokens(tenant=here(call)))
+    words = (
+        "Tidy operation successfully started. Any information from the operation will be printed to the server logs."
+    )
+    return Answer(status=202, warnings=(words,))
+
+
+OPERATIONS = (
+    create,
+    create_orphan,
+    create_by_role,
+    look_up_self,
+    post_look_up_self,
+    look_up,
+    post_look_up,
+    look_up_accessor,
+    list_accessors,
+    renew_self,
+    renew,
+    renew_accessor,
+    revoke_self,
+    revoke,
+    revoke_accessor,
+    revoke_orphan,
+    tidy,
+)

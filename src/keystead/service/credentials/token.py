@@ -10,7 +10,9 @@ from datetime import datetime
 from hashlib import sha256
 from ipaddress import ip_address, ip_network
 
-from keystead.core.errors import Unauthenticated
+from keystead.core.entities import USED_UP
+from keystead.core.errors import InvalidArgument, Unauthenticated
+from keystead.core.sensitive import Sensitive
 from keystead.service.credentials import Directory, Reason
 from keystead.service.held import HeldToken
 
@@ -22,10 +24,32 @@ def token_id(text: str) -> str:
     return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def digest(text: Sensitive) -> str:
+    """The same of a text that nobody is to see."""
+    return token_id(text.reveal().decode())
+
+
+_OURS = ("s.", "b.", "r.", "hvs.", "hvb.", "hvr.")
+
+
+def check_custom(text: Sensitive) -> None:
+    """Raise InvalidArgument for a text that no token may be given (OpenBao, vault/token_store.go)."""
+    said = text.reveal().decode()
+    if (prefix := next((one for one in _OURS if said.startswith(one)), None)) is not None:
+        raise InvalidArgument(f"custom token ID cannot have the '{prefix}' prefix", "id")
+    if "." in said or not 0 < len(said) <= MAX_TEXT:
+        raise InvalidArgument("custom token ID cannot have a '.' in the value", "id")
+
+
 def verify_token(directory: Directory, text: str, peer: str, now: datetime) -> HeldToken:
     """Raises Unauthenticated, WouldBlock."""
     held = directory.token(token_id(text)) if 0 < len(text) <= MAX_TEXT else None
-    if held is None or held.token.is_over(now) or not is_within(held.token.bound_cidrs, peer):
+    if (
+        held is None
+        or held.token.is_over(now)
+        or held.token.n_uses == USED_UP
+        or not is_within(held.token.bound_cidrs, peer)
+    ):
         raise Unauthenticated("permission denied", Reason.UNKNOWN)
     return held
 
@@ -38,4 +62,4 @@ def is_within(networks: tuple[str, ...], peer: str) -> bool:
         address = ip_address(peer)
     except ValueError:
         return False
-    return any(address in ip_network(network) for network in networks)
+    return any(address in ip_network(network, strict=False) for network in networks)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from keystead.service.handlers import (
+    aclpolicies,
     agreement,
     boundaries,
     cipher,
@@ -24,6 +25,7 @@ from keystead.service.handlers import (
     keyrings,
     keys,
     keystores,
+    logins,
     mac,
     managed,
     mounts,
@@ -39,7 +41,10 @@ from keystead.service.handlers import (
     signature,
     tags,
     terms,
+    tokenroles,
     tokens,
+    tools,
+    wrapping,
 )
 from keystead.service.pipeline import Handler
 
@@ -81,4 +86,9 @@ HANDLERS: dict[type, Handler] = {
     **secrets.HANDLERS,
     **folders.HANDLERS,
     **cubbyhole.HANDLERS,
+    **logins.HANDLERS,
+    **tokenroles.HANDLERS,
+    **wrapping.HANDLERS,
+    **tools.HANDLERS,
+    **aclpolicies.HANDLERS,
 }

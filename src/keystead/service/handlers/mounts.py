@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from typing import TypeVar
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from keystead.core import operations as ops
-from keystead.core.entities import Binding, Entity, Keyring, Mount
-from keystead.core.errors import AlreadyExists, InvalidArgument
-from keystead.core.mounts import MountTable, address, path_of
+from keystead.core.entities import Binding, Entity, Key, Keyring, KeyVersion, Mount, Name
+from keystead.core.errors import AlreadyExists, InvalidArgument, NotFound
+from keystead.core.mounts import MountTable, address, built_in, path_of
+from keystead.core.operations import Nothing
+from keystead.core.policy.paths import acl_of
+from keystead.core.states import Event, KeyState
+from keystead.service.handlers.material import erased
 from keystead.service.handlers.principals import new_id
-from keystead.service.held import HeldTenant
+from keystead.service.handlers.tokens import ended, tree
+from keystead.service.held import HeldKeyring, HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
+from keystead.service.reach import PAGE
 
 PATH = re.compile(r"[A-Za-z0-9_.@-]+(?:/[A-Za-z0-9_.@-]+)*")
-MAX_PATH, MAX_MOUNTS = 128, 1000
+MAX_PATH = 128
 TRANSIT = "transit"
+E = TypeVar("E", bound=Entity)
 
 
 def table_of(tenant: HeldTenant) -> MountTable:
@@ -24,10 +35,7 @@ def table_of(tenant: HeldTenant) -> MountTable:
 
 def enable_mount(op: ops.EnableMount, targets: tuple[HeldTenant], act: Act) -> Outcome[Mount]:
     (tenant,) = targets
-    if PATH.fullmatch(op.path) is None or len(op.path) > MAX_PATH:
-        raise InvalidArgument("a mount's path has letters, digits and _.@- between single slashes", "path")
-    if (taken := table_of(tenant).in_the_way(op.path)) is not None:
-        raise AlreadyExists(f"path is already in use at {taken}/", "path")
+    _check_free(tenant, op.path)
     place, made = address(tenant.id, op.path), []
     ring = Keyring(id=new_id(act.entropy), tenant=tenant.id, name=op.path, created_at=act.now) if op.keeps else None
     if ring is not None:
@@ -52,11 +60,7 @@ def enable_mount(op: ops.EnableMount, targets: tuple[HeldTenant], act: Act) -> O
 
 def mount_of(tenant: HeldTenant, ring: Keyring, place: str, act: Act) -> Mount:
     """A transit engine at the address `place`, over a keyring that is there already. Raises AlreadyExists."""
-    path = place.split(":", 2)[2]
-    if PATH.fullmatch(path) is None or len(path) > MAX_PATH:
-        raise InvalidArgument("a mount's path has letters, digits and _.@- between single slashes", "namespace")
-    if (taken := table_of(tenant).in_the_way(path)) is not None:
-        raise AlreadyExists(f"path is already in use at {taken}/", "namespace")
+    _check_free(tenant, place.split(":", 2)[2])
     return Mount(
         id=place,
         tenant=tenant.id,
@@ -68,11 +72,152 @@ def mount_of(tenant: HeldTenant, ring: Keyring, place: str, act: Act) -> Mount:
     )
 
 
+def _check_free(tenant: HeldTenant, path: str, but: str = "") -> None:
+    """Raise for what is no path of a mount, and for one that another than `but` is in the way of."""
+    if PATH.fullmatch(path) is None or len(path) > MAX_PATH:
+        raise InvalidArgument("a mount's path has letters, digits and _.@- between single slashes", "path")
+    taken = table_of(tenant).in_the_way(path)
+    if taken is not None and (taken != but or path == but):
+        raise AlreadyExists(f"path is already in use at {taken}/", "path")
+
+
 def list_mounts(_op: ops.ListMounts, targets: tuple[HeldTenant], _act: Act) -> Outcome[tuple[Mount, ...]]:
     return Outcome(answer=tuple(sorted(table_of(targets[0]).mounts, key=path_of)))
+
+
+def list_reachable_mounts(
+    _op: ops.ListReachableMounts, targets: tuple[HeldTenant], act: Act
+) -> Outcome[tuple[Mount, ...]]:
+    acl = acl_of(act.caller.rights.policies, act.now)
+    found = (one for one in table_of(targets[0]).mounts if acl.reaches(f"{path_of(one)}/"))
+    return Outcome(answer=tuple(sorted(found, key=path_of)))
+
+
+def read_mount(op: ops.ReadMount, targets: tuple[HeldTenant], _act: Act) -> Outcome[Mount]:
+    return Outcome(answer=_at(targets[0], op.path))
+
+
+def _at(tenant: HeldTenant, path: str) -> Mount:
+    if (found := table_of(tenant).at(path)) is None:
+        raise NotFound("no such mount", "path")
+    return found
+
+
+def _own(tenant: HeldTenant, path: str, words: str) -> Mount:
+    """One that is kept: not of those that every tenant has."""
+    found = _at(tenant, path)
+    if any(found.id == one.id for one in built_in(tenant.id)):
+        raise InvalidArgument(words, "path")
+    return found
+
+
+def tune_mount(op: ops.TuneMount, targets: tuple[HeldTenant], _act: Act) -> Outcome[Mount]:
+    (tenant,) = targets
+    mount = _own(tenant, op.path, f'cannot tune "{op.path}/"')
+    default = mount.default_lease_for if op.default_lease_for is None else op.default_lease_for
+    most = mount.max_lease_for if op.max_lease_for is None else op.max_lease_for
+    if most and default > most:
+        raise InvalidArgument(
+            f"backend max lease TTL of {most} would be less than backend default lease TTL of {default}",
+            "max_lease_ttl",
+        )
+    tuned = replace(
+        mount,
+        description=mount.description if op.description is None else op.description,
+        options={**mount.options, **(op.options or {})},
+        default_lease_for=default,
+        max_lease_for=most,
+        listing=mount.listing if op.listing is None else op.listing,
+    )
+    return Outcome(answer=tuned, put=(tuned,))
+
+
+def move_mount(op: ops.MoveMount, targets: tuple[HeldTenant], _act: Act) -> Outcome[Mount]:
+    """Addresses are ids, so what stands at one is made anew at the other, in one commit."""
+    (tenant,) = targets
+    mount = _own(tenant, op.path, f'cannot remount "{op.path}/"')
+    _check_free(tenant, op.to, but=op.path)
+    if op.path.startswith("auth/") is not op.to.startswith("auth/"):
+        raise InvalidArgument("cannot remount between auth and secrets mounts", "to")
+    place = address(tenant.id, op.to)
+    moved = replace(mount, id=place, revision=0)
+    put: list[Entity] = [moved, tenant.record]
+    gone: list[Entity] = [mount]
+    if (ring := tenant.keyring_at(mount)) is not None:
+        if (bound := tenant.binding(mount.id)) is not None:
+            put += [replace(bound, id=place, revision=0), ring.keyring]
+            gone.append(bound)
+        named = _names(ring, mount.id)
+        put += [replace(name, id=ring.name_id(place, name.name), namespace=place, revision=0) for name in named]
+        gone += named
+        concerned = {name.key_id for name in named}
+        put += [key for key in _keys(ring) if key.id in concerned]
+    return Outcome(answer=moved, put=tuple(put), delete=tuple(gone), made=place)
+
+
+def disable_mount(op: ops.DisableMount, targets: tuple[HeldTenant], act: Act) -> Outcome[Nothing]:
+    """Disabling is for good: no appointment is made, the keys are destroyed now."""
+    (tenant,) = targets
+    try:
+        mount = _own(tenant, op.path, f'cannot unmount "{op.path}/"')
+    except NotFound:
+        return Outcome(answer=Nothing())
+    put: list[Entity] = [tenant.record]
+    gone: list[Entity] = [mount, *_of_logins(tenant, mount)]
+    destroyed: list[KeyVersion] = []
+    if (ring := tenant.keyring_at(mount)) is not None:
+        if (bound := tenant.binding(mount.id)) is not None:
+            gone.append(bound)
+        put.append(ring.keyring)
+        named = _names(ring, mount.id)
+        gone += named
+        alone = set(ring.namespaces) <= {mount.id}
+        concerned = {name.key_id for name in named}
+        for key in _keys(ring):
+            if alone and key.lifecycle.state is not KeyState.DESTROYED:
+                destroyed += [erased(one, act.now) for one in ring.versions(key) if one.wrapped]
+                put.append(_destroyed(key, act))
+                gone += ring.grants(key)
+            elif key.id in concerned:
+                put.append(key)
+    return Outcome(answer=Nothing(), put=(*put, *destroyed), delete=tuple(gone), destroy=tuple(destroyed))
+
+
+def _of_logins(tenant: HeldTenant, mount: Mount) -> list[Entity]:
+    """Who may log in there, and whoever has."""
+    found: list[Entity] = []
+    for account in tenant.accounts(mount):
+        found += [account, *tenant.secret_ids(account)]
+    for token in tenant.tokens_of(mount):
+        found += [gone for one in tree(tenant, token) for gone in ended(tenant, one)]
+    return found
+
+
+def _destroyed(key: Key, act: Act) -> Key:
+    return replace(key, lifecycle=replace(key.lifecycle.after(Event.DESTROY, act.now), destroy_at=None), rotation=None)
+
+
+def _keys(ring: HeldKeyring) -> list[Key]:
+    return _every(lambda after: ring.keys(after=after, limit=PAGE))
+
+
+def _names(ring: HeldKeyring, place: str) -> list[Name]:
+    return [one for one in _every(lambda after: ring.names(after=after, limit=PAGE)) if one.namespace == place]
+
+
+def _every(page_after: Callable[[str], list[E]]) -> list[E]:
+    found: list[E] = []
+    while page := page_after(found[-1].id if found else ""):
+        found += page
+    return found
 
 
 HANDLERS: dict[type, Handler] = {
     ops.EnableMount: enable_mount,
     ops.ListMounts: list_mounts,
+    ops.ListReachableMounts: list_reachable_mounts,
+    ops.ReadMount: read_mount,
+    ops.TuneMount: tune_mount,
+    ops.MoveMount: move_mount,
+    ops.DisableMount: disable_mount,
 }

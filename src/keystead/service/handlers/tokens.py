@@ -1,21 +1,34 @@
-"""Tokens: made, looked up. Vault documentation, "Tokens"; OpenBao, vault/token_store.go for what it leaves open."""
+"""Tokens: made, looked up, renewed, used, revoked. Vault documentation, "Tokens"; OpenBao, vault/token_store.go.
+
+A token ends with the one it was made with. Whoever makes a child also puts its parent, so that a revocation that has
+not seen the child is redone.
+"""
 
 from __future__ import annotations
 
+import re
 from base64 import b32encode
+from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any
+
+from msgspec.structs import replace
 
 from keystead.core import operations as ops
-from keystead.core.entities import Token
-from keystead.core.errors import Denied, InvalidArgument
+from keystead.core.entities import USED_UP, Entity, Token, TokenRole
+from keystead.core.errors import Denied, InvalidArgument, NotFound
+from keystead.core.operations import Capped, MadeToken, Nothing, Renewed
+from keystead.core.policy.paths import acl_of
 from keystead.core.ports import Entropy
 from keystead.core.sensitive import Sensitive
-from keystead.service.credentials.token import PREFIX, token_id
+from keystead.service.credentials.token import PREFIX, check_custom, digest, token_id
+from keystead.service.handlers.tokenroles import settled
 from keystead.service.held import HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
-from keystead.service.rights import ROOT_POLICY
+from keystead.service.rights import BUILT_IN, ROOT_POLICY
 
 DEFAULT_FOR = MAX_FOR = 768 * 3600  # seconds: the installation's default_lease_ttl and max_lease_ttl
+_ODD = re.compile(r"[^a-zA-Z0-9-]")
 
 
 def token_text(entropy: Entropy) -> str:
@@ -23,7 +36,11 @@ def token_text(entropy: Entropy) -> str:
     return PREFIX + b32encode(entropy(20)).decode()
 
 
-def root_token(tenant: str, now: datetime, entropy: Entropy) -> ops.MadeToken:
+def accessor(entropy: Entropy) -> str:
+    return b32encode(entropy(15)).decode()
+
+
+def root_token(tenant: str, now: datetime, entropy: Entropy) -> MadeToken:
     """A token that may do everything, for ever."""
     text = token_text(entropy)
     token = Token(
@@ -35,67 +52,175 @@ def root_token(tenant: str, now: datetime, entropy: Entropy) -> ops.MadeToken:
         path="auth/token/root",
         created_at=now,
     )
-    return ops.MadeToken(token, Sensitive(text.encode()))
+    return MadeToken(token, Sensitive(text.encode()))
 
 
-def accessor(entropy: Entropy) -> str:
-    return b32encode(entropy(15)).decode()
+# --- making
 
 
-def create_token(op: ops.CreateToken, targets: tuple[HeldTenant], act: Act) -> Outcome[ops.MadeToken]:
+def create_token(op: ops.CreateToken, targets: tuple[HeldTenant], act: Act) -> Outcome[MadeToken]:
     (tenant,) = targets
     parent = act.caller.rights.token
     if parent is None:
         raise InvalidArgument("only a token makes a token", "token")
     if parent.n_uses:
         raise InvalidArgument("restricted use token cannot generate child tokens", "num_uses")
-    policies = _policies(op, parent)
-    text = token_text(act.entropy)
-    ttl = _ttl(op, policies)
+    if op.n_uses < 0:
+        raise InvalidArgument("number of uses cannot be negative", "num_uses")
+    role = _role(tenant, op.role)
+    sudo = _has_sudo(act)
+    if op.orphan and op.needs_sudo and not sudo:
+        raise InvalidArgument("root or sudo privileges required to create orphan token", "no_parent")
+    if op.period and not sudo:
+        raise InvalidArgument("root or sudo privileges required to create periodic token", "period")
+    text = _given(op.text, tenant, sudo=sudo) if op.text is not None else Sensitive(token_text(act.entropy).encode())
+    if role is not None:
+        op = replace(op, with_default=op.with_default and role.with_default)
+    if role is not None and role.bounds_policies:
+        policies = settled(role, op, parent)
+    else:
+        policies = _policies(op, parent, sudo=sudo)
+    period = least(op.period, role.period) if role is not None else op.period
+    most = least(op.explicit_max_ttl, role.explicit_max_ttl) if role is not None else op.explicit_max_ttl
+    ttl, capped = lasting(op.ttl, period, most, is_root=policies == (ROOT_POLICY,))
+    orphan = op.orphan or (role is not None and role.orphan)
     token = Token(
-        id=token_id(text),
+        id=digest(text),
         tenant=tenant.id,
         accessor=accessor(act.entropy),
-        creator="" if op.orphan else parent.id,
+        creator="" if orphan else parent.id,
         policies=policies,
-        display_name=f"token-{op.display_name}" if op.display_name else "token",
+        display_name=f"token-{_ODD.sub('-', op.display_name)}" if op.display_name else "token",
         meta=dict(op.meta),
-        path=op.path,
+        path=op.path if role is None or not role.path_suffix else f"{op.path}/{role.path_suffix}",
+        role=op.role,
         created_at=act.now,
         ttl=ttl,
-        period=op.period,
-        explicit_max_ttl=op.explicit_max_ttl,
+        period=period,
+        explicit_max_ttl=most,
         expires_at=act.now + timedelta(seconds=ttl) if ttl else None,
-        n_uses=op.n_uses,
-        renewable=op.renewable and ttl > 0,
+        n_uses=least(op.n_uses, role.n_uses) if role is not None else op.n_uses,
+        renewable=op.renewable and ttl > 0 and (role is None or role.renewable),
+        bound_cidrs=(role.bound_cidrs if role is not None else ()) or parent.bound_cidrs,
     )
-    return Outcome(answer=ops.MadeToken(token, Sensitive(text.encode())), put=(token,), made=token.accessor)
+    made = MadeToken(token, text, capped, _absent(tenant, policies))
+    put = (token,) if orphan else (token, parent)
+    return Outcome(answer=made, put=put, seen=() if role is None else (role,), made=token.accessor)
 
 
-def _policies(op: ops.CreateToken, parent: Token) -> tuple[str, ...]:
-    """Raises Denied: root is made by root alone, and nobody without sudo gives more than it has."""
-    wanted = set(parent.policies if op.policies is None else op.policies)
-    is_root = ROOT_POLICY in parent.policies
+def least(*seconds: int) -> int:
+    """The least of those that are set."""
+    return min((one for one in seconds if one), default=0)
+
+
+def _role(tenant: HeldTenant, name: str) -> TokenRole | None:
+    if not name:
+        return None
+    if (found := tenant.token_role(name)) is None:
+        raise InvalidArgument(f"unknown role {name}", "role")
+    return found
+
+
+def _has_sudo(act: Act) -> bool:
+    """Whether the caller has sudo where it asked."""
+    asked = act.caller.asked
+    held = acl_of(act.caller.rights.policies, act.now).capabilities(asked.path) if asked is not None else ()
+    return "root" in held or "sudo" in held
+
+
+def _given(text: Sensitive, tenant: HeldTenant, *, sudo: bool) -> Sensitive:
+    """A token whose text somebody has thought of."""
+    if not sudo:
+        raise InvalidArgument("root or sudo privileges required to specify token id", "id")
+    check_custom(text)
+    if tenant.token(digest(text)) is not None:
+        raise InvalidArgument("cannot create a token with a duplicate ID", "id")
+    return text
+
+
+def names(policies: Iterable[str]) -> set[str]:
+    return {name for name in (one.strip().lower() for one in policies) if name}
+
+
+def _policies(op: ops.CreateToken, parent: Token, *, sudo: bool) -> tuple[str, ...]:
+    """Root is made by root alone, and nobody without sudo gives more than it has."""
+    wanted = names(op.policies or ()) or set(parent.policies)
+    if "response-wrapping" in wanted:
+        raise InvalidArgument('cannot assign policy "response-wrapping"', "policies")
     if ROOT_POLICY in wanted:
-        if not is_root:
-            raise Denied("root tokens may not be created without parent token being root", "policies")
-        if len(wanted) > 1:
-            raise InvalidArgument("root tokens may not have any other policies", "policies")
+        if ROOT_POLICY not in parent.policies:
+            words = "root tokens may not be created without parent token being root"
+            raise InvalidArgument(words if sudo else "child policies must be subset of parent", "policies")
         return (ROOT_POLICY,)
-    if not is_root and not wanted <= {*parent.policies, "default"}:
-        raise Denied("child policies must be subset of parent", "policies")
-    if op.with_default and (is_root or op.policies is not None or "default" in parent.policies):
+    if not sudo and not wanted <= {*parent.policies, "default"}:
+        raise InvalidArgument("child policies must be subset of parent", "policies")
+    if not op.with_default:
+        wanted.discard("default")
+    elif sudo or "default" in parent.policies:
         wanted.add("default")
+    elif "default" not in parent.policies:
+        wanted.discard("default")
     return tuple(sorted(wanted))
 
 
-def _ttl(op: ops.CreateToken, policies: tuple[str, ...]) -> int:
-    """Seconds; 0 of a root token that is to last."""
-    if op.period:
-        return min(op.period, op.explicit_max_ttl or op.period)
-    if policies == (ROOT_POLICY,) and not op.ttl and not op.explicit_max_ttl:
-        return 0
-    return min(op.ttl or DEFAULT_FOR, op.explicit_max_ttl or MAX_FOR, MAX_FOR)
+def _absent(tenant: HeldTenant, policies: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(
+        name for name in policies if name != ROOT_POLICY and name not in BUILT_IN and tenant.acl_policy(name) is None
+    )
+
+
+def lasting(ttl: int, period: int, most: int, *, is_root: bool) -> tuple[int, Capped | None]:
+    """Seconds; 0 of a root token that is to last. OpenBao, framework.CalculateTTL."""
+    if period:
+        return (period, None) if not most or period <= most else (most, Capped("period", period, most))
+    if is_root and not ttl and not most:
+        return 0, None
+    limit = least(most, MAX_FOR)
+    if ttl > limit:
+        return limit, Capped("TTL", ttl, limit)
+    return ttl or min(DEFAULT_FOR, limit), None
+
+
+def issue_token(op: ops.IssueToken, targets: tuple[HeldTenant], act: Act) -> Outcome[MadeToken]:
+    (tenant,) = targets
+    wanted = names(op.policies)
+    if not wanted or "response-wrapping" in wanted:
+        raise InvalidArgument("a token has one policy at least, and never response-wrapping", "policies")
+    policies = (ROOT_POLICY,) if ROOT_POLICY in wanted else tuple(sorted({*wanted, "default"}))
+    text = Sensitive(token_text(act.entropy).encode())
+    ttl, capped = lasting(op.ttl, op.period, 0, is_root=policies == (ROOT_POLICY,))
+    token = Token(
+        id=digest(text),
+        tenant=tenant.id,
+        accessor=accessor(act.entropy),
+        policies=policies,
+        display_name=op.display_name or "token",
+        path="auth/token/create",
+        created_at=act.now,
+        ttl=ttl,
+        period=op.period,
+        expires_at=act.now + timedelta(seconds=ttl) if ttl else None,
+        n_uses=op.n_uses,
+        renewable=ttl > 0,
+    )
+    return Outcome(answer=MadeToken(token, text, capped, _absent(tenant, policies)), put=(token,), made=token.accessor)
+
+
+# --- looking up, renewing
+
+
+def meant(op: ops.TokenOperation[Any], tenant: HeldTenant, act: Act) -> Token | None:
+    """The token that the operation is about, unless it is over."""
+    if not op.id and not op.accessor:
+        return act.caller.rights.token
+    found = tenant.token(op.id) if op.id else tenant.token_of_accessor(op.accessor)
+    return None if found is None or found.is_over(act.now) else found
+
+
+def look_up_token(op: ops.LookUpToken, targets: tuple[HeldTenant], act: Act) -> Outcome[Token]:
+    if (token := meant(op, targets[0], act)) is None:
+        raise NotFound("no such token", "token")
+    return Outcome(answer=token)
 
 
 def look_up_self(_op: ops.LookUpSelf, _targets: tuple[HeldTenant], act: Act) -> Outcome[Token]:
@@ -105,7 +230,79 @@ def look_up_self(_op: ops.LookUpSelf, _targets: tuple[HeldTenant], act: Act) -> 
     return Outcome(answer=token)
 
 
+def renew_token(op: ops.RenewToken, targets: tuple[HeldTenant], act: Act) -> Outcome[Renewed]:
+    """From now on, but never beyond what it may last since it was made."""
+    if (token := meant(op, targets[0], act)) is None:
+        raise NotFound("no such token", "token")
+    if not token.renewable:
+        raise InvalidArgument("lease is not renewable", "renewable")
+    lasted = int((act.now - token.created_at).total_seconds())
+    wanted = token.period or op.increment or token.ttl
+    most = (token.explicit_max_ttl if token.period else least(token.explicit_max_ttl, token.max_ttl, MAX_FOR)) or None
+    left = wanted if most is None else max(0, most - lasted)
+    capped = Capped("period" if token.period else "TTL", wanted, left) if wanted > left else None
+    ttl = min(wanted, left)
+    renewed = replace(token, renewed_at=act.now, expires_at=act.now + timedelta(seconds=ttl))
+    return Outcome(answer=Renewed(renewed, ttl, capped), put=(renewed,))
+
+
+# --- using, ending
+
+
+def use_token(op: ops.UseToken, targets: tuple[HeldTenant], act: Act) -> Outcome[Token]:
+    token = act.caller.rights.token
+    if token is None or not token.n_uses:
+        raise InvalidArgument("this caller's uses are not counted", "token")
+    if op.ended:
+        if token.n_uses != USED_UP:
+            raise InvalidArgument("the token has uses left", "token")
+        left = targets[0].token(token.id)  # it may have ended itself
+        return Outcome(answer=token, delete=() if left is None else ended(targets[0], left))
+    if token.n_uses == USED_UP:
+        raise Denied("permission denied")
+    used = replace(token, n_uses=token.n_uses - 1 or USED_UP)
+    return Outcome(answer=used, put=(used,))
+
+
+def revoke_token(op: ops.RevokeToken, targets: tuple[HeldTenant], act: Act) -> Outcome[Nothing]:
+    """Over or not: the scheduler takes away what has expired."""
+    (tenant,) = targets
+    token = act.caller.rights.token
+    if op.id or op.accessor:
+        token = tenant.token(op.id) if op.id else tenant.token_of_accessor(op.accessor)
+    if token is None:
+        raise NotFound("no such token", "token")
+    if op.orphaning:
+        left = tuple(replace(child, creator="") for child in tenant.children_of(token))
+        return Outcome(answer=Nothing(), put=left, delete=ended(tenant, token))
+    return Outcome(answer=Nothing(), delete=tuple(gone for one in tree(tenant, token) for gone in ended(tenant, one)))
+
+
+def tree(tenant: HeldTenant, token: Token) -> list[Token]:
+    """It and all that were made with it."""
+    found = [token]
+    for one in found:
+        found += tenant.children_of(one)
+    return found
+
+
+def ended(tenant: HeldTenant, token: Token) -> tuple[Entity, ...]:
+    """What goes with one token."""
+    wrapped, kept = tenant.wrapped(token), tenant.kept_by(token)
+    return (token, *kept) if wrapped is None else (token, wrapped, *kept)
+
+
+def list_tokens(_op: ops.ListTokens, targets: tuple[HeldTenant], act: Act) -> Outcome[tuple[Token, ...]]:
+    return Outcome(answer=tuple(one for one in targets[0].tokens() if not one.is_over(act.now)))
+
+
 HANDLERS: dict[type, Handler] = {
     ops.CreateToken: create_token,
+    ops.IssueToken: issue_token,
+    ops.LookUpToken: look_up_token,
     ops.LookUpSelf: look_up_self,
+    ops.RenewToken: renew_token,
+    ops.UseToken: use_token,
+    ops.RevokeToken: revoke_token,
+    ops.ListTokens: list_tokens,
 }

@@ -24,7 +24,7 @@ HEAD = _ALWAYS % b"application/json"
 class WrapInfo(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What stands in place of a wrapped answer. `ttl` in seconds, `creation_time` from scalars.time_text."""
 
-    token: str
+    token: Any
     accessor: str
     ttl: int
     creation_time: str

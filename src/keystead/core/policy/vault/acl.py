@@ -45,13 +45,14 @@ class Acl:
     `until`: the first moment at which something in it expires, and it must be compiled anew; None for never.
     """
 
-    __slots__ = ("_exact", "_prefixes", "_segments", "is_root", "until")
+    __slots__ = ("_exact", "_globs", "_prefixes", "_segments", "is_root", "until")
 
     def __init__(self, rules: Sequence[Rule], *, is_root: bool = False, until: datetime | None = None) -> None:
         self.is_root, self.until = is_root, until
         wild = {rule.path: rule for rule in rules if has_wildcard_segment(rule.path)}
         prefixes = {r.path[:-1]: r for r in rules if r.path not in wild and r.path.endswith("*")}
         self._exact = {r.path: r for r in rules if r.path not in wild and not r.path.endswith("*")}
+        self._globs = {**prefixes, **wild}
         self._prefixes = Prefixes({path: Ranked(prefix_rank(path), rule) for path, rule in prefixes.items()})
         self._segments = Segments([Ranked(wildcard_rank(path), rule) for path, rule in wild.items()])
 
@@ -61,6 +62,11 @@ class Acl:
             return (ROOT,)
         rule = self._rule(path.lstrip("/"), listing=True)
         return (Capability.DENY.value,) if rule is None else rule.capabilities
+
+    def printed(self) -> tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]:
+        """Capabilities of whole paths, and of beginnings of paths and of those with a "+"."""
+        whole, begun = ({path: rule.capabilities for path, rule in of.items()} for of in (self._exact, self._globs))
+        return whole, begun
 
     def decide(
         self,

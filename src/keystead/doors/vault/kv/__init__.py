@@ -16,11 +16,7 @@ def spoken(mount: Mount) -> str:
     return _SPOKEN.get((mount.engine, mount.options.get("version", "")), mount.engine)
 
 
-def mounted_as(type_: str, options: Mapping[str, str]) -> tuple[str, dict[str, str]]:
-    """Engine and options of a mount of that type. Raises Said for a version that there is not."""
-    version = options.get("version", "")
-    if type_ == VERSIONED:
-        return "kv", {**options, "version": "2"}
-    if type_ in {"kv", "generic"} and version not in {"", "1", "2"}:
+def check_version(type_: str, options: Mapping[str, str]) -> None:
+    """Raises Said for a version of the engine that there is not."""
+    if type_ in {"kv", "generic"} and options.get("version", "") not in {"", "1", "2"}:
         raise Said(400, f'nil backend of type "{type_}" returned from factory')
-    return type_, dict(options)

@@ -1,35 +1,68 @@
-"""sys/mounts and sys/auth: which engine answers where."""
+"""sys/mounts, sys/auth, sys/remount: which engine answers where."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from keystead.core import operations as ops
 from keystead.core.entities import Mount
-from keystead.core.mounts import path_of
-from keystead.core.operations import TenantRef
+from keystead.core.errors import AlreadyExists, NotFound
+from keystead.core.mounts import address, path_of
+from keystead.core.operations import KeyringRef, TenantRef
 from keystead.doors.vault.endpoint import Answer, Said, endpoint
-from keystead.doors.vault.kv import mounted_as
+from keystead.doors.vault.kv import check_version
 from keystead.kit import Call
-from keystead.wire.vault.kinds import Map, Pairs
+from keystead.service.handlers.tokens import DEFAULT_FOR, MAX_FOR
+from keystead.wire.vault.fields import coerced
+from keystead.wire.vault.kinds import Kind, Map, Pairs
 from keystead.wire.vault.reader import CAPTURED, Parameters
 from keystead.wire.vault.request import Verb
 
-ENGINES = {"transit": True, "kv": True, "kv-v2": True, "generic": True}
-"""Engines that can be mounted -> whether they keep keys or secrets."""
+
+class Engine(Struct, frozen=True, kw_only=True):
+    """What can be mounted. `keeps`: keys or secrets, so that it has a keyring."""
+
+    keeps: bool
+    options: Mapping[str, str] = {}
+    name: str = ""  # of the engine, where the type is another word for it
+
+
+SECRETS = {
+    "transit": Engine(keeps=True),
+    "kv": Engine(keeps=True),
+    "generic": Engine(keeps=True),
+    "kv-v2": Engine(keeps=True, name="kv", options={"version": "2"}),
+    "kv-v1": Engine(keeps=True, name="kv", options={"version": "1"}),
+}
+LOGINS = {"approle": Engine(keeps=False), "userpass": Engine(keeps=False)}
+VISIBLE = frozenset({"", "hidden", "unauth"})
+TOKENS = "token"
+
+
+def here(call: Call) -> TenantRef:
+    return TenantRef(call.caller.principal.tenant)
 
 
 def told(mount: Mount) -> dict[str, Any]:
     """One mount as sys/mounts shows it."""
-    return {
+    is_login = path_of(mount).startswith("auth/")
+    config: dict[str, Any] = {
+        "default_lease_ttl": mount.default_lease_for,
+        "force_no_cache": False,
+        "max_lease_ttl": mount.max_lease_for,
+    }
+    if mount.listing:
+        config["listing_visibility"] = mount.listing
+    if is_login:
+        config["token_type"] = "default-service"  # noqa: S105 - a kind of token, not one
+    shown: dict[str, Any] = {
         "accessor": mount.accessor,
-        "config": {
-            "default_lease_ttl": mount.default_lease_for,
-            "force_no_cache": False,
-            "max_lease_ttl": mount.max_lease_for,
-        },
+        "config": config,
         "description": mount.description,
         "external_entropy_access": False,
         "local": mount.engine == "cubbyhole",
@@ -41,17 +74,32 @@ def told(mount: Mount) -> dict[str, Any]:
         "type": mount.engine,
         "uuid": mount.uuid,
     }
+    return shown
+
+
+def tuning(mount: Mount) -> dict[str, Any]:
+    """The same as its tune shows it: with the installation's times where it has none of its own."""
+    shown: dict[str, Any] = {
+        "default_lease_ttl": mount.default_lease_for or DEFAULT_FOR,
+        "description": mount.description,
+        "force_no_cache": False,
+        "max_lease_ttl": mount.max_lease_for or MAX_FOR,
+    }
+    if mount.options:
+        shown["options"] = mount.options
+    if mount.listing:
+        shown["listing_visibility"] = mount.listing
+    if path_of(mount).startswith("auth/"):
+        shown["token_type"] = "default-service"  # noqa: S105 - a kind of token, not one
+    return shown
 
 
 class Nothing(Parameters, frozen=True, kw_only=True):
     pass
 
 
-@endpoint("system", Verb.READ, "mounts")
-def list_mounts(_req: Nothing, call: Call) -> Answer:
-    mounts = call(ops.ListMounts(tenant=TenantRef(call.caller.principal.tenant)))
-    found = {f"{path_of(one)}/": told(one) for one in mounts if not path_of(one).startswith("auth/")}
-    return Answer(data=found, doubled=True)
+class PathRequest(Parameters, frozen=True, kw_only=True):
+    path: str = CAPTURED
 
 
 class EnableRequest(Parameters, frozen=True, kw_only=True):
@@ -60,26 +108,235 @@ class EnableRequest(Parameters, frozen=True, kw_only=True):
     description: str = ""
     config: Map = msgspec.field(default_factory=dict)
     options: Pairs = msgspec.field(default_factory=dict)
+    local: bool = False
+    seal_wrap: bool = False
+    external_entropy_access: bool = False
+    plugin_name: str = ""
+    plugin_version: str = ""
 
 
-@endpoint("system", Verb.WRITE, "mounts/{path:path}", sudo=False)
-def enable_mount(req: EnableRequest, call: Call) -> None:
-    keeps = ENGINES.get(req.type)
+class TuneRequest(Parameters, frozen=True, kw_only=True):
+    path: str = CAPTURED
+    default_lease_ttl: str = ""
+    max_lease_ttl: str = ""
+    description: str | None = None
+    listing_visibility: str | None = None
+    options: Pairs | None = None
+    token_type: str | None = None
+
+
+def _seconds(given: Any, name: str) -> int:
+    """ "system" and nothing are as the installation has it."""
+    return 0 if given in {"", "system", None} else int(coerced(Kind.DURATION, name, given))
+
+
+def _listed(call: Call, *, logins: bool) -> Answer:
+    found = {}
+    for one in call(ops.ListMounts(tenant=here(call))):
+        path = path_of(one)
+        if path.startswith("auth/") is logins:
+            found[f"{path.removeprefix('auth/')}/"] = told(one)
+    return Answer(data=found, doubled=True)
+
+
+def _enable(req: EnableRequest, call: Call, prefix: str, engines: Mapping[str, Engine]) -> None:
+    engine = engines.get(req.type)
     if not req.type:
         raise Said(400, "backend type must be specified as a string")
-    if keeps is None:
-        raise Said(400, f"unsupported secrets engine type: {req.type}")
-    engine, options = mounted_as(req.type, req.options)
-    call(
-        ops.EnableMount(
-            tenant=TenantRef(call.caller.principal.tenant),
-            path=req.path.strip("/"),
-            engine=engine,
-            keeps=keeps,
-            description=req.description,
-            options=options,
+    if engine is None:
+        raise Said(400, f"plugin not found in the catalog: {req.type}")
+    check_version(req.type, req.options)
+    listing = req.config.get("listing_visibility", "")
+    _check_listing(listing)
+    try:
+        call(
+            ops.EnableMount(
+                tenant=here(call),
+                path=prefix + req.path.strip("/"),
+                engine=engine.name or req.type,
+                keeps=engine.keeps,
+                description=req.description,
+                options={**req.options, **engine.options},
+                default_lease_for=_seconds(req.config.get("default_lease_ttl"), "default_lease_ttl"),
+                max_lease_for=_seconds(req.config.get("max_lease_ttl"), "max_lease_ttl"),
+                listing=listing,
+            )
         )
+    except AlreadyExists as error:
+        raise Said(400, str(error).replace(f" {prefix}", " ", 1) if prefix else str(error)) from error
+
+
+def _check_listing(listing: Any) -> None:
+    if listing not in VISIBLE:
+        raise Said(400, f"invalid listing_visibility {listing}")
+
+
+def _tune(req: TuneRequest, call: Call, prefix: str) -> None:
+    path = prefix + req.path.strip("/")
+    _check_listing(req.listing_visibility or "")
+    try:
+        call(
+            ops.TuneMount(
+                tenant=here(call),
+                path=path,
+                description=req.description,
+                options=req.options,
+                default_lease_for=_seconds(req.default_lease_ttl, "default_lease_ttl")
+                if req.default_lease_ttl
+                else None,
+                max_lease_for=_seconds(req.max_lease_ttl, "max_lease_ttl") if req.max_lease_ttl else None,
+                listing=req.listing_visibility,
+            )
+        )
+    except NotFound as error:
+        raise Said(400, f'tune of path "{path}/" failed: no mount entry found') from error
+
+
+def _tuning(req: PathRequest, call: Call, prefix: str) -> Answer:
+    path = prefix + req.path.strip("/")
+    try:
+        mount = call(ops.ReadMount(tenant=here(call), path=path))
+    except NotFound as error:
+        raise Said(400, f'cannot fetch sysview for path "{path}/"') from error
+    return Answer(data=tuning(mount), doubled=True)
+
+
+def _read(req: PathRequest, call: Call, prefix: str, words: str) -> Answer:
+    path = req.path.strip("/")
+    try:
+        return Answer(data=told(call(ops.ReadMount(tenant=here(call), path=prefix + path))), doubled=True)
+    except NotFound as error:
+        raise Said(400, words.format(path=path)) from error
+
+
+def _disable(req: PathRequest, call: Call, prefix: str) -> None:
+    """What is kept at paths goes first, some at a time: whoever is stopped in between asks again."""
+    path = prefix + req.path.strip("/")
+    with suppress(NotFound):
+        while call(ops.EmptyKeyring(keyring=KeyringRef(address(here(call).tenant, path)))):
+            pass
+    call(ops.DisableMount(tenant=here(call), path=path))
+
+
+# --- secrets
+
+
+@endpoint("system", Verb.READ, "mounts")
+def list_mounts(_req: Nothing, call: Call) -> Answer:
+    return _listed(call, logins=False)
+
+
+@endpoint("system", Verb.READ, "mounts/{path:path}")
+def read_mount(req: PathRequest, call: Call) -> Answer:
+    return _read(req, call, "", "No secret engine mount at {path}/")
+
+
+@endpoint("system", Verb.WRITE, "mounts/{path:path}")
+def enable_mount(req: EnableRequest, call: Call) -> None:
+    _enable(req, call, "", SECRETS)
+
+
+@endpoint("system", Verb.DELETE, "mounts/{path:path}")
+def disable_mount(req: PathRequest, call: Call) -> None:
+    _disable(req, call, "")
+
+
+@endpoint("system", Verb.READ, "mounts/{path:path}/tune")
+def read_tuning(req: PathRequest, call: Call) -> Answer:
+    return _tuning(req, call, "")
+
+
+@endpoint("system", Verb.WRITE, "mounts/{path:path}/tune")
+def tune_mount(req: TuneRequest, call: Call) -> None:
+    _tune(req, call, "")
+
+
+# --- what logs in
+
+
+@endpoint("system", Verb.READ, "auth")
+def list_logins(_req: Nothing, call: Call) -> Answer:
+    return _listed(call, logins=True)
+
+
+@endpoint("system", Verb.READ, "auth/{path:path}", sudo=True)
+def read_login(req: PathRequest, call: Call) -> Answer:
+    return _read(req, call, "auth/", "No auth engine at {path}/")
+
+
+@endpoint("system", Verb.WRITE, "auth/{path:path}", sudo=True)
+def enable_login(req: EnableRequest, call: Call) -> None:
+    _enable(req, call, "auth/", LOGINS)
+
+
+@endpoint("system", Verb.DELETE, "auth/{path:path}", sudo=True)
+def disable_login(req: PathRequest, call: Call) -> None:
+    if req.path.strip("/") == TOKENS:
+        raise Said(400, "token credential backend cannot be disabled")
+    _disable(req, call, "auth/")
+
+
+@endpoint("system", Verb.READ, "auth/{path:path}/tune", sudo=True)
+def read_login_tuning(req: PathRequest, call: Call) -> Answer:
+    return _tuning(req, call, "auth/")
+
+
+@endpoint("system", Verb.WRITE, "auth/{path:path}/tune", sudo=True)
+def tune_login(req: TuneRequest, call: Call) -> None:
+    _tune(req, call, "auth/")
+
+
+# --- moving
+
+
+class RemountRequest(Parameters, frozen=True, kw_only=True):
+    from_: str = msgspec.field(default="", name="from")
+    to: str = ""
+
+
+@endpoint("system", Verb.WRITE, "remount", sudo=True)
+def remount(req: RemountRequest, call: Call) -> Answer:
+    """Done when it is answered; the id is there for clients that go on asking."""
+    source, to = req.from_.strip("/"), req.to.strip("/")
+    try:
+        moved = call(ops.MoveMount(tenant=here(call), path=source, to=to))
+    except NotFound as error:
+        raise Said(400, f'no matching mount at "{source}/"') from error
+    except AlreadyExists as error:
+        raise Said(400, f'path already in use at "{to}/"') from error
+    words = (
+        "Mount move has been queued. Progress will be reported in the server log, tagged with the returned migration_id"
     )
+    return Answer(data={"migration_id": moved.uuid}, doubled=True, warnings=(words,))
 
 
-OPERATIONS = (list_mounts, enable_mount)
+class StatusRequest(Parameters, frozen=True, kw_only=True):
+    migration_id: str = CAPTURED
+
+
+@endpoint("system", Verb.READ, "remount/status/{migration_id}")
+def remount_status(req: StatusRequest, call: Call) -> Answer:
+    """A move's id is that of the mount: it is where it is, and nothing is under way."""
+    for mount in call(ops.ListMounts(tenant=here(call))):
+        if mount.uuid == req.migration_id:
+            info = {"source_mount": "", "target_mount": f"{path_of(mount)}/", "status": "success"}
+            return Answer(data={"migration_id": mount.uuid, "migration_info": info})
+    raise Said(404, "")
+
+
+OPERATIONS = (
+    list_mounts,
+    read_mount,
+    enable_mount,
+    disable_mount,
+    read_tuning,
+    tune_mount,
+    list_logins,
+    read_login,
+    enable_login,
+    disable_login,
+    read_login_tuning,
+    tune_login,
+    remount,
+    remount_status,
+)

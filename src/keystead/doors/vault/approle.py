@@ -1,0 +1,402 @@
+"""auth/approle: roles that log in with a role id and a secret id. Vault HTTP API, "AppRole auth method"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from keystead.core import operations as ops
+from keystead.core.entities import Account, SecretId
+from keystead.core.errors import AlreadyExists, NotFound
+from keystead.core.operations import MadeSecretId
+from keystead.core.sensitive import Sensitive
+from keystead.doors.vault.endpoint import Answer, Endpoint, Said, endpoint
+from keystead.doors.vault.terms import TermsRequest, logged_in, terms, told
+from keystead.doors.vault.tokens import Nothing, here
+from keystead.kit import Call
+from keystead.wire.vault.envelope import multierror
+from keystead.wire.vault.kinds import CommaStrings, Duration, Int
+from keystead.wire.vault.reader import CAPTURED, Parameters
+from keystead.wire.vault.request import Verb
+from keystead.wire.vault.scalars import time_text
+
+WRONG = "invalid role or secret ID"
+ZERO = "0001-01-01T00:00:00Z"
+
+
+class RoleRequest(Parameters, frozen=True, kw_only=True):
+    role_name: str = CAPTURED
+
+
+class WriteRoleRequest(TermsRequest, frozen=True, kw_only=True):
+    role_name: str = CAPTURED
+    role_id: str = ""
+    bind_secret_id: bool | None = None
+    secret_id_bound_cidrs: CommaStrings | None = None
+    secret_id_num_uses: Int | None = None
+    secret_id_ttl: Duration | None = None
+    local_secret_ids: bool = False
+
+
+OWN: dict[str, str] = {
+    "bind_secret_id": "needs_secret_id",
+    "secret_id_bound_cidrs": "secret_id_cidrs",
+    "secret_id_num_uses": "secret_id_n_uses",
+    "secret_id_ttl": "secret_id_ttl",
+}
+"""Parameter -> where it is kept of a role."""
+
+
+def _find(call: Call, name: str) -> Account | None:
+    try:
+        return call(ops.ReadAccount(tenant=here(call), mount=call.namespace, name=name.lower()))
+    except NotFound:
+        return None
+
+
+def _role(call: Call, name: str) -> Account:
+    if (found := _find(call, name)) is None:
+        raise Said(404, "")
+    return found
+
+
+def _put(call: Call, req: WriteRoleRequest, before: Account) -> None:
+    if req.local_secret_ids:
+        raise Said(400, "local_secret_ids is not offered")
+    own = {kept: getattr(req, name) for name, kept in OWN.items() if getattr(req, name) is not None}
+    role = replace(before, terms=terms(req, before.terms), role_id=req.role_id or before.role_id, **own)
+    if not role.needs_secret_id and not role.terms.bound_cidrs and not role.secret_id_cidrs:
+        raise Said(500, multierror("at least one constraint should be enabled on the role"))
+    call(ops.WriteAccount(tenant=here(call), mount=call.namespace, account=role))
+
+
+@endpoint("approle", Verb.WRITE, "role/{role_name}", creates=True)
+def write_role(req: WriteRoleRequest, call: Call) -> None:
+    name = req.role_name.lower()
+    _put(call, req, _find(call, name) or Account(id="", mount=call.namespace, name=name))
+
+
+def _told(role: Account) -> dict[str, Any]:
+    return {
+        **told(role.terms),
+        "bind_secret_id": role.needs_secret_id,
+        "local_secret_ids": False,
+        "secret_id_bound_cidrs": role.secret_id_cidrs or None,
+        "secret_id_num_uses": role.secret_id_n_uses,
+        "secret_id_ttl": role.secret_id_ttl,
+    }
+
+
+@endpoint("approle", Verb.READ, "role/{role_name}")
+def read_role(req: RoleRequest, call: Call) -> dict[str, Any]:
+    return _told(_role(call, req.role_name))
+
+
+@endpoint("approle", Verb.DELETE, "role/{role_name}")
+def delete_role(req: RoleRequest, call: Call) -> None:
+    call(ops.DeleteAccount(tenant=here(call), mount=call.namespace, name=req.role_name.lower()))
+
+
+@endpoint("approle", Verb.LIST, "role/?")
+def list_roles(_req: Nothing, call: Call) -> dict[str, Any]:
+    names = call(ops.ListAccounts(tenant=here(call), mount=call.namespace))
+    if not names:
+        raise Said(404, "")
+    return {"keys": names}
+
+
+# --- one option of a role at a path of its own
+
+
+class Option(Struct, frozen=True):
+    """`name`: how the answer calls it. `names`: what a request may call it, each of the kind `kind`.
+
+    `clear`: what a DELETE makes of it.
+    """
+
+    path: str
+    name: str
+    kind: Any
+    clear: Any
+    older: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.name, *self.older)
+
+
+OPTIONS = (
+    Option("policies", "token_policies", CommaStrings, (), ("policies",)),
+    Option("bind-secret-id", "bind_secret_id", bool, True),  # noqa: FBT003 - a value
+    Option("secret-id-num-uses", "secret_id_num_uses", Int, 0),
+    Option("secret-id-ttl", "secret_id_ttl", Duration, 0),
+    Option("secret-id-bound-cidrs", "secret_id_bound_cidrs", CommaStrings, ()),
+    Option("token-bound-cidrs", "token_bound_cidrs", CommaStrings, ()),
+    Option("token-num-uses", "token_num_uses", Int, 0),
+    Option("token-ttl", "token_ttl", Duration, 0),
+    Option("token-max-ttl", "token_max_ttl", Duration, 0),
+    Option("period", "token_period", Duration, 0, ("period",)),
+)
+
+
+def _option(option: Option) -> Iterator[Endpoint]:
+    path = f"role/{{role_name}}/{option.path}"
+    message = msgspec.defstruct(
+        f"{option.path.title().replace('-', '')}Request",
+        [("role_name", str, CAPTURED), *((name, option.kind | None, None) for name in option.names)],
+        bases=(Parameters,),
+        frozen=True,
+        kw_only=True,
+    )
+
+    @endpoint("approle", Verb.READ, path)
+    def read(req: RoleRequest, call: Call) -> dict[str, Any]:
+        value = _told(_role(call, req.role_name))[option.name]
+        return {option.name: None if option.name.endswith("cidrs") and not value else value}
+
+    def write(req: Any, call: Call) -> None:
+        given = {name: getattr(req, name) for name in option.names}
+        _put(call, WriteRoleRequest(role_name=req.role_name, **given), _role(call, req.role_name))
+
+    write.__annotations__["req"] = message
+
+    @endpoint("approle", Verb.DELETE, path)
+    def clear(req: RoleRequest, call: Call) -> None:
+        cleared = WriteRoleRequest(role_name=req.role_name, **{option.name: option.clear})
+        _put(call, cleared, _role(call, req.role_name))
+
+    yield from (read, endpoint("approle", Verb.WRITE, path)(write), clear)
+
+
+class RoleIdRequest(Parameters, frozen=True, kw_only=True):
+    role_name: str = CAPTURED
+    role_id: str = ""
+
+
+@endpoint("approle", Verb.READ, "role/{role_name}/role-id")
+def read_role_id(req: RoleRequest, call: Call) -> dict[str, Any]:
+    return {"role_id": _role(call, req.role_name).role_id}
+
+
+@endpoint("approle", Verb.WRITE, "role/{role_name}/role-id")
+def write_role_id(req: RoleIdRequest, call: Call) -> None:
+    role = _role(call, req.role_name)
+    if not req.role_id:
+        raise Said(400, "missing role_id")
+    call(ops.WriteAccount(tenant=here(call), mount=call.namespace, account=replace(role, role_id=req.role_id)))
+
+
+# --- secret ids
+
+
+class MakeRequest(Parameters, frozen=True, kw_only=True):
+    role_name: str = CAPTURED
+    metadata: str = ""
+    cidr_list: CommaStrings = ()
+    token_bound_cidrs: CommaStrings = ()
+    num_uses: Int | None = None
+    ttl: Duration | None = None
+
+
+class MakeCustomRequest(MakeRequest, frozen=True, kw_only=True):
+    secret_id: str = ""
+
+
+def _metadata(text: str) -> dict[str, str]:
+    try:
+        return msgspec.json.decode(text, type=dict[str, str]) if text else {}
+    except msgspec.DecodeError:
+        words = "failed to parse metadata: failed to parse the input: invalid <key,value> format"
+        raise Said(400, words) from None
+
+
+def _make(req: MakeRequest, call: Call, text: Sensitive | None) -> dict[str, Any]:
+    try:
+        made: MadeSecretId = call(
+            ops.MakeSecretId(
+                tenant=here(call),
+                mount=call.namespace,
+                name=req.role_name.lower(),
+                text=text,
+                meta=_metadata(req.metadata),
+                cidrs=req.cidr_list,
+                token_cidrs=req.token_bound_cidrs,
+                n_uses=req.num_uses,
+                ttl=req.ttl,
+            )
+        )
+    except NotFound as error:
+        raise Said(404, f'role "{req.role_name}" does not exist') from error
+    except AlreadyExists as error:
+        raise Said(500, multierror(f"failed to store secret_id: {error}")) from error
+    return {
+        "secret_id": made.text,
+        "secret_id_accessor": made.secret_id.accessor,
+        "secret_id_num_uses": made.secret_id.n_uses,
+        "secret_id_ttl": made.secret_id.ttl,
+    }
+
+
+@endpoint("approle", Verb.WRITE, "role/{role_name}/secret-id")
+def make_secret_id(req: MakeRequest, call: Call) -> dict[str, Any]:
+    return _make(req, call, None)
+
+
+@endpoint("approle", Verb.WRITE, "role/{role_name}/custom-secret-id")
+def make_custom_secret_id(req: MakeCustomRequest, call: Call) -> dict[str, Any]:
+    if not req.secret_id:
+        raise Said(400, "missing secret_id")
+    return _make(req, call, Sensitive(req.secret_id.encode()))
+
+
+@endpoint("approle", Verb.LIST, "role/{role_name}/secret-id/?")
+def list_secret_ids(req: RoleRequest, call: Call) -> dict[str, Any]:
+    try:
+        found = call(ops.ListSecretIds(tenant=here(call), mount=call.namespace, name=req.role_name.lower()))
+    except NotFound as error:
+        raise Said(404, f'role "{req.role_name}" does not exist') from error
+    if not found:
+        raise Said(404, "")
+    return {"keys": [one.accessor for one in found]}
+
+
+class SecretIdRequest(Parameters, frozen=True, kw_only=True):
+    role_name: str = CAPTURED
+    secret_id: str = ""
+
+
+class AccessorRequest(Parameters, frozen=True, kw_only=True):
+    role_name: str = CAPTURED
+    secret_id_accessor: str = ""
+
+
+def _secret_id(one: SecretId) -> dict[str, Any]:
+    return {
+        "cidr_list": one.cidrs,
+        "creation_time": time_text(one.created_at),
+        "expiration_time": ZERO if one.expires_at is None else time_text(one.expires_at),
+        "last_updated_time": time_text(one.updated_at),
+        "metadata": one.meta,
+        "secret_id_accessor": one.accessor,
+        "secret_id_num_uses": one.n_uses,
+        "secret_id_ttl": one.ttl,
+        "token_bound_cidrs": one.token_cidrs,
+    }
+
+
+def _by_text(req: SecretIdRequest) -> Sensitive:
+    if not req.secret_id:
+        raise Said(400, "missing secret_id")
+    return Sensitive(req.secret_id.encode())
+
+
+@endpoint("approle", Verb.WRITE, "role/{role_name}/secret-id/lookup")
+def look_up_secret_id(req: SecretIdRequest, call: Call) -> dict[str, Any] | None:
+    try:
+        op = ops.ReadSecretId(tenant=here(call), mount=call.namespace, name=req.role_name.lower(), text=_by_text(req))
+        return _secret_id(call(op))
+    except NotFound:
+        return None
+
+
+@endpoint("approle", Verb.WRITE, "role/{role_name}/secret-id/destroy")
+def destroy_secret_id(req: SecretIdRequest, call: Call) -> None:
+    try:
+        op = ops.DestroySecretId(
+            tenant=here(call), mount=call.namespace, name=req.role_name.lower(), text=_by_text(req)
+        )
+        call(op)
+    except NotFound:
+        return
+
+
+def _absent(req: AccessorRequest) -> str:
+    return f'failed to find accessor entry for secret_id_accessor: "{req.secret_id_accessor}"'
+
+
+@endpoint("approle", Verb.WRITE, "role/{role_name}/secret-id-accessor/lookup")
+def look_up_by_accessor(req: AccessorRequest, call: Call) -> dict[str, Any]:
+    if not req.secret_id_accessor:
+        raise Said(400, "missing secret_id_accessor")
+    try:
+        op = ops.ReadSecretId(
+            tenant=here(call), mount=call.namespace, name=req.role_name.lower(), accessor=req.secret_id_accessor
+        )
+        return _secret_id(call(op))
+    except NotFound as error:
+        raise Said(404, _absent(req)) from error
+
+
+@endpoint("approle", Verb.WRITE, "role/{role_name}/secret-id-accessor/destroy")
+def destroy_by_accessor(req: AccessorRequest, call: Call) -> None:
+    if not req.secret_id_accessor:
+        raise Said(400, "missing secret_id_accessor")
+    try:
+        op = ops.DestroySecretId(
+            tenant=here(call), mount=call.namespace, name=req.role_name.lower(), accessor=req.secret_id_accessor
+        )
+        call(op)
+    except NotFound as error:
+        raise Said(500, multierror(_absent(req))) from error
+
+
+@endpoint("approle", Verb.WRITE, "tidy/secret-id")
+def tidy(_req: Nothing, call: Call) -> Answer:
+    """Done when it is answered."""
+    while call(ops.SweepSecretIds(tenant=here(call), mount=call.namespace)):
+        pass
+    words = (
+        "Tidy operation successfully started. Any information from the operation will be printed to the server logs."
+    )
+    return Answer(status=202, warnings=(words,))
+
+
+# --- logging in
+
+
+class LoginRequest(Parameters, frozen=True, kw_only=True):
+    role_id: str = ""
+    secret_id: str = ""
+
+
+@endpoint("approle", Verb.WRITE, "login", unsigned=True)
+def login(req: LoginRequest, call: Call) -> Answer:
+    if not req.role_id:
+        raise Said(500, "missing role_id")
+    asked = call.caller.asked
+    made = call(
+        ops.LogInByRole(
+            tenant=here(call),
+            mount=call.namespace,
+            role_id=req.role_id,
+            secret_id=Sensitive(req.secret_id.encode()) if req.secret_id else None,
+            path=asked.path if asked is not None else "",
+        )
+    )
+    if made is None:
+        raise Said(400, WRONG)
+    return logged_in(made)
+
+
+OPERATIONS = (
+    write_role,
+    read_role,
+    delete_role,
+    list_roles,
+    *(one for option in OPTIONS for one in _option(option)),
+    read_role_id,
+    write_role_id,
+    make_secret_id,
+    make_custom_secret_id,
+    list_secret_ids,
+    look_up_secret_id,
+    destroy_secret_id,
+    look_up_by_accessor,
+    destroy_by_accessor,
+    tidy,
+    login,
+)

@@ -1,0 +1,84 @@
+"""sys/wrapping: answers that wait in a token. X-Vault-Wrap-TTL itself is the front's (doors.vault.front)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from keystead.core import operations as ops
+from keystead.core.errors import NotFound
+from keystead.core.operations import MadeToken
+from keystead.doors.vault.endpoint import Answer, Said, endpoint, text_of_caller
+from keystead.doors.vault.tokens import TokenRequest, here
+from keystead.kit import Call
+from keystead.service.credentials.token import token_id
+from keystead.wire.vault.envelope import WrapInfo
+from keystead.wire.vault.reader import Parameters
+from keystead.wire.vault.request import Verb
+from keystead.wire.vault.scalars import time_text
+
+NOT_WRAPPING = "wrapping token is not valid or does not exist"
+
+
+def wrap_info(made: MadeToken, wrapped: str = "") -> WrapInfo:
+    """`wrapped`: the accessor of the token in the wrapped answer."""
+    token = made.token
+    return WrapInfo(
+        token=made.text,
+        accessor=token.accessor,
+        ttl=token.ttl,
+        creation_time=time_text(token.created_at),
+        creation_path=token.path,
+        wrapped_accessor=wrapped,
+    )
+
+
+class WrapRequest(Parameters, frozen=True, kw_only=True):
+    """Whatever there is."""
+
+
+@endpoint("system", Verb.WRITE, "wrapping/wrap", open_ended=True)
+def wrap(_req: WrapRequest, call: Call) -> Mapping[str, Any]:
+    """The parameters said back, for the front to wrap."""
+    asked = call.caller.asked
+    if asked is None or not asked.wrap_for:
+        raise Said(400, "endpoint requires response wrapping to be used")
+    call(ops.UseTools(tenant=here(call)))
+    return asked.parameters
+
+
+def _which(req: TokenRequest, call: Call) -> str:
+    return token_id(req.token or text_of_caller(call))
+
+
+@endpoint("system", Verb.WRITE, "wrapping/unwrap")
+def unwrap(req: TokenRequest, call: Call) -> Answer:
+    """The answer as it would have come at first, envelope and all."""
+    try:
+        inside = call(ops.Unwrap(tenant=here(call), id=_which(req, call)))
+    except NotFound:
+        raise Said(400, NOT_WRAPPING) from None
+    return Answer(data=msgspec.Raw(inside.reveal().rstrip(b"\n")), bare=True)
+
+
+@endpoint("system", Verb.WRITE, "wrapping/lookup")
+def look_up(req: TokenRequest, call: Call) -> dict[str, Any]:
+    try:
+        token = call(ops.LookUpWrapped(tenant=here(call), id=_which(req, call)))
+    except NotFound:
+        raise Said(400, NOT_WRAPPING) from None
+    return {"creation_path": token.path, "creation_time": time_text(token.created_at), "creation_ttl": token.ttl}
+
+
+@endpoint("system", Verb.WRITE, "wrapping/rewrap")
+def rewrap(req: TokenRequest, call: Call) -> Answer:
+    try:
+        made = call(ops.Rewrap(tenant=here(call), id=_which(req, call)))
+    except NotFound:
+        raise Said(400, NOT_WRAPPING) from None
+    return Answer(wrap_info=wrap_info(made))
+
+
+OPERATIONS = (wrap, unwrap, look_up, rewrap)

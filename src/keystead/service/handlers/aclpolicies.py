@@ -1,0 +1,106 @@
+"""Named policies of the vault dialect: written whole, read, listed, deleted; and what they come to for a token.
+
+Vault documentation, "Policies". Names are lower case. Whoever has a policy has it by name, so what is written is
+what counts from the acknowledgement on, for every token and at every door.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from keystead.core import operations as ops
+from keystead.core.entities import AclPolicy
+from keystead.core.errors import InvalidArgument, NotFound
+from keystead.core.operations import Nothing, PrintedAcl
+from keystead.core.policy.paths import acl_of
+from keystead.core.policy.vault import read_policy
+from keystead.service.handlers.tokens import meant
+from keystead.service.held import HeldTenant
+from keystead.service.pipeline import Act, Handler, Outcome
+from keystead.service.rights import BUILT_IN, ROOT_POLICY
+
+WRAPPING = "response-wrapping"
+FIXED = frozenset({ROOT_POLICY, WRAPPING})
+"""What nobody writes."""
+MAX_NAME, MAX_PATHS = 512, 1000
+
+
+def write_acl_policy(op: ops.WriteAclPolicy, targets: tuple[HeldTenant], act: Act) -> Outcome[AclPolicy]:
+    (tenant,) = targets
+    if op.name in FIXED:
+        raise InvalidArgument(f'cannot update "{op.name}" policy', "name")
+    if not 0 < len(op.name) <= MAX_NAME or not op.name.isprintable():
+        raise InvalidArgument("a policy's name has 1 to 512 printable characters", "name")
+    read_policy(op.text)
+    before = tenant.acl_policy(op.name)
+    policy = AclPolicy(
+        id=tenant.acl_policy_id(op.name),
+        revision=before.revision if before is not None else 0,
+        tenant=tenant.id,
+        name=op.name,
+        text=op.text,
+        modified_at=act.now,
+    )
+    return Outcome(answer=policy, put=(policy,), made=op.name)
+
+
+def read_acl_policy(op: ops.ReadAclPolicy, targets: tuple[HeldTenant], _act: Act) -> Outcome[AclPolicy]:
+    (tenant,) = targets
+    found = tenant.acl_policy(op.name) or _built_in(tenant, op.name)
+    if found is None:
+        raise NotFound("no such policy", "name")
+    return Outcome(answer=found)
+
+
+def _built_in(tenant: HeldTenant, name: str) -> AclPolicy | None:
+    text = "" if name == ROOT_POLICY else BUILT_IN.get(name)
+    if text is None:
+        return None
+    return AclPolicy(
+        id=tenant.acl_policy_id(name), tenant=tenant.id, name=name, text=text, modified_at=tenant.record.created_at
+    )
+
+
+def list_acl_policies(_op: ops.ListAclPolicies, targets: tuple[HeldTenant], _act: Act) -> Outcome[tuple[str, ...]]:
+    names = {one.name for one in targets[0].acl_policies()} | {"default"}
+    return Outcome(answer=(*sorted(names), ROOT_POLICY))
+
+
+def delete_acl_policy(op: ops.DeleteAclPolicy, targets: tuple[HeldTenant], _act: Act) -> Outcome[Nothing]:
+    (tenant,) = targets
+    if op.name == "default":
+        raise InvalidArgument("cannot delete default policy", "name")
+    if op.name in FIXED:
+        raise InvalidArgument(f'cannot delete "{op.name}" policy', "name")
+    found = tenant.acl_policy(op.name)
+    return Outcome(answer=Nothing(), delete=() if found is None else (found,))
+
+
+def read_capabilities(
+    op: ops.ReadCapabilities, targets: tuple[HeldTenant], act: Act
+) -> Outcome[Mapping[str, tuple[str, ...]]]:
+    (tenant,) = targets
+    if len(op.paths) > MAX_PATHS:
+        raise InvalidArgument("too many paths", "paths")
+    token = meant(op, tenant, act)
+    rights = tenant.rights_of(token) if token is not None else None
+    if rights is None:
+        raise NotFound("no such token", "token")
+    acl = acl_of(rights.policies, act.now)
+    return Outcome(answer={path: acl.capabilities(path) for path in op.paths})
+
+
+def read_own_acl(_op: ops.ReadOwnAcl, _targets: tuple[HeldTenant], act: Act) -> Outcome[PrintedAcl]:
+    acl = acl_of(act.caller.rights.policies, act.now)
+    exact, globs = acl.printed()
+    return Outcome(answer=PrintedAcl(is_root=acl.is_root, exact=exact, globs=globs))
+
+
+HANDLERS: dict[type, Handler] = {
+    ops.WriteAclPolicy: write_acl_policy,
+    ops.ReadAclPolicy: read_acl_policy,
+    ops.ListAclPolicies: list_acl_policies,
+    ops.DeleteAclPolicy: delete_acl_policy,
+    ops.ReadCapabilities: read_capabilities,
+    ops.ReadOwnAcl: read_own_acl,
+}

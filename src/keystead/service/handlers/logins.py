@@ -1,0 +1,284 @@
+"""Logging in, and who may. Vault documentation, "Userpass auth method", "AppRole auth method", "User lockout"."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from ipaddress import ip_network
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+from msgspec.structs import replace
+
+from keystead.core import operations as ops
+from keystead.core.entities import Account, Entity, Mount, SecretId, Token, TokenTerms
+from keystead.core.errors import AlreadyExists, InvalidArgument, NotFound
+from keystead.core.operations import MadeSecretId, MadeToken, Nothing
+from keystead.core.ports import Entropy
+from keystead.core.sensitive import Sensitive
+from keystead.crypto.kdf import SALT_BYTES
+from keystead.service.credentials.password import is_right, kept
+from keystead.service.credentials.token import digest, is_within
+from keystead.service.handlers.mounts import table_of
+from keystead.service.handlers.tokens import accessor, lasting, least, names, token_text
+from keystead.service.held import HeldTenant
+from keystead.service.pipeline import Act, Handler, Outcome
+from keystead.service.rights import ROOT_POLICY
+
+MAX_FAILED, LOCKED_FOR = 5, timedelta(minutes=15)
+MAX_SWEPT = 1000
+ROLE = "role"
+"""detail of the NotFound for an account that is missing, where something of its own was asked for."""
+
+
+def _mount(op: ops.LoginOperation[Any], tenant: HeldTenant) -> Mount:
+    for mount in table_of(tenant).mounts:
+        if mount.id == op.mount:
+            return mount
+    raise NotFound("no such mount", "mount")
+
+
+def uuid(entropy: Entropy) -> str:
+    return str(UUID(bytes=entropy(16), version=4))
+
+
+# --- who may
+
+
+def write_account(op: ops.WriteAccount, targets: tuple[HeldTenant], act: Act) -> Outcome[Account]:
+    (tenant,) = targets
+    mount, given = _mount(op, tenant), op.account
+    if not given.name:
+        raise InvalidArgument("missing name", "name")
+    _check(given)
+    before = tenant.account(mount, given.name)
+    role_id = given.role_id or uuid(act.entropy)
+    role_digest = tenant.role_digest(mount, role_id) if mount.engine == "approle" else ""
+    other = tenant.account_of_role(mount, role_digest) if role_digest else None
+    if other is not None and other.name != given.name:
+        raise InvalidArgument("role_id is already in use", "role_id")
+    account = replace(
+        given,
+        id=tenant.account_id(mount, given.name),
+        revision=before.revision if before is not None else 0,
+        mount=mount.uuid,
+        role_id=role_id if role_digest else "",
+        role_digest=role_digest,
+        password=kept(op.password, act.entropy(SALT_BYTES)) if op.password else before.password if before else b"",
+        n_failed=0 if op.password or before is None else before.n_failed,
+        locked_until=None if op.password or before is None else before.locked_until,
+    )
+    return Outcome(answer=account, put=(account,), seen=(mount,), made=account.id)
+
+
+def _check(account: Account) -> None:
+    terms = account.terms
+    if ROOT_POLICY in terms.policies and account.password:
+        raise InvalidArgument("auth methods cannot create root tokens", "policies")
+    if terms.max_ttl and terms.ttl > terms.max_ttl:
+        raise InvalidArgument("'token_ttl' cannot be greater than 'token_max_ttl'", "token_ttl")
+    for network in (*terms.bound_cidrs, *account.secret_id_cidrs):
+        _check_network(network)
+
+
+def _check_network(network: str) -> None:
+    try:
+        ip_network(network, strict=False)
+    except ValueError:
+        raise InvalidArgument(f"{network} is no network", "cidr") from None
+
+
+def read_account(op: ops.ReadAccount, targets: tuple[HeldTenant], _act: Act) -> Outcome[Account]:
+    return Outcome(answer=_account(op, targets[0], op.name))
+
+
+def _account(op: ops.LoginOperation[Any], tenant: HeldTenant, name: str) -> Account:
+    if (found := tenant.account(_mount(op, tenant), name)) is None:
+        raise NotFound("no such name at this mount", ROLE)
+    return found
+
+
+def list_accounts(op: ops.ListAccounts, targets: tuple[HeldTenant], _act: Act) -> Outcome[tuple[str, ...]]:
+    (tenant,) = targets
+    return Outcome(answer=tuple(sorted(one.name for one in tenant.accounts(_mount(op, tenant)))))
+
+
+def delete_account(op: ops.DeleteAccount, targets: tuple[HeldTenant], _act: Act) -> Outcome[Nothing]:
+    (tenant,) = targets
+    found = tenant.account(_mount(op, tenant), op.name)
+    return Outcome(answer=Nothing(), delete=() if found is None else with_secret_ids(tenant, found))
+
+
+def with_secret_ids(tenant: HeldTenant, account: Account) -> tuple[Entity, ...]:
+    return (account, *tenant.secret_ids(account))
+
+
+# --- secret ids
+
+
+def make_secret_id(op: ops.MakeSecretId, targets: tuple[HeldTenant], act: Act) -> Outcome[MadeSecretId]:
+    (tenant,) = targets
+    account = _account(op, tenant, op.name)
+    if not account.needs_secret_id:
+        raise InvalidArgument("bind_secret_id is not set on the role", "bind_secret_id")
+    for network in (*op.cidrs, *op.token_cidrs):
+        _check_network(network)
+    text = op.text or Sensitive(uuid(act.entropy).encode())
+    id_ = f"{account.id}/{digest(text)}"
+    if (before := tenant.secret_id(id_)) is not None and not before.is_over(act.now):
+        raise AlreadyExists("SecretID is already registered", "secret_id")
+    ttl = account.secret_id_ttl if op.ttl is None else op.ttl
+    made = SecretId(
+        id=id_,
+        revision=before.revision if before is not None else 0,
+        account_id=account.id,
+        accessor=uuid(act.entropy),
+        created_at=act.now,
+        updated_at=act.now,
+        expires_at=act.now + timedelta(seconds=ttl) if ttl else None,
+        ttl=ttl,
+        n_uses=account.secret_id_n_uses if op.n_uses is None else op.n_uses,
+        meta=dict(op.meta),
+        cidrs=op.cidrs,
+        token_cidrs=op.token_cidrs,
+    )
+    return Outcome(answer=MadeSecretId(made, text), put=(made, account), made=made.accessor)
+
+
+def _secret_id(op: ops.SecretIdOperation[Any], tenant: HeldTenant, now: datetime) -> SecretId:
+    account = _account(op, tenant, op.name)
+    if op.text is not None:
+        found = tenant.secret_id(f"{account.id}/{digest(op.text)}")
+    else:
+        found = tenant.secret_id_of_accessor(account, op.accessor)
+    if found is None or found.is_over(now):
+        raise NotFound("no such secret id", "secret_id")
+    return found
+
+
+def read_secret_id(op: ops.ReadSecretId, targets: tuple[HeldTenant], act: Act) -> Outcome[SecretId]:
+    return Outcome(answer=_secret_id(op, targets[0], act.now))
+
+
+def destroy_secret_id(op: ops.DestroySecretId, targets: tuple[HeldTenant], act: Act) -> Outcome[Nothing]:
+    return Outcome(answer=Nothing(), delete=(_secret_id(op, targets[0], act.now),))
+
+
+def list_secret_ids(op: ops.ListSecretIds, targets: tuple[HeldTenant], act: Act) -> Outcome[tuple[SecretId, ...]]:
+    (tenant,) = targets
+    account = _account(op, tenant, op.name)
+    return Outcome(answer=tuple(one for one in tenant.secret_ids(account) if not one.is_over(act.now)))
+
+
+def sweep_secret_ids(op: ops.SweepSecretIds, targets: tuple[HeldTenant], act: Act) -> Outcome[int]:
+    (tenant,) = targets
+    every = (one for account in tenant.accounts(_mount(op, tenant)) for one in tenant.secret_ids(account))
+    over = tuple(islice((one for one in every if one.is_over(act.now)), MAX_SWEPT))
+    return Outcome(answer=len(over), delete=over)
+
+
+# --- logging in
+
+
+def log_in_by_password(op: ops.LogInByPassword, targets: tuple[HeldTenant], act: Act) -> Outcome[MadeToken | None]:
+    """Whoever has failed too often waits, and is told what everybody is told."""
+    (tenant,) = targets
+    mount = _mount(op, tenant)
+    account = tenant.account(mount, op.name)
+    is_locked = account is not None and account.locked_until is not None and account.locked_until > act.now
+    is_good = is_right(account.password if account is not None and not is_locked else b"", op.password)
+    if account is None or is_locked:
+        return Outcome(answer=None, why="locked out" if is_locked else "nobody")
+    if not is_good:
+        n_failed = account.n_failed + 1
+        until = act.now + LOCKED_FOR if n_failed >= MAX_FAILED else None
+        failed = replace(account, n_failed=0 if until else n_failed, locked_until=until)
+        return Outcome(answer=None, put=(failed,), why="wrong password")
+    if not is_within(account.terms.bound_cidrs, act.caller.source):
+        return Outcome(answer=None, why="from elsewhere")
+    meta = {"username": account.name}
+    made = _token(mount, account.terms, act, op.path, f"{_short(mount)}-{account.name}", meta)
+    put: tuple[Entity, ...] = (made.token,)
+    if account.n_failed or account.locked_until:
+        put = (made.token, replace(account, n_failed=0, locked_until=None))
+    return Outcome(answer=made, put=put, seen=() if len(put) > 1 else (account,), made=made.token.accessor)
+
+
+def log_in_by_role(op: ops.LogInByRole, targets: tuple[HeldTenant], act: Act) -> Outcome[MadeToken | None]:
+    (tenant,) = targets
+    mount = _mount(op, tenant)
+    account = tenant.account_of_role(mount, tenant.role_digest(mount, op.role_id))
+    if account is None:
+        return Outcome(answer=None, why="nobody")
+    terms, meta = account.terms, {"role_name": account.name}
+    seen: tuple[Entity, ...] = (account,)
+    put: tuple[Entity, ...] = ()
+    delete: tuple[Entity, ...] = ()
+    if account.needs_secret_id:
+        found = tenant.secret_id(f"{account.id}/{digest(op.secret_id)}") if op.secret_id is not None else None
+        if found is None or found.is_over(act.now):
+            return Outcome(answer=None, why="no such secret id")
+        if not is_within(found.cidrs or account.secret_id_cidrs, act.caller.source):
+            return Outcome(answer=None, why="from elsewhere")
+        if found.n_uses == 1:
+            delete = (found,)
+        elif found.n_uses:
+            put = (replace(found, n_uses=found.n_uses - 1, updated_at=act.now),)
+        meta = {**found.meta, **meta}
+        terms = replace(terms, bound_cidrs=found.token_cidrs or terms.bound_cidrs)
+        seen = seen if put or delete else (account, found)
+    if not is_within(account.terms.bound_cidrs, act.caller.source):
+        return Outcome(answer=None, why="from elsewhere")
+    made = _token(mount, terms, act, op.path, _short(mount), meta)
+    return Outcome(answer=made, put=(made.token, *put), delete=delete, seen=seen, made=made.token.accessor)
+
+
+def _short(mount: Mount) -> str:
+    """The name of a mount in that of a token."""
+    return mount.id.split(":", 2)[2].replace("/", "-")
+
+
+def _token(mount: Mount, terms: TokenTerms, act: Act, path: str, display_name: str, meta: dict[str, str]) -> MadeToken:
+    wanted = names(terms.policies)
+    if ROOT_POLICY in wanted:
+        raise InvalidArgument("auth methods cannot create root tokens", "policies")
+    if terms.with_default:
+        wanted.add("default")
+    most = least(terms.explicit_max_ttl, 0 if terms.period else least(terms.max_ttl, mount.max_lease_for))
+    ttl, capped = lasting(terms.ttl or mount.default_lease_for, terms.period, most, is_root=False)
+    text = Sensitive(token_text(act.entropy).encode())
+    token = Token(
+        id=digest(text),
+        tenant=mount.tenant,
+        accessor=accessor(act.entropy),
+        policies=tuple(sorted(wanted)),
+        display_name=display_name,
+        meta=meta,
+        path=path,
+        created_at=act.now,
+        ttl=ttl,
+        period=terms.period,
+        explicit_max_ttl=terms.explicit_max_ttl,
+        max_ttl=least(terms.max_ttl, mount.max_lease_for),
+        mount=mount.uuid,
+        expires_at=act.now + timedelta(seconds=ttl),
+        n_uses=terms.n_uses,
+        renewable=True,
+        bound_cidrs=terms.bound_cidrs,
+    )
+    return MadeToken(token, text, capped)
+
+
+HANDLERS: dict[type, Handler] = {
+    ops.WriteAccount: write_account,
+    ops.ReadAccount: read_account,
+    ops.ListAccounts: list_accounts,
+    ops.DeleteAccount: delete_account,
+    ops.MakeSecretId: make_secret_id,
+    ops.ReadSecretId: read_secret_id,
+    ops.DestroySecretId: destroy_secret_id,
+    ops.ListSecretIds: list_secret_ids,
+    ops.SweepSecretIds: sweep_secret_ids,
+    ops.LogInByPassword: log_in_by_password,
+    ops.LogInByRole: log_in_by_role,
+}

@@ -1,0 +1,103 @@
+"""What a tenant has for its tree of paths: tokens, their roles, policies by name, and who logs in (service.held)."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from keystead.core.entities import Account, AclPolicy, Mount, SecretId, Token, TokenRole, WrappedAnswer
+from keystead.core.rights import Rights
+from keystead.service.rights import acl_policy_id, of_token
+
+if TYPE_CHECKING:
+    from keystead.service.reach import Reach
+
+PAGE = 1000
+
+
+class OfPaths:
+    """Part of service.held.HeldTenant."""
+
+    _reach: Reach
+
+    @property
+    @abstractmethod
+    def id(self) -> str: ...
+
+    def token(self, id: str) -> Token | None:
+        found = self._reach.get(Token, id) if id else None
+        return found if found is not None and found.tenant == self.id else None
+
+    def token_of_accessor(self, accessor: str) -> Token | None:
+        self._reach.may_block()
+        found = next(iter(self._reach.barrier.linked(Token, accessor, limit=1)), None) if accessor else None
+        return found if found is not None and found.tenant == self.id else None
+
+    def tokens(self) -> Iterator[Token]:
+        """Every one."""
+        after = ""
+        self._reach.may_block()
+        while page := self._reach.barrier.every(Token, after=after, limit=PAGE):
+            yield from (one for one in page if one.tenant == self.id)
+            after = page[-1].id
+
+    def children_of(self, token: Token) -> Iterator[Token]:
+        return self._reach.every_child(Token, token.id)
+
+    def tokens_of(self, mount: Mount) -> Iterator[Token]:
+        """Got by logging in there."""
+        return self._reach.every_child(Token, mount.uuid)
+
+    def account(self, mount: Mount, name: str) -> Account | None:
+        return self._reach.get(Account, self.account_id(mount, name))
+
+    def account_id(self, mount: Mount, name: str) -> str:
+        return self._reach.barrier.name_id(f"account:{mount.uuid}", name)
+
+    def accounts(self, mount: Mount) -> list[Account]:
+        return list(self._reach.every_child(Account, mount.uuid))
+
+    def role_digest(self, mount: Mount, role_id: str) -> str:
+        return self._reach.barrier.name_id(f"role-id:{mount.uuid}", role_id)
+
+    def account_of_role(self, mount: Mount, digest: str) -> Account | None:
+        self._reach.may_block()
+        found = next(iter(self._reach.barrier.linked(Account, digest, limit=1)), None)
+        return found if found is not None and found.mount == mount.uuid else None
+
+    def secret_id(self, id: str) -> SecretId | None:
+        return self._reach.get(SecretId, id)
+
+    def secret_ids(self, account: Account) -> list[SecretId]:
+        return list(self._reach.every_child(SecretId, account.id))
+
+    def secret_id_of_accessor(self, account: Account, accessor: str) -> SecretId | None:
+        self._reach.may_block()
+        found = next(iter(self._reach.barrier.linked(SecretId, accessor, limit=1)), None) if accessor else None
+        return found if found is not None and found.account_id == account.id else None
+
+    def rights_of(self, token: Token) -> Rights | None:
+        """None: it has ended meanwhile."""
+        return of_token(self._reach.barrier, token.id)
+
+    def wrapped(self, token: Token) -> WrappedAnswer | None:
+        return self._reach.get(WrappedAnswer, token.id)
+
+    def token_role(self, name: str) -> TokenRole | None:
+        return self._reach.get(TokenRole, self.token_role_id(name))
+
+    def token_role_id(self, name: str) -> str:
+        return self._reach.barrier.name_id(f"token-role:{self.id}", name)
+
+    def token_roles(self) -> list[TokenRole]:
+        return list(self._reach.every_child(TokenRole, self.id))
+
+    def acl_policy(self, name: str) -> AclPolicy | None:
+        return self._reach.get(AclPolicy, self.acl_policy_id(name))
+
+    def acl_policy_id(self, name: str) -> str:
+        return acl_policy_id(self._reach.barrier, self.id, name)
+
+    def acl_policies(self) -> list[AclPolicy]:
+        return list(self._reach.every_child(AclPolicy, self.id))

@@ -1,0 +1,70 @@
+"""A pytest plugin: hvac's own tests against a server that runs already (KEYSTEAD_AT, KEYSTEAD_TOKEN).
+
+hvac's ServerManager starts the `vault` command and reads its configuration. This one stands in its place, starts
+nothing, and leaves the server as empty for each class of tests as a new one would be. Nothing else of hvac's is changed
+but what asks the `vault` command for its version.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import types
+from typing import Any
+
+ADDRESS, TOKEN = os.environ["KEYSTEAD_AT"], os.environ["KEYSTEAD_TOKEN"]  # hvac itself looks at VAULT_TOKEN
+SPOKEN = "1.17.6"
+BUILT_IN = {"cubbyhole/", "identity/", "sys/"}
+FIXED = {"default", "root", "response-wrapping"}
+
+
+class ServerManager:
+    """tests.utils.server_manager.ServerManager, as far as the tests see it."""
+
+    def __init__(self, config_paths: Any = (), client: Any = None, use_consul: bool = False, **_: Any) -> None:
+        from hvac import Client  # noqa: PLC0415 - hvac comes with the suite
+
+        self.config_paths, self.use_consul = config_paths, use_consul
+        self.root_token, self.keys = TOKEN, [""]
+        self.client = client or Client(url=ADDRESS, token=TOKEN)
+
+    def start(self) -> None:
+        """As a new server has it: kv version 2 at secret/, and nothing else that was not always there."""
+        client = self.client
+        client.token = TOKEN
+        for path in client.sys.list_mounted_secrets_engines()["data"].keys() - BUILT_IN:
+            client.sys.disable_secrets_engine(path.strip("/"))
+        for path in client.sys.list_auth_methods()["data"].keys() - {"token/"}:
+            client.sys.disable_auth_method(path.strip("/"))
+        for name in set(client.sys.list_policies()["data"]["policies"]) - FIXED:
+            client.sys.delete_policy(name)
+        client.sys.enable_secrets_engine("kv", path="secret", options={"version": "1"})
+
+    def initialize(self) -> None:
+        pass
+
+    def unseal(self) -> None:
+        pass
+
+    def stop(self) -> None:
+        pass
+
+    def get_active_vault_addresses(self) -> list[str]:
+        return [ADDRESS]
+
+
+module = types.ModuleType("tests.utils.server_manager")
+module.ServerManager = ServerManager
+sys.modules["tests.utils.server_manager"] = module
+
+
+def pytest_configure() -> None:
+    from hvac import Client  # noqa: PLC0415 - hvac comes with the suite
+    from tests import utils  # noqa: PLC0415 - hvac's
+
+    utils.get_vault_version_string.cache = SPOKEN
+
+    def create_client(url: str = ADDRESS, use_env: bool = False, session: Any = None, **more: Any) -> Client:
+        return Client(url=ADDRESS, session=session, **more)
+
+    utils.create_client = create_client

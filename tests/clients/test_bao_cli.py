@@ -1,0 +1,151 @@
+"""The `bao` command of OpenBao 2.7.2, unmodified, against a real server: what a person types at it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.servers import BIN, Done, Serving, keystead, serving
+
+pytestmark = pytest.mark.client
+
+
+class Bao:
+    """`bao("secrets", "list")` with the variables that `keystead env vault` says."""
+
+    def __init__(self, server: Serving, home: Path) -> None:
+        self.variables = server("env", "vault", "--json").json
+        self._env = {"PATH": os.environ["PATH"], "HOME": str(home), **self.variables}
+
+    def __call__(self, *words: str, token: str = "", stdin: str = "") -> Done:
+        env = self._env | ({"BAO_TOKEN": token, "VAULT_TOKEN": token} if token else {})
+        done = subprocess.run(
+            [BIN / "bao", *words], env=env, input=stdin, capture_output=True, text=True, check=False, timeout=60
+        )
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    def json(self, *words: str, token: str = "") -> Any:
+        done = self(words[0], *words[1:-1], "-format=json", words[-1], token=token)
+        assert done.status == 0, done.err
+        return json.loads(done.out)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    with serving("dev", tmp_path_factory.mktemp("vault") / "data", "--listen", "vault=127.0.0.1:0") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def bao(server: Serving, tmp_path_factory: pytest.TempPathFactory) -> Bao:
+    return Bao(server, tmp_path_factory.mktemp("home"))
+
+
+def test_env_says_all_that_a_client_needs(server, bao) -> None:
+    assert set(bao.variables) == {"VAULT_ADDR", "VAULT_TOKEN", "BAO_ADDR", "BAO_TOKEN"}
+    assert bao.variables["VAULT_ADDR"] == f"http://{server.running['listen']['vault']}"
+    saved = server.directory / "credentials.json"
+    assert saved.stat().st_mode & 0o777 == 0o600 and bao.variables["VAULT_TOKEN"] in saved.read_text()
+
+
+def test_run_points_a_command_here(server) -> None:
+    about = ("--data", server.directory)
+    done = keystead("run", *about, "vault", "--", str(BIN / "bao"), "status", "-format=json")
+    assert done.json["sealed"] is False
+
+
+def test_status(bao) -> None:
+    done = bao("status", "-format=json")
+    assert done.status == 0 and json.loads(done.out)["sealed"] is False
+
+
+def test_login(bao) -> None:
+    done = bao("login", "-no-store", bao.variables["VAULT_TOKEN"])
+    assert done.status == 0 and '["root"]' in done.out
+    assert bao("login", "-no-store", "hvs.wrong").status == 2
+
+
+def test_policies(bao) -> None:
+    text = 'path "sys/mounts" {\n  capabilities = ["read"]\n}\n'
+    assert bao("policy", "write", "app", "-", stdin=text).status == 0
+    assert bao("policy", "read", "app").out.strip() == text.strip()
+    assert bao("policy", "list").out.split() == ["app", "default", "root"]
+    assert bao("policy", "write", "bad", "-", stdin='path "x" { capabilities = ["rea"] }').status == 2
+    token = bao("token", "create", "-policy=app", "-ttl=1h", "-field=token").out.strip()
+    assert bao("token", "capabilities", token, "sys/mounts").out.strip() == "read"
+    assert bao("secrets", "list", token=token).status == 0
+    assert bao("policy", "delete", "app").status == 0
+    refused = bao("secrets", "list", token=token)
+    assert refused.status == 2 and "permission denied" in refused.err
+
+
+def test_secrets_engines(bao) -> None:
+    assert bao("secrets", "enable", "-description=mine", "transit").status == 0
+    again = bao("secrets", "enable", "transit")
+    assert again.status == 2 and "path is already in use at transit/" in again.err
+    assert "mine" in bao("secrets", "list").out
+    assert bao("secrets", "tune", "-default-lease-ttl=1h", "transit/").status == 0
+    assert bao.json("read", "sys/mounts/transit/tune")["data"]["default_lease_ttl"] == 3600
+    moved = bao("secrets", "move", "transit", "other")
+    assert moved.status == 0 and "Finished moving" in moved.out
+    assert bao("secrets", "disable", "other").status == 0
+    assert "other/" not in bao("secrets", "list").out
+    assert "token/" in bao("auth", "list").out
+
+
+def test_tokens(bao) -> None:
+    made = bao.json("token", "create", "-policy=none", "-ttl=1h", "-display-name=me")["auth"]
+    token = made["client_token"]
+    found = bao.json("token", "lookup", token)["data"]
+    assert found["display_name"] == "token-me" and found["policies"] == ["default", "none"]
+    assert bao("token", "renew", token).status == 0
+    assert bao("token", "renew", "-increment=2h", token).status == 0
+    assert bao("token", "lookup", "-accessor", made["accessor"]).status == 0
+    assert made["accessor"] in bao("list", "auth/token/accessors").out
+    assert bao("token", "revoke", token).status == 0
+    refused = bao("token", "lookup", token)
+    assert refused.status == 2 and "bad token" in refused.err
+
+
+def test_wrapping(bao) -> None:
+    wrapped = bao("write", "-wrap-ttl=60s", "-field=wrapping_token", "sys/wrapping/wrap", "a=b").out.strip()
+    assert bao("unwrap", "-field=a", wrapped).out.strip() == "b"
+    again = bao("unwrap", wrapped)
+    assert again.status == 2 and "wrapping token is not valid or does not exist" in again.err
+
+
+def test_writing_and_reading_what_is_no_command_of_its_own(bao) -> None:
+    done = bao("write", "-field=sum", "sys/tools/hash", "input=aGVsbG8=")
+    assert done.out.strip() == "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
+    assert bao("delete", "sys/policies/acl/none").status == 0
+    assert bao("lease", "revoke", "some/lease").status == 0
+    unsupported = bao("operator", "key-status")
+    assert unsupported.status == 2 and "unsupported path" in unsupported.err
+
+
+def test_operators_make_list_and_revoke_tokens(server, bao) -> None:
+    made = server("token", "create", "--policy", "none", "--ttl", "1h", "--display-name", "robot", "--json").json
+    assert bao.json("token", "lookup", made["token"])["data"]["display_name"] == "robot"
+    listed = {one["accessor"]: one for one in server("token", "list", "--json").json}
+    assert listed[made["accessor"]]["policies"] == ["default", "none"]
+    assert server("token", "revoke", made["accessor"]).status == 0
+    assert bao("token", "lookup", made["token"]).status == 2
+    assert server("token", "revoke", made["accessor"]).status == 5
+    assert server("token", "create", "--policy", "x", "--ttl", "soon", "--json").status == 2
+
+
+def test_the_token_outlives_a_restart_and_an_installation_without_one_gets_one(tmp_path) -> None:
+    directory = tmp_path / "data"
+    with serving("dev", directory) as first:  # without the vault door: no token is made
+        assert first("env", "vault").status == 2
+        assert json.loads((directory / "credentials.json").read_text())["vault_token"] == ""
+    with serving("dev", directory, "--listen", "vault=127.0.0.1:0") as second:
+        token = second("env", "vault", "--json").json["VAULT_TOKEN"]
+    with serving("dev", directory, "--listen", "vault=127.0.0.1:0") as third:
+        assert third("env", "vault", "--json").json["VAULT_TOKEN"] == token
+        assert Bao(third, tmp_path)("token", "lookup").status == 0

@@ -1,0 +1,268 @@
+"""auth/userpass, auth/approle: Vault HTTP API; words held to OpenBao 2.7.2."""
+
+from datetime import timedelta
+
+import pytest
+from tests import vaultstack
+
+from keystead.core.entities import Account, SecretId, Token
+
+WRONG_USER, WRONG_ROLE = (400, "invalid username or password"), (400, "invalid role or secret ID")
+
+
+@pytest.fixture
+def vault():
+    made = vaultstack.door()
+    for engine in ("userpass", "approle"):
+        made.root.data("POST", f"sys/auth/{engine}", {"type": engine})
+    return made
+
+
+def bearer(vault, reply) -> vaultstack.Bearer:
+    assert reply.status == 200, reply.body
+    return vaultstack.Bearer(vault.stack, reply.json["auth"]["client_token"])
+
+
+def user(vault, **fields) -> None:
+    vault.root.data("POST", "auth/userpass/users/Bob", {"password": "pw", **fields})
+
+
+def log_in(vault, said: str = "pw", name: str = "bob"):
+    return vault.nobody("POST", f"auth/userpass/login/{name}", {"password": said})
+
+
+# --- userpass
+
+
+def test_a_user_logs_in_whatever_the_case_of_the_name(vault) -> None:
+    user(vault, token_policies="a,b", token_ttl="1h")
+    reply = log_in(vault, name="BOB")
+    auth = reply.json["auth"]
+    assert (auth["policies"], auth["lease_duration"], auth["orphan"]) == (["a", "b", "default"], 3600, True)
+    assert auth["metadata"] == {"username": "bob"}
+    found = bearer(vault, reply).data("GET", "auth/token/lookup-self")
+    assert (found["display_name"], found["path"]) == ("userpass-bob", "auth/userpass/login/BOB")
+
+
+def test_wrong_names_and_passwords_are_told_the_same(vault) -> None:
+    user(vault)
+    for name, password in (("bob", "x"), ("nobody", "pw"), ("bob", "x" * 2000)):
+        assert vault.nobody.refused("POST", f"auth/userpass/login/{name}", {"password": password}) == WRONG_USER
+    assert vault.nobody.refused("POST", "auth/userpass/login/bob", {}) == (500, "missing password")
+
+
+def test_whoever_fails_five_times_waits_and_hears_nothing_of_it(vault) -> None:
+    user(vault)
+    for _ in range(5):
+        assert log_in(vault, "x").status == 400
+    assert vault.nobody.refused("POST", "auth/userpass/login/bob", {"password": "pw"}) == WRONG_USER
+    assert any(record.why == "locked out" for record in vault.stack.records())
+    vault.stack.clock.forward(timedelta(minutes=15))
+    assert log_in(vault).status == 200
+
+
+def test_a_login_that_goes_well_begins_the_count_anew(vault) -> None:
+    user(vault)
+    for _ in range(3):
+        for _ in range(4):
+            log_in(vault, "x")
+        assert log_in(vault).status == 200
+
+
+def test_a_new_password_is_the_only_one(vault) -> None:
+    user(vault)
+    assert vault.root("POST", "auth/userpass/users/bob/password", {"password": "p2"}).status == 204
+    assert (log_in(vault).status, log_in(vault, "p2").status) == (400, 200)
+
+
+def test_users_are_read_changed_listed_deleted(vault) -> None:
+    user(vault, policies="a")
+    vault.root.data("POST", "auth/userpass/users/bob/policies", {"token_policies": "c,d"})
+    vault.root.data("POST", "auth/userpass/users/bob", {"token_max_ttl": "2h", "token_no_default_policy": True})
+    found = vault.root.data("GET", "auth/userpass/users/bob")
+    assert (found["token_policies"], found["token_max_ttl"]) == (["c", "d"], 7200)
+    assert log_in(vault).json["auth"]["policies"] == ["c", "d"]
+    assert vault.root.data("LIST", "auth/userpass/users") == {"keys": ["bob"]}
+    vault.root.data("DELETE", "auth/userpass/users/bob")
+    assert log_in(vault).status == 400
+    assert vault.root.refused("LIST", "auth/userpass/users") == (404, "")
+    assert vault.root.refused("GET", "auth/userpass/users/bob") == (404, "")
+    words = "must provide either password or password_hash"
+    assert vault.root.refused("POST", "auth/userpass/users/x", {}) == (400, words)
+
+
+def test_nobody_else_writes_users(vault) -> None:
+    token = vault.root.token(policies=["none"])
+    assert token.refused("POST", "auth/userpass/users/me", {"password": "x"})[0] == 403
+    assert vault.nobody.refused("POST", "auth/userpass/users/me", {"password": "x"})[0] == 403
+
+
+def test_logging_in_makes_no_root_token(vault) -> None:
+    vault.root.data("POST", "auth/approle/role/r", {"token_policies": "root"})
+    answer = role_login(vault)
+    assert answer.status == 400 and answer.json["errors"] == ["auth methods cannot create root tokens"]
+
+
+def test_a_password_is_nowhere_on_record_nor_kept(vault) -> None:
+    user(vault, password="correct horse")
+    log_in(vault, "correct horse")
+    lines = [line for _, line in vault.stack.store.records(0, 1000)] + vault.stack.journal.lines
+    assert not any(b"correct horse" in line for line in lines)
+    (account,) = vault.stack.barrier.every(Account, limit=10)
+    assert b"correct horse" not in account.password and len(account.password) == 48
+
+
+def test_a_login_may_be_wrapped(vault) -> None:
+    user(vault)
+    info = vault.nobody("POST", "auth/userpass/login/bob", {"password": "pw"}, wrap="60s").json["wrap_info"]
+    inside = vault.nobody("POST", "sys/wrapping/unwrap", {"token": info["token"]})
+    assert bearer(vault, inside).is_good()
+
+
+def test_a_login_token_is_renewed_up_to_the_most_of_its_user(vault) -> None:
+    user(vault, token_ttl="1h", token_max_ttl="90m")
+    token = bearer(vault, log_in(vault))
+    assert token("POST", "auth/token/renew-self", {}).json["auth"]["lease_duration"] == 3600
+    vault.stack.clock.forward(timedelta(minutes=45))
+    assert token("POST", "auth/token/renew-self", {}).json["auth"]["lease_duration"] == 45 * 60
+
+
+def test_disabling_the_method_ends_whoever_came_by_it(vault) -> None:
+    user(vault)
+    role(vault)
+    tokens = [bearer(vault, log_in(vault)), bearer(vault, role_login(vault))]
+    for engine in ("userpass", "approle"):
+        assert vault.root("DELETE", f"sys/auth/{engine}").status == 204
+    assert not any(token.is_good() for token in tokens) and vault.root.is_good()
+    barrier = vault.stack.barrier
+    assert [len(barrier.every(kind, limit=10)) for kind in (Account, SecretId, Token)] == [0, 0, 1]
+    assert vault.nobody.refused("POST", "auth/userpass/login/bob", {"password": "pw"})[0] in {403, 404}
+
+
+def test_a_method_that_moves_takes_its_users_along(vault) -> None:
+    user(vault)
+    token = bearer(vault, log_in(vault))
+    vault.root.data("POST", "sys/remount", {"from": "auth/userpass", "to": "auth/people"})
+    assert vault.nobody("POST", "auth/people/login/bob", {"password": "pw"}).status == 200
+    assert token.is_good()
+    vault.root.data("DELETE", "sys/auth/people")
+    assert not token.is_good()
+
+
+# --- approle
+
+
+def role(vault, **fields) -> None:
+    vault.root.data("POST", "auth/approle/role/R", {"token_policies": "app", "token_ttl": "1h", **fields})
+
+
+def secret_id(vault, **fields):
+    return vault.root.data("POST", "auth/approle/role/r/secret-id", fields)
+
+
+def role_login(vault, secret: str | None = None, role_id: str | None = None):
+    secret = secret or secret_id(vault)["secret_id"]
+    role_id = role_id or vault.root.data("GET", "auth/approle/role/r/role-id")["role_id"]
+    return vault.nobody("POST", "auth/approle/login", {"role_id": role_id, "secret_id": secret})
+
+
+def test_a_role_logs_in(vault) -> None:
+    role(vault)
+    auth = role_login(vault, secret_id(vault, metadata='{"team": "x"}')["secret_id"]).json["auth"]
+    assert (auth["policies"], auth["lease_duration"]) == (["app", "default"], 3600)
+    assert auth["metadata"] == {"role_name": "r", "team": "x"}
+
+
+def test_who_does_not(vault) -> None:
+    role(vault)
+    secret = secret_id(vault)["secret_id"]
+    assert role_login(vault, "wrong").json["errors"] == [WRONG_ROLE[1]]
+    assert role_login(vault, secret, "wrong").json["errors"] == [WRONG_ROLE[1]]
+    assert vault.nobody.refused("POST", "auth/approle/login", {"secret_id": secret}) == (500, "missing role_id")
+    vault.root.data("POST", "auth/approle/role/other", {})
+    other = vault.root.data("GET", "auth/approle/role/other/role-id")["role_id"]
+    assert role_login(vault, secret, other).status == 400  # a secret id is one role's
+    assert role_login(vault, secret).status == 200
+
+
+def test_uses_and_time_of_a_secret_id_run_out(vault) -> None:
+    role(vault, secret_id_num_uses=2, secret_id_ttl="1h")
+    made = secret_id(vault)
+    assert (made["secret_id_num_uses"], made["secret_id_ttl"]) == (2, 3600)
+    secret = made["secret_id"]
+    assert [role_login(vault, secret).status for _ in range(3)] == [200, 200, 400]
+    late = secret_id(vault)["secret_id"]
+    vault.stack.clock.forward(timedelta(hours=1))
+    assert role_login(vault, late).status == 400
+    assert vault.root("POST", "auth/approle/tidy/secret-id", {}).status == 202
+    assert vault.stack.barrier.every(SecretId, limit=10) == []
+
+
+def test_where_it_may_come_from(vault) -> None:
+    """The peer is 203.0.113.7."""
+    role(vault)
+    assert role_login(vault, secret_id(vault, cidr_list="203.0.113.0/24")["secret_id"]).status == 200
+    assert role_login(vault, secret_id(vault, cidr_list="10.0.0.0/8")["secret_id"]).status == 400
+    role(vault, secret_id_bound_cidrs="10.0.0.0/8")
+    assert role_login(vault).status == 400
+    role(vault, secret_id_bound_cidrs="", token_bound_cidrs="10.0.0.0/8")
+    assert role_login(vault).status == 400
+
+
+def test_a_role_without_secret_ids_has_another_constraint(vault) -> None:
+    words = "1 error occurred:\n\t* at least one constraint should be enabled on the role\n\n"
+    assert vault.root.refused("POST", "auth/approle/role/r", {"bind_secret_id": False}) == (500, words)
+    role(vault, bind_secret_id=False, token_bound_cidrs="203.0.113.0/24")
+    assert role_login(vault, "none at all").status == 200
+
+
+def test_secret_ids_are_looked_up_listed_destroyed(vault) -> None:
+    role(vault)
+    made = vault.root.data("POST", "auth/approle/role/r/custom-secret-id", {"secret_id": "mine", "num_uses": 3})
+    found = vault.root.data("POST", "auth/approle/role/r/secret-id/lookup", {"secret_id": "mine"})
+    by = {"secret_id_accessor": made["secret_id_accessor"]}
+    assert vault.root.data("POST", "auth/approle/role/r/secret-id-accessor/lookup", by) == found
+    assert found["secret_id_num_uses"] == 3
+    assert vault.root.data("LIST", "auth/approle/role/r/secret-id") == {"keys": [made["secret_id_accessor"]]}
+    words = "1 error occurred:\n\t* failed to store secret_id: SecretID is already registered\n\n"
+    again = {"secret_id": "mine"}
+    assert vault.root.refused("POST", "auth/approle/role/r/custom-secret-id", again) == (500, words)
+    assert vault.root("POST", "auth/approle/role/r/secret-id/destroy", {"secret_id": "mine"}).status == 204
+    assert role_login(vault, "mine").status == 400
+    assert vault.root("POST", "auth/approle/role/r/secret-id/lookup", {"secret_id": "mine"}).status == 204
+    assert vault.root.refused("POST", "auth/approle/role/none/secret-id", {}) == (404, 'role "none" does not exist')
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "value", "cleared"),
+    [
+        ("policies", "token_policies", ["x"], []),
+        ("token-ttl", "token_ttl", 60, 0),
+        ("token-max-ttl", "token_max_ttl", 7200, 0),
+        ("period", "token_period", 60, 0),
+        ("token-num-uses", "token_num_uses", 3, 0),
+        ("secret-id-num-uses", "secret_id_num_uses", 3, 0),
+        ("secret-id-ttl", "secret_id_ttl", 60, 0),
+        ("secret-id-bound-cidrs", "secret_id_bound_cidrs", ["10.0.0.0/8"], None),
+        ("token-bound-cidrs", "token_bound_cidrs", ["10.0.0.0/8"], None),
+    ],
+)
+def test_every_option_has_a_path_of_its_own(vault, path, name, value, cleared) -> None:
+    role(vault)
+    at = f"auth/approle/role/r/{path}"
+    assert vault.root("POST", at, {name: value}).status == 204
+    assert vault.root.data("GET", at) == {name: value}
+    assert vault.root("DELETE", at).status == 204
+    assert vault.root.data("GET", at) == {name: cleared}
+
+
+def test_roles_are_named_listed_deleted(vault) -> None:
+    role(vault)
+    vault.root.data("POST", "auth/approle/role/r/role-id", {"role_id": "my-role"})
+    assert role_login(vault, role_id="my-role").status == 200
+    vault.root.data("POST", "auth/approle/role/other", {})
+    taken = vault.root.refused("POST", "auth/approle/role/other/role-id", {"role_id": "my-role"})
+    assert taken == (400, "role_id is already in use")
+    assert vault.root.data("LIST", "auth/approle/role") == {"keys": ["other", "r"]}
+    vault.root.data("DELETE", "auth/approle/role/r")
+    assert vault.nobody.refused("POST", "auth/approle/login", {"role_id": "my-role", "secret_id": "x"}) == WRONG_ROLE
