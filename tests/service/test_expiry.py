@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from tests import vaultstack
 
-from keystead.core.entities import Token, Wrapped
+from keystead.core.entities import Token, WrappedAnswer
 from keystead.core.errors import Unavailable
 from keystead.service import expiry as module
 from keystead.service.expiry import Expiry
@@ -58,10 +58,10 @@ def test_an_answer_that_nobody_unwrapped_goes(vault) -> None:
     vault.stack.view.loop_thread = None
     due = expiry(vault)
     vault.root("GET", "sys/mounts", wrap="60s")
-    assert len(vault.stack.barrier.every(Wrapped, limit=10)) == 1
+    assert len(vault.stack.barrier.every(WrappedAnswer, limit=10)) == 1
     vault.stack.clock.forward(timedelta(seconds=60))
     assert due.step() == 1
-    assert vault.stack.barrier.every(Wrapped, limit=10) == []
+    assert vault.stack.barrier.every(WrappedAnswer, limit=10) == []
 
 
 def test_what_could_not_be_done_is_done_the_next_time(vault) -> None:
