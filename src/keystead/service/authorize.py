@@ -57,6 +57,7 @@ OF_CIPHERTEXT = (
     "does not exist in this region, or you are not allowed to access."
 )  # one sentence for both, so that absence stays a secret
 Decisions = dict[Action, "str | Prepared"]
+Tags = tuple[tuple[str, str], ...]
 
 
 @lru_cache(maxsize=4096)
@@ -154,7 +155,7 @@ class Authorizer:
     """One per process; safe to use from any thread. What it keeps never outlives what it was made from."""
 
     def __init__(self) -> None:
-        self._alone: dict[tuple[str, Action, str], tuple[Rights, Prepared]] = {}
+        self._alone: dict[tuple[str, Action, str, Tags], tuple[Rights, Prepared]] = {}
 
     def forget(self) -> None:
         """Drop the decisions that no key holds."""
@@ -239,7 +240,8 @@ class Authorizer:
 
     def _on_its_own(self, request: Request) -> str:
         rights = request.caller.rights
-        key = (rights.key, request.action, request.resource)
+        # Its tags too: one found before they changed may come to be judged after what was kept has been dropped.
+        key = (rights.key, request.action, request.resource, tuple(request.tags.items()))
         kept = self._alone.get(key)
         if kept is None or kept[0] is not rights:
             if len(self._alone) >= MAX_ALONE:
