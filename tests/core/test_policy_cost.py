@@ -43,6 +43,10 @@ def like(first: int, n: int, form: str, key: str = "kms:EncryptionContextKeys") 
     return deny(action="kms:Encrypt", when={"ForAnyValue:StringLike": {key: values}})
 
 
+def on(first: int, n: int, form: str) -> dict:
+    return deny(action="kms:Encrypt", resource=[form.format(number) for number in range(first, first + n)])
+
+
 @pytest.mark.parametrize(
     ("n", "statement", "context"),
     [
@@ -54,6 +58,11 @@ def like(first: int, n: int, form: str, key: str = "kms:EncryptionContextKeys") 
             lambda p: like(p * 900, 900, "${{aws:username}}{}*"),
             {f"~{i}": "" for i in range(9)},
         ),  # a variable in each
+        (
+            8,
+            lambda p: on(p * 500, 500, "arn:aws:kms:*:*:key/${{kms:EncryptionContext:k}}{}*"),
+            {"k": "b"},
+        ),  # of a resource
     ],
 )
 def test_no_request_costs_more_than_its_share(n, statement, context) -> None:

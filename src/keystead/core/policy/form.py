@@ -176,7 +176,7 @@ class Prepared(Struct, frozen=True):
         return _conclude(says, grant, self.asker)
 
 
-COST_OF_ANY = 8  # comparisons for each value of a request that no request makes too many of
+COST_OF_ANY = 32  # comparisons for each value of a request that no request makes too many of
 MOST_TOGETHER = 2 * MOST_COMPARED  # under all the documents that count, each of which has a bound of its own
 A_VALUE = 64  # characters: a longer one counts as several
 
