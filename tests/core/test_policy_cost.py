@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -19,6 +20,8 @@ from tests.policies import deny
 from keystead.core import operations as ops
 from keystead.core.entities import PolicyText
 from keystead.core.policy import pattern
+from keystead.core.policy.form import Document
+from keystead.service import authorize
 
 AT = ops.TenantRef(harness.TENANT)
 MOST = 0.15  # seconds, on a busy machine; the unbounded ones took from 0.3 to 10
@@ -72,6 +75,27 @@ def test_no_request_costs_more_than_its_share(n, statement, context) -> None:
     alice.call("Encrypt", KeyId=key_id, Plaintext=b"x", EncryptionContext=context)
     took = time.process_time() - began
     assert took < MOST
+
+
+def test_heavy_policies_are_compiled_on_a_thread_and_then_decide_on_the_loop(monkeypatch) -> None:
+    """A principal with ten groups has megabytes of them: seconds in which the loop would serve nobody."""
+    alice, key_id = crowded(5, lambda p: like(p * 900, 900, "{:x}*"))
+    compiled: list[bool] = []
+    compile_ = authorize.dialect("aws").compile_identity_policy
+    stack = alice.stack.on_the_loop()
+    assert alice.call("DescribeKey", KeyId=key_id).status == 200  # from here on all is held that a request needs
+
+    def watched(text):
+        compiled.append(stack.view.on_loop())
+        return compile_(text)
+
+    monkeypatch.setattr(authorize, "dialect", lambda _: SimpleNamespace(compile_identity_policy=watched))
+    monkeypatch.setattr(authorize, "_key_policy", lambda _: Document(()))
+    authorize._identity_document.cache_clear()
+    for _ in range(2):
+        alice.call("Encrypt", KeyId=key_id, Plaintext=b"x")
+    assert compiled == [False] * 6
+    authorize._identity_document.cache_clear()
 
 
 def test_what_is_too_much_is_refused_and_the_rest_is_decided() -> None:
