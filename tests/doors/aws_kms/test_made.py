@@ -78,3 +78,24 @@ def test_what_the_operator_makes(office) -> None:
     assert made_by(office, "CreatePrincipal") == user.id
     key = office.by_system(ops.CreateXksCredential(tenant=AT, name="proxy", namespace=f"xks:{TENANT}:/"))
     assert made_by(office, "CreateXksCredential") == key.credential.id
+
+
+def test_which_access_key_and_which_version_of_a_policy(office) -> None:
+    """A user has two of the one, a policy five of the other: that one of them changed says too little."""
+    iam = office.admin.client("iam")
+    iam.create_user(UserName="bob")
+    first, second = (iam.create_access_key(UserName="bob")["AccessKey"]["AccessKeyId"] for _ in range(2))
+    iam.update_access_key(UserName="bob", AccessKeyId=second, Status="Inactive")
+    assert made_by(office, "iam:UpdateAccessKey") == second
+    iam.delete_access_key(UserName="bob", AccessKeyId=first)
+    assert made_by(office, "iam:DeleteAccessKey") == first
+    office.by_system(ops.SetCredentialEnabled(tenant=AT, credential_id=second, enabled=True))
+    assert made_by(office, "SetCredentialEnabled") == second
+    office.by_system(ops.DeleteCredential(tenant=AT, credential_id=second))
+    assert made_by(office, "DeleteCredential") == second
+    policy = iam.create_policy(PolicyName="most", PolicyDocument=ALLOW_ALL)["Policy"]
+    iam.create_policy_version(PolicyArn=policy["Arn"], PolicyDocument=ALLOW_ALL)
+    iam.set_default_policy_version(PolicyArn=policy["Arn"], VersionId="v2")
+    assert made_by(office, "iam:SetDefaultPolicyVersion") == f"{policy['PolicyId']}/2"
+    iam.delete_policy_version(PolicyArn=policy["Arn"], VersionId="v1")
+    assert made_by(office, "iam:DeletePolicyVersion") == f"{policy['PolicyId']}/1"

@@ -212,12 +212,13 @@ def xks_credential(principal_id: str, at: str, now: datetime, entropy: Entropy) 
 
 def set_credential_enabled(op: ops.SetCredentialEnabled, targets: tuple[HeldTenant], act: Act) -> Outcome[Nothing]:
     changed = replace(spared_credential(targets[0], op.credential_id, act), enabled=op.enabled)
-    return Outcome(answer=Nothing(), put=(changed,))
+    return Outcome(answer=Nothing(), put=(changed,), made=changed.id)
 
 
 def delete_credential(op: ops.DeleteCredential, targets: tuple[HeldTenant], act: Act) -> Outcome[Nothing]:
     (tenant,) = targets
-    return Outcome(answer=Nothing(), delete=tenant.all_of([spared_credential(tenant, op.credential_id, act)]))
+    gone = spared_credential(tenant, op.credential_id, act)
+    return Outcome(answer=Nothing(), delete=tenant.all_of([gone]), made=gone.id)
 
 
 def list_credentials(op: ops.ListCredentials, targets: tuple[HeldTenant], _act: Act) -> Outcome[Page[Credential]]:
