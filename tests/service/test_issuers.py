@@ -19,7 +19,7 @@ from keystead.service.credentials.keysets import (
     AGAIN,
     AGAIN_FOR_THE_FIRST,
     FRESH_FOR,
-    MOST_AT_IT,
+    MOST_FOR_ONE,
     STALE_FOR,
     UNREACHABLE,
     KeySets,
@@ -155,13 +155,42 @@ def test_row_131_an_issuer_that_hangs_holds_few_threads() -> None:
     others = [threading.Thread(target=ask) for _ in range(20)]
     for thread in others:
         thread.start()
-    while len(refused) < 20 - (MOST_AT_IT - 1):
+    while len(refused) < 20 - (MOST_FOR_ONE - 1):
         first.join(0.01)
     assert not found
     go.set()
     for thread in (first, *others):
         thread.join(10)
-    assert len(found) == MOST_AT_IT and None not in found and len(refused) == 20 - (MOST_AT_IT - 1)
+    assert len(found) == MOST_FOR_ONE and None not in found and len(refused) == 20 - (MOST_FOR_ONE - 1)
+
+
+def test_row_131_one_tenants_issuers_that_hang_keep_no_key_from_another_tenant() -> None:
+    """Whoever may create providers could have every other tenant's new keys go unread, for as long as he liked."""
+    begun, go = threading.Semaphore(0), threading.Event()
+
+    def read(issuer: str) -> bytes:
+        if issuer == URL:
+            return key_set(ONE)
+        begun.release()
+        assert go.wait(10)
+        raise Unavailable("no answer")
+
+    keys = KeySets(read, FakeClock().monotonic)
+
+    def hang(issuer: str) -> None:
+        with pytest.raises(Unavailable):
+            keys.find(issuer, "one", "ES256", anywhere, tenant="444455556666")
+
+    hanging = [threading.Thread(target=hang, args=(f"https://{n}.example",)) for n in range(4)]
+    for thread in hanging:
+        thread.start()
+    assert all(begun.acquire(timeout=10) for _ in range(MOST_FOR_ONE))
+    try:
+        assert keys.find(URL, "one", "ES256", anywhere, tenant="111122223333") is not None
+    finally:
+        go.set()
+        for thread in hanging:
+            thread.join(10)
 
 
 # --- where they come from

@@ -1,12 +1,14 @@
 """Two changes at once: a commit rests on revisions, and whoever comes second decides again."""
 
+import json
+
 import pytest
 from botocore.exceptions import ClientError
 from tests.doors.aws_kms.managing import ask, made
 from tests.harness import ALLOW_ALL, TENANT, b64, stack
 
 from keystead.core import operations as ops
-from keystead.core.entities import Credential, CredentialKind, Key, Kind, PolicyText
+from keystead.core.entities import Credential, CredentialKind, Key, Kind, PolicyText, PrincipalKind
 from keystead.core.errors import LimitExceeded, Unavailable
 
 AT = ops.TenantRef(TENANT)
@@ -207,3 +209,26 @@ def test_two_attach_one_policy_and_both_are_counted(office) -> None:
     overtake(office, lambda: iam.attach_user_policy(UserName="a", PolicyArn=arn))
     iam.attach_user_policy(UserName="b", PolicyArn=arn)
     assert iam.get_policy(PolicyArn=arn)["Policy"]["AttachmentCount"] == 2
+
+
+def test_a_decision_by_tags_that_have_changed_meanwhile_is_not_kept(office) -> None:
+    """Whoever looks at somebody just as his tags change must not be judged by the old ones from then on."""
+    iam = office.admin.client("iam")
+    iam.create_user(UserName="bob", Tags=[{"Key": "team", "Value": "a"}])
+    of_her_team = {"StringEquals": {"aws:ResourceTag/team": "a"}}
+    statement = {"Effect": "Allow", "Action": "iam:GetUser", "Resource": "*", "Condition": of_her_team}
+    alice = office.user("alice", json.dumps({"Version": "2012-10-17", "Statement": [statement]})).client("iam")
+    find, whose = office.view.find, ops.PrincipalRef(TENANT, PrincipalKind.USER, "bob")
+
+    def overtaken(ref):
+        found = find(ref)
+        if ref == whose:
+            office.view.find = find
+            iam.tag_user(UserName="bob", Tags=[{"Key": "team", "Value": "b"}])
+            office.view.refresh()
+        return found
+
+    office.view.find = overtaken
+    alice.get_user(UserName="bob")  # begun before the change, and decided by what was then
+    with pytest.raises(ClientError, match="not authorized"):
+        alice.get_user(UserName="bob")

@@ -61,9 +61,9 @@ class Core:
         self.generation = SharedGeneration(layout.generation, worker)
         self.journal = Journal(self.disk, layout.audit / "journal", journal, entropy=os.urandom)
         provider = SoftwareProvider(os.urandom)
-        authorizer = Authorizer()
         self._outside = outside = key_stores(settings.xks, self.clock)
         self.view = View(self.barrier, self.store, provider, self.generation, outside)
+        authorizer = Authorizer(self.view.may_block)
         self.view.on_drop(authorizer.forget)
         self._recording = Recording()
         self.service = Service(

@@ -54,11 +54,13 @@ from keystead.service.heldsecret import HeldCubby, HeldSecret
 C = TypeVar("C")
 MAX_PRINCIPALS = 256  # whose decisions are kept per key
 MAX_ALONE = 4096  # decisions without a key
+HEAVY = 16 * 1024  # characters of policies: to compile more takes too long for the event loop
 OF_CIPHERTEXT = (
     "The ciphertext refers to a customer master key that does not exist, "
     "does not exist in this region, or you are not allowed to access."
 )  # one sentence for both, so that absence stays a secret
 Decisions = dict[Action, "str | Prepared"]
+Tags = tuple[tuple[str, str], ...]
 
 
 @lru_cache(maxsize=4096)
@@ -140,10 +142,14 @@ _NOBODY = Verdict(why_not="because no policy can allow the {action} action")
 
 
 class Authorizer:
-    """One per process; safe to use from any thread. What it keeps never outlives what it was made from."""
+    """One per process; safe to use from any thread. What it keeps never outlives what it was made from.
 
-    def __init__(self) -> None:
-        self._alone: dict[tuple[str, Action, str], tuple[Rights, Prepared]] = {}
+    `may_block` raises WouldBlock on the event loop (service.view).
+    """
+
+    def __init__(self, may_block: Callable[[], None] = lambda: None) -> None:
+        self._may_block = may_block
+        self._alone: dict[tuple[str, Action, str, Tags], tuple[Rights, Prepared]] = {}
 
     def forget(self) -> None:
         """Drop the decisions that no key holds."""
@@ -152,7 +158,7 @@ class Authorizer:
     def require(self, caller: Caller, demand: Demand, held: Held | None, op: Operation[Any]) -> str:
         """The rule that allows it: "key policy", "identity policy", "grant <id>", "root", "system", "anyone"…
 
-        Raises Denied, also for an absent target; Internal for a kept policy that does not compile.
+        Raises WouldBlock; Denied, also for an absent target; Internal for a kept policy that does not compile.
         """
         if type(held) is HeldKey:
             rights = caller.rights
@@ -197,7 +203,7 @@ class Authorizer:
         if caller.principal.principal_kind is PrincipalKind.SYSTEM or not sayable:
             raise _denied(request, _NOBODY)
         if action in {Action.ASSUME_ROLE, Action.TAG_SESSION, _WITH_A_TOKEN}:
-            return _assumed(request, held)
+            return _assumed(request, held)  # on a thread already, since roles are not held
         if key is not None:
             rule = self._on_key(request, key)
         elif _is_elsewhere(demand.target, held, caller.principal.tenant) or _is_secret(demand.target, held, row.scope):
@@ -222,6 +228,7 @@ class Authorizer:
                 held.compiled.clear()
             kept = held.compiled[rights.key] = (rights, {})
         decisions: Decisions = kept[1]
+        self._weigh(rights, held.policy.text)
         prepared = prepare(request, _key_policy(held.policy), _own(rights))
         settled = prepared.settled
         at_once = settled is not None and settled.allowed and request.action not in _NAME
@@ -230,13 +237,21 @@ class Authorizer:
 
     def _on_its_own(self, request: Request) -> str:
         rights = request.caller.rights
-        key = (rights.key, request.action, request.resource)
+        # Its tags too: one found before they changed may come to be judged after what was kept has been dropped.
+        key = (rights.key, request.action, request.resource, tuple(request.tags.items()))
         kept = self._alone.get(key)
         if kept is None or kept[0] is not rights:
             if len(self._alone) >= MAX_ALONE:
                 self._alone.clear()
+            self._weigh(rights)
             kept = self._alone[key] = (rights, prepare(request, None, _own(rights)))
         return _answer(request, kept[1])
+
+    def _weigh(self, rights: Rights, beside: str = "") -> None:
+        """Before policies are compiled. Raises WouldBlock."""
+        texts = (*rights.policies, *(rights.session or ()), *(() if rights.boundary is None else (rights.boundary,)))
+        if len(beside) + sum(len(policy.text) for policy in texts) > HEAVY:
+            self._may_block()
 
 
 def _boundary(held: Held | None) -> str:

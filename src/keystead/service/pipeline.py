@@ -70,7 +70,7 @@ class Outcome(Struct, Generic[R], frozen=True, kw_only=True):
     destroy: tuple[Wrapped, ...] = ()
     versions: tuple[int, ...] = ()  # key version used, per target; for the record
     bound: bytes | None = None  # the typed AAD, where the act has made it; for the record
-    made: str = ""  # the id of what came into being, or of a tie that was cut; for the record
+    made: str = ""  # the id of what came into being, or of the part of a target that changed or went; for the record
     why: str = ""  # of an answer that is a no, in a word; for the record
 
 

@@ -86,7 +86,9 @@ class Record(
     operation: str = ""  # as the wire names it
     targets: tuple[Target, ...] = ()
     context: str = ""  # hex: a keyed digest of the typed AAD
-    made: str = ""  # the id of what the act brought into being; of a tie between two that it cut, its
+    made: str = (
+        ""  # the id of what the act brought into being; of a part of its target (a tie, a grant, a key) that it changed
+    )
     rule: str = ""  # what decided
     outcome: str
     why: str = ""  # of a refusal: KeysteadError.reason; of an answer that is a no: what does not verify

@@ -224,13 +224,14 @@ def _resource(statement: Mapping[str, Any], effect: Effect, variables: bool) -> 
         if text != "*" and not text.startswith("arn:"):
             _fault(f'Resource {text[:64]} must be in ARN format or "*".')
     unresolved = negated and effect is Effect.ALLOW
-    matcher = pattern.any_of([pattern.arn_like(t, variables=variables, unresolved=unresolved) for t in texts])
-    matches = matcher.matches
+    matchers = [pattern.arn_like(t, variables=variables, unresolved=unresolved) for t in texts]
+    matcher = pattern.any_of(matchers)
+    matches, cost = matcher.matches, sum(one.cost for one in matchers)
 
     def holds(request: Request) -> bool:
         return matches(request.resource, request) is not negated
 
-    return Condition(holds, matcher.stable)
+    return Condition(holds, matcher.stable, cost)
 
 
 def _n_values(statements: list[dict[str, Any]]) -> int:

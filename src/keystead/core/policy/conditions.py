@@ -37,6 +37,7 @@ Build = Callable[[str, bool, bool], Matcher]  # (policy value, variables, what a
 class Condition(Struct, frozen=True):
     holds: Holds
     stable: bool  # comes to the same for every request with this principal, key and action
+    cost: int = 0  # of one value of a request, in comparisons with a wildcard; what is looked up costs none
 
 
 class Operator(Struct, frozen=True):
@@ -246,4 +247,5 @@ def compile_condition(
         own = _within(own, most)
     matcher = pattern.any_of(matchers)
     holds = quantified(own, matcher, negated=negated, if_exists=if_exists)
-    return Condition(holds, own.stable and matcher.stable)
+    cost = sum(one.cost for one in matchers if one.literal is None)
+    return Condition(holds, own.stable and matcher.stable, cost)

@@ -17,8 +17,8 @@ from msgspec import Struct
 from keystead.core.actions import ACTIONS, Action
 from keystead.core.entities import Grant, Principal, PrincipalKind
 from keystead.core.federation import WebIdentity
-from keystead.core.policy.conditions import Condition, Holds
-from keystead.core.policy.grants import is_account_grantee, is_grantee, may_retire, open_test
+from keystead.core.policy.conditions import MOST_COMPARED, Condition, Holds
+from keystead.core.policy.grants import asked_context, is_account_grantee, is_grantee, may_retire, open_test
 from keystead.core.policy.request import Request
 from keystead.core.rights import Rights
 
@@ -134,6 +134,7 @@ class Rule(Struct, frozen=True):
     says: int
     tests: tuple[Holds, ...]
     grant: str = ""
+    cost: int = 0
 
 
 class Asker(Enum):
@@ -157,10 +158,13 @@ class Prepared(Struct, frozen=True):
     grant: str  # a grant among the certain
     rules: tuple[Rule, ...]
     settled: Verdict | None  # no request can change it
+    cost: int = 0  # of a request, for each value that it has (conditions.Condition)
 
     def decide(self, request: Request) -> Verdict:
         if self.settled is not None:
             return self.settled
+        if self.cost > COST_OF_ANY and self.cost * _size(request) > MOST_TOGETHER:
+            return _TOO_MUCH
         says, grant = self.certain, self.grant
         for rule in self.rules:
             for holds in rule.tests:
@@ -172,6 +176,19 @@ class Prepared(Struct, frozen=True):
         return _conclude(says, grant, self.asker)
 
 
+COST_OF_ANY = 32  # comparisons for each value of a request that no request makes too many of
+MOST_TOGETHER = 2 * MOST_COMPARED  # under all the documents that count, each of which has a bound of its own
+A_VALUE = 64  # characters: a longer one counts as several
+
+
+def _size(request: Request) -> int:
+    """How many values a condition may find in the request: those that there can be many of, and what is beside them."""
+    maps = (asked_context(request), getattr(request.op, "tags", None))
+    pairs = [name + value for each in maps if isinstance(each, Mapping) for name, value in each.items()]
+    return 1 + sum(1 + len(text) // A_VALUE for text in (*pairs, *getattr(request.op, "names", ())))
+
+
+_TOO_MUCH = Verdict(why_not="because it has more values than policies of so many conditions are held against")
 _DENIED = Says.DENIED_BY_KEY | Says.DENIED_BY_IDENTITY | Says.DENIED_BY_BOUNDARY | Says.DENIED_BY_SESSION
 _DENY_KEY = Verdict(why_not="with an explicit deny in a resource-based policy")
 # IAM User Guide, "Troubleshoot access denied error messages"
@@ -258,7 +275,9 @@ def _rules(request: Request, document: Document, spelt: Mapping[Says, Says] = Ma
         says = statement.said(request.caller.rights)
         if says is None or not all(t.holds(request) for t in statement.tests if t.stable):
             continue
-        rules.append(Rule(int(spelt.get(says, says)), tuple(t.holds for t in statement.tests if not t.stable)))
+        tests = [t for t in statement.tests if not t.stable]
+        cost = sum(t.cost for t in tests)
+        rules.append(Rule(int(spelt.get(says, says)), tuple(t.holds for t in tests), cost=cost))
     return rules
 
 
@@ -323,7 +342,8 @@ def prepare(request: Request, key_policy: Document | None, own: Own) -> Prepared
     verdict = _conclude(says, grant, asker)
     may_be_denied = any(rule.says & _DENIED for rule in still_open)
     settled = says & _DENIED or not still_open or (verdict.allowed and not may_be_denied)
-    return Prepared(request.resource, asker, says, grant, still_open, verdict if settled else None)
+    cost = sum(rule.cost for rule in still_open)
+    return Prepared(request.resource, asker, says, grant, still_open, verdict if settled else None, cost)
 
 
 def unasked(principal: Principal, action: Action) -> str:

@@ -18,6 +18,8 @@ from keystead.core.policy.facts import Fact, fact
 from keystead.core.policy.fold import lower
 from keystead.core.policy.request import Request
 
+COST_OF_VARIABLE = 32  # put in, and then compiled
+
 
 class Wild(Enum):
     MANY = "*"
@@ -38,6 +40,8 @@ class Matcher(Struct, frozen=True):
     matches: Matches
     stable: bool = True  # reads facts of the principal, the key and the action only
     literal: str | None = None  # matches this text and no other
+    regex: str | None = None  # matches what this does, all of a text (re.DOTALL), and no other
+    cost: int = 1  # of one comparison, in those of a wildcard
 
 
 # with variables, and without
@@ -85,18 +89,22 @@ def _expand(parts: Parts, request: Request) -> Parts | None:
     return tuple(expanded)
 
 
-@lru_cache(maxsize=4096)
-def _glob(parts: Parts) -> re.Pattern[str]:
+def _regex(parts: Parts, any_one: str = ".") -> str:
     """Leftmost placing of each piece between two stars is as good as any, so nothing is ever tried again."""
     pieces = [""]
     for part in parts:
         if part is Wild.MANY:
             pieces.append("")
         else:
-            pieces[-1] += "." if part is Wild.ONE else re.escape(str(part))
+            pieces[-1] += any_one if part is Wild.ONE else re.escape(str(part))
     head, *rest = pieces
-    middle = "".join(f"(?>.*?{piece})" for piece in rest[:-1] if piece)
-    return re.compile(f"{head}{middle}.*{rest[-1]}" if rest else head, re.DOTALL)
+    middle = "".join(f"(?>{any_one}*?{piece})" for piece in rest[:-1] if piece)
+    return f"{head}{middle}{any_one}*{rest[-1]}" if rest else head
+
+
+@lru_cache(maxsize=4096)
+def _glob(parts: Parts) -> re.Pattern[str]:
+    return re.compile(_regex(parts), re.DOTALL)
 
 
 def glob(text: str) -> Callable[[str], bool]:
@@ -131,7 +139,7 @@ def _matcher(parts: Parts, compare: Callable[[Parts, str], bool], *, unresolved:
         expanded = _expand(parts, request)
         return unresolved if expanded is None else compare(expanded, value)
 
-    return Matcher(matches, all(f.stable for f in read))
+    return Matcher(matches, all(f.stable for f in read), cost=COST_OF_VARIABLE)
 
 
 def _joined(parts: Parts) -> str:
@@ -152,7 +160,16 @@ def equal_ignoring_case(text: str, *, variables: bool, unresolved: bool = False)
 
 
 def like(text: str, *, variables: bool, unresolved: bool = False) -> Matcher:
-    return _matcher(parse(text, variables=variables, wildcards=True), _matched, unresolved=unresolved)
+    parts = parse(text, variables=variables, wildcards=True)
+    if not any(isinstance(part, Wild | Variable) for part in parts):
+        return equal(text, variables=variables)
+    if _is_fixed(parts):
+        return Matcher(lambda value, _: _matched(parts, value), regex=_regex(parts))
+    return _matcher(parts, _matched, unresolved=unresolved)
+
+
+def _is_fixed(parts: Parts) -> bool:
+    return not any(isinstance(part, Variable) for part in parts)
 
 
 def arn_like(text: str, *, variables: bool, unresolved: bool = False) -> Matcher:
@@ -169,16 +186,25 @@ def arn_like(text: str, *, variables: bool, unresolved: bool = False) -> Matcher
         own = value.split(":", 5)
         return len(own) == 6 and all(m.matches(v, request) for m, v in zip(matchers, own, strict=True))
 
-    return Matcher(matches, all(m.stable for m in matchers))
+    regex = None
+    if all(map(_is_fixed, segments)):
+        regex = ":".join([*(_regex(segment, "[^:]") for segment in segments[:5]), _regex(segments[5])])
+    return Matcher(matches, all(m.stable for m in matchers), regex=regex, cost=max(m.cost for m in matchers))
 
 
 def any_of(matchers: list[Matcher]) -> Matcher:
-    """Matches what one of them does."""
+    """Matches what one of them does. Wildcards are tried by one expression, however many values a policy has."""
     literals = frozenset(m.literal for m in matchers if m.literal is not None)
-    others = tuple(m.matches for m in matchers if m.literal is None)
-    if not others:
+    regexes = [m.regex for m in matchers if m.regex is not None]
+    others = tuple(m.matches for m in matchers if m.literal is None and m.regex is None)
+    if not others and not regexes:
         return Matcher(lambda value, _: value in literals)
-    if not literals and len(others) == 1:
+    if not others:
+        fits = re.compile("|".join(f"(?:{one})" for one in regexes), re.DOTALL).fullmatch
+        return Matcher(lambda value, _: value in literals or fits(value) is not None)
+    if regexes:
+        others = (any_of([m for m in matchers if m.regex is not None]).matches, *others)
+    elif not literals and len(others) == 1:
         return matchers[0]
 
     def matches(value: str, request: Request) -> bool:

@@ -182,6 +182,7 @@ def caused(seen: Seen) -> Iterator[Seen]:
 
 
 MAKES_KEYS = frozenset({"CreateKey", "ReplicateKey"})
+MAKES_SESSIONS = frozenset({"AssumeRole", "AssumeRoleWithWebIdentity", "GetSessionToken"})
 CAUSES = {"ReplicateKey": "CreateKey", "UpdatePrimaryRegion": "UpdatePrimaryRegion"}
 
 
@@ -260,6 +261,8 @@ def _resources(seen: Seen) -> list[dict[str, str]]:
 
 def _response(seen: Seen) -> dict[str, Any] | None:
     """Of what was made: what it is called. The rest of the answer is not on record."""
+    if seen.verb in MAKES_SESSIONS and seen.record.made:
+        return {"credentials": {"accessKeyId": seen.record.made}}
     made = RESPONSES.get(seen.verb)
     return made(seen) if made and seen.record.made and seen.keys else None
 

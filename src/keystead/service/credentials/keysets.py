@@ -5,13 +5,15 @@ Rule 1: a key belongs to the issuer whose set it was in. A `kid` is looked up th
 Rule 2: a set is asked for again when it is FRESH_FOR old, and when a token names a key that it lacks; never more often
         than AGAIN, however many tokens come. Where that fails, the old one serves until it is STALE_FOR old.
 Rule 3: reading blocks, so it is never done on the event loop; at most MOST_AT_IT threads read or wait for one who does,
-        so that an issuer that does not answer costs no more than these.
+        so that an issuer that does not answer costs no more than these; and MOST_FOR_ONE for one tenant's tokens, so
+        that one tenant's issuers that do not answer keep nobody from another's.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -26,7 +28,7 @@ LOG = logging.getLogger("keystead")
 
 FRESH_FOR, STALE_FOR = 600.0, 86_400.0  # seconds
 AGAIN, AGAIN_FOR_THE_FIRST = 60.0, 10.0
-WAIT_FOR, MOST_AT_IT = 3.0, 2
+WAIT_FOR, MOST_AT_IT, MOST_FOR_ONE = 3.0, 3, 2
 MAX_ISSUERS = 1024  # those that an administrator has made known, so this many is a bug or a very large house
 UNREACHABLE = "issuer"
 """detail of the Unavailable where no keys can be had."""
@@ -57,21 +59,24 @@ class KeySets:
         self._tried_at: dict[str, float] = {}
         self._reading: set[str] = set()
         self._changed = threading.Condition()
-        self._at_it = threading.BoundedSemaphore(MOST_AT_IT)
+        self._at_it: Counter[str] = Counter()  # threads, by the tenant whose token it is for
 
-    def find(self, issuer: str, kid: str, alg: str, may_block: Callable[[], None]) -> VerifyingKey | None:
+    def find(
+        self, issuer: str, kid: str, alg: str, may_block: Callable[[], None], *, tenant: str = ""
+    ) -> VerifyingKey | None:
         """That issuer's key of that id, where it is for that algorithm (crypto.jwk.ALGORITHMS).
 
-        `may_block` raises WouldBlock on the event loop. Raises Unavailable (detail UNREACHABLE).
+        `tenant`: whose role it is to be a session of. `may_block`
+        raises WouldBlock on the event loop. Raises Unavailable (detail UNREACHABLE).
         """
         known, now = self._sets.get(issuer), self._monotonic()
         if known is None or now - known.at >= FRESH_FOR or kid not in known.keys:
             if self._may_try(issuer, known, now):
                 may_block()
-                self._try(issuer)
+                self._try(issuer, tenant)
             elif known is None and issuer in self._reading:
                 may_block()
-                self._wait(issuer)
+                self._wait(issuer, tenant)
             known = self._sets.get(issuer)
         if known is None or now - known.at >= STALE_FOR:
             raise Unavailable("The keys of the identity provider could not be read. Try again later.", UNREACHABLE)
@@ -82,8 +87,8 @@ class KeySets:
         between = AGAIN if known is not None else AGAIN_FOR_THE_FIRST
         return issuer not in self._reading and (tried_at is None or now - tried_at >= between)
 
-    def _try(self, issuer: str) -> None:
-        with self._one_of_few() as admitted:
+    def _try(self, issuer: str, tenant: str) -> None:
+        with self._one_of_few(tenant) as admitted:
             if not admitted or not self._begin(issuer):
                 return
             try:
@@ -109,16 +114,20 @@ class KeySets:
                 self._sets.pop(forgotten, None)
         return True
 
-    def _wait(self, issuer: str) -> None:
-        with self._one_of_few() as admitted, self._changed:
+    def _wait(self, issuer: str, tenant: str) -> None:
+        with self._one_of_few(tenant) as admitted, self._changed:
             if admitted:
                 self._changed.wait_for(lambda: issuer not in self._reading, WAIT_FOR)
 
     @contextmanager
-    def _one_of_few(self) -> Iterator[bool]:
-        admitted = self._at_it.acquire(blocking=False)
+    def _one_of_few(self, tenant: str) -> Iterator[bool]:
+        with self._changed:
+            admitted = self._at_it.total() < MOST_AT_IT and self._at_it[tenant] < MOST_FOR_ONE
+            if admitted:
+                self._at_it[tenant] += 1
         try:
             yield admitted
         finally:
             if admitted:
-                self._at_it.release()
+                with self._changed:
+                    self._at_it -= Counter((tenant,))  # one that has none left is forgotten

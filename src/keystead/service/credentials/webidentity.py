@@ -65,7 +65,7 @@ class WebIdentities:
             raise invalid("Incorrect token audience")
         if claims.tags is not UNSET or claims.source_identity is not UNSET:
             raise Unauthenticated("Session tags and source identities are not supported", Flaw.REJECTED)
-        key = self._keys.find(claims.iss, header.kid, header.alg, self._providers.may_block)
+        key = self._keys.find(claims.iss, header.kid, header.alg, self._providers.may_block, tenant=tenant)
         if key is None:
             raise invalid("Couldn't retrieve verification key from your identity provider")
         self._providers.may_block()

@@ -30,7 +30,7 @@ def delete_boundary(_op: ops.DeleteBoundary, targets: OneOf, _act: Act) -> Outco
     if not principal.boundary:
         return Outcome(answer=Nothing())
     put, delete = severed(held, boundary_only=True)
-    return Outcome(answer=Nothing(), put=(replace(principal, boundary=""), *put), delete=delete)
+    return Outcome(answer=Nothing(), put=(replace(principal, boundary=""), *put), delete=delete, made=delete[0].id)
 
 
 HANDLERS: dict[type, Handler] = {

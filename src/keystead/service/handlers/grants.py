@@ -149,7 +149,7 @@ def _without(grant_id: str, held: HeldKey, act: Act) -> Outcome[Nothing]:
     existing(held.key, act.now)
     for grant in held.grants:
         if grant.id == grant_id:
-            return Outcome(answer=Nothing(), put=(held.key,), delete=(grant,))
+            return Outcome(answer=Nothing(), put=(held.key,), delete=(grant,), made=grant.id)
     raise NotFound("no such grant", "grant_id")
 
 

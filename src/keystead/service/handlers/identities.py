@@ -156,12 +156,13 @@ def _own_key(held: HeldPrincipal, credential_id: str, act: Act) -> Credential:
 
 def update_user_access_key(op: ops.UpdateUserAccessKey, targets: OneOf, act: Act) -> Outcome[Nothing]:
     changed = replace(_own_key(targets[0], op.credential_id, act), enabled=op.enabled)
-    return Outcome(answer=Nothing(), put=(changed,))
+    return Outcome(answer=Nothing(), put=(changed,), made=changed.id)
 
 
 def delete_user_access_key(op: ops.DeleteUserAccessKey, targets: OneOf, act: Act) -> Outcome[Nothing]:
     (held,) = targets
-    return Outcome(answer=Nothing(), delete=held.home.all_of([_own_key(held, op.credential_id, act)]))
+    gone = _own_key(held, op.credential_id, act)
+    return Outcome(answer=Nothing(), delete=held.home.all_of([gone]), made=gone.id)
 
 
 # --- policies

@@ -31,7 +31,7 @@ def create_keyring(op: ops.CreateKeyring, targets: tuple[HeldSystem], act: Act) 
     begun: tuple[Entity, ...] = () if tenant else new_tenant(system, op.tenant, act)
     ring = Keyring(id=new_id(act.entropy), tenant=op.tenant, name=op.name, created_at=act.now)
     bound = tuple(binding(system, ring, namespace, act) for namespace in dict.fromkeys(op.namespaces))
-    return Outcome(answer=ring, put=(*begun, ring, *bound), seen=(tenant,) if tenant else ())
+    return Outcome(answer=ring, put=(*begun, ring, *bound), seen=(tenant,) if tenant else (), made=ring.id)
 
 
 def new_tenant(system: HeldSystem, id: str, act: Act) -> tuple[Entity, ...]:

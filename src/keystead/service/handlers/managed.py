@@ -142,7 +142,8 @@ def list_policy_versions(
 
 def set_default_policy_version(op: ops.SetDefaultPolicyVersion, targets: OnePolicy, _act: Act) -> Outcome[Nothing]:
     policy = targets[0].policy
-    return Outcome(answer=Nothing(), put=(replace(policy, default=_numbered(policy, op.number).number),))
+    changed = replace(policy, default=_numbered(policy, op.number).number)
+    return Outcome(answer=Nothing(), put=(changed,), made=f"{policy.id}/{changed.default}")
 
 
 def delete_policy_version(op: ops.DeletePolicyVersion, targets: OnePolicy, _act: Act) -> Outcome[Nothing]:
@@ -151,7 +152,7 @@ def delete_policy_version(op: ops.DeletePolicyVersion, targets: OnePolicy, _act:
     if gone.number == policy.default:
         raise WrongState("Cannot delete the default version of a policy.", ops.IN_USE)
     left = tuple(one for one in policy.versions if one is not gone)
-    return Outcome(answer=Nothing(), put=(replace(policy, versions=left),))
+    return Outcome(answer=Nothing(), put=(replace(policy, versions=left),), made=f"{policy.id}/{gone.number}")
 
 
 # --- whom it is attached to

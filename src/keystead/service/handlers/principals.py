@@ -71,7 +71,8 @@ def create_principal(op: ops.CreatePrincipal, targets: tuple[HeldTenant], act: A
     if op.principal_kind not in MADE_BY_HAND:
         raise InvalidArgument(f"a {op.principal_kind.value} principal is not made so", "principal_kind")
     made = nobody_yet(tenant, op.principal_kind, op.name, act)
-    return Outcome(answer=made, put=(made, tenant.record))  # the tenant too: of two with one name one comes second
+    # the tenant too: of two with one name one comes second
+    return Outcome(answer=made, put=(made, tenant.record), made=made.id)
 
 
 def nobody_yet(tenant: HeldTenant, kind: PrincipalKind, name: str, act: Act) -> Principal:
@@ -192,7 +193,7 @@ def create_xks_credential(op: ops.CreateXksCredential, targets: tuple[HeldTenant
     if sum(one.at == op.namespace for one in held) >= MAX_XKS:
         raise LimitExceeded(f"a principal has at most {MAX_XKS} credentials for a URI prefix", "credentials")
     made = xks_credential(principal.id, op.namespace, act.now, act.entropy)
-    return Outcome(answer=made, put=(principal, made.credential), seen=(bound,))
+    return Outcome(answer=made, put=(principal, made.credential), seen=(bound,), made=made.credential.id)
 
 
 def xks_credential(principal_id: str, at: str, now: datetime, entropy: Entropy) -> AccessKey:
@@ -211,12 +212,13 @@ def xks_credential(principal_id: str, at: str, now: datetime, entropy: Entropy) 
 
 def set_credential_enabled(op: ops.SetCredentialEnabled, targets: tuple[HeldTenant], act: Act) -> Outcome[Nothing]:
     changed = replace(spared_credential(targets[0], op.credential_id, act), enabled=op.enabled)
-    return Outcome(answer=Nothing(), put=(changed,))
+    return Outcome(answer=Nothing(), put=(changed,), made=changed.id)
 
 
 def delete_credential(op: ops.DeleteCredential, targets: tuple[HeldTenant], act: Act) -> Outcome[Nothing]:
     (tenant,) = targets
-    return Outcome(answer=Nothing(), delete=tenant.all_of([spared_credential(tenant, op.credential_id, act)]))
+    gone = spared_credential(tenant, op.credential_id, act)
+    return Outcome(answer=Nothing(), delete=tenant.all_of([gone]), made=gone.id)
 
 
 def list_credentials(op: ops.ListCredentials, targets: tuple[HeldTenant], _act: Act) -> Outcome[Page[Credential]]:

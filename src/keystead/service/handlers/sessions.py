@@ -56,7 +56,8 @@ def _opened(
         created_at=act.now,
         expires_at=datetime.fromtimestamp(minted.expires, UTC),
     )
-    return Outcome(answer=AccessKey(credential, minted.secret, Sensitive(minted.token.encode())))
+    answer = AccessKey(credential, minted.secret, Sensitive(minted.token.encode()))
+    return Outcome(answer=answer, made=credential.id)  # what is done with it is on record under that id
 
 
 def issue_session(op: ops.IssueSession, targets: tuple[HeldTenant], act: Act) -> Outcome[AccessKey]:
