@@ -22,7 +22,7 @@ from bench import load, procs, report, rounds, steps, store
 from bench.peers import Keystead, Moto, NotReady, OpenBao, free_port, install
 from bench.report import Report
 from bench.rounds import Case, Row
-from bench.workloads import N_DISTINCT, Aws, context, encrypts, transit
+from bench.workloads import N_DISTINCT, Aws, Refused, context, encrypts
 
 PEERS = ("keystead", "openbao", "moto")
 
@@ -109,6 +109,13 @@ class Bench:
                 self.encrypting(self.fresh(report.TWO_WORKERS, "two", self.both, workers=2), n_connections=128)
             self.many_keys(self.options.keys)
         self.others(server)
+        self.vault(server)
+
+    def vault(self, server: Keystead) -> None:
+        client = server.vault()
+        for operation, work in ((report.TRANSIT, client.encrypts()), (report.READ, client.reads())):
+            case = Case(name=report.VAULT, operation=operation, server=server, workload=work, address=client.address)
+            self.cases.append(case)
 
     def many_keys(self, n: int) -> None:
         """The clock runs from the start of the first process to the first answer."""
@@ -128,8 +135,11 @@ class Bench:
         for name, audited in ((report.BAO_APP, True), (report.BAO_ROOT, False)):
             folder = self.directory / ("bao-audited" if audited else "bao-root")
             server = self.stack.enter_context(OpenBao(name, folder, self.core, audited=audited))
-            work = transit(server.address, server.token, "app")
+            work = server.vault.encrypts()
             self.cases.append(Case(name=name, operation=report.ENCRYPT, server=server, workload=work))
+            if audited:
+                work = server.vault.reads()
+                self.cases.append(Case(name=name, operation=report.READ, server=server, workload=work))
 
     def moto(self) -> None:
         server = self.stack.enter_context(Moto(report.MOTO, self.directory / "moto", self.core))
@@ -145,7 +155,7 @@ class Bench:
             self.say(f"starting {peer}")
             try:
                 getattr(self, peer)()
-            except NotReady as error:
+            except (NotReady, Refused) as error:
                 self.skipped[peer] = str(error)
         rows = rounds.run(
             self.cases,

@@ -9,8 +9,6 @@ moto        moto_server of PyPI moto[server]; it checks no signature and keeps n
 from __future__ import annotations
 
 import contextlib
-import http.client
-import json
 import os
 import select
 import shutil
@@ -18,21 +16,19 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
 from bench.procs import pinned
-from bench.workloads import Aws
+from bench.workloads import Aws, Vault
+from keystead.app.development import save_token
 from keystead.app.installation import initialise, prepare, save_credentials, saved_credentials
 from keystead.config import Config
 from keystead.seals.file import FileSeal
 
 READY_FOR = 60.0  # seconds
 STOP_FOR = 15.0
-POLICY = (
-    'path "transit/encrypt/app" { capabilities = ["update"] }\npath "transit/decrypt/app" { capabilities = ["update"] }'
-)
 
 
 class NotReady(Exception):
@@ -92,18 +88,19 @@ class Server:
 
 
 def install(directory: Path) -> None:
-    """A fresh installation, its administrator's access key left beside it."""
+    """A fresh installation, its administrator's access key and a root token left beside it."""
     prepare(directory)
     settings = Config()
     save_credentials(directory, initialise(directory, settings, FileSeal.create(directory, os.urandom)))
+    save_token(directory)
 
 
 class Keystead(Server):
     def __init__(
         self, name: str, directory: Path, cores: set[int], *, workers: int = 1, zeroing: str = "none", port: int = 0
     ) -> None:
-        port = port or free_port()
-        command = [sys.executable, "-m", "bench.serve", str(directory), str(port)]
+        port, self._vault_port = port or free_port(), free_port()
+        command = [sys.executable, "-m", "bench.serve", str(directory), str(port), "--vault", str(self._vault_port)]
         command += ["--workers", str(workers), "--zeroing", zeroing]
         self.directory = directory
         super().__init__(name, command, port, cores, directory.with_suffix(".log"), stdout=subprocess.PIPE)
@@ -120,6 +117,12 @@ class Keystead(Server):
         assert saved is not None  # noqa: S101 - install left them
         return Aws(self.address, saved.access_key_id, saved.secret_access_key)
 
+    def vault(self) -> Vault:
+        """Of its own address, and with an application's token."""
+        saved = saved_credentials(self.directory)
+        assert saved is not None  # noqa: S101 - install left them
+        return Vault(("127.0.0.1", self._vault_port), saved.vault_token).prepare()
+
 
 # --- OpenBao
 
@@ -130,7 +133,7 @@ def bao_binary() -> str | None:
 
 
 class OpenBao(Server):
-    """Unsealed, with a transit key `app`; `token` is what its client uses."""
+    """Unsealed; `vault` is its client."""
 
     def __init__(self, name: str, directory: Path, cores: set[int], *, audited: bool) -> None:
         binary = bao_binary()
@@ -143,7 +146,7 @@ class OpenBao(Server):
         command = [binary, "server", "-config", str(configuration)]
         super().__init__(name, command, port, cores, directory / "log", env=environment)
         self.wait_listening()
-        self.token = self._prepare(audited=audited)
+        self.vault = self._prepare(audited=audited)
 
     def _configuration(self, port: int, audit: Path | None) -> str:
         text = (
@@ -153,30 +156,13 @@ class OpenBao(Server):
         )
         return text + (f'audit "file" "file" {{\n  options {{ file_path = "{audit}" }}\n}}\n' if audit else "")
 
-    def _prepare(self, *, audited: bool) -> str:
-        first = self._put("sys/init", {"secret_shares": 1, "secret_threshold": 1}, "")
-        self._put("sys/unseal", {"key": first["keys"][0]}, "")
-        root = str(first["root_token"])
-        self._put("sys/mounts/transit", {"type": "transit"}, root)
-        self._put("transit/keys/app", {}, root)
-        if not audited:
-            return root
-        self._put("sys/policies/acl/app", {"policy": POLICY}, root)
-        made = self._put("auth/token/create", {"policies": ["app"], "ttl": "1h"}, root)
-        return str(made["auth"]["client_token"])
-
-    def _put(self, path: str, body: Mapping[str, Any], token: str) -> dict[str, Any]:
-        """Raises NotReady on a refusal; a server that has just been unsealed is asked again for a while."""
-        for _ in range(50):
-            connection = http.client.HTTPConnection(*self.address, timeout=10)
-            connection.request("PUT", f"/v1/{path}", json.dumps(body), {"X-Vault-Token": token})
-            reply = connection.getresponse()
-            text = reply.read()
-            connection.close()
-            if reply.status in {200, 204}:
-                return dict(json.loads(text)) if text else {}
-            time.sleep(0.1)
-        raise NotReady(f"{self.name}: {path}: {reply.status} {text[:300]!r}")
+    def _prepare(self, *, audited: bool) -> Vault:
+        anybody = Vault(self.address)
+        first = anybody.call("sys/init", {"secret_shares": 1, "secret_threshold": 1})
+        anybody.call("sys/unseal", {"key": first["keys"][0]})
+        root = Vault(self.address, str(first["root_token"]))
+        app = root.prepare()
+        return app if audited else root
 
 
 # --- moto

@@ -15,7 +15,8 @@ from bench.steps import Step
 KEYSTEAD, TWO_WORKERS = "keystead", "keystead, 2 workers"
 ZEROING = {"whole": "keystead, freed memory overwritten"}
 BAO_APP, BAO_ROOT, MOTO = "OpenBao, app token, file audit", "OpenBao, root token, no audit", "moto"
-ENCRYPT = "Encrypt 32 B"
+ENCRYPT, TRANSIT, READ = "Encrypt 32 B", "transit encrypt 32 B", "kv v2 read"
+VAULT = "keystead, Vault door, app token"
 TIMES = {BAO_APP: 12.0, BAO_ROOT: 2.0, MOTO: 40.0}
 """How many times the peer, per core, keystead is to be."""
 
@@ -76,8 +77,8 @@ def _ratio(of: float | None, to: float | None) -> float | None:
 
 
 def _targets(report: Report) -> Iterator[Target]:
-    def cpu(name: str) -> float | None:
-        return row.cpu_us if (row := report.row(name)) else None
+    def cpu(name: str, operation: str = ENCRYPT) -> float | None:
+        return row.cpu_us if (row := report.row(name, operation)) else None
 
     def rps(name: str) -> float | None:
         return row.rps if (row := report.row(name)) else None
@@ -86,6 +87,10 @@ def _targets(report: Report) -> Iterator[Target]:
         by_cpu, by_rate = _ratio(cpu(peer), cpu(KEYSTEAD)), _ratio(rps(KEYSTEAD), rps(peer))
         yield Target(name=f"by CPU per request: {peer}", value=by_cpu, bound=times, unit="x")
         yield Target(name=f"by requests/s on one core: {peer}", value=by_rate, bound=times, unit="x")
+    for operation, of_peer, times in ((TRANSIT, ENCRYPT, 12.0), (READ, READ, 6.0)):
+        by_cpu = _ratio(cpu(BAO_APP, of_peer), cpu(VAULT, operation))
+        name = f"Vault door, {operation}, by CPU: {BAO_APP}"
+        yield Target(name=name, value=by_cpu, bound=times, unit="x", binds=False)
     own, large = report.row(KEYSTEAD), many(report.n_keys)
     p99 = own.p99_us / 1000 if own else None
     yield Target(name="p99 at 64 connections", value=p99, bound=10, at_most=True, unit="ms")

@@ -28,6 +28,7 @@ class Case(Struct, frozen=True, kw_only=True):
     server: Server
     workload: Workload
     n_connections: int = 64
+    address: tuple[str, int] | None = None  # where it is another than the server's first
 
 
 class Round(Struct, frozen=True, kw_only=True):
@@ -67,7 +68,7 @@ def once(case: Case, *, seconds: float, warm_up: float, core: int, client: str |
 
     def run(for_seconds: float) -> load.Result:
         return load.run(
-            server.address,
+            case.address or server.address,
             requests,
             seconds=for_seconds,
             n_connections=case.n_connections,

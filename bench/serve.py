@@ -39,6 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("directory", type=Path)
     parser.add_argument("port", type=int)
+    parser.add_argument("--vault", type=int, help="where the Vault door answers, if it is open")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--zeroing", choices=ZEROING, default="none")
     options = parser.parse_args()
@@ -47,6 +48,8 @@ def main() -> None:
     os.environ |= ZEROING[options.zeroing]  # the workers' then
     directory = options.directory
     listen = {"aws": f"127.0.0.1:{options.port}"}
+    if options.vault:
+        listen["vault"] = f"127.0.0.1:{options.vault}"
     settings = replace(config.read(directory), listen=listen, workers=options.workers)
     Supervisor(directory, settings, read_seal(directory), _say).run(())
 

@@ -6,6 +6,8 @@ signs anew when its requests get old.
 
 from __future__ import annotations
 
+import http.client
+import json
 import os
 import time
 from base64 import b64encode
@@ -18,6 +20,11 @@ from botocore.config import Config
 from msgspec import Struct
 
 N_DISTINCT = 512
+POLICY = """
+path "transit/encrypt/app" { capabilities = ["update"] }
+path "transit/decrypt/app" { capabilities = ["update"] }
+path "secret/data/app" { capabilities = ["read"] }
+"""
 OLD_AFTER = 200  # seconds; SigV4 allows 300
 REGION = "us-east-1"
 Members = Mapping[str, Any]
@@ -35,6 +42,10 @@ class Workload(Struct, kw_only=True):
         if not self._made or time.monotonic() - self._made_at > self.lasts_for:
             self._made, self._made_at = self.make(), time.monotonic()
         return self._made
+
+
+class Refused(Exception):
+    """A request that prepares was not answered as it should."""
 
 
 class _Nothing:
@@ -101,16 +112,52 @@ def encrypts(keys: Sequence[str], n: int = N_DISTINCT) -> list[Members]:
     ]
 
 
-def transit(address: tuple[str, int], token: str, key: str, n: int = N_DISTINCT) -> Workload:
-    """PUT /v1/transit/encrypt/<key>, as Vault's clients send it."""
+class Vault:
+    """Vault's HTTP API at an address. `call` really calls; the workloads are as Vault's clients send them."""
 
-    def one() -> bytes:
-        body = b'{"plaintext":"%b"}' % b64encode(os.urandom(32))
-        head = (
-            f"PUT /v1/transit/encrypt/{key} HTTP/1.1\r\nHost: {address[0]}:{address[1]}\r\n"
-            f"User-Agent: Go-http-client/1.1\r\nContent-Length: {len(body)}\r\n"
-            f"X-Vault-Request: true\r\nX-Vault-Token: {token}\r\nAccept-Encoding: identity\r\n\r\n"
+    def __init__(self, address: tuple[str, int], token: str = "") -> None:
+        self.address, self._token = address, token
+
+    def call(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """PUT. Raises Refused; a server that has just been unsealed is asked again for a while."""
+        for _ in range(50):
+            connection = http.client.HTTPConnection(*self.address, timeout=10)
+            connection.request("PUT", f"/v1/{path}", json.dumps(body), {"X-Vault-Token": self._token})
+            reply = connection.getresponse()
+            text = reply.read()
+            connection.close()
+            if reply.status in {200, 204}:
+                return dict(json.loads(text)) if text else {}
+            time.sleep(0.1)
+        raise Refused(f"{path}: {reply.status} {text[:300]!r}")
+
+    def prepare(self) -> Vault:
+        """With a transit key and a secret, and for whoever has a token of one policy."""
+        self.call("sys/mounts/transit", {"type": "transit"})
+        self.call("sys/mounts/secret", {"type": "kv", "options": {"version": "2"}})
+        self.call("transit/keys/app", {})
+        self.call("secret/data/app", {"data": {"password": "x" * 32}})
+        self.call("sys/policies/acl/app", {"policy": POLICY})
+        made = self.call("auth/token/create", {"policies": ["app"], "ttl": "1h"})
+        return Vault(self.address, str(made["auth"]["client_token"]))
+
+    def encrypts(self) -> Workload:
+        def one() -> bytes:
+            return self._written("PUT", "transit/encrypt/app", b'{"plaintext":"%b"}' % b64encode(os.urandom(32)))
+
+        return Workload(make=lambda: [one() for _ in range(N_DISTINCT)], lasts_for=float("inf"))
+
+    def reads(self) -> Workload:
+        return Workload(make=lambda: [self._written("GET", "secret/data/app", b"")], lasts_for=float("inf"))
+
+    def _written(self, method: str, path: str, body: bytes) -> bytes:
+        lines = (
+            f"{method} /v1/{path} HTTP/1.1",
+            f"Host: {self.address[0]}:{self.address[1]}",
+            "User-Agent: Go-http-client/1.1",
+            *([f"Content-Length: {len(body)}"] if body else []),
+            "X-Vault-Request: true",
+            f"X-Vault-Token: {self._token}",
+            "Accept-Encoding: identity",
         )
-        return head.encode() + body
-
-    return Workload(make=lambda: [one() for _ in range(n)], lasts_for=float("inf"))
+        return "".join(f"{line}\r\n" for line in (*lines, "")).encode() + body
