@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 import time
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -18,8 +17,9 @@ from tests import harness
 from tests.policies import deny
 
 from keystead.core import operations as ops
+from keystead.core import policy
 from keystead.core.entities import PolicyText
-from keystead.core.policy import pattern
+from keystead.core.policy import aws, pattern
 from keystead.core.policy.form import Document
 from keystead.service import authorize
 
@@ -81,21 +81,20 @@ def test_heavy_policies_are_compiled_on_a_thread_and_then_decide_on_the_loop(mon
     """A principal with ten groups has megabytes of them: seconds in which the loop would serve nobody."""
     alice, key_id = crowded(5, lambda p: like(p * 900, 900, "{:x}*"))
     compiled: list[bool] = []
-    compile_ = authorize.dialect("aws").compile_identity_policy
     stack = alice.stack.on_the_loop()
     assert alice.call("DescribeKey", KeyId=key_id).status == 200  # from here on all is held that a request needs
 
     def watched(text):
         compiled.append(stack.view.on_loop())
-        return compile_(text)
+        return aws.compile_identity_policy(text)
 
-    monkeypatch.setattr(authorize, "dialect", lambda _: SimpleNamespace(compile_identity_policy=watched))
+    monkeypatch.setattr(policy, "_aws_identity_policy", watched)
     monkeypatch.setattr(authorize, "_key_policy", lambda _: Document(()))
-    authorize._identity_document.cache_clear()
+    policy.identity_documents.cache_clear()
     for _ in range(2):
         alice.call("Encrypt", KeyId=key_id, Plaintext=b"x")
     assert compiled == [False] * 6
-    authorize._identity_document.cache_clear()
+    policy.identity_documents.cache_clear()
 
 
 def test_what_is_too_much_is_refused_and_the_rest_is_decided() -> None:

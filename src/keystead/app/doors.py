@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
-from keystead.doors import aws_kms, aws_xks, vault
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import cast
+
 from keystead.kit import Door
 
-DOORS: dict[str, Door] = {
-    "aws": aws_kms.DOOR,
-    "xks": aws_xks.DOOR,
-    "vault": vault.DOOR,
-}
+MODULES = {"aws": "aws_kms", "xks": "aws_xks", "vault": "vault"}
+
+
+class Doors(Mapping[str, Door]):
+    """Each is imported when it is asked for: a worker holds the code of no door that it does not serve."""
+
+    def __getitem__(self, name: str) -> Door:
+        return cast("Door", import_module(f"keystead.doors.{MODULES[name]}").DOOR)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(MODULES)
+
+    def __len__(self) -> int:
+        return len(MODULES)
+
+    def __contains__(self, name: object) -> bool:
+        return name in MODULES
+
+
+DOORS = Doors()
 """The name in `--listen NAME=HOST:PORT` and `keystead env NAME` -> the door."""

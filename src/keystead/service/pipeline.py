@@ -138,12 +138,13 @@ class Service:
         """Do `op` for `caller`, or raise a KeysteadError; either way its record comes first.
 
         On the event loop it may raise WouldBlock, and has then done nothing. `in_turn`: who was overtaken once waits
-        for whoever else was, on the same target: else many who change one thing overtake one of them for ever.
+        for whoever else was, on the same target, and who comes anew for them: else many who change one thing overtake
+        one of them for ever.
         """
         view = self.view
-        if op.changes:
-            view.may_block()
         demands = op.demands()
+        if op.changes and self._must_wait(demands, in_turn=in_turn):
+            return self._in_turn(caller, op, demands)
         for _ in range(ATTEMPTS):
             found: tuple[Held | None, ...] = ()
             rule, absent = "", None
@@ -184,8 +185,7 @@ class Service:
                 view.catch_up()
                 caller = self._still(caller, op, demands)
                 if not in_turn:
-                    with self._turns[hash(demands[0].target) % N_TURNS]:
-                        return self.perform(caller, op, in_turn=True)
+                    return self._in_turn(caller, op, demands)
                 continue
             except WouldBlock:
                 raise
@@ -193,6 +193,18 @@ class Service:
                 raise self._refuse(caller, op, demands, found, rule, error) from error
             return answer
         raise self._refuse(caller, op, demands, (), "", Unavailable("too many changes at once"))
+
+    def _turn(self, demands: tuple[Demand, ...]) -> threading.Lock:
+        return self._turns[hash(demands[0].target) % N_TURNS]
+
+    def _must_wait(self, demands: tuple[Demand, ...], *, in_turn: bool) -> bool:
+        """Whether a change of that comes after somebody who was overtaken. Raises WouldBlock."""
+        self.view.may_block()
+        return not in_turn and self._turn(demands).locked()
+
+    def _in_turn(self, caller: Caller, op: Operation[R], demands: tuple[Demand, ...]) -> R:
+        with self._turn(demands):
+            return self.perform(caller, op, in_turn=True)
 
     def turn_away(self, who: Caller | Stranger, error: KeysteadError) -> None:
         """Put on record a request that became no operation: not authenticated, or not of its protocol's form."""
