@@ -101,6 +101,7 @@ class Bench:
 
     def keystead(self) -> None:
         server = self.fresh(report.KEYSTEAD, "one", self.core)
+        both = self.fresh(report.VAULT, "both", self.core, vault=True)
         self.encrypting(server)
         if not self.options.quick:
             for zeroing, name in report.ZEROING.items():
@@ -109,12 +110,12 @@ class Bench:
                 self.encrypting(self.fresh(report.TWO_WORKERS, "two", self.both, workers=2), n_connections=128)
             self.many_keys(self.options.keys)
         self.others(server)
-        self.vault(server)
+        self.vault(both)
 
     def vault(self, server: Keystead) -> None:
         client = server.vault()
         for operation, work in ((report.TRANSIT, client.encrypts()), (report.READ, client.reads())):
-            case = Case(name=report.VAULT, operation=operation, server=server, workload=work, address=client.address)
+            case = Case(name=server.name, operation=operation, server=server, workload=work, address=client.address)
             self.cases.append(case)
 
     def many_keys(self, n: int) -> None:

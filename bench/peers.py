@@ -97,9 +97,17 @@ def install(directory: Path) -> None:
 
 class Keystead(Server):
     def __init__(
-        self, name: str, directory: Path, cores: set[int], *, workers: int = 1, zeroing: str = "none", port: int = 0
+        self,
+        name: str,
+        directory: Path,
+        cores: set[int],
+        *,
+        workers: int = 1,
+        zeroing: str = "none",
+        port: int = 0,
+        vault: bool = False,
     ) -> None:
-        port, self._vault_port = port or free_port(), free_port()
+        port, self._vault_port = port or free_port(), free_port() if vault else 0
         command = [sys.executable, "-m", "bench.serve", str(directory), str(port), "--vault", str(self._vault_port)]
         command += ["--workers", str(workers), "--zeroing", zeroing]
         self.directory = directory

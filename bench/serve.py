@@ -39,7 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("directory", type=Path)
     parser.add_argument("port", type=int)
-    parser.add_argument("--vault", type=int, help="where the Vault door answers, if it is open")
+    parser.add_argument("--vault", type=int, default=0, help="where the Vault door answers; 0: it is not open")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--zeroing", choices=ZEROING, default="none")
     options = parser.parse_args()
