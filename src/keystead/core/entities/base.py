@@ -1,0 +1,114 @@
+"""What every entity has, and what the others belong to: tenants, keyrings, their addresses."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar
+
+from msgspec import Struct
+
+from keystead.core.states import KeyState
+
+
+class Kind(StrEnum):
+    """The table of the store a row belongs to."""
+
+    TENANT = "tenant"
+    KEYRING = "keyring"
+    BINDING = "binding"
+    KEY = "key"
+    KEY_VERSION = "key-version"
+    KEY_POLICY = "key-policy"
+    NAME = "name"
+    GRANT = "grant"
+    PRINCIPAL = "principal"
+    CREDENTIAL = "credential"
+    OIDC_PROVIDER = "oidc-provider"
+    MEMBERSHIP = "membership"
+    MANAGED_POLICY = "managed-policy"
+    ATTACHMENT = "attachment"
+    LAST_USE = "last-use"
+    KEY_STORE = "key-store"
+    MOUNT = "mount"
+    ACL_POLICY = "acl-policy"
+    TOKEN = "token"  # noqa: S105 - a kind, not a secret
+    SECRET = "secret"  # noqa: S105 - a kind, not a secret
+    SECRET_VERSION = "secret-version"  # noqa: S105 - a kind, not a secret
+    FOLDER = "folder"
+    SECRET_SETTINGS = "secret-settings"  # noqa: S105 - a kind, not a secret
+    CUBBY = "cubby"
+    TOKEN_ROLE = "token-role"  # noqa: S105 - a kind, not a secret
+    WRAPPED = "wrapped"
+    ACCOUNT = "account"
+    SECRET_ID = "secret-id"  # noqa: S105 - a kind, not a secret
+
+
+class Entity(Struct, frozen=True, kw_only=True):
+    """Base of everything kept. `id` is unique within its kind."""
+
+    kind: ClassVar[Kind]
+    id: str
+    revision: int = 0  # 0: not stored yet
+
+    @property
+    def parent(self) -> str:
+        return ""
+
+    @property
+    def link(self) -> str:
+        return ""
+
+
+class Tenant(Entity, frozen=True, kw_only=True):
+    """One customer: an AWS account. The id is twelve decimal digits, so that every door can print it."""
+
+    kind = Kind.TENANT
+    name: str
+    created_at: datetime
+
+
+class Keyring(Entity, frozen=True, kw_only=True):
+    """The container every protocol has under another name (AWS: account and region)."""
+
+    kind = Kind.KEYRING
+    tenant: str
+    name: str
+    created_at: datetime
+
+    @property
+    def parent(self) -> str:
+        return self.tenant
+
+
+class Binding(Entity, frozen=True, kw_only=True):
+    """A door's address ("aws:111122223333:us-east-1") bound to a keyring; `id` is the address."""
+
+    kind = Kind.BINDING
+    keyring: str
+    created_at: datetime
+
+    @property
+    def parent(self) -> str:
+        return self.keyring
+
+
+class Wrapped(Entity, frozen=True, kw_only=True):
+    """What holds a value under a leaf of the key tree of its own: `id` is "<owner's id>/<number>".
+
+    `bound_as` and the owner are in the AAD of what is sealed: no value opens as another's, or as another kind's.
+    """
+
+    bound_as: ClassVar[str]
+    number: int
+    position: int = -1  # leaf of the key tree that wraps it; -1: none yet
+    wrapped: bytes = b""  # sealed under its leaf key, AAD = (bound_as, owner, number); empty once destroyed
+
+    @property
+    def owner(self) -> str:
+        return self.parent
+
+    @property
+    def state(self) -> KeyState:
+        """Where it stands once it holds nothing any more."""
+        return KeyState.DESTROYED
