@@ -116,13 +116,13 @@ class Vault:
     """Vault's HTTP API at an address. `call` really calls; the workloads are as Vault's clients send them."""
 
     def __init__(self, address: tuple[str, int], token: str = "") -> None:
-        self.address, self._token = address, token
+        self.address, self.token = address, token
 
     def call(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """PUT. Raises Refused; a server that has just been unsealed is asked again for a while."""
         for _ in range(50):
             connection = http.client.HTTPConnection(*self.address, timeout=10)
-            connection.request("PUT", f"/v1/{path}", json.dumps(body), {"X-Vault-Token": self._token})
+            connection.request("PUT", f"/v1/{path}", json.dumps(body), {"X-Vault-Token": self.token})
             reply = connection.getresponse()
             text = reply.read()
             connection.close()
@@ -131,11 +131,14 @@ class Vault:
             time.sleep(0.1)
         raise Refused(f"{path}: {reply.status} {text[:300]!r}")
 
+    def make_key(self) -> None:
+        self.call("sys/mounts/transit", {"type": "transit"})
+        self.call("transit/keys/app", {})
+
     def prepare(self) -> Vault:
         """With a transit key and a secret, and for whoever has a token of one policy."""
-        self.call("sys/mounts/transit", {"type": "transit"})
+        self.make_key()
         self.call("sys/mounts/secret", {"type": "kv", "options": {"version": "2"}})
-        self.call("transit/keys/app", {})
         self.call("secret/data/app", {"data": {"password": "x" * 32}})
         self.call("sys/policies/acl/app", {"policy": POLICY})
         made = self.call("auth/token/create", {"policies": ["app"], "ttl": "1h"})
@@ -157,7 +160,7 @@ class Vault:
             "User-Agent: Go-http-client/1.1",
             *([f"Content-Length: {len(body)}"] if body else []),
             "X-Vault-Request: true",
-            f"X-Vault-Token: {self._token}",
+            f"X-Vault-Token: {self.token}",
             "Accept-Encoding: identity",
         )
         return "".join(f"{line}\r\n" for line in (*lines, "")).encode() + body

@@ -73,7 +73,7 @@ class Peer:
 def openbao(directory: Path) -> Iterator[Peer]:
     """A server whose root token `peer` holds, with the mounts that a door has, by the names of their types."""
     with OpenBao("bao", directory / "bao", os.sched_getaffinity(0), audited=False) as server:
-        peer = Peer(server.address, server.token)
+        peer = Peer(server.address, server.vault.token)
         for path, kind in SECRETS.items():
             peer.json("POST", f"sys/mounts/{path}", {"type": kind})
         for kind in LOGINS:

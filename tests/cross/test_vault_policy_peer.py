@@ -43,7 +43,7 @@ class Peer:
 
     def __init__(self, server: OpenBao) -> None:
         self._connection = http.client.HTTPConnection(*server.address, timeout=10)
-        self.root = server.token
+        self.root = server.vault.token
         for mount in ("kv", "x/kv"):
             self.ask("PUT", f"sys/mounts/{mount}", {"type": "kv"})
 
