@@ -9,7 +9,7 @@ Rule 2: whatever comes of it is on record. The record says which operation it wa
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -84,7 +84,7 @@ class VaultFront(Stepwise):
                 door=self._door,
                 wire_operation=name,
                 request_id=request_id,
-                asked=found.endpoint.asked(asked.path, _tree(given), wrap_for or None),
+                asked=found.endpoint.asked(asked.path, Looked(given), wrap_for or None),
             )
             message, warnings = found.endpoint.take(found.captures, given)
             yield
@@ -242,6 +242,37 @@ def _require_home(request: HttpRequest) -> None:
     """Raises Said for any other namespace than the root."""
     if request.headers.get(b"x-vault-namespace", b"") not in _HOME:
         raise Said(404, "namespace not found")
+
+
+class Looked(Mapping[str, Any]):
+    """Parameters as policies look at them, read when one does: most policies look at none. Raises InvalidArgument."""
+
+    __slots__ = ("_given", "_read")
+
+    def __init__(self, given: bytes | Mapping[str, Any]) -> None:
+        self._given = given
+        self._read: Mapping[str, Any] | None = None
+
+    @property
+    def _tree(self) -> Mapping[str, Any]:
+        if self._read is None:
+            try:
+                self._read = _tree(self._given)
+            except Malformed as error:  # only of what nobody but the policy has looked at
+                raise e.InvalidArgument(str(error), "body") from error
+        return self._read
+
+    def __getitem__(self, name: str) -> Any:
+        return self._tree[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tree)
+
+    def __len__(self) -> int:
+        return len(self._tree)
+
+    def __repr__(self) -> str:
+        return "Looked()"
 
 
 def _tree(given: bytes | Mapping[str, Any]) -> Mapping[str, Any]:

@@ -46,7 +46,7 @@ def wrap(_req: WrapRequest, call: Call) -> Mapping[str, Any]:
     if asked is None or not asked.wrap_for:
         raise Said(400, "endpoint requires response wrapping to be used")
     call(ops.UseTools(tenant=here(call)))
-    return asked.parameters
+    return dict(asked.parameters)
 
 
 def _which(req: TokenRequest, call: Call) -> str:
