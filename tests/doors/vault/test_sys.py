@@ -9,7 +9,7 @@ from tests.vaultstack import DENIED
 
 from keystead.core import operations as ops
 from keystead.core.algorithms import key_spec
-from keystead.core.entities import KeyVersion, Name
+from keystead.core.entities import KeyVersion, Name, Secret, SecretVersion
 from keystead.core.states import KeyState
 
 NOT_WRAPPING = "wrapping token is not valid or does not exist"
@@ -230,6 +230,26 @@ def test_a_keyring_that_stands_elsewhere_too_only_leaves(vault) -> None:
     vault.stack.view.refresh()
     assert vault.stack.view.find(ops.KeyRef(f"aws:{TENANT}:eu-west-1", id=key.id)) is not None
     assert vault.stack.view.find(ops.KeyRef(f"vault:{TENANT}:t", id=key.id)) is None
+
+
+def test_disabling_a_mount_destroys_its_secrets(vault) -> None:
+    vault.root.data("POST", "sys/mounts/kv", {"type": "kv"})
+    vault.root.data("PUT", "kv/a/b", {"password": "x"})
+    (version,) = vault.stack.barrier.every(SecretVersion, limit=10)
+    assert vault.root("DELETE", "sys/mounts/kv").status == 204
+    assert vault.stack.barrier.every(SecretVersion, limit=10) == [] and version.wrapped
+    vault.root.data("POST", "sys/mounts/kv", {"type": "kv"})
+    assert vault.root("GET", "kv/a/b").status == 404
+
+
+def test_secrets_that_are_kept_elsewhere_too_stay_when_one_of_the_mounts_goes(vault) -> None:
+    vault.root.data("POST", "sys/mounts/kv", {"type": "kv"})
+    vault.root.data("PUT", "kv/a", {"password": "x"})
+    (secret,) = vault.stack.barrier.every(Secret, limit=10)
+    vault.stack.view.loop_thread = 0  # the control door has threads of its own
+    vault.stack.by_system(ops.BindKeyring(keyring=secret.keyring, namespace=f"vault:{TENANT}:beside"))
+    assert vault.root("DELETE", "sys/mounts/beside").status == 204
+    assert vault.root.data("GET", "kv/a") == {"password": "x"}
 
 
 def test_moving_a_mount_takes_names_along(vault) -> None:

@@ -150,7 +150,8 @@ class PutSecretSettings(KeyringOperation[Nothing], frozen=True, kw_only=True):
 class EmptyKeyring(KeyringOperation[bool], frozen=True, kw_only=True):
     """Destroy some of the keyring's secrets with their versions: as many as go into one commit. Whether any are left.
 
-    Whoever takes a keyring away asks this until the answer is no.
+    Whoever takes a keyring's last address away asks this until the answer is no. Of a keyring that has another address
+    nothing is destroyed, and the answer is no at once.
     """
 
     action = Action.EMPTY_KEYRING

@@ -98,9 +98,11 @@ def put_settings(op: ops.PutSecretSettings, targets: tuple[HeldKeyring], _act: A
     return Outcome(answer=Nothing(), put=(settings,))
 
 
-def empty_keyring(_op: ops.EmptyKeyring, targets: tuple[HeldKeyring], _act: Act) -> Outcome[bool]:
+def empty_keyring(op: ops.EmptyKeyring, targets: tuple[HeldKeyring], _act: Act) -> Outcome[bool]:
     """Secrets first, then the folders that led to them, then the settings."""
-    (ring,) = targets
+    (ring,) = targets  # put as well, so that nobody binds it to another address meanwhile
+    if set(ring.namespaces) != {op.keyring.namespace}:
+        return Outcome(answer=False)
     secrets, versions = [], list[SecretVersion]()
     for secret in ring.secrets.secrets(limit=AT_ONCE):
         secrets.append(secret)
@@ -109,7 +111,7 @@ def empty_keyring(_op: ops.EmptyKeyring, targets: tuple[HeldKeyring], _act: Act)
             break
     if secrets:
         holding = tuple(one for one in versions if not one.is_destroyed)
-        return Outcome(answer=True, delete=(*secrets, *versions), destroy=holding)
+        return Outcome(answer=True, put=(ring.keyring,), delete=(*secrets, *versions), destroy=holding)
     folders, settings = ring.secrets.folders(limit=AT_ONCE), ring.secrets.settings()
     return Outcome(answer=bool(folders), delete=(*folders, *((settings,) if settings.revision else ())))
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from keystead.core import operations as ops
 from keystead.core.entities import Binding, Entity, Key, Keyring, KeyVersion, Mount, Name
-from keystead.core.errors import AlreadyExists, InvalidArgument, NotFound
+from keystead.core.errors import AlreadyExists, Conflict, InvalidArgument, NotFound
 from keystead.core.mounts import MountTable, address, built_in, path_of
 from keystead.core.operations import Nothing
 from keystead.core.policy.paths import acl_of
@@ -172,6 +172,8 @@ def disable_mount(op: ops.DisableMount, targets: tuple[HeldTenant], act: Act) ->
         named = _names(ring, mount.id)
         gone += named
         alone = set(ring.namespaces) <= {mount.id}
+        if alone and ring.secrets.secrets(limit=1):
+            raise Conflict("the mount keeps secrets: they go first", "path")  # ops.EmptyKeyring
         concerned = {name.key_id for name in named}
         for key in _keys(ring):
             if alone and key.lifecycle.state is not KeyState.DESTROYED:
