@@ -25,4 +25,4 @@ def test_one_key_two_doors(tmp_path) -> None:
     assert "KMS opens what transit has sealed: hello" in done.stdout
     assert "DisabledException" in done.stdout and "may not protect" in done.stdout
     shown = [done.stdout.count(f'"door":"{door}"') for door in ("vault", "aws_kms")]
-    assert sum(shown) == 8 and min(shown) >= 3  # the newest record of all may not be in the log yet
+    assert min(shown) >= 3  # of eight: the newest may not be in the log yet, and those before are of other doors
