@@ -6,7 +6,7 @@ import pytest
 
 from keystead import config
 from keystead.core.algorithms import ALGORITHMS, KEY_SPECS, Purpose
-from keystead.core.cutoffs import NEVER, PROFILES, Cutoffs, Rules, Withdrawn
+from keystead.core.cutoffs import NAMES, NEVER, PROFILES, Cutoffs, Rules, Withdrawn
 from keystead.core.errors import InvalidArgument, Unsupported
 
 CNSA_2 = {"AES_256", "ML_DSA_87", "ML_KEM_1024", "HMAC_384", "HMAC_512"}
@@ -37,7 +37,7 @@ def test_row_96_nothing_is_refused_unless_somebody_says_so() -> None:
 @pytest.mark.parametrize("profile", PROFILES)
 def test_row_96_a_profile_names_what_exists_and_says_where_it_is_written(profile) -> None:
     rows = PROFILES[profile]
-    assert rows.keys() <= KEY_SPECS.keys() | ALGORITHMS.keys()
+    assert rows.keys() <= NAMES
     assert all(cutoff.source and (cutoff.last == NEVER or cutoff.last.year >= 2030) for cutoff in rows.values())
     assert Cutoffs(Rules(profile=profile))
 
@@ -46,7 +46,7 @@ def test_row_96_nist_2030_is_the_table_of_sp_800_57() -> None:
     """Part 1 Rev. 5, Table 4: 112 bits disallowed for applying protection from 2031, and no more strength is."""
     cutoffs = Cutoffs(Rules(profile="nist-2030"))
     before, after = datetime(2030, 12, 31, 23, 59, 59, tzinfo=UTC), datetime(2031, 1, 1, tzinfo=UTC)
-    hashes = {"RSA_OAEP_SHA1", "HMAC_SHA224"}
+    hashes = {"RSA_OAEP_SHA1", "HMAC_SHA224"}  # of algorithms; digests that a caller names are below
     for spec, algorithm in pairs():
         assert allowed(cutoffs, spec, algorithm, before)
         assert allowed(cutoffs, spec, algorithm, after) == (spec.strength > 112 and algorithm.name not in hashes)
@@ -94,3 +94,46 @@ def test_row_96_rules_are_read_as_they_are_written(tmp_path) -> None:
     assert read.algorithms == Rules(profile="cnsa-2.0", until={"RSA_2048": date(2027, 12, 31)})
     config.write(tmp_path, read)
     assert config.read(tmp_path) == read
+
+
+def is_stopped(profile: str, name: str, digest: str | None, now: datetime) -> bool:
+    try:
+        Cutoffs(Rules(profile=profile)).require_digest(KEY_SPECS["RSA_4096"], ALGORITHMS[name], digest, now)
+    except Unsupported as error:
+        assert isinstance(error.detail, Withdrawn) and error.detail.digest
+        return True
+    return False
+
+
+@pytest.mark.parametrize(
+    ("profile", "name", "digest", "year", "expected"),
+    [
+        ("nist-2030", "RSA_PSS_SHA256", "sha1", 2026, True),
+        ("nist-2030", "HMAC_SHA256", "sha1", 2026, False),
+        ("nist-2030", "HMAC_SHA256", "sha1", 2031, True),
+        ("nist-2030", "RSA_PSS_SHA256", "sha224", 2030, False),
+        ("nist-2030", "RSA_PSS_SHA256", "sha224", 2031, True),
+        ("nist-2030", "RSA_PSS_SHA256", "sha3_224", 2031, True),
+        ("nist-2030", "RSA_PSS_SHA256", "sha256", 2099, False),
+        ("nist-2030", "RSA_PKCS1_SHA256", None, 2026, True),  # it may be SHA-1, for all we know
+        ("cnsa-2.0", "RSA_PSS_SHA256", "sha256", 2026, True),
+        ("cnsa-2.0", "RSA_PSS_SHA256", "sha3_384", 2026, True),
+        ("cnsa-2.0", "RSA_PSS_SHA384", "sha384", 2026, False),
+        ("cnsa-2.0", "HMAC_SHA512", "sha512", 2099, False),
+        ("", "RSA_PKCS1_SHA256", None, 2099, False),
+    ],
+)
+def test_row_96_a_digest_that_the_caller_names_has_a_last_day(profile, name, digest, year, expected) -> None:
+    assert is_stopped(profile, name, digest, datetime(year, 6, 1, tzinfo=UTC)) is expected
+
+
+def test_row_96_a_digest_of_ones_own_holds_for_whatever_algorithm_has_it() -> None:
+    now = datetime(2027, 7, 1, tzinfo=UTC)
+    cutoffs = Cutoffs(Rules(until={"SHA256": date(2027, 6, 30)}))
+    left = {one.name for spec, one in pairs() if allowed(cutoffs, spec, one, now)}
+    assert {one.name for _, one in pairs()} - left == {
+        name for name, row in ALGORITHMS.items() if row.digest == "sha256"
+    }
+    signed = Cutoffs(Rules(until={"SIGN_SHA256": date(2027, 6, 30)}))
+    assert allowed(signed, KEY_SPECS["HMAC_256"], ALGORITHMS["HMAC_SHA256"], now)
+    assert not allowed(signed, KEY_SPECS["EC_P256"], ALGORITHMS["ECDSA_P256_SHA256"], now)

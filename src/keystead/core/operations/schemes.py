@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from keystead.core.actions import Action
-from keystead.core.algorithms import MessageForm
+from keystead.core.algorithms import Algorithm, KeySpec, MessageForm, Purpose
 from keystead.core.entities import Key
 from keystead.core.operations.base import KeyOperation
 
@@ -20,6 +20,14 @@ class Scheme(Struct, frozen=True, kw_only=True):
     padding: str = "pss"  # RSA: "pss", "pkcs1"; any other is for keys that have none
     salt: int = LONGEST  # bytes, or LONGEST, AS_DIGEST
     fixed: bool = False  # ECDSA: r || s, each as long as the curve's order (RFC 7518 §3.4), or DER
+
+
+def nearest(spec: KeySpec, scheme: Scheme) -> Algorithm:
+    """The spec's signature algorithm that the scheme comes to, or its default. Raises WrongUsage."""
+    default = spec.default(Purpose.SIGNATURE)
+    wanted = f"RSA_{scheme.padding.upper()}_"  # no other algorithm's name begins so
+    fitting = (a for a in spec.algorithms_for(Purpose.SIGNATURE) if a.name.startswith(wanted))
+    return next((a for a in fitting if a.digest == scheme.digest), default)
 
 
 class SignedAs(Struct, frozen=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from keystead.core import operations as ops
-from keystead.core.algorithms import Purpose
+from keystead.core.algorithms import ALGORITHMS, Family, Purpose
 from keystead.core.states import Use
 from keystead.service.handlers.use import algorithm_for, chosen, processing, require, require_to_protect
 from keystead.service.held import HeldKey, HeldVersion
@@ -16,9 +16,14 @@ def _to_process(held: HeldKey, number: int, act: Act) -> HeldVersion:
 
 
 def sign(op: ops.SignAs, targets: tuple[HeldKey], act: Act) -> Outcome[ops.SignedAs]:
-    """Raises WrongUsage, WrongState, InvalidArgument."""
+    """Raises WrongUsage, WrongState, InvalidArgument, Unsupported (Withdrawn)."""
     (held,) = targets
-    version = require_to_protect(held, algorithm_for(held.key, Purpose.SIGNATURE), act, op.version)
+    spec = held.key.spec
+    algorithm_for(held.key, Purpose.SIGNATURE)
+    algorithm = ops.nearest(spec, op.scheme)
+    if act.cutoffs is not None and spec.family is not Family.EDWARDS:  # which looks at no digest of the caller's
+        act.cutoffs.require_digest(spec, algorithm, op.scheme.digest, act.now)
+    version = require_to_protect(held, algorithm, act, op.version)
     signature = version.loaded.sign_as(op.scheme, op.message, op.form)
     number = version.version.number
     return Outcome(answer=ops.SignedAs(held.key, number, signature), versions=(number,))
@@ -34,8 +39,11 @@ def verify(op: ops.VerifyAs, targets: tuple[HeldKey], act: Act) -> Outcome[ops.C
 
 
 def generate_mac(op: ops.GenerateMacAs, targets: tuple[HeldKey], act: Act) -> Outcome[ops.TaggedAs]:
-    """Raises WrongState, InvalidArgument."""
+    """Raises WrongState, InvalidArgument, Unsupported (Withdrawn)."""
     (held,) = targets
+    if act.cutoffs is not None:
+        algorithm = ALGORITHMS.get(f"HMAC_{op.digest.upper()}", ALGORITHMS["HMAC_SHA256"])
+        act.cutoffs.require_digest(held.key.spec, algorithm, op.digest, act.now)
     version = require(held, Use.PROTECT, act.now, chosen(held.key, op.version))
     number = version.version.number
     tag = version.loaded.mac_as(op.digest, op.message)
