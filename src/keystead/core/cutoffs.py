@@ -107,6 +107,11 @@ class Cutoffs:
                 names = (spec.name, name, *_digest_names(ALGORITHMS[name]))
                 if found := _first(own, *names) or _first(profile, *names):
                     self._over[spec.name, name] = _end_of(found.last), found
+        self._specs = {
+            spec.name: (_end_of(found.last), found)
+            for spec in KEY_SPECS.values()
+            if (found := _first(own, spec.name) or _first(profile, spec.name))
+        }
         self._digests: dict[str, tuple[datetime, Cutoff]] = {}
         for name in DIGESTS:
             for prefix in ("", *USES.values()):
@@ -140,6 +145,17 @@ class Cutoffs:
                     f"{name if digest else 'a digest without a name'} protects nothing new after {found[1].last}",
                     Withdrawn(spec, algorithm, found[1], name if digest else "unnamed"),
                 )
+
+    def require_with(self, spec: KeySpec, algorithm: Algorithm, digest: str, now: datetime) -> None:
+        """For a use by that algorithm with another digest than its own. Raises Unsupported (detail Withdrawn)."""
+        if algorithm.digest == digest:
+            self.require(spec, algorithm, now)
+        found = self._specs.get(spec.name)
+        if found is not None and now >= found[0]:
+            raise Unsupported(
+                f"{spec.name} protects nothing new after {found[1].last}", Withdrawn(spec, algorithm, found[1])
+            )
+        self.require_digest(spec, algorithm, digest, now)
 
     def require_any(self, spec: KeySpec, purpose: Purpose | None, now: datetime) -> None:
         """For a new key: raises what `require` does where no algorithm of the purpose (None: at all) is left."""

@@ -297,6 +297,12 @@ class Provider(Protocol):
         """
         ...
 
+    def register_public(self, spec: KeySpec, material: Sensitive) -> Generated:
+        """Somebody else's public key (DER SubjectPublicKeyInfo) as the material of a version without its private half,
+        as we write it. Raises InvalidArgument, Unsupported.
+        """
+        ...
+
     def export(self, spec: KeySpec, material: Sensitive) -> Sensitive:
         """Material in the form that others read (core.operations.terms.Exported). Raises Unsupported."""
         ...
@@ -306,6 +312,10 @@ class Provider(Protocol):
         ...
 
     def load(self, spec: KeySpec, material: Sensitive, *, key_id: str, version: int) -> Loaded: ...
+
+    def load_public(self, spec: KeySpec, public_key: bytes) -> Loaded:
+        """What came by register_public. What needs the private half raises WrongState (Breach.NO_PRIVATE_HALF)."""
+        ...
 
 
 class KeyStores(Protocol):

@@ -16,7 +16,7 @@ class Wrapping(Struct, frozen=True):
     name: str
     digest: str | None  # of RSAES-OAEP and its MGF1 (RFC 8017 §7.1)
     hybrid: bool  # OAEP wraps a 256-bit AES key, and that wraps the material (RFC 5649), behind it
-    aws: str  # KMS API: AlgorithmSpec
+    aws: str | None  # KMS API: AlgorithmSpec
 
 
 _W = Wrapping
@@ -27,10 +27,14 @@ WRAPPINGS: dict[str, Wrapping] = {
         _W("RSA_OAEP_SHA256", "sha256", hybrid=False, aws="RSAES_OAEP_SHA_256"),
         _W("RSA_AES_SHA1", "sha1", hybrid=True, aws="RSA_AES_KEY_WRAP_SHA_1"),
         _W("RSA_AES_SHA256", "sha256", hybrid=True, aws="RSA_AES_KEY_WRAP_SHA_256"),
+        _W("RSA_AES_SHA224", "sha224", hybrid=True, aws=None),
+        _W("RSA_AES_SHA384", "sha384", hybrid=True, aws=None),
+        _W("RSA_AES_SHA512", "sha512", hybrid=True, aws=None),
         _W("RSA_PKCS1", None, hybrid=False, aws="RSAES_PKCS1_V1_5"),
         _W("SM2PKE", None, hybrid=False, aws="SM2PKE"),
     )
 }
+HYBRID = {row.digest: row for row in WRAPPINGS.values() if row.hybrid}
 WRAPPING_SPECS = frozenset({"RSA_2048", "RSA_3072", "RSA_4096"})
 
 RAW = frozenset({Family.AES, Family.HMAC})

@@ -21,6 +21,7 @@ MAX_PRIVATE: Final[dict[Family, int]] = {
     Family.ML_DSA: 12_288,
     Family.ML_KEM: 8192,
 }
+MAX_PUBLIC: Final[dict[Family, int]] = {Family.RSA: 600, Family.EC: 200, Family.EDWARDS: 64}  # bytes
 _PARTS: Final = 3  # RFC 5958 §2: version, algorithm, key; what may follow is not looked at
 _TWO_PRIMES: Final = b"\x02\x01\x00"  # RFC 8017 §A.1.2: version 0, and then
 _RSA_BITS: Final[tuple[Callable[[int], int], ...]] = (
@@ -54,6 +55,16 @@ def require_public(spec: KeySpec, der: bytes) -> None:
         _public(spec, der)
     except Malformed as error:
         raise InvalidArgument(f"not a public key of an {spec.name} key pair: {error}", "public_key") from error
+
+
+def require_short(spec: KeySpec, der: bytes) -> None:
+    """SubjectPublicKeyInfo no longer than one of this spec is. Raises InvalidArgument."""
+    if len(der) > MAX_PUBLIC[spec.family]:
+        raise InvalidArgument(f"longer than an {spec.name} public key", "public_key")
+    try:
+        asn1.check(der)
+    except Malformed as error:
+        raise InvalidArgument(f"not an {spec.name} public key: {error}", "public_key") from error
 
 
 def _private(spec: KeySpec, der: bytes) -> None:

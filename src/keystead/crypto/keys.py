@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, mlkem,
 from keystead.core.algorithms import Family, KeySpec
 from keystead.core.errors import InvalidArgument, Unsupported
 from keystead.core.ports import Entropy
-from keystead.crypto.bounds import require_private, require_public
-from keystead.crypto.weak import refuse_weak_rsa
+from keystead.crypto.bounds import require_private, require_public, require_short
+from keystead.crypto.weak import refuse_weak_public, refuse_weak_rsa
 
 PrivateKey = Any  # one of cryptography's; nobody above keystead.crypto looks into it
 PublicKey = Any
@@ -38,6 +38,11 @@ PRIVATE_TYPES: Final[dict[str, Any]] = {
     "ML_KEM_768": mlkem.MLKEM768PrivateKey,  # cryptography 50 has no ML-KEM-512, although OpenSSL has
     "ML_KEM_1024": mlkem.MLKEM1024PrivateKey,
 }
+PUBLIC_TYPES: Final[dict[str, Any]] = {
+    **dict.fromkeys(("RSA_2048", "RSA_3072", "RSA_4096"), rsa.RSAPublicKey),
+    "ED25519": ed25519.Ed25519PublicKey,
+}
+"""What may come without its private half, beside the CURVES."""
 PUBLIC_EXPONENT = 65537
 # InternalError: what it says to an Ed25519 key of 31 bytes
 UNREADABLE: Final = (ValueError, TypeError, UnsupportedAlgorithm, InternalError)
@@ -78,10 +83,7 @@ def private_der(key: PrivateKey) -> bytes:
 
 def public_der(key: PrivateKey) -> bytes:
     """SubjectPublicKeyInfo."""
-    der: bytes = key.public_key().public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    return der
+    return spki(key.public_key())
 
 
 def load(spec: KeySpec, der: bytes) -> PrivateKey:
@@ -101,6 +103,27 @@ def examine(spec: KeySpec, der: bytes) -> PrivateKey:
     if spec.family is Family.RSA:
         refuse_weak_rsa(key.private_numbers())
     return key
+
+
+def examine_public(spec: KeySpec, der: bytes) -> PublicKey:
+    """Somebody else's public key, checked as far as can be checked. Raises InvalidArgument, Unsupported."""
+    if spec.family is Family.EC:
+        return load_public(spec, der)
+    if spec.name not in PUBLIC_TYPES:
+        raise Unsupported(f"no {spec.name} public keys here", spec.name)
+    require_short(spec, der)
+    key = parse_public(der)
+    if not isinstance(key, PUBLIC_TYPES[spec.name]) or not _fits(spec, key):
+        raise InvalidArgument(f"not an {spec.name} public key", "public_key")
+    if spec.family is Family.RSA:
+        refuse_weak_public(key.public_numbers())
+    return key
+
+
+def spki(key: PublicKey) -> bytes:
+    """DER SubjectPublicKeyInfo, as we write it."""
+    der: bytes = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return der
 
 
 def traditional(spec: KeySpec, der: bytes) -> bytes:

@@ -7,14 +7,14 @@ from typing import Any, Final
 from cryptography.hazmat.primitives.asymmetric import padding
 
 from keystead.core.errors import DecryptionFailed
-from keystead.crypto.sign import HASHES
+from keystead.crypto.schemes import DIGESTS
 
 
 def _oaep(digest: str) -> padding.OAEP:
-    return padding.OAEP(padding.MGF1(HASHES[digest]), HASHES[digest], label=None)
+    return padding.OAEP(padding.MGF1(DIGESTS[digest]), DIGESTS[digest], label=None)
 
 
-PADDINGS: Final = {"RSA_OAEP_SHA1": _oaep("sha1"), "RSA_OAEP_SHA256": _oaep("sha256")}
+PADDINGS: Final = {f"RSA_OAEP_{name.upper()}": _oaep(name) for name in ("sha1", "sha224", "sha256", "sha384", "sha512")}
 
 
 def encrypt(algorithm: str, public: Any, plaintext: bytes) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import isqrt
 from typing import Final
 
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateNumbers
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateNumbers, RSAPublicNumbers
 
 from keystead.core.errors import InvalidArgument
 
@@ -18,6 +18,15 @@ _ROCA: Final = {p: frozenset(pow(65537, i, p) for i in range(p)) for p in _ROCA_
 def has_roca(modulus: int) -> bool:
     """Whether the modulus has the fingerprint of CVE-2017-15361."""
     return all(modulus % p in powers for p, powers in _ROCA.items())
+
+
+def refuse_weak_public(numbers: RSAPublicNumbers) -> None:
+    """What can be told of the public half alone. Raises InvalidArgument."""
+    exponent = numbers.e
+    if exponent <= 1 << 16 or exponent % 2 == 0 or exponent.bit_length() > 256:
+        raise InvalidArgument("a weak RSA key: public exponent", "public_key")
+    if numbers.n % 2 == 0 or has_roca(numbers.n):
+        raise InvalidArgument("a weak RSA key: modulus", "public_key")
 
 
 def refuse_weak_rsa(numbers: RSAPrivateNumbers) -> None:

@@ -20,6 +20,7 @@ from keystead.crypto.draws import Draws
 from keystead.crypto.sign import SCHEMES
 from keystead.crypto.tags import beside
 from keystead.providers.loaded import Key
+from keystead.providers.public import PublicHalf
 from keystead.providers.sealing import Aes, Sealing
 
 
@@ -158,6 +159,13 @@ class SoftwareProvider:
         if len(raw) * 8 != spec.bits:
             raise InvalidArgument(f"{len(raw)} bytes are no {spec.name} key", "key_material")
         return Generated(material)
+
+    def register_public(self, spec: KeySpec, material: Sensitive) -> Generated:
+        der = keys.spki(keys.examine_public(spec, material.reveal()))
+        return Generated(Sensitive(der), der)
+
+    def load_public(self, spec: KeySpec, public_key: bytes) -> Loaded:
+        return PublicHalf(spec, public_key)
 
     def export(self, spec: KeySpec, material: Sensitive) -> Sensitive:
         raw = material.reveal()

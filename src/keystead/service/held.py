@@ -70,6 +70,8 @@ class HeldVersion:
         """Ready for use. Raises WouldBlock on the event loop when loading or using it takes long."""
         if self._slow or self._loaded is None:
             self._reach.may_block()
+        if self._loaded is None and self.version.is_public:
+            self._loaded = self._reach.provider.load_public(self._spec, self.version.public_key)
         if self._loaded is None:
             material = self._reach.barrier.material(self.version)
             self._loaded = self._reach.provider.load(

@@ -71,6 +71,11 @@ class Tickets:
         return self._name(key_id.encode() + b"\0" + material.reveal()).hex()
 
 
-def unwrap(ticket: Ticket, wrapped: bytes) -> Sensitive:
-    """Raises DecryptionFailed."""
-    return Sensitive(crypto.unwrap(ticket.wrapping, ticket.private.reveal(), wrapped))
+def unwrap(wrapping: Wrapping, private: Sensitive, wrapped: bytes) -> Sensitive:
+    """`private`: PKCS#8 of the wrapping key. Raises DecryptionFailed."""
+    return Sensitive(crypto.unwrap(wrapping, private.reveal(), wrapped))
+
+
+def wrap(wrapping: Wrapping, public: bytes, material: Sensitive, entropy: Entropy) -> bytes:
+    """`public`: SubjectPublicKeyInfo of the wrapping key, which is RSA."""
+    return crypto.wrap(wrapping, public, material.reveal(), entropy)

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 
 import pytest
 from tests.doors.aws_kms.managing import ask
+from tests.doors.aws_kms.wrapped import importing
 from tests.harness import stack
 
 from keystead.core.algorithms import Purpose
@@ -107,3 +108,13 @@ def test_row_96_whether_it_was_allowed_is_decided_first(office) -> None:
     refuses(office, profile="cnsa-2.0")
     reply = office.user("nobody").call("Sign", KeyId=key, Message=b"m", SigningAlgorithm="RSASSA_PSS_SHA_256")
     assert reply.code == "AccessDeniedException"
+
+
+def test_row_96_new_material_is_asked_for_its_date_and_what_was_here_before_is_not(office) -> None:
+    admin, material = office.admin, bytes(range(32))
+    had, waits = (ask(admin, "CreateKey", Origin="EXTERNAL")["KeyMetadata"]["KeyId"] for _ in range(2))
+    assert importing(admin, had, material).status == 200
+    ask(admin, "DeleteImportedKeyMaterial", KeyId=had)
+    refuses(office, until={"AES_256": date(2026, 1, 1)})
+    assert importing(admin, had, material).status == 200  # what it has encrypted is to be decrypted
+    assert importing(admin, waits, material).code == "UnsupportedOperationException"

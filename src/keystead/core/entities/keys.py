@@ -55,6 +55,7 @@ class Terms(Struct, frozen=True, kw_only=True, omit_defaults=True):
     exportable: bool = False  # its material may be had in the clear
     copyable: bool = False  # and all of it with its history, as a backup
     erasable: bool = False  # at once, without an appointment
+    brought_only: bool = False  # new versions are brought here, and never made here
 
 
 class Key(Entity, frozen=True, kw_only=True):
@@ -134,6 +135,7 @@ class KeyVersion(Wrapped, frozen=True, kw_only=True):
     expires_at: datetime | None = None  # imported material
     rotated_at: datetime | None = None  # imported material: when it became the current one, if not at once
     description: str = ""  # imported material
+    is_public: bool = False  # the private half has not been brought here: the material is the public key
 
     @property
     def parent(self) -> str:

@@ -18,6 +18,7 @@ class CopiedVersion(Struct, frozen=True):
     number: int
     created_at: datetime
     material: Sensitive
+    is_public: bool = False  # KeyVersion has it
 
 
 class KeyCopy(Struct, frozen=True, kw_only=True):
@@ -29,6 +30,7 @@ class KeyCopy(Struct, frozen=True, kw_only=True):
     current: int
     sealed_as: str
     versions: tuple[CopiedVersion, ...]
+    brought: bool = False  # here by its owner, and not made here
 
 
 class CopyKey(KeyOperation[KeyCopy], frozen=True, kw_only=True):

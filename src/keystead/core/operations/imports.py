@@ -1,15 +1,16 @@
-"""Material that its owner makes, and lends."""
+"""Material that its owner makes: lent, for as long as the owner likes, or brought here to stay."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from enum import Enum
 
 from msgspec import Struct
 
 from keystead.core.actions import Action
 from keystead.core.algorithms import KeySpec
-from keystead.core.entities import Key
-from keystead.core.operations.base import KeyOperation
+from keystead.core.entities import Key, Terms
+from keystead.core.operations.base import Demand, KeyOperation, KeyRef, KeyringOperation
 from keystead.core.operations.keys import Described
 from keystead.core.wrapping import Wrapping
 
@@ -69,3 +70,85 @@ class DeleteMaterial(KeyOperation[Described], frozen=True, kw_only=True):
     action = Action.DELETE_MATERIAL
     changes = True
     identifier: str | None = None  # None: the current one
+
+
+# --- brought here to stay
+
+WRAPPING_KEY = "import/wrapping-key"
+"""The name, at each address, of the key that parcels are wrapped with. It has a slash, so no path leads to it."""
+
+
+def wrapping_key(namespace: str) -> KeyRef:
+    return KeyRef(namespace, name=WRAPPING_KEY)
+
+
+class Parcel(Struct, frozen=True):
+    """Material on its way in: wrapped with the address's key, or (no `wrapping`) a DER SubjectPublicKeyInfo."""
+
+    content: bytes
+    wrapping: Wrapping | None = None
+
+    def demands(self, namespace: str) -> tuple[Demand, ...]:
+        return (Demand(Action.IMPORT_MATERIAL, wrapping_key(namespace)),) if self.wrapping else ()
+
+
+class Unfit(Enum):
+    """detail of the error for a parcel that has no place in the key."""
+
+    NOT_BROUGHT = "the key was not brought here"
+    NO_VERSION = "no such version"
+    NO_PAIR = "no key pair"
+    WHOLE = "the private half is here"
+    PUBLIC_AGAIN = "the public half is here"
+    OTHER_PAIR = "halves of two pairs"
+
+
+class Length(Struct, frozen=True):
+    """detail of the InvalidArgument for raw material of a length that no key of that kind has."""
+
+    n_bytes: int
+
+
+class MakeWrappingKey(KeyringOperation[Described], frozen=True, kw_only=True):
+    """The key that is called WRAPPING_KEY there: RSA-4096, and nothing can be done with it but to open parcels.
+
+    ReadPublicKey tells its public half. Raises AlreadyExists.
+    """
+
+    action = Action.CREATE_KEY
+    changes = True
+
+
+class BringKey(KeyringOperation[Described], frozen=True, kw_only=True):
+    """A new key whose first version is in the parcel. `specs`: of raw material, the one of its length.
+
+    Raises AlreadyExists, DecryptionFailed, Unsupported; InvalidArgument (detail Length, "key_material", "public_key",
+    Breach).
+    """
+
+    action = Action.CREATE_KEY
+    changes = True
+    name: str
+    specs: tuple[KeySpec, ...]
+    parcel: Parcel
+    terms: Terms
+    rotate_every: int = 0  # seconds
+
+    def demands(self) -> tuple[Demand, ...]:
+        return (Demand(self.action, self.keyring), *self.parcel.demands(self.keyring.namespace))
+
+
+class BringVersion(KeyOperation[Described], frozen=True, kw_only=True):
+    """A new current version of a key that was brought here, or the private half of `number`.
+
+    Without a number a private half goes where it belongs, if the current version waits for it. Raises as BringKey;
+    Unsupported, InvalidArgument (detail Unfit), WrongState.
+    """
+
+    action = Action.IMPORT_MATERIAL
+    changes = True
+    parcel: Parcel
+    number: int | None = None
+
+    def demands(self) -> tuple[Demand, ...]:
+        return (Demand(self.action, self.key), *self.parcel.demands(self.key.namespace))

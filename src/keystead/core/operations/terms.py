@@ -8,8 +8,9 @@ from msgspec import Struct
 
 from keystead.core.actions import Action
 from keystead.core.entities import Key, KeyVersion
-from keystead.core.operations.base import KeyOperation, Nothing
+from keystead.core.operations.base import Demand, KeyOperation, KeyRef, Nothing
 from keystead.core.sensitive import Sensitive
+from keystead.core.wrapping import Wrapping
 
 
 class Breach(Enum):
@@ -25,6 +26,8 @@ class Breach(Enum):
     NOT_ERASABLE = "may not be erased"
     NOT_EXPORTABLE = "may not be exported"
     NOT_COPYABLE = "may not be backed up"
+    NOT_MADE_HERE = "new versions are brought, and not made"
+    NO_PRIVATE_HALF = "the private half is not here"
     NOT_DERIVABLE = "cannot derive"
     UNDERIVED = "convergent, but not derived"
     PERIOD = "rotated too often"
@@ -88,6 +91,33 @@ class ExportKey(KeyOperation[Exported], frozen=True, kw_only=True):
     action = Action.EXPORT_KEY
     part: Part
     version: int | None = None  # None: every one; 0: the current one
+
+
+NOT_RSA = "no RSA key"
+"""detail of the InvalidArgument for wrapping keys with another kind of key."""
+
+
+class Parcels(Struct, frozen=True):
+    """`parcels` by version."""
+
+    key: Key
+    parcels: dict[int, bytes]
+
+
+class ExportWrapped(KeyOperation[Parcels], frozen=True, kw_only=True):
+    """Versions that may process, as core.operations.imports has them brought: wrapped under the RSA key `under`.
+
+    Raises as ExportKey; WrongUsage (detail Purpose.CIPHER) where `under` cannot wrap.
+    """
+
+    action = Action.EXPORT_KEY
+    under: KeyRef
+    wrapping: Wrapping
+    version: int | None = None
+
+    def demands(self) -> tuple[Demand, ...]:
+        """To let the one out, and to protect with the other."""
+        return (Demand(self.action, self.key), Demand(Action.ENCRYPT, self.under))
 
 
 class TrimKey(KeyOperation[Nothing], frozen=True, kw_only=True):

@@ -36,7 +36,7 @@ WrappingAlgorithm = Literal[
 WrappingKeySpec = Literal["RSA_2048", "RSA_3072", "RSA_4096", "SM2"]
 MaterialId = Annotated[str, Meta(min_length=64, max_length=64, pattern=matching(r"^[a-f0-9]+$"))]
 Description = Annotated[str, Meta(min_length=0, max_length=256, pattern=matching(r"^[a-zA-Z0-9:/_\s.-]+$"))]
-_BY_WORD = {wrapping.aws: wrapping for wrapping in WRAPPINGS.values()}
+_BY_WORD = {wrapping.aws: wrapping for wrapping in WRAPPINGS.values() if wrapping.aws}
 _LATEST = 253402300799  # 9999-12-31T23:59:59Z
 
 

@@ -7,9 +7,11 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from keystead.core import operations as ops
+from keystead.core.algorithms import KeySpec
 from keystead.core.entities import Key, KeyVersion, Origin
 from keystead.core.errors import AlreadyExists, InvalidArgument, WrongState
 from keystead.core.operations import Breach, CopiedVersion, Described, KeyCopy
+from keystead.core.ports import Generated
 from keystead.core.sensitive import Sensitive
 from keystead.core.states import KeyState, Lifecycle, Use
 from keystead.service.handlers import policies
@@ -34,8 +36,11 @@ def copy_key(_op: ops.CopyKey, targets: tuple[HeldKey], act: Act) -> Outcome[Key
         current=key.current,
         sealed_as=key.in_header,
         versions=tuple(
-            CopiedVersion(one.number, one.created_at, held.material(one)) for one in held.versions() if one.wrapped
+            CopiedVersion(one.number, one.created_at, held.material(one), one.is_public)
+            for one in held.versions()
+            if one.wrapped
         ),
+        brought=key.origin is Origin.EXTERNAL,
     )
     return Outcome(answer=answer)
 
@@ -53,7 +58,7 @@ def restore_key(op: ops.RestoreKey, targets: tuple[HeldKeyring], act: Act) -> Ou
         keyring=ring.id,
         spec_name=copy.spec.name,
         purpose=copy.purpose,
-        origin=Origin.GENERATED,
+        origin=Origin.EXTERNAL if copy.brought else Origin.GENERATED,
         lifecycle=Lifecycle(state=KeyState.ACTIVE, since=act.now),
         created_at=act.now,
         created_by=act.principal.id,
@@ -75,7 +80,7 @@ def restore_key(op: ops.RestoreKey, targets: tuple[HeldKeyring], act: Act) -> Ou
 
 
 def _version(copied: CopiedVersion, key: Key, act: Act) -> tuple[KeyVersion, Sensitive]:
-    registered = act.provider.register(key.spec, copied.material)
+    registered = _registered(key.spec, copied, act)
     version = KeyVersion(
         id=f"{key.id}/{copied.number}",
         key_id=key.id,
@@ -83,8 +88,14 @@ def _version(copied: CopiedVersion, key: Key, act: Act) -> tuple[KeyVersion, Sen
         lifecycle=key.lifecycle,
         created_at=copied.created_at,
         public_key=registered.public_key,
+        is_public=copied.is_public,
     )
     return version, registered.material
+
+
+def _registered(spec: KeySpec, copied: CopiedVersion, act: Act) -> Generated:
+    register = act.provider.register_public if copied.is_public else act.provider.register
+    return register(spec, copied.material)
 
 
 def _checked(copy: KeyCopy) -> None:

@@ -27,12 +27,13 @@ def export_key(op: ops.ExportKey, targets: tuple[HeldKey], act: Act) -> Outcome[
         raise WrongState("the key's terms do not let it be exported", Breach.NOT_EXPORTABLE)
     if (purpose := PURPOSES.get(op.part)) is not None:
         algorithm_for(key, purpose)
-    found = tuple(_wanted(op.version, held))
+    found = tuple(wanted(op.version, held))
     parts = {version.number: _part(op.part, version, held, act) for version in found}
     return Outcome(answer=ops.Exported(key, parts), versions=tuple(parts)[:1] if len(parts) == 1 else ())
 
 
-def _wanted(number: int | None, held: HeldKey) -> Iterable[KeyVersion]:
+def wanted(number: int | None, held: HeldKey) -> Iterable[KeyVersion]:
+    """The versions that ExportKey.version names. Raises WrongState, NotFound."""
     key = held.key
     if number is None:
         return (one for one in held.versions() if one.wrapped and one.number >= key.terms.min_process)
@@ -49,6 +50,8 @@ def _part(part: Part, version: KeyVersion, held: HeldKey, act: Act) -> Sensitive
         if not version.public_key:
             raise WrongUsage(f"a {spec.name} key has no public part", part)
         return Sensitive(version.public_key)
+    if version.is_public:
+        raise WrongState("the private half of this version is not here", Breach.NO_PRIVATE_HALF)
     material = held.material(version)
     return act.provider.mac_key(spec, material) if part is Part.MAC else act.provider.export(spec, material)
 

@@ -33,7 +33,7 @@ EXPIRES_WITHIN = timedelta(days=365)  # KMS API Reference, ImportKeyMaterial: Va
 
 def lent(key: Key) -> None:
     """Only such a key takes material. Raises Unsupported (detail Origin)."""
-    if key.origin is not Origin.EXTERNAL:
+    if key.origin is not Origin.EXTERNAL or key.terms.every_version:  # what was brought to stay is not lent
         raise Unsupported(f"keys of {key.origin.value} origin take no material", key.origin)
 
 
@@ -63,8 +63,11 @@ def import_material(op: ops.ImportMaterial, targets: tuple[HeldKey], act: Act) -
     staying(key, act.now)
     _checked(op, key, act.now)
     tickets = Tickets(held.import_key(), act.entropy)
-    made = act.provider.register(key.spec, unwrap(_ticket(op.ticket, tickets, key, act.now), op.wrapped))
+    ticket = _ticket(op.ticket, tickets, key, act.now)
+    made = act.provider.register(key.spec, unwrap(ticket.wrapping, ticket.private, op.wrapped))
     identifier = tickets.identify(known_as(key.id), made.material)
+    if act.cutoffs is not None and identifier not in key.material_ids:  # what was here before is to be processed
+        act.cutoffs.require_any(key.spec, key.purpose, act.now)
     versions = {version.number: version for version in held.versions()}
     number = _place(op, key, identifier)
     version = _came(op, key, number, versions.get(number), act.now)

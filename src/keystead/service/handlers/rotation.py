@@ -14,7 +14,7 @@ from keystead.core import operations as ops
 from keystead.core.algorithms import Family
 from keystead.core.entities import Key, KeyVersion, Origin, RotatedBy, Rotation
 from keystead.core.errors import Conflict, InvalidArgument, LimitExceeded, Unsupported, WrongState
-from keystead.core.operations import Described, Nothing, Page, RotationStatus
+from keystead.core.operations import Breach, Described, Nothing, Page, RotationStatus
 from keystead.core.states import Event, KeyState, Lifecycle
 from keystead.service.handlers.material import lapse, present
 from keystead.service.handlers.standing import active, existing
@@ -27,7 +27,7 @@ CLEAR_FOR = timedelta(minutes=20)  # ConflictException: a scheduled rotation beg
 
 def rotatable(key: Key) -> None:
     """Only a symmetric cipher key can take a new version without its users noticing, or one whose users name it."""
-    if key.terms.every_version and key.origin is Origin.GENERATED:
+    if key.terms.every_version and key.origin in {Origin.GENERATED, Origin.EXTERNAL}:
         return
     if key.spec.family is not Family.AES or key.origin not in {Origin.GENERATED, Origin.EXTERNAL}:
         raise Unsupported(f"{key.spec.name} keys of {key.origin.value} origin are not rotated", "rotation")
@@ -89,7 +89,9 @@ def rotate_key(op: ops.RotateKey, targets: tuple[HeldKey], act: Act) -> Outcome[
     leading(key)
     active(key, act.now)
     rotatable(key)
-    if key.origin is Origin.EXTERNAL:
+    if key.terms.brought_only:
+        raise Unsupported("new versions of the key are brought, and not made", Breach.NOT_MADE_HERE)
+    if key.origin is Origin.EXTERNAL and not key.terms.every_version:
         return _rotate_imported(held, act)
     changed = _on_schedule(key, act.now) if op.scheduled else _on_demand(key, act)
     made = act.provider.generate(key.spec)
@@ -124,6 +126,8 @@ def _rotated(
         if key.terms.every_version
         else (replace(old, lifecycle=old.lifecycle.after(Event.DEACTIVATE, new.created_at)),)
     )
+    if key.terms.every_version:
+        key = replace(key, origin=Origin.GENERATED)  # from now on; Vault, transit: imported_key
     shared = {"rotation": leading.rotation, "n_on_demand": leading.n_on_demand}
     return replace(key, n_versions=new.number, current=new.number, **shared), version, *retired
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from keystead.doors.vault.transit import backup, cipher, config, datakey, export, keys, mac, signature, tools
+from keystead.doors.vault.transit import backup, cipher, config, datakey, export, imports, keys, mac, signature, tools
 
 OPERATIONS = (
     *keys.OPERATIONS,
@@ -14,4 +14,5 @@ OPERATIONS = (
     *tools.OPERATIONS,
     *export.OPERATIONS,
     *backup.OPERATIONS,
+    *imports.OPERATIONS,
 )

@@ -35,10 +35,11 @@ REFUSED: dict[object, str] = {
 NOT_ONE = "not a backup of a key that was made here"
 
 
-class _Version(Struct, frozen=True, forbid_unknown_fields=True):
+class _Version(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     number: int
     created_at: datetime
     material: bytes
+    is_public: bool = False
 
     def __repr__(self) -> str:
         return f"_Version({self.number})"
@@ -53,6 +54,7 @@ class _Backup(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     current: int
     sealed_as: str
     versions: list[_Version]
+    brought: bool = False
 
 
 _DECODER = msgspec.json.Decoder(_Backup)
@@ -76,7 +78,8 @@ def back_up(req: Named, call: Call) -> dict[str, Any]:
         terms=copy.terms,
         current=copy.current,
         sealed_as=copy.sealed_as,
-        versions=[_Version(one.number, one.created_at, one.material.reveal()) for one in copy.versions],
+        brought=copy.brought,
+        versions=[_Version(one.number, one.created_at, one.material.reveal(), one.is_public) for one in copy.versions],
     )
     return {"backup": b64encode(msgspec.json.encode(backup)).decode()}
 
@@ -114,7 +117,10 @@ def _restore(req: RestoreRequest, call: Call) -> None:
         terms=backup.terms,
         current=backup.current,
         sealed_as=backup.sealed_as,
-        versions=tuple(CopiedVersion(v.number, v.created_at, Sensitive(v.material)) for v in backup.versions),
+        versions=tuple(
+            CopiedVersion(v.number, v.created_at, Sensitive(v.material), v.is_public) for v in backup.versions
+        ),
+        brought=backup.brought,
     )
     try:
         call(ops.RestoreKey(keyring=keyring_ref(call), name=name, copy=copy))

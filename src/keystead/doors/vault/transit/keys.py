@@ -8,7 +8,7 @@ from keystead.core import errors as e
 from keystead.core import operations as ops
 from keystead.core.algorithms import KeySpec
 from keystead.core.entities import Terms
-from keystead.core.naming import name_at
+from keystead.core.naming import WORD, name_at
 from keystead.core.operations import Breach, KeyRef
 from keystead.doors.vault.endpoint import Answer, Said, endpoint
 from keystead.doors.vault.transit.names import key_ref, keyring_ref, spec_of
@@ -122,7 +122,7 @@ def list_keys(req: ListRequest, call: Call) -> Answer:
     after: str | None = ""
     while after is not None:
         page = call(ops.ListNames(keyring=keyring_ref(call), after=after, limit=PAGE))
-        names.update(name_at(name, call.namespace) for name in page.items)
+        names.update(word for name in page.items if WORD.fullmatch(word := name_at(name, call.namespace)))
         after = page.after
     rest = sorted(name for name in names if name > req.after)
     if not rest:
@@ -137,6 +137,11 @@ def rotate_key(req: Named, call: Call) -> dict[str, Any]:
         call(ops.RotateKey(key=key_ref(req.name, call)))
     except e.NotFound as error:
         raise said(400, "key not found", error) from error
+    except e.Unsupported as error:
+        if error.detail is not Breach.NOT_MADE_HERE:
+            raise
+        text = f"imported key {req.name} does not allow rotation within Vault"
+        raise said(500, multierror(text), error) from error
     return shown(req.name, call)
 
 

@@ -18,6 +18,7 @@ from keystead.wire.vault.kinds import Int
 from keystead.wire.vault.reader import CAPTURED
 from keystead.wire.vault.request import Verb
 
+NO_PRIVATE = Words("key version does not have a private part to derive an HMAC key from")
 UNABLE = "key type {type} does not support HMAC"
 _OLD = Words("cannot generate HMAC: version is too old (disallowed by policy)")
 MAKING = Use(
@@ -25,6 +26,7 @@ MAKING = Use(
     "HMAC",
     unable=UNABLE,
     own={
+        Breach.NO_PRIVATE_HALF: NO_PRIVATE,
         Breach.TOO_LOW: _OLD,
         KeyState.DEACTIVATED: _OLD,
         Breach.TOO_NEW: Words("key version does not exist; latest key version is {latest}", is_template=True),
@@ -35,7 +37,10 @@ CHECKING = Use(
     "HMAC",
     "HMAC",
     unable=UNABLE,
-    own={Breach.TOO_OLD: Words("cannot verify HMAC: version is too old (disallowed by policy)")},
+    own={
+        Breach.NO_PRIVATE_HALF: NO_PRIVATE,
+        Breach.TOO_OLD: Words("cannot verify HMAC: version is too old (disallowed by policy)"),
+    },
 )
 BAD_INPUT = "unable to decode input as base64: "
 

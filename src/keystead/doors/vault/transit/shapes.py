@@ -8,7 +8,7 @@ from typing import Any
 
 from keystead.core import operations as ops
 from keystead.core.algorithms import Family, Purpose
-from keystead.core.entities import Key, KeyVersion
+from keystead.core.entities import Key, KeyVersion, Origin
 from keystead.doors.vault.transit.names import type_of
 from keystead.wire.vault.scalars import time_text
 
@@ -39,7 +39,7 @@ def told(name: str, found: ops.Versions) -> dict[str, Any]:
         "deletion_allowed": terms.erasable,
         "derived": terms.derived,
         "exportable": terms.exportable,
-        "imported_key": key.origin.value == "external",
+        "imported_key": key.origin is Origin.EXTERNAL,
         "latest_version": key.current,
         "min_available_version": terms.min_kept,
         "min_decryption_version": terms.min_process,
@@ -48,6 +48,8 @@ def told(name: str, found: ops.Versions) -> dict[str, Any]:
         "type": kind,
         **supports(key),
     }
+    if key.origin is Origin.EXTERNAL:
+        shown["imported_key_allow_rotation"] = not terms.brought_only
     if terms.derived:
         shown |= {"kdf": "hkdf_sha256", "convergent_encryption": terms.convergent}
     if terms.convergent:

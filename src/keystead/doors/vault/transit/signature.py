@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from keystead.core import operations as ops
 from keystead.core.algorithms import MessageForm
+from keystead.core.operations import Breach
 from keystead.doors.vault.endpoint import Said, endpoint
 from keystead.doors.vault.transit.items import Refusal, decoded, many, parted, single, texts
 from keystead.doors.vault.transit.mac import check_macs
@@ -105,7 +106,8 @@ def _salt(text: str) -> int:
 
 def _spoken(use: Use, req: SignatureRequest) -> Use:
     """With words for what only this request's scheme explains."""
-    own = {
+    own: dict[object, Words] = {
+        Breach.NO_PRIVATE_HALF: Words("requested version for signing does not contain a private part", ours=True),
         "salt": Words(f"requested salt length {req.salt_length} is invalid", ours=True),
         "form": Words("crypto/rsa: input must be hashed with given hash", ours=True),
         "padding": Words(f"unsupported rsa signature algorithm {req.signature_algorithm}", ours=True),

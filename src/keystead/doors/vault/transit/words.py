@@ -47,7 +47,13 @@ class Use(Struct, frozen=True):
 
 
 ENCRYPTION = Use("encryption", "ciphertext", unable="message encryption not supported for key type {type}")
-DECRYPTION = Use("encryption", "ciphertext", unable="message decryption not supported for key type {type}")
+_NO_PRIVATE = Words("cannot decrypt ciphertext, key version does not have a private counterpart", ours=True)
+DECRYPTION = Use(
+    "encryption",
+    "ciphertext",
+    unable="message decryption not supported for key type {type}",
+    own={Breach.NO_PRIVATE_HALF: _NO_PRIVATE},
+)
 
 WRAPPING = replace(
     ENCRYPTION, own={"aad": Words("'associated_data' provided for non-AEAD cipher suite {type}", is_template=True)}
