@@ -41,6 +41,9 @@ class Action(StrEnum):
     DESTROY_KEY = "key:destroy"
     EXPORT_KEY = "key:export"
     PUT_TERMS = "key:put-terms"
+    PUT_CERTIFICATES = "key:put-certificates"
+    READ_KEY_SETTINGS = "keyring:read-key-settings"
+    PUT_KEY_SETTINGS = "keyring:put-key-settings"
     TRIM_KEY = "key:trim"
     ERASE_KEY = "key:erase"
     READ_LAST_USE = "key:read-last-use"
@@ -313,6 +316,14 @@ ACTIONS: dict[Action, ActionRow] = {
         _R(A.DESTROY_KEY, None, system=True),
         _R(A.EXPORT_KEY, "keystead:key:export"),
         _R(A.PUT_TERMS, "keystead:key:put-terms", system=True, vault="update {mount}/keys/{name}/config"),
+        _R(
+            A.PUT_CERTIFICATES,
+            "keystead:key:put-certificates",
+            system=True,
+            vault="update {mount}/keys/{name}/set-certificate",
+        ),
+        _R(A.READ_KEY_SETTINGS, "keystead:keyring:read-key-settings"),
+        _R(A.PUT_KEY_SETTINGS, "keystead:keyring:put-key-settings"),
         _R(A.TRIM_KEY, "keystead:key:trim", system=True, vault="update {mount}/keys/{name}/trim"),
         _R(A.ERASE_KEY, "keystead:key:erase", system=True, vault="delete {mount}/keys/{name}"),
         _R(A.READ_LAST_USE, "kms:GetKeyLastUsage", system=True),

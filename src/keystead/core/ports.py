@@ -274,6 +274,10 @@ class Loaded(Protocol):
 
     def verify_mac_as(self, digest: str, message: bytes, tag: bytes) -> bool: ...
 
+    def request_certificate(self, template: bytes) -> bytes:
+        """DER (RFC 2986), like the template. Raises InvalidArgument (detail ops.BAD_REQUEST), WrongUsage."""
+        ...
+
     def agree(self, algorithm: Algorithm, peer_public_key: bytes) -> Sensitive: ...
 
     def encapsulate(self, algorithm: Algorithm) -> tuple[Sensitive, bytes]:

@@ -7,6 +7,8 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from keystead.core.errors import InvalidArgument
+from keystead.core.sensitive import Sensitive
+from keystead.crypto.kdf import hkdf
 
 
 def agree(private: Any, peer: Any) -> bytes:
@@ -16,3 +18,8 @@ def agree(private: Any, peer: Any) -> bytes:
     except ValueError as error:
         raise InvalidArgument("a public key no secret can be agreed with", "public_key") from error
     return secret
+
+
+def drawn_out(secret: Sensitive, n_bytes: int) -> Sensitive:
+    """A key from an agreed secret (SP 800-56C, two steps with nothing but the secret; OpenBao, DeriveKeyECDH)."""
+    return Sensitive(hkdf(secret.reveal(), b"", n_bytes))

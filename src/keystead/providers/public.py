@@ -57,6 +57,9 @@ class PublicHalf(Refusing):
     def sign_as(self, scheme: Scheme, message: bytes, form: MessageForm) -> bytes:  # noqa: ARG002 - refused
         _missing()
 
+    def request_certificate(self, template: bytes) -> bytes:  # noqa: ARG002 - refused
+        _missing()
+
     def agree(self, algorithm: Algorithm, peer_public_key: bytes) -> Sensitive:  # noqa: ARG002 - refused
         _missing()
 

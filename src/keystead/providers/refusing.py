@@ -61,6 +61,9 @@ class Refusing:
     def verify_mac(self, algorithm: Algorithm, message: bytes, tag: bytes) -> bool:  # noqa: ARG002 - refused
         self.refuse(algorithm)
 
+    def request_certificate(self, template: bytes) -> bytes:  # noqa: ARG002 - refused
+        raise WrongUsage(f"a {self._spec.name} key does not sign", Purpose.SIGNATURE)
+
     def agree(self, algorithm: Algorithm, peer_public_key: bytes) -> Sensitive:  # noqa: ARG002 - refused
         self.refuse(algorithm)
 

@@ -15,7 +15,7 @@ from keystead.core.keyed import KeyedHash
 from keystead.core.operations.schemes import Scheme
 from keystead.core.ports import Entropy, Generated, Loaded
 from keystead.core.sensitive import Sensitive
-from keystead.crypto import agree, kem, keys, oaep, schemes
+from keystead.crypto import agree, certificates, kem, keys, oaep, schemes
 from keystead.crypto.draws import Draws
 from keystead.crypto.sign import SCHEMES
 from keystead.crypto.tags import beside
@@ -77,6 +77,10 @@ class _Pair(Key):
     def verify_as(self, scheme: Scheme, message: bytes, signature: bytes, form: MessageForm) -> bool:
         self._require_schemes()
         return schemes.verify(self._spec.family, self._public, scheme, message, signature, form)
+
+    def request_certificate(self, template: bytes) -> bytes:
+        self._require_schemes()
+        return certificates.request(self._private, template)
 
     def _require_schemes(self) -> None:
         if self._spec.family not in _BY_SCHEME:

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode, b64encode
+from datetime import timedelta
 
 import pytest
+from tests import harness
+from tests.doors.vault.test_transit_keys import key_of
+
+from keystead.core import operations as ops
+from keystead.core.entities import Binding
+from keystead.core.states import KeyState
 
 HELLO = b64encode(b"hello").decode()
 OPEN = {"exportable": True, "allow_plaintext_backup": True}
@@ -67,8 +74,29 @@ def test_what_is_no_backup_is_refused(root, change):
     assert root.refusal("GET", "transit/keys/b") == (404, "")
 
 
-def test_a_key_that_is_there_is_not_restored_over(root):
+def test_a_key_that_is_there_is_restored_over_by_force_alone(root):
+    root.data("POST", "transit/keys/a", **OPEN)
+    first = root.data("POST", "transit/encrypt/a", plaintext=HELLO)["ciphertext"]
+    backup = root.data("GET", "transit/backup/a")["backup"]
+    root.data("POST", "transit/keys/a/rotate")
+    old = key_of(root, "a")
+    assert root.refusal("POST", "transit/restore", backup=backup)[0] == 500
+    assert root.call("POST", "transit/restore", backup=backup, force=True).status == 204
+    assert root.data("GET", "transit/keys/a")["latest_version"] == 1
+    assert root.data("POST", "transit/decrypt/a", ciphertext=first)["plaintext"] == HELLO
+    assert key_of(root, "a").id != old.id
+    over = root.stack.stored(old).lifecycle
+    assert over.state is KeyState.SUSPENDED and over.destroy_at == root.stack.clock.now() + timedelta(days=30)
+    assert root.call("POST", "transit/restore/new", backup=backup, force=True).status == 204
+
+
+def test_nobody_restores_over_the_alias_of_another_door():
+    stack = harness.stack()
+    ring = stack.barrier.get(Binding, f"aws:{harness.TENANT}:{harness.REGION}").keyring
+    stack.by_system(ops.BindKeyring(keyring=ring, namespace=f"vault:{harness.TENANT}:transit"))
+    root, key = stack.bearer(), stack.key()
+    stack.name(key, "alias/app")
     root.data("POST", "transit/keys/a", **OPEN)
     backup = root.data("GET", "transit/backup/a")["backup"]
-    assert root.refusal("POST", "transit/restore", backup=backup)[0] == 500
-    assert root.refusal("POST", "transit/restore", backup=backup, force=True)[0] == 501
+    assert root.refusal("POST", "transit/restore/app", backup=backup, force=True)[0] == 501
+    assert stack.stored(key).lifecycle.state is KeyState.ACTIVE

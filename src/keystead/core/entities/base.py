@@ -75,6 +75,7 @@ class Keyring(Entity, frozen=True, kw_only=True):
     tenant: str
     name: str
     created_at: datetime
+    upserts: bool = True  # what is encrypted under a key that is not there makes the key (Vault, transit)
 
     @property
     def parent(self) -> str:

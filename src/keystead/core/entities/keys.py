@@ -135,6 +135,7 @@ class KeyVersion(Wrapped, frozen=True, kw_only=True):
     expires_at: datetime | None = None  # imported material
     rotated_at: datetime | None = None  # imported material: when it became the current one, if not at once
     description: str = ""  # imported material
+    certificates: tuple[bytes, ...] = ()  # DER; of this version's public key, and of those who issued the one before
     is_public: bool = False  # the private half has not been brought here: the material is the public key
 
     @property

@@ -13,6 +13,7 @@ from keystead.core.algorithms import MessageForm as MessageForm  # a word of ope
 from keystead.core.operations.aclpolicies import *
 from keystead.core.operations.base import *
 from keystead.core.operations.boundaries import *
+from keystead.core.operations.certificates import *
 from keystead.core.operations.cipher import *
 from keystead.core.operations.copies import *
 from keystead.core.operations.each import *

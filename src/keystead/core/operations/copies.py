@@ -9,7 +9,7 @@ from msgspec import Struct
 from keystead.core.actions import Action
 from keystead.core.algorithms import KeySpec, Purpose
 from keystead.core.entities import Terms
-from keystead.core.operations.base import KeyOperation, KeyringOperation
+from keystead.core.operations.base import Demand, KeyOperation, KeyRef, KeyringOperation
 from keystead.core.operations.keys import Described
 from keystead.core.sensitive import Sensitive
 
@@ -40,9 +40,17 @@ class CopyKey(KeyOperation[KeyCopy], frozen=True, kw_only=True):
 
 
 class RestoreKey(KeyringOperation[Described], frozen=True, kw_only=True):
-    """A new key that opens what the copied one has sealed. Raises AlreadyExists, InvalidArgument (detail "copy")."""
+    """A new key that opens what the copied one has sealed. Raises AlreadyExists, InvalidArgument (detail "copy").
+
+    `over`: the key that has the name, which is appointed to be destroyed and gives the name away.
+    """
 
     action = Action.CREATE_KEY
     changes = True
     name: str
     copy: KeyCopy
+    over: KeyRef | None = None
+
+    def demands(self) -> tuple[Demand, ...]:
+        made = Demand(self.action, self.keyring)
+        return (made,) if self.over is None else (made, Demand(Action.SCHEDULE_DESTRUCTION, self.over))

@@ -138,6 +138,25 @@ class BringKey(KeyringOperation[Described], frozen=True, kw_only=True):
         return (Demand(self.action, self.keyring), *self.parcel.demands(self.keyring.namespace))
 
 
+class AgreeOnKey(KeyringOperation[Described], frozen=True, kw_only=True):
+    """A new key from the secret that `base` and a peer agree on: HKDF-SHA-256 of it, without salt or info.
+
+    It counts as brought here. Raises AlreadyExists, WrongUsage, WrongState, InvalidArgument ("public_key", Breach).
+    """
+
+    action = Action.CREATE_KEY
+    changes = True
+    name: str
+    spec: KeySpec  # of raw material
+    base: KeyRef
+    version: int = 0  # of base; 0: the current one
+    peer_public_key: bytes  # DER SubjectPublicKeyInfo
+    terms: Terms
+
+    def demands(self) -> tuple[Demand, ...]:
+        return (Demand(self.action, self.keyring), Demand(Action.DERIVE_SHARED_SECRET, self.base))
+
+
 class BringVersion(KeyOperation[Described], frozen=True, kw_only=True):
     """A new current version of a key that was brought here, or the private half of `number`.
 

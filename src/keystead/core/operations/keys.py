@@ -64,6 +64,7 @@ class CreateKey(KeyringOperation[Described], frozen=True, kw_only=True):
     name: str = ""  # in the keyring's namespace; raises AlreadyExists
     terms: Terms = Terms()
     rotate_every: int = 0  # seconds; 0: on demand only
+    unasked: bool = False  # it is to be used, and is not there; raises NotFound where the keyring makes none so
 
     def demands(self) -> tuple[Demand, ...]:
         """Tags can open a key to others, so to set them takes a right of its own (KMS API Reference, CreateKey)."""
@@ -258,3 +259,19 @@ class ListRotations(KeyOperation[Rotations], frozen=True, kw_only=True):
     everything: bool = False  # the version that the key began with, and the one that waits for its rotation, too
     after: str = ""
     limit: int
+
+
+class KeySettings(Struct, frozen=True):
+    """Of a keyring's keys."""
+
+    upserts: bool
+
+
+class ReadKeySettings(KeyringOperation[KeySettings], frozen=True, kw_only=True):
+    action = Action.READ_KEY_SETTINGS
+
+
+class PutKeySettings(KeyringOperation[KeySettings], frozen=True, kw_only=True):
+    action = Action.PUT_KEY_SETTINGS
+    changes = True
+    settings: KeySettings

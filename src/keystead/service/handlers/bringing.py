@@ -19,13 +19,14 @@ from keystead.core.ports import Generated
 from keystead.core.sensitive import Sensitive
 from keystead.core.states import KeyState, Lifecycle, Use
 from keystead.core.wrapping import RAW
+from keystead.crypto.agree import drawn_out
 from keystead.crypto.wrapping import wraps_by
 from keystead.service.handlers import policies
 from keystead.service.handlers.export import wanted
 from keystead.service.handlers.keys import first_version, new_name
 from keystead.service.handlers.standing import active
 from keystead.service.handlers.terms import scheduled, settled
-from keystead.service.handlers.use import algorithm_for, require, require_key
+from keystead.service.handlers.use import algorithm_for, chosen, require, require_key
 from keystead.service.held import HeldKey, HeldKeyring
 from keystead.service.pipeline import Act, Handler, Outcome
 from keystead.service.tickets import unwrap, wrap
@@ -48,7 +49,7 @@ def _new(ring: HeldKeyring, spec: KeySpec, act: Act, **facts: Any) -> Key:
 
 
 def _put(
-    op: ops.MakeWrappingKey | ops.BringKey,
+    op: ops.MakeWrappingKey | ops.BringKey | ops.AgreeOnKey,
     name: str,
     ring: HeldKeyring,
     key: Key,
@@ -114,6 +115,21 @@ def bring_key(op: ops.BringKey, targets: tuple[Any, ...], act: Act) -> Outcome[D
     key = replace(key, terms=settled(op.terms, key), rotation=scheduled(op.rotate_every, key, act.now))
     version = replace(first_version(key, made.public_key), is_public=op.parcel.wrapping is None)
     return _put(op, op.name, ring, key, version, made, act)
+
+
+def agree_on_key(op: ops.AgreeOnKey, targets: tuple[HeldKeyring, HeldKey], act: Act) -> Outcome[Described]:
+    ring, base = targets
+    if ring.answers(op.keyring.namespace, op.name):
+        raise AlreadyExists("the name is taken", "name")
+    algorithm = algorithm_for(base.key, Purpose.AGREEMENT)
+    if act.cutoffs is not None:
+        act.cutoffs.require_any(op.spec, None, act.now)
+    version = require(base, Use.PROCESS, act.now, chosen(base.key, op.version))
+    secret = version.loaded.agree(algorithm, op.peer_public_key)
+    made = act.provider.register(op.spec, drawn_out(secret, (op.spec.bits or 0) // 8))
+    key = _new(ring, op.spec, act, purpose=op.spec.purposes[0], origin=Origin.EXTERNAL)
+    key = replace(key, terms=settled(op.terms, key))
+    return _put(op, op.name, ring, key, first_version(key, made.public_key), made, act)
 
 
 def bring_version(op: ops.BringVersion, targets: tuple[HeldKey, ...], act: Act) -> Outcome[Described]:
@@ -196,5 +212,6 @@ HANDLERS: dict[type, Handler] = {
     ops.MakeWrappingKey: make_wrapping_key,
     ops.BringKey: bring_key,
     ops.BringVersion: bring_version,
+    ops.AgreeOnKey: agree_on_key,
     ops.ExportWrapped: export_wrapped,
 }

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from msgspec.structs import replace
 
 from keystead.core import operations as ops
 from keystead.core.algorithms import KeySpec
-from keystead.core.entities import Key, KeyVersion, Origin
-from keystead.core.errors import AlreadyExists, InvalidArgument, WrongState
+from keystead.core.entities import Key, KeyVersion, Name, Origin
+from keystead.core.errors import AlreadyExists, InvalidArgument, Unsupported, WrongState
 from keystead.core.operations import Breach, CopiedVersion, Described, KeyCopy
 from keystead.core.ports import Generated
 from keystead.core.sensitive import Sensitive
-from keystead.core.states import KeyState, Lifecycle, Use
+from keystead.core.states import Event, KeyState, Lifecycle, Use
 from keystead.service.handlers import policies
 from keystead.service.handlers.keys import new_name
+from keystead.service.handlers.standing import existing
 from keystead.service.handlers.terms import settled
 from keystead.service.handlers.use import require_key
 from keystead.service.held import HeldKey, HeldKeyring
@@ -45,10 +48,13 @@ def copy_key(_op: ops.CopyKey, targets: tuple[HeldKey], act: Act) -> Outcome[Key
     return Outcome(answer=answer)
 
 
-def restore_key(op: ops.RestoreKey, targets: tuple[HeldKeyring], act: Act) -> Outcome[Described]:
+OVER_FOR = timedelta(days=30)  # until what was restored over is destroyed
+
+
+def restore_key(op: ops.RestoreKey, targets: tuple[Any, ...], act: Act) -> Outcome[Described]:
     """The material is examined as any that comes from outside."""
-    (ring,) = targets
-    if ring.answers(op.keyring.namespace, op.name):
+    ring: HeldKeyring = targets[0]
+    if op.over is None and ring.answers(op.keyring.namespace, op.name):
         raise AlreadyExists("the name is taken", "name")
     copy = op.copy
     _checked(copy)
@@ -70,13 +76,29 @@ def restore_key(op: ops.RestoreKey, targets: tuple[HeldKeyring], act: Act) -> Ou
     made = [_version(one, key, act) for one in copy.versions]
     versions = tuple(version for version, _ in made)
     policy = policies.fixed(None, key, op.keyring.namespace, act, bypass=False)
+    named = new_name(ring, key, op.keyring.namespace, op.name, act.now)
+    given = () if op.over is None else _taken_over(targets[1], named, act)
+    named = replace(named, revision=given[1].revision) if given else named
     return Outcome(
         answer=Described(key, versions[-1]),
-        put=(key, *versions, policy, new_name(ring, key, op.keyring.namespace, op.name, act.now)),
+        put=(key, *versions, policy, named, *given[:1]),
         seen=(ring.keyring,),
         material={version.id: material for version, material in made},
         made=key.id,
     )
+
+
+def _taken_over(held: HeldKey, named: Name, act: Act) -> tuple[Key, Name]:
+    """The key as it is to be, and its name as it was. Raises Unsupported where it is another address's name."""
+    old = next((one for one in held.names if one.id == named.id), None)
+    if old is None:
+        raise Unsupported("the name is an alias of another door's", "name")
+    life = existing(held.key, act.now)
+    if life.state is KeyState.ACTIVE:
+        life = life.after(Event.SUSPEND, act.now)
+    if not life.doomed:
+        life = replace(life, destroy_at=act.now + OVER_FOR)
+    return replace(held.key, lifecycle=life), old
 
 
 def _version(copied: CopiedVersion, key: Key, act: Act) -> tuple[KeyVersion, Sensitive]:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from keystead.core import operations as ops
 from keystead.core.entities import Entity, Key, KeyVersion, Name, Origin
-from keystead.core.errors import AlreadyExists, InvalidArgument, LimitExceeded, Unsupported
+from keystead.core.errors import AlreadyExists, InvalidArgument, LimitExceeded, NotFound, Unsupported
 from keystead.core.family import COPY_BYTES, FAMILY_BYTES, known_as, new_copy, new_family
 from keystead.core.operations import Copy, Described, Nothing, Page
 from keystead.core.states import Event, KeyState, Lifecycle
@@ -35,6 +35,8 @@ def create_key(op: ops.CreateKey, targets: tuple[Any, ...], act: Act) -> Outcome
     ring: HeldKeyring = targets[0]  # tags are a second demand on the same keyring; a key store is the last target
     if op.name and ring.answers(op.keyring.namespace, op.name):
         raise AlreadyExists("the name is taken", "name")
+    if op.unasked and not ring.keyring.upserts:
+        raise NotFound("no key of that name, and none is made unasked", "upsert")
     if op.elsewhere is None and op.origin not in {Origin.GENERATED, Origin.EXTERNAL}:
         raise Unsupported(f"keying material from {op.origin.value}", "origin")
     if op.origin is Origin.EXTERNAL and not importable(op.spec, op.purpose):
@@ -212,7 +214,18 @@ def read_last_use(_op: ops.ReadLastUse, targets: tuple[HeldKey], act: Act) -> Ou
     return Outcome(answer=ops.LastUsed(held.key, held.last_use()))
 
 
+def read_key_settings(_op: ops.ReadKeySettings, targets: tuple[HeldKeyring], _act: Act) -> Outcome[ops.KeySettings]:
+    return Outcome(answer=ops.KeySettings(targets[0].keyring.upserts))
+
+
+def put_key_settings(op: ops.PutKeySettings, targets: tuple[HeldKeyring], _act: Act) -> Outcome[ops.KeySettings]:
+    ring = targets[0].keyring
+    return Outcome(answer=op.settings, put=(replace(ring, upserts=op.settings.upserts),))
+
+
 HANDLERS: dict[type, Handler] = {
+    ops.ReadKeySettings: read_key_settings,
+    ops.PutKeySettings: put_key_settings,
     ops.CreateKey: create_key,
     ops.DescribeKey: describe_key,
     ops.ListKeys: list_keys,

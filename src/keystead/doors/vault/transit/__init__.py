@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from keystead.doors.vault.transit import backup, cipher, config, datakey, export, imports, keys, mac, signature, tools
+from keystead.doors.vault.transit import (
+    backup,
+    certificates,
+    cipher,
+    config,
+    datakey,
+    derivation,
+    export,
+    imports,
+    keys,
+    mac,
+    settings,
+    signature,
+    tools,
+)
 
 OPERATIONS = (
     *keys.OPERATIONS,
@@ -15,4 +29,7 @@ OPERATIONS = (
     *export.OPERATIONS,
     *backup.OPERATIONS,
     *imports.OPERATIONS,
+    *certificates.OPERATIONS,
+    *derivation.OPERATIONS,
+    *settings.OPERATIONS,
 )

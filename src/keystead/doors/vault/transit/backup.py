@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from keystead.core import errors as e
 from keystead.core import operations as ops
@@ -18,9 +19,10 @@ from keystead.core.algorithms import KEY_SPECS, Purpose
 from keystead.core.entities import Terms
 from keystead.core.operations import Breach, CopiedVersion, KeyCopy
 from keystead.core.sensitive import Sensitive
+from keystead.core.states import KeyState
 from keystead.doors.vault.endpoint import Said, endpoint
 from keystead.doors.vault.transit.names import key_ref, keyring_ref
-from keystead.doors.vault.transit.words import Named, asked_first, said
+from keystead.doors.vault.transit.words import SOFT_DELETED, Named, asked_first, said
 from keystead.kit import Call
 from keystead.wire import Malformed
 from keystead.wire.vault.envelope import multierror
@@ -68,6 +70,8 @@ def back_up(req: Named, call: Call) -> dict[str, Any]:
     except e.NotFound as error:
         raise said(500, multierror(f'key "{req.name}" not found'), error) from error
     except e.WrongState as error:
+        if error.detail is KeyState.SUSPENDED:
+            raise said(500, multierror(SOFT_DELETED), error) from error
         if error.detail not in REFUSED:
             raise
         raise said(500, multierror(REFUSED[error.detail]), error) from error
@@ -122,11 +126,15 @@ def _restore(req: RestoreRequest, call: Call) -> None:
         ),
         brought=backup.brought,
     )
+    wanted = ops.RestoreKey(keyring=keyring_ref(call), name=name, copy=copy)
     try:
-        call(ops.RestoreKey(keyring=keyring_ref(call), name=name, copy=copy))
+        try:
+            call(wanted)
+        except e.AlreadyExists:
+            if not req.force:
+                raise
+            call(replace(wanted, over=key_ref(name, call)))
     except e.AlreadyExists as error:
-        if req.force:
-            raise said(501, "restoring over a key that is there is not supported; delete it first", error) from error
         raise said(500, multierror(f'key "{name}" already exists'), error) from error
     except e.InvalidArgument as error:
         raise said(500, multierror(NOT_ONE), error) from error

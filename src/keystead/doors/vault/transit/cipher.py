@@ -30,6 +30,7 @@ from keystead.doors.vault.transit.names import PREFIX, TYPES, key_ref
 from keystead.doors.vault.transit.words import (
     DECRYPTION,
     ENCRYPTION,
+    NO_KEY,
     SHORT,
     Named,
     Use,
@@ -126,7 +127,10 @@ def _upsert(ref: KeyRef, req: EncryptRequest, call: Call, error: e.NotFound, *, 
     if req.type not in UPSERTS or req.type not in TYPES:
         raise said(400, f"unknown key type {req.type}", error) from error
     terms = terms_of(derived=with_context, convergent=req.convergent_encryption)
-    made(ref, TYPES[req.type], req.type, call, terms)
+    try:
+        made(ref, TYPES[req.type], req.type, call, terms, unasked=True)
+    except e.NotFound as refusal:  # whoever may make none is told that there is none
+        raise said(400, NO_KEY, refusal) from refusal
 
 
 class DecryptRequest(Named, frozen=True, kw_only=True):

@@ -10,10 +10,11 @@ from keystead.core.algorithms import KeySpec
 from keystead.core.entities import Terms
 from keystead.core.naming import WORD, name_at
 from keystead.core.operations import Breach, KeyRef
+from keystead.core.states import KeyState
 from keystead.doors.vault.endpoint import Answer, Said, endpoint
 from keystead.doors.vault.transit.names import key_ref, keyring_ref, spec_of
 from keystead.doors.vault.transit.shapes import told
-from keystead.doors.vault.transit.words import Named, asked_first, said
+from keystead.doors.vault.transit.words import SOFT_DELETED, Named, asked_first, said
 from keystead.kit import Call
 from keystead.wire import Malformed
 from keystead.wire.vault.envelope import multierror
@@ -51,7 +52,9 @@ def shown(name: str, call: Call) -> dict[str, Any]:
     return told(name, call(ops.ReadVersions(key=key_ref(name, call))))
 
 
-def made(ref: KeyRef, spec: KeySpec, kind: str, call: Call, terms: Terms, rotate_every: int = 0) -> None:
+def made(
+    ref: KeyRef, spec: KeySpec, kind: str, call: Call, terms: Terms, rotate_every: int = 0, *, unasked: bool = False
+) -> None:
     """A key of that name, unless there is one. Raises Said."""
     try:
         call(
@@ -62,6 +65,7 @@ def made(ref: KeyRef, spec: KeySpec, kind: str, call: Call, terms: Terms, rotate
                 name=ref.name,
                 terms=terms,
                 rotate_every=rotate_every,
+                unasked=unasked,
             )
         )
     except e.AlreadyExists:
@@ -142,7 +146,36 @@ def rotate_key(req: Named, call: Call) -> dict[str, Any]:
             raise
         text = f"imported key {req.name} does not allow rotation within Vault"
         raise said(500, multierror(text), error) from error
+    except e.WrongState as error:
+        if error.detail is not KeyState.SUSPENDED:
+            raise
+        raise said(500, multierror(SOFT_DELETED), error) from error
     return shown(req.name, call)
+
+
+@endpoint("transit", Verb.DELETE, "keys/{name}/soft-delete")
+@asked_first
+def soft_delete(req: Named, call: Call) -> Answer | None:
+    """Out of service, until it is restored: what KMS calls disabled."""
+    return _moved(req, call, ops.DisableKey, KeyState.SUSPENDED, "key was already marked as soft deleted")
+
+
+@endpoint("transit", Verb.WRITE, "keys/{name}/soft-delete-restore")
+@asked_first
+def restore_soft_deleted(req: Named, call: Call) -> Answer | None:
+    return _moved(req, call, ops.EnableKey, KeyState.ACTIVE, "key was already restored")
+
+
+def _moved(
+    req: Named, call: Call, move: type[ops.DisableKey | ops.EnableKey], to: KeyState, already: str
+) -> Answer | None:
+    ref = key_ref(req.name, call)
+    try:
+        before = call(ops.DescribeKey(key=ref)).key.lifecycle.state
+        call(move(key=ref))
+    except e.NotFound:
+        return None
+    return Answer(data=shown(req.name, call), warnings=(already,) if before is to else ())
 
 
 @endpoint("transit", Verb.DELETE, "keys/{name}")
@@ -161,4 +194,4 @@ def delete_key(req: Named, call: Call) -> Answer | None:
     return None
 
 
-OPERATIONS = (create_key, read_key, list_keys, rotate_key, delete_key)
+OPERATIONS = (create_key, read_key, list_keys, rotate_key, soft_delete, restore_soft_deleted, delete_key)

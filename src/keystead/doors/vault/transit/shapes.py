@@ -9,6 +9,7 @@ from typing import Any
 from keystead.core import operations as ops
 from keystead.core.algorithms import Family, Purpose
 from keystead.core.entities import Key, KeyVersion, Origin
+from keystead.core.states import KeyState
 from keystead.doors.vault.transit.names import type_of
 from keystead.wire.vault.scalars import time_text
 
@@ -45,6 +46,7 @@ def told(name: str, found: ops.Versions) -> dict[str, Any]:
         "min_decryption_version": terms.min_process,
         "min_encryption_version": terms.min_protect,
         "name": name,
+        "soft_deleted": key.lifecycle.state is KeyState.SUSPENDED,
         "type": kind,
         **supports(key),
     }
@@ -66,7 +68,7 @@ def _version(version: KeyVersion, key: Key, kind: str) -> Any:
     if key.spec.family in SYMMETRIC:
         return int(version.created_at.timestamp())
     return {
-        "certificate_chain": "",
+        "certificate_chain": "".join(pem("CERTIFICATE", one) for one in version.certificates),
         "creation_time": time_text(version.created_at),
         "name": CURVES.get(kind, kind),
         "public_key": public_text(version.public_key, key),

@@ -26,6 +26,7 @@ NO_CONTEXT = (
     "missing 'context' for key derivation; the key was created using a derived key, which means additional, "
     "per-request information must be included in order to perform operations with the key"
 )
+SOFT_DELETED = "refusing to use soft-deleted key"
 TOO_OLD = "ciphertext or signature version is disallowed by policy (too old)"
 
 
@@ -70,10 +71,11 @@ _OF_VERSIONS: dict[object, str] = {
     Breach.TOO_NEW: "requested version for {verb} is higher than the latest key version",
     Breach.NEGATIVE: "requested version for {verb} is negative",
     Breach.NO_CONTEXT: NO_CONTEXT,
+    KeyState.SUSPENDED: SOFT_DELETED,
 }
 
 
-_PROTECTING = frozenset({Breach.TOO_LOW, Breach.TOO_NEW, Breach.NEGATIVE, KeyState.DEACTIVATED})
+_PROTECTING = frozenset({Breach.TOO_LOW, Breach.TOO_NEW, Breach.NEGATIVE, KeyState.DEACTIVATED, KeyState.SUSPENDED})
 _CLOSED = {
     "rsa": Words("failed to RSA decrypt the ciphertext: crypto/rsa: decryption error", ours=True),
     "chacha20": Words("chacha20poly1305: message authentication failed"),
