@@ -82,6 +82,7 @@ def test_own_words_name_the_action_itself():
     words = set(_words("keystead").values())
     assert {action for action in words if action.value.startswith("key:")} == {
         Action.PUT_TERMS,
+        Action.PUT_CERTIFICATES,
         Action.TRIM_KEY,
         Action.ERASE_KEY,
         Action.EXPORT_KEY,
@@ -123,6 +124,10 @@ def test_the_system_manages_keys_and_never_uses_one():
     giving |= (OF_PATHS - operators) | {Action.USE_CUBBYHOLE}
     giving |= {Action.LIST_SECRETS, Action.READ_SECRET_SETTINGS, Action.PUT_SECRET_SETTINGS, Action.EMPTY_KEYRING}
     giving |= {action for action in Action if ACTIONS[action].scope is Scope.SECRET}
+    giving |= {action for action in Action if "otp" in action.value} | {
+        Action.READ_KEY_SETTINGS,
+        Action.PUT_KEY_SETTINGS,
+    }
     assert {action for action in Action if not ACTIONS[action].system} == USE | giving
 
 

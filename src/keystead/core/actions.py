@@ -42,6 +42,12 @@ class Action(StrEnum):
     EXPORT_KEY = "key:export"
     PUT_TERMS = "key:put-terms"
     PUT_CERTIFICATES = "key:put-certificates"
+    WRITE_OTP_KEY = "keyring:write-otp-key"
+    READ_OTP_KEY = "keyring:read-otp-key"
+    LIST_OTP_KEYS = "keyring:list-otp-keys"
+    DELETE_OTP_KEY = "keyring:delete-otp-key"
+    GENERATE_OTP = "keyring:generate-otp"
+    CHECK_OTP = "keyring:check-otp"
     READ_KEY_SETTINGS = "keyring:read-key-settings"
     PUT_KEY_SETTINGS = "keyring:put-key-settings"
     TRIM_KEY = "key:trim"
@@ -322,6 +328,12 @@ ACTIONS: dict[Action, ActionRow] = {
             system=True,
             vault="update {mount}/keys/{name}/set-certificate",
         ),
+        _R(A.WRITE_OTP_KEY, "keystead:keyring:write-otp-key"),
+        _R(A.READ_OTP_KEY, "keystead:keyring:read-otp-key"),
+        _R(A.LIST_OTP_KEYS, "keystead:keyring:list-otp-keys"),
+        _R(A.DELETE_OTP_KEY, "keystead:keyring:delete-otp-key"),
+        _R(A.GENERATE_OTP, "keystead:keyring:generate-otp"),
+        _R(A.CHECK_OTP, "keystead:keyring:check-otp"),
         _R(A.READ_KEY_SETTINGS, "keystead:keyring:read-key-settings"),
         _R(A.PUT_KEY_SETTINGS, "keystead:keyring:put-key-settings"),
         _R(A.TRIM_KEY, "keystead:key:trim", system=True, vault="update {mount}/keys/{name}/trim"),

@@ -121,11 +121,12 @@ def graft(copy: Store, tree: bytes, slot: Slot, entropy: Entropy, unseal_key: Se
         for key_id in {version.key_id for version in dead}:
             _bury(barrier, key_id, now)
         destroyed += [version.id for version in dead]
-    for page in pages(copy, Kind.SECRET_VERSION):
-        values = [barrier.rows.open(row, entities.SecretVersion) for row in page]
-        lost = [version for version in values if _is_dead(barrier, copy, version)]
-        barrier.commit(Commit(put=tuple(replace(version, wrapped=b"") for version in lost)))
-        destroyed += [version.id for version in lost]
+    for kind in (entities.SecretVersion, entities.OtpKey):
+        for page in pages(copy, kind.kind):
+            values = [barrier.rows.open(row, kind) for row in page]
+            lost = [one for one in values if _is_dead(barrier, copy, one)]
+            barrier.commit(Commit(put=tuple(replace(one, wrapped=b"") for one in lost)))
+            destroyed += [one.id for one in lost]
     barrier.recount(partial(tally, barrier))
     access = [f"{kind.value} {row.id}" for kind in ACCESS for page in pages(copy, kind) for row in page]
     return Grafted(destroyed=tuple(destroyed), access=tuple(access))

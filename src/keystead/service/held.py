@@ -47,6 +47,7 @@ from keystead.core.rights import Rights
 from keystead.core.sensitive import Sensitive
 from keystead.core.states import KeyState, Use
 from keystead.service.barrier import Barrier
+from keystead.service.heldotp import OtpKeysOf
 from keystead.service.heldpaths import OfPaths
 from keystead.service.heldsecret import HeldCubby, HeldSecret, SecretsOf, cubby_of
 from keystead.service.reach import PAGE, Reach
@@ -108,11 +109,12 @@ class HalfVersion(HeldVersion):
 
 
 class HeldKeyring:
-    """A keyring and the addresses bound to it. `secrets`: what it keeps at paths."""
+    """A keyring and the addresses bound to it. `secrets`: what it keeps at paths; `otp`: keys of passwords."""
 
     def __init__(self, keyring: Keyring, namespaces: tuple[str, ...], reach: Reach) -> None:
         self.keyring, self.namespaces, self._reach = keyring, namespaces, reach
         self.secrets = SecretsOf(keyring.id, reach)
+        self.otp = OtpKeysOf(keyring.id, reach)
         self.by_dialect = {namespace.partition(":")[0]: namespace for namespace in reversed(namespaces)}
 
     @property

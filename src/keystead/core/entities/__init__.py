@@ -8,6 +8,7 @@
     tenant ─ principal ── credential
     group ── membership ── user
     tenant ─ managed policy ── attachment ── user, role or group
+    keyring ─ otp key
     keyring ─ folder ─┬─ folder …
                       └─ secret ── secret version
 
@@ -29,5 +30,6 @@ from __future__ import annotations
 from keystead.core.entities.base import *
 from keystead.core.entities.identities import *
 from keystead.core.entities.keys import *
+from keystead.core.entities.otp import *
 from keystead.core.entities.paths import *
 from keystead.core.entities.secrets import *

@@ -32,6 +32,7 @@ from keystead.service.handlers import (
     managed,
     mounts,
     names,
+    otp,
     policies,
     principals,
     random,
@@ -94,5 +95,6 @@ HANDLERS: dict[type, Handler] = {
     **tokenroles.HANDLERS,
     **wrapping.HANDLERS,
     **tools.HANDLERS,
+    **otp.HANDLERS,
     **aclpolicies.HANDLERS,
 }

@@ -10,7 +10,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from keystead.core import operations as ops
-from keystead.core.entities import Binding, Entity, Key, Keyring, KeyVersion, Mount, Name
+from keystead.core.entities import Binding, Entity, Key, Keyring, KeyVersion, Mount, Name, Wrapped
 from keystead.core.errors import AlreadyExists, Conflict, InvalidArgument, NotFound
 from keystead.core.mounts import MountTable, address, built_in, path_of
 from keystead.core.operations import Nothing
@@ -164,7 +164,7 @@ def disable_mount(op: ops.DisableMount, targets: tuple[HeldTenant], act: Act) ->
         return Outcome(answer=Nothing())
     put: list[Entity] = [tenant.record]
     gone: list[Entity] = [mount, *_of_logins(tenant, mount)]
-    destroyed: list[KeyVersion] = []
+    destroyed: list[Wrapped] = []
     if (ring := tenant.keyring_at(mount)) is not None:
         if (bound := tenant.binding(mount.id)) is not None:
             gone.append(bound)
@@ -175,6 +175,10 @@ def disable_mount(op: ops.DisableMount, targets: tuple[HeldTenant], act: Act) ->
         if alone and ring.secrets.secrets(limit=1):
             raise Conflict("the mount keeps secrets: they go first", "path")  # ops.EmptyKeyring
         concerned = {name.key_id for name in named}
+        if alone:
+            passwords = _every(lambda after: ring.otp.page(after=after, limit=PAGE))
+            gone += passwords
+            destroyed += passwords
         for key in _keys(ring):
             if alone and key.lifecycle.state is not KeyState.DESTROYED:
                 destroyed += [erased(one, act.now) for one in ring.versions(key) if one.wrapped]
@@ -182,7 +186,8 @@ def disable_mount(op: ops.DisableMount, targets: tuple[HeldTenant], act: Act) ->
                 gone += ring.grants(key)
             elif key.id in concerned:
                 put.append(key)
-    return Outcome(answer=Nothing(), put=(*put, *destroyed), delete=tuple(gone), destroy=tuple(destroyed))
+    kept = [one for one in destroyed if isinstance(one, KeyVersion)]  # without their material
+    return Outcome(answer=Nothing(), put=(*put, *kept), delete=tuple(gone), destroy=tuple(destroyed))
 
 
 def _of_logins(tenant: HeldTenant, mount: Mount) -> list[Entity]:

@@ -34,6 +34,7 @@ class Engine(Struct, frozen=True, kw_only=True):
 
 SECRETS = {
     "transit": Engine(keeps=True),
+    "totp": Engine(keeps=True),
     "kv": Engine(keeps=True),
     "generic": Engine(keeps=True),
     "kv-v2": Engine(keeps=True, name="kv", options={"version": "2"}),
