@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
@@ -10,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from tests.servers import BIN, Done, Serving, keystead, serving
 
 pytestmark = pytest.mark.client
@@ -149,3 +153,29 @@ def test_the_token_outlives_a_restart_and_an_installation_without_one_gets_one(t
     with serving("dev", directory, "--listen", "vault=127.0.0.1:0") as third:
         assert third("env", "vault", "--json").json["VAULT_TOKEN"] == token
         assert Bao(third, tmp_path)("token", "lookup").status == 0
+
+
+def test_keys_are_brought_wrapped_and_passwords_made(bao, tmp_path) -> None:
+    """`bao transit import` wraps by itself: with wrapping_key, RSAES-OAEP and AES-KWP."""
+    assert bao("secrets", "enable", "transit").status == 0
+    material = base64.b64encode(bytes(range(32))).decode()
+    done = bao("transit", "import", "transit/keys/mine", material, "type=aes256-gcm96", "exportable=true")
+    assert done.status == 0, done.err
+    key = bao.json("read", "transit/export/encryption-key/mine")["data"]["keys"]
+    assert key == {"1": material}
+    assert bao("transit", "import-version", "transit/keys/mine", material).status == 0
+    assert bao.json("read", "transit/keys/mine")["data"]["latest_version"] == 2
+    pair = rsa.generate_private_key(65537, 2048)
+    der = pair.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    (tmp_path / "key").write_text(base64.b64encode(der).decode())
+    assert bao("transit", "import", "transit/keys/pair", f"@{tmp_path / 'key'}", "type=rsa-2048").status == 0
+    signed = bao("write", "-field=signature", "transit/sign/pair", "input=aGVsbG8=", "signature_algorithm=pkcs1v15")
+    raw = base64.b64decode(signed.out.strip().rpartition(":")[2])
+    pair.public_key().verify(raw, b"hello", padding.PKCS1v15(), hashes.SHA256())
+    assert bao("transit", "import", "transit/keys/pair", "AAAA", "type=rsa-2048").status != 0
+    assert bao("secrets", "enable", "totp").status == 0
+    assert bao("write", "totp/keys/me", "key=JBSWY3DPEHPK3PXP", "digits=8").status == 0
+    code = bao("read", "-field=code", "totp/code/me").out.strip()
+    assert bao("write", "-field=valid", "totp/code/me", f"code={code}").out.strip() == "true"
+    again = bao("write", "totp/code/me", f"code={code}")
+    assert again.status == 2 and "code already used" in again.err

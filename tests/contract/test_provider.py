@@ -15,7 +15,9 @@ from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSAMuHasher
 
 from keystead.core.algorithms import ALGORITHMS, KEY_SPECS, MessageForm, Purpose
 from keystead.core.envelope import NO_AAD, peek, typed_aad
-from keystead.core.errors import DecryptionFailed, Internal, InvalidArgument, Unsupported, WrongUsage
+from keystead.core.errors import DecryptionFailed, Internal, InvalidArgument, Unsupported, WrongState, WrongUsage
+from keystead.core.operations import Breach
+from keystead.core.operations.schemes import Scheme
 from keystead.core.sensitive import Sensitive
 from keystead.crypto import keys, selftest, weak
 from keystead.crypto.draws import AHEAD, Draws
@@ -569,3 +571,67 @@ def test_other_ciphers_in_the_layout_of_format_v1(name, loaded):
     assert key.decrypt(row, once, bound).reveal() == b"text"
     with pytest.raises(WrongUsage):
         key.encrypt_detached(row, Sensitive(b"text"), b"")
+
+
+# --- public halves
+
+
+@pytest.mark.parametrize("name", ["RSA_2048", "EC_P256", "EC_P384", "EC_P521", "ED25519"])
+def test_a_public_half_verifies_what_the_whole_has_signed_and_nothing_more(provider, generated, loaded, name):
+    spec, whole = KEY_SPECS[name], loaded(name)
+    made = provider.register_public(spec, Sensitive(generated(name).public_key))
+    assert made.public_key == made.material.reveal() == generated(name).public_key
+    half = provider.load_public(spec, made.public_key)
+    scheme = Scheme(digest="sha256")
+    signature = whole.sign_as(scheme, b"m", RAW)
+    assert half.verify_as(scheme, b"m", signature, RAW) and not half.verify_as(scheme, b"n", signature, RAW)
+    first = spec.default(Purpose.SIGNATURE)
+    assert half.verify(first, b"m", whole.sign(first, b"m", RAW), RAW)
+    for use in (
+        lambda: half.sign_as(scheme, b"m", RAW),
+        lambda: half.sign(first, b"m", RAW),
+        lambda: half.mac_as("sha256", b"m"),
+        lambda: half.verify_mac_as("sha256", b"m", b"t"),
+        lambda: half.request_certificate(b""),
+        lambda: half.agree(ALGORITHMS["ECDH"], b""),
+        lambda: half.decrypt(ALGORITHMS["RSA_OAEP_SHA256"], b"", NO_AAD),
+    ):
+        with pytest.raises(WrongState) as refused:
+            use()
+        assert refused.value.detail is Breach.NO_PRIVATE_HALF
+
+
+def test_a_public_half_of_rsa_encrypts(provider, generated, loaded):
+    spec, oaep = KEY_SPECS["RSA_2048"], ALGORITHMS["RSA_OAEP_SHA256"]
+    half = provider.load_public(spec, generated("RSA_2048").public_key)
+    sealed = half.encrypt(oaep, Sensitive(b"hello"), NO_AAD)
+    assert loaded("RSA_2048").decrypt(oaep, sealed, NO_AAD).reveal() == b"hello"
+    with pytest.raises(InvalidArgument):
+        half.encrypt(oaep, Sensitive(bytes(191)), NO_AAD)
+    with pytest.raises(InvalidArgument):
+        half.encrypt(oaep, Sensitive(b"x"), typed_aad(b"context"))
+    with pytest.raises(WrongUsage):
+        half.encrypt(ALGORITHMS["AES_GCM"], Sensitive(b"x"), NO_AAD)
+
+
+@pytest.mark.parametrize("name", ["RSA_2048", "EC_P256", "ED25519"])
+def test_what_is_no_public_half_is_not_registered(provider, generated, name):
+    spec = KEY_SPECS[name]
+    others = [generated(other).public_key for other in ("RSA_3072", "EC_P384", "ML_DSA_44")]
+    for junk in (b"", b"0", bytes(500), generated(name).material.reveal(), *others, generated(name).public_key + b"0"):
+        with pytest.raises(InvalidArgument):
+            provider.register_public(spec, Sensitive(junk))
+    for other in ("AES_256", "HMAC_256", "ML_DSA_44"):
+        with pytest.raises(Unsupported):
+            provider.register_public(KEY_SPECS[other], Sensitive(generated(name).public_key))
+
+
+@pytest.mark.parametrize("e", [3, 65536, (1 << 256) + 1])
+def test_a_weak_public_key_is_refused(provider, generated, e):
+    n = serialization.load_der_public_key(generated("RSA_2048").public_key).public_numbers().n
+    try:
+        der = keys.spki(rsa.RSAPublicNumbers(e, n).public_key())
+    except ValueError:
+        return  # the library itself refuses it
+    with pytest.raises(InvalidArgument):
+        provider.register_public(KEY_SPECS["RSA_2048"], Sensitive(der))

@@ -169,7 +169,7 @@ class Cutoffs:
     def last_day(self, spec: KeySpec, purpose: Purpose) -> date | None:
         """The last day on which a key can protect by any algorithm; None: there is none. NEVER is over."""
         days = [self._over.get((spec.name, algorithm.name)) for algorithm in spec.algorithms_for(purpose)]
-        return None if None in days else max(found[1].last for found in days if found)
+        return None if None in days or not days else max(found[1].last for found in days if found)
 
 
 def _algorithms(spec: KeySpec, purpose: Purpose | None) -> tuple[Algorithm, ...]:

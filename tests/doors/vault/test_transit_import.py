@@ -16,6 +16,7 @@ from tests.doors.vault import parcels
 from tests.doors.vault.test_transit_keys import key_of
 
 from keystead.core import operations as ops
+from keystead.core.algorithms import Purpose
 from keystead.core.cutoffs import Cutoffs, Rules
 from keystead.core.entities import Binding, Key, KeyVersion
 from keystead.core.errors import WrongState
@@ -82,6 +83,27 @@ def test_row_47_disabling_the_mount_destroys_it(root):
     root.data("DELETE", "sys/mounts/transit")
     with pytest.raises(WrongState):
         root.stack.barrier.material(version)
+
+
+def test_a_mount_that_moves_takes_it_along(root):
+    first = root.data("GET", "transit/wrapping_key")
+    root.data("POST", "sys/remount", **{"from": "transit", "to": "moved"})
+    assert root.data("GET", "moved/wrapping_key") == first
+
+
+def test_kms_shows_it_as_what_it_is_and_the_cli_says_until_when(root):
+    root.data("GET", "transit/wrapping_key")
+    key = wrapping_key_of(root)
+    assert Cutoffs(Rules(profile="nist-2035")).last_day(key.spec, key.purpose) is None
+    assert key.purpose is Purpose.ENCAPSULATION and key.purpose not in key.spec.purposes
+
+
+def test_no_schedule_for_a_key_that_is_only_brought(root):
+    bring(root, "a", os.urandom(32))
+    assert root.refusal("POST", "transit/keys/a/config", auto_rotate_period="24h")[0] == 400
+    assert root.data("GET", "transit/keys/a")["auto_rotate_period"] == 0
+    bring(root, "b", os.urandom(32), allow_rotation=True)
+    assert root.data("POST", "transit/keys/b/config", auto_rotate_period="24h")["auto_rotate_period"] == 86400
 
 
 @pytest.mark.parametrize("kind", ["rsa-2048", "ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "ed25519"])

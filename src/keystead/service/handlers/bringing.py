@@ -112,7 +112,8 @@ def bring_key(op: ops.BringKey, targets: tuple[Any, ...], act: Act) -> Outcome[D
     if act.cutoffs is not None:
         act.cutoffs.require_any(spec, None, act.now)
     key = _new(ring, spec, act, purpose=spec.purposes[0], origin=Origin.EXTERNAL)
-    key = replace(key, terms=settled(op.terms, key), rotation=scheduled(op.rotate_every, key, act.now))
+    key = replace(key, terms=settled(op.terms, key))
+    key = replace(key, rotation=scheduled(op.rotate_every, key, act.now))
     version = replace(first_version(key, made.public_key), is_public=op.parcel.wrapping is None)
     return _put(op, op.name, ring, key, version, made, act)
 

@@ -17,6 +17,7 @@ from keystead.wire.vault.request import Verb
 
 WORDS: dict[object, str] = {
     Breach.PERIOD: PERIOD,
+    Breach.NOT_MADE_HERE: "allow_rotation must be set to true if auto-rotation is enabled",
     Breach.PROCESS_NEGATIVE: "min decryption version cannot be negative",
     Breach.PROCESS_TOO_NEW: "cannot set min decryption version of {process}, latest key version is {latest}",
     Breach.PROCESS_GONE: "min decryption version should not be less then min available version",
