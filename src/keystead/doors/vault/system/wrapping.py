@@ -11,7 +11,7 @@ from keystead.core import operations as ops
 from keystead.core.errors import NotFound
 from keystead.core.operations import MadeToken
 from keystead.core.sensitive import Sensitive
-from keystead.doors.vault.endpoint import Answer, Said, endpoint, text_of_caller
+from keystead.doors.vault.endpoint import Answer, Said, endpoint, token_of_caller
 from keystead.doors.vault.tokens import TokenRequest, here
 from keystead.kit import Call
 from keystead.service.credentials.token import digest
@@ -51,7 +51,7 @@ def wrap(_req: WrapRequest, call: Call) -> Mapping[str, Any]:
 
 
 def _text(req: TokenRequest, call: Call) -> Sensitive:
-    return Sensitive((req.token or text_of_caller(call)).encode(errors="surrogatepass"))
+    return Sensitive(req.token.encode(errors="surrogatepass")) if req.token else token_of_caller(call)
 
 
 @endpoint("system", Verb.WRITE, "wrapping/unwrap")
