@@ -15,9 +15,14 @@ class OtpKeysOf:
         """OtpKey.named."""
         return self._reach.barrier.name_id(f"otp:{self._keyring}", name)
 
-    def find(self, name: str) -> OtpKey | None:
+    def called(self, name: str) -> list[OtpKey]:
+        """Those that have been written under that name, the last one last: two, where two were at once."""
         found = self._reach.linked(OtpKey, self.digest(name))
-        return next((one for one in found if one.keyring == self._keyring and one.name == name), None)
+        return sorted(found, key=lambda one: (one.created_at, one.id))
+
+    def find(self, name: str) -> OtpKey | None:
+        """The one that counts."""
+        return next(reversed(self.called(name)), None)
 
     def page(self, *, after: str = "", limit: int) -> list[OtpKey]:
         return self._reach.children(OtpKey, self._keyring, after, limit)

@@ -10,6 +10,7 @@ from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from msgspec.structs import replace
 from tests import harness
 
 from keystead.core.cutoffs import Cutoffs, Rules
@@ -17,6 +18,10 @@ from keystead.core.entities import Binding, OtpKey
 from keystead.core.errors import WrongState
 from keystead.core.sensitive import Sensitive
 from keystead.crypto import otp
+from keystead.doors import vault
+from keystead.service.barrier import Commit
+from keystead.service.proof import prove_destroyed
+from keystead.stores.sqlite import SqliteStore
 
 SEEDS = {"sha1": b"1234567890" * 2, "sha256": b"1234567890" * 3 + b"12", "sha512": b"1234567890" * 6 + b"1234"}
 # RFC 6238 appendix B, with the seeds of its erratum 2866
@@ -267,3 +272,33 @@ def test_row_96_profiles(totp):
     assert totp.refusal("GET", "totp/code/a")[0] == 501
     assert totp.refusal("POST", "totp/keys/b", key=b32(SEEDS["sha1"]), algorithm="SHA256")[0] == 501
     assert totp.call("POST", "totp/keys/b", key=b32(SEEDS["sha1"]), algorithm="SHA512").status == 204
+
+
+def test_row_97_no_backup_and_no_key_of_today_opens_what_is_gone(tmp_path, monkeypatch):
+    """The proof of service.proof tries everything that there is, passwords' keys among it."""
+    store = SqliteStore(tmp_path / "keystead.db")
+    monkeypatch.setattr(harness, "MemoryStore", lambda: store)
+    stack = harness.stack(door=vault.DOOR)
+    root = stack.bearer()
+    root.data("POST", "sys/mounts/totp", type="totp")
+    for name in ("gone", "stays"):
+        root.data("POST", f"totp/keys/{name}", key=b32(SEEDS["sha1"]))
+    store.backup(tmp_path / "backup.db")
+    root.data("DELETE", "totp/keys/gone")
+    old = SqliteStore(tmp_path / "backup.db")
+    proof = prove_destroyed(old, stack.barrier, store)
+    assert proof.holds and proof.n_destroyed == 1 and proof.n_survivors >= 1 and not proof.root_opened
+    old.close()
+    store.close()
+
+
+def test_of_two_keys_written_under_one_name_at_once_the_later_counts_and_both_go(totp):
+    totp.data("POST", "totp/keys/a", key=b32(SEEDS["sha1"]))
+    first = key_named(totp, "a")
+    twin = replace(first, id="0" * 36 + "/1", revision=0, position=-1, wrapped=b"", issuer="earlier")
+    twin = replace(twin, created_at=first.created_at - timedelta(seconds=1))
+    totp.stack.barrier.commit(Commit(put=(twin,), material={twin.id: Sensitive(b"another")}))
+    assert totp.data("GET", "totp/keys/a")["issuer"] == ""
+    assert totp.data("LIST", "totp/keys") == {"keys": ["a"]}
+    totp.data("DELETE", "totp/keys/a")
+    assert totp.stack.barrier.get(OtpKey, twin.id) is None and totp.refusal("GET", "totp/keys/a")[0] == 404

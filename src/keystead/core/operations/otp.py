@@ -56,7 +56,7 @@ class ReadOtpKey(KeyringOperation[OtpKey], frozen=True, kw_only=True):
 
 
 class ListOtpKeys(KeyringOperation[Page[str]], frozen=True, kw_only=True):
-    """Names, in no order."""
+    """Names, in no order; one may be there twice, where it was written by two at once."""
 
     action = Action.LIST_OTP_KEYS
     after: str = ""

@@ -46,7 +46,7 @@ def write_otp_key(op: ops.WriteOtpKey, targets: tuple[HeldKeyring], act: Act) ->
     _checked(facts, op.n_bytes if op.secret is None else len(op.secret))
     _dated(facts.digest, act)
     secret = op.secret if op.secret is not None else Sensitive(act.entropy(op.n_bytes))
-    old = ring.otp.find(op.name)
+    gone = tuple(ring.otp.called(op.name))
     key = OtpKey(
         id=f"{UUID(bytes=act.entropy(16), version=4)}/1",
         keyring=ring.id,
@@ -60,10 +60,10 @@ def write_otp_key(op: ops.WriteOtpKey, targets: tuple[HeldKeyring], act: Act) ->
         issuer=facts.issuer,
         account=facts.account,
     )
-    gone = () if old is None else (old,)
     return Outcome(
         answer=ops.OtpWritten(key, secret),
-        put=(key, ring.keyring),  # of two of one name one comes second
+        put=(key,),
+        seen=(ring.keyring,),
         delete=gone,
         destroy=gone,
         material={key.id: secret},
@@ -89,9 +89,9 @@ def list_otp_keys(op: ops.ListOtpKeys, targets: tuple[HeldKeyring], _act: Act) -
 
 def delete_otp_key(op: ops.DeleteOtpKey, targets: tuple[HeldKeyring], _act: Act) -> Outcome[Nothing]:
     (ring,) = targets
-    if (found := ring.otp.find(op.name)) is None:
+    if not (found := tuple(ring.otp.called(op.name))):
         return Outcome(answer=Nothing())
-    return Outcome(answer=Nothing(), put=(ring.keyring,), delete=(found,), destroy=(found,), made=found.id)
+    return Outcome(answer=Nothing(), delete=found, destroy=found, made=found[-1].id)
 
 
 def generate_otp(op: ops.GenerateOtp, targets: tuple[HeldKeyring], act: Act) -> Outcome[ops.OtpCode]:

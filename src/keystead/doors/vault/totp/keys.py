@@ -164,11 +164,11 @@ def read_key(req: NameRequest, call: Call) -> Answer:
 
 @endpoint("totp", Verb.LIST, "keys/?")
 def list_keys(req: ListRequest, call: Call) -> Answer:
-    names: list[str] = []
+    names: set[str] = set()
     after: str | None = ""
     while after is not None:
         page = call(ops.ListOtpKeys(keyring=ring(call), after=after, limit=PAGE))
-        names += page.items
+        names.update(page.items)
         after = page.after
     rest = sorted(name for name in names if name > req.after)
     if not rest:
