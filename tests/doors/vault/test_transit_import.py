@@ -85,6 +85,16 @@ def test_row_47_disabling_the_mount_destroys_it(root):
         root.stack.barrier.material(version)
 
 
+def test_what_was_wrapped_for_one_mount_opens_at_no_other(root):
+    root.data("POST", "sys/mounts/other", type="transit")
+    text = parcels.wrapped(root.data("GET", "transit/wrapping_key")["public_key"], os.urandom(32))
+    for _ in ("without a wrapping key", "with one"):
+        status, words = root.refusal("POST", "other/keys/a/import", ciphertext=text)
+        assert (status, UNOPENED in words) == (500, True)
+        root.data("GET", "other/wrapping_key")
+    assert root.call("POST", "transit/keys/a/import", ciphertext=text).status == 204
+
+
 def test_a_mount_that_moves_takes_it_along(root):
     first = root.data("GET", "transit/wrapping_key")
     root.data("POST", "sys/remount", **{"from": "transit", "to": "moved"})
