@@ -71,14 +71,16 @@ class HeldVersion:
         """Ready for use. Raises WouldBlock on the event loop when loading or using it takes long."""
         if self._slow or self._loaded is None:
             self._reach.may_block()
-        if self._loaded is None and self.version.is_public:
-            self._loaded = self._reach.provider.load_public(self._spec, self.version.public_key)
         if self._loaded is None:
-            material = self._reach.barrier.material(self.version)
-            self._loaded = self._reach.provider.load(
-                self._spec, material, key_id=self._in_header, version=self.version.number
-            )
+            self._loaded = self._load()
         return self._loaded
+
+    def _load(self) -> Loaded:
+        provider, version = self._reach.provider, self.version
+        if version.is_public:
+            return provider.load_public(self._spec, version.public_key)
+        material = self._reach.barrier.material(version)
+        return provider.load(self._spec, material, key_id=self._in_header, version=version.number)
 
     def material(self) -> Sensitive:
         """The keying material, to be wrapped once more for a copy of the key."""

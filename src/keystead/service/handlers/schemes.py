@@ -19,9 +19,9 @@ def sign(op: ops.SignAs, targets: tuple[HeldKey], act: Act) -> Outcome[ops.Signe
     """Raises WrongUsage, WrongState, InvalidArgument, Unsupported (Withdrawn)."""
     (held,) = targets
     spec = held.key.spec
-    algorithm_for(held.key, Purpose.SIGNATURE)
-    algorithm = ops.nearest(spec, op.scheme)
+    algorithm = algorithm_for(held.key, Purpose.SIGNATURE)
     if act.cutoffs is not None and spec.family is not Family.EDWARDS:  # which looks at no digest of the caller's
+        algorithm = ops.nearest(spec, op.scheme)
         act.cutoffs.require_digest(spec, algorithm, op.scheme.digest, act.now)
     version = require_to_protect(held, algorithm, act, op.version)
     signature = version.loaded.sign_as(op.scheme, op.message, op.form)
