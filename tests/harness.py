@@ -51,6 +51,7 @@ from keystead.service.bootstrap import bootstrap, first_token
 from keystead.service.credentials import keyed
 from keystead.service.credentials.keysets import KeySets
 from keystead.service.credentials.session import Sessions
+from keystead.service.credentials.vouchers import KeySource, Vouchers
 from keystead.service.credentials.webidentity import WebIdentities
 from keystead.service.handlers import HANDLERS
 from keystead.service.pipeline import Service
@@ -285,10 +286,14 @@ class Stack:
         self.key_sets: dict[str, bytes] = {}  # issuer -> its JWK set; one that is not here does not answer
         self.asked_for: list[str] = []  # issuers, each time that one was asked for its keys
         web_identities = WebIdentities(self.view, KeySets(self._keys_of, self.clock.monotonic))
+        self.login_keys: dict[str, bytes] = {}  # the same of what auth methods ask, by URL
+        vouchers = Vouchers(self.view.tenant, KeySets(self._login_keys_of, self.clock.monotonic))
         sessions = Sessions(self.barrier.subkey("session-token"), self.entropy)
         self.means = Means(
             service=self.service,
-            authenticator=Authenticator(self.view, sessions, self.entropy, web_identities=web_identities),
+            authenticator=Authenticator(
+                self.view, sessions, self.entropy, web_identities=web_identities, vouchers=vouchers
+            ),
             markers=Markers(keyed(self.barrier.subkey("marker"))),
             request_ids=RequestIds(self.entropy),
             mounts=self.view,
@@ -302,6 +307,12 @@ class Stack:
         if issuer not in self.key_sets:
             raise Unavailable("no answer")
         return self.key_sets[issuer]
+
+    def _login_keys_of(self, source: KeySource) -> bytes:
+        self.asked_for.append(source.url)
+        if source.url not in self.login_keys:
+            raise Unavailable("no answer")
+        return self.login_keys[source.url]
 
     # --- the door
 

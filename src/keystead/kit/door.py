@@ -71,6 +71,10 @@ class Mounts(Protocol):
         """Raises WouldBlock on the event loop: for whoever knows already that the request is going to."""
         ...
 
+    def may_wait(self) -> None:
+        """The same for whoever is going to wait for another machine."""
+        ...
+
     def home(self) -> str:
         """The tenant of a request that says of none."""
         ...

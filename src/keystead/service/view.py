@@ -529,6 +529,8 @@ class View:
         Kind.WRAPPED: _forget_nothing,
         Kind.ACCOUNT: _forget_nothing,
         Kind.SECRET_ID: _forget_nothing,
+        Kind.LOGIN_SETTINGS: _forget_nothing,
+        Kind.LOGIN_SECRET: _forget_nothing,
     }
 
     FIND: ClassVar[dict[type, Callable[[View, Any], Held | None]]] = {

@@ -7,6 +7,7 @@ from datetime import datetime
 from msgspec import Struct, field
 
 from keystead.core.entities.base import Entity, Kind
+from keystead.core.entities.logins import Bounds
 
 
 class Mount(Entity, frozen=True, kw_only=True):
@@ -167,6 +168,7 @@ class Account(Entity, frozen=True, kw_only=True):
     secret_id_cidrs: tuple[str, ...] = ()
     secret_id_n_uses: int = 0
     secret_id_ttl: int = 0  # seconds
+    bounds: Bounds | None = None  # of whom somebody else vouches for
 
     @property
     def parent(self) -> str:

@@ -163,7 +163,8 @@ def disable_mount(op: ops.DisableMount, targets: tuple[HeldTenant], act: Act) ->
     except NotFound:
         return Outcome(answer=Nothing())
     put: list[Entity] = [tenant.record]
-    gone: list[Entity] = [mount, *_of_logins(tenant, mount)]
+    shown = tenant.shown_by(mount)
+    gone: list[Entity] = [mount, *shown, *_of_logins(tenant, mount)]
     destroyed: list[KeyVersion] = []
     if (ring := tenant.keyring_at(mount)) is not None:
         if (bound := tenant.binding(mount.id)) is not None:
@@ -182,12 +183,13 @@ def disable_mount(op: ops.DisableMount, targets: tuple[HeldTenant], act: Act) ->
                 gone += ring.grants(key)
             elif key.id in concerned:
                 put.append(key)
-    return Outcome(answer=Nothing(), put=(*put, *destroyed), delete=tuple(gone), destroy=tuple(destroyed))
+    return Outcome(answer=Nothing(), put=(*put, *destroyed), delete=tuple(gone), destroy=(*destroyed, *shown))
 
 
 def _of_logins(tenant: HeldTenant, mount: Mount) -> list[Entity]:
-    """Who may log in there, and whoever has."""
-    found: list[Entity] = []
+    """Who may log in there, whoever has, and what it knows."""
+    settings = tenant.login_settings(mount)
+    found: list[Entity] = [] if settings is None else [settings]
     for account in tenant.accounts(mount):
         found += [account, *tenant.secret_ids(account)]
     for token in tenant.tokens_of(mount):
