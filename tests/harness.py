@@ -17,6 +17,7 @@ import json
 import re
 import threading
 from base64 import b64encode
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -50,6 +51,7 @@ from keystead.service.barrier import Barrier, Commit
 from keystead.service.bootstrap import bootstrap, first_token
 from keystead.service.credentials import keyed
 from keystead.service.credentials.keysets import KeySets
+from keystead.service.credentials.reviews import Reviews
 from keystead.service.credentials.session import Sessions
 from keystead.service.credentials.vouchers import KeySource, Vouchers
 from keystead.service.credentials.webidentity import WebIdentities
@@ -69,6 +71,10 @@ OF_TOKENS = {code for code, _ in FLAWS.values()} | {"IDPCommunicationError"}
 QUERY_COMMON = (
     frozenset(row.code for row in query.ERRORS.values()) - {"EntityAlreadyExists", "LimitExceeded"} - OF_TOKENS
 )
+
+
+Cluster = Callable[[dict[str, str], Any, str], tuple[int, bytes]]
+"""(headers, what it is asked, PEM of who vouches for it) -> (status, answer)"""
 
 
 class ListJournal:
@@ -287,7 +293,8 @@ class Stack:
         self.asked_for: list[str] = []  # issuers, each time that one was asked for its keys
         web_identities = WebIdentities(self.view, KeySets(self._keys_of, self.clock.monotonic))
         self.login_keys: dict[str, bytes] = {}  # the same of what auth methods ask, by URL
-        vouchers = Vouchers(self.view.tenant, KeySets(self._login_keys_of, self.clock.monotonic))
+        self.clusters: dict[str, Cluster] = {}  # by the URL that is asked
+        vouchers = Vouchers(self.view.tenant, KeySets(self._login_keys_of, self.clock.monotonic), Reviews(self._review))
         sessions = Sessions(self.barrier.subkey("session-token"), self.entropy)
         self.means = Means(
             service=self.service,
@@ -313,6 +320,11 @@ class Stack:
         if source.url not in self.login_keys:
             raise Unavailable("no answer")
         return self.login_keys[source.url]
+
+    def _review(self, url: str, headers: Any, body: bytes, authorities: str) -> tuple[int, bytes]:
+        if url not in self.clusters:
+            raise Unavailable("no answer")
+        return self.clusters[url](dict(headers), json.loads(body), authorities)
 
     # --- the door
 

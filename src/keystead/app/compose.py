@@ -10,7 +10,7 @@ from keystead.app.issuers import key_source
 from keystead.app.layout import Layout
 from keystead.app.outside import key_stores
 from keystead.app.treecopy import TreeCopy
-from keystead.app.vouching import login_keys
+from keystead.app.vouching import login_ask, login_keys
 from keystead.config import Config
 from keystead.core.cutoffs import Cutoffs
 from keystead.core.errors import NotFound
@@ -27,6 +27,7 @@ from keystead.service.authorize import Authorizer
 from keystead.service.barrier import Barrier
 from keystead.service.credentials import keyed
 from keystead.service.credentials.keysets import KeySets
+from keystead.service.credentials.reviews import Reviews
 from keystead.service.credentials.session import Sessions
 from keystead.service.credentials.vouchers import Vouchers
 from keystead.service.credentials.webidentity import WebIdentities
@@ -88,7 +89,8 @@ class Core:
         self._web_identities = WebIdentities(self.view, key_sets)
         self._logins_net = Https()  # and one more, so that no auth method's issuers keep those waiting
         login_sets = KeySets(login_keys(settings.logins, self._logins_net), self.clock.monotonic)
-        self._vouchers = Vouchers(self.view.tenant, login_sets)
+        reviews = Reviews(login_ask(settings.logins, self._logins_net))
+        self._vouchers = Vouchers(self.view.tenant, login_sets, reviews)
         self._shares = _shares(layout)
         self.means = self._means(None)
 

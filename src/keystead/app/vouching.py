@@ -6,11 +6,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from keystead.app.issuers import discovered, document
+from keystead.app.issuers import WITHIN, discovered, document
 from keystead.config import Logins
-from keystead.core.ports import Net, Terms
+from keystead.core.errors import Unavailable
+from keystead.core.ports import Net, Terms, Unreached
+from keystead.service.credentials.reviews import Ask
 from keystead.service.credentials.vouchers import KeySource
 from keystead.wire.jose import N_KEY_SET
+
+N_REVIEW = 64 * 1024  # bytes of an API server's answer, with all the groups of who it is
 
 
 def login_terms(settings: Logins) -> Callable[[str, str], Terms]:
@@ -43,3 +47,17 @@ def login_keys(settings: Logins, net: Net) -> Callable[[KeySource], bytes]:
         return document(source.url, N_KEY_SET, net, terms(source.url, source.authorities))
 
     return read
+
+
+def login_ask(settings: Logins, net: Net) -> Ask:
+    """How a cluster's API server is asked."""
+    terms = login_terms(settings)
+
+    def ask(url: str, headers: tuple[tuple[str, str], ...], body: bytes, authorities: str) -> tuple[int, bytes]:
+        on = terms(url, authorities)
+        try:
+            return net.request("POST", url, headers=headers, body=body, most=N_REVIEW, timeout_for=WITHIN, terms=on)
+        except Unreached as error:
+            raise Unavailable(str(error)) from None
+
+    return ask

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from enum import Enum
 from typing import Any
 
 from msgspec import Struct
 
-from keystead.core.entities import JwtBounds
-from keystead.core.errors import InvalidArgument
+from keystead.core.entities import JwtBounds, KubernetesBounds
+from keystead.core.errors import InvalidArgument, Unauthenticated
 
 CLAIM = "claim"
 """detail of the InvalidArgument for what a role asks and a token does not say."""
@@ -34,7 +35,35 @@ class Claimed(Struct, frozen=True):
         return "Claimed(…)"
 
 
-Word = Claimed
+class ServiceAccount(Struct, frozen=True, kw_only=True):
+    """Whom a cluster's API server says a token is of."""
+
+    name: str
+    namespace: str
+    uid: str
+    secret: str = ""  # the name of the one that an old token is kept in
+
+    @property
+    def subject(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+Word = Claimed | ServiceAccount
+
+
+class Unfit(Enum):
+    """Why a genuine token is not enough: detail of Unauthenticated, whose words are told."""
+
+    NAME = "service account name not authorized"
+    NAMESPACE = "namespace not authorized"
+    AUDIENCE = "invalid audience (aud) claim: audience claim does not match any expected audience"
+    ISSUER = "invalid issuer (iss) claim"
+    EXPIRED = "invalid expiration time (exp) claim: token is expired"
+    EARLY = "invalid not before (nbf) claim: token not yet valid"
+
+
+def unfit(why: Unfit) -> Unauthenticated:
+    return Unauthenticated(why.value, why)
 
 
 class Vouched(Struct, frozen=True, kw_only=True):
@@ -214,11 +243,83 @@ def _text(said: Any) -> str:
     return said if isinstance(said, str) else ""
 
 
+# --- service accounts
+
+OF_ACCOUNT = "kubernetes.io"
+
+
+def service_account(claims: Mapping[str, Any]) -> ServiceAccount:
+    """Of whom a token says that it is: as projected ones say it, or as those that are kept in a secret do.
+
+    Kubernetes documentation, "Managing Service Accounts"; a name that is missing is empty.
+    """
+    bound = claims.get(OF_ACCOUNT)
+    if isinstance(bound, Mapping):
+        who = bound.get("serviceaccount")
+        who = who if isinstance(who, Mapping) else {}
+        return ServiceAccount(
+            name=_text(who.get("name")), namespace=_text(bound.get("namespace")), uid=_text(who.get("uid"))
+        )
+    old = f"{OF_ACCOUNT}/serviceaccount"
+    return ServiceAccount(
+        name=_text(claims.get(f"{old}/service-account.name")),
+        namespace=_text(claims.get(f"{old}/namespace")),
+        uid=_text(claims.get(f"{old}/service-account.uid")),
+        secret=_text(claims.get(f"{old}/secret.name")),
+    )
+
+
+def require_account(who: ServiceAccount, bounds: KubernetesBounds) -> None:
+    """Raises Unauthenticated (detail Unfit)."""
+    if not who.name or not any(matches(one, who.name) for one in bounds.names):
+        raise unfit(Unfit.NAME)
+    if not who.namespace or not any(matches(one, who.namespace) for one in bounds.namespaces):
+        raise unfit(Unfit.NAMESPACE)
+
+
+def require_claims(claims: Mapping[str, Any], audience: str, issuer: str, now: int) -> None:
+    """`audience`, `issuer`: that it has to be for, and of; "" for any. Raises Unauthenticated (detail Unfit)."""
+    if issuer and claims.get("iss") != issuer:
+        raise unfit(Unfit.ISSUER)
+    if audience and audience not in audiences_of(claims):
+        raise unfit(Unfit.AUDIENCE)
+    exp, nbf = claims.get("exp"), claims.get("nbf")
+    if isinstance(exp, int | float) and now > exp + USUAL_SKEW:
+        raise unfit(Unfit.EXPIRED)
+    if isinstance(nbf, int | float) and now < nbf - USUAL_SKEW:
+        raise unfit(Unfit.EARLY)
+
+
+def audiences_of(claims: Mapping[str, Any]) -> tuple[str, ...]:
+    """What is text among them."""
+    said = claims.get("aud")
+    return tuple(one for one in (said if isinstance(said, list) else [said]) if isinstance(one, str))
+
+
+def admitted_by_cluster(who: ServiceAccount, bounds: KubernetesBounds, role: str) -> Admitted:
+    """Raises Unauthenticated (detail Unfit)."""
+    require_account(who, bounds)
+    by_name = bounds.alias_source == "serviceaccount_name"
+    return Admitted(
+        alias=who.subject if by_name else who.uid,
+        display_name=f"{who.namespace}-{who.name}",
+        meta={
+            "role": role,
+            "service_account_name": who.name,
+            "service_account_namespace": who.namespace,
+            "service_account_secret_name": who.secret,
+            "service_account_uid": who.uid,
+        },
+    )
+
+
 # --- by what a role asks
 
 
 def admitted(vouched: Vouched, bounds: Any, issuer: str, now: datetime) -> Admitted:
-    """Raises InvalidArgument, in words for whoever sent it: what was sent is genuine."""
+    """Raises InvalidArgument, Unauthenticated (detail Unfit), in words for whoever sent it: it is genuine."""
     if isinstance(bounds, JwtBounds) and isinstance(vouched.word, Claimed):
         return admitted_by_claims(vouched.word.claims, bounds, issuer, vouched.role, int(now.timestamp()))
+    if isinstance(bounds, KubernetesBounds) and isinstance(vouched.word, ServiceAccount):
+        return admitted_by_cluster(vouched.word, bounds, vouched.role)
     raise _no("the role is of another kind")

@@ -170,11 +170,11 @@ class Authenticator:
     def vouched(self, who: Caller, mount: Mount, word: Word) -> Caller:
         """Whoever is about to log in, once somebody has vouched for them: on record by their role and name.
 
-        Raises InvalidArgument in words for whoever sent it; Unavailable.
+        Raises InvalidArgument, Unauthenticated (detail Unfit) in words for whoever sent it; Unavailable.
         """
         if self._vouchers is None:
             raise Unsupported("nobody's word is taken here", "word")
-        vouched = self._vouchers.verify(mount, word)
+        vouched = self._vouchers.verify(mount, word, who.now)
         subject = vouched.word.subject[:MAX_SUBJECT]
         id_ = f"{who.namespace}:{vouched.role}:{subject}"
         known = replace(who.principal, id=id_, name=subject)

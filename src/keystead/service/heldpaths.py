@@ -81,7 +81,7 @@ class OfPaths:
         return self._reach.get(LoginSettings, mount.uuid)
 
     def login_secret(self, settings: LoginSettings) -> LoginSecret | None:
-        return self._reach.get(LoginSecret, f"{settings.id}/{settings.n_secrets}") if settings.n_secrets else None
+        return self._reach.get(LoginSecret, f"{settings.id}/{settings.n_secrets}") if settings.shows else None
 
     def shown_by(self, mount: Mount) -> tuple[LoginSecret, ...]:
         """The secret that the mount shows to whom it asks, if it has one."""

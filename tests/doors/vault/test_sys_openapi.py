@@ -12,7 +12,7 @@ from keystead.wire.vault.request import Verb
 @pytest.fixture(scope="module")
 def document():
     vault = vaultstack.door()
-    for engine in ("userpass", "approle", "jwt"):
+    for engine in ("userpass", "approle", "jwt", "kubernetes"):
         vault.root.data("POST", f"sys/auth/{engine}", {"type": engine})
     return OpenApi(vault.root("GET", "sys/internal/specs/openapi").json)
 

@@ -46,8 +46,28 @@ class JwtBounds(Struct, frozen=True, kw_only=True, tag="jwt"):
     max_age: int = 0
 
 
-Settings = JwtSettings
-Bounds = JwtBounds
+class KubernetesSettings(Struct, frozen=True, kw_only=True, tag="kubernetes"):
+    """The cluster whose API server is asked. What it is shown to be let in is the mount's LoginSecret."""
+
+    host: str  # https://…
+    ca: str = ""  # PEM; "": the system's authorities
+    public_keys: tuple[str, ...] = ()  # PEM; a token has to verify with one of them before the server is asked
+    issuer: str = ""
+    checks_issuer: bool = False
+    without_local: bool = False  # disable_local_ca_jwt; nothing local is read either way
+
+
+class KubernetesBounds(Struct, frozen=True, kw_only=True, tag="kubernetes"):
+    """Names and namespaces may have `*` in them for any text."""
+
+    names: tuple[str, ...] = ()
+    namespaces: tuple[str, ...] = ()
+    audience: str = ""
+    alias_source: str = "serviceaccount_uid"
+
+
+Settings = JwtSettings | KubernetesSettings
+Bounds = JwtBounds | KubernetesBounds
 
 
 class LoginSettings(Entity, frozen=True, kw_only=True):
@@ -55,7 +75,8 @@ class LoginSettings(Entity, frozen=True, kw_only=True):
 
     kind = Kind.LOGIN_SETTINGS
     settings: Settings
-    n_secrets: int = 0  # that it has had; the last one is LoginSecret "<id>/<n_secrets>", if there is one
+    n_secrets: int = 0  # that it has had
+    shows: bool = False  # the last one is there: LoginSecret "<id>/<n_secrets>"
 
     @property
     def parent(self) -> str:

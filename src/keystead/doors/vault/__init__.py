@@ -5,7 +5,7 @@ One folder or file for each engine; an operation stands at a path below where it
 
 from __future__ import annotations
 
-from keystead.doors.vault import approle, cubbyhole, jwt, tokenroles, tokens, transit, userpass
+from keystead.doors.vault import approle, cubbyhole, jwt, kubernetes, tokenroles, tokens, transit, userpass
 from keystead.doors.vault.errors import ERRORS
 from keystead.doors.vault.front import VaultFront
 from keystead.doors.vault.kv import astray, data, metadata, unversioned
@@ -25,6 +25,7 @@ OPERATIONS = (
     *userpass.OPERATIONS,
     *approle.OPERATIONS,
     *jwt.OPERATIONS,
+    *kubernetes.OPERATIONS,
     *transit.OPERATIONS,
     *unversioned.OPERATIONS,
     *data.OPERATIONS,

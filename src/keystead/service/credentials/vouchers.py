@@ -9,20 +9,25 @@ Rule 2: an algorithm belongs to a type of key, a key to where it was read; nothi
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
 from msgspec import Struct
 
-from keystead.core.entities import Account, JwtSettings, LoginSettings, Mount
+from keystead.core.entities import Account, JwtSettings, KubernetesBounds, LoginSettings, Mount
 from keystead.core.errors import InvalidArgument, Unauthenticated
 from keystead.core.sensitive import Sensitive
-from keystead.core.vouching import Claimed, Vouched
+from keystead.core.vouching import Claimed, ServiceAccount, Vouched
 from keystead.crypto.jwk import ALGORITHMS, VerifyingKey
 from keystead.service.credentials.keysets import KeySets
+from keystead.service.credentials.reviews import Reviews
 from keystead.service.held import HeldTenant
 from keystead.wire import Malformed, jose
 
 VALIDATING = "error validating token: error verifying token signature: "
 UNKNOWN_KEY = f"{VALIDATING}no known key successfully validated the token signature"
+UNSET = dict.fromkeys(("jwt", "oidc"), "could not load configuration") | {
+    "kubernetes": "could not load backend configuration"
+}
 N_TRIED = 20  # keys that a token without a `kid` is tried with
 
 
@@ -47,22 +52,34 @@ class Word(Struct, frozen=True):
 class Vouchers:
     """`tenants`: service.view. Safe to use from any thread but the event loop's."""
 
-    def __init__(self, tenants: Callable[[str], HeldTenant | None], keys: KeySets[KeySource]) -> None:
-        self._tenants, self._keys = tenants, keys
+    def __init__(self, tenants: Callable[[str], HeldTenant | None], keys: KeySets[KeySource], reviews: Reviews) -> None:
+        self._tenants, self._keys, self._reviews = tenants, keys, reviews
 
-    def verify(self, mount: Mount, word: Word) -> Vouched:
-        """Raises InvalidArgument in words for whoever sent it; Unavailable; WouldBlock on the event loop."""
+    def verify(self, mount: Mount, word: Word, now: datetime) -> Vouched:
+        """Raises InvalidArgument, Unauthenticated (detail Unfit: in words for whoever sent it), Unavailable.
+
+        And WouldBlock on the event loop.
+        """
         tenant = self._tenants(mount.tenant)
         if tenant is None:
             raise Unauthenticated("no such tenant")
         settings = tenant.login_settings(mount)
-        if settings is None or not isinstance(settings.settings, JwtSettings):
-            raise InvalidArgument("could not load configuration", "settings")
-        account = _role(tenant, mount, word.role or settings.settings.default_role)
-        if not word.said:
-            raise InvalidArgument("missing token", "token")
-        claimed = self._claimed(mount, settings.settings, word.said)
-        return _vouched(claimed, account, settings)
+        if settings is None:
+            raise InvalidArgument(UNSET[mount.engine], "settings")
+        chosen = settings.settings
+        if isinstance(chosen, JwtSettings):
+            account = _role(tenant, mount, word.role or chosen.default_role, 'role "{}" could not be found')
+            if not word.said:
+                raise InvalidArgument("missing token", "token")
+            return _vouched(self._claimed(mount, chosen, word.said), account, settings)
+        account = _role(tenant, mount, word.role, 'invalid role name "{}"')
+        bounds = account.bounds
+        if not isinstance(bounds, KubernetesBounds):
+            raise InvalidArgument("the role is of another kind", "role")
+        secret = tenant.login_secret(settings)
+        shown = tenant.shown(secret) if secret is not None else None
+        who = self._reviews.account(mount.uuid, chosen, bounds, word.said, shown, now)
+        return _vouched(who, account, settings)
 
     # --- tokens
 
@@ -89,12 +106,12 @@ class Vouchers:
         return self._keys.fitting(source, header.kid, header.alg, lambda: None, tenant=mount.uuid)
 
 
-def _role(tenant: HeldTenant, mount: Mount, name: str) -> Account:
+def _role(tenant: HeldTenant, mount: Mount, name: str, absent: str) -> Account:
     if not name:
         raise InvalidArgument("missing role", "role")
     account = tenant.account(mount, name)
     if account is None or account.bounds is None:
-        raise InvalidArgument(f'role "{name}" could not be found', "role")
+        raise InvalidArgument(absent.format(name), "role")
     return account
 
 
@@ -106,5 +123,5 @@ def _read(said: Sensitive) -> jose.Signed:
         raise InvalidArgument(f"{VALIDATING}{words}", "token") from None
 
 
-def _vouched(word: Claimed, account: Account, settings: LoginSettings) -> Vouched:
+def _vouched(word: Claimed | ServiceAccount, account: Account, settings: LoginSettings) -> Vouched:
     return Vouched(word=word, role=account.name, role_revision=account.revision, revision=settings.revision)

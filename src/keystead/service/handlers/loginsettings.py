@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from keystead.core.entities import JwtSettings, Settings
+from keystead.core.entities import JwtSettings, KubernetesSettings, Settings
 from keystead.core.errors import InvalidArgument
 from keystead.crypto.chains import has_certificates
 from keystead.crypto.jwk import ALGORITHMS, VerifyingKey
@@ -15,7 +15,17 @@ _URL = re.compile(r"https://[!-~]+")
 
 def check_settings(settings: Settings) -> None:
     """Raises InvalidArgument."""
-    _check_jwt(settings)
+    if isinstance(settings, JwtSettings):
+        _check_jwt(settings)
+    else:
+        _check_kubernetes(settings)
+
+
+def _check_kubernetes(settings: KubernetesSettings) -> None:
+    _check_url(settings.host, "kubernetes_host")
+    if len(settings.ca) > MAX_PEM:
+        raise InvalidArgument("kubernetes_ca_cert is too long", "certificates")
+    check_keys(settings.public_keys, "data does not contain any valid public keys")
 
 
 def _check_jwt(settings: JwtSettings) -> None:
@@ -27,14 +37,14 @@ def _check_jwt(settings: JwtSettings) -> None:
     if settings.jwks_url:
         _check_url(settings.jwks_url, "error checking jwks URL")
         _check_authorities(settings.jwks_ca, "error checking jwks_ca_pem")
-    check_keys(settings.public_keys)
+    check_keys(settings.public_keys, "error parsing public key: data does not contain any valid public keys")
     for algorithm in settings.algorithms:
         if algorithm not in ALGORITHMS:
             words = f'invalid jwt_supported_algs: unsupported signing algorithm "{algorithm}"'
             raise InvalidArgument(words, "jwt_supported_algs")
 
 
-def check_keys(keys: tuple[str, ...]) -> None:
+def check_keys(keys: tuple[str, ...], words: str) -> None:
     """Public keys in PEM, or certificates of them. Raises InvalidArgument."""
     if len(keys) > MAX_KEYS or sum(map(len, keys)) > MAX_PEM:
         raise InvalidArgument("too many public keys", "keys")
@@ -42,7 +52,6 @@ def check_keys(keys: tuple[str, ...]) -> None:
         for key in keys:
             VerifyingKey.of_pem(key)
     except ValueError:
-        words = "error parsing public key: data does not contain any valid public keys"
         raise InvalidArgument(words, "keys") from None
 
 

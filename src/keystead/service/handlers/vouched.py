@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from keystead.core import operations as ops
 from keystead.core.entities import JwtSettings, LoginSecret, LoginSettings
 from keystead.core.errors import Conflict, Denied, InvalidArgument, NotFound
@@ -18,19 +20,17 @@ def write_login_settings(op: ops.WriteLoginSettings, targets: tuple[HeldTenant],
     (tenant,) = targets
     mount = mount_of(op, tenant)
     check_settings(op.settings)
-    before = tenant.login_settings(mount)
-    number = before.n_secrets if before is not None else 0
-    settings = LoginSettings(
-        id=mount.uuid, revision=before.revision if before is not None else 0, settings=op.settings, n_secrets=number
-    )
+    before = tenant.login_settings(mount) or LoginSettings(id=mount.uuid, settings=op.settings)
+    settings = replace(before, settings=op.settings)
     if op.secret is None:
         return Outcome(answer=settings, put=(settings,), seen=(mount,), made=mount.uuid)
-    old = tenant.login_secret(settings)
-    gone = () if old is None else (old,)
-    settings = LoginSettings(id=mount.uuid, revision=settings.revision, settings=op.settings, n_secrets=number + 1)
+    gone = () if (old := tenant.login_secret(before)) is None else (old,)
     if not op.secret:
+        settings = replace(settings, shows=False)
         return Outcome(answer=settings, put=(settings,), delete=gone, destroy=gone, seen=(mount,), made=mount.uuid)
-    secret = LoginSecret(id=f"{mount.uuid}/{number + 1}", number=number + 1, mount=mount.uuid)
+    number = before.n_secrets + 1
+    settings = replace(settings, n_secrets=number, shows=True)
+    secret = LoginSecret(id=f"{mount.uuid}/{number}", number=number, mount=mount.uuid)
     return Outcome(
         answer=settings,
         put=(settings, secret),
