@@ -41,7 +41,7 @@ class ServiceAccount(Struct, frozen=True, kw_only=True):
     name: str
     namespace: str
     uid: str
-    secret: str = ""  # the name of the one that an old token is kept in
+    kept_in: str = ""  # the name of the secret of an old token
 
     @property
     def subject(self) -> str:
@@ -265,7 +265,7 @@ def service_account(claims: Mapping[str, Any]) -> ServiceAccount:
         name=_text(claims.get(f"{old}/service-account.name")),
         namespace=_text(claims.get(f"{old}/namespace")),
         uid=_text(claims.get(f"{old}/service-account.uid")),
-        secret=_text(claims.get(f"{old}/secret.name")),
+        kept_in=_text(claims.get(f"{old}/secret.name")),
     )
 
 
@@ -307,7 +307,7 @@ def admitted_by_cluster(who: ServiceAccount, bounds: KubernetesBounds, role: str
             "role": role,
             "service_account_name": who.name,
             "service_account_namespace": who.namespace,
-            "service_account_secret_name": who.secret,
+            "service_account_secret_name": who.kept_in,
             "service_account_uid": who.uid,
         },
     )
