@@ -257,6 +257,7 @@ class Stack:
         """`net`: the way out to external key stores; without one, none is reached."""
         self.clock, self.entropy = FakeClock(), SeededEntropy(seed)
         self.peer, self.secure = PEER, False  # where requests come from, and whether over TLS
+        self.certificates: tuple[bytes, ...] = ()  # that the peer has shown
         self.store, self.slot, self.journal = MemoryStore(), MemorySlot(), ListJournal()
         self.generation = CountingGeneration()
         self.barrier = Barrier(self.store, self.slot, self.entropy)
@@ -346,6 +347,7 @@ class Stack:
             received_at=now,
             second=int(now.timestamp()),
             secure=self.secure,
+            certificates=self.certificates,
         )
 
     def serve(self, request: HttpRequest, front: Front | None = None) -> bytes:

@@ -22,6 +22,7 @@ from keystead.net.https import Https
 from keystead.providers.software import SoftwareProvider
 from keystead.seals import load
 from keystead.seals.shamir import ShamirSeal
+from keystead.service.anchors import Anchors
 from keystead.service.authenticate import Authenticator
 from keystead.service.authorize import Authorizer
 from keystead.service.barrier import Barrier
@@ -69,6 +70,7 @@ class Core:
         authorizer = Authorizer(self.view.may_block)
         self.view.on_drop(authorizer.forget)
         self._recording = Recording()
+        self.anchors = Anchors(self.barrier, self.store, self.generation.current)
         self.service = Service(
             view=self.view,
             barrier=self.barrier,

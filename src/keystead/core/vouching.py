@@ -13,7 +13,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from keystead.core.entities import JwtBounds, KubernetesBounds
+from keystead.core.entities import CertBounds, JwtBounds, KubernetesBounds
 from keystead.core.errors import InvalidArgument, Unauthenticated
 
 CLAIM = "claim"
@@ -48,7 +48,26 @@ class ServiceAccount(Struct, frozen=True, kw_only=True):
         return f"{self.namespace}/{self.name}"
 
 
-Word = Claimed | ServiceAccount
+class Certified(Struct, frozen=True, kw_only=True):
+    """What a certificate says. `extensions`: by OID, the DER of each."""
+
+    common_name: str = ""
+    units: tuple[str, ...] = ()
+    dns: tuple[str, ...] = ()
+    emails: tuple[str, ...] = ()
+    uris: tuple[str, ...] = ()
+    serial: str = ""
+    subject_key_id: str = ""  # colon-separated hex
+    authority_key_id: str = ""
+    extensions: dict[str, bytes] = {}
+    key: str = ""  # hex: SHA-256 of its SubjectPublicKeyInfo
+
+    @property
+    def subject(self) -> str:
+        return self.common_name
+
+
+Word = Claimed | ServiceAccount | Certified
 
 
 class Unfit(Enum):
@@ -313,6 +332,75 @@ def admitted_by_cluster(who: ServiceAccount, bounds: KubernetesBounds, role: str
     )
 
 
+# --- certificates
+
+UNFIT_CERTIFICATE = "no chain matching all constraints could be found for this login certificate"
+
+
+def fits(said: Certified, bounds: CertBounds) -> bool:
+    """Whether a certificate says all that a role asks."""
+    return (
+        _any(bounds.names, (said.common_name, *said.dns, *said.emails))
+        and _any(bounds.common_names, (said.common_name,))
+        and _any(bounds.dns, said.dns)
+        and _any(bounds.emails, said.emails)
+        and _any(bounds.uris, said.uris)
+        and _any(bounds.units, said.units)
+        and all(_has_extension(said, wanted) for wanted in bounds.extensions)
+    )
+
+
+def _any(patterns: tuple[str, ...], names: tuple[str, ...]) -> bool:
+    return not patterns or any(matches(pattern, name) for pattern in patterns for name in names)
+
+
+def _has_extension(said: Certified, wanted: str) -> bool:
+    """ "oid:text", whose text is that of a DER string; "hex:oid:hex", of the whole value."""
+    hexed = wanted.startswith("hex:")
+    oid, _, pattern = wanted.removeprefix("hex:").partition(":")
+    if (value := said.extensions.get(oid)) is None:
+        return False
+    return matches(pattern.lower(), value.hex()) if hexed else matches(pattern, text_of(value))
+
+
+STRINGS = {0x0C: "utf-8", 0x13: "ascii", 0x16: "ascii"}  # UTF8String, PrintableString, IA5String: X.690 §8.23
+SHORT = 0x80
+
+
+def text_of(der: bytes) -> str:
+    """The text of a DER string; "" of anything else."""
+    if len(der) < 2 or der[0] not in STRINGS:
+        return ""
+    n_length = der[1] - SHORT if der[1] >= SHORT else 0
+    length = int.from_bytes(der[2 : 2 + n_length]) if n_length else der[1]
+    text = der[2 + n_length :]
+    try:
+        return text.decode(STRINGS[der[0]]) if len(text) == length else ""
+    except UnicodeDecodeError:
+        return ""
+
+
+def admitted_by_certificate(said: Certified, bounds: CertBounds, role: str) -> Admitted:
+    """Raises InvalidArgument."""
+    if not fits(said, bounds):
+        raise _no(UNFIT_CERTIFICATE)
+    if not said.common_name:
+        raise _no("the certificate has no common name")
+    own = {oid.replace(".", "-"): text_of(said.extensions[oid]) for oid in bounds.told if oid in said.extensions}
+    return Admitted(
+        alias=said.common_name,
+        display_name=bounds.display_name or role,
+        meta={
+            **own,
+            "authority_key_id": said.authority_key_id,
+            "cert_name": role,
+            "common_name": said.common_name,
+            "serial_number": said.serial,
+            "subject_key_id": said.subject_key_id,
+        },
+    )
+
+
 # --- by what a role asks
 
 
@@ -322,4 +410,6 @@ def admitted(vouched: Vouched, bounds: Any, issuer: str, now: datetime) -> Admit
         return admitted_by_claims(vouched.word.claims, bounds, issuer, vouched.role, int(now.timestamp()))
     if isinstance(bounds, KubernetesBounds) and isinstance(vouched.word, ServiceAccount):
         return admitted_by_cluster(vouched.word, bounds, vouched.role)
+    if isinstance(bounds, CertBounds) and isinstance(vouched.word, Certified):
+        return admitted_by_certificate(vouched.word, bounds, vouched.role)
     raise _no("the role is of another kind")

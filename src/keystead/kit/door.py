@@ -99,6 +99,7 @@ class Door(Struct, frozen=True, kw_only=True):
     errors: ErrorTable
     limits: Limits = Limits()
     front: Callable[[Door, Means], Front]
+    asks: bool = False  # over TLS for a client's certificate, which it need not have
 
     def table(self) -> dict[str, WireOperation[Any, Any]]:
         """Operations by wire name. Raises ValueError for a name twice."""

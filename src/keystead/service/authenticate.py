@@ -161,6 +161,7 @@ class Authenticator:
             now=request.received_at,
             secure=request.secure,
             asked=asked,
+            certificates=request.certificates,
         )
 
     def claiming(self, who: Caller, role: str) -> Caller:
@@ -174,7 +175,7 @@ class Authenticator:
         """
         if self._vouchers is None:
             raise Unsupported("nobody's word is taken here", "word")
-        vouched = self._vouchers.verify(mount, word, who.now)
+        vouched = self._vouchers.verify(mount, word, who.certificates, who.now)
         subject = vouched.word.subject[:MAX_SUBJECT]
         id_ = f"{who.namespace}:{vouched.role}:{subject}"
         known = replace(who.principal, id=id_, name=subject)
@@ -216,6 +217,7 @@ class Authenticator:
             now=request.received_at,
             secure=request.secure,
             asked=asked,
+            certificates=request.certificates,
         )
 
     def itself(

@@ -18,12 +18,8 @@ from keystead.wire.vault.reader import kind_of
 
 pytestmark = pytest.mark.client
 
-AT = {
-    "system": "sys/",
-    "token": "auth/token/",
-    "userpass": "auth/userpass/",
-    "approle": "auth/approle/",
-    "jwt": "auth/jwt/",
+AT = {"system": "sys/"} | {
+    name: f"auth/{name}/" for name in ("token", "userpass", "approle", "jwt", "kubernetes", "cert")
 }
 OURS = [op for op in vault.DOOR.operations if isinstance(op, Endpoint) and op.engine in AT]
 NOT_DOCUMENTED = {"system write leases/lookup"}  # there by POST as by PUT; the document has neither
@@ -52,6 +48,10 @@ LEFT_OUT = {
     "system write leases/revoke/{lease_id:path}": {"url_lease_id"},
     "jwt write config": {"namespace_in_state", "override_allowed_server_names", "skip_jwks_validation"},
     "jwt write role/{name}": {"cel_program", "message"},  # of CEL roles, which OpenBao alone has
+    "cert write config": {"ocsp_cache_size"},
+    "cert write certs/{name}": {
+        f"ocsp_{what}" for what in ("ca_certificates", "fail_open", "query_all_servers", "servers_override")
+    },
 }
 """Parameters that are not taken: an answer remarks upon them, as on every one that is unknown."""
 OF_A_LIST = {"list"}

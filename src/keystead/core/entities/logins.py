@@ -66,8 +66,27 @@ class KubernetesBounds(Struct, frozen=True, kw_only=True, tag="kubernetes"):
     alias_source: str = "serviceaccount_uid"
 
 
-Settings = JwtSettings | KubernetesSettings
-Bounds = JwtBounds | KubernetesBounds
+class CertSettings(Struct, frozen=True, kw_only=True, tag="cert"):
+    binds: bool = True  # a token is renewed by whoever shows the same key again
+
+
+class CertBounds(Struct, frozen=True, kw_only=True, tag="cert"):
+    """Names may have `*` in them for any text; of each kind one that fits is enough, of `extensions` all have to."""
+
+    certificate: str = ""  # PEM: authorities; or, where the first is none, the very certificate
+    names: tuple[str, ...] = ()  # of any of the kinds below but `uris` and `units`
+    common_names: tuple[str, ...] = ()
+    dns: tuple[str, ...] = ()
+    emails: tuple[str, ...] = ()
+    uris: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
+    extensions: tuple[str, ...] = ()  # "oid:text", "hex:oid:hex"
+    told: tuple[str, ...] = ()  # OIDs of extensions whose texts go into the token's metadata
+    display_name: str = ""
+
+
+Settings = JwtSettings | KubernetesSettings | CertSettings
+Bounds = JwtBounds | KubernetesBounds | CertBounds
 
 
 class LoginSettings(Entity, frozen=True, kw_only=True):

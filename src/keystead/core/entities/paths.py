@@ -80,6 +80,7 @@ class Token(Entity, frozen=True, kw_only=True):
     n_uses: int = 0  # left; 0: any number; USED_UP: the request under way is the last
     renewable: bool = False
     bound_cidrs: tuple[str, ...] = ()
+    bound_key: str = ""  # hex: digest of the key that whoever renews it has to show over TLS
 
     @property
     def parent(self) -> str:

@@ -13,10 +13,20 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from keystead.core.entities import Account, JwtSettings, KubernetesBounds, LoginSettings, Mount
+from keystead.core.entities import (
+    Account,
+    CertBounds,
+    JwtSettings,
+    KubernetesBounds,
+    KubernetesSettings,
+    LoginSettings,
+    Mount,
+)
 from keystead.core.errors import InvalidArgument, Unauthenticated
 from keystead.core.sensitive import Sensitive
-from keystead.core.vouching import Claimed, ServiceAccount, Vouched
+from keystead.core.vouching import UNFIT_CERTIFICATE, Claimed, Vouched, fits
+from keystead.core.vouching import Word as Found
+from keystead.crypto.chains import told, vouched
 from keystead.crypto.jwk import ALGORITHMS, VerifyingKey
 from keystead.service.credentials.keysets import KeySets
 from keystead.service.credentials.reviews import Reviews
@@ -28,6 +38,8 @@ UNKNOWN_KEY = f"{VALIDATING}no known key successfully validated the token signat
 UNSET = dict.fromkeys(("jwt", "oidc"), "could not load configuration") | {
     "kubernetes": "could not load backend configuration"
 }
+INVALID = "invalid certificate or no client certificate supplied"
+N_ROLES = 1000  # that a certificate is tried with
 N_TRIED = 20  # keys that a token without a `kid` is tried with
 
 
@@ -55,7 +67,7 @@ class Vouchers:
     def __init__(self, tenants: Callable[[str], HeldTenant | None], keys: KeySets[KeySource], reviews: Reviews) -> None:
         self._tenants, self._keys, self._reviews = tenants, keys, reviews
 
-    def verify(self, mount: Mount, word: Word, now: datetime) -> Vouched:
+    def verify(self, mount: Mount, word: Word, certificates: tuple[bytes, ...], now: datetime) -> Vouched:
         """Raises InvalidArgument, Unauthenticated (detail Unfit: in words for whoever sent it), Unavailable.
 
         And WouldBlock on the event loop.
@@ -63,6 +75,8 @@ class Vouchers:
         tenant = self._tenants(mount.tenant)
         if tenant is None:
             raise Unauthenticated("no such tenant")
+        if mount.engine == "cert":
+            return _by_certificate(tenant, mount, word.role, certificates, now)
         settings = tenant.login_settings(mount)
         if settings is None:
             raise InvalidArgument(UNSET[mount.engine], "settings")
@@ -74,7 +88,7 @@ class Vouchers:
             return _vouched(self._claimed(mount, chosen, word.said), account, settings)
         account = _role(tenant, mount, word.role, 'invalid role name "{}"')
         bounds = account.bounds
-        if not isinstance(bounds, KubernetesBounds):
+        if not (isinstance(bounds, KubernetesBounds) and isinstance(chosen, KubernetesSettings)):
             raise InvalidArgument("the role is of another kind", "role")
         secret = tenant.login_secret(settings)
         shown = tenant.shown(secret) if secret is not None else None
@@ -123,5 +137,26 @@ def _read(said: Sensitive) -> jose.Signed:
         raise InvalidArgument(f"{VALIDATING}{words}", "token") from None
 
 
-def _vouched(word: Claimed | ServiceAccount, account: Account, settings: LoginSettings) -> Vouched:
-    return Vouched(word=word, role=account.name, role_revision=account.revision, revision=settings.revision)
+def _by_certificate(tenant: HeldTenant, mount: Mount, role: str, chain: tuple[bytes, ...], now: datetime) -> Vouched:
+    """The first role, by its name, that vouches for it and that it fits; or the one that is named."""
+    if not chain:
+        raise InvalidArgument("no client certificate found", "certificate")
+    try:
+        said = told(chain[0])
+    except ValueError:
+        raise InvalidArgument(INVALID, "certificate") from None
+    every = sorted(tenant.accounts(mount), key=lambda one: one.name) if not role else [tenant.account(mount, role)]
+    led = False
+    for account in every[:N_ROLES]:
+        bounds = account.bounds if account is not None else None
+        if account is None or not isinstance(bounds, CertBounds) or not vouched(bounds.certificate, chain, now):
+            continue
+        led = True
+        if fits(said, bounds):
+            return _vouched(said, account, tenant.login_settings(mount))
+    raise InvalidArgument(UNFIT_CERTIFICATE if led else INVALID, "certificate")
+
+
+def _vouched(found: Found, account: Account, settings: LoginSettings | None) -> Vouched:
+    revision = settings.revision if settings is not None else 0
+    return Vouched(word=found, role=account.name, role_revision=account.revision, revision=revision)

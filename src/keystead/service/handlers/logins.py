@@ -19,6 +19,7 @@ from keystead.core.sensitive import Sensitive
 from keystead.crypto.kdf import SALT_BYTES
 from keystead.service.credentials.password import is_right, kept
 from keystead.service.credentials.token import digest, is_within
+from keystead.service.handlers.loginsettings import check_bounds
 from keystead.service.handlers.mounts import table_of
 from keystead.service.handlers.tokens import accessor, lasting, least, names, token_text
 from keystead.service.held import HeldTenant
@@ -51,6 +52,8 @@ def write_account(op: ops.WriteAccount, targets: tuple[HeldTenant], act: Act) ->
     if not given.name:
         raise InvalidArgument("missing name", "name")
     _check(given)
+    if given.bounds is not None:
+        check_bounds(given.bounds)
     before = tenant.account(mount, given.name)
     role_id = given.role_id or uuid(act.entropy)
     role_digest = tenant.role_digest(mount, role_id) if mount.engine == "approle" else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from keystead.core.entities import JwtSettings, KubernetesSettings, Settings
+from keystead.core.entities import Bounds, CertBounds, JwtSettings, KubernetesSettings, Settings
 from keystead.core.errors import InvalidArgument
 from keystead.crypto.chains import has_certificates
 from keystead.crypto.jwk import ALGORITHMS, VerifyingKey
@@ -17,8 +17,16 @@ def check_settings(settings: Settings) -> None:
     """Raises InvalidArgument."""
     if isinstance(settings, JwtSettings):
         _check_jwt(settings)
-    else:
+    elif isinstance(settings, KubernetesSettings):
         _check_kubernetes(settings)
+
+
+def check_bounds(bounds: Bounds) -> None:
+    """What only those can say who read certificates. Raises InvalidArgument."""
+    if isinstance(bounds, CertBounds) and (
+        len(bounds.certificate) > MAX_PEM or not has_certificates(bounds.certificate)
+    ):
+        raise InvalidArgument("failed to parse certificate", "certificate")
 
 
 def _check_kubernetes(settings: KubernetesSettings) -> None:

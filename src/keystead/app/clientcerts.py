@@ -1,0 +1,58 @@
+"""TLS that asks for a client's certificate, where somebody could log in by one (docs/adr/0022).
+
+Python's ssl asks for no certificate that it does not verify. So it verifies against what the roles of all auth methods
+vouch by: a context is made anew when that changes, and every handshake is moved onto the newest one. While there is no
+such role nobody is asked for anything.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from collections.abc import Callable
+
+from keystead.app.tls import server_context
+from keystead.config import Tls
+from keystead.core.errors import KeysteadError
+
+LOG = logging.getLogger("keystead")
+
+
+class Asking:
+    """`context` is what the listener has; `refresh` is called before each handshake, on the loop's thread."""
+
+    def __init__(self, tls: Tls, certificates: Callable[[], frozenset[str]]) -> None:
+        self._tls, self._certificates = tls, certificates
+        self._known: frozenset[str] = frozenset()
+        self.context = self._newest = _unresumed(server_context(tls))
+        self.context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # a role may have an intermediate, or a leaf
+        self.context.sni_callback = self._move  # it is called without a name, too
+
+    def refresh(self) -> None:
+        """What cannot be read stays as it was: the login looks at the store itself."""
+        try:
+            found = self._certificates()
+            if found != self._known:
+                self._newest, self._known = self._made(found), found
+                # of a handshake it is the first context that says whether to ask, and the last that says whom to trust
+                self.context.verify_mode = ssl.CERT_OPTIONAL if found else ssl.CERT_NONE
+        except (KeysteadError, OSError) as error:  # ssl.SSLError is one
+            LOG.warning("the certificates of those who log in by one cannot be read: %s", error)
+
+    def _made(self, found: frozenset[str]) -> ssl.SSLContext:
+        context = _unresumed(server_context(self._tls))
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        if found:
+            context.verify_mode = ssl.CERT_OPTIONAL
+            context.load_verify_locations(cadata="\n".join(sorted(found)))
+        return context
+
+    def _move(self, connection: ssl.SSLObject | ssl.SSLSocket, _name: str | None, _context: ssl.SSLContext) -> None:
+        connection.context = self._newest
+
+
+def _unresumed(context: ssl.SSLContext) -> ssl.SSLContext:
+    """A session taken up again brings back a certificate that nobody looks at any more: there are none."""
+    context.options |= ssl.OP_NO_TICKET
+    context.num_tickets = 0
+    return context
