@@ -52,7 +52,11 @@ class Asking:
 
 
 def _unresumed(context: ssl.SSLContext) -> ssl.SSLContext:
-    """A session taken up again brings back a certificate that nobody looks at any more: there are none."""
+    """Without tickets: what they bring back is the certificate alone, and not what leads from it to an authority.
+
+    TLS 1.2 has sessions that the server keeps, and Python no word to have none. What they bring back is looked at again
+    by the login, as everything that a handshake lets through is.
+    """
     context.options |= ssl.OP_NO_TICKET
     context.num_tickets = 0
     return context
