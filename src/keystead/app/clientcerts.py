@@ -1,4 +1,4 @@
-"""TLS that asks for a client's certificate, where somebody could log in by one (docs/adr/0022).
+"""TLS that asks for a client's certificate, where somebody could log in by one (docs/adr/0030).
 
 Python's ssl asks for no certificate that it does not verify. So it verifies against what the roles of all auth methods
 vouch by: a context is made anew when that changes, and every handshake is moved onto the newest one. While there is no

@@ -1,5 +1,5 @@
 """Whom an auth method may ask, and how: who configures one may name any host, and so only the operator's word lets it
-ask one that is not public (docs/adr/0022)."""
+ask one that is not public (docs/adr/0030)."""
 
 from __future__ import annotations
 
