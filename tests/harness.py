@@ -67,6 +67,7 @@ TENANT, OTHER_TENANT, REGION, OTHER_REGION = "111122223333", "444455556666", "us
 ALLOW_ALL = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"kms:*","Resource":"*"}]}'
 PEER = "203.0.113.7"
 MAX_PAGE = 1_000_000
+FAR = 8  # threads that wait for other machines
 OF_TOKENS = {code for code, _ in FLAWS.values()} | {"IDPCommunicationError"}
 QUERY_COMMON = (
     frozenset(row.code for row in query.ERRORS.values()) - {"EntityAlreadyExists", "LimitExceeded"} - OF_TOKENS
@@ -295,7 +296,9 @@ class Stack:
         web_identities = WebIdentities(self.view, KeySets(self._keys_of, self.clock.monotonic))
         self.login_keys: dict[str, bytes] = {}  # the same of what auth methods ask, by URL
         self.clusters: dict[str, Cluster] = {}  # by the URL that is asked
-        vouchers = Vouchers(self.view.tenant, KeySets(self._login_keys_of, self.clock.monotonic), Reviews(self._review))
+        vouchers = Vouchers(
+            self.view.tenant, KeySets(self._login_keys_of, self.clock.monotonic), Reviews(self._review, FAR)
+        )
         sessions = Sessions(self.barrier.subkey("session-token"), self.entropy)
         self.means = Means(
             service=self.service,

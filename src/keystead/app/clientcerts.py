@@ -42,9 +42,12 @@ class Asking:
     def _made(self, found: frozenset[str]) -> ssl.SSLContext:
         context = _unresumed(server_context(self._tls))
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-        if found:
-            context.verify_mode = ssl.CERT_OPTIONAL
-            context.load_verify_locations(cadata="\n".join(sorted(found)))
+        context.verify_mode = ssl.CERT_OPTIONAL if found else ssl.CERT_NONE
+        for pem in sorted(found):
+            try:
+                context.load_verify_locations(cadata=pem)
+            except (ssl.SSLError, ValueError) as error:  # of one role: the others' are none the worse for it
+                LOG.warning("a role's certificates are none for TLS: %s", error)
         return context
 
     def _move(self, connection: ssl.SSLObject | ssl.SSLSocket, _name: str | None, _context: ssl.SSLContext) -> None:

@@ -91,7 +91,7 @@ class Core:
         self._web_identities = WebIdentities(self.view, key_sets)
         self._logins_net = Https()  # and one more, so that no auth method's issuers keep those waiting
         login_sets = KeySets(login_keys(settings.logins, self._logins_net), self.clock.monotonic)
-        reviews = Reviews(login_ask(settings.logins, self._logins_net))
+        reviews = Reviews(login_ask(settings.logins, self._logins_net), settings.xks.threads)
         self._vouchers = Vouchers(self.view.tenant, login_sets, reviews)
         self._shares = _shares(layout)
         self.means = self._means(None)

@@ -122,7 +122,7 @@ def admitted_by_claims(claims: Mapping[str, Any], bounds: JwtBounds, issuer: str
     for name, wanted in bounds.claims.items():
         _check_claim(name, claim(claims, name), wanted, globs=bounds.claims_type == "glob")
     alias = claim(claims, bounds.user_claim) if bounds.user_claim_pointer else claims.get(bounds.user_claim)
-    if alias is None:
+    if alias is None or alias == "":  # nobody's name is empty
         raise _no(f'claim "{bounds.user_claim}" not found in token')
     if not isinstance(alias, str) or len(alias) > MAX_ALIAS:
         raise _no(f'claim "{bounds.user_claim}" could not be converted to string')

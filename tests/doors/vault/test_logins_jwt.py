@@ -156,6 +156,7 @@ def test_who_it_is(vault) -> None:
     vault.role(user_claim="/n/m", user_claim_json_pointer=True)
     assert vault.log_in(n={"m": "q"}).status == 200
     assert vault.why(n={"m": 5}) == 'claim "/n/m" could not be converted to string'
+    assert vault.why(n={"m": ""}) == 'claim "/n/m" not found in token'
     vault.role(groups_claim="g", user_claim_json_pointer=False)
     assert vault.why() == 'failed to fetch groups: "g" claim not found in token'
     assert vault.why(g={"a": 1}) == '"g" claim could not be converted to string list'

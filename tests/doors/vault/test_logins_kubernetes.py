@@ -9,16 +9,18 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives import serialization
 from tests import vaultstack
+from tests.harness import FAR
 from tests.tokens import SigningKey
 
 from keystead.core.entities import Account, LoginSecret, LoginSettings, Token
 from keystead.core.errors import WrongState
-from keystead.service.credentials.reviews import MOST_FOR_ONE, PATH
+from keystead.service.credentials.reviews import PATH
 
 KEY, OTHER = SigningKey("ES256"), SigningKey("ES256")
 HOST, CA = "https://cluster.test:6443", "-----BEGIN CERTIFICATE-----\nits own\n-----END CERTIFICATE-----"
 USER = {"username": "system:serviceaccount:default:app", "uid": "u-1", "groups": ["system:serviceaccounts"]}
 AUDIENCE = "https://kubernetes.default.svc"
+SHARE = FAR // 2
 DENIED = (403, "permission denied")
 
 
@@ -148,6 +150,7 @@ def test_who_is_not_let_in_is_not_asked_about(vault, changed, words) -> None:
             "user": {**USER, "username": "system:serviceaccount:default:root"},
             "audiences": [AUDIENCE],
         },
+        {"authenticated": True, "user": {**USER, "uid": ""}, "audiences": [AUDIENCE]},
         {"authenticated": "yes", "user": USER, "audiences": [AUDIENCE]},
         {},
     ],
@@ -155,6 +158,12 @@ def test_who_is_not_let_in_is_not_asked_about(vault, changed, words) -> None:
 def test_what_the_api_server_says_counts(vault, status) -> None:
     vault.cluster.status = status
     assert vault.why() == DENIED
+
+
+def test_an_account_without_a_uid_is_nobody(vault) -> None:
+    vault.cluster.status = {"authenticated": True, "user": {**USER, "uid": ""}, "audiences": [AUDIENCE]}
+    nameless = {"namespace": "default", "serviceaccount": {"name": "app", "uid": ""}}
+    assert vault.why(**{"kubernetes.io": nameless}) == DENIED
 
 
 @pytest.mark.parametrize("code", [301, 401, 403, 404, 500])
@@ -225,7 +234,7 @@ def test_a_server_that_hangs_holds_no_more_than_its_share(vault) -> None:
 
     vault.stack.clusters[HOST + PATH] = hanging
     token, codes = vault.token(), []
-    waiting = [threading.Thread(target=lambda: codes.append(vault.log_in(token).status)) for _ in range(MOST_FOR_ONE)]
+    waiting = [threading.Thread(target=lambda: codes.append(vault.log_in(token).status)) for _ in range(SHARE)]
     for thread in waiting:
         thread.start()
     assert all(going.acquire(timeout=10) for _ in waiting)
@@ -233,7 +242,7 @@ def test_a_server_that_hangs_holds_no_more_than_its_share(vault) -> None:
     release.set()
     for thread in waiting:
         thread.join(10)
-    assert codes == [403] * MOST_FOR_ONE
+    assert codes == [403] * SHARE
 
 
 # --- what is kept

@@ -27,7 +27,6 @@ from keystead.wire.json import reader
 
 LOG = logging.getLogger("keystead")
 PATH = "/apis/authentication.k8s.io/v1/tokenreviews"
-MOST_AT_IT, MOST_FOR_ONE = 24, 16  # threads that ask at once: of all mounts, of one
 ISSUER = "kubernetes/serviceaccount"
 GOOD = frozenset({200, 201})
 
@@ -60,10 +59,11 @@ def refused(why: str) -> Unauthenticated:
 
 
 class Reviews:
-    """Safe to use from any thread but the event loop's."""
+    """Safe to use from any thread but the event loop's. `threads`: how many wait for other machines, all in all."""
 
-    def __init__(self, ask: Ask) -> None:
+    def __init__(self, ask: Ask, threads: int) -> None:
         self._ask = ask
+        self.most, self.most_for_one = max(1, threads * 3 // 4), max(1, threads // 2)  # at once: in all, for a mount
         self._lock = threading.Lock()
         self._at_it: Counter[str] = Counter()
 
@@ -124,13 +124,14 @@ class Reviews:
             raise refused("not authenticated")
         if audiences and not set(audiences) & set(status.audiences):
             raise refused("audience")
-        if status.user.username != f"system:serviceaccount:{who.namespace}:{who.name}" or status.user.uid != who.uid:
+        named = f"system:serviceaccount:{who.namespace}:{who.name}"
+        if not who.uid or (status.user.username, status.user.uid) != (named, who.uid):
             raise refused("another account")
 
     @contextmanager
     def _one_of_few(self, mount: str) -> Iterator[None]:
         with self._lock:
-            if self._at_it.total() >= MOST_AT_IT or self._at_it[mount] >= MOST_FOR_ONE:
+            if self._at_it.total() >= self.most or self._at_it[mount] >= self.most_for_one:
                 raise Unavailable("too many tokens are being looked at. Try again later.", "busy")
             self._at_it[mount] += 1
         try:

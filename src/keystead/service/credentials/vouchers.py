@@ -40,7 +40,7 @@ UNSET = dict.fromkeys(("jwt", "oidc"), "could not load configuration") | {
 }
 INVALID = "invalid certificate or no client certificate supplied"
 N_ROLES = 1000  # that a certificate is tried with
-N_TRIED = 20  # keys that a token without a `kid` is tried with
+N_TRIED = 32  # keys that a token is tried with: all of a mount's own (handlers.loginsettings), some of a set's
 
 
 class KeySource(Struct, frozen=True):
