@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 PEM = serialization.Encoding.PEM
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
 BARE = (serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
 
 
@@ -84,3 +85,59 @@ def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
         encipher_only=False,
         decipher_only=False,
     )
+
+
+class Issued:
+    """A certificate, as its issuer or nobody in their right mind makes it, and its key. It is good on NOW."""
+
+    def __init__(
+        self,
+        name: str,
+        by: Issued | None = None,
+        *,
+        ca: bool = False,
+        length: int | None = None,
+        lasts_for: timedelta = timedelta(days=1),
+        extensions: tuple[x509.ExtensionType, ...] = (),
+        signs: bool | None = None,
+        subject: x509.Name | None = None,
+        start: datetime = NOW,
+    ) -> None:
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.name = subject or _named(name)
+        issuer = by or self
+        builder = x509.CertificateBuilder(
+            issuer.name,
+            self.name,
+            self.key.public_key(),
+            x509.random_serial_number(),
+            start - timedelta(days=1),
+            start + lasts_for,
+        )
+        builder = builder.add_extension(x509.BasicConstraints(ca=ca, path_length=length), critical=True)
+        if signs is not None:
+            usage = dict.fromkeys(
+                (
+                    "digital_signature",
+                    "content_commitment",
+                    "key_encipherment",
+                    "data_encipherment",
+                    "key_agreement",
+                    "crl_sign",
+                    "encipher_only",
+                    "decipher_only",
+                ),
+                False,
+            ) | {"digital_signature": True}
+            builder = builder.add_extension(x509.KeyUsage(key_cert_sign=signs, **usage), critical=True)
+        for one in extensions:
+            builder = builder.add_extension(one, critical=False)
+        self.made = builder.sign(issuer.key, hashes.SHA256())
+
+    @property
+    def pem(self) -> str:
+        return self.made.public_bytes(PEM).decode()
+
+    @property
+    def der(self) -> bytes:
+        return self.made.public_bytes(serialization.Encoding.DER)

@@ -17,6 +17,7 @@ import json
 import re
 import threading
 from base64 import b64encode
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -50,7 +51,9 @@ from keystead.service.barrier import Barrier, Commit
 from keystead.service.bootstrap import bootstrap, first_token
 from keystead.service.credentials import keyed
 from keystead.service.credentials.keysets import KeySets
+from keystead.service.credentials.reviews import Reviews
 from keystead.service.credentials.session import Sessions
+from keystead.service.credentials.vouchers import KeySource, Vouchers
 from keystead.service.credentials.webidentity import WebIdentities
 from keystead.service.handlers import HANDLERS
 from keystead.service.pipeline import Service
@@ -64,10 +67,15 @@ TENANT, OTHER_TENANT, REGION, OTHER_REGION = "111122223333", "444455556666", "us
 ALLOW_ALL = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"kms:*","Resource":"*"}]}'
 PEER = "203.0.113.7"
 MAX_PAGE = 1_000_000
+FAR = 8  # threads that wait for other machines
 OF_TOKENS = {code for code, _ in FLAWS.values()} | {"IDPCommunicationError"}
 QUERY_COMMON = (
     frozenset(row.code for row in query.ERRORS.values()) - {"EntityAlreadyExists", "LimitExceeded"} - OF_TOKENS
 )
+
+
+Cluster = Callable[[dict[str, str], Any, str], tuple[int, bytes]]
+"""(headers, what it is asked, PEM of who vouches for it) -> (status, answer)"""
 
 
 class ListJournal:
@@ -250,6 +258,7 @@ class Stack:
         """`net`: the way out to external key stores; without one, none is reached."""
         self.clock, self.entropy = FakeClock(), SeededEntropy(seed)
         self.peer, self.secure = PEER, False  # where requests come from, and whether over TLS
+        self.certificates: tuple[bytes, ...] = ()  # that the peer has shown
         self.store, self.slot, self.journal = MemoryStore(), MemorySlot(), ListJournal()
         self.generation = CountingGeneration()
         self.barrier = Barrier(self.store, self.slot, self.entropy)
@@ -285,10 +294,17 @@ class Stack:
         self.key_sets: dict[str, bytes] = {}  # issuer -> its JWK set; one that is not here does not answer
         self.asked_for: list[str] = []  # issuers, each time that one was asked for its keys
         web_identities = WebIdentities(self.view, KeySets(self._keys_of, self.clock.monotonic))
+        self.login_keys: dict[str, bytes] = {}  # the same of what auth methods ask, by URL
+        self.clusters: dict[str, Cluster] = {}  # by the URL that is asked
+        vouchers = Vouchers(
+            self.view.tenant, KeySets(self._login_keys_of, self.clock.monotonic), Reviews(self._review, FAR)
+        )
         sessions = Sessions(self.barrier.subkey("session-token"), self.entropy)
         self.means = Means(
             service=self.service,
-            authenticator=Authenticator(self.view, sessions, self.entropy, web_identities=web_identities),
+            authenticator=Authenticator(
+                self.view, sessions, self.entropy, web_identities=web_identities, vouchers=vouchers
+            ),
             markers=Markers(keyed(self.barrier.subkey("marker"))),
             request_ids=RequestIds(self.entropy),
             mounts=self.view,
@@ -302,6 +318,17 @@ class Stack:
         if issuer not in self.key_sets:
             raise Unavailable("no answer")
         return self.key_sets[issuer]
+
+    def _login_keys_of(self, source: KeySource) -> bytes:
+        self.asked_for.append(source.url)
+        if source.url not in self.login_keys:
+            raise Unavailable("no answer")
+        return self.login_keys[source.url]
+
+    def _review(self, url: str, headers: Any, body: bytes, authorities: str) -> tuple[int, bytes]:
+        if url not in self.clusters:
+            raise Unavailable("no answer")
+        return self.clusters[url](dict(headers), json.loads(body), authorities)
 
     # --- the door
 
@@ -323,6 +350,7 @@ class Stack:
             received_at=now,
             second=int(now.timestamp()),
             secure=self.secure,
+            certificates=self.certificates,
         )
 
     def serve(self, request: HttpRequest, front: Front | None = None) -> bytes:

@@ -16,6 +16,7 @@
                    trust = "file:…",             certification authorities, instead of the system's;
                    routes = { "a.b" = "10.0.0.5:8443" },   where a host really is; it needs no name server then
                    threads = 32 }                how many requests of a worker may wait for them at once
+      logins   = { private_hosts = ["a.b"] }     whom auth methods may ask in a private network (or true)
 
 Unknown members are refused, so that a misspelled one is not silently ignored.
 """
@@ -71,6 +72,10 @@ class Xks(Struct, frozen=True, forbid_unknown_fields=True):
     threads: Annotated[int, Meta(ge=1, le=256)] = 32
 
 
+class Logins(Struct, frozen=True, forbid_unknown_fields=True):
+    private_hosts: bool | list[str] = False  # that auth methods may ask at an address that is not public
+
+
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     listen: dict[str, str] = msgspec.field(default_factory=lambda: dict(DEFAULT_LISTEN))
     tls: Tls | None = None
@@ -85,6 +90,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     algorithms: Rules = Rules()
     quotas: Quotas = Quotas()
     xks: Xks = Xks()
+    logins: Logins = Logins()
 
 
 def read(directory: Path) -> Config:

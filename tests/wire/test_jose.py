@@ -260,7 +260,6 @@ def test_keys_that_are_not_for_verifying_are_left_out() -> None:
         jwk | {"use": "enc"},
         jwk | {"key_ops": ["sign"]},
         jwk | {"d": "AAAA"},  # a private key: everybody has it
-        {name: value for name, value in jwk.items() if name != "kid"},
         jwk | {"kid": 7},
         "no key at all",
         7,
@@ -314,3 +313,25 @@ EVEN = b64url(b"\x01" + bytes(255) + b"\x00")
 )
 def test_row_62_weak_and_broken_keys_verify_nothing(jwk) -> None:
     assert verifying(jwk) == [None]
+
+
+def test_a_key_without_a_name_is_nobodys_who_names_one() -> None:
+    nameless = {name: value for name, value in KEY.jwk.items() if name != "kid"}
+    (found,) = jose.key_set(json.dumps({"keys": [nameless]}).encode())
+    assert found.kid == ""
+    with pytest.raises(Malformed):
+        jose.token(KEY.token(CLAIMS, kid=""))
+
+
+@pytest.mark.parametrize(
+    "payload", [b"[1]", b"7", b'{"a":1,"a":2}', b'{"a":', b"\xff", b'{"a":1e999}', b'{"a":NaN}', b'{"a":"\\ud800"}']
+)
+def test_claims_of_any_name_are_one_object_that_reads_in_one_way(payload) -> None:
+    with pytest.raises(Malformed):
+        jose.signed(KEY.token(payload))
+
+
+def test_any_claim_can_be_asked_for_and_none_is_shown() -> None:
+    found = jose.signed(KEY.token({"a": {"b": [1, True, None, 1.5]}}, kid=None))
+    assert (found.header.kid, found.claims) == ("", {"a": {"b": [1, True, None, 1.5]}})
+    assert "b" not in repr(found).replace("Signed", "")

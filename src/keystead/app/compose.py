@@ -10,6 +10,7 @@ from keystead.app.issuers import key_source
 from keystead.app.layout import Layout
 from keystead.app.outside import key_stores
 from keystead.app.treecopy import TreeCopy
+from keystead.app.vouching import login_ask, login_keys
 from keystead.config import Config
 from keystead.core.cutoffs import Cutoffs
 from keystead.core.errors import NotFound
@@ -21,12 +22,15 @@ from keystead.net.https import Https
 from keystead.providers.software import SoftwareProvider
 from keystead.seals import load
 from keystead.seals.shamir import ShamirSeal
+from keystead.service.anchors import Anchors
 from keystead.service.authenticate import Authenticator
 from keystead.service.authorize import Authorizer
 from keystead.service.barrier import Barrier
 from keystead.service.credentials import keyed
 from keystead.service.credentials.keysets import KeySets
+from keystead.service.credentials.reviews import Reviews
 from keystead.service.credentials.session import Sessions
+from keystead.service.credentials.vouchers import Vouchers
 from keystead.service.credentials.webidentity import WebIdentities
 from keystead.service.handlers import HANDLERS
 from keystead.service.journal import Journal
@@ -66,6 +70,7 @@ class Core:
         authorizer = Authorizer(self.view.may_block)
         self.view.on_drop(authorizer.forget)
         self._recording = Recording()
+        self.anchors = Anchors(self.barrier, self.store, self.generation.current)
         self.service = Service(
             view=self.view,
             barrier=self.barrier,
@@ -84,6 +89,10 @@ class Core:
         self._net = Https()  # one of their own, so that no key store's proxy keeps issuers waiting
         key_sets = KeySets(key_source(settings.issuers, self._net), self.clock.monotonic)
         self._web_identities = WebIdentities(self.view, key_sets)
+        self._logins_net = Https()  # and one more, so that no auth method's issuers keep those waiting
+        login_sets = KeySets(login_keys(settings.logins, self._logins_net), self.clock.monotonic)
+        reviews = Reviews(login_ask(settings.logins, self._logins_net), settings.xks.threads)
+        self._vouchers = Vouchers(self.view.tenant, login_sets, reviews)
         self._shares = _shares(layout)
         self.means = self._means(None)
 
@@ -110,6 +119,7 @@ class Core:
                 os.urandom,
                 self._throttle,
                 web_identities=self._web_identities,
+                vouchers=self._vouchers,
             ),
             markers=Markers(keyed(subkey("marker"))),
             request_ids=RequestIds(os.urandom),
@@ -124,6 +134,7 @@ class Core:
         self.barrier.close()
         self._outside.close()
         self._net.close()
+        self._logins_net.close()
         self.journal.close()
         self.generation.close()
         self.store.close()

@@ -62,21 +62,27 @@ def _file(path: Path) -> bytes:
 
 def _discovered(issuer: str, chosen: Issuer, net: Net) -> bytes:
     certificates = path_of(chosen.certificates) if chosen.certificates else None
-    terms = Terms(private=chosen.private, certificates=certificates)
+    return discovered(issuer, net, lambda _url: Terms(private=chosen.private, certificates=certificates))
 
-    def get(url: str, most: int) -> bytes:
-        try:
-            status, body = net.request("GET", url, headers=HEADERS, most=most, timeout_for=WITHIN, terms=terms)
-        except Unreached as error:
-            raise Unavailable(str(error)) from None
-        if status != OK:
-            raise Unavailable("the answer is not the document")
-        return body
 
+def discovered(issuer: str, net: Net, terms: Callable[[str], Terms]) -> bytes:
+    """The JWK set of an issuer by its own configuration; `terms`: on which a URL is asked. Raises Unavailable."""
+    url = f"{issuer.rstrip('/')}/.well-known/openid-configuration"
     try:
-        found = _read(get(f"{issuer.rstrip('/')}/.well-known/openid-configuration", N_DISCOVERY))
+        found = _read(document(url, N_DISCOVERY, net, terms(url)))
     except Malformed as error:
         raise Unavailable(f"its configuration cannot be read: {error}") from None
     if found.issuer != issuer:
         raise Unavailable("its configuration is another issuer's")
-    return get(found.jwks_uri, N_KEY_SET)
+    return document(found.jwks_uri, N_KEY_SET, net, terms(found.jwks_uri))
+
+
+def document(url: str, most: int, net: Net, terms: Terms) -> bytes:
+    """Raises Unavailable."""
+    try:
+        status, body = net.request("GET", url, headers=HEADERS, most=most, timeout_for=WITHIN, terms=terms)
+    except Unreached as error:
+        raise Unavailable(str(error)) from None
+    if status != OK:
+        raise Unavailable("the answer is not the document")
+    return body

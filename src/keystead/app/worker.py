@@ -24,6 +24,7 @@ from msgspec.structs import replace
 
 from keystead import config
 from keystead.app import hygiene
+from keystead.app.clientcerts import Asking
 from keystead.app.compose import Core
 from keystead.app.doors import DOORS
 from keystead.app.tls import server_context
@@ -74,9 +75,14 @@ async def serve(core: Core, settings: config.Config, sockets: dict[str, int]) ->
             limits = DOORS[name].limits
             limits = replace(limits, n_connections=min(limits.n_connections, most))
             clients = settings.clients.get(name)
-            context = server_context(settings.tls, clients) if settings.tls else None
+            tls, asking = settings.tls, None
+            context = server_context(tls, clients) if tls else None
+            if tls and DOORS[name].asks and clients is None:
+                asking = Asking(tls, core.anchors.certificates)
+                context = asking.context
             names = frozenset(map(str.lower, clients.names)) if clients else frozenset[str]()
             listener = Listener(core.front(DOORS[name]), batch, threads, limits, far, names)
+            listener.before = asking.refresh if asking else None
             await listener.listen(socket.socket(fileno=descriptor), context)
             listeners.append(listener)
         gc.collect()

@@ -229,6 +229,9 @@ class Action(StrEnum):
     SWEEP_SECRET_IDS = "tenant:sweep-secret-ids"  # noqa: S105 - a name, not a secret
     LOG_IN_BY_PASSWORD = "tenant:log-in-by-password"  # noqa: S105 - a name, not a secret
     LOG_IN_BY_ROLE = "tenant:log-in-by-role"
+    LOG_IN_VOUCHED = "tenant:log-in-vouched"
+    WRITE_LOGIN_SETTINGS = "tenant:write-login-settings"
+    READ_LOGIN_SETTINGS = "tenant:read-login-settings"
     USE_TOOLS = "tenant:use-tools"
     DRAW_RANDOM = "tenant:draw-random"
     # the installation
@@ -509,6 +512,9 @@ ACTIONS: dict[Action, ActionRow] = {
         _R(A.SWEEP_SECRET_IDS, "keystead:tenant:sweep-secret-ids"),
         _R(A.LOG_IN_BY_PASSWORD, "keystead:tenant:log-in-by-password", free=True),
         _R(A.LOG_IN_BY_ROLE, "keystead:tenant:log-in-by-role", free=True),
+        _R(A.LOG_IN_VOUCHED, "keystead:tenant:log-in-vouched", free=True),
+        _R(A.WRITE_LOGIN_SETTINGS, "keystead:tenant:write-login-settings"),
+        _R(A.READ_LOGIN_SETTINGS, "keystead:tenant:read-login-settings"),
         _R(A.USE_TOOLS, "keystead:tenant:use-tools"),
         _R(A.DRAW_RANDOM, "keystead:tenant:draw-random"),
         _R(A.READ_STATUS, None, system=True),

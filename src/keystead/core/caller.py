@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from keystead.core.entities import Principal, PrincipalKind
 from keystead.core.rights import Rights
+from keystead.core.vouching import Vouched
 
 
 class Asked(Struct, frozen=True, kw_only=True):
@@ -44,6 +45,8 @@ class Caller(Struct, frozen=True, kw_only=True):
     began_at: int | None = None  # seconds since 1970: when the session did
     ends_at: int | None = None  # seconds since 1970: when the session does; None: a credential that lasts
     asked: Asked | None = None  # by a door of paths
+    vouched: Vouched | None = None  # of somebody who logs in by somebody else's word
+    certificates: tuple[bytes, ...] = ()  # DER: what was shown over TLS, the caller's own first
 
     @property
     def is_role(self) -> bool:

@@ -391,6 +391,7 @@ class Terms(Struct, frozen=True, kw_only=True):
 
     private: bool = False  # it may be at an address that is not public
     certificates: Path | None = None  # a PEM file of who may vouch for it; None: the system's authorities
+    authorities: str = ""  # the same as PEM text, instead of both
     at: Address | None = None  # where it really is; no name server is asked then
 
 

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from msgspec import Struct
 
 from keystead.core.algorithms import MessageForm
@@ -53,11 +56,22 @@ class VerifyingKey:
 
     __slots__ = ("_key", "_only", "crv", "kty")
 
-    def __init__(self, jwk: Jwk) -> None:
+    def __init__(self, kty: str, crv: str, key: Any, only: str = "") -> None:
+        """`only`: the algorithm that it is for, "" for every one of its type."""
+        self.kty, self.crv, self._key, self._only = kty, crv, key, only
+
+    @classmethod
+    def of_jwk(cls, jwk: Jwk) -> VerifyingKey:
         """Raises ValueError, Malformed for what is no public key, or a weak one."""
-        self.kty, self._only = jwk.kty, jwk.alg
-        self.crv = "" if jwk.kty == "RSA" else jwk.crv
-        self._key: Any = _LOAD[jwk.kty](jwk)
+        return cls(jwk.kty, "" if jwk.kty == "RSA" else jwk.crv, _LOAD[jwk.kty](jwk), jwk.alg)
+
+    @classmethod
+    def of_pem(cls, text: str) -> VerifyingKey:
+        """A public key, or that of a certificate, in PEM; for every algorithm of its type.
+
+        Raises ValueError for what is none, or a weak one.
+        """
+        return cls(*_read_pem(text))
 
     def fits(self, alg: str) -> bool:
         """Whether it is a key for this algorithm of ALGORITHMS (RFC 7517 §4.4)."""
@@ -78,9 +92,29 @@ class VerifyingKey:
 def usable(jwk: Jwk) -> VerifyingKey | None:
     """None for a key of another type, and for one that is broken or weak."""
     try:
-        return VerifyingKey(jwk) if jwk.kty in _LOAD else None
+        return VerifyingKey.of_jwk(jwk) if jwk.kty in _LOAD else None
     except (ValueError, Malformed):
         return None
+
+
+def _read_pem(text: str) -> tuple[str, str, Any]:
+    """(kty, crv, key). Raises ValueError."""
+    raw = text.encode()
+    try:
+        certified = b"-----BEGIN CERTIFICATE-----" in raw
+        key = x509.load_pem_x509_certificate(raw).public_key() if certified else load_pem_public_key(raw)
+    except UnsupportedAlgorithm:
+        raise ValueError("a key of another kind") from None
+    if isinstance(key, rsa.RSAPublicKey):
+        numbers = key.public_numbers()
+        return "RSA", "", _sound(numbers.n, numbers.e)
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        found = [crv for crv, (name, _) in _CURVES.items() if CURVES[name].name == key.curve.name]
+        if found:
+            return "EC", found[0], key
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        return "OKP", "Ed25519", key
+    raise ValueError("a key of another kind")
 
 
 def _number(text: str) -> int:
@@ -88,7 +122,10 @@ def _number(text: str) -> int:
 
 
 def _rsa(jwk: Jwk) -> Any:
-    modulus, exponent = _number(jwk.n), _number(jwk.e)
+    return _sound(_number(jwk.n), _number(jwk.e))
+
+
+def _sound(modulus: int, exponent: int) -> Any:
     if modulus.bit_length() not in RSA_BITS or exponent not in EXPONENTS or modulus % 2 == 0 or has_roca(modulus):
         raise ValueError("a weak RSA key")
     return rsa.RSAPublicNumbers(exponent, modulus).public_key()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 
 import httptools
 
-from keystead.kit.certified import certified
+from keystead.kit.certified import certified, chain_of
 from keystead.kit.door import Steps
 from keystead.kit.framing import HEAD, IDLE, PARSED_AS, Framing, Refused
 from keystead.service.credentials.peer import peer_of
@@ -32,6 +32,7 @@ class Connection(Framing, asyncio.Protocol):
 
     __slots__ = (
         "_begun",
+        "_certificates",
         "_listener",
         "_n_head",
         "_n_lingered",
@@ -53,6 +54,7 @@ class Connection(Framing, asyncio.Protocol):
         self._listener = listener
         self._transport: asyncio.Transport | None = None
         self._peer, self._secure = "", False
+        self._certificates: tuple[bytes, ...] = ()
         self._timed = IDLE  # the phase that `deadline` is for
         self._paused, self._peer_ended = False, False
         self._n_head = self._n_lingered = 0
@@ -68,6 +70,7 @@ class Connection(Framing, asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._peer, self._secure = _peer(transport), _is_secure(transport)
+        self._certificates = chain_of(transport)
         self._parser = httptools.HttpRequestParser(self)
         self.deadline = self._listener.tick + self._limits.idle_for
         self._listener.opened(self)
@@ -138,6 +141,7 @@ class Connection(Framing, asyncio.Protocol):
             received_at=batch.now,
             second=batch.second,
             secure=self._secure,
+            certificates=self._certificates,
         )
         if not self._keep:
             self.ending = True

@@ -71,6 +71,10 @@ class Mounts(Protocol):
         """Raises WouldBlock on the event loop: for whoever knows already that the request is going to."""
         ...
 
+    def may_wait(self) -> None:
+        """The same for whoever is going to wait for another machine."""
+        ...
+
     def home(self) -> str:
         """The tenant of a request that says of none."""
         ...
@@ -95,6 +99,7 @@ class Door(Struct, frozen=True, kw_only=True):
     errors: ErrorTable
     limits: Limits = Limits()
     front: Callable[[Door, Means], Front]
+    asks: bool = False  # over TLS for a client's certificate, which it need not have
 
     def table(self) -> dict[str, WireOperation[Any, Any]]:
         """Operations by wire name. Raises ValueError for a name twice."""

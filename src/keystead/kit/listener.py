@@ -12,6 +12,7 @@ import contextlib
 import logging
 import socket
 import ssl
+from collections.abc import Callable
 from concurrent.futures import Executor, Future
 
 from keystead.kit.batch import Batch
@@ -41,6 +42,7 @@ class Listener:
         `names`: a client's certificate must have one of them, where there are any.
         """
         self.front, self.batch, self.limits, self.names = front, batch, limits, names
+        self.before: Callable[[], None] | None = None  # what is to be done before a connection's handshake
         self.tick = 0  # seconds since the start, coarse
         self._threads, self._far = threads, far or threads
         self._loop = asyncio.get_running_loop()
@@ -61,6 +63,8 @@ class Listener:
 
     def connection(self) -> Connection:
         """A new connection's protocol (the factory of asyncio's create_server)."""
+        if self.before is not None:
+            self.before()
         return Connection(self)
 
     async def stop(self, within: float) -> None:

@@ -194,7 +194,7 @@ class Https:
 
     def _context(self, terms: Terms) -> ssl.SSLContext:
         try:
-            return self.trust.context(terms.certificates)
+            return self.trust.context(terms.certificates, terms.authorities)
         except OSError:
             raise Unreached(Trouble.INSECURE, "the file of certificates cannot be read") from None
 

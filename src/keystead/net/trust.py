@@ -12,10 +12,16 @@ from keystead.core.ports import Unreached
 _State = tuple[int, ...]  # of a file: another one when it has changed
 
 
-def client_context(certificates: Path | None, suites: str) -> ssl.SSLContext:
+N_MADE = 256
+
+
+def client_context(certificates: Path | None, suites: str, authorities: str = "") -> ssl.SSLContext:
     """TLS 1.2 and up, certificate and name verified. `certificates`: a PEM file, or None for the system's authorities;
-    `suites`: of TLS 1.2, in OpenSSL's words, or "" for the system's. Raises OSError (ssl.SSLError is one)."""
-    context = ssl.create_default_context(cafile=certificates)
+    `suites`: of TLS 1.2, in OpenSSL's words, or "" for the system's; `authorities`: PEM text instead of a file.
+
+    Raises OSError (ssl.SSLError is one).
+    """
+    context = ssl.create_default_context(cafile=certificates, cadata=authorities or None)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if suites:
         context.set_ciphers(suites)
@@ -29,15 +35,18 @@ class Trust:
     def __init__(self, suites: str) -> None:
         self._suites = suites
         self._lock = threading.Lock()
-        self._made: dict[Path | None, tuple[_State, ssl.SSLContext]] = {}
+        self._made: dict[tuple[Path | None, str], tuple[_State, ssl.SSLContext]] = {}
 
-    def context(self, certificates: Path | None) -> ssl.SSLContext:
-        """Raises OSError (ssl.SSLError is one) for a file that is none."""
-        state = _state(certificates)
+    def context(self, certificates: Path | None, authorities: str = "") -> ssl.SSLContext:
+        """Raises OSError (ssl.SSLError is one) for a file, or a text, that is none."""
+        state, by = _state(certificates), (certificates, authorities)
         with self._lock:
-            kept = self._made.get(certificates)
+            kept = self._made.get(by)
             if kept is None or kept[0] != state:
-                kept = self._made[certificates] = (state, client_context(certificates, self._suites))
+                made = client_context(certificates, self._suites, authorities)
+                while len(self._made) >= N_MADE:
+                    del self._made[next(iter(self._made))]
+                kept = self._made[by] = (state, made)
             return kept[1]
 
 

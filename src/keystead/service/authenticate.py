@@ -7,7 +7,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from keystead.core.caller import Asked, Caller
-from keystead.core.entities import CredentialKind, Principal, PrincipalKind
+from keystead.core.entities import CredentialKind, Mount, Principal, PrincipalKind
 from keystead.core.errors import Unauthenticated, Unsupported
 from keystead.core.ports import Entropy
 from keystead.core.rights import Rights
@@ -16,6 +16,7 @@ from keystead.service.credentials.peer import verify_peer
 from keystead.service.credentials.session import Sessions
 from keystead.service.credentials.sigv4 import SigV4, Verified
 from keystead.service.credentials.token import verify_token
+from keystead.service.credentials.vouchers import Vouchers, Word
 from keystead.service.credentials.webidentity import WebIdentities
 from keystead.service.held import HeldToken
 from keystead.service.rates import Throttle
@@ -24,6 +25,7 @@ from keystead.wire.jose import Token
 
 __all__ = ["Authenticator", "Reason"]
 
+MAX_SUBJECT = 255  # characters of who somebody else says it is
 MAX_THEIRS = 128  # characters of a request id that is not ours
 
 
@@ -38,8 +40,10 @@ class Authenticator:
         throttle: Throttle | None = None,
         *,
         web_identities: WebIdentities | None = None,
+        vouchers: Vouchers | None = None,
     ) -> None:
         self._directory, self._throttle, self._web_identities = directory, throttle, web_identities
+        self._vouchers = vouchers
         self._sigv4 = SigV4(directory, sessions, entropy)
         self._xks = SigV4(directory, sessions, entropy, kind=CredentialKind.XKS)
 
@@ -157,7 +161,25 @@ class Authenticator:
             now=request.received_at,
             secure=request.secure,
             asked=asked,
+            certificates=request.certificates,
         )
+
+    def claiming(self, who: Caller, role: str) -> Caller:
+        """The same stranger, on record with the role that they ask for."""
+        return replace(who, credential_id=role[:MAX_THEIRS])
+
+    def vouched(self, who: Caller, mount: Mount, word: Word) -> Caller:
+        """Whoever is about to log in, once somebody has vouched for them: on record by their role and name.
+
+        Raises InvalidArgument, Unauthenticated (detail Unfit) in words for whoever sent it; Unavailable.
+        """
+        if self._vouchers is None:
+            raise Unsupported("nobody's word is taken here", "word")
+        vouched = self._vouchers.verify(mount, word, who.certificates, who.now)
+        subject = vouched.word.subject[:MAX_SUBJECT]
+        id_ = f"{who.namespace}:{vouched.role}:{subject}"
+        known = replace(who.principal, id=id_, name=subject)
+        return replace(who, principal=known, rights=Rights.alone(known), credential_id=vouched.role, vouched=vouched)
 
     def turned_away(self, request: HttpRequest) -> None:
         """Count a login that did not succeed against where it came from."""
@@ -195,6 +217,7 @@ class Authenticator:
             now=request.received_at,
             secure=request.secure,
             asked=asked,
+            certificates=request.certificates,
         )
 
     def itself(

@@ -35,6 +35,7 @@ from keystead.service.rows import ENCODER
 
 ATTEMPTS = 3
 ACCESS = (Kind.CREDENTIAL, Kind.GRANT, Kind.MEMBERSHIP, Kind.ATTACHMENT, Kind.KEY_STORE)  # any may be revoked since
+VALUES: tuple[type[Wrapped], ...] = (entities.SecretVersion, entities.OtpKey, entities.LoginSecret)
 RESTORED: tuple[type[Entity], ...] = (
     entities.Tenant,
     entities.Keyring,
@@ -121,12 +122,12 @@ def graft(copy: Store, tree: bytes, slot: Slot, entropy: Entropy, unseal_key: Se
         for key_id in {version.key_id for version in dead}:
             _bury(barrier, key_id, now)
         destroyed += [version.id for version in dead]
-    for kind in (entities.SecretVersion, entities.OtpKey):
-        for page in pages(copy, kind.kind):
-            values = [barrier.rows.open(row, kind) for row in page]
-            lost = [one for one in values if _is_dead(barrier, copy, one)]
-            barrier.commit(Commit(put=tuple(replace(one, wrapped=b"") for one in lost)))
-            destroyed += [one.id for one in lost]
+    for of in VALUES:
+        for page in pages(copy, of.kind):
+            values = [barrier.rows.open(row, of) for row in page]
+            lost = [version for version in values if _is_dead(barrier, copy, version)]
+            barrier.commit(Commit(put=tuple(replace(version, wrapped=b"") for version in lost)))
+            destroyed += [version.id for version in lost]
     barrier.recount(partial(tally, barrier))
     access = [f"{kind.value} {row.id}" for kind in ACCESS for page in pages(copy, kind) for row in page]
     return Grafted(destroyed=tuple(destroyed), access=tuple(access))

@@ -6,8 +6,19 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from keystead.core.entities import Account, AclPolicy, Mount, SecretId, Token, TokenRole, WrappedAnswer
+from keystead.core.entities import (
+    Account,
+    AclPolicy,
+    LoginSecret,
+    LoginSettings,
+    Mount,
+    SecretId,
+    Token,
+    TokenRole,
+    WrappedAnswer,
+)
 from keystead.core.rights import Rights
+from keystead.core.sensitive import Sensitive
 from keystead.service.rights import acl_policy_id, of_token
 
 if TYPE_CHECKING:
@@ -65,6 +76,22 @@ class OfPaths:
         self._reach.may_block()
         found = next(iter(self._reach.barrier.linked(Account, digest, limit=1)), None)
         return found if found is not None and found.mount == mount.uuid else None
+
+    def login_settings(self, mount: Mount) -> LoginSettings | None:
+        return self._reach.get(LoginSettings, mount.uuid)
+
+    def login_secret(self, settings: LoginSettings) -> LoginSecret | None:
+        return self._reach.get(LoginSecret, f"{settings.id}/{settings.n_secrets}") if settings.shows else None
+
+    def shown_by(self, mount: Mount) -> tuple[LoginSecret, ...]:
+        """The secret that the mount shows to whom it asks, if it has one."""
+        settings = self.login_settings(mount)
+        found = self.login_secret(settings) if settings is not None else None
+        return () if found is None else (found,)
+
+    def shown(self, secret: LoginSecret) -> Sensitive:
+        """What the mount shows to whom it asks."""
+        return self._reach.barrier.material(secret)
 
     def secret_id(self, id: str) -> SecretId | None:
         return self._reach.get(SecretId, id)

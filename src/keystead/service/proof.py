@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from keystead.core.entities import KeyVersion, OtpKey, SecretVersion, Wrapped
+from keystead.core.entities import KeyVersion, LoginSecret, OtpKey, SecretVersion, Wrapped
 from keystead.core.errors import DecryptionFailed
 from keystead.core.keytree import BITS, EMPTY, FANOUT, ROOT, Place, child, path
 from keystead.core.ports import Reader, Store
@@ -16,7 +16,7 @@ from keystead.service.inspection import leaf_of, pages, quiet, verifies
 from keystead.service.root import Root
 from keystead.service.rows import ENCODER
 
-WRAPPED: tuple[type[Wrapped], ...] = (KeyVersion, SecretVersion, OtpKey)
+WRAPPED: tuple[type[Wrapped], ...] = (KeyVersion, SecretVersion, OtpKey, LoginSecret)
 
 
 class Proof(Struct, frozen=True, kw_only=True):

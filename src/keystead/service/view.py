@@ -530,6 +530,8 @@ class View:
         Kind.ACCOUNT: _forget_nothing,
         Kind.SECRET_ID: _forget_nothing,
         Kind.OTP_KEY: _forget_nothing,
+        Kind.LOGIN_SETTINGS: _forget_nothing,
+        Kind.LOGIN_SECRET: _forget_nothing,
     }
 
     FIND: ClassVar[dict[type, Callable[[View, Any], Held | None]]] = {

@@ -33,6 +33,7 @@ class HttpRequest(Struct, frozen=True, kw_only=True, gc=False):
     received_at: datetime
     second: int
     secure: bool = False
+    certificates: tuple[bytes, ...] = ()  # DER: what the peer has shown over TLS, its own first
 
     def __repr__(self) -> str:
         return "HttpRequest(…)"

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, field
@@ -21,11 +21,12 @@ from keystead.wire.json import check, reader
 
 N_HEADER, N_PAYLOAD, N_SIGNATURE = 4096, 8192, 1400  # characters; RSA of 8192 bits signs in 1366
 N_NAMED, N_VALUES = 32, 256  # that a header, and the claims, may come to
+N_WHOLE, N_CLAIMS = 32 * 1024, 2048  # characters and values of claims that are read as they are
 N_KEYS, N_KEY_SET = 100, 128 * 1024  # keys of a set; bytes of it
 
-_COMPACT = re.compile(
-    rb"([A-Za-z0-9_-]{1,%d})\.([A-Za-z0-9_-]{1,%d})\.([A-Za-z0-9_-]{1,%d})" % (N_HEADER, N_PAYLOAD, N_SIGNATURE)
-)
+_FORM = rb"([A-Za-z0-9_-]{1,%d})\.([A-Za-z0-9_-]{1,%d})\.([A-Za-z0-9_-]{1,%d})"
+_COMPACT = re.compile(_FORM % (N_HEADER, N_PAYLOAD, N_SIGNATURE))
+_LONG = re.compile(_FORM % (N_HEADER, N_WHOLE, N_SIGNATURE))
 
 Time = Annotated[int, Meta(ge=0, le=253_402_300_799)]
 """Seconds since 1970, until the end of the year 9999."""
@@ -72,11 +73,29 @@ class Token(Struct, frozen=True):
         return "Token(…)"
 
 
+class AnyHeader(Header, frozen=True):
+    """The same of a token that need not say which key it is signed with."""
+
+    kid: Annotated[str, Meta(max_length=255)] = ""
+
+
+class Signed(Struct, frozen=True):
+    """A JWS whose payload is claims of whatever names. Its repr shows none of it."""
+
+    header: AnyHeader
+    claims: dict[str, Any]
+    signed: bytes
+    signature: bytes
+
+    def __repr__(self) -> str:
+        return "Signed(…)"
+
+
 class Jwk(Struct, frozen=True):
     """One key of a set: those of its members that a public key for signatures can have."""
 
     kty: str
-    kid: str
+    kid: str = ""  # "": of a set with keys that have no names
     use: str = "sig"
     key_ops: tuple[str, ...] = ("verify",)
     alg: str = ""
@@ -96,6 +115,7 @@ class _Set(Struct, frozen=True):
 
 
 _header, _claims = reader(Header), reader(Claims)
+_any_header = reader(AnyHeader)
 
 
 def token(text: str) -> Token:
@@ -103,13 +123,35 @@ def token(text: str) -> Token:
     found = _COMPACT.fullmatch(text.encode("ascii", "replace"))
     if found is None:
         raise Malformed("not a signed token in compact form")
-    header = _header(_small(found[1], N_NAMED))
-    if any(meaning is not UNSET for meaning in (header.crit, header.b64, header.enc, header.zip)):
-        raise Malformed("a header parameter that is not understood")
+    header = _understood(_header(_small(found[1], N_NAMED)))
     claims = _claims(_small(found[2], N_VALUES))
     if not all(text.isprintable() for text in (claims.iss, claims.sub, *claims.audiences, claims.azp, *claims.amr)):
         raise Malformed("a claim of unprintable characters")
     return Token(header, claims, found[0][: found.end(2)], octets(found[3]))
+
+
+H = TypeVar("H", bound=Header)
+
+
+def _understood(header: H) -> H:
+    if any(meaning is not UNSET for meaning in (header.crit, header.b64, header.enc, header.zip)):
+        raise Malformed("a header parameter that is not understood")
+    return header
+
+
+def signed(text: str) -> Signed:
+    """A token of which every claim may be asked for. Raises Malformed, in words that show nothing of it."""
+    found = _LONG.fullmatch(text.encode("ascii", "replace"))
+    if found is None:
+        raise Malformed("compact JWS format must have three parts")
+    header = _understood(_any_header(_small(found[1], N_NAMED)))
+    raw = _small(found[2], N_CLAIMS)
+    check(raw, exact=True)
+    try:
+        claims = msgspec.json.decode(raw, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise Malformed("the claims are no JSON object") from None
+    return Signed(header, claims, found[0][: found.end(2)], octets(found[3]))
 
 
 def octets(text: bytes) -> bytes:

@@ -22,11 +22,12 @@ class ServerManager:
     """tests.utils.server_manager.ServerManager, as far as the tests see it."""
 
     def __init__(self, config_paths: Any = (), client: Any = None, use_consul: bool = False, **_: Any) -> None:
-        from hvac import Client  # noqa: PLC0415 - hvac comes with the suite
+        from tests import utils  # noqa: PLC0415 - hvac's
 
         self.config_paths, self.use_consul = config_paths, use_consul
         self.root_token, self.keys = TOKEN, [""]
-        self.client = client or Client(url=ADDRESS, token=TOKEN)
+        self.client = client or utils.create_client()
+        self.client.token = TOKEN
 
     def start(self) -> None:
         """As a new server has it: kv version 2 at secret/, and nothing else that was not always there."""
@@ -64,7 +65,11 @@ def pytest_configure() -> None:
 
     utils.get_vault_version_string.cache = SPOKEN
 
+    its_own = utils.create_client
+
     def create_client(url: str = ADDRESS, use_env: bool = False, session: Any = None, **more: Any) -> Client:
+        if ADDRESS.startswith("https:"):  # with its own certificates
+            return its_own(ADDRESS, use_env=use_env, session=session, **more)
         return Client(url=ADDRESS, session=session, **more)
 
     utils.create_client = create_client

@@ -9,7 +9,9 @@ from tests import vaultstack
 from keystead.doors import vault as door
 from keystead.doors.vault.endpoint import Endpoint
 
-AT = {"system": "sys/", "token": "auth/token/", "userpass": "auth/userpass/", "approle": "auth/approle/"}
+AT = {"system": "sys/"} | {
+    name: f"auth/{name}/" for name in ("token", "userpass", "approle", "jwt", "kubernetes", "cert")
+}
 METHODS = {"read": "GET", "write": "POST", "list": "LIST", "delete": "DELETE"}
 ODD = (
     None,
@@ -41,7 +43,7 @@ ENDPOINTS = [op for op in door.DOOR.operations if isinstance(op, Endpoint) and o
 def vault():
     made = vaultstack.door()
     made.stack.view.loop_thread = None
-    for engine in ("userpass", "approle"):
+    for engine in ("userpass", "approle", "jwt", "kubernetes", "cert"):
         made.root.data("POST", f"sys/auth/{engine}", {"type": engine})
     return made
 

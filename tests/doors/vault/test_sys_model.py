@@ -11,13 +11,16 @@ from bench.peers import bao_binary
 from tests.openbao import OpenApi, openbao
 
 from keystead.doors import vault
+from keystead.doors.vault import jwt
 from keystead.doors.vault.endpoint import Endpoint
 from keystead.wire.vault.kinds import Kind
 from keystead.wire.vault.reader import kind_of
 
 pytestmark = pytest.mark.client
 
-AT = {"system": "sys/", "token": "auth/token/", "userpass": "auth/userpass/", "approle": "auth/approle/"}
+AT = {"system": "sys/"} | {
+    name: f"auth/{name}/" for name in ("token", "userpass", "approle", "jwt", "kubernetes", "cert")
+}
 OURS = [op for op in vault.DOOR.operations if isinstance(op, Endpoint) and op.engine in AT]
 NOT_DOCUMENTED = {"system write leases/lookup"}  # there by POST as by PUT; the document has neither
 
@@ -43,13 +46,22 @@ LEFT_OUT = {
     "system write leases/renew/{lease_id:path}": {"url_lease_id"},
     "system write leases/revoke": {"url_lease_id"},
     "system write leases/revoke/{lease_id:path}": {"url_lease_id"},
+    "jwt write config": {"namespace_in_state", "override_allowed_server_names", "skip_jwks_validation"},
+    "jwt write role/{name}": {"cel_program", "message"},  # of CEL roles, which OpenBao alone has
+    "cert write config": {"ocsp_cache_size"},
+    "cert write certs/{name}": {
+        f"ocsp_{what}" for what in ("ca_certificates", "fail_open", "query_all_servers", "servers_override")
+    },
 }
 """Parameters that are not taken: an answer remarks upon them, as on every one that is unknown."""
 OF_A_LIST = {"list"}
+OF_CEL = {"bound_audiences", "clock_skew_leeway", "expiration_leeway", "name", "not_before_leeway"}
 MORE = {
     "token read lookup": {"token"},  # as Vault
     "userpass write users/{username}": {"period"},  # older names that every login method has
     "approle write role/{role_name}": {"bound_cidrs", "max_ttl", "ttl"},
+    # there the document shows CEL roles in their place
+    "jwt write role/{name}": set(jwt.WriteRoleRequest.__struct_encode_fields__) - OF_CEL,
 }
 TEXT_THERE = {"ttl", "lease", "period", "explicit_max_ttl"}  # of auth/token/create: durations that it reads itself
 SUDO = {"token write revoke-orphan"}  # its handler demands it there

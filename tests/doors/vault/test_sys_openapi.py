@@ -12,12 +12,14 @@ from keystead.wire.vault.request import Verb
 @pytest.fixture(scope="module")
 def document():
     vault = vaultstack.door()
-    for engine in ("userpass", "approle"):
+    for engine in ("userpass", "approle", "jwt", "kubernetes", "cert"):
         vault.root.data("POST", f"sys/auth/{engine}", {"type": engine})
     return OpenApi(vault.root("GET", "sys/internal/specs/openapi").json)
 
 
-AT = {"system": "sys/", "token": "auth/token/", "userpass": "auth/userpass/", "approle": "auth/approle/"}
+AT = {"system": "sys/"} | {
+    name: f"auth/{name}/" for name in ("token", "userpass", "approle", "jwt", "kubernetes", "cert")
+}
 
 
 @pytest.mark.parametrize(

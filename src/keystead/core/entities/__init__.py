@@ -31,5 +31,6 @@ from keystead.core.entities.base import *
 from keystead.core.entities.identities import *
 from keystead.core.entities.keys import *
 from keystead.core.entities.otp import *
+from keystead.core.entities.logins import *
 from keystead.core.entities.paths import *
 from keystead.core.entities.secrets import *

@@ -43,6 +43,8 @@ class Kind(StrEnum):
     ACCOUNT = "account"
     OTP_KEY = "otp-key"
     SECRET_ID = "secret-id"  # noqa: S105 - a kind, not a secret
+    LOGIN_SETTINGS = "login-settings"
+    LOGIN_SECRET = "login-secret"  # noqa: S105 - a kind, not a secret
 
 
 class Entity(Struct, frozen=True, kw_only=True):

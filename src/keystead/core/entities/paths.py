@@ -7,6 +7,7 @@ from datetime import datetime
 from msgspec import Struct, field
 
 from keystead.core.entities.base import Entity, Kind
+from keystead.core.entities.logins import Bounds
 
 
 class Mount(Entity, frozen=True, kw_only=True):
@@ -79,6 +80,7 @@ class Token(Entity, frozen=True, kw_only=True):
     n_uses: int = 0  # left; 0: any number; USED_UP: the request under way is the last
     renewable: bool = False
     bound_cidrs: tuple[str, ...] = ()
+    bound_key: str = ""  # hex: digest of the key that whoever renews it has to show over TLS
 
     @property
     def parent(self) -> str:
@@ -167,6 +169,7 @@ class Account(Entity, frozen=True, kw_only=True):
     secret_id_cidrs: tuple[str, ...] = ()
     secret_id_n_uses: int = 0
     secret_id_ttl: int = 0  # seconds
+    bounds: Bounds | None = None  # of whom somebody else vouches for
 
     @property
     def parent(self) -> str:

@@ -39,3 +39,4 @@ from keystead.core.operations.signature import *
 from keystead.core.operations.terms import *
 from keystead.core.operations.tokens import *
 from keystead.core.operations.tools import *
+from keystead.core.operations.vouched import *

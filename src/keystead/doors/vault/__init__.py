@@ -5,7 +5,7 @@ One folder or file for each engine; an operation stands at a path below where it
 
 from __future__ import annotations
 
-from keystead.doors.vault import approle, cubbyhole, tokenroles, tokens, totp, transit, userpass
+from keystead.doors.vault import approle, cert, cubbyhole, jwt, kubernetes, tokenroles, tokens, totp, transit, userpass
 from keystead.doors.vault.errors import ERRORS
 from keystead.doors.vault.front import VaultFront
 from keystead.doors.vault.kv import astray, data, metadata, unversioned
@@ -24,6 +24,9 @@ OPERATIONS = (
     *tokenroles.OPERATIONS,
     *userpass.OPERATIONS,
     *approle.OPERATIONS,
+    *jwt.OPERATIONS,
+    *kubernetes.OPERATIONS,
+    *cert.OPERATIONS,
     *transit.OPERATIONS,
     *totp.OPERATIONS,
     *unversioned.OPERATIONS,
@@ -39,4 +42,5 @@ DOOR = Door(
     errors=ERRORS,
     limits=Limits(n_body=1024 * 1024, lists=True),
     front=VaultFront,
+    asks=True,
 )

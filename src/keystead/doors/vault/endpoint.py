@@ -14,6 +14,7 @@ from keystead.core.errors import KeysteadError
 from keystead.core.sensitive import Sensitive
 from keystead.kit import Call, Markers, PathOperation, path_operation
 from keystead.kit.message import Performer
+from keystead.service.credentials.vouchers import Word
 from keystead.wire import Misfit
 from keystead.wire.vault import Refused
 from keystead.wire.vault.envelope import Auth, WrapInfo, writer
@@ -51,6 +52,7 @@ class Endpoint(PathOperation[Any, Any], frozen=True, kw_only=True):
 
     `open_ended`: it takes whatever parameters there are, and none is remarked upon (Call.caller.asked has them).
     `unsigned`: for whoever has no token yet; one that comes with it is not looked at.
+    `shows`: of its message, what somebody else has said of who logs in.
     """
 
     engine: str
@@ -59,6 +61,7 @@ class Endpoint(PathOperation[Any, Any], frozen=True, kw_only=True):
     sudo: bool = False
     open_ended: bool = False
     unsigned: bool = False
+    shows: Callable[[Any], Word] | None = None
 
     def asked(self, path: str, parameters: Mapping[str, Any], wrap_for: float | None = None) -> Asked:
         return Asked(
@@ -81,7 +84,7 @@ def _revealed(value: Any) -> str:
 write = writer(_revealed)
 
 
-def endpoint(
+def endpoint(  # noqa: PLR0913 - each says one fact of an operation
     engine: str,
     verb: Verb,
     path: str,
@@ -91,6 +94,7 @@ def endpoint(
     reads: Callable[[type[P]], Read[P]] = reader,
     open_ended: bool = False,
     unsigned: bool = False,
+    shows: Callable[[P], Word] | None = None,
 ) -> Callable[[Callable[[P, Call], Any]], Endpoint]:
     """Declare the function below to be what `verb` does at `path` of an engine. It answers data, an Answer, or None.
 
@@ -103,7 +107,14 @@ def endpoint(
         facts = asdict(declare(run))
         facts["name"] = f"{engine} {facts['name']}"
         return Endpoint(
-            **facts, engine=engine, verb=verb, creates=creates, sudo=sudo, open_ended=open_ended, unsigned=unsigned
+            **facts,
+            engine=engine,
+            verb=verb,
+            creates=creates,
+            sudo=sudo,
+            open_ended=open_ended,
+            unsigned=unsigned,
+            shows=shows,
         )
 
     return made

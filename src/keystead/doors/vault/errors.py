@@ -6,6 +6,7 @@ OpenBao, sdk/logical/response_util.go: RespondErrorCommon. An operation that kno
 from __future__ import annotations
 
 from keystead.core import errors as e
+from keystead.core.vouching import Unfit
 from keystead.kit import ErrorTable, Fault
 from keystead.wire.vault.envelope import PERMISSION_DENIED
 
@@ -32,4 +33,5 @@ ERRORS: ErrorTable = {
     e.Unavailable: Fault(OWN, 503),
     e.Internal: Fault("internal error", 500),
     e.DryRun: Fault(OWN, 400),
+    **{(e.Unauthenticated, why): Fault(OWN, 403) for why in Unfit},
 }

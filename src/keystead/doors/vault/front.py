@@ -114,6 +114,8 @@ class VaultFront(Stepwise):
     # --- logging in
 
     def _let_in(self, request: HttpRequest, asked: wire.Asked, found: Found, wrap_for: int, request_id: str) -> bytes:
+        if found.endpoint.shows is not None:
+            self._means.mounts.may_wait()  # whoever vouches for them is asked
         self._means.mounts.may_block()  # a login is never quick
         given = wire.arguments(asked, request.headers.get(b"content-type"), request.body)
         who = self._means.authenticator.unknown(
@@ -127,6 +129,10 @@ class VaultFront(Stepwise):
         )
         try:
             message, warnings = found.endpoint.take(found.captures, given)
+            if found.endpoint.shows is not None:
+                word = found.endpoint.shows(message)
+                who = self._means.authenticator.claiming(who, word.role)
+                who = self._means.authenticator.vouched(who, found.mount, word)
             answer = found.endpoint.run(message, Call(self._means.service, who, self._means.markers))
             if wrap_for:
                 return self._wrapped(answer, warnings, found.mount.engine, who, wrap_for, request.second)

@@ -16,6 +16,9 @@ from keystead.wire.http import HttpRequest
 from keystead.wire.vault import request as wire
 from keystead.wire.vault.envelope import UNSUPPORTED_OPERATION, UNSUPPORTED_PATH, no_route
 
+ALSO = {"oidc": "jwt"}
+"""Engines that answer as another one does."""
+
 
 class Found(Struct, frozen=True):
     """Where a request leads."""
@@ -70,7 +73,7 @@ class Places:
         if led is None:
             raise Said(404, no_route(asked.path))
         mount, rest = led
-        table = self._engines.get(spoken(mount))
+        table = self._engines.get(_spoken(mount))
         place = table.find(rest.split("/")) if table is not None else None
         if place is None:
             raise Said(404, UNSUPPORTED_PATH)
@@ -85,10 +88,14 @@ class Places:
         if asked.verb is not wire.Verb.WRITE or not asked.path.startswith("auth/"):
             return None
         led = self._mounts.mounts(self._mounts.home()).find(asked.path)
-        if led is None or led[0].engine not in self._engines:
+        if led is None or (table := self._engines.get(_spoken(led[0]))) is None:
             return None
-        place = self._engines[led[0].engine].find(led[1].split("/"))
+        place = table.find(led[1].split("/"))
         taken = place.take(asked.verb.value) if place is not None else None
         if taken is None or not taken[0].unsigned:  # type: ignore[attr-defined]  # only Endpoints are in the table
             return None
         return Found(led[0], taken[0], taken[1])  # type: ignore[arg-type]  # the same
+
+
+def _spoken(mount: Mount) -> str:
+    return ALSO.get(mount.engine) or spoken(mount)

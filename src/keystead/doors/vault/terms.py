@@ -6,11 +6,13 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from keystead.core import operations as ops
 from keystead.core.entities import TokenTerms
 from keystead.core.operations import MadeToken
 from keystead.doors.vault.endpoint import Answer, Said
 from keystead.doors.vault.times import warnings_of
-from keystead.doors.vault.tokens import BATCH, SERVICE, auth
+from keystead.doors.vault.tokens import BATCH, SERVICE, auth, here
+from keystead.kit import Call
 from keystead.wire.vault.kinds import CommaStrings, Duration, Int
 from keystead.wire.vault.reader import Parameters
 
@@ -78,6 +80,13 @@ def told(terms: TokenTerms) -> dict[str, Any]:
         "token_ttl": terms.ttl,
         "token_type": "default",
     }
+
+
+def log_in(call: Call) -> Answer:
+    """Of a caller whom somebody vouches for."""
+    asked = call.caller.asked
+    path = asked.path if asked is not None else ""
+    return logged_in(call(ops.LogInVouched(tenant=here(call), mount=call.namespace, path=path)))
 
 
 def logged_in(made: MadeToken) -> Answer:

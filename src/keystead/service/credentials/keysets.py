@@ -16,6 +16,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Generic, TypeVar
 
 from msgspec import Struct
 
@@ -33,6 +34,7 @@ MAX_ISSUERS = 1024  # those that an administrator has made known, so this many i
 UNREACHABLE = "issuer"
 """detail of the Unavailable where no keys can be had."""
 
+S = TypeVar("S")
 Kept = dict[str, list[VerifyingKey]]
 
 
@@ -50,27 +52,43 @@ def _keys(body: bytes) -> Kept:
     return kept
 
 
-class KeySets:
-    """Safe to use from any thread. `read`: the JWK set of an issuer, from wherever it is; it raises Unavailable."""
+class KeySets(Generic[S]):
+    """Safe to use from any thread. `read`: the JWK set of an issuer, from wherever it is; it raises Unavailable.
 
-    def __init__(self, read: Callable[[str], bytes], monotonic: Callable[[], float]) -> None:
+    S: what an issuer is known by; it is hashable, and its str may stand in a log.
+    """
+
+    def __init__(self, read: Callable[[S], bytes], monotonic: Callable[[], float]) -> None:
         self._read, self._monotonic = read, monotonic
-        self._sets: dict[str, _Set] = {}
-        self._tried_at: dict[str, float] = {}
-        self._reading: set[str] = set()
+        self._sets: dict[S, _Set] = {}
+        self._tried_at: dict[S, float] = {}
+        self._reading: set[S] = set()
         self._changed = threading.Condition()
         self._at_it: Counter[str] = Counter()  # threads, by the tenant whose token it is for
 
     def find(
-        self, issuer: str, kid: str, alg: str, may_block: Callable[[], None], *, tenant: str = ""
+        self, issuer: S, kid: str, alg: str, may_block: Callable[[], None], *, tenant: str = ""
     ) -> VerifyingKey | None:
         """That issuer's key of that id, where it is for that algorithm (crypto.jwk.ALGORITHMS).
 
         `tenant`: whose role it is to be a session of. `may_block`
         raises WouldBlock on the event loop. Raises Unavailable (detail UNREACHABLE).
         """
+        known = self._current(issuer, kid, may_block, tenant)
+        return next((key for key in known.keys.get(kid, ()) if key.fits(alg)), None)
+
+    def fitting(
+        self, issuer: S, kid: str, alg: str, may_block: Callable[[], None], *, tenant: str = ""
+    ) -> list[VerifyingKey]:
+        """The same for a token that may name no key: then any of the issuer's that is for that algorithm."""
+        known = self._current(issuer, kid, may_block, tenant)
+        named = known.keys.get(kid, ()) if kid else [key for keys in known.keys.values() for key in keys]
+        return [key for key in named if key.fits(alg)]
+
+    def _current(self, issuer: S, kid: str, may_block: Callable[[], None], tenant: str) -> _Set:
+        """The issuer's set, read anew where it is old or lacks the key that is named."""
         known, now = self._sets.get(issuer), self._monotonic()
-        if known is None or now - known.at >= FRESH_FOR or kid not in known.keys:
+        if known is None or now - known.at >= FRESH_FOR or (kid and kid not in known.keys):
             if self._may_try(issuer, known, now):
                 may_block()
                 self._try(issuer, tenant)
@@ -80,14 +98,14 @@ class KeySets:
             known = self._sets.get(issuer)
         if known is None or now - known.at >= STALE_FOR:
             raise Unavailable("The keys of the identity provider could not be read. Try again later.", UNREACHABLE)
-        return next((key for key in known.keys.get(kid, ()) if key.fits(alg)), None)
+        return known
 
-    def _may_try(self, issuer: str, known: _Set | None, now: float) -> bool:
+    def _may_try(self, issuer: S, known: _Set | None, now: float) -> bool:
         tried_at = self._tried_at.get(issuer)
         between = AGAIN if known is not None else AGAIN_FOR_THE_FIRST
         return issuer not in self._reading and (tried_at is None or now - tried_at >= between)
 
-    def _try(self, issuer: str, tenant: str) -> None:
+    def _try(self, issuer: S, tenant: str) -> None:
         with self._one_of_few(tenant) as admitted:
             if not admitted or not self._begin(issuer):
                 return
@@ -100,7 +118,7 @@ class KeySets:
                     self._reading.discard(issuer)
                     self._changed.notify_all()
 
-    def _begin(self, issuer: str) -> bool:
+    def _begin(self, issuer: S) -> bool:
         """Whether it is for this thread to read."""
         with self._changed:
             now = self._monotonic()
@@ -114,7 +132,7 @@ class KeySets:
                 self._sets.pop(forgotten, None)
         return True
 
-    def _wait(self, issuer: str, tenant: str) -> None:
+    def _wait(self, issuer: S, tenant: str) -> None:
         with self._one_of_few(tenant) as admitted, self._changed:
             if admitted:
                 self._changed.wait_for(lambda: issuer not in self._reading, WAIT_FOR)

@@ -47,7 +47,7 @@ def invalid(words: str) -> Unauthenticated:
 class WebIdentities:
     """Verifies tokens against the providers of a tenant and the keys of their issuers."""
 
-    def __init__(self, providers: Providers, keys: KeySets) -> None:
+    def __init__(self, providers: Providers, keys: KeySets[str]) -> None:
         self._providers, self._keys = providers, keys
 
     def verify(self, token: Token, tenant: str, now: datetime) -> WebIdentity:

@@ -47,6 +47,7 @@ from keystead.service.handlers import (
     tokenroles,
     tokens,
     tools,
+    vouched,
     wrapping,
 )
 from keystead.service.pipeline import Handler
@@ -92,6 +93,7 @@ HANDLERS: dict[type, Handler] = {
     **folders.HANDLERS,
     **cubbyhole.HANDLERS,
     **logins.HANDLERS,
+    **vouched.HANDLERS,
     **tokenroles.HANDLERS,
     **wrapping.HANDLERS,
     **tools.HANDLERS,

@@ -163,8 +163,9 @@ def disable_mount(op: ops.DisableMount, targets: tuple[HeldTenant], act: Act) ->
     except NotFound:
         return Outcome(answer=Nothing())
     put: list[Entity] = [tenant.record]
-    gone: list[Entity] = [mount, *_of_logins(tenant, mount)]
-    destroyed: list[Wrapped] = []
+    shown = tenant.shown_by(mount)
+    gone: list[Entity] = [mount, *shown, *_of_logins(tenant, mount)]
+    destroyed: list[Wrapped] = [*shown]
     if (ring := tenant.keyring_at(mount)) is not None:
         if (bound := tenant.binding(mount.id)) is not None:
             gone.append(bound)
@@ -191,8 +192,9 @@ def disable_mount(op: ops.DisableMount, targets: tuple[HeldTenant], act: Act) ->
 
 
 def _of_logins(tenant: HeldTenant, mount: Mount) -> list[Entity]:
-    """Who may log in there, and whoever has."""
-    found: list[Entity] = []
+    """Who may log in there, whoever has, and what it knows."""
+    settings = tenant.login_settings(mount)
+    found: list[Entity] = [] if settings is None else [settings]
     for account in tenant.accounts(mount):
         found += [account, *tenant.secret_ids(account)]
     for token in tenant.tokens_of(mount):

@@ -21,6 +21,7 @@ from keystead.core.operations import Capped, MadeToken, Nothing, Renewed
 from keystead.core.policy.paths import acl_of
 from keystead.core.ports import Entropy
 from keystead.core.sensitive import Sensitive
+from keystead.crypto.chains import told
 from keystead.service.credentials.token import PREFIX, check_custom, digest, token_id
 from keystead.service.handlers.tokenroles import settled
 from keystead.service.held import HeldTenant
@@ -240,6 +241,9 @@ def renew_token(op: ops.RenewToken, targets: tuple[HeldTenant], act: Act) -> Out
         raise NotFound("no such token", "token")
     if not token.renewable:
         raise InvalidArgument("lease is not renewable", "renewable")
+    if token.bound_key and token.bound_key != _shown_key(act):
+        words = "client identity during renewal not matching client identity used during login"
+        raise InvalidArgument(words, "certificate")
     lasted = int((act.now - token.created_at).total_seconds())
     wanted = token.period or op.increment or token.ttl
     most = (token.explicit_max_ttl if token.period else least(token.explicit_max_ttl, token.max_ttl, MAX_FOR)) or None
@@ -248,6 +252,14 @@ def renew_token(op: ops.RenewToken, targets: tuple[HeldTenant], act: Act) -> Out
     ttl = min(wanted, left)
     renewed = replace(token, renewed_at=act.now, expires_at=act.now + timedelta(seconds=ttl))
     return Outcome(answer=Renewed(renewed, ttl, capped), put=(renewed,))
+
+
+def _shown_key(act: Act) -> str:
+    """The digest of the key that the caller has shown a certificate of over TLS; "" without one."""
+    try:
+        return told(act.caller.certificates[0]).key if act.caller.certificates else ""
+    except ValueError:
+        return ""
 
 
 # --- using, ending

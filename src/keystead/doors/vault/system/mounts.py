@@ -40,7 +40,7 @@ SECRETS = {
     "kv-v2": Engine(keeps=True, name="kv", options={"version": "2"}),
     "kv-v1": Engine(keeps=True, name="kv", options={"version": "1"}),
 }
-LOGINS = {"approle": Engine(keeps=False), "userpass": Engine(keeps=False)}
+LOGINS = {name: Engine(keeps=False) for name in ("approle", "userpass", "jwt", "oidc", "kubernetes", "cert")}
 VISIBLE = frozenset({"", "hidden", "unauth"})
 TOKENS = "token"
 

@@ -1,0 +1,63 @@
+"""Whom an auth method may ask, and how: who configures one may name any host, and so only the operator's word lets it
+ask one that is not public (docs/adr/0030)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from keystead.app.issuers import WITHIN, discovered, document
+from keystead.config import Logins
+from keystead.core.errors import Unavailable
+from keystead.core.ports import Net, Terms, Unreached
+from keystead.service.credentials.reviews import Ask
+from keystead.service.credentials.vouchers import KeySource
+from keystead.wire.jose import N_KEY_SET
+
+N_REVIEW = 64 * 1024  # bytes of an API server's answer, with all the groups of who it is
+
+
+def login_terms(settings: Logins) -> Callable[[str, str], Terms]:
+    """(URL, PEM text of who vouches for its host, or "") -> the terms on which it is asked."""
+    anybody = settings.private_hosts is True
+    hosts = (
+        frozenset() if isinstance(settings.private_hosts, bool) else frozenset(map(str.lower, settings.private_hosts))
+    )
+
+    def terms(url: str, authorities: str) -> Terms:
+        return Terms(private=anybody or _host(url) in hosts, authorities=authorities)
+
+    return terms
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def login_keys(settings: Logins, net: Net) -> Callable[[KeySource], bytes]:
+    """The JWK set of a source; it raises Unavailable."""
+    terms = login_terms(settings)
+
+    def read(source: KeySource) -> bytes:
+        if source.discovery:
+            return discovered(source.url, net, lambda url: terms(url, source.authorities))
+        return document(source.url, N_KEY_SET, net, terms(source.url, source.authorities))
+
+    return read
+
+
+def login_ask(settings: Logins, net: Net) -> Ask:
+    """How a cluster's API server is asked."""
+    terms = login_terms(settings)
+
+    def ask(url: str, headers: tuple[tuple[str, str], ...], body: bytes, authorities: str) -> tuple[int, bytes]:
+        on = terms(url, authorities)
+        try:
+            return net.request("POST", url, headers=headers, body=body, most=N_REVIEW, timeout_for=WITHIN, terms=on)
+        except Unreached as error:
+            raise Unavailable(str(error)) from None
+
+    return ask

@@ -1,0 +1,117 @@
+"""What an auth mount lets in by somebody else's word: an issuer's, a cluster's, an authority's.
+
+Vault HTTP API, "JWT/OIDC auth method", "Kubernetes auth method", "TLS certificates auth method". The bounds of a role
+stand in its Account; what holds for a whole mount stands in its LoginSettings.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct, field
+
+from keystead.core.entities.base import Entity, Kind, Wrapped
+
+
+class JwtSettings(Struct, frozen=True, kw_only=True, tag="jwt"):
+    """One of `discovery_url`, `jwks_url` and `public_keys` says where the keys are."""
+
+    discovery_url: str = ""
+    discovery_ca: str = ""  # PEM; "": the system's authorities
+    jwks_url: str = ""
+    jwks_ca: str = ""
+    public_keys: tuple[str, ...] = ()  # PEM: keys, or certificates of keys
+    bound_issuer: str = ""
+    algorithms: tuple[str, ...] = ()  # of crypto.jwk.ALGORITHMS; none: whatever a key is for
+    default_role: str = ""
+
+
+class JwtBounds(Struct, frozen=True, kw_only=True, tag="jwt"):
+    """Leeways in seconds: 0 is the usual one, below 0 there is none."""
+
+    role_type: str = "oidc"
+    audiences: tuple[str, ...] = ()
+    subject: str = ""
+    claims: dict[str, Any] = field(default_factory=dict)  # a value, or a list of which one is enough
+    claims_type: str = "string"
+    user_claim: str = ""
+    user_claim_pointer: bool = False
+    groups_claim: str = ""
+    mappings: dict[str, str] = field(default_factory=dict)  # claim -> name in the token's metadata
+    clock_skew: int = 0
+    expiration_leeway: int = 0
+    not_before_leeway: int = 0
+    redirect_uris: tuple[str, ...] = ()
+    scopes: tuple[str, ...] = ()
+    max_age: int = 0
+
+
+class KubernetesSettings(Struct, frozen=True, kw_only=True, tag="kubernetes"):
+    """The cluster whose API server is asked. What it is shown to be let in is the mount's LoginSecret."""
+
+    host: str  # https://…
+    ca: str = ""  # PEM; "": the system's authorities
+    public_keys: tuple[str, ...] = ()  # PEM; a token has to verify with one of them before the server is asked
+    issuer: str = ""
+    checks_issuer: bool = False
+    without_local: bool = False  # disable_local_ca_jwt; nothing local is read either way
+
+
+class KubernetesBounds(Struct, frozen=True, kw_only=True, tag="kubernetes"):
+    """Names and namespaces may have `*` in them for any text."""
+
+    names: tuple[str, ...] = ()
+    namespaces: tuple[str, ...] = ()
+    audience: str = ""
+    alias_source: str = "serviceaccount_uid"
+
+
+class CertSettings(Struct, frozen=True, kw_only=True, tag="cert"):
+    binds: bool = True  # a token is renewed by whoever shows the same key again
+
+
+class CertBounds(Struct, frozen=True, kw_only=True, tag="cert"):
+    """Names may have `*` in them for any text; of each kind one that fits is enough, of `extensions` all have to."""
+
+    certificate: str = ""  # PEM: authorities; or, where the first is none, the very certificate
+    names: tuple[str, ...] = ()  # of any of the kinds below but `uris` and `units`
+    common_names: tuple[str, ...] = ()
+    dns: tuple[str, ...] = ()
+    emails: tuple[str, ...] = ()
+    uris: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
+    extensions: tuple[str, ...] = ()  # "oid:text", "hex:oid:hex"
+    told: tuple[str, ...] = ()  # OIDs of extensions whose texts go into the token's metadata
+    display_name: str = ""
+
+
+Settings = JwtSettings | KubernetesSettings | CertSettings
+Bounds = JwtBounds | KubernetesBounds | CertBounds
+
+
+class LoginSettings(Entity, frozen=True, kw_only=True):
+    """What holds for everybody who logs in at a mount; `id` is the mount's uuid."""
+
+    kind = Kind.LOGIN_SETTINGS
+    settings: Settings
+    n_secrets: int = 0  # that it has had
+    shows: bool = False  # the last one is there: LoginSecret "<id>/<n_secrets>"
+
+    @property
+    def parent(self) -> str:
+        return self.id
+
+
+class LoginSecret(Wrapped, frozen=True, kw_only=True):
+    """What a mount shows to whom it asks, under a leaf of its own; `id` is "<the mount's uuid>/<number>"."""
+
+    kind = Kind.LOGIN_SECRET
+    bound_as = "login secret"
+    mount: str
+
+    @property
+    def parent(self) -> str:
+        return self.mount
+
+    def __repr__(self) -> str:
+        return f"LoginSecret({self.id!r})"

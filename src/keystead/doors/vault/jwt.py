@@ -1,0 +1,283 @@
+"""auth/jwt, auth/oidc: roles for whoever shows an issuer's token. Vault HTTP API, "JWT/OIDC auth method"."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from keystead.core import operations as ops
+from keystead.core.entities import Account, JwtBounds, JwtSettings
+from keystead.core.errors import NotFound
+from keystead.core.sensitive import Sensitive
+from keystead.doors.vault.endpoint import Answer, Said, endpoint
+from keystead.doors.vault.terms import TermsRequest, log_in, terms, told
+from keystead.doors.vault.tokens import Nothing, here
+from keystead.kit import Call
+from keystead.service.credentials.vouchers import Word
+from keystead.wire.vault.kinds import CommaStrings, Int, Lower, Map, SignedDuration
+from keystead.wire.vault.reader import CAPTURED, Parameters
+from keystead.wire.vault.request import Verb
+from keystead.wire.vault.tree import Number
+
+ONE_OF = (
+    "exactly one of 'jwt_validation_pubkeys', 'jwks_url', 'jwks_pairs', 'oidc_discovery_url', or 'provider_config' "
+    "must be set"
+)
+NOT_OIDC = "OIDC login is not configured for this mount"
+RESERVED = frozenset({"role"})
+TYPES, CLAIM_TYPES = frozenset({"jwt", "oidc"}), frozenset({"string", "glob"})
+
+
+# --- the mount
+
+
+class ConfigRequest(Parameters, frozen=True, kw_only=True):
+    """Of the parameters of the flow in a browser, which is not offered, none may be set."""
+
+    oidc_discovery_url: str = ""
+    oidc_discovery_ca_pem: str = ""
+    oidc_client_id: str = ""
+    oidc_client_secret: str = ""
+    oidc_response_mode: str = ""
+    oidc_response_types: CommaStrings = ()
+    provider_config: Map | None = None
+    jwks_url: str = ""
+    jwks_ca_pem: str = ""
+    jwt_validation_pubkeys: CommaStrings = ()
+    jwt_supported_algs: CommaStrings = ()
+    bound_issuer: str = ""
+    default_role: Lower = ""
+
+
+OF_OIDC = ("oidc_client_id", "oidc_client_secret", "oidc_response_mode", "oidc_response_types", "provider_config")
+
+
+@endpoint("jwt", Verb.WRITE, "config")
+def write_config(req: ConfigRequest, call: Call) -> None:
+    """All of it anew. Nobody is asked whether the keys are where it says: the first login finds out."""
+    for name in OF_OIDC:
+        if getattr(req, name):
+            raise Said(400, f"{name} is not offered: there is no OIDC flow here")
+    if sum(map(bool, (req.oidc_discovery_url, req.jwks_url, req.jwt_validation_pubkeys))) != 1:
+        raise Said(400, ONE_OF)
+    settings = JwtSettings(
+        discovery_url=req.oidc_discovery_url,
+        discovery_ca=req.oidc_discovery_ca_pem if req.oidc_discovery_url else "",
+        jwks_url=req.jwks_url,
+        jwks_ca=req.jwks_ca_pem if req.jwks_url else "",
+        public_keys=req.jwt_validation_pubkeys,
+        bound_issuer=req.bound_issuer,
+        algorithms=req.jwt_supported_algs,
+        default_role=req.default_role,
+    )
+    call(ops.WriteLoginSettings(tenant=here(call), mount=call.namespace, settings=settings))
+
+
+@endpoint("jwt", Verb.READ, "config")
+def read_config(_req: Nothing, call: Call) -> dict[str, Any]:
+    settings = call(ops.ReadLoginSettings(tenant=here(call), mount=call.namespace)).settings
+    assert isinstance(settings, JwtSettings)  # noqa: S101 - what writes them here writes no others
+    return {
+        "bound_issuer": settings.bound_issuer,
+        "default_role": settings.default_role,
+        "jwks_ca_pem": settings.jwks_ca,
+        "jwks_url": settings.jwks_url,
+        "jwt_supported_algs": settings.algorithms,
+        "jwt_validation_pubkeys": settings.public_keys,
+        "namespace_in_state": False,
+        "oidc_client_id": "",
+        "oidc_discovery_ca_pem": settings.discovery_ca,
+        "oidc_discovery_url": settings.discovery_url,
+        "oidc_response_mode": "",
+        "oidc_response_types": (),
+        "provider_config": {},
+        "status": "valid",
+    }
+
+
+# --- roles
+
+
+class RoleRequest(Parameters, frozen=True, kw_only=True):
+    name: Lower = CAPTURED
+
+
+class WriteRoleRequest(TermsRequest, frozen=True, kw_only=True):
+    """None: as it was."""
+
+    name: Lower = CAPTURED
+    role_type: str = ""
+    bound_audiences: CommaStrings | None = None
+    bound_subject: str | None = None
+    bound_claims: Map | None = None
+    bound_claims_type: str | None = None
+    user_claim: str = ""
+    user_claim_json_pointer: bool | None = None
+    groups_claim: str | None = None
+    claim_mappings: Map | None = None
+    clock_skew_leeway: SignedDuration | None = None
+    expiration_leeway: SignedDuration | None = None
+    not_before_leeway: SignedDuration | None = None
+    allowed_redirect_uris: CommaStrings | None = None
+    oidc_scopes: CommaStrings | None = None
+    max_age: SignedDuration | None = None
+    verbose_oidc_logging: bool = False
+    num_uses: Int | None = None
+
+
+OWN: dict[str, str] = {
+    "bound_audiences": "audiences",
+    "bound_subject": "subject",
+    "bound_claims_type": "claims_type",
+    "user_claim_json_pointer": "user_claim_pointer",
+    "groups_claim": "groups_claim",
+    "clock_skew_leeway": "clock_skew",
+    "expiration_leeway": "expiration_leeway",
+    "not_before_leeway": "not_before_leeway",
+    "allowed_redirect_uris": "redirect_uris",
+    "oidc_scopes": "scopes",
+    "max_age": "max_age",
+}
+"""Parameter -> where it is kept of a role's bounds."""
+
+
+def _find(call: Call, name: str) -> Account | None:
+    try:
+        return call(ops.ReadAccount(tenant=here(call), mount=call.namespace, name=name))
+    except NotFound:
+        return None
+
+
+@endpoint("jwt", Verb.WRITE, "role/{name}", creates=True)
+def write_role(req: WriteRoleRequest, call: Call) -> None:
+    before = _find(call, req.name) or Account(id="", mount=call.namespace, name=req.name)
+    bounds = _bounds(req, before.bounds if isinstance(before.bounds, JwtBounds) else JwtBounds())
+    shared = terms(replace(req, token_num_uses=req.num_uses) if req.token_num_uses is None else req, before.terms)
+    if shared.n_uses < 0:
+        raise Said(400, "'token_num_uses' cannot be negative")
+    _check(bounds, bound_elsewhere=bool(shared.bound_cidrs))
+    role = replace(before, terms=shared, bounds=bounds)
+    call(ops.WriteAccount(tenant=here(call), mount=call.namespace, account=role))
+
+
+def _bounds(req: WriteRoleRequest, before: JwtBounds) -> JwtBounds:
+    if req.verbose_oidc_logging:
+        raise Said(400, "verbose_oidc_logging is not offered: what tokens say is not logged")
+    role_type = req.role_type or "oidc"
+    if role_type not in TYPES:
+        raise Said(400, f"invalid 'role_type': {role_type}")
+    if not req.user_claim:
+        raise Said(400, "a user claim must be defined on the role")
+    own = {kept: getattr(req, name) for name, kept in OWN.items() if getattr(req, name) is not None}
+    if req.bound_claims is not None:
+        own["claims"] = {name: _plain(value) for name, value in req.bound_claims.items()}
+    if req.claim_mappings is not None:
+        own["mappings"] = _mappings(req.claim_mappings)
+    return replace(before, role_type=role_type, user_claim=req.user_claim, **own)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    return float(value.text) if isinstance(value, Number) else value
+
+
+def _mappings(given: dict[str, Any]) -> dict[str, str]:
+    names: set[str] = set()
+    for source, name in given.items():
+        if not isinstance(name, str):
+            raise Said(400, f'claim_mappings of "{source}" is not a string')
+        if name in RESERVED:
+            raise Said(400, f'metadata key "{name}" is reserved and may not be a mapping destination')
+        if name in names:
+            raise Said(400, f'multiple keys are mapped to metadata key "{name}"')
+        names.add(name)
+    return given
+
+
+def _check(bounds: JwtBounds, *, bound_elsewhere: bool) -> None:
+    if bounds.claims_type not in CLAIM_TYPES:
+        raise Said(400, f"invalid 'bound_claims_type': {bounds.claims_type}")
+    if bounds.claims_type == "glob":
+        for value in bounds.claims.values():
+            for one in value if isinstance(value, list) else [value]:
+                if not isinstance(one, str):
+                    raise Said(400, f"claim is not a string: {one}")
+    if bounds.role_type == "oidc":
+        if not bounds.redirect_uris:
+            raise Said(400, "'allowed_redirect_uris' must be set if 'role_type' is 'oidc' or unspecified.")
+    elif not (bounds.audiences or bounds.subject or bounds.claims or bound_elsewhere):
+        raise Said(400, "must have at least one bound constraint when creating/updating a role")
+
+
+@endpoint("jwt", Verb.READ, "role/{name}")
+def read_role(req: RoleRequest, call: Call) -> dict[str, Any]:
+    role = _find(call, req.name)
+    if role is None or not isinstance(role.bounds, JwtBounds):
+        raise Said(404, "")
+    bounds = role.bounds
+    own = {name: getattr(bounds, kept) for name, kept in OWN.items()}
+    return {
+        **told(role.terms),
+        **{name: None if value == () else value for name, value in own.items()},
+        "bound_claims": bounds.claims or None,
+        "claim_mappings": bounds.mappings or None,
+        "role_type": bounds.role_type,
+        "user_claim": bounds.user_claim,
+        "verbose_oidc_logging": False,
+    }
+
+
+@endpoint("jwt", Verb.LIST, "role/?")
+def list_roles(_req: Nothing, call: Call) -> dict[str, Any]:
+    names = call(ops.ListAccounts(tenant=here(call), mount=call.namespace))
+    if not names:
+        raise Said(404, "")
+    return {"keys": names}
+
+
+@endpoint("jwt", Verb.DELETE, "role/{name}")
+def delete_role(req: RoleRequest, call: Call) -> None:
+    call(ops.DeleteAccount(tenant=here(call), mount=call.namespace, name=req.name))
+
+
+# --- logging in
+
+
+class LoginRequest(Parameters, frozen=True, kw_only=True):
+    role: Lower = ""
+    jwt: str = ""
+
+
+def _shown(req: LoginRequest) -> Word:
+    return Word(req.role, Sensitive(req.jwt.encode()))
+
+
+@endpoint("jwt", Verb.WRITE, "login", unsigned=True, shows=_shown)
+def login(_req: LoginRequest, call: Call) -> Answer:
+    return log_in(call)
+
+
+class AuthUrlRequest(Parameters, frozen=True, kw_only=True):
+    role: Lower = ""
+    redirect_uri: str = ""
+    client_nonce: str = ""
+
+
+@endpoint("jwt", Verb.WRITE, "oidc/auth_url", unsigned=True)
+def auth_url(_req: AuthUrlRequest, _call: Call) -> None:
+    """What a mount without an OIDC client answers: here there is none."""
+    raise Said(400, NOT_OIDC)
+
+
+OPERATIONS = (
+    write_config,
+    read_config,
+    write_role,
+    read_role,
+    list_roles,
+    delete_role,
+    login,
+    auth_url,
+)

@@ -1,0 +1,74 @@
+"""What a mount may be told of whose word counts, in the words of Vault for what it may not."""
+
+from __future__ import annotations
+
+import re
+
+from keystead.core.entities import Bounds, CertBounds, JwtSettings, KubernetesSettings, Settings
+from keystead.core.errors import InvalidArgument
+from keystead.crypto.chains import has_certificates
+from keystead.crypto.jwk import ALGORITHMS, VerifyingKey
+
+MAX_PEM, MAX_KEYS, MAX_URL = 256 * 1024, 32, 1024  # characters, keys, characters
+_URL = re.compile(r"https://[!-~]+")
+
+
+def check_settings(settings: Settings) -> None:
+    """Raises InvalidArgument."""
+    if isinstance(settings, JwtSettings):
+        _check_jwt(settings)
+    elif isinstance(settings, KubernetesSettings):
+        _check_kubernetes(settings)
+
+
+def check_bounds(bounds: Bounds) -> None:
+    """What only those can say who read certificates. Raises InvalidArgument."""
+    if isinstance(bounds, CertBounds) and (
+        len(bounds.certificate) > MAX_PEM or not has_certificates(bounds.certificate)
+    ):
+        raise InvalidArgument("failed to parse certificate", "certificate")
+
+
+def _check_kubernetes(settings: KubernetesSettings) -> None:
+    _check_url(settings.host, "kubernetes_host")
+    if len(settings.ca) > MAX_PEM:
+        raise InvalidArgument("kubernetes_ca_cert is too long", "certificates")
+    check_keys(settings.public_keys, "data does not contain any valid public keys")
+
+
+def _check_jwt(settings: JwtSettings) -> None:
+    if settings.discovery_url:
+        _check_url(settings.discovery_url, "error checking oidc discovery URL")
+        _check_authorities(
+            settings.discovery_ca, "error checking oidc discovery URL: could not parse CA PEM value successfully"
+        )
+    if settings.jwks_url:
+        _check_url(settings.jwks_url, "error checking jwks URL")
+        _check_authorities(settings.jwks_ca, "error checking jwks_ca_pem")
+    check_keys(settings.public_keys, "error parsing public key: data does not contain any valid public keys")
+    for algorithm in settings.algorithms:
+        if algorithm not in ALGORITHMS:
+            words = f'invalid jwt_supported_algs: unsupported signing algorithm "{algorithm}"'
+            raise InvalidArgument(words, "jwt_supported_algs")
+
+
+def check_keys(keys: tuple[str, ...], words: str) -> None:
+    """Public keys in PEM, or certificates of them. Raises InvalidArgument."""
+    if len(keys) > MAX_KEYS or sum(map(len, keys)) > MAX_PEM:
+        raise InvalidArgument("too many public keys", "keys")
+    try:
+        for key in keys:
+            VerifyingKey.of_pem(key)
+    except ValueError:
+        raise InvalidArgument(words, "keys") from None
+
+
+def _check_url(url: str, words: str) -> None:
+    """Keys that come over a line that anybody may write on are anybody's."""
+    if len(url) > MAX_URL or _URL.fullmatch(url) is None:
+        raise InvalidArgument(f"{words}: it has to be an https:// URL", "url")
+
+
+def _check_authorities(pem: str, words: str) -> None:
+    if pem and (len(pem) > MAX_PEM or not has_certificates(pem)):
+        raise InvalidArgument(words, "certificates")

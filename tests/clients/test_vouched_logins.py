@@ -1,0 +1,305 @@
+"""Logging in by somebody else's word, at a real server: the `bao` command, and HTTPS peers beside it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from tests.certificates import Authority, Issued
+from tests.servers import BIN, Serving, serving
+from tests.tokens import SigningKey, key_set
+
+from keystead.app.development import save_token
+from keystead.app.installation import initialise, prepare, save_credentials
+from keystead.config import Config, Logins, Tls
+from keystead.seals.file import FileSeal
+
+pytestmark = pytest.mark.client
+
+KEY = SigningKey("RS256")
+AUDIENCE = "https://kubernetes.default.svc"
+USER = {"username": "system:serviceaccount:default:app", "uid": "u-1"}
+
+
+class Peer(ThreadingHTTPServer):
+    """An issuer and an API server in one; `hangs`: it takes what it is asked and says nothing."""
+
+    daemon_threads = True
+
+    def __init__(self, authority: Authority) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.socket = authority.context("localhost").wrap_socket(self.socket, server_side=True)
+        self.url = f"https://localhost:{self.server_port}"
+        self.authority, self.hangs, self.shown = authority, threading.Event(), ""
+
+    def handle_error(self, *_: Any) -> None:
+        """A client that does not wait for us hangs up."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Peer
+
+    def _say(self, body: bytes, status: int = 200) -> None:
+        if self.server.hangs.is_set():
+            time.sleep(30)
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self) -> None:
+        if self.path.endswith("/openid-configuration"):
+            self._say(json.dumps({"issuer": self.server.url, "jwks_uri": f"{self.server.url}/keys"}).encode())
+        else:
+            self._say(key_set(KEY))
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.shown = self.headers["Authorization"]
+        status = {"authenticated": True, "user": USER, "audiences": asked["spec"]["audiences"]}
+        self._say(json.dumps({"kind": "TokenReview", "status": status}).encode(), 201)
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing."""
+
+
+class House:
+    """A server over TLS, its root's token, and the `bao` command pointed at it."""
+
+    def __init__(self, server: Serving, authority: Authority, home: Path) -> None:
+        self.server, self.authority, self.home = server, authority, home
+        self.port = int(server.running["listen"]["vault"].rpartition(":")[2])
+        self.root = server("env", "vault", "--json").json["VAULT_TOKEN"]
+
+    def ask(
+        self, method: str, path: str, body: Any = None, *, token: str = "", by: Shown | None = None
+    ) -> tuple[int, Any]:
+        context = ssl.create_default_context(cafile=self.authority.ca)
+        if by is not None:
+            context.load_cert_chain(*by)
+        line = http.client.HTTPSConnection("localhost", self.port, context=context, timeout=20)
+        with closing(line):
+            line.request(method, f"/v1/{path}", None if body is None else json.dumps(body), {"X-Vault-Token": token})
+            reply = line.getresponse()
+            said = reply.read()
+        return reply.status, json.loads(said) if said else None
+
+    def tell(self, path: str, body: Any) -> None:
+        assert self.ask("POST", path, body, token=self.root)[0] == 204, path
+
+    def bao(self, *words: str, token: str = "") -> subprocess.CompletedProcess[str]:
+        env = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.home),
+            "BAO_ADDR": f"https://localhost:{self.port}",
+            "BAO_CACERT": str(self.authority.ca),
+            "BAO_TOKEN": token,
+        }
+        return subprocess.run([BIN / "bao", *words], env=env, capture_output=True, text=True, check=False, timeout=60)
+
+
+Shown = tuple[Path, Path]
+
+
+@pytest.fixture(scope="module")
+def peer(tmp_path_factory) -> Iterator[Peer]:
+    with Peer(Authority(tmp_path_factory.mktemp("peer"))) as one:
+        threading.Thread(target=one.serve_forever, daemon=True).start()
+        yield one
+        one.shutdown()
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory) -> Iterator[House]:
+    directory = tmp_path_factory.mktemp("house")
+    authority = Authority(directory)
+    chain, private = authority.issue("localhost")
+    data = directory / "data"
+    prepare(data)
+    settings = Config(
+        tls=Tls(f"file:{chain}", f"file:{private}"), logins=Logins(private_hosts=["localhost"]), workers=2
+    )
+    save_credentials(data, initialise(data, settings, FileSeal.create(data, os.urandom)))
+    save_token(data)
+    with serving("dev", data, "--listen", "vault=localhost:0") as server:
+        yield House(server, authority, tmp_path_factory.mktemp("home"))
+
+
+# --- certificates
+
+
+@pytest.fixture(scope="module")
+def joe(tmp_path_factory) -> tuple[Issued, Shown]:
+    now = datetime.now(UTC)
+    ca = Issued("people", ca=True, start=now)
+    return ca, written(Issued("joe", ca, start=now), tmp_path_factory.mktemp("joe"))
+
+
+def written(one: Issued, directory: Path) -> Shown:
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    paths = directory / "cert.pem", directory / "key.pem"
+    paths[0].write_text(one.pem)
+    paths[1].write_bytes(one.key.private_bytes(*form))
+    return paths
+
+
+def test_a_certificate_logs_in_and_nobody_else_does(house, joe, tmp_path) -> None:
+    ca, own = joe
+    house.tell("sys/auth/cert", {"type": "cert"})
+    assert house.ask("POST", "auth/cert/login", {}) == (400, {"errors": ["no client certificate found"]})
+    assert house.ask("POST", "auth/cert/login", {}, by=own)[0] == 400  # while there is no role nobody is asked
+    house.tell("auth/cert/certs/people", {"certificate": ca.pem, "token_policies": "p", "token_ttl": "1h"})
+    status, said = house.ask("POST", "auth/cert/login", {}, by=own)
+    assert (status, said["auth"]["metadata"]["common_name"]) == (200, "joe")
+    token = said["auth"]["client_token"]
+    assert house.ask("GET", "auth/token/lookup-self", token=token)[0] == 200  # without it, too
+    assert house.ask("POST", "auth/token/renew-self", {}, token=token)[0] == 400
+    assert house.ask("POST", "auth/token/renew-self", {}, token=token, by=own)[0] == 200
+    other = written(Issued("joe", Issued("people", ca=True)), tmp_path)
+    with pytest.raises((ssl.SSLError, ConnectionError, http.client.RemoteDisconnected)):
+        house.ask("POST", "auth/cert/login", {}, by=other)
+    assert house.ask("GET", "sys/health")[0] == 200
+
+
+def test_bao_logs_in_by_a_certificate(house, joe) -> None:
+    _, (certificate, key) = joe
+    login = ("login", "-no-store", "-method=cert", f"-client-cert={certificate}", f"-client-key={key}")
+    done = house.bao(*login)
+    assert done.returncode == 0 and "token_meta_common_name" in done.stdout, done.stderr
+    done = house.bao(*login, "-format=json", "name=people")
+    assert json.loads(done.stdout)["auth"]["policies"] == ["default", "p"], done.stderr
+
+
+def test_a_role_that_goes_takes_its_certificates_along(house, tmp_path) -> None:
+    now = datetime.now(UTC)
+    leaf = Issued("leaf", Issued("nobody", ca=True, start=now), start=now)
+    own = written(leaf, tmp_path)
+    house.tell("auth/cert/certs/leaf", {"certificate": leaf.pem})
+    assert house.ask("POST", "auth/cert/login", {"name": "leaf"}, by=own)[0] == 200
+    assert house.ask("DELETE", "auth/cert/certs/leaf", token=house.root)[0] == 204
+    for _ in range(4):  # every worker
+        with pytest.raises((ssl.SSLError, ConnectionError, http.client.RemoteDisconnected)):
+            house.ask("POST", "auth/cert/login", {"name": "leaf"}, by=own)
+
+
+def test_what_a_session_brings_back_is_looked_at_again(house, tmp_path) -> None:
+    """TLS 1.2, whose sessions a server of Python's keeps; those of TLS 1.3 are not given out."""
+    now = datetime.now(UTC)
+    ca = Issued("old", ca=True, start=now)
+    context = ssl.create_default_context(cafile=house.authority.ca)
+    context.load_cert_chain(*written(Issued("joe", ca, start=now), tmp_path))
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    house.tell("auth/cert/certs/old", {"certificate": ca.pem})
+
+    def connected(session: ssl.SSLSession | None = None) -> ssl.SSLSocket:
+        plain = socket.create_connection(("localhost", house.port), timeout=10)
+        return context.wrap_socket(plain, server_hostname="localhost", session=session)
+
+    def kept() -> ssl.SSLSession | None:
+        with connected() as secured:
+            return secured.session
+
+    def log_in(session: ssl.SSLSession | None) -> tuple[bool, bytes]:
+        body = b'{"name":"old"}'
+        head = b"POST /v1/auth/cert/login HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body)
+        with connected(session) as secured:
+            secured.sendall(head + body)
+            return bool(secured.session_reused), secured.recv(65536).partition(b"\r\n")[0]
+
+    assert (True, b"HTTP/1.1 200 OK") in [log_in(kept()) for _ in range(20)]  # at the worker that knows it
+    sessions = [kept() for _ in range(20)]
+    assert house.ask("DELETE", "auth/cert/certs/old", token=house.root)[0] == 204
+    lines = []
+    for session in sessions:
+        with suppress(ssl.SSLError, ConnectionError):
+            lines.append(log_in(session))
+    assert all(line == b"HTTP/1.1 400 Bad Request" for _, line in lines)  # if it comes as far as that
+
+
+# --- tokens and accounts
+
+
+def claims(**more: Any) -> dict[str, Any]:
+    now = int(time.time())
+    return {"iss": "anybody", "sub": "joe", "aud": [AUDIENCE], "iat": now, "exp": now + 600, **more}
+
+
+def test_bao_logs_in_by_a_token_of_an_issuer(house, peer) -> None:
+    house.tell("sys/auth/jwt", {"type": "jwt"})
+    ca = peer.authority.ca.read_text()
+    for name, source in {
+        "discovery": {"oidc_discovery_url": peer.url, "oidc_discovery_ca_pem": ca},
+        "set": {"jwks_url": f"{peer.url}/keys", "jwks_ca_pem": ca},
+    }.items():
+        house.tell("auth/jwt/config", source)
+        house.tell(f"auth/jwt/role/{name}", {"role_type": "jwt", "user_claim": "sub", "bound_audiences": AUDIENCE})
+        done = house.bao("write", "-format=json", "auth/jwt/login", f"role={name}", f"jwt={KEY.token(claims())}")
+        assert done.returncode == 0 and json.loads(done.stdout)["auth"]["metadata"] == {"role": name}, done.stderr
+    house.tell("auth/jwt/config", {"jwks_url": f"{peer.url}/other"})
+    status, _ = house.ask("POST", "auth/jwt/login", {"role": "set", "jwt": KEY.token(claims())})
+    assert status == 503  # it is known, but nobody that the system trusts vouches for it
+
+
+def test_row_125_a_host_that_the_operator_has_not_named_is_not_asked(house, peer) -> None:
+    ca, url = peer.authority.ca.read_text(), peer.url.replace("localhost", "127.0.0.1")
+    house.tell("sys/auth/inward", {"type": "jwt"})
+    house.tell("auth/inward/config", {"jwks_url": f"{url}/keys", "jwks_ca_pem": ca})
+    house.tell("auth/inward/role/r", {"role_type": "jwt", "user_claim": "sub", "bound_audiences": AUDIENCE})
+    assert house.ask("POST", "auth/inward/login", {"role": "r", "jwt": KEY.token(claims())})[0] == 503
+
+
+def account() -> str:
+    bound = {"namespace": "default", "serviceaccount": {"name": "app", "uid": "u-1"}}
+    return KEY.token(claims(**{"kubernetes.io": bound}))
+
+
+def test_a_service_account_logs_in(house, peer) -> None:
+    house.tell("sys/auth/kubernetes", {"type": "kubernetes"})
+    ca = peer.authority.ca.read_text()
+    cluster = {"kubernetes_host": peer.url, "kubernetes_ca_cert": ca, "token_reviewer_jwt": "re.view.er"}
+    house.tell("auth/kubernetes/config", cluster)
+    bound = {"bound_service_account_names": "app", "bound_service_account_namespaces": "default"}
+    house.tell("auth/kubernetes/role/r", bound)
+    status, said = house.ask("POST", "auth/kubernetes/login", {"role": "r", "jwt": account()})
+    assert (status, said["auth"]["metadata"]["service_account_uid"]) == (200, "u-1")
+    assert peer.shown == "Bearer re.view.er"
+
+
+def test_row_60_whoever_does_not_answer_holds_nobody_up(house, peer) -> None:
+    """Thirty logins wait for a peer that hangs, and everything else is answered as ever: on the loop and threads."""
+    peer.hangs.set()
+    token, codes = account(), []
+
+    def log_in() -> None:
+        with suppress(OSError):
+            codes.append(house.ask("POST", "auth/kubernetes/login", {"role": "r", "jwt": token})[0])
+
+    waiting = [threading.Thread(target=log_in) for _ in range(30)]
+    for thread in waiting:
+        thread.start()
+    time.sleep(1)
+    try:
+        for n in range(10):
+            began = time.monotonic()
+            assert house.ask("GET", "sys/health")[0] == 200
+            house.tell(f"sys/policies/acl/p{n}", {"policy": 'path "x" { capabilities = ["read"] }'})
+            assert time.monotonic() - began < 2
+    finally:
+        for thread in waiting:
+            thread.join(30)
+        peer.hangs.clear()
+    assert len(codes) == 30 and set(codes) <= {403, 503}
