@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from keystead.core.entities import Account, AclPolicy, Mount, SecretId, Token, TokenRole, WrappedAnswer
 from keystead.core.rights import Rights
-from keystead.service.rights import acl_policy_id, of_token
+from keystead.core.sensitive import Sensitive
+from keystead.service.rights import acl_policy_id, of_bearer, of_token
 
 if TYPE_CHECKING:
     from keystead.service.reach import Reach
@@ -79,7 +80,14 @@ class OfPaths:
 
     def rights_of(self, token: Token) -> Rights | None:
         """None: it has ended meanwhile."""
+        if token.is_batch:
+            return of_bearer(self._reach.barrier, token)
         return of_token(self._reach.barrier, token.id)
+
+    def batch_key(self) -> Sensitive:
+        """What batch tokens are sealed under (service.credentials.batch)."""
+        self._reach.may_block()
+        return self._reach.barrier.subkey("batch-token")
 
     def wrapped(self, token: Token) -> WrappedAnswer | None:
         return self._reach.get(WrappedAnswer, token.id)

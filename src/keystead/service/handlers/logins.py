@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from itertools import islice
 from typing import Any
 from uuid import UUID
@@ -20,7 +20,7 @@ from keystead.crypto.kdf import SALT_BYTES
 from keystead.service.credentials.password import is_right, kept
 from keystead.service.credentials.token import digest, is_within
 from keystead.service.handlers.mounts import table_of
-from keystead.service.handlers.tokens import accessor, lasting, least, names, token_text
+from keystead.service.handlers.tokens import BATCH, accessor, batch_of, kind_of, lasting, least, names, token_text
 from keystead.service.held import HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
 from keystead.service.rights import ROOT_POLICY
@@ -197,11 +197,11 @@ def log_in_by_password(op: ops.LogInByPassword, targets: tuple[HeldTenant], act:
     if not is_within(account.terms.bound_cidrs, act.caller.source):
         return Outcome(answer=None, why="from elsewhere")
     meta = {"username": account.name}
-    made = _token(mount, account.terms, act, op.path, f"{_short(mount)}-{account.name}", meta)
-    put: tuple[Entity, ...] = (made.token,)
-    if account.n_failed or account.locked_until:
-        put = (made.token, replace(account, n_failed=0, locked_until=None))
-    return Outcome(answer=made, put=put, seen=() if len(put) > 1 else (account,), made=made.token.accessor)
+    made = _token(tenant, mount, account.terms, act, op.path, f"{_short(mount)}-{account.name}", meta)
+    put = kept_of(made)
+    if is_forgiven := bool(account.n_failed or account.locked_until):
+        put = (*put, replace(account, n_failed=0, locked_until=None))
+    return Outcome(answer=made, put=put, seen=() if is_forgiven else (account,), made=made.token.bearer)
 
 
 def log_in_by_role(op: ops.LogInByRole, targets: tuple[HeldTenant], act: Act) -> Outcome[MadeToken | None]:
@@ -229,8 +229,8 @@ def log_in_by_role(op: ops.LogInByRole, targets: tuple[HeldTenant], act: Act) ->
         seen = seen if put or delete else (account, found)
     if not is_within(account.terms.bound_cidrs, act.caller.source):
         return Outcome(answer=None, why="from elsewhere")
-    made = _token(mount, terms, act, op.path, _short(mount), meta)
-    return Outcome(answer=made, put=(made.token, *put), delete=delete, seen=seen, made=made.token.accessor)
+    made = _token(tenant, mount, terms, act, op.path, _short(mount), meta)
+    return Outcome(answer=made, put=(*kept_of(made), *put), delete=delete, seen=seen, made=made.token.bearer)
 
 
 def _short(mount: Mount) -> str:
@@ -238,7 +238,25 @@ def _short(mount: Mount) -> str:
     return mount.id.split(":", 2)[2].replace("/", "-")
 
 
-def _token(mount: Mount, terms: TokenTerms, act: Act, path: str, display_name: str, meta: dict[str, str]) -> MadeToken:
+def kept_of(made: MadeToken) -> tuple[Entity, ...]:
+    """The row of a token that was made: a batch token has none."""
+    return () if made.token.is_batch else (made.token,)
+
+
+def _bound(terms: TokenTerms, source: str) -> tuple[str, ...]:
+    """Where the token is good from. Raises InvalidArgument where it is to be bound to an address and there is none."""
+    if not terms.binds_ip:
+        return terms.bound_cidrs
+    try:
+        return (str(ip_address(source)),)
+    except ValueError:
+        words = "a login that is bound to an address has to come from one"
+        raise InvalidArgument(words, "token_strictly_bind_ip") from None
+
+
+def _token(
+    tenant: HeldTenant, mount: Mount, terms: TokenTerms, act: Act, path: str, display_name: str, meta: dict[str, str]
+) -> MadeToken:
     wanted = names(terms.policies)
     if ROOT_POLICY in wanted:
         raise InvalidArgument("auth methods cannot create root tokens", "policies")
@@ -264,8 +282,10 @@ def _token(mount: Mount, terms: TokenTerms, act: Act, path: str, display_name: s
         expires_at=act.now + timedelta(seconds=ttl),
         n_uses=terms.n_uses,
         renewable=True,
-        bound_cidrs=terms.bound_cidrs,
+        bound_cidrs=_bound(terms, act.caller.source),
     )
+    if kind_of(mount.made_as, terms.made_as.removeprefix("default")) == BATCH:
+        return batch_of(tenant, token, act, capped)
     return MadeToken(token, text, capped)
 
 
