@@ -222,6 +222,11 @@ class Action(StrEnum):
     LOG_IN_BY_ROLE = "tenant:log-in-by-role"
     USE_TOOLS = "tenant:use-tools"
     DRAW_RANDOM = "tenant:draw-random"
+    WRITE_SETTING = "tenant:write-setting"
+    READ_SETTING = "tenant:read-setting"
+    LIST_SETTINGS = "tenant:list-settings"
+    DELETE_SETTING = "tenant:delete-setting"
+    DRAW_PASSWORD = "tenant:draw-password"  # noqa: S105 - a name, not a secret
     # the installation
     READ_STATUS = "system:read-status"
     MANAGE_SEAL = "system:manage-seal"
@@ -488,6 +493,11 @@ ACTIONS: dict[Action, ActionRow] = {
         _R(A.LOG_IN_BY_ROLE, "keystead:tenant:log-in-by-role", free=True),
         _R(A.USE_TOOLS, "keystead:tenant:use-tools"),
         _R(A.DRAW_RANDOM, "keystead:tenant:draw-random"),
+        _R(A.WRITE_SETTING, "keystead:tenant:write-setting"),
+        _R(A.READ_SETTING, "keystead:tenant:read-setting"),
+        _R(A.LIST_SETTINGS, "keystead:tenant:list-settings"),
+        _R(A.DELETE_SETTING, "keystead:tenant:delete-setting"),
+        _R(A.DRAW_PASSWORD, "keystead:tenant:draw-password"),
         _R(A.READ_STATUS, None, system=True),
         _R(A.MANAGE_SEAL, None, system=True),
         _R(A.MANAGE_KEYRINGS, None, system=True),

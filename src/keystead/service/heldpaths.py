@@ -6,7 +6,17 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from keystead.core.entities import Account, AclPolicy, Mount, SecretId, Token, TokenRole, WrappedAnswer
+from keystead.core.entities import (
+    Account,
+    AclPolicy,
+    Mount,
+    SecretId,
+    Setting,
+    Token,
+    TokenRole,
+    Topic,
+    WrappedAnswer,
+)
 from keystead.core.rights import Rights
 from keystead.core.sensitive import Sensitive
 from keystead.service.rights import acl_policy_id, of_bearer, of_token
@@ -100,6 +110,15 @@ class OfPaths:
 
     def token_roles(self) -> list[TokenRole]:
         return list(self._reach.every_child(TokenRole, self.id))
+
+    def setting(self, topic: Topic, name: str) -> Setting | None:
+        return self._reach.get(Setting, self.setting_id(topic, name))
+
+    def setting_id(self, topic: Topic, name: str) -> str:
+        return self._reach.barrier.name_id(f"setting:{self.id}:{topic}", name)
+
+    def settings(self, topic: Topic) -> list[Setting]:
+        return list(self._reach.every_child(Setting, f"{self.id}/{topic}"))
 
     def acl_policy(self, name: str) -> AclPolicy | None:
         return self._reach.get(AclPolicy, self.acl_policy_id(name))

@@ -592,6 +592,7 @@ class View:
         Kind.WRAPPED: _forget_nothing,
         Kind.ACCOUNT: _forget_nothing,
         Kind.SECRET_ID: _forget_nothing,
+        Kind.SETTING: _forget_nothing,
     }
 
     FIND: ClassVar[dict[type, Callable[[View, Any], Held | None]]] = {

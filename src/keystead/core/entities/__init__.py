@@ -31,3 +31,4 @@ from keystead.core.entities.identities import *
 from keystead.core.entities.keys import *
 from keystead.core.entities.paths import *
 from keystead.core.entities.secrets import *
+from keystead.core.entities.settings import *

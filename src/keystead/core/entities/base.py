@@ -41,6 +41,7 @@ class Kind(StrEnum):
     TOKEN_ROLE = "token-role"  # noqa: S105 - a kind, not a secret
     WRAPPED = "wrapped"
     ACCOUNT = "account"
+    SETTING = "setting"
     SECRET_ID = "secret-id"  # noqa: S105 - a kind, not a secret
 
 

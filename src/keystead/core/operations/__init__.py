@@ -33,6 +33,7 @@ from keystead.core.operations.related import *
 from keystead.core.operations.schemes import *
 from keystead.core.operations.secrets import *
 from keystead.core.operations.sessions import *
+from keystead.core.operations.settings import *
 from keystead.core.operations.signature import *
 from keystead.core.operations.terms import *
 from keystead.core.operations.tokens import *

@@ -38,6 +38,7 @@ from keystead.service.handlers import (
     schemes,
     secrets,
     sessions,
+    settings,
     signature,
     tags,
     terms,
@@ -90,5 +91,6 @@ HANDLERS: dict[type, Handler] = {
     **tokenroles.HANDLERS,
     **wrapping.HANDLERS,
     **tools.HANDLERS,
+    **settings.HANDLERS,
     **aclpolicies.HANDLERS,
 }

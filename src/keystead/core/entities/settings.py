@@ -1,0 +1,40 @@
+"""Settings of a tenant's tree of paths that are kept by name, one kind of row for all topics."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct, field
+
+from keystead.core.entities.base import Entity, Kind
+
+
+class Topic(StrEnum):
+    PASSWORD_POLICY = "password-policy"  # noqa: S105 - a topic, not a secret
+    RATE_LIMIT = "rate-limit"
+    RATE_LIMITS = "rate-limits"
+    AUDIT_DEVICE = "audit-device"
+    AUDITED_HEADER = "audited-header"
+    CORS = "cors"
+    HEADER = "header"
+
+
+class Setting(Entity, frozen=True, kw_only=True):
+    """One of them; `id` is a digest of tenant, topic and name. `value`: the topic's Struct, as JSON."""
+
+    kind = Kind.SETTING
+    tenant: str
+    topic: Topic
+    name: str
+    value: bytes = field(default=b"", name="v")
+
+    @property
+    def parent(self) -> str:
+        return f"{self.tenant}/{self.topic}"
+
+    def __repr__(self) -> str:
+        return f"Setting({self.topic!r}, {self.name!r})"
+
+
+class PasswordPolicy(Struct, frozen=True):
+    text: str

@@ -1,0 +1,93 @@
+"""Settings: what each topic keeps, and what it does not take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from keystead.core import operations as ops
+from keystead.core.entities import PasswordPolicy, Setting, Topic
+from keystead.core.errors import InvalidArgument, LimitExceeded, NotFound
+from keystead.core.operations import Nothing
+from keystead.core.passwords import draw, read_rules
+from keystead.core.sensitive import Sensitive
+from keystead.service.held import HeldTenant
+from keystead.service.pipeline import Act, Handler, Outcome
+
+S = TypeVar("S", bound=Struct)
+MAX_NAME, MAX_VALUE, MAX_OF_A_TOPIC = 256, 128 * 1024, 1000
+Making = Callable[[ops.WriteSetting, HeldTenant, Act], Struct]
+
+
+def value_of(setting: Setting, kind: type[S]) -> S:
+    return msgspec.json.decode(setting.value, type=kind)
+
+
+def _password_policy(op: ops.WriteSetting, _tenant: HeldTenant, _act: Act) -> PasswordPolicy:
+    text = str(op.given["text"])
+    read_rules(text)
+    return PasswordPolicy(text)
+
+
+MADE: Mapping[Topic, Making] = {
+    Topic.PASSWORD_POLICY: _password_policy,
+}
+"""Topic -> what is kept of what was given. Raises InvalidArgument."""
+
+
+def write_setting(op: ops.WriteSetting, targets: tuple[HeldTenant], act: Act) -> Outcome[Setting]:
+    (tenant,) = targets
+    if not 0 < len(op.name) <= MAX_NAME or not op.name.isprintable():
+        raise InvalidArgument(f"a name has 1 to {MAX_NAME} printable characters", "name")
+    before = tenant.setting(op.topic, op.name)
+    if before is None and len(tenant.settings(op.topic)) >= MAX_OF_A_TOPIC:
+        raise LimitExceeded(f"at most {MAX_OF_A_TOPIC} settings of a kind", "name")
+    value = msgspec.json.encode(MADE[op.topic](op, tenant, act))
+    if len(value) > MAX_VALUE:
+        raise LimitExceeded(f"a setting has at most {MAX_VALUE} bytes", "value")
+    setting = Setting(
+        id=tenant.setting_id(op.topic, op.name),
+        revision=before.revision if before is not None else 0,
+        tenant=tenant.id,
+        topic=op.topic,
+        name=op.name,
+        value=value,
+    )
+    return Outcome(answer=setting, put=(setting,), made=f"{op.topic}/{op.name}")
+
+
+def _setting(op: ops.ReadSetting | ops.DrawPassword, tenant: HeldTenant, topic: Topic) -> Setting:
+    if (found := tenant.setting(topic, op.name)) is None:
+        raise NotFound("no such setting", "name")
+    return found
+
+
+def read_setting(op: ops.ReadSetting, targets: tuple[HeldTenant], _act: Act) -> Outcome[Setting]:
+    return Outcome(answer=_setting(op, targets[0], op.topic))
+
+
+def list_settings(op: ops.ListSettings, targets: tuple[HeldTenant], _act: Act) -> Outcome[tuple[Setting, ...]]:
+    return Outcome(answer=tuple(sorted(targets[0].settings(op.topic), key=lambda one: one.name)))
+
+
+def delete_setting(op: ops.DeleteSetting, targets: tuple[HeldTenant], _act: Act) -> Outcome[Nothing]:
+    found = targets[0].setting(op.topic, op.name)
+    return Outcome(answer=Nothing(), delete=() if found is None else (found,), made=f"{op.topic}/{op.name}")
+
+
+def draw_password(op: ops.DrawPassword, targets: tuple[HeldTenant], act: Act) -> Outcome[Sensitive]:
+    setting = _setting(op, targets[0], Topic.PASSWORD_POLICY)
+    drawn = draw(read_rules(value_of(setting, PasswordPolicy).text), act.entropy)
+    return Outcome(answer=Sensitive(drawn.encode()), seen=(setting,))
+
+
+HANDLERS: dict[type, Handler] = {
+    ops.WriteSetting: write_setting,
+    ops.ReadSetting: read_setting,
+    ops.ListSettings: list_settings,
+    ops.DeleteSetting: delete_setting,
+    ops.DrawPassword: draw_password,
+}
