@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from keystead.core.entities import (
+    ONLY,
     Binding,
     Credential,
     CredentialKind,
@@ -29,6 +30,7 @@ from keystead.core.entities import (
     PrincipalKind,
     Tenant,
     Token,
+    Topic,
 )
 from keystead.core.errors import Internal, NotFound, Sealed, Unavailable
 from keystead.core.family import is_family, of_header
@@ -73,6 +75,7 @@ from keystead.service.held import (
     HeldToken,
 )
 from keystead.service.heldsecret import HeldCubby, HeldSecret, SecretCache, cubby_of
+from keystead.service.ratelimits import RateLimitTable
 from keystead.service.reach import PAGE, Reach
 from keystead.service.related import lasting
 from keystead.service.rights import alike, gather, narrowed, of_bearer, of_token
@@ -82,6 +85,7 @@ V = TypeVar("V")
 MAX_KEYS = 8192
 MAX_OTHERS = 16384
 ATTEMPTS = 10
+EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 class Generation(Protocol):
@@ -118,6 +122,7 @@ class View:
         self._batches: BatchTokens | None = None
         self._by_policies: dict[tuple[str, tuple[str, ...]], Rights] = {}  # of batch tokens that have the same ones
         self._mounts: dict[str, MountTable] = {}
+        self._rate_limits: dict[str, RateLimitTable] = {}
         self._home = ""
         self._nobodies: dict[str, None] = {}  # ids of no credential
         self._providers: dict[ProviderRef, tuple[OidcProvider | None]] = {}  # those that are not there, too
@@ -185,6 +190,7 @@ class View:
         self._batches = None
         self._by_policies.clear()
         self._mounts.clear()
+        self._rate_limits.clear()
         self._home = ""
         self._nobodies.clear()
 
@@ -229,6 +235,9 @@ class View:
             del self._tokens[gone]
         for named in [one for one, rights in self._by_policies.items() if id_ in rights.bases]:
             del self._by_policies[named]
+
+    def _forget_settings(self, _id: str) -> None:
+        self._rate_limits.clear()
 
     def _forget_credential(self, id_: str) -> None:
         self._credentials.pop(id_, None)
@@ -489,6 +498,17 @@ class View:
             self._keep(stamp, self._mounts, tenant, found)
         return found
 
+    def rate_limits(self, tenant: str) -> RateLimitTable:
+        """What the tenant's requests are counted by."""
+        self.refresh()
+        if (found := self._rate_limits.get(tenant)) is None:
+            self.may_block()
+            stamp = self._seen_change
+            held = HeldTenant(Tenant(id=tenant, name="", created_at=EPOCH), self._reach)
+            found = RateLimitTable(held.settings(Topic.RATE_LIMIT), held.setting(Topic.RATE_LIMITS, ONLY))
+            self._keep(stamp, self._rate_limits, tenant, found)
+        return found
+
     def home(self) -> str:
         """The tenant of a request that says of none: the first there was."""
         self.refresh()
@@ -592,7 +612,7 @@ class View:
         Kind.WRAPPED: _forget_nothing,
         Kind.ACCOUNT: _forget_nothing,
         Kind.SECRET_ID: _forget_nothing,
-        Kind.SETTING: _forget_nothing,
+        Kind.SETTING: _forget_settings,
     }
 
     FIND: ClassVar[dict[type, Callable[[View, Any], Held | None]]] = {

@@ -36,5 +36,28 @@ class Setting(Entity, frozen=True, kw_only=True):
         return f"Setting({self.topic!r}, {self.name!r})"
 
 
+class RateLimit(Struct, frozen=True, kw_only=True):
+    """Of requests below a path, of each address they come from. Times in seconds.
+
+    `path`: "" for every request, "kv/" for those of a mount, "kv/data/x" for that one, "kv/data/*" for what begins so.
+    """
+
+    rate: float  # requests in `interval`
+    path: str = ""
+    interval: int = 1
+    block_for: int = 0  # once it was exceeded
+    inheritable: bool = False  # by namespaces, of which there is one
+
+
+class RateLimits(Struct, frozen=True, kw_only=True):
+    """What holds for all of them. `exempt`: paths that none counts for; with "*" at the end, what begins so."""
+
+    exempt: tuple[str, ...] = ()
+
+
+ONLY = "config"
+"""The name of a setting that is the one of its topic."""
+
+
 class PasswordPolicy(Struct, frozen=True):
     text: str

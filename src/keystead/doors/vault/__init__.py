@@ -9,7 +9,17 @@ from keystead.doors.vault import approle, cubbyhole, tokenroles, tokens, transit
 from keystead.doors.vault.errors import ERRORS
 from keystead.doors.vault.front import VaultFront
 from keystead.doors.vault.kv import astray, data, metadata, unversioned
-from keystead.doors.vault.system import capabilities, leases, mounts, passwords, policies, specs, tools, wrapping
+from keystead.doors.vault.system import (
+    capabilities,
+    leases,
+    mounts,
+    passwords,
+    policies,
+    quotas,
+    specs,
+    tools,
+    wrapping,
+)
 from keystead.kit import Door
 from keystead.wire.http import Limits
 
@@ -17,6 +27,7 @@ OPERATIONS = (
     *mounts.OPERATIONS,
     *policies.OPERATIONS,
     *passwords.OPERATIONS,
+    *quotas.OPERATIONS,
     *capabilities.OPERATIONS,
     *wrapping.OPERATIONS,
     *leases.OPERATIONS,

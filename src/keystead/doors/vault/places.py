@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from keystead.core.entities import Mount
+from keystead.core.errors import RateLimited
+from keystead.core.mounts import path_of
 from keystead.doors.vault.endpoint import Endpoint, Said
 from keystead.doors.vault.kv import spoken
 from keystead.kit import Door, routes
 from keystead.kit.door import Mounts
+from keystead.service.ratelimits import PathRates
 from keystead.wire.vault import request as wire
 from keystead.wire.vault.envelope import UNSUPPORTED_OPERATION, UNSUPPORTED_PATH, no_route
 
@@ -27,7 +30,7 @@ class Places:
     """Of one door."""
 
     def __init__(self, door: Door, mounts: Mounts) -> None:
-        self._mounts = mounts
+        self._mounts, self._rates = mounts, PathRates(mounts.on_loop)
         declared = [one for one in door.operations if isinstance(one, Endpoint)]
         engines = {one.engine for one in declared}
         self._engines = {name: routes(one for one in declared if one.engine == name) for name in engines}
@@ -47,6 +50,18 @@ class Places:
             raise Said(405, UNSUPPORTED_OPERATION)
         endpoint, captures = taken
         return Found(mount, endpoint, captures)  # type: ignore[arg-type]  # only Endpoints were put into the table
+
+    def require_room(self, asked: wire.Asked, source: str, second: int) -> None:
+        """Raises Said where an address has had the requests that a rate limit for the path grants it."""
+        table = self._mounts.rate_limits(home := self._mounts.home())
+        if not table:
+            return
+        led = self._mounts.mounts(home).find(asked.path)
+        mount = f"{path_of(led[0])}/" if led is not None else ""
+        try:
+            self._rates.admit(table, asked.path, mount, source, second)
+        except RateLimited as error:
+            raise Said(429, f'request path "{asked.path}": rate limit quota exceeded') from error
 
     def login(self, asked: wire.Asked) -> Found | None:
         """Where somebody without a token is heard; None for every other path."""

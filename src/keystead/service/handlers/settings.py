@@ -7,18 +7,21 @@ from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from keystead.core import operations as ops
-from keystead.core.entities import PasswordPolicy, Setting, Topic
+from keystead.core.entities import PasswordPolicy, RateLimit, RateLimits, Setting, Topic
 from keystead.core.errors import InvalidArgument, LimitExceeded, NotFound
 from keystead.core.operations import Nothing
 from keystead.core.passwords import draw, read_rules
 from keystead.core.sensitive import Sensitive
+from keystead.service.handlers.mounts import table_of
 from keystead.service.held import HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
 
 S = TypeVar("S", bound=Struct)
 MAX_NAME, MAX_VALUE, MAX_OF_A_TOPIC = 256, 128 * 1024, 1000
+MAX_RATE = 1e9
 Making = Callable[[ops.WriteSetting, HeldTenant, Act], Struct]
 
 
@@ -32,8 +35,35 @@ def _password_policy(op: ops.WriteSetting, _tenant: HeldTenant, _act: Act) -> Pa
     return PasswordPolicy(text)
 
 
+def _rate_limit(op: ops.WriteSetting, tenant: HeldTenant, _act: Act) -> RateLimit:
+    given = dict(op.given)
+    if given.pop("role"):
+        words = f'Mount path "{given["path"]}" does not support use with role-based quotas'
+        raise InvalidArgument(words, "role")
+    made = msgspec.convert(given, RateLimit)
+    if not 0 < made.rate <= MAX_RATE:
+        raise InvalidArgument("'rate' is invalid", "rate")
+    path = made.path.lstrip("/")
+    if path:
+        table = table_of(tenant)
+        path = f"{path}/" if table.at(path) is not None else path
+        if table.find(path) is None:
+            raise InvalidArgument(f'invalid mount path "{path}"', "path")
+    for other in tenant.settings(Topic.RATE_LIMIT):
+        if other.name != op.name and value_of(other, RateLimit).path == path:
+            words = f'quota rule with similar properties exists under the name "{other.name}"'
+            raise InvalidArgument(words, "path")
+    return replace(made, path=path, interval=made.interval or 1, inheritable=made.inheritable or not path)
+
+
+def _rate_limits(op: ops.WriteSetting, _tenant: HeldTenant, _act: Act) -> RateLimits:
+    return msgspec.convert(op.given, RateLimits)
+
+
 MADE: Mapping[Topic, Making] = {
     Topic.PASSWORD_POLICY: _password_policy,
+    Topic.RATE_LIMIT: _rate_limit,
+    Topic.RATE_LIMITS: _rate_limits,
 }
 """Topic -> what is kept of what was given. Raises InvalidArgument."""
 
