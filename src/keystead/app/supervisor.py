@@ -98,6 +98,7 @@ class Supervisor:
         stop = asyncio.Event()
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(name, stop.set)
+        loop.add_signal_handler(signal.SIGHUP, lambda: None)  # who rotates logs sends it: app.devices, Rule 3
         control = Control(self)
         await control.start(bind_unix(self._layout.control))
         if offered or self._seal.kind == "file":  # otherwise it starts sealed, and `keystead unseal` opens it

@@ -226,6 +226,7 @@ class Action(StrEnum):
     READ_SETTING = "tenant:read-setting"
     LIST_SETTINGS = "tenant:list-settings"
     DELETE_SETTING = "tenant:delete-setting"
+    DIGEST_FOR_DEVICE = "tenant:digest-for-device"
     DRAW_PASSWORD = "tenant:draw-password"  # noqa: S105 - a name, not a secret
     # the installation
     READ_STATUS = "system:read-status"
@@ -497,6 +498,7 @@ ACTIONS: dict[Action, ActionRow] = {
         _R(A.READ_SETTING, "keystead:tenant:read-setting"),
         _R(A.LIST_SETTINGS, "keystead:tenant:list-settings"),
         _R(A.DELETE_SETTING, "keystead:tenant:delete-setting"),
+        _R(A.DIGEST_FOR_DEVICE, "keystead:tenant:digest-for-device"),
         _R(A.DRAW_PASSWORD, "keystead:tenant:draw-password"),
         _R(A.READ_STATUS, None, system=True),
         _R(A.MANAGE_SEAL, None, system=True),

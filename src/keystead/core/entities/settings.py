@@ -55,6 +55,20 @@ class RateLimits(Struct, frozen=True, kw_only=True):
     exempt: tuple[str, ...] = ()
 
 
+class AuditDevice(Struct, frozen=True, kw_only=True):
+    """A file that the audit log is told to again, as Vault writes it. `salt`: hex, keys the digests of values in it."""
+
+    path: str  # absolute
+    salt: str
+    options: dict[str, str] = {}
+    description: str = ""
+    local: bool = False
+    plain_accessors: bool = False
+
+    def __repr__(self) -> str:
+        return f"AuditDevice({self.path!r})"
+
+
 ONLY = "config"
 """The name of a setting that is the one of its topic."""
 

@@ -45,6 +45,14 @@ class DeleteSetting(TenantOperation[Nothing], frozen=True, kw_only=True):
     name: str
 
 
+class DigestForDevice(TenantOperation[str], frozen=True, kw_only=True):
+    """How an audit device writes a value: "hmac-sha256:…". Raises NotFound."""
+
+    action = Action.DIGEST_FOR_DEVICE
+    name: str
+    value: Sensitive
+
+
 class DrawPassword(TenantOperation[Sensitive], frozen=True, kw_only=True):
     """A password by the password policy of that name. Raises NotFound."""
 

@@ -10,6 +10,7 @@ from keystead.doors.vault.errors import ERRORS
 from keystead.doors.vault.front import VaultFront
 from keystead.doors.vault.kv import astray, data, metadata, unversioned
 from keystead.doors.vault.system import (
+    audit,
     capabilities,
     leases,
     mounts,
@@ -28,6 +29,7 @@ OPERATIONS = (
     *policies.OPERATIONS,
     *passwords.OPERATIONS,
     *quotas.OPERATIONS,
+    *audit.OPERATIONS,
     *capabilities.OPERATIONS,
     *wrapping.OPERATIONS,
     *leases.OPERATIONS,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hmac
+import re
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
@@ -10,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from keystead.core import operations as ops
-from keystead.core.entities import PasswordPolicy, RateLimit, RateLimits, Setting, Topic
+from keystead.core.entities import AuditDevice, PasswordPolicy, RateLimit, RateLimits, Setting, Topic
 from keystead.core.errors import InvalidArgument, LimitExceeded, NotFound
 from keystead.core.operations import Nothing
 from keystead.core.passwords import draw, read_rules
@@ -60,10 +62,64 @@ def _rate_limits(op: ops.WriteSetting, _tenant: HeldTenant, _act: Act) -> RateLi
     return msgspec.convert(op.given, RateLimits)
 
 
+_FILE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}")
+_USUAL: Mapping[str, frozenset[str]] = {
+    "format": frozenset({"", "json"}),
+    "mode": frozenset({"", "0600", "600"}),
+    "log_raw": frozenset({"", "false"}),
+    "elide_list_responses": frozenset({"", "false"}),
+    "prefix": frozenset({""}),
+}
+"""Options of a device that can be said, if they say what is so anyway."""
+
+
+def _audit_device(op: ops.WriteSetting, tenant: HeldTenant, act: Act) -> AuditDevice:
+    if tenant.setting(Topic.AUDIT_DEVICE, op.name) is not None:
+        raise InvalidArgument("path already in use", "path")
+    options: dict[str, str] = dict(op.given["options"])
+    for name, value in options.items():
+        if name in {"file_path", "path", "hmac_accessor"}:
+            continue
+        if value not in _USUAL.get(name, ()):
+            raise InvalidArgument(f"{name} of an audit device is not offered", name)
+    accessor = options.get("hmac_accessor", "true")
+    if accessor not in {"true", "false"}:
+        raise InvalidArgument(f'strconv.ParseBool: parsing "{accessor}": invalid syntax', "hmac_accessor")
+    return AuditDevice(
+        path=_device_path(options.get("file_path") or options.get("path") or "", act.directories),
+        salt=act.entropy(32).hex(),
+        options=options,
+        description=op.given["description"],
+        local=op.given["local"],
+        plain_accessors=accessor == "false",
+    )
+
+
+def _device_path(given: str, directories: tuple[str, ...]) -> str:
+    """A file right in one of the directories that the operator allows. Symbolic links are for whoever opens it."""
+    if not given:
+        raise InvalidArgument("file_path is required", "file_path")
+    if not directories:
+        raise InvalidArgument("no directory is there for audit devices", "file_path")
+    above, _, name = given.rpartition("/")
+    if _FILE.fullmatch(name) is None or (above or directories[0]) not in directories:
+        raise InvalidArgument("file_path is not in a directory that audit devices may be in", "file_path")
+    return f"{above or directories[0]}/{name}"
+
+
+def digest_for_device(op: ops.DigestForDevice, targets: tuple[HeldTenant], _act: Act) -> Outcome[str]:
+    found = targets[0].setting(Topic.AUDIT_DEVICE, op.name)
+    if found is None:
+        raise NotFound("no such audit device", "name")
+    device = value_of(found, AuditDevice)
+    return Outcome(answer=f"hmac-sha256:{hmac.digest(bytes.fromhex(device.salt), op.value.reveal(), 'sha256').hex()}")
+
+
 MADE: Mapping[Topic, Making] = {
     Topic.PASSWORD_POLICY: _password_policy,
     Topic.RATE_LIMIT: _rate_limit,
     Topic.RATE_LIMITS: _rate_limits,
+    Topic.AUDIT_DEVICE: _audit_device,
 }
 """Topic -> what is kept of what was given. Raises InvalidArgument."""
 
@@ -119,5 +175,6 @@ HANDLERS: dict[type, Handler] = {
     ops.ReadSetting: read_setting,
     ops.ListSettings: list_settings,
     ops.DeleteSetting: delete_setting,
+    ops.DigestForDevice: digest_for_device,
     ops.DrawPassword: draw_password,
 }
