@@ -222,6 +222,10 @@ class Action(StrEnum):
     LOG_IN_BY_ROLE = "tenant:log-in-by-role"
     USE_TOOLS = "tenant:use-tools"
     DRAW_RANDOM = "tenant:draw-random"
+    READ_LEASE = "tenant:read-lease"
+    LIST_LEASES = "tenant:list-leases"
+    REVOKE_LEASE = "tenant:revoke-lease"
+    REVOKE_LEASES = "tenant:revoke-leases"
     WRITE_SETTING = "tenant:write-setting"
     READ_SETTING = "tenant:read-setting"
     LIST_SETTINGS = "tenant:list-settings"
@@ -494,6 +498,10 @@ ACTIONS: dict[Action, ActionRow] = {
         _R(A.LOG_IN_BY_ROLE, "keystead:tenant:log-in-by-role", free=True),
         _R(A.USE_TOOLS, "keystead:tenant:use-tools"),
         _R(A.DRAW_RANDOM, "keystead:tenant:draw-random"),
+        _R(A.READ_LEASE, "keystead:tenant:read-lease"),
+        _R(A.LIST_LEASES, "keystead:tenant:list-leases"),
+        _R(A.REVOKE_LEASE, "keystead:tenant:revoke-lease"),
+        _R(A.REVOKE_LEASES, "keystead:tenant:revoke-leases"),
         _R(A.WRITE_SETTING, "keystead:tenant:write-setting"),
         _R(A.READ_SETTING, "keystead:tenant:read-setting"),
         _R(A.LIST_SETTINGS, "keystead:tenant:list-settings"),

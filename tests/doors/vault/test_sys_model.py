@@ -47,6 +47,8 @@ LEFT_OUT = {
 OF_A_LIST = {"list"}
 MORE = {
     "token read lookup": {"token"},  # as Vault
+    "system read leases": {"type"},  # there it reads its query itself
+    "system read leases/count": {"type"},
     "userpass write users/{username}": {"period"},  # older names that every login method has
     "approle write role/{role_name}": {"bound_cidrs", "max_ttl", "ttl"},
 }
