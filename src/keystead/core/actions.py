@@ -222,6 +222,8 @@ class Action(StrEnum):
     LOG_IN_BY_ROLE = "tenant:log-in-by-role"
     USE_TOOLS = "tenant:use-tools"
     DRAW_RANDOM = "tenant:draw-random"
+    LIST_LOCKED = "tenant:list-locked"
+    UNLOCK_ACCOUNT = "tenant:unlock-account"
     READ_LEASE = "tenant:read-lease"
     LIST_LEASES = "tenant:list-leases"
     REVOKE_LEASE = "tenant:revoke-lease"
@@ -498,6 +500,8 @@ ACTIONS: dict[Action, ActionRow] = {
         _R(A.LOG_IN_BY_ROLE, "keystead:tenant:log-in-by-role", free=True),
         _R(A.USE_TOOLS, "keystead:tenant:use-tools"),
         _R(A.DRAW_RANDOM, "keystead:tenant:draw-random"),
+        _R(A.LIST_LOCKED, "keystead:tenant:list-locked"),
+        _R(A.UNLOCK_ACCOUNT, "keystead:tenant:unlock-account"),
         _R(A.READ_LEASE, "keystead:tenant:read-lease"),
         _R(A.LIST_LEASES, "keystead:tenant:list-leases"),
         _R(A.REVOKE_LEASE, "keystead:tenant:revoke-lease"),

@@ -49,6 +49,7 @@ MORE = {
     "token read lookup": {"token"},  # as Vault
     "system read leases": {"type"},  # there it reads its query itself
     "system read leases/count": {"type"},
+    "system read locked-users": {"mount_accessor"},
     "userpass write users/{username}": {"period"},  # older names that every login method has
     "approle write role/{role_name}": {"bound_cidrs", "max_ttl", "ttl"},
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from ipaddress import ip_address, ip_network
 from itertools import islice
@@ -177,6 +178,34 @@ def sweep_secret_ids(op: ops.SweepSecretIds, targets: tuple[HeldTenant], act: Ac
     return Outcome(answer=len(over), delete=over)
 
 
+# --- locked out
+
+
+def is_locked(account: Account, now: datetime) -> bool:
+    return account.locked_until is not None and account.locked_until > now
+
+
+def list_locked(op: ops.ListLocked, targets: tuple[HeldTenant], act: Act) -> Outcome[Mapping[str, tuple[str, ...]]]:
+    (tenant,) = targets
+    mounts = (one for one in tenant.mounts() if op.accessor in {"", one.accessor})
+    found = {
+        mount.accessor: tuple(sorted(one.name for one in tenant.accounts(mount) if is_locked(one, act.now)))
+        for mount in mounts
+    }
+    if op.accessor:
+        return Outcome(answer={op.accessor: found.get(op.accessor, ())})
+    return Outcome(answer={accessor: names for accessor, names in found.items() if names})
+
+
+def unlock_account(op: ops.UnlockAccount, targets: tuple[HeldTenant], act: Act) -> Outcome[Nothing]:
+    (tenant,) = targets
+    mount = next((one for one in tenant.mounts() if one.accessor == op.accessor), None)
+    account = tenant.account(mount, op.name) if mount is not None else None
+    if account is None or not is_locked(account, act.now):
+        return Outcome(answer=Nothing())
+    return Outcome(answer=Nothing(), put=(replace(account, n_failed=0, locked_until=None),), made=account.id)
+
+
 # --- logging in
 
 
@@ -185,10 +214,10 @@ def log_in_by_password(op: ops.LogInByPassword, targets: tuple[HeldTenant], act:
     (tenant,) = targets
     mount = _mount(op, tenant)
     account = tenant.account(mount, op.name)
-    is_locked = account is not None and account.locked_until is not None and account.locked_until > act.now
-    is_good = is_right(account.password if account is not None and not is_locked else b"", op.password)
-    if account is None or is_locked:
-        return Outcome(answer=None, why="locked out" if is_locked else "nobody")
+    is_out = account is not None and is_locked(account, act.now)
+    is_good = is_right(account.password if account is not None and not is_out else b"", op.password)
+    if account is None or is_out:
+        return Outcome(answer=None, why="locked out" if is_out else "nobody")
     if not is_good:
         n_failed = account.n_failed + 1
         until = act.now + LOCKED_FOR if n_failed >= MAX_FAILED else None
@@ -299,6 +328,8 @@ HANDLERS: dict[type, Handler] = {
     ops.DestroySecretId: destroy_secret_id,
     ops.ListSecretIds: list_secret_ids,
     ops.SweepSecretIds: sweep_secret_ids,
+    ops.ListLocked: list_locked,
+    ops.UnlockAccount: unlock_account,
     ops.LogInByPassword: log_in_by_password,
     ops.LogInByRole: log_in_by_role,
 }
