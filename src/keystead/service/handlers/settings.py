@@ -39,9 +39,7 @@ def _password_policy(op: ops.WriteSetting, _tenant: HeldTenant, _act: Act) -> Pa
 
 def _rate_limit(op: ops.WriteSetting, tenant: HeldTenant, _act: Act) -> RateLimit:
     given = dict(op.given)
-    if given.pop("role"):
-        words = f'Mount path "{given["path"]}" does not support use with role-based quotas'
-        raise InvalidArgument(words, "role")
+    of_role = given.pop("role")
     made = msgspec.convert(given, RateLimit)
     if not 0 < made.rate <= MAX_RATE:
         raise InvalidArgument("'rate' is invalid", "rate")
@@ -51,6 +49,8 @@ def _rate_limit(op: ops.WriteSetting, tenant: HeldTenant, _act: Act) -> RateLimi
         path = f"{path}/" if table.at(path) is not None else path
         if table.find(path) is None:
             raise InvalidArgument(f'invalid mount path "{path}"', "path")
+    if of_role:
+        raise InvalidArgument(f'Mount path "{path}" does not support use with role-based quotas', "role")
     for other in tenant.settings(Topic.RATE_LIMIT):
         if other.name != op.name and value_of(other, RateLimit).path == path:
             words = f'quota rule with similar properties exists under the name "{other.name}"'
