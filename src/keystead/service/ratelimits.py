@@ -13,6 +13,7 @@ from keystead.core.entities import RateLimit, RateLimits, Setting
 from keystead.core.errors import RateLimited
 from keystead.service.rates import PerWindow
 
+MAX_POSTPONED = 4096
 MAX_BLOCKED = 65_536
 """Addresses that one limit keeps blocked; beyond them the one that was blocked first is let go."""
 
@@ -74,15 +75,30 @@ class _Counted:
 
 
 class PathRates:
-    """Counts by the limits of a table. `counts`: whether a request that is here now is to be counted."""
+    """Counts by the limits of a table. `counts`: whether a request that is here now is to be counted.
+
+    One that had to wait for the table itself is counted when it comes back (`postpone`, by any name of its own).
+    """
 
     def __init__(self, counts: Callable[[], bool]) -> None:
         self._counts = counts
         self._at_work: dict[str, _Counted] = {}
+        self._postponed: set[int] = set()
 
-    def admit(self, table: RateLimitTable, path: str, mount: str, source: str, second: int) -> None:
+    def postpone(self, request: int) -> None:
+        if len(self._postponed) >= MAX_POSTPONED:
+            self._postponed.clear()
+        self._postponed.add(request)
+
+    def settle(self, request: int) -> None:
+        """There is nothing to count it by."""
+        self._postponed.discard(request)
+
+    def admit(self, table: RateLimitTable, path: str, mount: str, source: str, second: int, request: int) -> None:
         """Raises RateLimited."""
-        if not self._counts() or (found := table.find(path, mount)) is None:
+        is_late = request in self._postponed
+        self._postponed.discard(request)
+        if not (is_late or self._counts()) or (found := table.find(path, mount)) is None:
             return
         setting, limit = found
         at_work = self._at_work.get(setting.id)

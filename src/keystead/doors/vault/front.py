@@ -65,7 +65,7 @@ class VaultFront(Stepwise):
                 self._means.service.let_in(self._stranger(request, opened.name, request_id))
                 said = self._said(opened.run(self._means, asked), (), "", request_id, request.second)
                 return head_of(said) if request.method == b"HEAD" else said
-            self._places.require_room(asked, request.peer, request.second)
+            self._places.require_room(asked, request)
             wrap_for = headers.wrap_for(request.headers)
             if (found := self._places.login(asked)) is not None:
                 return self._let_in(request, asked, found, wrap_for, request_id)

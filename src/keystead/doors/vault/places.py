@@ -9,11 +9,13 @@ from msgspec import Struct
 from keystead.core.entities import Mount
 from keystead.core.errors import RateLimited
 from keystead.core.mounts import path_of
+from keystead.core.ports import WouldBlock
 from keystead.doors.vault.endpoint import Endpoint, Said
 from keystead.doors.vault.kv import spoken
 from keystead.kit import Door, routes
 from keystead.kit.door import Mounts
 from keystead.service.ratelimits import PathRates
+from keystead.wire.http import HttpRequest
 from keystead.wire.vault import request as wire
 from keystead.wire.vault.envelope import UNSUPPORTED_OPERATION, UNSUPPORTED_PATH, no_route
 
@@ -51,15 +53,20 @@ class Places:
         endpoint, captures = taken
         return Found(mount, endpoint, captures)  # type: ignore[arg-type]  # only Endpoints were put into the table
 
-    def require_room(self, asked: wire.Asked, source: str, second: int) -> None:
+    def require_room(self, asked: wire.Asked, request: HttpRequest) -> None:
         """Raises Said where an address has had the requests that a rate limit for the path grants it."""
-        table = self._mounts.rate_limits(home := self._mounts.home())
+        try:
+            table = self._mounts.rate_limits(home := self._mounts.home())
+        except WouldBlock:
+            self._rates.postpone(id(request))
+            raise
         if not table:
+            self._rates.settle(id(request))
             return
         led = self._mounts.mounts(home).find(asked.path)
         mount = f"{path_of(led[0])}/" if led is not None else ""
         try:
-            self._rates.admit(table, asked.path, mount, source, second)
+            self._rates.admit(table, asked.path, mount, request.peer, request.second, id(request))
         except RateLimited as error:
             raise Said(429, f'request path "{asked.path}": rate limit quota exceeded') from error
 
