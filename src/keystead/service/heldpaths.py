@@ -118,7 +118,7 @@ class OfPaths:
         return self._reach.barrier.name_id(f"setting:{self.id}:{topic}", name)
 
     def settings(self, topic: Topic) -> list[Setting]:
-        return list(self._reach.every_child(Setting, f"{self.id}/{topic}"))
+        return self._reach.linked(Setting, f"{self.id}/{topic}")
 
     def acl_policy(self, name: str) -> AclPolicy | None:
         return self._reach.get(AclPolicy, self.acl_policy_id(name))

@@ -13,6 +13,8 @@ from msgspec import Struct
 from keystead.core.errors import RateLimited
 
 Counts = dict[str, int]
+MAX_NAMES = 65_536
+"""In one window; beyond them the one that came first begins anew."""
 
 
 class Rates(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -34,6 +36,8 @@ class PerWindow:
     def count(self, name: str, second: int) -> None:
         if self._limit:
             counts = self._of(second)
+            if len(counts) >= MAX_NAMES and name not in counts:
+                del counts[next(iter(counts))]
             counts[name] = counts.get(name, 0) + 1
 
     def require(self, name: str, second: int, *, more: int = 0) -> None:

@@ -98,6 +98,14 @@ def of_bearer(barrier: Barrier, token: Token) -> Rights:
 
     Vault documentation, "Tokens", "Policies": a name that no policy has allows nothing, until there is one.
     """
+    bearer = Principal(
+        id=token.bearer,
+        tenant=token.tenant,
+        principal_kind=PrincipalKind.TOKEN,
+        name=token.display_name,
+        name_digest="",
+        created_at=token.created_at,
+    )
     kept = () if token.is_batch else (token,)
     ids = {name: acl_policy_id(barrier, token.tenant, name) for name in token.policies if name != ROOT_POLICY}
     found = {name: barrier.get(AclPolicy, id_) for name, id_ in ids.items()}
@@ -105,7 +113,7 @@ def of_bearer(barrier: Barrier, token: Token) -> Rights:
     if ROOT_POLICY in token.policies:
         texts[ROOT_POLICY] = ""
     return Rights(
-        principal=bearer_of(token),
+        principal=bearer,
         key=token.id,
         policies=tuple(PolicyText(name, "vault", texts[name]) for name in token.policies),
         rests_on=(*kept, *(one for one in found.values() if one is not None)),
@@ -114,22 +122,11 @@ def of_bearer(barrier: Barrier, token: Token) -> Rights:
     )
 
 
-def bearer_of(token: Token) -> Principal:
-    return Principal(
-        id=token.bearer,
-        tenant=token.tenant,
-        principal_kind=PrincipalKind.TOKEN,
-        name=token.display_name,
-        name_digest="",
-        created_at=token.created_at,
-    )
-
-
 def alike(rights: Rights, token: Token, beside: tuple[Entity, ...]) -> Rights:
-    """Those of another batch token that has the same policies; `beside`: what else it ends with."""
+    """Those of another batch token of the same standing; `beside`: what else it ends with."""
     return replace(
         rights,
-        principal=bearer_of(token),
+        principal=replace(rights.principal, id=token.bearer, name=token.display_name, created_at=token.created_at),
         key=token.id,
         rests_on=(*rights.rests_on, *beside),
         token=token,

@@ -120,7 +120,7 @@ class View:
         self._sessions: dict[str, tuple[Rights, Rights]] = {}  # those that have policies of their own
         self._tokens: dict[str, HeldToken] = {}
         self._batches: BatchTokens | None = None
-        self._by_policies: dict[tuple[str, tuple[str, ...]], Rights] = {}  # of batch tokens that have the same ones
+        self._by_standing: dict[tuple[object, ...], Rights] = {}  # of batch tokens that have the same
         self._mounts: dict[str, MountTable] = {}
         self._rate_limits: dict[str, RateLimitTable] = {}
         self._home = ""
@@ -188,7 +188,7 @@ class View:
         self._sessions.clear()
         self._tokens.clear()
         self._batches = None
-        self._by_policies.clear()
+        self._by_standing.clear()
         self._mounts.clear()
         self._rate_limits.clear()
         self._home = ""
@@ -233,8 +233,8 @@ class View:
         """The tokens that have it, or that had it by name before it was there."""
         for gone in [one for one, held in self._tokens.items() if id_ in held.rights.bases]:
             del self._tokens[gone]
-        for named in [one for one, rights in self._by_policies.items() if id_ in rights.bases]:
-            del self._by_policies[named]
+        for standing in [one for one, rights in self._by_standing.items() if id_ in rights.bases]:
+            del self._by_standing[standing]
 
     def _forget_settings(self, _id: str) -> None:
         self._rate_limits.clear()
@@ -478,14 +478,13 @@ class View:
             if mount is None:
                 return None
             beside.append(mount)
-        named = (token.tenant, token.policies)
-        if (like := self._by_policies.get(named)) is None:
+        if (like := self._by_standing.get(token.standing)) is None:
             self.may_block()
             stamp = self._seen_change
             like = self._steadily(lambda: of_bearer(self._barrier, token))
-            if like is None:
+            if like is None or self._barrier.get(Tenant, token.tenant) is None:
                 return None
-            self._keep(stamp, self._by_policies, named, like)
+            self._keep(stamp, self._by_standing, token.standing, like)
         return alike(like, token, tuple(beside))
 
     def mounts(self, tenant: str) -> MountTable:

@@ -160,6 +160,41 @@ def test_another_installations_opens_nothing_here(vault) -> None:
     assert batch.BatchTokens(vault.stack.barrier.subkey(batch.SUBKEY)).open(mine) is not None
 
 
+IN_THE_TEXT = {"tenant", "creator", "policies", "display_name", "meta", "path", "role", "created_at", "ttl", "mount"}
+IN_THE_TEXT |= {"bound_cidrs"}
+NOT_OF_ONE = {"revision", "accessor", "renewed_at", "period", "explicit_max_ttl", "max_ttl", "n_uses", "renewable"}
+MADE_OF_IT = {"id", "expires_at", "is_batch"}
+
+
+def test_all_that_a_token_says_is_in_its_text(vault) -> None:
+    """Whoever adds to Token says here what becomes of it; what rights are gathered by stands in Token.standing too."""
+    assert set(Token.__struct_fields__) == IN_THE_TEXT | NOT_OF_ONE | MADE_OF_IT
+    batches = batch.BatchTokens(Sensitive(bytes(32)))
+    said = Token(
+        id="",
+        accessor="",
+        tenant="t",
+        creator="c",
+        policies=("a", "b"),
+        display_name="d",
+        meta={"m": "n"},
+        path="p",
+        role="r",
+        created_at=vault.stack.clock.now(),
+        ttl=60,
+        mount="u",
+        bound_cidrs=("10.0.0.0/8",),
+    )
+    sealed, text = batches.seal(said, vault.stack.entropy)
+    opened = batches.open(text)
+    assert opened == sealed and opened is not None
+    assert all(
+        getattr(opened, name) == getattr(said, name) != type(getattr(said, name))()
+        for name in IN_THE_TEXT - {"created_at"}
+    )
+    assert opened.created_at == said.created_at.replace(microsecond=0)
+
+
 def test_one_that_would_be_too_long_is_not_made(vault) -> None:
     meta = {"a": "x" * 9000}
     status, words = vault.root.refused(

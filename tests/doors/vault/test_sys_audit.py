@@ -3,13 +3,16 @@
 import hashlib
 import hmac
 import json
+from datetime import timedelta
 
 import pytest
 from tests import vaultstack
+from tests.harness import OTHER_TENANT
 from tests.vaultstack import DENIED
 
 from keystead.core.entities import AuditDevice, Setting, Topic
 from keystead.doors.vault.auditlog import shaped
+from keystead.service.bootstrap import first_token
 from keystead.service.handlers.settings import value_of
 
 
@@ -116,6 +119,21 @@ def test_it_takes_sudo(vault) -> None:
     assert token.refused("GET", "sys/audit") == (403, DENIED)
     assert token.refused("PUT", "sys/audit/x", {"type": "file", "options": {"file_path": "a"}}) == (403, DENIED)
     assert token.refused("DELETE", "sys/audit/x") == (403, DENIED)
+
+
+def test_they_are_the_first_tenants_alone(vault) -> None:
+    stack = vault.stack
+    stack.clock.forward(timedelta(hours=1))
+    stack.view.loop_thread = None
+    stack.keyring(OTHER_TENANT)
+    stack.on_the_loop()
+    made = first_token(stack.barrier, OTHER_TENANT, stack.clock.now(), stack.entropy)
+    stack.generation.announce()
+    other = vaultstack.Bearer(stack, made.text.reveal().decode())
+    assert other("GET", "sys/mounts").status == 200
+    only = (400, "operation only available in root namespace")
+    assert other.refused("PUT", "sys/audit/x", {"type": "file", "options": {"file_path": "vault.log"}}) == only
+    assert other.refused("GET", "sys/audit") == only == other.refused("PUT", "sys/quotas/rate-limit/x", {"rate": 1})
 
 
 def test_the_form_of_a_line(vault) -> None:

@@ -6,6 +6,8 @@ import pytest
 from tests import vaultstack
 from tests.vaultstack import DENIED
 
+from keystead.service import rates
+
 
 @pytest.fixture
 def vault():
@@ -120,6 +122,13 @@ def test_a_limit_that_is_gone_or_changed_counts_as_it_is_now(vault) -> None:
     assert asked(vault, "kv/x", 3) == [404, 404, 429]
     vault.root.data("DELETE", "sys/quotas/rate-limit/a")
     assert asked(vault, "kv/x", 5) == [404] * 5
+
+
+def test_addresses_without_end_fill_no_memory() -> None:
+    window = rates.PerWindow(1, 600)
+    for n in range(rates.MAX_NAMES + 10):
+        window.count(str(n), 0)
+    assert len(window._counts) == rates.MAX_NAMES
 
 
 def test_exempt_paths(vault) -> None:

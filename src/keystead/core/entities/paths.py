@@ -87,6 +87,11 @@ class Token(Entity, frozen=True, kw_only=True):
         return self.creator or self.mount or self.tenant
 
     @property
+    def standing(self) -> tuple[object, ...]:
+        """All that its rights are gathered by: two batch tokens that are alike in this have the same."""
+        return self.tenant, self.policies
+
+    @property
     def bearer(self) -> str:
         """Whoever has it, on record: the accessor, or what is known of a text that nobody keeps."""
         return f"batch-{self.id[:32]}" if self.is_batch else self.accessor

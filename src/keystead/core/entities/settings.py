@@ -30,6 +30,10 @@ class Setting(Entity, frozen=True, kw_only=True):
 
     @property
     def parent(self) -> str:
+        return self.tenant
+
+    @property
+    def link(self) -> str:
         return f"{self.tenant}/{self.topic}"
 
     def __repr__(self) -> str:

@@ -19,6 +19,10 @@ from keystead.wire.http import HttpRequest
 from keystead.wire.vault import request as wire
 from keystead.wire.vault.envelope import UNSUPPORTED_OPERATION, UNSUPPORTED_PATH, no_route
 
+OF_THE_SERVER = ("sys/audit", "sys/quotas/")
+"""How the paths begin that are about all requests there are: the first tenant's alone."""
+ROOT_ONLY = "operation only available in root namespace"
+
 
 class Found(Struct, frozen=True):
     """Where a request leads."""
@@ -62,6 +66,8 @@ class Places:
         """Raises Said: 404 where nothing is mounted or offered, 405 for another verb."""
         mounts = self._mounts.mounts(tenant)
         found = self._find(asked, mounts)
+        if asked.path.startswith(OF_THE_SERVER) and tenant != self._mounts.home():
+            raise Said(400, ROOT_ONLY)
         if len(request.target) <= MOST_OF_A_WAY and not asked.query and not asked.path.startswith(_NEVER_KEPT):
             if len(self._ways) >= N_WAYS:
                 self._ways.clear()
