@@ -169,6 +169,27 @@ def test_one_that_is_disabled_is_told_nothing_more(here) -> None:
     assert here.told() == told
 
 
+def test_a_cursor_behind_the_end_of_a_log_that_was_put_back_is_none(here) -> None:
+    here.enable()
+    here.ask(3)
+    step(here, here.started())
+    here.log.lines = here.log.lines[:-2]
+    asked = here.ask(4)
+    here.log.lines += [record.encode() for record in here.vault.stack.records()[-4:]][:1]
+    here.started().step()
+    assert here.told()[-1:] == asked[:1]
+
+
+def test_the_cursors_of_those_that_are_gone_go_too(here) -> None:
+    here.enable()
+    step(here, here.started())
+    cursors = here.own / "cursors"
+    assert len(list(cursors.iterdir())) == 1
+    here.vault.root.data("DELETE", "sys/audit/file")
+    step(here, here.started())
+    assert list(cursors.iterdir()) == []
+
+
 def test_another_tenants_records_are_not_told(here) -> None:
     here.enable()
     here.ask(1)

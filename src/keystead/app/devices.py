@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import os
 import stat
+from contextlib import suppress
 from hashlib import sha256
 from json.encoder import encode_basestring_ascii as quote
 from pathlib import Path
@@ -72,7 +73,14 @@ class Devices:
         newest, changed = self._store.changes(max(self._seen_change, 0))
         if self._seen_change < 0 or changed is None or any(kind is Kind.SETTING for kind, _ in changed):
             self._following = [self._follow(one) for one in self._settings()]
+            self._forget_cursors({one.cursor.name for one in self._following})
         self._seen_change = newest
+
+    def _forget_cursors(self, kept: set[str]) -> None:
+        with suppress(FileNotFoundError):
+            for path in (self._own / CURSORS).iterdir():
+                if path.name not in kept:
+                    path.unlink(missing_ok=True)
 
     def _settings(self) -> list[Setting]:
         found: list[Setting] = []
@@ -108,12 +116,13 @@ class Devices:
 
     def _begin(self, one: Following) -> int:
         """Where it was; of a device that is new, behind the record that tells of its being enabled."""
+        end = self._log.size()
         try:
-            return int(one.cursor.read_bytes())
+            if (kept := int(one.cursor.read_bytes())) <= end:  # not of a log that was put back behind it
+                return kept
         except FileNotFoundError:
             one.cursor.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         made = b'"made":' + quote(f"{Topic.AUDIT_DEVICE}/{one.name}").encode()
-        end = self._log.size()
         while end > 0:
             first = max(0, end - BACK)
             records = self._log.read(first, end - first)

@@ -9,8 +9,11 @@ from tests import vaultstack
 from tests.vaultstack import Bearer
 
 from keystead.core.entities import Token
+from keystead.core.errors import Unauthenticated
 from keystead.core.sensitive import Sensitive
 from keystead.service.credentials import batch
+from keystead.service.credentials.token import verify_token
+from keystead.service.view import View
 
 ALL = 'path "*" { capabilities = ["create", "read", "update", "delete", "list", "sudo"] }'
 
@@ -223,6 +226,17 @@ def test_it_opens_without_the_store(vault) -> None:
         assert view.batch_token(second.text) is not None
     finally:
         view.loop_thread = before
+
+
+def test_no_worker_takes_one_whose_maker_was_revoked_at_another(vault) -> None:
+    stack = vault.stack
+    maker = vault.root.token(policies=["all"], ttl="1h")
+    child = token_of(maker)
+    elsewhere = View(stack.barrier, stack.store, stack.provider, stack.generation)
+    assert verify_token(elsewhere, child.text, "203.0.113.7", stack.clock.now()).token.is_batch
+    assert vault.root("POST", "auth/token/revoke", {"token": maker.text}).status == 204
+    with pytest.raises(Unauthenticated):
+        verify_token(elsewhere, child.text, "203.0.113.7", stack.clock.now())
 
 
 # --- roles
