@@ -180,6 +180,16 @@ def test_a_cursor_behind_the_end_of_a_log_that_was_put_back_is_none(here) -> Non
     assert here.told()[-1:] == asked[:1]
 
 
+def test_a_cursor_that_is_no_number_is_none(here) -> None:
+    here.enable()
+    step(here, here.started())
+    (cursor,) = (here.own / "cursors").iterdir()
+    cursor.write_text("x")
+    asked = here.ask(1)
+    step(here, here.started())
+    assert here.told()[-1:] == asked
+
+
 def test_the_cursors_of_those_that_are_gone_go_too(here) -> None:
     here.enable()
     step(here, here.started())

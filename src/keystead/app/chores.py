@@ -75,11 +75,14 @@ class Chores:
         with self._turn:
             while not self._closed and self._sequencer.step() and everything:
                 pass
-            if not self._closed:
-                self._devices.step()
             if not self._closed and self._uses and time.monotonic() - self._uses_written_at > USES_EVERY:
                 self._write_uses()
             return self._sequencer.is_behind
+
+    def tell_devices(self) -> None:
+        """What is in the log, to those that follow it. In nobody's way: a device may hang, and then only this does."""
+        if not self._closed:
+            self._devices.step()
 
     def _note_uses(self, first: int, records: list[bytes]) -> None:
         for key_id, n in (keys_used(records) | access_keys_used(records)).items():

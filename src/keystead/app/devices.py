@@ -1,6 +1,7 @@
 """Audit devices: files that follow the audit log, in Vault's form, for whoever ships logs.
 
-Rule 1: the log is the truth. A device that cannot be written falls behind and catches up; no request waits for it.
+Rule 1: the log is the truth. A device that cannot be written falls behind and catches up; no request waits for it, and
+        one that hangs has a thread of its own to hang in.
 Rule 2: the cursor of a device moves once what is before it is durable in its file. After a crash lines may be there
         twice, and none is missing.
 Rule 3: a file is opened anew in every step, so one that was moved away is made anew: that is all there is to rotation.
@@ -120,7 +121,7 @@ class Devices:
         try:
             if (kept := int(one.cursor.read_bytes())) <= end:  # not of a log that was put back behind it
                 return kept
-        except FileNotFoundError:
+        except (FileNotFoundError, ValueError):
             one.cursor.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         made = b'"made":' + quote(f"{Topic.AUDIT_DEVICE}/{one.name}").encode()
         while end > 0:
