@@ -254,13 +254,14 @@ VARIES |= {"expire_time", "mount_type", "bound_cidrs", "uuid"}
 WORDS_OF_ONES_OWN = "Tidy operation"  # names the server
 
 
-def told(answer: Any, *, inside: bool = False) -> Any:
+def told(answer: Any) -> Any:
     """What both are to say alike."""
     if isinstance(answer, dict):
         kept = {name: value for name, value in answer.items() if name != "mount_type"}
-        return {name: ... if name in VARIES else told(value, inside=True) for name, value in kept.items()}
+        return {name: ... if name in VARIES else told(value) for name, value in kept.items()}
     if isinstance(answer, list):
-        return [told(one, inside=True) for one in answer]
+        found = [told(one) for one in answer]
+        return sorted(found) if all(isinstance(one, str) for one in found) else found  # it lists quotas in any order
     if isinstance(answer, str) and answer.startswith(WORDS_OF_ONES_OWN):
         return WORDS_OF_ONES_OWN
     return answer or None  # [] and null mean the same
