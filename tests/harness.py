@@ -290,6 +290,7 @@ class Stack:
             entropy=self.entropy,
             announce=self.generation.announce,
             outside=outside,
+            directories=("/devices", "/var/log/keystead"),
         )
         self.key_sets: dict[str, bytes] = {}  # issuer -> its JWK set; one that is not here does not answer
         self.asked_for: list[str] = []  # issuers, each time that one was asked for its keys

@@ -10,6 +10,7 @@
       rates    = { principal = 0, source = 0 }   requests a second and worker: of a principal; refused ones of a source
       algorithms = { profile = "", until = {} }  until when which may protect (core.cutoffs); by default there is no end
       quotas   = { keys = 100000, … }            how many there may be (core.quotas); AWS's numbers by default
+      audit_devices = ["/var/log/keystead"]      where audit devices may write, beside DIR/audit/devices
       region   = "us-east-1"                     the place that `keystead env` and the commands mean by default
       issuers  = { "https://…" = { … } }         how the keys of an OpenID Connect issuer are had (Issuer)
       xks      = { private_endpoints = ["a.b"],  external key stores: hosts that may be in a private network (or true);
@@ -85,6 +86,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     thread_pool: Annotated[int, Meta(ge=1, le=64)] = 16
     region: str = "us-east-1"
     tree_copy: str = ""
+    audit_devices: tuple[str, ...] = ()
     rates: Rates = Rates()
     issuers: dict[str, Issuer] = msgspec.field(default_factory=dict)  # by URL, as it stands in their tokens
     algorithms: Rules = Rules()

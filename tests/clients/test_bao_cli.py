@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import os
+import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -114,6 +116,62 @@ def test_tokens(bao) -> None:
     assert bao("token", "revoke", token).status == 0
     refused = bao("token", "lookup", token)
     assert refused.status == 2 and "bad token" in refused.err
+
+
+def test_batch_tokens(bao) -> None:
+    made = bao.json("token", "create", "-type=batch", "-policy=none", "-ttl=1h")["auth"]
+    token = made["client_token"]
+    assert token.startswith("hvb.") and made["renewable"] is False
+    assert bao.json("token", "lookup", token)["data"]["type"] == "batch"
+    assert "batch tokens cannot be renewed" in bao("token", "renew", token).err
+    assert "batch tokens cannot be revoked" in bao("token", "revoke", token).err
+    assert bao("token", "capabilities", token, "sys/mounts").out.strip() == "deny"
+
+
+def test_an_audit_device_is_told_what_is_asked_and_may_be_rotated(server, bao) -> None:
+    assert bao("audit", "enable", "-description=ours", "file", "file_path=vault.log").status == 0
+    assert "ours" in bao("audit", "list").out
+    refused = bao("audit", "enable", "-path=other", "file", "file_path=/etc/vault.log")
+    assert refused.status == 2 and "not in a directory that audit devices may be in" in refused.err
+    assert "are not offered" in bao("audit", "enable", "syslog").err
+    file = server.directory / "audit" / "devices" / "vault.log"
+
+    def told(path: str) -> bool:
+        ends = time.monotonic() + 20
+        while time.monotonic() < ends:
+            lines = file.read_text().splitlines() if file.exists() else []
+            if any(json.loads(line)["request"]["path"] == path for line in lines):
+                return True
+            time.sleep(0.1)
+        return False
+
+    assert bao("policy", "list").status == 0 and told("sys/policies/acl/")
+    accessor = bao.json("token", "lookup", "-accessor", _accessor(bao))["data"]["accessor"]
+    digest = bao("write", "-field=hash", "sys/audit-hash/file", f"input={accessor}").out.strip()
+    assert digest.startswith("hmac-sha256:") and f'"accessor":"{digest}"' in file.read_text()
+    file.rename(file.with_suffix(".1"))
+    server.process.send_signal(signal.SIGHUP)
+    assert bao("auth", "list").status == 0 and told("sys/auth")
+    assert bao("audit", "disable", "file").status == 0 and "ours" not in bao("audit", "list").out
+
+
+def _accessor(bao: Bao) -> str:
+    return str(bao.json("token", "lookup", bao.variables["VAULT_TOKEN"])["data"]["accessor"])
+
+
+def test_what_is_read_and_written_by_path(bao) -> None:
+    text = 'length = 20\nrule "charset" { charset = "abc" min-chars = 1 }\n'
+    assert bao("write", "sys/policies/password/app", "policy=-", stdin=text).status == 0
+    assert set(bao("read", "-field=password", "sys/policies/password/app/generate").out.strip()) <= set("abc")
+    assert bao("write", "sys/quotas/rate-limit/all", "rate=100000").status == 0
+    assert bao.json("read", "sys/quotas/rate-limit/all")["data"]["rate"] == 100000
+    assert bao("delete", "sys/quotas/rate-limit/all").status == 0
+    assert "transit" in bao("plugin", "list", "secret").out
+    assert bao("token", "create", "-policy=none", "-ttl=1h").status == 0
+    assert bao("list", "sys/leases/lookup/auth/token/create").status == 0
+    assert bao("lease", "revoke", "-prefix", "-force", "auth/token/create").status == 0
+    assert bao("list", "sys/leases/lookup/auth/token/create").status == 2
+    assert bao.json("read", "sys/locked-users")["data"]["total"] == 0
 
 
 def test_wrapping(bao) -> None:

@@ -33,6 +33,7 @@ MAY_REVEAL = (
     "service/handlers/secrets.py",  # a value that is patched
     "service/handlers/cubbyhole.py",  # a value, into its row
     "service/handlers/wrapping.py",  # an answer goes into its sealed row
+    "service/handlers/settings.py",  # a value, into its digest for an audit device
     "doors/",
     "app/workers.py",  # the unseal key, onto a worker's pipe
     "cli/",  # shares and access keys, shown once

@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any
 
 from keystead.app.compose import Core
+from keystead.app.devices import Devices
 from keystead.core.actions import USES
 from keystead.core.audit.record import parse
 from keystead.core.entities import Credential, Key, LastUse
@@ -19,6 +20,7 @@ from keystead.crypto.notes import NoteSigner, verify_ed25519
 from keystead.service.barrier import Commit
 from keystead.service.bootstrap import system_principal
 from keystead.service.expiry import Expiry
+from keystead.service.log import Log
 from keystead.service.scheduler import NAMESPACE, Scheduler
 from keystead.service.sequencer import Sequencer
 from keystead.service.trusted_time import TrustedTime
@@ -51,6 +53,8 @@ class Chores:
         )
         self._scheduler = Scheduler(core.barrier, core.store, core.clock, self._perform)
         self._expiry = Expiry(core.barrier, core.store, core.clock, self._perform)
+        log = Log(core.disk, core.layout.audit)
+        self._devices = Devices(core.barrier, core.store, log, core.directories)
         self._uses: dict[str, tuple[int, bytes]] = {}  # id of a key or access key -> newest record of a use, its index
         self._uses_written_at = time.monotonic()
         self._turn = threading.Lock()
@@ -74,6 +78,11 @@ class Chores:
             if not self._closed and self._uses and time.monotonic() - self._uses_written_at > USES_EVERY:
                 self._write_uses()
             return self._sequencer.is_behind
+
+    def tell_devices(self) -> None:
+        """What is in the log, to those that follow it. In nobody's way: a device may hang, and then only this does."""
+        if not self._closed:
+            self._devices.step()
 
     def _note_uses(self, first: int, records: list[bytes]) -> None:
         for key_id, n in (keys_used(records) | access_keys_used(records)).items():

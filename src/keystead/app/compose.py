@@ -57,6 +57,7 @@ class Core:
         layout = Layout(directory)
         if not layout.database.exists():
             raise NotFound(f"{layout.database} is lost; `keystead restore BACKUP` makes one of a backup", "data")
+        self.directories = layout.devices(settings)
         self.layout, self.clock, self.disk = layout, SystemClock(), LocalDisk()
         self.store = SqliteStore(layout.database, check_for=0.5 if check else 0.0)
         self.slot = FileSlot(*layout.slots(settings), os.urandom)
@@ -84,6 +85,7 @@ class Core:
             cutoffs=Cutoffs(settings.algorithms),
             quotas=settings.quotas,
             outside=outside,
+            directories=self.directories,
         )
         self._throttle = Throttle(settings.rates, self.view.on_loop) if settings.rates != Rates() else None
         self._net = Https()  # one of their own, so that no key store's proxy keeps issuers waiting

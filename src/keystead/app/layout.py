@@ -57,6 +57,10 @@ class Layout(Struct, frozen=True):
     def tree_copy(self, settings: Config) -> Path | None:
         return self.directory / settings.tree_copy if settings.tree_copy else None
 
+    def devices(self, settings: Config) -> tuple[str, ...]:
+        """The directories that audit devices may write in (sys/audit); relative names are below the first."""
+        return (str(self.audit / "devices"), *settings.audit_devices)
+
     def slots(self, settings: Config) -> tuple[Path, Path]:
         """The two directories of the erasable secret; an absolute name stands for itself."""
         first, second = settings.slots

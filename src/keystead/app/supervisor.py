@@ -41,7 +41,8 @@ from keystead.version import VERSION
 
 LOG = logging.getLogger("keystead")
 NICE = 10
-FOLD_EVERY, LOOK_EVERY, SCHEDULE_EVERY, SETTLE_EVERY = 2.0, 0.2, 1.0, 60.0  # seconds
+FOLD_EVERY, LOOK_EVERY, SCHEDULE_EVERY, SETTLE_EVERY, TELL_EVERY = 2.0, 0.2, 1.0, 60.0, 1.0  # seconds
+HANGING_FOR = 5.0  # seconds that an audit device may keep the server from ending
 
 
 class Supervisor:
@@ -98,6 +99,7 @@ class Supervisor:
         stop = asyncio.Event()
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(name, stop.set)
+        loop.add_signal_handler(signal.SIGHUP, lambda: None)  # who rotates logs sends it: app.devices, Rule 3
         control = Control(self)
         await control.start(bind_unix(self._layout.control))
         if offered or self._seal.kind == "file":  # otherwise it starts sealed, and `keystead unseal` opens it
@@ -112,6 +114,7 @@ class Supervisor:
                 (SCHEDULE_EVERY, self._keep_appointments),
                 (LOOK_EVERY, self._look_after),
                 (SETTLE_EVERY, self._settle),
+                (TELL_EVERY, self._tell_devices),
             )
         ]
         for thread in threads:
@@ -121,7 +124,7 @@ class Supervisor:
         await asyncio.to_thread(self._stop_workers)
         await control.stop()
         for thread in threads:
-            await asyncio.to_thread(thread.join)
+            await asyncio.to_thread(thread.join, HANGING_FOR if thread.name == "_tell_devices" else None)
 
     def _every(self, seconds: float, act: Callable[[], object]) -> None:
         """Do `act` again and again; what goes wrong is logged, and tried again."""
@@ -136,6 +139,10 @@ class Supervisor:
     def _fold(self) -> None:
         while not self._ended.is_set() and (chores := self._chores) is not None and chores.fold():
             pass  # a server that is never idle makes more in a turn than one step takes
+
+    def _tell_devices(self) -> None:
+        if (chores := self._chores) is not None:
+            chores.tell_devices()
 
     def _settle(self) -> None:
         if (chores := self._chores) is not None:

@@ -234,6 +234,18 @@ class Action(StrEnum):
     READ_LOGIN_SETTINGS = "tenant:read-login-settings"
     USE_TOOLS = "tenant:use-tools"
     DRAW_RANDOM = "tenant:draw-random"
+    LIST_LOCKED = "tenant:list-locked"
+    UNLOCK_ACCOUNT = "tenant:unlock-account"
+    READ_LEASE = "tenant:read-lease"
+    LIST_LEASES = "tenant:list-leases"
+    REVOKE_LEASE = "tenant:revoke-lease"
+    REVOKE_LEASES = "tenant:revoke-leases"
+    WRITE_SETTING = "tenant:write-setting"
+    READ_SETTING = "tenant:read-setting"
+    LIST_SETTINGS = "tenant:list-settings"
+    DELETE_SETTING = "tenant:delete-setting"
+    DIGEST_FOR_DEVICE = "tenant:digest-for-device"
+    DRAW_PASSWORD = "tenant:draw-password"  # noqa: S105 - a name, not a secret
     # the installation
     READ_STATUS = "system:read-status"
     MANAGE_SEAL = "system:manage-seal"
@@ -517,6 +529,18 @@ ACTIONS: dict[Action, ActionRow] = {
         _R(A.READ_LOGIN_SETTINGS, "keystead:tenant:read-login-settings"),
         _R(A.USE_TOOLS, "keystead:tenant:use-tools"),
         _R(A.DRAW_RANDOM, "keystead:tenant:draw-random"),
+        _R(A.LIST_LOCKED, "keystead:tenant:list-locked"),
+        _R(A.UNLOCK_ACCOUNT, "keystead:tenant:unlock-account"),
+        _R(A.READ_LEASE, "keystead:tenant:read-lease"),
+        _R(A.LIST_LEASES, "keystead:tenant:list-leases"),
+        _R(A.REVOKE_LEASE, "keystead:tenant:revoke-lease"),
+        _R(A.REVOKE_LEASES, "keystead:tenant:revoke-leases"),
+        _R(A.WRITE_SETTING, "keystead:tenant:write-setting"),
+        _R(A.READ_SETTING, "keystead:tenant:read-setting"),
+        _R(A.LIST_SETTINGS, "keystead:tenant:list-settings"),
+        _R(A.DELETE_SETTING, "keystead:tenant:delete-setting"),
+        _R(A.DIGEST_FOR_DEVICE, "keystead:tenant:digest-for-device"),
+        _R(A.DRAW_PASSWORD, "keystead:tenant:draw-password"),
         _R(A.READ_STATUS, None, system=True),
         _R(A.MANAGE_SEAL, None, system=True),
         _R(A.MANAGE_KEYRINGS, None, system=True),

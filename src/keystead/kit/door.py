@@ -13,6 +13,7 @@ from keystead.kit.marker import Markers
 from keystead.kit.message import ErrorTable, Performer, WireOperation
 from keystead.kit.request_ids import RequestIds
 from keystead.service.authenticate import Authenticator
+from keystead.service.ratelimits import RateLimitTable
 from keystead.wire.http import HttpRequest, Limits, Refusal
 
 Steps = Generator[None, None, bytes]
@@ -66,6 +67,10 @@ class Mounts(Protocol):
     """Where a request leads that is a path (service.view). May raise WouldBlock on the event loop, Sealed."""
 
     def mounts(self, tenant: str, /) -> MountTable: ...
+
+    def rate_limits(self, tenant: str, /) -> RateLimitTable: ...
+
+    def on_loop(self) -> bool: ...
 
     def may_block(self) -> None:
         """Raises WouldBlock on the event loop: for whoever knows already that the request is going to."""

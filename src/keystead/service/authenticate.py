@@ -124,7 +124,7 @@ class Authenticator:
         except Unauthenticated:
             throttle.refused(request.peer, request.second)
             raise
-        throttle.known(held.token.accessor, request.second)
+        throttle.known(held.token.bearer, request.second)
         return held
 
     def unknown(
@@ -208,7 +208,7 @@ class Authenticator:
         return Caller(
             principal=held.rights.principal,
             rights=held.rights,
-            credential_id=held.token.accessor,
+            credential_id=held.token.bearer,
             namespace=namespace,
             door=door,
             wire_operation=wire_operation,

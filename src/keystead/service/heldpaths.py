@@ -13,13 +13,15 @@ from keystead.core.entities import (
     LoginSettings,
     Mount,
     SecretId,
+    Setting,
     Token,
     TokenRole,
+    Topic,
     WrappedAnswer,
 )
 from keystead.core.rights import Rights
 from keystead.core.sensitive import Sensitive
-from keystead.service.rights import acl_policy_id, of_token
+from keystead.service.rights import acl_policy_id, of_bearer, of_token
 
 if TYPE_CHECKING:
     from keystead.service.reach import Reach
@@ -106,7 +108,14 @@ class OfPaths:
 
     def rights_of(self, token: Token) -> Rights | None:
         """None: it has ended meanwhile."""
+        if token.is_batch:
+            return of_bearer(self._reach.barrier, token)
         return of_token(self._reach.barrier, token.id)
+
+    def batch_key(self) -> Sensitive:
+        """What batch tokens are sealed under (service.credentials.batch)."""
+        self._reach.may_block()
+        return self._reach.barrier.subkey("batch-token")
 
     def wrapped(self, token: Token) -> WrappedAnswer | None:
         return self._reach.get(WrappedAnswer, token.id)
@@ -119,6 +128,15 @@ class OfPaths:
 
     def token_roles(self) -> list[TokenRole]:
         return list(self._reach.every_child(TokenRole, self.id))
+
+    def setting(self, topic: Topic, name: str) -> Setting | None:
+        return self._reach.get(Setting, self.setting_id(topic, name))
+
+    def setting_id(self, topic: Topic, name: str) -> str:
+        return self._reach.barrier.name_id(f"setting:{self.id}:{topic}", name)
+
+    def settings(self, topic: Topic) -> list[Setting]:
+        return self._reach.linked(Setting, f"{self.id}/{topic}")
 
     def acl_policy(self, name: str) -> AclPolicy | None:
         return self._reach.get(AclPolicy, self.acl_policy_id(name))

@@ -57,6 +57,7 @@ class Act(Struct, frozen=True):
     outside: KeyStores = NO_KEY_STORES
     cutoffs: Cutoffs | None = None
     quotas: Quotas = AWS
+    directories: tuple[str, ...] = ()  # where audit devices may be: the operator's to say; the first is the usual one
 
 
 class Outcome(Struct, Generic[R], frozen=True, kw_only=True):
@@ -128,12 +129,14 @@ class Service:
         outside: KeyStores = NO_KEY_STORES,
         cutoffs: Cutoffs | None = None,
         quotas: Quotas = AWS,
+        directories: tuple[str, ...] = (),
     ) -> None:
         self.view, self._barrier, self._authorizer = view, barrier, authorizer
         self._recorder, self._journal, self._handlers = recorder, journal, handlers
         self._provider, self._entropy = provider, entropy
         self._announce: Together[None] = Together(lambda _committed: announce())
         self._outside, self._cutoffs, self._quotas = outside, cutoffs or None, quotas
+        self._directories = directories
         self._turns = tuple(threading.Lock() for _ in range(N_TURNS))
 
     def perform(self, caller: Caller, op: Operation[R], *, in_turn: bool = False) -> R:
@@ -173,6 +176,7 @@ class Service:
                     self._outside,
                     self._cutoffs,
                     self._quotas,
+                    self._directories,
                 )
                 outcome = self._handlers[type(op)](op, found, act)
                 if op.dry_run:

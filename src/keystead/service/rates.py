@@ -1,4 +1,4 @@
-"""Rates: how many requests a second a principal may make, and how many refused ones a source. Per worker.
+"""Rates: how many requests a principal may make in a time, how many refused ones a source, how many a path. Per worker.
 
 A request is counted once, on the event loop: when it has to wait for a thread it comes by a second time. A second is
 a second of the wall clock, so up to twice the rate may pass within any one second; what is kept is dropped each second.
@@ -13,6 +13,8 @@ from msgspec import Struct
 from keystead.core.errors import RateLimited
 
 Counts = dict[str, int]
+MAX_NAMES = 65_536
+"""In one window; beyond them the one that came first begins anew."""
 
 
 class Rates(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -22,18 +24,20 @@ class Rates(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     source: int = 0  # refused authentications of an address; beyond them all of it waits for the next second
 
 
-class PerSecond:
-    """At most `limit` a second for each name."""
+class PerWindow:
+    """At most `limit` in `seconds` for each name."""
 
-    __slots__ = ("_counts", "_limit", "_second")
+    __slots__ = ("_counts", "_limit", "_seconds", "_window")
 
-    def __init__(self, limit: int) -> None:
-        self._limit, self._second = limit, 0
+    def __init__(self, limit: int, seconds: int = 1) -> None:
+        self._limit, self._seconds, self._window = limit, seconds, 0
         self._counts: Counts = {}
 
     def count(self, name: str, second: int) -> None:
         if self._limit:
             counts = self._of(second)
+            if len(counts) >= MAX_NAMES and name not in counts:
+                del counts[next(iter(counts))]
             counts[name] = counts.get(name, 0) + 1
 
     def require(self, name: str, second: int, *, more: int = 0) -> None:
@@ -42,8 +46,8 @@ class PerSecond:
             raise RateLimited("Rate exceeded")
 
     def _of(self, second: int) -> Counts:
-        if second != self._second:
-            self._second, self._counts = second, {}
+        if (window := second // self._seconds) != self._window:
+            self._window, self._counts = window, {}
         return self._counts
 
 
@@ -51,7 +55,7 @@ class Throttle:
     """What service.authenticate asks. `counts`: whether a request that is here now is to be counted."""
 
     def __init__(self, rates: Rates, counts: Callable[[], bool]) -> None:
-        self._principals, self._sources = PerSecond(rates.principal), PerSecond(rates.source)
+        self._principals, self._sources = PerWindow(rates.principal), PerWindow(rates.source)
         self._counts = counts
 
     def admit(self, source: str, second: int) -> None:

@@ -89,20 +89,24 @@ ROOT_POLICY = "root"
 
 
 def of_token(barrier: Barrier, id_: str) -> Rights | None:
-    """The rights of whoever bears that token: its policies by name, as they are today. Several reads, as gather.
+    """The rights of whoever bears that token; None if there is none. Several reads, as gather."""
+    return None if (token := barrier.get(Token, id_)) is None else of_bearer(barrier, token)
+
+
+def of_bearer(barrier: Barrier, token: Token) -> Rights:
+    """The policies of a token by name, as they are today. Several reads, as gather.
 
     Vault documentation, "Tokens", "Policies": a name that no policy has allows nothing, until there is one.
     """
-    if (token := barrier.get(Token, id_)) is None:
-        return None
     bearer = Principal(
-        id=token.accessor,
+        id=token.bearer,
         tenant=token.tenant,
         principal_kind=PrincipalKind.TOKEN,
         name=token.display_name,
         name_digest="",
         created_at=token.created_at,
     )
+    kept = () if token.is_batch else (token,)
     ids = {name: acl_policy_id(barrier, token.tenant, name) for name in token.policies if name != ROOT_POLICY}
     found = {name: barrier.get(AclPolicy, id_) for name, id_ in ids.items()}
     texts = {name: one.text if one else BUILT_IN.get(name, "") for name, one in found.items()}
@@ -112,8 +116,19 @@ def of_token(barrier: Barrier, id_: str) -> Rights | None:
         principal=bearer,
         key=token.id,
         policies=tuple(PolicyText(name, "vault", texts[name]) for name in token.policies),
-        rests_on=(token, *(one for one in found.values() if one is not None)),
-        bases=frozenset({id_, *ids.values()}),  # also of policies that are not there yet
+        rests_on=(*kept, *(one for one in found.values() if one is not None)),
+        bases=frozenset({*(one.id for one in kept), *ids.values()}),  # also of policies that are not there yet
+        token=token,
+    )
+
+
+def alike(rights: Rights, token: Token, beside: tuple[Entity, ...]) -> Rights:
+    """Those of another batch token of the same standing; `beside`: what else it ends with."""
+    return replace(
+        rights,
+        principal=replace(rights.principal, id=token.bearer, name=token.display_name, created_at=token.created_at),
+        key=token.id,
+        rests_on=(*rights.rests_on, *beside),
         token=token,
     )
 

@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from keystead.core.entities import (
+    ONLY,
     Binding,
     Credential,
     CredentialKind,
+    Entity,
     Grant,
     Key,
     KeyPolicy,
@@ -27,6 +29,8 @@ from keystead.core.entities import (
     Name,
     PrincipalKind,
     Tenant,
+    Token,
+    Topic,
 )
 from keystead.core.errors import Internal, NotFound, Sealed, Unavailable
 from keystead.core.family import is_family, of_header
@@ -51,8 +55,11 @@ from keystead.core.operations import (
 )
 from keystead.core.ports import KeyStores, NoKeyStores, Provider, Reader, WouldBlock, WouldWait
 from keystead.core.rights import Narrowing, Rights
+from keystead.core.sensitive import Sensitive
 from keystead.core.states import KeyState
 from keystead.service.barrier import Barrier
+from keystead.service.credentials.batch import SUBKEY, BatchTokens
+from keystead.service.credentials.token import token_id
 from keystead.service.held import (
     Held,
     HeldCredential,
@@ -68,15 +75,17 @@ from keystead.service.held import (
     HeldToken,
 )
 from keystead.service.heldsecret import HeldCubby, HeldSecret, SecretCache, cubby_of
+from keystead.service.ratelimits import RateLimitTable
 from keystead.service.reach import PAGE, Reach
 from keystead.service.related import lasting
-from keystead.service.rights import gather, narrowed, of_token
+from keystead.service.rights import alike, gather, narrowed, of_bearer, of_token
 
 K = TypeVar("K")
 V = TypeVar("V")
 MAX_KEYS = 8192
 MAX_OTHERS = 16384
 ATTEMPTS = 10
+EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 class Generation(Protocol):
@@ -110,7 +119,10 @@ class View:
         self._rights: dict[str, Rights] = {}
         self._sessions: dict[str, tuple[Rights, Rights]] = {}  # those that have policies of their own
         self._tokens: dict[str, HeldToken] = {}
+        self._batches: BatchTokens | None = None
+        self._by_standing: dict[tuple[object, ...], Rights] = {}  # of batch tokens that have the same
         self._mounts: dict[str, MountTable] = {}
+        self._rate_limits: dict[str, RateLimitTable] = {}
         self._home = ""
         self._nobodies: dict[str, None] = {}  # ids of no credential
         self._providers: dict[ProviderRef, tuple[OidcProvider | None]] = {}  # those that are not there, too
@@ -175,7 +187,10 @@ class View:
         self._secrets.clear()
         self._sessions.clear()
         self._tokens.clear()
+        self._batches = None
+        self._by_standing.clear()
         self._mounts.clear()
+        self._rate_limits.clear()
         self._home = ""
         self._nobodies.clear()
 
@@ -216,8 +231,13 @@ class View:
 
     def _forget_acl_policy(self, id_: str) -> None:
         """The tokens that have it, or that had it by name before it was there."""
-        for token_id in [one for one, held in self._tokens.items() if id_ in held.rights.bases]:
-            del self._tokens[token_id]
+        for gone in [one for one, held in self._tokens.items() if id_ in held.rights.bases]:
+            del self._tokens[gone]
+        for standing in [one for one, rights in self._by_standing.items() if id_ in rights.bases]:
+            del self._by_standing[standing]
+
+    def _forget_settings(self, _id: str) -> None:
+        self._rate_limits.clear()
 
     def _forget_credential(self, id_: str) -> None:
         self._credentials.pop(id_, None)
@@ -428,6 +448,45 @@ class View:
                 self._keep(stamp, self._tokens, id_, held)
         return held
 
+    def batch_token(self, text: str) -> HeldToken | None:
+        """The batch token of that text, over or not; None for any other text.
+
+        It is opened here, and reads no store where its maker's row and policies of the same names are held.
+        """
+        self.refresh()
+        id_ = token_id(text)
+        if (held := self._tokens.get(id_)) is None:
+            stamp = self._seen_change
+            batches = self._batches = self._batches or BatchTokens(self._barrier.subkey(SUBKEY))
+            token = batches.open(Sensitive(text.encode("utf-8", "surrogatepass")))
+            rights = self._rights_of_batch(token) if token is not None else None
+            if token is None or rights is None:
+                return None
+            held = HeldToken(token, rights)
+            self._keep(stamp, self._tokens, id_, held)
+        return held
+
+    def _rights_of_batch(self, token: Token) -> Rights | None:
+        """None where the token that it was made with is gone, or the mount that it was got at."""
+        beside: list[Entity] = []
+        if token.creator:
+            if (maker := self.token(token.creator)) is None:
+                return None
+            beside.append(maker.token)
+        if token.mount:
+            mount = next((one for one in self.mounts(token.tenant).mounts if one.uuid == token.mount), None)
+            if mount is None:
+                return None
+            beside.append(mount)
+        if (like := self._by_standing.get(token.standing)) is None:
+            self.may_block()
+            stamp = self._seen_change
+            like = self._steadily(lambda: of_bearer(self._barrier, token))
+            if like is None or self._barrier.get(Tenant, token.tenant) is None:
+                return None
+            self._keep(stamp, self._by_standing, token.standing, like)
+        return alike(like, token, tuple(beside))
+
     def mounts(self, tenant: str) -> MountTable:
         """Which engine answers at which of the tenant's paths."""
         self.refresh()
@@ -436,6 +495,17 @@ class View:
             stamp = self._seen_change
             found = MountTable(tenant, self._reach.every_child(Mount, tenant))
             self._keep(stamp, self._mounts, tenant, found)
+        return found
+
+    def rate_limits(self, tenant: str) -> RateLimitTable:
+        """What the tenant's requests are counted by."""
+        self.refresh()
+        if (found := self._rate_limits.get(tenant)) is None:
+            self.may_block()
+            stamp = self._seen_change
+            held = HeldTenant(Tenant(id=tenant, name="", created_at=EPOCH), self._reach)
+            found = RateLimitTable(held.settings(Topic.RATE_LIMIT), held.setting(Topic.RATE_LIMITS, ONLY))
+            self._keep(stamp, self._rate_limits, tenant, found)
         return found
 
     def home(self) -> str:
@@ -453,8 +523,20 @@ class View:
             return rights  # somebody who logs in: there is no row
         if rights.token is None:
             return self.narrowed_rights(rights.principal.id, rights.narrowing)
+        if rights.token.is_batch:
+            return self._batch_again(rights.token, now)
         held = self.token(rights.token.id)
         return None if held is None or held.token.is_over(now) else held.rights
+
+    def _batch_again(self, token: Token, now: datetime) -> Rights | None:
+        """What was held of it may name a row of its maker that has moved."""
+        stamp = self._seen_change
+        maker = self.token(token.creator) if token.creator else None
+        rights = self._rights_of_batch(token)
+        if rights is None or token.is_over(now) or (maker is not None and maker.token.is_over(now)):
+            return None
+        self._keep(stamp, self._tokens, token.id, HeldToken(token, rights))
+        return rights
 
     def narrowed_rights(self, id_: str, by: Narrowing | None) -> Rights | None:
         """The same in a session: within the policies of its own, if it has any."""
@@ -532,6 +614,7 @@ class View:
         Kind.OTP_KEY: _forget_nothing,
         Kind.LOGIN_SETTINGS: _forget_nothing,
         Kind.LOGIN_SECRET: _forget_nothing,
+        Kind.SETTING: _forget_settings,
     }
 
     FIND: ClassVar[dict[type, Callable[[View, Any], Held | None]]] = {

@@ -40,7 +40,6 @@ LEFT_OUT = {
     "system write tools/hash": {"urlalgorithm"},
     "userpass write users/{username}": {"password_hash"},
     "userpass write users/{username}/password": {"password_hash"},
-    "approle write role/{role_name}": {"bound_cidr_list"},  # the oldest name of secret_id_bound_cidrs
     "approle write role/{role_name}/secret-id": {"after", "limit"},  # of its list
     "system write leases/renew": {"url_lease_id"},  # the captured lease_id by another name
     "system write leases/renew/{lease_id:path}": {"url_lease_id"},
@@ -58,6 +57,9 @@ OF_A_LIST = {"list"}
 OF_CEL = {"bound_audiences", "clock_skew_leeway", "expiration_leeway", "name", "not_before_leeway"}
 MORE = {
     "token read lookup": {"token"},  # as Vault
+    "system read leases": {"type"},  # there it reads its query itself
+    "system read leases/count": {"type"},
+    "system read locked-users": {"mount_accessor"},
     "userpass write users/{username}": {"period"},  # older names that every login method has
     "approle write role/{role_name}": {"bound_cidrs", "max_ttl", "ttl"},
     # there the document shows CEL roles in their place

@@ -72,7 +72,7 @@ def test_what_takes_sudo(vault, wanted, words) -> None:
         ({"num_uses": -1}, "number of uses cannot be negative"),
         ({"ttl": "-1h"}, "ttl must be positive"),
         ({"type": "zz"}, "invalid 'token_type' value"),
-        ({"type": "batch"}, "batch tokens are not offered"),
+        ({"type": "batch"}, "batch tokens cannot be root tokens"),
         ({"entity_alias": "x"}, "'entity_alias' is only allowed in combination with token role"),
     ],
 )

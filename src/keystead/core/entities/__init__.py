@@ -30,7 +30,8 @@ from __future__ import annotations
 from keystead.core.entities.base import *
 from keystead.core.entities.identities import *
 from keystead.core.entities.keys import *
-from keystead.core.entities.otp import *
 from keystead.core.entities.logins import *
+from keystead.core.entities.otp import *
 from keystead.core.entities.paths import *
 from keystead.core.entities.secrets import *
+from keystead.core.entities.settings import *

@@ -42,6 +42,7 @@ class Kind(StrEnum):
     WRAPPED = "wrapped"
     ACCOUNT = "account"
     OTP_KEY = "otp-key"
+    SETTING = "setting"
     SECRET_ID = "secret-id"  # noqa: S105 - a kind, not a secret
     LOGIN_SETTINGS = "login-settings"
     LOGIN_SECRET = "login-secret"  # noqa: S105 - a kind, not a secret

@@ -28,6 +28,7 @@ class Mount(Entity, frozen=True, kw_only=True):
     default_lease_for: int = 0  # seconds; 0: as the installation has it
     max_lease_for: int = 0
     listing: str = ""  # listing_visibility
+    made_as: str = "default-service"
     created_at: datetime
 
     @property
@@ -57,7 +58,7 @@ class Token(Entity, frozen=True, kw_only=True):
     """What Vault's clients authenticate with. `id` is a digest of its text, which nobody keeps.
 
     It is its own principal: what it may do stands in it. `creator` is the token it was made with, and ends with it;
-    "" for an orphan.
+    "" for an orphan. A batch token is in no store: its text says all this, and it has no accessor.
     """
 
     kind = Kind.TOKEN
@@ -81,10 +82,21 @@ class Token(Entity, frozen=True, kw_only=True):
     renewable: bool = False
     bound_cidrs: tuple[str, ...] = ()
     bound_key: str = ""  # hex: digest of the key that whoever renews it has to show over TLS
+    is_batch: bool = False
 
     @property
     def parent(self) -> str:
         return self.creator or self.mount or self.tenant
+
+    @property
+    def standing(self) -> tuple[object, ...]:
+        """All that its rights are gathered by: two batch tokens that are alike in this have the same."""
+        return self.tenant, self.policies
+
+    @property
+    def bearer(self) -> str:
+        """Whoever has it, on record: the accessor, or what is known of a text that nobody keeps."""
+        return f"batch-{self.id[:32]}" if self.is_batch else self.accessor
 
     @property
     def link(self) -> str:
@@ -94,7 +106,7 @@ class Token(Entity, frozen=True, kw_only=True):
         return self.expires_at is not None and self.expires_at <= now
 
     def __repr__(self) -> str:
-        return f"Token({self.accessor!r})"
+        return f"Token({self.bearer!r})"
 
 
 USED_UP = -1
@@ -118,6 +130,7 @@ class TokenRole(Entity, frozen=True, kw_only=True):
     explicit_max_ttl: int = 0  # seconds
     n_uses: int = 0
     bound_cidrs: tuple[str, ...] = ()
+    made_as: str = "default-service"
 
     @property
     def parent(self) -> str:
@@ -151,6 +164,8 @@ class TokenTerms(Struct, frozen=True, kw_only=True):
     period: int = 0
     n_uses: int = 0
     bound_cidrs: tuple[str, ...] = ()
+    binds_ip: bool = False  # to where the login comes from, in place of bound_cidrs
+    made_as: str = "default"
 
 
 class Account(Entity, frozen=True, kw_only=True):
@@ -170,6 +185,7 @@ class Account(Entity, frozen=True, kw_only=True):
     secret_id_n_uses: int = 0
     secret_id_ttl: int = 0  # seconds
     bounds: Bounds | None = None  # of whom somebody else vouches for
+    local_secret_ids: bool = False  # Vault: of one cluster; there is one
 
     @property
     def parent(self) -> str:

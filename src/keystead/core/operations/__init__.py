@@ -26,6 +26,7 @@ from keystead.core.operations.imports import *
 from keystead.core.operations.installation import *
 from keystead.core.operations.keys import *
 from keystead.core.operations.keystores import *
+from keystead.core.operations.leases import *
 from keystead.core.operations.logins import *
 from keystead.core.operations.managed import *
 from keystead.core.operations.mounts import *
@@ -35,6 +36,7 @@ from keystead.core.operations.related import *
 from keystead.core.operations.schemes import *
 from keystead.core.operations.secrets import *
 from keystead.core.operations.sessions import *
+from keystead.core.operations.settings import *
 from keystead.core.operations.signature import *
 from keystead.core.operations.terms import *
 from keystead.core.operations.tokens import *

@@ -102,6 +102,22 @@ class SweepSecretIds(LoginOperation[int], frozen=True, kw_only=True):
     changes = True
 
 
+class ListLocked(TenantOperation[Mapping[str, tuple[str, ...]]], frozen=True, kw_only=True):
+    """Names of those that are locked out, by the accessors of their mounts; of one mount, where `accessor` is set."""
+
+    action = Action.LIST_LOCKED
+    accessor: str = ""
+
+
+class UnlockAccount(TenantOperation[Nothing], frozen=True, kw_only=True):
+    """Let somebody try again. One who is not locked out, or not there, is as they are."""
+
+    action = Action.UNLOCK_ACCOUNT
+    changes = True
+    accessor: str
+    name: str
+
+
 class LogInByPassword(LoginOperation[MadeToken | None], frozen=True, kw_only=True):
     """None: that is not the name and the password of anybody, or whoever it is, is locked out."""
 

@@ -22,6 +22,7 @@ class EnableMount(TenantOperation[Mount], frozen=True, kw_only=True):
     default_lease_for: int = 0
     max_lease_for: int = 0
     listing: str = ""
+    made_as: str = "default-service"
 
 
 class ListMounts(TenantOperation[tuple[Mount, ...]], frozen=True, kw_only=True):
@@ -54,6 +55,7 @@ class TuneMount(TenantOperation[Mount], frozen=True, kw_only=True):
     default_lease_for: int | None = None
     max_lease_for: int | None = None
     listing: str | None = None
+    made_as: str | None = None
 
 
 class MoveMount(TenantOperation[Mount], frozen=True, kw_only=True):

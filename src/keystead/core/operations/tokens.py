@@ -55,6 +55,7 @@ class CreateToken(TenantOperation[MadeToken], frozen=True, kw_only=True):
     explicit_max_ttl: int = 0
     n_uses: int = 0
     renewable: bool = True
+    made_as: str = ""  # "service", "batch"; "": as the role has it
 
 
 class IssueToken(TenantOperation[MadeToken], frozen=True, kw_only=True):
@@ -72,11 +73,12 @@ class IssueToken(TenantOperation[MadeToken], frozen=True, kw_only=True):
 class TokenOperation(TenantOperation[R], Generic[R], frozen=True, kw_only=True):
     """About one token: by the digest of its text, by its accessor, or, with neither, the caller's own.
 
-    Raises NotFound.
+    `batch`: the text of a batch token, of which there is nothing else. Raises NotFound.
     """
 
     id: str = ""
     accessor: str = ""
+    batch: Sensitive | None = None
 
 
 class LookUpToken(TokenOperation[Token], frozen=True, kw_only=True):

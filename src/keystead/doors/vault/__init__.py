@@ -9,13 +9,33 @@ from keystead.doors.vault import approle, cert, cubbyhole, jwt, kubernetes, toke
 from keystead.doors.vault.errors import ERRORS
 from keystead.doors.vault.front import VaultFront
 from keystead.doors.vault.kv import astray, data, metadata, unversioned
-from keystead.doors.vault.system import capabilities, leases, mounts, policies, specs, tools, wrapping
+from keystead.doors.vault.system import (
+    audit,
+    capabilities,
+    catalog,
+    config,
+    leases,
+    lockouts,
+    mounts,
+    passwords,
+    policies,
+    quotas,
+    specs,
+    tools,
+    wrapping,
+)
 from keystead.kit import Door
 from keystead.wire.http import Limits
 
 OPERATIONS = (
     *mounts.OPERATIONS,
     *policies.OPERATIONS,
+    *passwords.OPERATIONS,
+    *quotas.OPERATIONS,
+    *audit.OPERATIONS,
+    *catalog.OPERATIONS,
+    *config.OPERATIONS,
+    *lockouts.OPERATIONS,
     *capabilities.OPERATIONS,
     *wrapping.OPERATIONS,
     *leases.OPERATIONS,

@@ -39,7 +39,8 @@ class WriteRoleRequest(TermsRequest, frozen=True, kw_only=True):
     secret_id_bound_cidrs: CommaStrings | None = None
     secret_id_num_uses: Int | None = None
     secret_id_ttl: Duration | None = None
-    local_secret_ids: bool = False
+    local_secret_ids: bool | None = None
+    bound_cidr_list: CommaStrings | None = None  # the oldest name of secret_id_bound_cidrs
 
 
 OWN: dict[str, str] = {
@@ -65,9 +66,13 @@ def _role(call: Call, name: str) -> Account:
 
 
 def _put(call: Call, req: WriteRoleRequest, before: Account) -> None:
-    if req.local_secret_ids:
-        raise Said(400, "local_secret_ids is not offered")
     own = {kept: getattr(req, name) for name, kept in OWN.items() if getattr(req, name) is not None}
+    if req.bound_cidr_list is not None and req.secret_id_bound_cidrs is None:
+        own["secret_id_cidrs"] = req.bound_cidr_list
+    if req.local_secret_ids is not None:
+        if before.id:
+            raise Said(400, "local_secret_ids can only be modified during role creation")
+        own["local_secret_ids"] = req.local_secret_ids
     role = replace(before, terms=terms(req, before.terms), role_id=req.role_id or before.role_id, **own)
     if not role.needs_secret_id and not role.terms.bound_cidrs and not role.secret_id_cidrs:
         raise Said(500, multierror("at least one constraint should be enabled on the role"))
@@ -75,16 +80,21 @@ def _put(call: Call, req: WriteRoleRequest, before: Account) -> None:
 
 
 @endpoint("approle", Verb.WRITE, "role/{role_name}", creates=True)
-def write_role(req: WriteRoleRequest, call: Call) -> None:
+def write_role(req: WriteRoleRequest, call: Call) -> Answer | None:
     name = req.role_name.lower()
+    warnings: tuple[str, ...] = ()
+    if (kind := (req.token_type or "").removeprefix("default-")) != (req.token_type or ""):
+        warnings = (f"{req.token_type} has no useful meaning; adjusting to {kind}",)
+        req = replace(req, token_type=kind)
     _put(call, req, _find(call, name) or Account(id="", mount=call.namespace, name=name))
+    return Answer(warnings=warnings) if warnings else None
 
 
 def _told(role: Account) -> dict[str, Any]:
     return {
         **told(role.terms),
         "bind_secret_id": role.needs_secret_id,
-        "local_secret_ids": False,
+        "local_secret_ids": role.local_secret_ids,
         "secret_id_bound_cidrs": role.secret_id_cidrs or None,
         "secret_id_num_uses": role.secret_id_n_uses,
         "secret_id_ttl": role.secret_id_ttl,
@@ -170,6 +180,11 @@ def _option(option: Option) -> Iterator[Endpoint]:
         _put(call, cleared, _role(call, req.role_name))
 
     yield from (read, endpoint("approle", Verb.WRITE, path)(write), clear)
+
+
+@endpoint("approle", Verb.READ, "role/{role_name}/local-secret-ids")
+def read_local_secret_ids(req: RoleRequest, call: Call) -> dict[str, Any]:
+    return {"local_secret_ids": _role(call, req.role_name).local_secret_ids}
 
 
 class RoleIdRequest(Parameters, frozen=True, kw_only=True):
@@ -388,6 +403,7 @@ OPERATIONS = (
     delete_role,
     list_roles,
     *(one for option in OPTIONS for one in _option(option)),
+    read_local_secret_ids,
     read_role_id,
     write_role_id,
     make_secret_id,

@@ -139,6 +139,7 @@ KINDS: Mapping[int, type[KeysteadError]] = {
     405: e.Unsupported,
     412: e.Conflict,
     413: e.LimitExceeded,
+    429: e.RateLimited,
     500: e.InvalidArgument,
     501: e.Unsupported,
     503: e.Unavailable,

@@ -66,6 +66,7 @@ class VaultFront(Stepwise):
                 self._means.service.let_in(self._stranger(request, opened.name, request_id))
                 said = self._said(opened.run(self._means, asked), (), "", request_id, request.second)
                 return head_of(said) if request.method == b"HEAD" else said
+            self._places.require_room(asked, request)
             wrap_for = headers.wrap_for(request.headers)
             if way is None and (login := self._places.login(asked)) is not None:
                 return self._let_in(request, asked, login, wrap_for, request_id)

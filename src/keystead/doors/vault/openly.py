@@ -19,6 +19,9 @@ SPOKEN = "1.17.6"
 """The version of Vault whose API this is: clients parse it, and switch things on by it."""
 
 
+ALWAYS_ANSWERED = ("sys/health", "sys/init", "sys/leader", "sys/seal-status")
+
+
 class Open(Struct, frozen=True):
     name: str  # on record
     run: Callable[[Means, Asked], Any]

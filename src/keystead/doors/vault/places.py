@@ -7,17 +7,23 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from keystead.core.entities import Mount
-from keystead.core.mounts import MountTable
+from keystead.core.errors import RateLimited
+from keystead.core.mounts import MountTable, path_of
+from keystead.core.ports import WouldBlock
 from keystead.doors.vault.endpoint import Endpoint, Said
 from keystead.doors.vault.kv import spoken
 from keystead.kit import Door, routes
 from keystead.kit.door import Mounts
+from keystead.service.ratelimits import PathRates
 from keystead.wire.http import HttpRequest
 from keystead.wire.vault import request as wire
 from keystead.wire.vault.envelope import UNSUPPORTED_OPERATION, UNSUPPORTED_PATH, no_route
 
 ALSO = {"oidc": "jwt"}
 """Engines that answer as another one does."""
+OF_THE_SERVER = ("sys/audit", "sys/quotas/")
+"""How the paths begin that are about all requests there are: the first tenant's alone."""
+ROOT_ONLY = "operation only available in root namespace"
 
 
 class Found(Struct, frozen=True):
@@ -44,7 +50,7 @@ class Places:
     """Of one door. Ways that many requests go are kept: they are the same few, and reading one takes a while."""
 
     def __init__(self, door: Door, mounts: Mounts) -> None:
-        self._mounts = mounts
+        self._mounts, self._rates = mounts, PathRates(mounts.on_loop)
         self._ways: dict[tuple[bytes, bytes], Way] = {}
         declared = [one for one in door.operations if isinstance(one, Endpoint)]
         engines = {one.engine for one in declared}
@@ -62,6 +68,8 @@ class Places:
         """Raises Said: 404 where nothing is mounted or offered, 405 for another verb."""
         mounts = self._mounts.mounts(tenant)
         found = self._find(asked, mounts)
+        if asked.path.startswith(OF_THE_SERVER) and tenant != self._mounts.home():
+            raise Said(400, ROOT_ONLY)
         if len(request.target) <= MOST_OF_A_WAY and not asked.query and not asked.path.startswith(_NEVER_KEPT):
             if len(self._ways) >= N_WAYS:
                 self._ways.clear()
@@ -82,6 +90,23 @@ class Places:
             raise Said(405, UNSUPPORTED_OPERATION)
         endpoint, captures = taken
         return Found(mount, endpoint, captures)  # type: ignore[arg-type]  # only Endpoints were put into the table
+
+    def require_room(self, asked: wire.Asked, request: HttpRequest) -> None:
+        """Raises Said where an address has had the requests that a rate limit for the path grants it."""
+        try:
+            table = self._mounts.rate_limits(home := self._mounts.home())
+        except WouldBlock:
+            self._rates.postpone(id(request))
+            raise
+        if not table:
+            self._rates.settle(id(request))
+            return
+        led = self._mounts.mounts(home).find(asked.path)
+        mount = f"{path_of(led[0])}/" if led is not None else ""
+        try:
+            self._rates.admit(table, asked.path, mount, request.peer, request.second, id(request))
+        except RateLimited as error:
+            raise Said(429, f'request path "{asked.path}": rate limit quota exceeded') from error
 
     def login(self, asked: wire.Asked) -> Found | None:
         """Where somebody without a token is heard; None for every other path."""

@@ -11,7 +11,7 @@ from keystead.core.entities import TokenTerms
 from keystead.core.operations import MadeToken
 from keystead.doors.vault.endpoint import Answer, Said
 from keystead.doors.vault.times import warnings_of
-from keystead.doors.vault.tokens import BATCH, SERVICE, auth, here
+from keystead.doors.vault.tokens import auth, here
 from keystead.kit import Call
 from keystead.wire.vault.kinds import CommaStrings, Duration, Int
 from keystead.wire.vault.reader import Parameters
@@ -33,7 +33,7 @@ class TermsRequest(Parameters, frozen=True, kw_only=True):
     token_no_default_policy: bool | None = None
     token_bound_cidrs: CommaStrings | None = None
     bound_cidrs: CommaStrings | None = None
-    token_strictly_bind_ip: bool = False
+    token_strictly_bind_ip: bool | None = None
     token_type: str | None = None
 
 
@@ -45,18 +45,19 @@ NAMES: dict[str, tuple[str, ...]] = {
     "period": ("token_period", "period"),
     "n_uses": ("token_num_uses",),
     "bound_cidrs": ("token_bound_cidrs", "bound_cidrs"),
+    "binds_ip": ("token_strictly_bind_ip",),
 }
 """Of TokenTerms -> the names of its parameters, the one that counts first."""
 
 
+KINDS = {"": "default", "default": "default", "service": "service", "batch": "batch"}
+"""token_type -> what is kept."""
+
+
 def terms(req: TermsRequest, before: TokenTerms) -> TokenTerms:
-    """As they are to be. Raises Said for what is not offered."""
-    if req.token_type == "batch":  # noqa: S105 - a kind of token, not one
-        raise Said(400, BATCH)
-    if req.token_type not in SERVICE | {None}:
+    """As they are to be. Raises Said for what cannot be."""
+    if req.token_type not in {*KINDS, None}:
         raise Said(400, f"invalid 'token_type' value \"{req.token_type}\"")
-    if req.token_strictly_bind_ip:
-        raise Said(400, "token_strictly_bind_ip is not offered")
     given: dict[str, Any] = {}
     for field, names in NAMES.items():
         values = [value for value in (getattr(req, one) for one in names) if value is not None]
@@ -64,7 +65,15 @@ def terms(req: TermsRequest, before: TokenTerms) -> TokenTerms:
             given[field] = tuple(v.lower() for v in values[0] if v) if field == "policies" else values[0]
     if req.token_no_default_policy is not None:
         given["with_default"] = not req.token_no_default_policy
-    return replace(before, **given)
+    if req.token_type is not None:
+        given["made_as"] = KINDS[req.token_type]
+    settled = replace(before, **given)
+    if settled.made_as == "batch":
+        for holds, words in ((settled.period, "periodic tokens"), (settled.n_uses, "tokens with limited use count")):
+            if holds:
+                refusal = "'token_type' cannot be 'batch' or 'default_batch' when set to generate"
+                raise Said(400, f"{refusal} {words}")
+    return settled
 
 
 def told(terms: TokenTerms) -> dict[str, Any]:
@@ -76,9 +85,9 @@ def told(terms: TokenTerms) -> dict[str, Any]:
         "token_num_uses": terms.n_uses,
         "token_period": terms.period,
         "token_policies": terms.policies,
-        "token_strictly_bind_ip": False,
+        "token_strictly_bind_ip": terms.binds_ip,
         "token_ttl": terms.ttl,
-        "token_type": "default",
+        "token_type": terms.made_as,
     }
 
 

@@ -8,7 +8,7 @@ from keystead.core import operations as ops
 from keystead.core.entities import TokenRole
 from keystead.core.errors import NotFound
 from keystead.doors.vault.endpoint import Said, endpoint
-from keystead.doors.vault.tokens import BATCH, SERVICE, Nothing, here
+from keystead.doors.vault.tokens import Nothing, here
 from keystead.kit import Call
 from keystead.wire.vault.kinds import CommaStrings, Duration, Int
 from keystead.wire.vault.reader import CAPTURED, Parameters
@@ -38,6 +38,9 @@ class RoleRequest(Parameters, frozen=True, kw_only=True):
     token_type: str | None = None
 
 
+KINDS = frozenset({"default-service", "default-batch", "service", "batch"})
+
+
 class NameRequest(Parameters, frozen=True, kw_only=True):
     role_name: str = CAPTURED
 
@@ -54,15 +57,16 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "explicit_max_ttl": ("token_explicit_max_ttl", "explicit_max_ttl"),
     "bound_cidrs": ("token_bound_cidrs", "bound_cidrs"),
     "n_uses": ("token_num_uses",),
+    "made_as": ("token_type",),
 }
 """Of the role -> the names of its parameters, the one that counts first."""
 
 
 @endpoint("token", Verb.WRITE, "roles/{role_name}", creates=True)
 def write_role(req: RoleRequest, call: Call) -> None:
-    if req.token_type == "batch" or req.allowed_entity_aliases:  # noqa: S105 - a kind of token, not one
-        raise Said(400, BATCH if req.token_type else "entity aliases are not offered")
-    if req.token_type not in SERVICE | {None}:
+    if req.allowed_entity_aliases:
+        raise Said(400, "entity aliases are not offered")
+    if req.token_type not in {*KINDS, None}:
         raise Said(400, f"invalid 'token_type' value \"{req.token_type}\"")
     name = req.role_name.lower()
     try:
@@ -97,7 +101,7 @@ def read_role(req: NameRequest, call: Call) -> dict[str, Any]:
         "token_explicit_max_ttl": role.explicit_max_ttl,
         "token_no_default_policy": not role.with_default,
         "token_period": role.period,
-        "token_type": "default-service",
+        "token_type": role.made_as,
     }
     if role.bound_cidrs:
         told |= {"bound_cidrs": role.bound_cidrs, "token_bound_cidrs": role.bound_cidrs}

@@ -17,15 +17,14 @@ from keystead.core.sensitive import Sensitive
 from keystead.doors.vault.endpoint import Answer, Said, endpoint, text_of_caller
 from keystead.doors.vault.times import warnings_of
 from keystead.kit import Call
-from keystead.service.credentials.token import token_id
+from keystead.service.credentials.token import is_batch, token_id
 from keystead.wire.vault.envelope import Auth, multierror
 from keystead.wire.vault.kinds import CommaStrings, Int, Pairs, SignedDuration
 from keystead.wire.vault.reader import CAPTURED, Parameters
 from keystead.wire.vault.request import Verb
 from keystead.wire.vault.scalars import time_text
 
-BATCH = "batch tokens are not offered"
-SERVICE = frozenset({"", "service", "default", "default-service"})
+KINDS = frozenset({"", "service", "batch"})
 
 
 def here(call: Call) -> TenantRef:
@@ -41,9 +40,19 @@ def auth(token: Token, text: Sensitive | str, ttl: int) -> Auth:
         metadata=token.meta or None,
         lease_duration=ttl,
         renewable=token.renewable,
+        token_type=kind(token),
         orphan=not token.creator,
         num_uses=token.n_uses,
     )
+
+
+def kind(token: Token) -> str:
+    return "batch" if token.is_batch else "service"
+
+
+def named(text: str) -> dict[str, Any]:
+    """The token of that text, for a TokenOperation."""
+    return {"batch": Sensitive(text.encode())} if is_batch(text) else {"id": token_id(text)}
 
 
 # --- making
@@ -71,10 +80,8 @@ class CreateByRoleRequest(CreateRequest, frozen=True, kw_only=True):
 
 
 def _made(req: CreateRequest, call: Call, path: str, *, role: str = "", orphan: bool = False) -> Answer:
-    if req.type not in SERVICE | {"batch"}:
+    if req.type not in KINDS:
         raise Said(400, "invalid 'token_type' value")
-    if req.type == "batch":
-        raise Said(400, BATCH)
     if req.entity_alias:
         raise Said(400, "'entity_alias' is only allowed in combination with token role")
     for name in ("ttl", "period", "explicit_max_ttl"):
@@ -97,6 +104,7 @@ def _made(req: CreateRequest, call: Call, path: str, *, role: str = "", orphan: 
             explicit_max_ttl=req.explicit_max_ttl,
             n_uses=req.num_uses,
             renewable=req.renewable,
+            made_as=req.type,
         )
     )
     return Answer(auth=auth(made.token, made.text, made.token.ttl), warnings=_warnings(made))
@@ -157,7 +165,7 @@ def told(token: Token, call: Call, text: str) -> dict[str, Any]:
         "policies": token.policies,
         "renewable": token.renewable,
         "ttl": left,
-        "type": "service",
+        "type": kind(token),
     }
     if token.period:
         facts["period"] = token.period
@@ -184,7 +192,7 @@ def post_look_up_self(_req: TokenRequest, call: Call) -> dict[str, Any]:
 def _look_up(req: TokenRequest, call: Call) -> dict[str, Any]:
     text = req.token or text_of_caller(call)
     try:
-        return told(call(ops.LookUpToken(tenant=here(call), id=token_id(text))), call, text)
+        return told(call(ops.LookUpToken(tenant=here(call), **named(text))), call, text)
     except NotFound:
         raise Said(403, "bad token") from None
 
@@ -236,7 +244,7 @@ def _renewed(renewed: Renewed, text: str) -> Answer:
 
 def _renew(call: Call, text: str, increment: int) -> Answer:
     try:
-        op = ops.RenewToken(tenant=here(call), id=token_id(text), increment=max(0, increment))
+        op = ops.RenewToken(tenant=here(call), **named(text), increment=max(0, increment))
         return _renewed(call(op), text)
     except NotFound:
         raise Said(400, "token not found") from None
@@ -269,7 +277,7 @@ def renew_accessor(req: RenewAccessorRequest, call: Call) -> Answer:
 
 @endpoint("token", Verb.WRITE, "revoke-self")
 def revoke_self(_req: Nothing, call: Call) -> None:
-    call(ops.RevokeToken(tenant=here(call), id=token_id(text_of_caller(call))))
+    call(ops.RevokeToken(tenant=here(call), **named(text_of_caller(call))))
 
 
 @endpoint("token", Verb.WRITE, "revoke")
@@ -278,7 +286,7 @@ def revoke(req: TokenRequest, call: Call) -> None:
     if not req.token:
         raise Said(400, "missing token ID")
     try:
-        call(ops.RevokeToken(tenant=here(call), id=token_id(req.token)))
+        call(ops.RevokeToken(tenant=here(call), **named(req.token)))
     except NotFound:
         return
 
@@ -298,7 +306,7 @@ def revoke_orphan(req: TokenRequest, call: Call) -> None:
     if not req.token:
         raise Said(400, "missing token ID")
     try:
-        call(ops.RevokeToken(tenant=here(call), id=token_id(req.token), orphaning=True))
+        call(ops.RevokeToken(tenant=here(call), **named(req.token), orphaning=True))
     except NotFound:
         raise Said(400, "token to revoke not found") from None
 

@@ -10,14 +10,19 @@ from datetime import datetime
 from hashlib import sha256
 from ipaddress import ip_address, ip_network
 
-from keystead.core.entities import USED_UP
+from keystead.core.entities import USED_UP, Token
 from keystead.core.errors import InvalidArgument, Unauthenticated
 from keystead.core.sensitive import Sensitive
 from keystead.service.credentials import Directory, Reason
 from keystead.service.held import HeldToken
 
-PREFIX = "hvs."
+PREFIX, BATCH_PREFIX = "hvs.", "hvb."
 MAX_TEXT = 256
+
+
+def is_batch(text: str) -> bool:
+    """By what it begins with: whether it is a batch token is known once it opens (service.credentials.batch)."""
+    return text.startswith(BATCH_PREFIX)
 
 
 def token_id(text: str) -> str:
@@ -43,15 +48,21 @@ def check_custom(text: Sensitive) -> None:
 
 def verify_token(directory: Directory, text: str, peer: str, now: datetime) -> HeldToken:
     """Raises Unauthenticated, WouldBlock."""
-    held = directory.token(token_id(text)) if 0 < len(text) <= MAX_TEXT else None
-    if (
-        held is None
-        or held.token.is_over(now)
-        or held.token.n_uses == USED_UP
-        or not is_within(held.token.bound_cidrs, peer)
-    ):
+    if is_batch(text):
+        held = directory.batch_token(text)
+    else:
+        held = directory.token(token_id(text)) if 0 < len(text) <= MAX_TEXT else None
+    if held is None or _is_over(held.token, now) or not is_within(held.token.bound_cidrs, peer):
         raise Unauthenticated("permission denied", Reason.UNKNOWN)
+    if held.token.is_batch and held.token.creator:  # no row of it goes with its maker's
+        maker = directory.token(held.token.creator)
+        if maker is None or _is_over(maker.token, now):
+            raise Unauthenticated("permission denied", Reason.UNKNOWN)
     return held
+
+
+def _is_over(token: Token, now: datetime) -> bool:
+    return token.is_over(now) or token.n_uses == USED_UP
 
 
 def is_within(networks: tuple[str, ...], peer: str) -> bool:

@@ -31,6 +31,8 @@ def _own(held: HeldCubby, act: Act) -> HeldCubby:
     token = act.caller.rights.token
     if token is None or token.id != held.ref.token:
         raise Denied("a cubbyhole is its token's own", "cubbyhole")
+    if token.is_batch:
+        raise InvalidArgument("cubbyhole operations are only supported by 'service' type tokens", "token")
     return held
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from itertools import islice
 from typing import Any
 from uuid import UUID
@@ -21,7 +22,7 @@ from keystead.service.credentials.password import is_right, kept
 from keystead.service.credentials.token import digest, is_within
 from keystead.service.handlers.loginsettings import check_bounds
 from keystead.service.handlers.mounts import table_of
-from keystead.service.handlers.tokens import accessor, lasting, least, names, token_text
+from keystead.service.handlers.tokens import BATCH, accessor, batch_of, kind_of, lasting, least, names, token_text
 from keystead.service.held import HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
 from keystead.service.rights import ROOT_POLICY
@@ -180,6 +181,34 @@ def sweep_secret_ids(op: ops.SweepSecretIds, targets: tuple[HeldTenant], act: Ac
     return Outcome(answer=len(over), delete=over)
 
 
+# --- locked out
+
+
+def is_locked(account: Account, now: datetime) -> bool:
+    return account.locked_until is not None and account.locked_until > now
+
+
+def list_locked(op: ops.ListLocked, targets: tuple[HeldTenant], act: Act) -> Outcome[Mapping[str, tuple[str, ...]]]:
+    (tenant,) = targets
+    mounts = (one for one in tenant.mounts() if op.accessor in {"", one.accessor})
+    found = {
+        mount.accessor: tuple(sorted(one.name for one in tenant.accounts(mount) if is_locked(one, act.now)))
+        for mount in mounts
+    }
+    if op.accessor:
+        return Outcome(answer={op.accessor: found.get(op.accessor, ())})
+    return Outcome(answer={accessor: names for accessor, names in found.items() if names})
+
+
+def unlock_account(op: ops.UnlockAccount, targets: tuple[HeldTenant], act: Act) -> Outcome[Nothing]:
+    (tenant,) = targets
+    mount = next((one for one in tenant.mounts() if one.accessor == op.accessor), None)
+    account = tenant.account(mount, op.name) if mount is not None else None
+    if account is None or not is_locked(account, act.now):
+        return Outcome(answer=Nothing())
+    return Outcome(answer=Nothing(), put=(replace(account, n_failed=0, locked_until=None),), made=account.id)
+
+
 # --- logging in
 
 
@@ -188,10 +217,10 @@ def log_in_by_password(op: ops.LogInByPassword, targets: tuple[HeldTenant], act:
     (tenant,) = targets
     mount = mount_of(op, tenant)
     account = tenant.account(mount, op.name)
-    is_locked = account is not None and account.locked_until is not None and account.locked_until > act.now
-    is_good = is_right(account.password if account is not None and not is_locked else b"", op.password)
-    if account is None or is_locked:
-        return Outcome(answer=None, why="locked out" if is_locked else "nobody")
+    is_out = account is not None and is_locked(account, act.now)
+    is_good = is_right(account.password if account is not None and not is_out else b"", op.password)
+    if account is None or is_out:
+        return Outcome(answer=None, why="locked out" if is_out else "nobody")
     if not is_good:
         n_failed = account.n_failed + 1
         until = act.now + LOCKED_FOR if n_failed >= MAX_FAILED else None
@@ -200,11 +229,11 @@ def log_in_by_password(op: ops.LogInByPassword, targets: tuple[HeldTenant], act:
     if not is_within(account.terms.bound_cidrs, act.caller.source):
         return Outcome(answer=None, why="from elsewhere")
     meta = {"username": account.name}
-    made = token_for(mount, account.terms, act, op.path, f"{short(mount)}-{account.name}", meta)
-    put: tuple[Entity, ...] = (made.token,)
-    if account.n_failed or account.locked_until:
-        put = (made.token, replace(account, n_failed=0, locked_until=None))
-    return Outcome(answer=made, put=put, seen=() if len(put) > 1 else (account,), made=made.token.accessor)
+    made = token_for(tenant, mount, account.terms, act, op.path, f"{short(mount)}-{account.name}", meta)
+    put = kept_of(made)
+    if is_forgiven := bool(account.n_failed or account.locked_until):
+        put = (*put, replace(account, n_failed=0, locked_until=None))
+    return Outcome(answer=made, put=put, seen=() if is_forgiven else (account,), made=made.token.bearer)
 
 
 def log_in_by_role(op: ops.LogInByRole, targets: tuple[HeldTenant], act: Act) -> Outcome[MadeToken | None]:
@@ -232,8 +261,8 @@ def log_in_by_role(op: ops.LogInByRole, targets: tuple[HeldTenant], act: Act) ->
         seen = seen if put or delete else (account, found)
     if not is_within(account.terms.bound_cidrs, act.caller.source):
         return Outcome(answer=None, why="from elsewhere")
-    made = token_for(mount, terms, act, op.path, short(mount), meta)
-    return Outcome(answer=made, put=(made.token, *put), delete=delete, seen=seen, made=made.token.accessor)
+    made = token_for(tenant, mount, terms, act, op.path, short(mount), meta)
+    return Outcome(answer=made, put=(*kept_of(made), *put), delete=delete, seen=seen, made=made.token.bearer)
 
 
 def short(mount: Mount) -> str:
@@ -241,8 +270,24 @@ def short(mount: Mount) -> str:
     return mount.id.split(":", 2)[2].replace("/", "-")
 
 
+def kept_of(made: MadeToken) -> tuple[Entity, ...]:
+    """The row of a token that was made: a batch token has none."""
+    return () if made.token.is_batch else (made.token,)
+
+
+def _bound(terms: TokenTerms, source: str) -> tuple[str, ...]:
+    """Where the token is good from. Raises InvalidArgument where it is to be bound to an address and there is none."""
+    if not terms.binds_ip:
+        return terms.bound_cidrs
+    try:
+        return (str(ip_address(source)),)
+    except ValueError:
+        words = "a login that is bound to an address has to come from one"
+        raise InvalidArgument(words, "token_strictly_bind_ip") from None
+
+
 def token_for(
-    mount: Mount, terms: TokenTerms, act: Act, path: str, display_name: str, meta: dict[str, str]
+    tenant: HeldTenant, mount: Mount, terms: TokenTerms, act: Act, path: str, display_name: str, meta: dict[str, str]
 ) -> MadeToken:
     wanted = names(terms.policies)
     if ROOT_POLICY in wanted:
@@ -269,8 +314,10 @@ def token_for(
         expires_at=act.now + timedelta(seconds=ttl),
         n_uses=terms.n_uses,
         renewable=True,
-        bound_cidrs=terms.bound_cidrs,
+        bound_cidrs=_bound(terms, act.caller.source),
     )
+    if kind_of(mount.made_as, terms.made_as.removeprefix("default")) == BATCH:
+        return batch_of(tenant, token, act, capped)
     return MadeToken(token, text, capped)
 
 
@@ -284,6 +331,8 @@ HANDLERS: dict[type, Handler] = {
     ops.DestroySecretId: destroy_secret_id,
     ops.ListSecretIds: list_secret_ids,
     ops.SweepSecretIds: sweep_secret_ids,
+    ops.ListLocked: list_locked,
+    ops.UnlockAccount: unlock_account,
     ops.LogInByPassword: log_in_by_password,
     ops.LogInByRole: log_in_by_role,
 }

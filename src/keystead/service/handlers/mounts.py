@@ -52,6 +52,7 @@ def enable_mount(op: ops.EnableMount, targets: tuple[HeldTenant], act: Act) -> O
         default_lease_for=op.default_lease_for,
         max_lease_for=op.max_lease_for,
         listing=op.listing,
+        made_as=op.made_as,
         created_at=act.now,
     )
     put: tuple[Entity, ...] = (mount, *made, tenant.record)  # of two that are in each other's way one comes second
@@ -128,6 +129,7 @@ def tune_mount(op: ops.TuneMount, targets: tuple[HeldTenant], _act: Act) -> Outc
         default_lease_for=default,
         max_lease_for=most,
         listing=mount.listing if op.listing is None else op.listing,
+        made_as=mount.made_as if op.made_as is None else op.made_as,
     )
     return Outcome(answer=tuned, put=(tuned,))
 

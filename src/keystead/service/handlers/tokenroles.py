@@ -70,6 +70,7 @@ def write_token_role(op: ops.WriteTokenRole, targets: tuple[HeldTenant], _act: A
             ip_network(network, strict=False)
         except ValueError:
             raise InvalidArgument(f"{network} is no network", "bound_cidrs") from None
+    _check_kind(role)
     before = tenant.token_role(role.name)
     kept = replace(
         role,
@@ -78,6 +79,20 @@ def write_token_role(op: ops.WriteTokenRole, targets: tuple[HeldTenant], _act: A
         revision=before.revision if before is not None else 0,
     )
     return Outcome(answer=kept, put=(kept,))
+
+
+def _check_kind(role: TokenRole) -> None:
+    """What a role of batch tokens cannot say. OpenBao, vault/token_store.go."""
+    if role.made_as != "batch":
+        return
+    for holds, words in (
+        (not role.orphan, "non-orphan tokens"),
+        (role.period, "periodic tokens"),
+        (role.renewable, "renewable tokens"),
+        (role.explicit_max_ttl, "tokens with an explicit max TTL"),
+    ):
+        if holds:
+            raise InvalidArgument(f"'token_type' cannot be 'batch' when role is set to generate {words}", "token_type")
 
 
 def read_token_role(op: ops.ReadTokenRole, targets: tuple[HeldTenant], _act: Act) -> Outcome[TokenRole]:

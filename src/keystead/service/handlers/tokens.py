@@ -22,6 +22,7 @@ from keystead.core.policy.paths import acl_of
 from keystead.core.ports import Entropy
 from keystead.core.sensitive import Sensitive
 from keystead.crypto.chains import told
+from keystead.service.credentials.batch import BatchTokens
 from keystead.service.credentials.token import PREFIX, check_custom, digest, token_id
 from keystead.service.handlers.tokenroles import settled
 from keystead.service.held import HeldTenant
@@ -64,11 +65,16 @@ def create_token(op: ops.CreateToken, targets: tuple[HeldTenant], act: Act) -> O
     parent = act.caller.rights.token
     if parent is None:
         raise InvalidArgument("only a token makes a token", "token")
+    if parent.is_batch:
+        raise InvalidArgument("batch tokens cannot create more tokens", "token")
     if parent.n_uses:
         raise InvalidArgument("restricted use token cannot generate child tokens", "num_uses")
+    role = _role(tenant, op.role)
+    is_batch = kind_of("default-service" if role is None else role.made_as, op.made_as) == BATCH
+    if is_batch:
+        _require_batchable(op, role)
     if op.n_uses < 0:
         raise InvalidArgument("number of uses cannot be negative", "num_uses")
-    role = _role(tenant, op.role)
     sudo = _has_sudo(act)
     if op.orphan and op.needs_sudo and not sudo:
         raise InvalidArgument("root or sudo privileges required to create orphan token", "no_parent")
@@ -104,9 +110,44 @@ def create_token(op: ops.CreateToken, targets: tuple[HeldTenant], act: Act) -> O
         renewable=op.renewable and ttl > 0 and (role is None or role.renewable),
         bound_cidrs=(role.bound_cidrs if role is not None else ()) or parent.bound_cidrs,
     )
-    made = MadeToken(token, text, capped, _absent(tenant, policies))
+    absent = _absent(tenant, policies)
+    if is_batch:
+        return Outcome(answer=(made := batch_of(tenant, token, act, capped, absent)), made=made.token.bearer)
+    made = MadeToken(token, text, capped, absent)
     put = (token,) if orphan else (token, parent)
     return Outcome(answer=made, put=put, seen=() if role is None else (role,), made=token.accessor)
+
+
+BATCH = "batch"
+
+
+def kind_of(settled: str, asked: str) -> str:
+    """What a token is where a role or a mount says `settled`: what may be asked for otherwise is a "default-…"."""
+    return (asked or settled.removeprefix("default-")) if settled.startswith("default-") else settled
+
+
+def _require_batchable(op: ops.CreateToken, role: TokenRole | None) -> None:
+    for name, is_set in (
+        ("explicit_max_ttl", op.explicit_max_ttl),
+        ("num_uses", op.n_uses),
+        ("period", op.period),
+        ("id", op.text is not None),
+    ):
+        if is_set:
+            raise InvalidArgument(f'batch tokens cannot have "{name}" set', name)
+    if role is not None and role.n_uses:  # nobody counts them
+        raise InvalidArgument('batch tokens cannot have "num_uses" set', "num_uses")
+
+
+def batch_of(
+    tenant: HeldTenant, token: Token, act: Act, capped: Capped | None, absent: tuple[str, ...] = ()
+) -> MadeToken:
+    """That token as a batch token: nothing of it is put. Raises InvalidArgument, LimitExceeded."""
+    if ROOT_POLICY in token.policies:
+        raise InvalidArgument("batch tokens cannot be root tokens", "policies")
+    if token.n_uses:
+        raise InvalidArgument('batch tokens cannot have "num_uses" set', "num_uses")
+    return MadeToken(*BatchTokens(tenant.batch_key()).seal(token, act.entropy), capped, absent)
 
 
 def least(*seconds: int) -> int:
@@ -212,6 +253,8 @@ def issue_token(op: ops.IssueToken, targets: tuple[HeldTenant], act: Act) -> Out
 
 def meant(op: ops.TokenOperation[Any], tenant: HeldTenant, act: Act) -> Token | None:
     """The token that the operation is about, unless it is over."""
+    if op.batch is not None:
+        return _opened(op.batch, tenant, act.now)
     if not op.id and not op.accessor:
         return act.caller.rights.token
     return valid(tenant.token(op.id) if op.id else tenant.token_of_accessor(op.accessor), act.now)
@@ -220,6 +263,17 @@ def meant(op: ops.TokenOperation[Any], tenant: HeldTenant, act: Act) -> Token | 
 def valid(found: Token | None, now: datetime) -> Token | None:
     """None where it is over."""
     return None if found is None or found.is_over(now) else found
+
+
+def _opened(text: Sensitive, tenant: HeldTenant, now: datetime) -> Token | None:
+    """A batch token, unless it is over, or what it ends with is."""
+    token = BatchTokens(tenant.batch_key()).open(text)
+    if token is None or token.tenant != tenant.id or token.is_over(now):
+        return None
+    maker = tenant.token(token.creator) if token.creator else None
+    if token.creator and (maker is None or maker.is_over(now) or maker.n_uses == USED_UP):
+        return None
+    return None if token.mount and all(one.uuid != token.mount for one in tenant.mounts()) else token
 
 
 def look_up_token(op: ops.LookUpToken, targets: tuple[HeldTenant], act: Act) -> Outcome[Token]:
@@ -239,6 +293,8 @@ def renew_token(op: ops.RenewToken, targets: tuple[HeldTenant], act: Act) -> Out
     """From now on, but never beyond what it may last since it was made."""
     if (token := meant(op, targets[0], act)) is None:
         raise NotFound("no such token", "token")
+    if token.is_batch:
+        raise InvalidArgument("batch tokens cannot be renewed", "token")
     if not token.renewable:
         raise InvalidArgument("lease is not renewable", "renewable")
     if token.bound_key and token.bound_key != _shown_key(act):
@@ -284,10 +340,14 @@ def revoke_token(op: ops.RevokeToken, targets: tuple[HeldTenant], act: Act) -> O
     """Over or not: the scheduler takes away what has expired."""
     (tenant,) = targets
     token = act.caller.rights.token
-    if op.id or op.accessor:
+    if op.batch is not None:
+        token = _opened(op.batch, tenant, act.now)
+    elif op.id or op.accessor:
         token = tenant.token(op.id) if op.id else tenant.token_of_accessor(op.accessor)
     if token is None:
         raise NotFound("no such token", "token")
+    if token.is_batch:
+        raise InvalidArgument("batch tokens cannot be revoked", "token")
     if op.orphaning:
         left = tuple(replace(child, creator="") for child in tenant.children_of(token))
         return Outcome(answer=Nothing(), put=left, delete=ended(tenant, token))

@@ -10,7 +10,7 @@ from keystead.core.errors import Conflict, Denied, InvalidArgument, NotFound
 from keystead.core.operations import MadeToken
 from keystead.core.vouching import Certified, admitted
 from keystead.service.credentials.token import is_within
-from keystead.service.handlers.logins import mount_of, short, token_for
+from keystead.service.handlers.logins import kept_of, mount_of, short, token_for
 from keystead.service.handlers.loginsettings import check_settings
 from keystead.service.held import HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
@@ -67,11 +67,11 @@ def log_in_vouched(op: ops.LogInVouched, targets: tuple[HeldTenant], act: Act) -
     issuer = chosen.bound_issuer if isinstance(chosen, JwtSettings) else ""
     who = admitted(vouched, account.bounds, issuer, act.now)
     name = f"{short(mount)}-{who.display_name}" if who.display_name else short(mount)
-    made = token_for(mount, account.terms, act, op.path, name, dict(who.meta))
+    made = token_for(tenant, mount, account.terms, act, op.path, name, dict(who.meta))
     if isinstance(vouched.word, Certified) and not (isinstance(chosen, CertSettings) and not chosen.binds):
         made = replace(made, token=replace(made.token, bound_key=vouched.word.key))
     seen = (account,) if settings is None else (account, settings)
-    return Outcome(answer=made, put=(made.token,), seen=seen, made=made.token.accessor)
+    return Outcome(answer=made, put=kept_of(made), seen=seen, made=made.token.bearer)
 
 
 HANDLERS: dict[type, Handler] = {

@@ -9,9 +9,8 @@ from keystead.core.errors import NotFound
 from keystead.core.mounts import path_of
 from keystead.doors.vault.endpoint import Answer, Said, endpoint
 from keystead.doors.vault.system.mounts import told
-from keystead.doors.vault.tokens import Nothing, here
+from keystead.doors.vault.tokens import Nothing, here, named
 from keystead.kit import Call
-from keystead.service.credentials.token import token_id
 from keystead.wire.vault.envelope import multierror
 from keystead.wire.vault.kinds import CommaStrings
 from keystead.wire.vault.reader import CAPTURED, Parameters
@@ -30,14 +29,12 @@ class AccessorRequest(Parameters, frozen=True, kw_only=True):
     accessor: str = ""
 
 
-def _answer(
-    req: SelfRequest | AccessorRequest, call: Call, unknown: str, *, id_: str = "", accessor: str = ""
-) -> Answer:
+def _answer(req: SelfRequest | AccessorRequest, call: Call, unknown: str, **which: Any) -> Answer:
     paths = req.paths or req.path
     if not paths:
         raise Said(400, "paths must be supplied")
     try:
-        op = ops.ReadCapabilities(tenant=here(call), id=id_, accessor=accessor, paths=paths)
+        op = ops.ReadCapabilities(tenant=here(call), paths=paths, **which)
         held = call(op)
     except NotFound:
         raise Said(400, multierror(unknown)) from None
@@ -51,7 +48,7 @@ def _answer(
 def capabilities(req: SelfRequest, call: Call) -> Answer:
     if not req.token:
         raise Said(500, multierror("no token found"))
-    return _answer(req, call, "invalid token", id_=token_id(req.token))
+    return _answer(req, call, "invalid token", **named(req.token))
 
 
 @endpoint("system", Verb.WRITE, "capabilities-self")

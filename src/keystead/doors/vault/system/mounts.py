@@ -43,6 +43,8 @@ SECRETS = {
 LOGINS = {name: Engine(keeps=False) for name in ("approle", "userpass", "jwt", "oidc", "kubernetes", "cert")}
 VISIBLE = frozenset({"", "hidden", "unauth"})
 TOKENS = "token"
+DEFAULT_KIND = "default-service"
+TOKEN_KINDS = frozenset({DEFAULT_KIND, "default-batch", "service", "batch"})
 
 
 def here(call: Call) -> TenantRef:
@@ -60,7 +62,7 @@ def told(mount: Mount) -> dict[str, Any]:
     if mount.listing:
         config["listing_visibility"] = mount.listing
     if is_login:
-        config["token_type"] = "default-service"  # noqa: S105 - a kind of token, not one
+        config["token_type"] = mount.made_as
     shown: dict[str, Any] = {
         "accessor": mount.accessor,
         "config": config,
@@ -91,7 +93,7 @@ def tuning(mount: Mount) -> dict[str, Any]:
     if mount.listing:
         shown["listing_visibility"] = mount.listing
     if path_of(mount).startswith("auth/"):
-        shown["token_type"] = "default-service"  # noqa: S105 - a kind of token, not one
+        shown["token_type"] = mount.made_as
     return shown
 
 
@@ -149,6 +151,7 @@ def _enable(req: EnableRequest, call: Call, prefix: str, engines: Mapping[str, E
     check_version(req.type, req.options)
     listing = req.config.get("listing_visibility", "")
     _check_listing(listing)
+    kind = _kind_made(req.config.get("token_type") if prefix else None)
     try:
         call(
             ops.EnableMount(
@@ -161,6 +164,7 @@ def _enable(req: EnableRequest, call: Call, prefix: str, engines: Mapping[str, E
                 default_lease_for=_seconds(req.config.get("default_lease_ttl"), "default_lease_ttl"),
                 max_lease_for=_seconds(req.config.get("max_lease_ttl"), "max_lease_ttl"),
                 listing=listing,
+                made_as=kind or DEFAULT_KIND,
             )
         )
     except AlreadyExists as error:
@@ -172,9 +176,21 @@ def _check_listing(listing: Any) -> None:
         raise Said(400, f"invalid listing_visibility {listing}")
 
 
+def _kind_made(given: Any) -> str | None:
+    """Of the tokens got by logging in there; None: not said."""
+    if given in {None, ""}:
+        return None
+    if given not in TOKEN_KINDS:
+        raise Said(400, "invalid value for 'token_type'")
+    return str(given)
+
+
 def _tune(req: TuneRequest, call: Call, prefix: str) -> None:
     path = prefix + req.path.strip("/")
     _check_listing(req.listing_visibility or "")
+    kind = _kind_made(req.token_type) if prefix else None
+    if kind is not None and path == f"auth/{TOKENS}":
+        raise Said(400, "'token_type' cannot be set for 'token' or 'ns_token' auth mounts")
     try:
         call(
             ops.TuneMount(
@@ -187,6 +203,7 @@ def _tune(req: TuneRequest, call: Call, prefix: str) -> None:
                 else None,
                 max_lease_for=_seconds(req.max_lease_ttl, "max_lease_ttl") if req.max_lease_ttl else None,
                 listing=req.listing_visibility,
+                made_as=kind,
             )
         )
     except NotFound as error:

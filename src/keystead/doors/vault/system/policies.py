@@ -28,7 +28,7 @@ class OldWriteRequest(WriteRequest, frozen=True, kw_only=True):
     rules: str = ""
 
 
-def _text(given: str) -> str:
+def text_of(given: str) -> str:
     """A policy may come in base64: nothing that is base64 is a policy."""
     try:
         return base64_decoded(given).decode()
@@ -39,7 +39,7 @@ def _text(given: str) -> str:
 def _write(name: str, given: str, call: Call) -> None:
     if not given:
         raise Said(400, "'policy' parameter not supplied or empty")
-    call(ops.WriteAclPolicy(tenant=here(call), name=name.lower(), text=_text(given)))
+    call(ops.WriteAclPolicy(tenant=here(call), name=name.lower(), text=text_of(given)))
 
 
 def _told(policy: AclPolicy, member: str) -> dict[str, Any]:

@@ -1,0 +1,81 @@
+"""Settings of a tenant's tree of paths that are kept by name, one kind of row for all topics."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct, field
+
+from keystead.core.entities.base import Entity, Kind
+
+
+class Topic(StrEnum):
+    PASSWORD_POLICY = "password-policy"  # noqa: S105 - a topic, not a secret
+    RATE_LIMIT = "rate-limit"
+    RATE_LIMITS = "rate-limits"
+    AUDIT_DEVICE = "audit-device"
+    AUDITED_HEADER = "audited-header"
+    CORS = "cors"
+    HEADER = "header"
+
+
+class Setting(Entity, frozen=True, kw_only=True):
+    """One of them; `id` is a digest of tenant, topic and name. `value`: the topic's Struct, as JSON."""
+
+    kind = Kind.SETTING
+    tenant: str
+    topic: Topic
+    name: str
+    value: bytes = field(default=b"", name="v")
+
+    @property
+    def parent(self) -> str:
+        return self.tenant
+
+    @property
+    def link(self) -> str:
+        return f"{self.tenant}/{self.topic}"
+
+    def __repr__(self) -> str:
+        return f"Setting({self.topic!r}, {self.name!r})"
+
+
+class RateLimit(Struct, frozen=True, kw_only=True):
+    """Of requests below a path, of each address they come from. Times in seconds.
+
+    `path`: "" for every request, "kv/" for those of a mount, "kv/data/x" for that one, "kv/data/*" for what begins so.
+    """
+
+    rate: float  # requests in `interval`
+    path: str = ""
+    interval: int = 1
+    block_for: int = 0  # once it was exceeded
+    inheritable: bool = False  # by namespaces, of which there is one
+
+
+class RateLimits(Struct, frozen=True, kw_only=True):
+    """What holds for all of them. `exempt`: paths that none counts for; with "*" at the end, what begins so."""
+
+    exempt: tuple[str, ...] = ()
+
+
+class AuditDevice(Struct, frozen=True, kw_only=True):
+    """A file that the audit log is told to again, as Vault writes it. `salt`: hex, keys the digests of values in it."""
+
+    path: str  # absolute
+    salt: str
+    options: dict[str, str] = {}
+    description: str = ""
+    local: bool = False
+    plain_accessors: bool = False
+
+    def __repr__(self) -> str:
+        return f"AuditDevice({self.path!r})"
+
+
+ONLY = "config"
+"""The name of a setting that is the one of its topic."""
+
+
+class PasswordPolicy(Struct, frozen=True):
+    text: str

@@ -1,0 +1,70 @@
+"""An audit device of a real server that is killed while it is asked: whatever was answered is in its file later."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from tests.servers import serving
+
+pytestmark = pytest.mark.client
+
+
+def ask(at: str, token: str, method: str, path: str, body: object = None) -> tuple[int, str]:
+    """(status, request id)"""
+    line = http.client.HTTPConnection(at.removeprefix("http://"), timeout=10)
+    try:
+        text = None if body is None else json.dumps(body)
+        line.request(method, f"/v1/{path}", text, {"X-Vault-Token": token})
+        reply = line.getresponse()
+        raw = reply.read()
+        return reply.status, json.loads(raw).get("request_id", "") if raw else ""
+    finally:
+        line.close()
+
+
+def told(file: Path) -> set[str]:
+    lines = [json.loads(line) for line in file.read_bytes().splitlines()]
+    return {line["request"]["id"] for line in lines if line["type"] == "response"}
+
+
+def ask_until_it_is_gone(at: dict[str, str], answered: list[str]) -> None:
+    try:
+        while True:
+            status, id_ = ask(at["VAULT_ADDR"], at["VAULT_TOKEN"], "GET", "sys/mounts")
+            assert status == 200
+            answered.append(id_)
+    except (OSError, http.client.HTTPException):
+        return
+
+
+def test_a_server_that_is_killed_loses_nothing_of_it(tmp_path) -> None:
+    directory, answered = tmp_path / "data", []
+    file = directory / "audit" / "devices" / "vault.log"
+    with serving("dev", directory, "--listen", "vault=127.0.0.1:0") as server:
+        at = server("env", "vault", "--json").json
+        device = {"type": "file", "options": {"file_path": "vault.log"}}
+        assert ask(at["VAULT_ADDR"], at["VAULT_TOKEN"], "PUT", "sys/audit/file", device)[0] == 204
+        asking = threading.Thread(target=ask_until_it_is_gone, args=(at, answered))
+        asking.start()
+        ends = time.monotonic() + 30
+        while not file.exists() and time.monotonic() < ends:
+            time.sleep(0.05)
+        time.sleep(1.5)  # it is in the middle of following
+        killed = server.tree()
+        for pid in killed:
+            os.kill(pid, signal.SIGKILL)
+        asking.join(30)
+        server.process.wait(10)
+        server.process.returncode = 0  # it is not this one that has to end well
+    with serving("dev", directory, "--listen", "vault=127.0.0.1:0"):
+        ends = time.monotonic() + 30
+        while not set(answered) <= told(file) and time.monotonic() < ends:
+            time.sleep(0.2)
+        assert len(answered) > 50 and set(answered) <= told(file)
