@@ -74,6 +74,14 @@ def test_a_token_of_the_issuer_logs_in(vault) -> None:
     assert (found["display_name"], found["path"]) == ("jwt-s", "auth/jwt/login")
 
 
+def test_a_role_of_batch_tokens_makes_one_that_nobody_keeps(vault) -> None:
+    vault.role(bound_audiences=["a", "b"], token_policies="p", token_type="batch")
+    auth = vault.log_in(aud="b").json["auth"]
+    assert (auth["token_type"], auth["accessor"], auth["renewable"]) == ("batch", "", False)
+    found = vaultstack.Bearer(vault.stack, auth["client_token"]).data("GET", "auth/token/lookup-self")
+    assert (found["type"], found["path"], found["policies"]) == ("batch", "auth/jwt/login", ["default", "p"])
+
+
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
@@ -379,10 +387,6 @@ def test_a_configuration_is_told(vault) -> None:
         (
             {"role_type": "jwt", "user_claim": "sub", "bound_subject": "s", "token_num_uses": -1},
             "'token_num_uses' cannot be negative",
-        ),
-        (
-            {"role_type": "jwt", "user_claim": "sub", "bound_subject": "s", "token_type": "batch"},
-            "batch tokens are not offered",
         ),
         (
             {"role_type": "jwt", "user_claim": "sub", "bound_subject": "s", "verbose_oidc_logging": True},

@@ -49,6 +49,11 @@ def read_login_settings(op: ops.ReadLoginSettings, targets: tuple[HeldTenant], _
     return Outcome(answer=found)
 
 
+def _binds(settings: object) -> bool:
+    """Whether whoever renews a token has to show what it was got with."""
+    return not isinstance(settings, CertSettings) or settings.binds
+
+
 def log_in_vouched(op: ops.LogInVouched, targets: tuple[HeldTenant], act: Act) -> Outcome[MadeToken]:
     """What was looked at has to be what is there: neither the role nor the mount may have changed in between."""
     (tenant,) = targets
@@ -68,7 +73,7 @@ def log_in_vouched(op: ops.LogInVouched, targets: tuple[HeldTenant], act: Act) -
     who = admitted(vouched, account.bounds, issuer, act.now)
     name = f"{short(mount)}-{who.display_name}" if who.display_name else short(mount)
     made = token_for(tenant, mount, account.terms, act, op.path, name, dict(who.meta))
-    if isinstance(vouched.word, Certified) and not (isinstance(chosen, CertSettings) and not chosen.binds):
+    if _binds(chosen) and isinstance(vouched.word, Certified) and made.token.renewable:
         made = replace(made, token=replace(made.token, bound_key=vouched.word.key))
     seen = (account,) if settings is None else (account, settings)
     return Outcome(answer=made, put=kept_of(made), seen=seen, made=made.token.bearer)
