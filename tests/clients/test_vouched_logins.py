@@ -297,7 +297,7 @@ def test_row_60_whoever_does_not_answer_holds_nobody_up(house, peer) -> None:
             began = time.monotonic()
             assert house.ask("GET", "sys/health")[0] == 200
             house.tell(f"sys/policies/acl/p{n}", {"policy": 'path "x" { capabilities = ["read"] }'})
-            assert time.monotonic() - began < 2
+            assert time.monotonic() - began < 4  # it is given five seconds
     finally:
         for thread in waiting:
             thread.join(30)
