@@ -220,6 +220,21 @@ class Action(StrEnum):
     SWEEP_SECRET_IDS = "tenant:sweep-secret-ids"  # noqa: S105 - a name, not a secret
     LOG_IN_BY_PASSWORD = "tenant:log-in-by-password"  # noqa: S105 - a name, not a secret
     LOG_IN_BY_ROLE = "tenant:log-in-by-role"
+    # whom tokens belong to
+    WRITE_ENTITY = "tenant:write-entity"
+    READ_ENTITY = "tenant:read-entity"
+    LIST_ENTITIES = "tenant:list-entities"
+    DELETE_ENTITIES = "tenant:delete-entities"
+    MERGE_ENTITIES = "tenant:merge-entities"
+    WRITE_ENTITY_ALIAS = "tenant:write-entity-alias"
+    WRITE_GROUP_ALIAS = "tenant:write-group-alias"
+    READ_ALIAS = "tenant:read-alias"
+    LIST_ALIASES = "tenant:list-aliases"
+    DELETE_ALIAS = "tenant:delete-alias"
+    WRITE_IDENTITY_GROUP = "tenant:write-identity-group"
+    READ_IDENTITY_GROUP = "tenant:read-identity-group"
+    LIST_IDENTITY_GROUPS = "tenant:list-identity-groups"
+    DELETE_IDENTITY_GROUP = "tenant:delete-identity-group"
     USE_TOOLS = "tenant:use-tools"
     DRAW_RANDOM = "tenant:draw-random"
     # the installation
@@ -486,6 +501,20 @@ ACTIONS: dict[Action, ActionRow] = {
         _R(A.SWEEP_SECRET_IDS, "keystead:tenant:sweep-secret-ids"),
         _R(A.LOG_IN_BY_PASSWORD, "keystead:tenant:log-in-by-password", free=True),
         _R(A.LOG_IN_BY_ROLE, "keystead:tenant:log-in-by-role", free=True),
+        _R(A.WRITE_ENTITY, "keystead:tenant:write-entity"),
+        _R(A.READ_ENTITY, "keystead:tenant:read-entity"),
+        _R(A.LIST_ENTITIES, "keystead:tenant:list-entities"),
+        _R(A.DELETE_ENTITIES, "keystead:tenant:delete-entities"),
+        _R(A.MERGE_ENTITIES, "keystead:tenant:merge-entities"),
+        _R(A.WRITE_ENTITY_ALIAS, "keystead:tenant:write-entity-alias"),
+        _R(A.WRITE_GROUP_ALIAS, "keystead:tenant:write-group-alias"),
+        _R(A.READ_ALIAS, "keystead:tenant:read-alias"),
+        _R(A.LIST_ALIASES, "keystead:tenant:list-aliases"),
+        _R(A.DELETE_ALIAS, "keystead:tenant:delete-alias"),
+        _R(A.WRITE_IDENTITY_GROUP, "keystead:tenant:write-identity-group"),
+        _R(A.READ_IDENTITY_GROUP, "keystead:tenant:read-identity-group"),
+        _R(A.LIST_IDENTITY_GROUPS, "keystead:tenant:list-identity-groups"),
+        _R(A.DELETE_IDENTITY_GROUP, "keystead:tenant:delete-identity-group"),
         _R(A.USE_TOOLS, "keystead:tenant:use-tools"),
         _R(A.DRAW_RANDOM, "keystead:tenant:draw-random"),
         _R(A.READ_STATUS, None, system=True),

@@ -47,6 +47,7 @@ from keystead.core.rights import Rights
 from keystead.core.sensitive import Sensitive
 from keystead.core.states import KeyState, Use
 from keystead.service.barrier import Barrier
+from keystead.service.heldbelonging import OfIdentities
 from keystead.service.heldpaths import OfPaths
 from keystead.service.heldsecret import HeldCubby, HeldSecret, SecretsOf, cubby_of
 from keystead.service.reach import PAGE, Reach
@@ -276,7 +277,7 @@ class HeldReplica:
         return replace(self.like.key, is_primary=False, tags={}, description="")
 
 
-class HeldTenant(OfPaths):
+class HeldTenant(OfPaths, OfIdentities):
     """A tenant with its principals and their credentials."""
 
     def __init__(self, tenant: Tenant, reach: Reach) -> None:

@@ -5,7 +5,7 @@ One folder or file for each engine; an operation stands at a path below where it
 
 from __future__ import annotations
 
-from keystead.doors.vault import approle, cubbyhole, tokenroles, tokens, transit, userpass
+from keystead.doors.vault import approle, cubbyhole, identity, tokenroles, tokens, transit, userpass
 from keystead.doors.vault.errors import ERRORS
 from keystead.doors.vault.front import VaultFront
 from keystead.doors.vault.kv import astray, data, metadata, unversioned
@@ -24,6 +24,7 @@ OPERATIONS = (
     *tokenroles.OPERATIONS,
     *userpass.OPERATIONS,
     *approle.OPERATIONS,
+    *identity.OPERATIONS,
     *transit.OPERATIONS,
     *unversioned.OPERATIONS,
     *data.OPERATIONS,

@@ -1,7 +1,8 @@
 """Vault tokens: whoever has the text is its bearer.
 
 A token is found by a digest of its text, so nothing of it is compared. The text has 140 bits of entropy and more,
-so the digest needs no salt (security.md §4-B row 20). Unknown, over, used up: one answer.
+so the digest needs no salt (security.md §4-B row 20). Unknown, over, used up, its entity
+disabled: one answer.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ def verify_token(directory: Directory, text: str, peer: str, now: datetime) -> H
     if (
         held is None
         or held.token.is_over(now)
+        or not held.rights.principal.enabled  # the entity that it belongs to is disabled, or gone
         or held.token.n_uses == USED_UP
         or not is_within(held.token.bound_cidrs, peer)
     ):

@@ -19,6 +19,7 @@ from keystead.core.sensitive import Sensitive
 from keystead.crypto.kdf import SALT_BYTES
 from keystead.service.credentials.password import is_right, kept
 from keystead.service.credentials.token import digest, is_within
+from keystead.service.handlers.joining import Joined, join
 from keystead.service.handlers.mounts import table_of
 from keystead.service.handlers.tokens import accessor, lasting, least, names, token_text
 from keystead.service.held import HeldTenant
@@ -197,11 +198,17 @@ def log_in_by_password(op: ops.LogInByPassword, targets: tuple[HeldTenant], act:
     if not is_within(account.terms.bound_cidrs, act.caller.source):
         return Outcome(answer=None, why="from elsewhere")
     meta = {"username": account.name}
-    made = _token(mount, account.terms, act, op.path, f"{_short(mount)}-{account.name}", meta)
-    put: tuple[Entity, ...] = (made.token,)
-    if account.n_failed or account.locked_until:
-        put = (made.token, replace(account, n_failed=0, locked_until=None))
-    return Outcome(answer=made, put=put, seen=() if len(put) > 1 else (account,), made=made.token.accessor)
+    whose = join(tenant, mount, account.name, None, act)
+    made = _token(mount, account.terms, act, op.path, f"{_short(mount)}-{account.name}", meta, whose)
+    has_failed = bool(account.n_failed or account.locked_until)
+    again: tuple[Entity, ...] = (replace(account, n_failed=0, locked_until=None),) if has_failed else ()
+    return Outcome(
+        answer=made,
+        put=(made.token, *again, *whose.put),
+        delete=whose.delete,
+        seen=whose.seen if has_failed else (account, *whose.seen),
+        made=made.token.accessor,
+    )
 
 
 def log_in_by_role(op: ops.LogInByRole, targets: tuple[HeldTenant], act: Act) -> Outcome[MadeToken | None]:
@@ -229,8 +236,15 @@ def log_in_by_role(op: ops.LogInByRole, targets: tuple[HeldTenant], act: Act) ->
         seen = seen if put or delete else (account, found)
     if not is_within(account.terms.bound_cidrs, act.caller.source):
         return Outcome(answer=None, why="from elsewhere")
-    made = _token(mount, terms, act, op.path, _short(mount), meta)
-    return Outcome(answer=made, put=(made.token, *put), delete=delete, seen=seen, made=made.token.accessor)
+    whose = join(tenant, mount, op.role_id, meta, act)
+    made = _token(mount, terms, act, op.path, _short(mount), meta, whose)
+    return Outcome(
+        answer=made,
+        put=(made.token, *put, *whose.put),
+        delete=(*delete, *whose.delete),
+        seen=(*seen, *whose.seen),
+        made=made.token.accessor,
+    )
 
 
 def _short(mount: Mount) -> str:
@@ -238,7 +252,9 @@ def _short(mount: Mount) -> str:
     return mount.id.split(":", 2)[2].replace("/", "-")
 
 
-def _token(mount: Mount, terms: TokenTerms, act: Act, path: str, display_name: str, meta: dict[str, str]) -> MadeToken:
+def _token(
+    mount: Mount, terms: TokenTerms, act: Act, path: str, display_name: str, meta: dict[str, str], whose: Joined
+) -> MadeToken:
     wanted = names(terms.policies)
     if ROOT_POLICY in wanted:
         raise InvalidArgument("auth methods cannot create root tokens", "policies")
@@ -252,6 +268,7 @@ def _token(mount: Mount, terms: TokenTerms, act: Act, path: str, display_name: s
         tenant=mount.tenant,
         accessor=accessor(act.entropy),
         policies=tuple(sorted(wanted)),
+        entity=whose.id,
         display_name=display_name,
         meta=meta,
         path=path,
@@ -266,7 +283,7 @@ def _token(mount: Mount, terms: TokenTerms, act: Act, path: str, display_name: s
         renewable=True,
         bound_cidrs=terms.bound_cidrs,
     )
-    return MadeToken(token, text, capped)
+    return MadeToken(token, text, capped, identity_policies=whose.policies)
 
 
 HANDLERS: dict[type, Handler] = {
