@@ -235,6 +235,20 @@ class Action(StrEnum):
     READ_IDENTITY_GROUP = "tenant:read-identity-group"
     LIST_IDENTITY_GROUPS = "tenant:list-identity-groups"
     DELETE_IDENTITY_GROUP = "tenant:delete-identity-group"
+    WRITE_OIDC_SETTINGS = "tenant:write-oidc-settings"
+    READ_OIDC_SETTINGS = "tenant:read-oidc-settings"
+    WRITE_OIDC_KEY = "tenant:write-oidc-key"
+    READ_OIDC_KEY = "tenant:read-oidc-key"
+    LIST_OIDC_KEYS = "tenant:list-oidc-keys"
+    ROTATE_OIDC_KEY = "tenant:rotate-oidc-key"
+    DELETE_OIDC_KEY = "tenant:delete-oidc-key"
+    WRITE_OIDC_ROLE = "tenant:write-oidc-role"
+    READ_OIDC_ROLE = "tenant:read-oidc-role"
+    LIST_OIDC_ROLES = "tenant:list-oidc-roles"
+    DELETE_OIDC_ROLE = "tenant:delete-oidc-role"
+    DRAFT_ID_TOKEN = "tenant:draft-id-token"  # noqa: S105 - a name, not a secret
+    INTROSPECT_ID_TOKEN = "tenant:introspect-id-token"  # noqa: S105 - a name, not a secret
+    PUBLISH_OIDC = "tenant:publish-oidc"
     USE_TOOLS = "tenant:use-tools"
     DRAW_RANDOM = "tenant:draw-random"
     # the installation
@@ -515,6 +529,20 @@ ACTIONS: dict[Action, ActionRow] = {
         _R(A.READ_IDENTITY_GROUP, "keystead:tenant:read-identity-group"),
         _R(A.LIST_IDENTITY_GROUPS, "keystead:tenant:list-identity-groups"),
         _R(A.DELETE_IDENTITY_GROUP, "keystead:tenant:delete-identity-group"),
+        _R(A.WRITE_OIDC_SETTINGS, "keystead:tenant:write-oidc-settings"),
+        _R(A.READ_OIDC_SETTINGS, "keystead:tenant:read-oidc-settings"),
+        _R(A.WRITE_OIDC_KEY, "keystead:tenant:write-oidc-key"),
+        _R(A.READ_OIDC_KEY, "keystead:tenant:read-oidc-key"),
+        _R(A.LIST_OIDC_KEYS, "keystead:tenant:list-oidc-keys"),
+        _R(A.ROTATE_OIDC_KEY, "keystead:tenant:rotate-oidc-key"),
+        _R(A.DELETE_OIDC_KEY, "keystead:tenant:delete-oidc-key"),
+        _R(A.WRITE_OIDC_ROLE, "keystead:tenant:write-oidc-role"),
+        _R(A.READ_OIDC_ROLE, "keystead:tenant:read-oidc-role"),
+        _R(A.LIST_OIDC_ROLES, "keystead:tenant:list-oidc-roles"),
+        _R(A.DELETE_OIDC_ROLE, "keystead:tenant:delete-oidc-role"),
+        _R(A.DRAFT_ID_TOKEN, "keystead:tenant:draft-id-token"),
+        _R(A.INTROSPECT_ID_TOKEN, "keystead:tenant:introspect-id-token"),
+        _R(A.PUBLISH_OIDC, "keystead:tenant:publish-oidc", free=True),
         _R(A.USE_TOOLS, "keystead:tenant:use-tools"),
         _R(A.DRAW_RANDOM, "keystead:tenant:draw-random"),
         _R(A.READ_STATUS, None, system=True),

@@ -406,6 +406,23 @@ class HeldTenant(OfPaths, OfIdentities):
             raise Internal("a keyring is missing")
         return HeldKeyring(ring, tuple(one.id for one in self._reach.every_child(Binding, ring.id)), self._reach)
 
+    def keyring_bound(self, namespace: str) -> HeldKeyring | None:
+        """What stands at an address of this tenant."""
+        bound = self.binding(namespace)
+        ring = self._reach.get(Keyring, bound.keyring) if bound is not None else None
+        return None if ring is None else self.held_keyring(ring, namespace)
+
+    def held_keyring(self, ring: Keyring, *namespaces: str) -> HeldKeyring:
+        """One that is kept, or is about to be."""
+        return HeldKeyring(ring, namespaces, self._reach)
+
+    def key(self, id: str) -> Key:
+        """A key that something of this tenant names. Raises Internal."""
+        found = self._reach.get(Key, id)
+        if found is None or found.tenant != self.id:
+            raise Internal("a key is missing")
+        return found
+
     def binding(self, namespace: str) -> Binding | None:
         """An address of this tenant that is bound to a keyring."""
         found = self._reach.get(Binding, namespace)

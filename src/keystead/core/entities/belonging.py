@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from msgspec import field
+from msgspec import Struct, field
 
 from keystead.core.entities.base import Entity, Kind
 
@@ -115,6 +115,14 @@ class OidcSettings(Entity, frozen=True, kw_only=True):
     issuer: str = ""  # "https://host:port", nothing after it
 
 
+class Retired(Struct, frozen=True):
+    """A key that signs no more, and is published until then."""
+
+    key_id: str
+    algorithm: str
+    ends_at: datetime
+
+
 class OidcKey(Entity, frozen=True, kw_only=True):
     """How a key signs tokens of identity. `id` is a digest of tenant and name; the key itself is one of a keyring's.
 
@@ -128,9 +136,9 @@ class OidcKey(Entity, frozen=True, kw_only=True):
     rotation_period: int  # seconds
     verification_ttl: int  # seconds that a version is published for once it signs no more
     allowed_client_ids: tuple[str, ...] = ()
-    key_id: str
-    first: int = 1  # the version that `algorithm` began with
+    key_id: str = ""  # "": none has been made yet
     ends: dict[str, datetime] = field(default_factory=dict)  # version -> its end, where a rotation has said so
+    retired: tuple[Retired, ...] = ()  # of algorithms that it had before
 
     @property
     def parent(self) -> str:

@@ -14,6 +14,10 @@ from keystead.kit.door import Mounts
 from keystead.wire.vault import request as wire
 from keystead.wire.vault.envelope import UNSUPPORTED_OPERATION, UNSUPPORTED_PATH, no_route
 
+_NOWHERE: tuple[str, ...] = ()
+HEARD = {wire.Verb.WRITE: ("auth/",), wire.Verb.READ: ("identity/oidc/.well-known/",)}
+"""Below which paths there is anything for somebody without a token, by verb."""
+
 
 class Found(Struct, frozen=True):
     """Where a request leads."""
@@ -50,7 +54,7 @@ class Places:
 
     def login(self, asked: wire.Asked) -> Found | None:
         """Where somebody without a token is heard; None for every other path."""
-        if asked.verb is not wire.Verb.WRITE or not asked.path.startswith("auth/"):
+        if not asked.path.startswith(HEARD.get(asked.verb, _NOWHERE)):
             return None
         led = self._mounts.mounts(self._mounts.home()).find(asked.path)
         if led is None or led[0].engine not in self._engines:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from keystead.doors.vault.identity import aliases, entities, groups
+from keystead.doors.vault.identity import aliases, entities, groups, oidc
 
-OPERATIONS = (*entities.OPERATIONS, *aliases.OPERATIONS, *groups.OPERATIONS)
+OPERATIONS = (*entities.OPERATIONS, *aliases.OPERATIONS, *groups.OPERATIONS, *oidc.OPERATIONS)
