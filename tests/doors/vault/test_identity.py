@@ -23,7 +23,7 @@ from keystead.core.entities import (
     PolicyText,
     Token,
 )
-from keystead.core.operations import TenantRef
+from keystead.core.operations import TenantRef, WriteSecret
 from keystead.core.policy.paths import Filled, filled
 from keystead.service.barrier import Commit
 from keystead.service.credentials.token import token_id
@@ -173,6 +173,34 @@ def test_who_is_disabled_comes_in_by_no_token_and_gets_none(vault) -> None:
     assert vault.nobody.refused("POST", "auth/userpass/login/bob", {"password": "pw"}) == NO
     vault.root.data("POST", f"identity/entity/id/{id_}", {"disabled": False})
     assert token.is_good()
+
+
+def test_who_is_disabled_while_a_change_of_theirs_is_under_way_does_not_make_it(vault) -> None:
+    """security.md §4-C row 45: the commit rests on the entity, and on its groups."""
+    vault.root.policy("writer", 'path "kv/data/*" { capabilities = ["create", "update"] }')
+    token, id_ = log_in(vault)
+    group = vault.root.data("POST", "identity/group", {"policies": "writer", "member_entity_ids": [id_]})["id"]
+    handlers = vault.stack.service._handlers  # noqa: SLF001 - to be in the middle of it
+    acts = []
+
+    def meanwhile(path: str, body: dict) -> int:
+        """The status of a write that this comes in the middle of."""
+        write = handlers[WriteSecret]
+
+        def slow(op, targets, act):
+            handlers[WriteSecret] = write
+            acts.append(vault.root("POST", path, body).status)
+            return write(op, targets, act)
+
+        handlers[WriteSecret] = slow
+        return token("POST", "kv/data/mine", {"data": {"x": "changed"}}).status
+
+    assert meanwhile(f"identity/group/id/{group}", {"metadata": {"a": "b"}}) == 200  # decided again, and still allowed
+    assert meanwhile(f"identity/group/id/{group}", {"member_entity_ids": []}) == 403
+    vault.root.data("POST", f"identity/entity/id/{id_}", {"policies": "writer"})
+    assert meanwhile(f"identity/entity/id/{id_}", {"disabled": True}) == 403
+    assert acts == [204, 204, 204]
+    assert vault.root.data("GET", "kv/data/mine")["metadata"]["version"] == 2
 
 
 def test_a_deny_of_a_group_stands_within_its_path(vault) -> None:
