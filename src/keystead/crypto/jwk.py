@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
-from cryptography.hazmat.primitives.serialization import load_der_public_key
 from msgspec import Struct
 
 from keystead.core.algorithms import MessageForm
@@ -18,7 +17,7 @@ from keystead.crypto.keys import CURVES
 from keystead.crypto.sign import SCHEMES
 from keystead.crypto.weak import has_roca
 from keystead.wire import Malformed
-from keystead.wire.jose import Jwk, encoded, octets
+from keystead.wire.jose import Jwk, octets
 
 RSA_BITS: Final = range(2048, 8193)
 EXPONENTS: Final = range(65537, 2**32, 2)  # FIPS 186-5 §A.1.1: odd, > 2^16; larger ones cost time
@@ -74,25 +73,6 @@ class VerifyingKey:
             halves = (int.from_bytes(signature[: row.size]), int.from_bytes(signature[row.size :]))
             signature = encode_dss_signature(*halves)
         return SCHEMES[row.scheme].verify(self._key, message, signature, MessageForm.RAW)
-
-
-def published(public_key: bytes) -> dict[str, str]:
-    """The members of a JWK that say a public key, which is given as DER SubjectPublicKeyInfo. RFC 7518 §6, RFC 8037."""
-    key = load_der_public_key(public_key)
-    if isinstance(key, rsa.RSAPublicKey):
-        numbers = key.public_numbers()
-        return {"kty": "RSA", "n": _text(numbers.n), "e": _text(numbers.e)}
-    if isinstance(key, ec.EllipticCurvePublicKey):
-        crv, size = next((crv, size) for crv, (name, size) in _CURVES.items() if CURVES[name].name == key.curve.name)
-        point = key.public_numbers()
-        return {"kty": "EC", "crv": crv, "x": _text(point.x, size), "y": _text(point.y, size)}
-    if isinstance(key, ed25519.Ed25519PublicKey):
-        return {"kty": "OKP", "crv": "Ed25519", "x": encoded(key.public_bytes_raw()).decode()}
-    raise ValueError("a key that signs no tokens")
-
-
-def _text(number: int, size: int = 0) -> str:
-    return encoded(number.to_bytes(size or (number.bit_length() + 7) // 8)).decode()
 
 
 def usable(jwk: Jwk) -> VerifyingKey | None:

@@ -112,11 +112,6 @@ def token(text: str) -> Token:
     return Token(header, claims, found[0][: found.end(2)], octets(found[3]))
 
 
-def encoded(raw: bytes) -> bytes:
-    """base64url without padding (RFC 7515 §2)."""
-    return urlsafe_b64encode(raw).rstrip(b"=")
-
-
 def octets(text: bytes) -> bytes:
     """base64url without padding (RFC 7515 §2), in its one spelling. Raises Malformed."""
     try:

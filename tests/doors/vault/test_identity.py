@@ -180,7 +180,7 @@ def test_who_is_disabled_while_a_change_of_theirs_is_under_way_does_not_make_it(
     vault.root.policy("writer", 'path "kv/data/*" { capabilities = ["create", "update"] }')
     token, id_ = log_in(vault)
     group = vault.root.data("POST", "identity/group", {"policies": "writer", "member_entity_ids": [id_]})["id"]
-    handlers = vault.stack.service._handlers  # noqa: SLF001 - to be in the middle of it
+    handlers = vault.stack.service._handlers
     acts = []
 
     def meanwhile(path: str, body: dict) -> int:

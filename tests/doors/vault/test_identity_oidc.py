@@ -18,7 +18,8 @@ from keystead.core.entities import Key, KeyVersion, OidcKey
 from keystead.core.states import KeyState
 from keystead.crypto.jwk import usable
 from keystead.service.scheduler import Scheduler
-from keystead.wire.jose import Jwk, encoded, token
+from keystead.wire.jose import Jwk, token
+from keystead.wire.jws import encoded
 
 HOUR = timedelta(hours=1)
 ISSUER = "https://id.test:8200"

@@ -5,9 +5,10 @@ One folder or file for each engine; an operation stands at a path below where it
 
 from __future__ import annotations
 
-from keystead.doors.vault import approle, cubbyhole, identity, tokenroles, tokens, transit, userpass
+from keystead.doors.vault import approle, cubbyhole, tokenroles, tokens, transit, userpass
 from keystead.doors.vault.errors import ERRORS
 from keystead.doors.vault.front import VaultFront
+from keystead.doors.vault.identity import OPERATIONS as OF_IDENTITY
 from keystead.doors.vault.kv import astray, data, metadata, unversioned
 from keystead.doors.vault.system import capabilities, leases, mounts, policies, specs, tools, wrapping
 from keystead.kit import Door
@@ -24,7 +25,7 @@ OPERATIONS = (
     *tokenroles.OPERATIONS,
     *userpass.OPERATIONS,
     *approle.OPERATIONS,
-    *identity.OPERATIONS,
+    *OF_IDENTITY,
     *transit.OPERATIONS,
     *unversioned.OPERATIONS,
     *data.OPERATIONS,

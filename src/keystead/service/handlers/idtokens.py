@@ -18,7 +18,8 @@ from keystead.core.entities import OidcKey, OidcRole
 from keystead.core.errors import InvalidArgument, NotFound
 from keystead.core.operations import Draft, Introspected, KeyRef, Nothing, Published, PublishedKey, identity_address
 from keystead.core.ports import Entropy
-from keystead.crypto.jwk import ALGORITHMS, published, usable
+from keystead.crypto.jwk import ALGORITHMS, usable
+from keystead.crypto.jwkset import published
 from keystead.service.credentials.idtoken import read_token
 from keystead.service.handlers.oidckeys import DAY, Making, key_named
 from keystead.service.handlers.oidctemplates import checked, claims

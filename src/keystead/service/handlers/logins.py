@@ -19,7 +19,7 @@ from keystead.core.sensitive import Sensitive
 from keystead.crypto.kdf import SALT_BYTES
 from keystead.service.credentials.password import is_right, kept
 from keystead.service.credentials.token import digest, is_within
-from keystead.service.handlers.joining import Joined, join
+from keystead.service.handlers.joining import NOBODY, Joined, join
 from keystead.service.handlers.mounts import table_of
 from keystead.service.handlers.tokens import accessor, lasting, least, names, token_text
 from keystead.service.held import HeldTenant
@@ -32,7 +32,7 @@ ROLE = "role"
 """detail of the NotFound for an account that is missing, where something of its own was asked for."""
 
 
-def _mount(op: ops.LoginOperation[Any], tenant: HeldTenant) -> Mount:
+def mount_of(op: ops.LoginOperation[Any], tenant: HeldTenant) -> Mount:
     for mount in table_of(tenant).mounts:
         if mount.id == op.mount:
             return mount
@@ -48,7 +48,7 @@ def uuid(entropy: Entropy) -> str:
 
 def write_account(op: ops.WriteAccount, targets: tuple[HeldTenant], act: Act) -> Outcome[Account]:
     (tenant,) = targets
-    mount, given = _mount(op, tenant), op.account
+    mount, given = mount_of(op, tenant), op.account
     if not given.name:
         raise InvalidArgument("missing name", "name")
     _check(given)
@@ -94,19 +94,19 @@ def read_account(op: ops.ReadAccount, targets: tuple[HeldTenant], _act: Act) -> 
 
 
 def _account(op: ops.LoginOperation[Any], tenant: HeldTenant, name: str) -> Account:
-    if (found := tenant.account(_mount(op, tenant), name)) is None:
+    if (found := tenant.account(mount_of(op, tenant), name)) is None:
         raise NotFound("no such name at this mount", ROLE)
     return found
 
 
 def list_accounts(op: ops.ListAccounts, targets: tuple[HeldTenant], _act: Act) -> Outcome[tuple[str, ...]]:
     (tenant,) = targets
-    return Outcome(answer=tuple(sorted(one.name for one in tenant.accounts(_mount(op, tenant)))))
+    return Outcome(answer=tuple(sorted(one.name for one in tenant.accounts(mount_of(op, tenant)))))
 
 
 def delete_account(op: ops.DeleteAccount, targets: tuple[HeldTenant], _act: Act) -> Outcome[Nothing]:
     (tenant,) = targets
-    found = tenant.account(_mount(op, tenant), op.name)
+    found = tenant.account(mount_of(op, tenant), op.name)
     return Outcome(answer=Nothing(), delete=() if found is None else with_secret_ids(tenant, found))
 
 
@@ -173,7 +173,7 @@ def list_secret_ids(op: ops.ListSecretIds, targets: tuple[HeldTenant], act: Act)
 
 def sweep_secret_ids(op: ops.SweepSecretIds, targets: tuple[HeldTenant], act: Act) -> Outcome[int]:
     (tenant,) = targets
-    every = (one for account in tenant.accounts(_mount(op, tenant)) for one in tenant.secret_ids(account))
+    every = (one for account in tenant.accounts(mount_of(op, tenant)) for one in tenant.secret_ids(account))
     over = tuple(islice((one for one in every if one.is_over(act.now)), MAX_SWEPT))
     return Outcome(answer=len(over), delete=over)
 
@@ -184,7 +184,7 @@ def sweep_secret_ids(op: ops.SweepSecretIds, targets: tuple[HeldTenant], act: Ac
 def log_in_by_password(op: ops.LogInByPassword, targets: tuple[HeldTenant], act: Act) -> Outcome[MadeToken | None]:
     """Whoever has failed too often waits, and is told what everybody is told."""
     (tenant,) = targets
-    mount = _mount(op, tenant)
+    mount = mount_of(op, tenant)
     account = tenant.account(mount, op.name)
     is_locked = account is not None and account.locked_until is not None and account.locked_until > act.now
     is_good = is_right(account.password if account is not None and not is_locked else b"", op.password)
@@ -199,7 +199,7 @@ def log_in_by_password(op: ops.LogInByPassword, targets: tuple[HeldTenant], act:
         return Outcome(answer=None, why="from elsewhere")
     meta = {"username": account.name}
     whose = join(tenant, mount, account.name, None, act)
-    made = _token(mount, account.terms, act, op.path, f"{_short(mount)}-{account.name}", meta, whose)
+    made = token_for(mount, account.terms, act, op.path, f"{short(mount)}-{account.name}", meta, whose)
     has_failed = bool(account.n_failed or account.locked_until)
     again: tuple[Entity, ...] = (replace(account, n_failed=0, locked_until=None),) if has_failed else ()
     return Outcome(
@@ -213,7 +213,7 @@ def log_in_by_password(op: ops.LogInByPassword, targets: tuple[HeldTenant], act:
 
 def log_in_by_role(op: ops.LogInByRole, targets: tuple[HeldTenant], act: Act) -> Outcome[MadeToken | None]:
     (tenant,) = targets
-    mount = _mount(op, tenant)
+    mount = mount_of(op, tenant)
     account = tenant.account_of_role(mount, tenant.role_digest(mount, op.role_id))
     if account is None:
         return Outcome(answer=None, why="nobody")
@@ -237,7 +237,7 @@ def log_in_by_role(op: ops.LogInByRole, targets: tuple[HeldTenant], act: Act) ->
     if not is_within(account.terms.bound_cidrs, act.caller.source):
         return Outcome(answer=None, why="from elsewhere")
     whose = join(tenant, mount, op.role_id, meta, act)
-    made = _token(mount, terms, act, op.path, _short(mount), meta, whose)
+    made = token_for(mount, terms, act, op.path, short(mount), meta, whose)
     return Outcome(
         answer=made,
         put=(made.token, *put, *whose.put),
@@ -247,13 +247,19 @@ def log_in_by_role(op: ops.LogInByRole, targets: tuple[HeldTenant], act: Act) ->
     )
 
 
-def _short(mount: Mount) -> str:
+def short(mount: Mount) -> str:
     """The name of a mount in that of a token."""
     return mount.id.split(":", 2)[2].replace("/", "-")
 
 
-def _token(
-    mount: Mount, terms: TokenTerms, act: Act, path: str, display_name: str, meta: dict[str, str], whose: Joined
+def token_for(
+    mount: Mount,
+    terms: TokenTerms,
+    act: Act,
+    path: str,
+    display_name: str,
+    meta: dict[str, str],
+    whose: Joined = NOBODY,
 ) -> MadeToken:
     wanted = names(terms.policies)
     if ROOT_POLICY in wanted:

@@ -12,12 +12,12 @@ import msgspec
 from keystead.core import operations as ops
 from keystead.core.naming import WORD
 from keystead.core.sensitive import Sensitive
-from keystead.crypto.jwk import published
+from keystead.crypto.jwkset import published
 from keystead.doors.vault.endpoint import Answer, Said, endpoint
 from keystead.doors.vault.tokens import Nothing, here
 from keystead.kit import Call
 from keystead.service.handlers.oidckeys import SPECS
-from keystead.wire.jose import encoded
+from keystead.wire.jws import compact, signing_input
 from keystead.wire.vault.envelope import UNSUPPORTED_PATH
 from keystead.wire.vault.kinds import CommaStrings, Duration
 from keystead.wire.vault.reader import CAPTURED, Parameters
@@ -184,11 +184,13 @@ def delete_role(req: NamedRequest, call: Call) -> None:
 def read_token(req: NamedRequest, call: Call) -> dict[str, Any]:
     """Drawn up, and then signed like anything else that a key signs: both are on record."""
     draft = call(ops.DraftIdToken(tenant=here(call), name=_name(req)))
-    header = encoded(msgspec.json.encode({"alg": draft.algorithm, "kid": draft.kid}))
-    signed = header + b"." + encoded(draft.payload)
+    signed = signing_input(draft.algorithm, draft.kid, draft.payload)
     done = call(ops.SignAs(key=draft.key, message=signed, scheme=_scheme(draft.algorithm), version=draft.version))
-    token = Sensitive(signed + b"." + encoded(done.signature))
-    return {"token": token, "client_id": draft.role.client_id, "ttl": draft.role.ttl}
+    return {
+        "token": Sensitive(compact(signed, done.signature)),
+        "client_id": draft.role.client_id,
+        "ttl": draft.role.ttl,
+    }
 
 
 def _scheme(algorithm: str) -> ops.Scheme:
