@@ -423,6 +423,12 @@ class HeldTenant(OfPaths, OfIdentities):
             raise Internal("a key is missing")
         return found
 
+    def key_version(self, key_id: str, number: int) -> KeyVersion:
+        """Of a key of this tenant's. Raises Internal."""
+        if (found := self._reach.get(KeyVersion, f"{key_id}/{number}")) is None:
+            raise Internal("a key version is missing")
+        return found
+
     def binding(self, namespace: str) -> Binding | None:
         """An address of this tenant that is bound to a keyring."""
         found = self._reach.get(Binding, namespace)

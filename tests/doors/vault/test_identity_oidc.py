@@ -115,6 +115,26 @@ def test_what_signs_next_is_published_before_and_what_signed_last_for_a_while(va
     assert not verifies(vault, first) and not is_active(vault, first)
     vault.root.data("POST", "identity/oidc/key/k/rotate", {"verification_ttl": "0s"})
     assert token(second).header.kid not in key_set(vault) and len(key_set(vault)) == 2
+    vault.root.data("POST", "identity/oidc/key/k/rotate", {"verification_ttl": "10m"})
+    vault.root.data("POST", "identity/oidc/key/k/rotate", {})
+    assert token(second).header.kid not in key_set(vault)  # what has been taken back stays so
+
+
+def test_a_stranger_s_question_costs_no_more_however_often_a_key_was_rotated(vault) -> None:
+    """security.md §4-D row 66."""
+    key(vault, algorithm="EdDSA")
+    for _ in range(70):
+        vault.root.data("POST", "identity/oidc/key/k/rotate", {})
+    assert len(key_set(vault)) == 64
+    vault.stack.clock.forward(timedelta(days=2))
+    assert len(key_set(vault)) == 2
+
+
+@pytest.mark.parametrize("template", ['{"a": NaN}', '{"a": 1, "a": 2}', "[1]", '"x"', "{" * 200, '{"a": 1e999}'])
+def test_a_template_is_a_json_object(vault, template) -> None:
+    """security.md §4-D rows 50 to 52."""
+    key(vault)
+    assert vault.root("POST", "identity/oidc/role/k", {"template": template}).status == 400
 
 
 def test_a_key_is_rotated_when_its_period_is_over(vault) -> None:
@@ -135,8 +155,22 @@ def test_another_algorithm_is_another_key_and_the_old_one_s_tokens_count_on(vaul
     vault.root.data("POST", "identity/oidc/key/k", {"algorithm": "RS256"})
     new = issued(vault)
     assert token(new).header.alg == "RS256" and verifies(vault, new) and verifies(vault, old) and is_active(vault, old)
+    vault.root.data("POST", "identity/oidc/key/k", {"algorithm": "EdDSA"})
+    assert verifies(vault, new) and verifies(vault, old)
     vault.stack.clock.forward(HOUR)
-    assert not verifies(vault, old)
+    assert not verifies(vault, old) and not verifies(vault, new) and len(key_set(vault)) == 2
+    vault.root.data("POST", "identity/oidc/key/k", {"algorithm": "ES512"})
+    states = sorted(one.lifecycle.state.name for one in vault.stack.barrier.every(Key, limit=10))
+    assert states == ["ACTIVE", "ACTIVE", "DESTROYED", "DESTROYED"]
+
+
+def test_what_was_taken_back_does_not_come_back_with_another_algorithm(vault) -> None:
+    key(vault)
+    text = issued(vault)
+    vault.root.data("POST", "identity/oidc/key/k/rotate", {"verification_ttl": 0})
+    assert not verifies(vault, text)
+    vault.root.data("POST", "identity/oidc/key/k", {"algorithm": "EdDSA"})
+    assert not verifies(vault, text) and not is_active(vault, text)
 
 
 def test_a_key_that_is_deleted_is_destroyed(vault) -> None:

@@ -116,11 +116,11 @@ class OidcSettings(Entity, frozen=True, kw_only=True):
 
 
 class Retired(Struct, frozen=True):
-    """A key that signs no more, and is published until then."""
+    """A key that signs no more: (version, until when it is published)."""
 
     key_id: str
     algorithm: str
-    ends_at: datetime
+    versions: tuple[tuple[int, datetime], ...]
 
 
 class OidcKey(Entity, frozen=True, kw_only=True):

@@ -151,4 +151,7 @@ class Published(Struct, frozen=True):
 
 
 class PublishOidc(TenantOperation[Published], frozen=True, kw_only=True):
+    """`with_keys`: else the issuer alone, which costs a stranger's request less."""
+
     action = Action.PUBLISH_OIDC
+    with_keys: bool = True

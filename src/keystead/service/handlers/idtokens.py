@@ -9,19 +9,19 @@ import json
 from base64 import b64decode
 from binascii import Error
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 import msgspec
 
 from keystead.core import operations as ops
-from keystead.core.entities import OidcKey, OidcRole
+from keystead.core.entities import OidcRole
 from keystead.core.errors import InvalidArgument, NotFound
 from keystead.core.operations import Draft, Introspected, KeyRef, Nothing, Published, PublishedKey, identity_address
 from keystead.core.ports import Entropy
 from keystead.crypto.jwk import ALGORITHMS, usable
 from keystead.crypto.jwkset import published
 from keystead.service.credentials.idtoken import read_token
-from keystead.service.handlers.oidckeys import DAY, Making, key_named
+from keystead.service.handlers.oidckeys import DAY, Making, key_named, lasting
 from keystead.service.handlers.oidctemplates import checked, claims
 from keystead.service.held import HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
@@ -31,7 +31,6 @@ from keystead.wire.jose import Jwk, Token
 NAMESPACE, LEEWAY = "root", 60  # seconds that clocks may differ by
 MAX_PAYLOAD = 6000  # bytes: what wire.jose reads again
 MAX_ROLES, MAX_CLIENT_ID = 1000, 255
-_NEVER = datetime.max.replace(tzinfo=UTC)
 _LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
@@ -163,36 +162,24 @@ def _issuer(tenant: HeldTenant) -> str:
 # --- verifying
 
 
-def publish(_op: ops.PublishOidc, targets: tuple[HeldTenant], act: Act) -> Outcome[Published]:
+def publish(op: ops.PublishOidc, targets: tuple[HeldTenant], act: Act) -> Outcome[Published]:
     (tenant,) = targets
-    return Outcome(answer=Published(_issuer(tenant), tuple(_published(tenant, act.now))))
+    keys = tuple(_published(tenant, act.now)) if op.with_keys else ()
+    return Outcome(answer=Published(_issuer(tenant), keys))
 
 
 def _published(tenant: HeldTenant, now: datetime) -> Iterator[PublishedKey]:
     """Of keys that a role names: what signs, what waits, and what has signed until not so long ago."""
     named = {role.key for role in tenant.oidc_roles()}
-    ring = tenant.keyring_bound(identity_address(tenant.id))
-    if ring is None:
-        return
     for record in tenant.oidc_keys():
         if record.name in named and record.key_id:
-            versions = ring.versions(tenant.key(record.key_id))
-            created = {one.number: one.created_at for one in versions}
-            for version in versions:
-                if _ends(record, version.number, created) > now:
-                    yield PublishedKey(_kid(record.key_id, version.number), record.algorithm, version.public_key)
+            for version, _ in lasting(tenant, record, now):
+                yield PublishedKey(_kid(record.key_id, version.number), record.algorithm, version.public_key)
             for old in record.retired:
-                if old.ends_at > now:
-                    for version in ring.versions(tenant.key(old.key_id)):
-                        yield PublishedKey(_kid(old.key_id, version.number), old.algorithm, version.public_key)
-
-
-def _ends(record: OidcKey, number: int, created: dict[int, datetime]) -> datetime:
-    """When a version is published no more: it has signed until the one after the next was made."""
-    if (said := record.ends.get(str(number))) is not None:
-        return said
-    retired = created.get(number + 2)
-    return _NEVER if retired is None else retired + timedelta(seconds=record.verification_ttl)
+                for number, ends in old.versions:
+                    if ends > now:
+                        version = tenant.key_version(old.key_id, number)
+                        yield PublishedKey(_kid(old.key_id, number), old.algorithm, version.public_key)
 
 
 def introspect(op: ops.IntrospectIdToken, targets: tuple[HeldTenant], act: Act) -> Outcome[Introspected]:

@@ -6,6 +6,7 @@ is published before it signs, so that verifiers know it by then; the version bef
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -48,6 +49,7 @@ SPECS = {
 }
 """Algorithm of RFC 7518 -> what is made for it."""
 DAY, LEAST_PERIOD, MOST_PERIODS = 24 * 3600, 60, 10  # seconds; a version is published for so many periods at most
+MAX_PUBLISHED = 64  # versions of one key, the newest
 MAX_KEYS, MAX_CLIENTS, MAX_RETIRED, MAX_ISSUER = 1000, 1000, 8, 240
 
 
@@ -103,6 +105,24 @@ def key_named(tenant: HeldTenant, name: str) -> OidcKey | None:
             allowed_client_ids=("*",),
         )
     return found
+
+
+def lasting(tenant: HeldTenant, record: OidcKey, now: datetime) -> Iterator[tuple[KeyVersion, datetime | None]]:
+    """What waits, what signs, and what has signed; and when that is published no more. The newest first.
+
+    A version has signed until the one after the next was made. However many there have been, few are looked at.
+    """
+    created: dict[int, datetime] = {}
+    ttl, current = timedelta(seconds=record.verification_ttl), tenant.key(record.key_id).current
+    for number in range(current, max(0, current - MAX_PUBLISHED), -1):
+        version = tenant.key_version(record.key_id, number)
+        created[number] = version.created_at
+        retired = created.get(number + 2)
+        ends = record.ends.get(str(number), None if retired is None else retired + ttl)
+        if ends is None or ends > now:
+            yield version, ends
+        elif retired is not None and retired + ttl <= now:
+            return  # those before it are older still
 
 
 class Making:
@@ -204,7 +224,7 @@ def write_key(op: ops.WriteOidcKey, targets: tuple[HeldTenant], act: Act) -> Out
             raise InvalidArgument(f"there are {MAX_KEYS} keys at most", "name")
         record = making.made(record)
     elif record.algorithm != before.algorithm:
-        record = making.made(_retiring(record, before, making, act))
+        record = making.made(_retiring(tenant, record, before, making, act))
     elif record.rotation_period != before.rotation_period:
         making.rescheduled(record)
     return _outcome(record, making)
@@ -260,14 +280,15 @@ def _roles_of(tenant: HeldTenant, name: str) -> list[OidcRole]:
     return [role for role in tenant.oidc_roles() if role.key == name]
 
 
-def _retiring(record: OidcKey, before: OidcKey, making: Making, act: Act) -> OidcKey:
-    """The key of another algorithm stays published for as long as what it signed may count."""
-    kept = [one for one in before.retired if one.ends_at > act.now][-MAX_RETIRED + 1 :]
+def _retiring(tenant: HeldTenant, record: OidcKey, before: OidcKey, making: Making, act: Act) -> OidcKey:
+    """The key of another algorithm stays published for as long as what it signed may count: not what was taken back."""
+    kept = [one for one in before.retired if any(ends > act.now for _, ends in one.versions)][-MAX_RETIRED + 1 :]
     for one in before.retired:
         if one not in kept:
             making.destroyed(one.key_id)
-    ends = act.now + timedelta(seconds=record.verification_ttl)
-    return replace(record, retired=(*kept, Retired(before.key_id, before.algorithm, ends)), ends={})
+    until = act.now + timedelta(seconds=record.verification_ttl)
+    versions = tuple((one.number, ends or until) for one, ends in lasting(tenant, before, act.now))
+    return replace(record, retired=(*kept, Retired(before.key_id, before.algorithm, versions)), ends={})
 
 
 def read_key(op: ops.ReadOidcKey, targets: tuple[HeldTenant], _act: Act) -> Outcome[OidcKey]:
@@ -290,8 +311,10 @@ def rotate_key(op: ops.RotateOidcKey, targets: tuple[HeldTenant], act: Act) -> O
     else:
         making.rotated(record)
         if op.verification_ttl is not None:
-            signed = str(max(1, tenant.key(record.key_id).current - 1))
-            record = replace(record, ends={**record.ends, signed: act.now + timedelta(seconds=op.verification_ttl)})
+            current = tenant.key(record.key_id).current
+            ends = {number: at for number, at in record.ends.items() if int(number) > current - MAX_PUBLISHED}
+            ends[str(max(1, current - 1))] = act.now + timedelta(seconds=op.verification_ttl)
+            record = replace(record, ends=ends)
     done = _outcome(record, making)
     return Outcome(
         answer=Nothing(), put=done.put, delete=done.delete, seen=done.seen, material=done.material, made=done.made

@@ -212,7 +212,7 @@ def introspect(req: IntrospectRequest, call: Call) -> Answer:
 @endpoint("identity", Verb.READ, "oidc/.well-known/openid-configuration/?", unsigned=True)
 def discovery(_req: Nothing, call: Call) -> Answer:
     """OpenID Connect Discovery 1.0 §3, as far as verifiers of tokens need it."""
-    issuer = call(ops.PublishOidc(tenant=here(call))).issuer
+    issuer = call(ops.PublishOidc(tenant=here(call), with_keys=False)).issuer
     told = {
         "issuer": issuer,
         "jwks_uri": f"{issuer}/.well-known/keys",
