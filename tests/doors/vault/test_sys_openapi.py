@@ -17,7 +17,13 @@ def document():
     return OpenApi(vault.root("GET", "sys/internal/specs/openapi").json)
 
 
-AT = {"system": "sys/", "token": "auth/token/", "userpass": "auth/userpass/", "approle": "auth/approle/"}
+AT = {
+    "system": "sys/",
+    "token": "auth/token/",
+    "userpass": "auth/userpass/",
+    "approle": "auth/approle/",
+    "identity": "identity/",
+}
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,14 @@ class Kind(StrEnum):
     CUBBY = "cubby"
     TOKEN_ROLE = "token-role"  # noqa: S105 - a kind, not a secret
     WRAPPED = "wrapped"
+    IDENTITY_ENTITY = "identity-entity"
+    IDENTITY_GROUP = "identity-group"
+    IDENTITY_NAME = "identity-name"
+    GROUP_TIE = "group-tie"
+    ALIAS = "alias"
+    OIDC_SETTINGS = "oidc-settings"
+    OIDC_KEY = "oidc-key"
+    OIDC_ROLE = "oidc-role"
     ACCOUNT = "account"
     SETTING = "setting"
     SECRET_ID = "secret-id"  # noqa: S105 - a kind, not a secret

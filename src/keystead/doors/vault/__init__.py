@@ -8,6 +8,7 @@ from __future__ import annotations
 from keystead.doors.vault import approle, cubbyhole, tokenroles, tokens, transit, userpass
 from keystead.doors.vault.errors import ERRORS
 from keystead.doors.vault.front import VaultFront
+from keystead.doors.vault.identity import OPERATIONS as OF_IDENTITY
 from keystead.doors.vault.kv import astray, data, metadata, unversioned
 from keystead.doors.vault.system import (
     audit,
@@ -44,6 +45,7 @@ OPERATIONS = (
     *tokenroles.OPERATIONS,
     *userpass.OPERATIONS,
     *approle.OPERATIONS,
+    *OF_IDENTITY,
     *transit.OPERATIONS,
     *unversioned.OPERATIONS,
     *data.OPERATIONS,

@@ -20,6 +20,7 @@ from keystead.core.sensitive import Sensitive
 from keystead.crypto.kdf import SALT_BYTES
 from keystead.service.credentials.password import is_right, kept
 from keystead.service.credentials.token import digest, is_within
+from keystead.service.handlers.joining import NOBODY, Joined, join
 from keystead.service.handlers.mounts import table_of
 from keystead.service.handlers.tokens import BATCH, accessor, batch_of, kind_of, lasting, least, names, token_text
 from keystead.service.held import HeldTenant
@@ -32,7 +33,7 @@ ROLE = "role"
 """detail of the NotFound for an account that is missing, where something of its own was asked for."""
 
 
-def _mount(op: ops.LoginOperation[Any], tenant: HeldTenant) -> Mount:
+def mount_of(op: ops.LoginOperation[Any], tenant: HeldTenant) -> Mount:
     for mount in table_of(tenant).mounts:
         if mount.id == op.mount:
             return mount
@@ -48,7 +49,7 @@ def uuid(entropy: Entropy) -> str:
 
 def write_account(op: ops.WriteAccount, targets: tuple[HeldTenant], act: Act) -> Outcome[Account]:
     (tenant,) = targets
-    mount, given = _mount(op, tenant), op.account
+    mount, given = mount_of(op, tenant), op.account
     if not given.name:
         raise InvalidArgument("missing name", "name")
     _check(given)
@@ -94,19 +95,19 @@ def read_account(op: ops.ReadAccount, targets: tuple[HeldTenant], _act: Act) -> 
 
 
 def _account(op: ops.LoginOperation[Any], tenant: HeldTenant, name: str) -> Account:
-    if (found := tenant.account(_mount(op, tenant), name)) is None:
+    if (found := tenant.account(mount_of(op, tenant), name)) is None:
         raise NotFound("no such name at this mount", ROLE)
     return found
 
 
 def list_accounts(op: ops.ListAccounts, targets: tuple[HeldTenant], _act: Act) -> Outcome[tuple[str, ...]]:
     (tenant,) = targets
-    return Outcome(answer=tuple(sorted(one.name for one in tenant.accounts(_mount(op, tenant)))))
+    return Outcome(answer=tuple(sorted(one.name for one in tenant.accounts(mount_of(op, tenant)))))
 
 
 def delete_account(op: ops.DeleteAccount, targets: tuple[HeldTenant], _act: Act) -> Outcome[Nothing]:
     (tenant,) = targets
-    found = tenant.account(_mount(op, tenant), op.name)
+    found = tenant.account(mount_of(op, tenant), op.name)
     return Outcome(answer=Nothing(), delete=() if found is None else with_secret_ids(tenant, found))
 
 
@@ -173,7 +174,7 @@ def list_secret_ids(op: ops.ListSecretIds, targets: tuple[HeldTenant], act: Act)
 
 def sweep_secret_ids(op: ops.SweepSecretIds, targets: tuple[HeldTenant], act: Act) -> Outcome[int]:
     (tenant,) = targets
-    every = (one for account in tenant.accounts(_mount(op, tenant)) for one in tenant.secret_ids(account))
+    every = (one for account in tenant.accounts(mount_of(op, tenant)) for one in tenant.secret_ids(account))
     over = tuple(islice((one for one in every if one.is_over(act.now)), MAX_SWEPT))
     return Outcome(answer=len(over), delete=over)
 
@@ -212,7 +213,7 @@ def unlock_account(op: ops.UnlockAccount, targets: tuple[HeldTenant], act: Act) 
 def log_in_by_password(op: ops.LogInByPassword, targets: tuple[HeldTenant], act: Act) -> Outcome[MadeToken | None]:
     """Whoever has failed too often waits, and is told what everybody is told."""
     (tenant,) = targets
-    mount = _mount(op, tenant)
+    mount = mount_of(op, tenant)
     account = tenant.account(mount, op.name)
     is_out = account is not None and is_locked(account, act.now)
     is_good = is_right(account.password if account is not None and not is_out else b"", op.password)
@@ -226,16 +227,22 @@ def log_in_by_password(op: ops.LogInByPassword, targets: tuple[HeldTenant], act:
     if not is_within(account.terms.bound_cidrs, act.caller.source):
         return Outcome(answer=None, why="from elsewhere")
     meta = {"username": account.name}
-    made = _token(tenant, mount, account.terms, act, op.path, f"{_short(mount)}-{account.name}", meta)
-    put = kept_of(made)
-    if is_forgiven := bool(account.n_failed or account.locked_until):
-        put = (*put, replace(account, n_failed=0, locked_until=None))
-    return Outcome(answer=made, put=put, seen=() if is_forgiven else (account,), made=made.token.bearer)
+    whose = join(tenant, mount, account.name, None, act)
+    made = token_for(tenant, mount, account.terms, act, op.path, f"{short(mount)}-{account.name}", meta, whose)
+    has_failed = bool(account.n_failed or account.locked_until)
+    again: tuple[Entity, ...] = (replace(account, n_failed=0, locked_until=None),) if has_failed else ()
+    return Outcome(
+        answer=made,
+        put=(*kept_of(made), *again, *whose.put),
+        delete=whose.delete,
+        seen=whose.seen if has_failed else (account, *whose.seen),
+        made=made.token.bearer,
+    )
 
 
 def log_in_by_role(op: ops.LogInByRole, targets: tuple[HeldTenant], act: Act) -> Outcome[MadeToken | None]:
     (tenant,) = targets
-    mount = _mount(op, tenant)
+    mount = mount_of(op, tenant)
     account = tenant.account_of_role(mount, tenant.role_digest(mount, op.role_id))
     if account is None:
         return Outcome(answer=None, why="nobody")
@@ -258,11 +265,18 @@ def log_in_by_role(op: ops.LogInByRole, targets: tuple[HeldTenant], act: Act) ->
         seen = seen if put or delete else (account, found)
     if not is_within(account.terms.bound_cidrs, act.caller.source):
         return Outcome(answer=None, why="from elsewhere")
-    made = _token(tenant, mount, terms, act, op.path, _short(mount), meta)
-    return Outcome(answer=made, put=(*kept_of(made), *put), delete=delete, seen=seen, made=made.token.bearer)
+    whose = join(tenant, mount, op.role_id, meta, act)
+    made = token_for(tenant, mount, terms, act, op.path, short(mount), meta, whose)
+    return Outcome(
+        answer=made,
+        put=(*kept_of(made), *put, *whose.put),
+        delete=(*delete, *whose.delete),
+        seen=(*seen, *whose.seen),
+        made=made.token.bearer,
+    )
 
 
-def _short(mount: Mount) -> str:
+def short(mount: Mount) -> str:
     """The name of a mount in that of a token."""
     return mount.id.split(":", 2)[2].replace("/", "-")
 
@@ -283,8 +297,15 @@ def _bound(terms: TokenTerms, source: str) -> tuple[str, ...]:
         raise InvalidArgument(words, "token_strictly_bind_ip") from None
 
 
-def _token(
-    tenant: HeldTenant, mount: Mount, terms: TokenTerms, act: Act, path: str, display_name: str, meta: dict[str, str]
+def token_for(
+    tenant: HeldTenant,
+    mount: Mount,
+    terms: TokenTerms,
+    act: Act,
+    path: str,
+    display_name: str,
+    meta: dict[str, str],
+    whose: Joined = NOBODY,
 ) -> MadeToken:
     wanted = names(terms.policies)
     if ROOT_POLICY in wanted:
@@ -299,6 +320,7 @@ def _token(
         tenant=mount.tenant,
         accessor=accessor(act.entropy),
         policies=tuple(sorted(wanted)),
+        entity=whose.id,
         display_name=display_name,
         meta=meta,
         path=path,
@@ -314,8 +336,8 @@ def _token(
         bound_cidrs=_bound(terms, act.caller.source),
     )
     if kind_of(mount.made_as, terms.made_as.removeprefix("default")) == BATCH:
-        return batch_of(tenant, token, act, capped)
-    return MadeToken(token, text, capped)
+        return batch_of(tenant, token, act, capped, identity=whose.policies)
+    return MadeToken(token, text, capped, identity_policies=whose.policies)
 
 
 HANDLERS: dict[type, Handler] = {
