@@ -237,3 +237,25 @@ def test_keys_are_brought_wrapped_and_passwords_made(bao, tmp_path) -> None:
     assert bao("write", "-field=valid", "totp/code/me", f"code={code}").out.strip() == "true"
     again = bao("write", "totp/code/me", f"code={code}")
     assert again.status == 2 and "code already used" in again.err
+
+
+def test_identity(bao) -> None:
+    assert bao("auth", "enable", "-path=people", "userpass").status == 0
+    assert bao("write", "auth/people/users/ann", "password=pw").status == 0
+    login = json.loads(bao("write", "-format=json", "auth/people/login/ann", "password=pw").out)["auth"]
+    assert bao("write", f"identity/entity/id/{login['entity_id']}", "name=ann", "metadata=team=red").status == 0
+    crew = ("identity/group", "name=crew", f"member_entity_ids={login['entity_id']}")
+    group = json.loads(bao("write", "-format=json", *crew).out)
+    found = bao.json("read", "identity/entity/name/ann")["data"]
+    assert (found["metadata"], found["group_ids"]) == ({"team": "red"}, [group["data"]["id"]])
+    assert "crew" in bao("list", "identity/group/name").out
+    text = 'path "identity/oidc/token/*" { capabilities = ["read"] }'
+    assert bao("policy", "write", "ids", "-", stdin=text).status == 0
+    assert bao("write", "identity/group/name/crew", "policies=ids").status == 0
+    assert bao("write", "identity/oidc/key/k", "algorithm=ES256", "allowed_client_ids=*").status == 0
+    assert bao("write", "identity/oidc/role/r", "key=k", "ttl=1h").status == 0
+    token = bao("read", "-field=token", "identity/oidc/token/r", token=login["client_token"]).out.strip()
+    assert token.count(".") == 2
+    assert bao("write", f"identity/entity/id/{login['entity_id']}", "disabled=true").status == 0
+    refused = bao("token", "lookup", token=login["client_token"])
+    assert refused.status == 2 and "permission denied" in refused.err

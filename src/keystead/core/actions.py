@@ -178,6 +178,35 @@ class Action(StrEnum):
     LIST_MOUNTS = "tenant:list-mounts"
     CREATE_TOKEN = "tenant:create-token"  # noqa: S105 - a name, not a secret
     LOOK_UP_SELF = "tenant:look-up-self"
+    # whom tokens belong to
+    WRITE_ENTITY = "tenant:write-entity"
+    READ_ENTITY = "tenant:read-entity"
+    LIST_ENTITIES = "tenant:list-entities"
+    DELETE_ENTITIES = "tenant:delete-entities"
+    MERGE_ENTITIES = "tenant:merge-entities"
+    WRITE_ENTITY_ALIAS = "tenant:write-entity-alias"
+    WRITE_GROUP_ALIAS = "tenant:write-group-alias"
+    READ_ALIAS = "tenant:read-alias"
+    LIST_ALIASES = "tenant:list-aliases"
+    DELETE_ALIAS = "tenant:delete-alias"
+    WRITE_IDENTITY_GROUP = "tenant:write-identity-group"
+    READ_IDENTITY_GROUP = "tenant:read-identity-group"
+    LIST_IDENTITY_GROUPS = "tenant:list-identity-groups"
+    DELETE_IDENTITY_GROUP = "tenant:delete-identity-group"
+    WRITE_OIDC_SETTINGS = "tenant:write-oidc-settings"
+    READ_OIDC_SETTINGS = "tenant:read-oidc-settings"
+    WRITE_OIDC_KEY = "tenant:write-oidc-key"
+    READ_OIDC_KEY = "tenant:read-oidc-key"
+    LIST_OIDC_KEYS = "tenant:list-oidc-keys"
+    ROTATE_OIDC_KEY = "tenant:rotate-oidc-key"
+    DELETE_OIDC_KEY = "tenant:delete-oidc-key"
+    WRITE_OIDC_ROLE = "tenant:write-oidc-role"
+    READ_OIDC_ROLE = "tenant:read-oidc-role"
+    LIST_OIDC_ROLES = "tenant:list-oidc-roles"
+    DELETE_OIDC_ROLE = "tenant:delete-oidc-role"
+    DRAFT_ID_TOKEN = "tenant:draft-id-token"  # noqa: S105 - a name, not a secret
+    INTROSPECT_ID_TOKEN = "tenant:introspect-id-token"  # noqa: S105 - a name, not a secret
+    PUBLISH_OIDC = "tenant:publish-oidc"
     # secrets
     WRITE_SECRET = "secret:write"  # noqa: S105 - a name, not a secret
     READ_SECRET = "secret:read"  # noqa: S105 - a name, not a secret
@@ -474,6 +503,34 @@ ACTIONS: dict[Action, ActionRow] = {
         _R(A.LIST_MOUNTS, "keystead:tenant:list-mounts"),
         _R(A.CREATE_TOKEN, "keystead:tenant:create-token"),
         _R(A.LOOK_UP_SELF, "keystead:tenant:look-up-self"),
+        _R(A.WRITE_ENTITY, "keystead:tenant:write-entity"),
+        _R(A.READ_ENTITY, "keystead:tenant:read-entity"),
+        _R(A.LIST_ENTITIES, "keystead:tenant:list-entities"),
+        _R(A.DELETE_ENTITIES, "keystead:tenant:delete-entities"),
+        _R(A.MERGE_ENTITIES, "keystead:tenant:merge-entities"),
+        _R(A.WRITE_ENTITY_ALIAS, "keystead:tenant:write-entity-alias"),
+        _R(A.WRITE_GROUP_ALIAS, "keystead:tenant:write-group-alias"),
+        _R(A.READ_ALIAS, "keystead:tenant:read-alias"),
+        _R(A.LIST_ALIASES, "keystead:tenant:list-aliases"),
+        _R(A.DELETE_ALIAS, "keystead:tenant:delete-alias"),
+        _R(A.WRITE_IDENTITY_GROUP, "keystead:tenant:write-identity-group"),
+        _R(A.READ_IDENTITY_GROUP, "keystead:tenant:read-identity-group"),
+        _R(A.LIST_IDENTITY_GROUPS, "keystead:tenant:list-identity-groups"),
+        _R(A.DELETE_IDENTITY_GROUP, "keystead:tenant:delete-identity-group"),
+        _R(A.WRITE_OIDC_SETTINGS, "keystead:tenant:write-oidc-settings"),
+        _R(A.READ_OIDC_SETTINGS, "keystead:tenant:read-oidc-settings"),
+        _R(A.WRITE_OIDC_KEY, "keystead:tenant:write-oidc-key"),
+        _R(A.READ_OIDC_KEY, "keystead:tenant:read-oidc-key"),
+        _R(A.LIST_OIDC_KEYS, "keystead:tenant:list-oidc-keys"),
+        _R(A.ROTATE_OIDC_KEY, "keystead:tenant:rotate-oidc-key"),
+        _R(A.DELETE_OIDC_KEY, "keystead:tenant:delete-oidc-key"),
+        _R(A.WRITE_OIDC_ROLE, "keystead:tenant:write-oidc-role"),
+        _R(A.READ_OIDC_ROLE, "keystead:tenant:read-oidc-role"),
+        _R(A.LIST_OIDC_ROLES, "keystead:tenant:list-oidc-roles"),
+        _R(A.DELETE_OIDC_ROLE, "keystead:tenant:delete-oidc-role"),
+        _R(A.DRAFT_ID_TOKEN, "keystead:tenant:draft-id-token"),
+        _R(A.INTROSPECT_ID_TOKEN, "keystead:tenant:introspect-id-token"),
+        _R(A.PUBLISH_OIDC, "keystead:tenant:publish-oidc", free=True),
         _R(A.WRITE_SECRET, "keystead:secret:write"),
         _R(A.READ_SECRET, "keystead:secret:read"),
         _R(A.PATCH_SECRET, "keystead:secret:patch"),

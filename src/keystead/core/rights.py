@@ -36,6 +36,7 @@ class Rights(Struct, frozen=True, kw_only=True, eq=False):
     rests_on: tuple[Entity, ...] = ()
     bases: frozenset[str]
     token: Token | None = None  # the principal is this token, and no other row tells of it
+    identity_policies: tuple[str, ...] = ()  # names, sorted: of the entity that the token belongs to, and its groups
 
     @property
     def seen(self) -> tuple[Entity, ...]:

@@ -47,6 +47,7 @@ from keystead.core.rights import Rights
 from keystead.core.sensitive import Sensitive
 from keystead.core.states import KeyState, Use
 from keystead.service.barrier import Barrier
+from keystead.service.heldbelonging import OfIdentities
 from keystead.service.heldotp import OtpKeysOf
 from keystead.service.heldpaths import OfPaths
 from keystead.service.heldsecret import HeldCubby, HeldSecret, SecretsOf, cubby_of
@@ -282,7 +283,7 @@ class HeldReplica:
         return replace(self.like.key, is_primary=False, tags={}, description="")
 
 
-class HeldTenant(OfPaths):
+class HeldTenant(OfPaths, OfIdentities):
     """A tenant with its principals and their credentials."""
 
     def __init__(self, tenant: Tenant, reach: Reach) -> None:
@@ -410,6 +411,29 @@ class HeldTenant(OfPaths):
         if ring is None or ring.tenant != self.id:
             raise Internal("a keyring is missing")
         return HeldKeyring(ring, tuple(one.id for one in self._reach.every_child(Binding, ring.id)), self._reach)
+
+    def keyring_bound(self, namespace: str) -> HeldKeyring | None:
+        """What stands at an address of this tenant."""
+        bound = self.binding(namespace)
+        ring = self._reach.get(Keyring, bound.keyring) if bound is not None else None
+        return None if ring is None else self.held_keyring(ring, namespace)
+
+    def held_keyring(self, ring: Keyring, *namespaces: str) -> HeldKeyring:
+        """One that is kept, or is about to be."""
+        return HeldKeyring(ring, namespaces, self._reach)
+
+    def key(self, id: str) -> Key:
+        """A key that something of this tenant names. Raises Internal."""
+        found = self._reach.get(Key, id)
+        if found is None or found.tenant != self.id:
+            raise Internal("a key is missing")
+        return found
+
+    def key_version(self, key_id: str, number: int) -> KeyVersion:
+        """Of a key of this tenant's. Raises Internal."""
+        if (found := self._reach.get(KeyVersion, f"{key_id}/{number}")) is None:
+            raise Internal("a key version is missing")
+        return found
 
     def binding(self, namespace: str) -> Binding | None:
         """An address of this tenant that is bound to a keyring."""

@@ -22,9 +22,11 @@ from keystead.core.entities import (
     Token,
 )
 from keystead.core.errors import Internal
+from keystead.core.policy.paths import filled
 from keystead.core.policy.vault import DEFAULT_POLICY, RESPONSE_WRAPPING_POLICY
 from keystead.core.rights import Narrowing, Rights
 from keystead.service.barrier import Barrier
+from keystead.service.belonging import NOBODYS, belonging
 
 E = TypeVar("E", bound=Entity)
 
@@ -96,8 +98,10 @@ def of_token(barrier: Barrier, id_: str) -> Rights | None:
 def of_bearer(barrier: Barrier, token: Token) -> Rights:
     """The policies of a token by name, as they are today. Several reads, as gather.
 
-    Vault documentation, "Tokens", "Policies": a name that no policy has allows nothing, until there is one.
+    With those of the entity that it belongs to. Vault documentation, "Tokens", "Policies": a name that no policy has
+    allows nothing, until there is one.
     """
+    whose = belonging(barrier, token.entity) if token.entity else NOBODYS
     bearer = Principal(
         id=token.bearer,
         tenant=token.tenant,
@@ -105,20 +109,26 @@ def of_bearer(barrier: Barrier, token: Token) -> Rights:
         name=token.display_name,
         name_digest="",
         created_at=token.created_at,
+        enabled=whose.is_good,
     )
     kept = () if token.is_batch else (token,)
-    ids = {name: acl_policy_id(barrier, token.tenant, name) for name in token.policies if name != ROOT_POLICY}
+    is_root = ROOT_POLICY in token.policies  # which stands alone
+    names = token.policies if is_root or not whose.policies else tuple(sorted({*token.policies, *whose.policies}))
+    ids = {name: acl_policy_id(barrier, token.tenant, name) for name in names if name != ROOT_POLICY}
     found = {name: barrier.get(AclPolicy, id_) for name, id_ in ids.items()}
     texts = {name: one.text if one else BUILT_IN.get(name, "") for name, one in found.items()}
-    if ROOT_POLICY in token.policies:
+    if is_root:
         texts[ROOT_POLICY] = ""
+    policies = tuple(PolicyText(name, "vault", texts[name]) for name in names)
     return Rights(
         principal=bearer,
         key=token.id,
-        policies=tuple(PolicyText(name, "vault", texts[name]) for name in token.policies),
-        rests_on=(*kept, *(one for one in found.values() if one is not None)),
-        bases=frozenset({*(one.id for one in kept), *ids.values()}),  # also of policies that are not there yet
+        policies=tuple(filled(one, whose.facts) for one in policies) if whose.facts else policies,
+        rests_on=(*kept, *(one for one in found.values() if one is not None), *whose.rests_on),
+        # also of policies that are not there yet
+        bases=whose.bases.union((*(one.id for one in kept), *ids.values())),
         token=token,
+        identity_policies=whose.policies,
     )
 
 

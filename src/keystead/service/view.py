@@ -229,8 +229,8 @@ class View:
     def _forget_token(self, id_: str) -> None:
         self._tokens.pop(id_, None)
 
-    def _forget_acl_policy(self, id_: str) -> None:
-        """The tokens that have it, or that had it by name before it was there."""
+    def _forget_base_of_tokens(self, id_: str) -> None:
+        """The tokens that rest on it: a policy, also one that was not there yet; an entity, a group that it is in."""
         for gone in [one for one, held in self._tokens.items() if id_ in held.rights.bases]:
             del self._tokens[gone]
         for standing in [one for one, rights in self._by_standing.items() if id_ in rights.bases]:
@@ -600,13 +600,21 @@ class View:
         Kind.OIDC_PROVIDER: _forget_nothing,  # dropped whatever changes
         Kind.KEY_STORE: _forget_key_store,
         Kind.MOUNT: _forget_all,
-        Kind.ACL_POLICY: _forget_acl_policy,
+        Kind.ACL_POLICY: _forget_base_of_tokens,
         Kind.TOKEN: _forget_token,
         Kind.SECRET: _forget_secret,
         Kind.SECRET_VERSION: _forget_nothing,
         Kind.FOLDER: _forget_nothing,
         Kind.SECRET_SETTINGS: _forget_nothing,
         Kind.CUBBY: _forget_nothing,
+        Kind.IDENTITY_ENTITY: _forget_base_of_tokens,
+        Kind.IDENTITY_GROUP: _forget_base_of_tokens,
+        Kind.IDENTITY_NAME: _forget_nothing,
+        Kind.GROUP_TIE: _forget_nothing,
+        Kind.ALIAS: _forget_nothing,
+        Kind.OIDC_SETTINGS: _forget_nothing,
+        Kind.OIDC_KEY: _forget_nothing,
+        Kind.OIDC_ROLE: _forget_nothing,
         Kind.TOKEN_ROLE: _forget_nothing,
         Kind.WRAPPED: _forget_nothing,
         Kind.ACCOUNT: _forget_nothing,

@@ -164,7 +164,7 @@ def test_another_installations_opens_nothing_here(vault) -> None:
 
 
 IN_THE_TEXT = {"tenant", "creator", "policies", "display_name", "meta", "path", "role", "created_at", "ttl", "mount"}
-IN_THE_TEXT |= {"bound_cidrs"}
+IN_THE_TEXT |= {"bound_cidrs", "entity"}
 NOT_OF_ONE = {"revision", "accessor", "renewed_at", "period", "explicit_max_ttl", "max_ttl", "n_uses", "renewable"}
 NOT_OF_ONE |= {"bound_key"}  # of whoever renews it
 MADE_OF_IT = {"id", "expires_at", "is_batch"}
@@ -188,6 +188,7 @@ def test_all_that_a_token_says_is_in_its_text(vault) -> None:
         ttl=60,
         mount="u",
         bound_cidrs=("10.0.0.0/8",),
+        entity="e",
     )
     sealed, text = batches.seal(said, vault.stack.entropy)
     opened = batches.open(text)
@@ -366,3 +367,28 @@ def test_approle(vault) -> None:
     auth = vault.nobody("POST", "auth/approle/login", {"role_id": role_id, "secret_id": secret_id}).json["auth"]
     assert auth["token_type"] == "batch" and auth["lease_duration"] == 1200
     assert Bearer(vault.stack, auth["client_token"]).is_good()
+
+
+# --- whom it belongs to
+
+
+def test_it_belongs_to_the_entity_of_whoever_logged_in_and_to_nobody_elses(users) -> None:
+    users.root.policy("mounts", 'path "sys/mounts" { capabilities = ["read"] }')
+    tokens = {}
+    for name in ("a", "b"):
+        user = {"password": "pw", "policies": "none", "token_type": "batch"}
+        users.root.data("POST", f"auth/userpass/users/{name}", user)
+        auth = users.nobody("POST", f"auth/userpass/login/{name}", {"password": "pw"}).json["auth"]
+        tokens[name] = Bearer(users.stack, auth["client_token"])
+    entity = tokens["a"].data("GET", "auth/token/lookup-self")["entity_id"]
+    assert entity and entity != tokens["b"].data("GET", "auth/token/lookup-self")["entity_id"]
+    users.root.data("POST", f"identity/entity/id/{entity}", {"policies": ["mounts"]})
+    assert tokens["a"]("GET", "sys/mounts").status == 200  # the policies of their own are the same
+    assert tokens["b"]("GET", "sys/mounts").status == 403
+    users.root.data("POST", f"identity/entity/id/{entity}", {"disabled": True})
+    assert tokens["a"]("GET", "sys/mounts").status == 403 and not tokens["a"].is_good()
+    assert tokens["b"].is_good()
+    users.root.data("POST", f"identity/entity/id/{entity}", {"disabled": False})
+    assert tokens["a"]("GET", "sys/mounts").status == 200
+    assert users.root("DELETE", f"identity/entity/id/{entity}").status == 204
+    assert not tokens["a"].is_good()

@@ -18,7 +18,7 @@ from keystead.wire.vault.reader import kind_of
 
 pytestmark = pytest.mark.client
 
-AT = {"system": "sys/"} | {
+AT = {"system": "sys/", "identity": "identity/"} | {
     name: f"auth/{name}/" for name in ("token", "userpass", "approle", "jwt", "kubernetes", "cert")
 }
 OURS = [op for op in vault.DOOR.operations if isinstance(op, Endpoint) and op.engine in AT]

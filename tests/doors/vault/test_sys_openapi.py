@@ -17,7 +17,7 @@ def document():
     return OpenApi(vault.root("GET", "sys/internal/specs/openapi").json)
 
 
-AT = {"system": "sys/"} | {
+AT = {"system": "sys/", "identity": "identity/"} | {
     name: f"auth/{name}/" for name in ("token", "userpass", "approle", "jwt", "kubernetes", "cert")
 }
 

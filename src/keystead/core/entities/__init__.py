@@ -12,6 +12,8 @@
     keyring ─ folder ─┬─ folder …
                       └─ secret ── secret version
 
+    tenant ─ identity entity ─ alias; identity group ─ tie ── entity or group
+
 Related keys (core.family) are keys of their own; `link` finds them by their family.
 
 Rule 1: an id is opaque and never used twice; a name made anew gets a new id, and old grants do not follow it.
@@ -28,6 +30,7 @@ Rule 5: whoever makes or destroys one of related keys, or changes which is the p
 from __future__ import annotations
 
 from keystead.core.entities.base import *
+from keystead.core.entities.belonging import *
 from keystead.core.entities.identities import *
 from keystead.core.entities.keys import *
 from keystead.core.entities.logins import *

@@ -66,6 +66,7 @@ class Token(Entity, frozen=True, kw_only=True):
     accessor: str
     creator: str = ""
     policies: tuple[str, ...]  # names, sorted
+    entity: str = ""  # id of the identity entity that it belongs to
     display_name: str = "token"
     meta: dict[str, str] = field(default_factory=dict)
     path: str  # of the request that made it
@@ -91,7 +92,7 @@ class Token(Entity, frozen=True, kw_only=True):
     @property
     def standing(self) -> tuple[object, ...]:
         """All that its rights are gathered by: two batch tokens that are alike in this have the same."""
-        return self.tenant, self.policies
+        return self.tenant, self.policies, self.entity
 
     @property
     def bearer(self) -> str:
@@ -122,6 +123,7 @@ class TokenRole(Entity, frozen=True, kw_only=True):
     allowed_policies_glob: tuple[str, ...] = ()
     disallowed_policies: tuple[str, ...] = ()
     disallowed_policies_glob: tuple[str, ...] = ()
+    allowed_entity_aliases: tuple[str, ...] = ()  # in lower case, with "*" for anything
     with_default: bool = True
     orphan: bool = False
     renewable: bool = True

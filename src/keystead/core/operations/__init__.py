@@ -12,6 +12,7 @@ from __future__ import annotations
 from keystead.core.algorithms import MessageForm as MessageForm  # a word of operations, too
 from keystead.core.operations.aclpolicies import *
 from keystead.core.operations.base import *
+from keystead.core.operations.belonging import *
 from keystead.core.operations.boundaries import *
 from keystead.core.operations.certificates import *
 from keystead.core.operations.cipher import *
@@ -30,6 +31,7 @@ from keystead.core.operations.leases import *
 from keystead.core.operations.logins import *
 from keystead.core.operations.managed import *
 from keystead.core.operations.mounts import *
+from keystead.core.operations.oidc import *
 from keystead.core.operations.otp import *
 from keystead.core.operations.principals import *
 from keystead.core.operations.related import *

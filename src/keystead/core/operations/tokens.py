@@ -22,18 +22,28 @@ class Capped(Struct, frozen=True):
 
 
 class MadeToken(Struct, frozen=True):
-    """`text` is shown once. `absent`: policies that it has by name and that say nothing yet."""
+    """`text` is shown once. `absent`: policies that it has by name and that say nothing yet.
+
+    `identity_policies`: those that it has by the entity it belongs to.
+    """
 
     token: Token
     text: Sensitive
     capped: Capped | None = None
     absent: tuple[str, ...] = ()
+    identity_policies: tuple[str, ...] = ()
 
 
 class Renewed(Struct, frozen=True):
     token: Token
     ttl: int  # seconds from now
     capped: Capped | None = None
+    identity_policies: tuple[str, ...] = ()
+
+
+class ShownToken(Struct, frozen=True):
+    token: Token
+    identity_policies: tuple[str, ...] = ()
 
 
 class CreateToken(TenantOperation[MadeToken], frozen=True, kw_only=True):
@@ -56,6 +66,7 @@ class CreateToken(TenantOperation[MadeToken], frozen=True, kw_only=True):
     n_uses: int = 0
     renewable: bool = True
     made_as: str = ""  # "service", "batch"; "": as the role has it
+    entity_alias: str = ""  # what it belongs to, where its role allows it; "": to its parent's entity
 
 
 class IssueToken(TenantOperation[MadeToken], frozen=True, kw_only=True):
@@ -81,11 +92,11 @@ class TokenOperation(TenantOperation[R], Generic[R], frozen=True, kw_only=True):
     batch: Sensitive | None = None
 
 
-class LookUpToken(TokenOperation[Token], frozen=True, kw_only=True):
+class LookUpToken(TokenOperation[ShownToken], frozen=True, kw_only=True):
     action = Action.LOOK_UP_TOKEN
 
 
-class LookUpSelf(TenantOperation[Token], frozen=True, kw_only=True):
+class LookUpSelf(TenantOperation[ShownToken], frozen=True, kw_only=True):
     """The caller's own token."""
 
     action = Action.LOOK_UP_SELF

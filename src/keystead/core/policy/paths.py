@@ -14,32 +14,87 @@ from functools import lru_cache
 from keystead.core.actions import ACTIONS, Action
 from keystead.core.caller import Asked
 from keystead.core.entities import PolicyText
+from keystead.core.errors import InvalidArgument
 from keystead.core.naming import PATHS, name_at
 from keystead.core.policy.conditions import Condition
 from keystead.core.policy.form import Document, Effect, Statement
 from keystead.core.policy.request import Request
-from keystead.core.policy.vault import Acl, Capability, NamedPolicy, compile_acl, read_policy
+from keystead.core.policy.vault import (
+    Acl,
+    Capability,
+    Facts,
+    NamedPolicy,
+    Policy,
+    compile_acl,
+    directives,
+    read_policy,
+)
 
 DIALECT = "vault"
 EVERYTHING = frozenset(Action)
 CAPABILITIES = {one.value: one for one in Capability}
 
 
-class Compiled:
-    """The policies of one principal as one Acl; compiled anew once something in it has expired."""
+class Filled(PolicyText, frozen=True):
+    """A policy with what its templates ask of whoever has it: (directive, value), sorted."""
 
-    __slots__ = ("_acl", "_named")
+    facts: tuple[tuple[str, str], ...] = ()
+
+
+def filled(policy: PolicyText, facts: Facts) -> PolicyText:
+    """The policy as it reads for one identity: the same for everybody, where it asks for nothing."""
+    asked = _asks(policy.text) if "{" in policy.text else ()
+    known = tuple((one, facts[one]) for one in asked if one in facts)
+    return Filled(policy.name, policy.dialect, policy.text, known) if known else policy
+
+
+@lru_cache(maxsize=1024)
+def _read(text: str) -> Policy:
+    return read_policy(text)
+
+
+@lru_cache(maxsize=1024)
+def _asks(text: str) -> tuple[str, ...]:
+    """Of a text as it was read, whatever its escapes. One that cannot be read allows nothing anyway."""
+    try:
+        return tuple(sorted({one for stanza in _read(text).stanzas for one in directives(stanza.path)}))
+    except InvalidArgument:
+        return ()
+
+
+_NOTHING = Acl(())
+
+
+class Compiled:
+    """The policies of one principal as one Acl; compiled anew once something in it has expired.
+
+    Where what is said of the principal may not stand in a path, nothing is allowed, and everything denied: a path left
+    out could be one that says no.
+    """
+
+    __slots__ = ("_acl", "_facts", "_named", "unfit")
 
     def __init__(self, policies: tuple[PolicyText, ...]) -> None:
         """Raises InvalidArgument (detail "Policy")."""
-        self._named = [NamedPolicy(name=one.name, policy=read_policy(one.text)) for one in policies]
+        self._named = [NamedPolicy(name=one.name, policy=_read(one.text)) for one in policies]
+        self._facts = dict(fact for one in policies if isinstance(one, Filled) for fact in one.facts)
         self._acl: Acl | None = None
+        self.unfit = False
 
     def acl(self, now: datetime) -> Acl:
         acl = self._acl
         if acl is None or (acl.until is not None and acl.until <= now):
-            acl = self._acl = compile_acl(self._named, now=now)
+            acl = self._acl = self._compiled(now)
         return acl
+
+    def _compiled(self, now: datetime) -> Acl:
+        try:
+            return compile_acl(self._named, now=now, facts=self._facts)
+        except InvalidArgument:
+            if not self._facts:
+                raise
+        self.unfit = True
+        return _NOTHING
 
     def allows(self, request: Request) -> bool:
         acl = self.acl(request.caller.now)
@@ -59,10 +114,10 @@ class Compiled:
     def denies(self, request: Request) -> bool:
         """Whether a rule for the path says `deny`: it stands against whatever another dialect allows."""
         acl = self.acl(request.caller.now)
-        for asked in _asked(request):  # noqa: SIM110 - as above
+        for asked in _asked(request):
             if acl.has_denied(asked.path):
                 return True
-        return False
+        return self.unfit
 
 
 def _makes(request: Request) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from keystead.doors.vault import approle, cert, cubbyhole, jwt, kubernetes, tokenroles, tokens, totp, transit, userpass
 from keystead.doors.vault.errors import ERRORS
 from keystead.doors.vault.front import VaultFront
+from keystead.doors.vault.identity import OPERATIONS as OF_IDENTITY
 from keystead.doors.vault.kv import astray, data, metadata, unversioned
 from keystead.doors.vault.system import (
     audit,
@@ -47,6 +48,7 @@ OPERATIONS = (
     *jwt.OPERATIONS,
     *kubernetes.OPERATIONS,
     *cert.OPERATIONS,
+    *OF_IDENTITY,
     *transit.OPERATIONS,
     *totp.OPERATIONS,
     *unversioned.OPERATIONS,

@@ -24,6 +24,9 @@ ALSO = {"oidc": "jwt"}
 OF_THE_SERVER = ("sys/audit", "sys/quotas/")
 """How the paths begin that are about all requests there are: the first tenant's alone."""
 ROOT_ONLY = "operation only available in root namespace"
+_NOWHERE: tuple[str, ...] = ()
+HEARD = {wire.Verb.WRITE: ("auth/",), wire.Verb.READ: ("identity/oidc/.well-known/",)}
+"""Below which paths there is anything for somebody without a token, by verb."""
 
 
 class Found(Struct, frozen=True):
@@ -110,7 +113,7 @@ class Places:
 
     def login(self, asked: wire.Asked) -> Found | None:
         """Where somebody without a token is heard; None for every other path."""
-        if asked.verb is not wire.Verb.WRITE or not asked.path.startswith("auth/"):
+        if not asked.path.startswith(HEARD.get(asked.verb, _NOWHERE)):
             return None
         led = self._mounts.mounts(self._mounts.home()).find(asked.path)
         if led is None or (table := self._engines.get(_spoken(led[0]))) is None:

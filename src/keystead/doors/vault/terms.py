@@ -99,4 +99,5 @@ def log_in(call: Call) -> Answer:
 
 
 def logged_in(made: MadeToken) -> Answer:
-    return Answer(auth=auth(made.token, made.text, made.token.ttl), warnings=warnings_of(made.capped))
+    said = auth(made.token, made.text, made.token.ttl, made.identity_policies)
+    return Answer(auth=said, warnings=warnings_of(made.capped))

@@ -23,7 +23,7 @@ class RoleRequest(Parameters, frozen=True, kw_only=True):
     allowed_policies_glob: CommaStrings | None = None
     disallowed_policies: CommaStrings | None = None
     disallowed_policies_glob: CommaStrings | None = None
-    allowed_entity_aliases: CommaStrings = ()
+    allowed_entity_aliases: CommaStrings | None = None
     orphan: bool | None = None
     renewable: bool | None = None
     path_suffix: str | None = None
@@ -50,6 +50,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "allowed_policies_glob": ("allowed_policies_glob",),
     "disallowed_policies": ("disallowed_policies",),
     "disallowed_policies_glob": ("disallowed_policies_glob",),
+    "allowed_entity_aliases": ("allowed_entity_aliases",),
     "orphan": ("orphan",),
     "renewable": ("renewable",),
     "path_suffix": ("path_suffix",),
@@ -60,12 +61,11 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "made_as": ("token_type",),
 }
 """Of the role -> the names of its parameters, the one that counts first."""
+LOWERED = {field for field in FIELDS if "policies" in field or "aliases" in field}
 
 
 @endpoint("token", Verb.WRITE, "roles/{role_name}", creates=True)
 def write_role(req: RoleRequest, call: Call) -> None:
-    if req.allowed_entity_aliases:
-        raise Said(400, "entity aliases are not offered")
     if req.token_type not in {*KINDS, None}:
         raise Said(400, f"invalid 'token_type' value \"{req.token_type}\"")
     name = req.role_name.lower()
@@ -77,7 +77,7 @@ def write_role(req: RoleRequest, call: Call) -> None:
     for field, names in FIELDS.items():
         values = [value for value in (getattr(req, one) for one in names) if value is not None]
         if values:
-            given[field] = tuple(v.lower() for v in values[0]) if "policies" in field else values[0]
+            given[field] = tuple(v.lower() for v in values[0]) if field in LOWERED else values[0]
     if req.token_no_default_policy is not None:
         given["with_default"] = not req.token_no_default_policy
     call(ops.WriteTokenRole(tenant=here(call), role=TokenRole(id="", tenant="", name=name, **given)))
@@ -87,7 +87,7 @@ def write_role(req: RoleRequest, call: Call) -> None:
 def read_role(req: NameRequest, call: Call) -> dict[str, Any]:
     role = call(ops.ReadTokenRole(tenant=here(call), name=req.role_name.lower()))
     told: dict[str, Any] = {
-        "allowed_entity_aliases": None,
+        "allowed_entity_aliases": role.allowed_entity_aliases or None,
         "allowed_policies": role.allowed_policies,
         "allowed_policies_glob": role.allowed_policies_glob,
         "disallowed_policies": role.disallowed_policies,

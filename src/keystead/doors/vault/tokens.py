@@ -12,7 +12,7 @@ import msgspec
 from keystead.core import operations as ops
 from keystead.core.entities import Token
 from keystead.core.errors import NotFound
-from keystead.core.operations import MadeToken, Renewed, TenantRef
+from keystead.core.operations import MadeToken, Renewed, ShownToken, TenantRef
 from keystead.core.sensitive import Sensitive
 from keystead.doors.vault.endpoint import Answer, Said, endpoint, text_of_caller
 from keystead.doors.vault.times import warnings_of
@@ -31,12 +31,15 @@ def here(call: Call) -> TenantRef:
     return TenantRef(call.caller.principal.tenant)
 
 
-def auth(token: Token, text: Sensitive | str, ttl: int) -> Auth:
+def auth(token: Token, text: Sensitive | str, ttl: int, identity: tuple[str, ...]) -> Auth:
+    """`identity`: policies that it has by the entity it belongs to."""
     return Auth(
         client_token=text,
         accessor=token.accessor,
-        policies=token.policies,
+        policies=sorted({*token.policies, *identity}),
         token_policies=token.policies,
+        identity_policies=identity or msgspec.UNSET,
+        entity_id=token.entity,
         metadata=token.meta or None,
         lease_duration=ttl,
         renewable=token.renewable,
@@ -82,8 +85,6 @@ class CreateByRoleRequest(CreateRequest, frozen=True, kw_only=True):
 def _made(req: CreateRequest, call: Call, path: str, *, role: str = "", orphan: bool = False) -> Answer:
     if req.type not in KINDS:
         raise Said(400, "invalid 'token_type' value")
-    if req.entity_alias:
-        raise Said(400, "'entity_alias' is only allowed in combination with token role")
     for name in ("ttl", "period", "explicit_max_ttl"):
         if getattr(req, name) < 0:
             raise Said(400, f"{name} must be positive")
@@ -105,9 +106,10 @@ def _made(req: CreateRequest, call: Call, path: str, *, role: str = "", orphan: 
             n_uses=req.num_uses,
             renewable=req.renewable,
             made_as=req.type,
+            entity_alias=req.entity_alias,
         )
     )
-    return Answer(auth=auth(made.token, made.text, made.token.ttl), warnings=_warnings(made))
+    return Answer(auth=auth(made.token, made.text, made.token.ttl, made.identity_policies), warnings=_warnings(made))
 
 
 def _warnings(made: MadeToken) -> tuple[str, ...]:
@@ -145,15 +147,16 @@ class AccessorRequest(Parameters, frozen=True, kw_only=True):
     accessor: str = ""
 
 
-def told(token: Token, call: Call, text: str) -> dict[str, Any]:
+def told(shown: ShownToken, call: Call, text: str) -> dict[str, Any]:
     """A token as a look-up shows it; `text` is what the caller knows of it already, or nothing."""
+    token = shown.token
     left = 0 if token.expires_at is None else max(0, int((token.expires_at - call.caller.now).total_seconds()))
     facts: dict[str, Any] = {
         "accessor": token.accessor,
         "creation_time": int(token.created_at.timestamp()),
         "creation_ttl": token.ttl,
         "display_name": token.display_name,
-        "entity_id": "",
+        "entity_id": token.entity,
         "expire_time": None if token.expires_at is None else time_text(token.expires_at),
         "explicit_max_ttl": token.explicit_max_ttl,
         "id": text,
@@ -167,6 +170,8 @@ def told(token: Token, call: Call, text: str) -> dict[str, Any]:
         "ttl": left,
         "type": kind(token),
     }
+    if shown.identity_policies:
+        facts |= {"identity_policies": shown.identity_policies, "external_namespace_policies": {}}
     if token.period:
         facts["period"] = token.period
     if token.role:
@@ -239,7 +244,9 @@ class RenewAccessorRequest(AccessorRequest, frozen=True, kw_only=True):
 
 
 def _renewed(renewed: Renewed, text: str) -> Answer:
-    return Answer(auth=auth(renewed.token, text, renewed.ttl), warnings=warnings_of(renewed.capped))
+    return Answer(
+        auth=auth(renewed.token, text, renewed.ttl, renewed.identity_policies), warnings=warnings_of(renewed.capped)
+    )
 
 
 def _renew(call: Call, text: str, increment: int) -> Answer:

@@ -41,6 +41,7 @@ class _Said(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     ttl: int
     mount: str
     bound_cidrs: tuple[str, ...]
+    entity: str
 
 
 class BatchTokens:
@@ -63,6 +64,7 @@ class BatchTokens:
             token.ttl,
             token.mount,
             token.bound_cidrs,
+            token.entity,
         )
         sealed = self._aead.seal(entropy(NONCE_BYTES), msgspec.msgpack.encode(said), _AAD)
         text = BATCH_PREFIX + urlsafe_b64encode(sealed).rstrip(b"=").decode()
@@ -103,5 +105,6 @@ def _token(said: _Said, text: str) -> Token:
         expires_at=created_at + timedelta(seconds=said.ttl),
         mount=said.mount,
         bound_cidrs=said.bound_cidrs,
+        entity=said.entity,
         is_batch=True,
     )

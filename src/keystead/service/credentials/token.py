@@ -1,7 +1,8 @@
 """Vault tokens: whoever has the text is its bearer.
 
 A token is found by a digest of its text, so nothing of it is compared. The text has 140 bits of entropy and more,
-so the digest needs no salt (security.md §4-B row 20). Unknown, over, used up: one answer.
+so the digest needs no salt (security.md §4-B row 20). Unknown, over, used up, its entity
+disabled: one answer.
 """
 
 from __future__ import annotations
@@ -52,7 +53,12 @@ def verify_token(directory: Directory, text: str, peer: str, now: datetime) -> H
         held = directory.batch_token(text)
     else:
         held = directory.token(token_id(text)) if 0 < len(text) <= MAX_TEXT else None
-    if held is None or _is_over(held.token, now) or not is_within(held.token.bound_cidrs, peer):
+    if (
+        held is None
+        or _is_over(held.token, now)
+        or not held.rights.principal.enabled  # the entity that it belongs to is disabled, or gone
+        or not is_within(held.token.bound_cidrs, peer)
+    ):
         raise Unauthenticated("permission denied", Reason.UNKNOWN)
     if held.token.is_batch and held.token.creator:  # no row of it goes with its maker's
         maker = directory.token(held.token.creator)

@@ -84,7 +84,7 @@ def read_capabilities(
         raise InvalidArgument("too many paths", "paths")
     token = meant(op, tenant, act)
     rights = tenant.rights_of(token) if token is not None else None
-    if rights is None:
+    if rights is None or not rights.principal.enabled:
         raise NotFound("no such token", "token")
     acl = acl_of(rights.policies, act.now)
     return Outcome(answer={path: acl.capabilities(path) for path in op.paths})

@@ -20,6 +20,7 @@ from keystead.core.sensitive import Sensitive
 from keystead.crypto.kdf import SALT_BYTES
 from keystead.service.credentials.password import is_right, kept
 from keystead.service.credentials.token import digest, is_within
+from keystead.service.handlers.joining import NOBODY, Joined, join
 from keystead.service.handlers.loginsettings import check_bounds
 from keystead.service.handlers.mounts import table_of
 from keystead.service.handlers.tokens import BATCH, accessor, batch_of, kind_of, lasting, least, names, token_text
@@ -229,11 +230,17 @@ def log_in_by_password(op: ops.LogInByPassword, targets: tuple[HeldTenant], act:
     if not is_within(account.terms.bound_cidrs, act.caller.source):
         return Outcome(answer=None, why="from elsewhere")
     meta = {"username": account.name}
-    made = token_for(tenant, mount, account.terms, act, op.path, f"{short(mount)}-{account.name}", meta)
-    put = kept_of(made)
-    if is_forgiven := bool(account.n_failed or account.locked_until):
-        put = (*put, replace(account, n_failed=0, locked_until=None))
-    return Outcome(answer=made, put=put, seen=() if is_forgiven else (account,), made=made.token.bearer)
+    whose = join(tenant, mount, account.name, None, act)
+    made = token_for(tenant, mount, account.terms, act, op.path, f"{short(mount)}-{account.name}", meta, whose)
+    has_failed = bool(account.n_failed or account.locked_until)
+    again: tuple[Entity, ...] = (replace(account, n_failed=0, locked_until=None),) if has_failed else ()
+    return Outcome(
+        answer=made,
+        put=(*kept_of(made), *again, *whose.put),
+        delete=whose.delete,
+        seen=whose.seen if has_failed else (account, *whose.seen),
+        made=made.token.bearer,
+    )
 
 
 def log_in_by_role(op: ops.LogInByRole, targets: tuple[HeldTenant], act: Act) -> Outcome[MadeToken | None]:
@@ -261,8 +268,15 @@ def log_in_by_role(op: ops.LogInByRole, targets: tuple[HeldTenant], act: Act) ->
         seen = seen if put or delete else (account, found)
     if not is_within(account.terms.bound_cidrs, act.caller.source):
         return Outcome(answer=None, why="from elsewhere")
-    made = token_for(tenant, mount, terms, act, op.path, short(mount), meta)
-    return Outcome(answer=made, put=(*kept_of(made), *put), delete=delete, seen=seen, made=made.token.bearer)
+    whose = join(tenant, mount, op.role_id, meta, act)
+    made = token_for(tenant, mount, terms, act, op.path, short(mount), meta, whose)
+    return Outcome(
+        answer=made,
+        put=(*kept_of(made), *put, *whose.put),
+        delete=(*delete, *whose.delete),
+        seen=(*seen, *whose.seen),
+        made=made.token.bearer,
+    )
 
 
 def short(mount: Mount) -> str:
@@ -287,7 +301,14 @@ def _bound(terms: TokenTerms, source: str) -> tuple[str, ...]:
 
 
 def token_for(
-    tenant: HeldTenant, mount: Mount, terms: TokenTerms, act: Act, path: str, display_name: str, meta: dict[str, str]
+    tenant: HeldTenant,
+    mount: Mount,
+    terms: TokenTerms,
+    act: Act,
+    path: str,
+    display_name: str,
+    meta: dict[str, str],
+    whose: Joined = NOBODY,
 ) -> MadeToken:
     wanted = names(terms.policies)
     if ROOT_POLICY in wanted:
@@ -302,6 +323,7 @@ def token_for(
         tenant=mount.tenant,
         accessor=accessor(act.entropy),
         policies=tuple(sorted(wanted)),
+        entity=whose.id,
         display_name=display_name,
         meta=meta,
         path=path,
@@ -317,8 +339,8 @@ def token_for(
         bound_cidrs=_bound(terms, act.caller.source),
     )
     if kind_of(mount.made_as, terms.made_as.removeprefix("default")) == BATCH:
-        return batch_of(tenant, token, act, capped)
-    return MadeToken(token, text, capped)
+        return batch_of(tenant, token, act, capped, identity=whose.policies)
+    return MadeToken(token, text, capped, identity_policies=whose.policies)
 
 
 HANDLERS: dict[type, Handler] = {

@@ -13,6 +13,7 @@ from keystead.core import operations as ops
 from keystead.core.entities import Token, TokenRole
 from keystead.core.errors import InvalidArgument, NotFound
 from keystead.core.operations import Nothing
+from keystead.core.policy.fold import lower
 from keystead.service.held import HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
 
@@ -49,6 +50,26 @@ def _fits(name: str, allowed: set[str], role: TokenRole, with_default: bool) -> 
     if name in allowed or (with_default and name == "default"):
         return True
     return any(fnmatchcase(name, glob) for glob in role.allowed_policies_glob)
+
+
+def allows_alias(role: TokenRole, alias: str) -> bool:
+    """Whether a token of the role may belong to whoever is known by that alias."""
+    return any(_is_like(lower(alias), glob) for glob in role.allowed_entity_aliases)
+
+
+def _is_like(text: str, glob: str) -> bool:
+    """`glob`: "*" stands for anything, and nothing else does."""
+    first, *rest = glob.split("*")
+    if not rest:
+        return text == glob
+    if not text.startswith(first):
+        return False
+    at = len(first)
+    for part in rest[:-1]:
+        if (at := text.find(part, at)) < 0:
+            return False
+        at += len(part)
+    return len(text) - at >= len(rest[-1]) and text.endswith(rest[-1])
 
 
 def _list(words: tuple[str, ...] | list[str]) -> str:

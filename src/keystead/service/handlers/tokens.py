@@ -1,7 +1,7 @@
 """Tokens: made, looked up, renewed, used, revoked. Vault documentation, "Tokens"; OpenBao, vault/token_store.go.
 
 A token ends with the one it was made with. Whoever makes a child also puts its parent, so that a revocation that has
-not seen the child is redone.
+not seen the child is rewhose.
 """
 
 from __future__ import annotations
@@ -16,15 +16,17 @@ from msgspec.structs import replace
 
 from keystead.core import operations as ops
 from keystead.core.entities import USED_UP, Entity, Token, TokenRole
-from keystead.core.errors import Denied, InvalidArgument, NotFound
-from keystead.core.operations import Capped, MadeToken, Nothing, Renewed
+from keystead.core.errors import Denied, Internal, InvalidArgument, NotFound
+from keystead.core.mounts import MountTable
+from keystead.core.operations import Capped, MadeToken, Nothing, Renewed, ShownToken
 from keystead.core.policy.paths import acl_of
 from keystead.core.ports import Entropy
 from keystead.core.sensitive import Sensitive
 from keystead.crypto.chains import told
 from keystead.service.credentials.batch import BatchTokens
 from keystead.service.credentials.token import PREFIX, check_custom, digest, token_id
-from keystead.service.handlers.tokenroles import settled
+from keystead.service.handlers.joining import NOBODY, Joined, join
+from keystead.service.handlers.tokenroles import allows_alias, settled
 from keystead.service.held import HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
 from keystead.service.rights import BUILT_IN, ROOT_POLICY
@@ -91,12 +93,14 @@ def create_token(op: ops.CreateToken, targets: tuple[HeldTenant], act: Act) -> O
     most = least(op.explicit_max_ttl, role.explicit_max_ttl) if role is not None else op.explicit_max_ttl
     ttl, capped = lasting(op.ttl, period, most, is_root=policies == (ROOT_POLICY,))
     orphan = op.orphan or (role is not None and role.orphan)
+    whose = _belongs(op, tenant, role, parent, act, orphan=orphan)
     token = Token(
         id=digest(text),
         tenant=tenant.id,
         accessor=accessor(act.entropy),
         creator="" if orphan else parent.id,
         policies=policies,
+        entity=whose.id,
         display_name=f"token-{_ODD.sub('-', op.display_name)}" if op.display_name else "token",
         meta=dict(op.meta),
         path=op.path if role is None or not role.path_suffix else f"{op.path}/{role.path_suffix}",
@@ -111,11 +115,33 @@ def create_token(op: ops.CreateToken, targets: tuple[HeldTenant], act: Act) -> O
         bound_cidrs=(role.bound_cidrs if role is not None else ()) or parent.bound_cidrs,
     )
     absent = _absent(tenant, policies)
+    seen = (*(() if role is None else (role,)), *whose.seen)
     if is_batch:
-        return Outcome(answer=(made := batch_of(tenant, token, act, capped, absent)), made=made.token.bearer)
-    made = MadeToken(token, text, capped, absent)
-    put = (token,) if orphan else (token, parent)
-    return Outcome(answer=made, put=put, seen=() if role is None else (role,), made=token.accessor)
+        made = batch_of(tenant, token, act, capped, absent, whose.policies)
+        return Outcome(answer=made, put=whose.put, delete=whose.delete, seen=seen, made=made.token.bearer)
+    made = MadeToken(token, text, capped, absent, whose.policies)
+    return Outcome(
+        answer=made,
+        put=(token, *(() if orphan else (parent,)), *whose.put),
+        delete=whose.delete,
+        seen=seen,
+        made=token.accessor,
+    )
+
+
+def _belongs(
+    op: ops.CreateToken, tenant: HeldTenant, role: TokenRole | None, parent: Token, act: Act, *, orphan: bool
+) -> Joined:
+    """Whom an alias at auth/token makes it belong to; without one, a child belongs to whom its parent does."""
+    if not op.entity_alias:
+        return NOBODY if orphan else Joined(id=parent.entity, policies=act.caller.rights.identity_policies)
+    if role is None:
+        raise InvalidArgument("'entity_alias' is only allowed in combination with token role", "entity_alias")
+    if not allows_alias(role, op.entity_alias):
+        raise InvalidArgument("invalid 'entity_alias' value", "entity_alias")
+    if (mount := MountTable(tenant.id, ()).at("auth/token")) is None:
+        raise Internal("there is no auth/token")
+    return join(tenant, mount, op.entity_alias, None, act)
 
 
 BATCH = "batch"
@@ -140,14 +166,19 @@ def _require_batchable(op: ops.CreateToken, role: TokenRole | None) -> None:
 
 
 def batch_of(
-    tenant: HeldTenant, token: Token, act: Act, capped: Capped | None, absent: tuple[str, ...] = ()
+    tenant: HeldTenant,
+    token: Token,
+    act: Act,
+    capped: Capped | None,
+    absent: tuple[str, ...] = (),
+    identity: tuple[str, ...] = (),
 ) -> MadeToken:
     """That token as a batch token: nothing of it is put. Raises InvalidArgument, LimitExceeded."""
     if ROOT_POLICY in token.policies:
         raise InvalidArgument("batch tokens cannot be root tokens", "policies")
     if token.n_uses:
         raise InvalidArgument('batch tokens cannot have "num_uses" set', "num_uses")
-    return MadeToken(*BatchTokens(tenant.batch_key()).seal(token, act.entropy), capped, absent)
+    return MadeToken(*BatchTokens(tenant.batch_key()).seal(token, act.entropy), capped, absent, identity)
 
 
 def least(*seconds: int) -> int:
@@ -276,17 +307,21 @@ def _opened(text: Sensitive, tenant: HeldTenant, now: datetime) -> Token | None:
     return None if token.mount and all(one.uuid != token.mount for one in tenant.mounts()) else token
 
 
-def look_up_token(op: ops.LookUpToken, targets: tuple[HeldTenant], act: Act) -> Outcome[Token]:
+def look_up_token(op: ops.LookUpToken, targets: tuple[HeldTenant], act: Act) -> Outcome[ShownToken]:
     if (token := meant(op, targets[0], act)) is None:
         raise NotFound("no such token", "token")
-    return Outcome(answer=token)
+    return Outcome(answer=ShownToken(token, _policies_of_entity(token, targets[0])))
 
 
-def look_up_self(_op: ops.LookUpSelf, _targets: tuple[HeldTenant], act: Act) -> Outcome[Token]:
-    token = act.caller.rights.token
-    if token is None:
+def _policies_of_entity(token: Token, tenant: HeldTenant) -> tuple[str, ...]:
+    return tenant.belonging(token.entity).policies if token.entity else ()
+
+
+def look_up_self(_op: ops.LookUpSelf, _targets: tuple[HeldTenant], act: Act) -> Outcome[ShownToken]:
+    rights = act.caller.rights
+    if rights.token is None:
         raise InvalidArgument("this caller has no token", "token")
-    return Outcome(answer=token)
+    return Outcome(answer=ShownToken(rights.token, rights.identity_policies))
 
 
 def renew_token(op: ops.RenewToken, targets: tuple[HeldTenant], act: Act) -> Outcome[Renewed]:
@@ -307,7 +342,8 @@ def renew_token(op: ops.RenewToken, targets: tuple[HeldTenant], act: Act) -> Out
     capped = Capped("period" if token.period else "TTL", wanted, left) if wanted > left else None
     ttl = min(wanted, left)
     renewed = replace(token, renewed_at=act.now, expires_at=act.now + timedelta(seconds=ttl))
-    return Outcome(answer=Renewed(renewed, ttl, capped), put=(renewed,))
+    policies = _policies_of_entity(token, targets[0])
+    return Outcome(answer=Renewed(renewed, ttl, capped, policies), put=(renewed,))
 
 
 def _shown_key(act: Act) -> str:

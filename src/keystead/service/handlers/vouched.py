@@ -10,6 +10,7 @@ from keystead.core.errors import Conflict, Denied, InvalidArgument, NotFound
 from keystead.core.operations import MadeToken
 from keystead.core.vouching import Certified, admitted
 from keystead.service.credentials.token import is_within
+from keystead.service.handlers.joining import join
 from keystead.service.handlers.logins import kept_of, mount_of, short, token_for
 from keystead.service.handlers.loginsettings import check_settings
 from keystead.service.held import HeldTenant
@@ -72,11 +73,18 @@ def log_in_vouched(op: ops.LogInVouched, targets: tuple[HeldTenant], act: Act) -
     issuer = chosen.bound_issuer if isinstance(chosen, JwtSettings) else ""
     who = admitted(vouched, account.bounds, issuer, act.now)
     name = f"{short(mount)}-{who.display_name}" if who.display_name else short(mount)
-    made = token_for(tenant, mount, account.terms, act, op.path, name, dict(who.meta))
+    whose = join(tenant, mount, who.alias, dict(who.meta), act, groups=who.groups)
+    made = token_for(tenant, mount, account.terms, act, op.path, name, dict(who.meta), whose)
     if _binds(chosen) and isinstance(vouched.word, Certified) and made.token.renewable:
         made = replace(made, token=replace(made.token, bound_key=vouched.word.key))
     seen = (account,) if settings is None else (account, settings)
-    return Outcome(answer=made, put=kept_of(made), seen=seen, made=made.token.bearer)
+    return Outcome(
+        answer=made,
+        put=(*kept_of(made), *whose.put),
+        delete=whose.delete,
+        seen=(*seen, *whose.seen),
+        made=made.token.bearer,
+    )
 
 
 HANDLERS: dict[type, Handler] = {

@@ -15,16 +15,19 @@ from keystead.core.policy.vault.acl import Acl, NamedPolicy, compile_acl
 from keystead.core.policy.vault.builtin import DEFAULT_POLICY, RESPONSE_WRAPPING_POLICY
 from keystead.core.policy.vault.document import Capability, Policy, Stanza, read_policy
 from keystead.core.policy.vault.rules import Verdict
+from keystead.core.policy.vault.templates import Facts, directives
 
 __all__ = [
     "DEFAULT_POLICY",
     "RESPONSE_WRAPPING_POLICY",
     "Acl",
     "Capability",
+    "Facts",
     "NamedPolicy",
     "Policy",
     "Stanza",
     "Verdict",
     "compile_acl",
+    "directives",
     "read_policy",
 ]

@@ -179,6 +179,7 @@ def compile_acl(policies: Sequence[NamedPolicy], *, now: datetime, facts: Facts 
         return Acl((), is_root=True)
     ends: list[datetime] = []
     said: dict[str, list[tuple[str, Stanza]]] = {}
+    own: set[str] = set()  # paths that are of this identity
     for named in policies:
         for stanza in named.policy.stanzas:
             dates = [date for date in (named.expires_at, stanza.expires_at) if date is not None]
@@ -187,4 +188,24 @@ def compile_acl(policies: Sequence[NamedPolicy], *, now: datetime, facts: Facts 
             ends += dates
             if (path := _path(named, stanza, facts)) is not None:
                 said.setdefault(path, []).append((named.name, stanza))
-    return Acl([rule_of(path, each) for path, each in said.items()], until=min(ends, default=None))
+                if "{{" in stanza.path:
+                    own.add(path)
+    rules = [rule_of(path, each) if path in own else _shared(path, each) for path, each in said.items()]
+    return Acl(rules, until=min(ends, default=None))
+
+
+MAX_SHARED = 8192
+_SHARED: dict[tuple[str, tuple[tuple[str, int], ...]], tuple[Rule, list[tuple[str, Stanza]]]] = {}
+
+
+def _shared(path: str, said: list[tuple[str, Stanza]]) -> Rule:
+    """The rule that everybody has whose policies say the same of a path: most of what `default` says is.
+
+    Stanzas are known by which object they are; what is kept keeps them, so none of these ids is another's.
+    """
+    key = (path, tuple((name, id(stanza)) for name, stanza in said))
+    if (found := _SHARED.get(key)) is None:
+        if len(_SHARED) >= MAX_SHARED:
+            _SHARED.clear()
+        found = _SHARED[key] = (rule_of(path, said), said)
+    return found[0]

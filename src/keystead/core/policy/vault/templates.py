@@ -45,6 +45,11 @@ def is_templated(path: str) -> bool:
     return len(pieces) > 1
 
 
+def directives(path: str) -> tuple[str, ...]:
+    """What a path asks to be told of whoever asks."""
+    return tuple(directive for directive, _ in _pieces(path)[1:]) if is_templated(path) else ()
+
+
 def fill(path: str, facts: Facts, forbidden: str) -> str | None:
     """`path` with every directive replaced; None if one has no value.
 

@@ -1,0 +1,163 @@
+"""Identity beside a real OpenBao: the same requests to both, and their answers compared field by field.
+
+Each server makes its own ids and tokens: what a line keeps is known by a name in what is compared. What cannot be the
+same is blanked: times, ids that nobody keeps, names made up by the server.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from cryptography.hazmat.primitives import serialization
+from tests import vaultstack
+from tests.openbao import openbao
+
+from keystead.crypto.jwk import usable
+from keystead.wire.jose import Jwk
+
+pytestmark = pytest.mark.client
+HERE = Path(__file__).parent
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+MADE_UP = re.compile(r"\b(entity|group)_[0-9a-f]{8}(\.root)?")  # OpenBao adds its namespace
+TIMES = {"creation_time", "last_update_time", "issue_time", "expire_time", "last_renewal", "last_renewal_time", "ttl"}
+VARYING = {"accessor", "client_token", "modify_index", "lease_duration", "secret_id_accessor"}
+BLANKED = TIMES | VARYING | {"client_id", "n", "x", "y", "kid"}
+GO = re.compile(r"go-jose/go-jose(/jwt)?: ")  # the library that its words are of
+NOBODY = "-"
+EMPTY = {"custom_metadata", "member_entity_ids"}  # nothing is written in two ways
+
+
+@pytest.fixture(scope="module")
+def peer(tmp_path_factory):
+    with openbao(tmp_path_factory.mktemp("openbao")) as peer:
+        yield peer
+
+
+def script(name: str) -> list[tuple[int, bool, str, str, str, str, dict[str, str]]]:
+    """[(line, whether it is to differ, whose token, method, path, body, what to keep)]"""
+    steps = []
+    for n, line in enumerate((HERE / name).read_text().splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        if line.startswith(" "):
+            key, _, path = line.strip().partition(" = ")
+            steps[-1][6][key] = path
+            continue
+        request = line.removeprefix("!")
+        whose, request = request[1:].split(" ", 1) if request.startswith("@") else ("", request)
+        method, path, body = (*request.split(" ", 2), "")[:3]
+        steps.append((n, line.startswith("!"), whose, method, path, body, {}))
+    return steps
+
+
+def is_enveloped(said: dict[str, Any]) -> bool:
+    return not said or "request_id" in said or "errors" in said
+
+
+class Side:
+    def __init__(self, send) -> None:
+        self._send, self.kept = send, {}
+
+    def ask(self, whose: str, method: str, path: str, body: str, keep: dict[str, str]):
+        status, answer = self._send(self.kept.get(whose, whose), method, self._filled(path), self._filled(body))
+        said = json.loads(answer) if answer else {}
+        for key, at in keep.items():
+            value = said
+            for part in at.split("."):
+                value = value[int(part)] if isinstance(value, list) else value[part]
+            self.kept[key] = str(value)
+        told = {name: said.get(name) for name in ("data", "auth", "errors", "warnings")} if is_enveloped(said) else said
+        return status, self._known(told) if not path.startswith("sys/auth") else None
+
+    def _filled(self, text: str) -> str:
+        return re.sub(r"\{(\w+)\}", lambda m: self.kept.get(m[1], m[0]), text)
+
+    def _text(self, text: str) -> str:
+        for name, value in self.kept.items():
+            text = text.replace(value, f"{{{name}}}") if len(value) > 8 else text
+        return MADE_UP.sub(r"a \1's name", UUID.sub("a uuid", text))
+
+    def _known(self, value: Any, name: str = "") -> Any:
+        """What is left to compare."""
+        if name in EMPTY and not value:
+            return None
+        if isinstance(value, dict) and name == "key_info":
+            return sorted(str(self._known(one)) for one in value.values())
+        if isinstance(value, dict):
+            return {self._text(k): self._known(v, k) for k, v in sorted(value.items())}
+        if isinstance(value, list):
+            return sorted((self._known(one, name) for one in value), key=str)
+        if name in BLANKED:
+            return f"a {name}" if value is not None else None
+        return self._text(GO.sub("", value)) if isinstance(value, str) else value
+
+
+def sides(peer):
+    vault = vaultstack.door()
+    for engine in ("userpass", "approle"):
+        vault.root.data("POST", f"sys/auth/{engine}", {"type": engine})
+
+    def ours(token, method, path, body):
+        bearer = vaultstack.Bearer(vault.stack, "" if token == NOBODY else token or vault.root.text)
+        reply = bearer(method, path, json.loads(body) if body else None)
+        return reply.status, reply.body
+
+    def theirs(token, method, path, body):
+        headers = {"X-Vault-Token": "" if token == NOBODY else token} if token else {}
+        headers |= {"Content-Type": "application/merge-patch+json"} if method == "PATCH" else {}
+        status, _, answer = peer.ask(method, f"/v1/{path}", body.encode(), headers)
+        return status, answer
+
+    return Side(ours), Side(theirs)
+
+
+@pytest.mark.parametrize("name", ["identity.txt", "identity_oidc.txt"])
+def test_both_answer_alike(peer, name):
+    ours, theirs = sides(peer)
+    differing = []
+    steps = script(name)
+    for n, meant, whose, method, path, body, keep in steps:
+        mine, other = (side.ask(whose, method, path, body, keep) for side in (ours, theirs))
+        if (mine == other) is meant:
+            differing.append(f"{name}:{n} {method} {path} {body[:200]}\n  ours   {mine}\n  theirs {other}")
+    assert not differing, f"{len(differing)} of {len(steps)} differ:\n" + "\n".join(differing)
+    assert len(steps) > 40
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "ES256", "ES512", "EdDSA"])
+def test_its_own_jwt_method_takes_our_tokens(peer, algorithm):
+    """OpenBao verifies a token of ours by the key that we publish, and logs its bearer in."""
+    vault = vaultstack.door()
+    vault.stack.clock.forward(datetime.now(UTC) - vault.stack.clock.now())
+    root = vault.root
+    root.data("POST", "sys/auth/userpass", {"type": "userpass"})
+    root.data("POST", "identity/oidc/config", {"issuer": "https://id.test"})
+    root.data("POST", "identity/oidc/key/k", {"algorithm": algorithm, "allowed_client_ids": "*"})
+    root.data("POST", "identity/oidc/role/r", {"key": "k", "client_id": "us", "template": '{"team": "red"}'})
+    root.policy("o", 'path "identity/oidc/token/*" { capabilities = ["read"] }')
+    root.data("POST", "auth/userpass/users/bob", {"password": "pw", "token_policies": "o"})
+    auth = vault.nobody("POST", "auth/userpass/login/bob", {"password": "pw"}).json["auth"]
+    token = vaultstack.Bearer(vault.stack, auth["client_token"]).data("GET", "identity/oidc/token/r")["token"]
+    keys = vault.nobody("GET", "identity/oidc/.well-known/keys").json["keys"]
+    config = {"bound_issuer": "https://id.test/v1/identity/oidc", "jwt_supported_algs": [algorithm]}
+    peer.json("POST", "auth/jwt/config", {**config, "jwt_validation_pubkeys": [pem(one) for one in keys]})
+    role = {"role_type": "jwt", "user_claim": "sub", "bound_audiences": "us", "bound_claims": {"team": "red"}}
+    peer.json("POST", "auth/jwt/role/r", role)
+    said = peer.json("POST", "auth/jwt/login", {"role": "r", "jwt": token})["auth"]
+    (alias,) = peer.json("GET", f"identity/entity/id/{said['entity_id']}")["data"]["aliases"]
+    assert alias["name"] == auth["entity_id"]
+    broken = token[:-8] + ("AAAAAAAA" if not token.endswith("AAAAAAAA") else "BBBBBBBB")
+    status, _, _ = peer.ask("POST", "/v1/auth/jwt/login", json.dumps({"role": "r", "jwt": broken}).encode())
+    assert status == 400
+
+
+def pem(jwk: dict[str, str]) -> str:
+    found: Any = usable(msgspec.convert(jwk, Jwk))._key
+    form = (serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return found.public_bytes(*form).decode()
