@@ -18,14 +18,16 @@ from keystead.doors.vault.endpoint import Answer, Said, endpoint, text_of_caller
 from keystead.doors.vault.times import warnings_of
 from keystead.kit import Call
 from keystead.service.credentials.token import token_id
+from keystead.wire import Malformed
 from keystead.wire.vault.envelope import Auth, multierror
-from keystead.wire.vault.kinds import CommaStrings, Int, Pairs, SignedDuration
+from keystead.wire.vault.kinds import Duration, Int, Pairs, Strings
 from keystead.wire.vault.reader import CAPTURED, Parameters
 from keystead.wire.vault.request import Verb
-from keystead.wire.vault.scalars import time_text
+from keystead.wire.vault.scalars import second_nanoseconds, time_text
 
 BATCH = "batch tokens are not offered"
-SERVICE = frozenset({"", "service", "default", "default-service"})
+OF_CREATE = frozenset({"", "service"})
+SERVICE = OF_CREATE | {"default", "default-service"}
 
 
 def here(call: Call) -> TenantRef:
@@ -51,15 +53,15 @@ def auth(token: Token, text: Sensitive | str, ttl: int) -> Auth:
 
 class CreateRequest(Parameters, frozen=True, kw_only=True):
     id: str = ""
-    policies: CommaStrings | None = None
+    policies: Strings | None = None
     no_default_policy: bool = False
     no_parent: bool = False
     meta: Pairs = msgspec.field(default_factory=dict)
     display_name: str = ""
-    ttl: SignedDuration = 0
-    lease: SignedDuration = 0
-    period: SignedDuration = 0
-    explicit_max_ttl: SignedDuration = 0
+    ttl: str = ""
+    lease: str = ""
+    period: str = ""
+    explicit_max_ttl: str = ""
     num_uses: Int = 0
     renewable: bool = True
     type: str = ""
@@ -71,15 +73,14 @@ class CreateByRoleRequest(CreateRequest, frozen=True, kw_only=True):
 
 
 def _made(req: CreateRequest, call: Call, path: str, *, role: str = "", orphan: bool = False) -> Answer:
-    if req.type not in SERVICE | {"batch"}:
+    if req.type not in OF_CREATE | {"batch"}:
         raise Said(400, "invalid 'token_type' value")
     if req.type == "batch":
         raise Said(400, BATCH)
     if req.entity_alias:
         raise Said(400, "'entity_alias' is only allowed in combination with token role")
-    for name in ("ttl", "period", "explicit_max_ttl"):
-        if getattr(req, name) < 0:
-            raise Said(400, f"{name} must be positive")
+    times = {name: _seconds(name, getattr(req, name)) for name in ("ttl", "period", "explicit_max_ttl")}
+    lease = _seconds("lease", req.lease)
     made = call(
         ops.CreateToken(
             tenant=here(call),
@@ -92,14 +93,29 @@ def _made(req: CreateRequest, call: Call, path: str, *, role: str = "", orphan: 
             meta=req.meta,
             display_name=req.display_name,
             path=path,
-            ttl=req.ttl or max(0, req.lease),
-            period=req.period,
-            explicit_max_ttl=req.explicit_max_ttl,
+            ttl=times["ttl"] or lease,
+            period=times["period"],
+            explicit_max_ttl=times["explicit_max_ttl"],
             n_uses=req.num_uses,
             renewable=req.renewable,
         )
     )
     return Answer(auth=auth(made.token, made.text, made.token.ttl), warnings=_warnings(made))
+
+
+def _seconds(name: str, text: str) -> int:
+    """Rounded up: who asks for half a second is not given the default. 0 for nothing."""
+    if not text:
+        return 0
+    try:
+        given = second_nanoseconds(text)
+    except Malformed as error:
+        raise Said(400, str(error)) from None
+    if given < 0:
+        if name == "lease":
+            return 0
+        raise Said(400, f"{name} must be positive")
+    return -(-given // 10**9)
 
 
 def _warnings(made: MadeToken) -> tuple[str, ...]:
@@ -149,16 +165,16 @@ def told(token: Token, call: Call, text: str) -> dict[str, Any]:
         "expire_time": None if token.expires_at is None else time_text(token.expires_at),
         "explicit_max_ttl": token.explicit_max_ttl,
         "id": text,
-        "issue_time": time_text(token.created_at),
         "meta": token.meta or None,
         "num_uses": token.n_uses,
         "orphan": not token.creator,
         "path": token.path,
         "policies": token.policies,
-        "renewable": token.renewable,
         "ttl": left,
         "type": "service",
     }
+    if token.expires_at is not None:
+        facts |= {"issue_time": time_text(token.created_at), "renewable": token.renewable}
     if token.period:
         facts["period"] = token.period
     if token.role:
@@ -223,11 +239,11 @@ def list_accessors(_req: Nothing, call: Call) -> dict[str, Any]:
 
 class RenewSelfRequest(Parameters, frozen=True, kw_only=True):
     token: str = ""
-    increment: SignedDuration = 0
+    increment: Duration = 0
 
 
 class RenewAccessorRequest(AccessorRequest, frozen=True, kw_only=True):
-    increment: SignedDuration = 0
+    increment: Duration = 0
 
 
 def _renewed(renewed: Renewed, text: str) -> Answer:
@@ -236,7 +252,7 @@ def _renewed(renewed: Renewed, text: str) -> Answer:
 
 def _renew(call: Call, text: str, increment: int) -> Answer:
     try:
-        op = ops.RenewToken(tenant=here(call), id=token_id(text), increment=max(0, increment))
+        op = ops.RenewToken(tenant=here(call), id=token_id(text), increment=increment)
         return _renewed(call(op), text)
     except NotFound:
         raise Said(400, "token not found") from None
@@ -258,7 +274,7 @@ def renew(req: RenewSelfRequest, call: Call) -> Answer:
 def renew_accessor(req: RenewAccessorRequest, call: Call) -> Answer:
     _require_accessor(req)
     try:
-        op = ops.RenewToken(tenant=here(call), accessor=req.accessor, increment=max(0, req.increment))
+        op = ops.RenewToken(tenant=here(call), accessor=req.accessor, increment=req.increment)
         return _renewed(call(op), "")
     except NotFound:
         raise Said(400, multierror("invalid accessor")) from None

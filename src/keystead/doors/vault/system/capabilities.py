@@ -36,6 +36,8 @@ def _answer(
     paths = req.paths or req.path
     if not paths:
         raise Said(400, "paths must be supplied")
+    if "" in paths:
+        raise Said(400, multierror("missing path"))
     try:
         op = ops.ReadCapabilities(tenant=here(call), id=id_, accessor=accessor, paths=paths)
         held = call(op)

@@ -12,12 +12,14 @@ from msgspec import Struct
 from keystead.core import operations as ops
 from keystead.core.entities import Mount
 from keystead.core.errors import AlreadyExists, NotFound
-from keystead.core.mounts import address, path_of
+from keystead.core.mounts import BUILT_IN, address, path_of
 from keystead.core.operations import KeyringRef, TenantRef
 from keystead.doors.vault.endpoint import Answer, Said, endpoint
 from keystead.doors.vault.kv import check_version
+from keystead.doors.vault.tokens import BATCH, SERVICE
 from keystead.kit import Call
 from keystead.service.handlers.tokens import DEFAULT_FOR, MAX_FOR
+from keystead.wire.vault import FieldError
 from keystead.wire.vault.fields import coerced
 from keystead.wire.vault.kinds import Kind, Map, Pairs
 from keystead.wire.vault.reader import CAPTURED, Parameters
@@ -42,6 +44,8 @@ SECRETS = {
 LOGINS = {"approle": Engine(keeps=False), "userpass": Engine(keeps=False)}
 VISIBLE = frozenset({"", "hidden", "unauth"})
 TOKENS = "token"
+OWN = frozenset({"audit", "auth", "cubbyhole", "identity", "sys"})
+"""What no engine is mounted at or below: auth/ is enabled at sys/auth, which needs sudo."""
 
 
 def here(call: Call) -> TenantRef:
@@ -66,7 +70,7 @@ def told(mount: Mount) -> dict[str, Any]:
         "description": mount.description,
         "external_entropy_access": False,
         "local": mount.engine == "cubbyhole",
-        "options": mount.options or None,
+        "options": None if any(mount.engine == engine for _, _, engine, _ in BUILT_IN) else mount.options,
         "plugin_version": "",
         "running_plugin_version": "",
         "running_sha256": "",
@@ -125,9 +129,32 @@ class TuneRequest(Parameters, frozen=True, kw_only=True):
     token_type: str | None = None
 
 
-def _seconds(given: Any, name: str) -> int:
-    """ "system" and nothing are as the installation has it."""
-    return 0 if given in {"", "system", None} else int(coerced(Kind.DURATION, name, given))
+def _seconds(given: Any, what: str) -> int:
+    """ "system" and nothing are as the installation has it. Raises Said, `what` before its words."""
+    if given in {"", "system", None}:
+        return 0
+    try:
+        return int(coerced(Kind.DURATION, "", given))
+    except FieldError as error:
+        words = error.text.partition('field "": ')[2] or error.text
+        raise Said(400, f"{what}{words}") from None
+
+
+def _check_config(config: Mapping[str, Any]) -> tuple[int, int]:
+    """Its times. Raises Said."""
+    default, most = config.get("default_lease_ttl"), config.get("max_lease_ttl")
+    _check_type(config.get("token_type", ""))
+    return _seconds(default, f"unable to parse default TTL of {default}: "), _seconds(
+        most, f"unable to parse max TTL of {most}: "
+    )
+
+
+def _check_type(name: Any) -> None:
+    """There is one type of token: what stands for it is taken, batch is not offered."""
+    if name in {"batch", "default-batch"}:
+        raise Said(400, BATCH)
+    if name not in SERVICE - {"default"}:
+        raise Said(400, "invalid value for 'token_type'")
 
 
 def _listed(call: Call, *, logins: bool) -> Answer:
@@ -140,7 +167,9 @@ def _listed(call: Call, *, logins: bool) -> Answer:
 
 
 def _enable(req: EnableRequest, call: Call, prefix: str, engines: Mapping[str, Engine]) -> None:
-    engine = engines.get(req.type)
+    engine, path = engines.get(req.type), req.path.strip("/")
+    if not prefix and path.partition("/")[0] in OWN:
+        raise Said(400, f'cannot mount "{path}/"')
     if not req.type:
         raise Said(400, "backend type must be specified as a string")
     if engine is None:
@@ -148,17 +177,18 @@ def _enable(req: EnableRequest, call: Call, prefix: str, engines: Mapping[str, E
     check_version(req.type, req.options)
     listing = req.config.get("listing_visibility", "")
     _check_listing(listing)
+    default_for, most_for = _check_config(req.config)
     try:
         call(
             ops.EnableMount(
                 tenant=here(call),
-                path=prefix + req.path.strip("/"),
+                path=prefix + path,
                 engine=engine.name or req.type,
                 keeps=engine.keeps,
                 description=req.description,
                 options={**req.options, **engine.options},
-                default_lease_for=_seconds(req.config.get("default_lease_ttl"), "default_lease_ttl"),
-                max_lease_for=_seconds(req.config.get("max_lease_ttl"), "max_lease_ttl"),
+                default_lease_for=default_for,
+                max_lease_for=most_for,
                 listing=listing,
             )
         )
@@ -174,6 +204,7 @@ def _check_listing(listing: Any) -> None:
 def _tune(req: TuneRequest, call: Call, prefix: str) -> None:
     path = prefix + req.path.strip("/")
     _check_listing(req.listing_visibility or "")
+    _check_type(req.token_type or "")
     try:
         call(
             ops.TuneMount(
@@ -181,10 +212,8 @@ def _tune(req: TuneRequest, call: Call, prefix: str) -> None:
                 path=path,
                 description=req.description,
                 options=req.options,
-                default_lease_for=_seconds(req.default_lease_ttl, "default_lease_ttl")
-                if req.default_lease_ttl
-                else None,
-                max_lease_for=_seconds(req.max_lease_ttl, "max_lease_ttl") if req.max_lease_ttl else None,
+                default_lease_for=_seconds(req.default_lease_ttl, "") if req.default_lease_ttl else None,
+                max_lease_for=_seconds(req.max_lease_ttl, "") if req.max_lease_ttl else None,
                 listing=req.listing_visibility,
             )
         )
@@ -298,6 +327,10 @@ class RemountRequest(Parameters, frozen=True, kw_only=True):
 def remount(req: RemountRequest, call: Call) -> Answer:
     """Done when it is answered; the id is there for clients that go on asking."""
     source, to = req.from_.strip("/"), req.to.strip("/")
+    if not source or not to:
+        raise Said(400, "both 'from' and 'to' path must be specified as a string")
+    if to.partition("/")[0] in OWN and not (source.startswith("auth/") and to.startswith("auth/")):
+        raise Said(400, f"cannot remount to destination {to}/")
     try:
         moved = call(ops.MoveMount(tenant=here(call), path=source, to=to))
     except NotFound as error:
