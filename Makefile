@@ -52,7 +52,8 @@ torture: install       ## the long runs: power losses, kill -9, destruction
 
 differential: install  ## the Vault door beside a real OpenBao: requests, and policies by the thousand
 	KEYSTEAD_PEER_ROUNDS=250 $(BIN)/pytest -q tests/doors/vault/test_openbao.py tests/doors/vault/test_kv_openbao.py \
-	  tests/doors/vault/test_transit_openbao.py tests/wire/test_vault_openbao.py tests/cross/test_vault_policy_peer.py
+	  tests/doors/vault/test_transit_openbao.py tests/wire/test_vault_openbao.py tests/cross/test_vault_policy_peer.py \
+	  tests/cross/test_vault_policy_door.py
 
 drill: install         ## lose a machine and restore it on an empty one, once a week
 	$(BIN)/python -m tests.faults.run_drill

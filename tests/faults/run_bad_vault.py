@@ -96,7 +96,7 @@ def main() -> None:
     print(f"malformed requests, seed {given.seed}")
     with tempfile.TemporaryDirectory() as directory:
         seen = run(given.n, given.seed, Path(directory))
-    print(f"{given.n} requests:", ", ".join(f"{n} × {status or 'no answer'}" for status, n in sorted(seen.items())))
+    print(f"{given.n} requests:", ", ".join(f"{n} x {status or 'no answer'}" for status, n in sorted(seen.items())))
 
 
 if __name__ == "__main__":
