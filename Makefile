@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 DATA   ?= keystead-data
 
-.PHONY: run install test check unit clients every-client bench torture differential drill docs lock clean
+.PHONY: run install test check unit clients every-client bench secrets torture differential drill docs lock clean
 
 run: install           ## start a development server on loopback and say what to paste
 	@$(BIN)/keystead dev --data $(DATA)
@@ -46,6 +46,9 @@ clients: install       ## only the real clients against a real server
 
 bench: $(VENV)/.bench  ## whole requests against peers, interleaved; prints ratios
 	$(BIN)/python -m bench
+
+secrets: $(VENV)/.bench ## a million secrets: loading, reading, listing, starting; beside a thousand
+	$(BIN)/python -m bench.secrets
 
 torture: install       ## the long runs: power losses, kill -9, destruction
 	$(BIN)/python -m tests.faults.run
