@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 DATA   ?= keystead-data
 
-.PHONY: run install test check unit clients every-client bench torture drill docs lock clean
+.PHONY: run install test check unit clients every-client bench secrets torture differential drill docs lock clean
 
 run: install           ## start a development server on loopback and say what to paste
 	@$(BIN)/keystead dev --data $(DATA)
@@ -47,8 +47,16 @@ clients: install       ## only the real clients against a real server
 bench: $(VENV)/.bench  ## whole requests against peers, interleaved; prints ratios
 	$(BIN)/python -m bench
 
+secrets: $(VENV)/.bench ## a million secrets: loading, reading, listing, starting; beside a thousand
+	$(BIN)/python -m bench.secrets
+
 torture: install       ## the long runs: power losses, kill -9, destruction
 	$(BIN)/python -m tests.faults.run
+
+differential: install  ## the Vault door beside a real OpenBao: requests, and policies by the thousand
+	KEYSTEAD_PEER_ROUNDS=250 $(BIN)/pytest -q tests/doors/vault/test_openbao.py tests/doors/vault/test_kv_openbao.py \
+	  tests/doors/vault/test_transit_openbao.py tests/wire/test_vault_openbao.py tests/cross/test_vault_policy_peer.py \
+	  tests/cross/test_vault_policy_door.py
 
 drill: install         ## lose a machine and restore it on an empty one, once a week
 	$(BIN)/python -m tests.faults.run_drill

@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 from rich.console import Console
 
 from bench import load, procs, report, rounds, steps, store
-from bench.peers import Keystead, Moto, NotReady, OpenBao, free_port, install
+from bench.peers import Keystead, Moto, NotReady, OpenBao, Server, free_port, install
 from bench.report import Report
 from bench.rounds import Case, Row
-from bench.workloads import N_DISTINCT, Aws, Refused, context, encrypts
+from bench.workloads import N_DISTINCT, Aws, Refused, Vault, context, encrypts
 
 PEERS = ("keystead", "openbao", "moto")
 
@@ -113,10 +114,22 @@ class Bench:
         self.vault(both)
 
     def vault(self, server: Keystead) -> None:
-        client = server.vault()
-        for operation, work in ((report.TRANSIT, client.encrypts()), (report.READ, client.reads())):
-            case = Case(name=server.name, operation=operation, server=server, workload=work, address=client.address)
-            self.cases.append(case)
+        self.beside(server.name, server, server.vault())
+
+    def beside(self, name: str, server: Server, client: Vault) -> None:
+        """All that the Vault API is compared by: as fast as it goes, and at one rate."""
+        works = {
+            report.TRANSIT: client.encrypts(),
+            report.DECRYPT: client.decrypts(),
+            report.SIGN: client.signs(),
+            report.HMAC: client.hmacs(),
+            report.READ: client.reads(),
+            report.WRITE: client.writes(),
+        }
+        for operation, work in works.items():
+            case = Case(name=name, operation=operation, server=server, workload=work, address=client.address)
+            paced = replace(case, operation=report.paced(operation), rate=report.RATES[operation])
+            self.cases += [case, paced]
 
     def many_keys(self, n: int) -> None:
         """The clock runs from the start of the first process to the first answer."""
@@ -141,6 +154,9 @@ class Bench:
             if audited:
                 work = server.vault.reads()
                 self.cases.append(Case(name=name, operation=report.READ, server=server, workload=work))
+        kept = OpenBao(report.BAO_DURABLE, self.directory / "bao-raft", self.core, audited=True, durable=True)
+        server = self.stack.enter_context(kept)
+        self.beside(server.name, server, server.vault)
 
     def moto(self) -> None:
         server = self.stack.enter_context(Moto(report.MOTO, self.directory / "moto", self.core))

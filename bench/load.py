@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -60,15 +61,19 @@ def run(
     n_connections: int = 64,
     core: int,
     client: str | None = None,
+    rate: float = 0.0,
 ) -> Result:
-    """Load `address` from that core. `client`: "wrk" or "epoll"; by default wrk where it is installed."""
-    client = client or default_client()
+    """Load `address` from that core. `client`: "wrk" or "epoll"; by default wrk where it is installed.
+
+    `rate`: so many requests a second, each timed from when it was due; 0: as many as there can be. Needs "epoll".
+    """
+    client = "epoll" if rate else client or default_client()
     with tempfile.TemporaryDirectory(prefix="keystead-bench-") as directory:
         lines = Path(directory, "requests")
         lines.write_text("".join(request.hex() + "\n" for request in requests))
         before, began = os.times(), time.monotonic()
         with pinned({core}):
-            result = CLIENTS[client](address, lines, n_connections, seconds)
+            result = CLIENTS[client](address, lines, n_connections, seconds, rate)
         after, took = os.times(), time.monotonic() - began
     spent = after.children_user + after.children_system - before.children_user - before.children_system
     return msgspec.structs.replace(result, client_us=spent * 1e6 / max(result.n, 1), client_busy=spent / took)
@@ -97,7 +102,7 @@ end
 """
 
 
-def _wrk(address: Address, lines: Path, n_connections: int, seconds: float) -> Result:
+def _wrk(address: Address, lines: Path, n_connections: int, seconds: float, _rate: float) -> Result:
     script = lines.with_name("replay.lua")
     script.write_text(_SCRIPT % json.dumps(str(lines)))
     url = f"http://{address[0]}:{address[1]}/"
@@ -118,8 +123,8 @@ def _wrk(address: Address, lines: Path, n_connections: int, seconds: float) -> R
 # --- our own loop
 
 
-def _epoll(address: Address, lines: Path, n_connections: int, seconds: float) -> Result:
-    options = ["--connections", str(n_connections), "--seconds", str(seconds)]
+def _epoll(address: Address, lines: Path, n_connections: int, seconds: float, rate: float) -> Result:
+    options = ["--connections", str(n_connections), "--seconds", str(seconds), "--rate", str(rate)]
     done = subprocess.run(
         [sys.executable, "-m", "bench.load", address[0], str(address[1]), str(lines), *options],
         check=True,
@@ -154,19 +159,31 @@ def _closes(data: bytes) -> bool:
     return data[:9] != b"HTTP/1.1 " or b"onnection: close" in data
 
 
-def replay(address: Address, requests: Sequence[bytes], *, n_connections: int, seconds: float) -> Result:
+def replay(  # noqa: PLR0915 - one loop, and what it keeps
+    address: Address, requests: Sequence[bytes], *, n_connections: int, seconds: float, rate: float = 0.0
+) -> Result:
     """The loop itself. A peer that closes after its reply is connected to again, as a client would."""
     poll, now = select.epoll(), time.monotonic_ns
     connections: dict[int, _Connection] = {}
     latencies: list[int] = []
-    n_errors, n_requests = 0, len(requests)
+    idle: deque[_Connection] = deque()
+    n_errors, n_requests, n_due = 0, len(requests), 0
+    every = 1e9 / rate if rate else 0.0
 
     def connect(at: int) -> None:
         fresh = _Connection(address, at)
         connections[fresh.sock.fileno()] = fresh
         poll.register(fresh.sock.fileno(), select.EPOLLIN)
-        fresh.sent_at = now()
-        fresh.sock.sendall(requests[at])
+        ask(fresh, at)
+
+    def ask(one: _Connection, at: int) -> None:
+        """At once; where there is a rate, when the next request is due."""
+        one.buffer, one.at = b"", at
+        if rate:
+            idle.append(one)
+            return
+        one.sent_at = now()
+        one.sock.sendall(requests[at])
 
     def again(number: int) -> None:
         gone = connections.pop(number)
@@ -179,12 +196,16 @@ def replay(address: Address, requests: Sequence[bytes], *, n_connections: int, s
     for i in range(n_connections):
         connect(i * n_requests // n_connections)
     while now() < ends:
-        for number, _ in poll.poll(1):
+        while idle and began + n_due * every <= now():
+            one = idle.popleft()
+            one.sent_at, n_due = began + int(n_due * every), n_due + 1
+            one.sock.sendall(requests[one.at])
+        for number, _ in poll.poll(0.001 if rate else 1):
             one = connections[number]
             piece = one.sock.recv(65536)
             data = one.buffer + piece if one.buffer else piece
             if not piece:
-                n_errors += 1
+                n_errors += one.sent_at > 0
                 again(number)
             elif not _is_whole(data):
                 one.buffer = data
@@ -195,8 +216,7 @@ def replay(address: Address, requests: Sequence[bytes], *, n_connections: int, s
                 if _closes(data):
                     again(number)
                 else:
-                    one.buffer, one.sent_at, one.at = b"", at, (one.at + 1) % n_requests
-                    one.sock.sendall(requests[one.at])
+                    ask(one, (one.at + 1) % n_requests)
     took = (now() - began) / 1e9
     for one in connections.values():
         one.sock.close()
@@ -213,9 +233,16 @@ def main() -> None:
     parser.add_argument("requests", type=Path)
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=4)
+    parser.add_argument("--rate", type=float, default=0.0, help="requests a second; 0: as many as there can be")
     options = parser.parse_args()
     requests = [bytes.fromhex(line) for line in options.requests.read_text().splitlines()]
-    result = replay((options.host, options.port), requests, n_connections=options.connections, seconds=options.seconds)
+    result = replay(
+        (options.host, options.port),
+        requests,
+        n_connections=options.connections,
+        seconds=options.seconds,
+        rate=options.rate,
+    )
     sys.stdout.write(msgspec.json.encode(result).decode())
 
 

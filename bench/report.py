@@ -16,7 +16,18 @@ KEYSTEAD, TWO_WORKERS = "keystead", "keystead, 2 workers"
 ZEROING = {"whole": "keystead, freed memory overwritten"}
 BAO_APP, BAO_ROOT, MOTO = "OpenBao, app token, file audit", "OpenBao, root token, no audit", "moto"
 ENCRYPT, TRANSIT, READ = "Encrypt 32 B", "transit encrypt 32 B", "kv v2 read"
+DECRYPT, SIGN, HMAC = "transit decrypt 32 B", "transit sign ECDSA P-256", "transit hmac"
+WRITE = "kv v2 write"
 VAULT = "keystead, Vault door, app token"
+BAO_DURABLE = "OpenBao on raft, app token, file audit"
+RATES = {TRANSIT: 200.0, DECRYPT: 200.0, SIGN: 200.0, HMAC: 200.0, READ: 200.0, WRITE: 50.0}
+"""Requests a second that either server can do: how long they take is compared there."""
+
+
+def paced(operation: str) -> str:
+    return f"{operation}, {RATES[operation]:g}/s"
+
+
 TIMES = {BAO_APP: 12.0, BAO_ROOT: 2.0, MOTO: 40.0}
 """How many times the peer, per core, keystead is to be."""
 
@@ -91,6 +102,11 @@ def _targets(report: Report) -> Iterator[Target]:
         by_cpu = _ratio(cpu(BAO_APP, of_peer), cpu(VAULT, operation))
         name = f"Vault door, {operation}, by CPU: {BAO_APP}"
         yield Target(name=name, value=by_cpu, bound=times, unit="x", binds=False)
+    for operation in RATES:
+        of_peer, ours = (report.row(name, paced(operation)) for name in (BAO_DURABLE, VAULT))
+        name = f"Vault door, {operation}, p99 at the same rate: {BAO_DURABLE}"
+        value = _ratio(of_peer.p99_us if of_peer else None, ours.p99_us if ours else None)
+        yield Target(name=name, value=value, bound=1.0, unit="x", binds=False)
     own, large = report.row(KEYSTEAD), many(report.n_keys)
     p99 = own.p99_us / 1000 if own else None
     yield Target(name="p99 at 64 connections", value=p99, bound=10, at_most=True, unit="ms")

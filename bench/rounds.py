@@ -28,6 +28,7 @@ class Case(Struct, frozen=True, kw_only=True):
     server: Server
     workload: Workload
     n_connections: int = 64
+    rate: float = 0.0  # requests a second; 0: as many as there can be
     address: tuple[str, int] | None = None  # where it is another than the server's first
 
 
@@ -74,6 +75,7 @@ def once(case: Case, *, seconds: float, warm_up: float, core: int, client: str |
             n_connections=case.n_connections,
             core=core,
             client=client,
+            rate=case.rate,
         )
 
     if warm_up:

@@ -19,11 +19,14 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config
 from msgspec import Struct
 
-N_DISTINCT = 512
+N_DISTINCT, N_SEALED = 512, 64
 POLICY = """
 path "transit/encrypt/app" { capabilities = ["update"] }
 path "transit/decrypt/app" { capabilities = ["update"] }
+path "transit/sign/signer" { capabilities = ["update"] }
+path "transit/hmac/app" { capabilities = ["update"] }
 path "secret/data/app" { capabilities = ["read"] }
+path "secret/data/written/+" { capabilities = ["create", "update"] }
 """
 OLD_AFTER = 200  # seconds; SigV4 allows 300
 REGION = "us-east-1"
@@ -140,6 +143,7 @@ class Vault:
         self.make_key()
         self.call("sys/mounts/secret", {"type": "kv", "options": {"version": "2"}})
         self.call("secret/data/app", {"data": {"password": "x" * 32}})
+        self.call("transit/keys/signer", {"type": "ecdsa-p256"})
         self.call("sys/policies/acl/app", {"policy": POLICY})
         made = self.call("auth/token/create", {"policies": ["app"], "ttl": "1h"})
         return Vault(self.address, str(made["auth"]["client_token"]))
@@ -149,6 +153,36 @@ class Vault:
             return self._written("PUT", "transit/encrypt/app", b'{"plaintext":"%b"}' % b64encode(os.urandom(32)))
 
         return Workload(make=lambda: [one() for _ in range(N_DISTINCT)], lasts_for=float("inf"))
+
+    def decrypts(self) -> Workload:
+        def one() -> bytes:
+            made = self.call("transit/encrypt/app", {"plaintext": b64encode(os.urandom(32)).decode()})
+            return self._written(
+                "PUT", "transit/decrypt/app", json.dumps({"ciphertext": made["data"]["ciphertext"]}).encode()
+            )
+
+        return Workload(make=lambda: [one() for _ in range(N_SEALED)], lasts_for=float("inf"))
+
+    def signs(self) -> Workload:
+        return self._inputs("transit/sign/signer")
+
+    def hmacs(self) -> Workload:
+        return self._inputs("transit/hmac/app")
+
+    def _inputs(self, path: str) -> Workload:
+        def one() -> bytes:
+            return self._written("PUT", path, b'{"input":"%b"}' % b64encode(os.urandom(32)))
+
+        return Workload(make=lambda: [one() for _ in range(N_DISTINCT)], lasts_for=float("inf"))
+
+    def writes(self) -> Workload:
+        """New versions of as many secrets as there are requests."""
+
+        def one(n: int) -> bytes:
+            body = json.dumps({"data": {"password": os.urandom(16).hex()}}).encode()
+            return self._written("PUT", f"secret/data/written/s{n}", body)
+
+        return Workload(make=lambda: [one(n) for n in range(N_DISTINCT)], lasts_for=float("inf"))
 
     def reads(self) -> Workload:
         return Workload(make=lambda: [self._written("GET", "secret/data/app", b"")], lasts_for=float("inf"))

@@ -37,7 +37,7 @@ from keystead.core.algorithms import Purpose, key_spec
 from keystead.core.audit.record import Record, parse
 from keystead.core.entities import AclPolicy, Entity, Key, PolicyText, Principal
 from keystead.core.errors import Unavailable
-from keystead.core.ports import Net, NoKeyStores, WouldBlock
+from keystead.core.ports import Net, NoKeyStores, Store, WouldBlock
 from keystead.core.sensitive import Sensitive
 from keystead.doors import aws_kms, vault
 from keystead.doors.aws_kms import query
@@ -254,15 +254,23 @@ class Stack:
         door: Door = aws_kms.DOOR,
         regions: tuple[str, ...] = (REGION,),
         net: Net | None = None,
+        store: Store | None = None,
+        slot: MemorySlot | None = None,
+        unseal: Sensitive | None = None,
     ) -> None:
-        """`net`: the way out to external key stores; without one, none is reached."""
+        """`net`: the way out to external key stores; without one, none is reached.
+
+        `store`, `slot`, `unseal`: an installation that may be there already; then it is opened, and has no `admin`.
+        """
         self.clock, self.entropy = FakeClock(), SeededEntropy(seed)
         self.peer, self.secure = PEER, False  # where requests come from, and whether over TLS
         self.certificates: tuple[bytes, ...] = ()  # that the peer has shown
-        self.store, self.slot, self.journal = MemoryStore(), MemorySlot(), ListJournal()
+        self.store, self.slot, self.journal = store or MemoryStore(), slot or MemorySlot(), ListJournal()
+        is_new = not self.slot.read()
         self.generation = CountingGeneration()
         self.barrier = Barrier(self.store, self.slot, self.entropy)
-        self.barrier.initialise(Sensitive(self.entropy(32)))
+        with_key = unseal or Sensitive(self.entropy(32))
+        (self.barrier.initialise if is_new else self.barrier.open)(with_key)
         self.provider = SoftwareProvider(self.entropy)
         outside = XksStores(net, self.clock) if net is not None else NoKeyStores()
         self.view = View(self.barrier, self.store, self.provider, self.generation, outside)
@@ -270,15 +278,16 @@ class Stack:
         self.view.on_drop(self.authorizer.forget)
         recording = Recording()
         recording.digest_under(self.barrier.subkey("context-digest"))
-        self.first = bootstrap(
-            self.barrier,
-            tenant=TENANT,
-            regions=regions,
-            administrator="admin",
-            uid=0,
-            now=self.clock.now(),
-            entropy=self.entropy,
-        )
+        if is_new:
+            self.first = bootstrap(
+                self.barrier,
+                tenant=TENANT,
+                regions=regions,
+                administrator="admin",
+                uid=0,
+                now=self.clock.now(),
+                entropy=self.entropy,
+            )
         self.service = Service(
             view=self.view,
             barrier=self.barrier,
@@ -311,8 +320,9 @@ class Stack:
             mounts=self.view,
         )
         self.door, self.front = door, door.open(self.means)
-        key = self.first.access_key
-        self.admin = Person(self, self.first.administrator, key.credential.id, key.secret.reveal(), None)
+        if is_new:
+            key = self.first.access_key
+            self.admin = Person(self, self.first.administrator, key.credential.id, key.secret.reveal(), None)
 
     def _keys_of(self, issuer: str) -> bytes:
         self.asked_for.append(issuer)

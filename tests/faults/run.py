@@ -12,9 +12,11 @@ import time
 RUNS: dict[str, tuple[str, ...]] = {
     "the store under power loss": ("run_store", "--n", "10000"),
     "journal and audit log under power loss": ("run_journal", "--n", "10000"),
+    "kv at the Vault door under power loss": ("run_kv", "--n", "5000"),
     "kill -9 of a process at the store": ("run_kill9", "--n", "1000"),
     "kill -9 of a whole server under load": ("run_server", "--n", "1000"),
     "acknowledged revocations, two workers": ("run_revocation", "--n", "300"),
+    "malformed requests to the Vault door": ("run_bad_vault", "--n", "100000"),
     "a rotting database, byte by byte": ("run_rot", "--step", "7"),
     "a lost machine, restored from a backup taken under writes": ("run_drill", "--seconds", "20"),
     "destruction, with the old backup as the attacker": ("run_destruction", "--n", "10000"),

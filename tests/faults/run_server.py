@@ -1,26 +1,31 @@
 """kill -9 of a whole server under load: `python -m tests.faults.run_server --n 1000 --seed 1`.
 
-Clients create keys, tag, name, disable and use them over signed requests, and note every reply. After each kill the
+Clients create keys, tag, name, disable and use them over signed requests, and note every reply; others write, delete
+and destroy secrets at the Vault door, each its own and all of them one under check-and-set. After each kill the
 data directory is opened in-process: every change that was acknowledged is there, and so is the audit record of every
-request that was answered, uses and refusals included. The whole log verifies at the end.
+request that was answered, uses and refusals included. What the secrets have come to is asked of the next server, before
+it is used. The whole log verifies at the end.
 """
 
 from __future__ import annotations
 
 import argparse
 import http.client
+import json
 import random
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from tests.faults import kv
 from tests.faults.kill9 import Kill9, Report
 from tests.wireclient import WireClient
 
@@ -36,8 +41,8 @@ from keystead.crypto.notes import verify_ed25519
 from keystead.service.log import Log
 from keystead.stores.disk import LocalDisk
 
-N_CLIENTS = 4
-REGION = "us-east-1"
+N_CLIENTS, N_WRITERS = 4, 3
+REGION, MOUNT = "us-east-1", "torture"
 GONE = (OSError, http.client.HTTPException)
 KEYS_AT_MOST = 200
 
@@ -46,11 +51,13 @@ Fact = tuple[str, str, str]
 
 
 class Load:
-    """`N_CLIENTS` connections that go on until the server is gone. Keys belong to one client each."""
+    """Connections that go on until the server is gone. Keys and secrets belong to one client each, but one secret."""
 
     def __init__(self, directory: Path, seed: int) -> None:
         self._directory, self._random = directory, random.Random(seed)
         self._keys: list[list[str]] = [[] for _ in range(N_CLIENTS)]
+        self.owners = [kv.Owner([f"w{n}/a", f"w{n}/b/c"]) for n in range(N_WRITERS)]
+        self.contest = kv.Contest()
 
     def __call__(self, process: subprocess.Popen[bytes], acknowledge: Callable[[Fact], None]) -> None:
         running = None
@@ -60,15 +67,48 @@ class Load:
         saved = saved_credentials(self._directory)
         if running is None or saved is None:
             return
-        threads = []
+        jobs: list[Callable[[], None]] = []
         for number in range(N_CLIENTS):
             client = WireClient(running.listen["aws"], saved.access_key_id, saved.secret_access_key)
             args = (client, self._keys[number], random.Random(self._random.random()), acknowledge)
-            threads.append(threading.Thread(target=self._use, args=args))
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+            jobs.append(partial(self._use, *args))
+        if saved.vault_token:
+            at = (running.listen["vault"], saved.vault_token)
+            jobs += [partial(self._write, *at, owner, self._random.random(), acknowledge) for owner in self.owners]
+        with ThreadPoolExecutor(len(jobs)) as pool:
+            for job in [pool.submit(job) for job in jobs]:
+                job.result()
+
+    def _write(
+        self, address: str, token: str, owner: kv.Owner, seed: float, acknowledge: Callable[[Fact], None]
+    ) -> None:
+        """First whether all is as it may be after the kill before; then changes, until the server is gone."""
+        rng, connection = random.Random(seed), http.client.HTTPConnection(address, timeout=30)
+
+        def ask(method: str, path: str, body: Any) -> tuple[int, Any]:
+            headers = {"X-Vault-Token": token, "Content-Type": "application/merge-patch+json"}
+            connection.request(method, f"/v1/{path}", json.dumps(body) if body is not None else None, headers)
+            reply = connection.getresponse()
+            text = reply.read()
+            answer = json.loads(text) if text else None
+            assert reply.status < 500, (method, path, reply.status, answer)
+            if reply.status == 200:
+                acknowledge(("request", answer["request_id"], ""))
+            return reply.status, answer
+
+        def below(method: str, path: str, body: Any) -> tuple[int, Any]:
+            return ask(method, f"{MOUNT}/{path}", body)
+
+        with closing(connection), suppress(*GONE):
+            ask("POST", f"sys/mounts/{MOUNT}", {"type": "kv-v2"})
+            for _ in owner.check(below):
+                pass
+            self.contest.check(below)
+            while True:
+                if rng.random() < 0.3:
+                    self.contest.bid(below, rng)
+                else:
+                    owner.change(below, rng)
 
     def _use(
         self, client: WireClient, keys: list[str], rng: random.Random, acknowledge: Callable[[Fact], None]
@@ -169,11 +209,13 @@ def open_when_free(directory: Path) -> Keystead:
 
 
 def run(n: int, seed: int, directory: Path) -> Report:
-    command = [sys.executable, "-m", "keystead", "dev", "--data", str(directory), "--listen", "aws=127.0.0.1:0"]
+    command = [sys.executable, "-m", "keystead", "dev", "--data", str(directory)]
+    command += ["--listen", "aws=127.0.0.1:0", "--listen", "vault=127.0.0.1:0"]
     check = Check(directory)
+    load = Load(directory, seed)
     rig = Kill9(
         command,
-        client=Load(directory, seed),
+        client=load,
         check=check,
         seed=seed,
         longest_for=0.3,
@@ -181,6 +223,7 @@ def run(n: int, seed: int, directory: Path) -> Report:
         stdout=subprocess.DEVNULL,
     )
     report = rig.run(n)
+    assert load.contest.won and any(state for owner in load.owners for state in owner.state.values())
     log = Log(LocalDisk(), Layout(directory).audit)
     key = VerifierKey.parse((Layout(directory).audit / "key.pub").read_text().removesuffix("\n"))
     log.verify(key, verify_ed25519)

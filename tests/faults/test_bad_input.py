@@ -30,7 +30,7 @@ def ask(address: tuple[str, int], request: bytes) -> bytes:
         try:
             sock.sendall(request)
             sock.shutdown(socket.SHUT_WR)
-        except (BrokenPipeError, ConnectionResetError):
+        except OSError:
             pass  # it has answered and closed before it read all of it
         pieces = []
         try:

@@ -9,13 +9,13 @@ from pathlib import Path
 import msgspec
 import pytest
 from bench.load import Result
-from bench.report import BAO_APP, ENCRYPT, KEYSTEAD, MOTO, READ, TRANSIT, VAULT, Report, Target
+from bench.report import BAO_APP, ENCRYPT, KEYSTEAD, MOTO, RATES, VAULT, Report, Target, paced
 from bench.rounds import Round, row
 from bench.workloads import Aws, Workload, encrypts
 
 ROOT = Path(__file__).parents[2]
 AWS = {ENCRYPT, "Decrypt 32 B", "GenerateDataKey", "GenerateMac", "Sign ECDSA P-256"}
-EACH = {(KEYSTEAD, one) for one in AWS} | {(VAULT, TRANSIT), (VAULT, READ)}
+EACH = {(KEYSTEAD, one) for one in AWS} | {(VAULT, name) for one in RATES for name in (one, paced(one))}
 
 
 @pytest.mark.client

@@ -24,11 +24,13 @@ from keystead.core.operations import (
     DeleteName,
     Demand,
     KeyRef,
+    ListSecrets,
     Operation,
     PolicyRef,
     PrincipalRef,
     ProviderRef,
     Ref,
+    SecretRef,
     SystemRef,
     TenantRef,
     UpdateName,
@@ -42,13 +44,15 @@ from keystead.core.policy.arn import (
     principal_arn,
     provider_arn,
     resource_arn,
+    secret_arn,
     tenant_of,
 )
 from keystead.core.policy.form import ELSEWHERE, Document, Own, Prepared, Verdict, prepare, unasked
 from keystead.core.policy.grants import check_tokens
+from keystead.core.policy.paths import DIALECT as PATHS
 from keystead.core.policy.request import Request, Subject
 from keystead.core.rights import Rights
-from keystead.service.held import Held, HeldKey, HeldPolicy, HeldPrincipal, HeldReplica
+from keystead.service.held import Held, HeldKey, HeldKeyring, HeldPolicy, HeldPrincipal, HeldReplica
 from keystead.service.heldsecret import HeldCubby, HeldSecret
 
 C = TypeVar("C")
@@ -132,6 +136,8 @@ def _denied(request: Request, verdict: Verdict) -> Denied:
 def _as_told(request: Request) -> str:
     """The resource; another tenant's as the caller wrote it, so that nobody hears which key a name means."""
     target = request.target
+    if isinstance(target, SecretRef) or request.action is Action.LIST_SECRETS:
+        return "*"  # a path is nobody's to write down
     if isinstance(target, KeyRef) and tenant_of(target.namespace) != request.caller.principal.tenant:
         return resource_arn(target.namespace, target.name or f"key/{target.id}")
     return request.resource
@@ -185,7 +191,7 @@ class Authorizer:
         request = Request(
             caller,
             action,
-            _resource(demand, held),
+            _secret(caller.rights, held, op) or _resource(demand, held),
             demand.target,
             key or like,
             op,
@@ -307,6 +313,23 @@ def _address(target: KeyRef, held: Held | None) -> str:
     if isinstance(held, HeldKey):
         return held.keyring.by_dialect.get("aws", f"aws:{held.tenant}:")
     return target.namespace
+
+
+def _secret(rights: Rights, held: Held | None, op: Operation[Any]) -> str:
+    """The ARN of a secret, or of a folder that is listed; "" for whoever has no policy that could name it.
+
+    A path of the vault dialect sees the request as it came, and decisions are then kept by action, not by path.
+    """
+    if type(held) is HeldSecret and _has_arns(rights):
+        return secret_arn(held.tenant, held.ring.id, held.path)
+    if isinstance(op, ListSecrets) and isinstance(held, HeldKeyring) and _has_arns(rights):
+        return secret_arn(held.tenant, held.id, f"{op.folder}/" if op.folder else "")
+    return ""
+
+
+def _has_arns(rights: Rights) -> bool:
+    policies = (*rights.policies, *(rights.session or ()), *(() if rights.boundary is None else (rights.boundary,)))
+    return any(policy.dialect != PATHS for policy in policies)
 
 
 def _resource(demand: Demand, held: Held | None) -> str:

@@ -1,5 +1,7 @@
 """Who may, what is on record, what a process holds, and that destroyed is destroyed."""
 
+import json
+
 import pytest
 from msgspec.structs import replace
 from tests import harness
@@ -161,6 +163,41 @@ def test_a_policy_of_another_dialect_governs_secrets_too(stack, root) -> None:
             stack.perform(ops.WriteSecret(secret=at, value=Sensitive(b"{}")), who)
     with pytest.raises(Denied):
         stack.perform(ops.ReadSecret(secret=ops.SecretRef(at.namespace, "absent")), stack.user("other"))
+
+
+def test_a_policy_of_aws_names_secrets_by_keyring_and_path(stack, root) -> None:
+    stack.view.loop_thread = None
+    for path in ("a/x", "a/y", "b/x"):
+        root.ask("POST", f"kv2/data/{path}", {"data": {"at": path}})
+    at = f"vault:{harness.TENANT}:kv2"
+    ring = stack.view.find(ops.KeyringRef(at)).id
+    arn = f"arn:aws:keystead::{harness.TENANT}:secret/{ring}/"
+    rows = (("Allow", "read", f"{arn}a/*"), ("Deny", "read", f"{arn}a/y"), ("Allow", "*", f"{arn}c/?"))
+    statements = [{"Effect": e, "Action": f"keystead:secret:{a}", "Resource": r} for e, a, r in rows]
+    statements += [{"Effect": "Allow", "Action": "keystead:keyring:list-secrets", "Resource": f"{arn}a/"}]
+    who = stack.user("who", json.dumps({"Version": "2012-10-17", "Statement": statements}))
+
+    def may(op) -> bool:
+        try:
+            stack.perform(op, who)
+        except Denied as error:
+            assert not any(path in str(error) for path in ("a/", "b/", "c/"))
+            return False
+        return True
+
+    def read(path: str, namespace: str = at) -> bool:
+        return may(ops.ReadSecret(secret=ops.SecretRef(namespace, path)))
+
+    assert (read("a/x"), read("a/y"), read("b/x")) == (True, False, False)
+    written = [
+        may(ops.WriteSecret(secret=ops.SecretRef(at, p), value=Sensitive(b"{}"))) for p in ("c/1", "c/12", "a/x")
+    ]
+    assert written == [True, False, False]
+    listed = [may(ops.ListSecrets(keyring=ops.KeyringRef(at), folder=folder)) for folder in ("a", "", "b", "a/x")]
+    assert listed == [True, False, False, False]
+    stack.by_system(ops.BindKeyring(keyring=ring, namespace=f"vault:{harness.TENANT}:aside"))
+    aside = f"vault:{harness.TENANT}:aside"  # whatever the address, a secret is the same
+    assert (read("a/x", aside), read("a/y", aside), read("b/x", aside)) == (True, False, False)
 
 
 def test_another_tenants_secrets_are_not_there_for_anybody(stack, root) -> None:

@@ -44,6 +44,27 @@ def test_a_user_logs_in_whatever_the_case_of_the_name(vault) -> None:
     assert (found["display_name"], found["path"]) == ("userpass-bob", "auth/userpass/login/BOB")
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "words"),
+    [
+        ("userpass/users/x", {"password": "pw", "token_num_uses": -1}, "'token_num_uses' cannot be negative"),
+        ("approle/role/x", {"token_num_uses": -1}, "'token_num_uses' cannot be negative"),
+        ("approle/role/x", {"secret_id_num_uses": -1}, "secret_id_num_uses cannot be negative"),
+        ("approle/role/r/secret-id", {"num_uses": -1}, "num_uses cannot be negative"),
+        ("token/roles/x", {"token_num_uses": -1}, "error parsing role fields: 'token_num_uses' cannot be negative"),
+    ],
+)
+def test_less_than_no_uses_are_not_endless_ones(vault, path, body, words) -> None:
+    vault.root.data("POST", "auth/approle/role/r", {})
+    assert vault.root.refused("POST", f"auth/{path}", body) == (400, words)
+
+
+def test_a_secret_id_lasts_no_longer_than_its_mount_allows(vault) -> None:
+    vault.root.data("POST", "auth/approle/role/r", {})
+    made = vault.root.data("POST", "auth/approle/role/r/secret-id", {"ttl": "9999h"})
+    assert made["secret_id_ttl"] == 768 * 3600
+
+
 def test_wrong_names_and_passwords_are_told_the_same(vault) -> None:
     user(vault)
     for name, password in (("bob", "x"), ("nobody", "pw"), ("bob", "x" * 2000)):

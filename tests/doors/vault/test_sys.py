@@ -46,8 +46,15 @@ def test_a_mount_is_tuned_moved_and_taken_away(vault) -> None:
     [
         ("GET", "mounts/nope/tune", None, 'cannot fetch sysview for path "nope/"'),
         ("POST", "mounts/nope/tune", {"description": "x"}, 'tune of path "nope/" failed: no mount entry found'),
-        ("POST", "mounts/cubbyhole", {"type": "kv"}, "path is already in use at cubbyhole/"),
-        ("POST", "mounts/sys/x", {"type": "kv"}, "path is already in use at sys/"),
+        ("POST", "mounts/cubbyhole", {"type": "kv"}, 'cannot mount "cubbyhole/"'),
+        ("POST", "mounts/sys/x", {"type": "kv"}, 'cannot mount "sys/x/"'),
+        ("POST", "mounts/auth/x", {"type": "kv"}, 'cannot mount "auth/x/"'),  # that is sys/auth's, and needs sudo
+        (
+            "POST",
+            "mounts/x",
+            {"type": "kv", "config": {"default_lease_ttl": "2h", "max_lease_ttl": "1h"}},
+            "given default lease TTL greater than given max lease TTL",
+        ),
         ("POST", "mounts/x", {"type": "nonesuch"}, "plugin not found in the catalog: nonesuch"),
         ("POST", "mounts/x", {}, "backend type must be specified as a string"),
         ("POST", "mounts/x", {"type": "kv", "config": {"listing_visibility": "zz"}}, "invalid listing_visibility zz"),

@@ -28,6 +28,9 @@ def made(bearer, path: str = "create", **wanted):
         ({"period": "1h"}, 3600, ""),
         ({"period": "1h", "explicit_max_ttl": "30m"}, 1800, 'period of "1h" exceeded the effective max_ttl of "30m"'),
         ({"lease": "30m"}, 1800, ""),
+        ({"period": "900h"}, 2764800, 'period of "900h" exceeded the effective max_ttl of "768h"'),
+        ({"explicit_max_ttl": "1h"}, 3600, 'TTL of "768h" exceeded the effective max_ttl of "1h"'),
+        ({"ttl": "0.5s"}, 1, ""),
         ({}, 2764800, ""),
     ],
 )
@@ -48,6 +51,7 @@ def test_a_policy_that_nobody_has_written_is_remarked_upon(vault) -> None:
         ({"no_parent": True}, "root or sudo privileges required to create orphan token"),
         ({"period": "1h"}, "root or sudo privileges required to create periodic token"),
         ({"policies": ["other"]}, "child policies must be subset of parent"),
+        ({"policies": "maker,other"}, "child policies must be subset of parent"),
         ({"policies": ["root"]}, "child policies must be subset of parent"),
     ],
 )
@@ -71,6 +75,7 @@ def test_what_takes_sudo(vault, wanted, words) -> None:
         ({"policies": ["response-wrapping"]}, 'cannot assign policy "response-wrapping"'),
         ({"num_uses": -1}, "number of uses cannot be negative"),
         ({"ttl": "-1h"}, "ttl must be positive"),
+        ({"ttl": "x"}, 'time: invalid duration "x"'),
         ({"type": "zz"}, "invalid 'token_type' value"),
         ({"type": "batch"}, "batch tokens cannot be root tokens"),
         ({"entity_alias": "x"}, "'entity_alias' is only allowed in combination with token role"),
@@ -93,6 +98,26 @@ def test_it_has_its_parents_policies_unless_it_is_given_others(vault) -> None:
     assert made(maker)["auth"]["policies"] == ["default", "maker"]
     assert made(maker, no_default_policy=True)["auth"]["policies"] == ["maker"]
     assert made(vault.root, policies=["root", "a"])["auth"]["policies"] == ["root"]
+
+
+def test_who_has_not_the_default_policy_does_not_give_it(vault) -> None:
+    vault.root.policy("maker", MAKER)
+    maker = vault.root.token(policies=["maker"], no_default_policy=True)
+    assert made(maker)["auth"]["policies"] == ["maker"]
+    words = "child policies must be subset of parent"
+    assert maker.refused("POST", "auth/token/create", {"policies": ["maker", "default"]}) == (400, words)
+
+
+def test_a_role_says_whether_a_token_is_an_orphan(vault) -> None:
+    vault.root.data("POST", "auth/token/roles/r", {"orphan": False})
+    answer = vault.root("POST", "auth/token/create/r", {"policies": ["default"], "no_parent": True}).json
+    assert answer["auth"]["orphan"] is False
+
+
+def test_names_of_roles_are_what_they_are(vault) -> None:
+    vault.root.data("POST", "auth/token/roles/Role", {})
+    assert vault.root.refused("GET", "auth/token/roles/role") == (404, "")
+    assert vault.root.refused("POST", "auth/token/create/role", {}) == (400, "unknown role role")
 
 
 def test_looking_up(vault) -> None:
@@ -241,7 +266,7 @@ def test_roles_are_read_changed_listed_deleted(vault) -> None:
     vault.root.data("POST", "auth/token/roles/r", {"allowed_policies": "a"})
     found = vault.root.data("GET", "auth/token/roles/r")
     assert (found["period"], found["token_period"], found["allowed_policies"]) == (3600, 3600, ["a"])
-    assert found["bound_cidrs"] == ["10.0.0.1"]
+    assert found["token_bound_cidrs"] == ["10.0.0.1"]
     assert vault.root.data("LIST", "auth/token/roles") == {"keys": ["r"]}
     assert vault.root("DELETE", "auth/token/roles/r").status == 204
     assert vault.root.refused("GET", "auth/token/roles/r") == (404, "")

@@ -16,10 +16,12 @@ from keystead.core import operations as ops
 from keystead.core.entities import Credential, PolicyText, Principal, PrincipalKind
 from keystead.core.errors import NotFound
 from keystead.core.operations import AccessKey, Operation, TenantRef
+from keystead.core.policy import paths
 from keystead.core.policy.arn import arn_of
 
 NAME = click.argument("name")
 ID = click.argument("access_key_id")
+DIALECTS = (places.DIALECT, paths.DIALECT)
 KINDS = {kind.value: kind for kind in (PrincipalKind.USER, PrincipalKind.ROLE)}
 
 
@@ -244,18 +246,21 @@ def session_(out: Output, session: Session, name: str, seconds: int, tenant: str
 
 @principal.group("policy", cls=Suggesting)
 def policy() -> None:
-    """What a principal may do, as AWS writes it."""
+    """What a principal may do, as AWS writes it or as Vault does: either governs every door."""
 
 
 @policy.command("put")
 @NAME
 @click.argument("policy_name")
 @click.argument("file", type=click.File("r"))
+@click.option("--dialect", type=click.Choice(DIALECTS), default=places.DIALECT, show_default=True, help="Whose it is.")
 @TENANT
 @with_session
-def put_policy(out: Output, session: Session, name: str, policy_name: str, file: Any, tenant: str | None) -> None:
+def put_policy(
+    out: Output, session: Session, name: str, policy_name: str, file: Any, dialect: str, tenant: str | None
+) -> None:
     """Put the policy in FILE (- for standard input); one of the same name is replaced."""
-    text = PolicyText(policy_name, places.DIALECT, file.read())
+    text = PolicyText(policy_name, dialect, file.read())
     session.perform(ops.PutPrincipalPolicy(tenant=_tenant(session, tenant), name=name, policy=text))
     out.answer({"name": name, "policy": policy_name}, f"{name} has the policy {policy_name}.")
 

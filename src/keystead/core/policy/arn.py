@@ -108,5 +108,10 @@ def resource_arn(namespace: str, resource: str) -> str:
     return f"arn:aws:kms:{region}:{tenant}:{resource}"
 
 
+def secret_arn(tenant: str, keyring_id: str, path: str) -> str:
+    """Of a secret; of a folder, where `path` is "" or ends in a slash. By the keyring: addresses come and go."""
+    return f"arn:aws:keystead::{tenant}:secret/{keyring_id}/{path}"
+
+
 def tenant_of(namespace: str) -> str:
     return namespace.split(":")[1] if ":" in namespace else ""

@@ -18,6 +18,7 @@ from keystead.doors.vault.endpoint import Answer, Endpoint, Said, endpoint
 from keystead.doors.vault.terms import TermsRequest, logged_in, terms, told
 from keystead.doors.vault.tokens import Nothing, here
 from keystead.kit import Call
+from keystead.service.handlers.logins import ROLE
 from keystead.wire.vault.envelope import multierror
 from keystead.wire.vault.kinds import CommaStrings, Duration, Int
 from keystead.wire.vault.reader import CAPTURED, Parameters
@@ -153,6 +154,13 @@ OPTIONS = (
 )
 
 
+NEEDS_A_VALUE = frozenset(option.path for option in OPTIONS) - {
+    "bind-secret-id",
+    "secret-id-bound-cidrs",
+    "token-bound-cidrs",
+}
+
+
 def _option(option: Option) -> Iterator[Endpoint]:
     path = f"role/{{role_name}}/{option.path}"
     message = msgspec.defstruct(
@@ -170,6 +178,8 @@ def _option(option: Option) -> Iterator[Endpoint]:
 
     def write(req: Any, call: Call) -> None:
         given = {name: getattr(req, name) for name in option.names}
+        if option.path in NEEDS_A_VALUE and all(value is None for value in given.values()):
+            raise Said(400, f"missing {option.names[-1] if option.path == 'period' else option.name}")
         _put(call, WriteRoleRequest(role_name=req.role_name, **given), _role(call, req.role_name))
 
     write.__annotations__["req"] = message
@@ -177,7 +187,8 @@ def _option(option: Option) -> Iterator[Endpoint]:
     @endpoint("approle", Verb.DELETE, path)
     def clear(req: RoleRequest, call: Call) -> None:
         cleared = WriteRoleRequest(role_name=req.role_name, **{option.name: option.clear})
-        _put(call, cleared, _role(call, req.role_name))
+        if (role := _find(call, req.role_name)) is not None:
+            _put(call, cleared, role)
 
     yield from (read, endpoint("approle", Verb.WRITE, path)(write), clear)
 
@@ -273,7 +284,7 @@ def list_secret_ids(req: RoleRequest, call: Call) -> dict[str, Any]:
     try:
         found = call(ops.ListSecretIds(tenant=here(call), mount=call.namespace, name=req.role_name.lower()))
     except NotFound as error:
-        raise Said(404, f'role "{req.role_name}" does not exist') from error
+        raise Said(400, f'role "{req.role_name}" does not exist') from error
     if not found:
         raise Said(404, "")
     return {"keys": [one.accessor for one in found]}
@@ -314,7 +325,8 @@ def look_up_secret_id(req: SecretIdRequest, call: Call) -> dict[str, Any] | None
     try:
         op = ops.ReadSecretId(tenant=here(call), mount=call.namespace, name=req.role_name.lower(), text=_by_text(req))
         return _secret_id(call(op))
-    except NotFound:
+    except NotFound as error:
+        _require_role(error, req.role_name)
         return None
 
 
@@ -325,8 +337,14 @@ def destroy_secret_id(req: SecretIdRequest, call: Call) -> None:
             tenant=here(call), mount=call.namespace, name=req.role_name.lower(), text=_by_text(req)
         )
         call(op)
-    except NotFound:
-        return
+    except NotFound as error:
+        _require_role(error, req.role_name)
+
+
+def _require_role(error: NotFound, name: str) -> None:
+    """Raises Said where it is the role that is not there."""
+    if error.detail == ROLE:
+        raise Said(500, multierror(f'role "{name}" does not exist')) from error
 
 
 def _absent(req: AccessorRequest) -> str:
@@ -343,6 +361,7 @@ def look_up_by_accessor(req: AccessorRequest, call: Call) -> dict[str, Any]:
         )
         return _secret_id(call(op))
     except NotFound as error:
+        _require_role(error, req.role_name)
         raise Said(404, _absent(req)) from error
 
 
@@ -356,6 +375,7 @@ def destroy_by_accessor(req: AccessorRequest, call: Call) -> None:
         )
         call(op)
     except NotFound as error:
+        _require_role(error, req.role_name)
         raise Said(500, multierror(_absent(req))) from error
 
 

@@ -150,7 +150,7 @@ class VaultFront(Stepwise):
         if asked.path not in OF_WRAPPED:
             text = raw.decode("latin-1")
             return self._means.authenticator.token(request, text), Sensitive(text.encode())
-        text = raw.decode("latin-1") or str(_tree(wire.arguments(asked, None, request.body)).get("token", ""))
+        text = raw.decode("latin-1") or _in_body(_tree(wire.arguments(asked, None, request.body)))
         try:
             return self._means.authenticator.token(request, text), Sensitive(text.encode())
         except e.Unauthenticated as error:
@@ -201,7 +201,7 @@ class VaultFront(Stepwise):
         if one.bare:
             return reply(one.status, HEAD, b"" if one.data is None else write(one.data), second)
         said = Envelope(
-            request_id=request_id,
+            request_id="" if one.wrap_info is not None else request_id,
             data=one.data,
             auth=one.auth,
             wrap_info=one.wrap_info,
@@ -245,6 +245,16 @@ class VaultFront(Stepwise):
             source=request.peer,
             now=request.received_at,
         )
+
+
+def _in_body(given: Mapping[str, Any]) -> str:
+    """The token of a wrapped answer. Raises Said."""
+    text = given.get("token", "")
+    if not isinstance(text, str):
+        raise Said(403, "error validating wrapping token: could not decode token in request body")
+    if not text:
+        raise Said(403, "error validating wrapping token: token is empty")
+    return text
 
 
 def _require_home(request: HttpRequest) -> None:

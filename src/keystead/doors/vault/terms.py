@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec.structs import replace
@@ -74,6 +75,17 @@ def terms(req: TermsRequest, before: TokenTerms) -> TokenTerms:
                 refusal = "'token_type' cannot be 'batch' or 'default_batch' when set to generate"
                 raise Said(400, f"{refusal} {words}")
     return settled
+
+
+def doubled_names(req: Any, names: Mapping[str, tuple[str, ...]]) -> Answer | None:
+    """What is said to who gave something under both its names."""
+    both = ((pair[0], pair[1]) for pair in names.values() if len(pair) > 1)
+    warnings = tuple(
+        f"Both '{new}' and deprecated '{old}' value supplied, ignoring the deprecated value"
+        for new, old in both
+        if getattr(req, new) is not None and getattr(req, old) is not None
+    )
+    return Answer(warnings=warnings) if warnings else None
 
 
 def told(terms: TokenTerms) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from typing import Any
 from keystead.core import operations as ops
 from keystead.core.entities import TokenRole
 from keystead.core.errors import NotFound
-from keystead.doors.vault.endpoint import Said, endpoint
+from keystead.doors.vault.endpoint import Answer, Said, endpoint
+from keystead.doors.vault.terms import doubled_names
 from keystead.doors.vault.tokens import Nothing, here
 from keystead.kit import Call
 from keystead.wire.vault.kinds import CommaStrings, Duration, Int
@@ -65,10 +66,10 @@ LOWERED = {field for field in FIELDS if "policies" in field or "aliases" in fiel
 
 
 @endpoint("token", Verb.WRITE, "roles/{role_name}", creates=True)
-def write_role(req: RoleRequest, call: Call) -> None:
+def write_role(req: RoleRequest, call: Call) -> Answer | None:
     if req.token_type not in {*KINDS, None}:
         raise Said(400, f"invalid 'token_type' value \"{req.token_type}\"")
-    name = req.role_name.lower()
+    name = req.role_name
     try:
         before = call(ops.ReadTokenRole(tenant=here(call), name=name))
     except NotFound:
@@ -81,11 +82,12 @@ def write_role(req: RoleRequest, call: Call) -> None:
     if req.token_no_default_policy is not None:
         given["with_default"] = not req.token_no_default_policy
     call(ops.WriteTokenRole(tenant=here(call), role=TokenRole(id="", tenant="", name=name, **given)))
+    return doubled_names(req, FIELDS)
 
 
 @endpoint("token", Verb.READ, "roles/{role_name}")
 def read_role(req: NameRequest, call: Call) -> dict[str, Any]:
-    role = call(ops.ReadTokenRole(tenant=here(call), name=req.role_name.lower()))
+    role = call(ops.ReadTokenRole(tenant=here(call), name=req.role_name))
     told: dict[str, Any] = {
         "allowed_entity_aliases": role.allowed_entity_aliases or None,
         "allowed_policies": role.allowed_policies,
@@ -104,7 +106,7 @@ def read_role(req: NameRequest, call: Call) -> dict[str, Any]:
         "token_type": role.made_as,
     }
     if role.bound_cidrs:
-        told |= {"bound_cidrs": role.bound_cidrs, "token_bound_cidrs": role.bound_cidrs}
+        told["token_bound_cidrs"] = role.bound_cidrs
     if role.n_uses:
         told["token_num_uses"] = role.n_uses
     return told
@@ -120,7 +122,7 @@ def list_roles(_req: Nothing, call: Call) -> dict[str, Any]:
 
 @endpoint("token", Verb.DELETE, "roles/{role_name}")
 def delete_role(req: NameRequest, call: Call) -> None:
-    call(ops.DeleteTokenRole(tenant=here(call), name=req.role_name.lower()))
+    call(ops.DeleteTokenRole(tenant=here(call), name=req.role_name))
 
 
 OPERATIONS = (write_role, read_role, list_roles, delete_role)

@@ -18,11 +18,12 @@ from keystead.doors.vault.endpoint import Answer, Said, endpoint, text_of_caller
 from keystead.doors.vault.times import warnings_of
 from keystead.kit import Call
 from keystead.service.credentials.token import is_batch, token_id
+from keystead.wire import Malformed
 from keystead.wire.vault.envelope import Auth, multierror
-from keystead.wire.vault.kinds import CommaStrings, Int, Pairs, SignedDuration
+from keystead.wire.vault.kinds import Duration, Int, Pairs, Strings
 from keystead.wire.vault.reader import CAPTURED, Parameters
 from keystead.wire.vault.request import Verb
-from keystead.wire.vault.scalars import time_text
+from keystead.wire.vault.scalars import second_nanoseconds, time_text
 
 KINDS = frozenset({"", "service", "batch"})
 
@@ -63,15 +64,15 @@ def named(text: str) -> dict[str, Any]:
 
 class CreateRequest(Parameters, frozen=True, kw_only=True):
     id: str = ""
-    policies: CommaStrings | None = None
+    policies: Strings | None = None
     no_default_policy: bool = False
     no_parent: bool = False
     meta: Pairs = msgspec.field(default_factory=dict)
     display_name: str = ""
-    ttl: SignedDuration = 0
-    lease: SignedDuration = 0
-    period: SignedDuration = 0
-    explicit_max_ttl: SignedDuration = 0
+    ttl: str = ""
+    lease: str = ""
+    period: str = ""
+    explicit_max_ttl: str = ""
     num_uses: Int = 0
     renewable: bool = True
     type: str = ""
@@ -85,9 +86,8 @@ class CreateByRoleRequest(CreateRequest, frozen=True, kw_only=True):
 def _made(req: CreateRequest, call: Call, path: str, *, role: str = "", orphan: bool = False) -> Answer:
     if req.type not in KINDS:
         raise Said(400, "invalid 'token_type' value")
-    for name in ("ttl", "period", "explicit_max_ttl"):
-        if getattr(req, name) < 0:
-            raise Said(400, f"{name} must be positive")
+    times = {name: _seconds(name, getattr(req, name)) for name in ("ttl", "period", "explicit_max_ttl")}
+    lease = _seconds("lease", req.lease)
     made = call(
         ops.CreateToken(
             tenant=here(call),
@@ -100,9 +100,9 @@ def _made(req: CreateRequest, call: Call, path: str, *, role: str = "", orphan: 
             meta=req.meta,
             display_name=req.display_name,
             path=path,
-            ttl=req.ttl or max(0, req.lease),
-            period=req.period,
-            explicit_max_ttl=req.explicit_max_ttl,
+            ttl=times["ttl"] or lease,
+            period=times["period"],
+            explicit_max_ttl=times["explicit_max_ttl"],
             n_uses=req.num_uses,
             renewable=req.renewable,
             made_as=req.type,
@@ -110,6 +110,21 @@ def _made(req: CreateRequest, call: Call, path: str, *, role: str = "", orphan: 
         )
     )
     return Answer(auth=auth(made.token, made.text, made.token.ttl, made.identity_policies), warnings=_warnings(made))
+
+
+def _seconds(name: str, text: str) -> int:
+    """Rounded up: who asks for half a second is not given the default. 0 for nothing."""
+    if not text:
+        return 0
+    try:
+        given = second_nanoseconds(text)
+    except Malformed as error:
+        raise Said(400, str(error)) from None
+    if given < 0:
+        if name == "lease":
+            return 0
+        raise Said(400, f"{name} must be positive")
+    return -(-given // 10**9)
 
 
 def _warnings(made: MadeToken) -> tuple[str, ...]:
@@ -160,18 +175,18 @@ def told(shown: ShownToken, call: Call, text: str) -> dict[str, Any]:
         "expire_time": None if token.expires_at is None else time_text(token.expires_at),
         "explicit_max_ttl": token.explicit_max_ttl,
         "id": text,
-        "issue_time": time_text(token.created_at),
         "meta": token.meta or None,
         "num_uses": token.n_uses,
         "orphan": not token.creator,
         "path": token.path,
         "policies": token.policies,
-        "renewable": token.renewable,
         "ttl": left,
         "type": kind(token),
     }
     if shown.identity_policies:
         facts |= {"identity_policies": shown.identity_policies, "external_namespace_policies": {}}
+    if token.expires_at is not None:
+        facts |= {"issue_time": time_text(token.created_at), "renewable": token.renewable}
     if token.period:
         facts["period"] = token.period
     if token.role:
@@ -236,11 +251,11 @@ def list_accessors(_req: Nothing, call: Call) -> dict[str, Any]:
 
 class RenewSelfRequest(Parameters, frozen=True, kw_only=True):
     token: str = ""
-    increment: SignedDuration = 0
+    increment: Duration = 0
 
 
 class RenewAccessorRequest(AccessorRequest, frozen=True, kw_only=True):
-    increment: SignedDuration = 0
+    increment: Duration = 0
 
 
 def _renewed(renewed: Renewed, text: str) -> Answer:
@@ -251,7 +266,7 @@ def _renewed(renewed: Renewed, text: str) -> Answer:
 
 def _renew(call: Call, text: str, increment: int) -> Answer:
     try:
-        op = ops.RenewToken(tenant=here(call), **named(text), increment=max(0, increment))
+        op = ops.RenewToken(tenant=here(call), **named(text), increment=increment)
         return _renewed(call(op), text)
     except NotFound:
         raise Said(400, "token not found") from None
@@ -273,7 +288,7 @@ def renew(req: RenewSelfRequest, call: Call) -> Answer:
 def renew_accessor(req: RenewAccessorRequest, call: Call) -> Answer:
     _require_accessor(req)
     try:
-        op = ops.RenewToken(tenant=here(call), accessor=req.accessor, increment=max(0, req.increment))
+        op = ops.RenewToken(tenant=here(call), accessor=req.accessor, increment=req.increment)
         return _renewed(call(op), "")
     except NotFound:
         raise Said(400, multierror("invalid accessor")) from None

@@ -23,7 +23,17 @@ from keystead.service.credentials.token import digest, is_within
 from keystead.service.handlers.joining import NOBODY, Joined, join
 from keystead.service.handlers.loginsettings import check_bounds
 from keystead.service.handlers.mounts import table_of
-from keystead.service.handlers.tokens import BATCH, accessor, batch_of, kind_of, lasting, least, names, token_text
+from keystead.service.handlers.tokens import (
+    BATCH,
+    MAX_FOR,
+    accessor,
+    batch_of,
+    kind_of,
+    lasting,
+    least,
+    names,
+    token_text,
+)
 from keystead.service.held import HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
 from keystead.service.rights import ROOT_POLICY
@@ -82,15 +92,25 @@ def _check(account: Account) -> None:
         raise InvalidArgument("auth methods cannot create root tokens", "policies")
     if terms.max_ttl and terms.ttl > terms.max_ttl:
         raise InvalidArgument("'token_ttl' cannot be greater than 'token_max_ttl'", "token_ttl")
-    for network in (*terms.bound_cidrs, *account.secret_id_cidrs):
-        _check_network(network)
+    for name, n_uses in (("'token_num_uses'", terms.n_uses), ("secret_id_num_uses", account.secret_id_n_uses)):
+        _check_uses(name, n_uses)
+    for network in terms.bound_cidrs:
+        words = f'error parsing address "{network}": Unable to convert "{network}" to an IPv4 or IPv6 address'
+        _check_network(network, f"{words}, or a UNIX Socket")
+    for network in account.secret_id_cidrs:
+        _check_network(network, f"failed to validate CIDR blocks: invalid CIDR address: {network}")
 
 
-def _check_network(network: str) -> None:
+def _check_network(network: str, words: str) -> None:
     try:
         ip_network(network, strict=False)
     except ValueError:
-        raise InvalidArgument(f"{network} is no network", "cidr") from None
+        raise InvalidArgument(words, "cidr") from None
+
+
+def _check_uses(name: str, n_uses: int) -> None:
+    if n_uses < 0:
+        raise InvalidArgument(f"{name} cannot be negative", name)
 
 
 def read_account(op: ops.ReadAccount, targets: tuple[HeldTenant], _act: Act) -> Outcome[Account]:
@@ -126,13 +146,16 @@ def make_secret_id(op: ops.MakeSecretId, targets: tuple[HeldTenant], act: Act) -
     account = _account(op, tenant, op.name)
     if not account.needs_secret_id:
         raise InvalidArgument("bind_secret_id is not set on the role", "bind_secret_id")
-    for network in (*op.cidrs, *op.token_cidrs):
-        _check_network(network)
+    _check_uses("num_uses", op.n_uses or 0)
+    for what, networks in (("", op.cidrs), ("token ", op.token_cidrs)):
+        for network in networks:
+            _check_network(network, f"failed to validate {what}CIDR blocks: invalid CIDR address: {network}")
     text = op.text or Sensitive(uuid(act.entropy).encode())
     id_ = f"{account.id}/{digest(text)}"
     if (before := tenant.secret_id(id_)) is not None and not before.is_over(act.now):
         raise AlreadyExists("SecretID is already registered", "secret_id")
     ttl = account.secret_id_ttl if op.ttl is None else op.ttl
+    ttl = min(ttl, mount_of(op, tenant).max_lease_for or MAX_FOR)
     made = SecretId(
         id=id_,
         revision=before.revision if before is not None else 0,

@@ -35,6 +35,8 @@ def table_of(tenant: HeldTenant) -> MountTable:
 
 def enable_mount(op: ops.EnableMount, targets: tuple[HeldTenant], act: Act) -> Outcome[Mount]:
     (tenant,) = targets
+    if op.max_lease_for and op.default_lease_for > op.max_lease_for:
+        raise InvalidArgument("given default lease TTL greater than given max lease TTL", "default_lease_ttl")
     _check_free(tenant, op.path)
     place, made = address(tenant.id, op.path), []
     ring = Keyring(id=new_id(act.entropy), tenant=tenant.id, name=op.path, created_at=act.now) if op.keeps else None

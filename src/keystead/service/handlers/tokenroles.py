@@ -90,7 +90,10 @@ def write_token_role(op: ops.WriteTokenRole, targets: tuple[HeldTenant], _act: A
         try:
             ip_network(network, strict=False)
         except ValueError:
-            raise InvalidArgument(f"{network} is no network", "bound_cidrs") from None
+            words = f'error parsing address "{network}": Unable to convert "{network}" to an IPv4 or IPv6 address'
+            raise InvalidArgument(f"error parsing role fields: {words}, or a UNIX Socket", "bound_cidrs") from None
+    if role.n_uses < 0:
+        raise InvalidArgument("error parsing role fields: 'token_num_uses' cannot be negative", "token_num_uses")
     _check_kind(role)
     before = tenant.token_role(role.name)
     kept = replace(

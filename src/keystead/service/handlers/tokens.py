@@ -78,7 +78,7 @@ def create_token(op: ops.CreateToken, targets: tuple[HeldTenant], act: Act) -> O
     if op.n_uses < 0:
         raise InvalidArgument("number of uses cannot be negative", "num_uses")
     sudo = _has_sudo(act)
-    if op.orphan and op.needs_sudo and not sudo:
+    if op.orphan and op.needs_sudo and role is None and not sudo:
         raise InvalidArgument("root or sudo privileges required to create orphan token", "no_parent")
     if op.period and not sudo:
         raise InvalidArgument("root or sudo privileges required to create periodic token", "period")
@@ -92,7 +92,7 @@ def create_token(op: ops.CreateToken, targets: tuple[HeldTenant], act: Act) -> O
     period = least(op.period, role.period) if role is not None else op.period
     most = least(op.explicit_max_ttl, role.explicit_max_ttl) if role is not None else op.explicit_max_ttl
     ttl, capped = lasting(op.ttl, period, most, is_root=policies == (ROOT_POLICY,))
-    orphan = op.orphan or (role is not None and role.orphan)
+    orphan = op.orphan if role is None else role.orphan
     whose = _belongs(op, tenant, role, parent, act, orphan=orphan)
     token = Token(
         id=digest(text),
@@ -217,7 +217,8 @@ def names(policies: Iterable[str]) -> set[str]:
 
 def _policies(op: ops.CreateToken, parent: Token, *, sudo: bool) -> tuple[str, ...]:
     """Root is made by root alone, and nobody without sudo gives more than it has."""
-    wanted = names(op.policies or ()) or set(parent.policies)
+    given = names(op.policies or ())
+    wanted = given or set(parent.policies)
     if "response-wrapping" in wanted:
         raise InvalidArgument('cannot assign policy "response-wrapping"', "policies")
     if ROOT_POLICY in wanted:
@@ -225,14 +226,12 @@ def _policies(op: ops.CreateToken, parent: Token, *, sudo: bool) -> tuple[str, .
             words = "root tokens may not be created without parent token being root"
             raise InvalidArgument(words if sudo else "child policies must be subset of parent", "policies")
         return (ROOT_POLICY,)
-    if not sudo and not wanted <= {*parent.policies, "default"}:
+    if not sudo and not wanted <= set(parent.policies):
         raise InvalidArgument("child policies must be subset of parent", "policies")
     if not op.with_default:
         wanted.discard("default")
-    elif sudo or "default" in parent.policies:
+    elif given and (sudo or "default" in parent.policies):
         wanted.add("default")
-    elif "default" not in parent.policies:
-        wanted.discard("default")
     return tuple(sorted(wanted))
 
 
@@ -244,14 +243,13 @@ def _absent(tenant: HeldTenant, policies: tuple[str, ...]) -> tuple[str, ...]:
 
 def lasting(ttl: int, period: int, most: int, *, is_root: bool) -> tuple[int, Capped | None]:
     """Seconds; 0 of a root token that is to last. OpenBao, framework.CalculateTTL."""
-    if period:
-        return (period, None) if not most or period <= most else (most, Capped("period", period, most))
-    if is_root and not ttl and not most:
-        return 0, None
     limit = least(most, MAX_FOR)
-    if ttl > limit:
-        return limit, Capped("TTL", ttl, limit)
-    return ttl or min(DEFAULT_FOR, limit), None
+    if period:
+        return (period, None) if period <= limit else (limit, Capped("period", period, limit))
+    if is_root and not ttl:
+        return most and limit, None
+    wanted = ttl or DEFAULT_FOR
+    return (wanted, None) if wanted <= limit else (limit, Capped("TTL", wanted, limit))
 
 
 def issue_token(op: ops.IssueToken, targets: tuple[HeldTenant], act: Act) -> Outcome[MadeToken]:
@@ -336,7 +334,7 @@ def renew_token(op: ops.RenewToken, targets: tuple[HeldTenant], act: Act) -> Out
         words = "client identity during renewal not matching client identity used during login"
         raise InvalidArgument(words, "certificate")
     lasted = int((act.now - token.created_at).total_seconds())
-    wanted = token.period or op.increment or token.ttl
+    wanted = min(token.period, MAX_FOR) or op.increment or _last(token)
     most = (token.explicit_max_ttl if token.period else least(token.explicit_max_ttl, token.max_ttl, MAX_FOR)) or None
     left = wanted if most is None else max(0, most - lasted)
     capped = Capped("period" if token.period else "TTL", wanted, left) if wanted > left else None
@@ -352,6 +350,13 @@ def _shown_key(act: Act) -> str:
         return told(act.caller.certificates[0]).key if act.caller.certificates else ""
     except ValueError:
         return ""
+
+
+def _last(token: Token) -> int:
+    """Seconds that it was given when it was made, or renewed."""
+    if token.renewed_at is None or token.expires_at is None:
+        return token.ttl
+    return int((token.expires_at - token.renewed_at).total_seconds())
 
 
 # --- using, ending

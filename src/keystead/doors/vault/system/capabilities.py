@@ -33,6 +33,8 @@ def _answer(req: SelfRequest | AccessorRequest, call: Call, unknown: str, **whic
     paths = req.paths or req.path
     if not paths:
         raise Said(400, "paths must be supplied")
+    if "" in paths:
+        raise Said(400, multierror("missing path"))
     try:
         op = ops.ReadCapabilities(tenant=here(call), paths=paths, **which)
         held = call(op)

@@ -12,12 +12,13 @@ from msgspec import Struct
 from keystead.core import operations as ops
 from keystead.core.entities import Mount
 from keystead.core.errors import AlreadyExists, NotFound
-from keystead.core.mounts import address, path_of
+from keystead.core.mounts import BUILT_IN, address, path_of
 from keystead.core.operations import KeyringRef, TenantRef
 from keystead.doors.vault.endpoint import Answer, Said, endpoint
 from keystead.doors.vault.kv import check_version
 from keystead.kit import Call
 from keystead.service.handlers.tokens import DEFAULT_FOR, MAX_FOR
+from keystead.wire.vault import FieldError
 from keystead.wire.vault.fields import coerced
 from keystead.wire.vault.kinds import Kind, Map, Pairs
 from keystead.wire.vault.reader import CAPTURED, Parameters
@@ -45,6 +46,8 @@ VISIBLE = frozenset({"", "hidden", "unauth"})
 TOKENS = "token"
 DEFAULT_KIND = "default-service"
 TOKEN_KINDS = frozenset({DEFAULT_KIND, "default-batch", "service", "batch"})
+OWN = frozenset({"audit", "auth", "cubbyhole", "identity", "sys"})
+"""What no engine is mounted at or below: auth/ is enabled at sys/auth, which needs sudo."""
 
 
 def here(call: Call) -> TenantRef:
@@ -69,7 +72,7 @@ def told(mount: Mount) -> dict[str, Any]:
         "description": mount.description,
         "external_entropy_access": False,
         "local": mount.engine == "cubbyhole",
-        "options": mount.options or None,
+        "options": None if any(mount.engine == engine for _, _, engine, _ in BUILT_IN) else mount.options,
         "plugin_version": "",
         "running_plugin_version": "",
         "running_sha256": "",
@@ -128,9 +131,23 @@ class TuneRequest(Parameters, frozen=True, kw_only=True):
     token_type: str | None = None
 
 
-def _seconds(given: Any, name: str) -> int:
-    """ "system" and nothing are as the installation has it."""
-    return 0 if given in {"", "system", None} else int(coerced(Kind.DURATION, name, given))
+def _seconds(given: Any, what: str) -> int:
+    """ "system" and nothing are as the installation has it. Raises Said, `what` before its words."""
+    if given in {"", "system", None}:
+        return 0
+    try:
+        return int(coerced(Kind.DURATION, "", given))
+    except FieldError as error:
+        words = error.text.partition('field "": ')[2] or error.text
+        raise Said(400, f"{what}{words}") from None
+
+
+def _check_config(config: Mapping[str, Any]) -> tuple[int, int]:
+    """Its times. Raises Said."""
+    default, most = config.get("default_lease_ttl"), config.get("max_lease_ttl")
+    return _seconds(default, f"unable to parse default TTL of {default}: "), _seconds(
+        most, f"unable to parse max TTL of {most}: "
+    )
 
 
 def _listed(call: Call, *, logins: bool) -> Answer:
@@ -143,7 +160,9 @@ def _listed(call: Call, *, logins: bool) -> Answer:
 
 
 def _enable(req: EnableRequest, call: Call, prefix: str, engines: Mapping[str, Engine]) -> None:
-    engine = engines.get(req.type)
+    engine, path = engines.get(req.type), req.path.strip("/")
+    if not prefix and path.partition("/")[0] in OWN:
+        raise Said(400, f'cannot mount "{path}/"')
     if not req.type:
         raise Said(400, "backend type must be specified as a string")
     if engine is None:
@@ -152,17 +171,18 @@ def _enable(req: EnableRequest, call: Call, prefix: str, engines: Mapping[str, E
     listing = req.config.get("listing_visibility", "")
     _check_listing(listing)
     kind = _kind_made(req.config.get("token_type") if prefix else None)
+    default_for, most_for = _check_config(req.config)
     try:
         call(
             ops.EnableMount(
                 tenant=here(call),
-                path=prefix + req.path.strip("/"),
+                path=prefix + path,
                 engine=engine.name or req.type,
                 keeps=engine.keeps,
                 description=req.description,
                 options={**req.options, **engine.options},
-                default_lease_for=_seconds(req.config.get("default_lease_ttl"), "default_lease_ttl"),
-                max_lease_for=_seconds(req.config.get("max_lease_ttl"), "max_lease_ttl"),
+                default_lease_for=default_for,
+                max_lease_for=most_for,
                 listing=listing,
                 made_as=kind or DEFAULT_KIND,
             )
@@ -198,10 +218,8 @@ def _tune(req: TuneRequest, call: Call, prefix: str) -> None:
                 path=path,
                 description=req.description,
                 options=req.options,
-                default_lease_for=_seconds(req.default_lease_ttl, "default_lease_ttl")
-                if req.default_lease_ttl
-                else None,
-                max_lease_for=_seconds(req.max_lease_ttl, "max_lease_ttl") if req.max_lease_ttl else None,
+                default_lease_for=_seconds(req.default_lease_ttl, "") if req.default_lease_ttl else None,
+                max_lease_for=_seconds(req.max_lease_ttl, "") if req.max_lease_ttl else None,
                 listing=req.listing_visibility,
                 made_as=kind,
             )
@@ -316,6 +334,10 @@ class RemountRequest(Parameters, frozen=True, kw_only=True):
 def remount(req: RemountRequest, call: Call) -> Answer:
     """Done when it is answered; the id is there for clients that go on asking."""
     source, to = req.from_.strip("/"), req.to.strip("/")
+    if not source or not to:
+        raise Said(400, "both 'from' and 'to' path must be specified as a string")
+    if to.partition("/")[0] in OWN and not (source.startswith("auth/") and to.startswith("auth/")):
+        raise Said(400, f"cannot remount to destination {to}/")
     try:
         moved = call(ops.MoveMount(tenant=here(call), path=source, to=to))
     except NotFound as error:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from keystead.core import operations as ops
-from keystead.doors.vault.endpoint import Said, endpoint
+from keystead.doors.vault.endpoint import Answer, Said, endpoint
 from keystead.doors.vault.tokens import here
 from keystead.kit import Call
 from keystead.wire import Malformed
@@ -18,6 +18,8 @@ from keystead.wire.vault.request import Verb
 from keystead.wire.vault.scalars import base64_decoded
 
 DEFAULT_BYTES, MAX_BYTES = 32, 131072
+SOURCES = frozenset({"platform", "seal", "all"})
+NO_SEAL = "no seal/entropy augmentation available, using platform entropy source"
 FORMATS: Mapping[str, Callable[[bytes], str]] = {
     "base64": lambda raw: b64encode(raw).decode(),
     "hex": lambda raw: raw.hex(),
@@ -39,31 +41,50 @@ class RandomRequest(Parameters, frozen=True, kw_only=True):
     format: str = "base64"
 
 
-class RandomOfRequest(Parameters, frozen=True, kw_only=True):
+class RandomOfRequest(RandomRequest, frozen=True, kw_only=True):
     urlbytes: str = CAPTURED
-    format: str = "base64"
 
 
-def _random(n_bytes: int, format_: str, call: Call) -> dict[str, Any]:
+class RandomFromRequest(RandomRequest, frozen=True, kw_only=True):
+    source: str = CAPTURED
+    urlbytes: str = CAPTURED
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal() or not text.isascii() or len(text) > 18:
+        raise Said(400, f'error parsing url-set byte count: strconv.Atoi: parsing "{text}": invalid syntax')
+    return int(text)
+
+
+def _random(n_bytes: int, source: str, format_: str, call: Call) -> Answer:
     if n_bytes < 1:
         raise Said(400, "'bytes' cannot be less than 1")
     if n_bytes > MAX_BYTES:
         raise Said(400, f"'bytes' should be less than {MAX_BYTES}")
     if (form := FORMATS.get(format_)) is None:
         raise Said(400, f'unsupported encoding format "{format_}"; must be "hex" or "base64"')
-    return {"random_bytes": form(call(ops.DrawRandom(tenant=here(call), n_bytes=n_bytes)).reveal())}
+    if source not in SOURCES:
+        raise Said(400, f'unsupported entropy source "{source}"; must be "platform" or "seal", or "all"')
+    drawn = form(call(ops.DrawRandom(tenant=here(call), n_bytes=n_bytes)).reveal())
+    return Answer(data={"random_bytes": drawn}, warnings=(NO_SEAL,) if source == "seal" else ())
 
 
 @endpoint("system", Verb.WRITE, "tools/random")
-def random(req: RandomRequest, call: Call) -> dict[str, Any]:
-    return _random(req.bytes, req.format, call)
+def random(req: RandomRequest, call: Call) -> Answer:
+    return _random(req.bytes, "platform", req.format, call)
 
 
 @endpoint("system", Verb.WRITE, "tools/random/{urlbytes}")
-def random_of(req: RandomOfRequest, call: Call) -> dict[str, Any]:
-    if not req.urlbytes.isdecimal() or len(req.urlbytes) > 9:
-        raise Said(400, f'error parsing url-set byte count: strconv.Atoi: parsing "{req.urlbytes}": invalid syntax')
-    return _random(int(req.urlbytes), req.format, call)
+def random_of(req: RandomOfRequest, call: Call) -> Answer:
+    """What the path names is a number, or where from."""
+    if req.urlbytes in SOURCES:
+        return _random(req.bytes, req.urlbytes, req.format, call)
+    return _random(_number(req.urlbytes), "platform", req.format, call)
+
+
+@endpoint("system", Verb.WRITE, "tools/random/{source}/{urlbytes}")
+def random_from(req: RandomFromRequest, call: Call) -> Answer:
+    return _random(_number(req.urlbytes), req.source, req.format, call)
 
 
 class HashRequest(Parameters, frozen=True, kw_only=True):
@@ -102,4 +123,4 @@ def hash_of(req: HashOfRequest, call: Call) -> dict[str, Any]:
     return _sum(req.urlalgorithm, req.input, req.format, call)
 
 
-OPERATIONS = (random, random_of, hash_, hash_of)
+OPERATIONS = (random, random_of, random_from, hash_, hash_of)

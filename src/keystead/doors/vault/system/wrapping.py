@@ -12,7 +12,7 @@ from keystead.core.errors import NotFound
 from keystead.core.operations import MadeToken
 from keystead.core.sensitive import Sensitive
 from keystead.doors.vault.endpoint import Answer, Said, endpoint, token_of_caller
-from keystead.doors.vault.tokens import TokenRequest, here
+from keystead.doors.vault.tokens import Nothing, TokenRequest, here
 from keystead.kit import Call
 from keystead.service.credentials.token import digest
 from keystead.wire.vault.envelope import WrapInfo
@@ -64,13 +64,23 @@ def unwrap(req: TokenRequest, call: Call) -> Answer:
     return Answer(data=msgspec.Raw(inside.reveal().rstrip(b"\n")), bare=True)
 
 
-@endpoint("system", Verb.WRITE, "wrapping/lookup")
-def look_up(req: TokenRequest, call: Call) -> dict[str, Any]:
+def _looked_up(req: TokenRequest, call: Call) -> dict[str, Any]:
     try:
         token = call(ops.LookUpWrapped(tenant=here(call), id=digest(_text(req, call))))
     except NotFound:
         raise Said(400, NOT_WRAPPING) from None
     return {"creation_path": token.path, "creation_time": time_text(token.created_at), "creation_ttl": token.ttl}
+
+
+@endpoint("system", Verb.WRITE, "wrapping/lookup")
+def look_up(req: TokenRequest, call: Call) -> dict[str, Any]:
+    return _looked_up(req, call)
+
+
+@endpoint("system", Verb.READ, "wrapping/lookup")
+def get_look_up(_req: Nothing, call: Call) -> dict[str, Any]:
+    """Of the token that came with the request."""
+    return _looked_up(TokenRequest(), call)
 
 
 @endpoint("system", Verb.WRITE, "wrapping/rewrap")
@@ -82,4 +92,4 @@ def rewrap(req: TokenRequest, call: Call) -> Answer:
     return Answer(wrap_info=wrap_info(made))
 
 
-OPERATIONS = (wrap, unwrap, look_up, rewrap)
+OPERATIONS = (wrap, unwrap, look_up, get_look_up, rewrap)
