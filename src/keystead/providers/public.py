@@ -20,7 +20,7 @@ def _missing() -> NoReturn:
 
 
 class PublicHalf(Refusing):
-    """One key version that was brought here as a public key."""
+    """One key version that was imported as a public key."""
 
     __slots__ = ("_public",)
 

@@ -86,7 +86,7 @@ def test_every_row_is_met(rows_met, request):
         item.name for item in request.session.items
     }:
         pytest.skip("for all suites together")
-    assert [row.why for row in MEANT if row not in rows_met] == []
+    assert [row.why for row in MEANT if row not in rows_met and not row.now_and_then] == []
 
 
 def test_there_are_more_than_two_thousand_requests():

@@ -55,7 +55,7 @@ class Terms(Struct, frozen=True, kw_only=True, omit_defaults=True):
     exportable: bool = False  # its material may be had in the clear
     copyable: bool = False  # and all of it with its history, as a backup
     erasable: bool = False  # at once, without an appointment
-    brought_only: bool = False  # new versions are brought here, and never made here
+    imports_only: bool = False  # new versions are imported, and never made here
 
 
 class Key(Entity, frozen=True, kw_only=True):
@@ -136,7 +136,7 @@ class KeyVersion(Wrapped, frozen=True, kw_only=True):
     rotated_at: datetime | None = None  # imported material: when it became the current one, if not at once
     description: str = ""  # imported material
     certificates: tuple[bytes, ...] = ()  # DER; of this version's public key, and of those who issued the one before
-    is_public: bool = False  # the private half has not been brought here: the material is the public key
+    is_public: bool = False  # the private half has not been imported: the material is the public key
 
     @property
     def parent(self) -> str:

@@ -30,7 +30,7 @@ class KeyCopy(Struct, frozen=True, kw_only=True):
     current: int
     sealed_as: str
     versions: tuple[CopiedVersion, ...]
-    brought: bool = False  # here by its owner, and not made here
+    imported: bool = False  # by its owner, and not made here
 
 
 class CopyKey(KeyOperation[KeyCopy], frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""Material that its owner makes: lent, for as long as the owner likes, or brought here to stay."""
+"""Material that its owner makes: lent, for as long as the owner likes, or imported to stay."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class DeleteMaterial(KeyOperation[Described], frozen=True, kw_only=True):
     identifier: str | None = None  # None: the current one
 
 
-# --- brought here to stay
+# --- imported to stay
 
 WRAPPING_KEY = "import/wrapping-key"
 """The name, at each address, of the key that parcels are wrapped with. It has a slash, so no path leads to it."""
@@ -95,7 +95,7 @@ class Parcel(Struct, frozen=True):
 class Unfit(Enum):
     """detail of the error for a parcel that has no place in the key."""
 
-    NOT_BROUGHT = "the key was not brought here"
+    NOT_IMPORTED = "the key was not imported"
     NO_VERSION = "no such version"
     NO_PAIR = "no key pair"
     WHOLE = "the private half is here"
@@ -119,7 +119,7 @@ class MakeWrappingKey(KeyringOperation[Described], frozen=True, kw_only=True):
     changes = True
 
 
-class BringKey(KeyringOperation[Described], frozen=True, kw_only=True):
+class ImportKey(KeyringOperation[Described], frozen=True, kw_only=True):
     """A new key whose first version is in the parcel. `specs`: of raw material, the one of its length.
 
     Raises AlreadyExists, DecryptionFailed, Unsupported; InvalidArgument (detail Length, "key_material", "public_key",
@@ -141,7 +141,7 @@ class BringKey(KeyringOperation[Described], frozen=True, kw_only=True):
 class AgreeOnKey(KeyringOperation[Described], frozen=True, kw_only=True):
     """A new key from the secret that `base` and a peer agree on: HKDF-SHA-256 of it, without salt or info.
 
-    It counts as brought here. Raises AlreadyExists, WrongUsage, WrongState, InvalidArgument ("public_key", Breach).
+    It counts as imported. Raises AlreadyExists, WrongUsage, WrongState, InvalidArgument ("public_key", Breach).
     """
 
     action = Action.CREATE_KEY
@@ -157,10 +157,10 @@ class AgreeOnKey(KeyringOperation[Described], frozen=True, kw_only=True):
         return (Demand(self.action, self.keyring), Demand(Action.DERIVE_SHARED_SECRET, self.base))
 
 
-class BringVersion(KeyOperation[Described], frozen=True, kw_only=True):
-    """A new current version of a key that was brought here, or the private half of `number`.
+class ImportVersion(KeyOperation[Described], frozen=True, kw_only=True):
+    """A new current version of a key that was imported, or the private half of `number`.
 
-    Without a number a private half goes where it belongs, if the current version waits for it. Raises as BringKey;
+    Without a number a private half goes where it belongs, if the current version waits for it. Raises as ImportKey;
     Unsupported, InvalidArgument (detail Unfit), WrongState.
     """
 

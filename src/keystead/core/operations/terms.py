@@ -26,7 +26,7 @@ class Breach(Enum):
     NOT_ERASABLE = "may not be erased"
     NOT_EXPORTABLE = "may not be exported"
     NOT_COPYABLE = "may not be backed up"
-    NOT_MADE_HERE = "new versions are brought, and not made"
+    NOT_MADE_HERE = "new versions are imported, and not made"
     NO_PRIVATE_HALF = "the private half is not here"
     NOT_DERIVABLE = "cannot derive"
     UNDERIVED = "convergent, but not derived"
@@ -105,7 +105,7 @@ class Parcels(Struct, frozen=True):
 
 
 class ExportWrapped(KeyOperation[Parcels], frozen=True, kw_only=True):
-    """Versions that may process, as core.operations.imports has them brought: wrapped under the RSA key `under`.
+    """Versions that may process, as core.operations.imports has them imported: wrapped under the RSA key `under`.
 
     Raises as ExportKey; WrongUsage (detail Purpose.CIPHER) where `under` cannot wrap.
     """

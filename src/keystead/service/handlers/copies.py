@@ -43,7 +43,7 @@ def copy_key(_op: ops.CopyKey, targets: tuple[HeldKey], act: Act) -> Outcome[Key
             for one in held.versions()
             if one.wrapped
         ),
-        brought=key.origin is Origin.EXTERNAL,
+        imported=key.origin is Origin.EXTERNAL,
     )
     return Outcome(answer=answer)
 
@@ -64,7 +64,7 @@ def restore_key(op: ops.RestoreKey, targets: tuple[Any, ...], act: Act) -> Outco
         keyring=ring.id,
         spec_name=copy.spec.name,
         purpose=copy.purpose,
-        origin=Origin.EXTERNAL if copy.brought else Origin.GENERATED,
+        origin=Origin.EXTERNAL if copy.imported else Origin.GENERATED,
         lifecycle=Lifecycle(state=KeyState.ACTIVE, since=act.now),
         created_at=act.now,
         created_by=act.principal.id,

@@ -33,7 +33,7 @@ EXPIRES_WITHIN = timedelta(days=365)  # KMS API Reference, ImportKeyMaterial: Va
 
 def lent(key: Key) -> None:
     """Only such a key takes material. Raises Unsupported (detail Origin)."""
-    if key.origin is not Origin.EXTERNAL or key.terms.every_version:  # what was brought to stay is not lent
+    if key.origin is not Origin.EXTERNAL or key.terms.every_version:  # what was imported to stay is not lent
         raise Unsupported(f"keys of {key.origin.value} origin take no material", key.origin)
 
 

@@ -89,8 +89,8 @@ def rotate_key(op: ops.RotateKey, targets: tuple[HeldKey], act: Act) -> Outcome[
     leading(key)
     active(key, act.now)
     rotatable(key)
-    if key.terms.brought_only:
-        raise Unsupported("new versions of the key are brought, and not made", Breach.NOT_MADE_HERE)
+    if key.terms.imports_only:
+        raise Unsupported("new versions of the key are imported, and not made", Breach.NOT_MADE_HERE)
     if key.origin is Origin.EXTERNAL and not key.terms.every_version:
         return _rotate_imported(held, act)
     changed = _on_schedule(key, act.now) if op.scheduled else _on_demand(key, act)

@@ -40,8 +40,8 @@ def scheduled(seconds: int, key: Key, now: datetime) -> Rotation | None:
     """Raises InvalidArgument."""
     if seconds == 0:
         return None
-    if key.terms.brought_only:
-        raise InvalidArgument("new versions of the key are brought, and not made", Breach.NOT_MADE_HERE)
+    if key.terms.imports_only:
+        raise InvalidArgument("new versions of the key are imported, and not made", Breach.NOT_MADE_HERE)
     if seconds < LEAST_PERIOD:
         raise InvalidArgument("a key is rotated once an hour at most", Breach.PERIOD)
     if key.rotation is not None and key.rotation.period == timedelta(seconds=seconds):

@@ -56,7 +56,7 @@ class _Backup(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     current: int
     sealed_as: str
     versions: list[_Version]
-    brought: bool = False
+    imported: bool = False
 
 
 _DECODER = msgspec.json.Decoder(_Backup)
@@ -82,7 +82,7 @@ def back_up(req: Named, call: Call) -> dict[str, Any]:
         terms=copy.terms,
         current=copy.current,
         sealed_as=copy.sealed_as,
-        brought=copy.brought,
+        imported=copy.imported,
         versions=[_Version(one.number, one.created_at, one.material.reveal(), one.is_public) for one in copy.versions],
     )
     return {"backup": b64encode(msgspec.json.encode(backup)).decode()}
@@ -124,7 +124,7 @@ def _restore(req: RestoreRequest, call: Call) -> None:
         versions=tuple(
             CopiedVersion(v.number, v.created_at, Sensitive(v.material), v.is_public) for v in backup.versions
         ),
-        brought=backup.brought,
+        imported=backup.imported,
     )
     wanted = ops.RestoreKey(keyring=keyring_ref(call), name=name, copy=copy)
     try:

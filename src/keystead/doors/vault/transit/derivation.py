@@ -73,7 +73,7 @@ def derive(req: DeriveRequest, call: Call) -> None:
                 base=base,
                 version=req.base_key_version,
                 peer_public_key=peer,
-                terms=replace(terms_of(derived=False), brought_only=True),
+                terms=replace(terms_of(derived=False), imports_only=True),
             )
         )
     except e.AlreadyExists as error:

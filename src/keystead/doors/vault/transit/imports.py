@@ -40,7 +40,7 @@ NO_ROTATION = "allow_rotation must be set to true if auto-rotation is enabled"
 CONVERGENT = "import cannot be used on keys with convergent encryption enabled"
 SYMMETRIC = "provided type does not support public_key import"
 UNFIT: dict[object, str] = {
-    Unfit.NOT_BROUGHT: "the import_version endpoint can only be used with an imported key",
+    Unfit.NOT_IMPORTED: "the import_version endpoint can only be used with an imported key",
     Unfit.NO_VERSION: "no such key version",
     Unfit.NO_PAIR: "provided type does not support importing key versions",
     Unfit.WHOLE: "private key imported, key version cannot be updated",
@@ -173,12 +173,12 @@ def import_key(req: ImportRequest, call: Call) -> None:
         raise _wrong(TAKEN)
     try:
         call(
-            ops.BringKey(
+            ops.ImportKey(
                 keyring=keyring_ref(call),
                 name=ref.name,
                 specs=known,
                 parcel=_parcel(req, known[0]),
-                terms=replace(terms, brought_only=not req.allow_rotation),
+                terms=replace(terms, imports_only=not req.allow_rotation),
                 rotate_every=req.auto_rotate_period,
             )
         )
@@ -200,9 +200,9 @@ def import_version(req: ImportVersionRequest, call: Call) -> None:
         words = f"no key found with name {ref.name}; to import a new key, use the import/ endpoint"
         raise _wrong(words, error) from error
     if not _was_imported(key):
-        raise _wrong(UNFIT[Unfit.NOT_BROUGHT])
+        raise _wrong(UNFIT[Unfit.NOT_IMPORTED])
     try:
-        call(ops.BringVersion(key=ref, parcel=_parcel(req, key.spec), number=req.version))
+        call(ops.ImportVersion(key=ref, parcel=_parcel(req, key.spec), number=req.version))
     except e.KeysteadError as error:
         if isinstance(error, Said) or (found := _unfit(error, type_of(key), "")) is None:
             raise

@@ -51,7 +51,7 @@ def told(name: str, found: ops.Versions) -> dict[str, Any]:
         **supports(key),
     }
     if key.origin is Origin.EXTERNAL:
-        shown["imported_key_allow_rotation"] = not terms.brought_only
+        shown["imported_key_allow_rotation"] = not terms.imports_only
     if terms.derived:
         shown |= {"kdf": "hkdf_sha256", "convergent_encryption": terms.convergent}
     if terms.convergent:

@@ -1,4 +1,4 @@
-"""Keying material that is brought here to stay, and wrapped to be brought elsewhere (core.operations.imports).
+"""Keying material that is imported to stay, and wrapped to be imported elsewhere (core.operations.imports).
 
 PKCS #11 v3.1 §2.1.21 (CKM_RSA_AES_KEY_WRAP): RSAES-OAEP wraps a 256-bit AES key, and that the material (RFC 5649).
 """
@@ -49,7 +49,7 @@ def _new(ring: HeldKeyring, spec: KeySpec, act: Act, **facts: Any) -> Key:
 
 
 def _put(
-    op: ops.MakeWrappingKey | ops.BringKey | ops.AgreeOnKey,
+    op: ops.MakeWrappingKey | ops.ImportKey | ops.AgreeOnKey,
     name: str,
     ring: HeldKeyring,
     key: Key,
@@ -104,7 +104,7 @@ def _opened(parcel: Parcel, specs: tuple[KeySpec, ...], by: HeldKey, act: Act) -
     return spec, act.provider.register(spec, material)
 
 
-def bring_key(op: ops.BringKey, targets: tuple[Any, ...], act: Act) -> Outcome[Described]:
+def import_key(op: ops.ImportKey, targets: tuple[Any, ...], act: Act) -> Outcome[Described]:
     ring: HeldKeyring = targets[0]
     if ring.answers(op.keyring.namespace, op.name):
         raise AlreadyExists("the name is taken", "name")
@@ -133,12 +133,12 @@ def agree_on_key(op: ops.AgreeOnKey, targets: tuple[HeldKeyring, HeldKey], act: 
     return _put(op, op.name, ring, key, first_version(key, made.public_key), made, act)
 
 
-def bring_version(op: ops.BringVersion, targets: tuple[HeldKey, ...], act: Act) -> Outcome[Described]:
+def import_version(op: ops.ImportVersion, targets: tuple[HeldKey, ...], act: Act) -> Outcome[Described]:
     held = targets[0]
     key = held.key
     active(key, act.now)
     if key.origin is not Origin.EXTERNAL or not key.terms.every_version:
-        raise Unsupported("the key was not brought here", Unfit.NOT_BROUGHT)
+        raise Unsupported("the key was not imported", Unfit.NOT_IMPORTED)
     _, made = _opened(op.parcel, (key.spec,), targets[-1], act)
     old = _waiting(op, held, made)
     if old is not None:
@@ -170,7 +170,7 @@ def bring_version(op: ops.BringVersion, targets: tuple[HeldKey, ...], act: Act) 
     )
 
 
-def _waiting(op: ops.BringVersion, held: HeldKey, made: Generated) -> KeyVersion | None:
+def _waiting(op: ops.ImportVersion, held: HeldKey, made: Generated) -> KeyVersion | None:
     """The version that this is the private half of. Raises InvalidArgument (Unfit)."""
     is_private, key = op.parcel.wrapping is not None, held.key
     if op.number is None:
@@ -211,8 +211,8 @@ def export_wrapped(op: ops.ExportWrapped, targets: tuple[HeldKey, HeldKey], act:
 
 HANDLERS: dict[type, Handler] = {
     ops.MakeWrappingKey: make_wrapping_key,
-    ops.BringKey: bring_key,
-    ops.BringVersion: bring_version,
+    ops.ImportKey: import_key,
+    ops.ImportVersion: import_version,
     ops.AgreeOnKey: agree_on_key,
     ops.ExportWrapped: export_wrapped,
 }
