@@ -57,6 +57,7 @@ SIGNED_HERE = {
     "system read internal/ui/mounts",  # shows there what is listed for everybody
     "system read internal/ui/mounts/{path:path}",
     "system read internal/specs/openapi",  # what is mounted is not for everybody
+    "system read wrapping/lookup",
     "system write wrapping/lookup",  # the token in the body stands for its bearer (front.py)
 }
 

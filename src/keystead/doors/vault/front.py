@@ -141,7 +141,9 @@ class VaultFront(Stepwise):
         if asked.path not in OF_WRAPPED:
             text = raw.decode("latin-1")
             return self._means.authenticator.token(request, text), Sensitive(text.encode())
-        text = raw.decode("latin-1") or str(_tree(wire.arguments(asked, None, request.body)).get("token", ""))
+        text = raw.decode("latin-1")
+        if not text and asked.verb is wire.Verb.WRITE:  # a query is no place for a token
+            text = str(_tree(wire.arguments(asked, None, request.body)).get("token", ""))
         try:
             return self._means.authenticator.token(request, text), Sensitive(text.encode())
         except e.Unauthenticated as error:

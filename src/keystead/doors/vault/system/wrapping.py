@@ -11,7 +11,7 @@ from keystead.core import operations as ops
 from keystead.core.errors import NotFound
 from keystead.core.operations import MadeToken
 from keystead.doors.vault.endpoint import Answer, Said, endpoint, text_of_caller
-from keystead.doors.vault.tokens import TokenRequest, here
+from keystead.doors.vault.tokens import Nothing, TokenRequest, here
 from keystead.kit import Call
 from keystead.service.credentials.token import token_id
 from keystead.wire.vault.envelope import WrapInfo
@@ -63,13 +63,23 @@ def unwrap(req: TokenRequest, call: Call) -> Answer:
     return Answer(data=msgspec.Raw(inside.reveal().rstrip(b"\n")), bare=True)
 
 
-@endpoint("system", Verb.WRITE, "wrapping/lookup")
-def look_up(req: TokenRequest, call: Call) -> dict[str, Any]:
+def _looked_up(id_: str, call: Call) -> dict[str, Any]:
     try:
-        token = call(ops.LookUpWrapped(tenant=here(call), id=_which(req, call)))
+        token = call(ops.LookUpWrapped(tenant=here(call), id=id_))
     except NotFound:
         raise Said(400, NOT_WRAPPING) from None
     return {"creation_path": token.path, "creation_time": time_text(token.created_at), "creation_ttl": token.ttl}
+
+
+@endpoint("system", Verb.WRITE, "wrapping/lookup")
+def look_up(req: TokenRequest, call: Call) -> dict[str, Any]:
+    return _looked_up(_which(req, call), call)
+
+
+@endpoint("system", Verb.READ, "wrapping/lookup")
+def look_up_self(_req: Nothing, call: Call) -> dict[str, Any]:
+    """Of the token that the request came with: agents look this way. A query names no token here."""
+    return _looked_up(token_id(text_of_caller(call)), call)
 
 
 @endpoint("system", Verb.WRITE, "wrapping/rewrap")
@@ -81,4 +91,4 @@ def rewrap(req: TokenRequest, call: Call) -> Answer:
     return Answer(wrap_info=wrap_info(made))
 
 
-OPERATIONS = (wrap, unwrap, look_up, rewrap)
+OPERATIONS = (wrap, unwrap, look_up, look_up_self, rewrap)
