@@ -10,10 +10,11 @@ import msgspec
 from keystead.core import operations as ops
 from keystead.core.errors import NotFound
 from keystead.core.operations import MadeToken
-from keystead.doors.vault.endpoint import Answer, Said, endpoint, text_of_caller
+from keystead.core.sensitive import Sensitive
+from keystead.doors.vault.endpoint import Answer, Said, endpoint, token_of_caller
 from keystead.doors.vault.tokens import Nothing, TokenRequest, here
 from keystead.kit import Call
-from keystead.service.credentials.token import token_id
+from keystead.service.credentials.token import digest
 from keystead.wire.vault.envelope import WrapInfo
 from keystead.wire.vault.reader import Parameters
 from keystead.wire.vault.request import Verb
@@ -49,23 +50,23 @@ def wrap(_req: WrapRequest, call: Call) -> Mapping[str, Any]:
     return dict(asked.parameters)
 
 
-def _which(req: TokenRequest, call: Call) -> str:
-    return token_id(req.token or text_of_caller(call))
+def _text(req: TokenRequest, call: Call) -> Sensitive:
+    return Sensitive(req.token.encode(errors="surrogatepass")) if req.token else token_of_caller(call)
 
 
 @endpoint("system", Verb.WRITE, "wrapping/unwrap")
 def unwrap(req: TokenRequest, call: Call) -> Answer:
     """The answer as it would have come at first, envelope and all."""
     try:
-        inside = call(ops.Unwrap(tenant=here(call), id=_which(req, call)))
+        inside = call(ops.Unwrap(tenant=here(call), text=_text(req, call)))
     except NotFound:
         raise Said(400, NOT_WRAPPING) from None
     return Answer(data=msgspec.Raw(inside.reveal().rstrip(b"\n")), bare=True)
 
 
-def _looked_up(id_: str, call: Call) -> dict[str, Any]:
+def _looked_up(text: Sensitive, call: Call) -> dict[str, Any]:
     try:
-        token = call(ops.LookUpWrapped(tenant=here(call), id=id_))
+        token = call(ops.LookUpWrapped(tenant=here(call), id=digest(text)))
     except NotFound:
         raise Said(400, NOT_WRAPPING) from None
     return {"creation_path": token.path, "creation_time": time_text(token.created_at), "creation_ttl": token.ttl}
@@ -73,19 +74,19 @@ def _looked_up(id_: str, call: Call) -> dict[str, Any]:
 
 @endpoint("system", Verb.WRITE, "wrapping/lookup")
 def look_up(req: TokenRequest, call: Call) -> dict[str, Any]:
-    return _looked_up(_which(req, call), call)
+    return _looked_up(_text(req, call), call)
 
 
 @endpoint("system", Verb.READ, "wrapping/lookup")
 def look_up_self(_req: Nothing, call: Call) -> dict[str, Any]:
     """Of the token that the request came with: agents look this way. A query names no token here."""
-    return _looked_up(token_id(text_of_caller(call)), call)
+    return _looked_up(token_of_caller(call), call)
 
 
 @endpoint("system", Verb.WRITE, "wrapping/rewrap")
 def rewrap(req: TokenRequest, call: Call) -> Answer:
     try:
-        made = call(ops.Rewrap(tenant=here(call), id=_which(req, call)))
+        made = call(ops.Rewrap(tenant=here(call), text=_text(req, call)))
     except NotFound:
         raise Said(400, NOT_WRAPPING) from None
     return Answer(wrap_info=wrap_info(made))
