@@ -46,6 +46,7 @@ async function mounts() {
   await vault.unmount({ mount_point: "moved" });
   assert.equal((await vault.mounts()).data["moved/"], undefined);
   await fails(vault.mount({ mount_point: "node", type: "no-such" }), 400);
+  assert.match((await vault.help("sys/mounts")).help, /Matching Route: mounts/);
 }
 
 async function policies() {

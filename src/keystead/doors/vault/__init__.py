@@ -9,7 +9,7 @@ from keystead.doors.vault import approle, cubbyhole, tokenroles, tokens, transit
 from keystead.doors.vault.errors import ERRORS
 from keystead.doors.vault.front import VaultFront
 from keystead.doors.vault.kv import astray, data, metadata, unversioned
-from keystead.doors.vault.system import capabilities, leases, mounts, policies, specs, tools, wrapping
+from keystead.doors.vault.system import capabilities, leases, mounts, pathhelp, policies, specs, tools, wrapping
 from keystead.kit import Door
 from keystead.wire.http import Limits
 
@@ -34,7 +34,7 @@ OPERATIONS = (
 
 DOOR = Door(
     name="vault",
-    operations=(*OPERATIONS, *specs.over(OPERATIONS)),
+    operations=(*OPERATIONS, *specs.over(OPERATIONS), *pathhelp.over(OPERATIONS)),
     errors=ERRORS,
     limits=Limits(n_body=1024 * 1024, lists=True),
     front=VaultFront,
