@@ -176,9 +176,8 @@ def lasting(ttl: int, period: int, most: int, *, is_root: bool) -> tuple[int, Ca
     if is_root and not ttl and not most:
         return 0, None
     limit = least(most, MAX_FOR)
-    if ttl > limit:
-        return limit, Capped("TTL", ttl, limit)
-    return ttl or min(DEFAULT_FOR, limit), None
+    wanted = ttl or (min(DEFAULT_FOR, limit) if is_root else DEFAULT_FOR)
+    return (wanted, None) if wanted <= limit else (limit, Capped("TTL", wanted, limit))
 
 
 def issue_token(op: ops.IssueToken, targets: tuple[HeldTenant], act: Act) -> Outcome[MadeToken]:
