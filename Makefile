@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 DATA   ?= keystead-data
+APART  := ansible salt vaultclients
 
 .PHONY: run install test check unit clients every-client bench torture drill docs lock clean
 
@@ -45,7 +46,7 @@ check: install         ## style, types, layers
 unit: install          ## every test, the real clients included
 	$(BIN)/pytest -q
 
-every-client: $(VENV)/.clients $(VENV)/clients/ansible/.installed $(VENV)/clients/salt/.installed ## install the clients that come from elsewhere: sops, those in JavaScript, Ansible, Salt
+every-client: $(VENV)/.clients $(APART:%=$(VENV)/clients/%/.installed) ## install the clients that come from elsewhere: sops, those in JavaScript, Ansible, Salt, more in Python
 
 clients: install       ## only the real clients against a real server
 	$(BIN)/pytest -q -m client
@@ -70,7 +71,7 @@ lock:                  ## resolve the locks anew
 	    $$( [ $$e = dev ] && echo --extra dev; \
 	        [ $$e = bench ] && echo --extra dev --extra bench; [ $$e = clients ] && echo --extra dev --extra clients ) \
 	    pyproject.toml -o requirements/$$e.lock; done
-	for e in ansible salt; do \
+	for e in $(APART); do \
 	  $(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-annotate requirements/$$e.in -o requirements/$$e.lock; done
 
 clean:
