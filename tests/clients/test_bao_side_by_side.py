@@ -178,11 +178,47 @@ write sys/no-such a=b
 list sys/no-such
 delete no/such
 path-help no/such
+
+policy write reads -
+kv put app/a x=1
+token create -id=reader -policy=reads -ttl=1h
+~ kv get app/a
+~ kv get app/b
+~ kv put app/a x=2
+~ kv put app/b x=2
+~ kv patch app/a x=2
+~ kv list app
+~ kv delete app/a
+~ kv metadata get app/a
+~ kv get old/a
+~ kv get none/a
+~ list app/data
+~ secrets list
+~ auth list
+~ policy list
+~ policy read reads
+~ token lookup
+~ token create
+~ token capabilities app/data/a
+~ token renew
+~ token revoke -accessor none
+~ read sys/no-such
+~ read no/such
+~ write -wrap-ttl=60s sys/wrapping/wrap a=b
+~ write cubbyhole/a b=c
+~ read cubbyhole/a
+~ write -f transit/keys/mine
+~ path-help transit/keys/app
+~ operator seal
+~ token revoke -self
+~ token lookup
+
 write sys/tools/hash input=aGVsbG8= algorithm=sha2-512
 write sys/tools/hash input=aGVsbG8= algorithm=none
 read -format=json sys/policies/acl/none
 read -field=nothing sys/mounts
 """
+"""One a line; those after "~" by a token of the policy below."""
 POLICY = 'path "app/data/*" {\n  capabilities = ["read", "list"]\n}\n'
 NEW = (
     (r"\b(?:hvs|s)\.[A-Za-z0-9]+", "TOKEN"),
@@ -206,6 +242,8 @@ QUEUED = re.compile(r"^Waiting for terminal status.*\n", re.MULTILINE)
 ELSE: Mapping[str, str] = {
     "read auth/userpass/users/ada": "what was written by its older name is told by the newer one alone",
     "token create -id=mine -ttl=1h": "a token's own text is kept under SHA-256, not SHA-1, and needs no warning",
+    "token create -id=reader -policy=reads -ttl=1h": "the same",
+    "~ path-help transit/keys/app": "what is out of a token's reach is not told of",
     "token lookup": "the first token is one like others, made at auth/token/create",
 }
 
@@ -231,8 +269,8 @@ def session(address: str, token: str, home: Path) -> list[Spoken]:
     said = []
     for command in filter(None, COMMANDS.splitlines()):
         done = subprocess.run(
-            [BAO, *command.split()],
-            env=env,
+            [BAO, *command.removeprefix("~ ").split()],
+            env=env | ({"BAO_TOKEN": "reader"} if command.startswith("~") else {}),
             cwd=home,
             input=POLICY if command.endswith(" -") else "",
             capture_output=True,
