@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -47,13 +48,14 @@ class Kit:
         (folder / "role_id").write_text(role)
         self.secret_id.write_text(server("PUT", "auth/approle/role/app/secret-id")["data"]["secret_id"])
 
-    def configured(self, rest: str, *, method: str = "") -> Path:
+    def configured(self, rest: str, *, method: str = "", login: str = "", sinks: str = "") -> Path:
         written = self.folder / "config.hcl"
         written.write_text(
             f"""
             vault {{ address = "{self.server.address}" }}
             auto_auth {{
               method "approle" {{
+                {login}
                 config = {{
                   role_id_file_path   = "{self.folder}/role_id"
                   secret_id_file_path = "{self.secret_id}"
@@ -61,6 +63,7 @@ class Kit:
                 }}
               }}
               sink "file" {{ config = {{ path = "{self.sink}" }} }}
+              {sinks}
             }}
             {rest}
             """
@@ -68,12 +71,12 @@ class Kit:
         return written
 
     @contextmanager
-    def running(self, command: str, rest: str, *, method: str = "") -> Iterator[subprocess.Popen[bytes]]:
+    def running(self, command: str, rest: str, **more: str) -> Iterator[subprocess.Popen[bytes]]:
         """An agent or a proxy, until the end of the block; it has to have come to no other end by itself."""
         log = self.folder / "log"
         with log.open("wb") as errors:
             process = subprocess.Popen(
-                [BAO, command, f"-config={self.configured(rest, method=method)}"],
+                [BAO, command, f"-config={self.configured(rest, **more)}"],
                 env={"PATH": os.environ["PATH"], "HOME": str(self.folder)},
                 stdout=errors,
                 stderr=errors,
@@ -161,6 +164,21 @@ def test_a_secret_id_that_is_wrapped_is_unwrapped_and_only_from_where_it_is_to_c
             )
         )
         assert not kit.sink.exists()
+
+
+def test_a_sink_may_get_the_token_wrapped(server, kit) -> None:
+    wrapped = kit.folder / "wrapped"
+    with kit.running("agent", "", sinks=f'sink "file" {{ wrap_ttl = "1m", config = {{ path = "{wrapped}" }} }}'):
+        told = json.loads(soon(lambda: wrapped.exists() and wrapped.read_text()))
+        inside = server("PUT", "sys/wrapping/unwrap", {"token": told["token"]})
+        assert inside["data"]["token"] == kit.token()
+
+
+def test_a_login_may_be_wrapped(server, kit) -> None:
+    with kit.running("agent", "", login='wrap_ttl = "1m"'):
+        told = json.loads(kit.token())
+        inside = server("PUT", "sys/wrapping/unwrap", {"token": told["token"]})
+        assert inside["auth"]["policies"] == ["app", "default"]
 
 
 def test_a_command_gets_secrets_in_its_environment(server, kit) -> None:
