@@ -74,12 +74,6 @@ LEFT_OUT = {
         f"{OLD}test_auth_backend_manipulation",
         f"{INTEGRATION}test_auth_gcp_alternate_mount_point_with_no_client_token_exception",
     ),
-    **_each(
-        "it reads a policy with pyhcl, which is not installed",
-        f"{SYSTEM}test_policy.py::TestPolicy::test_policy_manipulation",
-        f"{OLD}test_policy_manipulation",
-    ),
-    **_each("it expects other words of an older requests", f"{INTEGRATION}test_illegal_token"),
 }
 
 
