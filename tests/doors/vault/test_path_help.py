@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from tests import vaultstack
 from tests.vaultstack import DENIED
 
 from keystead.doors import vault as door
 from keystead.doors.vault.endpoint import Endpoint
+
+CAPTURE = re.compile(r"\{\w+(:path\??)?\}")
 
 
 @pytest.fixture(scope="module")
@@ -58,13 +62,7 @@ def test_every_operation_there_is_can_be_asked_about(vault) -> None:
     }
     for one in door.OPERATIONS:
         if isinstance(one, Endpoint) and at.get(one.engine, one.engine) in {*at.values(), "transit", "kv", "cubbyhole"}:
-            path = (
-                one.path.replace("{path:path?}", "x")
-                .replace(":path", "")
-                .replace("/?", "")
-                .replace("{", "")
-                .replace("}", "")
-            )
+            path = CAPTURE.sub("x", one.path).removesuffix("/?")
             assert f"    {one.verb.value}" in told(vault.root, f"{at.get(one.engine, one.engine)}/{path}"), one.name
 
 
