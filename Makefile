@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 DATA   ?= keystead-data
+APART  := ansible salt vaultclients
 
 .PHONY: run install test check unit clients every-client bench secrets torture differential drill docs lock clean
 
@@ -28,6 +29,12 @@ $(VENV)/.clients: $(VENV)/.installed requirements/clients.lock tests/clients/js/
 	@npm ci --prefix tests/clients/js --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
+# Clients that are programs of their own, each with its own libraries. Nothing of them is imported here.
+$(VENV)/clients/%/.installed: requirements/%.lock $(VENV)/.installed
+	@$(BIN)/python -m venv --clear $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r $<
+	@touch $@
+
 test: check unit       ## everything CI runs
 
 check: install         ## style, types, layers
@@ -39,7 +46,7 @@ check: install         ## style, types, layers
 unit: install          ## every test, the real clients included
 	$(BIN)/pytest -q
 
-every-client: $(VENV)/.clients ## install the clients that come from elsewhere: sops, the AWS SDK for JavaScript
+every-client: $(VENV)/.clients $(APART:%=$(VENV)/clients/%/.installed) ## install the clients that come from elsewhere: sops, those in JavaScript, Ansible, Salt, more in Python
 
 clients: install       ## only the real clients against a real server
 	$(BIN)/pytest -q -m client
@@ -72,6 +79,8 @@ lock:                  ## resolve the locks anew
 	    $$( [ $$e = dev ] && echo --extra dev; \
 	        [ $$e = bench ] && echo --extra dev --extra bench; [ $$e = clients ] && echo --extra dev --extra clients ) \
 	    pyproject.toml -o requirements/$$e.lock; done
+	for e in $(APART); do \
+	  $(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-annotate requirements/$$e.in -o requirements/$$e.lock; done
 
 clean:
 	rm -rf tests/clients/js/node_modules $(VENV) site build dist .mypy_cache .ruff_cache .pytest_cache

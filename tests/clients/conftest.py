@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -61,6 +62,12 @@ def needed(found: T | None, what: str) -> T:
         words = f"{what}: not installed; `make every-client` does that"
         (pytest.fail if os.environ.get("KEYSTEAD_EVERY_CLIENT") else pytest.skip)(words)
     return found
+
+
+def environment(name: str, command: str) -> Path:
+    """The folder of the commands of a client that has an environment of its own. KEYSTEAD_CLIENTS: where those are."""
+    folder = Path(os.environ.get("KEYSTEAD_CLIENTS", Path(sys.prefix) / "clients")) / name / "bin"
+    return needed(folder if (folder / command).exists() else None, name)
 
 
 @pytest.fixture(scope="session")

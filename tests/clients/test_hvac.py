@@ -77,25 +77,11 @@ LEFT_OUT = {
         f"{INTEGRATION}test_auth_gcp_alternate_mount_point_with_no_client_token_exception",
     ),
     **_each(
-        "it reads a policy with pyhcl, which is not installed",
-        f"{SYSTEM}test_policy.py::TestPolicy::test_policy_manipulation",
-        f"{OLD}test_policy_manipulation",
-    ),
-    **_each(
         "the issuer is the identity engine, over http; keys are read over TLS alone",
         f"{API}auth_methods/test_jwt.py::TestJWT::test_configure_0_configure_using_vault_identity_OIDC",
         f"{API}auth_methods/test_jwt.py::TestJWT::test_jwt_login_0_success",
         f"{API}auth_methods/test_jwt.py::TestJWT::test_read_config_0_configure_using_vault_identity_OIDC",
     ),
-    **_each(
-        "it logs in with a certificate whose key it does not name, which today's requests does not take",
-        *(
-            f"{API}auth_methods/test_cert.py::{kind}::test_login_{name}"
-            for kind in ("TestCert", "TestCertEnv")
-            for name in ("0_testrole", "1_", "2_testrole2")
-        ),
-    ),
-    **_each("it expects other words of an older requests", f"{INTEGRATION}test_illegal_token"),
 }
 
 

@@ -218,6 +218,28 @@ def test_a_request_in_single_bytes() -> None:
     run(test)
 
 
+def test_row_58_a_reply_to_head_has_no_body_that_another_request_would_get() -> None:
+    async def test(world: World) -> None:
+        gate = world.blocking[b"/slow"] = threading.Event()
+        heads = [b"HEAD %b HTTP/1.1\r\nHost: kms\r\n\r\n" % target for target in (b"/a", b"/slow", b"/c")]
+        one = world.connect()
+        taken = await one.send(heads[0] + heads[1] + post(b"/b") + heads[2])
+        gate.set()
+        await world.until(lambda: one.writes)
+        replies = (taken + one.take()).split(b"HTTP/1.1 200 OK\r\n")[1:]
+        assert [reply.partition(b"\r\n\r\n")[2] for reply in replies] == [b"", b"", b"/b", b""]
+        assert [b"Content-Length: %d\r\n" % n in reply for n, reply in zip((2, 5, 2, 2), replies, strict=True)] == [
+            True
+        ] * 4
+
+        world.fail, world.is_broken = True, False
+        one.protocol.data_received(heads[0])
+        two = await world.connect().send(post(b"/b"))
+        assert one.take() == b"" and one.aborted and bodies(two) == [b"UNRECORDED"]
+
+    run(test)
+
+
 def test_chunks() -> None:
     async def test(world: World) -> None:
         head = b"POST /c HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"

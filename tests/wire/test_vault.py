@@ -351,7 +351,13 @@ def test_verbs() -> None:
         ask(b"LIST", b"/v1/a?after=x") == Asked(Verb.LIST, "a/", {"after": "x"}) == ask(b"GET", b"/v1/a?list=1&after=x")
     )
     assert ask(b"GET", b"/v1/a?list=false") == Asked(Verb.READ, "a", {"list": "false"})
-    assert ask(b"GET", b"/v1/a%2Fb%252f?x=%41+b&x=2&help=1") == Asked(Verb.READ, "a/b%2f", {"x": ["A b", "2"]})
+    assert ask(b"GET", b"/v1/a%2Fb%252f?x=%41+b&x=2&help=") == Asked(Verb.READ, "a/b%2f", {"x": ["A b", "2"]})
+
+
+@pytest.mark.parametrize("method", [b"GET", b"PUT", b"DELETE", b"LIST", b"PATCH"])
+@pytest.mark.parametrize("said", [b"1", b"0", b"no"])
+def test_who_asks_for_help_asks_for_nothing_else(method: bytes, said: bytes) -> None:
+    assert ask(method, b"/v1/a/?list=true&x=1&help=" + said) == Asked(Verb.HELP, "a/", {})
 
 
 def test_nobody_is_sent_to_another_host_or_off_the_api() -> None:

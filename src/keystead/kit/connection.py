@@ -18,7 +18,7 @@ from keystead.kit.certified import certified, chain_of
 from keystead.kit.door import Steps
 from keystead.kit.framing import HEAD, IDLE, PARSED_AS, Framing, Refused
 from keystead.service.credentials.peer import peer_of
-from keystead.wire.http import HttpRequest, Refusal, closing
+from keystead.wire.http import HttpRequest, Refusal, closing, head_of
 
 if TYPE_CHECKING:
     from keystead.kit.listener import Listener
@@ -33,6 +33,7 @@ class Connection(Framing, asyncio.Protocol):
     __slots__ = (
         "_begun",
         "_certificates",
+        "_holds_head",
         "_listener",
         "_n_head",
         "_n_lingered",
@@ -64,6 +65,7 @@ class Connection(Framing, asyncio.Protocol):
         self.out: list[bytes] = []  # replies that wait for the batch
         self.waiting: deque[HttpRequest | bytes] = deque()  # for the batch, or behind the request on a thread
         self._begun: HttpRequest | None = None
+        self._holds_head = False  # one of `out` answers a HEAD, and has no body
 
     # --- asyncio.Protocol
 
@@ -191,10 +193,15 @@ class Connection(Framing, asyncio.Protocol):
         if self.blocked or self.waiting:
             self.waiting.append(reply)
         else:
-            self.take(reply)
+            self._put(reply)
 
     def take(self, reply: bytes) -> None:
-        """Take a reply whose turn it is."""
+        """Take the reply to the request that was begun: its turn it is."""
+        if self._begun is not None and self._begun.method == b"HEAD":
+            reply, self._holds_head = head_of(reply), True
+        self._put(reply)
+
+    def _put(self, reply: bytes) -> None:
         self.out.append(reply)
         self._listener.batch.add(self)
 
@@ -203,7 +210,7 @@ class Connection(Framing, asyncio.Protocol):
         while self.waiting and not self.blocked:
             item = self.waiting.popleft()
             if isinstance(item, bytes):
-                self.take(item)
+                self._put(item)
             else:
                 self._begun = item
                 return self._listener.front.steps(item)
@@ -214,7 +221,10 @@ class Connection(Framing, asyncio.Protocol):
             self._listener.block(self, self._begun, far=far)
 
     def withdraw(self) -> None:
-        """What is held was not put on record: say that instead, and as often."""
+        """What is held was not put on record: say that instead, and as often; where a body would be too much, cut."""
+        if self._holds_head:
+            self.abort()
+            return
         refusal = self._listener.front.reject(Refusal.UNRECORDED, self._listener.batch.second)
         self.out[:] = [refusal] * len(self.out)
 
@@ -228,6 +238,7 @@ class Connection(Framing, asyncio.Protocol):
             out[-1] = closing(out[-1])
         transport.write(out[0] if len(out) == 1 else b"".join(out))
         out.clear()
+        self._holds_head = False
         if self._phase == IDLE and not self._paused:
             self.deadline = self._listener.tick + self._limits.idle_for
         if last:

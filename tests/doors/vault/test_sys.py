@@ -113,6 +113,16 @@ def test_anybody_with_the_token_looks_up_and_unwraps_without_another(vault) -> N
     assert vault.nobody.refused("POST", "sys/wrapping/lookup", {"token": info["token"]}) == (400, NOT_WRAPPING)
 
 
+def test_a_wrapped_answer_is_looked_up_by_get_too_but_never_by_a_token_in_the_query(vault) -> None:
+    info = vault.root("GET", "sys/mounts", wrap="60s").json["wrap_info"]
+    bearer = vaultstack.Bearer(vault.stack, info["token"])
+    assert bearer.data("GET", "sys/wrapping/lookup")["creation_path"] == "sys/mounts"
+    assert bearer.data("GET", "sys/wrapping/lookup")["creation_ttl"] == 60  # looking is no use of it
+    for nobody in (vault.nobody, vaultstack.Bearer(vault.stack, "hvs.wrong"), vault.root):
+        asked = nobody.refused("GET", f"sys/wrapping/lookup?token={info['token']}")
+        assert asked == nobody.refused("GET", "sys/wrapping/lookup") == (400, NOT_WRAPPING)
+
+
 def test_a_wrapped_answer_expires(vault) -> None:
     info = vault.root("GET", "sys/mounts", wrap="60s").json["wrap_info"]
     vault.stack.clock.forward(timedelta(seconds=60))

@@ -25,6 +25,7 @@ def made(bearer, path: str = "create", **wanted):
         ({"ttl": "1h"}, 3600, ""),
         ({"ttl": "900h"}, 2764800, 'TTL of "900h" exceeded the effective max_ttl of "768h"; TTL value is capped'),
         ({"ttl": "1h", "explicit_max_ttl": "1m"}, 60, 'TTL of "1h" exceeded the effective max_ttl of "1m"'),
+        ({"explicit_max_ttl": "1m"}, 60, 'TTL of "768h" exceeded the effective max_ttl of "1m"'),
         ({"period": "1h"}, 3600, ""),
         ({"period": "1h", "explicit_max_ttl": "30m"}, 1800, 'period of "1h" exceeded the effective max_ttl of "30m"'),
         ({"lease": "30m"}, 1800, ""),
@@ -38,6 +39,11 @@ def test_how_long_it_lasts(vault, wanted, seconds, warning) -> None:
     answer = made(vault.root, policies=["default"], **wanted)
     assert answer["auth"]["lease_duration"] == seconds
     assert "".join(answer["warnings"] or []).startswith(warning) and bool(answer["warnings"]) is bool(warning)
+
+
+def test_a_root_token_that_is_to_end_is_not_remarked_upon(vault) -> None:
+    answer = made(vault.root, explicit_max_ttl="1m")
+    assert (answer["auth"]["lease_duration"], answer["warnings"]) == (60, None)
 
 
 def test_a_policy_that_nobody_has_written_is_remarked_upon(vault) -> None:

@@ -19,6 +19,7 @@ from keystead.doors.vault.system import (
     lockouts,
     mounts,
     passwords,
+    pathhelp,
     policies,
     quotas,
     specs,
@@ -60,7 +61,7 @@ OPERATIONS = (
 
 DOOR = Door(
     name="vault",
-    operations=(*OPERATIONS, *specs.over(OPERATIONS)),
+    operations=(*OPERATIONS, *specs.over(OPERATIONS), *pathhelp.over(OPERATIONS)),
     errors=ERRORS,
     limits=Limits(n_body=1024 * 1024, lists=True),
     front=VaultFront,

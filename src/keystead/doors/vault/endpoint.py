@@ -31,6 +31,7 @@ CAPABILITIES: dict[Verb, str] = {
     Verb.SCAN: "scan",
     Verb.DELETE: "delete",
     Verb.PATCH: "patch",
+    Verb.HELP: "read",  # of what is reached no policy is asked
 }
 
 

@@ -150,7 +150,9 @@ class VaultFront(Stepwise):
         if asked.path not in OF_WRAPPED:
             text = raw.decode("latin-1")
             return self._means.authenticator.token(request, text), Sensitive(text.encode())
-        text = raw.decode("latin-1") or _in_body(_tree(wire.arguments(asked, None, request.body)))
+        text = raw.decode("latin-1")
+        if not text and asked.verb is wire.Verb.WRITE:  # a query is no place for a token
+            text = _in_body(_tree(wire.arguments(asked, None, request.body)))
         try:
             return self._means.authenticator.token(request, text), Sensitive(text.encode())
         except e.Unauthenticated as error:

@@ -57,6 +57,7 @@ class Places:
         self._ways: dict[tuple[bytes, bytes], Way] = {}
         declared = [one for one in door.operations if isinstance(one, Endpoint)]
         engines = {one.engine for one in declared}
+        (self._help,) = (one for one in declared if one.verb is wire.Verb.HELP)
         self._engines = {name: routes(one for one in declared if one.engine == name) for name in engines}
 
     def way(self, request: HttpRequest) -> Way | None:
@@ -80,6 +81,8 @@ class Places:
         return found
 
     def _find(self, asked: wire.Asked, mounts: MountTable) -> Found:
+        if asked.verb is wire.Verb.HELP:
+            return Found(mounts.mounts[0], self._help, {"path": asked.path})
         led = mounts.find(asked.path)
         if led is None:
             raise Said(404, no_route(asked.path))

@@ -26,9 +26,10 @@ _HOW = "the query cannot be read"
 
 
 class Verb(Enum):
-    """logical.Operation. WRITE is create or update: the object's existence decides."""
+    """logical.Operation. WRITE is create or update: the object's existence decides. HELP is asked for in the query."""
 
     READ, WRITE, LIST, SCAN, DELETE, PATCH, HEAD = "read", "write", "list", "scan", "delete", "patch", "head"
+    HELP = "help"
     __hash__ = object.__hash__  # members are single; Enum's own hash of the name costs more than the look-up
 
 
@@ -85,6 +86,8 @@ def ask(method: bytes, target: bytes) -> Asked | Redirect:
         parameters = pairs(query) if query else {}
     except Malformed:
         raise Refused(400) from None
+    if parameters and parameters.pop("help", None):  # whatever the method is: nothing is done
+        return Asked(Verb.HELP, path, {})
     if verb is _READ and parameters:
         verb = _chosen(parameters)
     return Asked(verb, _checked(verb, path), parameters)
@@ -158,8 +161,6 @@ def pairs(raw: bytes, *, joined: bool = False) -> dict[str, Any]:
         if part:
             name, _, value = part.partition(b"=")
             found.setdefault(uri.text(name, plus=True), []).append(uri.text(value, plus=True))
-    if not joined:
-        found.pop("help", None)
     return {
         name: values[0] if len(values) == 1 else ",".join(values) if joined else values
         for name, values in found.items()

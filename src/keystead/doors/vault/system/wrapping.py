@@ -64,9 +64,9 @@ def unwrap(req: TokenRequest, call: Call) -> Answer:
     return Answer(data=msgspec.Raw(inside.reveal().rstrip(b"\n")), bare=True)
 
 
-def _looked_up(req: TokenRequest, call: Call) -> dict[str, Any]:
+def _looked_up(text: Sensitive, call: Call) -> dict[str, Any]:
     try:
-        token = call(ops.LookUpWrapped(tenant=here(call), id=digest(_text(req, call))))
+        token = call(ops.LookUpWrapped(tenant=here(call), id=digest(text)))
     except NotFound:
         raise Said(400, NOT_WRAPPING) from None
     return {"creation_path": token.path, "creation_time": time_text(token.created_at), "creation_ttl": token.ttl}
@@ -74,13 +74,13 @@ def _looked_up(req: TokenRequest, call: Call) -> dict[str, Any]:
 
 @endpoint("system", Verb.WRITE, "wrapping/lookup")
 def look_up(req: TokenRequest, call: Call) -> dict[str, Any]:
-    return _looked_up(req, call)
+    return _looked_up(_text(req, call), call)
 
 
 @endpoint("system", Verb.READ, "wrapping/lookup")
-def get_look_up(_req: Nothing, call: Call) -> dict[str, Any]:
-    """Of the token that came with the request."""
-    return _looked_up(TokenRequest(), call)
+def look_up_self(_req: Nothing, call: Call) -> dict[str, Any]:
+    """Of the token that the request came with: agents look this way. A query names no token here."""
+    return _looked_up(token_of_caller(call), call)
 
 
 @endpoint("system", Verb.WRITE, "wrapping/rewrap")
@@ -92,4 +92,4 @@ def rewrap(req: TokenRequest, call: Call) -> Answer:
     return Answer(wrap_info=wrap_info(made))
 
 
-OPERATIONS = (wrap, unwrap, look_up, get_look_up, rewrap)
+OPERATIONS = (wrap, unwrap, look_up, look_up_self, rewrap)
