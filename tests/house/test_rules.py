@@ -35,6 +35,10 @@ MAY_REVEAL = (
     "service/handlers/wrapping.py",  # an answer goes into its sealed row
     "doors/",
     "app/workers.py",  # the unseal key, onto a worker's pipe
+    "app/gathering.py",  # a share, to see whether it is one
+    "app/custodian.py",  # a root token, under its pad
+    "app/resealing.py",  # the check value of an unseal key
+    "kit/custody.py",  # shares, onto a worker's line
     "cli/",  # shares and access keys, shown once
 )
 

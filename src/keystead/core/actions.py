@@ -222,6 +222,11 @@ class Action(StrEnum):
     LOG_IN_BY_ROLE = "tenant:log-in-by-role"
     USE_TOOLS = "tenant:use-tools"
     DRAW_RANDOM = "tenant:draw-random"
+    SEAL_SERVER = "tenant:seal-server"
+    READ_ROOT_KEY = "tenant:read-root-key"
+    ROTATE_ROOT_KEY = "tenant:rotate-root-key"
+    CHANGE_SHARES = "tenant:change-shares"
+    GENERATE_ROOT_TOKEN = "tenant:generate-root-token"  # noqa: S105 - a name, not a secret
     # the installation
     READ_STATUS = "system:read-status"
     MANAGE_SEAL = "system:manage-seal"
@@ -488,6 +493,11 @@ ACTIONS: dict[Action, ActionRow] = {
         _R(A.LOG_IN_BY_ROLE, "keystead:tenant:log-in-by-role", free=True),
         _R(A.USE_TOOLS, "keystead:tenant:use-tools"),
         _R(A.DRAW_RANDOM, "keystead:tenant:draw-random"),
+        _R(A.SEAL_SERVER, "keystead:tenant:seal-server"),
+        _R(A.READ_ROOT_KEY, "keystead:tenant:read-root-key"),
+        _R(A.ROTATE_ROOT_KEY, "keystead:tenant:rotate-root-key"),
+        _R(A.CHANGE_SHARES, "keystead:tenant:change-shares"),
+        _R(A.GENERATE_ROOT_TOKEN, "keystead:tenant:generate-root-token"),
         _R(A.READ_STATUS, None, system=True),
         _R(A.MANAGE_SEAL, None, system=True),
         _R(A.MANAGE_KEYRINGS, None, system=True),

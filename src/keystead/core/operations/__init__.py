@@ -31,6 +31,7 @@ from keystead.core.operations.mounts import *
 from keystead.core.operations.principals import *
 from keystead.core.operations.related import *
 from keystead.core.operations.schemes import *
+from keystead.core.operations.sealing import *
 from keystead.core.operations.secrets import *
 from keystead.core.operations.sessions import *
 from keystead.core.operations.signature import *

@@ -5,11 +5,22 @@ One folder or file for each engine; an operation stands at a path below where it
 
 from __future__ import annotations
 
-from keystead.doors.vault import approle, cubbyhole, tokenroles, tokens, transit, userpass
+from keystead.doors.vault import approle, beginning, cubbyhole, tokenroles, tokens, transit, userpass
 from keystead.doors.vault.errors import ERRORS
 from keystead.doors.vault.front import VaultFront
 from keystead.doors.vault.kv import astray, data, metadata, unversioned
-from keystead.doors.vault.system import capabilities, leases, mounts, policies, specs, tools, wrapping
+from keystead.doors.vault.system import (
+    capabilities,
+    leases,
+    mounts,
+    policies,
+    rekeying,
+    rooting,
+    sealing,
+    specs,
+    tools,
+    wrapping,
+)
 from keystead.kit import Door
 from keystead.wire.http import Limits
 
@@ -20,6 +31,10 @@ OPERATIONS = (
     *wrapping.OPERATIONS,
     *leases.OPERATIONS,
     *tools.OPERATIONS,
+    beginning.initialised,
+    *sealing.OPERATIONS,
+    *rekeying.OPERATIONS,
+    *rooting.OPERATIONS,
     *tokens.OPERATIONS,
     *tokenroles.OPERATIONS,
     *userpass.OPERATIONS,

@@ -48,6 +48,14 @@ class Places:
         endpoint, captures = taken
         return Found(mount, endpoint, captures)  # type: ignore[arg-type]  # only Endpoints were put into the table
 
+    def openly(self, asked: wire.Asked) -> tuple[Endpoint, Mapping[str, str]] | None:
+        """What anybody may ask of the server itself, sealed or not; None for every other path."""
+        if not asked.path.startswith("sys/"):
+            return None
+        place = self._engines["system"].find(asked.path.split("/")[1:])
+        taken = place.take(asked.verb.value) if place is not None else None
+        return taken if taken is not None and taken[0].unsigned else None  # type: ignore[attr-defined,return-value]  # only Endpoints are in the table
+
     def login(self, asked: wire.Asked) -> Found | None:
         """Where somebody without a token is heard; None for every other path."""
         if asked.verb is not wire.Verb.WRITE or not asked.path.startswith("auth/"):
