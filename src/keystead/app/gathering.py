@@ -70,9 +70,9 @@ class Gathering:
         return True
 
     def require(self, nonce: str) -> None:
-        """Raises No for the nonce of another attempt."""
-        if not hmac.compare_digest(nonce.encode(), self.nonce.encode()):
-            raise No(Why.WRONG_NONCE, self.nonce)
+        """Raises No for the nonce of another attempt; nobody hears this one who does not know it."""
+        if not hmac.compare_digest(nonce.encode("utf-8", "replace"), self.nonce.encode("utf-8", "replace")):
+            raise No(Why.WRONG_NONCE)
 
     def take(self) -> list[Sensitive]:
         """What was given, which is forgotten here."""

@@ -144,7 +144,7 @@ class Supervisor:
             thread.start()
         await asyncio.wait((asyncio.ensure_future(stop.wait()), control.failed), return_when=asyncio.FIRST_COMPLETED)
         self._ended.set()
-        await asyncio.to_thread(self._stop_workers)
+        await asyncio.to_thread(self._end_workers)
         await control.stop()
         for thread in threads:
             await asyncio.to_thread(thread.join)
@@ -194,6 +194,10 @@ class Supervisor:
             self._starter.submit(worker.start, self._unseal_key).result()
         for worker in workers:
             worker.wait_ready()
+
+    def _end_workers(self) -> None:
+        with self._changing:  # a change that has begun is done; it starts nobody any more
+            self._stop_workers()
 
     def _stop_workers(self) -> None:
         for worker in self._workers:

@@ -39,7 +39,7 @@ class Why(Enum):
 
 
 class No(Exception):
-    """The custodian's refusal. `detail` is for whoever asked: a nonce, or why a set is none; never a share."""
+    """The custodian's refusal. `detail` is for whoever asked: why a share or a set is none, never what it is."""
 
     def __init__(self, why: Why, detail: str = "") -> None:
         super().__init__(why, detail)

@@ -59,6 +59,9 @@ SIGNED_HERE = {
     "system read internal/ui/mounts",  # shows there what is listed for everybody
     "system read internal/ui/mounts/{path:path}",
     "system read internal/specs/openapi",  # what is mounted is not for everybody
+    *(f"system {verb} rekey/init" for verb in ("read", "write", "delete")),  # security.md row 32
+    *(f"system {verb} rekey/verify" for verb in ("read", "delete")),
+    *(f"system {verb} generate-root/attempt" for verb in ("read", "write", "delete")),
     "system write wrapping/lookup",  # the token in the body stands for its bearer (front.py)
 }
 

@@ -1,17 +1,16 @@
 """sys/rekey/…: other shares for the seal, by enough of those it has. Vault HTTP API; words held to OpenBao 2.7.2.
 
-Everything is there twice: for anybody, as Vault has it, since shares are proof in themselves; and below sys/rotate/root
-for a token with leave, in an envelope, as OpenBao has it.
+And sys/rotate/root/…, OpenBao's name for it (custodial.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from keystead.core import operations as ops
 from keystead.doors.vault.beginning import check_numbers, spelled
-from keystead.doors.vault.endpoint import Answer, Endpoint, Said, endpoint
+from keystead.doors.vault.endpoint import Said, endpoint
+from keystead.doors.vault.system.custodial import Step, declared
 from keystead.doors.vault.system.sealing import NoRequest
 from keystead.doors.vault.system.shares import NO_PGP, WRONG, ask, share
 from keystead.doors.vault.tokens import here
@@ -39,13 +38,13 @@ WORDS = {
     Why.IN_PROGRESS: (400, "rekey already in progress"),
     Why.NOTHING_BEGUN: (400, "no barrier rekey in progress"),
     Why.TO_BE_VERIFIED: (400, "rekey operation already finished; verification must be performed"),
-    Why.WRONG_NONCE: (400, 'incorrect nonce supplied; nonce for this rekey operation is "{detail}"'),
+    Why.WRONG_NONCE: (400, "incorrect nonce supplied"),
     Why.WRONG_SHARES: (500, f"failed to read root key: {WRONG}"),
 }
 OF_VERIFYING = {
     Why.NOTHING_BEGUN: (400, NONE_FOUND),
     Why.TO_BE_VERIFIED: (400, "no rekey verification in progress"),
-    Why.WRONG_NONCE: (400, 'incorrect nonce supplied; nonce for this verify operation is "{detail}"'),
+    Why.WRONG_NONCE: (400, "incorrect nonce supplied"),
     Why.WRONG_SHARES: (400, "rekey verification failed; incorrect key shares supplied"),
 }
 
@@ -138,33 +137,15 @@ def _verify(req: GiveRequest, call: Call) -> dict[str, Any]:
     return _verifying(ask(call, GiveForVerify(share=share(req.key, LACKING), nonce=req.nonce), OF_VERIFYING))
 
 
-STEPS: tuple[tuple[Verb, str, Callable[[Any, Call], dict[str, Any] | None], type[Parameters]], ...] = (
-    (Verb.READ, "init", _look, NoRequest),
-    (Verb.WRITE, "init", _begin, BeginRequest),
-    (Verb.DELETE, "init", _cancel, NoRequest),
-    (Verb.WRITE, "update", _give, GiveRequest),
-    (Verb.READ, "verify", _look_at_verify, NoRequest),
-    (Verb.WRITE, "verify", _verify, GiveRequest),
-    (Verb.DELETE, "verify", _cancel_verify, NoRequest),
+STEPS = (
+    Step(Verb.READ, "init", NoRequest, _look),
+    Step(Verb.WRITE, "init", BeginRequest, _begin),
+    Step(Verb.DELETE, "init", NoRequest, _cancel),
+    Step(Verb.WRITE, "update", GiveRequest, _give, gives=True),
+    Step(Verb.READ, "verify", NoRequest, _look_at_verify),
+    Step(Verb.WRITE, "verify", GiveRequest, _verify, gives=True),
+    Step(Verb.DELETE, "verify", NoRequest, _cancel_verify),
 )
-
-
-def _openly(verb: Verb, path: str, step: Callable[[Any, Call], Any], request: type[Parameters]) -> Endpoint:
-    def run(req: Any, call: Call) -> Answer | None:
-        data = step(req, call)
-        return None if data is None else Answer(data=data, bare=True)
-
-    run.__annotations__["req"] = request
-    return endpoint("system", verb, f"rekey/{path}", unsigned=True)(run)
-
-
-def _by_leave(verb: Verb, path: str, step: Callable[[Any, Call], Any], request: type[Parameters]) -> Endpoint:
-    def run(req: Any, call: Call) -> Any:
-        call(ops.ChangeShares(tenant=here(call)))
-        return step(req, call)
-
-    run.__annotations__["req"] = request
-    return endpoint("system", verb, f"rotate/root/{path}")(run)
 
 
 def _none_kept(_req: NoRequest, call: Call) -> None:
@@ -177,14 +158,7 @@ def _none_to_forget(_req: NoRequest, call: Call) -> None:
 
 
 OPERATIONS = (
-    *(_openly(*step) for step in STEPS),
-    *(_by_leave(*step) for step in STEPS),
-    *(
-        one
-        for path in ("rekey/backup", "rotate/root/backup")
-        for one in (
-            endpoint("system", Verb.READ, path)(_none_kept),
-            endpoint("system", Verb.DELETE, path)(_none_to_forget),
-        )
-    ),
+    *declared(STEPS, ops.ChangeShares, "rekey", "rotate/root"),
+    *(endpoint("system", Verb.READ, path)(_none_kept) for path in ("rekey/backup", "rotate/root/backup")),
+    *(endpoint("system", Verb.DELETE, path)(_none_to_forget) for path in ("rekey/backup", "rotate/root/backup")),
 )

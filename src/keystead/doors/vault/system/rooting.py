@@ -1,20 +1,19 @@
 """sys/generate-root, sys/decode-token: a root token by enough shares. Vault HTTP API; words held to OpenBao 2.7.2.
 
-There twice, as rekeying is: for anybody, and at sys/generate-root-token for a token with leave.
+And sys/generate-root-token, OpenBao's name for it (custodial.py).
 """
 
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable
 from typing import Any
 
 from keystead.core import operations as ops
 from keystead.core.sensitive import Sensitive
-from keystead.doors.vault.endpoint import Answer, Endpoint, Said, endpoint
+from keystead.doors.vault.endpoint import Said, endpoint
+from keystead.doors.vault.system.custodial import Step, declared
 from keystead.doors.vault.system.sealing import NoRequest
 from keystead.doors.vault.system.shares import NO_PGP, WRONG, ask, share
-from keystead.doors.vault.tokens import here
 from keystead.kit import Call
 from keystead.kit.custody import BeginRoot, CancelRoot, GiveForRoot, LookAtRootToken, Rooting, Why
 from keystead.wire import Malformed
@@ -27,7 +26,7 @@ MAX_TOKEN = 512
 WORDS = {
     Why.IN_PROGRESS: (400, "root generation already in progress"),
     Why.NOTHING_BEGUN: (400, "no root generation in progress"),
-    Why.WRONG_NONCE: (400, 'incorrect nonce supplied; nonce for this root generation operation is "{detail}"'),
+    Why.WRONG_NONCE: (400, "incorrect nonce supplied"),
     Why.WRONG_SHARES: (
         400,
         f"root generation aborted: unable to authenticate: unable to retrieve stored keys: {WRONG}",
@@ -79,30 +78,12 @@ def _give(req: GiveRequest, call: Call) -> dict[str, Any]:
     return _told(ask(call, GiveForRoot(share=share(req.key, LACKING), nonce=req.nonce), WORDS))
 
 
-STEPS: tuple[tuple[Verb, str, Callable[[Any, Call], dict[str, Any] | None], type[Parameters]], ...] = (
-    (Verb.READ, "attempt", _look, NoRequest),
-    (Verb.WRITE, "attempt", _begin, BeginRequest),
-    (Verb.DELETE, "attempt", _cancel, NoRequest),
-    (Verb.WRITE, "update", _give, GiveRequest),
+STEPS = (
+    Step(Verb.READ, "attempt", NoRequest, _look),
+    Step(Verb.WRITE, "attempt", BeginRequest, _begin),
+    Step(Verb.DELETE, "attempt", NoRequest, _cancel),
+    Step(Verb.WRITE, "update", GiveRequest, _give, gives=True),
 )
-
-
-def _openly(verb: Verb, path: str, step: Callable[[Any, Call], Any], request: type[Parameters]) -> Endpoint:
-    def run(req: Any, call: Call) -> Answer | None:
-        data = step(req, call)
-        return None if data is None else Answer(data=data, bare=True)
-
-    run.__annotations__["req"] = request
-    return endpoint("system", verb, f"generate-root/{path}", unsigned=True)(run)
-
-
-def _by_leave(verb: Verb, path: str, step: Callable[[Any, Call], Any], request: type[Parameters]) -> Endpoint:
-    def run(req: Any, call: Call) -> Any:
-        call(ops.GenerateRootToken(tenant=here(call)))
-        return step(req, call)
-
-    run.__annotations__["req"] = request
-    return endpoint("system", verb, f"generate-root-token/{path}")(run)
 
 
 class DecodeRequest(Parameters, frozen=True, kw_only=True):
@@ -132,4 +113,7 @@ def decode_token(req: DecodeRequest, call: Call) -> dict[str, Any]:
         raise Said(400, "the token is no text: it was encoded with another OTP") from None
 
 
-OPERATIONS = (*(_openly(*step) for step in STEPS), *(_by_leave(*step) for step in STEPS), decode_token)
+OPERATIONS = (
+    *declared(STEPS, ops.GenerateRootToken, "generate-root", "generate-root-token"),
+    decode_token,
+)
