@@ -12,6 +12,7 @@ import subprocess
 import time
 from base64 import b64decode
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -274,6 +275,27 @@ def test_wrong_shares_are_tried_together_tell_nothing_and_are_few_in_a_minute(tm
         assert vault.refused("PUT", "sys/unseal", {"key": vault.keys[0]})[0] == 429  # nobody is told apart
         (slip,) = {"0", "1"} - {vault.keys[0][-1]} if vault.keys[0][-1] in "01" else {"0"}
         assert vault.refused("PUT", "sys/unseal", {"key": vault.keys[0][:-1] + slip})[0] == 429
+
+
+def test_shares_given_at_once_to_every_worker_open_it_once(tmp_path) -> None:
+    with empty(tmp_path / "data") as (server, vault):
+        vault.init(5, 3)
+        assert vault.ask("GET", "sys/health")[0] == 503
+
+        def give(key: str) -> int:
+            try:
+                return vault.ask("PUT", "sys/unseal", {"key": key})[0]
+            except http.client.RemoteDisconnected:  # it was accepted by a worker that was ending, and not yet read
+                return 0
+
+        with ThreadPoolExecutor(10) as threads:
+            statuses = list(threads.map(give, vault.keys * 2))
+        assert set(statuses) <= {0, 200, 503} and statuses.count(200) >= 3
+        deadline = time.monotonic() + 20
+        while vault.ask("GET", "sys/health")[0] != 200 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert {vault.ask("GET", "auth/token/lookup-self")[0] for _ in range(MANY)} == {200}
+        assert " had ended" not in server.directory.with_name("errors").read_text()
 
 
 # --- new shares

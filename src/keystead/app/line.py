@@ -79,6 +79,8 @@ class Line:
     def __call__(self, request: Request[A], /) -> A:
         """Raises No, Sealed, Unavailable."""
         with self._lock:
+            if self.left.is_set():  # whoever ends this worker waits for its replies
+                raise Unavailable("the seal is being changed: try again")
             try:
                 self._sock.send(_encode(request))
                 raw = self._sock.recv(MAX_PACKET)

@@ -57,6 +57,7 @@ from keystead.version import VERSION
 
 LOG = logging.getLogger("keystead")
 NICE = 10
+BUSY_FOR = 2.0  # seconds: shorter than a worker waits for what is in flight
 FOLD_EVERY, LOOK_EVERY, SCHEDULE_EVERY, SETTLE_EVERY = 2.0, 0.2, 1.0, 60.0  # seconds
 
 
@@ -224,13 +225,18 @@ class Supervisor:
                 if type(request) in LOOKS:
                     line.send(end, self._said(self._custodian.look, request))
                     continue
-                with self._changing:
+                if not self._changing.acquire(timeout=BUSY_FOR):  # it may wait for this worker to end
+                    line.send(end, line.Said(why=Why.BUSY))
+                    continue
+                try:
                     self._asking = worker
                     said = self._said(self._custodian.answer, request)
                     if self._custodian.renewed:
                         self._renew(worker, partial(line.send, end, replace(said, leave=True)))
                         return
                     self._start_missing()
+                finally:
+                    self._changing.release()
                 line.send(end, said)
 
     def _said(self, ask: Callable[[AnyRequest], AnyAnswer], request: AnyRequest) -> line.Said:

@@ -35,6 +35,7 @@ class Why(Enum):
     WRONG_SHARES = "wrong-shares"
     WRONG_LENGTH = "wrong-length"  # of a one-time pad
     TOO_OFTEN = "too-often"
+    BUSY = "busy"  # another change is on its way, and may be starting every worker anew
     FAILED = "failed"
 
 

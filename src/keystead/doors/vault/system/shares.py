@@ -31,6 +31,7 @@ REFUSALS: Mapping[Why, tuple[int, str]] = {
     Why.GIVEN_BEFORE: (400, "given key has already been provided during this generation operation"),
     Why.TOO_OFTEN: (429, "too many wrong keys: wait a minute"),
     Why.WRONG_LENGTH: (400, "OTP string has incorrect length"),
+    Why.BUSY: (503, "the seal is being changed: try again"),
     Why.FAILED: (500, "{detail}"),
 }
 """Of what every topic says alike; the rest each says in words of its own."""
