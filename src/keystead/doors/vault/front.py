@@ -118,6 +118,8 @@ class VaultFront(Stepwise):
 
     def _openly(self, request: HttpRequest, asked: wire.Asked, request_id: str) -> bytes | None:
         """What anybody may ask for; None for everything else. Raises Said for a verb that nobody may."""
+        if not asked.path.startswith("sys/"):
+            return None
         if asked.verb not in VERBS.get(asked.path, _EVERY):
             raise Said(405, "")
         if (found := self._places.openly(asked)) is not None:

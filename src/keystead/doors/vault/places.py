@@ -49,9 +49,7 @@ class Places:
         return Found(mount, endpoint, captures)  # type: ignore[arg-type]  # only Endpoints were put into the table
 
     def openly(self, asked: wire.Asked) -> tuple[Endpoint, Mapping[str, str]] | None:
-        """What anybody may ask of the server itself, sealed or not; None for every other path."""
-        if not asked.path.startswith("sys/"):
-            return None
+        """What anybody may ask of the server itself, sealed or not, below sys/; None for everything else there."""
         place = self._engines["system"].find(asked.path.split("/")[1:])
         taken = place.take(asked.verb.value) if place is not None else None
         return taken if taken is not None and taken[0].unsigned else None  # type: ignore[attr-defined,return-value]  # only Endpoints are in the table
