@@ -166,9 +166,14 @@ def custody_of(call: Call) -> Custody:
     return custody
 
 
+def token_of_caller(call: Call) -> Sensitive:
+    """The token that a request came with; empty for a call that came without."""
+    return call.text if isinstance(call, TokenCall) else Sensitive(b"")
+
+
 def text_of_caller(call: Call) -> str:
-    """The token that a request came with; "" for a call that came without."""
-    return call.text.reveal().decode() if isinstance(call, TokenCall) else ""
+    """The same, to be said back."""
+    return token_of_caller(call).reveal().decode()
 
 
 class Said(KeysteadError):

@@ -58,26 +58,28 @@ class VaultFront(Stepwise):
         request_id, who, name = self._means.request_ids(), None, ""
         last: Caller | None = None  # whose token this was the last use of
         try:
-            asked = wire.ask(request.method, request.target)
+            way = self._places.way(request)
+            asked = wire.ask(request.method, request.target) if way is None else way.asked
             if isinstance(asked, wire.Redirect):
                 return reply(307, HEAD + header(b"Location", asked.location), b"", request.second)
             _require_home(request)
-            if (opened := self._open(asked)) is not None:
+            if way is None and (opened := self._open(asked)) is not None:
                 self._means.service.let_in(self._stranger(request, opened.name, request_id))
                 said = self._said(opened.run(self._means, asked), (), "", request_id, request.second)
                 return head_of(said) if request.method == b"HEAD" else said
             if (openly := self._openly(request, asked, request_id)) is not None:
                 return openly
             wrap_for = headers.wrap_for(request.headers)
-            if (found := self._places.login(asked)) is not None:
-                return self._let_in(request, asked, found, wrap_for, request_id)
+            if way is None and (login := self._places.login(asked)) is not None:
+                return self._let_in(request, asked, login, wrap_for, request_id)
             held, text = self._held(request, asked)
             yield
             if wrap_for or held.token.n_uses:
                 self._means.mounts.may_block()  # before anything has been done
             if held.token.n_uses and asked.path != LOOK_UP:
                 held, last = self._counted(held, request, request_id)
-            found = self._placed(asked, held, request, request_id)
+            known = self._places.still(way, held.token.tenant) if way is not None else None
+            found = known or self._placed(asked, held, request, request_id)
             name = found.endpoint.name
             given = wire.arguments(asked, request.headers.get(b"content-type"), request.body)
             who = self._means.authenticator.bearer(
@@ -210,7 +212,7 @@ class VaultFront(Stepwise):
     def _placed(self, asked: wire.Asked, held: HeldToken, request: HttpRequest, request_id: str) -> Found:
         """Raises Said; but that nothing is there is only for those to know who may do something there: Denied."""
         try:
-            return self._places.find(asked, held.token.tenant)
+            return self._places.find(asked, held.token.tenant, request)
         except Said:
             at = Asked(path=asked.path, capability=CAPABILITIES[asked.verb])
             who = self._bearer(held, request, request_id, at)

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from keystead.core.entities import Mount
+from keystead.core.mounts import MountTable
 from keystead.doors.vault.endpoint import Endpoint, Said
 from keystead.doors.vault.kv import spoken
 from keystead.kit import Door, routes
 from keystead.kit.door import Mounts
+from keystead.wire.http import HttpRequest
 from keystead.wire.vault import request as wire
 from keystead.wire.vault.envelope import UNSUPPORTED_OPERATION, UNSUPPORTED_PATH, no_route
 
@@ -23,18 +25,48 @@ class Found(Struct, frozen=True):
     captures: Mapping[str, str]
 
 
+class Way(Struct, frozen=True):
+    """A request line that has been understood, and where it led while the tenant's mounts were these."""
+
+    asked: wire.Asked
+    table: MountTable
+    found: Found
+
+
+N_WAYS, MOST_OF_A_WAY = 1_024, 256  # how many are kept; bytes of a request target
+_NEVER_KEPT = ("sys/", "auth/")  # their paths may hold a token
+
+
 class Places:
-    """Of one door."""
+    """Of one door. Ways that many requests go are kept: they are the same few, and reading one takes a while."""
 
     def __init__(self, door: Door, mounts: Mounts) -> None:
         self._mounts = mounts
+        self._ways: dict[tuple[bytes, bytes], Way] = {}
         declared = [one for one in door.operations if isinstance(one, Endpoint)]
         engines = {one.engine for one in declared}
         self._engines = {name: routes(one for one in declared if one.engine == name) for name in engines}
 
-    def find(self, asked: wire.Asked, tenant: str) -> Found:
+    def way(self, request: HttpRequest) -> Way | None:
+        """Where a request of the same line led, when it was last looked up."""
+        return self._ways.get((request.method, request.target))
+
+    def still(self, way: Way, tenant: str) -> Found | None:
+        """Where it leads; None where that has to be looked up anew."""
+        return way.found if self._mounts.mounts(tenant) is way.table else None
+
+    def find(self, asked: wire.Asked, tenant: str, request: HttpRequest) -> Found:
         """Raises Said: 404 where nothing is mounted or offered, 405 for another verb."""
-        led = self._mounts.mounts(tenant).find(asked.path)
+        mounts = self._mounts.mounts(tenant)
+        found = self._find(asked, mounts)
+        if len(request.target) <= MOST_OF_A_WAY and not asked.query and not asked.path.startswith(_NEVER_KEPT):
+            if len(self._ways) >= N_WAYS:
+                self._ways.clear()
+            self._ways[request.method, request.target] = Way(asked, mounts, found)
+        return found
+
+    def _find(self, asked: wire.Asked, mounts: MountTable) -> Found:
+        led = mounts.find(asked.path)
         if led is None:
             raise Said(404, no_route(asked.path))
         mount, rest = led
