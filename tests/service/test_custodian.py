@@ -15,7 +15,7 @@ from tests.fakes import SeededEntropy
 from keystead.app import line
 from keystead.app.custodian import ACTS, LOOKS, PAD_LENGTH, Custodian, letters
 from keystead.app.gathering import WRONG_A_MINUTE, Gathering
-from keystead.core.errors import Unauthenticated, Unavailable
+from keystead.core.errors import Conflict, Unauthenticated, Unavailable
 from keystead.core.sensitive import Sensitive
 from keystead.kit import custody as c
 from keystead.kit.custody import No, Why
@@ -203,6 +203,18 @@ def test_nothing_is_in_a_repr(desk) -> None:
     assert not any(
         text[11:] in repr(one) for one in (c.Offer(share=share), said, said.answer, Gathering(1, os.urandom))
     )
+
+
+def test_why_it_failed_is_for_the_log_alone(desk, caplog) -> None:
+    def lost(_unseal_key: Sensitive) -> None:
+        raise Conflict("the slot was erased")
+
+    desk.keeper.open_with = lost
+    desk.ask(c.Offer(share=desk.keeper.shares[0]))
+    with pytest.raises(No) as caught:
+        desk.ask(c.Offer(share=desk.keeper.shares[1]))
+    assert caught.value.why is Why.FAILED and "slot" not in caught.value.detail
+    assert "the slot was erased" in caplog.text
 
 
 # --- the line

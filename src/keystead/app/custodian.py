@@ -11,6 +11,7 @@ Rule 3: what was begun ends with a seal, and what is given for one thing counts 
 from __future__ import annotations
 
 import hmac
+import logging
 import string
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -26,6 +27,7 @@ from keystead.kit.custody import No, Why
 from keystead.seals.base import Created
 from keystead.seals.shamir import ShamirConfiguration, ShamirSeal
 
+LOG = logging.getLogger("keystead")
 LETTERS = string.ascii_letters + string.digits
 PAD_LENGTH = 28  # of a root token's text: "hvs." and 24 letters
 
@@ -96,7 +98,8 @@ class Custodian:
         try:
             came: c.AnyAnswer = ACTS[type(request)](self, request)
         except KeysteadError as error:
-            raise No(Why.FAILED, str(error)) from error
+            LOG.exception("%s failed", type(request).__name__)  # whoever asks may be anybody
+            raise No(Why.FAILED, "it failed: the server's log says why") from error
         return came
 
     # --- the seal
