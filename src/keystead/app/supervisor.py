@@ -57,7 +57,7 @@ from keystead.version import VERSION
 
 LOG = logging.getLogger("keystead")
 NICE = 10
-BUSY_FOR = 2.0  # seconds: shorter than a worker waits for what is in flight
+TURN_FOR = 0.5  # seconds between two looks whether it still makes sense to wait
 FOLD_EVERY, LOOK_EVERY, SCHEDULE_EVERY, SETTLE_EVERY = 2.0, 0.2, 1.0, 60.0  # seconds
 
 
@@ -217,15 +217,16 @@ class Supervisor:
 
     def _attend(self, worker: Worker, end: socket.socket) -> None:
         """Answer a worker's line for as long as it lives."""
-        threading.Thread(target=self._answer, args=(worker, end), name=f"line {worker.index}", daemon=True).start()
+        args = (worker, worker.pid, end)
+        threading.Thread(target=self._answer, args=args, name=f"line {worker.index}", daemon=True).start()
 
-    def _answer(self, worker: Worker, end: socket.socket) -> None:
+    def _answer(self, worker: Worker, pid: int, end: socket.socket) -> None:
         with end:
             while not self._ended.is_set() and (request := line.receive(end)) is not None:
                 if type(request) in LOOKS:
                     line.send(end, self._said(self._custodian.look, request))
                     continue
-                if not self._changing.acquire(timeout=BUSY_FOR):  # it may wait for this worker to end
+                if not self._have_turn(worker, pid):
                     line.send(end, line.Said(why=Why.BUSY))
                     continue
                 try:
@@ -238,6 +239,16 @@ class Supervisor:
                 finally:
                     self._changing.release()
                 line.send(end, said)
+
+    def _have_turn(self, worker: Worker, pid: int) -> bool:
+        """Take the lock; False where whoever has it waits for this very worker to end, or that has ended."""
+        while not self._changing.acquire(timeout=TURN_FOR):
+            if worker.is_ending or worker.pid != pid:
+                return False
+        if worker.pid == pid:
+            return True
+        self._changing.release()
+        return False
 
     def _said(self, ask: Callable[[AnyRequest], AnyAnswer], request: AnyRequest) -> line.Said:
         try:

@@ -59,6 +59,8 @@ class Worker:
         self._started_at = 0.0
         self._restarts = 0
         self._missed = False
+        self.is_ending = False
+        """Whether it has been told to end."""
 
     @property
     def is_started(self) -> bool:
@@ -80,7 +82,7 @@ class Worker:
             line=theirs.fileno(),
             unseal_key=b64encode(unseal_key.reveal()).decode() if unseal_key else None,
         )
-        self._started_at, self._missed = time.monotonic(), False
+        self._started_at, self._missed, self.is_ending = time.monotonic(), False, False
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "keystead.app.worker"],  # -P: nothing is imported from where we stand
             stdin=subprocess.PIPE,
@@ -119,6 +121,7 @@ class Worker:
         return True
 
     def stop(self) -> None:
+        self.is_ending = True
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
 
