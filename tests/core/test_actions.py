@@ -69,16 +69,8 @@ def test_abroad_is_what_the_model_documents_as_cross_account_use():
 OF_PATHS = {
     kind.action
     for module in (
-        "mounts",
-        "tokens",
-        "aclpolicies",
-        "tools",
-        "logins",
-        "vouched",
-        "settings",
-        "leases",
-        "belonging",
-        "oidc",
+        *("mounts", "tokens", "aclpolicies", "tools", "logins", "vouched", "sealing"),
+        *("settings", "leases", "belonging", "oidc"),
     )
     for kind in vars(sys.modules[f"keystead.core.operations.{module}"]).values()
     if hasattr(kind, "action") and kind.__module__.endswith(f".{module}")

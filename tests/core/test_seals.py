@@ -77,17 +77,27 @@ def test_row_94_index_zero_duplicates_and_foreign_shares_are_refused(change):
         shamir.join([])
 
 
-@pytest.mark.parametrize("change", [{"index": 0}, {"threshold": 1}, {"value": b""}])
+@pytest.mark.parametrize("change", [{"index": 0}, {"threshold": 0}, {"threshold": 1, "index": 2}, {"value": b""}])
 def test_row_94_the_text_of_an_impossible_share_is_refused(change):
     share = shamir.parse_share(shamir.split(b"secret", 2, 2, SeededEntropy(1))[0])
     with pytest.raises(InvalidArgument):
         shamir.parse_share(shamir.format_share(msgspec.structs.replace(share, **change)))
 
 
-@pytest.mark.parametrize("numbers", [(1, 3), (4, 3), (2, 33), (0, 0)])
+@pytest.mark.parametrize("numbers", [(1, 3), (4, 3), (2, 33), (0, 0), (1, 0), (0, 1), (2, 1)])
 def test_row_94_impossible_thresholds_are_refused(numbers):
     with pytest.raises(InvalidArgument):
         shamir.split(b"secret", *numbers, SeededEntropy(1))
+
+
+def test_one_share_of_one_is_the_whole_secret():
+    (text,) = shamir.split(b"secret", 1, 1, SeededEntropy(1))
+    assert shamir.join([shamir.parse_share(text)]) == b"secret"
+
+
+def test_a_share_is_the_same_in_text_and_in_bytes():
+    for text in shamir.split(bytes(range(32)), 2, 3, SeededEntropy(1)):
+        assert shamir.spelled(shamir.packed(text)) == text and len(shamir.packed(text)) == 42
 
 
 def test_a_share_survives_copying_and_tells_a_slip():

@@ -36,6 +36,10 @@ MAY_REVEAL = (
     "service/handlers/settings.py",  # a value, into its digest for an audit device
     "doors/",
     "app/workers.py",  # the unseal key, onto a worker's pipe
+    "app/gathering.py",  # a share, to see whether it is one
+    "app/custodian.py",  # a root token, under its pad
+    "app/resealing.py",  # the check value of an unseal key
+    "kit/custody.py",  # shares, onto a worker's line
     "cli/",  # shares and access keys, shown once
 )
 

@@ -9,6 +9,7 @@ from keystead.app.clock import SystemClock
 from keystead.app.issuers import key_source
 from keystead.app.layout import Layout
 from keystead.app.outside import key_stores
+from keystead.app.resealing import settle
 from keystead.app.treecopy import TreeCopy
 from keystead.app.vouching import login_ask, login_keys
 from keystead.config import Config
@@ -17,7 +18,8 @@ from keystead.core.errors import NotFound
 from keystead.core.sensitive import Sensitive
 from keystead.crypto import selftest
 from keystead.kit import Front, Markers, Means, RequestIds
-from keystead.kit.door import Door
+from keystead.kit.custody import Custody
+from keystead.kit.door import Door, Shares
 from keystead.net.https import Https
 from keystead.providers.software import SoftwareProvider
 from keystead.seals import load
@@ -48,11 +50,21 @@ class Core:
     """One process' share of an installation. Sealed until `open`; every answer before that is Sealed.
 
     `journal`: the name its audit journal begins with. `worker`: its slot in the shared generation.
-    `check`: examine the database file first (once per installation, not in every worker).
+    `check`: whoever holds the directory's lock examines the database file first, and settles what a change of the
+    seal has left behind (once per installation, not in every worker). `custody`: who answers for the seal.
     Raises NotFound where there is no database, and what the store and the known-answer tests raise.
     """
 
-    def __init__(self, directory: Path, settings: Config, *, journal: str, worker: int, check: bool = False) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        settings: Config,
+        *,
+        journal: str,
+        worker: int,
+        check: bool = False,
+        custody: Custody | None = None,
+    ) -> None:
         selftest.run()
         layout = Layout(directory)
         if not layout.database.exists():
@@ -60,6 +72,9 @@ class Core:
         self.directories = layout.devices(settings)
         self.layout, self.clock, self.disk = layout, SystemClock(), LocalDisk()
         self.store = SqliteStore(layout.database, check_for=0.5 if check else 0.0)
+        if check:
+            settle(layout, self.store)
+        self._custody = custody
         self.slot = FileSlot(*layout.slots(settings), os.urandom)
         copy = TreeCopy(layout.tree_copy(settings), self.store)
         self.barrier = copy.of(Barrier(self.store, self.slot, os.urandom, copy))
@@ -127,6 +142,7 @@ class Core:
             request_ids=RequestIds(os.urandom),
             mounts=self.view,
             shares=self._shares,
+            custody=self._custody,
         )
 
     def front(self, door: Door) -> Front:
@@ -142,7 +158,8 @@ class Core:
         self.store.close()
 
 
-def _shares(layout: Layout) -> tuple[int, int]:
-    """Of the seal: how many there are, and how many open it; one of one where it is not split."""
+def _shares(layout: Layout) -> Shares:
+    """Of the seal: its kind, how many shares there are, and how many open it; one of one where it is not split."""
     seal = load(layout.seal.read_bytes(), layout.directory) if layout.seal.exists() else None
-    return (seal.n_shares, seal.threshold) if isinstance(seal, ShamirSeal) else (1, 1)
+    numbers = (seal.n_shares, seal.threshold) if isinstance(seal, ShamirSeal) else (1, 1)
+    return Shares(seal.kind if seal is not None else ShamirSeal.kind, *numbers)

@@ -1,7 +1,7 @@
 """A new installation: data directory, seal, slot, database, and the first objects in it. All of it or nothing usable.
 
-The database names the slot generation only once it is complete; a directory that was left half-made has no seal.json
-and is refused by everything but a new `init`.
+What is made is of no use until its seal stands at its place (`complete`): until then it is seal.half, durable before
+anything else is made, and the next `build` takes away what is there with it. So a directory is never anything between.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ import msgspec
 
 from keystead import config
 from keystead.app.clock import SystemClock
-from keystead.app.layout import Layout, SavedCredentials, read_saved, write_durably
+from keystead.app.layout import Layout, SavedCredentials, read_saved, sync_directory, write_durably
 from keystead.config import Config
-from keystead.core.errors import AlreadyExists, NotFound
+from keystead.core.errors import AlreadyExists, Conflict, Internal, NotFound
 from keystead.core.ports import Seal
+from keystead.core.sensitive import Sensitive
 from keystead.seals import encode, load
 from keystead.seals.base import Created
 from keystead.service.barrier import Barrier
-from keystead.service.bootstrap import First, bootstrap, check_names
+from keystead.service.bootstrap import First, bootstrap, check_names, first_token
 from keystead.slots.file import FileSlot
 from keystead.stores.connection import require_own
 from keystead.stores.lock import DirectoryLock
@@ -82,35 +83,84 @@ def initialise(
     """
     tenant = tenant or f"{secrets.randbelow(9 * 10**11) + 10**11}"
     check_names(tenant, regions, administrator)
-    layout = Layout(directory)
-    layout.run.mkdir(mode=0o700, exist_ok=True)
     lock = DirectoryLock(directory)
     try:
-        config.write(directory, settings)
-        store = SqliteStore(layout.database)
-        try:
-            slot = FileSlot.create(*layout.slots(settings), os.urandom)
-            barrier = Barrier(store, slot, os.urandom)
-            barrier.initialise(created.unseal_key)
-            first = bootstrap(
-                barrier,
-                tenant=tenant,
-                regions=regions,
-                administrator=administrator,
-                uid=os.geteuid(),
-                now=SystemClock().now(),
-                entropy=os.urandom,
-            )
-        finally:
-            store.close()
-        write_durably(layout.seal, encode(created.configuration))
+        first, _ = build(directory, settings, created, tenant=tenant, regions=regions, administrator=administrator)
+        complete(directory)
     finally:
         lock.close()
     return first
 
 
+def build(
+    directory: Path,
+    settings: Config,
+    created: Created[Any],
+    *,
+    tenant: str | None = None,
+    regions: tuple[str, ...] = REGIONS,
+    administrator: str = ADMINISTRATOR,
+    by_token: bool = False,
+) -> tuple[First, Sensitive | None]:
+    """All of it but the seal at its place; the caller holds the directory's lock.
+
+    `by_token`: it begins with the text of a token of Vault's clients that may do everything, instead of an access key.
+    Raises AlreadyExists where there is an installation, Conflict where there is a part of one that is not half-made.
+    """
+    tenant = tenant or f"{secrets.randbelow(9 * 10**11) + 10**11}"
+    layout, now = Layout(directory), SystemClock().now()
+    layout.run.mkdir(mode=0o700, exist_ok=True)
+    _clear(layout, settings)
+    write_durably(layout.half_made, encode(created.configuration))
+    if not by_token or not (directory / config.FILE_NAME).exists():  # else it is the operator's own
+        config.write(directory, settings)
+    store = SqliteStore(layout.database)
+    try:
+        slot = FileSlot.create(*layout.slots(settings), os.urandom)
+        barrier = Barrier(store, slot, os.urandom)
+        barrier.initialise(created.unseal_key)
+        first = bootstrap(
+            barrier,
+            tenant=tenant,
+            regions=regions,
+            administrator=administrator,
+            uid=os.geteuid(),
+            now=now,
+            entropy=os.urandom,
+            with_access_key=not by_token,
+        )
+        token = first_token(barrier, tenant, now, os.urandom).text if by_token else None
+    finally:
+        store.close()
+    return first, token
+
+
+def complete(directory: Path) -> None:
+    """From here on there is an installation. In one rename; durable on return."""
+    layout = Layout(directory)
+    layout.half_made.rename(layout.seal)
+    sync_directory(directory)
+
+
+def _clear(layout: Layout, settings: Config) -> None:
+    """Take away what an `init` has left that did not end. Raises AlreadyExists, Conflict."""
+    if layout.seal.exists():
+        raise AlreadyExists(f"{layout.directory} holds an installation already", "DIR")
+    slots = [one for place in layout.slots(settings) if place.is_dir() for one in place.glob("generation-*")]
+    if not layout.half_made.exists():
+        if layout.database.exists() or slots:
+            raise Conflict(f"{layout.directory} holds a part of an installation, which another one may need")
+        return
+    for suffix in ("", "-wal", "-shm"):
+        layout.database.with_name(layout.database.name + suffix).unlink(missing_ok=True)
+    for one in slots:
+        one.unlink()
+
+
 def save_credentials(directory: Path, first: First) -> None:
     """Development only: leave the administrator's access key where `keystead env` finds it."""
+    if first.access_key is None:
+        raise Internal("the administrator has no access key")
     saved = SavedCredentials(
         access_key_id=first.access_key.credential.id,
         secret_access_key=first.access_key.credential.secret.decode(),

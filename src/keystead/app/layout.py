@@ -24,6 +24,16 @@ class Layout(Struct, frozen=True):
         return self.directory / "seal.json"
 
     @property
+    def next_seal(self) -> Path:
+        """The seal that the next root is under, while it changes (app.resealing)."""
+        return self.directory / "seal.next"
+
+    @property
+    def half_made(self) -> Path:
+        """The seal of an installation that is not complete: what else is here was made with it, and is of no use."""
+        return self.directory / "seal.half"
+
+    @property
     def audit(self) -> Path:
         return self.directory / "audit"
 
@@ -113,7 +123,11 @@ def write_durably(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(fd)
     new.rename(path)
-    above = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    sync_directory(path.parent)
+
+
+def sync_directory(directory: Path) -> None:
+    above = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(above)
     finally:

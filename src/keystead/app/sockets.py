@@ -24,13 +24,19 @@ def parse_address(text: str) -> tuple[str, int]:
     return host.removeprefix("[").removesuffix("]"), int(port)
 
 
-def bind(text: str, n: int) -> list[socket.socket]:
-    """`n` sockets listening on one address; port 0 picks a free port, the same for all."""
+def bind(text: str, n: int, first: socket.socket | None = None) -> list[socket.socket]:
+    """`n` sockets listening on one address; port 0 picks a free port, the same for all.
+
+    `first`: one of them, where it is there already.
+    """
     host, port = parse_address(text)
     bound: list[socket.socket] = []
+    if first is not None:
+        bound.append(first)
+        port = first.getsockname()[1]
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        for _ in range(n):
+        for _ in range(n - len(bound)):
             sock = socket.socket(family, socket.SOCK_STREAM)
             bound.append(sock)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

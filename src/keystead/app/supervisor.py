@@ -1,11 +1,13 @@
 """The supervisor: one process that holds the data directory, its workers, and everything done once per installation.
 
     supervisor ── control socket (DIR/run/control.sock): status, unseal, seal, administration
-        ├── worker 0 … N-1: the doors
+        ├── worker 0 … N-1: the doors; each has a line to the custodian of the seal (docs/adr/0022)
         ├── sequencer: folds every journal into the audit log, several times a second
         └── scheduler: rotations, destructions, expiries
 
-Sealing forgets the unseal key and starts every worker anew without it, so no memory of theirs survives a seal.
+Sealing forgets the unseal key and starts every worker anew without it, so no memory of theirs survives a seal. A worker
+that asked for it, or gave the last share, is the last to be started anew: its answer goes out once it takes no more
+requests, so that whoever hears it finds everything as it says.
 """
 
 from __future__ import annotations
@@ -15,17 +17,27 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import msgspec
 import uvloop
+from msgspec.structs import replace
 
+from keystead.app import line
 from keystead.app.chores import Chores
 from keystead.app.compose import Core
 from keystead.app.control import Control
+from keystead.app.custodian import LOOKS, Custodian
+from keystead.app.installation import read_seal
 from keystead.app.layout import Layout, Running
+from keystead.app.resealing import announce, settle
 from keystead.app.sockets import address_of, bind, bind_unix
 from keystead.app.workers import Worker
 from keystead.config import Config
@@ -34,6 +46,10 @@ from keystead.core.errors import InvalidArgument, KeysteadError, Unavailable
 from keystead.core.ports import Seal
 from keystead.core.sensitive import Sensitive
 from keystead.doors.control import ServerStatus
+from keystead.kit.custody import AnyAnswer, AnyRequest, No, RootKey, Why
+from keystead.seals.base import Created
+from keystead.seals.shamir import ShamirConfiguration
+from keystead.service.bootstrap import first_token, record_of_rekey
 from keystead.service.custody import backup
 from keystead.service.trusted_time import TrustedTime
 from keystead.stores.lock import DirectoryLock
@@ -41,6 +57,7 @@ from keystead.version import VERSION
 
 LOG = logging.getLogger("keystead")
 NICE = 10
+TURN_FOR = 0.5  # seconds between two looks whether it still makes sense to wait
 FOLD_EVERY, LOOK_EVERY, SCHEDULE_EVERY, SETTLE_EVERY, TELL_EVERY = 2.0, 0.2, 1.0, 60.0, 1.0  # seconds
 HANGING_FOR = 5.0  # seconds that an audit device may keep the server from ending
 
@@ -56,13 +73,18 @@ class Supervisor:
         on_ready: Callable[[Running], None],
         *,
         trust_clock: bool = False,
+        bound: Mapping[str, socket.socket] | None = None,
     ) -> None:
+        """`bound`: of a door, a socket that listens already."""
+        self._bound = bound or {}
         self._layout, self._settings, self._seal, self._on_ready = Layout(directory), settings, seal, on_ready
         self._layout.run.mkdir(mode=0o700, exist_ok=True)
         self._lock = DirectoryLock(directory)
         for left_behind in (self._layout.generation, self._layout.running):  # by a server that was killed
             left_behind.unlink(missing_ok=True)
         self.core = Core(directory, settings, journal="supervisor", worker=settings.workers, check=True)
+        self._seal = read_seal(directory)  # what it is once a change that did not end has been settled
+        self._custodian = Custodian(self, os.urandom, time.monotonic)
         self._time = TrustedTime(self.core.clock, self.core.disk, self._layout.clock, believe=trust_clock)
         self._chores: Chores | None = None
         self.owner = f"uid:{os.geteuid()}"
@@ -70,6 +92,8 @@ class Supervisor:
         self._unseal_key: Sensitive | None = None
         self._workers: list[Worker] = []
         self._changing = threading.Lock()  # one seal or unseal at a time
+        self._starter = ThreadPoolExecutor(1, "start")
+        """Starts every worker: it ends with the thread that has started it, not with the process (prctl(2))."""
         self._ended = threading.Event()
 
     # --- life
@@ -83,10 +107,13 @@ class Supervisor:
             self._close()
 
     def _listen(self) -> None:
-        sockets = {door: bind(address, self._settings.workers) for door, address in self._settings.listen.items()}
+        sockets = {
+            door: bind(address, self._settings.workers, self._bound.get(door))
+            for door, address in self._settings.listen.items()
+        }
         for index in range(self._settings.workers):
             own = {door: bound[index] for door, bound in sockets.items()}
-            self._workers.append(Worker(self._layout.directory, index, own, self._lock.fileno()))
+            self._workers.append(Worker(self._layout.directory, index, own, self._lock.fileno(), self._attend))
         self._running = Running(
             pid=os.getpid(),
             listen={door: address_of(bound[0]) for door, bound in sockets.items()},
@@ -121,7 +148,7 @@ class Supervisor:
             thread.start()
         await asyncio.wait((asyncio.ensure_future(stop.wait()), control.failed), return_when=asyncio.FIRST_COMPLETED)
         self._ended.set()
-        await asyncio.to_thread(self._stop_workers)
+        await asyncio.to_thread(self._end_workers)
         await control.stop()
         for thread in threads:
             await asyncio.to_thread(thread.join, HANGING_FOR if thread.name == "_tell_devices" else None)
@@ -161,16 +188,24 @@ class Supervisor:
                 self._chores.fold(everything=True)
         if self._chores is not None:
             self._chores.close()
+        self._starter.shutdown(wait=False)
         self.core.close()
         self._lock.close()
 
     # --- workers
 
     def _start_workers(self) -> None:
-        for worker in self._workers:
-            worker.start(self._unseal_key)
-        for worker in self._workers:
+        self._start(self._workers)
+
+    def _start(self, workers: Sequence[Worker]) -> None:
+        for worker in workers:
+            self._starter.submit(worker.start, self._unseal_key).result()
+        for worker in workers:
             worker.wait_ready()
+
+    def _end_workers(self) -> None:
+        with self._changing:  # a change that has begun is done; it starts nobody any more
+            self._stop_workers()
 
     def _stop_workers(self) -> None:
         for worker in self._workers:
@@ -184,6 +219,123 @@ class Supervisor:
                 if worker.restart_if_ended(self._unseal_key, self.core.generation):
                     LOG.error("worker %d had ended and was started again", worker.index)
                     worker.wait_ready()
+
+    # --- what workers ask of the seal
+
+    def _attend(self, worker: Worker, end: socket.socket) -> None:
+        """Answer a worker's line for as long as it lives."""
+        args = (worker, worker.pid, end)
+        threading.Thread(target=self._answer, args=args, name=f"line {worker.index}", daemon=True).start()
+
+    def _answer(self, worker: Worker, pid: int, end: socket.socket) -> None:
+        with end:
+            while not self._ended.is_set() and (request := line.receive(end)) is not None:
+                if type(request) in LOOKS:
+                    line.send(end, self._said(self._custodian.look, request))
+                    continue
+                if not self._have_turn(worker, pid):
+                    line.send(end, line.Said(why=Why.BUSY))
+                    continue
+                try:
+                    self._asking = worker
+                    said = self._said(self._custodian.answer, request)
+                    if self._custodian.renewed:
+                        self._renew(worker, partial(line.send, end, replace(said, leave=True)))
+                        return
+                    self._start_missing()
+                finally:
+                    self._changing.release()
+                line.send(end, said)
+
+    def _have_turn(self, worker: Worker, pid: int) -> bool:
+        """Take the lock; False where whoever has it waits for this very worker to end, or that has ended."""
+        while not self._changing.acquire(timeout=TURN_FOR):
+            if worker.is_ending or worker.pid != pid:
+                return False
+        if worker.pid == pid:
+            return True
+        self._changing.release()
+        return False
+
+    def _said(self, ask: Callable[[AnyRequest], AnyAnswer], request: AnyRequest) -> line.Said:
+        try:
+            return line.Said(answer=ask(request))
+        except No as no:
+            return line.Said(why=no.why, detail=no.detail)
+        except Exception:  # whatever it was, the line goes on
+            LOG.exception("%s failed", type(request).__name__)
+            return line.Said(why=Why.FAILED, detail="internal error")
+
+    def _renew(self, asking: Worker, say: Callable[[], None]) -> None:
+        """Every worker anew; the one that asked gives its answer while it ends."""
+        self._stop_others(asking)
+        self._start_missing()
+        asking.stop()
+        say()
+        asking.wait()
+        self._start_missing()
+
+    def _stop_others(self, asking: Worker) -> None:
+        others = [worker for worker in self._workers if worker is not asking]
+        for worker in others:
+            worker.stop()
+        for worker in others:
+            worker.wait()
+
+    def _start_missing(self) -> None:
+        if self._ended.is_set():
+            return
+        self._start([worker for worker in self._workers if not worker.is_started])
+
+    # --- the keeper, as the custodian sees it
+
+    @property
+    def seal_kept(self) -> Seal:
+        return self._seal
+
+    @property
+    def is_open(self) -> bool:
+        return self._unseal_key is not None
+
+    def open_with(self, unseal_key: Sensitive) -> None:
+        self._open(unseal_key)
+
+    def close_up(self) -> None:
+        self._unseal_key = None
+        chores, self._chores = self._chores, None
+        if chores is not None:
+            chores.close()
+        self.core.seal()
+
+    def change_seal(self, created: Created[ShamirConfiguration]) -> None:
+        """Other shares, and another U; nobody has anything open under the old one but the worker that asks."""
+        self._stop_others(self._asking)
+        core, unseal_key = self.core, created.unseal_key
+        announce(self._layout, created)
+        try:
+            core.barrier.rekey(unseal_key, record_of_rekey(core.barrier, core.clock.now()))
+        except Exception:
+            if not core.barrier.is_under(unseal_key):
+                settle(self._layout, core.store)
+                raise
+            core.open(unseal_key)  # it was kept all the same
+        self._unseal_key = unseal_key
+        settle(self._layout, core.store)
+        self._seal = read_seal(self._layout.directory)
+        core.generation.announce()
+
+    def holds(self, unseal_key: Sensitive) -> bool:
+        return self.core.barrier.is_under(unseal_key)
+
+    def root_key(self) -> RootKey:
+        root = self.core.barrier.tree.root
+        since = datetime.fromtimestamp(self.core.slot.staged_at(root.generation), UTC)
+        return RootKey(term=root.epoch, since=since, n_commits=self.core.barrier.head(self.core.store).n_commits)
+
+    def make_root_token(self, text: Sensitive) -> None:
+        core = self.core
+        first_token(core.barrier, core.view.home(), core.clock.now(), os.urandom, text, "generate-root")
+        core.generation.announce()
 
     # --- seal
 
@@ -209,6 +361,7 @@ class Supervisor:
         """Open with a passphrase or shares. Raises Unauthenticated, and what opening the barrier raises."""
         with self._changing:
             if self._unseal_key is None:
+                self._custodian.forget()
                 self._open(self._seal.open(offered))
                 self._stop_workers()
                 self._start_workers()
@@ -234,10 +387,7 @@ class Supervisor:
         with self._changing:
             if self._seal.kind == "file":
                 raise Unavailable("the file seal opens by itself: stop the server instead")
-            self._unseal_key = None
-            chores, self._chores = self._chores, None
-            if chores is not None:
-                chores.close()
-            self.core.seal()
+            self._custodian.forget()
+            self.close_up()
             self._stop_workers()
             self._start_workers()

@@ -27,6 +27,7 @@ from keystead.app import hygiene
 from keystead.app.clientcerts import Asking
 from keystead.app.compose import Core
 from keystead.app.doors import DOORS
+from keystead.app.line import Line
 from keystead.app.tls import server_context
 from keystead.app.workers import Orders
 from keystead.core.sensitive import Sensitive
@@ -46,19 +47,23 @@ def main() -> None:
         return
     directory = Path(orders.directory)
     settings = config.read(directory)
-    core = Core(directory, settings, journal=f"worker-{orders.index}", worker=orders.index)
+    line = Line(socket.socket(fileno=orders.line))
+    core = Core(directory, settings, journal=f"worker-{orders.index}", worker=orders.index, custody=line)
     try:
         if orders.unseal_key is not None:
             core.open(Sensitive(b64decode(orders.unseal_key)))
         sockets = orders.sockets
         del orders
-        uvloop.run(serve(core, settings, sockets))
+        uvloop.run(serve(core, settings, sockets, line.left))
     finally:
         core.close()
 
 
-async def serve(core: Core, settings: config.Config, sockets: dict[str, int]) -> None:
-    """Until SIGTERM or SIGINT; a journal that cannot be written ends it (fail closed)."""
+async def serve(core: Core, settings: config.Config, sockets: dict[str, int], left: threading.Event) -> None:
+    """Until SIGTERM or SIGINT; a journal that cannot be written ends it (fail closed).
+
+    `left` is set once no connection takes another request.
+    """
     loop = asyncio.get_running_loop()
     core.view.loop_thread = threading.get_ident()
     stop = asyncio.Event()
@@ -92,8 +97,10 @@ async def serve(core: Core, settings: config.Config, sockets: dict[str, int]) ->
         sys.stdout.flush()
         stopping = asyncio.ensure_future(stop.wait())
         await asyncio.wait((stopping, batch.failed), return_when=asyncio.FIRST_COMPLETED)
-        for listener in listeners:
-            await listener.stop(GRACE_FOR)
+        ending = [asyncio.ensure_future(listener.stop(GRACE_FOR)) for listener in listeners]
+        await asyncio.sleep(0)  # each has begun
+        left.set()
+        await asyncio.gather(*ending)
         stopping.cancel()
     if batch.failed.done():
         batch.failed.result()

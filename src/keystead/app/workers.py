@@ -10,11 +10,13 @@ import subprocess
 import sys
 import time
 from base64 import b64encode
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
+from keystead.app import line
 from keystead.core.errors import Unavailable
 from keystead.core.sensitive import Sensitive
 from keystead.stores.generation import SharedGeneration
@@ -32,6 +34,7 @@ class Orders(Struct, frozen=True, kw_only=True):
     index: int
     supervisor: int  # its process id
     sockets: dict[str, int]  # door -> inherited file descriptor
+    line: int  # the same, to the custodian of the seal
     unseal_key: str | None = None  # base64; None: the installation is sealed
 
     def __repr__(self) -> str:
@@ -41,12 +44,28 @@ class Orders(Struct, frozen=True, kw_only=True):
 class Worker:
     """One child. `sockets` stay the supervisor's, so a restart refuses no connection."""
 
-    def __init__(self, directory: Path, index: int, sockets: dict[str, socket.socket], lock: int) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        index: int,
+        sockets: dict[str, socket.socket],
+        lock: int,
+        on_start: Callable[[Worker, socket.socket], None],
+    ) -> None:
+        """`on_start` gets our end of the line to each process there is of it (app.line)."""
         self._directory, self.index, self._sockets, self._lock = directory, index, sockets, lock
+        self._on_start = on_start
         self._process: subprocess.Popen[bytes] | None = None
         self._started_at = 0.0
         self._restarts = 0
         self._missed = False
+        self.is_ending = False
+        """Whether it has been told to end."""
+
+    @property
+    def is_started(self) -> bool:
+        """Whether there is a process of it, or was one that has ended by itself."""
+        return self._process is not None
 
     @property
     def pid(self) -> int:
@@ -54,20 +73,24 @@ class Worker:
 
     def start(self, unseal_key: Sensitive | None) -> None:
         descriptors = {door: sock.fileno() for door, sock in self._sockets.items()}
+        ours, theirs = line.pair()
         orders = Orders(
             directory=str(self._directory),
             index=self.index,
             supervisor=os.getpid(),
             sockets=descriptors,
+            line=theirs.fileno(),
             unseal_key=b64encode(unseal_key.reveal()).decode() if unseal_key else None,
         )
-        self._started_at, self._missed = time.monotonic(), False
+        self._started_at, self._missed, self.is_ending = time.monotonic(), False, False
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "keystead.app.worker"],  # -P: nothing is imported from where we stand
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            pass_fds=(*descriptors.values(), self._lock),
+            pass_fds=(*descriptors.values(), self._lock, theirs.fileno()),
         )
+        theirs.close()
+        self._on_start(self, ours)
         assert self._process.stdin is not None  # noqa: S101 - PIPE was asked for
         with self._process.stdin as pipe:
             pipe.write(msgspec.json.encode(orders))
@@ -98,6 +121,7 @@ class Worker:
         return True
 
     def stop(self) -> None:
+        self.is_ending = True
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
 

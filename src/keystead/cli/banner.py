@@ -62,3 +62,12 @@ def development(running: Running, directory: Path) -> None:
 def production(running: Running, directory: Path, *, sealed: bool) -> None:
     step = ("It is sealed. Open it:", f"{keystead()} unseal{here(directory)}")
     banner(f"Keystead {VERSION}", served(running, directory), [step] if sealed else [])
+
+
+def uninitialised(running: Running, directory: Path) -> None:
+    address = endpoint(running, "vault")
+    steps = [
+        ("There is no installation yet. Make one, and keep what it shows:", f"bao operator init -address={address}")
+    ]
+    banner(f"Keystead {VERSION}", served(running, directory), steps)
+    click.echo("    Whoever reaches this port first does it.\n")

@@ -40,6 +40,13 @@ class Output:
             click.echo(table(heads, [[shown(row[head]) for head in heads] for row in rows]))
 
 
+class Silent(Output):
+    """Where everything has been said."""
+
+    def answer(self, data: Any, text: str | None = None) -> None:
+        pass
+
+
 def say(text: str) -> None:
     """A remark for a person, beside the answer."""
     click.echo(text, err=True)

@@ -275,6 +275,11 @@ class Action(StrEnum):
     DELETE_SETTING = "tenant:delete-setting"
     DIGEST_FOR_DEVICE = "tenant:digest-for-device"
     DRAW_PASSWORD = "tenant:draw-password"  # noqa: S105 - a name, not a secret
+    SEAL_SERVER = "tenant:seal-server"
+    READ_ROOT_KEY = "tenant:read-root-key"
+    ROTATE_ROOT_KEY = "tenant:rotate-root-key"
+    CHANGE_SHARES = "tenant:change-shares"
+    GENERATE_ROOT_TOKEN = "tenant:generate-root-token"  # noqa: S105 - a name, not a secret
     # the installation
     READ_STATUS = "system:read-status"
     MANAGE_SEAL = "system:manage-seal"
@@ -598,6 +603,11 @@ ACTIONS: dict[Action, ActionRow] = {
         _R(A.DELETE_SETTING, "keystead:tenant:delete-setting"),
         _R(A.DIGEST_FOR_DEVICE, "keystead:tenant:digest-for-device"),
         _R(A.DRAW_PASSWORD, "keystead:tenant:draw-password"),
+        _R(A.SEAL_SERVER, "keystead:tenant:seal-server"),
+        _R(A.READ_ROOT_KEY, "keystead:tenant:read-root-key"),
+        _R(A.ROTATE_ROOT_KEY, "keystead:tenant:rotate-root-key"),
+        _R(A.CHANGE_SHARES, "keystead:tenant:change-shares"),
+        _R(A.GENERATE_ROOT_TOKEN, "keystead:tenant:generate-root-token"),
         _R(A.READ_STATUS, None, system=True),
         _R(A.MANAGE_SEAL, None, system=True),
         _R(A.MANAGE_KEYRINGS, None, system=True),

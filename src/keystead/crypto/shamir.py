@@ -5,7 +5,8 @@ Rule 2: index 0 is the secret itself and an index given twice divides by zero: b
         sets.
 
 A share is "ks-share-1-" and, in base32 by groups of four: set id 4 | threshold 1 | index 1 | value | check 4, where
-check = SHA-256("keystead/share/v1" ‖ what comes before)[:4] finds a slip of the pen, not a forgery.
+check = SHA-256("keystead/share/v1" ‖ what comes before)[:4] finds a slip of the pen, not a forgery. The same bytes
+are what clients spell in hex or base64 that know no such text. One share of one is the secret itself.
 """
 
 from __future__ import annotations
@@ -55,11 +56,16 @@ def invert(a: int) -> int:
 
 def split(secret: bytes, threshold: int, n_shares: int, entropy: Callable[[int], bytes]) -> list[str]:
     """`n_shares` texts, any `threshold` of which give the secret. Raises InvalidArgument."""
-    if not 2 <= threshold <= n_shares <= MOST_SHARES:
-        raise InvalidArgument(f"2 <= threshold <= shares <= {MOST_SHARES} must hold", "threshold")
+    check_numbers(threshold, n_shares)
     coefficients = [secret, *(entropy(len(secret)) for _ in range(threshold - 1))]
     set_id = entropy(SET_BYTES)
     return [format_share(Share(set_id, threshold, x, _evaluate(coefficients, x))) for x in range(1, n_shares + 1)]
+
+
+def check_numbers(threshold: int, n_shares: int) -> None:
+    """Raises InvalidArgument."""
+    if not (threshold == n_shares == 1 or 2 <= threshold <= n_shares <= MOST_SHARES):
+        raise InvalidArgument(f"one of one, or 2 <= threshold <= shares <= {MOST_SHARES} must hold", "threshold")
 
 
 def join(shares: Sequence[Share]) -> bytes:
@@ -84,8 +90,20 @@ def join(shares: Sequence[Share]) -> bytes:
 
 def format_share(share: Share) -> str:
     body = share.set_id + bytes([share.threshold, share.index]) + share.value
-    text = b32encode(body + _check(body)).decode().rstrip("=").lower()
+    return spelled(body + _check(body))
+
+
+def spelled(raw: bytes) -> str:
+    """The text of a share's bytes, whatever they are: `parse_share` looks at them."""
+    text = b32encode(raw).decode().rstrip("=").lower()
     return PREFIX + "-".join(text[i : i + 4] for i in range(0, len(text), 4))
+
+
+def packed(text: str) -> bytes:
+    """The bytes that a share's text spells. Raises InvalidArgument as `parse_share` does."""
+    share = parse_share(text)
+    body = share.set_id + bytes([share.threshold, share.index]) + share.value
+    return body + _check(body)
 
 
 def parse_share(text: str) -> Share:
@@ -102,8 +120,8 @@ def parse_share(text: str) -> Share:
     if len(body) <= HEAD_BYTES or check != _check(body):
         raise InvalidArgument("a share has been copied wrongly: its check does not match", "shares")
     share = Share(body[:SET_BYTES], body[SET_BYTES], body[SET_BYTES + 1], body[HEAD_BYTES:])
-    if not share.index or share.threshold < 2:
-        raise InvalidArgument("a share with index zero or threshold below two is none", "shares")
+    if not share.index or not share.threshold or share.index > share.threshold == 1:
+        raise InvalidArgument("a share with index or threshold zero, or the second of a single one, is none", "shares")
     return share
 
 

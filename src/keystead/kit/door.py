@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from keystead.core.mounts import MountTable
+from keystead.kit.custody import Custody
 from keystead.kit.marker import Markers
 from keystead.kit.message import ErrorTable, Performer, WireOperation
 from keystead.kit.request_ids import RequestIds
@@ -85,6 +86,14 @@ class Mounts(Protocol):
         ...
 
 
+class Shares(Struct, frozen=True):
+    """Of the seal: its kind, how many shares open it, and how many there are."""
+
+    kind: str
+    n_shares: int
+    threshold: int
+
+
 class Means(Struct, frozen=True, kw_only=True):
     """What a door is opened with; one per process."""
 
@@ -93,7 +102,8 @@ class Means(Struct, frozen=True, kw_only=True):
     markers: Markers
     request_ids: RequestIds
     mounts: Mounts
-    shares: tuple[int, int] = (1, 1)  # that open the seal: how many there are, how many it takes
+    shares: Shares = Shares("shamir", 1, 1)
+    custody: Custody | None = None  # who answers for the seal; None: nobody here does
 
 
 class Door(Struct, frozen=True, kw_only=True):

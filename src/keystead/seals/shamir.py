@@ -11,7 +11,7 @@ from msgspec import Struct
 from keystead.core.errors import InvalidArgument, Unauthenticated
 from keystead.core.ports import Entropy
 from keystead.core.sensitive import Sensitive
-from keystead.crypto.shamir import join, parse_share, split
+from keystead.crypto.shamir import check_numbers, join, parse_share, split
 from keystead.seals.base import UNSEAL_BYTES, Created, check_of
 
 
@@ -40,6 +40,11 @@ class ShamirSeal:
     def threshold(self) -> int:
         """How many shares open it."""
         return self._configuration.threshold
+
+    @staticmethod
+    def check(threshold: int, n_shares: int) -> None:
+        """Raises InvalidArgument where no set has so many shares, or so many that open it."""
+        check_numbers(threshold, n_shares)
 
     @classmethod
     def create(cls, threshold: int, n_shares: int, entropy: Entropy) -> Created[ShamirConfiguration]:

@@ -205,6 +205,18 @@ class Barrier:
         """A new generation of the slot, and nothing destroyed: no backup made before opens by itself any more."""
         self._replace_root(Commit())
 
+    def rekey(self, unseal_key: Sensitive, record: bytes) -> None:
+        """Put the root under another U, and a new generation of the slot: the U of today opens nothing any more.
+
+        Any other process that holds this store open has to be given the new one.
+        """
+        self._replace_root(Commit(record=record), unseal_key)
+
+    def is_under(self, unseal_key: Sensitive) -> bool:
+        """Whether that is the U of today's root, in constant time."""
+        blob = self._store.meta(ROOT_META) or b""
+        return hmac.compare_digest(Root.decode(blob).check, check_value(unseal_key.reveal()))
+
     def _write(self, commits: Sequence[Commit]) -> list[Exception | None]:
         """Each of them for itself, in one transaction of the store."""
         n_commits = 0
@@ -224,7 +236,7 @@ class Barrier:
         self._reached(n_commits)
         return outcomes
 
-    def _replace_root(self, commit: Commit) -> None:
+    def _replace_root(self, commit: Commit, other: Sensitive | None = None) -> None:
         with self._store.transaction() as txn:
             self._on_step("begun")
             tree = self._tree(txn)
@@ -233,9 +245,10 @@ class Barrier:
             writing.write(commit, epoch)
             edit.renew()
             n_commits = writing.finish(epoch, commit.record)
-            self._stage(txn, edit.root, self._opened.unseal_key, epoch)
+            self._stage(txn, edit.root, other or self._opened.unseal_key, epoch)
             self._on_step("written")
         self._reached(n_commits)
+        self._opened.unseal_key = other or self._opened.unseal_key
         self._on_step("committed")
         self._tree(self._store)  # opens the new root as every reader will find it
         try:
@@ -315,6 +328,8 @@ class Barrier:
         for _ in range(ATTEMPTS):
             blob = reader.meta(ROOT_META) or b""
             root, secrets = Root.decode(blob), self._slot.read()
+            if not hmac.compare_digest(root.check, check_value(unseal_key.reveal())):
+                raise Sealed("the seal has changed, and with it what opens it")
             if (secret := secrets.get(root.generation)) is not None:
                 key = root.unwrap(wrapping_key(unseal_key.reveal(), secret.reveal()))
                 return Tree(blob, root, key, self._nodes)

@@ -23,6 +23,7 @@ from keystead.core.entities import (
 from keystead.core.errors import Conflict, Internal, InvalidArgument
 from keystead.core.operations import AccessKey, MadeToken, RestoreBackup
 from keystead.core.ports import Entropy
+from keystead.core.sensitive import Sensitive
 from keystead.service.barrier import Barrier, Commit
 from keystead.service.handlers.keyrings import ADDRESS, ROOT, TENANT
 from keystead.service.handlers.principals import NAME, access_key, new_id
@@ -38,14 +39,14 @@ OPERATION = "initialise"
 
 
 class First(Struct, frozen=True, kw_only=True):
-    """What an installation begins with. `access_key` is the administrator's, shown once."""
+    """What an installation begins with. `access_key` is the administrator's, shown once; None: it was to have none."""
 
     tenant: Tenant
     keyrings: tuple[Keyring, ...]
     root: Principal
     administrator: Principal
     system: Principal  # who the scheduler and the operator at the control socket are
-    access_key: AccessKey
+    access_key: AccessKey | None
 
 
 def bootstrap(
@@ -57,12 +58,13 @@ def bootstrap(
     uid: int | None,
     now: datetime,
     entropy: Entropy,
+    with_access_key: bool = True,
 ) -> First:
     """Put the first objects into an open barrier; they are durable on return.
 
     `tenant`: twelve digits. Each of `regions` gets a keyring bound at "aws:<tenant>:<region>". `uid`: whoever is
-    that user on this machine is the system principal at the control socket. Raises Conflict where there is a
-    tenant already, InvalidArgument.
+    that user on this machine is the system principal at the control socket. `with_access_key`: for the administrator,
+    who is to be shown it. Raises Conflict where there is a tenant already, InvalidArgument.
     """
     check_names(tenant, regions, administrator)
     if barrier.every(Tenant, limit=1):
@@ -82,7 +84,7 @@ def bootstrap(
         root=principal(tenant, PrincipalKind.ROOT, ROOT),
         administrator=owner,
         system=system,
-        access_key=access_key(owner.id, now, entropy),
+        access_key=access_key(owner.id, now, entropy) if with_access_key else None,
     )
     bound = tuple(Binding(id=f"aws:{tenant}:{ring.name}", keyring=ring.id, created_at=now) for ring in first.keyrings)
     operator = () if uid is None else (_peer(uid, system, now),)
@@ -95,7 +97,7 @@ def bootstrap(
                 first.root,
                 owner,
                 system,
-                first.access_key.credential,
+                *((first.access_key.credential,) if first.access_key else ()),
                 *operator,
             ),
             record=_record(system, now, OPERATION, Action.MANAGE_KEYRINGS),
@@ -104,10 +106,20 @@ def bootstrap(
     return first
 
 
-def first_token(barrier: Barrier, tenant: str, now: datetime, entropy: Entropy) -> MadeToken:
-    """A token of Vault's clients that may do everything in the tenant, on record; durable on return."""
-    made = root_token(tenant, now, entropy)
-    record = _record(system_principal(barrier), now, OPERATION, Action.CREATE_TOKEN)
+def first_token(
+    barrier: Barrier,
+    tenant: str,
+    now: datetime,
+    entropy: Entropy,
+    text: Sensitive | None = None,
+    operation: str = OPERATION,
+) -> MadeToken:
+    """A token of Vault's clients that may do everything in the tenant, on record; durable on return.
+
+    `text`: what it is to be; None: at random.
+    """
+    made = root_token(tenant, now, entropy, text)
+    record = _record(system_principal(barrier), now, operation, Action.CREATE_TOKEN)
     barrier.commit(Commit(put=(made.token,), record=record))
     return made
 
@@ -139,6 +151,11 @@ def system_principal(barrier: Barrier) -> Principal:
     if not (found := barrier.linked(Principal, digest, limit=1)):
         raise Internal("the installation has no system principal")
     return found[0]
+
+
+def record_of_rekey(barrier: Barrier, now: datetime) -> bytes:
+    """That the seal has other shares, and another unseal key. Who gave the old ones is on record beside it."""
+    return _record(system_principal(barrier), now, "rekey", Action.MANAGE_SEAL)
 
 
 def record_recovery(barrier: Barrier, now: datetime) -> None:

@@ -51,7 +51,7 @@ from keystead.service.heldbelonging import OfIdentities
 from keystead.service.heldotp import OtpKeysOf
 from keystead.service.heldpaths import OfPaths
 from keystead.service.heldsecret import HeldCubby, HeldSecret, SecretsOf, cubby_of
-from keystead.service.reach import PAGE, Reach
+from keystead.service.reach import EVERY, PAGE, Reach
 from keystead.service.related import Relative, relatives
 
 
@@ -296,6 +296,13 @@ class HeldTenant(OfPaths, OfIdentities):
     @property
     def tenant(self) -> str:
         return self.record.id
+
+    @property
+    def is_first(self) -> bool:
+        """Whether the installation began with it: only from there is the whole of it steered."""
+        self._reach.may_block()
+        every = self._reach.barrier.every(Tenant, limit=EVERY)
+        return min(every, key=lambda one: one.created_at).id == self.id
 
     def principals(self, *, after: str, limit: int) -> list[Principal]:
         return self._reach.children(Principal, self.id, after, limit)

@@ -64,6 +64,13 @@ class FileSlot:
             raise Unavailable("no copy of the slot can be read")
         return found
 
+    def staged_at(self, name: str) -> float:
+        """When a generation came, in seconds since 1970. Raises Unavailable where no copy can be looked at."""
+        for directory in self._directories:
+            with suppress(OSError):
+                return os.stat(directory / f"{PREFIX}{name}", follow_symlinks=False).st_mtime
+        raise Unavailable("no copy of the slot can be read")
+
     def stage(self, secret: Sensitive) -> str:
         """Raises Unavailable where not both directories take it."""
         name = generation(secret.reveal())

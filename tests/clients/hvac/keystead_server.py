@@ -1,4 +1,4 @@
-"""A pytest plugin: hvac's own tests against a server that runs already (KEYSTEAD_AT, KEYSTEAD_TOKEN).
+"""A pytest plugin: hvac's own tests against a server that runs already (KEYSTEAD_AT, KEYSTEAD_TOKEN, KEYSTEAD_KEYS).
 
 hvac's ServerManager starts the `vault` command and reads its configuration. This one stands in its place, starts
 nothing, and leaves the server as empty for each class of tests as a new one would be. Nothing else of hvac's is changed
@@ -13,6 +13,7 @@ import types
 from typing import Any
 
 ADDRESS, TOKEN = os.environ["KEYSTEAD_AT"], os.environ["KEYSTEAD_TOKEN"]  # hvac itself looks at VAULT_TOKEN
+SHARES = os.environ["KEYSTEAD_KEYS"].split()  # that open it now: some tests change them
 SPOKEN = "1.17.6"
 BUILT_IN = {"cubbyhole/", "identity/", "sys/"}
 FIXED = {"default", "root", "response-wrapping"}
@@ -25,9 +26,17 @@ class ServerManager:
         from tests import utils  # noqa: PLC0415 - hvac's
 
         self.config_paths, self.use_consul = config_paths, use_consul
-        self.root_token, self.keys = TOKEN, [""]
+        self.root_token = TOKEN
         self.client = client or utils.create_client()
         self.client.token = TOKEN
+
+    @property
+    def keys(self) -> list[str]:
+        return list(SHARES)
+
+    @keys.setter
+    def keys(self, keys: list[str]) -> None:
+        SHARES[:] = keys
 
     def start(self) -> None:
         """As a new server has it: kv version 2 at secret/, and nothing else that was not always there."""
@@ -45,7 +54,7 @@ class ServerManager:
         pass
 
     def unseal(self) -> None:
-        pass
+        self.client.sys.submit_unseal_keys(SHARES)
 
     def stop(self) -> None:
         pass

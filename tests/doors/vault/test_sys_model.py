@@ -56,6 +56,8 @@ LEFT_OUT = {
 OF_A_LIST = {"list"}
 OF_CEL = {"bound_audiences", "clock_skew_leeway", "expiration_leeway", "name", "not_before_leeway"}
 MORE = {
+    "system write unseal": {"migrate"},  # there by http/sys_seal.go, which the document does not read
+    "system write generate-root/attempt": {"otp"},  # as Vault
     "token read lookup": {"token"},  # as Vault
     "system read leases": {"type"},  # there it reads its query itself
     "system read leases/count": {"type"},
@@ -65,12 +67,15 @@ MORE = {
     # there the document shows CEL roles in their place
     "jwt write role/{name}": set(jwt.WriteRoleRequest.__struct_encode_fields__) - OF_CEL,
 }
-SUDO = {"token write revoke-orphan"}  # its handler demands it there
+SUDO = {"token write revoke-orphan", "system write seal"}  # its handler demands it there
 SIGNED_HERE = {
     "system read internal/ui/mounts",  # shows there what is listed for everybody
     "system read internal/ui/mounts/{path:path}",
     "system read internal/specs/openapi",  # what is mounted is not for everybody
     "system read wrapping/lookup",  # nothing but a token says which
+    *(f"system {verb} rekey/init" for verb in ("read", "write", "delete")),  # security.md row 32
+    *(f"system {verb} rekey/verify" for verb in ("read", "delete")),
+    *(f"system {verb} generate-root/attempt" for verb in ("read", "write", "delete")),
     "system write wrapping/lookup",  # the token in the body stands for its bearer (front.py)
 }
 

@@ -17,7 +17,7 @@ from keystead.cli import secrets
 from keystead.cli.commands.serve import LISTEN, listening
 from keystead.cli.here import JSON, Output, say
 from keystead.config import Config, Tls, path_of
-from keystead.core.errors import InvalidArgument
+from keystead.core.errors import Internal, InvalidArgument
 from keystead.core.ports import Entropy
 from keystead.doors.control.codec import shown_once
 from keystead.seals.base import Created
@@ -126,6 +126,8 @@ def _slots(given: Sequence[str]) -> tuple[str, str]:
 
 
 def _show(out: Output, directory: Path, created: Created[Any], first: First) -> None:
+    if first.access_key is None:
+        raise Internal("the administrator has no access key")
     shares, key = created.texts(), shown_once(first.access_key)
     if out.as_json:
         return out.answer(

@@ -8,12 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from ipaddress import ip_address
 from pathlib import Path
+from socket import socket
 
 import click
 from msgspec.structs import replace
 
 from keystead import config
 from keystead.app import hygiene
+from keystead.app.beginning import Beginning, is_empty
 from keystead.app.development import save_token
 from keystead.app.doors import DOORS
 from keystead.app.installation import exists, initialise, prepare, read_seal, save_credentials
@@ -22,12 +24,13 @@ from keystead.app.sockets import parse_address
 from keystead.app.supervisor import Supervisor
 from keystead.app.tls import server_context
 from keystead.cli import banner, secrets
-from keystead.cli.here import Here, Output, with_here
+from keystead.cli.here import Here, Output, Silent, with_here
 from keystead.config import Config
 from keystead.core.errors import InvalidArgument
 from keystead.core.sensitive import Sensitive
 from keystead.seals.file import FileSeal
 
+LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
 LISTEN = click.option(
     "--listen",
     multiple=True,
@@ -95,18 +98,37 @@ def serve(
     """Serve the installation in DIR.
 
     It opens with what --unseal points at, or asks at a terminal; otherwise it starts sealed, and
-    `keystead unseal` opens it.
+    `keystead unseal` opens it. Where DIR is empty and --listen names the Vault door, it waits there for
+    `bao operator init` to make the installation, with shares.
     """
     at = directory or here.directory
     addresses = listening(listen)
     hygiene.harden()
-    offered = secrets.to_open(at, unseal)
+    bound: dict[str, socket] = {}
+    if not unseal and "vault" in addresses and is_empty(at):
+        if (sock := _begun(here, at, addresses, workers)) is None:
+            return
+        bound["vault"] = sock
+        here = Here(at, Silent(as_json=here.out.as_json))  # it has said where it is
+    offered = [] if bound else secrets.to_open(at, unseal)
     sealed = not offered and read_seal(at).kind != FileSeal.kind
 
     def ready(running: Running) -> None:
         _say(here.out, running, lambda: banner.production(running, at, sealed=sealed))
 
-    supervise(at, addresses, workers, offered, ready, trust_clock=trust_clock)
+    supervise(at, addresses, workers, offered, ready, trust_clock=trust_clock, bound=bound)
+
+
+def _begun(here: Here, directory: Path, listen: Mapping[str, str], workers: int | None) -> socket | None:
+    """Wait for whoever initialises; the socket they came to. None: told to stop."""
+    settings = config.read(directory)
+    settings = replace(settings, listen=dict(listen), workers=workers or settings.workers)
+
+    def ready(running: Running) -> None:
+        _say(here.out, running, lambda: banner.uninitialised(running, directory))
+
+    logging.basicConfig(format=LOG_FORMAT, level=logging.INFO)
+    return Beginning(directory, settings, ready).run()
 
 
 def supervise(
@@ -117,14 +139,15 @@ def supervise(
     on_ready: Callable[[Running], None],
     *,
     trust_clock: bool,
+    bound: Mapping[str, socket] | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT."""
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    """Serve until SIGTERM or SIGINT. `bound`: of a door, a socket that listens already."""
+    logging.basicConfig(format=LOG_FORMAT, level=logging.INFO)
     settings = config.read(directory)
     settings = replace(settings, listen={**settings.listen, **listen}, workers=workers or settings.workers)
     if settings.tls is not None:
         server_context(settings.tls)  # here, where somebody is told what is wrong with it
-    Supervisor(directory, settings, read_seal(directory), on_ready, trust_clock=trust_clock).run(offered)
+    Supervisor(directory, settings, read_seal(directory), on_ready, trust_clock=trust_clock, bound=bound).run(offered)
 
 
 def listening(given: Sequence[str]) -> dict[str, str]:

@@ -5,7 +5,19 @@ One folder or file for each engine; an operation stands at a path below where it
 
 from __future__ import annotations
 
-from keystead.doors.vault import approle, cert, cubbyhole, jwt, kubernetes, tokenroles, tokens, totp, transit, userpass
+from keystead.doors.vault import (
+    approle,
+    beginning,
+    cert,
+    cubbyhole,
+    jwt,
+    kubernetes,
+    tokenroles,
+    tokens,
+    totp,
+    transit,
+    userpass,
+)
 from keystead.doors.vault.errors import ERRORS
 from keystead.doors.vault.front import VaultFront
 from keystead.doors.vault.identity import OPERATIONS as OF_IDENTITY
@@ -22,6 +34,9 @@ from keystead.doors.vault.system import (
     pathhelp,
     policies,
     quotas,
+    rekeying,
+    rooting,
+    sealing,
     specs,
     tools,
     wrapping,
@@ -42,6 +57,10 @@ OPERATIONS = (
     *wrapping.OPERATIONS,
     *leases.OPERATIONS,
     *tools.OPERATIONS,
+    beginning.initialised,
+    *sealing.OPERATIONS,
+    *rekeying.OPERATIONS,
+    *rooting.OPERATIONS,
     *tokens.OPERATIONS,
     *tokenroles.OPERATIONS,
     *userpass.OPERATIONS,

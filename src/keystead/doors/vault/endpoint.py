@@ -13,11 +13,12 @@ from keystead.core.caller import Asked, Caller
 from keystead.core.errors import KeysteadError
 from keystead.core.sensitive import Sensitive
 from keystead.kit import Call, Markers, PathOperation, path_operation
+from keystead.kit.custody import Custody
 from keystead.kit.message import Performer
 from keystead.service.credentials.vouchers import Word
 from keystead.wire import Misfit
 from keystead.wire.vault import Refused
-from keystead.wire.vault.envelope import Auth, WrapInfo, writer
+from keystead.wire.vault.envelope import UNSUPPORTED_OPERATION, Auth, WrapInfo, writer
 from keystead.wire.vault.reader import Parameters, Read, reader
 from keystead.wire.vault.request import Verb
 
@@ -149,13 +150,32 @@ KINDS: Mapping[int, type[KeysteadError]] = {
 
 
 class TokenCall(Call):
-    """A call that knows the text its caller came with: some answers say it back."""
+    """A call that knows the text its caller came with, as some answers say it back, and who answers for the seal."""
 
-    __slots__ = ("text",)
+    __slots__ = ("custody", "text")
 
-    def __init__(self, service: Performer, caller: Caller, markers: Markers, text: Sensitive) -> None:
+    def __init__(
+        self, service: Performer, caller: Caller, markers: Markers, text: Sensitive, custody: Custody | None = None
+    ) -> None:
         super().__init__(service, caller, markers)
-        self.text = text
+        self.text, self.custody = text, custody
+
+
+class OpenCall(Call):
+    """Of somebody who may be anybody: no operation can be performed with it, and the custodian alone can be asked."""
+
+    __slots__ = ("custody",)
+
+    def __init__(self, custody: Custody | None) -> None:
+        self.custody = custody
+
+
+def custody_of(call: Call) -> Custody:
+    """Raises Said where nobody answers for the seal."""
+    custody = call.custody if isinstance(call, TokenCall | OpenCall) else None
+    if custody is None:
+        raise Said(405, UNSUPPORTED_OPERATION)
+    return custody
 
 
 def token_of_caller(call: Call) -> Sensitive:

@@ -19,9 +19,9 @@ from keystead.core.entities import USED_UP
 from keystead.core.operations import TenantRef, UseToken, UseTools, WrapAnswer
 from keystead.core.ports import WouldBlock
 from keystead.core.sensitive import Sensitive
-from keystead.doors.vault.endpoint import CAPABILITIES, Answer, Said, TokenCall, write
+from keystead.doors.vault.endpoint import CAPABILITIES, Answer, Endpoint, OpenCall, Said, TokenCall, write
 from keystead.doors.vault.errors import ABSENT, ERRORS
-from keystead.doors.vault.openly import OPEN, Open
+from keystead.doors.vault.openly import OPEN, VERBS, Open, is_sealed
 from keystead.doors.vault.places import Found, Places
 from keystead.doors.vault.system.wrapping import NOT_WRAPPING, wrap_info
 from keystead.kit import Call, Door, Means, fault
@@ -43,6 +43,7 @@ LOG = logging.getLogger("keystead")
 LOOK_UP = "sys/wrapping/lookup"
 OF_WRAPPED = frozenset({"sys/wrapping/unwrap", "sys/wrapping/rewrap", LOOK_UP})
 """Where the token may come in the body alone."""
+_EVERY = frozenset(wire.Verb)
 _HOME = frozenset({b"", b"root", b"/", b"root/"})
 
 
@@ -66,6 +67,8 @@ class VaultFront(Stepwise):
                 self._means.service.let_in(self._stranger(request, opened.name, request_id))
                 said = self._said(opened.run(self._means, asked), (), "", request_id, request.second)
                 return head_of(said) if request.method == b"HEAD" else said
+            if way is None and (openly := self._openly(request, asked, request_id)) is not None:
+                return openly
             self._places.require_room(asked, request)
             wrap_for = headers.wrap_for(request.headers)
             if way is None and (login := self._places.login(asked)) is not None:
@@ -91,7 +94,9 @@ class VaultFront(Stepwise):
             )
             message, warnings = found.endpoint.take(found.captures, given)
             yield
-            answer = found.endpoint.run(message, TokenCall(self._means.service, who, self._means.markers, text))
+            answer = found.endpoint.run(
+                message, TokenCall(self._means.service, who, self._means.markers, text, self._means.custody)
+            )
             yield
             warned = () if found.endpoint.open_ended else warnings
             if wrap_for:
@@ -111,6 +116,36 @@ class VaultFront(Stepwise):
 
     def reject(self, refusal: Refusal, second: int) -> bytes:
         return reply(refusal.status, HEAD, errors(refusal.words), second)
+
+    # --- the server itself
+
+    def _openly(self, request: HttpRequest, asked: wire.Asked, request_id: str) -> bytes | None:
+        """What anybody may ask for; None for everything else. Raises Said for a verb that nobody may."""
+        if asked.verb is wire.Verb.HELP or not asked.path.startswith("sys/"):
+            return None
+        if asked.verb not in VERBS.get(asked.path, _EVERY):
+            raise Said(405, "")
+        if (found := self._places.openly(asked)) is not None:
+            return self._ask_openly(request, asked, *found, request_id)
+        if asked.path == "sys/seal" and is_sealed(self._means):  # whoever asks: there is nothing left to do
+            self._means.service.let_in(self._stranger(request, "system write seal", request_id))
+            return reply(204, HEAD, b"", request.second)
+        return None
+
+    def _ask_openly(
+        self, request: HttpRequest, asked: wire.Asked, endpoint: Endpoint, captures: Mapping[str, str], request_id: str
+    ) -> bytes:
+        """What came of it is on record, with where it came from: nobody says who they are."""
+        self._means.mounts.may_block()  # the custodian is another process
+        who = self._stranger(request, endpoint.name, request_id)
+        try:
+            given = wire.arguments(asked, request.headers.get(b"content-type"), request.body)
+            message, _ = endpoint.take(captures, given)
+            answer = endpoint.run(message, OpenCall(self._means.custody))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is answered
+            return self._refuse(error, who, request.second)
+        self._means.service.let_in(who)
+        return self._said(answer, (), "system", request_id, request.second)
 
     # --- logging in
 

@@ -11,6 +11,8 @@ from keystead.core.errors import Sealed
 from keystead.core.ports import WouldBlock
 from keystead.doors.vault.endpoint import Answer
 from keystead.kit import Means
+from keystead.kit.custody import Look, Standing
+from keystead.kit.door import Shares
 from keystead.version import VERSION
 from keystead.wire.vault.request import Asked, Verb
 
@@ -27,7 +29,7 @@ class Open(Struct, frozen=True):
     run: Callable[[Means, Asked], Any]
 
 
-def _is_sealed(means: Means) -> bool:
+def is_sealed(means: Means) -> bool:
     try:
         means.mounts.home()
     except Sealed:
@@ -39,7 +41,7 @@ def _is_sealed(means: Means) -> bool:
 
 def health(means: Means, asked: Asked) -> Answer:
     """HTTP API, /sys/health: 200 in service, 503 sealed; a query may ask for other codes."""
-    sealed = _is_sealed(means)
+    sealed = is_sealed(means)
     data = {
         "initialized": True,
         "sealed": sealed,
@@ -51,11 +53,11 @@ def health(means: Means, asked: Asked) -> Answer:
         "version": SPOKEN,
         "cluster_name": CLUSTER,
     }
-    status = _code(asked, "sealedcode", 503) if sealed else _code(asked, "activecode", 200)
+    status = code(asked, "sealedcode", 503) if sealed else code(asked, "activecode", 200)
     return Answer(data=data, bare=True, status=status)
 
 
-def _code(asked: Asked, name: str, usual: int) -> int:
+def code(asked: Asked, name: str, usual: int) -> int:
     text = str(asked.query.get(name, ""))
     return int(text) if text.isdecimal() and 100 <= int(text) <= 599 else usual
 
@@ -74,30 +76,46 @@ def leader(_means: Means, _asked: Asked) -> Answer:
 
 
 def seal_status(means: Means, _asked: Asked) -> Answer:
-    """HTTP API, /sys/seal-status."""
-    n_shares, threshold = means.shares
+    """HTTP API, /sys/seal-status. While it is sealed the custodian knows how many shares have come, at any worker."""
+    shares: Shares = means.shares
+    if (sealed := is_sealed(means)) and means.custody is not None:
+        means.mounts.may_block()
+        return Answer(data=standing(means.custody(Look())), bare=True)
+    one = Standing(kind=shares.kind, is_sealed=sealed, n_shares=shares.n_shares, threshold=shares.threshold)
+    return Answer(data=standing(one), bare=True)
+
+
+def standing(one: Standing) -> dict[str, Any]:
     data = {
-        "type": "shamir",
+        "type": one.kind,
         "initialized": True,
-        "sealed": _is_sealed(means),
-        "t": threshold,
-        "n": n_shares,
-        "progress": 0,
-        "nonce": "",
+        "sealed": one.is_sealed,
+        "t": one.threshold,
+        "n": one.n_shares,
+        "progress": one.progress,
+        "nonce": one.nonce,
         "version": SPOKEN,
         "build_date": "",
         "migration": False,
-        "cluster_name": CLUSTER,
-        "cluster_id": "",
         "recovery_seal": False,
         "storage_type": "keystead",
     }
-    return Answer(data=data, bare=True)
+    return data if one.is_sealed else data | {"cluster_name": CLUSTER, "cluster_id": ""}
 
 
 def init_status(_means: Means, _asked: Asked) -> Answer:
     return Answer(data={"initialized": True}, bare=True)
 
+
+VERBS: dict[str, frozenset[Verb]] = {
+    "sys/leader": frozenset({Verb.READ}),
+    "sys/seal-status": frozenset({Verb.READ}),
+    "sys/health": frozenset({Verb.READ, Verb.HEAD}),
+    "sys/init": frozenset({Verb.READ, Verb.WRITE}),
+    "sys/unseal": frozenset({Verb.WRITE}),
+    "sys/seal": frozenset({Verb.WRITE}),
+}
+"""Paths that are not asked about a token before the verb: any other one is 405 without words."""
 
 OPEN: dict[tuple[Verb, str], Open] = {
     (Verb.READ, "sys/health"): Open("system read health", health),

@@ -97,6 +97,12 @@ class Places:
         endpoint, captures = taken
         return Found(mount, endpoint, captures)  # type: ignore[arg-type]  # only Endpoints were put into the table
 
+    def openly(self, asked: wire.Asked) -> tuple[Endpoint, Mapping[str, str]] | None:
+        """What anybody may ask of the server itself, sealed or not, below sys/; None for everything else there."""
+        place = self._engines["system"].find(asked.path.split("/")[1:])
+        taken = place.take(asked.verb.value) if place is not None else None
+        return taken if taken is not None and taken[0].unsigned else None  # type: ignore[attr-defined,return-value]  # only Endpoints are in the table
+
     def require_room(self, asked: wire.Asked, request: HttpRequest) -> None:
         """Raises Said where an address has had the requests that a rate limit for the path grants it."""
         try:

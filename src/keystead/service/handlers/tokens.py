@@ -24,7 +24,7 @@ from keystead.core.ports import Entropy
 from keystead.core.sensitive import Sensitive
 from keystead.crypto.chains import told
 from keystead.service.credentials.batch import BatchTokens
-from keystead.service.credentials.token import PREFIX, check_custom, digest, token_id
+from keystead.service.credentials.token import PREFIX, check_custom, digest
 from keystead.service.handlers.joining import NOBODY, Joined, join
 from keystead.service.handlers.tokenroles import allows_alias, settled
 from keystead.service.held import HeldTenant
@@ -44,11 +44,11 @@ def accessor(entropy: Entropy) -> str:
     return b32encode(entropy(15)).decode()
 
 
-def root_token(tenant: str, now: datetime, entropy: Entropy) -> MadeToken:
-    """A token that may do everything, for ever."""
-    text = token_text(entropy)
+def root_token(tenant: str, now: datetime, entropy: Entropy, text: Sensitive | None = None) -> MadeToken:
+    """A token that may do everything, for ever. `text`: what it is to be; None: at random."""
+    text = text or Sensitive(token_text(entropy).encode())
     token = Token(
-        id=token_id(text),
+        id=digest(text),
         tenant=tenant,
         accessor=accessor(entropy),
         policies=(ROOT_POLICY,),
@@ -56,7 +56,7 @@ def root_token(tenant: str, now: datetime, entropy: Entropy) -> MadeToken:
         path="auth/token/root",
         created_at=now,
     )
-    return MadeToken(token, Sensitive(text.encode()))
+    return MadeToken(token, text)
 
 
 # --- making
