@@ -220,6 +220,15 @@ class Action(StrEnum):
     SWEEP_SECRET_IDS = "tenant:sweep-secret-ids"  # noqa: S105 - a name, not a secret
     LOG_IN_BY_PASSWORD = "tenant:log-in-by-password"  # noqa: S105 - a name, not a secret
     LOG_IN_BY_ROLE = "tenant:log-in-by-role"
+    CREATE_NAMESPACE = "tenant:create-namespace"
+    READ_NAMESPACE = "tenant:read-namespace"
+    LIST_NAMESPACES = "tenant:list-namespaces"
+    LIST_REACHABLE_NAMESPACES = "tenant:list-reachable-namespaces"
+    PATCH_NAMESPACE = "tenant:patch-namespace"
+    END_NAMESPACE = "tenant:end-namespace"
+    CLEAR_NAMESPACE = "tenant:clear-namespace"
+    LOCK_NAMESPACE = "tenant:lock-namespace"
+    UNLOCK_NAMESPACE = "tenant:unlock-namespace"
     USE_TOOLS = "tenant:use-tools"
     DRAW_RANDOM = "tenant:draw-random"
     # the installation
@@ -486,6 +495,15 @@ ACTIONS: dict[Action, ActionRow] = {
         _R(A.SWEEP_SECRET_IDS, "keystead:tenant:sweep-secret-ids"),
         _R(A.LOG_IN_BY_PASSWORD, "keystead:tenant:log-in-by-password", free=True),
         _R(A.LOG_IN_BY_ROLE, "keystead:tenant:log-in-by-role", free=True),
+        _R(A.CREATE_NAMESPACE, "keystead:tenant:create-namespace", system=True),
+        _R(A.READ_NAMESPACE, "keystead:tenant:read-namespace", system=True),
+        _R(A.LIST_NAMESPACES, "keystead:tenant:list-namespaces", system=True),
+        _R(A.LIST_REACHABLE_NAMESPACES, "keystead:tenant:list-reachable-namespaces", free=True),
+        _R(A.PATCH_NAMESPACE, "keystead:tenant:patch-namespace", system=True),
+        _R(A.END_NAMESPACE, "keystead:tenant:end-namespace", system=True),
+        _R(A.CLEAR_NAMESPACE, "keystead:tenant:clear-namespace", system=True),
+        _R(A.LOCK_NAMESPACE, "keystead:tenant:lock-namespace", system=True),
+        _R(A.UNLOCK_NAMESPACE, "keystead:tenant:unlock-namespace", system=True),
         _R(A.USE_TOOLS, "keystead:tenant:use-tools"),
         _R(A.DRAW_RANDOM, "keystead:tenant:draw-random"),
         _R(A.READ_STATUS, None, system=True),

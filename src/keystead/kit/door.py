@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from typing import Any, Protocol
 
 from msgspec import Struct
 
+from keystead.core.entities import Chain, Namespace
 from keystead.core.mounts import MountTable
 from keystead.kit.marker import Markers
 from keystead.kit.message import ErrorTable, Performer, WireOperation
@@ -66,6 +67,12 @@ class Mounts(Protocol):
     """Where a request leads that is a path (service.view). May raise WouldBlock on the event loop, Sealed."""
 
     def mounts(self, tenant: str, /) -> MountTable: ...
+
+    def spaces(self, tenant: str, /) -> Mapping[str, Namespace]:
+        """The namespaces below it that somebody may come into, by name."""
+        ...
+
+    def chain(self, tenant: str, /) -> Chain: ...
 
     def may_block(self) -> None:
         """Raises WouldBlock on the event loop: for whoever knows already that the request is going to."""

@@ -25,9 +25,17 @@ class OfPaths:
     @abstractmethod
     def id(self) -> str: ...
 
+    @abstractmethod
+    def has_below(self, tenant: str) -> bool: ...
+
     def token(self, id: str) -> Token | None:
         found = self._reach.get(Token, id) if id else None
         return found if found is not None and found.tenant == self.id else None
+
+    def token_at_or_below(self, id: str) -> Token | None:
+        """The same of a tenant below this one too: whoever has its text names it."""
+        found = self._reach.get(Token, id) if id else None
+        return found if found is not None and (found.tenant == self.id or self.has_below(found.tenant)) else None
 
     def token_of_accessor(self, accessor: str) -> Token | None:
         self._reach.may_block()

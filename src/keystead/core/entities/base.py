@@ -42,6 +42,7 @@ class Kind(StrEnum):
     WRAPPED = "wrapped"
     ACCOUNT = "account"
     SECRET_ID = "secret-id"  # noqa: S105 - a kind, not a secret
+    NAMESPACE = "namespace"
 
 
 class Entity(Struct, frozen=True, kw_only=True):

@@ -28,6 +28,7 @@ from keystead.core.operations.keystores import *
 from keystead.core.operations.logins import *
 from keystead.core.operations.managed import *
 from keystead.core.operations.mounts import *
+from keystead.core.operations.namespaces import *
 from keystead.core.operations.principals import *
 from keystead.core.operations.related import *
 from keystead.core.operations.schemes import *

@@ -9,13 +9,14 @@ from keystead.doors.vault import approle, cubbyhole, tokenroles, tokens, transit
 from keystead.doors.vault.errors import ERRORS
 from keystead.doors.vault.front import VaultFront
 from keystead.doors.vault.kv import astray, data, metadata, unversioned
-from keystead.doors.vault.system import capabilities, leases, mounts, policies, specs, tools, wrapping
+from keystead.doors.vault.system import capabilities, leases, mounts, namespaces, policies, specs, tools, wrapping
 from keystead.kit import Door
 from keystead.wire.http import Limits
 
 OPERATIONS = (
     *mounts.OPERATIONS,
     *policies.OPERATIONS,
+    *namespaces.OPERATIONS,
     *capabilities.OPERATIONS,
     *wrapping.OPERATIONS,
     *leases.OPERATIONS,

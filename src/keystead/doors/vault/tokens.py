@@ -14,7 +14,7 @@ from keystead.core.entities import Token
 from keystead.core.errors import NotFound
 from keystead.core.operations import MadeToken, Renewed, TenantRef
 from keystead.core.sensitive import Sensitive
-from keystead.doors.vault.endpoint import Answer, Said, endpoint, text_of_caller
+from keystead.doors.vault.endpoint import Answer, Said, endpoint, namespace_path, text_of_caller
 from keystead.doors.vault.times import warnings_of
 from keystead.kit import Call
 from keystead.service.credentials.token import token_id
@@ -159,6 +159,8 @@ def told(token: Token, call: Call, text: str) -> dict[str, Any]:
         "ttl": left,
         "type": "service",
     }
+    if path := namespace_path(call, token.tenant):
+        facts["namespace_path"] = path
     if token.period:
         facts["period"] = token.period
     if token.role:

@@ -20,7 +20,7 @@ from keystead.crypto.kdf import SALT_BYTES
 from keystead.service.credentials.password import is_right, kept
 from keystead.service.credentials.token import digest, is_within
 from keystead.service.handlers.mounts import table_of
-from keystead.service.handlers.tokens import accessor, lasting, least, names, token_text
+from keystead.service.handlers.tokens import accessor, lasting, least, names, new_text, suffixed
 from keystead.service.held import HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
 from keystead.service.rights import ROOT_POLICY
@@ -197,7 +197,7 @@ def log_in_by_password(op: ops.LogInByPassword, targets: tuple[HeldTenant], act:
     if not is_within(account.terms.bound_cidrs, act.caller.source):
         return Outcome(answer=None, why="from elsewhere")
     meta = {"username": account.name}
-    made = _token(mount, account.terms, act, op.path, f"{_short(mount)}-{account.name}", meta)
+    made = _token(tenant, mount, account.terms, act, op.path, f"{_short(mount)}-{account.name}", meta)
     put: tuple[Entity, ...] = (made.token,)
     if account.n_failed or account.locked_until:
         put = (made.token, replace(account, n_failed=0, locked_until=None))
@@ -229,7 +229,7 @@ def log_in_by_role(op: ops.LogInByRole, targets: tuple[HeldTenant], act: Act) ->
         seen = seen if put or delete else (account, found)
     if not is_within(account.terms.bound_cidrs, act.caller.source):
         return Outcome(answer=None, why="from elsewhere")
-    made = _token(mount, terms, act, op.path, _short(mount), meta)
+    made = _token(tenant, mount, terms, act, op.path, _short(mount), meta)
     return Outcome(answer=made, put=(made.token, *put), delete=delete, seen=seen, made=made.token.accessor)
 
 
@@ -238,7 +238,9 @@ def _short(mount: Mount) -> str:
     return mount.id.split(":", 2)[2].replace("/", "-")
 
 
-def _token(mount: Mount, terms: TokenTerms, act: Act, path: str, display_name: str, meta: dict[str, str]) -> MadeToken:
+def _token(
+    tenant: HeldTenant, mount: Mount, terms: TokenTerms, act: Act, path: str, display_name: str, meta: dict[str, str]
+) -> MadeToken:
     wanted = names(terms.policies)
     if ROOT_POLICY in wanted:
         raise InvalidArgument("auth methods cannot create root tokens", "policies")
@@ -246,11 +248,11 @@ def _token(mount: Mount, terms: TokenTerms, act: Act, path: str, display_name: s
         wanted.add("default")
     most = least(terms.explicit_max_ttl, 0 if terms.period else least(terms.max_ttl, mount.max_lease_for))
     ttl, capped = lasting(terms.ttl or mount.default_lease_for, terms.period, most, is_root=False)
-    text = Sensitive(token_text(act.entropy).encode())
+    text = new_text(tenant, act.entropy)
     token = Token(
         id=digest(text),
         tenant=mount.tenant,
-        accessor=accessor(act.entropy),
+        accessor=suffixed(accessor(act.entropy), tenant),
         policies=tuple(sorted(wanted)),
         display_name=display_name,
         meta=meta,

@@ -40,6 +40,16 @@ def accessor(entropy: Entropy) -> str:
     return b32encode(entropy(15)).decode()
 
 
+def new_text(tenant: HeldTenant, entropy: Entropy) -> Sensitive:
+    return Sensitive(suffixed(token_text(entropy), tenant).encode())
+
+
+def suffixed(text: str, tenant: HeldTenant) -> str:
+    """Of a token of a namespace the text and the accessor end in the namespace's own sign, after a dot."""
+    space = tenant.space()
+    return text if space is None else f"{text}.{space.suffix}"
+
+
 def root_token(tenant: str, now: datetime, entropy: Entropy) -> MadeToken:
     """A token that may do everything, for ever."""
     text = token_text(entropy)
@@ -68,15 +78,20 @@ def create_token(op: ops.CreateToken, targets: tuple[HeldTenant], act: Act) -> O
     if op.n_uses < 0:
         raise InvalidArgument("number of uses cannot be negative", "num_uses")
     role = _role(tenant, op.role)
-    sudo = _has_sudo(act)
+    sudo, from_above = has_sudo(act), parent.tenant != tenant.id
+    if from_above and not sudo:
+        words = "root or sudo privileges required to directly generate a token in a child namespace"
+        raise InvalidArgument(words, "tenant")
     if op.orphan and op.needs_sudo and not sudo:
         raise InvalidArgument("root or sudo privileges required to create orphan token", "no_parent")
     if op.period and not sudo:
         raise InvalidArgument("root or sudo privileges required to create periodic token", "period")
-    text = _given(op.text, tenant, sudo=sudo) if op.text is not None else Sensitive(token_text(act.entropy).encode())
+    text = _given(op.text, tenant, sudo=sudo) if op.text is not None else new_text(tenant, act.entropy)
     if role is not None:
         op = replace(op, with_default=op.with_default and role.with_default)
-    if role is not None and role.bounds_policies:
+    if from_above:  # of its own policies the parent has none there: they are called so in its namespace
+        policies = _from_above(op, role, parent)
+    elif role is not None and role.bounds_policies:
         policies = settled(role, op, parent)
     else:
         policies = _policies(op, parent, sudo=sudo)
@@ -87,7 +102,7 @@ def create_token(op: ops.CreateToken, targets: tuple[HeldTenant], act: Act) -> O
     token = Token(
         id=digest(text),
         tenant=tenant.id,
-        accessor=accessor(act.entropy),
+        accessor=suffixed(accessor(act.entropy), tenant),
         creator="" if orphan else parent.id,
         policies=policies,
         display_name=f"token-{_ODD.sub('-', op.display_name)}" if op.display_name else "token",
@@ -121,7 +136,7 @@ def _role(tenant: HeldTenant, name: str) -> TokenRole | None:
     return found
 
 
-def _has_sudo(act: Act) -> bool:
+def has_sudo(act: Act) -> bool:
     """Whether the caller has sudo where it asked."""
     asked = act.caller.asked
     held = acl_of(act.caller.rights.policies, act.now).capabilities(asked.path) if asked is not None else ()
@@ -132,6 +147,8 @@ def _given(text: Sensitive, tenant: HeldTenant, *, sudo: bool) -> Sensitive:
     """A token whose text somebody has thought of."""
     if not sudo:
         raise InvalidArgument("root or sudo privileges required to specify token id", "id")
+    if tenant.space() is not None:
+        raise InvalidArgument("token IDs can only be manually specified in the root namespace", "id")
     check_custom(text)
     if tenant.token(digest(text)) is not None:
         raise InvalidArgument("cannot create a token with a duplicate ID", "id")
@@ -163,6 +180,14 @@ def _policies(op: ops.CreateToken, parent: Token, *, sudo: bool) -> tuple[str, .
     return tuple(sorted(wanted))
 
 
+def _from_above(op: ops.CreateToken, role: TokenRole | None, parent: Token) -> tuple[str, ...]:
+    """Of a token that is made in a namespace by one of a namespace above."""
+    if ROOT_POLICY in names(op.policies or ()):
+        raise InvalidArgument("root tokens may not be created from a parent namespace", "policies")
+    bare = replace(parent, policies=("default",))
+    return settled(role, op, bare) if role is not None and role.bounds_policies else _policies(op, bare, sudo=True)
+
+
 def _absent(tenant: HeldTenant, policies: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(
         name for name in policies if name != ROOT_POLICY and name not in BUILT_IN and tenant.acl_policy(name) is None
@@ -187,12 +212,12 @@ def issue_token(op: ops.IssueToken, targets: tuple[HeldTenant], act: Act) -> Out
     if not wanted or "response-wrapping" in wanted:
         raise InvalidArgument("a token has one policy at least, and never response-wrapping", "policies")
     policies = (ROOT_POLICY,) if ROOT_POLICY in wanted else tuple(sorted({*wanted, "default"}))
-    text = Sensitive(token_text(act.entropy).encode())
+    text = new_text(tenant, act.entropy)
     ttl, capped = lasting(op.ttl, op.period, 0, is_root=policies == (ROOT_POLICY,))
     token = Token(
         id=digest(text),
         tenant=tenant.id,
-        accessor=accessor(act.entropy),
+        accessor=suffixed(accessor(act.entropy), tenant),
         policies=policies,
         display_name=op.display_name or "token",
         path="auth/token/create",
@@ -203,7 +228,8 @@ def issue_token(op: ops.IssueToken, targets: tuple[HeldTenant], act: Act) -> Out
         n_uses=op.n_uses,
         renewable=ttl > 0,
     )
-    return Outcome(answer=MadeToken(token, text, capped, _absent(tenant, policies)), put=(token,), made=token.accessor)
+    made = MadeToken(token, text, capped, _absent(tenant, policies))
+    return Outcome(answer=made, put=(token, tenant.record), made=token.accessor)  # it may be ending meanwhile
 
 
 # --- looking up, renewing
@@ -213,7 +239,7 @@ def meant(op: ops.TokenOperation[Any], tenant: HeldTenant, act: Act) -> Token | 
     """The token that the operation is about, unless it is over."""
     if not op.id and not op.accessor:
         return act.caller.rights.token
-    found = tenant.token(op.id) if op.id else tenant.token_of_accessor(op.accessor)
+    found = tenant.token_at_or_below(op.id) if op.id else tenant.token_of_accessor(op.accessor)
     return None if found is None or found.is_over(act.now) else found
 
 
@@ -269,7 +295,7 @@ def revoke_token(op: ops.RevokeToken, targets: tuple[HeldTenant], act: Act) -> O
     (tenant,) = targets
     token = act.caller.rights.token
     if op.id or op.accessor:
-        token = tenant.token(op.id) if op.id else tenant.token_of_accessor(op.accessor)
+        token = tenant.token_at_or_below(op.id) if op.id else tenant.token_of_accessor(op.accessor)
     if token is None:
         raise NotFound("no such token", "token")
     if op.orphaning:

@@ -12,7 +12,7 @@ from keystead.core.operations import MadeToken
 from keystead.core.sensitive import Sensitive
 from keystead.service.credentials.token import digest
 from keystead.service.handlers.aclpolicies import WRAPPING
-from keystead.service.handlers.tokens import accessor, ended, meant, token_text
+from keystead.service.handlers.tokens import accessor, ended, meant, new_text, suffixed
 from keystead.service.held import HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
 
@@ -25,11 +25,11 @@ def wrap_answer(op: ops.WrapAnswer, targets: tuple[HeldTenant], act: Act) -> Out
 def _made(tenant: HeldTenant, act: Act, answer: bytes, ttl: int, path: str) -> tuple[MadeToken, WrappedAnswer]:
     if ttl <= 0:
         raise InvalidArgument("what is wrapped is wrapped for a while", "ttl")
-    text = Sensitive(token_text(act.entropy).encode())
+    text = new_text(tenant, act.entropy)
     token = Token(
         id=digest(text),
         tenant=tenant.id,
-        accessor=accessor(act.entropy),
+        accessor=suffixed(accessor(act.entropy), tenant),
         policies=(WRAPPING,),
         path=path,
         created_at=act.now,

@@ -1,0 +1,110 @@
+"""What a tenant has, row by row, what is below a thing before the thing itself: the table of who hangs below whom.
+
+Rule 1: whoever can come in goes first, so that nothing is added behind the back of whoever takes all of it away.
+Rule 2: a kind of entity that is not in this table would be left behind; tests/service/test_contents.py holds it to all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from keystead.core.entities import (
+    Account,
+    AclPolicy,
+    Attachment,
+    Binding,
+    Credential,
+    Cubby,
+    Entity,
+    Folder,
+    Grant,
+    Key,
+    KeyPolicy,
+    Keyring,
+    KeyVersion,
+    LastUse,
+    ManagedPolicy,
+    Membership,
+    Mount,
+    Name,
+    Principal,
+    Secret,
+    SecretId,
+    SecretSettings,
+    SecretVersion,
+    Tenant,
+    Token,
+    TokenRole,
+    WrappedAnswer,
+)
+from keystead.core.federation import OidcProvider
+from keystead.core.keystores import KeyStore
+
+if TYPE_CHECKING:
+    from keystead.service.reach import Reach
+
+
+class By(Enum):
+    """How what hangs below something names it."""
+
+    PARENT = "parent"
+    LINK = "link"
+    SAME = "the same id"
+
+
+class Tie(Struct, frozen=True):
+    of: type[Entity]
+    by: By = By.PARENT
+    called: Callable[[Any], str] = lambda one: str(one.id)
+
+
+BELOW: Mapping[type[Entity], tuple[Tie, ...]] = {
+    Tenant: (
+        Tie(Principal),
+        Tie(OidcProvider),
+        Tie(Mount),
+        Tie(Token),
+        Tie(TokenRole),
+        Tie(AclPolicy),
+        Tie(ManagedPolicy),
+        Tie(Keyring),
+    ),
+    Principal: (Tie(Credential), Tie(Membership), Tie(Membership, By.LINK), Tie(Attachment, By.LINK)),
+    Credential: (Tie(LastUse, By.SAME),),
+    ManagedPolicy: (Tie(Attachment),),
+    Mount: (Tie(Account, called=lambda mount: mount.uuid), Tie(Token, called=lambda mount: mount.uuid)),
+    Account: (Tie(SecretId),),
+    Token: (Tie(Token), Tie(Cubby), Tie(WrappedAnswer, By.SAME)),
+    Keyring: (
+        Tie(Secret, By.LINK),
+        Tie(Folder, By.LINK),
+        Tie(SecretSettings, By.SAME),
+        Tie(Name),
+        Tie(Key),
+        Tie(KeyStore),
+        Tie(Binding),
+    ),
+    Secret: (Tie(SecretVersion),),
+    Key: (Tie(KeyVersion), Tie(Grant), Tie(KeyPolicy, By.SAME), Tie(LastUse, By.SAME)),
+}
+
+
+def below(reach: Reach, one: Entity) -> Iterator[Entity]:
+    """Everything below `one`, the lowest first; a thing that hangs in two places comes twice."""
+    for tie in BELOW.get(type(one), ()):
+        for found in _tied(reach, tie, tie.called(one)):
+            yield from below(reach, found)
+            yield found
+
+
+def _tied(reach: Reach, tie: Tie, id_: str) -> Iterator[Entity]:
+    if tie.by is By.PARENT:
+        yield from reach.every_child(tie.of, id_)
+    elif tie.by is By.LINK:
+        yield from reach.every_linked(tie.of, id_)
+    elif (found := reach.get(tie.of, id_)) is not None:
+        yield found
