@@ -17,6 +17,7 @@ from keystead.core import errors as e
 from keystead.core.caller import Asked, Caller, Stranger
 from keystead.core.entities import USED_UP
 from keystead.core.operations import TenantRef, UseToken, UseTools, WrapAnswer
+from keystead.core.policy.paths import acl_of
 from keystead.core.ports import WouldBlock
 from keystead.core.sensitive import Sensitive
 from keystead.doors.vault.endpoint import CAPABILITIES, Answer, Said, TokenCall, write
@@ -197,6 +198,8 @@ class VaultFront(Stepwise):
         """
         if (below := self._spaces.below(place, held.token.tenant)) is None:
             raise e.Denied("a token of one namespace, in another that is not below it")
+        if below and not acl_of(held.rights.policies, request.received_at).reaches(below):
+            raise e.Denied("nothing in that namespace is for this token")
         try:
             return self._places.find(place), below
         except Said:
