@@ -210,6 +210,7 @@ def test_what_is_shown_of_mounts_and_namespaces(two) -> None:
     assert bearer.data("GET", "sys/internal/ui/mounts/ns1/secret/a")["path"] == "ns1/secret/"
     reply = bearer.ask("GET", "sys/internal/ui/mounts/secret/a", x_vault_namespace="ns1")
     assert reply.json["data"]["path"] == "secret/"
+    assert bearer.data("GET", "ns1/sys/internal/ui/mounts/secret/a")["path"] == "secret/"
     inside = of(two, "ns1", 'path "sys/*" { capabilities = ["read"] }')
     acl = inside.ask("GET", "sys/internal/ui/resultant-acl", x_vault_namespace="ns1").json["data"]
     assert "ns1/sys/" in acl["glob_paths"]

