@@ -77,7 +77,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     clients: dict[str, Clients] = msgspec.field(default_factory=dict)  # door -> the certificates that it asks for
     slots: tuple[str, str] = ("slot-1", "slot-2")
     workers: Annotated[int, Meta(ge=1, le=60)] = 1
-    thread_pool: Annotated[int, Meta(ge=1, le=64)] = 4
+    thread_pool: Annotated[int, Meta(ge=1, le=64)] = 16
     region: str = "us-east-1"
     tree_copy: str = ""
     rates: Rates = Rates()

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import pytest
@@ -61,6 +61,9 @@ STEPS = st.one_of(
 )
 
 
+PARTS = st.sampled_from(["bare", "holds", "fails"])
+
+
 class StoreMachine(RuleBasedStateMachine):
     """Transactions of random steps: kept, thrown away or aborted by an error; the file reopened now and then."""
 
@@ -73,13 +76,22 @@ class StoreMachine(RuleBasedStateMachine):
         self.store = type(self).maker(self.directory / "data")
         self.model = Model()
 
-    @rule(steps=st.lists(STEPS, max_size=6), outcome=st.sampled_from(["commit", "commit", "raise"]))
-    def transact(self, steps, outcome):
+    @rule(
+        parts=st.lists(st.tuples(st.lists(STEPS, max_size=6), PARTS), max_size=3),
+        outcome=st.sampled_from(["commit", "commit", "raise"]),
+    )
+    def transact(self, parts, outcome):
         after = self.model.copy()
         with suppress(ZeroDivisionError), self.store.transaction() as change:
-            for name, *values in steps:
-                assert getattr(change, name)(*values) == getattr(after, name)(*values)
-            after.assert_same(change)  # it sees what it does
+            for steps, part in parts:
+                before = after.copy()
+                with suppress(ZeroDivisionError), nullcontext() if part == "bare" else change.attempt():
+                    for name, *values in steps:
+                        assert getattr(change, name)(*values) == getattr(after, name)(*values)
+                    if part == "fails":
+                        after = before
+                        raise ZeroDivisionError
+                after.assert_same(change)  # it sees what it does
             self.model.assert_same(self.store)  # and nobody else does
             if outcome == "raise":
                 raise ZeroDivisionError
@@ -202,6 +214,28 @@ def test_a_failure_within_the_block_undoes_everything(store):
     assert store.get(Kind.KEY, "a") == a_row(revision=1)
     assert (store.node(1, 2), store.meta("epoch"), store.records(0, 9)) == (None, None, [])
     assert store.changes(0) == (1, [(Kind.KEY, "a")])
+
+
+def test_a_part_that_fails_is_undone_and_the_others_are_kept(store):
+    with store.transaction() as change:
+        for id_, fails in (("a", False), ("b", True), ("c", False)):
+            with suppress(ZeroDivisionError), change.attempt():
+                change.put(a_row(id_))
+                change.put_meta(id_, b"1")
+                number = change.record(id_.encode())
+                if fails:
+                    raise ZeroDivisionError
+    assert number == 2  # the number of what was undone is given again
+    assert [row.id for row in store.every(Kind.KEY)] == ["a", "c"]
+    assert store.records(0, 9) == [(1, b"a"), (2, b"c")]
+    assert [store.meta(name) for name in "abc"] == [b"1", None, b"1"]
+
+
+def test_a_part_of_a_transaction_that_is_over_is_refused(store):
+    with store.transaction() as change:
+        pass
+    with pytest.raises(Internal), change.attempt():
+        pytest.fail("it began")
 
 
 def test_a_transaction_is_of_no_use_after_its_block(store):

@@ -91,20 +91,31 @@ class Life:
                     self.store = self._open(path)
 
     def _transact(self, store: SqliteStore) -> None:
-        after = self.acknowledged.copy()
-        self.in_flight = after
-        abandon = self.rng.random() < 0.1
+        """Several commits in one transaction, as the barrier has them; some are given up, and now and then all are."""
+        after = self.in_flight = self.acknowledged
         try:
             with store.transaction() as change:
-                for name, values in steps(self.rng):
-                    apply(change, after, name, values)
-                if abandon:
-                    self.in_flight = self.acknowledged
+                for _ in range(self.rng.choice((1, 1, 2, 4))):
+                    after = self._part(change, after)
+                if self.rng.random() < 0.1:
                     raise Abandoned  # noqa: TRY301 - the point is to leave the block so
+                self.in_flight = after  # from here on it may happen
         except Abandoned:
             return
         self.acknowledged = after
         self.n_acknowledged += 1
+
+    def _part(self, change: Transaction, before: Model) -> Model:
+        after = before.copy()
+        try:
+            with change.attempt():
+                for name, values in steps(self.rng):
+                    apply(change, after, name, values)
+                if self.rng.random() < 0.1:
+                    raise Abandoned  # noqa: TRY301 - as above
+        except Abandoned:
+            return before
+        return after
 
     def _bury(self, current: Path) -> None:
         self.vfs.disk.heal()

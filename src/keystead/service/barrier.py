@@ -4,7 +4,8 @@
     S (slot) ┴ R ── root node key ── key tree ─┬─ leaf 0, which never changes: row key, name digests, subkeys
                                                └─ leaf n: what one version of a key or a secret holds
 
-Rule 1: a commit is one store transaction: entities, keying material, tree and audit record, or nothing.
+Rule 1: a commit happens in one store transaction: entities, keying material, tree and audit record, or nothing. Those
+        that come together share one, each a part of it that is undone alone, and are all durable when it is.
 Rule 2: to destroy: stage S2; one commit with fresh keys on every path and the root under S2; open the new root as a
         reader sees it; retire S1. Staging and retiring happen under the store's write lock, so that no process can
         retire what another one has staged and is about to name in the database.
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 import hmac
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
@@ -34,6 +35,7 @@ from keystead.service.commit import HEAD_META, Writing
 from keystead.service.commit import Commit as Commit  # noqa: PLC0414 - spoken of as the barrier's
 from keystead.service.root import Head, Nodes, Root, Tree, check_value, read_node, wrapping_key
 from keystead.service.rows import ENCODER, Rows
+from keystead.service.together import Together
 
 log = logging.getLogger(__name__)
 E = TypeVar("E", bound=Entity)
@@ -69,6 +71,7 @@ class Barrier:
         self._store, self._slot, self._entropy, self._on_step = store, slot, entropy, on_step
         self._nodes = Nodes(entropy)
         self._held: _Open | None = None
+        self._together = Together(self._write)
 
     # --- opening
 
@@ -196,19 +199,30 @@ class Barrier:
         if commit.leaves:
             self._replace_root(commit)
         else:
-            self._write(commit)
+            self._together(commit)
 
     def rotate(self) -> None:
         """A new generation of the slot, and nothing destroyed: no backup made before opens by itself any more."""
         self._replace_root(Commit())
 
-    def _write(self, commit: Commit) -> None:
+    def _write(self, commits: Sequence[Commit]) -> list[Exception | None]:
+        """Each of them for itself, in one transaction of the store."""
+        n_commits = 0
         with self._store.transaction() as txn:
             tree = self._tree(txn)
-            writing = self._begin(txn, tree, self._edit(txn, tree.key))
-            writing.write(commit, tree.root.epoch)
-            n_commits = writing.finish(tree.root.epoch, commit.record)
+            outcomes: list[Exception | None] = []
+            for commit in commits:
+                try:
+                    with txn.attempt():
+                        writing = self._begin(txn, tree, self._edit(txn, tree.key))
+                        writing.write(commit, tree.root.epoch)
+                        n_commits = writing.finish(tree.root.epoch, commit.record)
+                except Exception as error:  # noqa: BLE001 - told to whoever wanted it
+                    outcomes.append(error)
+                else:
+                    outcomes.append(None)
         self._reached(n_commits)
+        return outcomes
 
     def _replace_root(self, commit: Commit) -> None:
         with self._store.transaction() as txn:
@@ -262,7 +276,7 @@ class Barrier:
     def settle(self) -> None:
         """Erase what is outstanding. Raises Unavailable."""
         if self.n_outstanding:
-            self._write(Commit())  # so that what we find in the database is durable before the old secret goes
+            self._together(Commit())  # so that what we find in the database is durable before the old secret goes
             self._retire()
 
     # --- inside

@@ -35,6 +35,7 @@ from keystead.core.quotas import AWS, Quotas
 from keystead.core.sensitive import Sensitive
 from keystead.service.barrier import Barrier, Commit
 from keystead.service.held import Held, HeldTenant
+from keystead.service.together import Together
 from keystead.service.view import View
 
 R = TypeVar("R")
@@ -130,7 +131,8 @@ class Service:
     ) -> None:
         self.view, self._barrier, self._authorizer = view, barrier, authorizer
         self._recorder, self._journal, self._handlers = recorder, journal, handlers
-        self._provider, self._entropy, self._announce = provider, entropy, announce
+        self._provider, self._entropy = provider, entropy
+        self._announce: Together[None] = Together(lambda _committed: announce())
         self._outside, self._cutoffs, self._quotas = outside, cutoffs or None, quotas
         self._turns = tuple(threading.Lock() for _ in range(N_TURNS))
 
@@ -231,7 +233,7 @@ class Service:
         try:
             self._barrier.commit(change)
         finally:  # a commit that failed may have been kept all the same: let everybody look
-            self._announce()
+            self._announce(None)
 
     def _still(self, caller: Caller, op: Operation[Any], demands: tuple[Demand, ...]) -> Caller:
         """The caller as it is now, to decide again by. Raises Denied where it has been shut out meanwhile."""

@@ -482,7 +482,9 @@ class View:
         """
         if rights.token is None:
             raise Denied("permission denied")
-        if not (chain := self.chain(tenant)) and rights.token.tenant == tenant:
+        if (chain := self._chains.get(tenant)) is None:
+            chain = self.chain(tenant)
+        if not chain and rights.token.tenant == tenant:
             return rights
         if rights.token.tenant != (chain[0].above if chain else "") and rights.token.tenant not in {
             one.id for one in chain

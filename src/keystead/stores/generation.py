@@ -31,6 +31,7 @@ _STRIDE = 8  # words per slot: one cache line each
 MAX_SLOTS = _PAGE // 8 // _STRIDE - 1  # the first line is the generation's
 _MEMBARRIER = {"x86_64": 324, "aarch64": 283}.get(platform.machine())
 _GLOBAL_EXPEDITED, _REGISTER = 2, 4  # linux/membarrier.h
+_LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 class SharedGeneration:
@@ -82,7 +83,8 @@ class SharedGeneration:
         self._drain(new)
 
     def _drain(self, generation: int) -> None:
-        behind = [i for i in range(MAX_SLOTS) if self._is_behind(i, generation)]
+        states = self._words[_STRIDE::_STRIDE].tolist()
+        behind = [i for i, state in enumerate(states) if 0 < state <= generation]
         deadline = time.monotonic() + self._drain_for
         while behind and time.monotonic() < deadline:
             time.sleep(0.0001)
@@ -113,8 +115,7 @@ class SharedGeneration:
     def _membarrier(self, command: int) -> bool:
         if _MEMBARRIER is None:
             return False
-        libc = ctypes.CDLL(None, use_errno=True)
-        return bool(libc.syscall(_MEMBARRIER, command, 0, 0) == 0)
+        return bool(_LIBC.syscall(_MEMBARRIER, command, 0, 0) == 0)
 
     def close(self) -> None:
         self._words.release()

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from keystead.core.entities import Kind
 from keystead.core.errors import Internal, Unavailable, Unsupported
@@ -34,6 +34,12 @@ class _Overlay(Generic[K, V]):
 
     def put(self, key: K, value: V | None) -> None:
         self._pending[key] = value
+
+    def snapshot(self) -> dict[K, V | None]:
+        return dict(self._pending)
+
+    def restore(self, pending: dict[K, V | None]) -> None:
+        self._pending = pending
 
     def values(self) -> list[V]:
         merged: dict[K, V | None] = {**self._base, **self._pending}
@@ -114,6 +120,20 @@ class MemoryTransaction(_MemoryReader):
     """core.ports.Transaction. Of no use after its block."""
 
     _over = False
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        self._require_open()
+        overlays: list[_Overlay[Any, Any]] = [*self._items.values(), self._nodes, self._meta, self._records]
+        before, n_records, n_changed = [one.snapshot() for one in overlays], self._n_records, len(self._changed)
+        try:
+            yield
+        except BaseException:
+            for overlay, pending in zip(overlays, before, strict=True):
+                overlay.restore(pending)
+            self._n_records = n_records
+            del self._changed[n_changed:]
+            raise
 
     def put(self, row: Row) -> None:
         self._require_open()

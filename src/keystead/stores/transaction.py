@@ -6,7 +6,8 @@ Rule 1: once a statement has failed the transaction can only be rolled back: SQL
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import apsw
@@ -36,6 +37,18 @@ class SqlTransaction(SqlReader):
         except FAILS as error:
             self._failed = failure(error)
             raise self._failed from error
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        self._ask("SAVEPOINT attempt", ())
+        try:
+            yield
+        except BaseException:
+            if not self._failed:
+                self._ask("ROLLBACK TO attempt", ())
+                self._ask("RELEASE attempt", ())
+            raise
+        self._ask("RELEASE attempt", ())
 
     def put(self, row: Row) -> None:
         self._ask(sql.PUT, (row.kind, row.id, row.parent, row.link, row.revision, row.epoch, row.sealed))

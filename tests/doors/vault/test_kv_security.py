@@ -1,13 +1,15 @@
 """Who may, what is on record, what a process holds, and that destroyed is destroyed."""
 
 import pytest
+from msgspec.structs import replace
 from tests import harness
 
 from keystead.core import operations as ops
-from keystead.core.entities import Secret, SecretVersion
+from keystead.core.entities import Cubby, Secret, SecretVersion
 from keystead.core.errors import Denied
 from keystead.core.ports import WouldBlock
 from keystead.core.sensitive import Sensitive
+from keystead.service.barrier import Commit
 from keystead.service.heldsecret import SecretCache
 
 POLICY = """
@@ -116,10 +118,24 @@ def test_no_token_reaches_anothers_cubbyhole(stack, root) -> None:
     root.ask("POST", "cubbyhole/a", {"a": 1})
     other = stack.bearer('path "*" { capabilities = ["read", "sudo"] }')
     assert other.ask("GET", "cubbyhole/a").status == 404
-    admin = ops.ReadCubby(cubby=ops.CubbyRef("111122223333", "0" * 64, "a"))
+    admin = ops.ReadCubby(cubby=ops.CubbyRef("111122223333", "0" * 64, "a"), text=Sensitive(b""))
     stack.view.loop_thread = None
     with pytest.raises(Denied, match="token's own"):
         stack.perform(admin)
+
+
+def test_whoever_opens_a_backup_with_every_key_of_the_installation_reads_no_cubbyhole(stack, root) -> None:
+    root.ask("POST", "cubbyhole/a", {"a": "valuevalue"})
+    assert root.ask("GET", "cubbyhole/a").json["data"] == {"a": "valuevalue"}
+    stack.view.loop_thread = None
+    (row,) = stack.barrier.every(Cubby, limit=10)
+    assert b"valuevalue" not in row.sealed
+    other = stack.bearer()
+    other.ask("POST", "cubbyhole/a", {"b": "otherother"})
+    (theirs,) = (one for one in stack.barrier.every(Cubby, limit=10) if one.id != row.id)
+    stack.barrier.commit(Commit(put=(replace(theirs, sealed=row.sealed),)))
+    assert other.ask("GET", "cubbyhole/a").status == 404
+    assert root.ask("GET", "cubbyhole/a").json["data"] == {"a": "valuevalue"}
 
 
 def test_values_do_not_show_in_a_repr() -> None:

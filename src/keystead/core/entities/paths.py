@@ -132,7 +132,7 @@ class WrappedAnswer(Entity, frozen=True, kw_only=True):
     """An answer that waits for whoever has the token of the same id; it goes with it."""
 
     kind = Kind.WRAPPED
-    answer: bytes = field(default=b"", name="a")  # as it would have been sent
+    sealed: bytes = field(default=b"", name="s")  # under the text of the token (service.handlers.wrapping)
 
     def __repr__(self) -> str:
         return f"WrappedAnswer({self.id!r})"

@@ -117,7 +117,7 @@ class Cubby(Entity, frozen=True, kw_only=True):
     token_id: str
     tenant: str
     path: str
-    value: bytes = field(name="s")
+    sealed: bytes = field(name="s")  # under the text of the token (service.handlers.cubbyhole)
 
     @property
     def parent(self) -> str:

@@ -8,7 +8,7 @@ from typing import Generic
 from msgspec import Struct
 
 from keystead.core.actions import Action
-from keystead.core.entities import Cubby, Secret, SecretSettings, SecretVersion
+from keystead.core.entities import Secret, SecretSettings, SecretVersion
 from keystead.core.operations.base import CubbyRef, Demand, KeyringOperation, Nothing, Operation, Page, R, SecretRef
 from keystead.core.sensitive import Sensitive
 
@@ -170,16 +170,18 @@ class CubbyOperation(Operation[R], Generic[R], frozen=True, kw_only=True):
         return (Demand(self.action, self.cubby),)
 
 
-class ReadCubby(CubbyOperation[Cubby], frozen=True, kw_only=True):
-    """Raises NotFound."""
+class ReadCubby(CubbyOperation[Sensitive], frozen=True, kw_only=True):
+    """The value. `text`: the token's, which alone opens it. Raises NotFound."""
 
     action = Action.USE_CUBBYHOLE
+    text: Sensitive
 
 
 class WriteCubby(CubbyOperation[Nothing], frozen=True, kw_only=True):
     action = Action.USE_CUBBYHOLE
     changes = True
     value: Sensitive
+    text: Sensitive  # the token's
 
 
 class DeleteCubby(CubbyOperation[Nothing], frozen=True, kw_only=True):

@@ -158,11 +158,12 @@ class WrapAnswer(TenantOperation[MadeToken], frozen=True, kw_only=True):
     path: str
 
 
-class Unwrap(TokenOperation[Sensitive], frozen=True, kw_only=True):
-    """The answer, once; its token is gone."""
+class Unwrap(TenantOperation[Sensitive], frozen=True, kw_only=True):
+    """The answer, once; its token is gone. `text`: the token's; nothing else opens the answer. Raises NotFound."""
 
     action = Action.UNWRAP
     changes = True
+    text: Sensitive
 
 
 class LookUpWrapped(TokenOperation[Token], frozen=True, kw_only=True):
@@ -171,8 +172,9 @@ class LookUpWrapped(TokenOperation[Token], frozen=True, kw_only=True):
     action = Action.LOOK_UP_WRAPPED
 
 
-class Rewrap(TokenOperation[MadeToken], frozen=True, kw_only=True):
-    """The same answer in another token; the old one is gone."""
+class Rewrap(TenantOperation[MadeToken], frozen=True, kw_only=True):
+    """The same answer in another token; the old one is gone. As Unwrap."""
 
     action = Action.REWRAP
     changes = True
+    text: Sensitive

@@ -140,6 +140,8 @@ class Rule(Struct, frozen=True):
 class Asker(Enum):
     """What the principal is to the key."""
 
+    __hash__ = object.__hash__  # members are single; Enum's own hash of the name costs more than the look-up
+
     ROOT_ALONE = "root, and no key"
     ALONE = "no key"
     ROOT = "root of the key's own tenant"
@@ -343,7 +345,7 @@ def prepare(request: Request, key_policy: Document | None, own: Own) -> Prepared
     may_be_denied = any(rule.says & _DENIED for rule in still_open)
     settled = says & _DENIED or not still_open or (verdict.allowed and not may_be_denied)
     cost = sum(rule.cost for rule in still_open)
-    return Prepared(request.resource, asker, says, grant, still_open, verdict if settled else None, cost)
+    return Prepared(request.resource, asker, int(says), grant, still_open, verdict if settled else None, cost)
 
 
 def unasked(principal: Principal, action: Action) -> str:

@@ -7,7 +7,7 @@ key has at an address of this dialect; a key that has none is out of reach of th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from functools import lru_cache
 
@@ -18,10 +18,11 @@ from keystead.core.naming import PATHS, name_at
 from keystead.core.policy.conditions import Condition
 from keystead.core.policy.form import Document, Effect, Statement
 from keystead.core.policy.request import Request
-from keystead.core.policy.vault import Acl, Capability, NamedPolicy, Verdict, compile_acl, read_policy
+from keystead.core.policy.vault import Acl, Capability, NamedPolicy, compile_acl, read_policy
 
 DIALECT = "vault"
 EVERYTHING = frozenset(Action)
+CAPABILITIES = {one.value: one for one in Capability}
 
 
 class Compiled:
@@ -41,24 +42,27 @@ class Compiled:
         return acl
 
     def allows(self, request: Request) -> bool:
-        return any(verdict.allowed for verdict in self._verdicts(request))
-
-    def denies(self, request: Request) -> bool:
-        """Whether a rule for the path says `deny`: it stands against whatever another dialect allows."""
         acl = self.acl(request.caller.now)
-        return any(acl.has_denied(asked.path) for asked in _asked(request))
-
-    def _verdicts(self, request: Request) -> Iterator[Verdict]:
-        acl = self.acl(request.caller.now)
-        for asked in _asked(request):
+        for asked in _asked(request):  # on the use path: a loop is quicker than any() of a generator
             creates = asked.creates and (not request.exists or _makes(request))
-            yield acl.decide(
+            verdict = acl.decide(
                 asked.path,
-                Capability.CREATE if creates else Capability(asked.capability),
+                Capability.CREATE if creates else CAPABILITIES[asked.capability],
                 parameters=asked.parameters,
                 wrap_ttl=asked.wrap_for,
                 sudo=asked.needs_sudo,
             )
+            if not verdict.why_not:
+                return True
+        return False
+
+    def denies(self, request: Request) -> bool:
+        """Whether a rule for the path says `deny`: it stands against whatever another dialect allows."""
+        acl = self.acl(request.caller.now)
+        for asked in _asked(request):  # noqa: SIM110 - as above
+            if acl.has_denied(asked.path):
+                return True
+        return False
 
 
 def _makes(request: Request) -> bool:
@@ -79,11 +83,13 @@ def acl_of(policies: tuple[PolicyText, ...], now: datetime) -> Acl:
     return _together(tuple(one for one in policies if one.dialect == DIALECT)).acl(now)
 
 
-def _asked(request: Request) -> Iterator[Asked]:
+def _asked(request: Request) -> Iterable[Asked]:
     """The request in this dialect's terms: as it came, or one for each name of its key here."""
-    if (asked := request.caller.asked) is not None:
-        yield asked
-        return
+    asked = request.caller.asked
+    return _of_key(request) if asked is None else (asked,)
+
+
+def _of_key(request: Request) -> Iterator[Asked]:
     word = ACTIONS[request.action].vault
     if not word or request.held is None:
         return

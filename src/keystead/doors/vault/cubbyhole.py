@@ -9,7 +9,7 @@ from msgspec import Raw
 from keystead.core import operations as ops
 from keystead.core.errors import NotFound
 from keystead.core.operations import CubbyRef
-from keystead.doors.vault.endpoint import Said, endpoint
+from keystead.doors.vault.endpoint import Said, endpoint, token_of_caller
 from keystead.doors.vault.kv.body import BodyRequest, whole
 from keystead.doors.vault.kv.shapes import At, sealed
 from keystead.kit import Call
@@ -31,7 +31,7 @@ def _at(path: str, call: Call) -> CubbyRef:
 def read(req: At, call: Call) -> Raw:
     if not req.path:
         raise Said(500, NO_PATH)
-    return Raw(call(ops.ReadCubby(cubby=_at(req.path, call))).value)
+    return Raw(call(ops.ReadCubby(cubby=_at(req.path, call), text=token_of_caller(call))).reveal())
 
 
 @endpoint(ENGINE, Verb.WRITE, "{path:path?}", creates=True, reads=whole)
@@ -40,7 +40,7 @@ def write(req: BodyRequest, call: Call) -> None:
         raise Said(500, NO_PATH)
     if not req.body:
         raise Said(500, NO_DATA)
-    call(ops.WriteCubby(cubby=_at(req.path, call), value=sealed(req.body)))
+    call(ops.WriteCubby(cubby=_at(req.path, call), value=sealed(req.body), text=token_of_caller(call)))
 
 
 @endpoint(ENGINE, Verb.DELETE, "{path:path?}")

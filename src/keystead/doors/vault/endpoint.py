@@ -159,9 +159,14 @@ class TokenCall(Call):
         self.text, self.led, self.path_of = text, led, path_of
 
 
+def token_of_caller(call: Call) -> Sensitive:
+    """The token that a request came with; empty for a call that came without."""
+    return call.text if isinstance(call, TokenCall) else Sensitive(b"")
+
+
 def text_of_caller(call: Call) -> str:
-    """The token that a request came with; "" for a call that came without."""
-    return call.text.reveal().decode() if isinstance(call, TokenCall) else ""
+    """The same, to be said back."""
+    return token_of_caller(call).reveal().decode()
 
 
 def led_there(call: Call) -> str:

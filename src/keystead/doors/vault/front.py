@@ -60,26 +60,29 @@ class VaultFront(Stepwise):
         request_id, who, name = self._means.request_ids(), None, ""
         last: Caller | None = None  # whose token this was the last use of
         try:
-            asked = wire.ask(request.method, request.target)
+            names = header_of(request.headers)
+            way = None if names else self._places.way(request)
+            asked = wire.ask(request.method, request.target) if way is None else way.place.asked
             if isinstance(asked, wire.Redirect):
                 return reply(307, HEAD + header(b"Location", asked.location), b"", request.second)
-            names = header_of(request.headers)
-            if (opened := _open(asked, names)) is not None:
+            if way is None and (opened := _open(asked, names)) is not None:
                 self._means.service.let_in(self._stranger(request, opened.name, request_id))
                 said = self._said(opened.run(self._means, asked), (), "", request_id, request.second)
                 return head_of(said) if request.method == b"HEAD" else said
             wrap_for = headers.wrap_for(request.headers)
-            place = self._spaces.find(self._means.mounts.home(), names, asked)
-            if (found := self._places.login(place)) is not None:
-                return self._let_in(request, place, found, wrap_for, request_id)
+            place = self._spaces.find(self._means.mounts.home(), names, asked) if way is None else way.place
+            if way is None and (login := self._places.login(place)) is not None:
+                return self._let_in(request, place, login, wrap_for, request_id)
             held, text = self._held(request, place.asked)
             yield
-            place = self._as_it_is_for(held, place, names, asked)
+            known = self._places.still(way, held.token.tenant) if way is not None else None
+            if known is None:
+                place = self._as_it_is_for(held, names, asked)
             if wrap_for or held.token.n_uses:
                 self._means.mounts.may_block()  # before anything has been done
             if held.token.n_uses and place.asked.path != LOOK_UP:
                 held, last = self._counted(held, request, request_id)
-            found, below = self._placed(place, held, request, request_id)
+            found, below = self._placed(place, held, request, request_id) if known is None else (known, "")
             name = found.endpoint.name
             given = wire.arguments(asked, request.headers.get(b"content-type"), request.body)
             who = self._means.authenticator.bearer(
@@ -181,10 +184,9 @@ class VaultFront(Stepwise):
 
     # --- where
 
-    def _as_it_is_for(self, held: HeldToken, place: Place, names: tuple[str, ...], asked: wire.Asked) -> Place:
+    def _as_it_is_for(self, held: HeldToken, names: tuple[str, ...], asked: wire.Asked) -> Place:
         """The place in the tree that the token is in; its own, for what it asks about itself."""
-        if (root := self._spaces.root_of(held.token.tenant)) != self._means.mounts.home():
-            place = self._spaces.find(root, names, asked)
+        place = self._spaces.find(self._spaces.root_of(held.token.tenant), names, asked)
         at = place.asked
         wrapping = at.path in OF_WRAPPED and held.token.policies == WRAPPING
         if wrapping or (place.tenant != held.token.tenant and (at.verb, at.path) in OF_ITSELF):
@@ -202,7 +204,7 @@ class VaultFront(Stepwise):
         if entered and not acl_of(held.rights.policies, request.received_at).reaches(entered):
             raise e.Denied("nothing in that namespace is for this token")
         try:
-            return self._places.find(place), below
+            return self._places.find(place, request), below
         except Said:
             verb, path = place.asked.verb, place.missing + place.asked.path
             at = Asked(path=below + path, capability=CAPABILITIES[verb], below=below)

@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from keystead.core.entities import Mount
+from keystead.core.mounts import MountTable
 from keystead.doors.vault.endpoint import Endpoint, Said
 from keystead.doors.vault.kv import spoken
 from keystead.doors.vault.spaces import NOT_FOUND, Place, check_offered
 from keystead.kit import Door, routes
 from keystead.kit.door import Mounts
+from keystead.wire.http import HttpRequest
 from keystead.wire.vault import request as wire
 from keystead.wire.vault.envelope import UNSUPPORTED_OPERATION, UNSUPPORTED_PATH, no_route
 
@@ -24,21 +26,52 @@ class Found(Struct, frozen=True):
     captures: Mapping[str, str]
 
 
+class Way(Struct, frozen=True):
+    """A request line that has been understood, and where it led while the tenant's mounts were these."""
+
+    place: Place  # at a root
+    table: MountTable
+    found: Found
+
+
+N_WAYS, MOST_OF_A_WAY = 1_024, 256  # how many are kept; bytes of a request target
+_NEVER_KEPT = ("sys/", "auth/")  # their paths may hold a token
+
+
 class Places:
-    """Of one door."""
+    """Of one door. Ways that many requests go are kept: they are the same few, and reading one takes a while."""
 
     def __init__(self, door: Door, mounts: Mounts) -> None:
         self._mounts = mounts
+        self._ways: dict[tuple[bytes, bytes], Way] = {}
         declared = [one for one in door.operations if isinstance(one, Endpoint)]
         engines = {one.engine for one in declared}
         self._engines = {name: routes(one for one in declared if one.engine == name) for name in engines}
 
-    def find(self, place: Place) -> Found:
+    def way(self, request: HttpRequest) -> Way | None:
+        """Where a request of the same line led, when it was last looked up; for one that names no namespace."""
+        return self._ways.get((request.method, request.target))
+
+    def still(self, way: Way, tenant: str) -> Found | None:
+        """Where it leads; None where that has to be looked up anew."""
+        return way.found if self._mounts.mounts(tenant) is way.table else None
+
+    def find(self, place: Place, request: HttpRequest) -> Found:
         """Raises Said: 404 where nothing is mounted or offered, 405 for another verb, 400 for what namespaces lack."""
-        asked = place.asked
         if place.missing:
             raise Said(404, NOT_FOUND)
-        led = self._mounts.mounts(place.tenant).find(asked.path)
+        asked, mounts = place.asked, self._mounts.mounts(place.tenant)
+        found = self._find(place, mounts)
+        kept = len(request.target) <= MOST_OF_A_WAY and not place.chain
+        if kept and not asked.query and not asked.path.startswith(_NEVER_KEPT):
+            if len(self._ways) >= N_WAYS:
+                self._ways.clear()
+            self._ways[request.method, request.target] = Way(place, mounts, found)
+        return found
+
+    def _find(self, place: Place, mounts: MountTable) -> Found:
+        asked = place.asked
+        led = mounts.find(asked.path)
         if led is None:
             raise Said(404, no_route(asked.path))
         mount, rest = led

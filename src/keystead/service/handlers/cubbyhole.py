@@ -1,4 +1,8 @@
-"""What a token keeps for itself. HashiCorp Vault documentation, "Cubbyhole secrets engine"."""
+"""What a token keeps for itself. HashiCorp Vault documentation, "Cubbyhole secrets engine".
+
+It is sealed under a key of the token's text, which nobody keeps: once the token is lost, so is what it kept, from
+every backup too.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,20 @@ from msgspec.structs import replace
 
 from keystead.core import operations as ops
 from keystead.core.entities import Cubby
-from keystead.core.errors import Denied, InvalidArgument, LimitExceeded, NotFound
+from keystead.core.errors import DecryptionFailed, Denied, InvalidArgument, LimitExceeded, NotFound
+from keystead.core.keyed import KeyedHash
 from keystead.core.operations import Nothing
+from keystead.core.sensitive import Sensitive
+from keystead.crypto.aead import NONCE_BYTES, GcmSiv
 from keystead.service.handlers.secrets import MAX_PATH, MAX_VALUE
 from keystead.service.heldsecret import HeldCubby
 from keystead.service.pipeline import Act, Handler, Outcome
+
+_LABEL = b"keystead/cubbyhole/v1"
+
+
+def _aead(text: Sensitive) -> GcmSiv:
+    return GcmSiv(KeyedHash(text.reveal())(_LABEL))
 
 
 def _own(held: HeldCubby, act: Act) -> HeldCubby:
@@ -21,21 +34,27 @@ def _own(held: HeldCubby, act: Act) -> HeldCubby:
     return held
 
 
-def read_cubby(_op: ops.ReadCubby, targets: tuple[HeldCubby], act: Act) -> Outcome[Cubby]:
+def read_cubby(op: ops.ReadCubby, targets: tuple[HeldCubby], act: Act) -> Outcome[Sensitive]:
     held = _own(targets[0], act)
     if held.cubby is None:
         raise NotFound("nothing is kept there", "cubby")
-    return Outcome(answer=held.cubby)
+    try:
+        value = _aead(op.text).open(held.cubby.sealed, held.id.encode())
+    except DecryptionFailed as error:
+        raise NotFound("nothing that this text opens is kept there", "cubby") from error
+    return Outcome(answer=Sensitive(value))
 
 
 def write_cubby(op: ops.WriteCubby, targets: tuple[HeldCubby], act: Act) -> Outcome[Nothing]:
     held = _own(targets[0], act)
+    ref = held.ref
     if len(op.value) > MAX_VALUE:
         raise LimitExceeded(f"a secret has at most {MAX_VALUE} bytes", "value")
-    if not held.ref.path or len(held.ref.path) > MAX_PATH:
+    if not ref.path or len(ref.path) > MAX_PATH:
         raise InvalidArgument(f"a path has at most {MAX_PATH} characters", "path")
-    made = held.cubby or Cubby(id=held.id, token_id=held.ref.token, tenant=held.tenant, path=held.ref.path, value=b"")
-    return Outcome(answer=Nothing(), put=(replace(made, value=op.value.reveal()),))
+    sealed = _aead(op.text).seal(act.entropy(NONCE_BYTES), op.value.reveal(), held.id.encode())
+    made = Cubby(id=held.id, token_id=ref.token, tenant=held.tenant, path=ref.path, sealed=sealed)
+    return Outcome(answer=Nothing(), put=(made if held.cubby is None else replace(held.cubby, sealed=sealed),))
 
 
 def delete_cubby(_op: ops.DeleteCubby, targets: tuple[HeldCubby], act: Act) -> Outcome[Nothing]:

@@ -240,7 +240,12 @@ def meant(op: ops.TokenOperation[Any], tenant: HeldTenant, act: Act) -> Token | 
     if not op.id and not op.accessor:
         return act.caller.rights.token
     found = tenant.token_at_or_below(op.id) if op.id else tenant.token_of_accessor(op.accessor)
-    return None if found is None or found.is_over(act.now) else found
+    return valid(found, act.now)
+
+
+def valid(found: Token | None, now: datetime) -> Token | None:
+    """None where it is over."""
+    return None if found is None or found.is_over(now) else found
 
 
 def look_up_token(op: ops.LookUpToken, targets: tuple[HeldTenant], act: Act) -> Outcome[Token]:

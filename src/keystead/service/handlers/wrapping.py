@@ -1,20 +1,44 @@
-"""Answers wrapped in a token that is good once. Vault documentation, "Response wrapping"."""
+"""Answers wrapped in a token that is good once. Vault documentation, "Response wrapping".
+
+An answer is kept sealed under a key of its token's text. Nobody keeps that text, so whoever has the store, a backup
+of it and every key of the installation still needs the token, and once that is lost the answer is.
+"""
 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 from keystead.core import operations as ops
 from keystead.core.entities import Token, WrappedAnswer
-from keystead.core.errors import InvalidArgument, NotFound
+from keystead.core.errors import DecryptionFailed, InvalidArgument, NotFound
+from keystead.core.keyed import KeyedHash
 from keystead.core.operations import MadeToken
 from keystead.core.sensitive import Sensitive
+from keystead.crypto.aead import open_once, seal_once
 from keystead.service.credentials.token import digest
 from keystead.service.handlers.aclpolicies import WRAPPING
-from keystead.service.handlers.tokens import accessor, ended, meant, new_text, suffixed
+from keystead.service.handlers.tokens import accessor, ended, meant, new_text, suffixed, valid
 from keystead.service.held import HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
+
+_LABEL = b"keystead/wrapped-answer/v1"
+
+
+def _key(text: Sensitive) -> bytes:
+    """32 bytes; the text of a token is random and used for one answer, so the key is, too."""
+    return KeyedHash(text.reveal())(_LABEL)
+
+
+def sealed_for(text: Sensitive, answer: bytes) -> bytes:
+    """An answer under the token of that text."""
+    return seal_once(_key(text), answer, digest(text).encode())
+
+
+def _opened(text: Sensitive, wrapped: WrappedAnswer) -> bytes:
+    try:
+        return open_once(_key(text), wrapped.sealed, wrapped.id.encode())
+    except DecryptionFailed as error:
+        raise NotFound("no such wrapped answer", "token") from error
 
 
 def wrap_answer(op: ops.WrapAnswer, targets: tuple[HeldTenant], act: Act) -> Outcome[MadeToken]:
@@ -38,31 +62,38 @@ def _made(tenant: HeldTenant, act: Act, answer: bytes, ttl: int, path: str) -> t
         expires_at=act.now + timedelta(seconds=ttl),
         n_uses=1,
     )
-    return MadeToken(token, text), WrappedAnswer(id=token.id, answer=answer)
+    return MadeToken(token, text), WrappedAnswer(id=token.id, sealed=sealed_for(text, answer))
 
 
-def _found(op: ops.TokenOperation[Any], tenant: HeldTenant, act: Act) -> tuple[Token, WrappedAnswer]:
-    token = meant(op, tenant, act)
+def _found(token: Token | None, tenant: HeldTenant) -> tuple[Token, WrappedAnswer]:
     wrapped = tenant.wrapped(token) if token is not None else None
     if token is None or wrapped is None:
         raise NotFound("no such wrapped answer", "token")
     return token, wrapped
 
 
+def _taken(text: Sensitive, token: Token | None, tenant: HeldTenant, act: Act) -> tuple[Token, bytes]:
+    """The token of that text, and the answer in it. Raises NotFound."""
+    token, wrapped = _found(valid(token, act.now), tenant)
+    return token, _opened(text, wrapped)
+
+
 def unwrap(op: ops.Unwrap, targets: tuple[HeldTenant], act: Act) -> Outcome[Sensitive]:
-    token, wrapped = _found(op, targets[0], act)
-    return Outcome(answer=Sensitive(wrapped.answer), delete=ended(targets[0], token), made=token.accessor)
+    (tenant,) = targets
+    token, answer = _taken(op.text, tenant.token_at_or_below(digest(op.text)), tenant, act)
+    return Outcome(answer=Sensitive(answer), delete=ended(tenant, token), made=token.accessor)
 
 
 def look_up_wrapped(op: ops.LookUpWrapped, targets: tuple[HeldTenant], act: Act) -> Outcome[Token]:
-    token, _ = _found(op, targets[0], act)
+    token, _ = _found(meant(op, targets[0], act), targets[0])
     return Outcome(answer=token)
 
 
 def rewrap(op: ops.Rewrap, targets: tuple[HeldTenant], act: Act) -> Outcome[MadeToken]:
-    token, wrapped = _found(op, targets[0], act)
-    made, again = _made(targets[0], act, wrapped.answer, token.ttl, token.path)
-    gone = ended(targets[0], token)
+    (tenant,) = targets  # the new one is of the namespace that the old one was of
+    token, answer = _taken(op.text, tenant.token(digest(op.text)), tenant, act)
+    made, again = _made(tenant, act, answer, token.ttl, token.path)
+    gone = ended(tenant, token)
     return Outcome(answer=made, put=(made.token, again), delete=gone, made=made.token.accessor)
 
 

@@ -29,6 +29,7 @@ class Verb(Enum):
     """logical.Operation. WRITE is create or update: the object's existence decides."""
 
     READ, WRITE, LIST, SCAN, DELETE, PATCH, HEAD = "read", "write", "list", "scan", "delete", "patch", "head"
+    __hash__ = object.__hash__  # members are single; Enum's own hash of the name costs more than the look-up
 
 
 VERBS: Mapping[bytes, Verb] = {
@@ -41,7 +42,7 @@ VERBS: Mapping[bytes, Verb] = {
     b"SCAN": Verb.SCAN,
     b"HEAD": Verb.HEAD,
 }
-_READ, _WRITE, _LIST, _SCAN, _PATCH = Verb.READ, Verb.WRITE, Verb.LIST, Verb.SCAN, Verb.PATCH  # hashing an Enum is slow
+_READ, _WRITE, _LIST, _SCAN, _PATCH = Verb.READ, Verb.WRITE, Verb.LIST, Verb.SCAN, Verb.PATCH
 
 
 class Asked(Struct, frozen=True, gc=False):

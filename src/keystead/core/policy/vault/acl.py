@@ -104,8 +104,11 @@ class Acl:
 
     def has_denied(self, path: str) -> bool:
         """Whether the rule for the path says `deny`, or no more than that it is there."""
-        rule = None if self.is_root else self._rule(path.lstrip("/"), listing=path.endswith("/"))
-        return rule is not None and rule.capabilities == (Capability.DENY.value,)
+        if self.is_root:
+            return False
+        path = path.lstrip("/")
+        rule = self._exact.get(path) or self._rule(path, listing=path.endswith("/"))
+        return rule is not None and rule.denies
 
     def reaches(self, mount: str) -> bool:
         """Whether anything under `mount` ("secret/") is allowed: then sys/internal/ui/mounts tells that it is there."""
@@ -114,7 +117,7 @@ class Acl:
         rules = [rule for path, rule in self._exact.items() if path.startswith(mount)]
         rules += [ranked.rule for ranked in self._prefixes.beginning(mount)]
         rules += [ranked.rule for ranked in self._segments.below(mount)]
-        return any(rule.capabilities != (Capability.DENY.value,) for rule in rules)
+        return any(not rule.denies for rule in rules)
 
     def _rule(self, path: str, *, listing: bool) -> Rule | None:
         """The most specific. A list's path counts without its slash as well, but after."""

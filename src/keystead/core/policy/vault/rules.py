@@ -43,6 +43,7 @@ class Rule(Struct, frozen=True, kw_only=True):
     granted: Mapping[str, Verdict]
     denied: Verdict  # for every other capability
     limits: Limits | None  # None: `granted` is all there is to ask
+    denies: bool  # or says no more than that the path is there
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -105,7 +106,7 @@ def rule_of(path: str, said: list[tuple[str, Stanza]]) -> Rule:
     """`said`: the names of policies, and what each says of `path`. One that denies silences all others."""
     if deniers := [name for name, stanza in said if C.DENY in stanza.capabilities]:
         deny = Verdict(why_not=f"{_policies(deniers)}: {path} is denied")
-        return Rule(path=path, capabilities=(C.DENY.value,), granted={}, denied=deny, limits=None)
+        return Rule(path=path, capabilities=(C.DENY.value,), granted={}, denied=deny, limits=None, denies=True)
     granting: dict[Capability, list[str]] = {}
     for name, stanza in said:
         for capability in stanza.capabilities:
@@ -125,6 +126,7 @@ def rule_of(path: str, said: list[tuple[str, Stanza]]) -> Rule:
             why_not=f"{_policies([name for name, _ in said])}: {path} is what decides, and does not allow it"
         ),
         limits=_limits([stanza for _, stanza in said]),
+        denies=not granting,
     )
 
 

@@ -10,10 +10,11 @@ import msgspec
 from keystead.core import operations as ops
 from keystead.core.errors import NotFound
 from keystead.core.operations import MadeToken
-from keystead.doors.vault.endpoint import Answer, Said, endpoint, text_of_caller
+from keystead.core.sensitive import Sensitive
+from keystead.doors.vault.endpoint import Answer, Said, endpoint, token_of_caller
 from keystead.doors.vault.tokens import TokenRequest, here
 from keystead.kit import Call
-from keystead.service.credentials.token import token_id
+from keystead.service.credentials.token import digest
 from keystead.wire.vault.envelope import WrapInfo
 from keystead.wire.vault.reader import Parameters
 from keystead.wire.vault.request import Verb
@@ -49,15 +50,15 @@ def wrap(_req: WrapRequest, call: Call) -> Mapping[str, Any]:
     return dict(asked.parameters)
 
 
-def _which(req: TokenRequest, call: Call) -> str:
-    return token_id(req.token or text_of_caller(call))
+def _text(req: TokenRequest, call: Call) -> Sensitive:
+    return Sensitive(req.token.encode(errors="surrogatepass")) if req.token else token_of_caller(call)
 
 
 @endpoint("system", Verb.WRITE, "wrapping/unwrap")
 def unwrap(req: TokenRequest, call: Call) -> Answer:
     """The answer as it would have come at first, envelope and all."""
     try:
-        inside = call(ops.Unwrap(tenant=here(call), id=_which(req, call)))
+        inside = call(ops.Unwrap(tenant=here(call), text=_text(req, call)))
     except NotFound:
         raise Said(400, NOT_WRAPPING) from None
     return Answer(data=msgspec.Raw(inside.reveal().rstrip(b"\n")), bare=True)
@@ -66,7 +67,7 @@ def unwrap(req: TokenRequest, call: Call) -> Answer:
 @endpoint("system", Verb.WRITE, "wrapping/lookup")
 def look_up(req: TokenRequest, call: Call) -> dict[str, Any]:
     try:
-        token = call(ops.LookUpWrapped(tenant=here(call), id=_which(req, call)))
+        token = call(ops.LookUpWrapped(tenant=here(call), id=digest(_text(req, call))))
     except NotFound:
         raise Said(400, NOT_WRAPPING) from None
     return {"creation_path": token.path, "creation_time": time_text(token.created_at), "creation_ttl": token.ttl}
@@ -75,7 +76,7 @@ def look_up(req: TokenRequest, call: Call) -> dict[str, Any]:
 @endpoint("system", Verb.WRITE, "wrapping/rewrap")
 def rewrap(req: TokenRequest, call: Call) -> Answer:
     try:
-        made = call(ops.Rewrap(tenant=here(call), id=_which(req, call)))
+        made = call(ops.Rewrap(tenant=here(call), text=_text(req, call)))
     except NotFound:
         raise Said(400, NOT_WRAPPING) from None
     return Answer(wrap_info=wrap_info(made))

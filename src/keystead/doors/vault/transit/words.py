@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import wraps
 from typing import TypeVar
 
@@ -129,17 +129,22 @@ def asked_first(run: Callable[[Q, Call], A]) -> Callable[[Q, Call], A]:
     return guarded
 
 
-@contextmanager
-def speaking(use: Use, absent: str = NO_KEY) -> Iterator[None]:
+class speaking:  # noqa: N801 - said as `with speaking(ENCRYPTION):`
     """What is refused within is refused in these words."""
-    try:
-        yield
-    except Said:
-        raise
-    except e.NotFound as error:
-        raise said(400, absent, error) from error
-    except e.KeysteadError as error:
-        found = words(error, use)
-        if found is None:
-            raise
-        raise said(500 if found.ours else 400, multierror(found.text) if found.ours else found.text, error) from error
+
+    __slots__ = ("_absent", "_use")
+
+    def __init__(self, use: Use, absent: str = NO_KEY) -> None:
+        self._use, self._absent = use, absent
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _where: object) -> None:
+        if error is None or isinstance(error, Said) or not isinstance(error, e.KeysteadError):
+            return
+        if isinstance(error, e.NotFound):
+            raise said(400, self._absent, error) from error
+        if (found := words(error, self._use)) is not None:
+            text = multierror(found.text) if found.ours else found.text
+            raise said(500 if found.ours else 400, text, error) from error
