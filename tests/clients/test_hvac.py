@@ -139,3 +139,21 @@ def test_its_own_tests(suite, server, tmp_path) -> None:
     n_passed = len(cases) - len(skipped)
     print(f"{n_passed} passed, {len(skipped)} skipped by hvac itself, {len(LEFT_OUT)} left out")
     assert n_passed >= 240
+
+
+def test_a_client_with_a_namespace(suite, server, tmp_path) -> None:
+    at = server("env", "vault", "--json").json
+    done = subprocess.run(
+        [sys.executable, PLUGIN / "namespaces.py"],
+        env={
+            "HOME": str(tmp_path),
+            "PYTHONPATH": ":".join(map(str, (suite, *suite.parent.glob("*.whl")))),
+            "KEYSTEAD_AT": at["VAULT_ADDR"],
+            "KEYSTEAD_TOKEN": at["VAULT_TOKEN"],
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr

@@ -166,7 +166,7 @@ DIFFERENT: list[tuple[Step, int, int]] = [
     (("POST", "sys/remount", {"from": "ns1/secret", "to": "ns2/secret"}, "", "root"), 200, 400),
     (("POST", "sys/namespaces/x%C3%BC", {}, "", "root"), 200, 400),
     (("GET", "sys/mounts", None, "ns1/../ns2", "root"), 200, 404),
-    (("DELETE", "sys/namespaces/ch", None, "ns1", "root"), 200, 204),
+    (("DELETE", "sys/namespaces/ch", None, "ns1", "root"), 200, 200),  # there it is under way, here it is done
 ]
 """(step, status there, status here): what SPEC.md lists. Asked after everything else."""
 

@@ -239,7 +239,7 @@ def test_what_is_gone_is_let_in_nowhere(tree) -> None:
     wrapped = hers.ask("GET", "kv/a", x_vault_namespace="victim/inner", x_vault_wrap_ttl="60").json["wrap_info"][
         "token"
     ]
-    assert tree.ask("DELETE", "sys/namespaces/inner", x_vault_namespace="victim").status == 204
+    assert tree.ask("DELETE", "sys/namespaces/inner", x_vault_namespace="victim").status == 200
     nobody = Bearer(tree.stack, "")
     for _ in range(2):
         for header in ("victim/inner", "", "victim"):

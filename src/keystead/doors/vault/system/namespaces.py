@@ -130,7 +130,7 @@ def _changes(given: Mapping[str, Any]) -> dict[str, str | None]:
 
 
 @endpoint("system", Verb.DELETE, "namespaces/{path:path}")
-def delete_namespace(req: PathRequest, call: Call) -> Answer | None:
+def delete_namespace(req: PathRequest, call: Call) -> Answer:
     """Nobody comes in any more from the first commit on. What is in it goes now, as far as it goes in one request."""
     name, at = _name(req), here(call)
     try:
@@ -142,10 +142,11 @@ def delete_namespace(req: PathRequest, call: Call) -> Answer | None:
         for _ in range(STEPS_AT_ONCE):
             step = call(ops.ClearNamespace(tenant=at, name=name, after=after))
             if step.after is None:
-                return None
+                break
             after = step.after
-        return Answer(data={"status": "in-progress"})
-    return None
+        else:
+            return Answer(data={"status": "in-progress"})
+    return Answer(data={"status": "completed"})
 
 
 # --- what is there to be shown
