@@ -60,11 +60,11 @@ class VaultFront(Stepwise):
         request_id, who, name = self._means.request_ids(), None, ""
         last: Caller | None = None  # whose token this was the last use of
         try:
-            names = header_of(request.headers)
-            way = None if names else self._places.way(request)
-            asked = wire.ask(request.method, request.target) if way is None else way.place.asked
+            way = self._places.way(request)
+            asked = wire.ask(request.method, request.target) if way is None else way.asked
             if isinstance(asked, wire.Redirect):
                 return reply(307, HEAD + header(b"Location", asked.location), b"", request.second)
+            names = header_of(request.headers) if way is None else ()
             if way is None and (opened := _open(asked, names)) is not None:
                 self._means.service.let_in(self._stranger(request, opened.name, request_id))
                 said = self._said(opened.run(self._means, asked), (), "", request_id, request.second)
@@ -75,14 +75,18 @@ class VaultFront(Stepwise):
                 return self._let_in(request, place, login, wrap_for, request_id)
             held, text = self._held(request, place.asked)
             yield
-            known = self._places.still(way, held.token.tenant) if way is not None else None
-            if known is None:
+            if way is not None and (
+                self._spaces.below(place, held.token.tenant) is None or not self._places.still(way)
+            ):
+                way, names = None, header_of(request.headers)
+            if way is None:
                 place = self._as_it_is_for(held, names, asked)
             if wrap_for or held.token.n_uses:
                 self._means.mounts.may_block()  # before anything has been done
             if held.token.n_uses and place.asked.path != LOOK_UP:
                 held, last = self._counted(held, request, request_id)
-            found, below = self._placed(place, held, request, request_id) if known is None else (known, "")
+            below = self._led(place, held, request)
+            found = self._placed(place, below, held, request, request_id, asked) if way is None else way.found
             name = found.endpoint.name
             given = wire.arguments(asked, request.headers.get(b"content-type"), request.body)
             who = self._means.authenticator.bearer(
@@ -193,18 +197,21 @@ class VaultFront(Stepwise):
             return self._spaces.at_home(held.token.tenant, at)
         return place
 
-    def _placed(self, place: Place, held: HeldToken, request: HttpRequest, request_id: str) -> tuple[Found, str]:
-        """And what leads there from the token's own namespace.
-
-        Raises Said; but that nothing is there is only for those to know who may do something there: Denied.
-        """
+    def _led(self, place: Place, held: HeldToken, request: HttpRequest) -> str:
+        """What leads to the place from the token's own namespace. Raises Denied."""
         if (below := self._spaces.below(place, held.token.tenant)) is None:
             raise e.Denied("a token of one namespace, in another that is not below it")
         entered = below.removesuffix(place.led)  # what is only to be shown says the same of what is not there
         if entered and not acl_of(held.rights.policies, request.received_at).reaches(entered):
             raise e.Denied("nothing in that namespace is for this token")
+        return below
+
+    def _placed(  # all that there is of a request by then
+        self, place: Place, below: str, held: HeldToken, request: HttpRequest, request_id: str, whole: wire.Asked
+    ) -> Found:
+        """Raises Said; but that nothing is there is only for those to know who may do something there: Denied."""
         try:
-            return self._places.find(place, request), below
+            return self._places.find(place, request, whole)
         except Said:
             verb, path = place.asked.verb, place.missing + place.asked.path
             at = Asked(path=below + path, capability=CAPABILITIES[verb], below=below)

@@ -29,13 +29,18 @@ class Found(Struct, frozen=True):
 class Way(Struct, frozen=True):
     """A request line that has been understood, and where it led while the tenant's mounts were these."""
 
-    place: Place  # at a root
+    asked: wire.Asked
+    place: Place
     table: MountTable
     found: Found
 
 
-N_WAYS, MOST_OF_A_WAY = 1_024, 256  # how many are kept; bytes of a request target
+N_WAYS, MOST_OF_A_WAY = 1_024, 256  # how many are kept; bytes of a request line
 _NEVER_KEPT = ("sys/", "auth/")  # their paths may hold a token
+
+
+def _line(request: HttpRequest) -> tuple[bytes, bytes, bytes]:
+    return request.method, request.target, request.headers.get(b"x-vault-namespace", b"")
 
 
 class Places:
@@ -43,30 +48,33 @@ class Places:
 
     def __init__(self, door: Door, mounts: Mounts) -> None:
         self._mounts = mounts
-        self._ways: dict[tuple[bytes, bytes], Way] = {}
+        self._ways: dict[tuple[bytes, bytes, bytes], Way] = {}
         declared = [one for one in door.operations if isinstance(one, Endpoint)]
         engines = {one.engine for one in declared}
         self._engines = {name: routes(one for one in declared if one.engine == name) for name in engines}
 
     def way(self, request: HttpRequest) -> Way | None:
-        """Where a request of the same line led, when it was last looked up; for one that names no namespace."""
-        return self._ways.get((request.method, request.target))
+        """Where a request of the same line and namespace led, when it was last looked up."""
+        return self._ways.get(_line(request))
 
-    def still(self, way: Way, tenant: str) -> Found | None:
-        """Where it leads; None where that has to be looked up anew."""
-        return way.found if self._mounts.mounts(tenant) is way.table else None
+    def still(self, way: Way) -> bool:
+        """Whether it leads there now. A namespace that is made or goes changes the mounts of its tenant, too."""
+        return self._mounts.mounts(way.place.tenant) is way.table
 
-    def find(self, place: Place, request: HttpRequest) -> Found:
-        """Raises Said: 404 where nothing is mounted or offered, 405 for another verb, 400 for what namespaces lack."""
+    def find(self, place: Place, request: HttpRequest, whole: wire.Asked) -> Found:
+        """Raises Said: 404 where nothing is mounted or offered, 405 for another verb, 400 for what namespaces lack.
+
+        `whole`: as it was asked, where the beginning of its path has led to the place.
+        """
         if place.missing:
             raise Said(404, NOT_FOUND)
         asked, mounts = place.asked, self._mounts.mounts(place.tenant)
         found = self._find(place, mounts)
-        kept = len(request.target) <= MOST_OF_A_WAY and not place.chain
-        if kept and not asked.query and not asked.path.startswith(_NEVER_KEPT):
+        line = _line(request)
+        if sum(map(len, line)) <= MOST_OF_A_WAY and not asked.query and not asked.path.startswith(_NEVER_KEPT):
             if len(self._ways) >= N_WAYS:
                 self._ways.clear()
-            self._ways[request.method, request.target] = Way(place, mounts, found)
+            self._ways[line] = Way(whole, place, mounts, found)
         return found
 
     def _find(self, place: Place, mounts: MountTable) -> Found:
