@@ -55,8 +55,15 @@ class OfSpaces:
         """Its children."""
         return list(self._reach.every_child(Namespace, self.id))
 
+    def has_spaces(self) -> bool:
+        return bool(self._reach.children(Namespace, self.id, "", 1))
+
     def space_named(self, name: str) -> Namespace | None:
-        return next((one for one in self._reach.every_child(Namespace, self.id) if one.name == name), None)
+        self._reach.may_block()
+        return next(iter(self._reach.barrier.linked(Namespace, self.space_digest(name), limit=1)), None)
+
+    def space_digest(self, name: str) -> str:
+        return self._reach.barrier.name_id(f"namespace:{self.id}", name)
 
     def has_below(self, tenant: str) -> bool:
         """Whether that tenant stands below this one, at whatever depth."""

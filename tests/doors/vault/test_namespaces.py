@@ -9,6 +9,7 @@ from tests.harness import TENANT
 from keystead.core import operations as ops
 from keystead.core.entities import Namespace, Tenant, Token
 from keystead.core.errors import Denied
+from keystead.core.quotas import Quotas
 from keystead.service.endings import Endings
 from keystead.service.handlers import namespaces as module
 
@@ -77,7 +78,7 @@ def test_what_may_be_a_name(two) -> None:
 
 def test_they_are_bounded(root, monkeypatch) -> None:
     monkeypatch.setattr(module, "MAX_DEPTH", 2)
-    monkeypatch.setattr(module, "MAX_BESIDE", 2)
+    root.stack.service._quotas = Quotas(namespaces=2)
     for name, at, status in (("a", "", 200), ("a", "a", 200), ("a", "a/a", 413), ("b", "", 200), ("c", "", 413)):
         assert root.ask("POST", f"sys/namespaces/{name}", x_vault_namespace=at).status == status
     many = {f"{n}": "x" for n in range(65)}

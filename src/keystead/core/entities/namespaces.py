@@ -18,6 +18,7 @@ class Namespace(Entity, frozen=True, kw_only=True):
     kind = Kind.NAMESPACE
     above: str  # the tenant that it stands below
     name: str  # one segment of a path
+    name_digest: str  # of the tenant above and the name
     suffix: str  # of the texts and accessors of its tokens
     uuid: str
     custom: dict[str, str] = field(default_factory=dict)  # its owner's own metadata
@@ -28,6 +29,10 @@ class Namespace(Entity, frozen=True, kw_only=True):
     @property
     def parent(self) -> str:
         return self.above
+
+    @property
+    def link(self) -> str:
+        return self.name_digest
 
 
 Chain = tuple[Namespace, ...]

@@ -40,7 +40,7 @@ from keystead.service.pipeline import Act, Handler, Outcome
 
 NAME = re.compile(r"[A-Za-z0-9_@-](?:[A-Za-z0-9_.@-]{0,126}[A-Za-z0-9_@-])?")
 RESERVED = frozenset({"root", "sys", "audit", "auth", "cubbyhole", "identity"})
-MAX_DEPTH, MAX_BESIDE = 16, 10_000
+MAX_DEPTH = 16
 MAX_CUSTOM, MAX_CUSTOM_BYTES = 64, 16_384  # names; characters of names and values together
 ROOT = "root"
 AT_ONCE, SCANNED = 1000, 5000  # rows in one commit; rows looked at in one step
@@ -72,14 +72,15 @@ def create_namespace(op: ops.CreateNamespace, targets: tuple[HeldTenant], act: A
         return Outcome(answer=placed((*above, kept)), put=(kept,), made=kept.id)
     if (taken := table_of(tenant).in_the_way(op.name)) is not None:
         raise InvalidArgument(f"new namespace conflicts with existing mount: {taken}/", "name")
-    if len(above) >= MAX_DEPTH or len(tenant.spaces()) >= MAX_BESIDE:
-        raise LimitExceeded(f"namespaces are at most {MAX_DEPTH} deep, and {MAX_BESIDE} in each", "name")
+    if len(above) >= MAX_DEPTH:
+        raise LimitExceeded(f"namespaces are at most {MAX_DEPTH} deep", "name")
     id_, name = _new_id(tenant, act.entropy), f"{path_of_chain(above)}{op.name}"
     record = Tenant(id=id_, name=name, created_at=act.now)
     made = Namespace(
         id=record.id,
         above=tenant.id,
         name=op.name,
+        name_digest=tenant.space_digest(op.name),
         suffix="".join(DIGITS[byte % len(DIGITS)] for byte in act.entropy(6)),
         uuid=str(UUID(bytes=act.entropy(16), version=4)),
         custom=dict(op.custom),
@@ -162,7 +163,7 @@ def end_namespace(op: ops.EndNamespace, targets: tuple[HeldTenant], _act: Act) -
     check_name(op.name)
     found = _below(tenant, op.name)
     inside = tenant.tenant_of_space(found)
-    if inside.spaces():
+    if inside.has_spaces():
         raise WrongState("unable to delete namespace containing child namespaces", "children")
     put = (replace(found, ends=True), inside.record)  # whoever makes one in it puts that record too
     return Outcome(answer=Nothing(), put=put, made=found.id)
