@@ -18,6 +18,7 @@ from keystead.doors.vault.system import (
     leases,
     lockouts,
     mounts,
+    namespaces,
     passwords,
     policies,
     quotas,
@@ -31,6 +32,7 @@ from keystead.wire.http import Limits
 OPERATIONS = (
     *mounts.OPERATIONS,
     *policies.OPERATIONS,
+    *namespaces.OPERATIONS,
     *passwords.OPERATIONS,
     *quotas.OPERATIONS,
     *audit.OPERATIONS,

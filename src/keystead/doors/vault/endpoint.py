@@ -63,14 +63,16 @@ class Endpoint(PathOperation[Any, Any], frozen=True, kw_only=True):
     unsigned: bool = False
     shows: Callable[[Any], Word] | None = None
 
-    def asked(self, path: str, parameters: Mapping[str, Any], wrap_for: float | None = None) -> Asked:
+    def asked(self, path: str, parameters: Mapping[str, Any], wrap_for: float | None = None, below: str = "") -> Asked:
+        """`path` from the namespace of the request, and `below` what leads there from the caller's own."""
         return Asked(
-            path=path,
+            path=below + path,
             capability=CAPABILITIES[self.verb],
             creates=self.creates,
             parameters=parameters,
             wrap_for=wrap_for,
             needs_sudo=self.sudo,
+            below=below,
         )
 
 
@@ -148,13 +150,25 @@ KINDS: Mapping[int, type[KeysteadError]] = {
 
 
 class TokenCall(Call):
-    """A call that knows the text its caller came with: some answers say it back."""
+    """A call that knows the text its caller came with: some answers say it back.
 
-    __slots__ = ("text",)
+    `led`: what of a path that is to be shown led to the namespace it is about. `path_of`: of a tenant, "ns1/".
+    """
 
-    def __init__(self, service: Performer, caller: Caller, markers: Markers, text: Sensitive) -> None:
+    __slots__ = ("led", "path_of", "text")
+
+    def __init__(
+        self,
+        service: Performer,
+        caller: Caller,
+        markers: Markers,
+        text: Sensitive,
+        *,
+        led: str = "",
+        path_of: Callable[[str], str] = lambda _: "",
+    ) -> None:
         super().__init__(service, caller, markers)
-        self.text = text
+        self.text, self.led, self.path_of = text, led, path_of
 
 
 def token_of_caller(call: Call) -> Sensitive:
@@ -165,6 +179,16 @@ def token_of_caller(call: Call) -> Sensitive:
 def text_of_caller(call: Call) -> str:
     """The same, to be said back."""
     return token_of_caller(call).reveal().decode()
+
+
+def led_there(call: Call) -> str:
+    """What of a path that is to be shown led to the namespace it is in: "ns1/"."""
+    return call.led if isinstance(call, TokenCall) else ""
+
+
+def namespace_path(call: Call, tenant: str) -> str:
+    """Where a tenant stands below its root: "ns1/"; "" of a root."""
+    return call.path_of(tenant) if isinstance(call, TokenCall) else ""
 
 
 class Said(KeysteadError):

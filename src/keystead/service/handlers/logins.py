@@ -23,7 +23,17 @@ from keystead.service.credentials.token import digest, is_within
 from keystead.service.handlers.joining import NOBODY, Joined, join
 from keystead.service.handlers.loginsettings import check_bounds
 from keystead.service.handlers.mounts import table_of
-from keystead.service.handlers.tokens import BATCH, accessor, batch_of, kind_of, lasting, least, names, token_text
+from keystead.service.handlers.tokens import (
+    BATCH,
+    accessor,
+    batch_of,
+    kind_of,
+    lasting,
+    least,
+    names,
+    new_text,
+    suffixed,
+)
 from keystead.service.held import HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
 from keystead.service.rights import ROOT_POLICY
@@ -317,11 +327,11 @@ def token_for(
         wanted.add("default")
     most = least(terms.explicit_max_ttl, 0 if terms.period else least(terms.max_ttl, mount.max_lease_for))
     ttl, capped = lasting(terms.ttl or mount.default_lease_for, terms.period, most, is_root=False)
-    text = Sensitive(token_text(act.entropy).encode())
+    text = new_text(tenant, act.entropy)
     token = Token(
         id=digest(text),
         tenant=mount.tenant,
-        accessor=accessor(act.entropy),
+        accessor=suffixed(accessor(act.entropy), tenant),
         policies=tuple(sorted(wanted)),
         entity=whose.id,
         display_name=display_name,
