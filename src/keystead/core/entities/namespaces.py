@@ -39,6 +39,15 @@ Lineage = tuple[Namespace, ...]
 """From the first below the root down to a tenant's own; () of a root."""
 
 
+ROOT = "root"
+"""What the namespace is called that is none: a tenant that stands alone."""
+
+
+def sign_of_chain(chain: Lineage) -> str:
+    """What the last of them is called where names may change."""
+    return chain[-1].suffix if chain else ROOT
+
+
 def path_of_chain(chain: Lineage) -> str:
     """ "ns1/ch/"; "" of a root."""
     return "".join(f"{one.name}/" for one in chain)

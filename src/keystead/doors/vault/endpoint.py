@@ -10,6 +10,7 @@ from msgspec.structs import asdict
 
 from keystead.core import errors as e
 from keystead.core.caller import Asked, Caller
+from keystead.core.entities import ROOT, Lineage, path_of_chain, sign_of_chain
 from keystead.core.errors import KeysteadError
 from keystead.core.sensitive import Sensitive
 from keystead.kit import Call, Markers, PathOperation, path_operation
@@ -152,10 +153,10 @@ KINDS: Mapping[int, type[KeysteadError]] = {
 class TokenCall(Call):
     """A call that knows the text its caller came with: some answers say it back.
 
-    `led`: what of a path that is to be shown led to the namespace it is about. `path_of`: of a tenant, "ns1/".
+    `led`: what of a path that is to be shown led to the namespace it is about. `chain_of`: of a tenant.
     """
 
-    __slots__ = ("led", "path_of", "text")
+    __slots__ = ("chain_of", "led", "text")
 
     def __init__(
         self,
@@ -165,10 +166,10 @@ class TokenCall(Call):
         text: Sensitive,
         *,
         led: str = "",
-        path_of: Callable[[str], str] = lambda _: "",
+        chain_of: Callable[[str], Lineage] = lambda _: (),
     ) -> None:
         super().__init__(service, caller, markers)
-        self.text, self.led, self.path_of = text, led, path_of
+        self.text, self.led, self.chain_of = text, led, chain_of
 
 
 def token_of_caller(call: Call) -> Sensitive:
@@ -188,7 +189,12 @@ def led_there(call: Call) -> str:
 
 def namespace_path(call: Call, tenant: str) -> str:
     """Where a tenant stands below its root: "ns1/"; "" of a root."""
-    return call.path_of(tenant) if isinstance(call, TokenCall) else ""
+    return path_of_chain(call.chain_of(tenant)) if isinstance(call, TokenCall) else ""
+
+
+def namespace_id(call: Call) -> str:
+    """What the namespace of the request is called where names may change."""
+    return sign_of_chain(call.chain_of(call.caller.principal.tenant)) if isinstance(call, TokenCall) else ROOT
 
 
 class Said(KeysteadError):

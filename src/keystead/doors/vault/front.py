@@ -103,7 +103,7 @@ class VaultFront(Stepwise):
             message, warnings = found.endpoint.take(found.captures, given)
             yield
             call = TokenCall(
-                self._means.service, who, self._means.markers, text, led=place.led, path_of=self._spaces.path_of
+                self._means.service, who, self._means.markers, text, led=place.led, chain_of=self._means.mounts.chain
             )
             answer = found.endpoint.run(message, call)
             yield

@@ -14,7 +14,7 @@ from datetime import datetime
 import msgspec
 
 from keystead.core import operations as ops
-from keystead.core.entities import OidcRole, path_of_chain
+from keystead.core.entities import OidcRole, path_of_chain, sign_of_chain
 from keystead.core.errors import InvalidArgument, NotFound
 from keystead.core.operations import Draft, Introspected, KeyRef, Nothing, Published, PublishedKey, identity_address
 from keystead.core.ports import Entropy
@@ -28,7 +28,7 @@ from keystead.service.pipeline import Act, Handler, Outcome
 from keystead.wire import Malformed
 from keystead.wire.jose import Jwk, Token
 
-ROOT, LEEWAY = "root", 60  # seconds that clocks may differ by
+LEEWAY = 60  # seconds that clocks may differ by
 MAX_PAYLOAD = 6000  # bytes: what wire.jose reads again
 MAX_ROLES, MAX_CLIENT_ID = 1000, 255
 _LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -128,7 +128,7 @@ def draft(op: ops.DraftIdToken, targets: tuple[HeldTenant], act: Act) -> Outcome
     said = {
         **claims(role.template, whose, act.now),
         "iss": _issuer(tenant),
-        "namespace": tenant.sign() or ROOT,
+        "namespace": sign_of_chain(tenant.chain()),
         "sub": whose.entity.id,
         "aud": role.client_id,
         "exp": now + min(role.ttl, record.verification_ttl),
