@@ -204,3 +204,26 @@ def test_row_96_a_key_shows_until_when_it_protects(stopped, tmp_path) -> None:
     assert shown[made["RSA_2048"]] == "2030-12-31" and shown[made["AES_256"]] is None
     assert "2030-12-31" in at_once("key", "list", "--data", site).out
     assert at_once("key", "describe", made["RSA_2048"], "--json", "--data", site).json["protects_until"] == "2030-12-31"
+
+
+def test_namespaces_and_what_is_said_of_them_elsewhere(ks, tenant) -> None:
+    assert ks("namespace", "list").out == "No namespaces.\n"
+    made = ks("namespace", "create", "team", "--json").json
+    assert (made["path"], made["locked"], made["ending"]) == ("team/", False, False)
+    inner = ks("namespace", "create", "team/inner", "--json").json
+    assert [one["path"] for one in ks("namespace", "list", "--json").json] == ["team/", "team/inner/"]
+    assert ks("namespace", "create", "nope/inner", "--json").error["error"] == "NotFound"
+    ring = ks("keyring", "create", "r", "--tenant", "team", "--json").json
+    assert ring["tenant"] == made["tenant"]
+    assert ks("token", "list").status == 0  # what stands below another is nobody's default
+    token = ks("token", "create", "--policy", "default", "--tenant", "team/inner", "--json").json
+    assert [one["accessor"] for one in ks("token", "list", "--tenant", inner["tenant"], "--json").json] == [
+        token["accessor"]
+    ]
+    words = "unable to delete namespace containing child namespaces"
+    assert ks("namespace", "delete", "team", "--json").error["message"] == words
+    assert ks("namespace", "delete", "team/inner").status == ks("namespace", "delete", "team").status == 0
+    assert ks("namespace", "list").out == "No namespaces.\n"
+    assert ks("keyring", "list", "--json").json == [
+        one for one in ks("keyring", "list", "--json").json if one["tenant"] == tenant
+    ]

@@ -207,3 +207,21 @@ def test_its_own_tests_over_tls(suite, tmp_path) -> None:
         at = running("env", "vault", "--json").json
         assert at["VAULT_ADDR"].startswith("https://")
         assert len(run(suite, tmp_path, at, *OVER_TLS)) >= 35
+
+
+def test_a_client_with_a_namespace(suite, server, tmp_path) -> None:
+    at = server("env", "vault", "--json").json
+    done = subprocess.run(
+        [sys.executable, PLUGIN / "namespaces.py"],
+        env={
+            "HOME": str(tmp_path),
+            "PYTHONPATH": ":".join(map(str, (suite, *suite.parent.glob("*.whl")))),
+            "KEYSTEAD_AT": at["VAULT_ADDR"],
+            "KEYSTEAD_TOKEN": at["VAULT_TOKEN"],
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr

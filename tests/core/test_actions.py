@@ -70,7 +70,7 @@ OF_PATHS = {
     kind.action
     for module in (
         *("mounts", "tokens", "aclpolicies", "tools", "logins", "vouched", "sealing"),
-        *("settings", "leases", "belonging", "oidc"),
+        *("settings", "leases", "belonging", "oidc", "namespaces"),
     )
     for kind in vars(sys.modules[f"keystead.core.operations.{module}"]).values()
     if hasattr(kind, "action") and kind.__module__.endswith(f".{module}")
@@ -124,6 +124,7 @@ def test_the_system_manages_keys_and_never_uses_one():
         Action.LOCATE_ACCESS_KEY,
     }  # sessions are for whoever came with a key
     operators = {Action.ISSUE_TOKEN, Action.REVOKE_TOKEN, Action.LIST_TOKENS}
+    operators |= {one for one in Action if "namespace" in one} - {Action.LIST_REACHABLE_NAMESPACES}
     giving |= (OF_PATHS - operators) | {Action.USE_CUBBYHOLE}
     giving |= {Action.LIST_SECRETS, Action.READ_SECRET_SETTINGS, Action.PUT_SECRET_SETTINGS, Action.EMPTY_KEYRING}
     giving |= {action for action in Action if ACTIONS[action].scope is Scope.SECRET}

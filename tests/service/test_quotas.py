@@ -60,7 +60,7 @@ def test_the_numbers_are_those_of_aws_unless_somebody_sets_others(tmp_path) -> N
     """KMS Developer Guide, "Resource quotas"; IAM User Guide, "IAM and AWS STS quotas"."""
     assert Quotas(
         keys=100_000, aliases=50, grants=50_000, tags=50, rotations=25, policy_bytes=32_768, users=5000, roles=1000,
-        access_keys=2,
+        access_keys=2, namespaces=10_000,
     ) == AWS == config.Config().quotas  # fmt: skip
     path = tmp_path / config.FILE_NAME
     path.write_text("quotas = { keys = 7, grants = 100 }\n")

@@ -14,11 +14,12 @@ from keystead.app.devices import Devices
 from keystead.core.actions import USES
 from keystead.core.audit.record import parse
 from keystead.core.entities import Credential, Key, LastUse
-from keystead.core.operations import KeyOperation, RevokeToken
+from keystead.core.operations import ClearNamespace, KeyOperation, RevokeToken
 from keystead.core.ports import Stale
 from keystead.crypto.notes import NoteSigner, verify_ed25519
 from keystead.service.barrier import Commit
 from keystead.service.bootstrap import system_principal
+from keystead.service.endings import Endings
 from keystead.service.expiry import Expiry
 from keystead.service.log import Log
 from keystead.service.scheduler import NAMESPACE, Scheduler
@@ -55,6 +56,7 @@ class Chores:
         self._expiry = Expiry(core.barrier, core.store, core.clock, self._perform)
         log = Log(core.disk, core.layout.audit)
         self._devices = Devices(core.barrier, core.store, log, core.directories)
+        self._endings = Endings(core.barrier, core.store, self._perform)
         self._uses: dict[str, tuple[int, bytes]] = {}  # id of a key or access key -> newest record of a use, its index
         self._uses_written_at = time.monotonic()
         self._turn = threading.Lock()
@@ -124,6 +126,7 @@ class Chores:
                 self._pay(time)
                 if seen.believed:
                     self._expiry.step()
+                self._endings.step()
         return seen.believed
 
     def look_ahead(self, time: TrustedTime) -> None:
@@ -143,7 +146,7 @@ class Chores:
             if not self._closed:
                 self._core.barrier.settle()
 
-    def _perform(self, op: KeyOperation[Any] | RevokeToken) -> object:
+    def _perform(self, op: KeyOperation[Any] | RevokeToken | ClearNamespace) -> object:
         caller = self._core.means.authenticator.itself(
             self._system,
             namespace=op.key.namespace if isinstance(op, KeyOperation) else NAMESPACE,

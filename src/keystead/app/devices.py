@@ -23,18 +23,20 @@ from msgspec import Struct
 
 from keystead.app.layout import write_durably
 from keystead.core.audit.record import PERFORMED, Record, parse
-from keystead.core.entities import AuditDevice, Kind, Setting, Topic
+from keystead.core.entities import AuditDevice, Kind, Lineage, Setting, Topic
 from keystead.core.errors import KeysteadError
 from keystead.core.keyed import KeyedHash
 from keystead.core.ports import Reader
 from keystead.doors.vault.auditlog import DOOR, shaped
 from keystead.service.barrier import Barrier
+from keystead.service.heldspaces import chain_of
 from keystead.service.log import Log
 
 LOG = logging.getLogger("keystead")
 PAGE, BACK = 500, 1024
 AT_ONCE = 4096  # records a step and device
 CURSORS = "cursors"
+MOST_CHAINS = 100_000
 
 
 class Following(Struct):
@@ -56,6 +58,7 @@ class Devices:
         self._own = Path(directories[0])
         self._seen_change = -1
         self._following: list[Following] = []
+        self._chains: dict[str, Lineage] = {}
 
     def step(self) -> None:
         """Tell every device what it has not been told. What goes wrong with one is logged, and tried again."""
@@ -106,14 +109,31 @@ class Devices:
                     record,
                     lambda text: f"hmac-sha256:{digest(text.encode()).hex()}",  # noqa: B023 - called at once
                     plain_accessors=one.device.plain_accessors,
+                    chain=self._chain(record.tenant),
                 )
                 for record in map(parse, records)
-                if _is_of(one.tenant, record)
+                if self._is_of(one.tenant, record)
             )
             if lines:
                 append(one.device.path, lines, self._directories)
             one.next += len(records)
             write_durably(one.cursor, b"%d" % one.next)
+
+    def _chain(self, tenant: str) -> Lineage:
+        """The namespaces that lead to it; they never change, and of one that has ended records may be left to tell."""
+        if not tenant:
+            return ()
+        if (found := self._chains.get(tenant)) is None:
+            if len(self._chains) >= MOST_CHAINS:
+                self._chains.clear()
+            found = self._chains[tenant] = chain_of(self._barrier.get, tenant)
+        return found
+
+    def _is_of(self, tenant: str, record: Record) -> bool:
+        """Of the tenant, of a namespace below it, or of somebody at the Vault door whom nobody knows."""
+        if not record.tenant:
+            return record.door == DOOR
+        return record.tenant == tenant or any(one.above == tenant for one in self._chain(record.tenant))
 
     def _begin(self, one: Following) -> int:
         """Where it was; of a device that is new, behind the record that tells of its being enabled."""
@@ -132,11 +152,6 @@ class Devices:
                     return first + n
             end = first
         return 0
-
-
-def _is_of(tenant: str, record: Record) -> bool:
-    """Of the tenant, or of somebody at the Vault door whom nobody knows."""
-    return record.tenant == tenant or (not record.tenant and record.door == DOOR)
 
 
 def append(path: str, lines: bytes, directories: tuple[str, ...]) -> None:

@@ -8,13 +8,15 @@ import click
 
 from keystead.cli.session import Session
 from keystead.core import operations as ops
+from keystead.core.entities import path_of_chain
 from keystead.core.errors import InvalidArgument, NotFound
 from keystead.core.family import is_family
-from keystead.core.operations import BoundKeyring, KeyRef
+from keystead.core.operations import BoundKeyring, KeyRef, TenantRef, ToldNamespace
 
 ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|mrk-[0-9a-f]{32}")
 ARN = re.compile(r"arn:aws:kms:([a-z0-9-]{1,64}):([0-9]{12}):(?:key/(.+)|(alias/.+))")
 ADDRESS = re.compile(r"[a-z0-9_-]+:[0-9]{12}:.+")
+DIGITS = re.compile(r"[0-9]{12}")
 DIALECT = "aws"
 
 PLACE = click.option(
@@ -23,7 +25,11 @@ PLACE = click.option(
     metavar="PLACE",
     help="A region, or an address (aws:111122223333:eu-west-1) [default: region in keystead.toml].",
 )
-TENANT = click.option("--tenant", metavar="DIGITS", help="Whose [default: the only tenant there is].")
+TENANT = click.option(
+    "--tenant",
+    metavar="TENANT",
+    help="Whose: digits, or a namespace's path [default: the only tenant that stands alone].",
+)
 
 
 def keyrings(session: Session) -> list[BoundKeyring]:
@@ -37,15 +43,43 @@ def keyrings(session: Session) -> list[BoundKeyring]:
 
 
 def tenant_of(session: Session, said: str | None) -> str:
-    """The tenant that is meant. Raises InvalidArgument where there are several and none was said."""
-    if said is not None:
+    """The tenant that is meant: by its digits, by the path of a namespace, or the only one that stands alone.
+
+    Raises InvalidArgument where there are several and none was said; NotFound.
+    """
+    if said is not None and DIGITS.fullmatch(said):
         return said
     tenants = sorted({bound.keyring.tenant for bound in keyrings(session)})
+    spaces = [one for tenant in tenants for one in _below(session, tenant)] if said or len(tenants) > 1 else []
+    if said is not None:
+        for one in spaces:
+            if path_of_chain(one.chain) == f"{said.strip('/')}/":
+                return one.namespace.id
+        raise NotFound(f"there is no namespace {said!r}", "tenant")
+    tenants = sorted(set(tenants) - {one.namespace.id for one in spaces})
     if len(tenants) != 1:
         raise InvalidArgument(
             f"there are {len(tenants)} tenants; say which: --tenant {tenants[0] if tenants else 'DIGITS'}", "tenant"
         )
     return tenants[0]
+
+
+def _below(session: Session, tenant: str) -> tuple[ToldNamespace, ...]:
+    return session.perform(ops.ListNamespaces(tenant=TenantRef(tenant), deep=True))
+
+
+def namespace(session: Session, path: str, tenant: str | None) -> tuple[str, str]:
+    """(the tenant that it is below, its name). Raises NotFound, InvalidArgument."""
+    above, _, name = path.strip("/").rpartition("/")
+    root = tenant_of(session, tenant)
+    if not above:
+        return root, name
+    for one in _below(session, root):
+        ids = [space.id for space in one.chain]
+        inside = one.chain[ids.index(root) + 1 :] if root in ids else one.chain
+        if path_of_chain(inside) == f"{above}/":
+            return one.namespace.id, name
+    raise NotFound(f"there is no namespace {above!r}", "path")
 
 
 def address(session: Session, place: str | None, tenant: str | None = None) -> str:

@@ -261,6 +261,15 @@ class Action(StrEnum):
     LOG_IN_VOUCHED = "tenant:log-in-vouched"
     WRITE_LOGIN_SETTINGS = "tenant:write-login-settings"
     READ_LOGIN_SETTINGS = "tenant:read-login-settings"
+    CREATE_NAMESPACE = "tenant:create-namespace"
+    READ_NAMESPACE = "tenant:read-namespace"
+    LIST_NAMESPACES = "tenant:list-namespaces"
+    LIST_REACHABLE_NAMESPACES = "tenant:list-reachable-namespaces"
+    PATCH_NAMESPACE = "tenant:patch-namespace"
+    END_NAMESPACE = "tenant:end-namespace"
+    CLEAR_NAMESPACE = "tenant:clear-namespace"
+    LOCK_NAMESPACE = "tenant:lock-namespace"
+    UNLOCK_NAMESPACE = "tenant:unlock-namespace"
     USE_TOOLS = "tenant:use-tools"
     DRAW_RANDOM = "tenant:draw-random"
     LIST_LOCKED = "tenant:list-locked"
@@ -589,6 +598,15 @@ ACTIONS: dict[Action, ActionRow] = {
         _R(A.LOG_IN_VOUCHED, "keystead:tenant:log-in-vouched", free=True),
         _R(A.WRITE_LOGIN_SETTINGS, "keystead:tenant:write-login-settings"),
         _R(A.READ_LOGIN_SETTINGS, "keystead:tenant:read-login-settings"),
+        _R(A.CREATE_NAMESPACE, "keystead:tenant:create-namespace", system=True),
+        _R(A.READ_NAMESPACE, "keystead:tenant:read-namespace", system=True),
+        _R(A.LIST_NAMESPACES, "keystead:tenant:list-namespaces", system=True),
+        _R(A.LIST_REACHABLE_NAMESPACES, "keystead:tenant:list-reachable-namespaces", free=True),
+        _R(A.PATCH_NAMESPACE, "keystead:tenant:patch-namespace", system=True),
+        _R(A.END_NAMESPACE, "keystead:tenant:end-namespace", system=True),
+        _R(A.CLEAR_NAMESPACE, "keystead:tenant:clear-namespace", system=True),
+        _R(A.LOCK_NAMESPACE, "keystead:tenant:lock-namespace", system=True),
+        _R(A.UNLOCK_NAMESPACE, "keystead:tenant:unlock-namespace", system=True),
         _R(A.USE_TOOLS, "keystead:tenant:use-tools"),
         _R(A.DRAW_RANDOM, "keystead:tenant:draw-random"),
         _R(A.LIST_LOCKED, "keystead:tenant:list-locked"),

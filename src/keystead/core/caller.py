@@ -16,8 +16,9 @@ from keystead.core.vouching import Vouched
 class Asked(Struct, frozen=True, kw_only=True):
     """A request as the vault dialect looks at it, from a door whose requests are paths.
 
-    `path` below /v1/, with the slash at its end where it is a list's. `capability`: "read", "update" … `parameters`:
-    of body or query, by name. `wrap_for`: seconds that the answer is to be wrapped for.
+    `path` below /v1/, from the namespace that the caller's policies are of, with the slash at its end where it is a
+    list's. `below`: the beginning of it that leads to the namespace of the request. `capability`: "read", "update" …
+    `parameters`: of body or query, by name. `wrap_for`: seconds that the answer is to be wrapped for.
     """
 
     path: str
@@ -26,6 +27,12 @@ class Asked(Struct, frozen=True, kw_only=True):
     parameters: Mapping[str, Any] = {}
     wrap_for: float | None = None
     needs_sudo: bool = False
+    below: str = ""
+
+    @property
+    def here(self) -> str:
+        """The path from the namespace of the request."""
+        return self.path[len(self.below) :]
 
 
 class Caller(Struct, frozen=True, kw_only=True):
@@ -47,6 +54,11 @@ class Caller(Struct, frozen=True, kw_only=True):
     asked: Asked | None = None  # by a door of paths
     vouched: Vouched | None = None  # of somebody who logs in by somebody else's word
     certificates: tuple[bytes, ...] = ()  # DER: what was shown over TLS, the caller's own first
+
+    @property
+    def below(self) -> str:
+        """What leads from where its policies are written to where it is: "ns1/"; "" where that is one place."""
+        return "" if self.asked is None else self.asked.below
 
     @property
     def is_role(self) -> bool:

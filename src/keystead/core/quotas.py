@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 
 from msgspec import Meta, Struct
 
-from keystead.core.entities import Entity, Key, Principal, PrincipalKind
+from keystead.core.entities import Entity, Key, Namespace, Principal, PrincipalKind
 from keystead.core.errors import LimitExceeded
 from keystead.core.states import KeyState
 
@@ -31,6 +31,7 @@ class Quotas(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     users: Number = 5000  # of a tenant
     roles: Number = 1000  # of a tenant
     access_keys: Number = 2  # of a principal
+    namespaces: Number = 10_000  # right below a tenant; not of AWS's
 
 
 AWS: Final = Quotas()
@@ -66,5 +67,6 @@ class Counted(Struct, frozen=True):
 COUNTED: Final = (
     Counted("keys", Key, lambda key: key.lifecycle.state is not KeyState.DESTROYED),
     Counted("users", Principal, lambda principal: principal.principal_kind is PrincipalKind.USER),
+    Counted("namespaces", Namespace, lambda _: True),
     Counted("roles", Principal, lambda principal: principal.principal_kind is PrincipalKind.ROLE),
 )

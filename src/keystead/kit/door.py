@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from typing import Any, Protocol
 
 from msgspec import Struct
 
+from keystead.core.entities import Lineage, Namespace
 from keystead.core.mounts import MountTable
 from keystead.kit.custody import Custody
 from keystead.kit.marker import Markers
@@ -72,6 +73,11 @@ class Mounts(Protocol):
     def rate_limits(self, tenant: str, /) -> RateLimitTable: ...
 
     def on_loop(self) -> bool: ...
+    def spaces(self, tenant: str, /) -> Mapping[str, Namespace]:
+        """The namespaces below it that somebody may come into, by name."""
+        ...
+
+    def chain(self, tenant: str, /) -> Lineage: ...
 
     def may_block(self) -> None:
         """Raises WouldBlock on the event loop: for whoever knows already that the request is going to."""

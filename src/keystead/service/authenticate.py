@@ -8,7 +8,8 @@ from msgspec.structs import replace
 
 from keystead.core.caller import Asked, Caller
 from keystead.core.entities import CredentialKind, Mount, Principal, PrincipalKind
-from keystead.core.errors import Unauthenticated, Unsupported
+from keystead.core.errors import Denied, Unauthenticated, Unsupported
+from keystead.core.policy.arn import tenant_of
 from keystead.core.ports import Entropy
 from keystead.core.rights import Rights
 from keystead.service.credentials import Directory, Reason
@@ -138,7 +139,7 @@ class Authenticator:
         request_id: str,
         asked: Asked,
     ) -> Caller:
-        """Whoever is about to log in: a principal of no rights that is nowhere kept. Raises RateLimited."""
+        """Whoever is about to log in: a principal of no rights that is nowhere kept. Raises RateLimited, Denied."""
         if self._throttle is not None:
             self._throttle.admit(request.peer, request.second)
         nobody = Principal(
@@ -149,9 +150,11 @@ class Authenticator:
             name_digest="",
             created_at=request.received_at,
         )
+        if (rights := self._directory.strangers(Rights.alone(nobody))) is None:
+            raise Denied("permission denied")
         return Caller(
             principal=nobody,
-            rights=Rights.alone(nobody),
+            rights=rights,
             credential_id="",
             namespace=namespace,
             door=door,
@@ -179,7 +182,8 @@ class Authenticator:
         subject = vouched.word.subject[:MAX_SUBJECT]
         id_ = f"{who.namespace}:{vouched.role}:{subject}"
         known = replace(who.principal, id=id_, name=subject)
-        return replace(who, principal=known, rights=Rights.alone(known), credential_id=vouched.role, vouched=vouched)
+        rights = replace(Rights.alone(known), rests_on=who.rights.rests_on)
+        return replace(who, principal=known, rights=rights, credential_id=vouched.role, vouched=vouched)
 
     def turned_away(self, request: HttpRequest) -> None:
         """Count a login that did not succeed against where it came from."""
@@ -203,11 +207,17 @@ class Authenticator:
         wire_operation: str,
         request_id: str,
         asked: Asked | None,
+        unlocking: bool = False,
     ) -> Caller:
-        """The bearer of a token that token() has found. `asked`: the request as policies of paths look at it."""
+        """The bearer of a token that token() has found. `asked`: the request as policies of paths look at it.
+
+        The tenant that `namespace` names is the token's own or stands below it: there the bearer is one of its
+        principals. Raises Denied for any other; Unavailable while its API is locked.
+        """
+        rights = self._directory.within(held.rights, tenant_of(namespace), unlocking=unlocking)
         return Caller(
-            principal=held.rights.principal,
-            rights=held.rights,
+            principal=rights.principal,
+            rights=rights,
             credential_id=held.token.bearer,
             namespace=namespace,
             door=door,

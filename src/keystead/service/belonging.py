@@ -43,9 +43,11 @@ NOBODYS = Belonging()
 """Of a token that belongs to no entity."""
 
 
-def belonging(barrier: Barrier, id_: str) -> Belonging:
+def belonging(barrier: Barrier, id_: str, tenant: str) -> Belonging:
     """Of the entity of that id, or the one that it has been merged into. Several reads, as rights.gather.
 
+    `tenant`: whose token it is. One that was made from a namespace above may belong to an entity of that one: it is
+    good as long as the entity is, and has no policies of it, whose names mean others here.
     Raises Internal where a group is missing, LimitExceeded (MAX_GROUPS).
     """
     entity = barrier.get(IdentityEntity, id_)
@@ -53,6 +55,8 @@ def belonging(barrier: Barrier, id_: str) -> Belonging:
         entity = barrier.get(IdentityEntity, entity.merged_into)
     if entity is None:
         return Belonging(bases=frozenset({id_}), is_good=False)
+    if entity.tenant != tenant:
+        return Belonging(entity=entity, bases=frozenset({id_, entity.id}), is_good=not entity.disabled)
     aliases = aliases_of(barrier, entity.id)
     direct, inherited = groups_of(barrier, entity.id)
     groups = (*direct, *inherited)

@@ -51,6 +51,7 @@ from keystead.service.heldbelonging import OfIdentities
 from keystead.service.heldotp import OtpKeysOf
 from keystead.service.heldpaths import OfPaths
 from keystead.service.heldsecret import HeldCubby, HeldSecret, SecretsOf, cubby_of
+from keystead.service.heldspaces import OfSpaces
 from keystead.service.reach import EVERY, PAGE, Reach
 from keystead.service.related import Relative, relatives
 
@@ -283,7 +284,7 @@ class HeldReplica:
         return replace(self.like.key, is_primary=False, tags={}, description="")
 
 
-class HeldTenant(OfPaths, OfIdentities):
+class HeldTenant(OfSpaces, OfPaths, OfIdentities):
     """A tenant with its principals and their credentials."""
 
     def __init__(self, tenant: Tenant, reach: Reach) -> None:
@@ -303,6 +304,9 @@ class HeldTenant(OfPaths, OfIdentities):
         self._reach.may_block()
         every = self._reach.barrier.every(Tenant, limit=EVERY)
         return min(every, key=lambda one: one.created_at).id == self.id
+
+    def other(self, record: Tenant) -> HeldTenant:
+        return HeldTenant(record, self._reach)
 
     def principals(self, *, after: str, limit: int) -> list[Principal]:
         return self._reach.children(Principal, self.id, after, limit)

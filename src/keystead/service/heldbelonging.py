@@ -73,9 +73,10 @@ class OfIdentities:
         """What is left of those that were merged into it."""
         return list(self._reach.every_child(IdentityEntity, entity.id))
 
-    def belonging(self, id: str) -> Belonging:
+    def belonging(self, id: str, tenant: str) -> Belonging:
+        """`tenant`: whose token it is."""
         self._reach.may_block()
-        return belonging(self._reach.barrier, id)
+        return belonging(self._reach.barrier, id, tenant)
 
     # --- aliases
 

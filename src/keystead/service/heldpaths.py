@@ -38,9 +38,29 @@ class OfPaths:
     @abstractmethod
     def id(self) -> str: ...
 
+    @abstractmethod
+    def has_below(self, tenant: str) -> bool: ...
+
     def token(self, id: str) -> Token | None:
         found = self._reach.get(Token, id) if id else None
         return found if found is not None and found.tenant == self.id else None
+
+    def token_at_or_below(self, id: str) -> Token | None:
+        """The same of a tenant below this one too: whoever has its text names it."""
+        found = self._reach.get(Token, id) if id else None
+        return found if found is not None and self.is_at_or_below(found.tenant) else None
+
+    def is_at_or_below(self, tenant: str) -> bool:
+        """Whether that is this tenant, or stands below it."""
+        return tenant == self.id or self.has_below(tenant)
+
+    def maker_of(self, token: Token) -> Token | None:
+        """The token that one was made with, of this tenant or of one above it."""
+        return self._reach.get(Token, token.creator)
+
+    def is_mounted(self, token: Token) -> bool:
+        """Whether the mount is there that a token was got at."""
+        return any(one.uuid == token.mount for one in self._reach.every_child(Mount, token.tenant))
 
     def token_of_accessor(self, accessor: str) -> Token | None:
         self._reach.may_block()

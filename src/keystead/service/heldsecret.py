@@ -194,11 +194,12 @@ class HeldCubby:
         return self.cubby is None
 
     def paths(self) -> Iterator[str]:
-        """Every path of this token's."""
-        return (one.path for one in self._reach.every_child(Cubby, self.ref.token))
+        """Every path of this token's, in this tenant."""
+        return (one.path for one in self._reach.every_child(Cubby, self.ref.token) if one.tenant == self.ref.tenant)
 
 
 def cubby_of(ref: CubbyRef, reach: Reach) -> HeldCubby:
     reach.may_block()
-    id_ = reach.barrier.name_id(f"cubby:{ref.token}", ref.path)
+    whose = f"{ref.token}@{ref.tenant}" if ref.abroad else ref.token
+    id_ = reach.barrier.name_id(f"cubby:{whose}", ref.path)
     return HeldCubby(ref, id_, reach.get(Cubby, id_), reach)

@@ -44,6 +44,14 @@ class Reach:
             yield from page
             after = page[-1].id
 
+    def every_linked(self, kind: type[E], link: str) -> Iterator[E]:
+        """All of them, page by page."""
+        after = ""
+        self.may_block()
+        while page := self.barrier.linked(kind, link, after=after, limit=PAGE):
+            yield from page
+            after = page[-1].id
+
     def linked(self, kind: type[E], link: str) -> list[E]:
         """All of them as they are at one moment."""
         self.may_block()

@@ -101,7 +101,7 @@ def of_bearer(barrier: Barrier, token: Token) -> Rights:
     With those of the entity that it belongs to. Vault documentation, "Tokens", "Policies": a name that no policy has
     allows nothing, until there is one.
     """
-    whose = belonging(barrier, token.entity) if token.entity else NOBODYS
+    whose = belonging(barrier, token.entity, token.tenant) if token.entity else NOBODYS
     bearer = Principal(
         id=token.bearer,
         tenant=token.tenant,

@@ -10,9 +10,12 @@ Rule 3: what was read while something changed is not kept.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Protocol, TypeVar
+
+from msgspec.structs import replace
 
 from keystead.core.entities import (
     ONLY,
@@ -25,14 +28,17 @@ from keystead.core.entities import (
     KeyPolicy,
     Keyring,
     Kind,
+    Lineage,
     Mount,
     Name,
+    Namespace,
     PrincipalKind,
     Tenant,
     Token,
     Topic,
+    path_of_chain,
 )
-from keystead.core.errors import Internal, NotFound, Sealed, Unavailable
+from keystead.core.errors import Denied, Internal, NotFound, Sealed, Unavailable
 from keystead.core.family import is_family, of_header
 from keystead.core.federation import OidcProvider
 from keystead.core.keystores import KeyStore
@@ -75,6 +81,7 @@ from keystead.service.held import (
     HeldToken,
 )
 from keystead.service.heldsecret import HeldCubby, HeldSecret, SecretCache, cubby_of
+from keystead.service.heldspaces import chain_of
 from keystead.service.ratelimits import RateLimitTable
 from keystead.service.reach import PAGE, Reach
 from keystead.service.related import lasting
@@ -86,6 +93,7 @@ MAX_KEYS = 8192
 MAX_OTHERS = 16384
 ATTEMPTS = 10
 EPOCH = datetime.fromtimestamp(0, UTC)
+LOCKED = 'API access to this namespace has been locked by an administrator - "{}" must be unlocked to gain access.'
 
 
 class Generation(Protocol):
@@ -123,6 +131,9 @@ class View:
         self._by_standing: dict[tuple[object, ...], Rights] = {}  # of batch tokens that have the same
         self._mounts: dict[str, MountTable] = {}
         self._rate_limits: dict[str, RateLimitTable] = {}
+        self._spaces: dict[str, Mapping[str, Namespace]] = {}
+        self._chains: dict[str, Lineage] = {}
+        self._within: dict[tuple[str, str], tuple[Rights, Rights]] = {}
         self._home = ""
         self._nobodies: dict[str, None] = {}  # ids of no credential
         self._providers: dict[ProviderRef, tuple[OidcProvider | None]] = {}  # those that are not there, too
@@ -191,6 +202,7 @@ class View:
         self._by_standing.clear()
         self._mounts.clear()
         self._rate_limits.clear()
+        self._forget_spaces("")
         self._home = ""
         self._nobodies.clear()
 
@@ -238,6 +250,11 @@ class View:
 
     def _forget_settings(self, _id: str) -> None:
         self._rate_limits.clear()
+
+    def _forget_spaces(self, _id: str) -> None:
+        self._spaces.clear()
+        self._chains.clear()
+        self._within.clear()
 
     def _forget_credential(self, id_: str) -> None:
         self._credentials.pop(id_, None)
@@ -508,6 +525,62 @@ class View:
             self._keep(stamp, self._rate_limits, tenant, found)
         return found
 
+    def spaces(self, tenant: str) -> Mapping[str, Namespace]:
+        """The namespaces below it that somebody may come into, by name."""
+        self.refresh()
+        if (found := self._spaces.get(tenant)) is None:
+            self.may_block()
+            stamp = self._seen_change
+            found = {one.name: one for one in self._reach.every_child(Namespace, tenant) if not one.ends}
+            self._keep(stamp, self._spaces, tenant, found)
+        return found
+
+    def chain(self, tenant: str) -> Lineage:
+        """The namespaces that lead to a tenant, its own the last; () of a root."""
+        self.refresh()
+        if (found := self._chains.get(tenant)) is None:
+            self.may_block()
+            stamp = self._seen_change
+            found = chain_of(self._barrier.get, tenant)
+            self._keep(stamp, self._chains, tenant, found)
+        return found
+
+    def within(self, rights: Rights, tenant: str, *, unlocking: bool = False) -> Rights:
+        """The rights of a token's bearer as one of that tenant's: of its own namespace, or of one below it.
+
+        Raises Denied for any other, and for one that ends; Unavailable for one whose API is locked, or one above.
+        """
+        if rights.token is None:
+            raise Denied("permission denied")
+        if (chain := self._chains.get(tenant)) is None:
+            chain = self.chain(tenant)
+        if not chain and rights.token.tenant == tenant:
+            return rights
+        if rights.token.tenant != (chain[0].above if chain else "") and rights.token.tenant not in {
+            one.id for one in chain
+        }:
+            raise Denied("permission denied")
+        require_open(chain, unlocking=unlocking)
+        base, found = self._within.get((rights.token.id, tenant), (None, None))
+        if found is None or base is not rights:
+            stamp = self._seen_change
+            found = replace(
+                rights,
+                principal=replace(rights.principal, tenant=tenant),
+                key=f"{rights.key}@{tenant}",
+                rests_on=(*rights.rests_on, *chain),
+                bases=rights.bases.union(one.id for one in chain),
+            )
+            self._keep(stamp, self._within, (rights.token.id, tenant), (rights, found))
+        return found
+
+    def strangers(self, rights: Rights) -> Rights | None:
+        """Of somebody about to log in, who rests on the namespace being there, and open. None: it is not."""
+        chain = self.chain(rights.principal.tenant)
+        if any(one.ends or one.lock for one in chain):
+            return None
+        return rights if rights.rests_on == chain else replace(rights, rests_on=chain)
+
     def home(self) -> str:
         """The tenant of a request that says of none: the first there was."""
         self.refresh()
@@ -520,12 +593,16 @@ class View:
     def again(self, rights: Rights, now: datetime) -> Rights | None:
         """Those rights as they are now; None where whoever has them is there no more."""
         if rights.token is None and rights.principal.principal_kind is PrincipalKind.TOKEN:
-            return rights  # somebody who logs in: there is no row
+            return self.strangers(rights)  # somebody who logs in: there is no row
         if rights.token is None:
             return self.narrowed_rights(rights.principal.id, rights.narrowing)
-        if rights.token.is_batch:
-            return self._batch_again(rights.token, now)
-        held = self.token(rights.token.id)
+        base = (self._batch_again if rights.token.is_batch else self._token_again)(rights.token, now)
+        with suppress(Denied, Unavailable):
+            return None if base is None else self.within(base, rights.principal.tenant)
+        return None
+
+    def _token_again(self, token: Token, now: datetime) -> Rights | None:
+        held = self.token(token.id)
         return None if held is None or held.token.is_over(now) else held.rights
 
     def _batch_again(self, token: Token, now: datetime) -> Rights | None:
@@ -623,6 +700,7 @@ class View:
         Kind.LOGIN_SETTINGS: _forget_nothing,
         Kind.LOGIN_SECRET: _forget_nothing,
         Kind.SETTING: _forget_settings,
+        Kind.NAMESPACE: _forget_spaces,
     }
 
     FIND: ClassVar[dict[type, Callable[[View, Any], Held | None]]] = {
@@ -639,6 +717,15 @@ class View:
         CubbyRef: _find_cubby,
         SystemRef: _find_system,
     }
+
+
+def require_open(chain: Lineage, *, unlocking: bool = False) -> None:
+    """Raise Denied where one of them ends; Unavailable where one is locked, but for whoever is about to unlock it."""
+    if any(one.ends for one in chain):
+        raise Denied("permission denied")
+    for n, one in enumerate(chain, 1):
+        if one.lock and not unlocking:
+            raise Unavailable(LOCKED.format(path_of_chain(chain[:n])))
 
 
 def _touched(rights: Rights | None, changed: Iterable[tuple[Kind, str]]) -> bool:

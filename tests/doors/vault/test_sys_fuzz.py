@@ -12,7 +12,8 @@ from keystead.doors.vault.endpoint import Endpoint
 AT = {"system": "sys/"} | {
     name: f"auth/{name}/" for name in ("token", "userpass", "approle", "jwt", "kubernetes", "cert")
 }
-METHODS = {"read": "GET", "write": "POST", "list": "LIST", "delete": "DELETE"}
+METHODS = {"read": "GET", "write": "POST", "list": "LIST", "delete": "DELETE", "scan": "SCAN", "patch": "PATCH"}
+BODIED = {"write", "patch"}
 ODD = (
     None,
     True,
@@ -56,7 +57,8 @@ def test_nothing_goes_wrong_inside(vault, endpoint) -> None:
     for n in range(12):
         path = AT[endpoint.engine] + re.sub(r"\{[^}]*\}", lambda _: rng.choice(WORDS), endpoint.path).removesuffix("?")
         body = {name: rng.choice(ODD) for name in (*fields, "other") if rng.random() < 0.6} if n else {}
-        reply = root(METHODS[endpoint.verb.value], path, body if endpoint.verb.value == "write" else None)
+        headers = {"content_type": "application/merge-patch+json"} if endpoint.verb.value == "patch" else {}
+        reply = root(METHODS[endpoint.verb.value], path, body if endpoint.verb.value in BODIED else None, **headers)
         assert b"internal error" not in reply.body, (path, body)
         assert reply.status != 503, (path, body)
         seen.add(reply.status)

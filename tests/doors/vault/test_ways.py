@@ -55,3 +55,32 @@ def test_what_may_hold_a_token_or_is_long_is_not_kept_and_the_number_is_bounded(
     for n in range(N_WAYS + 10):
         root("GET", f"app/{n}")
     assert 0 < len(places._ways) <= N_WAYS
+
+
+def test_a_line_leads_elsewhere_in_another_namespace_and_in_one_made_anew() -> None:
+    vault = vaultstack.door()
+    root = vault.root
+    headers = [{}, {"x_vault_namespace": "a"}, {"x_vault_namespace": "b"}]
+
+    def made(name: str, value: str, **header: str) -> None:
+        if header:
+            root("POST", f"sys/namespaces/{name}")
+        assert root("POST", "sys/mounts/kv", {"type": "kv"}, **header).status == 204
+        root("POST", "kv/one", {"v": value}, **header)
+
+    for name, header in zip(("", "a", "b"), headers, strict=True):
+        made(name, name, **header)
+    for _ in range(3):
+        answers = [root("GET", "kv/one", **header).json["data"]["v"] for header in headers]
+        assert answers == ["", "a", "b"]
+        assert root.data("GET", "a/kv/one") == {"v": "a"}
+    root.policy("a", 'path "a/kv/*" { capabilities = ["read"] }')
+    reader = root.token(policies=["a"])
+    assert [reader("GET", "kv/one", **header).status for header in headers] == [403, 200, 403]
+    assert root.data("DELETE", "sys/namespaces/a") == {"status": "completed"}
+    for bearer in (root, reader):
+        assert bearer("GET", "kv/one", x_vault_namespace="a").status == 404
+        assert bearer("GET", "a/kv/one").status in {403, 404}
+    made("a", "anew", x_vault_namespace="a")
+    assert root.data("GET", "a/kv/one") == {"v": "anew"}
+    assert reader("GET", "kv/one", x_vault_namespace="a").json["data"] == {"v": "anew"}

@@ -5,6 +5,7 @@
                       │       └─ grant
                       ├─ key store <─ key
                       └─ name (door namespace, name) ─> key
+    tenant ─ namespace ─> tenant
     tenant ─ principal ── credential
     group ── membership ── user
     tenant ─ managed policy ── attachment ── user, role or group
@@ -34,6 +35,7 @@ from keystead.core.entities.belonging import *
 from keystead.core.entities.identities import *
 from keystead.core.entities.keys import *
 from keystead.core.entities.logins import *
+from keystead.core.entities.namespaces import *
 from keystead.core.entities.otp import *
 from keystead.core.entities.paths import *
 from keystead.core.entities.secrets import *

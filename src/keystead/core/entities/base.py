@@ -54,6 +54,7 @@ class Kind(StrEnum):
     SECRET_ID = "secret-id"  # noqa: S105 - a kind, not a secret
     LOGIN_SETTINGS = "login-settings"
     LOGIN_SECRET = "login-secret"  # noqa: S105 - a kind, not a secret
+    NAMESPACE = "namespace"
 
 
 class Entity(Struct, frozen=True, kw_only=True):

@@ -31,6 +31,7 @@ from keystead.core.operations.leases import *
 from keystead.core.operations.logins import *
 from keystead.core.operations.managed import *
 from keystead.core.operations.mounts import *
+from keystead.core.operations.namespaces import *
 from keystead.core.operations.oidc import *
 from keystead.core.operations.otp import *
 from keystead.core.operations.principals import *

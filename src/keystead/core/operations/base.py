@@ -97,11 +97,12 @@ class SecretRef(Struct, frozen=True):
 
 
 class CubbyRef(Struct, frozen=True):
-    """A path that is a token's own. `token`: its id."""
+    """A path that is a token's own. `token`: its id. `abroad`: the tenant is not the token's, but one below it."""
 
     tenant: str
     token: str
     path: str
+    abroad: bool = False
 
     @property
     def namespace(self) -> str:

@@ -30,6 +30,7 @@ from keystead.doors.vault.system import (
     leases,
     lockouts,
     mounts,
+    namespaces,
     passwords,
     pathhelp,
     policies,
@@ -47,6 +48,7 @@ from keystead.wire.http import Limits
 OPERATIONS = (
     *mounts.OPERATIONS,
     *policies.OPERATIONS,
+    *namespaces.OPERATIONS,
     *passwords.OPERATIONS,
     *quotas.OPERATIONS,
     *audit.OPERATIONS,

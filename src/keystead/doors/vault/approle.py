@@ -409,7 +409,7 @@ def login(req: LoginRequest, call: Call) -> Answer:
             mount=call.namespace,
             role_id=req.role_id,
             secret_id=Sensitive(req.secret_id.encode()) if req.secret_id else None,
-            path=asked.path if asked is not None else "",
+            path=asked.here if asked is not None else "",
         )
     )
     if made is None:

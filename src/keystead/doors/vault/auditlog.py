@@ -12,14 +12,15 @@ from typing import Any
 import msgspec
 
 from keystead.core.audit.record import PERFORMED, Record, timestamp
+from keystead.core.entities import Lineage, path_of_chain, sign_of_chain
 
 OPERATIONS = {"read": "read", "list": "list", "write": "update", "delete": "delete", "patch": "patch", "head": "header"}
 DOOR = "vault"
 Digest = Callable[[str], str]
 
 
-def shaped(record: Record, digest: Digest, *, plain_accessors: bool = False) -> bytes:
-    """Both lines, each with its line feed."""
+def shaped(record: Record, digest: Digest, *, plain_accessors: bool = False, chain: Lineage = ()) -> bytes:
+    """Both lines, each with its line feed. `chain`: what leads to the namespace of the record."""
     told = str if plain_accessors else digest
     via, at = record.who.via, timestamp(record.at)
     auth: dict[str, Any] = {"token_type": "default"}
@@ -35,7 +36,7 @@ def shaped(record: Record, digest: Digest, *, plain_accessors: bool = False) -> 
         "id": record.request_id,
         **_asked(record),
         "client_token_accessor": told(via) if via else "",
-        "namespace": {"id": "root"},
+        "namespace": {"id": sign_of_chain(chain)} | ({"path": path_of_chain(chain)} if chain else {}),
         "remote_address": record.source,
     }
     common: dict[str, Any] = {"auth": auth, "request": request}

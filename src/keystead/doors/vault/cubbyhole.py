@@ -21,8 +21,10 @@ NO_PATH, NO_DATA = multierror("missing path"), multierror("missing data fields")
 
 
 def _at(path: str, call: Call) -> CubbyRef:
-    token = call.caller.rights.token
-    return CubbyRef(call.caller.principal.tenant, "" if token is None else token.id, path.rstrip("/"))
+    token, tenant = call.caller.rights.token, call.caller.principal.tenant
+    if token is None:
+        return CubbyRef(tenant, "", path.rstrip("/"))
+    return CubbyRef(tenant, token.id, path.rstrip("/"), abroad=token.tenant != tenant)
 
 
 @endpoint(ENGINE, Verb.READ, "{path:path?}")

@@ -10,6 +10,7 @@ from msgspec.structs import asdict
 
 from keystead.core import errors as e
 from keystead.core.caller import Asked, Caller
+from keystead.core.entities import ROOT, Lineage, path_of_chain, sign_of_chain
 from keystead.core.errors import KeysteadError
 from keystead.core.sensitive import Sensitive
 from keystead.kit import Call, Markers, PathOperation, path_operation
@@ -65,14 +66,16 @@ class Endpoint(PathOperation[Any, Any], frozen=True, kw_only=True):
     unsigned: bool = False
     shows: Callable[[Any], Word] | None = None
 
-    def asked(self, path: str, parameters: Mapping[str, Any], wrap_for: float | None = None) -> Asked:
+    def asked(self, path: str, parameters: Mapping[str, Any], wrap_for: float | None = None, below: str = "") -> Asked:
+        """`path` from the namespace of the request, and `below` what leads there from the caller's own."""
         return Asked(
-            path=path,
+            path=below + path,
             capability=CAPABILITIES[self.verb],
             creates=self.creates,
             parameters=parameters,
             wrap_for=wrap_for,
             needs_sudo=self.sudo,
+            below=below,
         )
 
 
@@ -150,15 +153,26 @@ KINDS: Mapping[int, type[KeysteadError]] = {
 
 
 class TokenCall(Call):
-    """A call that knows the text its caller came with, as some answers say it back, and who answers for the seal."""
+    """A call that knows the text its caller came with, as some answers say it back, and who answers for the seal.
 
-    __slots__ = ("custody", "text")
+    `led`: what of a path that is to be shown led to the namespace it is about. `chain_of`: of a tenant.
+    """
+
+    __slots__ = ("chain_of", "custody", "led", "text")
 
     def __init__(
-        self, service: Performer, caller: Caller, markers: Markers, text: Sensitive, custody: Custody | None = None
+        self,
+        service: Performer,
+        caller: Caller,
+        markers: Markers,
+        text: Sensitive,
+        custody: Custody | None = None,
+        *,
+        led: str = "",
+        chain_of: Callable[[str], Lineage] = lambda _: (),
     ) -> None:
         super().__init__(service, caller, markers)
-        self.text, self.custody = text, custody
+        self.text, self.custody, self.led, self.chain_of = text, custody, led, chain_of
 
 
 class OpenCall(Call):
@@ -186,6 +200,21 @@ def token_of_caller(call: Call) -> Sensitive:
 def text_of_caller(call: Call) -> str:
     """The same, to be said back."""
     return token_of_caller(call).reveal().decode()
+
+
+def led_there(call: Call) -> str:
+    """What of a path that is to be shown led to the namespace it is in: "ns1/"."""
+    return call.led if isinstance(call, TokenCall) else ""
+
+
+def namespace_path(call: Call, tenant: str) -> str:
+    """Where a tenant stands below its root: "ns1/"; "" of a root."""
+    return path_of_chain(call.chain_of(tenant)) if isinstance(call, TokenCall) else ""
+
+
+def namespace_id(call: Call) -> str:
+    """What the namespace of the request is called where names may change."""
+    return sign_of_chain(call.chain_of(call.caller.principal.tenant)) if isinstance(call, TokenCall) else ROOT
 
 
 class Said(KeysteadError):

@@ -17,16 +17,19 @@ from keystead.core import errors as e
 from keystead.core.caller import Asked, Caller, Stranger
 from keystead.core.entities import USED_UP
 from keystead.core.operations import TenantRef, UseToken, UseTools, WrapAnswer
+from keystead.core.policy.paths import acl_of
 from keystead.core.ports import WouldBlock
 from keystead.core.sensitive import Sensitive
 from keystead.doors.vault.endpoint import CAPABILITIES, Answer, Endpoint, OpenCall, Said, TokenCall, write
 from keystead.doors.vault.errors import ABSENT, ERRORS
 from keystead.doors.vault.openly import OPEN, VERBS, Open, is_sealed
 from keystead.doors.vault.places import Found, Places
+from keystead.doors.vault.spaces import OF_ITSELF, OF_SERVER, UNAVAILABLE, UNLOCK, Place, Spaces, header_of
 from keystead.doors.vault.system.wrapping import NOT_WRAPPING, wrap_info
 from keystead.kit import Call, Door, Means, fault
 from keystead.kit.door import Steps, Stepwise
 from keystead.service.held import HeldToken
+from keystead.service.view import require_open
 from keystead.wire import Malformed, Misfit
 from keystead.wire.http import HttpRequest, Refusal, head_of, header, reply
 from keystead.wire.vault import VALIDATION, Refused, headers
@@ -41,10 +44,10 @@ from keystead.wire.vault.tree import tree
 
 LOG = logging.getLogger("keystead")
 LOOK_UP = "sys/wrapping/lookup"
+WRAPPING = ("response-wrapping",)
 OF_WRAPPED = frozenset({"sys/wrapping/unwrap", "sys/wrapping/rewrap", LOOK_UP})
 """Where the token may come in the body alone."""
 _EVERY = frozenset(wire.Verb)
-_HOME = frozenset({b"", b"root", b"/", b"root/"})
 
 
 class VaultFront(Stepwise):
@@ -52,7 +55,7 @@ class VaultFront(Stepwise):
 
     def __init__(self, door: Door, means: Means) -> None:
         self._door, self._means = door.name, means
-        self._places = Places(door, means.mounts)
+        self._places, self._spaces = Places(door, means.mounts), Spaces(means.mounts)
 
     def steps(self, request: HttpRequest) -> Steps:
         request_id, who, name = self._means.request_ids(), None, ""
@@ -62,25 +65,28 @@ class VaultFront(Stepwise):
             asked = wire.ask(request.method, request.target) if way is None else way.asked
             if isinstance(asked, wire.Redirect):
                 return reply(307, HEAD + header(b"Location", asked.location), b"", request.second)
-            _require_home(request)
-            if way is None and (opened := self._open(asked)) is not None:
-                self._means.service.let_in(self._stranger(request, opened.name, request_id))
-                said = self._said(opened.run(self._means, asked), (), "", request_id, request.second)
-                return head_of(said) if request.method == b"HEAD" else said
-            if way is None and (openly := self._openly(request, asked, request_id)) is not None:
-                return openly
-            self._places.require_room(asked, request)
+            names = header_of(request.headers) if way is None else way.names
+            if way is None and (told := self._to_anybody(request, asked, names, request_id)) is not None:
+                return told
+            self._places.require_room(names, asked, request)
             wrap_for = headers.wrap_for(request.headers)
-            if way is None and (login := self._places.login(asked)) is not None:
-                return self._let_in(request, asked, login, wrap_for, request_id)
-            held, text = self._held(request, asked)
+            place = self._spaces.find(self._means.mounts.home(), names, asked) if way is None else way.place
+            if way is None and (login := self._places.login(place)) is not None:
+                return self._let_in(request, place, login, wrap_for, request_id)
+            held, text = self._held(request, place.asked)
             yield
+            if way is not None and (
+                self._spaces.below(place, held.token.tenant) is None or not self._places.still(way)
+            ):
+                way = None
+            if way is None:
+                place = self._as_it_is_for(held, names, asked)
             if wrap_for or held.token.n_uses:
                 self._means.mounts.may_block()  # before anything has been done
-            if held.token.n_uses and asked.path != LOOK_UP:
+            if held.token.n_uses and place.asked.path != LOOK_UP:
                 held, last = self._counted(held, request, request_id)
-            known = self._places.still(way, held.token.tenant) if way is not None else None
-            found = known or self._placed(asked, held, request, request_id)
+            below = self._led(place, held, request)
+            found = self._placed(place, below, held, request, request_id, names, asked) if way is None else way.found
             name = found.endpoint.name
             given = wire.arguments(asked, request.headers.get(b"content-type"), request.body)
             who = self._means.authenticator.bearer(
@@ -90,13 +96,14 @@ class VaultFront(Stepwise):
                 door=self._door,
                 wire_operation=name,
                 request_id=request_id,
-                asked=found.endpoint.asked(asked.path, Looked(given), wrap_for or None),
+                asked=found.endpoint.asked(place.asked.path, Looked(given), wrap_for or None, below),
+                unlocking=place.asked.path == UNLOCK,
             )
             message, warnings = found.endpoint.take(found.captures, given)
             yield
-            answer = found.endpoint.run(
-                message, TokenCall(self._means.service, who, self._means.markers, text, self._means.custody)
-            )
+            means, chain_of = self._means, self._means.mounts.chain
+            call = TokenCall(means.service, who, means.markers, text, means.custody, led=place.led, chain_of=chain_of)
+            answer = found.endpoint.run(message, call)
             yield
             warned = () if found.endpoint.open_ended else warnings
             if wrap_for:
@@ -119,9 +126,15 @@ class VaultFront(Stepwise):
 
     # --- the server itself
 
-    def _openly(self, request: HttpRequest, asked: wire.Asked, request_id: str) -> bytes | None:
-        """What anybody may ask for; None for everything else. Raises Said for a verb that nobody may."""
-        if asked.verb is wire.Verb.HELP or not asked.path.startswith("sys/"):
+    def _to_anybody(
+        self, request: HttpRequest, asked: wire.Asked, names: tuple[str, ...], request_id: str
+    ) -> bytes | None:
+        """What is answered to anybody; None for everything else. Raises Said for a verb that nobody may."""
+        if (opened := _open(asked, names)) is not None:
+            self._means.service.let_in(self._stranger(request, opened.name, request_id))
+            said = self._said(opened.run(self._means, asked), (), "", request_id, request.second)
+            return head_of(said) if request.method == b"HEAD" else said
+        if names or asked.verb is wire.Verb.HELP or not asked.path.startswith("sys/"):
             return None
         if asked.verb not in VERBS.get(asked.path, _EVERY):
             raise Said(405, "")
@@ -149,10 +162,12 @@ class VaultFront(Stepwise):
 
     # --- logging in
 
-    def _let_in(self, request: HttpRequest, asked: wire.Asked, found: Found, wrap_for: int, request_id: str) -> bytes:
+    def _let_in(self, request: HttpRequest, place: Place, found: Found, wrap_for: int, request_id: str) -> bytes:
         if found.endpoint.shows is not None:
             self._means.mounts.may_wait()  # whoever vouches for them is asked
         self._means.mounts.may_block()  # a login is never quick
+        require_open(place.chain)
+        asked = place.asked
         given = wire.arguments(asked, request.headers.get(b"content-type"), request.body)
         who = self._means.authenticator.unknown(
             request,
@@ -201,11 +216,13 @@ class VaultFront(Stepwise):
         again = self._means.authenticator.used(held, request.received_at)
         return again, self._bearer(again, request, request_id) if token.n_uses == USED_UP else None
 
-    def _bearer(self, held: HeldToken, request: HttpRequest, request_id: str, asked: Asked | None = None) -> Caller:
+    def _bearer(
+        self, held: HeldToken, request: HttpRequest, request_id: str, asked: Asked | None = None, tenant: str = ""
+    ) -> Caller:
         return self._means.authenticator.bearer(
             held,
             request,
-            namespace=f"vault:{held.token.tenant}:",
+            namespace=f"vault:{tenant or held.token.tenant}:",
             door=self._door,
             wire_operation="use",
             request_id=request_id,
@@ -214,19 +231,43 @@ class VaultFront(Stepwise):
 
     # --- where
 
-    def _open(self, asked: wire.Asked) -> Open | None:
-        """What is answered to anybody, sealed or not."""
-        return OPEN.get((asked.verb, asked.path))
+    def _as_it_is_for(self, held: HeldToken, names: tuple[str, ...], asked: wire.Asked) -> Place:
+        """The place in the tree that the token is in; its own, for what it asks about itself."""
+        place = self._spaces.find(self._spaces.root_of(held.token.tenant), names, asked)
+        at = place.asked
+        wrapping = at.path in OF_WRAPPED and held.token.policies == WRAPPING
+        if wrapping or (place.tenant != held.token.tenant and (at.verb, at.path) in OF_ITSELF):
+            return self._spaces.at_home(held.token.tenant, at)
+        return place
 
-    def _placed(self, asked: wire.Asked, held: HeldToken, request: HttpRequest, request_id: str) -> Found:
+    def _led(self, place: Place, held: HeldToken, request: HttpRequest) -> str:
+        """What leads to the place from the token's own namespace. Raises Denied."""
+        if (below := self._spaces.below(place, held.token.tenant)) is None:
+            raise e.Denied("a token of one namespace, in another that is not below it")
+        entered = below.removesuffix(place.led)  # what is only to be shown says the same of what is not there
+        if entered and not acl_of(held.rights.policies, request.received_at).reaches(entered):
+            raise e.Denied("nothing in that namespace is for this token")
+        return below
+
+    def _placed(
+        self,
+        place: Place,
+        below: str,
+        held: HeldToken,
+        request: HttpRequest,
+        request_id: str,
+        names: tuple[str, ...],
+        whole: wire.Asked,
+    ) -> Found:
         """Raises Said; but that nothing is there is only for those to know who may do something there: Denied."""
         try:
-            return self._places.find(asked, held.token.tenant, request)
+            return self._places.find(place, request, names, whole)
         except Said:
-            at = Asked(path=asked.path, capability=CAPABILITIES[asked.verb])
-            who = self._bearer(held, request, request_id, at)
+            verb, path = place.asked.verb, place.missing + place.asked.path
+            at = Asked(path=below + path, capability=CAPABILITIES[verb], below=below)
+            who = self._bearer(held, request, request_id, at, place.tenant)
             with suppress(e.DryRun):
-                self._means.service.perform(who, UseTools(tenant=TenantRef(held.token.tenant), dry_run=True))
+                self._means.service.perform(who, UseTools(tenant=TenantRef(place.tenant), dry_run=True))
             raise
 
     # --- what is said
@@ -256,7 +297,7 @@ class VaultFront(Stepwise):
         if (one.data is None and one.auth is None) or one.bare or one.status != 200:
             return self._said(answer, warnings, engine, who.request_id, second)
         _, _, inside = self._said(answer, warnings, engine, who.request_id, second).partition(b"\r\n\r\n")
-        path = who.asked.path if who.asked is not None else ""
+        path = who.asked.here if who.asked is not None else ""
         made = self._means.service.perform(
             who,
             WrapAnswer(tenant=TenantRef(who.principal.tenant), answer=Sensitive(inside), ttl=wrap_for, path=path),
@@ -294,10 +335,12 @@ def _in_body(given: Mapping[str, Any]) -> str:
     return text
 
 
-def _require_home(request: HttpRequest) -> None:
-    """Raises Said for any other namespace than the root."""
-    if request.headers.get(b"x-vault-namespace", b"") not in _HOME:
-        raise Said(404, "namespace not found")
+def _open(asked: wire.Asked, names: tuple[str, ...]) -> Open | None:
+    """What is answered to anybody, sealed or not. Raises Said in a namespace."""
+    opened = OPEN.get((asked.verb, asked.path))
+    if opened is not None and names and asked.path not in OF_SERVER:
+        raise Said(400, UNAVAILABLE)
+    return opened
 
 
 class Looked(Mapping[str, Any]):

@@ -12,6 +12,7 @@ from keystead.core.mounts import MountTable, path_of
 from keystead.core.ports import WouldBlock
 from keystead.doors.vault.endpoint import Endpoint, Said
 from keystead.doors.vault.kv import spoken
+from keystead.doors.vault.spaces import NOT_FOUND, Place, check_everywhere
 from keystead.kit import Door, routes
 from keystead.kit.door import Mounts
 from keystead.service.ratelimits import PathRates
@@ -21,9 +22,6 @@ from keystead.wire.vault.envelope import UNSUPPORTED_OPERATION, UNSUPPORTED_PATH
 
 ALSO = {"oidc": "jwt"}
 """Engines that answer as another one does."""
-OF_THE_SERVER = ("sys/audit", "sys/quotas/")
-"""How the paths begin that are about all requests there are: the first tenant's alone."""
-ROOT_ONLY = "operation only available in root namespace"
 _NOWHERE: tuple[str, ...] = ()
 HEARD = {wire.Verb.WRITE: ("auth/",), wire.Verb.READ: ("identity/oidc/.well-known/",)}
 """Below which paths there is anything for somebody without a token, by verb."""
@@ -40,13 +38,19 @@ class Found(Struct, frozen=True):
 class Way(Struct, frozen=True):
     """A request line that has been understood, and where it led while the tenant's mounts were these."""
 
+    names: tuple[str, ...]
     asked: wire.Asked
+    place: Place
     table: MountTable
     found: Found
 
 
-N_WAYS, MOST_OF_A_WAY = 1_024, 256  # how many are kept; bytes of a request target
+N_WAYS, MOST_OF_A_WAY = 1_024, 256  # how many are kept; bytes of a request line
 _NEVER_KEPT = ("sys/", "auth/")  # their paths may hold a token
+
+
+def _line(request: HttpRequest) -> tuple[bytes, bytes, bytes]:
+    return request.method, request.target, request.headers.get(b"x-vault-namespace", b"")
 
 
 class Places:
@@ -54,33 +58,38 @@ class Places:
 
     def __init__(self, door: Door, mounts: Mounts) -> None:
         self._mounts, self._rates = mounts, PathRates(mounts.on_loop)
-        self._ways: dict[tuple[bytes, bytes], Way] = {}
+        self._ways: dict[tuple[bytes, bytes, bytes], Way] = {}
         declared = [one for one in door.operations if isinstance(one, Endpoint)]
         engines = {one.engine for one in declared}
         (self._help,) = (one for one in declared if one.verb is wire.Verb.HELP)
         self._engines = {name: routes(one for one in declared if one.engine == name) for name in engines}
 
     def way(self, request: HttpRequest) -> Way | None:
-        """Where a request of the same line led, when it was last looked up."""
-        return self._ways.get((request.method, request.target))
+        """Where a request of the same line and namespace led, when it was last looked up."""
+        return self._ways.get(_line(request))
 
-    def still(self, way: Way, tenant: str) -> Found | None:
-        """Where it leads; None where that has to be looked up anew."""
-        return way.found if self._mounts.mounts(tenant) is way.table else None
+    def still(self, way: Way) -> bool:
+        """Whether it leads there now. A namespace that is made or goes changes the mounts of its tenant, too."""
+        return self._mounts.mounts(way.place.tenant) is way.table
 
-    def find(self, asked: wire.Asked, tenant: str, request: HttpRequest) -> Found:
-        """Raises Said: 404 where nothing is mounted or offered, 405 for another verb."""
-        mounts = self._mounts.mounts(tenant)
-        found = self._find(asked, mounts)
-        if asked.path.startswith(OF_THE_SERVER) and tenant != self._mounts.home():
-            raise Said(400, ROOT_ONLY)
-        if len(request.target) <= MOST_OF_A_WAY and not asked.query and not asked.path.startswith(_NEVER_KEPT):
+    def find(self, place: Place, request: HttpRequest, names: tuple[str, ...], whole: wire.Asked) -> Found:
+        """Raises Said: 404 where nothing is mounted or offered, 405 for another verb, 400 for what namespaces lack.
+
+        `names`, `whole`: the header's, and the request as it was asked, where its path has led to the place.
+        """
+        if place.missing:
+            raise Said(404, NOT_FOUND)
+        asked, mounts = place.asked, self._mounts.mounts(place.tenant)
+        found = self._find(place, mounts)
+        line = _line(request)
+        if sum(map(len, line)) <= MOST_OF_A_WAY and not asked.query and not asked.path.startswith(_NEVER_KEPT):
             if len(self._ways) >= N_WAYS:
                 self._ways.clear()
-            self._ways[request.method, request.target] = Way(asked, mounts, found)
+            self._ways[line] = Way(names, whole, place, mounts, found)
         return found
 
-    def _find(self, asked: wire.Asked, mounts: MountTable) -> Found:
+    def _find(self, place: Place, mounts: MountTable) -> Found:
+        asked = place.asked
         if asked.verb is wire.Verb.HELP:
             return Found(mounts.mounts[0], self._help, {"path": asked.path})
         led = mounts.find(asked.path)
@@ -88,10 +97,12 @@ class Places:
             raise Said(404, no_route(asked.path))
         mount, rest = led
         table = self._engines.get(_spoken(mount))
-        place = table.find(rest.split("/")) if table is not None else None
-        if place is None:
+        offered = table.find(rest.split("/")) if table is not None else None
+        if offered is None:
             raise Said(404, UNSUPPORTED_PATH)
-        taken = place.take(asked.verb.value)
+        if mount.engine == "system" and place.tenant != self._mounts.home():
+            check_everywhere(asked.path)
+        taken = offered.take(asked.verb.value)
         if taken is None:
             raise Said(405, UNSUPPORTED_OPERATION)
         endpoint, captures = taken
@@ -103,8 +114,11 @@ class Places:
         taken = place.take(asked.verb.value) if place is not None else None
         return taken if taken is not None and taken[0].unsigned else None  # type: ignore[attr-defined,return-value]  # only Endpoints are in the table
 
-    def require_room(self, asked: wire.Asked, request: HttpRequest) -> None:
-        """Raises Said where an address has had the requests that a rate limit for the path grants it."""
+    def require_room(self, names: tuple[str, ...], asked: wire.Asked, request: HttpRequest) -> None:
+        """Raises Said where an address has had the requests that a rate limit for the path grants it.
+
+        The limits are the first tenant's; the paths of namespaces begin with theirs.
+        """
         try:
             table = self._mounts.rate_limits(home := self._mounts.home())
         except WouldBlock:
@@ -113,22 +127,24 @@ class Places:
         if not table:
             self._rates.settle(id(request))
             return
-        led = self._mounts.mounts(home).find(asked.path)
+        path = "/".join((*names, asked.path)) if names else asked.path
+        led = self._mounts.mounts(home).find(path)
         mount = f"{path_of(led[0])}/" if led is not None else ""
         try:
-            self._rates.admit(table, asked.path, mount, request.peer, request.second, id(request))
+            self._rates.admit(table, path, mount, request.peer, request.second, id(request))
         except RateLimited as error:
-            raise Said(429, f'request path "{asked.path}": rate limit quota exceeded') from error
+            raise Said(429, f'request path "{path}": rate limit quota exceeded') from error
 
-    def login(self, asked: wire.Asked) -> Found | None:
+    def login(self, place: Place) -> Found | None:
         """Where somebody without a token is heard; None for every other path."""
-        if not asked.path.startswith(HEARD.get(asked.verb, _NOWHERE)):
+        asked = place.asked
+        if place.missing or not asked.path.startswith(HEARD.get(asked.verb, _NOWHERE)):
             return None
-        led = self._mounts.mounts(self._mounts.home()).find(asked.path)
+        led = self._mounts.mounts(place.tenant).find(asked.path)
         if led is None or (table := self._engines.get(_spoken(led[0]))) is None:
             return None
-        place = table.find(led[1].split("/"))
-        taken = place.take(asked.verb.value) if place is not None else None
+        offered = table.find(led[1].split("/"))
+        taken = offered.take(asked.verb.value) if offered is not None else None
         if taken is None or not taken[0].unsigned:  # type: ignore[attr-defined]  # only Endpoints are in the table
             return None
         return Found(led[0], taken[0], taken[1])  # type: ignore[arg-type]  # the same

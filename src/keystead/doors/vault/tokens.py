@@ -14,7 +14,7 @@ from keystead.core.entities import Token
 from keystead.core.errors import NotFound
 from keystead.core.operations import MadeToken, Renewed, ShownToken, TenantRef
 from keystead.core.sensitive import Sensitive
-from keystead.doors.vault.endpoint import Answer, Said, endpoint, text_of_caller
+from keystead.doors.vault.endpoint import Answer, Said, endpoint, namespace_path, text_of_caller
 from keystead.doors.vault.times import warnings_of
 from keystead.kit import Call
 from keystead.service.credentials.token import is_batch, token_id
@@ -187,6 +187,8 @@ def told(shown: ShownToken, call: Call, text: str) -> dict[str, Any]:
         facts |= {"identity_policies": shown.identity_policies, "external_namespace_policies": {}}
     if token.expires_at is not None:
         facts |= {"issue_time": time_text(token.created_at), "renewable": token.renewable}
+    if path := namespace_path(call, token.tenant):
+        facts["namespace_path"] = path
     if token.period:
         facts["period"] = token.period
     if token.role:

@@ -124,7 +124,7 @@ def login(req: PasswordRequest, call: Call) -> Answer:
             mount=call.namespace,
             name=req.username.lower(),
             password=Sensitive(req.password.encode()),
-            path=asked.path if asked is not None else "",
+            path=asked.here if asked is not None else "",
         )
     )
     if made is None:

@@ -1,6 +1,6 @@
 """Batch tokens: everything about one is sealed into its text, so nothing is kept and nothing can be taken back.
 
-    text = "hvb." ‖ base64url(nonce ‖ AES-256-GCM-SIV(what it says))
+    text = "hvb." ‖ base64url(nonce ‖ AES-256-GCM-SIV(what it says)), of a namespace with "." ‖ its sign, which is bound
 
 Vault documentation, "Tokens", "Batch tokens". One ends at its time, with the token it was made with, and with the mount
 that it was got at; whoever must be able to end one sooner uses service tokens.
@@ -50,8 +50,11 @@ class BatchTokens:
     def __init__(self, key: Sensitive) -> None:
         self._aead = GcmSiv(key.reveal())
 
-    def seal(self, token: Token, entropy: Entropy) -> tuple[Token, Sensitive]:
-        """The token as its text says it, and the text. Raises LimitExceeded where that would be too long."""
+    def seal(self, token: Token, entropy: Entropy, sign: str = "") -> tuple[Token, Sensitive]:
+        """The token as its text says it, and the text. Raises LimitExceeded where that would be too long.
+
+        `sign`: of the namespace that it is of.
+        """
         said = _Said(
             token.tenant,
             token.creator,
@@ -66,8 +69,8 @@ class BatchTokens:
             token.bound_cidrs,
             token.entity,
         )
-        sealed = self._aead.seal(entropy(NONCE_BYTES), msgspec.msgpack.encode(said), _AAD)
-        text = BATCH_PREFIX + urlsafe_b64encode(sealed).rstrip(b"=").decode()
+        sealed = self._aead.seal(entropy(NONCE_BYTES), msgspec.msgpack.encode(said), _aad(sign))
+        text = BATCH_PREFIX + urlsafe_b64encode(sealed).rstrip(b"=").decode() + (f".{sign}" if sign else "")
         if len(text) > MAX_TEXT:
             raise LimitExceeded("what a batch token is to carry is too long", "token")
         return _token(said, text), Sensitive(text.encode())
@@ -78,14 +81,21 @@ class BatchTokens:
             text = given.reveal().decode()
             if not is_batch(text) or len(text) > MAX_TEXT:
                 return None
-            raw = text[len(BATCH_PREFIX) :].encode("ascii")
+            said_of, dot, sign = text[len(BATCH_PREFIX) :].partition(".")
+            if dot and not sign:
+                return None
+            raw = said_of.encode("ascii")
             sealed = urlsafe_b64decode(raw + b"=" * (-len(raw) % 4))
             if urlsafe_b64encode(sealed).rstrip(b"=") != raw:
                 return None
-            said = msgspec.msgpack.decode(self._aead.open(sealed, _AAD), type=_Said)
+            said = msgspec.msgpack.decode(self._aead.open(sealed, _aad(sign)), type=_Said)
         except (ValueError, DecryptionFailed, msgspec.MsgspecError):
             return None
         return _token(said, text)
+
+
+def _aad(sign: str) -> bytes:
+    return _AAD + (b"." + sign.encode("ascii") if sign else b"")
 
 
 def _token(said: _Said, text: str) -> Token:

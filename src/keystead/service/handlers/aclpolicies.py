@@ -6,10 +6,10 @@ what counts from the acknowledgement on, for every token and at every door.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from keystead.core import operations as ops
-from keystead.core.entities import AclPolicy
+from keystead.core.entities import AclPolicy, Token, path_of_chain
 from keystead.core.errors import InvalidArgument, NotFound
 from keystead.core.operations import Nothing, PrintedAcl
 from keystead.core.policy.paths import acl_of
@@ -23,6 +23,7 @@ WRAPPING = "response-wrapping"
 FIXED = frozenset({ROOT_POLICY, WRAPPING})
 """What nobody writes."""
 MAX_NAME, MAX_PATHS = 512, 1000
+DENIED = ("deny",)
 
 
 def write_acl_policy(op: ops.WriteAclPolicy, targets: tuple[HeldTenant], act: Act) -> Outcome[AclPolicy]:
@@ -62,8 +63,9 @@ def _built_in(tenant: HeldTenant, name: str) -> AclPolicy | None:
 
 
 def list_acl_policies(_op: ops.ListAclPolicies, targets: tuple[HeldTenant], _act: Act) -> Outcome[tuple[str, ...]]:
-    names = {one.name for one in targets[0].acl_policies()} | {"default"}
-    return Outcome(answer=(*sorted(names), ROOT_POLICY))
+    names = sorted({one.name for one in targets[0].acl_policies()} | {"default"})
+    has_root = targets[0].space() is None  # no token of a namespace has it
+    return Outcome(answer=(*names, ROOT_POLICY) if has_root else tuple(names))
 
 
 def delete_acl_policy(op: ops.DeleteAclPolicy, targets: tuple[HeldTenant], _act: Act) -> Outcome[Nothing]:
@@ -86,13 +88,23 @@ def read_capabilities(
     rights = tenant.rights_of(token) if token is not None else None
     if rights is None or not rights.principal.enabled:
         raise NotFound("no such token", "token")
-    acl = acl_of(rights.policies, act.now)
-    return Outcome(answer={path: acl.capabilities(path) for path in op.paths})
+    acl, shift = acl_of(rights.policies, act.now), _shift(tenant, token)
+    return Outcome(answer={path: DENIED if (at := shift(path)) is None else acl.capabilities(at) for path in op.paths})
 
 
-def read_own_acl(_op: ops.ReadOwnAcl, _targets: tuple[HeldTenant], act: Act) -> Outcome[PrintedAcl]:
-    acl = acl_of(act.caller.rights.policies, act.now)
+def _shift(tenant: HeldTenant, token: Token | None) -> Callable[[str], str | None]:
+    """What a path of the tenant's is from where that token's policies are; None where it does not lead there."""
+    here = tenant.chain()
+    there = here if token is None or token.tenant == tenant.id else tenant.chain_of(token.tenant)
+    inside, above = path_of_chain(there[len(here) :]), path_of_chain(here[len(there) :])
+    return lambda path: f"{above}{path[len(inside) :]}" if path.startswith(inside) else None
+
+
+def read_own_acl(_op: ops.ReadOwnAcl, targets: tuple[HeldTenant], act: Act) -> Outcome[PrintedAcl]:
+    acl, token = acl_of(act.caller.rights.policies, act.now), act.caller.rights.token
     exact, globs = acl.printed()
+    if token is not None and (at := path_of_chain(targets[0].chain_of(token.tenant))):
+        exact, globs = ({f"{at}{path}": words for path, words in of.items()} for of in (exact, globs))
     return Outcome(answer=PrintedAcl(is_root=acl.is_root, exact=exact, globs=globs))
 
 

@@ -155,7 +155,7 @@ def read_entity(op: ops.ReadEntity, targets: tuple[HeldTenant], _act: Act) -> Ou
     entity = _wanted(op, tenant)
     if entity is None:
         return Outcome(answer=None, why="nobody")
-    whose, mounts = tenant.belonging(entity.id), accessors(tenant)
+    whose, mounts = tenant.belonging(entity.id, tenant.id), accessors(tenant)
     return Outcome(
         answer=ShownEntity(
             entity,

@@ -14,7 +14,7 @@ from datetime import datetime
 import msgspec
 
 from keystead.core import operations as ops
-from keystead.core.entities import OidcRole
+from keystead.core.entities import OidcRole, path_of_chain, sign_of_chain
 from keystead.core.errors import InvalidArgument, NotFound
 from keystead.core.operations import Draft, Introspected, KeyRef, Nothing, Published, PublishedKey, identity_address
 from keystead.core.ports import Entropy
@@ -28,7 +28,7 @@ from keystead.service.pipeline import Act, Handler, Outcome
 from keystead.wire import Malformed
 from keystead.wire.jose import Jwk, Token
 
-NAMESPACE, LEEWAY = "root", 60  # seconds that clocks may differ by
+LEEWAY = 60  # seconds that clocks may differ by
 MAX_PAYLOAD = 6000  # bytes: what wire.jose reads again
 MAX_ROLES, MAX_CLIENT_ID = 1000, 255
 _LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -121,14 +121,14 @@ def draft(op: ops.DraftIdToken, targets: tuple[HeldTenant], act: Act) -> Outcome
             f'the key "{role.key}" does not list the client ID of the role "{op.name}" as an allowed client ID', "key"
         )
     bearer = act.caller.rights.token
-    whose = tenant.belonging(bearer.entity) if bearer is not None and bearer.entity else None
-    if whose is None or whose.entity is None:
+    whose = tenant.belonging(bearer.entity, tenant.id) if bearer is not None and bearer.entity else None
+    if whose is None or whose.entity is None or whose.entity.tenant != tenant.id:
         raise InvalidArgument("no entity associated with the request's token", "token")
     now = int(act.now.timestamp())
     said = {
         **claims(role.template, whose, act.now),
         "iss": _issuer(tenant),
-        "namespace": NAMESPACE,
+        "namespace": sign_of_chain(tenant.chain()),
         "sub": whose.entity.id,
         "aud": role.client_id,
         "exp": now + min(role.ttl, record.verification_ttl),
@@ -156,7 +156,7 @@ def _kid(key_id: str, number: int) -> str:
 
 def _issuer(tenant: HeldTenant) -> str:
     settings = tenant.oidc_settings()
-    return f"{settings.issuer if settings is not None else ''}/v1/identity/oidc"
+    return f"{settings.issuer if settings is not None else ''}/v1/{path_of_chain(tenant.chain())}identity/oidc"
 
 
 # --- verifying

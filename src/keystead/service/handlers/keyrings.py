@@ -31,7 +31,8 @@ def create_keyring(op: ops.CreateKeyring, targets: tuple[HeldSystem], act: Act) 
     begun: tuple[Entity, ...] = () if tenant else new_tenant(system, op.tenant, act)
     ring = Keyring(id=new_id(act.entropy), tenant=op.tenant, name=op.name, created_at=act.now)
     bound = tuple(binding(system, ring, namespace, act) for namespace in dict.fromkeys(op.namespaces))
-    return Outcome(answer=ring, put=(*begun, ring, *bound), seen=(tenant,) if tenant else (), made=ring.id)
+    put = (*begun, ring, *bound, *((tenant,) if tenant else ()))  # it may be a namespace's, that ends meanwhile
+    return Outcome(answer=ring, put=put, made=ring.id)
 
 
 def new_tenant(system: HeldSystem, id: str, act: Act) -> tuple[Entity, ...]:

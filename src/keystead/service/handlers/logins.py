@@ -32,7 +32,8 @@ from keystead.service.handlers.tokens import (
     lasting,
     least,
     names,
-    token_text,
+    new_text,
+    suffixed,
 )
 from keystead.service.held import HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
@@ -340,11 +341,11 @@ def token_for(
         wanted.add("default")
     most = least(terms.explicit_max_ttl, 0 if terms.period else least(terms.max_ttl, mount.max_lease_for))
     ttl, capped = lasting(terms.ttl or mount.default_lease_for, terms.period, most, is_root=False)
-    text = Sensitive(token_text(act.entropy).encode())
+    text = new_text(tenant, act.entropy)
     token = Token(
         id=digest(text),
         tenant=mount.tenant,
-        accessor=accessor(act.entropy),
+        accessor=suffixed(accessor(act.entropy), tenant),
         policies=tuple(sorted(wanted)),
         entity=whose.id,
         display_name=display_name,

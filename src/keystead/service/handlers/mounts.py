@@ -79,6 +79,9 @@ def _check_free(tenant: HeldTenant, path: str, but: str = "") -> None:
     """Raise for what is no path of a mount, and for one that another than `but` is in the way of."""
     if PATH.fullmatch(path) is None or len(path) > MAX_PATH:
         raise InvalidArgument("a mount's path has letters, digits and _.@- between single slashes", "path")
+    head = path.partition("/")[0]
+    if head != "auth" and tenant.space_named(head) is not None:
+        raise AlreadyExists(f"existing mount at {head}/", "path")
     taken = table_of(tenant).in_the_way(path)
     if taken is not None and (taken != but or path == but):
         raise AlreadyExists(f"path is already in use at {taken}/", "path")
@@ -92,7 +95,7 @@ def list_reachable_mounts(
     _op: ops.ListReachableMounts, targets: tuple[HeldTenant], act: Act
 ) -> Outcome[tuple[Mount, ...]]:
     acl = acl_of(act.caller.rights.policies, act.now)
-    found = (one for one in table_of(targets[0]).mounts if acl.reaches(f"{path_of(one)}/"))
+    found = (one for one in table_of(targets[0]).mounts if acl.reaches(f"{act.caller.below}{path_of(one)}/"))
     return Outcome(answer=tuple(sorted(found, key=path_of)))
 
 

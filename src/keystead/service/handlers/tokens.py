@@ -44,6 +44,15 @@ def accessor(entropy: Entropy) -> str:
     return b32encode(entropy(15)).decode()
 
 
+def new_text(tenant: HeldTenant, entropy: Entropy) -> Sensitive:
+    return Sensitive(suffixed(token_text(entropy), tenant).encode())
+
+
+def suffixed(text: str, tenant: HeldTenant) -> str:
+    """Of a token of a namespace the text and the accessor end in the namespace's own sign, after a dot."""
+    return f"{text}.{sign}" if (sign := tenant.sign()) else text
+
+
 def root_token(tenant: str, now: datetime, entropy: Entropy, text: Sensitive | None = None) -> MadeToken:
     """A token that may do everything, for ever. `text`: what it is to be; None: at random."""
     text = text or Sensitive(token_text(entropy).encode())
@@ -77,18 +86,18 @@ def create_token(op: ops.CreateToken, targets: tuple[HeldTenant], act: Act) -> O
         _require_batchable(op, role)
     if op.n_uses < 0:
         raise InvalidArgument("number of uses cannot be negative", "num_uses")
-    sudo = _has_sudo(act)
+    sudo, from_above = has_sudo(act), parent.tenant != tenant.id
+    if from_above and not sudo:
+        words = "root or sudo privileges required to directly generate a token in a child namespace"
+        raise InvalidArgument(words, "tenant")
     if op.orphan and op.needs_sudo and role is None and not sudo:
         raise InvalidArgument("root or sudo privileges required to create orphan token", "no_parent")
     if op.period and not sudo:
         raise InvalidArgument("root or sudo privileges required to create periodic token", "period")
-    text = _given(op.text, tenant, sudo=sudo) if op.text is not None else Sensitive(token_text(act.entropy).encode())
+    text = _given(op.text, tenant, sudo=sudo) if op.text is not None else new_text(tenant, act.entropy)
     if role is not None:
         op = replace(op, with_default=op.with_default and role.with_default)
-    if role is not None and role.bounds_policies:
-        policies = settled(role, op, parent)
-    else:
-        policies = _policies(op, parent, sudo=sudo)
+    policies = _chosen(op, role, parent, sudo=sudo, from_above=from_above)
     period = least(op.period, role.period) if role is not None else op.period
     most = least(op.explicit_max_ttl, role.explicit_max_ttl) if role is not None else op.explicit_max_ttl
     ttl, capped = lasting(op.ttl, period, most, is_root=policies == (ROOT_POLICY,))
@@ -97,7 +106,7 @@ def create_token(op: ops.CreateToken, targets: tuple[HeldTenant], act: Act) -> O
     token = Token(
         id=digest(text),
         tenant=tenant.id,
-        accessor=accessor(act.entropy),
+        accessor=suffixed(accessor(act.entropy), tenant),
         creator="" if orphan else parent.id,
         policies=policies,
         entity=whose.id,
@@ -132,9 +141,13 @@ def create_token(op: ops.CreateToken, targets: tuple[HeldTenant], act: Act) -> O
 def _belongs(
     op: ops.CreateToken, tenant: HeldTenant, role: TokenRole | None, parent: Token, act: Act, *, orphan: bool
 ) -> Joined:
-    """Whom an alias at auth/token makes it belong to; without one, a child belongs to whom its parent does."""
+    """Whom an alias at auth/token makes it belong to; without one, a child belongs to whom its parent does.
+
+    In a namespace below the parent's nobody has the policies of that entity.
+    """
     if not op.entity_alias:
-        return NOBODY if orphan else Joined(id=parent.entity, policies=act.caller.rights.identity_policies)
+        policies = act.caller.rights.identity_policies if parent.tenant == tenant.id else ()
+        return NOBODY if orphan else Joined(id=parent.entity, policies=policies)
     if role is None:
         raise InvalidArgument("'entity_alias' is only allowed in combination with token role", "entity_alias")
     if not allows_alias(role, op.entity_alias):
@@ -178,7 +191,8 @@ def batch_of(
         raise InvalidArgument("batch tokens cannot be root tokens", "policies")
     if token.n_uses:
         raise InvalidArgument('batch tokens cannot have "num_uses" set', "num_uses")
-    return MadeToken(*BatchTokens(tenant.batch_key()).seal(token, act.entropy), capped, absent, identity)
+    sealed = BatchTokens(tenant.batch_key()).seal(token, act.entropy, tenant.sign())
+    return MadeToken(*sealed, capped, absent, identity)
 
 
 def least(*seconds: int) -> int:
@@ -194,7 +208,7 @@ def _role(tenant: HeldTenant, name: str) -> TokenRole | None:
     return found
 
 
-def _has_sudo(act: Act) -> bool:
+def has_sudo(act: Act) -> bool:
     """Whether the caller has sudo where it asked."""
     asked = act.caller.asked
     held = acl_of(act.caller.rights.policies, act.now).capabilities(asked.path) if asked is not None else ()
@@ -205,6 +219,8 @@ def _given(text: Sensitive, tenant: HeldTenant, *, sudo: bool) -> Sensitive:
     """A token whose text somebody has thought of."""
     if not sudo:
         raise InvalidArgument("root or sudo privileges required to specify token id", "id")
+    if tenant.space() is not None:
+        raise InvalidArgument("token IDs can only be manually specified in the root namespace", "id")
     check_custom(text)
     if tenant.token(digest(text)) is not None:
         raise InvalidArgument("cannot create a token with a duplicate ID", "id")
@@ -235,6 +251,24 @@ def _policies(op: ops.CreateToken, parent: Token, *, sudo: bool) -> tuple[str, .
     return tuple(sorted(wanted))
 
 
+def _chosen(
+    op: ops.CreateToken, role: TokenRole | None, parent: Token, *, sudo: bool, from_above: bool
+) -> tuple[str, ...]:
+    if from_above:  # of its own policies the parent has none there: they are called so in its namespace
+        return _from_above(op, role, parent)
+    if role is not None and role.bounds_policies:
+        return settled(role, op, parent)
+    return _policies(op, parent, sudo=sudo)
+
+
+def _from_above(op: ops.CreateToken, role: TokenRole | None, parent: Token) -> tuple[str, ...]:
+    """Of a token that is made in a namespace by one of a namespace above."""
+    if ROOT_POLICY in names(op.policies or ()):
+        raise InvalidArgument("root tokens may not be created from a parent namespace", "policies")
+    bare = replace(parent, policies=("default",))
+    return settled(role, op, bare) if role is not None and role.bounds_policies else _policies(op, bare, sudo=True)
+
+
 def _absent(tenant: HeldTenant, policies: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(
         name for name in policies if name != ROOT_POLICY and name not in BUILT_IN and tenant.acl_policy(name) is None
@@ -258,12 +292,12 @@ def issue_token(op: ops.IssueToken, targets: tuple[HeldTenant], act: Act) -> Out
     if not wanted or "response-wrapping" in wanted:
         raise InvalidArgument("a token has one policy at least, and never response-wrapping", "policies")
     policies = (ROOT_POLICY,) if ROOT_POLICY in wanted else tuple(sorted({*wanted, "default"}))
-    text = Sensitive(token_text(act.entropy).encode())
+    text = new_text(tenant, act.entropy)
     ttl, capped = lasting(op.ttl, op.period, 0, is_root=policies == (ROOT_POLICY,))
     token = Token(
         id=digest(text),
         tenant=tenant.id,
-        accessor=accessor(act.entropy),
+        accessor=suffixed(accessor(act.entropy), tenant),
         policies=policies,
         display_name=op.display_name or "token",
         path="auth/token/create",
@@ -274,7 +308,8 @@ def issue_token(op: ops.IssueToken, targets: tuple[HeldTenant], act: Act) -> Out
         n_uses=op.n_uses,
         renewable=ttl > 0,
     )
-    return Outcome(answer=MadeToken(token, text, capped, _absent(tenant, policies)), put=(token,), made=token.accessor)
+    made = MadeToken(token, text, capped, _absent(tenant, policies))
+    return Outcome(answer=made, put=(token, tenant.record), made=token.accessor)  # it may be ending meanwhile
 
 
 # --- looking up, renewing
@@ -286,7 +321,8 @@ def meant(op: ops.TokenOperation[Any], tenant: HeldTenant, act: Act) -> Token | 
         return _opened(op.batch, tenant, act.now)
     if not op.id and not op.accessor:
         return act.caller.rights.token
-    return valid(tenant.token(op.id) if op.id else tenant.token_of_accessor(op.accessor), act.now)
+    found = tenant.token_at_or_below(op.id) if op.id else tenant.token_of_accessor(op.accessor)
+    return valid(found, act.now)
 
 
 def valid(found: Token | None, now: datetime) -> Token | None:
@@ -297,12 +333,12 @@ def valid(found: Token | None, now: datetime) -> Token | None:
 def _opened(text: Sensitive, tenant: HeldTenant, now: datetime) -> Token | None:
     """A batch token, unless it is over, or what it ends with is."""
     token = BatchTokens(tenant.batch_key()).open(text)
-    if token is None or token.tenant != tenant.id or token.is_over(now):
+    if token is None or not tenant.is_at_or_below(token.tenant) or token.is_over(now):
         return None
-    maker = tenant.token(token.creator) if token.creator else None
+    maker = tenant.maker_of(token) if token.creator else None
     if token.creator and (maker is None or maker.is_over(now) or maker.n_uses == USED_UP):
         return None
-    return None if token.mount and all(one.uuid != token.mount for one in tenant.mounts()) else token
+    return None if token.mount and not tenant.is_mounted(token) else token
 
 
 def look_up_token(op: ops.LookUpToken, targets: tuple[HeldTenant], act: Act) -> Outcome[ShownToken]:
@@ -312,7 +348,7 @@ def look_up_token(op: ops.LookUpToken, targets: tuple[HeldTenant], act: Act) -> 
 
 
 def _policies_of_entity(token: Token, tenant: HeldTenant) -> tuple[str, ...]:
-    return tenant.belonging(token.entity).policies if token.entity else ()
+    return tenant.belonging(token.entity, token.tenant).policies if token.entity else ()
 
 
 def look_up_self(_op: ops.LookUpSelf, _targets: tuple[HeldTenant], act: Act) -> Outcome[ShownToken]:
@@ -384,7 +420,7 @@ def revoke_token(op: ops.RevokeToken, targets: tuple[HeldTenant], act: Act) -> O
     if op.batch is not None:
         token = _opened(op.batch, tenant, act.now)
     elif op.id or op.accessor:
-        token = tenant.token(op.id) if op.id else tenant.token_of_accessor(op.accessor)
+        token = tenant.token_at_or_below(op.id) if op.id else tenant.token_of_accessor(op.accessor)
     if token is None:
         raise NotFound("no such token", "token")
     if token.is_batch:

@@ -17,7 +17,7 @@ from keystead.core.sensitive import Sensitive
 from keystead.crypto.aead import open_once, seal_once
 from keystead.service.credentials.token import digest
 from keystead.service.handlers.aclpolicies import WRAPPING
-from keystead.service.handlers.tokens import accessor, ended, meant, token_text, valid
+from keystead.service.handlers.tokens import accessor, ended, meant, new_text, suffixed, valid
 from keystead.service.held import HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
 
@@ -49,11 +49,11 @@ def wrap_answer(op: ops.WrapAnswer, targets: tuple[HeldTenant], act: Act) -> Out
 def _made(tenant: HeldTenant, act: Act, answer: bytes, ttl: int, path: str) -> tuple[MadeToken, WrappedAnswer]:
     if ttl <= 0:
         raise InvalidArgument("what is wrapped is wrapped for a while", "ttl")
-    text = Sensitive(token_text(act.entropy).encode())
+    text = new_text(tenant, act.entropy)
     token = Token(
         id=digest(text),
         tenant=tenant.id,
-        accessor=accessor(act.entropy),
+        accessor=suffixed(accessor(act.entropy), tenant),
         policies=(WRAPPING,),
         path=path,
         created_at=act.now,
@@ -72,15 +72,16 @@ def _found(token: Token | None, tenant: HeldTenant) -> tuple[Token, WrappedAnswe
     return token, wrapped
 
 
-def _taken(text: Sensitive, tenant: HeldTenant, act: Act) -> tuple[Token, bytes]:
+def _taken(text: Sensitive, token: Token | None, tenant: HeldTenant, act: Act) -> tuple[Token, bytes]:
     """The token of that text, and the answer in it. Raises NotFound."""
-    token, wrapped = _found(valid(tenant.token(digest(text)), act.now), tenant)
+    token, wrapped = _found(valid(token, act.now), tenant)
     return token, _opened(text, wrapped)
 
 
 def unwrap(op: ops.Unwrap, targets: tuple[HeldTenant], act: Act) -> Outcome[Sensitive]:
-    token, answer = _taken(op.text, targets[0], act)
-    return Outcome(answer=Sensitive(answer), delete=ended(targets[0], token), made=token.accessor)
+    (tenant,) = targets
+    token, answer = _taken(op.text, tenant.token_at_or_below(digest(op.text)), tenant, act)
+    return Outcome(answer=Sensitive(answer), delete=ended(tenant, token), made=token.accessor)
 
 
 def look_up_wrapped(op: ops.LookUpWrapped, targets: tuple[HeldTenant], act: Act) -> Outcome[Token]:
@@ -89,9 +90,10 @@ def look_up_wrapped(op: ops.LookUpWrapped, targets: tuple[HeldTenant], act: Act)
 
 
 def rewrap(op: ops.Rewrap, targets: tuple[HeldTenant], act: Act) -> Outcome[MadeToken]:
-    token, answer = _taken(op.text, targets[0], act)
-    made, again = _made(targets[0], act, answer, token.ttl, token.path)
-    gone = ended(targets[0], token)
+    (tenant,) = targets  # the new one is of the namespace that the old one was of
+    token, answer = _taken(op.text, tenant.token(digest(op.text)), tenant, act)
+    made, again = _made(tenant, act, answer, token.ttl, token.path)
+    gone = ended(tenant, token)
     return Outcome(answer=made, put=(made.token, again), delete=gone, made=made.token.accessor)
 
 

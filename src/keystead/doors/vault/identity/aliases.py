@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from keystead.core import operations as ops
-from keystead.doors.vault.endpoint import Endpoint, Said, endpoint
+from keystead.doors.vault.endpoint import Endpoint, Said, endpoint, namespace_id
 from keystead.doors.vault.identity import shapes
 from keystead.doors.vault.identity.entities import IdRequest
 from keystead.doors.vault.identity.shapes import listed, speaking
@@ -118,7 +118,7 @@ def _kept(path: str, *, of_group: bool = False) -> tuple[Endpoint, ...]:
         found = call(ops.ReadAlias(tenant=here(call), id=req.id, of_group=of_group))
         if found is None:
             raise Said(404, "")
-        return shapes.alone(found)
+        return shapes.alone(found, namespace_id(call))
 
     @endpoint("identity", Verb.LIST, f"{path}/id/?")
     def list_aliases(_req: Nothing, call: Call) -> dict[str, Any]:

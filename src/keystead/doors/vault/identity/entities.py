@@ -6,7 +6,7 @@ from typing import Any
 
 from keystead.core import operations as ops
 from keystead.core.errors import InvalidArgument
-from keystead.doors.vault.endpoint import Answer, Said, endpoint
+from keystead.doors.vault.endpoint import Answer, Said, endpoint, namespace_id
 from keystead.doors.vault.identity import shapes
 from keystead.doors.vault.identity.shapes import listed, names, speaking
 from keystead.doors.vault.tokens import Nothing, here
@@ -93,20 +93,20 @@ def write_entity_by_name(req: EntityByNameRequest, call: Call) -> dict[str, Any]
     return _write(req, call)
 
 
-def _told(found: ops.ShownEntity | None) -> dict[str, Any]:
+def _told(found: ops.ShownEntity | None, call: Call) -> dict[str, Any]:
     if found is None:
         raise Said(404, "")
-    return shapes.entity(found)
+    return shapes.entity(found, namespace_id(call))
 
 
 @endpoint("identity", Verb.READ, "entity/id/{id}")
 def read_entity_by_id(req: IdRequest, call: Call) -> dict[str, Any]:
-    return _told(call(ops.ReadEntity(tenant=here(call), by=ops.FoundBy(id=req.id))))
+    return _told(call(ops.ReadEntity(tenant=here(call), by=ops.FoundBy(id=req.id))), call)
 
 
 @endpoint("identity", Verb.READ, "entity/name/{name:path}")
 def read_entity_by_name(req: NameRequest, call: Call) -> dict[str, Any]:
-    return _told(call(ops.ReadEntity(tenant=here(call), by=ops.FoundBy(name=req.name))))
+    return _told(call(ops.ReadEntity(tenant=here(call), by=ops.FoundBy(name=req.name))), call)
 
 
 @endpoint("identity", Verb.LIST, "entity/id/?")
@@ -157,7 +157,7 @@ def merge_entities(req: MergeRequest, call: Call) -> Answer | None:
 @endpoint("identity", Verb.WRITE, "lookup/entity")
 def look_up_entity(req: LookUpRequest, call: Call) -> dict[str, Any] | None:
     found = call(ops.ReadEntity(tenant=here(call), by=asked(req)))
-    return None if found is None else shapes.entity(found)
+    return None if found is None else shapes.entity(found, namespace_id(call))
 
 
 def asked(req: LookUpRequest) -> ops.FoundBy:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from keystead.core import operations as ops
-from keystead.doors.vault.endpoint import Said, endpoint
+from keystead.doors.vault.endpoint import Said, endpoint, namespace_id
 from keystead.doors.vault.identity import shapes
 from keystead.doors.vault.identity.entities import IdRequest, LookUpRequest, NameRequest, asked
 from keystead.doors.vault.identity.shapes import listed, names, speaking
@@ -67,20 +67,20 @@ def write_group_by_name(req: GroupByNameRequest, call: Call) -> dict[str, str] |
     return _write(req, call, None)
 
 
-def _told(found: ops.ShownGroup | None) -> dict[str, Any]:
+def _told(found: ops.ShownGroup | None, call: Call) -> dict[str, Any]:
     if found is None:
         raise Said(404, "")
-    return shapes.group(found)
+    return shapes.group(found, namespace_id(call))
 
 
 @endpoint("identity", Verb.READ, "group/id/{id}")
 def read_group_by_id(req: IdRequest, call: Call) -> dict[str, Any]:
-    return _told(call(ops.ReadIdentityGroup(tenant=here(call), by=ops.FoundBy(id=req.id))))
+    return _told(call(ops.ReadIdentityGroup(tenant=here(call), by=ops.FoundBy(id=req.id))), call)
 
 
 @endpoint("identity", Verb.READ, "group/name/{name:path}")
 def read_group_by_name(req: NameRequest, call: Call) -> dict[str, Any]:
-    return _told(call(ops.ReadIdentityGroup(tenant=here(call), by=ops.FoundBy(name=req.name))))
+    return _told(call(ops.ReadIdentityGroup(tenant=here(call), by=ops.FoundBy(name=req.name))), call)
 
 
 @endpoint("identity", Verb.LIST, "group/id/?")
@@ -108,7 +108,7 @@ def delete_group_by_name(req: NameRequest, call: Call) -> None:
 @endpoint("identity", Verb.WRITE, "lookup/group")
 def look_up_group(req: LookUpRequest, call: Call) -> dict[str, Any] | None:
     found = call(ops.ReadIdentityGroup(tenant=here(call), by=asked(req)))
-    return None if found is None else shapes.group(found)
+    return None if found is None else shapes.group(found, namespace_id(call))
 
 
 OPERATIONS = (

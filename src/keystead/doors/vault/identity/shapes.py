@@ -14,7 +14,6 @@ from keystead.wire.vault.envelope import multierror
 from keystead.wire.vault.scalars import time_text
 
 T = TypeVar("T")
-NAMESPACE = "root"
 
 
 @contextmanager
@@ -50,8 +49,8 @@ def alias(shown: ShownAlias) -> dict[str, Any]:
     }
 
 
-def alone(shown: ShownAlias) -> dict[str, Any]:
-    return {**alias(shown), "namespace_id": NAMESPACE}
+def alone(shown: ShownAlias, namespace: str) -> dict[str, Any]:
+    return {**alias(shown), "namespace_id": namespace}
 
 
 def alias_in_list(shown: ShownAlias) -> dict[str, Any]:
@@ -60,7 +59,7 @@ def alias_in_list(shown: ShownAlias) -> dict[str, Any]:
     return {name: found[name] for name in names} | _mount(shown)
 
 
-def entity(shown: ShownEntity) -> dict[str, Any]:
+def entity(shown: ShownEntity, namespace: str) -> dict[str, Any]:
     one = shown.entity
     return {
         "id": one.id,
@@ -69,7 +68,7 @@ def entity(shown: ShownEntity) -> dict[str, Any]:
         "policies": one.policies,
         "disabled": one.disabled,
         "merged_entity_ids": one.merged_ids or None,
-        "namespace_id": NAMESPACE,
+        "namespace_id": namespace,
         "creation_time": time_text(one.created_at),
         "last_update_time": time_text(one.updated_at),
         "aliases": [alias(each) for each in shown.aliases],
@@ -89,7 +88,7 @@ def entity_in_list(shown: ShownEntity) -> dict[str, Any]:
     return {**found, "aliases": [_short(one) for one in shown.aliases]} if shown.aliases else found
 
 
-def group(shown: ShownGroup) -> dict[str, Any]:
+def group(shown: ShownGroup, namespace: str) -> dict[str, Any]:
     one = shown.group
     its = {} if shown.alias is None else alias(shown.alias)
     return {
@@ -102,7 +101,7 @@ def group(shown: ShownGroup) -> dict[str, Any]:
         "member_group_ids": shown.groups or None,
         "parent_group_ids": shown.parents or None,
         "modify_index": one.revision,
-        "namespace_id": NAMESPACE,
+        "namespace_id": namespace,
         "creation_time": time_text(one.created_at),
         "last_update_time": time_text(one.updated_at),
         "alias": {name: value for name, value in its.items() if name not in {"local", "custom_metadata"}},

@@ -7,7 +7,7 @@ from typing import Any
 from keystead.core import operations as ops
 from keystead.core.errors import NotFound
 from keystead.core.mounts import path_of
-from keystead.doors.vault.endpoint import Answer, Said, endpoint
+from keystead.doors.vault.endpoint import Answer, Said, endpoint, led_there
 from keystead.doors.vault.system.mounts import told
 from keystead.doors.vault.tokens import Nothing, here, named
 from keystead.kit import Call
@@ -87,9 +87,9 @@ def reachable_mount(req: PathRequest, call: Call) -> dict[str, Any]:
     for mount in call(ops.ListReachableMounts(tenant=here(call))):
         path = path_of(mount)
         if asked.startswith(f"{path}/"):
-            return {**told(mount), "path": f"{path}/"}
+            return {**told(mount), "path": f"{led_there(call)}{path}/"}
     words = "preflight capability check returned 403, please ensure client's policies grant access to path"
-    raise Said(403, f'{words} "{asked}"')
+    raise Said(403, f'{words} "{led_there(call)}{asked}"')
 
 
 @endpoint("system", Verb.READ, "internal/ui/resultant-acl")

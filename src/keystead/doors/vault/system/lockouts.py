@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from keystead.core import operations as ops
-from keystead.doors.vault.endpoint import endpoint
+from keystead.doors.vault.endpoint import endpoint, namespace_id, namespace_path
 from keystead.doors.vault.tokens import here
 from keystead.kit import Call
 from keystead.wire.vault.reader import CAPTURED, Parameters
@@ -24,8 +24,13 @@ def list_locked(req: WhichRequest, call: Call) -> dict[str, Any]:
         for accessor, names in found.items()
     ]
     total = sum(map(len, found.values()))
-    home = {"namespace_id": "root", "namespace_path": "", "counts": total, "mount_accessors": mounts}
-    return {"by_namespace": [home], "total": total}
+    here_alone = {
+        "namespace_id": namespace_id(call),
+        "namespace_path": namespace_path(call, call.caller.principal.tenant),
+        "counts": total,
+        "mount_accessors": mounts,
+    }
+    return {"by_namespace": [here_alone], "total": total}
 
 
 class UnlockRequest(Parameters, frozen=True, kw_only=True):

@@ -1,0 +1,141 @@
+"""What a tenant has, row by row, what is below a thing before the thing itself: the table of who hangs below whom.
+
+Rule 1: whoever can come in goes first, so that nothing is added behind the back of whoever takes all of it away.
+Rule 2: a kind of entity that is not in this table would be left behind; tests/service/test_contents.py holds it to all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from keystead.core.entities import (
+    Account,
+    AclPolicy,
+    Alias,
+    Attachment,
+    Binding,
+    Credential,
+    Cubby,
+    Entity,
+    Folder,
+    Grant,
+    GroupTie,
+    IdentityEntity,
+    IdentityGroup,
+    IdentityName,
+    Key,
+    KeyPolicy,
+    Keyring,
+    KeyVersion,
+    LastUse,
+    LoginSecret,
+    LoginSettings,
+    ManagedPolicy,
+    Membership,
+    Mount,
+    Name,
+    OidcKey,
+    OidcRole,
+    OidcSettings,
+    OtpKey,
+    Principal,
+    Secret,
+    SecretId,
+    SecretSettings,
+    SecretVersion,
+    Setting,
+    Tenant,
+    Token,
+    TokenRole,
+    WrappedAnswer,
+)
+from keystead.core.federation import OidcProvider
+from keystead.core.keystores import KeyStore
+
+if TYPE_CHECKING:
+    from keystead.service.reach import Reach
+
+
+class By(Enum):
+    """How what hangs below something names it."""
+
+    PARENT = "parent"
+    LINK = "link"
+    SAME = "the same id"
+
+
+class Tie(Struct, frozen=True):
+    of: type[Entity]
+    by: By = By.PARENT
+    called: Callable[[Any], str] = lambda one: str(one.id)
+
+
+def _uuid(mount: Mount) -> str:
+    return mount.uuid
+
+
+BELOW: Mapping[type[Entity], tuple[Tie, ...]] = {
+    Tenant: (
+        Tie(Principal),
+        Tie(OidcProvider),
+        Tie(Mount),
+        Tie(Token),
+        Tie(TokenRole),
+        Tie(AclPolicy),
+        Tie(ManagedPolicy),
+        Tie(IdentityEntity),
+        Tie(IdentityGroup),
+        Tie(OidcRole),
+        Tie(OidcKey),
+        Tie(OidcSettings, By.SAME),
+        Tie(Setting),
+        Tie(Keyring),
+    ),
+    Principal: (Tie(Credential), Tie(Membership), Tie(Membership, By.LINK), Tie(Attachment, By.LINK)),
+    Credential: (Tie(LastUse, By.SAME),),
+    ManagedPolicy: (Tie(Attachment),),
+    Mount: (
+        Tie(Account, called=_uuid),
+        Tie(Token, called=_uuid),
+        Tie(LoginSettings, called=_uuid),
+        Tie(LoginSecret, called=_uuid),
+    ),
+    Account: (Tie(SecretId),),
+    Token: (Tie(Token), Tie(Cubby), Tie(WrappedAnswer, By.SAME)),
+    IdentityEntity: (Tie(IdentityEntity), Tie(GroupTie, By.LINK), Tie(Alias), Tie(IdentityName)),
+    IdentityGroup: (Tie(GroupTie), Tie(GroupTie, By.LINK), Tie(Alias), Tie(IdentityName)),
+    Alias: (Tie(IdentityName),),
+    Keyring: (
+        Tie(OtpKey),
+        Tie(Secret, By.LINK),
+        Tie(Folder, By.LINK),
+        Tie(SecretSettings, By.SAME),
+        Tie(Name),
+        Tie(Key),
+        Tie(KeyStore),
+        Tie(Binding),
+    ),
+    Secret: (Tie(SecretVersion),),
+    Key: (Tie(KeyVersion), Tie(Grant), Tie(KeyPolicy, By.SAME), Tie(LastUse, By.SAME)),
+}
+
+
+def below(reach: Reach, one: Entity) -> Iterator[Entity]:
+    """Everything below `one`, the lowest first; a thing that hangs in two places comes twice."""
+    for tie in BELOW.get(type(one), ()):
+        for found in _tied(reach, tie, tie.called(one)):
+            yield from below(reach, found)
+            yield found
+
+
+def _tied(reach: Reach, tie: Tie, id_: str) -> Iterator[Entity]:
+    if tie.by is By.PARENT:
+        yield from reach.every_child(tie.of, id_)
+    elif tie.by is By.LINK:
+        yield from reach.every_linked(tie.of, id_)
+    elif (found := reach.get(tie.of, id_)) is not None:
+        yield found
