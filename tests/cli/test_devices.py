@@ -208,3 +208,19 @@ def test_another_tenants_records_are_not_told(here) -> None:
     here.log.lines += [record.encode() for record in here.vault.stack.records()[-1:]]
     here.started().step()
     assert len(here.told()) == 1
+
+
+def test_namespaces_below_are_told_too(here) -> None:
+    """With which it is; of one that has ended since as well."""
+    here.enable()
+    root, at = here.vault.root, here.started()
+    made = root("POST", "sys/namespaces/ns1").json["data"]
+    wanted = [root("GET", "sys/mounts", x_vault_namespace="ns1").json["request_id"]]
+    step(here, at)
+    wanted += [root("GET", "ns1/sys/auth").json["request_id"]]
+    assert root("DELETE", "sys/namespaces/ns1").json["data"] == {"status": "completed"}
+    step(here, at)
+    lines = [json.loads(line)["request"] for line in (here.own / "vault.log").read_bytes().splitlines()]
+    told = {one["id"]: one["namespace"] for one in lines}
+    assert [told[one] for one in wanted] == [{"id": made["id"], "path": "ns1/"}] * 2
+    assert {"id": "root"} in told.values()

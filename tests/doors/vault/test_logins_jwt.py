@@ -11,8 +11,10 @@ from cryptography.hazmat.primitives import serialization
 from tests import vaultstack
 from tests.tokens import SigningKey, b64url, key_set
 
-from keystead.core.entities import Account, LoginSettings, Token
+from keystead.core import operations as ops
+from keystead.core.entities import Account, IdentityEntity, LoginSettings, Namespace, Token
 from keystead.doors.vault.jwt import ONE_OF
+from keystead.service.barrier import Commit
 from keystead.service.credentials.keysets import AGAIN
 from keystead.wire import jose
 
@@ -72,6 +74,39 @@ def test_a_token_of_the_issuer_logs_in(vault) -> None:
     token = vaultstack.Bearer(vault.stack, auth["client_token"])
     found = token.data("GET", "auth/token/lookup-self")
     assert (found["display_name"], found["path"]) == ("jwt-s", "auth/jwt/login")
+
+
+def test_in_a_namespace_that_is_open(vault) -> None:
+    """Who is vouched for rests on the namespace as everybody does who comes in: on record, and at the commit."""
+    at, root, stack = {"x_vault_namespace": "ns1"}, vault.root, vault.stack
+    fields = {"role_type": "jwt", "user_claim": "sub", "bound_audiences": "a"}
+    for path, body in (
+        ("sys/namespaces/ns1", {}),
+        ("ns1/sys/auth/jwt", {"type": "jwt"}),
+        ("ns1/auth/jwt/config", {"jwt_validation_pubkeys": [pem(KEY)], "bound_issuer": "iss"}),
+        ("ns1/auth/jwt/role/only", fields),
+    ):
+        assert root("POST", path, body).status in {200, 204}, path
+    text = KEY.token(vault.claims())
+    auth = vault.show(text, "only", **at).json["auth"]
+    assert vault.show(text, "only").status == 400
+    entities = [one for one in stack.barrier.every(IdentityEntity) if one.id == auth["entity_id"]]
+    (space,) = stack.barrier.every(Namespace)
+    assert [one.tenant for one in entities] == [space.id]
+    assert vaultstack.Bearer(stack, auth["client_token"])("GET", "auth/token/lookup-self").status == 200
+    commit, came = stack.barrier.commit, []
+
+    def overtaken(change: Commit) -> None:
+        if not came:
+            came.append(True)
+            stack.by_system(ops.LockNamespace(tenant=ops.TenantRef(space.above), path="ns1"))
+        commit(change)
+
+    stack.barrier.commit = overtaken
+    n_tokens = len(stack.barrier.every(Token))
+    assert vault.show(text, "only", **at).status in {403, 503} and came
+    assert len(stack.barrier.every(Token)) == n_tokens
+    assert vault.show(text, "only", **at).status == 503
 
 
 def test_a_role_of_batch_tokens_makes_one_that_nobody_keeps(vault) -> None:

@@ -49,6 +49,13 @@ WHOSE = ("root", "above", "wild", "inside", "mighty")
 NAMES = ("root", "sys", "audit", "auth", "cubbyhole", "identity", "a%20b", "a%2A", "a%2Bb", "kv", "a%2Fb", "kv/x")
 METADATA = ({"a": "b"}, {}, {"a": 5}, {"a": True}, {"a": None}, {"a": {}}, {"": "x"})
 PATCHES = ({"a": "b", "c": "d"}, {"a": None}, {"a": 1.5}, {"a": []}, {"a": {}}, {"a": False}, None)
+OF_THE_SERVER = (
+    "sys/audit",
+    "sys/config/cors",
+    "sys/config/ui/headers/x",
+    "sys/config/auditing/request-headers",
+    "sys/quotas/config",
+)
 ASKED: list[Step] = [
     ("LIST", "sys/namespaces", None, "", "root"),
     ("SCAN", "sys/namespaces", None, "", "root"),
@@ -116,6 +123,19 @@ ASKED: list[Step] = [
         making("-", "ns1", "poor", **one)
         for one in ({}, {"policies": ["default"]}, {"no_parent": True}, {"period": "1h"})
     ),
+    # batch tokens
+    making("batch", "ns1", type="batch", policies=["inside"], ttl="1h"),
+    making("within", "ns1", "mighty", type="batch", policies=["inside"], ttl="1h"),
+    *(("GET", "secret/a", None, at, who) for who in ("batch", "within") for at in ("", "ns1", "ns2", "ns1/ch")),
+    *(("GET", "auth/token/lookup-self", None, at, who) for who in ("batch", "within") for at in ("", "ns1")),
+    *(("POST", "auth/token/lookup", {"token": "$batch"}, at, "root") for at in ("", "ns1")),
+    ("POST", "auth/token/renew", {"token": "$batch"}, "", "root"),
+    ("POST", "auth/token/revoke", {"token": "$batch"}, "ns1", "root"),
+    # what of sys is the installation's
+    *(("GET", path, None, "ns1", whose) for path in OF_THE_SERVER for whose in ("root", "mighty")),
+    ("LIST", "sys/quotas/rate-limit", None, "ns1", "root"),
+    ("PUT", "sys/audit-hash/x", {"input": "x"}, "ns1", "root"),
+    ("LIST", "sys/policies/password", None, "ns1", "root"),
     # each namespace's own
     ("POST", "cubbyhole/a", {"v": "home"}, "", "root"),
     ("GET", "cubbyhole/a", None, "ns1", "root"),
@@ -131,6 +151,12 @@ ASKED: list[Step] = [
     ("POST", "auth/up/login/bob", {"password": "pw"}, "", "nobody"),
     ("POST", "auth/up/login/bob", {"password": "no"}, "ns1", "nobody"),
     ("POST", "auth/none/login/bob", {"password": "no"}, "ns1", "nobody"),
+    ("POST", "identity/entity", {"name": "e", "policies": ["mighty"]}, "ns1", "root"),
+    ("GET", "identity/entity/name/e", None, "", "root"),
+    ("GET", "nope/identity/oidc/.well-known/openid-configuration", None, "", "root"),
+    ("POST", "identity/oidc/config", {"issuer": "https://a.test"}, "ns1", "root"),
+    ("GET", "identity/oidc/.well-known/openid-configuration", None, "ns1", "nobody"),
+    ("GET", "ns1/identity/oidc/.well-known/openid-configuration", None, "", "nobody"),
     # locks
     *(("POST", f"sys/namespaces/api-lock/{what}", {}, "", "root") for what in ("lock", "unlock")),
     ("POST", "sys/namespaces/api-lock/lock/nope", {}, "", "root"),
@@ -162,6 +188,15 @@ DIFFERENT: list[tuple[Step, int, int]] = [
     # Nobody in a namespace looks at a token of one above or beside by its text.
     (("POST", "auth/token/lookup", {"token": "$inside"}, "ns2", "root"), 200, 403),
     (("POST", "auth/token/lookup", {"token": "$above"}, "ns1", "root"), 200, 403),
+    *((("POST", "auth/token/lookup", {"token": "$batch"}, at, "root"), 200, 403) for at in ("ns2", "ns1/ch")),
+    # A limit is for a mount of the root's, or for all requests there are.
+    (("POST", "sys/quotas/rate-limit/one", {"rate": 1000, "path": "ns1/secret"}, "", "root"), 204, 400),
+    # Whoever is made from above by somebody of an entity is good as long as that entity is.
+    (("POST", "sys/auth/up", {"type": "userpass"}, "", "root"), 204, 204),
+    (("POST", "auth/up/users/al", {"password": "pw", "policies": "mighty"}, "", "root"), 204, 204),
+    (("POST", "auth/up/login/al", {"password": "pw"}, "", "nobody>al"), 200, 200),
+    (making("als", "ns1", "al", policies=["inside"]), 200, 200),
+    (("GET", "secret/a", None, "ns1", "als"), 403, 200),
     (("POST", "sys/capabilities", {"paths": ["secret/a"], "token": "$above"}, "ns1", "root"), 200, 400),
     (("POST", "sys/remount", {"from": "ns1/secret", "to": "ns2/secret"}, "", "root"), 200, 400),
     (("POST", "sys/namespaces/x%C3%BC", {}, "", "root"), 200, 400),

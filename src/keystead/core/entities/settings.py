@@ -50,7 +50,7 @@ class RateLimit(Struct, frozen=True, kw_only=True):
     path: str = ""
     interval: int = 1
     block_for: int = 0  # once it was exceeded
-    inheritable: bool = False  # by namespaces, of which there is one
+    inheritable: bool = False  # by namespaces: one without a path is
 
 
 class RateLimits(Struct, frozen=True, kw_only=True):

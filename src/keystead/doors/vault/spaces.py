@@ -42,6 +42,7 @@ EVERYWHERE = (
     "sys/wrapping",
     "sys/tools",
     "sys/locked-users",
+    "sys/plugins/catalog",
     "sys/leases",
     "sys/renew",
     "sys/revoke",
