@@ -10,7 +10,6 @@ import msgspec
 import pytest
 from tests import vaultstack
 from tests.harness import OTHER_TENANT, PEER
-from tests.vaultstack import DENIED
 
 from keystead.core.entities import Tenant
 from keystead.core.errors import Sealed
