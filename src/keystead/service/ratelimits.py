@@ -21,19 +21,17 @@ MAX_BLOCKED = 65_536
 class RateLimitTable:
     """Of one tenant, as it is kept."""
 
-    __slots__ = ("_beginnings", "_by_path", "_exempt", "_exempt_beginnings")
+    __slots__ = ("_beginnings", "_by_path", "_exempt", "_exempt_beginnings", "is_empty")
 
     def __init__(self, limits: Iterable[Setting], config: Setting | None) -> None:
         kept = [(one, msgspec.json.decode(one.value, type=RateLimit)) for one in limits]
         self._by_path = {limit.path: (one, limit) for one, limit in kept if not limit.path.endswith("*")}
         beginnings = [(limit.path[:-1], (one, limit)) for one, limit in kept if limit.path.endswith("*")]
         self._beginnings = sorted(beginnings, key=lambda one: len(one[0]), reverse=True)
+        self.is_empty = not kept
         exempt = () if config is None else msgspec.json.decode(config.value, type=RateLimits).exempt
         self._exempt = frozenset(exempt)
         self._exempt_beginnings = tuple(path[:-1] for path in exempt if path.endswith("*"))
-
-    def __bool__(self) -> bool:
-        return bool(self._by_path or self._beginnings)
 
     def find(self, path: str, mount: str) -> tuple[Setting, RateLimit] | None:
         """The limit for a request at `path`, which leads into `mount` ("kv/"; "" where nothing is mounted)."""
@@ -92,7 +90,8 @@ class PathRates:
 
     def settle(self, request: int) -> None:
         """There is nothing to count it by."""
-        self._postponed.discard(request)
+        if self._postponed:
+            self._postponed.discard(request)
 
     def admit(self, table: RateLimitTable, path: str, mount: str, source: str, second: int, request: int) -> None:
         """Raises RateLimited."""

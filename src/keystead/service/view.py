@@ -514,11 +514,12 @@ class View:
             self._keep(stamp, self._mounts, tenant, found)
         return found
 
-    def rate_limits(self, tenant: str) -> RateLimitTable:
-        """What the tenant's requests are counted by."""
+    def rate_limits(self) -> RateLimitTable:
+        """What requests are counted by; the first tenant's."""
         self.refresh()
-        if (found := self._rate_limits.get(tenant)) is None:
+        if (found := self._rate_limits.get(self._home)) is None:
             self.may_block()
+            tenant = self.home()
             stamp = self._seen_change
             held = HeldTenant(Tenant(id=tenant, name="", created_at=EPOCH), self._reach)
             found = RateLimitTable(held.settings(Topic.RATE_LIMIT), held.setting(Topic.RATE_LIMITS, ONLY))

@@ -120,15 +120,15 @@ class Places:
         The limits are the first tenant's; the paths of namespaces begin with theirs.
         """
         try:
-            table = self._mounts.rate_limits(home := self._mounts.home())
+            table = self._mounts.rate_limits()
         except WouldBlock:
             self._rates.postpone(id(request))
             raise
-        if not table:
+        if table.is_empty:
             self._rates.settle(id(request))
             return
         path = "/".join((*names, asked.path)) if names else asked.path
-        led = self._mounts.mounts(home).find(path)
+        led = self._mounts.mounts(self._mounts.home()).find(path)
         mount = f"{path_of(led[0])}/" if led is not None else ""
         try:
             self._rates.admit(table, path, mount, request.peer, request.second, id(request))
