@@ -51,8 +51,8 @@ from keystead.service.heldbelonging import OfIdentities
 from keystead.service.heldotp import OtpKeysOf
 from keystead.service.heldpaths import OfPaths
 from keystead.service.heldsecret import HeldCubby, HeldSecret, SecretsOf, cubby_of
-from keystead.service.heldspaces import OfSpaces
-from keystead.service.reach import EVERY, PAGE, Reach
+from keystead.service.heldspaces import OfSpaces, first_tenant
+from keystead.service.reach import PAGE, Reach
 from keystead.service.related import Relative, relatives
 
 
@@ -302,8 +302,7 @@ class HeldTenant(OfSpaces, OfPaths, OfIdentities):
     def is_first(self) -> bool:
         """Whether the installation began with it: only from there is the whole of it steered."""
         self._reach.may_block()
-        every = self._reach.barrier.every(Tenant, limit=EVERY)
-        return min(every, key=lambda one: one.created_at).id == self.id
+        return first_tenant(self._reach.barrier) == self.id
 
     def other(self, record: Tenant) -> HeldTenant:
         return HeldTenant(record, self._reach)

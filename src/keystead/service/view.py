@@ -81,9 +81,9 @@ from keystead.service.held import (
     HeldToken,
 )
 from keystead.service.heldsecret import HeldCubby, HeldSecret, SecretCache, cubby_of
-from keystead.service.heldspaces import chain_of
+from keystead.service.heldspaces import chain_of, first_tenant
 from keystead.service.ratelimits import RateLimitTable
-from keystead.service.reach import PAGE, Reach
+from keystead.service.reach import Reach
 from keystead.service.related import lasting
 from keystead.service.rights import alike, gather, narrowed, of_bearer, of_token
 
@@ -187,6 +187,7 @@ class View:
         """Hold nothing any more (sealing)."""
         with self._lock:
             self._forget_everything()
+            self._home = ""
             self._seen_generation = -1
             for forget in self._dropped:
                 forget()
@@ -203,7 +204,6 @@ class View:
         self._mounts.clear()
         self._rate_limits.clear()
         self._forget_spaces("")
-        self._home = ""
         self._nobodies.clear()
 
     def _forget_all(self, _id: str) -> None:
@@ -587,8 +587,7 @@ class View:
         self.refresh()
         if not self._home:
             self.may_block()
-            (first,) = sorted(self._barrier.every(Tenant, limit=PAGE), key=lambda one: one.created_at)[:1]
-            self._home = first.id
+            self._home = first_tenant(self._barrier)  # for good: there is no way to take it away
         return self._home
 
     def again(self, rights: Rights, now: datetime) -> Rights | None:
