@@ -32,6 +32,8 @@ from keystead.core.entities import (
     Mount,
     Name,
     Namespace,
+    OidcRole,
+    OidcSettings,
     PrincipalKind,
     Tenant,
     Token,
@@ -133,6 +135,7 @@ class View:
         self._rate_limits: dict[str, RateLimitTable] = {}
         self._spaces: dict[str, Mapping[str, Namespace]] = {}
         self._chains: dict[str, Lineage] = {}
+        self._publishing: dict[str, bool] = {}
         self._within: dict[tuple[str, str], tuple[Rights, Rights]] = {}
         self._home = ""
         self._nobodies: dict[str, None] = {}  # ids of no credential
@@ -204,6 +207,7 @@ class View:
         self._mounts.clear()
         self._rate_limits.clear()
         self._forget_spaces("")
+        self._publishing.clear()
         self._nobodies.clear()
 
     def _forget_all(self, _id: str) -> None:
@@ -255,6 +259,9 @@ class View:
         self._spaces.clear()
         self._chains.clear()
         self._within.clear()
+
+    def _forget_publishing(self, _id: str) -> None:
+        self._publishing.clear()
 
     def _forget_credential(self, id_: str) -> None:
         self._credentials.pop(id_, None)
@@ -546,6 +553,17 @@ class View:
             self._keep(stamp, self._chains, tenant, found)
         return found
 
+    def publishes(self, tenant: str) -> bool:
+        """Whether it says who it is as an issuer of tokens of identity, or has a role for which there are keys."""
+        self.refresh()
+        if (found := self._publishing.get(tenant)) is None:
+            self.may_block()
+            stamp = self._seen_change
+            settings = self._barrier.get(OidcSettings, tenant)
+            found = settings is not None or bool(self._barrier.children(OidcRole, tenant, limit=1))
+            self._keep(stamp, self._publishing, tenant, found)
+        return found
+
     def within(self, rights: Rights, tenant: str, *, unlocking: bool = False) -> Rights:
         """The rights of a token's bearer as one of that tenant's: of its own namespace, or of one below it.
 
@@ -689,9 +707,9 @@ class View:
         Kind.IDENTITY_NAME: _forget_nothing,
         Kind.GROUP_TIE: _forget_nothing,
         Kind.ALIAS: _forget_nothing,
-        Kind.OIDC_SETTINGS: _forget_nothing,
+        Kind.OIDC_SETTINGS: _forget_publishing,
         Kind.OIDC_KEY: _forget_nothing,
-        Kind.OIDC_ROLE: _forget_nothing,
+        Kind.OIDC_ROLE: _forget_publishing,
         Kind.TOKEN_ROLE: _forget_nothing,
         Kind.WRAPPED: _forget_nothing,
         Kind.ACCOUNT: _forget_nothing,

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 from tests import harness
-from tests.doors.vault.test_namespaces import ALL, of
+from tests.doors.vault.test_namespaces import of
 from tests.harness import TENANT
 
 from keystead.core.entities import Namespace, Tenant
+from keystead.doors.vault.system import namespaces
 from keystead.service.barrier import Commit
 
 
@@ -38,3 +39,60 @@ def test_however_many_namespaces_there_are_and_whenever_they_were_made_the_first
     assert inside.ask("GET", "sys/audit", x_vault_namespace="n0").status == 400
     stack.view.loop_thread = None
     assert stack.view.tenant(TENANT).is_first and not stack.view.tenant("0" * 12).is_first
+
+
+@pytest.fixture
+def two(root) -> harness.Bearer:
+    for name, at in (("ns1", ""), ("ch", "ns1"), ("ns2", "")):
+        assert root.ask("POST", f"sys/namespaces/{name}", x_vault_namespace=at).status == 200
+    return root
+
+
+WELL_KNOWN = "identity/oidc/.well-known/"
+
+
+@pytest.mark.parametrize("what", ["keys", "keys/", "openid-configuration"])
+def test_a_namespace_that_publishes_nothing_is_not_told_from_one_that_is_not_there(two, what) -> None:
+    nobody, poor = harness.Bearer(two.stack, ""), of(two, "ns2")
+
+    def heard(bearer: harness.Bearer, at: str) -> list[tuple[int, bytes]]:
+        ways = [(f"{at}/{WELL_KNOWN}{what}", ""), (f"{WELL_KNOWN}{what}", at)]
+        return [(one.status, one.body) for one in (bearer.ask("GET", p, x_vault_namespace=h) for p, h in ways)]
+
+    for at in ("ns1", "ns1/ch"):
+        for bearer in (nobody, poor):
+            assert heard(bearer, at) == heard(bearer, "nope") and heard(bearer, at)[0][0] == 403
+        assert [status for status, _ in heard(two, at)] == [200, 200]  # who may read there is answered
+    assert two.ask("POST", "identity/oidc/config", {"issuer": "https://a.test"}, x_vault_namespace="ns1").status == 200
+    assert [status for status, _ in heard(nobody, "ns1")] == [200, 200]  # which somebody there has wanted
+    assert heard(nobody, "ns1/ch") == heard(nobody, "nope")
+    assert nobody.ask("GET", f"{WELL_KNOWN}{what}").status == 200
+
+
+def wrapped(bearer: harness.Bearer, at: str) -> str:
+    more = {"x_vault_namespace": at, "x_vault_wrap_ttl": "60"}
+    return bearer.ask("POST", "sys/wrapping/wrap", {"a": 1}, **more).json["wrap_info"]["token"]
+
+
+def test_a_lock_keeps_what_is_wrapped_in_a_namespace_from_whoever_is_above_it_too(two) -> None:
+    text, below = wrapped(two, "ns1"), wrapped(two, "ns1/ch")
+    key = two.data("POST", "sys/namespaces/api-lock/lock/ns1")["unlock_key"]
+    for one in (text, below):
+        assert two.ask("POST", "sys/wrapping/unwrap", {"token": one}).status == 503
+        assert harness.Bearer(two.stack, one).ask("POST", "sys/wrapping/unwrap").status == 503
+    assert two.ask("POST", "sys/namespaces/api-lock/unlock/ns1", {"unlock_key": key}).status == 204
+    assert [two.data("POST", "sys/wrapping/unwrap", token=one) for one in (text, below)] == [{"a": 1}] * 2
+
+
+def test_nothing_of_a_namespace_that_ends_is_opened_or_told_from_above(two, monkeypatch) -> None:
+    monkeypatch.setattr(namespaces, "STEPS_AT_ONCE", 0)  # what is in it goes later
+    text, inside = wrapped(two, "ns1/ch"), of(two, "ns1/ch")
+    given = {"type": "batch", "policies": ["p"], "ttl": "1h"}
+    batch = two.ask("POST", "auth/token/create", given, x_vault_namespace="ns1/ch").json["auth"]["client_token"]
+    for token in (inside.token, batch):
+        assert two.ask("POST", "auth/token/lookup", {"token": token}).status == 200
+    assert two.ask("DELETE", "ns1/sys/namespaces/ch").json["data"] == {"status": "in-progress"}
+    assert two.ask("POST", "sys/wrapping/unwrap", {"token": text}).status == 400
+    for token in (inside.token, batch):
+        assert two.ask("POST", "auth/token/lookup", {"token": token}).status == 403
+        assert two.ask("POST", "sys/capabilities", {"token": token, "paths": ["a"]}).status == 400

@@ -20,6 +20,7 @@ from keystead.service.handlers.aclpolicies import WRAPPING
 from keystead.service.handlers.tokens import accessor, ended, meant, new_text, suffixed, valid
 from keystead.service.held import HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
+from keystead.service.view import require_open
 
 _LABEL = b"keystead/wrapped-answer/v1"
 
@@ -81,7 +82,9 @@ def _taken(text: Sensitive, token: Token | None, tenant: HeldTenant, act: Act) -
 def unwrap(op: ops.Unwrap, targets: tuple[HeldTenant], act: Act) -> Outcome[Sensitive]:
     (tenant,) = targets
     token, answer = _taken(op.text, tenant.token_at_or_below(digest(op.text)), tenant, act)
-    return Outcome(answer=Sensitive(answer), delete=ended(tenant, token), made=token.accessor)
+    led = tenant.chain_of(token.tenant)  # it may be of a namespace below, whose lock holds for whoever is above, too
+    require_open(led)
+    return Outcome(answer=Sensitive(answer), delete=ended(tenant, token), seen=led, made=token.accessor)
 
 
 def look_up_wrapped(op: ops.LookUpWrapped, targets: tuple[HeldTenant], act: Act) -> Outcome[Token]:
