@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -96,3 +98,70 @@ def test_nothing_of_a_namespace_that_ends_is_opened_or_told_from_above(two, monk
     for token in (inside.token, batch):
         assert two.ask("POST", "auth/token/lookup", {"token": token}).status == 403
         assert two.ask("POST", "sys/capabilities", {"token": token, "paths": ["a"]}).status == 400
+
+
+ASKED = [
+    *("secret/a", "auth/token/lookup-self", "auth/token/renew-self", "auth/up/users/bob", "identity/entity", ""),
+    *("sys/wrapping/unwrap", "sys/wrapping/lookup", "sys/wrapping/rewrap", "sys/mounts", "sys/seal", "sys/rekey/init"),
+    *(
+        "sys/unseal",
+        "sys/seal-status",
+        "sys/leases/lookup",
+        "sys/locked-users",
+        "sys/internal/ui/mounts",
+        "cubbyhole/a",
+    ),
+    *("sys/namespaces/ch", "sys/namespaces/api-lock/unlock", "sys/quotas/config", f"{WELL_KNOWN}keys"),
+]
+
+
+@pytest.mark.parametrize("is_locked", [False, True])
+def test_no_path_tells_whether_a_namespace_is_there(two, is_locked) -> None:
+    """But that of a login. By header, by path, by both, and where an interface looks; for something, or for help."""
+    stack = two.stack
+    for at in ("ns1", "ns1/ch", "ns2"):
+        assert two.ask("POST", "sys/mounts/secret", {"type": "kv"}, x_vault_namespace=at).status == 204
+        assert two.ask("POST", "sys/auth/up", {"type": "userpass"}, x_vault_namespace=at).status == 204
+    beside = of(two, "ns2")
+    given = {"type": "batch", "policies": ["p"], "ttl": "1h"}
+    batch = two.ask("POST", "auth/token/create", given, x_vault_namespace="ns2").json["auth"]["client_token"]
+    above = two.ask("POST", "auth/token/create", {"policies": ["default"]}).json["auth"]["client_token"]
+    whoever = [harness.Bearer(stack, text) for text in ("", batch, above)] + [beside]
+    if is_locked:
+        two.ask("POST", "sys/namespaces/api-lock/lock/ns1", {})
+
+    def heard(who: harness.Bearer, method: str, path: str, header: str) -> tuple[int, bytes]:
+        name = (header or path.removeprefix("sys/internal/ui/mounts/")).partition("/")[0]
+        body = {} if method in {"POST", "PATCH"} else None
+        reply = who.ask(method, path, body, x_vault_namespace=header)
+        said = re.sub(rb'"request_id":"[^"]*"', b"", reply.body).replace(name.encode(), b"?")
+        return reply.status, re.sub(rb'"(expire_time|issue_time|accessor)":"[^"]*"', b"", said)
+
+    for path, how, method in itertools.product(ASKED, ("", "?help=1"), ("GET", "POST", "DELETE", "HEAD")):
+        ways = (("{}", path), ("", f"{{}}/{path}"), ("{}", f"ch/{path}"), ("", f"sys/internal/ui/mounts/{{}}/{path}"))
+        for (header, asked), who in itertools.product(ways, whoever):
+            there, nowhere = (heard(who, method, asked.format(at) + how, header.format(at)) for at in ("ns1", "nope"))
+            assert there == nowhere, (method, asked, how, header)
+    for path, way in itertools.product(("unwrap", "lookup", "rewrap"), ("{}/", "")):
+        answers = [
+            heard(
+                harness.Bearer(stack, wrapped(two, "ns2")),
+                "POST",
+                f"{way.format(at)}sys/wrapping/{path}",
+                "" if way else at,
+            )
+            for at in ("ns1", "nope")
+        ]
+        assert answers[0][0] == answers[1][0], (path, way)
+
+
+def test_who_has_business_in_a_namespace_asks_about_itself_there(two) -> None:
+    """By its path as by its header."""
+    two.ask("PUT", "sys/policies/acl/reach", {"policy": 'path "ns1/secret/a" { capabilities = ["read"] }'})
+    made = two.ask("POST", "auth/token/create", {"policies": ["reach"]}).json["auth"]
+    above, inside = harness.Bearer(two.stack, made["client_token"]), of(two, "ns1")
+    assert above.data("GET", "ns1/auth/token/lookup-self")["accessor"] == made["accessor"]
+    assert above.ask("GET", "ns2/auth/token/lookup-self").status == 403
+    assert inside.ask("GET", "ns1/auth/token/lookup-self").status == 200
+    text = wrapped(two, "ns1")
+    assert harness.Bearer(two.stack, "").ask("POST", "ns1/sys/wrapping/unwrap", {"token": text}).status == 200
