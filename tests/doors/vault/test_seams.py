@@ -165,3 +165,38 @@ def test_who_has_business_in_a_namespace_asks_about_itself_there(two) -> None:
     assert inside.ask("GET", "ns1/auth/token/lookup-self").status == 200
     text = wrapped(two, "ns1")
     assert harness.Bearer(two.stack, "").ask("POST", "ns1/sys/wrapping/unwrap", {"token": text}).status == 200
+
+
+def test_who_may_revoke_below_one_path_revokes_nothing_beside_it(root) -> None:
+    """A policy names the path; leases of a neighbour whose name begins alike are another path's."""
+    nobody = harness.Bearer(root.stack, "")
+    for name in ("u", "up"):
+        assert root.ask("POST", f"sys/auth/{name}", {"type": "userpass"}).status == 204
+        assert root.ask("POST", f"auth/{name}/users/al", {"password": "pw"}).status == 204
+
+    def login(name: str) -> harness.Bearer:
+        return harness.Bearer(
+            root.stack, nobody.call("POST", f"auth/{name}/login/al", password="pw").json["auth"]["client_token"]
+        )
+
+    sudo = 'path "sys/leases/revoke-prefix/auth/u" { capabilities = ["update", "sudo"] }'
+    revoker, one, other = root.child(sudo), login("u"), login("up")
+    assert revoker.ask("POST", "sys/leases/revoke-prefix/auth/u", {}).status == 204
+    assert [who.ask("GET", "auth/token/lookup-self").status for who in (one, other)] == [403, 200]
+    (lease,) = root.data("LIST", "sys/leases/lookup/auth/up/login/al")["keys"]
+    assert root.ask("POST", f"sys/leases/revoke-prefix/auth/up/login/al/{lease[:-1]}", {}).status == 204
+    assert other.ask("GET", "auth/token/lookup-self").status == 200
+    assert root.ask("POST", f"sys/leases/revoke-prefix/auth/up/login/al/{lease}", {}).status == 204
+    assert other.ask("GET", "auth/token/lookup-self").status == 403
+
+
+def test_no_key_of_a_lock_is_lost_with_the_answer_it_would_be_wrapped_in(two) -> None:
+    """Nothing is done any more in a namespace that is locked, wrapping the key that opens it neither."""
+    inside, at = of(two, "ns1"), {"x_vault_namespace": "ns1"}
+    refused = inside.ask("POST", "sys/namespaces/api-lock/lock", {}, x_vault_wrap_ttl="60", **at)
+    assert refused.status == 400 and inside.ask("GET", "sys/mounts", **at).status == 200
+    for method, path, more in (("POST", "ch", at), ("POST", "ns1/ch", {}), ("POST", "ns1", {})):
+        reply = two.ask(method, f"sys/namespaces/api-lock/lock/{path}", {}, x_vault_wrap_ttl="60", **more)
+        told = two.ask("POST", "sys/wrapping/unwrap", {"token": reply.json["wrap_info"]["token"]})
+        key = told.json["data"]["unlock_key"]
+        assert two.ask("POST", f"sys/namespaces/api-lock/unlock/{path}", {"unlock_key": key}, **more).status == 204
