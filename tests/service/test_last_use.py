@@ -1,10 +1,14 @@
 """What counts as use: KMS API Reference, "GetKeyLastUsage"; IAM API Reference, "GetAccessKeyLastUsed"."""
 
+from types import SimpleNamespace
+
 import pytest
 from msgspec.structs import replace
 from tests.harness import Person, stack
 
-from keystead.app.chores import access_keys_used, keys_used
+from keystead.app.chores import Chores, access_keys_used, keys_used
+from keystead.core.entities import Key, LastUse
+from keystead.service.barrier import Commit
 
 
 @pytest.fixture(scope="module")
@@ -65,3 +69,29 @@ def test_nobody_else_uses_it_by_naming_it(office) -> None:
         record, request_id=f'","who":{{"id":"a","kind":"user","via":"{known}"', who=replace(record.who, via="x")
     )
     assert access_keys_used([*office.journal.lines, sly.encode()]) == {}
+
+
+def test_the_use_of_a_key_that_goes_meanwhile_leaves_no_row_behind() -> None:
+    """Keys go, with all that is kept of them, when a namespace ends: what has been read of one may be so no more."""
+    office = stack()
+    gone, stays = office.key(), office.key()
+    barrier = office.barrier
+    for key in (gone, stays):
+        office.admin.call("Encrypt", KeyId=key.id, Plaintext=b"x")
+    lines = office.journal.lines[-2:]
+
+    class Meanwhile:
+        def get(self, of, id_):
+            found = barrier.get(of, id_)
+            if of is LastUse and (key := barrier.get(Key, gone.id)) is not None:
+                barrier.commit(Commit(delete=(key,)))
+            return found
+
+        commit = staticmethod(barrier.commit)
+
+    chores = Chores.__new__(Chores)
+    chores._core = SimpleNamespace(barrier=Meanwhile())
+    chores._uses = {key.id: (n, lines[n]) for n, key in enumerate((gone, stays))}
+    chores._write_uses()
+    chores._write_uses()
+    assert barrier.get(LastUse, gone.id) is None and barrier.get(LastUse, stays.id) is not None

@@ -13,7 +13,7 @@ from keystead.app.compose import Core
 from keystead.app.devices import Devices
 from keystead.core.actions import USES
 from keystead.core.audit.record import parse
-from keystead.core.entities import Credential, Key, LastUse
+from keystead.core.entities import Credential, Entity, Key, LastUse
 from keystead.core.operations import ClearNamespace, KeyOperation, RevokeToken
 from keystead.core.ports import Stale
 from keystead.crypto.notes import NoteSigner, verify_ed25519
@@ -94,18 +94,22 @@ class Chores:
         uses, self._uses = self._uses, {}
         self._uses_written_at = time.monotonic()
         for batch in _batches(uses.items()):
-            put = tuple(use for key_id, (index, line) in batch if (use := self._use(key_id, index, line)))
+            found = [use for key_id, (index, line) in batch if (use := self._use(key_id, index, line))]
             try:
-                self._core.barrier.commit(Commit(put=put))
+                self._core.barrier.commit(
+                    Commit(put=tuple(use for use, _ in found), seen=tuple(whose for _, whose in found))
+                )
             except Stale:  # a key was destroyed meanwhile: the others are written the next time
                 self._uses = dict(batch) | self._uses
 
-    def _use(self, id_: str, index: int, line: bytes) -> LastUse | None:
+    def _use(self, id_: str, index: int, line: bytes) -> tuple[LastUse, Entity] | None:
+        """And of what: of that which is gone meanwhile nothing is kept. None: it is gone."""
         barrier = self._core.barrier
-        if (barrier.get(Credential, id_) if id_.startswith("AKIA") else barrier.get(Key, id_)) is None:
+        whose = barrier.get(Credential, id_) if id_.startswith("AKIA") else barrier.get(Key, id_)
+        if whose is None:
             return None
         before, record = barrier.get(LastUse, id_), parse(line)
-        return LastUse(
+        use = LastUse(
             id=id_,
             revision=before.revision if before else 0,
             operation=record.operation,
@@ -114,6 +118,7 @@ class Chores:
             index=index,
             namespace=record.namespace,
         )
+        return use, whose
 
     # --- appointments
 
