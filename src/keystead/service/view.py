@@ -80,8 +80,8 @@ from keystead.service.held import (
     HeldTenant,
     HeldToken,
 )
-from keystead.service.heldsecret import HeldCubby, HeldSecret, SecretCache, cubby_of
-from keystead.service.heldspaces import chain_of
+from keystead.service.held.secrets import HeldCubby, HeldSecret, SecretCache, cubby_of
+from keystead.service.held.spaces import chain_of
 from keystead.service.ratelimits import RateLimitTable
 from keystead.service.reach import PAGE, Reach
 from keystead.service.related import lasting
