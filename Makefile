@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 DATA   ?= keystead-data
 APART  := ansible salt vaultclients
 
-.PHONY: run install test check unit clients every-client bench secrets torture differential drill docs lock clean
+.PHONY: run install test check unit outside inside clients every-client bench secrets torture differential drill docs lock clean
 
 run: install           ## start a development server on loopback and say what to paste
 	@$(BIN)/keystead dev --data $(DATA)
@@ -43,8 +43,17 @@ check: install         ## style, types, layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-unit: install          ## every test, the real clients included
-	$(BIN)/pytest -q
+# In two halves of about the same time, so that `make -j2 test` uses two cores: those that start programs, and the rest.
+OUTSIDE := $(addprefix tests/,clients cli scripts faults)
+INSIDE  := $(filter-out $(OUTSIDE) tests/__pycache__,$(patsubst %/,%,$(wildcard tests/*/)))
+
+unit: outside inside   ## every test, the real clients included
+
+outside: install
+	$(BIN)/pytest -q $(OUTSIDE)
+
+inside: install
+	$(BIN)/pytest -q $(INSIDE)
 
 every-client: $(VENV)/.clients $(APART:%=$(VENV)/clients/%/.installed) ## install the clients that come from elsewhere: sops, those in JavaScript, Ansible, Salt, more in Python
 

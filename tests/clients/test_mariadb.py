@@ -74,13 +74,14 @@ class MariaDb:
         assert done.returncode == 0, done.stdout + done.stderr + self.errors()
 
     def errors(self) -> str:
-        written = self.folder / "errors"
-        return written.read_text() if written.exists() else ""
+        written = [self.folder / name for name in ("said", "errors")]
+        return "".join(one.read_text() for one in written if one.exists())
 
     @contextmanager
     def starting(self) -> Iterator[subprocess.Popen[bytes]]:
         command = ["mariadbd", f"--defaults-file={self._config}"]
-        process = subprocess.Popen(command, env=self._environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        with (self.folder / "said").open("ab") as said:  # before it has opened its log
+            process = subprocess.Popen(command, env=self._environment, stdout=said, stderr=said)
         try:
             yield process
         finally:

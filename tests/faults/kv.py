@@ -141,8 +141,9 @@ class Contest:
             assert status == 400 and "did not match" in answer["errors"][0], (status, answer)
 
     def check(self, ask: Ask) -> None:
+        won = dict(self.won)  # before anything is asked: others may be bidding already
         there = {int(n): value for n, value in json.loads(found(ask, self.NAME)).items()}
         last = max(there, default=0)
-        assert last >= max(self.won, default=0), "the version that was won last is gone"
-        lost = {n for n in self.won if n > last - KEPT and there.get(n) != self.won[n]}
+        assert last >= max(won, default=0), "the version that was won last is gone"
+        lost = {n for n in won if n > last - KEPT and there.get(n) != won[n]}
         assert not lost, f"versions {sorted(lost)} have another's value"

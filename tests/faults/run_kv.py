@@ -111,12 +111,15 @@ def asking(bearer: harness.Bearer, is_dark: Callable[[], bool] = lambda: False) 
 
 def life(seed: int) -> Life:
     """One life of that seed, over. Raises whatever went wrong."""
-    logging.getLogger("keystead").setLevel(logging.CRITICAL)  # a disk without power is no error of the server
+    log = logging.getLogger("keystead")
+    level = log.level
+    log.setLevel(logging.CRITICAL)  # a disk without power is no error of the server
     directory = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None))  # noqa: S108 - faster
     try:
         one = Life(seed, directory, crash_vfs())
         one.run()
     finally:
+        log.setLevel(level)
         shutil.rmtree(directory)
     return one
 

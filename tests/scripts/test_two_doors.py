@@ -23,6 +23,6 @@ def test_one_key_two_doors(tmp_path) -> None:
     assert done.returncode == 0, done.stderr
     assert "transit opens what KMS has sealed: hello" in done.stdout
     assert "KMS opens what transit has sealed: hello" in done.stdout
-    assert "DisabledException" in done.stdout and "may not protect" in done.stdout
+    assert "DisabledException" in done.stdout and "refusing to use soft-deleted key" in done.stdout
     shown = [done.stdout.count(f'"door":"{door}"') for door in ("vault", "aws_kms")]
     assert min(shown) >= 3  # of eight: the newest may not be in the log yet, and those before are of other doors

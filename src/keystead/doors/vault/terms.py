@@ -106,7 +106,7 @@ def told(terms: TokenTerms) -> dict[str, Any]:
 def log_in(call: Call) -> Answer:
     """Of a caller whom somebody vouches for."""
     asked = call.caller.asked
-    path = asked.path if asked is not None else ""
+    path = asked.here if asked is not None else ""
     return logged_in(call(ops.LogInVouched(tenant=here(call), mount=call.namespace, path=path)))
 
 
