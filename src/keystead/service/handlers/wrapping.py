@@ -17,7 +17,8 @@ from keystead.core.sensitive import Sensitive
 from keystead.crypto.aead import open_once, seal_once
 from keystead.service.credentials.token import digest
 from keystead.service.handlers.aclpolicies import WRAPPING
-from keystead.service.handlers.tokens import accessor, ended, meant, new_text, suffixed, valid
+from keystead.service.handlers.tokenparts import accessor, new_text, suffixed
+from keystead.service.handlers.tokens import ended, meant, valid
 from keystead.service.held import HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
 
