@@ -11,6 +11,8 @@ from tests import vaultstack
 
 from keystead.app import devices
 from keystead.app.devices import Devices
+from keystead.doors.vault.system import namespaces
+from keystead.service.endings import Endings
 
 
 class ListLog:
@@ -224,3 +226,31 @@ def test_namespaces_below_are_told_too(here) -> None:
     told = {one["id"]: one["namespace"] for one in lines}
     assert [told[one] for one in wanted] == [{"id": made["id"], "path": "ns1/"}] * 2
     assert {"id": "root"} in told.values()
+
+
+@pytest.mark.parametrize("by", ["who asked", "the scheduler"])
+def test_what_was_done_in_a_namespace_is_told_however_soon_it_is_gone(here, by, monkeypatch) -> None:
+    """Else whoever may make namespaces could do in one what no device is ever told of."""
+    here.enable()
+    root, at = here.vault.root, here.started()
+    step(here, at)
+    wanted = []
+    for _ in range(2):  # of the same name: two tenants
+        root("POST", "sys/namespaces/ns1")
+        root("POST", "sys/namespaces/ch", x_vault_namespace="ns1")
+        wanted += [root("GET", "sys/mounts", x_vault_namespace=there).json["request_id"] for there in ("ns1", "ns1/ch")]
+        for path in ("ns1/sys/namespaces/ch", "sys/namespaces/ns1"):
+            if by == "the scheduler":
+                monkeypatch.setattr(namespaces, "STEPS_AT_ONCE", 0)
+            root("DELETE", path)
+            stack = here.vault.stack
+            stack.view.loop_thread = None
+            endings = Endings(stack.barrier, stack.store, stack.by_system)
+            while endings.step():
+                pass
+    step(here, at)
+    step(here, here.started())
+    lines = [json.loads(line)["request"] for line in (here.own / "vault.log").read_bytes().splitlines()]
+    told = {one["id"]: one["namespace"] for one in lines}
+    assert [one for one in dict.fromkeys(here.told()) if one in wanted] == wanted
+    assert all(set(told[one]) == {"id"} and len(told[one]["id"]) == 12 for one in wanted)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import os
 import stat
+from collections.abc import Iterator
 from contextlib import suppress
 from hashlib import sha256
 from json.encoder import encode_basestring_ascii as quote
@@ -23,7 +24,7 @@ from msgspec import Struct
 
 from keystead.app.layout import write_durably
 from keystead.core.audit.record import PERFORMED, Record, parse
-from keystead.core.entities import AuditDevice, Kind, Lineage, Setting, Topic
+from keystead.core.entities import AuditDevice, Kind, Lineage, Namespace, Setting, Tenant, Topic
 from keystead.core.errors import KeysteadError
 from keystead.core.keyed import KeyedHash
 from keystead.core.ports import Reader
@@ -37,6 +38,8 @@ PAGE, BACK = 500, 1024
 AT_ONCE = 4096  # records a step and device
 CURSORS = "cursors"
 MOST_CHAINS = 100_000
+MAKING = frozenset({"system write namespaces/{path:path}", "system delete namespaces/{path:path}"})
+"""What is on record in the tenant that a namespace stands right below, with the namespace as what was made."""
 
 
 class Following(Struct):
@@ -59,6 +62,7 @@ class Devices:
         self._seen_change = -1
         self._following: list[Following] = []
         self._chains: dict[str, Lineage] = {}
+        self._above: dict[str, tuple[str, ...]] = {}
 
     def step(self) -> None:
         """Tell every device what it has not been told. What goes wrong with one is logged, and tried again."""
@@ -110,6 +114,7 @@ class Devices:
                     lambda text: f"hmac-sha256:{digest(text.encode()).hex()}",  # noqa: B023 - called at once
                     plain_accessors=one.device.plain_accessors,
                     chain=self._chain(record.tenant),
+                    gone=self._is_gone(record.tenant),
                 )
                 for record in map(parse, records)
                 if self._is_of(one.tenant, record)
@@ -133,7 +138,41 @@ class Devices:
         """Of the tenant, of a namespace below it, or of somebody at the Vault door whom nobody knows."""
         if not record.tenant:
             return record.door == DOOR
-        return record.tenant == tenant or any(one.above == tenant for one in self._chain(record.tenant))
+        return record.tenant == tenant or tenant in self._those_above(record.tenant)
+
+    def _is_gone(self, tenant: str) -> bool:
+        """Whether it was a namespace of which nothing is left to tell but what was done in it."""
+        return not self._chain(tenant) and bool(self._those_above(tenant))
+
+    def _those_above(self, tenant: str) -> tuple[str, ...]:
+        """As the store has it; of one that is gone, as the log has it: it may be behind what the store has come to."""
+        if (found := self._above.get(tenant)) is None:
+            if len(self._above) >= MOST_CHAINS:
+                self._above.clear()
+            above, at = [], tenant
+            while at := self._one_above(at):
+                above.append(at)
+            found = self._above[tenant] = tuple(above)
+        return found
+
+    def _one_above(self, tenant: str) -> str:
+        if (space := self._barrier.get(Namespace, tenant)) is not None:
+            return space.above
+        if self._barrier.get(Tenant, tenant) is not None:
+            return ""
+        made = f'"made":"{tenant}"'.encode()
+        for line in self._backwards():
+            if made in line and (told := parse(line)).outcome == PERFORMED and told.operation in MAKING:
+                return told.tenant
+        return ""
+
+    def _backwards(self) -> Iterator[bytes]:
+        """All of the log, the newest first."""
+        end = self._log.size()
+        while end > 0:
+            first = max(0, end - BACK)
+            yield from reversed(self._log.read(first, end - first))
+            end = first
 
     def _begin(self, one: Following) -> int:
         """Where it was; of a device that is new, behind the record that tells of its being enabled."""

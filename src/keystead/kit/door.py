@@ -79,6 +79,10 @@ class Mounts(Protocol):
 
     def chain(self, tenant: str, /) -> Lineage: ...
 
+    def publishes(self, tenant: str, /) -> bool:
+        """Whether it has anything to tell those who verify its tokens of identity."""
+        ...
+
     def may_block(self) -> None:
         """Raises WouldBlock on the event loop: for whoever knows already that the request is going to."""
         ...

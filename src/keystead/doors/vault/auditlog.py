@@ -19,8 +19,13 @@ DOOR = "vault"
 Digest = Callable[[str], str]
 
 
-def shaped(record: Record, digest: Digest, *, plain_accessors: bool = False, chain: Lineage = ()) -> bytes:
-    """Both lines, each with its line feed. `chain`: what leads to the namespace of the record."""
+def shaped(
+    record: Record, digest: Digest, *, plain_accessors: bool = False, chain: Lineage = (), gone: bool = False
+) -> bytes:
+    """Both lines, each with its line feed. `chain`: what leads to the namespace of the record.
+
+    `gone`: nothing is left of that namespace, its name neither; then it is told by the tenant that it was.
+    """
     told = str if plain_accessors else digest
     via, at = record.who.via, timestamp(record.at)
     auth: dict[str, Any] = {"token_type": "default"}
@@ -36,7 +41,8 @@ def shaped(record: Record, digest: Digest, *, plain_accessors: bool = False, cha
         "id": record.request_id,
         **_asked(record),
         "client_token_accessor": told(via) if via else "",
-        "namespace": {"id": sign_of_chain(chain)} | ({"path": path_of_chain(chain)} if chain else {}),
+        "namespace": {"id": record.tenant if gone else sign_of_chain(chain)}
+        | ({"path": path_of_chain(chain)} if chain else {}),
         "remote_address": record.source,
     }
     common: dict[str, Any] = {"auth": auth, "request": request}

@@ -24,10 +24,12 @@ from keystead.doors.vault.endpoint import CAPABILITIES, Answer, Endpoint, OpenCa
 from keystead.doors.vault.errors import ABSENT, ERRORS
 from keystead.doors.vault.openly import OPEN, VERBS, Open, is_sealed
 from keystead.doors.vault.places import Found, Places
-from keystead.doors.vault.spaces import OF_ITSELF, OF_SERVER, UNAVAILABLE, UNLOCK, Place, Spaces, header_of
+from keystead.doors.vault.spaces import OF_ITSELF, OF_SERVER, SHOWN, UNAVAILABLE, UNLOCK, Place, Spaces, header_of
+from keystead.doors.vault.system.capabilities import unshown
 from keystead.doors.vault.system.wrapping import NOT_WRAPPING, wrap_info
 from keystead.kit import Call, Door, Means, fault
 from keystead.kit.door import Steps, Stepwise
+from keystead.service.credentials import Reason
 from keystead.service.held import HeldToken
 from keystead.service.view.tenants import require_open
 from keystead.wire import Malformed, Misfit
@@ -73,14 +75,14 @@ class VaultFront(Stepwise):
             place = self._spaces.find(self._means.mounts.home(), names, asked) if way is None else way.place
             if way is None and (login := self._places.login(place)) is not None:
                 return self._let_in(request, place, login, wrap_for, request_id)
-            held, text = self._held(request, place.asked)
+            held, text = self._held(request, place.asked, asked)
             yield
             if way is not None and (
                 self._spaces.below(place, held.token.tenant) is None or not self._places.still(way)
             ):
                 way = None
             if way is None:
-                place = self._as_it_is_for(held, names, asked)
+                place = self._as_it_is_for(held, names, asked, request)
             if wrap_for or held.token.n_uses:
                 self._means.mounts.may_block()  # before anything has been done
             if held.token.n_uses and place.asked.path != LOOK_UP:
@@ -194,13 +196,24 @@ class VaultFront(Stepwise):
 
     # --- who
 
-    def _held(self, request: HttpRequest, asked: wire.Asked) -> tuple[HeldToken, Sensitive]:
-        """The token that a request came with. Raises Unauthenticated; Said where it stands for a wrapped answer."""
-        raw = headers.token(request.headers)
+    def _held(self, request: HttpRequest, asked: wire.Asked, whole: wire.Asked) -> tuple[HeldToken, Sensitive]:
+        """The token that a request came with. Raises Unauthenticated; Said where it stands for a wrapped answer.
+
+        `whole`: as it was asked. Whose path begins with a namespace hears no more than where there is none.
+        """
         if asked.path not in OF_WRAPPED:
-            text = raw.decode("latin-1")
+            text = headers.token(request.headers).decode("latin-1")
             return self._means.authenticator.token(request, text), Sensitive(text.encode())
-        text = raw.decode("latin-1")
+        try:
+            return self._wrapping(request, asked)
+        except (Said, Refused, Malformed, Misfit) as error:
+            if asked is whole:
+                raise
+            raise e.Unauthenticated("permission denied", Reason.UNKNOWN) from error
+
+    def _wrapping(self, request: HttpRequest, asked: wire.Asked) -> tuple[HeldToken, Sensitive]:
+        """Raises Said, wire errors."""
+        text = headers.token(request.headers).decode("latin-1")
         if not text and asked.verb is wire.Verb.WRITE:  # a query is no place for a token
             text = _in_body(_tree(wire.arguments(asked, None, request.body)))
         try:
@@ -231,14 +244,23 @@ class VaultFront(Stepwise):
 
     # --- where
 
-    def _as_it_is_for(self, held: HeldToken, names: tuple[str, ...], asked: wire.Asked) -> Place:
-        """The place in the tree that the token is in; its own, for what it asks about itself."""
+    def _as_it_is_for(self, held: HeldToken, names: tuple[str, ...], asked: wire.Asked, request: HttpRequest) -> Place:
+        """The place in the tree that the token is in; its own, for what it asks about itself.
+
+        Unless its path begins with a namespace that it has no business in: that one is not there.
+        """
         place = self._spaces.find(self._spaces.root_of(held.token.tenant), names, asked)
         at = place.asked
         wrapping = at.path in OF_WRAPPED and held.token.policies == WRAPPING
-        if wrapping or (place.tenant != held.token.tenant and (at.verb, at.path) in OF_ITSELF):
-            return self._spaces.at_home(held.token.tenant, at)
-        return place
+        is_elsewhere = place.tenant != held.token.tenant or bool(place.missing)
+        if not wrapping and not (is_elsewhere and (at.verb, at.path) in OF_ITSELF):
+            return place
+        if at is not asked:
+            try:
+                self._led(place, held, request)
+            except e.Denied:
+                return place  # where it is refused
+        return self._spaces.at_home(held.token.tenant, at)
 
     def _led(self, place: Place, held: HeldToken, request: HttpRequest) -> str:
         """What leads to the place from the token's own namespace. Raises Denied."""
@@ -247,7 +269,16 @@ class VaultFront(Stepwise):
         entered = below.removesuffix(place.led)  # what is only to be shown says the same of what is not there
         if entered and not acl_of(held.rights.policies, request.received_at).reaches(entered):
             raise e.Denied("nothing in that namespace is for this token")
+        if place.led and any(one.lock for one in place.chain):  # neither that it is locked
+            self._require_shown(place, below, held, request)
         return below
+
+    def _require_shown(self, place: Place, below: str, held: HeldToken, request: HttpRequest) -> None:
+        """Raises Said or Denied, as where nothing is there."""
+        if not acl_of(held.rights.policies, request.received_at).reaches(below):
+            if place.asked.verb is wire.Verb.READ:
+                raise unshown(place.led + place.asked.path.removeprefix(SHOWN))
+            raise e.Denied("nothing in that namespace is for this token")
 
     def _placed(
         self,

@@ -82,7 +82,8 @@ class Places:
         asked, mounts = place.asked, self._mounts.mounts(place.tenant)
         found = self._find(place, mounts)
         line = _line(request)
-        if sum(map(len, line)) <= MOST_OF_A_WAY and not asked.query and not asked.path.startswith(_NEVER_KEPT):
+        is_for_tokens = not found.endpoint.unsigned and not asked.path.startswith(_NEVER_KEPT)
+        if sum(map(len, line)) <= MOST_OF_A_WAY and not asked.query and is_for_tokens:
             if len(self._ways) >= N_WAYS:
                 self._ways.clear()
             self._ways[line] = Way(names, whole, place, mounts, found)
@@ -136,9 +137,14 @@ class Places:
             raise Said(429, f'request path "{path}": rate limit quota exceeded') from error
 
     def login(self, place: Place) -> Found | None:
-        """Where somebody without a token is heard; None for every other path."""
+        """Where somebody without a token is heard; None for every other path.
+
+        A namespace that publishes nothing is none of a stranger's business: it is not told from one that is not there.
+        """
         asked = place.asked
         if place.missing or not asked.path.startswith(HEARD.get(asked.verb, _NOWHERE)):
+            return None
+        if place.chain and asked.verb is wire.Verb.READ and not self._mounts.publishes(place.tenant):
             return None
         led = self._mounts.mounts(place.tenant).find(asked.path)
         if led is None or (table := self._engines.get(_spoken(led[0]))) is None:

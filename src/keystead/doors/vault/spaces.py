@@ -105,11 +105,11 @@ class Spaces:
                 return Place(tenant, found, asked, missing="".join(f"{one}/" for one in names[n:]))
             tenant, found = space.id, (*found, space)
         begun, path = len(found), asked.path
-        shown = SHOWN if path.startswith(SHOWN) else ""
+        shown = SHOWN if path.startswith(SHOWN) and asked.verb is not Verb.HELP else ""
         rest = path[len(shown) :]
         while True:
             head, slash, tail = rest.partition("/")
-            space = self._mounts.spaces(tenant).get(head) if slash else None
+            space = self._mounts.spaces(tenant).get(head) if slash and (tail or not shown) else None
             if space is None:
                 break
             tenant, found, rest = space.id, (*found, space), tail

@@ -31,8 +31,11 @@ def _found(tenant: HeldTenant, id_: str, now: datetime) -> Token | None:
 
 
 def _all(tenant: HeldTenant, prefix: str, now: datetime) -> Iterator[Token]:
+    """The lease of that id, and those below that path; not those whose path merely begins alike. "": every one."""
+    below = f"{prefix.rstrip('/')}/" if prefix else ""
     for token in tenant.tokens():
-        if token.expires_at is not None and not token.is_over(now) and lease_id(token).startswith(prefix):
+        id_ = lease_id(token)
+        if token.expires_at is not None and not token.is_over(now) and (id_ == prefix or id_.startswith(below)):
             yield token
 
 

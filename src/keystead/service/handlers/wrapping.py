@@ -21,6 +21,7 @@ from keystead.service.handlers.tokenparts import accessor, new_text, suffixed
 from keystead.service.handlers.tokens import ended, meant, valid
 from keystead.service.held import HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
+from keystead.service.view.tenants import require_open
 
 _LABEL = b"keystead/wrapped-answer/v1"
 
@@ -82,7 +83,9 @@ def _taken(text: Sensitive, token: Token | None, tenant: HeldTenant, act: Act) -
 def unwrap(op: ops.Unwrap, targets: tuple[HeldTenant], act: Act) -> Outcome[Sensitive]:
     (tenant,) = targets
     token, answer = _taken(op.text, tenant.token_at_or_below(digest(op.text)), tenant, act)
-    return Outcome(answer=Sensitive(answer), delete=ended(tenant, token), made=token.accessor)
+    led = tenant.chain_of(token.tenant)  # it may be of a namespace below, whose lock holds for whoever is above, too
+    require_open(led)
+    return Outcome(answer=Sensitive(answer), delete=ended(tenant, token), seen=led, made=token.accessor)
 
 
 def look_up_wrapped(op: ops.LookUpWrapped, targets: tuple[HeldTenant], act: Act) -> Outcome[Token]:

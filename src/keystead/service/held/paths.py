@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from keystead.core.entities import (
     Account,
     AclPolicy,
+    Lineage,
     LoginSecret,
     LoginSettings,
     Mount,
@@ -36,18 +37,21 @@ class OfPaths:
     @abstractmethod
     def has_below(self, tenant: str) -> bool: ...
 
+    @abstractmethod
+    def chain_of(self, tenant: str) -> Lineage: ...
+
     def token(self, id: str) -> Token | None:
         found = self._reach.get(Token, id) if id else None
         return found if found is not None and found.tenant == self.id else None
 
     def token_at_or_below(self, id: str) -> Token | None:
-        """The same of a tenant below this one too: whoever has its text names it."""
+        """The same of a tenant below this one too, until that ends: whoever has its text names it."""
         found = self._reach.get(Token, id) if id else None
         return found if found is not None and self.is_at_or_below(found.tenant) else None
 
     def is_at_or_below(self, tenant: str) -> bool:
-        """Whether that is this tenant, or stands below it."""
-        return tenant == self.id or self.has_below(tenant)
+        """Whether that is this tenant, or stands below it and nothing on the way there has ended."""
+        return tenant == self.id or (self.has_below(tenant) and not any(one.ends for one in self.chain_of(tenant)))
 
     def maker_of(self, token: Token) -> Token | None:
         """The token that one was made with, of this tenant or of one above it."""

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, TypeVar
 from keystead.core.entities import Entity, Lineage, Namespace, Tenant
 from keystead.core.errors import Internal
 from keystead.service.contents import below
+from keystead.service.reach import PAGE
 
 if TYPE_CHECKING:
+    from keystead.service.barrier import Barrier
     from keystead.service.held import HeldTenant
     from keystead.service.reach import Reach
 
@@ -24,6 +26,15 @@ def chain_of(get: Callable[[type[Namespace], str], Namespace | None], tenant: st
     while (one := get(Namespace, found[-1].above if found else tenant)) is not None:
         found.append(one)
     return tuple(reversed(found))
+
+
+def first_tenant(barrier: Barrier) -> str:
+    """The one the installation began with: the oldest that stands below no other, whatever the clock has said since."""
+    every: list[Tenant] = []
+    while page := barrier.every(Tenant, after=every[-1].id if every else "", limit=PAGE):
+        every += page
+    oldest = sorted(every, key=lambda one: one.created_at)
+    return next(one.id for one in oldest if barrier.get(Namespace, one.id) is None)
 
 
 class OfSpaces:

@@ -10,8 +10,8 @@ from keystead.service.held.keyrings import HeldKeyring
 from keystead.service.held.paths import OfPaths
 from keystead.service.held.principals import OfPrincipals
 from keystead.service.held.secrets import HeldCubby, cubby_of
-from keystead.service.held.spaces import OfSpaces
-from keystead.service.reach import EVERY, Reach
+from keystead.service.held.spaces import OfSpaces, first_tenant
+from keystead.service.reach import Reach
 
 
 class HeldTenant(OfSpaces, OfPaths, OfIdentities, OfPrincipals):
@@ -25,8 +25,7 @@ class HeldTenant(OfSpaces, OfPaths, OfIdentities, OfPrincipals):
     def is_first(self) -> bool:
         """Whether the installation began with it: only from there is the whole of it steered."""
         self._reach.may_block()
-        every = self._reach.barrier.every(Tenant, limit=EVERY)
-        return min(every, key=lambda one: one.created_at).id == self.id
+        return first_tenant(self._reach.barrier) == self.id
 
     def other(self, record: Tenant) -> HeldTenant:
         return HeldTenant(record, self._reach)

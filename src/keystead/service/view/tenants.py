@@ -8,15 +8,25 @@ from typing import Any, ClassVar
 
 from msgspec.structs import replace
 
-from keystead.core.entities import ONLY, Kind, Lineage, Mount, Namespace, Tenant, Topic, path_of_chain
+from keystead.core.entities import (
+    ONLY,
+    Kind,
+    Lineage,
+    Mount,
+    Namespace,
+    OidcRole,
+    OidcSettings,
+    Tenant,
+    Topic,
+    path_of_chain,
+)
 from keystead.core.errors import Denied, Unavailable
 from keystead.core.mounts import MountTable
 from keystead.core.operations import TenantRef
 from keystead.core.rights import Rights
 from keystead.service.held import HeldTenant
-from keystead.service.held.spaces import chain_of
+from keystead.service.held.spaces import chain_of, first_tenant
 from keystead.service.ratelimits import RateLimitTable
-from keystead.service.reach import PAGE
 from keystead.service.view.cache import Cache, Finds, Forgets
 
 EPOCH = datetime.fromtimestamp(0, UTC)
@@ -32,6 +42,7 @@ class TenantCache(Cache):
         self._rate_limits: dict[str, RateLimitTable] = {}
         self._spaces: dict[str, Mapping[str, Namespace]] = {}
         self._chains: dict[str, Lineage] = {}
+        self._publishing: dict[str, bool] = {}
         self._within: dict[tuple[str, str], tuple[Rights, Rights]] = {}
         self._home = ""
 
@@ -40,7 +51,11 @@ class TenantCache(Cache):
         self._mounts.clear()
         self._rate_limits.clear()
         self._forget_spaces("")
+        self._publishing.clear()
+
+    def forget(self) -> None:
         self._home = ""
+        super().forget()
 
     def _forget_settings(self, _id: str) -> None:
         self._rate_limits.clear()
@@ -49,6 +64,9 @@ class TenantCache(Cache):
         self._spaces.clear()
         self._chains.clear()
         self._within.clear()
+
+    def _forget_publishing(self, _id: str) -> None:
+        self._publishing.clear()
 
     def _find_tenant(self, ref: TenantRef) -> HeldTenant | None:
         found = self._barrier.get(Tenant, ref.tenant)
@@ -63,8 +81,7 @@ class TenantCache(Cache):
         self.refresh()
         if not self._home:
             self.may_block()
-            (first,) = sorted(self._barrier.every(Tenant, limit=PAGE), key=lambda one: one.created_at)[:1]
-            self._home = first.id
+            self._home = first_tenant(self._barrier)  # for good: there is no way to take it away
         return self._home
 
     def mounts(self, tenant: str) -> MountTable:
@@ -109,6 +126,17 @@ class TenantCache(Cache):
             self._keep(stamp, self._chains, tenant, found)
         return found
 
+    def publishes(self, tenant: str) -> bool:
+        """Whether it says who it is as an issuer of tokens of identity, or has a role for which there are keys."""
+        self.refresh()
+        if (found := self._publishing.get(tenant)) is None:
+            self.may_block()
+            stamp = self._seen_change
+            settings = self._barrier.get(OidcSettings, tenant)
+            found = settings is not None or bool(self._barrier.children(OidcRole, tenant, limit=1))
+            self._keep(stamp, self._publishing, tenant, found)
+        return found
+
     def within(self, rights: Rights, tenant: str, *, unlocking: bool = False) -> Rights:
         """The rights of a token's bearer as one of that tenant's: of its own namespace, or of one below it.
 
@@ -145,7 +173,13 @@ class TenantCache(Cache):
             return None
         return rights if rights.rests_on == chain else replace(rights, rests_on=chain)
 
-    FORGET: ClassVar[Forgets] = {**Cache.FORGET, Kind.SETTING: _forget_settings, Kind.NAMESPACE: _forget_spaces}
+    FORGET: ClassVar[Forgets] = {
+        **Cache.FORGET,
+        Kind.SETTING: _forget_settings,
+        Kind.NAMESPACE: _forget_spaces,
+        Kind.OIDC_SETTINGS: _forget_publishing,
+        Kind.OIDC_ROLE: _forget_publishing,
+    }
     FIND: ClassVar[Finds] = {**Cache.FIND, TenantRef: _find_tenant}
 
 

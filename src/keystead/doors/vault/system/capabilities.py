@@ -88,8 +88,12 @@ def reachable_mount(req: PathRequest, call: Call) -> dict[str, Any]:
         path = path_of(mount)
         if asked.startswith(f"{path}/"):
             return {**told(mount), "path": f"{led_there(call)}{path}/"}
+    raise unshown(f"{led_there(call)}{asked}")
+
+
+def unshown(path: str) -> Said:
     words = "preflight capability check returned 403, please ensure client's policies grant access to path"
-    raise Said(403, f'{words} "{led_there(call)}{asked}"')
+    return Said(403, f'{words} "{path.strip("/")}/"')
 
 
 @endpoint("system", Verb.READ, "internal/ui/resultant-acl")

@@ -174,6 +174,9 @@ class UnlockPathRequest(PathRequest, frozen=True, kw_only=True):
 
 
 def _lock(path: str, call: Call) -> dict[str, Any]:
+    asked = call.caller.asked
+    if not path.strip("/") and asked is not None and asked.wrap_for:  # then nothing can be wrapped here any more
+        raise Said(400, "the key of a lock cannot be wrapped in the namespace that it locks")
     try:
         return {"unlock_key": call(ops.LockNamespace(tenant=here(call), path=path.strip("/")))}
     except NotFound as error:
