@@ -36,7 +36,7 @@ from keystead.core.sensitive import Sensitive
 from keystead.kit import Front
 from keystead.service.barrier import Commit
 from keystead.service.held import HeldKeyring
-from keystead.service.heldsecret import above
+from keystead.service.held.secrets import above
 from keystead.wire.http import HttpRequest
 
 A_COMMIT, A_FOLDER, FEW, A_BATCH = 2000, 1000, 1000, 512

@@ -114,7 +114,7 @@ def actions() -> str:
     ]
     heads = ("action", "of a", "aws", "by grant", "another tenant's", "the operator")
     return (
-        "# Actions\n\nEverything that can be authorized, from `core/actions.py`. "
+        "# Actions\n\nEverything that can be authorized, from `core/actions/`. "
         "*The operator* is the system principal: who owns the server and speaks to it over the control socket. "
         "It manages keys and never uses one.\n\n" + table(heads, rows)
     )

@@ -30,7 +30,7 @@ from keystead.core.keyed import KeyedHash
 from keystead.core.ports import Reader
 from keystead.doors.vault.auditlog import DOOR, shaped
 from keystead.service.barrier import Barrier
-from keystead.service.heldspaces import chain_of
+from keystead.service.held.spaces import chain_of
 from keystead.service.log import Log
 
 LOG = logging.getLogger("keystead")

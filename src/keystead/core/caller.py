@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from keystead.core.entities import Principal, PrincipalKind
 from keystead.core.rights import Rights
-from keystead.core.vouching import Vouched
+from keystead.core.vouching.words import Vouched
 
 
 class Asked(Struct, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import verification as v
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from keystead.core.vouching import Certified
+from keystead.core.vouching.words import Certified
 
 MAX_DEPTH = 8  # certificates between a client's and the one that a role has
 MAX_SENT = 10  # certificates that a client may send along

@@ -53,7 +53,7 @@ from keystead.core.policy.paths import DIALECT as PATHS
 from keystead.core.policy.request import Request, Subject
 from keystead.core.rights import Rights
 from keystead.service.held import Held, HeldKey, HeldKeyring, HeldPolicy, HeldPrincipal, HeldReplica
-from keystead.service.heldsecret import HeldCubby, HeldSecret
+from keystead.service.held.secrets import HeldCubby, HeldSecret
 
 C = TypeVar("C")
 MAX_PRINCIPALS = 256  # whose decisions are kept per key

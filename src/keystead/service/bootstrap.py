@@ -27,7 +27,7 @@ from keystead.core.sensitive import Sensitive
 from keystead.service.barrier import Barrier, Commit
 from keystead.service.handlers.keyrings import ADDRESS, ROOT, TENANT
 from keystead.service.handlers.principals import NAME, access_key, new_id
-from keystead.service.handlers.tokens import root_token
+from keystead.service.handlers.tokenparts import root_token
 
 SYSTEM_TENANT, SCHEDULER = "", "scheduler"
 ADMINISTRATOR = PolicyText(

@@ -9,7 +9,7 @@ Rule 2: a handler gets targets already found and authorized. It has no store and
         cannot fetch "one more key" past the policy engine.
 Rule 3: the commit names every revision the decision rested on; had one moved, we decide again. No
         database lock is held while an HSM thinks, and no key is used after it was revoked.
-Rule 4: this file does not grow. A new verb is a type in core/operations.py and a function in
+Rule 4: this file does not grow. A new verb is a type in core/operations/ and a function in
         service/handlers/; the pipeline never learns its name.
 """
 

@@ -44,6 +44,14 @@ class Reach:
             yield from page
             after = page[-1].id
 
+    def every(self, kind: type[E]) -> Iterator[E]:
+        """All rows of that kind, page by page."""
+        after = ""
+        self.may_block()
+        while page := self.barrier.every(kind, after=after, limit=PAGE):
+            yield from page
+            after = page[-1].id
+
     def every_linked(self, kind: type[E], link: str) -> Iterator[E]:
         """All of them, page by page."""
         after = ""

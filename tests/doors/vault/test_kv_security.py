@@ -12,7 +12,7 @@ from keystead.core.errors import Denied
 from keystead.core.ports import WouldBlock
 from keystead.core.sensitive import Sensitive
 from keystead.service.barrier import Commit
-from keystead.service.heldsecret import SecretCache
+from keystead.service.held.secrets import SecretCache
 
 POLICY = """
 path "kv2/data/+" {{ capabilities = [{0}] }}

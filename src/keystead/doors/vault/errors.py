@@ -6,7 +6,7 @@ OpenBao, sdk/logical/response_util.go: RespondErrorCommon. An operation that kno
 from __future__ import annotations
 
 from keystead.core import errors as e
-from keystead.core.vouching import Unfit
+from keystead.core.vouching.words import Unfit
 from keystead.kit import ErrorTable, Fault
 from keystead.wire.vault.envelope import PERMISSION_DENIED
 

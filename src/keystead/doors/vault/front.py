@@ -31,7 +31,7 @@ from keystead.kit import Call, Door, Means, fault
 from keystead.kit.door import Steps, Stepwise
 from keystead.service.credentials import Reason
 from keystead.service.held import HeldToken
-from keystead.service.view import require_open
+from keystead.service.view.tenants import require_open
 from keystead.wire import Malformed, Misfit
 from keystead.wire.http import HttpRequest, Refusal, head_of, header, reply
 from keystead.wire.vault import VALIDATION, Refused, headers

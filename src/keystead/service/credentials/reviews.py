@@ -20,7 +20,8 @@ from msgspec import Struct
 from keystead.core.entities import KubernetesBounds, KubernetesSettings
 from keystead.core.errors import InvalidArgument, Unauthenticated, Unavailable
 from keystead.core.sensitive import Sensitive
-from keystead.core.vouching import ServiceAccount, audiences_of, require_account, require_claims, service_account
+from keystead.core.vouching.accounts import audiences_of, require_account, require_claims, service_account
+from keystead.core.vouching.words import ServiceAccount
 from keystead.crypto.jwk import ALGORITHMS, VerifyingKey
 from keystead.wire import Malformed, jose
 from keystead.wire.json import reader

@@ -24,8 +24,9 @@ from keystead.core.entities import (
 )
 from keystead.core.errors import InvalidArgument, Unauthenticated
 from keystead.core.sensitive import Sensitive
-from keystead.core.vouching import UNFIT_CERTIFICATE, Claimed, Vouched, fits
-from keystead.core.vouching import Word as Found
+from keystead.core.vouching.certificates import UNFIT_CERTIFICATE, fits
+from keystead.core.vouching.words import Claimed, Vouched
+from keystead.core.vouching.words import Word as Found
 from keystead.crypto.chains import told, vouched
 from keystead.crypto.jwk import ALGORITHMS, VerifyingKey
 from keystead.service.credentials.keysets import KeySets

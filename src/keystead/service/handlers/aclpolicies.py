@@ -26,6 +26,13 @@ MAX_NAME, MAX_PATHS = 512, 1000
 DENIED = ("deny",)
 
 
+def has_sudo(act: Act) -> bool:
+    """Whether the caller has sudo where it asked."""
+    asked = act.caller.asked
+    held = acl_of(act.caller.rights.policies, act.now).capabilities(asked.path) if asked is not None else ()
+    return "root" in held or "sudo" in held
+
+
 def write_acl_policy(op: ops.WriteAclPolicy, targets: tuple[HeldTenant], act: Act) -> Outcome[AclPolicy]:
     (tenant,) = targets
     if op.name in FIXED:

@@ -16,7 +16,7 @@ from keystead.core.operations import Nothing
 from keystead.core.sensitive import Sensitive
 from keystead.crypto.aead import NONCE_BYTES, GcmSiv
 from keystead.service.handlers.secrets import MAX_PATH, MAX_VALUE
-from keystead.service.heldsecret import HeldCubby
+from keystead.service.held.secrets import HeldCubby
 from keystead.service.pipeline import Act, Handler, Outcome
 
 _LABEL = b"keystead/cubbyhole/v1"

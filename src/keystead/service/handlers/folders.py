@@ -17,7 +17,7 @@ from keystead.core.entities import Entity, Folder, Secret, SecretSettings, Secre
 from keystead.core.operations import Nothing, Page
 from keystead.service.handlers.keys import walk
 from keystead.service.held import HeldKeyring
-from keystead.service.heldsecret import SecretsOf, above
+from keystead.service.held.secrets import SecretsOf, above
 from keystead.service.pipeline import Act, Handler, Outcome
 from keystead.service.reach import PAGE
 

@@ -23,7 +23,7 @@ from keystead.service.credentials.token import digest, is_within
 from keystead.service.handlers.joining import NOBODY, Joined, join
 from keystead.service.handlers.loginsettings import check_bounds
 from keystead.service.handlers.mounts import table_of
-from keystead.service.handlers.tokens import (
+from keystead.service.handlers.tokenparts import (
     BATCH,
     MAX_FOR,
     accessor,

@@ -14,7 +14,7 @@ from keystead.core.merge import merged
 from keystead.core.operations import Nothing, Versioned
 from keystead.core.sensitive import Sensitive
 from keystead.service.handlers.folders import emptied, led_through
-from keystead.service.heldsecret import HeldSecret, above
+from keystead.service.held.secrets import HeldSecret, above
 from keystead.service.pipeline import Act, Handler, Outcome
 
 MAX_VALUE = 1 << 20  # bytes

@@ -8,7 +8,8 @@ from keystead.core import operations as ops
 from keystead.core.entities import CertSettings, JwtSettings, LoginSecret, LoginSettings
 from keystead.core.errors import Conflict, Denied, InvalidArgument, NotFound
 from keystead.core.operations import MadeToken
-from keystead.core.vouching import Certified, admitted
+from keystead.core.vouching import admitted
+from keystead.core.vouching.words import Certified
 from keystead.service.credentials.token import is_within
 from keystead.service.handlers.joining import join
 from keystead.service.handlers.logins import kept_of, mount_of, short, token_for

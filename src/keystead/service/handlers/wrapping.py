@@ -17,10 +17,11 @@ from keystead.core.sensitive import Sensitive
 from keystead.crypto.aead import open_once, seal_once
 from keystead.service.credentials.token import digest
 from keystead.service.handlers.aclpolicies import WRAPPING
-from keystead.service.handlers.tokens import accessor, ended, meant, new_text, suffixed, valid
+from keystead.service.handlers.tokenparts import accessor, new_text, suffixed
+from keystead.service.handlers.tokens import ended, meant, valid
 from keystead.service.held import HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
-from keystead.service.view import require_open
+from keystead.service.view.tenants import require_open
 
 _LABEL = b"keystead/wrapped-answer/v1"
 

@@ -17,7 +17,7 @@ from keystead.core.operations import KeyringRef, TenantRef
 from keystead.doors.vault.endpoint import Answer, Said, endpoint
 from keystead.doors.vault.kv import check_version
 from keystead.kit import Call
-from keystead.service.handlers.tokens import DEFAULT_FOR, MAX_FOR
+from keystead.service.handlers.tokenparts import DEFAULT_FOR, MAX_FOR
 from keystead.wire.vault import FieldError
 from keystead.wire.vault.fields import coerced
 from keystead.wire.vault.kinds import Kind, Map, Pairs

@@ -27,17 +27,12 @@ from keystead.service.rights import acl_policy_id, of_bearer, of_token
 if TYPE_CHECKING:
     from keystead.service.reach import Reach
 
-PAGE = 1000
-
 
 class OfPaths:
     """Part of service.held.HeldTenant."""
 
     _reach: Reach
-
-    @property
-    @abstractmethod
-    def id(self) -> str: ...
+    id: str
 
     @abstractmethod
     def has_below(self, tenant: str) -> bool: ...
@@ -73,11 +68,7 @@ class OfPaths:
 
     def tokens(self) -> Iterator[Token]:
         """Every one."""
-        after = ""
-        self._reach.may_block()
-        while page := self._reach.barrier.every(Token, after=after, limit=PAGE):
-            yield from (one for one in page if one.tenant == self.id)
-            after = page[-1].id
+        return (one for one in self._reach.every(Token) if one.tenant == self.id)
 
     def children_of(self, token: Token) -> Iterator[Token]:
         return self._reach.every_child(Token, token.id)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -22,17 +21,12 @@ from keystead.service.belonging import Belonging, aliases_of, belonging, climbed
 if TYPE_CHECKING:
     from keystead.service.reach import Reach
 
-PAGE = 1000
-
 
 class OfIdentities:
     """Part of service.held.HeldTenant. Names count without regard to the case of ASCII letters."""
 
     _reach: Reach
-
-    @property
-    @abstractmethod
-    def id(self) -> str: ...
+    id: str
 
     # --- names
 
@@ -93,11 +87,7 @@ class OfIdentities:
 
     def aliases(self, *, of_group: bool = False) -> Iterator[Alias]:
         """Every one."""
-        after = ""
-        self._reach.may_block()
-        while page := self._reach.barrier.every(Alias, after=after, limit=PAGE):
-            yield from (one for one in page if one.tenant == self.id and one.of_group is of_group)
-            after = page[-1].id
+        return (one for one in self._reach.every(Alias) if one.tenant == self.id and one.of_group is of_group)
 
     # --- groups
 

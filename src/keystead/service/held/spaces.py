@@ -41,11 +41,8 @@ class OfSpaces:
     """Part of service.held.HeldTenant."""
 
     _reach: Reach
+    id: str
     record: Tenant
-
-    @property
-    @abstractmethod
-    def id(self) -> str: ...
 
     @abstractmethod
     def other(self, record: Tenant) -> HeldTenant:

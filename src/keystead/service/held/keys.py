@@ -1,0 +1,156 @@
+"""Keys, their versions on demand, and copies that are to be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from keystead.core.caller import Caller
+from keystead.core.entities import Grant, Key, KeyPolicy, KeyVersion, LastUse, Name
+from keystead.core.errors import NotFound, WrongState
+from keystead.core.keystores import Connection, KeyStore, Moment, Trouble, failed
+from keystead.core.ports import Loaded
+from keystead.core.sensitive import Sensitive
+from keystead.core.states import Use
+from keystead.service.held.keyrings import HeldKeyring
+from keystead.service.reach import Reach
+from keystead.service.related import Relative, relatives
+
+
+class HeldVersion:
+    """One key version, loaded when it is first used."""
+
+    __slots__ = ("_in_header", "_loaded", "_reach", "_slow", "_spec", "calm", "version")
+
+    def __init__(self, version: KeyVersion, key: Key, reach: Reach) -> None:
+        self.version = version
+        self.calm: set[Use] = set()  # what it may be used for, whatever the time
+        self._spec, self._slow, self._reach = key.spec, key.spec.slow, reach
+        self._in_header = key.in_header
+        self._loaded: Loaded | None = None
+
+    @property
+    def loaded(self) -> Loaded:
+        """Ready for use. Raises WouldBlock on the event loop when loading or using it takes long."""
+        if self._slow or self._loaded is None:
+            self._reach.may_block()
+        if self._loaded is None:
+            self._loaded = self._load()
+        return self._loaded
+
+    def _load(self) -> Loaded:
+        provider, version = self._reach.provider, self.version
+        if version.is_public:
+            return provider.load_public(self._spec, version.public_key)
+        material = self._reach.barrier.material(version)
+        return provider.load(self._spec, material, key_id=self._in_header, version=version.number)
+
+    def material(self) -> Sensitive:
+        """The keying material, to be wrapped once more for a copy of the key."""
+        self._reach.may_block()
+        return self._reach.barrier.material(self.version)
+
+    def serving(self, _caller: Caller) -> Loaded:
+        """Ready for a request of the caller's, of whom a key that is held here tells nobody. Raises WouldBlock."""
+        return self.loaded if self._loaded is None or self._slow else self._loaded
+
+
+class HalfVersion(HeldVersion):
+    """A version of a key whose other half is in a key store."""
+
+    __slots__ = ("_key", "_store")
+
+    def __init__(self, version: KeyVersion, key: Key, store: KeyStore | None, reach: Reach) -> None:
+        super().__init__(version, key, reach)
+        self._key, self._store = key, store
+
+    def serving(self, caller: Caller) -> Loaded:
+        """Raises WrongState (core.keystores.failed) unless the store is connected; WouldWait on the event loop."""
+        if self._store is None or self._store.connection is not Connection.CONNECTED:
+            raise failed(Trouble.DISCONNECTED, Moment.USE)
+        self._reach.may_wait()
+        number = self.version.number
+        return self._reach.outside.load(self._store, self._key, self.loaded, caller, version=number)
+
+
+class HeldKey:
+    """A key with its policy, grants and names, and its versions on demand."""
+
+    def __init__(
+        self,
+        key: Key,
+        keyring: HeldKeyring,
+        policy: KeyPolicy,
+        grants: tuple[Grant, ...],
+        names: tuple[Name, ...],
+        reach: Reach,
+        store: KeyStore | None = None,
+    ) -> None:
+        self.key, self.keyring, self.policy, self.grants, self.names = key, keyring, policy, grants, names
+        self.id, self.tenant = key.id, key.tenant
+        self._reach = reach
+        self.store = store  # of a key whose other half is in one
+        self._versions: dict[int, HeldVersion] = {}
+        self.compiled: dict[str, Any] = {}  # what service.authorize prepared for this key
+        self.calm: set[Use] = set()  # what the key may be used for, whatever the time
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        return self.keyring.namespaces
+
+    def version(self, number: int | None = None) -> HeldVersion:
+        """Version `number`, or the current one. Raises NotFound, WrongState where there is no material."""
+        number = self.key.current if number is None else number
+        held = self._versions.get(number)
+        if held is None:
+            found = self._reach.get(KeyVersion, f"{self.key.id}/{number}")
+            if found is None:
+                if self.key.n_versions == 0:
+                    raise WrongState("the key has no material yet", self.key.origin)
+                raise NotFound("no such key version", "version")
+            held = self._versions[number] = self._hold(found)
+        return held
+
+    def _hold(self, version: KeyVersion) -> HeldVersion:
+        if self.key.elsewhere is None:
+            return HeldVersion(version, self.key, self._reach)
+        return HalfVersion(version, self.key, self.store, self._reach)
+
+    def versions(self) -> list[KeyVersion]:
+        """Every version, oldest first."""
+        return sorted(self._reach.every_child(KeyVersion, self.id), key=lambda v: v.number)
+
+    def relatives(self) -> tuple[Relative, ...]:
+        """The other copies of the key that there are."""
+        return relatives(self.key, self._reach)
+
+    def material(self, version: KeyVersion) -> Sensitive:
+        """Of one of this key's own versions."""
+        self._reach.may_block()
+        return self._reach.barrier.material(version)
+
+    def at_length(self) -> None:
+        """What is about to be done with it takes long: not on the event loop. Raises WouldBlock."""
+        self._reach.may_block()
+
+    def import_key(self) -> Sensitive:
+        """What import tickets are sealed under (service.tickets)."""
+        self._reach.may_block()
+        return self._reach.barrier.subkey("import")
+
+    def last_use(self) -> LastUse | None:
+        return self._reach.get(LastUse, self.id)
+
+
+class HeldReplica:
+    """A copy that is to be: the key, and the keyring it is to be in."""
+
+    def __init__(self, like: HeldKey, keyring: HeldKeyring) -> None:
+        self.like, self.keyring = like, keyring
+        self.id, self.tenant = keyring.id, keyring.tenant
+
+    @property
+    def key(self) -> Key:
+        """What a policy is asked about: all that the copy will share, and nothing that is the other's own."""
+        return replace(self.like.key, is_primary=False, tags={}, description="")
