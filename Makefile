@@ -43,8 +43,8 @@ check: install         ## style, types, layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# In two halves of about the same time, so that `make -j2 test` uses two cores: those that start programs, and the rest.
-OUTSIDE := $(addprefix tests/,clients cli scripts faults)
+# In two halves of about the same time, so that `make -j2 test` uses two cores: what people start, and the rest.
+OUTSIDE := $(addprefix tests/,clients cli scripts)
 INSIDE  := $(filter-out $(OUTSIDE) tests/__pycache__,$(patsubst %/,%,$(wildcard tests/*/)))
 
 unit: outside inside   ## every test, the real clients included
