@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 DATA   ?= keystead-data
 APART  := ansible salt vaultclients
 
-.PHONY: run install test check unit outside inside clients every-client bench secrets torture differential drill docs lock clean
+.PHONY: run install test check unit real inside clients every-client bench secrets torture differential drill docs lock clean
 
 run: install           ## start a development server on loopback and say what to paste
 	@$(BIN)/keystead dev --data $(DATA)
@@ -43,17 +43,14 @@ check: install         ## style, types, layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# In two halves of about the same time, so that `make -j2 test` uses two cores: what people start, and the rest.
-OUTSIDE := $(addprefix tests/,clients cli scripts)
-INSIDE  := $(filter-out $(OUTSIDE) tests/__pycache__,$(patsubst %/,%,$(wildcard tests/*/)))
+# In two halves of about the same time, so that `make -j2 test` uses two cores.
+unit: real inside      ## every test, the real clients included
 
-unit: outside inside   ## every test, the real clients included
-
-outside: install
-	$(BIN)/pytest -q $(OUTSIDE)
+real: install
+	$(BIN)/pytest -q tests/clients
 
 inside: install
-	$(BIN)/pytest -q $(INSIDE)
+	$(BIN)/pytest -q $(filter-out tests/clients tests/__pycache__,$(patsubst %/,%,$(wildcard tests/*/)))
 
 every-client: $(VENV)/.clients $(APART:%=$(VENV)/clients/%/.installed) ## install the clients that come from elsewhere: sops, those in JavaScript, Ansible, Salt, more in Python
 
