@@ -21,6 +21,7 @@ MAY_REVEAL = (
     "seals/",
     "slots/",
     "crypto/",
+    "cryptoki/",  # a PIN, and what is written into a token
     "service/barrier.py",
     "service/root.py",
     "service/rows.py",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from keystead.app.clock import SystemClock
+from keystead.app.hsms import Hsms
 from keystead.app.issuers import key_source
 from keystead.app.layout import Layout
 from keystead.app.outside import key_stores
@@ -52,6 +54,7 @@ class Core:
     `journal`: the name its audit journal begins with. `worker`: its slot in the shared generation.
     `check`: whoever holds the directory's lock examines the database file first, and settles what a change of the
     seal has left behind (once per installation, not in every worker). `custody`: who answers for the seal.
+    `pins`: of the HSMs, where they have been read already.
     Raises NotFound where there is no database, and what the store and the known-answer tests raise.
     """
 
@@ -64,6 +67,7 @@ class Core:
         worker: int,
         check: bool = False,
         custody: Custody | None = None,
+        pins: Mapping[str, Sensitive] | None = None,
     ) -> None:
         selftest.run()
         layout = Layout(directory)
@@ -75,6 +79,7 @@ class Core:
         if check:
             settle(layout, self.store)
         self._custody = custody
+        self.hsms = Hsms(settings.hsms, pins)
         self.slot = FileSlot(*layout.slots(settings), os.urandom)
         copy = TreeCopy(layout.tree_copy(settings), self.store)
         self.barrier = copy.of(Barrier(self.store, self.slot, os.urandom, copy))
@@ -153,6 +158,7 @@ class Core:
         self._outside.close()
         self._net.close()
         self._logins_net.close()
+        self.hsms.close()
         self.journal.close()
         self.generation.close()
         self.store.close()
