@@ -20,6 +20,7 @@ MAY_REVEAL = (
     "providers/",
     "seals/",
     "slots/",
+    "tpm/",
     "crypto/",
     "service/barrier.py",
     "service/root.py",
