@@ -17,6 +17,7 @@
                    trust = "file:…",             certification authorities, instead of the system's;
                    routes = { "a.b" = "10.0.0.5:8443" },   where a host really is; it needs no name server then
                    threads = 32 }                how many requests of a worker may wait for them at once
+      tpm      = { tcti = "device:/dev/tpmrm0" } the TPM 2.0 of this machine, as tpm2-tools name it
       logins   = { private_hosts = ["a.b"] }     whom auth methods may ask in a private network (or true)
       hsms     = { luna = { module = "/usr/lib/libCryptoki2_64.so", token = "keys", pin = "file:…" } }
                                                  hardware security modules by the name that they have here (Hsm)
@@ -94,6 +95,10 @@ class Hsm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 HsmName = Annotated[str, Meta(pattern="^[a-z][a-z0-9-]{0,31}$")]
 
 
+class TpmAt(Struct, frozen=True, forbid_unknown_fields=True):
+    tcti: str = "device:/dev/tpmrm0"  # the kernel's resource manager, which many processes may use
+
+
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     listen: dict[str, str] = msgspec.field(default_factory=lambda: dict(DEFAULT_LISTEN))
     tls: Tls | None = None
@@ -111,6 +116,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     xks: Xks = Xks()
     logins: Logins = Logins()
     hsms: dict[HsmName, Hsm] = msgspec.field(default_factory=dict)
+    tpm: TpmAt | None = None
 
 
 def read(directory: Path) -> Config:

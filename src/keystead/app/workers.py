@@ -52,11 +52,11 @@ class Worker:
         sockets: dict[str, socket.socket],
         lock: int,
         on_start: Callable[[Worker, socket.socket], None],
-        pins: Mapping[str, Sensitive],
+        pins: Mapping[str, Sensitive] | None = None,
     ) -> None:
         """`pins`: of the HSMs. `on_start` gets our end of the line to each process there is of it (app.line)."""
         self._directory, self.index, self._sockets, self._lock = directory, index, sockets, lock
-        self._on_start, self._pins = on_start, pins
+        self._on_start, self._pins = on_start, pins or {}
         self._process: subprocess.Popen[bytes] | None = None
         self._started_at = 0.0
         self._restarts = 0
