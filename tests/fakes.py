@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import random
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -10,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from keystead.core.algorithms import KeySpec
-from keystead.core.errors import Unavailable, Unsupported
+from keystead.core.errors import Internal, Unavailable, Unsupported
 from keystead.core.keytree import generation
 from keystead.core.ports import Generated, Loaded, Store
 from keystead.core.sensitive import Sensitive
@@ -49,27 +50,47 @@ class FakeClock:
 
 
 class MemorySlot:
-    """core.ports.Slot in a dict."""
+    """core.ports.Slot in a dict. `mac`: as in an HSM, its secrets do not leave it."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "file", *, seed: int = 11, mac: bool = False, wears: bool = False) -> None:
         self.held: dict[str, Sensitive] = {}
+        self.name, self.wears, self._mac, self._entropy = name, wears, mac, SeededEntropy(seed)
+        self.away = False  # it cannot be reached
 
-    def read(self) -> dict[str, Sensitive]:
-        return dict(self.held)
+    def generations(self) -> frozenset[str]:
+        self._require()
+        return frozenset(self.held)
 
-    def stage(self, secret: Sensitive) -> str:
+    def give(self, generation: str, challenge: Sensitive) -> Sensitive | None:
+        self._require()
+        if (secret := self.held.get(generation)) is None or not self._mac:
+            return secret
+        return Sensitive(hmac.digest(secret.reveal(), challenge.reveal(), "sha256"))
+
+    def stage(self, challenge: Sensitive) -> str:
+        self._require()
+        return self.hold(Sensitive(self._entropy(32)))
+
+    def hold(self, secret: Sensitive) -> str:
         name = generation(secret.reveal())
         self.held[name] = secret
         return name
 
-    def retire(self, keep: str) -> None:
-        self.held = {keep: self.held[keep]}
+    def retire(self, keep: str | None) -> None:
+        self._require()
+        if keep is not None and keep not in self.held:
+            raise Internal("the generation to keep is not in the slot")
+        self.held = {} if keep is None else {keep: self.held[keep]}
 
     def copy(self) -> MemorySlot:
         """The slot as it is now: what a thief of the slot has."""
-        thief = MemorySlot()
+        thief = MemorySlot(self.name, mac=self._mac)
         thief.held = dict(self.held)
         return thief
+
+    def _require(self) -> None:
+        if self.away:
+            raise Unavailable("it was unplugged")
 
 
 class FaultyStore:

@@ -268,7 +268,7 @@ class Stack:
         self.peer, self.secure = PEER, False  # where requests come from, and whether over TLS
         self.certificates: tuple[bytes, ...] = ()  # that the peer has shown
         self.store, self.slot, self.journal = store or MemoryStore(), slot or MemorySlot(), ListJournal()
-        is_new = not self.slot.read()
+        is_new = not self.slot.generations()
         self.generation = CountingGeneration()
         self.barrier = Barrier(self.store, self.slot, self.entropy)
         with_key = unseal or Sensitive(self.entropy(32))

@@ -17,6 +17,7 @@
                    trust = "file:…",             certification authorities, instead of the system's;
                    routes = { "a.b" = "10.0.0.5:8443" },   where a host really is; it needs no name server then
                    threads = 32 }                how many requests of a worker may wait for them at once
+      tpm      = { tcti = "device:/dev/tpmrm0" } the TPM 2.0 of this machine, as tpm2-tools name it
       logins   = { private_hosts = ["a.b"] }     whom auth methods may ask in a private network (or true)
 
 Unknown members are refused, so that a misspelled one is not silently ignored.
@@ -77,6 +78,10 @@ class Logins(Struct, frozen=True, forbid_unknown_fields=True):
     private_hosts: bool | list[str] = False  # that auth methods may ask at an address that is not public
 
 
+class TpmAt(Struct, frozen=True, forbid_unknown_fields=True):
+    tcti: str = "device:/dev/tpmrm0"  # the kernel's resource manager, which many processes may use
+
+
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     listen: dict[str, str] = msgspec.field(default_factory=lambda: dict(DEFAULT_LISTEN))
     tls: Tls | None = None
@@ -93,6 +98,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     quotas: Quotas = Quotas()
     xks: Xks = Xks()
     logins: Logins = Logins()
+    tpm: TpmAt | None = None
 
 
 def read(directory: Path) -> Config:

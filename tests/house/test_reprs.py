@@ -17,7 +17,21 @@ from keystead.doors.control.codec import ShownOnce
 from keystead.kit import Message
 
 CANARY = b"canary-4f2b9c"
-ROOMS = ("core", "wire", "kit", "doors", "service", "app", "cli", "crypto", "seals", "slots", "providers", "stores")
+ROOMS = (
+    "core",
+    "wire",
+    "kit",
+    "doors",
+    "service",
+    "app",
+    "cli",
+    "crypto",
+    "seals",
+    "slots",
+    "providers",
+    "stores",
+    "tpm",
+)
 
 
 def modules() -> list[ModuleType]:

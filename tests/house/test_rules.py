@@ -20,9 +20,11 @@ MAY_REVEAL = (
     "providers/",
     "seals/",
     "slots/",
+    "tpm/",
     "crypto/",
     "service/barrier.py",
     "service/root.py",
+    "service/slots.py",  # what a slot gives, into the wrapping key
     "service/rows.py",
     "service/custody.py",
     "service/recording.py",  # the key of the context digest

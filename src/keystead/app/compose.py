@@ -10,6 +10,7 @@ from keystead.app.issuers import key_source
 from keystead.app.layout import Layout
 from keystead.app.outside import key_stores
 from keystead.app.resealing import settle
+from keystead.app.slots import file_slot, slots_of
 from keystead.app.treecopy import TreeCopy
 from keystead.app.vouching import login_ask, login_keys
 from keystead.config import Config
@@ -41,7 +42,6 @@ from keystead.service.pipeline import Service
 from keystead.service.rates import Rates, Throttle
 from keystead.service.recording import Recording
 from keystead.service.view import View
-from keystead.slots.file import FileSlot
 from keystead.stores.disk import LocalDisk
 from keystead.stores.generation import SharedGeneration
 from keystead.stores.sqlite import SqliteStore
@@ -76,9 +76,9 @@ class Core:
         if check:
             settle(layout, self.store)
         self._custody = custody
-        self.slot = FileSlot(*layout.slots(settings), os.urandom)
+        self.file_slot = file_slot(layout, settings)
         copy = TreeCopy(layout.tree_copy(settings), self.store)
-        self.barrier = copy.of(Barrier(self.store, self.slot, os.urandom, copy))
+        self.barrier = copy.of(Barrier(self.store, slots_of(layout, settings), os.urandom, copy))
         self.generation = SharedGeneration(layout.generation, worker)
         self.journal = Journal(self.disk, layout.audit / "journal", journal, entropy=os.urandom)
         provider = SoftwareProvider(os.urandom)

@@ -51,6 +51,7 @@ from keystead.seals.base import Created
 from keystead.seals.shamir import ShamirConfiguration
 from keystead.service.bootstrap import first_token, record_of_rekey
 from keystead.service.custody import backup
+from keystead.service.root import FILE
 from keystead.service.trusted_time import TrustedTime
 from keystead.stores.lock import DirectoryLock
 from keystead.version import VERSION
@@ -329,7 +330,7 @@ class Supervisor:
 
     def root_key(self) -> RootKey:
         root = self.core.barrier.tree.root
-        since = datetime.fromtimestamp(self.core.slot.staged_at(root.generation), UTC)
+        since = datetime.fromtimestamp(self.core.file_slot.staged_at(root.generations[FILE]), UTC)
         return RootKey(term=root.epoch, since=since, n_commits=self.core.barrier.head(self.core.store).n_commits)
 
     def make_root_token(self, text: Sensitive) -> None:
@@ -348,7 +349,7 @@ class Supervisor:
             workers=self._settings.workers,
             listen=self._running.listen,
             started_at=self._started_at,
-            slot_copies={str(directory): whole for directory, whole in core.slot.copies().items()},
+            slot_copies={str(directory): whole for directory, whole in core.file_slot.copies().items()},
             n_unerased=core.barrier.n_outstanding if is_open else None,
             journal_trouble=core.journal.trouble,
             clock_trouble=self._time.trouble,

@@ -200,18 +200,36 @@ class Disk(Protocol):
 
 
 class Slot(Protocol):
-    """Holds one secret, or two while a destruction is under way. Generations are named by hash (generation())."""
+    """A place outside the database that holds one erasable secret, or two while a destruction is under way.
 
-    def read(self) -> dict[str, Sensitive]:
-        """generation -> secret. Raises Unavailable when no copy can be read."""
+    The slot makes its secrets, and one of an HSM never leaves it. Each is a generation, with a name that no other has.
+    Where an installation has several slots, any one of them opens its root (service.slots).
+    """
+
+    name: str  # as the configuration and the root have it: "file", "pkcs11:NAME", "tpm"
+    wears: bool  # it takes only so many writes in its life: destructions share one (service.barrier)
+
+    def generations(self) -> frozenset[str]:
+        """What is held. Raises Unavailable where the slot cannot be looked at."""
         ...
 
-    def stage(self, secret: Sensitive) -> str:
-        """Durably hold `secret` beside what is there; its generation."""
+    def give(self, generation: str, challenge: Sensitive) -> Sensitive | None:
+        """What of that secret goes into the wrapping key (service.root): 32 bytes that are the same every time.
+
+        `challenge`: 32 bytes derived from U; an HSM answers it with a MAC under its secret. None: it is not held.
+        Raises Unavailable.
+        """
         ...
 
-    def retire(self, keep: str) -> None:
-        """Erase every generation but `keep`."""
+    def stage(self, challenge: Sensitive) -> str:
+        """Durably hold a new secret beside what is there; its generation. Raises Unavailable."""
+        ...
+
+    def retire(self, keep: str | None) -> None:
+        """Erase every generation but `keep`; None: every one.
+
+        Raises Unavailable, and Internal, with nothing erased, where `keep` is not held.
+        """
         ...
 
 

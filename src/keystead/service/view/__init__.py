@@ -55,6 +55,7 @@ class View(KeyCache, TokenCache):
         Kind.KEYRING: _forget_all,
         Kind.BINDING: _forget_all,
         Kind.MOUNT: _forget_all,
+        Kind.NAMESPACE: _forget_all,
         Kind.MEMBERSHIP: _forget_nothing,
         Kind.ATTACHMENT: _forget_nothing,
         Kind.KEY_VERSION: _forget_nothing,
