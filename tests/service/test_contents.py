@@ -15,6 +15,7 @@ from keystead.core.actions import Action
 from keystead.core.algorithms import key_spec
 from keystead.core.entities import (
     Entity,
+    Erasure,
     Keyring,
     KeyVersion,
     Kind,
@@ -39,8 +40,8 @@ from keystead.service.inspection import inspect
 from keystead.service.proof import prove_destroyed
 from keystead.stores.memory import MemoryStore
 
-NOT_BELOW = {Tenant, Namespace}
-"""What goes as the last; and what has to be gone before."""
+NOT_BELOW = {Tenant, Namespace, Erasure}
+"""What goes as the last; what has to be gone before; and what outlives the key that it is of."""
 
 
 def kinds() -> set[type[Entity]]:
