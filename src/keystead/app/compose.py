@@ -38,6 +38,7 @@ from keystead.service.credentials.session import Sessions
 from keystead.service.credentials.vouchers import Vouchers
 from keystead.service.credentials.webidentity import WebIdentities
 from keystead.service.handlers import HANDLERS
+from keystead.service.hsms import Hsms, NoteFiles
 from keystead.service.journal import Journal
 from keystead.service.pipeline import Service
 from keystead.service.rates import Rates, Throttle
@@ -87,7 +88,8 @@ class Core:
         self.journal = Journal(self.disk, layout.audit / "journal", journal, entropy=os.urandom)
         provider = SoftwareProvider(os.urandom)
         self._outside = outside = key_stores(settings.xks, self.clock)
-        self.view = View(self.barrier, self.store, provider, self.generation, outside)
+        self.hsms = Hsms({}, NoteFiles(self.disk, layout.hsm_notes))
+        self.view = View(self.barrier, self.store, provider, self.generation, outside, self.hsms)
         authorizer = Authorizer(self.view.may_block)
         self.view.on_drop(authorizer.forget)
         self._recording = Recording()
@@ -106,6 +108,7 @@ class Core:
             quotas=settings.quotas,
             outside=outside,
             directories=self.directories,
+            hsms=self.hsms,
         )
         self._throttle = Throttle(settings.rates, self.view.on_loop) if settings.rates != Rates() else None
         self._net = Https()  # one of their own, so that no key store's proxy keeps issuers waiting

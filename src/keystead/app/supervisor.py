@@ -361,6 +361,7 @@ class Supervisor:
             clock_trouble=self._time.trouble,
             n_keys=core.store.count(Kind.KEY) if is_open else None,
             epoch=core.barrier.epoch if is_open else None,
+            n_in_hsms=core.store.count(Kind.ERASURE) if is_open else None,
             n_audit_records=self._chores.n_records if self._chores else None,
         )
 
