@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from tests.servers import serving
 
 from keystead import config
-from keystead.app.hsms import Hsms, pins
+from keystead.app.hsms import Tokens, pins
 from keystead.app.workers import Orders
 from keystead.cli.commands.serve import supervise
 from keystead.config import Config, Hsm
@@ -70,15 +70,15 @@ def test_orders_hold_pins_and_do_not_show_them():
 
 def test_tokens_are_made_when_they_are_asked_for(monkeypatch):
     monkeypatch.setenv("KEYSTEAD_TEST_PIN", "1234")
-    hsms = Hsms({"luna": HSM})
-    assert hsms.names == ["luna"]
-    token = hsms.token("luna")
-    assert hsms.token("luna") is token and hsms.troubles() == {"luna": ""}
+    tokens = Tokens({"luna": HSM})
+    assert tokens.names == ["luna"]
+    token = tokens.token("luna")
+    assert tokens.token("luna") is token and tokens.troubles() == {"luna": ""}
     with pytest.raises(NotFound):
-        hsms.token("other")
+        tokens.token("other")
     with pytest.raises(InvalidArgument):
         token.info()  # no such module; nobody had looked before
-    hsms.close()
+    tokens.close()
 
 
 def test_no_worker_has_the_pin_in_its_arguments_or_environment(tmp_path, monkeypatch):

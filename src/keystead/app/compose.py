@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from keystead.app.clock import SystemClock
-from keystead.app.hsms import Hsms
+from keystead.app.hsms import Tokens
 from keystead.app.issuers import key_source
 from keystead.app.layout import Layout
 from keystead.app.outside import key_stores
@@ -80,7 +80,7 @@ class Core:
         if check:
             settle(layout, self.store)
         self._custody = custody
-        self.hsms = Hsms(settings.hsms, pins)
+        self.tokens = Tokens(settings.hsms, pins)
         self.file_slot = file_slot(layout, settings)
         copy = TreeCopy(layout.tree_copy(settings), self.store)
         self.barrier = copy.of(Barrier(self.store, slots_of(layout, settings), os.urandom, copy))
@@ -161,7 +161,7 @@ class Core:
         self._outside.close()
         self._net.close()
         self._logins_net.close()
-        self.hsms.close()
+        self.tokens.close()
         self.journal.close()
         self.generation.close()
         self.store.close()

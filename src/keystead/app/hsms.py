@@ -29,7 +29,7 @@ def pins(hsms: Mapping[str, Hsm], ask: Callable[[str], Sensitive] = nobody) -> d
     return {name: ask(name) if hsm.pin == PROMPT else config.secret(hsm.pin) for name, hsm in hsms.items()}
 
 
-class Hsms:
+class Tokens:
     """Safe to use from any thread. `known`: PINs that have been read already; the others are read when needed."""
 
     def __init__(self, hsms: Mapping[str, Hsm], known: Mapping[str, Sensitive] | None = None) -> None:
