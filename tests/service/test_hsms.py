@@ -303,7 +303,7 @@ def test_new_keys_are_held_in_an_hsm_of_the_configuration(tmp_path) -> None:
     with pytest.raises(InvalidArgument, match="protect_in"):
         config.read(tmp_path)
     (tmp_path / "keystead.toml").write_text(
-        'protect_in = "safe"\nhsms = { safe = { module = "/m.so", token = "t", pin = "env:P", cluster = "cluster-1" } }\n'
+        'protect_in = "safe"\nhsms = { safe = { module = "/m", token = "t", pin = "env:P", cluster = "c" } }\n'
     )
     with pytest.raises(InvalidArgument, match="cluster"):
         config.read(tmp_path)
