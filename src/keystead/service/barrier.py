@@ -88,7 +88,7 @@ class Barrier:
             edit = self._edit(txn, self._entropy(KEY_BYTES))
             edit.plant()
             rows = self._rows(edit.grow(ANCHOR))
-            Writing(txn, Head(0, ANCHOR + 1, bytes(32)), edit, rows, self._wrap).finish(1)
+            Writing(txn, Head(1, ANCHOR + 1, bytes(32)), edit, rows, self._wrap).finish(1)
             self._stage(txn, edit.root, unseal_key, Root(1, b"", (), owner), names)
         self.open(unseal_key)
 
@@ -221,20 +221,11 @@ class Barrier:
 
     def _write(self, commits: Sequence[Commit]) -> list[Exception | None]:
         """Each of them for itself, in one transaction of the store."""
-        n_commits = 0
         with self._store.transaction() as txn:
             tree = self._tree(txn)
-            outcomes: list[Exception | None] = []
-            for commit in commits:
-                try:
-                    with txn.attempt():
-                        writing = self._begin(txn, tree, self._edit(txn, tree.key))
-                        writing.write(commit, tree.root.epoch)
-                        n_commits = writing.finish(tree.root.epoch, commit.record)
-                except Exception as error:  # noqa: BLE001 - told to whoever wanted it
-                    outcomes.append(error)
-                else:
-                    outcomes.append(None)
+            writing = self._begin(txn, tree, self._edit(txn, tree.key))
+            outcomes = [_outcome(writing, commit, tree.root.epoch) for commit in commits]
+            n_commits = writing.finish(tree.root.epoch) if None in outcomes else 0
         self._reached(n_commits)
         return outcomes
 
@@ -248,7 +239,7 @@ class Barrier:
             writing = self._begin(txn, tree, edit)
             writing.write(commit, epoch)
             edit.renew()
-            n_commits = writing.finish(epoch, commit.record)
+            n_commits = writing.finish(epoch)
             root = Root(epoch, b"", (), tree.root.owner or self._entropy(OWNER_BYTES).hex())
             self._stage(txn, edit.root, other or self._opened.unseal_key, root, tree.root.generations)
             self._on_step("written")
@@ -367,6 +358,15 @@ class Barrier:
 
     def _rows(self, anchor: bytes) -> Rows:
         return Rows(hkdf(anchor, b"keystead/row/v1"), hkdf(anchor, b"keystead/tally/v1"), self._entropy)
+
+
+def _outcome(writing: Writing, commit: Commit, epoch: int) -> Exception | None:
+    """What went wrong with it, to be told to whoever wanted it."""
+    try:
+        writing.attempt(commit, epoch)
+    except Exception as error:  # noqa: BLE001 - whatever it is, those beside it are none the worse
+        return error
+    return None
 
 
 def unwrap(leaf: bytes, version: Wrapped) -> bytes:
