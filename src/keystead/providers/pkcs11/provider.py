@@ -18,10 +18,11 @@ from keystead.providers.pkcs11 import checks, making, signing
 from keystead.providers.pkcs11.handle import ID_BYTES, LABEL, Handle, unpack
 from keystead.providers.pkcs11.held import Abilities, Held
 from keystead.providers.pkcs11.pair import Pair
-from keystead.providers.pkcs11.secret import Aes, Hmac
+from keystead.providers.pkcs11.secret import Aes, Hmac, Sealing
 from keystead.providers.pkcs11.trials import Outcomes
 from keystead.providers.public import PublicHalf
 
+_SEALING: Final[dict[str, type[Sealing]]] = {"AES_256": Aes}
 _SECRETS: Final = frozenset({Family.AES, Family.HMAC})
 PROVED: Final = {
     "local": Cka.LOCAL,
@@ -112,7 +113,7 @@ class Pkcs11Provider:
         held = Held(self._token, handle, _checked(handle))
         if spec.family is Family.HMAC:
             return Hmac(spec, held, self.abilities)
-        return Aes(spec, held, self.abilities, self._entropy, key_id, version)
+        return _SEALING.get(spec.name, Sealing)(spec, held, self.abilities, self._entropy, key_id, version)
 
     def _signs(self, spec: KeySpec, handle: Handle) -> Callable[[Session, int], bool]:
         """A pair proves itself by a signature that its public half verifies, by whatever mechanism it has."""

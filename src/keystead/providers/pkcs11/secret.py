@@ -33,8 +33,8 @@ class _Secret(Refusing):
         self._held, self._abilities = held, abilities
 
 
-class Aes(_Secret):
-    """Ciphertext format v3 (core.inside), and detached ciphertexts that are sealed in the token."""
+class Sealing(_Secret):
+    """Ciphertext format v3 (core.inside)."""
 
     __slots__ = ("_count", "_entropy", "_inside", "_key_id", "_version")
 
@@ -69,24 +69,6 @@ class Aes(_Secret):
             self.refuse(algorithm)
         raise Unsupported("a key in an HSM makes no convergent ciphertexts", "convergent")
 
-    def encrypt_detached(self, algorithm: Algorithm, plaintext: Sensitive, aad: bytes) -> Detached:
-        """The header's salt goes into no key here; the token draws the nonce, or takes ours."""
-        mode = self._mode(algorithm)
-        header = bytes([FORMAT]) + self._version.to_bytes(3, "big") + self._entropy(SALT_BYTES)
-        bound = framed(aad, header)
-        if len(plaintext) > LONGEST or len(bound) > LONGEST:
-            raise InvalidArgument(f"at most {LONGEST} bytes go into an HSM at once", "plaintext")
-        iv, sealed = self._seal(mode, plaintext.reveal(), bound)
-        return Detached(sealed[:-TAG_BYTES], iv, sealed[-TAG_BYTES:], header)
-
-    def decrypt_detached(self, algorithm: Algorithm, parts: Detached, aad: bytes) -> Sensitive:
-        mode = self._mode(algorithm)
-        start = bytes([FORMAT]) + self._version.to_bytes(3, "big")
-        fits = len(parts.nonce) == gcm.IV_BYTES and len(parts.tag) == TAG_BYTES and parts.header[:4] == start
-        if not fits or len(parts.header) != len(start) + SALT_BYTES or len(parts.ciphertext) + len(aad) > LONGEST:
-            raise DecryptionFailed("the ciphertext does not open")
-        return Sensitive(self._open(mode, parts.nonce, parts.ciphertext + parts.tag, framed(aad, parts.header)))
-
     def _mode(self, algorithm: Algorithm) -> gcm.Mode:
         if algorithm.name not in self._names:
             self.refuse(algorithm)
@@ -111,6 +93,30 @@ class Aes(_Secret):
             return self._held.use(act, vague=DecryptionFailed)
         except DecryptionFailed:
             raise DecryptionFailed("the ciphertext does not open") from None
+
+
+class Aes(Sealing):
+    """AES-256, and detached ciphertexts that are sealed in the token."""
+
+    __slots__ = ()
+
+    def encrypt_detached(self, algorithm: Algorithm, plaintext: Sensitive, aad: bytes) -> Detached:
+        """The header's salt goes into no key here; the token draws the nonce, or takes ours."""
+        mode = self._mode(algorithm)
+        header = bytes([FORMAT]) + self._version.to_bytes(3, "big") + self._entropy(SALT_BYTES)
+        bound = framed(aad, header)
+        if len(plaintext) > LONGEST or len(bound) > LONGEST:
+            raise InvalidArgument(f"at most {LONGEST} bytes go into an HSM at once", "plaintext")
+        iv, sealed = self._seal(mode, plaintext.reveal(), bound)
+        return Detached(sealed[:-TAG_BYTES], iv, sealed[-TAG_BYTES:], header)
+
+    def decrypt_detached(self, algorithm: Algorithm, parts: Detached, aad: bytes) -> Sensitive:
+        mode = self._mode(algorithm)
+        start = bytes([FORMAT]) + self._version.to_bytes(3, "big")
+        fits = len(parts.nonce) == gcm.IV_BYTES and len(parts.tag) == TAG_BYTES and parts.header[:4] == start
+        if not fits or len(parts.header) != len(start) + SALT_BYTES or len(parts.ciphertext) + len(aad) > LONGEST:
+            raise DecryptionFailed("the ciphertext does not open")
+        return Sensitive(self._open(mode, parts.nonce, parts.ciphertext + parts.tag, framed(aad, parts.header)))
 
 
 class Hmac(_Secret):
