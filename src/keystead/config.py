@@ -18,6 +18,8 @@
                    routes = { "a.b" = "10.0.0.5:8443" },   where a host really is; it needs no name server then
                    threads = 32 }                how many requests of a worker may wait for them at once
       tpm      = { tcti = "device:/dev/tpmrm0" } the TPM 2.0 of this machine, as tpm2-tools name it
+      entropy  = { sources = ["tpm"],            hardware whose generator new keys are drawn from, beside the kernel's:
+                   required = false }            "tpm", "device:/dev/hwrng"; required: no key without (docs/adr/0040)
       logins   = { private_hosts = ["a.b"] }     whom auth methods may ask in a private network (or true)
 
 Unknown members are refused, so that a misspelled one is not silently ignored.
@@ -82,6 +84,11 @@ class TpmAt(Struct, frozen=True, forbid_unknown_fields=True):
     tcti: str = "device:/dev/tpmrm0"  # the kernel's resource manager, which many processes may use
 
 
+class EntropyFrom(Struct, frozen=True, forbid_unknown_fields=True):
+    sources: Annotated[tuple[str, ...], Meta(max_length=8)] = ()
+    required: bool = False  # by at least one of them
+
+
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     listen: dict[str, str] = msgspec.field(default_factory=lambda: dict(DEFAULT_LISTEN))
     tls: Tls | None = None
@@ -99,6 +106,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     xks: Xks = Xks()
     logins: Logins = Logins()
     tpm: TpmAt | None = None
+    entropy: EntropyFrom = EntropyFrom()
 
 
 def read(directory: Path) -> Config:
@@ -111,7 +119,21 @@ def read(directory: Path) -> Config:
     Cutoffs(found.algorithms)
     if found.clients and found.tls is None:
         raise InvalidArgument(f"{path.name}: `clients` asks for certificates over TLS: set `tls` too", "configuration")
+    _check_entropy(found, path.name)
     return found
+
+
+def _check_entropy(config: Config, name: str) -> None:
+    sources = config.entropy.sources
+    for source in sources:
+        if source == "tpm" and config.tpm is not None:
+            continue
+        kind, _, where = source.partition(":")
+        if kind != "device" or not Path(where).is_absolute():
+            words = 'a source of entropy is "tpm" (with `tpm` set) or "device:" and an absolute path'
+            raise InvalidArgument(f"{name}: {words}, not {source!r}", "configuration")
+    if len(set(sources)) != len(sources) or (config.entropy.required and not sources):
+        raise InvalidArgument(f"{name}: `entropy` names each source once, and one if it is required", "configuration")
 
 
 def write(directory: Path, config: Config) -> None:

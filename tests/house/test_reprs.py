@@ -31,6 +31,7 @@ ROOMS = (
     "providers",
     "stores",
     "tpm",
+    "entropy",
 )
 
 

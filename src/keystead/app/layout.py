@@ -55,6 +55,11 @@ class Layout(Struct, frozen=True):
         return self.run / "server.json"
 
     @property
+    def entropy(self) -> Path:
+        """What processes of the server say of their sources of entropy, where something is wrong (app.entropy)."""
+        return self.run / "entropy"
+
+    @property
     def clock(self) -> Path:
         """The newest time of day that was believed (service.trusted_time)."""
         return self.directory / "clock"

@@ -35,6 +35,7 @@ from keystead.app.chores import Chores
 from keystead.app.compose import Core
 from keystead.app.control import Control
 from keystead.app.custodian import LOOKS, Custodian
+from keystead.app.entropy import status as entropy_status
 from keystead.app.installation import read_seal
 from keystead.app.layout import Layout, Running
 from keystead.app.resealing import announce, settle
@@ -57,6 +58,7 @@ from keystead.version import VERSION
 
 LOG = logging.getLogger("keystead")
 NICE = 10
+SUPERVISOR = "supervisor"
 TURN_FOR = 0.5  # seconds between two looks whether it still makes sense to wait
 FOLD_EVERY, LOOK_EVERY, SCHEDULE_EVERY, SETTLE_EVERY, TELL_EVERY = 2.0, 0.2, 1.0, 60.0, 1.0  # seconds
 HANGING_FOR = 5.0  # seconds that an audit device may keep the server from ending
@@ -82,9 +84,10 @@ class Supervisor:
         self._lock = DirectoryLock(directory)
         for left_behind in (self._layout.generation, self._layout.running):  # by a server that was killed
             left_behind.unlink(missing_ok=True)
-        self.core = Core(directory, settings, journal="supervisor", worker=settings.workers, check=True)
+        self.core = Core(directory, settings, journal=SUPERVISOR, worker=settings.workers, check=True)
+        self.core.board.clear()
         self._seal = read_seal(directory)  # what it is once a change that did not end has been settled
-        self._custodian = Custodian(self, os.urandom, time.monotonic)
+        self._custodian = Custodian(self, self.core.entropy, time.monotonic)
         self._time = TrustedTime(self.core.clock, self.core.disk, self._layout.clock, believe=trust_clock)
         self._chores: Chores | None = None
         self.owner = f"uid:{os.geteuid()}"
@@ -102,6 +105,7 @@ class Supervisor:
         """Serve until SIGTERM or SIGINT."""
         try:
             self._listen()
+            self.core.entropy.start()
             uvloop.run(self._serve(offered))
         finally:
             self._close()
@@ -334,7 +338,7 @@ class Supervisor:
 
     def make_root_token(self, text: Sensitive) -> None:
         core = self.core
-        first_token(core.barrier, core.view.home(), core.clock.now(), os.urandom, text, "generate-root")
+        first_token(core.barrier, core.view.home(), core.clock.now(), core.entropy, text, "generate-root")
         core.generation.announce()
 
     # --- seal
@@ -352,6 +356,8 @@ class Supervisor:
             n_unerased=core.barrier.n_outstanding if is_open else None,
             journal_trouble=core.journal.trouble,
             clock_trouble=self._time.trouble,
+            entropy=entropy_status(core.entropy, core.board),
+            entropy_required=core.entropy.is_required,
             n_keys=core.store.count(Kind.KEY) if is_open else None,
             epoch=core.barrier.epoch if is_open else None,
             n_audit_records=self._chores.n_records if self._chores else None,

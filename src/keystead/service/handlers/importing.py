@@ -86,7 +86,7 @@ def make_wrapping_key(op: ops.MakeWrappingKey, targets: tuple[HeldKeyring], act:
         description="opens what is wrapped to be imported",
     )
     made = act.provider.generate(WRAPPING_SPEC)
-    return _put(op, ops.WRAPPING_KEY, ring, key, first_version(key, made.public_key), made, act)
+    return _put(op, ops.WRAPPING_KEY, ring, key, first_version(key, made), made, act)
 
 
 def _opened(parcel: Parcel, specs: tuple[KeySpec, ...], by: HeldKey, act: Act) -> tuple[KeySpec, Generated]:
@@ -114,7 +114,7 @@ def import_key(op: ops.ImportKey, targets: tuple[Any, ...], act: Act) -> Outcome
     key = _new(ring, spec, act, purpose=spec.purposes[0], origin=Origin.EXTERNAL)
     key = replace(key, terms=settled(op.terms, key))
     key = replace(key, rotation=scheduled(op.rotate_every, key, act.now))
-    version = replace(first_version(key, made.public_key), is_public=op.parcel.wrapping is None)
+    version = replace(first_version(key, made), is_public=op.parcel.wrapping is None)
     return _put(op, op.name, ring, key, version, made, act)
 
 
@@ -130,7 +130,7 @@ def agree_on_key(op: ops.AgreeOnKey, targets: tuple[HeldKeyring, HeldKey], act: 
     made = act.provider.register(op.spec, drawn_out(secret, (op.spec.bits or 0) // 8))
     key = _new(ring, op.spec, act, purpose=op.spec.purposes[0], origin=Origin.EXTERNAL)
     key = replace(key, terms=settled(op.terms, key))
-    return _put(op, op.name, ring, key, first_version(key, made.public_key), made, act)
+    return _put(op, op.name, ring, key, first_version(key, made), made, act)
 
 
 def import_version(op: ops.ImportVersion, targets: tuple[HeldKey, ...], act: Act) -> Outcome[Described]:

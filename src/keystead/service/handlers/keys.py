@@ -15,6 +15,7 @@ from keystead.core.entities import Entity, Key, KeyVersion, Name, Origin
 from keystead.core.errors import AlreadyExists, InvalidArgument, LimitExceeded, NotFound, Unsupported
 from keystead.core.family import COPY_BYTES, FAMILY_BYTES, known_as, new_copy, new_family
 from keystead.core.operations import Copy, Described, Nothing, Page
+from keystead.core.ports import Generated
 from keystead.core.states import Event, KeyState, Lifecycle
 from keystead.core.wrapping import importable
 from keystead.service.handlers import policies, tags
@@ -75,7 +76,7 @@ def create_key(op: ops.CreateKey, targets: tuple[Any, ...], act: Act) -> Outcome
             answer=Described(key, None, copies), put=(key, policy, *named), seen=(ring.keyring,), made=key.id
         )
     made = act.provider.generate(op.spec)
-    version = first_version(key, made.public_key)
+    version = first_version(key, made)
     return Outcome(
         answer=Described(key, version, copies),
         put=(key, version, policy, *named),
@@ -96,7 +97,7 @@ def _halved(key: Key, beside: tuple[Entity, ...], targets: tuple[Any, ...], act:
     """With our half. The store's revision grows: of two keys made at once with one half there, one is made."""
     ring, store = targets[0].keyring, targets[-1].store
     made = act.provider.generate(key.spec)
-    version = first_version(key, made.public_key)
+    version = first_version(key, made)
     return Outcome(
         answer=Described(key, version, connection=store.connection),
         put=(key, version, *beside, store),
@@ -119,14 +120,15 @@ def new_name(ring: HeldKeyring, key: Key, namespace: str, name: str, now: dateti
     )
 
 
-def first_version(key: Key, public_key: bytes) -> KeyVersion:
+def first_version(key: Key, made: Generated) -> KeyVersion:
     return KeyVersion(
         id=f"{key.id}/1",
         key_id=key.id,
         number=1,
         lifecycle=key.lifecycle,
         created_at=key.created_at,
-        public_key=public_key,
+        public_key=made.public_key,
+        entropy=made.entropy,
     )
 
 

@@ -103,6 +103,7 @@ def rotate_key(op: ops.RotateKey, targets: tuple[HeldKey], act: Act) -> Outcome[
         created_at=act.now,
         rotated_by=RotatedBy.SCHEDULE if op.scheduled else RotatedBy.DEMAND,
         public_key=made.public_key,
+        entropy=made.entropy,
     )
     own, *others = (
         _rotated(one, old, new, changed)
