@@ -19,8 +19,10 @@
                    threads = 32 }                how many requests of a worker may wait for them at once
       tpm      = { tcti = "device:/dev/tpmrm0" } the TPM 2.0 of this machine, as tpm2-tools name it
       entropy  = { sources = ["tpm"],            hardware whose generator new keys are drawn from, beside the kernel's:
-                   required = false }            "tpm", "device:/dev/hwrng"; required: no key without (docs/adr/0040)
+                   required = false }            "hsm:NAME", "tpm", "device:/dev/hwrng"; required: no key without any
       logins   = { private_hosts = ["a.b"] }     whom auth methods may ask in a private network (or true)
+      hsms     = { luna = { module = "/usr/lib/libCryptoki2_64.so", token = "keys", pin = "file:…" } }
+                                                 hardware security modules by the name that they have here (Hsm)
 
 Unknown members are refused, so that a misspelled one is not silently ignored.
 """
@@ -80,6 +82,21 @@ class Logins(Struct, frozen=True, forbid_unknown_fields=True):
     private_hosts: bool | list[str] = False  # that auth methods may ask at an address that is not public
 
 
+class Hsm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A token behind a PKCS#11 module: found by its label, its serial number or its slot, or several of them."""
+
+    module: str  # the path of the shared library
+    pin: str  # file:, env: or fd: reference to the user's PIN, read once; "prompt": whoever starts the server is asked
+    token: str = ""  # its label
+    serial: str = ""
+    slot: Annotated[int, Meta(ge=0)] | None = None
+    sessions: Annotated[int, Meta(ge=1, le=512)] = 8  # of each process at most, and one for its login
+    wait_for: Annotated[float, Meta(gt=0, le=60)] = 5.0  # seconds that a call waits for a session
+
+
+HsmName = Annotated[str, Meta(pattern="^[a-z][a-z0-9-]{0,31}$")]
+
+
 class TpmAt(Struct, frozen=True, forbid_unknown_fields=True):
     tcti: str = "device:/dev/tpmrm0"  # the kernel's resource manager, which many processes may use
 
@@ -105,6 +122,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     quotas: Quotas = Quotas()
     xks: Xks = Xks()
     logins: Logins = Logins()
+    hsms: dict[HsmName, Hsm] = msgspec.field(default_factory=dict)
     tpm: TpmAt | None = None
     entropy: EntropyFrom = EntropyFrom()
 
@@ -117,6 +135,9 @@ def read(directory: Path) -> Config:
     except (msgspec.ValidationError, tomllib.TOMLDecodeError) as error:
         raise InvalidArgument(f"{path.name}: {error}", "configuration") from None
     Cutoffs(found.algorithms)
+    for name, hsm in found.hsms.items():
+        if not (hsm.token or hsm.serial or hsm.slot is not None):
+            raise InvalidArgument(f"{path.name}: say the token, serial or slot of the HSM {name}", "configuration")
     if found.clients and found.tls is None:
         raise InvalidArgument(f"{path.name}: `clients` asks for certificates over TLS: set `tls` too", "configuration")
     _check_entropy(found, path.name)
@@ -126,12 +147,11 @@ def read(directory: Path) -> Config:
 def _check_entropy(config: Config, name: str) -> None:
     sources = config.entropy.sources
     for source in sources:
-        if source == "tpm" and config.tpm is not None:
-            continue
         kind, _, where = source.partition(":")
-        if kind != "device" or not Path(where).is_absolute():
-            words = 'a source of entropy is "tpm" (with `tpm` set) or "device:" and an absolute path'
-            raise InvalidArgument(f"{name}: {words}, not {source!r}", "configuration")
+        known = kind == "hsm" and where in config.hsms
+        if not (known or (source == "tpm" and config.tpm) or (kind == "device" and Path(where).is_absolute())):
+            words = '"hsm:" and a name in `hsms`, "tpm" (with `tpm` set), or "device:" and an absolute path'
+            raise InvalidArgument(f"{name}: a source of entropy is {words}, not {source!r}", "configuration")
     if len(set(sources)) != len(sources) or (config.entropy.required and not sources):
         raise InvalidArgument(f"{name}: `entropy` names each source once, and one if it is required", "configuration")
 
@@ -148,7 +168,7 @@ def write(directory: Path, config: Config) -> None:
 
 def _toml(value: object) -> str:
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{_toml(k)} = {_toml(v)}" for k, v in value.items()) + " }"
+        return "{ " + ", ".join(f"{_toml(k)} = {_toml(v)}" for k, v in value.items() if v is not None) + " }"
     return msgspec.json.encode(value).decode()  # strings, numbers and arrays of them read the same in TOML
 
 

@@ -5,21 +5,23 @@ from __future__ import annotations
 import json
 import os
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from tests.servers import Serving, at_once, serving
+from tests.softhsm import PIN, Removed, module, new_token
 from tests.swtpm import software_tpm
 
 from keystead import config
 from keystead.app.installation import initialise
-from keystead.config import Config, EntropyFrom, TpmAt
+from keystead.config import Config, EntropyFrom, Hsm, TpmAt
 from keystead.core.errors import InvalidArgument
 from keystead.seals.file import FileSeal
 
 GOOD = "device:/dev/urandom"  # a stand-in for hardware: the kernel shows it as a file, as it does /dev/hwrng
 DEAD = "device:/dev/zero"
-SEEN_FOR = 20.0  # seconds
+SEEN_FOR = 40.0  # seconds
 
 
 def made(directory: Path, *sources: str, required: bool = False, **more) -> Path:
@@ -145,6 +147,38 @@ def test_with_a_tpm(directory, tmp_path) -> None:
         assert server("key", "create", "--json").json["entropy"] == "kernel+tpm"
 
 
+def test_with_an_hsm(directory, tmp_path) -> None:
+    """Of every process of the server; not there at first. SoftHSM2 draws in our process: once logged in, it goes on to
+    give random numbers whatever becomes of its token."""
+    label, pin = new_token(), tmp_path / "pin"
+    pin.write_text(PIN)
+    box = Hsm(module=module(), token=label, pin=f"file:{pin}")
+    made(directory, "hsm:box", required=True, workers=2, hsms={"box": box})
+    with ExitStack() as removed:
+        removed.enter_context(Removed())
+        with serving("serve", directory) as server:
+            status = until(server, lambda one: one["entropy"]["hsm:box"])
+            assert "cannot be read" in status["entropy"]["hsm:box"]
+            refused = server("key", "create", "--json")
+            assert refused.error["error"] == "Unavailable" and "hsm:box" in refused.error["message"]
+            removed.close()
+            until(server, lambda one: one["entropy"] == {"hsm:box": ""})
+            for _ in range(3):
+                assert server("key", "create", "--json").json["entropy"] == "kernel+hsm:box"
+            assert PIN not in json.dumps(records(server))
+    assert PIN not in directory.with_name("errors").read_text()
+
+
+def test_a_wrong_pin_is_told_and_not_offered_again(directory, tmp_path) -> None:
+    label, pin = new_token(), tmp_path / "pin"
+    pin.write_text("0000")
+    box = Hsm(module=module(), token=label, pin=f"file:{pin}")
+    with serving("serve", made(directory, "hsm:box", hsms={"box": box})) as server:
+        status = until(server, lambda one: one["entropy"]["hsm:box"])
+        assert "PIN" in status["entropy"]["hsm:box"] and "0000" not in status["entropy"]["hsm:box"]
+        assert server("key", "create", "--json").json["entropy"] == "kernel"
+
+
 def test_without_a_server(directory) -> None:
     """The library reads hardware when the first key is made."""
     made(directory, GOOD)
@@ -157,6 +191,7 @@ def test_without_a_server(directory) -> None:
     [
         'entropy = { sources = ["tpm"] }',
         'entropy = { sources = ["hwrng"] }',
+        'entropy = { sources = ["hsm:box"] }',
         'entropy = { sources = ["device:hwrng"] }',
         'entropy = { sources = ["device:/dev/hwrng", "device:/dev/hwrng"] }',
         "entropy = { required = true }",

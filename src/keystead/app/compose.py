@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from keystead.app.clock import SystemClock
-from keystead.app.entropy import Board, record, sources
+from keystead.app.entropy import Board, mixed, record
+from keystead.app.hsms import Tokens
 from keystead.app.issuers import key_source
 from keystead.app.layout import Layout
 from keystead.app.outside import key_stores
 from keystead.app.resealing import settle
+from keystead.app.slots import file_slot, slots_of
 from keystead.app.treecopy import TreeCopy
 from keystead.app.vouching import login_ask, login_keys
 from keystead.config import Config
@@ -38,12 +41,12 @@ from keystead.service.credentials.session import Sessions
 from keystead.service.credentials.vouchers import Vouchers
 from keystead.service.credentials.webidentity import WebIdentities
 from keystead.service.handlers import HANDLERS
+from keystead.service.hsms import Hsms, NoteFiles
 from keystead.service.journal import Journal
 from keystead.service.pipeline import Service
 from keystead.service.rates import Rates, Throttle
 from keystead.service.recording import Recording
 from keystead.service.view import View
-from keystead.slots.file import FileSlot
 from keystead.stores.disk import LocalDisk
 from keystead.stores.generation import SharedGeneration
 from keystead.stores.sqlite import SqliteStore
@@ -55,6 +58,7 @@ class Core:
     `journal`: the name its audit journal begins with. `worker`: its slot in the shared generation.
     `check`: whoever holds the directory's lock examines the database file first, and settles what a change of the
     seal has left behind (once per installation, not in every worker). `custody`: who answers for the seal.
+    `pins`: of the HSMs, where they have been read already.
     Raises NotFound where there is no database, and what the store and the known-answer tests raise.
     """
 
@@ -67,6 +71,7 @@ class Core:
         worker: int,
         check: bool = False,
         custody: Custody | None = None,
+        pins: Mapping[str, Sensitive] | None = None,
     ) -> None:
         selftest.run()
         layout = Layout(directory)
@@ -78,16 +83,18 @@ class Core:
         if check:
             settle(layout, self.store)
         self._custody = custody
-        self.entropy = sources(settings, self._source_changed)
+        self.tokens = Tokens(settings.hsms, pins)
         self.board = Board(layout, journal)
-        self.slot = FileSlot(*layout.slots(settings), self.entropy)
+        self.entropy = mixed(settings, self.tokens, self._source_changed)
+        self.file_slot = file_slot(layout, settings, self.entropy)
         copy = TreeCopy(layout.tree_copy(settings), self.store)
-        self.barrier = copy.of(Barrier(self.store, self.slot, self.entropy, copy))
+        self.barrier = copy.of(Barrier(self.store, slots_of(layout, settings, self.entropy), self.entropy, copy))
         self.generation = SharedGeneration(layout.generation, worker)
         self.journal = Journal(self.disk, layout.audit / "journal", journal, entropy=os.urandom)
         provider = SoftwareProvider(os.urandom, self.entropy)  # salts of the use path are the kernel's
         self._outside = outside = key_stores(settings.xks, self.clock)
-        self.view = View(self.barrier, self.store, provider, self.generation, outside)
+        self.hsms = Hsms({}, NoteFiles(self.disk, layout.hsm_notes))
+        self.view = View(self.barrier, self.store, provider, self.generation, outside, self.hsms)
         authorizer = Authorizer(self.view.may_block)
         self.view.on_drop(authorizer.forget)
         self._recording = Recording()
@@ -106,6 +113,7 @@ class Core:
             quotas=settings.quotas,
             outside=outside,
             directories=self.directories,
+            hsms=self.hsms,
         )
         self._throttle = Throttle(settings.rates, self.view.on_loop) if settings.rates != Rates() else None
         self._net = Https()  # one of their own, so that no key store's proxy keeps issuers waiting
@@ -167,6 +175,7 @@ class Core:
         self._outside.close()
         self._net.close()
         self._logins_net.close()
+        self.tokens.close()
         self.journal.close()
         self.generation.close()
         self.store.close()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from keystead.app.hsms import Tokens
 from keystead.app.layout import Layout
 from keystead.config import Config
 from keystead.core.caller import Stranger
@@ -26,23 +27,27 @@ from keystead.tpm import Tpm
 DOOR, TEST = "entropy", "HealthTest"
 
 
-def sources(settings: Config, on_change: Callable[[Hardware], None]) -> Mix:
-    """Of the configuration; nothing is asked of any hardware yet. Raises InvalidArgument."""
-    reads = [(name, KINDS[name.partition(":")[0]](name, settings)) for name in settings.entropy.sources]
+def mixed(settings: Config, tokens: Tokens, on_change: Callable[[Hardware], None]) -> Mix:
+    """As the configuration says; nothing is asked of any hardware yet. Raises InvalidArgument."""
+    reads = [(name, KINDS[name.partition(":")[0]](name, settings, tokens)) for name in settings.entropy.sources]
     found = [Hardware(name, read, entropy=os.urandom, on_change=on_change) for name, read in reads]
     return Mix(found, is_required=settings.entropy.required)
 
 
-def _device(name: str, _settings: Config) -> Entropy:
+def _device(name: str, _settings: Config, _tokens: Tokens) -> Entropy:
     return Device(Path(name.partition(":")[2]))
 
 
-def _tpm(_name: str, settings: Config) -> Entropy:
+def _hsm(name: str, _settings: Config, tokens: Tokens) -> Entropy:
+    return tokens.token(name.partition(":")[2]).random
+
+
+def _tpm(_name: str, settings: Config, _tokens: Tokens) -> Entropy:
     assert settings.tpm is not None  # noqa: S101 - config.read sees to it
     return Tpm(settings.tpm.tcti).random
 
 
-KINDS: dict[str, Callable[[str, Config], Entropy]] = {"device": _device, "tpm": _tpm}
+KINDS: dict[str, Callable[[str, Config, Tokens], Entropy]] = {"device": _device, "hsm": _hsm, "tpm": _tpm}
 """By the first word of a source's name."""
 
 

@@ -24,7 +24,7 @@ BLOCK_BYTES = 1024  # what is read at once
 N_CHUNKS = 64  # held ready
 LATE_FOR = 5.0  # seconds without an answer
 TURN_FOR = 0.5  # seconds between two looks whether it still makes sense to wait
-LOOK_EVERY = 30.0  # seconds between two readings of what nobody drains
+LOOK_EVERY = 15.0  # seconds between two readings of what nobody drains
 RETRIES = (1.0, 2.0, 5.0, 15.0, 60.0)  # seconds before the n-th reading after one that failed
 
 

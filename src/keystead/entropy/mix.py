@@ -9,8 +9,8 @@ A source cannot have seen the kernel's last bytes when it gave its own, so it ca
 
 Rule 1: keying material (`draw`) has a generator of its own, seeded with chunks that nobody else gets. It may wait.
 Rule 2: all else (calling the mix) never waits: a generator per thread, reseeded from the hardware now and then, if it
-        has something ready. Each output is XORed with as many fresh bytes of the kernel's (SP 800-90C, RBG3(XOR)), which
-        nothing that is in the generator can have seen; so no copy of this process (fork, snapshot) says the same.
+        has something ready. Each output is XORed with as many fresh bytes of the kernel's (SP 800-90C, RBG3(XOR)):
+        nothing in the generator can have seen those, and no copy of this process (fork, snapshot) says the same.
 """
 
 from __future__ import annotations

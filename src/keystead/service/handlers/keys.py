@@ -15,14 +15,15 @@ from keystead.core.entities import Entity, Key, KeyVersion, Name, Origin
 from keystead.core.errors import AlreadyExists, InvalidArgument, LimitExceeded, NotFound, Unsupported
 from keystead.core.family import COPY_BYTES, FAMILY_BYTES, known_as, new_copy, new_family
 from keystead.core.operations import Copy, Described, Nothing, Page
-from keystead.core.ports import Generated
 from keystead.core.states import Event, KeyState, Lifecycle
 from keystead.core.wrapping import importable
 from keystead.service.handlers import policies, tags
+from keystead.service.handlers.making import generated, held_in
 from keystead.service.handlers.placing import elsewhere
 from keystead.service.handlers.standing import begun, existing, staying
 from keystead.service.handlers.terms import scheduled, settled
 from keystead.service.held import HeldKey, HeldKeyring
+from keystead.service.hsms import Made
 from keystead.service.pipeline import Act, Handler, Outcome
 from keystead.service.reach import PAGE
 
@@ -65,6 +66,7 @@ def create_key(op: ops.CreateKey, targets: tuple[Any, ...], act: Act) -> Outcome
         is_primary=op.multi_region,
     )
     key = replace(key, terms=settled(op.terms, key), rotation=scheduled(op.rotate_every, key, act.now))
+    key = replace(key, hsm="" if op.elsewhere is not None else held_in(key, op.hsm, act))
     named = (new_name(ring, key, op.keyring.namespace, op.name, act.now),) if op.name else ()
     copies = (Copy(key, ring.namespaces),) if op.multi_region else ()
     policy = policies.fixed(op.policy, key, op.keyring.namespace, act, bypass=op.bypass_lockout_check)
@@ -75,7 +77,7 @@ def create_key(op: ops.CreateKey, targets: tuple[Any, ...], act: Act) -> Outcome
         return Outcome(
             answer=Described(key, None, copies), put=(key, policy, *named), seen=(ring.keyring,), made=key.id
         )
-    made = act.provider.generate(op.spec)
+    made = generated(key, 1, act)
     version = first_version(key, made)
     return Outcome(
         answer=Described(key, version, copies),
@@ -96,7 +98,7 @@ def _new_id(op: ops.CreateKey, act: Act) -> str:
 def _halved(key: Key, beside: tuple[Entity, ...], targets: tuple[Any, ...], act: Act) -> Outcome[Described]:
     """With our half. The store's revision grows: of two keys made at once with one half there, one is made."""
     ring, store = targets[0].keyring, targets[-1].store
-    made = act.provider.generate(key.spec)
+    made = generated(key, 1, act)
     version = first_version(key, made)
     return Outcome(
         answer=Described(key, version, connection=store.connection),
@@ -120,7 +122,7 @@ def new_name(ring: HeldKeyring, key: Key, namespace: str, name: str, now: dateti
     )
 
 
-def first_version(key: Key, made: Generated) -> KeyVersion:
+def first_version(key: Key, made: Made) -> KeyVersion:
     return KeyVersion(
         id=f"{key.id}/1",
         key_id=key.id,
@@ -129,6 +131,7 @@ def first_version(key: Key, made: Generated) -> KeyVersion:
         created_at=key.created_at,
         public_key=made.public_key,
         entropy=made.entropy,
+        in_hsm=made.in_hsm,
     )
 
 
