@@ -21,6 +21,8 @@
       entropy  = { sources = ["tpm"],            hardware whose generator new keys are drawn from, beside the kernel's:
                    required = false }            "hsm:NAME", "tpm", "device:/dev/hwrng"; required: no key without any
       logins   = { private_hosts = ["a.b"] }     whom auth methods may ask in a private network (or true)
+      protect_in = "luna"                        the HSM that new keys are held in of which nobody says where; "": none
+      protect_in_or_software = false             true: and in software, where that HSM cannot hold such a key
       hsms     = { luna = { module = "/usr/lib/libCryptoki2_64.so", token = "keys", pin = "file:…" } }
                                                  hardware security modules by the name that they have here (Hsm)
 
@@ -82,6 +84,9 @@ class Logins(Struct, frozen=True, forbid_unknown_fields=True):
     private_hosts: bool | list[str] = False  # that auth methods may ask at an address that is not public
 
 
+ClusterId = Annotated[str, Meta(pattern="^(cluster-[2-7a-zA-Z]{11,16})?$")]
+
+
 class Hsm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A token behind a PKCS#11 module: found by its label, its serial number or its slot, or several of them."""
 
@@ -92,6 +97,7 @@ class Hsm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     slot: Annotated[int, Meta(ge=0)] | None = None
     sessions: Annotated[int, Meta(ge=1, le=512)] = 8  # of each process at most, and one for its login
     wait_for: Annotated[float, Meta(gt=0, le=60)] = 5.0  # seconds that a call waits for a session
+    cluster: ClusterId = ""  # what the aws door calls it; made of the token's serial number without
 
 
 HsmName = Annotated[str, Meta(pattern="^[a-z][a-z0-9-]{0,31}$")]
@@ -123,6 +129,8 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     xks: Xks = Xks()
     logins: Logins = Logins()
     hsms: dict[HsmName, Hsm] = msgspec.field(default_factory=dict)
+    protect_in: str = ""
+    protect_in_or_software: bool = False
     tpm: TpmAt | None = None
     entropy: EntropyFrom = EntropyFrom()
 
@@ -135,6 +143,8 @@ def read(directory: Path) -> Config:
     except (msgspec.ValidationError, tomllib.TOMLDecodeError) as error:
         raise InvalidArgument(f"{path.name}: {error}", "configuration") from None
     Cutoffs(found.algorithms)
+    if found.protect_in and found.protect_in not in found.hsms:
+        raise InvalidArgument(f"{path.name}: `protect_in` names no HSM of `hsms`", "configuration")
     for name, hsm in found.hsms.items():
         if not (hsm.token or hsm.serial or hsm.slot is not None):
             raise InvalidArgument(f"{path.name}: say the token, serial or slot of the HSM {name}", "configuration")

@@ -27,6 +27,7 @@ from keystead.kit import Front, Markers, Means, RequestIds
 from keystead.kit.custody import Custody
 from keystead.kit.door import Door, Shares
 from keystead.net.https import Https
+from keystead.providers.clusters import HsmClusters
 from keystead.providers.software import SoftwareProvider
 from keystead.seals import load
 from keystead.seals.shamir import ShamirSeal
@@ -93,7 +94,14 @@ class Core:
         self.journal = Journal(self.disk, layout.audit / "journal", journal, entropy=os.urandom)
         provider = SoftwareProvider(os.urandom, self.entropy)  # salts of the use path are the kernel's
         self._outside = outside = key_stores(settings.xks, self.clock)
-        self.hsms = Hsms({}, NoteFiles(self.disk, layout.hsm_notes))
+        ids = {name: hsm.cluster for name, hsm in settings.hsms.items() if hsm.cluster}
+        self.hsms = Hsms(
+            {},
+            NoteFiles(self.disk, layout.hsm_notes),
+            clusters=HsmClusters(self.tokens.names, self.tokens.token, self.tokens.pin, ids),
+            new_keys_in=settings.protect_in,
+            or_software=settings.protect_in_or_software,
+        )
         self.view = View(self.barrier, self.store, provider, self.generation, outside, self.hsms)
         authorizer = Authorizer(self.view.may_block)
         self.view.on_drop(authorizer.forget)

@@ -419,6 +419,22 @@ class KeyStores(Protocol):
     def close(self) -> None: ...
 
 
+class Clusters(Protocol):
+    """HSMs that key stores can be: never on the event loop. Safe to use from any thread."""
+
+    def find(self, id: str) -> str:
+        """The HSM that this is the cluster id of. Raises NotFound; Unavailable where one that may be it is away."""
+        ...
+
+    def check(self, hsm: str, password: Sensitive) -> None:
+        """Return if it is there, and that is the password of its user. Raises what core.keystores.failed makes."""
+        ...
+
+    def random(self, hsm: str, n: int) -> Sensitive:
+        """`n` bytes of its generator's. Raises Unavailable."""
+        ...
+
+
 class NoKeyStores:
     """KeyStores where there is no way out: no store can be reached."""
 
