@@ -18,6 +18,8 @@
                    routes = { "a.b" = "10.0.0.5:8443" },   where a host really is; it needs no name server then
                    threads = 32 }                how many requests of a worker may wait for them at once
       tpm      = { tcti = "device:/dev/tpmrm0" } the TPM 2.0 of this machine, as tpm2-tools name it
+      entropy  = { sources = ["tpm"],            hardware whose generator new keys are drawn from, beside the kernel's:
+                   required = false }            "hsm:NAME", "tpm", "device:/dev/hwrng"; required: no key without any
       logins   = { private_hosts = ["a.b"] }     whom auth methods may ask in a private network (or true)
       protect_in = "luna"                        the HSM that new keys are held in of which nobody says where; "": none
       protect_in_or_software = false             true: and in software, where that HSM cannot hold such a key
@@ -105,6 +107,11 @@ class TpmAt(Struct, frozen=True, forbid_unknown_fields=True):
     tcti: str = "device:/dev/tpmrm0"  # the kernel's resource manager, which many processes may use
 
 
+class EntropyFrom(Struct, frozen=True, forbid_unknown_fields=True):
+    sources: Annotated[tuple[str, ...], Meta(max_length=8)] = ()
+    required: bool = False  # by at least one of them
+
+
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     listen: dict[str, str] = msgspec.field(default_factory=lambda: dict(DEFAULT_LISTEN))
     tls: Tls | None = None
@@ -125,6 +132,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     protect_in: str = ""
     protect_in_or_software: bool = False
     tpm: TpmAt | None = None
+    entropy: EntropyFrom = EntropyFrom()
 
 
 def read(directory: Path) -> Config:
@@ -142,7 +150,20 @@ def read(directory: Path) -> Config:
             raise InvalidArgument(f"{path.name}: say the token, serial or slot of the HSM {name}", "configuration")
     if found.clients and found.tls is None:
         raise InvalidArgument(f"{path.name}: `clients` asks for certificates over TLS: set `tls` too", "configuration")
+    _check_entropy(found, path.name)
     return found
+
+
+def _check_entropy(config: Config, name: str) -> None:
+    sources = config.entropy.sources
+    for source in sources:
+        kind, _, where = source.partition(":")
+        known = kind == "hsm" and where in config.hsms
+        if not (known or (source == "tpm" and config.tpm) or (kind == "device" and Path(where).is_absolute())):
+            words = '"hsm:" and a name in `hsms`, "tpm" (with `tpm` set), or "device:" and an absolute path'
+            raise InvalidArgument(f"{name}: a source of entropy is {words}, not {source!r}", "configuration")
+    if len(set(sources)) != len(sources) or (config.entropy.required and not sources):
+        raise InvalidArgument(f"{name}: `entropy` names each source once, and one if it is required", "configuration")
 
 
 def write(directory: Path, config: Config) -> None:

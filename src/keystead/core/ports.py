@@ -56,6 +56,35 @@ class Entropy(Protocol):
         ...
 
 
+KERNEL = "kernel"
+"""The operating system's generator, as KeyVersion.entropy names it."""
+
+
+class KeyEntropy(Protocol):
+    """What keying material is drawn from."""
+
+    is_required: bool  # no key is made without hardware's part in it
+
+    def draw(self, n: int, /) -> tuple[bytes, str]:
+        """`n` bytes, and what they were drawn from (KeyVersion.entropy). May wait: never on the event loop.
+
+        Raises Unavailable where hardware must have a part in it and has none to give.
+        """
+        ...
+
+
+class KernelEntropy:
+    """KeyEntropy where there is no hardware: the kernel's generator, or whatever stands for it."""
+
+    is_required = False
+
+    def __init__(self, entropy: Entropy) -> None:
+        self._entropy = entropy
+
+    def draw(self, n: int, /) -> tuple[bytes, str]:
+        return self._entropy(n), KERNEL
+
+
 # --- store: sealed rows in, sealed rows out
 
 
@@ -251,6 +280,7 @@ class Generated(Struct, frozen=True):
 
     material: Sensitive
     public_key: bytes = b""  # DER SubjectPublicKeyInfo
+    entropy: str = ""  # what it was drawn from; "": it was not made here
 
 
 class Loaded(Protocol):

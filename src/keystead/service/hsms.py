@@ -52,6 +52,7 @@ class Made(Struct, frozen=True):
     material: Sensitive
     public_key: bytes = b""
     in_hsm: InHsm | None = None
+    entropy: str = ""  # KeyVersion.entropy
 
 
 class Notes(Protocol):
@@ -165,7 +166,8 @@ class Hsms:
     # --- making
 
     def generate(self, spec: KeySpec, version: str, in_hsm: InHsm, now: datetime) -> Made:
-        return self._made(lambda at: at.generate(spec, in_hsm.name), Note(in_hsm, version, now))
+        made = self._made(lambda at: at.generate(spec, in_hsm.name), Note(in_hsm, version, now))
+        return replace(made, entropy=f"hsm:{in_hsm.hsm}")  # its own generator's, and nobody else's
 
     def register(self, spec: KeySpec, material: Sensitive, version: str, in_hsm: InHsm, now: datetime) -> Made:
         return self._made(lambda at: at.register(spec, material, in_hsm.name), Note(in_hsm, version, now))

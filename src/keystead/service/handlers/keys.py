@@ -145,6 +145,7 @@ def first_version(key: Key, made: Made) -> KeyVersion:
         lifecycle=key.lifecycle,
         created_at=key.created_at,
         public_key=made.public_key,
+        entropy=made.entropy,
         in_hsm=made.in_hsm,
     )
 
