@@ -150,7 +150,8 @@ def test_destroying_leaves_nothing_and_is_done_twice(provider, token):
         assert token.names({Cka.ID: bytes.fromhex(its)}) == []
         with pytest.raises(Unavailable, match="no object for this key"):
             key.encrypt(GCM, Sensitive(b""), NO_AAD) if spec == "AES_256" else key.agree(
-                ALGORITHMS["ECDH"], keys.public_der(keys.generate(KEY_SPECS[spec], os.urandom))
+                ALGORITHMS["ECDH"],
+                keys.public_der(keys.generate(KEY_SPECS[spec], os.urandom(keys.seed_bytes(KEY_SPECS[spec])))),
             )
 
 
@@ -232,7 +233,7 @@ def test_one_pair_in_both(provider, software, spec):
             assert theirs.decrypt(algorithm, ours.encrypt(algorithm, Sensitive(b"x"), NO_AAD), NO_AAD).reveal() == b"x"
             assert ours.decrypt(algorithm, theirs.encrypt(algorithm, Sensitive(b"x"), NO_AAD), NO_AAD).reveal() == b"x"
         else:
-            peer = keys.public_der(keys.generate(row, os.urandom))
+            peer = keys.public_der(keys.generate(row, os.urandom(keys.seed_bytes(row))))
             assert ours.agree(algorithm, peer).reveal() == theirs.agree(algorithm, peer).reveal()
 
 
@@ -299,7 +300,7 @@ def test_hmac_in_both_with_every_digest_there_is(provider, software):
 def test_a_certificate_request_is_signed_in_the_token(provider, software, spec):
     made = provider.generate(KEY_SPECS[spec], name())
     like = certificates.request(
-        keys.generate(KEY_SPECS["EC_P256"], os.urandom),
+        keys.generate(KEY_SPECS["EC_P256"], os.urandom(keys.seed_bytes(KEY_SPECS["EC_P256"]))),
         b"",
     )
     for template in (b"", like):

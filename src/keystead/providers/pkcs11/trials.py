@@ -259,7 +259,7 @@ def _step(trial: Trial, spec: KeySpec, name: str, private: int, der: bytes) -> t
 
 
 def _agrees(trial: Trial, spec: KeySpec, private: int, der: bytes) -> None:
-    ours = keys.generate(spec, trial.entropy)
+    ours = keys.generate(spec, trial.entropy(keys.seed_bytes(spec)))
     secret = agreed(trial.session, private, spec, halves.peer_point(spec, keys.public_der(ours)))
     must(secret == agree(ours, keys.load_public(spec, der)), "software agrees on another secret")
 
