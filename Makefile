@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 DATA   ?= keystead-data
 APART  := ansible salt vaultclients
 
-.PHONY: run install test check unit real inside clients every-client tpm bench secrets torture differential drill docs lock clean
+.PHONY: run install test check unit real inside clients hsm-clients every-client tpm bench secrets torture differential drill docs lock clean
 
 run: install           ## start a development server on loopback and say what to paste
 	@$(BIN)/keystead dev --data $(DATA)
