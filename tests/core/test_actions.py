@@ -164,6 +164,7 @@ def test_an_operation_demands_an_action_of_its_targets_scope(op):
         operations.SecretOperation: Scope.SECRET,
         operations.CubbyOperation: Scope.TENANT,
         operations.SystemOperation: Scope.SYSTEM,
+        operations.ScopeOperation: Scope.TENANT,  # or the installation, where no policy is asked
     }
     scope = next((s for base, s in bases.items() if issubclass(op, base)), Scope.KEY)
     assert ACTIONS[op.action].scope is scope

@@ -13,6 +13,7 @@ from keystead.app.compose import Core
 from keystead.app.devices import Devices
 from keystead.core.actions import USES
 from keystead.core.audit.record import parse
+from keystead.core.caller import SYSTEM_DOOR
 from keystead.core.entities import Credential, Entity, Key, LastUse
 from keystead.core.operations import ClearNamespace, KeyOperation, RevokeToken
 from keystead.core.ports import Stale
@@ -29,7 +30,6 @@ from keystead.service.trusted_time import TrustedTime
 Use = tuple[str, tuple[int, bytes]]
 USES_A_COMMIT = 200
 USES_EVERY = 5.0  # seconds between two writings of last uses
-SYSTEM_DOOR = "system"
 # A record of a use that was performed names the version that was used.
 _TARGETS = b',"targets":['
 _USED = re.compile(rb'"action":"(?:%b)","key":"([0-9a-f-]{36})","version":' % "|".join(sorted(USES)).encode())

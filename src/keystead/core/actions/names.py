@@ -283,6 +283,12 @@ class Action(StrEnum):
     ROTATE_ROOT_KEY = "tenant:rotate-root-key"
     CHANGE_SHARES = "tenant:change-shares"
     GENERATE_ROOT_TOKEN = "tenant:generate-root-token"  # noqa: S105 - a name, not a secret
+    # approvals
+    PUT_APPROVAL_RULE = "tenant:put-approval-rule"
+    LIST_APPROVAL_RULES = "tenant:list-approval-rules"
+    APPROVE = "tenant:approve"
+    LIST_APPROVALS = "tenant:list-approvals"
+    END_APPROVAL = "tenant:end-approval"
     # the installation
     READ_STATUS = "system:read-status"
     MANAGE_SEAL = "system:manage-seal"

@@ -14,6 +14,7 @@
                       └─ secret ── secret version
 
     tenant ─ identity entity ─ alias; identity group ─ tie ── entity or group
+    tenant ─ approval rules; approval request
 
 Related keys (core.family) are keys of their own; `link` finds them by their family.
 
@@ -30,6 +31,7 @@ Rule 5: whoever makes or destroys one of related keys, or changes which is the p
 # ruff: noqa: F403 - the package is the sum of its modules, and a list of their names here would say each twice
 from __future__ import annotations
 
+from keystead.core.entities.approvals import *
 from keystead.core.entities.base import *
 from keystead.core.entities.belonging import *
 from keystead.core.entities.identities import *

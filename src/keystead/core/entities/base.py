@@ -55,6 +55,8 @@ class Kind(StrEnum):
     LOGIN_SETTINGS = "login-settings"
     LOGIN_SECRET = "login-secret"  # noqa: S105 - a kind, not a secret
     NAMESPACE = "namespace"
+    APPROVAL_RULES = "approval-rules"
+    APPROVAL_REQUEST = "approval-request"
 
 
 class Entity(Struct, frozen=True, kw_only=True):

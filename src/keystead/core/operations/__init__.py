@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from keystead.core.algorithms import MessageForm as MessageForm  # a word of operations, too
 from keystead.core.operations.aclpolicies import *
+from keystead.core.operations.approvals import *
 from keystead.core.operations.base import *
 from keystead.core.operations.belonging import *
 from keystead.core.operations.boundaries import *

@@ -299,6 +299,7 @@ ERRORS: Mapping[type[e.KeysteadError] | tuple[type[e.KeysteadError], Any], Row] 
     e.Unauthenticated: Row("UnrecognizedClientException", 400),
     **{(e.Unauthenticated, reason): Row(*said) for reason, said in REASONS.items()},
     e.Denied: Row("AccessDeniedException", 400),
+    e.NotApproved: Row("AccessDeniedException", 400),
     (e.Denied, RESERVED_ALIAS): Row("NotAuthorizedException", 400, _silent),
     e.NotFound: Row("NotFoundException", 400),
     (e.NotFound, KeyRef): Row("NotFoundException", 400, _absent),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from keystead.service.handlers import (
     aclpolicies,
     agreement,
+    approvals,
     boundaries,
     certificates,
     cipher,
@@ -120,5 +121,6 @@ HANDLERS: dict[type, Handler] = {
     **tools.HANDLERS,
     **otp.HANDLERS,
     **settings.HANDLERS,
+    **approvals.HANDLERS,
     **aclpolicies.HANDLERS,
 }

@@ -76,5 +76,6 @@ class View(KeyCache, TokenCache):
         Kind.OTP_KEY: _forget_nothing,
         Kind.LOGIN_SETTINGS: _forget_nothing,
         Kind.LOGIN_SECRET: _forget_nothing,
+        Kind.APPROVAL_REQUEST: _forget_nothing,
     }
     FIND: ClassVar[Finds] = {**KeyCache.FIND, **TokenCache.FIND, SystemRef: _find_system}
