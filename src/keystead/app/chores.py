@@ -15,13 +15,14 @@ from keystead.core.actions import USES
 from keystead.core.audit.record import parse
 from keystead.core.caller import SYSTEM_DOOR
 from keystead.core.entities import Credential, Entity, Key, LastUse
-from keystead.core.operations import ClearNamespace, KeyOperation, RevokeToken
+from keystead.core.operations import ClearNamespace, EndApproval, KeyOperation, RevokeToken
 from keystead.core.ports import Stale
 from keystead.crypto.notes import NoteSigner, verify_ed25519
 from keystead.service.barrier import Commit
 from keystead.service.bootstrap import system_principal
 from keystead.service.endings import Endings
 from keystead.service.expiry import Expiry
+from keystead.service.lapses import Lapses
 from keystead.service.log import Log
 from keystead.service.scheduler import NAMESPACE, Scheduler
 from keystead.service.sequencer import Sequencer
@@ -56,6 +57,7 @@ class Chores:
         self._expiry = Expiry(core.barrier, core.store, core.clock, self._perform)
         log = Log(core.disk, core.layout.audit)
         self._devices = Devices(core.barrier, core.store, log, core.directories)
+        self._lapses = Lapses(core.barrier, core.clock, self._perform)
         self._endings = Endings(core.barrier, core.store, self._perform)
         self._uses: dict[str, tuple[int, bytes]] = {}  # id of a key or access key -> newest record of a use, its index
         self._uses_written_at = time.monotonic()
@@ -131,6 +133,7 @@ class Chores:
                 self._pay(time)
                 if seen.believed:
                     self._expiry.step()
+                    self._lapses.step()
                 self._endings.step()
         return seen.believed
 
@@ -151,7 +154,7 @@ class Chores:
             if not self._closed:
                 self._core.barrier.settle()
 
-    def _perform(self, op: KeyOperation[Any] | RevokeToken | ClearNamespace) -> object:
+    def _perform(self, op: KeyOperation[Any] | RevokeToken | ClearNamespace | EndApproval) -> object:
         caller = self._core.means.authenticator.itself(
             self._system,
             namespace=op.key.namespace if isinstance(op, KeyOperation) else NAMESPACE,

@@ -102,6 +102,13 @@ AS_THEY_ARE: tuple[type[ops.Operation[Any]], ...] = (
     ops.BindKeyring,
     ops.ListKeyrings,
     ops.LocateKey,
+    ops.PutApprovalRule,
+    ops.DeleteApprovalRule,
+    ops.ListApprovalRules,
+    ops.ListApprovals,
+    ops.ShowApproval,
+    ops.Approve,
+    ops.Deny,
     ops.ReadStatus,
 )
 
