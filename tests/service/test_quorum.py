@@ -272,14 +272,14 @@ def test_a_request_waits_and_an_approval_is_good_for_as_long_as_the_rule_says(ap
     assert not office.doomed
 
 
-def test_what_is_over_is_taken_away_by_the_system_alone_and_not_before(office) -> None:
+def test_what_is_over_is_taken_away_and_not_before(office) -> None:
     request = office.asked().request
     end = ops.EndApproval(scope=harness.TENANT, id=request)
     with pytest.raises(WrongState):
         office.stack.by_system(end)
     office.stack.clock.forward(timedelta(days=1))
     with pytest.raises(Denied):
-        office.stack.perform(end, office.ann)
+        office.stack.perform(end, office.stack.user("nobody", harness.ALLOW_ALL))
     office.stack.by_system(end)
     assert office.requests() == []
     record = office.changed()

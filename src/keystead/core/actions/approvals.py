@@ -11,5 +11,5 @@ OF_APPROVALS = (
     _R(A.LIST_APPROVAL_RULES, "keystead:tenant:list-approval-rules", system=True),
     _R(A.APPROVE, "keystead:tenant:approve", system=True),
     _R(A.LIST_APPROVALS, "keystead:tenant:list-approvals", system=True),
-    _R(A.END_APPROVAL, None, system=True),
+    _R(A.END_APPROVAL, "keystead:tenant:end-approval", system=True),
 )
