@@ -17,7 +17,7 @@ from keystead.core.caller import SYSTEM_DOOR
 from keystead.core.entities import Credential, Entity, Key, LastUse
 from keystead.core.operations import ClearNamespace, EndApproval, EraseObject, KeyOperation, RevokeToken
 from keystead.core.ports import Stale
-from keystead.crypto.notes import NoteSigner, verify_ed25519
+from keystead.crypto.notes import verify_ed25519
 from keystead.service.barrier import Commit
 from keystead.service.bootstrap import system_principal
 from keystead.service.endings import Endings
@@ -27,6 +27,7 @@ from keystead.service.lapses import Lapses
 from keystead.service.log import Log
 from keystead.service.scheduler import NAMESPACE, Scheduler
 from keystead.service.sequencer import Sequencer
+from keystead.service.signing import signer
 from keystead.service.trusted_time import TrustedTime
 
 Use = tuple[str, tuple[int, bytes]]
@@ -49,7 +50,7 @@ class Chores:
             core.disk,
             core.layout.audit,
             core.store,
-            NoteSigner(origin(core), core.barrier.subkey("audit-sign")),
+            signer(core.barrier),
             verify_ed25519,
             clock=core.clock,
             on_records=self._note_uses,
@@ -200,8 +201,3 @@ def _batches(items: Iterable[Use]) -> Iterator[list[Use]]:
     rest = iter(items)
     while batch := list(islice(rest, USES_A_COMMIT)):
         yield batch
-
-
-def origin(core: Core) -> str:
-    """The name of the audit log in its checkpoints (C2SP tlog-checkpoint): one per installation."""
-    return f"keystead/{core.barrier.name_id('audit log', 'origin')[:16]}"
