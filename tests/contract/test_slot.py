@@ -5,18 +5,23 @@ import fcntl
 import os
 import stat
 import sys
+from contextlib import contextmanager, nullcontext
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.fakes import MemorySlot, SeededEntropy
+from tests.swtpm import software_tpm
 
 from keystead.core.errors import Internal, InvalidArgument, Unavailable
 from keystead.core.keytree import generation
 from keystead.core.sensitive import Sensitive
 from keystead.crypto.afsplit import STRIPES, merge, split
-from keystead.slots import file
+from keystead.slots import file, tpm
 from keystead.slots.file import FileSlot
+from keystead.slots.tpm import TpmSlot
+from keystead.tpm import Tpm
+from keystead.tpm.nv import FIRST, LAST
 
 S1, S2, S3 = (Sensitive(bytes([n]) * 32) for n in (1, 2, 3))
 G1, G2, G3 = (generation(secret.reveal()) for secret in (S1, S2, S3))
@@ -37,16 +42,27 @@ def files(directory):
 # --- every slot
 
 C1, C2 = (Sensitive(bytes([n]) * 32) for n in (7, 8))
+OWNER = "00112233445566ff"
+
+
+@contextmanager
+def tpm_slot(directory):
+    with software_tpm(directory / "tpm") as machine:
+        yield TpmSlot(Tpm(machine.tcti), OWNER, SeededEntropy(3))
+
+
 SLOTS = {
-    "file": file_slot,
-    "memory": lambda directory: MemorySlot(),
-    "memory of an HSM": lambda directory: MemorySlot(mac=True),
+    "file": lambda directory: nullcontext(file_slot(directory)),
+    "memory": lambda directory: nullcontext(MemorySlot()),
+    "memory of an HSM": lambda directory: nullcontext(MemorySlot(mac=True)),
+    "tpm": tpm_slot,
 }
 
 
 @pytest.fixture(params=list(SLOTS))
 def slot(request, tmp_path):
-    return SLOTS[request.param](tmp_path)
+    with SLOTS[request.param](tmp_path) as made:
+        yield made
 
 
 def what_it_gives(slot, name, asked=C1):
@@ -248,6 +264,81 @@ def test_files_are_marked_nodump_where_the_file_system_can(tmp_path):
             assert error.errno in (errno.ENOTTY, errno.EOPNOTSUPP)
         else:
             assert flags & file.NODUMP
+
+
+# --- in a TPM
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory):
+    with software_tpm(tmp_path_factory.mktemp("machine")) as started:
+        yield started
+
+
+def on(machine, owner=OWNER, seed=3):
+    return TpmSlot(Tpm(machine.tcti), owner, SeededEntropy(seed))
+
+
+def indices(machine):
+    return machine.tool("tpm2_getcap", "handles-nv-index").split()
+
+
+def test_another_unseal_key_reads_nothing_and_says_so(machine):
+    slot = on(machine, "a" * 16)
+    name = slot.stage(C1)
+    with pytest.raises(Unavailable, match="authorization value"):
+        slot.give(name, C2)
+    assert what_it_gives(slot, name) == what_it_gives(slot, name)
+    slot.retire(None)
+
+
+def test_two_installations_on_one_machine_leave_each_other_alone(machine):
+    ours, theirs = on(machine, "1" * 16), on(machine, "2" * 16, seed=4)
+    one, other = ours.stage(C1), theirs.stage(C2)
+    ours.retire(one)
+    assert (ours.generations(), theirs.generations()) == ({one}, {other})
+    ours.retire(None)
+    assert theirs.generations() == {other}
+    theirs.retire(None)
+
+
+def test_what_is_retired_is_gone_from_the_tpm_as_tpm2_tools_see_it(machine):
+    slot = on(machine, "3" * 16)
+    before = indices(machine)
+    slot.stage(C1)
+    kept = slot.stage(C1)
+    assert len(indices(machine)) == len(before) + 4  # of each: "-" and the index
+    slot.retire(kept)
+    assert len(indices(machine)) == len(before) + 2
+    slot.retire(None)
+    assert indices(machine) == before
+
+
+def test_a_generation_outlives_the_power(machine):
+    slot = on(machine, "4" * 16)
+    name = slot.stage(C1)
+    given = what_it_gives(slot, name)
+    machine.stop()
+    with pytest.raises(Unavailable, match="cannot be reached"):
+        slot.generations()
+    machine.start()
+    assert what_it_gives(slot, name) == given
+    slot.retire(None)
+
+
+def test_generations_that_could_not_be_erased_fill_the_slot_and_no_further(machine):
+    slot = on(machine, "5" * 16)
+    names = [slot.stage(C1) for _ in range(tpm.N_INDICES)]
+    with pytest.raises(Unavailable, match="every index"):
+        slot.stage(C1)
+    assert slot.generations() == set(names)
+    slot.retire(None)
+
+
+@given(st.binary(min_size=8, max_size=8))
+def test_the_indices_of_an_installation_are_the_owners(owner):
+    slot = TpmSlot(Tpm("device:/dev/null"), owner.hex(), os.urandom)
+    assert FIRST <= slot._first <= LAST + 1 - tpm.N_INDICES
 
 
 # --- a fault at the n-th file operation

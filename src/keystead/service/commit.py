@@ -39,10 +39,10 @@ class Commit(Struct, frozen=True, kw_only=True):
         """The leaves to erase."""
         return [version.position for version in self.destroy if version.position >= 0]
 
-    def entities(self) -> Iterable[Entity]:
+    def entities(self, under: int) -> Iterable[Entity]:
         """What to put, the destroyed versions among it without their material, but for those that go altogether.
 
-        Raises Internal.
+        `under`: epoch of the root that they were under. Raises Internal.
         """
         if contradicted := {version.id for version in self.destroy} & self.material.keys():
             raise Internal(f"version {min(contradicted)} is to be both destroyed and wrapped")
@@ -52,7 +52,8 @@ class Commit(Struct, frozen=True, kw_only=True):
             if (version.kind, version.id) in gone:
                 continue
             latest = put.get((version.kind, version.id), version)
-            put[version.kind, version.id] = replace(latest, wrapped=b"")
+            last = under if version.position >= 0 else 0
+            put[version.kind, version.id] = replace(latest, wrapped=b"", destroyed_under=last)
         return put.values()
 
 
@@ -64,12 +65,12 @@ class Writing:
         self._gained, self._next_leaf = 0, head.next_leaf
         self._counts = Counts(txn, rows)
 
-    def write(self, commit: Commit, epoch: int) -> None:
-        """Entities and keying material. Raises LimitExceeded."""
+    def write(self, commit: Commit, epoch: int, under: int) -> None:
+        """Entities and keying material, as rows of `epoch`; the root until now is `under`. Raises LimitExceeded."""
         for entity in (*commit.seen, *commit.destroy):  # whoever erased these leaves meanwhile has moved their rows
             current(self._txn, entity)
         self._edit.erase(commit.leaves)
-        for entity in commit.entities():
+        for entity in commit.entities(under):
             self._put(entity, commit.material, epoch)
         for entity in commit.delete:
             if stored := current(self._txn, entity):

@@ -32,6 +32,7 @@ from __future__ import annotations
 
 from keystead.core.entities.base import *
 from keystead.core.entities.belonging import *
+from keystead.core.entities.slots import *
 from keystead.core.entities.identities import *
 from keystead.core.entities.keys import *
 from keystead.core.entities.logins import *
