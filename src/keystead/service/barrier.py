@@ -44,8 +44,8 @@ from keystead.crypto.aead import NONCE_BYTES, GcmSiv
 from keystead.crypto.kdf import hkdf
 from keystead.service.commit import HEAD_META, Writing
 from keystead.service.commit import Commit as Commit  # noqa: PLC0414 - spoken of as the barrier's
-from keystead.service.roots import acknowledged, ended, fate, of_slots, rule, waiting
 from keystead.service.root import Head, Nodes, Root, Tree, Wrap, check_value, read_node
+from keystead.service.roots import acknowledged, ended, fate, of_slots, rule, waiting
 from keystead.service.rows import ENCODER, Rows
 from keystead.service.slots import SlotLook, Slots
 from keystead.service.together import Together
@@ -309,8 +309,7 @@ class Barrier:
                 return
             epoch, edit = tree.root.epoch + 1, self._edit(txn, tree.key)
             writing = self._begin(txn, tree, edit)
-            ended = ended(tree.root, self._now())
-            writing.write(replace(commit, put=(*commit.put, ended)), epoch, tree.root.epoch)
+            writing.write(replace(commit, put=(*commit.put, ended(tree.root, self._now()))), epoch, tree.root.epoch)
             edit.renew()
             n_commits = writing.finish(epoch, commit.record)
             root = Root(epoch, b"", (), tree.root.owner or self._entropy(OWNER_BYTES).hex())

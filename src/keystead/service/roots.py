@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from keystead.core.entities import RECOVERY, SLOTS, THE_ONE, Erased, SlotRule, EndedRoot, Fate, Kind, Mode, Wrapped
-from keystead.core.entities.slots import PEOPLE
+from keystead.core.entities import EndedRoot, Erased, Erasure, Fate, KeyVersion, Kind, Mode, SlotRule, Wrapped
+from keystead.core.entities.slots import PEOPLE, RECOVERY, SLOTS, THE_ONE
 from keystead.core.ports import Reader
 from keystead.service.root import Root
 from keystead.service.rows import Rows
@@ -53,6 +53,10 @@ def acknowledged(
 
 def fate(reader: Reader, rows: Rows, root: Root, version: Wrapped, n_unerased: int) -> Fate:
     """What is true of a version that holds nothing any more. `n_unerased`: as the slots say themselves."""
+    if isinstance(version, KeyVersion) and any(
+        rows.open(row, Erasure).number == version.number for row in reader.linked(Kind.ERASURE, version.key_id)
+    ):
+        return Fate.DESTROYED  # what an HSM holds of it is still to be erased there
     oldest = [one.epoch for link in (SLOTS, PEOPLE) for one in waiting(reader, rows, link, 1)]
     under = version.destroyed_under
     if under == 0:  # from before this was kept: under a root that no erasure stands for

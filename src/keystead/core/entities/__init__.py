@@ -10,6 +10,7 @@
     group ── membership ── user
     tenant ─ managed policy ── attachment ── user, role or group
     keyring ─ otp key
+    erasure ─> key, if there still is one
     keyring ─ folder ─┬─ folder …
                       └─ secret ── secret version
 
@@ -32,7 +33,6 @@ from __future__ import annotations
 
 from keystead.core.entities.base import *
 from keystead.core.entities.belonging import *
-from keystead.core.entities.slots import *
 from keystead.core.entities.identities import *
 from keystead.core.entities.keys import *
 from keystead.core.entities.logins import *
@@ -41,3 +41,4 @@ from keystead.core.entities.otp import *
 from keystead.core.entities.paths import *
 from keystead.core.entities.secrets import *
 from keystead.core.entities.settings import *
+from keystead.core.entities.slots import *

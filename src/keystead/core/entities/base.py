@@ -55,6 +55,7 @@ class Kind(StrEnum):
     LOGIN_SETTINGS = "login-settings"
     LOGIN_SECRET = "login-secret"  # noqa: S105 - a kind, not a secret
     NAMESPACE = "namespace"
+    ERASURE = "erasure"
     SLOT_RULE = "slot-rule"
     ENDED_ROOT = "ended-root"
 

@@ -18,10 +18,12 @@ from keystead.core.operations import Copy, Described, Nothing, Page
 from keystead.core.states import Event, KeyState, Lifecycle
 from keystead.core.wrapping import importable
 from keystead.service.handlers import policies, tags
+from keystead.service.handlers.making import generated, held_in
 from keystead.service.handlers.placing import elsewhere
 from keystead.service.handlers.standing import begun, existing, staying
 from keystead.service.handlers.terms import scheduled, settled
 from keystead.service.held import HeldKey, HeldKeyring
+from keystead.service.hsms import Made
 from keystead.service.pipeline import Act, Handler, Outcome
 from keystead.service.reach import PAGE
 
@@ -64,6 +66,7 @@ def create_key(op: ops.CreateKey, targets: tuple[Any, ...], act: Act) -> Outcome
         is_primary=op.multi_region,
     )
     key = replace(key, terms=settled(op.terms, key), rotation=scheduled(op.rotate_every, key, act.now))
+    key = replace(key, hsm="" if op.elsewhere is not None else held_in(key, op.hsm, act))
     named = (new_name(ring, key, op.keyring.namespace, op.name, act.now),) if op.name else ()
     copies = (Copy(key, ring.namespaces),) if op.multi_region else ()
     policy = policies.fixed(op.policy, key, op.keyring.namespace, act, bypass=op.bypass_lockout_check)
@@ -74,8 +77,8 @@ def create_key(op: ops.CreateKey, targets: tuple[Any, ...], act: Act) -> Outcome
         return Outcome(
             answer=Described(key, None, copies), put=(key, policy, *named), seen=(ring.keyring,), made=key.id
         )
-    made = act.provider.generate(op.spec)
-    version = first_version(key, made.public_key)
+    made = generated(key, 1, act)
+    version = first_version(key, made)
     return Outcome(
         answer=Described(key, version, copies),
         put=(key, version, policy, *named),
@@ -95,8 +98,8 @@ def _new_id(op: ops.CreateKey, act: Act) -> str:
 def _halved(key: Key, beside: tuple[Entity, ...], targets: tuple[Any, ...], act: Act) -> Outcome[Described]:
     """With our half. The store's revision grows: of two keys made at once with one half there, one is made."""
     ring, store = targets[0].keyring, targets[-1].store
-    made = act.provider.generate(key.spec)
-    version = first_version(key, made.public_key)
+    made = generated(key, 1, act)
+    version = first_version(key, made)
     return Outcome(
         answer=Described(key, version, connection=store.connection),
         put=(key, version, *beside, store),
@@ -119,14 +122,15 @@ def new_name(ring: HeldKeyring, key: Key, namespace: str, name: str, now: dateti
     )
 
 
-def first_version(key: Key, public_key: bytes) -> KeyVersion:
+def first_version(key: Key, made: Made) -> KeyVersion:
     return KeyVersion(
         id=f"{key.id}/1",
         key_id=key.id,
         number=1,
         lifecycle=key.lifecycle,
         created_at=key.created_at,
-        public_key=public_key,
+        public_key=made.public_key,
+        in_hsm=made.in_hsm,
     )
 
 
