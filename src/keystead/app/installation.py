@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ import msgspec
 
 from keystead import config
 from keystead.app.clock import SystemClock
+from keystead.app.hsms import Tokens
 from keystead.app.layout import Layout, SavedCredentials, read_saved, sync_directory, write_durably
-from keystead.app.slots import slots_of
+from keystead.app.slots import SlotsOf
 from keystead.config import Config
 from keystead.core.errors import AlreadyExists, Conflict, Internal, NotFound
 from keystead.core.ports import Seal
@@ -25,7 +27,6 @@ from keystead.seals import encode, load
 from keystead.seals.base import Created
 from keystead.service.barrier import Barrier
 from keystead.service.bootstrap import First, bootstrap, check_names, first_token
-from keystead.slots.file import FileSlot
 from keystead.stores.connection import require_own
 from keystead.stores.lock import DirectoryLock
 from keystead.stores.sqlite import SqliteStore
@@ -102,8 +103,11 @@ def build(
     regions: tuple[str, ...] = REGIONS,
     administrator: str = ADMINISTRATOR,
     by_token: bool = False,
+    pins: Mapping[str, Sensitive] | None = None,
 ) -> tuple[First, Sensitive | None]:
     """All of it but the seal at its place; the caller holds the directory's lock.
+
+    `pins`: of the HSMs, where they have been read already.
 
     `by_token`: it begins with the text of a token of Vault's clients that may do everything, instead of an access key.
     Raises AlreadyExists where there is an installation, Conflict where there is a part of one that is not half-made.
@@ -115,10 +119,11 @@ def build(
     write_durably(layout.half_made, encode(created.configuration))
     if not by_token or not (directory / config.FILE_NAME).exists():  # else it is the operator's own
         config.write(directory, settings)
-    store = SqliteStore(layout.database)
+    store, tokens = SqliteStore(layout.database), Tokens(settings.hsms, pins)
+    slots = SlotsOf(layout, settings, tokens)
     try:
-        FileSlot.create(*layout.slots(settings), os.urandom)
-        barrier = Barrier(store, slots_of(layout, settings), os.urandom)
+        slots.make()
+        barrier = Barrier(store, slots.all, os.urandom, clock=SystemClock())
         barrier.initialise(created.unseal_key)
         first = bootstrap(
             barrier,
@@ -133,6 +138,7 @@ def build(
         token = first_token(barrier, tenant, now, os.urandom).text if by_token else None
     finally:
         store.close()
+        tokens.close()
     return first, token
 
 
@@ -147,7 +153,8 @@ def _clear(layout: Layout, settings: Config) -> None:
     """Take away what an `init` has left that did not end. Raises AlreadyExists, Conflict."""
     if layout.seal.exists():
         raise AlreadyExists(f"{layout.directory} holds an installation already", "DIR")
-    slots = [one for place in layout.slots(settings) if place.is_dir() for one in place.glob("generation-*")]
+    places = layout.slots(settings) or ()
+    slots = [one for place in places if place.is_dir() for one in place.glob("generation-*")]
     if not layout.half_made.exists():
         if layout.database.exists() or slots:
             raise Conflict(f"{layout.directory} holds a part of an installation, which another one may need")

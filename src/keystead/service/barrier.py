@@ -368,8 +368,12 @@ class Barrier:
         return fate(self._store, self.rows, self._tree(self._store).root, version, self.n_outstanding)
 
     def slots(self) -> list[SlotLook]:
-        """How each slot is that the database names."""
-        return self._slots.look(self._tree(self._store).root)
+        """How each slot is that the database names; sealed too."""
+        return self._slots.look(Root.decode(self._store.meta(ROOT_META) or b""))
+
+    def require_slot(self, name: str) -> None:
+        """Raises Unavailable unless that slot, in use or not, can be reached."""
+        self._slots.require((name,), self.tree.root.owner)
 
     @property
     def n_outstanding(self) -> int:
