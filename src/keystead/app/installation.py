@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -103,11 +102,8 @@ def build(
     regions: tuple[str, ...] = REGIONS,
     administrator: str = ADMINISTRATOR,
     by_token: bool = False,
-    pins: Mapping[str, Sensitive] | None = None,
 ) -> tuple[First, Sensitive | None]:
     """All of it but the seal at its place; the caller holds the directory's lock.
-
-    `pins`: of the HSMs, where they have been read already.
 
     `by_token`: it begins with the text of a token of Vault's clients that may do everything, instead of an access key.
     Raises AlreadyExists where there is an installation, Conflict where there is a part of one that is not half-made.
@@ -119,7 +115,7 @@ def build(
     write_durably(layout.half_made, encode(created.configuration))
     if not by_token or not (directory / config.FILE_NAME).exists():  # else it is the operator's own
         config.write(directory, settings)
-    store, tokens = SqliteStore(layout.database), Tokens(settings.hsms, pins)
+    store, tokens = SqliteStore(layout.database), Tokens(settings.hsms)
     slots = SlotsOf(layout, settings, tokens)
     try:
         slots.make()

@@ -22,7 +22,7 @@ from keystead.config import PKCS11, TPM, Config
 from keystead.core.entities import EndedRoot, Tenant
 from keystead.core.errors import AlreadyExists, Conflict, Internal, InvalidArgument, KeysteadError, NotFound
 from keystead.core.operations import AddSlot, RemoveSlot
-from keystead.core.ports import Slot
+from keystead.core.ports import Entropy, Slot
 from keystead.service.bootstrap import record_of_slots
 from keystead.service.root import FILE
 from keystead.service.slots import Slots
@@ -38,20 +38,20 @@ if TYPE_CHECKING:
 class SlotsOf:
     """Of one installation. Nothing is opened before it is needed."""
 
-    def __init__(self, layout: Layout, settings: Config, tokens: Tokens) -> None:
-        self._layout, self._settings, self._tokens = layout, settings, tokens
+    def __init__(self, layout: Layout, settings: Config, tokens: Tokens, entropy: Entropy = os.urandom) -> None:
+        self._layout, self._settings, self._tokens, self._entropy = layout, settings, tokens, entropy
         self.all = Slots(self._open, names_of(settings))
 
     @property
     def file(self) -> FileSlot | None:
         """The one in two directories, where the configuration has them."""
         places = self._layout.slots(self._settings)
-        return None if places is None else FileSlot(*places, os.urandom)
+        return None if places is None else FileSlot(*places, self._entropy)
 
     def make(self) -> None:
         """What a new installation needs before it can begin: the directories."""
         if (places := self._layout.slots(self._settings)) is not None:
-            FileSlot.create(*places, os.urandom)
+            FileSlot.create(*places, self._entropy)
 
     def n_places(self, names: Iterable[str]) -> int:
         """In how many places that are not lost together a root is kept that has these slots."""
@@ -83,12 +83,12 @@ class SlotsOf:
         return slot
 
     def _open_token(self, which: str, owner: str) -> Slot:
-        return Pkcs11Slot(f"{PKCS11}:{which}", self._tokens.token(which), owner, os.urandom)
+        return Pkcs11Slot(f"{PKCS11}:{which}", self._tokens.token(which), owner, self._entropy)
 
     def _open_tpm(self, which: str, owner: str) -> Slot:
         if which or self._settings.tpm is None:
             raise InvalidArgument('it is given as tpm = { tcti = "device:/dev/tpmrm0" }', "tpm")
-        return TpmSlot(Tpm(self._settings.tpm.tcti), owner, os.urandom)
+        return TpmSlot(Tpm(self._settings.tpm.tcti), owner, self._entropy)
 
 
 KINDS: Mapping[str, Callable[[SlotsOf, str, str], Slot]] = {

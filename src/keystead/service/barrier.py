@@ -109,7 +109,7 @@ class Barrier:
             edit = self._edit(txn, self._entropy(KEY_BYTES))
             edit.plant()
             rows = self._rows(edit.grow(ANCHOR))
-            Writing(txn, Head(0, ANCHOR + 1, bytes(32)), edit, rows, self._wrap).finish(1)
+            Writing(txn, Head(1, ANCHOR + 1, bytes(32)), edit, rows, self._wrap).finish(1)
             self._stage(txn, edit.root, unseal_key, Root(1, b"", (), owner), names)
         self.open(unseal_key)
 
@@ -253,20 +253,11 @@ class Barrier:
 
     def _write(self, commits: Sequence[Commit]) -> list[Exception | None]:
         """Each of them for itself, in one transaction of the store."""
-        n_commits = 0
         with self._store.transaction() as txn:
             tree = self._tree(txn)
-            outcomes: list[Exception | None] = []
-            for commit in commits:
-                try:
-                    with txn.attempt():
-                        writing = self._begin(txn, tree, self._edit(txn, tree.key))
-                        writing.write(commit, tree.root.epoch, tree.root.epoch)
-                        n_commits = writing.finish(tree.root.epoch, commit.record)
-                except Exception as error:  # noqa: BLE001 - told to whoever wanted it
-                    outcomes.append(error)
-                else:
-                    outcomes.append(None)
+            writing = self._begin(txn, tree, self._edit(txn, tree.key))
+            outcomes = [_outcome(writing, commit, tree.root.epoch) for commit in commits]
+            n_commits = writing.finish(tree.root.epoch) if None in outcomes else 0
         self._reached(n_commits)
         return outcomes
 
@@ -282,9 +273,9 @@ class Barrier:
             tree = self._tree(txn)
             epoch, edit = tree.root.epoch, self._edit(txn, tree.key)
             writing = self._begin(txn, tree, edit)
-            writing.write(commit, epoch, epoch)
+            writing.write(commit, epoch)
             edit.keep_root()
-            n_commits = writing.finish(epoch, commit.record)
+            n_commits = writing.finish(epoch)
             root = replace(tree.root, n_erased=tree.root.n_erased + len(commit.leaves))
             txn.put_meta(ROOT_META, ENCODER.encode(root))  # so that nobody goes on with the leaves he has
             self._on_step("written")
@@ -309,9 +300,9 @@ class Barrier:
                 return
             epoch, edit = tree.root.epoch + 1, self._edit(txn, tree.key)
             writing = self._begin(txn, tree, edit)
-            writing.write(replace(commit, put=(*commit.put, ended(tree.root, self._now()))), epoch, tree.root.epoch)
+            writing.write(replace(commit, put=(*commit.put, ended(tree.root, self._now()))), epoch)
             edit.renew()
-            n_commits = writing.finish(epoch, commit.record)
+            n_commits = writing.finish(epoch)
             root = Root(epoch, b"", (), tree.root.owner or self._entropy(OWNER_BYTES).hex())
             self._stage(txn, edit.root, other or self._opened.unseal_key, root, names or tree.root.generations)
             self._on_step("written")
@@ -332,7 +323,7 @@ class Barrier:
         if head.n_commits < held.n_commits:
             told = f"it is at commit {head.n_commits}, and was at {held.n_commits}"
             raise Conflict(f"the database was rolled back: {told}")
-        return Writing(txn, head, edit, held.rows, self._wrap)
+        return Writing(txn, head, edit, held.rows, self._wrap, tree.root.epoch)
 
     def _stage(self, txn: Transaction, key: bytes, unseal_key: Sensitive, root: Root, names: Iterable[str]) -> None:
         """A new secret in each slot, durable before the database can name it; and the root under all of them."""
@@ -357,7 +348,7 @@ class Barrier:
             erased = frozenset({*tree.root.generations, *gone}) - failed.keys()
             if told := acknowledged(owed, erased, chosen, self._now()):
                 writing = self._begin(txn, tree, self._edit(txn, tree.key))
-                writing.write(Commit(put=tuple(told)), tree.root.epoch, tree.root.epoch)
+                writing.write(Commit(put=tuple(told)), tree.root.epoch)
                 n_commits = writing.finish(tree.root.epoch)
         self._reached(n_commits)
         if failed:
@@ -475,6 +466,15 @@ class Barrier:
 
     def _rows(self, anchor: bytes) -> Rows:
         return Rows(hkdf(anchor, b"keystead/row/v1"), hkdf(anchor, b"keystead/tally/v1"), self._entropy)
+
+
+def _outcome(writing: Writing, commit: Commit, epoch: int) -> Exception | None:
+    """What went wrong with it, to be told to whoever wanted it."""
+    try:
+        writing.attempt(commit, epoch)
+    except Exception as error:  # noqa: BLE001 - whatever it is, those beside it are none the worse
+        return error
+    return None
 
 
 def unwrap(leaf: bytes, version: Wrapped) -> bytes:
