@@ -1,7 +1,7 @@
 """What entropy of hardware costs, and what hardware gives: `python -m bench.entropy --data DIR`.
 
-Of the sources that the configuration in DIR names. In this process, without a server: µs of one thread for what is drawn on the way of a request, and for a key; KiB a
-second of each source as it is read ahead and tested.
+Of the sources that the configuration in DIR names. In this process, without a server: µs of one thread for what is
+drawn on the way of a request, and for a key; KiB a second of each source as it is read ahead and tested.
 """
 
 from __future__ import annotations
