@@ -5,6 +5,7 @@ from __future__ import annotations
 from keystead.service.handlers import (
     aclpolicies,
     agreement,
+    attesting,
     boundaries,
     certificates,
     cipher,
@@ -101,6 +102,7 @@ HANDLERS: dict[type, Handler] = {
     **keystores.HANDLERS,
     **installation.HANDLERS,
     **erasing.HANDLERS,
+    **attesting.HANDLERS,
     **mounts.HANDLERS,
     **newtokens.HANDLERS,
     **tokens.HANDLERS,
