@@ -35,6 +35,7 @@ from keystead.app.compose import Core
 from keystead.app.control import Control
 from keystead.app.custodian import LOOKS, Custodian
 from keystead.app.entropy import status as entropy_status
+from keystead.app.hsms import drop_refused
 from keystead.app.hsms import pins as read_pins
 from keystead.app.installation import read_seal
 from keystead.app.layout import Layout, Running
@@ -85,7 +86,7 @@ class Supervisor:
         self._lock = DirectoryLock(directory)
         for left_behind in (self._layout.generation, self._layout.running):  # by a server that was killed
             left_behind.unlink(missing_ok=True)
-        self._pins = read_pins(settings.hsms) if pins is None else pins
+        self._pins = read_pins(settings.hsms) if pins is None else dict(pins)
         index = settings.workers
         self.core = Core(directory, settings, journal="supervisor", worker=index, check=True, pins=self._pins)
         self.core.board.clear()
@@ -140,6 +141,7 @@ class Supervisor:
         await control.start(bind_unix(self._layout.control))
         if offered or self._seal.kind == "file":  # otherwise it starts sealed, and `keystead unseal` opens it
             self._open(self._seal.open(offered))
+        await asyncio.to_thread(drop_refused, self.core.tokens, self._pins)
         await asyncio.to_thread(self._start_workers)
         self._layout.running.write_bytes(msgspec.json.encode(self._running))
         self._on_ready(self._running)
