@@ -5,8 +5,8 @@ from __future__ import annotations
 from keystead.service.handlers import (
     aclpolicies,
     agreement,
-    attesting,
     approvals,
+    attesting,
     boundaries,
     certificates,
     cipher,
