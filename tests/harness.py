@@ -30,7 +30,7 @@ from botocore.awsrequest import AWSRequest, AWSResponse
 from botocore.credentials import Credentials
 from msgspec import Struct
 from msgspec.structs import replace
-from tests.fakes import FakeClock, MemorySlot, SeededEntropy
+from tests.fakes import FakeClock, MemoryPage, MemorySlot, SeededEntropy
 
 from keystead.core import operations as ops
 from keystead.core.algorithms import Purpose, key_spec
@@ -56,6 +56,7 @@ from keystead.service.credentials.session import Sessions
 from keystead.service.credentials.vouchers import KeySource, Vouchers
 from keystead.service.credentials.webidentity import WebIdentities
 from keystead.service.handlers import HANDLERS
+from keystead.service.meter import Meter
 from keystead.service.pipeline import Service
 from keystead.service.recording import Recording
 from keystead.service.rights import acl_policy_id
@@ -272,8 +273,10 @@ class Stack:
         with_key = unseal or Sensitive(self.entropy(32))
         (self.barrier.initialise if is_new else self.barrier.open)(with_key)
         self.provider = SoftwareProvider(self.entropy)
+        self.uses = MemoryPage()
+        self.meter = Meter(self.barrier, self.uses)
         outside = XksStores(net, self.clock) if net is not None else NoKeyStores()
-        self.view = View(self.barrier, self.store, self.provider, self.generation, outside)
+        self.view = View(self.barrier, self.store, self.provider, self.generation, outside, self.meter)
         self.authorizer = Authorizer(self.view.may_block)
         self.view.on_drop(self.authorizer.forget)
         recording = Recording()
@@ -300,6 +303,7 @@ class Stack:
             announce=self.generation.announce,
             outside=outside,
             directories=("/devices", "/var/log/keystead"),
+            meter=self.meter,
         )
         self.key_sets: dict[str, bytes] = {}  # issuer -> its JWK set; one that is not here does not answer
         self.asked_for: list[str] = []  # issuers, each time that one was asked for its keys

@@ -30,6 +30,7 @@ from keystead.core.entities import (
 )
 from keystead.core.errors import Internal, WrongState
 from keystead.core.keystores import Connectivity, KeyStore, Proxy
+from keystead.core.limits import Allowance, Limits
 from keystead.doors import vault
 from keystead.service.barrier import Commit
 from keystead.service.contents import BELOW
@@ -163,6 +164,7 @@ def _as_an_account(stack: harness.Stack, tenant: str) -> None:
         id="cks-1", tenant=tenant, keyring=key.keyring, name="s", proxy=proxy, access_key_id="A", created_at=now
     )
     stack.put(*uses, store)
+    stack.perform(ops.PutLimits(key=at, limits=Limits(protect=Allowance(uses=5))), user)
 
 
 def test_nothing_is_left_of_it(full) -> None:

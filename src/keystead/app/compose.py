@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from keystead.app.treecopy import TreeCopy
 from keystead.app.vouching import login_ask, login_keys
 from keystead.config import Config
 from keystead.core.cutoffs import Cutoffs
-from keystead.core.errors import NotFound
+from keystead.core.errors import KeysteadError, NotFound
+from keystead.core.ports import Stale
 from keystead.core.sensitive import Sensitive
 from keystead.crypto import selftest
 from keystead.kit import Front, Markers, Means, RequestIds
@@ -36,6 +38,7 @@ from keystead.service.credentials.vouchers import Vouchers
 from keystead.service.credentials.webidentity import WebIdentities
 from keystead.service.handlers import HANDLERS
 from keystead.service.journal import Journal
+from keystead.service.meter import Meter
 from keystead.service.pipeline import Service
 from keystead.service.rates import Rates, Throttle
 from keystead.service.recording import Recording
@@ -44,6 +47,9 @@ from keystead.slots.file import FileSlot
 from keystead.stores.disk import LocalDisk
 from keystead.stores.generation import SharedGeneration
 from keystead.stores.sqlite import SqliteStore
+from keystead.stores.usage import SharedUsage
+
+LOG = logging.getLogger("keystead")
 
 
 class Core:
@@ -80,9 +86,12 @@ class Core:
         self.barrier = copy.of(Barrier(self.store, self.slot, os.urandom, copy))
         self.generation = SharedGeneration(layout.generation, worker)
         self.journal = Journal(self.disk, layout.audit / "journal", journal, entropy=os.urandom)
+        self._is_holder = check
+        self._uses = SharedUsage(layout.usage, anew=check)
+        self.meter = Meter(self.barrier, self._uses)
         provider = SoftwareProvider(os.urandom)
         self._outside = outside = key_stores(settings.xks, self.clock)
-        self.view = View(self.barrier, self.store, provider, self.generation, outside)
+        self.view = View(self.barrier, self.store, provider, self.generation, outside, self.meter)
         authorizer = Authorizer(self.view.may_block)
         self.view.on_drop(authorizer.forget)
         self._recording = Recording()
@@ -101,6 +110,7 @@ class Core:
             quotas=settings.quotas,
             outside=outside,
             directories=self.directories,
+            meter=self.meter,
         )
         self._throttle = Throttle(settings.rates, self.view.on_loop) if settings.rates != Rates() else None
         self._net = Https()  # one of their own, so that no key store's proxy keeps issuers waiting
@@ -119,7 +129,16 @@ class Core:
         self._recording.digest_under(self.barrier.subkey("context-digest"))
         self.means = self._means(self.barrier)
 
+    def _settle_uses(self) -> None:
+        """The exact number of them into the store, once for all workers; else what is reserved counts as used."""
+        if self._is_holder and self.barrier.is_open:
+            try:
+                self.meter.settle()
+            except (KeysteadError, Stale) as error:
+                LOG.warning("what limited keys have left is told too low from here on: %s", error)
+
     def seal(self) -> None:
+        self._settle_uses()
         self.barrier.close()
         self.view.forget()
         self._recording.digest_under(None)
@@ -149,12 +168,14 @@ class Core:
         return door.open(self.means)
 
     def close(self) -> None:
+        self._settle_uses()
         self.barrier.close()
         self._outside.close()
         self._net.close()
         self._logins_net.close()
         self.journal.close()
         self.generation.close()
+        self._uses.close()
         self.store.close()
 
 

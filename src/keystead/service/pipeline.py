@@ -35,6 +35,7 @@ from keystead.core.quotas import AWS, Quotas
 from keystead.core.sensitive import Sensitive
 from keystead.service.barrier import Barrier, Commit
 from keystead.service.held import Held, HeldTenant
+from keystead.service.meter import Meter, Taken
 from keystead.service.together import Together
 from keystead.service.view import View
 
@@ -130,6 +131,7 @@ class Service:
         cutoffs: Cutoffs | None = None,
         quotas: Quotas = AWS,
         directories: tuple[str, ...] = (),
+        meter: Meter | None = None,
     ) -> None:
         self.view, self._barrier, self._authorizer = view, barrier, authorizer
         self._recorder, self._journal, self._handlers = recorder, journal, handlers
@@ -137,6 +139,7 @@ class Service:
         self._announce: Together[None] = Together(lambda _committed: announce())
         self._outside, self._cutoffs, self._quotas = outside, cutoffs or None, quotas
         self._directories = directories
+        self._taken = meter.taken if meter is not None else Taken()
         self._turns = tuple(threading.Lock() for _ in range(N_TURNS))
 
     def perform(self, caller: Caller, op: Operation[R], *, in_turn: bool = False) -> R:
@@ -186,16 +189,20 @@ class Service:
                     self._commit(caller, op, outcome, record)
                 else:
                     self._journal.append(record)
+                self._taken.entries.clear()  # what was counted stays so
                 answer: R = outcome.answer
             except Stale:
+                self._taken.undo()
                 view.catch_up()
                 caller = self._still(caller, op, demands)
                 if not in_turn:
                     return self._in_turn(caller, op, demands)
                 continue
             except WouldBlock:
+                self._taken.undo()
                 raise
             except Exception as error:  # a bug too is recorded before it is answered
+                self._taken.undo()
                 raise self._refuse(caller, op, demands, found, rule, error) from error
             return answer
         raise self._refuse(caller, op, demands, (), "", Unavailable("too many changes at once"))

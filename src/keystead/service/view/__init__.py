@@ -16,6 +16,7 @@ from keystead.core.operations import SystemRef
 from keystead.core.ports import KeyStores, Provider, Reader
 from keystead.service.barrier import Barrier
 from keystead.service.held import Held, HeldSystem
+from keystead.service.meter import Meter
 from keystead.service.view.cache import Finds, Forgets, Generation
 from keystead.service.view.keys import KeyCache
 from keystead.service.view.tokens import TokenCache
@@ -33,8 +34,10 @@ class View(KeyCache, TokenCache):
         provider: Provider,
         generation: Generation,
         outside: KeyStores | None = None,
+        meter: Meter | None = None,
     ) -> None:
-        super().__init__(barrier, store, provider, generation, outside)
+        """Without a `meter`, keys with limits are not used."""
+        super().__init__(barrier, store, provider, generation, outside, meter)
         self._system = HeldSystem(self._reach)
 
     def _find_system(self, _ref: SystemRef) -> Held:
@@ -60,6 +63,7 @@ class View(KeyCache, TokenCache):
         Kind.NAME: _forget_nothing,
         Kind.GRANT: _forget_nothing,
         Kind.LAST_USE: _forget_nothing,
+        Kind.USAGE: _forget_nothing,  # nobody holds it
         Kind.OIDC_PROVIDER: _forget_nothing,  # dropped whatever changes
         Kind.SECRET_VERSION: _forget_nothing,
         Kind.FOLDER: _forget_nothing,
