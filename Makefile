@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 DATA   ?= keystead-data
 APART  := ansible salt vaultclients
 
-.PHONY: run install test check unit real inside clients every-client bench secrets torture differential drill docs lock clean
+.PHONY: run install test check unit real inside clients every-client tpm bench secrets torture differential drill docs lock clean
 
 run: install           ## start a development server on loopback and say what to paste
 	@$(BIN)/keystead dev --data $(DATA)
@@ -27,6 +27,10 @@ $(VENV)/.bench: install requirements/bench.lock
 $(VENV)/.clients: $(VENV)/.installed requirements/clients.lock tests/clients/js/package-lock.json
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/clients.lock
 	@npm ci --prefix tests/clients/js --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(VENV)/.tpm: $(VENV)/.installed requirements/tpm.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/tpm.lock
 	@touch $@
 
 # Clients that are programs of their own, each with its own libraries. Nothing of them is imported here.
@@ -54,6 +58,8 @@ inside: install
 
 every-client: $(VENV)/.clients $(APART:%=$(VENV)/clients/%/.installed) ## install the clients that come from elsewhere: sops, those in JavaScript, Ansible, Salt, more in Python
 
+tpm: $(VENV)/.tpm       ## the extra for a TPM 2.0; it is built against libtss2-dev
+
 clients: install       ## only the real clients against a real server
 	$(BIN)/pytest -q -m client
 
@@ -80,10 +86,11 @@ docs: install          ## print the tables into docs/ and build the site
 
 lock:                  ## resolve the locks anew
 	$(BIN)/python -m pip install --quiet uv
-	for e in run dev bench clients; do \
+	for e in run dev bench clients tpm; do \
 	  $(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-annotate \
 	    $$( [ $$e = dev ] && echo --extra dev; \
-	        [ $$e = bench ] && echo --extra dev --extra bench; [ $$e = clients ] && echo --extra dev --extra clients ) \
+	        [ $$e = bench ] && echo --extra dev --extra bench; [ $$e = clients ] && echo --extra dev --extra clients; \
+	        [ $$e = tpm ] && echo --extra dev --extra tpm ) \
 	    pyproject.toml -o requirements/$$e.lock; done
 	for e in $(APART); do \
 	  $(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-annotate requirements/$$e.in -o requirements/$$e.lock; done

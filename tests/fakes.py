@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import hmac
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from operator import add, sub
+from typing import Any
 
-from keystead.core.errors import Unavailable
+from keystead.core.algorithms import KeySpec
+from keystead.core.errors import Internal, Unavailable, Unsupported
 from keystead.core.keytree import generation
 from keystead.core.limits import Counts, require_room
-from keystead.core.ports import Store
+from keystead.core.ports import Generated, Loaded, Store
 from keystead.core.sensitive import Sensitive
+from keystead.providers.software import SoftwareProvider
 
 
 class SeededEntropy:
@@ -48,27 +52,47 @@ class FakeClock:
 
 
 class MemorySlot:
-    """core.ports.Slot in a dict."""
+    """core.ports.Slot in a dict. `mac`: as in an HSM, its secrets do not leave it."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "file", *, seed: int = 11, mac: bool = False, wears: bool = False) -> None:
         self.held: dict[str, Sensitive] = {}
+        self.name, self.wears, self._mac, self._entropy = name, wears, mac, SeededEntropy(seed)
+        self.away = False  # it cannot be reached
 
-    def read(self) -> dict[str, Sensitive]:
-        return dict(self.held)
+    def generations(self) -> frozenset[str]:
+        self._require()
+        return frozenset(self.held)
 
-    def stage(self, secret: Sensitive) -> str:
+    def give(self, generation: str, challenge: Sensitive) -> Sensitive | None:
+        self._require()
+        if (secret := self.held.get(generation)) is None or not self._mac:
+            return secret
+        return Sensitive(hmac.digest(secret.reveal(), challenge.reveal(), "sha256"))
+
+    def stage(self, challenge: Sensitive) -> str:
+        self._require()
+        return self.hold(Sensitive(self._entropy(32)))
+
+    def hold(self, secret: Sensitive) -> str:
         name = generation(secret.reveal())
         self.held[name] = secret
         return name
 
-    def retire(self, keep: str) -> None:
-        self.held = {keep: self.held[keep]}
+    def retire(self, keep: str | None) -> None:
+        self._require()
+        if keep is not None and keep not in self.held:
+            raise Internal("the generation to keep is not in the slot")
+        self.held = {} if keep is None else {keep: self.held[keep]}
 
     def copy(self) -> MemorySlot:
         """The slot as it is now: what a thief of the slot has."""
-        thief = MemorySlot()
+        thief = MemorySlot(self.name, mac=self._mac)
         thief.held = dict(self.held)
         return thief
+
+    def _require(self) -> None:
+        if self.away:
+            raise Unavailable("it was unplugged")
 
 
 class MemoryPage:
@@ -178,3 +202,82 @@ def _stepping(method: Callable[..., object], step: Callable[[], None]) -> Callab
         return method(*args, **kwargs)
 
     return stepped
+
+
+class MemoryToken:
+    """core.ports.Provider of a token in memory: its handles are names, and what they name never comes out.
+
+    `plugged = False`: it answers nothing. `lost_answers`: so many of the next objects are made, and nobody hears of it.
+    `threads`: those that have asked it for anything.
+    """
+
+    def __init__(self, entropy: Callable[[int], bytes], lacks: frozenset[str] = frozenset()) -> None:
+        self._software, self._lacks = SoftwareProvider(entropy), lacks
+        self.objects: dict[str, Generated] = {}
+        self.plugged, self.lost_answers, self.n_calls = True, 0, 0
+        self.threads: set[int] = set()
+
+    def ask(self) -> None:
+        self.n_calls += 1
+        self.threads.add(threading.get_ident())
+        if not self.plugged:
+            raise Unavailable("the token is not there")
+
+    def offers(self, spec: KeySpec) -> frozenset[str]:
+        self.ask()
+        return self._software.offers(spec) - self._lacks
+
+    def generate(self, spec: KeySpec, name: str = "") -> Generated:
+        self.ask()
+        return self._kept(name, self._software.generate(spec))
+
+    def register(self, spec: KeySpec, material: Sensitive, name: str = "") -> Generated:
+        self.ask()
+        return self._kept(name, self._software.register(spec, material))
+
+    def _kept(self, name: str, made: Generated) -> Generated:
+        assert len(bytes.fromhex(name)) == 16 and name not in self.objects
+        self.objects[name] = made
+        if self.lost_answers:
+            self.lost_answers -= 1
+            raise Unavailable("the answer was lost")
+        return Generated(Sensitive(name.encode()), made.public_key)
+
+    def destroy(self, name: str) -> None:
+        self.ask()
+        self.objects.pop(name, None)
+
+    def facts(self, spec: KeySpec, material: Sensitive) -> Mapping[str, str]:
+        self._material(material)
+        return {"protection": "hsm", "never_extractable": "true", "local": "true"}
+
+    def export(self, spec: KeySpec, material: Sensitive) -> Sensitive:
+        raise Unsupported("it never leaves")
+
+    mac_key = export
+
+    def register_public(self, spec: KeySpec, material: Sensitive) -> Generated:
+        return self._software.register_public(spec, material)
+
+    def load_public(self, spec: KeySpec, public_key: bytes) -> Loaded:
+        return self._software.load_public(spec, public_key)
+
+    def load(self, spec: KeySpec, material: Sensitive, *, key_id: str, version: int) -> Any:
+        loaded = self._software.load(spec, self._material(material), key_id=key_id, version=version)
+        return _Asking(loaded, lambda: self._material(material))
+
+    def _material(self, handle: Sensitive) -> Sensitive:
+        self.ask()
+        if (found := self.objects.get(handle.reveal().decode())) is None:
+            raise Unavailable("the token has no such object")
+        return found.material
+
+
+class _Asking:
+    """core.ports.Loaded that asks the token first, each time."""
+
+    def __init__(self, loaded: Loaded, ask: Callable[[], object]) -> None:
+        self._loaded, self._ask = loaded, ask
+
+    def __getattr__(self, name: str) -> Callable[..., object]:
+        return _stepping(getattr(self._loaded, name), self._ask)

@@ -56,6 +56,7 @@ from keystead.service.credentials.session import Sessions
 from keystead.service.credentials.vouchers import KeySource, Vouchers
 from keystead.service.credentials.webidentity import WebIdentities
 from keystead.service.handlers import HANDLERS
+from keystead.service.hsms import Hsms
 from keystead.service.meter import Meter
 from keystead.service.pipeline import Service
 from keystead.service.recording import Recording
@@ -258,6 +259,7 @@ class Stack:
         store: Store | None = None,
         slot: MemorySlot | None = None,
         unseal: Sensitive | None = None,
+        hsms: Hsms | None = None,
     ) -> None:
         """`net`: the way out to external key stores; without one, none is reached.
 
@@ -267,7 +269,7 @@ class Stack:
         self.peer, self.secure = PEER, False  # where requests come from, and whether over TLS
         self.certificates: tuple[bytes, ...] = ()  # that the peer has shown
         self.store, self.slot, self.journal = store or MemoryStore(), slot or MemorySlot(), ListJournal()
-        is_new = not self.slot.read()
+        is_new = not self.slot.generations()
         self.generation = CountingGeneration()
         self.barrier = Barrier(self.store, self.slot, self.entropy)
         with_key = unseal or Sensitive(self.entropy(32))
@@ -276,7 +278,8 @@ class Stack:
         self.uses = MemoryPage()
         self.meter = Meter(self.barrier, self.uses)
         outside = XksStores(net, self.clock) if net is not None else NoKeyStores()
-        self.view = View(self.barrier, self.store, self.provider, self.generation, outside, self.meter)
+        self.hsms = hsms or Hsms()
+        self.view = View(self.barrier, self.store, self.provider, self.generation, outside, self.hsms, self.meter)
         self.authorizer = Authorizer(self.view.may_block)
         self.view.on_drop(self.authorizer.forget)
         recording = Recording()
@@ -304,6 +307,7 @@ class Stack:
             outside=outside,
             directories=("/devices", "/var/log/keystead"),
             meter=self.meter,
+            hsms=self.hsms,
         )
         self.key_sets: dict[str, bytes] = {}  # issuer -> its JWK set; one that is not here does not answer
         self.asked_for: list[str] = []  # issuers, each time that one was asked for its keys

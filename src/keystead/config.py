@@ -17,7 +17,10 @@
                    trust = "file:…",             certification authorities, instead of the system's;
                    routes = { "a.b" = "10.0.0.5:8443" },   where a host really is; it needs no name server then
                    threads = 32 }                how many requests of a worker may wait for them at once
+      tpm      = { tcti = "device:/dev/tpmrm0" } the TPM 2.0 of this machine, as tpm2-tools name it
       logins   = { private_hosts = ["a.b"] }     whom auth methods may ask in a private network (or true)
+      hsms     = { luna = { module = "/usr/lib/libCryptoki2_64.so", token = "keys", pin = "file:…" } }
+                                                 hardware security modules by the name that they have here (Hsm)
 
 Unknown members are refused, so that a misspelled one is not silently ignored.
 """
@@ -77,6 +80,25 @@ class Logins(Struct, frozen=True, forbid_unknown_fields=True):
     private_hosts: bool | list[str] = False  # that auth methods may ask at an address that is not public
 
 
+class Hsm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A token behind a PKCS#11 module: found by its label, its serial number or its slot, or several of them."""
+
+    module: str  # the path of the shared library
+    pin: str  # file:, env: or fd: reference to the user's PIN, read once; "prompt": whoever starts the server is asked
+    token: str = ""  # its label
+    serial: str = ""
+    slot: Annotated[int, Meta(ge=0)] | None = None
+    sessions: Annotated[int, Meta(ge=1, le=512)] = 8  # of each process at most, and one for its login
+    wait_for: Annotated[float, Meta(gt=0, le=60)] = 5.0  # seconds that a call waits for a session
+
+
+HsmName = Annotated[str, Meta(pattern="^[a-z][a-z0-9-]{0,31}$")]
+
+
+class TpmAt(Struct, frozen=True, forbid_unknown_fields=True):
+    tcti: str = "device:/dev/tpmrm0"  # the kernel's resource manager, which many processes may use
+
+
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     listen: dict[str, str] = msgspec.field(default_factory=lambda: dict(DEFAULT_LISTEN))
     tls: Tls | None = None
@@ -93,6 +115,8 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     quotas: Quotas = Quotas()
     xks: Xks = Xks()
     logins: Logins = Logins()
+    hsms: dict[HsmName, Hsm] = msgspec.field(default_factory=dict)
+    tpm: TpmAt | None = None
 
 
 def read(directory: Path) -> Config:
@@ -103,6 +127,9 @@ def read(directory: Path) -> Config:
     except (msgspec.ValidationError, tomllib.TOMLDecodeError) as error:
         raise InvalidArgument(f"{path.name}: {error}", "configuration") from None
     Cutoffs(found.algorithms)
+    for name, hsm in found.hsms.items():
+        if not (hsm.token or hsm.serial or hsm.slot is not None):
+            raise InvalidArgument(f"{path.name}: say the token, serial or slot of the HSM {name}", "configuration")
     if found.clients and found.tls is None:
         raise InvalidArgument(f"{path.name}: `clients` asks for certificates over TLS: set `tls` too", "configuration")
     return found
@@ -120,7 +147,7 @@ def write(directory: Path, config: Config) -> None:
 
 def _toml(value: object) -> str:
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{_toml(k)} = {_toml(v)}" for k, v in value.items()) + " }"
+        return "{ " + ", ".join(f"{_toml(k)} = {_toml(v)}" for k, v in value.items() if v is not None) + " }"
     return msgspec.json.encode(value).decode()  # strings, numbers and arrays of them read the same in TOML
 
 

@@ -36,51 +36,86 @@ def files(directory):
 
 # --- every slot
 
+C1, C2 = (Sensitive(bytes([n]) * 32) for n in (7, 8))
+SLOTS = {
+    "file": file_slot,
+    "memory": lambda directory: MemorySlot(),
+    "memory of an HSM": lambda directory: MemorySlot(mac=True),
+}
 
-@pytest.fixture(params=[file_slot, lambda directory: MemorySlot()], ids=["file", "memory"])
+
+@pytest.fixture(params=list(SLOTS))
 def slot(request, tmp_path):
-    return request.param(tmp_path)
+    return SLOTS[request.param](tmp_path)
+
+
+def what_it_gives(slot, name, asked=C1):
+    return slot.give(name, asked).reveal()
 
 
 def test_a_new_slot_is_empty(slot):
-    assert slot.read() == {}
+    assert slot.generations() == frozenset()
+    assert slot.give("0" * 16, C1) is None
 
 
 def test_staging_keeps_what_is_there(slot):
-    assert slot.stage(S1) == G1
-    assert slot.stage(S2) == G2
-    assert revealed(slot) == {G1: S1.reveal(), G2: S2.reveal()}
+    one = slot.stage(C1)
+    before = what_it_gives(slot, one)
+    two = slot.stage(C1)
+    assert slot.generations() == {one, two}
+    assert what_it_gives(slot, one) == before
+    assert what_it_gives(slot, two) != before
+    assert {len(before), len(what_it_gives(slot, two))} == {32}
+
+
+def test_what_is_given_is_the_same_every_time(slot):
+    one = slot.stage(C1)
+    assert what_it_gives(slot, one) == what_it_gives(slot, one)
 
 
 def test_retiring_keeps_one(slot):
-    for secret in (S1, S2, S3):
-        slot.stage(secret)
-    slot.retire(G2)
-    assert revealed(slot) == {G2: S2.reveal()}
+    names = [slot.stage(C1) for _ in range(3)]
+    kept = what_it_gives(slot, names[1])
+    slot.retire(names[1])
+    assert slot.generations() == {names[1]}
+    assert what_it_gives(slot, names[1]) == kept
+    assert slot.give(names[0], C1) is None
 
 
-def test_both_can_be_done_twice(slot):
-    slot.stage(S1)
-    slot.stage(S1)
-    slot.retire(G1)
-    slot.retire(G1)
-    assert revealed(slot) == {G1: S1.reveal()}
+def test_retiring_can_be_done_twice(slot):
+    one = slot.stage(C1)
+    slot.retire(one)
+    slot.retire(one)
+    assert slot.generations() == {one}
+
+
+def test_retiring_everything_leaves_nothing(slot):
+    slot.stage(C1)
+    slot.retire(None)
+    slot.retire(None)
+    assert slot.generations() == frozenset()
+
+
+def test_retiring_what_is_not_held_erases_nothing(slot):
+    one = slot.stage(C1)
+    with pytest.raises(Internal):
+        slot.retire("0" * 16)
+    assert slot.generations() == {one}
 
 
 def test_secrets_are_not_in_any_repr(slot):
-    slot.stage(S1)
-    assert "\\x01" not in repr(slot.read())
+    one = slot.stage(C1)
+    assert repr(what_it_gives(slot, one)) not in repr((slot.give(one, C1), slot.generations(), slot))
 
 
 # --- in files
 
 
-def test_retiring_what_is_not_held_erases_nothing(tmp_path):
+def test_a_generation_is_named_by_its_secret_and_held_once(tmp_path):
     slot = file_slot(tmp_path)
-    slot.stage(S1)
-    with pytest.raises(Internal):
-        slot.retire(G2)
-    assert revealed(slot) == {G1: S1.reveal()}
+    assert [slot.hold(S1), slot.hold(S2), slot.hold(S1)] == [G1, G2, G1]
+    assert revealed(slot) == {G1: S1.reveal(), G2: S2.reveal()}
+    assert what_it_gives(slot, G1) == what_it_gives(slot, G1, C2) == S1.reveal()  # as old roots have it
 
 
 def test_two_copies_need_two_directories(tmp_path):
@@ -92,7 +127,7 @@ def test_two_copies_need_two_directories(tmp_path):
 @pytest.mark.parametrize("how", ["removed", "damaged", "torn", "unreadable"])
 def test_one_copy_is_enough_and_the_loss_is_told_and_mended(tmp_path, lost, how):
     slot = file_slot(tmp_path)
-    slot.stage(S1)
+    slot.hold(S1)
     assert list(slot.copies().values()) == [True, True]
     (path,) = files(tmp_path / lost)
     content = bytearray(path.read_bytes())
@@ -117,12 +152,12 @@ def test_one_copy_is_enough_and_the_loss_is_told_and_mended(tmp_path, lost, how)
 
 def test_a_missing_directory_is_a_lost_copy(tmp_path):
     slot = file_slot(tmp_path)
-    slot.stage(S1)
+    slot.hold(S1)
     (tmp_path / "one" / "slot").rename(tmp_path / "gone")
     assert revealed(slot) == {G1: S1.reveal()}
     assert list(slot.copies().values()) == [False, True]
     with pytest.raises(Unavailable):
-        slot.stage(S2)  # no destruction while one copy is away: both must be durable
+        slot.hold(S2)  # no destruction while one copy is away: both must be durable
     (tmp_path / "two" / "slot").rename(tmp_path / "gone too")
     with pytest.raises(Unavailable):
         slot.read()
@@ -130,7 +165,7 @@ def test_a_missing_directory_is_a_lost_copy(tmp_path):
 
 def test_row_120_no_readable_copy_is_unavailable_and_not_empty(tmp_path):
     slot = file_slot(tmp_path)
-    slot.stage(S1)
+    slot.hold(S1)
     for path in files(tmp_path):
         path.write_bytes(b"x" * 4096)
     with pytest.raises(Unavailable):
@@ -139,12 +174,12 @@ def test_row_120_no_readable_copy_is_unavailable_and_not_empty(tmp_path):
 
 def test_copies_that_disagree_are_read_together_and_mended(tmp_path):
     slot = file_slot(tmp_path)
-    slot.stage(S1)
-    slot.stage(S2)
+    slot.hold(S1)
+    slot.hold(S2)
     (tmp_path / "one" / "slot" / f"generation-{G1}").unlink()
     (tmp_path / "two" / "slot" / f"generation-{G2}").unlink()
     assert revealed(slot) == {G1: S1.reveal(), G2: S2.reveal()}
-    slot.stage(S3)
+    slot.hold(S3)
     assert len(files(tmp_path)) == 6
     slot.retire(G1)
     assert [path.name for path in files(tmp_path)] == [f"generation-{G1}"] * 2
@@ -154,7 +189,7 @@ def test_row_121_files_are_private_whatever_the_umask(tmp_path):
     before = os.umask(0)
     try:
         slot = file_slot(tmp_path)
-        slot.stage(S1)
+        slot.hold(S1)
     finally:
         os.umask(before)
     for path in files(tmp_path):
@@ -164,7 +199,7 @@ def test_row_121_files_are_private_whatever_the_umask(tmp_path):
 
 def test_row_121_a_file_open_to_others_is_refused(tmp_path):
     slot = file_slot(tmp_path)
-    slot.stage(S1)
+    slot.hold(S1)
     files(tmp_path)[0].chmod(0o640)
     with pytest.raises(InvalidArgument, match="open to others"):
         slot.read()
@@ -172,7 +207,7 @@ def test_row_121_a_file_open_to_others_is_refused(tmp_path):
 
 def test_a_link_is_not_followed(tmp_path):
     slot = file_slot(tmp_path)
-    slot.stage(S1)
+    slot.hold(S1)
     path = files(tmp_path)[0]
     path.rename(tmp_path / "elsewhere")
     path.symlink_to(tmp_path / "elsewhere")
@@ -181,7 +216,7 @@ def test_a_link_is_not_followed(tmp_path):
 
 def test_the_secret_does_not_stand_in_the_file(tmp_path):
     slot = file_slot(tmp_path)
-    slot.stage(Sensitive(bytes(range(32))))
+    slot.hold(Sensitive(bytes(range(32))))
     for path in files(tmp_path):
         assert path.stat().st_size == STRIPES * 32
         assert bytes(range(8)) not in path.read_bytes()
@@ -189,8 +224,8 @@ def test_the_secret_does_not_stand_in_the_file(tmp_path):
 
 def test_retiring_overwrites_before_it_unlinks(tmp_path):
     slot = file_slot(tmp_path)
-    slot.stage(S1)
-    slot.stage(S2)
+    slot.hold(S1)
+    slot.hold(S2)
     old = [path for path in files(tmp_path) if path.name.endswith(G1)]
     before = [path.read_bytes() for path in old]
     still_open = [path.open("rb") for path in old]
@@ -205,7 +240,7 @@ def test_retiring_overwrites_before_it_unlinks(tmp_path):
 
 def test_files_are_marked_nodump_where_the_file_system_can(tmp_path):
     slot = file_slot(tmp_path)
-    slot.stage(S1)
+    slot.hold(S1)
     with files(tmp_path)[0].open("rb") as opened:
         try:
             flags = int.from_bytes(fcntl.ioctl(opened, file.GET_FLAGS, bytes(8)), sys.byteorder)
@@ -254,13 +289,13 @@ def test_a_fault_anywhere_loses_no_generation_the_database_may_name(tmp_path, mo
         for at in range(1, 200):
             directory = tmp_path / f"{act}-{at}"
             slot = file_slot(directory)
-            slot.stage(S1)
+            slot.hold(S1)
             if act == "retire":
-                slot.stage(S2)
+                slot.hold(S2)
             faulty = FaultyOs(at, failure)
             monkeypatch.setattr(file, "os", faulty)
             try:
-                slot.stage(S2) if act == "stage" else slot.retire(G2)
+                slot.hold(S2) if act == "stage" else slot.retire(G2)
                 done = True
             except (Crash, Unavailable):
                 done = False

@@ -141,7 +141,7 @@ def test_a_slot_secret_changed_under_its_name_does_not_open_the_root(house):
 
 
 def test_opening_erases_what_an_interrupted_destruction_left(house):
-    house.slot.stage(Sensitive(b"left" * 8))
+    house.slot.hold(Sensitive(b"left" * 8))
     house.restart()
     assert len(house.slot.held) == 1
     assert house.barrier.n_outstanding == 0
@@ -524,7 +524,7 @@ def test_a_rotation_gives_the_root_node_another_key(house):
     house.barrier.rotate()
     assert house.barrier.tree.key != before.key
     with pytest.raises(Internal):
-        before.root.unwrap(house.barrier.wrapping_keys()[0])
+        before.root.wraps[0].unwrap(house.barrier.wrapping_keys()[0], before.root.epoch)
 
 
 def test_a_reader_whom_a_destruction_overtakes_looks_again(house, monkeypatch):

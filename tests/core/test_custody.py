@@ -49,7 +49,7 @@ VERSIONS = tuple(
 
 class House:
     def __init__(self, directory, seed=1):
-        self.directory, self.slot = directory, MemorySlot()
+        self.directory, self.slot = directory, MemorySlot(seed=seed)
         self.store = SqliteStore(directory / "keystead.db")
         self.barrier = Barrier(self.store, self.slot, SeededEntropy(seed))
         self.barrier.initialise(U)
@@ -99,7 +99,7 @@ def test_a_backup_that_a_rotation_overtook_is_taken_again(house, monkeypatch):
 
 
 def test_looking_into_a_backup_erases_nothing_in_the_slot(house):
-    house.slot.stage(Sensitive(b"staged".ljust(32)))
+    house.slot.hold(Sensitive(b"staged".ljust(32)))
     revive(house.old, house.directory / "revived.db", house.slot, os.urandom, U)
     assert len(house.slot.held) == 2
 

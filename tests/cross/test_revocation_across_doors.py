@@ -26,11 +26,11 @@ ALLOWED, NOTHING = (f'path "{path}" {{ capabilities = ["update"] }}' for path in
 
 class Vault:
     def __init__(self, address: str, token: str) -> None:
-        self._connection, self._token = HTTPConnection(address, timeout=20), token
+        self._connection, self.token = HTTPConnection(address, timeout=20), token
 
     def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         text = json.dumps(body) if body is not None else None
-        self._connection.request(method, f"/v1/{path}", text, {"X-Vault-Token": self._token})
+        self._connection.request(method, f"/v1/{path}", text, {"X-Vault-Token": self.token})
         reply = self._connection.getresponse()
         answer = reply.read()
         return reply.status, json.loads(answer) if answer else None

@@ -219,7 +219,7 @@ def control(site, old, directory, victims):
         assert then.material(version).reveal() == material_of(version.id).reveal()
     # And the proof itself can fail: were the old secret still in the slot, it would open all fifty.
     (kept,) = stolen.read().values()
-    site.slot.stage(kept)
+    site.slot.hold(kept)
     failing = prove_destroyed(old, site.barrier, site.store)
     assert failing.root_opened
     assert not failing.holds

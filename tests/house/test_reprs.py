@@ -17,7 +17,22 @@ from keystead.doors.control.codec import ShownOnce
 from keystead.kit import Message
 
 CANARY = b"canary-4f2b9c"
-ROOMS = ("core", "wire", "kit", "doors", "service", "app", "cli", "crypto", "seals", "slots", "providers", "stores")
+ROOMS = (
+    "core",
+    "wire",
+    "kit",
+    "doors",
+    "service",
+    "app",
+    "cli",
+    "crypto",
+    "seals",
+    "slots",
+    "providers",
+    "stores",
+    "cryptoki",
+    "tpm",
+)
 
 
 def modules() -> list[ModuleType]:
@@ -39,6 +54,7 @@ STRUCTS = structs()
 NO_SECRETS = {
     "DataKeyPair",  # private_key_ciphertext
     "Granted",  # a grant token: not a secret, as AWS has them (KMS Developer Guide, "Grant token")
+    "Hsm",  # token: its label
     "Tls",  # private_key: a reference
 }
 SECRET_WORDS = ("secret", "passphrase", "offered", "unseal", "plaintext", "material", "token", "private")

@@ -5,15 +5,23 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 from tests import harness
+from tests.harness import TENANT
 
-from keystead.core.entities import Tenant
-from keystead.core.errors import Unavailable
+from keystead.core.entities import Principal, PrincipalKind, Secret, SecretVersion, Tenant
+from keystead.core.errors import LimitExceeded, Unavailable
 from keystead.core.ports import Stale
+from keystead.core.quotas import Quotas
+from keystead.core.sensitive import Sensitive
 from keystead.service.barrier import Commit
+from keystead.service.inspection import inspect
 from keystead.service.together import MOST, Together
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class _Gate:
@@ -106,3 +114,57 @@ def test_of_commits_that_share_a_transaction_each_stands_for_itself() -> None:
     kept = [record for _, record in stack.store.records(0, 10_000)][before:]
     assert kept == [b"one", b"two", b"four"]
     assert stack.barrier.head(stack.store).n_commits == stack.barrier.n_commits
+
+
+def test_one_that_is_undone_leaves_no_leaf_and_its_place_goes_to_the_next() -> None:
+    """It has grown the tree by the time that it is one too many; the tally, the tree and the counter are as if not."""
+    stack = harness.stack()
+    of = {"tenant": TENANT, "keyring": "", "folder": "", "created_at": NOW, "updated_at": NOW}
+    secrets = [Secret(id=f"s{n}", path=f"p{n}", **of) for n in range(4)]
+    versions = [SecretVersion(id=f"s{n}/1", secret_id=f"s{n}", number=1, created_at=NOW) for n in range(4)]
+    values = [Sensitive(b"value %d" % n) for n in range(4)]
+    commits = [
+        Commit(put=(secret, version), material={version.id: value}, record=b"r")
+        for secret, version, value in zip(secrets, versions, values, strict=True)
+    ]
+    commits[1] = replace(commits[1], put=(*commits[1].put, new_user(stack)), within=Quotas(users=0))
+    before, n_commits = stack.barrier.head(stack.store).next_leaf, stack.barrier.n_commits
+    outcomes = stack.barrier._write(commits)
+    assert [type(one) for one in outcomes] == [type(None), LimitExceeded, type(None), type(None)]
+    kept = [stack.barrier.get(SecretVersion, version.id) for version in versions]
+    assert kept.pop(1) is None and [one.position for one in kept] == [before, before + 1, before + 2]
+    assert [stack.barrier.material(one).reveal() for one in kept] == [b"value 0", b"value 2", b"value 3"]
+    head = stack.barrier.head(stack.store)
+    assert (head.next_leaf, head.n_commits) == (before + 3, n_commits + 3) == (before + 3, stack.barrier.n_commits)
+    assert inspect(stack.barrier, stack.store).whole
+
+
+def test_where_all_are_undone_nothing_is_written() -> None:
+    stack = harness.stack()
+    (tenant,) = stack.barrier.every(Tenant, limit=1)
+    stack.barrier.commit(Commit(put=(tenant,)))
+    sealed, n_commits = stack.store.meta("head"), stack.barrier.n_commits
+    outcomes = stack.barrier._write([Commit(seen=(tenant,), record=b"r"), Commit(put=(tenant,))])
+    assert [type(one) for one in outcomes] == [Stale, Stale]
+    assert stack.store.meta("head") == sealed and stack.barrier.n_commits == n_commits
+
+
+def test_what_one_of_them_moves_has_moved_for_the_next_and_not_if_it_is_undone() -> None:
+    stack = harness.stack()
+    (tenant,) = stack.barrier.every(Tenant, limit=1)
+    other = Commit(put=(new_user(stack),), seen=(tenant,), within=Quotas(users=0))
+    moves = replace(other, put=(tenant, *other.put))
+    rests, deletes = Commit(seen=(tenant,), record=b"r"), Commit(seen=(tenant,), delete=(tenant,))
+    outcomes = stack.barrier._write([rests, moves, rests, replace(moves, within=None), rests, deletes])
+    assert [type(one) for one in outcomes] == [type(None), LimitExceeded, type(None), type(None), Stale, Stale]
+
+
+def new_user(stack: harness.Stack) -> Principal:
+    return Principal(
+        id=stack.entropy(8).hex(),
+        tenant=TENANT,
+        principal_kind=PrincipalKind.USER,
+        name="one too many",
+        name_digest=stack.entropy(8).hex(),
+        created_at=NOW,
+    )

@@ -14,12 +14,13 @@ from keystead.app.devices import Devices
 from keystead.core.actions import USES
 from keystead.core.audit.record import parse
 from keystead.core.entities import Credential, Entity, Key, LastUse
-from keystead.core.operations import ClearNamespace, KeyOperation, RevokeToken
+from keystead.core.operations import ClearNamespace, EraseObject, KeyOperation, RevokeToken
 from keystead.core.ports import Stale
 from keystead.crypto.notes import NoteSigner, verify_ed25519
 from keystead.service.barrier import Commit
 from keystead.service.bootstrap import system_principal
 from keystead.service.endings import Endings
+from keystead.service.erasures import Erasures
 from keystead.service.expiry import Expiry
 from keystead.service.log import Log
 from keystead.service.scheduler import NAMESPACE, Scheduler
@@ -57,6 +58,7 @@ class Chores:
         log = Log(core.disk, core.layout.audit)
         self._devices = Devices(core.barrier, core.store, log, core.directories)
         self._endings = Endings(core.barrier, core.store, self._perform)
+        self._erasures = Erasures(core.barrier, core.store, core.hsms, core.clock, self._perform)
         self._uses: dict[str, tuple[int, bytes]] = {}  # id of a key or access key -> newest record of a use, its index
         self._uses_written_at = time.monotonic()
         self._turn = threading.Lock()
@@ -132,6 +134,7 @@ class Chores:
                 if seen.believed:
                     self._expiry.step()
                 self._endings.step()
+                self._erasures.step()
         return seen.believed
 
     def look_ahead(self, time: TrustedTime) -> None:
@@ -151,7 +154,7 @@ class Chores:
             if not self._closed:
                 self._core.barrier.settle()
 
-    def _perform(self, op: KeyOperation[Any] | RevokeToken | ClearNamespace) -> object:
+    def _perform(self, op: KeyOperation[Any] | RevokeToken | ClearNamespace | EraseObject) -> object:
         caller = self._core.means.authenticator.itself(
             self._system,
             namespace=op.key.namespace if isinstance(op, KeyOperation) else NAMESPACE,

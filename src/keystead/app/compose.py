@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from keystead.app.clock import SystemClock
+from keystead.app.hsms import Tokens
 from keystead.app.issuers import key_source
 from keystead.app.layout import Layout
 from keystead.app.outside import key_stores
 from keystead.app.resealing import settle
+from keystead.app.slots import file_slot, slots_of
 from keystead.app.treecopy import TreeCopy
 from keystead.app.vouching import login_ask, login_keys
 from keystead.config import Config
@@ -37,13 +40,13 @@ from keystead.service.credentials.session import Sessions
 from keystead.service.credentials.vouchers import Vouchers
 from keystead.service.credentials.webidentity import WebIdentities
 from keystead.service.handlers import HANDLERS
+from keystead.service.hsms import Hsms, NoteFiles
 from keystead.service.journal import Journal
 from keystead.service.meter import Meter
 from keystead.service.pipeline import Service
 from keystead.service.rates import Rates, Throttle
 from keystead.service.recording import Recording
 from keystead.service.view import View
-from keystead.slots.file import FileSlot
 from keystead.stores.disk import LocalDisk
 from keystead.stores.generation import SharedGeneration
 from keystead.stores.sqlite import SqliteStore
@@ -58,6 +61,7 @@ class Core:
     `journal`: the name its audit journal begins with. `worker`: its slot in the shared generation.
     `check`: whoever holds the directory's lock examines the database file first, and settles what a change of the
     seal has left behind (once per installation, not in every worker). `custody`: who answers for the seal.
+    `pins`: of the HSMs, where they have been read already.
     Raises NotFound where there is no database, and what the store and the known-answer tests raise.
     """
 
@@ -70,6 +74,7 @@ class Core:
         worker: int,
         check: bool = False,
         custody: Custody | None = None,
+        pins: Mapping[str, Sensitive] | None = None,
     ) -> None:
         selftest.run()
         layout = Layout(directory)
@@ -81,9 +86,10 @@ class Core:
         if check:
             settle(layout, self.store)
         self._custody = custody
-        self.slot = FileSlot(*layout.slots(settings), os.urandom)
+        self.tokens = Tokens(settings.hsms, pins)
+        self.file_slot = file_slot(layout, settings)
         copy = TreeCopy(layout.tree_copy(settings), self.store)
-        self.barrier = copy.of(Barrier(self.store, self.slot, os.urandom, copy))
+        self.barrier = copy.of(Barrier(self.store, slots_of(layout, settings), os.urandom, copy))
         self.generation = SharedGeneration(layout.generation, worker)
         self.journal = Journal(self.disk, layout.audit / "journal", journal, entropy=os.urandom)
         self._is_holder = check
@@ -91,7 +97,8 @@ class Core:
         self.meter = Meter(self.barrier, self._uses)
         provider = SoftwareProvider(os.urandom)
         self._outside = outside = key_stores(settings.xks, self.clock)
-        self.view = View(self.barrier, self.store, provider, self.generation, outside, self.meter)
+        self.hsms = Hsms({}, NoteFiles(self.disk, layout.hsm_notes))
+        self.view = View(self.barrier, self.store, provider, self.generation, outside, self.hsms, self.meter)
         authorizer = Authorizer(self.view.may_block)
         self.view.on_drop(authorizer.forget)
         self._recording = Recording()
@@ -111,6 +118,7 @@ class Core:
             outside=outside,
             directories=self.directories,
             meter=self.meter,
+            hsms=self.hsms,
         )
         self._throttle = Throttle(settings.rates, self.view.on_loop) if settings.rates != Rates() else None
         self._net = Https()  # one of their own, so that no key store's proxy keeps issuers waiting
@@ -173,6 +181,7 @@ class Core:
         self._outside.close()
         self._net.close()
         self._logins_net.close()
+        self.tokens.close()
         self.journal.close()
         self.generation.close()
         self._uses.close()

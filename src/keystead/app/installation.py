@@ -16,6 +16,7 @@ import msgspec
 from keystead import config
 from keystead.app.clock import SystemClock
 from keystead.app.layout import Layout, SavedCredentials, read_saved, sync_directory, write_durably
+from keystead.app.slots import slots_of
 from keystead.config import Config
 from keystead.core.errors import AlreadyExists, Conflict, Internal, NotFound
 from keystead.core.ports import Seal
@@ -116,8 +117,8 @@ def build(
         config.write(directory, settings)
     store = SqliteStore(layout.database)
     try:
-        slot = FileSlot.create(*layout.slots(settings), os.urandom)
-        barrier = Barrier(store, slot, os.urandom)
+        FileSlot.create(*layout.slots(settings), os.urandom)
+        barrier = Barrier(store, slots_of(layout, settings), os.urandom)
         barrier.initialise(created.unseal_key)
         first = bootstrap(
             barrier,

@@ -59,6 +59,11 @@ class Layout(Struct, frozen=True):
         return self.run / "server.json"
 
     @property
+    def hsm_notes(self) -> Path:
+        """Objects in HSMs that are not any key's yet (service.hsms); in no backup."""
+        return self.directory / "hsm-notes"
+
+    @property
     def clock(self) -> Path:
         """The newest time of day that was believed (service.trusted_time)."""
         return self.directory / "clock"

@@ -12,6 +12,7 @@ from keystead import config
 from keystead.app.clock import SystemClock
 from keystead.app.installation import read_seal
 from keystead.app.layout import Layout
+from keystead.app.slots import slots_of
 from keystead.app.treecopy import TreeCopy
 from keystead.config import Config
 from keystead.core.errors import AlreadyExists, NotFound, Unavailable
@@ -20,7 +21,7 @@ from keystead.service.barrier import Barrier
 from keystead.service.bootstrap import record_recovery
 from keystead.service.custody import Grafted, graft, revive
 from keystead.service.progress import rebase
-from keystead.slots.file import FileSlot
+from keystead.service.slots import Slots
 from keystead.stores.disk import LocalDisk
 from keystead.stores.lock import DirectoryLock
 from keystead.stores.sqlite import SqliteStore
@@ -62,29 +63,29 @@ def recover(directory: Path, old: Path, offered: Sequence[Sensitive], *, tree: P
     if layout.database.exists():
         raise AlreadyExists(f"{layout.database} is there", "data")
     unseal_key = read_seal(directory).open(offered)
-    slot = FileSlot(*layout.slots(settings), os.urandom)
+    slots = slots_of(layout, settings)
     came = Grafted(destroyed=(), access=())
     layout.run.mkdir(mode=0o700, exist_ok=True)
     lock = DirectoryLock(directory)
     try:
         with reading(old, layout) as copy:
             if tree is None:
-                revive(copy, layout.database, slot, os.urandom, unseal_key)
+                revive(copy, layout.database, slots, os.urandom, unseal_key)
             else:
-                came = graft(copy, _bytes(tree), slot, os.urandom, unseal_key, SystemClock().now())
+                came = graft(copy, _bytes(tree), slots, os.urandom, unseal_key, SystemClock().now())
                 copy.backup(layout.database)
-        _settle(layout, settings, slot, unseal_key)
+        _settle(layout, settings, slots, unseal_key)
     finally:
         lock.close()
     return came
 
 
-def _settle(layout: Layout, settings: Config, slot: FileSlot, unseal_key: Sensitive) -> None:
+def _settle(layout: Layout, settings: Config, slots: Slots, unseal_key: Sensitive) -> None:
     """The audit log goes on from here, and says so; and no other copy of the generation lives on."""
     store = SqliteStore(layout.database)
     try:
         copy = TreeCopy(layout.tree_copy(settings), store)
-        barrier = copy.of(Barrier(store, slot, os.urandom, copy))
+        barrier = copy.of(Barrier(store, slots, os.urandom, copy))
         barrier.open(unseal_key)
         disk = LocalDisk()
         disk.make_directory(layout.audit)

@@ -35,6 +35,7 @@ from keystead.app.chores import Chores
 from keystead.app.compose import Core
 from keystead.app.control import Control
 from keystead.app.custodian import LOOKS, Custodian
+from keystead.app.hsms import pins as read_pins
 from keystead.app.installation import read_seal
 from keystead.app.layout import Layout, Running
 from keystead.app.resealing import announce, settle
@@ -51,6 +52,7 @@ from keystead.seals.base import Created
 from keystead.seals.shamir import ShamirConfiguration
 from keystead.service.bootstrap import first_token, record_of_rekey
 from keystead.service.custody import backup
+from keystead.service.root import FILE
 from keystead.service.trusted_time import TrustedTime
 from keystead.stores.lock import DirectoryLock
 from keystead.version import VERSION
@@ -74,15 +76,18 @@ class Supervisor:
         *,
         trust_clock: bool = False,
         bound: Mapping[str, socket.socket] | None = None,
+        pins: Mapping[str, Sensitive] | None = None,
     ) -> None:
-        """`bound`: of a door, a socket that listens already."""
+        """`bound`: of a door, a socket that listens already. `pins`: of the HSMs; without them they are read here."""
         self._bound = bound or {}
         self._layout, self._settings, self._seal, self._on_ready = Layout(directory), settings, seal, on_ready
         self._layout.run.mkdir(mode=0o700, exist_ok=True)
         self._lock = DirectoryLock(directory)
         for left_behind in (self._layout.generation, self._layout.running):  # by a server that was killed
             left_behind.unlink(missing_ok=True)
-        self.core = Core(directory, settings, journal="supervisor", worker=settings.workers, check=True)
+        self._pins = read_pins(settings.hsms) if pins is None else pins
+        index = settings.workers
+        self.core = Core(directory, settings, journal="supervisor", worker=index, check=True, pins=self._pins)
         self._seal = read_seal(directory)  # what it is once a change that did not end has been settled
         self._custodian = Custodian(self, os.urandom, time.monotonic)
         self._time = TrustedTime(self.core.clock, self.core.disk, self._layout.clock, believe=trust_clock)
@@ -113,7 +118,9 @@ class Supervisor:
         }
         for index in range(self._settings.workers):
             own = {door: bound[index] for door, bound in sockets.items()}
-            self._workers.append(Worker(self._layout.directory, index, own, self._lock.fileno(), self._attend))
+            self._workers.append(
+                Worker(self._layout.directory, index, own, self._lock.fileno(), self._attend, self._pins)
+            )
         self._running = Running(
             pid=os.getpid(),
             listen={door: address_of(bound[0]) for door, bound in sockets.items()},
@@ -329,7 +336,7 @@ class Supervisor:
 
     def root_key(self) -> RootKey:
         root = self.core.barrier.tree.root
-        since = datetime.fromtimestamp(self.core.slot.staged_at(root.generation), UTC)
+        since = datetime.fromtimestamp(self.core.file_slot.staged_at(root.generations[FILE]), UTC)
         return RootKey(term=root.epoch, since=since, n_commits=self.core.barrier.head(self.core.store).n_commits)
 
     def make_root_token(self, text: Sensitive) -> None:
@@ -348,12 +355,13 @@ class Supervisor:
             workers=self._settings.workers,
             listen=self._running.listen,
             started_at=self._started_at,
-            slot_copies={str(directory): whole for directory, whole in core.slot.copies().items()},
+            slot_copies={str(directory): whole for directory, whole in core.file_slot.copies().items()},
             n_unerased=core.barrier.n_outstanding if is_open else None,
             journal_trouble=core.journal.trouble,
             clock_trouble=self._time.trouble,
             n_keys=core.store.count(Kind.KEY) if is_open else None,
             epoch=core.barrier.epoch if is_open else None,
+            n_in_hsms=core.store.count(Kind.ERASURE) if is_open else None,
             n_audit_records=self._chores.n_records if self._chores else None,
         )
 

@@ -48,7 +48,9 @@ def main() -> None:
     directory = Path(orders.directory)
     settings = config.read(directory)
     line = Line(socket.socket(fileno=orders.line))
-    core = Core(directory, settings, journal=f"worker-{orders.index}", worker=orders.index, custody=line)
+    pins = {name: Sensitive(b64decode(pin)) for name, pin in orders.pins.items()}
+    journal = f"worker-{orders.index}"
+    core = Core(directory, settings, journal=journal, worker=orders.index, custody=line, pins=pins)
     try:
         if orders.unseal_key is not None:
             core.open(Sensitive(b64decode(orders.unseal_key)))

@@ -6,7 +6,7 @@ Five ports reach the world (Clock, Entropy, Store, Slot, Net), each with a fake 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
@@ -200,18 +200,36 @@ class Disk(Protocol):
 
 
 class Slot(Protocol):
-    """Holds one secret, or two while a destruction is under way. Generations are named by hash (generation())."""
+    """A place outside the database that holds one erasable secret, or two while a destruction is under way.
 
-    def read(self) -> dict[str, Sensitive]:
-        """generation -> secret. Raises Unavailable when no copy can be read."""
+    The slot makes its secrets, and one of an HSM never leaves it. Each is a generation, with a name that no other has.
+    Where an installation has several slots, any one of them opens its root (service.slots).
+    """
+
+    name: str  # as the configuration and the root have it: "file", "pkcs11:NAME", "tpm"
+    wears: bool  # it takes only so many writes in its life: destructions share one (service.barrier)
+
+    def generations(self) -> frozenset[str]:
+        """What is held. Raises Unavailable where the slot cannot be looked at."""
         ...
 
-    def stage(self, secret: Sensitive) -> str:
-        """Durably hold `secret` beside what is there; its generation."""
+    def give(self, generation: str, challenge: Sensitive) -> Sensitive | None:
+        """What of that secret goes into the wrapping key (service.root): 32 bytes that are the same every time.
+
+        `challenge`: 32 bytes derived from U; an HSM answers it with a MAC under its secret. None: it is not held.
+        Raises Unavailable.
+        """
         ...
 
-    def retire(self, keep: str) -> None:
-        """Erase every generation but `keep`."""
+    def stage(self, challenge: Sensitive) -> str:
+        """Durably hold a new secret beside what is there; its generation. Raises Unavailable."""
+        ...
+
+    def retire(self, keep: str | None) -> None:
+        """Erase every generation but `keep`; None: every one.
+
+        Raises Unavailable, and Internal, with nothing erased, where `keep` is not held.
+        """
         ...
 
 
@@ -229,6 +247,8 @@ class Seal(Protocol):
 
 
 class Generated(Struct, frozen=True):
+    """`material` of an HSM's key is a handle: what opens nothing without the HSM that it is of."""
+
     material: Sensitive
     public_key: bytes = b""  # DER SubjectPublicKeyInfo
 
@@ -292,17 +312,38 @@ class Loaded(Protocol):
 
 
 class Provider(Protocol):
-    """Software, PKCS#11, an external KMS: makes and loads keys."""
+    """Software, PKCS#11, an external KMS: makes and loads keys.
 
-    def generate(self, spec: KeySpec) -> Generated:
+    `name` (docs/adr/0034): what an HSM is to call the object that it makes, 32 hexadecimal digits (CKA_ID), never used
+    twice; so what it has made can be erased although no answer came. Software has no objects, and no use for it. An
+    HSM that cannot be reached raises Unavailable, whatever was asked.
+    """
+
+    def offers(self, spec: KeySpec) -> frozenset[str]:
+        """Names of the algorithms (core.algorithms) that a key of that spec, made or registered here, is used with.
+
+        Empty: no such key. Never called on the event loop.
+        """
+        ...
+
+    def generate(self, spec: KeySpec, name: str = "") -> Generated:
         """May take a second (RSA): never called on the event loop. Raises Unsupported."""
         ...
 
-    def register(self, spec: KeySpec, material: Sensitive) -> Generated:
+    def register(self, spec: KeySpec, material: Sensitive, name: str = "") -> Generated:
         """Somebody else's keying material: examined in full (weak keys refused), written our way.
 
-        Raises InvalidArgument, Unsupported. As slow as an RSA primality test.
+        An HSM gets it as software writes it, and examines nothing. Raises InvalidArgument, Unsupported. As slow as an
+        RSA primality test.
         """
+        ...
+
+    def destroy(self, name: str) -> None:
+        """Erase every object of that name; returns when none is there any more. Nothing in software."""
+        ...
+
+    def facts(self, spec: KeySpec, material: Sensitive) -> Mapping[str, str]:
+        """What can be proved of where a version is held, in words for an attestation: asked of the HSM just now."""
         ...
 
     def register_public(self, spec: KeySpec, material: Sensitive) -> Generated:

@@ -5,7 +5,7 @@ Keying material is raw bytes for AES and HMAC, PKCS#8 DER for the rest (seed for
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from keystead.core.algorithms import Algorithm, Family, KeySpec, MessageForm, Purpose
@@ -151,18 +151,28 @@ class SoftwareProvider:
         self._entropy = entropy
         self._draw = Draws(entropy, SALT_BYTES)
 
-    def generate(self, spec: KeySpec) -> Generated:
+    def offers(self, spec: KeySpec) -> frozenset[str]:
+        known = spec.family in _SYMMETRIC or spec.name in keys.PRIVATE_TYPES
+        return frozenset(spec.algorithms) if known else frozenset()
+
+    def generate(self, spec: KeySpec, name: str = "") -> Generated:  # noqa: ARG002 - software has no objects
         if spec.family in _SYMMETRIC:
             return Generated(Sensitive(self._entropy((spec.bits or 0) // 8)))
         return _generated(keys.generate(spec, self._entropy))
 
-    def register(self, spec: KeySpec, material: Sensitive) -> Generated:
+    def register(self, spec: KeySpec, material: Sensitive, name: str = "") -> Generated:  # noqa: ARG002 - the same
         raw = material.reveal()
         if spec.family not in _SYMMETRIC:
             return _generated(keys.examine(spec, raw))
         if len(raw) * 8 != spec.bits:
             raise InvalidArgument(f"{len(raw)} bytes are no {spec.name} key", "key_material")
         return Generated(material)
+
+    def destroy(self, name: str) -> None:
+        """What there was of it was in the key tree alone."""
+
+    def facts(self, spec: KeySpec, material: Sensitive) -> Mapping[str, str]:  # noqa: ARG002 - they are the same of all
+        return {"protection": "software"}
 
     def register_public(self, spec: KeySpec, material: Sensitive) -> Generated:
         der = keys.spki(keys.examine_public(spec, material.reveal()))

@@ -2,13 +2,13 @@
 
     U (seal) ┐
     S (slot) ┴ R ── root node key ── key tree ─┬─ leaf 0, which never changes: row key, name digests, subkeys
-                                               └─ leaf n: what one version of a key or a secret holds
+    once for each slot; any one opens it       └─ leaf n: what one version of a key or a secret holds
 
 Rule 1: a commit happens in one store transaction: entities, keying material, tree and audit record, or nothing. Those
         that come together share one, each a part of it that is undone alone, and are all durable when it is.
-Rule 2: to destroy: stage S2; one commit with fresh keys on every path and the root under S2; open the new root as a
-        reader sees it; retire S1. Staging and retiring happen under the store's write lock, so that no process can
-        retire what another one has staged and is about to name in the database.
+Rule 2: to destroy: stage S2 in every slot; one commit with fresh keys on every path and the root under each S2; open
+        the new root as a reader sees it; retire S1 in every slot. Staging and retiring happen under the store's write
+        lock, so that no process can retire what another one has staged and is about to name in the database.
 Rule 3: what does not verify is Internal, never an answer.
 """
 
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hmac
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
@@ -33,14 +33,15 @@ from keystead.crypto.aead import NONCE_BYTES, GcmSiv
 from keystead.crypto.kdf import hkdf
 from keystead.service.commit import HEAD_META, Writing
 from keystead.service.commit import Commit as Commit  # noqa: PLC0414 - spoken of as the barrier's
-from keystead.service.root import Head, Nodes, Root, Tree, check_value, read_node, wrapping_key
+from keystead.service.root import Head, Nodes, Root, Tree, Wrap, check_value, read_node
 from keystead.service.rows import ENCODER, Rows
+from keystead.service.slots import SlotLook, Slots
 from keystead.service.together import Together
 
 log = logging.getLogger(__name__)
 E = TypeVar("E", bound=Entity)
 ROOT_META, ANCHOR = "root", 0  # ANCHOR: the leaf that never changes
-ATTEMPTS = 8
+ATTEMPTS, OWNER_BYTES = 8, 8
 ERASED = (
     "the slot does not hold the generation that the database names: the slot was erased or the database was rolled back"
 )
@@ -61,14 +62,15 @@ class Barrier:
     """Safe to use from any thread; commits are serialised by the store. All but the opening raises Sealed before it."""
 
     def __init__(
-        self, store: Store, slot: Slot, entropy: Entropy, on_step: Callable[[str], None] = lambda _: None
+        self, store: Store, slots: Slots | Slot, entropy: Entropy, on_step: Callable[[str], None] = lambda _: None
     ) -> None:
-        """`on_step` hears of every step of a destruction; tests raise from it.
+        """`slots`: or the only one there is. `on_step` hears of every step of a destruction; tests raise from it.
 
         At "opened" it may keep a copy of the tree elsewhere (custody.export_tree), and raise Unavailable if it cannot:
         the destruction stands, and the old slot secret stays until `settle` succeeds.
         """
-        self._store, self._slot, self._entropy, self._on_step = store, slot, entropy, on_step
+        self._store, self._entropy, self._on_step = store, entropy, on_step
+        self._slots = slots if isinstance(slots, Slots) else Slots.of(slots)
         self._nodes = Nodes(entropy)
         self._held: _Open | None = None
         self._together = Together(self._write)
@@ -77,7 +79,8 @@ class Barrier:
 
     def initialise(self, unseal_key: Sensitive) -> None:
         """Begin a key tree in an empty store, and open it. Raises Conflict where store or slot are in use."""
-        if self._slot.read():
+        names, owner = self._slots.first, self._entropy(OWNER_BYTES).hex()
+        if self._slots.hold_something(names, owner):
             raise Conflict("the slot already holds a generation, which another database may need")
         with self._store.transaction() as txn:
             if txn.meta(ROOT_META) is not None:
@@ -85,8 +88,8 @@ class Barrier:
             edit = self._edit(txn, self._entropy(KEY_BYTES))
             edit.plant()
             rows = self._rows(edit.grow(ANCHOR))
-            Writing(txn, Head(0, ANCHOR + 1, bytes(32)), edit, rows, self._wrap).finish(1)
-            self._stage(txn, edit.root, unseal_key, 1)
+            Writing(txn, Head(1, ANCHOR + 1, bytes(32)), edit, rows, self._wrap).finish(1)
+            self._stage(txn, edit.root, unseal_key, Root(1, b"", (), owner), names)
         self.open(unseal_key)
 
     def open(self, unseal_key: Sensitive, *, settle: bool = True) -> None:
@@ -174,9 +177,8 @@ class Barrier:
         return self._opened.rows
 
     def wrapping_keys(self) -> list[bytes]:
-        """R for every generation that the slot holds now."""
-        unseal_key = self._opened.unseal_key.reveal()
-        return [wrapping_key(unseal_key, secret.reveal()) for secret in self._slot.read().values()]
+        """R for every generation that the slots hold now. Raises Unavailable where one cannot be reached."""
+        return self._slots.wrapping_keys(self.tree.root, self._opened.unseal_key)
 
     def head(self, reader: Reader) -> Head:
         """The commit counter, next leaf and tally, as `reader` sees them. Raises Internal."""
@@ -219,24 +221,17 @@ class Barrier:
 
     def _write(self, commits: Sequence[Commit]) -> list[Exception | None]:
         """Each of them for itself, in one transaction of the store."""
-        n_commits = 0
         with self._store.transaction() as txn:
             tree = self._tree(txn)
-            outcomes: list[Exception | None] = []
-            for commit in commits:
-                try:
-                    with txn.attempt():
-                        writing = self._begin(txn, tree, self._edit(txn, tree.key))
-                        writing.write(commit, tree.root.epoch)
-                        n_commits = writing.finish(tree.root.epoch, commit.record)
-                except Exception as error:  # noqa: BLE001 - told to whoever wanted it
-                    outcomes.append(error)
-                else:
-                    outcomes.append(None)
+            writing = self._begin(txn, tree, self._edit(txn, tree.key))
+            outcomes = [_outcome(writing, commit, tree.root.epoch) for commit in commits]
+            n_commits = writing.finish(tree.root.epoch) if None in outcomes else 0
         self._reached(n_commits)
         return outcomes
 
     def _replace_root(self, commit: Commit, other: Sensitive | None = None) -> None:
+        found = self._tree(self._store).root
+        self._slots.require(found.generations, found.owner)  # before the write lock: it may take its time
         with self._store.transaction() as txn:
             self._on_step("begun")
             tree = self._tree(txn)
@@ -244,8 +239,9 @@ class Barrier:
             writing = self._begin(txn, tree, edit)
             writing.write(commit, epoch)
             edit.renew()
-            n_commits = writing.finish(epoch, commit.record)
-            self._stage(txn, edit.root, other or self._opened.unseal_key, epoch)
+            n_commits = writing.finish(epoch)
+            root = Root(epoch, b"", (), tree.root.owner or self._entropy(OWNER_BYTES).hex())
+            self._stage(txn, edit.root, other or self._opened.unseal_key, root, tree.root.generations)
             self._on_step("written")
         self._reached(n_commits)
         self._opened.unseal_key = other or self._opened.unseal_key
@@ -266,25 +262,33 @@ class Barrier:
             raise Conflict(f"the database was rolled back: {told}")
         return Writing(txn, head, edit, held.rows, self._wrap)
 
-    def _stage(self, txn: Transaction, key: bytes, unseal_key: Sensitive, epoch: int) -> None:
-        """A new slot secret, durable before the database can name it; and the root under it."""
-        secret = Sensitive(self._entropy(KEY_BYTES))
-        name = self._slot.stage(secret)
+    def _stage(self, txn: Transaction, key: bytes, unseal_key: Sensitive, root: Root, names: Iterable[str]) -> None:
+        """A new secret in each slot, durable before the database can name it; and the root under all of them."""
+        wraps = []
+        for one in self._slots.stage(names, root.owner, unseal_key):
+            by, nonce = one.wrapped_by.reveal(), self._entropy(NONCE_BYTES)
+            wraps.append(Wrap.make(one.slot, one.generation, by, key, root.epoch, nonce))
         self._on_step("staged")
-        nonce = self._entropy(NONCE_BYTES)
-        root = Root.wrap(key, unseal_key.reveal(), secret.reveal(), name, epoch, nonce)
-        txn.put_meta(ROOT_META, ENCODER.encode(root))
+        named = replace(root, check=check_value(unseal_key.reveal()), wraps=tuple(wraps))
+        txn.put_meta(ROOT_META, ENCODER.encode(named))
 
     def _retire(self) -> None:
-        """Erase every generation but the one the database names, while nobody can name another."""
+        """Erase every generation but those the database names, while nobody can name another."""
         self._on_step("opened")
         with self._store.transaction() as txn:
-            self._slot.retire(self._tree(txn).root.generation)
+            self._slots.retire(self._tree(txn).root)
+
+    def slots(self) -> list[SlotLook]:
+        """How each slot is that the database names."""
+        return self._slots.look(self._tree(self._store).root)
 
     @property
     def n_outstanding(self) -> int:
-        """Generations of the slot still to be erased: until then, what was destroyed is not yet irrecoverable."""
-        return max(0, len(self._slot.read()) - 1)
+        """Generations still to be erased: until then, what was destroyed is not yet irrecoverable.
+
+        A slot that cannot be looked at counts as one: nobody knows.
+        """
+        return sum(1 if look.n_unerased is None else look.n_unerased for look in self.slots())
 
     def settle(self) -> None:
         """Erase what is outstanding. Raises Unavailable."""
@@ -327,11 +331,10 @@ class Barrier:
     def _read_tree(self, reader: Reader, unseal_key: Sensitive) -> Tree:
         for _ in range(ATTEMPTS):
             blob = reader.meta(ROOT_META) or b""
-            root, secrets = Root.decode(blob), self._slot.read()
+            root = Root.decode(blob)
             if not hmac.compare_digest(root.check, check_value(unseal_key.reveal())):
                 raise Sealed("the seal has changed, and with it what opens it")
-            if (secret := secrets.get(root.generation)) is not None:
-                key = root.unwrap(wrapping_key(unseal_key.reveal(), secret.reveal()))
+            if (key := self._slots.unwrap(root, unseal_key)) is not None:
                 return Tree(blob, root, key, self._nodes)
             if reader.meta(ROOT_META) == blob:  # not a rotation that overtook us
                 raise Conflict(ERASED)
@@ -355,6 +358,15 @@ class Barrier:
 
     def _rows(self, anchor: bytes) -> Rows:
         return Rows(hkdf(anchor, b"keystead/row/v1"), hkdf(anchor, b"keystead/tally/v1"), self._entropy)
+
+
+def _outcome(writing: Writing, commit: Commit, epoch: int) -> Exception | None:
+    """What went wrong with it, to be told to whoever wanted it."""
+    try:
+        writing.attempt(commit, epoch)
+    except Exception as error:  # noqa: BLE001 - whatever it is, those beside it are none the worse
+        return error
+    return None
 
 
 def unwrap(leaf: bytes, version: Wrapped) -> bytes:

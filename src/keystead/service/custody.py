@@ -32,6 +32,7 @@ from keystead.service.commit import HEAD_META
 from keystead.service.inspection import leaf_of, pages, quiet, tally, verifies, walk
 from keystead.service.related import lasting, waited
 from keystead.service.rows import ENCODER
+from keystead.service.slots import Slots
 
 ATTEMPTS = 3
 ACCESS = (Kind.CREDENTIAL, Kind.GRANT, Kind.MEMBERSHIP, Kind.ATTACHMENT, Kind.KEY_STORE)  # any may be revoked since
@@ -62,7 +63,7 @@ def backup(barrier: Barrier, store: Store, path: Path) -> str:
     raise Unavailable("the slot keeps rotating: no backup of one generation could be taken")
 
 
-def revive(copy: Store, path: Path, slot: Slot, entropy: Entropy, unseal_key: Sensitive) -> None:
+def revive(copy: Store, path: Path, slot: Slots | Slot, entropy: Entropy, unseal_key: Sensitive) -> None:
     """A backup becomes the database at `path`. Raises Conflict where the slot no longer holds its generation.
 
     The caller opens it and rotates, so that no other copy of this generation lives on.
@@ -97,7 +98,9 @@ class Grafted(Struct, frozen=True, kw_only=True):
     access: tuple[str, ...]  # as it was at the time of the backup: look through it, some may have been revoked since
 
 
-def graft(copy: Store, tree: bytes, slot: Slot, entropy: Entropy, unseal_key: Sensitive, now: datetime) -> Grafted:
+def graft(
+    copy: Store, tree: bytes, slot: Slots | Slot, entropy: Entropy, unseal_key: Sensitive, now: datetime
+) -> Grafted:
     """Make a copy of an old backup the database of today's slot. `copy` is changed, even where this raises Conflict.
 
     Raises Conflict where the slot does not hold the tree's generation, Unauthenticated, Malformed.

@@ -14,6 +14,7 @@ from keystead.crypto.aead import GcmSiv
 from keystead.service.barrier import Barrier, bound_to
 from keystead.service.inspection import leaf_of, pages, quiet, verifies
 from keystead.service.root import Root
+from keystead.service.root import bound_to as bound_to_root
 from keystead.service.rows import ENCODER
 
 WRAPPED: tuple[type[Wrapped], ...] = (KeyVersion, SecretVersion, OtpKey, LoginSecret)
@@ -77,9 +78,11 @@ class _Attack:
         return nodes
 
     def _try_root(self, wrapped_by: bytes) -> list[bytes]:
-        """With the names the backup gives, and with those of today."""
-        named = {(self.root.generation, self.root.epoch), (self._today.root.generation, self._today.root.epoch)}
-        tried = [self._try(wrapped_by, self.root.sealed, ENCODER.encode(("root", *name))) for name in sorted(named)]
+        """Of every slot, with the names the backup gives, and with those of today."""
+        roots = (self.root, self._today.root)
+        named = {(generation, root.epoch) for root in roots for generation in root.generations.values()}
+        sealed = [wrap.sealed for wrap in self.root.wraps]
+        tried = [self._try(wrapped_by, one, bound_to_root(*name)) for one in sealed for name in sorted(named)]
         return [key for key in tried if key is not None]
 
     def _try(self, key: bytes, sealed: bytes, aad: bytes) -> bytes | None:

@@ -8,6 +8,7 @@ from typing import TypeVar
 from keystead.core.entities import Entity
 from keystead.core.ports import KeyStores, Provider
 from keystead.service.barrier import Barrier
+from keystead.service.hsms import Hsms
 from keystead.service.meter import Meter
 
 E = TypeVar("E", bound=Entity)
@@ -18,7 +19,7 @@ EVERY = 1_000_000  # of what is to be seen at one moment
 class Reach:
     """How targets reach their subtree; one per view."""
 
-    __slots__ = ("barrier", "may_block", "may_wait", "meter", "outside", "provider")
+    __slots__ = ("barrier", "hsms", "may_block", "may_wait", "meter", "outside", "provider")
 
     def __init__(
         self,
@@ -27,9 +28,10 @@ class Reach:
         outside: KeyStores,
         may_block: Callable[[], None],
         may_wait: Callable[[], None],
+        hsms: Hsms,
         meter: Meter | None = None,
     ) -> None:
-        self.barrier, self.provider, self.outside = barrier, provider, outside
+        self.barrier, self.provider, self.outside, self.hsms = barrier, provider, outside, hsms
         self.may_block, self.may_wait, self.meter = may_block, may_wait, meter
 
     def get(self, kind: type[E], id: str) -> E | None:

@@ -27,18 +27,23 @@ from keystead.core.policy.vault import DEFAULT_POLICY, RESPONSE_WRAPPING_POLICY
 from keystead.core.rights import Narrowing, Rights
 from keystead.service.barrier import Barrier
 from keystead.service.belonging import NOBODYS, belonging
+from keystead.service.held.spaces import chain_of, has_ended
 
 E = TypeVar("E", bound=Entity)
 
 
 def gather(barrier: Barrier, id_: str) -> Rights | None:
-    """The rights of that principal as the store has them now; None if there is none, or it is one that cannot act.
+    """The rights of that principal as the store has them now; None if there is none, or it is one that cannot act:
+    a group, and whoever's namespace, or one above it, has ended.
 
     Several reads: whoever keeps the answer makes sure that nothing was committed between them (service.view).
     Raises Internal where something that it names is missing: a policy that is lost may have said no.
     """
     principal = barrier.get(Principal, id_)
     if principal is None or principal.is_group:
+        return None
+    chain = chain_of(barrier.get, principal.tenant)
+    if has_ended(chain):
         return None
     groups = [_there(barrier, Principal, one.group_id) for one in barrier.linked(Membership, id_)]
     holders = (principal, *groups)
@@ -47,7 +52,7 @@ def gather(barrier: Barrier, id_: str) -> Rights | None:
     attached = {tie.policy_id: _there(barrier, ManagedPolicy, tie.policy_id) for tie in ties}
     policies = (*inline, *(policy.text for policy in attached.values()))
     boundary = _there(barrier, ManagedPolicy, principal.boundary) if principal.boundary else None
-    rests_on = (*groups, *attached.values(), *(() if boundary is None else (boundary,)))
+    rests_on = (*chain, *groups, *attached.values(), *(() if boundary is None else (boundary,)))
     return Rights(
         principal=principal,
         key=principal.id,

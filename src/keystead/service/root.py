@@ -1,7 +1,8 @@
 """What the store's meta says of the root, and the key tree opened below it.
 
-meta "root"  generation of the slot, epoch, check value of U, root node key sealed under R;
-             R = HMAC-SHA-256(U, "keystead/root/v1" ‖ S)
+meta "root"  epoch, check value of U, and the root node key sealed under R once for each slot, any of which opens it;
+             R = HMAC-SHA-256(U, "keystead/root/v1" ‖ what the slot gives): its secret S, or an HSM's HMAC under S of
+             HMAC-SHA-256(U, "keystead/slot/v1") (docs/adr/0036-slots.md)
 meta "head"  commits so far, next leaf, tally over all rows and nodes; sealed under the row key with the epoch
 """
 
@@ -13,19 +14,26 @@ from typing import Self
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from keystead.core.errors import DecryptionFailed, Internal
 from keystead.core.keytree import DEPTH, EMPTY, Place, child, path
 from keystead.core.ports import Reader
+from keystead.core.sensitive import Sensitive
 from keystead.crypto.aead import NONCE_BYTES, GcmSiv
 from keystead.service.rows import ENCODER, TALLY_MODULUS, Rows
 
 N_CACHED = 1024  # nodes of 2 KiB: the leaves of 65,536 key versions
 
 
-def wrapping_key(unseal_key: bytes, secret: bytes) -> bytes:
-    """R, which wraps the root node key: neither U nor the slot secret alone gives it."""
-    return hmac.digest(unseal_key, b"keystead/root/v1" + secret, "sha256")
+def wrapping_key(unseal_key: bytes, given: bytes) -> bytes:
+    """R, which wraps the root node key: neither U nor what the slot gives is enough alone."""
+    return hmac.digest(unseal_key, b"keystead/root/v1" + given, "sha256")
+
+
+def challenge(unseal_key: Sensitive) -> Sensitive:
+    """What a slot is asked with: it shows nothing of U, and without U nobody asks the same."""
+    return Sensitive(hmac.digest(unseal_key.reveal(), b"keystead/slot/v1", "sha256"))
 
 
 def check_value(unseal_key: bytes) -> bytes:
@@ -54,33 +62,67 @@ class Nodes:
             raise Internal(f"node {place.level}/{place.at} of the key tree does not verify") from error
 
 
-class Root(Struct, frozen=True, array_like=True):
-    """meta "root"."""
+FILE = "file"
+"""The slot that was the only one there could be."""
 
+
+class Wrap(Struct, frozen=True, array_like=True):
+    """The root node key under what one slot gives."""
+
+    slot: str
     generation: str
-    epoch: int
-    check: bytes
     sealed: bytes
 
     @classmethod
-    def wrap(cls, key: bytes, unseal_key: bytes, secret: bytes, generation: str, epoch: int, nonce: bytes) -> Self:
-        aad = ENCODER.encode(("root", generation, epoch))
-        sealed = GcmSiv(wrapping_key(unseal_key, secret)).seal(nonce, key, aad)
-        return cls(generation, epoch, check_value(unseal_key), sealed)
+    def make(cls, slot: str, generation: str, wrapped_by: bytes, key: bytes, epoch: int, nonce: bytes) -> Self:
+        return cls(slot, generation, GcmSiv(wrapped_by).seal(nonce, key, bound_to(generation, epoch)))
 
-    def unwrap(self, wrapped_by: bytes) -> bytes:
+    def unwrap(self, wrapped_by: bytes, epoch: int) -> bytes:
         """The root node key. Raises Internal where it does not verify."""
         try:
-            return GcmSiv(wrapped_by).open(self.sealed, ENCODER.encode(("root", self.generation, self.epoch)))
+            return GcmSiv(wrapped_by).open(self.sealed, bound_to(self.generation, epoch))
         except DecryptionFailed as error:
             raise Internal("the root of the key tree does not verify") from error
+
+
+def bound_to(generation: str, epoch: int) -> bytes:
+    """The AAD of a wrapped root node key."""
+    return ENCODER.encode(("root", generation, epoch))
+
+
+class Root(Struct, frozen=True, array_like=True):
+    """meta "root". `owner`: what tells this installation's secrets from others' in the same HSM; "": nothing yet."""
+
+    epoch: int
+    check: bytes
+    wraps: tuple[Wrap, ...]
+    owner: str = ""
+
+    @property
+    def generation(self) -> str:
+        """Of all slots, as one word."""
+        return "+".join(wrap.generation for wrap in self.wraps)
+
+    @property
+    def generations(self) -> dict[str, str]:
+        """slot -> generation"""
+        return {wrap.slot: wrap.generation for wrap in self.wraps}
 
     @classmethod
     def decode(cls, blob: bytes) -> Self:
         try:
             return msgspec.msgpack.decode(blob, type=cls)
         except msgspec.DecodeError as error:
+            return cls._of_one_slot(blob, error)
+
+    @classmethod
+    def _of_one_slot(cls, blob: bytes, error: msgspec.DecodeError) -> Self:
+        """As roots were written when there was one slot."""
+        try:
+            generation, epoch, check, sealed = msgspec.msgpack.decode(blob, type=tuple[str, int, bytes, bytes])
+        except msgspec.DecodeError:
             raise Internal("meta root does not verify") from error
+        return cls(epoch, check, (Wrap(FILE, generation, sealed),))
 
 
 class Head(Struct, frozen=True, array_like=True):
@@ -98,9 +140,13 @@ class Head(Struct, frozen=True, array_like=True):
         return msgspec.msgpack.decode(rows.open_fact("head", sealed, epoch), type=cls)
 
     def after(self, *, next_leaf: int, gained: int) -> Self:
-        """The head after one more commit, in which rows and nodes weighing `gained` came (and went: less)."""
+        """The head after one more commit, in which rows weighing `gained` came (and went: less)."""
+        return replace(self.weighing(gained), n_commits=self.n_commits + 1, next_leaf=next_leaf)
+
+    def weighing(self, gained: int) -> Self:
+        """The same once rows or nodes of that weight have come."""
         tally = (int.from_bytes(self.tally, "big") + gained) % TALLY_MODULUS
-        return type(self)(self.n_commits + 1, next_leaf, tally.to_bytes(32, "big"))
+        return replace(self, tally=tally.to_bytes(32, "big"))
 
 
 class Tree:

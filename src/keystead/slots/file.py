@@ -33,7 +33,9 @@ GET_FLAGS, SET_FLAGS, NODUMP = 0x80086601, 0x40086602, 0x40  # <linux/fs.h>
 
 
 class FileSlot:
-    """Two existing directories of mode 0700. Raises InvalidArgument where a file is open to others."""
+    """core.ports.Slot. Two existing directories of mode 0700. Raises InvalidArgument where a file is open to others."""
+
+    name, wears = "file", False
 
     def __init__(self, first: Path, second: Path, entropy: Entropy) -> None:
         if first.resolve() == second.resolve():
@@ -71,19 +73,29 @@ class FileSlot:
                 return os.stat(directory / f"{PREFIX}{name}", follow_symlinks=False).st_mtime
         raise Unavailable("no copy of the slot can be read")
 
-    def stage(self, secret: Sensitive) -> str:
-        """Raises Unavailable where not both directories take it."""
+    def generations(self) -> frozenset[str]:
+        return frozenset(self.read())
+
+    def give(self, generation: str, challenge: Sensitive) -> Sensitive | None:  # noqa: ARG002 - it gives the secret itself
+        return self.read().get(generation)
+
+    def stage(self, challenge: Sensitive) -> str:  # noqa: ARG002 - its secret rests on nothing else
+        return self.hold(Sensitive(self._entropy(KEY_BYTES)))
+
+    def hold(self, secret: Sensitive) -> str:
+        """That secret, beside what is there; its generation. Raises Unavailable where not both directories take it."""
         name = generation(secret.reveal())
         with self._lock:
             self._hold({**self.read(), name: secret})
         return name
 
-    def retire(self, keep: str) -> None:
+    def retire(self, keep: str | None) -> None:
         """Raises Internal where `keep` cannot be read, Unavailable where not both directories could be erased."""
         with self._lock:
-            if (kept := self.read().get(keep)) is None:
-                raise Internal("the generation to keep is not in the slot")
-            self._hold({keep: kept})
+            if keep is not None:
+                if (kept := self.read().get(keep)) is None:
+                    raise Internal("the generation to keep is not in the slot")
+                self._hold({keep: kept})
             try:
                 for directory in self._directories:
                     for name in _names(directory):

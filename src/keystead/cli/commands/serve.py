@@ -18,6 +18,7 @@ from keystead.app import hygiene
 from keystead.app.beginning import Beginning, is_empty
 from keystead.app.development import save_token
 from keystead.app.doors import DOORS
+from keystead.app.hsms import pins
 from keystead.app.installation import exists, initialise, prepare, read_seal, save_credentials
 from keystead.app.layout import Running
 from keystead.app.sockets import parse_address
@@ -147,7 +148,9 @@ def supervise(
     settings = replace(settings, listen={**settings.listen, **listen}, workers=workers or settings.workers)
     if settings.tls is not None:
         server_context(settings.tls)  # here, where somebody is told what is wrong with it
-    Supervisor(directory, settings, read_seal(directory), on_ready, trust_clock=trust_clock, bound=bound).run(offered)
+    known = pins(settings.hsms, secrets.ask_pin)
+    seal = read_seal(directory)
+    Supervisor(directory, settings, seal, on_ready, trust_clock=trust_clock, bound=bound, pins=known).run(offered)
 
 
 def listening(given: Sequence[str]) -> dict[str, str]:

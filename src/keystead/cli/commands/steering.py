@@ -50,10 +50,14 @@ def _answer(here: Here, found: ServerStatus) -> None:
         ("slot", f"DAMAGED in {', '.join(damaged)}" if damaged else _slot(found)),
         ("audit", found.journal_trouble or f"{found.n_audit_records or 0:,} records"),
         ("clock", found.clock_trouble or "believed"),
-        ("keys", "-" if found.n_keys is None else f"{found.n_keys:,}"),
+        ("keys", "-" if found.n_keys is None else f"{found.n_keys:,}{_in_hsms(found)}"),
         ("epoch", "-" if found.epoch is None else str(found.epoch)),
     ]
     here.out.answer(found, "\n".join(f"{name:<8}  {value}" for name, value in lines))
+
+
+def _in_hsms(found: ServerStatus) -> str:
+    return f"; {found.n_in_hsms} destroyed ones still to be erased in HSMs" if found.n_in_hsms else ""
 
 
 def _slot(found: ServerStatus) -> str:

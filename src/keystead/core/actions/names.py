@@ -293,3 +293,4 @@ class Action(StrEnum):
     BACK_UP = "system:back-up"
     RESTORE = "system:restore"
     PROVE = "system:prove"
+    ERASE_OBJECT = "system:erase-object"

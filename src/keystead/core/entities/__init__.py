@@ -10,6 +10,7 @@
     group ── membership ── user
     tenant ─ managed policy ── attachment ── user, role or group
     keyring ─ otp key
+    erasure ─> key, if there still is one
     keyring ─ folder ─┬─ folder …
                       └─ secret ── secret version
 

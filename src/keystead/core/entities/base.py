@@ -56,6 +56,7 @@ class Kind(StrEnum):
     LOGIN_SETTINGS = "login-settings"
     LOGIN_SECRET = "login-secret"  # noqa: S105 - a kind, not a secret
     NAMESPACE = "namespace"
+    ERASURE = "erasure"
 
 
 class Entity(Struct, frozen=True, kw_only=True):

@@ -91,3 +91,14 @@ class Status(Struct, frozen=True):
 
 class ReadStatus(SystemOperation[Status], frozen=True, kw_only=True):
     action = Action.READ_STATUS
+
+
+class EraseObject(SystemOperation[Nothing], frozen=True, kw_only=True):
+    """Erase in its HSM an object that no key needs: of a version that was destroyed, or that never came to be.
+
+    Raises NotFound where no erasure and no note is of that name; Unavailable while the HSM cannot be asked.
+    """
+
+    action = Action.ERASE_OBJECT
+    changes = True
+    name: str

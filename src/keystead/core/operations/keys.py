@@ -23,6 +23,9 @@ from keystead.core.operations.base import (
     Page,
 )
 
+NOT_HELD, NEVER_LEAVES = "HSM", "held in an HSM"
+"""details of the Unsupported for a key that an HSM cannot hold, and for what would take one out of it."""
+
 
 class Copy(Struct, frozen=True):
     """One of related keys, and the addresses it answers at."""
@@ -62,6 +65,7 @@ class CreateKey(KeyringOperation[Described], frozen=True, kw_only=True):
     bypass_lockout_check: bool = False
     multi_region: bool = False
     elsewhere: Placed | None = None
+    hsm: str | None = None  # the HSM to hold it in; "": none; None: as the operator has settled it (docs/adr/0034)
     name: str = ""  # in the keyring's namespace; raises AlreadyExists
     terms: Terms = Terms()
     rotate_every: int = 0  # seconds; 0: on demand only

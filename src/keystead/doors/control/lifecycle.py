@@ -26,6 +26,7 @@ class ServerStatus(Message, frozen=True, kw_only=True):
     started_at: datetime
     slot_copies: dict[str, bool]  # directory -> whether it holds what it should
     n_unerased: int | None = None  # old slot generations: until 0, what was destroyed is not yet irrecoverable
+    n_in_hsms: int | None = None  # objects still to be erased in HSMs; until 0, the same of what was held there
     journal_trouble: str = ""
     clock_trouble: str = ""  # why no appointment is kept (service.trusted_time)
     n_keys: int | None = None  # None while sealed

@@ -19,6 +19,7 @@ from keystead.core.states import Event, KeyState, Lifecycle, Use
 from keystead.service.handlers import policies
 from keystead.service.handlers.keys import new_name
 from keystead.service.handlers.limits import not_leaving
+from keystead.service.handlers.making import held_in, in_software
 from keystead.service.handlers.standing import existing
 from keystead.service.handlers.terms import settled
 from keystead.service.handlers.use import require_key
@@ -34,6 +35,7 @@ def copy_key(_op: ops.CopyKey, targets: tuple[HeldKey], act: Act) -> Outcome[Key
         if not allowed:
             raise WrongState(f"the key's terms do not allow it: {breach.value}", breach)
     not_leaving(key)
+    in_software(key)
     answer = KeyCopy(
         spec=key.spec,
         purpose=key.purpose,
@@ -75,6 +77,7 @@ def restore_key(op: ops.RestoreKey, targets: tuple[Any, ...], act: Act) -> Outco
         sealed_as=copy.sealed_as,
     )
     key = replace(key, terms=settled(copy.terms, key))
+    key = replace(key, hsm=held_in(key, None, act))
     made = [_version(one, key, act) for one in copy.versions]
     versions = tuple(version for version, _ in made)
     policy = policies.fixed(None, key, op.keyring.namespace, act, bypass=False)

@@ -12,6 +12,7 @@ from keystead.core.operations import Breach, Part
 from keystead.core.sensitive import Sensitive
 from keystead.core.states import Use
 from keystead.service.handlers.limits import not_leaving
+from keystead.service.handlers.making import in_software
 from keystead.service.handlers.use import algorithm_for, require_key, within
 from keystead.service.held import HeldKey
 from keystead.service.pipeline import Act, Handler, Outcome
@@ -27,6 +28,7 @@ def export_key(op: ops.ExportKey, targets: tuple[HeldKey], act: Act) -> Outcome[
     if op.part is not Part.PUBLIC:
         if not key.terms.exportable:
             raise WrongState("the key's terms do not let it be exported", Breach.NOT_EXPORTABLE)
+        in_software(key)
         not_leaving(key)
     if (purpose := PURPOSES.get(op.part)) is not None:
         algorithm_for(key, purpose)

@@ -19,10 +19,12 @@ from keystead.core.states import Event, KeyState, Lifecycle
 from keystead.core.wrapping import importable
 from keystead.service.handlers import policies, tags
 from keystead.service.handlers.limits import fitting
+from keystead.service.handlers.making import generated, held_in
 from keystead.service.handlers.placing import elsewhere
 from keystead.service.handlers.standing import begun, existing, staying
 from keystead.service.handlers.terms import scheduled, settled
 from keystead.service.held import HeldKey, HeldKeyring
+from keystead.service.hsms import Made
 from keystead.service.pipeline import Act, Handler, Outcome
 from keystead.service.reach import PAGE
 
@@ -66,6 +68,7 @@ def create_key(op: ops.CreateKey, targets: tuple[Any, ...], act: Act) -> Outcome
     )
     key = replace(key, terms=settled(op.terms, key), rotation=scheduled(op.rotate_every, key, act.now))
     key = replace(key, limits=fitting(op.limits, key))
+    key = replace(key, hsm="" if op.elsewhere is not None else held_in(key, op.hsm, act))
     beside = _beside(op, key, ring, act)
     copies = (Copy(key, ring.namespaces),) if op.multi_region else ()
     if op.elsewhere is not None:
@@ -73,8 +76,8 @@ def create_key(op: ops.CreateKey, targets: tuple[Any, ...], act: Act) -> Outcome
         return _halved(half, beside, targets, act)
     if waits:
         return Outcome(answer=Described(key, None, copies), put=(key, *beside), seen=(ring.keyring,), made=key.id)
-    made = act.provider.generate(op.spec)
-    version = first_version(key, made.public_key)
+    made = generated(key, 1, act)
+    version = first_version(key, made)
     return Outcome(
         answer=Described(key, version, copies),
         put=(key, version, *beside),
@@ -102,8 +105,8 @@ def _new_id(op: ops.CreateKey, act: Act) -> str:
 def _halved(key: Key, beside: tuple[Entity, ...], targets: tuple[Any, ...], act: Act) -> Outcome[Described]:
     """With our half. The store's revision grows: of two keys made at once with one half there, one is made."""
     ring, store = targets[0].keyring, targets[-1].store
-    made = act.provider.generate(key.spec)
-    version = first_version(key, made.public_key)
+    made = generated(key, 1, act)
+    version = first_version(key, made)
     return Outcome(
         answer=Described(key, version, connection=store.connection),
         put=(key, version, *beside, store),
@@ -126,14 +129,15 @@ def new_name(ring: HeldKeyring, key: Key, namespace: str, name: str, now: dateti
     )
 
 
-def first_version(key: Key, public_key: bytes) -> KeyVersion:
+def first_version(key: Key, made: Made) -> KeyVersion:
     return KeyVersion(
         id=f"{key.id}/1",
         key_id=key.id,
         number=1,
         lifecycle=key.lifecycle,
         created_at=key.created_at,
-        public_key=public_key,
+        public_key=made.public_key,
+        in_hsm=made.in_hsm,
     )
 
 

@@ -22,28 +22,30 @@ from keystead.service.related import Relative, relatives
 class HeldVersion:
     """One key version, loaded when it is first used."""
 
-    __slots__ = ("_in_header", "_loaded", "_reach", "_slow", "_spec", "calm", "version")
+    __slots__ = ("_hsm", "_in_header", "_loaded", "_may", "_reach", "_slow", "_spec", "calm", "version")
 
     def __init__(self, version: KeyVersion, key: Key, reach: Reach) -> None:
         self.version = version
         self.calm: set[Use] = set()  # what it may be used for, whatever the time
-        self._spec, self._slow, self._reach = key.spec, key.spec.slow, reach
+        self._spec, self._hsm, self._reach = key.spec, key.hsm, reach
+        self._slow, self._may = key.spec.slow or key.hsm != "", reach.may_wait if key.hsm else reach.may_block
         self._in_header = key.in_header
         self._loaded: Loaded | None = None
 
     @property
     def loaded(self) -> Loaded:
-        """Ready for use. Raises WouldBlock on the event loop when loading or using it takes long."""
+        """Ready for use. Raises WouldBlock on the event loop when loading or using it takes long, or is in an HSM."""
         if self._slow or self._loaded is None:
-            self._reach.may_block()
+            self._may()
         if self._loaded is None:
             self._loaded = self._load()
         return self._loaded
 
     def _load(self) -> Loaded:
-        provider, version = self._reach.provider, self.version
+        reach, version = self._reach, self.version
         if version.is_public:
-            return provider.load_public(self._spec, version.public_key)
+            return reach.provider.load_public(self._spec, version.public_key)
+        provider = reach.hsms.at(self._hsm) if self._hsm else reach.provider
         material = self._reach.barrier.material(version)
         return provider.load(self._spec, material, key_id=self._in_header, version=version.number)
 

@@ -28,6 +28,11 @@ def chain_of(get: Callable[[type[Namespace], str], Namespace | None], tenant: st
     return tuple(reversed(found))
 
 
+def has_ended(chain: Lineage) -> bool:
+    """Whether nobody comes in any more, and nothing of it is there for anybody."""
+    return any(one.ends for one in chain)
+
+
 def first_tenant(barrier: Barrier) -> str:
     """The one the installation began with: the oldest that stands below no other, whatever the clock has said since."""
     every: list[Tenant] = []

@@ -16,6 +16,7 @@ from keystead.core.operations import SystemRef
 from keystead.core.ports import KeyStores, Provider, Reader
 from keystead.service.barrier import Barrier
 from keystead.service.held import Held, HeldSystem
+from keystead.service.hsms import Hsms
 from keystead.service.meter import Meter
 from keystead.service.view.cache import Finds, Forgets, Generation
 from keystead.service.view.keys import KeyCache
@@ -34,10 +35,11 @@ class View(KeyCache, TokenCache):
         provider: Provider,
         generation: Generation,
         outside: KeyStores | None = None,
+        hsms: Hsms | None = None,
         meter: Meter | None = None,
     ) -> None:
         """Without a `meter`, keys with limits are not used."""
-        super().__init__(barrier, store, provider, generation, outside, meter)
+        super().__init__(barrier, store, provider, generation, outside, hsms, meter)
         self._system = HeldSystem(self._reach)
 
     def _find_system(self, _ref: SystemRef) -> Held:
@@ -56,6 +58,7 @@ class View(KeyCache, TokenCache):
         Kind.KEYRING: _forget_all,
         Kind.BINDING: _forget_all,
         Kind.MOUNT: _forget_all,
+        Kind.NAMESPACE: _forget_all,
         Kind.MEMBERSHIP: _forget_nothing,
         Kind.ATTACHMENT: _forget_nothing,
         Kind.KEY_VERSION: _forget_nothing,
@@ -80,5 +83,6 @@ class View(KeyCache, TokenCache):
         Kind.OTP_KEY: _forget_nothing,
         Kind.LOGIN_SETTINGS: _forget_nothing,
         Kind.LOGIN_SECRET: _forget_nothing,
+        Kind.ERASURE: _forget_nothing,
     }
     FIND: ClassVar[Finds] = {**KeyCache.FIND, **TokenCache.FIND, SystemRef: _find_system}

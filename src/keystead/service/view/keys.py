@@ -14,12 +14,13 @@ from keystead.core.states import KeyState
 from keystead.service.held import HeldKey, HeldKeyring, HeldKeyStore, HeldReplica
 from keystead.service.held.secrets import HeldCubby, HeldSecret, SecretCache, cubby_of
 from keystead.service.related import lasting
-from keystead.service.view.cache import Cache, Finds, Forgets
+from keystead.service.view.cache import Finds, Forgets
+from keystead.service.view.tenants import TenantCache
 
 MAX_KEYS = 8192
 
 
-class KeyCache(Cache):
+class KeyCache(TenantCache):
     """Part of service.view.View."""
 
     def __init__(self, *sources: Any) -> None:
@@ -118,9 +119,12 @@ class KeyCache(Cache):
         policy = self._barrier.get(KeyPolicy, id_)
         if key is None or policy is None:
             return None
+        keyring = self._keyring(key.keyring)
+        if not self._is_there(keyring.tenant):
+            return None  # whatever key policies and grants say to other tenants
         held = HeldKey(
             key,
-            self._keyring(key.keyring),
+            keyring,
             policy,
             tuple(self._reach.every_child(Grant, id_)),
             tuple(self._barrier.linked(Name, id_)),
@@ -156,13 +160,13 @@ class KeyCache(Cache):
         return cubby_of(ref, self._reach)
 
     FORGET: ClassVar[Forgets] = {
-        **Cache.FORGET,
+        **TenantCache.FORGET,
         Kind.KEY: _forget_key,
         Kind.KEY_STORE: _forget_key_store,
         Kind.SECRET: _forget_secret,
     }
     FIND: ClassVar[Finds] = {
-        **Cache.FIND,
+        **TenantCache.FIND,
         KeyRef: _find_key,
         KeyringRef: _find_keyring,
         ReplicaRef: _find_replica,

@@ -9,7 +9,7 @@ from keystead.core.errors import NotFound
 from keystead.core.federation import OidcProvider
 from keystead.core.operations import AccessKeyRef, PolicyRef, PrincipalRef, ProviderRef, TenantRef
 from keystead.core.rights import Narrowing, Rights
-from keystead.service.held import HeldCredential, HeldPolicy, HeldPrincipal, HeldProvider
+from keystead.service.held import HeldCredential, HeldPolicy, HeldPrincipal, HeldProvider, HeldTenant
 from keystead.service.rights import gather, narrowed
 from keystead.service.view.cache import Finds, Forgets
 from keystead.service.view.tenants import TenantCache
@@ -50,20 +50,24 @@ class PrincipalCache(TenantCache):
     def _forget_credential(self, id_: str) -> None:
         self._credentials.pop(id_, None)
 
+    def _home_of(self, tenant: str) -> HeldTenant | None:
+        """Where what is asked about belongs, be it by somebody of another tenant: a role that they would assume."""
+        return self._find_tenant(TenantRef(tenant)) if self._is_there(tenant) else None
+
     def _find_principal(self, ref: PrincipalRef) -> HeldPrincipal | None:
-        home = self._find_tenant(TenantRef(ref.tenant))
+        home = self._home_of(ref.tenant)
         found = home.find_principal(ref.kind, ref.name) if home else None
         if home is None or found is None or ref.path not in {None, found.path}:
             return None
         return HeldPrincipal(found, home)
 
     def _find_policy(self, ref: PolicyRef) -> HeldPolicy | None:
-        home = self._find_tenant(TenantRef(ref.tenant))
+        home = self._home_of(ref.tenant)
         found = home.find_policy(ref) if home else None
         return HeldPolicy(found, home) if home and found else None
 
     def _find_access_key(self, ref: AccessKeyRef) -> HeldPrincipal | None:
-        home = self._find_tenant(TenantRef(ref.tenant))
+        home = self._home_of(ref.tenant)
         try:
             credential, owner = home.credential(ref.credential_id) if home else (None, None)
         except NotFound:
@@ -73,12 +77,12 @@ class PrincipalCache(TenantCache):
         return HeldPrincipal(owner, home) if credential.credential_kind is CredentialKind.ACCESS_KEY else None
 
     def _find_provider(self, ref: ProviderRef) -> HeldProvider | None:
-        home = self._find_tenant(TenantRef(ref.tenant))
+        home = self._home_of(ref.tenant)
         found = home.provider(ref.issuer) if home else None
         return HeldProvider(found) if found else None
 
     def credential(self, id_: str) -> HeldCredential | None:
-        """The credential of that id with its principal, whatever their state; None if there is none."""
+        """The credential of that id with its principal, whatever their state; None if there is none that counts."""
         self.refresh()  # before anything else of a request: a credential that was revoked authenticates nobody
         # asked for everybody, so that it takes no time of its own (security.md row 15)
         is_nobody = id_ in self._nobodies
@@ -86,10 +90,10 @@ class PrincipalCache(TenantCache):
         if not (is_nobody or held):
             self.may_block()
             stamp = self._seen_change
-            if (credential := self._barrier.get(Credential, id_)) is None:
+            credential = self._barrier.get(Credential, id_)
+            rights = self.rights(credential.principal_id) if credential is not None else None
+            if credential is None or rights is None:
                 self._keep(stamp, self._nobodies, id_, None)
-                return None
-            if (rights := self.rights(credential.principal_id)) is None:
                 return None
             held = HeldCredential(credential, rights)
             self._keep(stamp, self._credentials, id_, held)

@@ -25,7 +25,7 @@ from keystead.core.mounts import MountTable
 from keystead.core.operations import TenantRef
 from keystead.core.rights import Rights
 from keystead.service.held import HeldTenant
-from keystead.service.held.spaces import chain_of, first_tenant
+from keystead.service.held.spaces import chain_of, first_tenant, has_ended
 from keystead.service.ratelimits import RateLimitTable
 from keystead.service.view.cache import Cache, Finds, Forgets
 
@@ -50,7 +50,9 @@ class TenantCache(Cache):
         super()._forget_everything()
         self._mounts.clear()
         self._rate_limits.clear()
-        self._forget_spaces("")
+        self._spaces.clear()
+        self._chains.clear()
+        self._within.clear()
         self._publishing.clear()
 
     def forget(self) -> None:
@@ -59,11 +61,6 @@ class TenantCache(Cache):
 
     def _forget_settings(self, _id: str) -> None:
         self._rate_limits.clear()
-
-    def _forget_spaces(self, _id: str) -> None:
-        self._spaces.clear()
-        self._chains.clear()
-        self._within.clear()
 
     def _forget_publishing(self, _id: str) -> None:
         self._publishing.clear()
@@ -119,12 +116,19 @@ class TenantCache(Cache):
     def chain(self, tenant: str) -> Lineage:
         """The namespaces that lead to a tenant, its own the last; () of a root."""
         self.refresh()
+        return self._chain(tenant)
+
+    def _chain(self, tenant: str) -> Lineage:
         if (found := self._chains.get(tenant)) is None:
             self.may_block()
             stamp = self._seen_change
             found = chain_of(self._barrier.get, tenant)
             self._keep(stamp, self._chains, tenant, found)
         return found
+
+    def _is_there(self, tenant: str) -> bool:
+        """Whether anything of a tenant's counts for anybody, of whatever tenant. Not once it has ended."""
+        return not has_ended(self._chain(tenant))
 
     def publishes(self, tenant: str) -> bool:
         """Whether it says who it is as an issuer of tokens of identity, or has a role for which there are keys."""
@@ -169,14 +173,13 @@ class TenantCache(Cache):
     def strangers(self, rights: Rights) -> Rights | None:
         """Of somebody about to log in, who rests on the namespace being there, and open. None: it is not."""
         chain = self.chain(rights.principal.tenant)
-        if any(one.ends or one.lock for one in chain):
+        if has_ended(chain) or any(one.lock for one in chain):
             return None
         return rights if rights.rests_on == chain else replace(rights, rests_on=chain)
 
     FORGET: ClassVar[Forgets] = {
         **Cache.FORGET,
         Kind.SETTING: _forget_settings,
-        Kind.NAMESPACE: _forget_spaces,
         Kind.OIDC_SETTINGS: _forget_publishing,
         Kind.OIDC_ROLE: _forget_publishing,
     }
@@ -185,7 +188,7 @@ class TenantCache(Cache):
 
 def require_open(chain: Lineage, *, unlocking: bool = False) -> None:
     """Raise Denied where one of them ends; Unavailable where one is locked, but for whoever is about to unlock it."""
-    if any(one.ends for one in chain):
+    if has_ended(chain):
         raise Denied("permission denied")
     for n, one in enumerate(chain, 1):
         if one.lock and not unlocking:
