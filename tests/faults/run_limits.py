@@ -16,7 +16,7 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,14 +40,13 @@ class Load:
 
     def run(self, over: threading.Event) -> None:
         while not over.is_set():
-            wire = WireClient.administrator(self.environment)
-            with suppress(*GONE):
-                if self._until_spent(wire, over):
-                    return
-            wire.close()
+            with closing(WireClient.administrator(self.environment)) as wire, suppress(*GONE):
+                self._until_spent(wire, over)
+                return
             time.sleep(0.02)
 
-    def _until_spent(self, wire: WireClient, over: threading.Event) -> bool:
+    def _until_spent(self, wire: WireClient, over: threading.Event) -> None:
+        """Raises OSError, HTTPException once the worker has gone."""
         request = wire.sign("Encrypt", KeyId=self.key, Plaintext=b"x")
         while not over.is_set():
             answer = wire.send(request)
@@ -55,14 +54,13 @@ class Load:
                 if answer.error != SPENT:
                     with self._lock:
                         self.others.append(answer.error)
-                return True
+                return
             with self._lock:
                 self.n_served += 1
-        return True
 
     def spend(self, over: threading.Event | None = None) -> list[threading.Thread]:
         over = over or threading.Event()
-        threads = [threading.Thread(target=self.run, args=(over,)) for _ in range(N_CONNECTIONS)]
+        threads = [threading.Thread(target=self.run, args=(over,), daemon=True) for _ in range(N_CONNECTIONS)]
         for thread in threads:
             thread.start()
         return threads
@@ -100,7 +98,7 @@ def spend(directory: Path, limit: int, workers: int, *, kills: int = 0, seed: in
         threads = load.spend()
         while report.n_kills < kills and any(thread.is_alive() for thread in threads):
             time.sleep(rng.uniform(0.05, 0.4))
-            with suppress(ProcessLookupError):
+            with suppress(ProcessLookupError, IndexError):  # IndexError: none has been started again yet
                 os.kill(rng.choice(server.tree()[1:]), signal.SIGKILL)
                 report.n_kills += 1
         for thread in threads:
