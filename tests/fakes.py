@@ -12,9 +12,11 @@ from operator import add, sub
 from typing import Any
 
 from keystead.core.algorithms import KeySpec
-from keystead.core.errors import Internal, Unavailable, Unsupported
+from keystead.core.errors import Internal, NotFound, Unavailable, Unsupported
+from keystead.core.keystores import Moment, Trouble, failed
 from keystead.core.keytree import generation
 from keystead.core.limits import Counts, require_room
+from keystead.core.operations import NO_CLUSTER, NOT_ACTIVE
 from keystead.core.ports import Generated, Loaded, Store
 from keystead.core.sensitive import Sensitive
 from keystead.providers.software import SoftwareProvider
@@ -128,15 +130,18 @@ class MemoryPage:
         return self.kept[id][0] if id in self.kept else None
 
     def begin(self, id: str, used: Counts) -> None:
-        self.kept.setdefault(id, [used, used])
+        with self._lock:
+            self.kept.setdefault(id, [used, used])
 
     def reserve(self, id: str, upto: Counts) -> None:
-        self.kept[id][1] = tuple(map(max, self.kept[id][1], upto))
+        with self._lock:
+            self.kept[id][1] = tuple(map(max, self.kept[id][1], upto))
 
     def withdraw(self, id: str) -> Counts | None:
-        if id in self.kept:
-            self.kept[id][1] = self.kept[id][0]
-        return self.used(id)
+        with self._lock:
+            if id in self.kept:
+                self.kept[id][1] = self.kept[id][0]
+            return self.used(id)
 
     def ids(self) -> list[str]:
         return list(self.kept)
@@ -281,3 +286,32 @@ class _Asking:
 
     def __getattr__(self, name: str) -> Callable[..., object]:
         return _stepping(getattr(self._loaded, name), self._ask)
+
+
+class MemoryClusters:
+    """core.ports.Clusters: one HSM under one cluster id, whose user has that password. `locked`: nobody comes in."""
+
+    def __init__(self, id: str, hsm: str, token: MemoryToken, password: str) -> None:
+        self.id, self.hsm, self._token, self.password, self.locked = id, hsm, token, password, False
+
+    def find(self, id: str) -> str:
+        if not self._token.plugged:
+            raise Unavailable("it may be that one", NOT_ACTIVE)
+        if id != self.id:
+            raise NotFound("no such cluster", NO_CLUSTER)
+        return self.hsm
+
+    def check(self, hsm: str, password: Sensitive) -> None:
+        for wrong, trouble in (
+            (hsm != self.hsm, Trouble.NO_HSM),
+            (not self._token.plugged, Trouble.AWAY),
+            (self.locked, Trouble.LOCKED),
+            (password.reveal() != self.password.encode(), Trouble.UNAUTHENTICATED),
+        ):
+            if wrong:
+                raise failed(trouble, Moment.SET_UP)
+
+    def random(self, hsm: str, n: int) -> Sensitive:
+        assert hsm == self.hsm
+        self._token.ask()
+        return Sensitive(bytes(n))

@@ -57,7 +57,7 @@ from keystead.service.credentials.vouchers import KeySource, Vouchers
 from keystead.service.credentials.webidentity import WebIdentities
 from keystead.service.handlers import HANDLERS
 from keystead.service.hsms import Hsms
-from keystead.service.meter import Meter
+from keystead.service.meter import Meter, Page
 from keystead.service.pipeline import Service
 from keystead.service.recording import Recording
 from keystead.service.rights import acl_policy_id
@@ -259,6 +259,7 @@ class Stack:
         store: Store | None = None,
         slot: MemorySlot | None = None,
         unseal: Sensitive | None = None,
+        uses: Page | None = None,
         hsms: Hsms | None = None,
     ) -> None:
         """`net`: the way out to external key stores; without one, none is reached.
@@ -275,7 +276,7 @@ class Stack:
         with_key = unseal or Sensitive(self.entropy(32))
         (self.barrier.initialise if is_new else self.barrier.open)(with_key)
         self.provider = SoftwareProvider(self.entropy)
-        self.uses = MemoryPage()
+        self.uses = uses or MemoryPage()
         self.meter = Meter(self.barrier, self.uses)
         outside = XksStores(net, self.clock) if net is not None else NoKeyStores()
         self.hsms = hsms or Hsms()

@@ -18,7 +18,11 @@
                    routes = { "a.b" = "10.0.0.5:8443" },   where a host really is; it needs no name server then
                    threads = 32 }                how many requests of a worker may wait for them at once
       tpm      = { tcti = "device:/dev/tpmrm0" } the TPM 2.0 of this machine, as tpm2-tools name it
+      entropy  = { sources = ["tpm"],            hardware whose generator new keys are drawn from, beside the kernel's:
+                   required = false }            "hsm:NAME", "tpm", "device:/dev/hwrng"; required: no key without any
       logins   = { private_hosts = ["a.b"] }     whom auth methods may ask in a private network (or true)
+      protect_in = "luna"                        the HSM that new keys are held in of which nobody says where; "": none
+      protect_in_or_software = false             true: and in software, where that HSM cannot hold such a key
       hsms     = { luna = { module = "/usr/lib/libCryptoki2_64.so", token = "keys", pin = "file:…" } }
                                                  hardware security modules by the name that they have here (Hsm)
 
@@ -80,6 +84,9 @@ class Logins(Struct, frozen=True, forbid_unknown_fields=True):
     private_hosts: bool | list[str] = False  # that auth methods may ask at an address that is not public
 
 
+ClusterId = Annotated[str, Meta(pattern="^(cluster-[2-7a-zA-Z]{11,16})?$")]
+
+
 class Hsm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A token behind a PKCS#11 module: found by its label, its serial number or its slot, or several of them."""
 
@@ -90,6 +97,7 @@ class Hsm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     slot: Annotated[int, Meta(ge=0)] | None = None
     sessions: Annotated[int, Meta(ge=1, le=512)] = 8  # of each process at most, and one for its login
     wait_for: Annotated[float, Meta(gt=0, le=60)] = 5.0  # seconds that a call waits for a session
+    cluster: ClusterId = ""  # what the aws door calls it; made of the token's serial number without
 
 
 HsmName = Annotated[str, Meta(pattern="^[a-z][a-z0-9-]{0,31}$")]
@@ -97,6 +105,11 @@ HsmName = Annotated[str, Meta(pattern="^[a-z][a-z0-9-]{0,31}$")]
 
 class TpmAt(Struct, frozen=True, forbid_unknown_fields=True):
     tcti: str = "device:/dev/tpmrm0"  # the kernel's resource manager, which many processes may use
+
+
+class EntropyFrom(Struct, frozen=True, forbid_unknown_fields=True):
+    sources: Annotated[tuple[str, ...], Meta(max_length=8)] = ()
+    required: bool = False  # by at least one of them
 
 
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -116,7 +129,10 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     xks: Xks = Xks()
     logins: Logins = Logins()
     hsms: dict[HsmName, Hsm] = msgspec.field(default_factory=dict)
+    protect_in: str = ""
+    protect_in_or_software: bool = False
     tpm: TpmAt | None = None
+    entropy: EntropyFrom = EntropyFrom()
 
 
 def read(directory: Path) -> Config:
@@ -127,12 +143,27 @@ def read(directory: Path) -> Config:
     except (msgspec.ValidationError, tomllib.TOMLDecodeError) as error:
         raise InvalidArgument(f"{path.name}: {error}", "configuration") from None
     Cutoffs(found.algorithms)
+    if found.protect_in and found.protect_in not in found.hsms:
+        raise InvalidArgument(f"{path.name}: `protect_in` names no HSM of `hsms`", "configuration")
     for name, hsm in found.hsms.items():
         if not (hsm.token or hsm.serial or hsm.slot is not None):
             raise InvalidArgument(f"{path.name}: say the token, serial or slot of the HSM {name}", "configuration")
     if found.clients and found.tls is None:
         raise InvalidArgument(f"{path.name}: `clients` asks for certificates over TLS: set `tls` too", "configuration")
+    _check_entropy(found, path.name)
     return found
+
+
+def _check_entropy(config: Config, name: str) -> None:
+    sources = config.entropy.sources
+    for source in sources:
+        kind, _, where = source.partition(":")
+        known = kind == "hsm" and where in config.hsms
+        if not (known or (source == "tpm" and config.tpm) or (kind == "device" and Path(where).is_absolute())):
+            words = '"hsm:" and a name in `hsms`, "tpm" (with `tpm` set), or "device:" and an absolute path'
+            raise InvalidArgument(f"{name}: a source of entropy is {words}, not {source!r}", "configuration")
+    if len(set(sources)) != len(sources) or (config.entropy.required and not sources):
+        raise InvalidArgument(f"{name}: `entropy` names each source once, and one if it is required", "configuration")
 
 
 def write(directory: Path, config: Config) -> None:

@@ -32,6 +32,7 @@ ROOMS = (
     "stores",
     "cryptoki",
     "tpm",
+    "entropy",
 )
 
 

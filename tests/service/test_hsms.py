@@ -14,10 +14,11 @@ from tests.fakes import FaultyStore, MemoryToken, SeededEntropy
 from tests.faults.simdisk import PowerLoss, SimDisk
 from tests.harness import OTHER_REGION, REGION, TENANT, b64, stack
 
+from keystead import config
 from keystead.core import operations as ops
 from keystead.core.algorithms import KEY_SPECS, Purpose
 from keystead.core.entities import Erasure, InHsm, Key, KeyVersion, Protection, Terms
-from keystead.core.errors import NotFound, Unavailable, Unsupported
+from keystead.core.errors import InvalidArgument, NotFound, Unavailable, Unsupported
 from keystead.core.ports import Stale, WouldWait
 from keystead.core.states import KeyState
 from keystead.service.erasures import Erasures
@@ -295,6 +296,17 @@ def test_an_hsm_that_is_not_configured_any_more_is_unavailable(token) -> None:
     office.change(key, hsm="gone")
     reply = office.admin.call("Encrypt", KeyId=key.id, Plaintext=b64(b"x"))
     assert reply.code == "DependencyTimeoutException" and "gone" in reply.message
+
+
+def test_new_keys_are_held_in_an_hsm_of_the_configuration(tmp_path) -> None:
+    (tmp_path / "keystead.toml").write_text('protect_in = "safe"\n')
+    with pytest.raises(InvalidArgument, match="protect_in"):
+        config.read(tmp_path)
+    (tmp_path / "keystead.toml").write_text(
+        'protect_in = "safe"\nhsms = { safe = { module = "/m", token = "t", pin = "env:P", cluster = "c" } }\n'
+    )
+    with pytest.raises(InvalidArgument, match="cluster"):
+        config.read(tmp_path)
 
 
 def test_a_note_is_durable_before_the_hsm_is_asked() -> None:

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 from tests import harness
-from tests.fakes import FaultyStore
+from tests.fakes import FaultyStore, MemoryPage
 
 from keystead.core import operations as ops
 from keystead.core.algorithms import KEY_SPECS, MessageForm, Purpose, Word
@@ -31,6 +31,7 @@ from keystead.service.barrier import Commit
 from keystead.service.held.limited import USES
 from keystead.service.meter import BLOCK, Meter
 from keystead.stores.memory import MemoryStore
+from keystead.stores.usage import SharedUsage
 
 HERE = f"aws:{harness.TENANT}:{harness.REGION}"
 TEXT = Sensitive(b"0123456789")
@@ -307,7 +308,10 @@ def test_what_is_reserved_is_bounded(stack):
     assert stack.barrier.get(Usage, key.id).upto[:2] == (1 + BLOCK[0], 10 + BLOCK[1])
 
 
-def test_settling_while_others_go_on_takes_nothing_back(stack):
+@pytest.mark.parametrize("page", [SharedUsage, MemoryPage])
+def test_settling_while_others_go_on_takes_nothing_back(tmp_path, page):
+    uses = page(tmp_path / "usage") if page is SharedUsage else page()
+    stack = harness.Stack(uses=uses)
     key = made(stack, protect=Allowance(uses=500))
     go_on = threading.Event()
     failed = []
@@ -332,6 +336,7 @@ def test_settling_while_others_go_on_takes_nothing_back(stack):
     assert used(stack, key)[0] == 500
     assert set(failed) == {Limit.USES}
     assert stack.barrier.get(Usage, key.id).upto[0] == 500
+    uses.close()
 
 
 @pytest.mark.parametrize("lost", [False, True])

@@ -19,7 +19,7 @@ from keystead.core.quotas import Quotas
 from keystead.core.sensitive import Sensitive
 from keystead.service.barrier import Commit
 from keystead.service.inspection import inspect
-from keystead.service.together import MOST, Together
+from keystead.service.together import MOST, Together, _Waiting
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -96,6 +96,59 @@ def test_whoever_is_stopped_while_acting_leaves_nobody_waiting() -> None:
         assert isinstance(first.exception(5), KeyboardInterrupt)
         assert second.exception(5) is None
         together(2)  # and the next may act
+
+
+def test_nobody_waits_for_what_came_after_it() -> None:
+    """Whose turn is over returns while the next few are being acted for."""
+    go = [threading.Event() for _ in range(3)]
+    groups: list[list[int]] = []
+
+    def act(items: Sequence[int]) -> None:
+        groups.append(list(items))
+        assert go[len(groups) - 1].wait(5)
+
+    together = Together(act)
+    with ThreadPoolExecutor(4) as threads:
+        told = [threads.submit(together, 0)]
+        for n, items in ((1, (10, 11)), (2, (20,))):
+            while len(groups) < n:
+                threading.Event().wait(0.001)
+            told += [threads.submit(together, item) for item in items]
+            while len(together._queue) < len(items):
+                threading.Event().wait(0.001)
+            go[n - 1].set()
+        for one in told[:3]:
+            one.result(5)
+        assert not told[3].done()
+        go[2].set()
+        told[3].result(5)
+    assert [sorted(group) for group in groups] == [[0], [10, 11], [20]]
+
+
+class _Stopped:
+    """A lock whose waiter is stopped."""
+
+    def acquire(self) -> None:
+        raise KeyboardInterrupt
+
+    def release(self) -> None: ...
+
+
+def test_whoever_is_stopped_while_waiting_is_not_acted_for_and_passes_on_what_it_was_to_do() -> None:
+    done: list[int] = []
+    together = Together[int](done.extend)
+    mine, other = _Waiting(1), _Waiting(2)
+    mine.woken, mine.leads = _Stopped(), True  # told to lead, and stopped before it could
+    together._queue.extend((mine, other))
+    together._is_led = True
+    with pytest.raises(KeyboardInterrupt):
+        together._wait(mine)
+    assert other.leads and other.woken.acquire(timeout=5)
+    together._step(other)
+    together._pass_on()
+    assert done == [2] and not together._is_led
+    together(3)
+    assert done == [2, 3]
 
 
 def test_of_commits_that_share_a_transaction_each_stands_for_itself() -> None:

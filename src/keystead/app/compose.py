@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from keystead.app.clock import SystemClock
+from keystead.app.entropy import Board, mixed, record
 from keystead.app.hsms import Tokens
 from keystead.app.issuers import key_source
 from keystead.app.layout import Layout
@@ -18,14 +20,16 @@ from keystead.app.treecopy import TreeCopy
 from keystead.app.vouching import login_ask, login_keys
 from keystead.config import Config
 from keystead.core.cutoffs import Cutoffs
-from keystead.core.errors import KeysteadError, NotFound
+from keystead.core.errors import KeysteadError, NotFound, Unavailable
 from keystead.core.ports import Stale
 from keystead.core.sensitive import Sensitive
 from keystead.crypto import selftest
+from keystead.entropy.hardware import Hardware
 from keystead.kit import Front, Markers, Means, RequestIds
 from keystead.kit.custody import Custody
 from keystead.kit.door import Door, Shares
 from keystead.net.https import Https
+from keystead.providers.clusters import HsmClusters
 from keystead.providers.software import SoftwareProvider
 from keystead.seals import load
 from keystead.seals.shamir import ShamirSeal
@@ -87,17 +91,26 @@ class Core:
             settle(layout, self.store)
         self._custody = custody
         self.tokens = Tokens(settings.hsms, pins)
-        self.file_slot = file_slot(layout, settings)
+        self.board = Board(layout, journal)
+        self.entropy = mixed(settings, self.tokens, self._source_changed)
+        self.file_slot = file_slot(layout, settings, self.entropy)
         copy = TreeCopy(layout.tree_copy(settings), self.store)
-        self.barrier = copy.of(Barrier(self.store, slots_of(layout, settings), os.urandom, copy))
+        self.barrier = copy.of(Barrier(self.store, slots_of(layout, settings, self.entropy), self.entropy, copy))
         self.generation = SharedGeneration(layout.generation, worker)
         self.journal = Journal(self.disk, layout.audit / "journal", journal, entropy=os.urandom)
         self._is_holder = check
         self._uses = SharedUsage(layout.usage, anew=check)
         self.meter = Meter(self.barrier, self._uses)
-        provider = SoftwareProvider(os.urandom)
+        provider = SoftwareProvider(os.urandom, self.entropy)  # salts of the use path are the kernel's
         self._outside = outside = key_stores(settings.xks, self.clock)
-        self.hsms = Hsms({}, NoteFiles(self.disk, layout.hsm_notes))
+        ids = {name: hsm.cluster for name, hsm in settings.hsms.items() if hsm.cluster}
+        self.hsms = Hsms(
+            {},
+            NoteFiles(self.disk, layout.hsm_notes),
+            clusters=HsmClusters(self.tokens.names, self.tokens.token, self.tokens.pin, ids),
+            new_keys_in=settings.protect_in,
+            or_software=settings.protect_in_or_software,
+        )
         self.view = View(self.barrier, self.store, provider, self.generation, outside, self.hsms, self.meter)
         authorizer = Authorizer(self.view.may_block)
         self.view.on_drop(authorizer.forget)
@@ -111,7 +124,7 @@ class Core:
             journal=self.journal,
             handlers=HANDLERS,
             provider=provider,
-            entropy=os.urandom,
+            entropy=self.entropy,
             announce=self.generation.announce,
             cutoffs=Cutoffs(settings.algorithms),
             quotas=settings.quotas,
@@ -159,8 +172,8 @@ class Core:
             service=self.service,
             authenticator=Authenticator(
                 self.view,
-                Sessions(subkey("session-token"), os.urandom),
-                os.urandom,
+                Sessions(subkey("session-token"), self.entropy),
+                self.entropy,
                 self._throttle,
                 web_identities=self._web_identities,
                 vouchers=self._vouchers,
@@ -172,11 +185,20 @@ class Core:
             custody=self._custody,
         )
 
+    def _source_changed(self, source: Hardware) -> None:
+        """On whatever thread has noticed."""
+        with suppress(OSError):
+            self.board.put(source)
+        with suppress(Unavailable):
+            record(self.service, self.clock, self.means.request_ids(), source)
+            self.journal.flush()
+
     def front(self, door: Door) -> Front:
         return door.open(self.means)
 
     def close(self) -> None:
         self._settle_uses()
+        self.entropy.close()
         self.barrier.close()
         self._outside.close()
         self._net.close()

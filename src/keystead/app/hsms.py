@@ -62,6 +62,10 @@ class Tokens:
         with self._lock:
             return {name: token.trouble for name, token in self._tokens.items()}
 
+    def pin(self, name: str) -> Sensitive:
+        """Of an HSM that the configuration has."""
+        return self._pin(name, self._hsms[name])
+
     def close(self) -> None:
         with self._lock:
             for token in self._tokens.values():

@@ -59,6 +59,11 @@ class Layout(Struct, frozen=True):
         return self.run / "server.json"
 
     @property
+    def entropy(self) -> Path:
+        """What processes of the server say of their sources of entropy, where something is wrong (app.entropy)."""
+        return self.run / "entropy"
+
+    @property
     def hsm_notes(self) -> Path:
         """Objects in HSMs that are not any key's yet (service.hsms); in no backup."""
         return self.directory / "hsm-notes"

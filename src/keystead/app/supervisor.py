@@ -35,6 +35,7 @@ from keystead.app.chores import Chores
 from keystead.app.compose import Core
 from keystead.app.control import Control
 from keystead.app.custodian import LOOKS, Custodian
+from keystead.app.entropy import status as entropy_status
 from keystead.app.hsms import pins as read_pins
 from keystead.app.installation import read_seal
 from keystead.app.layout import Layout, Running
@@ -88,8 +89,9 @@ class Supervisor:
         self._pins = read_pins(settings.hsms) if pins is None else pins
         index = settings.workers
         self.core = Core(directory, settings, journal="supervisor", worker=index, check=True, pins=self._pins)
+        self.core.board.clear()
         self._seal = read_seal(directory)  # what it is once a change that did not end has been settled
-        self._custodian = Custodian(self, os.urandom, time.monotonic)
+        self._custodian = Custodian(self, self.core.entropy, time.monotonic)
         self._time = TrustedTime(self.core.clock, self.core.disk, self._layout.clock, believe=trust_clock)
         self._chores: Chores | None = None
         self.owner = f"uid:{os.geteuid()}"
@@ -107,6 +109,7 @@ class Supervisor:
         """Serve until SIGTERM or SIGINT."""
         try:
             self._listen()
+            self.core.entropy.start()
             uvloop.run(self._serve(offered))
         finally:
             self._close()
@@ -341,7 +344,7 @@ class Supervisor:
 
     def make_root_token(self, text: Sensitive) -> None:
         core = self.core
-        first_token(core.barrier, core.view.home(), core.clock.now(), os.urandom, text, "generate-root")
+        first_token(core.barrier, core.view.home(), core.clock.now(), core.entropy, text, "generate-root")
         core.generation.announce()
 
     # --- seal
@@ -359,6 +362,8 @@ class Supervisor:
             n_unerased=core.barrier.n_outstanding if is_open else None,
             journal_trouble=core.journal.trouble,
             clock_trouble=self._time.trouble,
+            entropy=entropy_status(core.entropy, core.board),
+            entropy_required=core.entropy.is_required,
             n_keys=core.store.count(Kind.KEY) if is_open else None,
             epoch=core.barrier.epoch if is_open else None,
             n_in_hsms=core.store.count(Kind.ERASURE) if is_open else None,

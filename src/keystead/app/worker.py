@@ -71,6 +71,7 @@ async def serve(core: Core, settings: config.Config, sockets: dict[str, int], le
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    core.entropy.start()
     batch = Batch(core.journal, core.generation, core.clock)
     with (
         ThreadPoolExecutor(settings.thread_pool, "act") as threads,

@@ -56,6 +56,35 @@ class Entropy(Protocol):
         ...
 
 
+KERNEL = "kernel"
+"""The operating system's generator, as KeyVersion.entropy names it."""
+
+
+class KeyEntropy(Protocol):
+    """What keying material is drawn from."""
+
+    is_required: bool  # no key is made without hardware's part in it
+
+    def draw(self, n: int, /) -> tuple[bytes, str]:
+        """`n` bytes, and what they were drawn from (KeyVersion.entropy). May wait: never on the event loop.
+
+        Raises Unavailable where hardware must have a part in it and has none to give.
+        """
+        ...
+
+
+class KernelEntropy:
+    """KeyEntropy where there is no hardware: the kernel's generator, or whatever stands for it."""
+
+    is_required = False
+
+    def __init__(self, entropy: Entropy) -> None:
+        self._entropy = entropy
+
+    def draw(self, n: int, /) -> tuple[bytes, str]:
+        return self._entropy(n), KERNEL
+
+
 # --- store: sealed rows in, sealed rows out
 
 
@@ -251,6 +280,7 @@ class Generated(Struct, frozen=True):
 
     material: Sensitive
     public_key: bytes = b""  # DER SubjectPublicKeyInfo
+    entropy: str = ""  # what it was drawn from; "": it was not made here
 
 
 class Loaded(Protocol):
@@ -387,6 +417,22 @@ class KeyStores(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+class Clusters(Protocol):
+    """HSMs that key stores can be: never on the event loop. Safe to use from any thread."""
+
+    def find(self, id: str) -> str:
+        """The HSM that this is the cluster id of. Raises NotFound; Unavailable where one that may be it is away."""
+        ...
+
+    def check(self, hsm: str, password: Sensitive) -> None:
+        """Return if it is there, and that is the password of its user. Raises what core.keystores.failed makes."""
+        ...
+
+    def random(self, hsm: str, n: int) -> Sensitive:
+        """`n` bytes of its generator's. Raises Unavailable."""
+        ...
 
 
 class NoKeyStores:

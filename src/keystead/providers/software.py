@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from keystead.core.algorithms import Algorithm, Family, KeySpec, MessageForm, Purpose
 from keystead.core.envelope import NO_AAD, SALT_BYTES
 from keystead.core.errors import InvalidArgument, Unsupported, WrongUsage
 from keystead.core.keyed import KeyedHash
 from keystead.core.operations.schemes import Scheme
-from keystead.core.ports import Entropy, Generated, Loaded
+from keystead.core.ports import KERNEL, Entropy, Generated, KernelEntropy, KeyEntropy, Loaded
 from keystead.core.sensitive import Sensitive
 from keystead.crypto import agree, certificates, kem, keys, oaep, schemes
 from keystead.crypto.draws import Draws
@@ -147,8 +149,9 @@ _SYMMETRIC: Final = frozenset({Family.AES, Family.HMAC})
 class SoftwareProvider:
     """Provider over OpenSSL and libsodium. Safe to use from any thread."""
 
-    def __init__(self, entropy: Entropy) -> None:
-        self._entropy = entropy
+    def __init__(self, entropy: Entropy, for_keys: KeyEntropy | None = None) -> None:
+        """`entropy`: for salts, on the use path. `for_keys`: for keying material, if from elsewhere."""
+        self._for_keys = for_keys or KernelEntropy(entropy)
         self._draw = Draws(entropy, SALT_BYTES)
 
     def offers(self, spec: KeySpec) -> frozenset[str]:
@@ -157,8 +160,20 @@ class SoftwareProvider:
 
     def generate(self, spec: KeySpec, name: str = "") -> Generated:  # noqa: ARG002 - software has no objects
         if spec.family in _SYMMETRIC:
-            return Generated(Sensitive(self._entropy((spec.bits or 0) // 8)))
-        return _generated(keys.generate(spec, self._entropy))
+            raw, source = self._for_keys.draw((spec.bits or 0) // 8)
+            return Generated(Sensitive(raw), entropy=source)
+        seed, source = self._seed(spec)
+        return replace(_generated(keys.generate(spec, seed)), entropy=source)
+
+    def _seed(self, spec: KeySpec) -> tuple[bytes, str]:
+        """What a key pair is made of, and what that was drawn from."""
+        if n := keys.seed_bytes(spec):
+            return self._for_keys.draw(n)
+        if self._for_keys.is_required:
+            raise Unsupported(
+                f"new keys must have entropy of hardware; a {spec.name} key in software has none", spec.name
+            )
+        return b"", KERNEL
 
     def register(self, spec: KeySpec, material: Sensitive, name: str = "") -> Generated:  # noqa: ARG002 - the same
         raw = material.reveal()

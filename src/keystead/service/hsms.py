@@ -25,8 +25,10 @@ from msgspec.structs import replace
 
 from keystead.core.algorithms import KeySpec
 from keystead.core.entities import Erasure, InHsm, KeyVersion
-from keystead.core.errors import KeysteadError, Unavailable
-from keystead.core.ports import Disk, Generated, Provider
+from keystead.core.errors import KeysteadError, NotFound, Unavailable
+from keystead.core.keystores import Moment, Trouble, failed
+from keystead.core.operations import NO_CLUSTER
+from keystead.core.ports import Clusters, Disk, Generated, Provider
 from keystead.core.sensitive import Sensitive
 from keystead.service.barrier import Barrier
 from keystead.service.commit import Commit
@@ -50,6 +52,7 @@ class Made(Struct, frozen=True):
     material: Sensitive
     public_key: bytes = b""
     in_hsm: InHsm | None = None
+    entropy: str = ""  # KeyVersion.entropy
 
 
 class Notes(Protocol):
@@ -116,10 +119,23 @@ class NoteFiles:
         return found
 
 
+class NoClusters:
+    """core.ports.Clusters where no HSM is a key store."""
+
+    def find(self, id: str) -> str:  # noqa: ARG002 - whichever it is
+        raise NotFound("no such cluster", NO_CLUSTER)
+
+    def check(self, hsm: str, password: Sensitive) -> None:  # noqa: ARG002 - whichever it is
+        raise failed(Trouble.NO_HSM, Moment.SET_UP)
+
+    def random(self, hsm: str, n: int) -> Sensitive:  # noqa: ARG002 - whichever it is
+        raise Unavailable(f"the HSM {hsm} is not configured")
+
+
 class Hsms:
     """By the names that the operator gave them. `new_keys_in`: where keys are held of which nobody says where.
 
-    `or_software`: and in software, where that HSM cannot hold one; else it is refused.
+    `or_software`: and in software, where that HSM cannot hold one; else it is refused. `clusters`: HSMs as key stores.
     """
 
     def __init__(
@@ -127,11 +143,13 @@ class Hsms:
         providers: Mapping[str, Provider] | None = None,
         notes: Notes | None = None,
         *,
+        clusters: Clusters | None = None,
         new_keys_in: str = "",
         or_software: bool = False,
     ) -> None:
         self._providers = providers or {}
         self.notes = notes or MemoryNotes()
+        self.clusters = clusters or NoClusters()
         self.new_keys_in, self.or_software = new_keys_in, or_software
 
     @property
@@ -148,7 +166,8 @@ class Hsms:
     # --- making
 
     def generate(self, spec: KeySpec, version: str, in_hsm: InHsm, now: datetime) -> Made:
-        return self._made(lambda at: at.generate(spec, in_hsm.name), Note(in_hsm, version, now))
+        made = self._made(lambda at: at.generate(spec, in_hsm.name), Note(in_hsm, version, now))
+        return replace(made, entropy=f"hsm:{in_hsm.hsm}")  # its own generator's, and nobody else's
 
     def register(self, spec: KeySpec, material: Sensitive, version: str, in_hsm: InHsm, now: datetime) -> Made:
         return self._made(lambda at: at.register(spec, material, in_hsm.name), Note(in_hsm, version, now))

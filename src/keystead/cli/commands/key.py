@@ -101,6 +101,7 @@ def _shape(described: Described, namespace: str) -> dict[str, Any]:
         "tags": one.tags,
         "created_at": one.created_at,
         "version": one.current,
+        "entropy": (described.version.entropy or None) if described.version else None,
         "n_versions": one.n_versions,
         "rotate_every_days": rotation.period_days if rotation else None,
         "rotate_at": rotation.next_at if rotation else None,

@@ -50,10 +50,20 @@ def _answer(here: Here, found: ServerStatus) -> None:
         ("slot", f"DAMAGED in {', '.join(damaged)}" if damaged else _slot(found)),
         ("audit", found.journal_trouble or f"{found.n_audit_records or 0:,} records"),
         ("clock", found.clock_trouble or "believed"),
+        ("entropy", _entropy(found)),
         ("keys", "-" if found.n_keys is None else f"{found.n_keys:,}{_in_hsms(found)}"),
         ("epoch", "-" if found.epoch is None else str(found.epoch)),
     ]
     here.out.answer(found, "\n".join(f"{name:<8}  {value}" for name, value in lines))
+
+
+def _entropy(found: ServerStatus) -> str:
+    out = [f"{name} is OUT: {words}" for name, words in found.entropy.items() if words]
+    left = [name for name, words in found.entropy.items() if not words]
+    if not out:
+        return " + ".join(("kernel", *left))
+    then = "no new keys" if found.entropy_required and not left else f"new keys from {' + '.join(('kernel', *left))}"
+    return f"{'; '.join(out)}; {then}"
 
 
 def _in_hsms(found: ServerStatus) -> str:

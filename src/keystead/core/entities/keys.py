@@ -158,6 +158,7 @@ class KeyVersion(Wrapped, frozen=True, kw_only=True):
     description: str = ""  # imported material
     certificates: tuple[bytes, ...] = ()  # DER; of this version's public key, and of those who issued the one before
     is_public: bool = False  # the private half has not been imported: the material is the public key
+    entropy: str = ""  # what the material was drawn from: "kernel", "kernel+hsm:NAME"; "": imported, or older than this
     in_hsm: InHsm | None = None  # the object that the material is a handle of
 
     @property

@@ -43,7 +43,8 @@ class Described(Struct, frozen=True):
     key: Key
     version: KeyVersion | None
     copies: tuple[Copy, ...] = ()
-    connection: Connection | None = None  # of the key store that its other half is in
+    connection: Connection | None = None  # of the key store that it is in, or its other half
+    cluster: str = ""  # id of that store's, where it is an HSM
 
 
 class Placed(Struct, frozen=True):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from keystead.core import operations as ops
 from keystead.core.sensitive import Sensitive
@@ -29,6 +29,8 @@ class ServerStatus(Message, frozen=True, kw_only=True):
     n_in_hsms: int | None = None  # objects still to be erased in HSMs; until 0, the same of what was held there
     journal_trouble: str = ""
     clock_trouble: str = ""  # why no appointment is kept (service.trusted_time)
+    entropy: dict[str, str] = field(default_factory=dict)  # source beside the kernel -> what is wrong with it, or ""
+    entropy_required: bool = False
     n_keys: int | None = None  # None while sealed
     epoch: int | None = None
     n_audit_records: int | None = None

@@ -14,13 +14,14 @@ from keystead.core import operations as ops
 from keystead.core.entities import Entity, Key, KeyVersion, Name, Origin, Usage
 from keystead.core.errors import AlreadyExists, InvalidArgument, LimitExceeded, NotFound, Unsupported
 from keystead.core.family import COPY_BYTES, FAMILY_BYTES, known_as, new_copy, new_family
+from keystead.core.keystores import KeyStore
 from keystead.core.operations import Copy, Described, Nothing, Page
 from keystead.core.states import Event, KeyState, Lifecycle
 from keystead.core.wrapping import importable
 from keystead.service.handlers import policies, tags
 from keystead.service.handlers.limits import fitting
 from keystead.service.handlers.making import generated, held_in
-from keystead.service.handlers.placing import elsewhere
+from keystead.service.handlers.placing import elsewhere, in_cluster, made_in
 from keystead.service.handlers.standing import begun, existing, staying
 from keystead.service.handlers.terms import scheduled, settled
 from keystead.service.held import HeldKey, HeldKeyring
@@ -72,8 +73,7 @@ def create_key(op: ops.CreateKey, targets: tuple[Any, ...], act: Act) -> Outcome
     beside = _beside(op, key, ring, act)
     copies = (Copy(key, ring.namespaces),) if op.multi_region else ()
     if op.elsewhere is not None:
-        half = replace(key, elsewhere=elsewhere(op, op.elsewhere, targets[-1], act))
-        return _halved(half, beside, targets, act)
+        return _placed(op, op.elsewhere, key, beside, targets, act)
     if waits:
         return Outcome(answer=Described(key, None, copies), put=(key, *beside), seen=(ring.keyring,), made=key.id)
     made = generated(key, 1, act)
@@ -102,19 +102,34 @@ def _new_id(op: ops.CreateKey, act: Act) -> str:
     return str(UUID(bytes=act.entropy(16), version=4))
 
 
-def _halved(key: Key, beside: tuple[Entity, ...], targets: tuple[Any, ...], act: Act) -> Outcome[Described]:
-    """With our half. The store's revision grows: of two keys made at once with one half there, one is made."""
-    ring, store = targets[0].keyring, targets[-1].store
-    made = generated(key, 1, act)
+def _placed(
+    op: ops.CreateKey, where: ops.Placed, key: Key, beside: tuple[Entity, ...], targets: tuple[Any, ...], act: Act
+) -> Outcome[Described]:
+    """In a key store: our half of it, or in an HSM all of it. The store's revision grows: of two keys made at once with
+    one half there, one is made."""
+    ring, held = targets[0].keyring, targets[-1]
+    store: KeyStore = held.store
+    with made_in(store):
+        if store.cluster is None:
+            key = replace(key, elsewhere=elsewhere(op, where, held, act))
+        else:
+            key = in_cluster(op, key, store.cluster, held, act)
+        made = generated(key, 1, act)
     version = first_version(key, made)
     return Outcome(
-        answer=Described(key, version, connection=store.connection),
+        answer=_with_store(Described(key, version), store),
         put=(key, version, *beside, store),
         seen=(ring,),
         material={version.id: made.material},
         versions=(1,),
         made=key.id,
     )
+
+
+def _with_store(found: Described, store: KeyStore | None) -> Described:
+    if store is None:
+        return found
+    return replace(found, connection=store.connection, cluster=store.cluster.id if store.cluster else "")
 
 
 def new_name(ring: HeldKeyring, key: Key, namespace: str, name: str, now: datetime) -> Name:
@@ -137,6 +152,7 @@ def first_version(key: Key, made: Made) -> KeyVersion:
         lifecycle=key.lifecycle,
         created_at=key.created_at,
         public_key=made.public_key,
+        entropy=made.entropy,
         in_hsm=made.in_hsm,
     )
 
@@ -144,8 +160,8 @@ def first_version(key: Key, made: Made) -> KeyVersion:
 def described(held: HeldKey) -> Described:
     """With its current version, unless it has none."""
     has_material = held.key.n_versions > 0 and held.key.lifecycle.state is not KeyState.DESTROYED
-    connection = held.store.connection if held.store else None
-    return Described(held.key, held.version().version if has_material else None, connection=connection)
+    found = Described(held.key, held.version().version if has_material else None)
+    return _with_store(found, held.store)
 
 
 def describe_key(_op: ops.DescribeKey, targets: tuple[HeldKey], _act: Act) -> Outcome[Described]:

@@ -47,7 +47,7 @@ def generated(key: Key, number: int, act: Act) -> Made:
     """Material of version `number`. Raises Unsupported, Unavailable."""
     if not key.hsm:
         made = act.provider.generate(key.spec)
-        return Made(made.material, made.public_key)
+        return Made(made.material, made.public_key, entropy=made.entropy)
     return act.hsms.generate(key.spec, f"{key.id}/{number}", _object(key, act), act.now)
 
 

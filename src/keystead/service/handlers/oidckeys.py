@@ -180,6 +180,7 @@ class Making:
             created_at=self._act.now,
             rotated_by=RotatedBy.DEMAND,
             public_key=made.public_key,
+            entropy=made.entropy,
         )
         self.put += [replace(key, n_versions=number, current=number), version]
         self.material[version.id] = made.material

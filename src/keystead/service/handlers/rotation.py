@@ -104,6 +104,7 @@ def rotate_key(op: ops.RotateKey, targets: tuple[HeldKey], act: Act) -> Outcome[
         created_at=act.now,
         rotated_by=RotatedBy.SCHEDULE if op.scheduled else RotatedBy.DEMAND,
         public_key=made.public_key,
+        entropy=made.entropy,
         in_hsm=made.in_hsm,
     )
     own, *others = (

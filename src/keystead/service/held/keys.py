@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 from msgspec.structs import replace
 
 from keystead.core.caller import Caller
 from keystead.core.entities import Grant, Key, KeyPolicy, KeyVersion, LastUse, Name, Usage
-from keystead.core.errors import NotFound, WrongState
+from keystead.core.errors import NotFound, Unavailable, WrongState
 from keystead.core.keystores import Connection, KeyStore, Moment, Trouble, failed
 from keystead.core.ports import Loaded
 from keystead.core.sensitive import Sensitive
@@ -57,6 +58,47 @@ class HeldVersion:
     def serving(self, _caller: Caller) -> Loaded:
         """Ready for a request of the caller's, of whom a key that is held here tells nobody. Raises WouldBlock."""
         return self.loaded if self._loaded is None or self._slow else self._loaded
+
+
+class StoredVersion(HeldVersion):
+    """A version of a key in a key store that is an HSM."""
+
+    __slots__ = ("_store",)
+
+    def __init__(self, version: KeyVersion, key: Key, store: KeyStore | None, reach: Reach) -> None:
+        super().__init__(version, key, reach)
+        self._store = store
+
+    @property
+    def loaded(self) -> Loaded:
+        """Raises WrongState (core.keystores.failed) unless the store is connected; WouldWait on the event loop."""
+        if self._store is None or self._store.connection is not Connection.CONNECTED:
+            raise failed(Trouble.DISCONNECTED, Moment.USE)
+        try:
+            loaded = super().loaded
+        except Unavailable as error:
+            raise failed(Trouble.AWAY, Moment.USE) from error
+        return cast("Loaded", _InStore(loaded))
+
+
+class _InStore:
+    """core.ports.Loaded of a key in a store that is an HSM: where that is away, it is the store that has failed."""
+
+    __slots__ = ("_loaded",)
+
+    def __init__(self, loaded: Loaded) -> None:
+        self._loaded = loaded
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        method = getattr(self._loaded, name)
+
+        def asked(*args: Any) -> Any:
+            try:
+                return method(*args)
+            except Unavailable as error:
+                raise failed(Trouble.AWAY, Moment.USE) from error
+
+        return asked
 
 
 class HalfVersion(HeldVersion):
@@ -113,7 +155,7 @@ class HeldKey:
         self.key, self.keyring, self.policy, self.grants, self.names = key, keyring, policy, grants, names
         self.id, self.tenant = key.id, key.tenant
         self._reach = reach
-        self.store = store  # of a key whose other half is in one
+        self.store = store  # of a key that is in one, or its other half
         self._versions: dict[int, HeldVersion] = {}
         self.compiled: dict[str, Any] = {}  # what service.authorize prepared for this key
         self.calm: set[Use] = set()  # what the key may be used for, whatever the time
@@ -140,6 +182,8 @@ class HeldKey:
     def _hold(self, version: KeyVersion) -> HeldVersion:
         if self.key.elsewhere is None:
             return HeldVersion(version, self.key, self._reach)
+        if self.key.hsm:
+            return StoredVersion(version, self.key, self.store, self._reach)
         return HalfVersion(version, self.key, self.store, self._reach)
 
     def versions(self) -> list[KeyVersion]:
