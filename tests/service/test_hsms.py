@@ -47,6 +47,10 @@ def erasures(office):
     return Erasures(office.barrier, office.store, office.hsms, office.clock, office.by_system)
 
 
+def described(office, key_id):
+    return office.by_system(ops.DescribeKey(key=ops.KeyRef(AT, id=key_id)))
+
+
 def version(office, key_id, number=1):
     return office.barrier.get(KeyVersion, f"{key_id}/{number}")
 
@@ -199,10 +203,11 @@ def test_what_is_destroyed_goes_in_the_database_first_and_in_the_hsm_until_it_is
     assert office.barrier.get(Key, key_id).lifecycle.state is KeyState.DESTROYED
     assert chore.step() == 0 and chore.n_outstanding == 2 and len(token.objects) == 2
     assert {one.key_id for one in office.barrier.every(Erasure)} == {key_id}
+    assert described(office, key_id).n_outstanding == 2
     token.plugged = True
     office.clock.forward(timedelta(minutes=1))
     assert chore.step() == 2
-    assert chore.n_outstanding == 0 and not token.objects
+    assert chore.n_outstanding == 0 == described(office, key_id).n_outstanding and not token.objects
     assert chore.step() == 0
 
 

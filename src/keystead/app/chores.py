@@ -16,7 +16,7 @@ from keystead.core.audit.record import parse
 from keystead.core.entities import Credential, Entity, Key, LastUse
 from keystead.core.operations import ClearNamespace, EraseObject, KeyOperation, RevokeToken
 from keystead.core.ports import Stale
-from keystead.crypto.notes import NoteSigner, verify_ed25519
+from keystead.crypto.notes import verify_ed25519
 from keystead.service.barrier import Commit
 from keystead.service.bootstrap import system_principal
 from keystead.service.endings import Endings
@@ -25,6 +25,7 @@ from keystead.service.expiry import Expiry
 from keystead.service.log import Log
 from keystead.service.scheduler import NAMESPACE, Scheduler
 from keystead.service.sequencer import Sequencer
+from keystead.service.signing import signer
 from keystead.service.trusted_time import TrustedTime
 
 Use = tuple[str, tuple[int, bytes]]
@@ -48,7 +49,7 @@ class Chores:
             core.disk,
             core.layout.audit,
             core.store,
-            NoteSigner(origin(core), core.barrier.subkey("audit-sign")),
+            signer(core.barrier),
             verify_ed25519,
             clock=core.clock,
             on_records=self._note_uses,
@@ -197,8 +198,3 @@ def _batches(items: Iterable[Use]) -> Iterator[list[Use]]:
     rest = iter(items)
     while batch := list(islice(rest, USES_A_COMMIT)):
         yield batch
-
-
-def origin(core: Core) -> str:
-    """The name of the audit log in its checkpoints (C2SP tlog-checkpoint): one per installation."""
-    return f"keystead/{core.barrier.name_id('audit log', 'origin')[:16]}"

@@ -27,6 +27,7 @@ class Action(StrEnum):
     CREATE_KEY = "keyring:create-key"
     LIST_KEYS = "keyring:list-keys"
     DESCRIBE_KEY = "key:describe"
+    ATTEST_KEY = "key:attest"
     UPDATE_KEY = "key:update"
     ENABLE_KEY = "key:enable"
     DISABLE_KEY = "key:disable"

@@ -45,6 +45,7 @@ class Described(Struct, frozen=True):
     copies: tuple[Copy, ...] = ()
     connection: Connection | None = None  # of the key store that it is in, or its other half
     cluster: str = ""  # id of that store's, where it is an HSM
+    n_outstanding: int = 0  # objects of a destroyed key that are still to be erased in an HSM: until 0, it is not gone
 
 
 class Placed(Struct, frozen=True):
@@ -82,6 +83,19 @@ class CreateKey(KeyringOperation[Described], frozen=True, kw_only=True):
 
 class DescribeKey(KeyOperation[Described], frozen=True, kw_only=True):
     action = Action.DESCRIBE_KEY
+
+
+class Attested(Struct, frozen=True):
+    """`note`: a key attestation, signed (core.attestation)."""
+
+    note: str
+
+
+class AttestKey(KeyOperation[Attested], frozen=True, kw_only=True):
+    """What can be proved of a version now, by whoever holds it. Raises WrongState, NotFound, Unavailable."""
+
+    action = Action.ATTEST_KEY
+    version: int | None = None  # None: the current one
 
 
 class ListKeys(KeyringOperation[Page[str]], frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from keystead.service.handlers import (
     aclpolicies,
     agreement,
+    attesting,
     boundaries,
     certificates,
     cipher,
@@ -103,6 +104,7 @@ HANDLERS: dict[type, Handler] = {
     **keystores.HANDLERS,
     **installation.HANDLERS,
     **erasing.HANDLERS,
+    **attesting.HANDLERS,
     **mounts.HANDLERS,
     **newtokens.HANDLERS,
     **tokens.HANDLERS,

@@ -167,7 +167,7 @@ def described(held: HeldKey) -> Described:
 def describe_key(_op: ops.DescribeKey, targets: tuple[HeldKey], _act: Act) -> Outcome[Described]:
     """Destroyed keys too: their metadata is kept."""
     (held,) = targets
-    return Outcome(answer=replace(described(held), copies=copies_of(held)))
+    return Outcome(answer=replace(described(held), copies=copies_of(held), n_outstanding=held.n_outstanding()))
 
 
 def copies_of(held: HeldKey) -> tuple[Copy, ...]:

@@ -8,16 +8,18 @@ from typing import Any, cast
 from msgspec.structs import replace
 
 from keystead.core.caller import Caller
-from keystead.core.entities import Grant, Key, KeyPolicy, KeyVersion, LastUse, Name, Usage
+from keystead.core.entities import Erasure, Grant, Key, KeyPolicy, KeyVersion, LastUse, Name, Usage
 from keystead.core.errors import NotFound, Unavailable, WrongState
 from keystead.core.keystores import Connection, KeyStore, Moment, Trouble, failed
 from keystead.core.ports import Loaded
 from keystead.core.sensitive import Sensitive
-from keystead.core.states import Use
+from keystead.core.states import KeyState, Use
+from keystead.crypto.notes import NoteSigner
 from keystead.service.held.keyrings import HeldKeyring
 from keystead.service.held.limited import Room
 from keystead.service.reach import Reach
 from keystead.service.related import Relative, relatives
+from keystead.service.signing import signer
 
 
 class HeldVersion:
@@ -202,6 +204,20 @@ class HeldKey:
     def at_length(self) -> None:
         """What is about to be done with it takes long: not on the event loop. Raises WouldBlock."""
         self._reach.may_block()
+
+    def at_a_distance(self) -> None:
+        """Somebody else is to be asked: not on the event loop. Raises WouldWait."""
+        self._reach.may_wait()
+
+    def n_outstanding(self) -> int:
+        """Objects that are still to be erased in the HSM, once the key is destroyed."""
+        is_gone = self.key.hsm != "" and self.key.lifecycle.state is KeyState.DESTROYED
+        return len(self._reach.linked(Erasure, self.id)) if is_gone else 0
+
+    def signer(self) -> NoteSigner:
+        """Who signs what is told of it."""
+        self._reach.may_block()
+        return signer(self._reach.barrier)
 
     def import_key(self) -> Sensitive:
         """What import tickets are sealed under (service.tickets)."""
