@@ -14,7 +14,7 @@ from keystead.app.issuers import key_source
 from keystead.app.layout import Layout
 from keystead.app.outside import key_stores
 from keystead.app.resealing import settle
-from keystead.app.slots import file_slot, slots_of
+from keystead.app.slots import SlotsOf
 from keystead.app.treecopy import TreeCopy
 from keystead.app.vouching import login_ask, login_keys
 from keystead.config import Config
@@ -88,9 +88,9 @@ class Core:
         self.tokens = Tokens(settings.hsms, pins)
         self.board = Board(layout, journal)
         self.entropy = mixed(settings, self.tokens, self._source_changed)
-        self.file_slot = file_slot(layout, settings, self.entropy)
+        self.slots = SlotsOf(layout, settings, self.tokens, self.entropy)
         copy = TreeCopy(layout.tree_copy(settings), self.store)
-        self.barrier = copy.of(Barrier(self.store, slots_of(layout, settings, self.entropy), self.entropy, copy))
+        self.barrier = copy.of(Barrier(self.store, self.slots.all, self.entropy, copy, clock=self.clock))
         self.generation = SharedGeneration(layout.generation, worker)
         self.journal = Journal(self.disk, layout.audit / "journal", journal, entropy=os.urandom)
         provider = SoftwareProvider(os.urandom, self.entropy)  # salts of the use path are the kernel's

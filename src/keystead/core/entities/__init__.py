@@ -41,3 +41,4 @@ from keystead.core.entities.otp import *
 from keystead.core.entities.paths import *
 from keystead.core.entities.secrets import *
 from keystead.core.entities.settings import *
+from keystead.core.entities.slots import *

@@ -63,6 +63,8 @@ class View(KeyCache, TokenCache):
         Kind.NAME: _forget_nothing,
         Kind.GRANT: _forget_nothing,
         Kind.LAST_USE: _forget_nothing,
+        Kind.SLOT_RULE: _forget_nothing,
+        Kind.ENDED_ROOT: _forget_nothing,
         Kind.OIDC_PROVIDER: _forget_nothing,  # dropped whatever changes
         Kind.SECRET_VERSION: _forget_nothing,
         Kind.FOLDER: _forget_nothing,
