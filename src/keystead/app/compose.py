@@ -30,6 +30,7 @@ from keystead.kit.custody import Custody
 from keystead.kit.door import Door, Shares
 from keystead.net.https import Https
 from keystead.providers.clusters import HsmClusters
+from keystead.providers.pkcs11 import Pkcs11Provider
 from keystead.providers.software import SoftwareProvider
 from keystead.seals import load
 from keystead.seals.shamir import ShamirSeal
@@ -105,7 +106,7 @@ class Core:
         self._outside = outside = key_stores(settings.xks, self.clock)
         ids = {name: hsm.cluster for name, hsm in settings.hsms.items() if hsm.cluster}
         self.hsms = Hsms(
-            {},
+            {name: Pkcs11Provider(self.tokens.token(name), os.urandom) for name in self.tokens.names},
             NoteFiles(self.disk, layout.hsm_notes),
             clusters=HsmClusters(self.tokens.names, self.tokens.token, self.tokens.pin, ids),
             new_keys_in=settings.protect_in,
