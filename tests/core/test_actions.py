@@ -85,6 +85,9 @@ def test_own_words_name_the_action_itself():
     words = set(_words("keystead").values())
     assert {action for action in words if action.value.startswith("key:")} == {
         Action.PUT_TERMS,
+        Action.PUT_LIMITS,
+        Action.LOOSEN_LIMITS,
+        Action.READ_USAGE,
         Action.PUT_CERTIFICATES,
         Action.TRIM_KEY,
         Action.ERASE_KEY,

@@ -53,6 +53,7 @@ from keystead.core.entities import (
     Tenant,
     Token,
     TokenRole,
+    Usage,
     WrappedAnswer,
 )
 from keystead.core.federation import OidcProvider
@@ -124,7 +125,7 @@ BELOW: Mapping[type[Entity], tuple[Tie, ...]] = {
         Tie(Binding),
     ),
     Secret: (Tie(SecretVersion),),
-    Key: (Tie(KeyVersion), Tie(Grant), Tie(KeyPolicy, By.SAME), Tie(LastUse, By.SAME)),
+    Key: (Tie(KeyVersion), Tie(Grant), Tie(KeyPolicy, By.SAME), Tie(LastUse, By.SAME), Tie(Usage)),
 }
 
 

@@ -36,6 +36,7 @@ from keystead.core.sensitive import Sensitive
 from keystead.service.barrier import Barrier, Commit
 from keystead.service.held import Held, HeldTenant
 from keystead.service.hsms import Hsms, with_erasures
+from keystead.service.meter import Meter, Taken
 from keystead.service.quorum import Leave, Quorum, at_once, is_rulable
 from keystead.service.together import Together
 from keystead.service.view import View
@@ -135,6 +136,7 @@ class Service:
         quotas: Quotas = AWS,
         directories: tuple[str, ...] = (),
         hsms: Hsms = NO_HSMS,
+        meter: Meter | None = None,
     ) -> None:
         self.view, self._barrier, self._authorizer = view, barrier, authorizer
         self._recorder, self._journal, self._handlers = recorder, journal, handlers
@@ -142,6 +144,7 @@ class Service:
         self._announce: Together[None] = Together(lambda _committed: announce())
         self._outside, self._cutoffs, self._quotas = outside, cutoffs or None, quotas
         self._directories, self._hsms = directories, hsms
+        self._taken = meter.taken if meter is not None else Taken()
         self._quorum = Quorum(view, barrier, authorizer, self._asked_for, entropy, self._announce)
         self._rulable = frozenset(kind for kind in handlers if is_rulable(kind))
         self._turns = tuple(threading.Lock() for _ in range(N_TURNS))
@@ -196,16 +199,20 @@ class Service:
                     self._commit(caller, op, outcome, record, leave)
                 else:
                     self._journal.append(record)
+                self._taken.entries.clear()  # what was counted stays so
                 answer: R = outcome.answer
             except Stale:
+                self._taken.undo()
                 view.catch_up()
                 caller = self._still(caller, op, demands)
                 if not in_turn:
                     return self._in_turn(caller, op, demands)
                 continue
             except WouldBlock:
+                self._taken.undo()
                 raise
             except Exception as error:  # a bug too is recorded before it is answered
+                self._taken.undo()
                 raise self._refuse(caller, op, demands, found, rule, error) from error
             return answer
         raise self._refuse(caller, op, demands, (), "", Unavailable("too many changes at once"))

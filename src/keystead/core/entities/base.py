@@ -29,6 +29,7 @@ class Kind(StrEnum):
     MANAGED_POLICY = "managed-policy"
     ATTACHMENT = "attachment"
     LAST_USE = "last-use"
+    USAGE = "usage"
     KEY_STORE = "key-store"
     MOUNT = "mount"
     ACL_POLICY = "acl-policy"

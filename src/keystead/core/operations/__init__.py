@@ -29,6 +29,7 @@ from keystead.core.operations.installation import *
 from keystead.core.operations.keys import *
 from keystead.core.operations.keystores import *
 from keystead.core.operations.leases import *
+from keystead.core.operations.limits import *
 from keystead.core.operations.logins import *
 from keystead.core.operations.managed import *
 from keystead.core.operations.mounts import *
