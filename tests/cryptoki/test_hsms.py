@@ -1,19 +1,23 @@
 """HSMs in the configuration, and the way of a PIN: read once, handed to workers, in no argv and no repr."""
 
+import threading
+import time
 from pathlib import Path
 
 import msgspec
 import pytest
 from click.testing import CliRunner
 from tests.servers import serving
+from tests.softhsm import PIN, module, new_token
 
 from keystead import config
-from keystead.app.hsms import Tokens, pins
+from keystead.app.hsms import Tokens, drop_refused, pins
 from keystead.app.workers import Orders
 from keystead.cli.commands.serve import supervise
 from keystead.config import Config, Hsm
-from keystead.core.errors import InvalidArgument, NotFound
+from keystead.core.errors import InvalidArgument, NotFound, Unauthenticated
 from keystead.core.sensitive import Sensitive
+from keystead.cryptoki.token import Token
 
 HSM = Hsm(module="/lib/x.so", token="keys", pin="env:KEYSTEAD_TEST_PIN")
 
@@ -60,6 +64,28 @@ def test_a_prompt_needs_a_terminal(tmp_path):
     config.write(tmp_path, Config(hsms={"p": Hsm(module="/m.so", token="x", pin="prompt")}))
     with CliRunner().isolation(), pytest.raises(InvalidArgument, match="terminal"):
         supervise(tmp_path, {}, None, (), lambda _: None, trust_clock=True)
+
+
+def test_a_pin_that_one_process_was_refused_with_no_other_is_given():
+    right, wrong = new_token(), new_token()
+    hsms = {name: Hsm(module=module(), token=label, pin="env:NONE") for name, label in (("a", right), ("b", wrong))}
+    hsms["c"] = Hsm(module=module(), token="not there", pin="env:NONE")
+    known = {"a": Sensitive(PIN.encode()), "b": Sensitive(b"0000"), "c": Sensitive(b"1111")}
+    drop_refused(Tokens(hsms, known), known)
+    assert known.keys() == {"a", "c"}
+    worker = Tokens(hsms, known)
+    assert worker.token("a").info().label == right
+    with pytest.raises(Unauthenticated, match="when the server started"):
+        worker.token("b").info()
+
+
+def test_an_hsm_that_does_not_answer_keeps_no_server_from_starting(monkeypatch):
+    tokens, go_on = Tokens({"luna": HSM}, {"luna": Sensitive(b"1234")}), threading.Event()
+    monkeypatch.setattr(Token, "info", lambda _: go_on.wait(30))
+    known, began = {"luna": Sensitive(b"1234")}, time.monotonic()
+    drop_refused(tokens, known, within=0.2)
+    go_on.set()
+    assert time.monotonic() - began < 10 and known.keys() == {"luna"}
 
 
 def test_orders_hold_pins_and_do_not_show_them():

@@ -177,6 +177,9 @@ def test_a_wrong_pin_is_told_and_not_offered_again(directory, tmp_path) -> None:
         status = until(server, lambda one: one["entropy"]["hsm:box"])
         assert "PIN" in status["entropy"]["hsm:box"] and "0000" not in status["entropy"]["hsm:box"]
         assert server("key", "create", "--json").json["entropy"] == "kernel"
+        said = directory / "run" / "entropy" / "worker-0.json"
+        until(server, lambda _: said.exists())
+        assert "did not take its PIN when the server started" in said.read_text(), "no worker offers it again"
 
 
 def test_without_a_server(directory) -> None:

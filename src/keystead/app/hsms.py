@@ -1,22 +1,27 @@
 """The tokens that the configuration names, each opened when it is first used; and the way of their PINs.
 
 A reference is read once, by whoever starts (the supervisor); workers get the PIN with their Orders. So an environment
-variable or a descriptor serves, and no worker needs to read the file.
+variable or a descriptor serves, and no worker needs to read the file. One process offers it before the others do
+(`drop_refused`): many that offer a wrong one would lock it for good.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 
 from keystead import config
 from keystead.config import Hsm
-from keystead.core.errors import InvalidArgument, NotFound
+from keystead.core.errors import InvalidArgument, KeysteadError, NotFound, Unauthenticated
 from keystead.core.sensitive import Sensitive
 from keystead.cryptoki.finding import Where
 from keystead.cryptoki.token import Token
 
 PROMPT = "prompt"
+ANSWERS_IN = 10.0  # seconds
+LOG = logging.getLogger("keystead")
 
 
 def nobody(name: str) -> Sensitive:
@@ -29,11 +34,31 @@ def pins(hsms: Mapping[str, Hsm], ask: Callable[[str], Sensitive] = nobody) -> d
     return {name: ask(name) if hsm.pin == PROMPT else config.secret(hsm.pin) for name, hsm in hsms.items()}
 
 
+def drop_refused(tokens: Tokens, pins: dict[str, Sensitive], within: float = ANSWERS_IN) -> None:
+    """Forget every PIN that its HSM does not take. One that does not answer in time keeps its own."""
+
+    def offer(name: str) -> None:
+        try:
+            tokens.token(name).info()
+        except Unauthenticated:
+            pins.pop(name, None)
+        except KeysteadError as error:
+            LOG.warning("the HSM %s was not there when the server started: %s", name, error)
+
+    offering = [threading.Thread(target=offer, args=(name,), name=f"pin {name}", daemon=True) for name in tokens.names]
+    for thread in offering:
+        thread.start()
+    until = time.monotonic() + within
+    for thread in offering:
+        thread.join(max(0.0, until - time.monotonic()))
+
+
 class Tokens:
-    """Safe to use from any thread. `known`: PINs that have been read already; the others are read when needed."""
+    """Safe to use from any thread. `known`: PINs that have been read, and there are no others; else they are read."""
 
     def __init__(self, hsms: Mapping[str, Hsm], known: Mapping[str, Sensitive] | None = None) -> None:
         self._hsms, self._pins, self._lock = hsms, dict(known or {}), threading.Lock()
+        self._may_read = known is None
         self._tokens: dict[str, Token] = {}
 
     @property
@@ -73,5 +98,7 @@ class Tokens:
 
     def _pin(self, name: str, hsm: Hsm) -> Sensitive:
         if name not in self._pins:
+            if not self._may_read:
+                raise Unauthenticated(f"the HSM {name} did not take its PIN when the server started", "pin")
             self._pins |= pins({name: hsm})
         return self._pins[name]

@@ -40,7 +40,7 @@ class Hardware:
         monotonic: Callable[[], float] = time.monotonic,
         on_change: Callable[[Hardware], None] = lambda _: None,
     ) -> None:
-        self.name, self._read, self._monotonic, self._on_change = name, read, monotonic, on_change
+        self.name, self.read, self._monotonic, self._on_change = name, read, monotonic, on_change
         self._pool: deque[bytes] = deque(maxlen=N_CHUNKS)  # append and pop are atomic
         self._given = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -141,7 +141,7 @@ class Hardware:
         """One reading."""
         self._reading_since = self._monotonic()
         try:
-            block = self._read(BLOCK_BYTES)
+            block = self.read(BLOCK_BYTES)
             if len(block) != BLOCK_BYTES:
                 raise OSError(f"{len(block)} bytes instead of {BLOCK_BYTES}")  # noqa: TRY301 - as any other miss
         except Exception as error:  # noqa: BLE001 - whatever it is, there is nothing to be had
