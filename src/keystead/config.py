@@ -4,7 +4,9 @@
       listen   = { aws = "127.0.0.1:8200" }      door -> address; port 0 picks a free one
       tls      = { certificate = "file:…", private_key = "file:…" }
       clients  = { xks = { authorities = "file:…", names = ["…"] } }   door -> whose certificates it asks for
-      slots    = ["slot-1", "slot-2"]            the two directories of the erasable secret; relative to DIR
+      slots    = ["slot-1", "slot-2"]            the two directories of the erasable secret; relative to DIR;
+                                                 beside them, or instead of them, "pkcs11:NAME" (of hsms) and "tpm"
+      slots_at_least = 2                         in how many places it must be for `status` to be content
       workers  = 1
       tree_copy = "/mnt/backup/tree"             where the newest copy of the key tree is kept (operations.md)
       rates    = { principal = 0, source = 0 }   requests a second and worker: of a principal; refused ones of a source
@@ -47,6 +49,8 @@ from keystead.core.sensitive import Sensitive
 from keystead.service.rates import Rates
 
 MAX_SECRET = 65536
+PKCS11, TPM = "pkcs11", "tpm"
+"""The slots that are no directories: "pkcs11:NAME", "tpm"."""
 FILE_NAME = "keystead.toml"
 DEFAULT_LISTEN = {"aws": "127.0.0.1:8200"}
 DEV_LISTEN = {**DEFAULT_LISTEN, "vault": "127.0.0.1:8201"}
@@ -116,7 +120,8 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     listen: dict[str, str] = msgspec.field(default_factory=lambda: dict(DEFAULT_LISTEN))
     tls: Tls | None = None
     clients: dict[str, Clients] = msgspec.field(default_factory=dict)  # door -> the certificates that it asks for
-    slots: tuple[str, str] = ("slot-1", "slot-2")
+    slots: tuple[str, ...] = ("slot-1", "slot-2")
+    slots_at_least: Annotated[int, Meta(ge=1, le=8)] = 2
     workers: Annotated[int, Meta(ge=1, le=60)] = 1
     thread_pool: Annotated[int, Meta(ge=1, le=64)] = 16
     region: str = "us-east-1"
@@ -134,6 +139,25 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tpm: TpmAt | None = None
     entropy: EntropyFrom = EntropyFrom()
 
+    @property
+    def slots_beside(self) -> tuple[str, ...]:
+        """Those of `slots` that are no directories."""
+        return tuple(name for name in self.slots if name == TPM or name.startswith(f"{PKCS11}:"))
+
+    @property
+    def slot_directories(self) -> tuple[str, ...]:
+        """Two, or none."""
+        return tuple(name for name in self.slots if name not in self.slots_beside)
+
+
+def check_slots(slots: tuple[str, ...]) -> None:
+    """Raises InvalidArgument."""
+    chosen = Config(slots=slots)
+    if len(chosen.slot_directories) not in {0, 2} or not slots:
+        raise InvalidArgument("files are kept twice: two directories, or none where there are other slots", "slots")
+    if len(set(slots)) != len(slots):
+        raise InvalidArgument("a slot is named twice", "slots")
+
 
 def read(directory: Path) -> Config:
     """The configuration of an installation; defaults where there is no file. Raises InvalidArgument."""
@@ -143,6 +167,7 @@ def read(directory: Path) -> Config:
     except (msgspec.ValidationError, tomllib.TOMLDecodeError) as error:
         raise InvalidArgument(f"{path.name}: {error}", "configuration") from None
     Cutoffs(found.algorithms)
+    check_slots(found.slots)
     if found.protect_in and found.protect_in not in found.hsms:
         raise InvalidArgument(f"{path.name}: `protect_in` names no HSM of `hsms`", "configuration")
     for name, hsm in found.hsms.items():

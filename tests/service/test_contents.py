@@ -14,6 +14,7 @@ from keystead.core import operations as ops
 from keystead.core.actions import Action
 from keystead.core.algorithms import key_spec
 from keystead.core.entities import (
+    EndedRoot,
     Entity,
     Erasure,
     Keyring,
@@ -27,10 +28,12 @@ from keystead.core.entities import (
     Principal,
     PrincipalKind,
     SecretVersion,
+    SlotRule,
     Tenant,
 )
-from keystead.core.errors import Internal, WrongState
+from keystead.core.errors import Internal, NotApproved, WrongState
 from keystead.core.keystores import Connectivity, KeyStore, Proxy
+from keystead.core.limits import Allowance, Limits
 from keystead.doors import vault
 from keystead.service.barrier import Commit
 from keystead.service.contents import BELOW
@@ -40,8 +43,9 @@ from keystead.service.inspection import inspect
 from keystead.service.proof import prove_destroyed
 from keystead.stores.memory import MemoryStore
 
-NOT_BELOW = {Tenant, Namespace, Erasure}
-"""What goes as the last; what has to be gone before; and what outlives the key that it is of."""
+NOT_BELOW = {Tenant, Namespace, Erasure, SlotRule, EndedRoot}
+"""What goes as the last; what has to be gone before; what outlives the key it is of; and what is the installation's."""
+INSTALLATIONS = {Kind.SLOT_RULE, Kind.ENDED_ROOT}
 
 
 def kinds() -> set[type[Entity]]:
@@ -61,7 +65,7 @@ def test_every_kind_of_row_is_below_something() -> None:
 
 
 def rows(stack) -> set[tuple[Kind, str]]:
-    return {(kind, row.id) for kind in Kind for row in stack.store.every(kind, limit=100_000)}
+    return {(kind, row.id) for kind in set(Kind) - INSTALLATIONS for row in stack.store.every(kind, limit=100_000)}
 
 
 @pytest.fixture
@@ -164,11 +168,17 @@ def _as_an_account(stack: harness.Stack, tenant: str) -> None:
         id="cks-1", tenant=tenant, keyring=key.keyring, name="s", proxy=proxy, access_key_id="A", created_at=now
     )
     stack.put(*uses, store)
+    stack.perform(ops.PutLimits(key=at, limits=Limits(protect=Allowance(uses=5))), user)
+    named = (ops.ApproverSaid(who="user:alice"),)
+    rule = ops.PutApprovalRule(scope=tenant, name="r", actions=("disable",), n_approvals=1, approvers=named)
+    stack.by_system(rule)
+    with pytest.raises(NotApproved):
+        stack.perform(ops.DisableKey(key=at), user)
 
 
 def test_nothing_is_left_of_it(full) -> None:
     stack, root, before = full
-    assert {kind for kind, _ in rows(stack) - before} == set(Kind) - {Kind.ERASURE}
+    assert {kind for kind, _ in rows(stack) - before} == set(Kind) - INSTALLATIONS - {Kind.ERASURE}
     assert root.data("DELETE", "sys/namespaces/ns1") == {"status": "completed"}
     assert rows(stack) == before
     assert inspect(stack.barrier, stack.store).whole

@@ -47,6 +47,10 @@ class Layout(Struct, frozen=True):
         return self.run / "generation"
 
     @property
+    def usage(self) -> Path:
+        return self.run / "usage"
+
+    @property
     def control(self) -> Path:
         return self.run / "control.sock"
 
@@ -81,9 +85,11 @@ class Layout(Struct, frozen=True):
         """The directories that audit devices may write in (sys/audit); relative names are below the first."""
         return (str(self.audit / "devices"), *settings.audit_devices)
 
-    def slots(self, settings: Config) -> tuple[Path, Path]:
-        """The two directories of the erasable secret; an absolute name stands for itself."""
-        first, second = settings.slots
+    def slots(self, settings: Config) -> tuple[Path, Path] | None:
+        """The two directories of the erasable secret, if it has any; an absolute name stands for itself."""
+        if not settings.slot_directories:
+            return None
+        first, second = settings.slot_directories
         return self.directory / first, self.directory / second
 
 

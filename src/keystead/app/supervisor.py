@@ -22,15 +22,14 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 import msgspec
 import uvloop
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
-from keystead.app import line
+from keystead.app import line, slots
 from keystead.app.chores import Chores
 from keystead.app.compose import Core
 from keystead.app.control import Control
@@ -49,12 +48,12 @@ from keystead.core.errors import InvalidArgument, KeysteadError, Unavailable
 from keystead.core.ports import Seal
 from keystead.core.sensitive import Sensitive
 from keystead.doors.control import ServerStatus
+from keystead.doors.control.lifecycle import SlotStatus
 from keystead.kit.custody import AnyAnswer, AnyRequest, No, RootKey, Why
 from keystead.seals.base import Created
 from keystead.seals.shamir import ShamirConfiguration
 from keystead.service.bootstrap import first_token, record_of_rekey
 from keystead.service.custody import backup
-from keystead.service.root import FILE
 from keystead.service.trusted_time import TrustedTime
 from keystead.stores.lock import DirectoryLock
 from keystead.version import VERSION
@@ -340,9 +339,9 @@ class Supervisor:
         return self.core.barrier.is_under(unseal_key)
 
     def root_key(self) -> RootKey:
-        root = self.core.barrier.tree.root
-        since = datetime.fromtimestamp(self.core.file_slot.staged_at(root.generations[FILE]), UTC)
-        return RootKey(term=root.epoch, since=since, n_commits=self.core.barrier.head(self.core.store).n_commits)
+        barrier = self.core.barrier
+        n_commits = barrier.head(self.core.store).n_commits
+        return RootKey(term=barrier.epoch, since=slots.root_since(self.core), n_commits=n_commits)
 
     def make_root_token(self, text: Sensitive) -> None:
         core = self.core
@@ -353,6 +352,7 @@ class Supervisor:
 
     def status(self) -> ServerStatus:
         core, is_open = self.core, self._unseal_key is not None
+        file, looks = core.slots.file, core.barrier.slots()
         return ServerStatus(
             sealed=not is_open,
             seal=self._seal.kind,
@@ -360,7 +360,10 @@ class Supervisor:
             workers=self._settings.workers,
             listen=self._running.listen,
             started_at=self._started_at,
-            slot_copies={str(directory): whole for directory, whole in core.file_slot.copies().items()},
+            slot_copies={str(directory): whole for directory, whole in file.copies().items()} if file else {},
+            slots=tuple(SlotStatus(**asdict(look)) for look in looks),
+            n_places=core.slots.n_places(look.name for look in looks),
+            slots_at_least=self._settings.slots_at_least,
             n_unerased=core.barrier.n_outstanding if is_open else None,
             journal_trouble=core.journal.trouble,
             clock_trouble=self._time.trouble,
@@ -395,6 +398,14 @@ class Supervisor:
 
     def rotate_slot(self) -> None:
         self.core.barrier.rotate()
+        self.core.generation.announce()
+
+    def add_slot(self, name: str) -> None:
+        slots.add(self.core, name)
+        self.core.generation.announce()
+
+    def remove_slot(self, name: str, *, lost: bool) -> None:
+        slots.remove(self.core, name, lost=lost)
         self.core.generation.announce()
 
     def seal(self) -> None:

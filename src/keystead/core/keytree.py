@@ -140,6 +140,10 @@ class Edit:
                 self._renewed.add(place)
             self._put(place, slot, EMPTY)
 
+    def keep_root(self) -> None:
+        """Whatever was erased, the root node keeps its key: until it gets another, the old copies open."""
+        self._renewed.discard(ROOT)
+
     def renew(self) -> None:
         """Give the root node a fresh key, whatever else happens."""
         self._node(ROOT)

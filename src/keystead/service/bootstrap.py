@@ -139,10 +139,10 @@ def _peer(uid: int, principal: Principal, now: datetime) -> Credential:
     return Credential(id=f"uid:{uid}", principal_id=principal.id, credential_kind=CredentialKind.PEER, created_at=now)
 
 
-def _record(system: Principal, now: datetime, operation: str, action: Action) -> bytes:
+def _record(system: Principal, now: datetime, operation: str, action: Action, made: str = "") -> bytes:
     who = Who(id=system.id, kind=system.principal_kind.value)
     targets = (Target(action=action.value),)
-    return Record(at=now, who=who, operation=operation, targets=targets, outcome=PERFORMED).encode()
+    return Record(at=now, who=who, operation=operation, targets=targets, made=made, outcome=PERFORMED).encode()
 
 
 def system_principal(barrier: Barrier) -> Principal:
@@ -156,6 +156,11 @@ def system_principal(barrier: Barrier) -> Principal:
 def record_of_rekey(barrier: Barrier, now: datetime) -> bytes:
     """That the seal has other shares, and another unseal key. Who gave the old ones is on record beside it."""
     return _record(system_principal(barrier), now, "rekey", Action.MANAGE_SEAL)
+
+
+def record_of_slots(barrier: Barrier, now: datetime, operation: str, slot: str) -> bytes:
+    """That the root is kept in one slot more, or less. Who asked for it is on record beside it."""
+    return _record(system_principal(barrier), now, operation, Action.MANAGE_SEAL, slot)
 
 
 def record_recovery(barrier: Barrier, now: datetime) -> None:

@@ -39,10 +39,10 @@ class Commit(Struct, frozen=True, kw_only=True):
         """The leaves to erase."""
         return [version.position for version in self.destroy if version.position >= 0]
 
-    def entities(self) -> Iterable[Entity]:
+    def entities(self, under: int) -> Iterable[Entity]:
         """What to put, the destroyed versions among it without their material, but for those that go altogether.
 
-        Raises Internal.
+        `under`: epoch of the root that they were under. Raises Internal.
         """
         if contradicted := {version.id for version in self.destroy} & self.material.keys():
             raise Internal(f"version {min(contradicted)} is to be both destroyed and wrapped")
@@ -52,17 +52,19 @@ class Commit(Struct, frozen=True, kw_only=True):
             if (version.kind, version.id) in gone:
                 continue
             latest = put.get((version.kind, version.id), version)
-            put[version.kind, version.id] = replace(latest, wrapped=b"")
+            last = under if version.position >= 0 else 0
+            put[version.kind, version.id] = replace(latest, wrapped=b"", destroyed_under=last)
         return put.values()
 
 
 class Writing:
     """What commits come to under the store's write lock: the key tree and the head are written once for all of them.
 
-    `wrap` seals material under (leaf key, leaf).
+    `wrap` seals material under (leaf key, leaf). `under`: epoch of the root until now.
     """
 
-    def __init__(self, txn: Transaction, head: Head, edit: Edit, rows: Rows, wrap: Wrap) -> None:
+    def __init__(self, txn: Transaction, head: Head, edit: Edit, rows: Rows, wrap: Wrap, under: int = 0) -> None:
+        self._under = under
         self._txn, self._head, self._edit, self._rows, self._wrap = txn, head, edit, rows, wrap
         self._gained, self._next_leaf, self._counts = 0, head.next_leaf, Counts(txn, rows)  # of one commit
         self._unmoved: dict[tuple[type[Entity], str], int] = {}  # revisions found under this lock
@@ -84,7 +86,7 @@ class Writing:
             self._require_unmoved(entity)
         self._gained, self._next_leaf, self._counts = 0, self._head.next_leaf, Counts(self._txn, self._rows)
         self._edit.erase(commit.leaves)
-        for entity in commit.entities():
+        for entity in commit.entities(self._under):
             self._put(entity, commit.material, epoch)
         for entity in commit.delete:
             if stored := self._moved(entity):

@@ -97,6 +97,7 @@ class Root(Struct, frozen=True, array_like=True):
     check: bytes
     wraps: tuple[Wrap, ...]
     owner: str = ""
+    n_erased: int = 0  # leaves that went since this root came: its older copies open them
 
     @property
     def generation(self) -> str:
@@ -107,6 +108,11 @@ class Root(Struct, frozen=True, array_like=True):
     def generations(self) -> dict[str, str]:
         """slot -> generation"""
         return {wrap.slot: wrap.generation for wrap in self.wraps}
+
+    @property
+    def openers(self) -> dict[str, str]:
+        """Everything that opens it beside U, by name."""
+        return self.generations
 
     @classmethod
     def decode(cls, blob: bytes) -> Self:

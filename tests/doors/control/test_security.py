@@ -21,7 +21,12 @@ from keystead.doors.control.lifecycle import STEPS
 
 OWNER, OTHERS = "uid:0", ("uid:4711", "uid:00", "uid:-1", "uid:0 ", "", "127.0.0.1", "AKIAIOSFODNN7EXAMPLE")
 PASSPHRASE = "canary-correct-horse"
-STEERING = {"Unseal": {"offered": [PASSPHRASE]}, "BackUp": {"path": "/nowhere"}}
+STEERING = {
+    "AddSlot": {"name": "tpm"},
+    "RemoveSlot": {"name": "tpm"},
+    "Unseal": {"offered": [PASSPHRASE]},
+    "BackUp": {"path": "/nowhere"},
+}
 EVERYTHING = sorted({*STEPS, *(operation.name for operation in OPERATIONS)})
 
 
@@ -55,6 +60,12 @@ class Server:
 
     def rotate_slot(self) -> None:
         self.done.append("rotate")
+
+    def add_slot(self, name: str) -> None:
+        self.done.append(f"add {name}")
+
+    def remove_slot(self, name: str, *, lost: bool) -> None:
+        self.done.append(f"remove {name}")
 
 
 class Office:

@@ -12,11 +12,12 @@ from msgspec import Struct
 
 from keystead.app import hygiene
 from keystead.app.installation import ADMINISTRATOR, REGIONS, initialise, prepare
+from keystead.app.slots import places
 from keystead.app.tls import server_context
 from keystead.cli import secrets
 from keystead.cli.commands.serve import LISTEN, listening
 from keystead.cli.here import JSON, Output, say
-from keystead.config import Config, Tls, path_of
+from keystead.config import Config, Tls, check_slots, path_of, read
 from keystead.core.errors import Internal, InvalidArgument
 from keystead.core.ports import Entropy
 from keystead.doors.control.codec import shown_once
@@ -67,7 +68,11 @@ SEALS: dict[str, Callable[[Choice], Created[Any]]] = {"shamir": _shamir, "passph
 )
 @click.option("--administrator", default=ADMINISTRATOR, show_default=True, help="The first principal.")
 @click.option(
-    "--slot", "slots", multiple=True, metavar="DIR", help="Twice: where the erasable secret lies, best on two disks."
+    "--slot",
+    "slots",
+    multiple=True,
+    metavar="SLOT",
+    help="Where the erasable secret lies: two directories, best on two disks; pkcs11:NAME of an HSM; tpm. Repeatable.",
 )
 @click.option("--tree-copy", metavar="FILE", help="Keep the newest copy of the key tree there, beside the backups.")
 @click.option("--certificate", metavar="file:PATH", help="TLS: the PEM chain.")
@@ -85,7 +90,10 @@ def init(directory: Path, seal: str, *, as_json: bool, **given: Any) -> None:
     hygiene.harden()
     out = Output(as_json=as_json)
     secrets.may_show(out)
+    there = read(directory)  # hardware is told of by hand
     settings = Config(
+        hsms=there.hsms,
+        tpm=there.tpm,
         listen=listening(given["listen"]) or Config().listen,
         tls=_tls(given["certificate"], given["private_key"]),
         slots=_slots(given["slots"]),
@@ -104,6 +112,11 @@ def init(directory: Path, seal: str, *, as_json: bool, **given: Any) -> None:
         administrator=given["administrator"],
     )
     _show(out, directory, created, first)
+    if (n_places := places(directory, settings)) < settings.slots_at_least:
+        say(
+            f"RED: its slots are in {n_places} place, and whoever loses it loses every key. `keystead slot add` another"
+        )
+        say("or give --slot on two disks; or say slots_at_least = 1 in keystead.toml.")
 
 
 def _tls(certificate: str | None, private_key: str | None) -> Tls | None:
@@ -117,12 +130,14 @@ def _tls(certificate: str | None, private_key: str | None) -> Tls | None:
     return tls
 
 
-def _slots(given: Sequence[str]) -> tuple[str, str]:
+def _slots(given: Sequence[str]) -> tuple[str, ...]:
+    """Directories by absolute path, and whatever else there is. Raises InvalidArgument."""
     if not given:
         return Config().slots
-    if len(given) != 2:
-        raise InvalidArgument("give --slot twice: the secret is kept in two directories", "slot")
-    return str(Path(given[0]).absolute()), str(Path(given[1]).absolute())
+    beside = Config(slots=tuple(given)).slots_beside
+    chosen = tuple(one if one in beside else str(Path(one).absolute()) for one in given)
+    check_slots(chosen)
+    return chosen
 
 
 def _show(out: Output, directory: Path, created: Created[Any], first: First) -> None:

@@ -74,7 +74,7 @@ def dev(here: Here, listen: Sequence[str], workers: int | None) -> None:
 
 def _begin(directory: Path, listen: Mapping[str, str]) -> None:
     prepare(directory)
-    settings = Config(listen=dict(listen or config.DEV_LISTEN))
+    settings = Config(listen=dict(listen or config.DEV_LISTEN), slots_at_least=1)
     save_credentials(directory, initialise(directory, settings, FileSeal.create(directory, os.urandom)))
 
 

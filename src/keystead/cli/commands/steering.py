@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import click
@@ -18,6 +19,7 @@ from keystead.core.errors import Sealed
 if TYPE_CHECKING:
     from keystead.cli.remote import Remote
     from keystead.doors.control import ServerStatus
+    from keystead.doors.control.lifecycle import SlotStatus
 
 
 def _server(here: Here) -> Remote:
@@ -33,7 +35,8 @@ def _server(here: Here) -> Remote:
 @with_here
 def status(here: Here) -> Exit:
     """Say how the server is. Exit status 3: none is running; 4: it is sealed."""
-    found = _server(here).status()
+    with closing(_server(here)) as server:
+        found = server.status()
     _answer(here, found)
     return Exit.SEALED if found.sealed else Exit.DONE
 
@@ -48,6 +51,7 @@ def _answer(here: Here, found: ServerStatus) -> None:
         ("workers", str(found.workers)),
         ("since", f"{found.started_at:%Y-%m-%d %H:%M:%S} UTC"),
         ("slot", f"DAMAGED in {', '.join(damaged)}" if damaged else _slot(found)),
+        *((f"  {one.name}", _one_slot(one)) for one in found.slots),
         ("audit", found.journal_trouble or f"{found.n_audit_records or 0:,} records"),
         ("clock", found.clock_trouble or "believed"),
         ("entropy", _entropy(found)),
@@ -72,7 +76,16 @@ def _in_hsms(found: ServerStatus) -> str:
 
 def _slot(found: ServerStatus) -> str:
     waits = f"; {found.n_unerased} old secrets still to be erased" if found.n_unerased else ""
-    return f"both copies whole{waits}"
+    if found.n_places < found.slots_at_least:
+        lost = f"RED: kept in {found.n_places} place of {found.slots_at_least}; whoever loses it loses every key"
+        return f"{lost} (`keystead slot add`){waits}"
+    return f"kept in {found.n_places} places{waits}"
+
+
+def _one_slot(one: SlotStatus) -> str:
+    if one.n_unerased is None:
+        return f"UNREACHABLE: {one.trouble}"
+    return one.trouble or (f"{one.n_unerased} still to be erased" if one.n_unerased else "whole")
 
 
 @click.command()
@@ -86,27 +99,58 @@ def _slot(found: ServerStatus) -> str:
 @with_here
 def unseal(here: Here, references: Sequence[str]) -> None:
     """Open a sealed server, with a passphrase or with shares; asks at a terminal."""
-    server = _server(here)
-    if not (before := server.status()).sealed:
-        return _answer(here, before)
-    offered = secrets.to_open(here.directory, references)
-    if not offered:
-        raise Sealed(
-            f"nothing to open its {before.seal} seal with: there is no terminal to ask at, so give --unseal REF"
-        )
-    return _answer(here, server.unseal(offered))
+    with closing(_server(here)) as server:
+        if not (before := server.status()).sealed:
+            return _answer(here, before)
+        offered = secrets.to_open(here.directory, references)
+        if not offered:
+            raise Sealed(
+                f"nothing to open its {before.seal} seal with: there is no terminal to ask at, so give --unseal REF"
+            )
+        return _answer(here, server.unseal(offered))
 
 
 @click.command()
 @with_here
 def seal(here: Here) -> None:
     """Have the server forget what opens it, in every process; its doors answer that it is not available."""
-    _answer(here, _server(here).seal())
+    with closing(_server(here)) as server:
+        _answer(here, server.seal())
 
 
 @click.group(cls=Suggesting)
 def slot() -> None:
     """The erasable secret beside the database."""
+
+
+@slot.command("list")
+@with_session
+def list_(out: Output, session: Session) -> None:
+    """Where the secret is kept: any one of them opens the root of the key tree, and all of them erase."""
+    rows = [{"slot": one.name, "generation": one.generation, "state": _one_slot(one)} for one in session.slots()]
+    out.rows(("slot", "generation", "state"), rows, none="No slots.")
+
+
+SLOT = click.argument("name", metavar="SLOT")
+
+
+@slot.command()
+@SLOT
+@with_session
+def add(out: Output, session: Session, name: str) -> None:
+    """Keep the secret in SLOT too: pkcs11:NAME (an HSM of keystead.toml), tpm, or file."""
+    session.add_slot(name)
+    out.answer({"added": name}, f"The root is in {name} too. Take a new backup: `keystead backup PATH`.")
+
+
+@slot.command()
+@SLOT
+@click.option("--lost", is_flag=True, help="It cannot be reached, now or ever. What it holds counts as not erased.")
+@with_session
+def remove(out: Output, session: Session, name: str, *, lost: bool) -> None:
+    """Keep the secret in SLOT no more, and erase what it holds."""
+    session.remove_slot(name, lost=lost)
+    out.answer({"removed": name}, f"The root is in {name} no more. Take a new backup: `keystead backup PATH`.")
 
 
 @slot.command("rotate")

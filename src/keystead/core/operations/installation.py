@@ -64,6 +64,18 @@ class RotateSlot(SystemOperation[Nothing], frozen=True, kw_only=True):
     action = Action.MANAGE_SEAL
 
 
+class AddSlot(SystemOperation[Nothing], frozen=True, kw_only=True):
+    """Leave to keep the root of the key tree in one slot more."""
+
+    action = Action.MANAGE_SEAL
+
+
+class RemoveSlot(SystemOperation[Nothing], frozen=True, kw_only=True):
+    """Leave to keep it in one slot less, and to have that slot erase what it holds."""
+
+    action = Action.MANAGE_SEAL
+
+
 class BackUp(SystemOperation[Nothing], frozen=True, kw_only=True):
     """Leave to copy the database."""
 

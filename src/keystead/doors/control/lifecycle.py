@@ -17,6 +17,13 @@ from keystead.core.sensitive import Sensitive
 from keystead.kit import Message
 
 
+class SlotStatus(Message, frozen=True, kw_only=True):
+    name: str
+    generation: str  # the one that the root of the key tree is under
+    n_unerased: int | None  # old ones to be erased; None: it cannot be looked at
+    trouble: str = ""
+
+
 class ServerStatus(Message, frozen=True, kw_only=True):
     sealed: bool
     seal: str  # its kind
@@ -25,6 +32,9 @@ class ServerStatus(Message, frozen=True, kw_only=True):
     listen: dict[str, str]
     started_at: datetime
     slot_copies: dict[str, bool]  # directory -> whether it holds what it should
+    slots: tuple[SlotStatus, ...] = ()
+    n_places: int = 0  # that are not lost together: of the slots above, two directories on one disk are one
+    slots_at_least: int = 1  # how many places the configuration asks for
     n_unerased: int | None = None  # old slot generations: until 0, what was destroyed is not yet irrecoverable
     n_in_hsms: int | None = None  # objects still to be erased in HSMs; until 0, the same of what was held there
     journal_trouble: str = ""
@@ -55,6 +65,14 @@ class Lifecycle(Protocol):
 
     def rotate_slot(self) -> None: ...
 
+    def add_slot(self, name: str) -> None:
+        """Raises AlreadyExists, Unavailable."""
+        ...
+
+    def remove_slot(self, name: str, *, lost: bool) -> None:
+        """`lost`: it need not be reached. Raises NotFound, Conflict (too few would be left), Unavailable."""
+        ...
+
 
 class StatusRequest(Message, frozen=True, forbid_unknown_fields=True):
     pass
@@ -70,6 +88,15 @@ class SealRequest(Message, frozen=True, forbid_unknown_fields=True):
 
 class RotateSlotRequest(Message, frozen=True, forbid_unknown_fields=True):
     pass
+
+
+class AddSlotRequest(Message, frozen=True, forbid_unknown_fields=True):
+    name: str
+
+
+class RemoveSlotRequest(Message, frozen=True, forbid_unknown_fields=True):
+    name: str
+    lost: bool = False
 
 
 class BackUpRequest(Message, frozen=True, forbid_unknown_fields=True):
@@ -99,6 +126,16 @@ def rotate_slot(_req: RotateSlotRequest, server: Lifecycle) -> ServerStatus:
     return server.status()
 
 
+def add_slot(req: AddSlotRequest, server: Lifecycle) -> ServerStatus:
+    server.add_slot(req.name)
+    return server.status()
+
+
+def remove_slot(req: RemoveSlotRequest, server: Lifecycle) -> ServerStatus:
+    server.remove_slot(req.name, lost=req.lost)
+    return server.status()
+
+
 def back_up(req: BackUpRequest, server: Lifecycle) -> BackedUp:
     return BackedUp(server.back_up(req.path))
 
@@ -116,5 +153,7 @@ STEPS: dict[str, Step] = {
     "Unseal": Step(UnsealRequest, None, unseal),
     "Seal": Step(SealRequest, ops.SealUp, seal),
     "RotateSlot": Step(RotateSlotRequest, ops.RotateSlot, rotate_slot),
+    "AddSlot": Step(AddSlotRequest, ops.AddSlot, add_slot),
+    "RemoveSlot": Step(RemoveSlotRequest, ops.RemoveSlot, remove_slot),
     "BackUp": Step(BackUpRequest, ops.BackUp, back_up),
 }
