@@ -62,7 +62,7 @@ def recover(directory: Path, old: Path, offered: Sequence[Sensitive], *, tree: P
     layout, settings = Layout(directory), config.read(directory)
     if layout.database.exists():
         raise AlreadyExists(f"{layout.database} is there", "data")
-    unseal_key = read_seal(directory).open(offered)
+    unseal_key = read_seal(directory, settings).open(offered)
     slots = slots_of(layout, settings)
     came = Grafted(destroyed=(), access=())
     layout.run.mkdir(mode=0o700, exist_ok=True)

@@ -139,10 +139,10 @@ def _peer(uid: int, principal: Principal, now: datetime) -> Credential:
     return Credential(id=f"uid:{uid}", principal_id=principal.id, credential_kind=CredentialKind.PEER, created_at=now)
 
 
-def _record(system: Principal, now: datetime, operation: str, action: Action) -> bytes:
+def _record(system: Principal, now: datetime, operation: str, action: Action, made: str = "") -> bytes:
     who = Who(id=system.id, kind=system.principal_kind.value)
     targets = (Target(action=action.value),)
-    return Record(at=now, who=who, operation=operation, targets=targets, outcome=PERFORMED).encode()
+    return Record(at=now, who=who, operation=operation, targets=targets, made=made, outcome=PERFORMED).encode()
 
 
 def system_principal(barrier: Barrier) -> Principal:
@@ -153,9 +153,9 @@ def system_principal(barrier: Barrier) -> Principal:
     return found[0]
 
 
-def record_of_rekey(barrier: Barrier, now: datetime) -> bytes:
-    """That the seal has other shares, and another unseal key. Who gave the old ones is on record beside it."""
-    return _record(system_principal(barrier), now, "rekey", Action.MANAGE_SEAL)
+def record_of_seal(barrier: Barrier, now: datetime, act: str, kind: str) -> bytes:
+    """That there is a seal of that kind more or less, or another one. Who had it done is on record beside it."""
+    return _record(system_principal(barrier), now, act, Action.MANAGE_SEAL, kind)
 
 
 def record_recovery(barrier: Barrier, now: datetime) -> None:
