@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import hmac
 import random
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from keystead.core.errors import Internal, Unavailable
+from keystead.core.algorithms import KeySpec
+from keystead.core.errors import Internal, NotFound, Unavailable, Unsupported
+from keystead.core.keystores import Moment, Trouble, failed
 from keystead.core.keytree import generation
-from keystead.core.ports import Store
+from keystead.core.operations import NO_CLUSTER, NOT_ACTIVE
+from keystead.core.ports import Generated, Loaded, Store
 from keystead.core.sensitive import Sensitive
+from keystead.providers.software import SoftwareProvider
 
 
 class SeededEntropy:
@@ -146,3 +152,111 @@ def _stepping(method: Callable[..., object], step: Callable[[], None]) -> Callab
         return method(*args, **kwargs)
 
     return stepped
+
+
+class MemoryToken:
+    """core.ports.Provider of a token in memory: its handles are names, and what they name never comes out.
+
+    `plugged = False`: it answers nothing. `lost_answers`: so many of the next objects are made, and nobody hears of it.
+    `threads`: those that have asked it for anything.
+    """
+
+    def __init__(self, entropy: Callable[[int], bytes], lacks: frozenset[str] = frozenset()) -> None:
+        self._software, self._lacks = SoftwareProvider(entropy), lacks
+        self.objects: dict[str, Generated] = {}
+        self.plugged, self.lost_answers, self.n_calls = True, 0, 0
+        self.threads: set[int] = set()
+
+    def ask(self) -> None:
+        self.n_calls += 1
+        self.threads.add(threading.get_ident())
+        if not self.plugged:
+            raise Unavailable("the token is not there")
+
+    def offers(self, spec: KeySpec) -> frozenset[str]:
+        self.ask()
+        return self._software.offers(spec) - self._lacks
+
+    def generate(self, spec: KeySpec, name: str = "") -> Generated:
+        self.ask()
+        return self._kept(name, self._software.generate(spec))
+
+    def register(self, spec: KeySpec, material: Sensitive, name: str = "") -> Generated:
+        self.ask()
+        return self._kept(name, self._software.register(spec, material))
+
+    def _kept(self, name: str, made: Generated) -> Generated:
+        assert len(bytes.fromhex(name)) == 16 and name not in self.objects
+        self.objects[name] = made
+        if self.lost_answers:
+            self.lost_answers -= 1
+            raise Unavailable("the answer was lost")
+        return Generated(Sensitive(name.encode()), made.public_key)
+
+    def destroy(self, name: str) -> None:
+        self.ask()
+        self.objects.pop(name, None)
+
+    def facts(self, spec: KeySpec, material: Sensitive) -> Mapping[str, str]:
+        self._material(material)
+        return {"protection": "hsm", "never_extractable": "true", "local": "true"}
+
+    def export(self, spec: KeySpec, material: Sensitive) -> Sensitive:
+        raise Unsupported("it never leaves")
+
+    mac_key = export
+
+    def register_public(self, spec: KeySpec, material: Sensitive) -> Generated:
+        return self._software.register_public(spec, material)
+
+    def load_public(self, spec: KeySpec, public_key: bytes) -> Loaded:
+        return self._software.load_public(spec, public_key)
+
+    def load(self, spec: KeySpec, material: Sensitive, *, key_id: str, version: int) -> Any:
+        loaded = self._software.load(spec, self._material(material), key_id=key_id, version=version)
+        return _Asking(loaded, lambda: self._material(material))
+
+    def _material(self, handle: Sensitive) -> Sensitive:
+        self.ask()
+        if (found := self.objects.get(handle.reveal().decode())) is None:
+            raise Unavailable("the token has no such object")
+        return found.material
+
+
+class _Asking:
+    """core.ports.Loaded that asks the token first, each time."""
+
+    def __init__(self, loaded: Loaded, ask: Callable[[], object]) -> None:
+        self._loaded, self._ask = loaded, ask
+
+    def __getattr__(self, name: str) -> Callable[..., object]:
+        return _stepping(getattr(self._loaded, name), self._ask)
+
+
+class MemoryClusters:
+    """core.ports.Clusters: one HSM under one cluster id, whose user has that password. `locked`: nobody comes in."""
+
+    def __init__(self, id: str, hsm: str, token: MemoryToken, password: str) -> None:
+        self.id, self.hsm, self._token, self.password, self.locked = id, hsm, token, password, False
+
+    def find(self, id: str) -> str:
+        if not self._token.plugged:
+            raise Unavailable("it may be that one", NOT_ACTIVE)
+        if id != self.id:
+            raise NotFound("no such cluster", NO_CLUSTER)
+        return self.hsm
+
+    def check(self, hsm: str, password: Sensitive) -> None:
+        for wrong, trouble in (
+            (hsm != self.hsm, Trouble.NO_HSM),
+            (not self._token.plugged, Trouble.AWAY),
+            (self.locked, Trouble.LOCKED),
+            (password.reveal() != self.password.encode(), Trouble.UNAUTHENTICATED),
+        ):
+            if wrong:
+                raise failed(trouble, Moment.SET_UP)
+
+    def random(self, hsm: str, n: int) -> Sensitive:
+        assert hsm == self.hsm
+        self._token.ask()
+        return Sensitive(bytes(n))

@@ -56,6 +56,7 @@ from keystead.service.credentials.session import Sessions
 from keystead.service.credentials.vouchers import KeySource, Vouchers
 from keystead.service.credentials.webidentity import WebIdentities
 from keystead.service.handlers import HANDLERS
+from keystead.service.hsms import Hsms
 from keystead.service.pipeline import Service
 from keystead.service.recording import Recording
 from keystead.service.rights import acl_policy_id
@@ -257,6 +258,7 @@ class Stack:
         store: Store | None = None,
         slot: MemorySlot | None = None,
         unseal: Sensitive | None = None,
+        hsms: Hsms | None = None,
     ) -> None:
         """`net`: the way out to external key stores; without one, none is reached.
 
@@ -273,7 +275,8 @@ class Stack:
         (self.barrier.initialise if is_new else self.barrier.open)(with_key)
         self.provider = SoftwareProvider(self.entropy)
         outside = XksStores(net, self.clock) if net is not None else NoKeyStores()
-        self.view = View(self.barrier, self.store, self.provider, self.generation, outside)
+        self.hsms = hsms or Hsms()
+        self.view = View(self.barrier, self.store, self.provider, self.generation, outside, self.hsms)
         self.authorizer = Authorizer(self.view.may_block)
         self.view.on_drop(self.authorizer.forget)
         recording = Recording()
@@ -300,6 +303,7 @@ class Stack:
             announce=self.generation.announce,
             outside=outside,
             directories=("/devices", "/var/log/keystead"),
+            hsms=self.hsms,
         )
         self.key_sets: dict[str, bytes] = {}  # issuer -> its JWK set; one that is not here does not answer
         self.asked_for: list[str] = []  # issuers, each time that one was asked for its keys

@@ -4,7 +4,9 @@
       listen   = { aws = "127.0.0.1:8200" }      door -> address; port 0 picks a free one
       tls      = { certificate = "file:…", private_key = "file:…" }
       clients  = { xks = { authorities = "file:…", names = ["…"] } }   door -> whose certificates it asks for
-      slots    = ["slot-1", "slot-2"]            the two directories of the erasable secret; relative to DIR
+      slots    = ["slot-1", "slot-2"]            the two directories of the erasable secret; relative to DIR;
+                                                 beside them, or instead of them, "pkcs11:NAME" (of hsms) and "tpm"
+      slots_at_least = 2                         in how many places it must be for `status` to be content
       workers  = 1
       tree_copy = "/mnt/backup/tree"             where the newest copy of the key tree is kept (operations.md)
       rates    = { principal = 0, source = 0 }   requests a second and worker: of a principal; refused ones of a source
@@ -18,7 +20,13 @@
                    routes = { "a.b" = "10.0.0.5:8443" },   where a host really is; it needs no name server then
                    threads = 32 }                how many requests of a worker may wait for them at once
       tpm      = { tcti = "device:/dev/tpmrm0" } the TPM 2.0 of this machine, as tpm2-tools name it
+      entropy  = { sources = ["tpm"],            hardware whose generator new keys are drawn from, beside the kernel's:
+                   required = false }            "hsm:NAME", "tpm", "device:/dev/hwrng"; required: no key without any
       logins   = { private_hosts = ["a.b"] }     whom auth methods may ask in a private network (or true)
+      protect_in = "luna"                        the HSM that new keys are held in of which nobody says where; "": none
+      protect_in_or_software = false             true: and in software, where that HSM cannot hold such a key
+      hsms     = { luna = { module = "/usr/lib/libCryptoki2_64.so", token = "keys", pin = "file:…" } }
+                                                 hardware security modules by the name that they have here (Hsm)
 
 Unknown members are refused, so that a misspelled one is not silently ignored.
 """
@@ -41,6 +49,8 @@ from keystead.core.sensitive import Sensitive
 from keystead.service.rates import Rates
 
 MAX_SECRET = 65536
+PKCS11, TPM = "pkcs11", "tpm"
+"""The slots that are no directories: "pkcs11:NAME", "tpm"."""
 FILE_NAME = "keystead.toml"
 DEFAULT_LISTEN = {"aws": "127.0.0.1:8200"}
 DEV_LISTEN = {**DEFAULT_LISTEN, "vault": "127.0.0.1:8201"}
@@ -78,15 +88,40 @@ class Logins(Struct, frozen=True, forbid_unknown_fields=True):
     private_hosts: bool | list[str] = False  # that auth methods may ask at an address that is not public
 
 
+ClusterId = Annotated[str, Meta(pattern="^(cluster-[2-7a-zA-Z]{11,16})?$")]
+
+
+class Hsm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A token behind a PKCS#11 module: found by its label, its serial number or its slot, or several of them."""
+
+    module: str  # the path of the shared library
+    pin: str  # file:, env: or fd: reference to the user's PIN, read once; "prompt": whoever starts the server is asked
+    token: str = ""  # its label
+    serial: str = ""
+    slot: Annotated[int, Meta(ge=0)] | None = None
+    sessions: Annotated[int, Meta(ge=1, le=512)] = 8  # of each process at most, and one for its login
+    wait_for: Annotated[float, Meta(gt=0, le=60)] = 5.0  # seconds that a call waits for a session
+    cluster: ClusterId = ""  # what the aws door calls it; made of the token's serial number without
+
+
+HsmName = Annotated[str, Meta(pattern="^[a-z][a-z0-9-]{0,31}$")]
+
+
 class TpmAt(Struct, frozen=True, forbid_unknown_fields=True):
     tcti: str = "device:/dev/tpmrm0"  # the kernel's resource manager, which many processes may use
+
+
+class EntropyFrom(Struct, frozen=True, forbid_unknown_fields=True):
+    sources: Annotated[tuple[str, ...], Meta(max_length=8)] = ()
+    required: bool = False  # by at least one of them
 
 
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     listen: dict[str, str] = msgspec.field(default_factory=lambda: dict(DEFAULT_LISTEN))
     tls: Tls | None = None
     clients: dict[str, Clients] = msgspec.field(default_factory=dict)  # door -> the certificates that it asks for
-    slots: tuple[str, str] = ("slot-1", "slot-2")
+    slots: tuple[str, ...] = ("slot-1", "slot-2")
+    slots_at_least: Annotated[int, Meta(ge=1, le=8)] = 2
     workers: Annotated[int, Meta(ge=1, le=60)] = 1
     thread_pool: Annotated[int, Meta(ge=1, le=64)] = 16
     region: str = "us-east-1"
@@ -98,7 +133,30 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     quotas: Quotas = Quotas()
     xks: Xks = Xks()
     logins: Logins = Logins()
+    hsms: dict[HsmName, Hsm] = msgspec.field(default_factory=dict)
+    protect_in: str = ""
+    protect_in_or_software: bool = False
     tpm: TpmAt | None = None
+    entropy: EntropyFrom = EntropyFrom()
+
+    @property
+    def slots_beside(self) -> tuple[str, ...]:
+        """Those of `slots` that are no directories."""
+        return tuple(name for name in self.slots if name == TPM or name.startswith(f"{PKCS11}:"))
+
+    @property
+    def slot_directories(self) -> tuple[str, ...]:
+        """Two, or none."""
+        return tuple(name for name in self.slots if name not in self.slots_beside)
+
+
+def check_slots(slots: tuple[str, ...]) -> None:
+    """Raises InvalidArgument."""
+    chosen = Config(slots=slots)
+    if len(chosen.slot_directories) not in {0, 2} or not slots:
+        raise InvalidArgument("files are kept twice: two directories, or none where there are other slots", "slots")
+    if len(set(slots)) != len(slots):
+        raise InvalidArgument("a slot is named twice", "slots")
 
 
 def read(directory: Path) -> Config:
@@ -109,9 +167,28 @@ def read(directory: Path) -> Config:
     except (msgspec.ValidationError, tomllib.TOMLDecodeError) as error:
         raise InvalidArgument(f"{path.name}: {error}", "configuration") from None
     Cutoffs(found.algorithms)
+    check_slots(found.slots)
+    if found.protect_in and found.protect_in not in found.hsms:
+        raise InvalidArgument(f"{path.name}: `protect_in` names no HSM of `hsms`", "configuration")
+    for name, hsm in found.hsms.items():
+        if not (hsm.token or hsm.serial or hsm.slot is not None):
+            raise InvalidArgument(f"{path.name}: say the token, serial or slot of the HSM {name}", "configuration")
     if found.clients and found.tls is None:
         raise InvalidArgument(f"{path.name}: `clients` asks for certificates over TLS: set `tls` too", "configuration")
+    _check_entropy(found, path.name)
     return found
+
+
+def _check_entropy(config: Config, name: str) -> None:
+    sources = config.entropy.sources
+    for source in sources:
+        kind, _, where = source.partition(":")
+        known = kind == "hsm" and where in config.hsms
+        if not (known or (source == "tpm" and config.tpm) or (kind == "device" and Path(where).is_absolute())):
+            words = '"hsm:" and a name in `hsms`, "tpm" (with `tpm` set), or "device:" and an absolute path'
+            raise InvalidArgument(f"{name}: a source of entropy is {words}, not {source!r}", "configuration")
+    if len(set(sources)) != len(sources) or (config.entropy.required and not sources):
+        raise InvalidArgument(f"{name}: `entropy` names each source once, and one if it is required", "configuration")
 
 
 def write(directory: Path, config: Config) -> None:
@@ -126,7 +203,7 @@ def write(directory: Path, config: Config) -> None:
 
 def _toml(value: object) -> str:
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{_toml(k)} = {_toml(v)}" for k, v in value.items()) + " }"
+        return "{ " + ", ".join(f"{_toml(k)} = {_toml(v)}" for k, v in value.items() if v is not None) + " }"
     return msgspec.json.encode(value).decode()  # strings, numbers and arrays of them read the same in TOML
 
 

@@ -45,6 +45,21 @@ def provider(request):
     return request.param()
 
 
+def test_it_offers_what_it_makes(provider):
+    for spec in KEY_SPECS.values():
+        offered = provider.offers(spec)
+        assert offered <= set(spec.algorithms)
+        if not offered:
+            with pytest.raises(Unsupported):
+                provider.generate(spec, "00" * 16)
+    assert provider.offers(KEY_SPECS["AES_256"]) == {"AES_GCM"}
+
+
+def test_what_is_not_there_is_destroyed(provider):
+    provider.destroy("5b" * 16)
+    provider.destroy("5b" * 16)
+
+
 @pytest.fixture(scope="module")
 def generated(provider):
     made = {}

@@ -2,21 +2,32 @@
 
 import errno
 import fcntl
+import hmac
 import os
 import stat
 import sys
+import time
+from contextlib import contextmanager, nullcontext
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests import softhsm
 from tests.fakes import MemorySlot, SeededEntropy
+from tests.swtpm import software_tpm
 
-from keystead.core.errors import Internal, InvalidArgument, Unavailable
+from keystead.core.errors import Internal, InvalidArgument, NotFound, Unavailable
 from keystead.core.keytree import generation
 from keystead.core.sensitive import Sensitive
 from keystead.crypto.afsplit import STRIPES, merge, split
-from keystead.slots import file
+from keystead.cryptoki.connection import Name
+from keystead.cryptoki.words import Cka, Ckk, Cko
+from keystead.slots import file, pkcs11, tpm
 from keystead.slots.file import FileSlot
+from keystead.slots.pkcs11 import Pkcs11Slot
+from keystead.slots.tpm import TpmSlot
+from keystead.tpm import Tpm
+from keystead.tpm.nv import FIRST, LAST
 
 S1, S2, S3 = (Sensitive(bytes([n]) * 32) for n in (1, 2, 3))
 G1, G2, G3 = (generation(secret.reveal()) for secret in (S1, S2, S3))
@@ -37,16 +48,35 @@ def files(directory):
 # --- every slot
 
 C1, C2 = (Sensitive(bytes([n]) * 32) for n in (7, 8))
+OWNER = "00112233445566ff"
+
+
+@contextmanager
+def tpm_slot(directory):
+    with software_tpm(directory / "tpm") as machine:
+        yield TpmSlot(Tpm(machine.tcti), OWNER, SeededEntropy(3))
+
+
+@contextmanager
+def pkcs11_slot(directory):
+    token = softhsm.open_token()
+    yield Pkcs11Slot("pkcs11:soft", token, OWNER, SeededEntropy(3))
+    token.close()
+
+
 SLOTS = {
-    "file": file_slot,
-    "memory": lambda directory: MemorySlot(),
-    "memory of an HSM": lambda directory: MemorySlot(mac=True),
+    "file": lambda directory: nullcontext(file_slot(directory)),
+    "memory": lambda directory: nullcontext(MemorySlot()),
+    "memory of an HSM": lambda directory: nullcontext(MemorySlot(mac=True)),
+    "tpm": tpm_slot,
+    "pkcs11": pkcs11_slot,
 }
 
 
 @pytest.fixture(params=list(SLOTS))
 def slot(request, tmp_path):
-    return SLOTS[request.param](tmp_path)
+    with SLOTS[request.param](tmp_path) as made:
+        yield made
 
 
 def what_it_gives(slot, name, asked=C1):
@@ -248,6 +278,175 @@ def test_files_are_marked_nodump_where_the_file_system_can(tmp_path):
             assert error.errno in (errno.ENOTTY, errno.EOPNOTSUPP)
         else:
             assert flags & file.NODUMP
+
+
+# --- in a TPM
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory):
+    with software_tpm(tmp_path_factory.mktemp("machine")) as started:
+        yield started
+
+
+def on(machine, owner=OWNER, seed=3):
+    return TpmSlot(Tpm(machine.tcti), owner, SeededEntropy(seed))
+
+
+def indices(machine):
+    return machine.tool("tpm2_getcap", "handles-nv-index").split()
+
+
+def test_another_unseal_key_reads_nothing_and_says_so(machine):
+    slot = on(machine, "a" * 16)
+    name = slot.stage(C1)
+    with pytest.raises(Unavailable, match="authorization value"):
+        slot.give(name, C2)
+    assert what_it_gives(slot, name) == what_it_gives(slot, name)
+    slot.retire(None)
+
+
+def test_two_installations_on_one_machine_leave_each_other_alone(machine):
+    ours, theirs = on(machine, "1" * 16), on(machine, "2" * 16, seed=4)
+    one, other = ours.stage(C1), theirs.stage(C2)
+    ours.retire(one)
+    assert (ours.generations(), theirs.generations()) == ({one}, {other})
+    ours.retire(None)
+    assert theirs.generations() == {other}
+    theirs.retire(None)
+
+
+def test_what_is_retired_is_gone_from_the_tpm_as_tpm2_tools_see_it(machine):
+    slot = on(machine, "3" * 16)
+    before = indices(machine)
+    slot.stage(C1)
+    kept = slot.stage(C1)
+    assert len(indices(machine)) == len(before) + 4  # of each: "-" and the index
+    slot.retire(kept)
+    assert len(indices(machine)) == len(before) + 2
+    slot.retire(None)
+    assert indices(machine) == before
+
+
+def test_a_generation_outlives_the_power(machine):
+    slot = on(machine, "4" * 16)
+    name = slot.stage(C1)
+    given = what_it_gives(slot, name)
+    machine.stop()
+    with pytest.raises(Unavailable, match="cannot be reached"):
+        slot.generations()
+    machine.start()
+    assert what_it_gives(slot, name) == given
+    slot.retire(None)
+
+
+def test_generations_that_could_not_be_erased_fill_the_slot_and_no_further(machine):
+    slot = on(machine, "5" * 16)
+    names = [slot.stage(C1) for _ in range(tpm.N_INDICES)]
+    with pytest.raises(Unavailable, match="every index"):
+        slot.stage(C1)
+    assert slot.generations() == set(names)
+    slot.retire(None)
+
+
+@given(st.binary(min_size=8, max_size=8))
+def test_the_indices_of_an_installation_are_the_owners(owner):
+    slot = TpmSlot(Tpm("device:/dev/null"), owner.hex(), os.urandom)
+    assert FIRST <= slot._first <= LAST + 1 - tpm.N_INDICES
+
+
+# --- in a PKCS#11 token
+
+
+@pytest.fixture(scope="module")
+def token():
+    found = softhsm.open_token()
+    yield found
+    found.close()
+
+
+def in_token(token, owner=OWNER, seed=3):
+    return Pkcs11Slot("pkcs11:soft", token, owner, SeededEntropy(seed))
+
+
+def test_what_a_token_gives_is_the_hmac_of_the_challenge(token):
+    """PKCS#11 v3.1 §6.20.4 (CKM_SHA256_HMAC): under a key of ours, as the standard library has it."""
+    slot, secret = in_token(token, "a" * 16), bytes(range(32))
+    name = Name(Cko.SECRET_KEY, b"\x01" * 8, "keystead slot " + "a" * 16)
+    ours = {
+        **name.template(),
+        Cka.KEY_TYPE: Ckk.GENERIC_SECRET,
+        Cka.VALUE: secret,
+        Cka.PRIVATE: True,
+        Cka.SIGN: True,
+    }
+    token.run(lambda desk: desk.session.create(ours))
+    assert what_it_gives(slot, "01" * 8) == hmac.digest(secret, C1.reveal(), "sha256")
+    slot.retire(None)
+
+
+def test_the_key_of_a_generation_does_not_come_out(token):
+    slot = in_token(token, "b" * 16)
+    name = Name(Cko.SECRET_KEY, bytes.fromhex(slot.stage(C1)), "keystead slot " + "b" * 16)
+    asked = (Cka.VALUE, Cka.NEVER_EXTRACTABLE, Cka.ALWAYS_SENSITIVE, Cka.LOCAL, Cka.EXTRACTABLE, Cka.SIGN, Cka.DERIVE)
+    told = token.attributes(name, asked)
+    assert Cka.VALUE not in told
+    assert told == {
+        Cka.NEVER_EXTRACTABLE: True,
+        Cka.ALWAYS_SENSITIVE: True,
+        Cka.LOCAL: True,
+        Cka.EXTRACTABLE: False,
+        Cka.SIGN: True,
+        Cka.DERIVE: False,
+    }
+    slot.retire(None)
+    with pytest.raises(NotFound):
+        token.attributes(name, asked)
+
+
+def test_a_token_that_lets_keys_out_is_no_slot(token, monkeypatch):
+    slot = in_token(token, "c" * 16)
+    monkeypatch.setitem(pkcs11.KEPT, Cka.EXTRACTABLE, True)
+    with pytest.raises(Unavailable, match="does not keep a key"):
+        slot.stage(C1)
+    assert slot.generations() == frozenset()
+
+
+def test_two_installations_in_one_token_leave_each_other_alone(token):
+    ours, theirs = in_token(token, "1" * 16), in_token(token, "2" * 16, seed=4)
+    one, other = ours.stage(C1), theirs.stage(C2)
+    ours.retire(one)
+    assert (ours.generations(), theirs.generations()) == ({one}, {other})
+    ours.retire(None)
+    theirs.retire(None)
+
+
+def test_a_token_that_was_taken_away_is_unavailable_and_comes_back(token):
+    slot = in_token(token, "d" * 16)
+    name = slot.stage(C1)
+    given = what_it_gives(slot, name)
+    with softhsm.Removed():
+        for act in (slot.generations, lambda: slot.give(name, C1), lambda: slot.stage(C1), lambda: slot.retire(name)):
+            with pytest.raises(Unavailable):
+                act()
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            assert what_it_gives(slot, name) == given
+            break
+        except Unavailable:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+    assert slot.generations() == {name}
+    slot.retire(None)
+
+
+def test_a_wrong_pin_is_unavailable_and_not_an_empty_slot():
+    label = softhsm.new_token()
+    slot = in_token(softhsm.open_token(label, pin="000000"))
+    for _ in range(2):  # the second is not asked of the token: it would lock it
+        with pytest.raises(Unavailable, match="PIN"):
+            slot.generations()
 
 
 # --- a fault at the n-th file operation

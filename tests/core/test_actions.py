@@ -89,6 +89,7 @@ def test_own_words_name_the_action_itself():
         Action.TRIM_KEY,
         Action.ERASE_KEY,
         Action.EXPORT_KEY,
+        Action.ATTEST_KEY,
     }
     assert words >= {Action.MANAGE_PRINCIPALS, Action.LIST_PRINCIPALS, Action.READ_SECRET} | OF_PATHS
 

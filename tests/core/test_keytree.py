@@ -106,6 +106,28 @@ def test_growing_beyond_a_node_makes_the_next_one():
     assert set(forest.write(edit)) == {Place(2, 0), Place(3, 1)}
 
 
+@given(st.lists(st.tuples(st.booleans(), st.lists(st.integers(1, 3 * FANOUT), min_size=1, max_size=3)), max_size=6))
+def test_what_is_taken_out_again_leaves_nothing(parts):
+    """Not even a node that is sealed anew without a change: each node key seals so many times and no more."""
+    forest, same = Forest(), Forest()
+    edit, without = forest.edit(), same.edit()
+    taken = set()
+    for is_kept, positions in parts:
+        mark, fresh = edit.mark(), sorted(set(positions) - taken)
+        for position in fresh:
+            edit.grow(position)
+        if is_kept:
+            taken |= set(fresh)
+            for position in fresh:
+                without.grow(position)
+        else:
+            edit.back(mark)
+    assert list(forest.write(edit)) == list(same.write(without))
+    for position in range(1, 3 * FANOUT + 1):
+        is_there = Place(3, position // FANOUT) in forest.stored and forest.leaf(position) != EMPTY
+        assert is_there == (position in taken)
+
+
 def test_a_taken_leaf_is_not_given_again():
     forest = Forest()
     edit = forest.edit()

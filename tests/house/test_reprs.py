@@ -30,7 +30,9 @@ ROOMS = (
     "slots",
     "providers",
     "stores",
+    "cryptoki",
     "tpm",
+    "entropy",
 )
 
 
@@ -53,6 +55,7 @@ STRUCTS = structs()
 NO_SECRETS = {
     "DataKeyPair",  # private_key_ciphertext
     "Granted",  # a grant token: not a secret, as AWS has them (KMS Developer Guide, "Grant token")
+    "Hsm",  # token: its label
     "Tls",  # private_key: a reference
 }
 SECRET_WORDS = ("secret", "passphrase", "offered", "unseal", "plaintext", "material", "token", "private")

@@ -22,6 +22,7 @@ MAY_REVEAL = (
     "slots/",
     "tpm/",
     "crypto/",
+    "cryptoki/",  # a PIN, and what is written into a token
     "service/barrier.py",
     "service/root.py",
     "service/slots.py",  # what a slot gives, into the wrapping key

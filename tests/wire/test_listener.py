@@ -462,6 +462,41 @@ def test_what_would_block_runs_on_a_thread_and_keeps_its_place() -> None:
     assert world.events.index("flush") < world.events.index("write")
 
 
+@pytest.mark.parametrize(("would", "name"), [(WouldBlock(), "act"), (WouldWait(), "far")])
+def test_what_says_that_it_would_block_goes_on_from_there_on_a_thread(would: WouldBlock, name: str) -> None:
+    """And does nothing twice."""
+
+    async def test(world: World) -> None:
+        def steps(request: Any) -> Any:
+            world.events.append(f"begun {request.target.decode()}")
+            yield None
+            if request.target == b"/slow":
+                yield would
+                assert gate.wait(10)
+                world.events.append(threading.current_thread().name.partition("_")[0])
+                yield None
+            if request.target == b"/bug":
+                yield would
+                raise RuntimeError("a bug")
+            return reply(200, b"", request.target, request.second)
+
+        world.steps = steps
+        world.threads._thread_name_prefix = "act"
+        gate = threading.Event()
+        one, two = world.connect(), world.connect()
+        assert bodies(await one.send(post(b"/slow") + post(b"/2"))) == []
+        assert bodies(await two.send(post(b"/other"))) == [b"/other"]
+        gate.set()
+        await world.until(lambda: one.writes)
+        await turns()
+        assert bodies(one.take()) == [b"/slow", b"/2"]
+        two.protocol.data_received(post(b"/bug"))
+        await world.until(lambda: two.aborted)
+
+    events = [event for event in run(test).events if event.startswith(("begun", "act", "far"))]
+    assert events == ["begun /slow", "begun /other", name, "begun /2", "begun /bug"]
+
+
 def test_two_that_block_on_one_connection() -> None:
     async def test(world: World) -> None:
         first, second = world.blocking[b"/a"], world.blocking[b"/b"] = threading.Event(), threading.Event()

@@ -14,16 +14,18 @@ from keystead.app.devices import Devices
 from keystead.core.actions import USES
 from keystead.core.audit.record import parse
 from keystead.core.entities import Credential, Entity, Key, LastUse
-from keystead.core.operations import ClearNamespace, KeyOperation, RevokeToken
+from keystead.core.operations import ClearNamespace, EraseObject, KeyOperation, RevokeToken
 from keystead.core.ports import Stale
-from keystead.crypto.notes import NoteSigner, verify_ed25519
+from keystead.crypto.notes import verify_ed25519
 from keystead.service.barrier import Commit
 from keystead.service.bootstrap import system_principal
 from keystead.service.endings import Endings
+from keystead.service.erasures import Erasures
 from keystead.service.expiry import Expiry
 from keystead.service.log import Log
 from keystead.service.scheduler import NAMESPACE, Scheduler
 from keystead.service.sequencer import Sequencer
+from keystead.service.signing import signer
 from keystead.service.trusted_time import TrustedTime
 
 Use = tuple[str, tuple[int, bytes]]
@@ -47,7 +49,7 @@ class Chores:
             core.disk,
             core.layout.audit,
             core.store,
-            NoteSigner(origin(core), core.barrier.subkey("audit-sign")),
+            signer(core.barrier),
             verify_ed25519,
             clock=core.clock,
             on_records=self._note_uses,
@@ -57,6 +59,7 @@ class Chores:
         log = Log(core.disk, core.layout.audit)
         self._devices = Devices(core.barrier, core.store, log, core.directories)
         self._endings = Endings(core.barrier, core.store, self._perform)
+        self._erasures = Erasures(core.barrier, core.store, core.hsms, core.clock, self._perform)
         self._uses: dict[str, tuple[int, bytes]] = {}  # id of a key or access key -> newest record of a use, its index
         self._uses_written_at = time.monotonic()
         self._turn = threading.Lock()
@@ -132,6 +135,7 @@ class Chores:
                 if seen.believed:
                     self._expiry.step()
                 self._endings.step()
+                self._erasures.step()
         return seen.believed
 
     def look_ahead(self, time: TrustedTime) -> None:
@@ -151,7 +155,7 @@ class Chores:
             if not self._closed:
                 self._core.barrier.settle()
 
-    def _perform(self, op: KeyOperation[Any] | RevokeToken | ClearNamespace) -> object:
+    def _perform(self, op: KeyOperation[Any] | RevokeToken | ClearNamespace | EraseObject) -> object:
         caller = self._core.means.authenticator.itself(
             self._system,
             namespace=op.key.namespace if isinstance(op, KeyOperation) else NAMESPACE,
@@ -194,8 +198,3 @@ def _batches(items: Iterable[Use]) -> Iterator[list[Use]]:
     rest = iter(items)
     while batch := list(islice(rest, USES_A_COMMIT)):
         yield batch
-
-
-def origin(core: Core) -> str:
-    """The name of the audit log in its checkpoints (C2SP tlog-checkpoint): one per installation."""
-    return f"keystead/{core.barrier.name_id('audit log', 'origin')[:16]}"

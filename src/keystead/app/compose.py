@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from keystead.app.clock import SystemClock
+from keystead.app.entropy import Board, mixed, record
 from keystead.app.hardware import surroundings
+from keystead.app.hsms import Tokens
 from keystead.app.issuers import key_source
 from keystead.app.layout import Layout
 from keystead.app.outside import key_stores
 from keystead.app.resealing import settle
-from keystead.app.slots import file_slot, slots_of
+from keystead.app.slots import SlotsOf
 from keystead.app.treecopy import TreeCopy
 from keystead.app.vouching import login_ask, login_keys
 from keystead.config import Config
 from keystead.core.cutoffs import Cutoffs
-from keystead.core.errors import NotFound
+from keystead.core.errors import NotFound, Unavailable
 from keystead.core.sensitive import Sensitive
 from keystead.crypto import selftest
+from keystead.entropy.hardware import Hardware
 from keystead.kit import Front, Markers, Means, RequestIds
 from keystead.kit.custody import Custody
 from keystead.kit.door import Door, Shares
 from keystead.net.https import Https
+from keystead.providers.clusters import HsmClusters
 from keystead.providers.software import SoftwareProvider
 from keystead.seals import load
 from keystead.seals.shamir import ShamirSeal
@@ -37,6 +43,7 @@ from keystead.service.credentials.session import Sessions
 from keystead.service.credentials.vouchers import Vouchers
 from keystead.service.credentials.webidentity import WebIdentities
 from keystead.service.handlers import HANDLERS
+from keystead.service.hsms import Hsms, NoteFiles
 from keystead.service.journal import Journal
 from keystead.service.pipeline import Service
 from keystead.service.rates import Rates, Throttle
@@ -53,6 +60,7 @@ class Core:
     `journal`: the name its audit journal begins with. `worker`: its slot in the shared generation.
     `check`: whoever holds the directory's lock examines the database file first, and settles what a change of the
     seal has left behind (once per installation, not in every worker). `custody`: who answers for the seal.
+    `pins`: of the HSMs, where they have been read already.
     Raises NotFound where there is no database, and what the store and the known-answer tests raise.
     """
 
@@ -65,6 +73,7 @@ class Core:
         worker: int,
         check: bool = False,
         custody: Custody | None = None,
+        pins: Mapping[str, Sensitive] | None = None,
     ) -> None:
         selftest.run()
         layout = Layout(directory)
@@ -76,14 +85,25 @@ class Core:
         if check:
             settle(layout, self.store)
         self._custody = custody
-        self.file_slot = file_slot(layout, settings)
+        self.tokens = Tokens(settings.hsms, pins)
+        self.board = Board(layout, journal)
+        self.entropy = mixed(settings, self.tokens, self._source_changed)
+        self.slots = SlotsOf(layout, settings, self.tokens, self.entropy)
         copy = TreeCopy(layout.tree_copy(settings), self.store)
-        self.barrier = copy.of(Barrier(self.store, slots_of(layout, settings), os.urandom, copy))
+        self.barrier = copy.of(Barrier(self.store, self.slots.all, self.entropy, copy, clock=self.clock))
         self.generation = SharedGeneration(layout.generation, worker)
         self.journal = Journal(self.disk, layout.audit / "journal", journal, entropy=os.urandom)
-        provider = SoftwareProvider(os.urandom)
+        provider = SoftwareProvider(os.urandom, self.entropy)  # salts of the use path are the kernel's
         self._outside = outside = key_stores(settings.xks, self.clock)
-        self.view = View(self.barrier, self.store, provider, self.generation, outside)
+        ids = {name: hsm.cluster for name, hsm in settings.hsms.items() if hsm.cluster}
+        self.hsms = Hsms(
+            {},
+            NoteFiles(self.disk, layout.hsm_notes),
+            clusters=HsmClusters(self.tokens.names, self.tokens.token, self.tokens.pin, ids),
+            new_keys_in=settings.protect_in,
+            or_software=settings.protect_in_or_software,
+        )
+        self.view = View(self.barrier, self.store, provider, self.generation, outside, self.hsms)
         authorizer = Authorizer(self.view.may_block)
         self.view.on_drop(authorizer.forget)
         self._recording = Recording()
@@ -96,12 +116,13 @@ class Core:
             journal=self.journal,
             handlers=HANDLERS,
             provider=provider,
-            entropy=os.urandom,
+            entropy=self.entropy,
             announce=self.generation.announce,
             cutoffs=Cutoffs(settings.algorithms),
             quotas=settings.quotas,
             outside=outside,
             directories=self.directories,
+            hsms=self.hsms,
         )
         self._throttle = Throttle(settings.rates, self.view.on_loop) if settings.rates != Rates() else None
         self._net = Https()  # one of their own, so that no key store's proxy keeps issuers waiting
@@ -133,8 +154,8 @@ class Core:
             service=self.service,
             authenticator=Authenticator(
                 self.view,
-                Sessions(subkey("session-token"), os.urandom),
-                os.urandom,
+                Sessions(subkey("session-token"), self.entropy),
+                self.entropy,
                 self._throttle,
                 web_identities=self._web_identities,
                 vouchers=self._vouchers,
@@ -146,14 +167,24 @@ class Core:
             custody=self._custody,
         )
 
+    def _source_changed(self, source: Hardware) -> None:
+        """On whatever thread has noticed."""
+        with suppress(OSError):
+            self.board.put(source)
+        with suppress(Unavailable):
+            record(self.service, self.clock, self.means.request_ids(), source)
+            self.journal.flush()
+
     def front(self, door: Door) -> Front:
         return door.open(self.means)
 
     def close(self) -> None:
+        self.entropy.close()
         self.barrier.close()
         self._outside.close()
         self._net.close()
         self._logins_net.close()
+        self.tokens.close()
         self.journal.close()
         self.generation.close()
         self.store.close()

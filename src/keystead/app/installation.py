@@ -16,8 +16,9 @@ import msgspec
 from keystead import config
 from keystead.app.clock import SystemClock
 from keystead.app.hardware import surroundings
+from keystead.app.hsms import Tokens
 from keystead.app.layout import Layout, SavedCredentials, read_saved, sync_directory, write_durably
-from keystead.app.slots import slots_of
+from keystead.app.slots import SlotsOf
 from keystead.config import Config
 from keystead.core.errors import AlreadyExists, Conflict, Internal, NotFound
 from keystead.core.sensitive import Sensitive
@@ -26,7 +27,6 @@ from keystead.seals.base import Created
 from keystead.seals.kept import SUBKEY
 from keystead.service.barrier import Barrier
 from keystead.service.bootstrap import First, bootstrap, check_names, first_token
-from keystead.slots.file import FileSlot
 from keystead.stores.connection import require_own
 from keystead.stores.lock import DirectoryLock
 from keystead.stores.sqlite import SqliteStore
@@ -129,10 +129,11 @@ def build(
     write_durably(layout.half_made, encode(seals))
     if not by_token or not (directory / config.FILE_NAME).exists():  # else it is the operator's own
         config.write(directory, settings)
-    store = SqliteStore(layout.database)
+    store, tokens = SqliteStore(layout.database), Tokens(settings.hsms)
+    slots = SlotsOf(layout, settings, tokens)
     try:
-        FileSlot.create(*layout.slots(settings), os.urandom)
-        barrier = Barrier(store, slots_of(layout, settings), os.urandom)
+        slots.make()
+        barrier = Barrier(store, slots.all, os.urandom, clock=SystemClock())
         barrier.initialise(created.unseal_key)
         write_durably(layout.half_made, encode(seals, barrier.subkey(SUBKEY)))
         first = bootstrap(
@@ -148,6 +149,7 @@ def build(
         token = first_token(barrier, tenant, now, os.urandom).text if by_token else None
     finally:
         store.close()
+        tokens.close()
     return first, token
 
 
@@ -162,7 +164,8 @@ def _clear(layout: Layout, settings: Config) -> None:
     """Take away what an `init` has left that did not end. Raises AlreadyExists, Conflict."""
     if layout.seal.exists():
         raise AlreadyExists(f"{layout.directory} holds an installation already", "DIR")
-    slots = [one for place in layout.slots(settings) if place.is_dir() for one in place.glob("generation-*")]
+    places = layout.slots(settings) or ()
+    slots = [one for place in places if place.is_dir() for one in place.glob("generation-*")]
     if not layout.half_made.exists():
         if layout.database.exists() or slots:
             raise Conflict(f"{layout.directory} holds a part of an installation, which another one may need")

@@ -55,6 +55,16 @@ class Layout(Struct, frozen=True):
         return self.run / "server.json"
 
     @property
+    def entropy(self) -> Path:
+        """What processes of the server say of their sources of entropy, where something is wrong (app.entropy)."""
+        return self.run / "entropy"
+
+    @property
+    def hsm_notes(self) -> Path:
+        """Objects in HSMs that are not any key's yet (service.hsms); in no backup."""
+        return self.directory / "hsm-notes"
+
+    @property
     def clock(self) -> Path:
         """The newest time of day that was believed (service.trusted_time)."""
         return self.directory / "clock"
@@ -71,9 +81,11 @@ class Layout(Struct, frozen=True):
         """The directories that audit devices may write in (sys/audit); relative names are below the first."""
         return (str(self.audit / "devices"), *settings.audit_devices)
 
-    def slots(self, settings: Config) -> tuple[Path, Path]:
-        """The two directories of the erasable secret; an absolute name stands for itself."""
-        first, second = settings.slots
+    def slots(self, settings: Config) -> tuple[Path, Path] | None:
+        """The two directories of the erasable secret, if it has any; an absolute name stands for itself."""
+        if not settings.slot_directories:
+            return None
+        first, second = settings.slot_directories
         return self.directory / first, self.directory / second
 
 

@@ -8,23 +8,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
 from keystead import config
+from keystead.app import slots
 from keystead.app.chores import Chores
 from keystead.app.compose import Core
 from keystead.app.installation import read_seal
 from keystead.app.recovery import reading
 from keystead.core import operations as ops
 from keystead.core.entities import Principal
-from keystead.core.errors import Unauthenticated
+from keystead.core.errors import Unauthenticated, Unavailable
 from keystead.core.operations import Operation
 from keystead.core.sensitive import Sensitive
 from keystead.service.custody import Restored, backup, restore
 from keystead.service.inspection import quiet
 from keystead.service.proof import Proof, prove_destroyed
+from keystead.service.slots import SlotLook
 from keystead.service.trusted_time import TrustedTime
 from keystead.stores.lock import DirectoryLock
 
@@ -107,6 +110,20 @@ class Keystead:
         self.perform(ops.RotateSlot())
         self._core.barrier.rotate()
 
+    def slots(self) -> list[SlotLook]:
+        """How each slot is that the root of the key tree is in."""
+        return self._core.barrier.slots()
+
+    def add_slot(self, name: str) -> None:
+        """Keep the root in one slot more. Raises AlreadyExists, Unavailable."""
+        self.perform(ops.AddSlot())
+        slots.add(self._core, name)
+
+    def remove_slot(self, name: str, *, lost: bool = False) -> None:
+        """Keep it in one less. `lost`: that slot need not be reached. Raises NotFound, Conflict, Unavailable."""
+        self.perform(ops.RemoveSlot())
+        slots.remove(self._core, name, lost=lost)
+
     def restore(self, old: Path, on_progress: Callable[[int], None] = quiet) -> Restored:
         """Put back from an old backup what is missing or damaged; it is read, never written. Raises NotFound."""
         self.perform(ops.RestoreBackup())
@@ -120,6 +137,8 @@ class Keystead:
             return prove_destroyed(store, self._core.barrier, self._core.store, on_progress)
 
     def close(self) -> None:
+        with suppress(Unavailable):  # whoever opens it next tries again
+            self._chores.settle()
         self.fold()
         self._chores.close()
         self._core.close()

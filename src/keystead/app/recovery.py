@@ -10,9 +10,10 @@ from pathlib import Path
 
 from keystead import config
 from keystead.app.clock import SystemClock
+from keystead.app.hsms import Tokens
 from keystead.app.installation import read_seal
 from keystead.app.layout import Layout
-from keystead.app.slots import slots_of
+from keystead.app.slots import SlotsOf
 from keystead.app.treecopy import TreeCopy
 from keystead.config import Config
 from keystead.core.errors import AlreadyExists, NotFound, Unavailable
@@ -63,7 +64,8 @@ def recover(directory: Path, old: Path, offered: Sequence[Sensitive], *, tree: P
     if layout.database.exists():
         raise AlreadyExists(f"{layout.database} is there", "data")
     unseal_key = read_seal(directory, settings).open(offered)
-    slots = slots_of(layout, settings)
+    tokens = Tokens(settings.hsms)
+    slots = SlotsOf(layout, settings, tokens).all
     came = Grafted(destroyed=(), access=())
     layout.run.mkdir(mode=0o700, exist_ok=True)
     lock = DirectoryLock(directory)
@@ -76,6 +78,7 @@ def recover(directory: Path, old: Path, offered: Sequence[Sensitive], *, tree: P
                 copy.backup(layout.database)
         _settle(layout, settings, slots, unseal_key)
     finally:
+        tokens.close()
         lock.close()
     return came
 
@@ -85,7 +88,7 @@ def _settle(layout: Layout, settings: Config, slots: Slots, unseal_key: Sensitiv
     store = SqliteStore(layout.database)
     try:
         copy = TreeCopy(layout.tree_copy(settings), store)
-        barrier = copy.of(Barrier(store, slots, os.urandom, copy))
+        barrier = copy.of(Barrier(store, slots, os.urandom, copy, clock=SystemClock()))
         barrier.open(unseal_key)
         disk = LocalDisk()
         disk.make_directory(layout.audit)

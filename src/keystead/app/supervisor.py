@@ -22,19 +22,21 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 import msgspec
 import uvloop
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
-from keystead.app import line
+from keystead.app import line, slots
 from keystead.app.chores import Chores
 from keystead.app.compose import Core
 from keystead.app.control import Control
 from keystead.app.custodian import LOOKS, Custodian
+from keystead.app.entropy import status as entropy_status
+from keystead.app.hsms import drop_refused
+from keystead.app.hsms import pins as read_pins
 from keystead.app.installation import read_seal
 from keystead.app.layout import Layout, Running
 from keystead.app.seals import SealChanges, warning_of
@@ -45,13 +47,13 @@ from keystead.core.entities import Kind
 from keystead.core.errors import InvalidArgument, KeysteadError, Sealed, Unavailable
 from keystead.core.sensitive import Sensitive
 from keystead.doors.control import SealShown, SealsShown, ServerStatus
+from keystead.doors.control.lifecycle import SlotStatus
 from keystead.kit.custody import AnyAnswer, AnyRequest, No, RootKey, Why
 from keystead.seals import Seals, plan_of
 from keystead.seals.base import Created
 from keystead.seals.shamir import ShamirConfiguration, ShamirSeal
 from keystead.service.bootstrap import first_token
 from keystead.service.custody import backup
-from keystead.service.root import FILE
 from keystead.service.trusted_time import TrustedTime
 from keystead.stores.lock import DirectoryLock
 from keystead.version import VERSION
@@ -75,19 +77,23 @@ class Supervisor:
         *,
         trust_clock: bool = False,
         bound: Mapping[str, socket.socket] | None = None,
+        pins: Mapping[str, Sensitive] | None = None,
     ) -> None:
-        """`bound`: of a door, a socket that listens already."""
+        """`bound`: of a door, a socket that listens already. `pins`: of the HSMs; without them they are read here."""
         self._bound = bound or {}
         self._layout, self._settings, self._seal, self._on_ready = Layout(directory), settings, seal, on_ready
         self._layout.run.mkdir(mode=0o700, exist_ok=True)
         self._lock = DirectoryLock(directory)
         for left_behind in (self._layout.generation, self._layout.running):  # by a server that was killed
             left_behind.unlink(missing_ok=True)
-        self.core = Core(directory, settings, journal="supervisor", worker=settings.workers, check=True)
+        self._pins = read_pins(settings.hsms) if pins is None else dict(pins)
+        index = settings.workers
+        self.core = Core(directory, settings, journal="supervisor", worker=index, check=True, pins=self._pins)
+        self.core.board.clear()
         self._seal = read_seal(directory, settings)  # what it is once a change that did not end has been settled
         self._changes = SealChanges(self, settings, lambda: read_seal(directory, settings))
         self._trouble, self._waiting = "", False  # why it does not open by itself; whether it is tried again
-        self._custodian = Custodian(self, os.urandom, time.monotonic)
+        self._custodian = Custodian(self, self.core.entropy, time.monotonic)
         self._time = TrustedTime(self.core.clock, self.core.disk, self._layout.clock, believe=trust_clock)
         self._chores: Chores | None = None
         self.owner = f"uid:{os.geteuid()}"
@@ -105,6 +111,7 @@ class Supervisor:
         """Serve until SIGTERM or SIGINT."""
         try:
             self._listen()
+            self.core.entropy.start()
             uvloop.run(self._serve(offered))
         finally:
             self._close()
@@ -116,7 +123,9 @@ class Supervisor:
         }
         for index in range(self._settings.workers):
             own = {door: bound[index] for door, bound in sockets.items()}
-            self._workers.append(Worker(self._layout.directory, index, own, self._lock.fileno(), self._attend))
+            self._workers.append(
+                Worker(self._layout.directory, index, own, self._lock.fileno(), self._attend, self._pins)
+            )
         self._running = Running(
             pid=os.getpid(),
             listen={door: address_of(bound[0]) for door, bound in sockets.items()},
@@ -133,6 +142,7 @@ class Supervisor:
         control = Control(self)
         await control.start(bind_unix(self._layout.control))
         await asyncio.to_thread(self._open_at_start, offered)  # it may stay sealed, and `keystead unseal` opens it
+        await asyncio.to_thread(drop_refused, self.core.tokens, self._pins)
         await asyncio.to_thread(self._start_workers)
         self._layout.running.write_bytes(msgspec.json.encode(self._running))
         self._on_ready(self._running)
@@ -322,19 +332,20 @@ class Supervisor:
         return self.core.barrier.is_under(unseal_key)
 
     def root_key(self) -> RootKey:
-        root = self.core.barrier.tree.root
-        since = datetime.fromtimestamp(self.core.file_slot.staged_at(root.generations[FILE]), UTC)
-        return RootKey(term=root.epoch, since=since, n_commits=self.core.barrier.head(self.core.store).n_commits)
+        barrier = self.core.barrier
+        n_commits = barrier.head(self.core.store).n_commits
+        return RootKey(term=barrier.epoch, since=slots.root_since(self.core), n_commits=n_commits)
 
     def make_root_token(self, text: Sensitive) -> None:
         core = self.core
-        first_token(core.barrier, core.view.home(), core.clock.now(), os.urandom, text, "generate-root")
+        first_token(core.barrier, core.view.home(), core.clock.now(), core.entropy, text, "generate-root")
         core.generation.announce()
 
     # --- seal
 
     def status(self) -> ServerStatus:
         core, is_open = self.core, self._unseal_key is not None
+        file, looks = core.slots.file, core.barrier.slots()
         return ServerStatus(
             sealed=not is_open,
             seal=self._seal.kind,
@@ -343,12 +354,18 @@ class Supervisor:
             workers=self._settings.workers,
             listen=self._running.listen,
             started_at=self._started_at,
-            slot_copies={str(directory): whole for directory, whole in core.file_slot.copies().items()},
+            slot_copies={str(directory): whole for directory, whole in file.copies().items()} if file else {},
+            slots=tuple(SlotStatus(**asdict(look)) for look in looks),
+            n_places=core.slots.n_places(look.name for look in looks),
+            slots_at_least=self._settings.slots_at_least,
             n_unerased=core.barrier.n_outstanding if is_open else None,
             journal_trouble=core.journal.trouble,
             clock_trouble=self._time.trouble,
+            entropy=entropy_status(core.entropy, core.board),
+            entropy_required=core.entropy.is_required,
             n_keys=core.store.count(Kind.KEY) if is_open else None,
             epoch=core.barrier.epoch if is_open else None,
+            n_in_hsms=core.store.count(Kind.ERASURE) if is_open else None,
             n_audit_records=self._chores.n_records if self._chores else None,
         )
 
@@ -404,6 +421,14 @@ class Supervisor:
 
     def rotate_slot(self) -> None:
         self.core.barrier.rotate()
+        self.core.generation.announce()
+
+    def add_slot(self, name: str) -> None:
+        slots.add(self.core, name)
+        self.core.generation.announce()
+
+    def remove_slot(self, name: str, *, lost: bool) -> None:
+        slots.remove(self.core, name, lost=lost)
         self.core.generation.announce()
 
     def seal(self) -> None:

@@ -48,7 +48,9 @@ def main() -> None:
     directory = Path(orders.directory)
     settings = config.read(directory)
     line = Line(socket.socket(fileno=orders.line))
-    core = Core(directory, settings, journal=f"worker-{orders.index}", worker=orders.index, custody=line)
+    pins = {name: Sensitive(b64decode(pin)) for name, pin in orders.pins.items()}
+    journal = f"worker-{orders.index}"
+    core = Core(directory, settings, journal=journal, worker=orders.index, custody=line, pins=pins)
     try:
         if orders.unseal_key is not None:
             core.open(Sensitive(b64decode(orders.unseal_key)))
@@ -69,6 +71,7 @@ async def serve(core: Core, settings: config.Config, sockets: dict[str, int], le
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    core.entropy.start()
     batch = Batch(core.journal, core.generation, core.clock)
     with (
         ThreadPoolExecutor(settings.thread_pool, "act") as threads,

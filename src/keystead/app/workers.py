@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -36,6 +36,7 @@ class Orders(Struct, frozen=True, kw_only=True):
     sockets: dict[str, int]  # door -> inherited file descriptor
     line: int  # the same, to the custodian of the seal
     unseal_key: str | None = None  # base64; None: the installation is sealed
+    pins: dict[str, str] = {}  # HSM -> base64
 
     def __repr__(self) -> str:
         return f"Orders(index={self.index})"
@@ -51,10 +52,11 @@ class Worker:
         sockets: dict[str, socket.socket],
         lock: int,
         on_start: Callable[[Worker, socket.socket], None],
+        pins: Mapping[str, Sensitive] | None = None,
     ) -> None:
-        """`on_start` gets our end of the line to each process there is of it (app.line)."""
+        """`pins`: of the HSMs. `on_start` gets our end of the line to each process there is of it (app.line)."""
         self._directory, self.index, self._sockets, self._lock = directory, index, sockets, lock
-        self._on_start = on_start
+        self._on_start, self._pins = on_start, pins or {}
         self._process: subprocess.Popen[bytes] | None = None
         self._started_at = 0.0
         self._restarts = 0
@@ -81,6 +83,7 @@ class Worker:
             sockets=descriptors,
             line=theirs.fileno(),
             unseal_key=b64encode(unseal_key.reveal()).decode() if unseal_key else None,
+            pins={name: b64encode(pin.reveal()).decode() for name, pin in self._pins.items()},
         )
         self._started_at, self._missed, self.is_ending = time.monotonic(), False, False
         self._process = subprocess.Popen(

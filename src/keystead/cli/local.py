@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from msgspec.structs import asdict
+
 from keystead.app import hygiene
 from keystead.app.library import Keystead
 from keystead.cli import secrets
 from keystead.config import Config
 from keystead.core.operations import AccessKey, IssueToken, Operation
 from keystead.doors.control.codec import ShownOnce, ShownToken, shown_once, shown_token
+from keystead.doors.control.lifecycle import SlotStatus
 
 R = TypeVar("R")
 
@@ -38,6 +41,15 @@ class Local:
 
     def rotate_slot(self) -> None:
         self.keystead.rotate_slot()
+
+    def slots(self) -> list[SlotStatus]:
+        return [SlotStatus(**asdict(look)) for look in self.keystead.slots()]
+
+    def add_slot(self, name: str) -> None:
+        self.keystead.add_slot(name)
+
+    def remove_slot(self, name: str, *, lost: bool) -> None:
+        self.keystead.remove_slot(name, lost=lost)
 
     def close(self) -> None:
         self.keystead.close()

@@ -21,7 +21,7 @@ from keystead.core.operations import AccessKey, IssueToken, Operation
 from keystead.core.sensitive import Sensitive
 from keystead.doors.control.codec import ShownOnce, ShownToken, unseal_request
 from keystead.doors.control.errors import ERRORS
-from keystead.doors.control.lifecycle import BackedUp, SealsShown, ServerStatus
+from keystead.doors.control.lifecycle import BackedUp, SealsShown, ServerStatus, SlotStatus
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -73,6 +73,15 @@ class Remote:
 
     def rotate_slot(self) -> None:
         self._ask("RotateSlot", b"{}", ServerStatus)
+
+    def slots(self) -> list[SlotStatus]:
+        return list(self.status().slots)
+
+    def add_slot(self, name: str) -> None:
+        self._ask("AddSlot", msgspec.json.encode({"name": name}), ServerStatus)
+
+    def remove_slot(self, name: str, *, lost: bool) -> None:
+        self._ask("RemoveSlot", msgspec.json.encode({"name": name, "lost": lost}), ServerStatus)
 
     def status(self) -> ServerStatus:
         return self._ask("Status", b"{}", ServerStatus)

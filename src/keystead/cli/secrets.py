@@ -35,6 +35,15 @@ def ask(kind: str, n: int) -> list[Sensitive]:
     return [Sensitive(click.prompt(title, hide_input=True, err=True).encode()) for title in titles]
 
 
+def ask_pin(hsm: str) -> Sensitive:
+    """The PIN of an HSM, from whoever sits at the terminal. Raises InvalidArgument where there is none."""
+    from keystead.app.hsms import nobody
+
+    if not sys.stdin.isatty():
+        return nobody(hsm)
+    return Sensitive(click.prompt(f"PIN of the HSM {hsm}", hide_input=True, err=True).encode())
+
+
 def to_open(directory: Path, references: Sequence[str], *, by_hand: bool = False) -> list[Sensitive]:
     """What opens the seal of an installation: by reference, else by prompt; [] where nothing is needed or nobody asked.
 

@@ -1,4 +1,4 @@
-"""Key stores outside: what is kept of one, and what can go wrong between it and us, each failure one word.
+"""Key stores outside, and HSMs as such: what is kept of one, and what can go wrong with it, each failure one word.
 
 XKS Proxy API specification, "Error codes", both of its tables: what a proxy says, and what the network does.
 """
@@ -40,6 +40,10 @@ class Trouble(Enum):
     BAD_PLAINTEXT = "what it decrypted does not open"
     # what we ourselves know
     DISCONNECTED = "it is not connected"
+    # of an HSM
+    NO_HSM = "its HSM is not there any more"
+    LOCKED = "its HSM lets nobody in"
+    AWAY = "its HSM does not answer"
 
     __hash__ = object.__hash__
 
@@ -103,6 +107,18 @@ class Proxy(Struct, frozen=True, kw_only=True):
     service_owner: str = ""  # VPC: tenant id
 
 
+NOWHERE = Proxy(host="", path="", connectivity=Connectivity.PUBLIC)
+"""Of a key store that is an HSM."""
+
+
+class Cluster(Struct, frozen=True, kw_only=True):
+    """An HSM as a key store (KMS Developer Guide, "AWS CloudHSM key stores")."""
+
+    id: str  # "cluster-…"
+    hsm: str  # its name in the configuration
+    trust_anchor: str  # PEM, as it was given
+
+
 class Connection(Enum):
     """Whether the keys in a store can be made and used; a connection is tried when somebody says so, and at once."""
 
@@ -112,7 +128,7 @@ class Connection(Enum):
 
 
 class KeyStore(Entity, frozen=True, kw_only=True):
-    """A key store outside, behind an XKS proxy; our keys there have their other half in it. `id` is "cks-…"."""
+    """A key store: outside, behind an XKS proxy, where our keys have their other half; or an HSM. `id` is "cks-…"."""
 
     kind = Kind.KEY_STORE
     tenant: str
@@ -120,10 +136,11 @@ class KeyStore(Entity, frozen=True, kw_only=True):
     name: str
     proxy: Proxy
     access_key_id: str
-    secret: bytes = field(default=b"", name="s")
+    secret: bytes = field(default=b"", name="s")  # of an HSM: the password of its user
     connection: Connection = Connection.DISCONNECTED
     failure: Trouble | None = None  # why it is FAILED
     created_at: datetime
+    cluster: Cluster | None = None  # set: it is an HSM
 
     @property
     def parent(self) -> str:

@@ -70,6 +70,9 @@ def children(place: Place, node: bytes | bytearray) -> Iterator[tuple[Place, byt
             yield Place(place.level + 1, place.at << BITS | slot), key
 
 
+Mark = tuple[int, frozenset[Place]]
+
+
 class Edit:
     """One transaction's changes to the tree, kept aside until `finish`.
 
@@ -83,6 +86,7 @@ class Edit:
         self._keys: dict[Place, bytes] = {ROOT: root}
         self._nodes: dict[Place, bytearray] = {}
         self._changed: set[Place] = set()
+        self._grown: list[tuple[Place, int]] = []
         self._renewed: set[Place] = set()
         self.before: dict[Place, bytes] = {}  # sealed nodes as they were read
 
@@ -94,6 +98,21 @@ class Edit:
         """Begin a tree: the root node is made, not read."""
         self._nodes[ROOT] = bytearray(NODE_BYTES)
 
+    def mark(self) -> Mark:
+        """Where it stands, for `back` to return to: before anything is erased."""
+        return len(self._grown), frozenset(self._changed)
+
+    def back(self, mark: Mark) -> None:
+        """Take out again what has been grown since."""
+        n_grown, changed = mark
+        while len(self._grown) > n_grown:
+            place, slot = self._grown.pop()
+            below = Place(place.level + 1, place.at << BITS | slot)
+            self._nodes[place][slot * KEY_BYTES : (slot + 1) * KEY_BYTES] = EMPTY
+            self._keys.pop(below, None)
+            self._nodes.pop(below, None)
+        self._changed = set(changed)
+
     def grow(self, position: int) -> bytes:
         """Fill an empty leaf; its key. Raises Internal if it is taken."""
         for place, slot in path(position):
@@ -102,6 +121,7 @@ class Edit:
             if (key := child(node, slot)) == EMPTY:
                 key = self._fresh()
                 self._put(place, slot, key)
+                self._grown.append((place, slot))
                 if below.level < DEPTH:
                     self._nodes[below] = bytearray(NODE_BYTES)
             elif below.level == DEPTH:
@@ -119,6 +139,10 @@ class Edit:
                 self._keys[Place(place.level + 1, place.at << BITS | slot)] = key
                 self._renewed.add(place)
             self._put(place, slot, EMPTY)
+
+    def keep_root(self) -> None:
+        """Whatever was erased, the root node keeps its key: until it gets another, the old copies open."""
+        self._renewed.discard(ROOT)
 
     def renew(self) -> None:
         """Give the root node a fresh key, whatever else happens."""

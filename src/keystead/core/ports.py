@@ -6,7 +6,7 @@ Five ports reach the world (Clock, Entropy, Store, Slot, Net), each with a fake 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
@@ -54,6 +54,35 @@ class Entropy(Protocol):
     def __call__(self, n: int, /) -> bytes:
         """`n` unpredictable bytes."""
         ...
+
+
+KERNEL = "kernel"
+"""The operating system's generator, as KeyVersion.entropy names it."""
+
+
+class KeyEntropy(Protocol):
+    """What keying material is drawn from."""
+
+    is_required: bool  # no key is made without hardware's part in it
+
+    def draw(self, n: int, /) -> tuple[bytes, str]:
+        """`n` bytes, and what they were drawn from (KeyVersion.entropy). May wait: never on the event loop.
+
+        Raises Unavailable where hardware must have a part in it and has none to give.
+        """
+        ...
+
+
+class KernelEntropy:
+    """KeyEntropy where there is no hardware: the kernel's generator, or whatever stands for it."""
+
+    is_required = False
+
+    def __init__(self, entropy: Entropy) -> None:
+        self._entropy = entropy
+
+    def draw(self, n: int, /) -> tuple[bytes, str]:
+        return self._entropy(n), KERNEL
 
 
 # --- store: sealed rows in, sealed rows out
@@ -247,8 +276,11 @@ class Seal(Protocol):
 
 
 class Generated(Struct, frozen=True):
+    """`material` of an HSM's key is a handle: what opens nothing without the HSM that it is of."""
+
     material: Sensitive
     public_key: bytes = b""  # DER SubjectPublicKeyInfo
+    entropy: str = ""  # what it was drawn from; "": it was not made here
 
 
 class Loaded(Protocol):
@@ -310,17 +342,38 @@ class Loaded(Protocol):
 
 
 class Provider(Protocol):
-    """Software, PKCS#11, an external KMS: makes and loads keys."""
+    """Software, PKCS#11, an external KMS: makes and loads keys.
 
-    def generate(self, spec: KeySpec) -> Generated:
+    `name` (docs/adr/0034): what an HSM is to call the object that it makes, 32 hexadecimal digits (CKA_ID), never used
+    twice; so what it has made can be erased although no answer came. Software has no objects, and no use for it. An
+    HSM that cannot be reached raises Unavailable, whatever was asked.
+    """
+
+    def offers(self, spec: KeySpec) -> frozenset[str]:
+        """Names of the algorithms (core.algorithms) that a key of that spec, made or registered here, is used with.
+
+        Empty: no such key. Never called on the event loop.
+        """
+        ...
+
+    def generate(self, spec: KeySpec, name: str = "") -> Generated:
         """May take a second (RSA): never called on the event loop. Raises Unsupported."""
         ...
 
-    def register(self, spec: KeySpec, material: Sensitive) -> Generated:
+    def register(self, spec: KeySpec, material: Sensitive, name: str = "") -> Generated:
         """Somebody else's keying material: examined in full (weak keys refused), written our way.
 
-        Raises InvalidArgument, Unsupported. As slow as an RSA primality test.
+        An HSM gets it as software writes it, and examines nothing. Raises InvalidArgument, Unsupported. As slow as an
+        RSA primality test.
         """
+        ...
+
+    def destroy(self, name: str) -> None:
+        """Erase every object of that name; returns when none is there any more. Nothing in software."""
+        ...
+
+    def facts(self, spec: KeySpec, material: Sensitive) -> Mapping[str, str]:
+        """What can be proved of where a version is held, in words for an attestation: asked of the HSM just now."""
         ...
 
     def register_public(self, spec: KeySpec, material: Sensitive) -> Generated:
@@ -364,6 +417,22 @@ class KeyStores(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+class Clusters(Protocol):
+    """HSMs that key stores can be: never on the event loop. Safe to use from any thread."""
+
+    def find(self, id: str) -> str:
+        """The HSM that this is the cluster id of. Raises NotFound; Unavailable where one that may be it is away."""
+        ...
+
+    def check(self, hsm: str, password: Sensitive) -> None:
+        """Return if it is there, and that is the password of its user. Raises what core.keystores.failed makes."""
+        ...
+
+    def random(self, hsm: str, n: int) -> Sensitive:
+        """`n` bytes of its generator's. Raises Unavailable."""
+        ...
 
 
 class NoKeyStores:

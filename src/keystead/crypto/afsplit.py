@@ -11,6 +11,7 @@ from hashlib import sha256
 
 STRIPES = 128
 DIGEST_BYTES = 32
+_FIRST = bytes(4)
 
 
 def split(secret: bytes, entropy: Callable[[int], bytes], stripes: int = STRIPES) -> bytes:
@@ -35,6 +36,8 @@ def _fold(blocks: list[bytes], n: int) -> bytes:
 
 def _diffuse(block: bytes) -> bytes:
     """Every output bit depends on its whole digest-sized part: SHA-256(part number ‖ part), as LUKS does it."""
+    if len(block) == DIGEST_BYTES:
+        return sha256(_FIRST + block).digest()
     parts = range(0, len(block), DIGEST_BYTES)
     return b"".join(
         sha256(i.to_bytes(4, "big") + block[at : at + DIGEST_BYTES]).digest()[: len(block) - at]
@@ -43,4 +46,4 @@ def _diffuse(block: bytes) -> bytes:
 
 
 def _xor(a: bytes, b: bytes) -> bytes:
-    return (int.from_bytes(a, "big") ^ int.from_bytes(b, "big")).to_bytes(len(a), "big")
+    return (int.from_bytes(a) ^ int.from_bytes(b)).to_bytes(len(a))

@@ -15,7 +15,6 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, mlkem,
 
 from keystead.core.algorithms import Family, KeySpec
 from keystead.core.errors import InvalidArgument, Unsupported
-from keystead.core.ports import Entropy
 from keystead.crypto.bounds import require_private, require_public, require_short
 from keystead.crypto.weak import refuse_weak_public, refuse_weak_rsa
 
@@ -48,29 +47,44 @@ PUBLIC_EXPONENT = 65537
 UNREADABLE: Final = (ValueError, TypeError, UnsupportedAlgorithm, InternalError)
 
 
-def _generate_rsa(spec: KeySpec, _: Entropy) -> PrivateKey:
-    return rsa.generate_private_key(PUBLIC_EXPONENT, spec.bits or 0)
+EXTRA_BITS = 64  # FIPS 186-5 A.2.1
 
 
-def _generate_ec(spec: KeySpec, _: Entropy) -> PrivateKey:
-    return ec.generate_private_key(CURVES[spec.name])
+def _generate_ec(spec: KeySpec, seed: bytes) -> PrivateKey:
+    """FIPS 186-5 A.2.1, by extra random bits."""
+    d = int.from_bytes(seed, "big") % (CURVES[spec.name].group_order - 1) + 1
+    return ec.derive_private_key(d, CURVES[spec.name])
 
 
-_GENERATE: Final[dict[Family, Callable[[KeySpec, Entropy], PrivateKey]]] = {
-    # RSA and EC draw from OpenSSL's generator, which has its own seeding and reseeds after fork; the rest are seeds
-    Family.RSA: _generate_rsa,
+_GENERATE: Final[dict[Family, Callable[[KeySpec, bytes], PrivateKey]]] = {
+    # RSA's primes are drawn by OpenSSL, whose generator has its own seeding and reseeds after fork
+    Family.RSA: lambda spec, _: rsa.generate_private_key(PUBLIC_EXPONENT, spec.bits or 0),
     Family.EC: _generate_ec,
-    Family.EDWARDS: lambda _, entropy: ed25519.Ed25519PrivateKey.from_private_bytes(entropy(32)),  # RFC 8032 §5.1.5
-    Family.ML_DSA: lambda spec, entropy: PRIVATE_TYPES[spec.name].from_seed_bytes(entropy(32)),  # FIPS 204 §5.1
-    Family.ML_KEM: lambda spec, entropy: PRIVATE_TYPES[spec.name].from_seed_bytes(entropy(64)),  # FIPS 203 §7.1
+    Family.EDWARDS: lambda _, seed: ed25519.Ed25519PrivateKey.from_private_bytes(seed),  # RFC 8032 §5.1.5
+    Family.ML_DSA: lambda spec, seed: PRIVATE_TYPES[spec.name].from_seed_bytes(seed),  # FIPS 204 §5.1
+    Family.ML_KEM: lambda spec, seed: PRIVATE_TYPES[spec.name].from_seed_bytes(seed),  # FIPS 203 §7.1
+}
+_SEED_BYTES: Final[dict[Family, Callable[[KeySpec], int]]] = {
+    Family.RSA: lambda _: 0,
+    Family.EC: lambda spec: (CURVES[spec.name].group_order.bit_length() + EXTRA_BITS + 7) // 8,
+    Family.EDWARDS: lambda _: 32,
+    Family.ML_DSA: lambda _: 32,
+    Family.ML_KEM: lambda _: 64,
 }
 
 
-def generate(spec: KeySpec, entropy: Entropy) -> PrivateKey:
-    """RSA may take a second. Raises Unsupported."""
+def seed_bytes(spec: KeySpec) -> int:
+    """How many bytes a key pair is made of; 0 where OpenSSL draws them itself. Raises Unsupported."""
     if spec.name not in PRIVATE_TYPES:
         raise Unsupported(f"no {spec.name} keys here", spec.name)
-    return _GENERATE[spec.family](spec, entropy)
+    return _SEED_BYTES[spec.family](spec)
+
+
+def generate(spec: KeySpec, seed: bytes) -> PrivateKey:
+    """Of `seed_bytes` unpredictable bytes. RSA may take a second. Raises Unsupported, ValueError for another length."""
+    if len(seed) != seed_bytes(spec):
+        raise ValueError(f"{spec.name} is made of {seed_bytes(spec)} bytes")
+    return _GENERATE[spec.family](spec, seed)
 
 
 def private_der(key: PrivateKey) -> bytes:

@@ -146,7 +146,7 @@ def _signature(name: str, answer: _Answer, private: keys.PrivateKey | None, spec
     scheme, form = SCHEMES[name], ALGORITHMS[name].forms[0]
     public, message, signature = keys.parse_public(answer["key"]), answer["message"], answer["signature"]
     altered = message[:-1] + bytes([message[-1] ^ 1])
-    private = private or keys.generate(spec, os.urandom)
+    private = private or keys.generate(spec, os.urandom(keys.seed_bytes(spec)))
     digest = bytes(ALGORITHMS[name].digest_bytes or 1)
     return (
         scheme.verify(public, message, signature, form)

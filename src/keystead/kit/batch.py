@@ -62,8 +62,11 @@ class Holder(Protocol):
         """Hold the reply to the request that was begun."""
         ...
 
-    def block(self, *, far: bool) -> None:
-        """The request that was begun has to wait for a thread. `far`: and there for another machine."""
+    def block(self, rest: Steps | None, *, far: bool) -> None:
+        """The request that was begun has to wait for a thread. `far`: and there for another machine.
+
+        `rest`: it goes on there; None: it begins anew.
+        """
         ...
 
     def abort(self) -> None: ...
@@ -136,18 +139,20 @@ class Batch:
             going = []
             for holder, steps in begun:
                 try:
-                    next(steps)
+                    would = next(steps)
                 except StopIteration as done:
                     holder.take(done.value)
-                except WouldBlock as would:
-                    holder.block(far=isinstance(would, WouldWait))
+                except WouldBlock as at_once:
+                    holder.block(None, far=isinstance(at_once, WouldWait))
                 except Exception:
                     LOG.exception("a door did not answer")
                     holder.abort()
                     continue
                 else:
-                    going.append((holder, steps))
-                    continue
+                    if would is None:
+                        going.append((holder, steps))
+                        continue
+                    holder.block(steps, far=isinstance(would, WouldWait))
                 if (following := holder.begin()) is not None:
                     going.append((holder, following))
             begun = going

@@ -216,9 +216,9 @@ class Connection(Framing, asyncio.Protocol):
                 return self._listener.front.steps(item)
         return None
 
-    def block(self, *, far: bool) -> None:
+    def block(self, rest: Steps | None, *, far: bool) -> None:
         if self._begun is not None:
-            self._listener.block(self, self._begun, far=far)
+            self._listener.block(self, self._begun, rest, far=far)
 
     def withdraw(self) -> None:
         """What is held was not put on record: say that instead, and as often; where a body would be too much, cut."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from msgspec import Struct
 
 from keystead.core.entities import Lineage, Namespace
 from keystead.core.mounts import MountTable
+from keystead.core.ports import WouldBlock
 from keystead.kit.custody import Custody
 from keystead.kit.marker import Markers
 from keystead.kit.message import ErrorTable, Performer, WireOperation
@@ -18,8 +19,35 @@ from keystead.service.authenticate import Authenticator
 from keystead.service.ratelimits import RateLimitTable
 from keystead.wire.http import HttpRequest, Limits, Refusal
 
-Steps = Generator[None, None, bytes]
-"""A request on its way to its reply: between two yields one kind of work is done (kit.batch, Rule 4)."""
+Q = TypeVar("Q")
+C = TypeVar("C")
+A = TypeVar("A")
+Steps = Generator[WouldBlock | None, None, bytes]
+"""A request on its way to its reply: between two yields one kind of work is done (kit.batch, Rule 4).
+
+What is yielded says that the next step would block the event loop: the request goes on from there on a thread.
+"""
+
+
+def finished(steps: Steps) -> bytes:
+    """All the steps that are left, at once. Raises WouldBlock on the event loop."""
+    while True:
+        try:
+            would = next(steps)
+        except StopIteration as done:
+            whole: bytes = done.value
+            return whole
+        if would is not None:
+            raise would
+
+
+def wherever(run: Callable[[Q, C], A], message: Q, call: C) -> Generator[WouldBlock | None, None, A]:
+    """What `run` comes to here, or on a thread where it would block: who asks for what has been seen to already."""
+    try:
+        return run(message, call)
+    except WouldBlock as would:
+        yield would
+    return run(message, call)
 
 
 class Front(Protocol):
@@ -45,13 +73,7 @@ class Stepwise(ABC):
     def steps(self, request: HttpRequest) -> Steps: ...
 
     def serve(self, request: HttpRequest) -> bytes:
-        steps = self.steps(request)
-        while True:
-            try:
-                next(steps)
-            except StopIteration as done:
-                whole: bytes = done.value
-                return whole
+        return finished(self.steps(request))
 
 
 class AtOnce(ABC):
@@ -62,7 +84,7 @@ class AtOnce(ABC):
 
     def steps(self, request: HttpRequest) -> Steps:
         return self.serve(request)
-        yield  # what makes it a generator
+        yield None  # what makes it a generator
 
 
 class Mounts(Protocol):

@@ -17,7 +17,7 @@ from concurrent.futures import Executor, Future
 
 from keystead.kit.batch import Batch
 from keystead.kit.connection import Connection
-from keystead.kit.door import Front
+from keystead.kit.door import Front, Steps, finished
 from keystead.wire.http import HttpRequest, Limits, Refusal
 
 LOG = logging.getLogger("keystead")
@@ -115,14 +115,15 @@ class Listener:
 
     # --- requests
 
-    def block(self, connection: Connection, request: HttpRequest, *, far: bool) -> None:
-        """Serve it on a thread."""
+    def block(self, connection: Connection, request: HttpRequest, rest: Steps | None, *, far: bool) -> None:
+        """Serve it on a thread, or what is left of it."""
         if self._n_blocked[far] >= self.limits.n_blocked:
             connection.take(self.front.reject(Refusal.OVERLOADED, self.batch.second))
             return
         connection.blocked = True
         self._n_blocked[far] += 1
-        future = (self._far if far else self._threads).submit(self.front.serve, request)
+        threads = self._far if far else self._threads
+        future = threads.submit(self.front.serve, request) if rest is None else threads.submit(finished, rest)
         future.add_done_callback(lambda done: self._return(connection, done, far=far))
 
     def _return(self, connection: Connection, done: Future[bytes], *, far: bool) -> None:

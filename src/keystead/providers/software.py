@@ -5,15 +5,17 @@ Keying material is raw bytes for AES and HMAC, PKCS#8 DER for the rest (seed for
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from keystead.core.algorithms import Algorithm, Family, KeySpec, MessageForm, Purpose
 from keystead.core.envelope import NO_AAD, SALT_BYTES
 from keystead.core.errors import InvalidArgument, Unsupported, WrongUsage
 from keystead.core.keyed import KeyedHash
 from keystead.core.operations.schemes import Scheme
-from keystead.core.ports import Entropy, Generated, Loaded
+from keystead.core.ports import KERNEL, Entropy, Generated, KernelEntropy, KeyEntropy, Loaded
 from keystead.core.sensitive import Sensitive
 from keystead.crypto import agree, certificates, kem, keys, oaep, schemes
 from keystead.crypto.draws import Draws
@@ -147,22 +149,45 @@ _SYMMETRIC: Final = frozenset({Family.AES, Family.HMAC})
 class SoftwareProvider:
     """Provider over OpenSSL and libsodium. Safe to use from any thread."""
 
-    def __init__(self, entropy: Entropy) -> None:
-        self._entropy = entropy
+    def __init__(self, entropy: Entropy, for_keys: KeyEntropy | None = None) -> None:
+        """`entropy`: for salts, on the use path. `for_keys`: for keying material, if from elsewhere."""
+        self._for_keys = for_keys or KernelEntropy(entropy)
         self._draw = Draws(entropy, SALT_BYTES)
 
-    def generate(self, spec: KeySpec) -> Generated:
-        if spec.family in _SYMMETRIC:
-            return Generated(Sensitive(self._entropy((spec.bits or 0) // 8)))
-        return _generated(keys.generate(spec, self._entropy))
+    def offers(self, spec: KeySpec) -> frozenset[str]:
+        known = spec.family in _SYMMETRIC or spec.name in keys.PRIVATE_TYPES
+        return frozenset(spec.algorithms) if known else frozenset()
 
-    def register(self, spec: KeySpec, material: Sensitive) -> Generated:
+    def generate(self, spec: KeySpec, name: str = "") -> Generated:  # noqa: ARG002 - software has no objects
+        if spec.family in _SYMMETRIC:
+            raw, source = self._for_keys.draw((spec.bits or 0) // 8)
+            return Generated(Sensitive(raw), entropy=source)
+        seed, source = self._seed(spec)
+        return replace(_generated(keys.generate(spec, seed)), entropy=source)
+
+    def _seed(self, spec: KeySpec) -> tuple[bytes, str]:
+        """What a key pair is made of, and what that was drawn from."""
+        if n := keys.seed_bytes(spec):
+            return self._for_keys.draw(n)
+        if self._for_keys.is_required:
+            raise Unsupported(
+                f"new keys must have entropy of hardware; a {spec.name} key in software has none", spec.name
+            )
+        return b"", KERNEL
+
+    def register(self, spec: KeySpec, material: Sensitive, name: str = "") -> Generated:  # noqa: ARG002 - the same
         raw = material.reveal()
         if spec.family not in _SYMMETRIC:
             return _generated(keys.examine(spec, raw))
         if len(raw) * 8 != spec.bits:
             raise InvalidArgument(f"{len(raw)} bytes are no {spec.name} key", "key_material")
         return Generated(material)
+
+    def destroy(self, name: str) -> None:
+        """What there was of it was in the key tree alone."""
+
+    def facts(self, spec: KeySpec, material: Sensitive) -> Mapping[str, str]:  # noqa: ARG002 - they are the same of all
+        return {"protection": "software"}
 
     def register_public(self, spec: KeySpec, material: Sensitive) -> Generated:
         der = keys.spki(keys.examine_public(spec, material.reveal()))

@@ -18,15 +18,26 @@ import hmac
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from datetime import datetime
 from typing import TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from keystead.core.entities import Entity, Wrapped
-from keystead.core.errors import Conflict, DecryptionFailed, Internal, Sealed, Unauthenticated, Unavailable, WrongState
+from keystead.core.entities import SLOTS, Entity, Fate, Mode, Wrapped
+from keystead.core.entities.slots import PEOPLE
+from keystead.core.errors import (
+    Conflict,
+    DecryptionFailed,
+    Internal,
+    InvalidArgument,
+    Sealed,
+    Unauthenticated,
+    Unavailable,
+    WrongState,
+)
 from keystead.core.keytree import EMPTY, KEY_BYTES, Edit
-from keystead.core.ports import Entropy, Reader, Slot, Store, Transaction
+from keystead.core.ports import Clock, Entropy, Reader, Slot, Store, Transaction
 from keystead.core.sensitive import Sensitive
 from keystead.core.states import KeyState
 from keystead.crypto.aead import NONCE_BYTES, GcmSiv
@@ -34,6 +45,7 @@ from keystead.crypto.kdf import hkdf
 from keystead.service.commit import HEAD_META, Writing
 from keystead.service.commit import Commit as Commit  # noqa: PLC0414 - spoken of as the barrier's
 from keystead.service.root import Head, Nodes, Root, Tree, Wrap, check_value, read_node
+from keystead.service.roots import acknowledged, ended, fate, of_slots, rule, waiting
 from keystead.service.rows import ENCODER, Rows
 from keystead.service.slots import SlotLook, Slots
 from keystead.service.together import Together
@@ -62,15 +74,24 @@ class Barrier:
     """Safe to use from any thread; commits are serialised by the store. All but the opening raises Sealed before it."""
 
     def __init__(
-        self, store: Store, slots: Slots | Slot, entropy: Entropy, on_step: Callable[[str], None] = lambda _: None
+        self,
+        store: Store,
+        slots: Slots | Slot,
+        entropy: Entropy,
+        on_step: Callable[[str], None] = lambda _: None,
+        *,
+        clock: Clock | None = None,
     ) -> None:
-        """`slots`: or the only one there is. `on_step` hears of every step of a destruction; tests raise from it.
+        """`slots`: or the only one there is. `clock`: for the dates of erasures.
+
+        `on_step` hears of every step of a destruction; tests raise from it.
 
         At "opened" it may keep a copy of the tree elsewhere (custody.export_tree), and raise Unavailable if it cannot:
         the destruction stands, and the old slot secret stays until `settle` succeeds.
         """
         self._store, self._entropy, self._on_step = store, entropy, on_step
         self._slots = slots if isinstance(slots, Slots) else Slots.of(slots)
+        self._clock = clock
         self._nodes = Nodes(entropy)
         self._held: _Open | None = None
         self._together = Together(self._write)
@@ -88,7 +109,7 @@ class Barrier:
             edit = self._edit(txn, self._entropy(KEY_BYTES))
             edit.plant()
             rows = self._rows(edit.grow(ANCHOR))
-            Writing(txn, Head(0, ANCHOR + 1, bytes(32)), edit, rows, self._wrap).finish(1)
+            Writing(txn, Head(1, ANCHOR + 1, bytes(32)), edit, rows, self._wrap).finish(1)
             self._stage(txn, edit.root, unseal_key, Root(1, b"", (), owner), names)
         self.open(unseal_key)
 
@@ -198,14 +219,25 @@ class Barrier:
 
         Raises Stale where an entity has moved, LimitExceeded (core.quotas), Unavailable where the store cannot take it.
         """
-        if commit.leaves:
+        if not commit.leaves:
+            self._together(commit)
+        elif self._erases_at_once():
             self._replace_root(commit)
         else:
-            self._together(commit)
+            self._erase(commit)
 
-    def rotate(self) -> None:
-        """A new generation of the slot, and nothing destroyed: no backup made before opens by itself any more."""
-        self._replace_root(Commit())
+    def rotate(self, record: bytes | None = None) -> None:
+        """A new generation of every slot, and nothing destroyed: no older backup opens by itself any more."""
+        self._replace_root(Commit(record=record))
+
+    def reslot(self, names: Sequence[str], record: bytes) -> None:
+        """Put the root under these slots from now on, a new generation in each; what is left out is erased there.
+
+        One that is left out need not be reached: what it holds is then owed. Raises InvalidArgument, Unavailable.
+        """
+        if not names or len(set(names)) != len(names):
+            raise InvalidArgument("the root needs a slot, and each of them once", "slots")
+        self._replace_root(Commit(record=record), names=names)
 
     def rekey(self, unseal_key: Sensitive, record: bytes) -> None:
         """Put the root under another U, and a new generation of the slot: the U of today opens nothing any more.
@@ -221,36 +253,58 @@ class Barrier:
 
     def _write(self, commits: Sequence[Commit]) -> list[Exception | None]:
         """Each of them for itself, in one transaction of the store."""
-        n_commits = 0
         with self._store.transaction() as txn:
             tree = self._tree(txn)
-            outcomes: list[Exception | None] = []
-            for commit in commits:
-                try:
-                    with txn.attempt():
-                        writing = self._begin(txn, tree, self._edit(txn, tree.key))
-                        writing.write(commit, tree.root.epoch)
-                        n_commits = writing.finish(tree.root.epoch, commit.record)
-                except Exception as error:  # noqa: BLE001 - told to whoever wanted it
-                    outcomes.append(error)
-                else:
-                    outcomes.append(None)
+            writing = self._begin(txn, tree, self._edit(txn, tree.key))
+            outcomes = [_outcome(writing, commit, tree.root.epoch) for commit in commits]
+            n_commits = writing.finish(tree.root.epoch) if None in outcomes else 0
         self._reached(n_commits)
         return outcomes
 
-    def _replace_root(self, commit: Commit, other: Sensitive | None = None) -> None:
-        found = self._tree(self._store).root
-        self._slots.require(found.generations, found.owner)  # before the write lock: it may take its time
+    def _erases_at_once(self) -> bool:
+        """Whether a destruction replaces the root: not where nothing is to be erased, or `settle` does it for many."""
+        root = self._tree(self._store).root
+        return rule(self._store, self.rows).mode is not Mode.OFF and not self._slots.wear(root)
+
+    def _erase(self, commit: Commit) -> None:
+        """Delete under the root of today, whose older copies open it until it is replaced."""
         with self._store.transaction() as txn:
             self._on_step("begun")
             tree = self._tree(txn)
-            epoch, edit = tree.root.epoch + 1, self._edit(txn, tree.key)
+            epoch, edit = tree.root.epoch, self._edit(txn, tree.key)
             writing = self._begin(txn, tree, edit)
             writing.write(commit, epoch)
+            edit.keep_root()
+            n_commits = writing.finish(epoch)
+            root = replace(tree.root, n_erased=tree.root.n_erased + len(commit.leaves))
+            txn.put_meta(ROOT_META, ENCODER.encode(root))  # so that nobody goes on with the leaves he has
+            self._on_step("written")
+        self._reached(n_commits)
+        self._on_step("committed")
+
+    def _replace_root(
+        self,
+        commit: Commit,
+        other: Sensitive | None = None,
+        names: Sequence[str] = (),
+        *,
+        if_owed: bool = False,
+    ) -> None:
+        """`other`: U from now on. `names`: the slots from now on. `if_owed`: unless somebody has done so meanwhile."""
+        found = self._tree(self._store).root
+        self._slots.require(names or found.generations, found.owner)  # before the write lock: it may take its time
+        with self._store.transaction() as txn:
+            self._on_step("begun")
+            tree = self._tree(txn)
+            if if_owed and not tree.root.n_erased:
+                return
+            epoch, edit = tree.root.epoch + 1, self._edit(txn, tree.key)
+            writing = self._begin(txn, tree, edit)
+            writing.write(replace(commit, put=(*commit.put, ended(tree.root, self._now()))), epoch)
             edit.renew()
-            n_commits = writing.finish(epoch, commit.record)
+            n_commits = writing.finish(epoch)
             root = Root(epoch, b"", (), tree.root.owner or self._entropy(OWNER_BYTES).hex())
-            self._stage(txn, edit.root, other or self._opened.unseal_key, root, tree.root.generations)
+            self._stage(txn, edit.root, other or self._opened.unseal_key, root, names or tree.root.generations)
             self._on_step("written")
         self._reached(n_commits)
         self._opened.unseal_key = other or self._opened.unseal_key
@@ -269,7 +323,7 @@ class Barrier:
         if head.n_commits < held.n_commits:
             told = f"it is at commit {head.n_commits}, and was at {held.n_commits}"
             raise Conflict(f"the database was rolled back: {told}")
-        return Writing(txn, head, edit, held.rows, self._wrap)
+        return Writing(txn, head, edit, held.rows, self._wrap, tree.root.epoch)
 
     def _stage(self, txn: Transaction, key: bytes, unseal_key: Sensitive, root: Root, names: Iterable[str]) -> None:
         """A new secret in each slot, durable before the database can name it; and the root under all of them."""
@@ -282,26 +336,63 @@ class Barrier:
         txn.put_meta(ROOT_META, ENCODER.encode(named))
 
     def _retire(self) -> None:
-        """Erase every generation but those the database names, while nobody can name another."""
+        """Erase every generation but those the database names, while nobody can name another; and say so in it."""
         self._on_step("opened")
+        n_commits = 0
         with self._store.transaction() as txn:
-            self._slots.retire(self._tree(txn).root)
+            tree, rows = self._tree(txn), self.rows
+            chosen = rule(txn, rows)
+            owed = [*waiting(txn, rows, SLOTS), *(waiting(txn, rows, PEOPLE) if chosen.reported else ())]
+            gone = of_slots(owed) - tree.root.generations.keys()
+            failed = self._slots.retire(tree.root, gone)
+            erased = frozenset({*tree.root.generations, *gone}) - failed.keys()
+            if told := acknowledged(owed, erased, chosen, self._now()):
+                writing = self._begin(txn, tree, self._edit(txn, tree.key))
+                writing.write(Commit(put=tuple(told)), tree.root.epoch)
+                n_commits = writing.finish(tree.root.epoch)
+        self._reached(n_commits)
+        if failed:
+            raise Unavailable("; ".join(f"{name}: {why}" for name, why in failed.items()))
+
+    def fate(self, version: Wrapped) -> Fate:
+        """What is true of a version that holds nothing any more."""
+        return fate(self._store, self.rows, self._tree(self._store).root, version, self.n_outstanding)
 
     def slots(self) -> list[SlotLook]:
-        """How each slot is that the database names."""
-        return self._slots.look(self._tree(self._store).root)
+        """How each slot is that the database names; sealed too."""
+        return self._slots.look(Root.decode(self._store.meta(ROOT_META) or b""))
+
+    def require_slot(self, name: str) -> None:
+        """Raises Unavailable unless that slot, in use or not, can be reached."""
+        self._slots.require((name,), self.tree.root.owner)
 
     @property
     def n_outstanding(self) -> int:
         """Generations still to be erased: until then, what was destroyed is not yet irrecoverable.
 
-        A slot that cannot be looked at counts as one: nobody knows.
+        A slot that cannot be looked at counts as one, as nobody knows; so does one that was removed and not reached.
         """
-        return sum(1 if look.n_unerased is None else look.n_unerased for look in self.slots())
+        looks = self.slots()
+        owing = of_slots(waiting(self._store, self.rows, SLOTS)) - {look.name for look in looks}
+        return len(owing) + sum(1 if look.n_unerased is None else look.n_unerased for look in looks)
+
+    @property
+    def n_held_by_people(self) -> int:
+        """Ended roots that a recovery key opens until it is reported erased; PAGE stands for that many and more."""
+        return len(waiting(self._store, self.rows, PEOPLE))
 
     def settle(self) -> None:
-        """Erase what is outstanding. Raises Unavailable."""
-        if self.n_outstanding:
+        """Erase what is outstanding, and what destructions since the last time have left to one rotation.
+
+        Raises Unavailable.
+        """
+        tree, rows = self.tree, self.rows
+        chosen = rule(self._store, rows)
+        if tree.root.n_erased and chosen.mode is not Mode.OFF:
+            self._replace_root(Commit(), if_owed=True)
+        people = waiting(self._store, rows, PEOPLE) if chosen.reported else []
+        told = bool(acknowledged(people, frozenset(), chosen, None))
+        if told or self.n_outstanding or waiting(self._store, rows, SLOTS, 1):
             self._together(Commit())  # so that what we find in the database is durable before the old secret goes
             self._retire()
 
@@ -314,6 +405,9 @@ class Barrier:
         """The version with its keying material sealed under its leaf key, which never seals anything else."""
         sealed = GcmSiv(leaf).seal(self._entropy(NONCE_BYTES), material.reveal(), bound_to(version))
         return replace(version, position=position, wrapped=sealed)
+
+    def _now(self) -> datetime | None:
+        return None if self._clock is None else self._clock.now()
 
     def _reached(self, n_commits: int) -> None:
         held = self._opened
@@ -343,11 +437,16 @@ class Barrier:
             root = Root.decode(blob)
             if not hmac.compare_digest(root.check, check_value(unseal_key.reveal())):
                 raise Sealed("the seal has changed, and with it what opens it")
-            if (key := self._slots.unwrap(root, unseal_key)) is not None:
+            if (key := self._known(root) or self._slots.unwrap(root, unseal_key)) is not None:
                 return Tree(blob, root, key, self._nodes)
             if reader.meta(ROOT_META) == blob:  # not a rotation that overtook us
                 raise Conflict(ERASED)
         raise Unavailable("the root of the key tree keeps moving")
+
+    def _known(self, root: Root) -> bytes | None:
+        """The root node key, where `root` is as sealed as the one that is open."""
+        same = self._held is not None and self._held.tree.root.wraps == root.wraps
+        return self._held.tree.key if self._held is not None and same else None
 
     def _leaf(self, position: int) -> bytes:
         for _ in range(ATTEMPTS):
@@ -367,6 +466,15 @@ class Barrier:
 
     def _rows(self, anchor: bytes) -> Rows:
         return Rows(hkdf(anchor, b"keystead/row/v1"), hkdf(anchor, b"keystead/tally/v1"), self._entropy)
+
+
+def _outcome(writing: Writing, commit: Commit, epoch: int) -> Exception | None:
+    """What went wrong with it, to be told to whoever wanted it."""
+    try:
+        writing.attempt(commit, epoch)
+    except Exception as error:  # noqa: BLE001 - whatever it is, those beside it are none the worse
+        return error
+    return None
 
 
 def unwrap(leaf: bytes, version: Wrapped) -> bytes:

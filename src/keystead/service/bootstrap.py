@@ -158,6 +158,11 @@ def record_of_seal(barrier: Barrier, now: datetime, act: str, kind: str) -> byte
     return _record(system_principal(barrier), now, act, Action.MANAGE_SEAL, kind)
 
 
+def record_of_slots(barrier: Barrier, now: datetime, operation: str, slot: str) -> bytes:
+    """That the root is kept in one slot more, or less. Who asked for it is on record beside it."""
+    return _record(system_principal(barrier), now, operation, Action.MANAGE_SEAL, slot)
+
+
 def record_recovery(barrier: Barrier, now: datetime) -> None:
     """Put on record that a backup has become the database: what came after it in the log is no more."""
     record = _record(system_principal(barrier), now, RestoreBackup.__name__, RestoreBackup.action)

@@ -39,10 +39,10 @@ class Commit(Struct, frozen=True, kw_only=True):
         """The leaves to erase."""
         return [version.position for version in self.destroy if version.position >= 0]
 
-    def entities(self) -> Iterable[Entity]:
+    def entities(self, under: int) -> Iterable[Entity]:
         """What to put, the destroyed versions among it without their material, but for those that go altogether.
 
-        Raises Internal.
+        `under`: epoch of the root that they were under. Raises Internal.
         """
         if contradicted := {version.id for version in self.destroy} & self.material.keys():
             raise Internal(f"version {min(contradicted)} is to be both destroyed and wrapped")
@@ -52,27 +52,44 @@ class Commit(Struct, frozen=True, kw_only=True):
             if (version.kind, version.id) in gone:
                 continue
             latest = put.get((version.kind, version.id), version)
-            put[version.kind, version.id] = replace(latest, wrapped=b"")
+            last = under if version.position >= 0 else 0
+            put[version.kind, version.id] = replace(latest, wrapped=b"", destroyed_under=last)
         return put.values()
 
 
 class Writing:
-    """One commit under the store's write lock. Raises Stale. `wrap` seals material under (leaf key, leaf)."""
+    """What commits come to under the store's write lock: the key tree and the head are written once for all of them.
 
-    def __init__(self, txn: Transaction, head: Head, edit: Edit, rows: Rows, wrap: Wrap) -> None:
+    `wrap` seals material under (leaf key, leaf). `under`: epoch of the root until now.
+    """
+
+    def __init__(self, txn: Transaction, head: Head, edit: Edit, rows: Rows, wrap: Wrap, under: int = 0) -> None:
+        self._under = under
         self._txn, self._head, self._edit, self._rows, self._wrap = txn, head, edit, rows, wrap
-        self._gained, self._next_leaf = 0, head.next_leaf
-        self._counts = Counts(txn, rows)
+        self._gained, self._next_leaf, self._counts = 0, head.next_leaf, Counts(txn, rows)  # of one commit
+        self._unmoved: dict[tuple[type[Entity], str], int] = {}  # revisions found under this lock
+
+    def attempt(self, commit: Commit, epoch: int) -> None:
+        """One that may be undone alone, as it is when it raises: Stale, LimitExceeded. It erases nothing."""
+        before, mark = self._head, self._edit.mark()
+        try:
+            with self._txn.attempt():
+                self.write(commit, epoch)
+        except BaseException:
+            self._head = before
+            self._edit.back(mark)
+            raise
 
     def write(self, commit: Commit, epoch: int) -> None:
-        """Entities and keying material. Raises LimitExceeded."""
+        """Entities, keying material and the audit record. Raises Stale, LimitExceeded."""
         for entity in (*commit.seen, *commit.destroy):  # whoever erased these leaves meanwhile has moved their rows
-            current(self._txn, entity)
+            self._require_unmoved(entity)
+        self._gained, self._next_leaf, self._counts = 0, self._head.next_leaf, Counts(self._txn, self._rows)
         self._edit.erase(commit.leaves)
-        for entity in commit.entities():
+        for entity in commit.entities(self._under):
             self._put(entity, commit.material, epoch)
         for entity in commit.delete:
-            if stored := current(self._txn, entity):
+            if stored := self._moved(entity):
                 self._gained -= self._rows.weigh(stored)
                 self._txn.delete(entity.kind, entity.id)
                 self._counts.replaced(stored, None, type(entity))
@@ -80,9 +97,24 @@ class Writing:
             if any(self._txn.children(kind, entity.id, limit=1) for kind in HELD_IN_FOLDERS):
                 raise Stale
         self._counts.finish(commit.within)
+        if commit.record is not None:
+            self._txn.record(commit.record)
+        self._head = self._head.after(next_leaf=self._next_leaf, gained=self._gained)
+
+    def _require_unmoved(self, entity: Entity) -> None:
+        """Of those that share a transaction most rest on the same. Raises Stale."""
+        which = type(entity), entity.id
+        if self._unmoved.get(which) != entity.revision:
+            current(self._txn, entity)
+            self._unmoved[which] = entity.revision
+
+    def _moved(self, entity: Entity) -> Row | None:
+        """What is there of an entity that is about to be replaced. Raises Stale."""
+        self._unmoved.pop((type(entity), entity.id), None)
+        return current(self._txn, entity)
 
     def _put(self, entity: Entity, material: Mapping[str, Sensitive], epoch: int) -> None:
-        stored = current(self._txn, entity)
+        stored = self._moved(entity)
         if isinstance(entity, Wrapped) and entity.id in material:
             leaf = self._edit.grow(self._next_leaf)
             entity = self._wrap(leaf, self._next_leaf, entity, material[entity.id])
@@ -92,17 +124,16 @@ class Writing:
         self._gained += self._rows.weigh(row) - (self._rows.weigh(stored) if stored else 0)
         self._counts.replaced(stored, entity, type(entity))
 
-    def finish(self, epoch: int, record: bytes | None = None) -> int:
-        """The key tree, the head and the audit record; the commit counter."""
+    def finish(self, epoch: int) -> int:
+        """The key tree and the head, once all is written; the commit counter."""
+        gained = 0
         for place, sealed in self._edit.finish().items():
             self._txn.put_node(*place, sealed)
             before = self._edit.before.get(place)
-            weight = self._rows.weigh_node(place, sealed)
-            self._gained += weight - (self._rows.weigh_node(place, before) if before else 0)
-        head = self._head.after(next_leaf=self._next_leaf, gained=self._gained)
+            gained += self._rows.weigh_node(place, sealed)
+            gained -= self._rows.weigh_node(place, before) if before else 0
+        head = self._head.weighing(gained)
         self._txn.put_meta(HEAD_META, head.seal(self._rows, epoch))
-        if record is not None:
-            self._txn.record(record)
         return head.n_commits
 
 

@@ -35,6 +35,7 @@ from keystead.core.quotas import AWS, Quotas
 from keystead.core.sensitive import Sensitive
 from keystead.service.barrier import Barrier, Commit
 from keystead.service.held import Held, HeldTenant
+from keystead.service.hsms import Hsms, with_erasures
 from keystead.service.together import Together
 from keystead.service.view import View
 
@@ -43,6 +44,7 @@ ATTEMPTS = 10
 N_TURNS = 64
 LOG = logging.getLogger("keystead")
 NO_KEY_STORES = NoKeyStores()
+NO_HSMS = Hsms()
 
 
 class Act(Struct, frozen=True):
@@ -58,6 +60,7 @@ class Act(Struct, frozen=True):
     cutoffs: Cutoffs | None = None
     quotas: Quotas = AWS
     directories: tuple[str, ...] = ()  # where audit devices may be: the operator's to say; the first is the usual one
+    hsms: Hsms = NO_HSMS
 
 
 class Outcome(Struct, Generic[R], frozen=True, kw_only=True):
@@ -130,13 +133,14 @@ class Service:
         cutoffs: Cutoffs | None = None,
         quotas: Quotas = AWS,
         directories: tuple[str, ...] = (),
+        hsms: Hsms = NO_HSMS,
     ) -> None:
         self.view, self._barrier, self._authorizer = view, barrier, authorizer
         self._recorder, self._journal, self._handlers = recorder, journal, handlers
         self._provider, self._entropy = provider, entropy
         self._announce: Together[None] = Together(lambda _committed: announce())
         self._outside, self._cutoffs, self._quotas = outside, cutoffs or None, quotas
-        self._directories = directories
+        self._directories, self._hsms = directories, hsms
         self._turns = tuple(threading.Lock() for _ in range(N_TURNS))
 
     def perform(self, caller: Caller, op: Operation[R], *, in_turn: bool = False) -> R:
@@ -177,6 +181,7 @@ class Service:
                     self._cutoffs,
                     self._quotas,
                     self._directories,
+                    self._hsms,
                 )
                 outcome = self._handlers[type(op)](op, found, act)
                 if op.dry_run:
@@ -234,8 +239,10 @@ class Service:
             record=record,
             within=self._quotas,
         )
+        change = with_erasures(change, caller.now)
         try:
-            self._barrier.commit(change)
+            with self._hsms.around(change, self._barrier):
+                self._barrier.commit(change)
         finally:  # a commit that failed may have been kept all the same: let everybody look
             self._announce(None)
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 from keystead.core.entities import Entity
 from keystead.core.ports import KeyStores, Provider
 from keystead.service.barrier import Barrier
+from keystead.service.hsms import Hsms
 
 E = TypeVar("E", bound=Entity)
 PAGE = 1000
@@ -17,7 +18,7 @@ EVERY = 1_000_000  # of what is to be seen at one moment
 class Reach:
     """How targets reach their subtree; one per view."""
 
-    __slots__ = ("barrier", "may_block", "may_wait", "outside", "provider")
+    __slots__ = ("barrier", "hsms", "may_block", "may_wait", "outside", "provider")
 
     def __init__(
         self,
@@ -26,8 +27,9 @@ class Reach:
         outside: KeyStores,
         may_block: Callable[[], None],
         may_wait: Callable[[], None],
+        hsms: Hsms,
     ) -> None:
-        self.barrier, self.provider, self.outside = barrier, provider, outside
+        self.barrier, self.provider, self.outside, self.hsms = barrier, provider, outside, hsms
         self.may_block, self.may_wait = may_block, may_wait
 
     def get(self, kind: type[E], id: str) -> E | None:

@@ -14,6 +14,7 @@ from typing import Self
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from keystead.core.errors import DecryptionFailed, Internal
 from keystead.core.keytree import DEPTH, EMPTY, Place, child, path
@@ -96,6 +97,7 @@ class Root(Struct, frozen=True, array_like=True):
     check: bytes
     wraps: tuple[Wrap, ...]
     owner: str = ""
+    n_erased: int = 0  # leaves that went since this root came: its older copies open them
 
     @property
     def generation(self) -> str:
@@ -106,6 +108,11 @@ class Root(Struct, frozen=True, array_like=True):
     def generations(self) -> dict[str, str]:
         """slot -> generation"""
         return {wrap.slot: wrap.generation for wrap in self.wraps}
+
+    @property
+    def openers(self) -> dict[str, str]:
+        """Everything that opens it beside U, by name."""
+        return self.generations
 
     @classmethod
     def decode(cls, blob: bytes) -> Self:
@@ -139,9 +146,13 @@ class Head(Struct, frozen=True, array_like=True):
         return msgspec.msgpack.decode(rows.open_fact("head", sealed, epoch), type=cls)
 
     def after(self, *, next_leaf: int, gained: int) -> Self:
-        """The head after one more commit, in which rows and nodes weighing `gained` came (and went: less)."""
+        """The head after one more commit, in which rows weighing `gained` came (and went: less)."""
+        return replace(self.weighing(gained), n_commits=self.n_commits + 1, next_leaf=next_leaf)
+
+    def weighing(self, gained: int) -> Self:
+        """The same once rows or nodes of that weight have come."""
         tally = (int.from_bytes(self.tally, "big") + gained) % TALLY_MODULUS
-        return type(self)(self.n_commits + 1, next_leaf, tally.to_bytes(32, "big"))
+        return replace(self, tally=tally.to_bytes(32, "big"))
 
 
 class Tree:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
@@ -113,16 +114,27 @@ class Slots:
                 raise Unavailable(f"slot {name} does not hold what it was given to hold")
             yield Staged(name, generation, Sensitive(wrapping_key(unseal_key.reveal(), given.reveal())))
 
-    def retire(self, root: Root) -> None:
-        """Erase every generation that the root does not name, in each slot that can be reached. Raises Unavailable."""
-        failed = []
-        for wrap in root.wraps:
+    def retire(self, root: Root, gone: Iterable[str]) -> dict[str, KeysteadError]:
+        """Erase every generation that the root does not name, and all that the slots hold that are `gone` from it.
+
+        slot -> why it has not erased.
+        """
+        keep: dict[str, str | None] = {**dict.fromkeys(gone), **root.generations}
+        failed: dict[str, KeysteadError] = {}
+        for name, generation in keep.items():
             try:
-                self.at(wrap.slot, root.owner).retire(wrap.generation)
+                self.at(name, root.owner).retire(generation)
             except (Unavailable, Internal) as error:
-                failed.append(f"{wrap.slot}: {error}")
-        if failed:
-            raise Unavailable("; ".join(failed))
+                failed[name] = error
+        return failed
+
+    def wear(self, root: Root) -> bool:
+        """Whether one of them does. A slot that cannot be reached is no reason to write to it less often."""
+        for name in root.generations:
+            with suppress(Unavailable):
+                if self.at(name, root.owner).wears:
+                    return True
+        return False
 
     # --- looking
 

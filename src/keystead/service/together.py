@@ -17,11 +17,13 @@ MOST = 64  # at once; a thread acts for others no longer than that
 
 
 class _Waiting(Generic[T]):
-    __slots__ = ("error", "is_done", "item")
+    __slots__ = ("error", "item", "leads", "woken")
 
     def __init__(self, item: T) -> None:
-        self.item, self.is_done = item, False
+        self.item, self.leads = item, False
         self.error: Exception | None = None
+        self.woken = threading.Lock()  # held until it is done, or is to lead
+        self.woken.acquire()
 
 
 class Together(Generic[T]):
@@ -33,21 +35,47 @@ class Together(Generic[T]):
     def __init__(self, act: Callable[[Sequence[T]], Sequence[Exception | None] | None]) -> None:
         self._act = act
         self._queue: deque[_Waiting[T]] = deque()
-        self._turn = threading.Lock()
+        self._is_led = False
+        self._guard = threading.Lock()  # of both; never held while anything is done
 
     def __call__(self, item: T) -> None:
         """Returns once `act` has been there for it. Raises what it said, or raised."""
         mine = _Waiting(item)
-        self._queue.append(mine)
-        while not mine.is_done:
-            with self._turn:
-                if not mine.is_done:
-                    self._step()
+        with self._guard:
+            self._queue.append(mine)
+            mine.leads, self._is_led = not self._is_led, True
+        if not mine.leads:
+            self._wait(mine)
+        if mine.leads:
+            try:
+                self._step(mine)
+            finally:
+                self._pass_on()
         if mine.error is not None:
             raise mine.error
 
-    def _step(self) -> None:
-        taken = [self._queue.popleft() for _ in range(min(len(self._queue), MOST))]
+    def _wait(self, mine: _Waiting[T]) -> None:
+        try:
+            mine.woken.acquire()
+        except BaseException:  # stopped: nobody may wait for this one to lead
+            with self._guard:
+                if mine in self._queue:
+                    self._queue.remove(mine)
+            if mine.leads:
+                self._pass_on()
+            raise
+
+    def _pass_on(self) -> None:
+        """Whoever has waited longest acts for all that have gathered meanwhile."""
+        with self._guard:
+            self._is_led = bool(self._queue)
+            if self._is_led:
+                self._queue[0].leads = True
+                self._queue[0].woken.release()
+
+    def _step(self, mine: _Waiting[T]) -> None:
+        with self._guard:
+            taken = [self._queue.popleft() for _ in range(min(len(self._queue), MOST))]
         errors: Sequence[Exception | None] = [InterruptedError("whoever acted for this one was stopped")] * len(taken)
         try:
             errors = self._act([one.item for one in taken]) or [None] * len(taken)
@@ -55,4 +83,6 @@ class Together(Generic[T]):
             errors = [copy(error).with_traceback(error.__traceback__) for _ in taken]
         finally:
             for one, told in zip(taken, errors, strict=True):
-                one.error, one.is_done = told, True
+                one.error = told
+                if one is not mine:
+                    one.woken.release()

@@ -106,8 +106,11 @@ class FileSlot:
                 raise Unavailable(f"a copy of the slot could not be erased: {error.strerror}") from error
 
     def copies(self) -> dict[Path, bool]:
-        """Each directory, and whether it holds everything that can be read of the slot."""
-        wanted = self.read()
+        """Each directory, and whether it holds everything that can be read of the slot; if nothing can, none does."""
+        try:
+            wanted = self.read()
+        except Unavailable:
+            wanted = {}
         return {directory: bool(wanted) and _holds(directory, set(wanted)) for directory in self._directories}
 
     def _hold(self, wanted: dict[str, Sensitive]) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from keystead.tpm.device import Session
 
 FIRST, LAST = 0x01800000, 0x01BFFFFF  # owner-defined: "TCG Registry of Reserved TPM 2.0 Handles", §2.2
-AUTH_BYTES = 32
+AUTH_BYTES = TAG_BYTES = 32
 MOST_CONTENT = 256  # bytes
 N_LISTED = 254
 
@@ -28,21 +28,25 @@ class Nv:
     def __init__(self, session: Callable[[], AbstractContextManager[Session]]) -> None:
         self._session = session
 
-    def define(self, index: int, auth: Sensitive, content: Sensitive) -> None:
+    def define(self, index: int, auth: Sensitive, content: Sensitive, tag: bytes = b"") -> None:
         """Make the index with that content; durable on return. It is there with all of it, or was not made.
 
-        Raises InvalidArgument, AlreadyExists, Unavailable (no room).
+        `tag`: 32 bytes that anybody may see beside it. They stand where a policy would (Part 1 §37.3.4); none is asked
+        for, as no attribute lets one in. Raises InvalidArgument, AlreadyExists, Unavailable (no room).
         """
         from tpm2_pytss import TPM2_ALG, TPM2B_NV_PUBLIC, TPMA_NV, TPMS_NV_PUBLIC  # noqa: PLC0415 - an extra
 
         _check(index, auth)
         data = content.reveal()
+        if len(tag) not in {0, TAG_BYTES}:
+            raise InvalidArgument(f"a tag is {TAG_BYTES} bytes", "tag")
         if not 0 < len(data) <= MOST_CONTENT:
             raise InvalidArgument(f"an index holds 1 to {MOST_CONTENT} bytes", "content")
         public = TPMS_NV_PUBLIC(
             nvIndex=index,
             nameAlg=TPM2_ALG.SHA256,
             attributes=TPMA_NV.AUTHREAD | TPMA_NV.AUTHWRITE | TPMA_NV.NO_DA,
+            authPolicy=tag,
             dataSize=len(data),
         )
         with self._session() as on:
@@ -61,6 +65,12 @@ class Nv:
             public, _ = on.tpm.nv_read_public(handle)
             on.tpm.tr_set_auth(handle, auth.reveal())
             return Sensitive(bytes(on.tpm.nv_read(handle, public.nvPublic.dataSize, session1=on.secret)))
+
+    def tag(self, index: int) -> bytes:
+        """What `define` was given, or b"". Raises NotFound."""
+        with self._session() as on, _found(on, index) as handle:
+            public, _ = on.tpm.nv_read_public(handle)
+            return bytes(public.nvPublic.authPolicy)
 
     def undefine(self, index: int) -> None:
         """The TPM forgets the index and its content; no matter if there is none."""

@@ -337,7 +337,7 @@ def test_an_update_must_be_as_unique_as_a_new_store(stack, net) -> None:
     assert stack.admin.call("UpdateCustomKeyStore", CustomKeyStoreId=two, **same).json == {}
 
 
-# --- AWS CloudHSM, of which there is none yet
+# --- AWS CloudHSM, where no HSM is configured (test_clusters.py: where one is)
 
 
 def test_no_cluster_is_found(stack) -> None:

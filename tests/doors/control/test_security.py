@@ -22,6 +22,8 @@ from keystead.doors.control.lifecycle import STEPS
 OWNER, OTHERS = "uid:0", ("uid:4711", "uid:00", "uid:-1", "uid:0 ", "", "127.0.0.1", "AKIAIOSFODNN7EXAMPLE")
 PASSPHRASE = "canary-correct-horse"
 STEERING: dict[str, Any] = {
+    "AddSlot": {"name": "tpm"},
+    "RemoveSlot": {"name": "tpm"},
     "Unseal": {"offered": [PASSPHRASE]},
     "BackUp": {"path": "/nowhere"},
     "AddSeal": {"plan": {"kind": "tpm"}},
@@ -74,6 +76,12 @@ class Server:
 
     def migrate_seal(self, said: Any, replaced: str) -> None:
         self.done.append(f"migrate {replaced} to {said['kind']}")
+
+    def add_slot(self, name: str) -> None:
+        self.done.append(f"add {name}")
+
+    def remove_slot(self, name: str, *, lost: bool) -> None:
+        self.done.append(f"remove {name}")
 
 
 class Office:

@@ -32,7 +32,7 @@ def audit() -> None:
     """The record of every access."""
 
 
-def _log(directory: Path) -> Log:
+def log_in(directory: Path) -> Log:
     """The log in a data directory, or in a copy of its audit directory. Raises NotFound."""
     from keystead.service.log import LOG, Log
     from keystead.stores.disk import LocalDisk
@@ -43,7 +43,7 @@ def _log(directory: Path) -> Log:
     return Log(LocalDisk(), at)
 
 
-def _key(log: Log | None, said: str | None) -> VerifierKey:
+def verifier(log: Log | None, said: str | None) -> VerifierKey:
     from keystead.core.audit.note import VerifierKey
 
     if said is None:
@@ -60,7 +60,7 @@ def _key(log: Log | None, said: str | None) -> VerifierKey:
 @with_here
 def tail(here: Here, n: int, *, follow: bool) -> None:
     """The last records, one JSON object a line, with --json preceded by their numbers."""
-    log = _log(here.directory)
+    log = log_in(here.directory)
     at = 0
     try:
         at = log.size()
@@ -102,8 +102,8 @@ def verify(here: Here, path: Path | None, key_text: str | None, trusted: Path | 
     from keystead.core.audit.verify import Tampered
     from keystead.crypto.notes import verify_ed25519
 
-    log = _log(path or here.directory)
-    key = _key(log, key_text)
+    log = log_in(path or here.directory)
+    key = verifier(log, key_text)
     kept = trusted.read_bytes() if trusted is not None else None
     try:
         with progress("verifying"):
@@ -134,7 +134,7 @@ def verify(here: Here, path: Path | None, key_text: str | None, trusted: Path | 
 @with_here
 def prove(here: Here, index: int, output: Path) -> None:
     """Write a file that proves record INDEX to anybody who has the verifier key."""
-    log = _log(here.directory)
+    log = log_in(here.directory)
     proof = log.prove(index)
     output.write_bytes(proof.encode())
     words = f"{output}: check it anywhere with `keystead audit check {output} --key KEY`; KEY is\n{log.key()}"
@@ -150,7 +150,7 @@ def check(here: Here, file: Path, key_text: str | None) -> None:
     from keystead.core.audit.proof import Proof
     from keystead.crypto.notes import verify_ed25519
 
-    key = _key(_log(here.directory) if key_text is None else None, key_text)
+    key = verifier(log_in(here.directory) if key_text is None else None, key_text)
     try:
         text = file.read_bytes()
     except OSError as error:
@@ -175,7 +175,7 @@ def check(here: Here, file: Path, key_text: str | None) -> None:
 @with_here
 def checkpoint(here: Here, output: Path | None) -> None:
     """The newest checkpoint. Keep it where this machine cannot write: --trusted holds the log to it."""
-    note = _log(here.directory).checkpoint()
+    note = log_in(here.directory).checkpoint()
     if output is not None:
         output.write_bytes(note)
     here.out.answer({"checkpoint": note.decode()}, note.decode().rstrip("\n") if output is None else str(output))
@@ -204,7 +204,7 @@ def export(here: Here, path: Path | None, format_: str, first: int, last: int | 
     """
     from keystead.doors.aws_kms import cloudtrail
 
-    pieces = cloudtrail.export(_log(path or here.directory).numbered(first, last), format_)
+    pieces = cloudtrail.export(log_in(path or here.directory).numbered(first, last), format_)
     with nullcontext(sys.stdout.buffer) if output is None else _writable(output) as file:
         for piece in pieces:
             file.write(piece)

@@ -12,12 +12,13 @@ from keystead.app import hygiene
 from keystead.app.hardware import surroundings
 from keystead.app.installation import ADMINISTRATOR, REGIONS, initialise, prepare, read_seal
 from keystead.app.seals import warning_of
+from keystead.app.slots import places
 from keystead.app.tls import server_context
 from keystead.cli import secrets
 from keystead.cli.commands.serve import LISTEN, listening
 from keystead.cli.here import JSON, Output, say
 from keystead.cli.seals import ENTROPY, PLANS, RECOVERY, Choice, options, plan
-from keystead.config import Config, Tls, TpmAt, path_of
+from keystead.config import Config, Tls, TpmAt, check_slots, path_of, read
 from keystead.core.errors import Internal, InvalidArgument
 from keystead.core.sensitive import Sensitive
 from keystead.doors.control.codec import shown_once
@@ -39,7 +40,11 @@ from keystead.service.bootstrap import First
 )
 @click.option("--administrator", default=ADMINISTRATOR, show_default=True, help="The first principal.")
 @click.option(
-    "--slot", "slots", multiple=True, metavar="DIR", help="Twice: where the erasable secret lies, best on two disks."
+    "--slot",
+    "slots",
+    multiple=True,
+    metavar="SLOT",
+    help="Where the erasable secret lies: two directories, best on two disks; pkcs11:NAME of an HSM; tpm. Repeatable.",
 )
 @click.option("--tree-copy", metavar="FILE", help="Keep the newest copy of the key tree there, beside the backups.")
 @click.option("--certificate", metavar="file:PATH", help="TLS: the PEM chain.")
@@ -57,14 +62,16 @@ def init(directory: Path, seal: str, *, as_json: bool, **given: Any) -> None:
     hygiene.harden()
     out = Output(as_json=as_json)
     secrets.may_show(out)
+    there = read(directory)  # hardware is told of by hand
     settings = Config(
+        hsms=there.hsms,
         listen=listening(given["listen"]) or Config().listen,
         tls=_tls(given["certificate"], given["private_key"]),
         slots=_slots(given["slots"]),
         tree_copy=str(Path(given["tree_copy"]).absolute()) if given["tree_copy"] else "",
         workers=given["workers"],
         region=(given["regions"] or REGIONS)[0],
-        tpm=TpmAt(given["tpm"]) if given["tpm"] else None,
+        tpm=TpmAt(given["tpm"]) if given["tpm"] else there.tpm,
     )
     kinds = [seal, given["recovery"]] if given["recovery"] else [seal]
     if len(set(kinds)) < len(kinds):
@@ -89,6 +96,11 @@ def init(directory: Path, seal: str, *, as_json: bool, **given: Any) -> None:
     _show(out, directory, created.texts(), threshold, first)
     if warning := warning_of(read_seal(directory, settings)):
         say(warning)
+    if (n_places := places(directory, settings)) < settings.slots_at_least:
+        say(
+            f"RED: its slots are in {n_places} place, and whoever loses it loses every key. `keystead slot add` another"
+        )
+        say("or give --slot on two disks; or say slots_at_least = 1 in keystead.toml.")
 
 
 def _tls(certificate: str | None, private_key: str | None) -> Tls | None:
@@ -102,12 +114,14 @@ def _tls(certificate: str | None, private_key: str | None) -> Tls | None:
     return tls
 
 
-def _slots(given: Sequence[str]) -> tuple[str, str]:
+def _slots(given: Sequence[str]) -> tuple[str, ...]:
+    """Directories by absolute path, and whatever else there is. Raises InvalidArgument."""
     if not given:
         return Config().slots
-    if len(given) != 2:
-        raise InvalidArgument("give --slot twice: the secret is kept in two directories", "slot")
-    return str(Path(given[0]).absolute()), str(Path(given[1]).absolute())
+    beside = Config(slots=tuple(given)).slots_beside
+    chosen = tuple(one if one in beside else str(Path(one).absolute()) for one in given)
+    check_slots(chosen)
+    return chosen
 
 
 def _show(out: Output, directory: Path, shares: list[str], threshold: int, first: First) -> None:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 import click
 
 from keystead.cli import places
+from keystead.cli.commands.audit import KEY as VERIFIER
+from keystead.cli.exits import NotProven
 from keystead.cli.group import Suggesting
-from keystead.cli.here import Output, say
+from keystead.cli.here import Here, Output, say, with_here
 from keystead.cli.places import PLACE, TENANT
-from keystead.cli.session import Session, with_session
+from keystead.cli.session import UNSEAL, Session, session, with_session
 from keystead.core import operations as ops
 from keystead.core.algorithms import KEY_SPECS, KeySpec, Purpose
 from keystead.core.cutoffs import NEVER, Cutoffs
 from keystead.core.entities import Key
-from keystead.core.errors import InvalidArgument, KeysteadError
+from keystead.core.errors import InvalidArgument, KeysteadError, NotFound
 from keystead.core.family import known_as
 from keystead.core.operations import Described, KeyRef, KeyringRef
 from keystead.core.policy.arn import resource_arn
@@ -88,6 +91,9 @@ def _shape(described: Described, namespace: str) -> dict[str, Any]:
         "place": namespace.split(":", 2)[2],
         "spec": one.spec_name,
         "purpose": one.purpose.name.lower(),
+        "protection": one.protection.value,
+        "hsm": one.hsm or None,
+        "still_in_hsm": described.n_outstanding or None,
         "state": life.state.value,
         "copies": [
             {"place": at.split(":", 2)[2], "primary": copy.key.is_primary}
@@ -100,6 +106,7 @@ def _shape(described: Described, namespace: str) -> dict[str, Any]:
         "tags": one.tags,
         "created_at": one.created_at,
         "version": one.current,
+        "entropy": (described.version.entropy or None) if described.version else None,
         "n_versions": one.n_versions,
         "rotate_every_days": rotation.period_days if rotation else None,
         "rotate_at": rotation.next_at if rotation else None,
@@ -279,3 +286,51 @@ def hand_over(out: Output, session: Session, key_name: str, to: str, place: str 
     there = places.address(session, to, ref.namespace.split(":")[1])
     session.perform(ops.ChangePrimary(key=ref, namespace=there))
     _done(out, session, ref, f"The primary is at {there}.")
+
+
+@key.command()
+@click.argument("key_name", metavar="KEY", required=False)
+@click.option("--version", type=click.IntRange(1), help="Which version [default: the current one].")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="A file [default: standard output].")
+@click.option("--verify", "file", type=click.Path(path_type=Path, dir_okay=False), help="Verify one, offline.")
+@VERIFIER
+@PLACE
+@UNSEAL
+@with_here
+def attest(here: Here, key_name: str | None, file: Path | None, **given: Any) -> None:
+    """Print a signed statement of where a key is held and what its provider proves of it; or verify one.
+
+    The key of the audit log signs it. Exit status 6 where a statement does not verify.
+    """
+    if (key_name is None) is (file is None):
+        raise InvalidArgument("give a KEY, or a file to --verify", "key")
+    if file is not None:
+        return _verified(here, file, given["key_text"])
+    with session(here, given["unseal"]) as opened:
+        ref = places.key(opened, key_name or "", given["place"])
+        note = opened.perform(ops.AttestKey(key=ref, version=given["version"])).note
+    output: Path | None = given["output"]
+    if output is not None:
+        output.write_text(note)
+    return here.out.answer({"attestation": note}, note.rstrip("\n") if output is None else str(output))
+
+
+def _verified(here: Here, file: Path, key_text: str | None) -> None:
+    from keystead.cli.commands.audit import log_in, verifier
+    from keystead.core.attestation import open_attestation
+    from keystead.crypto.notes import verify_ed25519
+
+    trusted = verifier(log_in(here.directory) if key_text is None else None, key_text)
+    try:
+        note = file.read_bytes()
+    except OSError as error:
+        raise NotFound(f"{file} cannot be read: {error.strerror}", "file") from error
+    try:
+        found = open_attestation(note, trusted, verify_ed25519)
+    except KeysteadError as error:
+        raise NotProven(f"{file} proves nothing: {error}") from error
+    facts = {**found.facts, **{f"hsm.{name}": value for name, value in found.proved.items()}}
+    lines = [f"{name:<28}  {value}" for name, value in facts.items()]
+    here.out.answer({"log": found.log, **facts}, "\n".join([f"Proven by {found.log}:", *lines]))
+    if key_text is None:
+        say("Held to the verifier key that lies beside the log; --key from elsewhere finds whoever replaced that.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -29,14 +30,16 @@ def seal(ctx: click.Context, here: Here) -> None:
     With a command: what its seals are, of which there may be two; any of them opens it.
     """
     if ctx.invoked_subcommand is None:
-        answer(here, running_server(here).seal())
+        with closing(running_server(here)) as server:
+            answer(here, server.seal())
 
 
 @seal.command("list")
 @with_here
 def list_(here: Here) -> None:
     """Say what opens it."""
-    _answer(here, running_server(here).seals())
+    with closing(running_server(here)) as server:
+        _answer(here, server.seals())
 
 
 @seal.command()
@@ -48,9 +51,9 @@ def add(here: Here, kind: str, **said: Any) -> None:
 
     With --json the shares are the first line, the seals the second.
     """
-    server = running_server(here)
-    planned = _planned(here, kind, said)
-    _answer(here, server.add_seal(msgspec.to_builtins(planned.plan)))
+    with closing(running_server(here)) as server:
+        planned = _planned(here, kind, said)
+        _answer(here, server.add_seal(msgspec.to_builtins(planned.plan)))
 
 
 @seal.command()
@@ -58,7 +61,8 @@ def add(here: Here, kind: str, **said: Any) -> None:
 @with_here
 def remove(here: Here, kind: str) -> None:
     """Have the seal of KIND open nothing any more; never the last one. Others keep their shares and passphrases."""
-    _answer(here, running_server(here).remove_seal(kind))
+    with closing(running_server(here)) as server:
+        _answer(here, server.remove_seal(kind))
 
 
 @seal.command()
@@ -71,10 +75,10 @@ def migrate(here: Here, kind: str, replacing: str | None, **said: Any) -> None:
 
     Backups of before need the old seal: take a new one, and keep the new seal.json with it.
     """
-    server = running_server(here)
-    replaced = replacing or _replaced(kind, [one.kind for one in server.seals().seals])
-    planned = _planned(here, kind, said)
-    _answer(here, server.migrate_seal(msgspec.to_builtins(planned.plan), replaced))
+    with closing(running_server(here)) as server:
+        replaced = replacing or _replaced(kind, [one.kind for one in server.seals().seals])
+        planned = _planned(here, kind, said)
+        _answer(here, server.migrate_seal(msgspec.to_builtins(planned.plan), replaced))
 
 
 def _replaced(kind: str, kinds: list[str]) -> str:

@@ -19,6 +19,7 @@ from keystead.app import hygiene
 from keystead.app.beginning import Beginning, is_empty
 from keystead.app.development import save_token
 from keystead.app.doors import DOORS
+from keystead.app.hsms import pins
 from keystead.app.installation import exists, initialise, prepare, read_seal, save_credentials
 from keystead.app.layout import Running
 from keystead.app.sockets import parse_address
@@ -79,7 +80,7 @@ def dev(here: Here, listen: Sequence[str], workers: int | None) -> None:
 
 def _begin(directory: Path, listen: Mapping[str, str]) -> None:
     prepare(directory)
-    settings = Config(listen=dict(listen or config.DEV_LISTEN))
+    settings = Config(listen=dict(listen or config.DEV_LISTEN), slots_at_least=1)
     save_credentials(directory, initialise(directory, settings, FileSeal.create(directory, os.urandom)))
 
 
@@ -156,7 +157,8 @@ def supervise(
     def ready(running: Running) -> None:
         on_ready(running, sealed=not server.is_open)
 
-    server = Supervisor(directory, settings, read_seal(directory), ready, trust_clock=trust_clock, bound=bound)
+    known, seals = pins(settings.hsms, secrets.ask_pin), read_seal(directory)
+    server = Supervisor(directory, settings, seals, ready, trust_clock=trust_clock, bound=bound, pins=known)
     server.run(offered)
 
 

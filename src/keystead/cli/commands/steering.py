@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import click
@@ -18,6 +19,7 @@ from keystead.core.errors import KeysteadError, Sealed
 if TYPE_CHECKING:
     from keystead.cli.remote import Remote
     from keystead.doors.control import ServerStatus
+    from keystead.doors.control.lifecycle import SlotStatus
 
 
 def running_server(here: Here) -> Remote:
@@ -33,7 +35,8 @@ def running_server(here: Here) -> Remote:
 @with_here
 def status(here: Here) -> Exit:
     """Say how the server is. Exit status 3: none is running; 4: it is sealed."""
-    found = running_server(here).status()
+    with closing(running_server(here)) as server:
+        found = server.status()
     answer(here, found)
     return Exit.SEALED if found.sealed else Exit.DONE
 
@@ -48,17 +51,41 @@ def answer(here: Here, found: ServerStatus) -> None:
         ("workers", str(found.workers)),
         ("since", f"{found.started_at:%Y-%m-%d %H:%M:%S} UTC"),
         ("slot", f"DAMAGED in {', '.join(damaged)}" if damaged else _slot(found)),
+        *((f"  {one.name}", _one_slot(one)) for one in found.slots),
         ("audit", found.journal_trouble or f"{found.n_audit_records or 0:,} records"),
         ("clock", found.clock_trouble or "believed"),
-        ("keys", "-" if found.n_keys is None else f"{found.n_keys:,}"),
+        ("entropy", _entropy(found)),
+        ("keys", "-" if found.n_keys is None else f"{found.n_keys:,}{_in_hsms(found)}"),
         ("epoch", "-" if found.epoch is None else str(found.epoch)),
     ]
     here.out.answer(found, "\n".join(f"{name:<8}  {value}" for name, value in lines))
 
 
+def _entropy(found: ServerStatus) -> str:
+    out = [f"{name} is OUT: {words}" for name, words in found.entropy.items() if words]
+    left = [name for name, words in found.entropy.items() if not words]
+    if not out:
+        return " + ".join(("kernel", *left))
+    then = "no new keys" if found.entropy_required and not left else f"new keys from {' + '.join(('kernel', *left))}"
+    return f"{'; '.join(out)}; {then}"
+
+
+def _in_hsms(found: ServerStatus) -> str:
+    return f"; {found.n_in_hsms} destroyed ones still to be erased in HSMs" if found.n_in_hsms else ""
+
+
 def _slot(found: ServerStatus) -> str:
     waits = f"; {found.n_unerased} old secrets still to be erased" if found.n_unerased else ""
-    return f"both copies whole{waits}"
+    if found.n_places < found.slots_at_least:
+        lost = f"RED: kept in {found.n_places} place of {found.slots_at_least}; whoever loses it loses every key"
+        return f"{lost} (`keystead slot add`){waits}"
+    return f"kept in {found.n_places} places{waits}"
+
+
+def _one_slot(one: SlotStatus) -> str:
+    if one.n_unerased is None:
+        return f"UNREACHABLE: {one.trouble}"
+    return one.trouble or (f"{one.n_unerased} still to be erased" if one.n_unerased else "whole")
 
 
 @click.command()
@@ -75,11 +102,15 @@ def unseal(here: Here, references: Sequence[str]) -> None:
 
     Where a seal opens by itself that is tried first.
     """
+    with closing(running_server(here)) as server:
+        if not (before := server.status()).sealed:
+            return answer(here, before)
+        return _open(here, server, before, references)
+
+
+def _open(here: Here, server: Remote, before: ServerStatus, references: Sequence[str]) -> None:
     from keystead.app.installation import read_seal
 
-    server = running_server(here)
-    if not (before := server.status()).sealed:
-        return answer(here, before)
     if not references and read_seal(here.directory).opens_itself:
         try:
             return answer(here, server.unseal(()))
@@ -99,6 +130,36 @@ def unseal(here: Here, references: Sequence[str]) -> None:
 @click.group(cls=Suggesting)
 def slot() -> None:
     """The erasable secret beside the database."""
+
+
+@slot.command("list")
+@with_session
+def list_(out: Output, session: Session) -> None:
+    """Where the secret is kept: any one of them opens the root of the key tree, and all of them erase."""
+    rows = [{"slot": one.name, "generation": one.generation, "state": _one_slot(one)} for one in session.slots()]
+    out.rows(("slot", "generation", "state"), rows, none="No slots.")
+
+
+SLOT = click.argument("name", metavar="SLOT")
+
+
+@slot.command()
+@SLOT
+@with_session
+def add(out: Output, session: Session, name: str) -> None:
+    """Keep the secret in SLOT too: pkcs11:NAME (an HSM of keystead.toml), tpm, or file."""
+    session.add_slot(name)
+    out.answer({"added": name}, f"The root is in {name} too. Take a new backup: `keystead backup PATH`.")
+
+
+@slot.command()
+@SLOT
+@click.option("--lost", is_flag=True, help="It cannot be reached, now or ever. What it holds counts as not erased.")
+@with_session
+def remove(out: Output, session: Session, name: str, *, lost: bool) -> None:
+    """Keep the secret in SLOT no more, and erase what it holds."""
+    session.remove_slot(name, lost=lost)
+    out.answer({"removed": name}, f"The root is in {name} no more. Take a new backup: `keystead backup PATH`.")
 
 
 @slot.command("rotate")

@@ -13,4 +13,5 @@ OF_THE_INSTALLATION = (
     _R(A.BACK_UP, None, system=True),
     _R(A.RESTORE, None, system=True),
     _R(A.PROVE, None, system=True),
+    _R(A.ERASE_OBJECT, None, system=True),
 )

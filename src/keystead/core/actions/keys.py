@@ -45,6 +45,7 @@ OF_KEYS = (
         system=True,
         vault="read {mount}/keys/{name}",
     ),
+    _R(A.ATTEST_KEY, "keystead:key:attest", system=True),
     _R(A.UPDATE_KEY, "kms:UpdateKeyDescription", system=True),
     _R(A.ENABLE_KEY, "kms:EnableKey", system=True),
     _R(A.DISABLE_KEY, "kms:DisableKey", system=True),

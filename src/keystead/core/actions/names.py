@@ -27,6 +27,7 @@ class Action(StrEnum):
     CREATE_KEY = "keyring:create-key"
     LIST_KEYS = "keyring:list-keys"
     DESCRIBE_KEY = "key:describe"
+    ATTEST_KEY = "key:attest"
     UPDATE_KEY = "key:update"
     ENABLE_KEY = "key:enable"
     DISABLE_KEY = "key:disable"
@@ -290,3 +291,4 @@ class Action(StrEnum):
     BACK_UP = "system:back-up"
     RESTORE = "system:restore"
     PROVE = "system:prove"
+    ERASE_OBJECT = "system:erase-object"

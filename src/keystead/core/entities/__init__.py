@@ -10,6 +10,7 @@
     group ── membership ── user
     tenant ─ managed policy ── attachment ── user, role or group
     keyring ─ otp key
+    erasure ─> key, if there still is one
     keyring ─ folder ─┬─ folder …
                       └─ secret ── secret version
 
@@ -40,3 +41,4 @@ from keystead.core.entities.otp import *
 from keystead.core.entities.paths import *
 from keystead.core.entities.secrets import *
 from keystead.core.entities.settings import *
+from keystead.core.entities.slots import *

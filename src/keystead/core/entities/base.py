@@ -55,6 +55,9 @@ class Kind(StrEnum):
     LOGIN_SETTINGS = "login-settings"
     LOGIN_SECRET = "login-secret"  # noqa: S105 - a kind, not a secret
     NAMESPACE = "namespace"
+    ERASURE = "erasure"
+    SLOT_RULE = "slot-rule"
+    ENDED_ROOT = "ended-root"
 
 
 class Entity(Struct, frozen=True, kw_only=True):
@@ -117,6 +120,7 @@ class Wrapped(Entity, frozen=True, kw_only=True):
     number: int
     position: int = -1  # leaf of the key tree that wraps it; -1: none yet
     wrapped: bytes = b""  # sealed under its leaf key, AAD = (bound_as, owner, number); empty once destroyed
+    destroyed_under: int = 0  # epoch of the root that its leaf was last under; 0: it was not, or before this was kept
 
     @property
     def owner(self) -> str:

@@ -20,8 +20,22 @@ class Origin(Enum):
     EXTERNAL_STORE = "external-store"  # held elsewhere (HYOK)
 
 
+class Protection(Enum):
+    """Where keying material is when it is used (Google: ProtectionLevel; Azure: the "-HSM" key types)."""
+
+    SOFTWARE = "software"
+    HSM = "hsm"
+
+
+class InHsm(Struct, frozen=True):
+    """An object in an HSM: the HSM's name in the configuration, and the object's (core.ports.Provider)."""
+
+    hsm: str
+    name: str
+
+
 class Elsewhere(Struct, frozen=True):
-    """Where the other half of a key is that is used in two halves: in a key store, under a name of its own."""
+    """The key store that a key is in. `name`: of its other half there, where it is used in two halves; else ""."""
 
     store: str  # id
     name: str
@@ -87,6 +101,11 @@ class Key(Entity, frozen=True, kw_only=True):
     elsewhere: Elsewhere | None = None
     terms: Terms = Terms()
     sealed_as: str = ""  # the id that its ciphertexts name, where it is another: of the key that it is a copy of
+    hsm: str = ""  # the HSM that every version of it is held in, for life; "": software
+
+    @property
+    def protection(self) -> Protection:
+        return Protection.HSM if self.hsm else Protection.SOFTWARE
 
     @property
     def parent(self) -> str:
@@ -137,6 +156,8 @@ class KeyVersion(Wrapped, frozen=True, kw_only=True):
     description: str = ""  # imported material
     certificates: tuple[bytes, ...] = ()  # DER; of this version's public key, and of those who issued the one before
     is_public: bool = False  # the private half has not been imported: the material is the public key
+    entropy: str = ""  # what the material was drawn from: "kernel", "kernel+hsm:NAME"; "": imported, or older than this
+    in_hsm: InHsm | None = None  # the object that the material is a handle of
 
     @property
     def parent(self) -> str:
@@ -145,6 +166,20 @@ class KeyVersion(Wrapped, frozen=True, kw_only=True):
     @property
     def state(self) -> KeyState:
         return self.lifecycle.state
+
+
+class Erasure(Entity, frozen=True, kw_only=True):
+    """An object in an HSM that no key needs any more, and that is still to be erased there; `id` is its name."""
+
+    kind = Kind.ERASURE
+    hsm: str
+    key_id: str
+    number: int
+    since: datetime
+
+    @property
+    def link(self) -> str:
+        return self.key_id
 
 
 class KeyPolicy(Entity, frozen=True, kw_only=True):

@@ -86,6 +86,18 @@ class RotateSlot(SystemOperation[Nothing], frozen=True, kw_only=True):
     action = Action.MANAGE_SEAL
 
 
+class AddSlot(SystemOperation[Nothing], frozen=True, kw_only=True):
+    """Leave to keep the root of the key tree in one slot more."""
+
+    action = Action.MANAGE_SEAL
+
+
+class RemoveSlot(SystemOperation[Nothing], frozen=True, kw_only=True):
+    """Leave to keep it in one slot less, and to have that slot erase what it holds."""
+
+    action = Action.MANAGE_SEAL
+
+
 class BackUp(SystemOperation[Nothing], frozen=True, kw_only=True):
     """Leave to copy the database."""
 
@@ -113,3 +125,14 @@ class Status(Struct, frozen=True):
 
 class ReadStatus(SystemOperation[Status], frozen=True, kw_only=True):
     action = Action.READ_STATUS
+
+
+class EraseObject(SystemOperation[Nothing], frozen=True, kw_only=True):
+    """Erase in its HSM an object that no key needs: of a version that was destroyed, or that never came to be.
+
+    Raises NotFound where no erasure and no note is of that name; Unavailable while the HSM cannot be asked.
+    """
+
+    action = Action.ERASE_OBJECT
+    changes = True
+    name: str

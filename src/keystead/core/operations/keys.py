@@ -22,6 +22,9 @@ from keystead.core.operations.base import (
     Page,
 )
 
+NOT_HELD, NEVER_LEAVES = "HSM", "held in an HSM"
+"""details of the Unsupported for a key that an HSM cannot hold, and for what would take one out of it."""
+
 
 class Copy(Struct, frozen=True):
     """One of related keys, and the addresses it answers at."""
@@ -39,7 +42,9 @@ class Described(Struct, frozen=True):
     key: Key
     version: KeyVersion | None
     copies: tuple[Copy, ...] = ()
-    connection: Connection | None = None  # of the key store that its other half is in
+    connection: Connection | None = None  # of the key store that it is in, or its other half
+    cluster: str = ""  # id of that store's, where it is an HSM
+    n_outstanding: int = 0  # objects of a destroyed key that are still to be erased in an HSM: until 0, it is not gone
 
 
 class Placed(Struct, frozen=True):
@@ -61,6 +66,7 @@ class CreateKey(KeyringOperation[Described], frozen=True, kw_only=True):
     bypass_lockout_check: bool = False
     multi_region: bool = False
     elsewhere: Placed | None = None
+    hsm: str | None = None  # the HSM to hold it in; "": none; None: as the operator has settled it (docs/adr/0034)
     name: str = ""  # in the keyring's namespace; raises AlreadyExists
     terms: Terms = Terms()
     rotate_every: int = 0  # seconds; 0: on demand only
@@ -75,6 +81,19 @@ class CreateKey(KeyringOperation[Described], frozen=True, kw_only=True):
 
 class DescribeKey(KeyOperation[Described], frozen=True, kw_only=True):
     action = Action.DESCRIBE_KEY
+
+
+class Attested(Struct, frozen=True):
+    """`note`: a key attestation, signed (core.attestation)."""
+
+    note: str
+
+
+class AttestKey(KeyOperation[Attested], frozen=True, kw_only=True):
+    """What can be proved of a version now, by whoever holds it. Raises WrongState, NotFound, Unavailable."""
+
+    action = Action.ATTEST_KEY
+    version: int | None = None  # None: the current one
 
 
 class ListKeys(KeyringOperation[Page[str]], frozen=True, kw_only=True):

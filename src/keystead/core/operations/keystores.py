@@ -16,6 +16,13 @@ HAS_KEYS, NOT_SO = "keys in it", "connection"
 """details of the WrongState for a key store: it has keys; it is connected, or it is not."""
 
 
+NO_CLUSTER, NOT_ACTIVE, NOT_RELATED = "CloudHsmClusterId", "cluster not active", "cluster not related"
+"""details of the NotFound, the Unavailable and the Conflict for an HSM that is to be a key store."""
+
+BAD_ANCHOR = "trust anchor"
+"""detail of the InvalidArgument for what is no certificate."""
+
+
 class Taken(Struct, frozen=True):
     """detail of the AlreadyExists for a key store, or a key in one: what is another's already."""
 
@@ -28,6 +35,7 @@ class Taken(Struct, frozen=True):
 
 NAME_TAKEN, URI_TAKEN = Taken("name"), Taken("uri")
 ENDPOINT_TAKEN, SERVICE_TAKEN, KEY_TAKEN = Taken("endpoint"), Taken("service"), Taken("key")
+CLUSTER_TAKEN = Taken("cluster")
 
 
 class ProxySecret(Struct, frozen=True):
@@ -50,6 +58,21 @@ class CreateKeyStore(KeyringOperation[KeyStore], frozen=True, kw_only=True):
     credential: ProxySecret
 
 
+class CreateHsmKeyStore(KeyringOperation[KeyStore], frozen=True, kw_only=True):
+    """The password is not tried before somebody connects it (KMS API Reference, CreateCustomKeyStore).
+
+    Raises NotFound (NO_CLUSTER), Unavailable (NOT_ACTIVE), InvalidArgument (BAD_ANCHOR), AlreadyExists (detail Taken),
+    LimitExceeded.
+    """
+
+    action = Action.CREATE_KEY_STORE
+    changes = True
+    name: str
+    cluster: str
+    trust_anchor: str
+    password: Sensitive
+
+
 class ConnectKeyStore(KeyStoreOperation[KeyStore], frozen=True, kw_only=True):
     """Answers with the store connected, or FAILED and why. Raises WrongState (NOT_SO) for one that has failed."""
 
@@ -65,7 +88,8 @@ class DisconnectKeyStore(KeyStoreOperation[Nothing], frozen=True, kw_only=True):
 
 
 class UpdateKeyStore(KeyStoreOperation[KeyStore], frozen=True, kw_only=True):
-    """What is None stays as it is. Raises what CreateKeyStore does; WrongState (detail NOT_SO)."""
+    """What is None stays as it is. Raises what CreateKeyStore does; WrongState (detail NOT_SO); InvalidArgument (detail
+    "kind") for what the other kind of key store has; Conflict (NOT_RELATED)."""
 
     action = Action.UPDATE_KEY_STORE
     changes = True
@@ -76,6 +100,8 @@ class UpdateKeyStore(KeyStoreOperation[KeyStore], frozen=True, kw_only=True):
     service_name: str | None = None
     service_owner: str | None = None
     credential: ProxySecret | None = None
+    cluster: str | None = None
+    password: Sensitive | None = None
 
 
 class DeleteKeyStore(KeyStoreOperation[Nothing], frozen=True, kw_only=True):

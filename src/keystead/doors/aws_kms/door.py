@@ -22,7 +22,7 @@ from keystead.doors.aws_kms.constraints import complaint
 from keystead.doors.aws_kms.errors import PREFIX, REFUSALS, UNKNOWN_OPERATION, Said, WireFault, row
 from keystead.doors.aws_kms.iam import errors as iam
 from keystead.kit import Call, Door, Means, WireOperation, fault
-from keystead.kit.door import Steps, Stepwise
+from keystead.kit.door import Steps, Stepwise, wherever
 from keystead.wire import Malformed, Misfit
 from keystead.wire.aws import json11, sigv4
 from keystead.wire.aws import query as xml
@@ -79,11 +79,12 @@ class AwsFront(Stepwise):
             caller = self._authenticate(
                 request, service="kms", door=self._door, wire_operation=operation.name, request_id=request_id
             )
-            yield
+            yield None
             message = operation.read(request.body)
-            yield
-            answer = operation.run(message, Call(self._service, caller, self._markers))
-            yield
+            yield None
+            call = Call(self._service, caller, self._markers)
+            answer = yield from wherever(operation.run, message, call)
+            yield None
             body = b"" if answer is None else _encode(answer)
         except WouldBlock:
             raise

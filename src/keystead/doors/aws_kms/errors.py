@@ -38,8 +38,6 @@ from keystead.wire.http import Refusal
 PREFIX = "TrentService."
 UNKNOWN_OPERATION = "X-Amz-Target"
 """detail of the Unsupported for an operation that AWS does not know either."""
-NO_CLUSTER = "CloudHsmClusterId"
-"""detail of the NotFound for a CloudHSM cluster."""
 BAD_TAG, BAD_ALIAS, BAD_GRANT_ID = "Tags", "invalid alias name", "invalid grant id"
 """details of InvalidArgument: faults that AWS has a code of their own for."""
 RESERVED_ALIAS = "reserved alias"
@@ -255,6 +253,7 @@ TAKEN: Mapping[ops.Taken, str] = {
     ops.ENDPOINT_TAKEN: "XksProxyUriEndpointInUseException",
     ops.SERVICE_TAKEN: "XksProxyVpcEndpointServiceInUseException",
     ops.KEY_TAKEN: "XksKeyAlreadyInUseException",
+    ops.CLUSTER_TAKEN: "CloudHsmClusterInUseException",
 }
 
 # What a ciphertext names is not told apart: absent, elsewhere or forbidden (service.authorize says the same).
@@ -293,6 +292,7 @@ ERRORS: Mapping[type[e.KeysteadError] | tuple[type[e.KeysteadError], Any], Row] 
     (e.InvalidArgument, OTHER_KIND): Row("ValidationException", 400, _OTHER_KIND),
     (e.InvalidArgument, "actions"): Row("ValidationException", 400, _bad_operations),
     (e.InvalidArgument, "constraints"): Row("ValidationException", 400, _BAD_CONSTRAINTS),
+    (e.InvalidArgument, ops.BAD_ANCHOR): Row("IncorrectTrustAnchorException", 400, _silent),
     (e.InvalidArgument, BAD_TAG): Row("TagException", 400),
     (e.InvalidArgument, BAD_ALIAS): Row("InvalidAliasNameException", 400),
     (e.InvalidArgument, BAD_GRANT_ID): Row("InvalidGrantIdException", 400),
@@ -305,7 +305,7 @@ ERRORS: Mapping[type[e.KeysteadError] | tuple[type[e.KeysteadError], Any], Row] 
     (e.NotFound, KeyringRef): Row("UnrecognizedClientException", 400, _no_region),
     (e.NotFound, KeyStoreRef): Row("CustomKeyStoreNotFoundException", 400, _silent),
     (e.NotFound, ops.NO_STORE): Row("CustomKeyStoreNotFoundException", 400, _silent),
-    (e.NotFound, NO_CLUSTER): Row("CloudHsmClusterNotFoundException", 400, _silent),
+    (e.NotFound, ops.NO_CLUSTER): Row("CloudHsmClusterNotFoundException", 400, _silent),
     (e.NotFound, "material"): Row("NotFoundException", 400, _no_material),
     (e.NotFound, "grant_id"): Row("NotFoundException", 400, _no_grant),
     (e.NotFound, ReplicaRef): Row("UnsupportedOperationException", 400, _no_such_region),
@@ -313,6 +313,7 @@ ERRORS: Mapping[type[e.KeysteadError] | tuple[type[e.KeysteadError], Any], Row] 
     (e.AlreadyExists, ops.COPY_THERE): Row("AlreadyExistsException", 400, _copy_there),
     **{(e.AlreadyExists, taken): Row(code, 400, _silent) for taken, code in TAKEN.items()},
     e.Conflict: Row("ConflictException", 400),
+    (e.Conflict, ops.NOT_RELATED): Row("CloudHsmClusterNotRelatedException", 400, _silent),
     e.WrongState: Row("KMSInvalidStateException", 400, _about("is not in a valid state.")),
     (e.WrongState, KeyState.SUSPENDED): Row("DisabledException", 400, _about("is disabled.")),
     (e.WrongState, KeyState.DESTROYED): Row("NotFoundException", 400, OfKey("Key '", "' does not exist")),
@@ -352,6 +353,7 @@ ERRORS: Mapping[type[e.KeysteadError] | tuple[type[e.KeysteadError], Any], Row] 
     e.RateLimited: Row("ThrottlingException", 400, Fixed(_TOO_FAST)),
     e.Sealed: Row("KeyUnavailableException", 500, Fixed("Keystead is sealed.")),
     e.Unavailable: Row("DependencyTimeoutException", 500),
+    (e.Unavailable, ops.NOT_ACTIVE): Row("CloudHsmClusterNotActiveException", 400, _silent),
     e.Internal: Row("KMSInternalException", 500, _silent),
     e.DryRun: Row(
         "DryRunOperationException", 400, Fixed("The request would have succeeded, but the DryRun option is set.")

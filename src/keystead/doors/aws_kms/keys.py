@@ -3,7 +3,7 @@
 Spec: KMS API Reference 2014-11-01, under these names, and "KeyMetadata"; botocore data/kms/2014-11-01/service-2.json.
 
 Deviations (SPEC.md)
-  CreateKey         Origin AWS_CLOUDHSM: no such key store is ever found.
+  CreateKey         Origin AWS_CLOUDHSM: in an HSM that the operator has configured (docs/adr/0034).
   GetKeyLastUsage   no CloudTrailEventId: there is no CloudTrail. TrackingStartDate is the key's creation.
 """
 
@@ -96,6 +96,7 @@ class CreateKeyResponse(Message, frozen=True, kw_only=True, rename="pascal"):
     errors=COMMON
     | {"MalformedPolicyDocumentException", "InvalidArnException", "LimitExceededException", "TagException"}
     | {"CustomKeyStoreNotFoundException", "CustomKeyStoreInvalidStateException", "KMSInvalidStateException"}
+    | {"CloudHsmClusterInvalidConfigurationException"}
     | {"XksKeyAlreadyInUseException", "XksKeyInvalidConfigurationException", "XksKeyNotFoundException"},
 )
 def create_key(req: CreateKeyRequest, call: Call) -> CreateKeyResponse:

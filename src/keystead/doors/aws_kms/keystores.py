@@ -1,10 +1,10 @@
-"""TrentService.CreateCustomKeyStore and its kin: key stores behind an XKS proxy; of CloudHSM there are none yet.
+"""TrentService.CreateCustomKeyStore and its kin: key stores behind an XKS proxy, and HSMs as AWS CloudHSM clusters.
 
 Spec: KMS API Reference 2014-11-01, under these names, and "CustomKeyStoresListEntry"; botocore data/kms/2014-11-01/
 service-2.json; XKS Proxy API specification 1.0.3.
 
 Deviations (SPEC.md)
-  type AWS_CLOUDHSM      no cluster is ever found.
+  type AWS_CLOUDHSM      a cluster is an HSM of the operator's configuration (docs/adr/0034).
   ConnectCustomKeyStore  done when it answers: there is neither CONNECTING nor DISCONNECTING.
 """
 
@@ -15,11 +15,11 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from keystead.core import operations as ops
-from keystead.core.errors import InvalidArgument, NotFound
+from keystead.core.errors import InvalidArgument
 from keystead.core.keystores import Connection, Connectivity, KeyStore, Proxy, Trouble
 from keystead.core.operations import KeyringRef, KeyStoreRef
 from keystead.core.sensitive import Sensitive
-from keystead.doors.aws_kms.errors import COMMON, NO_CLUSTER, PROXY
+from keystead.doors.aws_kms.errors import COMMON, PROXY
 from keystead.doors.aws_kms.pages import Limit, Marker, date, next_marker, place, size
 from keystead.doors.aws_kms.shapes import KeyStoreId, matching, missing
 from keystead.kit import Call, Message, operation
@@ -69,6 +69,16 @@ CONNECTION_ERRORS: dict[Trouble, str] = {
     Trouble.THROTTLED: "XKS_PROXY_NOT_REACHABLE",
 }
 OTHERWISE = "XKS_PROXY_INVALID_RESPONSE"
+CLUSTER_ERRORS: dict[Trouble, str] = {
+    Trouble.UNAUTHENTICATED: "INVALID_CREDENTIALS",
+    Trouble.LOCKED: "USER_LOCKED_OUT",
+    Trouble.NO_HSM: "CLUSTER_NOT_FOUND",
+    Trouble.AWAY: "INSUFFICIENT_CLOUDHSM_HSMS",
+}
+OTHERWISE_OF_A_CLUSTER = "INTERNAL_ERROR"
+CLUSTER = frozenset({"CloudHsmClusterNotActiveException", "CloudHsmClusterInvalidConfigurationException"})
+"""What acts on a key store may answer of the cluster that it is."""
+NO_CLUSTER = "CloudHsmClusterNotFoundException"
 
 
 class XksProxyAuthenticationCredential(Message, frozen=True, kw_only=True, rename="pascal"):
@@ -98,13 +108,15 @@ class CreateCustomKeyStoreResponse(Message, frozen=True, kw_only=True, rename="p
     "TrentService.CreateCustomKeyStore",
     errors=COMMON
     | PROXY
-    | {"CustomKeyStoreNameInUseException", "CloudHsmClusterNotFoundException", "LimitExceededException"},
+    | CLUSTER
+    | {"CustomKeyStoreNameInUseException", "LimitExceededException", NO_CLUSTER}
+    | {"CloudHsmClusterInUseException", "IncorrectTrustAnchorException"},
 )
 def create_custom_key_store(req: CreateCustomKeyStoreRequest, call: Call) -> CreateCustomKeyStoreResponse:
     external = req.custom_key_store_type == "EXTERNAL_KEY_STORE"
     _alone(req, external=external)
     if not external:
-        raise _no_cluster(req)
+        return CreateCustomKeyStoreResponse(custom_key_store_id=_of_a_cluster(req, call).id)
     connectivity = CONNECTIVITIES[_given(req.xks_proxy_connectivity, "xksProxyConnectivity")]
     endpoint = _given(req.xks_proxy_uri_endpoint, "xksProxyUriEndpoint")
     path = _given(req.xks_proxy_uri_path, "xksProxyUriPath")
@@ -158,13 +170,16 @@ def _alone(req: CreateCustomKeyStoreRequest, *, external: bool) -> None:
             raise InvalidArgument(f"{name.replace('_', ' ')} is of {kind} key stores.", name)
 
 
-def _no_cluster(req: CreateCustomKeyStoreRequest) -> Exception:
-    """What a key store of that type is refused with: something is missing, or the cluster."""
-    for name in CLOUDHSM_MEMBERS:
-        if getattr(req, name) is None:
-            first, *rest = name.split("_")
-            return missing(first + "".join(part.title() for part in rest))
-    return NotFound("no such cluster", NO_CLUSTER)
+def _of_a_cluster(req: CreateCustomKeyStoreRequest, call: Call) -> KeyStore:
+    return call(
+        ops.CreateHsmKeyStore(
+            keyring=KeyringRef(call.namespace),
+            name=req.custom_key_store_name,
+            cluster=_given(req.cloud_hsm_cluster_id, "cloudHsmClusterId"),
+            trust_anchor=_given(req.trust_anchor_certificate, "trustAnchorCertificate"),
+            password=Sensitive(_given(req.key_store_password, "keyStorePassword").encode()),
+        )
+    )
 
 
 class CustomKeyStoreRequest(Message, frozen=True, kw_only=True, rename="pascal"):
@@ -175,7 +190,7 @@ class Done(Message, frozen=True):
     """An object without members."""
 
 
-@operation("TrentService.ConnectCustomKeyStore", errors=OF_A_STORE)
+@operation("TrentService.ConnectCustomKeyStore", errors=OF_A_STORE | CLUSTER)
 def connect_custom_key_store(req: CustomKeyStoreRequest, call: Call) -> Done:
     """Answers so too where no connection came about: the store says why (DescribeCustomKeyStores)."""
     call(ops.ConnectKeyStore(store=KeyStoreRef(call.namespace, req.custom_key_store_id)))
@@ -209,13 +224,12 @@ class UpdateCustomKeyStoreRequest(Message, frozen=True, kw_only=True, rename="pa
 
 @operation(
     "TrentService.UpdateCustomKeyStore",
-    errors=OF_A_STORE | PROXY | {"CustomKeyStoreNameInUseException", "CloudHsmClusterNotFoundException"},
+    errors=OF_A_STORE
+    | PROXY
+    | CLUSTER
+    | {"CustomKeyStoreNameInUseException", "CloudHsmClusterNotRelatedException", NO_CLUSTER},
 )
 def update_custom_key_store(req: UpdateCustomKeyStoreRequest, call: Call) -> Done:
-    if req.key_store_password is not None or req.cloud_hsm_cluster_id is not None:
-        raise InvalidArgument(
-            "KeyStorePassword and CloudHsmClusterId are of AWS CloudHSM key stores.", "KeyStorePassword"
-        )
     credential, endpoint = req.xks_proxy_authentication_credential, req.xks_proxy_uri_endpoint
     call(
         ops.UpdateKeyStore(
@@ -227,6 +241,8 @@ def update_custom_key_store(req: UpdateCustomKeyStoreRequest, call: Call) -> Don
             service_name=req.xks_proxy_vpc_endpoint_service_name,
             service_owner=req.xks_proxy_vpc_endpoint_service_owner,
             credential=_credential(credential) if credential is not None else None,
+            cluster=req.cloud_hsm_cluster_id,
+            password=Sensitive(req.key_store_password.encode()) if req.key_store_password is not None else None,
         )
     )
     return Done()
@@ -244,11 +260,13 @@ class XksProxyConfiguration(Message, frozen=True, kw_only=True, rename="pascal",
 class CustomKeyStoresListEntry(Message, frozen=True, kw_only=True, rename="pascal", omit_defaults=True):
     custom_key_store_id: str
     custom_key_store_name: str
+    cloud_hsm_cluster_id: str | None = None
+    trust_anchor_certificate: str | None = None
     connection_state: str
     connection_error_code: str | None = None
     creation_date: float
     custom_key_store_type: str
-    xks_proxy_configuration: XksProxyConfiguration
+    xks_proxy_configuration: XksProxyConfiguration | None = None
 
 
 class DescribeCustomKeyStoresRequest(Message, frozen=True, kw_only=True, rename="pascal"):
@@ -288,23 +306,37 @@ def describe_custom_key_stores(req: DescribeCustomKeyStoresRequest, call: Call) 
 
 
 def entry(store: KeyStore) -> CustomKeyStoresListEntry:
-    proxy = store.proxy
-    failed = store.connection is Connection.FAILED and store.failure is not None
+    cluster = store.cluster
     return CustomKeyStoresListEntry(
         custom_key_store_id=store.id,
         custom_key_store_name=store.name,
+        cloud_hsm_cluster_id=cluster.id if cluster else None,
+        trust_anchor_certificate=cluster.trust_anchor if cluster else None,
         connection_state=store.connection.name,
-        connection_error_code=CONNECTION_ERRORS.get(store.failure, OTHERWISE) if failed and store.failure else None,
+        connection_error_code=_error_code(store),
         creation_date=date(store.created_at),
-        custom_key_store_type="EXTERNAL_KEY_STORE",
-        xks_proxy_configuration=XksProxyConfiguration(
-            connectivity=CONNECTIVITY_NAMES[proxy.connectivity],
-            access_key_id=store.access_key_id,
-            uri_endpoint=HTTPS + proxy.host,
-            uri_path=proxy.path,
-            vpc_endpoint_service_name=proxy.service_name or None,
-            vpc_endpoint_service_owner=proxy.service_owner or None,
-        ),
+        custom_key_store_type="AWS_CLOUDHSM" if cluster else "EXTERNAL_KEY_STORE",
+        xks_proxy_configuration=None if cluster else _proxy(store),
+    )
+
+
+def _error_code(store: KeyStore) -> str | None:
+    if store.connection is not Connection.FAILED or store.failure is None:
+        return None
+    if store.cluster is not None:
+        return CLUSTER_ERRORS.get(store.failure, OTHERWISE_OF_A_CLUSTER)
+    return CONNECTION_ERRORS.get(store.failure, OTHERWISE)
+
+
+def _proxy(store: KeyStore) -> XksProxyConfiguration:
+    proxy = store.proxy
+    return XksProxyConfiguration(
+        connectivity=CONNECTIVITY_NAMES[proxy.connectivity],
+        access_key_id=store.access_key_id,
+        uri_endpoint=HTTPS + proxy.host,
+        uri_path=proxy.path,
+        vpc_endpoint_service_name=proxy.service_name or None,
+        vpc_endpoint_service_owner=proxy.service_owner or None,
     )
 
 

@@ -73,6 +73,7 @@ class KeyMetadata(Message, frozen=True, kw_only=True, rename="pascal", omit_defa
     multi_region_configuration: MultiRegionConfiguration | None = None
     current_key_material_id: str | None = None
     custom_key_store_id: str | None = None
+    cloud_hsm_cluster_id: str | None = None
     xks_key_configuration: XksKeyConfiguration | None = None
 
 
@@ -155,5 +156,6 @@ def metadata(described: Described, call: Call, namespace: str = "") -> KeyMetada
         multi_region_configuration=_related(described, namespace or call.namespace),
         current_key_material_id=material_id(key, key.current) if described.version is not None else None,
         custom_key_store_id=key.elsewhere.store if key.elsewhere else None,
-        xks_key_configuration=XksKeyConfiguration(id=key.elsewhere.name) if key.elsewhere else None,
+        cloud_hsm_cluster_id=described.cluster or None,
+        xks_key_configuration=XksKeyConfiguration(id=key.elsewhere.name) if key.elsewhere and not key.hsm else None,
     )

@@ -86,6 +86,9 @@ WORDS: Mapping[Trouble, str] = {
         "This KMS key is in a custom key store that is not connected to its external key store proxy. "
         "Connect the external key store and try the request again."
     ),
+    Trouble.NO_HSM: "The AWS CloudHSM cluster of the custom key store does not exist.",
+    Trouble.AWAY: "The AWS CloudHSM cluster of the custom key store does not answer.",
+    Trouble.LOCKED: "The user of the custom key store is locked out of its AWS CloudHSM cluster.",
 }
 
 _INVALID = "KMSInvalidStateException"
@@ -120,6 +123,7 @@ MAKING_KEYS: Mapping[Trouble, str] = {
     # The table says KMSInvalidStateException, which CreateKey does not list; but that is AWS's own word for it.
     Trouble.DENIED: _INVALID,
     Trouble.KEY_ABSENT: "XksKeyNotFoundException",
+    Trouble.AWAY: "CloudHsmClusterInvalidConfigurationException",
 }
 CODES: Mapping[Moment, Mapping[Trouble, str]] = {
     Moment.SET_UP: SETTING_UP,

@@ -10,11 +10,18 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from keystead.core import operations as ops
 from keystead.core.sensitive import Sensitive
 from keystead.kit import Message
+
+
+class SlotStatus(Message, frozen=True, kw_only=True):
+    name: str
+    generation: str  # the one that the root of the key tree is under
+    n_unerased: int | None  # old ones to be erased; None: it cannot be looked at
+    trouble: str = ""
 
 
 class ServerStatus(Message, frozen=True, kw_only=True):
@@ -26,9 +33,15 @@ class ServerStatus(Message, frozen=True, kw_only=True):
     listen: dict[str, str]
     started_at: datetime
     slot_copies: dict[str, bool]  # directory -> whether it holds what it should
+    slots: tuple[SlotStatus, ...] = ()
+    n_places: int = 0  # that are not lost together: of the slots above, two directories on one disk are one
+    slots_at_least: int = 1  # how many places the configuration asks for
     n_unerased: int | None = None  # old slot generations: until 0, what was destroyed is not yet irrecoverable
+    n_in_hsms: int | None = None  # objects still to be erased in HSMs; until 0, the same of what was held there
     journal_trouble: str = ""
     clock_trouble: str = ""  # why no appointment is kept (service.trusted_time)
+    entropy: dict[str, str] = field(default_factory=dict)  # source beside the kernel -> what is wrong with it, or ""
+    entropy_required: bool = False
     n_keys: int | None = None  # None while sealed
     epoch: int | None = None
     n_audit_records: int | None = None
@@ -76,6 +89,13 @@ class Lifecycle(Protocol):
     def remove_seal(self, kind: str) -> None: ...
 
     def migrate_seal(self, said: Mapping[str, object], replaced: str) -> None: ...
+    def add_slot(self, name: str) -> None:
+        """Raises AlreadyExists, Unavailable."""
+        ...
+
+    def remove_slot(self, name: str, *, lost: bool) -> None:
+        """`lost`: it need not be reached. Raises NotFound, Conflict (too few would be left), Unavailable."""
+        ...
 
 
 class StatusRequest(Message, frozen=True, forbid_unknown_fields=True):
@@ -111,6 +131,15 @@ class MigrateSealRequest(Message, frozen=True, forbid_unknown_fields=True):
     replaced: str  # the kind of the seal in whose place it comes
 
 
+class AddSlotRequest(Message, frozen=True, forbid_unknown_fields=True):
+    name: str
+
+
+class RemoveSlotRequest(Message, frozen=True, forbid_unknown_fields=True):
+    name: str
+    lost: bool = False
+
+
 class BackUpRequest(Message, frozen=True, forbid_unknown_fields=True):
     path: str
 
@@ -135,6 +164,16 @@ def seal(_req: SealRequest, server: Lifecycle) -> ServerStatus:
 
 def rotate_slot(_req: RotateSlotRequest, server: Lifecycle) -> ServerStatus:
     server.rotate_slot()
+    return server.status()
+
+
+def add_slot(req: AddSlotRequest, server: Lifecycle) -> ServerStatus:
+    server.add_slot(req.name)
+    return server.status()
+
+
+def remove_slot(req: RemoveSlotRequest, server: Lifecycle) -> ServerStatus:
+    server.remove_slot(req.name, lost=req.lost)
     return server.status()
 
 
@@ -183,6 +222,8 @@ STEPS: dict[str, Step] = {
     "Unseal": Step(UnsealRequest, None, unseal),
     "Seal": Step(SealRequest, plain(ops.SealUp), seal),
     "RotateSlot": Step(RotateSlotRequest, plain(ops.RotateSlot), rotate_slot),
+    "AddSlot": Step(AddSlotRequest, plain(ops.AddSlot), add_slot),
+    "RemoveSlot": Step(RemoveSlotRequest, plain(ops.RemoveSlot), remove_slot),
     "BackUp": Step(BackUpRequest, plain(ops.BackUp), back_up),
     "ListSeals": Step(SealsRequest, plain(ops.ReadStatus), seals),
     "AddSeal": Step(AddSealRequest, lambda req: ops.AddSeal(seal=_kind(req.plan)), add_seal),

@@ -28,7 +28,7 @@ from keystead.doors.vault.spaces import OF_ITSELF, OF_SERVER, SHOWN, UNAVAILABLE
 from keystead.doors.vault.system.capabilities import unshown
 from keystead.doors.vault.system.wrapping import NOT_WRAPPING, wrap_info
 from keystead.kit import Call, Door, Means, fault
-from keystead.kit.door import Steps, Stepwise
+from keystead.kit.door import Steps, Stepwise, wherever
 from keystead.service.credentials import Reason
 from keystead.service.held import HeldToken
 from keystead.service.view.tenants import require_open
@@ -76,7 +76,7 @@ class VaultFront(Stepwise):
             if way is None and (login := self._places.login(place)) is not None:
                 return self._let_in(request, place, login, wrap_for, request_id)
             held, text = self._held(request, place.asked, asked)
-            yield
+            yield None
             if way is not None and (
                 self._spaces.below(place, held.token.tenant) is None or not self._places.still(way)
             ):
@@ -102,11 +102,11 @@ class VaultFront(Stepwise):
                 unlocking=place.asked.path == UNLOCK,
             )
             message, warnings = found.endpoint.take(found.captures, given)
-            yield
+            yield None
             means, chain_of = self._means, self._means.mounts.chain
             call = TokenCall(means.service, who, means.markers, text, means.custody, led=place.led, chain_of=chain_of)
-            answer = found.endpoint.run(message, call)
-            yield
+            answer = yield from wherever(found.endpoint.run, message, call)
+            yield None
             warned = () if found.endpoint.open_ended else warnings
             if wrap_for:
                 said = self._wrapped(answer, warned, found.mount.engine, who, wrap_for, request.second)

@@ -18,6 +18,7 @@ from keystead.core.sensitive import Sensitive
 from keystead.core.states import Event, KeyState, Lifecycle, Use
 from keystead.service.handlers import policies
 from keystead.service.handlers.keys import new_name
+from keystead.service.handlers.making import held_in, in_software
 from keystead.service.handlers.standing import existing
 from keystead.service.handlers.terms import settled
 from keystead.service.handlers.use import require_key
@@ -32,6 +33,7 @@ def copy_key(_op: ops.CopyKey, targets: tuple[HeldKey], act: Act) -> Outcome[Key
     for allowed, breach in ((terms.exportable, Breach.NOT_EXPORTABLE), (terms.copyable, Breach.NOT_COPYABLE)):
         if not allowed:
             raise WrongState(f"the key's terms do not allow it: {breach.value}", breach)
+    in_software(key)
     answer = KeyCopy(
         spec=key.spec,
         purpose=key.purpose,
@@ -73,6 +75,7 @@ def restore_key(op: ops.RestoreKey, targets: tuple[Any, ...], act: Act) -> Outco
         sealed_as=copy.sealed_as,
     )
     key = replace(key, terms=settled(copy.terms, key))
+    key = replace(key, hsm=held_in(key, None, act))
     made = [_version(one, key, act) for one in copy.versions]
     versions = tuple(version for version, _ in made)
     policy = policies.fixed(None, key, op.keyring.namespace, act, bypass=False)

@@ -24,10 +24,12 @@ from keystead.crypto.wrapping import wraps_by
 from keystead.service.handlers import policies
 from keystead.service.handlers.export import wanted
 from keystead.service.handlers.keys import first_version, new_name
+from keystead.service.handlers.making import brought, generated, held_in, in_software, registered
 from keystead.service.handlers.standing import active
 from keystead.service.handlers.terms import scheduled, settled
 from keystead.service.handlers.use import algorithm_for, chosen, require, require_key
 from keystead.service.held import HeldKey, HeldKeyring
+from keystead.service.hsms import Made
 from keystead.service.pipeline import Act, Handler, Outcome
 from keystead.service.tickets import unwrap, wrap
 
@@ -54,7 +56,7 @@ def _put(
     ring: HeldKeyring,
     key: Key,
     version: KeyVersion,
-    made: Generated,
+    made: Made,
     act: Act,
 ) -> Outcome[Described]:
     place = op.keyring.namespace
@@ -85,12 +87,13 @@ def make_wrapping_key(op: ops.MakeWrappingKey, targets: tuple[HeldKeyring], act:
         origin=Origin.GENERATED,
         description="opens what is wrapped to be imported",
     )
-    made = act.provider.generate(WRAPPING_SPEC)
-    return _put(op, ops.WRAPPING_KEY, ring, key, first_version(key, made.public_key), made, act)
+    made = generated(key, 1, act)  # in software: what it opens is opened here
+    return _put(op, ops.WRAPPING_KEY, ring, key, first_version(key, made), made, act)
 
 
 def _opened(parcel: Parcel, specs: tuple[KeySpec, ...], by: HeldKey, act: Act) -> tuple[KeySpec, Generated]:
-    """What is in it, examined as all material from outside. `by`: the wrapping key, or whatever the first target is."""
+    """What is in it, examined as all material from outside, as software has it. `by`: the wrapping key, or whatever the
+    first target is."""
     if parcel.wrapping is None:
         return specs[0], act.provider.register_public(specs[0], Sensitive(parcel.content))
     if act.cutoffs is not None:
@@ -108,13 +111,15 @@ def import_key(op: ops.ImportKey, targets: tuple[Any, ...], act: Act) -> Outcome
     ring: HeldKeyring = targets[0]
     if ring.answers(op.keyring.namespace, op.name):
         raise AlreadyExists("the name is taken", "name")
-    spec, made = _opened(op.parcel, op.specs, targets[-1], act)
+    spec, ours = _opened(op.parcel, op.specs, targets[-1], act)
     if act.cutoffs is not None:
         act.cutoffs.require_any(spec, None, act.now)
     key = _new(ring, spec, act, purpose=spec.purposes[0], origin=Origin.EXTERNAL)
     key = replace(key, terms=settled(op.terms, key))
     key = replace(key, rotation=scheduled(op.rotate_every, key, act.now))
-    version = replace(first_version(key, made.public_key), is_public=op.parcel.wrapping is None)
+    key = replace(key, hsm=held_in(key, None, act))
+    made = brought(key, 1, ours, act, is_public=op.parcel.wrapping is None)
+    version = replace(first_version(key, made), is_public=op.parcel.wrapping is None)
     return _put(op, op.name, ring, key, version, made, act)
 
 
@@ -127,10 +132,11 @@ def agree_on_key(op: ops.AgreeOnKey, targets: tuple[HeldKeyring, HeldKey], act: 
         act.cutoffs.require_any(op.spec, None, act.now)
     version = require(base, Use.PROCESS, act.now, chosen(base.key, op.version))
     secret = version.loaded.agree(algorithm, op.peer_public_key)
-    made = act.provider.register(op.spec, drawn_out(secret, (op.spec.bits or 0) // 8))
     key = _new(ring, op.spec, act, purpose=op.spec.purposes[0], origin=Origin.EXTERNAL)
     key = replace(key, terms=settled(op.terms, key))
-    return _put(op, op.name, ring, key, first_version(key, made.public_key), made, act)
+    key = replace(key, hsm=held_in(key, None, act))
+    made = registered(key, 1, drawn_out(secret, (op.spec.bits or 0) // 8), act)
+    return _put(op, op.name, ring, key, first_version(key, made), made, act)
 
 
 def import_version(op: ops.ImportVersion, targets: tuple[HeldKey, ...], act: Act) -> Outcome[Described]:
@@ -139,10 +145,12 @@ def import_version(op: ops.ImportVersion, targets: tuple[HeldKey, ...], act: Act
     active(key, act.now)
     if key.origin is not Origin.EXTERNAL or not key.terms.every_version:
         raise Unsupported("the key was not imported", Unfit.NOT_IMPORTED)
-    _, made = _opened(op.parcel, (key.spec,), targets[-1], act)
-    old = _waiting(op, held, made)
+    _, ours = _opened(op.parcel, (key.spec,), targets[-1], act)
+    is_public = op.parcel.wrapping is None
+    old = _waiting(op, held, ours)
     if old is not None:
-        whole = replace(old, is_public=False, position=-1, wrapped=b"")
+        made = brought(key, old.number, ours, act, is_public=False)
+        whole = replace(old, is_public=False, position=-1, wrapped=b"", in_hsm=made.in_hsm)
         return Outcome(
             answer=Described(key, whole),
             put=(key, whole),
@@ -153,6 +161,7 @@ def import_version(op: ops.ImportVersion, targets: tuple[HeldKey, ...], act: Act
         act.cutoffs.require_any(key.spec, None, act.now)
     number = key.n_versions + 1
     grown = replace(key, n_versions=number, current=number)
+    made = brought(key, number, ours, act, is_public=is_public)
     version = KeyVersion(
         id=f"{key.id}/{number}",
         key_id=key.id,
@@ -160,7 +169,8 @@ def import_version(op: ops.ImportVersion, targets: tuple[HeldKey, ...], act: Act
         lifecycle=Lifecycle(state=KeyState.ACTIVE, since=act.now),
         created_at=act.now,
         public_key=made.public_key,
-        is_public=op.parcel.wrapping is None,
+        is_public=is_public,
+        in_hsm=made.in_hsm,
     )
     return Outcome(
         answer=Described(grown, version),
@@ -202,6 +212,7 @@ def export_wrapped(op: ops.ExportWrapped, targets: tuple[HeldKey, HeldKey], act:
     if act.cutoffs is not None:
         act.cutoffs.require_with(under.key.spec, algorithm, op.wrapping.digest or "", act.now)
     public = require(under, Use.PROTECT, act.now).version.public_key
+    in_software(key)
     found = tuple(wanted(op.version, held))
     if any(one.is_public for one in found):
         raise WrongState("the private half is not here", Breach.NO_PRIVATE_HALF)

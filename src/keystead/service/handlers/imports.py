@@ -19,6 +19,7 @@ from keystead.core.sensitive import Sensitive
 from keystead.core.states import Event, KeyState, Lifecycle
 from keystead.core.wrapping import require_wrapping
 from keystead.crypto import wrapping as crypto
+from keystead.service.handlers.making import brought
 from keystead.service.handlers.material import erased, given_up, lapse, without
 from keystead.service.handlers.related import expecting, giving_up
 from keystead.service.handlers.rotation import leading
@@ -64,16 +65,18 @@ def import_material(op: ops.ImportMaterial, targets: tuple[HeldKey], act: Act) -
     _checked(op, key, act.now)
     tickets = Tickets(held.import_key(), act.entropy)
     ticket = _ticket(op.ticket, tickets, key, act.now)
-    made = act.provider.register(key.spec, unwrap(ticket.wrapping, ticket.private, op.wrapped))
-    identifier = tickets.identify(known_as(key.id), made.material)
+    ours = act.provider.register(key.spec, unwrap(ticket.wrapping, ticket.private, op.wrapped))
+    identifier = tickets.identify(known_as(key.id), ours.material)
     if act.cutoffs is not None and identifier not in key.material_ids:  # what was here before is to be processed
         act.cutoffs.require_any(key.spec, key.purpose, act.now)
     versions = {version.number: version for version in held.versions()}
     number = _place(op, key, identifier)
     version = _came(op, key, number, versions.get(number), act.now)
-    fresh = not version.wrapped
-    if fresh:
-        version = replace(version, public_key=made.public_key)
+    material: dict[str, Sensitive] = {}
+    if not version.wrapped:
+        made = brought(key, number, ours, act, is_public=False)
+        version = replace(version, public_key=made.public_key, in_hsm=made.in_hsm)
+        material[version.id] = made.material
     versions[number] = version
     grown = _grown(key, number, identifier)
     complete = all(v.number == number or v.wrapped for v in versions.values() if v.number <= grown.current)
@@ -85,7 +88,7 @@ def import_material(op: ops.ImportMaterial, targets: tuple[HeldKey], act: Act) -
     return Outcome(
         answer=Described(put, version),
         put=(put, version, *others),
-        material={version.id: made.material} if fresh else {},
+        material=material,
         versions=(number,),
     )
 

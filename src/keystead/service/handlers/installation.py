@@ -18,6 +18,8 @@ LEAVE = (
     ops.RemoveSeal,
     ops.MigrateSeal,
     ops.RotateSlot,
+    ops.AddSlot,
+    ops.RemoveSlot,
     ops.BackUp,
     ops.RestoreBackup,
     ops.ProveDestroyed,

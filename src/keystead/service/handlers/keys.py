@@ -14,14 +14,17 @@ from keystead.core import operations as ops
 from keystead.core.entities import Entity, Key, KeyVersion, Name, Origin
 from keystead.core.errors import AlreadyExists, InvalidArgument, LimitExceeded, NotFound, Unsupported
 from keystead.core.family import COPY_BYTES, FAMILY_BYTES, known_as, new_copy, new_family
+from keystead.core.keystores import KeyStore
 from keystead.core.operations import Copy, Described, Nothing, Page
 from keystead.core.states import Event, KeyState, Lifecycle
 from keystead.core.wrapping import importable
 from keystead.service.handlers import policies, tags
-from keystead.service.handlers.placing import elsewhere
+from keystead.service.handlers.making import generated, held_in
+from keystead.service.handlers.placing import elsewhere, in_cluster, made_in
 from keystead.service.handlers.standing import begun, existing, staying
 from keystead.service.handlers.terms import scheduled, settled
 from keystead.service.held import HeldKey, HeldKeyring
+from keystead.service.hsms import Made
 from keystead.service.pipeline import Act, Handler, Outcome
 from keystead.service.reach import PAGE
 
@@ -64,18 +67,18 @@ def create_key(op: ops.CreateKey, targets: tuple[Any, ...], act: Act) -> Outcome
         is_primary=op.multi_region,
     )
     key = replace(key, terms=settled(op.terms, key), rotation=scheduled(op.rotate_every, key, act.now))
+    key = replace(key, hsm="" if op.elsewhere is not None else held_in(key, op.hsm, act))
     named = (new_name(ring, key, op.keyring.namespace, op.name, act.now),) if op.name else ()
     copies = (Copy(key, ring.namespaces),) if op.multi_region else ()
     policy = policies.fixed(op.policy, key, op.keyring.namespace, act, bypass=op.bypass_lockout_check)
     if op.elsewhere is not None:
-        half = replace(key, elsewhere=elsewhere(op, op.elsewhere, targets[-1], act))
-        return _halved(half, (policy, *named), targets, act)
+        return _placed(op, op.elsewhere, key, (policy, *named), targets, act)
     if waits:
         return Outcome(
             answer=Described(key, None, copies), put=(key, policy, *named), seen=(ring.keyring,), made=key.id
         )
-    made = act.provider.generate(op.spec)
-    version = first_version(key, made.public_key)
+    made = generated(key, 1, act)
+    version = first_version(key, made)
     return Outcome(
         answer=Described(key, version, copies),
         put=(key, version, policy, *named),
@@ -92,19 +95,34 @@ def _new_id(op: ops.CreateKey, act: Act) -> str:
     return str(UUID(bytes=act.entropy(16), version=4))
 
 
-def _halved(key: Key, beside: tuple[Entity, ...], targets: tuple[Any, ...], act: Act) -> Outcome[Described]:
-    """With our half. The store's revision grows: of two keys made at once with one half there, one is made."""
-    ring, store = targets[0].keyring, targets[-1].store
-    made = act.provider.generate(key.spec)
-    version = first_version(key, made.public_key)
+def _placed(
+    op: ops.CreateKey, where: ops.Placed, key: Key, beside: tuple[Entity, ...], targets: tuple[Any, ...], act: Act
+) -> Outcome[Described]:
+    """In a key store: our half of it, or in an HSM all of it. The store's revision grows: of two keys made at once with
+    one half there, one is made."""
+    ring, held = targets[0].keyring, targets[-1]
+    store: KeyStore = held.store
+    with made_in(store):
+        if store.cluster is None:
+            key = replace(key, elsewhere=elsewhere(op, where, held, act))
+        else:
+            key = in_cluster(op, key, store.cluster, held, act)
+        made = generated(key, 1, act)
+    version = first_version(key, made)
     return Outcome(
-        answer=Described(key, version, connection=store.connection),
+        answer=_with_store(Described(key, version), store),
         put=(key, version, *beside, store),
         seen=(ring,),
         material={version.id: made.material},
         versions=(1,),
         made=key.id,
     )
+
+
+def _with_store(found: Described, store: KeyStore | None) -> Described:
+    if store is None:
+        return found
+    return replace(found, connection=store.connection, cluster=store.cluster.id if store.cluster else "")
 
 
 def new_name(ring: HeldKeyring, key: Key, namespace: str, name: str, now: datetime) -> Name:
@@ -119,28 +137,30 @@ def new_name(ring: HeldKeyring, key: Key, namespace: str, name: str, now: dateti
     )
 
 
-def first_version(key: Key, public_key: bytes) -> KeyVersion:
+def first_version(key: Key, made: Made) -> KeyVersion:
     return KeyVersion(
         id=f"{key.id}/1",
         key_id=key.id,
         number=1,
         lifecycle=key.lifecycle,
         created_at=key.created_at,
-        public_key=public_key,
+        public_key=made.public_key,
+        entropy=made.entropy,
+        in_hsm=made.in_hsm,
     )
 
 
 def described(held: HeldKey) -> Described:
     """With its current version, unless it has none."""
     has_material = held.key.n_versions > 0 and held.key.lifecycle.state is not KeyState.DESTROYED
-    connection = held.store.connection if held.store else None
-    return Described(held.key, held.version().version if has_material else None, connection=connection)
+    found = Described(held.key, held.version().version if has_material else None)
+    return _with_store(found, held.store)
 
 
 def describe_key(_op: ops.DescribeKey, targets: tuple[HeldKey], _act: Act) -> Outcome[Described]:
     """Destroyed keys too: their metadata is kept."""
     (held,) = targets
-    return Outcome(answer=replace(described(held), copies=copies_of(held)))
+    return Outcome(answer=replace(described(held), copies=copies_of(held), n_outstanding=held.n_outstanding()))
 
 
 def copies_of(held: HeldKey) -> tuple[Copy, ...]:

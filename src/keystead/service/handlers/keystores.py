@@ -1,4 +1,4 @@
-"""Key stores outside (docs/adr/0015-key-stores.md): made, connected, changed, taken away.
+"""Key stores outside (docs/adr/0015), and HSMs as such (docs/adr/0034): made, connected, changed, taken away.
 
 KMS API Reference, "CreateCustomKeyStore" and its kin; which acts need which connection state is told there, under
 CustomKeyStoreInvalidStateException. What is unique is so within a keyring: an account in a Region.
@@ -12,13 +12,23 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from keystead.core import operations as ops
-from keystead.core.errors import AlreadyExists, InvalidArgument, KeysteadError, LimitExceeded, NotFound, WrongState
-from keystead.core.keystores import Connection, Connectivity, Failure, KeyStore, Proxy
+from keystead.core.errors import (
+    AlreadyExists,
+    Conflict,
+    InvalidArgument,
+    KeysteadError,
+    LimitExceeded,
+    NotFound,
+    WrongState,
+)
+from keystead.core.keystores import NOWHERE, Cluster, Connection, Connectivity, Failure, KeyStore, Proxy
 from keystead.core.operations import Nothing, Page
 from keystead.core.sensitive import Sensitive
+from keystead.crypto.certificates import facts
 from keystead.service.handlers.keys import paged, walk
 from keystead.service.held import HeldKeyring, HeldKeyStore
 from keystead.service.pipeline import Act, Handler, Outcome
+from keystead.wire import Malformed, pem
 
 MAX_STORES = 10  # KMS Developer Guide, "Resource quotas": custom key stores of an account in a Region
 ID_DIGITS = 17
@@ -49,13 +59,53 @@ def create_key_store(op: ops.CreateKeyStore, targets: tuple[HeldKeyring], act: A
     return Outcome(answer=_shown(store), put=(store, ring.keyring), made=store.id)
 
 
+def create_hsm_key_store(op: ops.CreateHsmKeyStore, targets: tuple[HeldKeyring], act: Act) -> Outcome[KeyStore]:
+    """It is one key store of a keyring at most."""
+    (ring,) = targets
+    others = list(walk(lambda after, limit: ring.key_stores(after=after, limit=limit), ""))
+    _named(op.name, others)
+    hsm = act.hsms.clusters.find(op.cluster)
+    if any(other.cluster is not None and other.cluster.hsm == hsm for other in others):
+        raise AlreadyExists("another key store is that HSM", ops.CLUSTER_TAKEN)
+    if len(others) >= MAX_STORES:
+        raise LimitExceeded(f"a keyring has at most {MAX_STORES} key stores", "key stores")
+    _anchored(op.trust_anchor)
+    store = KeyStore(
+        id=f"cks-{act.entropy(9).hex()[:ID_DIGITS]}",
+        tenant=ring.tenant,
+        keyring=ring.id,
+        name=op.name,
+        proxy=NOWHERE,
+        access_key_id="",
+        secret=_bare(op.password),
+        created_at=act.now,
+        cluster=Cluster(id=op.cluster, hsm=hsm, trust_anchor=op.trust_anchor),
+    )
+    return Outcome(answer=_shown(store), put=(store, ring.keyring), made=store.id)
+
+
+def _anchored(text: str) -> None:
+    """That it is one certificate (KMS API Reference, CreateCustomKeyStore: customerCA.crt). Raises InvalidArgument."""
+    try:
+        found = pem.blocks(text)
+        for block in found:
+            facts(block.content)
+    except (Malformed, InvalidArgument):
+        found = []
+    if [block.label for block in found] != ["CERTIFICATE"]:
+        raise InvalidArgument("the trust anchor is not one certificate", ops.BAD_ANCHOR)
+
+
 def connect_key_store(_op: ops.ConnectKeyStore, targets: tuple[HeldKeyStore], act: Act) -> Outcome[KeyStore]:
     """A connected one is connected again: it may be found to have failed."""
     store = targets[0].store
     if store.connection is Connection.FAILED:
         raise WrongState("a key store that has failed is to be disconnected first", ops.NOT_SO)
     try:
-        act.outside.check(store, act.caller)
+        if store.cluster is not None:
+            act.hsms.clusters.check(store.cluster.hsm, Sensitive(store.secret))
+        else:
+            act.outside.check(store, act.caller)
     except KeysteadError as error:
         if not isinstance(error.detail, Failure):
             raise
@@ -77,14 +127,16 @@ def update_key_store(op: ops.UpdateKeyStore, targets: tuple[HeldKeyStore], act: 
     """The name, the path and the credential of a connected one too; anything else of one that is not connected."""
     (held,) = targets
     old = held.store
+    if old.cluster is not None:
+        return _updated(op, old.cluster, held, act)
+    if op.cluster is not None or op.password is not None:
+        raise InvalidArgument("an external key store has no cluster and no password", "kind")
     proxy = _moved(old.proxy, op, old.tenant)
     moves_away = replace(proxy, path=old.proxy.path) != old.proxy
     allowed = {Connection.DISCONNECTED} if moves_away else {Connection.DISCONNECTED, Connection.CONNECTED}
     if old.connection not in allowed:
         raise WrongState("the key store is to be disconnected first", ops.NOT_SO)
-    ring = held.keyring
-    beside = walk(lambda after, limit: ring.key_stores(after=after, limit=limit), "")
-    others = [other for other in beside if other.id != old.id]
+    ring, others = held.keyring, _others(held)
     new = old
     if op.name is not None:
         _named(op.name, others)
@@ -101,6 +153,32 @@ def update_key_store(op: ops.UpdateKeyStore, targets: tuple[HeldKeyStore], act: 
     if reaches_otherwise and expected:
         act.outside.check(new, act.caller)
     return Outcome(answer=_shown(new), put=(new, ring.keyring))
+
+
+def _others(held: HeldKeyStore) -> list[KeyStore]:
+    beside = walk(lambda after, limit: held.keyring.key_stores(after=after, limit=limit), "")
+    return [other for other in beside if other.id != held.id]
+
+
+def _updated(op: ops.UpdateKeyStore, cluster: Cluster, held: HeldKeyStore, act: Act) -> Outcome[KeyStore]:
+    """Of one that is an HSM, and not connected. Its keys are in that HSM, whatever its cluster id is by now."""
+    old = new = held.store
+    of_a_proxy = (op.host, op.path, op.connectivity, op.service_name, op.service_owner, op.credential)
+    if any(given is not None for given in of_a_proxy):
+        raise InvalidArgument("an HSM has no proxy", "kind")
+    if old.connection is not Connection.DISCONNECTED:
+        raise WrongState("the key store is to be disconnected first", ops.NOT_SO)
+    if op.name is not None:
+        _named(op.name, _others(held))
+        new = replace(new, name=op.name)
+    if op.cluster is not None and op.cluster != cluster.id:
+        if act.hsms.clusters.find(op.cluster) != cluster.hsm:
+            raise Conflict("the keys of the store are in another HSM", ops.NOT_RELATED)
+        new = replace(new, cluster=replace(cluster, id=op.cluster))
+    if op.password is not None:
+        new = replace(new, secret=_bare(op.password))
+    put = () if new == old else (new, held.keyring.keyring)
+    return Outcome(answer=_shown(new), put=put)
 
 
 def delete_key_store(_op: ops.DeleteKeyStore, targets: tuple[HeldKeyStore], act: Act) -> Outcome[Nothing]:
@@ -186,6 +264,7 @@ def _moved(old: Proxy, op: ops.UpdateKeyStore, tenant: str) -> Proxy:
 
 HANDLERS: dict[type, Handler] = {
     ops.CreateKeyStore: create_key_store,
+    ops.CreateHsmKeyStore: create_hsm_key_store,
     ops.ConnectKeyStore: connect_key_store,
     ops.DisconnectKeyStore: disconnect_key_store,
     ops.UpdateKeyStore: update_key_store,

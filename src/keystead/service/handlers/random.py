@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 from keystead.core import operations as ops
-from keystead.core.errors import InvalidArgument, Unsupported
+from keystead.core.errors import InvalidArgument, Unsupported, WrongState
+from keystead.core.keystores import Connection
 from keystead.core.sensitive import Sensitive
-from keystead.service.held import HeldKeyring
+from keystead.service.held import HeldKeyring, HeldKeyStore
 from keystead.service.pipeline import Act, Handler, Outcome
 
 
-def generate_random(op: ops.GenerateRandom, _targets: tuple[HeldKeyring, ...], act: Act) -> Outcome[Sensitive]:
+def generate_random(op: ops.GenerateRandom, targets: tuple[Any, ...], act: Act) -> Outcome[Sensitive]:
     """Raises Unsupported (detail "store"): an XKS proxy gives none (KMS API Reference, GenerateRandom)."""
     if op.store is not None:
-        raise Unsupported("an external key store generates no random bytes", "store")
+        held: HeldKeyStore = targets[-1]
+        store = held.store
+        if store.cluster is None:
+            raise Unsupported("an external key store generates no random bytes", "store")
+        if store.connection is not Connection.CONNECTED:
+            raise WrongState("the key store is not connected", ops.NOT_SO)
+        held.at_a_distance()
+        return Outcome(answer=act.hsms.clusters.random(store.cluster.hsm, op.n_bytes))
     return Outcome(answer=Sensitive(act.entropy(op.n_bytes)))
 
 

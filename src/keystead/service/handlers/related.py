@@ -20,6 +20,7 @@ from keystead.core.sensitive import Sensitive
 from keystead.core.states import KeyState, Lifecycle
 from keystead.service.handlers import policies, tags
 from keystead.service.handlers.keys import checked_description, copies_of
+from keystead.service.handlers.making import in_software
 from keystead.service.handlers.material import erased
 from keystead.service.handlers.standing import active, concerning, existing
 from keystead.service.held import HeldKey, HeldReplica
@@ -41,6 +42,7 @@ def replicate_key(
     existing(key, act.now)
     primary(key)
     active(key, act.now)
+    in_software(key)
     others = held.relatives()
     if ring.id in {key.keyring, *(other.key.keyring for other in others)}:
         raise AlreadyExists("one of the related keys is there", ops.COPY_THERE)

@@ -16,6 +16,7 @@ from keystead.core.entities import Key, KeyVersion, Origin, RotatedBy, Rotation
 from keystead.core.errors import Conflict, InvalidArgument, LimitExceeded, Unsupported, WrongState
 from keystead.core.operations import Breach, Described, Nothing, Page, RotationStatus
 from keystead.core.states import Event, KeyState, Lifecycle
+from keystead.service.handlers.making import generated
 from keystead.service.handlers.material import lapse, present
 from keystead.service.handlers.standing import active, existing
 from keystead.service.held import HeldKey
@@ -94,7 +95,7 @@ def rotate_key(op: ops.RotateKey, targets: tuple[HeldKey], act: Act) -> Outcome[
     if key.origin is Origin.EXTERNAL and not key.terms.every_version:
         return _rotate_imported(held, act)
     changed = _on_schedule(key, act.now) if op.scheduled else _on_demand(key, act)
-    made = act.provider.generate(key.spec)
+    made = generated(key, key.n_versions + 1, act)
     new = KeyVersion(
         id="",
         key_id="",
@@ -103,6 +104,8 @@ def rotate_key(op: ops.RotateKey, targets: tuple[HeldKey], act: Act) -> Outcome[
         created_at=act.now,
         rotated_by=RotatedBy.SCHEDULE if op.scheduled else RotatedBy.DEMAND,
         public_key=made.public_key,
+        entropy=made.entropy,
+        in_hsm=made.in_hsm,
     )
     own, *others = (
         _rotated(one, old, new, changed)

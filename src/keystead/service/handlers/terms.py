@@ -12,6 +12,7 @@ from keystead.core.entities import Key, Rotation, Terms
 from keystead.core.errors import InvalidArgument, Unsupported, WrongState
 from keystead.core.operations import Breach, Nothing
 from keystead.core.states import Event
+from keystead.service.handlers.making import in_software
 from keystead.service.handlers.material import erased
 from keystead.service.handlers.standing import existing, staying
 from keystead.service.held import HeldKey
@@ -59,6 +60,8 @@ def put_terms(op: ops.PutTerms, targets: tuple[HeldKey], act: Act) -> Outcome[No
     old = key.terms
     if (op.exportable or op.copyable) and not old.every_version:
         raise Unsupported("a key that another door has made never leaves", "exportable")  # docs/adr/0020
+    if op.exportable or op.copyable:
+        in_software(key)
     terms = replace(
         old,
         min_process=_process(op.min_process, key),

@@ -64,6 +64,10 @@ class HeldKeyStore:
         self.store, self.keyring, self._reach = store, keyring, reach
         self.id, self.tenant = store.id, store.tenant
 
+    def at_a_distance(self) -> None:
+        """Somebody else is to be asked: not on the event loop. Raises WouldWait."""
+        self._reach.may_wait()
+
     def lasting(self, now: datetime) -> Iterator[Key]:
         """The keys in it that are not destroyed."""
         every = self._reach.every_linked(Key, self.id)

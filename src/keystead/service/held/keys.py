@@ -2,47 +2,52 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 from msgspec.structs import replace
 
 from keystead.core.caller import Caller
-from keystead.core.entities import Grant, Key, KeyPolicy, KeyVersion, LastUse, Name
-from keystead.core.errors import NotFound, WrongState
+from keystead.core.entities import Erasure, Grant, Key, KeyPolicy, KeyVersion, LastUse, Name
+from keystead.core.errors import NotFound, Unavailable, WrongState
 from keystead.core.keystores import Connection, KeyStore, Moment, Trouble, failed
 from keystead.core.ports import Loaded
 from keystead.core.sensitive import Sensitive
-from keystead.core.states import Use
+from keystead.core.states import KeyState, Use
+from keystead.crypto.notes import NoteSigner
 from keystead.service.held.keyrings import HeldKeyring
 from keystead.service.reach import Reach
 from keystead.service.related import Relative, relatives
+from keystead.service.signing import signer
 
 
 class HeldVersion:
     """One key version, loaded when it is first used."""
 
-    __slots__ = ("_in_header", "_loaded", "_reach", "_slow", "_spec", "calm", "version")
+    __slots__ = ("_hsm", "_in_header", "_loaded", "_may", "_reach", "_slow", "_spec", "calm", "version")
 
     def __init__(self, version: KeyVersion, key: Key, reach: Reach) -> None:
         self.version = version
         self.calm: set[Use] = set()  # what it may be used for, whatever the time
-        self._spec, self._slow, self._reach = key.spec, key.spec.slow, reach
+        self._spec, self._hsm, self._reach = key.spec, key.hsm, reach
+        self._slow, self._may = key.spec.slow or key.hsm != "", reach.may_wait if key.hsm else reach.may_block
         self._in_header = key.in_header
         self._loaded: Loaded | None = None
 
     @property
     def loaded(self) -> Loaded:
-        """Ready for use. Raises WouldBlock on the event loop when loading or using it takes long."""
+        """Ready for use. Raises WouldBlock on the event loop when loading or using it takes long, or is in an HSM."""
         if self._slow or self._loaded is None:
-            self._reach.may_block()
+            self._may()
         if self._loaded is None:
             self._loaded = self._load()
         return self._loaded
 
     def _load(self) -> Loaded:
-        provider, version = self._reach.provider, self.version
+        reach, version = self._reach, self.version
         if version.is_public:
-            return provider.load_public(self._spec, version.public_key)
+            return reach.provider.load_public(self._spec, version.public_key)
+        provider = reach.hsms.at(self._hsm) if self._hsm else reach.provider
         material = self._reach.barrier.material(version)
         return provider.load(self._spec, material, key_id=self._in_header, version=version.number)
 
@@ -54,6 +59,47 @@ class HeldVersion:
     def serving(self, _caller: Caller) -> Loaded:
         """Ready for a request of the caller's, of whom a key that is held here tells nobody. Raises WouldBlock."""
         return self.loaded if self._loaded is None or self._slow else self._loaded
+
+
+class StoredVersion(HeldVersion):
+    """A version of a key in a key store that is an HSM."""
+
+    __slots__ = ("_store",)
+
+    def __init__(self, version: KeyVersion, key: Key, store: KeyStore | None, reach: Reach) -> None:
+        super().__init__(version, key, reach)
+        self._store = store
+
+    @property
+    def loaded(self) -> Loaded:
+        """Raises WrongState (core.keystores.failed) unless the store is connected; WouldWait on the event loop."""
+        if self._store is None or self._store.connection is not Connection.CONNECTED:
+            raise failed(Trouble.DISCONNECTED, Moment.USE)
+        try:
+            loaded = super().loaded
+        except Unavailable as error:
+            raise failed(Trouble.AWAY, Moment.USE) from error
+        return cast("Loaded", _InStore(loaded))
+
+
+class _InStore:
+    """core.ports.Loaded of a key in a store that is an HSM: where that is away, it is the store that has failed."""
+
+    __slots__ = ("_loaded",)
+
+    def __init__(self, loaded: Loaded) -> None:
+        self._loaded = loaded
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        method = getattr(self._loaded, name)
+
+        def asked(*args: Any) -> Any:
+            try:
+                return method(*args)
+            except Unavailable as error:
+                raise failed(Trouble.AWAY, Moment.USE) from error
+
+        return asked
 
 
 class HalfVersion(HeldVersion):
@@ -90,7 +136,7 @@ class HeldKey:
         self.key, self.keyring, self.policy, self.grants, self.names = key, keyring, policy, grants, names
         self.id, self.tenant = key.id, key.tenant
         self._reach = reach
-        self.store = store  # of a key whose other half is in one
+        self.store = store  # of a key that is in one, or its other half
         self._versions: dict[int, HeldVersion] = {}
         self.compiled: dict[str, Any] = {}  # what service.authorize prepared for this key
         self.calm: set[Use] = set()  # what the key may be used for, whatever the time
@@ -115,6 +161,8 @@ class HeldKey:
     def _hold(self, version: KeyVersion) -> HeldVersion:
         if self.key.elsewhere is None:
             return HeldVersion(version, self.key, self._reach)
+        if self.key.hsm:
+            return StoredVersion(version, self.key, self.store, self._reach)
         return HalfVersion(version, self.key, self.store, self._reach)
 
     def versions(self) -> list[KeyVersion]:
@@ -133,6 +181,20 @@ class HeldKey:
     def at_length(self) -> None:
         """What is about to be done with it takes long: not on the event loop. Raises WouldBlock."""
         self._reach.may_block()
+
+    def at_a_distance(self) -> None:
+        """Somebody else is to be asked: not on the event loop. Raises WouldWait."""
+        self._reach.may_wait()
+
+    def n_outstanding(self) -> int:
+        """Objects that are still to be erased in the HSM, once the key is destroyed."""
+        is_gone = self.key.hsm != "" and self.key.lifecycle.state is KeyState.DESTROYED
+        return len(self._reach.linked(Erasure, self.id)) if is_gone else 0
+
+    def signer(self) -> NoteSigner:
+        """Who signs what is told of it."""
+        self._reach.may_block()
+        return signer(self._reach.barrier)
 
     def import_key(self) -> Sensitive:
         """What import tickets are sealed under (service.tickets)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from keystead.core.entities import Binding, Keyring, Tenant
+from keystead.core.entities import Binding, Erasure, Keyring, Tenant
 from keystead.core.errors import NotFound
 from keystead.service.barrier import Barrier
 from keystead.service.held.tenants import HeldTenant
@@ -41,6 +41,9 @@ class HeldSystem:
     def tenant_of(self, record: Tenant) -> HeldTenant:
         """A tenant, kept already or about to be."""
         return HeldTenant(record, self._reach)
+
+    def erasure(self, name: str) -> Erasure | None:
+        return self._reach.get(Erasure, name)
 
     def binding(self, namespace: str) -> Binding | None:
         return self._reach.get(Binding, namespace)

@@ -16,6 +16,7 @@ from keystead.core.operations import SystemRef
 from keystead.core.ports import KeyStores, Provider, Reader
 from keystead.service.barrier import Barrier
 from keystead.service.held import Held, HeldSystem
+from keystead.service.hsms import Hsms
 from keystead.service.view.cache import Finds, Forgets, Generation
 from keystead.service.view.keys import KeyCache
 from keystead.service.view.tokens import TokenCache
@@ -33,8 +34,9 @@ class View(KeyCache, TokenCache):
         provider: Provider,
         generation: Generation,
         outside: KeyStores | None = None,
+        hsms: Hsms | None = None,
     ) -> None:
-        super().__init__(barrier, store, provider, generation, outside)
+        super().__init__(barrier, store, provider, generation, outside, hsms)
         self._system = HeldSystem(self._reach)
 
     def _find_system(self, _ref: SystemRef) -> Held:
@@ -61,6 +63,8 @@ class View(KeyCache, TokenCache):
         Kind.NAME: _forget_nothing,
         Kind.GRANT: _forget_nothing,
         Kind.LAST_USE: _forget_nothing,
+        Kind.SLOT_RULE: _forget_nothing,
+        Kind.ENDED_ROOT: _forget_nothing,
         Kind.OIDC_PROVIDER: _forget_nothing,  # dropped whatever changes
         Kind.SECRET_VERSION: _forget_nothing,
         Kind.FOLDER: _forget_nothing,
@@ -77,5 +81,6 @@ class View(KeyCache, TokenCache):
         Kind.OTP_KEY: _forget_nothing,
         Kind.LOGIN_SETTINGS: _forget_nothing,
         Kind.LOGIN_SECRET: _forget_nothing,
+        Kind.ERASURE: _forget_nothing,
     }
     FIND: ClassVar[Finds] = {**KeyCache.FIND, **TokenCache.FIND, SystemRef: _find_system}

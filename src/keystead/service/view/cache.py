@@ -13,6 +13,7 @@ from keystead.core.ports import KeyStores, NoKeyStores, Provider, Reader, WouldB
 from keystead.core.rights import Rights
 from keystead.service.barrier import Barrier
 from keystead.service.held import Held
+from keystead.service.hsms import Hsms
 from keystead.service.reach import Reach
 
 K = TypeVar("K")
@@ -40,11 +41,17 @@ class Cache:
     FIND: ClassVar[Finds] = {}
 
     def __init__(
-        self, barrier: Barrier, store: Reader, provider: Provider, generation: Generation, outside: KeyStores | None
+        self,
+        barrier: Barrier,
+        store: Reader,
+        provider: Provider,
+        generation: Generation,
+        outside: KeyStores | None,
+        hsms: Hsms | None,
     ) -> None:
         self._barrier, self._store, self._current = barrier, store, generation.current
         self.loop_thread: int | None = None
-        self._reach = Reach(barrier, provider, outside or NoKeyStores(), self.may_block, self.may_wait)
+        self._reach = Reach(barrier, provider, outside or NoKeyStores(), self.may_block, self.may_wait, hsms or Hsms())
         self._lock = threading.Lock()
         self._seen_generation = -1
         self._seen_change = 0

@@ -1,0 +1,104 @@
+"""The tokens that the configuration names, each opened when it is first used; and the way of their PINs.
+
+A reference is read once, by whoever starts (the supervisor); workers get the PIN with their Orders. So an environment
+variable or a descriptor serves, and no worker needs to read the file. One process offers it before the others do
+(`drop_refused`): many that offer a wrong one would lock it for good.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+
+from keystead import config
+from keystead.config import Hsm
+from keystead.core.errors import InvalidArgument, KeysteadError, NotFound, Unauthenticated
+from keystead.core.sensitive import Sensitive
+from keystead.cryptoki.finding import Where
+from keystead.cryptoki.token import Token
+
+PROMPT = "prompt"
+ANSWERS_IN = 10.0  # seconds
+LOG = logging.getLogger("keystead")
+
+
+def nobody(name: str) -> Sensitive:
+    """Asks nobody. Raises InvalidArgument."""
+    raise InvalidArgument(f"the PIN of the HSM {name} is asked for at a terminal, and there is none", "pin")
+
+
+def pins(hsms: Mapping[str, Hsm], ask: Callable[[str], Sensitive] = nobody) -> dict[str, Sensitive]:
+    """The PIN of every HSM. Raises InvalidArgument."""
+    return {name: ask(name) if hsm.pin == PROMPT else config.secret(hsm.pin) for name, hsm in hsms.items()}
+
+
+def drop_refused(tokens: Tokens, pins: dict[str, Sensitive], within: float = ANSWERS_IN) -> None:
+    """Forget every PIN that its HSM does not take. One that does not answer in time keeps its own."""
+
+    def offer(name: str) -> None:
+        try:
+            tokens.token(name).info()
+        except Unauthenticated:
+            pins.pop(name, None)
+        except KeysteadError as error:
+            LOG.warning("the HSM %s was not there when the server started: %s", name, error)
+
+    offering = [threading.Thread(target=offer, args=(name,), name=f"pin {name}", daemon=True) for name in tokens.names]
+    for thread in offering:
+        thread.start()
+    until = time.monotonic() + within
+    for thread in offering:
+        thread.join(max(0.0, until - time.monotonic()))
+
+
+class Tokens:
+    """Safe to use from any thread. `known`: PINs that have been read, and there are no others; else they are read."""
+
+    def __init__(self, hsms: Mapping[str, Hsm], known: Mapping[str, Sensitive] | None = None) -> None:
+        self._hsms, self._pins, self._lock = hsms, dict(known or {}), threading.Lock()
+        self._may_read = known is None
+        self._tokens: dict[str, Token] = {}
+
+    @property
+    def names(self) -> list[str]:
+        return sorted(self._hsms)
+
+    def token(self, name: str) -> Token:
+        """Nothing is asked of it yet. Raises NotFound for a name that the configuration does not have."""
+        if (hsm := self._hsms.get(name)) is None:
+            raise NotFound(f"the configuration names no HSM {name!r}", "hsm")
+        with self._lock:
+            if name not in self._tokens:
+                where = Where(label=hsm.token, serial=hsm.serial, slot=hsm.slot)
+                self._tokens[name] = Token(
+                    name,
+                    hsm.module,
+                    where,
+                    lambda: self._pin(name, hsm),
+                    sessions=hsm.sessions,
+                    wait_for=hsm.wait_for,
+                )
+            return self._tokens[name]
+
+    def troubles(self) -> dict[str, str]:
+        """Of those that were asked: why they do not answer; "" where they do."""
+        with self._lock:
+            return {name: token.trouble for name, token in self._tokens.items()}
+
+    def pin(self, name: str) -> Sensitive:
+        """Of an HSM that the configuration has."""
+        return self._pin(name, self._hsms[name])
+
+    def close(self) -> None:
+        with self._lock:
+            for token in self._tokens.values():
+                token.close()
+
+    def _pin(self, name: str, hsm: Hsm) -> Sensitive:
+        if name not in self._pins:
+            if not self._may_read:
+                raise Unauthenticated(f"the HSM {name} did not take its PIN when the server started", "pin")
+            self._pins |= pins({name: hsm})
+        return self._pins[name]

@@ -1,0 +1,126 @@
+"""One spell of being connected with a token: from the login until something is lost. Then a new one is made.
+
+Every handle belongs to a spell and dies with it (rule R1). The login hangs on a session of its own that nobody
+borrows, since some tokens log out with the last session.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final
+
+from msgspec import Struct
+
+from keystead.core.errors import Conflict, NotFound
+from keystead.core.sensitive import Sensitive
+from keystead.cryptoki import finding
+from keystead.cryptoki.errors import Failed
+from keystead.cryptoki.finding import TokenInfo, Where
+from keystead.cryptoki.module import Module
+from keystead.cryptoki.session import Session
+from keystead.cryptoki.templates import Template
+from keystead.cryptoki.words import Cka, Cko, Ckr
+
+MOST_HANDLES: Final = 50_000
+
+
+class Name(Struct, frozen=True):
+    """What an object is found by: class, CKA_ID, and CKA_LABEL unless it is empty."""
+
+    kind: Cko
+    id: bytes
+    label: str = ""
+
+    def template(self) -> Template:
+        found: dict[Cka, bool | int | bytes | str] = {Cka.TOKEN: True, Cka.CLASS: self.kind, Cka.ID: self.id}
+        return {**found, Cka.LABEL: self.label} if self.label else found
+
+
+class Connection:
+    """Raises Failed where the token is not there or does not let us in. Made and used within `Module.within()`."""
+
+    def __init__(self, module: Module, where: Where, pin: Callable[[], Sensitive], epoch: int) -> None:
+        self.module, self.epoch = module, epoch
+        self.info: TokenInfo = finding.find(module, where)
+        self.mechanisms = finding.mechanisms(module, self.info.slot)
+        self.is_lost = False
+        self._free: list[Session] = []
+        self._handles: OrderedDict[Name, int] = OrderedDict()
+        self._lock = threading.Lock()
+        self._given = threading.Condition()
+        self._anchor = Session(module, self.info.slot)
+        try:
+            self._anchor.login(pin())
+        except BaseException:
+            self._anchor.close()
+            raise
+
+    def is_of(self, epoch: int) -> bool:
+        """Whether its handles mean anything while the module is in that epoch."""
+        return not self.is_lost and self.epoch == epoch
+
+    def take(self, wait_for: float) -> Session:
+        """The session that was given back last, or a new one; where the token has no more, one that gets free."""
+        try:
+            return self._free.pop()
+        except IndexError:
+            pass
+        try:
+            return Session(self.module, self.info.slot)
+        except Failed as failed:
+            if failed.rv != Ckr.SESSION_COUNT:
+                raise
+            with self._given:
+                if self._given.wait_for(lambda: bool(self._free), wait_for):
+                    return self._free.pop()
+            raise
+
+    def give(self, session: Session, *, good: bool) -> None:
+        if good and not self.is_lost:
+            self._free.append(session)
+            with self._given:
+                self._given.notify()
+        elif self.epoch == self.module.epoch:
+            session.close()
+
+    def drop(self) -> None:
+        """It is lost: what is not lent is closed now, the rest as it comes back."""
+        self.is_lost = True
+        while self._free:
+            session = self._free.pop()
+            if self.epoch == self.module.epoch:
+                session.close()
+        if self.epoch == self.module.epoch:
+            self._anchor.close()
+
+    def is_there(self) -> bool:
+        """Whether the token that we know is still in its slot, as the module sees it."""
+        try:
+            return finding.look(self.module, self.info.slot).serial == self.info.serial
+        except Failed:
+            return False
+
+    def handle(self, session: Session, name: Name) -> int:
+        """Raises NotFound, Conflict (two objects of one name), Failed."""
+        if (known := self._handles.get(name)) is not None:
+            return known
+        found = session.find(name.template(), 2)
+        if not found:
+            raise NotFound("no such object in the token", "object")
+        if len(found) > 1:
+            raise Conflict("two objects in the token have one name", "object")
+        with self._lock:
+            self._handles[name] = found[0]
+            if len(self._handles) > MOST_HANDLES:
+                self._handles.popitem(last=False)
+        return found[0]
+
+    def forget(self, name: Name) -> None:
+        self._handles.pop(name, None)
+
+    def forget_all(self) -> None:
+        """Some handle was not right; whose, the module does not say."""
+        with self._lock:
+            self._handles.clear()

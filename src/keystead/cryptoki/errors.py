@@ -1,0 +1,130 @@
+"""What a CK_RV means: the error of ours, and whether the token itself is gone.
+
+Rule 1: Failed never leaves this room's Token: whoever asks a token hears a KeysteadError.
+Rule 2: what is in LOST says that sessions, login or handles are no more; Token recovers and, where nothing could
+        happen twice, tries once more. What is in SPENT ends one act only, and the session is as good as before.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from keystead.core.errors import (
+    DecryptionFailed,
+    Denied,
+    Internal,
+    InvalidArgument,
+    KeysteadError,
+    LimitExceeded,
+    NotFound,
+    Unauthenticated,
+    Unavailable,
+    Unsupported,
+    WrongState,
+    WrongUsage,
+)
+from keystead.cryptoki.words import Ckr, named
+
+
+class Failed(Exception):
+    """A function of the module did not answer CKR_OK."""
+
+    def __init__(self, function: str, rv: int) -> None:
+        super().__init__(f"{function}: CKR_{named(Ckr, rv)}")
+        self.function, self.rv = function, rv
+
+
+LOST: Final = frozenset(
+    {
+        Ckr.SLOT_ID_INVALID,
+        Ckr.GENERAL_ERROR,
+        Ckr.FUNCTION_FAILED,
+        Ckr.DEVICE_ERROR,
+        Ckr.DEVICE_REMOVED,
+        Ckr.SESSION_CLOSED,
+        Ckr.SESSION_HANDLE_INVALID,
+        Ckr.TOKEN_NOT_PRESENT,
+        Ckr.TOKEN_NOT_RECOGNIZED,
+        Ckr.USER_NOT_LOGGED_IN,
+        Ckr.CRYPTOKI_NOT_INITIALIZED,
+    }
+)
+MISPLACED: Final = frozenset(
+    {
+        Ckr.KEY_HANDLE_INVALID,
+        Ckr.OBJECT_HANDLE_INVALID,
+        Ckr.UNWRAPPING_KEY_HANDLE_INVALID,
+        Ckr.WRAPPING_KEY_HANDLE_INVALID,
+    }
+)
+"""A handle that was right once: the object is to be found anew."""
+SPENT: Final = frozenset(
+    {
+        Ckr.ATTRIBUTE_SENSITIVE,
+        Ckr.ATTRIBUTE_TYPE_INVALID,
+        Ckr.DATA_INVALID,
+        Ckr.DATA_LEN_RANGE,
+        Ckr.ENCRYPTED_DATA_INVALID,
+        Ckr.ENCRYPTED_DATA_LEN_RANGE,
+        Ckr.AEAD_DECRYPT_FAILED,
+        Ckr.SIGNATURE_INVALID,
+        Ckr.SIGNATURE_LEN_RANGE,
+        Ckr.MECHANISM_INVALID,
+        Ckr.TEMPLATE_INCOMPLETE,
+        Ckr.TEMPLATE_INCONSISTENT,
+    }
+)
+REFUSED_PIN: Final = frozenset({Ckr.PIN_INCORRECT, Ckr.PIN_INVALID, Ckr.PIN_LEN_RANGE, Ckr.PIN_EXPIRED, Ckr.PIN_LOCKED})
+"""Asking again with the same PIN can only lock it."""
+
+_KINDS: Final[dict[type[KeysteadError], tuple[Ckr, ...]]] = {
+    Unavailable: (*LOST, Ckr.HOST_MEMORY, Ckr.FUNCTION_CANCELED, Ckr.SESSION_COUNT, Ckr.TOKEN_RESOURCE_EXCEEDED),
+    Unauthenticated: (
+        *REFUSED_PIN,
+        Ckr.USER_PIN_NOT_INITIALIZED,
+        Ckr.USER_TYPE_INVALID,
+        Ckr.USER_ANOTHER_ALREADY_LOGGED_IN,
+        Ckr.USER_TOO_MANY_TYPES,
+    ),
+    Unsupported: (
+        Ckr.CANT_LOCK,
+        Ckr.ATTRIBUTE_TYPE_INVALID,
+        Ckr.ATTRIBUTE_VALUE_INVALID,
+        Ckr.CURVE_NOT_SUPPORTED,
+        Ckr.DOMAIN_PARAMS_INVALID,
+        Ckr.FUNCTION_NOT_SUPPORTED,
+        Ckr.KEY_SIZE_RANGE,
+        Ckr.KEY_TYPE_INCONSISTENT,
+        Ckr.MECHANISM_INVALID,
+        Ckr.MECHANISM_PARAM_INVALID,
+        Ckr.RANDOM_NO_RNG,
+        Ckr.TEMPLATE_INCOMPLETE,
+        Ckr.TEMPLATE_INCONSISTENT,
+        Ckr.ARGUMENTS_BAD,
+    ),
+    DecryptionFailed: (Ckr.ENCRYPTED_DATA_INVALID, Ckr.ENCRYPTED_DATA_LEN_RANGE, Ckr.AEAD_DECRYPT_FAILED),
+    InvalidArgument: (Ckr.DATA_INVALID, Ckr.WRAPPED_KEY_INVALID, Ckr.WRAPPED_KEY_LEN_RANGE),
+    LimitExceeded: (Ckr.DATA_LEN_RANGE, Ckr.DEVICE_MEMORY),
+    WrongState: (Ckr.KEY_NOT_ACTIVE, Ckr.KEY_EXHAUSTED),
+    WrongUsage: (
+        Ckr.KEY_FUNCTION_NOT_PERMITTED,
+        Ckr.KEY_NOT_WRAPPABLE,
+        Ckr.KEY_UNEXTRACTABLE,
+        Ckr.ATTRIBUTE_SENSITIVE,
+    ),
+    Denied: (
+        Ckr.ACTION_PROHIBITED,
+        Ckr.ATTRIBUTE_READ_ONLY,
+        Ckr.SESSION_READ_ONLY,
+        Ckr.TOKEN_WRITE_PROTECTED,
+    ),
+    NotFound: tuple(MISPLACED),
+}
+MEANINGS: Final[dict[int, type[KeysteadError]]] = {rv: kind for kind, rvs in _KINDS.items() for rv in rvs}
+"""CK_RV -> what we say; what stands in no row is Internal."""
+
+
+def meant(failed: Failed, token: str) -> KeysteadError:
+    """The error of ours for it; `token`: what the operator calls the token. Detail: the name of the CK_RV."""
+    kind = MEANINGS.get(failed.rv, Internal)
+    return kind(f"the HSM {token} answers {failed}", f"CKR_{named(Ckr, failed.rv)}")

@@ -1,0 +1,78 @@
+"""CK_MECHANISM with its parameter, ready to be pointed at. Those without a buffer to write to may be shared."""
+
+from __future__ import annotations
+
+import ctypes
+from ctypes import addressof, sizeof
+from typing import Any, Final
+
+from keystead.cryptoki.structures import Ecdh1Params, GcmParams, OaepParams, PssParams, RawMechanism
+from keystead.cryptoki.words import DATA_SPECIFIED, NULL_KDF, Ckm, Mgf
+
+TAG_BYTES = 16
+
+
+class Mechanism:
+    """A mechanism and all that its parameter points at, for as long as it is held."""
+
+    __slots__ = ("_kept", "raw", "type")
+
+    def __init__(self, type: int, parameter: Any = None, *kept: Any) -> None:  # noqa: A002 - as CK_MECHANISM has it
+        self.type, self._kept = type, (parameter, *kept)
+        length = 0 if parameter is None else sizeof(parameter)
+        self.raw = RawMechanism(type, addressof(parameter) if length else None, length)
+
+
+class Gcm(Mechanism):
+    """AES-GCM with a tag of 16 bytes. `iv` is read by the token, or written by one that makes its own (zeros in)."""
+
+    __slots__ = ("_iv",)
+
+    def __init__(self, iv: bytes, aad: bytes, type: int = Ckm.AES_GCM) -> None:  # noqa: A002 - as CK_MECHANISM has it
+        self._iv = ctypes.create_string_buffer(iv, len(iv))
+        bound = ctypes.create_string_buffer(aad, len(aad))
+        parameter = GcmParams(
+            addressof(self._iv) if iv else None,
+            len(iv),
+            len(iv) * 8,
+            addressof(bound) if aad else None,
+            len(aad),
+            TAG_BYTES * 8,
+        )
+        super().__init__(type, parameter, bound)
+
+    @property
+    def iv(self) -> bytes:
+        """The IV as it is now: after C_Encrypt, the one that was used."""
+        return self._iv.raw
+
+
+DIGESTS: Final = {
+    "sha1": (Ckm.SHA_1, Mgf.SHA1),
+    "sha224": (Ckm.SHA224, Mgf.SHA224),
+    "sha256": (Ckm.SHA256, Mgf.SHA256),
+    "sha384": (Ckm.SHA384, Mgf.SHA384),
+    "sha512": (Ckm.SHA512, Mgf.SHA512),
+}
+"""hashlib's name -> (CKM_, CKG_MGF1_)."""
+
+
+def pss(digest: str, salt_bytes: int, type: int = Ckm.RSA_PKCS_PSS) -> Mechanism:  # noqa: A002 - as CK_MECHANISM has it
+    """RSASSA-PSS of a digest; MGF1 with the same hash."""
+    return Mechanism(type, PssParams(*DIGESTS[digest], salt_bytes))
+
+
+def oaep(digest: str) -> Mechanism:
+    """RSAES-OAEP with an empty label; MGF1 with the same hash."""
+    return Mechanism(Ckm.RSA_PKCS_OAEP, OaepParams(*DIGESTS[digest], DATA_SPECIFIED, None, 0))
+
+
+def ecdh(point: bytes) -> Mechanism:
+    """ECDH without a KDF: the x-coordinate. `point`: the peer's, uncompressed."""
+    held = ctypes.create_string_buffer(point, len(point))
+    return Mechanism(Ckm.ECDH1_DERIVE, Ecdh1Params(NULL_KDF, 0, None, len(point), addressof(held)), held)
+
+
+def with_iv(type: int, iv: bytes) -> Mechanism:  # noqa: A002 - as CK_MECHANISM has it
+    """A block mode whose whole parameter is its IV."""
+    return Mechanism(type, ctypes.create_string_buffer(iv, len(iv)))

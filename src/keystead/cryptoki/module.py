@@ -1,0 +1,137 @@
+"""One PKCS#11 module, loaded and initialised once per process and path.
+
+Rule 1: C_Initialize says CKF_OS_LOCKING_OK: calls come from many threads. A module that cannot lock is not used.
+Rule 2: a forked child has the parent's memory and none of its connections: every way in refuses there, and nothing is
+        finalised in it (PKCS#11 v3.1 §5.4, "a child process must call C_Initialize itself": ours starts anew instead).
+Rule 3: whoever calls stands within `within()`. `restart` waits until nobody does; handles of before are void after it,
+        and `epoch` tells.
+Rule 4: a module that somebody else in this process has initialised is used, and never finalised.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+from keystead.core.errors import Internal, InvalidArgument, Unavailable
+from keystead.cryptoki.errors import Failed
+from keystead.cryptoki.structures import FUNCTIONS, FunctionList, InitializeArgs, ModuleInfo
+from keystead.cryptoki.words import OS_LOCKING_OK, Ckr
+
+DRAIN_FOR: Final = 5.0  # seconds that a restart waits for calls in flight
+
+
+class Module:
+    """`open` gives the one there is of a path. Safe to use from any thread."""
+
+    _loaded: ClassVar[dict[str, Module]] = {}
+    _loading: ClassVar[threading.Lock] = threading.Lock()
+
+    def __init__(self, path: str) -> None:
+        self.path, self.epoch = path, 0
+        self._process = os.getpid()
+        self._turn, self._n_within, self._restarting = threading.Condition(), 0, False
+        self._functions, self._library = _functions_of(path)
+        self._is_up = self._owned = False
+        self._initialize()
+
+    @classmethod
+    def open(cls, path: str) -> Module:
+        """Raises InvalidArgument where there is no such module, or it cannot be used by threads; Unavailable."""
+        real = str(Path(path).resolve())
+        with cls._loading:
+            if (found := cls._loaded.get(real)) is None:
+                found = cls._loaded[real] = cls(real)
+        found.check()
+        return found
+
+    def check(self) -> None:
+        """Raises Internal in a child that was forked after the module was opened."""
+        if os.getpid() != self._process:
+            raise Internal("a PKCS#11 module was opened before a fork and is not to be used after it")
+
+    def call(self, function: str, *args: Any) -> None:
+        """Raises Failed. Only within `within()`."""
+        rv = self._functions[function](*args)
+        if rv != Ckr.OK:
+            raise Failed(function, rv)
+
+    def try_call(self, function: str, *args: Any) -> int:
+        """Its CK_RV."""
+        rv: int = self._functions[function](*args)
+        return rv
+
+    @contextmanager
+    def within(self) -> Iterator[int]:
+        """While calls are made; the epoch that their handles belong to. Waits for a restart under way."""
+        self.check()
+        with self._turn:
+            if not self._turn.wait_for(lambda: not self._restarting, DRAIN_FOR):
+                raise Unavailable("the PKCS#11 module is being started again")
+            self._n_within += 1
+            epoch = self.epoch
+        try:
+            yield epoch
+        finally:
+            with self._turn:
+                self._n_within -= 1
+                self._turn.notify_all()
+
+    def restart(self, epoch: int) -> None:
+        """C_Finalize and C_Initialize, where nobody has done it since `epoch`. Not within `within()`.
+
+        Raises Unavailable where calls in flight do not end, or the module does not come up.
+        """
+        self.check()
+        with self._turn:
+            if self.epoch != epoch or self._restarting:
+                return
+            if self._is_up and not self._owned:
+                raise Unavailable("the PKCS#11 module belongs to somebody else in this process, who may restart it")
+            self._restarting = True
+            try:
+                if not self._turn.wait_for(lambda: self._n_within == 0, DRAIN_FOR):
+                    raise Unavailable("calls to the PKCS#11 module are in flight and do not end")
+                self.epoch += 1
+                if self._is_up:
+                    self._functions["C_Finalize"](None)
+                    self._is_up = False
+                self._initialize()
+            finally:
+                self._restarting = False
+                self._turn.notify_all()
+
+    def info(self) -> tuple[str, str]:
+        """(description, version) of the library."""
+        found = ModuleInfo()
+        self.call("C_GetInfo", ctypes.byref(found))
+        text = found.description.decode("utf-8", "replace").strip(" \0")
+        return text, f"{found.library.major}.{found.library.minor}"
+
+    def _initialize(self) -> None:
+        args = InitializeArgs(None, None, None, None, OS_LOCKING_OK, None)
+        rv = self._functions["C_Initialize"](ctypes.byref(args))
+        self._is_up = rv in {Ckr.OK, Ckr.CRYPTOKI_ALREADY_INITIALIZED}
+        self._owned = rv == Ckr.OK
+        if rv == Ckr.CANT_LOCK:
+            raise InvalidArgument(f"{self.path} cannot be used by threads (CKR_CANT_LOCK)", "module")
+        if not self._is_up:
+            raise Unavailable(f"the PKCS#11 module does not start: {Failed('C_Initialize', rv)}")
+
+
+def _functions_of(path: str) -> tuple[dict[str, Any], ctypes.CDLL]:
+    """The functions by name, and the library that they live in."""
+    try:
+        library = ctypes.CDLL(path)
+        get = library.C_GetFunctionList
+    except (OSError, AttributeError):
+        raise InvalidArgument(f"{path} is no PKCS#11 module that can be loaded", "module") from None
+    listed = ctypes.POINTER(FunctionList)()
+    if (rv := get(ctypes.byref(listed))) != Ckr.OK:
+        raise Unavailable(f"the PKCS#11 module does not start: {Failed('C_GetFunctionList', rv)}")
+    return {name: getattr(listed.contents, name) for name, args in FUNCTIONS if args is not None}, library

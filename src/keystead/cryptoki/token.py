@@ -1,0 +1,290 @@
+"""A token as Keystead uses it: found by name, one login per process, a bounded pool of sessions, and recovery.
+
+    token.run(lambda desk: desk.session.sign(mechanism, desk.key(name), digest))
+
+Rule 1: nothing is asked of the module before the first `run`.
+Rule 2: `run` answers what the act answers, or raises a KeysteadError; a CK_RV is its detail.
+Rule 3: (portability rule R9) where the token, the login or the session is lost, the spell ends: sessions are dropped,
+        a new spell begins, keys are found anew, and the act runs once more, unless `once` says that it must not. An act
+        of `once` that was cut short raises Unavailable: whether it was done, nobody knows; its author asks the token.
+Rule 4: where a new spell does not begin, the module is started again (SoftHSM2 sees a token that was put back only
+        then). Where that is of no use either, everybody hears Unavailable for a while without the module being asked.
+Rule 5: a PIN that was refused is not offered again by this process: it could only be locked.
+Rule 6: the token is the one that it was at first: another serial number under its label is Conflict.
+Rule 7: CKR_GENERAL_ERROR and CKR_FUNCTION_FAILED say nothing (SoftHSM2: also of a tag that does not fit). Where the
+        token is there as before, they are the act's own failure.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Final, Generic, NoReturn, TypeVar
+
+from msgspec import Struct
+
+from keystead.core.errors import Conflict, KeysteadError, NotFound, Unauthenticated, Unavailable
+from keystead.core.sensitive import Sensitive
+from keystead.cryptoki import finding
+from keystead.cryptoki.connection import Connection, Name
+from keystead.cryptoki.errors import LOST, MISPLACED, REFUSED_PIN, SPENT, Failed, meant
+from keystead.cryptoki.finding import MechanismInfo, TokenInfo, Where
+from keystead.cryptoki.module import Module
+from keystead.cryptoki.session import Session
+from keystead.cryptoki.templates import Template
+from keystead.cryptoki.words import Cka, Cko, Ckr
+
+R = TypeVar("R")
+VAGUE: Final = frozenset({Ckr.GENERAL_ERROR, Ckr.FUNCTION_FAILED})
+PAUSES: Final = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)  # seconds that nobody asks, after the n-th failure in a row
+
+
+class Desk(Struct, frozen=True):
+    """What an act gets: a session for itself alone, and where the objects are."""
+
+    session: Session
+    connection: Connection
+
+    def key(self, name: Name) -> int:
+        """Raises NotFound, Conflict (two objects of one name)."""
+        return self.connection.handle(self.session, name)
+
+
+class _Act(Generic[R]):
+    """What is to be done, and what may be done about it."""
+
+    __slots__ = ("do", "once", "vague")
+
+    def __init__(self, do: Callable[[Desk], R], *, once: bool, vague: type[KeysteadError]) -> None:
+        self.do, self.once, self.vague = do, once, vague
+
+
+class _Again(Exception):
+    """Once more, on a new spell."""
+
+
+class _Restart(Exception):
+    """Once more, after the module has been started again."""
+
+
+class Token:
+    """`name`: what the operator calls it. `pin` is asked for at the first login. Safe to use from any thread."""
+
+    def __init__(
+        self,
+        name: str,
+        module: str,
+        where: Where,
+        pin: Callable[[], Sensitive],
+        *,
+        sessions: int = 8,
+        wait_for: float = 5.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.name, self.sessions = name, sessions
+        self._path, self._where, self._pin, self._clock = module, where, pin, clock
+        self._wait_for = wait_for
+        self._room = threading.BoundedSemaphore(sessions)
+        self._connecting = threading.Lock()
+        self._connection: Connection | None = None
+        self._refused = ""
+        self._serial, self._trouble, self._n_failed, self._not_before = "", "", 0, 0.0
+
+    # --- use
+
+    def run(self, act: Callable[[Desk], R], *, once: bool = False, vague: type[KeysteadError] = Unavailable) -> R:
+        """What `act` answers. `vague`: what an answer that says nothing is of a token that is there (rule 7).
+
+        Raises KeysteadError; Unavailable too where no session gets free in time.
+        """
+        if not self._room.acquire(timeout=self._wait_for):
+            raise Unavailable(f"all {self.sessions} sessions of the HSM {self.name} are in use", "sessions")
+        try:
+            return self._run(_Act(act, once=once, vague=vague))
+        finally:
+            self._room.release()
+
+    def info(self) -> TokenInfo:
+        """As it is now."""
+        return self.run(lambda desk: finding.look(desk.connection.module, desk.connection.info.slot))
+
+    def mechanisms(self) -> dict[int, MechanismInfo]:
+        return self.run(lambda desk: desk.connection.mechanisms)
+
+    def random(self, n: int) -> bytes:
+        return self.run(lambda desk: desk.session.random(n))
+
+    def has(self, name: Name) -> bool:
+        """Whether the token, which is there, has such an object; it is looked for anew. Raises Conflict."""
+
+        def act(desk: Desk) -> bool:
+            desk.connection.forget(name)
+            desk.key(name)
+            return True
+
+        return self._unless_missing(act)
+
+    def destroy(self, name: Name) -> bool:
+        """False where the token, which is there, has no such object: it may have been destroyed before."""
+
+        def act(desk: Desk) -> bool:
+            desk.connection.forget(name)
+            handle = desk.key(name)
+            desk.session.destroy(handle)
+            desk.connection.forget(name)
+            return True
+
+        return self._unless_missing(act)
+
+    def attributes(self, name: Name, wanted: Sequence[Cka]) -> dict[Cka, bool | int | bytes]:
+        """Those that the object has and shows. Raises NotFound."""
+        return self.run(lambda desk: desk.session.attributes(desk.key(name), wanted))
+
+    def names(self, template: Template) -> list[Name]:
+        """Of the objects that have all of it, MOST_FOUND at most; an empty answer is that of a token that is there."""
+
+        def act(desk: Desk) -> list[Name]:
+            session = desk.session
+            found = [session.attributes(one, (Cka.CLASS, Cka.ID, Cka.LABEL)) for one in session.find(template)]
+            if not found and not desk.connection.is_there():
+                raise Failed("C_FindObjects", Ckr.TOKEN_NOT_PRESENT)
+            return [_name(one) for one in found]
+
+        return self.run(act)
+
+    @property
+    def trouble(self) -> str:
+        """Why it does not answer, for `status`; empty where it does, or was not asked yet."""
+        return self._trouble
+
+    def close(self) -> None:
+        """Sessions are closed; a later `run` begins anew. Raises Internal in a forked child, where nothing is done."""
+        with self._connecting:
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                with connection.module.within():
+                    connection.drop()
+
+    def _unless_missing(self, act: Callable[[Desk], bool]) -> bool:
+        try:
+            return self.run(act)
+        except NotFound as missing:
+            if missing.detail != "object":
+                raise
+            return False
+
+    # --- recovery
+
+    def _run(self, act: _Act[R]) -> R:
+        module = connection.module if (connection := self._connection) else Module.open(self._path)
+        again, may_restart = True, True
+        while True:
+            epoch = module.epoch
+            try:
+                with module.within() as epoch:
+                    return self._act(self._connected(module, epoch, may_restart=may_restart), act, again=again)
+            except _Again:
+                again = False
+            except _Restart:
+                may_restart = False
+                self._restart(module, epoch)
+
+    def _act(self, connection: Connection, act: _Act[R], *, again: bool) -> R:
+        session = self._take(connection, again=again)
+        good = True
+        try:
+            return act.do(Desk(session, connection))
+        except NotFound as missing:
+            if missing.detail == "object" and not connection.is_there():
+                self._lost(connection, Failed("C_FindObjects", Ckr.TOKEN_NOT_PRESENT), again=again)
+            raise
+        except Failed as failed:
+            good = failed.rv in SPENT
+            self._recover(connection, failed, act, again=again)
+        except KeysteadError:
+            raise
+        except BaseException:
+            good = False
+            raise
+        finally:
+            connection.give(session, good=good)
+
+    def _recover(self, connection: Connection, failed: Failed, act: _Act[R], *, again: bool) -> NoReturn:
+        """Raises what the act is to raise, or _Again."""
+        if failed.rv in MISPLACED:  # nothing was done with a handle that was not right: once more is no twice
+            connection.forget_all()
+            if not connection.is_there():
+                self._lost(connection, failed, again=again)
+            if again:
+                raise _Again from None
+        if failed.rv in VAGUE and connection.is_there():
+            raise act.vague(f"the HSM {self.name} answers {failed}", f"CKR_{Ckr(failed.rv).name}") from None
+        if failed.rv in LOST:
+            self._lost(connection, failed, again=again and not act.once)
+        raise meant(failed, self.name) from None
+
+    def _lost(self, connection: Connection, failed: Failed, *, again: bool) -> NoReturn:
+        connection.drop()
+        if again:
+            raise _Again from None
+        raise Unavailable(f"the HSM {self.name} was lost: {failed}", "lost") from None
+
+    def _take(self, connection: Connection, *, again: bool) -> Session:
+        try:
+            return connection.take(self._wait_for)
+        except Failed as failed:
+            if failed.rv in LOST:
+                self._lost(connection, failed, again=again)
+            raise meant(failed, self.name) from None
+
+    def _connected(self, module: Module, epoch: int, *, may_restart: bool) -> Connection:
+        if (connection := self._connection) is not None and connection.is_of(epoch):
+            return connection
+        with self._connecting:
+            if (connection := self._connection) is None or not connection.is_of(epoch):
+                connection = self._connection = self._connect(module, epoch, may_restart=may_restart)
+            return connection
+
+    def _connect(self, module: Module, epoch: int, *, may_restart: bool) -> Connection:
+        if self._refused:
+            raise Unauthenticated(self._refused, "pin")
+        if self._clock() < self._not_before:
+            raise Unavailable(f"the HSM {self.name} does not answer: {self._trouble}", "lost")
+        try:
+            connection = Connection(module, self._where, self._pin, epoch)
+        except Failed as failed:
+            if failed.rv in LOST and may_restart:
+                raise _Restart from None
+            self._failed(failed)
+        if self._serial not in {"", connection.info.serial}:
+            connection.drop()
+            raise Conflict(f"the HSM {self.name} is another token than before: {connection.info.serial}", "token")
+        self._serial, self._n_failed, self._trouble = connection.info.serial, 0, ""
+        return connection
+
+    def _failed(self, failed: Failed) -> NoReturn:
+        error = meant(failed, self.name)
+        self._pause(str(failed))
+        if failed.rv in REFUSED_PIN:
+            self._refused = str(error)
+        raise error from None
+
+    def _pause(self, trouble: str) -> None:
+        self._not_before = self._clock() + PAUSES[min(self._n_failed, len(PAUSES) - 1)]
+        self._n_failed += 1
+        self._trouble = trouble
+
+    def _restart(self, module: Module, epoch: int) -> None:
+        try:
+            module.restart(epoch)
+        except Unavailable as error:
+            self._pause(str(error))
+            raise
+
+
+def _name(found: dict[Cka, bool | int | bytes]) -> Name:
+    kind, its_id, label = (found.get(one, b"") for one in (Cka.CLASS, Cka.ID, Cka.LABEL))
+    if not isinstance(kind, int) or not isinstance(its_id, bytes) or not isinstance(label, bytes):
+        raise Failed("C_GetAttributeValue", Ckr.ATTRIBUTE_VALUE_INVALID)
+    return Name(Cko(kind), its_id, label.decode("utf-8", "replace"))

@@ -1,0 +1,254 @@
+"""The words of PKCS#11 v3.1 (pkcs11t.h, OASIS), as numbers: those that Keystead says or may hear, and no others.
+
+Vendors' own mechanisms stand at the end of theirs, each with whose it is.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, IntFlag
+
+UNAVAILABLE = (1 << 64) - 1
+"""CK_UNAVAILABLE_INFORMATION: what stands for a number that is not told."""
+
+
+class Ckr(IntEnum):
+    """CK_RV."""
+
+    OK = 0x000
+    HOST_MEMORY = 0x002
+    SLOT_ID_INVALID = 0x003
+    GENERAL_ERROR = 0x005
+    FUNCTION_FAILED = 0x006
+    ARGUMENTS_BAD = 0x007
+    CANT_LOCK = 0x00A
+    ATTRIBUTE_READ_ONLY = 0x010
+    ATTRIBUTE_SENSITIVE = 0x011
+    ATTRIBUTE_TYPE_INVALID = 0x012
+    ATTRIBUTE_VALUE_INVALID = 0x013
+    ACTION_PROHIBITED = 0x01B
+    DATA_INVALID = 0x020
+    DATA_LEN_RANGE = 0x021
+    DEVICE_ERROR = 0x030
+    DEVICE_MEMORY = 0x031
+    DEVICE_REMOVED = 0x032
+    ENCRYPTED_DATA_INVALID = 0x040
+    ENCRYPTED_DATA_LEN_RANGE = 0x041
+    AEAD_DECRYPT_FAILED = 0x042
+    FUNCTION_CANCELED = 0x050
+    FUNCTION_NOT_SUPPORTED = 0x054
+    KEY_HANDLE_INVALID = 0x060
+    KEY_SIZE_RANGE = 0x062
+    KEY_TYPE_INCONSISTENT = 0x063
+    KEY_NOT_NEEDED = 0x064
+    KEY_FUNCTION_NOT_PERMITTED = 0x068
+    KEY_NOT_WRAPPABLE = 0x069
+    KEY_UNEXTRACTABLE = 0x06A
+    MECHANISM_INVALID = 0x070
+    MECHANISM_PARAM_INVALID = 0x071
+    OBJECT_HANDLE_INVALID = 0x082
+    OPERATION_ACTIVE = 0x090
+    OPERATION_NOT_INITIALIZED = 0x091
+    PIN_INCORRECT = 0x0A0
+    PIN_INVALID = 0x0A1
+    PIN_LEN_RANGE = 0x0A2
+    PIN_EXPIRED = 0x0A3
+    PIN_LOCKED = 0x0A4
+    SESSION_CLOSED = 0x0B0
+    SESSION_COUNT = 0x0B1
+    SESSION_HANDLE_INVALID = 0x0B3
+    SESSION_READ_ONLY = 0x0B5
+    SIGNATURE_INVALID = 0x0C0
+    SIGNATURE_LEN_RANGE = 0x0C1
+    TEMPLATE_INCOMPLETE = 0x0D0
+    TEMPLATE_INCONSISTENT = 0x0D1
+    TOKEN_NOT_PRESENT = 0x0E0
+    TOKEN_NOT_RECOGNIZED = 0x0E1
+    TOKEN_WRITE_PROTECTED = 0x0E2
+    UNWRAPPING_KEY_HANDLE_INVALID = 0x0F0
+    USER_ALREADY_LOGGED_IN = 0x100
+    USER_NOT_LOGGED_IN = 0x101
+    USER_PIN_NOT_INITIALIZED = 0x102
+    USER_TYPE_INVALID = 0x103
+    USER_ANOTHER_ALREADY_LOGGED_IN = 0x104
+    USER_TOO_MANY_TYPES = 0x105
+    WRAPPED_KEY_INVALID = 0x110
+    WRAPPED_KEY_LEN_RANGE = 0x112
+    WRAPPING_KEY_HANDLE_INVALID = 0x113
+    RANDOM_NO_RNG = 0x121
+    DOMAIN_PARAMS_INVALID = 0x130
+    CURVE_NOT_SUPPORTED = 0x140
+    BUFFER_TOO_SMALL = 0x150
+    CRYPTOKI_NOT_INITIALIZED = 0x190
+    CRYPTOKI_ALREADY_INITIALIZED = 0x191
+    KEY_NOT_ACTIVE = 0x1B0  # Luna: CKA_USAGE_LIMIT is spent
+    TOKEN_RESOURCE_EXCEEDED = 0x201
+    KEY_EXHAUSTED = 0x203
+
+
+class Cko(IntEnum):
+    """CK_OBJECT_CLASS."""
+
+    PUBLIC_KEY = 2
+    PRIVATE_KEY = 3
+    SECRET_KEY = 4
+
+
+class Ckk(IntEnum):
+    """CK_KEY_TYPE."""
+
+    RSA = 0x00
+    EC = 0x03
+    GENERIC_SECRET = 0x10
+    AES = 0x1F
+    EC_EDWARDS = 0x40
+
+
+class Cka(IntEnum):
+    """CK_ATTRIBUTE_TYPE."""
+
+    CLASS = 0x000
+    TOKEN = 0x001
+    PRIVATE = 0x002
+    LABEL = 0x003
+    VALUE = 0x011
+    KEY_TYPE = 0x100
+    ID = 0x102
+    SENSITIVE = 0x103
+    ENCRYPT = 0x104
+    DECRYPT = 0x105
+    WRAP = 0x106
+    UNWRAP = 0x107
+    SIGN = 0x108
+    VERIFY = 0x10A
+    DERIVE = 0x10C
+    MODULUS = 0x120
+    MODULUS_BITS = 0x121
+    PUBLIC_EXPONENT = 0x122
+    PRIVATE_EXPONENT = 0x123
+    PRIME_1 = 0x124
+    PRIME_2 = 0x125
+    EXPONENT_1 = 0x126
+    EXPONENT_2 = 0x127
+    COEFFICIENT = 0x128
+    VALUE_LEN = 0x161
+    EXTRACTABLE = 0x162
+    LOCAL = 0x163
+    NEVER_EXTRACTABLE = 0x164
+    ALWAYS_SENSITIVE = 0x165
+    KEY_GEN_MECHANISM = 0x166
+    EC_PARAMS = 0x180
+    EC_POINT = 0x181
+
+
+FLAGS = frozenset(
+    {
+        Cka.TOKEN,
+        Cka.PRIVATE,
+        Cka.SENSITIVE,
+        Cka.ENCRYPT,
+        Cka.DECRYPT,
+        Cka.WRAP,
+        Cka.UNWRAP,
+        Cka.SIGN,
+        Cka.VERIFY,
+        Cka.DERIVE,
+        Cka.EXTRACTABLE,
+        Cka.LOCAL,
+        Cka.NEVER_EXTRACTABLE,
+        Cka.ALWAYS_SENSITIVE,
+    }
+)
+"""Attributes that are a CK_BBOOL."""
+NUMBERS = frozenset({Cka.CLASS, Cka.KEY_TYPE, Cka.MODULUS_BITS, Cka.VALUE_LEN, Cka.KEY_GEN_MECHANISM})
+"""Attributes that are a CK_ULONG; every other one is bytes."""
+
+
+class Ckm(IntEnum):
+    """CK_MECHANISM_TYPE."""
+
+    RSA_PKCS_KEY_PAIR_GEN = 0x0000
+    RSA_PKCS = 0x0001
+    RSA_PKCS_OAEP = 0x0009
+    RSA_X9_31_KEY_PAIR_GEN = 0x000A
+    RSA_PKCS_PSS = 0x000D
+    SHA256_RSA_PKCS = 0x0040
+    SHA384_RSA_PKCS = 0x0041
+    SHA512_RSA_PKCS = 0x0042
+    SHA256_RSA_PKCS_PSS = 0x0043
+    SHA384_RSA_PKCS_PSS = 0x0044
+    SHA512_RSA_PKCS_PSS = 0x0045
+    SHA_1 = 0x0220
+    SHA256 = 0x0250
+    SHA256_HMAC = 0x0251
+    SHA224 = 0x0255
+    SHA224_HMAC = 0x0256
+    SHA384 = 0x0260
+    SHA384_HMAC = 0x0261
+    SHA512 = 0x0270
+    SHA512_HMAC = 0x0271
+    GENERIC_SECRET_KEY_GEN = 0x0350
+    EC_KEY_PAIR_GEN = 0x1040
+    ECDSA = 0x1041
+    ECDSA_SHA256 = 0x1044
+    ECDSA_SHA384 = 0x1045
+    ECDSA_SHA512 = 0x1046
+    ECDH1_DERIVE = 0x1050
+    EC_EDWARDS_KEY_PAIR_GEN = 0x1055
+    EDDSA = 0x1057
+    AES_KEY_GEN = 0x1080
+    AES_ECB = 0x1081
+    AES_CBC = 0x1082
+    AES_CBC_PAD = 0x1085
+    AES_CTR = 0x1086
+    AES_GCM = 0x1087
+    AES_CMAC = 0x108A
+    AES_KEY_WRAP = 0x2109
+    AES_KEY_WRAP_PAD = 0x210A  # RFC 5649 in SoftHSM2; PKCS#7 padding in PKCS#11 3.1: a self-test tells
+    AES_KEY_WRAP_KWP = 0x210B
+    LUNA_AES_KW = 0x8000_0170
+    LUNA_AES_KWP = 0x8000_0171
+    CLOUDHSM_AES_GCM = 0x8000_1087  # prepends the IV that it makes
+    CLOUDHSM_AES_KEY_WRAP_NO_PAD = 0x8000_2109
+    CLOUDHSM_AES_KEY_WRAP_ZERO_PAD = 0x8000_216F
+
+
+class Mgf(IntEnum):
+    """CK_RSA_PKCS_MGF_TYPE."""
+
+    SHA1 = 1
+    SHA256 = 2
+    SHA384 = 3
+    SHA512 = 4
+    SHA224 = 5
+
+
+class Flag(IntFlag):
+    """What a mechanism can be used for (CK_MECHANISM_INFO.flags)."""
+
+    HW = 0x1
+    ENCRYPT = 0x100
+    DECRYPT = 0x200
+    DIGEST = 0x400
+    SIGN = 0x800
+    VERIFY = 0x2000
+    GENERATE = 0x8000
+    GENERATE_KEY_PAIR = 0x1_0000
+    WRAP = 0x2_0000
+    UNWRAP = 0x4_0000
+    DERIVE = 0x8_0000
+
+
+TOKEN_PRESENT = 0x1  # CK_SLOT_INFO.flags
+OS_LOCKING_OK = 0x2  # CK_C_INITIALIZE_ARGS.flags
+SERIAL_SESSION, RW_SESSION = 0x4, 0x2  # CK_SESSION_INFO.flags
+USER = 1  # CKU_USER
+NULL_KDF = 1  # CKD_NULL
+DATA_SPECIFIED = 1  # CKZ_DATA_SPECIFIED
+
+
+def named(kind: type[IntEnum], number: int) -> str:
+    """How a number is called, or itself in hexadecimal."""
+    try:
+        return kind(number).name
+    except ValueError:
+        return f"{number:#x}"

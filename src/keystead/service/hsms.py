@@ -1,0 +1,245 @@
+"""The HSMs that keys are held in, from before there is an object of theirs until after it is gone (docs/adr/0034).
+
+    note ── made in the HSM ── commit ── note taken away          a crash leaves a note, or an object and its note
+    commit with an erasure ── erased in the HSM ── erasure taken away
+
+Rule 1: an object is on note, durably and outside the database, before the HSM is asked for it: so one that no key came
+        to have is found, and a database that was restored elsewhere never takes another's objects for its own.
+Rule 2: a note is taken away when the commit that needed it stands, or when its object is gone. Who cannot tell leaves
+        it to the chore that looks into the database later.
+Rule 3: what is destroyed goes in the database and the slot first, and in the HSM after.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from keystead.core.algorithms import KeySpec
+from keystead.core.entities import Erasure, InHsm, KeyVersion
+from keystead.core.errors import KeysteadError, NotFound, Unavailable
+from keystead.core.keystores import Moment, Trouble, failed
+from keystead.core.operations import NO_CLUSTER
+from keystead.core.ports import Clusters, Disk, Generated, Provider
+from keystead.core.sensitive import Sensitive
+from keystead.service.barrier import Barrier
+from keystead.service.commit import Commit
+
+LOG = logging.getLogger("keystead")
+SETTLES_AFTER = timedelta(minutes=10)
+"""From a note on; a request that makes a key is over by then, whatever came of it."""
+
+
+class Note(Struct, frozen=True):
+    """An object that may be in an HSM, and the version that it is for."""
+
+    in_hsm: InHsm
+    version: str  # id
+    since: datetime
+
+
+class Made(Struct, frozen=True):
+    """A version's material, as it was made; `in_hsm`: the object that it is a handle of."""
+
+    material: Sensitive
+    public_key: bytes = b""
+    in_hsm: InHsm | None = None
+    entropy: str = ""  # KeyVersion.entropy
+
+
+class Notes(Protocol):
+    """Safe to use from any thread and process."""
+
+    def write(self, note: Note) -> None:
+        """Durable on return. Raises Unavailable."""
+        ...
+
+    def drop(self, name: str) -> None: ...
+    def every(self) -> list[Note]: ...
+
+
+class MemoryNotes:
+    """Notes of an installation that has no files."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, Note] = {}
+
+    def write(self, note: Note) -> None:
+        self._held[note.in_hsm.name] = note
+
+    def drop(self, name: str) -> None:
+        self._held.pop(name, None)
+
+    def every(self) -> list[Note]:
+        return list(self._held.values())
+
+
+class NoteFiles:
+    """A file for each note in a directory that is in no backup."""
+
+    def __init__(self, disk: Disk, directory: Path) -> None:
+        self._disk, self._directory = disk, directory
+
+    def write(self, note: Note) -> None:
+        try:
+            self._disk.make_directory(self._directory)
+            file = self._disk.open(self._directory / note.in_hsm.name, create=True)
+            try:
+                file.write(0, [msgspec.msgpack.encode(note)])
+                file.sync()
+            finally:
+                file.close()
+            self._disk.sync(self._directory)
+        except OSError as error:
+            raise Unavailable(f"no note could be made of a new in_hsm: {error.strerror}") from None
+
+    def drop(self, name: str) -> None:
+        with suppress(OSError):  # it comes again, and is dropped again
+            self._disk.remove(self._directory / name)
+
+    def every(self) -> list[Note]:
+        """Without those that were never whole: their objects were not asked for yet."""
+        found: list[Note] = []
+        with suppress(FileNotFoundError):
+            for name in self._disk.names(self._directory):
+                with suppress(FileNotFoundError, msgspec.DecodeError):
+                    file = self._disk.open(self._directory / name, write=False)
+                    try:
+                        found.append(msgspec.msgpack.decode(file.read(0, file.size()), type=Note))
+                    finally:
+                        file.close()
+        return found
+
+
+class NoClusters:
+    """core.ports.Clusters where no HSM is a key store."""
+
+    def find(self, id: str) -> str:  # noqa: ARG002 - whichever it is
+        raise NotFound("no such cluster", NO_CLUSTER)
+
+    def check(self, hsm: str, password: Sensitive) -> None:  # noqa: ARG002 - whichever it is
+        raise failed(Trouble.NO_HSM, Moment.SET_UP)
+
+    def random(self, hsm: str, n: int) -> Sensitive:  # noqa: ARG002 - whichever it is
+        raise Unavailable(f"the HSM {hsm} is not configured")
+
+
+class Hsms:
+    """By the names that the operator gave them. `new_keys_in`: where keys are held of which nobody says where.
+
+    `or_software`: and in software, where that HSM cannot hold one; else it is refused. `clusters`: HSMs as key stores.
+    """
+
+    def __init__(
+        self,
+        providers: Mapping[str, Provider] | None = None,
+        notes: Notes | None = None,
+        *,
+        clusters: Clusters | None = None,
+        new_keys_in: str = "",
+        or_software: bool = False,
+    ) -> None:
+        self._providers = providers or {}
+        self.notes = notes or MemoryNotes()
+        self.clusters = clusters or NoClusters()
+        self.new_keys_in, self.or_software = new_keys_in, or_software
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._providers)
+
+    def at(self, name: str) -> Provider:
+        """Raises Unavailable for an HSM that the configuration does not have, or not any more."""
+        found = self._providers.get(name)
+        if found is None:
+            raise Unavailable(f"the HSM {name} is not configured")
+        return found
+
+    # --- making
+
+    def generate(self, spec: KeySpec, version: str, in_hsm: InHsm, now: datetime) -> Made:
+        made = self._made(lambda at: at.generate(spec, in_hsm.name), Note(in_hsm, version, now))
+        return replace(made, entropy=f"hsm:{in_hsm.hsm}")  # its own generator's, and nobody else's
+
+    def register(self, spec: KeySpec, material: Sensitive, version: str, in_hsm: InHsm, now: datetime) -> Made:
+        return self._made(lambda at: at.register(spec, material, in_hsm.name), Note(in_hsm, version, now))
+
+    def _made(self, make: Make, note: Note) -> Made:
+        provider = self.at(note.in_hsm.hsm)
+        self.notes.write(note)
+        try:
+            made = make(provider)
+        except BaseException:
+            self._undo(note.in_hsm)
+            raise
+        return Made(made.material, made.public_key, note.in_hsm)
+
+    def _undo(self, in_hsm: InHsm) -> None:
+        try:
+            self.at(in_hsm.hsm).destroy(in_hsm.name)
+        except KeysteadError as error:
+            LOG.warning("an object that no key needs is left in the HSM %s for now: %s", in_hsm.hsm, error)
+        else:
+            self.notes.drop(in_hsm.name)
+
+    @contextmanager
+    def around(self, commit: Commit, barrier: Barrier) -> Iterator[None]:
+        """A commit of keys made in HSMs: what it does not come to keep is erased there at once."""
+        fresh = {
+            entity.id: entity.in_hsm
+            for entity in commit.put
+            if isinstance(entity, KeyVersion) and entity.in_hsm is not None and entity.id in commit.material
+        }
+        try:
+            yield
+        except BaseException:
+            for id_, in_hsm in fresh.items():
+                with suppress(KeysteadError):  # nobody can tell now: the chore will
+                    if _is_kept(barrier, id_, in_hsm):
+                        self.notes.drop(in_hsm.name)
+                    else:
+                        self._undo(in_hsm)
+            raise
+        for in_hsm in fresh.values():
+            self.notes.drop(in_hsm.name)
+
+    # --- what is left over
+
+    def unsettled(self, barrier: Barrier, now: datetime) -> list[Note]:
+        """Notes of long ago whose object no key has come to have; those that are settled are dropped."""
+        left: list[Note] = []
+        for note in self.notes.every():
+            if now - note.since < SETTLES_AFTER:
+                continue
+            if _is_kept(barrier, note.version, note.in_hsm):
+                self.notes.drop(note.in_hsm.name)
+            else:
+                left.append(note)
+        return left
+
+
+class Make(Protocol):
+    def __call__(self, at: Provider, /) -> Generated: ...
+
+
+def _is_kept(barrier: Barrier, version: str, in_hsm: InHsm) -> bool:
+    found = barrier.get(KeyVersion, version)
+    return found is not None and found.in_hsm == in_hsm
+
+
+def with_erasures(commit: Commit, now: datetime) -> Commit:
+    """With a word of each in_hsm in an HSM that is to go with a version that is destroyed."""
+    gone = tuple(
+        Erasure(id=one.in_hsm.name, hsm=one.in_hsm.hsm, key_id=one.key_id, number=one.number, since=now)
+        for one in commit.destroy
+        if isinstance(one, KeyVersion) and one.in_hsm is not None
+    )
+    return replace(commit, put=(*commit.put, *gone)) if gone else commit

@@ -1,0 +1,71 @@
+"""What was erased where: a row for each root that was replaced, filled in as its slots erase (docs/adr/0036-slots.md).
+
+Rule 1: the row comes in the transaction that replaces the root; a slot stands in it as erased only after it has erased.
+Rule 2: a slot that holds a generation no longer has erased it, whoever saw to that: so a crash between loses no word.
+Rule 3: what a version was last under is in the version's row. It is irrecoverable once every root up to that one is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from keystead.core.entities import EndedRoot, Erased, Erasure, Fate, KeyVersion, Kind, Mode, SlotRule, Wrapped
+from keystead.core.entities.slots import PEOPLE, RECOVERY, SLOTS, THE_ONE
+from keystead.core.ports import Reader
+from keystead.service.root import Root
+from keystead.service.rows import Rows
+
+BY_SLOT = "slot"
+PAGE = 500
+
+
+def rule(reader: Reader, rows: Rows) -> SlotRule:
+    """The one there is; the default as long as nobody has chosen."""
+    row = reader.get(Kind.SLOT_RULE, THE_ONE)
+    return SlotRule() if row is None else rows.open(row, SlotRule)
+
+
+def ended(root: Root, now: datetime | None) -> EndedRoot:
+    """That this root has been replaced, and nothing of it is erased yet."""
+    return EndedRoot(id=EndedRoot.id_of(root.epoch), epoch=root.epoch, generations=root.openers, replaced_at=now)
+
+
+def waiting(reader: Reader, rows: Rows, link: str, limit: int = PAGE) -> list[EndedRoot]:
+    """Those that wait for slots, or for people (core.entities.slots), oldest first."""
+    return [rows.open(row, EndedRoot) for row in reader.linked(Kind.ENDED_ROOT, link, limit=limit)]
+
+
+def acknowledged(
+    found: Iterable[EndedRoot], slots: frozenset[str], chosen: SlotRule, now: datetime | None
+) -> list[EndedRoot]:
+    """Those of `found` that are told more of, when `slots` have erased, and people have reported what they have."""
+    changed = []
+    for one in found:
+        after = one.after(slots, Erased(BY_SLOT, now))
+        for name in after.waits_for:
+            if (said := chosen.reported.get(name)) is not None:
+                after = after.after(frozenset({name}), said)
+        if after is not one and after.erased != one.erased:
+            changed.append(after)
+    return changed
+
+
+def fate(reader: Reader, rows: Rows, root: Root, version: Wrapped, n_unerased: int) -> Fate:
+    """What is true of a version that holds nothing any more. `n_unerased`: as the slots say themselves."""
+    if isinstance(version, KeyVersion) and any(
+        rows.open(row, Erasure).number == version.number for row in reader.linked(Kind.ERASURE, version.key_id)
+    ):
+        return Fate.DESTROYED  # what an HSM holds of it is still to be erased there
+    oldest = [one.epoch for link in (SLOTS, PEOPLE) for one in waiting(reader, rows, link, 1)]
+    under = version.destroyed_under
+    if under == 0:  # from before this was kept: under a root that no erasure stands for
+        return Fate.DESTROYED if n_unerased else Fate.IRRECOVERABLE
+    if under >= root.epoch:  # the root has not been replaced since
+        return Fate.DELETED if rule(reader, rows).mode is Mode.OFF else Fate.DESTROYED
+    return Fate.DESTROYED if oldest and min(oldest) <= under else Fate.IRRECOVERABLE
+
+
+def of_slots(found: Iterable[EndedRoot]) -> set[str]:
+    """The slots that they wait for."""
+    return {name for one in found for name in one.waits_for if not name.startswith(RECOVERY)}

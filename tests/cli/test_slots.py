@@ -1,0 +1,163 @@
+"""Slots as commands, on a real token (SoftHSM2) and a real TPM (swtpm): with a server, and without."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests import softhsm
+from tests.cli.test_custody import _destroy
+from tests.servers import Done, at_once, serving
+from tests.swtpm import SoftwareTpm, software_tpm
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SoftwareTpm]:
+    with software_tpm(tmp_path_factory.mktemp("tpm")) as tpm:
+        yield tpm
+
+
+@pytest.fixture
+def site(stopped: Path, tmp_path: Path, machine: SoftwareTpm, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An installation whose configuration tells of a token and a TPM."""
+    at = shutil.copytree(stopped, tmp_path / "site")
+    label = softhsm.new_token()
+    (tmp_path / "pin").write_text(softhsm.PIN)
+    with (at / "keystead.toml").open("a") as file:
+        hsm = f'module = "{softhsm.module()}", token = "{label}", pin = "file:{tmp_path / "pin"}"'
+        file.write(f'hsms = {{ soft = {{ {hsm} }} }}\ntpm = {{ tcti = "{machine.tcti}" }}\n')
+    assert os.environ["SOFTHSM2_CONF"]
+    return at
+
+
+def about(site: Path, *words: str | Path) -> Done:
+    return at_once(*words, "--data", site)
+
+
+def slots(site: Path) -> dict[str, str]:
+    return {one["slot"]: one["state"] for one in about(site, "slot", "list", "--json").json}
+
+
+def lose_files(site: Path) -> None:
+    for directory in (site / "slot-1", site / "slot-2"):
+        shutil.rmtree(directory)
+
+
+def test_slots_are_added_listed_and_removed(site) -> None:
+    assert slots(site) == {"file": "whole"}
+    assert about(site, "slot", "add", "pkcs11:soft", "--json").json == {"added": "pkcs11:soft"}
+    assert about(site, "slot", "add", "tpm").status == 0
+    assert slots(site) == {"file": "whole", "pkcs11:soft": "whole", "tpm": "whole"}
+    assert about(site, "slot", "add", "tpm", "--json").error["error"] == "AlreadyExists"
+    for name in ("pkcs11:other", "paper", "file:x", "tpm:1"):
+        assert about(site, "slot", "add", name, "--json").error["error"] == "Unavailable"
+    assert about(site, "slot", "remove", "paper", "--json").error["error"] == "NotFound"
+    assert about(site, "slot", "remove", "tpm", "--json").json == {"removed": "tpm"}
+    assert about(site, "slot", "remove", "file").status == 0
+    assert slots(site) == {"pkcs11:soft": "whole"}
+    assert list(site.glob("slot-*/generation-*")) == []
+    assert about(site, "slot", "remove", "pkcs11:soft", "--json").error["error"] == "Conflict"
+    acts = about(site, "audit", "tail", "-n", "100", "--json").out
+    assert acts.count('"op":"AddSlot"') >= 4 and acts.count('"op":"RemoveSlot"') >= 4  # leave, and the act
+    assert '"made":"pkcs11:soft"' in acts
+
+
+def test_what_is_destroyed_stays_so_in_every_slot(site, tmp_path) -> None:
+    for name in ("pkcs11:soft", "tpm"):
+        assert about(site, "slot", "add", name).status == 0
+    ids = [about(site, "key", "create").out.strip() for _ in range(3)]
+    assert about(site, "backup", tmp_path / "old").status == 0
+    _destroy(site, ids[0])
+    proof = about(site, "prove", "destroyed", tmp_path / "old", "--json").json
+    assert proof["holds"] is True and proof["root_opened"] is False
+    assert (proof["n_destroyed"], proof["destroyed_opened"], proof["survivors_lost"]) == (1, [], [])
+
+
+@pytest.mark.parametrize("left", ["pkcs11:soft", "tpm"])
+def test_a_lost_file_slot_is_no_lost_store(site, left) -> None:
+    assert about(site, "slot", "add", left).status == 0
+    id_ = about(site, "key", "create").out.strip()
+    lose_files(site)
+    assert about(site, "key", "describe", id_).status == 0
+    assert "no copy of the slot can be read" in slots(site)["file"] and slots(site)[left] == "whole"
+    refused = about(site, "slot", "rotate", "--json")
+    assert refused.error["error"] == "Unavailable" and "slot file" in refused.error["message"]
+    assert about(site, "slot", "remove", "file", "--json").error["error"] == "Unavailable"
+    assert about(site, "slot", "remove", "file", "--lost").status == 0
+    assert about(site, "slot", "rotate").status == 0
+    assert about(site, "key", "describe", id_).status == 0
+
+
+def test_a_lost_token_is_no_lost_store_and_both_lost_is_everything(site) -> None:
+    assert about(site, "slot", "add", "pkcs11:soft").status == 0
+    id_ = about(site, "key", "create").out.strip()
+    toml = (site / "keystead.toml").read_text()
+    (site / "keystead.toml").write_text(toml.replace("hsms = { soft", "hsms = { other"))
+    assert about(site, "key", "describe", id_).status == 0
+    assert "not configured" in slots(site)["pkcs11:soft"]
+    lose_files(site)
+    lost = about(site, "key", "describe", id_, "--json")
+    assert lost.error["error"] == "Unavailable"
+    (site / "keystead.toml").write_text(toml)
+    assert about(site, "key", "describe", id_).status == 0
+
+
+def test_a_running_server_and_its_workers_follow(site) -> None:
+    with serving("dev", site, "--workers", "2") as running:
+        ks = lambda *words: about(running.directory, *words)  # noqa: E731
+        id_ = ks("key", "create").out.strip()
+        assert ks("slot", "add", "pkcs11:soft").status == 0
+        assert ks("slot", "add", "tpm").status == 0
+        found = ks("status", "--json").json
+        assert [(one["name"], one["n_unerased"], one["trouble"]) for one in found["slots"]] == [
+            ("file", 0, ""),
+            ("pkcs11:soft", 0, ""),
+            ("tpm", 0, ""),
+        ]
+        assert (found["n_places"], found["n_unerased"]) == (3, 0)
+        assert ks("slot", "rotate").status == 0
+        lose_files(running.directory)
+        assert ks("key", "describe", id_).status == 0
+        told = ks("status").out
+        assert "UNREACHABLE" in told and "pkcs11:soft  whole" in told
+        assert ks("slot", "remove", "file", "--lost").status == 0
+        assert ks("key", "create").status == 0
+    with serving("dev", site) as again:
+        assert about(again.directory, "key", "describe", id_).status == 0
+
+
+def test_status_is_red_where_there_are_fewer_places_than_asked_for(site) -> None:
+    toml = (site / "keystead.toml").read_text()
+    (site / "keystead.toml").write_text(toml.replace("slots_at_least = 1", "slots_at_least = 2"))
+    with serving("dev", site) as running:
+        assert "RED: kept in 1 place of 2" in about(running.directory, "status").out
+        assert about(running.directory, "slot", "add", "tpm").status == 0
+        assert "kept in 2 places" in about(running.directory, "status").out
+        refused = about(running.directory, "slot", "remove", "tpm", "--json")
+        assert refused.error["error"] == "Conflict" and "2 are asked for" in refused.error["message"]
+
+
+def test_an_installation_begins_with_a_token_and_a_tpm(tmp_path, site) -> None:
+    at = tmp_path / "new"
+    at.mkdir(mode=0o700)
+    told = [line for line in (site / "keystead.toml").read_text().splitlines() if line.startswith(("hsms", "tpm"))]
+    (at / "keystead.toml").write_text("\n".join(told) + "\n")
+    (tmp_path / "passphrase").write_text("a good passphrase")
+    by = f"file:{tmp_path / 'passphrase'}"
+    made = at_once(
+        *("init", at, "--seal", "passphrase", "--passphrase", by, "--slot", "pkcs11:soft", "--slot", "tpm", "--json")
+    )
+    assert made.status == 0 and "RED" not in made.err
+    assert not list(at.glob("slot-*"))
+    shown = at_once("slot", "list", "--json", "--data", at, "--unseal", by).json
+    assert {one["slot"]: one["state"] for one in shown} == {"pkcs11:soft": "whole", "tpm": "whole"}
+
+
+def test_init_says_when_one_disk_holds_it_all(tmp_path) -> None:
+    (tmp_path / "passphrase").write_text("a good passphrase")
+    by = f"file:{tmp_path / 'passphrase'}"
+    made = at_once("init", tmp_path / "new", "--seal", "passphrase", "--passphrase", by, "--json")
+    assert made.status == 0 and "RED" in made.err

@@ -1,0 +1,314 @@
+"""A token of SoftHSM2: finding it, its one login, its pool, and what becomes of a lost one."""
+
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from tests import softhsm
+
+from keystead.core.errors import (
+    Conflict,
+    DecryptionFailed,
+    Internal,
+    InvalidArgument,
+    NotFound,
+    Unauthenticated,
+    Unavailable,
+    Unsupported,
+    WrongUsage,
+)
+from keystead.core.sensitive import Sensitive
+from keystead.cryptoki.connection import Name
+from keystead.cryptoki.errors import Failed
+from keystead.cryptoki.finding import Where
+from keystead.cryptoki.mechanisms import Gcm, Mechanism
+from keystead.cryptoki.module import Module
+from keystead.cryptoki.token import PAUSES, Token
+from keystead.cryptoki.words import Cka, Ckk, Ckm, Cko, Ckr, Flag
+
+AES = {
+    Cka.CLASS: Cko.SECRET_KEY,
+    Cka.KEY_TYPE: Ckk.AES,
+    Cka.TOKEN: True,
+    Cka.PRIVATE: True,
+    Cka.SENSITIVE: True,
+    Cka.EXTRACTABLE: False,
+    Cka.ENCRYPT: True,
+    Cka.DECRYPT: True,
+    Cka.VALUE_LEN: 32,
+}
+
+
+def make(token, label="k"):
+    name = Name(Cko.SECRET_KEY, os.urandom(8), label)
+    template = {**AES, Cka.ID: name.id, Cka.LABEL: label}
+    token.run(lambda desk: desk.session.generate(Mechanism(Ckm.AES_KEY_GEN), template), once=True)
+    return name
+
+
+def seal(token, name, text=b"hello"):
+    iv = os.urandom(12)
+    return iv + token.run(lambda desk: desk.session.encrypt(Gcm(iv, b"aad"), desk.key(name), text))
+
+
+def unseal(token, name, blob):
+    def act(desk):
+        return desk.session.decrypt(Gcm(blob[:12], b"aad"), desk.key(name), blob[12:])
+
+    return token.run(act, vague=DecryptionFailed).reveal()
+
+
+@pytest.fixture(scope="module")
+def label():
+    return softhsm.new_token()
+
+
+@pytest.fixture
+def token(label):
+    made = softhsm.open_token(label)
+    yield made
+    made.close()
+
+
+def test_a_key_made_in_a_token_is_found_by_name_and_shows_no_value(token):
+    name = make(token)
+    wanted = (Cka.VALUE, Cka.LOCAL, Cka.NEVER_EXTRACTABLE, Cka.ALWAYS_SENSITIVE, Cka.EXTRACTABLE, Cka.LABEL)
+    assert token.attributes(name, wanted) == {
+        Cka.LOCAL: True,
+        Cka.NEVER_EXTRACTABLE: True,
+        Cka.ALWAYS_SENSITIVE: True,
+        Cka.EXTRACTABLE: False,
+        Cka.LABEL: b"k",
+    }
+    assert unseal(token, name, seal(token, name)) == b"hello"
+    assert token.names({Cka.CLASS: Cko.SECRET_KEY, Cka.ID: name.id}) == [name]
+
+
+def test_a_tag_that_does_not_fit_is_no_trouble_of_the_token(token):
+    name = make(token)
+    blob = seal(token, name)
+    before = token.run(lambda desk: desk.connection)
+    for bad in (blob[:-1] + bytes([blob[-1] ^ 1]), blob[:14]):
+        with pytest.raises(DecryptionFailed):
+            unseal(token, name, bad)
+    assert token.run(lambda desk: desk.connection) is before and token.trouble == ""
+
+
+def test_what_is_not_there_is_not_found_and_two_of_one_name_conflict(token):
+    name = Name(Cko.SECRET_KEY, b"nobody", "k")
+    with pytest.raises(NotFound):
+        seal(token, name)
+    assert not token.has(name) and not token.destroy(name)
+    for _ in range(2):
+        token.run(
+            lambda desk: desk.session.generate(Mechanism(Ckm.AES_KEY_GEN), {**AES, Cka.ID: b"twice", Cka.LABEL: "k"})
+        )
+    with pytest.raises(Conflict):
+        seal(token, Name(Cko.SECRET_KEY, b"twice", "k"))
+
+
+def test_destroying_twice_is_destroying(token):
+    name = make(token)
+    assert token.has(name)
+    assert token.destroy(name) and not token.destroy(name) and not token.has(name)
+    with pytest.raises(NotFound):
+        seal(token, name)
+
+
+def test_a_handle_that_another_process_made_void_is_found_anew(token, label):
+    """The cached handle is wrong; once more with the right one, and nobody hears of it."""
+    name = make(token)
+    seal(token, name)
+    token.run(lambda desk: desk.connection._handles.update({name: 0x7FFF_FFFF}))
+    assert unseal(token, name, seal(token, name)) == b"hello"
+
+
+def test_what_the_token_does_not_have_is_unsupported(token):
+    with pytest.raises(Unsupported) as caught:
+        token.run(lambda desk: desk.session.generate(Mechanism(Ckm.LUNA_AES_KW), AES))
+    assert caught.value.detail == "CKR_MECHANISM_INVALID"
+    name = make(token)
+    with pytest.raises((WrongUsage, Unsupported)):
+        token.run(lambda desk: desk.session.sign(Mechanism(Ckm.SHA256_HMAC), desk.key(name), b"x"))
+
+
+def test_mechanisms_and_facts(token, label):
+    found = token.mechanisms()
+    assert Flag.ENCRYPT in found[Ckm.AES_GCM].flags and found[Ckm.RSA_PKCS_KEY_PAIR_GEN].most >= 4096
+    info = token.info()
+    assert (info.label, len(info.serial)) == (label, 16) and "SoftHSM" in info.model
+    assert len({token.random(16) for _ in range(10)}) == 10
+
+
+# --- finding and login
+
+
+def test_by_serial_by_slot_and_not_at_all(token, label):
+    info = token.info()
+    for where in (Where(serial=info.serial), Where(slot=info.slot), Where(label=label, serial=info.serial)):
+        other = Token("other", softhsm.module(), where, lambda: Sensitive(softhsm.PIN.encode()))
+        assert other.info().serial == info.serial
+        other.close()
+    nobody = softhsm.open_token("nobody-has-this-label")
+    with pytest.raises(Unavailable, match="TOKEN_NOT_PRESENT"):
+        nobody.info()
+
+
+def test_two_tokens_of_one_label_conflict():
+    label = softhsm.new_token("same")
+    softhsm.new_token("same")
+    token = softhsm.open_token(label)
+    with pytest.raises(Conflict):
+        token.info()
+
+
+def test_a_refused_pin_is_offered_once(monkeypatch):
+    offered = []
+    label = softhsm.new_token()
+    token = Token("hsm", softhsm.module(), Where(label=label), lambda: offered.append(1) or Sensitive(b"000000"))
+    for _ in range(5):
+        with pytest.raises(Unauthenticated) as caught:
+            token.info()
+        assert "000000" not in repr(caught.value) and "PIN_INCORRECT" in str(caught.value)
+    assert offered == [1]
+
+
+def test_what_is_no_module_is_said(tmp_path):
+    (tmp_path / "not.so").write_bytes(b"no")
+    for path in (str(tmp_path / "none.so"), str(tmp_path / "not.so"), "/lib/x86_64-linux-gnu/libc.so.6"):
+        with pytest.raises(InvalidArgument):
+            Token("hsm", path, Where(label="x"), lambda: Sensitive(b"")).info()
+
+
+def test_a_forked_child_neither_uses_nor_closes_it(token):
+    name = make(token)
+    seal(token, name)
+    reader, writer = os.pipe()
+    if (child := os.fork()) == 0:
+        said = []
+        for act in (token.info, token.close, lambda: Module.open(softhsm.module())):
+            try:
+                act()
+                said.append("done")
+            except Internal:
+                said.append("refused")
+        os.write(writer, " ".join(said).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert os.read(reader, 99) == b"refused refused refused"
+    os.close(reader), os.close(writer)
+    assert unseal(token, name, seal(token, name)) == b"hello"
+
+
+# --- the pool
+
+
+def test_sessions_are_reused_and_bounded(label):
+    token = softhsm.open_token(label, sessions=2, wait_for=0.05)
+    inside, leave = threading.Barrier(3), threading.Event()
+
+    def hold(desk):
+        inside.wait(5)
+        leave.wait(5)
+        return desk.session.handle
+
+    with ThreadPoolExecutor(2) as pool:
+        held = [pool.submit(token.run, hold) for _ in range(2)]
+        inside.wait(5)
+        with pytest.raises(Unavailable, match="all 2 sessions") as caught:
+            token.info()
+        assert caught.value.detail == "sessions"
+        leave.set()
+        handles = {one.result() for one in held}
+    assert len(handles) == 2
+    assert {token.run(lambda desk: desk.session.handle) for _ in range(20)} < handles  # the last that came back
+    token.close()
+
+
+def test_no_session_is_left_behind_by_failures(label):
+    token = softhsm.open_token(label, sessions=3)
+    name = make(token)
+    blob = seal(token, name)
+    for _ in range(50):
+        with pytest.raises(DecryptionFailed):
+            unseal(token, name, blob[:-1] + bytes([blob[-1] ^ 1]))
+        with pytest.raises(ZeroDivisionError):
+            token.run(lambda desk: 1 // 0)
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(lambda _: unseal(token, name, seal(token, name)) == b"hello", range(200)))
+    assert token.run(lambda desk: len(desk.connection._free)) <= 2
+    token.close()
+
+
+# --- recovery
+
+
+def test_a_token_that_is_taken_away_and_put_back(label):
+    now = [0.0]
+    token = softhsm.open_token(label, clock=lambda: now[0])
+    name = make(token)
+    blob = seal(token, name)
+    with softhsm.Removed():
+        for act in (
+            lambda: unseal(token, name, blob),
+            lambda: seal(token, name),
+            lambda: make(token, "lost"),
+            lambda: token.has(name),
+            lambda: token.destroy(name),
+            lambda: token.names({Cka.LABEL: "k"}),
+            token.info,
+        ):
+            now[0] += 100
+            with pytest.raises(Unavailable):
+                act()
+            assert token.trouble
+    with pytest.raises(Unavailable):  # it is not asked yet: nobody hammers a token that is away
+        seal(token, name)
+    now[0] += max(PAUSES)
+    assert unseal(token, name, blob) == b"hello" and token.trouble == ""
+    assert token.has(name)
+    token.close()
+
+
+def test_an_act_of_once_that_was_cut_short_is_not_repeated(token):
+    calls = []
+
+    def cut_short(desk):
+        calls.append(desk.session.handle)
+        if len(calls) == 1:
+            raise Failed("C_GenerateKey", Ckr.DEVICE_ERROR)
+        return "done"
+
+    with pytest.raises(Unavailable) as caught:
+        token.run(cut_short, once=True)
+    assert (len(calls), caught.value.detail) == (1, "lost")
+    calls.clear()
+    assert token.run(cut_short) == "done" and len(calls) == 2
+
+
+def test_sessions_that_the_token_forgot_are_made_anew(token):
+    """As after a fail-over: every handle is void at once."""
+    name = make(token)
+    blob = seal(token, name)
+    token.run(lambda desk: desk.connection.module.call("C_CloseAllSessions", desk.connection.info.slot))
+    assert unseal(token, name, blob) == b"hello"
+
+
+def test_a_restarted_module_is_noticed_by_every_token_on_it(label):
+    one, two = softhsm.open_token(label), softhsm.open_token()
+    names = {token: make(token) for token in (one, two)}
+    blobs = {token: seal(token, names[token]) for token in (one, two)}
+    module = Module.open(softhsm.module())
+    module.restart(module.epoch)
+    for token in (one, two):
+        assert unseal(token, names[token], blobs[token]) == b"hello"
+        token.close()
+
+
+def test_another_token_under_the_same_label_is_not_taken_for_it(token, label, monkeypatch):
+    token.info()
+    monkeypatch.setattr(token, "_serial", "0123456789abcdef")
+    token.close()
+    with pytest.raises(Conflict, match="another token"):
+        token.info()

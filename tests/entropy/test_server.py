@@ -1,0 +1,207 @@
+"""Sources of entropy of a real server: drawn from, recorded with each key, told when they fail, not waited for."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from tests.servers import Serving, at_once, serving
+from tests.softhsm import PIN, Removed, module, new_token
+from tests.swtpm import software_tpm
+
+from keystead import config
+from keystead.app.installation import initialise
+from keystead.config import Config, EntropyFrom, Hsm, TpmAt
+from keystead.core.errors import InvalidArgument
+from keystead.seals.file import FileSeal
+
+GOOD = "device:/dev/urandom"  # a stand-in for hardware: the kernel shows it as a file, as it does /dev/hwrng
+DEAD = "device:/dev/zero"
+SEEN_FOR = 40.0  # seconds
+
+
+def made(directory: Path, *sources: str, required: bool = False, **more) -> Path:
+    settings = Config(entropy=EntropyFrom(sources, required), **more)
+    initialise(directory, settings, FileSeal.create(directory, os.urandom), regions=("us-east-1",))
+    return directory
+
+
+@pytest.fixture
+def directory(tmp_path) -> Path:
+    data = tmp_path / "data"
+    data.mkdir(mode=0o700)
+    return data
+
+
+def until(server: Serving, seen) -> dict:
+    end = time.monotonic() + SEEN_FOR
+    while not seen(status := server("status", "--json").json):
+        assert time.monotonic() < end, status
+        time.sleep(0.1)
+    return status
+
+
+def records(server: Serving) -> list[dict]:
+    """Of what the sources did."""
+    time.sleep(3)  # the log is folded every two seconds
+    out = server("audit", "tail", "-n", "1000", "--json")
+    assert out.status == 0, out.err
+    return [one for line in out.out.splitlines() if (one := json.loads(line)["record"]).get("door") == "entropy"]
+
+
+def test_new_keys_are_drawn_from_hardware_and_say_so(directory) -> None:
+    with serving("serve", made(directory, GOOD, required=True, workers=2)) as server:
+        key = server("key", "create", "--json").json
+        assert key["entropy"] == f"kernel+{GOOD}"
+        rotated = server("key", "rotate", key["id"], "--json").json
+        assert (rotated["version"], rotated["entropy"]) == (2, f"kernel+{GOOD}")
+        for spec in ("EC_P256", "EC_P521", "EC_K256", "ED25519", "HMAC_256", "ML_DSA_65", "ML_KEM_768"):
+            assert server("key", "create", "--spec", spec, "--json").json["entropy"] == f"kernel+{GOOD}", spec
+        refused = server("key", "create", "--spec", "RSA_2048", "--json")
+        assert refused.error["error"] == "Unsupported" and "RSA_2048 key in software" in refused.error["message"]
+        assert server("status", "--json").json["entropy"] == {GOOD: ""}
+        assert f"entropy   kernel + {GOOD}\n" in server("status").out
+
+
+def test_a_dead_source_is_taken_out_told_and_on_record(directory) -> None:
+    with serving("serve", made(directory, DEAD, GOOD, workers=2)) as server:
+        status = until(server, lambda one: one["entropy"][DEAD])
+        assert "repetition count test" in status["entropy"][DEAD] and status["entropy"][GOOD] == ""
+        assert f"{DEAD} is OUT: " in server("status").out
+        assert server("key", "create", "--json").json["entropy"] == f"kernel+{GOOD}"
+        rsa = server("key", "create", "--spec", "RSA_2048", "--json").json
+        assert rsa["entropy"] == "kernel", "its primes are OpenSSL's"
+        told = records(server)
+        assert {(one["who"]["via"], one["outcome"], one["why"]) for one in told} == {
+            (DEAD, "refused: Unavailable", "repetition count test")
+        }
+        assert len(told) == 3, "two workers and the supervisor, each once"
+    assert "entropy source device:/dev/zero: one byte came 5 times in a row" in (
+        directory.with_name("errors").read_text()
+    )
+
+
+def test_where_hardware_is_required_and_dead_no_key_is_made_and_all_else_goes_on(directory) -> None:
+    with serving("serve", made(directory, GOOD)) as server:
+        key = server("key", "create", "--json").json["id"]
+    text = (directory / config.FILE_NAME).read_text()
+    (directory / config.FILE_NAME).write_text(text.replace(GOOD, DEAD).replace("false", "true"))
+    with serving("serve", directory) as server:
+        until(server, lambda one: one["entropy"][DEAD])
+        refused = server("key", "create", "--json")
+        assert refused.error["error"] == "Unavailable" and "must have entropy of hardware" in refused.error["message"]
+        assert server("key", "rotate", key, "--json").error["error"] == "Unavailable"
+        assert "no new keys" in server("status").out
+        assert server("key", "disable", key).status == server("key", "enable", key).status == 0
+        assert server("slot", "rotate").status == 0
+
+
+def test_a_source_that_never_answers_keeps_nobody(directory, tmp_path) -> None:
+    """A pipe that nobody writes to: opening it for reading never ends."""
+    os.mkfifo(tmp_path / "stuck")
+    stuck = f"device:{tmp_path / 'stuck'}"
+    with serving("serve", made(directory, stuck)) as server:
+        began = time.monotonic()
+        assert server("key", "create", "--json").json["entropy"] == "kernel"
+        assert time.monotonic() - began < 15
+        status = until(server, lambda one: one["entropy"][stuck])
+        assert "has not answered" in status["entropy"][stuck]
+        began = time.monotonic()
+        for _ in range(3):
+            assert server("key", "create", "--json").json["entropy"] == "kernel"
+        assert time.monotonic() - began < 10
+        began = time.monotonic()
+    assert time.monotonic() - began < 10, "nor the end of the server"
+
+
+def test_a_device_that_comes_back(directory, tmp_path) -> None:
+    device = tmp_path / "hwrng"
+    name = f"device:{device}"
+    with serving("serve", made(directory, name)) as server:
+        status = until(server, lambda one: one["entropy"][name])
+        assert "cannot be read" in status["entropy"][name]
+        device.symlink_to("/dev/urandom")
+        until(server, lambda one: not one["entropy"][name])
+        end = time.monotonic() + SEEN_FOR
+        while server("key", "create", "--json").json["entropy"] != f"kernel+{name}":
+            assert time.monotonic() < end
+        outcomes = [one["outcome"] for one in records(server)]
+        assert "refused: Unavailable" in outcomes and "performed" in outcomes
+
+
+def test_with_a_tpm(directory, tmp_path) -> None:
+    with (
+        software_tpm(tmp_path / "tpm") as tpm,
+        serving("serve", made(directory, "tpm", required=True, tpm=TpmAt(tpm.tcti))) as server,
+    ):
+        assert server("key", "create", "--json").json["entropy"] == "kernel+tpm"
+        tpm.stop()
+        status = until(server, lambda one: one["entropy"]["tpm"])
+        assert "cannot be reached" in status["entropy"]["tpm"]
+        tpm.start()
+        until(server, lambda one: not one["entropy"]["tpm"])
+        assert server("key", "create", "--json").json["entropy"] == "kernel+tpm"
+
+
+def test_with_an_hsm(directory, tmp_path) -> None:
+    """Of every process of the server; not there at first. SoftHSM2 draws in our process: once logged in, it goes on to
+    give random numbers whatever becomes of its token."""
+    label, pin = new_token(), tmp_path / "pin"
+    pin.write_text(PIN)
+    box = Hsm(module=module(), token=label, pin=f"file:{pin}")
+    made(directory, "hsm:box", required=True, workers=2, hsms={"box": box})
+    with ExitStack() as removed:
+        removed.enter_context(Removed())
+        with serving("serve", directory) as server:
+            status = until(server, lambda one: one["entropy"]["hsm:box"])
+            assert "cannot be read" in status["entropy"]["hsm:box"]
+            refused = server("key", "create", "--json")
+            assert refused.error["error"] == "Unavailable" and "hsm:box" in refused.error["message"]
+            removed.close()
+            until(server, lambda one: one["entropy"] == {"hsm:box": ""})
+            for _ in range(3):
+                assert server("key", "create", "--json").json["entropy"] == "kernel+hsm:box"
+            assert PIN not in json.dumps(records(server))
+    assert PIN not in directory.with_name("errors").read_text()
+
+
+def test_a_wrong_pin_is_told_and_not_offered_again(directory, tmp_path) -> None:
+    label, pin = new_token(), tmp_path / "pin"
+    pin.write_text("0000")
+    box = Hsm(module=module(), token=label, pin=f"file:{pin}")
+    with serving("serve", made(directory, "hsm:box", hsms={"box": box})) as server:
+        status = until(server, lambda one: one["entropy"]["hsm:box"])
+        assert "PIN" in status["entropy"]["hsm:box"] and "0000" not in status["entropy"]["hsm:box"]
+        assert server("key", "create", "--json").json["entropy"] == "kernel"
+        said = directory / "run" / "entropy" / "worker-0.json"
+        until(server, lambda _: said.exists())
+        assert "did not take its PIN when the server started" in said.read_text(), "no worker offers it again"
+
+
+def test_without_a_server(directory) -> None:
+    """The library reads hardware when the first key is made."""
+    made(directory, GOOD)
+    key = at_once("key", "create", "--data", directory, "--json").json
+    assert key["entropy"] == f"kernel+{GOOD}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'entropy = { sources = ["tpm"] }',
+        'entropy = { sources = ["hwrng"] }',
+        'entropy = { sources = ["hsm:box"] }',
+        'entropy = { sources = ["device:hwrng"] }',
+        'entropy = { sources = ["device:/dev/hwrng", "device:/dev/hwrng"] }',
+        "entropy = { required = true }",
+        f"entropy = {{ sources = {json.dumps([f'device:/dev/{n}' for n in range(9)])} }}",
+    ],
+)
+def test_a_configuration_that_makes_no_sense(tmp_path, text) -> None:
+    (tmp_path / config.FILE_NAME).write_text(text)
+    with pytest.raises(InvalidArgument):
+        config.read(tmp_path)

@@ -1,0 +1,337 @@
+"""Keys that are held in an HSM, from before they are made until after they are gone (service.hsms, docs/adr/0034)."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+
+import pytest
+from tests.doors.aws_kms.managing import ask, made, scheduled, wait
+from tests.doors.aws_kms.wrapped import NEW, importing
+from tests.fakes import FaultyStore, MemoryToken, SeededEntropy
+from tests.faults.simdisk import PowerLoss, SimDisk
+from tests.harness import OTHER_REGION, REGION, TENANT, b64, stack
+
+from keystead import config
+from keystead.core import operations as ops
+from keystead.core.algorithms import KEY_SPECS, Purpose
+from keystead.core.entities import Erasure, InHsm, Key, KeyVersion, Protection, Terms
+from keystead.core.errors import InvalidArgument, NotFound, Unavailable, Unsupported
+from keystead.core.ports import Stale, WouldWait
+from keystead.core.states import KeyState
+from keystead.service.erasures import Erasures
+from keystead.service.hsms import SETTLES_AFTER, Hsms, MemoryNotes, Note, NoteFiles
+from keystead.stores.memory import MemoryStore
+
+AT = f"aws:{TENANT}:{REGION}"
+
+
+@pytest.fixture
+def token():
+    return MemoryToken(SeededEntropy(7))
+
+
+def office_of(token, **options):
+    hsms = Hsms({"safe": token}, MemoryNotes(), new_keys_in="safe", or_software=options.pop("or_software", False))
+    return stack(hsms=hsms, **options)
+
+
+@pytest.fixture
+def office(token):
+    return office_of(token)
+
+
+def erasures(office):
+    return Erasures(office.barrier, office.store, office.hsms, office.clock, office.by_system)
+
+
+def described(office, key_id):
+    return office.by_system(ops.DescribeKey(key=ops.KeyRef(AT, id=key_id)))
+
+
+def version(office, key_id, number=1):
+    return office.barrier.get(KeyVersion, f"{key_id}/{number}")
+
+
+def test_a_new_key_is_held_where_the_operator_says_and_its_material_is_a_handle(office, token) -> None:
+    key_id = made(office.admin)
+    (name,) = token.objects
+    held = version(office, key_id)
+    assert held.in_hsm == InHsm("safe", name)
+    assert office.barrier.material(held).reveal() == name.encode()
+    assert office.barrier.get(Key, key_id).protection is Protection.HSM
+    assert office.hsms.notes.every() == []
+    assert ask(office.admin, "DescribeKey", KeyId=key_id)["KeyMetadata"]["Origin"] == "AWS_KMS"
+
+
+def test_who_says_software_has_software(office, token) -> None:
+    wanted = ops.CreateKey(
+        keyring=ops.KeyringRef(AT), spec=KEY_SPECS["AES_256"], purpose=Purpose.CIPHER, policy=None, hsm=""
+    )
+    key = office.perform(wanted).key
+    assert not token.objects and key.protection is Protection.SOFTWARE
+
+
+def test_it_is_used_and_rotated_in_the_hsm(office, token) -> None:
+    key_id = made(office.admin)
+    old = ask(office.admin, "Encrypt", KeyId=key_id, Plaintext=b64(b"x"))["CiphertextBlob"]
+    ask(office.admin, "RotateKeyOnDemand", KeyId=key_id)
+    assert len(token.objects) == 2 and office.barrier.get(Key, key_id).hsm == "safe"
+    before = token.n_calls
+    assert ask(office.admin, "Decrypt", CiphertextBlob=old)["Plaintext"] == b64(b"x")
+    assert token.n_calls > before
+
+
+def test_no_use_is_on_the_event_loop_and_no_thread_of_the_others_waits_for_it(office, token) -> None:
+    key_id = made(office.admin)
+    ask(office.admin, "Encrypt", KeyId=key_id, Plaintext=b64(b"x"))  # all is loaded that can be
+    office.on_the_loop()
+    token.threads.clear()
+    with pytest.raises(WouldWait):
+        office.perform(ops.GenerateDataKey(key=ops.KeyRef(AT, id=key_id), n_bytes=32, aad=None))
+    assert ask(office.admin, "Encrypt", KeyId=key_id, Plaintext=b64(b"x"))
+    assert token.threads and threading.get_ident() not in token.threads
+
+
+def test_a_token_that_is_away_answers_nothing_and_changes_nothing(office, token) -> None:
+    key_id = made(office.admin)
+    sealed = ask(office.admin, "Encrypt", KeyId=key_id, Plaintext=b64(b"x"))["CiphertextBlob"]
+    n_keys, token.plugged = len(ask(office.admin, "ListKeys")["Keys"]), False
+    for operation, members in (
+        ("CreateKey", {}),
+        ("Encrypt", {"KeyId": key_id, "Plaintext": b64(b"x")}),
+        ("Decrypt", {"CiphertextBlob": sealed}),
+        ("RotateKeyOnDemand", {"KeyId": key_id}),
+    ):
+        assert office.admin.call(operation, **members).code == "DependencyTimeoutException", operation
+    assert office.barrier.get(Key, key_id).current == 1
+    token.plugged = True
+    assert len(ask(office.admin, "ListKeys")["Keys"]) == n_keys
+    assert ask(office.admin, "Decrypt", CiphertextBlob=sealed)["Plaintext"] == b64(b"x")
+
+
+def test_an_object_whose_answer_was_lost_is_erased_at_once(office, token) -> None:
+    token.lost_answers = 1
+    assert office.admin.call("CreateKey").code == "DependencyTimeoutException"
+    assert not token.objects and office.hsms.notes.every() == []
+
+
+def test_a_commit_that_fails_leaves_no_object_and_one_that_was_kept_keeps_it(token) -> None:
+    store = FaultyStore(MemoryStore())
+    office = office_of(token, store=store)
+    admin = office.admin
+    made(admin)
+    store.fail(None)
+    made(admin)
+    n_operations, n_kept = store.n_operations, len(token.objects)
+    for also_lost in (True, False):
+        for at in range(1, n_operations + 1):
+            store.fail(at, also_lost=also_lost)
+            reply = admin.call("CreateKey")
+            store.fail(None)
+            held = {
+                one.in_hsm.name
+                for key in office.barrier.every(Key)
+                for one in office.barrier.children(KeyVersion, key.id)
+            }
+            assert held == set(token.objects), (at, also_lost, reply.code)
+            assert office.hsms.notes.every() == []
+    assert len(token.objects) > n_kept  # the commits whose answers were lost
+
+
+def test_whoever_is_overtaken_leaves_no_object(office, token, monkeypatch) -> None:
+    key_id, commit, n = made(office.admin), office.barrier.commit, 0
+
+    def overtaken(change):
+        nonlocal n
+        n += 1
+        if n == 1:
+            raise Stale
+        commit(change)
+
+    monkeypatch.setattr(office.barrier, "commit", overtaken)
+    ask(office.admin, "RotateKeyOnDemand", KeyId=key_id)
+    assert n == 2 and len(token.objects) == 2 and office.hsms.notes.every() == []
+
+
+def test_what_a_crash_leaves_is_erased_later_and_never_what_a_key_has(office, token, monkeypatch) -> None:
+    class Killed(BaseException):
+        pass
+
+    def dies(_):
+        raise Killed
+
+    key_id = made(office.admin)
+    monkeypatch.setattr(office.barrier, "commit", dies)
+    monkeypatch.setattr(office.hsms, "_undo", dies)
+    with pytest.raises(Killed):
+        office.admin.call("CreateKey")
+    monkeypatch.undo()
+    kept = version(office, key_id).in_hsm
+    office.hsms.notes.write(Note(kept, f"{key_id}/1", office.clock.now()))  # died before it was dropped
+    assert len(token.objects) == 2 and len(office.hsms.notes.every()) == 2
+    chore = erasures(office)
+    assert chore.step() == 0 and len(token.objects) == 2  # somebody may be about to commit it
+    office.clock.forward(SETTLES_AFTER)
+    token.plugged = False
+    assert chore.step() == 0
+    token.plugged = True
+    assert chore.step() == 0  # it is not asked every second
+    office.clock.forward(timedelta(hours=1))
+    assert chore.step() == 1
+    assert list(token.objects) == [kept.name] and office.hsms.notes.every() == []
+    assert [one.operation for one in office.records() if one.outcome == "performed"][-1] == "EraseObject"
+
+
+def test_who_names_an_object_that_a_key_has_erases_nothing(office, token) -> None:
+    made(office.admin)
+    (name,) = token.objects
+    with pytest.raises(NotFound):
+        office.by_system(ops.EraseObject(name=name))
+    assert name in token.objects
+
+
+def test_what_is_destroyed_goes_in_the_database_first_and_in_the_hsm_until_it_is_done(office, token) -> None:
+    key_id = made(office.admin)
+    ask(office.admin, "RotateKeyOnDemand", KeyId=key_id)
+    ask(office.admin, "ScheduleKeyDeletion", KeyId=key_id, PendingWindowInDays=7)
+    clockwork, chore = scheduled(office), erasures(office)
+    token.plugged = False
+    assert wait(office, clockwork, days=7) == 1
+    assert office.barrier.get(Key, key_id).lifecycle.state is KeyState.DESTROYED
+    assert chore.step() == 0 and chore.n_outstanding == 2 and len(token.objects) == 2
+    assert {one.key_id for one in office.barrier.every(Erasure)} == {key_id}
+    assert described(office, key_id).n_outstanding == 2
+    token.plugged = True
+    office.clock.forward(timedelta(minutes=1))
+    assert chore.step() == 2
+    assert chore.n_outstanding == 0 == described(office, key_id).n_outstanding and not token.objects
+    assert chore.step() == 0
+
+
+def test_an_erasure_whose_end_was_not_kept_is_done_again(office, token, monkeypatch) -> None:
+    key_id = made(office.admin)
+    ask(office.admin, "ScheduleKeyDeletion", KeyId=key_id, PendingWindowInDays=7)
+    wait(office, days=7)
+    chore, commit = erasures(office), office.barrier.commit
+
+    def fails(_):
+        raise Unavailable("the store does not answer")
+
+    monkeypatch.setattr(office.barrier, "commit", fails)
+    assert chore.step() == 0 and not token.objects and chore.n_outstanding == 1
+    monkeypatch.setattr(office.barrier, "commit", commit)
+    office.clock.forward(timedelta(minutes=1))
+    assert chore.step() == 1 and chore.n_outstanding == 0
+
+
+def test_imported_material_goes_into_the_hsm_and_keeps_its_identity(office, token) -> None:
+    key_id = made(office.admin, Origin="EXTERNAL")
+    assert not token.objects and office.barrier.get(Key, key_id).hsm == "safe"
+    assert importing(office.admin, key_id, bytes(range(32)), **NEW).status == 200
+    sealed = ask(office.admin, "Encrypt", KeyId=key_id, Plaintext=b64(b"x"))["CiphertextBlob"]
+    ask(office.admin, "DeleteImportedKeyMaterial", KeyId=key_id)
+    assert erasures(office).step() == 1 and not token.objects
+    assert importing(office.admin, key_id, bytes(32)).code == "IncorrectKeyMaterialException"
+    assert not token.objects and office.hsms.notes.every() == []
+    assert importing(office.admin, key_id, bytes(range(32))).status == 200
+    assert ask(office.admin, "Decrypt", CiphertextBlob=sealed)["Plaintext"] == b64(b"x")
+
+
+def test_what_is_to_leave_is_not_held_and_what_is_held_does_not_leave(office, token) -> None:
+    admin = office.admin
+    assert admin.call("CreateKey", MultiRegion=True).code == "UnsupportedOperationException"
+    wanted = ops.CreateKey(
+        keyring=ops.KeyringRef(AT),
+        spec=KEY_SPECS["AES_256"],
+        purpose=Purpose.CIPHER,
+        terms=Terms(every_version=True, exportable=True),
+    )
+    with pytest.raises(Unsupported) as refused:
+        office.perform(wanted)
+    assert refused.value.detail == ops.NOT_HELD and not token.objects
+    key = office.perform(ops.CreateKey(**{**_fields(wanted), "terms": Terms(every_version=True)})).key
+    ref = ops.KeyRef(AT, id=key.id)
+    for op in (ops.PutTerms(key=ref, exportable=True), ops.PutTerms(key=ref, copyable=True)):
+        with pytest.raises(Unsupported) as refused:
+            office.perform(op)
+        assert refused.value.detail == ops.NEVER_LEAVES
+    # Even of a key whose terms say otherwise, by whatever way they came to.
+    office.change(key, terms=Terms(every_version=True, exportable=True, copyable=True))
+    for op in (
+        ops.ExportKey(key=ref, part=ops.Part.CIPHER),
+        ops.ExportKey(key=ref, part=ops.Part.MAC),
+        ops.CopyKey(key=ref),
+    ):
+        with pytest.raises(Unsupported) as refused:
+            office.perform(op)
+        assert refused.value.detail == ops.NEVER_LEAVES
+
+
+def test_no_copy_of_it_comes_to_another_region(token) -> None:
+    office = office_of(token, or_software=True, regions=(REGION, OTHER_REGION))
+    key_id = made(office.admin, MultiRegion=True)
+    assert not token.objects  # software, by the operator's explicit word
+    key = next(key for key in office.barrier.every(Key) if key.multi_region)
+    office.change(key, hsm="safe")
+    reply = office.admin.call("ReplicateKey", KeyId=key_id, ReplicaRegion=OTHER_REGION)
+    assert reply.code == "UnsupportedOperationException"
+
+
+def test_what_the_token_lacks_is_refused_or_software_by_the_operators_word() -> None:
+    for or_software in (False, True):
+        token = MemoryToken(SeededEntropy(7), lacks=frozenset({"RSA_PSS_SHA512"}))
+        office = office_of(token, or_software=or_software)
+        members = {"KeySpec": "RSA_2048", "KeyUsage": "SIGN_VERIFY"}
+        if or_software:
+            assert office.barrier.get(Key, made(office.admin, **members)).hsm == "" and not token.objects
+        else:
+            reply = office.admin.call("CreateKey", **members)
+            assert reply.code == "UnsupportedOperationException" and "RSA_PSS_SHA512" in reply.message
+        made(office.admin, KeySpec="RSA_2048", KeyUsage="ENCRYPT_DECRYPT")  # of another purpose nothing is lacking
+        assert len(token.objects) == 1
+
+
+def test_an_hsm_that_is_not_configured_any_more_is_unavailable(token) -> None:
+    store = MemoryStore()
+    office = office_of(token, store=store)
+    key = office.barrier.get(Key, made(office.admin))
+    office.change(key, hsm="gone")
+    reply = office.admin.call("Encrypt", KeyId=key.id, Plaintext=b64(b"x"))
+    assert reply.code == "DependencyTimeoutException" and "gone" in reply.message
+
+
+def test_new_keys_are_held_in_an_hsm_of_the_configuration(tmp_path) -> None:
+    (tmp_path / "keystead.toml").write_text('protect_in = "safe"\n')
+    with pytest.raises(InvalidArgument, match="protect_in"):
+        config.read(tmp_path)
+    (tmp_path / "keystead.toml").write_text(
+        'protect_in = "safe"\nhsms = { safe = { module = "/m", token = "t", pin = "env:P", cluster = "c" } }\n'
+    )
+    with pytest.raises(InvalidArgument, match="cluster"):
+        config.read(tmp_path)
+
+
+def test_a_note_is_durable_before_the_hsm_is_asked() -> None:
+    note = Note(InHsm("safe", "00" * 16), "k/1", stack().clock.now())
+    directory = Path("/data/hsm-notes")
+    for dies_at in range(1, 12):
+        disk = SimDisk(Random(dies_at))
+        disk.dies_at = dies_at
+        written = False
+        try:
+            NoteFiles(disk, directory).write(note)
+            written = True
+        except PowerLoss:
+            pass
+        disk.reboot()
+        found = NoteFiles(disk, directory).every()
+        assert found == [note] if written else found in ([], [note])
+        NoteFiles(disk, directory).drop(note.in_hsm.name)
+        assert NoteFiles(disk, directory).every() == []
+
+
+def _fields(op):
+    return {name: getattr(op, name) for name in op.__struct_fields__}
