@@ -67,7 +67,7 @@ def recover(
     layout, settings = Layout(directory), config.read(directory)
     if layout.database.exists():
         raise AlreadyExists(f"{layout.database} is there", "data")
-    unseal_key = read_seal(directory).open(offered)
+    unseal_key = read_seal(directory, settings).open(offered)
     tokens = Tokens(settings.hsms)
     slots = SlotsOf(layout, settings, tokens).all
     came = Grafted(destroyed=(), access=())
