@@ -14,7 +14,7 @@ COMMANDS: dict[str, Row] = {
     "serve": Row("serve:serve", "Serve an installation", SERVER),
     "status": Row("steering:status", "Say how the server is", SERVER),
     "unseal": Row("steering:unseal", "Open a sealed server, with a passphrase or shares", SERVER),
-    "seal": Row("steering:seal", "Have the server forget what opens it", SERVER),
+    "seal": Row("seal:seal", "Have the server forget what opens it; and what its seals are", SERVER),
     "key": Row("key:key", "List, create, describe, disable and destroy keys", KEPT),
     "principal": Row("principal:principal", "Who may use them: users, roles, access keys", KEPT),
     "token": Row("token:token", "Tokens of Vault's clients", KEPT),
