@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from keystead.app.clock import SystemClock
 from keystead.app.entropy import Board, mixed, record
+from keystead.app.hardware import surroundings
 from keystead.app.hsms import Tokens
 from keystead.app.issuers import key_source
 from keystead.app.layout import Layout
@@ -19,7 +21,8 @@ from keystead.app.treecopy import TreeCopy
 from keystead.app.vouching import login_ask, login_keys
 from keystead.config import Config
 from keystead.core.cutoffs import Cutoffs
-from keystead.core.errors import NotFound, Unavailable
+from keystead.core.errors import KeysteadError, NotFound, Unavailable
+from keystead.core.ports import Stale
 from keystead.core.sensitive import Sensitive
 from keystead.crypto import selftest
 from keystead.entropy.hardware import Hardware
@@ -45,6 +48,7 @@ from keystead.service.credentials.webidentity import WebIdentities
 from keystead.service.handlers import HANDLERS
 from keystead.service.hsms import Hsms, NoteFiles
 from keystead.service.journal import Journal
+from keystead.service.meter import Meter
 from keystead.service.pipeline import Service
 from keystead.service.rates import Rates, Throttle
 from keystead.service.recording import Recording
@@ -52,6 +56,9 @@ from keystead.service.view import View
 from keystead.stores.disk import LocalDisk
 from keystead.stores.generation import SharedGeneration
 from keystead.stores.sqlite import SqliteStore
+from keystead.stores.usage import SharedUsage
+
+LOG = logging.getLogger("keystead")
 
 
 class Core:
@@ -93,6 +100,9 @@ class Core:
         self.barrier = copy.of(Barrier(self.store, self.slots.all, self.entropy, copy, clock=self.clock))
         self.generation = SharedGeneration(layout.generation, worker)
         self.journal = Journal(self.disk, layout.audit / "journal", journal, entropy=os.urandom)
+        self._is_holder = check
+        self._uses = SharedUsage(layout.usage, anew=check)
+        self.meter = Meter(self.barrier, self._uses)
         provider = SoftwareProvider(os.urandom, self.entropy)  # salts of the use path are the kernel's
         self._outside = outside = key_stores(settings.xks, self.clock)
         ids = {name: hsm.cluster for name, hsm in settings.hsms.items() if hsm.cluster}
@@ -103,7 +113,7 @@ class Core:
             new_keys_in=settings.protect_in,
             or_software=settings.protect_in_or_software,
         )
-        self.view = View(self.barrier, self.store, provider, self.generation, outside, self.hsms)
+        self.view = View(self.barrier, self.store, provider, self.generation, outside, self.hsms, self.meter)
         authorizer = Authorizer(self.view.may_block)
         self.view.on_drop(authorizer.forget)
         self._recording = Recording()
@@ -122,6 +132,7 @@ class Core:
             quotas=settings.quotas,
             outside=outside,
             directories=self.directories,
+            meter=self.meter,
             hsms=self.hsms,
         )
         self._throttle = Throttle(settings.rates, self.view.on_loop) if settings.rates != Rates() else None
@@ -132,7 +143,7 @@ class Core:
         login_sets = KeySets(login_keys(settings.logins, self._logins_net), self.clock.monotonic)
         reviews = Reviews(login_ask(settings.logins, self._logins_net), settings.xks.threads)
         self._vouchers = Vouchers(self.view.tenant, login_sets, reviews)
-        self._shares = _shares(layout)
+        self._shares = _shares(layout, settings)
         self.means = self._means(None)
 
     def open(self, unseal_key: Sensitive) -> None:
@@ -141,7 +152,16 @@ class Core:
         self._recording.digest_under(self.barrier.subkey("context-digest"))
         self.means = self._means(self.barrier)
 
+    def _settle_uses(self) -> None:
+        """The exact number of them into the store, once for all workers; else what is reserved counts as used."""
+        if self._is_holder and self.barrier.is_open:
+            try:
+                self.meter.settle()
+            except (KeysteadError, Stale) as error:
+                LOG.warning("what limited keys have left is told too low from here on: %s", error)
+
     def seal(self) -> None:
+        self._settle_uses()
         self.barrier.close()
         self.view.forget()
         self._recording.digest_under(None)
@@ -179,6 +199,7 @@ class Core:
         return door.open(self.means)
 
     def close(self) -> None:
+        self._settle_uses()
         self.entropy.close()
         self.barrier.close()
         self._outside.close()
@@ -187,11 +208,13 @@ class Core:
         self.tokens.close()
         self.journal.close()
         self.generation.close()
+        self._uses.close()
         self.store.close()
 
 
-def _shares(layout: Layout) -> Shares:
+def _shares(layout: Layout, settings: Config) -> Shares:
     """Of the seal: its kind, how many shares there are, and how many open it; one of one where it is not split."""
-    seal = load(layout.seal.read_bytes(), layout.directory) if layout.seal.exists() else None
-    numbers = (seal.n_shares, seal.threshold) if isinstance(seal, ShamirSeal) else (1, 1)
-    return Shares(seal.kind if seal is not None else ShamirSeal.kind, *numbers)
+    seals = load(layout.seal.read_bytes(), surroundings(layout.directory, settings)) if layout.seal.exists() else None
+    if seals is None or (shared := seals.shared) is None:
+        return Shares(seals.kind if seals else ShamirSeal.kind, 1, 1)
+    return Shares(shared.kind, shared.n_shares, shared.threshold)
