@@ -1,4 +1,4 @@
-"""Rows of a kind that nobody has read yet, read by many threads at once: as when the first requests after a start come."""
+"""Rows of a kind that nobody has read yet, read by many threads at once: as by the first requests after a start."""
 
 from __future__ import annotations
 

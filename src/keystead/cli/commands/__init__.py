@@ -21,6 +21,7 @@ COMMANDS: dict[str, Row] = {
     "policy": Row("policy:policy", "Read and put the policy of a key", KEPT),
     "approval": Row("approval:approval", "What others have to approve before it is done", KEPT),
     "keyring": Row("keyring:keyring", "Keyrings, and the addresses bound to them", KEPT),
+    "hsm": Row("hsm:hsm", "Hardware security modules, and what keys in them can do", KEPT),
     "namespace": Row("namespace:namespace", "Tenants below a tenant, by path", KEPT),
     "audit": Row("audit:audit", "Follow, verify and prove the record of every access", SHOWN),
     "backup": Row("custody:backup", "Copy the database into one file", SHOWN),
