@@ -278,11 +278,16 @@ def _given(office: Office, named: tuple[Approver, ...], act: Act) -> Approval:
     token = act.caller.rights.token
     return Approval(
         by=f"entity:{token.entity}" if token is not None else f"principal:{act.principal.id}",
-        name=mine[0].name if token is not None else act.principal.name,
+        name=_name(office, token.entity) if token is not None else act.principal.name,
         persons=tuple(sorted(persons_of(act.caller, office.token_of_id))),
         named=unsigned,
         at=act.now,
     )
+
+
+def _name(office: Office, entity: str) -> str:
+    found = office.entity(entity) if isinstance(office, HeldTenant) else None
+    return entity if found is None else found.name
 
 
 _PERSON = {ApproverKind.PRINCIPAL: "principal:", ApproverKind.ENTITY: "entity:"}
