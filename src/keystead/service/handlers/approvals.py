@@ -220,7 +220,11 @@ def shown(request: ApprovalRequest, office: Office, act: Act) -> ShownRequest:
 def list_requests(_op: ops.ListApprovals, targets: tuple[Office], act: Act) -> Outcome[tuple[ShownRequest, ...]]:
     (office,) = targets
     found = sorted(office.approval_requests(), key=lambda one: (one.asked_at, one.id))
-    return Outcome(answer=tuple(shown(one, office, act) for one in found))
+    return Outcome(answer=tuple(_briefly(shown(one, office, act)) for one in found))
+
+
+def _briefly(one: ShownRequest) -> ShownRequest:
+    return replace(one, request=replace(one.request, summary=()), to_sign=b"")
 
 
 def _request(id_: str, office: Office) -> ApprovalRequest:
