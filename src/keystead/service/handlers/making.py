@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from keystead.core import operations as ops
-from keystead.core.entities import InHsm, Key
+from keystead.core.entities import InHsm, Key, Keyring
 from keystead.core.errors import Unsupported
 from keystead.core.ports import Generated
 from keystead.core.sensitive import Sensitive
@@ -13,18 +13,20 @@ from keystead.service.pipeline import Act
 NAME_BYTES = 16
 
 
-def held_in(key: Key, said: str | None, act: Act) -> str:
+def held_in(key: Key, said: str | None, ring: Keyring, act: Act) -> str:
     """The HSM that the new key is to be held in; "": none. `said`: the HSM that is asked for; None: nobody says.
 
     Raises Unsupported (detail ops.NOT_HELD) where that HSM cannot hold such a key; Unavailable.
     """
-    wanted = act.hsms.new_keys_in if said is None else said
+    by_default = said is None and not ring.hsm
+    settled = act.hsms.new_keys_in if by_default else ring.hsm
+    wanted = settled if said is None else said
     if not wanted:
         return ""
     lacking = _lacking(key, wanted, act)
     if not lacking:
         return wanted
-    if said is None and act.hsms.or_software:
+    if by_default and act.hsms.or_software:
         return ""
     raise Unsupported(f"the HSM {wanted} does not hold such a key: {lacking}", ops.NOT_HELD)
 
@@ -39,7 +41,9 @@ def _lacking(key: Key, hsm: str, act: Act) -> str:
     if terms.derived:
         return "keys are to be derived of it"
     offered = act.hsms.at(hsm).offers(key.spec)
-    missing = [one.name for one in key.spec.algorithms_for(key.purpose) if one.name not in offered]
+    purposes = key.spec.purposes if terms.all_purposes else (key.purpose,)
+    wanted = [one.name for purpose in purposes for one in key.spec.algorithms_for(purpose)]
+    missing = [name for name in wanted if name not in offered]
     return f"no {', '.join(missing)} with {key.spec.name}" if missing else ""
 
 
