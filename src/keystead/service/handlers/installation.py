@@ -18,7 +18,18 @@ def allow(_op: Operation[Nothing], _targets: tuple[HeldSystem], _act: Act) -> Ou
 
 MOST_KEY = 256
 HASH = re.compile(r"[0-9a-f]{64}")
-LEAVE = (ops.SealUp, ops.RotateSlot, ops.AddSlot, ops.RemoveSlot, ops.BackUp, ops.RestoreBackup, ops.ProveDestroyed)
+LEAVE = (
+    ops.SealUp,
+    ops.AddSeal,
+    ops.RemoveSeal,
+    ops.MigrateSeal,
+    ops.RotateSlot,
+    ops.AddSlot,
+    ops.RemoveSlot,
+    ops.BackUp,
+    ops.RestoreBackup,
+    ops.ProveDestroyed,
+)
 
 
 def note_ceremony(op: ops.NoteCeremony, _targets: tuple[HeldSystem], _act: Act) -> Outcome[Nothing]:
