@@ -20,6 +20,7 @@ RUNS: dict[str, tuple[str, ...]] = {
     "a rotting database, byte by byte": ("run_rot", "--step", "7"),
     "every change of the seals, killed at each step": ("run_seals",),
     "a lost machine, restored from a backup taken under writes": ("run_drill", "--seconds", "20"),
+    "eight threads on an HSM, which then comes and goes": ("run_hsm", "--seconds", "600"),
     "destruction, with the old backup as the attacker": ("run_destruction", "--n", "10000"),
 }
 
