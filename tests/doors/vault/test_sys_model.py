@@ -29,6 +29,7 @@ NOT_DOCUMENTED = {
     "system list managed-keys/pkcs11/?",
     *(f"system {verb} managed-keys/pkcs11/{{name}}" for verb in ("read", "write", "delete")),
     "system write managed-keys/pkcs11/{name}/test/sign",
+    *(f"system {verb} config/control-group" for verb in ("read", "write", "delete")),
 }
 
 HEADERS = {"passthrough_request_headers", "allowed_response_headers"}

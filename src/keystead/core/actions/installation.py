@@ -9,9 +9,11 @@ A, _R = Action, ActionRow
 OF_THE_INSTALLATION = (
     _R(A.READ_STATUS, None, system=True),
     _R(A.MANAGE_SEAL, None, system=True),
+    _R(A.MANAGE_SLOTS, None, system=True),
     _R(A.MANAGE_KEYRINGS, None, system=True),
     _R(A.BACK_UP, None, system=True),
     _R(A.RESTORE, None, system=True),
     _R(A.PROVE, None, system=True),
     _R(A.ERASE_OBJECT, None, system=True),
+    _R(A.NOTE_CEREMONY, None, system=True),
 )

@@ -18,6 +18,7 @@ class Topic(StrEnum):
     CORS = "cors"
     HEADER = "header"
     MANAGED_KEY = "managed-key"
+    CONTROL_GROUP = "control-group"
 
 
 class Setting(Entity, frozen=True, kw_only=True):
@@ -76,6 +77,12 @@ class AuditDevice(Struct, frozen=True, kw_only=True):
 
 ONLY = "config"
 """The name of a setting that is the one of its topic."""
+
+
+class ControlGroups(Struct, frozen=True, kw_only=True):
+    """Of what waits for approval: how long its token lasts at most. Seconds; 0: as long as the request waits."""
+
+    max_ttl: int = 0
 
 
 class PasswordPolicy(Struct, frozen=True):
