@@ -16,9 +16,10 @@ from keystead.core.limits import Limit, spent
 from keystead.core.ports import Budget, Entropy
 from keystead.core.sensitive import Sensitive
 from keystead.crypto.aead import open_once, seal_once
+from keystead.cryptoki import gcm
 from keystead.cryptoki.mechanisms import Mechanism
 from keystead.cryptoki.session import Session
-from keystead.providers.pkcs11 import checks, gcm
+from keystead.providers.pkcs11 import checks
 from keystead.providers.pkcs11.held import Abilities, Held
 from keystead.providers.refusing import Refusing
 
