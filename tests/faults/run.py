@@ -20,6 +20,7 @@ RUNS: dict[str, tuple[str, ...]] = {
     "a rotting database, byte by byte": ("run_rot", "--step", "7"),
     "a lost machine, restored from a backup taken under writes": ("run_drill", "--seconds", "20"),
     "destruction, with the old backup as the attacker": ("run_destruction", "--n", "10000"),
+    "the same with a token and a TPM": ("run_destruction", "--n", "10000", "--slots", "file,pkcs11,tpm"),
 }
 
 
