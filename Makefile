@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 DATA   ?= keystead-data
 APART  := ansible salt vaultclients
 
-.PHONY: run install test check unit real inside clients every-client tpm bench secrets torture differential drill docs lock clean
+.PHONY: run install test check unit real inside clients hsm-clients every-client tpm bench secrets torture differential drill docs lock clean
 
 run: install           ## start a development server on loopback and say what to paste
 	@$(BIN)/keystead dev --data $(DATA)
@@ -62,6 +62,11 @@ tpm: $(VENV)/.tpm       ## the extra for a TPM 2.0; it is built against libtss2-
 
 clients: install       ## only the real clients against a real server
 	$(BIN)/pytest -q -m client
+
+HSM_CLIENTS ?= tests/clients
+
+hsm-clients: install   ## the same with every server's new keys in SoftHSM2 (needs softhsm2), where it can hold them
+	KEYSTEAD_TEST_HSM=1 $(BIN)/pytest -q $(HSM_CLIENTS)
 
 bench: $(VENV)/.bench  ## whole requests against peers, interleaved; prints ratios
 	$(BIN)/python -m bench

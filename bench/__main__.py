@@ -19,13 +19,14 @@ import msgspec
 from msgspec.structs import replace
 from rich.console import Console
 
-from bench import load, procs, report, rounds, steps, store
+from bench import hsm, load, procs, report, rounds, steps, store
 from bench.peers import Keystead, Moto, NotReady, OpenBao, Server, free_port, install
 from bench.report import Report
 from bench.rounds import Case, Row
 from bench.workloads import N_DISTINCT, Aws, Refused, Vault, context, encrypts
+from keystead import config
 
-PEERS = ("keystead", "openbao", "moto")
+PEERS = ("keystead", "hsm", "openbao", "moto")
 
 
 class Bench:
@@ -40,6 +41,7 @@ class Bench:
         self.servers: list[Keystead] = []
         self.skipped: dict[str, str] = {}
         self.start_s: float | None = None
+        self.raw: dict[str, float] = {}
 
     def say(self, words: str) -> None:
         self.console.print(f"[dim]{words}[/dim]", highlight=False)
@@ -145,6 +147,37 @@ class Bench:
         self.add(server, report.ENCRYPT, aws, "encrypt", encrypts(ids[:: max(1, n // report.N_FEW)][: report.N_FEW]))
         self.add(server, f"{report.ENCRYPT}, {N_DISTINCT} keys", aws, "encrypt", encrypts(ids[::step][:N_DISTINCT]))
 
+    def hsm(self) -> None:
+        """Keys in SoftHSM2 through the AWS door, the same in software beside them, and what the token does raw."""
+        hsm.module()
+        home = self.directory / "softhsm"
+        hsm.prepare(home)
+        for label in ("keys", "raw"):
+            hsm.new_token(label)
+        self.raw = hsm.raw("raw", self.core, self.options.seconds)
+        directory = self.directory / "held"
+        install(directory)
+        settings = directory / config.FILE_NAME
+        settings.write_text(hsm.configured("keys") + (settings.read_text() if settings.exists() else ""))
+        self._as_held(self.start(report.HELD, directory, self.core).wait())
+        self._as_held(self.fresh(report.UNHELD, "unheld", self.core))
+
+    def _as_held(self, server: Keystead) -> None:
+        aws = server.aws()
+
+        def key(**members: Any) -> str:
+            return str(aws.call("create_key", **members)["KeyMetadata"]["KeyId"])
+
+        ec, rsa = (key(KeySpec=spec, KeyUsage="SIGN_VERIFY") for spec in ("ECC_NIST_P256", "RSA_2048"))
+        self.add(server, hsm.ENCRYPT, aws, "encrypt", encrypts([key()]))
+        for name, id_, algorithm in (
+            (hsm.ECDSA, ec, "ECDSA_SHA_256"),
+            (hsm.RSA, rsa, "RSASSA_PKCS1_V1_5_SHA_256"),
+        ):
+            digest = {"KeyId": id_, "MessageType": "DIGEST", "SigningAlgorithm": algorithm}
+            each = [{**digest, "Message": os.urandom(32)} for _ in range(N_DISTINCT)]
+            self.add(server, name, aws, "sign", each)
+
     def openbao(self) -> None:
         for name, audited in ((report.BAO_APP, True), (report.BAO_ROOT, False)):
             folder = self.directory / ("bao-audited" if audited else "bao-root")
@@ -191,6 +224,7 @@ class Bench:
             steps=found,
             n_keys=0 if self.start_s is None else options.keys,
             start_s=self.start_s,
+            raw=self.raw,
             skipped=self.skipped,
         )
 

@@ -8,12 +8,14 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from operator import add, sub
 from typing import Any
 
 from keystead.core.algorithms import KeySpec
 from keystead.core.errors import Internal, NotFound, Unavailable, Unsupported
 from keystead.core.keystores import Moment, Trouble, failed
 from keystead.core.keytree import generation
+from keystead.core.limits import Counts, require_room
 from keystead.core.operations import NO_CLUSTER, NOT_ACTIVE
 from keystead.core.ports import Generated, Loaded, Store
 from keystead.core.sensitive import Sensitive
@@ -93,6 +95,59 @@ class MemorySlot:
     def _require(self) -> None:
         if self.away:
             raise Unavailable("it was unplugged")
+
+
+class MemoryPage:
+    """service.meter.Page in a dict: [used, reserved] by id."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, list[Counts]] = {}
+        self._turn = threading.Lock()
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        with self._turn:
+            yield
+
+    def take(self, id: str, more: Counts, most: Counts) -> bool:
+        with self._lock:
+            if id not in self.kept:
+                return False
+            used, reserved = self.kept[id]
+            require_room(used, more, most)
+            sums = tuple(map(add, used, more))
+            if any(m and s > r for m, s, r in zip(more, sums, reserved, strict=True)):
+                return False
+            self.kept[id][0] = sums
+            return True
+
+    def give_back(self, id: str, counts: Counts) -> None:
+        with self._lock:
+            self.kept[id][0] = tuple(map(sub, self.kept[id][0], counts))
+
+    def used(self, id: str) -> Counts | None:
+        return self.kept[id][0] if id in self.kept else None
+
+    def begin(self, id: str, used: Counts) -> None:
+        with self._lock:
+            self.kept.setdefault(id, [used, used])
+
+    def reserve(self, id: str, upto: Counts) -> None:
+        with self._lock:
+            self.kept[id][1] = tuple(map(max, self.kept[id][1], upto))
+
+    def withdraw(self, id: str) -> Counts | None:
+        with self._lock:
+            if id in self.kept:
+                self.kept[id][1] = self.kept[id][0]
+            return self.used(id)
+
+    def ids(self) -> list[str]:
+        return list(self.kept)
+
+    def close(self) -> None:
+        self.kept.clear()
 
 
 class FaultyStore:

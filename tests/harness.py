@@ -30,7 +30,7 @@ from botocore.awsrequest import AWSRequest, AWSResponse
 from botocore.credentials import Credentials
 from msgspec import Struct
 from msgspec.structs import replace
-from tests.fakes import FakeClock, MemorySlot, SeededEntropy
+from tests.fakes import FakeClock, MemoryPage, MemorySlot, SeededEntropy
 
 from keystead.core import operations as ops
 from keystead.core.algorithms import Purpose, key_spec
@@ -57,6 +57,7 @@ from keystead.service.credentials.vouchers import KeySource, Vouchers
 from keystead.service.credentials.webidentity import WebIdentities
 from keystead.service.handlers import HANDLERS
 from keystead.service.hsms import Hsms
+from keystead.service.meter import Meter, Page
 from keystead.service.pipeline import Service
 from keystead.service.recording import Recording
 from keystead.service.rights import acl_policy_id
@@ -258,6 +259,7 @@ class Stack:
         store: Store | None = None,
         slot: MemorySlot | None = None,
         unseal: Sensitive | None = None,
+        uses: Page | None = None,
         hsms: Hsms | None = None,
     ) -> None:
         """`net`: the way out to external key stores; without one, none is reached.
@@ -274,9 +276,11 @@ class Stack:
         with_key = unseal or Sensitive(self.entropy(32))
         (self.barrier.initialise if is_new else self.barrier.open)(with_key)
         self.provider = SoftwareProvider(self.entropy)
+        self.uses = uses or MemoryPage()
+        self.meter = Meter(self.barrier, self.uses)
         outside = XksStores(net, self.clock) if net is not None else NoKeyStores()
         self.hsms = hsms or Hsms()
-        self.view = View(self.barrier, self.store, self.provider, self.generation, outside, self.hsms)
+        self.view = View(self.barrier, self.store, self.provider, self.generation, outside, self.hsms, self.meter)
         self.authorizer = Authorizer(self.view.may_block)
         self.view.on_drop(self.authorizer.forget)
         recording = Recording()
@@ -303,6 +307,7 @@ class Stack:
             announce=self.generation.announce,
             outside=outside,
             directories=("/devices", "/var/log/keystead"),
+            meter=self.meter,
             hsms=self.hsms,
         )
         self.key_sets: dict[str, bytes] = {}  # issuer -> its JWK set; one that is not here does not answer

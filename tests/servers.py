@@ -1,4 +1,7 @@
-"""Real server processes, and the real command, for tests of what a person touches."""
+"""Real server processes, and the real command, for tests of what a person touches.
+
+With KEYSTEAD_TEST_HSM=1 every server holds new keys in a token of SoftHSM2 of its own, where it can (`protect_in`).
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,9 @@ from typing import Any
 
 import pytest
 from msgspec import Struct
+from tests import softhsm
 
-from keystead import cli
+from keystead import cli, config
 from keystead.app import hygiene
 
 BIN = Path(sys.executable).parent
@@ -96,9 +100,35 @@ class Serving(Struct):
         return [self.process.pid, *(int(pid) for task in tasks for pid in task.read_text().split())]
 
 
+IN_HSM = bool(os.environ.get("KEYSTEAD_TEST_HSM"))
+
+
+def _hold_in_hsm(directory: Path) -> None:
+    """Have the installation hold new keys in a token, unless its configuration says something of HSMs itself."""
+    path = directory / config.FILE_NAME
+    text = path.read_text() if path.exists() else ""
+    if "hsms = " in text or "protect_in" in text:
+        return
+    label = softhsm.new_token()
+    (directory / "hsm-pin").write_text(softhsm.PIN)
+    hsm = f'module = "{softhsm.module()}", token = "{label}", pin = "file:{directory}/hsm-pin"'
+    path.write_text(f'protect_in = "token"\nprotect_in_or_software = true\nhsms = {{ token = {{ {hsm} }} }}\n{text}')
+
+
 @contextmanager
 def serving(command: str, directory: Path, *words: str | Path, errors: Path | None = None) -> Iterator[Serving]:
     """`keystead dev` or `keystead serve` on a free port. `errors`: where its standard error goes."""
+    if IN_HSM:
+        if not (directory / "seal.json").exists():
+            with _served(command, directory, *words, errors=errors):  # it makes the installation
+                pass
+        _hold_in_hsm(directory)
+    with _served(command, directory, *words, errors=errors) as server:
+        yield server
+
+
+@contextmanager
+def _served(command: str, directory: Path, *words: str | Path, errors: Path | None = None) -> Iterator[Serving]:
     at = ("--data", directory) if command == "dev" else (directory,)
     with (errors or directory.with_name("errors")).open("w") as log:
         process = subprocess.Popen(

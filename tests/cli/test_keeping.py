@@ -227,3 +227,25 @@ def test_namespaces_and_what_is_said_of_them_elsewhere(ks, tenant) -> None:
     assert ks("keyring", "list", "--json").json == [
         one for one in ks("keyring", "list", "--json").json if one["tenant"] == tenant
     ]
+
+
+def test_a_keys_limits(ks) -> None:
+    id_ = ks("key", "create").out.strip()
+    assert ks("key", "describe", id_, "--json").json["limits"] is None
+    assert ks("key", "limit", id_, "--json").json == {"protect": {}, "process": {}}
+    counted = {"used": 0, "bytes_used": 0}
+    made = ks("key", "limit", id_, "--uses", "5", "--not-after", "2030-01-31", "--json").json
+    assert made == {"protect": {"uses": 5, "not_after": "2030-01-31T00:00:00Z", **counted}, "process": {}}
+    both = ks("key", "limit", id_, "--for", "process", "--bytes", "10", "--json").json
+    assert both == {**made, "process": {"bytes": 10, **counted}}
+    assert ks("key", "describe", id_, "--json").json["limits"] == both
+
+    for looser in (("--uses", "6"), ("--uses", "none"), ("--not-after", "none")):
+        refused = ks("key", "limit", id_, *looser, "--json")
+        assert refused.error["error"] == "InvalidArgument" and "--loosen" in refused.error["message"]
+    assert ks("key", "limit", id_, "--uses", "6", "--loosen", "--json").json["protect"]["uses"] == 6
+    ks("key", "limit", id_, "--uses", "none", "--not-after", "none", "--loosen")
+    ks("key", "limit", id_, "--for", "process", "--bytes", "none", "--loosen")
+    assert ks("key", "describe", id_, "--json").json["limits"] is None
+    assert ks("key", "limit", id_, "--uses", "many").status == 2
+    assert ks("key", "limit", id_, "--not-before", "soon").status == 2

@@ -85,6 +85,9 @@ def test_own_words_name_the_action_itself():
     words = set(_words("keystead").values())
     assert {action for action in words if action.value.startswith("key:")} == {
         Action.PUT_TERMS,
+        Action.PUT_LIMITS,
+        Action.LOOSEN_LIMITS,
+        Action.READ_USAGE,
         Action.PUT_CERTIFICATES,
         Action.TRIM_KEY,
         Action.ERASE_KEY,
@@ -165,6 +168,7 @@ def test_an_operation_demands_an_action_of_its_targets_scope(op):
         operations.SecretOperation: Scope.SECRET,
         operations.CubbyOperation: Scope.TENANT,
         operations.SystemOperation: Scope.SYSTEM,
+        operations.ScopeOperation: Scope.TENANT,  # or the installation, where no policy is asked
     }
     scope = next((s for base, s in bases.items() if issubclass(op, base)), Scope.KEY)
     assert ACTIONS[op.action].scope is scope

@@ -11,6 +11,7 @@ from tests import harness
 
 from keystead.core import operations as ops
 from keystead.core.entities import Binding, PolicyText
+from keystead.core.limits import Allowance, Limits
 
 PREFIX = "vault:v1:"
 
@@ -198,3 +199,18 @@ def test_a_batch_is_one_record(stack, vault, key):
     vault.call("POST", "kms/encrypt/app", batch_input=items)
     record = stack.record()
     assert (record.outcome, record.why, len(stack.journal.lines)) == ("performed", "1 of 2 refused", 1)
+
+
+def test_uses_are_counted_over_both_doors(stack, kms, vault, key):
+    """A limit that neither protocol knows; each says in its own way that it is reached."""
+    here = f"aws:{harness.TENANT}:{harness.REGION}"
+    limits = Limits(protect=Allowance(uses=2))
+    stack.perform(ops.PutLimits(key=ops.KeyRef(here, id=key), limits=limits))
+    kms.encrypt(KeyId=key, Plaintext=b"x")
+    vault.data("POST", "kms/encrypt/app", plaintext=b64(b"x"))
+    with pytest.raises(ClientError, match="KMSInvalidStateException") as caught:
+        kms.encrypt(KeyId=key, Plaintext=b"x")
+    assert caught.value.response["Error"]["Message"].endswith(f":key/{key} has reached the limit of its uses.")
+    refused = vault.ask("POST", "kms/encrypt/app", {"plaintext": b64(b"x")})
+    assert refused.status == 400
+    assert refused.json == {"errors": ["the key's limits do not allow it: all its uses are used up"]}

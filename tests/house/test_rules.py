@@ -30,6 +30,7 @@ MAY_REVEAL = (
     "service/custody.py",
     "service/recording.py",  # the key of the context digest
     "service/credentials/",
+    "service/canonical.py",  # an argument, into its keyed digest
     "service/tickets.py",  # the wrapping key into its ticket, material into its digest
     "service/handlers/principals.py",  # an access key is made
     "service/handlers/keystores.py",  # the secret for a proxy, to be kept

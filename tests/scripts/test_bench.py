@@ -9,9 +9,10 @@ from pathlib import Path
 import msgspec
 import pytest
 from bench.load import Result
-from bench.report import BAO_APP, ENCRYPT, KEYSTEAD, MOTO, RATES, VAULT, Report, Target, paced
+from bench.report import BAO_APP, ENCRYPT, HELD, KEYSTEAD, MOTO, RATES, UNHELD, VAULT, Report, Target, paced
 from bench.rounds import Round, row
 from bench.workloads import Aws, Workload, encrypts
+from tests import softhsm
 
 ROOT = Path(__file__).parents[2]
 AWS = {ENCRYPT, "Decrypt 32 B", "GenerateDataKey", "GenerateMac", "Sign ECDSA P-256"}
@@ -124,3 +125,25 @@ def test_requests_that_get_old_are_signed_anew():
 def test_the_ceiling_of_a_client_is_what_its_own_time_allows():
     result = Result(n=10, n_errors=0, seconds=2.0, p50=1.0, p99=2.0, client_us=20.0)
     assert (result.rps, result.ceiling) == (5.0, 50_000.0)
+
+
+@pytest.mark.client
+def test_a_quick_run_of_keys_in_an_hsm_says_which_share_of_the_token_it_is(tmp_path):
+    softhsm.module()
+    out = tmp_path / "bench.json"
+    command = [sys.executable, "-m", "bench", "--quick", "--only", "hsm", "--client", "epoll"]
+    done = subprocess.run(
+        [*command, "--directory", str(tmp_path), "--json", str(out)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    report = msgspec.json.decode(out.read_bytes(), type=Report) if out.exists() else pytest.fail(done.stderr)
+    assert {(one.name, one.operation) for one in report.rows} == {(n, o) for n in (HELD, UNHELD) for o in report.raw}
+    assert len(report.raw) == 3 and all(rate > 1 for rate in report.raw.values())
+    assert all(one.n_errors == 0 and one.rps > 0 for one in report.rows)
+    shares = [target for target in report.targets() if "share of" in target.name]
+    assert len(shares) == 3 and all(0 < target.value < 10 for target in shares)
+    assert not report.skipped

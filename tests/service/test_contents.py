@@ -31,8 +31,9 @@ from keystead.core.entities import (
     SlotRule,
     Tenant,
 )
-from keystead.core.errors import Internal, WrongState
+from keystead.core.errors import Internal, NotApproved, WrongState
 from keystead.core.keystores import Connectivity, KeyStore, Proxy
+from keystead.core.limits import Allowance, Limits
 from keystead.doors import vault
 from keystead.service.barrier import Commit
 from keystead.service.contents import BELOW
@@ -167,6 +168,12 @@ def _as_an_account(stack: harness.Stack, tenant: str) -> None:
         id="cks-1", tenant=tenant, keyring=key.keyring, name="s", proxy=proxy, access_key_id="A", created_at=now
     )
     stack.put(*uses, store)
+    stack.perform(ops.PutLimits(key=at, limits=Limits(protect=Allowance(uses=5))), user)
+    named = (ops.ApproverSaid(who="user:alice"),)
+    rule = ops.PutApprovalRule(scope=tenant, name="r", actions=("disable",), n_approvals=1, approvers=named)
+    stack.by_system(rule)
+    with pytest.raises(NotApproved):
+        stack.perform(ops.DisableKey(key=at), user)
 
 
 def test_nothing_is_left_of_it(full) -> None:

@@ -13,8 +13,9 @@ from keystead.app.compose import Core
 from keystead.app.devices import Devices
 from keystead.core.actions import USES
 from keystead.core.audit.record import parse
+from keystead.core.caller import SYSTEM_DOOR
 from keystead.core.entities import Credential, Entity, Key, LastUse
-from keystead.core.operations import ClearNamespace, EraseObject, KeyOperation, RevokeToken
+from keystead.core.operations import ClearNamespace, EndApproval, EraseObject, KeyOperation, RevokeToken
 from keystead.core.ports import Stale
 from keystead.crypto.notes import verify_ed25519
 from keystead.service.barrier import Commit
@@ -22,6 +23,7 @@ from keystead.service.bootstrap import system_principal
 from keystead.service.endings import Endings
 from keystead.service.erasures import Erasures
 from keystead.service.expiry import Expiry
+from keystead.service.lapses import Lapses
 from keystead.service.log import Log
 from keystead.service.scheduler import NAMESPACE, Scheduler
 from keystead.service.sequencer import Sequencer
@@ -31,7 +33,6 @@ from keystead.service.trusted_time import TrustedTime
 Use = tuple[str, tuple[int, bytes]]
 USES_A_COMMIT = 200
 USES_EVERY = 5.0  # seconds between two writings of last uses
-SYSTEM_DOOR = "system"
 # A record of a use that was performed names the version that was used.
 _TARGETS = b',"targets":['
 _USED = re.compile(rb'"action":"(?:%b)","key":"([0-9a-f-]{36})","version":' % "|".join(sorted(USES)).encode())
@@ -58,6 +59,7 @@ class Chores:
         self._expiry = Expiry(core.barrier, core.store, core.clock, self._perform)
         log = Log(core.disk, core.layout.audit)
         self._devices = Devices(core.barrier, core.store, log, core.directories)
+        self._lapses = Lapses(core.barrier, core.clock, self._perform)
         self._endings = Endings(core.barrier, core.store, self._perform)
         self._erasures = Erasures(core.barrier, core.store, core.hsms, core.clock, self._perform)
         self._uses: dict[str, tuple[int, bytes]] = {}  # id of a key or access key -> newest record of a use, its index
@@ -134,6 +136,7 @@ class Chores:
                 self._pay(time)
                 if seen.believed:
                     self._expiry.step()
+                    self._lapses.step()
                 self._endings.step()
                 self._erasures.step()
         return seen.believed
@@ -155,7 +158,7 @@ class Chores:
             if not self._closed:
                 self._core.barrier.settle()
 
-    def _perform(self, op: KeyOperation[Any] | RevokeToken | ClearNamespace | EraseObject) -> object:
+    def _perform(self, op: KeyOperation[Any] | RevokeToken | ClearNamespace | EndApproval | EraseObject) -> object:
         caller = self._core.means.authenticator.itself(
             self._system,
             namespace=op.key.namespace if isinstance(op, KeyOperation) else NAMESPACE,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -19,7 +20,8 @@ from keystead.app.treecopy import TreeCopy
 from keystead.app.vouching import login_ask, login_keys
 from keystead.config import Config
 from keystead.core.cutoffs import Cutoffs
-from keystead.core.errors import NotFound, Unavailable
+from keystead.core.errors import KeysteadError, NotFound, Unavailable
+from keystead.core.ports import Stale
 from keystead.core.sensitive import Sensitive
 from keystead.crypto import selftest
 from keystead.entropy.hardware import Hardware
@@ -28,6 +30,7 @@ from keystead.kit.custody import Custody
 from keystead.kit.door import Door, Shares
 from keystead.net.https import Https
 from keystead.providers.clusters import HsmClusters
+from keystead.providers.pkcs11 import Pkcs11Provider
 from keystead.providers.software import SoftwareProvider
 from keystead.seals import load
 from keystead.seals.shamir import ShamirSeal
@@ -44,6 +47,7 @@ from keystead.service.credentials.webidentity import WebIdentities
 from keystead.service.handlers import HANDLERS
 from keystead.service.hsms import Hsms, NoteFiles
 from keystead.service.journal import Journal
+from keystead.service.meter import Meter
 from keystead.service.pipeline import Service
 from keystead.service.rates import Rates, Throttle
 from keystead.service.recording import Recording
@@ -51,6 +55,9 @@ from keystead.service.view import View
 from keystead.stores.disk import LocalDisk
 from keystead.stores.generation import SharedGeneration
 from keystead.stores.sqlite import SqliteStore
+from keystead.stores.usage import SharedUsage
+
+LOG = logging.getLogger("keystead")
 
 
 class Core:
@@ -92,17 +99,20 @@ class Core:
         self.barrier = copy.of(Barrier(self.store, self.slots.all, self.entropy, copy, clock=self.clock))
         self.generation = SharedGeneration(layout.generation, worker)
         self.journal = Journal(self.disk, layout.audit / "journal", journal, entropy=os.urandom)
+        self._is_holder = check
+        self._uses = SharedUsage(layout.usage, anew=check)
+        self.meter = Meter(self.barrier, self._uses)
         provider = SoftwareProvider(os.urandom, self.entropy)  # salts of the use path are the kernel's
         self._outside = outside = key_stores(settings.xks, self.clock)
         ids = {name: hsm.cluster for name, hsm in settings.hsms.items() if hsm.cluster}
         self.hsms = Hsms(
-            {},
+            {name: Pkcs11Provider(self.tokens.token(name), os.urandom) for name in self.tokens.names},
             NoteFiles(self.disk, layout.hsm_notes),
             clusters=HsmClusters(self.tokens.names, self.tokens.token, self.tokens.pin, ids),
             new_keys_in=settings.protect_in,
             or_software=settings.protect_in_or_software,
         )
-        self.view = View(self.barrier, self.store, provider, self.generation, outside, self.hsms)
+        self.view = View(self.barrier, self.store, provider, self.generation, outside, self.hsms, self.meter)
         authorizer = Authorizer(self.view.may_block)
         self.view.on_drop(authorizer.forget)
         self._recording = Recording()
@@ -121,6 +131,7 @@ class Core:
             quotas=settings.quotas,
             outside=outside,
             directories=self.directories,
+            meter=self.meter,
             hsms=self.hsms,
         )
         self._throttle = Throttle(settings.rates, self.view.on_loop) if settings.rates != Rates() else None
@@ -140,7 +151,16 @@ class Core:
         self._recording.digest_under(self.barrier.subkey("context-digest"))
         self.means = self._means(self.barrier)
 
+    def _settle_uses(self) -> None:
+        """The exact number of them into the store, once for all workers; else what is reserved counts as used."""
+        if self._is_holder and self.barrier.is_open:
+            try:
+                self.meter.settle()
+            except (KeysteadError, Stale) as error:
+                LOG.warning("what limited keys have left is told too low from here on: %s", error)
+
     def seal(self) -> None:
+        self._settle_uses()
         self.barrier.close()
         self.view.forget()
         self._recording.digest_under(None)
@@ -178,6 +198,7 @@ class Core:
         return door.open(self.means)
 
     def close(self) -> None:
+        self._settle_uses()
         self.entropy.close()
         self.barrier.close()
         self._outside.close()
@@ -186,6 +207,7 @@ class Core:
         self.tokens.close()
         self.journal.close()
         self.generation.close()
+        self._uses.close()
         self.store.close()
 
 

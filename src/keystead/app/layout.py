@@ -47,6 +47,10 @@ class Layout(Struct, frozen=True):
         return self.run / "generation"
 
     @property
+    def usage(self) -> Path:
+        return self.run / "usage"
+
+    @property
     def control(self) -> Path:
         return self.run / "control.sock"
 

@@ -23,6 +23,7 @@ class Exit(IntEnum):
     SEALED = 4  # sealed, or what was offered does not open it
     NOT_FOUND = 5  # no such key, principal, policy or installation
     NOT_PROVEN = 6  # an audit log, a record or a destruction that does not verify
+    WAITS = 7  # others have to approve it first
     NOT_EXECUTABLE = 126  # `keystead run`: CMD cannot be executed
     NO_COMMAND = 127  # `keystead run`: there is no CMD
     INTERRUPTED = 130
@@ -59,6 +60,7 @@ EXITS: Mapping[type[Exception], Exit] = {
     e.Unauthenticated: Exit.SEALED,
     e.NotFound: Exit.NOT_FOUND,
     NotProven: Exit.NOT_PROVEN,
+    e.NotApproved: Exit.WAITS,
     NoCommand: Exit.NO_COMMAND,
     NotExecutable: Exit.NOT_EXECUTABLE,
 }
@@ -67,6 +69,7 @@ EXITS: Mapping[type[Exception], Exit] = {
 NEXT: Mapping[type[Exception], str] = {
     NoServer: "start one: `keystead dev`, or `keystead serve DIR`",
     e.Sealed: "open it: `keystead unseal`",
+    e.NotApproved: "who has to: `keystead approval show ID`; once they have, say the same again",
     e.Internal: "this is a defect of Keystead; its log has more under that request id",
 }
 """What to do about a kind of error, where its own words do not say."""

@@ -12,6 +12,9 @@ from keystead.core.entities import Principal, PrincipalKind
 from keystead.core.rights import Rights
 from keystead.core.vouching.words import Vouched
 
+SYSTEM_DOOR = "system"
+"""What the scheduler's own requests are said to come in by. No door that anybody reaches is called so."""
+
 
 class Asked(Struct, frozen=True, kw_only=True):
     """A request as the vault dialect looks at it, from a door whose requests are paths.
@@ -51,6 +54,7 @@ class Caller(Struct, frozen=True, kw_only=True):
     session: str = ""  # the role session's name
     began_at: int | None = None  # seconds since 1970: when the session did
     ends_at: int | None = None  # seconds since 1970: when the session does; None: a credential that lasts
+    behind: tuple[str, ...] = ()  # of a session: who opened it, where that is somebody else (service.persons)
     asked: Asked | None = None  # by a door of paths
     vouched: Vouched | None = None  # of somebody who logs in by somebody else's word
     certificates: tuple[bytes, ...] = ()  # DER: what was shown over TLS, the caller's own first

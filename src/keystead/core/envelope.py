@@ -26,13 +26,13 @@ from keystead.core.errors import DecryptionFailed, InvalidArgument
 from keystead.core.keyed import BITS, KeyedHash, fixed_input
 from keystead.core.operations import Aad, Derivation
 
-MAGIC, MAGIC_DOUBLED = b"\xa5\x01", b"\xa5\x02"  # of this format; of core.doubled
-_OURS = frozenset({MAGIC, MAGIC_DOUBLED})
+MAGIC, MAGIC_DOUBLED, MAGIC_INSIDE = b"\xa5\x01", b"\xa5\x02", b"\xa5\x03"  # this format, core.doubled, core.inside
 KEY_SIZES = (16, 32)
 SALT_BYTES, COMMIT_BYTES, TAG_BYTES = 24, 32, 16
 HEADER_BYTES = 22
 PREFIX_BYTES = HEADER_BYTES + SALT_BYTES + COMMIT_BYTES
 OVERHEAD_BYTES = PREFIX_BYTES + TAG_BYTES
+_LEAST = {MAGIC: OVERHEAD_BYTES, MAGIC_DOUBLED: OVERHEAD_BYTES, MAGIC_INSIDE: 84}  # bytes of the shortest message
 
 _HEADER = Layout(">2s16sI")
 _LENGTH = Layout(">I")
@@ -67,11 +67,11 @@ def typed_aad(aad: Aad) -> bytes:
 
 
 def peek(blob: bytes) -> tuple[str, int]:
-    """(key id as UUID text, version) as the header claims, in either format; only opening proves it.
+    """(key id as UUID text, version) as the header claims, in any format; only opening proves it.
 
     Raises DecryptionFailed.
     """
-    if len(blob) < OVERHEAD_BYTES or blob[:2] not in _OURS:
+    if len(blob) < _LEAST.get(blob[:2], OVERHEAD_BYTES) or blob[:2] not in _LEAST:
         raise DecryptionFailed("not a ciphertext of this installation")
     _, key_id, version = _HEADER.unpack_from(blob)
     text = key_id.hex()

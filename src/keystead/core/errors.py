@@ -1,7 +1,7 @@
-"""Everything that can go wrong, in seventeen kinds.
+"""Everything that can go wrong, in eighteen kinds.
 
     KeysteadError
-      caller's fault    Malformed  InvalidArgument  Unauthenticated  Denied  NotFound  AlreadyExists
+      caller's fault    Malformed  InvalidArgument  Unauthenticated  Denied  NotApproved  NotFound  AlreadyExists
                         Conflict  WrongState  WrongUsage  Unsupported  DecryptionFailed
       too much          LimitExceeded  RateLimited
       ours              Sealed  Unavailable  Internal
@@ -59,6 +59,10 @@ class Unauthenticated(KeysteadError):
 
 class Denied(KeysteadError):
     """Policy says no. Also the answer for an absent object the caller may not know to be absent."""
+
+
+class NotApproved(KeysteadError):
+    """Policy allows it, and others have to approve it first; detail: core.approvals.HeldUp."""
 
 
 class NotFound(KeysteadError):

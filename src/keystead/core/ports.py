@@ -459,6 +459,17 @@ class NoKeyStores:
         """There is nothing to close."""
 
 
+class Budget(Protocol):
+    """What wears out with use, counted among all workers and never given back: a key's nonces (SP 800-38D §8.3)."""
+
+    def spend(self, id: str, n: int, most: int) -> None:
+        """`n` more of `most`, durably before they are spent. `id`: "<key id>/<what>". Never called on the event loop.
+
+        Raises WrongState (core.limits.Limit.USES), Unavailable.
+        """
+        ...
+
+
 # --- net
 
 Address = tuple[str, int]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from cryptography import x509
@@ -14,7 +15,8 @@ from msgspec import Struct
 from keystead.core.algorithms import Family
 from keystead.core.errors import InvalidArgument
 from keystead.core.operations.certificates import BAD_REQUEST, Chain
-from keystead.crypto.keys import spki
+from keystead.crypto.keys import parse_public, spki
+from keystead.wire import asn1
 
 _UNREADABLE: Final = (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension)
 _EXTENSIONS: Final = x509.ObjectIdentifier("1.2.840.113549.1.9.14")  # RFC 2985 §5.4.2: read as extensions
@@ -55,6 +57,42 @@ def request(key: Any, template: bytes) -> bytes:
         return builder.sign(key, hash_for(key)).public_bytes(Encoding.DER)
     except _UNREADABLE as error:
         raise InvalidArgument("not a certificate request that can be signed", BAD_REQUEST) from error
+
+
+def request_by(public: bytes, template: bytes, sign: Callable[[bytes, str | None], bytes]) -> bytes:
+    """The same of a private key that is elsewhere: `sign` gets what is to be signed, and the digest to sign it with.
+
+    A key of the same kind makes the request; then the public key (DER SubjectPublicKeyInfo) and the signature are put
+    in their places (RFC 2986 §4). Raises InvalidArgument, and what `sign` raises.
+    """
+    key = parse_public(public)
+    like = _like(key)
+    info, scheme, _signature = asn1.elements(asn1.one(request(like, template), asn1.SEQUENCE))
+    version, subject, _public, *rest = asn1.elements(info.content)
+    signed = _sequence(version.whole + subject.whole + public + b"".join(one.whole for one in rest))
+    digest = hash_for(like)
+    made = sign(signed, digest.name if digest else None)
+    return _sequence(signed + scheme.whole + _encoded(asn1.BIT_STRING, b"\0" + made))
+
+
+def _like(public: Any) -> Any:
+    """A private key of the same kind, for nothing but its names."""
+    if isinstance(public, ed25519.Ed25519PublicKey):
+        return ed25519.Ed25519PrivateKey.generate()
+    if isinstance(public, ec.EllipticCurvePublicKey):
+        return ec.generate_private_key(public.curve)
+    return rsa.generate_private_key(65537, 1024)  # noqa: S505 - what it signs is thrown away
+
+
+def _sequence(content: bytes) -> bytes:
+    return _encoded(asn1.SEQUENCE, content)
+
+
+def _encoded(tag: int, content: bytes) -> bytes:
+    """X.690 §8.1.3; less than 64 KiB."""
+    n = len(content)
+    size = bytes([n]) if n < 0x80 else bytes([0x81, n]) if n < 0x100 else b"\x82" + n.to_bytes(2, "big")
+    return bytes([tag]) + size + content
 
 
 class Facts(Struct, frozen=True):

@@ -279,4 +279,5 @@ def _signed(verified: Verified, request: HttpRequest, door: str, wire_operation:
         session="" if session is None else session.name,
         began_at=None if session is None else session.issued,
         ends_at=None if session is None else session.expires,
+        behind=() if session is None else session.behind,
     )

@@ -16,6 +16,8 @@ from keystead.core.entities import (
     Account,
     AclPolicy,
     Alias,
+    ApprovalRequest,
+    ApprovalRules,
     Attachment,
     Binding,
     Credential,
@@ -51,6 +53,7 @@ from keystead.core.entities import (
     Tenant,
     Token,
     TokenRole,
+    Usage,
     WrappedAnswer,
 )
 from keystead.core.federation import OidcProvider
@@ -93,6 +96,8 @@ BELOW: Mapping[type[Entity], tuple[Tie, ...]] = {
         Tie(OidcKey),
         Tie(OidcSettings, By.SAME),
         Tie(Setting),
+        Tie(ApprovalRequest, By.LINK),
+        Tie(ApprovalRules, By.SAME),
         Tie(Keyring),
     ),
     Principal: (Tie(Credential), Tie(Membership), Tie(Membership, By.LINK), Tie(Attachment, By.LINK)),
@@ -120,7 +125,7 @@ BELOW: Mapping[type[Entity], tuple[Tie, ...]] = {
         Tie(Binding),
     ),
     Secret: (Tie(SecretVersion),),
-    Key: (Tie(KeyVersion), Tie(Grant), Tie(KeyPolicy, By.SAME), Tie(LastUse, By.SAME)),
+    Key: (Tie(KeyVersion), Tie(Grant), Tie(KeyPolicy, By.SAME), Tie(LastUse, By.SAME), Tie(Usage)),
 }
 
 

@@ -28,7 +28,7 @@ from keystead.core.audit.record import refused
 from keystead.core.caller import Caller, Stranger
 from keystead.core.cutoffs import Cutoffs
 from keystead.core.entities import Entity, Principal, Wrapped
-from keystead.core.errors import Denied, DryRun, Internal, KeysteadError, NotFound, Unavailable
+from keystead.core.errors import Denied, DryRun, Internal, KeysteadError, NotApproved, NotFound, Unavailable
 from keystead.core.operations import Demand, Operation
 from keystead.core.ports import Entropy, KeyStores, NoKeyStores, Provider, Stale, WouldBlock
 from keystead.core.quotas import AWS, Quotas
@@ -36,6 +36,8 @@ from keystead.core.sensitive import Sensitive
 from keystead.service.barrier import Barrier, Commit
 from keystead.service.held import Held, HeldTenant
 from keystead.service.hsms import Hsms, with_erasures
+from keystead.service.meter import Meter, Taken
+from keystead.service.quorum import Leave, Quorum, at_once, is_rulable
 from keystead.service.together import Together
 from keystead.service.view import View
 
@@ -134,6 +136,7 @@ class Service:
         quotas: Quotas = AWS,
         directories: tuple[str, ...] = (),
         hsms: Hsms = NO_HSMS,
+        meter: Meter | None = None,
     ) -> None:
         self.view, self._barrier, self._authorizer = view, barrier, authorizer
         self._recorder, self._journal, self._handlers = recorder, journal, handlers
@@ -141,6 +144,9 @@ class Service:
         self._announce: Together[None] = Together(lambda _committed: announce())
         self._outside, self._cutoffs, self._quotas = outside, cutoffs or None, quotas
         self._directories, self._hsms = directories, hsms
+        self._taken = meter.taken if meter is not None else Taken()
+        self._quorum = Quorum(view, barrier, authorizer, self._asked_for, entropy, self._announce)
+        self._rulable = frozenset(kind for kind in handlers if is_rulable(kind))
         self._turns = tuple(threading.Lock() for _ in range(N_TURNS))
 
     def perform(self, caller: Caller, op: Operation[R], *, in_turn: bool = False) -> R:
@@ -170,6 +176,8 @@ class Service:
                     raise NotFound("no such object", absent)
                 if op.grant_tokens:
                     self._authorizer.check_tokens(op, found)
+                ask = self._quorum.leave if type(op) in self._rulable else at_once
+                rule, leave = ask(caller, op, demands, found, rule)
                 act = Act(
                     caller.now,
                     caller.principal,
@@ -187,20 +195,24 @@ class Service:
                 if op.dry_run:
                     raise DryRun("the request would have succeeded")
                 record = self._recorder(caller, op, demands, found, rule, "performed", outcome)
-                if outcome.put or outcome.delete:
-                    self._commit(caller, op, outcome, record)
+                if outcome.put or outcome.delete or leave.spent:
+                    self._commit(caller, op, outcome, record, leave)
                 else:
                     self._journal.append(record)
+                self._taken.entries.clear()  # what was counted stays so
                 answer: R = outcome.answer
             except Stale:
+                self._taken.undo()
                 view.catch_up()
                 caller = self._still(caller, op, demands)
                 if not in_turn:
                     return self._in_turn(caller, op, demands)
                 continue
             except WouldBlock:
+                self._taken.undo()
                 raise
             except Exception as error:  # a bug too is recorded before it is answered
+                self._taken.undo()
                 raise self._refuse(caller, op, demands, found, rule, error) from error
             return answer
         raise self._refuse(caller, op, demands, (), "", Unavailable("too many changes at once"))
@@ -226,13 +238,13 @@ class Service:
         """Put on record a request that a server answers of itself, without an operation (status, unseal)."""
         self._journal.append(self._recorder.at_the_door(who, "performed"))
 
-    def _commit(self, caller: Caller, op: Operation[Any], outcome: Outcome[Any], record: bytes) -> None:
-        if not op.changes:  # it may be on the event loop
+    def _commit(self, caller: Caller, op: Operation[Any], outcome: Outcome[Any], record: bytes, leave: Leave) -> None:
+        if not op.changes and (outcome.put or outcome.delete):  # it may be on the event loop
             raise Internal(f"{type(op).__name__} changes something and does not say so")
         change = Commit(
-            seen=(*outcome.seen, *caller.rights.seen),  # the decision rested on them
+            seen=(*outcome.seen, *caller.rights.seen, *leave.seen),  # the decision rested on them
             put=outcome.put,
-            delete=outcome.delete,
+            delete=(*outcome.delete, *leave.used),
             childless=outcome.childless,
             material=outcome.material,
             destroy=outcome.destroy,
@@ -245,6 +257,19 @@ class Service:
                 self._barrier.commit(change)
         finally:  # a commit that failed may have been kept all the same: let everybody look
             self._announce(None)
+
+    def _asked_for(
+        self,
+        caller: Caller,
+        op: Operation[Any],
+        demands: tuple[Demand, ...],
+        found: tuple[Held | None, ...],
+        rule: str,
+        made: str,
+    ) -> bytes:
+        """The record of an act that waits for the approval of others; `made`: the id of the request."""
+        done: Outcome[None] = Outcome(answer=None, made=made, why="asked for")
+        return self._recorder(caller, op, demands, found, rule, refused(NotApproved), done)
 
     def _still(self, caller: Caller, op: Operation[Any], demands: tuple[Demand, ...]) -> Caller:
         """The caller as it is now, to decide again by. Raises Denied where it has been shut out meanwhile."""
@@ -267,6 +292,8 @@ class Service:
             LOG.error("internal error in request %s", caller.request_id, exc_info=error)
             error = Internal("internal error", caller.request_id)
         label = "dry run" if isinstance(error, DryRun) else refused(type(error))
+        if error.recorded:
+            return error
         if error.subject is None and rule and found and found[0] is not None:
             error.subject, error.about = found[0].id, found[0]
         self._journal.append(self._recorder(caller, op, demands, found, rule, label, why=error.reason))

@@ -9,6 +9,7 @@ from keystead.core.entities import Entity
 from keystead.core.ports import KeyStores, Provider
 from keystead.service.barrier import Barrier
 from keystead.service.hsms import Hsms
+from keystead.service.meter import Meter
 
 E = TypeVar("E", bound=Entity)
 PAGE = 1000
@@ -18,7 +19,7 @@ EVERY = 1_000_000  # of what is to be seen at one moment
 class Reach:
     """How targets reach their subtree; one per view."""
 
-    __slots__ = ("barrier", "hsms", "may_block", "may_wait", "outside", "provider")
+    __slots__ = ("barrier", "hsms", "may_block", "may_wait", "meter", "outside", "provider")
 
     def __init__(
         self,
@@ -28,9 +29,10 @@ class Reach:
         may_block: Callable[[], None],
         may_wait: Callable[[], None],
         hsms: Hsms,
+        meter: Meter | None = None,
     ) -> None:
         self.barrier, self.provider, self.outside, self.hsms = barrier, provider, outside, hsms
-        self.may_block, self.may_wait = may_block, may_wait
+        self.may_block, self.may_wait, self.meter = may_block, may_wait, meter
 
     def get(self, kind: type[E], id: str) -> E | None:
         self.may_block()

@@ -164,7 +164,7 @@ def test_another_installations_opens_nothing_here(vault) -> None:
 
 
 IN_THE_TEXT = {"tenant", "creator", "policies", "display_name", "meta", "path", "role", "created_at", "ttl", "mount"}
-IN_THE_TEXT |= {"bound_cidrs", "entity"}
+IN_THE_TEXT |= {"bound_cidrs", "entity", "behind"}
 NOT_OF_ONE = {"revision", "accessor", "renewed_at", "period", "explicit_max_ttl", "max_ttl", "n_uses", "renewable"}
 NOT_OF_ONE |= {"bound_key"}  # of whoever renews it
 MADE_OF_IT = {"id", "expires_at", "is_batch"}
@@ -189,6 +189,7 @@ def test_all_that_a_token_says_is_in_its_text(vault) -> None:
         mount="u",
         bound_cidrs=("10.0.0.0/8",),
         entity="e",
+        behind=("entity:m",),
     )
     sealed, text = batches.seal(said, vault.stack.entropy)
     opened = batches.open(text)

@@ -19,6 +19,7 @@ COMMANDS: dict[str, Row] = {
     "principal": Row("principal:principal", "Who may use them: users, roles, access keys", KEPT),
     "token": Row("token:token", "Tokens of Vault's clients", KEPT),
     "policy": Row("policy:policy", "Read and put the policy of a key", KEPT),
+    "approval": Row("approval:approval", "What others have to approve before it is done", KEPT),
     "keyring": Row("keyring:keyring", "Keyrings, and the addresses bound to them", KEPT),
     "namespace": Row("namespace:namespace", "Tenants below a tenant, by path", KEPT),
     "audit": Row("audit:audit", "Follow, verify and prove the record of every access", SHOWN),

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from keystead.cli import places
+from keystead.cli.commands import limits
 from keystead.cli.commands.audit import KEY as VERIFIER
 from keystead.cli.exits import NotProven
 from keystead.cli.group import Suggesting
@@ -182,7 +183,9 @@ def _answer(out: Output, session: Session, ref: KeyRef) -> None:
     """With its names, its last use, which a destroyed key has no more, and its last day, if it has one."""
     described = _describe(session, ref)
     if described.key.lifecycle.state is KeyState.DESTROYED:
-        return out.answer({**_shape(described, ref.namespace), "names": [], "last_use": None, "protects_until": None})
+        return out.answer(
+            {**_shape(described, ref.namespace), "names": [], "last_use": None, "protects_until": None, "limits": None}
+        )
     names = session.perform(ops.ListNames(keyring=KeyringRef(ref.namespace), key=ref, limit=PAGE))
     use = session.perform(ops.ReadLastUse(key=ref)).use
     last = {"operation": use.operation, "at": use.at, "index": use.index} if use else None
@@ -192,8 +195,12 @@ def _answer(out: Output, session: Session, ref: KeyRef) -> None:
             "names": [name.name for name in names.items],
             "last_use": last,
             "protects_until": _last_day(described.key, Cutoffs(session.settings.algorithms)),
+            "limits": limits.of(session, described.key, ref),
         }
     )
+
+
+key.add_command(limits.limit)
 
 
 @key.command()

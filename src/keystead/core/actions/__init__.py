@@ -6,6 +6,7 @@ has no word, so none of its policies can allow it. tests/core/test_actions.py ho
 
 from __future__ import annotations
 
+from keystead.core.actions.approvals import OF_APPROVALS
 from keystead.core.actions.identities import OF_IDENTITIES
 from keystead.core.actions.installation import OF_THE_INSTALLATION
 from keystead.core.actions.keys import OF_KEYS
@@ -16,7 +17,7 @@ from keystead.core.actions.row import ActionRow, Scope
 __all__ = ["ABOUT_IDENTITIES", "ACTIONS", "USES", "Action", "ActionRow", "Scope"]
 
 ACTIONS: dict[Action, ActionRow] = {
-    row.action: row for row in (*OF_KEYS, *OF_IDENTITIES, *OF_PATHS, *OF_THE_INSTALLATION)
+    row.action: row for row in (*OF_KEYS, *OF_IDENTITIES, *OF_PATHS, *OF_APPROVALS, *OF_THE_INSTALLATION)
 }
 
 ABOUT_IDENTITIES = frozenset(row.action for row in ACTIONS.values() if (row.aws or "").startswith("iam:")) | {

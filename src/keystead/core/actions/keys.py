@@ -54,6 +54,9 @@ OF_KEYS = (
     _R(A.DESTROY_KEY, None, system=True),
     _R(A.EXPORT_KEY, "keystead:key:export"),
     _R(A.PUT_TERMS, "keystead:key:put-terms", system=True, vault="update {mount}/keys/{name}/config"),
+    _R(A.PUT_LIMITS, "keystead:key:put-limits", system=True),
+    _R(A.LOOSEN_LIMITS, "keystead:key:loosen-limits", system=True),
+    _R(A.READ_USAGE, "keystead:key:read-usage", system=True),
     _R(
         A.PUT_CERTIFICATES,
         "keystead:key:put-certificates",

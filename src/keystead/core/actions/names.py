@@ -36,6 +36,9 @@ class Action(StrEnum):
     DESTROY_KEY = "key:destroy"
     EXPORT_KEY = "key:export"
     PUT_TERMS = "key:put-terms"
+    PUT_LIMITS = "key:put-limits"
+    LOOSEN_LIMITS = "key:loosen-limits"
+    READ_USAGE = "key:read-usage"
     PUT_CERTIFICATES = "key:put-certificates"
     WRITE_OTP_KEY = "keyring:write-otp-key"
     READ_OTP_KEY = "keyring:read-otp-key"
@@ -284,6 +287,12 @@ class Action(StrEnum):
     ROTATE_ROOT_KEY = "tenant:rotate-root-key"
     CHANGE_SHARES = "tenant:change-shares"
     GENERATE_ROOT_TOKEN = "tenant:generate-root-token"  # noqa: S105 - a name, not a secret
+    # approvals
+    PUT_APPROVAL_RULE = "tenant:put-approval-rule"
+    LIST_APPROVAL_RULES = "tenant:list-approval-rules"
+    APPROVE = "tenant:approve"
+    LIST_APPROVALS = "tenant:list-approvals"
+    END_APPROVAL = "tenant:end-approval"
     # the installation
     READ_STATUS = "system:read-status"
     MANAGE_SEAL = "system:manage-seal"

@@ -29,6 +29,7 @@ class Kind(StrEnum):
     MANAGED_POLICY = "managed-policy"
     ATTACHMENT = "attachment"
     LAST_USE = "last-use"
+    USAGE = "usage"
     KEY_STORE = "key-store"
     MOUNT = "mount"
     ACL_POLICY = "acl-policy"
@@ -58,6 +59,8 @@ class Kind(StrEnum):
     ERASURE = "erasure"
     SLOT_RULE = "slot-rule"
     ENDED_ROOT = "ended-root"
+    APPROVAL_RULES = "approval-rules"
+    APPROVAL_REQUEST = "approval-request"
 
 
 class Entity(Struct, frozen=True, kw_only=True):

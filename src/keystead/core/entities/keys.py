@@ -10,6 +10,7 @@ from msgspec import Struct, field
 from keystead.core.algorithms import KEY_SPECS, KeySpec, Purpose
 from keystead.core.entities.base import Entity, Kind, Wrapped
 from keystead.core.family import family_of, in_header
+from keystead.core.limits import NONE, Counts, Limits
 from keystead.core.states import KeyState, Lifecycle
 
 
@@ -101,6 +102,7 @@ class Key(Entity, frozen=True, kw_only=True):
     elsewhere: Elsewhere | None = None
     terms: Terms = Terms()
     sealed_as: str = ""  # the id that its ciphertexts name, where it is another: of the key that it is a copy of
+    limits: Limits | None = None  # of its use; what has been used stands in its Usage
     hsm: str = ""  # the HSM that every version of it is held in, for life; "": software
 
     @property
@@ -250,3 +252,17 @@ class LastUse(Entity, frozen=True, kw_only=True):
     request_id: str
     index: int  # of the record in the audit log
     namespace: str = ""  # the address that it was used at
+
+
+class Usage(Entity, frozen=True, kw_only=True):
+    """How far a limited key may have been used; `id` is the key's, or "<key id>/<what of it is counted>".
+
+    While a server runs, how much of it was really used stands in memory (service.meter); after a clean stop this is it.
+    """
+
+    kind = Kind.USAGE
+    upto: Counts = NONE
+
+    @property
+    def parent(self) -> str:
+        return self.id.partition("/")[0]

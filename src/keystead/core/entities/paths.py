@@ -84,6 +84,7 @@ class Token(Entity, frozen=True, kw_only=True):
     bound_cidrs: tuple[str, ...] = ()
     bound_key: str = ""  # hex: digest of the key that whoever renews it has to show over TLS
     is_batch: bool = False
+    behind: tuple[str, ...] = ()  # who made it, where nothing else tells: an orphan, or whom an alias names
 
     @property
     def parent(self) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from keystead.core.algorithms import MessageForm as MessageForm  # a word of operations, too
 from keystead.core.operations.aclpolicies import *
+from keystead.core.operations.approvals import *
 from keystead.core.operations.base import *
 from keystead.core.operations.belonging import *
 from keystead.core.operations.boundaries import *
@@ -28,6 +29,7 @@ from keystead.core.operations.installation import *
 from keystead.core.operations.keys import *
 from keystead.core.operations.keystores import *
 from keystead.core.operations.leases import *
+from keystead.core.operations.limits import *
 from keystead.core.operations.logins import *
 from keystead.core.operations.managed import *
 from keystead.core.operations.mounts import *

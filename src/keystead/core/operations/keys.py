@@ -11,6 +11,7 @@ from keystead.core.actions import Action
 from keystead.core.algorithms import KeySpec, Purpose
 from keystead.core.entities import Key, KeyVersion, LastUse, Name, Origin, PolicyText, Rotation, Terms
 from keystead.core.keystores import Connection
+from keystead.core.limits import Limits
 from keystead.core.operations.base import (
     Demand,
     KeyOperation,
@@ -70,6 +71,7 @@ class CreateKey(KeyringOperation[Described], frozen=True, kw_only=True):
     name: str = ""  # in the keyring's namespace; raises AlreadyExists
     terms: Terms = Terms()
     rotate_every: int = 0  # seconds; 0: on demand only
+    limits: Limits = Limits()
     unasked: bool = False  # it is to be used, and is not there; raises NotFound where the keyring makes none so
 
     def demands(self) -> tuple[Demand, ...]:

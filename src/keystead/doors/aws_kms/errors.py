@@ -21,6 +21,7 @@ from keystead.core.cutoffs import NEVER, Withdrawn
 from keystead.core.entities import Key, Origin
 from keystead.core.grant_token import INVALID as INVALID_TOKEN
 from keystead.core.keystores import Failure, kind_of
+from keystead.core.limits import Limit
 from keystead.core.operations import KeyRef, KeyringRef, KeyStoreRef, ReplicaRef
 from keystead.core.policy.aws import BAD_ARN
 from keystead.core.quotas import OverQuota
@@ -243,6 +244,15 @@ def _withdrawn(said: Said) -> str:
 _TOO_FAST = "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls."
 
 
+# AWS has no limits of this kind. Of its codes: the state of the key is not valid for the request, and no retry helps.
+_LIMITS: Mapping[Limit, str] = {
+    Limit.USES: "has reached the limit of its uses.",
+    Limit.BYTES: "has reached the limit of its bytes.",
+    Limit.TOO_EARLY: "is not to be used for this yet.",
+    Limit.TOO_LATE: "is not to be used for this any more.",
+}
+
+
 def _no_material(said: Said) -> str:
     return f"Key material {said.request.key_material_id} is not associated with {said.arn}."
 
@@ -299,6 +309,7 @@ ERRORS: Mapping[type[e.KeysteadError] | tuple[type[e.KeysteadError], Any], Row] 
     e.Unauthenticated: Row("UnrecognizedClientException", 400),
     **{(e.Unauthenticated, reason): Row(*said) for reason, said in REASONS.items()},
     e.Denied: Row("AccessDeniedException", 400),
+    e.NotApproved: Row("AccessDeniedException", 400),
     (e.Denied, RESERVED_ALIAS): Row("NotAuthorizedException", 400, _silent),
     e.NotFound: Row("NotFoundException", 400),
     (e.NotFound, KeyRef): Row("NotFoundException", 400, _absent),
@@ -329,6 +340,7 @@ ERRORS: Mapping[type[e.KeysteadError] | tuple[type[e.KeysteadError], Any], Row] 
     },
     (e.WrongState, Event.DESTROY): Row("KMSInvalidStateException", 400, _about("is pending deletion.")),
     (e.WrongState, Origin.EXTERNAL): Row("KMSInvalidStateException", 400, _about("is pending import.")),
+    **{(e.WrongState, limit): Row("KMSInvalidStateException", 400, _about(words)) for limit, words in _LIMITS.items()},
     e.WrongUsage: Row("InvalidKeyUsageException", 400),
     (e.WrongUsage, Purpose): Row("InvalidKeyUsageException", 400, _wrong_purpose),
     (e.WrongUsage, Word): Row("InvalidKeyUsageException", 400, _wrong_word),

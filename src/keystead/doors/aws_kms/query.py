@@ -153,6 +153,7 @@ ERRORS: ErrorTable = {
     e.Unauthenticated: Fault("InvalidClientTokenId", 403),
     **{(e.Unauthenticated, reason): Fault(*said) for reason, said in (QUERY_REASONS | FLAWS).items()},
     e.Denied: Fault("AccessDenied", 403),
+    e.NotApproved: Fault("AccessDenied", 403),
     e.NotFound: Fault("ValidationError", 400),
     e.AlreadyExists: Fault("EntityAlreadyExists", 409),
     e.Conflict: Fault("ConcurrentModification", 409),

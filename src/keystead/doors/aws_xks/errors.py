@@ -26,6 +26,7 @@ ERRORS: ErrorTable = {
     e.InvalidArgument: _VALIDATION,
     e.Unauthenticated: Fault("AuthenticationFailedException", 401),
     e.Denied: Fault("AccessDeniedException", 403),
+    e.NotApproved: Fault("AccessDeniedException", 403),
     e.NotFound: Fault("KeyNotFoundException", 404),
     (e.NotFound, URI): Fault("InvalidUriPathException", 404),
     e.WrongState: _STATE,

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from keystead.core import operations as ops
 from keystead.core.algorithms import KEY_SPECS, Purpose
 from keystead.core.errors import InvalidArgument
+from keystead.core.limits import Limits
 from keystead.doors.control.codec import write
 from keystead.doors.control.errors import EVERY
 from keystead.kit import Call, Message, WireOperation, operation
@@ -25,6 +26,7 @@ class CreateKeyRequest(Message, frozen=True, kw_only=True, forbid_unknown_fields
     description: str = ""
     tags: dict[str, str] = msgspec.field(default_factory=dict)
     multi_region: bool = False
+    limits: Limits = Limits()
 
 
 @operation("CreateKey", errors=EVERY)
@@ -43,6 +45,7 @@ def create_key(req: CreateKeyRequest, call: Call) -> ops.Described:
             description=req.description,
             tags=req.tags,
             multi_region=req.multi_region,
+            limits=req.limits,
         )
     )
 
@@ -65,6 +68,9 @@ AS_THEY_ARE: tuple[type[ops.Operation[Any]], ...] = (
     ops.ListKeys,
     ops.EnableKey,
     ops.DisableKey,
+    ops.PutLimits,
+    ops.LoosenLimits,
+    ops.ReadUsage,
     ops.ScheduleDestruction,
     ops.CancelDestruction,
     ops.RotateKey,
@@ -103,6 +109,13 @@ AS_THEY_ARE: tuple[type[ops.Operation[Any]], ...] = (
     ops.BindKeyring,
     ops.ListKeyrings,
     ops.LocateKey,
+    ops.PutApprovalRule,
+    ops.DeleteApprovalRule,
+    ops.ListApprovalRules,
+    ops.ListApprovals,
+    ops.ShowApproval,
+    ops.Approve,
+    ops.Deny,
     ops.ReadStatus,
 )
 

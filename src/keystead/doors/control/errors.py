@@ -12,6 +12,7 @@ ERRORS: ErrorTable = {
         (e.InvalidArgument, 400),
         (e.Unauthenticated, 401),
         (e.Denied, 403),
+        (e.NotApproved, 403),
         (e.NotFound, 404),
         (e.AlreadyExists, 409),
         (e.Conflict, 409),

@@ -20,6 +20,7 @@ ERRORS: ErrorTable = {
     e.InvalidArgument: Fault(OWN, 400),
     e.Unauthenticated: Fault("permission denied", 403),
     e.Denied: Fault(PERMISSION_DENIED, 403),
+    e.NotApproved: Fault(OWN, 403),
     e.NotFound: Fault(ABSENT, 404),
     e.AlreadyExists: Fault(OWN, 400),
     e.Conflict: Fault(OWN, 400),

@@ -42,6 +42,7 @@ class _Said(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     mount: str
     bound_cidrs: tuple[str, ...]
     entity: str
+    behind: tuple[str, ...] = ()
 
 
 class BatchTokens:
@@ -68,6 +69,7 @@ class BatchTokens:
             token.mount,
             token.bound_cidrs,
             token.entity,
+            token.behind,
         )
         sealed = self._aead.seal(entropy(NONCE_BYTES), msgspec.msgpack.encode(said), _aad(sign))
         text = BATCH_PREFIX + urlsafe_b64encode(sealed).rstrip(b"=").decode() + (f".{sign}" if sign else "")
@@ -116,5 +118,6 @@ def _token(said: _Said, text: str) -> Token:
         mount=said.mount,
         bound_cidrs=said.bound_cidrs,
         entity=said.entity,
+        behind=said.behind,
         is_batch=True,
     )

@@ -40,6 +40,7 @@ class Session(Struct, frozen=True, kw_only=True, array_like=True):
     policy: PolicyText | None = None  # its own, and managed ones: nothing is allowed but by one of them
     policy_ids: tuple[str, ...] = ()
     tags: dict[str, str] = {}
+    behind: tuple[str, ...] = ()  # who opened it, where that is not the principal itself (service.persons)
 
     @property
     def narrowing(self) -> Narrowing | None:
@@ -80,6 +81,7 @@ class Sessions:
         policy: PolicyText | None = None,
         policy_ids: tuple[str, ...] = (),
         tags: Mapping[str, str] = MappingProxyType({}),
+        behind: tuple[str, ...] = (),
     ) -> Minted:
         """A session of `lasts_for` seconds from `issued` (seconds since 1970).
 
@@ -95,6 +97,7 @@ class Sessions:
             policy=policy,
             policy_ids=policy_ids,
             tags=dict(tags),
+            behind=behind,
         )
         sealed = self._aead.seal(self._entropy(NONCE_BYTES), msgspec.msgpack.encode(session), _AAD)
         token = b64encode(sealed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from keystead.service.handlers import (
     aclpolicies,
     agreement,
+    approvals,
     attesting,
     boundaries,
     certificates,
@@ -34,6 +35,7 @@ from keystead.service.handlers import (
     keys,
     keystores,
     leases,
+    limits,
     logins,
     mac,
     managed,
@@ -82,6 +84,7 @@ HANDLERS: dict[type, Handler] = {
     **tags.HANDLERS,
     **rotation.HANDLERS,
     **terms.HANDLERS,
+    **limits.HANDLERS,
     **export.HANDLERS,
     **copies.HANDLERS,
     **destruction.HANDLERS,
@@ -124,5 +127,6 @@ HANDLERS: dict[type, Handler] = {
     **tools.HANDLERS,
     **otp.HANDLERS,
     **settings.HANDLERS,
+    **approvals.HANDLERS,
     **aclpolicies.HANDLERS,
 }

@@ -18,6 +18,7 @@ from keystead.core.sensitive import Sensitive
 from keystead.core.states import Event, KeyState, Lifecycle, Use
 from keystead.service.handlers import policies
 from keystead.service.handlers.keys import new_name
+from keystead.service.handlers.limits import not_leaving
 from keystead.service.handlers.making import held_in, in_software
 from keystead.service.handlers.standing import existing
 from keystead.service.handlers.terms import settled
@@ -29,10 +30,11 @@ from keystead.service.pipeline import Act, Handler, Outcome
 def copy_key(_op: ops.CopyKey, targets: tuple[HeldKey], act: Act) -> Outcome[KeyCopy]:
     (held,) = targets
     key, terms = held.key, held.key.terms
-    require_key(held, Use.PROCESS, act.now)
+    require_key(held, Use.PROCESS, act.now, counts=False)
     for allowed, breach in ((terms.exportable, Breach.NOT_EXPORTABLE), (terms.copyable, Breach.NOT_COPYABLE)):
         if not allowed:
             raise WrongState(f"the key's terms do not allow it: {breach.value}", breach)
+    not_leaving(key)
     in_software(key)
     answer = KeyCopy(
         spec=key.spec,

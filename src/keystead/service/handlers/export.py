@@ -11,6 +11,7 @@ from keystead.core.errors import NotFound, WrongState, WrongUsage
 from keystead.core.operations import Breach, Part
 from keystead.core.sensitive import Sensitive
 from keystead.core.states import Use
+from keystead.service.handlers.limits import not_leaving
 from keystead.service.handlers.making import in_software
 from keystead.service.handlers.use import algorithm_for, require_key, within
 from keystead.service.held import HeldKey
@@ -23,11 +24,12 @@ def export_key(op: ops.ExportKey, targets: tuple[HeldKey], act: Act) -> Outcome[
     """A public key is no secret, and is told of any key that has one."""
     (held,) = targets
     key = held.key
-    require_key(held, Use.PROCESS, act.now)
-    if not key.terms.exportable and op.part is not Part.PUBLIC:
-        raise WrongState("the key's terms do not let it be exported", Breach.NOT_EXPORTABLE)
+    require_key(held, Use.PROCESS, act.now, counts=False)
     if op.part is not Part.PUBLIC:
+        if not key.terms.exportable:
+            raise WrongState("the key's terms do not let it be exported", Breach.NOT_EXPORTABLE)
         in_software(key)
+        not_leaving(key)
     if (purpose := PURPOSES.get(op.part)) is not None:
         algorithm_for(key, purpose)
     found = tuple(wanted(op.version, held))

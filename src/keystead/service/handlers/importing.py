@@ -14,6 +14,7 @@ from keystead.core import operations as ops
 from keystead.core.algorithms import KEY_SPECS, Family, KeySpec, Purpose
 from keystead.core.entities import Entity, Key, KeyVersion, Origin
 from keystead.core.errors import AlreadyExists, InvalidArgument, Unsupported, WrongState
+from keystead.core.limits import counted
 from keystead.core.operations import Breach, Described, Parcel, Unfit
 from keystead.core.ports import Generated
 from keystead.core.sensitive import Sensitive
@@ -24,6 +25,7 @@ from keystead.crypto.wrapping import wraps_by
 from keystead.service.handlers import policies
 from keystead.service.handlers.export import wanted
 from keystead.service.handlers.keys import first_version, new_name
+from keystead.service.handlers.limits import not_leaving
 from keystead.service.handlers.making import brought, generated, held_in, in_software, registered
 from keystead.service.handlers.standing import active
 from keystead.service.handlers.terms import scheduled, settled
@@ -100,6 +102,8 @@ def _opened(parcel: Parcel, specs: tuple[KeySpec, ...], by: HeldKey, act: Act) -
         digest = parcel.wrapping.digest or ""
         act.cutoffs.require_with(by.key.spec, wraps_by(parcel.wrapping), digest, act.now)
     version = require(by, Use.PROCESS, act.now).version
+    if by.room is not None:
+        by.room.take(counted(Use.PROCESS, len(parcel.content)))
     material = unwrap(parcel.wrapping, by.material(version), parcel.content)
     spec = next((one for one in specs if one.bits == 8 * len(material)), specs[0])
     if spec.family in RAW and spec.bits != 8 * len(material):
@@ -203,9 +207,10 @@ def _waiting(op: ops.ImportVersion, held: HeldKey, made: Generated) -> KeyVersio
 def export_wrapped(op: ops.ExportWrapped, targets: tuple[HeldKey, HeldKey], act: Act) -> Outcome[ops.Parcels]:
     held, under = targets
     key = held.key
-    require_key(held, Use.PROCESS, act.now)
+    require_key(held, Use.PROCESS, act.now, counts=False)
     if not key.terms.exportable:
         raise WrongState("the key's terms do not let it be exported", Breach.NOT_EXPORTABLE)
+    not_leaving(key)
     algorithm = algorithm_for(under.key, Purpose.CIPHER)
     if under.key.spec.family is not Family.RSA:
         raise InvalidArgument("only an RSA key wraps keys", ops.NOT_RSA)

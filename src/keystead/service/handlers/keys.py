@@ -11,7 +11,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from keystead.core import operations as ops
-from keystead.core.entities import Entity, Key, KeyVersion, Name, Origin
+from keystead.core.entities import Entity, Key, KeyVersion, Name, Origin, Usage
 from keystead.core.errors import AlreadyExists, InvalidArgument, LimitExceeded, NotFound, Unsupported
 from keystead.core.family import COPY_BYTES, FAMILY_BYTES, known_as, new_copy, new_family
 from keystead.core.keystores import KeyStore
@@ -19,6 +19,7 @@ from keystead.core.operations import Copy, Described, Nothing, Page
 from keystead.core.states import Event, KeyState, Lifecycle
 from keystead.core.wrapping import importable
 from keystead.service.handlers import policies, tags
+from keystead.service.handlers.limits import fitting
 from keystead.service.handlers.making import generated, held_in
 from keystead.service.handlers.placing import elsewhere, in_cluster, made_in
 from keystead.service.handlers.standing import begun, existing, staying
@@ -67,26 +68,32 @@ def create_key(op: ops.CreateKey, targets: tuple[Any, ...], act: Act) -> Outcome
         is_primary=op.multi_region,
     )
     key = replace(key, terms=settled(op.terms, key), rotation=scheduled(op.rotate_every, key, act.now))
+    key = replace(key, limits=fitting(op.limits, key))
     key = replace(key, hsm="" if op.elsewhere is not None else held_in(key, op.hsm, act))
-    named = (new_name(ring, key, op.keyring.namespace, op.name, act.now),) if op.name else ()
+    beside = _beside(op, key, ring, act)
     copies = (Copy(key, ring.namespaces),) if op.multi_region else ()
-    policy = policies.fixed(op.policy, key, op.keyring.namespace, act, bypass=op.bypass_lockout_check)
     if op.elsewhere is not None:
-        return _placed(op, op.elsewhere, key, (policy, *named), targets, act)
+        return _placed(op, op.elsewhere, key, beside, targets, act)
     if waits:
-        return Outcome(
-            answer=Described(key, None, copies), put=(key, policy, *named), seen=(ring.keyring,), made=key.id
-        )
+        return Outcome(answer=Described(key, None, copies), put=(key, *beside), seen=(ring.keyring,), made=key.id)
     made = generated(key, 1, act)
     version = first_version(key, made)
     return Outcome(
         answer=Described(key, version, copies),
-        put=(key, version, policy, *named),
+        put=(key, version, *beside),
         seen=(ring.keyring,),
         material={version.id: made.material},
         versions=(1,),
         made=key.id,
     )
+
+
+def _beside(op: ops.CreateKey, key: Key, ring: HeldKeyring, act: Act) -> tuple[Entity, ...]:
+    """What is kept with a new key: its policy, a name if it gets one, and the count of its uses if it is limited."""
+    policy = policies.fixed(op.policy, key, op.keyring.namespace, act, bypass=op.bypass_lockout_check)
+    named = (new_name(ring, key, op.keyring.namespace, op.name, act.now),) if op.name else ()
+    used = (Usage(id=key.id),) if key.limits is not None else ()
+    return policy, *named, *used
 
 
 def _new_id(op: ops.CreateKey, act: Act) -> str:

@@ -39,7 +39,9 @@ def _lacking(key: Key, hsm: str, act: Act) -> str:
     if terms.derived:
         return "keys are to be derived of it"
     offered = act.hsms.at(hsm).offers(key.spec)
-    missing = [one.name for one in key.spec.algorithms_for(key.purpose) if one.name not in offered]
+    purposes = key.spec.purposes if terms.all_purposes else (key.purpose,)
+    wanted = [one.name for purpose in purposes for one in key.spec.algorithms_for(purpose)]
+    missing = [name for name in wanted if name not in offered]
     return f"no {', '.join(missing)} with {key.spec.name}" if missing else ""
 
 

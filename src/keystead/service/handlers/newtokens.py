@@ -29,6 +29,7 @@ from keystead.service.handlers.tokenparts import (
 )
 from keystead.service.handlers.tokenroles import allows_alias, settled
 from keystead.service.held import HeldTenant
+from keystead.service.persons import persons_of_token
 from keystead.service.pipeline import Act, Handler, Outcome
 from keystead.service.rights import BUILT_IN, ROOT_POLICY
 
@@ -86,6 +87,7 @@ def create_token(op: ops.CreateToken, targets: tuple[HeldTenant], act: Act) -> O
         n_uses=least(op.n_uses, role.n_uses) if role is not None else op.n_uses,
         renewable=op.renewable and ttl > 0 and (role is None or role.renewable),
         bound_cidrs=(role.bound_cidrs if role is not None else ()) or parent.bound_cidrs,
+        behind=persons_of_token(parent, tenant.token_of_id) if orphan or op.entity_alias else (),
     )
     absent = _absent(tenant, policies)
     seen = (*(() if role is None else (role,)), *whose.seen)

@@ -20,6 +20,7 @@ from keystead.service.handlers.policies import checked_identity_policy
 from keystead.service.handlers.principals import spared
 from keystead.service.handlers.tagging import tagged
 from keystead.service.held import HeldPrincipal, HeldTenant
+from keystead.service.persons import persons_of
 from keystead.service.pipeline import Act, Handler, Outcome
 
 MIN_SESSION, MAX_SESSION = 900, 129_600  # seconds; GetSessionToken, DurationSeconds
@@ -48,6 +49,7 @@ def _opened(
         policy=policy,
         policy_ids=policy_ids,
         tags=tags,
+        behind=() if principal.id == act.principal.id else _opener(home, act),
     )
     credential = Credential(
         id=minted.access_key_id,
@@ -58,6 +60,10 @@ def _opened(
     )
     answer = AccessKey(credential, minted.secret, Sensitive(minted.token.encode()))
     return Outcome(answer=answer, made=credential.id)  # what is done with it is on record under that id
+
+
+def _opener(home: HeldTenant, act: Act) -> tuple[str, ...]:
+    return tuple(sorted(persons_of(act.caller, home.token_of_id)))
 
 
 def issue_session(op: ops.IssueSession, targets: tuple[HeldTenant], act: Act) -> Outcome[AccessKey]:

@@ -6,7 +6,14 @@ from keystead.core import operations as ops
 from keystead.core.algorithms import Family, Purpose
 from keystead.core.errors import InvalidArgument, Unsupported
 from keystead.core.states import Use
-from keystead.service.handlers.use import algorithm_for, not_gone, require, require_to_protect
+from keystead.service.handlers.use import (
+    algorithm_for,
+    not_gone,
+    require,
+    require_key,
+    require_to_protect,
+    require_version,
+)
 from keystead.service.held import HeldKey
 from keystead.service.pipeline import Act, Handler, Outcome
 
@@ -43,7 +50,8 @@ def read_public_key(_op: ops.ReadPublicKey, targets: tuple[HeldKey], act: Act) -
     if held.key.spec.family in SYMMETRIC:
         not_gone(held.key)
         raise Unsupported(f"a {held.key.spec.name} key has no public part", ops.NO_PUBLIC_KEY)
-    version = require(held, Use.PROCESS, act.now)
+    require_key(held, Use.PROCESS, act.now, counts=False)
+    version = require_version(held, Use.PROCESS, act.now)
     number = version.version.number
     answer = ops.PublicKey(held.key, number, version.version.public_key)
     return Outcome(answer=answer, versions=(number,))

@@ -39,8 +39,11 @@ def not_gone(key: Key) -> None:
         raise WrongState("the key is destroyed", KeyState.DESTROYED)
 
 
-def require_key(held: HeldKey, use: Use, now: datetime) -> None:
-    """Raises WrongState; detail Origin.EXTERNAL: the key waits for its material, and is not doomed."""
+def require_key(held: HeldKey, use: Use, now: datetime, *, counts: bool = True) -> None:
+    """Raises WrongState; detail Origin.EXTERNAL: the key waits for its material, and is not doomed; detail Limit.
+
+    `counts`: it is about to be used, and not only told of. Raises WouldBlock.
+    """
     if use in held.calm:
         return
     key = held.key
@@ -48,7 +51,11 @@ def require_key(held: HeldKey, use: Use, now: datetime) -> None:
     if waiting(key, now) and not life.doomed:
         raise WrongState("the key waits for its material", key.origin)
     life.require(use, now=now)
-    if not life.has_appointment and key.lapses_at is None:
+    if key.limits is not None and held.room is not None:
+        if counts:
+            key.limits.of(use).require(now)
+            held.room.require(use)
+    elif not life.has_appointment and key.lapses_at is None:
         held.calm.add(use)
 
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 from msgspec.structs import replace
 
 from keystead.core.caller import Caller
-from keystead.core.entities import Erasure, Grant, Key, KeyPolicy, KeyVersion, LastUse, Name
+from keystead.core.entities import Erasure, Grant, Key, KeyPolicy, KeyVersion, LastUse, Name, Usage
 from keystead.core.errors import NotFound, Unavailable, WrongState
 from keystead.core.keystores import Connection, KeyStore, Moment, Trouble, failed
 from keystead.core.ports import Loaded
@@ -16,6 +16,7 @@ from keystead.core.sensitive import Sensitive
 from keystead.core.states import KeyState, Use
 from keystead.crypto.notes import NoteSigner
 from keystead.service.held.keyrings import HeldKeyring
+from keystead.service.held.limited import Room
 from keystead.service.reach import Reach
 from keystead.service.related import Relative, relatives
 from keystead.service.signing import signer
@@ -120,6 +121,26 @@ class HalfVersion(HeldVersion):
         return self._reach.outside.load(self._store, self._key, self.loaded, caller, version=number)
 
 
+class LimitedVersion(HeldVersion):
+    """Any version, of a key that has limits."""
+
+    __slots__ = ("_inner", "_room")
+
+    def __init__(self, inner: HeldVersion, room: Room) -> None:
+        self.version, self.calm = inner.version, inner.calm
+        self._inner, self._room = inner, room
+
+    @property
+    def loaded(self) -> Loaded:
+        return self._room.counting(self._inner.loaded)
+
+    def material(self) -> Sensitive:
+        return self._inner.material()
+
+    def serving(self, caller: Caller) -> Loaded:
+        return self._room.counting(self._inner.serving(caller))
+
+
 class HeldKey:
     """A key with its policy, grants and names, and its versions on demand."""
 
@@ -140,6 +161,7 @@ class HeldKey:
         self._versions: dict[int, HeldVersion] = {}
         self.compiled: dict[str, Any] = {}  # what service.authorize prepared for this key
         self.calm: set[Use] = set()  # what the key may be used for, whatever the time
+        self.room = Room(key, key.limits, reach) if key.limits is not None else None
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -155,7 +177,8 @@ class HeldKey:
                 if self.key.n_versions == 0:
                     raise WrongState("the key has no material yet", self.key.origin)
                 raise NotFound("no such key version", "version")
-            held = self._versions[number] = self._hold(found)
+            held = self._hold(found)
+            held = self._versions[number] = held if self.room is None else LimitedVersion(held, self.room)
         return held
 
     def _hold(self, version: KeyVersion) -> HeldVersion:
@@ -200,6 +223,10 @@ class HeldKey:
         """What import tickets are sealed under (service.tickets)."""
         self._reach.may_block()
         return self._reach.barrier.subkey("import")
+
+    def usage(self) -> Usage | None:
+        """What is kept of its use, once it has had limits."""
+        return self._reach.get(Usage, self.id)
 
     def last_use(self) -> LastUse | None:
         return self._reach.get(LastUse, self.id)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from keystead.core.entities import Binding, Erasure, Keyring, Tenant
 from keystead.core.errors import NotFound
 from keystead.service.barrier import Barrier
+from keystead.service.held.approvals import OfApprovals
 from keystead.service.held.tenants import HeldTenant
 from keystead.service.reach import Reach
 
 
-class HeldSystem:
+class HeldSystem(OfApprovals):
     """The installation."""
 
     def __init__(self, reach: Reach) -> None:

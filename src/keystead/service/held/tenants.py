@@ -5,6 +5,7 @@ from __future__ import annotations
 from keystead.core.entities import Binding, Cubby, Key, Keyring, KeyVersion, Mount, Tenant, Token
 from keystead.core.errors import Internal
 from keystead.core.operations import CubbyRef
+from keystead.service.held.approvals import OfApprovals
 from keystead.service.held.belonging import OfIdentities
 from keystead.service.held.keyrings import HeldKeyring
 from keystead.service.held.paths import OfPaths
@@ -14,7 +15,7 @@ from keystead.service.held.spaces import OfSpaces, first_tenant
 from keystead.service.reach import Reach
 
 
-class HeldTenant(OfSpaces, OfPaths, OfIdentities, OfPrincipals):
+class HeldTenant(OfSpaces, OfPaths, OfIdentities, OfPrincipals, OfApprovals):
     """A tenant, with what it has for its principals, paths, identities and namespaces."""
 
     def __init__(self, tenant: Tenant, reach: Reach) -> None:

@@ -17,6 +17,7 @@ from keystead.core.ports import KeyStores, Provider, Reader
 from keystead.service.barrier import Barrier
 from keystead.service.held import Held, HeldSystem
 from keystead.service.hsms import Hsms
+from keystead.service.meter import Meter
 from keystead.service.view.cache import Finds, Forgets, Generation
 from keystead.service.view.keys import KeyCache
 from keystead.service.view.tokens import TokenCache
@@ -35,8 +36,10 @@ class View(KeyCache, TokenCache):
         generation: Generation,
         outside: KeyStores | None = None,
         hsms: Hsms | None = None,
+        meter: Meter | None = None,
     ) -> None:
-        super().__init__(barrier, store, provider, generation, outside, hsms)
+        """Without a `meter`, keys with limits are not used."""
+        super().__init__(barrier, store, provider, generation, outside, hsms, meter)
         self._system = HeldSystem(self._reach)
 
     def _find_system(self, _ref: SystemRef) -> Held:
@@ -63,6 +66,7 @@ class View(KeyCache, TokenCache):
         Kind.NAME: _forget_nothing,
         Kind.GRANT: _forget_nothing,
         Kind.LAST_USE: _forget_nothing,
+        Kind.USAGE: _forget_nothing,  # nobody holds it
         Kind.SLOT_RULE: _forget_nothing,
         Kind.ENDED_ROOT: _forget_nothing,
         Kind.OIDC_PROVIDER: _forget_nothing,  # dropped whatever changes
@@ -82,5 +86,6 @@ class View(KeyCache, TokenCache):
         Kind.LOGIN_SETTINGS: _forget_nothing,
         Kind.LOGIN_SECRET: _forget_nothing,
         Kind.ERASURE: _forget_nothing,
+        Kind.APPROVAL_REQUEST: _forget_nothing,
     }
     FIND: ClassVar[Finds] = {**KeyCache.FIND, **TokenCache.FIND, SystemRef: _find_system}

@@ -14,6 +14,7 @@ from keystead.core.rights import Rights
 from keystead.service.barrier import Barrier
 from keystead.service.held import Held
 from keystead.service.hsms import Hsms
+from keystead.service.meter import Meter
 from keystead.service.reach import Reach
 
 K = TypeVar("K")
@@ -48,10 +49,12 @@ class Cache:
         generation: Generation,
         outside: KeyStores | None,
         hsms: Hsms | None,
+        meter: Meter | None = None,
     ) -> None:
         self._barrier, self._store, self._current = barrier, store, generation.current
         self.loop_thread: int | None = None
-        self._reach = Reach(barrier, provider, outside or NoKeyStores(), self.may_block, self.may_wait, hsms or Hsms())
+        ways = (self.may_block, self.may_wait)
+        self._reach = Reach(barrier, provider, outside or NoKeyStores(), *ways, hsms or Hsms(), meter)
         self._lock = threading.Lock()
         self._seen_generation = -1
         self._seen_change = 0

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from keystead.core.entities import (
     ONLY,
+    ApprovalRules,
     Kind,
     Lineage,
     Mount,
@@ -44,6 +45,7 @@ class TenantCache(Cache):
         self._chains: dict[str, Lineage] = {}
         self._publishing: dict[str, bool] = {}
         self._within: dict[tuple[str, str], tuple[Rights, Rights]] = {}
+        self._approval_rules: dict[str, ApprovalRules] = {}
         self._home = ""
 
     def _forget_everything(self) -> None:
@@ -53,6 +55,7 @@ class TenantCache(Cache):
         self._spaces.clear()
         self._chains.clear()
         self._within.clear()
+        self._approval_rules.clear()
         self._publishing.clear()
 
     def forget(self) -> None:
@@ -61,6 +64,9 @@ class TenantCache(Cache):
 
     def _forget_settings(self, _id: str) -> None:
         self._rate_limits.clear()
+
+    def _forget_approval_rules(self, id_: str) -> None:
+        self._approval_rules.pop(id_, None)
 
     def _forget_publishing(self, _id: str) -> None:
         self._publishing.clear()
@@ -101,6 +107,15 @@ class TenantCache(Cache):
             held = HeldTenant(Tenant(id=tenant, name="", created_at=EPOCH), self._reach)
             found = RateLimitTable(held.settings(Topic.RATE_LIMIT), held.setting(Topic.RATE_LIMITS, ONLY))
             self._keep(stamp, self._rate_limits, tenant, found)
+        return found
+
+    def approval_rules(self, scope: str) -> ApprovalRules:
+        """Of a tenant or of the installation; with revision 0 where there have never been any."""
+        if (found := self._approval_rules.get(scope)) is None:
+            self.may_block()
+            stamp = self._seen_change
+            found = self._barrier.get(ApprovalRules, scope) or ApprovalRules(id=scope)
+            self._keep(stamp, self._approval_rules, scope, found)
         return found
 
     def spaces(self, tenant: str) -> Mapping[str, Namespace]:
@@ -182,6 +197,7 @@ class TenantCache(Cache):
         Kind.SETTING: _forget_settings,
         Kind.OIDC_SETTINGS: _forget_publishing,
         Kind.OIDC_ROLE: _forget_publishing,
+        Kind.APPROVAL_RULES: _forget_approval_rules,
     }
     FIND: ClassVar[Finds] = {**Cache.FIND, TenantRef: _find_tenant}
 

@@ -1,0 +1,200 @@
+"""Quorums: which actions a rule can name, when enough have approved, and the text that an approval signs.
+
+Rule 1: rules add up. What several rules cover waits for each of them, so that no new rule loosens an old one.
+Rule 2: one person counts once, whatever they come with: a second credential, a session of a role, a child of a token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from enum import Enum
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from keystead.core.actions import ACTIONS, USES, Action
+from keystead.core.entities import Approval, ApprovalRequest, ApprovalRule
+from keystead.core.errors import InvalidArgument, NotApproved
+
+A = Action
+GROUPS: Final[Mapping[str, frozenset[Action]]] = {
+    "destroy": frozenset(
+        {
+            A.SCHEDULE_DESTRUCTION,
+            A.DESTROY_KEY,
+            A.ERASE_KEY,
+            A.TRIM_KEY,
+            A.DELETE_MATERIAL,
+            A.DELETE_OTP_KEY,
+            A.DESTROY_SECRET_VERSIONS,
+            A.EMPTY_KEYRING,
+            A.DISABLE_MOUNT,
+            A.END_NAMESPACE,
+        }
+    ),
+    "disable": frozenset({A.DISABLE_KEY, A.DISABLE_ROTATION, A.DISCONNECT_KEY_STORE, A.DELETE_KEY_STORE}),
+    "export": frozenset({A.EXPORT_KEY, A.BACK_UP}),
+    "grants": frozenset({A.CREATE_GRANT}),
+    "policy": frozenset(
+        {
+            A.PUT_POLICY,
+            A.PUT_TERMS,
+            A.WRITE_ACL_POLICY,
+            A.DELETE_ACL_POLICY,
+            A.PUT_USER_POLICY,
+            A.DELETE_USER_POLICY,
+            A.PUT_ROLE_POLICY,
+            A.DELETE_ROLE_POLICY,
+            A.PUT_TRUST_POLICY,
+            A.PUT_GROUP_POLICY,
+            A.DELETE_GROUP_POLICY,
+            A.CREATE_POLICY_VERSION,
+            A.SET_DEFAULT_POLICY_VERSION,
+            A.ATTACH_USER_POLICY,
+            A.DETACH_USER_POLICY,
+            A.ATTACH_ROLE_POLICY,
+            A.DETACH_ROLE_POLICY,
+            A.ATTACH_GROUP_POLICY,
+            A.DETACH_GROUP_POLICY,
+            A.PUT_USER_BOUNDARY,
+            A.DELETE_USER_BOUNDARY,
+            A.PUT_ROLE_BOUNDARY,
+            A.DELETE_ROLE_BOUNDARY,
+        }
+    ),
+    "identities": frozenset(
+        {
+            A.MANAGE_PRINCIPALS,
+            A.CREATE_USER,
+            A.DELETE_USER,
+            A.CREATE_ACCESS_KEY,
+            A.UPDATE_ACCESS_KEY,
+            A.CREATE_ROLE,
+            A.ADD_TO_GROUP,
+            A.REMOVE_FROM_GROUP,
+            A.CREATE_OIDC_PROVIDER,
+            A.ISSUE_TOKEN,
+            A.WRITE_ENTITY,
+            A.MERGE_ENTITIES,
+            A.DELETE_ENTITIES,
+            A.WRITE_ENTITY_ALIAS,
+            A.WRITE_GROUP_ALIAS,
+            A.WRITE_IDENTITY_GROUP,
+            A.DELETE_IDENTITY_GROUP,
+            A.WRITE_ACCOUNT,
+            A.MAKE_SECRET_ID,
+            A.WRITE_LOGIN_SETTINGS,
+            A.WRITE_TOKEN_ROLE,
+            A.ENABLE_MOUNT,
+        }
+    ),
+    "seal": frozenset({A.MANAGE_SEAL, A.SEAL_SERVER, A.ROTATE_ROOT_KEY, A.CHANGE_SHARES, A.GENERATE_ROOT_TOKEN}),
+    "backup": frozenset({A.BACK_UP, A.RESTORE}),
+    "keyrings": frozenset({A.MANAGE_KEYRINGS}),
+    "rules": frozenset({A.PUT_APPROVAL_RULE}),
+}
+"""What a rule can name in a word; beside these, every action of RULABLE by its own name."""
+
+_OF_APPROVALS = frozenset({A.APPROVE, A.LIST_APPROVALS, A.LIST_APPROVAL_RULES, A.END_APPROVAL})
+RULABLE: Final = frozenset(row.action for row in ACTIONS.values() if not row.free) - USES - _OF_APPROVALS
+"""Not the use of keys, which waits for nobody; not what is free to everybody; nor what a quorum itself is made by."""
+
+MAX_RULES, MAX_APPROVERS, MAX_APPROVALS = 64, 64, 16
+MAX_WAIT = 30 * 86_400  # seconds
+MAX_WAITING = 1000  # requests of a tenant; of one who asks: core.quotas
+
+
+def actions_of(words: Iterable[str]) -> frozenset[Action]:
+    """What the words of a rule stand for today. Raises InvalidArgument (detail "actions")."""
+    found: set[Action] = set()
+    for word in words:
+        if word in GROUPS:
+            found |= GROUPS[word]
+        elif word in RULABLE:
+            found.add(Action(word))
+        else:
+            raise InvalidArgument(f"{word!r} is nothing that approval can be asked for", "actions")
+    return frozenset(found)
+
+
+class Standing(Enum):
+    PENDING = "pending"
+    APPROVED = "approved"
+    DENIED = "denied"
+    EXPIRED = "expired"
+
+
+class HeldUp(Struct, frozen=True, kw_only=True):
+    """detail of NotApproved: the request that waits."""
+
+    request: str
+    standing: Standing
+    n_approvals: int = 0
+    n_needed: int = 0
+
+    @property
+    def reason(self) -> str:
+        """As core.errors.said_of has it."""
+        return self.standing.value
+
+
+def not_approved(request: ApprovalRequest, standing: Standing, n: int, of: int, more: str = "") -> NotApproved:
+    """In words that every door can say: they name the request, and nothing of it."""
+    words = {
+        Standing.PENDING: f"it needs the approval of others: request {request.id} has {n} of {of} approvals",
+        Standing.DENIED: f"request {request.id} for the approval of others was denied",
+        Standing.EXPIRED: f"request {request.id} for the approval of others expired",
+        Standing.APPROVED: f"request {request.id} is approved",
+    }[standing]
+    return NotApproved(words + more, HeldUp(request=request.id, standing=standing, n_approvals=n, n_needed=of))
+
+
+def counted(rule: ApprovalRule, approvals: Iterable[Approval], asked: Iterable[str]) -> tuple[Approval, ...]:
+    """The approvals that count for a rule: of people it names, each once, and not of `asked`, who asks."""
+    named = {approver.id for approver in rule.approvers}
+    hands: set[str] = set() if rule.own else set(asked)
+    found: list[Approval] = []
+    for one in approvals:
+        if named.isdisjoint(one.named) or not hands.isdisjoint(one.persons):
+            continue
+        hands.update(one.persons)
+        found.append(one)
+    return tuple(found)
+
+
+def is_enough(rules: Iterable[ApprovalRule], request: ApprovalRequest) -> bool:
+    return all(len(counted(rule, request.approvals, request.persons)) >= rule.n_approvals for rule in rules)
+
+
+def standing_of(request: ApprovalRequest, now: datetime) -> Standing:
+    if request.denied_by:
+        return Standing.DENIED
+    if request.is_over(now):
+        return Standing.EXPIRED
+    return Standing.PENDING if request.approved_at is None else Standing.APPROVED
+
+
+HEAD: Final = b"keystead approval v1\n"
+
+
+def text_to_sign(request: ApprovalRequest) -> bytes:
+    """What an approver signs: one canonical JSON object of what the request says, behind a head of its own.
+
+    Nothing of it changes while the request waits.
+    """
+    said: dict[str, Any] = {
+        "id": request.id,
+        "scope": request.scope,
+        "digest": request.digest,
+        "asked_by": request.asked_by,
+        "asked_name": request.asked_name,
+        "asked_at": request.asked_at.isoformat(),
+        "operation": request.operation,
+        "actions": request.actions,
+        "targets": request.targets,
+        "summary": dict(request.summary),
+        "rules": request.rules,
+    }
+    return HEAD + msgspec.json.encode(said, order="deterministic")

@@ -1,0 +1,67 @@
+"""An object in a token, and what the token was found to do with its like."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+from keystead.core.algorithms import KeySpec
+from keystead.core.errors import Conflict, KeysteadError, NotFound, Unavailable, Unsupported
+from keystead.core.ports import Entropy
+from keystead.cryptoki.session import Session
+from keystead.cryptoki.token import Desk, Token
+from keystead.providers.pkcs11.handle import Handle
+from keystead.providers.pkcs11.trials import Outcome, Outcomes, tried
+
+R = TypeVar("R")
+
+
+class Abilities:
+    """Of one token, each family tried once in a process. Safe to use from any thread."""
+
+    def __init__(self, token: Token, entropy: Entropy) -> None:
+        self._token, self._entropy = token, entropy
+        self._lock = threading.Lock()
+        self._found: dict[str, Outcomes] = {}
+
+    def of(self, spec: KeySpec) -> Outcomes:
+        """Raises Unavailable: then nothing was found out."""
+        if (known := self._found.get(spec.name)) is not None:
+            return known
+        with self._lock:
+            if spec.name not in self._found:
+                self._found |= self._token.run(lambda desk: tried(spec.family, desk, self._entropy))
+            return self._found[spec.name]
+
+    def require(self, spec: KeySpec, algorithm: str) -> Outcome:
+        """Raises Unsupported where the token does not do it, or did it wrongly."""
+        outcome = self.of(spec).get(algorithm, Outcome(why="no such algorithm"))
+        if outcome.why:
+            raise Unsupported(
+                f"the HSM {self._token.name} does not do {algorithm} with {spec.name}: {outcome.why}", algorithm
+            )
+        return outcome
+
+
+class Held:
+    """`prove` looks once in a process, before the first use, whether the object is the key that it is taken for."""
+
+    __slots__ = ("_prove", "_proved", "handle", "token")
+
+    def __init__(self, token: Token, handle: Handle, prove: Callable[[Session, int], bool]) -> None:
+        self.token, self.handle, self._prove, self._proved = token, handle, prove, False
+
+    def use(self, act: Callable[[Session, int], R], vague: type[KeysteadError] = Unavailable) -> R:
+        """Raises Unavailable (also where the token has no such object), Conflict (it has another)."""
+        try:
+            if not self._proved:
+                self._proved = self.token.run(self._proof)
+            return self.token.run(lambda desk: act(desk.session, desk.key(self.handle.name)), vague=vague)
+        except NotFound:
+            raise Unavailable(f"the HSM {self.token.name} has no object for this key", "object") from None
+
+    def _proof(self, desk: Desk) -> bool:
+        if not self._prove(desk.session, desk.key(self.handle.name)):
+            raise Conflict(f"the object in the HSM {self.token.name} is another key than this one", "check_value")
+        return True

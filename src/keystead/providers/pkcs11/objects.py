@@ -1,0 +1,87 @@
+"""Templates of the objects that we make. Rule R4: every flag is said, and nothing that is optional.
+
+A key is found by its id and label (rule R1); keys of a trial, and agreed secrets, are session objects without either.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from keystead.cryptoki.templates import Template, Value
+from keystead.cryptoki.words import Cka, Ckk, Cko
+from keystead.providers.pkcs11.handle import LABEL
+
+_OF_SECRETS: Final = (Cka.ENCRYPT, Cka.DECRYPT, Cka.SIGN, Cka.VERIFY, Cka.WRAP, Cka.UNWRAP, Cka.DERIVE)
+_OF_PUBLIC: Final = (Cka.ENCRYPT, Cka.VERIFY, Cka.WRAP)
+_OF_PRIVATE: Final = (Cka.DECRYPT, Cka.SIGN, Cka.UNWRAP, Cka.DERIVE)
+
+CIPHER: Final = frozenset({Cka.ENCRYPT, Cka.DECRYPT})
+TAGGING: Final = frozenset({Cka.SIGN, Cka.VERIFY})
+SIGNING: Final = frozenset({Cka.SIGN, Cka.VERIFY})
+RSA: Final = SIGNING | CIPHER
+AGREEING: Final = SIGNING | {Cka.DERIVE}
+
+Uses = frozenset[Cka]
+
+
+def _flags(known: tuple[Cka, ...], uses: Uses) -> dict[Cka, Value]:
+    return {flag: flag in uses for flag in known}
+
+
+def _found_by(its_id: bytes | None) -> dict[Cka, Value]:
+    """Without an id: an object of the session, which ends with it."""
+    if its_id is None:
+        return {Cka.TOKEN: False}
+    return {Cka.TOKEN: True, Cka.ID: its_id, Cka.LABEL: LABEL}
+
+
+def secret(kind: Ckk, its_id: bytes | None, uses: Uses, **more: Value) -> Template:
+    """Of an AES or HMAC key. `more`: attributes by their names in small letters."""
+    return {
+        Cka.CLASS: Cko.SECRET_KEY,
+        Cka.KEY_TYPE: kind,
+        **_found_by(its_id),
+        Cka.PRIVATE: True,
+        Cka.SENSITIVE: True,
+        Cka.EXTRACTABLE: False,
+        **_flags(_OF_SECRETS, uses),
+        **{Cka[name.upper()]: value for name, value in more.items()},
+    }
+
+
+def private(kind: Ckk, its_id: bytes | None, uses: Uses, **more: Value) -> Template:
+    return {
+        Cka.CLASS: Cko.PRIVATE_KEY,
+        Cka.KEY_TYPE: kind,
+        **_found_by(its_id),
+        Cka.PRIVATE: True,
+        Cka.SENSITIVE: True,
+        Cka.EXTRACTABLE: False,
+        **_flags(_OF_PRIVATE, uses),
+        **{Cka[name.upper()]: value for name, value in more.items()},
+    }
+
+
+def public(kind: Ckk, its_id: bytes | None, uses: Uses, **more: Value) -> Template:
+    """Of the half that comes with a pair; it is read and erased at once. CloudHSM wants it private like the other."""
+    return {
+        Cka.CLASS: Cko.PUBLIC_KEY,
+        Cka.KEY_TYPE: kind,
+        **_found_by(its_id),
+        Cka.PRIVATE: True,
+        **_flags(_OF_PUBLIC, uses),
+        **{Cka[name.upper()]: value for name, value in more.items()},
+    }
+
+
+def agreed(n_bytes: int) -> Template:
+    """Of a secret that two parties agree on: it is handed out, so it is neither kept nor hidden."""
+    return {
+        Cka.CLASS: Cko.SECRET_KEY,
+        Cka.KEY_TYPE: Ckk.GENERIC_SECRET,
+        Cka.TOKEN: False,
+        Cka.PRIVATE: True,
+        Cka.SENSITIVE: False,
+        Cka.EXTRACTABLE: True,
+        Cka.VALUE_LEN: n_bytes,
+    }

@@ -1,0 +1,193 @@
+"""core.ports.Provider over a token. Never called on the event loop; an act of it may take as long as the HSM does."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from keystead.core.algorithms import Family, KeySpec, MessageForm
+from keystead.core.errors import InvalidArgument, Unsupported
+from keystead.core.ports import Entropy, Generated, Loaded
+from keystead.core.sensitive import Sensitive
+from keystead.crypto import keys
+from keystead.cryptoki.session import Session
+from keystead.cryptoki.token import Desk, Token
+from keystead.cryptoki.words import Cka, Ckm, named
+from keystead.providers.pkcs11 import checks, making, signing
+from keystead.providers.pkcs11.handle import ID_BYTES, LABEL, Handle, unpack
+from keystead.providers.pkcs11.held import Abilities, Held
+from keystead.providers.pkcs11.pair import Pair
+from keystead.providers.pkcs11.secret import Aes, Hmac, Sealing
+from keystead.providers.pkcs11.trials import Outcomes
+from keystead.providers.public import PublicHalf
+
+_SEALING: Final[dict[str, type[Sealing]]] = {"AES_256": Aes}
+_SECRETS: Final = frozenset({Family.AES, Family.HMAC})
+PROVED: Final = {
+    "local": Cka.LOCAL,
+    "sensitive": Cka.SENSITIVE,
+    "always_sensitive": Cka.ALWAYS_SENSITIVE,
+    "extractable": Cka.EXTRACTABLE,
+    "never_extractable": Cka.NEVER_EXTRACTABLE,
+}
+"""What the token itself says of a key. Word in an attestation -> attribute."""
+
+
+class Pkcs11Provider:
+    """Safe to use from any thread. Raises Unavailable where the token is not there, whatever was asked."""
+
+    def __init__(self, token: Token, entropy: Entropy) -> None:
+        self._token, self._entropy = token, entropy
+        self.abilities = Abilities(token, entropy)
+
+    def offers(self, spec: KeySpec) -> frozenset[str]:
+        return frozenset(name for name, outcome in self.abilities.of(spec).items() if not outcome.why)
+
+    # --- making
+
+    def generate(self, spec: KeySpec, name: str = "") -> Generated:
+        outcomes, its_id = self._offered(spec), _id(name)
+        by = next(Ckm(one.maker) for one in outcomes.values() if one.maker is not None)
+
+        def act(desk: Desk) -> Handle:
+            if spec.family not in _SECRETS:
+                edwards = outcomes["ED25519"].mode if spec.family is Family.EDWARDS else ""
+                public, private, der = making.pair(desk.session, spec, by, its_id, edwards)
+                desk.session.destroy(public)
+                return self._handle(desk, spec, private, its_id, outcomes, by.name, der)
+            uses = making.USES[spec.family] | checks.USES.get(_checker(spec, outcomes), frozenset())
+            made = making.secret(desk.session, spec, by, its_id, uses)
+            return self._handle(desk, spec, made, its_id, outcomes, by.name)
+
+        return _generated(self._token.run(act, once=True))
+
+    def register(self, spec: KeySpec, material: Sensitive, name: str = "") -> Generated:
+        outcomes, its_id = self._offered(spec), _id(name)
+        der = b"" if spec.family in _SECRETS else keys.public_der(keys.load(spec, material.reveal()))
+        if spec.family in _SECRETS and len(material) * 8 != spec.bits:
+            raise InvalidArgument(f"{len(material)} bytes are no {spec.name} key", "key_material")
+
+        def act(desk: Desk) -> Handle:
+            uses = making.USES[spec.family] | checks.USES.get(_checker(spec, outcomes), frozenset())
+            edwards = outcomes["ED25519"].mode if spec.family is Family.EDWARDS else ""
+            made = making.bring(desk.session, spec, material, its_id, uses, edwards)
+            return self._handle(desk, spec, made, its_id, outcomes, "import", der)
+
+        return _generated(self._token.run(act, once=True))
+
+    def _handle(
+        self, desk: Desk, spec: KeySpec, made: int, its_id: bytes, outcomes: Outcomes, by: str, der: bytes = b""
+    ) -> Handle:
+        how = "" if der else _checker(spec, outcomes)
+        return Handle(
+            id=its_id,
+            spec=spec.name,
+            serial=desk.connection.info.serial,
+            made_by=by,
+            modes={name: outcome.words for name, outcome in outcomes.items()},
+            check=checks.value(desk.session, made, how),
+            checked_by=how,
+            public_key=der,
+        )
+
+    def _offered(self, spec: KeySpec) -> Outcomes:
+        """Raises Unsupported where the token holds no such keys."""
+        outcomes = self.abilities.of(spec)
+        good = {name: outcome for name, outcome in outcomes.items() if not outcome.why}
+        if not good:
+            self.abilities.require(spec, next(iter(outcomes)))
+        return good
+
+    def destroy(self, name: str) -> None:
+        its_id = _id(name)
+        for each in self._token.names({Cka.TOKEN: True, Cka.ID: its_id, Cka.LABEL: LABEL}):
+            self._token.destroy(each)
+
+    # --- use
+
+    def load(self, spec: KeySpec, material: Sensitive, *, key_id: str, version: int) -> Loaded:
+        handle = unpack(spec, material)
+        if spec.family not in _SECRETS:
+            return Pair(spec, Held(self._token, handle, self._signs(spec, handle)), self.abilities)
+        held = Held(self._token, handle, _checked(handle))
+        if spec.family is Family.HMAC:
+            return Hmac(spec, held, self.abilities)
+        return _SEALING.get(spec.name, Sealing)(spec, held, self.abilities, self._entropy, key_id, version)
+
+    def _signs(self, spec: KeySpec, handle: Handle) -> Callable[[Session, int], bool]:
+        """A pair proves itself by a signature that its public half verifies, by whatever mechanism it has."""
+        half = PublicHalf(spec, handle.public_key)
+
+        def proves(session: Session, key: int) -> bool:
+            outcomes = self.abilities.of(spec)
+            for algorithm in signing.tested_as(spec).values():
+                if not outcomes[algorithm.name].why:
+                    scheme, challenge = signing.scheme_of(algorithm), b"keystead/prove/v1" + self._entropy(32)
+                    asked = signing.prepared(spec, scheme, challenge, MessageForm.RAW)
+                    made = signing.signed(session, key, spec, scheme, asked)
+                    return half.verify_as(scheme, challenge, made, MessageForm.RAW)
+            return True
+
+        return proves
+
+    def load_public(self, spec: KeySpec, public_key: bytes) -> Loaded:
+        return PublicHalf(spec, public_key)
+
+    def register_public(self, spec: KeySpec, material: Sensitive) -> Generated:
+        der = keys.spki(keys.examine_public(spec, material.reveal()))
+        return Generated(Sensitive(der), der)
+
+    # --- what is said of it
+
+    def facts(self, spec: KeySpec, material: Sensitive) -> Mapping[str, str]:
+        handle = unpack(spec, material)
+        self.abilities.of(spec)  # before a session is taken: the proof wants to know
+        info = self._token.info()
+        held = Held(self._token, handle, self._signs(spec, handle) if handle.public_key else _checked(handle))
+        told = held.use(lambda session, key: session.attributes(key, (*PROVED.values(), Cka.KEY_GEN_MECHANISM)))
+        maker = told.get(Cka.KEY_GEN_MECHANISM)
+        return {
+            "protection": "hsm",
+            "hsm": self._token.name,
+            "token": info.label,
+            "serial": info.serial,
+            "manufacturer": info.manufacturer,
+            "model": info.model,
+            "firmware": info.firmware,
+            "object": handle.id.hex(),
+            "made_by": handle.made_by,
+            "key_gen_mechanism": named(Ckm, maker) if told.get(Cka.LOCAL) and isinstance(maker, int) else "none",
+            "check_value": handle.check.hex(),
+            "checked_by": handle.checked_by,
+            **{word: str(bool(told[which])).lower() for word, which in PROVED.items() if which in told},
+        }
+
+    def export(self, spec: KeySpec, material: Sensitive) -> Sensitive:  # noqa: ARG002 - never
+        raise Unsupported("a key in an HSM never leaves it", "export")
+
+    def mac_key(self, spec: KeySpec, material: Sensitive) -> Sensitive:  # noqa: ARG002 - never
+        raise Unsupported("a key in an HSM never leaves it", "export")
+
+
+def _id(name: str) -> bytes:
+    """Raises InvalidArgument."""
+    try:
+        its_id = bytes.fromhex(name)
+    except ValueError:
+        its_id = b""
+    if len(its_id) != ID_BYTES:
+        raise InvalidArgument("an object's name is 32 hexadecimal digits", "name")
+    return its_id
+
+
+def _checker(spec: KeySpec, outcomes: Outcomes) -> str:
+    return next((outcome.check for outcome in outcomes.values()), "") if spec.family in _SECRETS else ""
+
+
+def _checked(handle: Handle) -> Callable[[Session, int], bool]:
+    return lambda session, key: hmac.compare_digest(checks.value(session, key, handle.checked_by), handle.check)
+
+
+def _generated(handle: Handle) -> Generated:
+    return Generated(handle.pack(), handle.public_key)

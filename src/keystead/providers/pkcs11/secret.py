@@ -1,0 +1,143 @@
+"""AES and HMAC keys that a token holds."""
+
+from __future__ import annotations
+
+import hmac
+import itertools
+from typing import Final
+
+from keystead.core.algorithms import Algorithm, KeySpec
+from keystead.core.detached import FORMAT, SALT_BYTES, Detached, framed
+from keystead.core.envelope import PREFIX_BYTES, Envelope
+from keystead.core.errors import DecryptionFailed, InvalidArgument, LimitExceeded, Unsupported
+from keystead.core.inside import KEY_BYTES, ZEROS, Form, Inside, Parts, committed
+from keystead.core.ports import Entropy
+from keystead.core.sensitive import Sensitive
+from keystead.crypto.aead import open_once, seal_once
+from keystead.cryptoki.mechanisms import Mechanism
+from keystead.cryptoki.session import Session
+from keystead.providers.pkcs11 import checks, gcm
+from keystead.providers.pkcs11.held import Abilities, Held
+from keystead.providers.refusing import Refusing
+
+LONGEST: Final = 16_000  # bytes that go into a token at once (rule R3): AWS CloudHSM takes 16,224
+MOST_MESSAGES: Final = 1 << 32  # under one key with random IVs of 96 bits, SP 800-38D §8.3
+TAG_BYTES, SALT = 16, 24
+
+
+class _Secret(Refusing):
+    __slots__ = ("_abilities", "_held")
+
+    def __init__(self, spec: KeySpec, held: Held, abilities: Abilities) -> None:
+        super().__init__(spec)
+        self._held, self._abilities = held, abilities
+
+
+class Sealing(_Secret):
+    """Ciphertext format v3 (core.inside)."""
+
+    __slots__ = ("_count", "_entropy", "_inside", "_key_id", "_version")
+
+    def __init__(
+        self, spec: KeySpec, held: Held, abilities: Abilities, entropy: Entropy, key_id: str, version: int
+    ) -> None:
+        super().__init__(spec, held, abilities)
+        self._entropy, self._key_id, self._version = entropy, key_id, version
+        self._inside, self._count = Inside(key_id, version), itertools.count(1)
+
+    def encrypt(self, algorithm: Algorithm, plaintext: Sensitive, aad: bytes) -> bytes:
+        mode = self._mode(algorithm)
+        text = plaintext.reveal()
+        form = Form.DIRECT if len(ZEROS) + len(text) <= LONGEST else Form.KEYED
+        inner, message = (text, b"") if form is Form.DIRECT else self._keyed(text, aad)
+        iv, sealed = self._seal(mode, ZEROS + inner, self._inside.bound(form, aad))
+        return self._inside.pack(Parts(form, iv, sealed, message))
+
+    def decrypt(self, algorithm: Algorithm, ciphertext: bytes, aad: bytes) -> Sensitive:
+        mode = self._mode(algorithm)
+        parts = self._inside.unpack(ciphertext)
+        if len(parts.sealed) > LONGEST + TAG_BYTES:
+            raise DecryptionFailed("the ciphertext does not open")
+        opened = committed(self._open(mode, parts.iv, parts.sealed, self._inside.bound(parts.form, aad)))
+        if parts.form is Form.DIRECT:
+            return Sensitive(opened)
+        key, prefix = Envelope(opened, self._key_id, self._version).open(parts.message, aad)
+        return Sensitive(open_once(key, parts.message[PREFIX_BYTES:], prefix))
+
+    def encrypt_convergent(self, algorithm: Algorithm, plaintext: Sensitive, aad: bytes) -> bytes:  # noqa: ARG002 - refused
+        if algorithm.name not in self._names:
+            self.refuse(algorithm)
+        raise Unsupported("a key in an HSM makes no convergent ciphertexts", "convergent")
+
+    def _mode(self, algorithm: Algorithm) -> gcm.Mode:
+        if algorithm.name not in self._names:
+            self.refuse(algorithm)
+        return gcm.Mode(self._abilities.require(self._spec, algorithm.name).mode)
+
+    def _keyed(self, text: bytes, aad: bytes) -> tuple[bytes, bytes]:
+        """(a data key, the text under it in format v1)"""
+        data_key = self._entropy(KEY_BYTES)
+        key, prefix = Envelope(data_key, self._key_id, self._version).seal(text, aad, self._entropy(SALT))
+        return data_key, prefix + seal_once(key, text, prefix)
+
+    def _seal(self, mode: gcm.Mode, text: bytes, bound: bytes) -> tuple[bytes, bytes]:
+        if next(self._count) > MOST_MESSAGES:
+            raise LimitExceeded("the key has sealed as many messages as it may: rotate it", "messages")
+        return self._held.use(lambda session, key: gcm.seal(session, key, mode, self._entropy, text, bound))
+
+    def _open(self, mode: gcm.Mode, iv: bytes, sealed: bytes, bound: bytes) -> bytes:
+        def act(session: Session, key: int) -> bytes:
+            return gcm.opened(session, key, mode, iv, sealed, bound)
+
+        try:
+            return self._held.use(act, vague=DecryptionFailed)
+        except DecryptionFailed:
+            raise DecryptionFailed("the ciphertext does not open") from None
+
+
+class Aes(Sealing):
+    """AES-256, and detached ciphertexts that are sealed in the token."""
+
+    __slots__ = ()
+
+    def encrypt_detached(self, algorithm: Algorithm, plaintext: Sensitive, aad: bytes) -> Detached:
+        """The header's salt goes into no key here; the token draws the nonce, or takes ours."""
+        mode = self._mode(algorithm)
+        header = bytes([FORMAT]) + self._version.to_bytes(3, "big") + self._entropy(SALT_BYTES)
+        bound = framed(aad, header)
+        if len(plaintext) > LONGEST or len(bound) > LONGEST:
+            raise InvalidArgument(f"at most {LONGEST} bytes go into an HSM at once", "plaintext")
+        iv, sealed = self._seal(mode, plaintext.reveal(), bound)
+        return Detached(sealed[:-TAG_BYTES], iv, sealed[-TAG_BYTES:], header)
+
+    def decrypt_detached(self, algorithm: Algorithm, parts: Detached, aad: bytes) -> Sensitive:
+        mode = self._mode(algorithm)
+        start = bytes([FORMAT]) + self._version.to_bytes(3, "big")
+        fits = len(parts.nonce) == gcm.IV_BYTES and len(parts.tag) == TAG_BYTES and parts.header[:4] == start
+        if not fits or len(parts.header) != len(start) + SALT_BYTES or len(parts.ciphertext) + len(aad) > LONGEST:
+            raise DecryptionFailed("the ciphertext does not open")
+        return Sensitive(self._open(mode, parts.nonce, parts.ciphertext + parts.tag, framed(aad, parts.header)))
+
+
+class Hmac(_Secret):
+    """FIPS 198-1, with the one digest that the token was tried with, or another that it lists."""
+
+    __slots__ = ()
+
+    def mac(self, algorithm: Algorithm, message: bytes) -> bytes:
+        if algorithm.name not in self._names:
+            self.refuse(algorithm)
+        self._abilities.require(self._spec, algorithm.name)
+        return self.mac_as(algorithm.digest or "", message)
+
+    def verify_mac(self, algorithm: Algorithm, message: bytes, tag: bytes) -> bool:
+        return hmac.compare_digest(self.mac(algorithm, message), tag)
+
+    def mac_as(self, digest: str, message: bytes) -> bytes:
+        """Raises InvalidArgument for what is no digest, Unsupported for one without a mechanism."""
+        if (mechanism := checks.HMACS.get(digest)) is None:
+            raise Unsupported(f"no HMAC with {digest} in an HSM", "digest")
+        return self._held.use(lambda session, key: session.sign(Mechanism(mechanism), key, message))
+
+    def verify_mac_as(self, digest: str, message: bytes, tag: bytes) -> bool:
+        return hmac.compare_digest(self.mac_as(digest, message), tag)

@@ -1,0 +1,40 @@
+"""Requests for approval that are over: taken away, each with its record, after nobody could use them any more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from keystead.core.entities import INSTALLATION, ApprovalRequest
+from keystead.core.errors import KeysteadError
+from keystead.core.operations import EndApproval
+from keystead.core.ports import Clock
+from keystead.service.barrier import Barrier
+
+EVERY = 60.0  # seconds between two looks
+PAGE = 500
+
+
+class Lapses:
+    """One per installation. `perform` does an operation as the system principal."""
+
+    def __init__(self, barrier: Barrier, clock: Clock, perform: Callable[[EndApproval], object]) -> None:
+        self._barrier, self._clock, self._perform = barrier, clock, perform
+        self._look_at = 0.0
+
+    def step(self) -> int:
+        """End what is over, if it is time to look; how many there were."""
+        if self._clock.monotonic() < self._look_at:
+            return 0
+        self._look_at = self._clock.monotonic() + EVERY
+        after, n_done, now = "", 0, self._clock.now()
+        while page := self._barrier.every(ApprovalRequest, after=after, limit=PAGE):
+            n_done += sum(self._end(one) for one in page if one.is_over(now))
+            after = page[-1].id
+        return n_done
+
+    def _end(self, request: ApprovalRequest) -> bool:
+        try:
+            self._perform(EndApproval(scope="" if request.scope == INSTALLATION else request.scope, id=request.id))
+        except KeysteadError:  # asked for anew meanwhile, or the store does not answer: seen again the next time
+            return False
+        return True

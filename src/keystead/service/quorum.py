@@ -1,0 +1,352 @@
+"""What others have to approve before it is done: asked by the pipeline after it has authorized, and before it acts.
+
+Rule 1: the act is found by a digest of all that it is (service.canonical). Another argument, another revision of its
+        target, another rule: another request.
+Rule 2: a request is used once, in the transaction of the changes that it was for; the rules are among what that
+        transaction rests on, so no rule is made behind the back of an act that is under way.
+Rule 3: an approval counts while whoever gave it is there, is enabled, is still one whom the rule names, and, where the
+        rule says so, may do it too. What was withdrawn so is asked for again.
+Rule 4: whatever changes a rule is held by that rule, as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from keystead.core.actions import Action
+from keystead.core.approvals import (
+    MAX_WAITING,
+    RULABLE,
+    Standing,
+    actions_of,
+    counted,
+    not_approved,
+)
+from keystead.core.caller import SYSTEM_DOOR, Caller
+from keystead.core.entities import (
+    INSTALLATION,
+    Approval,
+    ApprovalRequest,
+    ApprovalRule,
+    ApprovalRules,
+    Entity,
+    IdentityEntity,
+    PrincipalKind,
+    Token,
+)
+from keystead.core.errors import Denied, LimitExceeded, NotApproved
+from keystead.core.operations import DeleteApprovalRule, Demand, Operation, PutApprovalRule
+from keystead.core.ports import Entropy
+from keystead.core.rights import Rights
+from keystead.service.barrier import Barrier, Commit
+from keystead.service.belonging import belonging
+from keystead.service.canonical import Canonical, canonical
+from keystead.service.held import Held, HeldKey, HeldKeyring, HeldKeyStore, HeldReplica, HeldSecret
+from keystead.service.persons import asker, persons_of
+from keystead.service.rights import of_bearer
+
+if TYPE_CHECKING:
+    from keystead.service.pipeline import Authorizer
+    from keystead.service.view import View
+
+MAX_OF_ONE = 20  # requests that one who asks may have waiting
+LABEL = "approval"
+
+_covered = lru_cache(maxsize=1024)(actions_of)
+
+
+class Recorder(Protocol):
+    """Makes the audit record of a request for approval, whose id it is told."""
+
+    def __call__(
+        self,
+        caller: Caller,
+        op: Operation[Any],
+        demands: tuple[Demand, ...],
+        found: tuple[Held | None, ...],
+        rule: str,
+        made: str,
+        /,
+    ) -> bytes: ...
+
+
+class Leave(Struct, frozen=True):
+    """What the act's own commit carries along: the request that it uses up, and what that rests on."""
+
+    seen: tuple[Entity, ...]
+    spent: ApprovalRequest | None = None
+
+    @property
+    def used(self) -> tuple[ApprovalRequest, ...]:
+        return () if self.spent is None else (self.spent,)
+
+
+NO_LEAVE = Leave(())
+
+
+def at_once(
+    _caller: Caller, _op: Operation[Any], _demands: tuple[Demand, ...], _found: tuple[Held | None, ...], rule: str
+) -> tuple[str, Leave]:
+    """Quorum.leave for what no rule can cover."""
+    return rule, NO_LEAVE
+
+
+class Covering(Struct, frozen=True):
+    """A rule that covers an act."""
+
+    scope: str
+    rule: ApprovalRule
+
+    @property
+    def said(self) -> tuple[str, str, int]:
+        return self.scope, self.rule.name, self.rule.number
+
+
+def is_rulable(kind: type[Operation[Any]]) -> bool:
+    """Whether any rule can cover operations of that kind by their own action."""
+    return kind.action in RULABLE
+
+
+class Quorum:
+    """One per process; safe to use from any thread."""
+
+    def __init__(
+        self,
+        view: View,
+        barrier: Barrier,
+        authorizer: Authorizer,
+        recorder: Recorder,
+        entropy: Entropy,
+        announce: Callable[[None], None],
+    ) -> None:
+        self._view, self._barrier, self._authorizer = view, barrier, authorizer
+        self._recorder, self._entropy, self._announce = recorder, entropy, announce
+
+    def leave(
+        self, caller: Caller, op: Operation[Any], demands: tuple[Demand, ...], found: tuple[Held | None, ...], rule: str
+    ) -> tuple[str, Leave]:
+        """(what has allowed it, leave to do it now).
+
+        `rule`: what has allowed it so far, for the record. Raises NotApproved, once its request is kept and on record;
+        LimitExceeded (detail "approvals"), WouldBlock.
+        """
+        if caller.principal.principal_kind is PrincipalKind.SYSTEM and caller.door == SYSTEM_DOOR:
+            return rule, NO_LEAVE  # what the scheduler does was approved when it was appointed
+        rows = {scope: self._view.approval_rules(scope) for scope in map(_scope, found)}
+        covering = tuple(_covering(rows, op, demands, found))
+        if not covering:
+            return rule, Leave(tuple(rows.values())) if op.changes else NO_LEAVE
+        self._view.may_block()
+        asked_by = asker(caller, self._token)
+        beside = [asked_by, sorted(one.said for one in covering)]
+        act = canonical(op, demands, found, beside, self._barrier.subkey(LABEL))
+        request = self._find(asked_by, act.digest)
+        asking = _Asking(caller, op, demands, found, rule, covering, act, asked_by)
+        if request is None or request.is_over(caller.now):
+            raise self._ask(asking, tuple(rows.values()), request)
+        if request.denied_by:
+            raise not_approved(request, Standing.DENIED, 0, 0)
+        good = tuple(self._still_good(asking, request))
+        for one in covering:
+            n = len(counted(one.rule, [approval for approval, _ in good], request.persons))
+            if n < one.rule.n_approvals:
+                raise not_approved(request, Standing.PENDING, n, one.rule.n_approvals)
+        seen = {(entity.kind, entity.id): entity for _, rests in good for entity in rests}
+        return f"{rule}; approval {request.id}", Leave((*rows.values(), *seen.values()), request)
+
+    # --- requests
+
+    def _token(self, id_: str) -> Token | None:
+        return self._barrier.get(Token, id_)
+
+    def _find(self, asked_by: str, digest: str) -> ApprovalRequest | None:
+        waiting = self._barrier.children(ApprovalRequest, asked_by)
+        return next((one for one in waiting if one.digest == digest), None)
+
+    def _ask(self, asking: _Asking, rows: tuple[ApprovalRules, ...], before: ApprovalRequest | None) -> NotApproved:
+        """Keep a new request with its record, in place of one that is over. Raises LimitExceeded, Stale."""
+        caller, rules = asking.caller, [one.rule for one in asking.covering]
+        fresh = asking.request(self._new_id(), persons_of(caller, self._token))
+        told = "" if before is None else f"; request {before.id} {_ended(before)}"
+        error = not_approved(fresh, Standing.PENDING, 0, max(rule.n_approvals for rule in rules), told)
+        if asking.op.dry_run:
+            return NotApproved("it needs the approval of others, and nobody has been asked", error.detail)
+        self._require_room(caller, asking.asked_by, fresh.scope)
+        record = self._recorder(caller, asking.op, asking.demands, asking.found, asking.allowed_by, fresh.id)
+        change = Commit(
+            put=(fresh,),
+            delete=() if before is None else (before,),
+            seen=(*rows, *caller.rights.seen),
+            record=record,
+        )
+        try:
+            self._barrier.commit(change)
+        finally:
+            self._announce(None)
+        error.recorded = True
+        return error
+
+    def _new_id(self) -> str:
+        return self._entropy(12).hex()
+
+    def _require_room(self, caller: Caller, asked_by: str, scope: str) -> None:
+        """Nobody's request gives way to another: who has too many waits, and so does a tenant that has."""
+        for waiting, most in (
+            (self._barrier.children(ApprovalRequest, asked_by), MAX_OF_ONE),
+            (self._barrier.linked(ApprovalRequest, scope, limit=2 * MAX_WAITING), MAX_WAITING),
+        ):
+            if sum(not one.is_over(caller.now) for one in waiting) >= most:
+                raise LimitExceeded(f"{most} requests wait for approval already", "approvals")
+
+    # --- approvals
+
+    def _still_good(self, asking: _Asking, request: ApprovalRequest) -> Iterator[tuple[Approval, tuple[Entity, ...]]]:
+        """The approvals that count today, each with what that rests on."""
+        needs_right = any(one.rule.needs_right for one in asking.covering)
+        for approval in request.approvals:
+            rests: list[Entity] = []
+            people = [self._person(one, rests, asking) for one in approval.persons]
+            if not all(people):
+                continue
+            rights = self._rights(approval.by, asking)
+            if rights is not None:
+                rests += rights.seen
+                named = tuple(id_ for id_ in approval.named if self._is_named(id_, rights))
+                if not named or (needs_right and not self._may(asking, rights)):
+                    continue
+                approval = replace(approval, named=named)  # noqa: PLW2901 - the same one, as far as it still holds
+            yield approval, tuple(rests)
+
+    def _person(self, person: str, rests: list[Entity], asking: _Asking) -> bool:
+        """Whether that person is there, and not shut out."""
+        kind, _, id_ = person.partition(":")
+        if kind == "principal":
+            rights = self._view.rights(id_)
+            if rights is None or not rights.principal.enabled:
+                return False
+            rests.append(rights.principal)
+        elif kind == "entity":
+            entity = self._barrier.get(IdentityEntity, id_)
+            if entity is None or entity.disabled or entity.merged_into:
+                return False
+            rests.append(entity)
+        elif kind == "token":
+            token = self._token(id_)
+            return token is not None and not token.is_over(asking.caller.now)
+        return True
+
+    def _rights(self, by: str, asking: _Asking) -> Rights | None:
+        """What whoever has approved may today; None for the holder of a key, whom the rule names by nothing else."""
+        kind, _, id_ = by.partition(":")
+        if kind == "principal":
+            return self._view.rights(id_)
+        if kind != "entity":
+            return None
+        entity = self._barrier.get(IdentityEntity, id_)
+        tenant = entity.tenant if entity is not None else asking.covering[0].scope
+        bearer = Token(
+            id=f"approver:{id_}", tenant=tenant, accessor=f"approver:{id_}", policies=("default",), entity=id_, path="",
+            created_at=asking.caller.now, is_batch=True,
+        )  # fmt: skip
+        rights = of_bearer(self._barrier, bearer)
+        return replace(rights, bases=rights.bases | belonging(self._barrier, id_, tenant).bases)
+
+    def _is_named(self, id_: str, rights: Rights) -> bool:
+        if id_.startswith("uid:"):
+            held = self._view.credential(id_)
+            return held is not None and held.credential.enabled and held.principal.id == rights.id
+        return id_ == rights.id or id_ in rights.bases
+
+    def _may(self, asking: _Asking, rights: Rights) -> bool:
+        """Whether they may do it themselves, where and when it is asked for."""
+        other = replace(asking.caller, principal=rights.principal, rights=rights, session="", behind=())
+        try:
+            for demand, held in zip(asking.demands, asking.found, strict=True):
+                self._authorizer.require(other, demand, held, asking.op)
+        except Denied:
+            return False
+        return True
+
+
+class _Asking(Struct, frozen=True):
+    """One act that a rule covers."""
+
+    caller: Caller
+    op: Operation[Any]
+    demands: tuple[Demand, ...]
+    found: tuple[Held | None, ...]
+    allowed_by: str
+    covering: tuple[Covering, ...]
+    act: Canonical
+    asked_by: str
+
+    def request(self, id_: str, persons: frozenset[str]) -> ApprovalRequest:
+        rules, now = [one.rule for one in self.covering], self.caller.now
+        return ApprovalRequest(
+            id=id_,
+            scope=self.covering[0].scope,
+            digest=self.act.digest,
+            asked_by=self.asked_by,
+            asked_name=self.caller.principal.name or self.asked_by,
+            persons=tuple(sorted(persons)),
+            operation=type(self.op).__name__,
+            actions=tuple(dict.fromkeys(demand.action.value for demand in self.demands)),
+            targets=self.act.targets,
+            summary=self.act.summary,
+            rules=tuple(one.said for one in self.covering),
+            door=self.caller.door,
+            asked_at=now,
+            ends_at=now + timedelta(seconds=min(rule.waits_for for rule in rules)),
+            good_for=min(rule.good_for for rule in rules),
+        )
+
+
+def _ended(request: ApprovalRequest) -> str:
+    return "was denied" if request.denied_by else "expired"
+
+
+def _scope(held: Held | None) -> str:
+    return (held.tenant if held is not None else "") or INSTALLATION
+
+
+CHANGES_RULES = (PutApprovalRule, DeleteApprovalRule)
+
+
+def _covering(
+    rows: dict[str, ApprovalRules], op: Operation[Any], demands: tuple[Demand, ...], found: tuple[Held | None, ...]
+) -> Iterator[Covering]:
+    """The rules that cover an act, each once."""
+    touched = op.name if isinstance(op, CHANGES_RULES) else None
+    for scope, row in rows.items():
+        for rule in row.rules:
+            here = [(d.action, held) for d, held in zip(demands, found, strict=True) if _scope(held) == scope]
+            if rule.name == touched or any(_covers(rule, action, held) for action, held in here):
+                yield Covering(scope, rule)
+
+
+def _covers(rule: ApprovalRule, action: Action, held: Held | None) -> bool:
+    if action not in _covered(rule.actions):
+        return False
+    if not rule.keys and not rule.keyrings:
+        return True
+    key, ring = _place(held)
+    return key in rule.keys or ring in rule.keyrings
+
+
+def _place(held: Held | None) -> tuple[str, str]:
+    """(key, keyring); "" of what is neither of a key nor in a keyring."""
+    if isinstance(held, HeldKey):
+        return held.id, held.keyring.id
+    if isinstance(held, HeldReplica):
+        return held.like.id, held.like.keyring.id
+    if isinstance(held, HeldKeyring):
+        return "", held.id
+    if isinstance(held, HeldKeyStore):
+        return "", held.keyring.id
+    return ("", held.ring.id) if isinstance(held, HeldSecret) else ("", "")

@@ -1,0 +1,592 @@
+"""M-of-N approval at the choke point: who has to say yes before a thing is done, once, and to what exactly."""
+
+from __future__ import annotations
+
+import json
+import threading
+from datetime import timedelta
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from tests import harness
+
+from keystead.core import operations as ops
+from keystead.core.actions import USES, Action
+from keystead.core.approvals import GROUPS, RULABLE, HeldUp, Standing
+from keystead.core.audit.record import Record, parse
+from keystead.core.caller import SYSTEM_DOOR
+from keystead.core.entities import ApprovalRequest, ApprovalRules, Grant, Key
+from keystead.core.errors import (
+    Conflict,
+    Denied,
+    DryRun,
+    InvalidArgument,
+    KeysteadError,
+    LimitExceeded,
+    NotApproved,
+    NotFound,
+    WrongState,
+)
+from keystead.core.states import KeyState
+from keystead.service.barrier import Commit
+from keystead.service.bootstrap import system_principal
+
+NAMESPACE = f"aws:{harness.TENANT}:{harness.REGION}"
+EVERYTHING = harness.ALLOW_ALL.replace('"kms:*"', '["kms:*","keystead:*","sts:*","iam:*"]')
+RULE = {"scope": harness.TENANT, "actions": ("destroy", "policy", "disable", "grants"), "n_approvals": 2}
+
+
+class Office:
+    """A stack with three who may approve, one who asks, and a rule of two."""
+
+    def __init__(self, **rule) -> None:
+        self.stack = harness.stack()
+        names = ("ann", "bob", "cid", "ray")
+        self.ann, self.bob, self.cid, self.ray = (self.stack.user(name, EVERYTHING) for name in names)
+        self.key = self.stack.key()
+        self.put(**rule)
+
+    def put(self, name="two", by=None, **rule):
+        given = {**RULE, "approvers": said("user:ann", "user:bob", "user:cid"), **rule}
+        op = ops.PutApprovalRule(name=name, **given)
+        return self.stack.perform(op, by) if by else self.stack.by_system(op)
+
+    def free(self) -> None:
+        """Past everything: there are no rules any more."""
+        row = self.stack.barrier.get(ApprovalRules, harness.TENANT)
+        self.stack.barrier.commit(Commit(delete=(row,)))
+        self.stack.generation.announce()
+
+    def anew(self, **rule) -> None:
+        self.free()
+        self.put(**rule)
+
+    def doom(self, by=None, days=7, key=None):
+        ref = ops.KeyRef(NAMESPACE, id=(key or self.key).id)
+        return self.stack.perform(ops.ScheduleDestruction(key=ref, after_days=days), by or self.ray)
+
+    def asked(self, by=None, **act) -> HeldUp:
+        with pytest.raises(NotApproved) as refused:
+            self.doom(by, **act)
+        return refused.value.detail
+
+    def approve(self, person, request: str, **signed):
+        return self.stack.perform(ops.Approve(scope=harness.TENANT, id=request, **signed), person)
+
+    @property
+    def doomed(self) -> bool:
+        return self.stack.stored(self.key).lifecycle.doomed
+
+    def changed(self) -> Record:
+        """The newest record of a change."""
+        return parse(self.stack.store.records(0, harness.MAX_PAGE)[-1][1])
+
+    def requests(self) -> list[ApprovalRequest]:
+        return self.stack.barrier.every(ApprovalRequest)
+
+
+def said(*names: str) -> tuple[ops.ApproverSaid, ...]:
+    return tuple(ops.ApproverSaid(who=name) for name in names)
+
+
+@pytest.fixture
+def office() -> Office:
+    return Office()
+
+
+def test_what_two_have_approved_is_done_once(office) -> None:
+    held = office.asked()
+    assert (held.standing, held.n_approvals, held.n_needed) == (Standing.PENDING, 0, 2)
+    assert not office.doomed
+    assert office.asked() == held, "asked again it is the same request"
+    office.approve(office.ann, held.request)
+    assert office.asked().n_approvals == 1
+    assert office.approve(office.bob, held.request).standing is Standing.APPROVED
+    office.doom()
+    assert office.doomed
+    assert office.requests() == []
+    office.stack.perform(ops.CancelDestruction(key=ops.KeyRef(NAMESPACE, id=office.key.id)), office.ray)
+    assert office.asked().request != held.request, "an approval is for one act"
+
+
+def test_all_of_it_is_on_record_and_linked(office) -> None:
+    request = office.asked().request
+    asked = office.changed()
+    office.approve(office.ann, request)
+    approved = office.changed()
+    office.approve(office.bob, request)
+    office.doom()
+    done = office.changed()
+    assert (asked.outcome, asked.made, asked.why) == ("refused: NotApproved", request, "asked for")
+    assert (approved.outcome, approved.made, approved.who.name) == ("performed", request, "ann")
+    assert done.outcome == "performed"
+    assert f"approval {request}" in done.rule
+
+
+def trust(*names: str) -> str:
+    who = [f"arn:aws:iam::{harness.TENANT}:{name}" for name in names]
+    statement = {"Effect": "Allow", "Principal": {"AWS": who}, "Action": "sts:AssumeRole"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def with_role(office: Office) -> None:
+    office.free()
+    iam = office.stack.admin.client("iam")
+    iam.create_role(RoleName="hat", AssumeRolePolicyDocument=trust("user/ray", "user/ann", "user/bob"))
+    iam.put_role_policy(RoleName="hat", PolicyName="may", PolicyDocument=EVERYTHING)
+
+
+def assumed(office: Office, by: harness.Person) -> harness.Person:
+    arn = f"arn:aws:iam::{harness.TENANT}:role/hat"
+    made = by.client("sts").assume_role(RoleArn=arn, RoleSessionName="session")["Credentials"]
+    key = made["AccessKeyId"], made["SecretAccessKey"].encode(), made["SessionToken"]
+    return harness.Person(office.stack, by.principal, *key)
+
+
+def second_key(office: Office, name: str) -> harness.Person:
+    made = office.stack.by_system(ops.CreateAccessKey(tenant=ops.TenantRef(harness.TENANT), name=name))
+    return harness.Person(office.stack, office.ray.principal, made.credential.id, made.secret.reveal(), None)
+
+
+def own_session(office: Office, by: harness.Person) -> harness.Person:
+    made = by.client("sts").get_session_token()["Credentials"]
+    key = made["AccessKeyId"], made["SecretAccessKey"].encode(), made["SessionToken"]
+    return harness.Person(office.stack, by.principal, *key)
+
+
+@pytest.mark.parametrize("way", ["itself", "second key", "own session", "role"])
+def test_who_asks_does_not_approve_whatever_they_come_with(office, way: str) -> None:
+    with_role(office)
+    office.put(approvers=said("user:ann", "user:bob", "user:ray", "role:hat"))
+    request = office.asked().request
+    hand = {
+        "itself": lambda: office.ray,
+        "second key": lambda: second_key(office, "ray"),
+        "own session": lambda: own_session(office, office.ray),
+        "role": lambda: assumed(office, office.ray),
+    }[way]()
+    with pytest.raises(Denied):
+        office.approve(hand, request)
+    assert office.asked().n_approvals == 0
+
+
+def test_one_person_under_two_hats_is_one_and_two_under_one_hat_are_two(office) -> None:
+    with_role(office)
+    office.put(approvers=said("user:ann", "user:bob", "role:hat"))
+    request = office.asked().request
+    office.approve(office.ann, request)
+    office.approve(assumed(office, office.ann), request)
+    assert office.asked().n_approvals == 1
+    office.approve(assumed(office, office.bob), request)
+    office.doom()
+    assert office.doomed
+
+
+def test_what_a_role_asks_for_is_not_for_another_who_takes_it_on(office) -> None:
+    with_role(office)
+    office.put()
+    request = office.asked(assumed(office, office.ray)).request
+    assert office.asked(assumed(office, office.ray)).request == request, "whoever it is, in a new session"
+    assert office.asked(assumed(office, office.ann)).request != request
+
+
+def test_who_may_approve_what_they_ask_for_where_the_rule_says_so(office) -> None:
+    office.anew(approvers=said("user:ray", "user:ann"), own=True)
+    request = office.asked().request
+    office.approve(office.ray, request)
+    office.approve(office.ann, request)
+    office.doom()
+    assert office.doomed
+
+
+def test_who_is_not_named_does_not_approve_or_deny(office) -> None:
+    request = office.asked().request
+    stranger = office.stack.user("eve", EVERYTHING)
+    nobody = office.stack.user("nobody")
+    for act in (ops.Approve, ops.Deny):
+        for person in (stranger, nobody):
+            with pytest.raises(Denied):
+                office.stack.perform(act(scope=harness.TENANT, id=request), person)
+    with pytest.raises(NotFound):
+        office.approve(office.ann, "0" * 24)
+
+
+@pytest.mark.parametrize("change", ["argument", "key", "caller", "revision", "rule"])
+def test_what_was_approved_is_that_very_act(office, change: str) -> None:
+    request = office.asked().request
+    office.approve(office.ann, request)
+    office.approve(office.bob, request)
+    other = office.stack.key()
+    match change:
+        case "argument":
+            again = office.asked(days=8)
+        case "key":
+            again = office.asked(key=other)
+        case "caller":
+            again = office.asked(office.cid)
+        case "revision":
+            op = ops.UpdateKey(key=ops.KeyRef(NAMESPACE, id=office.key.id), description="another")
+            office.stack.perform(op, office.ann)
+            again = office.asked()
+        case _:
+            office.put("one-more", n_approvals=1, approvers=said("user:cid"))
+            again = office.asked()
+    assert again.request != request
+    assert again.n_approvals == 0
+    assert not office.doomed
+
+
+def test_a_denied_request_stays_denied_until_it_is_over(office) -> None:
+    request = office.asked().request
+    office.stack.perform(ops.Deny(scope=harness.TENANT, id=request), office.bob)
+    assert office.asked().standing is Standing.DENIED
+    with pytest.raises(WrongState):
+        office.approve(office.ann, request)
+    office.stack.clock.forward(timedelta(days=1))
+    again = office.asked()
+    assert (again.standing, again.request != request) == (Standing.PENDING, True)
+
+
+def test_who_asks_may_take_it_back(office) -> None:
+    request = office.asked().request
+    office.stack.perform(ops.Deny(scope=harness.TENANT, id=request), office.ray)
+    assert office.asked().standing is Standing.DENIED
+
+
+@pytest.mark.parametrize("approved", [False, True])
+def test_a_request_waits_and_an_approval_is_good_for_as_long_as_the_rule_says(approved: bool) -> None:
+    office = Office(waits_for=3600, good_for=600)
+    request = office.asked().request
+    office.stack.clock.forward(timedelta(minutes=30))
+    if approved:
+        office.approve(office.ann, request)
+        office.approve(office.bob, request)
+    office.stack.clock.forward(timedelta(minutes=9))
+    if approved:
+        office.stack.clock.forward(timedelta(minutes=1))
+    else:
+        office.stack.clock.forward(timedelta(minutes=21))
+    with pytest.raises(NotApproved, match=f"request {request} expired") as told:
+        office.doom()
+    assert told.value.detail.request != request
+    assert not office.doomed
+
+
+def test_what_is_over_is_taken_away_and_not_before(office) -> None:
+    request = office.asked().request
+    end = ops.EndApproval(scope=harness.TENANT, id=request)
+    with pytest.raises(WrongState):
+        office.stack.by_system(end)
+    office.stack.clock.forward(timedelta(days=1))
+    with pytest.raises(Denied):
+        office.stack.perform(end, office.stack.user("nobody", harness.ALLOW_ALL))
+    office.stack.by_system(end)
+    assert office.requests() == []
+    record = office.changed()
+    assert (record.made, record.why) == (request, "expired")
+
+
+@pytest.mark.parametrize("how", ["disabled", "deleted", "right", "group"])
+def test_an_approval_is_withdrawn_with_whoever_gave_it(how: str) -> None:
+    office = Office()
+    stack, at = office.stack, ops.TenantRef(harness.TENANT)
+    iam = stack.admin.client("iam")
+    iam.create_group(GroupName="custodians")
+    iam.add_user_to_group(GroupName="custodians", UserName="ann")
+    office.anew(approvers=said("group:custodians", "user:bob", "user:cid"), needs_right=True)
+    request = office.asked().request
+    office.approve(office.ann, request)
+    office.approve(office.bob, request)
+    match how:
+        case "disabled":
+            stack.by_system(ops.SetPrincipalEnabled(tenant=at, name="ann", enabled=False))
+        case "deleted":
+            stack.by_system(ops.DeletePrincipal(tenant=at, name="ann"))
+        case "right":
+            stack.by_system(ops.DeletePrincipalPolicy(tenant=at, name="ann", policy_name="default"))
+        case _:
+            iam.remove_user_from_group(GroupName="custodians", UserName="ann")
+    assert office.asked().n_approvals == 1
+    assert not office.doomed
+    office.approve(office.cid, request)
+    office.doom()
+    assert office.doomed
+
+
+def test_who_has_not_the_right_does_not_count_where_the_rule_asks_for_it(office) -> None:
+    only = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"keystead:*","Resource":"*"}]}'
+    eve = office.stack.user("eve", only)
+    for needs_right, counts in ((False, 1), (True, 0)):
+        office.anew(approvers=said("user:eve", "user:bob"), needs_right=needs_right)
+        request = office.asked().request
+        office.approve(eve, request)
+        assert office.asked().n_approvals == counts
+
+
+# --- rules
+
+
+def test_no_rule_is_changed_or_taken_away_by_one(office) -> None:
+    """By the operator, by the administrator, by an approver: each waits for the quorum of the rule as it is."""
+    stack = office.stack
+    loosen = ops.PutApprovalRule(name="two", **{**RULE, "n_approvals": 1, "approvers": said("user:ray")})
+    remove = ops.DeleteApprovalRule(scope=harness.TENANT, name="two")
+    for op in (loosen, remove):
+        for perform in (stack.by_system, lambda op: stack.perform(op, office.ann), stack.perform):
+            with pytest.raises(NotApproved):
+                perform(op)
+    with pytest.raises(NotApproved) as asked:
+        stack.by_system(remove)
+    office.approve(office.ann, asked.value.detail.request)
+    with pytest.raises(NotApproved):
+        stack.by_system(remove)
+    office.approve(office.bob, asked.value.detail.request)
+    with pytest.raises(NotApproved):
+        stack.perform(remove)
+    stack.by_system(remove)
+    office.doom()
+    assert office.doomed
+
+
+def test_a_rule_of_rules_holds_new_ones_too(office) -> None:
+    office.put("rules", actions=("rules",))
+    with pytest.raises(NotApproved):
+        office.put("third")
+    assert [rule.name for rule in office.stack.by_system(ops.ListApprovalRules(scope=harness.TENANT))] == [
+        "two",
+        "rules",
+    ]
+
+
+def test_rules_add_up(office) -> None:
+    office.put("also", n_approvals=1, approvers=said("user:cid"))
+    request = office.asked().request
+    office.approve(office.ann, request)
+    office.approve(office.bob, request)
+    assert office.asked().n_approvals == 0, "of the rule that lacks one"
+    office.approve(office.cid, request)
+    office.doom()
+
+
+def test_what_was_approved_under_a_rule_is_not_under_the_next(office) -> None:
+    request = office.asked().request
+    office.approve(office.ann, request)
+    change = ops.PutApprovalRule(name="two", **{**RULE, "approvers": said("user:ann", "user:bob", "user:ray")})
+    with pytest.raises(NotApproved) as asked:
+        office.stack.by_system(change)
+    office.approve(office.ann, asked.value.detail.request)
+    office.approve(office.bob, asked.value.detail.request)
+    office.stack.by_system(change)
+    with pytest.raises(Conflict):
+        office.approve(office.bob, request)
+    assert office.asked().request != request
+
+
+def test_a_rule_of_one_key_or_keyring_holds_no_other() -> None:
+    office = Office(actions=("seal",))
+    other = office.stack.key()
+    office.put("key", keys=(office.key.id,))
+    office.doom(key=other)
+    office.asked()
+    office.put("ring", keyrings=(other.keyring,), actions=("disable",))
+    with pytest.raises(NotApproved):
+        office.stack.perform(ops.DisableKey(key=ops.KeyRef(NAMESPACE, id=office.key.id)))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"actions": ("key:encrypt",)},
+        {"actions": ("tenant:approve",)},
+        {"actions": ("everything",)},
+        {"actions": ()},
+        {"n_approvals": 0},
+        {"n_approvals": 4},
+        {"approvers": said("user:ann", "user:ann", "user:bob")},
+        {"approvers": said("ann", "bob")},
+        {"approvers": said("king:ann", "user:bob")},
+        {"approvers": said("key:ann", "user:bob")},
+        {"approvers": (ops.ApproverSaid(who="key:ann", public_key=bytes(31)), *said("user:bob"))},
+        {"approvers": (ops.ApproverSaid(who="key:a", public_key=bytes(32)), *said("user:bob")), "needs_right": True},
+        {"waits_for": 59},
+        {"good_for": 31 * 86_400},
+        {"name": "a b"},
+    ],
+)
+def test_what_is_no_rule_is_refused(wrong) -> None:
+    office = Office()
+    with pytest.raises(InvalidArgument):
+        office.put(**{"name": "new", **wrong})
+
+
+@pytest.mark.parametrize("wrong", [{"approvers": said("user:ann", "user:zoe")}, {"keys": ("x",)}, {"keyrings": ("x",)}])
+def test_what_a_rule_names_is_there(office, wrong) -> None:
+    with pytest.raises(NotFound):
+        office.put("new", **wrong)
+
+
+def test_who_may_not_put_rules_does_not(office) -> None:
+    nobody = office.stack.user("nobody", harness.ALLOW_ALL)
+    with pytest.raises(Denied):
+        office.put("new", by=nobody)
+
+
+# --- signatures
+
+
+def test_an_approver_with_a_key_approves_by_signature_alone(office) -> None:
+    key, other = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+    public = key.public_key().public_bytes_raw()
+    stack = office.stack
+    with pytest.raises(NotApproved) as asked:
+        office.put(approvers=(ops.ApproverSaid(who="user:ann", public_key=public), *said("user:bob", "user:cid")))
+    for person in (office.ann, office.bob):
+        office.approve(person, asked.value.detail.request)
+    office.put(approvers=(ops.ApproverSaid(who="user:ann", public_key=public), *said("user:bob", "user:cid")))
+    request = office.asked().request
+    text = stack.by_system(ops.ShowApproval(scope=harness.TENANT, id=request)).to_sign
+    with pytest.raises(Denied, match="signed"):
+        office.approve(office.ann, request)
+    for signature in (other.sign(text), key.sign(text + b" "), b"x"):
+        with pytest.raises(Denied):
+            office.approve(office.ann, request, signature=signature, public_key=public)
+    signed = {"signature": key.sign(text), "public_key": public}
+    stack.by_system(ops.Approve(scope=harness.TENANT, id=request, **signed))  # whoever brings it
+    assert office.asked().n_approvals == 1
+    stack.by_system(ops.Approve(scope=harness.TENANT, id=request, **signed))
+    assert office.asked().n_approvals == 1, "brought again it counts once"
+    second = office.asked(days=9).request
+    with pytest.raises(Denied):
+        office.approve(office.cid, second, **signed)
+    office.approve(office.bob, request)
+    office.doom()
+
+
+def test_custodians_who_are_nothing_but_a_key(office) -> None:
+    keys = [Ed25519PrivateKey.generate() for _ in range(3)]
+    named = tuple(
+        ops.ApproverSaid(who=f"key:custodian-{n}", public_key=key.public_key().public_bytes_raw())
+        for n, key in enumerate(keys)
+    )
+    office.stack.by_system(ops.PutApprovalRule(name="backups", actions=("backup",), n_approvals=2, approvers=named))
+    with pytest.raises(NotApproved) as asked:
+        office.stack.by_system(ops.BackUp())
+    request = asked.value.detail.request
+    text = office.stack.by_system(ops.ShowApproval(id=request)).to_sign
+    for key in keys[:2]:
+        office.stack.by_system(ops.Approve(id=request, signature=key.sign(text)))
+    office.stack.by_system(ops.BackUp())
+    with pytest.raises(NotApproved):
+        office.stack.by_system(ops.BackUp())
+
+
+# --- limits, races, what is not held
+
+
+def test_who_floods_takes_nobodys_place(office) -> None:
+    mine = office.asked(office.cid).request
+    for days in range(7, 27):
+        office.asked(days=days)
+    with pytest.raises(LimitExceeded):
+        office.doom(days=27)
+    assert office.asked(office.cid).request == mine
+    assert office.asked(office.ann, days=8).request
+
+
+def test_a_dry_run_asks_nobody_and_uses_nothing_up(office) -> None:
+    op = ops.ScheduleDestruction(key=ops.KeyRef(NAMESPACE, id=office.key.id), after_days=7, dry_run=True)
+    with pytest.raises(NotApproved):
+        office.stack.perform(op, office.ray)
+    assert office.requests() == []
+    request = office.asked().request
+    office.approve(office.ann, request)
+    office.approve(office.bob, request)
+    with pytest.raises(DryRun):
+        office.stack.perform(op, office.ray)
+    office.doom()
+
+
+def test_an_act_that_fails_uses_nothing_up(office) -> None:
+    op = ops.ScheduleDestruction(key=ops.KeyRef(NAMESPACE, id=office.key.id), after_days=1000)
+    with pytest.raises(NotApproved) as asked:
+        office.stack.perform(op, office.ray)
+    office.approve(office.ann, asked.value.detail.request)
+    office.approve(office.bob, asked.value.detail.request)
+    with pytest.raises(KeysteadError) as failed:
+        office.stack.perform(op, office.ray)
+    assert not isinstance(failed.value, NotApproved)
+    assert len(office.requests()) == 1
+
+
+def test_of_two_who_race_for_one_approval_one_acts(office) -> None:
+    """The same grant asked for by many threads at once: one is made."""
+    op = ops.CreateGrant(key=ops.KeyRef(NAMESPACE, id=office.key.id), grantee=office.ann.arn, actions=(Action.DECRYPT,))
+    with pytest.raises(NotApproved) as asked:
+        office.stack.perform(op, office.ray)
+    request = asked.value.detail.request
+    office.approve(office.ann, request)
+    office.approve(office.bob, request)
+    came: list[object] = []
+    gate = threading.Barrier(8)
+
+    def race() -> None:
+        gate.wait()
+        try:
+            came.append(office.stack.perform(op, office.ray))
+        except KeysteadError as error:
+            came.append(error)
+
+    threads = [threading.Thread(target=race) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(isinstance(one, ops.Granted) for one in came) == 1
+    assert {type(one) for one in came} == {ops.Granted, NotApproved}
+    assert len(office.stack.barrier.children(Grant, office.key.id)) == 1
+
+
+def test_a_rule_that_comes_between_holds_what_is_under_way() -> None:
+    """Decided before there was a rule, and committed after: decided again."""
+    office = Office(actions=("seal",))
+    stack = office.stack
+    handler = stack.service._handlers[ops.ScheduleDestruction]
+    done: list[int] = []
+
+    def late(op, targets, act):
+        if not done:
+            done.append(1)
+            office.put("late")
+        return handler(op, targets, act)
+
+    stack.service._handlers = {**stack.service._handlers, ops.ScheduleDestruction: late}
+    office.asked()
+    assert not office.doomed
+
+
+def test_what_was_appointed_with_approval_is_done_without_another(office) -> None:
+    request = office.asked().request
+    office.approve(office.ann, request)
+    office.approve(office.bob, request)
+    office.doom()
+    stack = office.stack
+    stack.clock.forward(timedelta(days=8))
+    op = ops.DestroyKey(key=ops.KeyRef(NAMESPACE, id=office.key.id))
+    with pytest.raises(NotApproved):
+        stack.by_system(op)  # the operator is not the scheduler
+    system = system_principal(stack.barrier)
+    now = stack.clock.now()
+    itself = stack.means.authenticator.itself(
+        system, namespace=NAMESPACE, door=SYSTEM_DOOR, operation="DestroyKey", request_id="", now=now
+    )
+    stack.service.perform(itself, op)
+    assert stack.barrier.get(Key, office.key.id).lifecycle.state is KeyState.DESTROYED
+
+
+def test_the_use_of_keys_waits_for_nobody(office) -> None:
+    assert not RULABLE & USES
+    assert office.ray.call("Encrypt", KeyId=office.key.id, Plaintext=b"x").status == 200
+
+
+def test_every_word_of_the_table_can_be_ruled() -> None:
+    assert {action for group in GROUPS.values() for action in group} <= RULABLE
