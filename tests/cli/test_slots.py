@@ -105,6 +105,24 @@ def test_a_lost_token_is_no_lost_store_and_both_lost_is_everything(site) -> None
     assert about(site, "key", "describe", id_).status == 0
 
 
+def test_a_copy_that_is_restored_beside_takes_nothing_over_unless_it_is_told_to(site, tmp_path) -> None:
+    """Both have the same secret in the same token: whichever renews it, erases the other's."""
+    assert about(site, "slot", "add", "pkcs11:soft").status == 0
+    assert about(site, "slot", "remove", "file").status == 0
+    id_ = about(site, "key", "create").out.strip()
+    assert about(site, "backup", tmp_path / "fresh").status == 0
+    beside = shutil.copytree(site, tmp_path / "beside")
+    (beside / "keystead.db").unlink()
+    refused = about(beside, "restore", tmp_path / "fresh", "--json")
+    assert (refused.error["error"], refused.error["field"]) == ("Conflict", "take-over")
+    assert "pkcs11:soft" in refused.error["message"] and not (beside / "keystead.db").exists()
+    assert about(site, "key", "describe", id_).status == 0, "nothing was touched"
+    assert about(beside, "restore", tmp_path / "fresh", "--take-over").status == 0
+    assert about(beside, "key", "describe", id_).status == 0
+    lost = about(site, "key", "describe", id_, "--json")
+    assert lost.error["error"] == "Conflict" and "erased" in lost.error["message"]
+
+
 def test_a_running_server_and_its_workers_follow(site) -> None:
     with serving("dev", site, "--workers", "2") as running:
         ks = lambda *words: about(running.directory, *words)  # noqa: E731

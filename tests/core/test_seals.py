@@ -1,6 +1,8 @@
 """Seals and what they are made of: Shamir's sharing, Argon2id."""
 
 import ast
+import contextlib
+import hmac
 import inspect
 import itertools
 
@@ -8,21 +10,34 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.fakes import SeededEntropy
+from tests.fakes import MemorySlot, SeededEntropy
 
 from keystead import seals
-from keystead.core.errors import InvalidArgument, Unauthenticated, Unavailable
+from keystead.app.hardware import Hardware
+from keystead.app.layout import Layout
+from keystead.app.resealing import settle
+from keystead.config import Config
+from keystead.core.errors import Conflict, DecryptionFailed, InvalidArgument, Unauthenticated, Unavailable
 from keystead.core.sensitive import Sensitive
-from keystead.crypto import shamir
+from keystead.crypto import box, shamir
+from keystead.crypto.aead import GcmSiv
 from keystead.crypto.kdf import BOUNDS, Argon2Cost, argon2id, hkdf
 from keystead.seals import SEALS, FileSeal, PassphraseSeal, ShamirSeal
+from keystead.seals.base import Surroundings
+from keystead.service.barrier import Barrier
+from keystead.service.root import check_value
+from keystead.stores.memory import MemoryStore
 
 QUICK = Argon2Cost(**{name: least for name, (least, _) in BOUNDS.items()})
 PHRASE = Sensitive("zwölf Boxkämpfer".encode())
 
 
+def at(directory) -> Surroundings:
+    return Surroundings(directory, Hardware(Config()), SeededEntropy(9))
+
+
 def reload(created, directory):
-    return seals.load(seals.encode(created.configuration), directory)
+    return seals.load(seals.encode((created.configuration,)), at(directory))
 
 
 # --- GF(256) and sharing (row 94)
@@ -154,7 +169,7 @@ def test_file_seal(tmp_path):
     created = FileSeal.create(tmp_path, SeededEntropy(1))
     assert reload(created, tmp_path).open(()).reveal() == created.unseal_key.reveal()
     assert (tmp_path / "unseal.key").stat().st_mode & 0o777 == 0o600
-    assert b"development" in seals.encode(created.configuration)
+    assert b"development" in seals.encode((created.configuration,))
     with pytest.raises(InvalidArgument):
         FileSeal.create(tmp_path, SeededEntropy(2))
     with pytest.raises(InvalidArgument):
@@ -198,17 +213,18 @@ def test_a_passphrase_beyond_72_bytes_counts_in_full(tmp_path):
 
 @pytest.mark.parametrize("cost", [{"memory_kib": 4_000_000_000}, {"iterations": 1}, {"lanes": 0}])
 def test_row_63_a_stored_cost_is_not_taken_unchecked(tmp_path, cost):
-    text = msgspec.json.decode(seals.encode(PassphraseSeal.create(PHRASE, SeededEntropy(1), QUICK).configuration))
-    text["cost"] |= cost
+    created = PassphraseSeal.create(PHRASE, SeededEntropy(1), QUICK)
+    text = msgspec.json.decode(seals.encode((created.configuration,)))
+    text["seals"][0]["cost"] |= cost
     with pytest.raises(InvalidArgument):
-        seals.load(msgspec.json.encode(text), tmp_path).open((PHRASE,))
+        seals.load(msgspec.json.encode(text), at(tmp_path)).open((PHRASE,))
 
 
 def test_a_stored_cost_lowered_within_bounds_does_not_open(tmp_path):
     created = PassphraseSeal.create(PHRASE, SeededEntropy(1), msgspec.structs.replace(QUICK, iterations=3))
     lowered = msgspec.structs.replace(created.configuration, cost=QUICK)
     with pytest.raises(Unauthenticated):
-        lowered.seal(tmp_path).open((PHRASE,))
+        lowered.seal(at(tmp_path)).open((PHRASE,))
 
 
 def test_shamir_seal(tmp_path):
@@ -234,7 +250,7 @@ def test_a_configuration_says_nothing_of_the_key(tmp_path):
         PassphraseSeal.create(PHRASE, SeededEntropy(1), QUICK),
         ShamirSeal.create(2, 3, SeededEntropy(1)),
     ):
-        text = seals.encode(created.configuration)
+        text = seals.encode((created.configuration,))
         assert created.unseal_key.reveal() not in text
         assert created.unseal_key.reveal().hex().encode() not in text
         assert "sensitive" in repr(created)
@@ -243,4 +259,116 @@ def test_a_configuration_says_nothing_of_the_key(tmp_path):
 @pytest.mark.parametrize("text", [b"", b"{}", b'{"kind":"other"}', b'{"kind":"file","path":"x","more":1}', b"[1]"])
 def test_a_strange_configuration_is_refused(text, tmp_path):
     with pytest.raises(InvalidArgument):
-        seals.load(text, tmp_path)
+        seals.load(text, at(tmp_path))
+
+
+# --- the form of before: U itself is what is shared, wrapped under the passphrase, or in the file
+
+
+def older(kind: str, directory, unseal_key: bytes):
+    """(seal.json as it was written then, what opens it)"""
+    entropy = SeededEntropy(3)
+    if kind == "file":
+        (directory / "unseal.key").write_bytes(unseal_key)
+        (directory / "unseal.key").chmod(0o600)
+        return {"kind": "file", "path": "unseal.key", "warning": "…"}, []
+    if kind == "passphrase":
+        salt, nonce = entropy(16), entropy(12)
+        aad = msgspec.msgpack.encode(("passphrase", QUICK, salt))
+        wrapped = GcmSiv(argon2id(PHRASE.reveal(), salt, QUICK)).seal(nonce, unseal_key, aad)
+        return {"kind": "passphrase", "cost": QUICK, "salt": salt, "wrapped": wrapped}, [PHRASE]
+    shares = shamir.split(unseal_key, 2, 3, entropy)
+    check = hmac.digest(unseal_key, b"keystead/seal-check/v1", "sha256")[:16]
+    set_id = shamir.parse_share(shares[0]).set_id
+    return {"kind": "shamir", "threshold": 2, "n_shares": 3, "set_id": set_id, "check": check}, [
+        Sensitive(share.encode()) for share in shares[1:]
+    ]
+
+
+@pytest.mark.parametrize("kind", ["file", "passphrase", "shamir"])
+def test_a_seal_json_of_before_opens_may_have_another_beside_it_and_cannot_follow(kind, tmp_path):
+    unseal_key = bytes(range(32))
+    text, offered = older(kind, tmp_path, unseal_key)
+    found = seals.load(msgspec.json.encode(text), at(tmp_path))
+    assert found.kinds == (kind,) and found.kept.seals[0].is_older
+    assert found.open(offered).reveal() == unseal_key
+    found.require_ours(Sensitive(bytes(32)))
+    key = Sensitive(b"k" * 32)
+    other = ShamirSeal.create(2, 2, SeededEntropy(4), Sensitive(unseal_key)) if kind != "shamir" else None
+    beside = other or PassphraseSeal.create(PHRASE, SeededEntropy(4), QUICK, Sensitive(unseal_key))
+    both = seals.load(seals.encode((*found.kept.seals, beside.configuration), key), at(tmp_path))
+    assert both.open(offered).reveal() == both.open(beside.show or [PHRASE]).reveal() == unseal_key
+    with pytest.raises(Conflict, match=f"seal migrate {kind}"):
+        both.followed(Sensitive(bytes(32)), but=beside.configuration.seal(at(tmp_path)).kind, key=key)
+
+
+def test_a_change_of_a_seal_that_was_announced_by_the_version_before_is_settled(tmp_path):
+    """Killed between the commit and seal.json, and upgraded then."""
+    unseal_key, layout, store = bytes(range(32)), Layout(tmp_path), MemoryStore()
+    text, offered = older("shamir", tmp_path, unseal_key)
+    coming = {"root_check": check_value(unseal_key), "seal": text}
+    layout.next_seal.write_bytes(msgspec.json.encode(coming))
+    Barrier(store, MemorySlot(), SeededEntropy(5)).initialise(Sensitive(unseal_key))
+    assert settle(layout, store) and not layout.next_seal.exists()
+    assert seals.load(layout.seal.read_bytes(), at(tmp_path)).open(offered).reveal() == unseal_key
+
+
+def test_shares_and_passphrase_stay_when_the_unseal_key_changes(tmp_path):
+    for created, offered in (
+        (ShamirSeal.create(2, 3, SeededEntropy(1)), None),
+        (PassphraseSeal.create(PHRASE, SeededEntropy(1), QUICK), [PHRASE]),
+        (FileSeal.create(tmp_path, SeededEntropy(1)), []),
+    ):
+        seal = created.configuration.seal(at(tmp_path))
+        later = seal.around(Sensitive(b"n" * 32))
+        opened = later.seal(at(tmp_path)).open(created.show[:2] if offered is None else offered)
+        assert opened.reveal() == b"n" * 32 and seal.open(created.show[:2] if offered is None else offered)
+
+
+@pytest.mark.parametrize(
+    "change", [{"public": b""}, {"box": b""}, {"threshold": 3}, {"n_shares": 9}, {"set_id": b"abcd"}]
+)
+def test_a_changed_configuration_does_not_open_or_not_to_the_key(tmp_path, change):
+    created = ShamirSeal.create(2, 3, SeededEntropy(1))
+    changed = msgspec.structs.replace(created.configuration, **change).seal(at(tmp_path))
+    with contextlib.suppress(Unauthenticated):
+        assert changed.open(created.show).reveal() != created.unseal_key.reveal()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"seals":[]}',
+        b'{"seals":[{"kind":"file","path":"x"},{"kind":"file","path":"y"}]}',
+        b'{"seals":{}}',
+        b'{"seals":[{"kind":"file","path":"x"}],"more":1}',
+        b'{"seals":[{"kind":"tpm"}]}',
+        b"x" * 70000,
+    ],
+)
+def test_a_strange_list_of_seals_is_refused(text, tmp_path):
+    with pytest.raises(InvalidArgument, match=r"seal\.json"):
+        seals.load(text, at(tmp_path))
+
+
+# --- the box
+
+
+def test_a_box_opens_with_its_seed_and_for_what_it_was_closed():
+    seed = bytes(range(32))
+    public = box.public_key(seed)
+    closed = box.close(public, b"secret", b"info")
+    assert box.open_box(seed, closed, b"info") == b"secret" and closed != box.close(public, b"secret", b"info")
+    for wrong in (
+        (bytes(32), closed, b"info"),
+        (seed, closed, b"other"),
+        (seed, closed[:-1], b"info"),
+        (seed, b"", b"info"),
+    ):
+        with pytest.raises(DecryptionFailed):
+            box.open_box(*wrong)
+    for bad in (b"", public[:-1], bytes(len(public)), b"\xff" * len(public)):
+        with pytest.raises(InvalidArgument):
+            box.close(bad, b"secret", b"info")
+    with pytest.raises(InvalidArgument):
+        box.public_key(b"short")

@@ -18,7 +18,9 @@ RUNS: dict[str, tuple[str, ...]] = {
     "acknowledged revocations, two workers": ("run_revocation", "--n", "300"),
     "malformed requests to the Vault door": ("run_bad_vault", "--n", "100000"),
     "a rotting database, byte by byte": ("run_rot", "--step", "7"),
+    "every change of the seals, killed at each step": ("run_seals",),
     "a lost machine, restored from a backup taken under writes": ("run_drill", "--seconds", "20"),
+    "eight threads on an HSM, which then comes and goes": ("run_hsm", "--seconds", "600"),
     "destruction, with the old backup as the attacker": ("run_destruction", "--n", "10000"),
     "the same with a token and a TPM": ("run_destruction", "--n", "10000", "--slots", "file,pkcs11,tpm"),
 }

@@ -3,81 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
+from tests.faults.seals import MOST, Holding, killed_at, opens
 
-from keystead.app import installation, resealing
-from keystead.app.compose import Core
-from keystead.app.installation import build, complete, exists, prepare, read_seal
+from keystead.app import installation
+from keystead.app.installation import build, complete, exists, prepare
 from keystead.config import Config
-from keystead.core.entities import Tenant
-from keystead.core.errors import Unauthenticated
 from keystead.core.sensitive import Sensitive
 from keystead.seals.shamir import ShamirSeal
-from keystead.service.bootstrap import record_of_rekey
 from keystead.stores.lock import DirectoryLock
-from keystead.stores.sqlite import SqliteStore
-
-MOST = 200  # steps: more than there are
-
-
-def killed_at(n: int, act: Callable[[], None]) -> bool:
-    """Do `act` in a process that is gone before its n-th step onto the disk. False: it had no more."""
-    child = os.fork()
-    if not child:
-        left = n
-
-        def step() -> None:
-            nonlocal left
-            left -= 1
-            if left == 0:
-                os._exit(9)
-
-        def counted(real: Callable[..., Any]) -> Callable[..., Any]:
-            def stepping(*args: Any, **named: Any) -> Any:
-                step()
-                return real(*args, **named)
-
-            return stepping
-
-        for name in ("fsync", "rename", "unlink"):
-            setattr(os, name, counted(getattr(os, name)))
-        transaction = SqliteStore.transaction
-
-        @contextmanager
-        def stepped(self: SqliteStore) -> Iterator[Any]:
-            step()
-            with transaction(self) as txn:
-                yield txn
-                step()
-            step()
-
-        SqliteStore.transaction = stepped  # type: ignore[method-assign,assignment]  # in this process alone
-        try:
-            act()
-        except BaseException:  # noqa: BLE001 - the parent is told
-            os._exit(1)
-        os._exit(0)
-    _, status = os.waitpid(child, 0)
-    code = os.waitstatus_to_exitcode(status)
-    assert code in {0, 9}, "the act failed"
-    return code == 9
-
-
-def opens(directory: Path, shares: list[Sensitive]) -> bool:
-    """Whether they open it, as a server that starts finds it; and what was there is there."""
-    core = Core(directory, Config(), journal="test", worker=0, check=True)
-    try:
-        core.open(read_seal(directory).open(shares))
-        return len(core.barrier.every(Tenant)) == 1
-    except Unauthenticated:
-        return False
-    finally:
-        core.close()
 
 
 def make(directory: Path, told: Path) -> list[Sensitive]:
@@ -127,14 +63,10 @@ def test_what_is_not_half_made_is_not_taken_away(tmp_path) -> None:
 
 def change(directory: Path, old: list[Sensitive], told: Path) -> None:
     """As the supervisor does it. `told`: what the test has to know; the answer comes at the end."""
-    core = Core(directory, Config(), journal="test", worker=0, check=True)
-    core.open(read_seal(directory).open(old))
-    created = ShamirSeal.create(3, 4, os.urandom)
-    told.write_text("\n".join(created.texts()))
-    resealing.announce(core.layout, created)
-    core.barrier.rekey(created.unseal_key, record_of_rekey(core.barrier, core.clock.now()))
-    resealing.settle(core.layout, core.store)
-    core.close()
+    with Holding(directory, old) as held:
+        created = ShamirSeal.create(3, 4, os.urandom)
+        told.write_text("\n".join(created.texts()))
+        held.changes.rekey(created.unseal_key, created.configuration, "shamir", held.seals)
 
 
 def test_row_112_one_of_two_seals_opens_it_and_never_none(tmp_path) -> None:

@@ -59,7 +59,15 @@ def test_every_door_has_its_page(pages) -> None:
 
 @pytest.mark.parametrize(
     "page",
-    ["README.md", "SECURITY.md", "docs/index.md", "docs/clients.md", "docs/concepts.md", "docs/operations.md"],
+    [
+        "README.md",
+        "SECURITY.md",
+        "docs/index.md",
+        "docs/clients.md",
+        "docs/concepts.md",
+        "docs/operations.md",
+        "docs/seals.md",
+    ],
 )
 def test_every_link_leads_somewhere(page, pages) -> None:
     """A link to a test names one that exists."""

@@ -57,6 +57,7 @@ def test_it_says_where_a_key_is_and_what_the_hsm_proves_of_it(office) -> None:
         "hsm": "safe",
         "object": version.in_hsm.name,
         "created_at": "2026-11-25T12:00:00Z",
+        "entropy": "hsm:safe",
         "public_key_sha256": hashlib.sha256(version.public_key).hexdigest(),
         "policy_sha256": hashlib.sha256(policy.text.encode()).hexdigest(),
     }
@@ -75,7 +76,7 @@ def test_of_software_it_says_so() -> None:
     office = stack()
     found = attested(office, made(office.admin))
     assert (found.facts["protection"], found.facts["hsm"], found.facts["object"]) == ("software", "-", "-")
-    assert found.proved == {}
+    assert (found.facts["entropy"], found.proved) == ("kernel", {})
 
 
 def test_nothing_is_said_of_what_cannot_be_asked(office, token) -> None:

@@ -7,6 +7,7 @@ import os
 import socket
 import threading
 from datetime import UTC, datetime
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -15,11 +16,18 @@ from tests.fakes import SeededEntropy
 from keystead.app import line
 from keystead.app.custodian import ACTS, LOOKS, PAD_LENGTH, Custodian, letters
 from keystead.app.gathering import WRONG_A_MINUTE, Gathering
+from keystead.app.hardware import Hardware
+from keystead.config import Config
 from keystead.core.errors import Conflict, Unauthenticated, Unavailable
 from keystead.core.sensitive import Sensitive
 from keystead.kit import custody as c
 from keystead.kit.custody import No, Why
+from keystead.seals import Seals
+from keystead.seals.base import Surroundings
+from keystead.seals.kept import Kept
 from keystead.seals.shamir import ShamirSeal
+
+AT = Surroundings(Path(), Hardware(Config()), os.urandom)
 
 
 class Keeper:
@@ -32,7 +40,7 @@ class Keeper:
 
     def change_seal(self, created) -> None:
         self.shares, self._unseal_key = list(created.show), created.unseal_key
-        self.seal_kept = ShamirSeal(created.configuration)
+        self.seal_kept = Seals(Kept((created.configuration,)), AT)
 
     def open_with(self, unseal_key: Sensitive) -> None:
         if not self.holds(unseal_key):

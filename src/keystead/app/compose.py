@@ -10,6 +10,7 @@ from pathlib import Path
 
 from keystead.app.clock import SystemClock
 from keystead.app.entropy import Board, mixed, record
+from keystead.app.hardware import surroundings
 from keystead.app.hsms import Tokens
 from keystead.app.issuers import key_source
 from keystead.app.layout import Layout
@@ -142,7 +143,7 @@ class Core:
         login_sets = KeySets(login_keys(settings.logins, self._logins_net), self.clock.monotonic)
         reviews = Reviews(login_ask(settings.logins, self._logins_net), settings.xks.threads)
         self._vouchers = Vouchers(self.view.tenant, login_sets, reviews)
-        self._shares = _shares(layout)
+        self._shares = _shares(layout, settings)
         self.means = self._means(None)
 
     def open(self, unseal_key: Sensitive) -> None:
@@ -211,8 +212,9 @@ class Core:
         self.store.close()
 
 
-def _shares(layout: Layout) -> Shares:
+def _shares(layout: Layout, settings: Config) -> Shares:
     """Of the seal: its kind, how many shares there are, and how many open it; one of one where it is not split."""
-    seal = load(layout.seal.read_bytes(), layout.directory) if layout.seal.exists() else None
-    numbers = (seal.n_shares, seal.threshold) if isinstance(seal, ShamirSeal) else (1, 1)
-    return Shares(seal.kind if seal is not None else ShamirSeal.kind, *numbers)
+    seals = load(layout.seal.read_bytes(), surroundings(layout.directory, settings)) if layout.seal.exists() else None
+    if seals is None or (shared := seals.shared) is None:
+        return Shares(seals.kind if seals else ShamirSeal.kind, 1, 1)
+    return Shares(shared.kind, shared.n_shares, shared.threshold)

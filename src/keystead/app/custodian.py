@@ -20,10 +20,11 @@ from msgspec import Struct
 
 from keystead.app.gathering import Gathering, Wrong
 from keystead.core.errors import InvalidArgument, KeysteadError, Unauthenticated
-from keystead.core.ports import Entropy, Seal
+from keystead.core.ports import Entropy
 from keystead.core.sensitive import Sensitive
 from keystead.kit import custody as c
 from keystead.kit.custody import No, Why
+from keystead.seals import Seals
 from keystead.seals.base import Created
 from keystead.seals.shamir import ShamirConfiguration, ShamirSeal
 
@@ -36,7 +37,7 @@ class Keeper(Protocol):
     """The supervisor, as the custodian sees it. All of it is called while nothing else changes."""
 
     @property
-    def seal_kept(self) -> Seal: ...
+    def seal_kept(self) -> Seals: ...
 
     @property
     def is_open(self) -> bool: ...
@@ -105,21 +106,19 @@ class Custodian:
     # --- the seal
 
     def standing(self) -> c.Standing:
-        n_shares, threshold = self._numbers()
+        seals = self._keeper.seal_kept
+        shared = seals.shared
+        n_shares, threshold = (shared.n_shares, shared.threshold) if shared else (1, 1)
         opening = self._opening
         begun = opening is not None and opening.progress > 0
         return c.Standing(
-            kind=self._keeper.seal_kept.kind,
+            kind=shared.kind if shared else seals.kind,
             is_sealed=not self._keeper.is_open,
             n_shares=n_shares,
             threshold=threshold,
             progress=opening.progress if opening and begun else 0,
             nonce=opening.nonce if opening and begun else "",
         )
-
-    def _numbers(self) -> tuple[int, int]:
-        seal = self._keeper.seal_kept
-        return (seal.n_shares, seal.threshold) if isinstance(seal, ShamirSeal) else (1, 1)
 
     def offer(self, request: c.Offer) -> c.Standing:
         if self._keeper.is_open:
@@ -146,9 +145,9 @@ class Custodian:
 
     def _shared(self) -> ShamirSeal:
         """Raises No where nothing is shared."""
-        if not isinstance(seal := self._keeper.seal_kept, ShamirSeal):
-            raise No(Why.NO_SHARES, seal.kind)
-        return seal
+        if (shared := self._keeper.seal_kept.shared) is None:
+            raise No(Why.NO_SHARES, self._keeper.seal_kept.kind)
+        return shared
 
     def _joined(self, seal: ShamirSeal, gathering: Gathering) -> Sensitive:
         """What the shares given come to, if that is what the seal opens with. Raises No."""
@@ -159,7 +158,7 @@ class Custodian:
             raise No(Why.WRONG_SHARES) from None
 
     def seal_up(self, _request: c.SealUp) -> c.Done:
-        if self._keeper.seal_kept.kind == "file":
+        if self._keeper.seal_kept.kinds == ("file",):
             raise No(Why.STAYS_OPEN)
         if self._keeper.is_open:
             self.forget()

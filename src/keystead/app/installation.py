@@ -15,15 +15,16 @@ import msgspec
 
 from keystead import config
 from keystead.app.clock import SystemClock
+from keystead.app.hardware import surroundings
 from keystead.app.hsms import Tokens
 from keystead.app.layout import Layout, SavedCredentials, read_saved, sync_directory, write_durably
 from keystead.app.slots import SlotsOf
 from keystead.config import Config
 from keystead.core.errors import AlreadyExists, Conflict, Internal, NotFound
-from keystead.core.ports import Seal
 from keystead.core.sensitive import Sensitive
-from keystead.seals import encode, load
+from keystead.seals import Configuration, Seals, encode, load
 from keystead.seals.base import Created
+from keystead.seals.kept import SUBKEY
 from keystead.service.barrier import Barrier
 from keystead.service.bootstrap import First, bootstrap, check_names, first_token
 from keystead.stores.connection import require_own
@@ -74,11 +75,14 @@ def initialise(
     settings: Config,
     created: Created[Any],
     *,
+    beside: tuple[Configuration, ...] = (),
     tenant: str | None = None,
     regions: tuple[str, ...] = REGIONS,
     administrator: str = ADMINISTRATOR,
 ) -> First:
     """Make the installation in a prepared directory. `tenant`: twelve digits, at random where None.
+
+    `beside`: another seal around the same U.
 
     Raises Unavailable where another process is at it, and what the parts raise.
     """
@@ -86,7 +90,15 @@ def initialise(
     check_names(tenant, regions, administrator)
     lock = DirectoryLock(directory)
     try:
-        first, _ = build(directory, settings, created, tenant=tenant, regions=regions, administrator=administrator)
+        first, _ = build(
+            directory,
+            settings,
+            created,
+            beside=beside,
+            tenant=tenant,
+            regions=regions,
+            administrator=administrator,
+        )
         complete(directory)
     finally:
         lock.close()
@@ -98,6 +110,7 @@ def build(
     settings: Config,
     created: Created[Any],
     *,
+    beside: tuple[Configuration, ...] = (),
     tenant: str | None = None,
     regions: tuple[str, ...] = REGIONS,
     administrator: str = ADMINISTRATOR,
@@ -112,7 +125,8 @@ def build(
     layout, now = Layout(directory), SystemClock().now()
     layout.run.mkdir(mode=0o700, exist_ok=True)
     _clear(layout, settings)
-    write_durably(layout.half_made, encode(created.configuration))
+    seals = (created.configuration, *beside)
+    write_durably(layout.half_made, encode(seals))
     if not by_token or not (directory / config.FILE_NAME).exists():  # else it is the operator's own
         config.write(directory, settings)
     store, tokens = SqliteStore(layout.database), Tokens(settings.hsms)
@@ -121,6 +135,7 @@ def build(
         slots.make()
         barrier = Barrier(store, slots.all, os.urandom, clock=SystemClock())
         barrier.initialise(created.unseal_key)
+        write_durably(layout.half_made, encode(seals, barrier.subkey(SUBKEY)))
         first = bootstrap(
             barrier,
             tenant=tenant,
@@ -177,9 +192,10 @@ def saved_credentials(directory: Path) -> SavedCredentials | None:
     return read_saved(Layout(directory))
 
 
-def read_seal(directory: Path) -> Seal:
-    """Raises NotFound where there is no installation."""
+def read_seal(directory: Path, settings: Config | None = None) -> Seals:
+    """What opens it. `settings`: its configuration, where that has been read. Raises NotFound where there is none."""
     try:
-        return load(Layout(directory).seal.read_bytes(), directory)
+        text = Layout(directory).seal.read_bytes()
+        return load(text, surroundings(directory, settings or config.read(directory)))
     except FileNotFoundError:
         raise NotFound(f"{directory} holds no installation; `keystead init {directory}` makes one", "DIR") from None

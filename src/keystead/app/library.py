@@ -41,7 +41,7 @@ class Keystead:
     def __init__(self, directory: Path, offered: Sequence[Sensitive] = (), *, credential: str | None = None) -> None:
         """Raises Unavailable (in use), NotFound (no installation), Unauthenticated, Conflict (rolled back)."""
         settings = config.read(directory)
-        read_seal(directory)  # that there is an installation
+        read_seal(directory, settings)  # that there is an installation
         self._lock = DirectoryLock(directory)
         try:
             self._core = Core(directory, settings, journal=DOOR, worker=0, check=True)
@@ -49,7 +49,7 @@ class Keystead:
             self._lock.close()
             raise
         try:
-            self._core.open(read_seal(directory).open(offered))
+            self._core.open(read_seal(directory, settings).open(offered))
             self._principal = self._who(credential or f"uid:{os.geteuid()}")
             self._time = TrustedTime(self._core.clock, self._core.disk, self._core.layout.clock)
             self._chores = Chores(self._core)  # last: it holds the audit log

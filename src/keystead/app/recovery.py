@@ -16,12 +16,13 @@ from keystead.app.layout import Layout
 from keystead.app.slots import SlotsOf
 from keystead.app.treecopy import TreeCopy
 from keystead.config import Config
-from keystead.core.errors import AlreadyExists, NotFound, Unavailable
+from keystead.core.errors import AlreadyExists, Conflict, NotFound, Unavailable
 from keystead.core.sensitive import Sensitive
-from keystead.service.barrier import Barrier
+from keystead.service.barrier import ROOT_META, Barrier
 from keystead.service.bootstrap import record_of_slots, record_recovery
-from keystead.service.custody import Grafted, graft, revive
+from keystead.service.custody import Grafted, graft, revive, tree_root
 from keystead.service.progress import rebase
+from keystead.service.root import FILE, Root
 from keystead.service.slots import Slots
 from keystead.stores.disk import LocalDisk
 from keystead.stores.lock import DirectoryLock
@@ -53,17 +54,20 @@ def reading(old: Path, layout: Layout) -> Iterator[SqliteStore]:
             file.unlink(missing_ok=True)
 
 
-def recover(directory: Path, old: Path, offered: Sequence[Sensitive], *, tree: Path | None = None) -> Grafted:
+def recover(
+    directory: Path, old: Path, offered: Sequence[Sensitive], *, tree: Path | None = None, takes_over: bool = False
+) -> Grafted:
     """Make a backup the database of an installation that has lost its own.
 
     `tree`: the newest copy of the key tree, where the slot has moved on since the backup (custody, Rule 2).
-    Raises AlreadyExists where there is a database, Conflict where backup, tree and slot do not belong together,
-    NotFound, Unauthenticated.
+    `takes_over`: it is the only one from now on; any other that has its secret in the same HSM or TPM loses it.
+    Raises AlreadyExists where there is a database, Conflict where backup, tree and slot do not belong together, or
+    (detail "take-over") where it has to be said that it takes over; NotFound, Unauthenticated.
     """
     layout, settings = Layout(directory), config.read(directory)
     if layout.database.exists():
         raise AlreadyExists(f"{layout.database} is there", "data")
-    unseal_key = read_seal(directory).open(offered)
+    unseal_key = read_seal(directory, settings).open(offered)
     tokens = Tokens(settings.hsms)
     slots = SlotsOf(layout, settings, tokens).all
     came = Grafted(destroyed=(), access=())
@@ -71,6 +75,8 @@ def recover(directory: Path, old: Path, offered: Sequence[Sensitive], *, tree: P
     lock = DirectoryLock(directory)
     try:
         with reading(old, layout) as copy:
+            if not takes_over:
+                _require_its_own(copy.meta(ROOT_META) or b"" if tree is None else tree_root(_bytes(tree)))
             if tree is None:
                 revive(copy, layout.database, slots, os.urandom, unseal_key)
             else:
@@ -89,7 +95,7 @@ def reslot(directory: Path, offered: Sequence[Sensitive], recovery: Sensitive) -
     Raises Unavailable where somebody has the installation, Unauthenticated, Conflict, DecryptionFailed.
     """
     layout, settings = Layout(directory), config.read(directory)
-    unseal_key = read_seal(directory).open(offered)
+    unseal_key = read_seal(directory, settings).open(offered)
     tokens, lock = Tokens(settings.hsms), DirectoryLock(directory)
     try:
         slots, store = SlotsOf(layout, settings, tokens), SqliteStore(layout.database)
@@ -105,6 +111,16 @@ def reslot(directory: Path, offered: Sequence[Sensitive], recovery: Sensitive) -
         tokens.close()
         lock.close()
     return slots.all.first
+
+
+def _require_its_own(root: bytes) -> None:
+    """Raises Conflict where a slot is not in files, which are this directory's own, but where others reach it too."""
+    if shared := [name for name in Root.decode(root).generations if name != FILE]:
+        raise Conflict(
+            f"its secret is in {', '.join(shared)}, and is renewed there: an installation that still has this backup's "
+            "secret there loses it for ever. Where this one is to be the only one, say --take-over",
+            "take-over",
+        )
 
 
 def _settle(layout: Layout, settings: Config, slots: Slots, unseal_key: Sensitive) -> None:

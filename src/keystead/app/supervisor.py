@@ -39,20 +39,20 @@ from keystead.app.hsms import drop_refused
 from keystead.app.hsms import pins as read_pins
 from keystead.app.installation import read_seal
 from keystead.app.layout import Layout, Running
-from keystead.app.resealing import announce, settle
+from keystead.app.seals import SealChanges, warning_of
 from keystead.app.sockets import address_of, bind, bind_unix
 from keystead.app.workers import Worker
 from keystead.config import Config
 from keystead.core.entities import Kind
-from keystead.core.errors import InvalidArgument, KeysteadError, Unavailable
-from keystead.core.ports import Seal
+from keystead.core.errors import InvalidArgument, KeysteadError, Sealed, Unavailable
 from keystead.core.sensitive import Sensitive
-from keystead.doors.control import ServerStatus
+from keystead.doors.control import SealShown, SealsShown, ServerStatus
 from keystead.doors.control.lifecycle import SlotStatus
 from keystead.kit.custody import AnyAnswer, AnyRequest, No, RootKey, Why
+from keystead.seals import Seals, plan_of
 from keystead.seals.base import Created
-from keystead.seals.shamir import ShamirConfiguration
-from keystead.service.bootstrap import first_token, record_of_rekey
+from keystead.seals.shamir import ShamirConfiguration, ShamirSeal
+from keystead.service.bootstrap import first_token
 from keystead.service.custody import backup
 from keystead.service.trusted_time import TrustedTime
 from keystead.stores.lock import DirectoryLock
@@ -61,7 +61,7 @@ from keystead.version import VERSION
 LOG = logging.getLogger("keystead")
 NICE = 10
 TURN_FOR = 0.5  # seconds between two looks whether it still makes sense to wait
-FOLD_EVERY, LOOK_EVERY, SCHEDULE_EVERY, SETTLE_EVERY, TELL_EVERY = 2.0, 0.2, 1.0, 60.0, 1.0  # seconds
+FOLD_EVERY, LOOK_EVERY, SCHEDULE_EVERY, SETTLE_EVERY, TELL_EVERY, OPEN_EVERY = 2.0, 0.2, 1.0, 60.0, 1.0, 10.0  # seconds
 HANGING_FOR = 5.0  # seconds that an audit device may keep the server from ending
 
 
@@ -72,7 +72,7 @@ class Supervisor:
         self,
         directory: Path,
         settings: Config,
-        seal: Seal,
+        seal: Seals,
         on_ready: Callable[[Running], None],
         *,
         trust_clock: bool = False,
@@ -90,7 +90,9 @@ class Supervisor:
         index = settings.workers
         self.core = Core(directory, settings, journal="supervisor", worker=index, check=True, pins=self._pins)
         self.core.board.clear()
-        self._seal = read_seal(directory)  # what it is once a change that did not end has been settled
+        self._seal = read_seal(directory, settings)  # what it is once a change that did not end has been settled
+        self._changes = SealChanges(self, settings, lambda: read_seal(directory, settings))
+        self._trouble, self._waiting = "", False  # why it does not open by itself; whether it is tried again
         self._custodian = Custodian(self, self.core.entropy, time.monotonic)
         self._time = TrustedTime(self.core.clock, self.core.disk, self._layout.clock, believe=trust_clock)
         self._chores: Chores | None = None
@@ -139,8 +141,7 @@ class Supervisor:
         loop.add_signal_handler(signal.SIGHUP, lambda: None)  # who rotates logs sends it: app.devices, Rule 3
         control = Control(self)
         await control.start(bind_unix(self._layout.control))
-        if offered or self._seal.kind == "file":  # otherwise it starts sealed, and `keystead unseal` opens it
-            self._open(self._seal.open(offered))
+        await asyncio.to_thread(self._open_at_start, offered)  # it may stay sealed, and `keystead unseal` opens it
         await asyncio.to_thread(drop_refused, self.core.tokens, self._pins)
         await asyncio.to_thread(self._start_workers)
         self._layout.running.write_bytes(msgspec.json.encode(self._running))
@@ -153,6 +154,7 @@ class Supervisor:
                 (LOOK_EVERY, self._look_after),
                 (SETTLE_EVERY, self._settle),
                 (TELL_EVERY, self._tell_devices),
+                (OPEN_EVERY, self._open_again),
             )
         ]
         for thread in threads:
@@ -301,7 +303,7 @@ class Supervisor:
     # --- the keeper, as the custodian sees it
 
     @property
-    def seal_kept(self) -> Seal:
+    def seal_kept(self) -> Seals:
         return self._seal
 
     @property
@@ -321,19 +323,10 @@ class Supervisor:
     def change_seal(self, created: Created[ShamirConfiguration]) -> None:
         """Other shares, and another U; nobody has anything open under the old one but the worker that asks."""
         self._stop_others(self._asking)
-        core, unseal_key = self.core, created.unseal_key
-        announce(self._layout, created)
-        try:
-            core.barrier.rekey(unseal_key, record_of_rekey(core.barrier, core.clock.now()))
-        except Exception:
-            if not core.barrier.is_under(unseal_key):
-                settle(self._layout, core.store)
-                raise
-            core.open(unseal_key)  # it was kept all the same
-        self._unseal_key = unseal_key
-        settle(self._layout, core.store)
-        self._seal = read_seal(self._layout.directory)
-        core.generation.announce()
+        self._changes.rekey(created.unseal_key, created.configuration, ShamirSeal.kind, self._seal)
+
+    def hold(self, unseal_key: Sensitive, seals: Seals) -> None:
+        self._unseal_key, self._seal = unseal_key, seals
 
     def holds(self, unseal_key: Sensitive) -> bool:
         return self.core.barrier.is_under(unseal_key)
@@ -356,6 +349,7 @@ class Supervisor:
         return ServerStatus(
             sealed=not is_open,
             seal=self._seal.kind,
+            seal_trouble=self._trouble,
             version=VERSION,
             workers=self._settings.workers,
             listen=self._running.listen,
@@ -377,7 +371,10 @@ class Supervisor:
         )
 
     def unseal(self, offered: Sequence[Sensitive]) -> None:
-        """Open with a passphrase or shares. Raises Unauthenticated, and what opening the barrier raises."""
+        """Open with a passphrase or shares; with nothing where a seal opens by itself.
+
+        Raises Unauthenticated, why such a seal does not open, and what opening the barrier raises.
+        """
         with self._changing:
             if self._unseal_key is None:
                 self._custodian.forget()
@@ -385,10 +382,36 @@ class Supervisor:
                 self._stop_workers()
                 self._start_workers()
 
+    def _open_at_start(self, offered: Sequence[Sensitive]) -> None:
+        """What is offered opens it or nothing does; without, the server stays sealed, and `status` says why."""
+        if not offered and not self._seal.opens_itself:
+            return
+        try:
+            unseal_key = self._seal.open(offered)
+        except KeysteadError as error:
+            if offered or self._seal.kinds == ("file",):
+                raise
+            self._trouble, self._waiting = str(error), isinstance(error, Unavailable)
+            LOG.error("it does not open by itself: %s", error)  # noqa: TRY400 - what is wrong is not here
+            return
+        self._open(unseal_key)
+
+    def _open_again(self) -> None:
+        """Where what the seal rests on did not answer at the start."""
+        if not self._waiting:
+            return
+        try:
+            self.unseal(())
+        except Unavailable as error:
+            self._trouble = str(error)
+        except KeysteadError as error:
+            self._trouble, self._waiting = str(error), False
+
     def _open(self, unseal_key: Sensitive) -> None:
         self.core.open(unseal_key)
         self._chores = Chores(self.core)
         self._unseal_key = unseal_key
+        self._trouble, self._waiting = "", False
 
     def back_up(self, path: str) -> str:
         """A copy of the database at `path`, which must not exist yet; the slot generation that it opens with."""
@@ -412,9 +435,40 @@ class Supervisor:
     def seal(self) -> None:
         """Forget the unseal key, everywhere."""
         with self._changing:
-            if self._seal.kind == "file":
+            if self._seal.kinds == ("file",):
                 raise Unavailable("the file seal opens by itself: stop the server instead")
             self._custodian.forget()
             self.close_up()
             self._stop_workers()
             self._start_workers()
+
+    def seals(self) -> SealsShown:
+        shown = [
+            SealShown(kind=seal.kind, told=seal.told(), opens_itself=seal.opens_itself, is_older=configuration.is_older)
+            for seal, configuration in zip(self._seal.each, self._seal.kept.seals, strict=True)
+        ]
+        return SealsShown(seals=tuple(shown), warning=warning_of(self._seal))
+
+    def add_seal(self, said: Mapping[str, object]) -> None:
+        plan = plan_of(said)
+        self._change_seals(lambda unseal_key: self._changes.prepare_added(plan, self._seal, unseal_key))
+
+    def remove_seal(self, kind: str) -> None:
+        self._change_seals(lambda _: self._changes.prepare_removed(kind, self._seal))
+
+    def migrate_seal(self, said: Mapping[str, object], replaced: str) -> None:
+        plan = plan_of(said)
+        self._change_seals(lambda _: self._changes.prepare_migrated(plan, replaced, self._seal))
+
+    def _change_seals(self, prepare: Callable[[Sensitive], Callable[[], None]]) -> None:
+        """Every worker anew, with what is so then. Raises Sealed, and before anything changes what preparing raises."""
+        with self._changing:
+            if self._unseal_key is None:
+                raise Sealed("the seals are changed while it is open")
+            act = prepare(self._unseal_key)
+            self._custodian.forget()
+            self._stop_workers()
+            try:
+                act()
+            finally:
+                self._start_workers()

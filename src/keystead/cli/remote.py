@@ -21,7 +21,7 @@ from keystead.core.operations import AccessKey, IssueToken, Operation
 from keystead.core.sensitive import Sensitive
 from keystead.doors.control.codec import ShownOnce, ShownToken, unseal_request
 from keystead.doors.control.errors import ERRORS
-from keystead.doors.control.lifecycle import BackedUp, ServerStatus, SlotStatus
+from keystead.doors.control.lifecycle import BackedUp, SealsShown, ServerStatus, SlotStatus
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -91,6 +91,18 @@ class Remote:
 
     def seal(self) -> ServerStatus:
         return self._ask("Seal", b"{}", ServerStatus)
+
+    def seals(self) -> SealsShown:
+        return self._ask("ListSeals", b"{}", SealsShown)
+
+    def add_seal(self, plan: object) -> SealsShown:
+        return self._ask("AddSeal", msgspec.json.encode({"plan": plan}), SealsShown)
+
+    def remove_seal(self, kind: str) -> SealsShown:
+        return self._ask("RemoveSeal", msgspec.json.encode({"kind": kind}), SealsShown)
+
+    def migrate_seal(self, plan: object, replaced: str) -> SealsShown:
+        return self._ask("MigrateSeal", msgspec.json.encode({"plan": plan, "replaced": replaced}), SealsShown)
 
     def close(self) -> None:
         self._connection.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +13,9 @@ from keystead import config
 from keystead.cli.here import Output
 from keystead.core.errors import InvalidArgument, Sealed
 from keystead.core.sensitive import Sensitive
+
+if TYPE_CHECKING:
+    from keystead.seals import Seals
 
 ENOUGH: dict[str, str] = {"passphrase": "Passphrase", "shamir": "Share"}
 """The kind of seal -> what is asked for."""
@@ -40,18 +44,29 @@ def ask_pin(hsm: str) -> Sensitive:
     return Sensitive(click.prompt(f"PIN of the HSM {hsm}", hide_input=True, err=True).encode())
 
 
-def to_open(directory: Path, references: Sequence[str]) -> list[Sensitive]:
+def to_open(directory: Path, references: Sequence[str], *, by_hand: bool = False) -> list[Sensitive]:
     """What opens the seal of an installation: by reference, else by prompt; [] where nothing is needed or nobody asked.
+
+    `by_hand`: what opens by itself has been tried, and did not.
 
     Raises NotFound, InvalidArgument.
     """
     from keystead.app.installation import read_seal
+
+    seals = read_seal(directory)
+    if references or (seals.opens_itself and not by_hand):
+        return offered(references)
+    return ask_for(seals)
+
+
+def ask_for(seals: Seals) -> list[Sensitive]:
+    """What opens one of them, from whoever sits at the terminal; [] without one, or where nothing is to be asked."""
     from keystead.seals.shamir import ShamirSeal
 
-    seal = read_seal(directory)
-    if references or seal.kind == "file":
-        return offered(references)
-    return ask(seal.kind, seal.threshold if isinstance(seal, ShamirSeal) else 1)
+    for seal in seals.by_hand:
+        if found := ask(seal.kind, seal.threshold if isinstance(seal, ShamirSeal) else 1):
+            return found
+    return []
 
 
 def required(directory: Path, references: Sequence[str]) -> list[Sensitive]:
@@ -59,7 +74,7 @@ def required(directory: Path, references: Sequence[str]) -> list[Sensitive]:
     from keystead.app.installation import read_seal
 
     found = to_open(directory, references)
-    if not found and read_seal(directory).kind != "file":
+    if not found and not read_seal(directory).opens_itself:
         raise Sealed("no server is running, and nothing to open the seal with was given: use --unseal REF")
     return found
 

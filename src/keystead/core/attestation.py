@@ -33,6 +33,7 @@ FIELDS: Final = (
     "hsm",  # its name in the configuration, or "-"
     "object",  # the object's name in it, or "-"
     "created_at",  # of the version
+    "entropy",  # what its material was drawn from, or "-" where it was not made here
     "public_key_sha256",  # of its SubjectPublicKeyInfo, or "-"
     "policy_sha256",  # of the key policy's text
 )

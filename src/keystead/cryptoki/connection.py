@@ -39,7 +39,7 @@ class Name(Struct, frozen=True):
 
 
 class Connection:
-    """Raises Failed where the token is not there or does not let us in. Made and used within `Module.within()`."""
+    """Made and used between `Module.enter` and `leave`. Raises Failed where the token is away or lets nobody in."""
 
     def __init__(self, module: Module, where: Where, pin: Callable[[], Sensitive], epoch: int) -> None:
         self.module, self.epoch = module, epoch
@@ -49,7 +49,7 @@ class Connection:
         self._free: list[Session] = []
         self._handles: OrderedDict[Name, int] = OrderedDict()
         self._lock = threading.Lock()
-        self._given = threading.Condition()
+        self._given, self._n_waiting = threading.Condition(), 0
         self._anchor = Session(module, self.info.slot)
         try:
             self._anchor.login(pin())
@@ -73,15 +73,20 @@ class Connection:
             if failed.rv != Ckr.SESSION_COUNT:
                 raise
             with self._given:
-                if self._given.wait_for(lambda: bool(self._free), wait_for):
-                    return self._free.pop()
+                self._n_waiting += 1
+                try:
+                    if self._given.wait_for(lambda: bool(self._free), wait_for):
+                        return self._free.pop()
+                finally:
+                    self._n_waiting -= 1
             raise
 
     def give(self, session: Session, *, good: bool) -> None:
         if good and not self.is_lost:
             self._free.append(session)
-            with self._given:
-                self._given.notify()
+            if self._n_waiting:
+                with self._given:
+                    self._given.notify()
         elif self.epoch == self.module.epoch:
             session.close()
 

@@ -24,26 +24,29 @@ class Mechanism:
 
 
 class Gcm(Mechanism):
-    """AES-GCM with a tag of 16 bytes. `iv` is read by the token, or written by one that makes its own (zeros in)."""
+    """AES-GCM with a tag of 16 bytes."""
+
+    __slots__ = ()
+
+    def __init__(self, iv: bytes, aad: bytes, type: int = Ckm.AES_GCM) -> None:  # noqa: A002 - as CK_MECHANISM has it
+        n = len(iv)
+        super().__init__(type, GcmParams(iv or None, n, n * 8, aad or None, len(aad), TAG_BYTES * 8))
+
+
+class GcmReadBack(Mechanism):
+    """The same for a token that writes the IV that it makes where it was given zeros."""
 
     __slots__ = ("_iv",)
 
-    def __init__(self, iv: bytes, aad: bytes, type: int = Ckm.AES_GCM) -> None:  # noqa: A002 - as CK_MECHANISM has it
-        self._iv = ctypes.create_string_buffer(iv, len(iv))
-        bound = ctypes.create_string_buffer(aad, len(aad))
-        parameter = GcmParams(
-            addressof(self._iv) if iv else None,
-            len(iv),
-            len(iv) * 8,
-            addressof(bound) if aad else None,
-            len(aad),
-            TAG_BYTES * 8,
-        )
-        super().__init__(type, parameter, bound)
+    def __init__(self, iv_bytes: int, aad: bytes) -> None:
+        self._iv = ctypes.create_string_buffer(iv_bytes)
+        held = ctypes.cast(self._iv, ctypes.c_char_p)
+        parameter = GcmParams(held, iv_bytes, iv_bytes * 8, aad or None, len(aad), TAG_BYTES * 8)
+        super().__init__(Ckm.AES_GCM, parameter)
 
     @property
     def iv(self) -> bytes:
-        """The IV as it is now: after C_Encrypt, the one that was used."""
+        """After C_Encrypt, the one that was used."""
         return self._iv.raw
 
 

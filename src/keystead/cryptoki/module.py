@@ -3,8 +3,8 @@
 Rule 1: C_Initialize says CKF_OS_LOCKING_OK: calls come from many threads. A module that cannot lock is not used.
 Rule 2: a forked child has the parent's memory and none of its connections: every way in refuses there, and nothing is
         finalised in it (PKCS#11 v3.1 §5.4, "a child process must call C_Initialize itself": ours starts anew instead).
-Rule 3: whoever calls stands within `within()`. `restart` waits until nobody does; handles of before are void after it,
-        and `epoch` tells.
+Rule 3: whoever calls stands between `enter` and `leave`. `restart` waits until nobody does; handles of before are void
+        after it, and `epoch` tells.
 Rule 4: a module that somebody else in this process has initialised is used, and never finalised.
 """
 
@@ -35,7 +35,8 @@ class Module:
     def __init__(self, path: str) -> None:
         self.path, self.epoch = path, 0
         self._process = os.getpid()
-        self._turn, self._n_within, self._restarting = threading.Condition(), 0, False
+        self._lock, self._n_within, self._restarting = threading.Lock(), 0, False
+        self._turn = threading.Condition(self._lock)
         self._functions, self._library = _functions_of(path)
         self._is_up = self._owned = False
         self._initialize()
@@ -56,7 +57,7 @@ class Module:
             raise Internal("a PKCS#11 module was opened before a fork and is not to be used after it")
 
     def call(self, function: str, *args: Any) -> None:
-        """Raises Failed. Only within `within()`."""
+        """Raises Failed. Only between `enter` and `leave`."""
         rv = self._functions[function](*args)
         if rv != Ckr.OK:
             raise Failed(function, rv)
@@ -66,24 +67,36 @@ class Module:
         rv: int = self._functions[function](*args)
         return rv
 
-    @contextmanager
-    def within(self) -> Iterator[int]:
-        """While calls are made; the epoch that their handles belong to. Waits for a restart under way."""
-        self.check()
-        with self._turn:
-            if not self._turn.wait_for(lambda: not self._restarting, DRAIN_FOR):
+    def enter(self) -> int:
+        """Before calls are made, with `leave` after them; the epoch that their handles belong to.
+
+        Waits for a restart under way. Raises Unavailable, Internal (`check`).
+        """
+        if os.getpid() != self._process:
+            self.check()
+        with self._lock:
+            if self._restarting and not self._turn.wait_for(lambda: not self._restarting, DRAIN_FOR):
                 raise Unavailable("the PKCS#11 module is being started again")
             self._n_within += 1
-            epoch = self.epoch
+            return self.epoch
+
+    def leave(self) -> None:
+        with self._lock:
+            self._n_within -= 1
+            if self._restarting:
+                self._turn.notify_all()
+
+    @contextmanager
+    def within(self) -> Iterator[int]:
+        """`enter` and `leave`."""
+        epoch = self.enter()
         try:
             yield epoch
         finally:
-            with self._turn:
-                self._n_within -= 1
-                self._turn.notify_all()
+            self.leave()
 
     def restart(self, epoch: int) -> None:
-        """C_Finalize and C_Initialize, where nobody has done it since `epoch`. Not within `within()`.
+        """C_Finalize and C_Initialize, where nobody has done it since `epoch`. Not between `enter` and `leave`.
 
         Raises Unavailable where calls in flight do not end, or the module does not come up.
         """

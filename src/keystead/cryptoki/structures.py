@@ -78,10 +78,10 @@ class RawMechanism(ctypes.Structure):
 
 class GcmParams(ctypes.Structure):
     _fields_ = (
-        ("iv", c_void_p),
+        ("iv", c_char_p),
         ("iv_length", Ulong),
         ("iv_bits", Ulong),
-        ("aad", c_void_p),
+        ("aad", c_char_p),
         ("aad_length", Ulong),
         ("tag_bits", Ulong),
     )

@@ -20,7 +20,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Final, Generic, NoReturn, TypeVar
+from queue import Empty, SimpleQueue
+from typing import Final, NoReturn, TypeVar
 
 from msgspec import Struct
 
@@ -51,15 +52,6 @@ class Desk(Struct, frozen=True):
         return self.connection.handle(self.session, name)
 
 
-class _Act(Generic[R]):
-    """What is to be done, and what may be done about it."""
-
-    __slots__ = ("do", "once", "vague")
-
-    def __init__(self, do: Callable[[Desk], R], *, once: bool, vague: type[KeysteadError]) -> None:
-        self.do, self.once, self.vague = do, once, vague
-
-
 class _Again(Exception):
     """Once more, on a new spell."""
 
@@ -85,7 +77,10 @@ class Token:
         self.name, self.sessions = name, sessions
         self._path, self._where, self._pin, self._clock = module, where, pin, clock
         self._wait_for = wait_for
-        self._room = threading.BoundedSemaphore(sessions)
+        self._room: SimpleQueue[None] = SimpleQueue()
+        """As many as there may be sessions; who has one may use a session."""
+        for _ in range(sessions):
+            self._room.put(None)
         self._connecting = threading.Lock()
         self._connection: Connection | None = None
         self._refused = ""
@@ -98,12 +93,14 @@ class Token:
 
         Raises KeysteadError; Unavailable too where no session gets free in time.
         """
-        if not self._room.acquire(timeout=self._wait_for):
-            raise Unavailable(f"all {self.sessions} sessions of the HSM {self.name} are in use", "sessions")
         try:
-            return self._run(_Act(act, once=once, vague=vague))
+            self._room.get(timeout=self._wait_for)
+        except Empty:
+            raise Unavailable(f"all {self.sessions} sessions of the HSM {self.name} are in use", "sessions") from None
+        try:
+            return self._run(act, vague, once=once)
         finally:
-            self._room.release()
+            self._room.put(None)
 
     def info(self) -> TokenInfo:
         """As it is now."""
@@ -162,9 +159,9 @@ class Token:
         """Sessions are closed; a later `run` begins anew. Raises Internal in a forked child, where nothing is done."""
         with self._connecting:
             connection, self._connection = self._connection, None
-            if connection is not None:
-                with connection.module.within():
-                    connection.drop()
+        if connection is not None:
+            with connection.module.within():
+                connection.drop()
 
     def _unless_missing(self, act: Callable[[Desk], bool]) -> bool:
         try:
@@ -176,32 +173,37 @@ class Token:
 
     # --- recovery
 
-    def _run(self, act: _Act[R]) -> R:
+    def _run(self, act: Callable[[Desk], R], vague: type[KeysteadError], *, once: bool) -> R:
         module = connection.module if (connection := self._connection) else Module.open(self._path)
         again, may_restart = True, True
         while True:
-            epoch = module.epoch
+            epoch = module.enter()
             try:
-                with module.within() as epoch:
-                    return self._act(self._connected(module, epoch, may_restart=may_restart), act, again=again)
+                connection = self._connected(module, epoch, may_restart=may_restart)
+                return self._act(connection, act, vague, again=again, once=once)
             except _Again:
                 again = False
+                continue
             except _Restart:
                 may_restart = False
-                self._restart(module, epoch)
+            finally:
+                module.leave()
+            self._restart(module, epoch)
 
-    def _act(self, connection: Connection, act: _Act[R], *, again: bool) -> R:
+    def _act(
+        self, connection: Connection, act: Callable[[Desk], R], vague: type[KeysteadError], *, again: bool, once: bool
+    ) -> R:
         session = self._take(connection, again=again)
         good = True
         try:
-            return act.do(Desk(session, connection))
+            return act(Desk(session, connection))
         except NotFound as missing:
             if missing.detail == "object" and not connection.is_there():
-                self._lost(connection, Failed("C_FindObjects", Ckr.TOKEN_NOT_PRESENT), again=again)
+                self._lost(connection, Failed("C_FindObjects", Ckr.TOKEN_NOT_PRESENT), again=again and not once)
             raise
         except Failed as failed:
             good = failed.rv in SPENT
-            self._recover(connection, failed, act, again=again)
+            self._recover(connection, failed, vague, again=again and not once)
         except KeysteadError:
             raise
         except BaseException:
@@ -210,18 +212,18 @@ class Token:
         finally:
             connection.give(session, good=good)
 
-    def _recover(self, connection: Connection, failed: Failed, act: _Act[R], *, again: bool) -> NoReturn:
+    def _recover(self, connection: Connection, failed: Failed, vague: type[KeysteadError], *, again: bool) -> NoReturn:
         """Raises what the act is to raise, or _Again."""
-        if failed.rv in MISPLACED:  # nothing was done with a handle that was not right: once more is no twice
+        if failed.rv in MISPLACED:
             connection.forget_all()
             if not connection.is_there():
                 self._lost(connection, failed, again=again)
             if again:
                 raise _Again from None
         if failed.rv in VAGUE and connection.is_there():
-            raise act.vague(f"the HSM {self.name} answers {failed}", f"CKR_{Ckr(failed.rv).name}") from None
+            raise vague(f"the HSM {self.name} answers {failed}", f"CKR_{Ckr(failed.rv).name}") from None
         if failed.rv in LOST:
-            self._lost(connection, failed, again=again and not act.once)
+            self._lost(connection, failed, again=again)
         raise meant(failed, self.name) from None
 
     def _lost(self, connection: Connection, failed: Failed, *, again: bool) -> NoReturn:

@@ -1,38 +1,49 @@
-"""Seals: what opens the unseal key U. A table: the kind in the configuration -> the seal.
+"""Seals: what opens the unseal key U. A table: the kind in seal.json -> the seal.
 
-To add a seal, add a module with a configuration and a class, and a row here.
+To add a seal, add a module with a plan, a configuration and a class; and rows here, in kept.py and in several.py.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import msgspec
 
 from keystead.core.errors import InvalidArgument
-from keystead.core.ports import Seal
-from keystead.seals.file import FileConfiguration, FileSeal
+from keystead.core.sensitive import Sensitive
+from keystead.seals.base import Surroundings
+from keystead.seals.file import FilePlan, FileSeal
+from keystead.seals.kept import Configuration, decode, encode
 from keystead.seals.passphrase import PassphraseConfiguration, PassphraseSeal
+from keystead.seals.several import AnySeal, Seals
 from keystead.seals.shamir import ShamirConfiguration, ShamirSeal
+from keystead.seals.tpm import TpmPlan, TpmSeal
 
-Configuration = FileConfiguration | PassphraseConfiguration | ShamirConfiguration
+__all__ = ["SEALS", "AnySeal", "Configuration", "Plan", "Seals", "encode", "load", "make", "plan_of"]
 
-SEALS: dict[str, type[FileSeal] | type[PassphraseSeal] | type[ShamirSeal]] = {
+SEALS: dict[str, type[AnySeal]] = {
     FileSeal.kind: FileSeal,
     PassphraseSeal.kind: PassphraseSeal,
     ShamirSeal.kind: ShamirSeal,
+    TpmSeal.kind: TpmSeal,
 }
 
-
-def encode(configuration: Configuration) -> bytes:
-    """seal.json"""
-    return msgspec.json.format(msgspec.json.encode(configuration), indent=2) + b"\n"
+Plan = FilePlan | PassphraseConfiguration | ShamirConfiguration | TpmPlan
+"""What a seal that is to be made is said with. Nothing in it is secret."""
 
 
-def load(text: bytes, directory: Path) -> Seal:
-    """The seal of a seal.json that stands in `directory`. Raises InvalidArgument."""
+def plan_of(said: object) -> Plan:
+    """From what came as JSON. Raises InvalidArgument."""
     try:
-        configuration: Configuration = msgspec.json.decode(text, type=Configuration)
-    except msgspec.DecodeError as error:
-        raise InvalidArgument(f"seal.json: {error}", "seal") from error
-    return configuration.seal(directory)
+        plan: Plan = msgspec.convert(said, Plan)
+    except msgspec.ValidationError as error:
+        raise InvalidArgument(f"that is no seal: {error}", "seal") from error
+    return plan
+
+
+def make(plan: Plan, unseal_key: Sensitive, at: Surroundings) -> Configuration:
+    """A seal around U. Raises what its device says, and InvalidArgument."""
+    return plan.make(unseal_key, at)
+
+
+def load(text: bytes, at: Surroundings) -> Seals:
+    """The seals of a seal.json. Raises InvalidArgument."""
+    return Seals(decode(text), at)

@@ -1,13 +1,17 @@
-"""What every seal has in common."""
+"""What every seal has in common: it is around a U that it is given; another one beside it may be around the same."""
 
 from __future__ import annotations
 
 import hmac
-from typing import Generic, TypeVar
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
 
 from msgspec import Struct
 
+from keystead.core.errors import Conflict
+from keystead.core.ports import Entropy
 from keystead.core.sensitive import Sensitive
+from keystead.tpm import Tpm
 
 C = TypeVar("C", bound=Struct)
 UNSEAL_BYTES = 32
@@ -25,6 +29,32 @@ class Created(Struct, Generic[C], frozen=True):
         return [secret.reveal().decode() for secret in self.show]
 
 
+class Devices(Protocol):
+    """What a seal reaches for outside its directory, as the installation's configuration names it."""
+
+    @property
+    def tpm(self) -> Tpm:
+        """Raises InvalidArgument where none is configured."""
+        ...
+
+
+class Surroundings(Struct, frozen=True):
+    """Where a seal stands: the directory of seal.json, what is outside of it, and where randomness comes from."""
+
+    directory: Path
+    devices: Devices
+    entropy: Entropy
+
+
 def check_of(unseal_key: bytes) -> bytes:
     """Tells whether U came out right. U is 256 random bits, so a PRF of it gives nothing away."""
     return hmac.digest(unseal_key, b"keystead/seal-check/v1", "sha256")[:16]
+
+
+def cannot_follow(kind: str) -> Conflict:
+    """Of a seal that was made before seals could be put around another U without what opens them."""
+    return Conflict(
+        f"the {kind} seal is of an older form, which holds one unseal key for ever: "
+        f"`keystead seal migrate {kind}` renews it",
+        "seal",
+    )

@@ -423,11 +423,8 @@ class Barrier:
         if owes_rotation(tree.root, chosen):
             self._replace_root(Commit(), if_owed=True)
         people = waiting(self._store, rows, PEOPLE) if chosen.reported else []
-        if (
-            changed(people, reported(people, chosen, tree.root))
-            or self.n_outstanding
-            or waiting(self._store, rows, SLOTS, 1)
-        ):
+        told = changed(people, reported(people, chosen, tree.root))
+        if told or self.n_outstanding or waiting(self._store, rows, SLOTS, 1):
             self._together(Commit())  # so that what we find in the database is durable before the old secret goes
             self._retire()
 

@@ -153,9 +153,9 @@ def system_principal(barrier: Barrier) -> Principal:
     return found[0]
 
 
-def record_of_rekey(barrier: Barrier, now: datetime) -> bytes:
-    """That the seal has other shares, and another unseal key. Who gave the old ones is on record beside it."""
-    return _record(system_principal(barrier), now, "rekey", Action.MANAGE_SEAL)
+def record_of_seal(barrier: Barrier, now: datetime, act: str, kind: str) -> bytes:
+    """That there is a seal of that kind more or less, or another one. Who had it done is on record beside it."""
+    return _record(system_principal(barrier), now, act, Action.MANAGE_SEAL, kind)
 
 
 def record_of_slots(barrier: Barrier, now: datetime, operation: str, slot: str) -> bytes:

@@ -91,6 +91,18 @@ def export_tree(barrier: Barrier, store: Store) -> bytes:
         return ENCODER.encode(TreeCopy(txn.meta(ROOT_META) or b"", txn.meta(HEAD_META) or b"", nodes))
 
 
+def tree_root(tree: bytes) -> bytes:
+    """The root (service.root) of a copy of the key tree. Raises Malformed."""
+    return _read(tree).root
+
+
+def _read(tree: bytes) -> TreeCopy:
+    try:
+        return msgspec.msgpack.decode(tree, type=TreeCopy)
+    except msgspec.DecodeError as error:
+        raise Malformed("this is not a copy of a key tree") from error
+
+
 class Grafted(Struct, frozen=True, kw_only=True):
     """What an old backup came to under a newer tree, by id."""
 
@@ -105,10 +117,7 @@ def graft(
 
     Raises Conflict where the slot does not hold the tree's generation, Unauthenticated, Malformed.
     """
-    try:
-        newer = msgspec.msgpack.decode(tree, type=TreeCopy)
-    except msgspec.DecodeError as error:
-        raise Malformed("this is not a copy of a key tree") from error
+    newer = _read(tree)
     with copy.transaction() as txn:
         txn.put_meta(ROOT_META, newer.root)
         txn.put_meta(HEAD_META, newer.head)

@@ -39,7 +39,7 @@ def waiting(reader: Reader, rows: Rows, link: str, limit: int = PAGE) -> list[En
 
 
 def reported(found: Iterable[EndedRoot], chosen: SlotRule, root: Root) -> list[EndedRoot]:
-    """Each of them, with what people have reported. Nobody reports for a slot that the root is in: it says so itself."""
+    """Each of them, with what people have reported. A slot that the root is in says so itself, and nobody for it."""
     after = []
     for one in found:
         said = {

@@ -15,17 +15,20 @@ from keystead.core import operations as ops
 from keystead.core.actions import USES
 from keystead.core.errors import Denied, Unauthenticated
 from keystead.core.sensitive import Sensitive
-from keystead.doors.control import ControlFront, ServerStatus
+from keystead.doors.control import ControlFront, SealShown, SealsShown, ServerStatus
 from keystead.doors.control.administration import OPERATIONS
 from keystead.doors.control.lifecycle import STEPS
 
 OWNER, OTHERS = "uid:0", ("uid:4711", "uid:00", "uid:-1", "uid:0 ", "", "127.0.0.1", "AKIAIOSFODNN7EXAMPLE")
 PASSPHRASE = "canary-correct-horse"
-STEERING = {
+STEERING: dict[str, Any] = {
     "AddSlot": {"name": "tpm"},
     "RemoveSlot": {"name": "tpm"},
     "Unseal": {"offered": [PASSPHRASE]},
     "BackUp": {"path": "/nowhere"},
+    "AddSeal": {"plan": {"kind": "tpm"}},
+    "RemoveSeal": {"kind": "tpm"},
+    "MigrateSeal": {"plan": {"kind": "tpm"}, "replaced": "passphrase"},
 }
 EVERYTHING = sorted({*STEPS, *(operation.name for operation in OPERATIONS)})
 
@@ -60,6 +63,19 @@ class Server:
 
     def rotate_slot(self) -> None:
         self.done.append("rotate")
+
+    def seals(self) -> SealsShown:
+        self.done.append("seals")
+        return SealsShown(seals=(SealShown(kind="passphrase", told="a passphrase", opens_itself=False),))
+
+    def add_seal(self, said: Any) -> None:
+        self.done.append(f"add {said['kind']}")
+
+    def remove_seal(self, kind: str) -> None:
+        self.done.append(f"remove {kind}")
+
+    def migrate_seal(self, said: Any, replaced: str) -> None:
+        self.done.append(f"migrate {replaced} to {said['kind']}")
 
     def add_slot(self, name: str) -> None:
         self.done.append(f"add {name}")

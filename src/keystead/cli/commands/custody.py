@@ -55,9 +55,12 @@ def _alone(here: Here, what: str) -> None:
 @click.option(
     "--tree", type=click.Path(path_type=Path), help="The newest copy of the key tree, where the database is lost."
 )
+@click.option(
+    "--take-over", "takes_over", is_flag=True, help="It is the only one from now on, and may renew what an HSM holds."
+)
 @UNSEAL
 @with_here
-def restore(here: Here, old: Path, tree: Path | None, unseal: Sequence[str]) -> None:
+def restore(here: Here, old: Path, tree: Path | None, unseal: Sequence[str], *, takes_over: bool) -> None:
     """Put back from OLD_BACKUP what is missing or damaged. The server must be stopped.
 
     Nothing that is there is replaced, no destroyed key comes back, and no access: grants, principals and
@@ -65,7 +68,7 @@ def restore(here: Here, old: Path, tree: Path | None, unseal: Sequence[str]) -> 
     """
     _alone(here, "a restore")
     if not Layout(here.directory).database.exists():
-        return _recover(here, old, tree, unseal)
+        return _recover(here, old, tree, unseal, takes_over=takes_over)
     if tree is not None:
         raise InvalidArgument("--tree is for a database that is lost, and there is one; move it away first", "tree")
     from keystead.app.library import Keystead
@@ -79,11 +82,12 @@ def restore(here: Here, old: Path, tree: Path | None, unseal: Sequence[str]) -> 
     return here.out.answer(done, words)
 
 
-def _recover(here: Here, old: Path, tree: Path | None, unseal: Sequence[str]) -> None:
+def _recover(here: Here, old: Path, tree: Path | None, unseal: Sequence[str], *, takes_over: bool) -> None:
     from keystead.app.recovery import recover
 
     with progress("reading"):
-        came = recover(here.directory, old, secrets.required(here.directory, unseal), tree=tree)
+        offered = secrets.required(here.directory, unseal)
+        came = recover(here.directory, old, offered, tree=tree, takes_over=takes_over)
     here.out.answer(
         came, f"The backup is the database; {len(came.destroyed)} key versions were destroyed since, and stay so."
     )

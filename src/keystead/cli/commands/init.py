@@ -2,66 +2,38 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
-from msgspec import Struct
 
 from keystead.app import hygiene
-from keystead.app.installation import ADMINISTRATOR, REGIONS, initialise, prepare
+from keystead.app.hardware import surroundings
+from keystead.app.installation import ADMINISTRATOR, REGIONS, initialise, prepare, read_seal
+from keystead.app.seals import warning_of
 from keystead.app.slots import places
 from keystead.app.tls import server_context
 from keystead.cli import secrets
 from keystead.cli.commands.serve import LISTEN, listening
 from keystead.cli.here import JSON, Output, say
-from keystead.config import Config, Tls, check_slots, path_of, read
+from keystead.cli.seals import ENTROPY, PLANS, RECOVERY, Choice, options, plan
+from keystead.config import Config, Tls, TpmAt, check_slots, path_of, read
 from keystead.core.errors import Internal, InvalidArgument
-from keystead.core.ports import Entropy
+from keystead.core.sensitive import Sensitive
 from keystead.doors.control.codec import shown_once
-from keystead.seals.base import Created
-from keystead.seals.passphrase import PassphraseSeal
-from keystead.seals.shamir import ShamirSeal
+from keystead.seals import make
+from keystead.seals.base import UNSEAL_BYTES, Created
+from keystead.seals.shamir import ShamirConfiguration
 from keystead.service.bootstrap import First
-
-ENTROPY: Entropy = os.urandom
-
-
-class Choice(Struct, frozen=True, kw_only=True):
-    """What was said of the seal; None: not said."""
-
-    shares: int | None
-    threshold: int | None
-    passphrase: str | None  # a reference, unless somebody has typed the thing itself
-
-    def __repr__(self) -> str:
-        return "Choice()"
-
-
-def _shamir(choice: Choice) -> Created[Any]:
-    if choice.passphrase is not None:
-        raise InvalidArgument("--passphrase goes with --seal passphrase", "passphrase")
-    n = choice.shares or 5
-    return ShamirSeal.create(choice.threshold or n // 2 + 1, n, ENTROPY)
-
-
-def _passphrase(choice: Choice) -> Created[Any]:
-    if choice.shares is not None or choice.threshold is not None:
-        raise InvalidArgument("--shares and --threshold go with --seal shamir", "seal")
-    return PassphraseSeal.create(secrets.new_passphrase(choice.passphrase), ENTROPY)
-
-
-SEALS: dict[str, Callable[[Choice], Created[Any]]] = {"shamir": _shamir, "passphrase": _passphrase}
 
 
 @click.command()
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--seal", type=click.Choice(list(SEALS)), default="shamir", show_default=True, help="What opens it.")
-@click.option("--shares", type=int, metavar="N", help="How many custodians [default: 5].")
-@click.option("--threshold", type=int, metavar="K", help="How many of them open it [default: more than half].")
-@click.option("--passphrase", metavar="REF", help="file:PATH, env:NAME or fd:N; asked for at a terminal otherwise.")
+@click.option("--seal", type=click.Choice(list(PLANS)), default="shamir", show_default=True, help="What opens it.")
+@click.option("--with-recovery", "recovery", type=click.Choice(RECOVERY), help="A second seal that opens it as well.")
+@options
+@click.option("--tpm", metavar="TCTI", help="Where the TPM is, as tpm2-tools say it, such as device:/dev/tpmrm0.")
 @click.option("--tenant", metavar="DIGITS", help="Twelve digits, an AWS account's id [default: at random].")
 @click.option(
     "--region", "regions", multiple=True, metavar="NAME", help="A keyring each; the first is the default. Repeatable."
@@ -93,25 +65,37 @@ def init(directory: Path, seal: str, *, as_json: bool, **given: Any) -> None:
     there = read(directory)  # hardware is told of by hand
     settings = Config(
         hsms=there.hsms,
-        tpm=there.tpm,
         listen=listening(given["listen"]) or Config().listen,
         tls=_tls(given["certificate"], given["private_key"]),
         slots=_slots(given["slots"]),
         tree_copy=str(Path(given["tree_copy"]).absolute()) if given["tree_copy"] else "",
         workers=given["workers"],
         region=(given["regions"] or REGIONS)[0],
+        tpm=TpmAt(given["tpm"]) if given["tpm"] else there.tpm,
     )
-    created = SEALS[seal](Choice(shares=given["shares"], threshold=given["threshold"], passphrase=given["passphrase"]))
+    kinds = [seal, given["recovery"]] if given["recovery"] else [seal]
+    if len(set(kinds)) < len(kinds):
+        raise InvalidArgument(f"two seals are of two kinds: {seal} is one already", "with-recovery")
+    choice = Choice(**{name: given[name] for name in Choice.__struct_fields__})
+    planned, unseal_key = plan(kinds, choice), Sensitive(ENTROPY(UNSEAL_BYTES))
+    at = surroundings(directory, settings)
+    first_seal, *beside = [make(one.plan, unseal_key, at) for one in planned]
+    shares = tuple(share for one in planned for share in one.shares)
+    created = Created(first_seal, unseal_key, shares)
     prepare(directory)
     first = initialise(
         directory,
         settings,
         created,
+        beside=tuple(beside),
         tenant=given["tenant"],
         regions=tuple(given["regions"]) or REGIONS,
         administrator=given["administrator"],
     )
-    _show(out, directory, created, first)
+    threshold = next((one.plan.threshold for one in planned if isinstance(one.plan, ShamirConfiguration)), 0)
+    _show(out, directory, created.texts(), threshold, first)
+    if warning := warning_of(read_seal(directory, settings)):
+        say(warning)
     if (n_places := places(directory, settings)) < settings.slots_at_least:
         say(
             f"RED: its slots are in {n_places} place, and whoever loses it loses every key. `keystead slot add` another"
@@ -140,10 +124,10 @@ def _slots(given: Sequence[str]) -> tuple[str, ...]:
     return chosen
 
 
-def _show(out: Output, directory: Path, created: Created[Any], first: First) -> None:
+def _show(out: Output, directory: Path, shares: list[str], threshold: int, first: First) -> None:
     if first.access_key is None:
         raise Internal("the administrator has no access key")
-    shares, key = created.texts(), shown_once(first.access_key)
+    key = shown_once(first.access_key)
     if out.as_json:
         return out.answer(
             {
@@ -156,7 +140,7 @@ def _show(out: Output, directory: Path, created: Created[Any], first: First) -> 
         )
     lines = [f"Installation {directory}, tenant {first.tenant.id}.", ""]
     if shares:
-        lines += [f"Shares, one for each custodian; any {created.configuration.threshold} of them open it:", ""]
+        lines += [f"Shares, one for each custodian; any {threshold} of them open it:", ""]
         lines += [f"  {share}" for share in shares] + [""]
     lines += [f"Access key of {first.administrator.name}:", ""]
     lines += [f"  AWS_ACCESS_KEY_ID={key.access_key_id}", f"  AWS_SECRET_ACCESS_KEY={key.secret_access_key}", ""]

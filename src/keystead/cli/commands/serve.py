@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from ipaddress import ip_address
 from pathlib import Path
 from socket import socket
+from typing import Protocol
 
 import click
 from msgspec.structs import replace
@@ -30,6 +31,11 @@ from keystead.config import Config
 from keystead.core.errors import InvalidArgument
 from keystead.core.sensitive import Sensitive
 from keystead.seals.file import FileSeal
+
+
+class Ready(Protocol):
+    def __call__(self, running: Running, *, sealed: bool) -> None: ...
+
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
 LISTEN = click.option(
@@ -61,12 +67,12 @@ def dev(here: Here, listen: Sequence[str], workers: int | None) -> None:
         _begin(here.directory, addresses)
     elif not addresses and config.read(here.directory).listen == config.DEFAULT_LISTEN:
         addresses = config.DEV_LISTEN
-    if (kind := read_seal(here.directory).kind) != FileSeal.kind:
-        raise InvalidArgument(f"{here.directory} has a {kind} seal: `keystead serve {here.directory}`", "data")
+    if FileSeal.kind not in (seals := read_seal(here.directory)).kinds:
+        raise InvalidArgument(f"{here.directory} has a {seals.kind} seal: `keystead serve {here.directory}`", "data")
     if "vault" in {**config.read(here.directory).listen, **addresses}:
         save_token(here.directory)
 
-    def ready(running: Running) -> None:
+    def ready(running: Running, *, sealed: bool) -> None:  # noqa: ARG001 - it opens or ends
         _say(here.out, running, lambda: banner.development(running, here.directory))
 
     supervise(here.directory, addresses, workers, (), ready, trust_clock=True)
@@ -112,9 +118,8 @@ def serve(
         bound["vault"] = sock
         here = Here(at, Silent(as_json=here.out.as_json))  # it has said where it is
     offered = [] if bound else secrets.to_open(at, unseal)
-    sealed = not offered and read_seal(at).kind != FileSeal.kind
 
-    def ready(running: Running) -> None:
+    def ready(running: Running, *, sealed: bool) -> None:
         _say(here.out, running, lambda: banner.production(running, at, sealed=sealed))
 
     supervise(at, addresses, workers, offered, ready, trust_clock=trust_clock, bound=bound)
@@ -137,7 +142,7 @@ def supervise(
     listen: Mapping[str, str],
     workers: int | None,
     offered: Sequence[Sensitive],
-    on_ready: Callable[[Running], None],
+    on_ready: Ready,
     *,
     trust_clock: bool,
     bound: Mapping[str, socket] | None = None,
@@ -148,9 +153,13 @@ def supervise(
     settings = replace(settings, listen={**settings.listen, **listen}, workers=workers or settings.workers)
     if settings.tls is not None:
         server_context(settings.tls)  # here, where somebody is told what is wrong with it
-    known = pins(settings.hsms, secrets.ask_pin)
-    seal = read_seal(directory)
-    Supervisor(directory, settings, seal, on_ready, trust_clock=trust_clock, bound=bound, pins=known).run(offered)
+
+    def ready(running: Running) -> None:
+        on_ready(running, sealed=not server.is_open)
+
+    known, seals = pins(settings.hsms, secrets.ask_pin), read_seal(directory)
+    server = Supervisor(directory, settings, seals, ready, trust_clock=trust_clock, bound=bound, pins=known)
+    server.run(offered)
 
 
 def listening(given: Sequence[str]) -> dict[str, str]:

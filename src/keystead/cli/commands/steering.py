@@ -1,4 +1,4 @@
-"""keystead status, unseal, seal: how the server is, and what steers it."""
+"""keystead status, unseal, seal, slot rotate: how the server is, and what steers it."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from keystead import config
 from keystead.cli import secrets
 from keystead.cli.commands.slot import mode_in_words, slot_in_words, slots_in_words
 from keystead.cli.exits import Exit, NoServer
-from keystead.cli.here import Here, with_here
+from keystead.cli.here import Here, say, with_here
 from keystead.cli.session import is_installed, is_running
-from keystead.core.errors import Sealed
+from keystead.core.errors import KeysteadError, Sealed
 
 if TYPE_CHECKING:
     from keystead.cli.remote import Remote
     from keystead.doors.control import ServerStatus
 
 
-def _server(here: Here) -> Remote:
+def running_server(here: Here) -> Remote:
     is_installed(here)
     if not is_running(here):
         raise NoServer(f"no server is running on {here.directory}")
@@ -34,17 +34,17 @@ def _server(here: Here) -> Remote:
 @with_here
 def status(here: Here) -> Exit:
     """Say how the server is. Exit status 3: none is running; 4: it is sealed."""
-    with closing(_server(here)) as server:
+    with closing(running_server(here)) as server:
         found = server.status()
-    _answer(here, found)
+    answer(here, found)
     return Exit.SEALED if found.sealed else Exit.DONE
 
 
-def _answer(here: Here, found: ServerStatus) -> None:
+def answer(here: Here, found: ServerStatus) -> None:
     damaged = [directory for directory, whole in found.slot_copies.items() if not whole]
     lines = [
         ("state", "sealed: open it with `keystead unseal`" if found.sealed else "open"),
-        ("seal", found.seal),
+        ("seal", f"{found.seal}: {found.seal_trouble}" if found.seal_trouble else found.seal),
         ("version", found.version),
         ("doors", ", ".join(f"{door} {address}" for door, address in found.listen.items())),
         ("workers", str(found.workers)),
@@ -84,21 +84,30 @@ def _in_hsms(found: ServerStatus) -> str:
 )
 @with_here
 def unseal(here: Here, references: Sequence[str]) -> None:
-    """Open a sealed server, with a passphrase or with shares; asks at a terminal."""
-    with closing(_server(here)) as server:
+    """Open a sealed server, with a passphrase or with shares; asks at a terminal.
+
+    Where a seal opens by itself that is tried first.
+    """
+    with closing(running_server(here)) as server:
         if not (before := server.status()).sealed:
-            return _answer(here, before)
+            return answer(here, before)
+        return _open(here, server, before, references)
+
+
+def _open(here: Here, server: Remote, before: ServerStatus, references: Sequence[str]) -> None:
+    from keystead.app.installation import read_seal
+
+    if not references and read_seal(here.directory).opens_itself:
+        try:
+            return answer(here, server.unseal(()))
+        except KeysteadError as error:  # then somebody opens it by hand, or it stays as it is
+            if not (offered := secrets.to_open(here.directory, (), by_hand=True)):
+                raise
+            say(str(error))
+    else:
         offered = secrets.to_open(here.directory, references)
-        if not offered:
-            raise Sealed(
-                f"nothing to open its {before.seal} seal with: there is no terminal to ask at, so give --unseal REF"
-            )
-        return _answer(here, server.unseal(offered))
-
-
-@click.command()
-@with_here
-def seal(here: Here) -> None:
-    """Have the server forget what opens it, in every process; its doors answer that it is not available."""
-    with closing(_server(here)) as server:
-        _answer(here, server.seal())
+    if not offered:
+        raise Sealed(
+            f"nothing to open its {before.seal} seal with: there is no terminal to ask at, so give --unseal REF"
+        )
+    return answer(here, server.unseal(offered))

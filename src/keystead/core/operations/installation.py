@@ -58,6 +58,28 @@ class SealUp(SystemOperation[Nothing], frozen=True, kw_only=True):
     action = Action.MANAGE_SEAL
 
 
+class AddSeal(SystemOperation[Nothing], frozen=True, kw_only=True):
+    """Leave to have a seal of that kind beside the one there is."""
+
+    action = Action.MANAGE_SEAL
+    seal: str
+
+
+class RemoveSeal(SystemOperation[Nothing], frozen=True, kw_only=True):
+    """Leave to have the seal of that kind open nothing any more."""
+
+    action = Action.MANAGE_SEAL
+    seal: str
+
+
+class MigrateSeal(SystemOperation[Nothing], frozen=True, kw_only=True):
+    """Leave to put a seal of one kind in the place of one of another, or of the same."""
+
+    action = Action.MANAGE_SEAL
+    seal: str
+    replaced: str
+
+
 class RotateSlot(SystemOperation[Nothing], frozen=True, kw_only=True):
     """Leave to give the slot a new generation, so that no backup made before opens by itself any more."""
 

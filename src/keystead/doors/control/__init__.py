@@ -7,6 +7,6 @@ by the supervisor alone (app.control): unlike other doors it also steers the ser
 from __future__ import annotations
 
 from keystead.doors.control.front import ControlFront
-from keystead.doors.control.lifecycle import Lifecycle, ServerStatus
+from keystead.doors.control.lifecycle import Lifecycle, SealShown, SealsShown, ServerStatus
 
-__all__ = ["ControlFront", "Lifecycle", "ServerStatus"]
+__all__ = ["ControlFront", "Lifecycle", "SealShown", "SealsShown", "ServerStatus"]

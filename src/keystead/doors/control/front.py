@@ -79,7 +79,7 @@ class ControlFront(AtOnce):
         self._may_block()
         message = self._readers[name](request.body)
         if step.leave is not None:
-            self._means().service.perform(self._caller(name, request, request_id), step.leave())
+            self._means().service.perform(self._caller(name, request, request_id), step.leave(message))
         elif request.peer != self._server.owner:
             raise e.Unauthenticated("this server belongs to another user", Reason.UNKNOWN)
         else:

@@ -6,7 +6,7 @@ Everything else is an operation of the core first, authorized and on record, and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -26,7 +26,8 @@ class SlotStatus(Message, frozen=True, kw_only=True):
 
 class ServerStatus(Message, frozen=True, kw_only=True):
     sealed: bool
-    seal: str  # its kind
+    seal: str  # its kind; of two, both
+    seal_trouble: str = ""  # why a seal that opens by itself does not
     version: str
     workers: int
     listen: dict[str, str]
@@ -50,6 +51,20 @@ class ServerStatus(Message, frozen=True, kw_only=True):
     n_audit_records: int | None = None
 
 
+class SealShown(Struct, frozen=True, kw_only=True):
+    """One of the seals. `told`: what it rests on, for people; `is_older`: of a form with one unseal key for ever."""
+
+    kind: str
+    told: str
+    opens_itself: bool
+    is_older: bool = False
+
+
+class SealsShown(Message, frozen=True, kw_only=True):
+    seals: tuple[SealShown, ...]
+    warning: str = ""
+
+
 class Lifecycle(Protocol):
     """The supervisor, as this door sees it."""
 
@@ -69,6 +84,15 @@ class Lifecycle(Protocol):
 
     def rotate_slot(self) -> None: ...
 
+    def seals(self) -> SealsShown: ...
+
+    def add_seal(self, said: Mapping[str, object]) -> None:
+        """`said`: its plan (keystead.seals). Raises InvalidArgument, AlreadyExists, Conflict, Sealed, Unavailable."""
+        ...
+
+    def remove_seal(self, kind: str) -> None: ...
+
+    def migrate_seal(self, said: Mapping[str, object], replaced: str) -> None: ...
     def add_slot(self, name: str) -> None:
         """Raises AlreadyExists, Unavailable."""
         ...
@@ -92,6 +116,23 @@ class SealRequest(Message, frozen=True, forbid_unknown_fields=True):
 
 class RotateSlotRequest(Message, frozen=True, forbid_unknown_fields=True):
     pass
+
+
+class SealsRequest(Message, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+class AddSealRequest(Message, frozen=True, forbid_unknown_fields=True):
+    plan: dict[str, Any]  # of the seal; nothing in it is secret
+
+
+class RemoveSealRequest(Message, frozen=True, forbid_unknown_fields=True):
+    kind: str
+
+
+class MigrateSealRequest(Message, frozen=True, forbid_unknown_fields=True):
+    plan: dict[str, Any]
+    replaced: str  # the kind of the seal in whose place it comes
 
 
 class AddSlotRequest(Message, frozen=True, forbid_unknown_fields=True):
@@ -144,20 +185,56 @@ def back_up(req: BackUpRequest, server: Lifecycle) -> BackedUp:
     return BackedUp(server.back_up(req.path))
 
 
+def seals(_req: SealsRequest, server: Lifecycle) -> SealsShown:
+    return server.seals()
+
+
+def add_seal(req: AddSealRequest, server: Lifecycle) -> SealsShown:
+    server.add_seal(req.plan)
+    return server.seals()
+
+
+def remove_seal(req: RemoveSealRequest, server: Lifecycle) -> SealsShown:
+    server.remove_seal(req.kind)
+    return server.seals()
+
+
+def migrate_seal(req: MigrateSealRequest, server: Lifecycle) -> SealsShown:
+    server.migrate_seal(req.plan, req.replaced)
+    return server.seals()
+
+
 class Step(Struct, frozen=True):
-    """`leave` is the operation that must be allowed first; None: whoever owns the server may, sealed or not."""
+    """`leave` makes the operation that must be allowed first; None: whoever owns the server may, sealed or not."""
 
     request: type[Any]
-    leave: type[ops.SystemOperation[Any]] | None
+    leave: Callable[[Any], ops.SystemOperation[Any]] | None
     run: Callable[[Any, Lifecycle], Message]
+
+
+def plain(kind: type[ops.SystemOperation[Any]]) -> Callable[[Any], ops.SystemOperation[Any]]:
+    """Leave that says no more than what it is for."""
+    return lambda _req: kind()
+
+
+def _kind(plan: dict[str, Any]) -> str:
+    return str(plan.get("kind", ""))[:64]
 
 
 STEPS: dict[str, Step] = {
     "Status": Step(StatusRequest, None, status),
     "Unseal": Step(UnsealRequest, None, unseal),
-    "Seal": Step(SealRequest, ops.SealUp, seal),
-    "RotateSlot": Step(RotateSlotRequest, ops.RotateSlot, rotate_slot),
-    "AddSlot": Step(AddSlotRequest, ops.AddSlot, add_slot),
-    "RemoveSlot": Step(RemoveSlotRequest, ops.RemoveSlot, remove_slot),
-    "BackUp": Step(BackUpRequest, ops.BackUp, back_up),
+    "Seal": Step(SealRequest, plain(ops.SealUp), seal),
+    "RotateSlot": Step(RotateSlotRequest, plain(ops.RotateSlot), rotate_slot),
+    "AddSlot": Step(AddSlotRequest, plain(ops.AddSlot), add_slot),
+    "RemoveSlot": Step(RemoveSlotRequest, plain(ops.RemoveSlot), remove_slot),
+    "BackUp": Step(BackUpRequest, plain(ops.BackUp), back_up),
+    "ListSeals": Step(SealsRequest, plain(ops.ReadStatus), seals),
+    "AddSeal": Step(AddSealRequest, lambda req: ops.AddSeal(seal=_kind(req.plan)), add_seal),
+    "RemoveSeal": Step(RemoveSealRequest, lambda req: ops.RemoveSeal(seal=req.kind), remove_seal),
+    "MigrateSeal": Step(
+        MigrateSealRequest,
+        lambda req: ops.MigrateSeal(seal=_kind(req.plan), replaced=req.replaced),
+        migrate_seal,
+    ),
 }

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from enum import Enum
 
 from keystead.core.errors import Internal
-from keystead.cryptoki.mechanisms import Gcm
+from keystead.cryptoki.mechanisms import Gcm, GcmReadBack
 from keystead.cryptoki.session import Session
 from keystead.cryptoki.words import Ckm
 
@@ -39,15 +39,19 @@ def seal(
     session: Session, key: int, mode: Mode, draw: Callable[[int], bytes], text: bytes, aad: bytes
 ) -> tuple[bytes, bytes]:
     """(IV, sealed). `draw`: random bytes. Raises Internal where the HSM gave no IV."""
-    iv = draw(IV_BYTES) if mode is Mode.CALLER else bytes(IV_BYTES) if mode is Mode.READ_BACK else b""
-    mechanism = Gcm(iv, aad, mode.mechanism)
-    sealed = session.encrypt(mechanism, key, text)
-    if mode is Mode.PREPENDED:
-        iv, sealed = sealed[:IV_BYTES], sealed[IV_BYTES:]
-    elif mode is Mode.APPENDED:
-        iv, sealed = sealed[-LONG_IV_BYTES:], sealed[:-LONG_IV_BYTES]
-    else:
+    if mode is Mode.CALLER:
+        iv = draw(IV_BYTES)
+        return iv, session.encrypt(Gcm(iv, aad), key, text)
+    if mode is Mode.READ_BACK:
+        mechanism = GcmReadBack(IV_BYTES, aad)
+        sealed = session.encrypt(mechanism, key, text)
         iv = mechanism.iv
+    else:
+        sealed = session.encrypt(Gcm(b"", aad, mode.mechanism), key, text)
+        first = mode is Mode.PREPENDED
+        iv, sealed = (
+            (sealed[:IV_BYTES], sealed[IV_BYTES:]) if first else (sealed[-LONG_IV_BYTES:], sealed[:-LONG_IV_BYTES])
+        )
     if not any(iv):
         raise Internal("the HSM has sealed with an IV of zeros")
     return iv, sealed

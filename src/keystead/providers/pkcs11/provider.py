@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from keystead.core.algorithms import Family, KeySpec, MessageForm
-from keystead.core.errors import InvalidArgument, Unsupported
+from keystead.core.errors import InvalidArgument, Unavailable, Unsupported
 from keystead.core.ports import Entropy, Generated, Loaded
 from keystead.core.sensitive import Sensitive
 from keystead.crypto import keys
 from keystead.cryptoki.session import Session
-from keystead.cryptoki.token import Desk, Token
+from keystead.cryptoki.token import VAGUE, Desk, Token
 from keystead.cryptoki.words import Cka, Ckm, named
 from keystead.providers.pkcs11 import checks, making, signing
 from keystead.providers.pkcs11.handle import ID_BYTES, LABEL, Handle, unpack
@@ -24,6 +24,7 @@ from keystead.providers.public import PublicHalf
 
 _SEALING: Final[dict[str, type[Sealing]]] = {"AES_256": Aes}
 _SECRETS: Final = frozenset({Family.AES, Family.HMAC})
+_FAILED: Final = frozenset(f"CKR_{rv.name}" for rv in VAGUE)
 PROVED: Final = {
     "local": Cka.LOCAL,
     "sensitive": Cka.SENSITIVE,
@@ -60,7 +61,7 @@ class Pkcs11Provider:
             made = making.secret(desk.session, spec, by, its_id, uses)
             return self._handle(desk, spec, made, its_id, outcomes, by.name)
 
-        return _generated(self._token.run(act, once=True))
+        return self._made(act, name)
 
     def register(self, spec: KeySpec, material: Sensitive, name: str = "") -> Generated:
         outcomes, its_id = self._offered(spec), _id(name)
@@ -74,7 +75,20 @@ class Pkcs11Provider:
             made = making.bring(desk.session, spec, material, its_id, uses, edwards)
             return self._handle(desk, spec, made, its_id, outcomes, "import", der)
 
-        return _generated(self._token.run(act, once=True))
+        return self._made(act, name)
+
+    def _made(self, act: Callable[[Desk], Handle], name: str) -> Generated:
+        """Where the token says no more than that it failed, whatever there is of that name is erased, and it is asked
+        once more: SoftHSM2 fails so now and then, when objects come and go in other threads.
+        """
+        try:
+            handle = self._token.run(act, once=True)
+        except Unavailable as error:
+            if error.detail not in _FAILED:
+                raise
+            self.destroy(name)
+            handle = self._token.run(act, once=True)
+        return Generated(handle.pack(), handle.public_key)
 
     def _handle(
         self, desk: Desk, spec: KeySpec, made: int, its_id: bytes, outcomes: Outcomes, by: str, der: bytes = b""
@@ -187,7 +201,3 @@ def _checker(spec: KeySpec, outcomes: Outcomes) -> str:
 
 def _checked(handle: Handle) -> Callable[[Session, int], bool]:
     return lambda session, key: hmac.compare_digest(checks.value(session, key, handle.checked_by), handle.check)
-
-
-def _generated(handle: Handle) -> Generated:
-    return Generated(handle.pack(), handle.public_key)

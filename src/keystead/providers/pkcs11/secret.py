@@ -36,7 +36,7 @@ class _Secret(Refusing):
 class Sealing(_Secret):
     """Ciphertext format v3 (core.inside)."""
 
-    __slots__ = ("_count", "_entropy", "_inside", "_key_id", "_version")
+    __slots__ = ("_count", "_entropy", "_found", "_inside", "_key_id", "_version")
 
     def __init__(
         self, spec: KeySpec, held: Held, abilities: Abilities, entropy: Entropy, key_id: str, version: int
@@ -44,6 +44,7 @@ class Sealing(_Secret):
         super().__init__(spec, held, abilities)
         self._entropy, self._key_id, self._version = entropy, key_id, version
         self._inside, self._count = Inside(key_id, version), itertools.count(1)
+        self._found: gcm.Mode | None = None  # the mode, once it is known
 
     def encrypt(self, algorithm: Algorithm, plaintext: Sensitive, aad: bytes) -> bytes:
         mode = self._mode(algorithm)
@@ -72,7 +73,9 @@ class Sealing(_Secret):
     def _mode(self, algorithm: Algorithm) -> gcm.Mode:
         if algorithm.name not in self._names:
             self.refuse(algorithm)
-        return gcm.Mode(self._abilities.require(self._spec, algorithm.name).mode)
+        if self._found is None:
+            self._found = gcm.Mode(self._abilities.require(self._spec, algorithm.name).mode)
+        return self._found
 
     def _keyed(self, text: bytes, aad: bytes) -> tuple[bytes, bytes]:
         """(a data key, the text under it in format v1)"""

@@ -48,6 +48,7 @@ def _facts(held: HeldKey, version: KeyVersion, act: Act) -> dict[str, str]:
         "hsm": key.hsm,
         "object": version.in_hsm.name if version.in_hsm else "",
         "created_at": f"{version.created_at:%Y-%m-%dT%H:%M:%SZ}",
+        "entropy": version.entropy,
         "public_key_sha256": hashlib.sha256(spki).hexdigest() if spki else "",
         "policy_sha256": hashlib.sha256(held.policy.text.encode()).hexdigest(),
     }

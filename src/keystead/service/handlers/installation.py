@@ -12,5 +12,16 @@ def allow(_op: Operation[Nothing], _targets: tuple[HeldSystem], _act: Act) -> Ou
     return Outcome(answer=Nothing())
 
 
-LEAVE = (ops.SealUp, ops.RotateSlot, ops.AddSlot, ops.RemoveSlot, ops.BackUp, ops.RestoreBackup, ops.ProveDestroyed)
+LEAVE = (
+    ops.SealUp,
+    ops.AddSeal,
+    ops.RemoveSeal,
+    ops.MigrateSeal,
+    ops.RotateSlot,
+    ops.AddSlot,
+    ops.RemoveSlot,
+    ops.BackUp,
+    ops.RestoreBackup,
+    ops.ProveDestroyed,
+)
 HANDLERS: dict[type, Handler] = dict.fromkeys(LEAVE, allow)

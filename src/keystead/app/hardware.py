@@ -1,0 +1,29 @@
+"""The devices beside this machine that the configuration names: what seals reach for."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from keystead.config import Config
+from keystead.core.errors import InvalidArgument
+from keystead.seals.base import Surroundings
+from keystead.tpm import Tpm
+
+
+class Hardware:
+    """keystead.seals.base.Devices. Nothing is opened before it is asked for."""
+
+    def __init__(self, settings: Config) -> None:
+        self._settings = settings
+
+    @property
+    def tpm(self) -> Tpm:
+        if self._settings.tpm is None:
+            raise InvalidArgument('no TPM is configured: tpm = { tcti = "device:/dev/tpmrm0" }', "tpm")
+        return Tpm(self._settings.tpm.tcti)
+
+
+def surroundings(directory: Path, settings: Config) -> Surroundings:
+    """Of the seals of an installation."""
+    return Surroundings(directory, Hardware(settings), os.urandom)

@@ -1,0 +1,63 @@
+"""keystead hsm: the tokens that the configuration names, asked from here. No installation is opened."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from keystead import config
+from keystead.app import hygiene
+from keystead.cli import secrets
+from keystead.cli.group import Suggesting
+from keystead.cli.here import Here, members, table, with_here
+
+
+@click.group(cls=Suggesting)
+def hsm() -> None:
+    """HSMs behind PKCS#11, by their names in the configuration."""
+
+
+@hsm.command("list")
+@with_here
+def listed(here: Here) -> None:
+    """What the configuration says; no HSM is asked."""
+    rows = [
+        {"name": name, "token": one.token or None, "serial": one.serial or None, "slot": one.slot, "module": one.module}
+        for name, one in sorted(config.read(here.directory).hsms.items())
+    ]
+    here.out.rows(("name", "token", "serial", "slot", "module"), rows, none="no HSM is configured")
+
+
+@hsm.command()
+@click.argument("name")
+@with_here
+def check(here: Here, name: str) -> None:
+    """Log in, and try everything that Keystead asks of an HSM with keys that are thrown away.
+
+    What it lists is what keys in it can do; what it is seen to do wrongly is not used. Nothing stays in it.
+    """
+    import os
+
+    from keystead.app.hsms import Tokens, pins
+    from keystead.providers.pkcs11 import survey
+
+    hygiene.harden()
+    settings = config.read(here.directory)
+    known = pins({name: found} if (found := settings.hsms.get(name)) else {}, secrets.ask_pin)
+    tokens = Tokens(settings.hsms, known)
+    try:
+        surveyed = survey.of(tokens.token(name), os.urandom)
+    finally:
+        tokens.close()
+    here.out.answer(surveyed, _text(surveyed))
+
+
+def _text(surveyed: Any) -> str:
+    """For people: who it is, and what keys in it can do."""
+    rows = [
+        [row.key_spec, row.algorithm, row.mechanism or "-", row.mode or "-", "yes" if row.offered else f"no: {row.why}"]
+        for row in surveyed.algorithms
+    ]
+    offered = table(("key_spec", "algorithm", "mechanism", "mode", "offered"), rows)
+    return f"{members(surveyed.facts)}\n\n{offered}"

@@ -1,0 +1,82 @@
+"""Everything about a token that an operator may want to know before keys are put into it."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from keystead.core.algorithms import KEY_SPECS
+from keystead.core.ports import Entropy
+from keystead.cryptoki.token import Desk, Token
+from keystead.cryptoki.words import Cka, Ckm, named
+from keystead.providers.pkcs11.handle import LABEL
+from keystead.providers.pkcs11.held import Abilities
+from keystead.providers.pkcs11.secret import LONGEST
+
+
+class Mechanism(Struct, frozen=True):
+    """As the token lists it."""
+
+    name: str
+    least: int
+    most: int
+    uses: list[str]
+
+
+class Tried(Struct, frozen=True):
+    """One algorithm with one key spec. `why`: in whose words it failed."""
+
+    key_spec: str
+    algorithm: str
+    offered: bool
+    mechanism: str
+    mode: str
+    why: str
+
+
+class Survey(Struct, frozen=True):
+    facts: dict[str, str]
+    mechanisms: list[Mechanism]
+    algorithms: list[Tried]
+
+
+def of(token: Token, entropy: Entropy) -> Survey:
+    """Raises what asking a token raises."""
+    library, version = token.run(lambda desk: desk.connection.module.info())
+    info, abilities = token.info(), Abilities(token, entropy)
+    tried = [
+        Tried(
+            spec.name,
+            name,
+            not outcome.why,
+            "" if outcome.mechanism is None else named(Ckm, outcome.mechanism),
+            outcome.mode,
+            outcome.why,
+        )
+        for spec in KEY_SPECS.values()
+        for name, outcome in abilities.of(spec).items()
+    ]
+    checks = {outcome.check for spec in KEY_SPECS.values() for outcome in abilities.of(spec).values()} & {"ecb", "cmac"}
+    facts = {
+        "name": token.name,
+        "token": info.label,
+        "serial": info.serial,
+        "manufacturer": info.manufacturer,
+        "model": info.model,
+        "hardware": info.hardware,
+        "firmware": info.firmware,
+        "library": f"{library} {version}",
+        "sessions": f"{token.sessions} of each process, {info.most_sessions or 'any number'} allowed by the token",
+        "free_memory": "not told" if info.free_memory is None else f"{info.free_memory} bytes",
+        "check_values": ", ".join(sorted(checks)) or "none for AES",
+        "objects": str(token.run(_n_ours)),
+        "largest_message": f"{LONGEST} bytes at once, then a data key for each message",
+    }
+    listed = [
+        Mechanism(named(Ckm, number), found.least, found.most, [one.name or "" for one in found.flags])
+        for number, found in sorted(token.mechanisms().items())
+    ]
+    return Survey(facts, listed, tried)
+
+
+def _n_ours(desk: Desk) -> int:
+    return len(desk.session.find({Cka.TOKEN: True, Cka.LABEL: LABEL}))

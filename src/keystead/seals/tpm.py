@@ -1,0 +1,73 @@
+"""U sealed by this machine's TPM while its PCRs are what they were: it opens by itself, and on no other machine.
+
+Which PCRs: 7 by default, what the firmware has measured of the secure boot policy ("TCG PC Client Platform Firmware
+Profile" §3.3.4). After an update that changes them, shares or a passphrase open it, and `seal migrate tpm` seals anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from keystead.core.errors import InvalidArgument
+from keystead.core.sensitive import Sensitive
+from keystead.seals.base import Surroundings
+from keystead.tpm import SealedBlob, Tpm
+
+DEFAULT_PCRS = (7,)
+
+
+class TpmPlan(Struct, frozen=True, tag_field="kind", tag="tpm", forbid_unknown_fields=True):
+    """A TPM seal that is to be made."""
+
+    pcrs: tuple[int, ...] = DEFAULT_PCRS
+
+    def make(self, unseal_key: Sensitive, at: Surroundings) -> TpmConfiguration:
+        """Raises InvalidArgument, Unavailable, Unsupported."""
+        return TpmConfiguration(at.devices.tpm.seal(unseal_key, self.pcrs))
+
+
+class TpmConfiguration(Struct, frozen=True, tag_field="kind", tag="tpm", forbid_unknown_fields=True):
+    blob: SealedBlob
+
+    @property
+    def rests_on(self) -> tuple[str, str]:
+        """What there is of it elsewhere, which `discard` takes away."""
+        return ("tpm", "")
+
+    @property
+    def is_older(self) -> bool:
+        """Whether it is around one U for ever."""
+        return False
+
+    def seal(self, at: Surroundings) -> TpmSeal:
+        return TpmSeal(self, at)
+
+
+class TpmSeal:
+    kind = "tpm"
+    opens_itself = True
+
+    def __init__(self, configuration: TpmConfiguration, at: Surroundings) -> None:
+        self._blob, self._at = configuration.blob, at
+
+    @property
+    def _tpm(self) -> Tpm:
+        return self._at.devices.tpm
+
+    def open(self, offered: Sequence[Sensitive]) -> Sensitive:
+        """Needs nothing offered. Raises Unauthenticated (other PCRs), Conflict (another TPM), Unavailable."""
+        if offered:
+            raise InvalidArgument("this seal opens with its TPM alone", "seal")
+        return self._tpm.unseal(self._blob)
+
+    def around(self, unseal_key: Sensitive) -> TpmConfiguration:
+        """Under the same PCRs as they are now. Raises Unavailable."""
+        return TpmConfiguration(self._tpm.seal(unseal_key, self._blob.pcrs))
+
+    def told(self) -> str:
+        return f"the TPM, with PCR {', '.join(map(str, self._blob.pcrs))}"
+
+    def discard(self) -> None:
+        """The TPM holds nothing of it."""

@@ -1,0 +1,166 @@
+"""The seals of a real server, by the real command: two at once, added, migrated, removed, and a TPM that says no."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+from tests.servers import Done, Serving, keystead, serving
+from tests.swtpm import SoftwareTpm, software_tpm
+
+pytestmark = pytest.mark.client
+PHRASE = {"P": "a good passphrase"}
+
+
+@pytest.fixture(scope="module")
+def tpm(tmp_path_factory) -> Iterator[SoftwareTpm]:
+    with software_tpm(tmp_path_factory.mktemp("tpm")) as running:
+        yield running
+
+
+def init(directory: Path, *words: str, env: dict[str, str] | None = None) -> dict:
+    return keystead("init", directory, "--region", "us-east-1", *words, "--json", env=env).json
+
+
+def use(server: Serving, made: dict) -> str:
+    """A key through the AWS door: what the seal is there for."""
+    kms = boto3.client(
+        "kms",
+        region_name="us-east-1",
+        endpoint_url=f"http://{server.running['listen']['aws']}",
+        aws_access_key_id=made["access_key_id"],
+        aws_secret_access_key=made["secret_access_key"],
+    )
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    blob = kms.encrypt(KeyId=key, Plaintext=b"hello")["CiphertextBlob"]
+    assert kms.decrypt(CiphertextBlob=blob)["Plaintext"] == b"hello"
+    return key
+
+
+def shares_of(done: Done) -> list[str]:
+    """The first line of what shows shares; the second is the seals."""
+    assert done.status == 0, done.err
+    first, _ = done.out.splitlines()
+    return json.loads(first)["shares"]
+
+
+def with_shares(shares: list[str]) -> tuple[list[str], dict[str, str]]:
+    env = {f"S{i}": share for i, share in enumerate(shares)}
+    return [word for name in env for word in ("--unseal", f"env:{name}")], env
+
+
+def state(server: Serving) -> dict:
+    done = server("status", "--json")
+    assert done.status in {0, 4}, done
+    return json.loads(done.out)
+
+
+def test_a_tpm_opens_by_itself_and_recovery_shares_when_it_does_not(tmp_path, tpm) -> None:
+    at = tmp_path / "data"
+    made = init(at, "--seal", "tpm", "--pcr", "14", "--tpm", tpm.tcti, "--with-recovery", "shamir")
+    assert len(made["shares"]) == 5
+    with serving("serve", at) as server:
+        assert state(server)["sealed"] is False and state(server)["seal"] == "tpm + shamir"
+        use(server, made)
+        assert server("seal", "--json").status == 0 and state(server)["sealed"] is True
+        assert server("unseal", "--json").status == 0 and state(server)["sealed"] is False
+    tpm.extend(14)  # an update of the firmware
+    with serving("serve", at) as server:
+        now = state(server)
+        assert now["sealed"] is True and "PCRs of the TPM are not those" in now["seal_trouble"]
+        refused = server("unseal", "--json")
+        assert refused.status == 4 and "PCRs" in refused.error["message"]
+        words, env = with_shares(made["shares"][1:3])
+        assert server("unseal", *words, "--json", env=env).status == 4  # one too few
+        words, env = with_shares(made["shares"][1:4])
+        assert server("unseal", *words, "--json", env=env).status == 0
+        assert state(server)["seal_trouble"] == ""
+        use(server, made)
+        assert server("seal", "migrate", "tpm", "--pcr", "14", "--json").status == 0
+        use(server, made)
+    with serving("serve", at) as server:
+        assert state(server)["sealed"] is False
+        use(server, made)
+    assert keystead("key", "list", "--data", at, "--json").status == 0  # and without a server
+
+
+def test_seals_are_added_migrated_and_removed_while_it_serves_and_all_of_it_is_on_record(tmp_path, tpm) -> None:
+    at = tmp_path / "data"
+    made = init(at, "--seal", "passphrase", "--passphrase", "env:P", "--tpm", tpm.tcti, env=PHRASE)
+    with serving("serve", at, "--unseal", f"file:{phrase(tmp_path)}") as server:
+        key = use(server, made)
+        added = server("seal", "add", "tpm", "--json").json
+        assert [one["kind"] for one in added["seals"]] == ["passphrase", "tpm"] and added["warning"] == ""
+        twice = server("seal", "add", "shamir", "--json")
+        assert twice.status != 0 and "there are 2 seals" in twice.err
+        said = server("seal", "migrate", "shamir", "--json")
+        assert said.status == 2 and "--replacing" in said.error["message"]
+        shares = shares_of(
+            server(
+                "seal", "migrate", "shamir", "--replacing", "passphrase", "--shares", "3", "--threshold", "2", "--json"
+            )
+        )
+        assert server("seal", "list", "--json").json["seals"][1]["told"] == "2 of 3 shares"
+        use(server, made)
+        last = server("seal", "remove", "shamir", "--json").json
+        assert "stands alone" in last["warning"]
+        assert server("seal", "remove", "tpm", "--json").error["error"] == "Conflict"
+        assert server("seal", "list").out.split()[3:5] == ["tpm", "by"]
+        assert server("key", "describe", key, "--json").status == 0
+    with serving("serve", at) as server:
+        use(server, made)
+        words, env = with_shares(shares)
+        server("seal", "--json")
+        wrong = server("unseal", *words, "--json", env=env)
+        assert wrong.status != 0 and "by itself" in wrong.err
+        server("unseal", "--json")
+        kinds = [("add-seal", "tpm"), ("migrate-seal", "shamir"), ("remove-seal", "shamir")]
+        for _ in range(50):
+            lines = server("audit", "tail", "-n", "400", "--json").out.splitlines()
+            records = [json.loads(line)["record"] for line in lines]
+            if all(any((r.get("op"), r.get("made")) == one for r in records) for one in kinds):
+                break
+            time.sleep(0.2)
+        else:
+            raise AssertionError([(r.get("op"), r.get("made")) for r in records])
+        assert {"AddSeal", "MigrateSeal", "RemoveSeal"} <= {r.get("op") for r in records}
+
+
+def phrase(folder: Path) -> Path:
+    path = folder / "phrase"
+    path.write_text(PHRASE["P"])
+    return path
+
+
+def test_a_tpm_that_answers_late_is_asked_again(tmp_path) -> None:
+    with software_tpm(tmp_path / "tpm") as tpm:
+        at = tmp_path / "data"
+        made = init(at, "--seal", "tpm", "--tpm", tpm.tcti)
+        tpm.stop()
+        with serving("serve", at) as server:
+            assert "cannot be reached" in state(server)["seal_trouble"]
+            tpm.start()
+            for _ in range(150):
+                if not state(server)["sealed"]:
+                    break
+                time.sleep(0.2)
+            use(server, made)
+
+
+def test_init_says_what_stands_alone_and_what_it_cannot_make(tmp_path, tpm) -> None:
+    done = keystead("init", tmp_path / "a", "--seal", "tpm", "--tpm", tpm.tcti, "--json")
+    assert done.status == 0 and "stands alone" in done.err
+    for words, says in (
+        (("--seal", "tpm"), "no TPM is configured"),
+        (("--seal", "tpm", "--tpm", f"swtpm:path={tmp_path}/none"), "cannot be reached"),
+        (("--seal", "tpm", "--tpm", tpm.tcti, "--pcr", "99"), "PCR"),
+        (("--seal", "shamir", "--pcr", "7"), "--seal tpm"),
+        (("--seal", "shamir", "--with-recovery", "shamir"), "two kinds"),
+    ):
+        refused = keystead("init", tmp_path / "b", *words, "--json")
+        assert refused.status != 0 and says in refused.err, (words, refused.err)
+        assert not (tmp_path / "b").exists()

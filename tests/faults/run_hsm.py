@@ -1,0 +1,39 @@
+"""python -m tests.faults.run_hsm [--seconds S] [--threads N] [--seed N]: mixed use of SoftHSM2, then the same while the
+token is taken away and put back. The first half must see no error at all, and memory that stays as it is."""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+
+from tests.faults.hsm import Report, Run
+
+GROWTH = 8 * 1024  # KiB between a quarter of the time and its end
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seconds", type=float, default=600.0)
+    parser.add_argument("--threads", type=int, default=8)
+    parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
+    said = parser.parse_args()
+    print(f"seed {said.seed}", flush=True)
+    calm = Run(said.seed).run(said.seconds, said.threads)
+    _tell("the token stays", calm)
+    rough = Run(said.seed + 1).run(said.seconds / 4, said.threads, away_every=3.0)
+    _tell("the token comes and goes", rough)
+    grown = calm.resident[1] - calm.resident[0]
+    return not (calm.is_well and rough.is_well and not calm.unavailable and grown < GROWTH)
+
+
+def _tell(what: str, report: Report) -> None:
+    n = sum(report.acts.values())
+    print(f"{what}: {report.seconds:.0f} s, {n:,} acts ({n / report.seconds:,.0f} a second), {report.acts}")
+    print(f"  taken away {report.removals} times, {report.unavailable:,} answers Unavailable")
+    print(f"  errors {report.errors or 0}, lost {report.lost or 0}, objects left over {report.left}")
+    print(f"  sessions left open {report.sessions}, resident {report.resident[0]} -> {report.resident[1]} KiB")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,19 @@
+"""The short form of `run_hsm`: eight threads on a SoftHSM2, which stays, and which comes and goes."""
+
+import pytest
+from tests.faults.hsm import Run
+
+pytestmark = pytest.mark.torture
+
+
+def test_eight_threads_of_mixed_use():
+    report = Run(1).run(5.0)
+    assert report.is_well and report.unavailable == 0, report
+    assert sum(report.acts.values()) > 100 and {"make", "destroy", "use AES_256", "use RSA_2048"} <= set(report.acts)
+
+
+def test_a_token_that_comes_and_goes():
+    """Only Unavailable in between, and nothing that was acknowledged is lost."""
+    report = Run(2).run(9.0, away_every=2.0, away_for=0.5)
+    assert report.is_well, report
+    assert report.removals >= 2 and report.unavailable > 0 and sum(report.acts.values()) > 100
