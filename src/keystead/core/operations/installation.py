@@ -83,19 +83,22 @@ class MigrateSeal(SystemOperation[Nothing], frozen=True, kw_only=True):
 class RotateSlot(SystemOperation[Nothing], frozen=True, kw_only=True):
     """Leave to give the slot a new generation, so that no backup made before opens by itself any more."""
 
-    action = Action.MANAGE_SEAL
+    action = Action.MANAGE_SLOTS
 
 
 class AddSlot(SystemOperation[Nothing], frozen=True, kw_only=True):
     """Leave to keep the root of the key tree in one slot more."""
 
-    action = Action.MANAGE_SEAL
+    action = Action.MANAGE_SLOTS
+    slot: str = ""  # its name
 
 
 class RemoveSlot(SystemOperation[Nothing], frozen=True, kw_only=True):
     """Leave to keep it in one slot less, and to have that slot erase what it holds."""
 
-    action = Action.MANAGE_SEAL
+    action = Action.MANAGE_SLOTS
+    slot: str = ""  # its name
+    lost: bool = False
 
 
 class SetSlotMode(SystemOperation[Nothing], frozen=True, kw_only=True):
@@ -138,12 +141,14 @@ class BackUp(SystemOperation[Nothing], frozen=True, kw_only=True):
     """Leave to copy the database."""
 
     action = Action.BACK_UP
+    path: str = ""
 
 
 class RestoreBackup(SystemOperation[Nothing], frozen=True, kw_only=True):
     """Leave to put back from an old backup what the database lacks."""
 
     action = Action.RESTORE
+    path: str = ""
 
 
 class ProveDestroyed(SystemOperation[Nothing], frozen=True, kw_only=True):
