@@ -41,6 +41,8 @@ GROUPS: Final[Mapping[str, frozenset[Action]]] = {
         {
             A.PUT_POLICY,
             A.PUT_TERMS,
+            A.PUT_LIMITS,
+            A.LOOSEN_LIMITS,
             A.WRITE_ACL_POLICY,
             A.DELETE_ACL_POLICY,
             A.PUT_USER_POLICY,
@@ -133,6 +135,7 @@ class HeldUp(Struct, frozen=True, kw_only=True):
     standing: Standing
     n_approvals: int = 0
     n_needed: int = 0
+    ends_at: datetime
 
     @property
     def reason(self) -> str:
@@ -148,7 +151,9 @@ def not_approved(request: ApprovalRequest, standing: Standing, n: int, of: int, 
         Standing.EXPIRED: f"request {request.id} for the approval of others expired",
         Standing.APPROVED: f"request {request.id} is approved",
     }[standing]
-    return NotApproved(words + more, HeldUp(request=request.id, standing=standing, n_approvals=n, n_needed=of))
+    return NotApproved(
+        words + more, HeldUp(request=request.id, standing=standing, n_approvals=n, n_needed=of, ends_at=request.ends_at)
+    )
 
 
 def counted(rule: ApprovalRule, approvals: Iterable[Approval], asked: Iterable[str]) -> tuple[Approval, ...]:

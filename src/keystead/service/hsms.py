@@ -46,6 +46,9 @@ class Note(Struct, frozen=True):
     since: datetime
 
 
+_NOTE = msgspec.msgpack.Decoder(Note)  # here, and on no two threads at once (service.rows)
+
+
 class Made(Struct, frozen=True):
     """A version's material, as it was made; `in_hsm`: the object that it is a handle of."""
 
@@ -113,7 +116,7 @@ class NoteFiles:
                 with suppress(FileNotFoundError, msgspec.DecodeError):
                     file = self._disk.open(self._directory / name, write=False)
                     try:
-                        found.append(msgspec.msgpack.decode(file.read(0, file.size()), type=Note))
+                        found.append(_NOTE.decode(file.read(0, file.size())))
                     finally:
                         file.close()
         return found

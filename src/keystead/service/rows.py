@@ -7,6 +7,7 @@ A genuine older copy of one row does open; the tally over all rows shows that (s
 from __future__ import annotations
 
 import hmac
+import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -25,9 +26,18 @@ DECODERS: dict[type[Entity], msgspec.msgpack.Decoder[Any]] = {}  # one per entit
 TALLY_MODULUS = 1 << 256
 
 
+_MAKING = threading.Lock()
+
+
 def decoder(of: type[E]) -> msgspec.msgpack.Decoder[E]:
+    """Made by one thread at a time: msgspec shows a type that it is still reading to whoever asks for it meanwhile.
+
+    With what it shows of a Struct within it the process would end (msgspec 0.22: a null pointer).
+    """
     if (found := DECODERS.get(of)) is None:
-        found = DECODERS[of] = msgspec.msgpack.Decoder(of)
+        with _MAKING:
+            found = DECODERS.get(of) or msgspec.msgpack.Decoder(of)
+            DECODERS[of] = found
     return found
 
 

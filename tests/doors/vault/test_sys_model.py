@@ -25,6 +25,7 @@ OURS = [op for op in vault.DOOR.operations if isinstance(op, Endpoint) and op.en
 NOT_DOCUMENTED = {
     "system write leases/lookup",  # there by POST as by PUT; the document has neither
     "system scan namespaces/?",  # a method that the document has no word for
+    *(f"system {verb} config/control-group" for verb in ("read", "write", "delete")),
 }
 
 HEADERS = {"passthrough_request_headers", "allowed_response_headers"}

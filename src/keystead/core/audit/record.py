@@ -103,10 +103,13 @@ class Record(
         return (head + own + _tail(self.rule, self.outcome, self.why, self.n)).encode()
 
 
+_DECODER = msgspec.json.Decoder(Record)
+
+
 def parse(line: bytes) -> Record:
     """The record of a line. Raises Malformed unless the line is exactly what `encode` would write."""
     try:
-        record = msgspec.json.decode(line, type=Record)
+        record = _DECODER.decode(line)
         if record.v == 1 and record.encode() == line:
             return record
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError):

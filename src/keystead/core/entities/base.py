@@ -95,6 +95,7 @@ class Keyring(Entity, frozen=True, kw_only=True):
     name: str
     created_at: datetime
     upserts: bool = True  # what is encrypted under a key that is not there makes the key (Vault, transit)
+    hsm: str = ""  # where its new keys are held of which nobody says where; "": as the operator has it
 
     @property
     def parent(self) -> str:

@@ -17,6 +17,7 @@ class Topic(StrEnum):
     AUDITED_HEADER = "audited-header"
     CORS = "cors"
     HEADER = "header"
+    CONTROL_GROUP = "control-group"
 
 
 class Setting(Entity, frozen=True, kw_only=True):
@@ -75,6 +76,12 @@ class AuditDevice(Struct, frozen=True, kw_only=True):
 
 ONLY = "config"
 """The name of a setting that is the one of its topic."""
+
+
+class ControlGroups(Struct, frozen=True, kw_only=True):
+    """Of what waits for approval: how long its token lasts at most. Seconds; 0: as long as the request waits."""
+
+    max_ttl: int = 0
 
 
 class PasswordPolicy(Struct, frozen=True):

@@ -72,7 +72,10 @@ class ShownRequest(Struct, frozen=True, kw_only=True):
 
 
 class ListApprovals(ScopeOperation[tuple[ShownRequest, ...]], frozen=True, kw_only=True):
-    """What waits, what is approved and not used yet, and what was denied a while ago. The oldest first."""
+    """What waits, what is approved and not used yet, and what was denied a while ago. The oldest first.
+
+    Without what only who looks at one needs: its summary, and what an approver signs.
+    """
 
     action = Action.LIST_APPROVALS
 

@@ -21,6 +21,10 @@ class Capped(Struct, frozen=True):
     most: int
 
 
+WAITS_FOR = "approval"
+"""Where the meta of the token of a wrapped answer says which request for approval it waits for."""
+
+
 class MadeToken(Struct, frozen=True):
     """`text` is shown once. `absent`: policies that it has by name and that say nothing yet.
 
@@ -162,17 +166,24 @@ class DeleteTokenRole(TenantOperation[Nothing], frozen=True, kw_only=True):
 
 
 class WrapAnswer(TenantOperation[MadeToken], frozen=True, kw_only=True):
-    """A token, good once and for `ttl` seconds, that `answer` is told for. `path`: of the request it answers."""
+    """A token, good once and for `ttl` seconds, that `answer` is told for. `path`: of the request it answers.
+
+    `waits_for`: the request for approval that has to be approved first, and whose asker alone is told.
+    """
 
     action = Action.WRAP
     changes = True
     answer: Sensitive
     ttl: int
     path: str
+    waits_for: str = ""
 
 
 class Unwrap(TenantOperation[Sensitive], frozen=True, kw_only=True):
-    """The answer, once; its token is gone. `text`: the token's; nothing else opens the answer. Raises NotFound."""
+    """The answer, once; its token is gone. `text`: the token's; nothing else opens the answer.
+
+    Raises NotFound; NotApproved, its token kept, for what waits for approval; Denied for anybody but who has asked.
+    """
 
     action = Action.UNWRAP
     changes = True

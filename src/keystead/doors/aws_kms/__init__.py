@@ -5,6 +5,7 @@ from __future__ import annotations
 from keystead.doors.aws_kms import (
     agreement,
     aliases,
+    approvals,
     datakeys,
     deletion,
     encrypt,
@@ -47,6 +48,7 @@ DOOR = Door(
         *regions.OPERATIONS,
         *grants.OPERATIONS,
         *keystores.OPERATIONS,
+        *approvals.OPERATIONS,
         *sts.OPERATIONS,
         *sessions.OPERATIONS,
         *webidentity.OPERATIONS,

@@ -27,6 +27,7 @@ from keystead.core.family import known_as
 from keystead.core.operations import KeyRef
 from keystead.core.policy.arn import principal_arn
 from keystead.doors.aws_kms import errors, sts
+from keystead.doors.aws_kms.approvals import OWN
 from keystead.doors.aws_kms.iam import errors as iam_errors
 from keystead.kit import ErrorTable, Fault
 
@@ -110,6 +111,7 @@ class Service(Struct, frozen=True):
 _KMS = {**by_words(errors.ERRORS), (e.NotFound.__name__, HIDDEN): errors.HIDDEN_KEY}
 SERVICES = (
     Service(errors.PREFIX, "kms.amazonaws.com", _KMS, READS.__contains__),
+    Service(OWN, "keystead", _KMS, lambda name: name.startswith(("List", "Describe"))),
     Service("sts:", "sts.amazonaws.com", by_words(sts.ERRORS), lambda _: True),
     Service("iam:", "iam.amazonaws.com", by_words(iam_errors.ERRORS), lambda name: name.startswith(("Get", "List"))),
 )

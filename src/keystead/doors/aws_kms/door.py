@@ -18,6 +18,7 @@ from keystead.core.caller import Caller, Stranger
 from keystead.core.ports import WouldBlock
 from keystead.core.sensitive import Sensitive
 from keystead.doors.aws_kms import query, sts, webidentity
+from keystead.doors.aws_kms.approvals import OWN
 from keystead.doors.aws_kms.constraints import complaint
 from keystead.doors.aws_kms.errors import PREFIX, REFUSALS, UNKNOWN_OPERATION, Said, WireFault, row
 from keystead.doors.aws_kms.iam import errors as iam
@@ -29,6 +30,7 @@ from keystead.wire.aws import query as xml
 from keystead.wire.http import HttpRequest, Refusal, reply
 
 LOG = logging.getLogger("keystead")
+IN_JSON = (PREFIX, OWN)
 _FORM = b"application/x-www-form-urlencoded"
 _QUERY_ERRORS = {"sts": sts.ERRORS, "iam": iam.ERRORS}
 _HEAD = b"Content-Type: %b\r\nCache-Control: no-store\r\nx-amzn-RequestId: "
@@ -65,8 +67,8 @@ class AwsFront(Stepwise):
         self._new_id, self._authenticate = means.request_ids, means.authenticator.aws
         self._web_identity = means.authenticator.web_identity
         table = door.table()
-        self._json = {name.encode(): op for name, op in table.items() if name.startswith(PREFIX)}
-        self._query = {name: op for name, op in table.items() if not name.startswith(PREFIX)}
+        self._json = {name.encode(): op for name, op in table.items() if name.startswith(IN_JSON)}
+        self._query = {name: op for name, op in table.items() if not name.startswith(IN_JSON)}
 
     def steps(self, request: HttpRequest) -> Steps:
         target = request.headers.get(b"x-amz-target")

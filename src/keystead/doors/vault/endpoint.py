@@ -38,7 +38,10 @@ CAPABILITIES: dict[Verb, str] = {
 
 
 class Answer(Struct, frozen=True, kw_only=True):
-    """More than data alone. `doubled`: the data stands at the top level, too. `bare`: it is the whole body."""
+    """More than data alone. `doubled`: the data stands at the top level, too. `bare`: it is the whole body.
+
+    `again`: a request that was waiting, whose answer is the answer.
+    """
 
     data: Any = None
     auth: Auth | None = None
@@ -48,6 +51,7 @@ class Answer(Struct, frozen=True, kw_only=True):
     bare: bool = False
     status: int = 200
     lease_duration: int = 0  # seconds, of what has no lease
+    again: bytes = b""
 
 
 class Endpoint(PathOperation[Any, Any], frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ OpenBao, sdk/logical/response_util.go: RespondErrorCommon. An operation that kno
 from __future__ import annotations
 
 from keystead.core import errors as e
+from keystead.core import operations as ops
 from keystead.core.vouching.words import Unfit
 from keystead.kit import ErrorTable, Fault
 from keystead.wire.vault.envelope import PERMISSION_DENIED
@@ -34,5 +35,7 @@ ERRORS: ErrorTable = {
     e.Unavailable: Fault(OWN, 503),
     e.Internal: Fault("internal error", 500),
     e.DryRun: Fault(OWN, 400),
+    (e.Unsupported, ops.NOT_HELD): Fault(OWN, 400),  # docs/adr/0034: an HSM's keys are not for everything
+    (e.Unsupported, ops.NEVER_LEAVES): Fault(OWN, 400),
     **{(e.Unauthenticated, why): Fault(OWN, 403) for why in Unfit},
 }

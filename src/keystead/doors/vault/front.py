@@ -13,7 +13,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
+from msgspec.structs import replace
+
 from keystead.core import errors as e
+from keystead.core.approvals import HeldUp, Standing
 from keystead.core.caller import Asked, Caller, Stranger
 from keystead.core.entities import USED_UP
 from keystead.core.operations import TenantRef, UseToken, UseTools, WrapAnswer
@@ -26,6 +29,7 @@ from keystead.doors.vault.openly import OPEN, VERBS, Open, is_sealed
 from keystead.doors.vault.places import Found, Places
 from keystead.doors.vault.spaces import OF_ITSELF, OF_SERVER, SHOWN, UNAVAILABLE, UNLOCK, Place, Spaces, header_of
 from keystead.doors.vault.system.capabilities import unshown
+from keystead.doors.vault.system.controlgroups import MAX_BODY, parked, unparked
 from keystead.doors.vault.system.wrapping import NOT_WRAPPING, wrap_info
 from keystead.kit import Call, Door, Means, fault
 from keystead.kit.door import Steps, Stepwise, wherever
@@ -108,14 +112,11 @@ class VaultFront(Stepwise):
             answer = yield from wherever(found.endpoint.run, message, call)
             yield None
             warned = () if found.endpoint.open_ended else warnings
-            if wrap_for:
-                said = self._wrapped(answer, warned, found.mount.engine, who, wrap_for, request.second)
-            else:
-                said = self._said(answer, warned, found.mount.engine, request_id, request.second)
+            said = self._told(answer, warned, found.mount.engine, who, wrap_for, text, request)
         except WouldBlock:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it is answered
-            said = self._refuse(error, who or self._stranger(request, name, request_id), request.second)
+            said = self._not_done(error, who or self._stranger(request, name, request_id), request)
         if last is not None:
             with suppress(
                 e.KeysteadError
@@ -320,6 +321,22 @@ class VaultFront(Stepwise):
         )
         return reply(one.status, HEAD, write(doubled(said) if one.doubled else said), second)
 
+    def _told(
+        self,
+        answer: Any,
+        warnings: tuple[str, ...],
+        engine: str,
+        who: Caller,
+        wrap_for: int,
+        text: Sensitive,
+        request: HttpRequest,
+    ) -> bytes:
+        if isinstance(answer, Answer) and answer.again:
+            return self._again(answer.again, text, request)
+        if wrap_for:
+            return self._wrapped(answer, warnings, engine, who, wrap_for, request.second)
+        return self._said(answer, warnings, engine, who.request_id, request.second)
+
     def _wrapped(
         self, answer: Any, warnings: tuple[str, ...], engine: str, who: Caller, wrap_for: int, second: int
     ) -> bytes:
@@ -335,6 +352,34 @@ class VaultFront(Stepwise):
         )
         info = wrap_info(made, wrapped=one.auth.accessor if one.auth is not None else "")
         return reply(200, HEAD, write(Envelope(request_id="", wrap_info=info)), second)
+
+    def _not_done(self, error: Exception, who: Caller | Stranger, request: HttpRequest) -> bytes:
+        """A refusal; of what waits for others, a token that the request itself is kept for."""
+        held = error.detail if isinstance(error, e.NotApproved) else None
+        waits = isinstance(held, HeldUp) and held.standing is Standing.PENDING and len(request.body) <= MAX_BODY
+        if not waits or not isinstance(held, HeldUp) or not isinstance(who, Caller):
+            return self._refuse(error, who, request.second)
+        wrapping = WrapAnswer(
+            tenant=TenantRef(who.principal.tenant),
+            answer=Sensitive(parked(request)),
+            ttl=max(1, int((held.ends_at - who.now).total_seconds())),
+            path=who.asked.here if who.asked is not None else "",
+            waits_for=held.request,
+        )
+        try:
+            made = self._means.service.perform(who, wrapping)
+        except e.KeysteadError as worse:
+            return self._refuse(worse, who, request.second)
+        return reply(200, HEAD, write(Envelope(request_id="", wrap_info=wrap_info(made))), request.second)
+
+    def _again(self, inside: bytes, text: Sensitive, request: HttpRequest) -> bytes:
+        """What was asked for and has been approved, asked again by the same bearer."""
+        waiting = unparked(inside)
+        headers = {name.encode(): value for name, value in waiting.headers.items()}
+        headers |= {b"host": request.headers.get(b"host", b""), b"x-vault-token": text.reveal()}
+        return self.serve(
+            replace(request, method=waiting.method, target=waiting.target, headers=headers, body=waiting.body)
+        )
 
     def _refuse(self, error: Exception, who: Caller | Stranger, second: int) -> bytes:
         known, status, words = _kind_of(error, who.request_id)

@@ -62,6 +62,9 @@ class Minted(Struct, frozen=True, kw_only=True):
         return f"Minted({self.access_key_id!r})"
 
 
+_DECODER = msgspec.msgpack.Decoder(Session)  # here, and on no two threads at once (service.rows)
+
+
 class Sessions:
     """Mints and opens session tokens under barrier.subkey("session-token")."""
 
@@ -118,7 +121,7 @@ class Sessions:
             sealed = b64decode(token, validate=True)
             if b64encode(sealed) != token:
                 return None
-            return msgspec.msgpack.decode(self._aead.open(sealed, _AAD), type=Session)
+            return _DECODER.decode(self._aead.open(sealed, _AAD))
         except (Error, ValueError, DecryptionFailed, msgspec.MsgspecError):
             return None
 

@@ -220,7 +220,11 @@ def shown(request: ApprovalRequest, office: Office, act: Act) -> ShownRequest:
 def list_requests(_op: ops.ListApprovals, targets: tuple[Office], act: Act) -> Outcome[tuple[ShownRequest, ...]]:
     (office,) = targets
     found = sorted(office.approval_requests(), key=lambda one: (one.asked_at, one.id))
-    return Outcome(answer=tuple(shown(one, office, act) for one in found))
+    return Outcome(answer=tuple(_briefly(shown(one, office, act)) for one in found))
+
+
+def _briefly(one: ShownRequest) -> ShownRequest:
+    return replace(one, request=replace(one.request, summary=()), to_sign=b"")
 
 
 def _request(id_: str, office: Office) -> ApprovalRequest:
@@ -278,11 +282,16 @@ def _given(office: Office, named: tuple[Approver, ...], act: Act) -> Approval:
     token = act.caller.rights.token
     return Approval(
         by=f"entity:{token.entity}" if token is not None else f"principal:{act.principal.id}",
-        name=mine[0].name if token is not None else act.principal.name,
+        name=_name(office, token.entity) if token is not None else act.principal.name,
         persons=tuple(sorted(persons_of(act.caller, office.token_of_id))),
         named=unsigned,
         at=act.now,
     )
+
+
+def _name(office: Office, entity: str) -> str:
+    found = office.entity(entity) if isinstance(office, HeldTenant) else None
+    return entity if found is None else found.name
 
 
 _PERSON = {ApproverKind.PRINCIPAL: "principal:", ApproverKind.ENTITY: "entity:"}

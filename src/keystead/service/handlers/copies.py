@@ -77,7 +77,7 @@ def restore_key(op: ops.RestoreKey, targets: tuple[Any, ...], act: Act) -> Outco
         sealed_as=copy.sealed_as,
     )
     key = replace(key, terms=settled(copy.terms, key))
-    key = replace(key, hsm=held_in(key, None, act))
+    key = replace(key, hsm=held_in(key, None, ring.keyring, act))
     made = [_version(one, key, act) for one in copy.versions]
     versions = tuple(version for version, _ in made)
     policy = policies.fixed(None, key, op.keyring.namespace, act, bypass=False)

@@ -121,7 +121,7 @@ def import_key(op: ops.ImportKey, targets: tuple[Any, ...], act: Act) -> Outcome
     key = _new(ring, spec, act, purpose=spec.purposes[0], origin=Origin.EXTERNAL)
     key = replace(key, terms=settled(op.terms, key))
     key = replace(key, rotation=scheduled(op.rotate_every, key, act.now))
-    key = replace(key, hsm=held_in(key, None, act))
+    key = replace(key, hsm=held_in(key, None, ring.keyring, act))
     made = brought(key, 1, ours, act, is_public=op.parcel.wrapping is None)
     version = replace(first_version(key, made), is_public=op.parcel.wrapping is None)
     return _put(op, op.name, ring, key, version, made, act)
@@ -138,7 +138,7 @@ def agree_on_key(op: ops.AgreeOnKey, targets: tuple[HeldKeyring, HeldKey], act: 
     secret = version.loaded.agree(algorithm, op.peer_public_key)
     key = _new(ring, op.spec, act, purpose=op.spec.purposes[0], origin=Origin.EXTERNAL)
     key = replace(key, terms=settled(op.terms, key))
-    key = replace(key, hsm=held_in(key, None, act))
+    key = replace(key, hsm=held_in(key, None, ring.keyring, act))
     made = registered(key, 1, drawn_out(secret, (op.spec.bits or 0) // 8), act)
     return _put(op, op.name, ring, key, first_version(key, made), made, act)
 

@@ -69,7 +69,7 @@ def create_key(op: ops.CreateKey, targets: tuple[Any, ...], act: Act) -> Outcome
     )
     key = replace(key, terms=settled(op.terms, key), rotation=scheduled(op.rotate_every, key, act.now))
     key = replace(key, limits=fitting(op.limits, key))
-    key = replace(key, hsm="" if op.elsewhere is not None else held_in(key, op.hsm, act))
+    key = replace(key, hsm="" if op.elsewhere is not None else held_in(key, op.hsm, ring.keyring, act))
     beside = _beside(op, key, ring, act)
     copies = (Copy(key, ring.namespaces),) if op.multi_region else ()
     if op.elsewhere is not None:

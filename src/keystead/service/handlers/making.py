@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from keystead.core import operations as ops
-from keystead.core.entities import InHsm, Key
+from keystead.core.entities import InHsm, Key, Keyring
 from keystead.core.errors import Unsupported
 from keystead.core.ports import Generated
 from keystead.core.sensitive import Sensitive
@@ -13,18 +13,20 @@ from keystead.service.pipeline import Act
 NAME_BYTES = 16
 
 
-def held_in(key: Key, said: str | None, act: Act) -> str:
+def held_in(key: Key, said: str | None, ring: Keyring, act: Act) -> str:
     """The HSM that the new key is to be held in; "": none. `said`: the HSM that is asked for; None: nobody says.
 
     Raises Unsupported (detail ops.NOT_HELD) where that HSM cannot hold such a key; Unavailable.
     """
-    wanted = act.hsms.new_keys_in if said is None else said
+    by_default = said is None and not ring.hsm
+    settled = act.hsms.new_keys_in if by_default else ring.hsm
+    wanted = settled if said is None else said
     if not wanted:
         return ""
     lacking = _lacking(key, wanted, act)
     if not lacking:
         return wanted
-    if said is None and act.hsms.or_software:
+    if by_default and act.hsms.or_software:
         return ""
     raise Unsupported(f"the HSM {wanted} does not hold such a key: {lacking}", ops.NOT_HELD)
 

@@ -25,7 +25,7 @@ from keystead.service.reach import PAGE
 
 PATH = re.compile(r"[A-Za-z0-9_.@-]+(?:/[A-Za-z0-9_.@-]+)*")
 MAX_PATH = 128
-TRANSIT = "transit"
+TRANSIT, HSM = "transit", "hsm"
 E = TypeVar("E", bound=Entity)
 
 
@@ -39,7 +39,10 @@ def enable_mount(op: ops.EnableMount, targets: tuple[HeldTenant], act: Act) -> O
         raise InvalidArgument("given default lease TTL greater than given max lease TTL", "default_lease_ttl")
     _check_free(tenant, op.path)
     place, made = address(tenant.id, op.path), []
-    ring = Keyring(id=new_id(act.entropy), tenant=tenant.id, name=op.path, created_at=act.now) if op.keeps else None
+    ring = None
+    if op.keeps:
+        hsm = _hsm(op, act)
+        ring = Keyring(id=new_id(act.entropy), tenant=tenant.id, name=op.path, created_at=act.now, hsm=hsm)
     if ring is not None:
         made = [ring, Binding(id=place, keyring=ring.id, created_at=act.now)]
     mount = Mount(
@@ -59,6 +62,14 @@ def enable_mount(op: ops.EnableMount, targets: tuple[HeldTenant], act: Act) -> O
     )
     put: tuple[Entity, ...] = (mount, *made, tenant.record)  # of two that are in each other's way one comes second
     return Outcome(answer=mount, put=put, made=place)
+
+
+def _hsm(op: ops.EnableMount, act: Act) -> str:
+    """Where the keys of a transit mount are to be held, by its option "hsm", for life. Raises InvalidArgument."""
+    wanted = op.options.get(HSM, "") if op.engine == TRANSIT else ""
+    if wanted and wanted not in act.hsms.names:
+        raise InvalidArgument(f"no HSM {wanted!r} is configured", HSM)
+    return wanted
 
 
 def mount_of(tenant: HeldTenant, ring: Keyring, place: str, act: Act) -> Mount:
@@ -127,6 +138,10 @@ def tune_mount(op: ops.TuneMount, targets: tuple[HeldTenant], _act: Act) -> Outc
             f"backend max lease TTL of {most} would be less than backend default lease TTL of {default}",
             "max_lease_ttl",
         )
+    if mount.engine == TRANSIT and (op.options or {}).get(HSM, mount.options.get(HSM, "")) != mount.options.get(
+        HSM, ""
+    ):
+        raise InvalidArgument("where a mount's keys are held is settled when it is enabled", HSM)
     tuned = replace(
         mount,
         description=mount.description if op.description is None else op.description,

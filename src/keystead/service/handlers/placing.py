@@ -51,7 +51,7 @@ def in_cluster(op: ops.CreateKey, key: Key, cluster: Cluster, held: HeldKeyStore
     if held.store.connection is not Connection.CONNECTED:
         raise failed(Trouble.DISCONNECTED, Moment.KEY_MADE)
     placed = replace(key, elsewhere=Elsewhere(held.id, ""))
-    return replace(placed, hsm=held_in(placed, cluster.hsm, act))
+    return replace(placed, hsm=held_in(placed, cluster.hsm, held.keyring.keyring, act))
 
 
 @contextmanager

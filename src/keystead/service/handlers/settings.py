@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from keystead.core import operations as ops
-from keystead.core.entities import AuditDevice, PasswordPolicy, RateLimit, RateLimits, Setting, Topic
+from keystead.core.entities import AuditDevice, ControlGroups, PasswordPolicy, RateLimit, RateLimits, Setting, Topic
 from keystead.core.errors import InvalidArgument, LimitExceeded, NotFound
 from keystead.core.operations import Nothing
 from keystead.core.passwords import draw, read_rules
@@ -60,6 +60,13 @@ def _rate_limit(op: ops.WriteSetting, tenant: HeldTenant, _act: Act) -> RateLimi
 
 def _rate_limits(op: ops.WriteSetting, _tenant: HeldTenant, _act: Act) -> RateLimits:
     return msgspec.convert(op.given, RateLimits)
+
+
+def _control_groups(op: ops.WriteSetting, _tenant: HeldTenant, _act: Act) -> ControlGroups:
+    made = msgspec.convert(op.given, ControlGroups)
+    if made.max_ttl < 0:
+        raise InvalidArgument("max_ttl cannot be negative", "max_ttl")
+    return made
 
 
 _FILE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}")
@@ -120,6 +127,7 @@ MADE: Mapping[Topic, Making] = {
     Topic.RATE_LIMIT: _rate_limit,
     Topic.RATE_LIMITS: _rate_limits,
     Topic.AUDIT_DEVICE: _audit_device,
+    Topic.CONTROL_GROUP: _control_groups,
 }
 """Topic -> what is kept of what was given. Raises InvalidArgument."""
 

@@ -8,10 +8,12 @@ from typing import Any
 import msgspec
 
 from keystead.core import operations as ops
-from keystead.core.errors import NotFound
+from keystead.core.approvals import HeldUp, Standing
+from keystead.core.errors import NotApproved, NotFound
 from keystead.core.operations import MadeToken
 from keystead.core.sensitive import Sensitive
 from keystead.doors.vault.endpoint import Answer, Said, endpoint, token_of_caller
+from keystead.doors.vault.system.controlgroups import NOT_YET, is_parked
 from keystead.doors.vault.tokens import Nothing, TokenRequest, here
 from keystead.kit import Call
 from keystead.service.credentials.token import digest
@@ -61,6 +63,11 @@ def unwrap(req: TokenRequest, call: Call) -> Answer:
         inside = call(ops.Unwrap(tenant=here(call), text=_text(req, call)))
     except NotFound:
         raise Said(400, NOT_WRAPPING) from None
+    except NotApproved as error:
+        pending = isinstance(error.detail, HeldUp) and error.detail.standing is Standing.PENDING
+        raise Said(400, NOT_YET if pending else str(error)) from None
+    if is_parked(inside.reveal()):
+        return Answer(again=inside.reveal())
     return Answer(data=msgspec.Raw(inside.reveal().rstrip(b"\n")), bare=True)
 
 
