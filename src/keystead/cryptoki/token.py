@@ -38,7 +38,7 @@ from keystead.cryptoki.words import Cka, Cko, Ckr
 
 R = TypeVar("R")
 VAGUE: Final = frozenset({Ckr.GENERAL_ERROR, Ckr.FUNCTION_FAILED})
-PAUSES: Final = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)  # seconds that nobody asks, after the n-th failure in a row
+PAUSES: Final = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)  # seconds that nobody asks, after the n-th failure in a row
 
 
 class Desk(Struct, frozen=True):
