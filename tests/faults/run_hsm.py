@@ -1,5 +1,6 @@
-"""python -m tests.faults.run_hsm [--seconds S] [--threads N] [--seed N]: mixed use of SoftHSM2, then the same while the
-token is taken away and put back, and that through a server. The first must see no error at all, and memory that stays."""
+"""python -m tests.faults.run_hsm [--seconds S] [--threads N] [--seed N]: mixed use of SoftHSM2; then the same while the
+token is taken away and put back; then that through a server. The first must see no error at all, and flat memory.
+"""
 
 from __future__ import annotations
 
