@@ -138,9 +138,14 @@ def answer_of(kind: type[Operation[Any]]) -> Any:
 def _create_key(op: ops.CreateKey) -> bytes:
     """A spec and a purpose go by name (doors/control/administration.py)."""
     members = asdict(op)
-    wanted = {name: members[name] for name in ("keyring", "description", "tags", "multi_region")}
+    wanted = {name: members[name] for name in ("keyring", "description", "tags", "multi_region", "limits", "origin")}
     return msgspec.json.encode({**wanted, "spec": op.spec.name, "purpose": op.purpose.name.lower()})
 
 
-MESSAGES: dict[type[Any], Callable[[Any], bytes]] = {ops.CreateKey: _create_key}
+def _prepare_import(op: ops.PrepareImport) -> bytes:
+    named = {"wrapping": op.wrapping.name, "wrapping_spec": op.wrapping_spec.name}
+    return msgspec.json.encode({"key": op.key, **named})
+
+
+MESSAGES: dict[type[Any], Callable[[Any], bytes]] = {ops.CreateKey: _create_key, ops.PrepareImport: _prepare_import}
 """Operations whose message is not the operation itself."""

@@ -11,6 +11,7 @@ COMMANDS: dict[str, Row] = {
     "env": Row("environment:env", "Print what points a door's clients here", FIRST),
     "run": Row("environment:run", "Run a command that is pointed here", FIRST),
     "init": Row("init:init", "Make a new installation", SERVER),
+    "ceremony": Row("ceremony:ceremony", "Make an installation, or import a key, before witnesses", SERVER),
     "serve": Row("serve:serve", "Serve an installation", SERVER),
     "status": Row("steering:status", "Say how the server is", SERVER),
     "unseal": Row("steering:unseal", "Open a sealed server, with a passphrase or shares", SERVER),

@@ -14,4 +14,5 @@ OF_THE_INSTALLATION = (
     _R(A.RESTORE, None, system=True),
     _R(A.PROVE, None, system=True),
     _R(A.ERASE_OBJECT, None, system=True),
+    _R(A.NOTE_CEREMONY, None, system=True),
 )

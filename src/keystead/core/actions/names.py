@@ -301,3 +301,4 @@ class Action(StrEnum):
     RESTORE = "system:restore"
     PROVE = "system:prove"
     ERASE_OBJECT = "system:erase-object"
+    NOTE_CEREMONY = "system:note-ceremony"

@@ -98,6 +98,17 @@ class RemoveSlot(SystemOperation[Nothing], frozen=True, kw_only=True):
     action = Action.MANAGE_SEAL
 
 
+class NoteCeremony(SystemOperation[Nothing], frozen=True, kw_only=True):
+    """Put on record that a ceremony is held here: the key that signs its transcript, and the hash of its last line.
+
+    Raises InvalidArgument (detail "key", "head").
+    """
+
+    action = Action.NOTE_CEREMONY
+    key: str  # verifier key (core.audit.transcript)
+    head: str  # SHA-256, hex
+
+
 class BackUp(SystemOperation[Nothing], frozen=True, kw_only=True):
     """Leave to copy the database."""
 

@@ -9,8 +9,10 @@ from msgspec.structs import replace
 
 from keystead.core import operations as ops
 from keystead.core.algorithms import KEY_SPECS, Purpose
+from keystead.core.entities import Origin
 from keystead.core.errors import InvalidArgument
 from keystead.core.limits import Limits
+from keystead.core.wrapping import WRAPPINGS
 from keystead.doors.control.codec import write
 from keystead.doors.control.errors import EVERY
 from keystead.kit import Call, Message, WireOperation, operation
@@ -27,6 +29,7 @@ class CreateKeyRequest(Message, frozen=True, kw_only=True, forbid_unknown_fields
     tags: dict[str, str] = msgspec.field(default_factory=dict)
     multi_region: bool = False
     limits: Limits = Limits()
+    origin: Origin = Origin.GENERATED
 
 
 @operation("CreateKey", errors=EVERY)
@@ -46,8 +49,25 @@ def create_key(req: CreateKeyRequest, call: Call) -> ops.Described:
             tags=req.tags,
             multi_region=req.multi_region,
             limits=req.limits,
+            origin=req.origin,
         )
     )
+
+
+class PrepareImportRequest(Message, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The wrapping and the kind of its key go by name."""
+
+    key: ops.KeyRef
+    wrapping: str
+    wrapping_spec: str
+
+
+@operation("PrepareImport", errors=EVERY)
+def prepare_import(req: PrepareImportRequest, call: Call) -> ops.ImportParameters:
+    wrapping, spec = WRAPPINGS.get(req.wrapping), KEY_SPECS.get(req.wrapping_spec)
+    if wrapping is None or spec is None:
+        raise InvalidArgument(f"no wrapping {req.wrapping!r} under {req.wrapping_spec!r}", "wrapping")
+    return call(ops.PrepareImport(key=req.key, wrapping=wrapping, wrapping_spec=spec))
 
 
 def _as_it_is(kind: type[ops.Operation[Any]]) -> WireOperation[Any, Any]:
@@ -71,6 +91,7 @@ AS_THEY_ARE: tuple[type[ops.Operation[Any]], ...] = (
     ops.PutLimits,
     ops.LoosenLimits,
     ops.ReadUsage,
+    ops.ImportMaterial,
     ops.ScheduleDestruction,
     ops.CancelDestruction,
     ops.RotateKey,
@@ -117,9 +138,11 @@ AS_THEY_ARE: tuple[type[ops.Operation[Any]], ...] = (
     ops.Approve,
     ops.Deny,
     ops.ReadStatus,
+    ops.NoteCeremony,
 )
 
 OPERATIONS: tuple[WireOperation[Any, Any], ...] = (
     replace(create_key, write=write),
+    replace(prepare_import, write=write),
     *[_as_it_is(kind) for kind in AS_THEY_ARE],
 )
