@@ -52,6 +52,7 @@ def answer(here: Here, found: ServerStatus) -> None:
         ("since", f"{found.started_at:%Y-%m-%d %H:%M:%S} UTC"),
         ("slot", f"DAMAGED in {', '.join(damaged)}" if damaged else _slot(found)),
         *((f"  {one.name}", _one_slot(one)) for one in found.slots),
+        *(("hsm", f"{name}: {f'AWAY: {trouble}' if trouble else 'there'}") for name, trouble in found.hsms.items()),
         ("audit", found.journal_trouble or f"{found.n_audit_records or 0:,} records"),
         ("clock", found.clock_trouble or "believed"),
         ("entropy", _entropy(found)),
