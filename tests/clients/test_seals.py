@@ -9,6 +9,7 @@ from pathlib import Path
 
 import boto3
 import pytest
+from tests import softhsm
 from tests.servers import Done, Serving, keystead, serving
 from tests.swtpm import SoftwareTpm, software_tpm
 
@@ -164,3 +165,45 @@ def test_init_says_what_stands_alone_and_what_it_cannot_make(tmp_path, tpm) -> N
         refused = keystead("init", tmp_path / "b", *words, "--json")
         assert refused.status != 0 and says in refused.err, (words, refused.err)
         assert not (tmp_path / "b").exists()
+
+
+def test_an_hsm_opens_by_itself_and_shares_when_it_is_lost(tmp_path) -> None:
+    at, pin = tmp_path / "data", tmp_path / "pin"
+    at.mkdir(mode=0o700)
+    pin.write_text(softhsm.PIN)
+    module, token = softhsm.module(), softhsm.new_token()
+    hsm = f'{{ module = "{module}", token = "{token}", pin = "file:{pin}" }}'
+    (at / "keystead.toml").write_text(f"hsms = {{ one = {hsm} }}\n")
+    for words, says in ((("--seal", "pkcs11"), "--hsm"), (("--seal", "pkcs11", "--hsm", "two"), "no HSM")):
+        refused = keystead("init", at, *words, "--json")
+        assert refused.status != 0 and says in refused.err and not (at / "seal.json").exists()
+    made = init(at, "--seal", "pkcs11", "--hsm", "one", "--with-recovery", "shamir", "--shares", "3")
+    with serving("serve", at, "--workers", "2") as server:
+        assert state(server)["seal"] == "pkcs11 + shamir" and not state(server)["sealed"]
+        use(server, made)
+    with softhsm.Removed(), serving("serve", at) as server:
+        assert state(server)["sealed"] and "PKCS#11" in state(server)["seal_trouble"]
+        words, env = with_shares(made["shares"][:2])
+        assert server("unseal", *words, "--json", env=env).status == 0
+        use(server, made)
+        assert server("seal", "remove", "pkcs11", "--json").json["seals"][0]["kind"] == "shamir"
+        use(server, made)
+    pin.write_text("000000")
+    with serving("serve", at) as server:
+        assert state(server)["sealed"]
+        assert server("unseal", *words, "--json", env=env).status == 0
+        refused = server("seal", "add", "pkcs11", "--hsm", "one", "--json")
+        assert refused.error["error"] == "Unauthenticated"
+        use(server, made)
+    pin.write_text(softhsm.PIN)
+    with serving("serve", at, *words_of(made["shares"][:2], tmp_path)) as server:
+        added = server("seal", "add", "pkcs11", "--hsm", "one", "--json").json
+        assert "check value" in added["seals"][1]["told"]
+    with serving("serve", at) as server:
+        use(server, made)
+
+
+def words_of(shares: list[str], folder: Path) -> list[str]:
+    for i, share in enumerate(shares):
+        (folder / f"share-{i}").write_text(share)
+    return [word for i in range(len(shares)) for word in ("--unseal", f"file:{folder}/share-{i}")]

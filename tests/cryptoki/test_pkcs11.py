@@ -25,11 +25,12 @@ from keystead.core.inside import ZEROS, Form
 from keystead.core.operations.schemes import AS_DIGEST, LONGEST, Scheme
 from keystead.core.sensitive import Sensitive
 from keystead.crypto import certificates, keys
+from keystead.cryptoki import gcm
 from keystead.cryptoki.errors import Failed
 from keystead.cryptoki.mechanisms import GcmReadBack
 from keystead.cryptoki.session import Session
 from keystead.cryptoki.words import Cka, Cko, Ckr
-from keystead.providers.pkcs11 import Pkcs11Provider, gcm, trials
+from keystead.providers.pkcs11 import Pkcs11Provider, trials
 from keystead.providers.pkcs11 import secret as secrets
 from keystead.providers.pkcs11.bringing import Bringing
 from keystead.providers.pkcs11.handle import LABEL, Handle

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import pickle
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from zlib import crc32
 
 from keystead.app.compose import Core
@@ -19,6 +21,7 @@ from keystead.core.sensitive import Sensitive
 from keystead.seals import Seals
 from keystead.stores.sqlite import SqliteStore
 
+T = TypeVar("T")
 MOST = 200  # steps: more than there are
 EVERY = bool(os.environ.get("KEYSTEAD_TORTURE"))
 
@@ -66,6 +69,7 @@ def killed_at(n: int, act: Callable[..., None], before: Callable[[], Any] | None
         try:
             act(*given)
         except BaseException:  # noqa: BLE001 - the parent is told
+            traceback.print_exc()
             os._exit(1)
         os._exit(0)
     _, status = os.waitpid(child, 0)
@@ -94,7 +98,31 @@ class Holding:
         self.core.close()
 
 
+def apart(act: Callable[[], T]) -> T:
+    """What `act` answers in a process of its own: an HSM's module that this process has not loaded is loaded there."""
+    ours, theirs = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            said = (act(), None)
+        except BaseException as error:  # noqa: BLE001 - the parent is told
+            said = (None, f"{type(error).__name__}: {error}")
+        os.write(theirs, pickle.dumps(said))
+        os._exit(0)
+    os.close(theirs)
+    with open(ours, "rb") as pipe:
+        answer, wrong = pickle.loads(pipe.read())  # noqa: S301 - our own
+    os.waitpid(child, 0)
+    assert wrong is None, wrong
+    return answer
+
+
 def opens(directory: Path, offered: list[Sensitive]) -> bool:
+    """As `_opens`, in a process of its own."""
+    return apart(lambda: _opens(directory, offered))
+
+
+def _opens(directory: Path, offered: list[Sensitive]) -> bool:
     """Whether that opens it, as a server that starts finds it; and what was there is there. []: it opens by itself."""
     core = Core(directory, read(directory), journal="test", worker=0, check=True)
     try:

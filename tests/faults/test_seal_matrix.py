@@ -8,26 +8,32 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import subprocess
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec import Struct
-from tests.faults.seals import EVERY, Holding, killed_at, opens, steps
+from msgspec.structs import replace
+from tests import softhsm
+from tests.faults.seals import EVERY, Holding, apart, killed_at, opens, steps
 from tests.swtpm import SoftwareTpm, software_tpm
 
 from keystead.app.hardware import surroundings
 from keystead.app.installation import initialise, prepare, read_seal
-from keystead.config import Config, TpmAt
-from keystead.core.errors import AlreadyExists, Conflict, InvalidArgument, Unauthenticated, Unavailable
+from keystead.config import Config, Hsm, TpmAt
+from keystead.core.errors import AlreadyExists, Conflict, InvalidArgument, KeysteadError, Unauthenticated, Unavailable
 from keystead.core.sensitive import Sensitive
 from keystead.crypto.kdf import BOUNDS, Argon2Cost
 from keystead.seals import Plan, make
 from keystead.seals.base import Created
 from keystead.seals.file import FilePlan
 from keystead.seals.passphrase import PassphraseSeal
+from keystead.seals.pkcs11 import Pkcs11Plan
 from keystead.seals.shamir import ShamirSeal
 from keystead.seals.tpm import TpmPlan
 
@@ -56,33 +62,47 @@ WAYS: dict[str, Callable[[], Way]] = {
     "passphrase": _passphrase,
     "shamir": _shamir,
     "tpm": lambda: Way(TpmPlan((7, 14))),
+    "pkcs11": lambda: Way(Pkcs11Plan("one")),
 }
-BY_ITSELF = {"file", "tpm"}
+BY_ITSELF = {"file", "tpm", "pkcs11"}
 
 
 class Bench:
-    """Installations with the devices that they need, each made once and copied."""
+    """Installations with the devices that they need, each made once and copied.
+
+    The module of the HSM is a copy, which this process never loads: those it forks load it, each for itself.
+    """
 
     def __init__(self, directory: Path, tpm: SoftwareTpm) -> None:
         self.directory, self.tpm = directory, tpm
-        self.settings = Config(tpm=TpmAt(tpm.tcti), listen={})
+        self.module = directory / "softhsm.so"
+        shutil.copy(softhsm.module(), self.module)
+        self.pin = directory / "pin"
+        self.pin.write_text(softhsm.PIN)
+        self.token = softhsm.new_token()
+        hsm = Hsm(module=str(self.module), token=self.token, pin=f"file:{self.pin}")
+        self.settings = Config(tpm=TpmAt(tpm.tcti), hsms={"one": hsm}, listen={})
         self._made: dict[tuple[str, ...], tuple[Path, list[Way]]] = {}
         self._n = 0
 
     def new(self, *kinds: str) -> tuple[Path, list[Way]]:
         """A copy of an installation with seals of those kinds; what opens each."""
-        if kinds not in self._made:
-            at, ways, key = self.directory / "-".join(kinds), [WAYS[kind]() for kind in kinds], os.urandom(32)
-            prepare(at)
-            seals = [make(way.plan, Sensitive(key), surroundings(at, self.settings)) for way in ways]
-            created: Created[Any] = Created(seals[0], Sensitive(key))
-            initialise(at, self.settings, created, beside=tuple(seals[1:]), regions=("us-east-1",))
+        self._n += 1
+        if "pkcs11" in kinds or kinds not in self._made:  # no two have one key in the token: it is destroyed with one
+            at, ways = self.directory / f"{self._n}-{'-'.join(kinds)}", [WAYS[kind]() for kind in kinds]
+            apart(lambda: self._make(at, ways))
             self._made[kinds] = at, ways
         at, ways = self._made[kinds]
-        self._n += 1
         copy = self.directory / f"copy-{self._n}"
         shutil.copytree(at, copy)
         return copy, ways
+
+    def _make(self, at: Path, ways: list[Way]) -> None:
+        key = Sensitive(os.urandom(32))
+        prepare(at)
+        seals = [make(way.plan, key, surroundings(at, self.settings)) for way in ways]
+        created: Created[Any] = Created(seals[0], key, beside=tuple(seals[1:]))
+        initialise(at, self.settings, created, regions=("us-east-1",))
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +148,7 @@ def test_row_112_every_migration_at_every_step(bench, old, new) -> None:
         assert not (at / "seal.next").exists() and rows(at) == before
         if changed:  # the seal of before opens nothing, put back or not
             (at / "seal.json").write_bytes(kept)
-            assert not (was.offered or old == "tpm") or not opens(at, was.offered)
+            assert old in {"file", "pkcs11"} or not opens(at, was.offered)  # their keys are gone
         seen.add(changed)
         shutil.rmtree(at)
         if not was_killed:
@@ -285,3 +305,82 @@ def test_a_seal_json_of_another_hand_is_never_followed(bench) -> None:
     (at / "seal.json").write_bytes(encode((mine[1],)))
     with Holding(at, shares.offered) as held, pytest.raises(Conflict, match="not as this installation"):
         held.changes.prepare_added(TpmPlan(), held.seals, held.unseal_key)
+
+
+# --- an HSM
+
+
+def why(at: Path, settings: Config | None = None) -> str:
+    """Why it does not open by itself; "" where it does."""
+
+    def told() -> str:
+        try:
+            read_seal(at, settings).open(())
+        except KeysteadError as error:
+            return f"{type(error).__name__}: {error}"
+        return ""
+
+    return apart(told)
+
+
+def with_hsm(bench: Bench, **changed: str) -> Config:
+    return replace(bench.settings, hsms={"one": replace(bench.settings.hsms["one"], **changed)})
+
+
+def test_a_wrong_pin_a_missing_token_another_one_and_a_key_that_is_gone(bench) -> None:
+    at, (_, shares) = bench.new("pkcs11", "shamir")
+    before = (at / "seal.json").read_bytes()
+    assert why(at) == ""
+    wrong = bench.directory / "wrong"
+    wrong.write_text("111111")
+    assert why(at, with_hsm(bench, pin=f"file:{wrong}")).startswith("Unauthenticated: ")
+    assert why(at, with_hsm(bench, token="nowhere")).startswith("Unavailable: ")
+    assert "no PKCS#11 module" in why(at, with_hsm(bench, module=str(bench.directory / "none.so")))
+    other = softhsm.new_token()
+    assert "has no key" in why(at, with_hsm(bench, token=other)) and why(at, Config()).startswith("NotFound: ")
+    with softhsm.Removed():
+        assert why(at).startswith("Unavailable: ")
+        assert opens(at, shares.offered)  # a lost HSM is not a lost store
+    assert why(at) == "" and (at / "seal.json").read_bytes() == before
+
+
+def objects(bench: Bench) -> int:
+    """What `pkcs11-tool` sees of our seals' keys in the token."""
+    words = ["--module", softhsm.module(), "--token-label", bench.token, "--login", "--pin", softhsm.PIN]
+    done = subprocess.run(
+        ["pkcs11-tool", *words, "-O", "--type", "secrkey"], capture_output=True, text=True, check=True
+    )
+    assert "extractable" not in done.stdout.replace("never extractable", "")
+    return done.stdout.count("keystead seal")
+
+
+def test_the_key_is_made_in_the_token_and_destroyed_with_the_seal(bench) -> None:
+    if shutil.which("pkcs11-tool") is None:
+        pytest.skip("opensc is not installed")
+    n = objects(bench)
+    at, (shares,) = bench.new("shamir")
+
+    def change(act) -> None:
+        def run() -> None:
+            with Holding(at, shares.offered) as held:
+                act(held)
+
+        apart(run)
+
+    change(lambda held: held.changes.prepare_added(Pkcs11Plan("one"), held.seals, held.unseal_key)())
+    assert objects(bench) == n + 1 and "check value" in read_seal(at).each[1].told()
+    change(lambda held: held.changes.prepare_migrated(Pkcs11Plan("one"), "pkcs11", held.seals)())
+    assert objects(bench) == n + 1 and why(at) == ""
+    change(lambda held: held.changes.prepare_removed("pkcs11", held.seals)())
+    assert objects(bench) == n and opens(at, shares.offered)
+
+
+def test_a_seal_json_that_was_changed_does_not_open_in_the_token(bench) -> None:
+    at, _ = bench.new("pkcs11")
+    text = (at / "seal.json").read_text()
+    kept = msgspec.json.decode(text)["seals"][0]
+    for member, says in (("wrapped", "does not open"), ("iv", "does not open"), ("check_value", "check value")):
+        data = bytearray(b64decode(kept[member]))
+        data[0] ^= 1
+        (at / "seal.json").write_text(text.replace(kept[member], b64encode(data).decode()))
+        assert says in why(at), member

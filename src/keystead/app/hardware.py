@@ -5,17 +5,22 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from keystead.app.hsms import Tokens
 from keystead.config import Config
 from keystead.core.errors import InvalidArgument
+from keystead.cryptoki.token import Token
 from keystead.seals.base import Surroundings
 from keystead.tpm import Tpm
 
 
 class Hardware:
-    """keystead.seals.base.Devices. Nothing is opened before it is asked for."""
+    """keystead.seals.base.Devices. Nothing is opened before it is asked for. `tokens`: those that are open already."""
 
-    def __init__(self, settings: Config) -> None:
-        self._settings = settings
+    def __init__(self, settings: Config, tokens: Tokens | None = None) -> None:
+        self._settings, self._tokens = settings, tokens or Tokens(settings.hsms)
+
+    def token(self, name: str) -> Token:
+        return self._tokens.token(name)
 
     @property
     def tpm(self) -> Tpm:
@@ -24,6 +29,6 @@ class Hardware:
         return Tpm(self._settings.tpm.tcti)
 
 
-def surroundings(directory: Path, settings: Config) -> Surroundings:
+def surroundings(directory: Path, settings: Config, tokens: Tokens | None = None) -> Surroundings:
     """Of the seals of an installation."""
-    return Surroundings(directory, Hardware(settings), os.urandom)
+    return Surroundings(directory, Hardware(settings, tokens), os.urandom)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from keystead.app.slots import SlotsOf
 from keystead.config import Config
 from keystead.core.errors import AlreadyExists, Conflict, Internal, NotFound
 from keystead.core.sensitive import Sensitive
-from keystead.seals import Configuration, Seals, encode, load
+from keystead.seals import Seals, encode, load
 from keystead.seals.base import Created
 from keystead.seals.kept import SUBKEY
 from keystead.service.barrier import Barrier
@@ -75,14 +76,14 @@ def initialise(
     settings: Config,
     created: Created[Any],
     *,
-    beside: tuple[Configuration, ...] = (),
+    pins: Mapping[str, Sensitive] | None = None,
     tenant: str | None = None,
     regions: tuple[str, ...] = REGIONS,
     administrator: str = ADMINISTRATOR,
 ) -> First:
     """Make the installation in a prepared directory. `tenant`: twelve digits, at random where None.
 
-    `beside`: another seal around the same U.
+    `pins`: of the HSMs, where they have been read.
 
     Raises Unavailable where another process is at it, and what the parts raise.
     """
@@ -94,7 +95,7 @@ def initialise(
             directory,
             settings,
             created,
-            beside=beside,
+            pins=pins,
             tenant=tenant,
             regions=regions,
             administrator=administrator,
@@ -110,7 +111,7 @@ def build(
     settings: Config,
     created: Created[Any],
     *,
-    beside: tuple[Configuration, ...] = (),
+    pins: Mapping[str, Sensitive] | None = None,
     tenant: str | None = None,
     regions: tuple[str, ...] = REGIONS,
     administrator: str = ADMINISTRATOR,
@@ -125,11 +126,11 @@ def build(
     layout, now = Layout(directory), SystemClock().now()
     layout.run.mkdir(mode=0o700, exist_ok=True)
     _clear(layout, settings)
-    seals = (created.configuration, *beside)
+    seals = (created.configuration, *created.beside)
     write_durably(layout.half_made, encode(seals))
     if not by_token or not (directory / config.FILE_NAME).exists():  # else it is the operator's own
         config.write(directory, settings)
-    store, tokens = SqliteStore(layout.database), Tokens(settings.hsms)
+    store, tokens = SqliteStore(layout.database), Tokens(settings.hsms, pins)
     slots = SlotsOf(layout, settings, tokens)
     try:
         slots.make()
@@ -192,10 +193,13 @@ def saved_credentials(directory: Path) -> SavedCredentials | None:
     return read_saved(Layout(directory))
 
 
-def read_seal(directory: Path, settings: Config | None = None) -> Seals:
-    """What opens it. `settings`: its configuration, where that has been read. Raises NotFound where there is none."""
+def read_seal(directory: Path, settings: Config | None = None, tokens: Tokens | None = None) -> Seals:
+    """What opens it. `settings`, `tokens`: of its configuration, where that has been read, and its HSMs.
+
+    Raises NotFound where there is none.
+    """
     try:
         text = Layout(directory).seal.read_bytes()
-        return load(text, surroundings(directory, settings or config.read(directory)))
+        return load(text, surroundings(directory, settings or config.read(directory), tokens))
     except FileNotFoundError:
         raise NotFound(f"{directory} holds no installation; `keystead init {directory}` makes one", "DIR") from None

@@ -49,7 +49,7 @@ class Keystead:
             self._lock.close()
             raise
         try:
-            self._core.open(read_seal(directory, settings).open(offered))
+            self._core.open(read_seal(directory, settings, self._core.tokens).open(offered))
             self._principal = self._who(credential or f"uid:{os.geteuid()}")
             self._time = TrustedTime(self._core.clock, self._core.disk, self._core.layout.clock)
             self._chores = Chores(self._core)  # last: it holds the audit log

@@ -67,8 +67,8 @@ def recover(
     layout, settings = Layout(directory), config.read(directory)
     if layout.database.exists():
         raise AlreadyExists(f"{layout.database} is there", "data")
-    unseal_key = read_seal(directory, settings).open(offered)
     tokens = Tokens(settings.hsms)
+    unseal_key = read_seal(directory, settings, tokens).open(offered)
     slots = SlotsOf(layout, settings, tokens).all
     came = Grafted(destroyed=(), access=())
     layout.run.mkdir(mode=0o700, exist_ok=True)

@@ -46,7 +46,7 @@ class SealChanges:
 
     def __init__(self, holder: Holder, settings: Config, read: Callable[[], Seals]) -> None:
         self._holder, self._read = holder, read
-        self._at = surroundings(holder.core.layout.directory, settings)
+        self._at = surroundings(holder.core.layout.directory, settings, holder.core.tokens)
 
     def prepare_added(self, plan: Plan, seals: Seals, unseal_key: Sensitive) -> Callable[[], None]:
         """What adds it. Raises AlreadyExists, Conflict (there are two), and what its device says."""

@@ -92,8 +92,8 @@ class Supervisor:
         index = settings.workers
         self.core = Core(directory, settings, journal="supervisor", worker=index, check=True, pins=self._pins)
         self.core.board.clear()
-        self._seal = read_seal(directory, settings)  # what it is once a change that did not end has been settled
-        self._changes = SealChanges(self, settings, lambda: read_seal(directory, settings))
+        self._seal = self._read_seal()  # what it is once a change that did not end has been settled
+        self._changes = SealChanges(self, settings, self._read_seal)
         self._trouble, self._waiting = "", False  # why it does not open by itself; whether it is tried again
         self._custodian = Custodian(self, self.core.entropy, time.monotonic)
         self._time = TrustedTime(self.core.clock, self.core.disk, self._layout.clock, believe=trust_clock)
@@ -328,6 +328,9 @@ class Supervisor:
         """Other shares, and another U; nobody has anything open under the old one but the worker that asks."""
         self._stop_others(self._asking)
         self._changes.rekey(created.unseal_key, created.configuration, ShamirSeal.kind, self._seal)
+
+    def _read_seal(self) -> Seals:
+        return read_seal(self._layout.directory, self._settings, self.core.tokens)
 
     def hold(self, unseal_key: Sensitive, seals: Seals) -> None:
         self._unseal_key, self._seal = unseal_key, seals

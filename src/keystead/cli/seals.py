@@ -14,6 +14,7 @@ from keystead.core.ports import Entropy
 from keystead.core.sensitive import Sensitive
 from keystead.seals import Plan
 from keystead.seals.passphrase import PassphraseSeal
+from keystead.seals.pkcs11 import Pkcs11Plan
 from keystead.seals.shamir import ShamirSeal
 from keystead.seals.tpm import DEFAULT_PCRS, TpmPlan
 
@@ -27,6 +28,7 @@ class Choice(Struct, frozen=True, kw_only=True):
     threshold: int | None = None
     passphrase: str | None = None  # a reference, unless somebody has typed the thing itself
     pcr: tuple[int, ...] = ()
+    hsm: str | None = None
 
     def __repr__(self) -> str:
         return "Choice()"
@@ -55,10 +57,21 @@ def _tpm(choice: Choice) -> Planned:
     return Planned(TpmPlan(choice.pcr or DEFAULT_PCRS))
 
 
-PLANS: dict[str, Callable[[Choice], Planned]] = {"shamir": _shamir, "passphrase": _passphrase, "tpm": _tpm}
+def _pkcs11(choice: Choice) -> Planned:
+    if choice.hsm is None:
+        raise InvalidArgument("say which HSM: --hsm NAME, as `hsms` in keystead.toml calls it", "hsm")
+    return Planned(Pkcs11Plan(choice.hsm))
+
+
+PLANS: dict[str, Callable[[Choice], Planned]] = {
+    "shamir": _shamir,
+    "passphrase": _passphrase,
+    "tpm": _tpm,
+    "pkcs11": _pkcs11,
+}
 RECOVERY = ("shamir", "passphrase")
 """What somebody opens by hand: what stands beside a seal that opens by itself."""
-OF = {"shares": "shamir", "threshold": "shamir", "passphrase": "passphrase", "pcr": "tpm"}
+OF = {"shares": "shamir", "threshold": "shamir", "passphrase": "passphrase", "pcr": "tpm", "hsm": "pkcs11"}
 """Of an option, the kind of seal that it says something of."""
 
 
@@ -86,6 +99,7 @@ def options(run: Callable[..., object]) -> Callable[..., object]:
             click.option(
                 "--pcr", type=int, multiple=True, metavar="N", help="tpm: it opens while this PCR is as now [7]."
             ),
+            click.option("--hsm", metavar="NAME", help="pkcs11: which, as `hsms` in keystead.toml calls it."),
         )
     ):
         run = option(run)

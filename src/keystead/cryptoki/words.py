@@ -111,6 +111,7 @@ class Cka(IntEnum):
     PRIVATE = 0x002
     LABEL = 0x003
     VALUE = 0x011
+    CHECK_VALUE = 0x090
     KEY_TYPE = 0x100
     ID = 0x102
     SENSITIVE = 0x103

@@ -13,6 +13,7 @@ from keystead.seals.base import Surroundings
 from keystead.seals.file import FilePlan, FileSeal
 from keystead.seals.kept import Configuration, decode, encode
 from keystead.seals.passphrase import PassphraseConfiguration, PassphraseSeal
+from keystead.seals.pkcs11 import Pkcs11Plan, Pkcs11Seal
 from keystead.seals.several import AnySeal, Seals
 from keystead.seals.shamir import ShamirConfiguration, ShamirSeal
 from keystead.seals.tpm import TpmPlan, TpmSeal
@@ -24,9 +25,10 @@ SEALS: dict[str, type[AnySeal]] = {
     PassphraseSeal.kind: PassphraseSeal,
     ShamirSeal.kind: ShamirSeal,
     TpmSeal.kind: TpmSeal,
+    Pkcs11Seal.kind: Pkcs11Seal,
 }
 
-Plan = FilePlan | PassphraseConfiguration | ShamirConfiguration | TpmPlan
+Plan = FilePlan | PassphraseConfiguration | ShamirConfiguration | TpmPlan | Pkcs11Plan
 """What a seal that is to be made is said with. Nothing in it is secret."""
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hmac
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from msgspec import Struct
 
 from keystead.core.errors import Conflict
 from keystead.core.ports import Entropy
 from keystead.core.sensitive import Sensitive
+from keystead.cryptoki.token import Token
 from keystead.tpm import Tpm
 
 C = TypeVar("C", bound=Struct)
@@ -18,11 +19,12 @@ UNSEAL_BYTES = 32
 
 
 class Created(Struct, Generic[C], frozen=True):
-    """A new seal: what to store, U, and what the operator sees once and must keep."""
+    """A new seal: what to store, U, and what the operator sees once. `beside`: another seal around U."""
 
     configuration: C
     unseal_key: Sensitive
     show: tuple[Sensitive, ...] = ()
+    beside: tuple[Any, ...] = ()
 
     def texts(self) -> list[str]:
         """What to show, as it is written down."""
@@ -35,6 +37,10 @@ class Devices(Protocol):
     @property
     def tpm(self) -> Tpm:
         """Raises InvalidArgument where none is configured."""
+        ...
+
+    def token(self, name: str) -> Token:
+        """Of an HSM. Raises NotFound for a name that the configuration does not have."""
         ...
 
 

@@ -20,10 +20,13 @@ from keystead.core.errors import InvalidArgument
 from keystead.core.sensitive import Sensitive
 from keystead.seals.file import FileConfiguration
 from keystead.seals.passphrase import PassphraseConfiguration
+from keystead.seals.pkcs11 import Pkcs11Configuration
 from keystead.seals.shamir import ShamirConfiguration
 from keystead.seals.tpm import TpmConfiguration
 
-Configuration = FileConfiguration | PassphraseConfiguration | ShamirConfiguration | TpmConfiguration
+Configuration = (
+    FileConfiguration | PassphraseConfiguration | ShamirConfiguration | TpmConfiguration | Pkcs11Configuration
+)
 MOST_SEALS = 2
 MOST_BYTES = 65536
 SUBKEY = "seals"

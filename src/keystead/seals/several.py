@@ -15,10 +15,11 @@ from keystead.seals.base import Surroundings
 from keystead.seals.file import FileSeal
 from keystead.seals.kept import Configuration, Kept
 from keystead.seals.passphrase import PassphraseSeal
+from keystead.seals.pkcs11 import Pkcs11Seal
 from keystead.seals.shamir import ShamirSeal
 from keystead.seals.tpm import TpmSeal
 
-AnySeal = FileSeal | PassphraseSeal | ShamirSeal | TpmSeal
+AnySeal = FileSeal | PassphraseSeal | ShamirSeal | TpmSeal | Pkcs11Seal
 
 
 class Seals:

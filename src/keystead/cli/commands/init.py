@@ -10,6 +10,7 @@ import click
 
 from keystead.app import hygiene
 from keystead.app.hardware import surroundings
+from keystead.app.hsms import Tokens, pins
 from keystead.app.installation import ADMINISTRATOR, REGIONS, initialise, prepare, read_seal
 from keystead.app.seals import warning_of
 from keystead.app.slots import places
@@ -78,16 +79,17 @@ def init(directory: Path, seal: str, *, as_json: bool, **given: Any) -> None:
         raise InvalidArgument(f"two seals are of two kinds: {seal} is one already", "with-recovery")
     choice = Choice(**{name: given[name] for name in Choice.__struct_fields__})
     planned, unseal_key = plan(kinds, choice), Sensitive(ENTROPY(UNSEAL_BYTES))
-    at = surroundings(directory, settings)
+    known = pins(settings.hsms, secrets.ask_pin) if _uses_hsms(kinds, settings) else None
+    at = surroundings(directory, settings, Tokens(settings.hsms, known))
     first_seal, *beside = [make(one.plan, unseal_key, at) for one in planned]
     shares = tuple(share for one in planned for share in one.shares)
-    created = Created(first_seal, unseal_key, shares)
+    created = Created(first_seal, unseal_key, shares, tuple(beside))
     prepare(directory)
     first = initialise(
         directory,
         settings,
         created,
-        beside=tuple(beside),
+        pins=known,
         tenant=given["tenant"],
         regions=tuple(given["regions"]) or REGIONS,
         administrator=given["administrator"],
@@ -101,6 +103,10 @@ def init(directory: Path, seal: str, *, as_json: bool, **given: Any) -> None:
             f"RED: its slots are in {n_places} place, and whoever loses it loses every key. `keystead slot add` another"
         )
         say("or give --slot on two disks; or say slots_at_least = 1 in keystead.toml.")
+
+
+def _uses_hsms(kinds: Sequence[str], settings: Config) -> bool:
+    return "pkcs11" in kinds or any(slot.startswith("pkcs11:") for slot in settings.slots_beside)
 
 
 def _tls(certificate: str | None, private_key: str | None) -> Tls | None:

@@ -14,9 +14,10 @@ from keystead.core.inside import KEY_BYTES, ZEROS, Form, Inside, Parts, committe
 from keystead.core.ports import Entropy
 from keystead.core.sensitive import Sensitive
 from keystead.crypto.aead import open_once, seal_once
+from keystead.cryptoki import gcm
 from keystead.cryptoki.mechanisms import Mechanism
 from keystead.cryptoki.session import Session
-from keystead.providers.pkcs11 import checks, gcm
+from keystead.providers.pkcs11 import checks
 from keystead.providers.pkcs11.held import Abilities, Held
 from keystead.providers.refusing import Refusing
 

@@ -21,12 +21,13 @@ from keystead.core.sensitive import Sensitive
 from keystead.crypto import halves, keys
 from keystead.crypto.aead import Gcm as SoftGcm
 from keystead.crypto.agree import agree
+from keystead.cryptoki import gcm
 from keystead.cryptoki.errors import LOST, Failed
 from keystead.cryptoki.mechanisms import Mechanism, ecdh, oaep
 from keystead.cryptoki.session import Session
 from keystead.cryptoki.token import VAGUE, Desk
 from keystead.cryptoki.words import Cka, Ckm, Ckr, named
-from keystead.providers.pkcs11 import checks, gcm, making, objects, signing
+from keystead.providers.pkcs11 import checks, making, objects, signing
 from keystead.providers.pkcs11.bringing import Bringing
 from keystead.providers.public import PublicHalf
 
