@@ -16,11 +16,14 @@ from keystead.core.errors import (
     Unsupported,
     WrongUsage,
 )
+from keystead.core.sensitive import Sensitive
 from keystead.cryptoki import errors, module
 from keystead.cryptoki.connection import Connection
 from keystead.cryptoki.errors import LOST, MEANINGS, MISPLACED, REFUSED_PIN, SPENT, Failed, meant
+from keystead.cryptoki.finding import Where
 from keystead.cryptoki.module import Module
 from keystead.cryptoki.session import Session
+from keystead.cryptoki.token import Token
 from keystead.cryptoki.words import OS_LOCKING_OK, Ckr
 
 
@@ -194,3 +197,17 @@ def test_where_a_token_has_no_more_sessions_one_that_gets_free_is_taken(monkeypa
     monkeypatch.setattr(Connection, "take", lambda *_: Session(None, 0))
     with pytest.raises(Unavailable, match="SESSION_COUNT"):
         token.info()
+
+
+def test_a_module_that_does_not_start_is_not_asked_by_everybody(monkeypatch):
+    now, library = [0.0], Library(*[Ckr.GENERAL_ERROR] * 2)
+    monkeypatch.setattr(module, "_functions_of", library.functions)
+    token = Token("luna", "/nowhere-else.so", Where(label="x"), lambda: Sensitive(b""), clock=lambda: now[0])
+    for _ in range(5):
+        with pytest.raises(Unavailable):
+            token.info()
+    assert library.calls == ["C_Initialize"] and "GENERAL_ERROR" in token.trouble
+    now[0] += 1
+    with pytest.raises(Unavailable):
+        token.info()
+    assert len(library.calls) == 2
