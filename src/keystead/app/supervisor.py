@@ -365,6 +365,7 @@ class Supervisor:
             slots=tuple(SlotStatus(**asdict(look)) for look in looks),
             n_places=core.slots.n_places(look.name for look in looks),
             slots_at_least=self._settings.slots_at_least,
+            **slots.told(core.barrier, self._settings) if is_open else {},
             n_unerased=core.barrier.n_outstanding if is_open else None,
             hsms=dict(self._watch.troubles),
             journal_trouble=core.journal.trouble,
