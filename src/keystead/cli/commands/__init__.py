@@ -28,5 +28,5 @@ COMMANDS: dict[str, Row] = {
     "backup": Row("custody:backup", "Copy the database into one file", SHOWN),
     "restore": Row("custody:restore", "Put back what is missing, from an old backup", SHOWN),
     "prove": Row("custody:prove", "Show that what was destroyed stays so", SHOWN),
-    "slot": Row("steering:slot", "The erasable secret beside the database", SHOWN),
+    "slot": Row("slot:slot", "The erasable secret beside the database", SHOWN),
 }

@@ -101,6 +101,31 @@ class RemoveSlot(SystemOperation[Nothing], frozen=True, kw_only=True):
     lost: bool = False
 
 
+class SetSlotMode(SystemOperation[Nothing], frozen=True, kw_only=True):
+    """What a destruction does from now on beside deleting (core.entities.Mode); a rotation of the slots has to follow.
+
+    `recovery_keys`: public halves, in mode "window" and in no other; they take the place of those of today.
+    Raises InvalidArgument.
+    """
+
+    action = Action.MANAGE_SEAL
+    changes = True
+    mode: str
+    recovery_keys: tuple[bytes, ...] = ()
+
+
+class ReportErased(SystemOperation[Nothing], frozen=True, kw_only=True):
+    """Somebody's word that what they kept is erased: "recovery:ID", "lost:SLOT:GENERATION", or a slot that was removed.
+
+    It holds for roots that had been replaced by then. Raises NotFound where nothing of that name is waited for,
+    Conflict where it is in use.
+    """
+
+    action = Action.MANAGE_SEAL
+    changes = True
+    name: str
+
+
 class NoteCeremony(SystemOperation[Nothing], frozen=True, kw_only=True):
     """Put on record that a ceremony is held here: the key that signs its transcript, and the hash of its last line.
 

@@ -36,8 +36,13 @@ class ServerStatus(Message, frozen=True, kw_only=True):
     slots: tuple[SlotStatus, ...] = ()
     n_places: int = 0  # that are not lost together: of the slots above, two directories on one disk are one
     slots_at_least: int = 1  # how many places the configuration asks for
+    slot_mode: str | None = None  # None while sealed (core.entities.Mode)
+    recovery_since: datetime | None = None  # the oldest recovery key of today, in mode "window"
+    recovery_for: int = 0  # days after which the configuration asks for another
+    awaited: tuple[str, ...] = ()  # what people are to report erased: until then what they open is not irrecoverable
     n_unerased: int | None = None  # old slot generations: until 0, what was destroyed is not yet irrecoverable
     n_in_hsms: int | None = None  # objects still to be erased in HSMs; until 0, the same of what was held there
+    hsms: dict[str, str] = field(default_factory=dict)  # of the configuration -> why it does not answer, or ""
     journal_trouble: str = ""
     clock_trouble: str = ""  # why no appointment is kept (service.trusted_time)
     entropy: dict[str, str] = field(default_factory=dict)  # source beside the kernel -> what is wrong with it, or ""
