@@ -90,13 +90,7 @@ class Leave(Struct, frozen=True):
 
 
 NO_LEAVE = Leave(())
-
-
-def at_once(
-    _caller: Caller, _op: Operation[Any], _demands: tuple[Demand, ...], _found: tuple[Held | None, ...], rule: str
-) -> tuple[str, Leave]:
-    """Quorum.leave for what no rule can cover."""
-    return rule, NO_LEAVE
+"""Of what no rule can cover."""
 
 
 class Covering(Struct, frozen=True):
