@@ -66,6 +66,7 @@ def init(directory: Path, seal: str, *, as_json: bool, **given: Any) -> None:
     there = read(directory)  # hardware is told of by hand
     settings = Config(
         hsms=there.hsms,
+        kms=there.kms,
         listen=listening(given["listen"]) or Config().listen,
         tls=_tls(given["certificate"], given["private_key"]),
         slots=_slots(given["slots"]),
