@@ -7,6 +7,7 @@
       slots    = ["slot-1", "slot-2"]            the two directories of the erasable secret; relative to DIR;
                                                  beside them, or instead of them, "pkcs11:NAME" (of hsms) and "tpm"
       slots_at_least = 2                         in how many places it must be for `status` to be content
+      recovery_for = 35                          days after which `status` asks for new recovery keys (slots.md)
       workers  = 1
       tree_copy = "/mnt/backup/tree"             where the newest copy of the key tree is kept (operations.md)
       rates    = { principal = 0, source = 0 }   requests a second and worker: of a principal; refused ones of a source
@@ -139,6 +140,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     clients: dict[str, Clients] = msgspec.field(default_factory=dict)  # door -> the certificates that it asks for
     slots: tuple[str, ...] = ("slot-1", "slot-2")
     slots_at_least: Annotated[int, Meta(ge=1, le=8)] = 2
+    recovery_for: Annotated[int, Meta(ge=1, le=3650)] = 35  # days
     workers: Annotated[int, Meta(ge=1, le=60)] = 1
     thread_pool: Annotated[int, Meta(ge=1, le=64)] = 16
     region: str = "us-east-1"

@@ -179,3 +179,38 @@ def test_init_says_when_one_disk_holds_it_all(tmp_path) -> None:
     by = f"file:{tmp_path / 'passphrase'}"
     made = at_once("init", tmp_path / "new", "--seal", "passphrase", "--passphrase", by, "--json")
     assert made.status == 0 and "RED" in made.err
+
+
+def test_recovery_keys_from_one_command_to_the_other(site, tmp_path) -> None:
+    made = at_once("slot", "recovery-key", "-o", tmp_path / "one", "--json").json
+    assert (tmp_path / "one").stat().st_mode & 0o077 == 0
+    assert at_once("slot", "recovery-key", "-o", tmp_path / "one", "--json").error["error"] == "AlreadyExists"
+    two = at_once("slot", "recovery-key", "-o", tmp_path / "two", "--json").json
+    refused = about(site, "slot", "mode", "window", "--recovery-key", tmp_path / "one", "--json")
+    assert refused.error["error"] == "InvalidArgument"  # that is the secret half
+    assert about(site, "slot", "mode", "window", "--json").error["error"] == "InvalidArgument"
+    done = about(site, "slot", "mode", "window", "--recovery-key", f"{tmp_path / 'one'}.pub", "--json").json
+    assert done == {"mode": "window", "recovery_keys": [made["recovery_key"].removeprefix("recovery:")]}
+    id_ = about(site, "key", "create").out.strip()
+    assert about(site, "slot", "erased", made["recovery_key"], "--json").error["error"] == "Conflict"
+    lose_files(site)
+    assert about(site, "key", "describe", id_).status == 1
+    wrong = about(site, "slot", "recover", "--recovery-key", f"file:{tmp_path / 'two'}", "--json")
+    assert wrong.error["error"] == "Conflict"
+    assert about(site, "key", "describe", id_).status == 1
+    back = about(site, "slot", "recover", "--recovery-key", f"file:{tmp_path / 'one'}", "--json")
+    assert back.json == {"slots": ["file"]}
+    assert about(site, "key", "describe", id_).status == 0
+    assert about(site, "slot", "mode", "window", "--recovery-key", f"{tmp_path / 'two'}.pub").status == 0
+    with serving("dev", site) as running:
+        told = about(running.directory, "status", "--json").json
+        assert told["slot_mode"] == "window"
+        (lost,) = [name for name in told["awaited"] if name.startswith("lost:file:")]
+        assert sorted(told["awaited"]) == sorted([lost, made["recovery_key"]])
+        assert "recovery keys are to be replaced by" in about(running.directory, "status").out
+        for name in told["awaited"]:
+            assert about(running.directory, "slot", "erased", name).status == 0
+        assert about(running.directory, "slot", "erased", "paper", "--json").error["error"] == "NotFound"
+        assert two["recovery_key"] != made["recovery_key"]
+        assert about(running.directory, "slot", "mode", "off").status == 0
+        assert "off: old backups open" in about(running.directory, "status").out

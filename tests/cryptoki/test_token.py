@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -201,6 +202,32 @@ def test_a_forked_child_neither_uses_nor_closes_it(token):
     assert unseal(token, name, seal(token, name)) == b"hello"
 
 
+# --- an HSM that hangs
+
+
+def test_one_waits_for_an_hsm_that_hangs_and_nobody_else_nor_the_end(label, monkeypatch):
+    hangs, go_on = threading.Event(), threading.Event()
+
+    def pin():
+        hangs.set()
+        go_on.wait(60)
+        return Sensitive(softhsm.PIN.encode())
+
+    token = Token(label, softhsm.module(), Where(label=label), pin, wait_for=0.2)
+    first = threading.Thread(target=token.random, args=(8,))
+    first.start()
+    assert hangs.wait(10)
+    began = time.monotonic()
+    with pytest.raises(Unavailable, match="does not answer"):
+        token.random(8)
+    token.close()
+    assert time.monotonic() - began < 10
+    go_on.set()
+    first.join(10)
+    assert not first.is_alive() and len(token.random(8)) == 8
+    token.close()
+
+
 # --- the pool
 
 
@@ -310,5 +337,6 @@ def test_another_token_under_the_same_label_is_not_taken_for_it(token, label, mo
     token.info()
     monkeypatch.setattr(token, "_serial", "0123456789abcdef")
     token.close()
+    monkeypatch.setattr(token, "_pin", lambda: pytest.fail("a PIN was offered to another token"))
     with pytest.raises(Conflict, match="another token"):
         token.info()

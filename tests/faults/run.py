@@ -22,6 +22,7 @@ RUNS: dict[str, tuple[str, ...]] = {
     "a lost machine, restored from a backup taken under writes": ("run_drill", "--seconds", "20"),
     "eight threads on an HSM, which then comes and goes": ("run_hsm", "--seconds", "600"),
     "destruction, with the old backup as the attacker": ("run_destruction", "--n", "10000"),
+    "the same with a token and a TPM": ("run_destruction", "--n", "10000", "--slots", "file,pkcs11,tpm"),
 }
 
 

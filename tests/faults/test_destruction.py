@@ -2,7 +2,7 @@
 
 import pytest
 from tests.fakes import FaultyStore, MemorySlot, SeededEntropy
-from tests.faults.run_destruction import ACTIVE, NOW, U, drill, material_of
+from tests.faults.run_destruction import ACTIVE, NOW, U, drill, equipped, material_of
 
 from keystead.core.entities import KeyVersion
 from keystead.core.errors import KeysteadError, Unavailable, WrongState
@@ -16,6 +16,17 @@ def test_row_97_ten_thousand_keys_fifty_destroyed_and_a_death_at_every_step(tmp_
     figures = drill(tmp_path, 10_000)
     assert figures["destroyed keys opened from the old backup"] == 0
     assert figures["survivors opened"] == 10_000
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("kinds", ["file,pkcs11", "file,tpm", "file,pkcs11,tpm"])
+def test_row_97_in_a_token_and_a_tpm_too_and_with_each_slot_lost(tmp_path, kinds):
+    with equipped(tmp_path, kinds.split(",")):
+        figures = drill(tmp_path, 500)
+    assert figures["destroyed keys opened from the old backup"] == 0
+    assert figures["survivors opened"] == 500
+    without = [figure for name, figure in figures.items() if name.startswith("survivors opened without")]
+    assert len(without) == kinds.count(",") + 1 and min(without) > 100
 
 
 @pytest.mark.parametrize("also_lost", [True, False], ids=["lost", "kept"])

@@ -39,8 +39,8 @@ RULE = {"scope": harness.TENANT, "actions": ("destroy", "policy", "disable", "gr
 class Office:
     """A stack with three who may approve, one who asks, and a rule of two."""
 
-    def __init__(self, **rule) -> None:
-        self.stack = harness.stack()
+    def __init__(self, *, store=None, **rule) -> None:
+        self.stack = harness.stack(store=store)
         names = ("ann", "bob", "cid", "ray")
         self.ann, self.bob, self.cid, self.ray = (self.stack.user(name, EVERYTHING) for name in names)
         self.key = self.stack.key()
@@ -590,3 +590,27 @@ def test_the_use_of_keys_waits_for_nobody(office) -> None:
 
 def test_every_word_of_the_table_can_be_ruled() -> None:
     assert {action for group in GROUPS.values() for action in group} <= RULABLE
+
+
+def test_nobody_waits_to_seal_the_server_and_everybody_to_change_the_seal(office) -> None:
+    """Closing is never held; and what leave is asked for is a part of it."""
+    stack, named = office.stack, said("uid:0")
+    for name, action in (("seal", "seal"), ("slots", "slots")):
+        stack.by_system(ops.PutApprovalRule(name=name, actions=(action,), n_approvals=1, approvers=named))
+    stack.by_system(ops.SealUp())
+    made = set()
+    for op in (
+        ops.RotateSlot(),
+        ops.AddSlot(slot="a"),
+        ops.AddSlot(slot="b"),
+        ops.RemoveSlot(slot="a"),
+        ops.RemoveSlot(slot="a", lost=True),
+        ops.AddSeal(seal="tpm"),
+        ops.RemoveSeal(seal="tpm"),
+        ops.MigrateSeal(seal="tpm", replaced="shamir"),
+    ):
+        with pytest.raises(NotApproved) as asked:
+            stack.by_system(op)
+        made.add(asked.value.detail.request)
+    assert len(made) == 8
+    assert len(stack.by_system(ops.ListApprovals())) == 8

@@ -102,7 +102,7 @@ class Keystead:
 
     def back_up(self, path: Path) -> str:
         """A copy of the database at `path`, which must not exist yet; the slot generation that it opens with."""
-        self.perform(ops.BackUp())
+        self.perform(ops.BackUp(path=str(path)))
         return backup(self._core.barrier, self._core.store, path)
 
     def rotate_slot(self) -> None:
@@ -116,17 +116,17 @@ class Keystead:
 
     def add_slot(self, name: str) -> None:
         """Keep the root in one slot more. Raises AlreadyExists, Unavailable."""
-        self.perform(ops.AddSlot())
+        self.perform(ops.AddSlot(slot=name))
         slots.add(self._core, name)
 
     def remove_slot(self, name: str, *, lost: bool = False) -> None:
         """Keep it in one less. `lost`: that slot need not be reached. Raises NotFound, Conflict, Unavailable."""
-        self.perform(ops.RemoveSlot())
+        self.perform(ops.RemoveSlot(slot=name, lost=lost))
         slots.remove(self._core, name, lost=lost)
 
     def restore(self, old: Path, on_progress: Callable[[int], None] = quiet) -> Restored:
         """Put back from an old backup what is missing or damaged; it is read, never written. Raises NotFound."""
-        self.perform(ops.RestoreBackup())
+        self.perform(ops.RestoreBackup(path=str(old)))
         with reading(old, self._core.layout) as store:
             return restore(store, self._core.barrier, self._core.store, on_progress)
 

@@ -19,7 +19,7 @@ from keystead.config import Config
 from keystead.core.errors import AlreadyExists, Conflict, NotFound, Unavailable
 from keystead.core.sensitive import Sensitive
 from keystead.service.barrier import ROOT_META, Barrier
-from keystead.service.bootstrap import record_recovery
+from keystead.service.bootstrap import record_of_slots, record_recovery
 from keystead.service.custody import Grafted, graft, revive, tree_root
 from keystead.service.progress import rebase
 from keystead.service.root import FILE, Root
@@ -87,6 +87,30 @@ def recover(
         tokens.close()
         lock.close()
     return came
+
+
+def reslot(directory: Path, offered: Sequence[Sensitive], recovery: Sensitive) -> tuple[str, ...]:
+    """Every slot is lost: the root, opened by a recovery key, into the slots of the configuration anew; their names.
+
+    Raises Unavailable where somebody has the installation, Unauthenticated, Conflict, DecryptionFailed.
+    """
+    layout, settings = Layout(directory), config.read(directory)
+    unseal_key = read_seal(directory, settings).open(offered)
+    tokens, lock = Tokens(settings.hsms), DirectoryLock(directory)
+    try:
+        slots, store = SlotsOf(layout, settings, tokens), SqliteStore(layout.database)
+        try:
+            slots.make()
+            barrier = Barrier(store, slots.all, os.urandom, clock=SystemClock())
+            barrier.open(unseal_key, settle=False, recovery=recovery)
+            record = record_of_slots(barrier, SystemClock().now(), "recover", " ".join(slots.all.first))
+            barrier.reslot(slots.all.first, record)
+        finally:
+            store.close()
+    finally:
+        tokens.close()
+        lock.close()
+    return slots.all.first
 
 
 def _require_its_own(root: bytes) -> None:

@@ -14,7 +14,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from keystead.app.hsms import Tokens
 from keystead.app.layout import Layout
@@ -23,6 +23,7 @@ from keystead.core.entities import EndedRoot, Tenant
 from keystead.core.errors import AlreadyExists, Conflict, Internal, InvalidArgument, KeysteadError, NotFound
 from keystead.core.operations import AddSlot, RemoveSlot
 from keystead.core.ports import Entropy, Slot
+from keystead.service.barrier import Barrier
 from keystead.service.bootstrap import record_of_slots
 from keystead.service.root import FILE
 from keystead.service.slots import Slots
@@ -136,6 +137,17 @@ def root_since(core: Core) -> datetime:
     if home is None:
         raise Internal("the installation has no tenant")
     return home.created_at
+
+
+def told(barrier: Barrier, settings: Config) -> dict[str, Any]:
+    """Of the mode, for `status`."""
+    rule = barrier.slot_rule
+    return {
+        "slot_mode": rule.mode.value,
+        "recovery_since": min((key.since for key in rule.recovery if key.since is not None), default=None),
+        "recovery_for": settings.recovery_for,
+        "awaited": tuple(sorted(barrier.awaited())),
+    }
 
 
 def places(directory: Path, settings: Config) -> int:

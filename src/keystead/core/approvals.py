@@ -92,7 +92,8 @@ GROUPS: Final[Mapping[str, frozenset[Action]]] = {
             A.ENABLE_MOUNT,
         }
     ),
-    "seal": frozenset({A.MANAGE_SEAL, A.SEAL_SERVER, A.ROTATE_ROOT_KEY, A.CHANGE_SHARES, A.GENERATE_ROOT_TOKEN}),
+    "seal": frozenset({A.MANAGE_SEAL}),
+    "slots": frozenset({A.MANAGE_SLOTS, A.ROTATE_ROOT_KEY}),
     "backup": frozenset({A.BACK_UP, A.RESTORE}),
     "keyrings": frozenset({A.MANAGE_KEYRINGS}),
     "rules": frozenset({A.PUT_APPROVAL_RULE}),
@@ -100,8 +101,17 @@ GROUPS: Final[Mapping[str, frozenset[Action]]] = {
 """What a rule can name in a word; beside these, every action of RULABLE by its own name."""
 
 _OF_APPROVALS = frozenset({A.APPROVE, A.LIST_APPROVALS, A.LIST_APPROVAL_RULES, A.END_APPROVAL})
-RULABLE: Final = frozenset(row.action for row in ACTIONS.values() if not row.free) - USES - _OF_APPROVALS
-"""Not the use of keys, which waits for nobody; not what is free to everybody; nor what a quorum itself is made by."""
+_NEVER = frozenset(
+    {
+        A.SEAL_SERVER,  # closes
+        A.CHANGE_SHARES,  # waits for enough shares, as does a root token
+        A.GENERATE_ROOT_TOKEN,
+        A.ERASE_OBJECT,  # of what has been destroyed
+    }
+)
+RULABLE: Final = frozenset(row.action for row in ACTIONS.values() if not row.free) - USES - _OF_APPROVALS - _NEVER
+"""Not the use of keys, which waits for nobody; not what is free to everybody; nor what a quorum itself is made by, or
+what is in _NEVER."""
 
 MAX_RULES, MAX_APPROVERS, MAX_APPROVALS = 64, 64, 16
 MAX_WAIT = 30 * 86_400  # seconds

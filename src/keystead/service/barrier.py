@@ -24,7 +24,7 @@ from typing import TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from keystead.core.entities import SLOTS, Entity, Fate, Mode, Wrapped
+from keystead.core.entities import SLOTS, Entity, Fate, Mode, SlotRule, Wrapped
 from keystead.core.entities.slots import PEOPLE
 from keystead.core.errors import (
     Conflict,
@@ -44,8 +44,21 @@ from keystead.crypto.aead import NONCE_BYTES, GcmSiv
 from keystead.crypto.kdf import hkdf
 from keystead.service.commit import HEAD_META, Writing
 from keystead.service.commit import Commit as Commit  # noqa: PLC0414 - spoken of as the barrier's
+from keystead.service.escrow import escrow
+from keystead.service.escrow import unwrap as unwrap_escrow
 from keystead.service.root import Head, Nodes, Root, Tree, Wrap, check_value, read_node
-from keystead.service.roots import acknowledged, ended, fate, of_slots, rule, waiting
+from keystead.service.roots import (
+    acknowledged,
+    changed,
+    ended,
+    fate,
+    of_people,
+    of_slots,
+    owes_rotation,
+    reported,
+    rule,
+    waiting,
+)
 from keystead.service.rows import ENCODER, Rows
 from keystead.service.slots import SlotLook, Slots
 from keystead.service.together import Together
@@ -113,16 +126,17 @@ class Barrier:
             self._stage(txn, edit.root, unseal_key, Root(1, b"", (), owner), names)
         self.open(unseal_key)
 
-    def open(self, unseal_key: Sensitive, *, settle: bool = True) -> None:
+    def open(self, unseal_key: Sensitive, *, settle: bool = True, recovery: Sensitive | None = None) -> None:
         """Raises Unauthenticated for a wrong key, Conflict where slot and database do not belong together.
 
         `settle`: erase what an interrupted destruction left in the slot; not when looking into a backup.
+        `recovery`: the secret of a recovery key, which opens instead of the slots; `reslot` has to follow.
         """
         if (blob := self._store.meta(ROOT_META)) is None:
             raise Conflict("the store has not been initialised")
         if not hmac.compare_digest(Root.decode(blob).check, check_value(unseal_key.reveal())):
             raise Unauthenticated("the unseal key is not the one of this store")
-        tree = self._read_tree(self._store, unseal_key)
+        tree = self._read_tree(self._store, unseal_key, recovery)
         anchor = tree.leaf(self._store, ANCHOR)
         rows = self._rows(anchor)
         head = Head.open(rows, self._store.meta(HEAD_META), tree.root.epoch)
@@ -296,15 +310,17 @@ class Barrier:
         with self._store.transaction() as txn:
             self._on_step("begun")
             tree = self._tree(txn)
-            if if_owed and not tree.root.n_erased:
+            if if_owed and not owes_rotation(tree.root, rule(txn, self.rows)):
                 return
             epoch, edit = tree.root.epoch + 1, self._edit(txn, tree.key)
             writing = self._begin(txn, tree, edit)
-            writing.write(replace(commit, put=(*commit.put, ended(tree.root, self._now()))), epoch)
+            word = ended(tree.root, self._now()).without(self._slots.lack(tree.root))
+            writing.write(replace(commit, put=(*commit.put, word)), epoch)
             edit.renew()
             n_commits = writing.finish(epoch)
             root = Root(epoch, b"", (), tree.root.owner or self._entropy(OWNER_BYTES).hex())
-            self._stage(txn, edit.root, other or self._opened.unseal_key, root, names or tree.root.generations)
+            to = rule(txn, self.rows)
+            self._stage(txn, edit.root, other or self._opened.unseal_key, root, names or tree.root.generations, to)
             self._on_step("written")
         self._reached(n_commits)
         self._opened.unseal_key = other or self._opened.unseal_key
@@ -325,14 +341,24 @@ class Barrier:
             raise Conflict(f"the database was rolled back: {told}")
         return Writing(txn, head, edit, held.rows, self._wrap, tree.root.epoch)
 
-    def _stage(self, txn: Transaction, key: bytes, unseal_key: Sensitive, root: Root, names: Iterable[str]) -> None:
+    def _stage(
+        self,
+        txn: Transaction,
+        key: bytes,
+        unseal_key: Sensitive,
+        root: Root,
+        names: Iterable[str],
+        chosen: SlotRule | None = None,
+    ) -> None:
         """A new secret in each slot, durable before the database can name it; and the root under all of them."""
         wraps = []
         for one in self._slots.stage(names, root.owner, unseal_key):
             by, nonce = one.wrapped_by.reveal(), self._entropy(NONCE_BYTES)
             wraps.append(Wrap.make(one.slot, one.generation, by, key, root.epoch, nonce))
         self._on_step("staged")
-        named = replace(root, check=check_value(unseal_key.reveal()), wraps=tuple(wraps))
+        people = chosen.recovery if chosen is not None and chosen.mode is Mode.WINDOW else ()
+        escrows = tuple(escrow(key, root.epoch, unseal_key, one, self._entropy) for one in people)
+        named = replace(root, check=check_value(unseal_key.reveal()), wraps=tuple(wraps), escrows=escrows)
         txn.put_meta(ROOT_META, ENCODER.encode(named))
 
     def _retire(self) -> None:
@@ -343,12 +369,13 @@ class Barrier:
             tree, rows = self._tree(txn), self.rows
             chosen = rule(txn, rows)
             owed = [*waiting(txn, rows, SLOTS), *(waiting(txn, rows, PEOPLE) if chosen.reported else ())]
-            gone = of_slots(owed) - tree.root.generations.keys()
+            told = reported(owed, chosen, tree.root)
+            gone = of_slots(told) - tree.root.generations.keys()
             failed = self._slots.retire(tree.root, gone)
             erased = frozenset({*tree.root.generations, *gone}) - failed.keys()
-            if told := acknowledged(owed, erased, chosen, self._now()):
+            if put := changed(owed, acknowledged(told, erased, self._now())):
                 writing = self._begin(txn, tree, self._edit(txn, tree.key))
-                writing.write(Commit(put=tuple(told)), tree.root.epoch)
+                writing.write(Commit(put=put), tree.root.epoch)
                 n_commits = writing.finish(tree.root.epoch)
         self._reached(n_commits)
         if failed:
@@ -377,9 +404,14 @@ class Barrier:
         return len(owing) + sum(1 if look.n_unerased is None else look.n_unerased for look in looks)
 
     @property
-    def n_held_by_people(self) -> int:
-        """Ended roots that a recovery key opens until it is reported erased; PAGE stands for that many and more."""
-        return len(waiting(self._store, self.rows, PEOPLE))
+    def slot_rule(self) -> SlotRule:
+        """The mode, and the recovery keys."""
+        return rule(self._store, self.rows)
+
+    def awaited(self) -> set[str]:
+        """What people are to report erased before what was destroyed is irrecoverable: recovery keys, lost slots."""
+        found = [*waiting(self._store, self.rows, PEOPLE), *waiting(self._store, self.rows, SLOTS)]
+        return of_people(found) | (of_slots(found) - self.tree.root.generations.keys())
 
     def settle(self) -> None:
         """Erase what is outstanding, and what destructions since the last time have left to one rotation.
@@ -388,10 +420,10 @@ class Barrier:
         """
         tree, rows = self.tree, self.rows
         chosen = rule(self._store, rows)
-        if tree.root.n_erased and chosen.mode is not Mode.OFF:
+        if owes_rotation(tree.root, chosen):
             self._replace_root(Commit(), if_owed=True)
         people = waiting(self._store, rows, PEOPLE) if chosen.reported else []
-        told = bool(acknowledged(people, frozenset(), chosen, None))
+        told = changed(people, reported(people, chosen, tree.root))
         if told or self.n_outstanding or waiting(self._store, rows, SLOTS, 1):
             self._together(Commit())  # so that what we find in the database is durable before the old secret goes
             self._retire()
@@ -431,12 +463,14 @@ class Barrier:
                 return tree
         raise Conflict("the database was rolled back")
 
-    def _read_tree(self, reader: Reader, unseal_key: Sensitive) -> Tree:
+    def _read_tree(self, reader: Reader, unseal_key: Sensitive, recovery: Sensitive | None = None) -> Tree:
         for _ in range(ATTEMPTS):
             blob = reader.meta(ROOT_META) or b""
             root = Root.decode(blob)
             if not hmac.compare_digest(root.check, check_value(unseal_key.reveal())):
                 raise Sealed("the seal has changed, and with it what opens it")
+            if recovery is not None:
+                return Tree(blob, root, unwrap_escrow(root, unseal_key, recovery), self._nodes)
             if (key := self._known(root) or self._slots.unwrap(root, unseal_key)) is not None:
                 return Tree(blob, root, key, self._nodes)
             if reader.meta(ROOT_META) == blob:  # not a rotation that overtook us

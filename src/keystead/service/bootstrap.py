@@ -160,7 +160,7 @@ def record_of_seal(barrier: Barrier, now: datetime, act: str, kind: str) -> byte
 
 def record_of_slots(barrier: Barrier, now: datetime, operation: str, slot: str) -> bytes:
     """That the root is kept in one slot more, or less. Who asked for it is on record beside it."""
-    return _record(system_principal(barrier), now, operation, Action.MANAGE_SEAL, slot)
+    return _record(system_principal(barrier), now, operation, Action.MANAGE_SLOTS, slot)
 
 
 def record_recovery(barrier: Barrier, now: datetime) -> None:

@@ -32,6 +32,7 @@ class Proof(Struct, frozen=True, kw_only=True):
     survivors_lost: tuple[str, ...]  # must be empty
     damaged: tuple[str, ...]  # rows of the backup that do not verify
     n_tried: int  # openings attempted
+    awaited: tuple[str, ...] = ()  # not tried, as people keep them: recovery keys and lost slots (Barrier.awaited)
 
     @property
     def holds(self) -> bool:
@@ -123,6 +124,7 @@ def prove_destroyed(old: Reader, barrier: Barrier, store: Store, on_progress: Ca
         survivors_lost=tuple(lost),
         damaged=tuple(damaged),
         n_tried=attack.n_tried,
+        awaited=tuple(sorted(barrier.awaited() | set(barrier.tree.root.openers) - set(barrier.tree.root.generations))),
     )
 
 

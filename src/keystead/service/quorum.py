@@ -41,7 +41,7 @@ from keystead.core.entities import (
     Token,
 )
 from keystead.core.errors import Denied, LimitExceeded, NotApproved
-from keystead.core.operations import DeleteApprovalRule, Demand, Operation, PutApprovalRule
+from keystead.core.operations import DeleteApprovalRule, Demand, Operation, PutApprovalRule, SealUp
 from keystead.core.ports import Entropy
 from keystead.core.rights import Rights
 from keystead.service.barrier import Barrier, Commit
@@ -109,8 +109,8 @@ class Covering(Struct, frozen=True):
 
 
 def is_rulable(kind: type[Operation[Any]]) -> bool:
-    """Whether any rule can cover operations of that kind by their own action."""
-    return kind.action in RULABLE
+    """Whether any rule can cover operations of that kind. Nobody waits to seal the server: that closes it."""
+    return kind.action in RULABLE and kind is not SealUp
 
 
 class Quorum:

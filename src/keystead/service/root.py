@@ -90,6 +90,13 @@ def bound_to(generation: str, epoch: int) -> bytes:
     return ENCODER.encode(("root", generation, epoch))
 
 
+class Escrow(Struct, frozen=True, array_like=True):
+    """The same for a recovery key, in the place of a slot; `parcel`: its secret, sealed to the public half (HPKE)."""
+
+    wrap: Wrap
+    parcel: bytes
+
+
 class Root(Struct, frozen=True, array_like=True):
     """meta "root". `owner`: what tells this installation's secrets from others' in the same HSM; "": nothing yet."""
 
@@ -98,6 +105,7 @@ class Root(Struct, frozen=True, array_like=True):
     wraps: tuple[Wrap, ...]
     owner: str = ""
     n_erased: int = 0  # leaves that went since this root came: its older copies open them
+    escrows: tuple[Escrow, ...] = ()
 
     @property
     def generation(self) -> str:
@@ -112,7 +120,7 @@ class Root(Struct, frozen=True, array_like=True):
     @property
     def openers(self) -> dict[str, str]:
         """Everything that opens it beside U, by name."""
-        return self.generations
+        return {**self.generations, **{one.wrap.slot: one.wrap.generation for one in self.escrows}}
 
     @classmethod
     def decode(cls, blob: bytes) -> Self:

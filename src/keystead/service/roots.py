@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from keystead.core.entities import EndedRoot, Erased, Erasure, Fate, KeyVersion, Kind, Mode, SlotRule, Wrapped
-from keystead.core.entities.slots import PEOPLE, RECOVERY, SLOTS, THE_ONE
+from keystead.core.entities.slots import LOST, PEOPLE, RECOVERY, SLOTS, THE_ONE
 from keystead.core.ports import Reader
 from keystead.service.root import Root
 from keystead.service.rows import Rows
@@ -36,19 +38,37 @@ def waiting(reader: Reader, rows: Rows, link: str, limit: int = PAGE) -> list[En
     return [rows.open(row, EndedRoot) for row in reader.linked(Kind.ENDED_ROOT, link, limit=limit)]
 
 
-def acknowledged(
-    found: Iterable[EndedRoot], slots: frozenset[str], chosen: SlotRule, now: datetime | None
-) -> list[EndedRoot]:
-    """Those of `found` that are told more of, when `slots` have erased, and people have reported what they have."""
-    changed = []
+def reported(found: Iterable[EndedRoot], chosen: SlotRule, root: Root) -> list[EndedRoot]:
+    """Each of them, with what people have reported. A slot that the root is in says so itself, and nobody for it."""
+    after = []
     for one in found:
-        after = one.after(slots, Erased(BY_SLOT, now))
-        for name in after.waits_for:
-            if (said := chosen.reported.get(name)) is not None:
-                after = after.after(frozenset({name}), said)
-        if after is not one and after.erased != one.erased:
-            changed.append(after)
-    return changed
+        said = {
+            name: word
+            for name in one.waits_for
+            if (word := chosen.reported.get(name)) and name not in root.generations and _covers(word, one)
+        }
+        after.append(replace(one, erased={**one.erased, **said}))
+    return after
+
+
+def acknowledged(found: Iterable[EndedRoot], slots: frozenset[str], now: datetime | None) -> list[EndedRoot]:
+    """Each of them, once these slots have erased."""
+    return [one.after(slots, Erased(BY_SLOT, now)) for one in found]
+
+
+def changed(before: Iterable[EndedRoot], after: Iterable[EndedRoot]) -> tuple[EndedRoot, ...]:
+    return tuple(new for old, new in zip(before, after, strict=True) if old.erased != new.erased)
+
+
+def _covers(said: Erased, one: EndedRoot) -> bool:
+    """Whether that was said when the root had been replaced: of what came later it says nothing."""
+    return said.at is not None and one.replaced_at is not None and one.replaced_at <= said.at
+
+
+def owes_rotation(root: Root, chosen: SlotRule) -> bool:
+    """Whether leaves went under this root that are to be erased, or it is not for the recovery keys of today."""
+    wanted = {one.name for one in chosen.recovery} if chosen.mode is Mode.WINDOW else set()
+    return (root.n_erased > 0 and chosen.mode is not Mode.OFF) or {one.wrap.slot for one in root.escrows} != wanted
 
 
 def fate(reader: Reader, rows: Rows, root: Root, version: Wrapped, n_unerased: int) -> Fate:
@@ -68,4 +88,9 @@ def fate(reader: Reader, rows: Rows, root: Root, version: Wrapped, n_unerased: i
 
 def of_slots(found: Iterable[EndedRoot]) -> set[str]:
     """The slots that they wait for."""
-    return {name for one in found for name in one.waits_for if not name.startswith(RECOVERY)}
+    return {name for one in found for name in one.waits_for if not name.startswith((RECOVERY, LOST))}
+
+
+def of_people(found: Iterable[EndedRoot]) -> set[str]:
+    """What people are to report."""
+    return {name for one in found for name in one.waits_for if name.startswith((RECOVERY, LOST))}

@@ -103,6 +103,10 @@ class Slots:
         for name in names:
             _named(name, self.at(name, owner).generations)
 
+    def lack(self, root: Root) -> frozenset[str]:
+        """Those that can be reached, and do not hold the generation that the root names."""
+        return frozenset(look.name for look in self.look(root) if look.trouble and look.n_unerased is not None)
+
     def stage(self, names: Iterable[str], owner: str, unseal_key: Sensitive) -> Iterator[Staged]:
         """A new generation in each, read back as every reader will. Raises Unavailable."""
         asked = challenge(unseal_key)

@@ -29,5 +29,5 @@ COMMANDS: dict[str, Row] = {
     "restore": Row("custody:restore", "Put back what is missing, from an old backup", SHOWN),
     "custody": Row("drill:custody", "Custodians prove that their shares still exist", SHOWN),
     "prove": Row("custody:prove", "Show that what was destroyed stays so", SHOWN),
-    "slot": Row("steering:slot", "The erasable secret beside the database", SHOWN),
+    "slot": Row("slot:slot", "The erasable secret beside the database", SHOWN),
 }

@@ -137,5 +137,6 @@ def _words(proof: Proof) -> str:
             f"survivors opened              {kept:,} of {proof.n_survivors:,} ({share:.0f} %)",
             f"rows damaged in the backup    {len(proof.damaged)}",
             f"openings tried                {proof.n_tried:,}",
+            *((f"not tried: people keep them   {', '.join(proof.awaited)}",) if proof.awaited else ()),
         )
     )

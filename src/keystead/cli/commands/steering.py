@@ -10,16 +10,15 @@ import click
 
 from keystead import config
 from keystead.cli import secrets
+from keystead.cli.commands.slot import mode_in_words, slot_in_words, slots_in_words
 from keystead.cli.exits import Exit, NoServer
-from keystead.cli.group import Suggesting
-from keystead.cli.here import Here, Output, say, with_here
-from keystead.cli.session import Session, is_installed, is_running, with_session
+from keystead.cli.here import Here, say, with_here
+from keystead.cli.session import is_installed, is_running
 from keystead.core.errors import KeysteadError, Sealed
 
 if TYPE_CHECKING:
     from keystead.cli.remote import Remote
     from keystead.doors.control import ServerStatus
-    from keystead.doors.control.lifecycle import SlotStatus
 
 
 def running_server(here: Here) -> Remote:
@@ -51,8 +50,10 @@ def answer(here: Here, found: ServerStatus) -> None:
         ("doors", ", ".join(f"{door} {address}" for door, address in found.listen.items())),
         ("workers", str(found.workers)),
         ("since", f"{found.started_at:%Y-%m-%d %H:%M:%S} UTC"),
-        ("slot", f"DAMAGED in {', '.join(damaged)}" if damaged else _slot(found)),
-        *((f"  {one.name}", _one_slot(one)) for one in found.slots),
+        ("slot", f"DAMAGED in {', '.join(damaged)}" if damaged else slots_in_words(found)),
+        *((f"  {one.name}", slot_in_words(one)) for one in found.slots),
+        *mode_in_words(found),
+        *(("hsm", f"{name}: {f'AWAY: {trouble}' if trouble else 'there'}") for name, trouble in found.hsms.items()),
         ("audit", found.journal_trouble or f"{found.n_audit_records or 0:,} records"),
         ("clock", found.clock_trouble or "believed"),
         ("entropy", _entropy(found)),
@@ -73,20 +74,6 @@ def _entropy(found: ServerStatus) -> str:
 
 def _in_hsms(found: ServerStatus) -> str:
     return f"; {found.n_in_hsms} destroyed ones still to be erased in HSMs" if found.n_in_hsms else ""
-
-
-def _slot(found: ServerStatus) -> str:
-    waits = f"; {found.n_unerased} old secrets still to be erased" if found.n_unerased else ""
-    if found.n_places < found.slots_at_least:
-        lost = f"RED: kept in {found.n_places} place of {found.slots_at_least}; whoever loses it loses every key"
-        return f"{lost} (`keystead slot add`){waits}"
-    return f"kept in {found.n_places} places{waits}"
-
-
-def _one_slot(one: SlotStatus) -> str:
-    if one.n_unerased is None:
-        return f"UNREACHABLE: {one.trouble}"
-    return one.trouble or (f"{one.n_unerased} still to be erased" if one.n_unerased else "whole")
 
 
 @click.command()
@@ -126,46 +113,3 @@ def _open(here: Here, server: Remote, before: ServerStatus, references: Sequence
             f"nothing to open its {before.seal} seal with: there is no terminal to ask at, so give --unseal REF"
         )
     return answer(here, server.unseal(offered))
-
-
-@click.group(cls=Suggesting)
-def slot() -> None:
-    """The erasable secret beside the database."""
-
-
-@slot.command("list")
-@with_session
-def list_(out: Output, session: Session) -> None:
-    """Where the secret is kept: any one of them opens the root of the key tree, and all of them erase."""
-    rows = [{"slot": one.name, "generation": one.generation, "state": _one_slot(one)} for one in session.slots()]
-    out.rows(("slot", "generation", "state"), rows, none="No slots.")
-
-
-SLOT = click.argument("name", metavar="SLOT")
-
-
-@slot.command()
-@SLOT
-@with_session
-def add(out: Output, session: Session, name: str) -> None:
-    """Keep the secret in SLOT too: pkcs11:NAME (an HSM of keystead.toml), tpm, or file."""
-    session.add_slot(name)
-    out.answer({"added": name}, f"The root is in {name} too. Take a new backup: `keystead backup PATH`.")
-
-
-@slot.command()
-@SLOT
-@click.option("--lost", is_flag=True, help="It cannot be reached, now or ever. What it holds counts as not erased.")
-@with_session
-def remove(out: Output, session: Session, name: str, *, lost: bool) -> None:
-    """Keep the secret in SLOT no more, and erase what it holds."""
-    session.remove_slot(name, lost=lost)
-    out.answer({"removed": name}, f"The root is in {name} no more. Take a new backup: `keystead backup PATH`.")
-
-
-@slot.command("rotate")
-@with_session
-def rotate(out: Output, session: Session) -> None:
-    """A new generation: no backup made before opens by itself any more. Take a new one afterwards."""
-    session.rotate_slot()
-    out.answer({"rotated": True}, "The slot has a new generation. Take a new backup: `keystead backup PATH`.")

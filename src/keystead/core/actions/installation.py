@@ -9,6 +9,7 @@ A, _R = Action, ActionRow
 OF_THE_INSTALLATION = (
     _R(A.READ_STATUS, None, system=True),
     _R(A.MANAGE_SEAL, None, system=True),
+    _R(A.MANAGE_SLOTS, None, system=True),
     _R(A.MANAGE_KEYRINGS, None, system=True),
     _R(A.BACK_UP, None, system=True),
     _R(A.RESTORE, None, system=True),

@@ -296,6 +296,7 @@ class Action(StrEnum):
     # the installation
     READ_STATUS = "system:read-status"
     MANAGE_SEAL = "system:manage-seal"
+    MANAGE_SLOTS = "system:manage-slots"
     MANAGE_KEYRINGS = "system:manage-keyrings"
     BACK_UP = "system:back-up"
     RESTORE = "system:restore"

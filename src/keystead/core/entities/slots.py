@@ -12,6 +12,9 @@ from keystead.core.entities.base import Entity, Kind
 
 RECOVERY = "recovery:"
 """Before the id of a recovery key, where it stands beside the names of slots."""
+LOST = "lost:"
+"""Before the name and the generation of a slot that did not hold it any more when its root was replaced: somebody else
+may have it, and no slot can say that it is erased."""
 THE_ONE = "installation"
 """The id of the one `SlotRule` there is."""
 
@@ -44,7 +47,7 @@ class Recovery(Struct, frozen=True):
 
     id: str
     public_key: bytes
-    since: datetime
+    since: datetime | None
 
     @property
     def name(self) -> str:
@@ -54,7 +57,8 @@ class Recovery(Struct, frozen=True):
 class SlotRule(Entity, frozen=True, kw_only=True):
     """The mode, the recovery keys of today, and what people have reported erased that no slot can tell of.
 
-    `reported`: "recovery:<id>", or the name of a slot that was removed while it could not be reached.
+    `reported`: "recovery:<id>", "lost:<slot>:<generation>", or the name of a slot that was removed while it could not
+    be reached. It is said of roots that had been replaced by then.
     """
 
     kind = Kind.SLOT_RULE
@@ -88,9 +92,14 @@ class EndedRoot(Entity, frozen=True, kw_only=True):
     def link(self) -> str:
         """SLOTS: some have to erase yet; PEOPLE: they have, and a recovery key is to be reported; "": it is done."""
         waits = self.waits_for
-        if any(not name.startswith(RECOVERY) for name in waits):
+        if any(not name.startswith((RECOVERY, LOST)) for name in waits):
             return SLOTS
         return PEOPLE if waits else ""
+
+    def without(self, lost: frozenset[str]) -> EndedRoot:
+        """It where those slots did not hold their generation any more."""
+        named = {f"{LOST}{n}:{gen}" if n in lost else n: gen for n, gen in self.generations.items()}
+        return replace(self, generations=named)
 
     def after(self, names: frozenset[str], erased: Erased) -> EndedRoot:
         """It once those have erased what they held of it."""

@@ -89,19 +89,47 @@ class RecordShareProof(SystemOperation[Nothing], frozen=True, kw_only=True):
 class RotateSlot(SystemOperation[Nothing], frozen=True, kw_only=True):
     """Leave to give the slot a new generation, so that no backup made before opens by itself any more."""
 
-    action = Action.MANAGE_SEAL
+    action = Action.MANAGE_SLOTS
 
 
 class AddSlot(SystemOperation[Nothing], frozen=True, kw_only=True):
     """Leave to keep the root of the key tree in one slot more."""
 
-    action = Action.MANAGE_SEAL
+    action = Action.MANAGE_SLOTS
+    slot: str = ""  # its name
 
 
 class RemoveSlot(SystemOperation[Nothing], frozen=True, kw_only=True):
     """Leave to keep it in one slot less, and to have that slot erase what it holds."""
 
+    action = Action.MANAGE_SLOTS
+    slot: str = ""  # its name
+    lost: bool = False
+
+
+class SetSlotMode(SystemOperation[Nothing], frozen=True, kw_only=True):
+    """What a destruction does from now on beside deleting (core.entities.Mode); a rotation of the slots has to follow.
+
+    `recovery_keys`: public halves, in mode "window" and in no other; they take the place of those of today.
+    Raises InvalidArgument.
+    """
+
     action = Action.MANAGE_SEAL
+    changes = True
+    mode: str
+    recovery_keys: tuple[bytes, ...] = ()
+
+
+class ReportErased(SystemOperation[Nothing], frozen=True, kw_only=True):
+    """Somebody's word that what they kept is erased: "recovery:ID", "lost:SLOT:GENERATION", or a slot that was removed.
+
+    It holds for roots that had been replaced by then. Raises NotFound where nothing of that name is waited for,
+    Conflict where it is in use.
+    """
+
+    action = Action.MANAGE_SEAL
+    changes = True
+    name: str
 
 
 class NoteCeremony(SystemOperation[Nothing], frozen=True, kw_only=True):
@@ -119,12 +147,14 @@ class BackUp(SystemOperation[Nothing], frozen=True, kw_only=True):
     """Leave to copy the database."""
 
     action = Action.BACK_UP
+    path: str = ""
 
 
 class RestoreBackup(SystemOperation[Nothing], frozen=True, kw_only=True):
     """Leave to put back from an old backup what the database lacks."""
 
     action = Action.RESTORE
+    path: str = ""
 
 
 class ProveDestroyed(SystemOperation[Nothing], frozen=True, kw_only=True):

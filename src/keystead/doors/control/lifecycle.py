@@ -37,8 +37,13 @@ class ServerStatus(Message, frozen=True, kw_only=True):
     slots: tuple[SlotStatus, ...] = ()
     n_places: int = 0  # that are not lost together: of the slots above, two directories on one disk are one
     slots_at_least: int = 1  # how many places the configuration asks for
+    slot_mode: str | None = None  # None while sealed (core.entities.Mode)
+    recovery_since: datetime | None = None  # the oldest recovery key of today, in mode "window"
+    recovery_for: int = 0  # days after which the configuration asks for another
+    awaited: tuple[str, ...] = ()  # what people are to report erased: until then what they open is not irrecoverable
     n_unerased: int | None = None  # old slot generations: until 0, what was destroyed is not yet irrecoverable
     n_in_hsms: int | None = None  # objects still to be erased in HSMs; until 0, the same of what was held there
+    hsms: dict[str, str] = field(default_factory=dict)  # of the configuration -> why it does not answer, or ""
     journal_trouble: str = ""
     clock_trouble: str = ""  # why no appointment is kept (service.trusted_time)
     entropy: dict[str, str] = field(default_factory=dict)  # source beside the kernel -> what is wrong with it, or ""
@@ -280,9 +285,9 @@ STEPS: dict[str, Step] = {
     "Unseal": Step(UnsealRequest, None, unseal),
     "Seal": Step(SealRequest, plain(ops.SealUp), seal),
     "RotateSlot": Step(RotateSlotRequest, plain(ops.RotateSlot), rotate_slot),
-    "AddSlot": Step(AddSlotRequest, plain(ops.AddSlot), add_slot),
-    "RemoveSlot": Step(RemoveSlotRequest, plain(ops.RemoveSlot), remove_slot),
-    "BackUp": Step(BackUpRequest, plain(ops.BackUp), back_up),
+    "AddSlot": Step(AddSlotRequest, lambda req: ops.AddSlot(slot=req.name[:256]), add_slot),
+    "RemoveSlot": Step(RemoveSlotRequest, lambda req: ops.RemoveSlot(slot=req.name[:256], lost=req.lost), remove_slot),
+    "BackUp": Step(BackUpRequest, lambda req: ops.BackUp(path=req.path[:4096]), back_up),
     "ListSeals": Step(SealsRequest, plain(ops.ReadStatus), seals),
     "AddSeal": Step(AddSealRequest, lambda req: ops.AddSeal(seal=_kind(req.plan)), add_seal),
     "RemoveSeal": Step(RemoveSealRequest, lambda req: ops.RemoveSeal(seal=req.kind), remove_seal),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from keystead.core.entities import Binding, Erasure, Keyring, Tenant
+from keystead.core.entities import Binding, Erasure, Keyring, SlotRule, Tenant
 from keystead.core.errors import NotFound
 from keystead.service.barrier import Barrier
 from keystead.service.held.approvals import OfApprovals
@@ -42,6 +42,10 @@ class HeldSystem(OfApprovals):
     def tenant_of(self, record: Tenant) -> HeldTenant:
         """A tenant, kept already or about to be."""
         return HeldTenant(record, self._reach)
+
+    @property
+    def slot_rule(self) -> SlotRule:
+        return self.barrier.slot_rule
 
     def erasure(self, name: str) -> Erasure | None:
         return self._reach.get(Erasure, name)
