@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -32,6 +33,21 @@ def mixed(settings: Config, tokens: Tokens, on_change: Callable[[Hardware], None
     reads = [(name, KINDS[name.partition(":")[0]](name, settings, tokens)) for name in settings.entropy.sources]
     found = [Hardware(name, read, entropy=os.urandom, on_change=on_change) for name, read in reads]
     return Mix(found, is_required=settings.entropy.required)
+
+
+@contextmanager
+def drawing(settings: Config, tokens: Tokens, *, at_any_price: bool = False) -> Iterator[Mix]:
+    """For what is made without a server, as an installation is: the hardware is waited for, once.
+
+    Raises Unavailable where hardware is required and gives nothing, unless it has to go on `at_any_price`.
+    """
+    mix = mixed(settings, tokens, lambda _: None)
+    try:
+        with suppress(*(Unavailable,) * at_any_price):
+            mix.draw(1)
+        yield mix
+    finally:
+        mix.close()
 
 
 def _device(name: str, _settings: Config, _tokens: Tokens) -> Entropy:

@@ -8,6 +8,7 @@ from pathlib import Path
 from keystead.app.hsms import Tokens
 from keystead.config import Config
 from keystead.core.errors import InvalidArgument
+from keystead.core.ports import Entropy
 from keystead.cryptoki.token import Token
 from keystead.seals.base import Surroundings
 from keystead.tpm import Tpm
@@ -29,6 +30,8 @@ class Hardware:
         return Tpm(self._settings.tpm.tcti)
 
 
-def surroundings(directory: Path, settings: Config, tokens: Tokens | None = None) -> Surroundings:
+def surroundings(
+    directory: Path, settings: Config, tokens: Tokens | None = None, entropy: Entropy = os.urandom
+) -> Surroundings:
     """Of the seals of an installation."""
-    return Surroundings(directory, Hardware(settings, tokens), os.urandom)
+    return Surroundings(directory, Hardware(settings, tokens), entropy)
