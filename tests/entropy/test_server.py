@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -83,6 +84,19 @@ def test_a_dead_source_is_taken_out_told_and_on_record(directory) -> None:
     assert "entropy source device:/dev/zero: one byte came 5 times in a row" in (
         directory.with_name("errors").read_text()
     )
+
+
+def test_what_a_process_said_that_is_gone_counts_no_more(directory, tmp_path) -> None:
+    """A worker that is started again begins anew, and so does what it says."""
+    made(directory, GOOD)
+    said = directory / "run" / "entropy"
+    said.mkdir(parents=True)
+    with serving("serve", directory) as server:
+        (said / "worker-0.json").write_text(json.dumps({GOOD: "broken"}))
+        assert server("status", "--json").json["entropy"] == {GOOD: "worker-0: broken"}
+        (worker,) = set(server.tree()) - {server.process.pid}
+        os.kill(worker, signal.SIGKILL)
+        until(server, lambda one: not one["entropy"][GOOD])
 
 
 def test_where_hardware_is_required_and_dead_no_key_is_made_and_all_else_goes_on(directory) -> None:

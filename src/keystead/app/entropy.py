@@ -83,10 +83,12 @@ class Device:
 
 
 class Board:
-    """How the sources of each process are. Safe to use from any thread."""
+    """How the sources of each process are. What a process of that name has said before counts no more."""
 
     def __init__(self, layout: Layout, process: str) -> None:
         self._directory, self._process = layout.entropy, process
+        self._path = self._directory / f"{process}.json"
+        self._path.unlink(missing_ok=True)
         self._lock = threading.Lock()
         self._mine: dict[str, str] = {}
 
@@ -95,14 +97,13 @@ class Board:
         with self._lock:
             self._mine[source.name] = source.trouble
             troubles = {name: words for name, words in self._mine.items() if words}
-            path = self._directory / f"{self._process}.json"
             if not troubles:
-                path.unlink(missing_ok=True)
+                self._path.unlink(missing_ok=True)
                 return
             self._directory.mkdir(mode=0o700, exist_ok=True)
-            new = path.with_suffix(".new")
+            new = self._path.with_suffix(".new")
             new.write_bytes(msgspec.json.encode(troubles))
-            new.rename(path)
+            new.rename(self._path)
 
     def others(self) -> dict[str, dict[str, str]]:
         """process -> source -> what is wrong with it there."""
