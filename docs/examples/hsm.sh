@@ -58,6 +58,13 @@ echo "--- 5. What the HSM proves of it, signed, and verified without the server"
 keystead key attest "$key" -o app.attestation --data data
 keystead key attest --verify app.attestation --key data/audit/key.pub
 
+# And each custodian that the share is still there, from wherever that is: nothing is unsealed.
+challenge=$(keystead custody challenge --data data)
+for n in 0 1; do
+    proof=$(keystead custody prove "$challenge" --share "file:$PWD/secrets/share-$n")
+    keystead custody record "$proof" --data data
+done
+
 echo "--- 6. The HSM is taken away: shares open the server, and what is in the HSM waits for it"
 keystead backup "$PWD/backup" --data data
 stop
