@@ -10,7 +10,28 @@ import time
 import pytest
 from tests.servers import KEYSTEAD, at_once, keystead
 
+from keystead import config
+
 TENANT = "111122223333"
+
+
+def test_what_the_operator_has_written_before_is_kept(tmp_path) -> None:
+    directory = tmp_path / "data"
+    directory.mkdir(mode=0o700)
+    written = (
+        'hsms = { box = { module = "/m.so", token = "keys", pin = "env:NONE" } }\nprotect_in = "box"\nworkers = 3\n'
+        'entropy = { sources = ["device:/dev/urandom"] }\nlisten = { aws = "127.0.0.1:8299" }\nquotas = { keys = 7 }\n'
+    )
+    (directory / config.FILE_NAME).write_text(written)
+    before = config.read(directory)
+    assert at_once("init", directory, "--seal", "shamir", "--json").status == 0
+    assert config.read(directory) == before
+    other = tmp_path / "other"
+    other.mkdir(mode=0o700)
+    (other / config.FILE_NAME).write_text(written)
+    assert at_once("init", other, "--workers", "2", "--listen", "aws=127.0.0.1:8298", "--json").status == 0
+    said = config.read(other)
+    assert (said.workers, said.listen, said.protect_in) == (2, {"aws": "127.0.0.1:8298"}, "box")
 
 
 def test_shares_a_tenant_and_its_regions(tmp_path) -> None:

@@ -8,9 +8,10 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from tests import softhsm
+from tests import harness, softhsm
 
 from keystead.core.algorithms import ALGORITHMS, KEY_SPECS, Family, MessageForm, Purpose
+from keystead.core.entities import Usage
 from keystead.core.envelope import NO_AAD, peek, typed_aad
 from keystead.core.errors import (
     Conflict,
@@ -25,10 +26,11 @@ from keystead.core.inside import ZEROS, Form
 from keystead.core.operations.schemes import AS_DIGEST, LONGEST, Scheme
 from keystead.core.sensitive import Sensitive
 from keystead.crypto import certificates, keys
+from keystead.cryptoki import gcm
 from keystead.cryptoki.errors import Failed
 from keystead.cryptoki.mechanisms import GcmReadBack
 from keystead.cryptoki.words import Cka, Cko, Ckr
-from keystead.providers.pkcs11 import Pkcs11Provider, gcm, trials
+from keystead.providers.pkcs11 import Pkcs11Provider, trials
 from keystead.providers.pkcs11 import secret as secrets
 from keystead.providers.pkcs11.handle import LABEL, Handle
 from keystead.providers.software import SoftwareProvider
@@ -373,8 +375,33 @@ def test_a_text_without_its_zeros_is_not_opened(provider):
 
 def test_messages_under_one_key_are_counted(aes, monkeypatch):
     monkeypatch.setattr(secrets, "MOST_MESSAGES", 0)
+    monkeypatch.setattr(aes, "_left", 0)
     with pytest.raises(LimitExceeded):
         aes.encrypt(GCM, Sensitive(b""), NO_AAD)
+
+
+def test_messages_are_counted_over_all_processes_and_restarts(token, provider, monkeypatch):
+    """Each provider is a process of its own; what is counted is the installation's (docs/adr/0038)."""
+    monkeypatch.setattr(secrets, "MOST_MESSAGES", 20)
+    monkeypatch.setattr(secrets, "AT_ONCE", 4)
+    stack, made = harness.stack(), provider.generate(KEY_SPECS["AES_256"], name())
+
+    def process(version=1):
+        return load(Pkcs11Provider(token, os.urandom, stack.meter), "AES_256", made, version)
+
+    for _ in range(3):
+        process().encrypt(GCM, Sensitive(b""), NO_AAD)
+    stack.meter.settle()
+    stack.uses.close()  # a restart
+    last = process()
+    for _ in range(8):
+        last.encrypt(GCM, Sensitive(b""), NO_AAD)
+    for spent in (last, process()):
+        with pytest.raises(LimitExceeded):
+            spent.encrypt(GCM, Sensitive(b""), NO_AAD)
+    process(version=2).encrypt(GCM, Sensitive(b""), NO_AAD)
+    stack.meter.settle()
+    assert {row.id: row.upto[0] for row in stack.barrier.every(Usage)} == {f"{KEY_ID}/1": 20, f"{KEY_ID}/2": 4}
 
 
 def test_ivs_are_never_alike(aes):

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -199,6 +200,32 @@ def test_a_forked_child_neither_uses_nor_closes_it(token):
     assert os.read(reader, 99) == b"refused refused refused"
     os.close(reader), os.close(writer)
     assert unseal(token, name, seal(token, name)) == b"hello"
+
+
+# --- an HSM that hangs
+
+
+def test_one_waits_for_an_hsm_that_hangs_and_nobody_else_nor_the_end(label, monkeypatch):
+    hangs, go_on = threading.Event(), threading.Event()
+
+    def pin():
+        hangs.set()
+        go_on.wait(60)
+        return Sensitive(softhsm.PIN.encode())
+
+    token = Token(label, softhsm.module(), Where(label=label), pin, wait_for=0.2)
+    first = threading.Thread(target=token.random, args=(8,))
+    first.start()
+    assert hangs.wait(10)
+    began = time.monotonic()
+    with pytest.raises(Unavailable, match="does not answer"):
+        token.random(8)
+    token.close()
+    assert time.monotonic() - began < 10
+    go_on.set()
+    first.join(10)
+    assert not first.is_alive() and len(token.random(8)) == 8
+    token.close()
 
 
 # --- the pool

@@ -38,6 +38,7 @@ from keystead.cryptoki.words import Cka, Cko, Ckr
 
 R = TypeVar("R")
 VAGUE: Final = frozenset({Ckr.GENERAL_ERROR, Ckr.FUNCTION_FAILED})
+CLOSES_IN: Final = 2.0  # seconds
 PAUSES: Final = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)  # seconds that nobody asks, after the n-th failure in a row
 
 
@@ -156,9 +157,16 @@ class Token:
         return self._trouble
 
     def close(self) -> None:
-        """Sessions are closed; a later `run` begins anew. Raises Internal in a forked child, where nothing is done."""
-        with self._connecting:
+        """Sessions are closed; a later `run` begins anew. Raises Internal in a forked child, where nothing is done.
+
+        While somebody waits for an HSM that does not answer, they are left to the end of the process.
+        """
+        if not self._connecting.acquire(timeout=CLOSES_IN):
+            return
+        try:
             connection, self._connection = self._connection, None
+        finally:
+            self._connecting.release()
         if connection is not None:
             with connection.module.within():
                 connection.drop()
@@ -243,10 +251,14 @@ class Token:
     def _connected(self, module: Module, epoch: int, *, may_restart: bool) -> Connection:
         if (connection := self._connection) is not None and connection.is_of(epoch):
             return connection
-        with self._connecting:
+        if not self._connecting.acquire(timeout=self._wait_for):  # one waits for an HSM that hangs, and nobody else
+            raise Unavailable(f"the HSM {self.name} does not answer somebody who is to log in", "lost")
+        try:
             if (connection := self._connection) is None or not connection.is_of(epoch):
                 connection = self._connection = self._connect(module, epoch, may_restart=may_restart)
             return connection
+        finally:
+            self._connecting.release()
 
     def _connect(self, module: Module, epoch: int, *, may_restart: bool) -> Connection:
         if self._refused:

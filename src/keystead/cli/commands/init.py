@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from msgspec.structs import replace
 
 from keystead.app import hygiene
 from keystead.app.hardware import surroundings
@@ -50,27 +51,25 @@ from keystead.service.bootstrap import First
 @click.option("--tree-copy", metavar="FILE", help="Keep the newest copy of the key tree there, beside the backups.")
 @click.option("--certificate", metavar="file:PATH", help="TLS: the PEM chain.")
 @click.option("--private-key", metavar="file:PATH", help="TLS: its private key.")
-@click.option(
-    "--workers", type=click.IntRange(1, 60), default=1, show_default=True, help="Processes that share the port."
-)
+@click.option("--workers", type=click.IntRange(1, 60), help="Processes that share the port [default: 1].")
 @LISTEN
 @JSON
 def init(directory: Path, seal: str, *, as_json: bool, **given: Any) -> None:
-    """Make a new installation in DIR.
+    """Make a new installation in DIR, where a keystead.toml may stand already: what it says is kept.
 
     Its shares, if it has any, and the administrator's access key are shown once, and kept nowhere.
     """
     hygiene.harden()
     out = Output(as_json=as_json)
     secrets.may_show(out)
-    there = read(directory)  # hardware is told of by hand
-    settings = Config(
-        hsms=there.hsms,
-        listen=listening(given["listen"]) or Config().listen,
-        tls=_tls(given["certificate"], given["private_key"]),
-        slots=_slots(given["slots"]),
-        tree_copy=str(Path(given["tree_copy"]).absolute()) if given["tree_copy"] else "",
-        workers=given["workers"],
+    there = read(directory)  # what the operator has written before; hardware is told of by hand
+    settings = replace(
+        there,
+        listen=listening(given["listen"]) or there.listen,
+        tls=_tls(given["certificate"], given["private_key"]) or there.tls,
+        slots=_slots(given["slots"]) or there.slots,
+        tree_copy=str(Path(given["tree_copy"]).absolute()) if given["tree_copy"] else there.tree_copy,
+        workers=given["workers"] or there.workers,
         region=(given["regions"] or REGIONS)[0],
         tpm=TpmAt(given["tpm"]) if given["tpm"] else there.tpm,
     )
@@ -123,7 +122,7 @@ def _tls(certificate: str | None, private_key: str | None) -> Tls | None:
 def _slots(given: Sequence[str]) -> tuple[str, ...]:
     """Directories by absolute path, and whatever else there is. Raises InvalidArgument."""
     if not given:
-        return Config().slots
+        return ()
     beside = Config(slots=tuple(given)).slots_beside
     chosen = tuple(one if one in beside else str(Path(one).absolute()) for one in given)
     check_slots(chosen)

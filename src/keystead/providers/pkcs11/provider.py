@@ -8,7 +8,7 @@ from typing import Final
 
 from keystead.core.algorithms import Family, KeySpec, MessageForm
 from keystead.core.errors import InvalidArgument, Unavailable, Unsupported
-from keystead.core.ports import Entropy, Generated, Loaded
+from keystead.core.ports import Budget, Entropy, Generated, Loaded
 from keystead.core.sensitive import Sensitive
 from keystead.crypto import keys
 from keystead.cryptoki.session import Session
@@ -18,7 +18,7 @@ from keystead.providers.pkcs11 import checks, making, signing
 from keystead.providers.pkcs11.handle import ID_BYTES, LABEL, Handle, unpack
 from keystead.providers.pkcs11.held import Abilities, Held
 from keystead.providers.pkcs11.pair import Pair
-from keystead.providers.pkcs11.secret import Aes, Hmac, Sealing
+from keystead.providers.pkcs11.secret import Aes, Hmac, OfThisProcess, Sealing
 from keystead.providers.pkcs11.trials import Outcomes
 from keystead.providers.public import PublicHalf
 
@@ -38,8 +38,9 @@ PROVED: Final = {
 class Pkcs11Provider:
     """Safe to use from any thread. Raises Unavailable where the token is not there, whatever was asked."""
 
-    def __init__(self, token: Token, entropy: Entropy) -> None:
-        self._token, self._entropy = token, entropy
+    def __init__(self, token: Token, entropy: Entropy, budget: Budget | None = None) -> None:
+        """`budget`: counts what is sealed under a key with nonces at random. Without one, each process for itself."""
+        self._token, self._entropy, self._budget = token, entropy, budget or OfThisProcess()
         self.abilities = Abilities(token, entropy)
 
     def offers(self, spec: KeySpec) -> frozenset[str]:
@@ -127,7 +128,9 @@ class Pkcs11Provider:
         held = Held(self._token, handle, _checked(handle))
         if spec.family is Family.HMAC:
             return Hmac(spec, held, self.abilities)
-        return _SEALING.get(spec.name, Sealing)(spec, held, self.abilities, self._entropy, key_id, version)
+        return _SEALING.get(spec.name, Sealing)(
+            spec, held, self.abilities, self._entropy, self._budget, key_id, version
+        )
 
     def _signs(self, spec: KeySpec, handle: Handle) -> Callable[[Session, int], bool]:
         """A pair proves itself by a signature that its public half verifies, by whatever mechanism it has."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hmac
-import itertools
+import threading
+from collections import Counter
 from typing import Final
 
 from keystead.core.algorithms import Algorithm, KeySpec
 from keystead.core.detached import FORMAT, SALT_BYTES, Detached, framed
 from keystead.core.envelope import PREFIX_BYTES, Envelope
-from keystead.core.errors import DecryptionFailed, InvalidArgument, LimitExceeded, Unsupported
+from keystead.core.errors import DecryptionFailed, InvalidArgument, LimitExceeded, Unsupported, WrongState
 from keystead.core.inside import KEY_BYTES, ZEROS, Form, Inside, Parts, committed
-from keystead.core.ports import Entropy
+from keystead.core.limits import Limit, spent
+from keystead.core.ports import Budget, Entropy
 from keystead.core.sensitive import Sensitive
 from keystead.crypto.aead import open_once, seal_once
 from keystead.cryptoki import gcm
@@ -23,6 +25,7 @@ from keystead.providers.refusing import Refusing
 
 LONGEST: Final = 16_000  # bytes that go into a token at once (rule R3): AWS CloudHSM takes 16,224
 MOST_MESSAGES: Final = 1 << 32  # under one key with random IVs of 96 bits, SP 800-38D §8.3
+AT_ONCE: Final = 64  # of them; those that a process has not come to are lost
 TAG_BYTES, SALT = 16, 24
 
 
@@ -34,17 +37,38 @@ class _Secret(Refusing):
         self._held, self._abilities = held, abilities
 
 
+class OfThisProcess:
+    """core.ports.Budget that forgets with the process."""
+
+    def __init__(self) -> None:
+        self._spent: Counter[str] = Counter()
+        self._turn = threading.Lock()
+
+    def spend(self, id: str, n: int, most: int) -> None:
+        with self._turn:
+            if self._spent[id] + n > most:
+                raise spent(Limit.USES)
+            self._spent[id] += n
+
+
 class Sealing(_Secret):
     """Ciphertext format v3 (core.inside)."""
 
-    __slots__ = ("_count", "_entropy", "_found", "_inside", "_key_id", "_version")
+    __slots__ = ("_budget", "_entropy", "_found", "_inside", "_key_id", "_left", "_turn", "_version")
 
     def __init__(
-        self, spec: KeySpec, held: Held, abilities: Abilities, entropy: Entropy, key_id: str, version: int
+        self,
+        spec: KeySpec,
+        held: Held,
+        abilities: Abilities,
+        entropy: Entropy,
+        budget: Budget,
+        key_id: str,
+        version: int,
     ) -> None:
         super().__init__(spec, held, abilities)
-        self._entropy, self._key_id, self._version = entropy, key_id, version
-        self._inside, self._count = Inside(key_id, version), itertools.count(1)
+        self._entropy, self._budget, self._key_id, self._version = entropy, budget, key_id, version
+        self._inside, self._turn, self._left = Inside(key_id, version), threading.Lock(), 0
         self._found: gcm.Mode | None = None  # the mode, once it is known
 
     def encrypt(self, algorithm: Algorithm, plaintext: Sensitive, aad: bytes) -> bytes:
@@ -85,9 +109,20 @@ class Sealing(_Secret):
         return data_key, prefix + seal_once(key, text, prefix)
 
     def _seal(self, mode: gcm.Mode, text: bytes, bound: bytes) -> tuple[bytes, bytes]:
-        if next(self._count) > MOST_MESSAGES:
-            raise LimitExceeded("the key has sealed as many messages as it may: rotate it", "messages")
+        self._spend()
         return self._held.use(lambda session, key: gcm.seal(session, key, mode, self._entropy, text, bound))
+
+    def _spend(self) -> None:
+        """One message of those that the version may seal, in whatever process. Raises LimitExceeded, Unavailable."""
+        with self._turn:
+            if not self._left:
+                try:
+                    self._budget.spend(f"{self._key_id}/{self._version}", AT_ONCE, MOST_MESSAGES)
+                except WrongState:
+                    words = "the key has sealed as many messages as it may: rotate it"
+                    raise LimitExceeded(words, "messages") from None
+                self._left = AT_ONCE
+            self._left -= 1
 
     def _open(self, mode: gcm.Mode, iv: bytes, sealed: bytes, bound: bytes) -> bytes:
         def act(session: Session, key: int) -> bytes:
