@@ -13,12 +13,11 @@ from keystead.core.errors import InvalidArgument
 from keystead.core.ports import Entropy
 from keystead.core.sensitive import Sensitive
 from keystead.seals import Plan
+from keystead.seals.external import ExternalPlan
 from keystead.seals.passphrase import PassphraseSeal
 from keystead.seals.pkcs11 import Pkcs11Plan
 from keystead.seals.shamir import ShamirSeal
 from keystead.seals.tpm import DEFAULT_PCRS, TpmPlan
-
-ENTROPY: Entropy = os.urandom
 
 
 class Choice(Struct, frozen=True, kw_only=True):
@@ -29,6 +28,7 @@ class Choice(Struct, frozen=True, kw_only=True):
     passphrase: str | None = None  # a reference, unless somebody has typed the thing itself
     pcr: tuple[int, ...] = ()
     hsm: str | None = None
+    kms: str | None = None
 
     def __repr__(self) -> str:
         return "Choice()"
@@ -44,43 +44,57 @@ class Planned(Struct, frozen=True):
         return [share.reveal().decode() for share in self.shares]
 
 
-def _shamir(choice: Choice) -> Planned:
+def _shamir(choice: Choice, entropy: Entropy) -> Planned:
     n = choice.shares or 5
-    return Planned(*ShamirSeal.plan(choice.threshold or n // 2 + 1, n, ENTROPY))
+    return Planned(*ShamirSeal.plan(choice.threshold or n // 2 + 1, n, entropy))
 
 
-def _passphrase(choice: Choice) -> Planned:
-    return Planned(PassphraseSeal.plan(secrets.new_passphrase(choice.passphrase), ENTROPY))
+def _passphrase(choice: Choice, entropy: Entropy) -> Planned:
+    return Planned(PassphraseSeal.plan(secrets.new_passphrase(choice.passphrase), entropy))
 
 
-def _tpm(choice: Choice) -> Planned:
+def _tpm(choice: Choice, _: Entropy) -> Planned:
     return Planned(TpmPlan(choice.pcr or DEFAULT_PCRS))
 
 
-def _pkcs11(choice: Choice) -> Planned:
+def _pkcs11(choice: Choice, _: Entropy) -> Planned:
     if choice.hsm is None:
         raise InvalidArgument("say which HSM: --hsm NAME, as `hsms` in keystead.toml calls it", "hsm")
     return Planned(Pkcs11Plan(choice.hsm))
 
 
-PLANS: dict[str, Callable[[Choice], Planned]] = {
+def _external(choice: Choice, _: Entropy) -> Planned:
+    if choice.kms is None:
+        raise InvalidArgument("say which service: --kms NAME, as `kms` in keystead.toml calls it", "kms")
+    return Planned(ExternalPlan(choice.kms))
+
+
+PLANS: dict[str, Callable[[Choice, Entropy], Planned]] = {
     "shamir": _shamir,
     "passphrase": _passphrase,
     "tpm": _tpm,
     "pkcs11": _pkcs11,
+    "external": _external,
 }
 RECOVERY = ("shamir", "passphrase")
 """What somebody opens by hand: what stands beside a seal that opens by itself."""
-OF = {"shares": "shamir", "threshold": "shamir", "passphrase": "passphrase", "pcr": "tpm", "hsm": "pkcs11"}
+OF = {
+    "shares": "shamir",
+    "threshold": "shamir",
+    "passphrase": "passphrase",
+    "pcr": "tpm",
+    "hsm": "pkcs11",
+    "kms": "external",
+}
 """Of an option, the kind of seal that it says something of."""
 
 
-def plan(kinds: Sequence[str], choice: Choice) -> list[Planned]:
+def plan(kinds: Sequence[str], choice: Choice, entropy: Entropy = os.urandom) -> list[Planned]:
     """One for each kind. Raises InvalidArgument, also for what was said of a kind that is not asked for."""
     for name, kind in OF.items():
         if getattr(choice, name) not in {None, ()} and kind not in kinds:
             raise InvalidArgument(f"--{name} goes with --seal {kind}", name)
-    return [PLANS[kind](choice) for kind in kinds]
+    return [PLANS[kind](choice, entropy) for kind in kinds]
 
 
 def options(run: Callable[..., object]) -> Callable[..., object]:
@@ -100,6 +114,7 @@ def options(run: Callable[..., object]) -> Callable[..., object]:
                 "--pcr", type=int, multiple=True, metavar="N", help="tpm: it opens while this PCR is as now [7]."
             ),
             click.option("--hsm", metavar="NAME", help="pkcs11: which, as `hsms` in keystead.toml calls it."),
+            click.option("--kms", metavar="NAME", help="external: which, as `kms` in keystead.toml calls it."),
         )
     ):
         run = option(run)
