@@ -7,11 +7,12 @@ from pathlib import Path
 import msgspec
 import pytest
 from click.testing import CliRunner
+from tests import softhsm
 from tests.servers import serving
 from tests.softhsm import PIN, module, new_token
 
 from keystead import config
-from keystead.app.hsms import Tokens, drop_refused, pins
+from keystead.app.hsms import Tokens, Watch, drop_refused, pins
 from keystead.app.workers import Orders
 from keystead.cli.commands.serve import supervise
 from keystead.config import Config, Hsm
@@ -99,7 +100,7 @@ def test_tokens_are_made_when_they_are_asked_for(monkeypatch):
     tokens = Tokens({"luna": HSM})
     assert tokens.names == ["luna"]
     token = tokens.token("luna")
-    assert tokens.token("luna") is token and tokens.troubles() == {"luna": ""}
+    assert tokens.token("luna") is token
     with pytest.raises(NotFound):
         tokens.token("other")
     with pytest.raises(InvalidArgument):
@@ -120,3 +121,49 @@ def test_no_worker_has_the_pin_in_its_arguments_or_environment(tmp_path, monkeyp
         for pid in workers:
             shown = [Path(f"/proc/{pid}/{name}").read_bytes() for name in ("cmdline", "environ")]
             assert all(b"pin-5b1f77" not in text for text in shown)
+
+
+def test_the_log_says_once_that_an_hsm_is_away_and_once_that_it_is_back(caplog):
+    label = softhsm.new_token()
+    tokens = Tokens(
+        {"soft": Hsm(module=softhsm.module(), token=label, pin="prompt")}, {"soft": Sensitive(PIN.encode())}
+    )
+    watch = Watch(tokens)
+    watch.look()
+    assert watch.troubles == {"soft": ""} and not caplog.messages
+    with softhsm.Removed():
+        for _ in range(2):
+            tokens.token("soft")._not_before = 0.0
+            watch.look()
+        assert watch.troubles["soft"] and len(caplog.messages) == 1
+    tokens.token("soft")._not_before = 0.0
+    watch.look()
+    assert watch.troubles == {"soft": ""} and len(caplog.messages) == 2
+    tokens.close()
+
+
+def test_status_says_whether_an_hsm_is_there(tmp_path):
+    directory = tmp_path / "k"
+    with serving("dev", directory):
+        pass
+    pin = tmp_path / "pin"
+    pin.write_text(PIN)
+    hsm = Hsm(module=softhsm.module(), token=softhsm.new_token(), pin=f"file:{pin}")
+    config.write(directory, msgspec.structs.replace(config.read(directory), hsms={"soft": hsm}))
+    with serving("dev", directory) as server:
+        told = told_of(server, lambda said: said["hsms"] == {"soft": ""})
+        assert told, "it is there"
+        assert "soft: there" in server("status").out
+        with softhsm.Removed():
+            assert told_of(server, lambda said: said["hsms"]["soft"]), "it is away"
+            assert "soft: AWAY" in server("status").out
+        assert told_of(server, lambda said: said["hsms"] == {"soft": ""}), "it is back"
+
+
+def told_of(server, wanted, within=25.0):
+    until = time.monotonic() + within
+    while time.monotonic() < until:
+        if wanted(server("status", "--json").json):
+            return True
+        time.sleep(0.5)
+    return False

@@ -29,9 +29,11 @@ from keystead.crypto import certificates, keys
 from keystead.cryptoki import gcm
 from keystead.cryptoki.errors import Failed
 from keystead.cryptoki.mechanisms import GcmReadBack
+from keystead.cryptoki.session import Session
 from keystead.cryptoki.words import Cka, Cko, Ckr
 from keystead.providers.pkcs11 import Pkcs11Provider, trials
 from keystead.providers.pkcs11 import secret as secrets
+from keystead.providers.pkcs11.bringing import Bringing
 from keystead.providers.pkcs11.handle import LABEL, Handle
 from keystead.providers.software import SoftwareProvider
 
@@ -99,6 +101,50 @@ def test_what_is_brought_in_says_so(provider, software, spec):
     wanted = {"local": "false", "never_extractable": "false", "always_sensitive": "false", "extractable": "false"}
     assert {word: facts[word] for word in wanted} == wanted
     assert facts["sensitive"] == "true" and facts["made_by"] == "import" and facts["key_gen_mechanism"] == "none"
+
+
+@pytest.mark.parametrize("spec", [*ONE_OF_EACH[:-1], "EC_P521", "HMAC_224"])
+def test_a_token_that_takes_no_key_in_the_clear_unwraps_it(provider, token, software, spec, monkeypatch):
+    """As in FIPS mode. SoftHSM2 unwraps no Ed25519 keys."""
+
+    def refused(session, template):
+        raise Failed("C_CreateObject", Ckr.TEMPLATE_INCONSISTENT)
+
+    monkeypatch.setattr(Session, "create", refused)
+    row = KEY_SPECS[spec]
+    made, before = software.generate(row), len(token.names({Cka.TOKEN: True}))
+    theirs = provider.register(row, made.material, name())
+    assert len(token.names({Cka.TOKEN: True})) == before + 1
+    facts = provider.facts(row, theirs.material)
+    assert (facts["local"], facts["extractable"], facts["sensitive"]) == ("false", "false", "true")
+    ours, held = load(software, spec, made), load(provider, spec, theirs)
+    default = row.default(row.purposes[-1] if row.purposes == (Purpose.CIPHER,) else row.purposes[0])
+    if default.purpose is Purpose.MAC:
+        assert held.mac(default, b"m") == ours.mac(default, b"m")
+    elif default.purpose is Purpose.SIGNATURE:
+        assert ours.verify(default, b"m", held.sign(default, b"m", RAW), RAW)
+    else:
+        assert held.decrypt(default, held.encrypt(default, Sensitive(b"m"), NO_AAD), NO_AAD).reveal() == b"m"
+
+
+def test_a_token_that_lets_no_key_in_says_so(provider, software, monkeypatch):
+    def refused(*_):
+        raise Failed("C_UnwrapKey", Ckr.MECHANISM_INVALID)
+
+    monkeypatch.setattr(Session, "create", refused)
+    monkeypatch.setattr(Session, "unwrap", refused)
+    for spec in ("AES_256", "EC_P256"):
+        with pytest.raises(Unsupported, match="lets no such key in: C_UnwrapKey: CKR_MECHANISM_INVALID"):
+            provider.register(KEY_SPECS[spec], software.generate(KEY_SPECS[spec]).material, name())
+
+
+def test_a_key_that_came_out_otherwise_is_not_kept(provider, token, software, monkeypatch):
+    one, other = (software.generate(KEY_SPECS["EC_P256"]).material for _ in range(2))
+    its, bring = name(), Bringing.bring
+    monkeypatch.setattr(Bringing, "bring", lambda self, spec, _, *more: bring(self, spec, other, *more))
+    with pytest.raises(Internal, match="another key"):
+        provider.register(KEY_SPECS["EC_P256"], one, its)
+    assert token.names({Cka.ID: bytes.fromhex(its)}) == []
 
 
 def test_what_it_does_not_hold_is_refused_with_the_reason(provider, software):

@@ -337,5 +337,6 @@ def test_another_token_under_the_same_label_is_not_taken_for_it(token, label, mo
     token.info()
     monkeypatch.setattr(token, "_serial", "0123456789abcdef")
     token.close()
+    monkeypatch.setattr(token, "_pin", lambda: pytest.fail("a PIN was offered to another token"))
     with pytest.raises(Conflict, match="another token"):
         token.info()

@@ -44,6 +44,7 @@ class Report(Struct):
     sessions: int  # that are open when all is over
     resident: tuple[int, int]  # KiB after a quarter of the time, and at the end
     removals: int
+    n_objects: int  # that were made in the token, keys and agreed secrets
 
     @property
     def is_well(self) -> bool:
@@ -95,7 +96,7 @@ class Run:
         self.untold: set[str] = set()  # whose making or destruction came to no answer
         self.acts: Counter[str] = Counter()
         self.errors: list[str] = []
-        self.n_unavailable, self.n_removals = 0, 0
+        self.n_unavailable, self.n_removals, self.n_objects = 0, 0, 0
         self.away_until = 0.0  # a token that is away now: for ever
         self._lock, self._over = threading.Lock(), threading.Event()
 
@@ -106,6 +107,8 @@ class Run:
         with self._lock:
             self.untold.add(name)
         made = self.provider.generate(KEY_SPECS[spec], name)
+        with self._lock:
+            self.n_objects += 2  # a pair has two
         loaded = self.provider.load(KEY_SPECS[spec], made.material, key_id=KEY_ID, version=1)
         with self._lock:
             self.untold.remove(name)
@@ -140,6 +143,8 @@ class Run:
             assert loaded.verify_mac(algorithm, text, loaded.mac(algorithm, text)), "a MAC is not the same twice"
         else:
             peer = self.provider_peer(spec)
+            with self._lock:
+                self.n_objects += 2
             assert loaded.agree(algorithm, peer).reveal() == loaded.agree(algorithm, peer).reveal()
 
     def provider_peer(self, spec: str) -> bytes:
@@ -225,6 +230,7 @@ class Run:
                 sessions.n,
                 (early, late),
                 self.n_removals,
+                self.n_objects,
             )
 
     def looked_after(self) -> tuple[list[str], int]:

@@ -1,15 +1,20 @@
-"""python -m tests.faults.run_hsm [--seconds S] [--threads N] [--seed N]: mixed use of SoftHSM2, then the same while the
-token is taken away and put back. The first half must see no error at all, and memory that stays as it is."""
+"""python -m tests.faults.run_hsm [--seconds S] [--threads N] [--seed N]: mixed use of SoftHSM2; then the same while the
+token is taken away and put back; then that through a server. The first must see no error at all, and flat memory.
+"""
 
 from __future__ import annotations
 
 import argparse
 import random
 import sys
+import tempfile
+from pathlib import Path
 
+from tests.faults import hsm_server
 from tests.faults.hsm import Report, Run
 
 GROWTH = 8 * 1024  # KiB between a quarter of the time and its end
+OF_AN_OBJECT = 1.2  # KiB that SoftHSM2 keeps of each object, also after it was destroyed; uses cost nothing
 
 
 def main() -> int:
@@ -23,8 +28,19 @@ def main() -> int:
     _tell("the token stays", calm)
     rough = Run(said.seed + 1).run(said.seconds / 4, said.threads, away_every=3.0)
     _tell("the token comes and goes", rough)
+    with tempfile.TemporaryDirectory() as directory:
+        served = hsm_server.run(Path(directory) / "k", said.seconds / 10, seed=said.seed)
+    print(f"a server whose token comes and goes: {served.acts}, {served.n_made} keys made")
+    print(f"  taken away {served.removals} times, {served.away:,} answers DependencyTimeoutException")
+    print(f"  errors {served.errors or 0}, lost {served.lost or 0}")
     grown = calm.resident[1] - calm.resident[0]
-    return not (calm.is_well and rough.is_well and not calm.unavailable and grown < GROWTH)
+    return not (
+        calm.is_well
+        and rough.is_well
+        and served.is_well
+        and not calm.unavailable
+        and grown < GROWTH + calm.n_objects * OF_AN_OBJECT
+    )
 
 
 def _tell(what: str, report: Report) -> None:
@@ -32,6 +48,7 @@ def _tell(what: str, report: Report) -> None:
     print(f"{what}: {report.seconds:.0f} s, {n:,} acts ({n / report.seconds:,.0f} a second), {report.acts}")
     print(f"  taken away {report.removals} times, {report.unavailable:,} answers Unavailable")
     print(f"  errors {report.errors or 0}, lost {report.lost or 0}, objects left over {report.left}")
+    print(f"  {report.n_objects:,} objects made in the token")
     print(f"  sessions left open {report.sessions}, resident {report.resident[0]} -> {report.resident[1]} KiB")
 
 

@@ -1,6 +1,7 @@
 """The short form of `run_hsm`: eight threads on a SoftHSM2, which stays, and which comes and goes."""
 
 import pytest
+from tests.faults import hsm_server
 from tests.faults.hsm import Run
 
 pytestmark = pytest.mark.torture
@@ -17,3 +18,10 @@ def test_a_token_that_comes_and_goes():
     report = Run(2).run(9.0, away_every=2.0, away_for=0.5)
     assert report.is_well, report
     assert report.removals >= 2 and report.unavailable > 0 and sum(report.acts.values()) > 100
+
+
+def test_a_server_whose_token_comes_and_goes(tmp_path):
+    """Through the AWS door, with two workers: what is not well is DependencyTimeoutException, and no key is lost."""
+    report = hsm_server.run(tmp_path / "k", 8.0)
+    assert report.is_well, report
+    assert report.removals >= 2 and report.away > 0 and report.n_made > 4 and sum(report.acts.values()) > 50, report

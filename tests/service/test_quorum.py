@@ -15,7 +15,7 @@ from keystead.core.actions import USES, Action
 from keystead.core.approvals import GROUPS, RULABLE, HeldUp, Standing
 from keystead.core.audit.record import Record, parse
 from keystead.core.caller import SYSTEM_DOOR
-from keystead.core.entities import ApprovalRequest, ApprovalRules, Grant, Key
+from keystead.core.entities import ApprovalRequest, ApprovalRules, Grant, Key, PolicyText, PrincipalKind
 from keystead.core.errors import (
     Conflict,
     Denied,
@@ -157,11 +157,12 @@ def own_session(office: Office, by: harness.Person) -> harness.Person:
 @pytest.mark.parametrize("way", ["itself", "second key", "own session", "role"])
 def test_who_asks_does_not_approve_whatever_they_come_with(office, way: str) -> None:
     with_role(office)
+    second = second_key(office, "ray")
     office.put(approvers=said("user:ann", "user:bob", "user:ray", "role:hat"))
     request = office.asked().request
     hand = {
         "itself": lambda: office.ray,
-        "second key": lambda: second_key(office, "ray"),
+        "second key": lambda: second,
         "own session": lambda: own_session(office, office.ray),
         "role": lambda: assumed(office, office.ray),
     }[way]()
@@ -429,6 +430,61 @@ def test_who_may_not_put_rules_does_not(office) -> None:
     nobody = office.stack.user("nobody", harness.ALLOW_ALL)
     with pytest.raises(Denied):
         office.put("new", by=nobody)
+
+
+def test_nobody_makes_an_approver_of_themselves(office) -> None:
+    """A key in an approver's name, a session, a user enabled again, a member more, a role to take on."""
+    with_role(office)
+    stack, at = office.stack, ops.TenantRef(harness.TENANT)
+    iam = stack.admin.client("iam")
+    iam.create_group(GroupName="custodians")
+    for name in ("ann", "bob"):
+        iam.add_user_to_group(GroupName="custodians", UserName=name)
+    stack.user("eve", EVERYTHING)
+    office.put(approvers=said("group:custodians", "user:cid", "role:hat"), actions=("seal",))
+    cid, hat, custodians = (
+        ops.PrincipalRef(harness.TENANT, kind, name)
+        for kind, name in (
+            (PrincipalKind.USER, "cid"),
+            (PrincipalKind.ROLE, "hat"),
+            (PrincipalKind.GROUP, "custodians"),
+        )
+    )
+    credential = office.cid.access_key_id
+    for op in (
+        ops.AddToGroup(principal=custodians, user_name="eve"),
+        ops.CreateUserAccessKey(principal=cid),
+        ops.PutTrustPolicy(principal=hat, trust=PolicyText("", "aws", trust("user/eve"))),
+        ops.CreateAccessKey(tenant=at, name="cid"),
+        ops.CreateAccessKey(tenant=at, name="ann"),  # of the group
+        ops.IssueSession(tenant=at, name="bob", seconds=900),
+        ops.IssueSession(tenant=at, name="hat", seconds=900),
+        ops.SetPrincipalEnabled(tenant=at, name="cid", enabled=True),
+        ops.SetCredentialEnabled(tenant=at, credential_id=credential, enabled=True),
+    ):
+        for perform in (stack.by_system, stack.perform):
+            with pytest.raises(NotApproved):
+                perform(op)
+    stack.by_system(ops.SetPrincipalEnabled(tenant=at, name="cid", enabled=False))  # to shut out waits for nobody
+    stack.by_system(ops.SetCredentialEnabled(tenant=at, credential_id=credential, enabled=False))
+    stack.by_system(ops.CreateAccessKey(tenant=at, name="eve"))
+    stack.by_system(ops.CreatePrincipal(tenant=at, name="another"))
+
+
+def test_of_who_signs_nobody_can_be_made(office) -> None:
+    office.free()
+    public = Ed25519PrivateKey.generate().public_key().public_bytes_raw()
+    office.put(approvers=(ops.ApproverSaid(who="user:ann", public_key=public), *said("user:bob")))
+    office.stack.by_system(ops.CreateAccessKey(tenant=ops.TenantRef(harness.TENANT), name="ann"))
+
+
+def test_a_group_has_as_many_as_are_wanted(office) -> None:
+    iam = office.stack.admin.client("iam")
+    iam.create_group(GroupName="few")
+    iam.add_user_to_group(GroupName="few", UserName="ann")
+    with pytest.raises(InvalidArgument):
+        office.put("new", approvers=said("group:few"))
+    office.put("new", approvers=said("group:few", "user:bob"))
 
 
 # --- signatures

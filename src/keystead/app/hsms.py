@@ -82,11 +82,6 @@ class Tokens:
                 )
             return self._tokens[name]
 
-    def troubles(self) -> dict[str, str]:
-        """Of those that were asked: why they do not answer; "" where they do."""
-        with self._lock:
-            return {name: token.trouble for name, token in self._tokens.items()}
-
     def pin(self, name: str) -> Sensitive:
         """Of an HSM that the configuration has."""
         return self._pin(name, self._hsms[name])
@@ -102,3 +97,30 @@ class Tokens:
                 raise Unauthenticated(f"the HSM {name} did not take its PIN when the server started", "pin")
             self._pins |= pins({name: hsm})
         return self._pins[name]
+
+
+class Watch:
+    """Whether the HSMs answer this process, for `status` and the log."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        self._tokens = tokens
+        self.troubles: dict[str, str] = {}
+        """Of every HSM that was looked at: why it does not answer; "" where it does."""
+
+    def look(self) -> None:
+        """It takes as long as they do."""
+        for name in self._tokens.names:
+            said = _trouble(self._tokens.token(name))
+            if said and not self.troubles.get(name):
+                LOG.error("the HSM %s does not answer: %s", name, said)
+            elif not said and self.troubles.get(name):
+                LOG.warning("the HSM %s is there again", name)
+            self.troubles[name] = said
+
+
+def _trouble(token: Token) -> str:
+    try:
+        token.info()
+    except KeysteadError as error:
+        return str(error)
+    return ""

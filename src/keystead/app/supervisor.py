@@ -35,7 +35,7 @@ from keystead.app.compose import Core
 from keystead.app.control import Control
 from keystead.app.custodian import LOOKS, Custodian
 from keystead.app.entropy import status as entropy_status
-from keystead.app.hsms import drop_refused
+from keystead.app.hsms import Watch, drop_refused
 from keystead.app.hsms import pins as read_pins
 from keystead.app.installation import read_seal
 from keystead.app.layout import Layout, Running
@@ -62,7 +62,9 @@ LOG = logging.getLogger("keystead")
 NICE = 10
 TURN_FOR = 0.5  # seconds between two looks whether it still makes sense to wait
 FOLD_EVERY, LOOK_EVERY, SCHEDULE_EVERY, SETTLE_EVERY, TELL_EVERY, OPEN_EVERY = 2.0, 0.2, 1.0, 60.0, 1.0, 10.0  # seconds
+WATCH_EVERY = 5.0  # seconds between two looks at the HSMs
 HANGING_FOR = 5.0  # seconds that an audit device may keep the server from ending
+MAY_HANG = frozenset({"_tell_devices", "look"})
 
 
 class Supervisor:
@@ -103,6 +105,7 @@ class Supervisor:
         self._changing = threading.Lock()  # one seal or unseal at a time
         self._starter = ThreadPoolExecutor(1, "start")
         """Starts every worker: it ends with the thread that has started it, not with the process (prctl(2))."""
+        self._watch = Watch(self.core.tokens)
         self._ended = threading.Event()
 
     # --- life
@@ -155,6 +158,7 @@ class Supervisor:
                 (SETTLE_EVERY, self._settle),
                 (TELL_EVERY, self._tell_devices),
                 (OPEN_EVERY, self._open_again),
+                (WATCH_EVERY, self._watch.look),
             )
         ]
         for thread in threads:
@@ -164,7 +168,7 @@ class Supervisor:
         await asyncio.to_thread(self._end_workers)
         await control.stop()
         for thread in threads:
-            await asyncio.to_thread(thread.join, HANGING_FOR if thread.name == "_tell_devices" else None)
+            await asyncio.to_thread(thread.join, HANGING_FOR if thread.name in MAY_HANG else None)
 
     def _every(self, seconds: float, act: Callable[[], object]) -> None:
         """Do `act` again and again; what goes wrong is logged, and tried again."""
@@ -363,6 +367,7 @@ class Supervisor:
             slots_at_least=self._settings.slots_at_least,
             **slots.told(core.barrier, self._settings) if is_open else {},
             n_unerased=core.barrier.n_outstanding if is_open else None,
+            hsms=dict(self._watch.troubles),
             journal_trouble=core.journal.trouble,
             clock_trouble=self._time.trouble,
             entropy=entropy_status(core.entropy, core.board),

@@ -57,7 +57,12 @@ def unwrap(wrapping: Wrapping, private: bytes, wrapped: bytes) -> bytes:
         raise DecryptionFailed("the ciphertext does not open") from error
 
 
+def kwp(aes: bytes, material: bytes) -> bytes:
+    """AES key wrap with padding (RFC 5649)."""
+    return aes_key_wrap_with_padding(aes, material)
+
+
 def wrap(wrapping: Wrapping, public: bytes, material: bytes, entropy: Entropy) -> bytes:
     """What `unwrap` takes, under the RSA public key of that SubjectPublicKeyInfo; hybrid wrappings alone."""
     aes = entropy(AES_BYTES)
-    return encrypt(_oaep(wrapping), parse_public(public), aes) + aes_key_wrap_with_padding(aes, material)
+    return encrypt(_oaep(wrapping), parse_public(public), aes) + kwp(aes, material)

@@ -41,9 +41,12 @@ class Name(Struct, frozen=True):
 class Connection:
     """Made and used between `Module.enter` and `leave`. Raises Failed where the token is away or lets nobody in."""
 
-    def __init__(self, module: Module, where: Where, pin: Callable[[], Sensitive], epoch: int) -> None:
+    def __init__(self, module: Module, where: Where, pin: Callable[[], Sensitive], epoch: int, serial: str) -> None:
+        """`serial`: of the token that it was before; "" for the first time. Another one is given no PIN: Conflict."""
         self.module, self.epoch = module, epoch
         self.info: TokenInfo = finding.find(module, where)
+        if serial not in {"", self.info.serial}:
+            raise Conflict(f"another token than before is there: {self.info.serial}, not {serial}", "token")
         self.mechanisms = finding.mechanisms(module, self.info.slot)
         self.is_lost = False
         self._free: list[Session] = []

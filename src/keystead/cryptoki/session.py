@@ -152,7 +152,7 @@ class Session:
     def _into(self, function: str, room: int, *args: object) -> bytes:
         """What the function writes. It is asked again, and no more than that, where the room is too small."""
         for _try in range(2):
-            buffer, length = ctypes.create_string_buffer(room), c_ulong(room)
+            buffer, length = (ctypes.c_char * room)(), c_ulong(room)
             rv = self._module.try_call(function, *args, buffer, byref(length))
             if rv != Ckr.BUFFER_TOO_SMALL:
                 break

@@ -25,7 +25,7 @@ from typing import Final, NoReturn, TypeVar
 
 from msgspec import Struct
 
-from keystead.core.errors import Conflict, KeysteadError, NotFound, Unauthenticated, Unavailable
+from keystead.core.errors import KeysteadError, NotFound, Unauthenticated, Unavailable
 from keystead.core.sensitive import Sensitive
 from keystead.cryptoki import finding
 from keystead.cryptoki.connection import Connection, Name
@@ -39,7 +39,7 @@ from keystead.cryptoki.words import Cka, Cko, Ckr
 R = TypeVar("R")
 VAGUE: Final = frozenset({Ckr.GENERAL_ERROR, Ckr.FUNCTION_FAILED})
 CLOSES_IN: Final = 2.0  # seconds
-PAUSES: Final = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)  # seconds that nobody asks, after the n-th failure in a row
+PAUSES: Final = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)  # seconds that nobody asks, after the n-th failure in a row
 
 
 class Desk(Struct, frozen=True):
@@ -182,7 +182,7 @@ class Token:
     # --- recovery
 
     def _run(self, act: Callable[[Desk], R], vague: type[KeysteadError], *, once: bool) -> R:
-        module = connection.module if (connection := self._connection) else Module.open(self._path)
+        module = connection.module if (connection := self._connection) else self._opened()
         again, may_restart = True, True
         while True:
             epoch = module.enter()
@@ -261,21 +261,30 @@ class Token:
             self._connecting.release()
 
     def _connect(self, module: Module, epoch: int, *, may_restart: bool) -> Connection:
-        if self._refused:
-            raise Unauthenticated(self._refused, "pin")
-        if self._clock() < self._not_before:
-            raise Unavailable(f"the HSM {self.name} does not answer: {self._trouble}", "lost")
+        self._may_ask()
         try:
-            connection = Connection(module, self._where, self._pin, epoch)
+            connection = Connection(module, self._where, self._pin, epoch, self._serial)
         except Failed as failed:
             if failed.rv in LOST and may_restart:
                 raise _Restart from None
             self._failed(failed)
-        if self._serial not in {"", connection.info.serial}:
-            connection.drop()
-            raise Conflict(f"the HSM {self.name} is another token than before: {connection.info.serial}", "token")
         self._serial, self._n_failed, self._trouble = connection.info.serial, 0, ""
         return connection
+
+    def _opened(self) -> Module:
+        self._may_ask()
+        try:
+            return Module.open(self._path)
+        except Unavailable as error:
+            self._pause(str(error))
+            raise
+
+    def _may_ask(self) -> None:
+        """Raises Unauthenticated where the PIN was refused, Unavailable while nobody is to ask."""
+        if self._refused:
+            raise Unauthenticated(self._refused, "pin")
+        if self._clock() < self._not_before:
+            raise Unavailable(f"the HSM {self.name} does not answer: {self._trouble}", "lost")
 
     def _failed(self, failed: Failed) -> NoReturn:
         error = meant(failed, self.name)

@@ -56,6 +56,8 @@ from keystead.service.held import Held, HeldKey, HeldKeyring, HeldPolicy, HeldPr
 from keystead.service.held.secrets import HeldCubby, HeldSecret
 
 C = TypeVar("C")
+K = TypeVar("K")
+V = TypeVar("V")
 MAX_PRINCIPALS = 256  # whose decisions are kept per key
 MAX_ALONE = 4096  # decisions without a key
 HEAVY = 16 * 1024  # characters of policies: to compile more takes too long for the event loop
@@ -156,9 +158,10 @@ class Authorizer:
     def __init__(self, may_block: Callable[[], None] = lambda: None) -> None:
         self._may_block = may_block
         self._alone: dict[tuple[str, Action, str, Tags], tuple[Rights, Prepared]] = {}
+        self._of_secrets: dict[tuple[str, Action], tuple[Rights, Prepared]] = {}
 
     def forget(self) -> None:
-        """Drop the decisions that no key holds."""
+        """Drop the decisions that no key holds; those about secrets hang on rights alone."""
         self._alone.clear()
 
     def require(self, caller: Caller, demand: Demand, held: Held | None, op: Operation[Any]) -> str:
@@ -166,8 +169,8 @@ class Authorizer:
 
         Raises WouldBlock; Denied, also for an absent target; Internal for a kept policy that does not compile.
         """
+        rights = caller.rights
         if type(held) is HeldKey:
-            rights = caller.rights
             kept = held.compiled.get(rights.key)
             if kept is not None and kept[0] is rights:
                 found = kept[1].get(demand.action)
@@ -176,6 +179,12 @@ class Authorizer:
                 if found is not None:
                     request = Request(caller, demand.action, found.resource, demand.target, held, op)
                     return self._with_name(request, _answer(request, found), held)
+        elif type(held) is HeldSecret and held.tenant == caller.principal.tenant:
+            alike = self._of_secrets.get((rights.key, demand.action))
+            if alike is not None and alike[0] is rights:
+                prepared, exists = alike[1], not held.is_absent
+                request = Request(caller, demand.action, prepared.resource, demand.target, None, op, exists=exists)
+                return _answer(request, prepared)
         return self._decide(caller, demand, held, op)
 
     def check_tokens(self, op: Operation[Any], found: Iterable[Held | None]) -> None:
@@ -215,7 +224,10 @@ class Authorizer:
         elif _is_elsewhere(demand.target, held, caller.principal.tenant) or _is_secret(demand.target, held, row.scope):
             raise _denied(request, ELSEWHERE)
         else:
-            rule = self._on_its_own(request)
+            prepared = self._prepared(request)
+            if type(held) is HeldSecret and not _has_arns(caller.rights):
+                _bounded(self._of_secrets)[caller.rights.key, action] = (caller.rights, prepared)
+            rule = _answer(request, prepared)
         return self._with_name(request, rule, held)
 
     def _with_name(self, request: Request, rule: str, held: Held | None) -> str:
@@ -242,22 +254,30 @@ class Authorizer:
         return _answer(request, prepared)
 
     def _on_its_own(self, request: Request) -> str:
+        return _answer(request, self._prepared(request))
+
+    def _prepared(self, request: Request) -> Prepared:
         rights = request.caller.rights
         # Its tags too: one found before they changed may come to be judged after what was kept has been dropped.
         key = (rights.key, request.action, request.resource, tuple(request.tags.items()))
         kept = self._alone.get(key)
         if kept is None or kept[0] is not rights:
-            if len(self._alone) >= MAX_ALONE:
-                self._alone.clear()
             self._weigh(rights)
-            kept = self._alone[key] = (rights, prepare(request, None, _own(rights)))
-        return _answer(request, kept[1])
+            kept = _bounded(self._alone)[key] = (rights, prepare(request, None, _own(rights)))
+        return kept[1]
 
     def _weigh(self, rights: Rights, beside: str = "") -> None:
         """Before policies are compiled. Raises WouldBlock."""
         texts = (*rights.policies, *(rights.session or ()), *(() if rights.boundary is None else (rights.boundary,)))
         if len(beside) + sum(len(policy.text) for policy in texts) > HEAVY:
             self._may_block()
+
+
+def _bounded(kept: dict[K, V]) -> dict[K, V]:
+    """With room for one more."""
+    if len(kept) >= MAX_ALONE:
+        kept.clear()
+    return kept
 
 
 def _boundary(held: Held | None) -> str:

@@ -37,7 +37,7 @@ from keystead.service.barrier import Barrier, Commit
 from keystead.service.held import Held, HeldTenant
 from keystead.service.hsms import Hsms, with_erasures
 from keystead.service.meter import Meter, Taken
-from keystead.service.quorum import Leave, Quorum, at_once, is_rulable
+from keystead.service.quorum import NO_LEAVE, Leave, Quorum, is_rulable
 from keystead.service.together import Together
 from keystead.service.view import View
 
@@ -176,8 +176,8 @@ class Service:
                     raise NotFound("no such object", absent)
                 if op.grant_tokens:
                     self._authorizer.check_tokens(op, found)
-                ask = self._quorum.leave if type(op) in self._rulable else at_once
-                rule, leave = ask(caller, op, demands, found, rule)
+                ask = self._quorum.leave if type(op) in self._rulable else None
+                rule, leave = (rule, NO_LEAVE) if ask is None else ask(caller, op, demands, found, rule)
                 act = Act(
                     caller.now,
                     caller.principal,

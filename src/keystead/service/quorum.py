@@ -6,7 +6,8 @@ Rule 2: a request is used once, in the transaction of the changes that it was fo
         transaction rests on, so no rule is made behind the back of an act that is under way.
 Rule 3: an approval counts while whoever gave it is there, is enabled, is still one whom the rule names, and, where the
         rule says so, may do it too. What was withdrawn so is asked for again.
-Rule 4: whatever changes a rule is held by that rule, as it is.
+Rule 4: whatever changes a rule is held by that rule, as it is; and so is a way to become one of its approvers
+        (service.guards).
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ from keystead.core.rights import Rights
 from keystead.service.barrier import Barrier, Commit
 from keystead.service.belonging import belonging
 from keystead.service.canonical import Canonical, canonical
+from keystead.service.guards import is_guarded
 from keystead.service.held import Held, HeldKey, HeldKeyring, HeldKeyStore, HeldReplica, HeldSecret
 from keystead.service.persons import asker, persons_of
 from keystead.service.rights import of_bearer
@@ -88,13 +90,7 @@ class Leave(Struct, frozen=True):
 
 
 NO_LEAVE = Leave(())
-
-
-def at_once(
-    _caller: Caller, _op: Operation[Any], _demands: tuple[Demand, ...], _found: tuple[Held | None, ...], rule: str
-) -> tuple[str, Leave]:
-    """Quorum.leave for what no rule can cover."""
-    return rule, NO_LEAVE
+"""Of what no rule can cover."""
 
 
 class Covering(Struct, frozen=True):
@@ -326,7 +322,8 @@ def _covering(
     for scope, row in rows.items():
         for rule in row.rules:
             here = [(d.action, held) for d, held in zip(demands, found, strict=True) if _scope(held) == scope]
-            if rule.name == touched or any(_covers(rule, action, held) for action, held in here):
+            covers = rule.name == touched or any(_covers(rule, action, held) for action, held in here)
+            if covers or (here and is_guarded(rule, op, found[0])):
                 yield Covering(scope, rule)
 
 

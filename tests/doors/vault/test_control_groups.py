@@ -171,14 +171,43 @@ def test_two_tokens_of_one_entity_are_one_approval(office) -> None:
     assert office.authorize(office.log_in("ann"), info["accessor"]) is False
 
 
-def test_an_authorization_goes_with_the_entity_or_its_group(office) -> None:
+def test_an_authorization_goes_with_its_entity(office) -> None:
     info = office.asked()
     for who in (office.ann, office.bob):
         office.authorize(who, info["accessor"])
-    office.vault.root.data("POST", "identity/group", {"name": "managers", "member_entity_ids": [office.ids["bob"]]})
-    again = office.asked()
-    status = office.bob.data("POST", "sys/control-group/request", {"accessor": again["accessor"]})
-    assert status["request_path"] == EXPORT
+    office.vault.root.data("POST", f"identity/entity/id/{office.ids['ann']}", {"disabled": True})
+    again = office.ray("POST", "sys/wrapping/unwrap", {"token": info["token"]})
+    assert again.json["wrap_info"]["accessor"] != info["accessor"], "it waits again"
+    office.asked()
+
+
+def test_nobody_makes_an_approver_of_themselves(office) -> None:
+    """A password in an approver's name, an alias of theirs, a member more, two entities made one."""
+    root, ids = office.vault.root, office.ids
+    eve = root.data("POST", "identity/entity", {"name": "eve"})["id"]
+    accessor = root("GET", "sys/auth").json["data"]["userpass/"]["accessor"]
+    (alias,) = root.data("GET", f"identity/entity/id/{ids['ann']}")["aliases"]
+    group = root.data("GET", "identity/group/name/managers")["id"]
+    named = {"name": "eve", "mount_accessor": accessor}
+    for path, body in (
+        ("auth/userpass/users/ann", {"password": "another"}),
+        ("auth/userpass/users/ann/password", {"password": "another"}),
+        ("identity/entity-alias", {**named, "canonical_id": ids["ann"]}),
+        (f"identity/entity-alias/id/{alias['id']}", {**named, "canonical_id": eve}),
+        ("identity/group", {"name": "managers", "member_entity_ids": [eve]}),
+        (f"identity/group/id/{group}", {"name": "managers", "member_entity_ids": [eve]}),
+        ("identity/entity/merge", {"from_entity_ids": [eve], "to_entity_id": ids["ann"]}),
+        ("identity/entity/merge", {"from_entity_ids": [ids["ann"]], "to_entity_id": eve}),
+    ):
+        reply = root("POST", path, body)
+        assert reply.status == 200, (path, reply.body)
+        assert reply.json["wrap_info"], path
+    for path, body in (
+        ("auth/userpass/users/eve", {"password": "pw"}),
+        ("identity/entity-alias", {**named, "canonical_id": eve}),
+        ("identity/group", {"name": "others", "member_entity_ids": [eve]}),
+    ):
+        assert not (root("POST", path, body).json or {}).get("wrap_info"), path
 
 
 def test_used_as_who_asks_it_is_used_up_and_what_was_approved_is_not(office) -> None:

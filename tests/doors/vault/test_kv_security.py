@@ -45,6 +45,29 @@ def test_patch_and_list_are_rights_of_their_own(stack, root) -> None:
     assert patcher.ask("LIST", "kv2/metadata/").status == 403
 
 
+def test_what_is_kept_of_a_decision_is_asked_of_every_request(stack, root) -> None:
+    """Paths, what is there, the bearer, and the policy as it is now."""
+    for path in ("a", "b"):
+        root.ask("POST", f"kv2/data/{path}", {"data": {"at": path}})
+    rule = 'path "kv2/data/{}" {{ capabilities = ["read", "create"] }}'
+    root.ask("PUT", "sys/policies/acl/p", {"policy": rule.format("a") + rule.format("new")})
+    made = root.ask("POST", "auth/token/create", {"policies": ["p"]})
+    one, other = harness.Bearer(stack, made.json["auth"]["client_token"]), stack.bearer(rule.format("b"))
+
+    def asked() -> list[int]:
+        return [who.ask("GET", f"kv2/data/{path}").status for who in (one, other) for path in ("a", "b")]
+
+    for _ in range(3):
+        assert asked() == [200, 403, 403, 200]
+    root.ask("POST", "kv2/data/c", {"data": {}})  # a change that is about something else
+    assert asked() == [200, 403, 403, 200]
+    assert [one.ask("POST", "kv2/data/new", {"data": {}}).status for _ in range(2)] == [200, 403]
+    root.ask("PUT", "sys/policies/acl/p", {"policy": rule.format("b")})
+    assert asked() == [403, 200, 403, 200]
+    root.ask("POST", "auth/token/revoke", {"token": one.token})
+    assert asked() == [403, 403, 403, 200]
+
+
 def test_absence_is_a_secret_too(stack) -> None:
     nobody = stack.bearer(POLICY.format('"deny"'))
     answers = {nobody.ask("GET", path).body for path in ("kv2/data/a", "kv2/metadata/a", "kv/a", "nowhere/a")}

@@ -52,6 +52,7 @@ def answer(here: Here, found: ServerStatus) -> None:
         ("slot", f"DAMAGED in {', '.join(damaged)}" if damaged else slots_in_words(found)),
         *((f"  {one.name}", slot_in_words(one)) for one in found.slots),
         *mode_in_words(found),
+        *(("hsm", f"{name}: {f'AWAY: {trouble}' if trouble else 'there'}") for name, trouble in found.hsms.items()),
         ("audit", found.journal_trouble or f"{found.n_audit_records or 0:,} records"),
         ("clock", found.clock_trouble or "believed"),
         ("entropy", _entropy(found)),

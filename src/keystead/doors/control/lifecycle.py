@@ -42,6 +42,7 @@ class ServerStatus(Message, frozen=True, kw_only=True):
     awaited: tuple[str, ...] = ()  # what people are to report erased: until then what they open is not irrecoverable
     n_unerased: int | None = None  # old slot generations: until 0, what was destroyed is not yet irrecoverable
     n_in_hsms: int | None = None  # objects still to be erased in HSMs; until 0, the same of what was held there
+    hsms: dict[str, str] = field(default_factory=dict)  # of the configuration -> why it does not answer, or ""
     journal_trouble: str = ""
     clock_trouble: str = ""  # why no appointment is kept (service.trusted_time)
     entropy: dict[str, str] = field(default_factory=dict)  # source beside the kernel -> what is wrong with it, or ""

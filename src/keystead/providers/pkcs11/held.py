@@ -47,21 +47,22 @@ class Abilities:
 class Held:
     """`prove` looks once in a process, before the first use, whether the object is the key that it is taken for."""
 
-    __slots__ = ("_prove", "_proved", "handle", "token")
+    __slots__ = ("_name", "_prove", "_proved", "handle", "token")
 
     def __init__(self, token: Token, handle: Handle, prove: Callable[[Session, int], bool]) -> None:
         self.token, self.handle, self._prove, self._proved = token, handle, prove, False
+        self._name = handle.name
 
     def use(self, act: Callable[[Session, int], R], vague: type[KeysteadError] = Unavailable) -> R:
         """Raises Unavailable (also where the token has no such object), Conflict (it has another)."""
         try:
             if not self._proved:
                 self._proved = self.token.run(self._proof)
-            return self.token.run(lambda desk: act(desk.session, desk.key(self.handle.name)), vague=vague)
+            return self.token.run(lambda desk: act(desk.session, desk.key(self._name)), vague=vague)
         except NotFound:
             raise Unavailable(f"the HSM {self.token.name} has no object for this key", "object") from None
 
     def _proof(self, desk: Desk) -> bool:
-        if not self._prove(desk.session, desk.key(self.handle.name)):
+        if not self._prove(desk.session, desk.key(self._name)):
             raise Conflict(f"the object in the HSM {self.token.name} is another key than this one", "check_value")
         return True

@@ -1,17 +1,15 @@
-"""Keys made in a token, and brought into it."""
+"""Keys made in a token."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from keystead.core.algorithms import Family, KeySpec
-from keystead.core.errors import Internal, Unsupported
-from keystead.core.sensitive import Sensitive
+from keystead.core.errors import Internal
 from keystead.crypto import halves
 from keystead.cryptoki.finding import MechanismInfo
 from keystead.cryptoki.mechanisms import Mechanism
 from keystead.cryptoki.session import Session
-from keystead.cryptoki.templates import Template
 from keystead.cryptoki.words import Cka, Ckk, Ckm, Flag
 from keystead.providers.pkcs11 import objects
 from keystead.providers.pkcs11.objects import Uses
@@ -32,16 +30,6 @@ MAKERS: Final[dict[Family, tuple[Ckm, ...]]] = {
     Family.EDWARDS: (Ckm.EC_EDWARDS_KEY_PAIR_GEN,),
 }
 """In order of preference."""
-_RSA_PARTS: Final = (
-    "modulus",
-    "public_exponent",
-    "private_exponent",
-    "prime_1",
-    "prime_2",
-    "exponent_1",
-    "exponent_2",
-    "coefficient",
-)
 EDWARDS: Final = {
     # PrintableString "edwards25519" (PKCS#11 v3.0 §2.3.10); id-Ed25519 (RFC 8410)
     "name": b"\x13\x0cedwards25519",
@@ -72,9 +60,11 @@ def secret(session: Session, spec: KeySpec, by: Ckm, its_id: bytes | None, uses:
     return session.generate(Mechanism(by), template)
 
 
-def pair(session: Session, spec: KeySpec, by: Ckm, its_id: bytes | None, edwards: str) -> tuple[int, int, bytes]:
+def pair(
+    session: Session, spec: KeySpec, by: Ckm, its_id: bytes | None, edwards: str, uses: Uses | None = None
+) -> tuple[int, int, bytes]:
     """(public, private, DER SubjectPublicKeyInfo)."""
-    kind, uses = KINDS[spec.family], USES[spec.family]
+    kind, uses = KINDS[spec.family], USES[spec.family] if uses is None else uses
     if spec.family is Family.RSA:
         theirs = objects.public(kind, its_id, uses, modulus_bits=spec.bits or 0, public_exponent=EXPONENT)
     else:
@@ -98,21 +88,3 @@ def public_key(session: Session, spec: KeySpec, handle: int) -> bytes:
     if spec.family is Family.RSA and halves.rsa_bits(made) != spec.bits:
         raise Internal("an HSM's public key is of another size")
     return made
-
-
-def bring(session: Session, spec: KeySpec, material: Sensitive, its_id: bytes | None, uses: Uses, edwards: str) -> int:
-    """C_CreateObject of keying material as software writes it; it is sensitive and cannot be extracted from then on."""
-    return session.create(_brought(spec, material, its_id, uses, edwards))
-
-
-def _brought(spec: KeySpec, material: Sensitive, its_id: bytes | None, uses: Uses, edwards: str) -> Template:
-    kind = KINDS.get(spec.family)
-    if kind is None:
-        raise Unsupported(f"no {spec.name} keys in an HSM", spec.name)
-    if spec.family in {Family.AES, Family.HMAC}:
-        return objects.secret(kind, its_id, uses, value=material)
-    der = material.reveal()
-    if spec.family is Family.RSA:
-        return objects.private(kind, its_id, uses, **dict(zip(_RSA_PARTS, halves.rsa_parts(spec, der), strict=True)))
-    scalar, _point = halves.ec_parts(spec, der)
-    return objects.private(kind, its_id, uses, ec_params=parameters(spec, edwards), value=scalar)

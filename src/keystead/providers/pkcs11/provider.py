@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from keystead.core.algorithms import Family, KeySpec, MessageForm
-from keystead.core.errors import InvalidArgument, Unavailable, Unsupported
+from keystead.core.errors import Internal, InvalidArgument, Unavailable, Unsupported
 from keystead.core.ports import Budget, Entropy, Generated, Loaded
 from keystead.core.sensitive import Sensitive
 from keystead.crypto import keys
@@ -15,6 +15,7 @@ from keystead.cryptoki.session import Session
 from keystead.cryptoki.token import VAGUE, Desk, Token
 from keystead.cryptoki.words import Cka, Ckm, named
 from keystead.providers.pkcs11 import checks, making, signing
+from keystead.providers.pkcs11.bringing import Bringing
 from keystead.providers.pkcs11.handle import ID_BYTES, LABEL, Handle, unpack
 from keystead.providers.pkcs11.held import Abilities, Held
 from keystead.providers.pkcs11.pair import Pair
@@ -24,6 +25,7 @@ from keystead.providers.public import PublicHalf
 
 _SEALING: Final[dict[str, type[Sealing]]] = {"AES_256": Aes}
 _SECRETS: Final = frozenset({Family.AES, Family.HMAC})
+IN: Final = "import"
 _FAILED: Final = frozenset(f"CKR_{rv.name}" for rv in VAGUE)
 PROVED: Final = {
     "local": Cka.LOCAL,
@@ -73,8 +75,13 @@ class Pkcs11Provider:
         def act(desk: Desk) -> Handle:
             uses = making.USES[spec.family] | checks.USES.get(_checker(spec, outcomes), frozenset())
             edwards = outcomes["ED25519"].mode if spec.family is Family.EDWARDS else ""
-            made = making.bring(desk.session, spec, material, its_id, uses, edwards)
-            return self._handle(desk, spec, made, its_id, outcomes, "import", der)
+            bringing = Bringing(desk.session, desk.connection, self._entropy, edwards)
+            made = bringing.bring(spec, material, its_id, uses)
+            handle = self._handle(desk, spec, made, its_id, outcomes, IN, der)
+            if der and not self._signs(spec, handle)(desk.session, made):
+                desk.session.destroy(made)
+                raise Internal("the HSM has made another key of what was brought in")
+            return handle
 
         return self._made(act, name)
 

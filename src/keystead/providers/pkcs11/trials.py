@@ -28,6 +28,7 @@ from keystead.cryptoki.session import Session
 from keystead.cryptoki.token import VAGUE, Desk
 from keystead.cryptoki.words import Cka, Ckm, Ckr, named
 from keystead.providers.pkcs11 import checks, making, objects, signing
+from keystead.providers.pkcs11.bringing import Bringing
 from keystead.providers.public import PublicHalf
 
 TEXT: Final = b"Keystead tries what it is told."
@@ -59,6 +60,7 @@ class Trial:
         self.session: Session = desk.session
         self._desk, self.entropy = desk, entropy
         self.has = desk.connection.mechanisms
+        self.bringing = Bringing(desk.session, desk.connection, entropy, "")
         self._made: list[int] = []
 
     def keep(self, handle: int) -> int:
@@ -116,7 +118,7 @@ def aes(trial: Trial) -> dict[str, Outcomes]:
 
 
 def _known(trial: Trial, spec: KeySpec, material: bytes, uses: objects.Uses) -> int:
-    return making.bring(trial.session, spec, Sensitive(material), None, uses, "")
+    return trial.bringing.bring(spec, Sensitive(material), None, uses)
 
 
 def _checked(trial: Trial, key: int, material: bytes, how: str) -> None:

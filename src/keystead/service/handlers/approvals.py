@@ -105,6 +105,16 @@ def _approver(said: ApproverSaid, office: Office) -> Approver:
     return Approver(approver_kind=kind, id=id_, name=said.who, public_key=said.public_key)
 
 
+def _people(approver: Approver, office: Office) -> int:
+    """How many it stands for today: to fill a group that a rule names will need the rule's own approvers."""
+    if approver.approver_kind not in _GROUPS or not isinstance(office, HeldTenant):
+        return 1
+    if approver.approver_kind is ApproverKind.GROUP:
+        return len(office.members(office.principal_of_id(approver.id), after="", limit=MAX_APPROVALS))
+    group = office.group(approver.id)
+    return 0 if group is None else MAX_APPROVALS if group.external else len(office.ties_of(group))
+
+
 def _require(holds: bool, words: str, member: str) -> None:  # noqa: FBT001 - a sentence reads so
     if not holds:
         raise InvalidArgument(words, member)
@@ -124,8 +134,8 @@ def _checked(op: ops.PutApprovalRule, office: Office) -> tuple[Approver, ...]:
     _require(len({one.id for one in approvers}) == len(approvers), "an approver is named twice", "approvers")
     keys = [one.public_key for one in approvers if one.public_key]
     _require(len(set(keys)) == len(keys), "two approvers have one key", "approvers")
-    can_be_met = any(one.approver_kind in _GROUPS for one in approvers) or len(approvers) >= op.n_approvals
-    _require(can_be_met, "there are fewer approvers than approvals wanted", "n_approvals")
+    people = sum(_people(one, office) for one in approvers)
+    _require(people >= op.n_approvals, "there are fewer approvers than approvals wanted", "n_approvals")
     by_nothing = any(one.approver_kind in _WITHOUT_RIGHTS for one in approvers)
     _require(
         not (op.needs_right and by_nothing), "a key or a user of this machine has no rights to ask for", "approvers"
