@@ -198,6 +198,18 @@ def test_after_it_was_made_the_installation_is_whole(tmp_path, monkeypatch) -> N
         assert ks.perform(ops.ReadStatus()).n_keys == 0
 
 
+def test_where_hardware_must_have_a_part_in_the_shares_and_has_none_there_are_none(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    (tmp_path / "data").mkdir(mode=0o700)
+    says = 'entropy = { sources = ["device:/dev/zero"], required = true }\n'
+    (tmp_path / "data" / "keystead.toml").write_text(says)
+    at = Ceremony(tmp_path)
+    at.through(2)
+    assert at.end() != 0
+    assert "must have entropy of hardware" in at.said and SHARE.search(at.said) is None
+    assert not exists(at.directory) and "seal made" not in steps(at.transcript)
+
+
 def test_it_is_held_at_a_terminal_that_can_be_cleared(tmp_path, monkeypatch) -> None:
     plan(tmp_path / "plan.toml", INIT)
     words = ("ceremony", "init", tmp_path / "data", tmp_path / "plan.toml", "--transcript", tmp_path / "t")
