@@ -1,6 +1,7 @@
 """The pkcs11 provider: what its keys are in the token, and what it answers where a token is not what it says."""
 
 import os
+import threading
 from ctypes import c_void_p, string_at
 from types import SimpleNamespace
 
@@ -31,7 +32,7 @@ from keystead.cryptoki.errors import Failed
 from keystead.cryptoki.mechanisms import GcmReadBack
 from keystead.cryptoki.session import Session
 from keystead.cryptoki.words import Cka, Cko, Ckr
-from keystead.providers.pkcs11 import Pkcs11Provider, trials
+from keystead.providers.pkcs11 import Pkcs11Provider, held, trials
 from keystead.providers.pkcs11 import secret as secrets
 from keystead.providers.pkcs11.bringing import Bringing
 from keystead.providers.pkcs11.handle import LABEL, Handle
@@ -100,7 +101,16 @@ def test_what_is_brought_in_says_so(provider, software, spec):
     facts = provider.facts(KEY_SPECS[spec], made.material)
     wanted = {"local": "false", "never_extractable": "false", "always_sensitive": "false", "extractable": "false"}
     assert {word: facts[word] for word in wanted} == wanted
-    assert facts["sensitive"] == "true" and facts["made_by"] == "import" and facts["key_gen_mechanism"] == "none"
+    assert facts["sensitive"] == "true" and facts["made_by"] == "import" and facts["key_gen_mechanism"] == "not told"
+
+
+def test_a_token_that_calls_a_key_from_outside_its_own_is_not_believed(provider, software, monkeypatch):
+    """As opencryptoki does."""
+    asked = Session.attributes
+    monkeypatch.setattr(Session, "attributes", lambda *args: dict.fromkeys(asked(*args), True))
+    made = provider.register(KEY_SPECS["HMAC_256"], software.generate(KEY_SPECS["HMAC_256"]).material, name())
+    facts = provider.facts(KEY_SPECS["HMAC_256"], made.material)
+    assert {facts[word] for word in ("local", "never_extractable", "always_sensitive")} == {"false"}
 
 
 @pytest.mark.parametrize("spec", [*ONE_OF_EACH[:-1], "EC_P521", "HMAC_224"])
@@ -549,3 +559,26 @@ def test_a_trial_leaves_no_object_behind(token):
         provider.offers(spec)
     assert len(token.names({Cka.TOKEN: True})) == before
     assert token.names({Cka.TOKEN: False}) == []
+
+
+def test_one_waits_for_a_trial_that_hangs_and_nobody_else(monkeypatch):
+    monkeypatch.setattr(held, "TRIED_IN", 0.1)
+    hangs, go_on = threading.Event(), threading.Event()
+
+    class Hanging:
+        name = "box"
+
+        def run(self, _act):
+            hangs.set()
+            go_on.wait(30)
+            return {"AES_256": {}}
+
+    abilities = held.Abilities(Hanging(), os.urandom)
+    first = threading.Thread(target=abilities.of, args=(KEY_SPECS["AES_256"],))
+    first.start()
+    assert hangs.wait(10)
+    with pytest.raises(Unavailable, match="is being tried"):
+        abilities.of(KEY_SPECS["AES_256"])
+    go_on.set()
+    first.join(10)
+    assert abilities.of(KEY_SPECS["AES_256"]) == {}
