@@ -134,7 +134,8 @@ class Quorum:
         """
         if caller.principal.principal_kind is PrincipalKind.SYSTEM and caller.door == SYSTEM_DOOR:
             return rule, NO_LEAVE  # what the scheduler does was approved when it was appointed
-        rows = {scope: self._view.approval_rules(scope) for scope in map(_scope, found)}
+        scopes = [INSTALLATION] if op.action in OF_THE_SERVER else []
+        rows = {scope: self._view.approval_rules(scope) for scope in (*map(_scope, found), *scopes)}
         covering = tuple(_covering(rows, op, demands, found))
         if not covering:
             return rule, Leave(tuple(rows.values())) if op.changes else NO_LEAVE
@@ -312,6 +313,14 @@ def _scope(held: Held | None) -> str:
     return (held.tenant if held is not None else "") or INSTALLATION
 
 
+OF_THE_SERVER = frozenset({Action.ROTATE_ROOT_KEY})
+"""What is asked for in a tenant, and done to the installation: rules of either hold it."""
+
+
+def _is_of(scope: str, action: Action, held: Held | None) -> bool:
+    return _scope(held) == scope or (scope == INSTALLATION and action in OF_THE_SERVER)
+
+
 CHANGES_RULES = (PutApprovalRule, DeleteApprovalRule)
 
 
@@ -322,7 +331,7 @@ def _covering(
     touched = op.name if isinstance(op, CHANGES_RULES) else None
     for scope, row in rows.items():
         for rule in row.rules:
-            here = [(d.action, held) for d, held in zip(demands, found, strict=True) if _scope(held) == scope]
+            here = [(d.action, held) for d, held in zip(demands, found, strict=True) if _is_of(scope, d.action, held)]
             covers = rule.name == touched or any(_covers(rule, action, held) for action, held in here)
             covers = covers or any(_takes_away(rule, op, held) for _, held in here)
             if covers or (here and is_guarded(rule, op, found[0])):
