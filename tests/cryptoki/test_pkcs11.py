@@ -101,7 +101,16 @@ def test_what_is_brought_in_says_so(provider, software, spec):
     facts = provider.facts(KEY_SPECS[spec], made.material)
     wanted = {"local": "false", "never_extractable": "false", "always_sensitive": "false", "extractable": "false"}
     assert {word: facts[word] for word in wanted} == wanted
-    assert facts["sensitive"] == "true" and facts["made_by"] == "import" and facts["key_gen_mechanism"] == "none"
+    assert facts["sensitive"] == "true" and facts["made_by"] == "import" and facts["key_gen_mechanism"] == "not told"
+
+
+def test_a_token_that_calls_a_key_from_outside_its_own_is_not_believed(provider, software, monkeypatch):
+    """As opencryptoki does."""
+    asked = Session.attributes
+    monkeypatch.setattr(Session, "attributes", lambda *args: dict.fromkeys(asked(*args), True))
+    made = provider.register(KEY_SPECS["HMAC_256"], software.generate(KEY_SPECS["HMAC_256"]).material, name())
+    facts = provider.facts(KEY_SPECS["HMAC_256"], made.material)
+    assert {facts[word] for word in ("local", "never_extractable", "always_sensitive")} == {"false"}
 
 
 @pytest.mark.parametrize("spec", [*ONE_OF_EACH[:-1], "EC_P521", "HMAC_224"])

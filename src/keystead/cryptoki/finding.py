@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from ctypes import byref, c_ulong
 
 from msgspec import Struct
@@ -11,7 +10,7 @@ from keystead.core.errors import Conflict
 from keystead.cryptoki import structures
 from keystead.cryptoki.errors import Failed
 from keystead.cryptoki.module import Module
-from keystead.cryptoki.words import TOKEN_PRESENT, UNAVAILABLE, Ckr, Flag
+from keystead.cryptoki.words import NO_NUMBER, TOKEN_PRESENT, Ckr, Flag
 
 
 class Where(Struct, frozen=True, kw_only=True):
@@ -112,4 +111,4 @@ def _text(padded: bytes) -> str:
 
 
 def _number(told: int) -> int | None:
-    return None if told == UNAVAILABLE else int(ctypes.c_ulong(told).value)
+    return None if told >= NO_NUMBER else told

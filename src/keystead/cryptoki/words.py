@@ -9,6 +9,8 @@ from enum import IntEnum, IntFlag
 
 UNAVAILABLE = (1 << 64) - 1
 """CK_UNAVAILABLE_INFORMATION: what stands for a number that is not told."""
+NO_NUMBER = 1 << 63
+"""From here on a number is none: some tokens (opencryptoki) write another negative one for "without limit"."""
 
 
 class Ckr(IntEnum):

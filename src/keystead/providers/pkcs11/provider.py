@@ -35,6 +35,8 @@ PROVED: Final = {
     "never_extractable": Cka.NEVER_EXTRACTABLE,
 }
 """What the token itself says of a key. Word in an attestation -> attribute."""
+SINCE_EVER: Final = frozenset({"local", "always_sensitive", "never_extractable"})
+"""What cannot be true of a key that came from outside; opencryptoki says it all the same."""
 
 
 class Pkcs11Provider:
@@ -171,6 +173,7 @@ class Pkcs11Provider:
         held = Held(self._token, handle, self._signs(spec, handle) if handle.public_key else _checked(handle))
         told = held.use(lambda session, key: session.attributes(key, (*PROVED.values(), Cka.KEY_GEN_MECHANISM)))
         maker = told.get(Cka.KEY_GEN_MECHANISM)
+        made_there = handle.made_by != IN
         return {
             "protection": "hsm",
             "hsm": self._token.name,
@@ -181,10 +184,14 @@ class Pkcs11Provider:
             "firmware": info.firmware,
             "object": handle.id.hex(),
             "made_by": handle.made_by,
-            "key_gen_mechanism": named(Ckm, maker) if told.get(Cka.LOCAL) and isinstance(maker, int) else "none",
+            "key_gen_mechanism": named(Ckm, maker) if made_there and isinstance(maker, int) else "not told",
             "check_value": handle.check.hex(),
             "checked_by": handle.checked_by,
-            **{word: str(bool(told[which])).lower() for word, which in PROVED.items() if which in told},
+            **{
+                word: str(bool(told[which]) and (made_there or word not in SINCE_EVER)).lower()
+                for word, which in PROVED.items()
+                if which in told
+            },
         }
 
     def export(self, spec: KeySpec, material: Sensitive) -> Sensitive:  # noqa: ARG002 - never
