@@ -20,6 +20,7 @@
                    trust = "file:…",             certification authorities, instead of the system's;
                    routes = { "a.b" = "10.0.0.5:8443" },   where a host really is; it needs no name server then
                    threads = 32 }                how many requests of a worker may wait for them at once
+      kms      = { NAME = { service = "aws", key = "…", … } }   keys at other services, for the seal external (Kms)
       tpm      = { tcti = "device:/dev/tpmrm0" } the TPM 2.0 of this machine, as tpm2-tools name it
       entropy  = { sources = ["tpm"],            hardware whose generator new keys are drawn from, beside the kernel's:
                    required = false }            "hsm:NAME", "tpm", "device:/dev/hwrng"; required: no key without any
@@ -112,6 +113,22 @@ class TpmAt(Struct, frozen=True, forbid_unknown_fields=True):
     tcti: str = "device:/dev/tpmrm0"  # the kernel's resource manager, which many processes may use
 
 
+class Kms(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A key at another key management service, which wraps what opens the seal `external`."""
+
+    service: Annotated[str, Meta(pattern="^(aws|vault|google|azure)$")]
+    key: Annotated[str, Meta(pattern="^[A-Za-z0-9:/_.-]{1,512}$")]  # as the service names it
+    endpoint: str = ""  # https:// and a host; AWS and Google have one by default
+    region: str = ""  # aws
+    access_key_id: str = ""  # aws
+    credential: str = ""  # file: reference to a token, or AWS's secret access key; read each time
+    command: list[str] = []  # instead: what prints it; for aws as its credential_process does
+    mount: Annotated[str, Meta(pattern="^[A-Za-z0-9/_.-]{1,200}$")] = "transit"  # vault
+    namespace: str = ""  # vault
+    trust: str = ""  # file: reference to the PEM certificates of who vouches for it; the system's without
+    private: bool = False  # it may be at an address that is not public
+
+
 class EntropyFrom(Struct, frozen=True, forbid_unknown_fields=True):
     sources: Annotated[tuple[str, ...], Meta(max_length=8)] = ()
     required: bool = False  # by at least one of them
@@ -139,6 +156,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     protect_in: str = ""
     protect_in_or_software: bool = False
     tpm: TpmAt | None = None
+    kms: dict[HsmName, Kms] = msgspec.field(default_factory=dict)
     entropy: EntropyFrom = EntropyFrom()
 
     @property

@@ -207,3 +207,32 @@ def words_of(shares: list[str], folder: Path) -> list[str]:
     for i, share in enumerate(shares):
         (folder / f"share-{i}").write_text(share)
     return [word for i in range(len(shares)) for word in ("--unseal", f"file:{folder}/share-{i}")]
+
+
+def test_custodians_prove_their_shares_and_nothing_is_unsealed(tmp_path) -> None:
+    at = tmp_path / "data"
+    shares = init(at, "--shares", "3", "--threshold", "2")["shares"]
+    with serving("serve", at, *words_of(shares[:2], tmp_path)) as server:
+        assert "0 of 3 shares" in state(server)["custody_alarm"]
+        challenge = server("custody", "challenge").out.strip()
+        proofs = []
+        for share in shares:  # on another machine: no installation is there, and none is asked
+            done = keystead("custody", "prove", challenge, "--share", "env:S", env={"S": share})
+            assert done.status == 0 and share not in done.out + done.err
+            proofs.append(done.out.strip())
+        assert server("custody", "record", *proofs[:2], "--json").json["n_proved"] == 2
+        short = server("custody", "status", "--json")
+        assert short.status == 6 and json.loads(short.out)["n_needed"] == 3
+        refused = server("custody", "record", proofs[2][:-1] + "A", "--json")
+        assert refused.status != 0 and "custody" not in refused.out
+        assert server("custody", "record", proofs[2], proofs[0], "--json").json["alarm"] == ""
+        assert state(server)["custody_alarm"] == "" and server("custody", "status").status == 0
+        server("seal", "--json")
+        assert server("custody", "challenge", "--json").status == 4
+        assert server("unseal", *words_of(shares[1:], tmp_path), "--json").status == 0
+        assert state(server)["custody_alarm"] == ""
+        new = shares_of(server("seal", "migrate", "shamir", "--shares", "3", "--threshold", "2", "--json"))
+        assert "0 of 3 shares" in state(server)["custody_alarm"]
+        stale = server("custody", "record", proofs[0], "--json")
+        assert stale.status != 0 and "other shares" in stale.error["message"]
+        assert keystead("custody", "prove", challenge, "--share", "env:S", "--json", env={"S": new[0]}).status == 2

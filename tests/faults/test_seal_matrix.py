@@ -1,6 +1,7 @@
 """Every seal, and every pair of a migration killed at each step (security.md §4, row 112): one opens it, never none.
 
-The seals are real: swtpm for the TPM. What is kept is not written again: its rows are the same bytes before and after.
+The seals are real (swtpm, SoftHSM2), but for a stand-in of another service. What is kept is not written again: its rows
+are the same bytes before and after.
 """
 
 from __future__ import annotations
@@ -21,16 +22,18 @@ from msgspec import Struct
 from msgspec.structs import replace
 from tests import softhsm
 from tests.faults.seals import EVERY, Holding, apart, killed_at, opens, steps
+from tests.kms import GOOGLE, TOKEN, StandIn, stand_in
 from tests.swtpm import SoftwareTpm, software_tpm
 
 from keystead.app.hardware import surroundings
 from keystead.app.installation import initialise, prepare, read_seal
-from keystead.config import Config, Hsm, TpmAt
+from keystead.config import Config, Hsm, Kms, TpmAt
 from keystead.core.errors import AlreadyExists, Conflict, InvalidArgument, KeysteadError, Unauthenticated, Unavailable
 from keystead.core.sensitive import Sensitive
 from keystead.crypto.kdf import BOUNDS, Argon2Cost
 from keystead.seals import Plan, make
 from keystead.seals.base import Created
+from keystead.seals.external import ExternalPlan
 from keystead.seals.file import FilePlan
 from keystead.seals.passphrase import PassphraseSeal
 from keystead.seals.pkcs11 import Pkcs11Plan
@@ -63,8 +66,9 @@ WAYS: dict[str, Callable[[], Way]] = {
     "shamir": _shamir,
     "tpm": lambda: Way(TpmPlan((7, 14))),
     "pkcs11": lambda: Way(Pkcs11Plan("one")),
+    "external": lambda: Way(ExternalPlan("one")),
 }
-BY_ITSELF = {"file", "tpm", "pkcs11"}
+BY_ITSELF = {"file", "tpm", "pkcs11", "external"}
 
 
 class Bench:
@@ -73,15 +77,25 @@ class Bench:
     The module of the HSM is a copy, which this process never loads: those it forks load it, each for itself.
     """
 
-    def __init__(self, directory: Path, tpm: SoftwareTpm) -> None:
-        self.directory, self.tpm = directory, tpm
+    def __init__(self, directory: Path, tpm: SoftwareTpm, service: StandIn) -> None:
+        self.directory, self.tpm, self.service = directory, tpm, service
         self.module = directory / "softhsm.so"
         shutil.copy(softhsm.module(), self.module)
         self.pin = directory / "pin"
         self.pin.write_text(softhsm.PIN)
         self.token = softhsm.new_token()
         hsm = Hsm(module=str(self.module), token=self.token, pin=f"file:{self.pin}")
-        self.settings = Config(tpm=TpmAt(tpm.tcti), hsms={"one": hsm}, listen={})
+        token = directory / "token"
+        token.write_text(TOKEN)
+        kms = Kms(
+            service="google",
+            key=GOOGLE,
+            endpoint=service.endpoint,
+            credential=f"file:{token}",
+            trust=f"file:{service.ca}",
+            private=True,
+        )
+        self.settings = Config(tpm=TpmAt(tpm.tcti), hsms={"one": hsm}, kms={"one": kms}, listen={})
         self._made: dict[tuple[str, ...], tuple[Path, list[Way]]] = {}
         self._n = 0
 
@@ -107,8 +121,8 @@ class Bench:
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory) -> Iterator[Bench]:
-    with software_tpm(tmp_path_factory.mktemp("tpm")) as tpm:
-        yield Bench(tmp_path_factory.mktemp("matrix"), tpm)
+    with software_tpm(tmp_path_factory.mktemp("tpm")) as tpm, stand_in(tmp_path_factory.mktemp("kms")) as service:
+        yield Bench(tmp_path_factory.mktemp("matrix"), tpm, service)
 
 
 def migrate(way: Way, replaced: str) -> Callable[[Holding], None]:

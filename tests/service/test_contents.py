@@ -28,6 +28,7 @@ from keystead.core.entities import (
     Principal,
     PrincipalKind,
     SecretVersion,
+    ShareProof,
     SlotRule,
     Tenant,
 )
@@ -43,9 +44,9 @@ from keystead.service.inspection import inspect
 from keystead.service.proof import prove_destroyed
 from keystead.stores.memory import MemoryStore
 
-NOT_BELOW = {Tenant, Namespace, Erasure, SlotRule, EndedRoot}
+NOT_BELOW = {Tenant, Namespace, Erasure, SlotRule, EndedRoot, ShareProof}
 """What goes as the last; what has to be gone before; what outlives the key it is of; and what is the installation's."""
-INSTALLATIONS = {Kind.SLOT_RULE, Kind.ENDED_ROOT}
+INSTALLATIONS = {Kind.SLOT_RULE, Kind.ENDED_ROOT, Kind.SHARE_PROOF}
 
 
 def kinds() -> set[type[Entity]]:

@@ -6,10 +6,13 @@ import os
 from pathlib import Path
 
 from keystead.app.hsms import Tokens
+from keystead.app.kms import place_of
 from keystead.config import Config
-from keystead.core.errors import InvalidArgument
+from keystead.core.errors import InvalidArgument, NotFound
 from keystead.cryptoki.token import Token
+from keystead.net.https import Https
 from keystead.seals.base import Surroundings
+from keystead.seals.services import Place
 from keystead.tpm import Tpm
 
 
@@ -18,6 +21,12 @@ class Hardware:
 
     def __init__(self, settings: Config, tokens: Tokens | None = None) -> None:
         self._settings, self._tokens = settings, tokens or Tokens(settings.hsms)
+        self._net = Https()
+
+    def kms(self, name: str) -> Place:
+        if (found := self._settings.kms.get(name)) is None:
+            raise NotFound(f"the configuration names no KMS {name!r}", "kms")
+        return place_of(name, found, self._net)
 
     def token(self, name: str) -> Token:
         return self._tokens.token(name)

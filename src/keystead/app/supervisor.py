@@ -29,7 +29,7 @@ import msgspec
 import uvloop
 from msgspec.structs import asdict, replace
 
-from keystead.app import line, slots
+from keystead.app import drill, line, slots
 from keystead.app.chores import Chores
 from keystead.app.compose import Core
 from keystead.app.control import Control
@@ -44,9 +44,9 @@ from keystead.app.sockets import address_of, bind, bind_unix
 from keystead.app.workers import Worker
 from keystead.config import Config
 from keystead.core.entities import Kind
-from keystead.core.errors import InvalidArgument, KeysteadError, Sealed, Unavailable
+from keystead.core.errors import Conflict, InvalidArgument, KeysteadError, Sealed, Unavailable
 from keystead.core.sensitive import Sensitive
-from keystead.doors.control import SealShown, SealsShown, ServerStatus
+from keystead.doors.control import CustodyShown, SealShown, SealsShown, ServerStatus
 from keystead.doors.control.lifecycle import SlotStatus
 from keystead.kit.custody import AnyAnswer, AnyRequest, No, RootKey, Why
 from keystead.seals import Seals, plan_of
@@ -353,10 +353,12 @@ class Supervisor:
     def status(self) -> ServerStatus:
         core, is_open = self.core, self._unseal_key is not None
         file, looks = core.slots.file, core.barrier.slots()
+        custody = drill.standing(core, self._seal) if is_open else None
         return ServerStatus(
             sealed=not is_open,
             seal=self._seal.kind,
             seal_trouble=self._trouble,
+            custody_alarm=custody.alarm if custody else "",
             version=VERSION,
             workers=self._settings.workers,
             listen=self._running.listen,
@@ -480,3 +482,16 @@ class Supervisor:
                 act()
             finally:
                 self._start_workers()
+
+    # --- the custody drill
+
+    def challenge(self) -> str:
+        return drill.challenge(self.core, self._seal)
+
+    def record_proof(self, proof: str) -> None:
+        drill.record(self.core, self._seal, proof)
+
+    def custody(self) -> CustodyShown:
+        if (found := drill.standing(self.core, self._seal)) is None:
+            raise Conflict(f"the {self._seal.kind} seal has no shares", "seal")
+        return found

@@ -21,7 +21,7 @@ from keystead.core.operations import AccessKey, IssueToken, Operation
 from keystead.core.sensitive import Sensitive
 from keystead.doors.control.codec import ShownOnce, ShownToken, unseal_request
 from keystead.doors.control.errors import ERRORS
-from keystead.doors.control.lifecycle import BackedUp, SealsShown, ServerStatus, SlotStatus
+from keystead.doors.control.lifecycle import BackedUp, Challenge, CustodyShown, SealsShown, ServerStatus, SlotStatus
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -91,6 +91,15 @@ class Remote:
 
     def seal(self) -> ServerStatus:
         return self._ask("Seal", b"{}", ServerStatus)
+
+    def challenge(self) -> Challenge:
+        return self._ask("Challenge", b"{}", Challenge)
+
+    def record_proof(self, proof: str) -> CustodyShown:
+        return self._ask("RecordProof", msgspec.json.encode({"proof": proof}), CustodyShown)
+
+    def custody(self) -> CustodyShown:
+        return self._ask("Custody", b"{}", CustodyShown)
 
     def seals(self) -> SealsShown:
         return self._ask("ListSeals", b"{}", SealsShown)

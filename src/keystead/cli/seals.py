@@ -13,6 +13,7 @@ from keystead.core.errors import InvalidArgument
 from keystead.core.ports import Entropy
 from keystead.core.sensitive import Sensitive
 from keystead.seals import Plan
+from keystead.seals.external import ExternalPlan
 from keystead.seals.passphrase import PassphraseSeal
 from keystead.seals.pkcs11 import Pkcs11Plan
 from keystead.seals.shamir import ShamirSeal
@@ -29,6 +30,7 @@ class Choice(Struct, frozen=True, kw_only=True):
     passphrase: str | None = None  # a reference, unless somebody has typed the thing itself
     pcr: tuple[int, ...] = ()
     hsm: str | None = None
+    kms: str | None = None
 
     def __repr__(self) -> str:
         return "Choice()"
@@ -63,15 +65,29 @@ def _pkcs11(choice: Choice) -> Planned:
     return Planned(Pkcs11Plan(choice.hsm))
 
 
+def _external(choice: Choice) -> Planned:
+    if choice.kms is None:
+        raise InvalidArgument("say which service: --kms NAME, as `kms` in keystead.toml calls it", "kms")
+    return Planned(ExternalPlan(choice.kms))
+
+
 PLANS: dict[str, Callable[[Choice], Planned]] = {
     "shamir": _shamir,
     "passphrase": _passphrase,
     "tpm": _tpm,
     "pkcs11": _pkcs11,
+    "external": _external,
 }
 RECOVERY = ("shamir", "passphrase")
 """What somebody opens by hand: what stands beside a seal that opens by itself."""
-OF = {"shares": "shamir", "threshold": "shamir", "passphrase": "passphrase", "pcr": "tpm", "hsm": "pkcs11"}
+OF = {
+    "shares": "shamir",
+    "threshold": "shamir",
+    "passphrase": "passphrase",
+    "pcr": "tpm",
+    "hsm": "pkcs11",
+    "kms": "external",
+}
 """Of an option, the kind of seal that it says something of."""
 
 
@@ -100,6 +116,7 @@ def options(run: Callable[..., object]) -> Callable[..., object]:
                 "--pcr", type=int, multiple=True, metavar="N", help="tpm: it opens while this PCR is as now [7]."
             ),
             click.option("--hsm", metavar="NAME", help="pkcs11: which, as `hsms` in keystead.toml calls it."),
+            click.option("--kms", metavar="NAME", help="external: which, as `kms` in keystead.toml calls it."),
         )
     ):
         run = option(run)

@@ -10,6 +10,7 @@ import msgspec
 from keystead.core.errors import InvalidArgument
 from keystead.core.sensitive import Sensitive
 from keystead.seals.base import Surroundings
+from keystead.seals.external import ExternalPlan, ExternalSeal
 from keystead.seals.file import FilePlan, FileSeal
 from keystead.seals.kept import Configuration, decode, encode
 from keystead.seals.passphrase import PassphraseConfiguration, PassphraseSeal
@@ -26,9 +27,10 @@ SEALS: dict[str, type[AnySeal]] = {
     ShamirSeal.kind: ShamirSeal,
     TpmSeal.kind: TpmSeal,
     Pkcs11Seal.kind: Pkcs11Seal,
+    ExternalSeal.kind: ExternalSeal,
 }
 
-Plan = FilePlan | PassphraseConfiguration | ShamirConfiguration | TpmPlan | Pkcs11Plan
+Plan = FilePlan | PassphraseConfiguration | ShamirConfiguration | TpmPlan | Pkcs11Plan | ExternalPlan
 """What a seal that is to be made is said with. Nothing in it is secret."""
 
 

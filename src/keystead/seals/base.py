@@ -12,6 +12,7 @@ from keystead.core.errors import Conflict
 from keystead.core.ports import Entropy
 from keystead.core.sensitive import Sensitive
 from keystead.cryptoki.token import Token
+from keystead.seals.services import Place
 from keystead.tpm import Tpm
 
 C = TypeVar("C", bound=Struct)
@@ -37,6 +38,10 @@ class Devices(Protocol):
     @property
     def tpm(self) -> Tpm:
         """Raises InvalidArgument where none is configured."""
+        ...
+
+    def kms(self, name: str) -> Place:
+        """A key at another service. Raises NotFound, and InvalidArgument for what cannot be followed."""
         ...
 
     def token(self, name: str) -> Token:

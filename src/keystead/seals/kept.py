@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from keystead.core.errors import InvalidArgument
 from keystead.core.sensitive import Sensitive
+from keystead.seals.external import ExternalConfiguration
 from keystead.seals.file import FileConfiguration
 from keystead.seals.passphrase import PassphraseConfiguration
 from keystead.seals.pkcs11 import Pkcs11Configuration
@@ -25,7 +26,12 @@ from keystead.seals.shamir import ShamirConfiguration
 from keystead.seals.tpm import TpmConfiguration
 
 Configuration = (
-    FileConfiguration | PassphraseConfiguration | ShamirConfiguration | TpmConfiguration | Pkcs11Configuration
+    FileConfiguration
+    | PassphraseConfiguration
+    | ShamirConfiguration
+    | TpmConfiguration
+    | Pkcs11Configuration
+    | ExternalConfiguration
 )
 MOST_SEALS = 2
 MOST_BYTES = 65536

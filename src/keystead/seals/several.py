@@ -12,6 +12,7 @@ from keystead.core.errors import Conflict, InvalidArgument, KeysteadError, Unaut
 from keystead.core.sensitive import Sensitive
 from keystead.crypto.shamir import PREFIX
 from keystead.seals.base import Surroundings
+from keystead.seals.external import ExternalSeal
 from keystead.seals.file import FileSeal
 from keystead.seals.kept import Configuration, Kept
 from keystead.seals.passphrase import PassphraseSeal
@@ -19,7 +20,7 @@ from keystead.seals.pkcs11 import Pkcs11Seal
 from keystead.seals.shamir import ShamirSeal
 from keystead.seals.tpm import TpmSeal
 
-AnySeal = FileSeal | PassphraseSeal | ShamirSeal | TpmSeal | Pkcs11Seal
+AnySeal = FileSeal | PassphraseSeal | ShamirSeal | TpmSeal | Pkcs11Seal | ExternalSeal
 
 
 class Seals:

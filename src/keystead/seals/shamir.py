@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from keystead.core.errors import DecryptionFailed, InvalidArgument, Unauthenticated
 from keystead.core.ports import Entropy
 from keystead.core.sensitive import Sensitive
-from keystead.crypto import box
+from keystead.crypto import box, proofs
 from keystead.crypto.shamir import check_numbers, join, parse_share, split
 from keystead.seals.base import UNSEAL_BYTES, Created, Surroundings, cannot_follow, check_of
 
@@ -30,6 +30,7 @@ class ShamirConfiguration(Struct, frozen=True, tag_field="kind", tag="shamir", f
     check: bytes  # base.check_of(what is shared)
     public: bytes = b""  # empty: what is shared is U
     box: bytes = b""
+    provers: tuple[bytes, ...] = ()  # of each share, by its index, what its proofs are verified with
 
     @property
     def rests_on(self) -> tuple[str, str]:
@@ -47,6 +48,8 @@ class ShamirConfiguration(Struct, frozen=True, tag_field="kind", tag="shamir", f
     def make(self, unseal_key: Sensitive, _at: Surroundings) -> ShamirConfiguration:
         """Raises InvalidArgument."""
         check_numbers(self.threshold, self.n_shares)
+        if [len(prover) for prover in self.provers] != [proofs.PUBLIC_BYTES] * self.n_shares:
+            raise InvalidArgument("of each share what its proofs are verified with", "provers")
         return replace(self, box=box.close(self.public, unseal_key.reveal(), self.info))
 
     @property
@@ -81,8 +84,10 @@ class ShamirSeal:
         """What is public of new shares; and the shares, one a custodian, kept nowhere. Raises InvalidArgument."""
         seed = entropy(box.SEED_BYTES)
         shares = split(seed, threshold, n_shares, entropy)
-        set_id = parse_share(shares[0]).set_id
-        plan = ShamirConfiguration(threshold, n_shares, set_id, check_of(seed), box.public_key(seed))
+        parsed = [parse_share(share) for share in shares]
+        provers = tuple(proofs.public_key(share) for share in parsed)
+        public = box.public_key(seed)
+        plan = ShamirConfiguration(threshold, n_shares, parsed[0].set_id, check_of(seed), public, provers=provers)
         return plan, tuple(Sensitive(share.encode()) for share in shares)
 
     @classmethod

@@ -15,7 +15,7 @@ from keystead.core import operations as ops
 from keystead.core.actions import USES
 from keystead.core.errors import Denied, Unauthenticated
 from keystead.core.sensitive import Sensitive
-from keystead.doors.control import ControlFront, SealShown, SealsShown, ServerStatus
+from keystead.doors.control import ControlFront, CustodyShown, SealShown, SealsShown, ServerStatus
 from keystead.doors.control.administration import OPERATIONS
 from keystead.doors.control.lifecycle import STEPS
 
@@ -28,6 +28,7 @@ STEERING: dict[str, Any] = {
     "BackUp": {"path": "/nowhere"},
     "AddSeal": {"plan": {"kind": "tpm"}},
     "RemoveSeal": {"kind": "tpm"},
+    "RecordProof": {"proof": "ks-proof-1-"},
     "MigrateSeal": {"plan": {"kind": "tpm"}, "replaced": "passphrase"},
 }
 EVERYTHING = sorted({*STEPS, *(operation.name for operation in OPERATIONS)})
@@ -63,6 +64,17 @@ class Server:
 
     def rotate_slot(self) -> None:
         self.done.append("rotate")
+
+    def challenge(self) -> str:
+        self.done.append("challenge")
+        return "ks-challenge-1-"
+
+    def record_proof(self, proof: str) -> None:
+        self.done.append(f"record {proof}")
+
+    def custody(self) -> CustodyShown:
+        self.done.append("custody")
+        return CustodyShown(shares=(), n_needed=0, n_proved=0)
 
     def seals(self) -> SealsShown:
         self.done.append("seals")

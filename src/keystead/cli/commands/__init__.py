@@ -27,6 +27,7 @@ COMMANDS: dict[str, Row] = {
     "audit": Row("audit:audit", "Follow, verify and prove the record of every access", SHOWN),
     "backup": Row("custody:backup", "Copy the database into one file", SHOWN),
     "restore": Row("custody:restore", "Put back what is missing, from an old backup", SHOWN),
+    "custody": Row("drill:custody", "Custodians prove that their shares still exist", SHOWN),
     "prove": Row("custody:prove", "Show that what was destroyed stays so", SHOWN),
     "slot": Row("slot:slot", "The erasable secret beside the database", SHOWN),
 }

@@ -45,6 +45,7 @@ def answer(here: Here, found: ServerStatus) -> None:
     lines = [
         ("state", "sealed: open it with `keystead unseal`" if found.sealed else "open"),
         ("seal", f"{found.seal}: {found.seal_trouble}" if found.seal_trouble else found.seal),
+        *([("custody", found.custody_alarm)] if found.custody_alarm else []),
         ("version", found.version),
         ("doors", ", ".join(f"{door} {address}" for door, address in found.listen.items())),
         ("workers", str(found.workers)),

@@ -36,6 +36,7 @@ from __future__ import annotations
 from keystead.core.entities.approvals import *
 from keystead.core.entities.base import *
 from keystead.core.entities.belonging import *
+from keystead.core.entities.custody import *
 from keystead.core.entities.identities import *
 from keystead.core.entities.keys import *
 from keystead.core.entities.logins import *

@@ -59,6 +59,7 @@ class Kind(StrEnum):
     ERASURE = "erasure"
     SLOT_RULE = "slot-rule"
     ENDED_ROOT = "ended-root"
+    SHARE_PROOF = "share-proof"
     APPROVAL_RULES = "approval-rules"
     APPROVAL_REQUEST = "approval-request"
 

@@ -80,6 +80,12 @@ class MigrateSeal(SystemOperation[Nothing], frozen=True, kw_only=True):
     replaced: str
 
 
+class RecordShareProof(SystemOperation[Nothing], frozen=True, kw_only=True):
+    """Leave to put on record that a share of the seal was there."""
+
+    action = Action.MANAGE_SEAL
+
+
 class RotateSlot(SystemOperation[Nothing], frozen=True, kw_only=True):
     """Leave to give the slot a new generation, so that no backup made before opens by itself any more."""
 

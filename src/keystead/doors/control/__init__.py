@@ -7,6 +7,13 @@ by the supervisor alone (app.control): unlike other doors it also steers the ser
 from __future__ import annotations
 
 from keystead.doors.control.front import ControlFront
-from keystead.doors.control.lifecycle import Lifecycle, SealShown, SealsShown, ServerStatus
+from keystead.doors.control.lifecycle import (
+    CustodyShown,
+    Lifecycle,
+    SealShown,
+    SealsShown,
+    ServerStatus,
+    ShareShown,
+)
 
-__all__ = ["ControlFront", "Lifecycle", "SealShown", "SealsShown", "ServerStatus"]
+__all__ = ["ControlFront", "CustodyShown", "Lifecycle", "SealShown", "SealsShown", "ServerStatus", "ShareShown"]

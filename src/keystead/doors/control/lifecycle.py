@@ -28,6 +28,7 @@ class ServerStatus(Message, frozen=True, kw_only=True):
     sealed: bool
     seal: str  # its kind; of two, both
     seal_trouble: str = ""  # why a seal that opens by itself does not
+    custody_alarm: str = ""  # why too few shares are known to exist
     version: str
     workers: int
     listen: dict[str, str]
@@ -66,6 +67,25 @@ class SealsShown(Message, frozen=True, kw_only=True):
     warning: str = ""
 
 
+class ShareShown(Struct, frozen=True, kw_only=True):
+    share: int
+    proved_at: datetime | None
+    is_fresh: bool
+
+
+class CustodyShown(Message, frozen=True, kw_only=True):
+    """Which shares were proved. `alarm`: why that is too little; "" where it is enough."""
+
+    shares: tuple[ShareShown, ...]
+    n_needed: int
+    n_proved: int
+    alarm: str = ""
+
+
+class Challenge(Message, frozen=True):
+    challenge: str
+
+
 class Lifecycle(Protocol):
     """The supervisor, as this door sees it."""
 
@@ -94,6 +114,19 @@ class Lifecycle(Protocol):
     def remove_seal(self, kind: str) -> None: ...
 
     def migrate_seal(self, said: Mapping[str, object], replaced: str) -> None: ...
+
+    def challenge(self) -> str:
+        """To the custodians. Raises Conflict where there are no shares that can be proved."""
+        ...
+
+    def record_proof(self, proof: str) -> None:
+        """Raises InvalidArgument, Unauthenticated, Conflict."""
+        ...
+
+    def custody(self) -> CustodyShown:
+        """Raises Conflict where there are no shares."""
+        ...
+
     def add_slot(self, name: str) -> None:
         """Raises AlreadyExists, Unavailable."""
         ...
@@ -143,6 +176,18 @@ class AddSlotRequest(Message, frozen=True, forbid_unknown_fields=True):
 class RemoveSlotRequest(Message, frozen=True, forbid_unknown_fields=True):
     name: str
     lost: bool = False
+
+
+class ChallengeRequest(Message, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+class RecordProofRequest(Message, frozen=True, forbid_unknown_fields=True):
+    proof: str
+
+
+class CustodyRequest(Message, frozen=True, forbid_unknown_fields=True):
+    pass
 
 
 class BackUpRequest(Message, frozen=True, forbid_unknown_fields=True):
@@ -205,6 +250,19 @@ def migrate_seal(req: MigrateSealRequest, server: Lifecycle) -> SealsShown:
     return server.seals()
 
 
+def challenge(_req: ChallengeRequest, server: Lifecycle) -> Challenge:
+    return Challenge(server.challenge())
+
+
+def record_proof(req: RecordProofRequest, server: Lifecycle) -> CustodyShown:
+    server.record_proof(req.proof)
+    return server.custody()
+
+
+def custody(_req: CustodyRequest, server: Lifecycle) -> CustodyShown:
+    return server.custody()
+
+
 class Step(Struct, frozen=True):
     """`leave` makes the operation that must be allowed first; None: whoever owns the server may, sealed or not."""
 
@@ -238,4 +296,7 @@ STEPS: dict[str, Step] = {
         lambda req: ops.MigrateSeal(seal=_kind(req.plan), replaced=req.replaced),
         migrate_seal,
     ),
+    "Challenge": Step(ChallengeRequest, plain(ops.ReadStatus), challenge),
+    "RecordProof": Step(RecordProofRequest, plain(ops.RecordShareProof), record_proof),
+    "Custody": Step(CustodyRequest, plain(ops.ReadStatus), custody),
 }

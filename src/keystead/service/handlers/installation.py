@@ -23,6 +23,7 @@ LEAVE = (
     ops.AddSeal,
     ops.RemoveSeal,
     ops.MigrateSeal,
+    ops.RecordShareProof,
     ops.RotateSlot,
     ops.AddSlot,
     ops.RemoveSlot,

@@ -69,6 +69,7 @@ class View(KeyCache, TokenCache):
         Kind.USAGE: _forget_nothing,  # nobody holds it
         Kind.SLOT_RULE: _forget_nothing,
         Kind.ENDED_ROOT: _forget_nothing,
+        Kind.SHARE_PROOF: _forget_nothing,
         Kind.OIDC_PROVIDER: _forget_nothing,  # dropped whatever changes
         Kind.SECRET_VERSION: _forget_nothing,
         Kind.FOLDER: _forget_nothing,
