@@ -554,7 +554,7 @@ def test_a_token_that_seals_wrongly_offers_no_aes(token, monkeypatch):
 
 
 def without_session_objects(monkeypatch):
-    """A token that has none, like a YubiHSM and tpm2-pkcs11."""
+    """A token that has none, like tpm2-pkcs11."""
     for function, at in (("generate", 1), ("generate_pair", 1), ("create", 0), ("unwrap", 3)):
         asked = getattr(Session, function)
 
