@@ -22,7 +22,7 @@ from keystead.crypto import halves, keys
 from keystead.crypto.aead import Gcm as SoftGcm
 from keystead.crypto.agree import agree
 from keystead.cryptoki import gcm
-from keystead.cryptoki.errors import LOST, Failed
+from keystead.cryptoki.errors import LOST, MISPLACED, Failed
 from keystead.cryptoki.mechanisms import Mechanism, ecdh, oaep
 from keystead.cryptoki.session import Session
 from keystead.cryptoki.token import VAGUE, Desk
@@ -66,11 +66,16 @@ class Trial:
         self.keep, self.make = self.passing.keep, self.passing.make
 
     def attempt(self, step: Callable[[], object]) -> str:
-        """Why it failed; "" where it did not. Raises Failed where the token is lost."""
+        """Why it failed, twice where that says nothing; "" where it did not. Raises Failed where the token is lost."""
+        return self._attempt(step, again=True)
+
+    def _attempt(self, step: Callable[[], object], *, again: bool) -> str:
         try:
             step()
         except Failed as failed:
-            if failed.rv in LOST and not (failed.rv in VAGUE and self._desk.connection.is_there()):
+            if failed.rv in VAGUE and self._desk.connection.is_there():
+                return self._attempt(step, again=False) if again else str(failed)
+            if failed.rv in LOST or failed.rv in MISPLACED:
                 raise
             return str(failed)
         except (KeysteadError, ValueError) as error:
