@@ -272,7 +272,7 @@ class Stack:
         self.store, self.slot, self.journal = store or MemoryStore(), slot or MemorySlot(), ListJournal()
         is_new = not self.slot.generations()
         self.generation = CountingGeneration()
-        self.barrier = Barrier(self.store, self.slot, self.entropy)
+        self.barrier = Barrier(self.store, self.slot, self.entropy, clock=self.clock)
         with_key = unseal or Sensitive(self.entropy(32))
         (self.barrier.initialise if is_new else self.barrier.open)(with_key)
         self.provider = SoftwareProvider(self.entropy)

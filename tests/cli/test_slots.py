@@ -13,6 +13,13 @@ from tests.cli.test_custody import _destroy
 from tests.servers import Done, at_once, serving
 from tests.swtpm import SoftwareTpm, software_tpm
 
+from keystead.app.library import Keystead
+from keystead.core.entities import KeyVersion
+from keystead.service.barrier import Commit
+from keystead.service.bootstrap import record_of_slots
+from keystead.service.log import Log
+from keystead.stores.disk import LocalDisk
+
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SoftwareTpm]:
@@ -214,3 +221,30 @@ def test_recovery_keys_from_one_command_to_the_other(site, tmp_path) -> None:
         assert two["recovery_key"] != made["recovery_key"]
         assert about(running.directory, "slot", "mode", "off").status == 0
         assert "off: old backups open" in about(running.directory, "status").out
+
+
+def test_a_destruction_is_certified_and_verified_with_its_record(site, tmp_path) -> None:
+    assert about(site, "slot", "add", "pkcs11:soft").status == 0
+    id_ = about(site, "key", "create").out.strip()
+    assert about(site, "key", "certificate", id_, "--json").error["error"] == "WrongState"
+    with Keystead(site) as ks:
+        barrier = ks._core.barrier
+        record = record_of_slots(barrier, ks._core.clock.now(), "a destruction", id_)
+        barrier.commit(Commit(destroy=(barrier.get(KeyVersion, f"{id_}/1"),), record=record))
+    file = tmp_path / "certificate"
+    assert about(site, "key", "certificate", id_, "-o", file).status == 0
+    shown = about(site, "key", "certificate", "--verify", file, "--json").json
+    assert (shown["key"], shown["state"], shown["mode"]) == (id_, "irrecoverable", "strict")
+    assert {one["name"]: one["by"] for one in shown["openers"]} == {"file": "slot", "pkcs11:soft": "slot"}
+    (version,) = shown["versions"]
+    line = Log(LocalDisk(), site / "audit").read(version["audit_index"], 1)[0]
+    assert line == record
+    assert f"record {version['audit_index']} of the log" in about(site, "key", "certificate", "--verify", file).out
+    nowhere = tmp_path / "nowhere"
+    nowhere.mkdir()
+    beside = (site / "audit" / "key.pub").read_text().strip()
+    offline = at_once("key", "certificate", "--verify", file, "--key", beside, "--data", nowhere, "--json").json
+    assert offline["state"] == "irrecoverable" and offline["versions"][0]["audit_index"] is None
+    file.write_text(file.read_text().replace("irrecoverable", "destroyed"))
+    assert about(site, "key", "certificate", "--verify", file).status == 6
+    assert about(site, "key", "certificate").status == 2

@@ -93,6 +93,7 @@ def test_own_words_name_the_action_itself():
         Action.ERASE_KEY,
         Action.EXPORT_KEY,
         Action.ATTEST_KEY,
+        Action.CERTIFY_DESTRUCTION,
     }
     assert words >= {Action.MANAGE_PRINCIPALS, Action.LIST_PRINCIPALS, Action.READ_SECRET} | OF_PATHS
 

@@ -1,13 +1,13 @@
 """Backup and restore at the small end; tests/faults/run_destruction.py does it at the large."""
 
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from msgspec.structs import replace
-from tests.fakes import MemorySlot, SeededEntropy
+from tests.fakes import FakeClock, MemorySlot, SeededEntropy
 
-from keystead.core.entities import Credential, CredentialKind, KeyVersion, SecretVersion, Tenant
+from keystead.core.entities import Credential, CredentialKind, Erased, Fate, KeyVersion, SecretVersion, SlotRule, Tenant
 from keystead.core.errors import Conflict, Internal, Malformed, Unavailable
 from keystead.core.keystores import Connection, Connectivity, KeyStore, Proxy
 from keystead.core.sensitive import Sensitive
@@ -152,6 +152,25 @@ def test_a_graft_tells_whose_access_came_back(house):
     came = graft(house.old, export_tree(house.barrier, house.store), house.slot, os.urandom, U, NOW)
     assert came.destroyed == ("k1/1",)
     assert came.access == ("credential AKIA1", "key-store cks-1")
+
+
+def test_what_a_graft_finds_destroyed_is_not_irrecoverable_before_somebody_vouches_for_it(house):
+    """The rows that say what has erased it went with the database."""
+    slot, now = house.slot, NOW + timedelta(hours=1)
+    house.barrier.commit(Commit(destroy=(house.version("k1"),)))
+    house.barrier.rotate()
+    graft(house.old, export_tree(house.barrier, house.store), slot, os.urandom, U, NOW)
+    barrier = Barrier(house.old, slot, SeededEntropy(3), clock=FakeClock(now))
+    barrier.open(U)
+    barrier.rotate()
+    dead = barrier.get(KeyVersion, "k1/1")
+    assert barrier.fate(dead) is Fate.DESTROYED
+    (name,) = barrier.awaited()
+    assert name == "lost:records:1-2"
+    barrier.commit(Commit(put=(SlotRule(reported={name: Erased("somebody", now)}),)))
+    barrier.settle()
+    assert barrier.fate(dead) is Fate.IRRECOVERABLE
+    assert inspect(barrier, house.old).whole
 
 
 def test_a_graft_takes_nothing_but_the_tree_of_the_slot(house):

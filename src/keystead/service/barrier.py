@@ -24,7 +24,7 @@ from typing import TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from keystead.core.entities import SLOTS, Entity, Fate, Mode, SlotRule, Wrapped
+from keystead.core.entities import SLOTS, EndedRoot, Entity, Fate, Mode, SlotRule, Wrapped
 from keystead.core.entities.slots import PEOPLE
 from keystead.core.errors import (
     Conflict,
@@ -381,9 +381,17 @@ class Barrier:
         if failed:
             raise Unavailable("; ".join(f"{name}: {why}" for name, why in failed.items()))
 
+    def ended_roots(self, epochs: set[int]) -> list[EndedRoot]:
+        """Those of these epochs, and older ones that something may still open; oldest first."""
+        last = max(epochs, default=0)
+        open_yet = [one for link in (SLOTS, PEOPLE) for one in waiting(self._store, self.rows, link)]
+        named = [one for epoch in epochs if (one := self.get(EndedRoot, EndedRoot.id_of(epoch))) is not None]
+        found = {one.epoch: one for one in (*named, *open_yet) if one.epoch <= last}
+        return [found[epoch] for epoch in sorted(found)]
+
     def fate(self, version: Wrapped) -> Fate:
         """What is true of a version that holds nothing any more."""
-        return fate(self._store, self.rows, self._tree(self._store).root, version, self.n_outstanding)
+        return fate(self._store, self.rows, self._tree(self._store).root, version, lambda: self.n_outstanding)
 
     def slots(self) -> list[SlotLook]:
         """How each slot is that the database names; sealed too."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
+from keystead.core.audit.merkle import leaf_hash
 from keystead.core.entities import Entity, Kind, Wrapped
 from keystead.core.errors import Internal
 from keystead.core.keytree import Edit
@@ -47,13 +48,14 @@ class Commit(Struct, frozen=True, kw_only=True):
         if contradicted := {version.id for version in self.destroy} & self.material.keys():
             raise Internal(f"version {min(contradicted)} is to be both destroyed and wrapped")
         put = {(entity.kind, entity.id): entity for entity in self.put}
+        leaf = b"" if self.record is None else leaf_hash(self.record)
         gone = {(entity.kind, entity.id) for entity in self.delete}
         for version in self.destroy:
             if (version.kind, version.id) in gone:
                 continue
             latest = put.get((version.kind, version.id), version)
             last = under if version.position >= 0 else 0
-            put[version.kind, version.id] = replace(latest, wrapped=b"", destroyed_under=last)
+            put[version.kind, version.id] = replace(latest, wrapped=b"", destroyed_under=last, destroyed_leaf=leaf)
         return put.values()
 
 

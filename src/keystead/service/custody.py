@@ -20,7 +20,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from keystead.core import entities
-from keystead.core.entities import Entity, KeyVersion, Kind, Wrapped
+from keystead.core.entities import LOST, EndedRoot, Entity, KeyVersion, Kind, Wrapped
 from keystead.core.errors import Internal, Malformed, Unavailable
 from keystead.core.keystores import Connection, KeyStore
 from keystead.core.keytree import EMPTY
@@ -31,6 +31,7 @@ from keystead.service.barrier import ROOT_META, Barrier, Commit
 from keystead.service.commit import HEAD_META
 from keystead.service.inspection import leaf_of, pages, quiet, tally, verifies, walk
 from keystead.service.related import lasting, waited
+from keystead.service.root import Root
 from keystead.service.rows import ENCODER
 from keystead.service.slots import Slots
 
@@ -118,6 +119,8 @@ def graft(
     Raises Conflict where the slot does not hold the tree's generation, Unauthenticated, Malformed.
     """
     newer = _read(tree)
+    old = copy.meta(ROOT_META)
+    before = 0 if old is None else Root.decode(old).epoch
     with copy.transaction() as txn:
         txn.put_meta(ROOT_META, newer.root)
         txn.put_meta(HEAD_META, newer.head)
@@ -125,11 +128,15 @@ def graft(
             txn.put_node(level, at, sealed)
     barrier = Barrier(copy, slot, entropy)
     barrier.open(unseal_key, settle=False)
+    under = _unknown(barrier, before, now)
     destroyed: list[str] = []
     for page in pages(copy, Kind.KEY_VERSION):
         versions = [barrier.rows.open(row, KeyVersion) for row in page]
         dead = [version for version in versions if _is_dead(barrier, copy, version)]
-        gone = tuple(replace(v, wrapped=b"", lifecycle=v.lifecycle.after(Event.DESTROY, now)) for v in dead)
+        gone = tuple(
+            replace(v, wrapped=b"", destroyed_under=under, lifecycle=v.lifecycle.after(Event.DESTROY, now))
+            for v in dead
+        )
         barrier.commit(Commit(put=gone))
         for key_id in {version.key_id for version in dead}:
             _bury(barrier, key_id, now)
@@ -138,11 +145,25 @@ def graft(
         for page in pages(copy, of.kind):
             values = [barrier.rows.open(row, of) for row in page]
             lost = [version for version in values if _is_dead(barrier, copy, version)]
-            barrier.commit(Commit(put=tuple(replace(version, wrapped=b"") for version in lost)))
+            empty = tuple(replace(version, wrapped=b"", destroyed_under=under) for version in lost)
+            barrier.commit(Commit(put=empty))
             destroyed += [version.id for version in lost]
     barrier.recount(partial(tally, barrier))
     access = [f"{kind.value} {row.id}" for kind in ACCESS for page in pages(copy, kind) for row in page]
     return Grafted(destroyed=tuple(destroyed), access=tuple(access))
+
+
+def _unknown(barrier: Barrier, before: int, now: datetime) -> int:
+    """The epoch of the last root of which nobody knows what has erased it: the records of that went with the database.
+
+    People vouch for it, as for a slot that was lost (docs/adr/0036-slots.md).
+    """
+    last = barrier.tree.root.epoch - 1
+    if last < before:
+        return last
+    gap = {f"{LOST}records:{before}-{last}": "-"}
+    barrier.commit(Commit(put=(EndedRoot(id=EndedRoot.id_of(last), epoch=last, generations=gap, replaced_at=now),)))
+    return last
 
 
 def _bury(barrier: Barrier, key_id: str, now: datetime) -> None:

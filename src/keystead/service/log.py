@@ -33,6 +33,7 @@ SUFFIX = ".jsonl"
 OFFSET = Layout(">Q")
 CHUNK = 1024 * 1024
 PART = 1024  # records read at once
+FOUND_AT_ONCE = 8192  # leaf hashes
 
 
 def segment_name(first: int) -> str:
@@ -86,6 +87,16 @@ class Log:
         """The last `n` records with their numbers. To follow: `read` from the next number on, again and again."""
         first = max(0, self.size() - n)
         return list(enumerate(self.read(first, n), first))
+
+    def find(self, leaf: bytes) -> int | None:
+        """The number of the record with that leaf hash, if the newest checkpoint covers it; the newest of them."""
+        size = self.size()
+        for first in range((size - 1) // FOUND_AT_ONCE * FOUND_AT_ONCE, -1, -FOUND_AT_ONCE):
+            hashes = self.kept(0, first, min(FOUND_AT_ONCE, size - first))
+            for n in range(len(hashes) - 1, -1, -1):
+                if hashes[n] == leaf:
+                    return first + n
+        return None
 
     def prove(self, index: int) -> Proof:
         """One record, provable offline.

@@ -7,7 +7,7 @@ Rule 3: what a version was last under is in the version's row. It is irrecoverab
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from msgspec.structs import replace
@@ -71,7 +71,7 @@ def owes_rotation(root: Root, chosen: SlotRule) -> bool:
     return (root.n_erased > 0 and chosen.mode is not Mode.OFF) or {one.wrap.slot for one in root.escrows} != wanted
 
 
-def fate(reader: Reader, rows: Rows, root: Root, version: Wrapped, n_unerased: int) -> Fate:
+def fate(reader: Reader, rows: Rows, root: Root, version: Wrapped, n_unerased: Callable[[], int]) -> Fate:
     """What is true of a version that holds nothing any more. `n_unerased`: as the slots say themselves."""
     if isinstance(version, KeyVersion) and any(
         rows.open(row, Erasure).number == version.number for row in reader.linked(Kind.ERASURE, version.key_id)
@@ -80,7 +80,7 @@ def fate(reader: Reader, rows: Rows, root: Root, version: Wrapped, n_unerased: i
     oldest = [one.epoch for link in (SLOTS, PEOPLE) for one in waiting(reader, rows, link, 1)]
     under = version.destroyed_under
     if under == 0:  # from before this was kept: under a root that no erasure stands for
-        return Fate.DESTROYED if n_unerased else Fate.IRRECOVERABLE
+        return Fate.DESTROYED if n_unerased() else Fate.IRRECOVERABLE
     if under >= root.epoch:  # the root has not been replaced since
         return Fate.DELETED if rule(reader, rows).mode is Mode.OFF else Fate.DESTROYED
     return Fate.DESTROYED if oldest and min(oldest) <= under else Fate.IRRECOVERABLE

@@ -46,6 +46,7 @@ OF_KEYS = (
         vault="read {mount}/keys/{name}",
     ),
     _R(A.ATTEST_KEY, "keystead:key:attest", system=True),
+    _R(A.CERTIFY_DESTRUCTION, "keystead:key:certify-destruction", system=True),
     _R(A.UPDATE_KEY, "kms:UpdateKeyDescription", system=True),
     _R(A.ENABLE_KEY, "kms:EnableKey", system=True),
     _R(A.DISABLE_KEY, "kms:DisableKey", system=True),

@@ -28,6 +28,7 @@ class Action(StrEnum):
     LIST_KEYS = "keyring:list-keys"
     DESCRIBE_KEY = "key:describe"
     ATTEST_KEY = "key:attest"
+    CERTIFY_DESTRUCTION = "key:certify-destruction"
     UPDATE_KEY = "key:update"
     ENABLE_KEY = "key:enable"
     DISABLE_KEY = "key:disable"

@@ -114,7 +114,7 @@ class SetSlotMode(SystemOperation[Nothing], frozen=True, kw_only=True):
     Raises InvalidArgument.
     """
 
-    action = Action.MANAGE_SEAL
+    action = Action.MANAGE_SLOTS
     changes = True
     mode: str
     recovery_keys: tuple[bytes, ...] = ()
@@ -127,7 +127,7 @@ class ReportErased(SystemOperation[Nothing], frozen=True, kw_only=True):
     Conflict where it is in use.
     """
 
-    action = Action.MANAGE_SEAL
+    action = Action.MANAGE_SLOTS
     changes = True
     name: str
 

@@ -45,6 +45,7 @@ class Described(Struct, frozen=True):
     copies: tuple[Copy, ...] = ()
     connection: Connection | None = None  # of the key store that it is in, or its other half
     cluster: str = ""  # id of that store's, where it is an HSM
+    fate: str = ""  # of a destroyed key: the least that is true of its versions (core.entities.Fate)
     n_outstanding: int = 0  # objects of a destroyed key that are still to be erased in an HSM: until 0, it is not gone
 
 
@@ -96,6 +97,19 @@ class AttestKey(KeyOperation[Attested], frozen=True, kw_only=True):
 
     action = Action.ATTEST_KEY
     version: int | None = None  # None: the current one
+
+
+class Certified(Struct, frozen=True):
+    """`note`: a destruction certificate, signed (core.certificate)."""
+
+    note: str
+
+
+class CertifyDestruction(KeyOperation[Certified], frozen=True, kw_only=True):
+    """What became of the versions that were destroyed. Raises WrongState where none was."""
+
+    action = Action.CERTIFY_DESTRUCTION
+    version: int | None = None  # None: all of them
 
 
 class ListKeys(KeyringOperation[Page[str]], frozen=True, kw_only=True):

@@ -85,6 +85,7 @@ def _as_it_is(kind: type[ops.Operation[Any]]) -> WireOperation[Any, Any]:
 AS_THEY_ARE: tuple[type[ops.Operation[Any]], ...] = (
     ops.DescribeKey,
     ops.AttestKey,
+    ops.CertifyDestruction,
     ops.SetSlotMode,
     ops.ReportErased,
     ops.ListKeys,

@@ -18,7 +18,7 @@ from keystead.core.keystores import KeyStore
 from keystead.core.operations import Copy, Described, Nothing, Page
 from keystead.core.states import Event, KeyState, Lifecycle
 from keystead.core.wrapping import importable
-from keystead.service.handlers import policies, tags
+from keystead.service.handlers import certifying, policies, tags
 from keystead.service.handlers.limits import fitting
 from keystead.service.handlers.making import generated, held_in
 from keystead.service.handlers.placing import elsewhere, in_cluster, made_in
@@ -167,7 +167,9 @@ def described(held: HeldKey) -> Described:
 def describe_key(_op: ops.DescribeKey, targets: tuple[HeldKey], _act: Act) -> Outcome[Described]:
     """Destroyed keys too: their metadata is kept."""
     (held,) = targets
-    return Outcome(answer=replace(described(held), copies=copies_of(held), n_outstanding=held.n_outstanding()))
+    fate = certifying.fate_of(held) if held.key.lifecycle.state is KeyState.DESTROYED else ""
+    found = replace(described(held), copies=copies_of(held), n_outstanding=held.n_outstanding(), fate=fate)
+    return Outcome(answer=found)
 
 
 def copies_of(held: HeldKey) -> tuple[Copy, ...]:

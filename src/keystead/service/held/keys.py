@@ -8,7 +8,19 @@ from typing import Any, cast
 from msgspec.structs import replace
 
 from keystead.core.caller import Caller
-from keystead.core.entities import Erasure, Grant, Key, KeyPolicy, KeyVersion, LastUse, Name, Usage
+from keystead.core.entities import (
+    EndedRoot,
+    Erasure,
+    Fate,
+    Grant,
+    Key,
+    KeyPolicy,
+    KeyVersion,
+    LastUse,
+    Mode,
+    Name,
+    Usage,
+)
 from keystead.core.errors import NotFound, Unavailable, WrongState
 from keystead.core.keystores import Connection, KeyStore, Moment, Trouble, failed
 from keystead.core.ports import Loaded
@@ -213,6 +225,21 @@ class HeldKey:
         """Objects that are still to be erased in the HSM, once the key is destroyed."""
         is_gone = self.key.hsm != "" and self.key.lifecycle.state is KeyState.DESTROYED
         return len(self._reach.linked(Erasure, self.id)) if is_gone else 0
+
+    def fate(self, version: KeyVersion) -> Fate:
+        """What is true of a version that holds nothing any more: asked of the slots, so not on the event loop."""
+        self._reach.may_wait()
+        return self._reach.barrier.fate(version)
+
+    @property
+    def slot_mode(self) -> Mode:
+        return self._reach.barrier.slot_rule.mode
+
+    def ended_roots(self, gone: list[KeyVersion]) -> list[EndedRoot]:
+        """Those that the versions were last under, and older ones that something may still open; oldest first."""
+        self._reach.may_block()
+        under = {version.destroyed_under for version in gone}
+        return self._reach.barrier.ended_roots(under)
 
     def signer(self) -> NoteSigner:
         """Who signs what is told of it."""
