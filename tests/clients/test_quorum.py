@@ -127,6 +127,33 @@ def test_two_approve_and_the_same_call_is_done(office) -> None:
     assert waits(kms.schedule_key_deletion, **act) != request, "once is once"
 
 
+def test_the_command_approves_from_anywhere(office, tmp_path) -> None:
+    """With nothing but AWS's variables; and what is wrong with those is said."""
+    kms = office.people["ray"].client("kms")
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    office.rule("--action", "disable", at=key)
+    request = waits(kms.disable_key, KeyId=key)
+
+    def run(name: str, *words: str | Path, **more: str) -> Done:
+        person = office.people[name]
+        env = {"AWS_ENDPOINT_URL_KMS": person.endpoint, "AWS_REGION": REGION, "AWS_ACCESS_KEY_ID": person.access_key_id}
+        return keystead("approval", "aws", *words, env={**env, "AWS_SECRET_ACCESS_KEY": person.secret, **more})
+
+    assert request in run("ann", "list").out
+    text = tmp_path / "text"
+    shown = run("ann", "show", request, "--to-sign", text, "--json").json
+    assert (shown["Operation"], shown["AskedBy"], shown["Targets"]) == ("DisableKey", "ray", [key])
+    assert text.read_bytes().startswith(b"keystead approval v1\n")
+    assert run("ray", "approve", request).status == 1
+    assert run("ann", "approve", request).out == f"{request} is pending: 1 of 2 approvals.\n"
+    assert run("bob", "approve", request, "--json").json["Standing"] == "approved"
+    kms.disable_key(KeyId=key)
+    assert run("ann", "show", request).status == 5
+    assert run("ann", "list", AWS_SECRET_ACCESS_KEY="another").status == 1
+    assert run("ann", "list", AWS_ENDPOINT_URL_KMS="").status == 2
+    assert run("ann", "list", AWS_ENDPOINT_URL_KMS="http://127.0.0.1:9").status == 1
+
+
 def test_a_key_that_changed_after_approval_is_another_request(office) -> None:
     """Looked at, approved, changed, and then used: the time between is nobody's."""
     kms = office.people["ray"].client("kms")

@@ -11,7 +11,7 @@ from keystead.core.errors import NotFound, Unavailable
 from keystead.core.keystores import Trouble
 from keystead.core.operations import NO_CLUSTER, NOT_ACTIVE
 from keystead.core.sensitive import Sensitive
-from keystead.providers.clusters import HsmClusters, derived
+from keystead.providers.clusters import LOCKED_FOR, MOST_WRONG, HsmClusters, derived
 
 SETTLED = "cluster-234567abcde"
 
@@ -50,6 +50,18 @@ def test_the_password_is_the_pin_or_what_is_behind_its_colon(clusters) -> None:
     for wrong in ("1234567", PIN + "x", PIN[:-1], ""):
         assert trouble(clusters, "one", wrong) is trouble(clusters, "two", wrong) is Trouble.UNAUTHENTICATED
     assert trouble(clusters, "three", PIN) is Trouble.NO_HSM
+
+
+def test_a_pin_is_not_guessed(tokens) -> None:
+    now = [0.0]
+    clusters = HsmClusters([*tokens], tokens.__getitem__, lambda _: Sensitive(PIN.encode()), {}, lambda: now[0])
+    for n in range(MOST_WRONG):
+        assert trouble(clusters, "one", f"{n:06}") is Trouble.UNAUTHENTICATED
+        now[0] += 1
+    assert trouble(clusters, "one", "000011") is trouble(clusters, "one", PIN) is Trouble.LOCKED
+    assert trouble(clusters, "two", PIN) is None, "another HSM's"
+    now[0] = LOCKED_FOR + 0.5
+    assert trouble(clusters, "one", PIN) is None, "the oldest of them is an hour ago"
 
 
 def test_a_wrong_pin_of_the_operators_own_is_said_and_never_tried_again() -> None:

@@ -135,7 +135,17 @@ def test_another_key_version_or_id_is_refused(other):
 
 
 @pytest.mark.parametrize(
-    "junk", [b"", b"\xa5", b"\xa5\x01", b"\xa5\x01" + bytes(91), b"\xa5\x04" + bytes(92), bytes(94), b"A" * 200]
+    "junk",
+    [
+        b"",
+        b"\xa5",
+        b"\xa5\x01",
+        b"\xa5\x01" + bytes(91),
+        b"\xa5\x03" + bytes(81),
+        b"\xa5\x04" + bytes(92),
+        bytes(94),
+        b"A" * 200,
+    ],
 )
 def test_junk_names_no_key(junk):
     with pytest.raises(DecryptionFailed):

@@ -1,6 +1,7 @@
 """The pkcs11 provider: what its keys are in the token, and what it answers where a token is not what it says."""
 
 import os
+import threading
 import time
 from ctypes import c_void_p, string_at
 from types import SimpleNamespace
@@ -32,7 +33,7 @@ from keystead.cryptoki.errors import Failed
 from keystead.cryptoki.mechanisms import GcmReadBack
 from keystead.cryptoki.session import Session
 from keystead.cryptoki.words import Cka, Ckm, Cko, Ckr
-from keystead.providers.pkcs11 import Pkcs11Provider, making, objects, trials
+from keystead.providers.pkcs11 import Pkcs11Provider, held, making, objects, trials
 from keystead.providers.pkcs11 import secret as secrets
 from keystead.providers.pkcs11.bringing import Bringing
 from keystead.providers.pkcs11.handle import LABEL, PASSING, Handle
@@ -616,3 +617,26 @@ def test_a_trial_leaves_no_object_behind(token):
         provider.offers(spec)
     assert len(token.names({Cka.TOKEN: True})) == before
     assert token.names({Cka.TOKEN: False}) == []
+
+
+def test_one_waits_for_a_trial_that_hangs_and_nobody_else(monkeypatch):
+    monkeypatch.setattr(held, "TRIED_IN", 0.1)
+    hangs, go_on = threading.Event(), threading.Event()
+
+    class Hanging:
+        name = "box"
+
+        def run(self, _act):
+            hangs.set()
+            go_on.wait(30)
+            return {"AES_256": {}}
+
+    abilities = held.Abilities(Hanging(), os.urandom)
+    first = threading.Thread(target=abilities.of, args=(KEY_SPECS["AES_256"],))
+    first.start()
+    assert hangs.wait(10)
+    with pytest.raises(Unavailable, match="is being tried"):
+        abilities.of(KEY_SPECS["AES_256"])
+    go_on.set()
+    first.join(10)
+    assert abilities.of(KEY_SPECS["AES_256"]) == {}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import time
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from tests.servers import Serving, at_once, serving
+from tests.servers import Serving, at_once, keystead, serving
 from tests.softhsm import PIN, Removed, module, new_token
 from tests.swtpm import software_tpm
 
@@ -83,6 +84,19 @@ def test_a_dead_source_is_taken_out_told_and_on_record(directory) -> None:
     assert "entropy source device:/dev/zero: one byte came 5 times in a row" in (
         directory.with_name("errors").read_text()
     )
+
+
+def test_what_a_process_said_that_is_gone_counts_no_more(directory, tmp_path) -> None:
+    """A worker that is started again begins anew, and so does what it says."""
+    made(directory, GOOD)
+    said = directory / "run" / "entropy"
+    said.mkdir(parents=True)
+    with serving("serve", directory) as server:
+        (said / "worker-0.json").write_text(json.dumps({GOOD: "broken"}))
+        assert server("status", "--json").json["entropy"] == {GOOD: "worker-0: broken"}
+        (worker,) = set(server.tree()) - {server.process.pid}
+        os.kill(worker, signal.SIGKILL)
+        until(server, lambda one: not one["entropy"][GOOD])
 
 
 def test_where_hardware_is_required_and_dead_no_key_is_made_and_all_else_goes_on(directory) -> None:
@@ -187,6 +201,40 @@ def test_without_a_server(directory) -> None:
     made(directory, GOOD)
     key = at_once("key", "create", "--data", directory, "--json").json
     assert key["entropy"] == f"kernel+{GOOD}"
+
+
+def written(directory: Path, *, required: bool, sources: list[str], more: str = "") -> Path:
+    """A directory with a configuration and nothing else."""
+    says = f"entropy = {{ sources = {json.dumps(sources)}, required = {json.dumps(required)} }}"
+    (directory / config.FILE_NAME).write_text(f"{more}\n{says}\n")
+    return directory
+
+
+def test_an_installation_is_made_of_it_or_not_at_all(directory) -> None:
+    """Its unseal key, its shares, its slot and the root of its key tree."""
+    refused = at_once("init", written(directory, required=True, sources=[DEAD]), "--json")
+    assert refused.error["error"] == "Unavailable" and "repetition count test" in refused.error["message"]
+    assert [path.name for path in directory.iterdir()] == [config.FILE_NAME]
+    assert at_once("init", written(directory, required=True, sources=[DEAD, GOOD]), "--json").status == 0
+
+
+def test_an_hsm_whose_pin_can_be_read_once_serves_the_making_of_an_installation(directory) -> None:
+    hsm = f'{{ module = "{module()}", token = "{new_token()}", pin = "env:KS_PIN" }}'
+    written(directory, required=True, sources=["hsm:box"], more=f"hsms = {{ box = {hsm} }}")
+    assert keystead("init", directory, "--json", env={"KS_PIN": PIN}).json["shares"]
+
+
+def test_a_lost_database_comes_back_whatever_the_hardware_does(directory, tmp_path) -> None:
+    made(directory, GOOD, required=True)
+    about = ("--data", directory)
+    id_ = at_once("key", "create", *about).out.strip()
+    assert at_once("backup", tmp_path / "backup", *about).status == 0
+    (directory / "keystead.db").unlink()
+    text = (directory / config.FILE_NAME).read_text()
+    (directory / config.FILE_NAME).write_text(text.replace(GOOD, DEAD))
+    assert at_once("restore", tmp_path / "backup", *about).status == 0
+    assert at_once("key", "describe", id_, *about).status == 0
+    assert at_once("key", "create", *about, "--json").error["error"] == "Unavailable"
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from keystead.core import operations as ops
 from keystead.core.algorithms import KEY_SPECS, Purpose
 from keystead.core.entities import Erasure, InHsm, Key, KeyVersion, Protection, Terms
 from keystead.core.errors import InvalidArgument, NotFound, Unavailable, Unsupported
-from keystead.core.ports import Stale, WouldWait
+from keystead.core.ports import NOT_ASKED, Stale, WouldWait
 from keystead.core.states import KeyState
 from keystead.service.erasures import Erasures
 from keystead.service.hsms import SETTLES_AFTER, Hsms, MemoryNotes, Note, NoteFiles
@@ -116,6 +116,25 @@ def test_an_object_whose_answer_was_lost_is_erased_at_once(office, token) -> Non
     token.lost_answers = 1
     assert office.admin.call("CreateKey").code == "DependencyTimeoutException"
     assert not token.objects and office.hsms.notes.every() == []
+
+
+def test_of_a_token_that_was_not_even_asked_no_note_is_left(office, token, monkeypatch, caplog) -> None:
+    """However many keys are asked for while it is away: a note is a file, and the chore asks the HSM for each."""
+
+    def away(detail):
+        def refuse(*_):
+            raise Unavailable("the HSM safe does not answer", detail)
+
+        return refuse
+
+    monkeypatch.setattr(token, "generate", away(NOT_ASKED))
+    monkeypatch.setattr(token, "destroy", away(NOT_ASKED))
+    for _ in range(20):
+        assert office.admin.call("CreateKey").code == "DependencyTimeoutException"
+    assert office.hsms.notes.every() == [] and "is left in the HSM" not in caplog.text
+    monkeypatch.setattr(token, "generate", away("lost"))
+    assert office.admin.call("CreateKey").code == "DependencyTimeoutException"
+    assert len(office.hsms.notes.every()) == 1 and "is left in the HSM" in caplog.text
 
 
 def test_a_commit_that_fails_leaves_no_object_and_one_that_was_kept_keeps_it(token) -> None:

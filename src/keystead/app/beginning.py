@@ -13,20 +13,24 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import uvloop
 
 from keystead.app.clock import SystemClock
 from keystead.app.doors import DOORS
-from keystead.app.installation import build, complete, prepare
+from keystead.app.entropy import drawing
+from keystead.app.hsms import Tokens
+from keystead.app.installation import MadeWith, build, complete, prepare
 from keystead.app.layout import Layout, Running
 from keystead.app.sockets import address_of, bind
 from keystead.app.tls import server_context
 from keystead.config import Config
 from keystead.core.errors import Internal
+from keystead.core.sensitive import Sensitive
 from keystead.crypto import selftest
 from keystead.doors.vault.beginning import BeginningFront, Begun
 from keystead.kit.batch import Batch
@@ -61,10 +65,17 @@ class _NoGeneration:
 class Beginning:
     """Raises AlreadyExists where there is an installation, Unavailable where the directory is in use."""
 
-    def __init__(self, directory: Path, settings: Config, on_ready: Callable[[Running], None]) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        settings: Config,
+        on_ready: Callable[[Running], None],
+        pins: Mapping[str, Sensitive] | None = None,
+    ) -> None:
+        """`pins`: of the HSMs, where they have been read."""
         prepare(directory)
         selftest.run()
-        self._directory, self._settings, self._on_ready = directory, settings, on_ready
+        self._directory, self._settings, self._on_ready, self._pins = directory, settings, on_ready, pins
         self._lock = DirectoryLock(directory)
         self._made, self._making = False, threading.Lock()
         self._end: Callable[[], object] = lambda: None
@@ -84,11 +95,13 @@ class Beginning:
 
     def initialise(self, n_shares: int, threshold: int) -> Begun | None:
         """On a thread. None: somebody else was first. Raises InvalidArgument, and what the parts raise."""
-        created = ShamirSeal.create(threshold, n_shares, os.urandom)
-        with self._making:
+        with self._making, closing(Tokens(self._settings.hsms, self._pins)) as tokens:
             if self._made:
                 return None
-            _, token = build(self._directory, self._settings, created, by_token=True)
+            with drawing(self._settings, tokens) as entropy:
+                created = ShamirSeal.create(threshold, n_shares, entropy)
+                made_with = MadeWith(tokens, entropy)
+                _, token = build(self._directory, self._settings, created, made_with=made_with, by_token=True)
             if token is None:
                 raise Internal("no token was made")
             self._made = True

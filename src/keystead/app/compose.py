@@ -107,7 +107,7 @@ class Core:
         self._outside = outside = key_stores(settings.xks, self.clock)
         ids = {name: hsm.cluster for name, hsm in settings.hsms.items() if hsm.cluster}
         self.hsms = Hsms(
-            {name: Pkcs11Provider(self.tokens.token(name), os.urandom, self.meter) for name in self.tokens.names},
+            {name: Pkcs11Provider(self.tokens.token(name), self.entropy, self.meter) for name in self.tokens.names},
             NoteFiles(self.disk, layout.hsm_notes),
             clusters=HsmClusters(self.tokens.names, self.tokens.token, self.tokens.pin, ids),
             new_keys_in=settings.protect_in,

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -32,6 +33,21 @@ def mixed(settings: Config, tokens: Tokens, on_change: Callable[[Hardware], None
     reads = [(name, KINDS[name.partition(":")[0]](name, settings, tokens)) for name in settings.entropy.sources]
     found = [Hardware(name, read, entropy=os.urandom, on_change=on_change) for name, read in reads]
     return Mix(found, is_required=settings.entropy.required)
+
+
+@contextmanager
+def drawing(settings: Config, tokens: Tokens, *, at_any_price: bool = False) -> Iterator[Mix]:
+    """For what is made without a server, as an installation is: the hardware is waited for, once.
+
+    Raises Unavailable where hardware is required and gives nothing, unless it has to go on `at_any_price`.
+    """
+    mix = mixed(settings, tokens, lambda _: None)
+    try:
+        with suppress(*(Unavailable,) * at_any_price):
+            mix.draw(1)
+        yield mix
+    finally:
+        mix.close()
 
 
 def _device(name: str, _settings: Config, _tokens: Tokens) -> Entropy:
@@ -67,10 +83,12 @@ class Device:
 
 
 class Board:
-    """How the sources of each process are. Safe to use from any thread."""
+    """How the sources of each process are. What a process of that name has said before counts no more."""
 
     def __init__(self, layout: Layout, process: str) -> None:
         self._directory, self._process = layout.entropy, process
+        self._path = self._directory / f"{process}.json"
+        self._path.unlink(missing_ok=True)
         self._lock = threading.Lock()
         self._mine: dict[str, str] = {}
 
@@ -79,14 +97,13 @@ class Board:
         with self._lock:
             self._mine[source.name] = source.trouble
             troubles = {name: words for name, words in self._mine.items() if words}
-            path = self._directory / f"{self._process}.json"
             if not troubles:
-                path.unlink(missing_ok=True)
+                self._path.unlink(missing_ok=True)
                 return
             self._directory.mkdir(mode=0o700, exist_ok=True)
-            new = path.with_suffix(".new")
+            new = self._path.with_suffix(".new")
             new.write_bytes(msgspec.json.encode(troubles))
-            new.rename(path)
+            new.rename(self._path)
 
     def others(self) -> dict[str, dict[str, str]]:
         """process -> source -> what is wrong with it there."""

@@ -9,6 +9,7 @@ from keystead.app.hsms import Tokens
 from keystead.app.kms import place_of
 from keystead.config import Config
 from keystead.core.errors import InvalidArgument, NotFound
+from keystead.core.ports import Entropy
 from keystead.cryptoki.token import Token
 from keystead.net.https import Https
 from keystead.seals.base import Surroundings
@@ -38,6 +39,8 @@ class Hardware:
         return Tpm(self._settings.tpm.tcti)
 
 
-def surroundings(directory: Path, settings: Config, tokens: Tokens | None = None) -> Surroundings:
+def surroundings(
+    directory: Path, settings: Config, tokens: Tokens | None = None, entropy: Entropy = os.urandom
+) -> Surroundings:
     """Of the seals of an installation."""
-    return Surroundings(directory, Hardware(settings, tokens), os.urandom)
+    return Surroundings(directory, Hardware(settings, tokens), entropy)

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -22,6 +21,7 @@ from keystead.app.layout import Layout, SavedCredentials, read_saved, sync_direc
 from keystead.app.slots import SlotsOf
 from keystead.config import Config
 from keystead.core.errors import AlreadyExists, Conflict, Internal, NotFound
+from keystead.core.ports import Entropy
 from keystead.core.sensitive import Sensitive
 from keystead.seals import Seals, encode, load
 from keystead.seals.base import Created
@@ -55,6 +55,11 @@ REGIONS = (
 ADMINISTRATOR = "admin"
 
 
+class MadeWith(NamedTuple):
+    tokens: Tokens
+    entropy: Entropy
+
+
 def exists(directory: Path) -> bool:
     return Layout(directory).seal.exists()
 
@@ -76,14 +81,14 @@ def initialise(
     settings: Config,
     created: Created[Any],
     *,
-    pins: Mapping[str, Sensitive] | None = None,
+    made_with: MadeWith | None = None,
     tenant: str | None = None,
     regions: tuple[str, ...] = REGIONS,
     administrator: str = ADMINISTRATOR,
 ) -> First:
     """Make the installation in a prepared directory. `tenant`: twelve digits, at random where None.
 
-    `pins`: of the HSMs, where they have been read.
+    `made_with`: its HSMs, where they are open already, and what it is drawn from.
 
     Raises Unavailable where another process is at it, and what the parts raise.
     """
@@ -95,7 +100,7 @@ def initialise(
             directory,
             settings,
             created,
-            pins=pins,
+            made_with=made_with,
             tenant=tenant,
             regions=regions,
             administrator=administrator,
@@ -111,7 +116,7 @@ def build(
     settings: Config,
     created: Created[Any],
     *,
-    pins: Mapping[str, Sensitive] | None = None,
+    made_with: MadeWith | None = None,
     tenant: str | None = None,
     regions: tuple[str, ...] = REGIONS,
     administrator: str = ADMINISTRATOR,
@@ -130,11 +135,11 @@ def build(
     write_durably(layout.half_made, encode(seals))
     if not by_token or not (directory / config.FILE_NAME).exists():  # else it is the operator's own
         config.write(directory, settings)
-    store, tokens = SqliteStore(layout.database), Tokens(settings.hsms, pins)
-    slots = SlotsOf(layout, settings, tokens)
+    tokens, entropy = made_with or MadeWith(Tokens(settings.hsms), os.urandom)
+    store, slots = SqliteStore(layout.database), SlotsOf(layout, settings, tokens, entropy)
     try:
         slots.make()
-        barrier = Barrier(store, slots.all, os.urandom, clock=SystemClock())
+        barrier = Barrier(store, slots.all, entropy, clock=SystemClock())
         barrier.initialise(created.unseal_key)
         write_durably(layout.half_made, encode(seals, barrier.subkey(SUBKEY)))
         first = bootstrap(
@@ -144,13 +149,12 @@ def build(
             administrator=administrator,
             uid=os.geteuid(),
             now=now,
-            entropy=os.urandom,
+            entropy=entropy,
             with_access_key=not by_token,
         )
-        token = first_token(barrier, tenant, now, os.urandom).text if by_token else None
+        token = first_token(barrier, tenant, now, entropy).text if by_token else None
     finally:
         store.close()
-        tokens.close()
     return first, token
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from keystead import config
 from keystead.app.clock import SystemClock
+from keystead.app.entropy import drawing
 from keystead.app.hsms import Tokens
 from keystead.app.installation import read_seal
 from keystead.app.layout import Layout
@@ -17,6 +18,7 @@ from keystead.app.slots import SlotsOf
 from keystead.app.treecopy import TreeCopy
 from keystead.config import Config
 from keystead.core.errors import AlreadyExists, Conflict, NotFound, Unavailable
+from keystead.core.ports import Entropy
 from keystead.core.sensitive import Sensitive
 from keystead.service.barrier import ROOT_META, Barrier
 from keystead.service.bootstrap import record_of_slots, record_recovery
@@ -69,20 +71,20 @@ def recover(
         raise AlreadyExists(f"{layout.database} is there", "data")
     tokens = Tokens(settings.hsms)
     unseal_key = read_seal(directory, settings, tokens).open(offered)
-    slots = SlotsOf(layout, settings, tokens).all
     came = Grafted(destroyed=(), access=())
     layout.run.mkdir(mode=0o700, exist_ok=True)
     lock = DirectoryLock(directory)
     try:
-        with reading(old, layout) as copy:
+        with reading(old, layout) as copy, drawing(settings, tokens, at_any_price=True) as entropy:
+            slots = SlotsOf(layout, settings, tokens, entropy).all
             if not takes_over:
                 _require_its_own(copy.meta(ROOT_META) or b"" if tree is None else tree_root(_bytes(tree)))
             if tree is None:
-                revive(copy, layout.database, slots, os.urandom, unseal_key)
+                revive(copy, layout.database, slots, entropy, unseal_key)
             else:
-                came = graft(copy, _bytes(tree), slots, os.urandom, unseal_key, SystemClock().now())
+                came = graft(copy, _bytes(tree), slots, entropy, unseal_key, SystemClock().now())
                 copy.backup(layout.database)
-        _settle(layout, settings, slots, unseal_key)
+            _settle(layout, settings, slots, unseal_key, entropy)
     finally:
         tokens.close()
         lock.close()
@@ -123,12 +125,12 @@ def _require_its_own(root: bytes) -> None:
         )
 
 
-def _settle(layout: Layout, settings: Config, slots: Slots, unseal_key: Sensitive) -> None:
+def _settle(layout: Layout, settings: Config, slots: Slots, unseal_key: Sensitive, entropy: Entropy) -> None:
     """The audit log goes on from here, and says so; and no other copy of the generation lives on."""
     store = SqliteStore(layout.database)
     try:
         copy = TreeCopy(layout.tree_copy(settings), store)
-        barrier = copy.of(Barrier(store, slots, os.urandom, copy, clock=SystemClock()))
+        barrier = copy.of(Barrier(store, slots, entropy, copy, clock=SystemClock()))
         barrier.open(unseal_key)
         disk = LocalDisk()
         disk.make_directory(layout.audit)

@@ -10,7 +10,6 @@ refused before anything has changed: every device has answered, and every seal t
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Protocol
 
@@ -46,7 +45,8 @@ class SealChanges:
 
     def __init__(self, holder: Holder, settings: Config, read: Callable[[], Seals]) -> None:
         self._holder, self._read = holder, read
-        self._at = surroundings(holder.core.layout.directory, settings, holder.core.tokens)
+        self._entropy = holder.core.entropy
+        self._at = surroundings(holder.core.layout.directory, settings, holder.core.tokens, self._entropy)
 
     def prepare_added(self, plan: Plan, seals: Seals, unseal_key: Sensitive) -> Callable[[], None]:
         """What adds it. Raises AlreadyExists, Conflict (there are two), and what its device says."""
@@ -70,7 +70,7 @@ class SealChanges:
         seals.of_kind(kind)
         if len(seals.kinds) == 1:
             raise Conflict("the last seal is not removed: migrate it to another", "kind")
-        unseal_key = Sensitive(os.urandom(UNSEAL_BYTES))
+        unseal_key = Sensitive(self._entropy(UNSEAL_BYTES))
         followed = seals.followed(unseal_key, but=kind, key=self._key)
         return lambda: self._reseal(unseal_key, followed, "remove-seal", kind, seals)
 
@@ -79,7 +79,7 @@ class SealChanges:
         kind = _kind(plan)
         seals.of_kind(replaced)
         _require_other(kind, [one for one in seals.kinds if one != replaced])
-        unseal_key = Sensitive(os.urandom(UNSEAL_BYTES))
+        unseal_key = Sensitive(self._entropy(UNSEAL_BYTES))
         followed = seals.followed(unseal_key, but=replaced, key=self._key)
         new = [*followed, make(plan, unseal_key, self._at)]
         return lambda: self._reseal(unseal_key, new, "migrate-seal", kind, seals)

@@ -19,8 +19,6 @@ from keystead.seals.pkcs11 import Pkcs11Plan
 from keystead.seals.shamir import ShamirSeal
 from keystead.seals.tpm import DEFAULT_PCRS, TpmPlan
 
-ENTROPY: Entropy = os.urandom
-
 
 class Choice(Struct, frozen=True, kw_only=True):
     """What was said of a seal; None, or nothing: not said."""
@@ -46,32 +44,32 @@ class Planned(Struct, frozen=True):
         return [share.reveal().decode() for share in self.shares]
 
 
-def _shamir(choice: Choice) -> Planned:
+def _shamir(choice: Choice, entropy: Entropy) -> Planned:
     n = choice.shares or 5
-    return Planned(*ShamirSeal.plan(choice.threshold or n // 2 + 1, n, ENTROPY))
+    return Planned(*ShamirSeal.plan(choice.threshold or n // 2 + 1, n, entropy))
 
 
-def _passphrase(choice: Choice) -> Planned:
-    return Planned(PassphraseSeal.plan(secrets.new_passphrase(choice.passphrase), ENTROPY))
+def _passphrase(choice: Choice, entropy: Entropy) -> Planned:
+    return Planned(PassphraseSeal.plan(secrets.new_passphrase(choice.passphrase), entropy))
 
 
-def _tpm(choice: Choice) -> Planned:
+def _tpm(choice: Choice, _: Entropy) -> Planned:
     return Planned(TpmPlan(choice.pcr or DEFAULT_PCRS))
 
 
-def _pkcs11(choice: Choice) -> Planned:
+def _pkcs11(choice: Choice, _: Entropy) -> Planned:
     if choice.hsm is None:
         raise InvalidArgument("say which HSM: --hsm NAME, as `hsms` in keystead.toml calls it", "hsm")
     return Planned(Pkcs11Plan(choice.hsm))
 
 
-def _external(choice: Choice) -> Planned:
+def _external(choice: Choice, _: Entropy) -> Planned:
     if choice.kms is None:
         raise InvalidArgument("say which service: --kms NAME, as `kms` in keystead.toml calls it", "kms")
     return Planned(ExternalPlan(choice.kms))
 
 
-PLANS: dict[str, Callable[[Choice], Planned]] = {
+PLANS: dict[str, Callable[[Choice, Entropy], Planned]] = {
     "shamir": _shamir,
     "passphrase": _passphrase,
     "tpm": _tpm,
@@ -91,12 +89,12 @@ OF = {
 """Of an option, the kind of seal that it says something of."""
 
 
-def plan(kinds: Sequence[str], choice: Choice) -> list[Planned]:
+def plan(kinds: Sequence[str], choice: Choice, entropy: Entropy = os.urandom) -> list[Planned]:
     """One for each kind. Raises InvalidArgument, also for what was said of a kind that is not asked for."""
     for name, kind in OF.items():
         if getattr(choice, name) not in {None, ()} and kind not in kinds:
             raise InvalidArgument(f"--{name} goes with --seal {kind}", name)
-    return [PLANS[kind](choice) for kind in kinds]
+    return [PLANS[kind](choice, entropy) for kind in kinds]
 
 
 def options(run: Callable[..., object]) -> Callable[..., object]:

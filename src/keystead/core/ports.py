@@ -274,6 +274,9 @@ class Seal(Protocol):
 
 # --- providers: cryptography with a key
 
+NOT_ASKED = "not asked"
+"""Detail of Unavailable: whoever was to be asked is known to be away, and was asked nothing."""
+
 
 class Generated(Struct, frozen=True):
     """`material` of an HSM's key is a handle: what opens nothing without the HSM that it is of."""

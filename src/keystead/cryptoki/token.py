@@ -26,6 +26,7 @@ from typing import Final, NoReturn, TypeVar
 from msgspec import Struct
 
 from keystead.core.errors import KeysteadError, NotFound, Unauthenticated, Unavailable
+from keystead.core.ports import NOT_ASKED
 from keystead.core.sensitive import Sensitive
 from keystead.cryptoki import finding
 from keystead.cryptoki.connection import Connection, Name
@@ -99,7 +100,7 @@ class Token:
         try:
             self._room.get(timeout=self._wait_for)
         except Empty:
-            raise Unavailable(f"all {self.sessions} sessions of the HSM {self.name} are in use", "sessions") from None
+            raise Unavailable(f"all {self.sessions} sessions of the HSM {self.name} are in use", NOT_ASKED) from None
         try:
             return self._run(act, vague, once=once)
         finally:
@@ -257,7 +258,7 @@ class Token:
         if (connection := self._connection) is not None and connection.is_of(epoch):
             return connection
         if not self._connecting.acquire(timeout=self._wait_for):  # one waits for an HSM that hangs, and nobody else
-            raise Unavailable(f"the HSM {self.name} does not answer somebody who is to log in", "lost")
+            raise Unavailable(f"the HSM {self.name} does not answer somebody who is to log in", NOT_ASKED)
         try:
             if (connection := self._connection) is None or not connection.is_of(epoch):
                 connection = self._connection = self._connect(module, epoch, may_restart=may_restart)
@@ -289,7 +290,7 @@ class Token:
         if self._refused:
             raise Unauthenticated(self._refused, "pin")
         if self._clock() < self._not_before:
-            raise Unavailable(f"the HSM {self.name} does not answer: {self._trouble}", "lost")
+            raise Unavailable(f"the HSM {self.name} does not answer: {self._trouble}", NOT_ASKED)
 
     def _failed(self, failed: Failed) -> NoReturn:
         error = meant(failed, self.name)

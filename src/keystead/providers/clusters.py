@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import time
 from base64 import b32encode
+from collections import deque
 from collections.abc import Callable, Mapping
 
 from keystead.core.errors import KeysteadError, NotFound, Unauthenticated, Unavailable
@@ -13,6 +15,7 @@ from keystead.core.operations import NO_CLUSTER, NOT_ACTIVE
 from keystead.core.sensitive import Sensitive
 from keystead.cryptoki.token import Token
 
+MOST_WRONG, LOCKED_FOR = 10, 3600.0  # passwords, seconds; of each process
 DIGITS = 11  # KMS API Reference, CreateCustomKeyStore: CloudHsmClusterId has 11 to 16 after "cluster-"
 
 
@@ -20,10 +23,16 @@ class HsmClusters:
     """`tokens` and `pin`: of an HSM, by its name in the configuration. `ids`: of those whose id is settled there."""
 
     def __init__(
-        self, names: list[str], token: Callable[[str], Token], pin: Callable[[str], Sensitive], ids: Mapping[str, str]
+        self,
+        names: list[str],
+        token: Callable[[str], Token],
+        pin: Callable[[str], Sensitive],
+        ids: Mapping[str, str],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._names, self._token, self._pin = names, token, pin
+        self._names, self._token, self._pin, self._clock = names, token, pin, clock
         self._ids = dict(ids)
+        self._wrong: dict[str, deque[float]] = {name: deque(maxlen=MOST_WRONG) for name in names}
 
     def id_of(self, hsm: str) -> str:
         """As it is settled, or else made of the token's serial number. Raises what asking the token does."""
@@ -48,7 +57,8 @@ class HsmClusters:
         """Return if it is there, and that is the password of its user. Raises what core.keystores.failed makes.
 
         The password is compared with the PIN, or with what of it is behind a colon (AWS CloudHSM: "user:password").
-        It is never tried: three that are wrong would lock the user out.
+        It is never tried: three that are wrong would lock the user out. Nor is it guessed: after MOST_WRONG that were,
+        none is compared for as long as LOCKED_FOR, the right one neither.
         """
         if hsm not in self._names:
             raise failed(Trouble.NO_HSM, Moment.SET_UP)
@@ -58,8 +68,12 @@ class HsmClusters:
             raise failed(Trouble.LOCKED, Moment.SET_UP) from error
         except KeysteadError as error:
             raise failed(Trouble.AWAY, Moment.SET_UP) from error
+        wrong, now = self._wrong[hsm], self._clock()
+        if len(wrong) == MOST_WRONG and now - wrong[0] < LOCKED_FOR:
+            raise failed(Trouble.LOCKED, Moment.SET_UP)
         pin, given = self._pin(hsm).reveal(), password.reveal()
         if not (hmac.compare_digest(pin, given) | hmac.compare_digest(pin.partition(b":")[2] or pin, given)):
+            wrong.append(now)
             raise failed(Trouble.UNAUTHENTICATED, Moment.SET_UP)
 
     def random(self, hsm: str, n: int) -> Sensitive:

@@ -28,7 +28,7 @@ from keystead.core.entities import Erasure, InHsm, KeyVersion
 from keystead.core.errors import KeysteadError, NotFound, Unavailable
 from keystead.core.keystores import Moment, Trouble, failed
 from keystead.core.operations import NO_CLUSTER
-from keystead.core.ports import Clusters, Disk, Generated, Provider
+from keystead.core.ports import NOT_ASKED, Clusters, Disk, Generated, Provider
 from keystead.core.sensitive import Sensitive
 from keystead.service.barrier import Barrier
 from keystead.service.commit import Commit
@@ -180,8 +180,11 @@ class Hsms:
         self.notes.write(note)
         try:
             made = make(provider)
-        except BaseException:
-            self._undo(note.in_hsm)
+        except BaseException as error:
+            if isinstance(error, Unavailable) and error.detail == NOT_ASKED:
+                self.notes.drop(note.in_hsm.name)
+            else:
+                self._undo(note.in_hsm)
             raise
         return Made(made.material, made.public_key, note.in_hsm)
 

@@ -175,10 +175,11 @@ class Quorum:
             return NotApproved("it needs the approval of others, and nobody has been asked", error.detail)
         self._require_room(caller, asking.asked_by, fresh.scope)
         record = self._recorder(caller, asking.op, asking.demands, asking.found, asking.allowed_by, fresh.id)
+        scopes = {one.scope for one in asking.covering}
         change = Commit(
-            put=(fresh,),
+            put=(fresh, *(row for row in rows if row.id in scopes)),  # so that of two who ask at once one finds it
             delete=() if before is None else (before,),
-            seen=(*rows, *caller.rights.seen),
+            seen=(*(row for row in rows if row.id not in scopes), *caller.rights.seen),
             record=record,
         )
         try:

@@ -172,7 +172,7 @@ def test_a_ciphertext_names_its_key() -> None:
     blob = b"\xa5\x01" + bytes.fromhex(ID.replace("-", "")) + bytes(80)
     assert ciphertext_ref(blob, AT) == KeyRef(AT, id=ID, by_ciphertext=True)
     with pytest.raises(DecryptionFailed):
-        ciphertext_ref(b"\xa5\x03" + blob[2:], AT)
+        ciphertext_ref(b"\xa5\x04" + blob[2:], AT)
 
 
 def test_what_is_remembered_is_bounded() -> None:

@@ -6,13 +6,15 @@ present → settings → share n, share n typed back … → the shares open the
 from __future__ import annotations
 
 import hmac
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from msgspec.structs import replace
 
 from keystead import config
-from keystead.app.installation import exists, initialise, prepare
+from keystead.app.entropy import drawing
+from keystead.app.hsms import Tokens
+from keystead.app.installation import MadeWith, exists, initialise, prepare
 from keystead.app.library import Keystead
 from keystead.cli.ceremony import sheet
 from keystead.cli.ceremony.holding import Held
@@ -39,7 +41,20 @@ def hold(held: Held, init: Init, directory: Path) -> First:
         raise AlreadyExists(f"{directory} holds an installation already", "DIR")
     held.present()
     _settled(held, init, directory, settings)
-    created = ShamirSeal.create(init.threshold, len(custodians), held.entropy)
+    with ExitStack() as hardware:
+        first, typed = _made(held, init, directory, settings, _made_with(held, settings, hardware))
+    held.transcript.add("made", tenant=first.tenant.id, administrator=first.administrator.name)
+    _on_record(held, directory, typed[: init.threshold])
+    _access_key(held, first)
+    return first
+
+
+def _made(
+    held: Held, init: Init, directory: Path, settings: Config, made_with: MadeWith
+) -> tuple[First, list[Sensitive]]:
+    """And the shares as their custodians have typed them."""
+    custodians = held.plan.custodians
+    created = ShamirSeal.create(init.threshold, len(custodians), made_with.entropy)
     held.transcript.add("seal made", set=created.configuration.set_id.hex(), threshold=init.threshold)
     with ExitStack() as sheets:
         typed = [
@@ -56,11 +71,17 @@ def hold(held: Held, init: Init, directory: Path) -> First:
         tenant=init.tenant,
         regions=init.regions,
         administrator=init.administrator,
+        made_with=made_with,
     )
-    held.transcript.add("made", tenant=first.tenant.id, administrator=first.administrator.name)
-    _on_record(held, directory, typed[: init.threshold])
-    _access_key(held, first)
-    return first
+    return first, typed
+
+
+def _made_with(held: Held, settings: Config, hardware: ExitStack) -> MadeWith:
+    """Drawn from hardware too, where the configuration names any (docs/adr/0040)."""
+    tokens = hardware.enter_context(closing(Tokens(settings.hsms)))
+    if not settings.entropy.sources:
+        return MadeWith(tokens, held.entropy)
+    return MadeWith(tokens, hardware.enter_context(drawing(settings, tokens)))
 
 
 def _settings(directory: Path, init: Init) -> Config:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from base64 import b64decode, b64encode
 from binascii import Error
 from collections.abc import Callable
@@ -10,9 +11,9 @@ from typing import Any, TypeVar
 
 import click
 
-from keystead.cli import places
+from keystead.cli import overaws, places
 from keystead.cli.group import Suggesting
-from keystead.cli.here import JSON, Output, say
+from keystead.cli.here import JSON, Output, members, say
 from keystead.cli.places import TENANT
 from keystead.cli.session import Session, with_session
 from keystead.core import operations as ops
@@ -279,3 +280,59 @@ def sign(request: Path, key: Path, *, as_json: bool) -> None:
         say(text.removeprefix(HEAD).decode())
     shown = {"signature": b64encode(signature).decode(), "public_key": b64encode(public).decode()}
     Output(as_json=as_json).answer(shown, shown["signature"])
+
+
+# --- from anywhere, at an AWS door
+
+
+@approval.group(cls=Suggesting)
+def aws() -> None:
+    """The same from anywhere, as whoever AWS_ACCESS_KEY_ID and its like say: see `keystead env aws`."""
+
+
+def _told(one: dict[str, Any]) -> str:
+    lines = {name: value for name, value in one.items() if name not in {"Summary", "ToSign"}}
+    return members({**lines, **{f"with {name}": value for name, value in one.get("Summary", {}).items()}})
+
+
+@aws.command("list")
+@JSON
+def list_there(*, as_json: bool) -> None:
+    """What waits in the account that the credentials are of."""
+    found = overaws.ask(os.environ, "ListApprovals")["Approvals"]
+    rows = [{**one, "Approvals": f"{one['Approvals']} of {one['Needed']}"} for one in found]
+    Output(as_json=as_json).rows(("Id", "Standing", "Approvals", "Operation", "AskedBy"), rows, none="Nothing waits.")
+
+
+@aws.command("show")
+@click.argument("id_", metavar="ID")
+@click.option(
+    "--to-sign", type=click.Path(path_type=Path), metavar="FILE", help="Write what an approver signs to FILE."
+)
+@JSON
+def show_there(id_: str, to_sign: Path | None, *, as_json: bool) -> None:
+    """All that there is to say about a request, but for secrets."""
+    found = overaws.ask(os.environ, "DescribeApproval", Id=id_)
+    if to_sign is not None:
+        to_sign.write_bytes(b64decode(found["ToSign"]))
+    Output(as_json=as_json).answer(found, _told(found))
+
+
+@aws.command("approve")
+@click.argument("id_", metavar="ID")
+@click.option("--signature", metavar="BASE64", help="Of an approver that signs.")
+@JSON
+def approve_there(id_: str, signature: str | None, *, as_json: bool) -> None:
+    """Approve a request."""
+    more = {} if signature is None else {"Signature": signature}
+    found = overaws.ask(os.environ, "Approve", Id=id_, **more)
+    words = f"{id_} is {found['Standing']}: {found['Approvals']} of {found['Needed']} approvals."
+    Output(as_json=as_json).answer(found, words)
+
+
+@aws.command("deny")
+@click.argument("id_", metavar="ID")
+@JSON
+def deny_there(id_: str, *, as_json: bool) -> None:
+    """Deny a request; whoever asked may take it back so."""
+    Output(as_json=as_json).answer(overaws.ask(os.environ, "Deny", Id=id_), f"{id_} is denied.")

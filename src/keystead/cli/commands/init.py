@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +11,17 @@ import click
 from msgspec.structs import replace
 
 from keystead.app import hygiene
+from keystead.app.entropy import drawing
 from keystead.app.hardware import surroundings
 from keystead.app.hsms import Tokens, pins
-from keystead.app.installation import ADMINISTRATOR, REGIONS, initialise, prepare, read_seal
+from keystead.app.installation import ADMINISTRATOR, REGIONS, MadeWith, initialise, prepare, read_seal
 from keystead.app.seals import warning_of
 from keystead.app.slots import places
 from keystead.app.tls import server_context
 from keystead.cli import secrets
 from keystead.cli.commands.serve import LISTEN, listening
 from keystead.cli.here import JSON, Output, say
-from keystead.cli.seals import ENTROPY, PLANS, RECOVERY, Choice, options, plan
+from keystead.cli.seals import PLANS, RECOVERY, Choice, options, plan
 from keystead.config import Config, Tls, TpmAt, check_slots, path_of, read
 from keystead.core.errors import Internal, InvalidArgument
 from keystead.core.sensitive import Sensitive
@@ -77,22 +79,23 @@ def init(directory: Path, seal: str, *, as_json: bool, **given: Any) -> None:
     if len(set(kinds)) < len(kinds):
         raise InvalidArgument(f"two seals are of two kinds: {seal} is one already", "with-recovery")
     choice = Choice(**{name: given[name] for name in Choice.__struct_fields__})
-    planned, unseal_key = plan(kinds, choice), Sensitive(ENTROPY(UNSEAL_BYTES))
     known = pins(settings.hsms, secrets.ask_pin) if _uses_hsms(kinds, settings) else None
-    at = surroundings(directory, settings, Tokens(settings.hsms, known))
-    first_seal, *beside = [make(one.plan, unseal_key, at) for one in planned]
-    shares = tuple(share for one in planned for share in one.shares)
-    created = Created(first_seal, unseal_key, shares, tuple(beside))
-    prepare(directory)
-    first = initialise(
-        directory,
-        settings,
-        created,
-        pins=known,
-        tenant=given["tenant"],
-        regions=tuple(given["regions"]) or REGIONS,
-        administrator=given["administrator"],
-    )
+    with closing(Tokens(settings.hsms, known)) as tokens, drawing(settings, tokens) as entropy:
+        planned, unseal_key = plan(kinds, choice, entropy), Sensitive(entropy(UNSEAL_BYTES))
+        at = surroundings(directory, settings, tokens, entropy)
+        first_seal, *beside = [make(one.plan, unseal_key, at) for one in planned]
+        shares = tuple(share for one in planned for share in one.shares)
+        created = Created(first_seal, unseal_key, shares, tuple(beside))
+        prepare(directory)
+        first = initialise(
+            directory,
+            settings,
+            created,
+            made_with=MadeWith(tokens, entropy),
+            tenant=given["tenant"],
+            regions=tuple(given["regions"]) or REGIONS,
+            administrator=given["administrator"],
+        )
     threshold = next((one.plan.threshold for one in planned if isinstance(one.plan, ShamirConfiguration)), 0)
     _show(out, directory, created.texts(), threshold, first)
     if warning := warning_of(read_seal(directory, settings)):
@@ -105,7 +108,8 @@ def init(directory: Path, seal: str, *, as_json: bool, **given: Any) -> None:
 
 
 def _uses_hsms(kinds: Sequence[str], settings: Config) -> bool:
-    return "pkcs11" in kinds or any(slot.startswith("pkcs11:") for slot in settings.slots_beside)
+    named = (*settings.slots_beside, *settings.entropy.sources)
+    return "pkcs11" in kinds or any(name.startswith(("pkcs11:", "hsm:")) for name in named)
 
 
 def _tls(certificate: str | None, private_key: str | None) -> Tls | None:

@@ -112,8 +112,10 @@ def serve(
     addresses = listening(listen)
     hygiene.harden()
     bound: dict[str, socket] = {}
+    known: dict[str, Sensitive] | None = None
     if not unseal and "vault" in addresses and is_empty(at):
-        if (sock := _begun(here, at, addresses, workers)) is None:
+        known = pins(config.read(at).hsms, secrets.ask_pin)
+        if (sock := _begun(here, at, addresses, workers, known)) is None:
             return
         bound["vault"] = sock
         here = Here(at, Silent(as_json=here.out.as_json))  # it has said where it is
@@ -122,10 +124,12 @@ def serve(
     def ready(running: Running, *, sealed: bool) -> None:
         _say(here.out, running, lambda: banner.production(running, at, sealed=sealed))
 
-    supervise(at, addresses, workers, offered, ready, trust_clock=trust_clock, bound=bound)
+    supervise(at, addresses, workers, offered, ready, trust_clock=trust_clock, bound=bound, known=known)
 
 
-def _begun(here: Here, directory: Path, listen: Mapping[str, str], workers: int | None) -> socket | None:
+def _begun(
+    here: Here, directory: Path, listen: Mapping[str, str], workers: int | None, known: Mapping[str, Sensitive]
+) -> socket | None:
     """Wait for whoever initialises; the socket they came to. None: told to stop."""
     settings = config.read(directory)
     settings = replace(settings, listen=dict(listen), workers=workers or settings.workers)
@@ -134,7 +138,7 @@ def _begun(here: Here, directory: Path, listen: Mapping[str, str], workers: int 
         _say(here.out, running, lambda: banner.uninitialised(running, directory))
 
     logging.basicConfig(format=LOG_FORMAT, level=logging.INFO)
-    return Beginning(directory, settings, ready).run()
+    return Beginning(directory, settings, ready, known).run()
 
 
 def supervise(
@@ -146,8 +150,9 @@ def supervise(
     *,
     trust_clock: bool,
     bound: Mapping[str, socket] | None = None,
+    known: Mapping[str, Sensitive] | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT. `bound`: of a door, a socket that listens already."""
+    """Serve until SIGTERM or SIGINT. `bound`: of a door, a socket that listens already. `known`: PINs read already."""
     logging.basicConfig(format=LOG_FORMAT, level=logging.INFO)
     settings = config.read(directory)
     settings = replace(settings, listen={**settings.listen, **listen}, workers=workers or settings.workers)
@@ -157,7 +162,7 @@ def supervise(
     def ready(running: Running) -> None:
         on_ready(running, sealed=not server.is_open)
 
-    known, seals = pins(settings.hsms, secrets.ask_pin), read_seal(directory)
+    known, seals = pins(settings.hsms, secrets.ask_pin) if known is None else known, read_seal(directory)
     server = Supervisor(directory, settings, seals, ready, trust_clock=trust_clock, bound=bound, pins=known)
     server.run(offered)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from keystead.core.algorithms import KeySpec
 from keystead.core.errors import Conflict, KeysteadError, NotFound, Unavailable, Unsupported
@@ -15,6 +15,7 @@ from keystead.providers.pkcs11.handle import Handle
 from keystead.providers.pkcs11.trials import Outcome, Outcomes, tried
 
 R = TypeVar("R")
+TRIED_IN: Final = 10.0  # seconds; RSA keys are made in a trial
 
 
 class Abilities:
@@ -29,10 +30,14 @@ class Abilities:
         """Raises Unavailable: then nothing was found out."""
         if (known := self._found.get(spec.name)) is not None:
             return known
-        with self._lock:
+        if not self._lock.acquire(timeout=TRIED_IN):  # one waits for an HSM that hangs, and nobody else
+            raise Unavailable(f"the HSM {self._token.name} is being tried, and does not come to an end", "trial")
+        try:
             if spec.name not in self._found:
                 self._found |= self._token.run(lambda desk: tried(spec.family, desk, self._entropy))
             return self._found[spec.name]
+        finally:
+            self._lock.release()
 
     def require(self, spec: KeySpec, algorithm: str) -> Outcome:
         """Raises Unsupported where the token does not do it, or did it wrongly."""
