@@ -131,6 +131,9 @@ class NoClusters:
     def check(self, hsm: str, password: Sensitive) -> None:  # noqa: ARG002 - whichever it is
         raise failed(Trouble.NO_HSM, Moment.SET_UP)
 
+    def is_at(self, hsm: str, *, label: str, slot: str) -> bool:  # noqa: ARG002 - whichever it is
+        return False
+
     def random(self, hsm: str, n: int) -> Sensitive:  # noqa: ARG002 - whichever it is
         raise Unavailable(f"the HSM {hsm} is not configured")
 
