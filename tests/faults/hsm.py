@@ -191,8 +191,8 @@ class Run:
 
     def remove(self, every: float, for_: float) -> None:
         while not self._over.wait(every):
+            self.away_until = float("inf")
             with softhsm.Removed():
-                self.away_until = float("inf")
                 self.n_removals += 1
                 time.sleep(for_)
             self.away_until = time.monotonic()
