@@ -127,13 +127,17 @@ class Token:
         return self._unless_missing(act)
 
     def destroy(self, name: Name) -> bool:
-        """False where the token, which is there, has no such object: it may have been destroyed before."""
+        """Every object of that name. False where the token, which is there, has none: it may have been before."""
 
         def act(desk: Desk) -> bool:
             desk.connection.forget(name)
-            handle = desk.key(name)
-            desk.session.destroy(handle)
+            found = desk.session.find(name.template())
+            if not found:
+                raise NotFound("no such object in the token", "object")
+            n_gone = sum([_destroyed(desk.session, handle) for handle in found])
             desk.connection.forget(name)
+            if not n_gone:
+                raise Failed("C_DestroyObject", Ckr.OBJECT_HANDLE_INVALID)
             return True
 
         return self._unless_missing(act)
@@ -310,6 +314,17 @@ class Token:
         except Unavailable as error:
             self._pause(str(error))
             raise
+
+
+def _destroyed(session: Session, handle: int) -> bool:
+    """False where that was no object any more: what is shown twice is gone at the first time. Raises Failed."""
+    try:
+        session.destroy(handle)
+    except Failed as failed:
+        if failed.rv not in MISPLACED:
+            raise
+        return False
+    return True
 
 
 def _name(found: dict[Cka, bool | int | bytes]) -> Name:
