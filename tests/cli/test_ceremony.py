@@ -11,6 +11,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from tests import softhsm
 from tests.cli.test_init import Terminal
 from tests.servers import Done, at_once, keystead
 
@@ -19,6 +20,7 @@ from keystead.app.library import Keystead
 from keystead.cli.ceremony import record
 from keystead.cli.ceremony.room import CLEARED, OPENED
 from keystead.core import operations as ops
+from keystead.core.algorithms import KEY_SPECS
 from keystead.core.entities import KeyVersion, Origin
 from keystead.core.sensitive import Sensitive
 from keystead.crypto.check import check_value
@@ -437,6 +439,26 @@ def test_a_key_is_the_exclusive_or_of_what_its_custodians_type(request, tmp_path
             assert ks._core.barrier.material(version).reveal() == whole
             described = ks.perform(ops.DescribeKey(key=ops.KeyRef(f"aws:{told['tenant']}:us-east-1", id=told["id"])))
             assert described.key.origin is Origin.EXTERNAL
+
+
+def test_a_key_out_of_components_may_go_into_an_hsm(site, tmp_path, monkeypatch) -> None:
+    """The token itself tells the check value of what it holds."""
+    monkeypatch.setenv("TERM", "xterm")
+    label, pin = softhsm.new_token(), tmp_path / "pin"
+    pin.write_text(softhsm.PIN)
+    with (site / "keystead.toml").open("a") as file:
+        file.write(f'hsms = {{ safe = {{ module = "{softhsm.module()}", token = "{label}", pin = "file:{pin}" }} }}\n')
+    one, other, whole = components()
+    terminal = imported(tmp_path, site, one, other, key_plan(kcv(whole)) + 'hsm = "safe"\n')
+    assert terminal.end() == 0, terminal.said
+    told = at_once("key", "describe", "alias/payments", "--data", site, "--json").json
+    assert (told["hsm"], told["state"]) == ("safe", "active")
+    with Keystead(site, []) as ks:
+        version = ks._core.barrier.get(KeyVersion, f"{told['id']}/1")
+        facts = ks._core.hsms.at("safe").facts(KEY_SPECS["AES_256"], ks._core.barrier.material(version))
+    assert facts["check_value"].upper() == kcv(whole)
+    made = at_once("key", "create", "--hsm", "safe", "--data", site).out.strip()
+    assert at_once("key", "describe", made, "--data", site, "--json").json["hsm"] == "safe"
 
 
 @pytest.mark.parametrize("form", ["kcv", "cmac"])

@@ -147,7 +147,9 @@ def answer_of(kind: type[Operation[Any]]) -> Any:
 def _create_key(op: ops.CreateKey) -> bytes:
     """A spec and a purpose go by name (doors/control/administration.py)."""
     members = asdict(op)
-    wanted = {name: members[name] for name in ("keyring", "description", "tags", "multi_region", "limits", "origin")}
+    wanted = {
+        name: members[name] for name in ("keyring", "description", "tags", "multi_region", "limits", "origin", "hsm")
+    }
     return msgspec.json.encode({**wanted, "spec": op.spec.name, "purpose": op.purpose.name.lower()})
 
 

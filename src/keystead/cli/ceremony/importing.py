@@ -39,9 +39,11 @@ def hold(held: Held, new: NewKey, session: Session) -> str:
     held.present()
     words = (
         f"{held.plan.title}: a key of kind {new.spec} at {namespace}, out of {len(held.plan.custodians)} components, "
-        f"with the check value {new.check_value.upper()} ({new.check})."
+        f"with the check value {new.check_value.upper()} ({new.check})"
+        + (f", to be held in the HSM {new.hsm}." if new.hsm else ".")
     )
-    held.confirmed("key", held.plan.onlookers, words, spec=new.spec, place=namespace, check=new.check)
+    facts = {"spec": new.spec, "place": namespace, "check": new.check, "hsm": new.hsm or ""}
+    held.confirmed("key", held.plan.onlookers, words, **facts)
     components = _components(held, new)
     whole = combined(components)
     found = check_value(new.check, whole)
@@ -115,6 +117,7 @@ def _imported(held: Held, new: NewKey, namespace: str, whole: Sensitive, session
             purpose=spec.purposes[0],
             origin=Origin.EXTERNAL,
             description=new.description,
+            hsm=new.hsm,
         )
     )
     ref = KeyRef(namespace, id=made.key.id)

@@ -19,6 +19,7 @@ spec = "AES_256"
 check = "kcv"                # or "cmac"
 check_value = "A1B2C3"       # of the whole key, as whoever sends it has announced it
 name = "alias/payments"
+hsm = "safe"                 # the HSM that holds it for life; without it as keystead.toml says
 description = ""
 """
 
@@ -59,6 +60,7 @@ class NewKey(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     check_value: str
     name: str = ""
     description: str = ""
+    hsm: str | None = None
     place: str | None = None
     tenant: str | None = None
 

@@ -121,6 +121,7 @@ def _shape(described: Described, namespace: str) -> dict[str, Any]:
 @click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE", help="Repeatable.")
 @click.option("--name", metavar="alias/NAME", help="A name for it.")
 @click.option("--replicable", is_flag=True, help="It may be copied elsewhere: `keystead key replicate`.")
+@click.option("--hsm", metavar="NAME", help="The HSM that holds it for life [default: as keystead.toml says].")
 @PLACE
 @TENANT
 @with_session
@@ -135,6 +136,7 @@ def create(out: Output, session: Session, spec: str, purpose: str | None, **give
             description=given["description"],
             tags=_tags(given["tags"]),
             multi_region=given["replicable"],
+            hsm=given["hsm"],
         )
     )
     id_ = known_as(made.key.id)

@@ -30,6 +30,7 @@ class CreateKeyRequest(Message, frozen=True, kw_only=True, forbid_unknown_fields
     multi_region: bool = False
     limits: Limits = Limits()
     origin: Origin = Origin.GENERATED
+    hsm: str | None = None  # as CreateKey has it
 
 
 @operation("CreateKey", errors=EVERY)
@@ -50,6 +51,7 @@ def create_key(req: CreateKeyRequest, call: Call) -> ops.Described:
             multi_region=req.multi_region,
             limits=req.limits,
             origin=req.origin,
+            hsm=req.hsm,
         )
     )
 
