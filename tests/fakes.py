@@ -5,14 +5,14 @@ from __future__ import annotations
 import hmac
 import random
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from operator import add, sub
 from typing import Any
 
 from keystead.core.algorithms import KeySpec
-from keystead.core.errors import Internal, NotFound, Unavailable, Unsupported
+from keystead.core.errors import Internal, InvalidArgument, NotFound, Unavailable, Unsupported
 from keystead.core.keystores import Moment, Trouble, failed
 from keystead.core.keytree import generation
 from keystead.core.limits import Counts, require_room
@@ -219,6 +219,7 @@ class MemoryToken:
     def __init__(self, entropy: Callable[[int], bytes], lacks: frozenset[str] = frozenset()) -> None:
         self._software, self._lacks = SoftwareProvider(entropy), lacks
         self.objects: dict[str, Generated] = {}
+        self.theirs: dict[str, tuple[KeySpec, Generated]] = {}
         self.plugged, self.lost_answers, self.n_calls = True, 0, 0
         self.threads: set[int] = set()
 
@@ -248,6 +249,18 @@ class MemoryToken:
             raise Unavailable("the answer was lost")
         return Generated(Sensitive(name.encode()), made.public_key)
 
+    def adopt(self, specs: Sequence[KeySpec], label: str, its_id: bytes, *, make: bool) -> tuple[KeySpec, Generated]:
+        """Objects of others are in `theirs`, by their labels."""
+        self.ask()
+        if label not in self.theirs:
+            if not make or len(specs) != 1:
+                raise NotFound("there is no key of that name in the HSM", "key_label")
+            self.theirs[label] = (specs[0], self._software.generate(specs[0]))
+        spec, made = self.theirs[label]
+        if spec not in specs:
+            raise InvalidArgument("the key in the HSM is of another kind or size", "mechanism")
+        return spec, Generated(Sensitive(f"theirs:{label}".encode()), made.public_key)
+
     def destroy(self, name: str) -> None:
         self.ask()
         self.objects.pop(name, None)
@@ -273,7 +286,9 @@ class MemoryToken:
 
     def _material(self, handle: Sensitive) -> Sensitive:
         self.ask()
-        if (found := self.objects.get(handle.reveal().decode())) is None:
+        kind, _, name = handle.reveal().decode().rpartition(":")
+        found = self.theirs[name][1] if kind else self.objects.get(name)
+        if found is None:
             raise Unavailable("the token has no such object")
         return found.material
 
@@ -310,6 +325,9 @@ class MemoryClusters:
         ):
             if wrong:
                 raise failed(trouble, Moment.SET_UP)
+
+    def is_at(self, hsm: str, *, label: str, slot: str) -> bool:
+        return hsm == self.hsm and label in {"", "the token"} and slot in {"", "7"}
 
     def random(self, hsm: str, n: int) -> Sensitive:
         assert hsm == self.hsm

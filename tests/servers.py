@@ -106,7 +106,9 @@ IN_HSM = bool(os.environ.get("KEYSTEAD_TEST_HSM"))
 def _hold_in_hsm(directory: Path) -> None:
     """Have the installation hold new keys in a token, unless its configuration says something of HSMs itself."""
     path = directory / config.FILE_NAME
-    text = path.read_text() if path.exists() else ""
+    if not path.exists():  # it is initialised over HTTP, and is to write it then
+        return
+    text = path.read_text()
     if "hsms = " in text or "protect_in" in text:
         return
     label = softhsm.new_token()

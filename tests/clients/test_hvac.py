@@ -22,7 +22,7 @@ from xml.etree import ElementTree
 import pytest
 from cryptography.hazmat.primitives import serialization
 from tests.certificates import Issued
-from tests.servers import BIN, Serving, serving
+from tests.servers import BIN, IN_HSM, Serving, serving
 
 from keystead.app.development import save_token
 from keystead.app.installation import initialise, prepare, save_credentials
@@ -62,6 +62,14 @@ OF_THE_SEAL = (
     *(f"{SYSTEM}test_seal.py::TestSeal::test_{name}" for name in _SEAL),
     *(f"{OLD}test_{name}" for name in (*_KEYS, *_ROOT, *_SEAL)),
 )
+NOT_IN_AN_HSM = (
+    "backup_key_0_success",
+    "backup_key_1_allow_plaintext_backup_false",
+    "generate_hmac_0_success",
+    "restore_key_0_success",
+    "restore_key_1_success_with_force",
+    "restore_key_2_existing_key_without_force",
+)
 LEFT_OUT = {
     **_each(
         "they need key shares: below, at a server that has some",
@@ -87,6 +95,14 @@ LEFT_OUT = {
     **_each(
         "its connection was made before there was a certificate to ask for (docs/adr/0030)",
         *(f"{API}auth_methods/test_cert.py::TestCert::test_login_{name}" for name in ("0_testrole", "1_")),
+    ),
+    **(
+        _each(
+            "the key is in an HSM: it never leaves it, and is no HMAC key",
+            *(f"{API}secrets_engines/test_transit.py::TestTransit::test_{name}" for name in NOT_IN_AN_HSM),
+        )
+        if IN_HSM
+        else {}
     ),
 }
 

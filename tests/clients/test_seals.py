@@ -119,7 +119,13 @@ def test_seals_are_added_migrated_and_removed_while_it_serves_and_all_of_it_is_o
         wrong = server("unseal", *words, "--json", env=env)
         assert wrong.status != 0 and "by itself" in wrong.err
         server("unseal", "--json")
-        kinds = [("add-seal", "tpm"), ("migrate-seal", "shamir"), ("remove-seal", "shamir")]
+        kinds = [
+            ("unseal", "passphrase"),
+            ("unseal", "tpm"),
+            ("add-seal", "tpm"),
+            ("migrate-seal", "shamir"),
+            ("remove-seal", "shamir"),
+        ]
         for _ in range(50):
             lines = server("audit", "tail", "-n", "400", "--json").out.splitlines()
             records = [json.loads(line)["record"] for line in lines]

@@ -80,6 +80,12 @@ def test_a_token_that_is_away_may_be_any_cluster(clusters) -> None:
         assert clusters.find(SETTLED) == "two"
 
 
+def test_where_a_token_is(tokens, clusters) -> None:
+    info = tokens["one"].info()
+    assert clusters.is_at("one", label="", slot="") and clusters.is_at("one", label=info.label, slot=str(info.slot))
+    assert not clusters.is_at("one", label="another", slot="") and not clusters.is_at("one", label="", slot="1")
+
+
 def test_random_bytes_are_the_tokens_own(clusters) -> None:
     drawn = {clusters.random("one", 32).reveal() for _ in range(10)}
     assert len(drawn) == 10 and {len(one) for one in drawn} == {32}

@@ -299,7 +299,7 @@ def test_a_seal_json_of_before_opens_may_have_another_beside_it_and_cannot_follo
     both = seals.load(seals.encode((*found.kept.seals, beside.configuration), key), at(tmp_path))
     assert both.open(offered).reveal() == both.open(beside.show or [PHRASE]).reveal() == unseal_key
     with pytest.raises(Conflict, match=f"seal migrate {kind}"):
-        both.followed(Sensitive(bytes(32)), but=beside.configuration.seal(at(tmp_path)).kind, key=key)
+        both.followed(Sensitive(bytes(32)), but=frozenset({beside.configuration.seal(at(tmp_path)).kind}), key=key)
 
 
 def test_a_change_of_a_seal_that_was_announced_by_the_version_before_is_settled(tmp_path):
@@ -372,3 +372,23 @@ def test_a_box_opens_with_its_seed_and_for_what_it_was_closed():
             box.close(bad, b"secret", b"info")
     with pytest.raises(InvalidArgument):
         box.public_key(b"short")
+
+
+@pytest.mark.parametrize("change", [{"set_id": b"abc"}, {"check": b""}, {"threshold": 9}, {"public": b"short"}])
+def test_a_plan_of_shares_that_could_never_open_is_refused(tmp_path, change):
+    plan, _ = ShamirSeal.plan(2, 3, SeededEntropy(1))
+    with pytest.raises(InvalidArgument):
+        msgspec.structs.replace(plan, **change).make(Sensitive(bytes(32)), at(tmp_path))
+
+
+@pytest.mark.parametrize("change", [{"salt": b"short"}, {"cost": Argon2Cost(iterations=99)}, {"public": b""}])
+def test_a_plan_of_a_passphrase_that_could_never_open_is_refused(tmp_path, change):
+    plan = PassphraseSeal.plan(PHRASE, SeededEntropy(1), QUICK)
+    with pytest.raises(InvalidArgument):
+        msgspec.structs.replace(plan, **change).make(Sensitive(bytes(32)), at(tmp_path))
+
+
+@pytest.mark.parametrize("said", [None, 7, {}, {"kind": "other"}, {"kind": "tpm", "pcrs": ["7"]}, {"kind": "shamir"}])
+def test_what_is_no_plan_is_refused(said):
+    with pytest.raises(InvalidArgument, match="no seal"):
+        seals.plan_of(said)

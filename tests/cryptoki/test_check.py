@@ -61,3 +61,10 @@ def test_what_cannot_be_checked(installation):
     for words, why in ((("soft2",), "names no HSM"), (("wrong",), "PIN_INCORRECT")):
         said = at_once("hsm", "check", *words, "--data", installation)
         assert said.status != 0 and why in said.err and "000000" not in said.err
+
+
+def test_the_cluster_id_is_of_the_token_or_as_it_is_settled(installation: Path) -> None:
+    told = at_once("hsm", "cluster", "soft", "--data", installation, "--json").json
+    assert re.fullmatch("cluster-[a-z2-7]{11}", told["cluster"]) and told["hsm"] == "soft"
+    assert at_once("hsm", "cluster", "soft", "--data", installation).out.strip() == told["cluster"]
+    assert at_once("hsm", "cluster", "nowhere", "--data", installation).status != 0

@@ -56,6 +56,7 @@ NO_SECRETS = {
     "DataKeyPair",  # private_key_ciphertext
     "Granted",  # a grant token: not a secret, as AWS has them (KMS Developer Guide, "Grant token")
     "Hsm",  # token: its label
+    "ManagedKey",  # token_label
     "Tls",  # private_key: a reference
 }
 SECRET_WORDS = ("secret", "passphrase", "offered", "unseal", "plaintext", "material", "token", "private")

@@ -52,7 +52,8 @@ from keystead.kit.custody import AnyAnswer, AnyRequest, No, RootKey, Why
 from keystead.seals import Seals, plan_of
 from keystead.seals.base import Created
 from keystead.seals.shamir import ShamirConfiguration, ShamirSeal
-from keystead.service.bootstrap import first_token
+from keystead.service.barrier import Commit
+from keystead.service.bootstrap import first_token, record_of_seal
 from keystead.service.custody import backup
 from keystead.service.trusted_time import TrustedTime
 from keystead.stores.lock import DirectoryLock
@@ -405,6 +406,13 @@ class Supervisor:
             LOG.error("it does not open by itself: %s", error)  # noqa: TRY400 - what is wrong is not here
             return
         self._open(unseal_key)
+        self._record_opening()
+
+    def _record_opening(self) -> None:
+        """That nobody has asked for it over a socket: what is asked for there is on record as it is asked."""
+        core, kind = self.core, self._seal.opened_by
+        if kind != "file":  # a development server's, which is never shut
+            core.barrier.commit(Commit(record=record_of_seal(core.barrier, core.clock.now(), "unseal", kind)))
 
     def _open_again(self) -> None:
         """Where what the seal rests on did not answer at the start."""
@@ -412,6 +420,7 @@ class Supervisor:
             return
         try:
             self.unseal(())
+            self._record_opening()
         except Unavailable as error:
             self._trouble = str(error)
         except KeysteadError as error:
@@ -419,6 +428,8 @@ class Supervisor:
 
     def _open(self, unseal_key: Sensitive) -> None:
         self.core.open(unseal_key)
+        if few := slots.too_few(self.core):
+            LOG.warning(few)
         self._chores = Chores(self.core)
         self._unseal_key = unseal_key
         self._trouble, self._waiting = "", False

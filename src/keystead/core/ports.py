@@ -371,6 +371,14 @@ class Provider(Protocol):
         """
         ...
 
+    def adopt(self, specs: Sequence[KeySpec], label: str, its_id: bytes, *, make: bool) -> tuple[KeySpec, Generated]:
+        """A key pair in the HSM that somebody else has named, and which of `specs` it is; it is never erased by us.
+
+        `make`: where there is none of that label, and there is one spec alone. Raises NotFound (detail "key_label"),
+        Conflict (several are called so), InvalidArgument (it is none of them), Unsupported in software.
+        """
+        ...
+
     def destroy(self, name: str) -> None:
         """Erase every object of that name; returns when none is there any more. Nothing in software."""
         ...
@@ -431,6 +439,10 @@ class Clusters(Protocol):
 
     def check(self, hsm: str, password: Sensitive) -> None:
         """Return if it is there, and that is the password of its user. Raises what core.keystores.failed makes."""
+        ...
+
+    def is_at(self, hsm: str, *, label: str, slot: str) -> bool:
+        """Whether its token has that label and that slot (a number in decimal); "" is any. Raises Unavailable."""
         ...
 
     def random(self, hsm: str, n: int) -> Sensitive:

@@ -29,12 +29,17 @@ class Argon2Cost(Struct, frozen=True, forbid_unknown_fields=True):
 BOUNDS = {"iterations": (2, 16), "memory_kib": (19_456, 1_048_576), "lanes": (1, 16)}
 
 
-def argon2id(passphrase: bytes, salt: bytes, cost: Argon2Cost) -> bytes:
-    """32 bytes. Raises InvalidArgument where the cost or the salt is out of bounds, before any work is done."""
+def check_cost(salt: bytes, cost: Argon2Cost) -> None:
+    """Raises InvalidArgument where the cost or the salt is out of bounds."""
     for name, (least, most) in BOUNDS.items():
         if not least <= getattr(cost, name) <= most:
             raise InvalidArgument(f"Argon2id {name} must be from {least} to {most}", name)
     if len(salt) != SALT_BYTES:
         raise InvalidArgument(f"the salt must have {SALT_BYTES} bytes", "salt")
+
+
+def argon2id(passphrase: bytes, salt: bytes, cost: Argon2Cost) -> bytes:
+    """32 bytes. Raises InvalidArgument where the cost or the salt is out of bounds, before any work is done."""
+    check_cost(salt, cost)
     kdf = Argon2id(salt=salt, length=32, iterations=cost.iterations, lanes=cost.lanes, memory_cost=cost.memory_kib)
     return kdf.derive(passphrase)

@@ -76,6 +76,11 @@ class HsmClusters:
             wrong.append(now)
             raise failed(Trouble.UNAUTHENTICATED, Moment.SET_UP)
 
+    def is_at(self, hsm: str, *, label: str, slot: str) -> bool:
+        """Whether its token has that label and that slot (a number in decimal); "" is any. Raises Unavailable."""
+        info = self._token(hsm).info()
+        return label in {"", info.label} and slot in {"", str(info.slot)}
+
     def random(self, hsm: str, n: int) -> Sensitive:
         """`n` bytes of its generator's. Raises Unavailable."""
         if hsm not in self._names:

@@ -5,7 +5,7 @@ Keying material is raw bytes for AES and HMAC, PKCS#8 DER for the rest (seed for
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -182,6 +182,16 @@ class SoftwareProvider:
         if len(raw) * 8 != spec.bits:
             raise InvalidArgument(f"{len(raw)} bytes are no {spec.name} key", "key_material")
         return Generated(material)
+
+    def adopt(
+        self,
+        specs: Sequence[KeySpec],  # noqa: ARG002 - whichever they are
+        label: str,  # noqa: ARG002 - the same
+        its_id: bytes,  # noqa: ARG002 - the same
+        *,
+        make: bool,  # noqa: ARG002 - the same
+    ) -> tuple[KeySpec, Generated]:
+        raise Unsupported("there is no HSM", "hsm")
 
     def destroy(self, name: str) -> None:
         """What there was of it was in the key tree alone."""

@@ -16,7 +16,7 @@ from keystead.seals.services import Place
 from keystead.tpm import Tpm
 
 C = TypeVar("C", bound=Struct)
-UNSEAL_BYTES = 32
+UNSEAL_BYTES, CHECK_BYTES = 32, 16
 
 
 class Created(Struct, Generic[C], frozen=True):
@@ -59,7 +59,7 @@ class Surroundings(Struct, frozen=True):
 
 def check_of(unseal_key: bytes) -> bytes:
     """Tells whether U came out right. U is 256 random bits, so a PRF of it gives nothing away."""
-    return hmac.digest(unseal_key, b"keystead/seal-check/v1", "sha256")[:16]
+    return hmac.digest(unseal_key, b"keystead/seal-check/v1", "sha256")[:CHECK_BYTES]
 
 
 def cannot_follow(kind: str) -> Conflict:

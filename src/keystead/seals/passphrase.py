@@ -18,7 +18,7 @@ from keystead.core.ports import Entropy
 from keystead.core.sensitive import Sensitive
 from keystead.crypto import box
 from keystead.crypto.aead import GcmSiv
-from keystead.crypto.kdf import SALT_BYTES, Argon2Cost, argon2id
+from keystead.crypto.kdf import SALT_BYTES, Argon2Cost, argon2id, check_cost
 from keystead.seals.base import UNSEAL_BYTES, Created, Surroundings, cannot_follow
 
 SHORTEST = 8  # characters: SP 800-63B-4 §3.1.1.2, as a second factor stands beside it (the slot)
@@ -48,6 +48,7 @@ class PassphraseConfiguration(Struct, frozen=True, tag_field="kind", tag="passph
 
     def make(self, unseal_key: Sensitive, _at: Surroundings) -> PassphraseConfiguration:
         """Raises InvalidArgument."""
+        check_cost(self.salt, self.cost)
         return replace(self, wrapped=b"", box=box.close(self.public, unseal_key.reveal(), self.info))
 
     @property

@@ -32,6 +32,8 @@ class Seals:
         self.kinds = tuple(seal.kind for seal in self.each)
         self.kind = " + ".join(self.kinds)
         """For people."""
+        self.opened_by = ""
+        """The kind of the one that opened it last."""
 
     @property
     def opens_itself(self) -> bool:
@@ -58,29 +60,34 @@ class Seals:
     def open(self, offered: Sequence[Sensitive]) -> Sensitive:
         """U. Raises Unauthenticated; where nothing is offered, why the seals that open by themselves do not."""
         if offered or not self.opens_itself:
-            return self._chosen(offered).open(offered)
+            return self._opened(self._chosen(offered), offered)
         troubles: list[tuple[AnySeal, KeysteadError]] = []
         for seal in self.each:
             if seal.opens_itself:
                 try:
-                    return seal.open(())
+                    return self._opened(seal, ())
                 except KeysteadError as error:
                     troubles.append((seal, error))
         if len(troubles) == 1:
             raise troubles[0][1]
         raise Unavailable("; ".join(f"{seal.kind}: {error}" for seal, error in troubles))
 
+    def _opened(self, seal: AnySeal, offered: Sequence[Sensitive]) -> Sensitive:
+        unseal_key = seal.open(offered)
+        self.opened_by = seal.kind
+        return unseal_key
+
     def require_ours(self, key: Sensitive) -> None:
         """Raises Conflict where nobody vouches for what seal.json says, and a later U would go where it says."""
         if not self.kept.is_vouched(key) and not all(seal.is_older for seal in self.kept.seals):
             raise Conflict("seal.json is not as this installation wrote it: put back the one that is", "seal")
 
-    def followed(self, unseal_key: Sensitive, *, but: str, key: Sensitive) -> list[Configuration]:
-        """The others than the one of kind `but`, around another U. `key`: what vouches for the file.
+    def followed(self, unseal_key: Sensitive, *, but: frozenset[str], key: Sensitive) -> list[Configuration]:
+        """The others than those of the kinds `but`, around another U. `key`: what vouches for the file.
 
         Raises Conflict where one of them cannot follow, or nobody vouches for it; Unavailable.
         """
-        others = [seal for seal in self.each if seal.kind != but]
+        others = [seal for seal in self.each if seal.kind not in but]
         if others:
             self.require_ours(key)
         return [seal.around(unseal_key) for seal in others]

@@ -17,8 +17,8 @@ from keystead.core.errors import DecryptionFailed, InvalidArgument, Unauthentica
 from keystead.core.ports import Entropy
 from keystead.core.sensitive import Sensitive
 from keystead.crypto import box, proofs
-from keystead.crypto.shamir import check_numbers, join, parse_share, split
-from keystead.seals.base import UNSEAL_BYTES, Created, Surroundings, cannot_follow, check_of
+from keystead.crypto.shamir import SET_BYTES, check_numbers, join, parse_share, split
+from keystead.seals.base import CHECK_BYTES, UNSEAL_BYTES, Created, Surroundings, cannot_follow, check_of
 
 
 class ShamirConfiguration(Struct, frozen=True, tag_field="kind", tag="shamir", forbid_unknown_fields=True):
@@ -48,6 +48,8 @@ class ShamirConfiguration(Struct, frozen=True, tag_field="kind", tag="shamir", f
     def make(self, unseal_key: Sensitive, _at: Surroundings) -> ShamirConfiguration:
         """Raises InvalidArgument."""
         check_numbers(self.threshold, self.n_shares)
+        if len(self.set_id) != SET_BYTES or len(self.check) != CHECK_BYTES:
+            raise InvalidArgument("that is no set of shares", "set_id")
         if [len(prover) for prover in self.provers] != [proofs.PUBLIC_BYTES] * self.n_shares:
             raise InvalidArgument("of each share what its proofs are verified with", "provers")
         return replace(self, box=box.close(self.public, unseal_key.reveal(), self.info))

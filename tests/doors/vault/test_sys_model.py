@@ -25,6 +25,10 @@ OURS = [op for op in vault.DOOR.operations if isinstance(op, Endpoint) and op.en
 NOT_DOCUMENTED = {
     "system write leases/lookup",  # there by POST as by PUT; the document has neither
     "system scan namespaces/?",  # a method that the document has no word for
+    # Vault's own
+    "system list managed-keys/pkcs11/?",
+    *(f"system {verb} managed-keys/pkcs11/{{name}}" for verb in ("read", "write", "delete")),
+    "system write managed-keys/pkcs11/{name}/test/sign",
     *(f"system {verb} config/control-group" for verb in ("read", "write", "delete")),
 }
 
@@ -61,6 +65,8 @@ LEFT_OUT = {
 OF_A_LIST = {"list"}
 OF_CEL = {"bound_audiences", "clock_skew_leeway", "expiration_leeway", "name", "not_before_leeway"}
 MORE = {
+    "system write mounts/{path:path}/tune": {"allowed_managed_keys"},  # Vault's own
+    "system write auth/{path:path}/tune": {"allowed_managed_keys"},
     "system write unseal": {"migrate"},  # there by http/sys_seal.go, which the document does not read
     "system write generate-root/attempt": {"otp"},  # as Vault
     "token read lookup": {"token"},  # as Vault

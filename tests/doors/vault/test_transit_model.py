@@ -25,7 +25,12 @@ LEFT_OUT = {
     "issuer_ref",
     "context",  # of operations that look at none of it
 }
-UNDOCUMENTED = {"read": {"context", "hash"}, "list": {"after", "limit"}}  # of a query, and the server takes them
+OF_VAULT = {"managed_key_id", "managed_key_name"}  # OpenBao has no managed keys
+UNDOCUMENTED = {
+    "write": OF_VAULT,
+    "read": {"context", "hash"},
+    "list": {"after", "limit"},
+}  # of a query, and the server takes them
 WIDER = {"batch_input", "salt_length"}  # read as whatever they are, and looked at by the operation
 UNASKED = {"cache-config"}  # it says that it can be created, and has nothing that would look
 

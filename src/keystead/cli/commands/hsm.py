@@ -53,6 +53,28 @@ def check(here: Here, name: str) -> None:
     here.out.answer(surveyed, _text(surveyed))
 
 
+@hsm.command()
+@click.argument("name")
+@with_here
+def cluster(here: Here, name: str) -> None:
+    """The id by which AWS's clients find it: CloudHsmClusterId of create-custom-key-store."""
+    from keystead.app.hsms import Tokens, pins
+    from keystead.providers.clusters import derived
+
+    hygiene.harden()
+    settings = config.read(here.directory)
+    found = settings.hsms.get(name)
+    if found is not None and found.cluster:
+        id_ = found.cluster
+    else:
+        tokens = Tokens(settings.hsms, pins({} if found is None else {name: found}, secrets.ask_pin))
+        try:
+            id_ = derived(tokens.token(name).info().serial)
+        finally:
+            tokens.close()
+    here.out.answer({"hsm": name, "cluster": id_}, id_)
+
+
 def _text(surveyed: Any) -> str:
     """For people: who it is, and what keys in it can do."""
     rows = [

@@ -104,6 +104,7 @@ class Key(Entity, frozen=True, kw_only=True):
     sealed_as: str = ""  # the id that its ciphertexts name, where it is another: of the key that it is a copy of
     limits: Limits | None = None  # of its use; what has been used stands in its Usage
     hsm: str = ""  # the HSM that every version of it is held in, for life; "": software
+    managed: str = ""  # the managed key that it is: its object in the HSM is another's, and outlives it
 
     @property
     def protection(self) -> Protection:

@@ -29,6 +29,7 @@ class Mount(Entity, frozen=True, kw_only=True):
     max_lease_for: int = 0
     listing: str = ""  # listing_visibility
     made_as: str = "default-service"
+    managed_keys: tuple[str, ...] = ()  # that it may use (core.managedkeys)
     created_at: datetime
 
     @property

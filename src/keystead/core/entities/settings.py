@@ -17,6 +17,7 @@ class Topic(StrEnum):
     AUDITED_HEADER = "audited-header"
     CORS = "cors"
     HEADER = "header"
+    MANAGED_KEY = "managed-key"
     CONTROL_GROUP = "control-group"
 
 

@@ -82,6 +82,15 @@ class CreateKey(KeyringOperation[Described], frozen=True, kw_only=True):
         return (create, *tag) if self.elsewhere is None else (create, *tag, Demand(self.action, self.elsewhere.store))
 
 
+class CreateManagedKey(KeyringOperation[Described], frozen=True, kw_only=True):
+    """A key that is a managed key of the tenant's. `managed`: its name, or its UUID."""
+
+    action = Action.CREATE_KEY
+    changes = True
+    name: str
+    managed: str
+
+
 class DescribeKey(KeyOperation[Described], frozen=True, kw_only=True):
     action = Action.DESCRIBE_KEY
 

@@ -23,6 +23,7 @@ class EnableMount(TenantOperation[Mount], frozen=True, kw_only=True):
     max_lease_for: int = 0
     listing: str = ""
     made_as: str = "default-service"
+    managed_keys: tuple[str, ...] = ()
 
 
 class ListMounts(TenantOperation[tuple[Mount, ...]], frozen=True, kw_only=True):
@@ -56,6 +57,7 @@ class TuneMount(TenantOperation[Mount], frozen=True, kw_only=True):
     max_lease_for: int | None = None
     listing: str | None = None
     made_as: str | None = None
+    managed_keys: tuple[str, ...] | None = None
 
 
 class MoveMount(TenantOperation[Mount], frozen=True, kw_only=True):

@@ -45,6 +45,14 @@ class DeleteSetting(TenantOperation[Nothing], frozen=True, kw_only=True):
     name: str
 
 
+class TestManagedKey(TenantOperation[Nothing], frozen=True, kw_only=True):
+    """Have a managed key sign something. Raises NotFound; what asking an HSM raises."""
+
+    action = Action.WRITE_SETTING
+    changes = True  # a key that may be generated is
+    name: str
+
+
 class DigestForDevice(TenantOperation[str], frozen=True, kw_only=True):
     """How an audit device writes a value: "hmac-sha256:…". Raises NotFound."""
 

@@ -12,6 +12,7 @@ from keystead.cryptoki.connection import Name
 from keystead.cryptoki.words import Cko
 
 LABEL = "keystead"
+PASSING = b"keystead-passing"  # label, and how the ids begin, of objects that are erased when their use is over
 ID_BYTES = 16
 _SYMMETRIC = frozenset({Family.AES, Family.HMAC})
 
@@ -27,11 +28,12 @@ class Handle(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     check: bytes = b""
     checked_by: str = ""
     public_key: bytes = b""  # DER SubjectPublicKeyInfo
+    label: str = LABEL  # CKA_LABEL; another one: the object is not of our making
 
     @property
     def name(self) -> Name:
         """Rule R1."""
-        return Name(Cko.PRIVATE_KEY if self.public_key else Cko.SECRET_KEY, self.id, LABEL)
+        return Name(Cko.PRIVATE_KEY if self.public_key else Cko.SECRET_KEY, self.id, self.label)
 
     def pack(self) -> Sensitive:
         return Sensitive(msgspec.msgpack.encode(self))
@@ -43,7 +45,9 @@ def unpack(spec: KeySpec, material: Sensitive) -> Handle:
         handle = msgspec.msgpack.decode(material.reveal(), type=Handle)
     except msgspec.MsgspecError:
         raise InvalidArgument("the material is no handle of a key in an HSM", "key_material") from None
-    whole = len(handle.id) == ID_BYTES and bool(handle.public_key) != (spec.family in _SYMMETRIC)
+    whole = (len(handle.id) == ID_BYTES or handle.label != LABEL) and bool(handle.public_key) != (
+        spec.family in _SYMMETRIC
+    )
     if handle.spec != spec.name or not whole:
         raise InvalidArgument(f"the handle is of a {handle.spec} key, not {spec.name}", "key_material")
     return handle

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from msgspec.structs import replace
+
 from keystead.core.algorithms import Family, KeySpec, MessageForm
-from keystead.core.errors import Internal, InvalidArgument, Unavailable, Unsupported
+from keystead.core.errors import Internal, InvalidArgument, NotFound, Unavailable, Unsupported
 from keystead.core.ports import Budget, Entropy, Generated, Loaded
 from keystead.core.sensitive import Sensitive
 from keystead.crypto import keys
 from keystead.cryptoki.session import Session
 from keystead.cryptoki.token import VAGUE, Desk, Token
 from keystead.cryptoki.words import Cka, Ckm, named
-from keystead.providers.pkcs11 import checks, making, signing
+from keystead.providers.pkcs11 import adopting, checks, making, signing
 from keystead.providers.pkcs11.bringing import Bringing
 from keystead.providers.pkcs11.handle import ID_BYTES, LABEL, Handle, unpack
 from keystead.providers.pkcs11.held import Abilities, Held
@@ -100,11 +102,28 @@ class Pkcs11Provider:
             handle = self._token.run(act, once=True)
         return Generated(handle.pack(), handle.public_key)
 
+    def adopt(self, specs: Sequence[KeySpec], label: str, its_id: bytes, *, make: bool) -> tuple[KeySpec, Generated]:
+        offered = {spec.name: self._offered(spec) for spec in specs}
+
+        def act(desk: Desk) -> tuple[KeySpec, Handle]:
+            found, by = adopting.find(desk.session, specs, label, its_id), "another"
+            if found is None:
+                if not make or not label or its_id or len(specs) != 1 or label == LABEL:
+                    raise NotFound("there is no key of that name in the HSM", "key_label")
+                maker = next(Ckm(one.maker) for one in offered[specs[0].name].values() if one.maker is not None)
+                found, by = adopting.make(desk.session, specs[0], maker, label, self._entropy(ID_BYTES)), maker.name
+            spec = found.spec
+            handle = self._handle(desk, spec, found.handle, found.id, offered[spec.name], by, found.public_key)
+            return spec, replace(handle, label=found.label)
+
+        spec, handle = self._token.run(act, once=True)
+        return spec, Generated(handle.pack(), handle.public_key)
+
     def _handle(
         self, desk: Desk, spec: KeySpec, made: int, its_id: bytes, outcomes: Outcomes, by: str, der: bytes = b""
     ) -> Handle:
         how = "" if der else _checker(spec, outcomes)
-        return Handle(
+        handle = Handle(
             id=its_id,
             spec=spec.name,
             serial=desk.connection.info.serial,
@@ -114,6 +133,8 @@ class Pkcs11Provider:
             checked_by=how,
             public_key=der,
         )
+        desk.connection.learn(handle.name, made)
+        return handle
 
     def _offered(self, spec: KeySpec) -> Outcomes:
         """Raises Unsupported where the token holds no such keys."""

@@ -58,6 +58,7 @@ def enable_mount(op: ops.EnableMount, targets: tuple[HeldTenant], act: Act) -> O
         max_lease_for=op.max_lease_for,
         listing=op.listing,
         made_as=op.made_as,
+        managed_keys=op.managed_keys,
         created_at=act.now,
     )
     put: tuple[Entity, ...] = (mount, *made, tenant.record)  # of two that are in each other's way one comes second
@@ -150,6 +151,7 @@ def tune_mount(op: ops.TuneMount, targets: tuple[HeldTenant], _act: Act) -> Outc
         max_lease_for=most,
         listing=mount.listing if op.listing is None else op.listing,
         made_as=mount.made_as if op.made_as is None else op.made_as,
+        managed_keys=mount.managed_keys if op.managed_keys is None else op.managed_keys,
     )
     return Outcome(answer=tuned, put=(tuned,))
 

@@ -14,9 +14,11 @@ from msgspec.structs import replace
 from keystead.core import operations as ops
 from keystead.core.entities import AuditDevice, ControlGroups, PasswordPolicy, RateLimit, RateLimits, Setting, Topic
 from keystead.core.errors import InvalidArgument, LimitExceeded, NotFound
+from keystead.core.managedkeys import ManagedKey
 from keystead.core.operations import Nothing
 from keystead.core.passwords import draw, read_rules
 from keystead.core.sensitive import Sensitive
+from keystead.service.handlers import managedkeys
 from keystead.service.handlers.mounts import table_of
 from keystead.service.held import HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
@@ -122,7 +124,12 @@ def digest_for_device(op: ops.DigestForDevice, targets: tuple[HeldTenant], _act:
     return Outcome(answer=f"hmac-sha256:{hmac.digest(bytes.fromhex(device.salt), op.value.reveal(), 'sha256').hex()}")
 
 
+def _managed_key(op: ops.WriteSetting, tenant: HeldTenant, act: Act) -> ManagedKey:
+    return managedkeys.configured(op, tenant.setting(Topic.MANAGED_KEY, op.name), act)
+
+
 MADE: Mapping[Topic, Making] = {
+    Topic.MANAGED_KEY: _managed_key,
     Topic.PASSWORD_POLICY: _password_policy,
     Topic.RATE_LIMIT: _rate_limit,
     Topic.RATE_LIMITS: _rate_limits,
@@ -168,6 +175,8 @@ def list_settings(op: ops.ListSettings, targets: tuple[HeldTenant], _act: Act) -
 
 
 def delete_setting(op: ops.DeleteSetting, targets: tuple[HeldTenant], _act: Act) -> Outcome[Nothing]:
+    if op.topic is Topic.MANAGED_KEY:
+        managedkeys.unused(targets[0], op.name)
     found = targets[0].setting(op.topic, op.name)
     return Outcome(answer=Nothing(), delete=() if found is None else (found,), made=f"{op.topic}/{op.name}")
 

@@ -20,7 +20,7 @@ from keystead.kit import Call
 from keystead.service.handlers.tokenparts import DEFAULT_FOR, MAX_FOR
 from keystead.wire.vault import FieldError
 from keystead.wire.vault.fields import coerced
-from keystead.wire.vault.kinds import Kind, Map, Pairs
+from keystead.wire.vault.kinds import CommaStrings, Kind, Map, Pairs
 from keystead.wire.vault.reader import CAPTURED, Parameters
 from keystead.wire.vault.request import Verb
 
@@ -129,6 +129,7 @@ class TuneRequest(Parameters, frozen=True, kw_only=True):
     listing_visibility: str | None = None
     options: Pairs | None = None
     token_type: str | None = None
+    allowed_managed_keys: CommaStrings | None = None
 
 
 def _seconds(given: Any, what: str) -> int:
@@ -185,10 +186,19 @@ def _enable(req: EnableRequest, call: Call, prefix: str, engines: Mapping[str, E
                 max_lease_for=most_for,
                 listing=listing,
                 made_as=kind or DEFAULT_KIND,
+                managed_keys=_managed(req.config.get("allowed_managed_keys")),
             )
         )
     except AlreadyExists as error:
         raise Said(400, str(error).replace(f" {prefix}", " ", 1) if prefix else str(error)) from error
+
+
+def _managed(given: Any) -> tuple[str, ...]:
+    """Names of managed keys, as a list or between commas. Raises Said."""
+    words = given.split(",") if isinstance(given, str) else given or []
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise Said(400, "allowed_managed_keys are names")
+    return tuple(word.strip() for word in words if word.strip())
 
 
 def _check_listing(listing: Any) -> None:
@@ -222,6 +232,7 @@ def _tune(req: TuneRequest, call: Call, prefix: str) -> None:
                 max_lease_for=_seconds(req.max_lease_ttl, "") if req.max_lease_ttl else None,
                 listing=req.listing_visibility,
                 made_as=kind,
+                managed_keys=req.allowed_managed_keys,
             )
         )
     except NotFound as error:

@@ -12,7 +12,7 @@ from keystead.core.naming import WORD, name_at
 from keystead.core.operations import Breach, KeyRef
 from keystead.core.states import KeyState
 from keystead.doors.vault.endpoint import Answer, Said, endpoint
-from keystead.doors.vault.transit.names import key_ref, keyring_ref, spec_of
+from keystead.doors.vault.transit.names import MANAGED, key_ref, keyring_ref, spec_of
 from keystead.doors.vault.transit.shapes import told
 from keystead.doors.vault.transit.words import SOFT_DELETED, Named, asked_first, said
 from keystead.kit import Call
@@ -46,6 +46,8 @@ class CreateRequest(Named, frozen=True, kw_only=True):
     auto_rotate_period: Duration = 0
     key_size: Int = 0
     context: str = ""
+    managed_key_name: str = ""
+    managed_key_id: str = ""
 
 
 def shown(name: str, call: Call) -> dict[str, Any]:
@@ -98,6 +100,9 @@ def create_key(req: CreateRequest, call: Call) -> dict[str, Any]:
         raise Said(400, PERIOD)
     if req.convergent_encryption and not req.derived:
         raise Said(400, UNDERIVED)
+    if req.type == MANAGED:
+        _manage(req, call)
+        return shown(req.name, call)
     spec = spec_of(req.type, req.key_size)
     terms = terms_of(
         derived=req.derived,
@@ -107,6 +112,29 @@ def create_key(req: CreateRequest, call: Call) -> dict[str, Any]:
     )
     made(ref, spec, req.type, call, terms, req.auto_rotate_period)
     return shown(req.name, call)
+
+
+def _manage(req: CreateRequest, call: Call) -> None:
+    """Vault HTTP API, "Transit secrets engine", Create Key: managed_key_name, managed_key_id."""
+    managed = req.managed_key_name or req.managed_key_id
+    if not managed:
+        raise Said(400, "either managed_key_name or managed_key_id must be specified")
+    refused = {
+        "derived": req.derived,
+        "exportable": req.exportable,
+        "allow_plaintext_backup": req.allow_plaintext_backup,
+    }
+    for name, given in refused.items():
+        if given:
+            raise Said(400, f"{name} is not supported for managed keys")
+    if req.auto_rotate_period or req.key_size:
+        raise Said(400, "managed keys are not rotated here, and have the size that they have")
+    try:
+        call(ops.CreateManagedKey(keyring=keyring_ref(call), name=key_ref(req.name, call).name, managed=managed))
+    except e.AlreadyExists:
+        return
+    except e.NotFound as error:
+        raise said(400, str(error), error) from error
 
 
 @endpoint("transit", Verb.READ, "keys/{name}")

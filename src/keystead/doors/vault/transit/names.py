@@ -11,7 +11,7 @@ from keystead.kit import Call
 from keystead.wire.vault.envelope import UNSUPPORTED_PATH
 
 PREFIX = "vault:v"
-HMAC = "hmac"
+HMAC, MANAGED = "hmac", "managed_key"
 LEAST_HMAC, MOST_HMAC = 32, 512  # bytes; Vault, transit: key_size
 TYPES: dict[str, KeySpec] = {spec.vault: spec for spec in KEY_SPECS.values() if spec.vault and spec.vault != HMAC}
 HMACS: dict[int, KeySpec] = {(spec.bits or 0) // 8: spec for spec in KEY_SPECS.values() if spec.vault == HMAC}
@@ -46,6 +46,8 @@ def keyring_ref(call: Call) -> KeyringRef:
 
 def type_of(key: Key) -> str:
     """A key that another door made may be of a type that Vault does not know."""
+    if key.managed:
+        return MANAGED
     return key.spec.vault or (HMAC if key.spec_name.startswith("HMAC") else key.spec_name.lower().replace("_", "-"))
 
 
