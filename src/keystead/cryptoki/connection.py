@@ -95,8 +95,11 @@ class Connection:
             session.close()
 
     def drop(self) -> None:
-        """It is lost: what is not lent is closed now, the rest as it comes back."""
-        self.is_lost = True
+        """It is lost: what is not lent is closed now, the rest as it comes back. Once: handles are given out again."""
+        with self._lock:
+            if self.is_lost:
+                return
+            self.is_lost = True
         while self._free:
             session = self._free.pop()
             if self.epoch == self.module.epoch:
