@@ -186,6 +186,11 @@ def test_init_says_when_one_disk_holds_it_all(tmp_path) -> None:
     by = f"file:{tmp_path / 'passphrase'}"
     made = at_once("init", tmp_path / "new", "--seal", "passphrase", "--passphrase", by, "--json")
     assert made.status == 0 and "RED" in made.err
+    accepted = at_once(
+        *("init", tmp_path / "other", "--seal", "passphrase", "--passphrase", by, "--slots-at-least", "1", "--json")
+    )
+    assert accepted.status == 0 and "RED" not in accepted.err
+    assert "slots_at_least = 1" in (tmp_path / "other" / "keystead.toml").read_text()
 
 
 def test_recovery_keys_from_one_command_to_the_other(site, tmp_path) -> None:

@@ -299,7 +299,7 @@ def test_a_seal_json_of_before_opens_may_have_another_beside_it_and_cannot_follo
     both = seals.load(seals.encode((*found.kept.seals, beside.configuration), key), at(tmp_path))
     assert both.open(offered).reveal() == both.open(beside.show or [PHRASE]).reveal() == unseal_key
     with pytest.raises(Conflict, match=f"seal migrate {kind}"):
-        both.followed(Sensitive(bytes(32)), but=beside.configuration.seal(at(tmp_path)).kind, key=key)
+        both.followed(Sensitive(bytes(32)), but=frozenset({beside.configuration.seal(at(tmp_path)).kind}), key=key)
 
 
 def test_a_change_of_a_seal_that_was_announced_by_the_version_before_is_settled(tmp_path):

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from ctypes import c_void_p, string_at
 from types import SimpleNamespace
 
@@ -31,11 +32,12 @@ from keystead.cryptoki import gcm
 from keystead.cryptoki.errors import Failed
 from keystead.cryptoki.mechanisms import GcmReadBack
 from keystead.cryptoki.session import Session
-from keystead.cryptoki.words import Cka, Cko, Ckr
-from keystead.providers.pkcs11 import Pkcs11Provider, held, trials
+from keystead.cryptoki.words import Cka, Ckm, Cko, Ckr
+from keystead.providers.pkcs11 import Pkcs11Provider, held, making, objects, trials
 from keystead.providers.pkcs11 import secret as secrets
 from keystead.providers.pkcs11.bringing import Bringing
-from keystead.providers.pkcs11.handle import LABEL, Handle
+from keystead.providers.pkcs11.handle import LABEL, PASSING, Handle
+from keystead.providers.pkcs11.passing import Passing
 from keystead.providers.software import SoftwareProvider
 
 KEY_ID = "1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -550,6 +552,62 @@ def test_a_token_that_seals_wrongly_offers_no_aes(token, monkeypatch):
     assert provider.offers(KEY_SPECS["AES_256"]) == frozenset()
     with pytest.raises(Unsupported):
         provider.generate(KEY_SPECS["AES_256"], name())
+
+
+def without_session_objects(monkeypatch):
+    """A token that has none, like tpm2-pkcs11."""
+    for function, at in (("generate", 1), ("generate_pair", 1), ("create", 0), ("unwrap", 3)):
+        asked = getattr(Session, function)
+
+        def only(session, *args, asked=asked, at=at):
+            if not args[at][Cka.TOKEN]:
+                raise Failed("C_GenerateKey", Ckr.ATTRIBUTE_VALUE_INVALID)
+            return asked(session, *args)
+
+        monkeypatch.setattr(Session, function, only)
+
+
+def test_a_token_without_session_objects_is_tried_with_others_that_are_erased(provider, token, software, monkeypatch):
+    before = len(token.names({Cka.TOKEN: True}))
+    without_session_objects(monkeypatch)
+    fresh = Pkcs11Provider(token, os.urandom)
+    for spec in KEY_SPECS.values():
+        assert fresh.offers(spec) == provider.offers(spec)
+    assert len(token.names({Cka.TOKEN: True})) == before
+    monkeypatch.setattr(Session, "create", refused_create)
+    made = software.generate(KEY_SPECS["EC_P256"])
+    held = load(fresh, "EC_P256", fresh.register(KEY_SPECS["EC_P256"], made.material, name()))
+    algorithm = ALGORITHMS["ECDSA_P256_SHA256"]
+    assert load(software, "EC_P256", made).verify(algorithm, b"m", held.sign(algorithm, b"m", RAW), RAW)
+    assert len(token.names({Cka.TOKEN: True})) == before + 1
+
+
+def refused_create(session, template):
+    raise Failed("C_CreateObject", Ckr.TEMPLATE_INCONSISTENT)
+
+
+def test_what_a_trial_that_was_killed_left_in_the_token_goes_with_a_later_one(token, monkeypatch):
+    without_session_objects(monkeypatch)
+
+    def left(desk, at):
+        passing = Passing(desk.session, os.urandom, lambda: at)
+        return passing.make(
+            lambda its_id: making.secret(desk.session, KEY_SPECS["AES_256"], Ckm.AES_KEY_GEN, its_id, objects.CIPHER)
+        )
+
+    def there():
+        return len(token.names({Cka.TOKEN: True, Cka.LABEL: PASSING}))
+
+    now = time.time()
+    token.run(lambda desk: left(desk, now - 1000))
+    assert there() == 1
+    token.run(lambda desk: left(desk, now - 10))  # the first is erased, and this one stays: it may be in use
+    assert there() == 1
+    Pkcs11Provider(token, os.urandom).offers(KEY_SPECS["AES_256"])
+    assert there() == 1
+    token.run(lambda desk: left(desk, now + 1000))
+    assert there() == 1  # that one alone
+    token.run(lambda desk: [desk.session.destroy(one) for one in desk.session.find({Cka.LABEL: PASSING})])
 
 
 def test_a_trial_leaves_no_object_behind(token):

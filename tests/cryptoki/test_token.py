@@ -1,6 +1,8 @@
 """A token of SoftHSM2: finding it, its one login, its pool, and what becomes of a lost one."""
 
 import os
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +30,7 @@ from keystead.cryptoki.mechanisms import Gcm, Mechanism
 from keystead.cryptoki.module import Module
 from keystead.cryptoki.token import PAUSES, Token
 from keystead.cryptoki.words import Cka, Ckk, Ckm, Cko, Ckr, Flag
+from keystead.providers.pkcs11.handle import LABEL
 
 AES = {
     Cka.CLASS: Cko.SECRET_KEY,
@@ -108,6 +111,55 @@ def test_what_is_not_there_is_not_found_and_two_of_one_name_conflict(token):
         )
     with pytest.raises(Conflict):
         seal(token, Name(Cko.SECRET_KEY, b"twice", "k"))
+
+
+def test_of_two_of_one_name_whoever_made_one_knows_it_and_both_are_destroyed(token):
+    """SoftHSM2 shows an object twice to the process that made it, where another one changes the token meanwhile."""
+    name = Name(Cko.SECRET_KEY, os.urandom(8), "k")
+    template = {**AES, Cka.ID: name.id, Cka.LABEL: name.label}
+
+    def twice(desk):
+        desk.connection.learn(name, desk.session.generate(Mechanism(Ckm.AES_KEY_GEN), template))
+        return desk.session.generate(Mechanism(Ckm.AES_KEY_GEN), template)
+
+    token.run(twice)
+    blob = seal(token, name)
+    token.run(lambda desk: desk.connection.forget(name))
+    assert unseal(token, name, blob) == b"hello"
+    assert token.destroy(name) and not token.has(name) and not token.destroy(name)
+
+
+APART = """
+import os, sys, threading
+from tests.softhsm import open_token
+from keystead.core.algorithms import ALGORITHMS, KEY_SPECS
+from keystead.core.sensitive import Sensitive
+from keystead.providers.pkcs11 import Pkcs11Provider
+provider, spec = Pkcs11Provider(open_token(sys.argv[1]), os.urandom), KEY_SPECS["AES_256"]
+right = []
+def use():
+    for _ in range(20):
+        name = os.urandom(16).hex()
+        made = provider.generate(spec, name)
+        held = provider.load(spec, made.material, key_id="1234abcd-12ab-34cd-56ef-1234567890ab", version=1)
+        sealed = held.encrypt(ALGORITHMS["AES_GCM"], Sensitive(b"x"), b"\\0")
+        right.append(held.decrypt(ALGORITHMS["AES_GCM"], sealed, b"\\0").reveal() == b"x")
+        provider.destroy(name)
+threads = [threading.Thread(target=use) for _ in range(4)]
+[one.start() for one in threads]
+[one.join() for one in threads]
+print(right.count(True))
+"""
+
+
+def test_processes_that_make_and_destroy_in_one_token_are_in_nobody_s_way():
+    label = softhsm.new_token()
+    softhsm.open_token(label).run(lambda desk: desk.connection.info)
+    command = [sys.executable, "-c", APART, label]
+    apart = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    assert [int(one.communicate(timeout=120)[0]) for one in apart] == [80] * 4
+    left = softhsm.open_token(label).names({Cka.CLASS: Cko.SECRET_KEY, Cka.LABEL: LABEL})
+    assert left == [], "SoftHSM2 may show this process, which looked on, an object without a name or a value"
 
 
 def test_destroying_twice_is_destroying(token):

@@ -12,10 +12,12 @@ import random
 import threading
 import time
 from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
 
 from msgspec import Struct
 from tests import softhsm
+from tests.faults.hsm_faults import Faults
 
 from keystead.core.algorithms import ALGORITHMS, KEY_SPECS, MessageForm, Purpose
 from keystead.core.envelope import typed_aad
@@ -189,15 +191,23 @@ class Run:
 
     def remove(self, every: float, for_: float) -> None:
         while not self._over.wait(every):
+            self.away_until = float("inf")
             with softhsm.Removed():
-                self.away_until = float("inf")
                 self.n_removals += 1
                 time.sleep(for_)
             self.away_until = time.monotonic()
 
     # --- the whole
 
-    def run(self, seconds: float, threads: int = 8, *, away_every: float = 0.0, away_for: float = 0.5) -> Report:
+    def run(
+        self,
+        seconds: float,
+        threads: int = 8,
+        *,
+        away_every: float = 0.0,
+        away_for: float = 0.5,
+        faults: Faults | None = None,
+    ) -> Report:
         for spec in FIRST:
             self.make(spec)
         self.first, self.lasting = set(self.kept), list(self.kept.values())
@@ -209,14 +219,16 @@ class Run:
             if away_every:
                 workers.append(threading.Thread(target=self.remove, args=(away_every, away_for)))
             began = time.monotonic()
-            for worker in workers:
-                worker.start()
-            time.sleep(seconds / 4)
-            early = resident()
-            time.sleep(seconds * 3 / 4)
-            self._over.set()
-            for worker in workers:
-                worker.join()
+            with faults or nullcontext():
+                self.away_until = float("inf") if faults else self.away_until  # any act may be cut short
+                for worker in workers:
+                    worker.start()
+                time.sleep(seconds / 4)
+                early = resident()
+                time.sleep(seconds * 3 / 4)
+                self._over.set()
+                for worker in workers:
+                    worker.join()
             took, late = time.monotonic() - began, resident()
             lost, left = self.looked_after()
             self.token.close()

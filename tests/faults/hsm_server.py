@@ -128,8 +128,8 @@ class Load:
     def remove(self, every: float, for_: float) -> int:
         n = 0
         while not self.over.wait(every):
+            self.away_until, n = float("inf"), n + 1
             with softhsm.Removed():
-                self.away_until, n = float("inf"), n + 1
                 time.sleep(for_)
             self.away_until = time.monotonic()
         self.n_removals = n

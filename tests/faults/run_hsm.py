@@ -1,5 +1,5 @@
-"""python -m tests.faults.run_hsm [--seconds S] [--threads N] [--seed N]: mixed use of SoftHSM2; then the same while the
-token is taken away and put back; then that through a server. The first must see no error at all, and flat memory.
+"""python -m tests.faults.run_hsm [--seconds S] [--threads N] [--seed N]: mixed use of SoftHSM2; the same while the
+token is taken away and put back; with a module that fails; through a server. The first sees no error, and flat memory.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests import softhsm
 from tests.faults import hsm_server
 from tests.faults.hsm import Report, Run
+from tests.faults.hsm_faults import Faults
 
 GROWTH = 8 * 1024  # KiB between a quarter of the time and its end
 OF_AN_OBJECT = 1.2  # KiB that SoftHSM2 keeps of each object, also after it was destroyed; uses cost nothing
@@ -28,6 +30,10 @@ def main() -> int:
     _tell("the token stays", calm)
     rough = Run(said.seed + 1).run(said.seconds / 4, said.threads, away_every=3.0)
     _tell("the token comes and goes", rough)
+    faults = Faults(softhsm.module(), said.seed, 0.01)
+    failing = Run(said.seed + 2).run(said.seconds / 4, said.threads, faults=faults)
+    _tell("one call in a hundred fails, or its answer is lost", failing)
+    print(f"  {sum(faults.n.values()):,} failures: {dict(faults.n)}")
     with tempfile.TemporaryDirectory() as directory:
         served = hsm_server.run(Path(directory) / "k", said.seconds / 10, seed=said.seed)
     print(f"a server whose token comes and goes: {served.acts}, {served.n_made} keys made")
@@ -37,6 +43,7 @@ def main() -> int:
     return not (
         calm.is_well
         and rough.is_well
+        and failing.is_well
         and served.is_well
         and not calm.unavailable
         and grown < GROWTH + calm.n_objects * OF_AN_OBJECT

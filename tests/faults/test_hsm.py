@@ -1,8 +1,10 @@
 """The short form of `run_hsm`: eight threads on a SoftHSM2, which stays, and which comes and goes."""
 
 import pytest
+from tests import softhsm
 from tests.faults import hsm_server
 from tests.faults.hsm import Run
+from tests.faults.hsm_faults import Faults
 
 pytestmark = pytest.mark.torture
 
@@ -18,6 +20,16 @@ def test_a_token_that_comes_and_goes():
     report = Run(2).run(9.0, away_every=2.0, away_for=0.5)
     assert report.is_well, report
     assert report.removals >= 2 and report.unavailable > 0 and sum(report.acts.values()) > 100
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_module_that_fails_and_loses_answers(seed):
+    """What was acknowledged is so, once; what was not is Unavailable, and nothing is left of it."""
+    run = Run(seed)
+    faults = Faults(softhsm.module(), seed, 0.02)
+    report = run.run(6.0, faults=faults)
+    assert report.is_well, report
+    assert sum(faults.n.values()) > 20 and any("after" in one for one in faults.n), faults.n
 
 
 def test_a_server_whose_token_comes_and_goes(tmp_path):

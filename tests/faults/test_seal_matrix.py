@@ -21,6 +21,7 @@ import pytest
 from msgspec import Struct
 from msgspec.structs import replace
 from tests import softhsm
+from tests.clients.conftest import needed
 from tests.faults.seals import EVERY, Holding, apart, killed_at, opens, steps
 from tests.kms import GOOGLE, TOKEN, StandIn, stand_in
 from tests.swtpm import SoftwareTpm, software_tpm
@@ -31,13 +32,14 @@ from keystead.config import Config, Hsm, Kms, TpmAt
 from keystead.core.errors import AlreadyExists, Conflict, InvalidArgument, KeysteadError, Unauthenticated, Unavailable
 from keystead.core.sensitive import Sensitive
 from keystead.crypto.kdf import BOUNDS, Argon2Cost
+from keystead.crypto.shamir import parse_share, split
 from keystead.seals import Plan, make
-from keystead.seals.base import Created
+from keystead.seals.base import Created, check_of
 from keystead.seals.external import ExternalPlan
 from keystead.seals.file import FilePlan
 from keystead.seals.passphrase import PassphraseSeal
 from keystead.seals.pkcs11 import Pkcs11Plan
-from keystead.seals.shamir import ShamirSeal
+from keystead.seals.shamir import ShamirConfiguration, ShamirSeal
 from keystead.seals.tpm import TpmPlan
 
 QUICK = Argon2Cost(**{name: least for name, (least, _) in BOUNDS.items()})
@@ -248,7 +250,6 @@ def test_the_last_is_never_removed_and_there_are_two_at_most_of_two_kinds(bench)
         for raises, act in (
             (Conflict, lambda: held.changes.prepare_added(FilePlan(), held.seals, held.unseal_key)),
             (AlreadyExists, lambda: held.changes.prepare_added(_shamir().plan, held.seals, held.unseal_key)),
-            (AlreadyExists, lambda: held.changes.prepare_migrated(_shamir().plan, "passphrase", held.seals)),
             (InvalidArgument, lambda: held.changes.prepare_migrated(FilePlan(), "tpm", held.seals)),
             (InvalidArgument, lambda: held.changes.prepare_removed("tpm", held.seals)),
         ):
@@ -321,6 +322,40 @@ def test_a_seal_json_of_another_hand_is_never_followed(bench) -> None:
         held.changes.prepare_added(TpmPlan(), held.seals, held.unseal_key)
 
 
+def test_rekeying_at_the_vault_door_changes_the_shares_alone(bench) -> None:
+    at, (_, shares) = bench.new("tpm", "shamir")
+    created = ShamirSeal.create(2, 2, os.urandom)
+    with Holding(at, shares.offered) as held:
+        held.changes.rekey(created.unseal_key, created.configuration, "shamir", held.seals)
+    opens_by_itself(at)
+    assert opens(at, list(created.show)) and not opens(at, shares.offered)
+
+
+def test_a_lost_device_beside_shares_that_cannot_follow_is_given_up_for_new_shares(bench) -> None:
+    """Shares of an older form hold one U for ever, and the TPM that could open another one is gone."""
+    at, (shares,) = bench.new("shamir")
+    raw = os.urandom(32)
+    with Holding(at, shares.offered) as held:  # back to the older form: U is what is shared
+        texts = split(raw, 2, 2, os.urandom)
+        older = [Sensitive(text.encode()) for text in texts]
+        old = ShamirConfiguration(2, 2, parse_share(texts[0]).set_id, check_of(raw))
+        held.changes._reseal(Sensitive(raw), [old], "test", "shamir", held.seals)
+        held.changes.prepare_added(TpmPlan(), held.seals, held.unseal_key)()
+    assert read_seal(at).kept.seals[0].is_older
+    bench.tpm.stop()
+    try:
+        with Holding(at, older) as held:
+            with pytest.raises(Conflict, match="older form"):
+                held.changes.prepare_removed("tpm", held.seals)
+            with pytest.raises(Unavailable):
+                held.changes.prepare_migrated(_shamir().plan, "shamir", held.seals)
+            new = _shamir()
+            held.changes.prepare_migrated(new.plan, "tpm", held.seals)()
+    finally:
+        bench.tpm.start()
+    assert read_seal(at).kinds == ("shamir",) and opens(at, new.offered) and not opens(at, older)
+
+
 # --- an HSM
 
 
@@ -369,8 +404,7 @@ def objects(bench: Bench) -> int:
 
 
 def test_the_key_is_made_in_the_token_and_destroyed_with_the_seal(bench) -> None:
-    if shutil.which("pkcs11-tool") is None:
-        pytest.skip("opensc is not installed")
+    needed(shutil.which("pkcs11-tool"), "opensc")
     n = objects(bench)
     at, (shares,) = bench.new("shamir")
 

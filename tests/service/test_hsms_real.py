@@ -11,7 +11,7 @@ from tests.doors.aws_kms.managing import ask, made, wait
 from tests.doors.aws_kms.wrapped import NEW, importing
 from tests.fakes import FaultyStore
 from tests.harness import b64, stack
-from tests.softhsm import Removed, open_token
+from tests.softhsm import Removed, new_token, open_token
 
 from keystead.core.entities import Key, KeyVersion
 from keystead.core.errors import Unavailable
@@ -64,6 +64,14 @@ def test_there_is_in_the_token_what_the_database_knows_and_no_more(token) -> Non
     assert len(objects(token)) == 5 and len(known(office)) == 2
     assert erasures(office).step() == 3
     assert objects(token) == known(office)
+
+
+def test_an_hsm_that_refuses_the_operators_pin_is_not_there_for_anybody() -> None:
+    """And nobody is told that they are not who they are."""
+    office = office_of(open_token(new_token(), pin="000000"))
+    for _ in range(2):
+        reply = office.admin.call("CreateKey")
+        assert reply.code == "DependencyTimeoutException" and "PIN" in reply.message
 
 
 def test_a_commit_that_fails_leaves_nothing_in_the_token(token) -> None:

@@ -51,7 +51,8 @@ class SealChanges:
     def prepare_added(self, plan: Plan, seals: Seals, unseal_key: Sensitive) -> Callable[[], None]:
         """What adds it. Raises AlreadyExists, Conflict (there are two), and what its device says."""
         kind = _kind(plan)
-        _require_other(kind, seals.kinds)
+        if kind in seals.kinds:
+            raise AlreadyExists(f"there is a {kind} seal", "kind")
         if len(seals.kinds) >= MOST_SEALS:
             raise Conflict(f"there are {MOST_SEALS} seals: {seals.kind}; migrate one, or remove it", "kind")
         seals.require_ours(self._key)
@@ -71,22 +72,25 @@ class SealChanges:
         if len(seals.kinds) == 1:
             raise Conflict("the last seal is not removed: migrate it to another", "kind")
         unseal_key = Sensitive(self._entropy(UNSEAL_BYTES))
-        followed = seals.followed(unseal_key, but=kind, key=self._key)
+        followed = seals.followed(unseal_key, but=frozenset({kind}), key=self._key)
         return lambda: self._reseal(unseal_key, followed, "remove-seal", kind, seals)
 
     def prepare_migrated(self, plan: Plan, replaced: str, seals: Seals) -> Callable[[], None]:
-        """What puts it in the place of the one of kind `replaced`. Raises InvalidArgument, AlreadyExists, Conflict."""
+        """What puts it in the place of the one of kind `replaced`, and of one of its own kind if there is one too.
+
+        Raises InvalidArgument, Conflict.
+        """
         kind = _kind(plan)
         seals.of_kind(replaced)
-        _require_other(kind, [one for one in seals.kinds if one != replaced])
         unseal_key = Sensitive(self._entropy(UNSEAL_BYTES))
-        followed = seals.followed(unseal_key, but=replaced, key=self._key)
+        followed = seals.followed(unseal_key, but=frozenset({kind, replaced}), key=self._key)
         new = [*followed, make(plan, unseal_key, self._at)]
         return lambda: self._reseal(unseal_key, new, "migrate-seal", kind, seals)
 
     def rekey(self, unseal_key: Sensitive, new: Configuration, kind: str, seals: Seals) -> None:
         """The seal of that kind made anew by whoever has shown its shares."""
-        self._reseal(unseal_key, [*seals.followed(unseal_key, but=kind, key=self._key), new], "rekey", kind, seals)
+        followed = seals.followed(unseal_key, but=frozenset({kind}), key=self._key)
+        self._reseal(unseal_key, [*followed, new], "rekey", kind, seals)
 
     @property
     def _key(self) -> Sensitive:
@@ -119,11 +123,6 @@ def warning_of(seals: Seals) -> str:
 
 def _kind(plan: Plan) -> str:
     return str(plan.__struct_config__.tag)
-
-
-def _require_other(kind: str, kinds: list[str] | tuple[str, ...]) -> None:
-    if kind in kinds:
-        raise AlreadyExists(f"there is a {kind} seal", "kind")
 
 
 def _same_place(was: Configuration, now: Configuration) -> bool:

@@ -139,6 +139,14 @@ def root_since(core: Core) -> datetime:
     return home.created_at
 
 
+def too_few(core: Core) -> str:
+    """What is to be said where the root is in fewer places than are asked for; else ""."""
+    n_places = core.slots.n_places(core.barrier.tree.root.generations)
+    if n_places >= core.slots.at_least:
+        return ""
+    return f"the slots are in {n_places} place of {core.slots.at_least}: whoever loses it loses every key (slot add)"
+
+
 def told(barrier: Barrier, settings: Config) -> dict[str, Any]:
     """Of the mode, for `status`."""
     rule = barrier.slot_rule

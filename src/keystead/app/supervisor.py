@@ -428,6 +428,8 @@ class Supervisor:
 
     def _open(self, unseal_key: Sensitive) -> None:
         self.core.open(unseal_key)
+        if few := slots.too_few(self.core):
+            LOG.warning(few)
         self._chores = Chores(self.core)
         self._unseal_key = unseal_key
         self._trouble, self._waiting = "", False

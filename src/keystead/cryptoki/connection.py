@@ -51,6 +51,7 @@ class Connection:
         self.is_lost = False
         self._free: list[Session] = []
         self._handles: OrderedDict[Name, int] = OrderedDict()
+        self._made: OrderedDict[Name, int] = OrderedDict()
         self._lock = threading.Lock()
         self._given, self._n_waiting = threading.Condition(), 0
         self._anchor = Session(module, self.info.slot)
@@ -94,8 +95,11 @@ class Connection:
             session.close()
 
     def drop(self) -> None:
-        """It is lost: what is not lent is closed now, the rest as it comes back."""
-        self.is_lost = True
+        """It is lost: what is not lent is closed now, the rest as it comes back. Once: handles are given out again."""
+        with self._lock:
+            if self.is_lost:
+                return
+            self.is_lost = True
         while self._free:
             session = self._free.pop()
             if self.epoch == self.module.epoch:
@@ -117,13 +121,26 @@ class Connection:
         found = session.find(name.template(), 2)
         if not found:
             raise NotFound("no such object in the token", "object")
+        chosen = found[0]
         if len(found) > 1:
-            raise Conflict("two objects in the token have one name", "object")
+            chosen = self._made.get(name, 0)
+            if chosen not in found:
+                raise Conflict("two objects in the token have one name", "object")
+        self._keep(self._handles, name, chosen)
+        return chosen
+
+    def learn(self, name: Name, handle: int) -> int:
+        """The handle of an object that was made just now. SoftHSM2 shows it twice to the process that made it, and
+        for good, where another process changes the token meanwhile.
+        """
+        self._keep(self._made, name, handle)
+        return handle
+
+    def _keep(self, among: OrderedDict[Name, int], name: Name, handle: int) -> None:
         with self._lock:
-            self._handles[name] = found[0]
-            if len(self._handles) > MOST_HANDLES:
-                self._handles.popitem(last=False)
-        return found[0]
+            among[name] = handle
+            if len(among) > MOST_HANDLES:
+                among.popitem(last=False)
 
     def forget(self, name: Name) -> None:
         self._handles.pop(name, None)

@@ -16,7 +16,6 @@ from keystead.core.errors import (
     InvalidArgument,
     KeysteadError,
     LimitExceeded,
-    NotFound,
     Unauthenticated,
     Unavailable,
     Unsupported,
@@ -78,7 +77,14 @@ REFUSED_PIN: Final = frozenset({Ckr.PIN_INCORRECT, Ckr.PIN_INVALID, Ckr.PIN_LEN_
 """Asking again with the same PIN can only lock it."""
 
 _KINDS: Final[dict[type[KeysteadError], tuple[Ckr, ...]]] = {
-    Unavailable: (*LOST, Ckr.HOST_MEMORY, Ckr.FUNCTION_CANCELED, Ckr.SESSION_COUNT, Ckr.TOKEN_RESOURCE_EXCEEDED),
+    Unavailable: (
+        *LOST,
+        *MISPLACED,
+        Ckr.HOST_MEMORY,
+        Ckr.FUNCTION_CANCELED,
+        Ckr.SESSION_COUNT,
+        Ckr.TOKEN_RESOURCE_EXCEEDED,
+    ),
     Unauthenticated: (
         *REFUSED_PIN,
         Ckr.USER_PIN_NOT_INITIALIZED,
@@ -118,7 +124,6 @@ _KINDS: Final[dict[type[KeysteadError], tuple[Ckr, ...]]] = {
         Ckr.SESSION_READ_ONLY,
         Ckr.TOKEN_WRITE_PROTECTED,
     ),
-    NotFound: tuple(MISPLACED),
 }
 MEANINGS: Final[dict[int, type[KeysteadError]]] = {rv: kind for kind, rvs in _KINDS.items() for rv in rvs}
 """CK_RV -> what we say; what stands in no row is Internal."""

@@ -12,7 +12,7 @@ Rule 4: where a new spell does not begin, the module is started again (SoftHSM2 
 Rule 5: a PIN that was refused is not offered again by this process: it could only be locked.
 Rule 6: the token is the one that it was at first: another serial number under its label is Conflict.
 Rule 7: CKR_GENERAL_ERROR and CKR_FUNCTION_FAILED say nothing (SoftHSM2: also of a tag that does not fit). Where the
-        token is there as before, they are the act's own failure.
+        token is there as before, and says it twice, they are the act's own failure.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ from keystead.cryptoki.templates import Template
 from keystead.cryptoki.words import Cka, Cko, Ckr
 
 R = TypeVar("R")
+OPENS: Final = frozenset({"C_Decrypt", "C_UnwrapKey"})
+"""Functions that an act's own input can make fail: there, what says nothing may be said of it."""
 VAGUE: Final = frozenset({Ckr.GENERAL_ERROR, Ckr.FUNCTION_FAILED})
 CLOSES_IN: Final = 2.0  # seconds
 PAUSES: Final = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)  # seconds that nobody asks, after the n-th failure in a row
@@ -91,7 +93,7 @@ class Token:
     # --- use
 
     def run(self, act: Callable[[Desk], R], *, once: bool = False, vague: type[KeysteadError] = Unavailable) -> R:
-        """What `act` answers. `vague`: what an answer that says nothing is of a token that is there (rule 7).
+        """What `act` answers. `vague`: what it is that something does not open, and nothing more is said (rule 7).
 
         Raises KeysteadError; Unavailable too where no session gets free in time.
         """
@@ -125,13 +127,17 @@ class Token:
         return self._unless_missing(act)
 
     def destroy(self, name: Name) -> bool:
-        """False where the token, which is there, has no such object: it may have been destroyed before."""
+        """Every object of that name. False where the token, which is there, has none: it may have been before."""
 
         def act(desk: Desk) -> bool:
             desk.connection.forget(name)
-            handle = desk.key(name)
-            desk.session.destroy(handle)
+            found = desk.session.find(name.template())
+            if not found:
+                raise NotFound("no such object in the token", "object")
+            n_gone = sum([_destroyed(desk.session, handle) for handle in found])
             desk.connection.forget(name)
+            if not n_gone:
+                raise Failed("C_DestroyObject", Ckr.OBJECT_HANDLE_INVALID)
             return True
 
         return self._unless_missing(act)
@@ -230,7 +236,10 @@ class Token:
             if again:
                 raise _Again from None
         if failed.rv in VAGUE and connection.is_there():
-            raise vague(f"the HSM {self.name} answers {failed}", f"CKR_{Ckr(failed.rv).name}") from None
+            if again:
+                raise _Again from None
+            kind = vague if failed.function in OPENS else Unavailable
+            raise kind(f"the HSM {self.name} answers {failed}", f"CKR_{Ckr(failed.rv).name}") from None
         if failed.rv in LOST:
             self._lost(connection, failed, again=again)
         raise meant(failed, self.name) from None
@@ -305,6 +314,17 @@ class Token:
         except Unavailable as error:
             self._pause(str(error))
             raise
+
+
+def _destroyed(session: Session, handle: int) -> bool:
+    """False where that was no object any more: what is shown twice is gone at the first time. Raises Failed."""
+    try:
+        session.destroy(handle)
+    except Failed as failed:
+        if failed.rv not in MISPLACED:
+            raise
+        return False
+    return True
 
 
 def _name(found: dict[Cka, bool | int | bytes]) -> Name:

@@ -59,7 +59,11 @@ class Pkcs11Plan(Struct, frozen=True, tag_field="kind", tag="pkcs11", forbid_unk
             **dict.fromkeys((Cka.ENCRYPT, Cka.DECRYPT), True),
             **dict.fromkeys((Cka.SIGN, Cka.VERIFY, Cka.WRAP, Cka.UNWRAP, Cka.DERIVE), False),
         }
-        token.run(lambda desk: desk.session.generate(GENERATE, template), once=True)
+
+        def generate(desk: Desk) -> int:
+            return desk.connection.learn(name, desk.session.generate(GENERATE, template))
+
+        token.run(generate, once=True)
         try:
             return _made(self.hsm, token, name, unseal_key, at)
         except KeysteadError:

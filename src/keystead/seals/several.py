@@ -82,12 +82,12 @@ class Seals:
         if not self.kept.is_vouched(key) and not all(seal.is_older for seal in self.kept.seals):
             raise Conflict("seal.json is not as this installation wrote it: put back the one that is", "seal")
 
-    def followed(self, unseal_key: Sensitive, *, but: str, key: Sensitive) -> list[Configuration]:
-        """The others than the one of kind `but`, around another U. `key`: what vouches for the file.
+    def followed(self, unseal_key: Sensitive, *, but: frozenset[str], key: Sensitive) -> list[Configuration]:
+        """The others than those of the kinds `but`, around another U. `key`: what vouches for the file.
 
         Raises Conflict where one of them cannot follow, or nobody vouches for it; Unavailable.
         """
-        others = [seal for seal in self.each if seal.kind != but]
+        others = [seal for seal in self.each if seal.kind not in but]
         if others:
             self.require_ours(key)
         return [seal.around(unseal_key) for seal in others]

@@ -13,11 +13,11 @@ Rule 3: what is destroyed goes in the database and the slot first, and in the HS
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, cast
 
 import msgspec
 from msgspec import Struct
@@ -25,7 +25,7 @@ from msgspec.structs import replace
 
 from keystead.core.algorithms import KeySpec
 from keystead.core.entities import Erasure, InHsm, KeyVersion
-from keystead.core.errors import KeysteadError, NotFound, Unavailable
+from keystead.core.errors import KeysteadError, NotFound, Unauthenticated, Unavailable
 from keystead.core.keystores import Moment, Trouble, failed
 from keystead.core.operations import NO_CLUSTER
 from keystead.core.ports import NOT_ASKED, Clusters, Disk, Generated, Provider
@@ -138,6 +138,27 @@ class NoClusters:
         raise Unavailable(f"the HSM {hsm} is not configured")
 
 
+class _Guarded:
+    """An HSM's provider, or a key in it: that it refuses the operator's own PIN is not the doing of who asks."""
+
+    __slots__ = ("_of",)
+
+    def __init__(self, of: Any) -> None:
+        self._of = of
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        method = getattr(self._of, name)
+
+        def asked(*args: Any, **more: Any) -> Any:
+            try:
+                answer = method(*args, **more)
+            except Unauthenticated as error:
+                raise Unavailable(str(error), "pin") from error
+            return _Guarded(answer) if name == "load" else answer
+
+        return asked
+
+
 class Hsms:
     """By the names that the operator gave them. `new_keys_in`: where keys are held of which nobody says where.
 
@@ -153,7 +174,7 @@ class Hsms:
         new_keys_in: str = "",
         or_software: bool = False,
     ) -> None:
-        self._providers = providers or {}
+        self._providers = {name: cast("Provider", _Guarded(one)) for name, one in (providers or {}).items()}
         self.notes = notes or MemoryNotes()
         self.clusters = clusters or NoClusters()
         self.new_keys_in, self.or_software = new_keys_in, or_software

@@ -70,7 +70,11 @@ class Pkcs11Slot:
             Cka.SIGN: True,
             **dict.fromkeys((Cka.VERIFY, Cka.ENCRYPT, Cka.DECRYPT, Cka.WRAP, Cka.UNWRAP, Cka.DERIVE), False),
         }
-        _asked(lambda: self._token.run(lambda desk: desk.session.generate(GENERATE, template), once=True))
+
+        def make(desk: Desk) -> int:
+            return desk.connection.learn(name, desk.session.generate(GENERATE, template))
+
+        _asked(lambda: self._token.run(make, once=True))
         told = _asked(lambda: self._token.attributes(name, tuple(KEPT)))
         if any(told.get(one) is not wanted for one, wanted in KEPT.items()):
             _asked(lambda: self._token.destroy(name))

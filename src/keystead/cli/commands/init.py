@@ -50,6 +50,12 @@ from keystead.service.bootstrap import First
     metavar="SLOT",
     help="Where the erasable secret lies: two directories, best on two disks; pkcs11:NAME of an HSM; tpm. Repeatable.",
 )
+@click.option(
+    "--slots-at-least",
+    type=click.IntRange(1, 8),
+    metavar="N",
+    help="In how many places it must lie for `status` to be content [default: 2].",
+)
 @click.option("--tree-copy", metavar="FILE", help="Keep the newest copy of the key tree there, beside the backups.")
 @click.option("--certificate", metavar="file:PATH", help="TLS: the PEM chain.")
 @click.option("--private-key", metavar="file:PATH", help="TLS: its private key.")
@@ -70,6 +76,7 @@ def init(directory: Path, seal: str, *, as_json: bool, **given: Any) -> None:
         listen=listening(given["listen"]) or there.listen,
         tls=_tls(given["certificate"], given["private_key"]) or there.tls,
         slots=_slots(given["slots"]) or there.slots,
+        slots_at_least=given["slots_at_least"] or there.slots_at_least,
         tree_copy=str(Path(given["tree_copy"]).absolute()) if given["tree_copy"] else there.tree_copy,
         workers=given["workers"] or there.workers,
         region=(given["regions"] or REGIONS)[0],
@@ -104,7 +111,7 @@ def init(directory: Path, seal: str, *, as_json: bool, **given: Any) -> None:
         say(
             f"RED: its slots are in {n_places} place, and whoever loses it loses every key. `keystead slot add` another"
         )
-        say("or give --slot on two disks; or say slots_at_least = 1 in keystead.toml.")
+        say("or give --slot on two disks; or accept it, with --slots-at-least 1 or in keystead.toml.")
 
 
 def _uses_hsms(kinds: Sequence[str], settings: Config) -> bool:

@@ -24,29 +24,12 @@ from keystead.cryptoki.mechanisms import Mechanism
 from keystead.cryptoki.mechanisms import oaep as oaep_of
 from keystead.cryptoki.session import Session
 from keystead.cryptoki.templates import Template
-from keystead.cryptoki.words import Cka, Ckk, Ckm, Ckr
+from keystead.cryptoki.words import Cka, Ckk, Ckm
 from keystead.providers.pkcs11 import making, objects
 from keystead.providers.pkcs11.objects import Uses
+from keystead.providers.pkcs11.passing import REFUSED, Passing
 
 W = TypeVar("W")
-REFUSED: Final = frozenset(
-    {
-        Ckr.ACTION_PROHIBITED,
-        Ckr.ARGUMENTS_BAD,
-        Ckr.ATTRIBUTE_READ_ONLY,
-        Ckr.ATTRIBUTE_TYPE_INVALID,
-        Ckr.ATTRIBUTE_VALUE_INVALID,
-        Ckr.FUNCTION_NOT_SUPPORTED,
-        Ckr.KEY_TYPE_INCONSISTENT,
-        Ckr.MECHANISM_INVALID,
-        Ckr.MECHANISM_PARAM_INVALID,
-        Ckr.TEMPLATE_INCOMPLETE,
-        Ckr.TEMPLATE_INCONSISTENT,
-        Ckr.WRAPPED_KEY_INVALID,
-        Ckr.WRAPPED_KEY_LEN_RANGE,
-    }
-)
-"""What says "not so", and that nothing was done."""
 DIGESTS: Final = ("sha256", "sha1")  # rule R6
 KWP: Final = (
     Ckm.AES_KEY_WRAP_KWP,
@@ -107,25 +90,30 @@ class Bringing:
         by = making.maker(self._has, _WITH)
         if by is None:
             raise Unsupported("the HSM makes no RSA keys to bring others in by", _WITH.name)
-        public, private, der = making.pair(self._session, _WITH, by, None, "", _UNWRAPPING)
+        passing = Passing(self._session, self._entropy)
+        public, private, der = passing.make(
+            lambda its_id: making.pair(self._session, _WITH, by, its_id, "", _UNWRAPPING)
+        )
+        for each in (public, private):
+            passing.keep(each)
         try:
             return self._first(
                 DIGESTS,
                 lambda digest: self._session.unwrap(oaep_of(digest), private, _oaep(digest, der, value), template),
             )
         finally:
-            for each in (public, private):
-                self._session.destroy(each)
+            passing.end()
 
     def _private(self, der: bytes, template: Template) -> int:
         aes = self._entropy(wrapping.AES_BYTES)
-        key = self._secret(aes, objects.secret(Ckk.AES, None, _UNWRAPPING))
+        passing = Passing(self._session, self._entropy)
+        key = passing.keep(passing.make(lambda its_id: self._secret(aes, objects.secret(Ckk.AES, its_id, _UNWRAPPING))))
         wrapped = wrapping.kwp(aes, der)
         try:
             has = [one for one in KWP if one in self._has]
             return self._first(has, lambda one: self._session.unwrap(Mechanism(one), key, wrapped, template))
         finally:
-            self._session.destroy(key)
+            passing.end()
 
     def _first(self, ways: Sequence[W], attempt: Callable[[W], int]) -> int:
         """By the first way that is not refused. Raises Failed, Unsupported."""

@@ -12,6 +12,7 @@ from keystead.cryptoki.connection import Name
 from keystead.cryptoki.words import Cko
 
 LABEL = "keystead"
+PASSING = b"keystead-passing"  # label, and how the ids begin, of objects that are erased when their use is over
 ID_BYTES = 16
 _SYMMETRIC = frozenset({Family.AES, Family.HMAC})
 

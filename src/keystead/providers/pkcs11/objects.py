@@ -9,7 +9,7 @@ from typing import Final
 
 from keystead.cryptoki.templates import Template, Value
 from keystead.cryptoki.words import Cka, Ckk, Cko
-from keystead.providers.pkcs11.handle import LABEL
+from keystead.providers.pkcs11.handle import LABEL, PASSING
 
 _OF_SECRETS: Final = (Cka.ENCRYPT, Cka.DECRYPT, Cka.SIGN, Cka.VERIFY, Cka.WRAP, Cka.UNWRAP, Cka.DERIVE)
 _OF_PUBLIC: Final = (Cka.ENCRYPT, Cka.VERIFY, Cka.WRAP)
@@ -32,7 +32,8 @@ def _found_by(its_id: bytes | None) -> dict[Cka, Value]:
     """Without an id: an object of the session, which ends with it."""
     if its_id is None:
         return {Cka.TOKEN: False}
-    return {Cka.TOKEN: True, Cka.ID: its_id, Cka.LABEL: LABEL}
+    passes = its_id.startswith(PASSING)
+    return {Cka.TOKEN: True, Cka.ID: its_id, Cka.LABEL: PASSING if passes else LABEL}
 
 
 def secret(kind: Ckk, its_id: bytes | None, uses: Uses, **more: Value) -> Template:

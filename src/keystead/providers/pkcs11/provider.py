@@ -123,7 +123,7 @@ class Pkcs11Provider:
         self, desk: Desk, spec: KeySpec, made: int, its_id: bytes, outcomes: Outcomes, by: str, der: bytes = b""
     ) -> Handle:
         how = "" if der else _checker(spec, outcomes)
-        return Handle(
+        handle = Handle(
             id=its_id,
             spec=spec.name,
             serial=desk.connection.info.serial,
@@ -133,6 +133,8 @@ class Pkcs11Provider:
             checked_by=how,
             public_key=der,
         )
+        desk.connection.learn(handle.name, made)
+        return handle
 
     def _offered(self, spec: KeySpec) -> Outcomes:
         """Raises Unsupported where the token holds no such keys."""

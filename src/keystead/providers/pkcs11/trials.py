@@ -22,13 +22,14 @@ from keystead.crypto import halves, keys
 from keystead.crypto.aead import Gcm as SoftGcm
 from keystead.crypto.agree import agree
 from keystead.cryptoki import gcm
-from keystead.cryptoki.errors import LOST, Failed
+from keystead.cryptoki.errors import LOST, MISPLACED, Failed
 from keystead.cryptoki.mechanisms import Mechanism, ecdh, oaep
 from keystead.cryptoki.session import Session
 from keystead.cryptoki.token import VAGUE, Desk
 from keystead.cryptoki.words import Cka, Ckm, Ckr, named
 from keystead.providers.pkcs11 import checks, making, objects, signing
 from keystead.providers.pkcs11.bringing import Bringing
+from keystead.providers.pkcs11.passing import Passing
 from keystead.providers.public import PublicHalf
 
 TEXT: Final = b"Keystead tries what it is told."
@@ -61,19 +62,20 @@ class Trial:
         self._desk, self.entropy = desk, entropy
         self.has = desk.connection.mechanisms
         self.bringing = Bringing(desk.session, desk.connection, entropy, "")
-        self._made: list[int] = []
-
-    def keep(self, handle: int) -> int:
-        """It is erased when the trial is over."""
-        self._made.append(handle)
-        return handle
+        self.passing = Passing(desk.session, entropy)
+        self.keep, self.make = self.passing.keep, self.passing.make
 
     def attempt(self, step: Callable[[], object]) -> str:
-        """Why it failed; "" where it did not. Raises Failed where the token is lost."""
+        """Why it failed, twice where that says nothing; "" where it did not. Raises Failed where the token is lost."""
+        return self._attempt(step, again=True)
+
+    def _attempt(self, step: Callable[[], object], *, again: bool) -> str:
         try:
             step()
         except Failed as failed:
-            if failed.rv in LOST and not (failed.rv in VAGUE and self._desk.connection.is_there()):
+            if failed.rv in VAGUE and self._desk.connection.is_there():
+                return self._attempt(step, again=False) if again else str(failed)
+            if failed.rv in LOST or failed.rv in MISPLACED:
                 raise
             return str(failed)
         except (KeysteadError, ValueError) as error:
@@ -81,8 +83,7 @@ class Trial:
         return ""
 
     def end(self) -> None:
-        for handle in self._made:
-            self.attempt(partial(self.session.destroy, handle))
+        self.attempt(self.passing.end)
         if not self._desk.connection.is_there():
             raise Failed("C_GetTokenInfo", Ckr.TOKEN_NOT_PRESENT)
 
@@ -118,7 +119,7 @@ def aes(trial: Trial) -> dict[str, Outcomes]:
 
 
 def _known(trial: Trial, spec: KeySpec, material: bytes, uses: objects.Uses) -> int:
-    return trial.bringing.bring(spec, Sensitive(material), None, uses)
+    return trial.make(lambda its_id: trial.bringing.bring(spec, Sensitive(material), its_id, uses))
 
 
 def _checked(trial: Trial, key: int, material: bytes, how: str) -> None:
@@ -154,7 +155,9 @@ def _made_too(trial: Trial, spec: KeySpec, outcome: Outcome) -> Outcome:
     if by is None:
         return Outcome(why=f"the token makes no {spec.name} keys")
     uses = making.USES[spec.family]
-    why = trial.attempt(lambda: trial.keep(making.secret(trial.session, spec, by, None, uses)))
+    why = trial.attempt(
+        lambda: trial.keep(trial.make(lambda its_id: making.secret(trial.session, spec, by, its_id, uses)))
+    )
     return Outcome(outcome.mechanism, outcome.mode, outcome.check, by, f"key generation: {why}" if why else "")
 
 
@@ -222,7 +225,7 @@ def _pair(trial: Trial, spec: KeySpec, named_by: str, mode: str) -> Outcomes:
     made: list[tuple[int, bytes]] = []
 
     def make() -> None:
-        public, private, der = making.pair(trial.session, spec, by, None, named_by)
+        public, private, der = trial.make(lambda its_id: making.pair(trial.session, spec, by, its_id, named_by))
         trial.keep(public)
         made.append((trial.keep(private), der))
 
