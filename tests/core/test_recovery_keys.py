@@ -17,6 +17,7 @@ from keystead.service.barrier import Barrier, Commit
 from keystead.service.escrow import id_of, public_text, read_public, read_secret, secret_text
 from keystead.service.inspection import inspect
 from keystead.service.proof import prove_destroyed
+from keystead.service.rows import ENCODER
 from keystead.service.slots import Slots
 from keystead.stores.sqlite import SqliteStore
 
@@ -242,3 +243,15 @@ def test_a_rule_of_before_is_strict(tmp_path):
     assert house.barrier.slot_rule == SlotRule()
     assert house.barrier.tree.root.escrows == ()
     house.store.close()
+
+
+def test_row_114_a_recovery_key_that_somebody_takes_out_of_the_root_is_waited_for_all_the_same(house):
+    root = house.barrier.tree.root
+    with house.store.transaction() as txn:
+        txn.put_meta("root", ENCODER.encode(replace(root, escrows=())))
+    house.barrier = house.another()  # the chore gives it another root, which is for the recovery key
+    assert [one.wrap.slot for one in house.barrier.tree.root.escrows] == [R1.name]
+    house.destroy("k1")
+    house.choose(Mode.STRICT)
+    assert R1.name in ended(house, root.epoch).waits_for
+    assert house.barrier.fate(gone(house, "k1")) is Fate.DESTROYED

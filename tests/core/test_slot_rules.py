@@ -13,6 +13,7 @@ from keystead.service.barrier import Barrier, Commit
 from keystead.service.inspection import inspect
 from keystead.service.proof import prove_destroyed
 from keystead.service.roots import BY_SLOT
+from keystead.service.rows import ENCODER
 from keystead.service.slots import Slots
 from keystead.stores.sqlite import SqliteStore
 
@@ -376,3 +377,16 @@ def test_a_house_of_one_lost_slot_says_so(tmp_path):
     with pytest.raises(Conflict):
         made.another()
     made.store.close()
+
+
+def test_row_114_a_slot_that_somebody_takes_out_of_the_root_is_erased_all_the_same(house):
+    """The root is not sealed: whoever writes to the storage destroys a way to open it, and deceives nobody."""
+    root = house.barrier.tree.root
+    with house.store.transaction() as txn:
+        txn.put_meta("root", ENCODER.encode(replace(root, wraps=root.wraps[:1])))
+    house.barrier = house.another()
+    house.destroy("k1")
+    assert set(ended(house, 1).generations) == set(NAMES)
+    assert house.token.held == house.tpm.held == {}
+    assert house.barrier.fate(gone(house, "k1")) is Fate.IRRECOVERABLE
+    assert inspect(house.barrier, house.store).whole

@@ -35,6 +35,7 @@ class Load:
     environment: dict[str, str]
     key: str
     n_served: int = 0
+    n_again: int = 0
     others: list[str] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -50,6 +51,11 @@ class Load:
         request = wire.sign("Encrypt", KeyId=self.key, Plaintext=b"x")
         while not over.is_set():
             answer = wire.send(request)
+            if answer.status >= 500:  # it was no use, and is asked again
+                with self._lock:
+                    self.n_again += 1
+                time.sleep(0.05)
+                continue
             if answer.status != 200:
                 if answer.error != SPENT:
                     with self._lock:
@@ -71,6 +77,7 @@ class Report:
     limit: int
     n_served: int = 0
     n_kills: int = 0
+    n_again: int = 0  # answers of 5xx
     others: list[str] = field(default_factory=list)
     used: int = 0  # as the server tells in the end
     seconds: float = 0.0
@@ -105,6 +112,7 @@ def spend(directory: Path, limit: int, workers: int, *, kills: int = 0, seed: in
             thread.join()
         report.seconds = time.monotonic() - began
         report.n_served, report.others, report.used = load.n_served, load.others, used(server, key)
+        report.n_again = load.n_again
     return report
 
 

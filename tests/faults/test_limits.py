@@ -2,6 +2,7 @@
 
 import pytest
 from tests.faults import run_limits
+from tests.servers import IN_HSM
 
 pytestmark = pytest.mark.client
 
@@ -9,6 +10,7 @@ pytestmark = pytest.mark.client
 def test_of_ten_thousand_and_one_uses_there_are_just_so_many(tmp_path) -> None:
     report = run_limits.spend(tmp_path / "data", 10_001, 4)
     assert (report.n_served, report.used, report.others) == (10_001, 10_001, [])
+    assert report.n_again == 0 or IN_HSM  # a token shared by processes is not always there
 
 
 @pytest.mark.torture

@@ -21,6 +21,7 @@ import pytest
 from msgspec import Struct
 from msgspec.structs import replace
 from tests import softhsm
+from tests.clients.conftest import needed
 from tests.faults.seals import EVERY, Holding, apart, killed_at, opens, steps
 from tests.kms import GOOGLE, TOKEN, StandIn, stand_in
 from tests.swtpm import SoftwareTpm, software_tpm
@@ -403,8 +404,7 @@ def objects(bench: Bench) -> int:
 
 
 def test_the_key_is_made_in_the_token_and_destroyed_with_the_seal(bench) -> None:
-    if shutil.which("pkcs11-tool") is None:
-        pytest.skip("opensc is not installed")
+    needed(shutil.which("pkcs11-tool"), "opensc")
     n = objects(bench)
     at, (shares,) = bench.new("shamir")
 

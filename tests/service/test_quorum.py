@@ -10,6 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests import harness
 
+from keystead.app import library
 from keystead.core import operations as ops
 from keystead.core.actions import USES, Action
 from keystead.core.approvals import GROUPS, RULABLE, HeldUp, Standing
@@ -28,6 +29,8 @@ from keystead.core.errors import (
     WrongState,
 )
 from keystead.core.states import KeyState
+from keystead.doors import aws_kms, aws_xks, vault
+from keystead.doors.control import front
 from keystead.service.barrier import Commit
 from keystead.service.bootstrap import system_principal
 from keystead.service.quorum import MAX_OF_ONE
@@ -699,3 +702,9 @@ def test_nobody_waits_to_seal_the_server_and_everybody_to_change_the_seal(office
             stack.by_system(op)
         made.add(asked.value.detail.request)
     assert len(made) == len(stack.by_system(ops.ListApprovals())) == 9
+
+
+def test_no_door_is_called_as_the_scheduler_is() -> None:
+    """Whoever comes in by a door of that name would wait for nobody."""
+    names = {door.name for door in (aws_kms.DOOR, aws_xks.DOOR, vault.DOOR)} | {front.NAME, library.DOOR}
+    assert SYSTEM_DOOR not in names

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from keystead import config
@@ -100,15 +100,16 @@ def reslot(directory: Path, offered: Sequence[Sensitive], recovery: Sensitive) -
     unseal_key = read_seal(directory, settings).open(offered)
     tokens, lock = Tokens(settings.hsms), DirectoryLock(directory)
     try:
-        slots, store = SlotsOf(layout, settings, tokens), SqliteStore(layout.database)
-        try:
+        with (
+            closing(SqliteStore(layout.database)) as store,
+            drawing(settings, tokens, at_any_price=True) as entropy,
+        ):
+            slots = SlotsOf(layout, settings, tokens, entropy)
             slots.make()
-            barrier = Barrier(store, slots.all, os.urandom, clock=SystemClock())
+            barrier = Barrier(store, slots.all, entropy, clock=SystemClock())
             barrier.open(unseal_key, settle=False, recovery=recovery)
             record = record_of_slots(barrier, SystemClock().now(), "recover", " ".join(slots.all.first))
             barrier.reslot(slots.all.first, record)
-        finally:
-            store.close()
     finally:
         tokens.close()
         lock.close()

@@ -123,7 +123,7 @@ class Barrier:
             edit.plant()
             rows = self._rows(edit.grow(ANCHOR))
             Writing(txn, Head(1, ANCHOR + 1, bytes(32)), edit, rows, self._wrap).finish(1)
-            self._stage(txn, edit.root, unseal_key, Root(1, b"", (), owner), names)
+            self._stage(txn, rows, edit.root, unseal_key, Root(1, b"", (), owner), names)
         self.open(unseal_key)
 
     def open(self, unseal_key: Sensitive, *, settle: bool = True, recovery: Sensitive | None = None) -> None:
@@ -314,13 +314,15 @@ class Barrier:
                 return
             epoch, edit = tree.root.epoch + 1, self._edit(txn, tree.key)
             writing = self._begin(txn, tree, edit)
-            word = ended(tree.root, self._now()).without(self._slots.lack(tree.root))
+            openers = self.head(txn).openers or tree.root.openers
+            word = ended(tree.root.epoch, openers, self._now()).without(self._slots.lack(tree.root))
             writing.write(replace(commit, put=(*commit.put, word)), epoch)
             edit.renew()
             n_commits = writing.finish(epoch)
             root = Root(epoch, b"", (), tree.root.owner or self._entropy(OWNER_BYTES).hex())
             to = rule(txn, self.rows)
-            self._stage(txn, edit.root, other or self._opened.unseal_key, root, names or tree.root.generations, to)
+            by, slots = other or self._opened.unseal_key, names or tree.root.generations
+            self._stage(txn, self.rows, edit.root, by, root, slots, to)
             self._on_step("written")
         self._reached(n_commits)
         self._opened.unseal_key = other or self._opened.unseal_key
@@ -344,6 +346,7 @@ class Barrier:
     def _stage(
         self,
         txn: Transaction,
+        rows: Rows,
         key: bytes,
         unseal_key: Sensitive,
         root: Root,
@@ -360,6 +363,8 @@ class Barrier:
         escrows = tuple(escrow(key, root.epoch, unseal_key, one, self._entropy) for one in people)
         named = replace(root, check=check_value(unseal_key.reveal()), wraps=tuple(wraps), escrows=escrows)
         txn.put_meta(ROOT_META, ENCODER.encode(named))
+        head = Head.open(rows, txn.meta(HEAD_META), root.epoch)
+        txn.put_meta(HEAD_META, replace(head, openers=named.openers).seal(rows, root.epoch))
 
     def _retire(self) -> None:
         """Erase every generation but those the database names, while nobody can name another; and say so in it."""

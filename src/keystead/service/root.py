@@ -145,6 +145,7 @@ class Head(Struct, frozen=True, array_like=True):
     n_commits: int
     next_leaf: int
     tally: bytes
+    openers: dict[str, str] = {}  # as Root.openers: the root itself is not sealed; {}: from before this was kept
 
     def seal(self, rows: Rows, epoch: int) -> bytes:
         return rows.seal_fact("head", ENCODER.encode(self), epoch)

@@ -7,7 +7,7 @@ Rule 3: what a version was last under is in the version's row. It is irrecoverab
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 from msgspec.structs import replace
@@ -28,9 +28,9 @@ def rule(reader: Reader, rows: Rows) -> SlotRule:
     return SlotRule() if row is None else rows.open(row, SlotRule)
 
 
-def ended(root: Root, now: datetime | None) -> EndedRoot:
-    """That this root has been replaced, and nothing of it is erased yet."""
-    return EndedRoot(id=EndedRoot.id_of(root.epoch), epoch=root.epoch, generations=root.openers, replaced_at=now)
+def ended(epoch: int, openers: Mapping[str, str], now: datetime | None) -> EndedRoot:
+    """That the root of this epoch has been replaced, and nothing of it is erased yet."""
+    return EndedRoot(id=EndedRoot.id_of(epoch), epoch=epoch, generations=dict(openers), replaced_at=now)
 
 
 def waiting(reader: Reader, rows: Rows, link: str, limit: int = PAGE) -> list[EndedRoot]:

@@ -4,6 +4,7 @@ import threading
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import timedelta
 
+import msgspec
 import pytest
 from tests import vaultstack
 from tests.vaultstack import Bearer
@@ -199,6 +200,20 @@ def test_all_that_a_token_says_is_in_its_text(vault) -> None:
         for name in IN_THE_TEXT - {"created_at"}
     )
     assert opened.created_at == said.created_at.replace(microsecond=0)
+
+
+def test_one_that_was_made_before_it_said_who_made_it_is_good(vault) -> None:
+    """Twelve members, and no more: what an older version wrote."""
+    batches, token = (
+        batch.BatchTokens(Sensitive(bytes(32))),
+        Token(id="", accessor="", tenant="t", policies=("a",), path="p", created_at=vault.stack.clock.now(), ttl=60),
+    )
+    said = ["t", "", ["a"], "token", {}, "p", "", int(token.created_at.timestamp()), 60, "", [], "e"]
+    sealed = batches._aead.seal(vault.stack.entropy(batch.NONCE_BYTES), msgspec.msgpack.encode(said), batch._AAD)
+    text = batch.BATCH_PREFIX + batch.urlsafe_b64encode(sealed).rstrip(b"=").decode()
+    opened = batches.open(Sensitive(text.encode()))
+    assert opened is not None
+    assert (opened.entity, opened.behind) == ("e", ())
 
 
 def test_one_that_would_be_too_long_is_not_made(vault) -> None:
