@@ -112,9 +112,9 @@ def leaves(command: click.Command, path: str = "keystead"):
 def test_every_command_answers_in_json_and_takes_no_secret(path, command) -> None:
     options = {name: option for option in command.params for name in option.opts}
     assert "--json" in options and command.help
-    for name in {"--passphrase", "--unseal", "--private-key"} & options.keys():
+    for name in {"--passphrase", "--unseal", "--private-key", "--share"} & options.keys():
         assert options[name].metavar in {"REF", "file:PATH"}  # a reference, never the thing itself
-    assert not {"--secret", "--share", "--password", "--token"} & options.keys()
+    assert not {"--secret", "--password", "--token"} & options.keys()
 
 
 def test_what_is_asked_often_imports_little(server) -> None:
