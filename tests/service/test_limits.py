@@ -122,6 +122,17 @@ def test_a_ciphertext_that_does_not_open_was_a_use(stack):
     assert used(stack, key)[2] == 1
 
 
+def test_a_signature_that_is_none_was_a_use_in_a_dry_run_too(stack):
+    """Else whoever guesses asks without end."""
+    key = made(stack, "HMAC_256", Purpose.MAC, process=Allowance(uses=2))
+    word = Word("aws", "HMAC_SHA_256")
+    guess = ops.VerifyMac(key=key, message=b"m", tag=bytes(32), algorithm=word, dry_run=True)
+    for _ in range(2):
+        with pytest.raises(InvalidArgument):
+            stack.perform(guess)
+    refused(Limit.USES, lambda: stack.perform(guess))
+
+
 def test_a_dry_run_is_none_and_says_when_there_is_none_left(stack):
     key = made(stack, protect=Allowance(uses=1), process=Allowance(uses=0))
     for _ in range(3):

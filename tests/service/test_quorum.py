@@ -475,6 +475,23 @@ def test_nobody_makes_an_approver_of_themselves(office) -> None:
     stack.by_system(ops.CreatePrincipal(tenant=at, name="another"))
 
 
+def test_a_user_of_the_same_name_is_not_the_one_who_was_approved(office) -> None:
+    iam = office.stack.admin.client("iam")
+    iam.create_group(GroupName="custodians")
+    iam.add_user_to_group(GroupName="custodians", UserName="ann")
+    iam.create_user(UserName="eve")
+    office.put("name", approvers=said("user:bob", "group:custodians"), n_approvals=1, actions=("seal",))
+    op = ops.AddToGroup(principal=ops.PrincipalRef(harness.TENANT, PrincipalKind.GROUP, "custodians"), user_name="eve")
+    with pytest.raises(NotApproved) as asked:
+        office.stack.by_system(op)
+    office.approve(office.bob, asked.value.detail.request)
+    iam.delete_user(UserName="eve")
+    iam.create_user(UserName="eve")
+    with pytest.raises(NotApproved) as again:
+        office.stack.by_system(op)
+    assert again.value.detail.request != asked.value.detail.request
+
+
 def test_of_who_signs_nobody_can_be_made(office) -> None:
     office.free()
     public = Ed25519PrivateKey.generate().public_key().public_bytes_raw()
@@ -686,6 +703,7 @@ def test_nobody_waits_to_seal_the_server_and_everybody_to_change_the_seal(office
     for name, action in (("seal", "seal"), ("slots", "slots")):
         stack.by_system(ops.PutApprovalRule(name=name, actions=(action,), n_approvals=1, approvers=named))
     stack.by_system(ops.SealUp())
+    stack.perform(ops.SealServer(tenant=ops.TenantRef(harness.TENANT)))
     made = set()
     for op in (
         ops.RotateSlot(),
@@ -695,13 +713,16 @@ def test_nobody_waits_to_seal_the_server_and_everybody_to_change_the_seal(office
         ops.RemoveSlot(slot="a"),
         ops.RemoveSlot(slot="a", lost=True),
         ops.AddSeal(seal="tpm"),
+        ops.AddSeal(seal="tpm", plan='{"pcrs":[0]}'),
         ops.RemoveSeal(seal="tpm"),
         ops.MigrateSeal(seal="tpm", replaced="shamir"),
     ):
         with pytest.raises(NotApproved) as asked:
             stack.by_system(op)
         made.add(asked.value.detail.request)
-    assert len(made) == len(stack.by_system(ops.ListApprovals())) == 9
+    assert len(made) == len(stack.by_system(ops.ListApprovals())) == 10
+    with pytest.raises(NotApproved):  # the same as RotateSlot, at Vault's door
+        stack.perform(ops.RotateRootKey(tenant=ops.TenantRef(harness.TENANT)))
 
 
 def test_no_door_is_called_as_the_scheduler_is() -> None:

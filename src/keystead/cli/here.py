@@ -61,10 +61,18 @@ def shown(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Mapping):
-        return ", ".join(f"{name}={shown(each)}" for name, each in value.items()) or "-"
+        return ", ".join(f"{plain(str(name))}={shown(each)}" for name, each in value.items()) or "-"
     if isinstance(value, (list, tuple)):
         return ", ".join(map(shown, value)) or "-"
-    return str(value) or "-"
+    return plain(str(value)) or "-"
+
+
+def plain(text: str) -> str:
+    """What moves the cursor, begins a line or turns the direction of writing is written out (CWE-150).
+
+    Others have written what people are shown here before they approve it.
+    """
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 def members(data: Any) -> str:

@@ -28,6 +28,7 @@ GROUPS: Final[Mapping[str, frozenset[Action]]] = {
             A.TRIM_KEY,
             A.DELETE_MATERIAL,
             A.DELETE_OTP_KEY,
+            A.DELETE_SECRET,
             A.DESTROY_SECRET_VERSIONS,
             A.EMPTY_KEYRING,
             A.DISABLE_MOUNT,
@@ -40,6 +41,7 @@ GROUPS: Final[Mapping[str, frozenset[Action]]] = {
     "policy": frozenset(
         {
             A.PUT_POLICY,
+            A.REPLICATE_KEY,  # it puts another policy on a copy
             A.PUT_TERMS,
             A.PUT_LIMITS,
             A.LOOSEN_LIMITS,
@@ -77,6 +79,8 @@ GROUPS: Final[Mapping[str, frozenset[Action]]] = {
             A.ADD_TO_GROUP,
             A.REMOVE_FROM_GROUP,
             A.CREATE_OIDC_PROVIDER,
+            A.ADD_CLIENT_ID,
+            A.PUT_THUMBPRINTS,
             A.ISSUE_TOKEN,
             A.WRITE_ENTITY,
             A.MERGE_ENTITIES,

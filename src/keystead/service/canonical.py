@@ -15,10 +15,11 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from keystead.core import operations as ops
 from keystead.core.algorithms import KeySpec
-from keystead.core.entities import Entity
+from keystead.core.entities import Entity, PrincipalKind
 from keystead.core.errors import Internal, NotFound
 from keystead.core.operations import Demand, Operation
 from keystead.core.sensitive import Sensitive
@@ -79,8 +80,20 @@ def _user(op: ops.CreatePrincipal, tenant: HeldTenant) -> Entity | None:
     return tenant.find_principal(op.principal_kind, op.name)
 
 
+def _mount(op: ops.DisableMount, tenant: HeldTenant) -> Entity | None:
+    """By what it is, and not by where it stands: another may have been moved there."""
+    found = tenant.mount_at(op.path)
+    return None if found is None else replace(found, id=found.uuid)
+
+
+def _member(op: ops.AddToGroup, group: HeldPrincipal) -> Entity | None:
+    return group.home.find_principal(PrincipalKind.USER, op.user_name)
+
+
 WITHIN: Mapping[type, Callable[[Any, Any], Entity | None]] = {
     ops.CreatePrincipal: _user,
+    ops.DisableMount: _mount,
+    ops.AddToGroup: _member,
     **dict.fromkeys(
         (
             ops.DeletePrincipal,

@@ -23,6 +23,7 @@ from keystead.core.entities import (
     PrincipalKind,
 )
 from keystead.core.errors import NotFound
+from keystead.core.mounts import MountTable
 from keystead.core.operations import Operation
 from keystead.service.held import Held, HeldPrincipal, HeldTenant
 
@@ -125,6 +126,12 @@ def _merged(op: ops.MergeEntities, tenant: HeldTenant) -> Ids:
     return (id_ for entity in (op.into, *op.sources) for id_ in _entity(tenant, entity))
 
 
+def _token(op: ops.CreateToken, tenant: HeldTenant) -> Ids:
+    """Of whom an alias at auth/token makes it belong to."""
+    mount = MountTable(tenant.id, ()).at("auth/token") if op.entity_alias else None
+    return () if mount is None else _of_alias(tenant, tenant.alias_at(mount.accessor, op.entity_alias))
+
+
 def _mount(op: ops.LoginOperation[Any], tenant: HeldTenant) -> Mount | None:
     return next((mount for mount in tenant.mounts() if mount.id == op.mount), None)
 
@@ -163,6 +170,7 @@ REACHES: Mapping[type, Callable[[Any, Any], Ids]] = {
     ops.WriteEntityAlias: _alias,
     ops.WriteGroupAlias: _group_alias,
     ops.MergeEntities: _merged,
+    ops.CreateToken: _token,
     ops.WriteAccount: _account,
     ops.MakeSecretId: _secret_id,
     ops.WriteLoginSettings: lambda _op, _tenant: (ANYBODY,),

@@ -42,14 +42,14 @@ from keystead.core.entities import (
     Token,
 )
 from keystead.core.errors import Denied, LimitExceeded, NotApproved
-from keystead.core.operations import DeleteApprovalRule, Demand, Operation, PutApprovalRule, SealUp
+from keystead.core.operations import DeleteApprovalRule, Demand, DisableMount, Operation, PutApprovalRule, SealUp
 from keystead.core.ports import Entropy
 from keystead.core.rights import Rights
 from keystead.service.barrier import Barrier, Commit
 from keystead.service.belonging import belonging
 from keystead.service.canonical import Canonical, canonical
 from keystead.service.guards import is_guarded
-from keystead.service.held import Held, HeldKey, HeldKeyring, HeldKeyStore, HeldReplica, HeldSecret
+from keystead.service.held import Held, HeldKey, HeldKeyring, HeldKeyStore, HeldReplica, HeldSecret, HeldTenant
 from keystead.service.persons import asker, persons_of
 from keystead.service.rights import of_bearer
 
@@ -134,7 +134,8 @@ class Quorum:
         """
         if caller.principal.principal_kind is PrincipalKind.SYSTEM and caller.door == SYSTEM_DOOR:
             return rule, NO_LEAVE  # what the scheduler does was approved when it was appointed
-        rows = {scope: self._view.approval_rules(scope) for scope in map(_scope, found)}
+        scopes = [INSTALLATION] if op.action in OF_THE_SERVER else []
+        rows = {scope: self._view.approval_rules(scope) for scope in (*map(_scope, found), *scopes)}
         covering = tuple(_covering(rows, op, demands, found))
         if not covering:
             return rule, Leave(tuple(rows.values())) if op.changes else NO_LEAVE
@@ -312,6 +313,14 @@ def _scope(held: Held | None) -> str:
     return (held.tenant if held is not None else "") or INSTALLATION
 
 
+OF_THE_SERVER = frozenset({Action.ROTATE_ROOT_KEY})
+"""What is asked for in a tenant, and done to the installation: rules of either hold it."""
+
+
+def _is_of(scope: str, action: Action, held: Held | None) -> bool:
+    return _scope(held) == scope or (scope == INSTALLATION and action in OF_THE_SERVER)
+
+
 CHANGES_RULES = (PutApprovalRule, DeleteApprovalRule)
 
 
@@ -322,8 +331,9 @@ def _covering(
     touched = op.name if isinstance(op, CHANGES_RULES) else None
     for scope, row in rows.items():
         for rule in row.rules:
-            here = [(d.action, held) for d, held in zip(demands, found, strict=True) if _scope(held) == scope]
+            here = [(d.action, held) for d, held in zip(demands, found, strict=True) if _is_of(scope, d.action, held)]
             covers = rule.name == touched or any(_covers(rule, action, held) for action, held in here)
+            covers = covers or any(_takes_away(rule, op, held) for _, held in here)
             if covers or (here and is_guarded(rule, op, found[0])):
                 yield Covering(scope, rule)
 
@@ -335,6 +345,16 @@ def _covers(rule: ApprovalRule, action: Action, held: Held | None) -> bool:
         return True
     key, ring = _place(held)
     return key in rule.keys or ring in rule.keyrings
+
+
+def _takes_away(rule: ApprovalRule, op: Operation[Any], held: Held | None) -> bool:
+    """Whether a keyring goes with the act that the rule is of, or of a key in."""
+    if not isinstance(op, DisableMount) or not isinstance(held, HeldTenant) or op.action not in _covered(rule.actions):
+        return False
+    mount = held.mount_at(op.path)
+    ring = mount.keyring if mount is not None else ""
+    keys = (held.key_of_id(id_) for id_ in rule.keys)
+    return bool(ring) and (ring in rule.keyrings or any(key.keyring == ring for key in keys if key is not None))
 
 
 def _place(held: Held | None) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from tests import harness
 
 from keystead.core import operations as ops
 from keystead.core.actions import USES
-from keystead.core.errors import Denied, Unauthenticated
+from keystead.core.errors import Denied, InvalidArgument, Unauthenticated
 from keystead.core.sensitive import Sensitive
 from keystead.doors.control import ControlFront, CustodyShown, SealShown, SealsShown, ServerStatus
 from keystead.doors.control.administration import OPERATIONS
@@ -207,3 +207,30 @@ def test_row_41_a_credential_of_one_door_is_none_at_another(office) -> None:
     assert held is not None and held.credential.secret == b""
     forged = harness.Person(stack, stack.admin.principal, "uid0", b"", None)
     assert forged.call("ListKeys").code == "UnrecognizedClientException"
+
+
+@pytest.mark.parametrize(
+    ("kind", "one", "other"),
+    [
+        ("shamir", {"threshold": 3, "n_shares": 5}, {"threshold": 1, "n_shares": 1}),
+        ("tpm", {"pcrs": [0, 7]}, {"pcrs": []}),
+        ("pkcs11", {"hsm": "main"}, {"hsm": "other"}),
+        ("external", {"kms": "ours"}, {"kms": "theirs"}),
+    ],
+)
+def test_leave_for_a_seal_is_for_the_one_that_was_said(kind: str, one: dict, other: dict) -> None:
+    """And not for another of that kind; but what is drawn anew each time that it is said makes it no other one."""
+    drawn = [{"set_id": text, "check": text, "public": text, "provers": [text]} for text in ("AA==", "BB==")]
+    for name, rest in (("AddSeal", {}), ("MigrateSeal", {"replaced": "file"})):
+        step = STEPS[name]
+        made = [
+            step.leave(step.request(plan={"kind": kind, **facts, **more}, **rest))
+            for facts, more in ((one, drawn[0]), (one, drawn[1]), (other, drawn[0]))
+        ]
+        assert made[0] == made[1] != made[2]
+
+
+def test_a_plan_without_end_is_refused_before_anybody_is_asked() -> None:
+    step = STEPS["AddSeal"]
+    with pytest.raises(InvalidArgument):
+        step.leave(step.request(plan={"kind": "tpm", "pcrs": [1] * 10_000}))

@@ -5,11 +5,15 @@ from __future__ import annotations
 from base64 import b64encode
 
 import pytest
+from msgspec.structs import replace
 from tests import harness
 from tests.doors.vault.test_transit_keys import key_of
 from tests.fakes import MemoryToken, SeededEntropy
 
+from keystead.core import operations as ops
+from keystead.core.algorithms import KEY_SPECS, Purpose
 from keystead.core.entities import Key, Name
+from keystead.core.errors import Unsupported
 from keystead.service.erasures import Erasures
 from keystead.service.hsms import Hsms
 
@@ -74,6 +78,24 @@ def test_it_is_settled_for_life(token):
         assert root.refusal("POST", "sys/mounts/held/tune", options=options)[0] == 400
     assert root.refusal("POST", "sys/mounts/transit/tune", options={"hsm": "luna"})[0] == 400
     root.data("POST", "sys/mounts/held/tune", options={"hsm": "luna"})
+
+
+@pytest.mark.parametrize("said", ["", "other"])
+def test_no_other_door_makes_a_key_there_that_is_held_elsewhere(token, said):
+    root = bearer(token)
+    root.data("POST", "sys/mounts/held", type="transit", options={"hsm": "luna"})
+    root.stack.view.loop_thread = None
+    create = ops.CreateKey(
+        keyring=ops.KeyringRef(f"vault:{harness.TENANT}:held"),
+        spec=KEY_SPECS["AES_256"],
+        purpose=Purpose.CIPHER,
+        hsm=said,
+        name="b",
+    )
+    with pytest.raises(Unsupported):
+        root.stack.by_system(create)
+    assert root.stack.by_system(replace(create, hsm="luna")).key.hsm == "luna"
+    assert root.stack.by_system(replace(create, hsm=None, name="c")).key.hsm == "luna"
 
 
 def test_the_operators_default_holds_where_a_mount_says_nothing(token):

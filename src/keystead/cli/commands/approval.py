@@ -13,7 +13,7 @@ import click
 
 from keystead.cli import overaws, places
 from keystead.cli.group import Suggesting
-from keystead.cli.here import JSON, Output, members, say
+from keystead.cli.here import JSON, Output, members, plain, say
 from keystead.cli.places import TENANT
 from keystead.cli.session import Session, with_session
 from keystead.core import operations as ops
@@ -277,7 +277,7 @@ def sign(request: Path, key: Path, *, as_json: bool) -> None:
     except NotEd25519:
         raise InvalidArgument(f"{key} is no private key of Ed25519 in PEM", "key") from None
     if not as_json:
-        say(text.removeprefix(HEAD).decode())
+        say(plain(text.removeprefix(HEAD).decode(errors="replace")))
     shown = {"signature": b64encode(signature).decode(), "public_key": b64encode(public).decode()}
     Output(as_json=as_json).answer(shown, shown["signature"])
 

@@ -59,10 +59,11 @@ class SealUp(SystemOperation[Nothing], frozen=True, kw_only=True):
 
 
 class AddSeal(SystemOperation[Nothing], frozen=True, kw_only=True):
-    """Leave to have a seal of that kind beside the one there is."""
+    """Leave to have a seal of that kind beside the one there is. `plan`: what is said of it, as JSON."""
 
     action = Action.MANAGE_SEAL
     seal: str
+    plan: str = ""
 
 
 class RemoveSeal(SystemOperation[Nothing], frozen=True, kw_only=True):
@@ -73,11 +74,12 @@ class RemoveSeal(SystemOperation[Nothing], frozen=True, kw_only=True):
 
 
 class MigrateSeal(SystemOperation[Nothing], frozen=True, kw_only=True):
-    """Leave to put a seal of one kind in the place of one of another, or of the same."""
+    """Leave to put a seal of one kind in the place of one of another, or of the same. `plan`: as AddSeal."""
 
     action = Action.MANAGE_SEAL
     seal: str
     replaced: str
+    plan: str = ""
 
 
 class RecordShareProof(SystemOperation[Nothing], frozen=True, kw_only=True):

@@ -10,9 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
+import msgspec
 from msgspec import Struct, field
 
 from keystead.core import operations as ops
+from keystead.core.errors import InvalidArgument
 from keystead.core.sensitive import Sensitive
 from keystead.kit import Message
 
@@ -280,6 +282,19 @@ def _kind(plan: dict[str, Any]) -> str:
     return str(plan.get("kind", ""))[:64]
 
 
+DRAWN = frozenset({"kind", "set_id", "check", "public", "provers", "salt", "box", "wrapped"})
+"""Of a plan: its kind, and what is drawn anew each time that one is made."""
+MOST_PLAN = 4096  # characters
+
+
+def _plan(plan: dict[str, Any]) -> str:
+    """What is approved of it: how many shares, which registers, which HSM, which service. Raises InvalidArgument."""
+    text = msgspec.json.encode({name: plan[name] for name in plan if name not in DRAWN}, order="deterministic").decode()
+    if len(text) > MOST_PLAN:
+        raise InvalidArgument(f"the plan of a seal has at most {MOST_PLAN} characters", "plan")
+    return text
+
+
 STEPS: dict[str, Step] = {
     "Status": Step(StatusRequest, None, status),
     "Unseal": Step(UnsealRequest, None, unseal),
@@ -289,11 +304,11 @@ STEPS: dict[str, Step] = {
     "RemoveSlot": Step(RemoveSlotRequest, lambda req: ops.RemoveSlot(slot=req.name[:256], lost=req.lost), remove_slot),
     "BackUp": Step(BackUpRequest, lambda req: ops.BackUp(path=req.path[:4096]), back_up),
     "ListSeals": Step(SealsRequest, plain(ops.ReadStatus), seals),
-    "AddSeal": Step(AddSealRequest, lambda req: ops.AddSeal(seal=_kind(req.plan)), add_seal),
+    "AddSeal": Step(AddSealRequest, lambda req: ops.AddSeal(seal=_kind(req.plan), plan=_plan(req.plan)), add_seal),
     "RemoveSeal": Step(RemoveSealRequest, lambda req: ops.RemoveSeal(seal=req.kind), remove_seal),
     "MigrateSeal": Step(
         MigrateSealRequest,
-        lambda req: ops.MigrateSeal(seal=_kind(req.plan), replaced=req.replaced),
+        lambda req: ops.MigrateSeal(seal=_kind(req.plan), replaced=req.replaced, plan=_plan(req.plan)),
         migrate_seal,
     ),
     "Challenge": Step(ChallengeRequest, plain(ops.ReadStatus), challenge),

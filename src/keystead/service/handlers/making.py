@@ -21,6 +21,8 @@ def held_in(key: Key, said: str | None, ring: Keyring, act: Act) -> str:
     by_default = said is None and not ring.hsm
     settled = act.hsms.new_keys_in if by_default else ring.hsm
     wanted = settled if said is None else said
+    if ring.hsm and wanted != ring.hsm:  # which is settled for all keys that are made there
+        raise Unsupported(f"the keys of {ring.name} are held in the HSM {ring.hsm}", ops.NOT_HELD)
     if not wanted:
         return ""
     lacking = _lacking(key, wanted, act)

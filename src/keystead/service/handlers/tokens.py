@@ -20,6 +20,7 @@ from keystead.crypto.chains import told
 from keystead.service.credentials.batch import BatchTokens
 from keystead.service.handlers.tokenparts import MAX_FOR, least
 from keystead.service.held import HeldTenant
+from keystead.service.persons import persons_of_token
 from keystead.service.pipeline import Act, Handler, Outcome
 
 # --- looking up, renewing
@@ -136,7 +137,11 @@ def revoke_token(op: ops.RevokeToken, targets: tuple[HeldTenant], act: Act) -> O
     if token.is_batch:
         raise InvalidArgument("batch tokens cannot be revoked", "token")
     if op.orphaning:
-        left = tuple(replace(child, creator="") for child in tenant.children_of(token))
+        people = persons_of_token(token, tenant.token_of_id)  # who made them stays who made them
+        left = tuple(
+            replace(child, creator="", behind=tuple(sorted({*child.behind, *people})))
+            for child in tenant.children_of(token)
+        )
         return Outcome(answer=Nothing(), put=left, delete=ended(tenant, token))
     return Outcome(answer=Nothing(), delete=tuple(gone for one in tree(tenant, token) for gone in ended(tenant, one)))
 

@@ -53,13 +53,16 @@ class Counted:
         def call(*args: Any) -> Any:
             self._count(counted(use, 0 if given is None else _size(args[given])))
             try:
-                return getattr(self._inner, name)(*args)
+                answer = getattr(self._inner, name)(*args)
             except DecryptionFailed:  # it was asked, and has said something
                 self._meter.taken.keep_last()
                 raise
             except BaseException:
                 self._meter.taken.undo_last()
                 raise
+            if answer is False:  # so does a signature that is none, whether or not the request was a dry run
+                self._meter.taken.keep_last()
+            return answer
 
         return call
 

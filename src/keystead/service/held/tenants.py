@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from keystead.core.entities import Binding, Cubby, Key, Keyring, KeyVersion, Mount, Tenant, Token
 from keystead.core.errors import Internal
+from keystead.core.mounts import address
 from keystead.core.operations import CubbyRef
 from keystead.service.held.approvals import OfApprovals
 from keystead.service.held.belonging import OfIdentities
@@ -34,6 +35,10 @@ class HeldTenant(OfSpaces, OfPaths, OfIdentities, OfPrincipals, OfApprovals):
     def mounts(self) -> list[Mount]:
         """What is kept of its tree of paths."""
         return list(self._reach.every_child(Mount, self.id))
+
+    def mount_at(self, path: str) -> Mount | None:
+        """The one that is kept of exactly that path."""
+        return self._reach.get(Mount, address(self.id, path))
 
     def cubby(self, token: Token, path: str) -> HeldCubby:
         """A path of that token's own."""
