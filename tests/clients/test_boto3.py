@@ -40,6 +40,8 @@ def test_every_operation_is_called_in_this_file_or_in_that_of_identities() -> No
     here = Path(__file__)
     source = here.read_text() + here.with_name("test_identities.py").read_text()
     for operation in DOOR.operations:
+        if operation.name.startswith("Keystead."):
+            continue  # AWS's clients have no words for those: test_quorum.py
         name = operation.name.replace(":", ".").rpartition(".")[2]
         assert f".{xform_name(name)}(" in source or f'"{xform_name(name)}"' in source, name
 

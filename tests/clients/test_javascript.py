@@ -34,7 +34,8 @@ def node() -> str:
 
 
 def test_every_operation(server, second_region, node) -> None:
-    offered = {operation.name.replace("TrentService.", "kms:") for operation in DOOR.operations}
+    known = [one.name for one in DOOR.operations if not one.name.startswith("Keystead.")]
+    offered = {name.replace("TrentService.", "kms:") for name in known}
     done = subprocess.run(
         [node, HERE / "every-operation.mjs"],
         env=server.surroundings() | {"OFFERED": json.dumps(sorted(offered)), "SECOND_REGION": second_region},
