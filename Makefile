@@ -4,6 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 DATA   ?= keystead-data
 APART  := ansible salt vaultclients
+REAL   := tests/clients tests/scripts tests/entropy
 
 .PHONY: run install test check unit real inside clients hsm-clients every-client tpm bench secrets torture differential drill docs lock clean
 
@@ -51,10 +52,10 @@ check: install         ## style, types, layers
 unit: real inside      ## every test, the real clients included
 
 real: install
-	$(BIN)/pytest -q tests/clients
+	$(BIN)/pytest -q $(REAL)
 
 inside: install
-	$(BIN)/pytest -q $(filter-out tests/clients tests/__pycache__,$(patsubst %/,%,$(wildcard tests/*/)))
+	$(BIN)/pytest -q $(filter-out $(REAL) tests/__pycache__,$(patsubst %/,%,$(wildcard tests/*/)))
 
 every-client: $(VENV)/.clients $(APART:%=$(VENV)/clients/%/.installed) ## install the clients that come from elsewhere: sops, those in JavaScript, Ansible, Salt, more in Python
 

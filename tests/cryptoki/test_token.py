@@ -152,6 +152,7 @@ print(right.count(True))
 """
 
 
+@pytest.mark.skipif(not os.environ.get("KEYSTEAD_TORTURE"), reason='docs/pkcs11.md, "Not settled yet": make torture')
 def test_processes_that_make_and_destroy_in_one_token_are_in_nobody_s_way():
     label = softhsm.new_token()
     softhsm.open_token(label).run(lambda desk: desk.connection.info)

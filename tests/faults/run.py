@@ -19,7 +19,12 @@ RUNS: dict[str, tuple[str, ...]] = {
     "limits of keys, with workers and the server killed": ("run_limits", "--limit", "100001", "--kills", "60"),
     "malformed requests to the Vault door": ("run_bad_vault", "--n", "100000"),
     "a rotting database, byte by byte": ("run_rot", "--step", "7"),
-    "every change of the seals, killed at each step": ("run_seals",),
+    "every change of the seals, killed at each step": ("run_long", "tests/faults/test_seal_matrix.py"),
+    "tokens that fail, and several processes at one": (
+        "run_long",
+        "tests/faults/test_hsm.py",
+        "tests/cryptoki/test_token.py",
+    ),
     "a lost machine, restored from a backup taken under writes": ("run_drill", "--seconds", "20"),
     "eight threads on an HSM, which then comes and goes": ("run_hsm", "--seconds", "600"),
     "destruction, with the old backup as the attacker": ("run_destruction", "--n", "10000"),

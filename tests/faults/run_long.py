@@ -1,4 +1,4 @@
-"""Every change of the seals, killed at each of its steps: python -m tests.faults.run_seals"""
+"""Tests in their long form, and those that CI leaves out: python -m tests.faults.run_long FILE…"""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ import sys
 
 if __name__ == "__main__":
     environment = {**os.environ, "KEYSTEAD_TORTURE": "1"}
-    command = [sys.executable, "-m", "pytest", "-q", "tests/faults/test_seal_matrix.py"]
+    command = [sys.executable, "-m", "pytest", "-q", *sys.argv[1:]]
     sys.exit(subprocess.run(command, env=environment, check=False).returncode)
