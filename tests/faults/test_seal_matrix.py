@@ -172,7 +172,7 @@ def test_row_112_every_migration_at_every_step(bench, old, new) -> None:
     assert changed and (seen == {True, False} or not EVERY)
 
 
-PAIRS = [(a, b) for a in WAYS for b in WAYS if a != b]
+PAIRS = [(a, b) for a in WAYS for b in WAYS if a != b][:: 1 if EVERY else 3]
 
 
 @pytest.mark.parametrize(("old", "new"), PAIRS, ids=lambda kind: kind)
