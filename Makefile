@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 DATA   ?= keystead-data
 APART  := ansible salt vaultclients
-REAL   := tests/clients tests/scripts tests/entropy
+REAL   := tests/clients tests/scripts
 
 .PHONY: run install test check unit real inside clients hsm-clients every-client tpm bench secrets torture differential drill docs lock clean
 
