@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any
 
 import click
 
 from keystead.cli import places
-from keystead.cli.commands import limits
-from keystead.cli.commands.audit import KEY as VERIFIER
-from keystead.cli.exits import NotProven
+from keystead.cli.commands import limits, statements
 from keystead.cli.group import Suggesting
-from keystead.cli.here import Here, Output, say, with_here
+from keystead.cli.here import Output, say
 from keystead.cli.places import PLACE, TENANT
-from keystead.cli.session import UNSEAL, Session, session, with_session
+from keystead.cli.session import Session, with_session
 from keystead.core import operations as ops
 from keystead.core.algorithms import KEY_SPECS, KeySpec, Purpose
 from keystead.core.cutoffs import NEVER, Cutoffs
 from keystead.core.entities import Key
-from keystead.core.errors import InvalidArgument, KeysteadError, NotFound
+from keystead.core.errors import InvalidArgument, KeysteadError
 from keystead.core.family import known_as
 from keystead.core.operations import Described, KeyRef, KeyringRef
 from keystead.core.policy.arn import resource_arn
@@ -203,6 +200,8 @@ def _answer(out: Output, session: Session, ref: KeyRef) -> None:
 
 
 key.add_command(limits.limit)
+key.add_command(statements.attest)
+key.add_command(statements.certificate)
 
 
 @key.command()
@@ -295,121 +294,3 @@ def hand_over(out: Output, session: Session, key_name: str, to: str, place: str 
     there = places.address(session, to, ref.namespace.split(":")[1])
     session.perform(ops.ChangePrimary(key=ref, namespace=there))
     _done(out, session, ref, f"The primary is at {there}.")
-
-
-@key.command()
-@click.argument("key_name", metavar="KEY", required=False)
-@click.option("--version", type=click.IntRange(1), help="Which version [default: the current one].")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="A file [default: standard output].")
-@click.option("--verify", "file", type=click.Path(path_type=Path, dir_okay=False), help="Verify one, offline.")
-@VERIFIER
-@PLACE
-@UNSEAL
-@with_here
-def attest(here: Here, key_name: str | None, file: Path | None, **given: Any) -> None:
-    """Print a signed statement of where a key is held and what its provider proves of it; or verify one.
-
-    The key of the audit log signs it. Exit status 6 where a statement does not verify.
-    """
-    if (key_name is None) is (file is None):
-        raise InvalidArgument("give a KEY, or a file to --verify", "key")
-    if file is not None:
-        return _verified(here, file, given["key_text"])
-    with session(here, given["unseal"]) as opened:
-        ref = places.key(opened, key_name or "", given["place"])
-        note = opened.perform(ops.AttestKey(key=ref, version=given["version"])).note
-    output: Path | None = given["output"]
-    if output is not None:
-        output.write_text(note)
-    return here.out.answer({"attestation": note}, note.rstrip("\n") if output is None else str(output))
-
-
-@key.command()
-@click.argument("key_name", metavar="KEY", required=False)
-@click.option("--version", type=click.IntRange(1), help="Which version [default: all that were destroyed].")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="A file [default: standard output].")
-@click.option("--verify", "file", type=click.Path(path_type=Path, dir_okay=False), help="Verify one, offline.")
-@VERIFIER
-@PLACE
-@UNSEAL
-@with_here
-def certificate(here: Here, key_name: str | None, file: Path | None, **given: Any) -> None:
-    """Print a signed statement of what became of a destroyed key, slot by slot; or verify one.
-
-    KEY is its id, as its names are gone. The key of the audit log signs it. Exit status 6 where one does not verify.
-    """
-    if (key_name is None) is (file is None):
-        raise InvalidArgument("give a KEY, or a file to --verify", "key")
-    if file is not None:
-        return _certified(here, file, given["key_text"])
-    with session(here, given["unseal"]) as opened:
-        ref = places.key(opened, key_name or "", given["place"])
-        note = opened.perform(ops.CertifyDestruction(key=ref, version=given["version"])).note
-    output: Path | None = given["output"]
-    if output is not None:
-        output.write_text(note)
-    return here.out.answer({"certificate": note}, note.rstrip("\n") if output is None else str(output))
-
-
-def _certified(here: Here, file: Path, key_text: str | None) -> None:
-    """And where its records are in the log, if that is here too."""
-    from msgspec.structs import asdict
-
-    from keystead.cli.commands.audit import log_in, verifier
-    from keystead.core.certificate import open_certificate
-    from keystead.crypto.notes import verify_ed25519
-
-    log = log_in(here.directory) if key_text is None else None
-    try:
-        found = open_certificate(_note(file), verifier(log, key_text), verify_ed25519)
-    except KeysteadError as error:
-        if isinstance(error, NotFound):
-            raise
-        raise NotProven(f"{file} proves nothing: {error}") from error
-    index = {one.leaf: log.find(bytes.fromhex(one.leaf)) for one in found.versions if log and one.leaf != "-"}
-    if missing := [leaf for leaf, at in index.items() if at is None]:
-        raise NotProven(f"{file} names a record that the log does not hold: {missing[0]}")
-    told = {
-        "log": found.log,
-        **found.facts,
-        "versions": [{**asdict(one), "audit_index": index.get(one.leaf)} for one in found.versions],
-        "openers": [asdict(one) for one in found.openers],
-    }
-    lines = [f"{name:<14}{value}" for name, value in found.facts.items()]
-    lines += [
-        f"version {one.number}: {one.fate}, destroyed {one.at} under root {one.epoch}"
-        + (f", record {index[one.leaf]} of the log" if one.leaf in index else "")
-        for one in found.versions
-    ]
-    lines += [
-        f"root {one.epoch} by {one.name}: " + ("NOT ERASED" if one.by == "-" else f"erased {one.at} ({one.by})")
-        for one in found.openers
-    ]
-    here.out.answer(told, "\n".join([f"Certified by {found.log}:", *lines]))
-    if key_text is None:
-        say("Held to the verifier key that lies beside the log; --key from elsewhere finds whoever replaced that.")
-
-
-def _note(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise NotFound(f"{file} cannot be read: {error.strerror}", "file") from error
-
-
-def _verified(here: Here, file: Path, key_text: str | None) -> None:
-    from keystead.cli.commands.audit import log_in, verifier
-    from keystead.core.attestation import open_attestation
-    from keystead.crypto.notes import verify_ed25519
-
-    trusted = verifier(log_in(here.directory) if key_text is None else None, key_text)
-    note = _note(file)
-    try:
-        found = open_attestation(note, trusted, verify_ed25519)
-    except KeysteadError as error:
-        raise NotProven(f"{file} proves nothing: {error}") from error
-    facts = {**found.facts, **{f"hsm.{name}": value for name, value in found.proved.items()}}
-    lines = [f"{name:<28}  {value}" for name, value in facts.items()]
-    here.out.answer({"log": found.log, **facts}, "\n".join([f"Proven by {found.log}:", *lines]))
-    if key_text is None:
-        say("Held to the verifier key that lies beside the log; --key from elsewhere finds whoever replaced that.")
