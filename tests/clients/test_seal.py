@@ -13,7 +13,7 @@ import time
 from base64 import b64decode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,14 +38,13 @@ class Vault:
         self.keys: list[str] = []
 
     def ask(self, method: str, path: str, body: Any = None, token: str | None = None) -> tuple[int, Any]:
-        connection = http.client.HTTPConnection(self.address, timeout=60)
         headers = {"X-Vault-Token": self.token if token is None else token}
-        connection.request(
-            method, f"/v1/{path}", None if body is None else json.dumps(body), {k: v for k, v in headers.items() if v}
-        )
-        reply = connection.getresponse()
-        text = reply.read()
-        connection.close()
+        with closing(http.client.HTTPConnection(self.address, timeout=60)) as connection:
+            connection.request(
+                method, f"/v1/{path}", None if body is None else json.dumps(body), {k: v for k, v in headers.items() if v}
+            )
+            reply = connection.getresponse()
+            text = reply.read()
         return reply.status, json.loads(text) if text else None
 
     def good(self, method: str, path: str, body: Any = None) -> Any:
