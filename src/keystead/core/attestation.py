@@ -5,8 +5,7 @@
     …
     hsm.never_extractable true                   what the provider has proved of it just now
 
-Rule 1: the first line is no checkpoint's, so that no note is ever taken for the other.
-Rule 2: the words of FIELDS stand first, each once and in that order; then come those of the provider, by name.
+Rule: the words of FIELDS stand first, each once and in that order; then come those of the provider, by name.
 """
 
 from __future__ import annotations
@@ -17,10 +16,11 @@ from typing import Final
 
 from msgspec import Struct
 
-from keystead.core.audit.note import Ed25519, Note, Signer, VerifierKey, sign
+from keystead.core.audit.note import Ed25519, Signer, VerifierKey, sign
 from keystead.core.errors import Malformed
+from keystead.core.statement import Statement
 
-LABEL: Final = "/attestation"
+STATEMENT: Final = Statement("a key attestation", "/attestation", 64 * 1024)
 FIELDS: Final = (
     "attested_at",  # RFC 3339, UTC
     "key",
@@ -38,7 +38,6 @@ FIELDS: Final = (
     "policy_sha256",  # of the key policy's text
 )
 NAME: Final = re.compile(r"[a-z][a-z0-9_.]{0,63}")
-MOST = 64 * 1024  # bytes of a note
 
 
 class Attestation(Struct, frozen=True):
@@ -49,7 +48,7 @@ class Attestation(Struct, frozen=True):
     proved: Mapping[str, str]
 
     def text(self) -> str:
-        lines = [f"{self.log}{LABEL}"]
+        lines = [STATEMENT.headed(self.log)]
         lines += [f"{name} {_line(self.facts[name])}" for name in FIELDS]
         lines += [f"hsm.{name} {_line(value)}" for name, value in sorted(self.proved.items())]
         return "".join(f"{line}\n" for line in lines)
@@ -61,13 +60,13 @@ class Attestation(Struct, frozen=True):
     def parse(cls, text: str) -> Attestation:
         """Raises Malformed unless `text` is exactly what `text()` prints."""
         first, *lines = text.removesuffix("\n").split("\n")
-        pairs = [line.split(" ", 1) for line in lines]
-        if not first.endswith(LABEL) or any(len(pair) != 2 or not NAME.fullmatch(pair[0]) for pair in pairs):
+        log, pairs = STATEMENT.of(first), [line.split(" ", 1) for line in lines]
+        if any(len(pair) != 2 or not NAME.fullmatch(pair[0]) for pair in pairs):
             raise Malformed("not a key attestation")
         found = dict(pairs)
         proved = {name.removeprefix("hsm."): value for name, value in found.items() if name.startswith("hsm.")}
         facts = {name: value for name, value in found.items() if not name.startswith("hsm.")}
-        parsed = cls(first.removesuffix(LABEL), facts, proved)
+        parsed = cls(log, facts, proved)
         if tuple(facts) != FIELDS or parsed.text() != text:
             raise Malformed("the key attestation is not in its one form")
         return parsed
@@ -75,14 +74,7 @@ class Attestation(Struct, frozen=True):
 
 def open_attestation(note: bytes, key: VerifierKey, verify: Ed25519) -> Attestation:
     """What a note says that `key` has signed as that of its own log. Raises Malformed, Unauthenticated."""
-    if len(note) > MOST:
-        raise Malformed("longer than any key attestation")
-    parsed = Note.parse(note)
-    parsed.require(key, verify)
-    found = Attestation.parse(parsed.text)
-    if found.log != key.name:
-        raise Malformed(f"a key attestation of another installation: {found.log}")
-    return found
+    return Attestation.parse(STATEMENT.opened(note, key, verify))
 
 
 def _line(value: str) -> str:

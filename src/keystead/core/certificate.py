@@ -15,8 +15,7 @@ the record of it in the audit log (RFC 6962; "-": destroyed before this was kept
 that opened a root of those epochs, and for each that opened an older one and is still waited for: the generation, by
 whose word it is erased, and when.
 
-Rule 1: the first line is no checkpoint's and no attestation's, so that no note is ever taken for another.
-Rule 2: there is one form; what is read is printed again, and must come out the same.
+Rule: there is one form; what is read is printed again, and must come out the same.
 """
 
 from __future__ import annotations
@@ -27,14 +26,14 @@ from typing import Final
 
 from msgspec import Struct
 
-from keystead.core.audit.note import Ed25519, Note, Signer, VerifierKey, sign
+from keystead.core.audit.note import Ed25519, Signer, VerifierKey, sign
 from keystead.core.entities import Fate
 from keystead.core.errors import Malformed
+from keystead.core.statement import Statement
 
-LABEL: Final = "/destruction"
+STATEMENT: Final = Statement("a destruction certificate", "/destruction", 1024 * 1024)
 FIELDS: Final = ("certified_at", "key", "spec", "mode", "state")
 WORD: Final = re.compile(r"[\x21-\x7e]+")
-MOST = 1024 * 1024  # bytes of a note
 ORDER: Final = (Fate.DELETED, Fate.DESTROYED, Fate.IRRECOVERABLE)
 
 
@@ -67,7 +66,7 @@ class Certificate(Struct, frozen=True):
     openers: tuple[Opener, ...]
 
     def text(self) -> str:
-        lines = [f"{self.log}{LABEL}", *(f"{name} {self.facts[name]}" for name in FIELDS)]
+        lines = [STATEMENT.headed(self.log), *(f"{name} {self.facts[name]}" for name in FIELDS)]
         lines += [f"version {v.number} {v.fate} {v.at} {v.epoch} {v.leaf}" for v in self.versions]
         lines += [
             f"{'waits' if o.by == '-' else 'erased'} {o.epoch} {o.name} {o.generation} {o.by} {o.at}"
@@ -82,15 +81,17 @@ class Certificate(Struct, frozen=True):
     def parse(cls, text: str) -> Certificate:
         """Raises Malformed unless `text` is exactly what `text()` prints."""
         first, *lines = text.removesuffix("\n").split("\n")
-        rows = [line.split(" ") for line in lines]
-        if not first.endswith(LABEL) or any(not WORD.fullmatch(word) for row in rows for word in row):
+        log, rows = STATEMENT.of(first), [line.split(" ") for line in lines]
+        if any(not WORD.fullmatch(word) for row in rows for word in row):
             raise Malformed("not a destruction certificate")
         try:
             facts = dict(rows[: len(FIELDS)])
             rest = rows[len(FIELDS) :]
-            versions = tuple(Gone(int(n), fate, at, int(epoch), leaf) for _, n, fate, at, epoch, leaf in _of(rest, 1))
-            openers = tuple(Opener(int(epoch), *words) for _, epoch, *words in _of(rest, 0))
-            parsed = cls(first.removesuffix(LABEL), facts, versions, openers)
+            versions = tuple(
+                Gone(int(n), fate, at, int(epoch), leaf) for _, n, fate, at, epoch, leaf in _of(rest, is_version=True)
+            )
+            openers = tuple(Opener(int(epoch), *words) for _, epoch, *words in _of(rest, is_version=False))
+            parsed = cls(log, facts, versions, openers)
             same = parsed.text() == text
         except (ValueError, TypeError, KeyError):
             same = False
@@ -99,8 +100,8 @@ class Certificate(Struct, frozen=True):
         return parsed
 
 
-def _of(rows: list[list[str]], is_version: int) -> list[list[str]]:
-    return [row for row in rows if (row[0] == "version") == bool(is_version)]
+def _of(rows: list[list[str]], *, is_version: bool) -> list[list[str]]:
+    return [row for row in rows if (row[0] == "version") is is_version]
 
 
 def weakest(fates: list[Fate]) -> Fate:
@@ -110,11 +111,4 @@ def weakest(fates: list[Fate]) -> Fate:
 
 def open_certificate(note: bytes, key: VerifierKey, verify: Ed25519) -> Certificate:
     """What a note says that `key` has signed as that of its own log. Raises Malformed, Unauthenticated."""
-    if len(note) > MOST:
-        raise Malformed("longer than any destruction certificate")
-    parsed = Note.parse(note)
-    parsed.require(key, verify)
-    found = Certificate.parse(parsed.text)
-    if found.log != key.name:
-        raise Malformed(f"a destruction certificate of another installation: {found.log}")
-    return found
+    return Certificate.parse(STATEMENT.opened(note, key, verify))
