@@ -41,7 +41,10 @@ class Vault:
         headers = {"X-Vault-Token": self.token if token is None else token}
         with closing(http.client.HTTPConnection(self.address, timeout=60)) as connection:
             connection.request(
-                method, f"/v1/{path}", None if body is None else json.dumps(body), {k: v for k, v in headers.items() if v}
+                method,
+                f"/v1/{path}",
+                None if body is None else json.dumps(body),
+                {k: v for k, v in headers.items() if v},
             )
             reply = connection.getresponse()
             text = reply.read()
