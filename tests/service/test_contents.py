@@ -177,10 +177,16 @@ def _as_an_account(stack: harness.Stack, tenant: str) -> None:
         stack.perform(ops.DisableKey(key=at), user)
 
 
+def deleted(stack: harness.Stack, root: harness.Bearer) -> dict[str, str]:
+    """What the request is answered, once the rules of the namespace have let it end."""
+    stack.as_scheduler(ops.EndNamespace(tenant=ops.TenantRef(harness.TENANT), name="ns1"))
+    return root.data("DELETE", "sys/namespaces/ns1")
+
+
 def test_nothing_is_left_of_it(full) -> None:
     stack, root, before = full
     assert {kind for kind, _ in rows(stack) - before} == set(Kind) - INSTALLATIONS - {Kind.ERASURE}
-    assert root.data("DELETE", "sys/namespaces/ns1") == {"status": "completed"}
+    assert deleted(stack, root) == {"status": "completed"}
     assert rows(stack) == before
     assert inspect(stack.barrier, stack.store).whole
     assert root.data("GET", "kv/data/mine")["data"] == {"a": 1}
@@ -192,7 +198,7 @@ def test_an_old_backup_opens_nothing_of_it_and_everything_else(full) -> None:
     old = MemoryStore()
     old._content = copy.deepcopy(stack.store._content)
     ours = [one for kind in (KeyVersion, SecretVersion, OtpKey, LoginSecret) for one in stack.barrier.every(kind)]
-    assert root.data("DELETE", "sys/namespaces/ns1") == {"status": "completed"}
+    assert deleted(stack, root) == {"status": "completed"}
     proof = prove_destroyed(old, stack.barrier, stack.store)
     assert proof.holds and proof.n_destroyed == len(ours) - 1 and proof.n_survivors == 1
     for one in ours:
@@ -208,7 +214,7 @@ def test_it_is_done_in_steps_of_any_size(full, monkeypatch, n) -> None:
     monkeypatch.setattr(handlers, "AT_ONCE", n)
     monkeypatch.setattr(handlers, "SCANNED", n)
     monkeypatch.setattr("keystead.doors.vault.system.namespaces.STEPS_AT_ONCE", 0)
-    assert root.data("DELETE", "sys/namespaces/ns1") == {"status": "in-progress"}
+    assert deleted(stack, root) == {"status": "in-progress"}
     endings = Endings(stack.barrier, stack.store, stack.by_system)
     n_steps = 0
     while done := endings.step():
@@ -222,7 +228,7 @@ def test_who_has_an_access_key_of_it_is_the_first_to_go(full, monkeypatch) -> No
     (space,) = stack.barrier.every(Namespace)
     monkeypatch.setattr("keystead.doors.vault.system.namespaces.STEPS_AT_ONCE", 0)
     monkeypatch.setattr(handlers, "AT_ONCE", 3)
-    root.data("DELETE", "sys/namespaces/ns1")
+    deleted(stack, root)
     endings = Endings(stack.barrier, stack.store, stack.by_system)
     while [one for one in stack.barrier.every(Principal) if one.tenant == space.id]:
         assert len(stack.barrier.children(Keyring, space.id)) == 6  # nothing of what they could use has gone before
@@ -235,7 +241,7 @@ def test_whoever_makes_something_in_it_meanwhile_is_refused_or_it_goes_too(full,
     (space,) = stack.barrier.every(Namespace)
     monkeypatch.setattr("keystead.doors.vault.system.namespaces.STEPS_AT_ONCE", 0)
     monkeypatch.setattr(handlers, "AT_ONCE", 5)
-    root.data("DELETE", "sys/namespaces/ns1")
+    deleted(stack, root)
     stack.view.loop_thread = None
     made = 0
 
@@ -270,5 +276,5 @@ def test_the_last_commit_rests_on_there_being_nothing(full) -> None:
         commit(change)
 
     stack.barrier.commit = overtaken
-    assert root.data("DELETE", "sys/namespaces/ns1") == {"status": "completed"}
+    assert deleted(stack, root) == {"status": "completed"}
     assert came and rows(stack) == before

@@ -25,7 +25,7 @@ def test_what_is_over_goes_and_what_waits_stays() -> None:
     assert [one.id for one in office.requests()] == [second]
 
 
-def test_it_looks_from_time_to_time_and_again_at_what_could_not_be_ended() -> None:
+def test_it_looks_from_time_to_time_and_again_at_what_could_not_be_ended_and_says_why(caplog) -> None:
     office = Office(waits_for=60)
     office.asked()
     told: list[str] = []
@@ -38,6 +38,7 @@ def test_it_looks_from_time_to_time_and_again_at_what_could_not_be_ended() -> No
     office.stack.clock.forward(timedelta(seconds=60))
     assert [lapses.step(), lapses.step()] == [0, 0]
     assert told == [office.requests()[0].scope]
+    assert "is not taken away yet: later" in caplog.text
     assert INSTALLATION not in told
     office.stack.clock.forward(timedelta(seconds=EVERY))
     lapses.step()

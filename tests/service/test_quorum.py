@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec.structs import replace
 from tests import harness
 
 from keystead.app import library
@@ -32,7 +33,6 @@ from keystead.core.states import KeyState
 from keystead.doors import aws_kms, aws_xks, vault
 from keystead.doors.control import front
 from keystead.service.barrier import Commit
-from keystead.service.bootstrap import system_principal
 from keystead.service.quorum import MAX_OF_ONE
 
 NAMESPACE = f"aws:{harness.TENANT}:{harness.REGION}"
@@ -54,6 +54,15 @@ class Office:
         given = {**RULE, "approvers": said("user:ann", "user:bob", "user:cid"), **rule}
         op = ops.PutApprovalRule(name=name, **given)
         return self.stack.perform(op, by) if by else self.stack.by_system(op)
+
+    def somebody(self, name: str, policy: str | None = None) -> harness.Person:
+        """One more user, past the rules."""
+        row = self.stack.barrier.get(ApprovalRules, harness.TENANT)
+        self.free()
+        person = self.stack.user(name, policy)
+        self.stack.barrier.commit(Commit(put=(replace(row, revision=0),)))
+        self.stack.generation.announce()
+        return person
 
     def free(self) -> None:
         """Past everything: there are no rules any more."""
@@ -140,8 +149,8 @@ def with_role(office: Office) -> None:
     iam.put_role_policy(RoleName="hat", PolicyName="may", PolicyDocument=EVERYTHING)
 
 
-def assumed(office: Office, by: harness.Person) -> harness.Person:
-    arn = f"arn:aws:iam::{harness.TENANT}:role/hat"
+def assumed(office: Office, by: harness.Person, role: str = "hat") -> harness.Person:
+    arn = f"arn:aws:iam::{harness.TENANT}:role/{role}"
     made = by.client("sts").assume_role(RoleArn=arn, RoleSessionName="session")["Credentials"]
     key = made["AccessKeyId"], made["SecretAccessKey"].encode(), made["SessionToken"]
     return harness.Person(office.stack, by.principal, *key)
@@ -187,6 +196,22 @@ def test_one_person_under_two_hats_is_one_and_two_under_one_hat_are_two(office) 
     assert office.doomed
 
 
+def test_one_person_in_two_roles_is_one(office) -> None:
+    """A role is whoever has taken it on, and not another approver besides."""
+    with_role(office)
+    iam = office.stack.admin.client("iam")
+    iam.create_role(RoleName="cap", AssumeRolePolicyDocument=trust("user/ann", "user/bob"))
+    iam.put_role_policy(RoleName="cap", PolicyName="may", PolicyDocument=EVERYTHING)
+    office.put(approvers=said("role:hat", "role:cap"))
+    request = office.asked().request
+    for role in ("hat", "cap"):
+        office.approve(assumed(office, office.ann, role), request)
+    assert office.asked().n_approvals == 1
+    office.approve(assumed(office, office.bob, "cap"), request)
+    office.doom()
+    assert office.doomed
+
+
 def test_what_a_role_asks_for_is_not_for_another_who_takes_it_on(office) -> None:
     with_role(office)
     office.put()
@@ -206,8 +231,8 @@ def test_who_may_approve_what_they_ask_for_where_the_rule_says_so(office) -> Non
 
 def test_who_is_not_named_does_not_approve_or_deny(office) -> None:
     request = office.asked().request
-    stranger = office.stack.user("eve", EVERYTHING)
-    nobody = office.stack.user("nobody")
+    stranger = office.somebody("eve", EVERYTHING)
+    nobody = office.somebody("nobody")
     for act in (ops.Approve, ops.Deny):
         for person in (stranger, nobody):
             with pytest.raises(Denied):
@@ -284,7 +309,7 @@ def test_what_is_over_is_taken_away_and_not_before(office) -> None:
         office.stack.by_system(end)
     office.stack.clock.forward(timedelta(days=1))
     with pytest.raises(Denied):
-        office.stack.perform(end, office.stack.user("nobody", harness.ALLOW_ALL))
+        office.stack.perform(end, office.somebody("nobody", harness.ALLOW_ALL))
     office.stack.by_system(end)
     assert office.requests() == []
     record = office.changed()
@@ -298,7 +323,8 @@ def test_an_approval_is_withdrawn_with_whoever_gave_it(how: str) -> None:
     iam = stack.admin.client("iam")
     iam.create_group(GroupName="custodians")
     iam.add_user_to_group(GroupName="custodians", UserName="ann")
-    office.anew(approvers=said("group:custodians", "user:bob", "user:cid"), needs_right=True)
+    named = said("group:custodians", "user:bob", "user:cid")
+    office.anew(actions=("destroy",), approvers=named, needs_right=True)
     request = office.asked().request
     office.approve(office.ann, request)
     office.approve(office.bob, request)
@@ -320,7 +346,7 @@ def test_an_approval_is_withdrawn_with_whoever_gave_it(how: str) -> None:
 
 def test_who_has_not_the_right_does_not_count_where_the_rule_asks_for_it(office) -> None:
     only = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"keystead:*","Resource":"*"}]}'
-    eve = office.stack.user("eve", only)
+    eve = office.somebody("eve", only)
     for needs_right, counts in ((False, 1), (True, 0)):
         office.anew(approvers=said("user:eve", "user:bob"), needs_right=needs_right)
         request = office.asked().request
@@ -431,7 +457,7 @@ def test_what_a_rule_names_is_there(office, wrong) -> None:
 
 
 def test_who_may_not_put_rules_does_not(office) -> None:
-    nobody = office.stack.user("nobody", harness.ALLOW_ALL)
+    nobody = office.somebody("nobody", harness.ALLOW_ALL)
     with pytest.raises(Denied):
         office.put("new", by=nobody)
 
@@ -679,12 +705,7 @@ def test_what_was_appointed_with_approval_is_done_without_another(office) -> Non
     op = ops.DestroyKey(key=ops.KeyRef(NAMESPACE, id=office.key.id))
     with pytest.raises(NotApproved):
         stack.by_system(op)  # the operator is not the scheduler
-    system = system_principal(stack.barrier)
-    now = stack.clock.now()
-    itself = stack.means.authenticator.itself(
-        system, namespace=NAMESPACE, door=SYSTEM_DOOR, operation="DestroyKey", request_id="", now=now
-    )
-    stack.service.perform(itself, op)
+    stack.as_scheduler(op)
     assert stack.barrier.get(Key, office.key.id).lifecycle.state is KeyState.DESTROYED
 
 

@@ -11,6 +11,7 @@ from keystead.core.entities import ApprovalRules, Key, Mount, Token
 from keystead.core.mounts import path_of
 from keystead.service.barrier import Commit
 from keystead.service.persons import persons_of_token
+from keystead.service.quorum import MAX_OF_ONE, MAX_OF_PEOPLE
 
 
 def held(office: Office, who, method: str, path: str, body=None) -> str:
@@ -99,3 +100,25 @@ def test_tokens_that_their_maker_leaves_behind_are_still_of_whoever_made_them(of
     find = {one.accessor: one for one in office.stack.barrier.every(Token)}
     after = persons_of_token(find[child["accessor"]], lambda id_: office.stack.barrier.get(Token, id_))
     assert set(before) <= set(after)
+
+
+def test_many_tokens_of_one_maker_do_not_take_every_place(office) -> None:
+    """Orphans too: who made them stands behind them. Somebody else still asks."""
+    root = office.vault.root
+    root.data("POST", "transit/keys/other", {})
+    put(office, "one", "identity-group:managers", actions=("export",))
+    maker = vaultstack.Bearer(office.stack, made(root))
+    waiting = 0
+    for _ in range(MAX_OF_PEOPLE // MAX_OF_ONE + 1):
+        orphan = vaultstack.Bearer(office.stack, made(maker))
+        for n in range(MAX_OF_ONE):
+            reply = orphan("GET", f"transit/export/encryption-key/k/{n + 1}")
+            waiting += reply.status == 200
+    assert waiting == MAX_OF_PEOPLE
+    assert reply.status == 429 or "requests wait for approval already" in reply.body.decode()
+    assert held(office, office.ray, "GET", "transit/export/encryption-key/k")
+
+
+def made(by) -> str:
+    wanted = {"no_parent": True, "policies": ["root"]}
+    return by("POST", "auth/token/create", wanted).json["auth"]["client_token"]

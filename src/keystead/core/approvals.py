@@ -19,6 +19,22 @@ from keystead.core.entities import Approval, ApprovalRequest, ApprovalRule
 from keystead.core.errors import InvalidArgument, NotApproved
 
 A = Action
+_WHAT_POLICIES_REST_ON: Final = frozenset(
+    {
+        A.TAG_KEY,  # aws:ResourceTag, aws:PrincipalTag
+        A.UNTAG_KEY,
+        A.TAG_USER,
+        A.UNTAG_USER,
+        A.TAG_ROLE,
+        A.UNTAG_ROLE,
+        A.TAG_POLICY,
+        A.UNTAG_POLICY,
+        A.CREATE_NAME,  # kms:ResourceAliases
+        A.UPDATE_NAME,
+        A.DELETE_NAME,
+    }
+)
+"""What a policy allows changes with these, though no policy does; who is in which group is `identities`."""
 GROUPS: Final[Mapping[str, frozenset[Action]]] = {
     "destroy": frozenset(
         {
@@ -28,6 +44,7 @@ GROUPS: Final[Mapping[str, frozenset[Action]]] = {
             A.TRIM_KEY,
             A.DELETE_MATERIAL,
             A.DELETE_OTP_KEY,
+            A.DELETE_OIDC_KEY,
             A.DELETE_SECRET,
             A.DESTROY_SECRET_VERSIONS,
             A.EMPTY_KEYRING,
@@ -38,7 +55,8 @@ GROUPS: Final[Mapping[str, frozenset[Action]]] = {
     "disable": frozenset({A.DISABLE_KEY, A.DISABLE_ROTATION, A.DISCONNECT_KEY_STORE, A.DELETE_KEY_STORE}),
     "export": frozenset({A.EXPORT_KEY, A.BACK_UP}),
     "grants": frozenset({A.CREATE_GRANT}),
-    "policy": frozenset(
+    "policy": _WHAT_POLICIES_REST_ON
+    | frozenset(
         {
             A.PUT_POLICY,
             A.REPLICATE_KEY,  # it puts another policy on a copy

@@ -90,9 +90,14 @@ def _member(op: ops.AddToGroup, group: HeldPrincipal) -> Entity | None:
     return group.home.find_principal(PrincipalKind.USER, op.user_name)
 
 
+def _space(op: ops.EndNamespace, tenant: HeldTenant) -> Entity | None:
+    return tenant.space_named(op.name)
+
+
 WITHIN: Mapping[type, Callable[[Any, Any], Entity | None]] = {
     ops.CreatePrincipal: _user,
     ops.DisableMount: _mount,
+    ops.EndNamespace: _space,
     ops.AddToGroup: _member,
     **dict.fromkeys(
         (

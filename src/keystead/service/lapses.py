@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from keystead.core.entities import INSTALLATION, ApprovalRequest
-from keystead.core.errors import KeysteadError
+from keystead.core.errors import KeysteadError, NotFound, WrongState
 from keystead.core.operations import EndApproval
 from keystead.core.ports import Clock
 from keystead.service.barrier import Barrier
 
 EVERY = 60.0  # seconds between two looks
 PAGE = 500
+LOG = logging.getLogger("keystead")
 
 
 class Lapses:
@@ -35,6 +37,9 @@ class Lapses:
     def _end(self, request: ApprovalRequest) -> bool:
         try:
             self._perform(EndApproval(scope="" if request.scope == INSTALLATION else request.scope, id=request.id))
-        except KeysteadError:  # asked for anew meanwhile, or the store does not answer: seen again the next time
+        except (NotFound, WrongState):  # used, asked for anew or approved meanwhile
+            return False
+        except KeysteadError as error:  # seen again the next time
+            LOG.warning("a request for approval that is over is not taken away yet: %s", error)
             return False
         return True

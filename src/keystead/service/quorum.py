@@ -12,7 +12,7 @@ Rule 4: whatever changes a rule is held by that rule, as it is; and so is a way 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
@@ -45,6 +45,7 @@ from keystead.core.errors import Denied, LimitExceeded, NotApproved
 from keystead.core.operations import DeleteApprovalRule, Demand, DisableMount, Operation, PutApprovalRule, SealUp
 from keystead.core.ports import Entropy
 from keystead.core.rights import Rights
+from keystead.service.amounts import amounts_to, ends_with
 from keystead.service.barrier import Barrier, Commit
 from keystead.service.belonging import belonging
 from keystead.service.canonical import Canonical, canonical
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from keystead.service.view import View
 
 MAX_OF_ONE = 20  # requests that one who asks may have waiting
+MAX_OF_PEOPLE = 100  # that have somebody behind them in common: of a token and of all that it has made
 LABEL = "approval"
 
 _covered = lru_cache(maxsize=1024)(actions_of)
@@ -135,8 +137,9 @@ class Quorum:
         if caller.principal.principal_kind is PrincipalKind.SYSTEM and caller.door == SYSTEM_DOOR:
             return rule, NO_LEAVE  # what the scheduler does was approved when it was appointed
         scopes = [INSTALLATION] if op.action in OF_THE_SERVER else []
-        rows = {scope: self._view.approval_rules(scope) for scope in (*map(_scope, found), *scopes)}
-        covering = tuple(_covering(rows, op, demands, found))
+        ends = [tenant] if (tenant := ends_with(op, found[0])) else []  # first: its people cannot reach those above
+        rows = {scope: self._view.approval_rules(scope) for scope in (*ends, *map(_scope, found), *scopes)}
+        covering = tuple(_covering(rows, op, demands, found, ends))
         if not covering:
             return rule, Leave(tuple(rows.values())) if op.changes else NO_LEAVE
         self._view.may_block()
@@ -174,7 +177,7 @@ class Quorum:
         error = not_approved(fresh, Standing.PENDING, 0, max(rule.n_approvals for rule in rules), told)
         if asking.op.dry_run:
             return NotApproved("it needs the approval of others, and nobody has been asked", error.detail)
-        self._require_room(caller, asking.asked_by, fresh.scope)
+        self._require_room(caller, fresh)
         record = self._recorder(caller, asking.op, asking.demands, asking.found, asking.allowed_by, fresh.id)
         scopes = {one.scope for one in asking.covering}
         change = Commit(
@@ -193,13 +196,20 @@ class Quorum:
     def _new_id(self) -> str:
         return self._entropy(12).hex()
 
-    def _require_room(self, caller: Caller, asked_by: str, scope: str) -> None:
-        """Nobody's request gives way to another: who has too many waits, and so does a tenant that has."""
-        for waiting, most in (
-            (self._barrier.children(ApprovalRequest, asked_by), MAX_OF_ONE),
-            (self._barrier.linked(ApprovalRequest, scope, limit=2 * MAX_WAITING), MAX_WAITING),
+    def _require_room(self, caller: Caller, fresh: ApprovalRequest) -> None:
+        """Nobody's request gives way to another: who has too many waits, and so does a tenant that has.
+
+        Of one who asks by many tokens all count: whoever made them stands behind each.
+        """
+        kept = self._barrier.linked(ApprovalRequest, fresh.scope, limit=2 * MAX_WAITING)
+        waiting = [one for one in kept if not one.is_over(caller.now)]
+        people = set(fresh.persons)
+        for n, most in (
+            (sum(one.asked_by == fresh.asked_by for one in waiting), MAX_OF_ONE),
+            (sum(not people.isdisjoint(one.persons) for one in waiting), MAX_OF_PEOPLE),
+            (len(waiting), MAX_WAITING),
         ):
-            if sum(not one.is_over(caller.now) for one in waiting) >= most:
+            if n >= most:
                 raise LimitExceeded(f"{most} requests wait for approval already", "approvals")
 
     # --- approvals
@@ -325,13 +335,24 @@ CHANGES_RULES = (PutApprovalRule, DeleteApprovalRule)
 
 
 def _covering(
-    rows: dict[str, ApprovalRules], op: Operation[Any], demands: tuple[Demand, ...], found: tuple[Held | None, ...]
+    rows: dict[str, ApprovalRules],
+    op: Operation[Any],
+    demands: tuple[Demand, ...],
+    found: tuple[Held | None, ...],
+    ends: Collection[str],
 ) -> Iterator[Covering]:
-    """The rules that cover an act, each once."""
+    """The rules that cover an act, each once; of a tenant that ends all of them, for they go with it."""
     touched = op.name if isinstance(op, CHANGES_RULES) else None
+    if not any(row.rules for row in rows.values()):
+        return
+    done = [(d.action, held) for d, held in zip(demands, found, strict=True)]
+    done += [(action, found[0]) for action in amounts_to(op, found[0])]
     for scope, row in rows.items():
+        here = [(action, held) for action, held in done if _is_of(scope, action, held)]
         for rule in row.rules:
-            here = [(d.action, held) for d, held in zip(demands, found, strict=True) if _is_of(scope, d.action, held)]
+            if scope in ends:
+                yield Covering(scope, rule)
+                continue
             covers = rule.name == touched or any(_covers(rule, action, held) for action, held in here)
             covers = covers or any(_takes_away(rule, op, held) for _, held in here)
             if covers or (here and is_guarded(rule, op, found[0])):

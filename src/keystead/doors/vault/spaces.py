@@ -40,6 +40,7 @@ EVERYWHERE = (
     "sys/capabilities-self",
     "sys/capabilities-accessor",
     "sys/wrapping",
+    "sys/control-group",
     "sys/tools",
     "sys/locked-users",
     "sys/plugins/catalog",

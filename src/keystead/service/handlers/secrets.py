@@ -14,12 +14,11 @@ from keystead.core.merge import merged
 from keystead.core.operations import Nothing, Versioned
 from keystead.core.sensitive import Sensitive
 from keystead.service.handlers.folders import emptied, led_through
-from keystead.service.held.secrets import HeldSecret, above
+from keystead.service.held.secrets import HeldSecret, above, oldest_after
 from keystead.service.pipeline import Act, Handler, Outcome
 
 MAX_VALUE = 1 << 20  # bytes
 MAX_PATH, MAX_DEPTH = 1024, 32
-USUAL_VERSIONS = 10
 DROPPED = 64
 """Versions that are dropped wait until there are so many: one rotation of the slot erases them all."""
 MAX_ERASED = 1024  # versions in one commit
@@ -66,8 +65,7 @@ def _written(
         created_at=act.now,
         deleted_at=_appointed(act.now, settings, secret),
     )
-    kept = n_kept or max(settings.max_versions, secret.max_versions) or USUAL_VERSIONS
-    oldest = secret.oldest if number - secret.oldest < kept else number - kept + 1
+    oldest = oldest_after(secret, settings, n_kept)
     until = _erased_until(secret.kept_from, oldest)
     gone = tuple(one for n in range(secret.kept_from, until) if (one := held.version(n)) is not None)
     secret = replace(secret, current=number, oldest=oldest, kept_from=until, updated_at=act.now)

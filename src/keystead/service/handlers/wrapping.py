@@ -100,16 +100,16 @@ def _taken(text: Sensitive, token: Token | None, tenant: HeldTenant, act: Act) -
 def unwrap(op: ops.Unwrap, targets: tuple[HeldTenant], act: Act) -> Outcome[Sensitive]:
     (tenant,) = targets
     token, answer = _taken(op.text, tenant.token_at_or_below(digest(op.text)), tenant, act)
-    if waits_for := token.meta.get(WAITS_FOR):
-        _require_approved(waits_for, tenant, act)
+    if WAITS_FOR in token.meta:
+        _require_approved(token, tenant, act)
     led = tenant.chain_of(token.tenant)  # it may be of a namespace below, whose lock holds for whoever is above, too
     require_open(led)
     return Outcome(answer=Sensitive(answer), delete=ended(tenant, token), seen=led, made=token.accessor)
 
 
-def _require_approved(id_: str, tenant: HeldTenant, act: Act) -> None:
+def _require_approved(token: Token, tenant: HeldTenant, act: Act) -> None:
     """Raises NotFound where it has been used, or is over; Denied; NotApproved."""
-    if (request := tenant.approval_request(id_)) is None:
+    if (request := tenant.request_of_token(token)) is None:
         raise NotFound("no such wrapped answer", "token")
     if asker(act.caller, tenant.token_of_id) != request.asked_by:
         raise Denied("what was asked for is for whoever asked", "token")
@@ -119,8 +119,9 @@ def _require_approved(id_: str, tenant: HeldTenant, act: Act) -> None:
 
 
 def look_up_wrapped(op: ops.LookUpWrapped, targets: tuple[HeldTenant], act: Act) -> Outcome[Token]:
-    token, _ = _found(meant(op, targets[0], act), targets[0])
-    return Outcome(answer=token)
+    (tenant,) = targets
+    token = meant(op, tenant, act) or valid(tenant.token_waiting(op.accessor), act.now)
+    return Outcome(answer=_found(token, tenant)[0])
 
 
 def rewrap(op: ops.Rewrap, targets: tuple[HeldTenant], act: Act) -> Outcome[MadeToken]:

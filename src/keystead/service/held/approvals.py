@@ -15,6 +15,7 @@ from keystead.core.entities import (
     Keyring,
     Token,
 )
+from keystead.core.operations import WAITS_FOR
 
 if TYPE_CHECKING:
     from keystead.service.reach import Reach
@@ -37,6 +38,16 @@ class OfApprovals:
     def approval_request(self, id: str) -> ApprovalRequest | None:
         found = self._reach.get(ApprovalRequest, id)
         return found if found is not None and found.scope == self.scope else None
+
+    def request_of_token(self, token: Token) -> ApprovalRequest | None:
+        """What a wrapping token waits for: where rules of a namespace below hold it, it waits there."""
+        return self._reach.get(ApprovalRequest, token.meta.get(WAITS_FOR, ""))
+
+    def token_waiting(self, accessor: str) -> Token | None:
+        """A wrapping token, of whatever tenant, that waits for an approval under rules of this one."""
+        self._reach.may_block()
+        found = next(iter(self._reach.barrier.linked(Token, accessor, limit=1)), None) if accessor else None
+        return found if found is not None and self.approval_request(found.meta.get(WAITS_FOR, "")) else None
 
     def approval_requests(self) -> list[ApprovalRequest]:
         self._reach.may_block()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from keystead.service.held import Held, HeldKeyring
     from keystead.service.reach import Reach
 
+USUAL_VERSIONS = 10
 MAX_SECRETS = 16384
 MAX_BYTES = 64 << 20  # of values, sealed and opened, and of metadata, in one process
 
@@ -25,6 +26,12 @@ MAX_BYTES = 64 << 20  # of values, sealed and opened, and of metadata, in one pr
 def above(path: str) -> str:
     """The folder that a path is listed in; "" is the topmost."""
     return path.rpartition("/")[0]
+
+
+def oldest_after(secret: Secret, settings: SecretSettings, n_kept: int | None) -> int:
+    """The first version that is still to be had once one more is written. `n_kept`: as ops.WriteSecret has it."""
+    kept, number = n_kept or max(settings.max_versions, secret.max_versions) or USUAL_VERSIONS, secret.current + 1
+    return secret.oldest if number - secret.oldest < kept else number - kept + 1
 
 
 def _weight(secret: Secret) -> int:

@@ -1,0 +1,271 @@
+"""Whatever destroys keying material or a secret waits where a rule `destroy` says so: whatever it is called."""
+
+from __future__ import annotations
+
+import ast
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from tests import harness
+from tests.doors.aws_kms.managing import ask
+from tests.doors.aws_kms.wrapped import importing
+from tests.doors.vault.test_control_groups import Office as VaultOffice
+from tests.service.test_quorum import NAMESPACE, Office, said
+from tests.service.test_quorum_ways_round import held, put
+from tests.vaultstack import Bearer
+
+import keystead.service.handlers as package
+from keystead.core import operations as ops
+from keystead.core.actions import Action
+from keystead.core.approvals import GROUPS
+from keystead.core.entities import ApprovalRules, PolicyText
+from keystead.core.errors import NotApproved
+from keystead.service.amounts import AMOUNTS
+from keystead.service.barrier import Commit
+from keystead.service.pipeline import Handler
+
+EXCUSED = {
+    ops.ClearNamespace: "what the ending has begun, which waited",
+    ops.DeleteVersions: "they can be had back; the way to destroy them is another call of what it shares",
+    ops.UndeleteVersions: "as DeleteVersions",
+    ops.WriteLoginSettings: "a secret that somebody else has issued and has; who says whose word counts: `identities`",
+    ops.RotateOidcKey: "nothing but versions that nobody counts on any more",
+}
+"""Reaches what destroys, and is in no need of the group."""
+
+
+# --- from the source: which handlers come to where something is destroyed
+
+
+class Source:
+    """Functions of the handlers by module and name: what each leads to, and which give something to `destroy`."""
+
+    def __init__(self) -> None:
+        self.leads: dict[tuple[str, str], set[tuple[str, str]]] = {}
+        self.destroys: set[tuple[str, str]] = set()
+        for path in Path(package.__path__[0]).glob("*.py"):
+            self._read(path.stem, ast.parse(path.read_text()))
+
+    def _read(self, module: str, tree: ast.Module) -> None:
+        known = {node.name: (module, node.name) for node in tree.body if isinstance(node, ast.FunctionDef)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(package.__name__):
+                known |= {one.asname or one.name: (node.module.rpartition(".")[2], one.name) for one in node.names}
+        for node in tree.body:
+            if isinstance(node, ast.FunctionDef):
+                self.leads[module, node.name] = _names(node, known)
+                if any(isinstance(one, ast.keyword) and _gives(one) for one in ast.walk(node)):
+                    self.destroys.add((module, node.name))
+
+    def destroying(self) -> set[type]:
+        """Operations whose handler comes to what destroys."""
+        found = set(self.destroys)
+        while more := {name for name, leads in self.leads.items() if leads & found} - found:
+            found |= more
+        assert all(_place(handler) in self.leads for handler in package.HANDLERS.values()), "each is a plain function"
+        return {kind for kind, handler in package.HANDLERS.items() if _place(handler) in found}
+
+
+def _place(handler: Handler) -> tuple[str, str]:
+    return handler.__module__.rpartition(".")[2], handler.__name__
+
+
+def _names(node: ast.AST, known: dict[str, tuple[str, str]]) -> set[tuple[str, str]]:
+    return {known[one.id] for one in ast.walk(node) if isinstance(one, ast.Name) and one.id in known}
+
+
+def _gives(keyword: ast.keyword) -> bool:
+    return keyword.arg == "destroy" and not (isinstance(keyword.value, ast.Tuple) and not keyword.value.elts)
+
+
+def test_whatever_destroys_is_in_the_group_or_amounts_to_what_is() -> None:
+    found = Source().destroying()
+    assert {ops.WriteSecret, ops.WriteOtpKey, ops.DestroyKey, ops.TrimKey, ops.ClearNamespace} <= found, "it looks"
+    unheld = {kind for kind in found if kind.action not in GROUPS["destroy"] and kind not in AMOUNTS}
+    assert unheld == set(EXCUSED)
+
+
+# --- what amounts to it
+
+
+@pytest.fixture
+def vault() -> VaultOffice:
+    """Without a rule."""
+    made = VaultOffice()
+    made.stack.barrier.commit(Commit(delete=(made.stack.barrier.get(ApprovalRules, harness.TENANT),)))
+    made.stack.generation.announce()
+    return made
+
+
+def test_a_write_that_pushes_a_version_out_waits_and_another_does_not(vault) -> None:
+    root = vault.vault.root
+    root.data("POST", "sys/mounts/kv", {"type": "kv", "options": {"version": "2"}})
+    root.data("POST", "sys/mounts/one", {"type": "kv", "options": {"version": "1"}})
+    put(vault, "held", "identity-group:managers")
+    for path in ("kv/data/a", "one/a"):
+        assert not held(vault, root, "POST", path, {"data": {"x": "1"}}), "there was nothing"
+    assert not held(vault, root, "POST", "kv/data/a", {"data": {"x": "2"}})
+    assert not held(vault, root, "POST", "kv/metadata/a", {"max_versions": 1}), "which destroys nothing"
+    for path in ("kv/data/a", "one/a"):
+        assert held(vault, root, "POST", path, {"data": {"x": "3"}})
+    assert root.data("GET", "kv/data/a?version=1")["data"] == {"x": "1"}
+    assert root.data("GET", "one/a") == {"data": {"x": "1"}}
+
+
+def test_ten_writes_are_no_way_round(vault) -> None:
+    """Nobody lowers anything: the eleventh pushes the first out."""
+    root = vault.vault.root
+    root.data("POST", "sys/mounts/kv", {"type": "kv", "options": {"version": "2"}})
+    put(vault, "held", "identity-group:managers")
+    answers = [held(vault, root, "POST", "kv/data/a", {"data": {"n": n}}) for n in range(11)]
+    assert not any(answers[:10])
+    assert answers[10]
+
+
+def test_a_secret_of_passwords_that_is_written_over_waits(vault) -> None:
+    root = vault.vault.root
+    root.data("POST", "sys/mounts/totp", {"type": "totp"})
+    put(vault, "held", "identity-group:managers")
+    made = {"key": "JBSWY3DPEHPK3PXP", "issuer": "i", "account_name": "a"}
+    assert not held(vault, root, "POST", "totp/keys/a", made)
+    assert held(vault, root, "POST", "totp/keys/a", made)
+
+
+def test_a_key_of_identity_tokens_that_is_deleted_or_of_another_kind_waits(vault) -> None:
+    root = vault.vault.root
+    put(vault, "held", "identity-group:managers")
+    assert not held(vault, root, "POST", "identity/oidc/key/k", {"algorithm": "ES256"})
+    assert not held(vault, root, "POST", "identity/oidc/key/k", {"rotation_period": "2h"})
+    assert not held(vault, root, "POST", "identity/oidc/key/k/rotate", {})
+    assert held(vault, root, "POST", "identity/oidc/key/k", {"algorithm": "RS256"})
+    assert held(vault, root, "DELETE", "identity/oidc/key/k")
+
+
+def test_material_that_is_to_stay_gets_no_earlier_end_by_being_imported_again() -> None:
+    office = Office()
+    admin, material, day = office.stack.admin, bytes(range(32)), timedelta(days=1)
+    key_id = ask(admin, "CreateKey", Origin="EXTERNAL")["KeyMetadata"]["KeyId"]
+    ends = office.stack.clock.now() + 2 * day
+
+    def imported(**more) -> str:
+        return importing(admin, key_id, material, **more).code
+
+    def until(date) -> dict:
+        return {"ExpirationModel": "KEY_MATERIAL_EXPIRES", "ValidTo": date.timestamp()}
+
+    assert not imported(**until(ends)), "of what had none"
+    assert not imported(**until(ends + day)), "later"
+    assert imported(**until(ends - day)) == "AccessDeniedException"
+    assert not imported()
+    assert imported(**until(ends + day)) == "AccessDeniedException"
+
+
+def test_a_policy_put_by_the_operator_is_a_policy() -> None:
+    office, at = Office(), ops.TenantRef(harness.TENANT)
+    office.anew(actions=("policy",))
+    policy = PolicyText("p", "aws", harness.ALLOW_ALL)
+    for op in (
+        ops.PutPrincipalPolicy(tenant=at, name="ray", policy=policy),
+        ops.DeletePrincipalPolicy(tenant=at, name="ray", policy_name="default"),
+    ):
+        with pytest.raises(NotApproved):
+            office.stack.by_system(op)
+
+
+def test_what_conditions_of_a_policy_look_at_is_held_with_policies() -> None:
+    tagging = {action for action in Action if action.value.partition(":")[2].startswith(("tag", "untag"))}
+    assert tagging - {Action.TAG_SESSION} <= GROUPS["policy"], "a session's tags are for its role's trust to allow"
+    office = Office(actions=("policy",))
+    key = ops.KeyRef(NAMESPACE, id=office.key.id)
+    for op in (
+        ops.TagKey(key=key, tags={"team": "red"}),
+        ops.UntagKey(key=key, names=("team",)),
+        ops.CreateName(key=key, name="alias/red"),
+    ):
+        with pytest.raises(NotApproved):
+            office.stack.perform(op, office.ray)
+
+
+def test_policies_are_not_attached_nor_their_paths_filled_in_otherwise(vault) -> None:
+    root, ids = vault.vault.root, vault.ids
+    put(vault, "held", "identity-group:managers", actions=("policy",))
+    alias = root("GET", f"identity/entity/id/{ids['ray']}").json["data"]["aliases"][0]
+    for path, body in (
+        (f"identity/entity/id/{ids['ray']}", {"disabled": True}),
+        ("identity/entity", {"name": "new"}),
+        ("auth/userpass/users/zoe", {"password": "pw"}),
+    ):
+        assert not held(vault, root, "POST", path, body), "nothing is allowed that was not"
+    assert held(vault, root, "POST", "auth/userpass/users/zoe", {"token_policies": ["may"]})
+    custom = {"id": alias["id"], "custom_metadata": {"team": "red"}}
+    assert held(vault, root, "POST", f"identity/entity-alias/id/{alias['id']}", custom)
+    assert held(vault, root, "POST", f"identity/entity/id/{ids['ray']}", {"policies": ["may"]})
+    assert held(vault, root, "POST", f"identity/entity/id/{ids['ray']}", {"name": "ann2"})
+    assert held(vault, root, "POST", "auth/token/roles/r", {"allowed_policies": "may"})
+    assert held(vault, root, "POST", f"identity/entity/id/{ids['ray']}", {"metadata": {"team": "red"}})
+    assert held(vault, root, "POST", "identity/group", {"name": "new", "policies": ["may"]})
+    assert held(vault, root, "POST", "auth/userpass/users/ray", {"policies": "root-like"})
+
+
+# --- a namespace that ends
+
+
+class Below:
+    """ns1 below the tenant, with Ann and Bob in it, who approve there."""
+
+    def __init__(self, vault: VaultOffice, *actions: str) -> None:
+        self.vault, self.root = vault, vault.vault.root
+        assert self.root("POST", "sys/namespaces/ns1").status == 200
+        self.people = {name: self._somebody(name) for name in ("ann", "bob")}
+        chain = vault.by_system(ops.ReadNamespace(tenant=ops.TenantRef(harness.TENANT), name="ns1")).chain
+        named = said("entity:ann", "entity:bob")
+        vault.by_system(
+            ops.PutApprovalRule(scope=chain[-1].id, name="inner", actions=actions, n_approvals=2, approvers=named)
+        )
+        assert self.at("POST", "sys/mounts/transit", {"type": "transit"}).status == 204
+        assert self.at("POST", "transit/keys/k", {}).status == 200
+
+    def at(self, method: str, path: str, body=None):
+        return self.root(method, path, body, x_vault_namespace="ns1")
+
+    def _somebody(self, name: str) -> Bearer:
+        self.at("POST", "sys/auth/up", {"type": "userpass"})
+        self.at("PUT", "sys/policies/acl/may", {"policy": 'path "sys/control-group/*" { capabilities = ["update"] }'})
+        accessor = self.at("GET", "sys/auth").json["data"]["up/"]["accessor"]
+        self.at("POST", f"auth/up/users/{name}", {"password": "pw", "policies": "may"})
+        made = self.at("POST", "identity/entity", {"name": name}).json["data"]["id"]
+        self.at("POST", "identity/entity-alias", {"name": name, "canonical_id": made, "mount_accessor": accessor})
+        nobody = self.vault.vault.nobody
+        login = nobody("POST", f"auth/up/login/{name}", {"password": "pw"}, x_vault_namespace="ns1")
+        return Bearer(self.vault.stack, login.json["auth"]["client_token"])
+
+    def is_there(self) -> bool:
+        return self.at("GET", "transit/keys/k").status == 200
+
+
+@pytest.mark.parametrize("actions", [("destroy",), ("export",)])
+def test_a_namespace_does_not_end_past_its_own_rules(vault, actions) -> None:
+    """Whatever they are about: they would end with it."""
+    below = Below(vault, *actions)
+    waits = below.root("DELETE", "sys/namespaces/ns1").json["wrap_info"]
+    assert below.is_there()
+    for person in below.people.values():
+        told = person("POST", "sys/control-group/authorize", {"accessor": waits["accessor"]}, x_vault_namespace="ns1")
+        assert told.status == 200, told.body
+    assert below.is_there()
+    assert below.root("POST", "sys/wrapping/unwrap", {"token": waits["token"]}).status == 200
+    assert not below.is_there()
+
+
+def test_an_ending_that_was_approved_is_of_that_namespace_and_not_of_the_next(vault) -> None:
+    root = vault.vault.root
+    root("POST", "sys/namespaces/ns1")
+    put(vault, "held", "identity-group:managers", actions=("tenant:end-namespace",))
+    other = Bearer(vault.stack, root("POST", "auth/token/create", {"no_parent": True}).json["auth"]["client_token"])
+    asked = {who: held(vault, who, "DELETE", "sys/namespaces/ns1") for who in (root, other)}
+    for accessor in asked.values():
+        assert vault.authorize(vault.ann, accessor) is True
+    assert not held(vault, root, "DELETE", "sys/namespaces/ns1")
+    root("POST", "sys/namespaces/ns1")
+    assert held(vault, other, "DELETE", "sys/namespaces/ns1")
