@@ -6,6 +6,9 @@ DATA   ?= keystead-data
 APART  := ansible salt vaultclients
 REAL   := tests/clients tests/scripts
 
+# Where it is set (in images of containers it often is) every process that a test starts would compile all of Keystead.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run install test check unit real inside clients hsm-clients every-client tpm bench secrets torture differential drill docs lock clean
 
 run: install           ## start a development server on loopback and say what to paste
