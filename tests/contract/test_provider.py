@@ -46,6 +46,7 @@ SOFTHSM2_LACKS = {
     **{name: {"RSA_OAEP_SHA256"} for name in ("RSA_2048", "RSA_3072", "RSA_4096")},
     "ED25519": {"ED25519PH"},
     "CHACHA20": {"CHACHA20_POLY1305"},
+    "XCHACHA20": {"XCHACHA20_POLY1305"},
     **{name: {name} for name in KEY_SPECS if name.startswith(("ML_DSA", "ML_KEM"))},
 }
 """What version 2.6.1 does not do of what software does. `keystead hsm check` prints it of any token."""

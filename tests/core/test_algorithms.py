@@ -10,6 +10,7 @@ from keystead.core.algorithms import (
     ALGORITHMS,
     DATA_KEY_SPECS,
     KEY_SPECS,
+    SPECS,
     Family,
     MessageForm,
     Purpose,
@@ -53,13 +54,26 @@ JOSE = {
 JOSE_KEYS = {"RSA", "oct", "P-256", "P-384", "P-521"}
 # OpenBao transit, sdk/helper/keysutil/policy.go
 VAULT_KEYS = {
-    "aes128-gcm96", "aes256-gcm96", "chacha20-poly1305",
+    "aes128-gcm96", "aes256-gcm96", "chacha20-poly1305", "xchacha20-poly1305",
     "rsa-2048", "rsa-3072", "rsa-4096", "ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "ed25519", "hmac",
 }  # fmt: skip
 
 
 def test_every_algorithm_belongs_to_a_key_and_exists():
     assert {a for s in KEY_SPECS.values() for a in s.algorithms} == set(ALGORITHMS)
+
+
+def test_hmac_keys_of_every_size():
+    """32 to 512 bytes, as Vault's transit has them; a size that has a name elsewhere is that row of the table."""
+    sizes = {spec.bits // 8: spec for spec in SPECS.values() if spec.vault == "hmac"}
+    assert sorted(sizes) == list(range(32, 513))
+    assert SPECS.items() >= KEY_SPECS.items() and {s.family for n, s in SPECS.items() if n not in KEY_SPECS} == {
+        Family.HMAC
+    }
+    for n, spec in sizes.items():
+        default = spec.default(Purpose.MAC)
+        assert default.digest_bytes <= n < {32: 48, 48: 64}.get(default.digest_bytes, 513)
+        assert spec.algorithm(Word("aws", default.aws)) is default
 
 
 def test_names_are_told_once():

@@ -19,8 +19,9 @@ from cryptography.hazmat.primitives.kdf.kbkdf import KBKDFHMAC, CounterLocation,
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keystead.core.envelope import NO_AAD, OVERHEAD_BYTES, PREFIX_BYTES, Envelope, peek, typed_aad
+from keystead.core.envelope import NO_AAD, OVERHEAD_BYTES, PREFIX_BYTES, Envelope, peek, typed_aad, untyped
 from keystead.core.errors import DecryptionFailed, InvalidArgument
+from keystead.core.operations import Derivation
 from keystead.crypto.aead import open_once, seal_once
 
 ROOT = Path(__file__).parents[2]
@@ -112,6 +113,18 @@ def test_typed_aad_by_the_letter():
     assert typed_aad({"\U0001f511": "", "ﬀ": ""}).index("ﬀ".encode()) < typed_aad({"\U0001f511": "", "ﬀ": ""}).index(
         b"\xf0"
     )
+
+
+@pytest.mark.parametrize("context", [b"", b"c", b"c" * 300])
+@pytest.mark.parametrize("data", [b"", b"d", b"\x03" + bytes(9)])
+def test_what_was_typed_is_had_back(context, data):
+    aad = Derivation(context, data) if context else data
+    assert untyped(typed_aad(aad)) == (context, data) and untyped(NO_AAD) == (b"", b"")
+
+
+def test_names_and_values_are_not_had_back_as_bytes():
+    with pytest.raises(InvalidArgument):
+        untyped(typed_aad({"a": "1"}))
 
 
 def test_a_lone_surrogate_is_no_context():

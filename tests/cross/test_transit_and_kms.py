@@ -214,3 +214,33 @@ def test_uses_are_counted_over_both_doors(stack, kms, vault, key):
     refused = vault.ask("POST", "kms/encrypt/app", {"plaintext": b64(b"x")})
     assert refused.status == 400
     assert refused.json == {"errors": ["the key's limits do not allow it: all its uses are used up"]}
+
+
+@pytest.mark.parametrize("kind", ["chacha20-poly1305", "xchacha20-poly1305"])
+def test_a_cipher_that_kms_has_no_word_for_encrypts_nothing_there(kms, vault, kind):
+    """Nor does it wrap data keys, which could not be decrypted there."""
+    vault.data("POST", "kms/keys/other", type=kind)
+    (found,) = [one["KeyId"] for one in kms.list_keys()["Keys"]]
+    for ask in (
+        lambda: kms.encrypt(KeyId=found, Plaintext=b"x"),
+        lambda: kms.generate_data_key(KeyId=found, KeySpec="AES_256"),
+        lambda: kms.generate_data_key_without_plaintext(KeyId=found, KeySpec="AES_256"),
+        lambda: kms.generate_data_key_pair(KeyId=found, KeyPairSpec="ECC_NIST_P256"),
+        lambda: kms.decrypt(KeyId=found, CiphertextBlob=bytes(60)),
+        lambda: kms.re_encrypt(SourceKeyId=found, DestinationKeyId=found, CiphertextBlob=bytes(60)),
+    ):
+        with pytest.raises(ClientError, match=r"InvalidKeyUsageException|InvalidCiphertextException"):
+            ask()
+    assert not kms.describe_key(KeyId=found)["KeyMetadata"].get("KeySpec")
+
+
+def test_an_hmac_key_of_a_size_that_kms_has_not(kms, vault):
+    """Is shown without a KeySpec, and makes the MAC of its default digest there."""
+    vault.data("POST", "kms/keys/mac", type="hmac", key_size=51)
+    (found,) = [one["KeyId"] for one in kms.list_keys()["Keys"]]
+    assert not kms.describe_key(KeyId=found)["KeyMetadata"].get("KeySpec")
+    made = kms.generate_mac(KeyId=found, Message=b"m", MacAlgorithm="HMAC_SHA_384")["Mac"]
+    fields = {"input": b64(b"m"), "algorithm": "sha2-384", "hmac": PREFIX + b64(made)}
+    assert vault.data("POST", "kms/verify/mac", **fields) == {"valid": True}
+    with pytest.raises(ClientError, match="InvalidKeyUsageException"):
+        kms.generate_mac(KeyId=found, Message=b"m", MacAlgorithm="HMAC_SHA_256")

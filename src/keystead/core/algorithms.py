@@ -101,6 +101,12 @@ class KeySpec(Struct, frozen=True):
     vault: str | None  # transit: key type
     jose: str | None  # kty or crv
     gcp: None = None  # Cloud KMS has no key spec apart from the algorithm
+    plain: bool = False  # of keys of raw bytes: its ciphertexts name neither key nor version (docs/adr/0041)
+
+    @property
+    def names_versions(self) -> bool:
+        """Whether a ciphertext says which version of which key made it."""
+        return self.family is Family.AES and not self.plain
 
     @property
     def purposes(self) -> tuple[Purpose, ...]:
@@ -176,6 +182,7 @@ ALGORITHMS: dict[str, Algorithm] = {a.name: a for a in (
     #  name                 for digest    forms aws                          gcp                               jose
     _A("AES_GCM",           _C, None,     _NO,  "SYMMETRIC_DEFAULT",         "GOOGLE_SYMMETRIC_ENCRYPTION",    "A{bits}GCM"),
     _A("CHACHA20_POLY1305", _C, None,     _NO,  None,                        None,                             None),
+    _A("XCHACHA20_POLY1305", _C, None,    _NO,  None,                        None,                             None),
     _A("RSA_OAEP_SHA1",     _C, "sha1",   _NO,  "RSAES_OAEP_SHA_1",          "RSA_DECRYPT_OAEP_{bits}_SHA1",   "RSA-OAEP"),
     _A("RSA_OAEP_SHA256",   _C, "sha256", _NO,  "RSAES_OAEP_SHA_256",        "RSA_DECRYPT_OAEP_{bits}_SHA256", "RSA-OAEP-256"),
     _A("RSA_PSS_SHA256",    _S, "sha256", _RD,  "RSASSA_PSS_SHA_256",        "RSA_SIGN_PSS_{bits}_SHA256",     "PS256"),
@@ -214,6 +221,7 @@ KEY_SPECS: dict[str, KeySpec] = {k.name: k for k in (
     _K("AES_256",     _F.AES,     256,  256, _no,  ("AES_GCM",),                      "SYMMETRIC_DEFAULT",     _no,  "aes256-gcm96", "oct"),
     _K("AES_128",     _F.AES,     128,  128, _no,  ("AES_GCM",),                      None,                    _no,  "aes128-gcm96", None),
     _K("CHACHA20",    _F.AES,     256,  256, _no,  ("CHACHA20_POLY1305",),            None,                    _no,  "chacha20-poly1305", None),
+    _K("XCHACHA20",   _F.AES,     256,  256, _no,  ("XCHACHA20_POLY1305",),           None,                    _no,  "xchacha20-poly1305", None, plain=_yes),
     _K("RSA_2048",    _F.RSA,     2048, 112, _no,  _RSA,                              "RSA_2048",              _yes, "rsa-2048",     "RSA"),
     _K("RSA_3072",    _F.RSA,     3072, 128, _yes, _RSA,                              "RSA_3072",              _yes, "rsa-3072",     "RSA"),
     _K("RSA_4096",    _F.RSA,     4096, 128, _yes, _RSA,                              "RSA_4096",              _yes, "rsa-4096",     "RSA"),
@@ -241,6 +249,32 @@ DATA_KEY_SPECS: dict[str, DataKeySpec] = {d.name: d for d in (
 )}
 # fmt: on
 
+LEAST_HMAC, MOST_HMAC = 32, 512
+"""Bytes of an HMAC key whose size its maker says. Vault, transit: key_size"""
+
+
+def _sized(n_bytes: int) -> KeySpec:
+    """Its default digest is the longest that is not longer than the key."""
+    digest = next(name for name in ("SHA512", "SHA384", "SHA256") if DIGEST_BYTES[name.lower()] <= n_bytes)
+    return KeySpec(
+        name=f"HMAC_{8 * n_bytes}",
+        family=Family.HMAC,
+        bits=8 * n_bytes,
+        strength=256,
+        slow=False,
+        algorithms=(f"HMAC_{digest}",),
+        aws=None,
+        aws_pair=False,
+        vault="hmac",
+        jose=None,
+    )
+
+
+SPECS: dict[str, KeySpec] = {
+    spec.name: spec for spec in (*map(_sized, range(LEAST_HMAC, MOST_HMAC + 1)), *KEY_SPECS.values())
+}
+"""What a key can be of: the table, and HMAC keys of all other sizes, which no list is to be made long by."""
+
 _DIALECTS: tuple[Dialect, ...] = ("aws", "gcp", "vault", "jose")
 
 
@@ -253,7 +287,7 @@ def _words(spec: KeySpec) -> dict[Word, Algorithm]:
     }
 
 
-_BY_WORD: dict[str, dict[Word, Algorithm]] = {spec.name: _words(spec) for spec in KEY_SPECS.values()}
+_BY_WORD: dict[str, dict[Word, Algorithm]] = {spec.name: _words(spec) for spec in SPECS.values()}
 _SPECS_BY_WORD: dict[Word, list[KeySpec]] = {}
 for _spec in KEY_SPECS.values():
     for _dialect in _DIALECTS:

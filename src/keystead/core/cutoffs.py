@@ -17,7 +17,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from keystead.core.algorithms import ALGORITHMS, KEY_SPECS, Algorithm, KeySpec, Purpose
+from keystead.core.algorithms import ALGORITHMS, SPECS, Algorithm, KeySpec, Purpose
 from keystead.core.errors import InvalidArgument, Unsupported
 
 NEVER: Final = date.min
@@ -64,7 +64,7 @@ _NIST_2030: Final = {
 _QUANTUM_VULNERABLE = "RSA_3072 RSA_4096 EC_P256 EC_P384 EC_P521 EC_K256 ED25519 SM2"
 _OTHER_STRENGTHS = "AES_128 RSA_2048 EC_P256 EC_P521 EC_K256 ED25519 SM2"
 _OTHER_SETS = "ML_DSA_44 ML_DSA_65 ML_KEM_512 ML_KEM_768"
-_OTHER_CIPHERS = "CHACHA20"
+_OTHER_CIPHERS = "CHACHA20 XCHACHA20"
 _OTHER_HASHES = "HMAC_SHA224 HMAC_SHA256 RSA_OAEP_SHA1 RSA_OAEP_SHA256 RSA_PSS_SHA256 RSA_PKCS1_SHA256"
 _OTHER_DIGESTS = "SHA1 SHA224 SHA256 SHA3_224 SHA3_256 SHA3_384 SHA3_512"  # 2.0 has SHA-3 for hardware's own use alone
 PROFILES: Final[Mapping[str, Mapping[str, Cutoff]]] = {
@@ -82,7 +82,7 @@ PROFILES: Final[Mapping[str, Mapping[str, Cutoff]]] = {
 }
 
 
-NAMES: Final = frozenset({*KEY_SPECS, *ALGORITHMS, *DIGESTS, *(USES[Purpose.SIGNATURE] + name for name in DIGESTS)})
+NAMES: Final = frozenset({*SPECS, *ALGORITHMS, *DIGESTS, *(USES[Purpose.SIGNATURE] + name for name in DIGESTS)})
 """What can have a date."""
 
 
@@ -102,14 +102,14 @@ class Cutoffs:
         own = {name: Cutoff(last, "keystead.toml") for name, last in rules.until.items()}
         profile = PROFILES.get(rules.profile, {})
         self._over: dict[tuple[str, str], tuple[datetime, Cutoff]] = {}
-        for spec in KEY_SPECS.values():
+        for spec in SPECS.values():
             for name in spec.algorithms:
                 names = (spec.name, name, *_digest_names(ALGORITHMS[name]))
                 if found := _first(own, *names) or _first(profile, *names):
                     self._over[spec.name, name] = _end_of(found.last), found
         self._specs = {
             spec.name: (_end_of(found.last), found)
-            for spec in KEY_SPECS.values()
+            for spec in SPECS.values()
             if (found := _first(own, spec.name) or _first(profile, spec.name))
         }
         self._digests: dict[str, tuple[datetime, Cutoff]] = {}

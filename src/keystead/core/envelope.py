@@ -66,6 +66,19 @@ def typed_aad(aad: Aad) -> bytes:
     return b"".join(parts)
 
 
+def untyped(aad: bytes) -> tuple[bytes, bytes]:
+    """(context, associated data) of a typed AAD, for a key whose ciphertexts are bound to these as they are.
+
+    Raises InvalidArgument (detail "context") for a context of names and values.
+    """
+    if aad[:1] == b"\x03":
+        start = 9 + _LONG.unpack_from(aad, 1)[0]
+        return aad[9:start], aad[start:]
+    if aad[:1] == b"\x01":
+        raise InvalidArgument("such a key binds a ciphertext to bytes alone", "context")
+    return b"", aad[9:]
+
+
 def peek(blob: bytes) -> tuple[str, int]:
     """(key id as UUID text, version) as the header claims, in any format; only opening proves it.
 

@@ -12,9 +12,9 @@ from keystead.core.errors import InvalidArgument
 SALT_BYTES = 16
 
 
-def hkdf(key: bytes, info: bytes, length: int = 32) -> bytes:
-    """HKDF-SHA-256 with an empty salt: `key` must be uniformly random. `info` names what the result is for."""
-    return HKDF(SHA256(), length, None, info).derive(key)
+def hkdf(key: bytes, info: bytes, length: int = 32, salt: bytes = b"") -> bytes:
+    """HKDF-SHA-256; without a salt `key` must be uniformly random. `info` names what the result is for."""
+    return HKDF(SHA256(), length, salt or None, info).derive(key)
 
 
 class Argon2Cost(Struct, frozen=True, forbid_unknown_fields=True):

@@ -21,6 +21,7 @@ from keystead.core.keyed import KeyedHash
 from keystead.crypto import agree, kem, keys, oaep
 from keystead.crypto.aead import ChaCha, Gcm, GcmSiv, open_once, seal_once
 from keystead.crypto.sign import SCHEMES
+from keystead.crypto.xchacha import XChaCha
 
 _Answer = dict[str, bytes]
 _Checks = Iterator[tuple[str, Callable[[], bool]]]
@@ -76,6 +77,7 @@ def _ciphers(known: _Known) -> _Checks:
     yield "AES_GCM", _gcm
     yield "AES_GCM_SIV", _gcm_siv
     yield "CHACHA20_POLY1305", _chacha
+    yield "XCHACHA20_POLY1305", _xchacha
     yield "CIPHERTEXT_V1", _ciphertext_v1
     for name, answer in known.oaep.items():
         yield name, partial(_oaep, name, answer)
@@ -96,16 +98,26 @@ def _gcm_siv() -> bool:
     return cipher.seal(nonce, text, b"") == sealed and cipher.open(sealed, b"") == text
 
 
+_SUNSCREEN: Final = (
+    b"Ladies and Gentlemen of the class of '99: If I could offer you only one tip for the future, "
+    b"sunscreen would be it."
+)
+_OF_SUNSCREEN: Final = bytes.fromhex("50515253c0c1c2c3c4c5c6c7")
+
+
 def _chacha() -> bool:
     # RFC 8439 §2.8.2
-    nonce, aad = bytes.fromhex("070000004041424344454647"), bytes.fromhex("50515253c0c1c2c3c4c5c6c7")
-    text = (
-        b"Ladies and Gentlemen of the class of '99: If I could offer you only one tip for the future, "
-        b"sunscreen would be it."
-    )
+    nonce, aad, text = bytes.fromhex("070000004041424344454647"), _OF_SUNSCREEN, _SUNSCREEN
     cipher = ChaCha(bytes(range(0x80, 0xA0)))
     sealed = cipher.seal(nonce, text, aad)
     return sealed[-16:].hex() == "1ae10b594f09e26a7e902ecbd0600691" and cipher.open(nonce, sealed, aad) == text
+
+
+def _xchacha() -> bool:
+    # draft-irtf-cfrg-xchacha-03 §A.3.1
+    cipher, nonce = XChaCha(bytes(range(0x80, 0xA0))), bytes(range(0x40, 0x58))
+    sealed = cipher.seal(nonce, _SUNSCREEN, _OF_SUNSCREEN)
+    return sealed[-16:].hex() == "c0875924c1c7987947deafd8780acf49" and cipher.open(sealed, _OF_SUNSCREEN) == _SUNSCREEN
 
 
 def _ciphertext_v1() -> bool:

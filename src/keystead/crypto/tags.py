@@ -28,6 +28,14 @@ class Tags:
         return found
 
 
+_INFO = b"keystead/hmc/v1"
+
+
 def beside(material: bytes) -> Callable[[], bytes]:
     """The key for HMAC beside what a key is for: derived, so that neither use says anything about the other."""
-    return lambda: hkdf(material, b"keystead/hmc/v1")
+    return lambda: hkdf(material, _INFO)
+
+
+def apart(material: bytes) -> Callable[[], bytes]:
+    """The same for a key that others are derived from by HKDF, with an info that a caller chooses."""
+    return lambda: hkdf(material, b"", salt=_INFO)

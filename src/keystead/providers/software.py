@@ -20,10 +20,11 @@ from keystead.core.sensitive import Sensitive
 from keystead.crypto import agree, certificates, kem, keys, oaep, schemes
 from keystead.crypto.draws import Draws
 from keystead.crypto.sign import SCHEMES
-from keystead.crypto.tags import beside
+from keystead.crypto.tags import apart, beside
 from keystead.providers.loaded import Key
 from keystead.providers.public import PublicHalf
 from keystead.providers.sealing import Aes, Sealing
+from keystead.providers.xchacha import XChaChaKey
 
 
 class _Hmac(Key):
@@ -143,6 +144,8 @@ _PAIRS: Final[dict[Family, Callable[[KeySpec, bytes], Loaded]]] = {
     Family.ML_KEM: _MlKem,
 }
 _SEALING: Final[dict[str, type[Sealing]]] = {"AES_256": Aes}
+_TAGS: Final = {"XCHACHA20": apart}
+"""By key spec, what makes the key for HMAC beside its use; any other: `beside`."""
 _SYMMETRIC: Final = frozenset({Family.AES, Family.HMAC})
 
 
@@ -211,10 +214,14 @@ class SoftwareProvider:
         return material if spec.family in _SYMMETRIC else Sensitive(keys.traditional(spec, raw))
 
     def mac_key(self, spec: KeySpec, material: Sensitive) -> Sensitive:
-        return material if spec.family is Family.HMAC else Sensitive(beside(material.reveal())())
+        if spec.family is Family.HMAC:
+            return material
+        return Sensitive(_TAGS.get(spec.name, beside)(material.reveal())())
 
     def load(self, spec: KeySpec, material: Sensitive, *, key_id: str, version: int) -> Loaded:
         raw = material.reveal()
+        if spec.plain:
+            return XChaChaKey(spec, raw, self._draw)
         if spec.family is Family.AES:
             return _SEALING.get(spec.name, Sealing)(spec, raw, key_id, version, self._draw)
         if spec.family is Family.HMAC:

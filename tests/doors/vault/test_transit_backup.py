@@ -18,7 +18,7 @@ HELLO = b64encode(b"hello").decode()
 OPEN = {"exportable": True, "allow_plaintext_backup": True}
 
 
-@pytest.mark.parametrize("kind", ["aes256-gcm96", "chacha20-poly1305", "rsa-2048"])
+@pytest.mark.parametrize("kind", ["aes256-gcm96", "chacha20-poly1305", "xchacha20-poly1305", "rsa-2048"])
 def test_what_was_encrypted_before_a_backup_is_decrypted_after_its_restoring(root, kind):
     root.data("POST", "transit/keys/a", type=kind, **OPEN)
     first = root.data("POST", "transit/encrypt/a", plaintext=HELLO)["ciphertext"]

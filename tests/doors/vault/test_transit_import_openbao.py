@@ -14,7 +14,7 @@ pytestmark = pytest.mark.client
 PAIRS = {kind: parcels.pair(kind) for kind in ("rsa-2048", "ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "ed25519")}
 PKCS8 = {kind: parcels.pkcs8(key) for kind, key in PAIRS.items()}
 PEM = {kind: parcels.public_pem(key) for kind, key in PAIRS.items()}
-RAW = {n: os.urandom(n) for n in (16, 31, 32, 48, 64)}
+RAW = {n: os.urandom(n) for n in (16, 31, 32, 33, 48, 64, 512, 513)}
 HELLO = "aGVsbG8="
 
 
@@ -79,8 +79,12 @@ STEPS = [
     post("keys/lower/import", wraps=(RAW[32], "SHA512"), hash_function="sha512"),
     post("keys/aes128/import", wraps=RAW[16], type="AES128-gcm96"),
     post("keys/chacha/import", wraps=RAW[32], type="chacha20-poly1305"),
-    *(post(f"keys/mac{n}/import", wraps=RAW[n], type="hmac") for n in (32, 48, 64)),
+    post("keys/xchacha/import", wraps=RAW[32], type="xchacha20-poly1305"),
+    post("keys/xchacha16/import", wraps=RAW[16], type="xchacha20-poly1305"),
+    *(post(f"keys/mac{n}/import", wraps=RAW[n], type="hmac") for n in (32, 33, 48, 64, 512)),
+    get("keys/mac33"),
     get("keys/mac48"),
+    post("keys/mac513/import", wraps=RAW[513], type="hmac"),
     post("keys/mac31/import", wraps=RAW[31], type="hmac"),
     *(post(f"keys/{kind}/import", wraps=PKCS8[kind], type=kind, exportable=True) for kind in PAIRS),
     *(get(f"keys/{kind}") for kind in PAIRS),

@@ -7,7 +7,7 @@ from enum import Enum
 
 from msgspec import Struct, field
 
-from keystead.core.algorithms import KEY_SPECS, KeySpec, Purpose
+from keystead.core.algorithms import SPECS, KeySpec, Purpose
 from keystead.core.entities.base import Entity, Kind, Wrapped
 from keystead.core.family import family_of, in_header
 from keystead.core.limits import NONE, Counts, Limits
@@ -135,7 +135,7 @@ class Key(Entity, frozen=True, kw_only=True):
 
     @property
     def spec(self) -> KeySpec:
-        return KEY_SPECS[self.spec_name]
+        return SPECS[self.spec_name]
 
 
 class RotatedBy(Enum):

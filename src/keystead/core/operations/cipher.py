@@ -55,6 +55,7 @@ class Encrypt(_WithContext[Encrypted], frozen=True, kw_only=True):
 
 
 WRONG_KEY = "the key of the ciphertext"
+TOO_SHORT = "the length of the ciphertext"
 """detail of the InvalidArgument for a ciphertext that another key made."""
 
 NOT_SIGNED, NOT_AUTHENTIC = "signature", "mac"

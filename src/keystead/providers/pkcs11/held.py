@@ -15,6 +15,7 @@ from keystead.providers.pkcs11.handle import Handle
 from keystead.providers.pkcs11.trials import Outcome, Outcomes, tried
 
 R = TypeVar("R")
+UNTRIED: Final = Outcome(why="an HMAC key of this size is not held in an HSM")
 TRIED_IN: Final = 10.0  # seconds; RSA keys are made in a trial
 
 
@@ -35,7 +36,7 @@ class Abilities:
         try:
             if spec.name not in self._found:
                 self._found |= self._token.run(lambda desk: tried(spec.family, desk, self._entropy))
-            return self._found[spec.name]
+            return self._found.setdefault(spec.name, dict.fromkeys(spec.algorithms, UNTRIED))
         finally:
             self._lock.release()
 

@@ -138,7 +138,7 @@ def _version_of(held: HeldKey, ciphertext: bytes, now: datetime, said: int | Non
     key = held.key
     if said is not None:
         processing(key, said)
-    if key.spec.family is not Family.AES:
+    if not key.spec.names_versions:
         return require_version(held, Use.PROCESS, now, said)
     key_id, number = peek(ciphertext)
     if key_id != key.in_header:
@@ -161,12 +161,15 @@ def _wrong_key() -> InvalidArgument:
     return InvalidArgument("another key made this ciphertext", ops.WRONG_KEY)
 
 
+_WRAPPING = ALGORITHMS["AES_GCM"]
+
+
 def wrapping(key: Key) -> Algorithm:
     """The algorithm of a key that wraps data keys. Raises WrongUsage (detail: the purpose, or the algorithm)."""
     algorithm = algorithm_for(key, Purpose.CIPHER)
-    if key.spec.family is not Family.AES:
+    if algorithm is not _WRAPPING:
         not_gone(key)
-        raise WrongUsage(f"{key.spec.name} wraps no data keys", ALGORITHMS["AES_GCM"])
+        raise WrongUsage(f"{key.spec.name} wraps no data keys", _WRAPPING)
     return algorithm
 
 

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from keystead.core import errors as e
 from keystead.core import operations as ops
-from keystead.core.algorithms import KEY_SPECS, Purpose
+from keystead.core.algorithms import SPECS, Purpose
 from keystead.core.entities import Terms
 from keystead.core.operations import Breach, CopiedVersion, KeyCopy
 from keystead.core.sensitive import Sensitive
@@ -113,10 +113,10 @@ def _read(text: str) -> _Backup:
 def _restore(req: RestoreRequest, call: Call) -> None:
     backup = _read(req.backup)
     name = key_ref(req.name or backup.name, call).name
-    if backup.spec not in KEY_SPECS:
+    if backup.spec not in SPECS:
         raise Said(500, multierror(NOT_ONE))
     copy = KeyCopy(
-        spec=KEY_SPECS[backup.spec],
+        spec=SPECS[backup.spec],
         purpose=backup.purpose,
         terms=backup.terms,
         current=backup.current,

@@ -21,7 +21,7 @@ from keystead.core.wrapping import HYBRID, Wrapping
 from keystead.doors.vault.endpoint import Said, endpoint
 from keystead.doors.vault.transit.export import LATEST
 from keystead.doors.vault.transit.keys import PERIOD, terms_of
-from keystead.doors.vault.transit.names import HMAC, HMACS, LEAST_HMAC, TYPES, key_ref, keyring_ref, type_of
+from keystead.doors.vault.transit.names import HMAC, HMACS, TYPES, key_ref, keyring_ref, type_of
 from keystead.doors.vault.transit.shapes import pem
 from keystead.doors.vault.transit.words import Named, asked_first, said
 from keystead.kit import Call
@@ -163,7 +163,7 @@ def import_key(req: ImportRequest, call: Call) -> None:
         raise _wrong(CONVERGENT)
     if req.auto_rotate_period > 0 and not req.allow_rotation:
         raise _wrong(NO_ROTATION)
-    specs = tuple(spec for size, spec in HMACS.items() if size >= LEAST_HMAC) if kind == HMAC else (TYPES.get(kind),)
+    specs = tuple(HMACS.values()) if kind == HMAC else (TYPES.get(kind),)
     if specs == (None,):
         raise Said(400, f"unknown key type: {kind}")
     terms = terms_of(derived=req.derived, exportable=req.exportable, copyable=req.allow_plaintext_backup)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from keystead.core.algorithms import KEY_SPECS, KeySpec
+from keystead.core.algorithms import KEY_SPECS, LEAST_HMAC, MOST_HMAC, SPECS, KeySpec
 from keystead.core.entities import Key
 from keystead.core.naming import WORD
 from keystead.core.operations import KeyRef, KeyringRef
@@ -12,9 +12,8 @@ from keystead.wire.vault.envelope import UNSUPPORTED_PATH
 
 PREFIX = "vault:v"
 HMAC, MANAGED = "hmac", "managed_key"
-LEAST_HMAC, MOST_HMAC = 32, 512  # bytes; Vault, transit: key_size
 TYPES: dict[str, KeySpec] = {spec.vault: spec for spec in KEY_SPECS.values() if spec.vault and spec.vault != HMAC}
-HMACS: dict[int, KeySpec] = {(spec.bits or 0) // 8: spec for spec in KEY_SPECS.values() if spec.vault == HMAC}
+HMACS: dict[int, KeySpec] = {(spec.bits or 0) // 8: spec for spec in SPECS.values() if spec.vault == HMAC}
 
 
 DIGESTS: dict[str, str | None] = {
@@ -68,7 +67,4 @@ def _hmac(key_size: int) -> KeySpec:
         raise Said(500, f"1 error occurred:\n\t* {words}\n\n")
     if not LEAST_HMAC <= key_size <= MOST_HMAC:
         raise Said(400, f"invalid key_size {key_size}")
-    if key_size not in HMACS:
-        sizes = ", ".join(str(n) for n in sorted(HMACS) if n >= LEAST_HMAC)
-        raise Said(501, f"HMAC keys of {key_size} bytes are not supported; sizes are {sizes}")
     return HMACS[key_size]

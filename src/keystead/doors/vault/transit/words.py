@@ -48,18 +48,19 @@ class Use(Struct, frozen=True):
 
 
 ENCRYPTION = Use("encryption", "ciphertext", unable="message encryption not supported for key type {type}")
+_SHORT = Words("invalid ciphertext length")
 _NO_PRIVATE = Words("cannot decrypt ciphertext, key version does not have a private counterpart", ours=True)
 DECRYPTION = Use(
     "encryption",
     "ciphertext",
     unable="message decryption not supported for key type {type}",
-    own={Breach.NO_PRIVATE_HALF: _NO_PRIVATE},
+    own={Breach.NO_PRIVATE_HALF: _NO_PRIVATE, ops.TOO_SHORT: _SHORT},
 )
 
 WRAPPING = replace(
     ENCRYPTION, own={"aad": Words("'associated_data' provided for non-AEAD cipher suite {type}", is_template=True)}
 )
-SHORT = replace(DECRYPTION, closed=Words("invalid ciphertext length"))
+SHORT = replace(DECRYPTION, closed=_SHORT)
 
 
 _OF_VERSIONS: dict[object, str] = {
@@ -78,7 +79,7 @@ _OF_VERSIONS: dict[object, str] = {
 _PROTECTING = frozenset({Breach.TOO_LOW, Breach.TOO_NEW, Breach.NEGATIVE, KeyState.DEACTIVATED, KeyState.SUSPENDED})
 _CLOSED = {
     "rsa": Words("failed to RSA decrypt the ciphertext: crypto/rsa: decryption error", ours=True),
-    "chacha20": Words("chacha20poly1305: message authentication failed"),
+    **dict.fromkeys(("chacha20", "xchacha20"), Words("chacha20poly1305: message authentication failed")),
 }
 """By the first word of the key's type, where the words are not those of Use."""
 TOO_LONG = Words("failed to RSA encrypt the plaintext: crypto/rsa: message too long for RSA key size", ours=True)
