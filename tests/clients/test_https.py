@@ -160,6 +160,11 @@ def post(way: Way) -> tuple[int, bytes]:
     )
 
 
+def post_once(way: Way) -> tuple[int, bytes]:
+    url, bounds = f"https://{way.host}/token", {"most": MOST, "timeout_for": WITHIN}
+    return way.net.request("POST", url, body=b"{}", terms=way.terms, once=True, **bounds)
+
+
 def get(way: Way, path: str = "/a?b") -> tuple[int, bytes]:
     return way.net.request("GET", f"https://{way.host}{path}", most=MOST, timeout_for=WITHIN, terms=way.terms)
 
@@ -206,6 +211,17 @@ def test_a_connection_that_the_peer_has_ended_is_not_used_again(world) -> None:
         assert post(way) == (200, b"{}")
         time.sleep(0.02)
     assert server.n_connections == 3
+
+
+def test_what_changes_something_is_never_asked_twice(world) -> None:
+    """A connection that was kept may be at its end; so it goes over a new one, and where that ends it has failed."""
+    server = world.server(saying(OK))
+    way = world.net(server)
+    assert post(way) == post_once(way) == post_once(way) == (200, b"{}")
+    assert (server.n_connections, server.n_requests) == (3, 3)
+    server.behave = hanging_up
+    assert failure(way, post_once).trouble is Trouble.UNREACHABLE
+    assert server.n_requests == 4
 
 
 @pytest.mark.parametrize(("step", "n"), [(IDLE_FOR + 1, 2), (IDLE_FOR - 1, 20)])

@@ -524,8 +524,11 @@ class Net(Protocol):
         most: int,
         timeout_for: float,
         terms: Terms = PUBLIC,
+        once: bool = False,
     ) -> tuple[int, bytes]:
-        """(status, body of at most `most` bytes), within `timeout_for` seconds in all. It may be made twice.
+        """(status, body of at most `most` bytes), within `timeout_for` seconds in all.
+
+        It may be made twice, unless `once`: then on a connection of its own.
 
         `url` is https:// a host in lower case, a port if need be, and a path in ASCII. No redirect is followed, no
         coded body is taken, and no connection is shared with requests on other `terms`. Raises Unreached.

@@ -8,7 +8,8 @@ Rule 2: every wait is bounded by what is left of the time: for a place, for the 
 Rule 3: TLS 1.2 and up, certificate and name verified. What comes back is bounded; nothing in it is followed.
 Rule 4: a connection is kept for requests to the same host on the same terms, and for no others.
 Rule 5: a connection that was kept may have been closed by the peer meanwhile. If it was before a byte of an answer
-        came, the request is made once more, on a new one, in the time that is left: it must change nothing there.
+        came, the request is made once more, on a new one, in the time that is left: it must change nothing there. What
+        changes something goes over a new one at once.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ class Asked(Struct, frozen=True):
     most: int
     deadline: float
     context: ssl.SSLContext
+    once: bool = False
 
 
 class Https:
@@ -73,6 +75,7 @@ class Https:
         most: int,
         timeout_for: float,
         terms: Terms = PUBLIC,
+        once: bool = False,
     ) -> tuple[int, bytes]:
         """See core.ports.Net."""
         deadline = self._monotonic() + timeout_for
@@ -80,7 +83,7 @@ class Https:
         length = [] if body is None else [("Content-Length", str(len(body)))]
         lines = "".join(f"{field}: {value}\r\n" for field, value in [*headers, *length])
         head = f"{method} {path} HTTP/1.1\r\nHost: {name if port == PORT else f'{name}:{port}'}\r\n{lines}\r\n"
-        asked = Asked(head.encode("ascii") + (body or b""), most, deadline, self._context(terms))
+        asked = Asked(head.encode("ascii") + (body or b""), most, deadline, self._context(terms), once)
         host = self._host(name.strip("[]"), port, terms)
         if not host.places.acquire(timeout=max(0.0, timeout_for)):
             raise Unreached(Trouble.LATE)
@@ -98,7 +101,7 @@ class Https:
     # --- a request
 
     def _ask(self, host: Host, asked: Asked) -> tuple[int, bytes]:
-        kept = host.take(self._monotonic(), asked.context)
+        kept = None if asked.once else host.take(self._monotonic(), asked.context)
         if kept is not None:
             try:
                 return self._exchange(host, kept, asked)
