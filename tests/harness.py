@@ -51,10 +51,12 @@ from keystead.service.authorize import Authorizer
 from keystead.service.barrier import Barrier, Commit
 from keystead.service.bootstrap import bootstrap, first_token, system_principal
 from keystead.service.credentials import keyed
-from keystead.service.credentials.keysets import KeySets
+from keystead.service.credentials.few import Few
+from keystead.service.credentials.flows import Flows
+from keystead.service.credentials.keysets import KeySets, KeySource
 from keystead.service.credentials.reviews import Reviews
 from keystead.service.credentials.session import Sessions
-from keystead.service.credentials.vouchers import KeySource, Vouchers
+from keystead.service.credentials.vouchers import Vouchers
 from keystead.service.credentials.webidentity import WebIdentities
 from keystead.service.handlers import HANDLERS
 from keystead.service.hsms import Hsms
@@ -79,6 +81,8 @@ QUERY_COMMON = (
 
 Cluster = Callable[[dict[str, str], Any, str], tuple[int, bytes]]
 """(headers, what it is asked, PEM of who vouches for it) -> (status, answer)"""
+Issuer = Callable[[str, str, dict[str, str], bytes | None, str], tuple[int, bytes]]
+"""(method, URL, headers, body, PEM of who vouches for it) -> (status, answer)"""
 
 
 class ListJournal:
@@ -274,8 +278,8 @@ class Stack:
         is_new = not self.slot.generations()
         self.generation = CountingGeneration()
         self.barrier = Barrier(self.store, self.slot, self.entropy, clock=self.clock)
-        with_key = unseal or Sensitive(self.entropy(32))
-        (self.barrier.initialise if is_new else self.barrier.open)(with_key)
+        self.unseal = unseal or Sensitive(self.entropy(32))
+        (self.barrier.initialise if is_new else self.barrier.open)(self.unseal)
         self.provider = SoftwareProvider(self.entropy)
         self.uses = uses or MemoryPage()
         self.meter = Meter(self.barrier, self.uses)
@@ -316,9 +320,10 @@ class Stack:
         web_identities = WebIdentities(self.view, KeySets(self._keys_of, self.clock.monotonic))
         self.login_keys: dict[str, bytes] = {}  # the same of what auth methods ask, by URL
         self.clusters: dict[str, Cluster] = {}  # by the URL that is asked
-        vouchers = Vouchers(
-            self.view.tenant, KeySets(self._login_keys_of, self.clock.monotonic), Reviews(self._review, FAR)
-        )
+        self.issuers: dict[str, Issuer] = {}  # by the beginning of the URL that is asked
+        few, login_sets = Few(FAR), KeySets(self._login_keys_of, self.clock.monotonic)
+        flows = Flows(self._exchange, login_sets, few, self.clock.monotonic)
+        vouchers = Vouchers(self.view.tenant, login_sets, Reviews(self._review, few), flows)
         sessions = Sessions(self.barrier.subkey("session-token"), self.entropy)
         self.means = Means(
             service=self.service,
@@ -350,6 +355,12 @@ class Stack:
         if url not in self.clusters:
             raise Unavailable("no answer")
         return self.clusters[url](dict(headers), json.loads(body), authorities)
+
+    def _exchange(self, method: str, url: str, headers: Any, body: bytes | None, authorities: str) -> tuple[int, bytes]:
+        for beginning, issuer in self.issuers.items():
+            if url.startswith(beginning):
+                return issuer(method, url, dict(headers), body, authorities)
+        raise Unavailable("no answer")
 
     # --- the door
 

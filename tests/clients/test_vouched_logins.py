@@ -16,10 +16,12 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 from tests.certificates import Authority, Issued
+from tests.oidcissuer import CLIENT, SECRET, StandIn, listening
 from tests.servers import BIN, Serving, serving
 from tests.tokens import SigningKey, key_set
 
@@ -102,14 +104,17 @@ class House:
         assert self.ask("POST", path, body, token=self.root)[0] == 204, path
 
     def bao(self, *words: str, token: str = "") -> subprocess.CompletedProcess[str]:
-        env = {
+        env = self.environment(token)
+        return subprocess.run([BIN / "bao", *words], env=env, capture_output=True, text=True, check=False, timeout=60)
+
+    def environment(self, token: str = "") -> dict[str, str]:
+        return {
             "PATH": os.environ["PATH"],
             "HOME": str(self.home),
             "BAO_ADDR": f"https://localhost:{self.port}",
             "BAO_CACERT": str(self.authority.ca),
             "BAO_TOKEN": token,
         }
-        return subprocess.run([BIN / "bao", *words], env=env, capture_output=True, text=True, check=False, timeout=60)
 
 
 Shown = tuple[Path, Path]
@@ -236,6 +241,49 @@ def test_what_a_session_brings_back_is_looked_at_again(house, tmp_path) -> None:
 def claims(**more: Any) -> dict[str, Any]:
     now = int(time.time())
     return {"iss": "anybody", "sub": "joe", "aud": [AUDIENCE], "iat": now, "exp": now + 600, **more}
+
+
+@pytest.fixture(scope="module")
+def people(house, tmp_path_factory) -> Iterator[StandIn]:
+    """An issuer with people at its pages, and a mount that lets them in."""
+    authority = Authority(tmp_path_factory.mktemp("people"))
+    house.tell("sys/auth/oidc", {"type": "oidc"})
+    role = {"user_claim": "sub", "allowed_redirect_uris": "http://localhost:8250/oidc/callback", "token_policies": "p"}
+    house.tell("auth/oidc/role/people", role)
+    with listening(authority, KEY) as issuer:
+        config = {"oidc_discovery_url": issuer.url, "oidc_client_id": CLIENT, "oidc_client_secret": SECRET}
+        house.tell("auth/oidc/config", {**config, "oidc_discovery_ca_pem": authority.ca.read_text()})
+        yield issuer
+
+
+def test_bao_logs_in_in_a_browser(house, people) -> None:
+    """`bao login` prints where to go, and hears on a port of this machine who comes back."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    words = ("login", "-method=oidc", "-no-store", "-format=json", "role=people", "skip_browser=true", f"port={port}")
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([BIN / "bao", *words], env=house.environment(), **pipes) as bao:
+        url = next(line.strip() for line in bao.stderr if line.strip().startswith("https://"))
+        state, code = people.authorize(url)
+        with closing(http.client.HTTPConnection("localhost", port, timeout=20)) as browser:
+            browser.request("GET", f"/oidc/callback?{urlencode({'state': state, 'code': code})}")
+            assert browser.getresponse().status == 200
+        said, errors = bao.communicate(timeout=20)
+    auth = json.loads(said)["auth"]
+    assert (auth["policies"], auth["metadata"]) == (["default", "p"], {"role": "people"}), errors
+
+
+def test_a_login_in_a_browser_ends_at_any_worker_and_once(house, people) -> None:
+    """Each request on a connection of its own, which whichever worker takes."""
+    outcomes = []
+    for _ in range(6):
+        body = {"role": "people", "redirect_uri": "http://localhost:1/oidc/callback"}
+        begun = house.ask("POST", "auth/oidc/oidc/auth_url", body)[1]["data"]["auth_url"]
+        state, code = people.authorize(begun)
+        path = f"auth/oidc/oidc/callback?{urlencode({'state': state, 'code': code})}"
+        outcomes.append([house.ask("GET", path)[0] for _ in range(2)])
+    assert outcomes == [[200, 400]] * 6
 
 
 def test_bao_logs_in_by_a_token_of_an_issuer(house, peer) -> None:

@@ -69,7 +69,7 @@ def test_abroad_is_what_the_model_documents_as_cross_account_use():
 OF_PATHS = {
     kind.action
     for module in (
-        *("mounts", "tokens", "aclpolicies", "tools", "logins", "vouched", "sealing"),
+        *("mounts", "tokens", "aclpolicies", "tools", "logins", "oidclogins", "vouched", "sealing"),
         *("settings", "leases", "belonging", "oidc", "namespaces"),
     )
     for kind in vars(sys.modules[f"keystead.core.operations.{module}"]).values()

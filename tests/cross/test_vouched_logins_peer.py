@@ -166,7 +166,6 @@ SAME = [
     ("GET", "auth/cert/config", None),
 ]
 OPENBAOS_OWN = {  # parameters that Vault has none of
-    "callback_mode",
     "oauth2_metadata",
     "oidc_disable_confirmation",
     "override_allowed_server_names",

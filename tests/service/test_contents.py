@@ -9,6 +9,8 @@ import pytest
 from tests import harness
 from tests.doors.vault.test_namespaces import ALL, of
 from tests.harness import ALLOW_ALL
+from tests.oidcissuer import CLIENT, SECRET, StandIn
+from tests.tokens import SigningKey
 
 from keystead.core import operations as ops
 from keystead.core.actions import Action
@@ -111,6 +113,8 @@ def full() -> tuple[harness.Stack, harness.Bearer, set[tuple[Kind, str]]]:
 
 def _of_the_rest(root: harness.Bearer, at: dict[str, str]) -> None:
     """Of whom tokens belong to, of passwords, of logins by somebody else's word, and a setting."""
+    issuer = StandIn("https://people.test", SigningKey(), lambda: 0)
+    root.stack.issuers[issuer.url] = issuer
     for path, body in (
         ("identity/entity", {"name": "e1"}),
         ("identity/entity", {"name": "e2"}),
@@ -121,6 +125,13 @@ def _of_the_rest(root: harness.Bearer, at: dict[str, str]) -> None:
         ("totp/keys/k", {"generate": True, "issuer": "i", "account_name": "a"}),
         ("sys/auth/kubernetes", {"type": "kubernetes"}),
         ("auth/kubernetes/config", {"kubernetes_host": "https://cluster.test", "token_reviewer_jwt": "a.b.c"}),
+        ("sys/auth/oidc", {"type": "oidc"}),
+        (
+            "auth/oidc/config",
+            {"oidc_discovery_url": issuer.url, "oidc_client_id": CLIENT, "oidc_client_secret": SECRET},
+        ),
+        ("auth/oidc/role/r", {"user_claim": "sub", "allowed_redirect_uris": "http://localhost/cb"}),
+        ("auth/oidc/oidc/auth_url", {"role": "r", "redirect_uri": "http://localhost/cb"}),
         ("sys/policies/password/p", {"policy": 'length = 20\nrule "charset" { charset = "abcde" }'}),
     ):
         assert root.ask("POST", path, body, **at).status in {200, 204}, path

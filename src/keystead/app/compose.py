@@ -18,7 +18,7 @@ from keystead.app.outside import key_stores
 from keystead.app.resealing import settle
 from keystead.app.slots import SlotsOf
 from keystead.app.treecopy import TreeCopy
-from keystead.app.vouching import login_ask, login_keys
+from keystead.app.vouching import login_ask, login_exchange, login_keys
 from keystead.config import Config
 from keystead.core.cutoffs import Cutoffs
 from keystead.core.errors import KeysteadError, NotFound, Unavailable
@@ -40,6 +40,8 @@ from keystead.service.authenticate import Authenticator
 from keystead.service.authorize import Authorizer
 from keystead.service.barrier import Barrier
 from keystead.service.credentials import keyed
+from keystead.service.credentials.few import Few
+from keystead.service.credentials.flows import Flows
 from keystead.service.credentials.keysets import KeySets
 from keystead.service.credentials.reviews import Reviews
 from keystead.service.credentials.session import Sessions
@@ -141,8 +143,10 @@ class Core:
         self._web_identities = WebIdentities(self.view, key_sets)
         self._logins_net = Https()  # and one more, so that no auth method's issuers keep those waiting
         login_sets = KeySets(login_keys(settings.logins, self._logins_net), self.clock.monotonic)
-        reviews = Reviews(login_ask(settings.logins, self._logins_net), settings.xks.threads)
-        self._vouchers = Vouchers(self.view.tenant, login_sets, reviews)
+        few = Few(settings.xks.threads)
+        reviews = Reviews(login_ask(settings.logins, self._logins_net), few)
+        flows = Flows(login_exchange(settings.logins, self._logins_net), login_sets, few, self.clock.monotonic)
+        self._vouchers = Vouchers(self.view.tenant, login_sets, reviews, flows)
         self._shares = _shares(layout, settings)
         self.means = self._means(None)
 

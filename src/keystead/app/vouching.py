@@ -10,10 +10,13 @@ from keystead.app.issuers import WITHIN, discovered, document
 from keystead.config import Logins
 from keystead.core.errors import Unavailable
 from keystead.core.ports import Net, Terms, Unreached
+from keystead.service.credentials.flows import Exchange
+from keystead.service.credentials.keysets import KeySource
 from keystead.service.credentials.reviews import Ask
-from keystead.service.credentials.vouchers import KeySource
 from keystead.wire.jose import N_KEY_SET
 
+AGENT = ("User-Agent", "keystead")
+N_ANSWER = 128 * 1024  # bytes of what an issuer says: of itself, of a code, of a person
 N_REVIEW = 64 * 1024  # bytes of an API server's answer, with all the groups of who it is
 
 
@@ -47,6 +50,31 @@ def login_keys(settings: Logins, net: Net) -> Callable[[KeySource], bytes]:
         return document(source.url, N_KEY_SET, net, terms(source.url, source.authorities))
 
     return read
+
+
+def login_exchange(settings: Logins, net: Net) -> Exchange:
+    """How an issuer is asked for the logins in a browser."""
+    terms = login_terms(settings)
+
+    def exchange(
+        method: str, url: str, headers: tuple[tuple[str, str], ...], body: bytes | None, authorities: str
+    ) -> tuple[int, bytes]:
+        on = terms(url, authorities)
+        try:
+            return net.request(
+                method,
+                url,
+                headers=(*headers, AGENT),
+                body=body,
+                most=N_ANSWER,
+                timeout_for=WITHIN,
+                terms=on,
+                once=body is not None,
+            )
+        except Unreached as error:
+            raise Unavailable(str(error)) from None
+
+    return exchange
 
 
 def login_ask(settings: Logins, net: Net) -> Ask:

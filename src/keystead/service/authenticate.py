@@ -17,7 +17,7 @@ from keystead.service.credentials.peer import verify_peer
 from keystead.service.credentials.session import Sessions
 from keystead.service.credentials.sigv4 import SigV4, Verified
 from keystead.service.credentials.token import verify_token
-from keystead.service.credentials.vouchers import Vouchers, Word
+from keystead.service.credentials.vouchers import Shown, Vouchers
 from keystead.service.credentials.webidentity import WebIdentities
 from keystead.service.held import HeldToken
 from keystead.service.rates import Throttle
@@ -171,7 +171,7 @@ class Authenticator:
         """The same stranger, on record with the role that they ask for."""
         return replace(who, credential_id=role[:MAX_THEIRS])
 
-    def vouched(self, who: Caller, mount: Mount, word: Word) -> Caller:
+    def vouched(self, who: Caller, mount: Mount, word: Shown) -> Caller:
         """Whoever is about to log in, once somebody has vouched for them: on record by their role and name.
 
         Raises InvalidArgument, Unauthenticated (detail Unfit) in words for whoever sent it; Unavailable.

@@ -377,8 +377,8 @@ def test_an_issuer_that_is_away(vault) -> None:
         ({"jwks_url": "http://keys.test/jwks"}, "error checking jwks URL"),
         ({"oidc_discovery_url": "file:///etc/passwd"}, "error checking oidc discovery URL"),
         (
-            {"oidc_discovery_url": ISSUER, "oidc_client_id": "x", "oidc_client_secret": "y"},
-            "oidc_client_id is not offered",
+            {"jwks_url": JWKS, "oidc_client_id": "x", "oidc_client_secret": "y"},
+            "'oidc_discovery_url' must be set for OIDC",
         ),
     ],
 )

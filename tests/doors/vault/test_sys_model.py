@@ -54,7 +54,8 @@ LEFT_OUT = {
     "system write leases/renew/{lease_id:path}": {"url_lease_id"},
     "system write leases/revoke": {"url_lease_id"},
     "system write leases/revoke/{lease_id:path}": {"url_lease_id"},
-    "jwt write config": {"namespace_in_state", "override_allowed_server_names", "skip_jwks_validation"},
+    "jwt write config": {"override_allowed_server_names", "skip_jwks_validation"},
+    "jwt read oidc/callback": {"confirmation"},
     "jwt write role/{name}": {"cel_program", "message"},  # of CEL roles, which OpenBao alone has
     "cert write config": {"ocsp_cache_size"},
     "cert write certs/{name}": {

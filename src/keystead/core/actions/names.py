@@ -258,6 +258,8 @@ class Action(StrEnum):
     LOG_IN_BY_PASSWORD = "tenant:log-in-by-password"  # noqa: S105 - a name, not a secret
     LOG_IN_BY_ROLE = "tenant:log-in-by-role"
     LOG_IN_VOUCHED = "tenant:log-in-vouched"
+    BEGIN_OIDC_LOGIN = "tenant:begin-oidc-login"
+    TAKE_OIDC_LOGIN = "tenant:take-oidc-login"
     WRITE_LOGIN_SETTINGS = "tenant:write-login-settings"
     READ_LOGIN_SETTINGS = "tenant:read-login-settings"
     CREATE_NAMESPACE = "tenant:create-namespace"

@@ -90,6 +90,8 @@ OF_PATHS = (
     _R(A.LOG_IN_BY_PASSWORD, "keystead:tenant:log-in-by-password", free=True),
     _R(A.LOG_IN_BY_ROLE, "keystead:tenant:log-in-by-role", free=True),
     _R(A.LOG_IN_VOUCHED, "keystead:tenant:log-in-vouched", free=True),
+    _R(A.BEGIN_OIDC_LOGIN, "keystead:tenant:begin-oidc-login", free=True),
+    _R(A.TAKE_OIDC_LOGIN, "keystead:tenant:take-oidc-login", free=True),
     _R(A.WRITE_LOGIN_SETTINGS, "keystead:tenant:write-login-settings"),
     _R(A.READ_LOGIN_SETTINGS, "keystead:tenant:read-login-settings"),
     _R(A.CREATE_NAMESPACE, "keystead:tenant:create-namespace", system=True),

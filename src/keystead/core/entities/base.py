@@ -55,6 +55,7 @@ class Kind(StrEnum):
     SECRET_ID = "secret-id"  # noqa: S105 - a kind, not a secret
     LOGIN_SETTINGS = "login-settings"
     LOGIN_SECRET = "login-secret"  # noqa: S105 - a kind, not a secret
+    OIDC_LOGIN = "oidc-login"
     NAMESPACE = "namespace"
     ERASURE = "erasure"
     SLOT_RULE = "slot-rule"

@@ -6,6 +6,7 @@ stand in its Account; what holds for a whole mount stands in its LoginSettings.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from msgspec import Struct, field
@@ -14,7 +15,10 @@ from keystead.core.entities.base import Entity, Kind, Wrapped
 
 
 class JwtSettings(Struct, frozen=True, kw_only=True, tag="jwt"):
-    """One of `discovery_url`, `jwks_url` and `public_keys` says where the keys are."""
+    """One of `discovery_url`, `jwks_url` and `public_keys` says where the keys are.
+
+    `client_id`: of us at the issuer, where people log in in a browser; our secret there is the mount's LoginSecret.
+    """
 
     discovery_url: str = ""
     discovery_ca: str = ""  # PEM; "": the system's authorities
@@ -24,6 +28,10 @@ class JwtSettings(Struct, frozen=True, kw_only=True, tag="jwt"):
     bound_issuer: str = ""
     algorithms: tuple[str, ...] = ()  # of crypto.jwk.ALGORITHMS; none: whatever a key is for
     default_role: str = ""
+    client_id: str = ""
+    response_mode: str = ""
+    response_types: tuple[str, ...] = ()
+    namespace_in_state: bool = False
 
 
 class JwtBounds(Struct, frozen=True, kw_only=True, tag="jwt"):
@@ -115,3 +123,31 @@ class LoginSecret(Wrapped, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return f"LoginSecret({self.id!r})"
+
+
+class OidcLogin(Entity, frozen=True, kw_only=True):
+    """A login in a browser that is under way; `id` is "<the mount's uuid>/<a digest of its state>".
+
+    OpenID Connect Core 1.0 §3.1.2. The state itself is kept by nobody. Nonce and verifier come from `seed`.
+    """
+
+    kind = Kind.OIDC_LOGIN
+    mount: str
+    role: str
+    redirect_uri: str
+    seed: bytes = field(name="s")
+    client_nonce: str = ""  # digest of what whoever began it has to say again; "": nothing
+    settings_revision: int
+    source: str  # the address that it was begun from
+    begun_at: datetime
+    expires_at: datetime
+
+    @property
+    def parent(self) -> str:
+        return self.mount
+
+    def is_over(self, now: datetime) -> bool:
+        return self.expires_at <= now
+
+    def __repr__(self) -> str:
+        return f"OidcLogin({self.role!r})"

@@ -35,6 +35,7 @@ from keystead.core.operations.managed import *
 from keystead.core.operations.mounts import *
 from keystead.core.operations.namespaces import *
 from keystead.core.operations.oidc import *
+from keystead.core.operations.oidclogins import *
 from keystead.core.operations.otp import *
 from keystead.core.operations.principals import *
 from keystead.core.operations.related import *

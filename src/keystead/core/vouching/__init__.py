@@ -11,13 +11,16 @@ from typing import Any
 
 from keystead.core.entities import CertBounds, JwtBounds, KubernetesBounds
 from keystead.core.vouching.accounts import admitted_by_cluster
+from keystead.core.vouching.browsers import admitted_from_browser
 from keystead.core.vouching.certificates import admitted_by_certificate
 from keystead.core.vouching.claims import admitted_by_claims
-from keystead.core.vouching.words import Admitted, Certified, Claimed, ServiceAccount, Vouched, lacking
+from keystead.core.vouching.words import Admitted, Certified, Claimed, Identified, ServiceAccount, Vouched, lacking
 
 
 def admitted(vouched: Vouched, bounds: Any, issuer: str, now: datetime) -> Admitted:
     """Raises InvalidArgument, Unauthenticated (detail Unfit), in words for whoever sent it: it is genuine."""
+    if isinstance(bounds, JwtBounds) and isinstance(vouched.word, Identified):
+        return admitted_from_browser(vouched.word.claims, bounds, issuer, vouched.role)
     if isinstance(bounds, JwtBounds) and isinstance(vouched.word, Claimed):
         return admitted_by_claims(vouched.word.claims, bounds, issuer, vouched.role, int(now.timestamp()))
     if isinstance(bounds, KubernetesBounds) and isinstance(vouched.word, ServiceAccount):

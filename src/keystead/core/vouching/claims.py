@@ -18,8 +18,18 @@ def admitted_by_claims(claims: Mapping[str, Any], bounds: JwtBounds, issuer: str
         raise lacking("role with oidc role_type is not allowed")
     _check_names(claims, bounds, issuer)
     _check_times(claims, bounds, now)
+    require_claims(claims, bounds)
+    return identified_as(claims, bounds, role)
+
+
+def require_claims(claims: Mapping[str, Any], bounds: JwtBounds) -> None:
+    """What a role asks of claims by name. Raises InvalidArgument."""
     for name, wanted in bounds.claims.items():
         _check_claim(name, claim(claims, name), wanted, globs=bounds.claims_type == "glob")
+
+
+def identified_as(claims: Mapping[str, Any], bounds: JwtBounds, role: str) -> Admitted:
+    """Who it is, by the claims that the role names for that. Raises InvalidArgument."""
     alias = claim(claims, bounds.user_claim) if bounds.user_claim_pointer else claims.get(bounds.user_claim)
     if alias is None or alias == "":  # nobody's name is empty
         raise lacking(f'claim "{bounds.user_claim}" not found in token')
@@ -34,7 +44,7 @@ def admitted_by_claims(claims: Mapping[str, Any], bounds: JwtBounds, issuer: str
 
 
 def _check_names(claims: Mapping[str, Any], bounds: JwtBounds, issuer: str) -> None:
-    audiences = _audiences(claims.get("aud"))
+    audiences = texts(claims.get("aud"))
     if audiences and not bounds.audiences:
         raise lacking("audience claim found in JWT but no audiences bound to the role")
     if issuer and claims.get("iss") != issuer:
@@ -46,15 +56,16 @@ def _check_names(claims: Mapping[str, Any], bounds: JwtBounds, issuer: str) -> N
         raise lacking(f"error validating token: invalid audience (aud) claim: {words}")
 
 
-def _audiences(said: Any) -> tuple[str, ...]:
+def texts(said: Any) -> tuple[str, ...]:
+    """Of the aud claim: one, or several. Raises InvalidArgument."""
     every = said if isinstance(said, list) else [] if said is None else [said]
     if not all(isinstance(one, str) for one in every):
         raise lacking("error validating token: the aud claim is no text")
     return tuple(every)
 
 
-def _seconds(claims: Mapping[str, Any], name: str) -> float:
-    """RFC 7519 §2, NumericDate; 0 where there is none."""
+def seconds(claims: Mapping[str, Any], name: str) -> float:
+    """RFC 7519 §2, NumericDate; 0 where there is none. Raises InvalidArgument."""
     said = claims.get(name, 0)
     if isinstance(said, bool) or not isinstance(said, int | float):
         raise lacking(f"error validating token: the {name} claim is no time")
@@ -67,7 +78,7 @@ def _leeway(chosen: int, usual: int) -> int:
 
 def _check_times(claims: Mapping[str, Any], bounds: JwtBounds, now: int) -> None:
     """One of exp, nbf and iat has to be there, and stands in for the others."""
-    exp, nbf, iat = (_seconds(claims, name) for name in ("exp", "nbf", "iat"))
+    exp, nbf, iat = (seconds(claims, name) for name in ("exp", "nbf", "iat"))
     if not (exp or nbf or iat):
         words = "no issued at (iat), not before (nbf), or expiration time (exp) claims in token"
         raise lacking(f"error validating token: {words}")

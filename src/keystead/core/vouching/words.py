@@ -28,6 +28,29 @@ class Claimed(Struct, frozen=True):
         return "Claimed(…)"
 
 
+class Identified(Struct, frozen=True):
+    """The claims of an identity token that was got for one login, with what the issuer tells of the same person."""
+
+    claims: Mapping[str, Any]
+
+    @property
+    def subject(self) -> str:
+        return text_in(self.claims.get("sub"))
+
+    def __repr__(self) -> str:
+        return "Identified(…)"
+
+
+class Published(Struct, frozen=True):
+    """Where an issuer lets people in: it vouches for nobody. "" where it was not asked, as nobody may come back."""
+
+    authorization_endpoint: str
+
+    @property
+    def subject(self) -> str:
+        return ""
+
+
 class ServiceAccount(Struct, frozen=True, kw_only=True):
     """Whom a cluster's API server says a token is of."""
 
@@ -60,7 +83,7 @@ class Certified(Struct, frozen=True, kw_only=True):
         return self.common_name
 
 
-Word = Claimed | ServiceAccount | Certified
+Word = Claimed | Identified | Published | ServiceAccount | Certified
 
 
 class Unfit(Enum):

@@ -148,7 +148,7 @@ class LoginRequest(Parameters, frozen=True, kw_only=True):
     name: str = ""
 
 
-def _shown(req: LoginRequest) -> Word:
+def _shown(req: LoginRequest, _call: Call) -> Word:
     return Word(req.name.lower(), Sensitive(b""))
 
 

@@ -16,7 +16,7 @@ from keystead.core.sensitive import Sensitive
 from keystead.kit import Call, Markers, PathOperation, path_operation
 from keystead.kit.custody import Custody
 from keystead.kit.message import Performer
-from keystead.service.credentials.vouchers import Word
+from keystead.service.credentials.vouchers import Shown
 from keystead.wire import Misfit
 from keystead.wire.vault import Refused
 from keystead.wire.vault.envelope import UNSUPPORTED_OPERATION, Auth, WrapInfo, writer
@@ -59,7 +59,7 @@ class Endpoint(PathOperation[Any, Any], frozen=True, kw_only=True):
 
     `open_ended`: it takes whatever parameters there are, and none is remarked upon (Call.caller.asked has them).
     `unsigned`: for whoever has no token yet; one that comes with it is not looked at.
-    `shows`: of its message, what somebody else has said of who logs in.
+    `shows`: of its message, what somebody else has said of who logs in, or is to be asked; by a call of a stranger.
     """
 
     engine: str
@@ -68,7 +68,7 @@ class Endpoint(PathOperation[Any, Any], frozen=True, kw_only=True):
     sudo: bool = False
     open_ended: bool = False
     unsigned: bool = False
-    shows: Callable[[Any], Word] | None = None
+    shows: Callable[[Any, Call], Shown] | None = None
 
     def asked(self, path: str, parameters: Mapping[str, Any], wrap_for: float | None = None, below: str = "") -> Asked:
         """`path` from the namespace of the request, and `below` what leads there from the caller's own."""
@@ -103,7 +103,7 @@ def endpoint(  # noqa: PLR0913 - each says one fact of an operation
     reads: Callable[[type[P]], Read[P]] = reader,
     open_ended: bool = False,
     unsigned: bool = False,
-    shows: Callable[[P], Word] | None = None,
+    shows: Callable[[P, Call], Shown] | None = None,
 ) -> Callable[[Callable[[P, Call], Any]], Endpoint]:
     """Declare the function below to be what `verb` does at `path` of an engine. It answers data, an Answer, or None.
 

@@ -184,7 +184,7 @@ class VaultFront(Stepwise):
         try:
             message, warnings = found.endpoint.take(found.captures, given)
             if found.endpoint.shows is not None:
-                word = found.endpoint.shows(message)
+                word = found.endpoint.shows(message, Call(self._means.service, who, self._means.markers))
                 who = self._means.authenticator.claiming(who, word.role)
                 who = self._means.authenticator.vouched(who, found.mount, word)
             answer = found.endpoint.run(message, Call(self._means.service, who, self._means.markers))

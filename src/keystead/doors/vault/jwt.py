@@ -24,8 +24,9 @@ ONE_OF = (
     "exactly one of 'jwt_validation_pubkeys', 'jwks_url', 'jwks_pairs', 'oidc_discovery_url', or 'provider_config' "
     "must be set"
 )
-NOT_OIDC = "OIDC login is not configured for this mount"
+MAX_CLIENT = 4096  # characters
 RESERVED = frozenset({"role"})
+MODES = frozenset({"client", "direct", "device"})
 TYPES, CLAIM_TYPES = frozenset({"jwt", "oidc"}), frozenset({"string", "glob"})
 
 
@@ -33,8 +34,6 @@ TYPES, CLAIM_TYPES = frozenset({"jwt", "oidc"}), frozenset({"string", "glob"})
 
 
 class ConfigRequest(Parameters, frozen=True, kw_only=True):
-    """Of the parameters of the flow in a browser, which is not offered, none may be set."""
-
     oidc_discovery_url: str = ""
     oidc_discovery_ca_pem: str = ""
     oidc_client_id: str = ""
@@ -48,19 +47,16 @@ class ConfigRequest(Parameters, frozen=True, kw_only=True):
     jwt_supported_algs: CommaStrings = ()
     bound_issuer: str = ""
     default_role: Lower = ""
-
-
-OF_OIDC = ("oidc_client_id", "oidc_client_secret", "oidc_response_mode", "oidc_response_types", "provider_config")
+    namespace_in_state: bool | None = None
 
 
 @endpoint("jwt", Verb.WRITE, "config")
 def write_config(req: ConfigRequest, call: Call) -> None:
     """All of it anew. Nobody is asked whether the keys are where it says: the first login finds out."""
-    for name in OF_OIDC:
-        if getattr(req, name):
-            raise Said(400, f"{name} is not offered: there is no OIDC flow here")
     if sum(map(bool, (req.oidc_discovery_url, req.jwks_url, req.jwt_validation_pubkeys))) != 1:
         raise Said(400, ONE_OF)
+    _check_client(req)
+    before = _settings(call)
     settings = JwtSettings(
         discovery_url=req.oidc_discovery_url,
         discovery_ca=req.oidc_discovery_ca_pem if req.oidc_discovery_url else "",
@@ -70,14 +66,58 @@ def write_config(req: ConfigRequest, call: Call) -> None:
         bound_issuer=req.bound_issuer,
         algorithms=req.jwt_supported_algs,
         default_role=req.default_role,
+        client_id=req.oidc_client_id,
+        response_mode=req.oidc_response_mode,
+        response_types=req.oidc_response_types,
+        namespace_in_state=_in_state(req, before),
     )
-    call(ops.WriteLoginSettings(tenant=here(call), mount=call.namespace, settings=settings))
+    secret = Sensitive(req.oidc_client_secret.encode())
+    call(ops.WriteLoginSettings(tenant=here(call), mount=call.namespace, settings=settings, secret=secret))
+
+
+def _in_state(req: ConfigRequest, before: JwtSettings | None) -> bool:
+    """As it was; a new configuration has it."""
+    if req.namespace_in_state is not None:
+        return req.namespace_in_state
+    return before is None or before.namespace_in_state
+
+
+def _check_client(req: ConfigRequest) -> None:
+    """Raises Said."""
+    if req.provider_config:
+        raise Said(400, "provider_config is not offered")
+    if bool(req.oidc_client_id) != bool(req.oidc_client_secret):
+        raise Said(400, "both 'oidc_client_id' and 'oidc_client_secret' must be set for OIDC")
+    if req.oidc_client_id and not req.oidc_discovery_url:
+        raise Said(400, "'oidc_discovery_url' must be set for OIDC")
+    if max(len(req.oidc_client_id), len(req.oidc_client_secret)) > MAX_CLIENT:
+        raise Said(400, "'oidc_client_id' and 'oidc_client_secret' are too long")
+    if not set(req.oidc_response_types) <= {"code", "id_token"}:
+        said = " ".join(req.oidc_response_types)
+        raise Said(400, f"invalid response_types [{said}]. 'code' and 'id_token' are allowed")
+    if req.oidc_response_mode not in {"", "query", "form_post"}:
+        raise Said(400, f'invalid response_mode: "{req.oidc_response_mode}"')
+    if "id_token" in req.oidc_response_types and req.oidc_response_mode != "form_post":
+        raise Said(400, "query response_mode may not be used with an id_token response_type")
+    if "id_token" in req.oidc_response_types:
+        raise Said(400, "the response_type id_token is not offered")
+    if req.oidc_response_mode == "form_post":
+        raise Said(400, "the response_mode form_post is not offered")
+
+
+def _settings(call: Call) -> JwtSettings | None:
+    try:
+        settings = call(ops.ReadLoginSettings(tenant=here(call), mount=call.namespace)).settings
+    except NotFound:
+        return None
+    assert isinstance(settings, JwtSettings)  # noqa: S101 - what writes them here writes no others
+    return settings
 
 
 @endpoint("jwt", Verb.READ, "config")
 def read_config(_req: Nothing, call: Call) -> dict[str, Any]:
-    settings = call(ops.ReadLoginSettings(tenant=here(call), mount=call.namespace)).settings
-    assert isinstance(settings, JwtSettings)  # noqa: S101 - what writes them here writes no others
+    if (settings := _settings(call)) is None:
+        raise Said(404, "")
     return {
         "bound_issuer": settings.bound_issuer,
         "default_role": settings.default_role,
@@ -85,12 +125,12 @@ def read_config(_req: Nothing, call: Call) -> dict[str, Any]:
         "jwks_url": settings.jwks_url,
         "jwt_supported_algs": settings.algorithms,
         "jwt_validation_pubkeys": settings.public_keys,
-        "namespace_in_state": False,
-        "oidc_client_id": "",
+        "namespace_in_state": settings.namespace_in_state,
+        "oidc_client_id": settings.client_id,
         "oidc_discovery_ca_pem": settings.discovery_ca,
         "oidc_discovery_url": settings.discovery_url,
-        "oidc_response_mode": "",
-        "oidc_response_types": (),
+        "oidc_response_mode": settings.response_mode,
+        "oidc_response_types": settings.response_types,
         "provider_config": {},
         "status": "valid",
     }
@@ -122,6 +162,7 @@ class WriteRoleRequest(TermsRequest, frozen=True, kw_only=True):
     allowed_redirect_uris: CommaStrings | None = None
     oidc_scopes: CommaStrings | None = None
     max_age: SignedDuration | None = None
+    callback_mode: str = "client"
     verbose_oidc_logging: bool = False
     num_uses: Int | None = None
 
@@ -164,6 +205,10 @@ def write_role(req: WriteRoleRequest, call: Call) -> None:
 def _bounds(req: WriteRoleRequest, before: JwtBounds) -> JwtBounds:
     if req.verbose_oidc_logging:
         raise Said(400, "verbose_oidc_logging is not offered: what tokens say is not logged")
+    if req.callback_mode not in MODES:
+        raise Said(400, f"invalid 'callback_mode': {req.callback_mode}")
+    if req.callback_mode != "client":
+        raise Said(400, f"the callback_mode {req.callback_mode} is not offered")
     role_type = req.role_type or "oidc"
     if role_type not in TYPES:
         raise Said(400, f"invalid 'role_type': {role_type}")
@@ -222,6 +267,7 @@ def read_role(req: RoleRequest, call: Call) -> dict[str, Any]:
         **told(role.terms),
         **{name: None if value == () else value for name, value in own.items()},
         "bound_claims": bounds.claims or None,
+        "callback_mode": "client",
         "claim_mappings": bounds.mappings or None,
         "role_type": bounds.role_type,
         "user_claim": bounds.user_claim,
@@ -250,25 +296,13 @@ class LoginRequest(Parameters, frozen=True, kw_only=True):
     jwt: str = ""
 
 
-def _shown(req: LoginRequest) -> Word:
+def _shown(req: LoginRequest, _call: Call) -> Word:
     return Word(req.role, Sensitive(req.jwt.encode()))
 
 
 @endpoint("jwt", Verb.WRITE, "login", unsigned=True, shows=_shown)
 def login(_req: LoginRequest, call: Call) -> Answer:
     return log_in(call)
-
-
-class AuthUrlRequest(Parameters, frozen=True, kw_only=True):
-    role: Lower = ""
-    redirect_uri: str = ""
-    client_nonce: str = ""
-
-
-@endpoint("jwt", Verb.WRITE, "oidc/auth_url", unsigned=True)
-def auth_url(_req: AuthUrlRequest, _call: Call) -> None:
-    """What a mount without an OIDC client answers: here there is none."""
-    raise Said(400, NOT_OIDC)
 
 
 OPERATIONS = (
@@ -279,5 +313,4 @@ OPERATIONS = (
     list_roles,
     delete_role,
     login,
-    auth_url,
 )

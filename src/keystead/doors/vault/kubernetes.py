@@ -167,7 +167,7 @@ class LoginRequest(Parameters, frozen=True, kw_only=True):
     jwt: str = ""
 
 
-def _shown(req: LoginRequest) -> Word:
+def _shown(req: LoginRequest, _call: Call) -> Word:
     return Word(req.role.lower(), Sensitive(req.jwt.encode()))
 
 

@@ -23,7 +23,8 @@ from keystead.wire.vault.envelope import UNSUPPORTED_OPERATION, UNSUPPORTED_PATH
 ALSO = {"oidc": "jwt"}
 """Engines that answer as another one does."""
 _NOWHERE: tuple[str, ...] = ()
-HEARD = {wire.Verb.WRITE: ("auth/",), wire.Verb.READ: ("identity/oidc/.well-known/",)}
+PUBLISHED = "identity/oidc/.well-known/"
+HEARD = {wire.Verb.WRITE: ("auth/",), wire.Verb.READ: ("auth/", PUBLISHED)}
 """Below which paths there is anything for somebody without a token, by verb."""
 
 
@@ -144,7 +145,7 @@ class Places:
         asked = place.asked
         if place.missing or not asked.path.startswith(HEARD.get(asked.verb, _NOWHERE)):
             return None
-        if place.chain and asked.verb is wire.Verb.READ and not self._mounts.publishes(place.tenant):
+        if place.chain and asked.path.startswith(PUBLISHED) and not self._mounts.publishes(place.tenant):
             return None
         led = self._mounts.mounts(place.tenant).find(asked.path)
         if led is None or (table := self._engines.get(_spoken(led[0]))) is None:

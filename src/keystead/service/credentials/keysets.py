@@ -30,12 +30,24 @@ LOG = logging.getLogger("keystead")
 FRESH_FOR, STALE_FOR = 600.0, 86_400.0  # seconds
 AGAIN, AGAIN_FOR_THE_FIRST = 60.0, 10.0
 WAIT_FOR, MOST_AT_IT, MOST_FOR_ONE = 3.0, 3, 2
+N_TRIED = 32  # keys that a token is tried with: all of a mount's own (handlers.loginsettings), some of a set's
 MAX_ISSUERS = 1024  # those that an administrator has made known, so this many is a bug or a very large house
 UNREACHABLE = "issuer"
 """detail of the Unavailable where no keys can be had."""
 
 S = TypeVar("S")
 Kept = dict[str, list[VerifyingKey]]
+
+
+class KeySource(Struct, frozen=True):
+    """Where a mount's keys are read: a JWK set, or the issuer whose configuration names it."""
+
+    url: str
+    discovery: bool
+    authorities: str  # PEM of who vouches for the host; "": the system's
+
+    def __str__(self) -> str:
+        return self.url
 
 
 class _Set(Struct, frozen=True):

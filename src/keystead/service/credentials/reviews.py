@@ -7,10 +7,7 @@ the role would not let in is not shown to it.
 from __future__ import annotations
 
 import logging
-import threading
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +20,7 @@ from keystead.core.sensitive import Sensitive
 from keystead.core.vouching.accounts import audiences_of, require_account, require_claims, service_account
 from keystead.core.vouching.words import ServiceAccount
 from keystead.crypto.jwk import ALGORITHMS, VerifyingKey
+from keystead.service.credentials.few import Few
 from keystead.wire import Malformed, jose
 from keystead.wire.json import reader
 
@@ -60,13 +58,10 @@ def refused(why: str) -> Unauthenticated:
 
 
 class Reviews:
-    """Safe to use from any thread but the event loop's. `threads`: how many wait for other machines, all in all."""
+    """Safe to use from any thread but the event loop's."""
 
-    def __init__(self, ask: Ask, threads: int) -> None:
-        self._ask = ask
-        self.most, self.most_for_one = max(1, threads * 3 // 4), max(1, threads // 2)  # at once: in all, for a mount
-        self._lock = threading.Lock()
-        self._at_it: Counter[str] = Counter()
+    def __init__(self, ask: Ask, few: Few) -> None:
+        self._ask, self._few = ask, few
 
     def account(
         self,
@@ -91,7 +86,7 @@ class Reviews:
         if settings.public_keys and not _verifies(token, settings.public_keys):
             raise refused("signature")
         audiences = (bounds.audience,) if bounds.audience else audiences_of(token.claims)
-        with self._one_of_few(mount):
+        with self._few.one_of(mount):
             self._review(settings, said, shown or said, audiences, who)
         return who
 
@@ -128,18 +123,6 @@ class Reviews:
         named = f"system:serviceaccount:{who.namespace}:{who.name}"
         if not who.uid or (status.user.username, status.user.uid) != (named, who.uid):
             raise refused("another account")
-
-    @contextmanager
-    def _one_of_few(self, mount: str) -> Iterator[None]:
-        with self._lock:
-            if self._at_it.total() >= self.most or self._at_it[mount] >= self.most_for_one:
-                raise Unavailable("too many tokens are being looked at. Try again later.", "busy")
-            self._at_it[mount] += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._at_it -= Counter((mount,))
 
 
 def _parsed(said: Sensitive) -> jose.Signed:

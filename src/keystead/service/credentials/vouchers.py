@@ -16,20 +16,24 @@ from msgspec import Struct
 from keystead.core.entities import (
     Account,
     CertBounds,
+    JwtBounds,
     JwtSettings,
     KubernetesBounds,
     KubernetesSettings,
     LoginSettings,
     Mount,
+    OidcLogin,
 )
 from keystead.core.errors import InvalidArgument, Unauthenticated
 from keystead.core.sensitive import Sensitive
+from keystead.core.vouching.browsers import LOGIN_FAILED, is_back, parted, refusal
 from keystead.core.vouching.certificates import UNFIT_CERTIFICATE, fits
-from keystead.core.vouching.words import Claimed, Vouched
+from keystead.core.vouching.words import Claimed, Published, Vouched
 from keystead.core.vouching.words import Word as Found
 from keystead.crypto.chains import told, vouched
 from keystead.crypto.jwk import ALGORITHMS, VerifyingKey
-from keystead.service.credentials.keysets import KeySets
+from keystead.service.credentials.flows import Flows, source_of
+from keystead.service.credentials.keysets import N_TRIED, KeySets, KeySource
 from keystead.service.credentials.reviews import Reviews
 from keystead.service.held import HeldTenant
 from keystead.wire import Malformed, jose
@@ -39,20 +43,9 @@ UNKNOWN_KEY = f"{VALIDATING}no known key successfully validated the token signat
 UNSET = dict.fromkeys(("jwt", "oidc"), "could not load configuration") | {
     "kubernetes": "could not load backend configuration"
 }
+NOT_OIDC = "OIDC login is not configured for this mount"
 INVALID = "invalid certificate or no client certificate supplied"
 N_ROLES = 1000  # that a certificate is tried with
-N_TRIED = 32  # keys that a token is tried with: all of a mount's own (handlers.loginsettings), some of a set's
-
-
-class KeySource(Struct, frozen=True):
-    """Where a mount's keys are read: a JWK set, or the issuer whose configuration names it."""
-
-    url: str
-    discovery: bool
-    authorities: str  # PEM of who vouches for the host; "": the system's
-
-    def __str__(self) -> str:
-        return self.url
 
 
 class Word(Struct, frozen=True):
@@ -62,13 +55,41 @@ class Word(Struct, frozen=True):
     said: Sensitive
 
 
+class Beginning(Struct, frozen=True):
+    """Somebody wants to log in in a browser, and to be sent back to `redirect_uri`."""
+
+    role: str
+    redirect_uri: str
+
+
+class Returned(Struct, frozen=True):
+    """Somebody was sent back: with a code, or with an issuer's error, to a login that has been taken for that."""
+
+    begun: OidcLogin
+    code: Sensitive
+    error: str
+
+    @property
+    def role(self) -> str:
+        return self.begun.role
+
+
+Shown = Word | Beginning | Returned
+
+
 class Vouchers:
     """`tenants`: service.view. Safe to use from any thread but the event loop's."""
 
-    def __init__(self, tenants: Callable[[str], HeldTenant | None], keys: KeySets[KeySource], reviews: Reviews) -> None:
-        self._tenants, self._keys, self._reviews = tenants, keys, reviews
+    def __init__(
+        self,
+        tenants: Callable[[str], HeldTenant | None],
+        keys: KeySets[KeySource],
+        reviews: Reviews,
+        flows: Flows,
+    ) -> None:
+        self._tenants, self._keys, self._reviews, self._flows = tenants, keys, reviews, flows
 
-    def verify(self, mount: Mount, word: Word, certificates: tuple[bytes, ...], now: datetime) -> Vouched:
+    def verify(self, mount: Mount, word: Shown, certificates: tuple[bytes, ...], now: datetime) -> Vouched:
         """Raises InvalidArgument, Unauthenticated (detail Unfit: in words for whoever sent it), Unavailable.
 
         And WouldBlock on the event loop.
@@ -82,6 +103,12 @@ class Vouchers:
         if settings is None:
             raise InvalidArgument(UNSET[mount.engine], "settings")
         chosen = settings.settings
+        if not isinstance(word, Word):
+            if not isinstance(chosen, JwtSettings):
+                raise InvalidArgument(NOT_OIDC, "settings")
+            if isinstance(word, Beginning):
+                return self._beginning(tenant, mount, word, settings, chosen)
+            return self._returned(tenant, mount, word, settings, chosen, now)
         if isinstance(chosen, JwtSettings):
             account = _role(tenant, mount, word.role or chosen.default_role, 'role "{}" could not be found')
             if not word.said:
@@ -94,6 +121,48 @@ class Vouchers:
         secret = tenant.login_secret(settings)
         shown = tenant.shown(secret) if secret is not None else None
         who = self._reviews.account(mount.uuid, chosen, bounds, word.said, shown, now)
+        return _vouched(who, account, settings)
+
+    # --- browsers
+
+    def _beginning(
+        self, tenant: HeldTenant, mount: Mount, word: Beginning, settings: LoginSettings, chosen: JwtSettings
+    ) -> Vouched:
+        """The issuer is asked where it lets people in, unless they could not come back."""
+        if not chosen.client_id:
+            raise InvalidArgument(NOT_OIDC, "settings")
+        account = _role(tenant, mount, word.role or chosen.default_role, 'role "{}" could not be found')
+        if not word.redirect_uri:
+            raise InvalidArgument("missing redirect_uri", "redirect_uri")
+        bounds = account.bounds
+        back, _ = parted(word.redirect_uri, chosen)
+        may_return = isinstance(bounds, JwtBounds) and is_back(bounds, back)
+        place = self._flows.published(mount.uuid, chosen).authorization_endpoint if may_return else ""
+        return _vouched(Published(place), account, settings)
+
+    def _returned(
+        self,
+        tenant: HeldTenant,
+        mount: Mount,
+        word: Returned,
+        settings: LoginSettings,
+        chosen: JwtSettings,
+        now: datetime,
+    ) -> Vouched:
+        """By the role and the settings of today; those have to be the ones that it was begun by."""
+        begun, account = word.begun, tenant.account(mount, word.begun.role)
+        bounds = account.bounds if account is not None else None
+        secret = tenant.login_secret(settings)
+        if account is None or not isinstance(bounds, JwtBounds) or not is_back(bounds, begun.redirect_uri):
+            raise InvalidArgument(f"{LOGIN_FAILED} Role could not be found", "role")
+        if begun.settings_revision != settings.revision or secret is None:
+            raise InvalidArgument(f"{LOGIN_FAILED} The configuration has changed meanwhile.", "settings")
+        if word.error:
+            raise InvalidArgument(f"{LOGIN_FAILED} {refusal(word.error)}", "error")
+        if not word.code:
+            raise InvalidArgument(f"{LOGIN_FAILED} No code or id_token received.", "code")
+        shown = tenant.shown(secret)
+        who = self._flows.identified(mount.uuid, chosen, shown, bounds, begun, word.code, now)
         return _vouched(who, account, settings)
 
     # --- tokens
@@ -112,13 +181,8 @@ class Vouchers:
         return Claimed(token.claims)
 
     def _fetched(self, mount: Mount, settings: JwtSettings, token: jose.Signed) -> list[VerifyingKey]:
-        source = (
-            KeySource(settings.discovery_url, discovery=True, authorities=settings.discovery_ca)
-            if settings.discovery_url
-            else KeySource(settings.jwks_url, discovery=False, authorities=settings.jwks_ca)
-        )
         header = token.header
-        return self._keys.fitting(source, header.kid, header.alg, lambda: None, tenant=mount.uuid)
+        return self._keys.fitting(source_of(settings), header.kid, header.alg, lambda: None, tenant=mount.uuid)
 
 
 def _role(tenant: HeldTenant, mount: Mount, name: str, absent: str) -> Account:

@@ -13,6 +13,7 @@ from keystead.core.entities import (
     LoginSecret,
     LoginSettings,
     Mount,
+    OidcLogin,
     SecretId,
     Setting,
     Token,
@@ -109,6 +110,13 @@ class OfPaths:
     def shown(self, secret: LoginSecret) -> Sensitive:
         """What the mount shows to whom it asks."""
         return self._reach.barrier.material(secret)
+
+    def oidc_login(self, id: str) -> OidcLogin | None:
+        return self._reach.get(OidcLogin, id)
+
+    def oidc_logins(self, mount: Mount) -> list[OidcLogin]:
+        """Those that are under way, and some that are over."""
+        return list(self._reach.every_child(OidcLogin, mount.uuid))
 
     def secret_id(self, id: str) -> SecretId | None:
         return self._reach.get(SecretId, id)

@@ -86,6 +86,7 @@ class View(KeyCache, TokenCache):
         Kind.OTP_KEY: _forget_nothing,
         Kind.LOGIN_SETTINGS: _forget_nothing,
         Kind.LOGIN_SECRET: _forget_nothing,
+        Kind.OIDC_LOGIN: _forget_nothing,
         Kind.ERASURE: _forget_nothing,
         Kind.APPROVAL_REQUEST: _forget_nothing,
     }
