@@ -75,6 +75,8 @@ REFUSED = [
     (("--region", "us east"), "region"),
     (("--region", "x", "--region", "x"), "twice"),
     (("--slot", "one"), "twice"),
+    (("--slot", "tpm"), "slots_at_least = 1"),
+    (("--slot", "one", "--slot", "two/../one"), "these are one"),
     (("--certificate", "file:/x"), "--private-key"),
     (("--certificate", "/x", "--private-key", "/y"), "file:PATH"),
     (("--certificate", "file:/nonexistent", "--private-key", "file:/nonexistent"), "certificate"),

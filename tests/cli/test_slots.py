@@ -8,13 +8,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from tests import softhsm
 from tests.cli.test_custody import _destroy
 from tests.servers import Done, at_once, serving
 from tests.swtpm import SoftwareTpm, software_tpm
 
+from keystead.app.beginning import Beginning
 from keystead.app.library import Keystead
+from keystead.app.slots import require_new
+from keystead.config import Config, TpmAt
 from keystead.core.entities import KeyVersion
+from keystead.core.errors import InvalidArgument
 from keystead.service.barrier import Commit
 from keystead.service.bootstrap import record_of_slots
 from keystead.service.log import Log
@@ -158,7 +163,8 @@ def test_status_is_red_where_there_are_fewer_places_than_asked_for(site) -> None
     toml = (site / "keystead.toml").read_text()
     (site / "keystead.toml").write_text(toml.replace("slots_at_least = 1", "slots_at_least = 2"))
     with serving("dev", site) as running:
-        assert "RED: kept in 1 place of 2" in about(running.directory, "status").out
+        told = about(running.directory, "status").out
+        assert "RED: kept in 1 place of 2" in told and "`keystead slot add pkcs11:soft`" in told
         assert about(running.directory, "slot", "add", "tpm").status == 0
         assert "kept in 2 places" in about(running.directory, "status").out
         refused = about(running.directory, "slot", "remove", "tpm", "--json")
@@ -191,6 +197,15 @@ def test_init_says_when_one_disk_holds_it_all(tmp_path) -> None:
     )
     assert accepted.status == 0 and "RED" not in accepted.err
     assert "slots_at_least = 1" in (tmp_path / "other" / "keystead.toml").read_text()
+
+
+def test_a_server_that_would_begin_with_one_slot_does_not(tmp_path) -> None:
+    """Of a directory where `bao operator init` is to make the installation."""
+    one = Config(slots=("tpm",), tpm=TpmAt(), listen={"vault": "127.0.0.1:0"})
+    with pytest.raises(InvalidArgument, match="at least 2 slots, and `slots` names 1"):
+        Beginning(tmp_path / "new", one, print)
+    assert not (tmp_path / "new").exists()
+    require_new(tmp_path, replace(one, slots_at_least=1))
 
 
 def test_recovery_keys_from_one_command_to_the_other(site, tmp_path) -> None:

@@ -153,6 +153,18 @@ def test_two_copies_need_two_directories(tmp_path):
         FileSlot(tmp_path, tmp_path / "." / "x" / "..", os.urandom)
 
 
+def test_nor_is_one_directory_by_another_name_two(tmp_path, monkeypatch):
+    """A bind mount has another path, which resolves to itself, and is the same directory."""
+    with monkeypatch.context() as mounted:
+        mounted.setattr(type(tmp_path), "samefile", lambda *_: True)
+        with pytest.raises(InvalidArgument, match="these are one"):
+            FileSlot.create(tmp_path / "one", tmp_path / "two", os.urandom)
+    (tmp_path / "link").symlink_to(tmp_path / "one")
+    with pytest.raises(InvalidArgument):
+        FileSlot.create(tmp_path / "one", tmp_path / "link", os.urandom)
+    FileSlot.create(tmp_path / "one", tmp_path / "two", os.urandom)
+
+
 @pytest.mark.parametrize("lost", ["one", "two"])
 @pytest.mark.parametrize("how", ["removed", "damaged", "torn", "unreadable"])
 def test_one_copy_is_enough_and_the_loss_is_told_and_mended(tmp_path, lost, how):

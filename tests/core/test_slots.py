@@ -203,6 +203,41 @@ def test_row_97_a_crash_at_any_step_is_all_or_nothing_in_every_slot(house, step)
             slot.held = held
 
 
+def test_one_token_by_two_names_is_no_second_slot(house):
+    """Each would erase what the other holds."""
+    alias = MemorySlot("pkcs11:again")
+    alias.held = house.token.held
+    house.slots = (*house.slots, alias)
+    with pytest.raises(Unavailable, match="pkcs11:luna and pkcs11:again are one place"):
+        house.another().reslot(("file", "pkcs11:luna", "pkcs11:again"), b"added")
+    assert house.holds("k1", house.another())
+
+
+def test_no_installation_begins_with_one_token_by_two_names(tmp_path):
+    first, alias = MemorySlot("pkcs11:luna"), MemorySlot("pkcs11:again")
+    alias.held = first.held
+    store = SqliteStore(tmp_path / "new.db")
+    with pytest.raises(Unavailable, match="one place by two names"):
+        Barrier(store, Slots.of(first, alias), SeededEntropy(7)).initialise(U)
+    assert store.meta("root") is None and not first.held
+
+
+def test_taking_out_the_second_name_of_a_token_leaves_the_first_what_it_holds(house, monkeypatch):
+    alias = MemorySlot("pkcs11:again")
+    house.slots = (house.token, alias)
+    barrier = house.another()
+    with monkeypatch.context() as before:
+        before.setattr(Slots, "require", lambda *_: None)
+        barrier.reslot(("pkcs11:luna", "pkcs11:again"), b"as it was")
+        house.token.held |= alias.held
+    alias.generations = house.token.generations
+    alias.retire = house.token.retire
+    with pytest.raises(Unavailable):
+        house.destroy("k1", barrier)
+    barrier.reslot(("pkcs11:luna",), b"taken out")
+    assert house.holds("k1", house.another())
+
+
 @pytest.mark.parametrize("n", range(3))
 def test_any_slot_as_it_was_opens_what_was_destroyed_and_the_proof_sees_it(house, n):
     """The slots are what protects: that the proof tries every one of them is what this shows."""

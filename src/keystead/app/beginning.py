@@ -26,6 +26,7 @@ from keystead.app.entropy import drawing
 from keystead.app.hsms import Tokens
 from keystead.app.installation import MadeWith, build, complete, prepare
 from keystead.app.layout import Layout, Running
+from keystead.app.slots import require_new
 from keystead.app.sockets import address_of, bind
 from keystead.app.tls import server_context
 from keystead.config import Config
@@ -63,7 +64,9 @@ class _NoGeneration:
 
 
 class Beginning:
-    """Raises AlreadyExists where there is an installation, Unavailable where the directory is in use."""
+    """Raises AlreadyExists where there is an installation, Unavailable where the directory is in use, InvalidArgument
+    where the configuration would begin with fewer slots than it asks for.
+    """
 
     def __init__(
         self,
@@ -73,6 +76,7 @@ class Beginning:
         pins: Mapping[str, Sensitive] | None = None,
     ) -> None:
         """`pins`: of the HSMs, where they have been read."""
+        require_new(directory, settings)
         prepare(directory)
         selftest.run()
         self._directory, self._settings, self._on_ready, self._pins = directory, settings, on_ready, pins

@@ -125,18 +125,21 @@ def build(
     """All of it but the seal at its place; the caller holds the directory's lock.
 
     `by_token`: it begins with the text of a token of Vault's clients that may do everything, instead of an access key.
-    Raises AlreadyExists where there is an installation, Conflict where there is a part of one that is not half-made.
+    Raises AlreadyExists where there is an installation, Conflict where there is a part of one that is not half-made,
+    InvalidArgument for fewer slots than `slots_at_least`.
     """
     tenant = tenant or f"{secrets.randbelow(9 * 10**11) + 10**11}"
     layout, now = Layout(directory), SystemClock().now()
+    tokens, entropy = made_with or MadeWith(Tokens(settings.hsms), os.urandom)
+    slots = SlotsOf(layout, settings, tokens, entropy)
+    slots.require_new()
     layout.run.mkdir(mode=0o700, exist_ok=True)
     _clear(layout, settings)
     seals = (created.configuration, *created.beside)
     write_durably(layout.half_made, encode(seals))
     if not by_token or not (directory / config.FILE_NAME).exists():  # else it is the operator's own
         config.write(directory, settings)
-    tokens, entropy = made_with or MadeWith(Tokens(settings.hsms), os.urandom)
-    store, slots = SqliteStore(layout.database), SlotsOf(layout, settings, tokens, entropy)
+    store = SqliteStore(layout.database)
     try:
         slots.make()
         barrier = Barrier(store, slots.all, entropy, clock=SystemClock())

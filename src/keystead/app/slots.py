@@ -27,7 +27,7 @@ from keystead.service.barrier import Barrier
 from keystead.service.bootstrap import record_of_slots
 from keystead.service.root import FILE
 from keystead.service.slots import Slots
-from keystead.slots.file import FileSlot
+from keystead.slots.file import FileSlot, require_apart
 from keystead.slots.pkcs11 import Pkcs11Slot
 from keystead.slots.tpm import TpmSlot
 from keystead.tpm import Tpm
@@ -49,6 +49,22 @@ class SlotsOf:
         places = self._layout.slots(self._settings)
         return None if places is None else FileSlot(*places, self._entropy)
 
+    def require_new(self) -> None:
+        """That a new installation would have as many slots as are asked for. Raises InvalidArgument, with what to do.
+
+        Two directories are two, on whatever disk: `n_places` is about disks.
+        """
+        names = names_of(self._settings)
+        n_slots, least = sum(2 if name == FILE else 1 for name in names), self.at_least
+        if n_slots < least:
+            raise InvalidArgument(
+                f"a new installation has at least {least} slots, and `slots` names {n_slots}: name another (two "
+                "directories, pkcs11:NAME, tpm), or accept what is lost with it: slots_at_least = 1",
+                "slots",
+            )
+        if (places := self._layout.slots(self._settings)) is not None:
+            require_apart(*places)
+
     def make(self) -> None:
         """What a new installation needs before it can begin: the directories."""
         if (places := self._layout.slots(self._settings)) is not None:
@@ -57,6 +73,17 @@ class SlotsOf:
     def n_places(self, names: Iterable[str]) -> int:
         """In how many places that are not lost together a root is kept that has these slots."""
         return sum(self._n_disks() if name == FILE else 1 for name in names)
+
+    def way_out(self, names: Iterable[str]) -> str:
+        """How a root that has these slots comes to one place more."""
+        there = set(names)
+        beside = [*(f"{PKCS11}:{name}" for name in self._settings.hsms), *([TPM] if self._settings.tpm else [])]
+        files = [FILE] if self._settings.slot_directories else []
+        if found := [name for name in (*beside, *files) if name not in there]:
+            return f"`keystead slot add {found[0]}`"
+        return (
+            "Write `tpm` or an HSM into keystead.toml, then `keystead slot add`; or move one of `slots` to another disk"
+        )
 
     @property
     def at_least(self) -> int:
@@ -144,7 +171,8 @@ def too_few(core: Core) -> str:
     n_places = core.slots.n_places(core.barrier.tree.root.generations)
     if n_places >= core.slots.at_least:
         return ""
-    return f"the slots are in {n_places} place of {core.slots.at_least}: whoever loses it loses every key (slot add)"
+    lost = f"the slots are in {n_places} place of {core.slots.at_least}: whoever loses it loses every key"
+    return f"{lost}. {core.slots.way_out(core.barrier.tree.root.generations)}"
 
 
 def told(barrier: Barrier, settings: Config) -> dict[str, Any]:
@@ -156,6 +184,11 @@ def told(barrier: Barrier, settings: Config) -> dict[str, Any]:
         "recovery_for": settings.recovery_for,
         "awaited": tuple(sorted(barrier.awaited())),
     }
+
+
+def require_new(directory: Path, settings: Config) -> None:
+    """As SlotsOf.require_new."""
+    SlotsOf(Layout(directory), settings, Tokens({})).require_new()
 
 
 def places(directory: Path, settings: Config) -> int:

@@ -368,6 +368,7 @@ class Supervisor:
             slots=tuple(SlotStatus(**asdict(look)) for look in looks),
             n_places=core.slots.n_places(look.name for look in looks),
             slots_at_least=self._settings.slots_at_least,
+            slots_way_out=core.slots.way_out(look.name for look in looks),
             **slots.told(core.barrier, self._settings) if is_open else {},
             n_unerased=core.barrier.n_outstanding if is_open else None,
             hsms=dict(self._watch.troubles),

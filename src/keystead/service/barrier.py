@@ -124,6 +124,7 @@ class Barrier:
             rows = self._rows(edit.grow(ANCHOR))
             Writing(txn, Head(1, ANCHOR + 1, bytes(32)), edit, rows, self._wrap).finish(1)
             self._stage(txn, rows, edit.root, unseal_key, Root(1, b"", (), owner), names)
+            self._slots.require_apart(names, owner)
         self.open(unseal_key)
 
     def open(self, unseal_key: Sensitive, *, settle: bool = True, recovery: Sensitive | None = None) -> None:

@@ -99,9 +99,27 @@ class Slots:
     # --- destroying
 
     def require(self, names: Iterable[str], owner: str) -> None:
-        """Before any lock is taken: that every slot can be reached. Raises Unavailable."""
+        """Before any lock is taken: that every slot can be reached, and is another place than each other one.
+
+        Two that show one generation are one token by two names, and each would erase what the other holds. Raises
+        Unavailable.
+        """
+        shown: dict[str, str] = {}
         for name in names:
-            _named(name, self.at(name, owner).generations)
+            for generation in _named(name, self.at(name, owner).generations):
+                if (other := shown.setdefault(generation, name)) != name:
+                    raise Unavailable(f"slots {other} and {name} are one place by two names: keep one of them")
+
+    def require_apart(self, names: Iterable[str], owner: str) -> None:
+        """Of a new installation's, which hold something by now: as `require`, else nothing of it is left in them."""
+        names = tuple(names)
+        try:
+            self.require(names, owner)
+        except Unavailable:
+            for name in names:
+                with suppress(Unavailable):
+                    self.at(name, owner).retire(None)
+            raise
 
     def lack(self, root: Root) -> frozenset[str]:
         """Those that can be reached, and do not hold the generation that the root names."""
@@ -125,9 +143,13 @@ class Slots:
         """
         keep: dict[str, str | None] = {**dict.fromkeys(gone), **root.generations}
         failed: dict[str, KeysteadError] = {}
+        todays = set(root.generations.values())
         for name, generation in keep.items():
             try:
-                self.at(name, root.owner).retire(generation)
+                slot = self.at(name, root.owner)
+                if generation is not None or todays.isdisjoint(slot.generations()):
+                    slot.retire(generation)
+                # else it is the place of one that stays, by another name: that one erases the rest
             except (Unavailable, Internal) as error:
                 failed[name] = error
         return failed

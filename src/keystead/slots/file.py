@@ -32,6 +32,16 @@ OTHERS = stat.S_IRWXG | stat.S_IRWXO
 GET_FLAGS, SET_FLAGS, NODUMP = 0x80086601, 0x40086602, 0x40  # <linux/fs.h>
 
 
+def require_apart(first: Path, second: Path) -> None:
+    """That what happens to a file of one does not happen to the other's. Raises InvalidArgument.
+
+    One directory by two names: a link, a bind mount, a file system that tells no case.
+    """
+    one = first.resolve() == second.resolve()
+    if one or (first.is_dir() and second.is_dir() and first.samefile(second)):
+        raise InvalidArgument("the two copies of a slot need two directories, and these are one", "slots")
+
+
 class FileSlot:
     """core.ports.Slot. Two existing directories of mode 0700. Raises InvalidArgument where a file is open to others."""
 
@@ -49,6 +59,7 @@ class FileSlot:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             directory.chmod(0o700)
             _sync_directory(directory.parent)
+        require_apart(first, second)
         return cls(first, second, entropy)
 
     def read(self) -> dict[str, Sensitive]:

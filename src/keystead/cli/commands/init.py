@@ -16,7 +16,7 @@ from keystead.app.hardware import surroundings
 from keystead.app.hsms import Tokens, pins
 from keystead.app.installation import ADMINISTRATOR, REGIONS, MadeWith, initialise, prepare, read_seal
 from keystead.app.seals import warning_of
-from keystead.app.slots import places
+from keystead.app.slots import places, require_new
 from keystead.app.tls import server_context
 from keystead.cli import secrets
 from keystead.cli.commands.serve import LISTEN, listening
@@ -82,6 +82,7 @@ def init(directory: Path, seal: str, *, as_json: bool, **given: Any) -> None:
         region=(given["regions"] or REGIONS)[0],
         tpm=TpmAt(given["tpm"]) if given["tpm"] else there.tpm,
     )
+    require_new(directory, settings)
     kinds = [seal, given["recovery"]] if given["recovery"] else [seal]
     if len(set(kinds)) < len(kinds):
         raise InvalidArgument(f"two seals are of two kinds: {seal} is one already", "with-recovery")
@@ -109,9 +110,9 @@ def init(directory: Path, seal: str, *, as_json: bool, **given: Any) -> None:
         say(warning)
     if (n_places := places(directory, settings)) < settings.slots_at_least:
         say(
-            f"RED: its slots are in {n_places} place, and whoever loses it loses every key. `keystead slot add` another"
+            f"RED: its slots are in {n_places} place, and whoever loses it loses every key: two directories on one disk"
         )
-        say("or give --slot on two disks; or accept it, with --slots-at-least 1 or in keystead.toml.")
+        say("are one place. `keystead slot add` another, or accept it, with --slots-at-least 1 or in keystead.toml.")
 
 
 def _uses_hsms(kinds: Sequence[str], settings: Config) -> bool:

@@ -183,7 +183,10 @@ def slots_in_words(found: ServerStatus) -> str:
     waits = f"; {found.n_unerased} old secrets still to be erased" if found.n_unerased else ""
     if found.n_places < found.slots_at_least:
         lost = f"RED: kept in {found.n_places} place of {found.slots_at_least}; whoever loses it loses every key"
-        return f"{lost} (`keystead slot add`){waits}"
+        return f"{lost}. {found.slots_way_out}{waits}"
+    if found.n_places < 2:
+        accepted = "as slots_at_least = 1 accepts; whoever loses it loses every key"
+        return f"kept in {found.n_places} place, {accepted}{waits}"
     return f"kept in {found.n_places} places{waits}"
 
 

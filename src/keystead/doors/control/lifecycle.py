@@ -39,6 +39,7 @@ class ServerStatus(Message, frozen=True, kw_only=True):
     slots: tuple[SlotStatus, ...] = ()
     n_places: int = 0  # that are not lost together: of the slots above, two directories on one disk are one
     slots_at_least: int = 1  # how many places the configuration asks for
+    slots_way_out: str = ""  # where there are fewer: what makes one more
     slot_mode: str | None = None  # None while sealed (core.entities.Mode)
     recovery_since: datetime | None = None  # the oldest recovery key of today, in mode "window"
     recovery_for: int = 0  # days after which the configuration asks for another
