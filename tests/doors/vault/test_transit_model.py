@@ -28,7 +28,7 @@ LEFT_OUT = {
 OF_VAULT = {"managed_key_id", "managed_key_name"}  # OpenBao has no managed keys
 UNDOCUMENTED = {
     "write": OF_VAULT,
-    "read": {"context", "hash"},
+    "read": {"context", "hash", "format"},
     "list": {"after", "limit"},
 }  # of a query, and the server takes them
 WIDER = {"batch_input", "salt_length"}  # read as whatever they are, and looked at by the operation

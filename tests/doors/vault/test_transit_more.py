@@ -131,7 +131,11 @@ def test_a_chain_stands_on_the_version_whose_key_it_is_of(root):
     root.data("POST", "transit/keys/a", type="ecdsa-p256")
     issuer = ec.generate_private_key(ec.SECP256R1())
     chain = certificate(public_of(root, "a"), issuer) + certificate(issuer.public_key(), issuer, "issuer", ca=True)
+    unsigned = (500, "1 error occurred:\n\t* selected key version does not have a certificate chain imported\n\n")
+    assert root.refusal("GET", "transit/export/certificate-chain/a") == unsigned
     done = root.data("POST", "transit/keys/a/set-certificate", certificate_chain=chain)
+    exported = root.data("GET", "transit/export/certificate-chain/a")
+    assert exported["keys"] == {"1": chain.rstrip()} and exported["type"] == done["type"]
     assert done == {"certificate_chain": chain, "name": "a", "type": "ecdsa-p256"}
     assert root.data("GET", "transit/keys/a")["keys"]["1"]["certificate_chain"] == chain
     root.data("POST", "transit/keys/a/rotate")

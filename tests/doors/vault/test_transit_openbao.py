@@ -69,6 +69,7 @@ def filled(text: str, kept: dict[str, str]) -> str:
 class Side:
     def __init__(self, send) -> None:
         self._send = send
+        self.same_material = False  # what is exported is told to the letter
         self.kept = {name: parcels.public_pem(key).replace("\n", "\\n") for name, key in PEERS.items()}
 
     def ask(self, method, path, body, keep):
@@ -80,7 +81,7 @@ class Side:
                 value = value[int(part)] if isinstance(value, list) else value[part]
             self.kept[key] = str(value)
         data = blanked(said.get("data"))
-        if path.startswith("transit/export") and data:
+        if path.startswith("transit/export") and data and not self.same_material:
             data["keys"] = {n: (text.split("-----")[1:2], len(text) > 40) for n, text in data["keys"].items()}
         if path.startswith("transit/datakey/plaintext"):
             self.kept["datakey"] = data.pop("plaintext") if data else ""

@@ -79,7 +79,10 @@ class Part(Enum):
 
 
 class Exported(Struct, frozen=True):
-    """`parts` by version. AES, HMAC: as it is. RSA: RFC 8017 A.1.2; EC: RFC 5915, DER; Ed25519: seed || public key."""
+    """`parts` by version. AES, HMAC: as it is. RSA: RFC 8017 A.1.2; EC: RFC 5915, DER; Ed25519: seed || public key.
+
+    Of all three PKCS #8 (RFC 5208), DER, where that is asked for.
+    """
 
     key: Key
     parts: dict[int, Sensitive]
@@ -91,6 +94,7 @@ class ExportKey(KeyOperation[Exported], frozen=True, kw_only=True):
     action = Action.EXPORT_KEY
     part: Part
     version: int | None = None  # None: every one; 0: the current one
+    pkcs8: bool = False  # the private part of a pair
 
 
 NOT_RSA = "no RSA key"

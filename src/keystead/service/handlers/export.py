@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from keystead.core import operations as ops
-from keystead.core.algorithms import Purpose
+from keystead.core.algorithms import Family, Purpose
 from keystead.core.entities import KeyVersion
 from keystead.core.errors import NotFound, WrongState, WrongUsage
 from keystead.core.operations import Breach, Part
@@ -18,6 +18,7 @@ from keystead.service.held import HeldKey
 from keystead.service.pipeline import Act, Handler, Outcome
 
 PURPOSES = {Part.CIPHER: Purpose.CIPHER, Part.SIGNATURE: Purpose.SIGNATURE}
+PAIRED = frozenset({Family.RSA, Family.EC, Family.EDWARDS})
 
 
 def export_key(op: ops.ExportKey, targets: tuple[HeldKey], act: Act) -> Outcome[ops.Exported]:
@@ -33,7 +34,7 @@ def export_key(op: ops.ExportKey, targets: tuple[HeldKey], act: Act) -> Outcome[
     if (purpose := PURPOSES.get(op.part)) is not None:
         algorithm_for(key, purpose)
     found = tuple(wanted(op.version, held))
-    parts = {version.number: _part(op.part, version, held, act) for version in found}
+    parts = {version.number: _part(op, version, held, act) for version in found}
     return Outcome(answer=ops.Exported(key, parts), versions=tuple(parts)[:1] if len(parts) == 1 else ())
 
 
@@ -49,8 +50,8 @@ def wanted(number: int | None, held: HeldKey) -> Iterable[KeyVersion]:
     return (held.version(number).version,)
 
 
-def _part(part: Part, version: KeyVersion, held: HeldKey, act: Act) -> Sensitive:
-    spec = held.key.spec
+def _part(op: ops.ExportKey, version: KeyVersion, held: HeldKey, act: Act) -> Sensitive:
+    spec, part = held.key.spec, op.part
     if part is Part.PUBLIC:
         if not version.public_key:
             raise WrongUsage(f"a {spec.name} key has no public part", part)
@@ -58,7 +59,9 @@ def _part(part: Part, version: KeyVersion, held: HeldKey, act: Act) -> Sensitive
     if version.is_public:
         raise WrongState("the private half of this version is not here", Breach.NO_PRIVATE_HALF)
     material = held.material(version)
-    return act.provider.mac_key(spec, material) if part is Part.MAC else act.provider.export(spec, material)
+    if part is Part.MAC:
+        return act.provider.mac_key(spec, material)
+    return material if op.pkcs8 and spec.family in PAIRED else act.provider.export(spec, material)
 
 
 HANDLERS: dict[type, Handler] = {ops.ExportKey: export_key}
