@@ -73,10 +73,10 @@ class Sessions:
                 self.n -= 1
             closing(session)
 
-        def restarted(module, epoch):
+        def restarted(module, *args):
             before = module.epoch
             try:
-                restarting(module, epoch)
+                restarting(module, *args)
             finally:
                 if module.epoch != before:  # C_Finalize closes what is open, and nobody is in a call
                     self.n = 0

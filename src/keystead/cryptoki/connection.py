@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from msgspec import Struct
 
-from keystead.core.errors import Conflict, NotFound
+from keystead.core.errors import Conflict, KeysteadError, NotFound
 from keystead.core.sensitive import Sensitive
 from keystead.cryptoki import finding
 from keystead.cryptoki.errors import Failed
@@ -27,15 +27,40 @@ MOST_HANDLES: Final = 50_000
 
 
 class Name(Struct, frozen=True):
-    """What an object is found by: class, CKA_ID, and CKA_LABEL unless it is empty."""
+    """What objects are found by: CKA_ID, CKA_LABEL unless it is empty, and the class; None: whichever."""
 
-    kind: Cko
+    kind: Cko | None
     id: bytes
     label: str = ""
 
     def template(self) -> Template:
-        found: dict[Cka, bool | int | bytes | str] = {Cka.TOKEN: True, Cka.CLASS: self.kind, Cka.ID: self.id}
+        found: dict[Cka, bool | int | bytes | str] = {Cka.TOKEN: True, Cka.ID: self.id}
+        if self.kind is not None:
+            found[Cka.CLASS] = self.kind
         return {**found, Cka.LABEL: self.label} if self.label else found
+
+
+def told(found: Mapping[Cka, bool | int | bytes], wanted: Template) -> Name:
+    """The name of an object that was looked for by `wanted`.
+
+    Raises Failed where it is not that: SoftHSM2 tells nothing of an object that another thread is just reading.
+    """
+    kind, its_id, label = (found.get(one, b"") for one in (Cka.CLASS, Cka.ID, Cka.LABEL))
+    if not isinstance(kind, int) or not isinstance(its_id, bytes) or not isinstance(label, bytes):
+        raise Failed("C_GetAttributeValue", Ckr.ATTRIBUTE_VALUE_INVALID)
+    for which, value in ((Cka.CLASS, kind), (Cka.ID, its_id), (Cka.LABEL, label)):
+        asked = wanted.get(which, value)
+        if value != (asked.encode() if isinstance(asked, str) else asked):
+            raise Failed("C_GetAttributeValue", Ckr.OBJECT_HANDLE_INVALID)
+    return Name(Cko(kind), its_id, label.decode("utf-8", "replace"))
+
+
+class Doubtful(Exception):
+    """The token shows none of that name, or two. `error`: the answer, if that is believed (cryptoki.views)."""
+
+    def __init__(self, name: Name, error: KeysteadError) -> None:
+        super().__init__(str(error))
+        self.name, self.error = name, error
 
 
 class Connection:
@@ -115,17 +140,17 @@ class Connection:
             return False
 
     def handle(self, session: Session, name: Name) -> int:
-        """Raises NotFound, Conflict (two objects of one name), Failed."""
+        """Raises Doubtful (NotFound; Conflict: two objects of one name), Failed."""
         if (known := self._handles.get(name)) is not None:
             return known
         found = session.find(name.template(), 2)
         if not found:
-            raise NotFound("no such object in the token", "object")
+            raise Doubtful(name, NotFound("no such object in the token", "object"))
         chosen = found[0]
         if len(found) > 1:
             chosen = self._made.get(name, 0)
             if chosen not in found:
-                raise Conflict("two objects in the token have one name", "object")
+                raise Doubtful(name, Conflict("two objects in the token have one name", "object"))
         self._keep(self._handles, name, chosen)
         return chosen
 
@@ -143,7 +168,8 @@ class Connection:
                 among.popitem(last=False)
 
     def forget(self, name: Name) -> None:
-        self._handles.pop(name, None)
+        for kind in Cko if name.kind is None else (name.kind,):
+            self._handles.pop(Name(kind, name.id, name.label), None)
 
     def forget_all(self) -> None:
         """Some handle was not right; whose, the module does not say."""

@@ -95,20 +95,27 @@ class Module:
         finally:
             self.leave()
 
-    def restart(self, epoch: int) -> None:
+    @property
+    def may_restart(self) -> bool:
+        """Whether it is ours (rule 4)."""
+        return self._owned or not self._is_up
+
+    def restart(self, epoch: int, drain_for: float | None = None) -> None:
         """C_Finalize and C_Initialize, where nobody has done it since `epoch`. Not between `enter` and `leave`.
 
+        `drain_for`: seconds that calls in flight are waited for (DRAIN_FOR).
         Raises Unavailable where calls in flight do not end, or the module does not come up.
         """
         self.check()
         with self._turn:
             if self.epoch != epoch or self._restarting:
                 return
-            if self._is_up and not self._owned:
+            if not self.may_restart:
                 raise Unavailable("the PKCS#11 module belongs to somebody else in this process, who may restart it")
             self._restarting = True
             try:
-                if not self._turn.wait_for(lambda: self._n_within == 0, DRAIN_FOR):
+                waits = DRAIN_FOR if drain_for is None else drain_for
+                if not self._turn.wait_for(lambda: self._n_within == 0, waits):
                     raise Unavailable("calls to the PKCS#11 module are in flight and do not end")
                 self.epoch += 1
                 if self._is_up:

@@ -13,6 +13,9 @@ Rule 5: a PIN that was refused is not offered again by this process: it could on
 Rule 6: the token is the one that it was at first: another serial number under its label is Conflict.
 Rule 7: CKR_GENERAL_ERROR and CKR_FUNCTION_FAILED say nothing (SoftHSM2: also of a tag that does not fit). Where the
         token is there as before, and says it twice, they are the act's own failure.
+Rule 8: "there is no such object" is believed of a module that was started after the question was first asked
+        (cryptoki.views); "the token is away" after several starts: SoftHSM2 takes a token that another process is
+        logging into for broken.
 """
 
 from __future__ import annotations
@@ -25,23 +28,29 @@ from typing import Final, NoReturn, TypeVar
 
 from msgspec import Struct
 
-from keystead.core.errors import KeysteadError, NotFound, Unauthenticated, Unavailable
+from keystead.core.errors import InvalidArgument, KeysteadError, NotFound, Unauthenticated, Unavailable
 from keystead.core.ports import NOT_ASKED
 from keystead.core.sensitive import Sensitive
 from keystead.cryptoki import finding
-from keystead.cryptoki.connection import Connection, Name
+from keystead.cryptoki.connection import Connection, Doubtful, Name, told
 from keystead.cryptoki.errors import LOST, MISPLACED, REFUSED_PIN, SPENT, Failed, meant
 from keystead.cryptoki.finding import MechanismInfo, TokenInfo, Where
 from keystead.cryptoki.module import Module
 from keystead.cryptoki.session import Session
 from keystead.cryptoki.templates import Template
-from keystead.cryptoki.words import Cka, Cko, Ckr
+from keystead.cryptoki.views import Views
+from keystead.cryptoki.words import Cka, Ckr
 
 R = TypeVar("R")
 OPENS: Final = frozenset({"C_Decrypt", "C_UnwrapKey"})
 """Functions that an act's own input can make fail: there, what says nothing may be said of it."""
 VAGUE: Final = frozenset({Ckr.GENERAL_ERROR, Ckr.FUNCTION_FAILED})
 CLOSES_IN: Final = 2.0  # seconds
+STARTS: Final = (0.0, 0.02, 0.1)
+"""Seconds before the module is started again, the n-th time, for a token that was there the last time."""
+DRAINS_IN: Final = 2.0  # seconds that calls in flight may take where it is started only to look anew
+GLITCHES: Final = LOST | {Ckr.USER_PIN_NOT_INITIALIZED}
+"""What SoftHSM2 says of a token whose file another process is just writing. No PIN was compared."""
 PAUSES: Final = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)  # seconds that nobody asks, after the n-th failure in a row
 
 
@@ -61,7 +70,11 @@ class _Again(Exception):
 
 
 class _Restart(Exception):
-    """Once more, after the module has been started again."""
+    """Once more, after the module has been started again. `to_look`: it was well, and is to look anew."""
+
+    def __init__(self, *, to_look: bool = False) -> None:
+        super().__init__()
+        self.to_look = to_look
 
 
 class Token:
@@ -87,7 +100,7 @@ class Token:
             self._room.put(None)
         self._connecting = threading.Lock()
         self._connection: Connection | None = None
-        self._refused = ""
+        self._refused, self._views = "", Views(clock)
         self._serial, self._trouble, self._n_failed, self._not_before = "", "", 0, 0.0
 
     # --- use
@@ -127,20 +140,40 @@ class Token:
         return self._unless_missing(act)
 
     def destroy(self, name: Name) -> bool:
-        """Every object of that name. False where the token, which is there, has none: it may have been before."""
+        """Every object of that name. False where the token, which is there, has none: it may have been before.
+
+        Raises InvalidArgument where it has neither id nor label: that would be everything.
+        """
+        if not name.id and not name.label:
+            raise InvalidArgument("an object is destroyed by its name", "name")
 
         def act(desk: Desk) -> bool:
             desk.connection.forget(name)
             found = desk.session.find(name.template())
             if not found:
-                raise NotFound("no such object in the token", "object")
+                raise Doubtful(name, NotFound("no such object in the token", "object"))
+            self._views.doubt(name)  # SoftHSM2 hides one that it did not come to erase
             n_gone = sum([_destroyed(desk.session, handle) for handle in found])
             desk.connection.forget(name)
             if not n_gone:
                 raise Failed("C_DestroyObject", Ckr.OBJECT_HANDLE_INVALID)
             return True
 
-        return self._unless_missing(act)
+        try:
+            return self._unless_missing(act)
+        except Unavailable:
+            self.note(name)
+            raise
+
+    def claim(self, name: Name) -> None:
+        """Nobody but this process can have made one, and nothing went wrong: where its module shows none, is none."""
+        if (connection := self._connection) is not None:
+            self._views.believe(name, connection.module.epoch)
+
+    def note(self, name: Name) -> None:
+        """Nothing more of that name is made from now on: what a module that is started later shows of it counts."""
+        if (connection := self._connection) is not None:
+            self._views.believe(name, connection.module.epoch + 1)
 
     def attributes(self, name: Name, wanted: Sequence[Cka]) -> dict[Cka, bool | int | bytes]:
         """Those that the object has and shows. Raises NotFound."""
@@ -154,7 +187,7 @@ class Token:
             found = [session.attributes(one, (Cka.CLASS, Cka.ID, Cka.LABEL)) for one in session.find(template)]
             if not found and not desk.connection.is_there():
                 raise Failed("C_FindObjects", Ckr.TOKEN_NOT_PRESENT)
-            return [_name(one) for one in found]
+            return [told(one, template) for one in found]
 
         return self.run(act)
 
@@ -190,32 +223,48 @@ class Token:
 
     def _run(self, act: Callable[[Desk], R], vague: type[KeysteadError], *, once: bool) -> R:
         module = connection.module if (connection := self._connection) else self._opened()
-        again, may_restart = True, True
+        again, since, n_starts = True, module.epoch, 0
         while True:
             epoch = module.enter()
             try:
-                connection = self._connected(module, epoch, may_restart=may_restart)
-                return self._act(connection, act, vague, again=again, once=once)
+                connection = self._connected(module, epoch, may_restart=n_starts < self._starts)
+                return self._act(connection, act, vague, since, again=again, once=once)
             except _Again:
                 again = False
                 continue
-            except _Restart:
-                may_restart = False
+            except _Restart as wanted:
+                to_look = wanted.to_look
             finally:
                 module.leave()
-            self._restart(module, epoch)
+            if to_look:
+                self._look_anew(module, epoch)
+            else:
+                time.sleep(STARTS[n_starts])
+                n_starts += 1
+                self._restart(module, epoch)
+
+    @property
+    def _starts(self) -> int:
+        return 1 if self._n_failed else len(STARTS)
 
     def _act(
-        self, connection: Connection, act: Callable[[Desk], R], vague: type[KeysteadError], *, again: bool, once: bool
+        self,
+        connection: Connection,
+        act: Callable[[Desk], R],
+        vague: type[KeysteadError],
+        since: int,
+        *,
+        again: bool,
+        once: bool,
     ) -> R:
+        if once and not connection.is_there():  # nothing was done yet, so it may begin anew
+            self._lost(connection, Failed("C_GetTokenInfo", Ckr.TOKEN_NOT_PRESENT), again=again)
         session = self._take(connection, again=again)
         good = True
         try:
             return act(Desk(session, connection))
-        except NotFound as missing:
-            if missing.detail == "object" and not connection.is_there():
-                self._lost(connection, Failed("C_FindObjects", Ckr.TOKEN_NOT_PRESENT), again=again and not once)
-            raise
+        except Doubtful as doubtful:
+            self._doubt(connection, doubtful, since, again=again, once=once)
         except Failed as failed:
             good = failed.rv in SPENT
             self._recover(connection, failed, vague, again=again and not once)
@@ -226,6 +275,18 @@ class Token:
             raise
         finally:
             connection.give(session, good=good)
+
+    def _doubt(self, connection: Connection, doubtful: Doubtful, since: int, *, again: bool, once: bool) -> NoReturn:
+        """Raises its error where that is believed (rule 8), else what lets it be looked for again."""
+        if not connection.is_there():
+            self._lost(connection, Failed("C_FindObjects", Ckr.TOKEN_NOT_PRESENT), again=again and not once)
+        is_ours = connection.module.may_restart
+        if once or not is_ours or self._views.is_whole(doubtful.name, connection.epoch, since):
+            raise doubtful.error from None
+        self._views.believe(doubtful.name, connection.epoch + 1)
+        if not self._views.may_restart():
+            raise Unavailable(f"the HSM {self.name} does not show an object; it is looked for anew in a while", "view")
+        raise _Restart(to_look=True)
 
     def _recover(self, connection: Connection, failed: Failed, vague: type[KeysteadError], *, again: bool) -> NoReturn:
         """Raises what the act is to raise, or _Again."""
@@ -275,7 +336,7 @@ class Token:
         try:
             connection = Connection(module, self._where, self._pin, epoch, self._serial)
         except Failed as failed:
-            if failed.rv in LOST and may_restart:
+            if failed.rv in GLITCHES and may_restart:
                 raise _Restart from None
             self._failed(failed)
         self._serial, self._n_failed, self._trouble = connection.info.serial, 0, ""
@@ -308,6 +369,12 @@ class Token:
         self._n_failed += 1
         self._trouble = trouble
 
+    def _look_anew(self, module: Module, epoch: int) -> None:
+        """Raises Unavailable where calls in flight do not end, or the module does not come up."""
+        began = self._clock()
+        module.restart(epoch, DRAINS_IN)
+        self._views.restarted(self._clock() - began)
+
     def _restart(self, module: Module, epoch: int) -> None:
         try:
             module.restart(epoch)
@@ -325,10 +392,3 @@ def _destroyed(session: Session, handle: int) -> bool:
             raise
         return False
     return True
-
-
-def _name(found: dict[Cka, bool | int | bytes]) -> Name:
-    kind, its_id, label = (found.get(one, b"") for one in (Cka.CLASS, Cka.ID, Cka.LABEL))
-    if not isinstance(kind, int) or not isinstance(its_id, bytes) or not isinstance(label, bytes):
-        raise Failed("C_GetAttributeValue", Ckr.ATTRIBUTE_VALUE_INVALID)
-    return Name(Cko(kind), its_id, label.decode("utf-8", "replace"))

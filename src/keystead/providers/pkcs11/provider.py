@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 from msgspec.structs import replace
 
 from keystead.core.algorithms import Family, KeySpec, MessageForm
-from keystead.core.errors import Internal, InvalidArgument, NotFound, Unavailable, Unsupported
+from keystead.core.errors import Internal, InvalidArgument, KeysteadError, NotFound, Unavailable, Unsupported
 from keystead.core.ports import Budget, Entropy, Generated, Loaded
 from keystead.core.sensitive import Sensitive
 from keystead.crypto import keys
+from keystead.cryptoki.connection import Name
 from keystead.cryptoki.session import Session
 from keystead.cryptoki.token import VAGUE, Desk, Token
-from keystead.cryptoki.words import Cka, Ckm, named
+from keystead.cryptoki.words import Cka, Ckm, Ckr, named
 from keystead.providers.pkcs11 import adopting, checks, making, signing
 from keystead.providers.pkcs11.bringing import Bringing
 from keystead.providers.pkcs11.handle import ID_BYTES, LABEL, Handle, unpack
@@ -28,7 +30,8 @@ from keystead.providers.public import PublicHalf
 _SEALING: Final[dict[str, type[Sealing]]] = {"AES_256": Aes}
 _SECRETS: Final = frozenset({Family.AES, Family.HMAC})
 IN: Final = "import"
-_FAILED: Final = frozenset(f"CKR_{rv.name}" for rv in VAGUE)
+_FAILED: Final = frozenset(f"CKR_{rv.name}" for rv in (*VAGUE, Ckr.TEMPLATE_INCONSISTENT))
+"""Said of a key that the trial has seen to be made: by SoftHSM2, where another thread looks at it half made."""
 PROVED: Final = {
     "local": Cka.LOCAL,
     "sensitive": Cka.SENSITIVE,
@@ -55,6 +58,27 @@ class Pkcs11Provider:
     # --- making
 
     def generate(self, spec: KeySpec, name: str = "") -> Generated:
+        with self._nobodys(name):
+            return self._generated(spec, name)
+
+    def register(self, spec: KeySpec, material: Sensitive, name: str = "") -> Generated:
+        with self._nobodys(name):
+            return self._registered(spec, material, name)
+
+    @contextmanager
+    def _nobodys(self, name: str) -> Iterator[None]:
+        """Before it is made. Where the token says plainly that it does not, nothing is there that others could know."""
+        own = Name(None, _id(name), LABEL)
+        try:
+            yield
+        except (Unavailable, Internal):
+            self._token.note(own)
+            raise
+        except KeysteadError:
+            self._token.claim(own)
+            raise
+
+    def _generated(self, spec: KeySpec, name: str) -> Generated:
         outcomes, its_id = self._offered(spec), _id(name)
         by = next(Ckm(one.maker) for one in outcomes.values() if one.maker is not None)
 
@@ -70,7 +94,7 @@ class Pkcs11Provider:
 
         return self._made(act, name)
 
-    def register(self, spec: KeySpec, material: Sensitive, name: str = "") -> Generated:
+    def _registered(self, spec: KeySpec, material: Sensitive, name: str) -> Generated:
         outcomes, its_id = self._offered(spec), _id(name)
         der = b"" if spec.family in _SECRETS else keys.public_der(keys.load(spec, material.reveal()))
         if spec.family in _SECRETS and len(material) * 8 != spec.bits:
@@ -95,7 +119,7 @@ class Pkcs11Provider:
         """
         try:
             handle = self._token.run(act, once=True)
-        except Unavailable as error:
+        except (Unavailable, Unsupported) as error:
             if error.detail not in _FAILED:
                 raise
             self.destroy(name)
@@ -145,9 +169,7 @@ class Pkcs11Provider:
         return good
 
     def destroy(self, name: str) -> None:
-        its_id = _id(name)
-        for each in self._token.names({Cka.TOKEN: True, Cka.ID: its_id, Cka.LABEL: LABEL}):
-            self._token.destroy(each)
+        self._token.destroy(Name(None, _id(name), LABEL))
 
     # --- use
 

@@ -1,0 +1,279 @@
+"""What a token does not show, and whether it is believed. SoftHSM2 2.6.1 hides objects from a process; see Views."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from tests import softhsm
+from tests.cryptoki.test_token import AES, make, seal, unseal
+
+from keystead.core.algorithms import KEY_SPECS
+from keystead.core.errors import InvalidArgument, NotFound, Unavailable, Unsupported
+from keystead.cryptoki import token as token_module
+from keystead.cryptoki.connection import Connection, Name, told
+from keystead.cryptoki.errors import Failed
+from keystead.cryptoki.mechanisms import Mechanism
+from keystead.cryptoki.module import Module
+from keystead.cryptoki.token import STARTS
+from keystead.cryptoki.views import BELIEVED_FOR, BURST, MOST_NAMES, Views
+from keystead.cryptoki.words import Cka, Ckm, Cko, Ckr
+from keystead.providers.pkcs11 import Pkcs11Provider
+from keystead.providers.pkcs11.handle import LABEL
+
+SECRET = KEY_SPECS["AES_256"]
+ANOTHER_MAKES = """
+import sys
+from tests.cryptoki.test_token import make
+from tests.softhsm import open_token
+print(make(open_token(sys.argv[1])).id.hex())
+"""
+
+
+@pytest.fixture(scope="module")
+def label():
+    return softhsm.new_token()
+
+
+@pytest.fixture
+def token(label):
+    made = softhsm.open_token(label)
+    yield made
+    made.close()
+
+
+def files() -> set:
+    return {file for file in softhsm.tokens().glob("*/*.object") if file.name != "token.object"}
+
+
+def hide(token, name, file) -> None:
+    """As a look does that cannot open the object's file: SoftHSM2 never shows it again to this process."""
+    away = file.with_suffix(".away")
+    file.rename(away)
+    assert shown(token, name) == 0
+    away.rename(file)
+    assert shown(token, name) == 0
+
+
+def shown(token, name) -> int:
+    return token.run(lambda desk: len(desk.session.find(name.template())))
+
+
+def hidden(token) -> tuple:
+    """(its name, its file)"""
+    before = files()
+    name = make(token)
+    (file,) = files() - before
+    hide(token, name, file)
+    token.run(lambda desk: desk.connection.forget(name))
+    return name, file
+
+
+def epoch() -> int:
+    return Module.open(softhsm.module()).epoch
+
+
+# --- SoftHSM2
+
+
+def test_what_another_process_made_before_this_one_made_something_is_found(token, label):
+    """SoftHSM2 takes over the other's number with its own, and does not look again."""
+    own = {**AES, Cka.ID: os.urandom(8), Cka.LABEL: "k"}
+    make(token)
+    command = [sys.executable, "-c", ANOTHER_MAKES, label]
+    made = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    name = Name(Cko.SECRET_KEY, bytes.fromhex(made), "k")
+    token.run(lambda desk: desk.session.generate(Mechanism(Ckm.AES_KEY_GEN), own))  # `once` would look before
+    assert shown(token, name) == 0, "SoftHSM2 has become better: cryptoki.views may go"
+    assert unseal(token, name, seal(token, name)) == b"hello"
+    assert token.destroy(name) and not token.has(name)
+
+
+def test_a_hidden_object_is_used(token):
+    name, _ = hidden(token)
+    assert unseal(token, name, seal(token, name)) == b"hello"
+
+
+def test_a_hidden_object_is_destroyed(token):
+    """Else a destruction would be acknowledged, and the object there in the next process."""
+    name, file = hidden(token)
+    assert token.destroy(name) and not file.exists()
+
+
+def test_an_object_that_could_not_be_erased_is_not_taken_for_erased(token, monkeypatch):
+    before = files()
+    name = make(token)
+    (file,) = files() - before
+
+    def fails(session, handle):
+        monkeypatch.undo()
+        hide(token, name, file)  # as SoftHSM2 does with one that it did not come to unlink
+        raise Failed("C_DestroyObject", Ckr.FUNCTION_FAILED)
+
+    token.claim(name)
+    monkeypatch.setattr("keystead.cryptoki.session.Session.destroy", fails)
+    assert token.destroy(name) and not file.exists()
+
+
+# --- what is believed
+
+
+def test_what_is_not_there_is_looked_for_anew_once(token):
+    before, name = epoch(), Name(Cko.SECRET_KEY, os.urandom(8), "k")
+    for _ in range(3):
+        assert not token.has(name) and not token.destroy(name)
+        with pytest.raises(NotFound):
+            seal(token, name)
+    assert epoch() == before + 1
+
+
+def test_a_key_that_is_refused_is_nobodys_and_not_looked_for(token, monkeypatch):
+    provider, name = Pkcs11Provider(token, os.urandom), os.urandom(16).hex()
+    provider.offers(SECRET)
+    before = epoch()
+    with pytest.raises(Unsupported):
+        provider.generate(KEY_SPECS["CHACHA20"], name)
+    provider.destroy(name)
+    assert epoch() == before
+
+
+def test_a_key_that_failed_without_a_word_is_looked_for(token, monkeypatch):
+    provider, name = Pkcs11Provider(token, os.urandom), os.urandom(16).hex()
+    provider.offers(SECRET)
+    before, asked = epoch(), []
+
+    def fails(*_):
+        asked.append(1)
+        raise Failed("C_GenerateKey", Ckr.GENERAL_ERROR)
+
+    monkeypatch.setattr("keystead.cryptoki.session.Session.generate", fails)
+    with pytest.raises(Unavailable):
+        provider.generate(SECRET, name)
+    assert (epoch(), len(asked)) == (before + 1, 2)
+
+
+def test_looking_anew_is_rationed(label):
+    now = [0.0]
+    token = softhsm.open_token(label, clock=lambda: now[0])
+    for _ in range(BURST):
+        assert not token.has(Name(Cko.SECRET_KEY, os.urandom(8), "k"))
+    name, _ = hidden(token)
+    before = epoch()
+    with pytest.raises(Unavailable) as caught:  # neither there nor gone
+        token.has(name)
+    assert (caught.value.detail, epoch(), token.trouble) == ("view", before, "")
+    now[0] += 2.0
+    assert token.has(name)
+    token.close()
+
+
+def test_many_that_are_not_there_are_settled_by_one_start(label):
+    """What was asked for in vain is told by whatever start comes after it."""
+    now = [0.0]
+    token = softhsm.open_token(label, clock=lambda: now[0])
+    names = [Name(Cko.SECRET_KEY, os.urandom(8), "k") for _ in range(3 * BURST)]
+    for name in names[BURST:]:
+        token.note(name)  # no session yet: nothing to go by
+    assert [token.destroy(name) for name in names[:BURST]] == [False] * BURST
+    for name in names[BURST:]:
+        with pytest.raises(Unavailable):
+            token.destroy(name)
+    now[0] += 1.0
+    before = epoch()
+    assert [token.destroy(name) for name in names[BURST:]] == [False] * 2 * BURST
+    assert epoch() == before + 1
+    token.close()
+
+
+def test_where_the_module_is_somebody_elses_what_it_shows_counts(token, monkeypatch):
+    name, _ = hidden(token)
+    monkeypatch.setattr(Module, "may_restart", property(lambda _: False))
+    assert not token.has(name)
+
+
+def test_a_ration_is_refilled_slowly_where_a_start_takes_long():
+    now = [0.0]
+    views = Views(lambda: now[0])
+    assert sum(views.may_restart() for _ in range(2 * BURST)) == BURST
+    views.restarted(3.0)
+    now[0] += 59.0
+    assert not views.may_restart()
+    now[0] += 2.0
+    assert views.may_restart() and not views.may_restart()
+
+
+def test_what_was_believed_is_doubted_after_a_while_and_names_are_bounded():
+    now, name = [0.0], Name(Cko.SECRET_KEY, b"1", "k")
+    views = Views(lambda: now[0])
+    assert not views.is_whole(name, 1, 1) and views.is_whole(name, 2, 1)
+    assert views.is_whole(name, 2, 2) and views.is_whole(name, 3, 3)
+    views.doubt(name)
+    assert not views.is_whole(name, 3, 3)
+    views.believe(name, 3)
+    now[0] += BELIEVED_FOR
+    assert not views.is_whole(name, 3, 3)
+    views.believe(name, 3)
+    for n in range(MOST_NAMES):
+        views.believe(Name(None, n.to_bytes(4, "big"), "k"), 3)
+    assert not views.is_whole(name, 3, 3)
+
+
+# --- a token that another process is logging into
+
+
+def test_a_token_that_is_just_being_written_is_not_lost(token, label, monkeypatch):
+    """SoftHSM2 rewrites token.object at every login, and another process finds it empty."""
+    name = make(token)
+    (file,) = {one.parent / "token.object" for one in files()} & set(softhsm.tokens().glob("*/token.object"))
+    whole, slept = file.read_bytes(), []
+
+    def sleep(seconds):
+        slept.append(seconds)
+        if len(slept) == len(STARTS):
+            file.write_bytes(whole)
+
+    monkeypatch.setattr(token_module.time, "sleep", sleep)
+    file.write_bytes(b"")
+    token.close()
+    Module.open(softhsm.module()).restart(epoch())
+    assert token.has(name) and token.trouble == ""
+    assert slept == list(STARTS)
+
+
+def test_a_making_begins_with_a_look_at_the_token_and_is_not_cut_short(token, monkeypatch):
+    looks = []
+    monkeypatch.setattr(Connection, "is_there", lambda _: looks.append(1) or len(looks) > 1)
+    name = Name(Cko.SECRET_KEY, os.urandom(8), "k")
+    template = {**AES, Cka.ID: name.id, Cka.LABEL: name.label}
+    token.run(lambda desk: desk.session.generate(Mechanism(Ckm.AES_KEY_GEN), template), once=True)
+    assert len(looks) == 2 and token.has(name)
+
+
+# --- names
+
+
+def test_an_object_that_tells_another_name_than_it_was_found_by_is_not_believed():
+    found = {Cka.CLASS: Cko.SECRET_KEY, Cka.ID: b"1", Cka.LABEL: b"k"}
+    assert told(found, {Cka.LABEL: "k", Cka.TOKEN: True}) == Name(Cko.SECRET_KEY, b"1", "k")
+    for blank in ({Cka.ID: b""}, {Cka.LABEL: b""}, {Cka.CLASS: 0}):
+        with pytest.raises(Failed):
+            told({**found, **blank}, {Cka.LABEL: "k", Cka.ID: b"1", Cka.CLASS: Cko.SECRET_KEY})
+
+
+def test_a_key_is_destroyed_by_its_own_name_whatever_its_class(token):
+    """And nothing else: an object is not asked how it is called before it is erased."""
+    provider, other = Pkcs11Provider(token, os.urandom), make(token)
+    for spec in ("AES_256", "EC_P256"):
+        name = os.urandom(16).hex()
+        provider.generate(KEY_SPECS[spec], name)
+        assert [one.id.hex() for one in token.names({Cka.LABEL: LABEL, Cka.ID: bytes.fromhex(name)})] == [name]
+        provider.destroy(name)
+        assert token.names({Cka.LABEL: LABEL, Cka.ID: bytes.fromhex(name)}) == []
+    assert token.has(other)
+
+
+def test_without_a_name_nothing_is_destroyed(token):
+    other = make(token)
+    with pytest.raises(InvalidArgument):
+        token.destroy(Name(None, b""))
+    assert token.has(other)
