@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -12,7 +14,7 @@ from tests.doors.aws_kms.managing import ask, made, scheduled, wait
 from tests.doors.aws_kms.wrapped import NEW, importing
 from tests.fakes import FaultyStore, MemoryToken, SeededEntropy
 from tests.faults.simdisk import PowerLoss, SimDisk
-from tests.harness import OTHER_REGION, REGION, TENANT, b64, stack
+from tests.harness import OTHER_REGION, REGION, TENANT, Reply, b64, stack
 
 from keystead import config
 from keystead.core import operations as ops
@@ -21,6 +23,7 @@ from keystead.core.entities import Erasure, InHsm, Key, KeyVersion, Protection, 
 from keystead.core.errors import InvalidArgument, NotFound, Unavailable, Unsupported
 from keystead.core.ports import NOT_ASKED, Stale, WouldWait
 from keystead.core.states import KeyState
+from keystead.kit.door import given_up
 from keystead.service.erasures import Erasures
 from keystead.service.hsms import SETTLES_AFTER, Hsms, MemoryNotes, Note, NoteFiles
 from keystead.stores.memory import MemoryStore
@@ -93,6 +96,24 @@ def test_no_use_is_on_the_event_loop_and_no_thread_of_the_others_waits_for_it(of
         office.perform(ops.GenerateDataKey(key=ops.KeyRef(AT, id=key_id), n_bytes=32, aad=None))
     assert ask(office.admin, "Encrypt", KeyId=key_id, Plaintext=b64(b"x"))
     assert token.threads and threading.get_ident() not in token.threads
+
+
+def test_who_is_not_come_to_is_told_so_in_the_words_of_the_door_and_it_is_on_record(office, token) -> None:
+    """kit.lane, Rule 3."""
+    key_id = made(office.admin)
+    ask(office.admin, "Encrypt", KeyId=key_id, Plaintext=b64(b"x"))
+    office.on_the_loop()
+    headers = {"X-Amz-Target": "TrentService.Encrypt", "Content-Type": "application/x-amz-json-1.1"}
+    request = office.admin.signed(headers, json.dumps({"KeyId": key_id, "Plaintext": b64(b"x")}).encode())
+    steps = office.front.steps(request)
+    would = next(one for one in steps if one is not None)
+    assert isinstance(would, WouldWait) and (would.where, would.tenant) == ("hsm:safe", TENANT)
+    token.threads.clear()
+    office.forget_records()
+    with ThreadPoolExecutor(1) as threads:
+        answer = Reply.of(threads.submit(given_up, steps).result())
+    assert (answer.status, answer.code) == (500, "DependencyTimeoutException") and not token.threads
+    assert (office.record().operation, office.record().outcome) == ("TrentService.Encrypt", "refused: Unavailable")
 
 
 def test_a_token_that_is_away_answers_nothing_and_changes_nothing(office, token) -> None:

@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -23,6 +23,8 @@ from keystead.core.errors import Unavailable
 from keystead.core.ports import WouldBlock, WouldWait
 from keystead.kit import batch
 from keystead.kit.batch import Batch
+from keystead.kit.blocked import Blocked
+from keystead.kit.lane import Lane
 from keystead.kit.listener import Listener
 from keystead.wire.http import Limits, Refusal, http_date, reply
 
@@ -95,7 +97,8 @@ class World:
         self.clock = FakeClock()
         self.threads, self.far = ThreadPoolExecutor(2), ThreadPoolExecutor(2, "far")
         self.batch = Batch(self, self, self.clock)
-        self.listener = Listener(self, self.batch, self.threads, limits, self.far)
+        self.lane = Lane("hsm", 2, 5.0, asyncio.get_running_loop())
+        self.listener = Listener(self, self.batch, self.threads, limits, self.far, {"hsm:box": self.lane})
         self.loop_thread = threading.get_ident()
 
     # journal
@@ -120,6 +123,8 @@ class World:
     def serve(self, request: Any) -> bytes:
         if request.target in self.blocking:
             if threading.get_ident() == self.loop_thread:
+                if request.target.startswith(b"/hsm"):
+                    raise WouldWait("box", request.target.decode().split("/")[2])
                 raise WouldWait if request.target.startswith(b"/far") else WouldBlock
             assert self.blocking[request.target].wait(10)
         if request.target == b"/bug":
@@ -167,6 +172,7 @@ def run(test: Callable[[World], Awaitable[None]], limits: Limits = LIMITS, loops
             await turns()
             world.threads.shutdown()
             world.far.shutdown()
+            world.lane.close()
             if world.batch.failed.done():
                 world.batch.failed.exception()
         return world
@@ -409,13 +415,13 @@ def test_the_slot_never_shows_a_new_batch_before_the_replies_of_the_last_are_out
 
     async def test(world: World) -> None:
         one, two = world.connect(), world.connect()
-        done: Future[bytes] = Future()
-        done.set_result(reply(200, b"", b"/slow", 0))
+        done = Blocked(world.listener, two.protocol, None, None, WouldBlock())
+        done.reply = reply(200, b"", b"/slow", 0)
         two.protocol.blocked, two.protocol.n_owed = True, 1
 
         def once() -> None:
             world.at_flush = lambda: None
-            asyncio.get_running_loop().call_soon(world.listener._unblock, two.protocol, done, False)
+            asyncio.get_running_loop().call_soon(done.back)
 
         world.at_flush = once
         await one.send(post())
@@ -446,6 +452,55 @@ def test_what_would_wait_for_another_machine_keeps_nothing_else_waiting() -> Non
         assert bodies(one.take() + two.take()) == [b"/far/1", b"/far/2"]
 
     run(test)
+
+
+def test_an_hsm_keeps_nothing_else_waiting_and_one_tenant_leaves_room_for_others() -> None:
+    """Of a tenant as many as may be blocked (two), of all together twice as many."""
+
+    async def test(world: World) -> None:
+        asked = [b"/hsm/a/1", b"/hsm/a/2", b"/hsm/b/3", b"/hsm/b/4", b"/hsm/c/5", b"/far/6"]
+        gates = {target: world.blocking.setdefault(target, threading.Event()) for target in asked}
+        connections = [world.connect() for _ in range(8)]
+        sent = [bodies(await c.send(post(target))) for c, target in zip(connections, asked, strict=False)]
+        assert sent == [[], [], [], [], [b"OVERLOADED"], []]
+        assert bodies(await connections[4].send(post(b"/hsm/a/1"))) == [b"OVERLOADED"]
+        assert bodies(await connections[4].send(post(b"/other"))) == [b"/other"]
+        gates[b"/far/6"].set()
+        await world.until(lambda: connections[5].writes)
+        gates[b"/hsm/a/1"].set()
+        await world.until(lambda: connections[0].writes)
+        assert bodies(await connections[4].send(post(b"/hsm/a/1"))) in ([], [b"/hsm/a/1"]), "there is room again"
+        for gate in gates.values():
+            gate.set()
+        await world.until(lambda: all(c.writes for c in connections[1:4]))
+        assert [bodies(c.take()) for c in connections[:4]] == [[target] for target in asked[:4]]
+
+    run(test, Limits(n_connections=8, n_pipelined=8, n_blocked=2))
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_request_that_the_hsm_does_not_come_to_is_given_up_and_not_done(begun: bool) -> None:
+    async def test(world: World) -> None:
+        def steps(request: Any) -> Any:
+            try:
+                yield WouldWait("box", "a")
+            except Unavailable as error:
+                return reply(503, b"", str(error).encode(), request.second)
+            return world.serve(request)
+
+        gate = world.blocking[b"/hsm/a/1"] = world.blocking[b"/hsm/a/2"] = threading.Event()
+        if begun:
+            world.steps = steps
+        world.lane._wait_for, world.lane._pace._most = 0.02, 1
+        one, two = world.connect(), world.connect()
+        assert await one.send(post(b"/hsm/a/1")) == await two.send(post(b"/hsm/a/2")) == b""
+        await world.until(lambda: two.writes)
+        assert bodies(two.take()) == [b"too many requests are waiting" if begun else b"OVERLOADED"]
+        gate.set()
+        await world.until(lambda: one.writes)
+        assert bodies(one.take()) == [b"/hsm/a/1"]
+
+    assert [request.target for request in run(test).served] == [b"/hsm/a/1"]
 
 
 def test_what_would_block_runs_on_a_thread_and_keeps_its_place() -> None:

@@ -30,8 +30,10 @@ from keystead.app.doors import DOORS
 from keystead.app.line import Line
 from keystead.app.tls import server_context
 from keystead.app.workers import Orders
+from keystead.core.ports import HSM
 from keystead.core.sensitive import Sensitive
 from keystead.kit.batch import Batch
+from keystead.kit.lane import Lane
 from keystead.kit.listener import Listener
 
 GRACE_FOR = 5.0  # seconds
@@ -73,6 +75,7 @@ async def serve(core: Core, settings: config.Config, sockets: dict[str, int], le
         loop.add_signal_handler(number, stop.set)
     core.entropy.start()
     batch = Batch(core.journal, core.generation, core.clock)
+    lanes = {f"{HSM}{name}": Lane(name, hsm.sessions, hsm.wait_for, loop) for name, hsm in settings.hsms.items()}
     with (
         ThreadPoolExecutor(settings.thread_pool, "act") as threads,
         ThreadPoolExecutor(settings.xks.threads, "far") as far,
@@ -89,7 +92,7 @@ async def serve(core: Core, settings: config.Config, sockets: dict[str, int], le
                 asking = Asking(tls, core.anchors.certificates)
                 context = asking.context
             names = frozenset(map(str.lower, clients.names)) if clients else frozenset[str]()
-            listener = Listener(core.front(DOORS[name]), batch, threads, limits, far, names)
+            listener = Listener(core.front(DOORS[name]), batch, threads, limits, far, lanes, names)
             listener.before = asking.refresh if asking else None
             await listener.listen(socket.socket(fileno=descriptor), context)
             listeners.append(listener)
@@ -105,6 +108,8 @@ async def serve(core: Core, settings: config.Config, sockets: dict[str, int], le
         left.set()
         await asyncio.gather(*ending)
         stopping.cancel()
+    for lane in lanes.values():
+        lane.close()
     if batch.failed.done():
         batch.failed.result()
 

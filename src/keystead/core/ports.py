@@ -22,15 +22,25 @@ from keystead.core.keystores import KeyStore, Moment, Trouble, failed
 from keystead.core.operations.schemes import Scheme
 from keystead.core.sensitive import Sensitive
 
+NEAR, FAR = "near", "far"
+HSM = "hsm:"
+
 
 class WouldBlock(Exception):  # not an error of the caller's: the listener runs the request again on a thread
     """The act would block, and nothing has been done yet."""
+
+    where, tenant = NEAR, ""
+    """The threads that it is to wait for: NEAR, FAR, or HSM and a name of the configuration; and for whom."""
 
 
 class WouldWait(
     WouldBlock
 ):  # the same; somebody outside is to be asked, so it gets a thread of those that may be kept waiting
-    """The act would wait for another machine."""
+    """The act would wait for another machine. `hsm`: its name in the configuration, where it is an HSM."""
+
+    def __init__(self, hsm: str = "", tenant: str = "") -> None:
+        super().__init__()
+        self.where, self.tenant = f"{HSM}{hsm}" if hsm else FAR, tenant
 
 
 class Stale(Exception):

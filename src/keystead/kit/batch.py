@@ -23,7 +23,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from keystead.core.errors import Unavailable
-from keystead.core.ports import Clock, WouldBlock, WouldWait
+from keystead.core.ports import Clock, WouldBlock
 from keystead.kit.door import Steps
 
 LOG = logging.getLogger("keystead")
@@ -62,8 +62,8 @@ class Holder(Protocol):
         """Hold the reply to the request that was begun."""
         ...
 
-    def block(self, rest: Steps | None, *, far: bool) -> None:
-        """The request that was begun has to wait for a thread. `far`: and there for another machine.
+    def block(self, rest: Steps | None, would: WouldBlock) -> None:
+        """The request that was begun has to wait for a thread, and there for what `would` says.
 
         `rest`: it goes on there; None: it begins anew.
         """
@@ -143,7 +143,7 @@ class Batch:
                 except StopIteration as done:
                     holder.take(done.value)
                 except WouldBlock as at_once:
-                    holder.block(None, far=isinstance(at_once, WouldWait))
+                    holder.block(None, at_once)
                 except Exception:
                     LOG.exception("a door did not answer")
                     holder.abort()
@@ -152,7 +152,7 @@ class Batch:
                     if would is None:
                         going.append((holder, steps))
                         continue
-                    holder.block(steps, far=isinstance(would, WouldWait))
+                    holder.block(steps, would)
                 if (following := holder.begin()) is not None:
                     going.append((holder, following))
             begun = going

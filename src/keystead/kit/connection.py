@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 
 import httptools
 
+from keystead.core.ports import WouldBlock
 from keystead.kit.certified import certified, chain_of
 from keystead.kit.door import Steps
 from keystead.kit.framing import HEAD, IDLE, PARSED_AS, Framing, Refused
@@ -216,9 +217,9 @@ class Connection(Framing, asyncio.Protocol):
                 return self._listener.front.steps(item)
         return None
 
-    def block(self, rest: Steps | None, *, far: bool) -> None:
+    def block(self, rest: Steps | None, would: WouldBlock) -> None:
         if self._begun is not None:
-            self._listener.block(self, self._begun, rest, far=far)
+            self._listener.block(self, self._begun, rest, would)
 
     def withdraw(self) -> None:
         """What is held was not put on record: say that instead, and as often; where a body would be too much, cut."""

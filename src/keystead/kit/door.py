@@ -9,8 +9,9 @@ from typing import Any, Protocol, TypeVar
 from msgspec import Struct
 
 from keystead.core.entities import Lineage, Namespace
+from keystead.core.errors import Internal, Unavailable
 from keystead.core.mounts import MountTable
-from keystead.core.ports import WouldBlock
+from keystead.core.ports import NOT_ASKED, WouldBlock
 from keystead.kit.custody import Custody
 from keystead.kit.marker import Markers
 from keystead.kit.message import ErrorTable, Performer, WireOperation
@@ -39,6 +40,16 @@ def finished(steps: Steps) -> bytes:
             return whole
         if would is not None:
             raise would
+
+
+def given_up(steps: Steps) -> bytes:
+    """The reply to what was begun, and has not been come to: nothing more of it is done. Not on the event loop."""
+    try:
+        steps.throw(Unavailable("too many requests are waiting", NOT_ASKED))
+    except StopIteration as done:
+        whole: bytes = done.value
+        return whole
+    raise Internal("a door went on with what was given up")
 
 
 def wherever(run: Callable[[Q, C], A], message: Q, call: C) -> Generator[WouldBlock | None, None, A]:

@@ -1,8 +1,8 @@
 """An HTTP listener: connections in front of one door.
 
 Use path: bytes -> llhttp -> door.serve, inline on the event loop -> the batch -> one write.
-Change path: door.serve raises WouldBlock -> the same request on a thread -> the batch. Replies keep the order of
-their requests on each connection; a full queue is answered with the door's words for it.
+Change path: door.serve raises WouldBlock -> the same request on a thread (of kit.lane, for an HSM) -> the batch.
+Replies keep the order of their requests on each connection; a full queue is answered with the door's words for it.
 """
 
 from __future__ import annotations
@@ -12,12 +12,15 @@ import contextlib
 import logging
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
 
+from keystead.core.ports import NEAR, WouldBlock
 from keystead.kit.batch import Batch
+from keystead.kit.blocked import Blocked, Room
 from keystead.kit.connection import Connection
-from keystead.kit.door import Front, Steps, finished
+from keystead.kit.door import Front, Steps
+from keystead.kit.lane import Lane
 from keystead.wire.http import HttpRequest, Limits, Refusal
 
 LOG = logging.getLogger("keystead")
@@ -35,10 +38,12 @@ class Listener:
         threads: Executor,
         limits: Limits,
         far: Executor | None = None,
+        lanes: Mapping[str, Lane] | None = None,
         names: frozenset[str] = frozenset(),
     ) -> None:
         """`far`: the threads for what waits for other machines, so that nothing else has to wait behind it.
 
+        `lanes`: those for HSMs, by where (core.ports.WouldBlock) a request waits.
         `names`: a client's certificate must have one of them, where there are any.
         """
         self.front, self.batch, self.limits, self.names = front, batch, limits, names
@@ -48,7 +53,7 @@ class Listener:
         self._loop = asyncio.get_running_loop()
         self._connections: dict[Connection, None] = {}
         self._servers: list[asyncio.Server] = []
-        self._n_blocked = {False: 0, True: 0}  # by whether they are far
+        self._lanes, self._room = lanes or {}, Room(limits.n_blocked)
         self._empty = asyncio.Event()
         self._empty.set()
         self._sweeper = self._loop.call_later(1, self._sweep)
@@ -115,35 +120,47 @@ class Listener:
 
     # --- requests
 
-    def block(self, connection: Connection, request: HttpRequest, rest: Steps | None, *, far: bool) -> None:
+    def block(self, connection: Connection, request: HttpRequest, rest: Steps | None, would: WouldBlock) -> None:
         """Serve it on a thread, or what is left of it."""
-        if self._n_blocked[far] >= self.limits.n_blocked:
+        lane = self._lanes.get(would.where)
+        if not self._room.take(would.where, would.tenant, in_turn=lane is not None):
             connection.take(self.front.reject(Refusal.OVERLOADED, self.batch.second))
             return
         connection.blocked = True
-        self._n_blocked[far] += 1
-        threads = self._far if far else self._threads
-        future = threads.submit(self.front.serve, request) if rest is None else threads.submit(finished, rest)
-        future.add_done_callback(lambda done: self._return(connection, done, far=far))
+        blocked = Blocked(self, connection, request, rest, would)
+        if lane is not None:
+            lane.put(blocked)
+        else:
+            self._submit(self._threads if would.where == NEAR else self._far, blocked, blocked.run)
 
-    def _return(self, connection: Connection, done: Future[bytes], *, far: bool) -> None:
-        """On the thread."""
-        with contextlib.suppress(RuntimeError):  # the loop has ended, and with it everybody who waited
-            self._loop.call_soon_threadsafe(self._unblock, connection, done, far)
+    def late(self, blocked: Blocked) -> None:
+        """It was not come to in time."""
+        if blocked.has_begun:
+            self._submit(self._threads, blocked, blocked.give_up)
+        else:
+            blocked.reply = self.front.reject(Refusal.OVERLOADED, self.batch.second)
+            blocked.back()
 
-    def _unblock(self, connection: Connection, done: Future[bytes], far: bool) -> None:  # noqa: FBT001 - by call_soon, in order
+    def _submit(self, threads: Executor, blocked: Blocked, act: Callable[[], None]) -> None:
+        def back(_done: Future[None]) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended, and with it everybody who waited
+                self._loop.call_soon_threadsafe(blocked.back)
+
+        threads.submit(act).add_done_callback(back)
+
+    def unblock(self, blocked: Blocked) -> None:
         """On the loop again: the reply joins the batch, and what waited behind it is served."""
         if self.batch.is_leaving:  # the slot must not show a new batch before the last one's replies are out
-            self._loop.call_soon(self._unblock, connection, done, far)
+            self._loop.call_soon(self.unblock, blocked)
             return
         self.batch.begin()  # also if the peer has gone: the record is to be flushed
-        self._n_blocked[far] -= 1
+        connection = blocked.connection
+        self._room.give(blocked.where, blocked.tenant)
         connection.blocked = False
-        try:
-            connection.take(done.result())
-        except Exception:
-            LOG.exception("a door did not answer")
+        if blocked.error is not None:
+            LOG.error("a door did not answer", exc_info=blocked.error)
             connection.abort()
             return
+        connection.take(blocked.reply)
         if connection.waiting:
             self.batch.ask(connection)

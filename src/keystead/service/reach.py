@@ -27,7 +27,7 @@ class Reach:
         provider: Provider,
         outside: KeyStores,
         may_block: Callable[[], None],
-        may_wait: Callable[[], None],
+        may_wait: Callable[..., None],
         hsms: Hsms,
         meter: Meter | None = None,
     ) -> None:

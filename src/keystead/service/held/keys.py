@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 from msgspec.structs import replace
@@ -43,7 +44,8 @@ class HeldVersion:
         self.version = version
         self.calm: set[Use] = set()  # what it may be used for, whatever the time
         self._spec, self._hsm, self._reach = key.spec, key.hsm, reach
-        self._slow, self._may = key.spec.slow or key.hsm != "", reach.may_wait if key.hsm else reach.may_block
+        self._slow = key.spec.slow or key.hsm != ""
+        self._may = partial(reach.may_wait, key.hsm, key.tenant) if key.hsm else reach.may_block
         self._in_header = key.in_header
         self._loaded: Loaded | None = None
 

@@ -69,9 +69,9 @@ class Cache:
         if threading.get_ident() == self.loop_thread:
             raise WouldBlock
 
-    def may_wait(self) -> None:
+    def may_wait(self, hsm: str = "", tenant: str = "") -> None:
         if threading.get_ident() == self.loop_thread:
-            raise WouldWait
+            raise WouldWait(hsm, tenant)
 
     def on_drop(self, forget: Callable[[], None]) -> None:
         """Have `forget` called whenever anything held was dropped (decision caches)."""

@@ -1,0 +1,76 @@
+"""How many threads a lane has: one more only where who waits is served sooner for it, since each is dear to the others.
+
+| those who work have …                  | and who waits is served | threads             |
+| waited (for the token)                 | less than once in STEP  | one more            |
+| computed (in the token, on a CPU)      | less than once in STEP  | one more, up to the CPUs there are |
+| queued for a CPU half of the time      |                         | one less            |
+|                                        | twice as often          | one less            |
+
+A token that answers at once has one thread, one in software that takes long as many as there are CPUs, and one behind a
+network as many as it has sessions.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, NamedTuple
+
+STEP: Final = 0.0002  # seconds
+SAMPLE: Final = 0.004  # seconds, at least
+_SCHEDSTAT: Final = Path("/proc/thread-self/schedstat")
+
+
+class Spent(NamedTuple):
+    """What became of a thread's time, in seconds: on a CPU, in a queue for one, and all of it."""
+
+    computing: float
+    queueing: float
+    in_all: float
+
+    def since(self, before: Spent) -> Spent:
+        return Spent(*(now - then for now, then in zip(self, before, strict=True)))
+
+
+def spent() -> Spent:
+    """Of this thread since it began (Linux: sched-stats.rst); where nobody tells, it never queues."""
+    now = time.monotonic()
+    try:
+        on_cpu, queued, _ = _SCHEDSTAT.read_bytes().split()
+    except OSError:
+        return Spent(time.thread_time(), 0.0, now)
+    return Spent(int(on_cpu) / 1e9, int(queued) / 1e9, now)
+
+
+def n_cpus() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+class Pace:
+    """`n` threads are to be at work, `most` at most. For one thread at a time."""
+
+    def __init__(self, most: int, cpus: Callable[[], int] = n_cpus) -> None:
+        self.n, self._most, self._cpus = 1, most, cpus
+        self._between = self._last = 0.0
+
+    def served(self, now: float, *, others: bool) -> None:
+        """Somebody was. `others`: somebody waits still. `now`: seconds of any clock."""
+        if self._last:
+            self._between += (now - self._last - self._between) / 8
+        self._last = now if others else 0.0
+
+    def consider(self, used: Spent) -> None:
+        """What one of the threads has spent while others waited."""
+        waits = used.in_all - used.computing - used.queueing > used.in_all / 2
+        queues = used.queueing > used.in_all / 4
+        if self._between > STEP and not queues and (waits or self.n < self._cpus()):
+            self.add()
+        elif self.n > 1 and (used.queueing > used.in_all / 2 or self._between < STEP / 2):
+            self.n -= 1
+
+    def add(self) -> None:
+        if self.n < self._most:
+            self._between *= self.n / (self.n + 1)  # what is to be expected
+            self.n += 1
