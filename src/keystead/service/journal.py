@@ -25,6 +25,8 @@ from keystead.core.ports import Disk, Entropy, File
 
 SUFFIX = ".journal"
 UNFINISHED = ".new"
+LINE_FEED = 0x0A
+"""As a number: for bytes in bytes, CPython first raises a TypeError, since they are no number, and drops it."""
 MAX_WAITING = 16_384
 """Records that may wait while the disk is full, or a flush is under way."""
 
@@ -88,7 +90,7 @@ class Journal:
         """
         if len(self._waiting) >= self._room:
             raise Unavailable(self.trouble or "the audit journal is behind")
-        if b"\n" in record or len(record) > MAX_RECORD:
+        if LINE_FEED in record or len(record) > MAX_RECORD:
             raise LimitExceeded("an audit record is one line of at most 64 KiB")
         self._waiting.append(record)
 
