@@ -20,7 +20,6 @@ from __future__ import annotations
 import hmac
 from hashlib import sha256
 from struct import Struct as Layout
-from typing import NamedTuple
 
 from keystead.core.errors import DecryptionFailed, InvalidArgument
 from keystead.core.keyed import BITS, KeyedHash, fixed_input
@@ -37,6 +36,8 @@ _LEAST = {MAGIC: OVERHEAD_BYTES, MAGIC_DOUBLED: OVERHEAD_BYTES, MAGIC_INSIDE: 84
 _HEADER = Layout(">2s16sI")
 _LENGTH = Layout(">I")
 _LONG = Layout(">Q")
+_SMALL = [_LENGTH.pack(n).decode() for n in range(128)]
+"""Lengths as text, of a byte for each character: what is short and ASCII is framed as text, and encoded once."""
 _SALT_END = HEADER_BYTES + SALT_BYTES
 
 NO_AAD = b"\x00"
@@ -56,9 +57,21 @@ def typed_aad(aad: Aad) -> bytes:
         return b"\x03" + _LONG.pack(len(aad.context)) + aad.context + aad.data
     if not isinstance(aad, dict):
         return b"\x02" + _LONG.pack(len(aad)) + aad
-    parts = [b"\x01", _LENGTH.pack(len(aad))]
+    pairs = sorted(aad.items())  # by code point is by UTF-8
     try:
-        for key, value in sorted(aad.items()):  # by code point is by UTF-8
+        text = "".join([f"{_SMALL[len(key)]}{key}{_SMALL[len(value)]}{value}" for key, value in pairs])
+        if text.isascii():  # as many bytes as characters
+            return b"\x01%b%b" % (_LENGTH.pack(len(pairs)), text.encode())
+    except IndexError:  # a long one
+        pass
+    return _framed(pairs)
+
+
+def _framed(pairs: list[tuple[str, str]]) -> bytes:
+    """The same of any text."""
+    parts = [b"\x01", _LENGTH.pack(len(pairs))]
+    try:
+        for key, value in pairs:
             name, text = key.encode(), value.encode()
             parts += (_LENGTH.pack(len(name)), name, _LENGTH.pack(len(text)), text)
     except UnicodeEncodeError as error:
@@ -91,11 +104,8 @@ def peek(blob: bytes) -> tuple[str, int]:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}", version
 
 
-class MessageKey(NamedTuple):
-    """What one message is sealed with: a key used once, and the prefix, which is AAD too."""
-
-    key: bytes
-    prefix: bytes
+MessageKey = tuple[bytes, bytes]
+"""What one message is sealed with: a key used once, and the prefix, which is AAD too."""
 
 
 class Envelope:
@@ -107,16 +117,17 @@ class Envelope:
         if len(key) not in KEY_SIZES:
             raise InvalidArgument(f"a key of {len(key)} bytes; ciphertext v1 takes 16 or 32", "key")
         self._header = _HEADER.pack(MAGIC, bytes.fromhex(key_id.replace("-", "")), version)
-        self._encrypt = KeyedHash(key, prefix=fixed_input("keystead/enc/v1"))
-        self._commit = KeyedHash(key, prefix=fixed_input("keystead/cmt/v1"))
-        self._hedge = KeyedHash(KeyedHash(key)(fixed_input("keystead/hdg/v1") + BITS))
+        # The methods themselves: to call an object, Python first looks for its __call__.
+        self._encrypt = KeyedHash(key, prefix=fixed_input("keystead/enc/v1")).__call__
+        self._commit = KeyedHash(key, prefix=fixed_input("keystead/cmt/v1")).__call__
+        self._hedge = KeyedHash(KeyedHash(key)(fixed_input("keystead/hdg/v1") + BITS)).__call__
 
     def seal(self, plaintext: bytes, aad: bytes, random: bytes) -> MessageKey:
         """The key and prefix for a new message. `aad` is typed; `random` is 24 bytes, never used before."""
         context = sha256(self._header + aad).digest()
         salt = self._hedge(random + context + sha256(plaintext).digest())[:SALT_BYTES]
         fixed = salt + context + BITS
-        return MessageKey(self._encrypt(fixed), self._header + salt + self._commit(fixed))
+        return self._encrypt(fixed), self._header + salt + self._commit(fixed)
 
     def converge(self, plaintext: bytes, aad: bytes) -> MessageKey:
         """The same, with a salt that hangs on key, context and plaintext alone: the same again each time."""
@@ -132,4 +143,4 @@ class Envelope:
         fixed = blob[HEADER_BYTES:_SALT_END] + sha256(self._header + aad).digest() + BITS
         if not hmac.compare_digest(self._commit(fixed), blob[_SALT_END:PREFIX_BYTES]):
             raise DecryptionFailed("the ciphertext does not open")
-        return MessageKey(self._encrypt(fixed), blob[:PREFIX_BYTES])
+        return self._encrypt(fixed), blob[:PREFIX_BYTES]

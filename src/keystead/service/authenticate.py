@@ -264,8 +264,7 @@ class Authenticator:
 
 
 def _signed(verified: Verified, request: HttpRequest, door: str, wire_operation: str, request_id: str) -> Caller:
-    session = verified.session
-    return Caller(
+    caller = Caller(
         principal=verified.rights.principal,
         rights=verified.rights,
         credential_id=verified.credential_id,
@@ -276,8 +275,10 @@ def _signed(verified: Verified, request: HttpRequest, door: str, wire_operation:
         source=request.peer,
         now=request.received_at,
         secure=request.secure,
-        session="" if session is None else session.name,
-        began_at=None if session is None else session.issued,
-        ends_at=None if session is None else session.expires,
-        behind=() if session is None else session.behind,
+    )
+    session = verified.session
+    if session is None:
+        return caller
+    return replace(
+        caller, session=session.name, began_at=session.issued, ends_at=session.expires, behind=session.behind
     )

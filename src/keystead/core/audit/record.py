@@ -31,7 +31,7 @@ def refused(kind: type[Exception]) -> str:
     return f"refused: {kind.__name__}"
 
 
-class Target(Struct, frozen=True, omit_defaults=True, rename={"tenant": "of"}):
+class Target(Struct, frozen=True, omit_defaults=True, cache_hash=True, rename={"tenant": "of"}):
     """What was authorized, on which object; `key` and `version` where there is one.
 
     `tenant` is the object's, and stands on record where it is not the caller's own. `at` is the address, where a change
@@ -177,7 +177,7 @@ class Recorder:
         if at is not now:
             time = timestamp(now)
             self._time = (now, time)
-        own = f',"ctx":"{bytes.hex(context)}"' if context else ""
+        own = f',"ctx":"{context.hex()}"' if context else ""
         if made:
             own += _member("made", made)
         request_id = caller.request_id
