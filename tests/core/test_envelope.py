@@ -127,6 +127,13 @@ def test_names_and_values_are_not_had_back_as_bytes():
         untyped(typed_aad({"a": "1"}))
 
 
+@pytest.mark.parametrize("n", [0, 1, 127, 128, 129, 255, 256, 70_000])
+@pytest.mark.parametrize("letter", ["k", "é"])
+def test_typed_aad_of_every_length(n, letter):
+    for context in ({letter * n: "v"}, {"k": letter * n}, {"a": "b", "k": letter * n, letter * n: ""}):
+        assert typed_aad(context) == OPENER.typed_aad(context)
+
+
 def test_a_lone_surrogate_is_no_context():
     with pytest.raises(InvalidArgument) as caught:
         typed_aad({"k": "\ud800"})

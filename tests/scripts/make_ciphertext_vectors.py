@@ -29,7 +29,7 @@ PLAINTEXTS = (b"", b"x", bytes(range(32)), b"keystead " * 20)
 def one(n: int, context: object, plaintext: bytes) -> dict:
     key, random = sha256(b"key %d" % (n % 3)).digest(), sha256(b"random %d" % n).digest()[:24] if n % 4 else bytes(24)
     version = (1, 2, 4294967295)[n % 3]
-    message = Envelope(key, KEY_ID, version).seal(plaintext, typed_aad(context), random)
+    message_key, prefix = Envelope(key, KEY_ID, version).seal(plaintext, typed_aad(context), random)
     return {
         "key": key.hex(),
         "key_id": KEY_ID,
@@ -41,9 +41,9 @@ def one(n: int, context: object, plaintext: bytes) -> dict:
         else None,
         "random": random.hex(),
         "typed_aad": typed_aad(context).hex(),
-        "message_key": message.key.hex(),
+        "message_key": message_key.hex(),
         "plaintext": plaintext.hex(),
-        "ciphertext": (message.prefix + seal_once(message.key, plaintext, message.prefix)).hex(),
+        "ciphertext": (prefix + seal_once(message_key, plaintext, prefix)).hex(),
     }
 
 

@@ -159,8 +159,11 @@ class SigV4:
     ) -> tuple[Reason, str] | None:
         """What is wrong with a request of a known signer."""
         stamp = request.headers.get(b"x-amz-date") or _stamp(request)
-        self._check_scope(signer.scope, stamp, service)
-        self._check_time(stamp, request, SKEW)
+        timely = (stamp, request.second, service)
+        if signer.timely != timely:
+            self._check_scope(signer.scope, stamp, service)
+            self._check_time(stamp, request, SKEW)
+            signer.timely = timely
         return self._wrong(signer, stamp, authorization[-N_SIGNATURE:], request)
 
     def _first(

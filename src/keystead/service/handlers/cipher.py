@@ -27,7 +27,8 @@ from keystead.service.pipeline import Act, Handler, Outcome
 
 def encrypt(op: ops.Encrypt, targets: tuple[HeldKey], act: Act) -> Outcome[ops.Encrypted]:
     (held,) = targets
-    algorithm, bound = _to_protect(held, op.algorithm, op.aad)
+    algorithm = algorithm_for(held.key, Purpose.CIPHER, op.algorithm)
+    bound = bind(held.key, op.aad)
     answer = protect(held, algorithm, op.plaintext, bound, act, op.version)
     return Outcome(answer=answer, versions=(answer.version,), bound=bound)
 

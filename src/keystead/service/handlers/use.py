@@ -83,7 +83,14 @@ def require_to_protect(held: HeldKey, algorithm: Algorithm, act: Act, number: in
     """
     if act.cutoffs is not None:
         act.cutoffs.require(held.key.spec, algorithm, act.now)
-    return require(held, Use.PROTECT, act.now, chosen(held.key, number) if number else None)
+    if number:
+        return require(held, Use.PROTECT, act.now, chosen(held.key, number))
+    if held.ready is None:
+        version = require(held, Use.PROTECT, act.now)
+        if not (Use.PROTECT in held.calm and Use.PROTECT in version.calm):
+            return version
+        held.ready = version
+    return held.ready
 
 
 def within(terms: Terms, use: Use, number: int) -> None:

@@ -175,6 +175,7 @@ class HeldKey:
         self._versions: dict[int, HeldVersion] = {}
         self.compiled: dict[str, Any] = {}  # what service.authorize prepared for this key
         self.calm: set[Use] = set()  # what the key may be used for, whatever the time
+        self.ready: HeldVersion | None = None  # the current version, once it and the key may protect, whatever the time
         self.room = Room(key, key.limits, reach) if key.limits is not None else None
 
     @property

@@ -265,7 +265,7 @@ class Signer:
     One per (access key, scope, signed headers). It holds a derived secret: its repr shows nothing.
     """
 
-    __slots__ = ("_between", "_inner", "_lines", "_outer", "_tail", "_values", "scope", "signed", "unsigned")
+    __slots__ = ("_between", "_inner", "_lines", "_outer", "_tail", "_values", "scope", "signed", "timely", "unsigned")
 
     def __init__(self, key: bytes, scope: Scope, signed: tuple[bytes, ...]) -> None:
         block = key.ljust(64, b"\0")  # RFC 2104: B = 64 for SHA-256
@@ -276,6 +276,7 @@ class Signer:
         self._lines = b"\n".join([b"%b:%%b" % name.replace(b"%", b"%%") for name in signed])
         self._values = _values_of(signed)
         self.scope, self.signed, self.unsigned = scope, signed, unsigned(signed)
+        self.timely: object = None  # what its user last found to be of its scope and of this time
 
     def signature(
         self, method: bytes, target: bytes, headers: Mapping[bytes, bytes], body: bytes, stamp: bytes
