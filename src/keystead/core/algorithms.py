@@ -31,6 +31,7 @@ class Purpose(Enum):
     MAC = "mac"
     AGREEMENT = "agreement"
     ENCAPSULATION = "encapsulation"
+    __hash__ = object.__hash__  # members are single; Enum's own hash of the name costs more than the look-up
 
 
 class MessageForm(Enum):
@@ -127,10 +128,9 @@ class KeySpec(Struct, frozen=True):
 
     def default(self, purpose: Purpose) -> Algorithm:
         """Raises WrongUsage."""
-        for row in (ALGORITHMS[name] for name in self.algorithms):
-            if row.purpose is purpose:
-                return row
-        raise WrongUsage(f"{self.name} is not a {purpose.name.lower()} key", purpose)
+        if (found := _DEFAULTS[self.name].get(purpose)) is None:
+            raise WrongUsage(f"{self.name} is not a {purpose.name.lower()} key", purpose)
+        return found
 
     def max_plaintext(self, algorithm: Algorithm) -> int | None:
         """The longest plaintext in bytes; None if the algorithm sets no limit. RFC 8017 §7.1.1"""
@@ -287,6 +287,9 @@ def _words(spec: KeySpec) -> dict[Word, Algorithm]:
     }
 
 
+_DEFAULTS: dict[str, dict[Purpose, Algorithm]] = {
+    spec.name: {purpose: spec.algorithms_for(purpose)[0] for purpose in spec.purposes} for spec in SPECS.values()
+}
 _BY_WORD: dict[str, dict[Word, Algorithm]] = {spec.name: _words(spec) for spec in SPECS.values()}
 _SPECS_BY_WORD: dict[Word, list[KeySpec]] = {}
 for _spec in KEY_SPECS.values():

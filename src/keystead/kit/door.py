@@ -101,6 +101,10 @@ class AtOnce(ABC):
 class Mounts(Protocol):
     """Where a request leads that is a path (service.view). May raise WouldBlock on the event loop, Sealed."""
 
+    def moment(self) -> int:
+        """A number that stays the same for as long as what is asked here, and of tokens, comes to the same."""
+        ...
+
     def mounts(self, tenant: str, /) -> MountTable: ...
 
     def rate_limits(self) -> RateLimitTable: ...

@@ -16,7 +16,7 @@ from keystead.service.credentials import Directory, Reason
 from keystead.service.credentials.peer import verify_peer
 from keystead.service.credentials.session import Sessions
 from keystead.service.credentials.sigv4 import SigV4, Verified
-from keystead.service.credentials.token import verify_token
+from keystead.service.credentials.token import check_token, verify_token
 from keystead.service.credentials.vouchers import Shown, Vouchers
 from keystead.service.credentials.webidentity import WebIdentities
 from keystead.service.held import HeldToken
@@ -127,6 +127,19 @@ class Authenticator:
             raise
         throttle.known(held.token.bearer, request.second)
         return held
+
+    def again(self, held: HeldToken, request: HttpRequest) -> None:
+        """As token(), of one that it has found, where nothing that is held of the store has changed since."""
+        if (throttle := self._throttle) is None:
+            check_token(self._directory, held, request.peer, request.received_at)
+            return
+        throttle.admit(request.peer, request.second)
+        try:
+            check_token(self._directory, held, request.peer, request.received_at)
+        except Unauthenticated:
+            throttle.refused(request.peer, request.second)
+            raise
+        throttle.known(held.token.bearer, request.second)
 
     def unknown(
         self,

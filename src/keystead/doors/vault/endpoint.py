@@ -10,12 +10,11 @@ from msgspec.structs import asdict
 
 from keystead.core import errors as e
 from keystead.core.caller import Asked, Caller
-from keystead.core.entities import ROOT, Lineage, path_of_chain, sign_of_chain
+from keystead.core.entities import ROOT, path_of_chain, sign_of_chain
 from keystead.core.errors import KeysteadError
 from keystead.core.sensitive import Sensitive
-from keystead.kit import Call, Markers, PathOperation, path_operation
+from keystead.kit import Call, Means, PathOperation, path_operation
 from keystead.kit.custody import Custody
-from keystead.kit.message import Performer
 from keystead.service.credentials.vouchers import Shown
 from keystead.wire import Misfit
 from keystead.wire.vault import Refused
@@ -164,19 +163,9 @@ class TokenCall(Call):
 
     __slots__ = ("chain_of", "custody", "led", "text")
 
-    def __init__(
-        self,
-        service: Performer,
-        caller: Caller,
-        markers: Markers,
-        text: Sensitive,
-        custody: Custody | None = None,
-        *,
-        led: str = "",
-        chain_of: Callable[[str], Lineage] = lambda _: (),
-    ) -> None:
-        super().__init__(service, caller, markers)
-        self.text, self.custody, self.led, self.chain_of = text, custody, led, chain_of
+    def __init__(self, means: Means, caller: Caller, text: Sensitive, led: str = "") -> None:
+        super().__init__(means.service, caller, means.markers)
+        self.text, self.custody, self.led, self.chain_of = text, means.custody, led, means.mounts.chain
 
 
 class OpenCall(Call):

@@ -9,7 +9,7 @@ Rule 2: whatever comes of it is on record. The record says which operation it wa
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -25,6 +25,7 @@ from keystead.core.ports import WouldBlock
 from keystead.core.sensitive import Sensitive
 from keystead.doors.vault.endpoint import CAPABILITIES, Answer, Endpoint, OpenCall, Said, TokenCall, write
 from keystead.doors.vault.errors import ABSENT, ERRORS
+from keystead.doors.vault.known import Arrival, Known
 from keystead.doors.vault.openly import OPEN, VERBS, Open, is_sealed
 from keystead.doors.vault.places import Found, Places
 from keystead.doors.vault.spaces import OF_ITSELF, OF_SERVER, SHOWN, UNAVAILABLE, UNLOCK, Place, Spaces, header_of
@@ -43,6 +44,7 @@ from keystead.wire.vault import request as wire
 from keystead.wire.vault.envelope import (
     HEAD,
     Envelope,
+    around,
     doubled,
     errors,
 )
@@ -56,73 +58,101 @@ OF_WRAPPED = frozenset({"sys/wrapping/unwrap", "sys/wrapping/rewrap", LOOK_UP})
 _EVERY = frozenset(wire.Verb)
 
 
+class Counted:
+    """Of one request. `last`: the bearer of a token whose last use it was."""
+
+    __slots__ = ("last",)
+
+    def __init__(self) -> None:
+        self.last: Caller | None = None
+
+
 class VaultFront(Stepwise):
     """kit.Front for Vault's clients."""
 
     def __init__(self, door: Door, means: Means) -> None:
         self._door, self._means = door.name, means
         self._places, self._spaces = Places(door, means.mounts), Spaces(means.mounts)
+        self._known = Known(means.mounts, self._places)
 
     def steps(self, request: HttpRequest) -> Steps:
-        request_id, who, name = self._means.request_ids(), None, ""
-        last: Caller | None = None  # whose token this was the last use of
+        request_id = self._means.request_ids()
+        who, name, counted = None, "", Counted()
         try:
-            way = self._places.way(request)
-            asked = wire.ask(request.method, request.target) if way is None else way.asked
-            if isinstance(asked, wire.Redirect):
-                return reply(307, HEAD + header(b"Location", asked.location), b"", request.second)
-            names = header_of(request.headers) if way is None else way.names
-            if way is None and (told := self._to_anybody(request, asked, names, request_id)) is not None:
-                return told
-            self._places.require_room(names, asked, request)
-            wrap_for = headers.wrap_for(request.headers)
-            place = self._spaces.find(self._means.mounts.home(), names, asked) if way is None else way.place
-            if way is None and (login := self._places.login(place)) is not None:
-                return self._let_in(request, place, login, wrap_for, request_id)
-            held, text = self._held(request, place.asked, asked)
-            yield None
-            if way is not None and (
-                self._spaces.below(place, held.token.tenant) is None or not self._places.still(way)
-            ):
-                way = None
-            if way is None:
-                place = self._as_it_is_for(held, names, asked, request)
-            if wrap_for or held.token.n_uses:
-                self._means.mounts.may_block()  # before anything has been done
-            if held.token.n_uses and place.asked.path != LOOK_UP:
-                held, last = self._counted(held, request, request_id)
-            below = self._led(place, held, request)
-            found = self._placed(place, below, held, request, request_id, names, asked) if way is None else way.found
-            name = found.endpoint.name
-            given = wire.arguments(asked, request.headers.get(b"content-type"), request.body)
+            known = self._known.find(request)
+            if known is None:
+                arrived = yield from self._arrive(request, request_id, counted)
+            else:
+                self._means.authenticator.again(known.held, request)
+                arrived = known
+                yield None
+            if isinstance(arrived, bytes):
+                return arrived
+            found, place, wrap_for = arrived.found, arrived.place, arrived.wrap_for
+            endpoint = found.endpoint
+            name = endpoint.name
+            given = wire.arguments(arrived.whole, request.headers.get(b"content-type"), request.body)
             who = self._means.authenticator.bearer(
-                held,
+                arrived.held,
                 request,
                 namespace=found.mount.id,
                 door=self._door,
                 wire_operation=name,
                 request_id=request_id,
-                asked=found.endpoint.asked(place.asked.path, Looked(given), wrap_for or None, below),
+                asked=endpoint.asked(place.asked.path, Looked(given), wrap_for or None, arrived.below),
                 unlocking=place.asked.path == UNLOCK,
             )
-            message, warnings = found.endpoint.take(found.captures, given)
+            message, warnings = endpoint.take(found.captures, given)
             yield None
-            means, chain_of = self._means, self._means.mounts.chain
-            call = TokenCall(means.service, who, means.markers, text, means.custody, led=place.led, chain_of=chain_of)
-            answer = yield from wherever(found.endpoint.run, message, call)
+            call = TokenCall(self._means, who, arrived.text, led=place.led)
+            answer = yield from wherever(endpoint.run, message, call)
             yield None
-            warned = () if found.endpoint.open_ended else warnings
-            said = self._told(answer, warned, found.mount.engine, who, wrap_for, text, request)
+            warned = () if endpoint.open_ended else warnings
+            said = self._told(answer, warned, found.mount.engine, who, wrap_for, arrived.text, request)
         except WouldBlock:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it is answered
             said = self._not_done(error, who or self._stranger(request, name, request_id), request)
-        if last is not None:
+        if counted.last is not None:
             with suppress(
                 e.KeysteadError
             ):  # on record; nobody comes in by it any more, and the scheduler takes it away
+                last = counted.last
                 self._means.service.perform(last, UseToken(tenant=TenantRef(last.principal.tenant), ended=True))
         return said
+
+    def _arrive(
+        self, request: HttpRequest, request_id: str, counted: Counted
+    ) -> Generator[WouldBlock | None, None, Arrival | bytes]:
+        """The whole way: what is asked, by whom, and where that leads; or what is answered before anybody asks that."""
+        way = self._places.way(request)
+        asked = wire.ask(request.method, request.target) if way is None else way.asked
+        if isinstance(asked, wire.Redirect):
+            return reply(307, HEAD + header(b"Location", asked.location), b"", request.second)
+        names = header_of(request.headers) if way is None else way.names
+        if way is None and (told := self._to_anybody(request, asked, names, request_id)) is not None:
+            return told
+        moment = self._means.mounts.moment()
+        self._places.require_room(names, asked, request)
+        wrap_for = headers.wrap_for(request.headers)
+        place = self._spaces.find(self._means.mounts.home(), names, asked) if way is None else way.place
+        if way is None and (login := self._places.login(place)) is not None:
+            return self._let_in(request, place, login, wrap_for, request_id)
+        held, text = self._held(request, place.asked, asked)
+        yield None
+        if way is not None and (self._spaces.below(place, held.token.tenant) is None or not self._places.still(way)):
+            way = None
+        if way is None:
+            place = self._as_it_is_for(held, names, asked, request)
+        if wrap_for or held.token.n_uses:
+            self._means.mounts.may_block()  # before anything has been done
+        if held.token.n_uses and place.asked.path != LOOK_UP:
+            held = self._counted(held, request, request_id, counted)
+        below = self._led(place, held, request)
+        found = self._placed(place, below, held, request, request_id, names, asked) if way is None else way.found
+        arrival = Arrival(whole=asked, place=place, below=below, found=found, held=held, text=text, wrap_for=wrap_for)
+        self._known.keep(request, moment, arrival)
+        return arrival
 
     def reject(self, refusal: Refusal, second: int) -> bytes:
         return reply(refusal.status, HEAD, errors(refusal.words), second)
@@ -222,13 +252,14 @@ class VaultFront(Stepwise):
         except e.Unauthenticated as error:
             raise Said(400, NOT_WRAPPING) from error
 
-    def _counted(self, held: HeldToken, request: HttpRequest, request_id: str) -> tuple[HeldToken, Caller | None]:
-        """The token with one use fewer; and its bearer, where that was the last. The use is counted, come what may."""
+    def _counted(self, held: HeldToken, request: HttpRequest, request_id: str, counted: Counted) -> HeldToken:
+        """The token with one use fewer. The use is counted, come what may."""
         tenant = held.token.tenant
         who = self._bearer(held, request, request_id)
         token = self._means.service.perform(who, UseToken(tenant=TenantRef(tenant)))
         again = self._means.authenticator.used(held, request.received_at)
-        return again, self._bearer(again, request, request_id) if token.n_uses == USED_UP else None
+        counted.last = self._bearer(again, request, request_id) if token.n_uses == USED_UP else None
+        return again
 
     def _bearer(
         self, held: HeldToken, request: HttpRequest, request_id: str, asked: Asked | None = None, tenant: str = ""
@@ -307,6 +338,8 @@ class VaultFront(Stepwise):
     def _said(self, answer: Any, warnings: tuple[str, ...], engine: str, request_id: str, second: int) -> bytes:
         if answer is None:
             return reply(204, HEAD, b"", second)
+        if type(answer) is dict and not warnings:
+            return reply(200, HEAD, around(request_id, write(answer), engine), second)
         one = answer if isinstance(answer, Answer) else Answer(data=answer)
         if one.bare:
             return reply(one.status, HEAD, b"" if one.data is None else write(one.data), second)

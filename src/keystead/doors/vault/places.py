@@ -73,6 +73,10 @@ class Places:
         """Whether it leads there now. A namespace that is made or goes changes the mounts of its tenant, too."""
         return self._mounts.mounts(way.place.tenant) is way.table
 
+    def may_be_kept(self, request: HttpRequest) -> bool:
+        """Whether where its line leads is kept, and requests of paths are not counted."""
+        return _line(request) in self._ways and self._mounts.rate_limits().is_empty
+
     def find(self, place: Place, request: HttpRequest, names: tuple[str, ...], whole: wire.Asked) -> Found:
         """Raises Said: 404 where nothing is mounted or offered, 405 for another verb, 400 for what namespaces lack.
 

@@ -53,18 +53,25 @@ def verify_token(directory: Directory, text: str, peer: str, now: datetime) -> H
         held = directory.batch_token(text)
     else:
         held = directory.token(token_id(text)) if 0 < len(text) <= MAX_TEXT else None
+    if held is None:
+        raise Unauthenticated("permission denied", Reason.UNKNOWN)
+    check_token(directory, held, peer, now)
+    return held
+
+
+def check_token(directory: Directory, held: HeldToken, peer: str, now: datetime) -> None:
+    """Whether it is good now and from there. Raises Unauthenticated, WouldBlock."""
+    token = held.token
     if (
-        held is None
-        or _is_over(held.token, now)
+        _is_over(token, now)
         or not held.rights.principal.enabled  # the entity that it belongs to is disabled, or gone
-        or not is_within(held.token.bound_cidrs, peer)
+        or not is_within(token.bound_cidrs, peer)
     ):
         raise Unauthenticated("permission denied", Reason.UNKNOWN)
-    if held.token.is_batch and held.token.creator:  # no row of it goes with its maker's
-        maker = directory.token(held.token.creator)
+    if token.is_batch and token.creator:  # no row of it goes with its maker's
+        maker = directory.token(token.creator)
         if maker is None or _is_over(maker.token, now):
             raise Unauthenticated("permission denied", Reason.UNKNOWN)
-    return held
 
 
 def _is_over(token: Token, now: datetime) -> bool:

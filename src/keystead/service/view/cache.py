@@ -95,6 +95,11 @@ class Cache:
         if generation != self._seen_generation:
             self._drop_changed(generation)
 
+    def moment(self) -> int:
+        """A number that is another one as soon as anything held has been dropped for a change. Raises Sealed."""
+        self.refresh()
+        return self._seen_change
+
     def catch_up(self) -> None:
         """Drop what the store says has changed, announced or not (after Stale)."""
         self._drop_changed(self._current())

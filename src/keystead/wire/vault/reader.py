@@ -52,6 +52,7 @@ P = TypeVar("P", bound=Parameters)
 Read = Callable[[Mapping[str, str], Arguments], tuple[P, tuple[str, ...]]]
 """(what the path captured, arguments) -> (message, warnings). Raises Refused, and FieldError for the first misfit."""
 
+_TEXT = Kind.TEXT
 _KINDS = {str: Kind.TEXT, bool: Kind.BOOL, float: Kind.FLOAT, Any: Kind.ANY}
 
 
@@ -94,7 +95,7 @@ def reader(message: type[P]) -> Read[P]:
             raise KeyError(f"{message.__name__}: the path captures too little")
         if not arguments:
             found = message()
-        elif type(arguments) is not bytes or not is_direct or b"null" in arguments or is_odd(arguments):
+        elif type(arguments) is not bytes or not is_direct or arguments.find(b"null") >= 0 or is_odd(arguments):
             return slow(captures, arguments)
         else:
             try:
@@ -104,11 +105,12 @@ def reader(message: type[P]) -> Read[P]:
                 return slow(captures, arguments)
         for name, text in captures.items():
             if (field := fields.get(name)) is not None:
-                if getattr(found, field.attribute) is not field.default:
+                attribute = field.attribute
+                if getattr(found, attribute) is not field.default:
                     return slow(captures, arguments)
                 # nobody has seen the message yet
-                value = text if field.kind is Kind.TEXT else coerced(field.kind or Kind.ANY, name, text)
-                set_field(found, field.attribute, value)
+                kind = field.kind
+                set_field(found, attribute, text if kind is _TEXT else coerced(kind or Kind.ANY, name, text))
         return found, ()
 
     def slow(captures: Mapping[str, str], arguments: Arguments) -> tuple[P, tuple[str, ...]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from binascii import Error, a2b_base64
+from binascii import Error, a2b_base64, b2a_base64
 from datetime import UTC, datetime, timedelta
 
 from keystead.wire import Malformed
@@ -16,6 +16,11 @@ _PAD, _BREAKS = 0x3D, b"\r\n"
 
 def base64_decoded(text: str) -> bytes:
     """Raises Malformed with Go's words: "illegal base64 data at input byte N". Surplus bits are not looked at."""
+    if len(text) % 4 == 0:
+        try:
+            return a2b_base64(text, strict_mode=True)
+        except ValueError:  # anything but the alphabet, breaks too
+            pass
     raw = text.encode(errors="replace")
     kept = raw.translate(None, _BREAKS)
     if len(kept) % 4 == 0:  # binascii takes "AAAA=" even when it is strict
@@ -24,6 +29,10 @@ def base64_decoded(text: str) -> bytes:
         except Error:
             pass
     raise Malformed(f"illegal base64 data at input byte {_offence(raw)}")
+
+
+def base64_of(raw: bytes) -> str:
+    return b2a_base64(raw, newline=False).decode()
 
 
 def _offence(raw: bytes) -> int:

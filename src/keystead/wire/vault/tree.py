@@ -44,6 +44,7 @@ EMPTY = b" \t\r\n"
 _EXPECTED = f"{JSON}json: cannot unmarshal %s into Go value of type map[string]interface {{}}"
 _FIRST = {ord("["): "array", ord('"'): "string", ord("t"): "bool", ord("f"): "bool"}
 _decode = msgspec.json.Decoder(float_hook=Number).decode
+_DASH = ord("-")  # a byte is looked for a good deal faster than bytes are
 _MINUS_ZERO = re.compile(rb"-0(?![.eE0-9])")
 
 
@@ -60,7 +61,7 @@ _odd = json.JSONDecoder(parse_int=_integer, parse_float=Number, parse_constant=_
 
 def is_odd(body: bytes) -> bool:
     """Whether there may be a number in it that a decoder does not keep: the integer "-0"."""
-    return b"-0" in body and _MINUS_ZERO.search(body) is not None
+    return _DASH in body and _MINUS_ZERO.search(body) is not None
 
 
 def tree(body: bytes) -> dict[str, Any]:

@@ -5,7 +5,6 @@ A ciphertext is "vault:v<version>:" and behind it, in base64, what Encrypt makes
 
 from __future__ import annotations
 
-from base64 import b64encode
 from typing import Any
 
 from keystead.core import errors as e
@@ -42,6 +41,7 @@ from keystead.doors.vault.transit.words import (
 from keystead.kit import Call
 from keystead.wire.vault.kinds import Int
 from keystead.wire.vault.request import Verb
+from keystead.wire.vault.scalars import base64_of
 
 UPSERTS = frozenset({"aes256-gcm96", "aes128-gcm96", "chacha20-poly1305", "xchacha20-poly1305"})
 SIGNERS = frozenset({"ecdsa-p256", "ecdsa-p384", "ecdsa-p521"})
@@ -61,13 +61,18 @@ class EncryptRequest(Named, frozen=True, kw_only=True):
     batch_input: Any = None
 
 
-def _encrypt(ref: KeyRef, item: Item) -> ops.Encrypt:
-    plaintext = Sensitive(decoded(item.plaintext))
-    return ops.Encrypt(key=ref, plaintext=plaintext, aad=bound(item), version=item.key_version)
+def _encrypt(ref: KeyRef, item: Item | EncryptRequest, plaintext: str) -> ops.Encrypt:
+    """Raises Refusal."""
+    return ops.Encrypt(
+        key=ref,
+        plaintext=Sensitive(decoded(plaintext)),
+        aad=bound(item.context, item.associated_data),
+        version=item.key_version,
+    )
 
 
 def text_of(version: int, ciphertext: bytes) -> str:
-    return f"{PREFIX}{version}:{b64encode(ciphertext).decode()}"
+    return f"{PREFIX}{version}:{base64_of(ciphertext)}"
 
 
 def _encrypted(done: ops.Encrypted) -> dict[str, Any]:
@@ -86,21 +91,15 @@ def encrypt(req: EncryptRequest, call: Call) -> Any:
     if req.batch_input is None:
         if req.plaintext is None:
             raise Said(400, "missing plaintext to encrypt")
-        item = Item(
-            plaintext=req.plaintext,
-            context=req.context,
-            associated_data=req.associated_data,
-            key_version=req.key_version,
-        )
-        op = single(lambda: _encrypt(ref, item))
+        op = single(_encrypt, ref, req, req.plaintext)
         with speaking(ENCRYPTION):
-            return _encrypted(_or_made(op, ref, req, call, with_context=bool(item.context)))
+            return _encrypted(_or_made(op, ref, req, call, with_context=bool(req.context)))
     found = items(req.batch_input, "plaintext")
     even(found)
     with speaking(ENCRYPTION):
         results = run_each(
             found,
-            lambda item: _encrypt(ref, item),
+            lambda item: _encrypt(ref, item, item.plaintext),
             lambda ready: _or_made(
                 ops.EncryptEach(key=ref, items=ready), ref, req, call, with_context=bool(found[0].context)
             ),
@@ -141,7 +140,7 @@ class DecryptRequest(Named, frozen=True, kw_only=True):
     batch_input: Any = None
 
 
-def _taken_apart(item: Item) -> tuple[int, bytes]:
+def _taken_apart(item: Item | DecryptRequest) -> tuple[int, bytes]:
     if not item.ciphertext:
         raise Refusal(Words(NO_CIPHERTEXT))
     version, blob = parted(item.ciphertext, "ciphertext", undecodable=NOT_BASE64)
@@ -152,16 +151,17 @@ def _reading(op: ops.Decrypt | ops.ReEncrypt) -> Use:
     return SHORT if len(op.ciphertext) < NONCE_BYTES else DECRYPTION
 
 
-def _decrypt(ref: KeyRef, item: Item) -> ops.Decrypt:
+def _decrypt(ref: KeyRef, item: Item | DecryptRequest) -> ops.Decrypt:
+    """Raises Refusal."""
     if not item.ciphertext:
         raise Refusal(Words(NO_CIPHERTEXT))
-    aad = bound(item)
+    aad = bound(item.context, item.associated_data)
     version, blob = _taken_apart(item)
     return ops.Decrypt(key=ref, ciphertext=blob, aad=aad, version=version)
 
 
 def _decrypted(done: ops.Decrypted) -> dict[str, Any]:
-    return {"plaintext": b64encode(done.plaintext.reveal()).decode()}
+    return {"plaintext": base64_of(done.plaintext.reveal())}
 
 
 @endpoint("transit", Verb.WRITE, "decrypt/{name}")
@@ -169,8 +169,7 @@ def _decrypted(done: ops.Decrypted) -> dict[str, Any]:
 def decrypt(req: DecryptRequest, call: Call) -> Any:
     ref = key_ref(req.name, call)
     if req.batch_input is None:
-        item = Item(ciphertext=req.ciphertext, context=req.context, associated_data=req.associated_data)
-        op = single(lambda: _decrypt(ref, item))
+        op = single(_decrypt, ref, req)
         with speaking(_reading(op)):
             return _decrypted(call(op))
     found = items(req.batch_input, "ciphertext")
@@ -194,9 +193,10 @@ class RewrapRequest(Named, frozen=True, kw_only=True):
 
 
 def _rewrap(ref: KeyRef, item: Item) -> ops.ReEncrypt:
+    """Raises Refusal."""
     if not item.ciphertext:
         raise Refusal(Words(NO_CIPHERTEXT))
-    aad = bound(item)
+    aad = bound(item.context, item.associated_data)
     version, blob = _taken_apart(item)
     return ops.ReEncrypt(
         source=ref,
@@ -219,7 +219,7 @@ def rewrap(req: RewrapRequest, call: Call) -> Any:
     ref = key_ref(req.name, call)
     if req.batch_input is None:
         item = Item(ciphertext=req.ciphertext, context=req.context, key_version=req.key_version)
-        op = single(lambda: _rewrap(ref, item))
+        op = single(_rewrap, ref, item)
         with speaking(_reading(op)):
             return _rewrapped(call(op))
     found = items(req.batch_input)

@@ -8,7 +8,7 @@ from typing import Any
 from keystead.core import operations as ops
 from keystead.doors.vault.endpoint import Said, endpoint
 from keystead.doors.vault.transit.cipher import text_of
-from keystead.doors.vault.transit.items import Item, bound, decoded, single
+from keystead.doors.vault.transit.items import bound, decoded, single
 from keystead.doors.vault.transit.names import key_ref
 from keystead.doors.vault.transit.words import WRAPPING, Named, asked_first, speaking
 from keystead.kit import Call
@@ -35,7 +35,7 @@ def generate(req: DataKeyRequest, call: Call) -> dict[str, Any]:
     if req.plaintext not in {"plaintext", "wrapped"}:
         raise Said(400, "Invalid path, must be 'plaintext' or 'wrapped'")
     single(lambda: decoded(req.context, instead="failed to base64-decode context"))
-    aad = single(lambda: bound(Item(context=req.context, associated_data=req.associated_data)))
+    aad = single(bound, req.context, req.associated_data)
     is_shown = req.plaintext == "plaintext"
     with speaking(WRAPPING):
         if req.bits not in BITS:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from msgspec import Struct
 
@@ -20,6 +20,7 @@ from keystead.wire.vault.tree import Number
 EMPTY = "missing batch input to process"
 UNEVEN = "context should be set either in all the request blocks or in none"
 R = TypeVar("R")
+A = ParamSpec("A")
 
 
 class Item(Struct, frozen=True, kw_only=True):
@@ -111,17 +112,17 @@ def even(found: Sequence[Item]) -> None:
         raise Said(400, UNEVEN)
 
 
-def bound(item: Item) -> Aad:
-    """What the ciphertext is bound to. Raises Refusal."""
-    if not item.context and not item.associated_data:
+def bound(context: str, beside: str) -> Aad:
+    """What a ciphertext is bound to: a `context`, and `associated_data`. Raises Refusal."""
+    if not context and not beside:
         return None
-    context = decoded(item.context)
+    under = decoded(context)
     try:
-        data = base64_decoded(item.associated_data)
+        data = base64_decoded(beside)
     except Malformed as error:
         text = f"unable to get associated_data/additional_data from factory[0]: {error}"
         raise Refusal(Words(text, ours=True)) from None
-    return Derivation(context, data)
+    return Derivation(under, data)
 
 
 class Refusal(Exception):
@@ -225,10 +226,10 @@ def batch(results: Sequence[Mapping[str, Any]], refusals: Sequence[Words | None]
     return Answer(data={"batch_results": list(results)}, status=status, warnings=(remarks,) if remarks else ())
 
 
-def single(run: Callable[[], R]) -> R:
-    """Raises Said for a Refusal."""
+def single(run: Callable[A, R], *args: A.args, **more: A.kwargs) -> R:
+    """What `run` comes to. Raises Said for a Refusal."""
     try:
-        return run()
+        return run(*args, **more)
     except Refusal as refusal:
         found = refusal.words
         raise Said(500 if found.ours else 400, multierror(found.text) if found.ours else found.text) from None

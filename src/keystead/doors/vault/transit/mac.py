@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +16,7 @@ from keystead.kit import Call
 from keystead.wire.vault.kinds import Int
 from keystead.wire.vault.reader import CAPTURED
 from keystead.wire.vault.request import Verb
+from keystead.wire.vault.scalars import base64_of
 
 NO_PRIVATE = Words("key version does not have a private part to derive an HMAC key from")
 UNABLE = "key type {type} does not support HMAC"
@@ -72,12 +72,12 @@ def _hmac(req: HmacRequest, call: Call) -> dict[str, Any]:
         return ops.GenerateMacAs(key=ref, message=message, digest=digest, version=req.key_version)
 
     def told(done: ops.TaggedAs) -> dict[str, Any]:
-        return {"hmac": f"{PREFIX}{done.version}:{b64encode(done.tag).decode()}"}
+        return {"hmac": f"{PREFIX}{done.version}:{base64_of(done.tag)}"}
 
     with speaking(MAKING):
         if req.batch_input is None:
             given = {} if req.input is None else {"input": req.input}
-            return told(call(single(lambda: op(given))))
+            return told(call(single(op, given)))
         found = texts(req.batch_input)
         return many(found, op, lambda ready: call(ops.GenerateMacEach(key=ref, items=ready)), told, MAKING)
 
@@ -113,7 +113,7 @@ def check_macs(
 
     with speaking(CHECKING):
         if not is_batch:
-            return told(call(single(lambda: op(found[0]))))
+            return told(call(single(op, found[0])))
         return many(found, op, lambda ready: call(ops.VerifyMacEach(key=ref, items=ready)), told, CHECKING)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from keystead.core.algorithms import KEY_SPECS, LEAST_HMAC, MOST_HMAC, SPECS, KeySpec
 from keystead.core.entities import Key
 from keystead.core.naming import WORD
@@ -34,9 +36,14 @@ USUAL = "sha2-256"
 
 def key_ref(name: str, call: Call) -> KeyRef:
     """Raises Said (404) for what is no name of a key. OpenBao, framework.GenericNameRegex"""
+    return _ref(call.caller.namespace, name)
+
+
+@lru_cache(maxsize=4096)  # the same few keys are asked for again and again
+def _ref(namespace: str, name: str) -> KeyRef:
     if WORD.fullmatch(name) is None:
         raise Said(404, UNSUPPORTED_PATH)
-    return KeyRef(call.namespace, name=name)
+    return KeyRef(namespace, name=name)
 
 
 def keyring_ref(call: Call) -> KeyringRef:

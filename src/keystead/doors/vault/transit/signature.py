@@ -147,7 +147,7 @@ def _sign(req: SignRequest, call: Call) -> dict[str, Any]:
 
     with speaking(use, "signing key not found"):
         if req.batch_input is None:
-            return told(call(single(lambda: op({"input": req.input, "context": req.context}))))
+            return told(call(single(op, {"input": req.input, "context": req.context})))
         return many(
             texts(req.batch_input), op, lambda ready: call(ops.SignEach(key=ref, items=ready)), told, use, key_version=0
         )
@@ -192,7 +192,7 @@ def _verify(req: VerifyRequest, call: Call) -> dict[str, Any]:
 
     with speaking(use, "signature verification key not found"):
         if req.batch_input is None:
-            return {"valid": call(single(lambda: op(found[0]))).valid}
+            return {"valid": call(single(op, found[0])).valid}
         return many(
             found,
             op,
