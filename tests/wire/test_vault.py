@@ -447,6 +447,13 @@ def test_every_member_is_always_there() -> None:
     )
 
 
+def test_data_alone_is_written_around_as_the_whole_envelope_is() -> None:
+    data = {"a": "?<", "?": [1, None, {}]}
+    whole = envelope.Envelope(request_id="0-1", data=data, mount_type="transit")
+    assert envelope.around("0-1", write(data), "transit") == write(whole)
+    assert envelope.around("0-1", write({}), "") == write(envelope.Envelope(request_id="0-1", data={}))
+
+
 def test_html_is_escaped_and_means_the_same() -> None:
     value = {"<&>\u2028\u2029\\<": ["</script>", Sensitive(b"x"), msgspec.Raw(b'"&"')]}
     assert (

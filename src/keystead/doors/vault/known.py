@@ -45,6 +45,7 @@ class Known:
 
     def __init__(self, mounts: Mounts, places: Places) -> None:
         self._mounts, self._places = mounts, places
+        self._moment = -1  # of what was kept last
         self._arrivals: dict[_Line, tuple[int, Arrival]] = {}
 
     def find(self, request: HttpRequest) -> Arrival | None:
@@ -64,8 +65,9 @@ class Known:
         elsewhere = arrival.below or place.led or place.missing
         if arrival.wrap_for or token.n_uses or elsewhere or not self._places.may_be_kept(request):
             return
-        if len(self._arrivals) >= N_KNOWN:
+        if moment != self._moment or len(self._arrivals) >= N_KNOWN:  # of another moment nothing counts any more
             self._arrivals.clear()
+            self._moment = moment
         self._arrivals[_line(request)] = (moment, arrival)
 
 
