@@ -138,7 +138,8 @@ class World:
         yield
         return self.serve(request)
 
-    def reject(self, refusal: Refusal, second: int) -> bytes:
+    def reject(self, refusal: Refusal, second: int, headers: Any = None, /) -> bytes:
+        self.told_of = dict(headers or {})
         return reply(refusal.status, b"", refusal.name.encode(), second)
 
     def connect(self) -> Transport:
@@ -738,6 +739,7 @@ def test_row_49_body_size_before_it_is_read() -> None:
         assert bodies(await world.connect().send(post(b"/", b"b" * 1000))) == [b"/" + b"b" * 1000]
         world.served.clear()
         await rejects(world, Refusal.BODY_TOO_LARGE, post(b"/", b"b" * 1001)[:-1001])
+        assert world.told_of[b"content-length"] == b"1001", "whose protocol it is can be seen from the head"
         head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
         await rejects(world, Refusal.BODY_TOO_LARGE, head, *[b"64\r\n" + b"c" * 100 + b"\r\n"] * 11)
 

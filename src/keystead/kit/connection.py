@@ -187,7 +187,7 @@ class Connection(Framing, asyncio.Protocol):
         batch = self._listener.batch
         batch.begin()
         self.n_owed = len(self.out) + len(self.waiting) + self.blocked + 1
-        self.hold(self._listener.front.reject(refusal, batch.second))
+        self.hold(self._listener.front.reject(refusal, batch.second, self._headers))
 
     def hold(self, reply: bytes) -> None:
         """Take a reply in its turn."""

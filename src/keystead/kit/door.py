@@ -18,7 +18,7 @@ from keystead.kit.message import ErrorTable, Performer, WireOperation
 from keystead.kit.request_ids import RequestIds
 from keystead.service.authenticate import Authenticator
 from keystead.service.ratelimits import RateLimitTable
-from keystead.wire.http import HttpRequest, Limits, Refusal
+from keystead.wire.http import NO_HEADERS, Headers, HttpRequest, Limits, Refusal
 
 Q = TypeVar("Q")
 C = TypeVar("C")
@@ -72,8 +72,11 @@ class Front(Protocol):
         """The same, all steps at once."""
         ...
 
-    def reject(self, refusal: Refusal, second: int) -> bytes:
-        """The whole reply, in this protocol's words, to what is no request (framing, limits, overload)."""
+    def reject(self, refusal: Refusal, second: int, headers: Headers = NO_HEADERS, /) -> bytes:
+        """The whole reply, in this protocol's words, to what is no request (framing, limits, overload).
+
+        `headers`: of it, as far as they were read: they choose words, and nothing else.
+        """
         ...
 
 

@@ -5,6 +5,7 @@ Parsing is llhttp's, in kit.listener; nothing here reads a socket or a clock.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import Enum
 
@@ -74,6 +75,10 @@ class Limits(Struct, frozen=True, kw_only=True):
     idle_for: int = 60
     write_for: int = 30  # a peer that does not read its answer
     lists: bool = False  # LIST is a method
+
+
+Headers = Mapping[bytes, bytes]
+NO_HEADERS: Headers = {}
 
 
 class Refusal(Enum):

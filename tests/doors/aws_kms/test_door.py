@@ -284,3 +284,18 @@ def test_constraints_are_looked_at_only_when_one_is_broken(stack, monkeypatch) -
     assert not calls
     stack.admin.call("GenerateRandom", NumberOfBytes=0)
     assert len(calls) == 1
+
+
+@pytest.mark.parametrize("service", ["iam", "sts", ""])
+def test_what_is_no_request_is_told_in_xml_where_it_would_have_been_one_of_iam_or_sts(stack, service) -> None:
+    """Their clients read nothing else: a body that is too large has had its head read."""
+    scope = f"AKIA/20260101/us-east-1/{service}/aws4_request"
+    signed = f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature={'0' * 64}"
+    headers = {b"content-type": b"application/x-www-form-urlencoded; charset=utf-8"}
+    headers |= {b"authorization": signed.encode()} if service else {}
+    said = Reply.of(stack.front.reject(Refusal.BODY_TOO_LARGE, 0, headers))
+    assert said.status == 413 and said.headers["content-type"] == "text/xml"
+    assert f"https://{service or 'sts'}.amazonaws.com/doc/".encode() in said.body
+    assert b"<Message>body too large</Message>" in said.body
+    for of_kms in ({}, {**headers, b"x-amz-target": b"TrentService.Encrypt"}):
+        assert Reply.of(stack.front.reject(Refusal.BODY_TOO_LARGE, 0, of_kms)).body.startswith(b"{")

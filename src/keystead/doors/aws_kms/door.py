@@ -27,7 +27,7 @@ from keystead.kit.door import Steps, Stepwise
 from keystead.wire import Malformed, Misfit
 from keystead.wire.aws import json11, sigv4
 from keystead.wire.aws import query as xml
-from keystead.wire.http import HttpRequest, Refusal, reply
+from keystead.wire.http import NO_HEADERS, Headers, HttpRequest, Refusal, reply
 
 LOG = logging.getLogger("keystead")
 IN_JSON = (PREFIX, OWN)
@@ -106,8 +106,15 @@ class AwsFront(Stepwise):
             return self._refuse(asked, error)
         return reply(200, b"%b%b\r\n" % (_JSON_HEAD, request_id.encode()), body, request.second)
 
-    def reject(self, refusal: Refusal, second: int) -> bytes:
-        return _said(REFUSALS[refusal], refusal.words, refusal.status, self._new_id(), second)
+    def reject(self, refusal: Refusal, second: int, headers: Headers = NO_HEADERS, /) -> bytes:
+        code, request_id = REFUSALS[refusal], self._new_id()
+        service = _service_in(headers)
+        form = headers.get(b"content-type", b"").startswith(_FORM)
+        if b"x-amz-target" in headers or not (form or service in query.SERVICES):
+            return _said(code, refusal.words, refusal.status, request_id, second)
+        xmlns = query.SERVICES.get(service, query.SERVICES["sts"]).xmlns
+        body = xml.error(code, refusal.words, xmlns, request_id, ours=refusal.status >= 500)
+        return reply(refusal.status, b"%b%b\r\n" % (_XML_HEAD, request_id.encode()), body, second)
 
     # --- what is no operation of KMS offered here
 
@@ -216,6 +223,12 @@ def _presented(request: HttpRequest) -> sigv4.Presented | None:
     header = request.headers.get(b"authorization")
     found = sigv4.parse_query(request.target.partition(b"?")[2]) if header is None else sigv4.parse_header(header)
     return found if isinstance(found, sigv4.Presented) else None
+
+
+def _service_in(headers: Headers) -> str:
+    """As _service_of."""
+    found = sigv4.parse_header(headers.get(b"authorization", b""))
+    return found.scope.service.decode() if isinstance(found, sigv4.Presented) else ""
 
 
 def _service_of(request: HttpRequest) -> str:

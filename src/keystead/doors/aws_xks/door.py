@@ -22,7 +22,7 @@ from keystead.kit import Call, Door, Means, WireOperation, fault
 from keystead.kit.door import AtOnce
 from keystead.wire import Malformed, Misfit
 from keystead.wire.aws import sigv4
-from keystead.wire.http import HttpRequest, Refusal, reply
+from keystead.wire.http import NO_HEADERS, Headers, HttpRequest, Refusal, reply
 
 LOG = logging.getLogger("keystead")
 _HEAD = b"Content-Type: application/json\r\nCache-Control: no-store\r\n"
@@ -64,7 +64,7 @@ class XksFront(AtOnce):
             return self._refuse(request, caller or self._stranger(request, asked, request_id), error)
         return reply(200, _HEAD, answer, request.second)
 
-    def reject(self, refusal: Refusal, second: int) -> bytes:
+    def reject(self, refusal: Refusal, second: int, _headers: Headers = NO_HEADERS, /) -> bytes:
         row = REFUSALS[refusal]
         return reply(row.status, _HEAD, said(row.code, refusal.words), second)
 

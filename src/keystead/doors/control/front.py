@@ -19,7 +19,7 @@ from keystead.kit import Call, Means, WireOperation, fault
 from keystead.kit.door import AtOnce
 from keystead.service.credentials import Reason
 from keystead.wire import Malformed
-from keystead.wire.http import HttpRequest, Refusal, reply
+from keystead.wire.http import NO_HEADERS, Headers, HttpRequest, Refusal, reply
 from keystead.wire.json import reader
 
 LOG = logging.getLogger("keystead")
@@ -55,7 +55,7 @@ class ControlFront(AtOnce):
             return self._refuse(request, name, request_id, error)
         return reply(200, _HEAD, body, request.second)
 
-    def reject(self, refusal: Refusal, second: int) -> bytes:
+    def reject(self, refusal: Refusal, second: int, _headers: Headers = NO_HEADERS, /) -> bytes:
         return reply(refusal.status, _HEAD, msgspec.json.encode(Said("Malformed", refusal.words)), second)
 
     # --- inside

@@ -22,7 +22,7 @@ from keystead.doors.vault.openly import SPOKEN, code
 from keystead.kit import Call
 from keystead.kit.door import AtOnce
 from keystead.wire import Malformed, Misfit
-from keystead.wire.http import HttpRequest, Refusal, head_of, reply
+from keystead.wire.http import NO_HEADERS, Headers, HttpRequest, Refusal, head_of, reply
 from keystead.wire.vault import Refused
 from keystead.wire.vault import request as wire
 from keystead.wire.vault.envelope import HEAD, errors
@@ -114,7 +114,7 @@ class BeginningFront(AtOnce):
         whole = reply(status, HEAD, b"" if data is None else write(data), request.second)
         return head_of(whole) if request.method == b"HEAD" else whole
 
-    def reject(self, refusal: Refusal, second: int) -> bytes:
+    def reject(self, refusal: Refusal, second: int, _headers: Headers = NO_HEADERS, /) -> bytes:
         return reply(refusal.status, HEAD, errors(refusal.words), second)
 
     # --- inside

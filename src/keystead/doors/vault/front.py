@@ -38,7 +38,7 @@ from keystead.service.credentials import Reason
 from keystead.service.held import HeldToken
 from keystead.service.view.tenants import require_open
 from keystead.wire import Malformed, Misfit
-from keystead.wire.http import HttpRequest, Refusal, head_of, header, reply
+from keystead.wire.http import NO_HEADERS, Headers, HttpRequest, Refusal, head_of, header, reply
 from keystead.wire.vault import VALIDATION, Refused, headers
 from keystead.wire.vault import request as wire
 from keystead.wire.vault.envelope import (
@@ -154,7 +154,7 @@ class VaultFront(Stepwise):
         self._known.keep(request, moment, arrival)
         return arrival
 
-    def reject(self, refusal: Refusal, second: int) -> bytes:
+    def reject(self, refusal: Refusal, second: int, _headers: Headers = NO_HEADERS, /) -> bytes:
         return reply(refusal.status, HEAD, errors(refusal.words), second)
 
     # --- the server itself
