@@ -31,7 +31,7 @@ def page(request, tmp_path):
 def test_nothing_is_taken_that_is_not_reserved(page) -> None:
     assert not page.take("k", (1, 5, 0, 0), MOST)
     assert page.used("k") is None and page.withdraw("k") is None
-    page.begin("k", (2, 20, 0, 0))
+    page.begin("k", (2, 20, 0, 0), "t")
     assert page.used("k") == (2, 20, 0, 0)
     assert not page.take("k", (1, 5, 0, 0), MOST)
     page.reserve("k", (3, 100, 0, 0))
@@ -41,7 +41,7 @@ def test_nothing_is_taken_that_is_not_reserved(page) -> None:
 
 
 def test_nothing_is_taken_beyond_the_limit_though_it_is_reserved(page) -> None:
-    page.begin("k", (10, 0, 0, 0))
+    page.begin("k", (10, 0, 0, 0), "t")
     page.reserve("k", (50, 50, 50, 50))
     with pytest.raises(WrongState) as caught:
         page.take("k", (1, 0, 0, 0), MOST)
@@ -54,7 +54,7 @@ def test_nothing_is_taken_beyond_the_limit_though_it_is_reserved(page) -> None:
 
 
 def test_what_comes_back_can_be_taken_again(page) -> None:
-    page.begin("k", (0, 0, 0, 0))
+    page.begin("k", (0, 0, 0, 0), "t")
     page.reserve("k", (1, 9, 0, 0))
     assert page.take("k", (1, 9, 0, 0), MOST)
     page.give_back("k", (1, 9, 0, 0))
@@ -62,7 +62,7 @@ def test_what_comes_back_can_be_taken_again(page) -> None:
 
 
 def test_a_reservation_never_shrinks_but_when_it_is_withdrawn(page) -> None:
-    page.begin("k", (1, 0, 0, 0))
+    page.begin("k", (1, 0, 0, 0), "t")
     page.reserve("k", (5, 0, 0, 0))
     page.reserve("k", (3, 0, 0, 0))
     assert page.take("k", (1, 0, 0, 0), MOST) and page.take("k", (3, 0, 0, 0), MOST)
@@ -72,15 +72,15 @@ def test_a_reservation_never_shrinks_but_when_it_is_withdrawn(page) -> None:
 
 
 def test_a_second_beginning_changes_nothing(page) -> None:
-    page.begin("k", (1, 1, 1, 1))
-    page.begin("k", (0, 0, 0, 0))
+    page.begin("k", (1, 1, 1, 1), "t")
+    page.begin("k", (0, 0, 0, 0), "t")
     assert page.used("k") == (1, 1, 1, 1)
     assert page.ids() == ["k"]
 
 
 def test_many_keys_have_each_their_own_place(page) -> None:
     for n in range(3000):
-        page.begin(f"{n:053d}/1", (n, n, n, n))
+        page.begin(f"{n:053d}/1", (n, n, n, n), "t")
     assert all(page.used(f"{n:053d}/1") == (n, n, n, n) for n in range(3000))
     assert page.used("nobody") is None
     assert sorted(page.ids()) == [f"{n:053d}/1" for n in range(3000)]
@@ -95,16 +95,34 @@ def test_a_full_page_takes_no_more(tmp_path, monkeypatch) -> None:
     page = SharedUsage(tmp_path / "usage", anew=True)
     with pytest.raises(LimitExceeded):
         for n in range(65):
-            page.begin(str(n), (n, 0, 0, 0))
-    assert len(page.ids()) >= 48 and page.used("3") == (3, 0, 0, 0)
+            page.begin(str(n), (n, 0, 0, 0), "t")
+    assert len(page.ids()) == 24, "half of it: the rest is for others"
+    assert page.used("3") == (3, 0, 0, 0)
     with pytest.raises(LimitExceeded):
-        page.begin("x" * 65, (0, 0, 0, 0))
+        page.begin("x" * 65, (0, 0, 0, 0), "t")
     page.close()
+
+
+def test_no_tenant_takes_the_places_of_all_others(tmp_path, monkeypatch) -> None:
+    """Whoever comes last gets in, however many have taken what they could; and other processes see the same."""
+    monkeypatch.setattr(usage, "N_PLACES", 2048)
+    monkeypatch.setattr(usage, "_MOST", 1536)
+    page, other = SharedUsage(tmp_path / "usage", anew=True), SharedUsage(tmp_path / "usage")
+    taken = []
+    for tenant in range(6):
+        with pytest.raises(LimitExceeded, match="of one tenant"):
+            for n in range(2000):
+                (page, other)[n % 2].begin(f"{tenant}-{n}", (0, 0, 0, 0), str(tenant))
+        taken.append(sum(id.startswith(f"{tenant}-") for id in page.ids()))
+    assert taken == [768, 384, 192, 96, 48, 24]
+    page.begin("0-0", (0, 0, 0, 0), "0")  # it has its place already
+    page.close()
+    other.close()
 
 
 def test_two_processes_see_one_page_and_a_new_one_begins_empty(tmp_path) -> None:
     one, other = SharedUsage(tmp_path / "usage", anew=True), SharedUsage(tmp_path / "usage")
-    one.begin("k", (0, 0, 0, 0))
+    one.begin("k", (0, 0, 0, 0), "t")
     one.reserve("k", (5, 5, 5, 5))
     assert other.take("k", (1, 1, 0, 0), MOST) and one.used("k") == (1, 1, 0, 0)
     one.close()
@@ -138,7 +156,7 @@ def take(path: Path, most: int, how: str) -> subprocess.Popen[str]:
 
 def test_of_many_processes_just_so_many_get_one(tmp_path) -> None:
     page = SharedUsage(tmp_path / "usage", anew=True)
-    page.begin("k", (0, 0, 0, 0))
+    page.begin("k", (0, 0, 0, 0), "t")
     page.reserve("k", (20_000,) * 4)
     processes = [take(tmp_path / "usage", 10_001, "silently") for _ in range(4)]
     said = [int(process.communicate(timeout=60)[0]) for process in processes]
@@ -148,7 +166,7 @@ def test_of_many_processes_just_so_many_get_one(tmp_path) -> None:
 
 def test_a_process_that_is_killed_lets_go_of_the_lock_and_has_done_no_more_than_it_counted(tmp_path) -> None:
     page = SharedUsage(tmp_path / "usage", anew=True)
-    page.begin("k", (0, 0, 0, 0))
+    page.begin("k", (0, 0, 0, 0), "t")
     page.reserve("k", (ENDLESS,) * 4)
     n_done = 0
     for _ in range(10):

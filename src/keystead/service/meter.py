@@ -19,7 +19,7 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from keystead.core.entities import Usage
+from keystead.core.entities import Key, Usage
 from keystead.core.errors import Internal
 from keystead.core.limits import ENDLESS, NONE, Counts
 from keystead.service.barrier import Barrier, Commit
@@ -37,7 +37,7 @@ class Page(Protocol):
     def take(self, id: str, more: Counts, most: Counts) -> bool: ...
     def give_back(self, id: str, counts: Counts) -> None: ...
     def used(self, id: str) -> Counts | None: ...
-    def begin(self, id: str, used: Counts) -> None: ...
+    def begin(self, id: str, used: Counts, tenant: str) -> None: ...
     def reserve(self, id: str, upto: Counts) -> None: ...
     def withdraw(self, id: str) -> Counts | None: ...
     def ids(self) -> list[str]: ...
@@ -108,12 +108,16 @@ class Meter:
         with self._page.turn():
             kept, used = self._kept(id, begins=begins), self._page.used(id)
             if used is None:
-                self._page.begin(id, kept.upto)
+                self._page.begin(id, kept.upto, self._tenant(id))
                 return
             upto = _four(_enough(*each) for each in zip(used, more, most, kept.upto, BLOCK, strict=True))
             if upto != kept.upto:
                 self._barrier.commit(Commit(put=(replace(kept, upto=upto),)))
             self._page.reserve(id, upto)
+
+    def _tenant(self, id: str) -> str:
+        key = self._barrier.get(Key, id.partition("/")[0])
+        return "" if key is None else key.tenant
 
     def _kept(self, id: str, *, begins: bool = False) -> Usage:
         if (kept := self._barrier.get(Usage, id)) is not None:

@@ -9,7 +9,9 @@ Rule 1: what is used never exceeds what is reserved, and the store has heard of 
         crash, with what the store says, counts at least what was really used.
 Rule 2: everything is done under a lock of the kernel's (flock(2)), which goes with the process that dies holding it.
         What such a process has half counted, it has not yet done: counting comes before the act.
-Rule 3: who reserves holds another lock as well, over its transaction. It is never taken on the event loop.
+Rule 3: a tenant has at most as many places as are left for all others: so one takes half of them, two a third each,
+        and however many there are, the next comes in. How many each has, and all, stands in places of their own.
+Rule 4: who reserves holds another lock as well, over its transaction. It is never taken on the event loop.
 
 The page is volatile: whoever holds the data directory's lock begins a new one.
 """
@@ -32,6 +34,7 @@ _PLACE, _WORDS, _ID = 128, 16, 64
 N_PLACES = 2**17
 _MOST = N_PLACES * 3 // 4
 Four = range(4)
+SHARE, OF_ALL = "share/", "share/"
 
 
 class SharedUsage:
@@ -106,16 +109,32 @@ class SharedUsage:
 
     # --- in one's turn
 
-    def begin(self, id: str, used: Counts) -> None:
-        """A place for the id, with that many used and reserved. Raises LimitExceeded where the page is full."""
+    def begin(self, id: str, used: Counts, tenant: str) -> None:
+        """A place for the id, with that many used and reserved.
+
+        Raises LimitExceeded where the page is full, or the tenant has its share of it.
+        """
         with self._locked():
             if self._find(id) is not None:
                 return
-            at = self._free(id)
+            mine, all_ = self._found(f"{SHARE}{tenant}"), self._found(OF_ALL)
+            if self._words[mine] >= _MOST - self._words[all_]:
+                raise LimitExceeded("too many keys of one tenant with limits are in use at once", "limits")
+            at = self._occupied(id)
+            self._words[mine] += 1
+            self._words[all_] += 1
             self._put(at, used)
             self._put(at + 4, used)
-            self._map[at * 8 + _ID : at * 8 + _PLACE] = id.encode().ljust(_ID, b"\0")
-            self._known[id] = at
+
+    def _found(self, id: str) -> int:
+        return at if (at := self._find(id)) is not None else self._occupied(id)
+
+    def _occupied(self, id: str) -> int:
+        """A new place for it, with nothing used."""
+        at = self._free(id)
+        self._map[at * 8 + _ID : at * 8 + _PLACE] = id.encode().ljust(_ID, b"\0")
+        self._known[id] = at
+        return at
 
     def reserve(self, id: str, upto: Counts) -> None:
         """That many may be used. The store knows."""
@@ -136,7 +155,8 @@ class SharedUsage:
         """All that have a place."""
         with self._locked():
             found = (self._map[at + _ID : at + _PLACE] for at in range(0, N_PLACES * _PLACE, _PLACE))
-            return [one.rstrip(b"\0").decode() for one in found if one[0]]
+            ids = [one.rstrip(b"\0").decode() for one in found if one[0]]
+        return [id for id in ids if not id.startswith(SHARE)]
 
     def close(self) -> None:
         self._words.release()
