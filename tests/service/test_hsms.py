@@ -38,7 +38,9 @@ def token():
 
 def office_of(token, **options):
     hsms = Hsms({"safe": token}, MemoryNotes(), new_keys_in="safe", or_software=options.pop("or_software", False))
-    return stack(hsms=hsms, **options)
+    made = stack(hsms=hsms, **options)
+    hsms.passed = made.clock.monotonic
+    return made
 
 
 @pytest.fixture
@@ -223,6 +225,22 @@ def test_what_a_crash_leaves_is_erased_later_and_never_what_a_key_has(office, to
     assert chore.step() == 1
     assert list(token.objects) == [kept.name] and office.hsms.notes.every() == []
     assert [one.operation for one in office.records() if one.outcome == "performed"][-1] == "EraseObject"
+
+
+def test_a_clock_that_leaps_while_a_key_is_made_erases_nothing(office, token, monkeypatch) -> None:
+    """The object is there, and the commit that keeps it is under way: ten minutes are those that have passed."""
+    chore, commit = erasures(office), office.barrier.commit
+
+    def leaps(change):
+        if change.material and token.objects:
+            for by in (timedelta(days=400), timedelta(days=-800)):
+                office.clock.leap(by)
+                assert chore.step() == 0
+        commit(change)
+
+    monkeypatch.setattr(office.barrier, "commit", leaps)
+    key_id = made(office.admin)
+    assert version(office, key_id).in_hsm.name in token.objects and office.hsms.notes.every() == []
 
 
 def test_who_names_an_object_that_a_key_has_erases_nothing(office, token) -> None:

@@ -114,6 +114,7 @@ class Core:
             clusters=HsmClusters(self.tokens.names, self.tokens.token, self.tokens.pin, ids),
             new_keys_in=settings.protect_in,
             or_software=settings.protect_in_or_software,
+            passed=self.clock.monotonic,
         )
         self.view = View(self.barrier, self.store, provider, self.generation, outside, self.hsms, self.meter)
         authorizer = Authorizer(self.view.may_block)

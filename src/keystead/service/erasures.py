@@ -64,5 +64,5 @@ class Erasures:
         if self.n_outstanding:
             for erasure in self._barrier.every(Erasure, limit=AT_ONCE):
                 yield erasure.hsm, erasure.id
-        for note in self._hsms.unsettled(self._barrier, self._clock.now())[:AT_ONCE]:
+        for note in self._hsms.unsettled(self._barrier)[:AT_ONCE]:
             yield note.in_hsm.hsm, note.in_hsm.name

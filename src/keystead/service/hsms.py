@@ -35,7 +35,8 @@ from keystead.service.commit import Commit
 
 LOG = logging.getLogger("keystead")
 SETTLES_AFTER = timedelta(minutes=10)
-"""From a note on; a request that makes a key is over by then, whatever came of it."""
+"""From when a note is seen first on, in time that has passed, whatever the clock says: it may leap while a key is being
+made. A request is over by then, whatever came of it."""
 
 
 class Note(Struct, frozen=True):
@@ -163,6 +164,7 @@ class Hsms:
     """By the names that the operator gave them. `new_keys_in`: where keys are held of which nobody says where.
 
     `or_software`: and in software, where that HSM cannot hold one; else it is refused. `clusters`: HSMs as key stores.
+    `passed`: seconds of a clock that nobody sets (ports.Clock.monotonic); by one that stands still no note settles.
     """
 
     def __init__(
@@ -173,11 +175,14 @@ class Hsms:
         clusters: Clusters | None = None,
         new_keys_in: str = "",
         or_software: bool = False,
+        passed: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._providers = {name: cast("Provider", _Guarded(one)) for name, one in (providers or {}).items()}
         self.notes = notes or MemoryNotes()
         self.clusters = clusters or NoClusters()
         self.new_keys_in, self.or_software = new_keys_in, or_software
+        self.passed = passed
+        self._seen: dict[str, float] = {}  # note -> when it was seen first
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -243,11 +248,13 @@ class Hsms:
 
     # --- what is left over
 
-    def unsettled(self, barrier: Barrier, now: datetime) -> list[Note]:
+    def unsettled(self, barrier: Barrier) -> list[Note]:
         """Notes of long ago whose object no key has come to have; those that are settled are dropped."""
         left: list[Note] = []
-        for note in self.notes.every():
-            if now - note.since < SETTLES_AFTER:
+        notes, passed = self.notes.every(), self.passed()
+        self._seen = {note.in_hsm.name: self._seen.get(note.in_hsm.name, passed) for note in notes}
+        for note in notes:
+            if passed - self._seen[note.in_hsm.name] < SETTLES_AFTER.total_seconds():
                 continue
             if _is_kept(barrier, note.version, note.in_hsm):
                 self.notes.drop(note.in_hsm.name)

@@ -13,7 +13,7 @@ from tests import harness
 
 from keystead.core import operations as ops
 from keystead.core.actions import USES
-from keystead.core.errors import Denied, InvalidArgument, Unauthenticated
+from keystead.core.errors import Denied, InvalidArgument, NotApproved, Unauthenticated
 from keystead.core.sensitive import Sensitive
 from keystead.doors.control import ControlFront, CustodyShown, SealShown, SealsShown, ServerStatus
 from keystead.doors.control.administration import OPERATIONS
@@ -234,3 +234,16 @@ def test_a_plan_without_end_is_refused_before_anybody_is_asked() -> None:
     step = STEPS["AddSeal"]
     with pytest.raises(InvalidArgument):
         step.leave(step.request(plan={"kind": "tpm", "pcrs": [1] * 10_000}))
+
+
+def test_who_approves_a_seal_of_shares_signs_that_one_person_sees_them_all() -> None:
+    """The shares are drawn after the approval, so nobody can approve who gets which: they have to know that."""
+    stack = harness.stack()
+    rule = {"actions": ("seal",), "n_approvals": 1, "approvers": (ops.ApproverSaid(who="uid:0"),)}
+    stack.by_system(ops.PutApprovalRule(name="seal", **rule))
+    step = STEPS["AddSeal"]
+    with pytest.raises(NotApproved) as asked:
+        stack.by_system(step.leave(step.request(plan={"kind": "shamir", "threshold": 2, "n_shares": 3})))
+    signed = stack.by_system(ops.ShowApproval(id=asked.value.detail.request)).to_sign
+    assert b"is shown every share, and could open it alone" in signed
+    assert step.leave(step.request(plan={"kind": "tpm", "pcrs": [7]})).known_to == ""

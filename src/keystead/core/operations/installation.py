@@ -59,11 +59,15 @@ class SealUp(SystemOperation[Nothing], frozen=True, kw_only=True):
 
 
 class AddSeal(SystemOperation[Nothing], frozen=True, kw_only=True):
-    """Leave to have a seal of that kind beside the one there is. `plan`: what is said of it, as JSON."""
+    """Leave to have a seal of that kind beside the one there is. `plan`: what is said of it, as JSON.
+
+    `known_to`: who has then seen what opens it, for whoever approves.
+    """
 
     action = Action.MANAGE_SEAL
     seal: str
     plan: str = ""
+    known_to: str = ""
 
 
 class RemoveSeal(SystemOperation[Nothing], frozen=True, kw_only=True):
@@ -74,12 +78,13 @@ class RemoveSeal(SystemOperation[Nothing], frozen=True, kw_only=True):
 
 
 class MigrateSeal(SystemOperation[Nothing], frozen=True, kw_only=True):
-    """Leave to put a seal of one kind in the place of one of another, or of the same. `plan`: as AddSeal."""
+    """Leave to put a seal of one kind in the place of one of another, or the same. `plan`, `known_to`: as AddSeal."""
 
     action = Action.MANAGE_SEAL
     seal: str
     replaced: str
     plan: str = ""
+    known_to: str = ""
 
 
 class RecordShareProof(SystemOperation[Nothing], frozen=True, kw_only=True):

@@ -296,6 +296,19 @@ def _plan(plan: dict[str, Any]) -> str:
     return text
 
 
+KNOWN_TO: Mapping[str, str] = {
+    "shamir": "whoever runs this is shown every share, and could open it alone: be there when they are handed out",
+    "passphrase": "whoever runs this chooses the passphrase",
+}
+"""Kind of a seal -> what those should know who approve it; what opens any other kind is known to nobody."""
+
+
+def _leave(plan: dict[str, Any]) -> dict[str, str]:
+    """What is asked leave for, and is in what approvers sign."""
+    kind = _kind(plan)
+    return {"seal": kind, "plan": _plan(plan), "known_to": KNOWN_TO.get(kind, "")}
+
+
 STEPS: dict[str, Step] = {
     "Status": Step(StatusRequest, None, status),
     "Unseal": Step(UnsealRequest, None, unseal),
@@ -305,11 +318,11 @@ STEPS: dict[str, Step] = {
     "RemoveSlot": Step(RemoveSlotRequest, lambda req: ops.RemoveSlot(slot=req.name[:256], lost=req.lost), remove_slot),
     "BackUp": Step(BackUpRequest, lambda req: ops.BackUp(path=req.path[:4096]), back_up),
     "ListSeals": Step(SealsRequest, plain(ops.ReadStatus), seals),
-    "AddSeal": Step(AddSealRequest, lambda req: ops.AddSeal(seal=_kind(req.plan), plan=_plan(req.plan)), add_seal),
+    "AddSeal": Step(AddSealRequest, lambda req: ops.AddSeal(**_leave(req.plan)), add_seal),
     "RemoveSeal": Step(RemoveSealRequest, lambda req: ops.RemoveSeal(seal=req.kind), remove_seal),
     "MigrateSeal": Step(
         MigrateSealRequest,
-        lambda req: ops.MigrateSeal(seal=_kind(req.plan), replaced=req.replaced, plan=_plan(req.plan)),
+        lambda req: ops.MigrateSeal(replaced=req.replaced, **_leave(req.plan)),
         migrate_seal,
     ),
     "Challenge": Step(ChallengeRequest, plain(ops.ReadStatus), challenge),

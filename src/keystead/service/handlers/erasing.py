@@ -14,7 +14,7 @@ def erase_object(op: ops.EraseObject, targets: tuple[HeldSystem], act: Act) -> O
     if (erasure := system.erasure(op.name)) is not None:
         act.hsms.at(erasure.hsm).destroy(erasure.id)
         return Outcome(answer=Nothing(), delete=(erasure,), made=f"{erasure.key_id}/{erasure.number}")
-    note = next((one for one in act.hsms.unsettled(system.barrier, act.now) if one.in_hsm.name == op.name), None)
+    note = next((one for one in act.hsms.unsettled(system.barrier) if one.in_hsm.name == op.name), None)
     if note is None:
         raise NotFound("no such object is to be erased", "name")
     act.hsms.at(note.in_hsm.hsm).destroy(op.name)
