@@ -90,11 +90,11 @@ def test_heavy_policies_are_compiled_on_a_thread_and_then_decide_on_the_loop(mon
 
     monkeypatch.setattr(policy, "_aws_identity_policy", watched)
     monkeypatch.setattr(authorize, "_key_policy", lambda _: Document(()))
-    policy.identity_documents.cache_clear()
+    policy.identity_documents.clear()
     for _ in range(2):
         alice.call("Encrypt", KeyId=key_id, Plaintext=b"x")
     assert compiled == [False] * 6
-    policy.identity_documents.cache_clear()
+    policy.identity_documents.clear()
 
 
 def test_what_is_too_much_is_refused_and_the_rest_is_decided() -> None:

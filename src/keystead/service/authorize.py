@@ -8,7 +8,6 @@ A decision that rests on the request itself (a condition, a grant's constraint) 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
 from typing import Any, TypeVar, cast
 
 from msgspec.structs import replace
@@ -49,6 +48,7 @@ from keystead.core.policy.arn import (
 )
 from keystead.core.policy.form import ELSEWHERE, Document, Own, Prepared, Verdict, prepare, unasked
 from keystead.core.policy.grants import check_tokens
+from keystead.core.policy.kept import within
 from keystead.core.policy.paths import DIALECT as PATHS
 from keystead.core.policy.request import Request, Subject
 from keystead.core.rights import Rights
@@ -69,7 +69,7 @@ Decisions = dict[Action, "str | Prepared"]
 Tags = tuple[tuple[str, str], ...]
 
 
-@lru_cache(maxsize=4096)
+@within(lambda _name, text, _ids: len(text))
 def _key_document(name: str, text: str, ids: tuple[tuple[str, str], ...]) -> Document:
     return dialect(name).compile_key_policy(text, dict(ids))
 
@@ -86,7 +86,7 @@ def _key_policy(policy: KeyPolicy) -> Document:
     return _kept(_key_document, policy.dialect, policy.text, tuple(sorted(policy.principals.items())))
 
 
-@lru_cache(maxsize=4096)
+@within(lambda _name, text, _ids: len(text))
 def _trust_document(name: str, text: str, ids: tuple[tuple[str, str], ...]) -> Document:
     return dialect(name).compile_trust_policy(text, dict(ids))
 

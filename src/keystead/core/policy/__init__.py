@@ -5,8 +5,7 @@ A dialect is a row of DIALECTS. What it compiles to is core.policy.form; what it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Mapping
 from typing import NoReturn
 
 from msgspec import Struct
@@ -20,6 +19,7 @@ from keystead.core.operations import KeyRef, PutPolicy
 from keystead.core.policy import aws
 from keystead.core.policy.arn import PrincipalName, resource_arn
 from keystead.core.policy.form import Document, Own, decide, unasked
+from keystead.core.policy.kept import Kept, within
 from keystead.core.policy.paths import compile_together
 from keystead.core.policy.request import Request, Subject
 from keystead.core.rights import Rights
@@ -35,7 +35,7 @@ class Dialect(Struct, frozen=True):
     default_key_policy: Callable[[str], str]
 
 
-_aws_identity_policy = lru_cache(maxsize=4096)(aws.compile_identity_policy)
+_aws_identity_policy = Kept(aws.compile_identity_policy, len)
 
 
 def _none(*_: object) -> NoReturn:
@@ -74,7 +74,11 @@ def check_identity_policy(policy: PolicyText) -> None:
     identity_documents((policy,))
 
 
-@lru_cache(maxsize=4096)
+def weight(policies: Iterable[PolicyText]) -> int:
+    return sum(len(one.text) for one in policies)
+
+
+@within(weight)
 def identity_documents(policies: tuple[PolicyText, ...]) -> tuple[Document, ...]:
     """All identity policies of a principal, compiled: of each dialect together. Raises InvalidArgument, Unsupported."""
     of: dict[str, list[PolicyText]] = {}

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from functools import lru_cache
 
 from keystead.core.actions import ACTIONS, Action
 from keystead.core.caller import Asked
@@ -18,6 +17,7 @@ from keystead.core.errors import InvalidArgument
 from keystead.core.naming import PATHS, name_at
 from keystead.core.policy.conditions import Condition
 from keystead.core.policy.form import Document, Effect, Statement
+from keystead.core.policy.kept import within
 from keystead.core.policy.request import Request
 from keystead.core.policy.vault import (
     Acl,
@@ -48,12 +48,12 @@ def filled(policy: PolicyText, facts: Facts) -> PolicyText:
     return Filled(policy.name, policy.dialect, policy.text, known) if known else policy
 
 
-@lru_cache(maxsize=1024)
+@within(len, most=1024)
 def _read(text: str) -> Policy:
     return read_policy(text)
 
 
-@lru_cache(maxsize=1024)
+@within(len, most=1024)
 def _asks(text: str) -> tuple[str, ...]:
     """Of a text as it was read, whatever its escapes. One that cannot be read allows nothing anyway."""
     try:
@@ -128,7 +128,7 @@ def _makes(request: Request) -> bool:
     return key.created_at == caller.now and key.created_by == caller.principal.id
 
 
-@lru_cache(maxsize=1024)
+@within(lambda policies: sum(len(one.text) for one in policies), most=1024)
 def _together(policies: tuple[PolicyText, ...]) -> Compiled:
     return Compiled(policies)
 

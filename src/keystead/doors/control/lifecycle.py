@@ -303,7 +303,7 @@ KNOWN_TO: Mapping[str, str] = {
 """Kind of a seal -> what those should know who approve it; what opens any other kind is known to nobody."""
 
 
-def _leave(plan: dict[str, Any]) -> dict[str, str]:
+def _leave(plan: dict[str, Any]) -> dict[str, Any]:
     """What is asked leave for, and is in what approvers sign."""
     kind = _kind(plan)
     return {"seal": kind, "plan": _plan(plan), "known_to": KNOWN_TO.get(kind, "")}
