@@ -10,7 +10,7 @@ Rule 3: restoring puts back what is missing or damaged. It never replaces what i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,7 @@ from keystead.core.entities import LOST, EndedRoot, Entity, KeyVersion, Kind, Wr
 from keystead.core.errors import Internal, Malformed, Unavailable
 from keystead.core.keystores import Connection, KeyStore
 from keystead.core.keytree import EMPTY
-from keystead.core.ports import Entropy, Reader, Slot, Store
+from keystead.core.ports import Entropy, Reader, Row, Slot, Store
 from keystead.core.sensitive import Sensitive
 from keystead.core.states import Event, KeyState
 from keystead.service.barrier import ROOT_META, Barrier, Commit
@@ -36,6 +36,7 @@ from keystead.service.rows import ENCODER
 from keystead.service.slots import Slots
 
 ATTEMPTS = 3
+MOST_VERSIONS = 1_000_000
 ACCESS = (Kind.CREDENTIAL, Kind.GRANT, Kind.MEMBERSHIP, Kind.ATTACHMENT, Kind.KEY_STORE)  # any may be revoked since
 VALUES: tuple[type[Wrapped], ...] = (entities.SecretVersion, entities.OtpKey, entities.LoginSecret)
 RESTORED: tuple[type[Entity], ...] = (
@@ -47,6 +48,11 @@ RESTORED: tuple[type[Entity], ...] = (
     entities.KeyVersion,
     entities.KeyPolicy,
     entities.Name,
+    entities.SecretSettings,
+    entities.OtpKey,
+    entities.SecretVersion,
+    entities.Secret,  # after its versions, and
+    entities.Folder,  # after what is in it
 )
 
 
@@ -183,7 +189,7 @@ class Restored(Struct, frozen=True, kw_only=True):
 
     restored: tuple[str, ...]
     n_present: int  # were there, and verify
-    destroyed: tuple[str, ...]  # key versions destroyed since the backup: they stay so
+    destroyed: tuple[str, ...]  # versions destroyed since the backup, and secrets and folders of nothing else
     damaged: tuple[str, ...]  # rows of the backup itself that do not verify
 
 
@@ -194,7 +200,7 @@ def restore(old: Reader, barrier: Barrier, store: Store, on_progress: Callable[[
     damaged: list[str] = []
     n_present = 0
     for of in RESTORED:
-        for page in pages(old, of.kind):
+        for page in _ordered(old, barrier, of):
             found: list[Entity] = []
             for row in page:
                 live = store.get(row.kind, row.id)
@@ -202,10 +208,10 @@ def restore(old: Reader, barrier: Barrier, store: Store, on_progress: Callable[[
                     n_present += 1
                 elif not verifies(barrier, row):
                     damaged.append(f"{row.kind.value} {row.id}")
-                elif _is_dead(barrier, store, entity := barrier.rows.open(row, of)):
+                elif (entity := _as_it_is(barrier, store, barrier.rows.open(row, of))) is None:
                     destroyed.append(f"{row.kind.value} {row.id}")
                 else:
-                    found.append(replace(_unconnected(entity), revision=live.revision if live else 0))
+                    found.append(replace(entity, revision=live.revision if live else 0))
             if found:
                 barrier.commit(Commit(put=tuple(found)))
                 restored += [f"{entity.kind.value} {entity.id}" for entity in found]
@@ -215,10 +221,28 @@ def restore(old: Reader, barrier: Barrier, store: Store, on_progress: Callable[[
     return Restored(restored=tuple(restored), n_present=n_present, destroyed=tuple(destroyed), damaged=tuple(damaged))
 
 
-def _unconnected(entity: Entity) -> Entity:
-    """A key store that comes back is of use once somebody has connected it."""
-    if isinstance(entity, KeyStore):
+def _ordered(old: Reader, barrier: Barrier, of: type[Entity]) -> Iterable[list[Row]]:
+    """Page by page; of folders the deepest first, each alone, for one is needed where something is in it."""
+    if of is not entities.Folder:
+        return pages(old, of.kind)
+    rows = [row for page in pages(old, of.kind) for row in page]
+    depth = {row.id: barrier.rows.open(row, entities.Folder).path.count("/") for row in rows if verifies(barrier, row)}
+    return [[row] for row in sorted(rows, key=lambda row: -depth.get(row.id, 0))]
+
+
+def _as_it_is(barrier: Barrier, store: Store, entity: Entity) -> Entity | None:
+    """What comes back of it today. None: it was taken away since, and does not come back."""
+    if _is_dead(barrier, store, entity):
+        return None
+    if isinstance(entity, KeyStore):  # it is of use once somebody has connected it
         return replace(entity, connection=Connection.DISCONNECTED, failure=None)
+    if isinstance(entity, entities.Secret):  # versions may have come since
+        rows = store.children(Kind.SECRET_VERSION, entity.id, limit=MOST_VERSIONS)
+        numbers = [barrier.rows.open(row, entities.SecretVersion).number for row in rows if verifies(barrier, row)]
+        return replace(entity, current=max(entity.current, *numbers)) if numbers else None
+    if isinstance(entity, entities.Folder):
+        inside = (Kind.SECRET, Kind.FOLDER)
+        return entity if any(store.children(kind, entity.id, limit=1) for kind in inside) else None
     return entity
 
 

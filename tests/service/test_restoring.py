@@ -1,0 +1,93 @@
+"""Single rows of secrets put back from an old backup: what was lost comes back, and what was taken away does not."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+from tests import vaultstack
+
+from keystead.core.entities import Folder, OtpKey, Secret, SecretVersion
+from keystead.service.barrier import Commit
+from keystead.service.custody import restore
+from keystead.service.inspection import inspect
+from keystead.stores.memory import MemoryStore
+
+
+class Site:
+    """A mount of secrets and one of passwords, and a backup of then."""
+
+    def __init__(self) -> None:
+        self.vault = vaultstack.door()
+        self.stack, self.root = self.vault.stack, self.vault.root
+        self.root.data("POST", "sys/mounts/kv", {"type": "kv", "options": {"version": "2"}})
+        self.root.data("POST", "sys/mounts/totp", {"type": "totp"})
+        made = {"key": "JBSWY3DPEHPK3PXP", "issuer": "i", "account_name": "a"}
+        self.root.data("POST", "totp/keys/a", made)
+        for path in ("a/b/c", "x", "gone/away"):
+            self.write(path, "1")
+        self.old = MemoryStore()
+        self.old._content = copy.deepcopy(self.stack.store._content)
+
+    def write(self, path: str, value: str) -> int:
+        return self.root.data("POST", f"kv/data/{path}", {"data": {"v": value}})["version"]
+
+    def read(self, path: str, version: int = 0) -> str:
+        return self.root.data("GET", f"kv/data/{path}?version={version}")["data"]["v"]
+
+    def lose(self, of: type, *wanted: str) -> None:
+        """Rows as if the disk had lost them: nothing was destroyed."""
+        gone = [one for one in self.stack.barrier.every(of) if not wanted or one.path in wanted]
+        self.stack.barrier.commit(Commit(delete=tuple(gone)))
+        self.stack.generation.announce()
+
+    def restore(self):
+        done = restore(self.old, self.stack.barrier, self.stack.store)
+        self.stack.generation.announce()
+        self.stack.view.forget()
+        return done
+
+
+@pytest.fixture
+def site() -> Site:
+    return Site()
+
+
+def test_a_secret_that_was_lost_comes_back_with_its_folders_and_goes_on_where_it_was(site) -> None:
+    assert site.write("a/b/c", "2") == 2  # after the backup
+    site.lose(Secret, "a/b/c")
+    site.lose(Folder, "a", "a/b")
+    done = site.restore()
+    assert sorted(one.partition(" ")[0] for one in done.restored) == ["folder", "folder", "secret"]
+    assert (site.read("a/b/c"), site.read("a/b/c", 1)) == ("2", "1")
+    assert site.root.data("LIST", "kv/metadata")["keys"] == ["a/", "gone/", "x"]
+    assert site.root.data("LIST", "kv/metadata/a/b")["keys"] == ["c"]
+    assert site.write("a/b/c", "3") == 3
+    assert inspect(site.stack.barrier, site.stack.store).whole
+
+
+def test_versions_and_keys_of_passwords_that_were_lost_come_back(site) -> None:
+    code = site.root.data("GET", "totp/code/a")["code"]
+    site.lose(SecretVersion)
+    site.lose(OtpKey)
+    assert len(site.restore().restored) == 4
+    assert [site.read(path) for path in ("a/b/c", "x", "gone/away")] == ["1"] * 3
+    assert site.root.data("GET", "totp/code/a")["code"] == code
+
+
+def test_what_was_taken_away_since_does_not_come_back(site) -> None:
+    site.root.data("DELETE", "kv/metadata/gone/away")
+    site.root.data("DELETE", "totp/keys/a")
+    site.root.data("POST", "kv/destroy/x", {"versions": [1]})
+    site.lose(SecretVersion)
+    done = site.restore()
+    assert sorted(one.partition(" ")[0] for one in done.destroyed) == [
+        "folder",
+        "otp-key",
+        "secret",
+        "secret-version",
+        "secret-version",
+    ]
+    assert site.root.data("LIST", "kv/metadata")["keys"] == ["a/", "x"]
+    assert site.read("a/b/c") == "1"
+    assert site.root("GET", "kv/data/x?version=1").status == 404
