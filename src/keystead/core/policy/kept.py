@@ -5,7 +5,6 @@ What is found costs one look into a dict: the oldest goes first, however often i
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Hashable
 from typing import Generic, ParamSpec, TypeVar
 
@@ -16,7 +15,7 @@ MOST_TEXT = 8 << 20
 
 
 class Kept(Generic[P, R]):
-    """A function of values that can be hashed, whose results are kept. Safe to use from any thread.
+    """A function of values that can be hashed, whose results are kept. From any thread: each step is one of a dict's.
 
     `weigh`: how much of the bound a call takes. A result that is heavier than the bound is not kept; no error is.
     """
@@ -25,37 +24,34 @@ class Kept(Generic[P, R]):
         self, made: Callable[P, R], weigh: Callable[..., int], *, most: int = 4096, most_weight: int = MOST_TEXT
     ) -> None:
         self._made, self._weigh, self._most, self._most_weight = made, weigh, most, most_weight
-        self._kept: dict[Hashable, R] = {}
-        self._weights: dict[Hashable, int] = {}
-        self._lock = threading.Lock()
-        self.weight = 0
+        self._kept: dict[Hashable, tuple[R, int]] = {}
 
     def __call__(self, *args: P.args, **named: P.kwargs) -> R:
         """By position alone. Raises what the function raises."""
         try:
-            return self._kept[args]
+            return self._kept[args][0]
         except KeyError:
             return self._keep(args, self._made(*args, **named), self._weigh(*args, **named))
 
     def __len__(self) -> int:
         return len(self._kept)
 
+    @property
+    def weight(self) -> int:
+        return sum(weight for _, weight in list(self._kept.values()))
+
     def clear(self) -> None:
-        with self._lock:
-            self._kept.clear()
-            self._weights.clear()
-            self.weight = 0
+        self._kept.clear()
 
     def _keep(self, args: Hashable, made: R, weight: int) -> R:
-        with self._lock:
-            if args in self._kept or weight > self._most_weight:
-                return made
-            while len(self._kept) >= self._most or self.weight + weight > self._most_weight:
-                oldest = next(iter(self._kept))
-                del self._kept[oldest]
-                self.weight -= self._weights.pop(oldest)
-            self._kept[args], self._weights[args] = made, weight
-            self.weight += weight
+        over = self.weight + weight - self._most_weight
+        if weight > self._most_weight:
+            return made
+        for oldest in list(self._kept):
+            if over <= 0 and len(self._kept) < self._most:
+                break
+            over -= self._kept.pop(oldest, (None, 0))[1]
+        self._kept[args] = made, weight
         return made
 
 
