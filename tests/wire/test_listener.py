@@ -24,6 +24,7 @@ from keystead.core.ports import WouldBlock, WouldWait
 from keystead.kit import batch
 from keystead.kit.batch import Batch
 from keystead.kit.blocked import Blocked
+from keystead.kit.far import Far
 from keystead.kit.lane import Lane
 from keystead.kit.listener import Listener
 from keystead.wire.http import Limits, Refusal, http_date, reply
@@ -97,8 +98,9 @@ class World:
         self.clock = FakeClock()
         self.threads, self.far = ThreadPoolExecutor(2), ThreadPoolExecutor(2, "far")
         self.batch = Batch(self, self, self.clock)
-        self.lane = Lane("hsm", 2, 5.0, asyncio.get_running_loop())
-        self.listener = Listener(self, self.batch, self.threads, limits, self.far, {"hsm:box": self.lane})
+        loop = asyncio.get_running_loop()
+        self.lane = Lane("hsm", 2, 5.0, loop)
+        self.listener = Listener(self, self.batch, self.threads, limits, Far(self.far, 2, loop), {"hsm:box": self.lane})
         self.loop_thread = threading.get_ident()
 
     # journal

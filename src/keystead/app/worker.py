@@ -33,6 +33,7 @@ from keystead.app.workers import Orders
 from keystead.core.ports import HSM
 from keystead.core.sensitive import Sensitive
 from keystead.kit.batch import Batch
+from keystead.kit.far import Far
 from keystead.kit.lane import Lane
 from keystead.kit.listener import Listener
 
@@ -78,8 +79,9 @@ async def serve(core: Core, settings: config.Config, sockets: dict[str, int], le
     lanes = {f"{HSM}{name}": Lane(name, hsm.sessions, hsm.wait_for, loop) for name, hsm in settings.hsms.items()}
     with (
         ThreadPoolExecutor(settings.thread_pool, "act") as threads,
-        ThreadPoolExecutor(settings.xks.threads, "far") as far,
+        ThreadPoolExecutor(settings.xks.threads, "far") as waiting,
     ):
+        far = Far(waiting, settings.xks.threads, loop)
         listeners = []
         most = hygiene.more_files() // len(sockets)
         for name, descriptor in sockets.items():

@@ -20,6 +20,7 @@ from keystead.kit.batch import Batch
 from keystead.kit.blocked import Blocked, Room
 from keystead.kit.connection import Connection
 from keystead.kit.door import Front, Steps
+from keystead.kit.far import Far
 from keystead.kit.lane import Lane
 from keystead.wire.http import HttpRequest, Limits, Refusal
 
@@ -37,7 +38,7 @@ class Listener:
         batch: Batch,
         threads: Executor,
         limits: Limits,
-        far: Executor | None = None,
+        far: Far | None = None,
         lanes: Mapping[str, Lane] | None = None,
         names: frozenset[str] = frozenset(),
     ) -> None:
@@ -49,7 +50,7 @@ class Listener:
         self.front, self.batch, self.limits, self.names = front, batch, limits, names
         self.before: Callable[[], None] | None = None  # what is to be done before a connection's handshake
         self.tick = 0  # seconds since the start, coarse
-        self._threads, self._far = threads, far or threads
+        self._threads, self._far = threads, far
         self._loop = asyncio.get_running_loop()
         self._connections: dict[Connection, None] = {}
         self._servers: list[asyncio.Server] = []
@@ -122,7 +123,7 @@ class Listener:
 
     def block(self, connection: Connection, request: HttpRequest, rest: Steps | None, would: WouldBlock) -> None:
         """Serve it on a thread, or what is left of it."""
-        lane = self._lanes.get(would.where)
+        lane = None if would.where == NEAR else self._lanes.get(would.where) or self._far
         if not self._room.take(would.where, would.tenant, in_turn=lane is not None):
             connection.take(self.front.reject(Refusal.OVERLOADED, self.batch.second))
             return
@@ -131,22 +132,22 @@ class Listener:
         if lane is not None:
             lane.put(blocked)
         else:
-            self._submit(self._threads if would.where == NEAR else self._far, blocked, blocked.run)
+            self._submit(blocked, blocked.run)
 
     def late(self, blocked: Blocked) -> None:
         """It was not come to in time."""
         if blocked.has_begun:
-            self._submit(self._threads, blocked, blocked.give_up)
+            self._submit(blocked, blocked.give_up)
         else:
             blocked.reply = self.front.reject(Refusal.OVERLOADED, self.batch.second)
             blocked.back()
 
-    def _submit(self, threads: Executor, blocked: Blocked, act: Callable[[], None]) -> None:
+    def _submit(self, blocked: Blocked, act: Callable[[], None]) -> None:
         def back(_done: Future[None]) -> None:
             with contextlib.suppress(RuntimeError):  # the loop has ended, and with it everybody who waited
                 self._loop.call_soon_threadsafe(blocked.back)
 
-        threads.submit(act).add_done_callback(back)
+        self._threads.submit(act).add_done_callback(back)
 
     def unblock(self, blocked: Blocked) -> None:
         """On the loop again: the reply joins the batch, and what waited behind it is served."""

@@ -585,8 +585,9 @@ def test_on_the_event_loop_nobody_waits_for_a_proxy(office, proxy, key) -> None:
     request = office.admin.signed(
         {"X-Amz-Target": "TrentService.Encrypt"}, json.dumps({"KeyId": key["KeyId"], "Plaintext": "eA=="}).encode()
     )
-    with pytest.raises(WouldWait):
+    with pytest.raises(WouldWait) as would:
         office.front.serve(request)
+    assert would.value.tenant == TENANT, "whose turn it is"
 
 
 # --- what happens meanwhile: the act is judged again by what there is then

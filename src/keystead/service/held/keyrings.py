@@ -66,7 +66,7 @@ class HeldKeyStore:
 
     def at_a_distance(self) -> None:
         """Somebody else is to be asked: not on the event loop. Raises WouldWait."""
-        self._reach.may_wait()
+        self._reach.may_wait(tenant=self.tenant)
 
     def lasting(self, now: datetime) -> Iterator[Key]:
         """The keys in it that are not destroyed."""

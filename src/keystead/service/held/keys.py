@@ -130,7 +130,7 @@ class HalfVersion(HeldVersion):
         """Raises WrongState (core.keystores.failed) unless the store is connected; WouldWait on the event loop."""
         if self._store is None or self._store.connection is not Connection.CONNECTED:
             raise failed(Trouble.DISCONNECTED, Moment.USE)
-        self._reach.may_wait()
+        self._reach.may_wait(tenant=self._key.tenant)
         number = self.version.number
         return self._reach.outside.load(self._store, self._key, self.loaded, caller, version=number)
 
@@ -222,7 +222,7 @@ class HeldKey:
 
     def at_a_distance(self) -> None:
         """Somebody else is to be asked: not on the event loop. Raises WouldWait."""
-        self._reach.may_wait()
+        self._reach.may_wait(tenant=self.key.tenant)
 
     def n_outstanding(self) -> int:
         """Objects that are still to be erased in the HSM, once the key is destroyed."""
@@ -231,7 +231,7 @@ class HeldKey:
 
     def fate(self, version: KeyVersion) -> Fate:
         """What is true of a version that holds nothing any more: asked of the slots, so not on the event loop."""
-        self._reach.may_wait()
+        self._reach.may_wait(tenant=self.key.tenant)
         return self._reach.barrier.fate(version)
 
     @property

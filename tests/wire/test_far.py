@@ -1,0 +1,51 @@
+"""The threads that wait for other machines: a tenant whose proxy answers nobody keeps no other waiting."""
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+from tests.wire.test_lane import Told, until, words
+
+from keystead.kit.far import Far
+
+
+def test_tenants_take_turns_for_the_threads():
+    told, gate = [], threading.Event()
+
+    async def within():
+        with ThreadPoolExecutor(2, "far") as threads:
+            far = Far(threads, 2, asyncio.get_running_loop())
+            for _ in range(20):
+                far.put(Told("hog", gate.wait, told))
+            for tenant in ("b", "c"):
+                far.put(Told(tenant, told=told))
+            gate.set()
+            await until(lambda: len(words(told, "back")) == 22)
+
+    asyncio.run(within())
+    assert {"b", "c"} <= set(words(told, "run")[:6]), "behind what had begun, and one of each other's"
+    assert words(told, "run").count("hog") == 20
+    assert {thread for word, _, thread in told if word == "back"} == {threading.get_ident()}
+
+
+def test_no_more_are_given_out_than_there_are_threads():
+    running, most, lock = [0], [0], threading.Lock()
+
+    def act():
+        with lock:
+            running[0] += 1
+            most[0] = max(most[0], running[0])
+        threading.Event().wait(0.005)
+        with lock:
+            running[0] -= 1
+
+    async def within():
+        told = []
+        with ThreadPoolExecutor(8, "far") as threads:
+            far = Far(threads, 3, asyncio.get_running_loop())
+            for n in range(12):
+                far.put(Told(str(n), act, told))
+            await until(lambda: len(words(told, "back")) == 12)
+
+    asyncio.run(within())
+    assert most[0] == 3
