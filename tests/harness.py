@@ -38,6 +38,7 @@ from keystead.core.audit.record import Record, parse
 from keystead.core.caller import SYSTEM_DOOR
 from keystead.core.entities import AclPolicy, Entity, Key, PolicyText, Principal
 from keystead.core.errors import Unavailable
+from keystead.core.places import Places
 from keystead.core.ports import Net, NoKeyStores, Store, WouldBlock
 from keystead.core.sensitive import Sensitive
 from keystead.doors import aws_kms, vault
@@ -311,7 +312,7 @@ class Stack:
             entropy=self.entropy,
             announce=self.generation.announce,
             outside=outside,
-            directories=("/devices", "/var/log/keystead"),
+            places=Places(("/devices", "/var/log/keystead"), ("syslog", "tcp:127.0.0.1:9090", "unix:/run/audit.sock")),
             meter=self.meter,
             hsms=self.hsms,
         )

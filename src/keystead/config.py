@@ -14,6 +14,7 @@
       algorithms = { profile = "", until = {} }  until when which may protect (core.cutoffs); by default there is no end
       quotas   = { keys = 100000, … }            how many there may be (core.quotas); AWS's numbers by default
       audit_devices = ["/var/log/keystead"]      where audit devices may write, beside DIR/audit/devices
+      audit_sockets = ["syslog", "tcp:10.0.0.5:9000"]   where else they may send: udp:HOST:PORT, unix:/PATH too
       region   = "us-east-1"                     the place that `keystead env` and the commands mean by default
       issuers  = { "https://…" = { … } }         how the keys of an OpenID Connect issuer are had (Issuer)
       xks      = { private_endpoints = ["a.b"],  external key stores: hosts that may be in a private network (or true);
@@ -46,6 +47,7 @@ from msgspec import Meta, Struct
 
 from keystead.core.cutoffs import Cutoffs, Rules
 from keystead.core.errors import InvalidArgument
+from keystead.core.places import allowed
 from keystead.core.quotas import Quotas
 from keystead.core.sensitive import Sensitive
 from keystead.service.rates import Rates
@@ -146,6 +148,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     region: str = "us-east-1"
     tree_copy: str = ""
     audit_devices: tuple[str, ...] = ()
+    audit_sockets: Annotated[tuple[str, ...], Meta(max_length=64)] = ()
     rates: Rates = Rates()
     issuers: dict[str, Issuer] = msgspec.field(default_factory=dict)  # by URL, as it stands in their tokens
     algorithms: Rules = Rules()
@@ -188,6 +191,8 @@ def read(directory: Path) -> Config:
         raise InvalidArgument(f"{path.name}: {error}", "configuration") from None
     Cutoffs(found.algorithms)
     check_slots(found.slots)
+    for one in found.audit_sockets:
+        allowed(one)
     if found.protect_in and found.protect_in not in found.hsms:
         raise InvalidArgument(f"{path.name}: `protect_in` names no HSM of `hsms`", "configuration")
     for name, hsm in found.hsms.items():

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import socket
+import threading
+from contextlib import closing, suppress
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from tests import vaultstack
 
+from keystead import config
 from keystead.app import devices
 from keystead.app.devices import Devices
+from keystead.app.layout import Layout
+from keystead.core.errors import InvalidArgument
+from keystead.core.places import Places, allowed
 from keystead.doors.vault.system import namespaces
+from keystead.net import sinks
 from keystead.service.endings import Endings
 
 
@@ -31,9 +41,14 @@ class ListLog:
 class Installation:
     def __init__(self, directory: Path) -> None:
         self.vault = vaultstack.door()
-        self.log, self.own = ListLog(), directory / "devices"
-        self.vault.stack.service._directories = (str(self.own), str(directory / "elsewhere"))
+        self.log, self.own, self.now = ListLog(), directory / "devices", 100.0
+        self.allow()
         (directory / "elsewhere").mkdir()
+
+    def allow(self, *sockets: str, elsewhere: bool = True) -> None:
+        """What the operator does."""
+        directories = (str(self.own), *([str(self.own.parent / "elsewhere")] if elsewhere else []))
+        self.places = self.vault.stack.service._places = Places(directories, tuple(map(allowed, sockets)))
 
     def fold(self) -> None:
         """What is new: changes, then uses."""
@@ -43,10 +58,11 @@ class Installation:
 
     def started(self) -> Devices:
         stack = self.vault.stack
-        return Devices(stack.barrier, stack.store, self.log, self.vault.stack.service._directories)
+        return Devices(stack.barrier, stack.store, self.log, self.places, lambda: self.now)
 
-    def enable(self, name: str = "file", path: str = "vault.log") -> None:
-        body = {"type": "file", "options": {"file_path": path}}
+    def enable(self, name: str = "file", path: str = "vault.log", kind: str = "file", **options: str) -> None:
+        options |= {"file_path": path} if kind == "file" else {}
+        body = {"type": kind, "options": options}
         assert self.vault.root("PUT", f"sys/audit/{name}", body).status == 204
 
     def ask(self, n: int = 1) -> list[str]:
@@ -55,8 +71,13 @@ class Installation:
 
     def told(self, file: str = "vault.log") -> list[str]:
         """The ids of the requests in a file."""
-        lines = [json.loads(line) for line in (self.own / file).read_bytes().splitlines()]
-        return [line["request"]["id"] for line in lines if line["type"] == "request"]
+        return ids((self.own / file).read_bytes())
+
+
+def ids(text: bytes) -> list[str]:
+    """Of the requests that were told."""
+    lines = [json.loads(line) for line in text.splitlines()]
+    return [line["request"]["id"] for line in lines if line["type"] == "request"]
 
 
 @pytest.fixture
@@ -155,7 +176,7 @@ def test_a_directory_that_is_a_link_is_none(here) -> None:
 def test_what_the_operator_allows_no_more_is_not_written(here) -> None:
     elsewhere = here.own.parent / "elsewhere"
     here.enable(path=f"{elsewhere}/vault.log")
-    here.vault.stack.service._directories = (str(here.own),)
+    here.allow(elsewhere=False)
     step(here, here.started())
     assert list(elsewhere.iterdir()) == []
 
@@ -254,3 +275,260 @@ def test_what_was_done_in_a_namespace_is_told_however_soon_it_is_gone(here, by, 
     told = {one["id"]: one["namespace"] for one in lines}
     assert [one for one in dict.fromkeys(here.told()) if one in wanted] == wanted
     assert all(set(told[one]) == {"id"} and len(told[one]["id"]) == 12 for one in wanted)
+
+
+# --- options of files
+
+
+def test_a_prefix_stands_before_every_line(here) -> None:
+    here.enable(prefix="audit: ")
+    here.ask(2)
+    step(here, here.started())
+    lines = (here.own / "vault.log").read_bytes().splitlines()
+    assert len(lines) >= 4 and all(line.startswith(b'audit: {"time":') for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("said", "new", "there"), [("0640", 0o640, 0o640), ("0000", 0o600, 0o604), ("755", 0o644, 0o644)]
+)
+def test_the_mode_of_a_file(here, said, new, there) -> None:
+    """Of one that is made, and of one that was there with another; nobody is let execute it."""
+    if said == "755":
+        here.enable(mode="0744")
+    else:
+        here.enable(mode=said)
+    here.ask(1)
+    step(here, at := here.started())
+    file = here.own / "vault.log"
+    assert file.stat().st_mode & 0o777 == new
+    file.chmod(0o604)
+    here.ask(1)
+    step(here, at)
+    assert file.stat().st_mode & 0o777 == there
+
+
+# --- sockets
+
+
+class Listener:
+    """Somebody who collects lines at a Unix socket, for as long as `with` lasts."""
+
+    def __init__(self, path: Path, kind: socket.SocketKind = socket.SOCK_STREAM) -> None:
+        self.path, self.kind, self.got = path, kind, b""
+
+    def __enter__(self) -> Listener:
+        self.path.unlink(missing_ok=True)
+        self.socket = socket.socket(socket.AF_UNIX, self.kind)
+        self.socket.bind(str(self.path))
+        if self.kind is socket.SOCK_STREAM:
+            self.socket.listen()
+        self.thread = threading.Thread(target=self._collect)
+        self.thread.start()
+        return self
+
+    def _collect(self) -> None:
+        with suppress(OSError):
+            while self.kind is socket.SOCK_STREAM:
+                self.line, _ = self.socket.accept()
+                with self.line:
+                    while more := self.line.recv(65536):
+                        self.got += more
+            while (more := self.socket.recv(65536)) != b"end":
+                self.got += more + b"\n"
+
+    def __exit__(self, *_: object) -> None:
+        if self.kind is socket.SOCK_STREAM:
+            self.socket.shutdown(socket.SHUT_RDWR)
+            with suppress(AttributeError, OSError):
+                self.line.shutdown(socket.SHUT_RDWR)
+        else:
+            with closing(socket.socket(socket.AF_UNIX, self.kind)) as other:
+                other.sendto(b"end", str(self.path))
+        self.thread.join()
+        self.socket.close()
+
+
+@pytest.fixture
+def where(here, tmp_path) -> Path:
+    path = tmp_path / "s"
+    here.allow(f"unix:{path}", f"syslog:{tmp_path / 'log'}")
+    return path
+
+
+def enable_socket(here, path: Path, **options: str) -> None:
+    here.enable("socket", kind="socket", socket_type="unix", address=str(path), **options)
+
+
+def test_a_socket_is_told_what_a_file_is_told(here, where) -> None:
+    here.enable()
+    enable_socket(here, where)
+    with Listener(where) as listener:
+        step(here, at := here.started())
+        wanted = here.ask(3)
+        step(here, at)
+        at.close()
+    assert ids(listener.got)[-3:] == wanted == here.told()[-3:]
+
+
+def test_one_that_nobody_answers_for_falls_behind_and_holds_up_no_other(here, where, caplog) -> None:
+    here.enable()
+    enable_socket(here, where)
+    step(here, at := here.started())
+    wanted = here.ask(3)
+    step(here, at)
+    assert here.told()[-3:] == wanted and caplog.text.count("falls behind") == 1
+    with Listener(where) as listener:
+        more = here.ask(2)
+        step(here, at)
+        assert listener.got == b""  # it is left alone for a while
+        here.now += 60
+        step(here, at)
+        at.close()
+    assert ids(listener.got)[-5:] == [*wanted, *more]
+
+
+def test_the_pause_is_doubled_up_to_a_minute(here, where, monkeypatch) -> None:
+    enable_socket(here, where)
+    tried = []
+
+    def connect(*_: object) -> socket.socket:
+        tried.append(here.now)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(sinks, "local", connect)
+    here.ask(1)
+    here.fold()
+    at = here.started()
+    for here.now in range(100, 400):
+        at.step()
+    assert [after - before for before, after in pairwise(tried)] == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+
+
+def test_a_socket_whose_end_went_away_loses_nothing(here, where) -> None:
+    enable_socket(here, where)
+    at = here.started()
+    with Listener(where) as first:
+        before = here.ask(2)
+        step(here, at)
+    after = here.ask(2)
+    step(here, at)
+    here.now += 60
+    with Listener(where) as second:
+        step(here, at)
+        at.close()
+    told = [*ids(first.got), *ids(second.got)]
+    assert [one for one in dict.fromkeys(told) if one in {*before, *after}] == [*before, *after]
+
+
+def test_a_crash_between_sending_and_the_cursor_tells_it_twice(here, where, monkeypatch) -> None:
+    enable_socket(here, where)
+    wanted = here.ask(2)
+    here.fold()
+
+    def dies(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with Listener(where) as listener:
+        monkeypatch.setattr(devices, "write_durably", dies)
+        killed = here.started()
+        with pytest.raises(KeyboardInterrupt):
+            killed.step()
+        killed.close()
+        monkeypatch.undo()
+        step(here, at := here.started())
+        at.close()
+    assert [one for one in ids(listener.got) if one in wanted] == [*wanted, *wanted]
+
+
+def test_a_socket_that_the_operator_allows_no_more_is_told_nothing(here, where) -> None:
+    enable_socket(here, where)
+    here.allow()
+    with Listener(where) as listener:
+        here.ask(2)
+        step(here, here.started())
+    assert listener.got == b""
+
+
+def test_a_connection_stays_while_other_settings_change_and_ends_with_its_device(here, where) -> None:
+    enable_socket(here, where)
+    at = here.started()
+    with Listener(where) as listener:
+        here.ask(1)
+        step(here, at)
+        (one,) = at._following
+        here.enable()
+        step(here, at)
+        assert at._following[0] is one or at._following[1] is one
+        here.vault.root.data("DELETE", "sys/audit/socket")
+        told = ids(listener.got)
+        here.ask(3)
+        step(here, at)
+        assert one not in at._following and one.sink._socket is None
+    assert ids(listener.got) == told
+
+
+def test_those_that_are_far_behind_take_turns(here, where, monkeypatch) -> None:
+    monkeypatch.setattr(devices, "AT_ONCE", dict.fromkeys(devices.AT_ONCE, 4))
+    turns = []
+    tell = Devices._tell
+    monkeypatch.setattr(Devices, "_tell", lambda self, one: (turns.append(one.name), tell(self, one))[1])
+    here.enable("one", "one.log")
+    here.enable("two", "two.log")
+    wanted = here.ask(10)
+    step(here, here.started())
+    assert [here.told(f"{name}.log")[-10:] for name in ("one", "two")] == [wanted, wanted]
+    first = turns[0]
+    assert turns[:6] == [first, turns[1]] * 3 and turns[1] != first
+
+
+def test_no_more_than_a_page_is_held_whatever_is_behind(here, where, monkeypatch) -> None:
+    monkeypatch.setattr(devices, "AT_ONCE", dict.fromkeys(devices.AT_ONCE, 4))
+    read, most = ListLog.read, []
+    monkeypatch.setattr(ListLog, "read", lambda self, first, n: (most.append(n), read(self, first, n))[1])
+    enable_socket(here, where)
+    step(here, at := here.started())
+    most.clear()
+    here.ask(30)
+    here.fold()
+    for _ in range(50):
+        here.now += 60
+        at.step()
+    assert set(most) == {4} and len(at._following) == 1
+
+
+def test_syslog(here, where, tmp_path) -> None:
+    here.enable("syslog", kind="syslog", facility="local3", tag="keys")
+    with Listener(tmp_path / "log", socket.SOCK_DGRAM) as listener:
+        wanted = here.ask(2)
+        step(here, at := here.started())
+        at.close()
+    messages = listener.got.splitlines()
+    found = [
+        re.fullmatch(rb"<158>[A-Z][a-z]{2} [ 0-9][0-9] [0-9:]{8} keys\[%d\]: (\{.*\})" % os.getpid(), m)
+        for m in messages
+    ]
+    assert all(found)
+    assert ids(b"\n".join(one[1] for one in found))[-2:] == wanted
+
+
+def test_no_agent_and_one_that_comes_back(here, where, tmp_path) -> None:
+    here.enable("syslog", kind="syslog")
+    wanted = here.ask(2)
+    step(here, at := here.started())
+    here.now += 60
+    with Listener(tmp_path / "log", socket.SOCK_DGRAM) as listener:
+        step(here, at)
+        at.close()
+    assert listener.got.count(b"<38>") == 2 * len(set(re.findall(rb'"id":"([0-9a-f-]{36})"', listener.got)))
+    assert all(one.encode() in listener.got for one in wanted)
+
+
+def test_the_operator_says_where_in_the_configuration(tmp_path) -> None:
+    file = tmp_path / "keystead.toml"
+    file.write_text('audit_devices = ["/var/log/k"]\naudit_sockets = ["syslog", "tcp:Logs:514"]\n')
+    own = str(tmp_path / "audit" / "devices")
+    assert Layout(tmp_path).devices(config.read(tmp_path)) == Places((own, "/var/log/k"), ("syslog", "tcp:logs:514"))
+    assert Layout(tmp_path).devices(config.Config()) == Places((own,))
+    file.write_text('audit_sockets = ["tcp:logs"]\n')
+    with pytest.raises(InvalidArgument):
+        config.read(tmp_path)

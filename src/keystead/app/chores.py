@@ -58,7 +58,7 @@ class Chores:
         self._scheduler = Scheduler(core.barrier, core.store, core.clock, self._perform)
         self._expiry = Expiry(core.barrier, core.store, core.clock, self._perform)
         log = Log(core.disk, core.layout.audit)
-        self._devices = Devices(core.barrier, core.store, log, core.directories)
+        self._devices = Devices(core.barrier, core.store, log, core.places)
         self._lapses = Lapses(core.barrier, core.clock, self._perform)
         self._endings = Endings(core.barrier, core.store, self._perform)
         self._erasures = Erasures(core.barrier, core.store, core.hsms, core.clock, self._perform)
@@ -176,6 +176,7 @@ class Chores:
         with self._turn:
             self._closed = True
             self._sequencer.close()
+            self._devices.close()
 
 
 def keys_used(records: list[bytes]) -> dict[str, int]:

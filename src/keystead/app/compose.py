@@ -88,7 +88,7 @@ class Core:
         layout = Layout(directory)
         if not layout.database.exists():
             raise NotFound(f"{layout.database} is lost; `keystead restore BACKUP` makes one of a backup", "data")
-        self.directories = layout.devices(settings)
+        self.places = layout.devices(settings)
         self.layout, self.clock, self.disk = layout, SystemClock(), LocalDisk()
         self.store = SqliteStore(layout.database, check_for=0.5 if check else 0.0)
         if check:
@@ -134,7 +134,7 @@ class Core:
             cutoffs=Cutoffs(settings.algorithms),
             quotas=settings.quotas,
             outside=outside,
-            directories=self.directories,
+            places=self.places,
             meter=self.meter,
             hsms=self.hsms,
         )

@@ -1,19 +1,19 @@
-"""Audit devices: files that follow the audit log, in Vault's form, for whoever ships logs.
+"""Audit devices: files, sockets and syslog that follow the audit log, in Vault's form, for whoever ships logs.
 
-Rule 1: the log is the truth. A device that cannot be written falls behind and catches up; no request waits for it, and
-        one that hangs has a thread of its own to hang in.
-Rule 2: the cursor of a device moves once what is before it is durable in its file. After a crash lines may be there
-        twice, and none is missing.
+Rule 1: the log is the truth. A device that takes nothing falls behind and catches up; no request waits for it, and one
+        that hangs has a thread to hang in that nothing else is done by. Devices take turns, a page each, and one that
+        nobody answers for is left alone for a while, so that it holds up no other.
+Rule 2: the cursor of a device moves once what is before it is durable in its file, or through its socket (net.sinks).
+        After a crash lines may be there twice, and none is missing. What waits, waits in the log, and not in memory.
 Rule 3: a file is opened anew in every step, so one that was moved away is made anew: that is all there is to rotation.
-Rule 4: only in directories that the operator allows, never through a symbolic link, and never a file of somebody else.
+Rule 4: only where the operator allows it (core.places), looked at each time.
 """
 
 from __future__ import annotations
 
 import logging
-import os
-import stat
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from json.encoder import encode_basestring_ascii as quote
@@ -22,20 +22,25 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from keystead.app.devicefiles import DeviceFile
 from keystead.app.layout import write_durably
 from keystead.core.audit.record import PERFORMED, Record, parse
-from keystead.core.entities import AuditDevice, Kind, Lineage, Namespace, Setting, Tenant, Topic
+from keystead.core.entities import AuditDevice, DeviceType, Kind, Lineage, Namespace, Setting, Tenant, Topic
 from keystead.core.errors import KeysteadError
 from keystead.core.keyed import KeyedHash
+from keystead.core.places import Places
 from keystead.core.ports import Reader
 from keystead.doors.vault.auditlog import DOOR, shaped
+from keystead.net import sinks
 from keystead.service.barrier import Barrier
 from keystead.service.held.spaces import chain_of
 from keystead.service.log import Log
 
 LOG = logging.getLogger("keystead")
 PAGE, BACK = 500, 1024
-AT_ONCE = 4096  # records a step and device
+AT_ONCE = {DeviceType.FILE: 4096, DeviceType.SOCKET: 1024, DeviceType.SYSLOG: 1024}
+"""Records that a device is told in its turn: so many are told again where it fails."""
+AGAIN_AFTER = 1.0, 60.0  # seconds, from and to, until one that could not be reached is tried again
 CURSORS = "cursors"
 MOST_CHAINS = 100_000
 MAKING = frozenset({"system write namespaces/{path:path}", "system delete namespaces/{path:path}"})
@@ -43,22 +48,44 @@ MAKING = frozenset({"system write namespaces/{path:path}", "system delete namesp
 
 
 class Following(Struct):
-    """One device at work. `next`: the number of the first record that is not in its file."""
+    """One device at work. `next`: the number of the first record that it has not been told."""
 
     tenant: str
     name: str
     device: AuditDevice
     cursor: Path
+    sink: sinks.Sink
     next: int = -1
     is_failing: bool = False
+    pause: float = 0.0  # seconds
+    not_before: float = 0.0  # monotonic
+
+    def failed(self, now: float) -> None:
+        """A file is tried again in every step: it costs nothing."""
+        self.is_failing = True
+        if self.device.type is not DeviceType.FILE:
+            least, most = AGAIN_AFTER
+            self.pause = min(2 * self.pause or least, most)
+            self.not_before = now + self.pause
+
+    def went_well(self) -> None:
+        self.is_failing, self.pause = False, 0.0
 
 
 class Devices:
-    """All of an installation's. `directories`: where they may write."""
+    """All of an installation's. `places`: where they may write."""
 
-    def __init__(self, barrier: Barrier, store: Reader, log: Log, directories: tuple[str, ...]) -> None:
-        self._barrier, self._store, self._log, self._directories = barrier, store, log, directories
-        self._own = Path(directories[0])
+    def __init__(
+        self,
+        barrier: Barrier,
+        store: Reader,
+        log: Log,
+        places: Places,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._barrier, self._store, self._log, self._places = barrier, store, log, places
+        self._monotonic = monotonic
+        self._own = Path(places.directories[0])
         self._seen_change = -1
         self._following: list[Following] = []
         self._chains: dict[str, Lineage] = {}
@@ -67,20 +94,34 @@ class Devices:
     def step(self) -> None:
         """Tell every device what it has not been told. What goes wrong with one is logged, and tried again."""
         self._catch_up()
+        behind = [one for one in self._following if one.not_before <= self._monotonic()]
+        while behind:
+            behind = [one for one in behind if self._is_behind(one)]
+
+    def close(self) -> None:
         for one in self._following:
-            try:
-                self._tell(one)
-            except (OSError, KeysteadError) as error:
-                if not one.is_failing:
-                    LOG.warning("audit device %s cannot be written and falls behind: %s", one.name, error)
-                one.is_failing = True
-            else:
-                one.is_failing = False
+            one.sink.close()
+
+    def _is_behind(self, one: Following) -> bool:
+        """Tell it what it is told in a turn; whether there is more, and it takes it."""
+        try:
+            is_behind = self._tell(one)
+        except (OSError, KeysteadError) as error:
+            if not one.is_failing:
+                LOG.warning("audit device %s cannot be written and falls behind: %s", one.name, error)
+            one.failed(self._monotonic())
+            return False
+        one.went_well()
+        return is_behind
 
     def _catch_up(self) -> None:
         newest, changed = self._store.changes(max(self._seen_change, 0))
         if self._seen_change < 0 or changed is None or any(kind is Kind.SETTING for kind, _ in changed):
-            self._following = [self._follow(one) for one in self._settings()]
+            before = {one.cursor: one for one in self._following}
+            found = [self._follow(one) for one in self._settings()]
+            self._following = [before.pop(one.cursor, one) for one in found]  # a salt is that of one device for good
+            for gone in before.values():
+                gone.sink.close()
             self._forget_cursors({one.cursor.name for one in self._following})
         self._seen_change = newest
 
@@ -101,28 +142,35 @@ class Devices:
     def _follow(self, setting: Setting) -> Following:
         device = msgspec.json.decode(setting.value, type=AuditDevice)
         cursor = self._own / CURSORS / sha256(device.salt.encode()).hexdigest()[:32]
-        return Following(setting.tenant, setting.name, device, cursor)
+        return Following(setting.tenant, setting.name, device, cursor, _sink(device, self._places))
 
-    def _tell(self, one: Following) -> None:
+    def _tell(self, one: Following) -> bool:
+        """A page; whether it was a full one. Raises OSError."""
         if one.next < 0:
             one.next = self._begin(one)
-        while records := self._log.read(one.next, AT_ONCE):
-            digest = KeyedHash(bytes.fromhex(one.device.salt))
-            lines = b"".join(
-                shaped(
-                    record,
-                    lambda text: f"hmac-sha256:{digest(text.encode()).hex()}",  # noqa: B023 - called at once
-                    plain_accessors=one.device.plain_accessors,
-                    chain=self._chain(record.tenant),
-                    gone=self._is_gone(record.tenant),
-                )
-                for record in map(parse, records)
-                if self._is_of(one.tenant, record)
+        at_once = AT_ONCE[one.device.type]
+        if not (records := self._log.read(one.next, at_once)):
+            return False
+        if lines := self._lines(one, records):
+            one.sink.send(lines)
+        one.next += len(records)
+        write_durably(one.cursor, b"%d" % one.next)
+        return len(records) == at_once
+
+    def _lines(self, one: Following, records: list[bytes]) -> list[bytes]:
+        digest, prefix = KeyedHash(bytes.fromhex(one.device.salt)), one.device.prefix.encode()
+        texts = (
+            shaped(
+                record,
+                lambda text: f"hmac-sha256:{digest(text.encode()).hex()}",
+                plain_accessors=one.device.plain_accessors,
+                chain=self._chain(record.tenant),
+                gone=self._is_gone(record.tenant),
             )
-            if lines:
-                append(one.device.path, lines, self._directories)
-            one.next += len(records)
-            write_durably(one.cursor, b"%d" % one.next)
+            for record in map(parse, records)
+            if self._is_of(one.tenant, record)
+        )
+        return [prefix + line for text in texts for line in text.splitlines(keepends=True)]
 
     def _chain(self, tenant: str) -> Lineage:
         """The namespaces that lead to it; they never change, and of one that has ended records may be left to tell."""
@@ -193,31 +241,22 @@ class Devices:
         return 0
 
 
-def append(path: str, lines: bytes, directories: tuple[str, ...]) -> None:
-    """Durable on return. Raises OSError."""
-    above, _, name = path.rpartition("/")
-    if above not in directories:
+class _Nowhere:
+    """What the operator does not allow, or allows no more."""
+
+    def send(self, lines: Sequence[bytes]) -> None:  # noqa: ARG002 - of a Sink
         raise PermissionError("the operator allows no audit device there")
-    if above == directories[0]:
-        Path(above).mkdir(mode=0o700, exist_ok=True)
-    directory = os.open(above, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-        fd = os.open(name, flags, 0o600, dir_fd=directory)
-        try:
-            _require_plain(fd)
-            rest = memoryview(lines)
-            while rest:
-                rest = rest[os.write(fd, rest) :]
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+
+    def close(self) -> None:
+        """There is nothing."""
 
 
-def _require_plain(fd: int) -> None:
-    found = os.fstat(fd)
-    if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1 or found.st_uid != os.geteuid():
-        raise PermissionError("not a plain file of this server's own")
+def _sink(device: AuditDevice, places: Places) -> sinks.Sink:
+    match device.type:
+        case DeviceType.FILE:
+            return DeviceFile(device.path, device.mode, places.directories)
+        case DeviceType.SOCKET if device.path in places.sockets:
+            return sinks.sink(device.path, device.patience)
+        case DeviceType.SYSLOG if places.agent is not None:
+            return sinks.agent(places.agent, device.patience, device.priority, device.tag)
+    return _Nowhere()

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from keystead.app.sockets import connect_unix
 from keystead.config import Config
+from keystead.core.places import Places, allowed
 
 
 class Layout(Struct, frozen=True):
@@ -81,9 +82,10 @@ class Layout(Struct, frozen=True):
     def tree_copy(self, settings: Config) -> Path | None:
         return self.directory / settings.tree_copy if settings.tree_copy else None
 
-    def devices(self, settings: Config) -> tuple[str, ...]:
-        """The directories that audit devices may write in (sys/audit); relative names are below the first."""
-        return (str(self.audit / "devices"), *settings.audit_devices)
+    def devices(self, settings: Config) -> Places:
+        """Where audit devices may write (sys/audit); relative names of files are below the first directory."""
+        directories = (str(self.audit / "devices"), *settings.audit_devices)
+        return Places(directories, tuple(map(allowed, settings.audit_sockets)))
 
     def slots(self, settings: Config) -> tuple[Path, Path] | None:
         """The two directories of the erasable secret, if it has any; an absolute name stands for itself."""

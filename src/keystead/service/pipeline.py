@@ -30,6 +30,7 @@ from keystead.core.cutoffs import Cutoffs
 from keystead.core.entities import Entity, Principal, Wrapped
 from keystead.core.errors import Denied, DryRun, Internal, KeysteadError, NotApproved, NotFound, Unavailable
 from keystead.core.operations import Demand, Operation
+from keystead.core.places import NOWHERE, Places
 from keystead.core.ports import Entropy, KeyStores, NoKeyStores, Provider, Stale, WouldBlock
 from keystead.core.quotas import AWS, Quotas
 from keystead.core.sensitive import Sensitive
@@ -61,7 +62,7 @@ class Act(Struct, frozen=True):
     outside: KeyStores = NO_KEY_STORES
     cutoffs: Cutoffs | None = None
     quotas: Quotas = AWS
-    directories: tuple[str, ...] = ()  # where audit devices may be: the operator's to say; the first is the usual one
+    places: Places = NOWHERE  # where audit devices may go
     hsms: Hsms = NO_HSMS
 
 
@@ -134,7 +135,7 @@ class Service:
         outside: KeyStores = NO_KEY_STORES,
         cutoffs: Cutoffs | None = None,
         quotas: Quotas = AWS,
-        directories: tuple[str, ...] = (),
+        places: Places = NOWHERE,
         hsms: Hsms = NO_HSMS,
         meter: Meter | None = None,
     ) -> None:
@@ -143,7 +144,7 @@ class Service:
         self._provider, self._entropy = provider, entropy
         self._announce: Together[None] = Together(lambda _committed: announce())
         self._outside, self._cutoffs, self._quotas = outside, cutoffs or None, quotas
-        self._directories, self._hsms = directories, hsms
+        self._places, self._hsms = places, hsms
         self._taken = meter.taken if meter is not None else Taken()
         self._quorum = Quorum(view, barrier, authorizer, self._asked_for, entropy, self._announce)
         self._rulable = frozenset(kind for kind in handlers if is_rulable(kind))
@@ -188,7 +189,7 @@ class Service:
                     self._outside,
                     self._cutoffs,
                     self._quotas,
-                    self._directories,
+                    self._places,
                     self._hsms,
                 )
                 outcome = self._handlers[type(op)](op, found, act)

@@ -6,11 +6,14 @@ import json
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 from tests import vaultstack
 from tests.harness import OTHER_TENANT
 from tests.vaultstack import DENIED
 
 from keystead.core.entities import AuditDevice, Setting, Topic
+from keystead.core.errors import InvalidArgument
+from keystead.core.places import Places, allowed
 from keystead.doors.vault.auditlog import shaped
 from keystead.service.bootstrap import first_token
 from keystead.service.handlers.settings import value_of
@@ -48,6 +51,8 @@ def test_enabled_listed_disabled(vault) -> None:
     assert vault.root.data("GET", "sys/audit") == {}
 
 
+NOT_ALLOWED = "address is none that the operator allows audit devices"
+PREFIX = "prefix has at most 256 printable ASCII characters"
 OUTSIDE = "file_path is not in a directory that audit devices may be in"
 
 
@@ -56,15 +61,55 @@ OUTSIDE = "file_path is not in a directory that audit devices may be in"
     [
         ({}, 'unknown backend type: ""'),
         ({"type": "zz"}, 'unknown backend type: "zz"'),
-        ({"type": "socket"}, 'audit devices of type "socket" are not offered'),
-        ({"type": "syslog"}, 'audit devices of type "syslog" are not offered'),
+        ({"type": "http"}, 'audit devices of type "http" are not offered'),
+        ({"type": "socket"}, "address is required"),
+        ({"type": "socket", "options": {"address": "127.0.0.1:9091"}}, NOT_ALLOWED),
+        ({"type": "socket", "options": {"address": "127.0.0.1:9090", "socket_type": "udp"}}, NOT_ALLOWED),
+        ({"type": "socket", "options": {"address": "/run/audit.sock"}}, "no address of a tcp socket"),
+        (
+            {"type": "socket", "options": {"address": "127.0.0.1:9090", "socket_type": "unixgram"}},
+            'socket_type "unixgram" is not offered',
+        ),
+        (
+            {"type": "socket", "options": {"address": "127.0.0.1:9090", "write_timeout": "0"}},
+            "write_timeout is more than 0 and at most 60 seconds",
+        ),
+        (
+            {"type": "socket", "options": {"address": "127.0.0.1:9090", "write_timeout": "x"}},
+            'time: invalid duration "x"',
+        ),
+        (
+            {"type": "socket", "options": {"address": "127.0.0.1:9090", "mode": "0600"}},
+            "mode of an audit device is not offered",
+        ),
+        ({"type": "syslog", "options": {"facility": "nope"}}, "invalid syslog facility: nope"),
+        ({"type": "syslog", "options": {"tag": "a b"}}, "tag has 1 to 32 letters, digits and _./-"),
+        ({"type": "syslog", "options": {"tag": "a\n"}}, "tag has 1 to 32 letters, digits and _./-"),
+        ({"type": "syslog", "options": {"format": "xml"}}, 'unknown format type "xml"'),
+        ({"type": "file", "options": {"file_path": "stdout"}}, 'file_path "stdout" is not offered'),
         ({"type": "file"}, "file_path is required"),
         (
             {"type": "file", "options": {"file_path": "a", "log_raw": "true"}},
             "log_raw of an audit device is not offered",
         ),
-        ({"type": "file", "options": {"file_path": "a", "prefix": "x"}}, "prefix of an audit device is not offered"),
-        ({"type": "file", "options": {"file_path": "a", "mode": "0644"}}, "mode of an audit device is not offered"),
+        ({"type": "file", "options": {"file_path": "a", "prefix": "x\ny"}}, PREFIX),
+        ({"type": "file", "options": {"file_path": "a", "prefix": "x" * 257}}, PREFIX),
+        (
+            {"type": "file", "options": {"file_path": "a", "mode": "0666"}},
+            "the mode of an audit device lets nobody but this server write",
+        ),
+        (
+            {"type": "file", "options": {"file_path": "a", "mode": "4755"}},
+            "file mode does not represent a regular file",
+        ),
+        (
+            {"type": "file", "options": {"file_path": "a", "mode": "8"}},
+            'strconv.ParseUint: parsing "8": invalid syntax',
+        ),
+        (
+            {"type": "file", "options": {"file_path": "a", "elide_list_responses": "perhaps"}},
+            'strconv.ParseBool: parsing "perhaps": invalid syntax',
+        ),
         (
             {"type": "file", "options": {"file_path": "a", "hmac_accessor": "zz"}},
             'strconv.ParseBool: parsing "zz": invalid syntax',
@@ -162,3 +207,67 @@ def test_a_line_of_another_door_and_of_nobody(vault) -> None:
     vault.nobody("GET", "sys/mounts")
     (line, _) = map(json.loads, shaped(vault.stack.record(), str).splitlines())
     assert line["auth"] == {"token_type": "default"} and line["error"].startswith("refused: Unauthenticated")
+
+
+TCP, UNIX = "127.0.0.1:9090", "/run/audit.sock"
+AUTH_INFO, LOCAL7_INFO = 38, 190  # RFC 3164 §4.1.1
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "kept_as"),
+    [
+        ("socket", {"address": TCP}, (f"tcp:{TCP}", 2, 0, "")),
+        ("socket", {"address": TCP, "socket_type": "tcp", "write_timeout": "10s"}, (f"tcp:{TCP}", 10, 0, "")),
+        ("socket", {"address": UNIX, "socket_type": "unix", "prefix": "x "}, (f"unix:{UNIX}", 2, 0, "")),
+        ("syslog", {"elide_list_responses": "true"}, ("syslog", 2, AUTH_INFO, "vault")),
+        ("syslog", {"facility": "local7", "tag": "keys", "format": "json"}, ("syslog", 2, LOCAL7_INFO, "keys")),
+    ],
+)
+def test_other_types(vault, kind, options, kept_as) -> None:
+    assert vault.root("PUT", "sys/audit/a", {"type": kind, "options": options}).status == 204
+    shown = vault.root.data("GET", "sys/audit")["a/"]
+    assert (shown["type"], shown["options"]) == (kind, options)
+    device = kept(vault)
+    assert (device.type, device.prefix) == (kind, options.get("prefix", ""))
+    assert (device.path, device.patience, device.priority, device.tag) == kept_as
+
+
+def test_nothing_is_allowed_that_the_operator_does_not_name(vault) -> None:
+    vault.stack.service._places = Places(("/devices",))
+    for kind, options, words in (
+        ("socket", {"address": "127.0.0.1:9090"}, NOT_ALLOWED),
+        ("syslog", {}, "syslog is nothing that the operator allows audit devices"),
+    ):
+        assert vault.root.refused("PUT", "sys/audit/a", {"type": kind, "options": options}) == (400, words)
+
+
+def test_a_device_of_an_installation_that_knew_files_alone(vault) -> None:
+    """Its row has no type."""
+    assert enable(vault).status == 204
+    (setting,) = [one for one in vault.stack.barrier.every(Setting) if one.topic is Topic.AUDIT_DEVICE]
+    old = json.loads(setting.value)
+    for name in ("type", "prefix", "mode", "patience", "priority", "tag"):
+        del old[name]
+    device = value_of(replace(setting, value=json.dumps(old).encode()), AuditDevice)
+    assert (device.type, device.mode, device.prefix) == ("file", 0o600, "")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("syslog", "syslog"),
+        ("syslog:/run/x/log", "syslog:/run/x/log"),
+        ("tcp:Logs.Internal:514", "tcp:logs.internal:514"),
+        ("udp:[::1]:514", "udp:[::1]:514"),
+        ("unix:/run/a b.sock", "unix:/run/a b.sock"),
+        *((text, None) for text in ("", "tcp", "tcp:", "tcp:a", "tcp:a:0", "tcp:a:65536", "tcp:a:b", "tcp:a b:1")),
+        *((text, None) for text in ("tcp4:a:1", "unix:a", "unix:/" + "a" * 108, "syslog:a", "http:a:1", "tcp:@:1")),
+        *((text, None) for text in ("unix:/a\n", "unix:/\0a", "udp:a:1:2", "udp:[zz]:1")),
+    ],
+)
+def test_what_the_operator_may_name(text, told) -> None:
+    if told is None:
+        with pytest.raises(InvalidArgument):
+            allowed(text)
+    else:
+        assert allowed(text) == told

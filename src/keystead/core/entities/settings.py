@@ -61,15 +61,27 @@ class RateLimits(Struct, frozen=True, kw_only=True):
     exempt: tuple[str, ...] = ()
 
 
-class AuditDevice(Struct, frozen=True, kw_only=True):
-    """A file that the audit log is told to again, as Vault writes it. `salt`: hex, keys the digests of values in it."""
+class DeviceType(StrEnum):
+    FILE = "file"
+    SOCKET = "socket"
+    SYSLOG = "syslog"
 
-    path: str  # absolute
+
+class AuditDevice(Struct, frozen=True, kw_only=True):
+    """Where the audit log is told again, as Vault writes it. `salt`: hex, keys the digests of values in it."""
+
+    path: str  # of a file, absolute; or a socket's, as core.places writes it
     salt: str
     options: dict[str, str] = {}
     description: str = ""
     local: bool = False
     plain_accessors: bool = False
+    type: DeviceType = DeviceType.FILE
+    prefix: str = ""  # of each line
+    mode: int | None = 0o600  # of a file; None: as it is
+    patience: float = 2.0  # seconds that a socket may take nothing
+    priority: int = 0  # of syslog: RFC 3164 §4.1.1, facility * 8 + severity
+    tag: str = ""  # of syslog
 
     def __repr__(self) -> str:
         return f"AuditDevice({self.path!r})"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import re
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
@@ -18,7 +17,7 @@ from keystead.core.managedkeys import ManagedKey
 from keystead.core.operations import Nothing
 from keystead.core.passwords import draw, read_rules
 from keystead.core.sensitive import Sensitive
-from keystead.service.handlers import managedkeys
+from keystead.service.handlers import auditdevices, managedkeys
 from keystead.service.handlers.mounts import table_of
 from keystead.service.held import HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
@@ -71,51 +70,6 @@ def _control_groups(op: ops.WriteSetting, _tenant: HeldTenant, _act: Act) -> Con
     return made
 
 
-_FILE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}")
-_USUAL: Mapping[str, frozenset[str]] = {
-    "format": frozenset({"", "json"}),
-    "mode": frozenset({"", "0600", "600"}),
-    "log_raw": frozenset({"", "false"}),
-    "elide_list_responses": frozenset({"", "false"}),
-    "prefix": frozenset({""}),
-}
-"""Options of a device that can be said, if they say what is so anyway."""
-
-
-def _audit_device(op: ops.WriteSetting, tenant: HeldTenant, act: Act) -> AuditDevice:
-    if tenant.setting(Topic.AUDIT_DEVICE, op.name) is not None:
-        raise InvalidArgument("path already in use", "path")
-    options: dict[str, str] = dict(op.given["options"])
-    for name, value in options.items():
-        if name in {"file_path", "path", "hmac_accessor"}:
-            continue
-        if value not in _USUAL.get(name, ()):
-            raise InvalidArgument(f"{name} of an audit device is not offered", name)
-    accessor = options.get("hmac_accessor", "true")
-    if accessor not in {"true", "false"}:
-        raise InvalidArgument(f'strconv.ParseBool: parsing "{accessor}": invalid syntax', "hmac_accessor")
-    return AuditDevice(
-        path=_device_path(options.get("file_path") or options.get("path") or "", act.directories),
-        salt=act.entropy(32).hex(),
-        options=options,
-        description=op.given["description"],
-        local=op.given["local"],
-        plain_accessors=accessor == "false",
-    )
-
-
-def _device_path(given: str, directories: tuple[str, ...]) -> str:
-    """A file right in one of the directories that the operator allows. Symbolic links are for whoever opens it."""
-    if not given:
-        raise InvalidArgument("file_path is required", "file_path")
-    if not directories:
-        raise InvalidArgument("no directory is there for audit devices", "file_path")
-    above, _, name = given.rpartition("/")
-    if _FILE.fullmatch(name) is None or (above or directories[0]) not in directories:
-        raise InvalidArgument("file_path is not in a directory that audit devices may be in", "file_path")
-    return f"{above or directories[0]}/{name}"
-
-
 def digest_for_device(op: ops.DigestForDevice, targets: tuple[HeldTenant], _act: Act) -> Outcome[str]:
     found = targets[0].setting(Topic.AUDIT_DEVICE, op.name)
     if found is None:
@@ -133,7 +87,7 @@ MADE: Mapping[Topic, Making] = {
     Topic.PASSWORD_POLICY: _password_policy,
     Topic.RATE_LIMIT: _rate_limit,
     Topic.RATE_LIMITS: _rate_limits,
-    Topic.AUDIT_DEVICE: _audit_device,
+    Topic.AUDIT_DEVICE: auditdevices.made,
     Topic.CONTROL_GROUP: _control_groups,
 }
 """Topic -> what is kept of what was given. Raises InvalidArgument."""

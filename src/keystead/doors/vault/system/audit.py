@@ -1,4 +1,4 @@
-"""sys/audit: files that the audit log is told to again. HTTP API, "/sys/audit", "/sys/audit-hash".
+"""sys/audit: files, sockets and syslog that the audit log is told to again. HTTP API, "/sys/audit", "/sys/audit-hash".
 
 The log itself is there always, and no request waits for a device: a device follows it (app.devices).
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from keystead.core import operations as ops
-from keystead.core.entities import AuditDevice, Topic
+from keystead.core.entities import AuditDevice, DeviceType, Topic
 from keystead.core.errors import NotFound
 from keystead.core.sensitive import Sensitive
 from keystead.doors.vault.endpoint import Answer, Said, endpoint
@@ -19,7 +19,8 @@ from keystead.wire.vault.kinds import Pairs
 from keystead.wire.vault.reader import CAPTURED, Parameters
 from keystead.wire.vault.request import Verb
 
-NOT_OFFERED = frozenset({"socket", "syslog", "http"})
+NOT_OFFERED = frozenset({"http"})
+TYPES = frozenset(DeviceType)
 
 
 class PathRequest(Parameters, frozen=True, kw_only=True):
@@ -50,7 +51,7 @@ def list_devices(_req: Nothing, call: Call) -> Answer:
             "local": device.local,
             "options": device.options,
             "path": f"{one.name}/",
-            "type": "file",
+            "type": device.type,
         }
     return Answer(data=found, doubled=True)
 
@@ -59,9 +60,9 @@ def list_devices(_req: Nothing, call: Call) -> Answer:
 def enable_device(req: EnableRequest, call: Call) -> None:
     if req.type in NOT_OFFERED:
         raise Said(400, f'audit devices of type "{req.type}" are not offered')
-    if req.type != "file":
+    if req.type not in TYPES:
         raise Said(400, f'unknown backend type: "{req.type}"')
-    given = {"options": req.options, "description": req.description, "local": req.local}
+    given = {"type": req.type, "options": req.options, "description": req.description, "local": req.local}
     name = req.path.strip("/")
     call(ops.WriteSetting(tenant=here(call), topic=Topic.AUDIT_DEVICE, name=name, given=given))
 

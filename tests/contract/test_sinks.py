@@ -1,0 +1,226 @@
+"""Lines to a socket (net.sinks): what is told to be through is through, whatever the other end does."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import threading
+import time
+from contextlib import closing
+
+import pytest
+
+from keystead.net import sinks
+
+LINES = [b'{"n":%d}\n' % n for n in range(50)]
+PATIENCE = 0.1
+
+
+class Stream:
+    """A listener over TCP or at a Unix socket, whose connections the test reads itself."""
+
+    def __init__(self, kind: str, tmp_path) -> None:
+        if kind == "unix":
+            self.socket = socket.socket(socket.AF_UNIX)
+            self.socket.bind(str(tmp_path / "s"))
+            self.place = f"unix:{tmp_path / 's'}"
+        else:
+            host = "::1" if kind == "tcp6" else "127.0.0.1"
+            self.socket = socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+            port = self.socket.getsockname()[1]
+            self.place = f"tcp:[{host}]:{port}" if ":" in host else f"tcp:{host}:{port}"
+        self.socket.listen()
+        self.socket.settimeout(5)
+
+    def accept(self) -> socket.socket:
+        line, _ = self.socket.accept()
+        line.settimeout(5)
+        return line
+
+
+@pytest.fixture(params=["tcp", "tcp6", "unix"])
+def there(request, tmp_path):
+    found = Stream(request.param, tmp_path)
+    yield found
+    found.socket.close()
+
+
+@pytest.fixture
+def sending(there):
+    made = sinks.sink(there.place, PATIENCE)
+    yield made
+    made.close()
+
+
+def reading(there, n: int) -> tuple[threading.Thread, list[bytes]]:
+    """Reads so many bytes of one connection, and keeps it open."""
+    got: list[bytes] = []
+
+    def read() -> None:
+        line = there.accept()
+        there.line = line
+        while sum(map(len, got)) < n and (more := line.recv(65536)):
+            got.append(more)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    return thread, got
+
+
+def test_what_is_sent_is_there_in_its_order(there, sending) -> None:
+    whole = b"".join(LINES)
+    thread, got = reading(there, len(whole))
+    sending.send(LINES[:20])
+    sending.send(LINES[20:])  # over the same connection
+    thread.join()
+    there.line.close()
+    assert b"".join(got) == whole
+
+
+def test_nobody_there(there, sending) -> None:
+    there.socket.close()
+    began = time.monotonic()
+    with pytest.raises(OSError, match=r".*"):
+        sending.send(LINES)
+    assert time.monotonic() - began < 2
+
+
+def test_a_connection_that_ended_meanwhile_is_made_anew(there, sending) -> None:
+    thread, _ = reading(there, len(LINES[0]))
+    sending.send(LINES[:1])
+    thread.join()
+    there.line.close()
+    thread, got = reading(there, len(b"".join(LINES[1:])))
+    sending.send(LINES[1:])
+    thread.join()
+    there.line.close()
+    assert b"".join(got) == b"".join(LINES[1:])
+
+
+def test_an_end_that_goes_away_with_something_unread_is_told_it_again(there, sending) -> None:
+    big = [b"x" * 1000 + b"\n"] * 3000
+
+    def read_a_little() -> None:
+        taken = there.accept()
+        taken.recv(1000)
+        taken.close()
+
+    thread = threading.Thread(target=read_a_little)
+    thread.start()
+    with pytest.raises(OSError, match=r".*"):
+        sending.send(big)
+    thread.join()
+    thread, got = reading(there, len(b"".join(big)))
+    sending.send(big)
+    thread.join()
+    there.line.close()
+    assert b"".join(got) == b"".join(big)
+
+
+def test_an_end_that_takes_nothing_is_waited_for_so_long(there, sending) -> None:
+    began = time.monotonic()
+    with pytest.raises(TimeoutError):
+        sending.send([b"x" * 65536 + b"\n"] * 400)  # more than the system keeps
+    assert PATIENCE <= time.monotonic() - began < 3
+
+
+def test_an_end_that_is_slow_is_waited_for(there, sending) -> None:
+    """Longer than the patience in all, and no longer without a byte."""
+    big = b"x" * 8_000_000 + b"\n"
+
+    def read_slowly() -> None:
+        with there.accept() as line:
+            left = len(big)
+            while left:
+                left -= len(line.recv(1_500_000, socket.MSG_WAITALL if left > 1_500_000 else 0))
+                time.sleep(PATIENCE / 2)
+            there.done.wait(5)
+
+    there.done = threading.Event()
+    thread = threading.Thread(target=read_slowly)
+    thread.start()
+    began = time.monotonic()
+    sending.send([big])
+    assert time.monotonic() - began > PATIENCE
+    there.done.set()
+    thread.join()
+
+
+def test_however_slow_it_is_it_takes_no_longer_than_that(there, sending, monkeypatch) -> None:
+    monkeypatch.setattr(sinks, "LONGEST", 0.3)
+    stop = threading.Event()
+
+    def read_slowly() -> None:
+        with there.accept() as line:
+            while not stop.wait(0.02):
+                line.recv(4096)
+
+    thread = threading.Thread(target=read_slowly)
+    thread.start()
+    began = time.monotonic()
+    with pytest.raises(TimeoutError):
+        sending.send([b"x" * 30_000_000])
+    assert time.monotonic() - began < 2
+    stop.set()
+    thread.join()
+
+
+def test_of_a_unix_socket_it_is_through_once_it_is_read(tmp_path) -> None:
+    there = Stream("unix", tmp_path)
+    sending = sinks.sink(there.place, PATIENCE)
+    with pytest.raises(TimeoutError):
+        sending.send(LINES)
+    there.accept().close()
+    thread, got = reading(there, len(b"".join(LINES)))
+    sending.send(LINES)
+    thread.join()
+    there.line.close()
+    there.socket.close()
+    sending.close()
+    assert b"".join(got) == b"".join(LINES)
+
+
+# --- datagrams
+
+
+def test_udp_has_a_line_in_each_datagram() -> None:
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as there:
+        there.bind(("127.0.0.1", 0))
+        there.settimeout(5)
+        sending = sinks.sink(f"udp:127.0.0.1:{there.getsockname()[1]}", PATIENCE)
+        sending.send(LINES[:10])
+        sending.close()
+        assert [there.recv(65536) for _ in range(10)] == LINES[:10]
+
+
+@pytest.fixture
+def agent(tmp_path):
+    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as there:
+        there.bind(str(tmp_path / "log"))
+        there.settimeout(5)
+        yield there
+
+
+def test_syslog_has_a_header_before_each_line(agent, tmp_path) -> None:
+    sending = sinks.agent(str(tmp_path / "log"), PATIENCE, 38, "vault")
+    sending.send(LINES[:2])
+    sending.close()
+    for line in LINES[:2]:
+        wanted = rb"<38>[A-Z][a-z]{2} [ 1-3][0-9] \d\d:\d\d:\d\d vault\[%d\]: %b" % (os.getpid(), re.escape(line[:-1]))
+        assert re.fullmatch(wanted, agent.recv(65536))
+
+
+def test_an_agent_that_takes_nothing_is_waited_for_so_long(agent, tmp_path) -> None:
+    sending = sinks.agent(str(tmp_path / "log"), PATIENCE, 38, "vault")
+    with pytest.raises(TimeoutError):
+        sending.send(LINES * 100)
+    first = agent.recv(65536)
+    assert LINES[0][:-1] in first
+
+
+def test_an_agent_that_is_not_there(tmp_path) -> None:
+    sending = sinks.agent(str(tmp_path / "none"), PATIENCE, 38, "vault")
+    with pytest.raises(FileNotFoundError):
+        sending.send(LINES)
+    sending.close()
