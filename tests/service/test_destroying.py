@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests import harness
+from tests import harness, vaultstack
 from tests.doors.aws_kms.managing import ask
 from tests.doors.aws_kms.wrapped import importing
 from tests.doors.vault.test_control_groups import Office as VaultOffice
@@ -89,6 +89,19 @@ def test_whatever_destroys_is_in_the_group_or_amounts_to_what_is() -> None:
 # --- what amounts to it
 
 
+class Door(VaultOffice):
+    """The Vault door, with nobody but its root."""
+
+    def __init__(self) -> None:
+        self.vault = vaultstack.door()
+        self.stack = self.vault.stack
+
+
+@pytest.fixture
+def door() -> Door:
+    return Door()
+
+
 @pytest.fixture
 def vault() -> VaultOffice:
     """Without a rule."""
@@ -98,48 +111,48 @@ def vault() -> VaultOffice:
     return made
 
 
-def test_a_write_that_pushes_a_version_out_waits_and_another_does_not(vault) -> None:
-    root = vault.vault.root
+def test_a_write_that_pushes_a_version_out_waits_and_another_does_not(door) -> None:
+    root = door.vault.root
     root.data("POST", "sys/mounts/kv", {"type": "kv", "options": {"version": "2"}})
     root.data("POST", "sys/mounts/one", {"type": "kv", "options": {"version": "1"}})
-    put(vault, "held", "identity-group:managers")
+    put(door, "held", "uid:0")
     for path in ("kv/data/a", "one/a"):
-        assert not held(vault, root, "POST", path, {"data": {"x": "1"}}), "there was nothing"
-    assert not held(vault, root, "POST", "kv/data/a", {"data": {"x": "2"}})
-    assert not held(vault, root, "POST", "kv/metadata/a", {"max_versions": 1}), "which destroys nothing"
+        assert not held(door, root, "POST", path, {"data": {"x": "1"}}), "there was nothing"
+    assert not held(door, root, "POST", "kv/data/a", {"data": {"x": "2"}})
+    assert not held(door, root, "POST", "kv/metadata/a", {"max_versions": 1}), "which destroys nothing"
     for path in ("kv/data/a", "one/a"):
-        assert held(vault, root, "POST", path, {"data": {"x": "3"}})
+        assert held(door, root, "POST", path, {"data": {"x": "3"}})
     assert root.data("GET", "kv/data/a?version=1")["data"] == {"x": "1"}
     assert root.data("GET", "one/a") == {"data": {"x": "1"}}
 
 
-def test_ten_writes_are_no_way_round(vault) -> None:
+def test_ten_writes_are_no_way_round(door) -> None:
     """Nobody lowers anything: the eleventh pushes the first out."""
-    root = vault.vault.root
+    root = door.vault.root
     root.data("POST", "sys/mounts/kv", {"type": "kv", "options": {"version": "2"}})
-    put(vault, "held", "identity-group:managers")
-    answers = [held(vault, root, "POST", "kv/data/a", {"data": {"n": n}}) for n in range(11)]
+    put(door, "held", "uid:0")
+    answers = [held(door, root, "POST", "kv/data/a", {"data": {"n": n}}) for n in range(11)]
     assert not any(answers[:10])
     assert answers[10]
 
 
-def test_a_secret_of_passwords_that_is_written_over_waits(vault) -> None:
-    root = vault.vault.root
+def test_a_secret_of_passwords_that_is_written_over_waits(door) -> None:
+    root = door.vault.root
     root.data("POST", "sys/mounts/totp", {"type": "totp"})
-    put(vault, "held", "identity-group:managers")
+    put(door, "held", "uid:0")
     made = {"key": "JBSWY3DPEHPK3PXP", "issuer": "i", "account_name": "a"}
-    assert not held(vault, root, "POST", "totp/keys/a", made)
-    assert held(vault, root, "POST", "totp/keys/a", made)
+    assert not held(door, root, "POST", "totp/keys/a", made)
+    assert held(door, root, "POST", "totp/keys/a", made)
 
 
-def test_a_key_of_identity_tokens_that_is_deleted_or_of_another_kind_waits(vault) -> None:
-    root = vault.vault.root
-    put(vault, "held", "identity-group:managers")
-    assert not held(vault, root, "POST", "identity/oidc/key/k", {"algorithm": "ES256"})
-    assert not held(vault, root, "POST", "identity/oidc/key/k", {"rotation_period": "2h"})
-    assert not held(vault, root, "POST", "identity/oidc/key/k/rotate", {})
-    assert held(vault, root, "POST", "identity/oidc/key/k", {"algorithm": "RS256"})
-    assert held(vault, root, "DELETE", "identity/oidc/key/k")
+def test_a_key_of_identity_tokens_that_is_deleted_or_of_another_kind_waits(door) -> None:
+    root = door.vault.root
+    put(door, "held", "uid:0")
+    assert not held(door, root, "POST", "identity/oidc/key/k", {"algorithm": "ES256"})
+    assert not held(door, root, "POST", "identity/oidc/key/k", {"rotation_period": "2h"})
+    assert not held(door, root, "POST", "identity/oidc/key/k/rotate", {})
+    assert held(door, root, "POST", "identity/oidc/key/k", {"algorithm": "RS256"})
+    assert held(door, root, "DELETE", "identity/oidc/key/k")
 
 
 def test_material_that_is_to_stay_gets_no_earlier_end_by_being_imported_again() -> None:
@@ -208,19 +221,26 @@ def test_policies_are_not_attached_nor_their_paths_filled_in_otherwise(vault) ->
     assert held(vault, root, "POST", "auth/userpass/users/ray", {"policies": "root-like"})
 
 
+def test_to_lock_a_namespace_is_to_disable_what_is_in_it(door) -> None:
+    root = door.vault.root
+    root("POST", "sys/namespaces/ns1")
+    put(door, "held", "uid:0", actions=("disable",))
+    assert held(door, root, "PUT", "sys/namespaces/api-lock/lock/ns1")
+
+
 # --- a namespace that ends
 
 
 class Below:
     """ns1 below the tenant, with Ann and Bob in it, who approve there."""
 
-    def __init__(self, vault: VaultOffice, *actions: str) -> None:
-        self.vault, self.root = vault, vault.vault.root
+    def __init__(self, door: VaultOffice, *actions: str) -> None:
+        self.door, self.root = door, door.vault.root
         assert self.root("POST", "sys/namespaces/ns1").status == 200
         self.people = {name: self._somebody(name) for name in ("ann", "bob")}
-        chain = vault.by_system(ops.ReadNamespace(tenant=ops.TenantRef(harness.TENANT), name="ns1")).chain
+        chain = door.by_system(ops.ReadNamespace(tenant=ops.TenantRef(harness.TENANT), name="ns1")).chain
         named = said("entity:ann", "entity:bob")
-        vault.by_system(
+        door.by_system(
             ops.PutApprovalRule(scope=chain[-1].id, name="inner", actions=actions, n_approvals=2, approvers=named)
         )
         assert self.at("POST", "sys/mounts/transit", {"type": "transit"}).status == 204
@@ -236,18 +256,18 @@ class Below:
         self.at("POST", f"auth/up/users/{name}", {"password": "pw", "policies": "may"})
         made = self.at("POST", "identity/entity", {"name": name}).json["data"]["id"]
         self.at("POST", "identity/entity-alias", {"name": name, "canonical_id": made, "mount_accessor": accessor})
-        nobody = self.vault.vault.nobody
+        nobody = self.door.vault.nobody
         login = nobody("POST", f"auth/up/login/{name}", {"password": "pw"}, x_vault_namespace="ns1")
-        return Bearer(self.vault.stack, login.json["auth"]["client_token"])
+        return Bearer(self.door.stack, login.json["auth"]["client_token"])
 
     def is_there(self) -> bool:
         return self.at("GET", "transit/keys/k").status == 200
 
 
 @pytest.mark.parametrize("actions", [("destroy",), ("export",)])
-def test_a_namespace_does_not_end_past_its_own_rules(vault, actions) -> None:
+def test_a_namespace_does_not_end_past_its_own_rules(door, actions) -> None:
     """Whatever they are about: they would end with it."""
-    below = Below(vault, *actions)
+    below = Below(door, *actions)
     waits = below.root("DELETE", "sys/namespaces/ns1").json["wrap_info"]
     assert below.is_there()
     for person in below.people.values():

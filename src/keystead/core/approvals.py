@@ -52,7 +52,9 @@ GROUPS: Final[Mapping[str, frozenset[Action]]] = {
             A.END_NAMESPACE,
         }
     ),
-    "disable": frozenset({A.DISABLE_KEY, A.DISABLE_ROTATION, A.DISCONNECT_KEY_STORE, A.DELETE_KEY_STORE}),
+    "disable": frozenset(
+        {A.DISABLE_KEY, A.DISABLE_ROTATION, A.DISCONNECT_KEY_STORE, A.DELETE_KEY_STORE, A.LOCK_NAMESPACE}
+    ),
     "export": frozenset({A.EXPORT_KEY, A.BACK_UP}),
     "grants": frozenset({A.CREATE_GRANT}),
     "policy": _WHAT_POLICIES_REST_ON
