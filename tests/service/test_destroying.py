@@ -228,6 +228,32 @@ def test_to_lock_a_namespace_is_to_disable_what_is_in_it(door) -> None:
     assert held(door, root, "PUT", "sys/namespaces/api-lock/lock/ns1")
 
 
+@pytest.mark.parametrize(
+    ("made", "path", "body"),
+    [
+        ("totp/keys/a", "totp/keys/a", {"key": "JBSWY3DPEHPK3PXP", "issuer": "i", "account_name": "a"}),
+        ("identity/oidc/key/a", "identity/oidc/key/a", {"algorithm": "ES256"}),
+        ("kv/data/a", "kv/metadata/a", {"data": {"x": "y"}}),
+        ("sys/policies/acl/a", "sys/policies/acl/a", {"policy": 'path "a" { capabilities = ["read"] }'}),
+    ],
+)
+def test_what_was_approved_is_not_done_to_the_next_of_that_name(door, made: str, path: str, body) -> None:
+    """Two have leave to take it away, and one of them does; then another is made."""
+    root = door.vault.root
+    root.data("POST", "sys/mounts/totp", {"type": "totp"})
+    root.data("POST", "sys/mounts/kv", {"type": "kv", "options": {"version": "2"}})
+    other = Bearer(door.stack, root("POST", "auth/token/create", {"no_parent": True}).json["auth"]["client_token"])
+    root.data("POST", made, body)
+    put(door, "held", "uid:0", actions=("destroy", "tenant:delete-acl-policy"))
+    asked = [held(door, who, "DELETE", path) for who in (root, other)]
+    for one in door.by_system(ops.ListApprovals(scope=harness.TENANT)):
+        door.by_system(ops.Approve(scope=harness.TENANT, id=one.request.id))
+    assert not held(door, root, "DELETE", path)
+    door.stack.clock.forward(timedelta(seconds=1))
+    root.data("POST", made, body)
+    assert held(door, other, "DELETE", path) not in {"", *asked}
+
+
 # --- a namespace that ends
 
 

@@ -47,7 +47,12 @@ def _of(entity: Entity | None) -> int:
     return 0 if entity is None else entity.revision
 
 
-REVISIONS: Mapping[type, Callable[[Any], int]] = {
+def _secret(held: HeldSecret) -> Said:
+    """Its id is made of its path."""
+    return None if held.secret is None else [held.secret.revision, held.secret.created_at.isoformat()]
+
+
+REVISIONS: Mapping[type, Callable[[Any], Said]] = {
     HeldKey: lambda held: _of(held.key),
     HeldKeyring: lambda held: _of(held.keyring),
     HeldReplica: lambda held: _of(held.like.key),
@@ -57,7 +62,7 @@ REVISIONS: Mapping[type, Callable[[Any], int]] = {
     HeldPolicy: lambda held: _of(held.policy),
     HeldProvider: lambda held: _of(held.provider),
     HeldSystem: lambda _: 0,
-    HeldSecret: lambda held: _of(held.secret),
+    HeldSecret: _secret,
     HeldCubby: lambda _: 0,
 }
 
@@ -80,7 +85,7 @@ def _user(op: ops.CreatePrincipal, tenant: HeldTenant) -> Entity | None:
     return tenant.find_principal(op.principal_kind, op.name)
 
 
-def _mount(op: ops.DisableMount, tenant: HeldTenant) -> Entity | None:
+def _mount(op: ops.DisableMount | ops.MoveMount | ops.TuneMount, tenant: HeldTenant) -> Entity | None:
     """By what it is, and not by where it stands: another may have been moved there."""
     found = tenant.mount_at(op.path)
     return None if found is None else replace(found, id=found.uuid)
@@ -94,10 +99,37 @@ def _space(op: ops.EndNamespace, tenant: HeldTenant) -> Entity | None:
     return tenant.space_named(op.name)
 
 
+def _itself(found: Entity | None) -> Entity | None:
+    """By its id alone: of what moves whenever it is used."""
+    return None if found is None else replace(found, revision=0)
+
+
+def _entity(op: ops.WriteEntity, tenant: HeldTenant) -> Entity | None:
+    return _itself(tenant.entity(op.id) if op.id else tenant.entity_named(op.name))
+
+
+def _oidc_key(op: ops.WriteOidcKey | ops.DeleteOidcKey, tenant: HeldTenant) -> Entity | None:
+    found = tenant.oidc_key(op.name)
+    return None if found is None else replace(found, id=f"{found.id}/{found.key_id}")
+
+
+def _acl_policy(op: ops.WriteAclPolicy | ops.DeleteAclPolicy, tenant: HeldTenant) -> Entity | None:
+    found = tenant.acl_policy(op.name)
+    return None if found is None else replace(found, id=f"{found.id}/{found.modified_at.isoformat()}")
+
+
+def _group(op: ops.WriteIdentityGroup | ops.DeleteIdentityGroup, tenant: HeldTenant) -> Entity | None:
+    return _itself(tenant.group(op.id) if op.id else tenant.group_named(op.name or ""))
+
+
 WITHIN: Mapping[type, Callable[[Any, Any], Entity | None]] = {
     ops.CreatePrincipal: _user,
-    ops.DisableMount: _mount,
     ops.EndNamespace: _space,
+    ops.WriteEntity: _entity,
+    **dict.fromkeys((ops.DisableMount, ops.MoveMount, ops.TuneMount), _mount),
+    **dict.fromkeys((ops.WriteIdentityGroup, ops.DeleteIdentityGroup), _group),
+    **dict.fromkeys((ops.WriteOtpKey, ops.DeleteOtpKey), lambda op, ring: _itself(ring.otp.find(op.name))),
+    **dict.fromkeys((ops.WriteOidcKey, ops.DeleteOidcKey, ops.RotateOidcKey), _oidc_key),
     ops.AddToGroup: _member,
     **dict.fromkeys(
         (
@@ -112,9 +144,12 @@ WITHIN: Mapping[type, Callable[[Any, Any], Entity | None]] = {
         _principal,
     ),
     **dict.fromkeys((ops.SetCredentialEnabled, ops.DeleteCredential), _credential),
-    **dict.fromkeys((ops.WriteAclPolicy, ops.DeleteAclPolicy), lambda op, tenant: tenant.acl_policy(op.name)),
+    **dict.fromkeys((ops.WriteAclPolicy, ops.DeleteAclPolicy), _acl_policy),
 }
-"""What an operation means inside of its target, by name: (operation, target) -> the row, or None."""
+"""What an operation means inside of its target, by name: (operation, target) -> the row, or None.
+
+A row whose id is made of its name says which one it is besides: another of that name may come to the same revision.
+"""
 
 
 class Canonical(Struct, frozen=True):
