@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from msgspec.structs import replace
@@ -17,6 +18,8 @@ from tests.swtpm import SoftwareTpm, software_tpm
 from keystead.app.beginning import Beginning
 from keystead.app.library import Keystead
 from keystead.app.slots import require_new
+from keystead.cli.ceremony.initialising import hold
+from keystead.cli.ceremony.plan import Init
 from keystead.config import Config, TpmAt
 from keystead.core.entities import KeyVersion
 from keystead.core.errors import InvalidArgument
@@ -268,3 +271,10 @@ def test_a_destruction_is_certified_and_verified_with_its_record(site, tmp_path)
     file.write_text(file.read_text().replace("irrecoverable", "destroyed"))
     assert about(site, "key", "certificate", "--verify", file).status == 6
     assert about(site, "key", "certificate").status == 2
+
+
+def test_a_ceremony_that_would_come_to_one_slot_asks_nobody(tmp_path) -> None:
+    (tmp_path / "keystead.toml").write_text('slots = ["tpm"]\ntpm = {}\n')
+    held = SimpleNamespace(plan=SimpleNamespace(custodians=("Carl", "Cleo")))
+    with pytest.raises(InvalidArgument, match="at least 2 slots"):
+        hold(held, Init(threshold=2), tmp_path)

@@ -16,6 +16,7 @@ from keystead.app.entropy import drawing
 from keystead.app.hsms import Tokens
 from keystead.app.installation import MadeWith, exists, initialise, prepare
 from keystead.app.library import Keystead
+from keystead.app.slots import require_new
 from keystead.cli.ceremony import sheet
 from keystead.cli.ceremony.holding import Held
 from keystead.cli.ceremony.plan import Init
@@ -33,12 +34,15 @@ from keystead.service.bootstrap import First
 
 
 def hold(held: Held, init: Init, directory: Path) -> First:
-    """Raises Stopped, AlreadyExists, and what making an installation raises."""
+    """Raises Stopped, AlreadyExists, InvalidArgument (too few slots, before anybody is asked), and what making an
+    installation raises.
+    """
     custodians = held.plan.custodians
     ShamirSeal.check(init.threshold, len(custodians))
     settings = _settings(directory, init)
     if exists(directory):
         raise AlreadyExists(f"{directory} holds an installation already", "DIR")
+    require_new(directory, settings)
     held.present()
     _settled(held, init, directory, settings)
     with ExitStack() as hardware:
