@@ -14,7 +14,7 @@ from keystead.app.layout import Layout
 from keystead.core import operations as ops
 from keystead.core.algorithms import KEY_SPECS, Purpose
 from keystead.core.audit.record import parse
-from keystead.core.errors import Denied, NotFound, Unauthenticated, Unavailable
+from keystead.core.errors import Denied, NotApproved, NotFound, Unauthenticated, Unavailable
 from keystead.core.sensitive import Sensitive
 from keystead.service.log import Log
 from keystead.stores.disk import LocalDisk
@@ -71,6 +71,25 @@ def test_without_a_credential_keys_are_managed_and_never_used(place) -> None:
         key = place.create(ks)
         with pytest.raises(Denied):
             ks.perform(ops.Encrypt(key=key, plaintext=Sensitive(b"x")))
+
+
+def test_nobody_approves_in_the_name_of_another_by_opening_the_directory(place) -> None:
+    """A credential is named here, and no secret of it is asked for."""
+    named = (ops.ApproverSaid(who="user:admin"),)
+    with place.open() as ks:
+        ks.perform(
+            ops.PutApprovalRule(scope=place.tenant, name="r", actions=("disable",), n_approvals=1, approvers=named)
+        )
+        disable = ops.DisableKey(key=place.create(ks))
+        with pytest.raises(NotApproved) as asked:
+            ks.perform(disable)
+    approve = ops.Approve(scope=place.tenant, id=asked.value.detail.request)
+    with place.open(credential=place.access_key_id) as ks, pytest.raises(Denied, match="has to be signed"):
+        ks.perform(approve)
+    last = parse(Log(LocalDisk(), Layout(place.directory).audit).tail(1)[0][1])
+    assert last.outcome == "refused: Denied"
+    with place.open() as ks, pytest.raises(NotApproved):
+        ks.perform(disable)
 
 
 def test_one_process_at_a_time(place) -> None:

@@ -21,7 +21,7 @@ from keystead.app.installation import read_seal
 from keystead.app.recovery import reading
 from keystead.core import operations as ops
 from keystead.core.entities import Principal
-from keystead.core.errors import Unauthenticated, Unavailable
+from keystead.core.errors import Denied, Unauthenticated, Unavailable
 from keystead.core.operations import Operation
 from keystead.core.sensitive import Sensitive
 from keystead.service.custody import Restored, backup, restore
@@ -50,7 +50,8 @@ class Keystead:
             raise
         try:
             self._core.open(read_seal(directory, settings, self._core.tokens).open(offered))
-            self._principal = self._who(credential or f"uid:{os.geteuid()}")
+            own = f"uid:{os.geteuid()}"
+            self._principal, self._is_own = self._who(credential or own), credential in {None, own}
             self._time = TrustedTime(self._core.clock, self._core.disk, self._core.layout.clock)
             self._chores = Chores(self._core)  # last: it holds the audit log
         except BaseException:
@@ -70,6 +71,10 @@ class Keystead:
             now=self._core.clock.now(),
         )
         try:
+            if isinstance(op, ops.Approve) and not op.signature and not self._is_own:  # nobody has shown to be them
+                denied = Denied("an approval in somebody else's name has to be signed: the library asks for no secret")
+                means.service.turn_away(caller, denied)
+                raise denied
             answer = self._core.service.perform(caller, op)
         finally:
             self._core.journal.flush()
