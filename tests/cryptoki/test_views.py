@@ -15,6 +15,7 @@ from keystead.cryptoki.connection import Connection, Name, told
 from keystead.cryptoki.errors import Failed
 from keystead.cryptoki.mechanisms import Mechanism
 from keystead.cryptoki.module import Module
+from keystead.cryptoki.session import Session
 from keystead.cryptoki.token import STARTS
 from keystead.cryptoki.views import BELIEVED_FOR, BURST, MOST_NAMES, Views
 from keystead.cryptoki.words import Cka, Ckm, Cko, Ckr
@@ -111,7 +112,7 @@ def test_an_object_that_could_not_be_erased_is_not_taken_for_erased(token, monke
         raise Failed("C_DestroyObject", Ckr.FUNCTION_FAILED)
 
     token.claim(name)
-    monkeypatch.setattr("keystead.cryptoki.session.Session.destroy", fails)
+    monkeypatch.setattr(Session, "destroy", fails)
     assert token.destroy(name) and not file.exists()
 
 
@@ -146,10 +147,22 @@ def test_a_key_that_failed_without_a_word_is_looked_for(token, monkeypatch):
         asked.append(1)
         raise Failed("C_GenerateKey", Ckr.GENERAL_ERROR)
 
-    monkeypatch.setattr("keystead.cryptoki.session.Session.generate", fails)
+    monkeypatch.setattr(Session, "generate", fails)
     with pytest.raises(Unavailable):
         provider.generate(SECRET, name)
     assert (epoch(), len(asked)) == (before + 1, 2)
+
+
+def test_a_pair_that_does_not_tell_its_public_half_is_made_once_more(token, monkeypatch):
+    """SoftHSM2 tells nothing of an object while another thread reads it from its file."""
+    provider, name = Pkcs11Provider(token, os.urandom), os.urandom(16).hex()
+    provider.offers(KEY_SPECS["EC_P256"])
+    told_of, blank = Session.attributes, [{Cka.EC_POINT: b""}]
+    monkeypatch.setattr(Session, "attributes", lambda *args: blank.pop() if blank else told_of(*args))
+    made = provider.generate(KEY_SPECS["EC_P256"], name)
+    assert made.public_key and not blank
+    found = token.names({Cka.TOKEN: True, Cka.ID: bytes.fromhex(name)})
+    assert [one.kind for one in found] == [Cko.PRIVATE_KEY], "the first one is gone, and the public half too"
 
 
 def test_looking_anew_is_rationed(label):

@@ -60,8 +60,8 @@ class Sessions:
         self.n, self._lock = 0, threading.Lock()
 
     def __enter__(self) -> Sessions:
-        self._open, self._close, self._restart = Session.__init__, Session.close, Module.restart
-        opening, closing, restarting = self._open, self._close, self._restart
+        self._open, self._close, self._begin = Session.__init__, Session.close, Module._initialize
+        opening, closing, beginning = self._open, self._close, self._begin
 
         def opened(session, *args):
             opening(session, *args)
@@ -73,19 +73,15 @@ class Sessions:
                 self.n -= 1
             closing(session)
 
-        def restarted(module, *args):
-            before = module.epoch
-            try:
-                restarting(module, *args)
-            finally:
-                if module.epoch != before:  # C_Finalize closes what is open, and nobody is in a call
-                    self.n = 0
+        def begun(module):
+            self.n = 0  # C_Finalize has closed what was open, and nobody is in a call
+            beginning(module)
 
-        Session.__init__, Session.close, Module.restart = opened, closed, restarted
+        Session.__init__, Session.close, Module._initialize = opened, closed, begun
         return self
 
     def __exit__(self, *_: object) -> None:
-        Session.__init__, Session.close, Module.restart = self._open, self._close, self._restart
+        Session.__init__, Session.close, Module._initialize = self._open, self._close, self._begin
 
 
 class Run:

@@ -7,10 +7,11 @@ from typing import Final
 from keystead.core.algorithms import Family, KeySpec
 from keystead.core.errors import Internal
 from keystead.crypto import halves
+from keystead.cryptoki.errors import Failed
 from keystead.cryptoki.finding import MechanismInfo
 from keystead.cryptoki.mechanisms import Mechanism
 from keystead.cryptoki.session import Session
-from keystead.cryptoki.words import Cka, Ckk, Ckm, Flag
+from keystead.cryptoki.words import Cka, Ckk, Ckm, Ckr, Flag
 from keystead.providers.pkcs11 import objects
 from keystead.providers.pkcs11.objects import Uses
 
@@ -79,11 +80,16 @@ def parameters(spec: KeySpec, edwards: str) -> bytes:
 
 
 def public_key(session: Session, spec: KeySpec, handle: int) -> bytes:
-    """DER SubjectPublicKeyInfo. Raises Internal for an object that does not tell."""
+    """DER SubjectPublicKeyInfo. Raises Internal for one of another size.
+
+    Raises Failed for an object that does not tell: SoftHSM2's do not while another thread reads them from their file.
+    """
     told = session.attributes(handle, (Cka.MODULUS, Cka.PUBLIC_EXPONENT, Cka.EC_POINT))
     modulus, exponent, point = (told.get(one, b"") for one in (Cka.MODULUS, Cka.PUBLIC_EXPONENT, Cka.EC_POINT))
     if not isinstance(modulus, bytes) or not isinstance(exponent, bytes) or not isinstance(point, bytes):
         raise Internal("an HSM's public key is none")
+    if not (modulus and exponent if spec.family is Family.RSA else point):
+        raise Failed("C_GetAttributeValue", Ckr.FUNCTION_FAILED)
     made = halves.rsa_public(modulus, exponent) if spec.family is Family.RSA else halves.ec_public(spec, point)
     if spec.family is Family.RSA and halves.rsa_bits(made) != spec.bits:
         raise Internal("an HSM's public key is of another size")
