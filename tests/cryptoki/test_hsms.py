@@ -2,7 +2,9 @@
 
 import threading
 import time
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -15,10 +17,14 @@ from keystead import config
 from keystead.app.hsms import Tokens, Watch, drop_refused, pins
 from keystead.app.workers import Orders
 from keystead.cli.commands.serve import supervise
+from keystead.cli.commands.steering import answer
+from keystead.cli.here import Here
 from keystead.config import Config, Hsm
 from keystead.core.errors import InvalidArgument, NotFound, Unauthenticated
 from keystead.core.sensitive import Sensitive
 from keystead.cryptoki.token import Token
+from keystead.doors.control import ServerStatus
+from keystead.doors.control.lifecycle import SlotStatus
 
 HSM = Hsm(module="/lib/x.so", token="keys", pin="env:KEYSTEAD_TEST_PIN")
 
@@ -158,6 +164,38 @@ def test_status_says_whether_an_hsm_is_there(tmp_path):
             assert told_of(server, lambda said: said["hsms"]["soft"]), "it is away"
             assert "soft: AWAY" in server("status").out
         assert told_of(server, lambda said: said["hsms"] == {"soft": ""}), "it is back"
+
+
+def test_a_pin_that_was_refused_is_mended_while_the_server_runs(tmp_path):
+    """What needs no HSM is served meanwhile, and the workers have the right one afterwards."""
+    directory, pin = tmp_path / "k", tmp_path / "pin"
+    with serving("dev", directory):
+        pass
+    pin.write_text("000000")
+    hsm = Hsm(module=softhsm.module(), token=softhsm.new_token(), pin=f"file:{pin}")
+    config.write(directory, msgspec.structs.replace(config.read(directory), hsms={"pkcs-soft": hsm}))
+    with serving("dev", directory) as server:
+        assert told_of(server, lambda said: said["pins_refused"] == ["pkcs-soft"])
+        assert "pkcs-soft: PIN REFUSED" in server("status").out and "CKR_PIN_INCORRECT" in server("status").out
+        assert server("key", "create").status == 0
+        assert server("key", "create", "--hsm", "pkcs-soft").status != 0
+        assert "CKR_PIN_INCORRECT" in server("hsm", "login", "pkcs-soft").err
+        assert "no HSM" in server("hsm", "login", "another", "--pin", f"file:{pin}").err
+        pin.write_text(PIN)
+        assert "pkcs-soft: there" in server("hsm", "login", "pkcs-soft").out
+        assert server("key", "create", "--hsm", "pkcs-soft").status == 0
+
+
+def test_status_has_its_words_in_one_column(tmp_path):
+    now = datetime(2026, 11, 26, tzinfo=UTC)
+    slots = tuple(SlotStatus(name=name, generation="1", n_unerased=0) for name in ("file", "pkcs11:rack-in-the-cellar"))
+    found = ServerStatus(
+        sealed=False, seal="file", version="1", workers=1, listen={}, started_at=now, slot_copies={}, slots=slots
+    )
+    told = []
+    answer(Here(tmp_path, SimpleNamespace(answer=lambda _data, text: told.extend(text.splitlines()))), found)
+    lines = [line for line in told if line.split()[0] in {"state", "file", "pkcs11:rack-in-the-cellar"}]
+    assert len(lines) == 3 and len({line.index(line.split()[1]) for line in lines}) == 1
 
 
 def told_of(server, wanted, within=25.0):

@@ -23,6 +23,7 @@ from keystead.core.errors import (
 )
 from keystead.core.ports import NOT_ASKED
 from keystead.core.sensitive import Sensitive
+from keystead.cryptoki import finding
 from keystead.cryptoki.connection import Name
 from keystead.cryptoki.errors import Failed
 from keystead.cryptoki.finding import Where
@@ -239,11 +240,50 @@ def test_a_refused_pin_is_offered_once(monkeypatch):
     assert offered == [1]
 
 
+def test_another_pin_is_offered_once_and_is_the_one_from_now_on_where_it_is_taken(label):
+    token, offered = softhsm.open_token(label, pin="000000"), []
+    name = Name(Cko.SECRET_KEY, b"12345678", "k")
+
+    def pin(text):
+        return lambda: offered.append(text) or Sensitive(text.encode())
+
+    for _ in range(2):
+        with pytest.raises(Unauthenticated):
+            token.info()
+    with pytest.raises(Unauthenticated):
+        token.log_in(pin("111111"))
+    with pytest.raises(Unauthenticated):  # and is not asked again
+        token.info()
+    token.log_in(pin(softhsm.PIN))
+    assert token.info().label == label and offered == ["111111", softhsm.PIN]
+    made = make(token)
+    with pytest.raises(Unauthenticated):  # although it is logged in
+        token.log_in(pin("222222"))
+    assert token.has(made) and offered == ["111111", softhsm.PIN, "222222", softhsm.PIN]
+    assert not token.has(name)
+    token.close()
+
+
 def test_what_is_no_module_is_said(tmp_path):
     (tmp_path / "not.so").write_bytes(b"no")
     for path in (str(tmp_path / "none.so"), str(tmp_path / "not.so"), "/lib/x86_64-linux-gnu/libc.so.6"):
-        with pytest.raises(InvalidArgument):
+        with pytest.raises(InvalidArgument, match="the HSM hsm: "):
             Token("hsm", path, Where(label="x"), lambda: Sensitive(b"")).info()
+
+
+def test_a_module_that_does_not_start_says_for_which_hsm(token, monkeypatch):
+    def fails(_self, _epoch):
+        raise Unavailable("the PKCS#11 module does not start: C_Initialize: CKR_GENERAL_ERROR")
+
+    monkeypatch.setattr(Module, "restart", fails)
+    monkeypatch.setattr(finding, "find", lambda *_: lost())
+    with pytest.raises(Unavailable, match=f"the HSM {token.name}: the PKCS#11 module does not start"):
+        token.info()
+    assert token.trouble == "the PKCS#11 module does not start: C_Initialize: CKR_GENERAL_ERROR"
+
+
+def lost():
+    raise Failed("C_GetSlotList", Ckr.TOKEN_NOT_PRESENT)
 
 
 def test_a_forked_child_neither_uses_nor_closes_it(token):

@@ -86,6 +86,14 @@ class Tokens:
         """Of an HSM that the configuration has."""
         return self._pin(name, self._hsms[name])
 
+    def log_in(self, name: str, pin: Sensitive) -> None:
+        """Offer another PIN, once; where it is taken it is the one from now on, else the one of before is.
+
+        Raises NotFound, Unauthenticated where it is refused, Unavailable.
+        """
+        self.token(name).log_in(lambda: pin)
+        self._pins[name] = pin
+
     def close(self) -> None:
         with self._lock:
             for token in self._tokens.values():
@@ -106,21 +114,28 @@ class Watch:
         self._tokens = tokens
         self.troubles: dict[str, str] = {}
         """Of every HSM that was looked at: why it does not answer; "" where it does."""
+        self.refused: frozenset[str] = frozenset()
+        """Of those, the ones that refuse their PIN."""
 
     def look(self) -> None:
         """It takes as long as they do."""
         for name in self._tokens.names:
-            said = _trouble(self._tokens.token(name))
-            if said and not self.troubles.get(name):
-                LOG.error("the HSM %s does not answer: %s", name, said)
-            elif not said and self.troubles.get(name):
-                LOG.warning("the HSM %s is there again", name)
-            self.troubles[name] = said
+            self.look_at(name)
+
+    def look_at(self, name: str) -> None:
+        said, is_refused = _trouble(self._tokens.token(name))
+        self.refused = self.refused | {name} if is_refused else self.refused - {name}
+        if said and not self.troubles.get(name):
+            LOG.error("the HSM %s does not answer: %s", name, said)
+        elif not said and self.troubles.get(name):
+            LOG.warning("the HSM %s is there again", name)
+        self.troubles[name] = said
 
 
-def _trouble(token: Token) -> str:
+def _trouble(token: Token) -> tuple[str, bool]:
+    """Why it does not answer, and whether it is its PIN."""
     try:
         token.info()
     except KeysteadError as error:
-        return str(error)
-    return ""
+        return str(error), isinstance(error, Unauthenticated)
+    return "", False

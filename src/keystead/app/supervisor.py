@@ -372,6 +372,7 @@ class Supervisor:
             **slots.told(core.barrier, self._settings) if is_open else {},
             n_unerased=core.barrier.n_outstanding if is_open else None,
             hsms=dict(self._watch.troubles),
+            pins_refused=tuple(sorted(self._watch.refused)),
             journal_trouble=core.journal.trouble,
             clock_trouble=self._time.trouble,
             entropy=entropy_status(core.entropy, core.board),
@@ -393,6 +394,18 @@ class Supervisor:
                 self._open(self._seal.open(offered))
                 self._stop_workers()
                 self._start_workers()
+
+    def log_into_hsm(self, name: str, pin: Sensitive) -> None:
+        """With another PIN, offered by this process before the others have it: they are started anew, one by one."""
+        with self._changing:
+            self.core.tokens.log_in(name, pin)
+            self._pins[name] = pin
+            for worker in self._workers:
+                worker.stop()
+                worker.wait()
+                self._start_missing()
+            self._waiting = not self.is_open and self._seal.opens_itself  # it may be what the seal rests on
+        self._watch.look_at(name)
 
     def _open_at_start(self, offered: Sequence[Sensitive]) -> None:
         """What is offered opens it or nothing does; without, the server stays sealed, and `status` says why."""

@@ -54,9 +54,12 @@ class Worker:
         on_start: Callable[[Worker, socket.socket], None],
         pins: Mapping[str, Sensitive] | None = None,
     ) -> None:
-        """`pins`: of the HSMs. `on_start` gets our end of the line to each process there is of it (app.line)."""
+        """`pins`: of the HSMs, as they are whenever it starts.
+
+        `on_start` gets our end of the line to each process there is of it (app.line).
+        """
         self._directory, self.index, self._sockets, self._lock = directory, index, sockets, lock
-        self._on_start, self._pins = on_start, pins or {}
+        self._on_start, self._pins = on_start, {} if pins is None else pins
         self._process: subprocess.Popen[bytes] | None = None
         self._started_at = 0.0
         self._restarts = 0

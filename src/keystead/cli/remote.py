@@ -19,7 +19,7 @@ from keystead.core import operations as ops
 from keystead.core.errors import Internal, KeysteadError, Unavailable
 from keystead.core.operations import AccessKey, IssueToken, Operation
 from keystead.core.sensitive import Sensitive
-from keystead.doors.control.codec import ShownOnce, ShownToken, unseal_request
+from keystead.doors.control.codec import ShownOnce, ShownToken, login_request, unseal_request
 from keystead.doors.control.errors import ERRORS
 from keystead.doors.control.lifecycle import BackedUp, Challenge, CustodyShown, SealsShown, ServerStatus, SlotStatus
 
@@ -88,6 +88,9 @@ class Remote:
 
     def unseal(self, offered: Sequence[Sensitive]) -> ServerStatus:
         return self._ask("Unseal", unseal_request(offered), ServerStatus)
+
+    def log_into_hsm(self, hsm: str, pin: Sensitive) -> ServerStatus:
+        return self._ask("LogIntoHsm", login_request(hsm, pin), ServerStatus)
 
     def seal(self) -> ServerStatus:
         return self._ask("Seal", b"{}", ServerStatus)

@@ -132,6 +132,12 @@ class Connection:
         if self.epoch == self.module.epoch:
             self._anchor.close()
 
+    def log_out(self) -> None:
+        """And end: what is under way in other sessions begins anew."""
+        if self.epoch == self.module.epoch:
+            self._anchor.log_out()
+        self.drop()
+
     def is_there(self) -> bool:
         """Whether the token that we know is still in its slot, as the module sees it."""
         try:

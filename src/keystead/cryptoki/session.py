@@ -43,6 +43,10 @@ class Session:
         if rv not in {Ckr.OK, Ckr.USER_ALREADY_LOGGED_IN}:
             raise Failed("C_Login", rv)
 
+    def log_out(self) -> None:
+        """Every session of this process; whatever the module says of it."""
+        self._module.try_call("C_Logout", self.handle)
+
     # --- objects
 
     def find(self, template: Template, most: int = MOST_FOUND) -> list[int]:

@@ -196,6 +196,22 @@ class Token:
         """Why it does not answer, for `status`; empty where it does, or was not asked yet."""
         return self._trouble
 
+    def log_in(self, pin: Callable[[], Sensitive]) -> None:
+        """Anew, with another PIN, which is offered once and is the one from now on where it is taken.
+
+        Raises Unauthenticated where it is refused, and what `info` raises: then the PIN of before counts, if any.
+        """
+        before = self._pin, self._refused, self._trouble, self._n_failed, self._not_before
+        if (connection := self._connection) is not None:
+            with connection.module.within():
+                connection.log_out()
+        self._pin, self._refused, self._not_before = pin, "", 0.0
+        try:
+            self.info()
+        except KeysteadError:
+            self._pin, self._refused, self._trouble, self._n_failed, self._not_before = before
+            raise
+
     def close(self) -> None:
         """Sessions are closed; a later `run` begins anew. Raises Internal in a forked child, where nothing is done.
 
@@ -346,9 +362,10 @@ class Token:
         self._may_ask()
         try:
             return Module.open(self._path)
+        except InvalidArgument as error:
+            raise InvalidArgument(f"the HSM {self.name}: {error}", error.detail) from None
         except Unavailable as error:
-            self._pause(str(error))
-            raise
+            self._fail_to_start(error)
 
     def _may_ask(self) -> None:
         """Raises Unauthenticated where the PIN was refused, Unavailable while nobody is to ask."""
@@ -379,8 +396,11 @@ class Token:
         try:
             module.restart(epoch)
         except Unavailable as error:
-            self._pause(str(error))
-            raise
+            self._fail_to_start(error)
+
+    def _fail_to_start(self, error: Unavailable) -> NoReturn:
+        self._pause(str(error))
+        raise Unavailable(f"the HSM {self.name}: {error}", error.detail) from None
 
 
 def _destroyed(session: Session, handle: int) -> bool:

@@ -25,6 +25,7 @@ STEERING: dict[str, Any] = {
     "AddSlot": {"name": "tpm"},
     "RemoveSlot": {"name": "tpm"},
     "Unseal": {"offered": [PASSPHRASE]},
+    "LogIntoHsm": {"hsm": "soft", "pin": PASSPHRASE},
     "BackUp": {"path": "/nowhere"},
     "AddSeal": {"plan": {"kind": "tpm"}},
     "RemoveSeal": {"kind": "tpm"},
@@ -54,6 +55,11 @@ class Server:
         if [each.reveal().decode() for each in offered] != [self.opens_with]:
             raise Unauthenticated("it does not open")
         self.done.append("unseal")
+
+    def log_into_hsm(self, name: str, pin: Sensitive) -> None:
+        if pin.reveal().decode() != self.opens_with:
+            raise Unauthenticated(f"the HSM {name} answers C_Login: CKR_PIN_INCORRECT")
+        self.done.append(f"log into {name}")
 
     def seal(self) -> None:
         self.done.append("seal")
@@ -134,7 +140,18 @@ def test_row_32_a_sealed_server_is_opened_by_its_owner_alone(office, peer) -> No
     assert office.server.done == ["unseal", "status"]
 
 
-@pytest.mark.parametrize("name", sorted({*EVERYTHING} - {"Status", "Unseal"}))
+@pytest.mark.parametrize("peer", OTHERS)
+def test_row_32_a_pin_is_given_by_its_owner_alone_sealed_or_not(office, peer) -> None:
+    """The seal may rest on that HSM."""
+    office.stack.barrier.close()
+    assert office.ask("LogIntoHsm", peer=peer).status == 401
+    assert office.ask("LogIntoHsm", {"hsm": "soft", "pin": "wrong"}).status == 401
+    assert office.server.done == []
+    assert office.ask("LogIntoHsm").status == 200
+    assert office.server.done == ["log into soft", "status"]
+
+
+@pytest.mark.parametrize("name", sorted({*EVERYTHING} - {"Status", "Unseal", "LogIntoHsm"}))
 def test_row_32_sealed_it_does_nothing_else_not_for_its_owner_either(office, name) -> None:
     office.stack.barrier.close()
     reply = office.ask(name)
@@ -168,6 +185,7 @@ def test_row_75_failures_and_other_methods_too(office) -> None:
 def test_row_67_what_opens_the_seal_is_in_no_record_and_no_answer(office, caplog) -> None:
     office.server.opens_with = "another"
     replies = [office.ask("Unseal"), office.ask("Unseal", [PASSPHRASE]), office.ask("Unseal", {"offered": PASSPHRASE})]
+    replies += [office.ask("LogIntoHsm"), office.ask("LogIntoHsm", {"hsm": PASSPHRASE[:0], "pin": [PASSPHRASE]})]
     assert all(reply.status != 200 for reply in replies)
     lines = b"\n".join(office.stack.journal.lines)
     for place in (lines, caplog.text.encode(), *(reply.body for reply in replies)):

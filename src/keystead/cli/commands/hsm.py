@@ -1,7 +1,8 @@
-"""keystead hsm: the tokens that the configuration names, asked from here. No installation is opened."""
+"""keystead hsm: the tokens that the configuration names, asked from here, and the PINs of a running server."""
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any
 
 import click
@@ -9,6 +10,7 @@ import click
 from keystead import config
 from keystead.app import hygiene
 from keystead.cli import secrets
+from keystead.cli.commands.steering import answer, running_server
 from keystead.cli.group import Suggesting
 from keystead.cli.here import Here, members, table, with_here
 
@@ -51,6 +53,27 @@ def check(here: Here, name: str) -> None:
     finally:
         tokens.close()
     here.out.answer(surveyed, _text(surveyed))
+
+
+@hsm.command()
+@click.argument("name")
+@click.option(
+    "--pin", "reference", metavar="REF", help="file:PATH, env:NAME or fd:N [default: what keystead.toml says]."
+)
+@with_here
+def login(here: Here, name: str, reference: str | None) -> None:
+    """Give the running server another PIN, after one was refused or changed. It is offered once.
+
+    Workers are started anew, one by one; no door is closed. keystead.toml has to say the same for the next start.
+    """
+    from keystead.app.hsms import PROMPT
+
+    hygiene.harden()
+    found = config.read(here.directory).hsms.get(name)
+    asked = reference or (found.pin if found is not None else PROMPT)
+    with closing(running_server(here)) as server:
+        pin = secrets.ask_pin(name) if asked == PROMPT else config.secret(asked)
+        answer(here, server.log_into_hsm(name, pin))
 
 
 @hsm.command()

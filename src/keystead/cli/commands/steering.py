@@ -53,14 +53,23 @@ def answer(here: Here, found: ServerStatus) -> None:
         ("slot", f"DAMAGED in {', '.join(damaged)}" if damaged else slots_in_words(found)),
         *((f"  {one.name}", slot_in_words(one)) for one in found.slots),
         *mode_in_words(found),
-        *(("hsm", f"{name}: {f'AWAY: {trouble}' if trouble else 'there'}") for name, trouble in found.hsms.items()),
+        *(("hsm", _hsm(found, name)) for name in found.hsms),
         ("audit", found.journal_trouble or f"{found.n_audit_records or 0:,} records"),
         ("clock", found.clock_trouble or "believed"),
         ("entropy", _entropy(found)),
         ("keys", "-" if found.n_keys is None else f"{found.n_keys:,}{_in_hsms(found)}"),
         ("epoch", "-" if found.epoch is None else str(found.epoch)),
     ]
-    here.out.answer(found, "\n".join(f"{name:<8}  {value}" for name, value in lines))
+    width = max(len(name) for name, _ in lines)
+    here.out.answer(found, "\n".join(f"{name:<{width}}  {value}" for name, value in lines))
+
+
+def _hsm(found: ServerStatus, name: str) -> str:
+    if not (trouble := found.hsms[name]):
+        return f"{name}: there"
+    if name in found.pins_refused:
+        return f"{name}: PIN REFUSED, mend it and say `keystead hsm login {name}`: {trouble}"
+    return f"{name}: AWAY: {trouble}"
 
 
 def _entropy(found: ServerStatus) -> str:

@@ -51,6 +51,11 @@ def unseal_request(offered: Sequence[Sensitive]) -> bytes:
     return msgspec.json.encode({"offered": [secret.reveal().decode() for secret in offered]})
 
 
+def login_request(hsm: str, pin: Sensitive) -> bytes:
+    """The body of LogIntoHsm, on the same way."""
+    return msgspec.json.encode({"hsm": hsm, "pin": pin.reveal().decode()})
+
+
 def write(answer: Any) -> bytes:
     """Raises TypeError for an answer that holds a secret and is not meant to show it."""
     if isinstance(answer, AccessKey):

@@ -47,6 +47,7 @@ class ServerStatus(Message, frozen=True, kw_only=True):
     n_unerased: int | None = None  # old slot generations: until 0, what was destroyed is not yet irrecoverable
     n_in_hsms: int | None = None  # objects still to be erased in HSMs; until 0, the same of what was held there
     hsms: dict[str, str] = field(default_factory=dict)  # of the configuration -> why it does not answer, or ""
+    pins_refused: tuple[str, ...] = ()  # of these HSMs
     journal_trouble: str = ""
     clock_trouble: str = ""  # why no appointment is kept (service.trusted_time)
     entropy: dict[str, str] = field(default_factory=dict)  # source beside the kernel -> what is wrong with it, or ""
@@ -102,6 +103,10 @@ class Lifecycle(Protocol):
 
     def seal(self) -> None: ...
 
+    def log_into_hsm(self, name: str, pin: Sensitive) -> None:
+        """Raises NotFound, Unauthenticated where the HSM refuses the PIN, Unavailable."""
+        ...
+
     def back_up(self, path: str) -> str:
         """Write a new file; the slot generation that it opens with."""
         ...
@@ -145,6 +150,11 @@ class StatusRequest(Message, frozen=True, forbid_unknown_fields=True):
 
 class UnsealRequest(Message, frozen=True, forbid_unknown_fields=True):
     offered: list[str]  # a passphrase, or shares
+
+
+class LogIntoHsmRequest(Message, frozen=True, forbid_unknown_fields=True):
+    hsm: str
+    pin: str
 
 
 class SealRequest(Message, frozen=True, forbid_unknown_fields=True):
@@ -207,6 +217,11 @@ def status(_req: StatusRequest, server: Lifecycle) -> ServerStatus:
 
 def unseal(req: UnsealRequest, server: Lifecycle) -> ServerStatus:
     server.unseal([Sensitive(text.encode()) for text in req.offered])
+    return server.status()
+
+
+def log_into_hsm(req: LogIntoHsmRequest, server: Lifecycle) -> ServerStatus:
+    server.log_into_hsm(req.hsm, Sensitive(req.pin.encode()))
     return server.status()
 
 
@@ -312,6 +327,7 @@ def _leave(plan: dict[str, Any]) -> dict[str, Any]:
 STEPS: dict[str, Step] = {
     "Status": Step(StatusRequest, None, status),
     "Unseal": Step(UnsealRequest, None, unseal),
+    "LogIntoHsm": Step(LogIntoHsmRequest, None, log_into_hsm),
     "Seal": Step(SealRequest, plain(ops.SealUp), seal),
     "RotateSlot": Step(RotateSlotRequest, plain(ops.RotateSlot), rotate_slot),
     "AddSlot": Step(AddSlotRequest, lambda req: ops.AddSlot(slot=req.name[:256]), add_slot),
