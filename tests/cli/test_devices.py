@@ -532,3 +532,15 @@ def test_the_operator_says_where_in_the_configuration(tmp_path) -> None:
     file.write_text('audit_sockets = ["tcp:logs"]\n')
     with pytest.raises(InvalidArgument):
         config.read(tmp_path)
+
+
+def test_how_far_each_is_behind(here, where) -> None:
+    here.enable()
+    enable_socket(here, where)
+    step(here, at := here.started())
+    here.ask(5)
+    here.fold()
+    before = at.behind()
+    assert before["file"] == 5 < before["socket"]  # nobody listens there
+    at.step()
+    assert at.behind() == {"file": 0, "socket": before["socket"]}

@@ -29,6 +29,18 @@ def ask(at: str, token: str, method: str, path: str, body: object = None) -> tup
         line.close()
 
 
+def scraped(at: str, token: str) -> dict[str, float]:
+    """What Prometheus would read of the server, by its name and labels."""
+    line = http.client.HTTPConnection(at.removeprefix("http://"), timeout=10)
+    try:
+        line.request("GET", "/v1/sys/metrics?format=prometheus", headers={"Authorization": f"Bearer {token}"})
+        text = line.getresponse().read().decode()
+    finally:
+        line.close()
+    samples = (one.rpartition(" ") for one in text.splitlines() if not one.startswith("#"))
+    return {name: float(value) for name, _, value in samples}
+
+
 def told(file: Path) -> set[str]:
     lines = [json.loads(line) for line in file.read_bytes().splitlines()]
     return {line["request"]["id"] for line in lines if line["type"] == "response"}
@@ -63,8 +75,13 @@ def test_a_server_that_is_killed_loses_nothing_of_it(tmp_path) -> None:
         asking.join(30)
         server.process.wait(10)
         server.process.returncode = 0  # it is not this one that has to end well
-    with serving("dev", directory, "--listen", "vault=127.0.0.1:0"):
+    with serving("dev", directory, "--listen", "vault=127.0.0.1:0") as server:
         ends = time.monotonic() + 30
         while not set(answered) <= told(file) and time.monotonic() < ends:
             time.sleep(0.2)
         assert len(answered) > 50 and set(answered) <= told(file)
+        at = server("env", "vault", "--json").json
+        numbers = scraped(at["VAULT_ADDR"], at["VAULT_TOKEN"])
+        assert numbers["vault_core_unsealed"] == numbers["keystead_workers"] == 1
+        assert numbers["keystead_audit_records"] > len(answered)
+        assert 0 <= numbers['keystead_audit_device_behind{device="file"}'] < 50

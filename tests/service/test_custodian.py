@@ -59,6 +59,9 @@ class Keeper:
     def root_key(self) -> c.RootKey:
         return c.RootKey(term=1, since=datetime(2026, 1, 1, tzinfo=UTC), n_commits=1)
 
+    def gauges(self) -> c.Gauges:
+        return c.Gauges(gauges=(c.Gauge("keystead.keys", 3.0), c.Gauge("keystead.hsm.up", 0.0, {"hsm": "luna"})))
+
     def make_root_token(self, text: Sensitive) -> None:
         self.tokens.append(text.reveal())
 
@@ -103,6 +106,7 @@ def test_sealed_nothing_is_answered_but_how_it_stands(desk) -> None:
     for request in (
         c.RotateRoot(),
         c.LookAtRoot(),
+        c.LookAtServer(),
         c.BeginRekey(n_shares=3, threshold=2),
         c.LookAtRekey(),
         c.CancelRekey(),

@@ -91,6 +91,10 @@ class Chores:
         if not self._closed:
             self._devices.step()
 
+    def devices_behind(self) -> dict[str, int]:
+        """Of each audit device, how many records of the log it has not been told."""
+        return self._devices.behind()
+
     def _note_uses(self, first: int, records: list[bytes]) -> None:
         for key_id, n in (keys_used(records) | access_keys_used(records)).items():
             self._uses[key_id] = (first + n, records[n])

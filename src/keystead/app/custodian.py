@@ -56,6 +56,8 @@ class Keeper(Protocol):
 
     def root_key(self) -> c.RootKey: ...
 
+    def gauges(self) -> c.Gauges: ...
+
     def make_root_token(self, text: Sensitive) -> None:
         """A token that may do everything, of that text; durable on return."""
         ...
@@ -174,6 +176,10 @@ class Custodian:
     def root_key(self) -> c.RootKey:
         self._require_open()
         return self._keeper.root_key()
+
+    def gauges(self) -> c.Gauges:
+        self._require_open()
+        return self._keeper.gauges()
 
     def _require_open(self) -> None:
         if not self._keeper.is_open:
@@ -359,6 +365,7 @@ def letters(n: int, entropy: Entropy) -> str:
 LOOKS: dict[type, Callable[[Custodian], Any]] = {
     c.Look: Custodian.standing,
     c.LookAtRoot: Custodian.root_key,
+    c.LookAtServer: Custodian.gauges,
     c.LookAtRekey: Custodian.change,
     c.LookAtVerify: Custodian.verification,
     c.LookAtRootToken: Custodian.rooting,

@@ -98,6 +98,11 @@ class Devices:
         while behind:
             behind = [one for one in behind if self._is_behind(one)]
 
+    def behind(self) -> dict[str, int]:
+        """By the name of a device, how many records it has not been told; of one that has not begun, all there are."""
+        size = self._log.size()
+        return {one.name: max(0, size - max(one.next, 0)) for one in self._following}
+
     def close(self) -> None:
         for one in self._following:
             one.sink.close()

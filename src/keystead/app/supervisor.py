@@ -35,6 +35,7 @@ from keystead.app.compose import Core
 from keystead.app.control import Control
 from keystead.app.custodian import LOOKS, Custodian
 from keystead.app.entropy import status as entropy_status
+from keystead.app.gauges import gauges
 from keystead.app.hsms import Watch, drop_refused
 from keystead.app.hsms import pins as read_pins
 from keystead.app.installation import read_seal
@@ -48,7 +49,7 @@ from keystead.core.errors import Conflict, InvalidArgument, KeysteadError, Seale
 from keystead.core.sensitive import Sensitive
 from keystead.doors.control import CustodyShown, SealShown, SealsShown, ServerStatus
 from keystead.doors.control.lifecycle import SlotStatus
-from keystead.kit.custody import AnyAnswer, AnyRequest, No, RootKey, Why
+from keystead.kit.custody import AnyAnswer, AnyRequest, Gauges, No, RootKey, Why
 from keystead.seals import Seals, plan_of
 from keystead.seals.base import Created
 from keystead.seals.shamir import ShamirConfiguration, ShamirSeal
@@ -343,6 +344,10 @@ class Supervisor:
         barrier = self.core.barrier
         n_commits = barrier.head(self.core.store).n_commits
         return RootKey(term=barrier.epoch, since=slots.root_since(self.core), n_commits=n_commits)
+
+    def gauges(self) -> Gauges:
+        chores = self._chores
+        return gauges(self.status(), chores.devices_behind() if chores is not None else {})
 
     def make_root_token(self, text: Sensitive) -> None:
         core = self.core

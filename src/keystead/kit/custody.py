@@ -119,6 +119,20 @@ class Rooting(Message, frozen=True):
     encoded: Sensitive | None = None  # the token's text XOR the pad
 
 
+class Gauge(Struct, frozen=True):
+    """`name`: words with dots between them. `labels`: which of several."""
+
+    name: str
+    value: float
+    labels: dict[str, str] = {}
+
+
+class Gauges(Message, frozen=True):
+    """How the whole installation stands, in numbers; none is a secret, nor of a key or a caller."""
+
+    gauges: tuple[Gauge, ...]
+
+
 # --- requests
 
 
@@ -145,6 +159,10 @@ class RotateRoot(Request[Done], frozen=True):
 
 
 class LookAtRoot(Request[RootKey], frozen=True):
+    pass
+
+
+class LookAtServer(Request[Gauges], frozen=True):
     pass
 
 
@@ -203,6 +221,7 @@ AnyRequest = (
     | SealUp
     | RotateRoot
     | LookAtRoot
+    | LookAtServer
     | BeginRekey
     | LookAtRekey
     | CancelRekey
@@ -215,7 +234,7 @@ AnyRequest = (
     | CancelRoot
     | GiveForRoot
 )
-AnyAnswer = Done | Standing | RootKey | Rekeying | Rekeyed | Verifying | Rooting
+AnyAnswer = Done | Standing | RootKey | Gauges | Rekeying | Rekeyed | Verifying | Rooting
 
 
 class Custody(Protocol):

@@ -39,6 +39,8 @@ class Custodian:
             return c.Rooting()
         if isinstance(request, c.LookAtRoot):
             return c.RootKey(term=3, since=datetime(2026, 1, 1, tzinfo=UTC), n_commits=9)
+        if isinstance(request, c.LookAtServer):
+            return c.Gauges(gauges=(c.Gauge("keystead.keys", 3.0),))
         return c.Done()
 
 
@@ -97,6 +99,7 @@ STEERING = [
     ("PUT", "sys/rotate/keyring", None, c.RotateRoot),
     ("PUT", "sys/rotate/root", None, c.RotateRoot),
     ("GET", "sys/key-status", None, c.LookAtRoot),
+    ("GET", "sys/metrics", None, c.LookAtServer),
     ("DELETE", "sys/rekey/init", None, c.CancelRekey),
     ("DELETE", "sys/generate-root/attempt", None, c.CancelRoot),
 ]
@@ -117,7 +120,7 @@ def test_the_first_tenant_alone_steers_and_nothing_is_asked_that_was_refused(vau
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "needs_sudo"), [(m, p, w is not c.LookAtRoot) for m, p, _, w in STEERING[:5]]
+    ("method", "path", "needs_sudo"), [(m, p, w not in {c.LookAtRoot, c.LookAtServer}) for m, p, _, w in STEERING[:6]]
 )
 def test_what_a_policy_has_to_say(vault, method, path, needs_sudo) -> None:
     vault.root.policy("app", f'path "{path}" {{ capabilities = ["read", "update"] }}')
@@ -141,7 +144,7 @@ def test_without_a_custodian_nothing_is_offered() -> None:
 
 
 def test_every_refusal_has_words_in_every_topic() -> None:
-    everywhere = {*shares.REFUSALS, Why.SEALED}
+    everywhere = set(shares.REFUSALS)
     for words, lacking in (
         (
             sealing.WORDS,

@@ -287,6 +287,7 @@ class Action(StrEnum):
     DRAW_PASSWORD = "tenant:draw-password"  # noqa: S105 - a name, not a secret
     SEAL_SERVER = "tenant:seal-server"
     READ_ROOT_KEY = "tenant:read-root-key"
+    READ_METRICS = "tenant:read-metrics"
     ROTATE_ROOT_KEY = "tenant:rotate-root-key"
     CHANGE_SHARES = "tenant:change-shares"
     GENERATE_ROOT_TOKEN = "tenant:generate-root-token"  # noqa: S105 - a name, not a secret

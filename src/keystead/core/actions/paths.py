@@ -119,6 +119,7 @@ OF_PATHS = (
     _R(A.DRAW_PASSWORD, "keystead:tenant:draw-password"),
     _R(A.SEAL_SERVER, "keystead:tenant:seal-server"),
     _R(A.READ_ROOT_KEY, "keystead:tenant:read-root-key"),
+    _R(A.READ_METRICS, "keystead:tenant:read-metrics"),
     _R(A.ROTATE_ROOT_KEY, "keystead:tenant:rotate-root-key"),
     _R(A.CHANGE_SHARES, "keystead:tenant:change-shares"),
     _R(A.GENERATE_ROOT_TOKEN, "keystead:tenant:generate-root-token"),

@@ -18,6 +18,12 @@ class ReadRootKey(TenantOperation[Nothing], frozen=True, kw_only=True):
     action = Action.READ_ROOT_KEY
 
 
+class ReadMetrics(TenantOperation[Nothing], frozen=True, kw_only=True):
+    """Leave to hear how the installation stands, in numbers."""
+
+    action = Action.READ_METRICS
+
+
 class RotateRootKey(TenantOperation[Nothing], frozen=True, kw_only=True):
     """Leave to give the key tree a new root, and the slot a new generation."""
 

@@ -39,7 +39,8 @@ CAPABILITIES: dict[Verb, str] = {
 class Answer(Struct, frozen=True, kw_only=True):
     """More than data alone. `doubled`: the data stands at the top level, too. `bare`: it is the whole body.
 
-    `again`: a request that was waiting, whose answer is the answer.
+    `again`: a request that was waiting, whose answer is the answer. `media`: what `data` is, which is bytes then, and
+    the whole body.
     """
 
     data: Any = None
@@ -51,6 +52,7 @@ class Answer(Struct, frozen=True, kw_only=True):
     status: int = 200
     lease_duration: int = 0  # seconds, of what has no lease
     again: bytes = b""
+    media: bytes = b""
 
 
 class Endpoint(PathOperation[Any, Any], frozen=True, kw_only=True):

@@ -47,6 +47,7 @@ from keystead.wire.vault.envelope import (
     around,
     doubled,
     errors,
+    media_head,
 )
 from keystead.wire.vault.tree import tree
 
@@ -341,6 +342,8 @@ class VaultFront(Stepwise):
         if type(answer) is dict and not warnings:
             return reply(200, HEAD, around(request_id, write(answer), engine), second)
         one = answer if isinstance(answer, Answer) else Answer(data=answer)
+        if one.media:
+            return reply(one.status, media_head(one.media), one.data, second)
         if one.bare:
             return reply(one.status, HEAD, b"" if one.data is None else write(one.data), second)
         said = Envelope(
@@ -375,7 +378,7 @@ class VaultFront(Stepwise):
     ) -> bytes:
         """In place of an answer the token that it is told for; what says nothing is not wrapped."""
         one = answer if isinstance(answer, Answer) else Answer(data=answer)
-        if (one.data is None and one.auth is None) or one.bare or one.status != 200:
+        if (one.data is None and one.auth is None) or one.bare or one.media or one.status != 200:
             return self._said(answer, warnings, engine, who.request_id, second)
         _, _, inside = self._said(answer, warnings, engine, who.request_id, second).partition(b"\r\n\r\n")
         path = who.asked.here if who.asked is not None else ""

@@ -16,5 +16,12 @@ def allow(op: TenantOperation[Nothing], targets: tuple[HeldTenant], _act: Act) -
     return Outcome(answer=Nothing())
 
 
-LEAVE = (ops.SealServer, ops.ReadRootKey, ops.RotateRootKey, ops.ChangeShares, ops.GenerateRootToken)
+LEAVE = (
+    ops.SealServer,
+    ops.ReadRootKey,
+    ops.ReadMetrics,
+    ops.RotateRootKey,
+    ops.ChangeShares,
+    ops.GenerateRootToken,
+)
 HANDLERS: dict[type, Handler] = dict.fromkeys(LEAVE, allow)

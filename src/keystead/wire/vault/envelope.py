@@ -22,6 +22,11 @@ HEAD = _ALWAYS % b"application/json"
 """The headers of every answer, 204s and refusals included; for wire.http.reply."""
 
 
+def media_head(media: bytes) -> bytes:
+    """The same for a body that is no JSON."""
+    return _ALWAYS % media
+
+
 class WrapInfo(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What stands in place of a wrapped answer. `ttl` in seconds, `creation_time` from scalars.time_text."""
 

@@ -24,6 +24,7 @@ WRONG = "invalid key: failed to decrypt keys from storage: cipher: message authe
 
 REFUSALS: Mapping[Why, tuple[int, str]] = {
     Why.OPEN: (400, "vault is unsealed"),
+    Why.SEALED: (503, "Vault is sealed"),
     Why.NO_SHARES: (400, "the {detail} seal has no shares: it opens with `keystead unseal`, and has nothing to rekey"),
     Why.STAYS_OPEN: (400, "the file seal opens by itself: stop the server instead"),
     Why.BAD_SET: (400, "{detail}"),
