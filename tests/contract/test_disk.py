@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
@@ -11,7 +12,8 @@ from tests.faults.simdisk import SimDisk
 
 from keystead.core.ports import Disk
 from keystead.stores import disk as disk_module
-from keystead.stores.disk import LocalDisk
+from keystead.stores.direct import PAGE, ROOM, DirectWriter
+from keystead.stores.disk import LocalDisk, OpenFile
 
 
 @pytest.fixture(params=["local", "local without RWF_DSYNC", "simulated"])
@@ -152,3 +154,97 @@ def test_a_short_write_is_gone_on_with(tmp_path: Path, monkeypatch: pytest.Monke
     file.write_durably(2, (b"12345",))
     assert file.read(0, 100) == b"ab12345h"
     file.close()
+
+
+# --- whole pages, past the page cache (stores.direct)
+
+A_PAGE = (b"head", b"b" * 4000, bytes(92))
+
+
+@pytest.fixture
+def filled(tmp_path: Path) -> Iterator[OpenFile]:
+    file = LocalDisk().open(tmp_path / "x", create=True)
+    file.fill(8 * 4096)
+    yield file
+    file.close()
+
+
+def test_whole_pages_are_found_by_whoever_has_read_what_was_there_before(filled: OpenFile, tmp_path: Path) -> None:
+    other = LocalDisk().open(tmp_path / "x", write=False)
+    for at in (0, 4096, 12288):
+        assert other.read(0, 8 * 4096)[at : at + 4096] == bytes(4096)
+        filled.write_durably(at, A_PAGE)
+        assert other.read(at, 4096) == filled.read(at, 4096) == b"".join(A_PAGE)
+    filled.write_durably(4, (b"!",))  # no whole page: through the page cache
+    filled.write_durably(4096, (b"c" * 8192,))
+    assert other.read(0, 6) == b"head!b"
+    assert other.read(4096, 12288) == b"c" * 8192 + b"".join(A_PAGE)
+    other.close()
+
+
+def test_only_whole_pages_go_past_the_page_cache() -> None:
+    sizes = [(0, 4096), (4096, 65536), (1, 4096), (512, 4096), (0, 4095), (0, ROOM), (0, ROOM + PAGE)]
+    assert [DirectWriter.takes(*each) for each in sizes] == [True, True, False, False, False, True, False]
+
+
+def test_a_longer_one_goes_through_it(tmp_path: Path) -> None:
+    file = LocalDisk().open(tmp_path / "y", create=True)
+    file.fill(2 * ROOM)
+    file.write_durably(0, (b"z" * (ROOM + PAGE),))
+    assert file.read(ROOM, 2 * PAGE) == b"z" * PAGE + bytes(PAGE)
+    file.close()
+
+
+@pytest.mark.parametrize("why", [errno.EINVAL, errno.EOPNOTSUPP])
+def test_where_there_is_no_way_past_it(filled: OpenFile, monkeypatch: pytest.MonkeyPatch, why: int) -> None:
+    def refuses(*_: object) -> int:
+        raise OSError(why, "no")
+
+    monkeypatch.setattr(DirectWriter, "write", refuses)
+    filled.write_durably(0, A_PAGE)
+    monkeypatch.undo()
+    monkeypatch.setattr(DirectWriter, "write", lambda *_: pytest.fail("tried again"))
+    filled.write_durably(4096, A_PAGE)
+    assert filled.read(0, 8192) == b"".join(A_PAGE) * 2
+
+
+def test_where_it_cannot_be_opened(filled: OpenFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(*_: object) -> None:
+        raise FileNotFoundError(errno.ENOENT, "no /proc here")
+
+    monkeypatch.setattr(DirectWriter, "__init__", refuses)
+    filled.write_durably(0, A_PAGE)
+    assert filled.read(0, 4096) == b"".join(A_PAGE)
+
+
+def test_a_short_write_past_it_is_made_again_whole(filled: OpenFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.pwritev
+    calls = []
+
+    def short(fd: int, data: list[bytes], offset: int, flag: int) -> int:
+        calls.append(len(data))
+        return real(fd, [data[0][:4096]] if len(calls) == 1 else data, offset, flag)
+
+    monkeypatch.setattr(disk_module.os, "pwritev", short)
+    filled.write_durably(0, (b"s" * 4096, b"t" * 4096))
+    assert (filled.read(0, 8192), calls) == (b"s" * 4096 + b"t" * 4096, [1, 2])
+
+
+def test_a_device_that_fails_is_not_asked_another_way(filled: OpenFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*_: object) -> int:
+        raise OSError(errno.EIO, "no")
+
+    monkeypatch.setattr(DirectWriter, "write", failing)
+    with pytest.raises(OSError) as caught:
+        filled.write_durably(0, A_PAGE)
+    assert caught.value.errno == errno.EIO
+    assert filled.read(0, 4096) == bytes(4096)
+
+
+def test_nothing_stays_open(tmp_path: Path) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    file = LocalDisk().open(tmp_path / "x", create=True)
+    file.fill(4096)
+    file.write_durably(0, A_PAGE)
+    file.close()
+    assert len(os.listdir("/proc/self/fd")) == before

@@ -283,6 +283,30 @@ def test_a_batch_goes_on_while_more_is_coming(monkeypatch: pytest.MonkeyPatch) -
     assert run(test).events == ["enter", "serve", "serve", "flush", "write", "write", "leave"]
 
 
+def test_a_batch_waits_for_nobody_where_few_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who came alone is followed by a batch that does not wait; it waits again as soon as two have come together."""
+    monkeypatch.setattr(batch, "MAX_AGE", 60)
+
+    async def test(world: World) -> None:
+        one, two, _silent = (world.connect() for _ in range(3))
+
+        async def served_at_once() -> bool:
+            one.protocol.data_received(post(b"/1"))
+            await asyncio.sleep(0)
+            at_once = bool(one.take())
+            await turns()
+            return at_once
+
+        assert [await served_at_once() for _ in range(3)] == [False, True, True]
+        one.protocol.data_received(post(b"/1"))
+        two.protocol.data_received(post(b"/2"))
+        await turns()
+        assert one.take()
+        assert not await served_at_once()
+
+    run(test)
+
+
 def test_a_batch_waits_for_nobody_when_everybody_is_in_it() -> None:
     async def test(world: World) -> None:
         transport = world.connect()

@@ -28,6 +28,7 @@ from keystead.kit.door import Steps
 
 LOG = logging.getLogger("keystead")
 
+ALONE = 2  # one request and its reply
 MAX_REPLIES = 256
 MAX_AGE = 0.001  # seconds a batch may go on collecting
 
@@ -106,7 +107,8 @@ class Batch:
             self.now = self._clock.now()
             self.second = int(self.now.timestamp())
             self._began_at = time.monotonic()
-            self._n = self._n_seen = 0
+            was_alone = 0 < self._n <= ALONE
+            self._n, self._n_seen = 0, int(was_alone)  # where few come, nobody is waited for
             self._loop.call_soon(self._turn)
 
     def ask(self, holder: Holder) -> None:

@@ -27,6 +27,7 @@ SUFFIX = ".journal"
 UNFINISHED = ".new"
 LINE_FEED = 0x0A
 """As a number: for bytes in bytes, CPython first raises a TypeError, since they are no number, and drops it."""
+ZEROS = bytes(PAGE)  # behind a frame, up to the page where the next one begins
 MAX_WAITING = 16_384
 """Records that may wait while the disk is full, or a flush is under way."""
 
@@ -129,7 +130,7 @@ class Journal:
         if file is None:  # cannot be: _turn has made one or raised
             raise Unavailable(self.trouble)
         try:
-            file.write_durably(self._offset, (header, body))
+            file.write_durably(self._offset, (header, body, ZEROS[: -size % PAGE]))
         except BaseException as error:
             self._room, self.trouble = 0, f"the audit journal cannot be written: {error}"
             if isinstance(error, OSError):

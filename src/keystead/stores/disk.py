@@ -1,7 +1,8 @@
 """The real disk: core.ports.Disk over the calls of the operating system.
 
-A durable write is one `pwritev2(RWF_DSYNC)` where kernel and file system know it (Linux 4.7), else a write and
-`fdatasync`; on macOS `F_FULLFSYNC`, because its fsync does not reach the medium.
+A durable write is one `pwritev2(RWF_DSYNC)` where kernel and file system know it (Linux 4.7), of whole pages past the
+page cache (stores.direct), else a write and `fdatasync`; on macOS `F_FULLFSYNC`, because its fsync does not reach the
+medium.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+from keystead.stores.direct import DIRECT, NOT_HERE, DirectWriter
 
 if sys.platform != "win32":
     import fcntl
@@ -25,10 +28,12 @@ ZEROS = bytes(1 << 20)
 class OpenFile:
     """core.ports.File over a descriptor."""
 
-    __slots__ = ("_dsync", "_fd")
+    __slots__ = ("_direct", "_dsync", "_fd", "_is_direct")
 
     def __init__(self, fd: int) -> None:
         self._fd, self._dsync = fd, DSYNC
+        self._is_direct = bool(DIRECT and DSYNC)
+        self._direct: DirectWriter | None = None
 
     def read(self, offset: int, n: int) -> bytes:
         parts = []
@@ -41,6 +46,9 @@ class OpenFile:
         self._write(offset, data, 0)
 
     def write_durably(self, offset: int, data: Sequence[bytes]) -> None:
+        size = sum(map(len, data))
+        if self._is_direct and DirectWriter.takes(offset, size) and self._written_directly(offset, data, size):
+            return None
         if self._dsync:
             try:
                 return self._write(offset, data, self._dsync)
@@ -50,6 +58,17 @@ class OpenFile:
                 self._dsync = 0
         self._write(offset, data, 0)
         return self._sync_data()
+
+    def _written_directly(self, offset: int, data: Sequence[bytes], size: int) -> bool:
+        """False where it cannot be, or has not been done whole."""
+        try:
+            direct = self._direct = self._direct or DirectWriter(self._fd)
+            return direct.write(offset, data, size, self._dsync)
+        except OSError as error:
+            if self._direct is not None and error.errno not in NOT_HERE:
+                raise
+            self._is_direct = False
+            return False
 
     def fill(self, n: int) -> None:
         os.ftruncate(self._fd, 0)
@@ -83,6 +102,8 @@ class OpenFile:
         return True
 
     def close(self) -> None:
+        if self._direct is not None:
+            self._direct.close()
         os.close(self._fd)
 
     def _sync_data(self) -> None:
