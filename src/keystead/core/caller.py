@@ -38,7 +38,7 @@ class Asked(Struct, frozen=True, kw_only=True):
         return self.path[len(self.below) :]
 
 
-class Caller(Struct, frozen=True, kw_only=True):
+class Caller(Struct, frozen=True, kw_only=True, gc=False):
     """An authenticated principal and the circumstances of one request. Only service.authenticate makes one."""
 
     principal: Principal

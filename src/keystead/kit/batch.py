@@ -139,7 +139,8 @@ class Batch:
         begun = [(holder, steps) for holder in asking if (steps := holder.begin()) is not None]
         while begun:
             going = []
-            for holder, steps in begun:
+            for pair in begun:
+                holder, steps = pair
                 try:
                     would = next(steps)
                 except StopIteration as done:
@@ -152,7 +153,7 @@ class Batch:
                     continue
                 else:
                     if would is None:
-                        going.append((holder, steps))
+                        going.append(pair)
                         continue
                     holder.block(steps, would)
                 if (following := holder.begin()) is not None:

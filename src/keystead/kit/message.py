@@ -19,7 +19,7 @@ A = TypeVar("A")
 R = TypeVar("R")
 
 
-class Message(Struct, frozen=True):
+class Message(Struct, frozen=True, gc=False):
     """Base of every wire message. Its repr names its fields and shows none of them.
 
     A response says `omit_defaults=True` where its protocol leaves absent members out.

@@ -50,7 +50,7 @@ NO_KEY_STORES = NoKeyStores()
 NO_HSMS = Hsms()
 
 
-class Act(Struct, frozen=True):
+class Act(Struct, frozen=True, gc=False):
     """The circumstances of one act: what a handler may know beside its operation and targets."""
 
     now: datetime
@@ -66,7 +66,7 @@ class Act(Struct, frozen=True):
     hsms: Hsms = NO_HSMS
 
 
-class Outcome(Struct, Generic[R], frozen=True, kw_only=True):
+class Outcome(Struct, Generic[R], frozen=True, kw_only=True, gc=False):
     """What an act came to: an answer for the caller, new values for the store."""
 
     answer: R

@@ -14,7 +14,7 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 
-class KeyRef(Struct, frozen=True):
+class KeyRef(Struct, frozen=True, cache_hash=True):
     """A key as a caller names it within a door's namespace ("aws:111122223333:us-east-1"): by id, or by name.
 
     The door's one parse decides which; exactly one of the two is set. The id of a family means the copy that is at
@@ -132,7 +132,7 @@ Ref = (
 )
 
 
-class Demand(Struct, frozen=True):
+class Demand(Struct, frozen=True, gc=False):
     """An action the caller must be allowed, and on what. `to_be`: what the act is to make there."""
 
     action: Action
@@ -147,7 +147,7 @@ def tagging(
     return (Demand(action, at, made),) if tags else ()
 
 
-class Operation(Struct, Generic[R], frozen=True, kw_only=True):
+class Operation(Struct, Generic[R], frozen=True, kw_only=True, gc=False):
     """A request for one act, answered by an R."""
 
     action: ClassVar[Action]

@@ -26,14 +26,14 @@ Aad = dict[str, str] | bytes | Derivation | None
 """What a ciphertext is bound to: an encryption context, bytes, or nothing (core.envelope types and frames it)."""
 
 
-class Encrypted(Struct, frozen=True):
+class Encrypted(Struct, frozen=True, gc=False):
     key: Key
     version: int
     algorithm: Algorithm
     ciphertext: bytes
 
 
-class Decrypted(Struct, frozen=True):
+class Decrypted(Struct, frozen=True, gc=False):
     key: Key
     version: int
     algorithm: Algorithm

@@ -51,8 +51,8 @@ def encrypt(req: EncryptRequest, call: Call) -> EncryptResponse:
             plaintext=Sensitive(req.plaintext),
             aad=req.encryption_context or None,
             algorithm=word,
-            dry_run=bool(req.dry_run),
-            grant_tokens=tuple(req.grant_tokens or ()),
+            dry_run=req.dry_run or False,
+            grant_tokens=tuple(req.grant_tokens) if req.grant_tokens else (),
         )
     )
     return EncryptResponse(
@@ -92,8 +92,8 @@ def decrypt(req: DecryptRequest, call: Call) -> DecryptResponse:
             ciphertext=blob,
             aad=req.encryption_context or None,
             algorithm=word,
-            dry_run=bool(req.dry_run),
-            grant_tokens=tuple(req.grant_tokens or ()),
+            dry_run=req.dry_run or False,
+            grant_tokens=tuple(req.grant_tokens) if req.grant_tokens else (),
         )
     )
     return DecryptResponse(
