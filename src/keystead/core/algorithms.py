@@ -14,7 +14,7 @@ holds for one key size only (Cloud KMS: RSA with SHA-512 is for 4096 bits) waits
 from __future__ import annotations
 
 from enum import Enum, auto
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from msgspec import Struct
 
@@ -90,6 +90,9 @@ class Algorithm(Struct, frozen=True):
             raise InvalidArgument(f"{form.value} of {len(message)} bytes; {self.name} takes {wanted}", form.value)
 
 
+_RSA_FAMILY: Final = Family.RSA  # bound once: for a member of an enumeration Python asks its class first
+
+
 class KeySpec(Struct, frozen=True):
     name: str
     family: Family
@@ -134,7 +137,7 @@ class KeySpec(Struct, frozen=True):
 
     def max_plaintext(self, algorithm: Algorithm) -> int | None:
         """The longest plaintext in bytes; None if the algorithm sets no limit. RFC 8017 §7.1.1"""
-        if self.family is not Family.RSA or self.bits is None:
+        if self.family is not _RSA_FAMILY or self.bits is None:
             return None
         return self.bits // 8 - 2 * algorithm.digest_bytes - 2
 

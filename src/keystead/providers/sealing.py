@@ -40,7 +40,7 @@ class Sealing(Key):
         super().__init__(spec, beside(material))
         if len(material) * 8 != spec.bits:
             raise InvalidArgument(f"{len(material)} bytes are no {spec.name} key", "key_material")
-        self._envelope, self._draw = Envelope(material, key_id, version), draw
+        self._envelope, self._draw = Envelope(material, key_id, version), draw.__call__
         self._seal, self._open = CIPHERS[spec.name]
 
     def encrypt(self, algorithm: Algorithm, plaintext: Sensitive, aad: bytes) -> bytes:

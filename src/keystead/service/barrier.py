@@ -107,6 +107,7 @@ class Barrier:
         self._clock = clock
         self._nodes = Nodes(entropy)
         self._held: _Open | None = None
+        self.is_open = False
         self._together = Together(self._write)
 
     # --- opening
@@ -143,16 +144,14 @@ class Barrier:
         head = Head.open(rows, self._store.meta(HEAD_META), tree.root.epoch)
         names = Sensitive(hkdf(anchor, b"keystead/name/v1"))
         self._held = _Open(unseal_key, Sensitive(anchor), rows, names, tree, head.n_commits)
+        self.is_open = True
         if settle:
             with suppress(Unavailable):  # a copy of the slot that cannot be written: n_outstanding tells
                 self.settle()
 
     def close(self) -> None:
+        self.is_open = False
         self._held = None
-
-    @property
-    def is_open(self) -> bool:
-        return self._held is not None
 
     @property
     def epoch(self) -> int:

@@ -141,6 +141,7 @@ class Service:
     ) -> None:
         self.view, self._barrier, self._authorizer = view, barrier, authorizer
         self._recorder, self._journal, self._handlers = recorder, journal, handlers
+        self._record = recorder.__call__
         self._provider, self._entropy = provider, entropy
         self._announce: Together[None] = Together(lambda _committed: announce())
         self._outside, self._cutoffs, self._quotas = outside, cutoffs or None, quotas
@@ -195,7 +196,7 @@ class Service:
                 outcome = self._handlers[type(op)](op, found, act)
                 if op.dry_run:
                     raise DryRun("the request would have succeeded")
-                record = self._recorder(caller, op, demands, found, rule, "performed", outcome)
+                record = self._record(caller, op, demands, found, rule, "performed", outcome)
                 if outcome.put or outcome.delete or leave.spent:
                     self._commit(caller, op, outcome, record, leave)
                 else:
@@ -270,7 +271,7 @@ class Service:
     ) -> bytes:
         """The record of an act that waits for the approval of others; `made`: the id of the request."""
         done: Outcome[None] = Outcome(answer=None, made=made, why="asked for")
-        return self._recorder(caller, op, demands, found, rule, refused(NotApproved), done)
+        return self._record(caller, op, demands, found, rule, refused(NotApproved), done)
 
     def _still(self, caller: Caller, op: Operation[Any], demands: tuple[Demand, ...]) -> Caller:
         """The caller as it is now, to decide again by. Raises Denied where it has been shut out meanwhile."""
@@ -297,6 +298,6 @@ class Service:
             return error
         if error.subject is None and rule and found and found[0] is not None:
             error.subject, error.about = found[0].id, found[0]
-        self._journal.append(self._recorder(caller, op, demands, found, rule, label, why=error.reason))
+        self._journal.append(self._record(caller, op, demands, found, rule, label, why=error.reason))
         error.recorded = True
         return error

@@ -64,7 +64,7 @@ class AwsFront(Stepwise):
 
     def __init__(self, door: Door, means: Means) -> None:
         self._door, self._service, self._markers = door.name, means.service, means.markers
-        self._new_id, self._authenticate = means.request_ids, means.authenticator.aws
+        self._new_id, self._authenticate = means.request_ids.__call__, means.authenticator.aws
         self._web_identity = means.authenticator.web_identity
         table = door.table()
         self._json = {name.encode(): op for name, op in table.items() if name.startswith(IN_JSON)}

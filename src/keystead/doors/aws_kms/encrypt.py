@@ -44,10 +44,10 @@ class EncryptResponse(Message, frozen=True, kw_only=True, rename="pascal"):
 
 @operation("TrentService.Encrypt", errors=OF_A_KEY)
 def encrypt(req: EncryptRequest, call: Call) -> EncryptResponse:
-    word = WORDS[req.encryption_algorithm]
+    word, namespace = WORDS[req.encryption_algorithm], call.caller.namespace
     sealed = call(
         ops.Encrypt(
-            key=key_ref(req.key_id, call.namespace),
+            key=key_ref(req.key_id, namespace),
             plaintext=Sensitive(req.plaintext),
             aad=req.encryption_context or None,
             algorithm=word,
@@ -57,7 +57,7 @@ def encrypt(req: EncryptRequest, call: Call) -> EncryptResponse:
     )
     return EncryptResponse(
         ciphertext_blob=sealed.ciphertext,
-        key_id=key_arn(sealed.key, call.namespace),
+        key_id=key_arn(sealed.key, namespace),
         encryption_algorithm=word.text,
     )
 

@@ -24,10 +24,13 @@ from keystead.service.handlers.use import (
 from keystead.service.held import HeldKey, HeldVersion
 from keystead.service.pipeline import Act, Handler, Outcome
 
+# Every use looks at these, and for a member of an enumeration Python asks its class first.
+_CIPHER, _AES = Purpose.CIPHER, Family.AES
+
 
 def encrypt(op: ops.Encrypt, targets: tuple[HeldKey], act: Act) -> Outcome[ops.Encrypted]:
     (held,) = targets
-    algorithm = algorithm_for(held.key, Purpose.CIPHER, op.algorithm)
+    algorithm = algorithm_for(held.key, _CIPHER, op.algorithm)
     bound = bind(held.key, op.aad)
     answer = protect(held, algorithm, op.plaintext, bound, act, op.version)
     return Outcome(answer=answer, versions=(answer.version,), bound=bound)
@@ -64,7 +67,7 @@ def protect(  # every part of it
     """
     key = held.key
     version = require_to_protect(held, algorithm, act, number)
-    limit = key.spec.max_plaintext(algorithm)
+    limit = held.spec.max_plaintext(algorithm)
     if limit is not None and len(plaintext) > limit:
         raise InvalidArgument(f"{algorithm.name} takes {limit} bytes", ops.TooLong(algorithm, key.spec, limit))
     serving = version.serving(act.caller)
@@ -96,7 +99,7 @@ def process(
 
 def _to_protect(held: HeldKey, word: Word | None, aad: ops.Aad) -> tuple[Algorithm, bytes]:
     """The algorithm and the typed AAD. Raises WrongUsage; InvalidArgument with detail "aad"."""
-    return algorithm_for(held.key, Purpose.CIPHER, word), bind(held.key, aad)
+    return algorithm_for(held.key, _CIPHER, word), bind(held.key, aad)
 
 
 def _to_process(
@@ -118,7 +121,7 @@ def bind(key: Key, aad: ops.Aad) -> bytes:
     """The typed AAD. Raises InvalidArgument where the key's algorithms have none, or where a derived key gets none."""
     if type(aad) is Derivation or key.terms.derived:
         aad = _in_context(key, aad)
-    if key.spec.family is Family.AES:
+    if key.spec.family is _AES:
         return typed_aad(aad)
     if aad:
         raise InvalidArgument(f"{key.spec.name} binds a ciphertext to no context", "aad")

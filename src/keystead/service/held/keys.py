@@ -169,7 +169,7 @@ class HeldKey:
         store: KeyStore | None = None,
     ) -> None:
         self.key, self.keyring, self.policy, self.grants, self.names = key, keyring, policy, grants, names
-        self.id, self.tenant = key.id, key.tenant
+        self.id, self.tenant, self.spec = key.id, key.tenant, key.spec
         self._reach = reach
         self.store = store  # of a key that is in one, or its other half
         self._versions: dict[int, HeldVersion] = {}
