@@ -19,7 +19,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from typing import Protocol
 
 from keystead.core.errors import Unavailable
@@ -54,6 +54,11 @@ class Generation(Protocol):
 
 class Holder(Protocol):
     """A connection with requests to serve, and replies that it holds back."""
+
+    @property
+    def waiting(self) -> Sized:
+        """What it has read and not begun."""
+        ...
 
     def begin(self) -> Steps | None:
         """Begin to serve the next request it has read; None where there is none, or it waits for a thread."""
@@ -156,7 +161,7 @@ class Batch:
                         going.append(pair)
                         continue
                     holder.block(steps, would)
-                if (following := holder.begin()) is not None:
+                if holder.waiting and (following := holder.begin()) is not None:
                     going.append((holder, following))
             begun = going
 

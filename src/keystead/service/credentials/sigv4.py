@@ -229,7 +229,7 @@ class SigV4:
             return self._session(key_id, token, request)
         if token is not None:
             return self._decoy
-        held = self._directory.credential(key_id.decode("ascii", "replace")) or self._nobody
+        held = self._directory.credential(key_id.decode()) or self._nobody
         if (credential := held.credential).credential_kind is not self._kind:
             return self._decoy  # the kind first: what is known of a credential is known to one verifier alone
         if credential.expires_at is not None and credential.expires_at <= request.received_at:
