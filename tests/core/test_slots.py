@@ -203,6 +203,24 @@ def test_row_97_a_crash_at_any_step_is_all_or_nothing_in_every_slot(house, step)
             slot.held = held
 
 
+def test_a_copied_directory_at_the_same_token_is_refused_once_either_has_erased_what_the_other_needs(house, tmp_path):
+    """Until then nobody can tell the copy from the original. One that is open goes on reading, and erases nothing."""
+    copied = House.__new__(House)
+    house.store.backup(tmp_path / "copy.db")
+    copied.store, copied.slots = SqliteStore(tmp_path / "copy.db"), house.slots
+    beside = copied.another()
+    assert house.holds("k2") and copied.holds("k2", beside)
+    house.destroy("k1")
+    with pytest.raises(Conflict, match="the slot was erased"):
+        copied.another()
+    for late in (lambda: copied.destroy("k2", beside), beside.rotate):
+        with pytest.raises(Unavailable, match="a copy of this installation"):
+            late()
+    assert house.holds("k2", house.another())
+    house.destroy("k2")
+    copied.store.close()
+
+
 def test_one_token_by_two_names_is_no_second_slot(house):
     """Each would erase what the other holds."""
     alias = MemorySlot("pkcs11:again")

@@ -52,17 +52,20 @@ from keystead.service.roots import (
     changed,
     ended,
     fate,
+    lack,
     of_people,
     of_slots,
     owes_rotation,
     reported,
     rule,
+    strange,
     waiting,
 )
 from keystead.service.rows import ENCODER, Rows
 from keystead.service.slots import SlotLook, Slots
 from keystead.service.together import Together
 
+MOST_ROOTS = 1_000_000
 log = logging.getLogger(__name__)
 E = TypeVar("E", bound=Entity)
 ROOT_META, ANCHOR = "root", 0  # ANCHOR: the leaf that never changes
@@ -304,7 +307,10 @@ class Barrier:
         *,
         if_owed: bool = False,
     ) -> None:
-        """`other`: U from now on. `names`: the slots from now on. `if_owed`: unless somebody has done so meanwhile."""
+        """`other`: U from now on. `names`: the slots from now on. `if_owed`: unless somebody has done so meanwhile.
+
+        Raises Unavailable also where a copy of this installation has done so (service.roots).
+        """
         found = self._tree(self._store).root
         self._slots.require(names or found.generations, found.owner)  # before the write lock: it may take its time
         with self._store.transaction() as txn:
@@ -312,10 +318,15 @@ class Barrier:
             tree = self._tree(txn)
             if if_owed and not owes_rotation(tree.root, rule(txn, self.rows)):
                 return
+            held = self._slots.held(tree.root)
+            if not names and (slot := strange(tree.root, held, lambda: self.every(EndedRoot, limit=MOST_ROOTS))):
+                raise Unavailable(
+                    f"slot {slot}: a copy of this installation has replaced what it held: serve one of them"
+                )
             epoch, edit = tree.root.epoch + 1, self._edit(txn, tree.key)
             writing = self._begin(txn, tree, edit)
             openers = self.head(txn).openers or tree.root.openers
-            word = ended(tree.root.epoch, openers, self._now()).without(self._slots.lack(tree.root))
+            word = ended(tree.root.epoch, openers, self._now()).without(lack(tree.root, held))
             writing.write(replace(commit, put=(*commit.put, word)), epoch)
             edit.renew()
             n_commits = writing.finish(epoch)

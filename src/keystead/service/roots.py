@@ -28,6 +28,23 @@ def rule(reader: Reader, rows: Rows) -> SlotRule:
     return SlotRule() if row is None else rows.open(row, SlotRule)
 
 
+def lack(root: Root, held: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    """The slots that can be reached, and do not hold the generation that the root names."""
+    return frozenset(name for name, found in held.items() if root.generations[name] not in found)
+
+
+def strange(root: Root, held: Mapping[str, frozenset[str]], known: Callable[[], Iterable[EndedRoot]]) -> str:
+    """A slot that somebody else has replaced the generation in, where none holds ours any more; else "".
+
+    A copy of the installation that reaches the same slot does so. One that is empty was lost, and one that holds what
+    an older root named was put back: a new generation mends both.
+    """
+    if len(lack(root, held)) < len(root.generations):
+        return ""
+    ours = {generation for one in known() for generation in one.generations.values()}
+    return next((name for name, found in held.items() if found - ours), "")
+
+
 def ended(epoch: int, openers: Mapping[str, str], now: datetime | None) -> EndedRoot:
     """That the root of this epoch has been replaced, and nothing of it is erased yet."""
     return EndedRoot(id=EndedRoot.id_of(epoch), epoch=epoch, generations=dict(openers), replaced_at=now)

@@ -121,9 +121,13 @@ class Slots:
                     self.at(name, owner).retire(None)
             raise
 
-    def lack(self, root: Root) -> frozenset[str]:
-        """Those that can be reached, and do not hold the generation that the root names."""
-        return frozenset(look.name for look in self.look(root) if look.trouble and look.n_unerased is not None)
+    def held(self, root: Root) -> dict[str, frozenset[str]]:
+        """What each slot of the root that can be reached holds."""
+        found: dict[str, frozenset[str]] = {}
+        for name in root.generations:
+            with suppress(Unavailable):
+                found[name] = self.at(name, root.owner).generations()
+        return found
 
     def stage(self, names: Iterable[str], owner: str, unseal_key: Sensitive) -> Iterator[Staged]:
         """A new generation in each, read back as every reader will. Raises Unavailable."""
