@@ -102,8 +102,9 @@ class Issued:
         signs: bool | None = None,
         subject: x509.Name | None = None,
         start: datetime = NOW,
+        key: ec.EllipticCurvePrivateKey | None = None,
     ) -> None:
-        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.key = key or ec.generate_private_key(ec.SECP256R1())
         self.name = subject or _named(name)
         issuer = by or self
         builder = x509.CertificateBuilder(
@@ -141,3 +142,23 @@ class Issued:
     @property
     def der(self) -> bytes:
         return self.made.public_bytes(serialization.Encoding.DER)
+
+
+def listed(
+    by: Issued,
+    *gone: Issued | int,
+    now: datetime,
+    lasts_for: timedelta = timedelta(hours=12),
+    form: str = "PEM",
+    delta: bool = False,
+) -> bytes:
+    """A list of `by`, of today."""
+    made = x509.CertificateRevocationListBuilder().issuer_name(by.made.subject).last_update(now - timedelta(hours=1))
+    made = made.next_update(now + lasts_for)
+    for one in gone:
+        serial = one if isinstance(one, int) else one.made.serial_number
+        entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now - timedelta(hours=1))
+        made = made.add_revoked_certificate(entry.build())
+    if delta:
+        made = made.add_extension(x509.DeltaCRLIndicator(1), critical=True)
+    return made.sign(by.key, hashes.SHA256()).public_bytes(getattr(serialization.Encoding, form))

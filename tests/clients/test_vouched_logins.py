@@ -20,7 +20,7 @@ from urllib.parse import urlencode
 
 import pytest
 from cryptography.hazmat.primitives import serialization
-from tests.certificates import Authority, Issued
+from tests.certificates import Authority, Issued, listed
 from tests.oidcissuer import CLIENT, SECRET, StandIn, listening
 from tests.servers import BIN, Serving, serving
 from tests.tokens import SigningKey, key_set
@@ -82,8 +82,8 @@ class _Handler(BaseHTTPRequestHandler):
 class House:
     """A server over TLS, its root's token, and the `bao` command pointed at it."""
 
-    def __init__(self, server: Serving, authority: Authority, home: Path) -> None:
-        self.server, self.authority, self.home = server, authority, home
+    def __init__(self, server: Serving, authority: Authority, home: Path, log: Path) -> None:
+        self.server, self.authority, self.home, self.log = server, authority, home, log
         self.port = int(server.running["listen"]["vault"].rpartition(":")[2])
         self.root = server("env", "vault", "--json").json["VAULT_TOKEN"]
 
@@ -141,7 +141,7 @@ def house(tmp_path_factory) -> Iterator[House]:
     save_credentials(data, initialise(data, settings, FileSeal.create(data, os.urandom)))
     save_token(data)
     with serving("dev", data, "--listen", "vault=localhost:0") as server:
-        yield House(server, authority, tmp_path_factory.mktemp("home"))
+        yield House(server, authority, tmp_path_factory.mktemp("home"), data.with_name("errors"))
 
 
 # --- certificates
@@ -187,6 +187,41 @@ def test_bao_logs_in_by_a_certificate(house, joe) -> None:
     assert done.returncode == 0 and "token_meta_common_name" in done.stdout, done.stderr
     done = house.bao(*login, "-format=json", "name=people")
     assert json.loads(done.stdout)["auth"]["policies"] == ["default", "p"], done.stderr
+
+
+def test_a_certificate_that_is_revoked_is_let_in_by_no_worker(house, tmp_path) -> None:
+    """`bao write … crl=@FILE`; each request on a connection of its own, which whichever worker takes."""
+    now = datetime.now(UTC)
+    ca = Issued("leavers", ca=True, start=now)
+    leaver, stayer = (Issued(name, ca, start=now) for name in ("leaver", "stayer"))
+    (tmp_path / "leaver").mkdir()
+    (tmp_path / "stayer").mkdir()
+    own, other = written(leaver, tmp_path / "leaver"), written(stayer, tmp_path / "stayer")
+    house.tell("sys/auth/leavers", {"type": "cert"})
+    house.tell("auth/leavers/certs/all", {"certificate": ca.pem, "token_ttl": "1h"})
+
+    def log_in(by: Shown) -> int:
+        return house.ask("POST", "auth/leavers/login", {}, by=by)[0]
+
+    status, said = house.ask("POST", "auth/leavers/login", {}, by=own)
+    token = said["auth"]["client_token"]
+    assert (status, log_in(other)) == (200, 200)
+    (tmp_path / "list.pem").write_bytes(listed(ca, leaver, now=now))
+    done = house.bao("write", "auth/leavers/crls/one", f"crl=@{tmp_path / 'list.pem'}", token=house.root)
+    assert done.returncode == 0, done.stderr
+    assert [log_in(own) for _ in range(6)] == [400] * 6
+    assert [house.ask("POST", "auth/token/renew-self", {}, token=token, by=own)[0] for _ in range(6)] == [400] * 6
+    assert log_in(other) == 200
+    house.tell("auth/leavers/crls/two", {"url": f"https://localhost:{house.port}/nothing.crl"})
+    assert log_in(other) == 503  # nobody knows yet whom that one revokes
+    said = house.bao("read", "-field=cdp", "auth/leavers/crls/two", token=house.root).stdout
+    assert "0001-01-01" in said
+    deadline = time.monotonic() + 20
+    while "the list of revoked certificates at" not in house.log.read_text() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert "the list of revoked certificates at" in house.log.read_text()
+    assert house.ask("DELETE", "auth/leavers/crls/two", token=house.root)[0] == 204
+    assert log_in(other) == 200
 
 
 def test_a_role_that_goes_takes_its_certificates_along(house, tmp_path) -> None:

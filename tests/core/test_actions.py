@@ -69,7 +69,7 @@ def test_abroad_is_what_the_model_documents_as_cross_account_use():
 OF_PATHS = {
     kind.action
     for module in (
-        *("mounts", "tokens", "aclpolicies", "tools", "logins", "oidclogins", "vouched", "sealing"),
+        *("mounts", "tokens", "aclpolicies", "tools", "logins", "oidclogins", "vouched", "revocations", "sealing"),
         *("settings", "leases", "belonging", "oidc", "namespaces"),
     )
     for kind in vars(sys.modules[f"keystead.core.operations.{module}"]).values()
@@ -128,7 +128,7 @@ def test_the_system_manages_keys_and_never_uses_one():
         Action.OPEN_SESSION,
         Action.LOCATE_ACCESS_KEY,
     }  # sessions are for whoever came with a key
-    operators = {Action.ISSUE_TOKEN, Action.REVOKE_TOKEN, Action.LIST_TOKENS}
+    operators = {Action.ISSUE_TOKEN, Action.REVOKE_TOKEN, Action.LIST_TOKENS, Action.REFRESH_REVOCATION_LIST}
     operators |= {one for one in Action if "namespace" in one} - {Action.LIST_REACHABLE_NAMESPACES}
     giving |= (OF_PATHS - operators) | {Action.USE_CUBBYHOLE}
     giving |= {Action.LIST_SECRETS, Action.READ_SECRET_SETTINGS, Action.PUT_SECRET_SETTINGS, Action.EMPTY_KEYRING}

@@ -14,7 +14,7 @@ import pytest
 from bench.peers import bao_binary
 from cryptography.hazmat.primitives import serialization
 from tests import vaultstack
-from tests.certificates import Issued
+from tests.certificates import NOW, Issued, listed
 from tests.openbao import Peer, openbao
 from tests.tokens import SigningKey
 
@@ -23,7 +23,9 @@ pytestmark = pytest.mark.client
 KEY, OTHER = SigningKey("ES256"), SigningKey("ES256")
 FORM = (serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
 PUBLIC = KEY.private.public_key().public_bytes(*FORM).decode().strip()
-CA = Issued("ca", ca=True).pem
+AUTHORITY = Issued("ca", ca=True)
+CA = AUTHORITY.pem
+REVOKED, NOBODY = (listed(AUTHORITY, *gone, now=NOW).decode() for gone in ((255, 2**70), ()))
 HOST = "https://cluster.test:6443"
 Answer = tuple[int, Any]
 
@@ -161,6 +163,18 @@ SAME = [
     ("LIST", "auth/cert/certs", None),
     ("GET", "auth/cert/certs/up", None),
     ("DELETE", "auth/cert/certs/up", None),
+    ("LIST", "auth/cert/crls", None),
+    ("GET", "auth/cert/crls/L", None),
+    ("DELETE", "auth/cert/crls/L", None),
+    ("POST", "auth/cert/crls/L", {}),
+    ("POST", "auth/cert/crls/L", {"url": ""}),
+    ("POST", "auth/cert/crls/L", {"crl": REVOKED, "url": "https://x"}),
+    ("GET", "auth/cert/crls/l", None),
+    ("POST", "auth/cert/crls/m", {"crl": NOBODY}),
+    ("GET", "auth/cert/crls/m", None),
+    ("LIST", "auth/cert/crls", None),
+    ("DELETE", "auth/cert/crls/L", None),
+    ("LIST", "auth/cert/crls", None),
     ("GET", "auth/cert/config", None),
     ("POST", "auth/cert/config", {"disable_binding": True}),
     ("GET", "auth/cert/config", None),

@@ -125,6 +125,8 @@ def _of_the_rest(root: harness.Bearer, at: dict[str, str]) -> None:
         ("totp/keys/k", {"generate": True, "issuer": "i", "account_name": "a"}),
         ("sys/auth/kubernetes", {"type": "kubernetes"}),
         ("auth/kubernetes/config", {"kubernetes_host": "https://cluster.test", "token_reviewer_jwt": "a.b.c"}),
+        ("sys/auth/cert", {"type": "cert"}),
+        ("auth/cert/crls/l", {"url": "https://lists.test/ca.crl"}),
         ("sys/auth/oidc", {"type": "oidc"}),
         (
             "auth/oidc/config",

@@ -15,7 +15,7 @@ from keystead.core.actions import USES
 from keystead.core.audit.record import parse
 from keystead.core.caller import SYSTEM_DOOR
 from keystead.core.entities import Credential, Entity, Key, LastUse
-from keystead.core.operations import ClearNamespace, EndApproval, EraseObject, KeyOperation, RevokeToken
+from keystead.core.operations import EndApproval, EraseObject, KeyOperation, TenantOperation
 from keystead.core.ports import Stale
 from keystead.crypto.notes import verify_ed25519
 from keystead.service.barrier import Commit
@@ -23,6 +23,7 @@ from keystead.service.bootstrap import system_principal
 from keystead.service.endings import Endings
 from keystead.service.erasures import Erasures
 from keystead.service.expiry import Expiry
+from keystead.service.fetching import Fetching
 from keystead.service.lapses import Lapses
 from keystead.service.log import Log
 from keystead.service.scheduler import NAMESPACE, Scheduler
@@ -61,6 +62,7 @@ class Chores:
         self._devices = Devices(core.barrier, core.store, log, core.places)
         self._lapses = Lapses(core.barrier, core.clock, self._perform)
         self._endings = Endings(core.barrier, core.store, self._perform)
+        self._fetching = Fetching(core.barrier, core.store, core.clock, core.fetch_list, self._perform)
         self._erasures = Erasures(core.barrier, core.store, core.hsms, core.clock, self._perform)
         self._uses: dict[str, tuple[int, bytes]] = {}  # id of a key or access key -> newest record of a use, its index
         self._uses_written_at = time.monotonic()
@@ -94,6 +96,11 @@ class Chores:
     def devices_behind(self) -> dict[str, int]:
         """Of each audit device, how many records of the log it has not been told."""
         return self._devices.behind()
+
+    def fetch_lists(self) -> None:
+        """Lists of revoked certificates. In nobody's way: other machines are waited for."""
+        if not self._closed:
+            self._fetching.step()
 
     def _note_uses(self, first: int, records: list[bytes]) -> None:
         for key_id, n in (keys_used(records) | access_keys_used(records)).items():
@@ -162,7 +169,7 @@ class Chores:
             if not self._closed:
                 self._core.barrier.settle()
 
-    def _perform(self, op: KeyOperation[Any] | RevokeToken | ClearNamespace | EndApproval | EraseObject) -> object:
+    def _perform(self, op: KeyOperation[Any] | TenantOperation[Any] | EndApproval | EraseObject) -> object:
         caller = self._core.means.authenticator.itself(
             self._system,
             namespace=op.key.namespace if isinstance(op, KeyOperation) else NAMESPACE,

@@ -18,7 +18,7 @@ from keystead.app.outside import key_stores
 from keystead.app.resealing import settle
 from keystead.app.slots import SlotsOf
 from keystead.app.treecopy import TreeCopy
-from keystead.app.vouching import login_ask, login_exchange, login_keys
+from keystead.app.vouching import login_ask, login_document, login_exchange, login_keys
 from keystead.config import Config
 from keystead.core.cutoffs import Cutoffs
 from keystead.core.errors import KeysteadError, NotFound, Unavailable
@@ -144,6 +144,7 @@ class Core:
         self._web_identities = WebIdentities(self.view, key_sets)
         self._logins_net = Https()  # and one more, so that no auth method's issuers keep those waiting
         login_sets = KeySets(login_keys(settings.logins, self._logins_net), self.clock.monotonic)
+        self.fetch_list = login_document(settings.logins, self._logins_net)
         few = Few(settings.xks.threads)
         reviews = Reviews(login_ask(settings.logins, self._logins_net), few)
         flows = Flows(login_exchange(settings.logins, self._logins_net), login_sets, few, self.clock.monotonic)

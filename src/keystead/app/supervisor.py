@@ -64,9 +64,10 @@ LOG = logging.getLogger("keystead")
 NICE = 10
 TURN_FOR = 0.5  # seconds between two looks whether it still makes sense to wait
 FOLD_EVERY, LOOK_EVERY, SCHEDULE_EVERY, SETTLE_EVERY, TELL_EVERY, OPEN_EVERY = 2.0, 0.2, 1.0, 60.0, 1.0, 10.0  # seconds
+FETCH_EVERY = 2.0
 WATCH_EVERY = 5.0  # seconds between two looks at the HSMs
 HANGING_FOR = 5.0  # seconds that an audit device may keep the server from ending
-MAY_HANG = frozenset({"_tell_devices", "look"})
+MAY_HANG = frozenset({"_tell_devices", "_fetch_lists", "look"})
 
 
 class Supervisor:
@@ -159,6 +160,7 @@ class Supervisor:
                 (LOOK_EVERY, self._look_after),
                 (SETTLE_EVERY, self._settle),
                 (TELL_EVERY, self._tell_devices),
+                (FETCH_EVERY, self._fetch_lists),
                 (OPEN_EVERY, self._open_again),
                 (WATCH_EVERY, self._watch.look),
             )
@@ -189,6 +191,10 @@ class Supervisor:
     def _tell_devices(self) -> None:
         if (chores := self._chores) is not None:
             chores.tell_devices()
+
+    def _fetch_lists(self) -> None:
+        if (chores := self._chores) is not None:
+            chores.fetch_lists()
 
     def _settle(self) -> None:
         if (chores := self._chores) is not None:

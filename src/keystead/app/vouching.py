@@ -10,6 +10,7 @@ from keystead.app.issuers import WITHIN, discovered, document
 from keystead.config import Logins
 from keystead.core.errors import Unavailable
 from keystead.core.ports import Net, Terms, Unreached
+from keystead.crypto.crls import MAX_LIST
 from keystead.service.credentials.flows import Exchange
 from keystead.service.credentials.keysets import KeySource
 from keystead.service.credentials.reviews import Ask
@@ -75,6 +76,12 @@ def login_exchange(settings: Logins, net: Net) -> Exchange:
             raise Unavailable(str(error)) from None
 
     return exchange
+
+
+def login_document(settings: Logins, net: Net) -> Callable[[str], bytes]:
+    """What a URL leads to that somebody has configured for certificates; it raises Unavailable."""
+    terms = login_terms(settings)
+    return lambda url: document(url, MAX_LIST, net, terms(url, ""))
 
 
 def login_ask(settings: Logins, net: Net) -> Ask:

@@ -112,6 +112,8 @@ GROUPS: Final[Mapping[str, frozenset[Action]]] = {
             A.WRITE_ACCOUNT,
             A.MAKE_SECRET_ID,
             A.WRITE_LOGIN_SETTINGS,
+            A.WRITE_REVOCATION_LIST,
+            A.DELETE_REVOCATION_LIST,
             A.WRITE_TOKEN_ROLE,
             A.ENABLE_MOUNT,
         }

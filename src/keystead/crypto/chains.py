@@ -5,7 +5,8 @@ RFC 5280 §6; RFC 6125 is not for us: names are the role's to match. A path is b
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import datetime
 from hashlib import sha256
 
@@ -71,19 +72,36 @@ def _texts(name: x509.Name, oid: x509.ObjectIdentifier) -> tuple[str, ...]:
     return tuple(one.value for one in name.get_attributes_for_oid(oid) if isinstance(one.value, str))
 
 
-def vouched(pem: str, chain: tuple[bytes, ...], now: datetime) -> bool:
+def serials_of(chain: tuple[bytes, ...]) -> tuple[int, ...]:
+    """The numbers of those that can be read."""
+    found: list[int] = []
+    for der in chain:
+        with suppress(ValueError):
+            found.append(x509.load_der_x509_certificate(der).serial_number)
+    return tuple(found)
+
+
+def _nothing(_serial: int) -> bool:
+    return False
+
+
+def vouched(pem: str, chain: tuple[bytes, ...], now: datetime, is_revoked: Callable[[int], bool] = _nothing) -> bool:
     """Whether what a client has sent, its own certificate first, leads to one of `pem` today.
 
-    The first of `pem` is an authority, or it is the client's very certificate.
+    The first of `pem` is an authority, or it is the client's very certificate. No certificate on the way is revoked.
     """
     own = _read(pem)
     if not own or not chain or len(chain) > MAX_SENT:
         return False
     try:
         leaf, *between = [x509.load_der_x509_certificate(der) for der in chain]
+        if is_revoked(leaf.serial_number):
+            return False
+        between = [one for one in between if not is_revoked(one.serial_number)]
         if not _is_authority(own[0]):
             return leaf == own[0] and leaf.not_valid_before_utc <= now <= leaf.not_valid_after_utc
-        return _is_for_clients(leaf) and _leads(leaf, between, [one for one in own if _is_authority(one)], now)
+        authorities = [one for one in own if _is_authority(one) and not is_revoked(one.serial_number)]
+        return _is_for_clients(leaf) and _leads(leaf, between, authorities, now)
     except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, UnsupportedAlgorithm):
         return False
 

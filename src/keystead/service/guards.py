@@ -174,5 +174,7 @@ REACHES: Mapping[type, Callable[[Any, Any], Ids]] = {
     ops.WriteAccount: _account,
     ops.MakeSecretId: _secret_id,
     ops.WriteLoginSettings: lambda _op, _tenant: (ANYBODY,),
+    ops.WriteRevocationList: lambda _op, _tenant: (ANYBODY,),  # which may leave out who was on it
+    ops.DeleteRevocationList: lambda _op, _tenant: (ANYBODY,),
 }
 """Operation -> the ids of those that it gives a way to be, or to be one of: (operation, its first target)."""

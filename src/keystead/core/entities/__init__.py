@@ -43,6 +43,7 @@ from keystead.core.entities.logins import *
 from keystead.core.entities.namespaces import *
 from keystead.core.entities.otp import *
 from keystead.core.entities.paths import *
+from keystead.core.entities.revocations import *
 from keystead.core.entities.secrets import *
 from keystead.core.entities.settings import *
 from keystead.core.entities.slots import *

@@ -56,6 +56,7 @@ class Kind(StrEnum):
     LOGIN_SETTINGS = "login-settings"
     LOGIN_SECRET = "login-secret"  # noqa: S105 - a kind, not a secret
     OIDC_LOGIN = "oidc-login"
+    REVOCATION_LIST = "revocation-list"
     NAMESPACE = "namespace"
     ERASURE = "erasure"
     SLOT_RULE = "slot-rule"

@@ -39,6 +39,7 @@ from keystead.core.operations.oidclogins import *
 from keystead.core.operations.otp import *
 from keystead.core.operations.principals import *
 from keystead.core.operations.related import *
+from keystead.core.operations.revocations import *
 from keystead.core.operations.schemes import *
 from keystead.core.operations.sealing import *
 from keystead.core.operations.secrets import *

@@ -24,10 +24,10 @@ from keystead.core.entities import (
     Mount,
     OidcLogin,
 )
-from keystead.core.errors import InvalidArgument, Unauthenticated
+from keystead.core.errors import InvalidArgument, Unauthenticated, Unavailable
 from keystead.core.sensitive import Sensitive
 from keystead.core.vouching.browsers import LOGIN_FAILED, is_back, parted, refusal
-from keystead.core.vouching.certificates import UNFIT_CERTIFICATE, fits
+from keystead.core.vouching.certificates import NOT_FETCHED, UNFIT_CERTIFICATE, fits
 from keystead.core.vouching.words import Claimed, Published, Vouched
 from keystead.core.vouching.words import Word as Found
 from keystead.crypto.chains import told, vouched
@@ -210,6 +210,8 @@ def _by_certificate(tenant: HeldTenant, mount: Mount, role: str, chain: tuple[by
         said = told(chain[0])
     except ValueError:
         raise InvalidArgument(INVALID, "certificate") from None
+    settings = tenant.login_settings(mount)  # before the lists: whoever writes one changes these, too
+    is_revoked = _revoked(tenant, mount, now)
     every = sorted(tenant.accounts(mount), key=lambda one: one.name) if not role else [tenant.account(mount, role)]
     led = False
     for account in every[:N_ROLES]:
@@ -217,9 +219,18 @@ def _by_certificate(tenant: HeldTenant, mount: Mount, role: str, chain: tuple[by
         if account is None or not isinstance(bounds, CertBounds) or not vouched(bounds.certificate, chain, now):
             continue
         led = True
-        if fits(said, bounds):
-            return _vouched(said, account, tenant.login_settings(mount))
+        if fits(said, bounds) and (is_revoked is None or vouched(bounds.certificate, chain, now, is_revoked)):
+            return _vouched(said, account, settings)
     raise InvalidArgument(UNFIT_CERTIFICATE if led else INVALID, "certificate")
+
+
+def _revoked(tenant: HeldTenant, mount: Mount, now: datetime) -> Callable[[int], bool] | None:
+    """Whether a certificate of that number is revoked; None: nothing is. Raises Unavailable."""
+    every = tenant.revocation_lists(mount.uuid)
+    if not all(one.is_current(now) for one in every):
+        raise Unavailable(NOT_FETCHED, "crls")
+    lists = [one.revoked for one in every if one.revoked is not None and one.revoked.packed]
+    return (lambda serial: any(serial in one for one in lists)) if lists else None
 
 
 def _vouched(found: Found, account: Account, settings: LoginSettings | None) -> Vouched:

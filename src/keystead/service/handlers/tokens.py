@@ -19,6 +19,7 @@ from keystead.core.sensitive import Sensitive
 from keystead.crypto.chains import told
 from keystead.service.credentials.batch import BatchTokens
 from keystead.service.handlers.tokenparts import MAX_FOR, least
+from keystead.service.handlers.unrevoked import require_unrevoked
 from keystead.service.held import HeldTenant
 from keystead.service.persons import persons_of_token
 from keystead.service.pipeline import Act, Handler, Outcome
@@ -80,6 +81,7 @@ def renew_token(op: ops.RenewToken, targets: tuple[HeldTenant], act: Act) -> Out
     if token.bound_key and token.bound_key != _shown_key(act):
         words = "client identity during renewal not matching client identity used during login"
         raise InvalidArgument(words, "certificate")
+    seen = require_unrevoked(targets[0], token, act)
     lasted = int((act.now - token.created_at).total_seconds())
     wanted = min(token.period, MAX_FOR) or op.increment or _last(token)
     most = (token.explicit_max_ttl if token.period else least(token.explicit_max_ttl, token.max_ttl, MAX_FOR)) or None
@@ -88,7 +90,7 @@ def renew_token(op: ops.RenewToken, targets: tuple[HeldTenant], act: Act) -> Out
     ttl = min(wanted, left)
     renewed = replace(token, renewed_at=act.now, expires_at=act.now + timedelta(seconds=ttl))
     policies = _policies_of_entity(token, targets[0])
-    return Outcome(answer=Renewed(renewed, ttl, capped, policies), put=(renewed,))
+    return Outcome(answer=Renewed(renewed, ttl, capped, policies), put=(renewed,), seen=seen)
 
 
 def _shown_key(act: Act) -> str:

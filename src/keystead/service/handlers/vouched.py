@@ -25,7 +25,8 @@ def write_login_settings(op: ops.WriteLoginSettings, targets: tuple[HeldTenant],
     before = tenant.login_settings(mount) or LoginSettings(id=mount.uuid, settings=op.settings)
     settings = replace(before, settings=op.settings)
     if op.secret is None:
-        return Outcome(answer=settings, put=(settings,), seen=(mount,), made=mount.uuid)
+        first = (mount,) if not before.revision else ()  # what logins rest on that have looked at none
+        return Outcome(answer=settings, put=(settings, *first), seen=(mount,), made=mount.uuid)
     gone = () if (old := tenant.login_secret(before)) is None else (old,)
     if not op.secret:
         settings = replace(settings, shows=False)
@@ -78,7 +79,7 @@ def log_in_vouched(op: ops.LogInVouched, targets: tuple[HeldTenant], act: Act) -
     made = token_for(tenant, mount, account.terms, act, op.path, name, dict(who.meta), whose)
     if _binds(chosen) and isinstance(vouched.word, Certified) and made.token.renewable:
         made = replace(made, token=replace(made.token, bound_key=vouched.word.key))
-    seen = (account,) if settings is None else (account, settings)
+    seen = (account, mount if settings is None else settings)
     return Outcome(
         answer=made,
         put=(*kept_of(made), *whose.put),

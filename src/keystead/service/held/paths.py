@@ -14,6 +14,7 @@ from keystead.core.entities import (
     LoginSettings,
     Mount,
     OidcLogin,
+    RevocationList,
     SecretId,
     Setting,
     Token,
@@ -58,9 +59,13 @@ class OfPaths:
         """The token that one was made with, of this tenant or of one above it."""
         return self._reach.get(Token, token.creator)
 
+    def got_at(self, token: Token) -> Mount | None:
+        """The mount that a token was got at, if it is there."""
+        mounts = self._reach.every_child(Mount, token.tenant)
+        return next((one for one in mounts if one.uuid == token.mount), None)
+
     def is_mounted(self, token: Token) -> bool:
-        """Whether the mount is there that a token was got at."""
-        return any(one.uuid == token.mount for one in self._reach.every_child(Mount, token.tenant))
+        return self.got_at(token) is not None
 
     def token_of_accessor(self, accessor: str) -> Token | None:
         self._reach.may_block()
@@ -117,6 +122,16 @@ class OfPaths:
     def oidc_logins(self, mount: Mount) -> list[OidcLogin]:
         """Those that are under way, and some that are over."""
         return list(self._reach.every_child(OidcLogin, mount.uuid))
+
+    def revocation_list(self, mount: Mount, name: str) -> RevocationList | None:
+        return self._reach.get(RevocationList, self.revocation_list_id(mount, name))
+
+    def revocation_list_id(self, mount: Mount, name: str) -> str:
+        return self._reach.barrier.name_id(f"crl:{mount.uuid}", name)
+
+    def revocation_lists(self, uuid: str) -> list[RevocationList]:
+        """Of the mount that has it."""
+        return list(self._reach.every_child(RevocationList, uuid))
 
     def secret_id(self, id: str) -> SecretId | None:
         return self._reach.get(SecretId, id)

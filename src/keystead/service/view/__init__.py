@@ -87,6 +87,7 @@ class View(KeyCache, TokenCache):
         Kind.LOGIN_SETTINGS: _forget_nothing,
         Kind.LOGIN_SECRET: _forget_nothing,
         Kind.OIDC_LOGIN: _forget_nothing,
+        Kind.REVOCATION_LIST: _forget_nothing,
         Kind.ERASURE: _forget_nothing,
         Kind.APPROVAL_REQUEST: _forget_nothing,
     }

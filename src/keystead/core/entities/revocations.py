@@ -1,0 +1,73 @@
+"""Lists of certificates that are revoked: X.509 CRLs, RFC 5280 §5. Vault HTTP API, "TLS certificates auth method"."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from msgspec import Struct, field
+
+from keystead.core.entities.base import Entity, Kind
+
+N_SERIAL = 20  # bytes: RFC 5280 §4.1.2.2
+STALE_FOR = timedelta(days=1)  # that a list still serves after the next one should have been there
+
+
+class Revoked(Struct, frozen=True):
+    """What a list says. `packed`: serial numbers of N_SERIAL bytes, ascending."""
+
+    packed: bytes = b""
+    next_at: datetime | None = None  # when the next list should be there
+
+    @classmethod
+    def of(cls, serials: Iterable[int], next_at: datetime | None) -> Revoked:
+        """Raises OverflowError for a number that no certificate has."""
+        return cls(b"".join(one.to_bytes(N_SERIAL) for one in sorted(set(serials))), next_at)
+
+    @property
+    def serials(self) -> tuple[int, ...]:
+        return tuple(int.from_bytes(self._at(n)) for n in range(len(self)))
+
+    def _at(self, n: int) -> bytes:
+        return self.packed[n * N_SERIAL : (n + 1) * N_SERIAL]
+
+    def __len__(self) -> int:
+        return len(self.packed) // N_SERIAL
+
+    def __contains__(self, serial: int) -> bool:
+        """A number that no list can have counts as revoked."""
+        try:
+            wanted = serial.to_bytes(N_SERIAL)
+        except OverflowError:
+            return True
+        at = bisect_left(range(len(self)), wanted, key=self._at)
+        return self._at(at) == wanted
+
+    def __repr__(self) -> str:
+        return f"Revoked({len(self)})"
+
+
+class RevocationList(Entity, frozen=True, kw_only=True):
+    """One of a mount's. `url`: where the next one is to be had; "" for a list that somebody has written."""
+
+    kind = Kind.REVOCATION_LIST
+    tenant: str
+    mount: str  # its uuid: a mount may be moved
+    name: str
+    url: str = ""
+    revoked: Revoked | None = field(default=None, name="r")  # None: it has not been fetched yet
+    fetched_at: datetime | None = None
+
+    @property
+    def parent(self) -> str:
+        return self.mount
+
+    def is_current(self, now: datetime) -> bool:
+        """Whether it says who is revoked today. One that was written does until it is taken away."""
+        if self.revoked is None:
+            return False
+        return not self.url or (self.revoked.next_at is not None and now < self.revoked.next_at + STALE_FOR)
+
+    def __repr__(self) -> str:
+        return f"RevocationList({self.name!r})"
