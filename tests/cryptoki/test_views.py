@@ -116,6 +116,94 @@ def test_an_object_that_could_not_be_erased_is_not_taken_for_erased(token, monke
     assert token.destroy(name) and not file.exists()
 
 
+# --- a spell that another thread has just ended
+
+
+def ended_spell(token) -> Connection:
+    """What is opened on it now is nobody's."""
+    ended = token.run(lambda desk: desk.connection)
+    ended.drop()
+    return ended
+
+
+def test_a_public_session_shows_nothing_and_is_not_believed(token):
+    name, ended = make(token), ended_spell(token)
+    with ended.module.within():
+        session = ended.take(1.0)
+        assert session.find(name.template()) == [] and not session.is_the_users()
+        assert not ended.shows_all(session)
+        ended.is_lost = False  # as a token does that logs out by itself
+        assert ended.is_there() and not ended.shows_all(session)
+        session.close()
+
+
+def ends_while_waiting(token, monkeypatch) -> list:
+    """The first session that is taken from now on is of a spell that has just been dropped."""
+    taken, take = [], Connection.take
+
+    def late(connection, wait_for):
+        if not taken:
+            connection.drop()
+        taken.append(1)
+        return take(connection, wait_for)
+
+    monkeypatch.setattr(Connection, "take", late)
+    return taken
+
+
+@pytest.mark.parametrize(
+    ("ask", "answer"),
+    [
+        (lambda token, name: token.destroy(name), True),
+        (lambda token, name: token.has(name), True),
+        (lambda token, name: token.names({Cka.ID: name.id, Cka.TOKEN: True}) == [name], True),
+        (lambda token, name: unseal(token, name, seal(token, name)), b"hello"),
+    ],
+    ids=["destroy", "has", "names", "use"],
+)
+def test_what_is_asked_when_a_spell_ends_is_asked_in_the_next(token, monkeypatch, ask, answer):
+    """Else a destruction was acknowledged of an object that stayed, once in some runs with faults."""
+    name, before = make(token), epoch()
+    token.run(lambda desk: desk.connection.forget(name))
+    token.claim(name)  # nor does it help that the module's view is whole
+    taken = ends_while_waiting(token, monkeypatch)
+    assert ask(token, name) == answer and len(taken) > 1
+    assert epoch() == before, "and not a module that is started anew"
+
+
+def test_what_was_not_shown_when_a_spell_ended_is_looked_for_in_the_next(token, monkeypatch):
+    """The same, with the spell ended between the look and the answer."""
+    name, looked, find = make(token), [], Session.find
+    token.claim(name)
+
+    def blind(session, template, most=2):
+        looked.append(1)
+        if len(looked) == 1:
+            token._connection.drop()
+            return []
+        return find(session, template, most)
+
+    monkeypatch.setattr(Session, "find", blind)
+    assert token.destroy(name) and len(looked) == 2
+
+
+def test_a_session_that_comes_back_when_its_spell_ends_is_closed(token, monkeypatch):
+    connection = token.run(lambda desk: desk.connection)
+    with connection.module.within():
+        session, closed = connection.take(1.0), []
+
+        class Late(list):
+            def append(self, one):
+                connection.is_lost = True  # between the question and the keeping
+                super().append(one)
+
+        connection._free = Late()
+        close = Session.close
+        monkeypatch.setattr(Session, "close", lambda one: closed.append(one) or close(one))
+        connection.give(session, good=True)
+        assert closed == [session] and connection._free == []
+
+
 # --- what is believed
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Final
 
 from msgspec import Struct
@@ -113,30 +114,40 @@ class Connection:
     def give(self, session: Session, *, good: bool) -> None:
         if good and not self.is_lost:
             self._free.append(session)
-            if self._n_waiting:
+            if self.is_lost:  # just now
+                self._close_free()
+            elif self._n_waiting:
                 with self._given:
                     self._given.notify()
         elif self.epoch == self.module.epoch:
             session.close()
 
-    def drop(self) -> None:
+    def drop(self, *, log_out: bool = False) -> None:
         """It is lost: what is not lent is closed now, the rest as it comes back. Once: handles are given out again."""
         with self._lock:
             if self.is_lost:
                 return
             self.is_lost = True
-        while self._free:
-            session = self._free.pop()
-            if self.epoch == self.module.epoch:
-                session.close()
+        if log_out and self.epoch == self.module.epoch:
+            self._anchor.log_out()
+        self._close_free()
         if self.epoch == self.module.epoch:
             self._anchor.close()
 
-    def log_out(self) -> None:
-        """And end: what is under way in other sessions begins anew."""
-        if self.epoch == self.module.epoch:
-            self._anchor.log_out()
-        self.drop()
+    def _close_free(self) -> None:
+        with suppress(IndexError):
+            while True:
+                session = self._free.pop()
+                if self.epoch == self.module.epoch:
+                    session.close()
+
+    def shows_all(self, session: Session) -> bool:
+        """Whether an object that the session did not show is not there. Asked after it was looked for.
+
+        A session that is opened when another thread has just dropped the spell is a public one: it shows no private
+        object, and says no error.
+        """
+        return not self.is_lost and session.is_the_users() and self.is_there()
 
     def is_there(self) -> bool:
         """Whether the token that we know is still in its slot, as the module sees it."""

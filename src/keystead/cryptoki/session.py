@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from ctypes import byref, c_ulong
 
 from keystead.core.sensitive import Sensitive
-from keystead.cryptoki import templates
+from keystead.cryptoki import structures, templates
 from keystead.cryptoki.errors import Failed
 from keystead.cryptoki.mechanisms import Mechanism
 from keystead.cryptoki.module import Module
 from keystead.cryptoki.templates import Template
-from keystead.cryptoki.words import RW_SESSION, SERIAL_SESSION, UNAVAILABLE, USER, Cka, Ckr
+from keystead.cryptoki.words import RW_SESSION, SERIAL_SESSION, UNAVAILABLE, USER, USERS, Cka, Ckr
 
 SPARE = 64  # bytes beside the text: a tag, and an IV that some tokens put there
 A_BATCH = 64  # handles
@@ -46,6 +46,12 @@ class Session:
     def log_out(self) -> None:
         """Every session of this process; whatever the module says of it."""
         self._module.try_call("C_Logout", self.handle)
+
+    def is_the_users(self) -> bool:
+        """Whether it shows private objects: the token's user is logged in."""
+        info = structures.SessionInfo()
+        rv = self._module.try_call("C_GetSessionInfo", self.handle, byref(info))
+        return rv == Ckr.OK and info.state in USERS
 
     # --- objects
 

@@ -185,7 +185,7 @@ class Token:
         def act(desk: Desk) -> list[Name]:
             session = desk.session
             found = [session.attributes(one, (Cka.CLASS, Cka.ID, Cka.LABEL)) for one in session.find(template)]
-            if not found and not desk.connection.is_there():
+            if not found and not desk.connection.shows_all(session):
                 raise Failed("C_FindObjects", Ckr.TOKEN_NOT_PRESENT)
             return [told(one, template) for one in found]
 
@@ -204,7 +204,7 @@ class Token:
         before = self._pin, self._refused, self._trouble, self._n_failed, self._not_before
         if (connection := self._connection) is not None:
             with connection.module.within():
-                connection.log_out()
+                connection.drop(log_out=True)
         self._pin, self._refused, self._not_before = pin, "", 0.0
         try:
             self.info()
@@ -278,9 +278,11 @@ class Token:
         session = self._take(connection, again=again)
         good = True
         try:
+            if connection.is_lost:  # just now: the session may be a public one; nothing was done yet
+                self._lost(connection, Failed("C_OpenSession", Ckr.SESSION_CLOSED), again=again)
             return act(Desk(session, connection))
         except Doubtful as doubtful:
-            self._doubt(connection, doubtful, since, again=again, once=once)
+            self._doubt(Desk(session, connection), doubtful, since, again=again, once=once)
         except Failed as failed:
             good = failed.rv in SPENT
             self._recover(connection, failed, vague, again=again and not once)
@@ -292,9 +294,10 @@ class Token:
         finally:
             connection.give(session, good=good)
 
-    def _doubt(self, connection: Connection, doubtful: Doubtful, since: int, *, again: bool, once: bool) -> NoReturn:
+    def _doubt(self, desk: Desk, doubtful: Doubtful, since: int, *, again: bool, once: bool) -> NoReturn:
         """Raises its error where that is believed (rule 8), else what lets it be looked for again."""
-        if not connection.is_there():
+        connection = desk.connection
+        if not connection.shows_all(desk.session):
             self._lost(connection, Failed("C_FindObjects", Ckr.TOKEN_NOT_PRESENT), again=again and not once)
         is_ours = connection.module.may_restart
         if once or not is_ours or self._views.is_whole(doubtful.name, connection.epoch, since):
