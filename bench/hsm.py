@@ -2,8 +2,9 @@
 
     python -m bench.hsm TOKEN MODULE [--sessions 8] [--seconds 4]      prints operations a second, in JSON
 
-Each of as many threads as there are sessions calls the token in a loop, on what a request of the same name asks of it.
-Neither a key's life nor a request is around it: no HTTP, no signature, no policy, no audit record.
+Threads call the token in a loop, on what a request of the same name asks of it: one for each core, and then one for each
+session; the better of the two counts, since many that want one interpreter are slower than a few. Neither a key's life
+nor a request is around it: no HTTP, no signature, no policy, no audit record.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from bench.peers import NotReady
 from bench.procs import pinned
 from keystead.core.sensitive import Sensitive
 from keystead.cryptoki.finding import Where
-from keystead.cryptoki.mechanisms import Gcm, Mechanism
+from keystead.cryptoki.mechanisms import Mechanism
 from keystead.cryptoki.templates import Template
 from keystead.cryptoki.token import Desk, Token
 from keystead.cryptoki.words import Cka, Ckk, Ckm, Cko
@@ -94,17 +95,21 @@ def _acts(token: Token) -> dict[str, Act]:
     ec = pair(Ckm.EC_KEY_PAIR_GEN, Ckk.EC, {Cka.EC_PARAMS: P256})
     rsa_of: Template = {Cka.MODULUS_BITS: 2048, Cka.PUBLIC_EXPONENT: b"\1\0\1"}
     rsa = pair(Ckm.RSA_PKCS_KEY_PAIR_GEN, Ckk.RSA, rsa_of)
+    by_ecdsa, by_rsa = Mechanism(Ckm.ECDSA), Mechanism(Ckm.RSA_PKCS)
     return {
-        ENCRYPT: lambda desk: desk.session.encrypt(Gcm(os.urandom(12), BOUND), aes, TEXT),
-        ECDSA: lambda desk: desk.session.sign(Mechanism(Ckm.ECDSA), ec, os.urandom(32)),
-        RSA: lambda desk: desk.session.sign(
-            Mechanism(Ckm.RSA_PKCS), rsa, DIGEST_INFO + hashlib.sha256(os.urandom(32)).digest()
-        ),
+        ENCRYPT: lambda desk: desk.session.encrypt(desk.session.gcm.with_(os.urandom(12), BOUND), aes, TEXT),
+        ECDSA: lambda desk: desk.session.sign(by_ecdsa, ec, os.urandom(32)),
+        RSA: lambda desk: desk.session.sign(by_rsa, rsa, DIGEST_INFO + hashlib.sha256(os.urandom(32)).digest()),
     }
 
 
-def _rate(token: Token, act: Act, sessions: int, seconds: float) -> float:
-    done = [0] * sessions
+def _best(token: Token, act: Act, sessions: int, seconds: float) -> float:
+    numbers = {min(len(os.sched_getaffinity(0)), sessions), sessions}
+    return max(_rate(token, act, n, seconds / len(numbers)) for n in numbers)
+
+
+def _rate(token: Token, act: Act, n_threads: int, seconds: float) -> float:
+    done = [0] * n_threads
     began = time.monotonic()
 
     def loop(which: int) -> None:
@@ -112,7 +117,7 @@ def _rate(token: Token, act: Act, sessions: int, seconds: float) -> float:
             token.run(act)
             done[which] += 1
 
-    threads = [threading.Thread(target=loop, args=(which,)) for which in range(sessions)]
+    threads = [threading.Thread(target=loop, args=(which,)) for which in range(n_threads)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -130,7 +135,7 @@ def main() -> None:
     at = Where(label=options.token)
     token = Token("bench", options.module, at, lambda: Sensitive(PIN.encode()), sessions=options.sessions)
     acts = _acts(token)
-    rates = {name: _rate(token, act, options.sessions, options.seconds) for name, act in acts.items()}
+    rates = {name: _best(token, act, options.sessions, options.seconds) for name, act in acts.items()}
     token.close()
     sys.stdout.write(msgspec.json.encode(rates).decode())
 

@@ -30,7 +30,7 @@ from keystead.core.sensitive import Sensitive
 from keystead.crypto import certificates, keys
 from keystead.cryptoki import gcm
 from keystead.cryptoki.errors import Failed
-from keystead.cryptoki.mechanisms import GcmReadBack
+from keystead.cryptoki.mechanisms import Gcm, GcmReadBack
 from keystead.cryptoki.session import Session
 from keystead.cryptoki.words import Cka, Ckm, Cko, Ckr
 from keystead.providers.pkcs11 import Pkcs11Provider, held, making, objects, trials
@@ -474,7 +474,7 @@ class Odd:
     """A session that seals as another HSM does, with a key that is known."""
 
     def __init__(self, material, how):
-        self.aead, self.how = AESGCM(material), how
+        self.aead, self.how, self.gcm = AESGCM(material), how, Gcm(b"", b"")
 
     def encrypt(self, mechanism, key, text):
         given = mechanism._kept[0]

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from enum import Enum
 
 from keystead.core.errors import Internal
-from keystead.cryptoki.mechanisms import Gcm, GcmReadBack
+from keystead.cryptoki.mechanisms import GcmReadBack
 from keystead.cryptoki.session import Session
 from keystead.cryptoki.words import Ckm
 
@@ -41,13 +41,13 @@ def seal(
     """(IV, sealed). `draw`: random bytes. Raises Internal where the HSM gave no IV."""
     if mode is Mode.CALLER:
         iv = draw(IV_BYTES)
-        return iv, session.encrypt(Gcm(iv, aad), key, text)
+        return iv, session.encrypt(session.gcm.with_(iv, aad), key, text)
     if mode is Mode.READ_BACK:
         mechanism = GcmReadBack(IV_BYTES, aad)
         sealed = session.encrypt(mechanism, key, text)
         iv = mechanism.iv
     else:
-        sealed = session.encrypt(Gcm(b"", aad, mode.mechanism), key, text)
+        sealed = session.encrypt(session.gcm.with_(b"", aad, mode.mechanism), key, text)
         first = mode is Mode.PREPENDED
         iv, sealed = (
             (sealed[:IV_BYTES], sealed[IV_BYTES:]) if first else (sealed[-LONG_IV_BYTES:], sealed[:-LONG_IV_BYTES])
@@ -60,5 +60,5 @@ def seal(
 def opened(session: Session, key: int, mode: Mode, iv: bytes, sealed: bytes, aad: bytes) -> bytes:
     """Raises Failed."""
     if mode is Mode.PREPENDED:
-        return session.decrypt(Gcm(b"", aad, mode.mechanism), key, iv + sealed).reveal()
-    return session.decrypt(Gcm(iv, aad), key, sealed).reveal()
+        return session.decrypt(session.gcm.with_(b"", aad, mode.mechanism), key, iv + sealed).reveal()
+    return session.decrypt(session.gcm.with_(iv, aad), key, sealed).reveal()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from ctypes import addressof, sizeof
+from ctypes import addressof, byref, sizeof
 from typing import Any, Final
 
 from keystead.cryptoki.structures import Ecdh1Params, GcmParams, OaepParams, PssParams, RawMechanism
@@ -15,22 +15,32 @@ TAG_BYTES = 16
 class Mechanism:
     """A mechanism and all that its parameter points at, for as long as it is held."""
 
-    __slots__ = ("_kept", "raw", "type")
+    __slots__ = ("_kept", "raw", "ref", "type")
 
     def __init__(self, type: int, parameter: Any = None, *kept: Any) -> None:  # noqa: A002 - as CK_MECHANISM has it
         self.type, self._kept = type, (parameter, *kept)
         length = 0 if parameter is None else sizeof(parameter)
         self.raw = RawMechanism(type, addressof(parameter) if length else None, length)
+        self.ref = byref(self.raw)  # what functions take
 
 
 class Gcm(Mechanism):
     """AES-GCM with a tag of 16 bytes."""
 
-    __slots__ = ()
+    __slots__ = ("_parameter",)
 
     def __init__(self, iv: bytes, aad: bytes, type: int = Ckm.AES_GCM) -> None:  # noqa: A002 - as CK_MECHANISM has it
-        n = len(iv)
-        super().__init__(type, GcmParams(iv or None, n, n * 8, aad or None, len(aad), TAG_BYTES * 8))
+        self._parameter = GcmParams(tag_bits=TAG_BYTES * 8)
+        super().__init__(type, self._parameter)
+        self.with_(iv, aad, type)
+
+    def with_(self, iv: bytes, aad: bytes, type: int = Ckm.AES_GCM) -> Gcm:  # noqa: A002 - as CK_MECHANISM has it
+        """The same, for another message. Whoever uses it has it alone."""
+        parameter, n = self._parameter, len(iv)
+        parameter.iv, parameter.iv_length, parameter.iv_bits = iv or None, n, n * 8
+        parameter.aad, parameter.aad_length = aad or None, len(aad)
+        self.type = self.raw.type = type
+        return self
 
 
 class GcmReadBack(Mechanism):

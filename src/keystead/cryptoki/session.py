@@ -8,16 +8,19 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 from ctypes import byref, c_ulong
+from typing import Any
 
 from keystead.core.sensitive import Sensitive
 from keystead.cryptoki import structures, templates
 from keystead.cryptoki.errors import Failed
-from keystead.cryptoki.mechanisms import Mechanism
+from keystead.cryptoki.mechanisms import Gcm, Mechanism
 from keystead.cryptoki.module import Module
 from keystead.cryptoki.templates import Template
 from keystead.cryptoki.words import RW_SESSION, SERIAL_SESSION, UNAVAILABLE, USER, USERS, Cka, Ckr
 
 SPARE = 64  # bytes beside the text: a tag, and an IV that some tokens put there
+LONGEST = 1 << 20  # bytes that a token may want to answer
+KEPT = 4096  # bytes, of the room that a session has for answers; a longer one gets its own
 A_BATCH = 64  # handles
 MOST_FOUND = 20_000  # handles; CloudHSM's clusters hold 16,666 keys
 
@@ -25,12 +28,16 @@ MOST_FOUND = 20_000  # handles; CloudHSM's clusters hold 16,666 keys
 class Session:
     """Rule R8: read-write, always."""
 
-    __slots__ = ("_module", "handle")
+    __slots__ = ("_by_length", "_kept", "_length", "_module", "gcm", "handle")
 
     def __init__(self, module: Module, slot: int) -> None:
         handle = c_ulong()
         module.call("C_OpenSession", slot, SERIAL_SESSION | RW_SESSION, None, None, byref(handle))
         self._module, self.handle = module, handle.value
+        self._kept, self._length = (ctypes.c_char * KEPT)(), c_ulong()
+        self._by_length = byref(self._length)
+        self.gcm = Gcm(b"", b"")
+        """To be made `with_` the IV and AAD of the next call."""
 
     def close(self) -> None:
         """Whatever the module says of it."""
@@ -102,7 +109,7 @@ class Session:
     def generate(self, mechanism: Mechanism, template: Template) -> int:
         rows, n, _kept = templates.filled(template)
         handle = c_ulong()
-        self._module.call("C_GenerateKey", self.handle, byref(mechanism.raw), rows, n, byref(handle))
+        self._module.call("C_GenerateKey", self.handle, mechanism.ref, rows, n, byref(handle))
         return handle.value
 
     def generate_pair(self, mechanism: Mechanism, public: Template, private: Template) -> tuple[int, int]:
@@ -110,45 +117,48 @@ class Session:
         ours, n_ours, _kept = templates.filled(public)
         theirs, n_theirs, _kept_too = templates.filled(private)
         one, two = c_ulong(), c_ulong()
-        raw = byref(mechanism.raw)
+        raw = mechanism.ref
         self._module.call("C_GenerateKeyPair", self.handle, raw, ours, n_ours, theirs, n_theirs, byref(one), byref(two))
         return one.value, two.value
 
     # --- use
 
     def encrypt(self, mechanism: Mechanism, key: int, data: bytes) -> bytes:
-        self._module.call("C_EncryptInit", self.handle, byref(mechanism.raw), key)
+        self._module.call("C_EncryptInit", self.handle, mechanism.ref, key)
         return self._answer("C_Encrypt", data, len(data) + SPARE)
 
     def decrypt(self, mechanism: Mechanism, key: int, data: bytes) -> Sensitive:
-        self._module.call("C_DecryptInit", self.handle, byref(mechanism.raw), key)
-        return Sensitive(self._answer("C_Decrypt", data, len(data) + SPARE))
+        self._module.call("C_DecryptInit", self.handle, mechanism.ref, key)
+        try:
+            return Sensitive(self._answer("C_Decrypt", data, len(data) + SPARE))
+        finally:
+            ctypes.memset(self._kept, 0, min(len(data) + SPARE, KEPT))
 
     def sign(self, mechanism: Mechanism, key: int, data: bytes) -> bytes:
         """A signature, or a MAC."""
-        self._module.call("C_SignInit", self.handle, byref(mechanism.raw), key)
+        self._module.call("C_SignInit", self.handle, mechanism.ref, key)
         return self._answer("C_Sign", data, 1024)
 
     def verify(self, mechanism: Mechanism, key: int, data: bytes, signature: bytes) -> bool:
-        self._module.call("C_VerifyInit", self.handle, byref(mechanism.raw), key)
+        self._module.call("C_VerifyInit", self.handle, mechanism.ref, key)
         rv = self._module.try_call("C_Verify", self.handle, data, len(data), signature, len(signature))
         if rv not in {Ckr.OK, Ckr.SIGNATURE_INVALID, Ckr.SIGNATURE_LEN_RANGE}:
             raise Failed("C_Verify", rv)
         return rv == Ckr.OK
 
     def wrap(self, mechanism: Mechanism, wrapping: int, key: int) -> bytes:
-        return self._into("C_WrapKey", 16384, self.handle, byref(mechanism.raw), wrapping, key)
+        return self._into("C_WrapKey", 16384, self.handle, mechanism.ref, wrapping, key)
 
     def unwrap(self, mechanism: Mechanism, wrapping: int, wrapped: bytes, template: Template) -> int:
         rows, n, _kept = templates.filled(template)
-        handle, raw = c_ulong(), byref(mechanism.raw)
+        handle, raw = c_ulong(), mechanism.ref
         self._module.call("C_UnwrapKey", self.handle, raw, wrapping, wrapped, len(wrapped), rows, n, byref(handle))
         return handle.value
 
     def derive(self, mechanism: Mechanism, key: int, template: Template) -> int:
         rows, n, _kept = templates.filled(template)
         handle = c_ulong()
-        self._module.call("C_DeriveKey", self.handle, byref(mechanism.raw), key, rows, n, byref(handle))
+        self._module.call("C_DeriveKey", self.handle, mechanism.ref, key, rows, n, byref(handle))
         return handle.value
 
     def random(self, n: int) -> bytes:
@@ -161,12 +171,14 @@ class Session:
 
     def _into(self, function: str, room: int, *args: object) -> bytes:
         """What the function writes. It is asked again, and no more than that, where the room is too small."""
-        for _try in range(2):
-            buffer, length = (ctypes.c_char * room)(), c_ulong(room)
-            rv = self._module.try_call(function, *args, buffer, byref(length))
-            if rv != Ckr.BUFFER_TOO_SMALL:
-                break
-            room = length.value
+        buffer: Any = self._kept if room <= KEPT else (ctypes.c_char * room)()
+        length = self._length
+        length.value = len(buffer)
+        rv = self._module.try_call(function, *args, buffer, self._by_length)
+        if rv == Ckr.BUFFER_TOO_SMALL and length.value <= LONGEST:
+            buffer = (ctypes.c_char * length.value)()
+            rv = self._module.try_call(function, *args, buffer, self._by_length)
         if rv != Ckr.OK:
             raise Failed(function, rv)
-        return buffer.raw[: length.value]
+        answer: bytes = buffer[: length.value]
+        return answer

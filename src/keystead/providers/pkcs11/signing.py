@@ -15,6 +15,8 @@ from keystead.cryptoki.mechanisms import Mechanism, pss
 from keystead.cryptoki.session import Session
 from keystead.cryptoki.words import Ckm
 
+_EDDSA, _ECDSA, _RSA_PKCS = Mechanism(Ckm.EDDSA), Mechanism(Ckm.ECDSA), Mechanism(Ckm.RSA_PKCS)
+
 
 def scheme_of(algorithm: Algorithm) -> Scheme:
     """PSS with a salt as long as the digest, ECDSA as DER: as the algorithm table has them."""
@@ -57,20 +59,20 @@ def _hashed(digest: str | None, message: bytes, form: MessageForm) -> tuple[str,
 def prepared(spec: KeySpec, scheme: Scheme, message: bytes, form: MessageForm) -> tuple[Mechanism, bytes]:
     """What the token is asked. Raises InvalidArgument (detail "form", "salt", "digest", "padding"), Unsupported."""
     if spec.family is Family.EDWARDS:
-        return Mechanism(Ckm.EDDSA), message
+        return _EDDSA, message
     if spec.family is Family.EC:
         _, hashed = _hashed(scheme.digest, message, form)
-        return Mechanism(Ckm.ECDSA), hashed[: halves.order_bytes(spec)]  # FIPS 186-5 §6.4.1: the leftmost bits
+        return _ECDSA, hashed[: halves.order_bytes(spec)]  # FIPS 186-5 §6.4.1: the leftmost bits
     return _rsa(spec, scheme, message, form)
 
 
 def _rsa(spec: KeySpec, scheme: Scheme, message: bytes, form: MessageForm) -> tuple[Mechanism, bytes]:
     size = (spec.bits or 0) // 8
     if scheme.digest is None:
-        return Mechanism(Ckm.RSA_PKCS), _fitting(message, size)
+        return _RSA_PKCS, _fitting(message, size)
     digest, hashed = _hashed(scheme.digest, message, form)
     if scheme.padding == "pkcs1":
-        return Mechanism(Ckm.RSA_PKCS), _fitting(halves.digest_info(digest, hashed), size)
+        return _RSA_PKCS, _fitting(halves.digest_info(digest, hashed), size)
     if scheme.padding != "pss":
         raise InvalidArgument("an RSA signature has a padding, PSS or PKCS #1 v1.5", "padding")
     if digest not in IN_TOKENS:
