@@ -118,6 +118,14 @@ def test_a_thread_less_where_one_is_enough_or_where_they_queue_for_a_cpu():
     assert (fast.n, slow.n) == (1, 1)
 
 
+@pytest.mark.parametrize(("every", "n"), [(STEP * 0.5, 2), (STEP * 0.7, 3)])
+def test_a_thread_goes_only_where_it_would_not_be_wanted_again(every, n):
+    made = pace(every=every)
+    made.n = 3
+    made.consider(WAITED)
+    assert made.n == n
+
+
 def test_time_in_which_nobody_waited_says_nothing():
     made = Pace(8, lambda: 2)
     for n in range(100):
@@ -189,6 +197,22 @@ def test_where_a_token_stands_still_others_are_served_by_as_many_threads_as_ther
         await until(lambda: len(words(told, "back")) == 6)
 
     on_a_loop(test, most=3)
+
+
+def test_a_process_that_stands_still_itself_adds_no_thread():
+    async def test(lane):
+        gate, told = threading.Event(), []
+        lane.put(Told("stuck", gate.wait, told))
+        lane.put(Told("next", told=told))
+        for _ in range(3):
+            time.sleep(lanes.LOOK * 3)
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        assert lane._pace.n == 1 and told == []
+        await until(lambda: words(told, "back") == ["next"])
+        gate.set()
+
+    on_a_loop(test)
 
 
 def test_an_answer_is_not_held_up_by_who_is_served_after_it(monkeypatch):

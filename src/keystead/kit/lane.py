@@ -87,7 +87,7 @@ class Lane:
         self._name, self._wait_for, self._loop = name, wait_for, loop
         self._turn, self._waiting, self._pace = threading.Lock(), Turns(), Pace(most)
         self._n_busy = self._n_served = self._n_seen = 0
-        self._is_looking = False
+        self._is_looking, self._looked_at = False, 0.0
         self._served: deque[Job] = deque()  # and not back yet
         self._wakes: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
@@ -99,7 +99,7 @@ class Lane:
             if self._n_busy < self._pace.n:
                 self._wake()
         if not self._is_looking:
-            self._is_looking = True
+            self._is_looking, self._looked_at = True, job.since
             self._loop.call_later(LOOK, self._look)
 
     def close(self) -> None:
@@ -113,16 +113,20 @@ class Lane:
     # --- on the loop
 
     def _look(self) -> None:
-        """While anybody is at work: who waits too long, and whether a thread is to be added."""
+        """While anybody is at work: who waits too long, and whether a thread is to be added.
+
+        A look that comes late itself says that the process stands still, and nothing of the token.
+        """
+        now = self._loop.time()
         with self._turn:
-            late = self._waiting.overdue(self._loop.time() - self._wait_for)
-            stands_still = bool(self._waiting) and self._n_served == self._n_seen
-            if stands_still and self._n_busy >= self._pace.n:
+            late = self._waiting.overdue(now - self._wait_for)
+            stands_still = self._n_served == self._n_seen and now - self._looked_at < LOOK * 2
+            if stands_still and self._waiting and self._n_busy >= self._pace.n:
                 self._pace.add()
             if self._waiting and self._n_busy < self._pace.n:
                 self._wake()
             self._n_seen = self._n_served
-            self._is_looking = self._n_busy > 0
+            self._is_looking, self._looked_at = self._n_busy > 0, now
         if self._is_looking:
             self._loop.call_later(LOOK, self._look)
         for job in late:

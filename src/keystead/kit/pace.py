@@ -1,10 +1,10 @@
 """How many threads a lane has: one more only where who waits is served sooner for it, since each is dear to the others.
 
-| those who work have …                  | and who waits is served | threads             |
-| waited (for the token)                 | less than once in STEP  | one more            |
-| computed (in the token, on a CPU)      | less than once in STEP  | one more, up to the CPUs there are |
-| queued for a CPU half of the time      |                         | one less            |
-|                                        | twice as often          | one less            |
+| those who work have …             | and who waits is served      | threads                            |
+| waited (for the token)            | less than once in STEP       | one more                           |
+| computed (in the token, on a CPU) | less than once in STEP       | one more, up to the CPUs there are |
+| queued for a CPU half of the time |                              | one less                           |
+| done whatever                     | as often with one less, too  | one less                           |
 
 A token that answers at once has one thread, one in software that takes long as many as there are CPUs, and one behind a
 network as many as it has sessions.
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 STEP: Final = 0.0002  # seconds
+ENOUGH: Final = STEP * 0.9  # with one thread less
 SAMPLE: Final = 0.004  # seconds, at least
 _SCHEDSTAT: Final = Path("/proc/thread-self/schedstat")
 
@@ -67,7 +68,7 @@ class Pace:
         queues = used.queueing > used.in_all / 4
         if self._between > STEP and not queues and (waits or self.n < self._cpus()):
             self.add()
-        elif self.n > 1 and (used.queueing > used.in_all / 2 or self._between < STEP / 2):
+        elif self.n > 1 and (used.queueing > used.in_all / 2 or self._between * self.n < ENOUGH * (self.n - 1)):
             self.n -= 1
 
     def add(self) -> None:
