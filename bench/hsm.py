@@ -2,9 +2,9 @@
 
     python -m bench.hsm TOKEN MODULE [--sessions 8] [--seconds 4]      prints operations a second, in JSON
 
-Threads call the token in a loop, on what a request of the same name asks of it: one for each core, and then one for each
-session; the better of the two counts, since many that want one interpreter are slower than a few. Neither a key's life
-nor a request is around it: no HTTP, no signature, no policy, no audit record.
+Threads call the token in a loop, on what a request of the same name asks of it: first one for each core, then one for
+each session. The better counts: many that want one interpreter are slower than a few. Neither a key's life nor a
+request is around it: no HTTP, no signature, no policy, no audit record.
 """
 
 from __future__ import annotations
