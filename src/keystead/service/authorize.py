@@ -50,7 +50,7 @@ from keystead.core.policy.form import ELSEWHERE, Document, Own, Prepared, Verdic
 from keystead.core.policy.grants import check_tokens
 from keystead.core.policy.kept import within
 from keystead.core.policy.paths import DIALECT as PATHS
-from keystead.core.policy.request import Request, Subject
+from keystead.core.policy.request import Request, Subject, line_of
 from keystead.core.rights import Rights
 from keystead.service.held import Held, HeldKey, HeldKeyring, HeldPolicy, HeldPrincipal, HeldReplica
 from keystead.service.held.secrets import HeldCubby, HeldSecret
@@ -173,18 +173,31 @@ class Authorizer:
         if type(held) is HeldKey:
             kept = held.compiled.get(rights.key)
             if kept is not None and kept[0] is rights:
-                found = kept[1].get(demand.action)
-                if type(found) is str:
+                found: str | Prepared | None = kept[1].get(demand.action)
+                if isinstance(found, str):
                     return found
                 if found is not None:
+                    line = line_of(caller, exists=True)
+                    if (by_line := found.kept.get(line)) is not None:
+                        return by_line
                     request = Request(caller, demand.action, found.resource, demand.target, held, op)
-                    return self._with_name(request, _answer(request, found), held)
+                    rule = self._with_name(request, _answer(request, found), held)
+                    is_new = held.key.created_at == caller.now  # then who has made it counts, too
+                    if line is not None and not is_new and demand.action not in _NAME:
+                        found.keep(line, request, rule)
+                    return rule
         elif type(held) is HeldSecret and held.tenant == caller.principal.tenant:
             alike = self._of_secrets.get((rights.key, demand.action))
             if alike is not None and alike[0] is rights:
                 prepared, exists = alike[1], not held.is_absent
+                line = line_of(caller, exists=exists)
+                if (by_line := prepared.kept.get(line)) is not None:
+                    return by_line
                 request = Request(caller, demand.action, prepared.resource, demand.target, None, op, exists=exists)
-                return _answer(request, prepared)
+                rule = _answer(request, prepared)
+                if line is not None:
+                    prepared.keep(line, request, rule)
+                return rule
         return self._decide(caller, demand, held, op)
 
     def check_tokens(self, op: Operation[Any], found: Iterable[Held | None]) -> None:

@@ -38,6 +38,7 @@ class Condition(Struct, frozen=True):
     holds: Holds
     stable: bool  # comes to the same for every request with this principal, key and action
     cost: int = 0  # of one value of a request, in comparisons with a wildcard; what is looked up costs none
+    by_line: Holds | None = None  # whether it comes to the same for every request of the same line (request.Line)
 
 
 class Operator(Struct, frozen=True):

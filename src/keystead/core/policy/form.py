@@ -19,7 +19,7 @@ from keystead.core.entities import Grant, Principal, PrincipalKind
 from keystead.core.federation import WebIdentity
 from keystead.core.policy.conditions import MOST_COMPARED, Condition, Holds
 from keystead.core.policy.grants import asked_context, is_account_grantee, is_grantee, may_retire, open_test
-from keystead.core.policy.request import Request
+from keystead.core.policy.request import Line, Request
 from keystead.core.rights import Rights
 
 
@@ -135,6 +135,7 @@ class Rule(Struct, frozen=True):
     tests: tuple[Holds, ...]
     grant: str = ""
     cost: int = 0
+    by_line: tuple[Holds | None, ...] = (None,)  # of each test: conditions.Condition
 
 
 class Asker(Enum):
@@ -161,6 +162,14 @@ class Prepared(Struct, frozen=True):
     rules: tuple[Rule, ...]
     settled: Verdict | None  # no request can change it
     cost: int = 0  # of a request, for each value that it has (conditions.Condition)
+    kept: dict[Line | None, str] = {}  # what allowed a request of that line, where nothing else counts; None is none
+
+    def keep(self, line: Line, request: Request, rule: str) -> None:
+        """That `rule` allowed it, if nothing but its line has counted."""
+        if self.settled is None and all(by and by(request) for rule in self.rules for by in rule.by_line):
+            if len(self.kept) >= MOST_KEPT:
+                self.kept.clear()
+            self.kept[line] = rule
 
     def decide(self, request: Request) -> Verdict:
         if self.settled is not None:
@@ -178,6 +187,7 @@ class Prepared(Struct, frozen=True):
         return _conclude(says, grant, self.asker)
 
 
+MOST_KEPT = 256  # lines
 COST_OF_ANY = 32  # comparisons for each value of a request that no request makes too many of
 MOST_TOGETHER = 2 * MOST_COMPARED  # under all the documents that count, each of which has a bound of its own
 A_VALUE = 64  # characters: a longer one counts as several
@@ -279,7 +289,8 @@ def _rules(request: Request, document: Document, spelt: Mapping[Says, Says] = Ma
             continue
         tests = [t for t in statement.tests if not t.stable]
         cost = sum(t.cost for t in tests)
-        rules.append(Rule(int(spelt.get(says, says)), tuple(t.holds for t in tests), cost=cost))
+        by_line = tuple(t.by_line for t in tests)
+        rules.append(Rule(int(spelt.get(says, says)), tuple(t.holds for t in tests), cost=cost, by_line=by_line))
     return rules
 
 

@@ -96,6 +96,14 @@ class Compiled:
         self.unfit = True
         return _NOTHING
 
+    def by_line(self, request: Request) -> bool:
+        """Whether its line alone decides: no parameters, no wrapping, no time, and no name that the key has."""
+        asked = request.caller.asked
+        if asked is None:
+            return False
+        acl = self.acl(request.caller.now)
+        return all(acl.goes_by_path(asked.path, each) for each in (CAPABILITIES[asked.capability], Capability.CREATE))
+
     def allows(self, request: Request) -> bool:
         acl = self.acl(request.caller.now)
         for asked in _asked(request):  # on the use path: a loop is quicker than any() of a generator
@@ -159,9 +167,12 @@ def _of_key(request: Request) -> Iterator[Asked]:
 def compile_together(policies: tuple[PolicyText, ...]) -> Document:
     """Raises InvalidArgument (detail "Policy")."""
     compiled = Compiled(policies)
+    allows, denies = (
+        Condition(holds, stable=False, by_line=compiled.by_line) for holds in (compiled.allows, compiled.denies)
+    )
     return Document(
         (
-            Statement(Effect.ALLOW, None, EVERYTHING, (Condition(compiled.allows, stable=False),)),
-            Statement(Effect.DENY, None, EVERYTHING, (Condition(compiled.denies, stable=False),)),
+            Statement(Effect.ALLOW, None, EVERYTHING, (allows,)),
+            Statement(Effect.DENY, None, EVERYTHING, (denies,)),
         )
     )

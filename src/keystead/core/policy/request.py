@@ -50,3 +50,12 @@ class Request(Struct, frozen=True):
     owner: str = ""  # the tenant of a resource that has a policy of its own and is no key
     tags: Mapping[str, str] = {}  # of what it is about, where that is no key
     boundary: str = ""  # ARN of the permissions boundary of the principal that it is about
+
+
+Line = tuple[str, str, bool, bool, bool]
+"""Of a request that came as a path (caller.Asked): path, capability, creates, needs_sudo; and whether it is there."""
+
+
+def line_of(caller: Caller, *, exists: bool) -> Line | None:
+    asked = caller.asked
+    return None if asked is None else (asked.path, asked.capability, asked.creates, asked.needs_sudo, exists)

@@ -183,9 +183,8 @@ _UNIX_MIN, _UNIX_MAX = -62135596800, 253402300799  # years 1 to 9999
 
 def time_text(at: datetime) -> str:
     """RFC3339Nano, UTC: as many digits of the fraction as are not zero."""
-    at = at.astimezone(UTC)
-    text = at.strftime("%Y-%m-%dT%H:%M:%S").rjust(19, "0")
-    return f"{text}.{at.microsecond:06d}".rstrip("0") + "Z" if at.microsecond else text + "Z"
+    text = (at if at.tzinfo is UTC else at.astimezone(UTC)).isoformat()[:-6]  # less "+00:00"
+    return (text.rstrip("0") if at.microsecond else text) + "Z"
 
 
 def time_read(text: str) -> datetime:

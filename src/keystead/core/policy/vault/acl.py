@@ -110,6 +110,15 @@ class Acl:
         rule = self._exact.get(path) or self._rule(path, listing=path.endswith("/"))
         return rule is not None and rule.denies
 
+    def goes_by_path(self, path: str, capability: Capability) -> bool:
+        """Whether `decide` and `has_denied` come to the same for all requests of that path and capability, for ever."""
+        if self.is_root:
+            return True
+        if self.until is not None or capability in LISTS or path[-1:] == "/":
+            return False
+        rule = self._rule(path.lstrip("/"), listing=False)
+        return rule is None or rule.limits is None
+
     def reaches(self, mount: str) -> bool:
         """Whether anything under `mount` ("secret/") is allowed: then sys/internal/ui/mounts tells that it is there."""
         if self.is_root or self.capabilities(mount) != (Capability.DENY.value,):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from msgspec import Struct
@@ -85,13 +86,14 @@ def _how(req: SignatureRequest) -> _How:
         raise Said(400, f'invalid marshaling type "{marshaling}"')
     if DIGESTS[name] is None and (not req.prehashed or req.signature_algorithm != "pkcs1v15"):
         raise Said(400, NONE)
-    scheme = ops.Scheme(
-        digest=DIGESTS[name],
-        padding=PADDINGS.get(req.signature_algorithm, "other"),
-        salt=_salt(req.salt_length),
-        fixed=marshaling == "jws",
-    )
-    return _How(scheme, MessageForm.DIGEST if req.prehashed else MessageForm.RAW, marshaling == "jws")
+    padding, salt = PADDINGS.get(req.signature_algorithm, "other"), _salt(req.salt_length)
+    return _kept_how(DIGESTS[name], padding, salt, req.prehashed, marshaling == "jws")
+
+
+@lru_cache(maxsize=256)
+def _kept_how(digest: str | None, padding: str, salt: int, prehashed: bool, is_jws: bool) -> _How:  # noqa: FBT001 - a cache tells its arguments by their places
+    scheme = ops.Scheme(digest=digest, padding=padding, salt=salt, fixed=is_jws)
+    return _How(scheme, MessageForm.DIGEST if prehashed else MessageForm.RAW, is_jws)
 
 
 def _salt(text: str) -> int:
@@ -136,7 +138,7 @@ def _unmarshaled(text: str) -> bytes:
 
 @asked_first
 def _sign(req: SignRequest, call: Call) -> dict[str, Any]:
-    ref, how, use = key_ref(req.name, call), _how(req), _spoken(SIGNING, req)
+    ref, how = key_ref(req.name, call), _how(req)
 
     def op(item: Mapping[str, str]) -> ops.SignAs:
         return ops.SignAs(key=ref, message=_message(item), scheme=how.scheme, form=how.form, version=req.key_version)
@@ -145,11 +147,19 @@ def _sign(req: SignRequest, call: Call) -> dict[str, Any]:
         encode = _marshaled if how.unpadded else b64encode
         return {"key_version": done.version, "signature": f"{PREFIX}{done.version}:{encode(done.signature).decode()}"}
 
+    def use() -> Use:
+        return _spoken(SIGNING, req)
+
     with speaking(use, "signing key not found"):
         if req.batch_input is None:
             return told(call(single(op, {"input": req.input, "context": req.context})))
         return many(
-            texts(req.batch_input), op, lambda ready: call(ops.SignEach(key=ref, items=ready)), told, use, key_version=0
+            texts(req.batch_input),
+            op,
+            lambda ready: call(ops.SignEach(key=ref, items=ready)),
+            told,
+            use(),
+            key_version=0,
         )
 
 

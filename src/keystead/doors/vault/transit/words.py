@@ -139,11 +139,11 @@ def asked_first(run: Callable[[Q, Call], A]) -> Callable[[Q, Call], A]:
 
 
 class speaking:  # noqa: N801 - said as `with speaking(ENCRYPTION):`
-    """What is refused within is refused in these words."""
+    """What is refused within is refused in these words, or in those that are made once something is."""
 
     __slots__ = ("_absent", "_use")
 
-    def __init__(self, use: Use, absent: str = NO_KEY) -> None:
+    def __init__(self, use: Use | Callable[[], Use], absent: str = NO_KEY) -> None:
         self._use, self._absent = use, absent
 
     def __enter__(self) -> None:
@@ -154,6 +154,7 @@ class speaking:  # noqa: N801 - said as `with speaking(ENCRYPTION):`
             return
         if isinstance(error, e.NotFound):
             raise said(400, self._absent, error) from error
-        if (found := words(error, self._use)) is not None:
+        use = self._use if isinstance(self._use, Use) else self._use()
+        if (found := words(error, use)) is not None:
             text = multierror(found.text) if found.ours else found.text
             raise said(500 if found.ours else 400, text, error) from error
