@@ -248,3 +248,20 @@ def test_nothing_stays_open(tmp_path: Path) -> None:
     file.write_durably(0, A_PAGE)
     file.close()
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_file_is_filled_a_little_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The journal's next segment is made while the last one is written to: a write that waits, waits for little."""
+    real, sizes = os.pwritev, []
+
+    def counting(fd: int, data: list[bytes], offset: int, flag: int) -> int:
+        sizes.append(sum(len(part) for part in data))
+        return real(fd, data, offset, flag)
+
+    monkeypatch.setattr(disk_module.os, "pwritev", counting)
+    file = LocalDisk().open(tmp_path / "x", create=True)
+    file.write(0, (b"before",))
+    file.fill((1 << 20) + 100)
+    assert (max(sizes), sum(sizes)) == (64 * 1024, (1 << 20) + 106)
+    assert file.read(0, 2 << 20) == bytes((1 << 20) + 100)
+    file.close()

@@ -22,7 +22,7 @@ if sys.platform != "win32":
 DSYNC: int = getattr(os, "RWF_DSYNC", 0)
 FULL_SYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)
 NOT_KNOWN = frozenset({errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL})
-ZEROS = bytes(1 << 20)
+ZEROS = bytes(64 * 1024)
 
 
 class OpenFile:
@@ -47,7 +47,11 @@ class OpenFile:
 
     def write_durably(self, offset: int, data: Sequence[bytes]) -> None:
         size = sum(map(len, data))
-        if self._is_direct and DirectWriter.takes(offset, size) and self._written_directly(offset, data, size):
+        if (
+            self._is_direct
+            and DirectWriter.takes(offset, size)
+            and self._written_directly(offset, data, size, self._dsync)
+        ):
             return None
         if self._dsync:
             try:
@@ -59,11 +63,11 @@ class OpenFile:
         self._write(offset, data, 0)
         return self._sync_data()
 
-    def _written_directly(self, offset: int, data: Sequence[bytes], size: int) -> bool:
+    def _written_directly(self, offset: int, data: Sequence[bytes], size: int, flags: int) -> bool:
         """False where it cannot be, or has not been done whole."""
         try:
             direct = self._direct = self._direct or DirectWriter(self._fd)
-            return direct.write(offset, data, size, self._dsync)
+            return direct.write(offset, data, size, flags)
         except OSError as error:
             if self._direct is not None and error.errno not in NOT_HERE:
                 raise
@@ -78,8 +82,11 @@ class OpenFile:
             except OSError as error:
                 if error.errno not in NOT_KNOWN:
                     raise
-        for offset in range(0, n, len(ZEROS)):
-            self._write(offset, (ZEROS[: n - offset],), 0)
+        for offset in range(0, n, len(ZEROS)):  # a little at a time: somebody may be waiting for another write
+            data = (ZEROS[: n - offset],)
+            is_direct = self._is_direct and DirectWriter.takes(offset, len(data[0]))
+            if not (is_direct and self._written_directly(offset, data, len(data[0]), 0)):
+                self._write(offset, data, 0)
         self.sync()
 
     def truncate(self, size: int) -> None:
