@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
 
 from keystead.doors.control import ServerStatus
 from keystead.kit.custody import Gauge, Gauges
+
+FRESH_FOR: Final = 1.0  # seconds
+
+
+class Watched:
+    """`look` at most once a second, however many ask: it may go as far as an HSM. Safe to use from any thread."""
+
+    def __init__(self, look: Callable[[], Gauges], monotonic: Callable[[], float]) -> None:
+        self._look, self._monotonic = look, monotonic
+        self._turn = threading.Lock()
+        self._seen, self._at = Gauges(gauges=()), float("-inf")
+
+    def __call__(self) -> Gauges:
+        with self._turn:
+            if self._monotonic() - self._at >= FRESH_FOR:
+                self._seen, self._at = self._look(), self._monotonic()
+            return self._seen
 
 
 def gauges(status: ServerStatus, behind: Mapping[str, int]) -> Gauges:

@@ -35,7 +35,7 @@ from keystead.app.compose import Core
 from keystead.app.control import Control
 from keystead.app.custodian import LOOKS, Custodian
 from keystead.app.entropy import status as entropy_status
-from keystead.app.gauges import gauges
+from keystead.app.gauges import Watched, gauges
 from keystead.app.hsms import Watch, drop_refused
 from keystead.app.hsms import pins as read_pins
 from keystead.app.installation import read_seal
@@ -99,6 +99,7 @@ class Supervisor:
         self._changes = SealChanges(self, settings, self._read_seal)
         self._trouble, self._waiting = "", False  # why it does not open by itself; whether it is tried again
         self._custodian = Custodian(self, self.core.entropy, time.monotonic)
+        self._watched = Watched(self._look_over, time.monotonic)
         self._time = TrustedTime(self.core.clock, self.core.disk, self._layout.clock, believe=trust_clock)
         self._chores: Chores | None = None
         self.owner = f"uid:{os.geteuid()}"
@@ -352,6 +353,9 @@ class Supervisor:
         return RootKey(term=barrier.epoch, since=slots.root_since(self.core), n_commits=n_commits)
 
     def gauges(self) -> Gauges:
+        return self._watched()
+
+    def _look_over(self) -> Gauges:
         chores = self._chores
         return gauges(self.status(), chores.devices_behind() if chores is not None else {})
 

@@ -78,9 +78,9 @@ class Stream:
         try:
             self._push(self._socket, memoryview(b"".join(lines)), end)
             self._have_through(self._socket, end)
-        except OSError:
+        except (OSError, ValueError) as error:  # ValueError: somebody has closed it meanwhile
             self.close()
-            raise
+            raise error if isinstance(error, OSError) else ConnectionAbortedError("it was closed") from error
 
     def _push(self, to: socket.socket, rest: memoryview, end: float) -> None:
         while rest:

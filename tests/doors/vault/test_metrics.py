@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from tests import vaultstack
 
-from keystead.app.gauges import gauges
+from keystead.app.gauges import Watched, gauges
 from keystead.doors import vault as door
 from keystead.doors.control import ServerStatus
 from keystead.doors.vault.system.metrics import text_of
@@ -118,6 +118,20 @@ def test_they_take_a_policy_and_a_token(vault) -> None:
 def test_a_label_breaks_out_of_nothing() -> None:
     one = Gauge("a.b", 0.5, {"x": 'q"} 1\n\\'})
     assert text_of([one]) == b'# TYPE a_b gauge\na_b{x="q\\"} 1\\n\\\\"} 0.5\n'
+
+
+def test_however_many_ask_it_is_looked_at_once_a_second() -> None:
+    now, looks = [10.0], []
+
+    def look() -> Gauges:
+        looks.append(now[0])
+        return Gauges(gauges=(Gauge("n", float(len(looks))),))
+
+    watched = Watched(look, lambda: now[0])
+    for at, n in ((10.0, 1), (10.9, 1), (11.0, 2), (11.5, 2), (20.0, 3)):
+        now[0] = at
+        assert watched().gauges[0].value == n
+    assert looks == [10.0, 11.0, 20.0]
 
 
 def test_what_is_not_known_is_not_told() -> None:
