@@ -57,21 +57,23 @@ def typed_aad(aad: Aad) -> bytes:
         return b"\x03" + _LONG.pack(len(aad.context)) + aad.context + aad.data
     if not isinstance(aad, dict):
         return b"\x02" + _LONG.pack(len(aad)) + aad
-    pairs = sorted(aad.items())  # by code point is by UTF-8
     try:
-        text = "".join([f"{_SMALL[len(key)]}{key}{_SMALL[len(value)]}{value}" for key, value in pairs])
+        text = f"\x01{_SMALL[len(aad)]}"
+        for key in sorted(aad):  # by code point is by UTF-8
+            value = aad[key]
+            text += f"{_SMALL[len(key)]}{key}{_SMALL[len(value)]}{value}"
         if text.isascii():  # as many bytes as characters
-            return b"\x01%b%b" % (_LENGTH.pack(len(pairs)), text.encode())
+            return text.encode()
     except IndexError:  # a long one
         pass
-    return _framed(pairs)
+    return _framed(aad)
 
 
-def _framed(pairs: list[tuple[str, str]]) -> bytes:
+def _framed(aad: dict[str, str]) -> bytes:
     """The same of any text."""
-    parts = [b"\x01", _LENGTH.pack(len(pairs))]
+    parts = [b"\x01", _LENGTH.pack(len(aad))]
     try:
-        for key, value in pairs:
+        for key, value in sorted(aad.items()):
             name, text = key.encode(), value.encode()
             parts += (_LENGTH.pack(len(name)), name, _LENGTH.pack(len(text)), text)
     except UnicodeEncodeError as error:

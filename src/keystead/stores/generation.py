@@ -24,6 +24,8 @@ import os
 import platform
 import signal
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 _PAGE = 4096
@@ -43,6 +45,8 @@ class SharedGeneration:
             os.ftruncate(self._fd, _PAGE)
         self._map = mmap.mmap(self._fd, _PAGE)
         self._words = memoryview(self._map).cast("Q")
+        self.current: Callable[[], int] = partial(self._words.__getitem__, 0)
+        """The generation: read twice in a request, so without a frame of Python's."""
         self._slot = None if worker is None else self._place(worker)
         self._drain_for = drain_for
         self._membarrier(_REGISTER)
@@ -56,9 +60,6 @@ class SharedGeneration:
         if not 0 <= worker < MAX_SLOTS:
             raise ValueError(f"the page has no slot {worker}")
         return _STRIDE * (worker + 1)
-
-    def current(self) -> int:
-        return self._words[0]
 
     def enter(self) -> None:
         """A batch begins under the current generation."""

@@ -178,7 +178,7 @@ def header(name: bytes, value: bytes) -> bytes:
 def reply(status: int, headers: bytes, body: bytes, second: int) -> bytes:
     """The whole reply in one piece. `headers` are finished lines, each with its CRLF (see header())."""
     first = STATUS.get(status) or b"HTTP/1.1 %d \r\nDate: " % status
-    return b"%b%b%bContent-Length: %d\r\n\r\n%b" % (first, _date(second), headers, len(body), body)
+    return b"".join((first, _date(second), headers, b"Content-Length: %d\r\n\r\n" % len(body), body))
 
 
 def no_content(headers: bytes, second: int) -> bytes:

@@ -30,8 +30,8 @@ _CIPHER, _AES = Purpose.CIPHER, Family.AES
 
 def encrypt(op: ops.Encrypt, targets: tuple[HeldKey], act: Act) -> Outcome[ops.Encrypted]:
     (held,) = targets
-    algorithm = algorithm_for(held.key, _CIPHER, op.algorithm)
-    bound = bind(held.key, op.aad)
+    algorithm = _algorithm(held, op.algorithm)
+    bound = bind(held, op.aad)
     answer = protect(held, algorithm, op.plaintext, bound, act, op.version)
     return Outcome(answer=answer, versions=(answer.version,), bound=bound)
 
@@ -99,7 +99,14 @@ def process(
 
 def _to_protect(held: HeldKey, word: Word | None, aad: ops.Aad) -> tuple[Algorithm, bytes]:
     """The algorithm and the typed AAD. Raises WrongUsage; InvalidArgument with detail "aad"."""
-    return algorithm_for(held.key, _CIPHER, word), bind(held.key, aad)
+    return _algorithm(held, word), bind(held, aad)
+
+
+def _algorithm(held: HeldKey, word: Word | None) -> Algorithm:
+    """As algorithm_for has it, which is asked once. Raises WrongUsage."""
+    if (found := held.ciphers.get(word)) is None:
+        found = held.ciphers[word] = algorithm_for(held.key, _CIPHER, word)
+    return found
 
 
 def _to_process(
@@ -117,14 +124,14 @@ def _to_process(
         raise
 
 
-def bind(key: Key, aad: ops.Aad) -> bytes:
+def bind(held: HeldKey, aad: ops.Aad) -> bytes:
     """The typed AAD. Raises InvalidArgument where the key's algorithms have none, or where a derived key gets none."""
-    if type(aad) is Derivation or key.terms.derived:
-        aad = _in_context(key, aad)
-    if key.spec.family is _AES:
+    if type(aad) is Derivation or held.key.terms.derived:
+        aad = _in_context(held.key, aad)
+    if held.spec.family is _AES:
         return typed_aad(aad)
     if aad:
-        raise InvalidArgument(f"{key.spec.name} binds a ciphertext to no context", "aad")
+        raise InvalidArgument(f"{held.spec.name} binds a ciphertext to no context", "aad")
     return typed_aad(None)
 
 

@@ -18,7 +18,7 @@ def generate(
     """Raises WrongUsage, WrongState, Unsupported."""
     (held,) = targets
     algorithm = algorithm_for(held.key, Purpose.CIPHER) if op.by_any else wrapping(held.key)
-    bound = bind(held.key, op.aad)
+    bound = bind(held, op.aad)
     version = require_to_protect(held, algorithm, act, op.version)
     plaintext = Sensitive(act.entropy(op.n_bytes))
     ciphertext = version.serving(act.caller).encrypt(algorithm, plaintext, bound)
@@ -37,7 +37,7 @@ def generate_pair(
     if held.key.elsewhere is not None:
         raise Unsupported("a key in a key store wraps no pairs", held.key.origin)
     pair_spec = data_key_pair_spec(op.pair_spec)
-    bound = bind(held.key, op.aad)
+    bound = bind(held, op.aad)
     version = require_to_protect(held, algorithm, act)
     if act.cutoffs is not None:
         act.cutoffs.require_any(pair_spec, None, act.now)

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from msgspec.structs import replace
 
+from keystead.core.algorithms import Algorithm, Word
 from keystead.core.caller import Caller
 from keystead.core.entities import (
     EndedRoot,
@@ -174,6 +175,7 @@ class HeldKey:
         self.store = store  # of a key that is in one, or its other half
         self._versions: dict[int, HeldVersion] = {}
         self.compiled: dict[str, Any] = {}  # what service.authorize prepared for this key
+        self.ciphers: dict[Word | None, Algorithm] = {}  # what it encrypts by, and by which of a caller's words
         self.calm: set[Use] = set()  # what the key may be used for, whatever the time
         self.ready: HeldVersion | None = None  # the current version, once it and the key may protect, whatever the time
         self.room = Room(key, key.limits, reach) if key.limits is not None else None
