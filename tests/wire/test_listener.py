@@ -685,6 +685,8 @@ FRAMING = {
     ),
     "bare LF": (Refusal.MALFORMED, b"POST / HTTP/1.1\nHost: a\n\n"),
     "NUL": (Refusal.MALFORMED, post(b"/", b"", b"X: a\0b")),
+    "vertical tab": (Refusal.MALFORMED, post(b"/", b"", b"X: a\v")),
+    "form feed": (Refusal.MALFORMED, post(b"/", b"", b"X: \fa")),
     "blank before colon": (Refusal.MALFORMED, post(b"/", b"", b"X : a")),
     "length +1": (Refusal.MALFORMED, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\na"),
     "length huge": (Refusal.MALFORMED, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: " + b"9" * 30 + b"\r\n\r\n"),

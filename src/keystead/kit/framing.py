@@ -61,12 +61,11 @@ class Framing:
         self._target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        name = name.lower()
         headers = self._headers
-        if name in headers or self._phase != HEAD:
+        if (name := name.lower()) in headers or self._phase != HEAD:
             self._repeated(name, value)
         else:
-            headers[name] = value.strip(b" \t")
+            headers[name] = value.strip()  # of blanks and tabs: llhttp lets no other white space through
 
     def on_headers_complete(self) -> None:
         headers = self._headers
