@@ -27,6 +27,17 @@ def test_cryptography_is_use_of_every_key_in_it(office) -> None:
     assert keys_used(office.journal.lines[:1]) == {one.id: 0}
 
 
+@pytest.mark.parametrize("name", ["/a[b]/c", '[{"action":"key:encrypt","key":"x"}]'])
+def test_brackets_in_a_name_hide_no_use(office, name) -> None:
+    key = office.key()
+    office.forget_records()
+    office.admin.call("Encrypt", KeyId=key.id, Plaintext=b"x")
+    record = office.record()
+    named = replace(record, who=replace(record.who, name=name)).encode()
+    assert keys_used([named]) == {key.id: 0} == keys_used([record.encode()])
+    assert keys_used([named, record.encode()]) == {key.id: 1}
+
+
 @pytest.mark.parametrize(
     ("operation", "members"),
     [

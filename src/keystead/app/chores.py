@@ -35,7 +35,7 @@ Use = tuple[str, tuple[int, bytes]]
 USES_A_COMMIT = 200
 USES_EVERY = 5.0  # seconds between two writings of last uses
 # A record of a use that was performed names the version that was used.
-_TARGETS = b',"targets":['
+_TARGETS, _FIRST = b',"targets":[', b'[{"action":'
 _USED = re.compile(rb'"action":"(?:%b)","key":"([0-9a-f-]{36})","version":' % "|".join(sorted(USES)).encode())
 # Of an authenticated request: whose it was stands before it. What a stranger claims is the first member there is.
 _BY, _ID_BYTES = b',"via":"AKIA', 20
@@ -192,7 +192,9 @@ class Chores:
 
 def keys_used(records: list[bytes]) -> dict[str, int]:
     """Which keys the acts on record did cryptography with -> the newest of the records that says so."""
-    newest = {record[(at := record.find(_TARGETS)) : record.find(b"]", at)]: n for n, record in enumerate(records)}
+    newest = {record[(at := record.find(b"[")) : record.find(b"]", at)]: n for n, record in enumerate(records)}
+    if not all(targets.startswith(_FIRST) for targets in newest if targets):  # somebody has a bracket in their name
+        newest = {record[(at := record.find(_TARGETS)) : record.find(b"]", at)]: n for n, record in enumerate(records)}
     used: dict[str, int] = {}
     for targets, n in newest.items():  # as many as there are keys, not records
         for key_id in _USED.findall(targets):
