@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import json
 from base64 import urlsafe_b64decode
+from collections.abc import Callable
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any
@@ -16,8 +17,9 @@ from tests import harness, vaultstack
 from tests.oidcissuer import CLIENT, SECRET, StandIn
 from tests.tokens import SigningKey, b64url, key_set
 
-from keystead.core.entities import LoginSecret, OidcLogin
+from keystead.core.entities import LoginSecret, OidcLogin, Token
 from keystead.doors import vault as vault_door
+from keystead.service.barrier import Commit
 from keystead.service.handlers import oidclogins
 
 ISSUER, BACK = "https://issuer.test/app", "http://localhost:8250/oidc/callback"
@@ -596,3 +598,40 @@ def test_a_namespace_goes_into_the_state_instead_of_the_uri(vault) -> None:
     assert vault.begin(redirect_uri=f"{BACK}?namespace=ns1") == ""
     vault.role(allowed_redirect_uris=f"{BACK}?namespace=ns1")
     assert parameters(vault.begin(redirect_uri=f"{BACK}?namespace=ns1"))["redirect_uri"] == f"{BACK}?namespace=ns1"
+
+
+# --- races
+
+
+def overtaken(vault: Browsing, monkeypatch: pytest.MonkeyPatch, n: int, act: Callable[[], object]) -> None:
+    """`act` is done right before the n-th commit from here, by another request."""
+    commit, commits = vault.stack.barrier.commit, []
+
+    def after(change: Commit) -> None:
+        commits.append(change)
+        if len(commits) == n:
+            act()
+        commit(change)
+
+    monkeypatch.setattr(vault.stack.barrier, "commit", after)
+
+
+def test_of_two_who_bring_a_state_at_once_one_shows_the_code(vault, monkeypatch) -> None:
+    state, code = vault.issuer.authorize(vault.begin())
+    first: list[int] = []
+    overtaken(vault, monkeypatch, 1, lambda: first.append(vault.come_back(state, code).status))
+    assert vault.come_back(state, code).json["errors"] == [NO_STATE]
+    assert first == [200] and vault.issuer.asked.count("/token") == 1
+
+
+@pytest.mark.parametrize("what", ["role", "config"])
+def test_what_changes_after_the_look_is_not_gone_by(vault, monkeypatch, what) -> None:
+    """Whom a role shuts out, once that is acknowledged, is not let in by what was looked at before."""
+    state, code = vault.issuer.authorize(vault.begin())
+    change = {"role": lambda: vault.role(bound_subject="jim")}.get(
+        what, lambda: vault.root.data("POST", "auth/oidc/config", {"oidc_discovery_url": ISSUER})
+    )
+    overtaken(vault, monkeypatch, 2, change)  # the first is that of the state
+    words = "the role or the configuration has changed meanwhile"
+    assert vault.come_back(state, code).json["errors"] == [words]
+    assert not [one for one in vault.stack.barrier.every(Token) if one.display_name == "oidc-joe"]
