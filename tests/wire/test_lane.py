@@ -7,6 +7,7 @@ import time
 import pytest
 
 from keystead.kit import lane as lanes
+from keystead.kit import pace as paces
 from keystead.kit.lane import Lane, Turns
 from keystead.kit.pace import STEP, Pace, Spent, spent
 
@@ -243,6 +244,32 @@ def test_nobody_waits_longer_than_is_said_and_what_is_late_is_not_done():
         assert "late" not in words(told, "run")
 
     on_a_loop(test, most=1, wait_for=0.02)
+
+
+def test_where_one_cannot_be_answered_the_others_are(monkeypatch):
+    monkeypatch.setattr(lanes, "HOLD_FOR", 10.0)
+
+    async def test(lane):
+        told, broken = [], []
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: broken.append(context["exception"]))
+        bad = Told("bad", told=told)
+        bad.back = lambda: 1 // 0
+        for job in (Told("first", told=told), bad, Told("last", told=told)):
+            lane.put(job)
+        await until(lambda: words(told, "back") == ["first", "last"])
+        assert [type(one) for one in broken] == [ZeroDivisionError]
+
+    on_a_loop(test, most=1)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"what?"])
+def test_where_the_kernel_does_not_tell_a_thread_never_queues(content, monkeypatch, tmp_path):
+    path = tmp_path / "schedstat"
+    if content is not None:
+        path.write_bytes(content)
+    monkeypatch.setattr(paces, "_SCHEDSTAT", path)
+    told = spent()
+    assert told.queueing == 0.0 and 0.0 < told.computing <= time.thread_time() and told.in_all <= time.monotonic()
 
 
 def test_a_thread_that_the_token_keeps_does_not_keep_the_end(monkeypatch):

@@ -134,8 +134,12 @@ class Lane:
         self._come_back()
 
     def _come_back(self) -> None:
-        while self._served:
-            self._served.popleft().back()
+        try:
+            while self._served:
+                self._served.popleft().back()
+        finally:
+            if self._served:  # whatever became of one, the others are answered
+                self._loop.call_soon(self._come_back)
 
     # --- on a thread
 

@@ -39,10 +39,10 @@ def spent() -> Spent:
     """Of this thread since it began (Linux: sched-stats.rst); where nobody tells, it never queues."""
     now = time.monotonic()
     try:
-        on_cpu, queued, _ = _SCHEDSTAT.read_bytes().split()
-    except OSError:
+        on_cpu, queued = map(int, _SCHEDSTAT.read_bytes().split()[:2])
+    except (OSError, ValueError):
         return Spent(time.thread_time(), 0.0, now)
-    return Spent(int(on_cpu) / 1e9, int(queued) / 1e9, now)
+    return Spent(on_cpu / 1e9, queued / 1e9, now)
 
 
 def n_cpus() -> int:
