@@ -49,12 +49,11 @@ def test_check_says_what_the_page_says(installation):
     rows = {(row["key_spec"], row["algorithm"]): row for row in said["algorithms"]}
     assert has <= set(rows)
     lacking = {(*pair, rows[pair]["why"]) for pair in has if not rows[pair]["offered"]}
-    page = {
-        tuple(line.strip("| ").split(" | ")) for line in re.findall(r"^\| [A-Z].*\|$", PAGE.read_text(), re.MULTILINE)
-    }
+    lines = re.findall(r"^\| [A-Z][A-Z0-9_]+ \| .*\|$", PAGE.read_text(), re.MULTILINE)
+    page = {tuple(line.strip("| ").split(" | ")) for line in lines}
     assert page == lacking
     text = at_once("hsm", "check", "soft", "--data", installation).out
-    assert "AES_GCM            AES_GCM        caller  yes" in text and softhsm.PIN not in text
+    assert re.search(r"AES_GCM +AES_GCM +caller +yes$", text, re.MULTILINE) and softhsm.PIN not in text
 
 
 def test_what_cannot_be_checked(installation):
