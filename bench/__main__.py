@@ -41,7 +41,7 @@ class Bench:
         self.servers: list[Keystead] = []
         self.skipped: dict[str, str] = {}
         self.start_s: float | None = None
-        self.raw: dict[str, float] = {}
+        self.raw: dict[str, hsm.Raw] = {}
 
     def say(self, words: str) -> None:
         self.console.print(f"[dim]{words}[/dim]", highlight=False)
