@@ -126,6 +126,15 @@ def test_the_same_line_says_more_beside_its_token(vault) -> None:
     assert vault.nobody("GET", "app/one", authorization=f"Bearer {bearer.text}").json["data"] == {"a": "1"}
 
 
+@pytest.mark.parametrize("empty", [{}, {"x_vault_token": ""}])
+def test_what_a_bearer_header_opened_is_not_open_to_whoever_comes_without_it(vault, empty) -> None:
+    bearer = vault.root.token(policies=["reader"])
+    for _ in range(2):
+        with_it = vault.nobody("GET", "app/one", authorization=f"Bearer {bearer.text}", **empty)
+        assert with_it.json["data"] == {"a": "1"}
+    assert vault.nobody.refused("GET", "app/one", **empty)[0] == 403
+
+
 def test_a_use_is_counted_and_what_ends_by_it_is_not_kept(vault) -> None:
     bearer = vault.root.token(policies=["reader"], num_uses=3)
     assert [bearer("GET", "app/one").status for _ in range(4)] == [200, 200, 200, 403]

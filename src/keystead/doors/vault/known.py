@@ -50,9 +50,8 @@ class Known:
 
     def find(self, request: HttpRequest) -> Arrival | None:
         """Where a request of the same line and token has led, if it would lead there now. Raises Sealed."""
-        headers = request.headers
         kept = self._arrivals.get(_line(request))
-        if kept is None or b"x-vault-wrap-ttl" in headers or b"authorization" in headers:
+        if kept is None or _says_more(request):
             return None
         if kept[0] != self._mounts.moment():
             self._arrivals.clear()
@@ -63,12 +62,18 @@ class Known:
         """`moment`: when the whole way began. What ends with its use, or is decided on the way, is not kept."""
         token, place = arrival.held.token, arrival.place
         elsewhere = arrival.below or place.led or place.missing
-        if arrival.wrap_for or token.n_uses or elsewhere or not self._places.may_be_kept(request):
+        if token.n_uses or elsewhere or _says_more(request) or not self._places.may_be_kept(request):
             return
         if moment != self._moment or len(self._arrivals) >= N_KNOWN:  # of another moment nothing counts any more
             self._arrivals.clear()
             self._moment = moment
         self._arrivals[_line(request)] = (moment, arrival)
+
+
+def _says_more(request: HttpRequest) -> bool:
+    """Whether more than its line decides whose it is and what is answered."""
+    headers = request.headers
+    return b"x-vault-wrap-ttl" in headers or b"authorization" in headers
 
 
 def _line(request: HttpRequest) -> _Line:
