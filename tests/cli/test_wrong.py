@@ -130,6 +130,18 @@ sys.exit(str(heavy & sys.modules.keys()) if heavy & sys.modules.keys() else 0)
     assert done.returncode == 0, done.stderr
 
 
+def test_a_supervisor_imports_no_door_but_its_own() -> None:
+    """It starts before its workers do, each of which imports the doors that it serves."""
+    script = """
+import sys
+import keystead.cli.commands.serve
+found = [name for name in sys.modules if name.startswith(("keystead.doors.vault", "keystead.doors.aws"))]
+sys.exit(str(found) if found else 0)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_group_alone_shows_its_commands() -> None:
     for words in ((), ("key",), ("principal", "access-key")):
         done = at_once(*words)

@@ -30,7 +30,6 @@ from keystead.core.errors import KeysteadError
 from keystead.core.keyed import KeyedHash
 from keystead.core.places import Places
 from keystead.core.ports import Reader
-from keystead.doors.vault.auditlog import DOOR, shaped
 from keystead.net import sinks
 from keystead.service.barrier import Barrier
 from keystead.service.held.spaces import chain_of
@@ -41,7 +40,7 @@ PAGE, BACK = 500, 1024
 AT_ONCE = {DeviceType.FILE: 4096, DeviceType.SOCKET: 1024, DeviceType.SYSLOG: 1024}
 """Records that a device is told in its turn: so many are told again where it fails."""
 AGAIN_AFTER = 1.0, 60.0  # seconds, from and to, until one that could not be reached is tried again
-CURSORS = "cursors"
+CURSORS, DOOR = "cursors", "vault"
 MOST_CHAINS = 100_000
 MAKING = frozenset({"system write namespaces/{path:path}", "system delete namespaces/{path:path}"})
 """What is on record in the tenant that a namespace stands right below, with the namespace as what was made."""
@@ -163,6 +162,8 @@ class Devices:
         return len(records) == at_once
 
     def _lines(self, one: Following, records: list[bytes]) -> list[bytes]:
+        from keystead.doors.vault.auditlog import shaped  # noqa: PLC0415 - with its whole door: for those who have devices
+
         digest, prefix = KeyedHash(bytes.fromhex(one.device.salt)), one.device.prefix.encode()
         texts = (
             shaped(

@@ -16,7 +16,6 @@ from msgspec.structs import replace
 
 from keystead import config
 from keystead.app import hygiene
-from keystead.app.beginning import Beginning, is_empty
 from keystead.app.development import save_token
 from keystead.app.doors import DOORS
 from keystead.app.hsms import pins
@@ -113,7 +112,7 @@ def serve(
     hygiene.harden()
     bound: dict[str, socket] = {}
     known: dict[str, Sensitive] | None = None
-    if not unseal and "vault" in addresses and is_empty(at):
+    if not unseal and "vault" in addresses and _is_empty(at):
         known = pins(config.read(at).hsms, secrets.ask_pin)
         if (sock := _begun(here, at, addresses, workers, known)) is None:
             return
@@ -127,10 +126,19 @@ def serve(
     supervise(at, addresses, workers, offered, ready, trust_clock=trust_clock, bound=bound, known=known)
 
 
+def _is_empty(directory: Path) -> bool:
+    """It comes with the Vault door, which the supervisor of an installation does without."""
+    from keystead.app.beginning import is_empty
+
+    return is_empty(directory)
+
+
 def _begun(
     here: Here, directory: Path, listen: Mapping[str, str], workers: int | None, known: Mapping[str, Sensitive]
 ) -> socket | None:
     """Wait for whoever initialises; the socket they came to. None: told to stop."""
+    from keystead.app.beginning import Beginning
+
     settings = config.read(directory)
     settings = replace(settings, listen=dict(listen), workers=workers or settings.workers)
 
