@@ -178,7 +178,7 @@ class Person:
         name = f"TrentService.{operation}"
         headers = {"X-Amz-Target": name, "Content-Type": "application/x-amz-json-1.1"}
         reply = self.send(headers, body, region=region)
-        declared = self.stack.door.table().get(name)
+        declared = self.stack.declared.get(name)
         assert declared is None or reply.code is None or reply.code in declared.errors, (name, reply.code)
         return reply
 
@@ -195,7 +195,7 @@ class Person:
         """Any request, signed. What STS and IAM refuse an action with must be an error that it declares."""
         reply = Reply.of(self.stack.serve(self.signed(headers, body, method, url, service, region)))
         action = re.search(rb"(?:^|&)Action=([A-Za-z]+)", body)
-        declared = self.stack.door.table().get(f"{service}:{action[1].decode()}") if action else None
+        declared = self.stack.declared.get(f"{service}:{action[1].decode()}") if action else None
         code = re.search(rb"<Code>([A-Za-z]+)</Code>", reply.body)
         if declared is not None and code is not None and reply.status != 200:
             assert code[1].decode() in declared.errors | QUERY_COMMON, (declared.name, code[1])
@@ -335,7 +335,7 @@ class Stack:
             request_ids=RequestIds(self.entropy),
             mounts=self.view,
         )
-        self.door, self.front = door, door.open(self.means)
+        self.door, self.front, self.declared = door, door.open(self.means), door.table()
         if is_new:
             key = self.first.access_key
             self.admin = Person(self, self.first.administrator, key.credential.id, key.secret.reveal(), None)

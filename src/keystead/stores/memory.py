@@ -42,6 +42,8 @@ class _Overlay(Generic[K, V]):
         self._pending = pending
 
     def values(self) -> list[V]:
+        if not self._pending:
+            return list(self._base.values())
         merged: dict[K, V | None] = {**self._base, **self._pending}
         return [value for value in merged.values() if value is not None]
 
@@ -51,6 +53,18 @@ class _Overlay(Generic[K, V]):
                 self._base.pop(key, None)
             else:
                 self._base[key] = value
+
+
+class _Items(dict[Kind, _Overlay[str, Row]]):
+    """An overlay of each kind, made when it is asked for: most readers look at one kind of some fifty."""
+
+    def __init__(self, base: dict[Kind, dict[str, Row]]) -> None:
+        super().__init__()
+        self._base = base
+
+    def __missing__(self, kind: Kind) -> _Overlay[str, Row]:
+        self[kind] = made = _Overlay(self._base[kind])
+        return made
 
 
 class _Content:
@@ -71,7 +85,7 @@ class _MemoryReader:
 
     def __init__(self, content: _Content) -> None:
         self._content = content
-        self._items = {kind: _Overlay(rows) for kind, rows in content.items.items()}
+        self._items = _Items(content.items)
         self._nodes = _Overlay(content.nodes)
         self._meta = _Overlay(content.meta)
         self._records = _Overlay(content.records)
@@ -106,10 +120,10 @@ class _MemoryReader:
 
     def changes(self, after: int) -> tuple[int, list[tuple[Kind, str]] | None]:
         newest = self._content.n_changes + len(self._changed)
-        known = self._content.changes + self._changed
-        if not newest - len(known) <= after <= newest:
+        committed, since = self._content.changes, max(0, self._content.n_changes - after)
+        if since > len(committed) or after > newest:
             return newest, None
-        return newest, known[len(known) - (newest - after) :]
+        return newest, committed[len(committed) - since :] + self._changed[max(0, after - self._content.n_changes) :]
 
     def records(self, after: int, limit: int) -> list[tuple[int, bytes]]:
         found = ((n, self._records.get(n)) for n in range(max(after, 0) + 1, self._n_records + 1))
@@ -126,11 +140,14 @@ class MemoryTransaction(_MemoryReader):
         self._require_open()
         overlays: list[_Overlay[Any, Any]] = [*self._items.values(), self._nodes, self._meta, self._records]
         before, n_records, n_changed = [one.snapshot() for one in overlays], self._n_records, len(self._changed)
+        kinds = set(self._items)
         try:
             yield
         except BaseException:
             for overlay, pending in zip(overlays, before, strict=True):
                 overlay.restore(pending)
+            for kind in self._items.keys() - kinds:
+                del self._items[kind]
             self._n_records = n_records
             del self._changed[n_changed:]
             raise
@@ -183,7 +200,8 @@ class MemoryTransaction(_MemoryReader):
         content = self._content
         content.n_records = self._n_records
         content.n_changes += len(self._changed)
-        content.changes = (content.changes + self._changed)[-keep_changes:]
+        content.changes += self._changed
+        del content.changes[:-keep_changes]
 
 
 class MemoryStore:
