@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -25,7 +26,7 @@ from keystead.app import hygiene
 
 BIN = Path(sys.executable).parent
 KEYSTEAD = BIN / "keystead"
-START_FOR = 20.0  # seconds
+START_FOR = FOLDED_FOR = 20.0  # seconds
 FREE = ("--listen", "aws=127.0.0.1:0")
 
 
@@ -49,13 +50,18 @@ class Done(Struct, frozen=True):
         return json.loads(line)
 
 
+def _surroundings(env: dict[str, str] | None) -> dict[str, str]:
+    """`env` and nothing else that a command would go by."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "KEYSTEAD_"))}
+    return own | (env or {})
+
+
 def keystead(*words: str | Path, stdin: str = "", env: dict[str, str] | None = None, fds: tuple[int, ...] = ()) -> Done:
     """Run the command in a process of its own, away from any terminal."""
-    surroundings = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "KEYSTEAD_"))}
     done = subprocess.run(
         [KEYSTEAD, *words],
         input=stdin,
-        env={**surroundings, **(env or {})},
+        env=_surroundings(env),
         pass_fds=fds,
         capture_output=True,
         text=True,
@@ -65,12 +71,13 @@ def keystead(*words: str | Path, stdin: str = "", env: dict[str, str] | None = N
     return Done(done.returncode, done.stdout, done.stderr)
 
 
-def at_once(*words: str | Path, stdin: str = "") -> Done:
+def at_once(*words: str | Path, stdin: str = "", env: dict[str, str] | None = None) -> Done:
     """The command without a process of its own: what it prints and answers, ten times as fast."""
     out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode()), "utf-8"))
         patch.setattr(hygiene, "harden", lambda: None)  # it is for whole processes
+        patch.setattr(os, "environ", _surroundings(env))
         with redirect_stdout(out), redirect_stderr(err):
             status = cli.run([str(word) for word in words])
     said = [stream.buffer.getvalue().decode() for stream in (out, err)]
@@ -84,9 +91,20 @@ class Serving(Struct):
     process: subprocess.Popen[str]
     running: dict[str, Any]
 
-    def __call__(self, *words: str | Path, **more: Any) -> Done:
-        """A command about it."""
-        return keystead(*words, "--data", self.directory, **more)
+    def __call__(self, *words: str | Path, stdin: str = "", env: dict[str, str] | None = None) -> Done:
+        """A command about it. While it runs it is that process which is asked, so the command needs none of its own."""
+        run = at_once if self.process.poll() is None else keystead
+        return run(*words, "--data", self.directory, stdin=stdin, env=env)
+
+    def logged(self, *words: str, n: int = 1) -> list[str]:
+        """The newest of its audit log that have all `words` in them, once they are `n`: it is folded now and then."""
+        until = time.monotonic() + FOLDED_FOR
+        while True:
+            log = self("audit", "tail", "-n", "1000", "--json").out.splitlines()
+            if len(found := [line for line in log if all(word in line for word in words)]) >= n:
+                return found
+            assert time.monotonic() < until, (words, n, log[-5:])
+            time.sleep(0.1)
 
     def stop(self) -> None:
         """As Ctrl-C does."""
