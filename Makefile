@@ -4,12 +4,12 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 DATA   ?= keystead-data
 APART  := ansible salt vaultclients
-REAL   := tests/clients tests/scripts
+SERVERS := tests/cli tests/cross tests/cryptoki tests/entropy tests/faults
 
 # Where it is set (in images of containers it often is) every process that a test starts would compile all of Keystead.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run install test check unit real inside clients hsm-clients every-client tpm bench secrets torture differential drill docs lock clean
+.PHONY: run install test check unit real real-first real-last servers inside clients hsm-clients every-client tpm bench secrets torture differential drill docs lock clean
 
 run: install           ## start a development server on loopback and say what to paste
 	@$(BIN)/keystead dev --data $(DATA)
@@ -51,14 +51,22 @@ check: install         ## style, types, layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# In two halves of about the same time, so that `make -j2 test` uses two cores.
-unit: real inside      ## every test, the real clients included
+# In parts, of which `make -j2 test` begins the next one when one has ended: so two cores are busy to the end.
+unit: real-first servers real-last inside ## every test, the real clients included
 
-real: install
-	$(BIN)/pytest -q $(REAL)
+real: real-first real-last
+
+real-first: install
+	$(BIN)/pytest -q $(wildcard tests/clients/test_[a-m]*.py)
+
+real-last: install
+	$(BIN)/pytest -q tests/scripts $(filter-out $(wildcard tests/clients/test_[a-m]*.py),$(wildcard tests/clients/test_*.py))
+
+servers: install
+	$(BIN)/pytest -q $(SERVERS)
 
 inside: install
-	$(BIN)/pytest -q $(filter-out $(REAL) tests/__pycache__,$(patsubst %/,%,$(wildcard tests/*/)))
+	$(BIN)/pytest -q $(filter-out tests/clients tests/scripts $(SERVERS) tests/__pycache__,$(patsubst %/,%,$(wildcard tests/*/)))
 
 every-client: $(VENV)/.clients $(APART:%=$(VENV)/clients/%/.installed) ## install the clients that come from elsewhere: sops, those in JavaScript, Ansible, Salt, more in Python
 
