@@ -17,7 +17,8 @@ from keystead.core.keystores import Moment, Trouble, failed
 from keystead.core.keytree import generation
 from keystead.core.limits import Counts, require_room
 from keystead.core.operations import NO_CLUSTER, NOT_ACTIVE
-from keystead.core.ports import Generated, Loaded, Store
+from keystead.core.ports import Store
+from keystead.core.providers import Generated, Loaded
 from keystead.core.sensitive import Sensitive
 from keystead.providers.software import SoftwareProvider
 
@@ -210,7 +211,7 @@ def _stepping(method: Callable[..., object], step: Callable[[], None]) -> Callab
 
 
 class MemoryToken:
-    """core.ports.Provider of a token in memory: its handles are names, and what they name never comes out.
+    """core.providers.Provider of a token in memory: its handles are names, and what they name never comes out.
 
     `plugged = False`: it answers nothing. `lost_answers`: so many of the next objects are made, and nobody hears of it.
     `threads`: those that have asked it for anything.
@@ -294,7 +295,7 @@ class MemoryToken:
 
 
 class _Asking:
-    """core.ports.Loaded that asks the token first, each time."""
+    """core.providers.Loaded that asks the token first, each time."""
 
     def __init__(self, loaded: Loaded, ask: Callable[[], object]) -> None:
         self._loaded, self._ask = loaded, ask
@@ -304,7 +305,7 @@ class _Asking:
 
 
 class MemoryClusters:
-    """core.ports.Clusters: one HSM under one cluster id, whose user has that password. `locked`: nobody comes in."""
+    """core.providers.Clusters: one HSM under one cluster id. `password`: its user's. `locked`: nobody comes in."""
 
     def __init__(self, id: str, hsm: str, token: MemoryToken, password: str) -> None:
         self.id, self.hsm, self._token, self.password, self.locked = id, hsm, token, password, False

@@ -39,7 +39,8 @@ from keystead.core.caller import SYSTEM_DOOR
 from keystead.core.entities import AclPolicy, Entity, Key, PolicyText, Principal
 from keystead.core.errors import Unavailable
 from keystead.core.places import Places
-from keystead.core.ports import Net, NoKeyStores, Store, WouldBlock
+from keystead.core.ports import Net, Store, WouldBlock
+from keystead.core.providers import NoKeyStores
 from keystead.core.sensitive import Sensitive
 from keystead.doors import aws_kms, vault
 from keystead.doors.aws_kms import query

@@ -24,7 +24,8 @@ from keystead.core.errors import (
 )
 from keystead.core.limits import ENDLESS, Allowance, Limit, Limits
 from keystead.core.operations import KeyRef, KeyringRef
-from keystead.core.ports import Loaded, WouldBlock
+from keystead.core.ports import WouldBlock
+from keystead.core.providers import Loaded
 from keystead.core.sensitive import Sensitive
 from keystead.core.wrapping import WRAPPINGS
 from keystead.service.barrier import Commit

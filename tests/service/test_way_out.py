@@ -12,7 +12,8 @@ from keystead.app.outside import host_terms, key_stores
 from keystead.config import Config, Xks
 from keystead.core.errors import InvalidArgument
 from keystead.core.keystores import Trouble
-from keystead.core.ports import PUBLIC, NoKeyStores, Terms, Unreached
+from keystead.core.ports import PUBLIC, Terms, Unreached
+from keystead.core.providers import NoKeyStores
 
 
 def read(tmp_path: Path, text: str) -> Xks:

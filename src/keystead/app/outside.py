@@ -7,7 +7,8 @@ from ipaddress import ip_address
 
 from keystead.config import Xks, path_of
 from keystead.core.errors import InvalidArgument
-from keystead.core.ports import Address, Clock, KeyStores, Terms
+from keystead.core.ports import Address, Clock, Terms
+from keystead.core.providers import KeyStores
 from keystead.net.https import Https
 from keystead.providers.xks import XksStores
 

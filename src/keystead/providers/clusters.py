@@ -1,4 +1,4 @@
-"""HSMs as the AWS CloudHSM clusters that key stores can be (core.ports.Clusters, docs/adr/0034)."""
+"""HSMs as the AWS CloudHSM clusters that key stores can be (core.providers.Clusters, docs/adr/0034)."""
 
 from __future__ import annotations
 

@@ -15,7 +15,8 @@ from keystead.core.envelope import NO_AAD, SALT_BYTES
 from keystead.core.errors import InvalidArgument, Unsupported, WrongUsage
 from keystead.core.keyed import KeyedHash
 from keystead.core.operations.schemes import Scheme
-from keystead.core.ports import KERNEL, Entropy, Generated, KernelEntropy, KeyEntropy, Loaded
+from keystead.core.ports import KERNEL, Entropy, KernelEntropy, KeyEntropy
+from keystead.core.providers import Generated, Loaded
 from keystead.core.sensitive import Sensitive
 from keystead.crypto import agree, certificates, kem, keys, oaep, schemes
 from keystead.crypto.draws import Draws

@@ -24,7 +24,8 @@ from keystead.core.entities import Key
 from keystead.core.errors import DecryptionFailed
 from keystead.core.keystores import KeyStore, Moment, Trouble, failed
 from keystead.core.policy.arn import arn_of_caller, resource_arn
-from keystead.core.ports import PUBLIC, Clock, Loaded, Net, Terms, Unreached
+from keystead.core.ports import PUBLIC, Clock, Net, Terms, Unreached
+from keystead.core.providers import Loaded
 from keystead.core.sensitive import Sensitive
 from keystead.providers.refusing import Refusing
 from keystead.wire import Malformed
@@ -137,7 +138,7 @@ _metadata, _health, _refusal = reader(KeyMetadata), reader(Health), reader(Refus
 
 
 class XksStores:
-    """core.ports.KeyStores over a Net. `terms`: those on which a host is asked."""
+    """core.providers.KeyStores over a Net. `terms`: those on which a host is asked."""
 
     def __init__(self, net: Net, clock: Clock, terms: Callable[[str], Terms] = lambda _host: PUBLIC) -> None:
         self._net, self._clock, self._terms = net, clock, terms

@@ -28,7 +28,8 @@ from keystead.core.entities import Erasure, InHsm, KeyVersion
 from keystead.core.errors import KeysteadError, NotFound, Unauthenticated, Unavailable
 from keystead.core.keystores import Moment, Trouble, failed
 from keystead.core.operations import NO_CLUSTER
-from keystead.core.ports import NOT_ASKED, Clusters, Disk, Generated, Provider
+from keystead.core.ports import NOT_ASKED, Disk
+from keystead.core.providers import Clusters, Generated, Provider
 from keystead.core.sensitive import Sensitive
 from keystead.service.barrier import Barrier
 from keystead.service.commit import Commit
@@ -124,7 +125,7 @@ class NoteFiles:
 
 
 class NoClusters:
-    """core.ports.Clusters where no HSM is a key store."""
+    """core.providers.Clusters where no HSM is a key store."""
 
     def find(self, id: str) -> str:  # noqa: ARG002 - whichever it is
         raise NotFound("no such cluster", NO_CLUSTER)

@@ -78,7 +78,7 @@ class Meter:
         self.taken.entries.append((id, more))
 
     def spend(self, id: str, n: int, most: int) -> None:
-        """core.ports.Budget: counted at once and for good, from zero on."""
+        """core.providers.Budget: counted at once and for good, from zero on."""
         more, limits = (n, 0, 0, 0), (most, ENDLESS, ENDLESS, ENDLESS)
         while not self._page.take(id, more, limits):
             self._reserve(id, more, limits, begins=True)

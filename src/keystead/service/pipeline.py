@@ -31,7 +31,8 @@ from keystead.core.entities import Entity, Principal, Wrapped
 from keystead.core.errors import Denied, DryRun, Internal, KeysteadError, NotApproved, NotFound, Unavailable
 from keystead.core.operations import Demand, Operation
 from keystead.core.places import NOWHERE, Places
-from keystead.core.ports import Entropy, KeyStores, NoKeyStores, Provider, Stale, WouldBlock
+from keystead.core.ports import Entropy, Stale, WouldBlock
+from keystead.core.providers import KeyStores, NoKeyStores, Provider
 from keystead.core.quotas import AWS, Quotas
 from keystead.core.sensitive import Sensitive
 from keystead.service.barrier import Barrier, Commit

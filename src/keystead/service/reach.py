@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from keystead.core.entities import Entity
-from keystead.core.ports import KeyStores, Provider
+from keystead.core.providers import KeyStores, Provider
 from keystead.service.barrier import Barrier
 from keystead.service.hsms import Hsms
 from keystead.service.meter import Meter

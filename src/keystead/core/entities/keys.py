@@ -29,7 +29,7 @@ class Protection(Enum):
 
 
 class InHsm(Struct, frozen=True):
-    """An object in an HSM: the HSM's name in the configuration, and the object's (core.ports.Provider)."""
+    """An object in an HSM: the HSM's name in the configuration, and the object's (core.providers.Provider)."""
 
     hsm: str
     name: str

@@ -1,4 +1,4 @@
-"""The provider of keys that a token holds (core.ports.Provider, docs/adr/0033-pkcs11.md)."""
+"""The provider of keys that a token holds (core.providers.Provider, docs/adr/0033-pkcs11.md)."""
 
 from keystead.providers.pkcs11.provider import Pkcs11Provider
 

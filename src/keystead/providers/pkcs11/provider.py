@@ -1,4 +1,4 @@
-"""core.ports.Provider over a token. Never called on the event loop; an act of it may take as long as the HSM does."""
+"""core.providers.Provider over a token. Never called on the event loop; an act may take as long as the HSM does."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from keystead.core.algorithms import Family, KeySpec, MessageForm
 from keystead.core.errors import Internal, InvalidArgument, KeysteadError, NotFound, Unavailable, Unsupported
-from keystead.core.ports import Budget, Entropy, Generated, Loaded
+from keystead.core.ports import Entropy
+from keystead.core.providers import Budget, Generated, Loaded
 from keystead.core.sensitive import Sensitive
 from keystead.crypto import keys
 from keystead.cryptoki.connection import Name

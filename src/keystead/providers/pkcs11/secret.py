@@ -13,7 +13,8 @@ from keystead.core.envelope import PREFIX_BYTES, Envelope
 from keystead.core.errors import DecryptionFailed, InvalidArgument, LimitExceeded, Unsupported, WrongState
 from keystead.core.inside import KEY_BYTES, ZEROS, Form, Inside, Parts, committed
 from keystead.core.limits import Limit, spent
-from keystead.core.ports import Budget, Entropy
+from keystead.core.ports import Entropy
+from keystead.core.providers import Budget
 from keystead.core.sensitive import Sensitive
 from keystead.crypto.aead import open_once, seal_once
 from keystead.cryptoki import gcm
@@ -38,7 +39,7 @@ class _Secret(Refusing):
 
 
 class OfThisProcess:
-    """core.ports.Budget that forgets with the process."""
+    """core.providers.Budget that forgets with the process."""
 
     def __init__(self) -> None:
         self._spent: Counter[str] = Counter()

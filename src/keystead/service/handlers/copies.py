@@ -13,7 +13,7 @@ from keystead.core.algorithms import KeySpec
 from keystead.core.entities import Key, KeyVersion, Name, Origin
 from keystead.core.errors import AlreadyExists, InvalidArgument, Unsupported, WrongState
 from keystead.core.operations import Breach, CopiedVersion, Described, KeyCopy
-from keystead.core.ports import Generated
+from keystead.core.providers import Generated
 from keystead.core.sensitive import Sensitive
 from keystead.core.states import Event, KeyState, Lifecycle, Use
 from keystead.service.handlers import policies

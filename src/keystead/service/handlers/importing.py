@@ -16,7 +16,7 @@ from keystead.core.entities import Entity, Key, KeyVersion, Origin
 from keystead.core.errors import AlreadyExists, InvalidArgument, Unsupported, WrongState
 from keystead.core.limits import counted
 from keystead.core.operations import Breach, Described, Parcel, Unfit
-from keystead.core.ports import Generated
+from keystead.core.providers import Generated
 from keystead.core.sensitive import Sensitive
 from keystead.core.states import KeyState, Lifecycle, Use
 from keystead.core.wrapping import RAW

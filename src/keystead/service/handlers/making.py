@@ -5,7 +5,7 @@ from __future__ import annotations
 from keystead.core import operations as ops
 from keystead.core.entities import InHsm, Key, Keyring
 from keystead.core.errors import Unsupported
-from keystead.core.ports import Generated
+from keystead.core.providers import Generated
 from keystead.core.sensitive import Sensitive
 from keystead.service.hsms import Made
 from keystead.service.pipeline import Act

@@ -25,7 +25,7 @@ from keystead.core.entities import (
 )
 from keystead.core.errors import NotFound, Unavailable, WrongState
 from keystead.core.keystores import Connection, KeyStore, Moment, Trouble, failed
-from keystead.core.ports import Loaded
+from keystead.core.providers import Loaded
 from keystead.core.sensitive import Sensitive
 from keystead.core.states import KeyState, Use
 from keystead.crypto.notes import NoteSigner
@@ -99,7 +99,7 @@ class StoredVersion(HeldVersion):
 
 
 class _InStore:
-    """core.ports.Loaded of a key in a store that is an HSM: where that is away, it is the store that has failed."""
+    """core.providers.Loaded of a key in a store that is an HSM: where that is away, it is the store that has failed."""
 
     __slots__ = ("_loaded",)
 

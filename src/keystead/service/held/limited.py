@@ -9,7 +9,7 @@ from keystead.core.detached import Detached
 from keystead.core.entities import Key
 from keystead.core.errors import DecryptionFailed, Internal
 from keystead.core.limits import ENDLESS, Counts, Limits, counted, require_room
-from keystead.core.ports import Loaded
+from keystead.core.providers import Loaded
 from keystead.core.sensitive import Sensitive
 from keystead.core.states import Use
 from keystead.service.meter import Meter
@@ -34,11 +34,11 @@ USES: dict[str, tuple[Use, int | None]] = {
     "encapsulate": (Use.PROTECT, None),
     "decapsulate": (Use.PROCESS, 1),
 }
-"""A method of core.ports.Loaded -> what use it is, and which argument is what the key is given."""
+"""A method of core.providers.Loaded -> what use it is, and which argument is what the key is given."""
 
 
 class Counted:
-    """core.ports.Loaded that counts. What it has no row for it does not do."""
+    """core.providers.Loaded that counts. What it has no row for it does not do."""
 
     __slots__ = ("_count", "_inner", "_meter")
 

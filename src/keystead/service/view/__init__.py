@@ -13,7 +13,8 @@ from typing import ClassVar
 
 from keystead.core.entities import Kind
 from keystead.core.operations import SystemRef
-from keystead.core.ports import KeyStores, Provider, Reader
+from keystead.core.ports import Reader
+from keystead.core.providers import KeyStores, Provider
 from keystead.service.barrier import Barrier
 from keystead.service.held import Held, HeldSystem
 from keystead.service.hsms import Hsms

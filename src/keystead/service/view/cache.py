@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Protocol, TypeVar
 from keystead.core.entities import Kind
 from keystead.core.errors import Internal, Sealed, Unavailable
 from keystead.core.operations import Ref
-from keystead.core.ports import KeyStores, NoKeyStores, Provider, Reader, WouldBlock, WouldWait
+from keystead.core.ports import Reader, WouldBlock, WouldWait
+from keystead.core.providers import KeyStores, NoKeyStores, Provider
 from keystead.core.rights import Rights
 from keystead.service.barrier import Barrier
 from keystead.service.held import Held
