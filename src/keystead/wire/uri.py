@@ -8,6 +8,7 @@ from urllib.parse import unquote_to_bytes
 from keystead.wire import Malformed
 
 _ALONE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_PERCENT = 0x25  # a number, since CPython raises and drops a TypeError when it looks for bytes in bytes
 
 
 def text(raw: bytes, *, plus: bool = False) -> str:
@@ -17,7 +18,7 @@ def text(raw: bytes, *, plus: bool = False) -> str:
     """
     if plus and b"+" in raw:
         raw = raw.replace(b"+", b" ")
-    if b"%" in raw:
+    if _PERCENT in raw:
         if _ALONE.search(raw):
             raise Malformed("a percent sign without two hex digits")
         raw = unquote_to_bytes(raw)
