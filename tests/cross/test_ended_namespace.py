@@ -42,8 +42,10 @@ def test_nothing_sent_after_it_has_ended_is_served(tmp_path) -> None:
         for path, body in (("sys/mounts/kms", {"type": "transit"}), ("kms/keys/app", {})):
             assert root.ask("POST", f"ns1/{path}", body)[0] in {200, 204}
         operator = Remote(server.directory, config.read(server.directory))
-        home = ops.TenantRef(operator.perform(ops.ListKeyrings()).items[0].keyring.tenant)
-        (space,) = (one.namespace for one in operator.perform(ops.ListNamespaces(tenant=home)))
+        tenants = {ops.TenantRef(one.keyring.tenant) for one in operator.perform(ops.ListKeyrings()).items}
+        ((home, space),) = (
+            (at, one.namespace) for at in tenants for one in operator.perform(ops.ListNamespaces(tenant=at))
+        )
         at = ops.TenantRef(space.id)
         address = f"aws:{space.id}:{REGION}"
         operator.perform(ops.CreateKeyring(tenant=space.id, name=REGION, namespaces=(address,)))
