@@ -10,7 +10,7 @@ import pytest
 from tests import vaultstack
 from tests.vaultstack import Bearer, Vault
 
-from keystead.core.policy.form import MOST_KEPT, Asker, Prepared, Rule
+from keystead.core.policy.form import MOST_KEPT, MOST_OF_A_LINE, Asker, Prepared, Rule
 from keystead.core.policy.vault import Acl
 
 TEXT = {"plaintext": b64encode(b"hello").decode()}
@@ -126,3 +126,6 @@ def test_what_hangs_on_more_than_the_line_is_not_kept() -> None:
     for n in range(MOST_KEPT + 10):
         prepared.keep((f"a/{n}", "read", False, False, True), None, "identity policy")
     assert 0 < len(prepared.kept) <= MOST_KEPT
+    long = ("a" * (MOST_OF_A_LINE + 1), "read", False, False, True)
+    prepared.keep(long, None, "identity policy")
+    assert long not in prepared.kept

@@ -166,7 +166,9 @@ class Prepared(Struct, frozen=True):
 
     def keep(self, line: Line, request: Request, rule: str) -> None:
         """That `rule` allowed it, if nothing but its line has counted."""
-        if self.settled is None and all(by and by(request) for rule in self.rules for by in rule.by_line):
+        if self.settled is not None or len(line[0]) > MOST_OF_A_LINE:
+            return
+        if all(by and by(request) for rule in self.rules for by in rule.by_line):
             if len(self.kept) >= MOST_KEPT:
                 self.kept.clear()
             self.kept[line] = rule
@@ -187,7 +189,7 @@ class Prepared(Struct, frozen=True):
         return _conclude(says, grant, self.asker)
 
 
-MOST_KEPT = 256  # lines
+MOST_KEPT, MOST_OF_A_LINE = 64, 256  # lines; characters of a path
 COST_OF_ANY = 32  # comparisons for each value of a request that no request makes too many of
 MOST_TOGETHER = 2 * MOST_COMPARED  # under all the documents that count, each of which has a bound of its own
 A_VALUE = 64  # characters: a longer one counts as several
