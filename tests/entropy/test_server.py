@@ -65,7 +65,7 @@ def test_new_keys_are_drawn_from_hardware_and_say_so(directory) -> None:
         refused = server("key", "create", "--spec", "RSA_2048", "--json")
         assert refused.error["error"] == "Unsupported" and "RSA_2048 key in software" in refused.error["message"]
         assert server("status", "--json").json["entropy"] == {GOOD: ""}
-        assert f"entropy   kernel + {GOOD}\n" in server("status").out
+        assert f"entropy  kernel + {GOOD}\n" in server("status").out
 
 
 def test_a_dead_source_is_taken_out_told_and_on_record(directory) -> None:
