@@ -246,6 +246,23 @@ def test_nobody_waits_longer_than_is_said_and_what_is_late_is_not_done():
     on_a_loop(test, most=1, wait_for=0.02)
 
 
+def test_where_no_thread_is_to_be_had_one_is_late_and_the_next_has_one(monkeypatch):
+    def none(_thread):
+        raise RuntimeError("can't start new thread")
+
+    async def test(lane):
+        told = []
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", none)
+            lane.put(Told("early", told=told))
+            await until(lambda: words(told, "late") == ["early"])
+        lane.put(Told("well", told=told))
+        await until(lambda: words(told, "back") == ["well"])
+        assert words(told, "run") == ["well"]
+
+    on_a_loop(test, wait_for=0.02)
+
+
 def test_where_one_cannot_be_answered_the_others_are(monkeypatch):
     monkeypatch.setattr(lanes, "HOLD_FOR", 10.0)
 

@@ -126,7 +126,7 @@ class Lane:
             if self._waiting and self._n_busy < self._pace.n:
                 self._wake()
             self._n_seen = self._n_served
-            self._is_looking, self._looked_at = self._n_busy > 0, now
+            self._is_looking, self._looked_at = self._n_busy > 0 or bool(self._waiting), now
         if self._is_looking:
             self._loop.call_later(LOOK, self._look)
         for job in late:
@@ -144,12 +144,15 @@ class Lane:
     # --- on a thread
 
     def _wake(self) -> None:
-        """One thread more is at work. With the turn held."""
-        self._n_busy += 1
-        if self._n_busy > len(self._threads):
+        """One thread more is at work, if there is one to be had. With the turn held."""
+        if self._n_busy == len(self._threads):
             thread = threading.Thread(target=self._work, name=self._name, daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # the system gives no more: those there are go on, and the next look tries again
+                return
             self._threads.append(thread)
-            thread.start()
+        self._n_busy += 1
         self._wakes.put(self._serve)
 
     def _work(self) -> None:
