@@ -7,6 +7,7 @@ fails, again in a minute. What is fetched comes in as an ordinary operation.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -35,15 +36,24 @@ class Fetching:
     ) -> None:
         self._barrier, self._store, self._clock = barrier, store, clock
         self._fetch, self._perform = fetch, perform
-        self._due: dict[str, datetime] = {}  # id of a list -> when it is fetched next
+        self._due: dict[str, tuple[datetime, str]] = {}  # id of a list -> when it is fetched next, its tenant
         self._seen_change = -1
 
     def step(self) -> int:
         """Fetch what is due; how many lists came."""
         self._catch_up()
         now = self._clock.now()
-        due = sorted((when, id_) for id_, when in self._due.items() if when <= now)[:STEPS]
-        return sum(self._refresh(id_, now) for _, id_ in due)
+        return sum(self._refresh(id_, now) for id_ in self._in_turn(now)[:STEPS])
+
+    def _in_turn(self, now: datetime) -> list[str]:
+        """What is due: one of each tenant before the second of any, for all the servers that one names may hang."""
+        before: Counter[str] = Counter()
+        placed: list[tuple[int, datetime, str]] = []
+        for when, tenant, id_ in sorted((*due, id_) for id_, due in self._due.items()):
+            if when <= now:
+                placed.append((before[tenant], when, id_))
+                before[tenant] += 1
+        return [id_ for *_, id_ in sorted(placed)]
 
     def _refresh(self, id_: str, now: datetime) -> bool:
         found = self._barrier.get(RevocationList, id_)
@@ -51,7 +61,7 @@ class Fetching:
         if found is None or mount is None or not found.url:
             self._due.pop(id_, None)
             return False
-        self._due[id_] = now + AGAIN
+        self._due[id_] = now + AGAIN, found.tenant
         ref, at = TenantRef(mount.tenant), mount.id
         try:
             body = self._fetch(found.url)
@@ -94,6 +104,7 @@ class Fetching:
         if not one.url:
             self._due.pop(one.id, None)
         elif one.fetched_at is None or one.revoked is None or one.revoked.next_at is None:
-            self._due.setdefault(one.id, datetime.min.replace(tzinfo=self._clock.now().tzinfo))
+            self._due.setdefault(one.id, (datetime.min.replace(tzinfo=self._clock.now().tzinfo), one.tenant))
         else:
-            self._due[one.id] = max(one.fetched_at + AGAIN, min(one.fetched_at + AT_LEAST, one.revoked.next_at))
+            when = max(one.fetched_at + AGAIN, min(one.fetched_at + AT_LEAST, one.revoked.next_at))
+            self._due[one.id] = when, one.tenant

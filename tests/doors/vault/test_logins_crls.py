@@ -14,7 +14,7 @@ from keystead.core.errors import Unavailable
 from keystead.crypto import crls
 from keystead.doors import vault as vault_door
 from keystead.service.barrier import Commit
-from keystead.service.fetching import AGAIN, AT_LEAST, Fetching
+from keystead.service.fetching import AGAIN, AT_LEAST, STEPS, Fetching
 
 UNFIT = (400, "no chain matching all constraints could be found for this login certificate")
 URL = "https://lists.test/ca.crl"
@@ -332,6 +332,21 @@ def test_a_list_that_was_taken_away_or_written_is_not_fetched(vault, world) -> N
     vault.root.data("DELETE", "auth/cert/crls/l")
     vault.revoke(vault.joe, name="m")
     assert world.fetching.step() == 0 and world.asked == []
+
+
+def test_a_tenant_whose_servers_hang_keeps_no_other_waiting(vault, world) -> None:
+    vault.root.data("PUT", "sys/namespaces/ns1")
+    within = {"x_vault_namespace": "ns1"}
+    assert vault.root("POST", "sys/auth/cert", {"type": "cert"}, **within).status == 204
+    world.pages[URL] = listed(vault.ca, vault.joe, now=vault.stack.clock.now())
+    assert vault.root("POST", "auth/cert/crls/l", {"url": URL}, **within).status == 204
+    assert world.fetching.step() == 1
+    for n in range(STEPS + 2):
+        vault.root.data("POST", f"auth/cert/crls/{n}", {"url": f"https://hangs.test/{n}"})
+    assert [world.fetching.step() for _ in range(2)] == [0, 0]
+    vault.stack.clock.forward(AT_LEAST)  # the others have been due for longer
+    world.asked.clear()
+    assert world.fetching.step() == 1 and world.asked.index(URL) < 2
 
 
 def test_a_mount_that_was_moved_is_found(vault, world) -> None:
