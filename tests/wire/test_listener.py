@@ -530,6 +530,38 @@ def test_a_request_that_the_hsm_does_not_come_to_is_given_up_and_not_done(begun:
     assert [request.target for request in run(test).served] == [b"/hsm/a/1"]
 
 
+@pytest.mark.parametrize("fate", ["told", "blocks", "breaks"])
+def test_of_too_many_who_have_begun_each_door_hears(fate: str) -> None:
+    """It puts that on record; where it cannot at once, or has a bug, the others are served all the same."""
+
+    async def test(world: World) -> None:
+        def steps(request: Any) -> Any:
+            try:
+                yield WouldWait("box", "a")
+            except Unavailable as error:
+                world.events.append(f"given up {request.target.decode()}")
+                if fate == "blocks":
+                    raise WouldBlock from None
+                if fate == "breaks":
+                    raise RuntimeError("a bug") from None
+                return reply(503, b"", str(error).encode(), request.second)
+            return world.serve(request)
+
+        world.steps = steps
+        gate = world.blocking[b"/0"] = world.blocking[b"/1"] = threading.Event()
+        connections = [world.connect() for _ in range(3)]
+        for n, one in enumerate(connections[:2]):
+            assert await one.send(post(b"/%d" % n)) == b""
+        words = b"too many requests are waiting" if fate == "told" else b"OVERLOADED"
+        assert bodies(await connections[2].send(post(b"/2"))) == [words]
+        gate.set()
+        await world.until(lambda: all(one.writes for one in connections[:2]))
+        assert [bodies(one.take()) for one in connections[:2]] == [[b"/0"], [b"/1"]]
+
+    world = run(test, Limits(n_connections=8, n_pipelined=8, n_blocked=2))
+    assert "given up /2" in world.events and b"/2" not in [request.target for request in world.served]
+
+
 def test_what_would_block_runs_on_a_thread_and_keeps_its_place() -> None:
     async def test(world: World) -> None:
         gate = world.blocking[b"/slow"] = threading.Event()

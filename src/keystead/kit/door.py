@@ -43,7 +43,10 @@ def finished(steps: Steps) -> bytes:
 
 
 def given_up(steps: Steps) -> bytes:
-    """The reply to what was begun, and has not been come to: nothing more of it is done. Not on the event loop."""
+    """The reply to what was begun, and has not been come to: nothing more of it is done.
+
+    Raises WouldBlock on the event loop, where that takes a thread.
+    """
     try:
         steps.throw(Unavailable("too many requests are waiting", NOT_ASKED))
     except StopIteration as done:

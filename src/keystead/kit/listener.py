@@ -19,7 +19,7 @@ from keystead.core.ports import NEAR, WouldBlock
 from keystead.kit.batch import Batch
 from keystead.kit.blocked import Blocked, Room
 from keystead.kit.connection import Connection
-from keystead.kit.door import Front, Steps
+from keystead.kit.door import Front, Steps, given_up
 from keystead.kit.far import Far
 from keystead.kit.lane import Lane
 from keystead.wire.http import HttpRequest, Limits, Refusal
@@ -125,7 +125,7 @@ class Listener:
         """Serve it on a thread, or what is left of it."""
         lane = None if would.where == NEAR else self._lanes.get(would.where) or self._far
         if not self._room.take(would.where, would.tenant, in_turn=lane is not None):
-            connection.take(self.front.reject(Refusal.OVERLOADED, self.batch.second))
+            connection.take(self._turned_away(rest))
             return
         connection.blocked = True
         blocked = Blocked(self, connection, request, rest, would)
@@ -133,6 +133,17 @@ class Listener:
             lane.put(blocked)
         else:
             self._submit(blocked, blocked.run)
+
+    def _turned_away(self, rest: Steps | None) -> bytes:
+        """The reply where too many wait: of what has begun by its door, which puts it on record."""
+        try:
+            if rest is not None:
+                return given_up(rest)
+        except WouldBlock:  # the last use of a token: the scheduler takes that away
+            pass
+        except Exception:
+            LOG.exception("a door did not answer")
+        return self.front.reject(Refusal.OVERLOADED, self.batch.second)
 
     def late(self, blocked: Blocked) -> None:
         """It was not come to in time."""
