@@ -8,50 +8,43 @@ Rule 2: whatever comes of it is on record. The record says which operation it wa
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import suppress
 from typing import Any
 
 from msgspec.structs import replace
 
 from keystead.core import errors as e
-from keystead.core.approvals import HeldUp, Standing
 from keystead.core.caller import Asked, Caller, Stranger
 from keystead.core.entities import USED_UP
-from keystead.core.operations import TenantRef, UseToken, UseTools, WrapAnswer
+from keystead.core.operations import TenantRef, UseToken, UseTools
 from keystead.core.policy.paths import acl_of
 from keystead.core.ports import WouldBlock
 from keystead.core.sensitive import Sensitive
-from keystead.doors.vault.endpoint import CAPABILITIES, Answer, Endpoint, OpenCall, Said, TokenCall, write
-from keystead.doors.vault.errors import ABSENT, ERRORS
+from keystead.doors.vault.endpoint import CAPABILITIES, Answer, Endpoint, OpenCall, Said, TokenCall
 from keystead.doors.vault.known import Arrival, Known
+from keystead.doors.vault.looked import Looked, tree_of
 from keystead.doors.vault.openly import OPEN, VERBS, Open, is_sealed
 from keystead.doors.vault.places import Found, Places
+from keystead.doors.vault.replies import Replies, enveloped
 from keystead.doors.vault.spaces import OF_ITSELF, OF_SERVER, SHOWN, UNAVAILABLE, UNLOCK, Place, Spaces, header_of
 from keystead.doors.vault.system.capabilities import unshown
-from keystead.doors.vault.system.controlgroups import MAX_BODY, parked, unparked
-from keystead.doors.vault.system.wrapping import NOT_WRAPPING, wrap_info
-from keystead.kit import Call, Door, Means, fault
+from keystead.doors.vault.system.controlgroups import unparked
+from keystead.doors.vault.system.wrapping import NOT_WRAPPING
+from keystead.kit import Call, Door, Means
 from keystead.kit.door import Steps, Stepwise, wherever
 from keystead.service.credentials import Reason
 from keystead.service.held import HeldToken
 from keystead.service.view.tenants import require_open
 from keystead.wire import Malformed, Misfit
 from keystead.wire.http import NO_HEADERS, Headers, HttpRequest, Refusal, head_of, header, reply
-from keystead.wire.vault import VALIDATION, Refused, headers
+from keystead.wire.vault import Refused, headers
 from keystead.wire.vault import request as wire
 from keystead.wire.vault.envelope import (
     HEAD,
-    Envelope,
-    around,
-    doubled,
     errors,
-    media_head,
 )
-from keystead.wire.vault.tree import tree
 
-LOG = logging.getLogger("keystead")
 LOOK_UP = "sys/wrapping/lookup"
 WRAPPING = ("response-wrapping",)
 OF_WRAPPED = frozenset({"sys/wrapping/unwrap", "sys/wrapping/rewrap", LOOK_UP})
@@ -75,6 +68,7 @@ class VaultFront(Stepwise):
         self._door, self._means = door.name, means
         self._places, self._spaces = Places(door, means.mounts), Spaces(means.mounts)
         self._known = Known(means.mounts, self._places)
+        self._replies = Replies(means.service)
 
     def steps(self, request: HttpRequest) -> Steps:
         request_id = self._means.request_ids()
@@ -113,7 +107,7 @@ class VaultFront(Stepwise):
         except WouldBlock:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it is answered
-            said = self._not_done(error, who or self._stranger(request, name, request_id), request)
+            said = self._replies.not_done(error, who or self._stranger(request, name, request_id), request)
         if counted.last is not None:
             with suppress(
                 e.KeysteadError
@@ -166,7 +160,7 @@ class VaultFront(Stepwise):
         """What is answered to anybody; None for everything else. Raises Said for a verb that nobody may."""
         if (opened := _open(asked, names)) is not None:
             self._means.service.let_in(self._stranger(request, opened.name, request_id))
-            said = self._said(opened.run(self._means, asked), (), "", request_id, request.second)
+            said = enveloped(opened.run(self._means, asked), (), "", request_id, request.second)
             return head_of(said) if request.method == b"HEAD" else said
         if names or asked.verb is wire.Verb.HELP or not asked.path.startswith("sys/"):
             return None
@@ -190,9 +184,9 @@ class VaultFront(Stepwise):
             message, _ = endpoint.take(captures, given)
             answer = endpoint.run(message, OpenCall(self._means.custody))
         except Exception as error:  # noqa: BLE001 - whatever it is, it is answered
-            return self._refuse(error, who, request.second)
+            return self._replies.refuse(error, who, request.second)
         self._means.service.let_in(who)
-        return self._said(answer, (), "system", request_id, request.second)
+        return enveloped(answer, (), "system", request_id, request.second)
 
     # --- logging in
 
@@ -220,11 +214,11 @@ class VaultFront(Stepwise):
                 who = self._means.authenticator.vouched(who, found.mount, word)
             answer = found.endpoint.run(message, Call(self._means.service, who, self._means.markers))
             if wrap_for:
-                return self._wrapped(answer, warnings, found.mount.engine, who, wrap_for, request.second)
-            return self._said(answer, warnings, found.mount.engine, request_id, request.second)
+                return self._replies.wrapped(answer, warnings, found.mount.engine, who, wrap_for, request.second)
+            return enveloped(answer, warnings, found.mount.engine, request_id, request.second)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is answered
             self._means.authenticator.turned_away(request)
-            return self._refuse(error, who, request.second)
+            return self._replies.refuse(error, who, request.second)
 
     # --- who
 
@@ -247,7 +241,7 @@ class VaultFront(Stepwise):
         """Raises Said, wire errors."""
         text = headers.token(request.headers).decode("latin-1")
         if not text and asked.verb is wire.Verb.WRITE:  # a query is no place for a token
-            text = _in_body(_tree(wire.arguments(asked, None, request.body)))
+            text = _in_body(tree_of(wire.arguments(asked, None, request.body)))
         try:
             return self._means.authenticator.token(request, text), Sensitive(text.encode())
         except e.Unauthenticated as error:
@@ -336,27 +330,6 @@ class VaultFront(Stepwise):
 
     # --- what is said
 
-    def _said(self, answer: Any, warnings: tuple[str, ...], engine: str, request_id: str, second: int) -> bytes:
-        if answer is None:
-            return reply(204, HEAD, b"", second)
-        if type(answer) is dict and not warnings:
-            return reply(200, HEAD, around(request_id, write(answer), engine), second)
-        one = answer if isinstance(answer, Answer) else Answer(data=answer)
-        if one.media:
-            return reply(one.status, media_head(one.media), one.data, second)
-        if one.bare:
-            return reply(one.status, HEAD, b"" if one.data is None else write(one.data), second)
-        said = Envelope(
-            request_id="" if one.wrap_info is not None else request_id,
-            data=one.data,
-            auth=one.auth,
-            wrap_info=one.wrap_info,
-            warnings=[*warnings, *one.warnings] or None,
-            lease_duration=one.lease_duration,
-            mount_type=engine,
-        )
-        return reply(one.status, HEAD, write(doubled(said) if one.doubled else said), second)
-
     def _told(
         self,
         answer: Any,
@@ -370,43 +343,8 @@ class VaultFront(Stepwise):
         if isinstance(answer, Answer) and answer.again:
             return self._again(answer.again, text, request)
         if wrap_for:
-            return self._wrapped(answer, warnings, engine, who, wrap_for, request.second)
-        return self._said(answer, warnings, engine, who.request_id, request.second)
-
-    def _wrapped(
-        self, answer: Any, warnings: tuple[str, ...], engine: str, who: Caller, wrap_for: int, second: int
-    ) -> bytes:
-        """In place of an answer the token that it is told for; what says nothing is not wrapped."""
-        one = answer if isinstance(answer, Answer) else Answer(data=answer)
-        if (one.data is None and one.auth is None) or one.bare or one.media or one.status != 200:
-            return self._said(answer, warnings, engine, who.request_id, second)
-        _, _, inside = self._said(answer, warnings, engine, who.request_id, second).partition(b"\r\n\r\n")
-        path = who.asked.here if who.asked is not None else ""
-        made = self._means.service.perform(
-            who,
-            WrapAnswer(tenant=TenantRef(who.principal.tenant), answer=Sensitive(inside), ttl=wrap_for, path=path),
-        )
-        info = wrap_info(made, wrapped=one.auth.accessor if one.auth is not None else "")
-        return reply(200, HEAD, write(Envelope(request_id="", wrap_info=info)), second)
-
-    def _not_done(self, error: Exception, who: Caller | Stranger, request: HttpRequest) -> bytes:
-        """A refusal; of what waits for others, a token that the request itself is kept for."""
-        held = error.detail if isinstance(error, e.NotApproved) else None
-        waits = isinstance(held, HeldUp) and held.standing is Standing.PENDING and len(request.body) <= MAX_BODY
-        if not waits or not isinstance(held, HeldUp) or not isinstance(who, Caller):
-            return self._refuse(error, who, request.second)
-        wrapping = WrapAnswer(
-            tenant=TenantRef(who.principal.tenant),
-            answer=Sensitive(parked(request)),
-            ttl=max(1, int((held.ends_at - who.now).total_seconds())),
-            path=who.asked.here if who.asked is not None else "",
-            waits_for=held.request,
-        )
-        try:
-            made = self._means.service.perform(who, wrapping)
-        except e.KeysteadError as worse:
-            return self._refuse(worse, who, request.second)
-        return reply(200, HEAD, write(Envelope(request_id="", wrap_info=wrap_info(made))), request.second)
+            return self._replies.wrapped(answer, warnings, engine, who, wrap_for, request.second)
+        return enveloped(answer, warnings, engine, who.request_id, request.second)
 
     def _again(self, inside: bytes, text: Sensitive, request: HttpRequest) -> bytes:
         """What was asked for and has been approved, asked again by the same bearer."""
@@ -416,15 +354,6 @@ class VaultFront(Stepwise):
         return self.serve(
             replace(request, method=waiting.method, target=waiting.target, headers=headers, body=waiting.body)
         )
-
-    def _refuse(self, error: Exception, who: Caller | Stranger, second: int) -> bytes:
-        known, status, words = _kind_of(error, who.request_id)
-        if not known.recorded:
-            try:
-                self._means.service.turn_away(who, known)
-            except e.KeysteadError as worse:
-                known, status, words = _kind_of(worse, who.request_id)
-        return reply(status, HEAD, errors(*words), second)
 
     def _stranger(self, request: HttpRequest, name: str, request_id: str) -> Stranger:
         return Stranger(
@@ -453,57 +382,3 @@ def _open(asked: wire.Asked, names: tuple[str, ...]) -> Open | None:
     if opened is not None and names and asked.path not in OF_SERVER:
         raise Said(400, UNAVAILABLE)
     return opened
-
-
-class Looked(Mapping[str, Any]):
-    """Parameters as policies look at them, read when one does: most policies look at none. Raises InvalidArgument."""
-
-    __slots__ = ("_given", "_read")
-
-    def __init__(self, given: bytes | Mapping[str, Any]) -> None:
-        self._given = given
-        self._read: Mapping[str, Any] | None = None
-
-    @property
-    def _tree(self) -> Mapping[str, Any]:
-        if self._read is None:
-            try:
-                self._read = _tree(self._given)
-            except Malformed as error:  # only of what nobody but the policy has looked at
-                raise e.InvalidArgument(str(error), "body") from error
-        return self._read
-
-    def __getitem__(self, name: str) -> Any:
-        return self._tree[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._tree)
-
-    def __len__(self) -> int:
-        return len(self._tree)
-
-    def __repr__(self) -> str:
-        return "Looked()"
-
-
-def _tree(given: bytes | Mapping[str, Any]) -> Mapping[str, Any]:
-    """Parameters as policies look at them. Raises wire errors."""
-    return tree(given) if isinstance(given, bytes) else given
-
-
-def _kind_of(error: Exception, request_id: str) -> tuple[e.KeysteadError, int, tuple[str, ...]]:
-    """(what goes on record, status, words)"""
-    if isinstance(error, Said):
-        return error.kind, error.status, (str(error),) if str(error) else ()
-    if isinstance(error, Refused):
-        return e.Malformed("a request that gets no further"), error.status, (str(error),) if str(error) else ()
-    if isinstance(error, Misfit):
-        return e.InvalidArgument(error.text, "field"), 400, (f"{VALIDATION}{error.text}",)
-    if isinstance(error, Malformed):
-        return e.Malformed(str(error)), 400, (f"failed to parse JSON input: {error}",)
-    known = error
-    if not isinstance(known, e.KeysteadError):
-        LOG.error("internal error in request %s", request_id, exc_info=error)
-        known = e.Internal("internal error", request_id)
-    row = fault(ERRORS, known)
-    return known, row.status, () if row.code == ABSENT else (row.code or str(known),)

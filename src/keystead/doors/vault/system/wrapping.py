@@ -1,4 +1,4 @@
-"""sys/wrapping: answers that wait in a token. X-Vault-Wrap-TTL itself is the front's (doors.vault.front)."""
+"""sys/wrapping: answers that wait in a token. X-Vault-Wrap-TTL itself is the front's (doors.vault.front, replies)."""
 
 from __future__ import annotations
 
