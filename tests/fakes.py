@@ -130,7 +130,7 @@ class MemoryPage:
     def used(self, id: str) -> Counts | None:
         return self.kept[id][0] if id in self.kept else None
 
-    def begin(self, id: str, used: Counts, tenant: str = "") -> None:
+    def begin(self, id: str, used: Counts, tenant: str = "", root: str = "") -> None:
         with self._lock:
             self.kept.setdefault(id, [used, used])
 

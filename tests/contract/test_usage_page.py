@@ -120,6 +120,22 @@ def test_no_tenant_takes_the_places_of_all_others(tmp_path, monkeypatch) -> None
     other.close()
 
 
+def test_nobody_takes_more_by_making_namespaces(tmp_path, monkeypatch) -> None:
+    """And each of them leaves some to the others below the same tenant."""
+    monkeypatch.setattr(usage, "N_PLACES", 2048)
+    monkeypatch.setattr(usage, "_MOST", 1536)
+    page = SharedUsage(tmp_path / "usage", anew=True)
+    for space in range(12):
+        with pytest.raises(LimitExceeded, match="of one tenant"):
+            for n in range(2000):
+                page.begin(f"{space}-{n}", (0, 0, 0, 0), f"ns{space}", "t")
+    taken = [sum(id.startswith(f"{space}-") for id in page.ids()) for space in range(12)]
+    assert taken[:4] == [384, 192, 96, 48] and sum(taken) <= 768
+    for n in range(300):
+        page.begin(f"other-{n}", (0, 0, 0, 0), "other")
+    page.close()
+
+
 def test_two_processes_see_one_page_and_a_new_one_begins_empty(tmp_path) -> None:
     one, other = SharedUsage(tmp_path / "usage", anew=True), SharedUsage(tmp_path / "usage")
     one.begin("k", (0, 0, 0, 0), "t")

@@ -12,7 +12,7 @@ from tests.fakes import FaultyStore, MemoryPage
 
 from keystead.core import operations as ops
 from keystead.core.algorithms import KEY_SPECS, MessageForm, Purpose, Word
-from keystead.core.entities import Terms, Usage
+from keystead.core.entities import Namespace, Terms, Usage
 from keystead.core.errors import (
     DecryptionFailed,
     DryRun,
@@ -428,3 +428,19 @@ def test_aws_says_that_the_state_is_not_valid(stack):
     assert reply.message == f"{arn} has reached the limit of its uses."
     record = stack.record()
     assert (record.outcome, record.why) == ("refused: WrongState", "Limit.USES")
+
+
+def test_what_stands_below_a_tenant_is_counted_with_it(stack, monkeypatch):
+    begun = []
+    monkeypatch.setattr(
+        stack.uses, "begin", lambda *args: begun.append(args[2:]) or MemoryPage.begin(stack.uses, *args)
+    )
+    encrypt(stack, made(stack, protect=Allowance(uses=5)))
+    above = (("2" * 12, "1" * 12), (harness.TENANT, "2" * 12))
+    spaces = [
+        Namespace(id=id, above=up, name=id, name_digest=id, suffix=id, uuid=id, created_at=stack.clock.now())
+        for id, up in above
+    ]
+    stack.barrier.commit(Commit(put=tuple(spaces)))
+    encrypt(stack, made(stack, protect=Allowance(uses=5)))
+    assert begun == [(harness.TENANT, ""), (harness.TENANT, "1" * 12)]

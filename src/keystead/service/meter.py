@@ -19,7 +19,7 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from keystead.core.entities import Key, Usage
+from keystead.core.entities import Key, Namespace, Usage
 from keystead.core.errors import Internal
 from keystead.core.limits import ENDLESS, NONE, Counts
 from keystead.service.barrier import Barrier, Commit
@@ -37,7 +37,7 @@ class Page(Protocol):
     def take(self, id: str, more: Counts, most: Counts) -> bool: ...
     def give_back(self, id: str, counts: Counts) -> None: ...
     def used(self, id: str) -> Counts | None: ...
-    def begin(self, id: str, used: Counts, tenant: str) -> None: ...
+    def begin(self, id: str, used: Counts, tenant: str, root: str) -> None: ...
     def reserve(self, id: str, upto: Counts) -> None: ...
     def withdraw(self, id: str) -> Counts | None: ...
     def ids(self) -> list[str]: ...
@@ -108,16 +108,20 @@ class Meter:
         with self._page.turn():
             kept, used = self._kept(id, begins=begins), self._page.used(id)
             if used is None:
-                self._page.begin(id, kept.upto, self._tenant(id))
+                self._page.begin(id, kept.upto, *self._whose(id))
                 return
             upto = _four(_enough(*each) for each in zip(used, more, most, kept.upto, BLOCK, strict=True))
             if upto != kept.upto:
                 self._barrier.commit(Commit(put=(replace(kept, upto=upto),)))
             self._page.reserve(id, upto)
 
-    def _tenant(self, id: str) -> str:
+    def _whose(self, id: str) -> tuple[str, str]:
+        """(tenant, the one at the root of the tree that it stands in; "" where it stands alone)"""
         key = self._barrier.get(Key, id.partition("/")[0])
-        return "" if key is None else key.tenant
+        tenant = root = "" if key is None else key.tenant
+        while (space := self._barrier.get(Namespace, root)) is not None:
+            root = space.above
+        return tenant, root if root != tenant else ""
 
     def _kept(self, id: str, *, begins: bool = False) -> Usage:
         if (kept := self._barrier.get(Usage, id)) is not None:

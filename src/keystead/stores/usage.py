@@ -9,8 +9,9 @@ Rule 1: what is used never exceeds what is reserved, and the store has heard of 
         crash, with what the store says, counts at least what was really used.
 Rule 2: everything is done under a lock of the kernel's (flock(2)), which goes with the process that dies holding it.
         What such a process has half counted, it has not yet done: counting comes before the act.
-Rule 3: a tenant has at most as many places as are left for all others: so one takes half of them, two a third each,
-        and however many there are, the next comes in. How many each has, and all, stands in places of their own.
+Rule 3: a tenant has, with all that stand below it, at most as many places as are left for all others: one takes half of
+        them, the next half of what is left. Those that stand below it share its half in the same way, so by
+        making namespaces nobody takes more. How many each has, and all, stands in places of their own.
 Rule 4: who reserves holds another lock as well, over its transaction. It is never taken on the event loop.
 
 The page is volatile: whoever holds the data directory's lock begins a new one.
@@ -34,7 +35,7 @@ _PLACE, _WORDS, _ID = 128, 16, 64
 N_PLACES = 2**17
 _MOST = N_PLACES * 3 // 4
 Four = range(4)
-SHARE, OF_ALL = "share/", "share/"
+SHARE, OF_ALL = "share/", "share//"
 
 
 class SharedUsage:
@@ -109,20 +110,25 @@ class SharedUsage:
 
     # --- in one's turn
 
-    def begin(self, id: str, used: Counts, tenant: str) -> None:
-        """A place for the id, with that many used and reserved.
+    def begin(self, id: str, used: Counts, tenant: str, root: str = "") -> None:
+        """A place for the id, with that many used and reserved. `root`: the tenant that its own stands below, if any.
 
         Raises LimitExceeded where the page is full, or the tenant has its share of it.
         """
         with self._locked():
             if self._find(id) is not None:
                 return
-            mine, all_ = self._found(f"{SHARE}{tenant}"), self._found(OF_ALL)
-            if self._words[mine] >= _MOST - self._words[all_]:
+            top, all_ = self._found(f"{SHARE}{root or tenant}"), self._found(OF_ALL)
+            counted = [top, all_]
+            is_full = self._words[top] >= _MOST - self._words[all_]
+            if root:
+                counted.append(mine := self._found(f"{SHARE}{tenant}"))
+                is_full |= self._words[mine] >= _MOST // 2 - self._words[top]
+            if is_full:
                 raise LimitExceeded("too many keys of one tenant with limits are in use at once", "limits")
             at = self._occupied(id)
-            self._words[mine] += 1
-            self._words[all_] += 1
+            for one in counted:
+                self._words[one] += 1
             self._put(at, used)
             self._put(at + 4, used)
 
