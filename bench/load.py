@@ -146,10 +146,12 @@ class _Connection:
 
 
 def _is_whole(data: bytes) -> bool:
-    """A reply with its body; bodies come with their length, as every peer here sends them."""
+    """A reply with its body; bodies come with their length, as every peer here sends them, and a 204 has none."""
     head = data.find(b"\r\n\r\n")
     if head < 0:
         return False
+    if data[9:12] == b"204":
+        return True
     start = data.find(b"Content-Length: ", 0, head)
     start = data[:head].lower().find(b"content-length: ") if start < 0 else start
     return start >= 0 and len(data) >= head + 4 + int(data[start + 16 : data.find(b"\r", start)])

@@ -125,8 +125,12 @@ class Reply(Struct, frozen=True):
         head, _, body = whole.partition(b"\r\n\r\n")
         first, *lines = head.decode().split("\r\n")
         headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
-        assert int(headers["content-length"]) == len(body)
-        return cls(int(first.split()[1]), headers, body)
+        status = int(first.split()[1])
+        if status == 204:  # RFC 9110 §8.6
+            assert not body and "content-length" not in headers
+        else:
+            assert int(headers["content-length"]) == len(body)
+        return cls(status, headers, body)
 
     @property
     def json(self) -> Any:

@@ -37,7 +37,7 @@ from keystead.service.credentials import Reason
 from keystead.service.held import HeldToken
 from keystead.service.view.tenants import require_open
 from keystead.wire import Malformed, Misfit
-from keystead.wire.http import NO_HEADERS, Headers, HttpRequest, Refusal, head_of, header, reply
+from keystead.wire.http import NO_HEADERS, Headers, HttpRequest, Refusal, head_of, header, no_content, reply
 from keystead.wire.vault import Refused, headers
 from keystead.wire.vault import request as wire
 from keystead.wire.vault.envelope import (
@@ -170,7 +170,7 @@ class VaultFront(Stepwise):
             return self._ask_openly(request, asked, *found, request_id)
         if asked.path == "sys/seal" and is_sealed(self._means):  # whoever asks: there is nothing left to do
             self._means.service.let_in(self._stranger(request, "system write seal", request_id))
-            return reply(204, HEAD, b"", request.second)
+            return no_content(HEAD, request.second)
         return None
 
     def _ask_openly(

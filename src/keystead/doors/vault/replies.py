@@ -17,7 +17,7 @@ from keystead.doors.vault.system.wrapping import wrap_info
 from keystead.kit import fault
 from keystead.kit.message import Performer
 from keystead.wire import Malformed, Misfit
-from keystead.wire.http import HttpRequest, reply
+from keystead.wire.http import HttpRequest, no_content, reply
 from keystead.wire.vault import VALIDATION, Refused
 from keystead.wire.vault.envelope import HEAD, Envelope, around, doubled, errors, media_head
 
@@ -26,7 +26,7 @@ LOG = logging.getLogger("keystead")
 
 def enveloped(answer: Any, warnings: tuple[str, ...], engine: str, request_id: str, second: int) -> bytes:
     if answer is None:
-        return reply(204, HEAD, b"", second)
+        return no_content(HEAD, second)
     if type(answer) is dict and not warnings:
         return reply(200, HEAD, around(request_id, write(answer), engine), second)
     one = answer if isinstance(answer, Answer) else Answer(data=answer)
