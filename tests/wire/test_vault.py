@@ -467,7 +467,6 @@ def test_errors() -> None:
     assert envelope.errors("a<b") == b'{"errors":["a\\u003cb"]}\n'
     assert envelope.multierror("a") == "1 error occurred:\n\t* a\n\n"
     assert envelope.multierror("a", "b") == "2 errors occurred:\n\t* a\n\t* b\n\n"
-    assert json.loads(envelope.errors_and_data({"a": 1}, "x")) == {"errors": ["x"], "data": {"a": 1}}
 
 
 def test_the_empty_answer_has_no_length_and_head_has_no_body() -> None:

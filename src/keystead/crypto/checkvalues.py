@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
-
 from cryptography.hazmat.primitives import cmac
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
@@ -22,8 +20,3 @@ def by_cmac(key: bytes) -> bytes:
     tag = cmac.CMAC(algorithms.AES(key))
     tag.update(BLOCK)
     return tag.finalize()[:CHECK_BYTES]
-
-
-def by_hmac(key: bytes, digest: str) -> bytes:
-    """Of an HMAC key."""
-    return hmac.digest(key, BLOCK, digest)[:CHECK_BYTES]

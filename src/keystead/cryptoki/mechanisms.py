@@ -84,8 +84,3 @@ def ecdh(point: bytes) -> Mechanism:
     """ECDH without a KDF: the x-coordinate. `point`: the peer's, uncompressed."""
     held = ctypes.create_string_buffer(point, len(point))
     return Mechanism(Ckm.ECDH1_DERIVE, Ecdh1Params(NULL_KDF, 0, None, len(point), addressof(held)), held)
-
-
-def with_iv(type: int, iv: bytes) -> Mechanism:  # noqa: A002 - as CK_MECHANISM has it
-    """A block mode whose whole parameter is its IV."""
-    return Mechanism(type, ctypes.create_string_buffer(iv, len(iv)))

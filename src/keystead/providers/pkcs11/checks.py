@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from keystead.core.algorithms import Family, KeySpec, Purpose
 from keystead.crypto import checkvalues
 from keystead.crypto.checkvalues import BLOCK, CHECK_BYTES
 from keystead.cryptoki.mechanisms import Mechanism
@@ -38,8 +37,3 @@ IN_SOFTWARE: Final = {"ecb": checkvalues.by_ecb, "cmac": checkvalues.by_cmac}
 def value(session: Session, key: int, how: str) -> bytes:
     """Raises Failed. Empty for a `how` that is empty: the token has no way to tell."""
     return ASKED[how](session, key)[:CHECK_BYTES] if how else b""
-
-
-def of_hmac(spec: KeySpec) -> str:
-    """How it is done for an HMAC key; "" for others."""
-    return (spec.default(Purpose.MAC).digest or "") if spec.family is Family.HMAC else ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Final
 
 from keystead.core.algorithms import ALGORITHMS, Algorithm, Family, KeySpec, MessageForm, Purpose
 from keystead.core.errors import InvalidArgument, Unsupported
@@ -88,9 +87,6 @@ def _fitting(framed: bytes, size: int) -> bytes:
     if len(framed) > size - 11:  # RFC 8017 §9.2
         raise InvalidArgument("a salt or message that does not fit the key", "salt")
     return framed
-
-
-SIGNED_BY: Final = frozenset({Family.RSA, Family.EC, Family.EDWARDS})
 
 
 def signed(session: Session, key: int, spec: KeySpec, scheme: Scheme, asked: tuple[Mechanism, bytes]) -> bytes:

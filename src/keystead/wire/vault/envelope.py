@@ -5,7 +5,6 @@ Source: OpenBao sdk/logical/translate_response.go; mount_type as Vault has it si
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -125,17 +124,6 @@ def _parts(mount_type: str) -> tuple[bytes, bytes, bytes]:
     return head, middle, tail
 
 
-_DOUBLED = re.compile(
-    r"sys/(?:(?:audit|audit-hash|auth|mounts|policy|config/auditing/request-headers)(?:/.*)?"
-    r"|capabilities(?:-self|-accessor)?|config/cors|ha-status|key-status|remount)"
-)
-
-
-def is_doubled(path: str) -> bool:
-    """Whether answers at this path (request.Asked.path) have their data at both levels."""
-    return path.startswith("sys/") and _DOUBLED.fullmatch(path) is not None
-
-
 def doubled(envelope: Envelope) -> dict[str, Any]:
     """The envelope with its data also at the top level.
 
@@ -147,10 +135,6 @@ def doubled(envelope: Envelope) -> dict[str, Any]:
 def errors(*texts: str) -> bytes:
     """{"errors": […]}: the body of every refusal; none for what is not there."""
     return _escaped(msgspec.json.encode({"errors": texts}))
-
-
-def errors_and_data(data: Any, *texts: str) -> bytes:
-    return _escaped(msgspec.json.encode({"errors": texts, "data": data}))
 
 
 def multierror(*texts: str) -> str:
