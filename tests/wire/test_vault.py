@@ -301,6 +301,15 @@ def test_base64_round_trip_with_line_breaks_anywhere(raw: bytes, breaks: list[in
     assert scalars.base64_decoded(text) == raw
 
 
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [("AAAA====", 4), ("AAAA\n====", 5), ("AAAA=", 4), ("AA======", 4), ("A===", 1), ("====", 0), ("AA==AAAA", 4)],
+)
+def test_padding_stands_only_where_something_is_lacking(text: str, at: int) -> None:
+    with pytest.raises(Malformed, match=f"input byte {at}$"):
+        scalars.base64_decoded(text)
+
+
 @settings(deadline=None)
 @given(st.integers(-(2**63) + 1, 2**63 - 1))
 def test_durations_read_what_they_write(nano: int) -> None:

@@ -16,14 +16,14 @@ _PAD, _BREAKS = 0x3D, b"\r\n"
 
 def base64_decoded(text: str) -> bytes:
     """Raises Malformed with Go's words: "illegal base64 data at input byte N". Surplus bits are not looked at."""
-    if len(text) % 4 == 0:
+    if len(text) % 4 == 0 and text[-3:] != "===":  # binascii takes "AAAA=" and "AAAA====" even when it is strict
         try:
             return a2b_base64(text, strict_mode=True)
         except ValueError:  # anything but the alphabet, breaks too
             pass
     raw = text.encode(errors="replace")
     kept = raw.translate(None, _BREAKS)
-    if len(kept) % 4 == 0:  # binascii takes "AAAA=" even when it is strict
+    if len(kept) % 4 == 0 and kept[-3:] != b"===":
         try:
             return a2b_base64(kept, strict_mode=True)
         except Error:
