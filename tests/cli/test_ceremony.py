@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 from tests import softhsm
-from tests.cli.test_init import Terminal
 from tests.servers import Done, at_once, keystead
+from tests.terminal import Terminal
 
 from keystead.app.installation import exists
 from keystead.app.library import Keystead

@@ -1,14 +1,10 @@
 """keystead init, and what is asked and shown at a terminal."""
 
 import json
-import os
-import pty
-import select
-import subprocess
-import time
 
 import pytest
-from tests.servers import KEYSTEAD, at_once, keystead
+from tests.servers import at_once, keystead
+from tests.terminal import Terminal
 
 from keystead import config
 
@@ -109,40 +105,6 @@ def test_an_installation_is_never_written_over(tmp_path) -> None:
 def test_into_a_pipe_only_in_json(tmp_path) -> None:
     done = keystead("init", tmp_path / "data")
     assert done.status == 2 and "--json" in done.err and not (tmp_path / "data").exists()
-
-
-class Terminal:
-    """A command at a terminal, and what somebody types there."""
-
-    def __init__(self, *words) -> None:
-        self._mine, theirs = pty.openpty()
-        self.process = subprocess.Popen([KEYSTEAD, *words], stdin=theirs, stdout=theirs, stderr=theirs, close_fds=True)
-        os.close(theirs)
-        self.said = ""
-
-    def until(self, words: str) -> None:
-        end = time.monotonic() + 20
-        while words not in self.said:
-            assert time.monotonic() < end, self.said
-            if select.select([self._mine], [], [], 1)[0]:
-                self._read()
-
-    def _read(self) -> bool:
-        try:
-            data = os.read(self._mine, 4096)
-        except OSError:  # the other end is closed
-            data = b""
-        self.said += data.decode(errors="replace")
-        return bool(data)
-
-    def type(self, text: str) -> None:
-        os.write(self._mine, text.encode() + b"\n")
-
-    def end(self) -> int:
-        while self._read():
-            pass
-        os.close(self._mine)
-        return self.process.wait(20)
 
 
 def test_a_passphrase_is_typed_twice_and_never_echoed(tmp_path) -> None:
