@@ -230,6 +230,20 @@ def test_an_answer_is_not_held_up_by_who_is_served_after_it(monkeypatch):
     on_a_loop(test, most=1)
 
 
+def test_what_took_long_is_not_held_for_others(monkeypatch):
+    monkeypatch.setattr(lanes, "HOLD_FOR", 10.0)
+    monkeypatch.setattr(lanes, "LOOK", 10.0)
+
+    async def test(lane):
+        gate, told = threading.Event(), []
+        lane.put(Told("long", lambda: time.sleep(lanes.LONG * 2), told))
+        lane.put(Told("stuck", gate.wait, told))
+        await until(lambda: words(told, "back") == ["long"])
+        gate.set()
+
+    on_a_loop(test, most=1)
+
+
 def test_nobody_waits_longer_than_is_said_and_what_is_late_is_not_done():
     async def test(lane):
         gate, told = threading.Event(), []

@@ -2,8 +2,8 @@
 
     put (loop)  …  a thread serves one request after another  …  back on the loop, once for all that were served since
 
-Rule 1: a thread goes on while somebody waits, and comes to the loop once in HOLD_FOR, or when nobody does. So records
-        share a flush, and loop and threads seldom want the interpreter at the same time.
+Rule 1: a thread goes on while somebody waits, and comes to the loop once in HOLD_FOR, when nobody waits, or after a
+        LONG act. So records share a flush, and loop and threads seldom want the interpreter at the same time.
 Rule 2: a request waits for a thread only while there are as many as the token has use for (kit.pace).
 Rule 3: a token that stands still is noticed within LOOK, and another thread added. Nobody waits longer than `wait_for`
         to be served: then `late` is called, and nothing was done.
@@ -23,7 +23,8 @@ from typing import Final, Protocol
 
 from keystead.kit.pace import SAMPLE, Pace, Spent, spent
 
-HOLD_FOR: Final = 0.002  # seconds
+HOLD_FOR: Final = 0.006  # seconds
+LONG: Final = 0.001  # seconds; whoever took as long is not held
 LOOK: Final = 0.005  # seconds
 CLOSES_IN: Final = 2.0  # seconds
 
@@ -120,8 +121,8 @@ class Lane:
         now = self._loop.time()
         with self._turn:
             late = self._waiting.overdue(now - self._wait_for)
-            stands_still = self._n_served == self._n_seen and now - self._looked_at < LOOK * 2
-            if stands_still and self._waiting and self._n_busy >= self._pace.n:
+            is_still = self._n_served == self._n_seen
+            if is_still and now - self._looked_at < LOOK * 2 and self._waiting and self._n_busy >= self._pace.n:
                 self._pace.add()
             if self._waiting and self._n_busy < self._pace.n:
                 self._wake()
@@ -131,7 +132,8 @@ class Lane:
             self._loop.call_later(LOOK, self._look)
         for job in late:
             job.late()
-        self._come_back()
+        if is_still:
+            self._come_back()
 
     def _come_back(self) -> None:
         try:
@@ -161,19 +163,19 @@ class Lane:
 
     def _serve(self) -> None:
         """Whoever waits, until nobody does."""
-        held_since = sampled_at = time.monotonic()
+        now = held_since = sampled_at = time.monotonic()
         before: Spent | None = None
         job = self._first()
         while job is not None:
             job.run()
             self._served.append(job)
-            now = time.monotonic()
+            then, now = now, time.monotonic()
             used = None
             if now - sampled_at >= SAMPLE:  # what asks the kernel is not for every request
                 after, sampled_at = spent(), now
                 used, before = after.since(before) if before else None, after
             job = self._next(now, used)
-            if job is None or now - held_since >= HOLD_FOR:
+            if job is None or now - then >= LONG or now - held_since >= HOLD_FOR:
                 held_since = now
                 with contextlib.suppress(RuntimeError):  # the loop has ended, and with it everybody who waited
                     self._loop.call_soon_threadsafe(self._come_back)
