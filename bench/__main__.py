@@ -272,7 +272,7 @@ def _options() -> argparse.Namespace:
     options.only = tuple(options.only or PEERS)
     options.warm_up = rounds.WARM_UP
     if options.quick:
-        options.rounds, options.seconds, options.warm_up = 1, 0.5, 0.0
+        options.rounds, options.seconds, options.warm_up = 1, 1.0, 0.0
     return options
 
 

@@ -229,7 +229,8 @@ def test_custodians_prove_their_shares_and_nothing_is_unsealed(tmp_path) -> None
         assert server("custody", "record", *proofs[:2], "--json").json["n_proved"] == 2
         short = server("custody", "status", "--json")
         assert short.status == 6 and json.loads(short.out)["n_needed"] == 3
-        refused = server("custody", "record", proofs[2][:-1] + "A", "--json")
+        other = proofs[2][:-9] + ("B" if proofs[2][-9] == "A" else "A") + proofs[2][-8:]
+        refused = server("custody", "record", other, "--json")
         assert refused.status != 0 and "custody" not in refused.out
         assert server("custody", "record", proofs[2], proofs[0], "--json").json["alarm"] == ""
         assert state(server)["custody_alarm"] == "" and server("custody", "status").status == 0

@@ -31,7 +31,7 @@ def test_a_quick_run_answers_every_request_and_says_how(tmp_path):
         check=False,
         timeout=120,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
     report = msgspec.json.decode(out.read_bytes(), type=Report)
     assert {(one.name, one.operation) for one in report.rows} == EACH
     for one in report.rows:
