@@ -5,9 +5,8 @@
         ├── sequencer: folds every journal into the audit log, several times a second
         └── scheduler: rotations, destructions, expiries
 
-Sealing forgets the unseal key and starts every worker anew without it, so no memory of theirs survives a seal. A worker
-that asked for it, or gave the last share, is the last to be started anew: its answer goes out once it takes no more
-requests, so that whoever hears it finds everything as it says.
+Sealing forgets the unseal key and starts every worker anew without it, so no memory of theirs survives a seal. Whoever
+hears that it is sealed, or open, finds everything as the answer says (app.pool).
 """
 
 from __future__ import annotations
@@ -21,25 +20,24 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
 import msgspec
 import uvloop
-from msgspec.structs import asdict, replace
+from msgspec.structs import asdict
 
-from keystead.app import drill, line, slots
+from keystead.app import drill, slots
 from keystead.app.chores import Chores
 from keystead.app.compose import Core
 from keystead.app.control import Control
-from keystead.app.custodian import LOOKS, Custodian
+from keystead.app.custodian import Custodian
 from keystead.app.entropy import status as entropy_status
 from keystead.app.gauges import Watched, gauges
 from keystead.app.hsms import Watch, drop_refused
 from keystead.app.hsms import pins as read_pins
 from keystead.app.installation import read_seal
 from keystead.app.layout import Layout, Running
+from keystead.app.pool import WorkerPool
 from keystead.app.seals import SealChanges, warning_of
 from keystead.app.sockets import address_of, bind, bind_unix
 from keystead.app.workers import Worker
@@ -49,7 +47,7 @@ from keystead.core.errors import Conflict, InvalidArgument, KeysteadError, Seale
 from keystead.core.sensitive import Sensitive
 from keystead.doors.control import CustodyShown, SealShown, SealsShown, ServerStatus
 from keystead.doors.control.lifecycle import SlotStatus
-from keystead.kit.custody import AnyAnswer, AnyRequest, Gauges, No, RootKey, Why
+from keystead.kit.custody import Gauges, RootKey
 from keystead.seals import Seals, plan_of
 from keystead.seals.base import Created
 from keystead.seals.shamir import ShamirConfiguration, ShamirSeal
@@ -62,7 +60,6 @@ from keystead.version import VERSION
 
 LOG = logging.getLogger("keystead")
 NICE = 10
-TURN_FOR = 0.5  # seconds between two looks whether it still makes sense to wait
 FOLD_EVERY, LOOK_EVERY, SCHEDULE_EVERY, SETTLE_EVERY, TELL_EVERY, OPEN_EVERY = 2.0, 0.2, 1.0, 60.0, 1.0, 10.0  # seconds
 FETCH_EVERY = 2.0
 WATCH_EVERY = 5.0  # seconds between two looks at the HSMs
@@ -105,12 +102,9 @@ class Supervisor:
         self.owner = f"uid:{os.geteuid()}"
         self._started_at = self.core.clock.now()
         self._unseal_key: Sensitive | None = None
-        self._workers: list[Worker] = []
-        self._changing = threading.Lock()  # one seal or unseal at a time
-        self._starter = ThreadPoolExecutor(1, "start")
-        """Starts every worker: it ends with the thread that has started it, not with the process (prctl(2))."""
         self._watch = Watch(self.core.tokens)
         self._ended = threading.Event()
+        self._pool = WorkerPool(self._custodian, lambda: self._unseal_key, self._ended)
 
     # --- life
 
@@ -130,8 +124,8 @@ class Supervisor:
         }
         for index in range(self._settings.workers):
             own = {door: bound[index] for door, bound in sockets.items()}
-            self._workers.append(
-                Worker(self._layout.directory, index, own, self._lock.fileno(), self._attend, self._pins)
+            self._pool.add(
+                Worker(self._layout.directory, index, own, self._lock.fileno(), self._pool.attend, self._pins)
             )
         self._running = Running(
             pid=os.getpid(),
@@ -150,7 +144,7 @@ class Supervisor:
         await control.start(bind_unix(self._layout.control))
         await asyncio.to_thread(self._open_at_start, offered)  # it may stay sealed, and `keystead unseal` opens it
         await asyncio.to_thread(drop_refused, self.core.tokens, self._pins)
-        await asyncio.to_thread(self._start_workers)
+        await asyncio.to_thread(self._pool.start)
         self._layout.running.write_bytes(msgspec.json.encode(self._running))
         self._on_ready(self._running)
         threads = [
@@ -214,104 +208,16 @@ class Supervisor:
                 self._chores.fold(everything=True)
         if self._chores is not None:
             self._chores.close()
-        self._starter.shutdown(wait=False)
+        self._pool.close()
         self.core.close()
         self._lock.close()
 
-    # --- workers
-
-    def _start_workers(self) -> None:
-        self._start(self._workers)
-
-    def _start(self, workers: Sequence[Worker]) -> None:
-        for worker in workers:
-            self._starter.submit(worker.start, self._unseal_key).result()
-        for worker in workers:
-            worker.wait_ready()
-
     def _end_workers(self) -> None:
-        with self._changing:  # a change that has begun is done; it starts nobody any more
-            self._stop_workers()
-
-    def _stop_workers(self) -> None:
-        for worker in self._workers:
-            worker.stop()
-        for worker in self._workers:
-            worker.wait()
+        with self._pool.changing:  # a change that has begun is done; it starts nobody any more
+            self._pool.stop()
 
     def _look_after(self) -> None:
-        with self._changing:
-            for worker in self._workers:
-                if worker.restart_if_ended(self._unseal_key, self.core.generation):
-                    LOG.error("worker %d had ended and was started again", worker.index)
-                    worker.wait_ready()
-
-    # --- what workers ask of the seal
-
-    def _attend(self, worker: Worker, end: socket.socket) -> None:
-        """Answer a worker's line for as long as it lives."""
-        args = (worker, worker.pid, end)
-        threading.Thread(target=self._answer, args=args, name=f"line {worker.index}", daemon=True).start()
-
-    def _answer(self, worker: Worker, pid: int, end: socket.socket) -> None:
-        with end:
-            while not self._ended.is_set() and (request := line.receive(end)) is not None:
-                if type(request) in LOOKS:
-                    line.send(end, self._said(self._custodian.look, request))
-                    continue
-                if not self._have_turn(worker, pid):
-                    line.send(end, line.Said(why=Why.BUSY))
-                    continue
-                try:
-                    self._asking = worker
-                    said = self._said(self._custodian.answer, request)
-                    if self._custodian.renewed:
-                        self._renew(worker, partial(line.send, end, replace(said, leave=True)))
-                        return
-                    self._start_missing()
-                finally:
-                    self._changing.release()
-                line.send(end, said)
-
-    def _have_turn(self, worker: Worker, pid: int) -> bool:
-        """Take the lock; False where whoever has it waits for this very worker to end, or that has ended."""
-        while not self._changing.acquire(timeout=TURN_FOR):
-            if worker.is_ending or worker.pid != pid:
-                return False
-        if worker.pid == pid:
-            return True
-        self._changing.release()
-        return False
-
-    def _said(self, ask: Callable[[AnyRequest], AnyAnswer], request: AnyRequest) -> line.Said:
-        try:
-            return line.Said(answer=ask(request))
-        except No as no:
-            return line.Said(why=no.why, detail=no.detail)
-        except Exception:  # whatever it was, the line goes on
-            LOG.exception("%s failed", type(request).__name__)
-            return line.Said(why=Why.FAILED, detail="internal error")
-
-    def _renew(self, asking: Worker, say: Callable[[], None]) -> None:
-        """Every worker anew; the one that asked gives its answer while it ends."""
-        self._stop_others(asking)
-        self._start_missing()
-        asking.stop()
-        say()
-        asking.wait()
-        self._start_missing()
-
-    def _stop_others(self, asking: Worker) -> None:
-        others = [worker for worker in self._workers if worker is not asking]
-        for worker in others:
-            worker.stop()
-        for worker in others:
-            worker.wait()
-
-    def _start_missing(self) -> None:
-        if self._ended.is_set():
-            return
-        self._start([worker for worker in self._workers if not worker.is_started])
+        self._pool.restart_ended(self.core.generation)
 
     # --- the keeper, as the custodian sees it
 
@@ -335,7 +241,7 @@ class Supervisor:
 
     def change_seal(self, created: Created[ShamirConfiguration]) -> None:
         """Other shares, and another U; nobody has anything open under the old one but the worker that asks."""
-        self._stop_others(self._asking)
+        self._pool.stop_others()
         self._changes.rekey(created.unseal_key, created.configuration, ShamirSeal.kind, self._seal)
 
     def _read_seal(self) -> Seals:
@@ -403,22 +309,19 @@ class Supervisor:
 
         Raises Unauthenticated, why such a seal does not open, and what opening the barrier raises.
         """
-        with self._changing:
+        with self._pool.changing:
             if self._unseal_key is None:
                 self._custodian.forget()
                 self._open(self._seal.open(offered))
-                self._stop_workers()
-                self._start_workers()
+                self._pool.stop()
+                self._pool.start()
 
     def log_into_hsm(self, name: str, pin: Sensitive) -> None:
         """With another PIN, offered by this process before the others have it: they are started anew, one by one."""
-        with self._changing:
+        with self._pool.changing:
             self.core.tokens.log_in(name, pin)
             self._pins[name] = pin
-            for worker in self._workers:
-                worker.stop()
-                worker.wait()
-                self._start_missing()
+            self._pool.restart_each()
             self._waiting = not self.is_open and self._seal.opens_itself  # it may be what the seal rests on
         self._watch.look_at(name)
 
@@ -484,13 +387,13 @@ class Supervisor:
 
     def seal(self) -> None:
         """Forget the unseal key, everywhere."""
-        with self._changing:
+        with self._pool.changing:
             if self._seal.kinds == ("file",):
                 raise Unavailable("the file seal opens by itself: stop the server instead")
             self._custodian.forget()
             self.close_up()
-            self._stop_workers()
-            self._start_workers()
+            self._pool.stop()
+            self._pool.start()
 
     def seals(self) -> SealsShown:
         shown = [
@@ -512,16 +415,16 @@ class Supervisor:
 
     def _change_seals(self, prepare: Callable[[Sensitive], Callable[[], None]]) -> None:
         """Every worker anew, with what is so then. Raises Sealed, and before anything changes what preparing raises."""
-        with self._changing:
+        with self._pool.changing:
             if self._unseal_key is None:
                 raise Sealed("the seals are changed while it is open")
             act = prepare(self._unseal_key)
             self._custodian.forget()
-            self._stop_workers()
+            self._pool.stop()
             try:
                 act()
             finally:
-                self._start_workers()
+                self._pool.start()
 
     # --- the custody drill
 
