@@ -5,15 +5,21 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable
+from typing import Any, cast
 
 import msgspec
 import pytest
 
 from keystead import config
-from keystead.app import workers
+from keystead.app import line, workers
+from keystead.app.custodian import Custodian
+from keystead.app.pool import WorkerPool
 from keystead.app.workers import Orders, Worker
 from keystead.core.errors import Unavailable
+from keystead.kit.custody import Done, SealUp
 from keystead.stores.generation import SharedGeneration
 
 
@@ -81,3 +87,71 @@ def test_a_worker_that_never_says_it_is_ready_is_ended(tmp_path, monkeypatch) ->
         worker.wait_ready()
     assert worker._process.wait(5) == -9
     worker.wait()
+
+
+class Renewing:
+    """A custodian by whose answer every worker is started anew."""
+
+    renewed = True
+
+    def answer(self, _request: SealUp) -> Done:
+        return Done()
+
+
+class Row:
+    """A worker that writes down what is done with it. `may_be_ready`: until then it is starting."""
+
+    pid, is_ending, is_started = 1, False, False
+
+    def __init__(self, index: int, done: list[str], may_be_ready: threading.Event) -> None:
+        self.index, self._done, self._may_be_ready = index, done, may_be_ready
+
+    def start(self, _unseal_key: object) -> None:
+        self.is_started = True
+        self._done.append(f"start {self.index}")
+
+    def wait_ready(self) -> None:
+        self._may_be_ready.wait(30)
+        self._done.append(f"ready {self.index}")
+
+    def stop(self) -> None:
+        self._done.append(f"stop {self.index}")
+
+    def wait(self) -> None:
+        self.is_started = False
+
+
+def until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not holds() and time.monotonic() < end:
+        time.sleep(0.001)
+
+
+def test_what_the_first_worker_asks_of_the_seal_waits_until_the_last_one_is_ready(monkeypatch) -> None:
+    """A share given to one while the other was starting ended that one, and the server: "worker 1 did not start"."""
+    monkeypatch.setattr(line, "LEAVE_FOR", 0.0)
+    done: list[str] = []
+    at_once, later = threading.Event(), threading.Event()
+    at_once.set()
+    pool = WorkerPool(cast("Custodian", Renewing()), lambda: None, threading.Event())
+    first, last = (Row(index, done, event) for index, event in enumerate((at_once, later)))
+    for worker in (first, last):
+        pool.add(cast("Any", worker))
+    ours, theirs = line.pair()
+    beginning = threading.Thread(target=pool.begin)
+    beginning.start()
+    until(lambda: "ready 0" in done)
+    pool.attend(cast("Any", first), ours)
+    answers: list[Done] = []
+    asking = threading.Thread(target=lambda: answers.append(line.Line(theirs)(SealUp())))
+    asking.start()
+    asking.join(0.05)
+    assert not [step for step in done if step.startswith("stop")] and not answers
+    later.set()
+    beginning.join()
+    asking.join(30)
+    theirs.close()
+    assert answers == [Done()]
+    until(lambda: done.count("ready 0") == 2)
+    assert done[:6] == ["start 0", "start 1", "ready 0", "ready 1", "stop 1", "start 1"]
+    pool.close()

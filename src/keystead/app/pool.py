@@ -43,8 +43,16 @@ class WorkerPool:
         """One that is not started yet; `attend` is its `on_start`."""
         self._workers.append(worker)
 
+    def begin(self) -> None:
+        """Those that are not started yet; what the first of them asks of the seal waits for the last one.
+
+        Raises Unavailable where one does not come up.
+        """
+        with self.changing:
+            self.start_missing()
+
     def start(self) -> None:
-        """Every one. Raises Unavailable where one does not come up."""
+        """Every one, while `changing` is held. Raises Unavailable where one does not come up."""
         self._start(self._workers)
 
     def start_missing(self) -> None:

@@ -144,7 +144,7 @@ class Supervisor:
         await control.start(bind_unix(self._layout.control))
         await asyncio.to_thread(self._open_at_start, offered)  # it may stay sealed, and `keystead unseal` opens it
         await asyncio.to_thread(drop_refused, self.core.tokens, self._pins)
-        await asyncio.to_thread(self._pool.start)
+        await asyncio.to_thread(self._pool.begin)
         self._layout.running.write_bytes(msgspec.json.encode(self._running))
         self._on_ready(self._running)
         threads = [
