@@ -5,11 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 import yaml
 from docs import build
 
 from keystead.app.doors import DOORS
+from keystead.cli import cli
 from keystead.cli.commands import COMMANDS
 from keystead.cli.exits import Exit
 from keystead.core import errors
@@ -18,6 +20,7 @@ from keystead.core.algorithms import ALGORITHMS, KEY_SPECS
 from keystead.core.states import TRANSITIONS
 
 ROOT = build.ROOT
+COMMAND = re.compile(r"(?:`|^|\$ |\$\()keystead ((?:[a-z][a-z-]* ?)+)", re.MULTILINE)
 LINK = re.compile(r"\]\(([^)#:]+)(?:#([^)]*))?\)")
 
 
@@ -61,12 +64,15 @@ def test_every_door_has_its_page(pages) -> None:
     "page",
     [
         "README.md",
+        "CONTRIBUTING.md",
         "SECURITY.md",
         "docs/index.md",
         "docs/clients.md",
         "docs/concepts.md",
         "docs/operations.md",
+        "docs/hardware.md",
         "docs/seals.md",
+        "docs/slots.md",
     ],
 )
 def test_every_link_leads_somewhere(page, pages) -> None:
@@ -86,6 +92,30 @@ def test_every_promise_of_security_names_a_test() -> None:
     rows = re.findall(r"^\| (?!The attacker has|---)(.+) \|$", (ROOT / "SECURITY.md").read_text(), re.MULTILINE)
     assert len(rows) >= 10
     assert all("](tests/" in row.split(" | ")[-1] for row in rows)
+
+
+def test_every_room_is_on_the_map() -> None:
+    table = re.findall(r"^\| (`.+?) \|", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+    rooms = {path.parent.name for path in (ROOT / "src" / "keystead").glob("*/__init__.py")}
+    assert rooms == {room for cell in table for room in re.findall(r"`(\w+)`", cell)}
+
+
+def test_every_command_that_is_named_is_one() -> None:
+    """Up to its first argument or option, in the text and in what is to be typed."""
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "adr").glob("*.md")]
+    named = {words for page in pages for words in COMMAND.findall(page.read_text())}
+    assert len(named) > 50
+    assert not [words for words in sorted(named) if not _is_command(words.split())]
+
+
+def _is_command(words: list[str]) -> bool:
+    group: click.Group = cli
+    for word in words:
+        found = group.get_command(click.Context(cli), word)
+        if not isinstance(found, click.Group):
+            return found is not None
+        group = found
+    return True
 
 
 def test_every_decision_is_in_the_contents() -> None:

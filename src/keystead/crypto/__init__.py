@@ -1,0 +1,1 @@
+"""Primitives under our names. The only importer of `cryptography` and `nacl`."""
