@@ -168,6 +168,7 @@ def test_tools(vault) -> None:
     assert vault.root.data("POST", "sys/tools/hash", {"input": "aGVsbG8="}) == {"sum": digest}
     assert vault.root.data("POST", "sys/tools/hash/sha2-256", {"input": "aGVsbG8="}) == {"sum": digest}
     assert vault.root.refused("POST", "sys/tools/random", {"bytes": 0}) == (400, "'bytes' cannot be less than 1")
+    assert vault.root.refused("POST", "sys/tools/random/-1", {}) == (400, "'bytes' cannot be less than 1")
     assert vault.root.refused("POST", "sys/tools/hash/zz", {"input": ""}) == (400, "unsupported algorithm zz")
 
 

@@ -55,6 +55,15 @@ class Answer(Struct, frozen=True, kw_only=True):
     media: bytes = b""
 
 
+TIDIED = Answer(
+    status=202,
+    warnings=(
+        "Tidy operation successfully started. Any information from the operation will be printed to the server logs.",
+    ),
+)
+"""In Vault's words; here it is done when it is answered."""
+
+
 class Endpoint(PathOperation[Any, Any], frozen=True, kw_only=True):
     """`creates`: needs "create" where the thing is not there. `sudo`: its path is one of those that need it.
 

@@ -14,7 +14,7 @@ from keystead.core.entities import Token
 from keystead.core.errors import NotFound
 from keystead.core.operations import MadeToken, Renewed, ShownToken, TenantRef
 from keystead.core.sensitive import Sensitive
-from keystead.doors.vault.endpoint import Answer, Said, endpoint, namespace_path, text_of_caller
+from keystead.doors.vault.endpoint import TIDIED, Answer, Said, endpoint, namespace_path, text_of_caller
 from keystead.doors.vault.times import warnings_of
 from keystead.kit import Call
 from keystead.service.credentials.token import is_batch, token_id
@@ -339,10 +339,7 @@ def revoke_orphan(req: TokenRequest, call: Call) -> None:
 def tidy(_req: Nothing, call: Call) -> Answer:
     """There is nothing to tidy: what has expired goes by itself, and no index is kept that could go astray."""
     call(ops.ListTokens(tenant=here(call)))
-    words = (
-        "Tidy operation successfully started. Any information from the operation will be printed to the server logs."
-    )
-    return Answer(status=202, warnings=(words,))
+    return TIDIED
 
 
 OPERATIONS = (

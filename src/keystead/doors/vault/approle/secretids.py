@@ -12,7 +12,7 @@ from keystead.core.errors import AlreadyExists, NotFound
 from keystead.core.operations import MadeSecretId
 from keystead.core.sensitive import Sensitive
 from keystead.doors.vault.approle.roles import RoleRequest
-from keystead.doors.vault.endpoint import Answer, Said, endpoint
+from keystead.doors.vault.endpoint import TIDIED, Answer, Said, endpoint
 from keystead.doors.vault.tokens import Nothing, here
 from keystead.kit import Call
 from keystead.service.handlers.logins import ROLE
@@ -190,10 +190,7 @@ def tidy(_req: Nothing, call: Call) -> Answer:
     """Done when it is answered."""
     while call(ops.SweepSecretIds(tenant=here(call), mount=call.namespace)):
         pass
-    words = (
-        "Tidy operation successfully started. Any information from the operation will be printed to the server logs."
-    )
-    return Answer(status=202, warnings=(words,))
+    return TIDIED
 
 
 OPERATIONS = (

@@ -9,7 +9,7 @@ from typing import Any
 
 from keystead.core import operations as ops
 from keystead.core.errors import NotFound
-from keystead.doors.vault.endpoint import Answer, Said, endpoint
+from keystead.doors.vault.endpoint import TIDIED, Answer, Said, endpoint
 from keystead.doors.vault.tokens import Nothing, here
 from keystead.kit import Call
 from keystead.wire.vault.kinds import SignedDuration
@@ -165,10 +165,7 @@ def count(req: KindRequest, call: Call) -> dict[str, Any]:
 def tidy(_req: Nothing, call: Call) -> Answer:
     """There is nothing to tidy: a lease is its token's own row."""
     call(ops.UseTools(tenant=here(call)))
-    words = (
-        "Tidy operation successfully started. Any information from the operation will be printed to the server logs."
-    )
-    return Answer(status=202, warnings=(words,))
+    return TIDIED
 
 
 OPERATIONS = (

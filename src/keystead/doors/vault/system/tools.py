@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from base64 import b64encode
-from collections.abc import Callable, Mapping
 from typing import Any
 
 from keystead.core import operations as ops
 from keystead.doors.vault.endpoint import Answer, Said, endpoint
+from keystead.doors.vault.randombytes import FORMATS, SOURCES, number, told
 from keystead.doors.vault.tokens import here
 from keystead.kit import Call
 from keystead.wire import Malformed
@@ -17,13 +16,6 @@ from keystead.wire.vault.reader import CAPTURED, Parameters
 from keystead.wire.vault.request import Verb
 from keystead.wire.vault.scalars import base64_decoded
 
-DEFAULT_BYTES, MAX_BYTES = 32, 131072
-SOURCES = frozenset({"platform", "seal", "all"})
-NO_SEAL = "no seal/entropy augmentation available, using platform entropy source"
-FORMATS: Mapping[str, Callable[[bytes], str]] = {
-    "base64": lambda raw: b64encode(raw).decode(),
-    "hex": lambda raw: raw.hex(),
-}
 HASHES = {
     "sha2-224": hashlib.sha224,
     "sha2-256": hashlib.sha256,
@@ -37,7 +29,7 @@ HASHES = {
 
 
 class RandomRequest(Parameters, frozen=True, kw_only=True):
-    bytes: Int = DEFAULT_BYTES
+    bytes: Int = 32
     format: str = "base64"
 
 
@@ -50,23 +42,8 @@ class RandomFromRequest(RandomRequest, frozen=True, kw_only=True):
     urlbytes: str = CAPTURED
 
 
-def _number(text: str) -> int:
-    if not text.isdecimal() or not text.isascii() or len(text) > 18:
-        raise Said(400, f'error parsing url-set byte count: strconv.Atoi: parsing "{text}": invalid syntax')
-    return int(text)
-
-
-def _random(n_bytes: int, source: str, format_: str, call: Call) -> Answer:
-    if n_bytes < 1:
-        raise Said(400, "'bytes' cannot be less than 1")
-    if n_bytes > MAX_BYTES:
-        raise Said(400, f"'bytes' should be less than {MAX_BYTES}")
-    if (form := FORMATS.get(format_)) is None:
-        raise Said(400, f'unsupported encoding format "{format_}"; must be "hex" or "base64"')
-    if source not in SOURCES:
-        raise Said(400, f'unsupported entropy source "{source}"; must be "platform" or "seal", or "all"')
-    drawn = form(call(ops.DrawRandom(tenant=here(call), n_bytes=n_bytes)).reveal())
-    return Answer(data={"random_bytes": drawn}, warnings=(NO_SEAL,) if source == "seal" else ())
+def _random(n_bytes: int, source: str, form: str, call: Call) -> Answer:
+    return told(n_bytes, source, form, lambda n: call(ops.DrawRandom(tenant=here(call), n_bytes=n)))
 
 
 @endpoint("system", Verb.WRITE, "tools/random")
@@ -79,12 +56,12 @@ def random_of(req: RandomOfRequest, call: Call) -> Answer:
     """What the path names is a number, or where from."""
     if req.urlbytes in SOURCES:
         return _random(req.bytes, req.urlbytes, req.format, call)
-    return _random(_number(req.urlbytes), "platform", req.format, call)
+    return _random(number(req.urlbytes), "platform", req.format, call)
 
 
 @endpoint("system", Verb.WRITE, "tools/random/{source}/{urlbytes}")
 def random_from(req: RandomFromRequest, call: Call) -> Answer:
-    return _random(_number(req.urlbytes), req.source, req.format, call)
+    return _random(number(req.urlbytes), req.source, req.format, call)
 
 
 class HashRequest(Parameters, frozen=True, kw_only=True):

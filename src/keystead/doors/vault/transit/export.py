@@ -58,7 +58,8 @@ class ExportVersionRequest(ExportRequest, frozen=True, kw_only=True):
     version: str = CAPTURED
 
 
-def _number(text: str) -> int:
+def number(text: str) -> int:
+    """A version in a path; 0 for the newest one. Raises Said."""
     if text == LATEST:
         return 0
     text = text.removeprefix("v")
@@ -121,7 +122,7 @@ def _export(req: ExportRequest, call: Call) -> dict[str, Any]:
         raise Said(400, f"invalid export type: {req.type}")
     if req.format not in FORMATS:
         raise Said(400, f"invalid format: {req.format}")
-    version = _number(req.version) if isinstance(req, ExportVersionRequest) else None
+    version = number(req.version) if isinstance(req, ExportVersionRequest) else None
     if req.type == CHAIN:
         return _chains(req, version, call)
     part = TYPES[req.type]

@@ -19,7 +19,7 @@ from keystead.core.entities import Key
 from keystead.core.operations import Breach, KeyRef, Parcel, Unfit
 from keystead.core.wrapping import HYBRID, Wrapping
 from keystead.doors.vault.endpoint import Said, endpoint
-from keystead.doors.vault.transit.export import LATEST
+from keystead.doors.vault.transit.export import number
 from keystead.doors.vault.transit.keys import PERIOD, terms_of
 from keystead.doors.vault.transit.names import HMAC, HMACS, TYPES, key_ref, keyring_ref, type_of
 from keystead.doors.vault.transit.shapes import pem
@@ -226,15 +226,6 @@ class ByokVersionRequest(ByokRequest, frozen=True, kw_only=True):
     version: str = CAPTURED
 
 
-def _number(text: str) -> int:
-    if text == LATEST:
-        return 0
-    text = text.removeprefix("v")
-    if not text.isdecimal() or not text.isascii() or len(text) > 18:
-        raise Said(400, "invalid key version")
-    return int(text) or -1
-
-
 _REFUSED: dict[object, str] = {
     Breach.NOT_EXPORTABLE: "key is not exportable",
     Breach.TOO_OLD: "version for export is below minimum decryption version",
@@ -281,7 +272,7 @@ def export_wrapped(req: ByokRequest, call: Call) -> dict[str, Any]:
 
 @endpoint("transit", Verb.READ, "byok-export/{destination}/{source}/{version}")
 def export_version_wrapped(req: ByokVersionRequest, call: Call) -> dict[str, Any]:
-    return _byok(req, _number(req.version), call)
+    return _byok(req, number(req.version), call)
 
 
 OPERATIONS = (read_wrapping_key, import_key, import_version, export_wrapped, export_version_wrapped)

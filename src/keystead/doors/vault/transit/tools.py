@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from typing import Any
 
 from keystead.core import operations as ops
 from keystead.doors.vault.endpoint import Answer, Said, endpoint
+from keystead.doors.vault.randombytes import FORMATS, SOURCES, number, told
 from keystead.doors.vault.transit.names import DIGESTS, USUAL, keyring_ref
 from keystead.kit import Call
 from keystead.wire import Malformed
@@ -14,10 +14,6 @@ from keystead.wire.vault.kinds import Int
 from keystead.wire.vault.reader import CAPTURED, Parameters
 from keystead.wire.vault.request import Verb
 from keystead.wire.vault.scalars import base64_decoded
-
-MOST_BYTES = 128 * 1024
-SOURCES = frozenset({"platform", "seal", "all"})
-NO_SEAL = "no seal/entropy augmentation available, using platform entropy source"
 
 
 class RandomRequest(Parameters, frozen=True, kw_only=True):
@@ -35,30 +31,8 @@ class RandomBothRequest(RandomRequest, frozen=True, kw_only=True):
     urlbytes: str = CAPTURED
 
 
-def _number(text: str) -> int:
-    if not text.removeprefix("-").removeprefix("+").isdecimal() or not text.isascii() or len(text) > 18:
-        raise Said(400, f'error parsing url-set byte count: strconv.Atoi: parsing "{text}": invalid syntax')
-    return int(text)
-
-
-def _text(raw: bytes, form: str, words: str) -> str:
-    if form not in {"hex", "base64"}:
-        raise Said(400, words)
-    return raw.hex() if form == "hex" else b64encode(raw).decode()
-
-
 def _random(n_bytes: int, source: str, form: str, call: Call) -> Answer:
-    if n_bytes < 1:
-        raise Said(400, "'bytes' cannot be less than 1")
-    if n_bytes > MOST_BYTES:
-        raise Said(400, f"'bytes' should be less than {MOST_BYTES}")
-    words = f'unsupported encoding format "{form}"; must be "hex" or "base64"'
-    _text(b"", form, words)
-    if source not in SOURCES:
-        raise Said(400, f'unsupported entropy source "{source}"; must be "platform" or "seal", or "all"')
-    drawn = call(ops.GenerateRandom(keyring=keyring_ref(call), n_bytes=n_bytes))
-    warnings = (NO_SEAL,) if source == "seal" else ()
-    return Answer(data={"random_bytes": _text(drawn.reveal(), form, words)}, warnings=warnings)
+    return told(n_bytes, source, form, lambda n: call(ops.GenerateRandom(keyring=keyring_ref(call), n_bytes=n)))
 
 
 @endpoint("transit", Verb.WRITE, "random")
@@ -71,12 +45,12 @@ def random_of(req: RandomOneRequest, call: Call) -> Answer:
     """What the path names is a number, or where from."""
     if req.urlbytes in SOURCES:
         return _random(req.bytes, req.urlbytes, req.format, call)
-    return _random(_number(req.urlbytes), "platform", req.format, call)
+    return _random(number(req.urlbytes), "platform", req.format, call)
 
 
 @endpoint("transit", Verb.WRITE, "random/{source}/{urlbytes}")
 def random_from(req: RandomBothRequest, call: Call) -> Answer:
-    return _random(_number(req.urlbytes), req.source, req.format, call)
+    return _random(number(req.urlbytes), req.source, req.format, call)
 
 
 class HashRequest(Parameters, frozen=True, kw_only=True):
@@ -97,15 +71,13 @@ def _hash(req: HashRequest, call: Call) -> dict[str, Any]:
         message = base64_decoded(req.input)
     except Malformed as error:
         raise Said(400, f"unable to decode input as base64: {error}") from None
-    words = f'unsupported encoding format {req.format}; must be "hex" or "base64"'
-    _text(b"", req.format, words)
+    if (write := FORMATS.get(req.format)) is None:
+        raise Said(400, f'unsupported encoding format {req.format}; must be "hex" or "base64"')
     name = req.urlalgorithm or req.algorithm
     digest = DIGESTS.get(name) if name != "sha1" else None
     if digest is None:
         raise Said(400, f"unsupported algorithm {name}")
-    return {
-        "sum": _text(call(ops.Digest(keyring=keyring_ref(call), message=message, digest=digest)), req.format, words)
-    }
+    return {"sum": write(call(ops.Digest(keyring=keyring_ref(call), message=message, digest=digest)))}
 
 
 @endpoint("transit", Verb.WRITE, "hash")

@@ -1,0 +1,37 @@
+"""Random bytes as sys/tools and transit tell them: how many, where from, and in which form."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+
+from keystead.core.sensitive import Sensitive
+from keystead.doors.vault.endpoint import Answer, Said
+
+MOST_BYTES = 128 * 1024
+SOURCES = frozenset({"platform", "seal", "all"})
+NO_SEAL = "no seal/entropy augmentation available, using platform entropy source"
+FORMATS: Mapping[str, Callable[[bytes], str]] = {
+    "base64": lambda raw: b64encode(raw).decode(),
+    "hex": lambda raw: raw.hex(),
+}
+
+
+def number(text: str) -> int:
+    """A count in a path, as Go's strconv.Atoi reads it. Raises Said."""
+    if not text.removeprefix("-").removeprefix("+").isdecimal() or not text.isascii() or len(text) > 18:
+        raise Said(400, f'error parsing url-set byte count: strconv.Atoi: parsing "{text}": invalid syntax')
+    return int(text)
+
+
+def told(n_bytes: int, source: str, form: str, draw: Callable[[int], Sensitive]) -> Answer:
+    """Raises Said, and what `draw` raises: so many bytes."""
+    if n_bytes < 1:
+        raise Said(400, "'bytes' cannot be less than 1")
+    if n_bytes > MOST_BYTES:
+        raise Said(400, f"'bytes' should be less than {MOST_BYTES}")
+    if (write := FORMATS.get(form)) is None:
+        raise Said(400, f'unsupported encoding format "{form}"; must be "hex" or "base64"')
+    if source not in SOURCES:
+        raise Said(400, f'unsupported entropy source "{source}"; must be "platform" or "seal", or "all"')
+    return Answer(data={"random_bytes": write(draw(n_bytes).reveal())}, warnings=(NO_SEAL,) if source == "seal" else ())
