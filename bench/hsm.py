@@ -28,8 +28,9 @@ from bench.procs import pinned
 from keystead.core.sensitive import Sensitive
 from keystead.cryptoki.finding import Where
 from keystead.cryptoki.mechanisms import Mechanism
+from keystead.cryptoki.recovery import Desk
 from keystead.cryptoki.templates import Template
-from keystead.cryptoki.token import Desk, Token
+from keystead.cryptoki.token import Token
 from keystead.cryptoki.words import Cka, Ckk, Ckm, Cko
 
 MODULES = ("/usr/lib/softhsm/libsofthsm2.so", "/usr/lib64/pkcs11/libsofthsm2.so", "/usr/lib64/softhsm/libsofthsm2.so")

@@ -29,7 +29,8 @@ from keystead.cryptoki.errors import Failed
 from keystead.cryptoki.finding import Where
 from keystead.cryptoki.mechanisms import Gcm, Mechanism
 from keystead.cryptoki.module import Module
-from keystead.cryptoki.token import PAUSES, Token
+from keystead.cryptoki.recovery import PAUSES
+from keystead.cryptoki.token import Token
 from keystead.cryptoki.words import Cka, Ckk, Ckm, Cko, Ckr, Flag
 from keystead.providers.pkcs11.handle import LABEL
 

@@ -10,13 +10,13 @@ from tests.cryptoki.test_token import AES, make, seal, unseal
 
 from keystead.core.algorithms import KEY_SPECS
 from keystead.core.errors import InvalidArgument, NotFound, Unavailable, Unsupported
-from keystead.cryptoki import token as token_module
+from keystead.cryptoki import recovery
 from keystead.cryptoki.connection import Connection, Name, told
 from keystead.cryptoki.errors import Failed
 from keystead.cryptoki.mechanisms import Mechanism
 from keystead.cryptoki.module import Module
+from keystead.cryptoki.recovery import STARTS
 from keystead.cryptoki.session import Session
-from keystead.cryptoki.token import STARTS
 from keystead.cryptoki.views import BELIEVED_FOR, BURST, MOST_NAMES, Views
 from keystead.cryptoki.words import Cka, Ckm, Cko, Ckr
 from keystead.providers.pkcs11 import Pkcs11Provider
@@ -334,7 +334,7 @@ def test_a_token_that_is_just_being_written_is_not_lost(token, label, monkeypatc
         if len(slept) == len(STARTS):
             file.write_bytes(whole)
 
-    monkeypatch.setattr(token_module.time, "sleep", sleep)
+    monkeypatch.setattr(recovery.time, "sleep", sleep)
     file.write_bytes(b"")
     token.close()
     Module.open(softhsm.module()).restart(epoch())

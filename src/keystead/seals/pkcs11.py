@@ -28,8 +28,9 @@ from keystead.cryptoki import gcm
 from keystead.cryptoki.connection import Name
 from keystead.cryptoki.errors import LOST, Failed
 from keystead.cryptoki.mechanisms import Mechanism
+from keystead.cryptoki.recovery import Desk
 from keystead.cryptoki.templates import Template
-from keystead.cryptoki.token import Desk, Token
+from keystead.cryptoki.token import Token
 from keystead.cryptoki.words import Cka, Ckk, Ckm, Cko, Ckr
 from keystead.seals.base import Surroundings
 

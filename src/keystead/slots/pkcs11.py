@@ -18,8 +18,9 @@ from keystead.core.ports import Entropy
 from keystead.core.sensitive import Sensitive
 from keystead.cryptoki.connection import Name
 from keystead.cryptoki.mechanisms import Mechanism
+from keystead.cryptoki.recovery import Desk
 from keystead.cryptoki.templates import Template
-from keystead.cryptoki.token import Desk, Token
+from keystead.cryptoki.token import Token
 from keystead.cryptoki.words import Cka, Ckk, Ckm, Cko
 
 R = TypeVar("R")

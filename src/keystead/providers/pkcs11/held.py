@@ -9,8 +9,9 @@ from typing import Final, TypeVar
 from keystead.core.algorithms import KeySpec
 from keystead.core.errors import Conflict, KeysteadError, NotFound, Unavailable, Unsupported
 from keystead.core.ports import Entropy
+from keystead.cryptoki.recovery import Desk
 from keystead.cryptoki.session import Session
-from keystead.cryptoki.token import Desk, Token
+from keystead.cryptoki.token import Token
 from keystead.providers.pkcs11.handle import Handle
 from keystead.providers.pkcs11.trials import Outcome, Outcomes, tried
 

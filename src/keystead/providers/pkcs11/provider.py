@@ -16,8 +16,9 @@ from keystead.core.providers import Budget, Generated, Loaded
 from keystead.core.sensitive import Sensitive
 from keystead.crypto import keys
 from keystead.cryptoki.connection import Name
+from keystead.cryptoki.recovery import VAGUE, Desk
 from keystead.cryptoki.session import Session
-from keystead.cryptoki.token import VAGUE, Desk, Token
+from keystead.cryptoki.token import Token
 from keystead.cryptoki.words import Cka, Ckm, Ckr, named
 from keystead.providers.pkcs11 import adopting, checks, making, signing
 from keystead.providers.pkcs11.bringing import Bringing

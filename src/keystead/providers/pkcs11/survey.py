@@ -6,7 +6,8 @@ from msgspec import Struct
 
 from keystead.core.algorithms import KEY_SPECS
 from keystead.core.ports import Entropy
-from keystead.cryptoki.token import Desk, Token
+from keystead.cryptoki.recovery import Desk
+from keystead.cryptoki.token import Token
 from keystead.cryptoki.words import Cka, Ckm, named
 from keystead.providers.pkcs11.handle import LABEL
 from keystead.providers.pkcs11.held import Abilities

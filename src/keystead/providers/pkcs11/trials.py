@@ -24,8 +24,8 @@ from keystead.crypto.agree import agree
 from keystead.cryptoki import gcm
 from keystead.cryptoki.errors import LOST, MISPLACED, Failed
 from keystead.cryptoki.mechanisms import Mechanism, ecdh, oaep
+from keystead.cryptoki.recovery import VAGUE, Desk
 from keystead.cryptoki.session import Session
-from keystead.cryptoki.token import VAGUE, Desk
 from keystead.cryptoki.words import Cka, Ckm, Ckr, named
 from keystead.providers.pkcs11 import checks, making, objects, signing
 from keystead.providers.pkcs11.bringing import Bringing
