@@ -254,6 +254,20 @@ def test_what_was_approved_is_not_done_to_the_next_of_that_name(door, made: str,
     assert held(door, other, "DELETE", path) not in {"", *asked}
 
 
+def test_a_list_of_revoked_certificates_is_not_taken_away_for_another_one(door) -> None:
+    root, path = door.vault.root, "auth/cert/crls/a"
+    root.data("POST", "sys/auth/cert", {"type": "cert"})
+    other = Bearer(door.stack, root("POST", "auth/token/create", {"no_parent": True}).json["auth"]["client_token"])
+    root.data("POST", path, {"url": "https://lists.test/1"})
+    put(door, "held", "uid:0", actions=(Action.DELETE_REVOCATION_LIST.value,))
+    asked = [held(door, who, "DELETE", path) for who in (root, other)]
+    for one in door.by_system(ops.ListApprovals(scope=harness.TENANT)):
+        door.by_system(ops.Approve(scope=harness.TENANT, id=one.request.id))
+    assert not held(door, root, "DELETE", path)
+    root.data("POST", path, {"url": "https://lists.test/2"})
+    assert held(door, other, "DELETE", path) not in {"", *asked}
+
+
 # --- a namespace that ends
 
 

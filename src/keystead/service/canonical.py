@@ -118,6 +118,13 @@ def _acl_policy(op: ops.WriteAclPolicy | ops.DeleteAclPolicy, tenant: HeldTenant
     return None if found is None else replace(found, id=f"{found.id}/{found.modified_at.isoformat()}")
 
 
+def _revocation_list(op: ops.WriteRevocationList | ops.DeleteRevocationList, tenant: HeldTenant) -> Entity | None:
+    """By where it comes from, or since when it says what it says: one that is fetched moves by itself."""
+    mount = next((one for one in tenant.mounts() if one.id == op.mount), None)
+    found = None if mount is None else tenant.revocation_list(mount, op.name)
+    return None if found is None else replace(found, id=f"{found.id}/{found.url or found.fetched_at}", revision=0)
+
+
 def _group(op: ops.WriteIdentityGroup | ops.DeleteIdentityGroup, tenant: HeldTenant) -> Entity | None:
     return _itself(tenant.group(op.id) if op.id else tenant.group_named(op.name or ""))
 
@@ -130,6 +137,7 @@ WITHIN: Mapping[type, Callable[[Any, Any], Entity | None]] = {
     **dict.fromkeys((ops.WriteIdentityGroup, ops.DeleteIdentityGroup), _group),
     **dict.fromkeys((ops.WriteOtpKey, ops.DeleteOtpKey), lambda op, ring: _itself(ring.otp.find(op.name))),
     **dict.fromkeys((ops.WriteOidcKey, ops.DeleteOidcKey, ops.RotateOidcKey), _oidc_key),
+    **dict.fromkeys((ops.WriteRevocationList, ops.DeleteRevocationList), _revocation_list),
     ops.AddToGroup: _member,
     **dict.fromkeys(
         (
