@@ -520,9 +520,11 @@ def test_a_request_that_the_hsm_does_not_come_to_is_given_up_and_not_done(begun:
             world.steps = steps
         world.lane._wait_for, world.lane._pace._most = 0.02, 1
         one, two = world.connect(), world.connect()
-        assert await one.send(post(b"/hsm/a/1")) == await two.send(post(b"/hsm/a/2")) == b""
+        second = post(b"/hsm/a/2", b"", b"X-Of: the second")
+        assert await one.send(post(b"/hsm/a/1")) == await two.send(second) == b""
         await world.until(lambda: two.writes)
         assert bodies(two.take()) == [b"too many requests are waiting" if begun else b"OVERLOADED"]
+        assert begun or world.told_of[b"x-of"] == b"the second"
         gate.set()
         await world.until(lambda: one.writes)
         assert bodies(one.take()) == [b"/hsm/a/1"]
@@ -633,10 +635,35 @@ def test_a_full_queue_is_answered_in_its_turn() -> None:
         transports = [world.connect() for _ in range(3)]
         for transport in transports[:2]:
             assert await transport.send(post(b"/slow")) == b""
-        assert bodies(await transports[2].send(post(b"/slow") + post(b"/next"))) == [b"OVERLOADED", b"/next"]
+        third = post(b"/slow", b"", b"X-Of: the third")
+        assert bodies(await transports[2].send(third + post(b"/next"))) == [b"OVERLOADED", b"/next"]
+        assert world.told_of[b"x-of"] == b"the third", "its headers choose the words"
         gate.set()
         await world.until(lambda: all(t.writes for t in transports[:2]))
         assert bodies(await transports[2].send(post(b"/slow"))) in ([], [b"/slow"])
+
+    run(test)
+
+
+def test_where_no_thread_is_to_be_had_one_connection_ends_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(world: World) -> None:
+        world.blocking[b"/slow"] = threading.Event()
+        world.blocking[b"/slow"].set()
+
+        def none(*_: object) -> None:
+            raise RuntimeError("can't start new thread")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(world.threads, "submit", none)
+            for _ in range(LIMITS.n_blocked + 1):
+                one, two = world.connect(), world.connect()
+                one.protocol.data_received(post(b"/slow"))
+                assert bodies(await two.send(post(b"/other"))) == [b"/other"]
+                assert one.aborted and not two.aborted
+        three = world.connect()
+        three.protocol.data_received(post(b"/slow"))
+        await world.until(lambda: three.writes)
+        assert bodies(three.take()) == [b"/slow"], "nobody holds a place that has gone"
 
     run(test)
 

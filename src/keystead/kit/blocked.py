@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Blocked:
     """kit.lane.Job. `would`: what it waits for."""
 
-    __slots__ = ("_listener", "_request", "_rest", "connection", "error", "reply", "since", "tenant", "where")
+    __slots__ = ("_listener", "_rest", "connection", "error", "reply", "request", "since", "tenant", "where")
 
     def __init__(
         self,
@@ -28,7 +28,7 @@ class Blocked:
         would: WouldBlock,
     ) -> None:
         """`rest`: what is left to do of it; None: all."""
-        self._listener, self.connection, self._request, self._rest = listener, connection, request, rest
+        self._listener, self.connection, self.request, self._rest = listener, connection, request, rest
         self.where, self.tenant = would.where, would.tenant
         self.since, self.reply = 0.0, b""
         self.error: BaseException | None = None
@@ -40,7 +40,7 @@ class Blocked:
     def run(self) -> None:
         try:
             rest = self._rest
-            self.reply = self._listener.front.serve(self._request) if rest is None else finished(rest)
+            self.reply = self._listener.front.serve(self.request) if rest is None else finished(rest)
         except BaseException as error:  # noqa: BLE001 - told on the loop
             self.error = error
 

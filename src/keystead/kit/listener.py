@@ -125,7 +125,7 @@ class Listener:
         """Serve it on a thread, or what is left of it."""
         lane = None if would.where == NEAR else self._lanes.get(would.where) or self._far
         if not self._room.take(would.where, would.tenant, in_turn=lane is not None):
-            connection.take(self._turned_away(rest))
+            connection.take(self._turned_away(request, rest))
             return
         connection.blocked = True
         blocked = Blocked(self, connection, request, rest, would)
@@ -134,7 +134,7 @@ class Listener:
         else:
             self._submit(blocked, blocked.run)
 
-    def _turned_away(self, rest: Steps | None) -> bytes:
+    def _turned_away(self, request: HttpRequest, rest: Steps | None) -> bytes:
         """The reply where too many wait: of what has begun by its door, which puts it on record."""
         try:
             if rest is not None:
@@ -143,14 +143,17 @@ class Listener:
             pass
         except Exception:
             LOG.exception("a door did not answer")
-        return self.front.reject(Refusal.OVERLOADED, self.batch.second)
+        return self._overloaded(request)
+
+    def _overloaded(self, request: HttpRequest) -> bytes:
+        return self.front.reject(Refusal.OVERLOADED, self.batch.second, request.headers)
 
     def late(self, blocked: Blocked) -> None:
         """It was not come to in time."""
         if blocked.has_begun:
             self._submit(blocked, blocked.give_up)
         else:
-            blocked.reply = self.front.reject(Refusal.OVERLOADED, self.batch.second)
+            blocked.reply = self._overloaded(blocked.request)
             blocked.back()
 
     def _submit(self, blocked: Blocked, act: Callable[[], None]) -> None:
@@ -158,7 +161,15 @@ class Listener:
             with contextlib.suppress(RuntimeError):  # the loop has ended, and with it everybody who waited
                 self._loop.call_soon_threadsafe(blocked.back)
 
-        self._threads.submit(act).add_done_callback(back)
+        try:
+            self._threads.submit(act).add_done_callback(back)
+        except RuntimeError:  # the system gives no thread: whether it is ever done is not known
+            LOG.exception("a request finds no thread")
+            self._room.give(blocked.where, blocked.tenant)
+            connection = blocked.connection
+            connection.blocked = False
+            connection.waiting.clear()
+            connection.abort()
 
     def unblock(self, blocked: Blocked) -> None:
         """On the loop again: the reply joins the batch, and what waited behind it is served."""
