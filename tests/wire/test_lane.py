@@ -149,7 +149,7 @@ def test_what_a_thread_has_spent():
     while time.thread_time() < until_then:
         pass
     worked = spent().since(before)
-    assert worked.computing >= 0.015 and worked.in_all >= worked.computing
+    assert worked.computing >= 0.015 and worked.in_all >= worked.computing - 0.005  # of two clocks
 
 
 # --- a lane
