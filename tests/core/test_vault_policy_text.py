@@ -307,4 +307,4 @@ def cost(text: str) -> float:
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_text_costs_what_its_length_costs(name: str) -> None:
     text = HOSTILE[name]
-    assert cost(text) < 0.2 + len(text) * 5e-6  # 5 µs a character; most take a tenth of it
+    assert cost(text) < 0.2 + len(text) * 10e-6  # 10 µs a character, on a busy machine too; most take a twentieth of it

@@ -90,6 +90,6 @@ def test_what_nothing_has_is_read_as_empty_and_not_taken(vault, method, path, bo
     assert vault.root.token(policies=["default"]).refused(method, f"sys/config/{path}", body) == (403, DENIED)
 
 
-@pytest.mark.parametrize("path", ["host-info", "in-flight-req", "metrics", "pprof", "monitor", "raw/x", "loggers"])
+@pytest.mark.parametrize("path", ["host-info", "in-flight-req", "pprof", "monitor", "raw/x", "loggers"])
 def test_what_is_not_offered(vault, path) -> None:
     assert vault.root.refused("GET", f"sys/{path}") == (404, "1 error occurred:\n\t* unsupported path\n\n")
