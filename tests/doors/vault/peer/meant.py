@@ -84,7 +84,7 @@ MEANT = (
     Meant(r'tune \{"options":\{"version":"2"\}\}', "^204", "Upgrading mount from version 0", "there is nothing to wait for"),
     Meant(r"response-wrapping$", "cubbyhole/response", "revoke-self", "the policy's text is Vault's"),
     Meant(r"not a policy", "At 1:15", "At 1:16", "the column of an end of file (docs/adr/0018)"),
-    Meant(r"random/(-1|\+8|9{20}) ", "^400 .*invalid syntax", "^(200|400 .*out of range)", "the path names a number, or it does not"),
+    Meant(r"random/(-1|\+8|9{20}) ", "^400 .*(invalid syntax|cannot be less than 1)", "^(200|400 .*out of range)", "the path names a number, or it does not"),
     Meant(r"seal-status", '"version": "1.17.6"', '"version": "2.7.2"', "each says who it is"),
     # tokens
     Meant(r'"meta":\{\}', '"metadata": null', '"metadata": {}', "no metadata are none"),
