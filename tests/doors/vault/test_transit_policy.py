@@ -76,6 +76,12 @@ def test_parameters_are_looked_at(root):
     assert app.refusal("POST", "transit/encrypt/app", plaintext=HELLO, key_version=1) == DENIED
 
 
+@pytest.mark.parametrize("path", ["transit/random", "transit/random/8", "sys/tools/random", "sys/tools/random/8"])
+def test_where_random_bytes_are_from_is_said_in_the_path_alone(root, path):
+    (warning,) = root.call("POST", path, source="seal").json["warnings"]
+    assert "source" in warning and "no seal" not in warning
+
+
 def test_random_and_hash_are_asked_for_by_path_too(root):
     app = root.child(may("transit/random/*", "update"))
     assert app.data("POST", "transit/random/8")["random_bytes"]

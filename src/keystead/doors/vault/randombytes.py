@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 
 from keystead.core.sensitive import Sensitive
 from keystead.doors.vault.endpoint import Answer, Said
+from keystead.wire.vault.kinds import Int
+from keystead.wire.vault.reader import CAPTURED, Parameters
 
 MOST_BYTES = 128 * 1024
 SOURCES = frozenset({"platform", "seal", "all"})
@@ -15,6 +17,22 @@ FORMATS: Mapping[str, Callable[[bytes], str]] = {
     "base64": lambda raw: b64encode(raw).decode(),
     "hex": lambda raw: raw.hex(),
 }
+
+
+class RandomRequest(Parameters, frozen=True, kw_only=True):
+    """Where from is said in the path alone: a `source` in the body is remarked upon."""
+
+    bytes: Int = 32
+    format: str = "base64"
+
+
+class RandomOfRequest(RandomRequest, frozen=True, kw_only=True):
+    urlbytes: str = CAPTURED
+
+
+class RandomFromRequest(RandomRequest, frozen=True, kw_only=True):
+    source: str = CAPTURED
+    urlbytes: str = CAPTURED
 
 
 def number(text: str) -> int:

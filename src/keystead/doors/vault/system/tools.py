@@ -7,11 +7,18 @@ from typing import Any
 
 from keystead.core import operations as ops
 from keystead.doors.vault.endpoint import Answer, Said, endpoint
-from keystead.doors.vault.randombytes import FORMATS, SOURCES, number, told
+from keystead.doors.vault.randombytes import (
+    FORMATS,
+    SOURCES,
+    RandomFromRequest,
+    RandomOfRequest,
+    RandomRequest,
+    number,
+    told,
+)
 from keystead.doors.vault.tokens import here
 from keystead.kit import Call
 from keystead.wire import Malformed
-from keystead.wire.vault.kinds import Int
 from keystead.wire.vault.reader import CAPTURED, Parameters
 from keystead.wire.vault.request import Verb
 from keystead.wire.vault.scalars import base64_decoded
@@ -26,20 +33,6 @@ HASHES = {
     "sha3-384": hashlib.sha3_384,
     "sha3-512": hashlib.sha3_512,
 }
-
-
-class RandomRequest(Parameters, frozen=True, kw_only=True):
-    bytes: Int = 32
-    format: str = "base64"
-
-
-class RandomOfRequest(RandomRequest, frozen=True, kw_only=True):
-    urlbytes: str = CAPTURED
-
-
-class RandomFromRequest(RandomRequest, frozen=True, kw_only=True):
-    source: str = CAPTURED
-    urlbytes: str = CAPTURED
 
 
 def _random(n_bytes: int, source: str, form: str, call: Call) -> Answer:

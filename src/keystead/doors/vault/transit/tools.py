@@ -6,29 +6,21 @@ from typing import Any
 
 from keystead.core import operations as ops
 from keystead.doors.vault.endpoint import Answer, Said, endpoint
-from keystead.doors.vault.randombytes import FORMATS, SOURCES, number, told
+from keystead.doors.vault.randombytes import (
+    FORMATS,
+    SOURCES,
+    RandomFromRequest,
+    RandomOfRequest,
+    RandomRequest,
+    number,
+    told,
+)
 from keystead.doors.vault.transit.names import DIGESTS, USUAL, keyring_ref
 from keystead.kit import Call
 from keystead.wire import Malformed
-from keystead.wire.vault.kinds import Int
 from keystead.wire.vault.reader import CAPTURED, Parameters
 from keystead.wire.vault.request import Verb
 from keystead.wire.vault.scalars import base64_decoded
-
-
-class RandomRequest(Parameters, frozen=True, kw_only=True):
-    bytes: Int = 32
-    format: str = "base64"
-    source: str = "platform"
-
-
-class RandomOneRequest(RandomRequest, frozen=True, kw_only=True):
-    urlbytes: str = CAPTURED
-
-
-class RandomBothRequest(RandomRequest, frozen=True, kw_only=True):
-    source: str = CAPTURED
-    urlbytes: str = CAPTURED
 
 
 def _random(n_bytes: int, source: str, form: str, call: Call) -> Answer:
@@ -41,7 +33,7 @@ def random(req: RandomRequest, call: Call) -> Answer:
 
 
 @endpoint("transit", Verb.WRITE, "random/{urlbytes}")
-def random_of(req: RandomOneRequest, call: Call) -> Answer:
+def random_of(req: RandomOfRequest, call: Call) -> Answer:
     """What the path names is a number, or where from."""
     if req.urlbytes in SOURCES:
         return _random(req.bytes, req.urlbytes, req.format, call)
@@ -49,7 +41,7 @@ def random_of(req: RandomOneRequest, call: Call) -> Answer:
 
 
 @endpoint("transit", Verb.WRITE, "random/{source}/{urlbytes}")
-def random_from(req: RandomBothRequest, call: Call) -> Answer:
+def random_from(req: RandomFromRequest, call: Call) -> Answer:
     return _random(number(req.urlbytes), req.source, req.format, call)
 
 
