@@ -10,6 +10,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from urllib.parse import urlsplit
 
 from keystead.core.entities import Kind, Mount, RevocationList
 from keystead.core.errors import KeysteadError, NotFound
@@ -70,7 +71,8 @@ class Fetching:
             self._due.pop(id_, None)
             return False
         except KeysteadError as error:
-            LOG.warning("the list of revoked certificates at %s cannot be had: %s", found.url, error)
+            host = urlsplit(found.url).hostname  # alone: what comes behind it may let somebody in there
+            LOG.warning("the list of revoked certificates %s at %s cannot be had: %s", found.name, host, error)
             return False
         self._read(id_)
         return True

@@ -39,6 +39,8 @@ def auth_url(req: AuthUrlRequest, call: Call) -> dict[str, Any]:
 
 
 class CallbackRequest(Parameters, frozen=True, kw_only=True):
+    """What an issuer says in words (RFC 6749 §4.1.2.1) is taken and not repeated: anybody may have written it."""
+
     state: str = ""
     code: str = ""
     client_nonce: str = ""
