@@ -15,9 +15,14 @@ LEAST = len(ZEROS) + 16
 ivs = st.sampled_from([12, 16]).flatmap(lambda n: st.binary(min_size=n, max_size=n))
 direct = st.builds(Parts, st.just(Form.DIRECT), ivs, st.binary(min_size=LEAST, max_size=300), st.just(b""))
 keyed = st.builds(Parts, st.just(Form.KEYED), ivs, st.binary(min_size=80, max_size=80), st.binary(max_size=300))
+iv = st.binary(min_size=16, max_size=16)
+direct_cbc = st.builds(Parts, st.just(Form.DIRECT_CBC), iv, st.binary(min_size=80, max_size=300), st.just(b""))
+keyed_cbc = st.builds(
+    Parts, st.just(Form.KEYED_CBC), iv, st.binary(min_size=112, max_size=112), st.binary(max_size=300)
+)
 
 
-@given(direct | keyed)
+@given(direct | keyed | direct_cbc | keyed_cbc)
 def test_what_is_packed_is_unpacked(parts):
     blob = OURS.pack(parts)
     assert OURS.unpack(blob) == parts
@@ -30,7 +35,8 @@ def test_what_is_packed_is_unpacked(parts):
 @given(st.binary(max_size=200), st.integers(0, 40))
 def test_what_is_not_packed_is_no_message(junk, n):
     """Whole junk, and junk behind a header: an answer in parts that fit, or DecryptionFailed."""
-    for blob in (junk, OURS.pack(Parts(Form.DIRECT, bytes(12), bytes(LEAST), b""))[:n] + junk):
+    heads = [OURS.pack(Parts(form, bytes(12), bytes(LEAST), b""))[:n] for form in Form]
+    for blob in (junk, *(head + junk for head in heads)):
         try:
             parts = OURS.unpack(blob)
         except DecryptionFailed:
@@ -40,7 +46,14 @@ def test_what_is_not_packed_is_no_message(junk, n):
 
 def test_what_is_bound():
     bound = {OURS.bound(form, aad) for form in Form for aad in (NO_AAD, typed_aad(b""), typed_aad({"a": "1"}))}
-    assert len(bound) == 6 and {len(one) for one in bound} == {55}
+    assert len(bound) == 12 and {len(one) for one in bound} == {55}
+
+
+@pytest.mark.parametrize("form", [Form.DIRECT_CBC, Form.KEYED_CBC])
+@pytest.mark.parametrize(("iv_bytes", "sealed_bytes"), [(12, 112), (16, 79)])
+def test_other_sizes_are_none_of_cbc(form, iv_bytes, sealed_bytes):
+    with pytest.raises(DecryptionFailed):
+        OURS.unpack(OURS.pack(Parts(form, bytes(iv_bytes), bytes(sealed_bytes), b"")))
 
 
 def test_the_zeros_are_looked_for():

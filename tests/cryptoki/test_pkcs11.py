@@ -28,12 +28,13 @@ from keystead.core.inside import ZEROS, Form
 from keystead.core.operations.schemes import AS_DIGEST, LONGEST, Scheme
 from keystead.core.sensitive import Sensitive
 from keystead.crypto import certificates, keys
-from keystead.cryptoki import gcm
+from keystead.cryptoki import sealing
 from keystead.cryptoki.errors import Failed
 from keystead.cryptoki.mechanisms import Gcm, GcmReadBack
+from keystead.cryptoki.sealing import Keys, Mode
 from keystead.cryptoki.session import Session
 from keystead.cryptoki.words import Cka, Ckm, Cko, Ckr
-from keystead.providers.pkcs11 import Pkcs11Provider, held, making, objects, trials
+from keystead.providers.pkcs11 import Pkcs11Provider, held, making, objects, secret_trials, trials
 from keystead.providers.pkcs11 import secret as secrets
 from keystead.providers.pkcs11.bringing import Bringing
 from keystead.providers.pkcs11.handle import LABEL, PASSING, Handle
@@ -478,42 +479,43 @@ class Odd:
 
     def encrypt(self, mechanism, key, text):
         given = mechanism._kept[0]
-        if self.how is gcm.Mode.READ_BACK:
+        if self.how is Mode.READ_BACK:
             iv = os.urandom(12)
             if isinstance(mechanism, GcmReadBack):
                 mechanism._iv.raw = iv
             return self.aead.encrypt(iv, text, given.aad)
-        iv = os.urandom(12 if self.how is gcm.Mode.PREPENDED else 16)
+        iv = os.urandom(12 if self.how is Mode.PREPENDED else 16)
         sealed = self.aead.encrypt(iv, text, given.aad)
-        return iv + sealed if self.how is gcm.Mode.PREPENDED else sealed + iv
+        return iv + sealed if self.how is Mode.PREPENDED else sealed + iv
 
     def decrypt(self, mechanism, key, sealed):
         given = mechanism._kept[0]
         at = c_void_p.from_buffer(given, type(given).iv.offset).value
         iv = string_at(at, given.iv_length) if at else b""
-        if self.how is gcm.Mode.PREPENDED:
+        if self.how is Mode.PREPENDED:
             iv, sealed = sealed[:12], sealed[12:]
         return Sensitive(self.aead.decrypt(iv, sealed, given.aad))
 
 
-@pytest.mark.parametrize("mode", [gcm.Mode.READ_BACK, gcm.Mode.PREPENDED, gcm.Mode.APPENDED])
+@pytest.mark.parametrize("mode", [Mode.READ_BACK, Mode.PREPENDED, Mode.APPENDED])
 def test_ivs_that_the_hsm_makes(mode):
     material = os.urandom(32)
     session = Odd(material, mode)
-    iv, sealed = gcm.seal(session, 1, mode, os.urandom, b"text", b"aad")
+    iv, sealed = sealing.seal(session, Keys(1), mode, os.urandom, b"text", b"aad")
     assert AESGCM(material).decrypt(iv, sealed, b"aad") == b"text"
-    assert gcm.opened(session, 1, mode, iv, sealed, b"aad") == b"text"
+    assert sealing.opened(session, Keys(1), mode, iv, sealed, b"aad") == b"text"
     trial = SimpleNamespace(session=session, entropy=os.urandom)
-    trials._sealed(trial, 1, material, mode)
-    for wrong in set(gcm.Mode) - {mode}:
+    known = secret_trials.Known(Keys(1), material)
+    secret_trials.sealed(trial, known, mode, 1000)
+    for wrong in set(Mode) - {mode}:
         with pytest.raises(Exception):  # noqa: B017 - whatever it is, it is not taken for right
-            trials._sealed(trial, 1, material, wrong)
+            secret_trials.sealed(trial, known, wrong, 1000)
 
 
 def test_an_iv_of_zeros_is_no_iv():
     session = SimpleNamespace(encrypt=lambda mechanism, key, text: bytes(len(text) + 16))
     with pytest.raises(Internal):
-        gcm.seal(session, 1, gcm.Mode.READ_BACK, os.urandom, b"text", b"")
+        sealing.seal(session, Keys(1), Mode.READ_BACK, os.urandom, b"text", b"")
 
 
 def desk(has, session):
@@ -547,7 +549,9 @@ def test_a_token_that_signs_wrongly_offers_no_signatures(token, monkeypatch):
 
 
 def test_a_token_that_seals_wrongly_offers_no_aes(token, monkeypatch):
-    monkeypatch.setattr(trials.SoftGcm, "open", lambda *_: b"another text")
+    monkeypatch.setattr(secret_trials.SoftGcm, "open", lambda *_: b"another text")
+    assert Pkcs11Provider(token, os.urandom).abilities.require(KEY_SPECS["AES_256"], "AES_GCM").mode == "cbc-hmac"
+    monkeypatch.setattr(secret_trials.etm, "opened", lambda *_: b"another text")
     provider = Pkcs11Provider(token, os.urandom)
     assert provider.offers(KEY_SPECS["AES_256"]) == frozenset()
     with pytest.raises(Unsupported):

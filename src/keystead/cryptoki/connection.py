@@ -14,7 +14,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from keystead.core.errors import Conflict, KeysteadError, NotFound
+from keystead.core.errors import Conflict, KeysteadError, LimitExceeded, NotFound, Unsupported
 from keystead.core.sensitive import Sensitive
 from keystead.cryptoki import finding
 from keystead.cryptoki.errors import Failed
@@ -25,6 +25,7 @@ from keystead.cryptoki.templates import Template
 from keystead.cryptoki.words import Cka, Cko, Ckr
 
 MOST_HANDLES: Final = 50_000
+LEAST_SESSIONS: Final = 2  # one that the login hangs on, and one to work with
 
 
 class Name(Struct, frozen=True):
@@ -79,7 +80,9 @@ class Connection:
         self._handles: OrderedDict[Name, int] = OrderedDict()
         self._made: OrderedDict[Name, int] = OrderedDict()
         self._lock = threading.Lock()
-        self._given, self._n_waiting = threading.Condition(), 0
+        self._given, self._n_waiting, self._n_open = threading.Condition(), 0, 1
+        if (most := self.info.most_sessions) is not None and most < LEAST_SESSIONS:
+            raise Unsupported(f"the token allows {most} session of a process; it takes {LEAST_SESSIONS}", "sessions")
         self._anchor = Session(module, self.info.slot)
         try:
             self._anchor.login(pin())
@@ -97,30 +100,62 @@ class Connection:
             return self._free.pop()
         except IndexError:
             pass
+        refused = Failed("C_OpenSession", Ckr.SESSION_COUNT)
+        if self._counted():
+            try:
+                return self._open()
+            except Failed as failed:
+                if failed.rv != Ckr.SESSION_COUNT:
+                    raise
+                refused = failed
+        with self._given:
+            self._n_waiting += 1
+            try:
+                self._given.wait_for(lambda: bool(self._free) or self._has_room, wait_for)
+            finally:
+                self._n_waiting -= 1
+        try:
+            return self._free.pop()
+        except IndexError:
+            if self._has_room and self._counted():
+                return self._open()
+        raise refused
+
+    @property
+    def _has_room(self) -> bool:
+        """Whether the token has said how many sessions there may be, and there are fewer."""
+        return self.info.most_sessions is not None and self._n_open < self.info.most_sessions
+
+    def _counted(self) -> bool:
+        """False where the token allows no more: it is not asked for what it would refuse."""
+        with self._lock:
+            if self.info.most_sessions is not None and self._n_open >= self.info.most_sessions:
+                return False
+            self._n_open += 1
+            return True
+
+    def _open(self) -> Session:
         try:
             return Session(self.module, self.info.slot)
-        except Failed as failed:
-            if failed.rv != Ckr.SESSION_COUNT:
-                raise
-            with self._given:
-                self._n_waiting += 1
-                try:
-                    if self._given.wait_for(lambda: bool(self._free), wait_for):
-                        return self._free.pop()
-                finally:
-                    self._n_waiting -= 1
+        except BaseException:
+            self._closed()
             raise
+
+    def _closed(self) -> None:
+        with self._lock:
+            self._n_open -= 1
 
     def give(self, session: Session, *, good: bool) -> None:
         if good and not self.is_lost:
             self._free.append(session)
             if self.is_lost:  # just now
                 self._close_free()
-            elif self._n_waiting:
-                with self._given:
-                    self._given.notify()
         elif self.epoch == self.module.epoch:
             session.close()
+            self._closed()
+        if self._n_waiting:
+            with self._given:
+                self._given.notify()
 
     def drop(self, *, log_out: bool = False) -> None:
         """It is lost: what is not lent is closed now, the rest as it comes back. Once: handles are given out again."""
@@ -155,6 +190,19 @@ class Connection:
             return finding.look(self.module, self.info.slot).serial == self.info.serial
         except Failed:
             return False
+
+    def require_room(self, n: int) -> None:
+        """Before an object of `n` bytes is made. Raises LimitExceeded (detail "hsm_room"), Failed.
+
+        Nothing where the token does not tell, or what it tells cannot be.
+        """
+        told = finding.look(self.module, self.info.slot)
+        free, memory = told.free_memory, told.memory
+        if free is None or not memory or free > memory or free >= n:
+            return
+        raise LimitExceeded(
+            f"the HSM has no room for it: {free} of {memory} bytes are free, and it takes some {n}", "hsm_room"
+        )
 
     def handle(self, session: Session, name: Name) -> int:
         """Raises Doubtful (NotFound; Conflict: two objects of one name), Failed."""

@@ -73,6 +73,24 @@ SPENT: Final = frozenset(
         Ckr.TEMPLATE_INCONSISTENT,
     }
 )
+REFUSED: Final = frozenset(
+    {
+        Ckr.ACTION_PROHIBITED,
+        Ckr.ARGUMENTS_BAD,
+        Ckr.ATTRIBUTE_READ_ONLY,
+        Ckr.ATTRIBUTE_TYPE_INVALID,
+        Ckr.ATTRIBUTE_VALUE_INVALID,
+        Ckr.FUNCTION_NOT_SUPPORTED,
+        Ckr.KEY_TYPE_INCONSISTENT,
+        Ckr.MECHANISM_INVALID,
+        Ckr.MECHANISM_PARAM_INVALID,
+        Ckr.TEMPLATE_INCOMPLETE,
+        Ckr.TEMPLATE_INCONSISTENT,
+        Ckr.WRAPPED_KEY_INVALID,
+        Ckr.WRAPPED_KEY_LEN_RANGE,
+    }
+)
+"""What says "not so", and that nothing was done."""
 REFUSED_PIN: Final = frozenset({Ckr.PIN_INCORRECT, Ckr.PIN_INVALID, Ckr.PIN_LEN_RANGE, Ckr.PIN_EXPIRED, Ckr.PIN_LOCKED})
 """Asking again with the same PIN can only lock it."""
 

@@ -31,9 +31,10 @@ class TokenInfo(Struct, frozen=True, kw_only=True):
     manufacturer: str
     hardware: str
     firmware: str
-    most_sessions: int | None
+    most_sessions: int | None  # that one process may have
     n_sessions: int | None
     free_memory: int | None  # bytes, for private objects
+    memory: int | None = None  # bytes, for private objects in all
 
 
 class MechanismInfo(Struct, frozen=True):
@@ -64,9 +65,10 @@ def look(module: Module, slot: int) -> TokenInfo:
         manufacturer=_text(raw.manufacturer),
         hardware=f"{raw.hardware.major}.{raw.hardware.minor}",
         firmware=f"{raw.firmware.major}.{raw.firmware.minor}",
-        most_sessions=_number(raw.max_rw_sessions) or None,
+        most_sessions=min((n for n in (_number(raw.max_sessions), _number(raw.max_rw_sessions)) if n), default=None),
         n_sessions=_number(raw.sessions),
         free_memory=_number(raw.free_private),
+        memory=_number(raw.total_private),
     )
 
 

@@ -6,7 +6,7 @@ import ctypes
 from ctypes import addressof, byref, sizeof
 from typing import Any, Final
 
-from keystead.cryptoki.structures import Ecdh1Params, GcmParams, OaepParams, PssParams, RawMechanism
+from keystead.cryptoki.structures import Ecdh1Params, EddsaParams, GcmParams, OaepParams, PssParams, RawMechanism
 from keystead.cryptoki.words import DATA_SPECIFIED, NULL_KDF, Ckm, Mgf
 
 TAG_BYTES = 16
@@ -84,3 +84,13 @@ def ecdh(point: bytes) -> Mechanism:
     """ECDH without a KDF: the x-coordinate. `point`: the peer's, uncompressed."""
     held = ctypes.create_string_buffer(point, len(point))
     return Mechanism(Ckm.ECDH1_DERIVE, Ecdh1Params(NULL_KDF, 0, None, len(point), addressof(held)), held)
+
+
+def cbc(iv: bytes) -> Mechanism:
+    """AES-CBC of whole blocks."""
+    return Mechanism(Ckm.AES_CBC, (ctypes.c_char * len(iv)).from_buffer_copy(iv))
+
+
+def ed25519ph() -> Mechanism:
+    """Ed25519ph with an empty context (PKCS#11 v3.1 §6.3.15, RFC 8032 §5.1)."""
+    return Mechanism(Ckm.EDDSA, EddsaParams(1, 0, None))

@@ -101,6 +101,10 @@ class OaepParams(ctypes.Structure):
     )
 
 
+class EddsaParams(ctypes.Structure):
+    _fields_ = (("prehashed", c_ubyte), ("context_length", Ulong), ("context", c_void_p))
+
+
 class Ecdh1Params(ctypes.Structure):
     _fields_ = (
         ("kdf", Ulong),

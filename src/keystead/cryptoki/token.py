@@ -38,22 +38,26 @@ class Token(Spells):
 
         return self._unless_missing(act)
 
-    def destroy(self, name: Name) -> bool:
-        """Every object of that name. False where the token, which is there, has none: it may have been before.
+    def destroy(self, *names: Name) -> bool:
+        """Every object of those names. False where the token, which is there, has none: it may have been before.
 
-        Raises InvalidArgument where it has neither id nor label: that would be everything.
+        Raises InvalidArgument where one has neither id nor label: that would be everything.
         """
-        if not name.id and not name.label:
+        if not all(name.id or name.label for name in names):
             raise InvalidArgument("an object is destroyed by its name", "name")
 
         def act(desk: Desk) -> bool:
-            desk.connection.forget(name)
-            found = desk.session.find(name.template())
+            found: list[int] = []
+            for name in names:
+                desk.connection.forget(name)
+                found += desk.session.find(name.template())
             if not found:
-                raise Doubtful(name, NotFound("no such object in the token", "object"))
-            self._views.doubt(name)  # SoftHSM2 hides one that it did not come to erase
+                raise Doubtful(names[0], NotFound("no such object in the token", "object"))
+            for name in names:
+                self._views.doubt(name)  # SoftHSM2 hides one that it did not come to erase
             n_gone = sum([_destroyed(desk.session, handle) for handle in found])
-            desk.connection.forget(name)
+            for name in names:
+                desk.connection.forget(name)
             if not n_gone:
                 raise Failed("C_DestroyObject", Ckr.OBJECT_HANDLE_INVALID)
             return True
@@ -61,7 +65,8 @@ class Token(Spells):
         try:
             return self._unless_missing(act)
         except Unavailable:
-            self.note(name)
+            for name in names:
+                self.note(name)
             raise
 
     def claim(self, name: Name) -> None:

@@ -102,6 +102,10 @@ class Ckk(IntEnum):
     EC = 0x03
     GENERIC_SECRET = 0x10
     AES = 0x1F
+    SHA256_HMAC = 0x2B
+    SHA384_HMAC = 0x2C
+    SHA512_HMAC = 0x2D
+    SHA224_HMAC = 0x2E
     EC_EDWARDS = 0x40
 
 

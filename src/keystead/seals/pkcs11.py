@@ -1,7 +1,8 @@
 """U wrapped by a key in an HSM, which made the key and never gives it out: it opens by itself where the HSM is.
 
-The key is AES-256 for GCM alone (rule R3 of docs/adr/0033: it works in every token), found by its CKA_ID; how the token
-takes the IV is found out when the seal is made, and kept. Its check value is kept too, where the token tells one.
+The key is AES-256, found by its CKA_ID, for GCM or, where the token has none, for CBC beside an HMAC key (rule R3 of
+docs/adr/0033); which of these ways the token takes is found out when the seal is made, and kept. Its check value is
+kept too, where the token tells one.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from msgspec.structs import replace
 from keystead.core.errors import (
     Conflict,
     DecryptionFailed,
+    Internal,
     InvalidArgument,
     KeysteadError,
     NotFound,
@@ -24,19 +26,21 @@ from keystead.core.errors import (
     Unsupported,
 )
 from keystead.core.sensitive import Sensitive
-from keystead.cryptoki import gcm
+from keystead.cryptoki import mackeys, sealing
 from keystead.cryptoki.connection import Name
 from keystead.cryptoki.errors import LOST, Failed
 from keystead.cryptoki.mechanisms import Mechanism
 from keystead.cryptoki.recovery import Desk
+from keystead.cryptoki.sealing import Keys, Mode
 from keystead.cryptoki.templates import Template
 from keystead.cryptoki.token import Token
 from keystead.cryptoki.words import Cka, Ckk, Ckm, Cko, Ckr
 from keystead.seals.base import Surroundings
 
-LABEL = "keystead seal"
+LABEL, LABEL_OF_MAC = "keystead seal", "keystead seal mac"
 ID_BYTES, KEY_BYTES = 8, 32
 GENERATE: Final = Mechanism(Ckm.AES_KEY_GEN)
+GENERATE_MAC: Final = Mechanism(Ckm.GENERIC_SECRET_KEY_GEN)
 KEPT: Final = {Cka.NEVER_EXTRACTABLE: True, Cka.ALWAYS_SENSITIVE: True, Cka.LOCAL: True, Cka.EXTRACTABLE: False}
 """What the token must say of a key that it made."""
 VAGUE: Final = frozenset({Ckr.GENERAL_ERROR, Ckr.FUNCTION_FAILED})
@@ -49,27 +53,13 @@ class Pkcs11Plan(Struct, frozen=True, tag_field="kind", tag="pkcs11", forbid_unk
 
     def make(self, unseal_key: Sensitive, at: Surroundings) -> Pkcs11Configuration:
         """With a key of its own. Raises NotFound, Unavailable, Unauthenticated (PIN), Unsupported."""
-        token, name = at.devices.token(self.hsm), _named(at.entropy(ID_BYTES))
-        template: Template = {
-            **name.template(),
-            Cka.KEY_TYPE: Ckk.AES,
-            Cka.VALUE_LEN: KEY_BYTES,
-            Cka.PRIVATE: True,
-            Cka.SENSITIVE: True,
-            Cka.EXTRACTABLE: False,
-            **dict.fromkeys((Cka.ENCRYPT, Cka.DECRYPT), True),
-            **dict.fromkeys((Cka.SIGN, Cka.VERIFY, Cka.WRAP, Cka.UNWRAP, Cka.DERIVE), False),
-        }
-
-        def generate(desk: Desk) -> int:
-            return desk.connection.learn(name, desk.session.generate(GENERATE, template))
-
-        token.run(generate, once=True)
+        token, id_ = at.devices.token(self.hsm), at.entropy(ID_BYTES)
         try:
-            return _made(self.hsm, token, name, unseal_key, at)
+            _generated(token, _named(id_), Ckk.AES, (Cka.ENCRYPT, Cka.DECRYPT))
+            return _made(self.hsm, token, id_, unseal_key, at)
         except KeysteadError:
             with suppress(KeysteadError):  # it is why it failed that is told
-                token.destroy(name)
+                token.destroy(_named(id_), _beside(id_))
             raise
 
 
@@ -77,7 +67,7 @@ class Pkcs11Configuration(Struct, frozen=True, tag_field="kind", tag="pkcs11", f
     hsm: str
     id: bytes  # CKA_ID
     check_value: bytes  # CKA_CHECK_VALUE; empty: the token tells none
-    mode: gcm.Mode
+    mode: Mode
     iv: bytes = b""
     wrapped: bytes = b""
 
@@ -105,6 +95,7 @@ class Pkcs11Seal:
 
     def __init__(self, configuration: Pkcs11Configuration, at: Surroundings) -> None:
         self._configuration, self._at, self._name = configuration, at, _named(configuration.id)
+        self._mac = _beside(configuration.id) if configuration.mode is Mode.CBC_HMAC else None
 
     def open(self, offered: Sequence[Sensitive]) -> Sensitive:
         """Needs nothing offered. Raises Unauthenticated (PIN; another key's), Conflict (another token), Unavailable."""
@@ -114,7 +105,7 @@ class Pkcs11Seal:
         self._require_key()
 
         def act(desk: Desk) -> bytes:
-            return gcm.opened(desk.session, desk.key(self._name), kept.mode, kept.iv, kept.wrapped, kept.aad)
+            return sealing.opened(desk.session, _keys(desk, kept), kept.mode, kept.iv, kept.wrapped, kept.aad)
 
         try:
             return Sensitive(self._token.run(act, vague=DecryptionFailed))
@@ -124,7 +115,7 @@ class Pkcs11Seal:
     def around(self, unseal_key: Sensitive) -> Pkcs11Configuration:
         """The same key around another U. Raises what `open` raises."""
         self._require_key()
-        return _wrapped(self._configuration, self._token, self._name, unseal_key, self._at)
+        return _wrapped(self._configuration, self._token, unseal_key, self._at)
 
     def told(self) -> str:
         kept = self._configuration
@@ -134,7 +125,7 @@ class Pkcs11Seal:
     def discard(self) -> None:
         """Destroy the key, if the HSM is there: it opens nothing any more."""
         with suppress(KeysteadError):
-            self._token.destroy(self._name)
+            self._token.destroy(self._name, *(() if self._mac is None else (self._mac,)))
 
     @property
     def _token(self) -> Token:
@@ -153,41 +144,88 @@ class Pkcs11Seal:
             raise Conflict(f"the HSM {kept.hsm} has another key {kept.id.hex()}: its check value is not the same")
 
 
-def _made(hsm: str, token: Token, name: Name, unseal_key: Sensitive, at: Surroundings) -> Pkcs11Configuration:
+def _made(hsm: str, token: Token, id_: bytes, unseal_key: Sensitive, at: Surroundings) -> Pkcs11Configuration:
+    check_value = _kept(hsm, token, _named(id_))
+    plan = Pkcs11Configuration(hsm, id_, check_value, Mode.CALLER)
+    has, tried = token.mechanisms(), list[Mode]()
+    for mode in Mode:
+        if any(one not in has for one in mode.mechanisms):
+            continue
+        tried.append(mode)
+        if mode is Mode.CBC_HMAC:
+            _generated(token, _beside(id_), Ckk.GENERIC_SECRET, (Cka.SIGN, Cka.VERIFY))
+            _kept(hsm, token, _beside(id_))
+        with suppress(_Otherwise):
+            return _wrapped(replace(plan, mode=mode), token, unseal_key, at)
+    words = ", ".join(mode.value for mode in tried) or "it lists no mechanism for it"
+    raise Unsupported(f"the HSM {hsm} offers no authenticated encryption that we know how to use: {words}")
+
+
+def _generated(token: Token, name: Name, kind: Ckk, uses: tuple[Cka, ...]) -> None:
+    """Raises Unavailable, Unauthenticated, Unsupported."""
+    flags = (Cka.ENCRYPT, Cka.DECRYPT, Cka.SIGN, Cka.VERIFY, Cka.WRAP, Cka.UNWRAP, Cka.DERIVE)
+    template: Template = {
+        **name.template(),
+        Cka.KEY_TYPE: kind,
+        Cka.VALUE_LEN: KEY_BYTES,
+        Cka.PRIVATE: True,
+        Cka.SENSITIVE: True,
+        Cka.EXTRACTABLE: False,
+        **{flag: flag in uses for flag in flags},
+    }
+
+    def generate(desk: Desk) -> int:
+        desk.connection.require_room(KEY_BYTES)
+        if kind is Ckk.AES:
+            made = desk.session.generate(GENERATE, template)
+        else:
+            made = mackeys.made("sha256", template, lambda wanted: desk.session.generate(GENERATE_MAC, wanted))
+        return desk.connection.learn(name, made)
+
+    token.run(generate, once=True)
+
+
+def _kept(hsm: str, token: Token, name: Name) -> bytes:
+    """Its check value, or b"". Raises Unsupported where the token may give it out."""
     told = token.attributes(name, (*KEPT, Cka.CHECK_VALUE))
     if any(told.get(one) is not wanted for one, wanted in KEPT.items()):
         raise Unsupported(f"the HSM {hsm} does not keep a key to itself")
     check_value = told.get(Cka.CHECK_VALUE, b"")
-    plan = Pkcs11Configuration(hsm, name.id, check_value if isinstance(check_value, bytes) else b"", gcm.Mode.CALLER)
-    for mode in gcm.Mode:
-        with suppress(_Otherwise):
-            return _wrapped(replace(plan, mode=mode), token, name, unseal_key, at)
-    raise Unsupported(f"the HSM {hsm} offers no AES-GCM that we know how to use")
+    return check_value if isinstance(check_value, bytes) else b""
 
 
 class _Otherwise(Exception):
-    """The token does not take AES-GCM in this mode."""
+    """The token does not seal in this mode."""
 
 
-def _wrapped(
-    plan: Pkcs11Configuration, token: Token, name: Name, unseal_key: Sensitive, at: Surroundings
-) -> Pkcs11Configuration:
+def _wrapped(plan: Pkcs11Configuration, token: Token, unseal_key: Sensitive, at: Surroundings) -> Pkcs11Configuration:
     """It is opened again before it is believed. Raises _Otherwise."""
 
     def act(desk: Desk) -> Pkcs11Configuration:
-        key, text = desk.key(name), unseal_key.reveal()
+        keys, text = _keys(desk, plan), unseal_key.reveal()
         try:
-            iv, wrapped = gcm.seal(desk.session, key, plan.mode, at.entropy, text, plan.aad)
-            if gcm.opened(desk.session, key, plan.mode, iv, wrapped, plan.aad) != text:
+            iv, wrapped = sealing.seal(desk.session, keys, plan.mode, at.entropy, text, plan.aad)
+            if sealing.opened(desk.session, keys, plan.mode, iv, wrapped, plan.aad) != text:
                 raise _Otherwise
         except Failed as failed:
             if failed.rv in LOST - VAGUE:
                 raise
             raise _Otherwise from failed
+        except (DecryptionFailed, Internal) as error:
+            raise _Otherwise from error
         return replace(plan, iv=iv, wrapped=wrapped)
 
     return token.run(act)
 
 
+def _keys(desk: Desk, of: Pkcs11Configuration) -> Keys:
+    return Keys(desk.key(_named(of.id)), desk.key(_beside(of.id)) if of.mode is Mode.CBC_HMAC else 0)
+
+
 def _named(id_: bytes) -> Name:
     return Name(Cko.SECRET_KEY, id_, LABEL)
+
+
+def _beside(id_: bytes) -> Name:
+    """The HMAC key of CBC_HMAC."""
+    return Name(Cko.SECRET_KEY, id_, LABEL_OF_MAC)

@@ -16,6 +16,7 @@ from keystead.core.errors import Internal, KeysteadError, NotFound, Unavailable
 from keystead.core.keytree import KEY_BYTES
 from keystead.core.ports import Entropy
 from keystead.core.sensitive import Sensitive
+from keystead.cryptoki import mackeys
 from keystead.cryptoki.connection import Name
 from keystead.cryptoki.mechanisms import Mechanism
 from keystead.cryptoki.recovery import Desk
@@ -73,7 +74,8 @@ class Pkcs11Slot:
         }
 
         def make(desk: Desk) -> int:
-            return desk.connection.learn(name, desk.session.generate(GENERATE, template))
+            made = mackeys.made("sha256", template, lambda wanted: desk.session.generate(GENERATE, wanted))
+            return desk.connection.learn(name, made)
 
         _asked(lambda: self._token.run(make, once=True))
         told = _asked(lambda: self._token.attributes(name, tuple(KEPT)))

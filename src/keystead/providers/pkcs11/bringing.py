@@ -9,7 +9,7 @@ Either way the object is sensitive, and nothing is extracted from it from then o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeVar
 
 from keystead.core.algorithms import KEY_SPECS, Family, KeySpec
@@ -19,15 +19,15 @@ from keystead.core.sensitive import Sensitive
 from keystead.crypto import halves, oaep, wrapping
 from keystead.crypto.keys import parse_public
 from keystead.cryptoki.connection import Connection
-from keystead.cryptoki.errors import Failed
+from keystead.cryptoki.errors import REFUSED, Failed
 from keystead.cryptoki.mechanisms import Mechanism
 from keystead.cryptoki.mechanisms import oaep as oaep_of
 from keystead.cryptoki.session import Session
-from keystead.cryptoki.templates import Template
+from keystead.cryptoki.templates import Template, Value
 from keystead.cryptoki.words import Cka, Ckk, Ckm
 from keystead.providers.pkcs11 import making, objects
 from keystead.providers.pkcs11.objects import Uses
-from keystead.providers.pkcs11.passing import REFUSED, Passing
+from keystead.providers.pkcs11.passing import Passing
 
 W = TypeVar("W")
 DIGESTS: Final = ("sha256", "sha1")  # rule R6
@@ -59,24 +59,29 @@ class Bringing:
         self._session, self._has, self._entropy = session, connection.mechanisms, entropy
         self._edwards = edwards
 
-    def bring(self, spec: KeySpec, material: Sensitive, its_id: bytes | None, uses: Uses) -> int:
-        """Of material as software writes it. Raises Failed, Unsupported."""
+    def bring(self, spec: KeySpec, material: Sensitive, its_id: bytes | None, uses: Uses, **more: Value) -> int:
+        """Of material as software writes it. `more`: of a secret key, attributes by their names in small letters.
+
+        Raises Failed, Unsupported.
+        """
         if spec.family not in making.KINDS:
             raise Unsupported(f"no {spec.name} keys in an HSM", spec.name)
         try:
-            return self._session.create(self._whole(spec, material, its_id, uses))
+            return making.put(spec, self._whole(spec, material, its_id, uses, more), self._session.create)
         except Failed as failed:
             if failed.rv not in REFUSED:
                 raise
         kind = making.KINDS[spec.family]
         if spec.family in _SECRETS:
-            return self._secret(material.reveal(), objects.secret(kind, its_id, uses))
+            return self._secret(material.reveal(), objects.secret(kind, its_id, uses, **more))
         return self._private(material.reveal(), objects.private(kind, its_id, uses))
 
-    def _whole(self, spec: KeySpec, material: Sensitive, its_id: bytes | None, uses: Uses) -> Template:
+    def _whole(
+        self, spec: KeySpec, material: Sensitive, its_id: bytes | None, uses: Uses, more: Mapping[str, Value]
+    ) -> Template:
         kind = making.KINDS[spec.family]
         if spec.family in _SECRETS:
-            return objects.secret(kind, its_id, uses, value=material)
+            return objects.secret(kind, its_id, uses, value=material, **more)
         der = material.reveal()
         if spec.family is Family.RSA:
             parts = zip(_RSA_PARTS, halves.rsa_parts(spec, der), strict=True)

@@ -7,7 +7,7 @@ from typing import Final
 
 from keystead.crypto import checkvalues
 from keystead.crypto.checkvalues import BLOCK, CHECK_BYTES
-from keystead.cryptoki.mechanisms import Mechanism
+from keystead.cryptoki.mechanisms import Mechanism, cbc
 from keystead.cryptoki.session import Session
 from keystead.cryptoki.words import Cka, Ckm
 
@@ -26,12 +26,14 @@ def _by_hmac(digest: str) -> _Asked:
 
 ASKED: Final[dict[str, _Asked]] = {
     "ecb": lambda session, key: session.encrypt(Mechanism(Ckm.AES_ECB), key, BLOCK),
+    "cbc": lambda session, key: session.encrypt(cbc(BLOCK), key, BLOCK),
     "cmac": lambda session, key: session.sign(Mechanism(Ckm.AES_CMAC), key, BLOCK),
     **{digest: _by_hmac(digest) for digest in HMACS},
 }
 """How -> what a token is asked."""
-USES: Final = {"ecb": frozenset({Cka.ENCRYPT}), "cmac": frozenset({Cka.SIGN})}
-IN_SOFTWARE: Final = {"ecb": checkvalues.by_ecb, "cmac": checkvalues.by_cmac}
+USES: Final = {"ecb": frozenset({Cka.ENCRYPT}), "cbc": frozenset({Cka.ENCRYPT}), "cmac": frozenset({Cka.SIGN})}
+IN_SOFTWARE: Final = {"ecb": checkvalues.by_ecb, "cbc": checkvalues.by_ecb, "cmac": checkvalues.by_cmac}
+"""CBC of one block of zeros with an IV of zeros is what ECB makes of it."""
 
 
 def value(session: Session, key: int, how: str) -> bytes:

@@ -13,6 +13,7 @@ from keystead.cryptoki.words import Cko
 
 LABEL = "keystead"
 PASSING = b"keystead-passing"  # label, and how the ids begin, of objects that are erased when their use is over
+BESIDE = "keystead mac"  # label of the HMAC key beside an AES key, with its id, in a token without GCM
 ID_BYTES = 16
 _SYMMETRIC = frozenset({Family.AES, Family.HMAC})
 
@@ -29,11 +30,17 @@ class Handle(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     checked_by: str = ""
     public_key: bytes = b""  # DER SubjectPublicKeyInfo
     label: str = LABEL  # CKA_LABEL; another one: the object is not of our making
+    mac_check: bytes = b""  # check value of the HMAC key beside it; empty: there is none
 
     @property
     def name(self) -> Name:
         """Rule R1."""
         return Name(Cko.PRIVATE_KEY if self.public_key else Cko.SECRET_KEY, self.id, self.label)
+
+    @property
+    def beside(self) -> Name | None:
+        """The HMAC key that its texts are tagged by (core.etm)."""
+        return Name(Cko.SECRET_KEY, self.id, BESIDE) if self.mac_check else None
 
     def pack(self) -> Sensitive:
         return Sensitive(msgspec.msgpack.encode(self))

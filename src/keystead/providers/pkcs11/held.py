@@ -10,10 +10,12 @@ from keystead.core.algorithms import KeySpec
 from keystead.core.errors import Conflict, KeysteadError, NotFound, Unavailable, Unsupported
 from keystead.core.ports import Entropy
 from keystead.cryptoki.recovery import Desk
+from keystead.cryptoki.sealing import Keys
 from keystead.cryptoki.session import Session
 from keystead.cryptoki.token import Token
 from keystead.providers.pkcs11.handle import Handle
-from keystead.providers.pkcs11.trials import Outcome, Outcomes, tried
+from keystead.providers.pkcs11.trial import Outcome, Outcomes
+from keystead.providers.pkcs11.trials import tried
 
 R = TypeVar("R")
 UNTRIED: Final = Outcome(why="an HMAC key of this size is not held in an HSM")
@@ -54,22 +56,29 @@ class Abilities:
 class Held:
     """`prove` looks once in a process, before the first use, whether the object is the key that it is taken for."""
 
-    __slots__ = ("_name", "_prove", "_proved", "handle", "token")
+    __slots__ = ("_beside", "_name", "_prove", "_proved", "handle", "token")
 
-    def __init__(self, token: Token, handle: Handle, prove: Callable[[Session, int], bool]) -> None:
+    def __init__(self, token: Token, handle: Handle, prove: Callable[[Session, Keys], bool]) -> None:
         self.token, self.handle, self._prove, self._proved = token, handle, prove, False
-        self._name = handle.name
+        self._name, self._beside = handle.name, handle.beside
 
     def use(self, act: Callable[[Session, int], R], vague: type[KeysteadError] = Unavailable) -> R:
         """Raises Unavailable (also where the token has no such object), Conflict (it has another)."""
+        return self.use_keys(lambda session, keys: act(session, keys.cipher), vague)
+
+    def use_keys(self, act: Callable[[Session, Keys], R], vague: type[KeysteadError] = Unavailable) -> R:
+        """With the key that stands beside it, where one does. Raises as `use` does."""
         try:
             if not self._proved:
                 self._proved = self.token.run(self._proof)
-            return self.token.run(lambda desk: act(desk.session, desk.key(self._name)), vague=vague)
+            return self.token.run(lambda desk: act(desk.session, self._keys(desk)), vague=vague)
         except NotFound:
             raise Unavailable(f"the HSM {self.token.name} has no object for this key", "object") from None
 
     def _proof(self, desk: Desk) -> bool:
-        if not self._prove(desk.session, desk.key(self._name)):
+        if not self._prove(desk.session, self._keys(desk)):
             raise Conflict(f"the object in the HSM {self.token.name} is another key than this one", "check_value")
         return True
+
+    def _keys(self, desk: Desk) -> Keys:
+        return Keys(desk.key(self._name), 0 if self._beside is None else desk.key(self._beside))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
-from keystead.core.algorithms import Family, KeySpec
+from keystead.core.algorithms import Family, KeySpec, Purpose
 from keystead.core.errors import Internal
 from keystead.crypto import halves
+from keystead.cryptoki import mackeys
 from keystead.cryptoki.errors import Failed
 from keystead.cryptoki.finding import MechanismInfo
 from keystead.cryptoki.mechanisms import Mechanism
 from keystead.cryptoki.session import Session
+from keystead.cryptoki.templates import Template, Value
 from keystead.cryptoki.words import Cka, Ckk, Ckm, Ckr, Flag
 from keystead.providers.pkcs11 import objects
 from keystead.providers.pkcs11.objects import Uses
@@ -56,9 +59,17 @@ def maker(mechanisms: dict[int, MechanismInfo], spec: KeySpec) -> Ckm | None:
     return None
 
 
-def secret(session: Session, spec: KeySpec, by: Ckm, its_id: bytes | None, uses: Uses) -> int:
-    template = objects.secret(KINDS[spec.family], its_id, uses, value_len=(spec.bits or 0) // 8)
-    return session.generate(Mechanism(by), template)
+def secret(session: Session, spec: KeySpec, by: Ckm, its_id: bytes | None, uses: Uses, **more: Value) -> int:
+    """`more`: attributes by their names in small letters."""
+    template = objects.secret(KINDS[spec.family], its_id, uses, value_len=(spec.bits or 0) // 8, **more)
+    return put(spec, template, lambda wanted: session.generate(Mechanism(by), wanted))
+
+
+def put(spec: KeySpec, template: Template, make: Callable[[Template], int]) -> int:
+    """What `make` answers of the template of an AES or HMAC key, as the token takes it. Raises Failed."""
+    if spec.family is not Family.HMAC:
+        return make(template)
+    return mackeys.made(spec.default(Purpose.MAC).digest or "", template, make)
 
 
 def pair(

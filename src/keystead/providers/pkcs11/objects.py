@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from keystead.core.algorithms import Family, KeySpec
 from keystead.cryptoki.templates import Template, Value
 from keystead.cryptoki.words import Cka, Ckk, Cko
 from keystead.providers.pkcs11.handle import LABEL, PASSING
@@ -22,6 +23,14 @@ RSA: Final = SIGNING | CIPHER
 AGREEING: Final = SIGNING | {Cka.DERIVE}
 
 Uses = frozenset[Cka]
+
+_ATTRIBUTES: Final = 256  # bytes: name, flags, and what a token adds of its own
+_PARTS: Final = {Family.RSA: 5, Family.EC: 3}  # RSA: n, d and as much again for p, q and what CRT needs
+
+
+def room(spec: KeySpec) -> int:
+    """Bytes that a key of it takes in a token, about."""
+    return _PARTS.get(spec.family, 1) * ((spec.bits or 0) // 8) + _ATTRIBUTES
 
 
 def _flags(known: tuple[Cka, ...], uses: Uses) -> dict[Cka, Value]:

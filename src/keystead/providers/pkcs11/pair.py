@@ -31,7 +31,10 @@ class Pair(PublicHalf):
         if algorithm.purpose is not Purpose.SIGNATURE or algorithm.name not in self._names:
             self.refuse(algorithm)
         algorithm.check_form(form, message)
-        self._abilities.require(self._spec, algorithm.name)
+        outcome = self._abilities.require(self._spec, algorithm.name)
+        if algorithm.name == signing.PREHASHED:
+            asked = signing.prehashed(outcome.mode, message)
+            return self._held.use(lambda session, key: session.sign(asked[0], key, asked[1]))
         return self._signed(signing.scheme_of(algorithm), message, form)
 
     def sign_as(self, scheme: Scheme, message: bytes, form: MessageForm) -> bytes:

@@ -11,31 +11,13 @@ from typing import Final, TypeVar
 
 from keystead.core.errors import Unsupported
 from keystead.core.ports import Entropy
-from keystead.cryptoki.errors import Failed
+from keystead.cryptoki.errors import REFUSED, Failed
 from keystead.cryptoki.session import Session
-from keystead.cryptoki.words import Cka, Ckr
+from keystead.cryptoki.words import Cka
 from keystead.providers.pkcs11.handle import PASSING
 
 R = TypeVar("R")
 LEFT_AFTER: Final = 600  # seconds: no trial takes so long
-REFUSED: Final = frozenset(
-    {
-        Ckr.ACTION_PROHIBITED,
-        Ckr.ARGUMENTS_BAD,
-        Ckr.ATTRIBUTE_READ_ONLY,
-        Ckr.ATTRIBUTE_TYPE_INVALID,
-        Ckr.ATTRIBUTE_VALUE_INVALID,
-        Ckr.FUNCTION_NOT_SUPPORTED,
-        Ckr.KEY_TYPE_INCONSISTENT,
-        Ckr.MECHANISM_INVALID,
-        Ckr.MECHANISM_PARAM_INVALID,
-        Ckr.TEMPLATE_INCOMPLETE,
-        Ckr.TEMPLATE_INCONSISTENT,
-        Ckr.WRAPPED_KEY_INVALID,
-        Ckr.WRAPPED_KEY_LEN_RANGE,
-    }
-)
-"""What says "not so", and that nothing was done."""
 
 
 class Passing:

@@ -16,17 +16,20 @@ from keystead.core.providers import Budget, Generated, Loaded
 from keystead.core.sensitive import Sensitive
 from keystead.crypto import keys
 from keystead.cryptoki.connection import Name
+from keystead.cryptoki.errors import Failed
 from keystead.cryptoki.recovery import VAGUE, Desk
+from keystead.cryptoki.sealing import Keys, Mode
 from keystead.cryptoki.session import Session
 from keystead.cryptoki.token import Token
 from keystead.cryptoki.words import Cka, Ckm, Ckr, named
-from keystead.providers.pkcs11 import adopting, checks, making, signing
+from keystead.providers.pkcs11 import adopting, beside, checks, making, objects, signing
 from keystead.providers.pkcs11.bringing import Bringing
-from keystead.providers.pkcs11.handle import ID_BYTES, LABEL, Handle, unpack
+from keystead.providers.pkcs11.handle import BESIDE, ID_BYTES, LABEL, Handle, unpack
 from keystead.providers.pkcs11.held import Abilities, Held
+from keystead.providers.pkcs11.objects import Uses
 from keystead.providers.pkcs11.pair import Pair
 from keystead.providers.pkcs11.secret import Aes, Hmac, OfThisProcess, Sealing
-from keystead.providers.pkcs11.trials import Outcomes
+from keystead.providers.pkcs11.trial import Outcomes
 from keystead.providers.public import PublicHalf
 
 _SEALING: Final[dict[str, type[Sealing]]] = {"AES_256": Aes}
@@ -70,14 +73,16 @@ class Pkcs11Provider:
     @contextmanager
     def _nobodys(self, name: str) -> Iterator[None]:
         """Before it is made. Where the token says plainly that it does not, nothing is there that others could know."""
-        own = Name(None, _id(name), LABEL)
+        own = _named(name)
         try:
             yield
         except (Unavailable, Internal):
-            self._token.note(own)
+            for each in own:
+                self._token.note(each)
             raise
         except KeysteadError:
-            self._token.claim(own)
+            for each in own:
+                self._token.claim(each)
             raise
 
     def _generated(self, spec: KeySpec, name: str) -> Generated:
@@ -85,14 +90,15 @@ class Pkcs11Provider:
         by = next(Ckm(one.maker) for one in outcomes.values() if one.maker is not None)
 
         def act(desk: Desk) -> Handle:
+            desk.connection.require_room(objects.room(spec))
             if spec.family not in _SECRETS:
                 edwards = outcomes["ED25519"].mode if spec.family is Family.EDWARDS else ""
                 public, private, der = making.pair(desk.session, spec, by, its_id, edwards)
                 desk.session.destroy(public)
                 return self._handle(desk, spec, private, its_id, outcomes, by.name, der)
-            uses = making.USES[spec.family] | checks.USES.get(_checker(spec, outcomes), frozenset())
-            made = making.secret(desk.session, spec, by, its_id, uses)
-            return self._handle(desk, spec, made, its_id, outcomes, by.name)
+            made = making.secret(desk.session, spec, by, its_id, _uses(spec, outcomes))
+            mac = self._beside(desk, made, outcomes, lambda: beside.generate(desk, its_id))
+            return self._handle(desk, spec, made, its_id, outcomes, by.name, mac=mac)
 
         return self._made(act, name)
 
@@ -103,12 +109,13 @@ class Pkcs11Provider:
             raise InvalidArgument(f"{len(material)} bytes are no {spec.name} key", "key_material")
 
         def act(desk: Desk) -> Handle:
-            uses = making.USES[spec.family] | checks.USES.get(_checker(spec, outcomes), frozenset())
+            desk.connection.require_room(objects.room(spec))
             edwards = outcomes["ED25519"].mode if spec.family is Family.EDWARDS else ""
             bringing = Bringing(desk.session, desk.connection, self._entropy, edwards)
-            made = bringing.bring(spec, material, its_id, uses)
-            handle = self._handle(desk, spec, made, its_id, outcomes, IN, der)
-            if der and not self._signs(spec, handle)(desk.session, made):
+            made = bringing.bring(spec, material, its_id, _uses(spec, outcomes))
+            mac = self._beside(desk, made, outcomes, lambda: beside.bring(bringing, material, its_id))
+            handle = self._handle(desk, spec, made, its_id, outcomes, IN, der, mac)
+            if der and not self._signs(spec, handle)(desk.session, Keys(made)):
                 desk.session.destroy(made)
                 raise Internal("the HSM has made another key of what was brought in")
             return handle
@@ -145,8 +152,29 @@ class Pkcs11Provider:
         spec, handle = self._token.run(act, once=True)
         return spec, Generated(handle.pack(), handle.public_key)
 
+    def _beside(self, desk: Desk, made: int, outcomes: Outcomes, make: Callable[[], int]) -> int:
+        """The HMAC key that `make` makes beside an AES key, where its mode wants one; 0: it does not.
+
+        Where that fails, the AES key goes too.
+        """
+        if not any(outcome.mode == Mode.CBC_HMAC.value for outcome in outcomes.values()):
+            return 0
+        try:
+            return make()
+        except (Failed, KeysteadError):
+            desk.session.destroy(made)
+            raise
+
     def _handle(
-        self, desk: Desk, spec: KeySpec, made: int, its_id: bytes, outcomes: Outcomes, by: str, der: bytes = b""
+        self,
+        desk: Desk,
+        spec: KeySpec,
+        made: int,
+        its_id: bytes,
+        outcomes: Outcomes,
+        by: str,
+        der: bytes = b"",
+        mac: int = 0,
     ) -> Handle:
         how = "" if der else _checker(spec, outcomes)
         handle = Handle(
@@ -158,8 +186,11 @@ class Pkcs11Provider:
             check=checks.value(desk.session, made, how),
             checked_by=how,
             public_key=der,
+            mac_check=beside.check(desk.session, mac) if mac else b"",
         )
         desk.connection.learn(handle.name, made)
+        if handle.beside is not None:
+            desk.connection.learn(handle.beside, mac)
         return handle
 
     def _offered(self, spec: KeySpec) -> Outcomes:
@@ -171,7 +202,7 @@ class Pkcs11Provider:
         return good
 
     def destroy(self, name: str) -> None:
-        self._token.destroy(Name(None, _id(name), LABEL))
+        self._token.destroy(*_named(name))
 
     # --- use
 
@@ -186,17 +217,17 @@ class Pkcs11Provider:
             spec, held, self.abilities, self._entropy, self._budget, key_id, version
         )
 
-    def _signs(self, spec: KeySpec, handle: Handle) -> Callable[[Session, int], bool]:
+    def _signs(self, spec: KeySpec, handle: Handle) -> Callable[[Session, Keys], bool]:
         """A pair proves itself by a signature that its public half verifies, by whatever mechanism it has."""
         half = PublicHalf(spec, handle.public_key)
 
-        def proves(session: Session, key: int) -> bool:
+        def proves(session: Session, keys: Keys) -> bool:
             outcomes = self.abilities.of(spec)
             for algorithm in signing.tested_as(spec).values():
                 if not outcomes[algorithm.name].why:
                     scheme, challenge = signing.scheme_of(algorithm), b"keystead/prove/v1" + self._entropy(32)
                     asked = signing.prepared(spec, scheme, challenge, MessageForm.RAW)
-                    made = signing.signed(session, key, spec, scheme, asked)
+                    made = signing.signed(session, keys.cipher, spec, scheme, asked)
                     return half.verify_as(scheme, challenge, made, MessageForm.RAW)
             return True
 
@@ -216,7 +247,7 @@ class Pkcs11Provider:
         self.abilities.of(spec)  # before a session is taken: the proof wants to know
         info = self._token.info()
         held = Held(self._token, handle, self._signs(spec, handle) if handle.public_key else _checked(handle))
-        told = held.use(lambda session, key: session.attributes(key, (*PROVED.values(), Cka.KEY_GEN_MECHANISM)))
+        told = held.use_keys(_told)
         maker = told.get(Cka.KEY_GEN_MECHANISM)
         made_there = handle.made_by != IN
         return {
@@ -232,6 +263,7 @@ class Pkcs11Provider:
             "key_gen_mechanism": named(Ckm, maker) if made_there and isinstance(maker, int) else "not told",
             "check_value": handle.check.hex(),
             "checked_by": handle.checked_by,
+            **({"mac_check_value": handle.mac_check.hex()} if handle.mac_check else {}),
             **{
                 word: str(bool(told[which]) and (made_there or word not in SINCE_EVER)).lower()
                 for word, which in PROVED.items()
@@ -261,5 +293,30 @@ def _checker(spec: KeySpec, outcomes: Outcomes) -> str:
     return next((outcome.check for outcome in outcomes.values()), "") if spec.family in _SECRETS else ""
 
 
-def _checked(handle: Handle) -> Callable[[Session, int], bool]:
-    return lambda session, key: hmac.compare_digest(checks.value(session, key, handle.checked_by), handle.check)
+def _uses(spec: KeySpec, outcomes: Outcomes) -> Uses:
+    return making.USES[spec.family] | checks.USES.get(_checker(spec, outcomes), frozenset())
+
+
+def _named(name: str) -> tuple[Name, ...]:
+    """The object of that name, and the one that may be beside it."""
+    its_id = _id(name)
+    return Name(None, its_id, LABEL), Name(None, its_id, BESIDE)
+
+
+def _checked(handle: Handle) -> Callable[[Session, Keys], bool]:
+    def proves(session: Session, keys: Keys) -> bool:
+        is_same = hmac.compare_digest(checks.value(session, keys.cipher, handle.checked_by), handle.check)
+        return is_same and (not keys.mac or hmac.compare_digest(beside.check(session, keys.mac), handle.mac_check))
+
+    return proves
+
+
+def _told(session: Session, keys: Keys) -> dict[Cka, bool | int | bytes]:
+    """What the token says of a key; of two, what is so of both, and EXTRACTABLE where it is so of either."""
+    told = session.attributes(keys.cipher, (*PROVED.values(), Cka.KEY_GEN_MECHANISM))
+    if keys.mac:
+        beside_it = session.attributes(keys.mac, tuple(PROVED.values()))
+        for which in set(PROVED.values()) & set(told):
+            both = (bool(told[which]), bool(beside_it.get(which, which is Cka.EXTRACTABLE)))
+            told[which] = any(both) if which is Cka.EXTRACTABLE else all(both)
+    return told

@@ -5,29 +5,33 @@ from __future__ import annotations
 import hmac
 import threading
 from collections import Counter
-from typing import Final
+from typing import Final, NamedTuple
 
 from keystead.core.algorithms import Algorithm, KeySpec
 from keystead.core.detached import FORMAT, SALT_BYTES, Detached, framed
 from keystead.core.envelope import PREFIX_BYTES, Envelope
 from keystead.core.errors import DecryptionFailed, InvalidArgument, LimitExceeded, Unsupported, WrongState
-from keystead.core.inside import KEY_BYTES, ZEROS, Form, Inside, Parts, committed
+from keystead.core.inside import DIRECT, KEY_BYTES, ZEROS, Form, Inside, Parts, committed
 from keystead.core.limits import Limit, spent
 from keystead.core.ports import Entropy
 from keystead.core.providers import Budget
 from keystead.core.sensitive import Sensitive
 from keystead.crypto.aead import open_once, seal_once
-from keystead.cryptoki import gcm
+from keystead.cryptoki import sealing
 from keystead.cryptoki.mechanisms import Mechanism
+from keystead.cryptoki.sealing import IV_BYTES, Keys, Mode
 from keystead.cryptoki.session import Session
 from keystead.providers.pkcs11 import checks
 from keystead.providers.pkcs11.held import Abilities, Held
+from keystead.providers.pkcs11.secret_trials import LONGEST, SIZES
 from keystead.providers.refusing import Refusing
 
-LONGEST: Final = 16_000  # bytes that go into a token at once (rule R3): AWS CloudHSM takes 16,224
 MOST_MESSAGES: Final = 1 << 32  # under one key with random IVs of 96 bits, SP 800-38D §8.3
 AT_ONCE: Final = 64  # of them; those that a process has not come to are lost
 TAG_BYTES, SALT = 16, 24
+_MOST_SEALED: Final = LONGEST + 64  # bytes: with a tag, and padding
+_GCM: Final = (Form.DIRECT, Form.KEYED)
+_FORMS: Final = {Mode.CBC_HMAC: (Form.DIRECT_CBC, Form.KEYED_CBC)}
 
 
 class _Secret(Refusing):
@@ -52,6 +56,15 @@ class OfThisProcess:
             self._spent[id] += n
 
 
+class Way(NamedTuple):
+    """How a key seals. `direct`, `keyed`: the forms of its ciphertexts; `longest`: bytes that go in at once."""
+
+    mode: Mode
+    direct: Form
+    keyed: Form
+    longest: int
+
+
 class Sealing(_Secret):
     """Ciphertext format v3 (core.inside)."""
 
@@ -70,23 +83,23 @@ class Sealing(_Secret):
         super().__init__(spec, held, abilities)
         self._entropy, self._budget, self._key_id, self._version = entropy, budget, key_id, version
         self._inside, self._turn, self._left = Inside(key_id, version), threading.Lock(), 0
-        self._found: gcm.Mode | None = None  # the mode, once it is known
+        self._found: Way | None = None  # once it is known
 
     def encrypt(self, algorithm: Algorithm, plaintext: Sensitive, aad: bytes) -> bytes:
-        mode = self._mode(algorithm)
+        way = self._way(algorithm)
         text = plaintext.reveal()
-        form = Form.DIRECT if len(ZEROS) + len(text) <= LONGEST else Form.KEYED
-        inner, message = (text, b"") if form is Form.DIRECT else self._keyed(text, aad)
-        iv, sealed = self._seal(mode, ZEROS + inner, self._inside.bound(form, aad))
+        form = way.direct if len(ZEROS) + len(text) <= way.longest else way.keyed
+        inner, message = (text, b"") if form is way.direct else self._keyed(text, aad)
+        iv, sealed = self._seal(way.mode, ZEROS + inner, self._inside.bound(form, aad))
         return self._inside.pack(Parts(form, iv, sealed, message))
 
     def decrypt(self, algorithm: Algorithm, ciphertext: bytes, aad: bytes) -> Sensitive:
-        mode = self._mode(algorithm)
+        way = self._way(algorithm)
         parts = self._inside.unpack(ciphertext)
-        if len(parts.sealed) > LONGEST + TAG_BYTES:
+        if len(parts.sealed) > _MOST_SEALED or parts.form not in {way.direct, way.keyed}:
             raise DecryptionFailed("the ciphertext does not open")
-        opened = committed(self._open(mode, parts.iv, parts.sealed, self._inside.bound(parts.form, aad)))
-        if parts.form is Form.DIRECT:
+        opened = committed(self._open(way.mode, parts.iv, parts.sealed, self._inside.bound(parts.form, aad)))
+        if parts.form in DIRECT:
             return Sensitive(opened)
         key, prefix = Envelope(opened, self._key_id, self._version).open(parts.message, aad)
         return Sensitive(open_once(key, parts.message[PREFIX_BYTES:], prefix))
@@ -96,11 +109,20 @@ class Sealing(_Secret):
             self.refuse(algorithm)
         raise Unsupported("a key in an HSM makes no convergent ciphertexts", "convergent")
 
-    def _mode(self, algorithm: Algorithm) -> gcm.Mode:
+    def _way(self, algorithm: Algorithm) -> Way:
+        """A key was made with an HMAC key beside it or without, and that is how it seals for life.
+
+        Raises Unsupported where the token has no GCM any more.
+        """
         if algorithm.name not in self._names:
             self.refuse(algorithm)
         if self._found is None:
-            self._found = gcm.Mode(self._abilities.require(self._spec, algorithm.name).mode)
+            outcome = self._abilities.require(self._spec, algorithm.name)
+            mode = Mode.CBC_HMAC if self._held.handle.mac_check else Mode(outcome.mode)
+            if mode is Mode.CBC_HMAC and not self._held.handle.mac_check:
+                raise Unsupported(f"the HSM {self._held.token.name} has no AES-GCM any more", algorithm.name)
+            longest = outcome.longest if outcome.mode == mode.value else SIZES[-1]
+            self._found = Way(mode, *_FORMS.get(mode, _GCM), longest)
         return self._found
 
     def _keyed(self, text: bytes, aad: bytes) -> tuple[bytes, bytes]:
@@ -109,9 +131,9 @@ class Sealing(_Secret):
         key, prefix = Envelope(data_key, self._key_id, self._version).seal(text, aad, self._entropy(SALT))
         return data_key, prefix + seal_once(key, text, prefix)
 
-    def _seal(self, mode: gcm.Mode, text: bytes, bound: bytes) -> tuple[bytes, bytes]:
+    def _seal(self, mode: Mode, text: bytes, bound: bytes) -> tuple[bytes, bytes]:
         self._spend()
-        return self._held.use(lambda session, key: gcm.seal(session, key, mode, self._entropy, text, bound))
+        return self._held.use_keys(lambda session, keys: sealing.seal(session, keys, mode, self._entropy, text, bound))
 
     def _spend(self) -> None:
         """One message of those that the version may seal, in whatever process. Raises LimitExceeded, Unavailable."""
@@ -125,12 +147,12 @@ class Sealing(_Secret):
                 self._left = AT_ONCE
             self._left -= 1
 
-    def _open(self, mode: gcm.Mode, iv: bytes, sealed: bytes, bound: bytes) -> bytes:
-        def act(session: Session, key: int) -> bytes:
-            return gcm.opened(session, key, mode, iv, sealed, bound)
+    def _open(self, mode: Mode, iv: bytes, sealed: bytes, bound: bytes) -> bytes:
+        def act(session: Session, keys: Keys) -> bytes:
+            return sealing.opened(session, keys, mode, iv, sealed, bound)
 
         try:
-            return self._held.use(act, vague=DecryptionFailed)
+            return self._held.use_keys(act, vague=DecryptionFailed)
         except DecryptionFailed:
             raise DecryptionFailed("the ciphertext does not open") from None
 
@@ -142,21 +164,28 @@ class Aes(Sealing):
 
     def encrypt_detached(self, algorithm: Algorithm, plaintext: Sensitive, aad: bytes) -> Detached:
         """The header's salt goes into no key here; the token draws the nonce, or takes ours."""
-        mode = self._mode(algorithm)
+        way = self._gcm(algorithm)
         header = bytes([FORMAT]) + self._version.to_bytes(3, "big") + self._entropy(SALT_BYTES)
         bound = framed(aad, header)
-        if len(plaintext) > LONGEST or len(bound) > LONGEST:
-            raise InvalidArgument(f"at most {LONGEST} bytes go into an HSM at once", "plaintext")
-        iv, sealed = self._seal(mode, plaintext.reveal(), bound)
+        if len(plaintext) > way.longest or len(bound) > way.longest:
+            raise InvalidArgument(f"at most {way.longest} bytes go into an HSM at once", "plaintext")
+        iv, sealed = self._seal(way.mode, plaintext.reveal(), bound)
         return Detached(sealed[:-TAG_BYTES], iv, sealed[-TAG_BYTES:], header)
 
     def decrypt_detached(self, algorithm: Algorithm, parts: Detached, aad: bytes) -> Sensitive:
-        mode = self._mode(algorithm)
+        way = self._gcm(algorithm)
         start = bytes([FORMAT]) + self._version.to_bytes(3, "big")
-        fits = len(parts.nonce) == gcm.IV_BYTES and len(parts.tag) == TAG_BYTES and parts.header[:4] == start
+        fits = len(parts.nonce) == IV_BYTES and len(parts.tag) == TAG_BYTES and parts.header[:4] == start
         if not fits or len(parts.header) != len(start) + SALT_BYTES or len(parts.ciphertext) + len(aad) > LONGEST:
             raise DecryptionFailed("the ciphertext does not open")
-        return Sensitive(self._open(mode, parts.nonce, parts.ciphertext + parts.tag, framed(aad, parts.header)))
+        return Sensitive(self._open(way.mode, parts.nonce, parts.ciphertext + parts.tag, framed(aad, parts.header)))
+
+    def _gcm(self, algorithm: Algorithm) -> Way:
+        """Raises Unsupported: such ciphertexts are AES-GCM to whoever carries them."""
+        way = self._way(algorithm)
+        if way.mode is Mode.CBC_HMAC:
+            raise Unsupported(f"the HSM {self._held.token.name} has no AES-GCM", algorithm.name)
+        return way
 
 
 class Hmac(_Secret):

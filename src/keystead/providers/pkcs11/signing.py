@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
+from typing import Final
 
 from keystead.core.algorithms import ALGORITHMS, Algorithm, Family, KeySpec, MessageForm, Purpose
 from keystead.core.errors import InvalidArgument, Unsupported
@@ -10,11 +12,18 @@ from keystead.core.operations.schemes import AS_DIGEST, LONGEST, Scheme
 from keystead.crypto import halves
 from keystead.crypto.schemes import DIGESTS
 from keystead.cryptoki.mechanisms import DIGESTS as IN_TOKENS
-from keystead.cryptoki.mechanisms import Mechanism, pss
+from keystead.cryptoki.mechanisms import Mechanism, ed25519ph, pss
 from keystead.cryptoki.session import Session
 from keystead.cryptoki.words import Ckm
 
 _EDDSA, _ECDSA, _RSA_PKCS = Mechanism(Ckm.EDDSA), Mechanism(Ckm.ECDSA), Mechanism(Ckm.RSA_PKCS)
+_ED25519PH = ed25519ph()
+PREHASHED: Final = "ED25519PH"
+PREHASHING: Final[dict[str, Callable[[bytes], bytes]]] = {
+    "message": lambda message: message,
+    "hashed": lambda message: hashlib.sha512(message).digest(),
+}
+"""Who makes the SHA-512 of Ed25519ph, the token or we: PKCS#11 v3.1 §6.3.15 says that there is one, and not of what."""
 
 
 def scheme_of(algorithm: Algorithm) -> Scheme:
@@ -37,7 +46,7 @@ def tested_as(spec: KeySpec) -> dict[Ckm, Algorithm]:
     found: dict[Ckm, Algorithm] = {}
     for name in spec.algorithms:
         algorithm = ALGORITHMS[name]
-        if algorithm.purpose is Purpose.SIGNATURE and name != "ED25519PH":
+        if algorithm.purpose is Purpose.SIGNATURE and name != PREHASHED:
             mechanism = needs(spec.family, scheme_of(algorithm))
             if mechanism is not None:
                 found.setdefault(mechanism, algorithm)
@@ -63,6 +72,11 @@ def prepared(spec: KeySpec, scheme: Scheme, message: bytes, form: MessageForm) -
         _, hashed = _hashed(scheme.digest, message, form)
         return _ECDSA, hashed[: halves.order_bytes(spec)]  # FIPS 186-5 §6.4.1: the leftmost bits
     return _rsa(spec, scheme, message, form)
+
+
+def prehashed(way: str, message: bytes) -> tuple[Mechanism, bytes]:
+    """Of Ed25519ph. `way`: of PREHASHING."""
+    return _ED25519PH, PREHASHING[way](message)
 
 
 def _rsa(spec: KeySpec, scheme: Scheme, message: bytes, form: MessageForm) -> tuple[Mechanism, bytes]:

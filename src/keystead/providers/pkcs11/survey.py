@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from keystead.core.algorithms import KEY_SPECS
+from keystead.core.algorithms import KEY_SPECS, Family
 from keystead.core.ports import Entropy
 from keystead.cryptoki.recovery import Desk
 from keystead.cryptoki.token import Token
 from keystead.cryptoki.words import Cka, Ckm, named
 from keystead.providers.pkcs11.handle import LABEL
 from keystead.providers.pkcs11.held import Abilities
-from keystead.providers.pkcs11.secret import LONGEST
+from keystead.providers.pkcs11.secret_trials import CHECKERS
 
 
 class Mechanism(Struct, frozen=True):
@@ -56,7 +56,10 @@ def of(token: Token, entropy: Entropy) -> Survey:
         for spec in KEY_SPECS.values()
         for name, outcome in abilities.of(spec).items()
     ]
-    checks = {outcome.check for spec in KEY_SPECS.values() for outcome in abilities.of(spec).values()} & {"ecb", "cmac"}
+    aes = [
+        outcome for spec in KEY_SPECS.values() if spec.family is Family.AES for outcome in abilities.of(spec).values()
+    ]
+    checks, longest = {one.check for one in aes} & set(CHECKERS), max(one.longest for one in aes)
     facts = {
         "name": token.name,
         "token": info.label,
@@ -70,7 +73,7 @@ def of(token: Token, entropy: Entropy) -> Survey:
         "free_memory": "not told" if info.free_memory is None else f"{info.free_memory} bytes",
         "check_values": ", ".join(sorted(checks)) or "none for AES",
         "objects": str(token.run(_n_ours)),
-        "largest_message": f"{LONGEST} bytes at once, then a data key for each message",
+        "largest_message": f"{longest} bytes at once, then a data key for each message" if longest else "none",
     }
     listed = [
         Mechanism(named(Ckm, number), found.least, found.most, [one.name or "" for one in found.flags])

@@ -1,0 +1,97 @@
+"""Authenticated encryption in a token: AES-GCM in four ways that differ in who makes the IV and where it comes back,
+and AES-CBC with HMAC where a token has no GCM (rule R3).
+
+| mode      | the IV is made by | and comes back                | seen in                                   |
+| caller    | us, at random     | as we gave it                 | SoftHSM2, Luna, nShield                   |
+| read-back | the HSM           | in the parameter (12 bytes)   | AWS CloudHSM                              |
+| prepended | the HSM           | before the ciphertext (12)    | AWS CloudHSM, by a mechanism of its own   |
+| appended  | the HSM           | after the tag (16)            | Luna in FIPS mode                         |
+| cbc-hmac  | us, at random     | as we gave it (16)            | YubiHSM 2: two keys, core.etm             |
+
+A sealed text is ciphertext and tag, without the IV.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Final, NamedTuple
+
+from keystead.core import etm
+from keystead.core.errors import Internal
+from keystead.cryptoki.mechanisms import GcmReadBack, Mechanism, cbc
+from keystead.cryptoki.session import Session
+from keystead.cryptoki.words import Ckm
+
+IV_BYTES, LONG_IV_BYTES = 12, 16
+_TAGGING: Final = Mechanism(Ckm.SHA256_HMAC)
+
+
+class Mode(Enum):
+    """In order of preference."""
+
+    CALLER = "caller"
+    READ_BACK = "read-back"
+    PREPENDED = "prepended"
+    APPENDED = "appended"
+    CBC_HMAC = "cbc-hmac"
+
+    @property
+    def mechanisms(self) -> tuple[Ckm, ...]:
+        """What a token has to list; the first is what the text itself goes through."""
+        return _MECHANISMS.get(self, (Ckm.AES_GCM,))
+
+    @property
+    def iv_bytes(self) -> int:
+        return LONG_IV_BYTES if self in {Mode.APPENDED, Mode.CBC_HMAC} else IV_BYTES
+
+
+_MECHANISMS: Final[dict[Mode, tuple[Ckm, ...]]] = {
+    Mode.PREPENDED: (Ckm.CLOUDHSM_AES_GCM,),
+    Mode.CBC_HMAC: (Ckm.AES_CBC, Ckm.SHA256_HMAC, Ckm.GENERIC_SECRET_KEY_GEN),
+}
+
+
+class Keys(NamedTuple):
+    """Handles. `mac`: of the HMAC key that CBC_HMAC needs beside the AES key; 0: there is none."""
+
+    cipher: int
+    mac: int = 0
+
+
+def seal(
+    session: Session, keys: Keys, mode: Mode, draw: Callable[[int], bytes], text: bytes, aad: bytes
+) -> tuple[bytes, bytes]:
+    """(IV, sealed). `draw`: random bytes. Raises Failed, and Internal where the HSM gave no IV."""
+    if mode is Mode.CALLER:
+        iv = draw(IV_BYTES)
+        return iv, session.encrypt(session.gcm.with_(iv, aad), keys.cipher, text)
+    if mode is Mode.CBC_HMAC:
+        iv = draw(etm.IV_BYTES)
+        cipher = session.encrypt(cbc(iv), keys.cipher, etm.padded(text))
+        return iv, cipher + session.sign(_TAGGING, keys.mac, etm.tagged(aad, iv, cipher))
+    if mode is Mode.READ_BACK:
+        mechanism = GcmReadBack(IV_BYTES, aad)
+        sealed = session.encrypt(mechanism, keys.cipher, text)
+        iv = mechanism.iv
+    else:
+        sealed = session.encrypt(session.gcm.with_(b"", aad, mode.mechanisms[0]), keys.cipher, text)
+        first = mode is Mode.PREPENDED
+        iv, sealed = (
+            (sealed[:IV_BYTES], sealed[IV_BYTES:]) if first else (sealed[-LONG_IV_BYTES:], sealed[:-LONG_IV_BYTES])
+        )
+    if not any(iv):
+        raise Internal("the HSM has sealed with an IV of zeros")
+    return iv, sealed
+
+
+def opened(session: Session, keys: Keys, mode: Mode, iv: bytes, sealed: bytes, aad: bytes) -> bytes:
+    """Raises Failed, DecryptionFailed."""
+    if mode is Mode.CBC_HMAC:
+        cipher, tag = etm.split(iv, sealed)
+        etm.require_same(session.sign(_TAGGING, keys.mac, etm.tagged(aad, iv, cipher)), tag)
+        return etm.unpadded(session.decrypt(cbc(iv), keys.cipher, cipher).reveal())
+    if mode is Mode.PREPENDED:
+        mechanism = session.gcm.with_(b"", aad, mode.mechanisms[0])
+        return session.decrypt(mechanism, keys.cipher, iv + sealed).reveal()
+    return session.decrypt(session.gcm.with_(iv, aad), keys.cipher, sealed).reveal()

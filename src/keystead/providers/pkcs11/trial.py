@@ -1,0 +1,93 @@
+"""One family of keys tried in one session with a token, and what came of it (trials)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from keystead.core.algorithms import KEY_SPECS, Family, KeySpec
+from keystead.core.errors import Internal, KeysteadError
+from keystead.core.ports import Entropy
+from keystead.core.sensitive import Sensitive
+from keystead.cryptoki.errors import LOST, MISPLACED, Failed
+from keystead.cryptoki.recovery import VAGUE, Desk
+from keystead.cryptoki.session import Session
+from keystead.cryptoki.words import Ckm, Ckr, named
+from keystead.providers.pkcs11 import objects
+from keystead.providers.pkcs11.bringing import Bringing
+from keystead.providers.pkcs11.passing import Passing
+
+TEXT: Final = b"Keystead tries what it is told."
+
+
+class Outcome(Struct, frozen=True):
+    """Of one algorithm with one key spec. `why`: what went wrong, and "" where it is offered."""
+
+    mechanism: int | None = None
+    mode: str = ""  # cryptoki.sealing.Mode; how a peer's point is given; how an Edwards curve is named
+    check: str = ""  # AES: how its check value is made
+    maker: int | None = None  # the mechanism that makes the key
+    why: str = ""
+    longest: int = 0  # AES: bytes that go in at once
+
+    @property
+    def words(self) -> str:
+        name = "" if self.mechanism is None else named(Ckm, self.mechanism)
+        return f"{name}, {self.mode}" if self.mode else name
+
+
+Outcomes = Mapping[str, Outcome]
+
+
+class Trial:
+    """One family tried in one session. What fails without the token being lost is an outcome."""
+
+    def __init__(self, desk: Desk, entropy: Entropy) -> None:
+        self.session: Session = desk.session
+        self._desk, self.entropy = desk, entropy
+        self.has = desk.connection.mechanisms
+        self.bringing = Bringing(desk.session, desk.connection, entropy, "")
+        self.passing = Passing(desk.session, entropy)
+        self.keep, self.make = self.passing.keep, self.passing.make
+
+    def attempt(self, step: Callable[[], object]) -> str:
+        """Why it failed, twice where that says nothing; "" where it did not. Raises Failed where the token is lost."""
+        return self._attempt(step, again=True)
+
+    def _attempt(self, step: Callable[[], object], *, again: bool) -> str:
+        try:
+            step()
+        except Failed as failed:
+            if failed.rv in VAGUE and self._desk.connection.is_there():
+                return self._attempt(step, again=False) if again else str(failed)
+            if failed.rv in LOST or failed.rv in MISPLACED:
+                raise
+            return str(failed)
+        except (KeysteadError, ValueError) as error:
+            return str(error) or type(error).__name__
+        return ""
+
+    def end(self) -> None:
+        self.attempt(self.passing.end)
+        if not self._desk.connection.is_there():
+            raise Failed("C_GetTokenInfo", Ckr.TOKEN_NOT_PRESENT)
+
+
+def must(right: object, what: str) -> None:
+    if not right:
+        raise Internal(what)
+
+
+def known(trial: Trial, spec: KeySpec, material: bytes, uses: objects.Uses) -> int:
+    """An object of that material."""
+    return trial.make(lambda its_id: trial.bringing.bring(spec, Sensitive(material), its_id, uses))
+
+
+def none(family: Family, why: str) -> dict[str, Outcomes]:
+    return {spec.name: nothing(spec, why) for spec in KEY_SPECS.values() if spec.family is family}
+
+
+def nothing(spec: KeySpec, why: str) -> Outcomes:
+    return {name: Outcome(why=why) for name in spec.algorithms}
