@@ -92,6 +92,7 @@ class World:
     def __init__(self, limits: Limits = LIMITS) -> None:
         self.events: list[str] = []
         self.served: list[Any] = []
+        self.told: list[dict[bytes, bytes]] = []  # the headers that each refusal was said to
         self.blocking: dict[bytes, threading.Event] = {}
         self.pending, self.fail, self.is_broken = False, False, True
         self.at_flush: Callable[[], object] = lambda: None
@@ -141,7 +142,7 @@ class World:
         return self.serve(request)
 
     def reject(self, refusal: Refusal, second: int, headers: Any = None, /) -> bytes:
-        self.told_of = dict(headers or {})
+        self.told.append(dict(headers or {}))
         return reply(refusal.status, b"", refusal.name.encode(), second)
 
     def connect(self) -> Transport:
@@ -405,6 +406,27 @@ def test_row_73_while_the_disk_is_full_every_answer_says_so_and_service_resumes_
     run(test)
 
 
+def test_what_stands_in_for_a_reply_is_said_in_the_words_of_its_own_request() -> None:
+    """Doors of several protocols choose them by its headers."""
+
+    async def test(world: World) -> None:
+        gate = world.blocking[b"/slow"] = threading.Event()
+        one = world.connect()
+        world.fail, world.is_broken = True, False
+        one.protocol.data_received(post(b"/1", b"", b"For: a") + post(b"/slow", b"", b"For: b"))
+        await turns()
+        one.protocol.data_received(post(b"/3", b"", b"For: c") + b"BAD\r\n\r\n")
+        gate.set()
+        await world.until(lambda: len(world.told) >= 5)
+        assert [headers.get(b"for") for headers in world.told[:3]] == [b"a", None, b"b"], (
+            "the framing's own comes first"
+        )
+        assert [headers.get(b"for") for headers in world.told[3:]] == [b"c", None]
+        assert len(bodies(one.take())) == 4
+
+    run(test)
+
+
 def test_nothing_is_sent_when_the_flush_fails() -> None:
     async def test(world: World) -> None:
         one, two = world.connect(), world.connect()
@@ -524,7 +546,7 @@ def test_a_request_that_the_hsm_does_not_come_to_is_given_up_and_not_done(begun:
         assert await one.send(post(b"/hsm/a/1")) == await two.send(second) == b""
         await world.until(lambda: two.writes)
         assert bodies(two.take()) == [b"too many requests are waiting" if begun else b"OVERLOADED"]
-        assert begun or world.told_of[b"x-of"] == b"the second"
+        assert begun or world.told[-1][b"x-of"] == b"the second"
         gate.set()
         await world.until(lambda: one.writes)
         assert bodies(one.take()) == [b"/hsm/a/1"]
@@ -637,7 +659,7 @@ def test_a_full_queue_is_answered_in_its_turn() -> None:
             assert await transport.send(post(b"/slow")) == b""
         third = post(b"/slow", b"", b"X-Of: the third")
         assert bodies(await transports[2].send(third + post(b"/next"))) == [b"OVERLOADED", b"/next"]
-        assert world.told_of[b"x-of"] == b"the third", "its headers choose the words"
+        assert world.told[-1][b"x-of"] == b"the third", "its headers choose the words"
         gate.set()
         await world.until(lambda: all(t.writes for t in transports[:2]))
         assert bodies(await transports[2].send(post(b"/slow"))) in ([], [b"/slow"])
@@ -826,7 +848,7 @@ def test_row_49_body_size_before_it_is_read() -> None:
         assert bodies(await world.connect().send(post(b"/", b"b" * 1000))) == [b"/" + b"b" * 1000]
         world.served.clear()
         await rejects(world, Refusal.BODY_TOO_LARGE, post(b"/", b"b" * 1001)[:-1001])
-        assert world.told_of[b"content-length"] == b"1001", "whose protocol it is can be seen from the head"
+        assert world.told[-1][b"content-length"] == b"1001", "whose protocol it is can be seen from the head"
         head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
         await rejects(world, Refusal.BODY_TOO_LARGE, head, *[b"64\r\n" + b"c" * 100 + b"\r\n"] * 11)
 

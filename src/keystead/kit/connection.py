@@ -19,7 +19,7 @@ from keystead.kit.certified import certified, chain_of
 from keystead.kit.door import Steps
 from keystead.kit.framing import HEAD, IDLE, PARSED_AS, Framing, Refused
 from keystead.service.credentials.peer import peer_of
-from keystead.wire.http import HttpRequest, Refusal, closing, head_of
+from keystead.wire.http import NO_HEADERS, Headers, HttpRequest, Refusal, closing, head_of
 
 if TYPE_CHECKING:
     from keystead.kit.listener import Listener
@@ -44,6 +44,7 @@ class Connection(Framing, asyncio.Protocol):
         "_secure",
         "_timed",
         "_transport",
+        "asked",
         "blocked",
         "deadline",
         "n_owed",
@@ -64,6 +65,7 @@ class Connection(Framing, asyncio.Protocol):
         self.blocked = False  # a request is on a thread
         self.n_owed = 0  # requests without a sent reply
         self.out: list[bytes] = []  # replies that wait for the batch
+        self.asked: list[Headers] = []  # of the request that each of them answers
         self.waiting: deque[HttpRequest | bytes] = deque()  # for the batch, or behind the request on a thread
         self._begun: HttpRequest | None = None
         self._holds_head = False  # one of `out` answers a HEAD, and has no body
@@ -86,6 +88,7 @@ class Connection(Framing, asyncio.Protocol):
         self._transport = self._parser = None
         self.ending = True
         self.out.clear()
+        self.asked.clear()
         self.waiting.clear()
         self._listener.closed(self)
 
@@ -194,16 +197,21 @@ class Connection(Framing, asyncio.Protocol):
         if self.blocked or self.waiting:
             self.waiting.append(reply)
         else:
-            self._put(reply)
+            self._put(reply, self._headers)
 
     def take(self, reply: bytes) -> None:
         """Take the reply to the request that was begun: its turn it is."""
-        if self._begun is not None and self._begun.method == b"HEAD":
+        begun = self._begun
+        if begun is None:
+            self._put(reply, NO_HEADERS)
+            return
+        if begun.method == b"HEAD":
             reply, self._holds_head = head_of(reply), True
-        self._put(reply)
+        self._put(reply, begun.headers)
 
-    def _put(self, reply: bytes) -> None:
+    def _put(self, reply: bytes, asked: Headers) -> None:
         self.out.append(reply)
+        self.asked.append(asked)
         self._listener.batch.add(self)
 
     def begin(self) -> Steps | None:
@@ -211,7 +219,7 @@ class Connection(Framing, asyncio.Protocol):
         while self.waiting and not self.blocked:
             item = self.waiting.popleft()
             if isinstance(item, bytes):
-                self._put(item)
+                self._put(item, self._headers)
             else:
                 self._begun = item
                 return self._listener.front.steps(item)
@@ -226,8 +234,8 @@ class Connection(Framing, asyncio.Protocol):
         if self._holds_head:
             self.abort()
             return
-        refusal = self._listener.front.reject(Refusal.UNRECORDED, self._listener.batch.second)
-        self.out[:] = [refusal] * len(self.out)
+        reject, second = self._listener.front.reject, self._listener.batch.second
+        self.out[:] = [reject(Refusal.UNRECORDED, second, headers) for headers in self.asked]
 
     def send(self) -> None:
         out, transport = self.out, self._transport
@@ -239,6 +247,7 @@ class Connection(Framing, asyncio.Protocol):
             out[-1] = closing(out[-1])
         transport.write(out[0] if len(out) == 1 else b"".join(out))
         out.clear()
+        self.asked.clear()
         self._holds_head = False
         if self._phase == IDLE and not self._paused:
             self.deadline = self._listener.tick + self._limits.idle_for
