@@ -182,6 +182,19 @@ def test_row_75_failures_and_other_methods_too(office) -> None:
         assert office.stack.record().outcome.startswith("refused: ")
 
 
+@pytest.mark.parametrize("name", ["Status", "Unseal", "LogIntoHsm"])
+def test_row_75_what_is_answered_without_an_operation_is_on_record_once_as_it_came_out(office, name) -> None:
+    def outcomes(status: int) -> list[str]:
+        before = len(office.stack.records())
+        assert office.ask(name).status == status
+        return [record.outcome for record in office.stack.records()[before:]]
+
+    assert outcomes(200) == ["performed"]
+    if name != "Status":
+        office.server.opens_with = "another"
+        assert outcomes(401) == ["refused: Unauthenticated"]
+
+
 def test_row_67_what_opens_the_seal_is_in_no_record_and_no_answer(office, caplog) -> None:
     office.server.opens_with = "another"
     replies = [office.ask("Unseal"), office.ask("Unseal", [PASSPHRASE]), office.ask("Unseal", {"offered": PASSPHRASE})]

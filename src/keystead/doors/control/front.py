@@ -80,11 +80,12 @@ class ControlFront(AtOnce):
         message = self._readers[name](request.body)
         if step.leave is not None:
             self._means().service.perform(self._caller(name, request, request_id), step.leave(message))
-        elif request.peer != self._server.owner:
+            return write(step.run(message, self._server))
+        if request.peer != self._server.owner:
             raise e.Unauthenticated("this server belongs to another user", Reason.UNKNOWN)
-        else:
-            self._means().service.let_in(self._stranger(name, request, request_id))
-        return write(step.run(message, self._server))
+        answer = write(step.run(message, self._server))
+        self._means().service.let_in(self._stranger(name, request, request_id))  # what is refused has its own record
+        return answer
 
     def _caller(self, name: str, request: HttpRequest, request_id: str) -> Caller:
         return self._means().authenticator.peer(
