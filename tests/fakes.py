@@ -12,7 +12,7 @@ from operator import add, sub
 from typing import Any
 
 from keystead.core.algorithms import KeySpec
-from keystead.core.errors import Internal, InvalidArgument, NotFound, Unavailable, Unsupported
+from keystead.core.errors import Internal, InvalidArgument, LimitExceeded, NotFound, Unavailable, Unsupported
 from keystead.core.keystores import Moment, Trouble, failed
 from keystead.core.keytree import generation
 from keystead.core.limits import Counts, require_room
@@ -103,6 +103,7 @@ class MemoryPage:
 
     def __init__(self) -> None:
         self.kept: dict[str, list[Counts]] = {}
+        self.is_full = False
         self._turn = threading.Lock()
         self._lock = threading.Lock()
 
@@ -125,12 +126,15 @@ class MemoryPage:
 
     def give_back(self, id: str, counts: Counts) -> None:
         with self._lock:
-            self.kept[id][0] = tuple(map(sub, self.kept[id][0], counts))
+            if id in self.kept:
+                self.kept[id][0] = tuple(map(sub, self.kept[id][0], counts))
 
     def used(self, id: str) -> Counts | None:
         return self.kept[id][0] if id in self.kept else None
 
     def begin(self, id: str, used: Counts, tenant: str = "", root: str = "") -> None:
+        if self.is_full and id not in self.kept:
+            raise LimitExceeded("there is no place left", "limits")
         with self._lock:
             self.kept.setdefault(id, [used, used])
 

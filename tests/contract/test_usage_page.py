@@ -61,6 +61,11 @@ def test_what_comes_back_can_be_taken_again(page) -> None:
     assert page.take("k", (1, 9, 0, 0), MOST)
 
 
+def test_nothing_comes_back_to_what_has_no_place(page) -> None:
+    page.give_back("k", (1, 9, 0, 0))
+    assert page.used("k") is None and page.ids() == []
+
+
 def test_a_reservation_never_shrinks_but_when_it_is_withdrawn(page) -> None:
     page.begin("k", (1, 0, 0, 0), "t")
     page.reserve("k", (5, 0, 0, 0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import threading
 from datetime import timedelta
@@ -444,3 +445,67 @@ def test_what_stands_below_a_tenant_is_counted_with_it(stack, monkeypatch):
     stack.barrier.commit(Commit(put=tuple(spaces)))
     encrypt(stack, made(stack, protect=Allowance(uses=5)))
     assert begun == [(harness.TENANT, ""), (harness.TENANT, "1" * 12)]
+
+
+# --- where the page has no place left
+
+
+def test_who_finds_no_place_is_counted_in_the_store_exactly_and_refused_no_use(stack):
+    """However many others came first: seventeen tenants together can fill the page."""
+    stack.uses.is_full = True
+    key = made(stack, protect=Allowance(uses=3), process=Allowance(n_bytes=200))
+    one = encrypt(stack, key)
+    stack.perform(ops.Decrypt(key=key, ciphertext=one))
+    refused(Limit.BYTES, lambda: stack.perform(ops.Decrypt(key=key, ciphertext=one)))
+    encrypt(stack, key)
+    encrypt(stack, key)
+    refused(Limit.USES, lambda: encrypt(stack, key))
+    assert used(stack, key) == stack.barrier.get(Usage, key.id).upto == (3, 30, 1, len(one))
+    assert stack.uses.ids() == []
+    assert Meter(stack.barrier, MemoryPage()).used(key.id, lambda: None) == (3, 30, 1, len(one)), "after a crash too"
+
+
+def test_there_each_use_is_a_transaction_and_never_on_the_event_loop(stack):
+    stack.uses.is_full = True
+    key = made(stack, protect=Allowance(uses=3))
+
+    def loop() -> None:
+        raise WouldBlock
+
+    with pytest.raises(WouldBlock):
+        stack.meter.take(key.id, (1, 1, 0, 0), (3, 3, 3, 3), loop)
+    assert used(stack, key) == (0, 0, 0, 0)
+
+
+def test_there_what_comes_to_nothing_counts_all_the_same(stack):
+    stack.uses.is_full = True
+    key = made(stack, protect=Allowance(uses=5))
+    with pytest.raises(DryRun):
+        stack.perform(ops.Encrypt(key=key, plaintext=TEXT, dry_run=True))
+    assert used(stack, key)[0] == 1
+
+
+def test_there_many_at_once_get_no_more_than_there_is(stack):
+    stack.uses.is_full = True
+    key, done = made(stack, protect=Allowance(uses=20)), []
+
+    def use() -> None:
+        for _ in range(10):
+            with contextlib.suppress(WrongState):
+                done.append(encrypt(stack, key))
+
+    threads = [threading.Thread(target=use) for _ in range(4)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert len(done) == used(stack, key)[0] == 20
+
+
+def test_a_budget_that_finds_no_place_is_spent_in_the_store(stack):
+    stack.uses.is_full = True
+    stack.meter.spend("hsm-key/1", 7, 10)
+    with pytest.raises(WrongState):
+        stack.meter.spend("hsm-key/1", 4, 10)
+    stack.meter.spend("hsm-key/1", 3, 10)
+    assert stack.barrier.get(Usage, "hsm-key/1").upto[0] == 10

@@ -8,6 +8,8 @@
 Rule 1: the store's number is at least what was used; whoever begins anew counts from it. A crash costs what was
         reserved and not used: a hundredth of the limit at most, and never more than BLOCK.
 Rule 2: what a key has done is not given back. A ciphertext that does not open was a use.
+Rule 3: whoever finds no place in memory is counted in the store, use by use: exact too, and slower. There what comes to
+        nothing counts as a use.
 """
 
 from __future__ import annotations
@@ -15,13 +17,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
+from operator import add
 from typing import Protocol
 
 from msgspec.structs import replace
 
 from keystead.core.entities import Key, Namespace, Usage
-from keystead.core.errors import Internal
-from keystead.core.limits import ENDLESS, NONE, Counts
+from keystead.core.errors import Internal, LimitExceeded
+from keystead.core.limits import ENDLESS, NONE, Counts, require_room
 from keystead.service.barrier import Barrier, Commit
 
 BLOCK: Counts = (4096, 2**26, 4096, 2**26)
@@ -37,7 +40,10 @@ class Page(Protocol):
     def take(self, id: str, more: Counts, most: Counts) -> bool: ...
     def give_back(self, id: str, counts: Counts) -> None: ...
     def used(self, id: str) -> Counts | None: ...
-    def begin(self, id: str, used: Counts, tenant: str, root: str) -> None: ...
+    def begin(self, id: str, used: Counts, tenant: str, root: str) -> None:
+        """Raises LimitExceeded where there is no place for it: from then on there never is."""
+        ...
+
     def reserve(self, id: str, upto: Counts) -> None: ...
     def withdraw(self, id: str) -> Counts | None: ...
     def ids(self) -> list[str]: ...
@@ -74,14 +80,16 @@ class Meter:
         """Count one use, until `taken` says otherwise. Raises WrongState (core.limits.Limit), WouldBlock."""
         while not self._page.take(id, more, most):
             may_block()
-            self._reserve(id, more, most)
+            if not self._reserve(id, more, most):
+                break
         self.taken.entries.append((id, more))
 
     def spend(self, id: str, n: int, most: int) -> None:
         """core.providers.Budget: counted at once and for good, from zero on."""
         more, limits = (n, 0, 0, 0), (most, ENDLESS, ENDLESS, ENDLESS)
         while not self._page.take(id, more, limits):
-            self._reserve(id, more, limits, begins=True)
+            if not self._reserve(id, more, limits, begins=True):
+                break
 
     def used(self, id: str, may_block: Callable[[], None]) -> Counts:
         """Raises WouldBlock."""
@@ -103,17 +111,23 @@ class Meter:
             for at in range(0, len(todo), BATCH):
                 self._barrier.commit(Commit(put=tuple(todo[at : at + BATCH])))
 
-    def _reserve(self, id: str, more: Counts, most: Counts, *, begins: bool = False) -> None:
-        """Raises Stale, Internal, Unavailable."""
+    def _reserve(self, id: str, more: Counts, most: Counts, *, begins: bool = False) -> bool:
+        """False: there is no place for it, and `more` is counted. Raises WrongState, Stale, Internal, Unavailable."""
         with self._page.turn():
             kept, used = self._kept(id, begins=begins), self._page.used(id)
             if used is None:
-                self._page.begin(id, kept.upto, *self._whose(id))
-                return
+                try:
+                    self._page.begin(id, kept.upto, *self._whose(id))
+                except LimitExceeded:
+                    require_room(kept.upto, more, most)
+                    self._barrier.commit(Commit(put=(replace(kept, upto=_four(map(add, kept.upto, more))),)))
+                    return False
+                return True
             upto = _four(_enough(*each) for each in zip(used, more, most, kept.upto, BLOCK, strict=True))
             if upto != kept.upto:
                 self._barrier.commit(Commit(put=(replace(kept, upto=upto),)))
             self._page.reserve(id, upto)
+            return True
 
     def _whose(self, id: str) -> tuple[str, str]:
         """(tenant, the one at the root of the tree that it stands in; "" where it stands alone)"""

@@ -11,7 +11,8 @@ Rule 2: everything is done under a lock of the kernel's (flock(2)), which goes w
         What such a process has half counted, it has not yet done: counting comes before the act.
 Rule 3: a tenant has, with all that stand below it, at most as many places as are left for all others: one takes half of
         them, the next half of what is left. Those that stand below it share its half in the same way, so by
-        making namespaces nobody takes more. How many each has, and all, stands in places of their own.
+        making namespaces nobody takes more. How many each has, and all, stands in places of their own. Who is left
+        without a place is counted elsewhere (service.meter, Rule 3): nobody is refused a use since others are many.
 Rule 4: who reserves holds another lock as well, over its transaction. It is never taken on the event loop.
 
 The page is volatile: whoever holds the data directory's lock begins a new one.
@@ -113,7 +114,7 @@ class SharedUsage:
     def begin(self, id: str, used: Counts, tenant: str, root: str = "") -> None:
         """A place for the id, with that many used and reserved. `root`: the tenant that its own stands below, if any.
 
-        Raises LimitExceeded where the page is full, or the tenant has its share of it.
+        Raises LimitExceeded where the page is full, or the tenant has its share of it: then it stays so.
         """
         with self._locked():
             if self._find(id) is not None:
