@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
@@ -207,6 +208,27 @@ def test_udp_has_a_line_in_each_datagram() -> None:
         sending.send(LINES[:10])
         sending.close()
         assert [there.recv(65536) for _ in range(10)] == LINES[:10]
+
+
+@pytest.mark.parametrize("kind", ["udp", "syslog"])
+def test_a_line_that_no_datagram_can_carry_stops_no_other(kind, tmp_path) -> None:
+    """UDP over IPv4 takes 65,507 bytes; what a datagram at a Unix socket takes is the system's to say."""
+    family, at = (socket.AF_INET, ("127.0.0.1", 0)) if kind == "udp" else (socket.AF_UNIX, str(tmp_path / "log"))
+    with closing(socket.socket(family, socket.SOCK_DGRAM)) as there:
+        there.bind(at)
+        there.settimeout(5)
+        if kind == "udp":
+            sending = sinks.sink(f"udp:127.0.0.1:{there.getsockname()[1]}", PATIENCE)
+        else:
+            sending = sinks.agent(str(tmp_path / "log"), PATIENCE, 86, "keystead")
+        line = b'{"id":"first","long":"' + b"x" * 2**22 + b'"}\n'
+        sending.send([LINES[0], line, LINES[1]])
+        sending.send(LINES[2:3])
+        sending.close()
+        got = [there.recv(65536) for _ in range(4)]
+    assert all(LINES[n].rstrip() in got[at] for n, at in ((0, 0), (1, 2), (2, 3)))
+    said = json.loads(got[1][got[1].index(b"{") :])
+    assert said["length"] == len(line) and said["begins"] == line[:1024].decode()
 
 
 @pytest.fixture

@@ -10,6 +10,8 @@ Rule 2: an end that takes nothing is waited for so long; one that takes somethin
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 import select
 import socket
@@ -24,6 +26,7 @@ from typing import Final, Protocol
 LONGEST: Final = 30.0  # seconds for all that is sent at once
 _GONE: Final = select.POLLRDHUP | select.POLLHUP | select.POLLERR
 _LOOK_AGAIN: Final = (0.001, 0.05)  # seconds, from and to
+_BEGINS: Final = 1024  # bytes that are told of a line which no datagram can carry
 
 
 class Sink(Protocol):
@@ -136,17 +139,35 @@ class Datagrams:
         end = time.monotonic() + LONGEST
         try:
             for line in lines:
-                self._socket.send(self._framed(line))
+                self._put(self._socket, line)
                 if time.monotonic() >= end:
                     raise TimeoutError("it takes too long")
         except OSError:
             self.close()
             raise
 
+    def _put(self, to: socket.socket, line: bytes) -> None:
+        try:
+            to.send(self._framed(line))
+        except OSError as error:
+            if error.errno != errno.EMSGSIZE:
+                raise
+            to.send(self._framed(_in_place_of(line)))  # all that follows would wait behind it for ever
+
     def close(self) -> None:
         if self._socket is not None:
             self._socket.close()
             self._socket = None
+
+
+def _in_place_of(line: bytes) -> bytes:
+    """What is told of a line that is longer than a datagram (of UDP 65,507 bytes): the log has all of it."""
+    said = {
+        "error": "longer than a datagram: see the audit log",
+        "length": len(line),
+        "begins": line[:_BEGINS].decode(errors="replace"),
+    }
+    return json.dumps(said).encode() + b"\n"
 
 
 def for_agent(priority: int, tag: str) -> Callable[[bytes], bytes]:
