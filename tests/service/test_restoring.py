@@ -7,7 +7,18 @@ import copy
 import pytest
 from tests import vaultstack
 
-from keystead.core.entities import Folder, OtpKey, Secret, SecretVersion
+from keystead.core.entities import (
+    Binding,
+    Folder,
+    Key,
+    Keyring,
+    Kind,
+    Namespace,
+    OtpKey,
+    Secret,
+    SecretVersion,
+    Tenant,
+)
 from keystead.service.barrier import Commit
 from keystead.service.custody import restore
 from keystead.service.inspection import inspect
@@ -26,6 +37,9 @@ class Site:
         self.root.data("POST", "totp/keys/a", made)
         for path in ("a/b/c", "x", "gone/away"):
             self.write(path, "1")
+        self.keep()
+
+    def keep(self) -> None:
         self.old = MemoryStore()
         self.old._content = copy.deepcopy(self.stack.store._content)
 
@@ -73,6 +87,66 @@ def test_versions_and_keys_of_passwords_that_were_lost_come_back(site) -> None:
     assert len(site.restore().restored) == 4
     assert [site.read(path) for path in ("a/b/c", "x", "gone/away")] == ["1"] * 3
     assert site.root.data("GET", "totp/code/a")["code"] == code
+
+
+def rows(site) -> dict[Kind, int]:
+    """How many of each there are; but for the roots that destroying has ended."""
+    return {kind: site.stack.store.count(kind) for kind in Kind if kind is not Kind.ENDED_ROOT}
+
+
+class Below(Site):
+    """A namespace with an engine of each kind, and something in each."""
+
+    def fill(self) -> None:
+        self.root.data("POST", "sys/namespaces/ns", {})
+        for kind in ("transit", "totp"):
+            self.root.data("POST", f"ns/sys/mounts/{kind}", {"type": kind})
+        self.root.data("POST", "ns/sys/mounts/kv", {"type": "kv", "options": {"version": "2"}})
+        self.root.data("POST", "ns/transit/keys/k", {})
+        self.root.data("POST", "ns/kv/data/a/b", {"data": {"v": "1"}})
+        self.root.data("POST", "ns/totp/keys/a", {"key": "JBSWY3DPEHPK3PXP", "issuer": "i", "account_name": "a"})
+
+
+def test_a_namespace_that_has_ended_leaves_nothing_that_comes_back() -> None:
+    """Its tenant and keyrings did, and the keys' own rows, with nothing in them."""
+    site = Below()
+    before = rows(site)
+    site.fill()
+    site.keep()
+    site.root.data("DELETE", "sys/namespaces/ns")
+    assert rows(site) == before, "it is gone"
+    done = site.restore()
+    assert (done.restored, done.damaged) == ((), ())
+    assert rows(site) == before
+    assert {one.partition(" ")[0] for one in done.destroyed} >= {"tenant", "keyring", "key", "key-version", "secret"}
+
+
+def test_what_a_namespace_has_lost_comes_back() -> None:
+    """What the disk has lost is in the key tree still."""
+    site = Below()
+    site.fill()
+    site.keep()
+    barrier, before = site.stack.barrier, rows(site)
+    (space,) = barrier.every(Namespace)
+    rings = barrier.children(Keyring, space.id)
+    lost = [*rings, *(one for ring in rings for kind in (Key, Binding) for one in barrier.children(kind, ring.id))]
+    barrier.commit(Commit(delete=(barrier.get(Tenant, space.id), *lost)))
+    assert len(site.restore().restored) == len(lost) + 1
+    assert rows(site) == before
+
+
+def test_an_engine_that_was_taken_away_and_a_key_that_was_deleted_do_not_come_back() -> None:
+    site = Below()
+    site.root.data("POST", "sys/mounts/transit", {"type": "transit"})
+    for name in ("kept", "gone"):
+        site.root.data("POST", f"transit/keys/{name}", {})
+    site.root.data("POST", "transit/keys/gone/config", {"deletion_allowed": True})
+    site.keep()
+    site.root.data("DELETE", "transit/keys/gone")
+    site.root.data("DELETE", "sys/mounts/kv")
+    before = rows(site)
+    assert site.restore().restored == ()
+    assert rows(site) == before
 
 
 def test_what_was_taken_away_since_does_not_come_back(site) -> None:

@@ -5,7 +5,8 @@ Rule 1: a backup is the whole database in one file. The first rotation of the sl
 Rule 2: so a copy of the tree is kept beside the backups, and renewed before each old slot secret is erased: an old
         backup, the newest tree and the slot make a database again (`graft`), less what was created since.
 Rule 3: restoring puts back what is missing or damaged. It never replaces what is there, and brings back no access:
-        a grant, principal or credential that is gone may have been revoked (research/security.md §4, row 108).
+        a grant, principal or credential that is gone may have been revoked (research/security.md §4, row 108); and
+        nothing that was taken away since, with what is in it (remains).
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from keystead.service.barrier import ROOT_META, Barrier, Commit
 from keystead.service.commit import HEAD_META
 from keystead.service.inspection import leaf_of, pages, quiet, tally, verifies, walk
 from keystead.service.related import lasting, waited
+from keystead.service.remains import Remains
 from keystead.service.root import Root
 from keystead.service.rows import ENCODER
 from keystead.service.slots import Slots
@@ -189,7 +191,7 @@ class Restored(Struct, frozen=True, kw_only=True):
 
     restored: tuple[str, ...]
     n_present: int  # were there, and verify
-    destroyed: tuple[str, ...]  # versions destroyed since the backup, and secrets and folders of nothing else
+    destroyed: tuple[str, ...]  # destroyed since the backup, or of nothing but what was
     damaged: tuple[str, ...]  # rows of the backup itself that do not verify
 
 
@@ -198,7 +200,7 @@ def restore(old: Reader, barrier: Barrier, store: Store, on_progress: Callable[[
     restored: list[str] = []
     destroyed: list[str] = []
     damaged: list[str] = []
-    n_present = 0
+    n_present, remains = 0, Remains(old, barrier, store)
     for of in RESTORED:
         for page in _ordered(old, barrier, of):
             found: list[Entity] = []
@@ -208,7 +210,7 @@ def restore(old: Reader, barrier: Barrier, store: Store, on_progress: Callable[[
                     n_present += 1
                 elif not verifies(barrier, row):
                     damaged.append(f"{row.kind.value} {row.id}")
-                elif (entity := _as_it_is(barrier, store, barrier.rows.open(row, of))) is None:
+                elif (entity := _as_it_is(barrier, store, remains, barrier.rows.open(row, of))) is None:
                     destroyed.append(f"{row.kind.value} {row.id}")
                 else:
                     found.append(replace(entity, revision=live.revision if live else 0))
@@ -230,9 +232,9 @@ def _ordered(old: Reader, barrier: Barrier, of: type[Entity]) -> Iterable[list[R
     return [[row] for row in sorted(rows, key=lambda row: -depth.get(row.id, 0))]
 
 
-def _as_it_is(barrier: Barrier, store: Store, entity: Entity) -> Entity | None:
+def _as_it_is(barrier: Barrier, store: Store, remains: Remains, entity: Entity) -> Entity | None:
     """What comes back of it today. None: it was taken away since, and does not come back."""
-    if _is_dead(barrier, store, entity):
+    if remains.is_gone(entity):
         return None
     if isinstance(entity, KeyStore):  # it is of use once somebody has connected it
         return replace(entity, connection=Connection.DISCONNECTED, failure=None)
