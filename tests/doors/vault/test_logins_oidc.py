@@ -353,6 +353,20 @@ def test_the_issuer_says_no(vault, said, words) -> None:
     assert "/token" not in vault.issuer.asked
 
 
+@pytest.mark.parametrize("issuer", [f"{ISSUER}/", "https://issuer.test", ISSUER.upper(), "https://evil.test", ""])
+@pytest.mark.parametrize("said", [{}, {"code": "", "error": "access_denied"}])
+def test_row_26_whoever_says_another_issuer_sent_them_is_shown_to_none(vault, issuer, said) -> None:
+    """RFC 9207 §2.4: compared as it is, whatever was sent, and before the code is shown."""
+    state, code = vault.issuer.authorize(vault.begin())
+    reply = vault.come_back(state, **{"code": code, "iss": issuer, **said})
+    assert reply.json["errors"] == ["Vault login failed. Another issuer has sent them back."]
+    assert "/token" not in vault.issuer.asked
+
+
+def test_who_says_that_the_mounts_issuer_sent_them_is_let_in(vault) -> None:
+    assert vault.come_back(*vault.issuer.authorize(vault.begin()), iss=ISSUER).status == 200
+
+
 def test_nothing_comes_back(vault) -> None:
     state, _ = vault.issuer.authorize(vault.begin())
     assert vault.come_back(state, "").json["errors"] == ["Vault login failed. No code or id_token received."]

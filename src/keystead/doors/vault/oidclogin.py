@@ -47,6 +47,7 @@ class CallbackRequest(Parameters, frozen=True, kw_only=True):
     error: str = ""
     error_description: str = ""
     error_uri: str = ""
+    iss: str | None = None  # RFC 9207 §2
 
 
 def _returned(req: CallbackRequest, call: Call) -> Returned:
@@ -61,7 +62,7 @@ def _returned(req: CallbackRequest, call: Call) -> Returned:
         raise Said(400, "invalid client_nonce")
     if len(req.code) > MAX_CODE:
         raise Said(400, "the code is too long")
-    return Returned(begun, Sensitive(req.code.encode()), req.error)
+    return Returned(begun, Sensitive(req.code.encode()), req.error, req.iss)
 
 
 @endpoint("jwt", Verb.READ, "oidc/callback", unsigned=True, shows=_returned)

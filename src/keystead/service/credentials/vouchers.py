@@ -63,11 +63,15 @@ class Beginning(Struct, frozen=True):
 
 
 class Returned(Struct, frozen=True):
-    """Somebody was sent back: with a code, or with an issuer's error, to a login that has been taken for that."""
+    """Somebody was sent back: with a code, or with an issuer's error, to a login that has been taken for that.
+
+    `issuer`: who has sent them, where that is said (RFC 9207).
+    """
 
     begun: OidcLogin
     code: Sensitive
     error: str
+    issuer: str | None = None
 
     @property
     def role(self) -> str:
@@ -157,6 +161,8 @@ class Vouchers:
             raise InvalidArgument(f"{LOGIN_FAILED} Role could not be found", "role")
         if begun.settings_revision != settings.revision or secret is None:
             raise InvalidArgument(f"{LOGIN_FAILED} The configuration has changed meanwhile.", "settings")
+        if word.issuer not in {None, chosen.discovery_url}:  # RFC 9207 §2.4: before the code is shown to anybody
+            raise InvalidArgument(f"{LOGIN_FAILED} Another issuer has sent them back.", "iss")
         if word.error:
             raise InvalidArgument(f"{LOGIN_FAILED} {refusal(word.error)}", "error")
         if not word.code:
