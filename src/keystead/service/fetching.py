@@ -78,8 +78,14 @@ class Fetching:
         return True
 
     def _mount(self, found: RevocationList) -> Mount | None:
-        mounts = self._barrier.children(Mount, found.tenant)
-        return next((one for one in mounts if one.uuid == found.mount), None)
+        """Among all that its tenant has, page by page: it may have been moved."""
+        after = ""
+        while page := self._barrier.children(Mount, found.tenant, after=after, limit=PAGE):
+            for one in page:
+                if one.uuid == found.mount:
+                    return one
+            after = page[-1].id
+        return None
 
     def _catch_up(self) -> None:
         newest, changed = self._store.changes(max(self._seen_change, 0))

@@ -6,10 +6,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests import harness, vaultstack
 from tests.certificates import Issued, listed
 
-from keystead.core.entities import LoginSettings, RevocationList, Revoked, Token
+from keystead.core.entities import LoginSettings, Mount, RevocationList, Revoked, Token
 from keystead.core.errors import Unavailable
 from keystead.crypto import crls
 from keystead.doors import vault as vault_door
@@ -324,6 +325,20 @@ def test_what_is_fetched_and_is_no_list_changes_nothing(vault, world, page) -> N
     vault.stack.clock.forward(AT_LEAST)
     assert world.fetching.step() == 0
     assert vault.why(vault.joe) == UNFIT and vault.why(vault.jim)[0] == 200
+
+
+def test_the_list_of_a_mount_behind_a_thousand_others_is_fetched_too(vault, world) -> None:
+    stack = vault.stack
+    (mount,) = (one for one in stack.barrier.children(Mount, harness.TENANT) if one.engine == "cert")
+    others = [
+        replace(mount, id=f"vault-auth:{harness.TENANT}:a{n:04}", uuid=f"other-{n}", accessor=f"other-{n}", revision=0)
+        for n in range(1001)
+    ]
+    for at in range(0, len(others), 500):
+        stack.barrier.commit(Commit(put=tuple(others[at : at + 500])))
+    world.pages[URL] = listed(vault.ca, vault.joe, now=stack.clock.now())
+    vault.root.data("POST", "auth/cert/crls/l", {"url": URL})
+    assert world.fetching.step() == 1
 
 
 def test_a_list_that_was_taken_away_or_written_is_not_fetched(vault, world) -> None:
