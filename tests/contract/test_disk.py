@@ -250,6 +250,19 @@ def test_nothing_stays_open(tmp_path: Path) -> None:
     assert len(os.listdir("/proc/self/fd")) == before
 
 
+def test_what_passes_through_memory_is_seen_by_no_process_that_comes_of_this_one(tmp_path: Path) -> None:
+    def shared() -> list[str]:
+        """proc_pid_maps(5): the fourth letter."""
+        return [line for line in Path("/proc/self/maps").read_text().splitlines() if line.split()[1][3] == "s"]
+
+    before = shared()
+    file = LocalDisk().open(tmp_path / "x", create=True)
+    file.fill(4096)
+    file.write_durably(0, A_PAGE)
+    assert shared() == before
+    file.close()
+
+
 def test_a_file_is_filled_a_little_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The journal's next segment is made while the last one is written to: a write that waits, waits for little."""
     real, sizes = os.pwritev, []

@@ -27,7 +27,10 @@ class DirectWriter:
 
     def __init__(self, fd: int) -> None:
         self._fd = os.open(f"/proc/self/fd/{fd}", os.O_WRONLY | DIRECT | os.O_CLOEXEC)
-        self._buffer = memoryview(mmap.mmap(-1, ROOM))  # memory of the alignment that the device wants
+        own = (
+            mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+        )  # records pass through it: no process that comes of this one sees them
+        self._buffer = memoryview(mmap.mmap(-1, ROOM, flags=own))  # memory of the alignment that the device wants
 
     @staticmethod
     def takes(offset: int, size: int) -> bool:
