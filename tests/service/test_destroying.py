@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from tests import harness, vaultstack
 from tests.doors.aws_kms.managing import ask
-from tests.doors.aws_kms.wrapped import importing
+from tests.doors.aws_kms.related import primary, replicated, three_regions
+from tests.doors.aws_kms.wrapped import NEW, importing, parameters
 from tests.doors.vault.test_control_groups import Office as VaultOffice
+from tests.harness import OTHER_REGION
 from tests.service.test_quorum import NAMESPACE, Office, said
 from tests.service.test_quorum_ways_round import held, put
 from tests.vaultstack import Bearer
@@ -19,9 +21,9 @@ import keystead.service.handlers as package
 from keystead.core import operations as ops
 from keystead.core.actions import Action
 from keystead.core.approvals import GROUPS
-from keystead.core.entities import ApprovalRules, PolicyText
+from keystead.core.entities import ApprovalRules, Key, PolicyText
 from keystead.core.errors import NotApproved
-from keystead.service.amounts import AMOUNTS
+from keystead.service.amounts import AMOUNTS, SHARED
 from keystead.service.barrier import Commit
 from keystead.service.pipeline import Handler
 
@@ -172,6 +174,43 @@ def test_material_that_is_to_stay_gets_no_earlier_end_by_being_imported_again() 
     assert imported(**until(ends - day)) == "AccessDeniedException"
     assert not imported()
     assert imported(**until(ends + day)) == "AccessDeniedException"
+
+
+def of_a_replica(stack) -> None:
+    """A rule of nothing but a replica: of all that replicas share with their primary, and of what they do not."""
+    stack.user("ann")
+    replica = next(one for one in stack.barrier.every(Key) if one.multi_region and not one.is_primary)
+    actions = {kind.action.value for kind in (*SHARED, ops.DisableKey)}
+    put(stack, "held", "user:ann", actions=tuple(actions), keys=(replica.id,))
+
+
+def test_a_rule_of_a_replica_holds_what_its_primary_does_to_it() -> None:
+    """It names the replica alone; the schedule and the versions are changed at the primary, in both."""
+    stack = three_regions()
+    key_id = primary(stack)
+    replicated(stack, key_id)
+    of_a_replica(stack)
+    shared = ("EnableKeyRotation", "DisableKeyRotation", "RotateKeyOnDemand")
+    assert {stack.admin.call(name, KeyId=key_id).code for name in shared} == {"AccessDeniedException"}
+    assert stack.admin.call("DisableKey", KeyId=key_id).status == 200, "of the primary alone"
+    assert stack.admin.call("EnableKeyRotation", KeyId=primary(stack)).status == 200, "of another family"
+
+
+def test_material_that_is_destroyed_in_a_replica_with_the_primarys_waits_for_the_replicas_rule() -> None:
+    stack = three_regions()
+    one, two = bytes(range(32)), bytes(range(1, 33))
+    key_id = primary(stack, Origin="EXTERNAL")
+    assert importing(stack.admin, key_id, one).status == 200
+    replicated(stack, key_id)
+    in_replica = parameters(stack.admin, key_id, region=OTHER_REGION)
+    assert importing(stack.admin, key_id, one, given=in_replica, region=OTHER_REGION).status == 200
+    waits = importing(stack.admin, key_id, two, **NEW).json["KeyMaterialId"]
+    of_a_replica(stack)
+    for reply in (
+        stack.admin.call("DeleteImportedKeyMaterial", KeyId=key_id, KeyMaterialId=waits),
+        importing(stack.admin, key_id, two),
+    ):
+        assert reply.code == "AccessDeniedException"
 
 
 def test_a_policy_put_by_the_operator_is_a_policy() -> None:

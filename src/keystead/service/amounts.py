@@ -14,6 +14,7 @@ from keystead.core.actions import Action
 from keystead.core.operations import Operation
 from keystead.service.held import Held, HeldKey, HeldKeyring, HeldSecret, HeldTenant
 from keystead.service.held.secrets import oldest_after
+from keystead.service.related import Relative
 
 Actions = Iterable[Action]
 LOOKED_AT = 1024  # versions; of more than these one holds something
@@ -31,6 +32,15 @@ def ends_with(op: Operation[Any], held: Held | None) -> str:
         return ""
     space = held.space_named(op.name)
     return "" if space is None or space.ends else space.id
+
+
+def reaches(op: Operation[Any], held: Held | None) -> tuple[Relative, ...]:
+    """The other keys that the act changes, too."""
+    return held.relatives() if type(op) in SHARED and isinstance(held, HeldKey) else ()
+
+
+SHARED = frozenset({ops.DeleteMaterial, ops.ImportMaterial, ops.EnableRotation, ops.DisableRotation, ops.RotateKey})
+"""What is asked of a primary, and changes what its replicas share with it: versions, material, the schedule."""
 
 
 def _pushed_out(held: HeldSecret, n_kept: int | None) -> Actions:

@@ -45,7 +45,7 @@ from keystead.core.errors import Denied, LimitExceeded, NotApproved
 from keystead.core.operations import DeleteApprovalRule, Demand, DisableMount, Operation, PutApprovalRule, SealUp
 from keystead.core.ports import Entropy
 from keystead.core.rights import Rights
-from keystead.service.amounts import amounts_to, ends_with
+from keystead.service.amounts import amounts_to, ends_with, reaches
 from keystead.service.barrier import Barrier, Commit
 from keystead.service.belonging import belonging
 from keystead.service.canonical import Canonical, canonical
@@ -353,19 +353,19 @@ def _covering(
             if scope in ends:
                 yield Covering(scope, rule)
                 continue
-            covers = rule.name == touched or any(_covers(rule, action, held) for action, held in here)
+            covers = rule.name == touched or any(_covers(rule, op, action, held) for action, held in here)
             covers = covers or any(_takes_away(rule, op, held) for _, held in here)
             if covers or (here and is_guarded(rule, op, found[0])):
                 yield Covering(scope, rule)
 
 
-def _covers(rule: ApprovalRule, action: Action, held: Held | None) -> bool:
+def _covers(rule: ApprovalRule, op: Operation[Any], action: Action, held: Held | None) -> bool:
     if action not in _covered(rule.actions):
         return False
     if not rule.keys and not rule.keyrings:
         return True
-    key, ring = _place(held)
-    return key in rule.keys or ring in rule.keyrings
+    places = (_place(held), *((other.key.id, other.key.keyring) for other in reaches(op, held)))
+    return any(key in rule.keys or ring in rule.keyrings for key, ring in places)
 
 
 def _takes_away(rule: ApprovalRule, op: Operation[Any], held: Held | None) -> bool:

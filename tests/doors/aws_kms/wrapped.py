@@ -29,8 +29,11 @@ def wrap(public_key: bytes, algorithm: str, material: bytes, *, aes_bytes: int =
     return key.encrypt(aes, oaep) + aes_key_wrap_with_padding(aes, material)
 
 
-def parameters(person: Person, key_id: str, algorithm: str = "RSAES_OAEP_SHA_256", spec: str = "RSA_2048") -> Any:
-    return ask(person, "GetParametersForImport", KeyId=key_id, WrappingAlgorithm=algorithm, WrappingKeySpec=spec)
+def parameters(
+    person: Person, key_id: str, algorithm: str = "RSAES_OAEP_SHA_256", spec: str = "RSA_2048", **members: Any
+) -> Any:
+    wrapping = {"WrappingAlgorithm": algorithm, "WrappingKeySpec": spec}
+    return ask(person, "GetParametersForImport", KeyId=key_id, **wrapping, **members)
 
 
 def importing(
