@@ -5,7 +5,8 @@ Rule 1: what is kept here was found by the whole way (front), and counts while n
 Rule 2: what may be otherwise at another moment, or from another address, is not kept but asked each time: whether the
         token is good now and from here, its rates, and everything that the pipeline asks.
 Rule 3: the text of a token is kept here as it came, and no longer than what it led to: to make a digest of it for each
-        request is what this saves. Nothing shows it.
+        request is what this saves. Nothing shows it. A digest as key would hide nothing: what is found holds the text,
+        too (`Arrival.text`: whatever hangs under a token is sealed with it).
 """
 
 from __future__ import annotations
