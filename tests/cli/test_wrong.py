@@ -17,6 +17,8 @@ WRONG = [
     (("key", "lsit"), "did you mean `list`?"),
     (("zzz",), "`keystead --help` lists them"),
     (("key", "list", "--jsno"), "--json"),
+    (("--yaml", "status"), "--yaml goes behind a command; see `keystead --help`"),
+    (("key", "--in", "us-east-1", "list"), "--in goes behind a command; see `keystead key --help`"),
     (("key", "create", "--spec", "AES_265"), "did you mean AES_256?"),
     (("key", "create", "--tag", "no-equals-sign"), "NAME=VALUE"),
     (("key", "create", "--purpose", "cyphers"), "there are cipher"),
@@ -42,6 +44,30 @@ def test_a_wrong_word_gets_a_hint(server, words, hint) -> None:
 def test_and_the_same_in_json(server, words, hint) -> None:
     error = at_once(*words, "--json", "--data", server.directory).error
     assert error.keys() <= {"error", "message", "field"} and hint in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("words", "field", "hint"),
+    [
+        (("key", "describe", "alias/nope"), "key", "no such key; `keystead key list`"),
+        (("key", "describe", "395f5c88-da79-431c-b871-d768be4eb43e"), "key_id", "`keystead key list`"),
+        (("key", "list", "--in", "eu-moon-1"), "keyring", "no such keyring; `keystead keyring list`"),
+        (("key", "create", "--in", "eu-moon-1"), "keyring", "no such keyring; `keystead keyring list`"),
+        (("policy", "get", "alias/nope"), "key", "no such key; `keystead key list`"),
+    ],
+)
+def test_what_is_not_there_is_said_and_where_to_look(server, stopped, words, field, hint) -> None:
+    """Of a server, and without one."""
+    for at in (server.directory, stopped):
+        done = at_once(*words, "--json", "--data", at)
+        assert done.status == Exit.NOT_FOUND
+        assert done.error["field"] == field and hint in done.error["message"]
+
+
+def test_a_second_server_is_told_of_the_first_and_what_to_do(server) -> None:
+    for words in (("dev",), ("serve",)):
+        done = keystead(*words, "--data", server.directory, "--json")
+        assert done.status == Exit.FAILED and "`keystead status`" in done.error["message"], words
 
 
 def test_a_wrong_place_to_listen(tmp_path) -> None:
@@ -95,7 +121,8 @@ def test_what_is_shown_once_is_not_shown_into_a_pipe_by_accident(server) -> None
 
 
 def test_the_tables_are_about_kinds_of_errors() -> None:
-    assert all(issubclass(kind, KeysteadError | NotDone) for kind in {*EXITS, *NEXT})
+    kinds = {kind if isinstance(kind, type) else kind[0] for kind in {*EXITS, *NEXT}}
+    assert all(issubclass(kind, KeysteadError | NotDone) for kind in kinds)
     assert len(set(Exit)) == len(list(Exit))
 
 

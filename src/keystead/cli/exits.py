@@ -11,6 +11,7 @@ import click
 
 from keystead.core import errors as e
 from keystead.core.errors import KeysteadError
+from keystead.stores.lock import IN_USE
 
 
 class Exit(IntEnum):
@@ -66,13 +67,20 @@ EXITS: Mapping[type[Exception], Exit] = {
 }
 """Every other kind is FAILED."""
 
-NEXT: Mapping[type[Exception], str] = {
+NEXT: Mapping[type[Exception] | tuple[type[Exception], str], str] = {
     NoServer: "start one: `keystead dev`, or `keystead serve DIR`",
     e.Sealed: "open it: `keystead unseal`",
+    **dict.fromkeys(
+        ((e.NotFound, "key"), (e.NotFound, "key_id")),
+        "`keystead key list` shows those of a place, and `--in` says which place",
+    ),
+    (e.NotFound, "keyring"): "`keystead keyring list` shows them, and where they answer",
+    (e.NotFound, "principal"): "`keystead principal list` shows them",
+    (e.Unavailable, IN_USE): "`keystead status` says how it is; another directory can be said with --data",
     e.NotApproved: "who has to: `keystead approval show ID`; once they have, say the same again",
     e.Internal: "this is a defect of Keystead; its log has more under that request id",
 }
-"""What to do about a kind of error, where its own words do not say."""
+"""What to do about a kind of error, and a detail of it, where its own words do not say."""
 
 
 def report(error: click.ClickException | KeysteadError | NotDone, *, as_json: bool) -> Exit:
@@ -82,9 +90,9 @@ def report(error: click.ClickException | KeysteadError | NotDone, *, as_json: bo
         words = _usage(error)
     else:
         kind, status = type(error).__name__, EXITS.get(type(error), Exit.FAILED)
-        field = error.detail if isinstance(error.detail, str) else ""
+        field = error.detail if isinstance(error.detail, str) else _kind_of(error.detail)
         words = str(error)
-        if (step := NEXT.get(type(error))) is not None:
+        if (step := NEXT.get((type(error), field)) or NEXT.get(type(error))) is not None:
             words = f"{words}; {step}"
     words = " ".join(words.split())
     if as_json:
@@ -95,7 +103,16 @@ def report(error: click.ClickException | KeysteadError | NotDone, *, as_json: bo
     return status
 
 
+def _kind_of(detail: object) -> str:
+    """What is not there, in a word."""
+    from keystead.core.operations import KIND_OF
+
+    return KIND_OF.get(type(detail), "")
+
+
 def _usage(error: click.ClickException) -> str:
     words = error.format_message().rstrip(".")
     command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "keystead"
+    if isinstance(error, click.NoSuchOption) and error.ctx and isinstance(error.ctx.command, click.Group):
+        return f"{error.option_name} goes behind a command; see `{command} --help`"
     return words if "--help" in words or "did you mean" in words.lower() else f"{words}; see `{command} --help`"

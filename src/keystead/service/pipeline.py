@@ -29,7 +29,7 @@ from keystead.core.caller import Caller, Stranger
 from keystead.core.cutoffs import Cutoffs
 from keystead.core.entities import Entity, Principal, Wrapped
 from keystead.core.errors import Denied, DryRun, Internal, KeysteadError, NotApproved, NotFound, Unavailable
-from keystead.core.operations import Demand, Operation
+from keystead.core.operations import KIND_OF, Demand, Operation
 from keystead.core.places import NOWHERE, Places
 from keystead.core.ports import Entropy, Stale, WouldBlock
 from keystead.core.providers import KeyStores, NoKeyStores, Provider
@@ -176,7 +176,7 @@ class Service:
                     rule = allowed_by if not rule or rule == allowed_by else f"{rule}; {allowed_by}"
                     absent = demand.target if held is None and absent is None else absent
                 if absent is not None:
-                    raise NotFound("no such object", absent)
+                    raise NotFound(f"there is no such {KIND_OF[type(absent)]}", absent)
                 if op.grant_tokens:
                     self._authorizer.check_tokens(op, found)
                 ask = self._quorum.leave if type(op) in self._rulable else None

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from keystead.core.errors import Unavailable
 
-NAME = "lock"
+NAME, IN_USE = "lock", "in use"
 
 
 class DirectoryLock:
@@ -37,7 +37,9 @@ class DirectoryLock:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             holder = os.pread(self._descriptor, 20, 0).decode("ascii", "replace").strip() or "unknown"
-            raise Unavailable(f"{directory} is in use by process {holder}, or by a worker that it left") from error
+            raise Unavailable(
+                f"{directory} is in use by process {holder}, or by a worker that it left", IN_USE
+            ) from error
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, b"%d\n" % os.getpid(), 0)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from msgspec import Struct
 
@@ -130,6 +130,22 @@ Ref = (
     | CubbyRef
     | SystemRef
 )
+
+KIND_OF: Mapping[type[Any], str] = {
+    KeyRef: "key",
+    KeyringRef: "keyring",
+    ReplicaRef: "keyring",
+    KeyStoreRef: "key store",
+    TenantRef: "tenant",
+    PrincipalRef: "principal",
+    PolicyRef: "policy",
+    AccessKeyRef: "access key",
+    ProviderRef: "provider",
+    SecretRef: "secret",
+    CubbyRef: "secret",
+    SystemRef: "installation",
+}
+"""What people call what is not there: detail of NotFound is the Ref."""
 
 
 class Demand(Struct, frozen=True, gc=False):

@@ -10,6 +10,7 @@ import msgspec
 
 from keystead.core import errors as e
 from keystead.core.caller import Caller, Stranger
+from keystead.core.operations import KIND_OF
 from keystead.core.ports import WouldBlock
 from keystead.doors.control.administration import OPERATIONS
 from keystead.doors.control.codec import write
@@ -111,5 +112,5 @@ class ControlFront(AtOnce):
         if not error.recorded:
             self._means().service.turn_away(self._stranger(name, request, request_id), error)
         row = fault(ERRORS, error)
-        field = error.detail if isinstance(error.detail, str) else ""
+        field = error.detail if isinstance(error.detail, str) else KIND_OF.get(type(error.detail), "")
         return reply(row.status, _HEAD, msgspec.json.encode(Said(row.code, str(error), field)), request.second)
