@@ -210,6 +210,7 @@ class Bench:
         rows = rounds.run(
             self.cases,
             n_rounds=options.rounds,
+            seed=options.seed,
             seconds=options.seconds,
             warm_up=options.warm_up,
             core=self.client_core,
@@ -250,6 +251,7 @@ class Bench:
             "kernel": platform.release(),
             "Python": platform.python_version(),
             "client": self.options.client or load.default_client(),
+            "seed": str(self.options.seed),
         }
 
 
@@ -262,6 +264,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=4.0, help="of each timed window")
+    parser.add_argument("--seed", type=int, default=int(time.time()), help="of the order in each round")
     parser.add_argument("--keys", type=int, default=100_000, help="in the large store")
     parser.add_argument("--only", action="append", choices=PEERS, help="repeatable; all by default")
     parser.add_argument("--client", choices=sorted(load.CLIENTS), help="wrk where it is installed")

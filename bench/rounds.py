@@ -1,12 +1,15 @@
 """Interleaved rounds: every case once, then every case again. In the table stands the median of a case's rounds.
 
+Each round has an order of its own, drawn from a seed: a machine that gets busier, or warmer, does so for nobody in
+particular.
 A round that somebody else disturbed (more than 10 % of the server's core) is dropped where two cleaner ones exist.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from random import Random
 from statistics import median
 
 from msgspec import Struct
@@ -130,10 +133,18 @@ def row(case: Case, rounds: Sequence[Round]) -> Row:
     )
 
 
+def orders(n: int, n_rounds: int, seed: int) -> Iterator[list[int]]:
+    """Which of `n` cases comes when, for each round."""
+    chance = Random(seed)  # noqa: S311 - nothing here is a secret
+    for _ in range(n_rounds):
+        yield chance.sample(range(n), n)
+
+
 def run(
     cases: Sequence[Case],
     *,
     n_rounds: int,
+    seed: int,
     seconds: float,
     warm_up: float = WARM_UP,
     core: int,
@@ -142,8 +153,9 @@ def run(
 ) -> list[Row]:
     """Every case in turn, `n_rounds` times over; the client on `core`."""
     found: list[list[Round]] = [[] for _ in cases]
-    for number in range(n_rounds):
-        for case, rounds in zip(cases, found, strict=True):
-            say(f"round {number + 1} of {n_rounds}: {case.name}, {case.operation}")
-            rounds.append(once(case, seconds=seconds, warm_up=warm_up, core=core, client=client))
+    for number, order in enumerate(orders(len(cases), n_rounds, seed), 1):
+        for at in order:
+            case = cases[at]
+            say(f"round {number} of {n_rounds}: {case.name}, {case.operation}")
+            found[at].append(once(case, seconds=seconds, warm_up=warm_up, core=core, client=client))
     return [row(case, rounds) for case, rounds in zip(cases, found, strict=True)]

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from bench import rounds
 from bench.load import Result
 from bench.report import BAO_APP, ENCRYPT, HELD, KEYSTEAD, MOTO, RATES, UNHELD, VAULT, Report, Target, paced
-from bench.rounds import Round, row
+from bench.rounds import Case, Round, orders, row
 from bench.workloads import Aws, Workload, encrypts
 from tests import softhsm
 
@@ -81,6 +82,22 @@ def test_a_disturbed_round_is_dropped_only_where_two_cleaner_ones_exist():
     clean, other, disturbed = a_round(rps=100.0), a_round(rps=200.0), a_round(rps=1.0, foreign=0.5)
     assert a_row("x", clean, other, disturbed).rps == 150.0
     assert a_row("x", clean, disturbed, disturbed).rps == 1.0
+
+
+def test_each_round_has_every_case_once_and_an_order_of_its_own():
+    drawn = list(orders(40, 3, seed=7))
+    assert all(sorted(order) == list(range(40)) for order in drawn)
+    assert len({tuple(order) for order in drawn}) == 3
+    assert drawn == list(orders(40, 3, seed=7)) != list(orders(40, 3, seed=8))
+
+
+def test_what_was_measured_stands_by_its_case_whatever_the_order(monkeypatch):
+    cases = [Case(name=str(n), operation=ENCRYPT, server=None, workload=None) for n in range(9)]
+    monkeypatch.setattr(rounds, "once", lambda case, **_: a_round(rps=float(case.name)))
+    said: list[str] = []
+    rows = rounds.run(cases, n_rounds=2, seed=7, seconds=1.0, core=0, client=None, say=said.append)
+    assert [(one.name, one.rps, len(one.rounds)) for one in rows] == [(str(n), float(n), 2) for n in range(9)]
+    assert said[:9] != [f"round 1 of 2: {n}, {ENCRYPT}" for n in range(9)]
 
 
 def test_a_missed_target_and_an_unanswered_request_each_fail_the_run():
