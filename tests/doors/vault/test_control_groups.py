@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from tests import harness, vaultstack
 
 from keystead.core import operations as ops
+from keystead.core.actions import Action
 from keystead.core.entities import ApprovalRequest, Token
 from keystead.core.errors import Denied
 from keystead.core.operations import WAITS_FOR
@@ -102,6 +103,24 @@ def test_what_is_held_is_wrapped_and_done_when_it_is_unwrapped(office) -> None:
     assert office.ray.refused("POST", "sys/wrapping/unwrap", {"token": info["token"]})[0] == 400
     assert office.stack.barrier.every(ApprovalRequest) == []
     office.asked()
+
+
+def test_who_has_read_a_secret_before_waits_from_the_rule_on() -> None:
+    """Where there is no rule at all a read is not held up to ask; the first one there is has to be heard of."""
+    vault = vaultstack.door()
+    root = vault.root
+    root.data("POST", "sys/mounts/kv", {"type": "kv", "options": {"version": "1"}})
+    root("POST", "kv/one", {"a": "1"})
+    root.policy("kv", 'path "kv/*" { capabilities = ["read"] }')
+    ann = root.data("POST", "identity/entity", {"name": "ann"})["id"]
+    root.data("POST", "identity/group", {"name": "managers", "member_entity_ids": [ann]})
+    reader = root.token(policies=["kv"])
+    assert [reader.data("GET", "kv/one") for _ in range(3)] == [{"a": "1"}] * 3
+    approvers = (ops.ApproverSaid(who="identity-group:managers"),)
+    rule = {"actions": (Action.READ_SECRET.value,), "n_approvals": 1, "approvers": approvers}
+    vault.stack.view.loop_thread = None
+    vault.stack.by_system(ops.PutApprovalRule(scope=harness.TENANT, name="kv", **rule))
+    assert reader("GET", "kv/one").json["wrap_info"]["accessor"]
 
 
 def test_a_change_with_a_body_is_made_once(office) -> None:
