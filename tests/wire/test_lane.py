@@ -29,6 +29,9 @@ class Told:
     def late(self):
         self.told.append(("late", self.tenant, threading.get_ident()))
 
+    def lost(self):
+        self.told.append(("lost", self.tenant, threading.get_ident()))
+
 
 def on_a_loop(test, most=3, wait_for=5.0):
     async def within():
@@ -291,6 +294,23 @@ def test_where_one_cannot_be_answered_the_others_are(monkeypatch):
         assert [type(one) for one in broken] == [ZeroDivisionError]
 
     on_a_loop(test, most=1)
+
+
+def test_where_one_cannot_be_told_that_it_is_late_the_others_are():
+    async def test(lane):
+        gate, told, broken = threading.Event(), [], []
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: broken.append(context["exception"]))
+        lane.put(Told("stuck", gate.wait, told))
+        await asyncio.sleep(0.005)
+        bad = Told("bad", told=told)
+        bad.late = lambda: 1 // 0
+        for job in (Told("first", told=told), bad, Told("last", told=told)):
+            lane.put(job)
+        await until(lambda: words(told, "late") == ["first", "last"])
+        assert [type(one) for one in broken] == [ZeroDivisionError]
+        gate.set()
+
+    on_a_loop(test, most=1, wait_for=0.02)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"what?"])

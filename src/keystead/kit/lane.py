@@ -47,6 +47,10 @@ class Job(Protocol):
         """On the loop, instead of `run` and `back`."""
         ...
 
+    def lost(self) -> None:
+        """The same where no thread was to be had: whether it is ever run is not known."""
+        ...
+
 
 class Turns:
     """Who waits: the requests of each tenant in their order, and the tenants in turn."""
@@ -131,7 +135,7 @@ class Lane:
         if self._is_looking:
             self._loop.call_later(LOOK, self._look)
         for job in late:
-            job.late()
+            self._loop.call_soon(job.late)  # whatever becomes of one, the others are told
         if is_still:
             self._come_back()
 
