@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 
 import pytest
 from tests.doors.aws_kms.managing import ask, made, scheduled, wait
@@ -21,8 +22,9 @@ from keystead.core import operations as ops
 from keystead.core.algorithms import KEY_SPECS, Purpose
 from keystead.core.entities import Erasure, InHsm, Key, KeyVersion, Protection, Terms
 from keystead.core.errors import InvalidArgument, NotFound, Unavailable, Unsupported
-from keystead.core.ports import NOT_ASKED, Stale, WouldWait
+from keystead.core.ports import NEAR, NOT_ASKED, Stale, WouldBlock, WouldWait
 from keystead.core.states import KeyState
+from keystead.kit.blocked import Blocked
 from keystead.kit.door import given_up
 from keystead.service.erasures import Erasures
 from keystead.service.hsms import SETTLES_AFTER, Hsms, MemoryNotes, Note, NoteFiles
@@ -98,6 +100,67 @@ def test_no_use_is_on_the_event_loop_and_no_thread_of_the_others_waits_for_it(of
         office.perform(ops.GenerateDataKey(key=ops.KeyRef(AT, id=key_id), n_bytes=32, aad=None))
     assert ask(office.admin, "Encrypt", KeyId=key_id, Plaintext=b64(b"x"))
     assert token.threads and threading.get_ident() not in token.threads
+
+
+def asked_of(office, operation, **members):
+    """A request that waits for a thread, as the listener has it (kit.blocked)."""
+    headers = {"X-Amz-Target": f"TrentService.{operation}", "Content-Type": "application/x-amz-json-1.1"}
+    request = office.admin.signed(headers, json.dumps(members).encode())
+    return Blocked(SimpleNamespace(front=office.front), None, request, None)
+
+
+def run_apart(job):
+    """On a thread of its own, which it tells."""
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(job.run).result()
+        assert job.error is None
+        return threads.submit(threading.get_ident).result()
+
+
+@pytest.mark.parametrize(
+    ("operation", "members"),
+    [("Encrypt", {"Plaintext": b64(b"x")}), ("RotateKeyOnDemand", {}), ("CreateKey", None)],
+)
+def test_what_was_not_held_yet_is_asked_of_the_hsm_by_those_who_wait_for_it(office, token, operation, members) -> None:
+    """Not by the threads that read it: there nobody has turns, and nobody hears that it takes too long."""
+    key_id = made(office.admin)
+    job = asked_of(office, operation, **({} if members is None else {"KeyId": key_id, **members}))
+    office.view.forget()
+    token.threads.clear()
+    run_apart(job)
+    assert not token.threads and not office.hsms.notes.every() and job.reply == b""
+    assert (job.moves.where, job.moves.tenant) == ("hsm:safe", TENANT)
+    job.waits_for(job.moves)
+    by = run_apart(job)
+    assert token.threads == {by} and Reply.of(job.reply).status == 200
+
+
+def test_who_changes_something_first_asks_the_hsm_where_it_is(office, token) -> None:
+    """It would be changed twice."""
+    key_id = made(office.admin)
+    office.view.forget()
+    token.threads.clear()
+
+    class Steps:
+        def steps(self, _request):
+            office.perform(ops.TagKey(key=ops.KeyRef(AT, id=key_id), tags={"a": "b"}))
+            office.perform(ops.GenerateDataKey(key=ops.KeyRef(AT, id=key_id), n_bytes=32, aad=None))
+            return b"done"
+            yield
+
+    job = Blocked(SimpleNamespace(front=Steps()), None, None, None)
+    by = run_apart(job)
+    assert (job.reply, job.moves) == (b"done", None) and token.threads == {by}
+
+
+def test_what_would_block_waits_in_its_tenants_turn(office) -> None:
+    key_id = made(office.admin)
+    office.on_the_loop()
+    office.view._refs.clear()
+    for op in (ops.DescribeKey(key=ops.KeyRef(AT, id=key_id)), ops.TagKey(key=ops.KeyRef(AT, id=key_id), tags={})):
+        with pytest.raises(WouldBlock) as caught:
+            office.perform(op)
+        assert (caught.value.where, caught.value.tenant) == (NEAR, TENANT)
 
 
 def test_who_is_not_come_to_is_told_so_in_the_words_of_the_door_and_it_is_on_record(office, token) -> None:

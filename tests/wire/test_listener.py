@@ -24,9 +24,11 @@ from keystead.core.ports import WouldBlock, WouldWait
 from keystead.kit import batch
 from keystead.kit.batch import Batch
 from keystead.kit.blocked import Blocked
-from keystead.kit.far import Far
+from keystead.kit.door import finished
 from keystead.kit.lane import Lane
 from keystead.kit.listener import Listener
+from keystead.kit.pool import Pool
+from keystead.service.moving import HERE, stay
 from keystead.wire.http import Limits, Refusal, http_date, reply
 
 LIMITS = Limits(n_head=2048, n_headers=20, n_body=1000, n_connections=5, n_pipelined=8, n_blocked=2)
@@ -101,7 +103,8 @@ class World:
         self.batch = Batch(self, self, self.clock)
         loop = asyncio.get_running_loop()
         self.lane = Lane("hsm", 2, 5.0, loop)
-        self.listener = Listener(self, self.batch, self.threads, limits, Far(self.far, 2, loop), {"hsm:box": self.lane})
+        near, far = Pool(self.threads, 2, loop), Pool(self.far, 2, loop)
+        self.listener = Listener(self, self.batch, near, limits, far, {"hsm:box": self.lane})
         self.loop_thread = threading.get_ident()
 
     # journal
@@ -464,7 +467,7 @@ def test_the_slot_never_shows_a_new_batch_before_the_replies_of_the_last_are_out
 
     async def test(world: World) -> None:
         one, two = world.connect(), world.connect()
-        done = Blocked(world.listener, two.protocol, None, None, WouldBlock())
+        done = Blocked(world.listener, two.protocol, None, None)
         done.reply = reply(200, b"", b"/slow", 0)
         two.protocol.blocked, two.protocol.n_owed = True, 1
 
@@ -633,6 +636,107 @@ def test_what_says_that_it_would_block_goes_on_from_there_on_a_thread(would: Wou
 
     events = [event for event in run(test).events if event.startswith(("begun", "act", "far"))]
     assert events == ["begun /slow", "begun /other", name, "begun /2", "begun /bug"]
+
+
+def steps_of(world: World, *blocks: WouldBlock, raises: bool = False, changes: bool = False) -> Any:
+    """Of a door that would block so, one after the other, wherever it is not on the last of the threads for it."""
+
+    def steps(request: Any) -> Any:
+        world.events.append("begun")
+        yield None
+        while True:
+            name = threading.current_thread().name.partition("_")[0]
+            on = ("MainThread", "act", "hsm").index(name)
+            if on == len(blocks):
+                break
+            if changes and name == "act":
+                stay()
+            if not HERE.may_move and name == "act":
+                break
+            if raises and name == "act":
+                raise blocks[on]
+            try:
+                yield blocks[on]
+            except Unavailable as error:
+                return reply(503, b"", str(error).encode(), request.second)
+        world.events.append(name)
+        return reply(200, b"", request.target, request.second)
+
+    world.threads._thread_name_prefix = "act"
+    world.lane._name = "hsm"
+    return steps
+
+
+@pytest.mark.parametrize("raises", [False, True])
+def test_what_comes_to_an_hsm_on_a_thread_of_the_others_goes_on_among_those_who_wait_for_it(raises: bool) -> None:
+    """A key that is not held yet: it is read on one thread, and used on another. What raises is begun anew."""
+
+    async def test(world: World) -> None:
+        world.steps = steps_of(world, WouldBlock(), WouldWait("box", "a"), raises=raises)
+        world.serve = lambda request: finished(world.steps(request))
+        one = world.connect()
+        one.protocol.data_received(post(b"/1") + post(b"/2"))
+        await world.until(lambda: len(bodies(b"".join(one.writes))) == 2)
+        assert bodies(one.take()) == [b"/1", b"/2"]
+        assert not world.listener._room._n_of and not +world.listener._room._n
+
+    events = [event for event in run(test).events if event in {"begun", "MainThread", "act", "hsm"}]
+    assert events == ["begun", "begun", "hsm"] * 2 if raises else ["begun", "hsm"] * 2
+
+
+def test_what_has_changed_something_is_not_begun_anew_elsewhere() -> None:
+    async def test(world: World) -> None:
+        world.steps = steps_of(world, WouldBlock(), WouldWait("box", "a"), raises=True, changes=True)
+        one = world.connect()
+        one.protocol.data_received(post(b"/1"))
+        await world.until(lambda: one.writes)
+        assert bodies(one.take()) == [b"/1"]
+
+    assert [event for event in run(test).events if event in {"begun", "act", "hsm"}] == ["begun", "act"]
+
+
+def test_a_step_that_would_begin_anew_what_an_earlier_one_has_changed_ends_its_connection(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def test(world: World) -> None:
+        def steps(request: Any) -> Any:
+            yield WouldBlock()
+            stay()
+            yield None
+            raise WouldWait("box", "a")
+
+        world.steps = steps
+        one, two = world.connect(), world.connect()
+        one.protocol.data_received(post(b"/1"))
+        await world.until(lambda: one.aborted)
+        world.steps = lambda request: iter_of(world.serve(request))
+        assert bodies(await two.send(post(b"/2"))) == [b"/2"]
+
+    with caplog.at_level(logging.ERROR):
+        run(test)
+    assert "is not begun anew" in caplog.text
+
+
+def iter_of(answer: bytes) -> Any:
+    return answer
+    yield
+
+
+def test_what_finds_no_room_elsewhere_is_turned_away() -> None:
+    async def test(world: World) -> None:
+        gate = world.blocking[b"/hsm/a/1"] = world.blocking[b"/hsm/a/2"] = threading.Event()
+        ones = [world.connect() for _ in range(2)]
+        for n, one in enumerate(ones, 1):
+            assert await one.send(post(b"/hsm/a/%d" % n)) == b""
+        world.steps = steps_of(world, WouldBlock(), WouldWait("box", "a"))
+        three = world.connect()
+        three.protocol.data_received(post(b"/3"))
+        await world.until(lambda: three.writes)
+        assert bodies(three.take()) == [b"too many requests are waiting"]
+        gate.set()
+        await world.until(lambda: all(one.writes for one in ones))
+
+    run(test)
 
 
 def test_two_that_block_on_one_connection() -> None:

@@ -36,6 +36,7 @@ from keystead.crypto import selftest
 from keystead.doors.vault.beginning import BeginningFront, Begun
 from keystead.kit.batch import Batch
 from keystead.kit.listener import Listener
+from keystead.kit.pool import Pool
 from keystead.seals.shamir import ShamirSeal
 from keystead.stores.lock import DirectoryLock
 
@@ -120,7 +121,7 @@ class Beginning:
         front = BeginningFront(self.initialise, threading.get_ident())
         with ThreadPoolExecutor(1, "init") as threads:
             batch = Batch(_NoJournal(), _NoGeneration(), SystemClock())
-            listener = Listener(front, batch, threads, DOORS[DOOR].limits)
+            listener = Listener(front, batch, Pool(threads, 1, loop), DOORS[DOOR].limits)
             context = server_context(self._settings.tls, None) if self._settings.tls else None
             await listener.listen(sock.dup(), context)
             self._on_ready(

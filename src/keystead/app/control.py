@@ -12,9 +12,10 @@ from keystead.app.compose import Core
 from keystead.doors.control import ControlFront, Lifecycle
 from keystead.kit.batch import Batch
 from keystead.kit.listener import Listener
+from keystead.kit.pool import Pool
 from keystead.wire.http import Limits
 
-GRACE_FOR = 2.0
+GRACE_FOR, N_THREADS = 2.0, 2
 
 
 class Steered(Lifecycle, Protocol):
@@ -27,10 +28,11 @@ class Control:
     def __init__(self, server: Steered) -> None:
         core = server.core
         core.view.loop_thread = threading.get_ident()
-        self._threads = ThreadPoolExecutor(2, "control")
+        self._threads = ThreadPoolExecutor(N_THREADS, "control")
         self._batch = Batch(core.journal, core.generation, core.clock)
         front = ControlFront(lambda: core.means, server, core.view.may_block)
-        self._listener = Listener(front, self._batch, self._threads, Limits(n_connections=32))
+        near = Pool(self._threads, N_THREADS, asyncio.get_running_loop())
+        self._listener = Listener(front, self._batch, near, Limits(n_connections=32))
 
     @property
     def failed(self) -> asyncio.Future[None]:

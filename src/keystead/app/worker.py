@@ -33,9 +33,9 @@ from keystead.app.workers import Orders
 from keystead.core.ports import HSM
 from keystead.core.sensitive import Sensitive
 from keystead.kit.batch import Batch
-from keystead.kit.far import Far
 from keystead.kit.lane import Lane
 from keystead.kit.listener import Listener
+from keystead.kit.pool import Pool
 
 GRACE_FOR = 5.0  # seconds
 YOUNG = 10_000
@@ -81,7 +81,7 @@ async def serve(core: Core, settings: config.Config, sockets: dict[str, int], le
         ThreadPoolExecutor(settings.thread_pool, "act") as threads,
         ThreadPoolExecutor(settings.xks.threads, "far") as waiting,
     ):
-        far = Far(waiting, settings.xks.threads, loop)
+        near, far = Pool(threads, settings.thread_pool, loop), Pool(waiting, settings.xks.threads, loop)
         listeners = []
         most = hygiene.more_files() // len(sockets)
         for name, descriptor in sockets.items():
@@ -94,7 +94,7 @@ async def serve(core: Core, settings: config.Config, sockets: dict[str, int], le
                 asking = Asking(tls, core.anchors.certificates)
                 context = asking.context
             names = frozenset(map(str.lower, clients.names)) if clients else frozenset[str]()
-            listener = Listener(core.front(DOORS[name]), batch, threads, limits, far, lanes, names)
+            listener = Listener(core.front(DOORS[name]), batch, near, limits, far, lanes, names)
             listener.before = asking.refresh if asking else None
             await listener.listen(socket.socket(fileno=descriptor), context)
             listeners.append(listener)

@@ -25,8 +25,12 @@ HSM = "hsm:"
 class WouldBlock(Exception):  # not an error of the caller's: the listener runs the request again on a thread
     """The act would block, and nothing has been done yet."""
 
-    where, tenant = NEAR, ""
-    """The threads that it is to wait for: NEAR, FAR, or HSM and a name of the configuration; and for whom."""
+    where = NEAR
+    """The threads that it is to wait for: NEAR, FAR, or HSM and a name of the configuration; and in whose turn."""
+
+    def __init__(self, tenant: str = "") -> None:
+        super().__init__()
+        self.tenant = tenant
 
 
 class WouldWait(
@@ -35,8 +39,8 @@ class WouldWait(
     """The act would wait for another machine. `hsm`: its name in the configuration, where it is an HSM."""
 
     def __init__(self, hsm: str = "", tenant: str = "") -> None:
-        super().__init__()
-        self.where, self.tenant = f"{HSM}{hsm}" if hsm else FAR, tenant
+        super().__init__(tenant)
+        self.where = f"{HSM}{hsm}" if hsm else FAR
 
 
 class Stale(Exception):

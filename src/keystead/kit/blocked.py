@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from keystead.core.ports import WouldBlock
+from keystead.core.errors import Internal
+from keystead.core.ports import NEAR, WouldBlock
 from keystead.kit.door import Steps, finished, given_up
+from keystead.service.moving import HERE
 from keystead.wire.http import HttpRequest
 
 if TYPE_CHECKING:
@@ -15,42 +17,67 @@ if TYPE_CHECKING:
 
 
 class Blocked:
-    """kit.lane.Job. `would`: what it waits for."""
+    """kit.lane.Job. `moves`: what it has come to wait for instead, since it is on a thread (service.moving)."""
 
-    __slots__ = ("_listener", "_rest", "connection", "error", "reply", "request", "since", "tenant", "where")
+    __slots__ = (
+        "_listener",
+        "connection",
+        "error",
+        "is_late",
+        "moves",
+        "reply",
+        "request",
+        "rest",
+        "since",
+        "tenant",
+        "where",
+    )
 
-    def __init__(
-        self,
-        listener: Listener,
-        connection: Connection,
-        request: HttpRequest,
-        rest: Steps | None,
-        would: WouldBlock,
-    ) -> None:
+    def __init__(self, listener: Listener, connection: Connection, request: HttpRequest, rest: Steps | None) -> None:
         """`rest`: what is left to do of it; None: all."""
-        self._listener, self.connection, self.request, self._rest = listener, connection, request, rest
-        self.where, self.tenant = would.where, would.tenant
-        self.since, self.reply = 0.0, b""
+        self._listener, self.connection, self.request, self.rest = listener, connection, request, rest
+        self.where, self.tenant = NEAR, ""
+        self.since, self.reply, self.is_late = 0.0, b"", False
+        self.moves: WouldBlock | None = None
         self.error: BaseException | None = None
 
-    @property
-    def has_begun(self) -> bool:
-        return self._rest is not None
+    def waits_for(self, would: WouldBlock) -> None:
+        self.where, self.tenant, self.moves = would.where, would.tenant, None
 
     def run(self) -> None:
         try:
-            rest = self._rest
-            self.reply = self._listener.front.serve(self.request) if rest is None else finished(rest)
+            if self.is_late and self.rest is not None:
+                self.reply = given_up(self.rest)
+            elif self.where == NEAR:
+                self._run_near()
+            else:
+                self.reply = self._listener.front.serve(self.request) if self.rest is None else finished(self.rest)
         except BaseException as error:  # noqa: BLE001 - told on the loop
             self.error = error
 
-    def give_up(self) -> None:
-        """On a thread as `run`, instead of it: it is answered that it was not come to. Only what has begun."""
+    def _run_near(self) -> None:
+        HERE.has_changed = False
         try:
-            if self._rest is not None:
-                self.reply = given_up(self._rest)
-        except BaseException as error:  # noqa: BLE001 - told on the loop
-            self.error = error
+            self._step_by_step()
+        finally:
+            HERE.may_move = False
+
+    def _step_by_step(self) -> None:
+        """To the end, or to where it is to go on elsewhere: from the step that said so, or all anew."""
+        steps = self._listener.front.steps(self.request) if self.rest is None else self.rest
+        while self.moves is None:
+            HERE.may_move = True
+            try:
+                self.moves = next(steps)
+            except StopIteration as done:
+                self.reply = done.value
+                return
+            except WouldBlock as at_once:
+                if HERE.has_changed:
+                    raise Internal("a request that has changed something is not begun anew") from at_once
+                self.moves, self.rest = at_once, None
+                return
+        self.rest = steps
 
     def back(self) -> None:
         self._listener.unblock(self)
@@ -58,19 +85,21 @@ class Blocked:
     def late(self) -> None:
         self._listener.late(self)
 
+    def lost(self) -> None:
+        self._listener.lost(self)
+
 
 class Room:
-    """How many may wait in each place: `most` of a tenant, and twice as many where tenants take turns."""
+    """How many may wait in each place: `most` of a tenant, and twice as many of all."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._n: Counter[str] = Counter()
         self._n_of: Counter[tuple[str, str]] = Counter()
 
-    def take(self, where: str, tenant: str, *, in_turn: bool) -> bool:
+    def take(self, where: str, tenant: str) -> bool:
         """False where there is none."""
-        most = self._most
-        if self._n[where] >= (2 * most if in_turn else most) or self._n_of[where, tenant] >= most:
+        if self._n[where] >= 2 * self._most or self._n_of[where, tenant] >= self._most:
             return False
         self._n[where] += 1
         self._n_of[where, tenant] += 1

@@ -56,12 +56,16 @@ def given_up(steps: Steps) -> bytes:
 
 
 def wherever(run: Callable[[Q, C], A], message: Q, call: C) -> Generator[WouldBlock | None, None, A]:
-    """What `run` comes to here, or on a thread where it would block: who asks for what has been seen to already."""
-    try:
-        return run(message, call)
-    except WouldBlock as would:
-        yield would
-    return run(message, call)
+    """What `run` comes to here, or on a thread where it would block: who asks for what has been seen to already.
+
+    On a thread it may come to wait for another one (service.moving).
+    """
+    while True:
+        try:
+            return run(message, call)
+        except WouldBlock as would:
+            found = would
+        yield found
 
 
 class Front(Protocol):

@@ -8,20 +8,18 @@ Replies keep the order of their requests on each connection; a full queue is ans
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import socket
 import ssl
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor, Future
 
 from keystead.core.ports import NEAR, WouldBlock
 from keystead.kit.batch import Batch
 from keystead.kit.blocked import Blocked, Room
 from keystead.kit.connection import Connection
 from keystead.kit.door import Front, Steps, given_up
-from keystead.kit.far import Far
 from keystead.kit.lane import Lane
+from keystead.kit.pool import Pool
 from keystead.wire.http import HttpRequest, Limits, Refusal
 
 LOG = logging.getLogger("keystead")
@@ -36,13 +34,14 @@ class Listener:
         self,
         front: Front,
         batch: Batch,
-        threads: Executor,
+        near: Pool,
         limits: Limits,
-        far: Far | None = None,
+        far: Pool | None = None,
         lanes: Mapping[str, Lane] | None = None,
         names: frozenset[str] = frozenset(),
     ) -> None:
-        """`far`: the threads for what waits for other machines, so that nothing else has to wait behind it.
+        """`near`: the threads for what takes long. `far`: those for what waits for other machines, so that nothing else
+        has to wait behind it.
 
         `lanes`: those for HSMs, by where (core.ports.WouldBlock) a request waits.
         `names`: a client's certificate must have one of them, where there are any.
@@ -50,7 +49,7 @@ class Listener:
         self.front, self.batch, self.limits, self.names = front, batch, limits, names
         self.before: Callable[[], None] | None = None  # what is to be done before a connection's handshake
         self.tick = 0  # seconds since the start, coarse
-        self._threads, self._far = threads, far
+        self._near, self._far = near, far or near
         self._loop = asyncio.get_running_loop()
         self._connections: dict[Connection, None] = {}
         self._servers: list[asyncio.Server] = []
@@ -123,16 +122,20 @@ class Listener:
 
     def block(self, connection: Connection, request: HttpRequest, rest: Steps | None, would: WouldBlock) -> None:
         """Serve it on a thread, or what is left of it."""
-        lane = None if would.where == NEAR else self._lanes.get(would.where) or self._far
-        if not self._room.take(would.where, would.tenant, in_turn=lane is not None):
-            connection.take(self._turned_away(request, rest))
-            return
-        connection.blocked = True
-        blocked = Blocked(self, connection, request, rest, would)
-        if lane is not None:
-            lane.put(blocked)
+        blocked = Blocked(self, connection, request, rest)
+        if self._waits(blocked, would):
+            connection.blocked = True
         else:
-            self._submit(blocked, blocked.run)
+            connection.take(self._turned_away(request, rest))
+
+    def _waits(self, blocked: Blocked, would: WouldBlock) -> bool:
+        """False where there is no room for it."""
+        if not self._room.take(would.where, would.tenant):
+            return False
+        blocked.waits_for(would)
+        threads = self._near if would.where == NEAR else self._lanes.get(would.where, self._far)
+        threads.put(blocked)
+        return True
 
     def _turned_away(self, request: HttpRequest, rest: Steps | None) -> bytes:
         """The reply where too many wait: of what has begun by its door, which puts it on record."""
@@ -150,35 +153,34 @@ class Listener:
 
     def late(self, blocked: Blocked) -> None:
         """It was not come to in time."""
-        if blocked.has_begun:
-            self._submit(blocked, blocked.give_up)
+        if blocked.rest is not None:
+            blocked.is_late = True
+            self._near.put(blocked)
         else:
             blocked.reply = self._overloaded(blocked.request)
             blocked.back()
 
-    def _submit(self, blocked: Blocked, act: Callable[[], None]) -> None:
-        def back(_done: Future[None]) -> None:
-            with contextlib.suppress(RuntimeError):  # the loop has ended, and with it everybody who waited
-                self._loop.call_soon_threadsafe(blocked.back)
-
-        try:
-            self._threads.submit(act).add_done_callback(back)
-        except RuntimeError:  # the system gives no thread: whether it is ever done is not known
-            LOG.exception("a request finds no thread")
-            self._room.give(blocked.where, blocked.tenant)
-            connection = blocked.connection
-            connection.blocked = False
-            connection.waiting.clear()
-            connection.abort()
+    def lost(self, blocked: Blocked) -> None:
+        """The system gives no thread: whether it is ever done is not known."""
+        LOG.error("a request finds no thread")
+        self._room.give(blocked.where, blocked.tenant)
+        connection = blocked.connection
+        connection.blocked = False
+        connection.waiting.clear()
+        connection.abort()
 
     def unblock(self, blocked: Blocked) -> None:
-        """On the loop again: the reply joins the batch, and what waited behind it is served."""
+        """On the loop again: the reply joins the batch, and what waited behind it is served; or it waits elsewhere."""
         if self.batch.is_leaving:  # the slot must not show a new batch before the last one's replies are out
             self._loop.call_soon(self.unblock, blocked)
             return
         self.batch.begin()  # also if the peer has gone: the record is to be flushed
         connection = blocked.connection
         self._room.give(blocked.where, blocked.tenant)
+        if blocked.moves is not None:
+            if self._waits(blocked, blocked.moves):
+                return
+            blocked.reply = self._turned_away(blocked.request, blocked.rest)
         connection.blocked = False
         if blocked.error is not None:
             LOG.error("a door did not answer", exc_info=blocked.error)

@@ -46,6 +46,7 @@ from keystead.service.commit import HEAD_META, Writing
 from keystead.service.commit import Commit as Commit  # noqa: PLC0414 - spoken of as the barrier's
 from keystead.service.escrow import escrow
 from keystead.service.escrow import unwrap as unwrap_escrow
+from keystead.service.moving import stay
 from keystead.service.root import Head, Nodes, Root, Tree, Wrap, check_value, read_node
 from keystead.service.roots import (
     acknowledged,
@@ -236,6 +237,7 @@ class Barrier:
 
         Raises Stale where an entity has moved, LimitExceeded (core.quotas), Unavailable where the store cannot take it.
         """
+        stay()
         if not commit.leaves:
             self._together(commit)
         elif self._erases_at_once():

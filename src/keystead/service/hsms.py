@@ -28,11 +28,12 @@ from keystead.core.entities import Erasure, InHsm, KeyVersion
 from keystead.core.errors import KeysteadError, NotFound, Unauthenticated, Unavailable
 from keystead.core.keystores import Moment, Trouble, failed
 from keystead.core.operations import NO_CLUSTER
-from keystead.core.ports import NOT_ASKED, Disk
+from keystead.core.ports import NOT_ASKED, Disk, WouldWait
 from keystead.core.providers import Clusters, Generated, Provider
 from keystead.core.sensitive import Sensitive
 from keystead.service.barrier import Barrier
 from keystead.service.commit import Commit
+from keystead.service.moving import HERE
 
 LOG = logging.getLogger("keystead")
 SETTLES_AFTER = timedelta(minutes=10)
@@ -190,10 +191,15 @@ class Hsms:
         return tuple(self._providers)
 
     def at(self, name: str) -> Provider:
-        """Raises Unavailable for an HSM that the configuration does not have, or not any more."""
+        """Raises Unavailable for an HSM that the configuration does not have, or not any more.
+
+        And WouldWait, where whoever is about to ask it may do that among those who wait for it (service.moving).
+        """
         found = self._providers.get(name)
         if found is None:
             raise Unavailable(f"the HSM {name} is not configured")
+        if HERE.may_move:
+            raise WouldWait(name)
         return found
 
     # --- making

@@ -161,7 +161,7 @@ class Service:
         """
         view = self.view
         demands = op.demands()
-        if op.changes and self._must_wait(demands, in_turn=in_turn):
+        if op.changes and self._must_wait(caller, demands, in_turn=in_turn):
             return self._in_turn(caller, op, demands)
         for _ in range(ATTEMPTS):
             found: tuple[Held | None, ...] = ()
@@ -211,8 +211,9 @@ class Service:
                 if not in_turn:
                     return self._in_turn(caller, op, demands)
                 continue
-            except WouldBlock:
+            except WouldBlock as would:
                 self._taken.undo()
+                would.tenant = would.tenant or caller.principal.tenant
                 raise
             except Exception as error:  # a bug too is recorded before it is answered
                 self._taken.undo()
@@ -223,9 +224,9 @@ class Service:
     def _turn(self, demands: tuple[Demand, ...]) -> threading.Lock:
         return self._turns[hash(demands[0].target) % N_TURNS]
 
-    def _must_wait(self, demands: tuple[Demand, ...], *, in_turn: bool) -> bool:
+    def _must_wait(self, caller: Caller, demands: tuple[Demand, ...], *, in_turn: bool) -> bool:
         """Whether a change of that comes after somebody who was overtaken. Raises WouldBlock."""
-        self.view.may_block()
+        self.view.may_block(caller.principal.tenant)
         return not in_turn and self._turn(demands).locked()
 
     def _in_turn(self, caller: Caller, op: Operation[R], demands: tuple[Demand, ...]) -> R:

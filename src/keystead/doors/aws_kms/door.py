@@ -23,7 +23,7 @@ from keystead.doors.aws_kms.constraints import complaint
 from keystead.doors.aws_kms.errors import PREFIX, REFUSALS, UNKNOWN_OPERATION, Said, WireFault, row
 from keystead.doors.aws_kms.iam import errors as iam
 from keystead.kit import Call, Door, Means, WireOperation, fault
-from keystead.kit.door import Steps, Stepwise
+from keystead.kit.door import Steps, Stepwise, wherever
 from keystead.wire import Malformed, Misfit
 from keystead.wire.aws import json11, sigv4
 from keystead.wire.aws import query as xml
@@ -87,9 +87,9 @@ class AwsFront(Stepwise):
             call = Call(self._service, caller, self._markers)
             try:
                 answer = operation.run(message, call)
-            except WouldBlock as would:  # kit.door.wherever, without a generator for each request
+            except WouldBlock as would:
                 yield would
-                answer = operation.run(message, call)
+                answer = yield from wherever(operation.run, message, call)
             yield None
             body = b"" if answer is None else _encode(answer)
         except WouldBlock:

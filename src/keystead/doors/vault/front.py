@@ -216,6 +216,8 @@ class VaultFront(Stepwise):
             if wrap_for:
                 return self._replies.wrapped(answer, warnings, found.mount.engine, who, wrap_for, request.second)
             return enveloped(answer, warnings, found.mount.engine, request_id, request.second)
+        except WouldBlock:
+            raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it is answered
             self._means.authenticator.turned_away(request)
             return self._replies.refuse(error, who, request.second)

@@ -16,6 +16,7 @@ from keystead.service.barrier import Barrier
 from keystead.service.held import Held
 from keystead.service.hsms import Hsms
 from keystead.service.meter import Meter
+from keystead.service.moving import HERE
 from keystead.service.reach import Reach
 
 K = TypeVar("K")
@@ -66,12 +67,12 @@ class Cache:
     def on_loop(self) -> bool:
         return threading.get_ident() == self.loop_thread
 
-    def may_block(self) -> None:
+    def may_block(self, tenant: str = "") -> None:
         if threading.get_ident() == self.loop_thread:
-            raise WouldBlock
+            raise WouldBlock(tenant)
 
     def may_wait(self, hsm: str = "", tenant: str = "") -> None:
-        if threading.get_ident() == self.loop_thread:
+        if threading.get_ident() == self.loop_thread or HERE.may_move:
             raise WouldWait(hsm, tenant)
 
     def on_drop(self, forget: Callable[[], None]) -> None:

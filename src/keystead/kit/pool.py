@@ -1,4 +1,4 @@
-"""The threads that wait for other machines: tenants take turns for them, so no dead proxy keeps others waiting."""
+"""A pool of threads that tenants take turns for: nobody's slow acts, or dead proxies, keep others waiting."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from functools import partial
 from keystead.kit.lane import Job, Turns
 
 
-class Far:
+class Pool:
     """`n`: of those threads. Every method is called on the loop's thread. Several listeners may share one."""
 
     def __init__(self, threads: Executor, n: int, loop: asyncio.AbstractEventLoop) -> None:
@@ -24,9 +24,14 @@ class Far:
 
     def _fill(self) -> None:
         while self._n_free and self._turns:
-            self._n_free -= 1
             job = self._turns.take()
-            self._threads.submit(job.run).add_done_callback(partial(self._ran, job))
+            try:
+                running = self._threads.submit(job.run)
+            except RuntimeError:  # the system gives no thread; an executor has the job by then, and may come to it
+                self._loop.call_soon(job.lost)
+                continue
+            self._n_free -= 1
+            running.add_done_callback(partial(self._ran, job))
 
     def _ran(self, job: Job, _done: Future[None]) -> None:
         """On the thread."""
