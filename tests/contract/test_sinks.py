@@ -15,7 +15,8 @@ import pytest
 from keystead.net import sinks
 
 LINES = [b'{"n":%d}\n' % n for n in range(50)]
-PATIENCE = 0.1
+PATIENCE = 60.0  # seconds; for an end that is to be there
+SHORT = 0.1  # and for one that is not
 
 
 class Stream:
@@ -28,15 +29,20 @@ class Stream:
             self.place = f"unix:{tmp_path / 's'}"
         else:
             host = "::1" if kind == "tcp6" else "127.0.0.1"
-            self.socket = socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+            family = socket.AF_INET6 if kind == "tcp6" else socket.AF_INET
+            try:
+                self.socket = socket.create_server((host, 0), family=family)
+            except OSError as error:
+                assert kind == "tcp6", error
+                pytest.skip("this machine has no IPv6")
             port = self.socket.getsockname()[1]
             self.place = f"tcp:[{host}]:{port}" if ":" in host else f"tcp:{host}:{port}"
         self.socket.listen()
-        self.socket.settimeout(5)
+        self.socket.settimeout(PATIENCE)
 
     def accept(self) -> socket.socket:
         line, _ = self.socket.accept()
-        line.settimeout(5)
+        line.settimeout(PATIENCE)
         return line
 
 
@@ -50,6 +56,13 @@ def there(request, tmp_path):
 @pytest.fixture
 def sending(there):
     made = sinks.sink(there.place, PATIENCE)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def impatient(there):
+    made = sinks.sink(there.place, SHORT)
     yield made
     made.close()
 
@@ -81,10 +94,8 @@ def test_what_is_sent_is_there_in_its_order(there, sending) -> None:
 
 def test_nobody_there(there, sending) -> None:
     there.socket.close()
-    began = time.monotonic()
     with pytest.raises(OSError, match=r".*"):
         sending.send(LINES)
-    assert time.monotonic() - began < 10
 
 
 def test_a_connection_that_ended_meanwhile_is_made_anew(there, sending) -> None:
@@ -109,8 +120,9 @@ def test_an_end_that_goes_away_with_something_unread_is_told_it_again(there, sen
 
     thread = threading.Thread(target=read_a_little)
     thread.start()
-    with pytest.raises(OSError, match=r".*"):
+    with pytest.raises(OSError, match=r".*") as told:
         sending.send(big)
+    assert not isinstance(told.value, TimeoutError), "it is not waited for"
     thread.join()
     thread, got = reading(there, len(b"".join(big)))
     sending.send(big)
@@ -119,18 +131,18 @@ def test_an_end_that_goes_away_with_something_unread_is_told_it_again(there, sen
     assert b"".join(got) == b"".join(big)
 
 
-def test_an_end_that_takes_nothing_is_waited_for_so_long(there, sending) -> None:
+def test_an_end_that_takes_nothing_is_waited_for_so_long(there, impatient) -> None:
     began = time.monotonic()
     with pytest.raises(TimeoutError):
-        sending.send([b"x" * 65536 + b"\n"] * 400)  # more than the system keeps
-    assert PATIENCE <= time.monotonic() - began < 10
+        impatient.send([b"x" * 65536 + b"\n"] * 400)  # more than the system keeps
+    assert time.monotonic() - began >= SHORT
 
 
 def test_an_end_that_is_slow_is_waited_for(tmp_path) -> None:
     """Longer than the patience in all, and no longer without a byte."""
     there, big, done = Stream("tcp", tmp_path), b"x" * 8_000_000 + b"\n", threading.Event()
     there.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 262_144)  # what the system takes without a reader
-    sending = sinks.sink(there.place, 1.0)
+    sending = sinks.sink(there.place, 2.0)
 
     def read_slowly() -> None:
         with there.accept() as line:
@@ -138,13 +150,13 @@ def test_an_end_that_is_slow_is_waited_for(tmp_path) -> None:
             while left:
                 left -= len(line.recv(min(left, 800_000), socket.MSG_WAITALL))
                 time.sleep(0.15)
-            done.wait(5)
+            done.wait(PATIENCE)
 
     thread = threading.Thread(target=read_slowly)
     thread.start()
     began = time.monotonic()
     sending.send([big])
-    assert time.monotonic() - began > 1.0
+    assert time.monotonic() - began > 2.0
     done.set()
     thread.join()
     sending.close()
@@ -162,19 +174,17 @@ def test_however_slow_it_is_it_takes_no_longer_than_that(there, sending, monkeyp
 
     thread = threading.Thread(target=read_slowly)
     thread.start()
-    began = time.monotonic()
     with pytest.raises(TimeoutError):
         sending.send([b"x" * 30_000_000])
-    assert time.monotonic() - began < 10
     stop.set()
     thread.join()
 
 
 def test_of_a_unix_socket_it_is_through_once_it_is_read(tmp_path) -> None:
     there = Stream("unix", tmp_path)
-    sending = sinks.sink(there.place, PATIENCE)
+    impatient, sending = (sinks.sink(there.place, patience) for patience in (SHORT, PATIENCE))
     with pytest.raises(TimeoutError):
-        sending.send(LINES)
+        impatient.send(LINES)
     there.accept().close()
     thread, got = reading(there, len(b"".join(LINES)))
     sending.send(LINES)
@@ -188,8 +198,14 @@ def test_of_a_unix_socket_it_is_through_once_it_is_read(tmp_path) -> None:
 def test_one_that_is_closed_while_it_waits_says_so(tmp_path) -> None:
     """As a server that ends closes it."""
     there = Stream("unix", tmp_path)
-    sending = sinks.sink(there.place, 5.0)
-    closing_it = threading.Timer(0.1, sending.close)
+    sending = sinks.sink(there.place, PATIENCE)
+
+    def close_it() -> None:
+        with there.accept() as line:
+            assert line.recv(1, socket.MSG_PEEK)  # it is sent, and not read
+            sending.close()
+
+    closing_it = threading.Thread(target=close_it)
     closing_it.start()
     with pytest.raises(ConnectionAbortedError):
         sending.send(LINES)
@@ -203,7 +219,7 @@ def test_one_that_is_closed_while_it_waits_says_so(tmp_path) -> None:
 def test_udp_has_a_line_in_each_datagram() -> None:
     with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as there:
         there.bind(("127.0.0.1", 0))
-        there.settimeout(5)
+        there.settimeout(PATIENCE)
         sending = sinks.sink(f"udp:127.0.0.1:{there.getsockname()[1]}", PATIENCE)
         sending.send(LINES[:10])
         sending.close()
@@ -235,7 +251,7 @@ def test_a_line_that_no_datagram_can_carry_stops_no_other(kind, tmp_path) -> Non
 def agent(tmp_path):
     with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as there:
         there.bind(str(tmp_path / "log"))
-        there.settimeout(5)
+        there.settimeout(PATIENCE)
         yield there
 
 
@@ -249,7 +265,7 @@ def test_syslog_has_a_header_before_each_line(agent, tmp_path) -> None:
 
 
 def test_an_agent_that_takes_nothing_is_waited_for_so_long(agent, tmp_path) -> None:
-    sending = sinks.agent(str(tmp_path / "log"), PATIENCE, 38, "vault")
+    sending = sinks.agent(str(tmp_path / "log"), SHORT, 38, "vault")
     with pytest.raises(TimeoutError):
         sending.send(LINES * 100)
     first = agent.recv(65536)

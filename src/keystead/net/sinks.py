@@ -74,13 +74,13 @@ class Stream:
 
     def send(self, lines: Sequence[bytes]) -> None:
         end = time.monotonic() + LONGEST
-        if self._socket is not None and _is_gone(self._socket):
-            self.close()
-        if self._socket is None:
-            self._socket = self._connect()
         try:
-            self._push(self._socket, memoryview(b"".join(lines)), end)
-            self._have_through(self._socket, end)
+            to = self._socket
+            if to is None or _is_gone(to):
+                self.close()
+                to = self._socket = self._connect()
+            self._push(to, memoryview(b"".join(lines)), end)
+            self._have_through(to, end)
         except (OSError, ValueError) as error:  # ValueError: somebody has closed it meanwhile
             self.close()
             raise error if isinstance(error, OSError) else ConnectionAbortedError("it was closed") from error
@@ -96,21 +96,24 @@ class Stream:
         """Raises OSError."""
         wait, left = _LOOK_AGAIN[0], _unacknowledged(to)
         until = time.monotonic() + self._patience
-        while left:
+        while True:
+            if _is_gone(to):
+                raise ConnectionResetError("the other end has gone away")
+            if not left:
+                return
             if time.monotonic() >= min(until, end):
                 raise TimeoutError("nobody takes it")
             time.sleep(wait)
             wait, before, left = min(2 * wait, _LOOK_AGAIN[1]), left, _unacknowledged(to)
             if left < before:
                 until = time.monotonic() + self._patience
-        if _is_gone(to):
-            raise ConnectionResetError("the other end has gone away")
 
     def close(self) -> None:
-        if self._socket is not None:
+        """Whoever sends meanwhile is told: ConnectionAbortedError."""
+        to, self._socket = self._socket, None
+        if to is not None:
             with suppress(OSError):
-                self._socket.close()
-            self._socket = None
+                to.close()
 
 
 def _unacknowledged(to: socket.socket) -> int:
