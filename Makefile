@@ -5,11 +5,13 @@ BIN    := $(VENV)/bin
 DATA   ?= keystead-data
 APART  := ansible salt vaultclients
 SERVERS := tests/cli tests/cross tests/cryptoki tests/entropy tests/faults
+PARTS   := real-first servers real-last inside
+SAID    := $(VENV)/said
 
 # Where it is set (in images of containers it often is) every process that a test starts would compile all of Keystead.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run install test check unit real real-first real-last servers inside clients hsm-clients every-client tpm bench secrets torture differential drill docs lock clean
+.PHONY: run install test check unit parts real $(PARTS) clients hsm-clients every-client tpm bench secrets torture differential drill docs lock clean
 
 run: install           ## start a development server on loopback and say what to paste
 	@$(BIN)/keystead dev --data $(DATA)
@@ -51,22 +53,33 @@ check: install         ## style, types, layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# In parts, of which `make -j2 test` begins the next one when one has ended: so two cores are busy to the end.
-unit: real-first servers real-last inside ## every test, the real clients included
+# In parts, of which `make -j2 test` begins the next one when one has ended: so two cores are busy to the end. A part
+# that fails keeps none of the others from being run; what failed, of every part, is said at the end.
+unit: install          ## every test, the real clients included
+	@rm -rf $(SAID) && mkdir $(SAID)
+	@$(MAKE) --no-print-directory --keep-going parts; status=$$?; sh tests/summary.sh $(SAID) $(PARTS); exit $$status
+
+parts: $(PARTS)
 
 real: real-first real-last
 
+# The output of a command, on the screen and in a file; as such it ends, too.
+define said
+	@mkdir -p $(SAID); rm -f $(SAID)/$@.status
+	@{ $(1); echo $$? > $(SAID)/$@.status; } 2>&1 | tee $(SAID)/$@; exit $$(cat $(SAID)/$@.status || echo 2)
+endef
+
 real-first: install
-	$(BIN)/pytest -q $(wildcard tests/clients/test_[a-m]*.py)
+	$(call said,$(BIN)/pytest -q $(wildcard tests/clients/test_[a-m]*.py))
 
 real-last: install
-	$(BIN)/pytest -q tests/scripts $(filter-out $(wildcard tests/clients/test_[a-m]*.py),$(wildcard tests/clients/test_*.py))
+	$(call said,$(BIN)/pytest -q tests/scripts $(filter-out $(wildcard tests/clients/test_[a-m]*.py),$(wildcard tests/clients/test_*.py)))
 
 servers: install
-	$(BIN)/pytest -q $(SERVERS)
+	$(call said,$(BIN)/pytest -q $(SERVERS))
 
 inside: install
-	$(BIN)/pytest -q $(filter-out tests/clients tests/scripts $(SERVERS) tests/__pycache__,$(patsubst %/,%,$(wildcard tests/*/)))
+	$(call said,$(BIN)/pytest -q $(filter-out tests/clients tests/scripts $(SERVERS) tests/__pycache__,$(patsubst %/,%,$(wildcard tests/*/))))
 
 every-client: $(VENV)/.clients $(APART:%=$(VENV)/clients/%/.installed) ## install the clients that come from elsewhere: sops, those in JavaScript, Ansible, Salt, more in Python
 

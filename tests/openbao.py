@@ -45,7 +45,7 @@ class Peer:
         head = method.encode() + b" " + raw + b" HTTP/1.1\r\n"
         head += b"".join(f"{name}: {value}\r\n".encode() for name, value in lines.items() if value)
         if self._socket is None:
-            self._socket = socket.create_connection(self._address, timeout=10)
+            self._socket = socket.create_connection(self._address, timeout=60)
         self._socket.sendall(head + b"\r\n" + body)
         reply = http.client.HTTPResponse(self._socket, method=method)
         reply.begin()

@@ -11,22 +11,22 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec import Struct
 from tests import softhsm
+from tests.waiting import until
 
 from keystead import cli, config
 from keystead.app import hygiene
 
 BIN = Path(sys.executable).parent
 KEYSTEAD = BIN / "keystead"
-START_FOR = FOLDED_FOR = 20.0  # seconds
+ENDS_FOR = 60.0  # seconds
 FREE = ("--listen", "aws=127.0.0.1:0")
 
 
@@ -98,24 +98,54 @@ class Serving(Struct):
 
     def logged(self, *words: str, n: int = 1) -> list[str]:
         """The newest of its audit log that have all `words` in them, once they are `n`: it is folded now and then."""
-        until = time.monotonic() + FOLDED_FOR
-        while True:
-            log = self("audit", "tail", "-n", "1000", "--json").out.splitlines()
-            if len(found := [line for line in log if all(word in line for word in words)]) >= n:
-                return found
-            assert time.monotonic() < until, (words, n, log[-5:])
-            time.sleep(0.1)
+        log: list[str] = []
+
+        def look() -> list[str]:
+            log[:] = self("audit", "tail", "-n", "1000", "--json").out.splitlines()
+            found = [line for line in log if all(word in line for word in words)]
+            return found if len(found) >= n else []
+
+        return until(look, lambda: (words, n, log[-5:]), every=0.1)
 
     def stop(self) -> None:
-        """As Ctrl-C does."""
+        """As Ctrl-C does. What does not end of it is killed, so that nothing is left."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
-        assert self.process.wait(timeout=START_FOR) == 0
+        try:
+            status = self.process.wait(timeout=ENDS_FOR)
+        except BaseException:
+            self.kill()
+            raise
+        assert status == 0
+
+    def kill(self) -> list[int]:
+        """By SIGKILL, with its workers, and once they are gone: their ids."""
+        tree = self.tree()
+        for pid in tree:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait(ENDS_FOR)
+        gone(*tree)
+        return tree
 
     def tree(self) -> list[int]:
         """The process and its workers."""
         tasks = Path(f"/proc/{self.process.pid}/task").glob("*/children")  # any thread may have started one
         return [self.process.pid, *(int(pid) for task in tasks for pid in task.read_text().split())]
+
+
+def gone(*pids: int) -> None:
+    """Waits until these processes are: a worker lives a moment longer than its supervisor."""
+    until(lambda: not any(map(_lives, pids)), pids)
+
+
+def _lives(pid: int) -> bool:
+    """A zombie does not; where the first process of a container reaps none, there are some. proc(5)"""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state not in {"Z", "X"}
 
 
 IN_HSM = bool(os.environ.get("KEYSTEAD_TEST_HSM"))
@@ -156,8 +186,12 @@ def _served(command: str, directory: Path, *words: str | Path, errors: Path | No
         )
     assert process.stdout is not None
     with process.stdout:
-        line = process.stdout.readline()
-        assert line, Path(log.name).read_text()
+        try:
+            line = process.stdout.readline()
+            assert line, Path(log.name).read_text()
+        except BaseException:
+            Serving(directory, process, {}).kill()
+            raise
         server = Serving(directory, process, json.loads(line))
         try:
             yield server

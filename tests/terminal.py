@@ -11,7 +11,7 @@ import time
 
 from tests.servers import KEYSTEAD
 
-PATIENCE = 20  # seconds
+PATIENCE = 60  # seconds
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell leaves it to what it starts behind itself
     signal.signal(signal.SIGINT, signal.default_int_handler)  # else Ctrl-C would be ignored by every command, too

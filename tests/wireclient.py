@@ -28,7 +28,7 @@ class WireClient:
     def __init__(self, address: str, access_key_id: str, secret_access_key: str, region: str = "us-east-1") -> None:
         self.address, self._region = address, region
         self._credentials = Credentials(access_key_id, secret_access_key)
-        self._connection = http.client.HTTPConnection(address, timeout=30)
+        self._connection = http.client.HTTPConnection(address, timeout=60)
 
     @classmethod
     def administrator(cls, environment: dict[str, str]) -> WireClient:

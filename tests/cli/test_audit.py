@@ -3,13 +3,13 @@
 import json
 import shutil
 import subprocess
-import time
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
 from tests.servers import KEYSTEAD
 from tests.servers import at_once as keystead
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -85,12 +85,14 @@ def test_what_the_aws_door_was_asked_is_exported_as_cloudtrail_has_it(server, tm
     with pytest.raises(ClientError):
         client.describe_key(KeyId="alias/none")
     file = tmp_path / "events.json"
-    for _ in range(100):  # the log is folded every two seconds
+
+    def exported() -> list[dict]:
+        """Once the log has been folded."""
         assert server("audit", "export", "-o", file).status == 0
-        records = json.loads(file.read_bytes())["Records"]
-        if any(record["eventName"] == "DescribeKey" for record in records):
-            break
-        time.sleep(0.1)
+        found = json.loads(file.read_bytes())["Records"]
+        return found if any(record["eventName"] == "DescribeKey" for record in found) else []
+
+    records = until(exported, every=0.1)
     made = next(record for record in records if record["eventName"] == "CreateKey")
     assert made["resources"] == [{"accountId": key["AWSAccountId"], "type": "AWS::KMS::Key", "ARN": key["Arn"]}]
     assert made["userIdentity"]["type"] == "Root" or made["userIdentity"]["userName"]

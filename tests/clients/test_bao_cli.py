@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from tests.servers import BIN, Done, Serving, keystead, serving
+from tests.waiting import until
 
 pytestmark = pytest.mark.client
 
@@ -137,13 +137,11 @@ def test_an_audit_device_is_told_what_is_asked_and_may_be_rotated(server, bao) -
     file = server.directory / "audit" / "devices" / "vault.log"
 
     def told(path: str) -> bool:
-        ends = time.monotonic() + 20
-        while time.monotonic() < ends:
-            lines = file.read_text().splitlines() if file.exists() else []
-            if any(json.loads(line)["request"]["path"] == path for line in lines):
-                return True
-            time.sleep(0.1)
-        return False
+        def look() -> bool:
+            lines = file.read_text().rpartition("\n")[0].splitlines() if file.exists() else []
+            return any(json.loads(line)["request"]["path"] == path for line in lines)
+
+        return until(look)
 
     assert bao("policy", "list").status == 0 and told("sys/policies/acl/")
     accessor = bao.json("token", "lookup", "-accessor", _accessor(bao))["data"]["accessor"]

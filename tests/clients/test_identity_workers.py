@@ -23,7 +23,7 @@ class Vault:
         self._at, self.token = urlsplit(address), token
 
     def __call__(self, method: str, path: str, body: Any = None, token: str | None = None) -> tuple[int, Any]:
-        connection = http.client.HTTPConnection(self._at.hostname, self._at.port, timeout=20)
+        connection = http.client.HTTPConnection(self._at.hostname, self._at.port, timeout=60)
         headers = {"X-Vault-Token": self.token if token is None else token}
         connection.request(method, f"/v1/{path}", None if body is None else json.dumps(body), headers)
         reply = connection.getresponse()

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+from tests.waiting import until
 
 pytestmark = pytest.mark.client
-LATE = 20.0  # seconds; chores.USES_EVERY and two turns of the sequencer are some seven
 
 
 def test_a_use_is_known_some_seconds_later(server) -> None:
@@ -30,15 +29,17 @@ def test_a_use_is_known_some_seconds_later(server) -> None:
     with pytest.raises(ClientError, match="AccessDenied"):
         guest.list_keys()  # signed and refused: used all the same
     kms.encrypt(KeyId=key_id, Plaintext=b"x")
-    until = time.monotonic() + LATE
-    found, usage = {}, {}
-    while "LastUsedDate" not in found or "Operation" not in usage:
-        assert time.monotonic() < until
-        time.sleep(0.2)
+    after = datetime.now(UTC)
+
+    def known() -> tuple[dict, dict] | None:
+        """chores.USES_EVERY and two turns of the sequencer are some seven seconds."""
         found = iam.get_access_key_last_used(AccessKeyId=own["AccessKeyId"])["AccessKeyLastUsed"]
         usage = kms.get_key_last_usage(KeyId=key_id)["KeyLastUsage"]
+        return (found, usage) if "LastUsedDate" in found and "Operation" in usage else None
+
+    found, usage = until(known, every=0.2)
     assert (found["ServiceName"], found["Region"]) == ("kms", "eu-west-1")
-    assert before <= found["LastUsedDate"] < before + timedelta(seconds=LATE)
+    assert before <= found["LastUsedDate"] <= after
     assert usage["Operation"] == "Encrypt"
     iam.delete_access_key(UserName=name, AccessKeyId=own["AccessKeyId"])
     with pytest.raises(ClientError, match="AccessDenied"):

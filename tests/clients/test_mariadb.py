@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 from tests.clients.conftest import needed
-from tests.clients.vault import Vault, soon, vault
+from tests.clients.vault import Vault, vault
+from tests.waiting import until
 
 pytestmark = pytest.mark.client
 
@@ -86,21 +87,18 @@ class MariaDb:
             yield process
         finally:
             process.terminate()
-            process.wait(timeout=30)
+            process.wait(timeout=60)
 
     @contextmanager
     def running(self) -> Iterator[None]:
         with self.starting() as process:
-            try:
-                soon(lambda: process.poll() is not None or self.asked("SELECT 1").returncode == 0)
-            except TimeoutError as late:
-                raise AssertionError(self.errors()) from late
+            until(lambda: process.poll() is not None or self.asked("SELECT 1").returncode == 0, self.errors)
             assert process.poll() is None, self.errors()
             yield
 
     def asked(self, statement: str) -> subprocess.CompletedProcess[str]:
         command = ["mariadb", "--no-defaults", f"--socket={self.folder}/sock", "-uroot", "-N", "-B", "-e", statement]
-        return subprocess.run(command, env=self._environment, capture_output=True, text=True, check=False, timeout=30)
+        return subprocess.run(command, env=self._environment, capture_output=True, text=True, check=False, timeout=60)
 
     def __call__(self, statement: str) -> str:
         done = self.asked(statement)
@@ -144,7 +142,7 @@ def test_tables_are_encrypted_and_their_data_outlives_a_restart_and_a_new_key(se
     with database.running():
         assert database("SELECT t FROM app.sealed") == SEALED
         assert (new_key(), new_key()) == (2, 3)  # it encrypts anew what is more than rotate-key-age behind
-        soon(lambda: database(VERSION) == "3", seconds=30)
+        until(lambda: database(VERSION) == "3")
         assert database("SELECT t FROM app.sealed") == SEALED
     assert not database.holds(SEALED)
 
@@ -153,5 +151,5 @@ def test_tables_are_encrypted_and_their_data_outlives_a_restart_and_a_new_key(se
 
     server("POST", "auth/token/revoke", {"token": token})
     with database.starting() as process:
-        assert soon(lambda: process.poll() is not None, seconds=30)
+        assert until(lambda: process.poll() is not None)
         assert process.returncode != 0

@@ -56,7 +56,7 @@ def test_vault_cli(server, commands, tmp_path) -> None:
             capture_output=True,
             text=True,
             check=False,
-            timeout=30,
+            timeout=60,
         )
         return Done(done.returncode, done.stdout.strip(), done.stderr)
 

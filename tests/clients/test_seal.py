@@ -7,6 +7,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -19,7 +20,8 @@ from typing import Any
 
 import pytest
 from bench.peers import bao_binary, free_port
-from tests.servers import BIN, KEYSTEAD, Serving, keystead, serving
+from tests.servers import BIN, KEYSTEAD, Serving, gone, keystead, serving
+from tests.waiting import until
 
 pytestmark = pytest.mark.client
 MANY = 16  # connections of their own: the kernel spreads them over the workers
@@ -183,12 +185,13 @@ def _init_and_kill(directory: Path, after: float) -> tuple[int, Any]:
     assert process.stdout is not None
     at = json.loads(process.stdout.readline())["listen"]["vault"].rpartition(":")
     heard: tuple[int, Any] = (0, None)
-    with socket.create_connection((at[0], int(at[2]))) as sock:
+    with socket.create_connection((at[0], int(at[2])), timeout=60) as sock:
         body = b'{"secret_shares":2,"secret_threshold":2}'
         sock.sendall(b"PUT /v1/sys/init HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
         time.sleep(after)
+        process.send_signal(signal.SIGSTOP)  # so that it starts no worker that we do not see
+        workers = Serving(directory, process, {}).tree()[1:]
         process.kill()
-        sock.settimeout(10)
         try:
             reply = http.client.HTTPResponse(sock)
             reply.begin()
@@ -197,7 +200,7 @@ def _init_and_kill(directory: Path, after: float) -> tuple[int, Any]:
             pass
     process.wait()
     process.stdout.close()
-    time.sleep(0.5)  # a worker lives a moment longer than its supervisor
+    gone(*workers)  # a worker lives a moment longer than its supervisor
     return heard
 
 
@@ -288,9 +291,7 @@ def test_shares_given_at_once_to_every_worker_open_it_once(tmp_path) -> None:
         with ThreadPoolExecutor(10) as threads:
             statuses = list(threads.map(give, vault.keys * 2))
         assert set(statuses) <= {0, 200, 503} and statuses.count(200) >= 3
-        deadline = time.monotonic() + 20
-        while vault.ask("GET", "sys/health")[0] != 200 and time.monotonic() < deadline:
-            time.sleep(0.1)
+        until(lambda: vault.ask("GET", "sys/health")[0] == 200)
         assert {vault.ask("GET", "auth/token/lookup-self")[0] for _ in range(MANY)} == {200}
         assert " had ended" not in server.directory.with_name("errors").read_text()
 
@@ -316,10 +317,11 @@ def test_rekeyed_the_old_shares_open_nothing_and_the_new_ones_do_after_a_kill(tm
         assert plain == "aGVsbG8="
         status = vault.good("GET", "sys/seal-status")
         assert (status["t"], status["n"], status["sealed"]) == (3, 5, False)
+        processes = server.tree()
         server.process.kill()
         server.process.wait()
         server.process.returncode = 0  # as it was meant
-    time.sleep(0.5)
+        gone(*processes)
     with serving("serve", tmp_path / "data", "--workers", "2") as again:
         new_vault = Vault(address(again), vault.token)
         new_vault.unseal(*vault.keys[:2])
@@ -459,6 +461,11 @@ def test_a_passphrase_is_not_taken_over_the_network(tmp_path) -> None:
 # --- beside a real one
 
 
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 @contextmanager
 def openbao(directory: Path) -> Iterator[Vault]:
     """A real server that nobody has initialised."""
@@ -474,12 +481,8 @@ def openbao(directory: Path) -> Iterator[Vault]:
     with (directory / "log").open("w") as log:
         process = subprocess.Popen([binary, "server", "-config", directory / "bao.hcl"], stdout=log, stderr=log)
     try:
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.1)
+        until(lambda: process.poll() is not None or _listens(port))
+        assert process.poll() is None, (directory / "log").read_text()
         yield Vault(f"127.0.0.1:{port}")
     finally:
         process.terminate()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 from tests import softhsm
 from tests.servers import Done, Serving, keystead, serving
 from tests.swtpm import SoftwareTpm, software_tpm
+from tests.waiting import until
 
 pytestmark = pytest.mark.client
 PHRASE = {"P": "a good passphrase"}
@@ -126,15 +126,14 @@ def test_seals_are_added_migrated_and_removed_while_it_serves_and_all_of_it_is_o
             ("migrate-seal", "shamir"),
             ("remove-seal", "shamir"),
         ]
-        for _ in range(50):
+
+        def told() -> set[tuple[str | None, str | None]]:
             lines = server("audit", "tail", "-n", "400", "--json").out.splitlines()
             records = [json.loads(line)["record"] for line in lines]
-            if all(any((r.get("op"), r.get("made")) == one for r in records) for one in kinds):
-                break
-            time.sleep(0.2)
-        else:
-            raise AssertionError([(r.get("op"), r.get("made")) for r in records])
-        assert {"AddSeal", "MigrateSeal", "RemoveSeal"} <= {r.get("op") for r in records}
+            return {(record.get("op"), record.get("made")) for record in records}
+
+        until(lambda: told() >= set(kinds), told, every=0.2)
+        assert {"AddSeal", "MigrateSeal", "RemoveSeal"} <= {operation for operation, _ in told()}
 
 
 def phrase(folder: Path) -> Path:
@@ -151,10 +150,7 @@ def test_a_tpm_that_answers_late_is_asked_again(tmp_path) -> None:
         with serving("serve", at) as server:
             assert "cannot be reached" in state(server)["seal_trouble"]
             tpm.start()
-            for _ in range(150):
-                if not state(server)["sealed"]:
-                    break
-                time.sleep(0.2)
+            until(lambda: not state(server)["sealed"], every=0.2)
             use(server, made)
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 from tests import softhsm
-from tests.clients.vault import Vault, soon
+from tests.clients.vault import Vault
 from tests.servers import at_once, serving
 from tests.swtpm import SoftwareTpm, software_tpm
+from tests.waiting import until
 
 from keystead.app.library import Keystead
 from keystead.core.entities import KeyVersion
@@ -76,7 +77,7 @@ def test_what_a_client_destroys_is_irrecoverable_and_no_old_backup_opens_it(site
         status = about(site, "status", "--json").json
         assert [one["trouble"] for one in status["slots"]] == [""] * (1 + len(slots))
         if "tpm" not in slots:  # with one they share a write, a minute later
-            assert soon(lambda: about(site, "status", "--json").json["n_unerased"] == 0)
+            assert until(lambda: about(site, "status", "--json").json["n_unerased"] == 0)
     found = ids(site)
     assert len(found["gone"]) == 3
     proof = about(site, "prove", "destroyed", tmp_path / "old", "--json").json
@@ -102,6 +103,6 @@ def test_a_token_that_is_away_stops_the_destruction_in_vaults_words_and_no_use(s
             assert vault.bao(tmp_path, "write", "transit/encrypt/k0", "plaintext=aGVsbG8=").status == 0
             trouble = {one["name"]: one["trouble"] for one in about(site, "status", "--json").json["slots"]}
             assert trouble["file"] == "" and trouble["pkcs11:soft"]
-        deleted = soon(lambda: vault.bao(tmp_path, "delete", "transit/keys/k0").status == 0, seconds=40)
+        deleted = until(lambda: vault.bao(tmp_path, "delete", "transit/keys/k0").status == 0)
         assert deleted
     assert len(ids(site)["gone"]) == 1

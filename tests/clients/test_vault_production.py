@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 from msgspec import Struct
 from tests.certificates import Authority
-from tests.clients.vault import BAO, soon
+from tests.clients.vault import BAO
 from tests.servers import Done, Serving, keystead, serving
+from tests.waiting import until
 
 pytestmark = pytest.mark.client
 
@@ -49,7 +50,7 @@ class Installation(Struct):
     def status_of(self, path: str, token: str) -> int:
         """Over a connection of its own, at whichever worker."""
         context = ssl.create_default_context(cafile=str(self.ca))
-        connection = HTTPSConnection(self.at, context=context, timeout=10)
+        connection = HTTPSConnection(self.at, context=context, timeout=60)
         try:
             connection.request("GET", f"/v1/{path}", headers={"X-Vault-Token": token})
             return connection.getresponse().status
@@ -125,24 +126,24 @@ def test_an_agent_outlives_a_seal(installation, tmp_path) -> None:
             [BAO, "agent", f"-config={config}"], env={"HOME": str(tmp_path)}, stdout=out, stderr=out
         )
     try:
-        soon(lambda: told.exists() and told.read_text() == "1")
+        until(lambda: told.exists() and told.read_text() == "1")
         assert server("seal").status == 0
         sealed = bao("status", "-format=json")
         assert sealed.status == 2 and json.loads(sealed.out)["sealed"] is True
         refused = bao("kv", "get", "app/a")
         assert refused.status == 2 and "Vault is sealed" in refused.err
-        soon(lambda: "Vault is sealed" in log.read_text())  # it has noticed
+        until(lambda: "Vault is sealed" in log.read_text())  # it has noticed
 
         assert server("unseal", "--unseal", "env:P", env=PASSPHRASE).status == 0
         assert bao("status").status == 0
         assert bao("kv", "put", "app/a", "n=2").status == 0
-        soon(lambda: told.read_text() == "2", seconds=30)
+        until(lambda: told.read_text() == "2")
         assert process.poll() is None
     except TimeoutError as late:
         raise AssertionError(log.read_text()) from late
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(timeout=20)
+        process.wait(timeout=60)
 
 
 def test_what_is_served_says_so(installation) -> None:

@@ -93,7 +93,7 @@ class House:
         context = ssl.create_default_context(cafile=self.authority.ca)
         if by is not None:
             context.load_cert_chain(*by)
-        line = http.client.HTTPSConnection("localhost", self.port, context=context, timeout=20)
+        line = http.client.HTTPSConnection("localhost", self.port, context=context, timeout=60)
         with closing(line):
             line.request(method, f"/v1/{path}", None if body is None else json.dumps(body), {"X-Vault-Token": token})
             reply = line.getresponse()
@@ -248,7 +248,7 @@ def test_what_a_session_brings_back_is_looked_at_again(house, tmp_path) -> None:
     house.tell("auth/cert/certs/old", {"certificate": ca.pem})
 
     def connected(session: ssl.SSLSession | None = None) -> ssl.SSLSocket:
-        plain = socket.create_connection(("localhost", house.port), timeout=10)
+        plain = socket.create_connection(("localhost", house.port), timeout=60)
         return context.wrap_socket(plain, server_hostname="localhost", session=session)
 
     def kept() -> ssl.SSLSession | None:
@@ -303,10 +303,10 @@ def test_bao_logs_in_in_a_browser(house, people) -> None:
     with subprocess.Popen([BIN / "bao", *words], env=house.environment(), **pipes) as bao:
         url = next(line.strip() for line in bao.stderr if line.strip().startswith("https://"))
         state, code = people.authorize(url)
-        with closing(http.client.HTTPConnection("localhost", port, timeout=20)) as browser:
+        with closing(http.client.HTTPConnection("localhost", port, timeout=60)) as browser:
             browser.request("GET", f"/oidc/callback?{urlencode({'state': state, 'code': code})}")
             assert browser.getresponse().status == 200
-        said, errors = bao.communicate(timeout=20)
+        said, errors = bao.communicate(timeout=60)
     auth = json.loads(said)["auth"]
     assert (auth["policies"], auth["metadata"]) == (["default", "p"], {"role": "people"}), errors
 
@@ -385,6 +385,6 @@ def test_row_60_whoever_does_not_answer_holds_nobody_up(house, peer) -> None:
             assert time.monotonic() - began < 4  # it is given five seconds
     finally:
         for thread in waiting:
-            thread.join(30)
+            thread.join(60)
         peer.hangs.clear()
     assert len(codes) == 30 and set(codes) <= {403, 503}

@@ -38,7 +38,7 @@ class Kms:
         url = f"{self.endpoint}{self.path}/{rest}"
         request = AWSRequest("POST", url, {"Content-Type": "application/json"}, body)
         SigV4Auth(self.credentials, "kms-xks-proxy", "eu-west-1").add_auth(request)
-        connection = HTTPConnection(urlsplit(url).netloc, timeout=10)
+        connection = HTTPConnection(urlsplit(url).netloc, timeout=60)
         try:
             connection.request("POST", urlsplit(url).path, body, dict(request.headers))
             reply = connection.getresponse()

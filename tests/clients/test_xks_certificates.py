@@ -30,7 +30,7 @@ def asked(port: int, trust: Path, own: tuple[Path, Path] | None) -> bytes:
         context.load_cert_chain(*own)
     try:
         with (
-            socket.create_connection(("127.0.0.1", port), timeout=10) as plain,
+            socket.create_connection(("127.0.0.1", port), timeout=60) as plain,
             context.wrap_socket(plain, server_hostname=HOST) as secured,
         ):
             secured.sendall(REQUEST)

@@ -7,16 +7,14 @@ import json
 import os
 import socket
 import subprocess
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from msgspec import Struct
 from tests.servers import BIN, Done, Serving, serving
 
-T = TypeVar("T")
 BAO = BIN / "bao"
 
 
@@ -34,18 +32,18 @@ class _Unix(http.client.HTTPConnection):
     """HTTP over a socket in the file system."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=10)
+        super().__init__("localhost", timeout=60)
         self._path = path
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(10)
+        self.sock.settimeout(60)
         self.sock.connect(str(self._path))
 
 
 def ask(at: str | Path, method: str, path: str, body: Any = None, *, token: str = "") -> Reply:
     """One request to host:port, or to a socket in the file system."""
-    connection = _Unix(at) if isinstance(at, Path) else http.client.HTTPConnection(at, timeout=10)
+    connection = _Unix(at) if isinstance(at, Path) else http.client.HTTPConnection(at, timeout=60)
     sent = None if body is None else json.dumps(body)
     try:
         connection.request(
@@ -89,13 +87,3 @@ class Vault:
 def vault(directory: Path) -> Iterator[Vault]:
     with serving("dev", directory / "data", "--listen", "vault=127.0.0.1:0") as running:
         yield Vault(running)
-
-
-def soon(look: Callable[[], T], *, seconds: float = 15.0) -> T:
-    """What `look` finds, once that is true. Raises TimeoutError."""
-    until = time.monotonic() + seconds
-    while not (found := look()):
-        if time.monotonic() > until:
-            raise TimeoutError("it has not come about")
-        time.sleep(0.05)
-    return found

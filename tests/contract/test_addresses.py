@@ -109,13 +109,13 @@ def test_a_name_that_does_not_exist(error) -> None:
 def test_a_name_server_that_does_not_answer_is_left_waiting() -> None:
     """By so many threads at most; who comes then is not kept longer."""
     let_go = threading.Event()
-    names = Names(lambda _name, _port: let_go.wait(5) and [])
+    names = Names(lambda _name, _port: let_go.wait(60) and [])
     try:
         for words in [*["in time"] * N_RESOLVERS, *["too many"] * 2]:
             began = time.monotonic()
             with pytest.raises(Unreached, match=words) as caught:
                 names.find("a.example", 443, private=True, timeout_for=0.05)
             assert caught.value.trouble is Trouble.UNREACHABLE
-            assert time.monotonic() - began < 1
+            assert time.monotonic() - began < 30  # it is not the resolver that is waited for
     finally:
         let_go.set()

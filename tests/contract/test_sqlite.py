@@ -178,7 +178,7 @@ def test_a_directory_stays_locked_while_a_worker_lives(tmp_path):
     lock.close()
     with pytest.raises(Unavailable, match="or by a worker"):
         DirectoryLock(tmp_path)
-    worker.communicate(timeout=10)
+    worker.communicate(timeout=60)
     DirectoryLock(tmp_path).close()
 
 

@@ -280,7 +280,7 @@ def test_another_writer_waits_its_turn_and_not_for_ever(store):
     with store.transaction():
         thread = threading.Thread(target=write_too)
         thread.start()
-        thread.join(5)
+        thread.join(60)
     assert refused == ["the store is busy"]
     write_too()
     assert store.get(Kind.KEY, "b") == a_row("b")
@@ -309,7 +309,7 @@ def test_readers_see_whole_transactions_while_another_thread_writes(store):
                 change.put(a_row(id_, revision=revision))
     done.set()
     for thread in readers:
-        thread.join(5)
+        thread.join(60)
     assert mixed == []
     assert [row.revision for row in store.every(Kind.KEY)] == [n_rounds - 1] * 3
 
@@ -326,7 +326,7 @@ def test_writers_from_many_threads_lose_nothing(store):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     assert store.get(Kind.KEY, "counter").revision == 60
     records = store.records(0, 100)
     assert [n for n, _ in records] == list(range(1, 61))

@@ -199,7 +199,7 @@ def test_a_process_that_is_killed_lets_go_of_the_lock_and_has_done_no_more_than_
         n_done += 1 + len(process.communicate()[0])
         asked = threading.Thread(target=page.take, args=("k", (1, 0, 0, 0), (ENDLESS,) * 4))
         asked.start()
-        asked.join(5)
+        asked.join(60)
         assert not asked.is_alive()
         n_done += 1
         found = page.used("k")

@@ -559,7 +559,7 @@ def test_nobody_retires_what_another_has_staged_and_not_yet_named(house):
     def first(step):
         if step == "opened":
             thread.start()
-            staged.wait(5)
+            staged.wait(60)
         if step == "retired":
             retired.set()
 

@@ -42,7 +42,7 @@ class Peer:
     """An OpenBao server with a kv mount."""
 
     def __init__(self, server: OpenBao) -> None:
-        self._connection = http.client.HTTPConnection(*server.address, timeout=10)
+        self._connection = http.client.HTTPConnection(*server.address, timeout=60)
         self.root = server.vault.token
         for mount in ("kv", "x/kv"):
             self.ask("PUT", f"sys/mounts/{mount}", {"type": "kv"})

@@ -98,11 +98,11 @@ def test_a_restart_waits_for_calls_and_calls_wait_for_it(monkeypatch):
     def call():
         with held.within():
             inside.set()
-            leave.wait(5)
+            leave.wait(60)
 
     caller = threading.Thread(target=call)
     caller.start()
-    inside.wait(5)
+    inside.wait(60)
     restarter = threading.Thread(target=held.restart, args=(0,))
     restarter.start()
     time.sleep(0.05)
@@ -114,7 +114,7 @@ def test_a_restart_waits_for_calls_and_calls_wait_for_it(monkeypatch):
     assert entered == []
     leave.set()
     for thread in (caller, restarter, late):
-        thread.join(5)
+        thread.join(60)
     assert entered == [1] and library.calls[-2:] == ["C_Finalize", "C_Initialize"]
 
 
@@ -192,7 +192,7 @@ def test_where_a_token_has_no_more_sessions_one_that_gets_free_is_taken(monkeypa
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(5)
+        thread.join(60)
     assert len(handles) == 4 and len(set(handles)) == 2
     monkeypatch.setattr(Connection, "take", lambda *_: Session(None, 0))
     with pytest.raises(Unavailable, match="SESSION_COUNT"):

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from tests import waiting
 from tests.servers import Serving, at_once, keystead, serving
 from tests.softhsm import PIN, Removed, module, new_token
 from tests.swtpm import software_tpm
@@ -22,7 +23,6 @@ from keystead.seals.file import FileSeal
 
 GOOD = "device:/dev/urandom"  # a stand-in for hardware: the kernel shows it as a file, as it does /dev/hwrng
 DEAD = "device:/dev/zero"
-SEEN_FOR = 40.0  # seconds
 
 
 def made(directory: Path, *sources: str, required: bool = False, **more) -> Path:
@@ -39,19 +39,19 @@ def directory(tmp_path) -> Path:
 
 
 def until(server: Serving, seen) -> dict:
-    end = time.monotonic() + SEEN_FOR
-    while not seen(status := server("status", "--json").json):
-        assert time.monotonic() < end, status
-        time.sleep(0.1)
+    status = {}
+
+    def look() -> bool:
+        status.update(server("status", "--json").json)
+        return seen(status)
+
+    waiting.until(look, lambda: status, every=0.1)
     return status
 
 
-def records(server: Serving) -> list[dict]:
-    """Of what the sources did."""
-    time.sleep(3)  # the log is folded every two seconds
-    out = server("audit", "tail", "-n", "1000", "--json")
-    assert out.status == 0, out.err
-    return [one for line in out.out.splitlines() if (one := json.loads(line)["record"]).get("door") == "entropy"]
+def records(server: Serving, *, n: int = 1) -> list[dict]:
+    """Of what the sources did; `n`: so many at least, once the log has been folded."""
+    return [json.loads(line)["record"] for line in server.logged('"door":"entropy"', n=n)]
 
 
 def test_new_keys_are_drawn_from_hardware_and_say_so(directory) -> None:
@@ -76,7 +76,7 @@ def test_a_dead_source_is_taken_out_told_and_on_record(directory) -> None:
         assert server("key", "create", "--json").json["entropy"] == f"kernel+{GOOD}"
         rsa = server("key", "create", "--spec", "RSA_2048", "--json").json
         assert rsa["entropy"] == "kernel", "its primes are OpenSSL's"
-        told = records(server)
+        told = records(server, n=3)
         assert {(one["who"]["via"], one["outcome"], one["why"]) for one in told} == {
             (DEAD, "refused: Unavailable", "repetition count test")
         }
@@ -121,15 +121,15 @@ def test_a_source_that_never_answers_keeps_nobody(directory, tmp_path) -> None:
     with serving("serve", made(directory, stuck)) as server:
         began = time.monotonic()
         assert server("key", "create", "--json").json["entropy"] == "kernel"
-        assert time.monotonic() - began < 15
+        assert time.monotonic() - began < 30
         status = until(server, lambda one: one["entropy"][stuck])
         assert "has not answered" in status["entropy"][stuck]
         began = time.monotonic()
         for _ in range(3):
             assert server("key", "create", "--json").json["entropy"] == "kernel"
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 30
         began = time.monotonic()
-    assert time.monotonic() - began < 10, "nor the end of the server"
+    assert time.monotonic() - began < 30, "nor the end of the server"
 
 
 def test_a_device_that_comes_back(directory, tmp_path) -> None:
@@ -140,11 +140,9 @@ def test_a_device_that_comes_back(directory, tmp_path) -> None:
         assert "cannot be read" in status["entropy"][name]
         device.symlink_to("/dev/urandom")
         until(server, lambda one: not one["entropy"][name])
-        end = time.monotonic() + SEEN_FOR
-        while server("key", "create", "--json").json["entropy"] != f"kernel+{name}":
-            assert time.monotonic() < end
-        outcomes = [one["outcome"] for one in records(server)]
-        assert "refused: Unavailable" in outcomes and "performed" in outcomes
+        waiting.until(lambda: server("key", "create", "--json").json["entropy"] == f"kernel+{name}")
+        assert server.logged('"door":"entropy"', '"outcome":"refused: Unavailable"')
+        assert server.logged('"door":"entropy"', '"outcome":"performed"')
 
 
 def test_with_a_tpm(directory, tmp_path) -> None:

@@ -26,7 +26,7 @@ def resident(pid: int) -> int:
 
 def ask(address: tuple[str, int], request: bytes) -> bytes:
     """Everything the server says to one request on a fresh connection, until it closes or has answered."""
-    with socket.create_connection(address, timeout=15) as sock:
+    with socket.create_connection(address, timeout=60) as sock:
         try:
             sock.sendall(request)
             sock.shutdown(socket.SHUT_WR)

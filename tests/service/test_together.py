@@ -34,7 +34,7 @@ class _Gate:
     def __call__(self, items: Sequence[int]) -> list[Exception | None]:
         self.groups.append(list(items))
         self.began.set()
-        assert self.go.wait(5)
+        assert self.go.wait(60)
         return [ZeroDivisionError(str(item)) if item % 10 == 7 else None for item in items]
 
 
@@ -42,12 +42,12 @@ def _gather(together: Together[int], gate: _Gate, n: int) -> list[BaseException 
     """What `n` threads heard, of which one came first."""
     with ThreadPoolExecutor(n) as threads:
         first = threads.submit(together, 0)
-        assert gate.began.wait(5)
+        assert gate.began.wait(60)
         others = [threads.submit(together, item) for item in range(1, n)]
         while len(together._queue) < n - 1:
             threading.Event().wait(0.001)
         gate.go.set()
-        return [one.exception(5) for one in (first, *others)]
+        return [one.exception(60) for one in (first, *others)]
 
 
 def test_what_comes_while_one_is_acting_is_done_in_one_and_each_hears_its_own() -> None:
@@ -84,17 +84,17 @@ def test_whoever_is_stopped_while_acting_leaves_nobody_waiting() -> None:
     def act(items: Sequence[int]) -> None:
         if items[0] == 0:
             entered.set()
-            assert stopped.wait(5)
+            assert stopped.wait(60)
             raise KeyboardInterrupt
 
     together = Together(act)
     with ThreadPoolExecutor(2) as threads:
         first = threads.submit(together, 0)
-        assert entered.wait(5)
+        assert entered.wait(60)
         second = threads.submit(together, 1)
         stopped.set()
-        assert isinstance(first.exception(5), KeyboardInterrupt)
-        assert second.exception(5) is None
+        assert isinstance(first.exception(60), KeyboardInterrupt)
+        assert second.exception(60) is None
         together(2)  # and the next may act
 
 
@@ -105,7 +105,7 @@ def test_nobody_waits_for_what_came_after_it() -> None:
 
     def act(items: Sequence[int]) -> None:
         groups.append(list(items))
-        assert go[len(groups) - 1].wait(5)
+        assert go[len(groups) - 1].wait(60)
 
     together = Together(act)
     with ThreadPoolExecutor(4) as threads:
@@ -118,10 +118,10 @@ def test_nobody_waits_for_what_came_after_it() -> None:
                 threading.Event().wait(0.001)
             go[n - 1].set()
         for one in told[:3]:
-            one.result(5)
+            one.result(60)
         assert not told[3].done()
         go[2].set()
-        told[3].result(5)
+        told[3].result(60)
     assert [sorted(group) for group in groups] == [[0], [10, 11], [20]]
 
 
@@ -143,7 +143,7 @@ def test_whoever_is_stopped_while_waiting_is_not_acted_for_and_passes_on_what_it
     together._is_led = True
     with pytest.raises(KeyboardInterrupt):
         together._wait(mine)
-    assert other.leads and other.woken.acquire(timeout=5)
+    assert other.leads and other.woken.acquire(timeout=60)
     together._step(other)
     together._pass_on()
     assert done == [2] and not together._is_led

@@ -40,14 +40,13 @@ def ended(tmp_path):
 
 def test_row_45_what_a_dead_worker_had_committed_is_announced_for_it_at_once(tmp_path, ended) -> None:
     """Killed between commit and announcement, it would leave the others on the old state until the next change."""
-    page, its_own = SharedGeneration(tmp_path / "page"), SharedGeneration(tmp_path / "page", 0)
+    page = SharedGeneration(tmp_path / "page", drain_for=600.0)
+    its_own = SharedGeneration(tmp_path / "page", 0)
     its_own.enter()  # it died in a batch: nobody is to wait for that
-    began = time.monotonic()
     assert not ended.restart_if_ended(None, page)
     assert page.current() == 1
     assert not ended.restart_if_ended(None, page)
     assert page.current() == 1, "once for each death"
-    assert time.monotonic() - began < 1
     page.close()
     its_own.close()
 
@@ -74,7 +73,7 @@ def test_a_worker_whose_supervisor_is_another_ends(tmp_path) -> None:
     orders = Orders(directory=str(tmp_path), index=0, supervisor=1, sockets={}, line=-1)
     command = [sys.executable, "-m", "keystead.app.worker"]
 
-    done = subprocess.run(command, input=msgspec.json.encode(orders), capture_output=True, check=False, timeout=30)
+    done = subprocess.run(command, input=msgspec.json.encode(orders), capture_output=True, check=False, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
@@ -85,7 +84,7 @@ def test_a_worker_that_never_says_it_is_ready_is_ended(tmp_path, monkeypatch) ->
     worker._process = subprocess.Popen(["sleep", "60"], stdout=subprocess.PIPE)
     with pytest.raises(Unavailable, match="did not start"):
         worker.wait_ready()
-    assert worker._process.wait(5) == -9
+    assert worker._process.wait(60) == -9
     worker.wait()
 
 
@@ -111,7 +110,7 @@ class Row:
         self._done.append(f"start {self.index}")
 
     def wait_ready(self) -> None:
-        self._may_be_ready.wait(30)
+        self._may_be_ready.wait(60)
         self._done.append(f"ready {self.index}")
 
     def stop(self) -> None:
@@ -149,7 +148,7 @@ def test_what_the_first_worker_asks_of_the_seal_waits_until_the_last_one_is_read
     assert not [step for step in done if step.startswith("stop")] and not answers
     later.set()
     beginning.join()
-    asking.join(30)
+    asking.join(60)
     theirs.close()
     assert answers == [Done()]
     until(lambda: done.count("ready 0") == 2)

@@ -33,7 +33,7 @@ class Told:
         self.told.append(("lost", self.tenant, threading.get_ident()))
 
 
-def on_a_loop(test, most=3, wait_for=5.0):
+def on_a_loop(test, most=3, wait_for=60.0):
     async def within():
         lane = Lane("hsm", most, wait_for, asyncio.get_running_loop())
         try:
@@ -45,7 +45,7 @@ def on_a_loop(test, most=3, wait_for=5.0):
 
 
 async def until(true):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not true():
             await asyncio.sleep(0.001)
 
@@ -162,11 +162,13 @@ def test_one_thread_serves_what_is_served_at_once_and_comes_back_once_for_many(m
     calls = []
 
     async def test(lane):
-        loop, told = asyncio.get_running_loop(), []
+        loop, told, all_wait = asyncio.get_running_loop(), [], threading.Event()
         monkeypatch.setattr(loop, "call_soon_threadsafe", lambda act: (calls.append(act), was(act)), raising=False)
+        lane.put(Told("first", all_wait.wait, told=told))
         for _ in range(50):
             lane.put(Told(told=told))
-        await until(lambda: len(words(told, "back")) == 50)
+        all_wait.set()
+        await until(lambda: len(words(told, "back")) == 51)
         ran = {ident for word, _, ident in told if word == "run"}
         assert len(ran) == 1 and threading.get_ident() not in ran
         assert {ident for word, _, ident in told if word == "back"} == {threading.get_ident()}
@@ -178,9 +180,10 @@ def test_one_thread_serves_what_is_served_at_once_and_comes_back_once_for_many(m
         was = asyncio.get_running_loop().call_soon_threadsafe
         await test(lane)
 
-    monkeypatch.setattr(lanes, "HOLD_FOR", 10.0)
+    for name in ("HOLD_FOR", "LONG", "LOOK"):  # nothing that a busy machine does takes as long
+        monkeypatch.setattr(lanes, name, 100.0)
     on_a_loop(with_loop)
-    assert 1 <= len(calls) <= 5
+    assert len(calls) == 1
 
 
 def test_where_a_token_stands_still_others_are_served_by_as_many_threads_as_there_may_be():
@@ -203,17 +206,20 @@ def test_where_a_token_stands_still_others_are_served_by_as_many_threads_as_ther
     on_a_loop(test, most=3)
 
 
-def test_a_process_that_stands_still_itself_adds_no_thread():
+def test_a_process_that_stands_still_itself_adds_no_thread(monkeypatch):
+    monkeypatch.setattr(lanes, "LOOK", 100.0)  # it looks when the test says so
+
     async def test(lane):
         gate, told = threading.Event(), []
         lane.put(Told("stuck", gate.wait, told))
         lane.put(Told("next", told=told))
         for _ in range(3):
-            time.sleep(lanes.LOOK * 3)
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
+            lane._looked_at -= lanes.LOOK * 3
+            lane._look()
         assert lane._pace.n == 1 and told == []
-        await until(lambda: words(told, "back") == ["next"])
+        lane._look()
+        assert lane._pace.n == 2
+        await until(lambda: words(told, "run") == ["next"])
         gate.set()
 
     on_a_loop(test)
@@ -249,18 +255,20 @@ def test_what_took_long_is_not_held_for_others(monkeypatch):
 
 def test_nobody_waits_longer_than_is_said_and_what_is_late_is_not_done():
     async def test(lane):
-        gate, told = threading.Event(), []
-        lane.put(Told("stuck", gate.wait, told))
-        await asyncio.sleep(0.005)
+        begun, gate, told = threading.Event(), threading.Event(), []
+        lane.put(Told("stuck", lambda: begun.set() or gate.wait(), told))
+        await until(begun.is_set)
+        lane._wait_for = 0.02
         lane.put(Told("late", told=told))
         await until(lambda: words(told, "late") == ["late"])
+        lane._wait_for = 60.0
         gate.set()
         await until(lambda: words(told, "back") == ["stuck"])
         lane.put(Told("well", told=told))
         await until(lambda: words(told, "back") == ["stuck", "well"])
         assert "late" not in words(told, "run")
 
-    on_a_loop(test, most=1, wait_for=0.02)
+    on_a_loop(test, most=1)
 
 
 def test_where_no_thread_is_to_be_had_one_is_late_and_the_next_has_one(monkeypatch):
@@ -271,13 +279,14 @@ def test_where_no_thread_is_to_be_had_one_is_late_and_the_next_has_one(monkeypat
         told = []
         with monkeypatch.context() as patched:
             patched.setattr(threading.Thread, "start", none)
+            patched.setattr(lane, "_wait_for", 0.02)
             lane.put(Told("early", told=told))
             await until(lambda: words(told, "late") == ["early"])
         lane.put(Told("well", told=told))
         await until(lambda: words(told, "back") == ["well"])
         assert words(told, "run") == ["well"]
 
-    on_a_loop(test, wait_for=0.02)
+    on_a_loop(test)
 
 
 def test_where_one_cannot_be_answered_the_others_are(monkeypatch):
@@ -327,11 +336,11 @@ def test_a_thread_that_the_token_keeps_does_not_keep_the_end(monkeypatch):
     monkeypatch.setattr(lanes, "CLOSES_IN", 0.05)
     gate = threading.Event()
 
-    async def test(lane):
-        lane.put(Told("stuck", gate.wait))
-        await asyncio.sleep(0.01)
+    begun = threading.Event()
 
-    began = time.monotonic()
-    on_a_loop(test)
-    assert time.monotonic() - began < 2.0
+    async def test(lane):
+        lane.put(Told("stuck", lambda: begun.set() or gate.wait()))
+        await until(begun.is_set)
+
+    on_a_loop(test)  # or this does not end
     gate.set()

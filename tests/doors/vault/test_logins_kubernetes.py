@@ -229,7 +229,7 @@ def test_a_server_that_hangs_holds_no_more_than_its_share(vault) -> None:
 
     def hanging(_headers: Any, _body: Any, _authorities: str) -> tuple[int, bytes]:
         going.release()
-        release.wait(10)
+        release.wait(60)
         return 500, b""
 
     vault.stack.clusters[HOST + PATH] = hanging
@@ -237,11 +237,11 @@ def test_a_server_that_hangs_holds_no_more_than_its_share(vault) -> None:
     waiting = [threading.Thread(target=lambda: codes.append(vault.log_in(token).status)) for _ in range(SHARE)]
     for thread in waiting:
         thread.start()
-    assert all(going.acquire(timeout=10) for _ in waiting)
+    assert all(going.acquire(timeout=60) for _ in waiting)
     assert vault.log_in(token).status == 503
     release.set()
     for thread in waiting:
-        thread.join(10)
+        thread.join(60)
     assert codes == [403] * SHARE
 
 

@@ -1,0 +1,53 @@
+"""What keeps a run of the tests from hanging, and says at its end what has failed (tests/conftest.py, summary.sh)."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from tests import conftest
+
+SUMMARY = Path(conftest.__file__).with_name("summary.sh")
+
+
+def test_a_test_that_takes_too_long_fails_with_what_its_threads_do(capfd) -> None:
+    assert 0 < signal.getitimer(signal.ITIMER_REAL)[0] <= conftest.LONGEST
+    with pytest.raises(pytest.fail.Exception, match="not ended within"):
+        signal.raise_signal(signal.SIGALRM)
+    assert "test_guards.py" in capfd.readouterr().err
+
+
+def test_the_process_ends_later_than_the_test(request) -> None:
+    config = request.config
+    assert float(config.getini("faulthandler_timeout")) > conftest.LONGEST + conftest.AGAIN
+    assert config.getini("faulthandler_exit_on_timeout")
+
+
+def test_no_example_fails_because_it_took_long() -> None:
+    assert settings().deadline is None
+
+
+def test_what_failed_stands_last(tmp_path) -> None:
+    """A part that passed, one that failed, one that was killed, and one that never began."""
+    for part, status, words in (
+        ("good", "0\n", "....\n9 passed in 1.00s\n"),
+        ("bad", "1\n", "..F\nE  assert 1 == 2\nFAILED tests/a.py::test_b - assert 1 == 2\n1 failed in 2.00s\n"),
+        ("cut", None, "Timeout (0:06:00)!\n"),
+    ):
+        (tmp_path / part).write_text(words)
+        if status is not None:
+            (tmp_path / f"{part}.status").write_text(status)
+    done = subprocess.run(
+        ["sh", SUMMARY, tmp_path, "good", "bad", "cut", "none"], capture_output=True, text=True, check=True, timeout=60
+    )
+    lines = done.stdout.splitlines()
+    assert lines[0].split() == ["good", "9", "passed", "in", "1.00s"]
+    end = lines[lines.index("=== bad ===") :]
+    assert [line for line in end if line] == [
+        *("=== bad ===", "FAILED tests/a.py::test_b - assert 1 == 2"),
+        *("=== cut ===", "it did not come to an end", "=== none ===", "it did not come to an end"),
+    ]
+    assert "E  assert 1 == 2" in done.stdout and "Timeout (0:06:00)!" in done.stdout
