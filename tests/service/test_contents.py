@@ -24,6 +24,7 @@ from keystead.core.entities import (
     Kind,
     LastUse,
     LoginSecret,
+    MfaSecret,
     Namespace,
     OtpKey,
     PolicyText,
@@ -147,6 +148,14 @@ def _of_the_rest(root: harness.Bearer, at: dict[str, str]) -> None:
         ("identity/entity/merge", {"from_entity_ids": ids[1:], "to_entity_id": ids[0]}),
     ):
         assert root.ask("POST", path, body, **at).status in {200, 204}, path
+    totp = "identity/mfa/method/totp"
+    method = root.ask("POST", totp, {"issuer": "i"}, **at).json["data"]["method_id"]
+    for path, body in (
+        (f"{totp}/admin-generate", {"method_id": method, "entity_id": ids[0]}),
+        ("identity/mfa/login-enforcement/e", {"mfa_method_ids": [method], "auth_method_types": ["userpass"]}),
+        ("auth/userpass/login/bob", {"password": "pw"}),
+    ):
+        assert root.ask("POST", path, body, **at).status in {200, 204}, path
     inner = root.data("GET", "ns1/identity/group/name/in")["id"]
     assert root.ask("POST", "identity/group", {"name": "over", "member_group_ids": [inner]}, **at).status == 200
 
@@ -210,7 +219,9 @@ def test_an_old_backup_opens_nothing_of_it_and_everything_else(full) -> None:
     stack, root, _ = full
     old = MemoryStore()
     old._content = copy.deepcopy(stack.store._content)
-    ours = [one for kind in (KeyVersion, SecretVersion, OtpKey, LoginSecret) for one in stack.barrier.every(kind)]
+    ours = [
+        one for kind in (KeyVersion, SecretVersion, OtpKey, LoginSecret, MfaSecret) for one in stack.barrier.every(kind)
+    ]
     assert deleted(stack, root) == {"status": "completed"}
     proof = prove_destroyed(old, stack.barrier, stack.store)
     assert proof.holds and proof.n_destroyed == len(ours) - 1 and proof.n_survivors == 1

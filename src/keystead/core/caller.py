@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from keystead.core.entities import Principal, PrincipalKind
 from keystead.core.rights import Rights
+from keystead.core.sensitive import Sensitive
 from keystead.core.vouching.words import Vouched
 
 SYSTEM_DOOR = "system"
@@ -38,6 +39,13 @@ class Asked(Struct, frozen=True, kw_only=True):
         return self.path[len(self.below) :]
 
 
+class Factor(Struct, frozen=True):
+    """A second factor as it was shown: a password, or none; `wrong`: what is wrong with how it was."""
+
+    code: Sensitive | None = None
+    wrong: str = ""
+
+
 class Caller(Struct, frozen=True, kw_only=True, gc=False):
     """An authenticated principal and the circumstances of one request. Only service.authenticate makes one."""
 
@@ -58,6 +66,7 @@ class Caller(Struct, frozen=True, kw_only=True, gc=False):
     asked: Asked | None = None  # by a door of paths
     vouched: Vouched | None = None  # of somebody who logs in by somebody else's word
     certificates: tuple[bytes, ...] = ()  # DER: what was shown over TLS, the caller's own first
+    factors: Mapping[str, Factor] = {}  # by id or name of the method that each is for
 
     @property
     def below(self) -> str:

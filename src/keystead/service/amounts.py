@@ -119,6 +119,36 @@ def _account(op: ops.WriteAccount, tenant: HeldTenant) -> Actions:
     return _policy_if(set(op.account.terms.policies) != set(() if before is None else before.terms.policies))
 
 
+# --- second factors
+
+
+def eases(op: ops.WriteMfaEnforcement, tenant: HeldTenant) -> bool:
+    """Whether the enforcement asks fewer than before, or another method is enough for it."""
+    if (before := tenant.mfa_rules().enforcement(op.name)) is None:
+        return False
+    fewer = any(
+        given is not None and not set(had) <= set(given)
+        for given, had in (
+            (op.accessors, before.accessors),
+            (op.engines, before.engines),
+            (op.groups, before.groups),
+            (op.entities, before.entities),
+        )
+    )
+    return fewer or (op.methods is not None and not set(op.methods) <= set(before.methods))
+
+
+def _unenrolled(op: ops.DeleteEntities, tenant: HeldTenant) -> Actions:
+    named = tenant.entity_named(op.name) if op.name else None
+    ids = (*op.ids[:LOOKED_AT], *(() if named is None else (named.id,)))
+    return (Action.DESTROY_MFA_SECRET,) if any(tenant.mfa_secrets_of(id_) for id_ in ids) else ()
+
+
+def _overwritten(op: ops.MergeEntities, tenant: HeldTenant) -> Actions:
+    has_any = op.force and bool(tenant.mfa_secrets_of(op.into)) if op.into else False
+    return (Action.DESTROY_MFA_SECRET,) if has_any or (op.force and len(op.sources) > 1) else ()
+
+
 AMOUNTS: Mapping[type, Callable[[Any, Any], Actions]] = {
     ops.WriteSecret: _written,
     ops.PatchSecret: _patched,
@@ -129,6 +159,9 @@ AMOUNTS: Mapping[type, Callable[[Any, Any], Actions]] = {
     ops.WriteIdentityGroup: _group,
     ops.WriteEntityAlias: _alias,
     ops.WriteAccount: _account,
+    ops.WriteMfaEnforcement: lambda op, tenant: (Action.DELETE_MFA_ENFORCEMENT,) if eases(op, tenant) else (),
+    ops.DeleteEntities: _unenrolled,
+    ops.MergeEntities: _overwritten,
     ops.WriteTokenRole: lambda _op, _tenant: (Action.WRITE_ACL_POLICY,),
     ops.PutPrincipalPolicy: lambda _op, _tenant: (Action.PUT_USER_POLICY,),
     ops.DeletePrincipalPolicy: lambda _op, _tenant: (Action.DELETE_USER_POLICY,),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from msgspec.structs import replace
 
-from keystead.core.caller import Asked, Caller
+from keystead.core.caller import Asked, Caller, Factor
 from keystead.core.entities import CredentialKind, Mount, Principal, PrincipalKind
 from keystead.core.errors import Denied, Unauthenticated, Unsupported
 from keystead.core.policy.arn import tenant_of
@@ -26,6 +27,7 @@ from keystead.wire.jose import Token
 
 __all__ = ["Authenticator", "Reason"]
 
+NOTHING_SHOWN: Mapping[str, Factor] = {}
 MAX_SUBJECT = 255  # characters of who somebody else says it is
 MAX_THEIRS = 128  # characters of a request id that is not ours
 
@@ -151,6 +153,7 @@ class Authenticator:
         wire_operation: str,
         request_id: str,
         asked: Asked,
+        factors: Mapping[str, Factor] = NOTHING_SHOWN,
     ) -> Caller:
         """Whoever is about to log in: a principal of no rights that is nowhere kept. Raises RateLimited, Denied."""
         if self._throttle is not None:
@@ -178,6 +181,7 @@ class Authenticator:
             secure=request.secure,
             asked=asked,
             certificates=request.certificates,
+            factors=factors,
         )
 
     def claiming(self, who: Caller, role: str) -> Caller:

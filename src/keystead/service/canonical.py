@@ -125,6 +125,16 @@ def _revocation_list(op: ops.WriteRevocationList | ops.DeleteRevocationList, ten
     return None if found is None else replace(found, id=f"{found.id}/{found.url or found.fetched_at}", revision=0)
 
 
+def _mfa(_op: Any, tenant: HeldTenant) -> Entity | None:
+    """All of the rules, by what they say: the row moves with everybody who is enrolled."""
+    rules = replace(tenant.mfa_rules(), revision=0)
+    return replace(rules, id=f"{rules.id}/{hashlib.sha256(msgspec.msgpack.encode(rules)).hexdigest()}")
+
+
+def _mfa_secret(op: ops.DestroyMfaSecret, tenant: HeldTenant) -> Entity | None:
+    return _itself(tenant.mfa_secret_of(op.entity, op.method)) if op.entity else None
+
+
 def _group(op: ops.WriteIdentityGroup | ops.DeleteIdentityGroup, tenant: HeldTenant) -> Entity | None:
     return _itself(tenant.group(op.id) if op.id else tenant.group_named(op.name or ""))
 
@@ -138,6 +148,8 @@ WITHIN: Mapping[type, Callable[[Any, Any], Entity | None]] = {
     **dict.fromkeys((ops.WriteOtpKey, ops.DeleteOtpKey), lambda op, ring: _itself(ring.otp.find(op.name))),
     **dict.fromkeys((ops.WriteOidcKey, ops.DeleteOidcKey, ops.RotateOidcKey), _oidc_key),
     **dict.fromkeys((ops.WriteRevocationList, ops.DeleteRevocationList), _revocation_list),
+    **dict.fromkeys((ops.WriteMfaEnforcement, ops.DeleteMfaEnforcement, ops.WriteMfaMethod, ops.DeleteMfaMethod), _mfa),
+    ops.DestroyMfaSecret: _mfa_secret,
     ops.AddToGroup: _member,
     **dict.fromkeys(
         (

@@ -40,7 +40,12 @@ from keystead.service.slots import Slots
 ATTEMPTS = 3
 MOST_VERSIONS = 1_000_000
 ACCESS = (Kind.CREDENTIAL, Kind.GRANT, Kind.MEMBERSHIP, Kind.ATTACHMENT, Kind.KEY_STORE)  # any may be revoked since
-VALUES: tuple[type[Wrapped], ...] = (entities.SecretVersion, entities.OtpKey, entities.LoginSecret)
+VALUES: tuple[type[Wrapped], ...] = (
+    entities.SecretVersion,
+    entities.OtpKey,
+    entities.LoginSecret,
+    entities.MfaSecret,
+)
 RESTORED: tuple[type[Entity], ...] = (
     entities.Tenant,
     entities.Keyring,

@@ -25,6 +25,7 @@ from keystead.core.entities import (
 from keystead.core.errors import NotFound
 from keystead.core.mounts import MountTable
 from keystead.core.operations import Operation
+from keystead.service.amounts import eases
 from keystead.service.held import Held, HeldPrincipal, HeldTenant
 
 T = TypeVar("T")
@@ -157,6 +158,24 @@ def _who_logs_in(tenant: HeldTenant, mount: Mount | None, account: Account) -> I
     return (id_ for name in names for id_ in _of_alias(tenant, tenant.alias_at(mount.accessor, name)))
 
 
+# --- second factors: without one, the first is a way to be them
+
+
+def _enrolled(op: ops.EnrolEntity | ops.DestroyMfaSecret, tenant: HeldTenant) -> Ids:
+    return _entity(tenant, op.entity)
+
+
+def _asked_less(op: ops.WriteMfaEnforcement, tenant: HeldTenant) -> Ids:
+    return (ANYBODY,) if eases(op, tenant) else ()
+
+
+def _tried_more(op: ops.WriteMfaMethod, tenant: HeldTenant) -> Ids:
+    """The method that is there already, by its id or its name."""
+    facts = op.facts
+    same = [one for one in tenant.mfa_rules().methods if one.id == op.id or (facts.name and one.name == facts.name)]
+    return (ANYBODY,) if any(facts.max_attempts > one.max_attempts for one in same) else ()
+
+
 REACHES: Mapping[type, Callable[[Any, Any], Ids]] = {
     ops.AddToGroup: _held,
     ops.CreateUserAccessKey: _held,
@@ -173,6 +192,12 @@ REACHES: Mapping[type, Callable[[Any, Any], Ids]] = {
     ops.CreateToken: _token,
     ops.WriteAccount: _account,
     ops.MakeSecretId: _secret_id,
+    ops.EnrolEntity: _enrolled,
+    ops.DestroyMfaSecret: _enrolled,
+    ops.WriteMfaEnforcement: _asked_less,
+    ops.DeleteMfaEnforcement: lambda _op, _tenant: (ANYBODY,),
+    ops.WriteMfaMethod: _tried_more,
+    ops.DeleteMfaMethod: lambda _op, _tenant: (ANYBODY,),
     ops.WriteLoginSettings: lambda _op, _tenant: (ANYBODY,),
     ops.WriteRevocationList: lambda _op, _tenant: (ANYBODY,),  # which may leave out who was on it
     ops.DeleteRevocationList: lambda _op, _tenant: (ANYBODY,),

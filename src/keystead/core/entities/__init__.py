@@ -40,6 +40,7 @@ from keystead.core.entities.custody import *
 from keystead.core.entities.identities import *
 from keystead.core.entities.keys import *
 from keystead.core.entities.logins import *
+from keystead.core.entities.mfa import *
 from keystead.core.entities.namespaces import *
 from keystead.core.entities.otp import *
 from keystead.core.entities.paths import *

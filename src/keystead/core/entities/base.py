@@ -57,6 +57,9 @@ class Kind(StrEnum):
     LOGIN_SECRET = "login-secret"  # noqa: S105 - a kind, not a secret
     OIDC_LOGIN = "oidc-login"
     REVOCATION_LIST = "revocation-list"
+    MFA_RULES = "mfa-rules"
+    MFA_SECRET = "mfa-secret"  # noqa: S105 - a kind, not a secret
+    WAITING_LOGIN = "waiting-login"
     NAMESPACE = "namespace"
     ERASURE = "erasure"
     SLOT_RULE = "slot-rule"

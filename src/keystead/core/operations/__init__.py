@@ -32,6 +32,7 @@ from keystead.core.operations.leases import *
 from keystead.core.operations.limits import *
 from keystead.core.operations.logins import *
 from keystead.core.operations.managed import *
+from keystead.core.operations.mfa import *
 from keystead.core.operations.mounts import *
 from keystead.core.operations.namespaces import *
 from keystead.core.operations.oidc import *

@@ -113,8 +113,9 @@ class DeleteEntities(TenantOperation[Nothing], frozen=True, kw_only=True):
 class MergeEntities(TenantOperation[Nothing], frozen=True, kw_only=True):
     """Aliases, policies and groups of `sources` become those of `into`, and so do their tokens.
 
-    `keep`: ids of the aliases that stay, where there would be two of one mount. Raises InvalidArgument in Vault's
-    words, its detail a tuple of Clash.
+    `keep`: ids of the aliases that stay, where there would be two of one mount. `force`: what the sources have for a
+    second factor takes the place of what `into` has. Raises InvalidArgument in Vault's words, its detail a tuple of
+    Clash.
     """
 
     action = Action.MERGE_ENTITIES
@@ -122,6 +123,7 @@ class MergeEntities(TenantOperation[Nothing], frozen=True, kw_only=True):
     into: str
     sources: tuple[str, ...]
     keep: tuple[str, ...] = ()
+    force: bool = False
 
 
 class WrittenAlias(Struct, frozen=True):

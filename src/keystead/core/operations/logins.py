@@ -13,7 +13,7 @@ from msgspec import Struct
 from keystead.core.actions import Action
 from keystead.core.entities import Account, SecretId
 from keystead.core.operations.base import Nothing, R, TenantOperation
-from keystead.core.operations.tokens import MadeToken
+from keystead.core.operations.mfa import LoggedIn
 from keystead.core.sensitive import Sensitive
 
 
@@ -118,7 +118,7 @@ class UnlockAccount(TenantOperation[Nothing], frozen=True, kw_only=True):
     name: str
 
 
-class LogInByPassword(LoginOperation[MadeToken | None], frozen=True, kw_only=True):
+class LogInByPassword(LoginOperation[LoggedIn | None], frozen=True, kw_only=True):
     """None: that is not the name and the password of anybody, or whoever it is, is locked out."""
 
     action = Action.LOG_IN_BY_PASSWORD
@@ -128,7 +128,7 @@ class LogInByPassword(LoginOperation[MadeToken | None], frozen=True, kw_only=Tru
     path: str
 
 
-class LogInByRole(LoginOperation[MadeToken | None], frozen=True, kw_only=True):
+class LogInByRole(LoginOperation[LoggedIn | None], frozen=True, kw_only=True):
     """None: as above. `secret_id`: None where none was given."""
 
     action = Action.LOG_IN_BY_ROLE

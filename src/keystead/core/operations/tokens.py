@@ -28,7 +28,8 @@ WAITS_FOR = "approval"
 class MadeToken(Struct, frozen=True):
     """`text` is shown once. `absent`: policies that it has by name and that say nothing yet.
 
-    `identity_policies`: those that it has by the entity it belongs to.
+    `identity_policies`: those that it has by the entity it belongs to. `unasked`: of a login, second factors were shown
+    that nothing asks for.
     """
 
     token: Token
@@ -36,6 +37,7 @@ class MadeToken(Struct, frozen=True):
     capped: Capped | None = None
     absent: tuple[str, ...] = ()
     identity_policies: tuple[str, ...] = ()
+    unasked: bool = False
 
 
 class Renewed(Struct, frozen=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from keystead.core.actions import Action
 from keystead.core.entities import LoginSettings, Settings
 from keystead.core.operations.logins import LoginOperation
-from keystead.core.operations.tokens import MadeToken
+from keystead.core.operations.mfa import LoggedIn
 from keystead.core.sensitive import Sensitive
 
 
@@ -24,7 +24,7 @@ class ReadLoginSettings(LoginOperation[LoginSettings], frozen=True, kw_only=True
     action = Action.READ_LOGIN_SETTINGS
 
 
-class LogInVouched(LoginOperation[MadeToken], frozen=True, kw_only=True):
+class LogInVouched(LoginOperation[LoggedIn], frozen=True, kw_only=True):
     """By a caller whom somebody vouches for (Caller.vouched), and by nobody else.
 
     Raises InvalidArgument for whom the role does not let in, Denied for where they are, Conflict where role or settings

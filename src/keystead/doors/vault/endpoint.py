@@ -216,9 +216,10 @@ def namespace_path(call: Call, tenant: str) -> str:
     return path_of_chain(call.chain_of(tenant)) if isinstance(call, TokenCall) else ""
 
 
-def namespace_id(call: Call) -> str:
-    """What the namespace of the request is called where names may change."""
-    return sign_of_chain(call.chain_of(call.caller.principal.tenant)) if isinstance(call, TokenCall) else ROOT
+def namespace_id(call: Call, tenant: str = "") -> str:
+    """What the namespace of the request, or that tenant, is called where names may change."""
+    of = tenant or call.caller.principal.tenant
+    return sign_of_chain(call.chain_of(of)) if isinstance(call, TokenCall) else ROOT
 
 
 class Said(KeysteadError):

@@ -22,6 +22,7 @@ from keystead.core.policy.paths import acl_of
 from keystead.core.ports import WouldBlock
 from keystead.core.sensitive import Sensitive
 from keystead.doors.vault.endpoint import CAPABILITIES, Answer, Endpoint, OpenCall, Said, TokenCall
+from keystead.doors.vault.factors import of_header
 from keystead.doors.vault.known import Arrival, Known
 from keystead.doors.vault.looked import Looked, tree_of
 from keystead.doors.vault.openly import OPEN, VERBS, Open, is_sealed
@@ -33,6 +34,7 @@ from keystead.doors.vault.system.controlgroups import unparked
 from keystead.doors.vault.system.wrapping import NOT_WRAPPING
 from keystead.kit import Call, Door, Means
 from keystead.kit.door import Steps, Stepwise, wherever
+from keystead.service.authenticate import NOTHING_SHOWN
 from keystead.service.credentials import Reason
 from keystead.service.held import HeldToken
 from keystead.service.view.tenants import require_open
@@ -205,6 +207,7 @@ class VaultFront(Stepwise):
             wire_operation=found.endpoint.name,
             request_id=request_id,
             asked=found.endpoint.asked(asked.path, {}, wrap_for or None),
+            factors=of_header(request.headers) if b"x-vault-mfa" in request.headers else NOTHING_SHOWN,
         )
         try:
             message, warnings = found.endpoint.take(found.captures, given)

@@ -24,7 +24,8 @@ ALSO = {"oidc": "jwt"}
 """Engines that answer as another one does."""
 _NOWHERE: tuple[str, ...] = ()
 PUBLISHED = "identity/oidc/.well-known/"
-HEARD = {wire.Verb.WRITE: ("auth/",), wire.Verb.READ: ("auth/", PUBLISHED)}
+VALIDATE = "sys/mfa/validate"
+HEARD = {wire.Verb.WRITE: ("auth/", VALIDATE), wire.Verb.READ: ("auth/", PUBLISHED)}
 """Below which paths there is anything for somebody without a token, by verb."""
 
 
@@ -116,6 +117,8 @@ class Places:
 
     def openly(self, asked: wire.Asked) -> tuple[Endpoint, Mapping[str, str]] | None:
         """What anybody may ask of the server itself, sealed or not, below sys/; None for everything else there."""
+        if asked.path == VALIDATE:  # of a tenant
+            return None
         place = self._engines["system"].find(asked.path.split("/")[1:])
         taken = place.take(asked.verb.value) if place is not None else None
         return taken if taken is not None and taken[0].unsigned else None  # type: ignore[attr-defined,return-value]  # only Endpoints are in the table

@@ -43,6 +43,7 @@ EVERYWHERE = (
     "sys/control-group",
     "sys/tools",
     "sys/locked-users",
+    "sys/mfa",
     "sys/plugins/catalog",
     "sys/leases",
     "sys/renew",

@@ -5,17 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from keystead.core import operations as ops
 from keystead.core.entities import TokenTerms
-from keystead.core.operations import MadeToken
+from keystead.core.operations import LoggedIn, MfaRequired, NotProven
 from keystead.doors.vault.endpoint import Answer, Said
 from keystead.doors.vault.times import warnings_of
 from keystead.doors.vault.tokens import auth, here
 from keystead.kit import Call
+from keystead.wire.vault.envelope import Auth, Requirement
 from keystead.wire.vault.kinds import CommaStrings, Duration, Int
 from keystead.wire.vault.reader import Parameters
+
+WAITS = (
+    "A login request was issued that is subject to MFA validation. Please make sure to validate the login by sending "
+    "another request to mfa/validate endpoint."
+)
+UNASKED = "Found MFA header but failed to find MFA Enforcement Config"
 
 
 class TermsRequest(Parameters, frozen=True, kw_only=True):
@@ -110,6 +118,26 @@ def log_in(call: Call) -> Answer:
     return logged_in(call(ops.LogInVouched(tenant=here(call), mount=call.namespace, path=path)))
 
 
-def logged_in(made: MadeToken) -> Answer:
-    said = auth(made.token, made.text, made.token.ttl, made.identity_policies)
-    return Answer(auth=said, warnings=warnings_of(made.capped))
+def logged_in(done: LoggedIn) -> Answer:
+    """Raises Said where a second factor that was shown with the first does not hold: not what of it."""
+    if isinstance(done, NotProven):
+        raise Said(403, "permission denied")
+    if isinstance(done, MfaRequired):
+        return Answer(auth=_lacking(done), warnings=(WAITS,))
+    said = auth(done.token, done.text, done.token.ttl, done.identity_policies)
+    return Answer(auth=said, warnings=(*((UNASKED,) if done.unasked else ()), *warnings_of(done.capped)))
+
+
+def _lacking(done: MfaRequired) -> Auth:
+    constraints = {
+        name: {"any": [{"type": "totp", "id": one.id, "uses_passcode": True, "name": one.name} for one in methods]}
+        for name, methods in done.any_of.items()
+    }
+    return Auth(
+        client_token="",
+        accessor="",
+        policies=None,
+        token_policies=msgspec.UNSET,
+        token_type="default",  # noqa: S106 - a kind of token, not one
+        mfa_requirement=Requirement(done.request_id, constraints),
+    )

@@ -11,7 +11,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from keystead.core import operations as ops
-from keystead.core.entities import Alias, Entity, IdentityEntity, IdentityGroup, IdentityName, Mount
+from keystead.core.entities import Alias, Entity, IdentityEntity, IdentityGroup, IdentityName, MfaSecret, Mount
 from keystead.core.errors import InvalidArgument
 from keystead.core.mounts import MountTable
 from keystead.core.operations import SERVERS, Nothing, ShownAlias, ShownEntity, WrittenEntity
@@ -224,6 +224,7 @@ def delete_entities(op: ops.DeleteEntities, targets: tuple[HeldTenant], _act: Ac
         raise InvalidArgument(f"at most {MAX_BATCH} entities at once", "entity_ids")
     found = [tenant.entity(one) for one in dict.fromkeys(op.ids)] + [tenant.entity_named(op.name) if op.name else None]
     delete: list[Entity] = []
+    destroyed: list[MfaSecret] = []
     touched: list[IdentityGroup] = []
     for entity in found:
         if entity is not None:
@@ -231,11 +232,17 @@ def delete_entities(op: ops.DeleteEntities, targets: tuple[HeldTenant], _act: Ac
             for alias in tenant.aliases_of(entity.id):
                 delete += [alias, *tenant.names_of(alias.id)]
             gone, groups = out_of_groups(tenant, entity)
-            delete += gone
+            secrets = tenant.mfa_secrets_of(entity.id)
+            delete += [*gone, *secrets, *tenant.waiting_logins_of(entity.id)]
+            destroyed += secrets
             touched += groups
     made = found[0].id if len(found) == 1 and found[0] is not None else ""
     return Outcome(
-        answer=Nothing(), put=tuple({one.id: one for one in touched}.values()), delete=tuple(delete), made=made
+        answer=Nothing(),
+        put=tuple({one.id: one for one in touched}.values()),
+        delete=tuple(delete),
+        destroy=tuple(destroyed),
+        made=made,
     )
 
 

@@ -25,10 +25,15 @@ DISABLED = "entity disabled"
 
 
 class Joined(Struct, frozen=True, kw_only=True):
-    """The entity's id, its policies and those of its groups; and what the login's commit has to do for it."""
+    """The entity's id, its policies and those of its groups; and what the login's commit has to do for it.
+
+    `name`: the mount knows it by. `groups`: ids of all that it is in.
+    """
 
     id: str
+    name: str = ""
     policies: tuple[str, ...] = ()
+    groups: frozenset[str] = frozenset()
     put: tuple[Entity, ...] = ()
     delete: tuple[Entity, ...] = ()
     seen: tuple[Entity, ...] = ()
@@ -68,10 +73,12 @@ def join(
         put.append(replace(alias, metadata=known, updated_at=act.now))
     for group in entered:
         put += [GroupTie.of(group, entity), group]
-    now_in = (*(one for one in direct.values() if one not in left), *entered)
+    now_in = tenant.with_those_above((*(one for one in direct.values() if one not in left), *entered))
     return Joined(
         id=entity.id,
-        policies=policies_of(entity, tenant.with_those_above(now_in)),
+        name=name,
+        policies=policies_of(entity, now_in),
+        groups=frozenset(one.id for one in now_in),
         put=(*put, entity) if put else (),
         delete=tuple(ties[group.id] for group in left),
         seen=() if put else (entity,),
@@ -95,9 +102,12 @@ def _newcomer(
     rows, _ = named(tenant, entity, "")
     said = _external(tenant, mount, groups).values()
     row = IdentityName(id=tenant.alias_name_id(mount.accessor, name, of_group=False), means=alias.id)
+    now_in = tenant.with_those_above(said)
     return Joined(
         id=entity.id,
-        policies=policies_of(entity, tenant.with_those_above(said)),
+        name=name,
+        policies=policies_of(entity, now_in),
+        groups=frozenset(one.id for one in now_in),
         put=(entity, alias, row, *rows, *(one for group in said for one in (GroupTie.of(group, entity), group))),
     )
 

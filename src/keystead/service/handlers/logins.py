@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from itertools import islice
 from typing import Any
 from uuid import UUID
@@ -12,29 +12,20 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from keystead.core import operations as ops
-from keystead.core.entities import Account, Entity, Mount, SecretId, Token, TokenTerms
+from keystead.core.entities import Account, Entity, Mount, SecretId
 from keystead.core.errors import AlreadyExists, InvalidArgument, NotFound
-from keystead.core.operations import MadeSecretId, MadeToken, Nothing
+from keystead.core.operations import LoggedIn, MadeSecretId, Nothing
 from keystead.core.ports import Entropy
 from keystead.core.sensitive import Sensitive
 from keystead.crypto.kdf import SALT_BYTES
 from keystead.service.credentials.password import is_right, kept
 from keystead.service.credentials.token import digest, is_within
-from keystead.service.handlers.joining import NOBODY, Joined, join
+from keystead.service.handlers.joining import join
 from keystead.service.handlers.loginsettings import check_bounds
+from keystead.service.handlers.logintokens import drawn, short
 from keystead.service.handlers.mounts import table_of
-from keystead.service.handlers.tokenparts import (
-    BATCH,
-    MAX_FOR,
-    accessor,
-    batch_of,
-    kind_of,
-    lasting,
-    least,
-    names,
-    new_text,
-    suffixed,
-)
+from keystead.service.handlers.secondfactor import Entering, let_in
+from keystead.service.handlers.tokenparts import MAX_FOR
 from keystead.service.held import HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
 from keystead.service.rights import ROOT_POLICY
@@ -237,7 +228,7 @@ def unlock_account(op: ops.UnlockAccount, targets: tuple[HeldTenant], act: Act) 
 # --- logging in
 
 
-def log_in_by_password(op: ops.LogInByPassword, targets: tuple[HeldTenant], act: Act) -> Outcome[MadeToken | None]:
+def log_in_by_password(op: ops.LogInByPassword, targets: tuple[HeldTenant], act: Act) -> Outcome[LoggedIn | None]:
     """Whoever has failed too often waits, and is told what everybody is told."""
     (tenant,) = targets
     mount = mount_of(op, tenant)
@@ -255,19 +246,17 @@ def log_in_by_password(op: ops.LogInByPassword, targets: tuple[HeldTenant], act:
         return Outcome(answer=None, why="from elsewhere")
     meta = {"username": account.name}
     whose = join(tenant, mount, account.name, None, act)
-    made = token_for(tenant, mount, account.terms, act, op.path, f"{short(mount)}-{account.name}", meta, whose)
-    has_failed = bool(account.n_failed or account.locked_until)
-    again: tuple[Entity, ...] = (replace(account, n_failed=0, locked_until=None),) if has_failed else ()
-    return Outcome(
-        answer=made,
-        put=(*kept_of(made), *again, *whose.put),
-        delete=whose.delete,
-        seen=whose.seen if has_failed else (account, *whose.seen),
-        made=made.token.bearer,
+    one = Entering(
+        mount=mount,
+        account=account,
+        drawn=drawn(mount, account.terms, act, op.path, f"{short(mount)}-{account.name}", meta, whose.id),
+        whose=whose,
+        seen=(account,),
     )
+    return let_in(tenant, one, act)
 
 
-def log_in_by_role(op: ops.LogInByRole, targets: tuple[HeldTenant], act: Act) -> Outcome[MadeToken | None]:
+def log_in_by_role(op: ops.LogInByRole, targets: tuple[HeldTenant], act: Act) -> Outcome[LoggedIn | None]:
     (tenant,) = targets
     mount = mount_of(op, tenant)
     account = tenant.account_of_role(mount, tenant.role_digest(mount, op.role_id))
@@ -293,78 +282,16 @@ def log_in_by_role(op: ops.LogInByRole, targets: tuple[HeldTenant], act: Act) ->
     if not is_within(account.terms.bound_cidrs, act.caller.source):
         return Outcome(answer=None, why="from elsewhere")
     whose = join(tenant, mount, op.role_id, meta, act)
-    made = token_for(tenant, mount, terms, act, op.path, short(mount), meta, whose)
-    return Outcome(
-        answer=made,
-        put=(*kept_of(made), *put, *whose.put),
-        delete=(*delete, *whose.delete),
-        seen=(*seen, *whose.seen),
-        made=made.token.bearer,
+    one = Entering(
+        mount=mount,
+        account=account,
+        drawn=drawn(mount, terms, act, op.path, short(mount), meta, whose.id),
+        whose=whose,
+        put=put,
+        delete=delete,
+        seen=seen,
     )
-
-
-def short(mount: Mount) -> str:
-    """The name of a mount in that of a token."""
-    return mount.id.split(":", 2)[2].replace("/", "-")
-
-
-def kept_of(made: MadeToken) -> tuple[Entity, ...]:
-    """The row of a token that was made: a batch token has none."""
-    return () if made.token.is_batch else (made.token,)
-
-
-def _bound(terms: TokenTerms, source: str) -> tuple[str, ...]:
-    """Where the token is good from. Raises InvalidArgument where it is to be bound to an address and there is none."""
-    if not terms.binds_ip:
-        return terms.bound_cidrs
-    try:
-        return (str(ip_address(source)),)
-    except ValueError:
-        words = "a login that is bound to an address has to come from one"
-        raise InvalidArgument(words, "token_strictly_bind_ip") from None
-
-
-def token_for(
-    tenant: HeldTenant,
-    mount: Mount,
-    terms: TokenTerms,
-    act: Act,
-    path: str,
-    display_name: str,
-    meta: dict[str, str],
-    whose: Joined = NOBODY,
-) -> MadeToken:
-    wanted = names(terms.policies)
-    if ROOT_POLICY in wanted:
-        raise InvalidArgument("auth methods cannot create root tokens", "policies")
-    if terms.with_default:
-        wanted.add("default")
-    most = least(terms.explicit_max_ttl, 0 if terms.period else least(terms.max_ttl, mount.max_lease_for))
-    ttl, capped = lasting(terms.ttl or mount.default_lease_for, terms.period, most, is_root=False)
-    text = new_text(tenant, act.entropy)
-    token = Token(
-        id=digest(text),
-        tenant=mount.tenant,
-        accessor=suffixed(accessor(act.entropy), tenant),
-        policies=tuple(sorted(wanted)),
-        entity=whose.id,
-        display_name=display_name,
-        meta=meta,
-        path=path,
-        created_at=act.now,
-        ttl=ttl,
-        period=terms.period,
-        explicit_max_ttl=terms.explicit_max_ttl,
-        max_ttl=least(terms.max_ttl, mount.max_lease_for),
-        mount=mount.uuid,
-        expires_at=act.now + timedelta(seconds=ttl),
-        n_uses=terms.n_uses,
-        renewable=True,
-        bound_cidrs=_bound(terms, act.caller.source),
-    )
-    if kind_of(mount.made_as, terms.made_as.removeprefix("default")) == BATCH:
-        return batch_of(tenant, token, act, capped, identity=whose.policies)
-    return MadeToken(token, text, capped, identity_policies=whose.policies)
+    return let_in(tenant, one, act)
 
 
 HANDLERS: dict[type, Handler] = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from keystead.core import operations as ops
-from keystead.core.entities import Alias, Entity, GroupTie, IdentityEntity, Mount
+from keystead.core.entities import Alias, Entity, GroupTie, IdentityEntity, MfaSecret, Mount
 from keystead.core.errors import InvalidArgument
 from keystead.core.mounts import path_of
 from keystead.core.operations import Clash, Nothing
@@ -43,6 +43,8 @@ def merge_entities(op: ops.MergeEntities, targets: tuple[HeldTenant], act: Act) 
         for group in groups:
             tie = GroupTie.of(group, into)
             put.append(known.get(tie.id, tie))
+        delete += tenant.waiting_logins_of(source.id)
+    moved, left_behind = _secrets(op, tenant, into, sources)
     merged = replace(
         into,
         policies=tuple(sorted({*into.policies, *(name for one in sources for name in one.policies)})),
@@ -50,7 +52,31 @@ def merge_entities(op: ops.MergeEntities, targets: tuple[HeldTenant], act: Act) 
         updated_at=act.now,
     )
     left = [replace(one, merged_into=into.id, metadata=None, policies=(), merged_ids=(), name="") for one in sources]
-    return Outcome(answer=Nothing(), put=(merged, *left, *put), delete=tuple(delete), made=into.id)
+    return Outcome(
+        answer=Nothing(),
+        put=(merged, *left, *put, *moved),
+        delete=(*delete, *left_behind),
+        destroy=left_behind,
+        made=into.id,
+    )
+
+
+def _secrets(
+    op: ops.MergeEntities, tenant: HeldTenant, into: IdentityEntity, sources: list[IdentityEntity]
+) -> tuple[tuple[MfaSecret, ...], tuple[MfaSecret, ...]]:
+    """(those that come over, those that give way to one that does: `force`). Raises InvalidArgument."""
+    kept = {one.method: one for one in tenant.mfa_secrets_of(into.id)}
+    behind: list[MfaSecret] = []
+    for source in sources:
+        for one in tenant.mfa_secrets_of(source.id):
+            if (other := kept.get(one.method)) is not None:
+                if not op.force:
+                    words = f'conflicting MFA config ID "{one.method}" in entity ID "{source.id}"'
+                    raise InvalidArgument(words, "force")
+                behind.append(other)
+            kept[one.method] = one
+    moved = tuple(replace(one, entity=into.id) for one in kept.values() if one.entity != into.id)
+    return moved, tuple(behind)
 
 
 def _found(op: ops.MergeEntities, tenant: HeldTenant) -> tuple[IdentityEntity, list[IdentityEntity]]:

@@ -190,6 +190,7 @@ def disable_mount(op: ops.DisableMount, targets: tuple[HeldTenant], act: Act) ->
     shown = tenant.shown_by(mount)
     gone: list[Entity] = [mount, *shown, *_of_logins(tenant, mount), *tenant.oidc_logins(mount)]
     gone += tenant.revocation_lists(mount.uuid)
+    gone += tenant.waiting_logins(mount)
     destroyed: list[Wrapped] = [*shown]
     if (ring := tenant.keyring_at(mount)) is not None:
         if (bound := tenant.binding(mount.id)) is not None:

@@ -35,7 +35,8 @@ def _checked(facts: OtpFacts, n_bytes: int) -> None:
             raise InvalidArgument(f"not what a key of passwords has: {name}", name)
 
 
-def _dated(digest: str, act: Act) -> None:
+def dated(digest: str, act: Act) -> None:
+    """Raises Unsupported (Withdrawn)."""
     if act.cutoffs is not None:
         act.cutoffs.require_digest(_LIKE, ALGORITHMS["HMAC_SHA256"], digest, act.now)
 
@@ -44,7 +45,7 @@ def write_otp_key(op: ops.WriteOtpKey, targets: tuple[HeldKeyring], act: Act) ->
     (ring,) = targets
     facts = op.facts
     _checked(facts, op.n_bytes if op.secret is None else len(op.secret))
-    _dated(facts.digest, act)
+    dated(facts.digest, act)
     secret = op.secret if op.secret is not None else Sensitive(act.entropy(op.n_bytes))
     gone = tuple(ring.otp.called(op.name))
     key = OtpKey(
@@ -97,7 +98,7 @@ def delete_otp_key(op: ops.DeleteOtpKey, targets: tuple[HeldKeyring], _act: Act)
 def generate_otp(op: ops.GenerateOtp, targets: tuple[HeldKeyring], act: Act) -> Outcome[ops.OtpCode]:
     (ring,) = targets
     key = _of_name(ring, op.name)
-    _dated(key.digest, act)
+    dated(key.digest, act)
     step = key.step(act.now)
     code = otp.password(ring.otp.secret(key), step, key.digest, key.digits)
     ends_at = datetime.fromtimestamp((step + 1) * key.period, UTC)

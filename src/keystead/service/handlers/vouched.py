@@ -7,13 +7,15 @@ from msgspec.structs import replace
 from keystead.core import operations as ops
 from keystead.core.entities import CertSettings, JwtSettings, LoginSecret, LoginSettings
 from keystead.core.errors import Conflict, Denied, InvalidArgument, NotFound
-from keystead.core.operations import MadeToken
+from keystead.core.operations import LoggedIn
 from keystead.core.vouching import admitted
 from keystead.core.vouching.words import Certified
 from keystead.service.credentials.token import is_within
 from keystead.service.handlers.joining import join
-from keystead.service.handlers.logins import kept_of, mount_of, short, token_for
+from keystead.service.handlers.logins import mount_of
 from keystead.service.handlers.loginsettings import check_settings
+from keystead.service.handlers.logintokens import drawn, short
+from keystead.service.handlers.secondfactor import Entering, let_in
 from keystead.service.held import HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
 
@@ -57,7 +59,7 @@ def _binds(settings: object) -> bool:
     return not isinstance(settings, CertSettings) or settings.binds
 
 
-def log_in_vouched(op: ops.LogInVouched, targets: tuple[HeldTenant], act: Act) -> Outcome[MadeToken]:
+def log_in_vouched(op: ops.LogInVouched, targets: tuple[HeldTenant], act: Act) -> Outcome[LoggedIn]:
     """What was looked at has to be what is there: neither the role nor the mount may have changed in between."""
     (tenant,) = targets
     mount, vouched = mount_of(op, tenant), act.caller.vouched
@@ -76,17 +78,18 @@ def log_in_vouched(op: ops.LogInVouched, targets: tuple[HeldTenant], act: Act) -
     who = admitted(vouched, account.bounds, issuer, act.now)
     name = f"{short(mount)}-{who.display_name}" if who.display_name else short(mount)
     whose = join(tenant, mount, who.alias, dict(who.meta), act, groups=who.groups)
-    made = token_for(tenant, mount, account.terms, act, op.path, name, dict(who.meta), whose)
-    if _binds(chosen) and isinstance(vouched.word, Certified) and made.token.renewable:
-        made = replace(made, token=replace(made.token, bound_key=vouched.word.key))
-    seen = (account, mount if settings is None else settings)
-    return Outcome(
-        answer=made,
-        put=(*kept_of(made), *whose.put),
-        delete=whose.delete,
-        seen=(*seen, *whose.seen),
-        made=made.token.bearer,
+    drawn_up = drawn(mount, account.terms, act, op.path, name, dict(who.meta), whose.id)
+    if _binds(chosen) and isinstance(vouched.word, Certified) and not drawn_up.token.is_batch:
+        drawn_up = replace(drawn_up, token=replace(drawn_up.token, bound_key=vouched.word.key))
+    one = Entering(
+        mount=mount,
+        account=account,
+        settings=settings,
+        drawn=drawn_up,
+        whose=whose,
+        seen=(account, mount if settings is None else settings),
     )
+    return let_in(tenant, one, act)
 
 
 HANDLERS: dict[type, Handler] = {

@@ -89,6 +89,9 @@ class View(KeyCache, TokenCache):
         Kind.LOGIN_SECRET: _forget_nothing,
         Kind.OIDC_LOGIN: _forget_nothing,
         Kind.REVOCATION_LIST: _forget_nothing,
+        Kind.MFA_RULES: _forget_nothing,  # nobody holds them: every login reads them, and rests on them
+        Kind.MFA_SECRET: _forget_nothing,
+        Kind.WAITING_LOGIN: _forget_nothing,
         Kind.ERASURE: _forget_nothing,
         Kind.APPROVAL_REQUEST: _forget_nothing,
     }

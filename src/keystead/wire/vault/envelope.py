@@ -40,20 +40,30 @@ class WrapInfo(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return "WrapInfo(…)"
 
 
+class Requirement(Struct, frozen=True):
+    """What a login lacks. `mfa_constraints`: by name of an enforcement, {"any": methods}."""
+
+    mfa_request_id: Any
+    mfa_constraints: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        return "Requirement(…)"
+
+
 class Auth(Struct, frozen=True, kw_only=True):
     """What a login, or the making of a token, answers."""
 
     client_token: Any
     accessor: str
-    policies: Sequence[str]
-    token_policies: Sequence[str]
+    policies: Sequence[str] | None
+    token_policies: Sequence[str] | msgspec.UnsetType
     metadata: Mapping[str, str] | None = None
     lease_duration: int = 0
     renewable: bool = False
     entity_id: str = ""
     token_type: str = "service"  # noqa: S105 - a kind of token, not one
     orphan: bool = False
-    mfa_requirement: None = None
+    mfa_requirement: Requirement | None = None
     num_uses: int = 0
     identity_policies: Sequence[str] | msgspec.UnsetType = msgspec.UNSET
 

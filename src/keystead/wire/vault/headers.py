@@ -1,4 +1,4 @@
-"""What the headers of a request say: whose it is, where it stands, whether its answer is to be wrapped.
+"""What the headers of a request say: whose it is, where it stands, whether its answer is to be wrapped, what is shown.
 
 Names are lower case and values stripped, as wire.http.HttpRequest has them.
 """
@@ -11,6 +11,7 @@ from keystead.wire import Malformed
 from keystead.wire.vault import Refused, scalars
 
 _BEARER = b"Bearer "
+_FACTORS = 'failed to parse X-Vault-MFA header: invalid data in header "X-Vault-MFA"; '
 _WRAP = "error parsing X-Vault-Wrap-TTL header: "
 
 
@@ -43,3 +44,19 @@ def wrap_for(headers: Mapping[bytes, bytes]) -> int:
     if nano < 0:
         raise Refused(400, f"{_WRAP}requested wrap ttl cannot be negative")
     return max(nano // 10**9, 1) if nano else 0
+
+
+def factors(headers: Mapping[bytes, bytes]) -> dict[str, list[str]]:
+    """X-Vault-MFA: "method" or "method:words", once for each, or several in one with commas between (RFC 9110 §5.3).
+
+    Raises Refused (400, Vault's words).
+    """
+    found: dict[str, list[str]] = {}
+    for one in headers.get(b"x-vault-mfa", b"").decode("latin-1").split(","):
+        name, colon, words = one.strip().partition(":")
+        if not name and not colon:
+            continue
+        if not name or (colon and not words):
+            raise Refused(400, f"{_FACTORS}missing method {'value' if name else 'name or ID'}")
+        found.setdefault(name, []).extend([words] if colon else [])
+    return found

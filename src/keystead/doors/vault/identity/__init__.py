@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
-from keystead.doors.vault.identity import aliases, entities, groups, oidc
+from keystead.doors.vault.identity import aliases, enforcements, entities, groups, mfa, oidc
 
-OPERATIONS = (*entities.OPERATIONS, *aliases.OPERATIONS, *groups.OPERATIONS, *oidc.OPERATIONS)
+OPERATIONS = (
+    *entities.OPERATIONS,
+    *aliases.OPERATIONS,
+    *groups.OPERATIONS,
+    *oidc.OPERATIONS,
+    *mfa.OPERATIONS,
+    *enforcements.OPERATIONS,
+)

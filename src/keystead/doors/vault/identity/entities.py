@@ -45,7 +45,7 @@ class BatchRequest(Parameters, frozen=True, kw_only=True):
 
 
 class MergeRequest(Parameters, frozen=True, kw_only=True):
-    """`force` is about secrets of a second factor, which are not offered."""
+    """`force`: secrets of a second factor take the place of those that are there."""
 
     from_entity_ids: CommaStrings = ()
     to_entity_id: str = ""
@@ -145,6 +145,7 @@ def merge_entities(req: MergeRequest, call: Call) -> Answer | None:
                 into=req.to_entity_id,
                 sources=req.from_entity_ids,
                 keep=req.conflicting_alias_ids_to_keep,
+                force=req.force,
             )
         )
     except InvalidArgument as error:
