@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives import serialization
 from tests import vaultstack
+from tests.doors.vault.factors import password
 from tests.openbao import openbao
 
 from keystead.crypto.jwk import usable
@@ -27,9 +29,11 @@ UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}
 MADE_UP = re.compile(r"\b(entity|group)_[0-9a-f]{8}(\.root)?")  # OpenBao adds its namespace
 TIMES = {"creation_time", "last_update_time", "issue_time", "expire_time", "last_renewal", "last_renewal_time", "ttl"}
 VARYING = {"accessor", "client_token", "modify_index", "lease_duration", "secret_id_accessor"}
-BLANKED = TIMES | VARYING | {"client_id", "n", "x", "y", "kid"}
+BLANKED = TIMES | VARYING | {"client_id", "n", "x", "y", "kid", "url", "barcode"}
 GO = re.compile(r"go-jose/go-jose(/jwt)?: ")  # the library that its words are of
 NOBODY = "-"
+HEADER = re.compile(r" +([A-Z][\w-]+): (.*)")
+CODE = re.compile(r"\{(code|next):(\w+)\}")
 EMPTY = {"custom_metadata", "member_entity_ids"}  # nothing is written in two ways
 
 
@@ -39,11 +43,14 @@ def peer(tmp_path_factory):
         yield peer
 
 
-def script(name: str) -> list[tuple[int, bool, str, str, str, str, dict[str, str]]]:
-    """[(line, whether it is to differ, whose token, method, path, body, what to keep)]"""
+def script(name: str) -> list[tuple[int, bool, str, str, str, str, dict[str, str], dict[str, str]]]:
+    """[(line, whether it is to differ, whose token, method, path, body, what to keep, headers)]"""
     steps = []
     for n, line in enumerate((HERE / name).read_text().splitlines(), 1):
         if not line.strip() or line.startswith("#"):
+            continue
+        if line.startswith(" ") and (told := HEADER.fullmatch(line)):
+            steps[-1][7][told[1]] = told[2]
             continue
         if line.startswith(" "):
             key, _, path = line.strip().partition(" = ")
@@ -52,7 +59,7 @@ def script(name: str) -> list[tuple[int, bool, str, str, str, str, dict[str, str
         request = line.removeprefix("!")
         whose, request = request[1:].split(" ", 1) if request.startswith("@") else ("", request)
         method, path, body = (*request.split(" ", 2), "")[:3]
-        steps.append((n, line.startswith("!"), whose, method, path, body, {}))
+        steps.append((n, line.startswith("!"), whose, method, path, body, {}, {}))
     return steps
 
 
@@ -61,11 +68,12 @@ def is_enveloped(said: dict[str, Any]) -> bool:
 
 
 class Side:
-    def __init__(self, send) -> None:
-        self._send, self.kept = send, {}
+    def __init__(self, send, now) -> None:
+        self._send, self._now, self.kept = send, now, {}
 
-    def ask(self, whose: str, method: str, path: str, body: str, keep: dict[str, str]):
-        status, answer = self._send(self.kept.get(whose, whose), method, self._filled(path), self._filled(body))
+    def ask(self, whose: str, method: str, path: str, body: str, keep: dict[str, str], headers: dict[str, str]):
+        more = {name: self._filled(value) for name, value in headers.items()}
+        status, answer = self._send(self.kept.get(whose, whose), method, self._filled(path), self._filled(body), more)
         said = json.loads(answer) if answer else {}
         for key, at in keep.items():
             value = said
@@ -76,6 +84,7 @@ class Side:
         return status, self._known(told) if not path.startswith("sys/auth") else None
 
     def _filled(self, text: str) -> str:
+        text = CODE.sub(lambda m: password(self.kept[m[2]], self._now() + 30 * (m[1] == "next")), text)
         return re.sub(r"\{(\w+)\}", lambda m: self.kept.get(m[1], m[0]), text)
 
     def _text(self, text: str) -> str:
@@ -103,27 +112,28 @@ def sides(peer):
     for engine in ("userpass", "approle"):
         vault.root.data("POST", f"sys/auth/{engine}", {"type": engine})
 
-    def ours(token, method, path, body):
+    def ours(token, method, path, body, more):
         bearer = vaultstack.Bearer(vault.stack, "" if token == NOBODY else token or vault.root.text)
-        reply = bearer(method, path, json.loads(body) if body else None)
+        shown = {name.lower().replace("-", "_"): value for name, value in more.items()}
+        reply = bearer(method, path, json.loads(body) if body else None, **shown)
         return reply.status, reply.body
 
-    def theirs(token, method, path, body):
-        headers = {"X-Vault-Token": "" if token == NOBODY else token} if token else {}
+    def theirs(token, method, path, body, more):
+        headers = {"X-Vault-Token": "" if token == NOBODY else token, **more} if token else {**more}
         headers |= {"Content-Type": "application/merge-patch+json"} if method == "PATCH" else {}
         status, _, answer = peer.ask(method, f"/v1/{path}", body.encode(), headers)
         return status, answer
 
-    return Side(ours), Side(theirs)
+    return Side(ours, lambda: vault.stack.clock.now().timestamp()), Side(theirs, time.time)
 
 
-@pytest.mark.parametrize("name", ["identity.txt", "identity_oidc.txt"])
+@pytest.mark.parametrize("name", ["identity.txt", "identity_oidc.txt", "mfa.txt"])
 def test_both_answer_alike(peer, name):
     ours, theirs = sides(peer)
     differing = []
     steps = script(name)
-    for n, meant, whose, method, path, body, keep in steps:
-        mine, other = (side.ask(whose, method, path, body, keep) for side in (ours, theirs))
+    for n, meant, whose, method, path, body, keep, headers in steps:
+        mine, other = (side.ask(whose, method, path, body, keep, headers) for side in (ours, theirs))
         if (mine == other) is meant:
             differing.append(f"{name}:{n} {method} {path} {body[:200]}\n  ours   {mine}\n  theirs {other}")
     assert not differing, f"{len(differing)} of {len(steps)} differ:\n" + "\n".join(differing)

@@ -11,7 +11,7 @@ from keystead.core import operations as ops
 from keystead.core.entities import Alias, Entity, GroupTie, IdentityEntity, MfaSecret, Mount
 from keystead.core.errors import InvalidArgument
 from keystead.core.mounts import path_of
-from keystead.core.operations import Clash, Nothing
+from keystead.core.operations import SERVERS, Clash, Nothing
 from keystead.service.handlers.entities import MAX_BATCH, accessors, out_of_groups
 from keystead.service.held import HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
@@ -72,7 +72,7 @@ def _secrets(
             if (other := kept.get(one.method)) is not None:
                 if not op.force:
                     words = f'conflicting MFA config ID "{one.method}" in entity ID "{source.id}"'
-                    raise InvalidArgument(words, "force")
+                    raise InvalidArgument(words, SERVERS)
                 behind.append(other)
             kept[one.method] = one
     moved = tuple(replace(one, entity=into.id) for one in kept.values() if one.entity != into.id)

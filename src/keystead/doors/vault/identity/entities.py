@@ -138,16 +138,16 @@ def delete_entities(req: BatchRequest, call: Call) -> None:
 
 @endpoint("identity", Verb.WRITE, "entity/merge/?")
 def merge_entities(req: MergeRequest, call: Call) -> Answer | None:
+    asked = ops.MergeEntities(
+        tenant=here(call),
+        into=req.to_entity_id,
+        sources=req.from_entity_ids,
+        keep=req.conflicting_alias_ids_to_keep,
+        force=req.force,
+    )
     try:
-        call(
-            ops.MergeEntities(
-                tenant=here(call),
-                into=req.to_entity_id,
-                sources=req.from_entity_ids,
-                keep=req.conflicting_alias_ids_to_keep,
-                force=req.force,
-            )
-        )
+        with speaking():
+            call(asked)
     except InvalidArgument as error:
         if not isinstance(error.detail, tuple):
             raise
