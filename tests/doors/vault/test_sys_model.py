@@ -77,6 +77,7 @@ MORE = {
     "system read locked-users": {"mount_accessor"},
     "userpass write users/{username}": {"period"},  # older names that every login method has
     "approle write role/{role_name}": {"bound_cidrs", "max_ttl", "ttl"},
+    "jwt read oidc/callback": {"iss"},  # RFC 9207, which OpenBao does not look at
     # there the document shows CEL roles in their place
     "jwt write role/{name}": set(jwt.WriteRoleRequest.__struct_encode_fields__) - OF_CEL,
 }
