@@ -31,6 +31,8 @@ def _at(path: str, call: Call) -> CubbyRef:
 def read(req: At, call: Call) -> Raw:
     if not req.path:
         raise Said(500, NO_PATH)
+    if req.path.endswith("/"):  # of which a policy was asked, and nothing is called so
+        raise Said(404, "")
     return Raw(call(ops.ReadCubby(cubby=_at(req.path, call), text=token_of_caller(call))).reveal())
 
 

@@ -12,6 +12,7 @@ from keystead.core import errors as e
 from keystead.core.caller import Asked, Caller
 from keystead.core.entities import ROOT, path_of_chain, sign_of_chain
 from keystead.core.errors import KeysteadError
+from keystead.core.operations import Operation
 from keystead.core.sensitive import Sensitive
 from keystead.kit import Call, Means, PathOperation, path_operation
 from keystead.kit.custody import Custody
@@ -23,6 +24,7 @@ from keystead.wire.vault.reader import Parameters, Read, reader
 from keystead.wire.vault.request import Verb
 
 P = TypeVar("P", bound=Parameters)
+R = TypeVar("R")
 
 CAPABILITIES: dict[Verb, str] = {
     Verb.READ: "read",
@@ -170,13 +172,19 @@ class TokenCall(Call):
     """A call that knows the text its caller came with, as some answers say it back, and who answers for the seal.
 
     `led`: what of a path that is to be shown led to the namespace it is about. `chain_of`: of a tenant.
+    `has_asked`: whether any operation has been performed with it (leave.py).
     """
 
-    __slots__ = ("chain_of", "custody", "led", "text")
+    __slots__ = ("chain_of", "custody", "has_asked", "led", "text")
 
     def __init__(self, means: Means, caller: Caller, text: Sensitive, led: str = "") -> None:
         super().__init__(means.service, caller, means.markers)
         self.text, self.custody, self.led, self.chain_of = text, means.custody, led, means.mounts.chain
+        self.has_asked = False
+
+    def __call__(self, op: Operation[R]) -> R:
+        self.has_asked = True
+        return self._perform(self.caller, op)
 
 
 class OpenCall(Call):

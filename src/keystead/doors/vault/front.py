@@ -24,6 +24,7 @@ from keystead.core.sensitive import Sensitive
 from keystead.doors.vault.endpoint import CAPABILITIES, Answer, Endpoint, OpenCall, Said, TokenCall
 from keystead.doors.vault.factors import of_header
 from keystead.doors.vault.known import Arrival, Known
+from keystead.doors.vault.leave import to_tell
 from keystead.doors.vault.looked import Looked, tree_of
 from keystead.doors.vault.openly import OPEN, VERBS, Open, is_sealed
 from keystead.doors.vault.places import Found, Places
@@ -74,7 +75,7 @@ class VaultFront(Stepwise):
 
     def steps(self, request: HttpRequest) -> Steps:
         request_id = self._means.request_ids()
-        who, name, counted = None, "", Counted()
+        who, name, counted, is_spoken_for = None, "", Counted(), False
         try:
             known = self._known.find(request)
             if known is None:
@@ -87,7 +88,7 @@ class VaultFront(Stepwise):
                 return arrived
             found, place, wrap_for = arrived.found, arrived.place, arrived.wrap_for
             endpoint = found.endpoint
-            name = endpoint.name
+            name, is_spoken_for = endpoint.name, place.asked.path in OF_WRAPPED or endpoint.verb is wire.Verb.HELP
             given = wire.arguments(arrived.whole, request.headers.get(b"content-type"), request.body)
             who = self._means.authenticator.bearer(
                 arrived.held,
@@ -103,13 +104,16 @@ class VaultFront(Stepwise):
             yield None
             call = TokenCall(self._means, who, arrived.text, led=place.led)
             answer = yield from wherever(endpoint.run, message, call)
+            if not call.has_asked:
+                self._means.service.perform(who, UseTools(tenant=TenantRef(who.principal.tenant)))
             yield None
             warned = () if endpoint.open_ended else warnings
             said = self._told(answer, warned, found.mount.engine, who, wrap_for, arrived.text, request)
         except WouldBlock:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it is answered
-            said = self._replies.not_done(error, who or self._stranger(request, name, request_id), request)
+            told = error if is_spoken_for else to_tell(error, who)
+            said = self._replies.not_done(told, who or self._stranger(request, name, request_id), request)
         if counted.last is not None:
             with suppress(
                 e.KeysteadError
