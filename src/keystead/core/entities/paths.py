@@ -30,6 +30,7 @@ class Mount(Entity, frozen=True, kw_only=True):
     listing: str = ""  # listing_visibility
     made_as: str = "default-service"
     managed_keys: tuple[str, ...] = ()  # that it may use (core.managedkeys)
+    marks: tuple[str, ...] = ()  # "local" …: what somebody has wanted to be said of it, and nothing goes by
     created_at: datetime
 
     @property

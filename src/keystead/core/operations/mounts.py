@@ -24,6 +24,7 @@ class EnableMount(TenantOperation[Mount], frozen=True, kw_only=True):
     listing: str = ""
     made_as: str = "default-service"
     managed_keys: tuple[str, ...] = ()
+    marks: tuple[str, ...] = ()
 
 
 class ListMounts(TenantOperation[tuple[Mount, ...]], frozen=True, kw_only=True):

@@ -59,6 +59,7 @@ def enable_mount(op: ops.EnableMount, targets: tuple[HeldTenant], act: Act) -> O
         listing=op.listing,
         made_as=op.made_as,
         managed_keys=op.managed_keys,
+        marks=op.marks,
         created_at=act.now,
     )
     put: tuple[Entity, ...] = (mount, *made, tenant.record)  # of two that are in each other's way one comes second

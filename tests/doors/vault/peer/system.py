@@ -54,6 +54,16 @@ MOUNTS = [
     *(delete(f"sys/mounts/{path}") for path in ("none", "none", "sys", "cubbyhole", "m/", "m2/deep", "m2/deep/er")),
     get("m/x"),
     get("sys/mounts/m"),
+    *(step for marks in ({"local": True}, {"seal_wrap": True, "external_entropy_access": "true"}) for step in (
+        post("sys/mounts/marked", {"type": "kv", **marks}), get("sys/mounts/marked"), get("sys/mounts/marked/tune"),
+        delete("sys/mounts/marked"),
+    )),
+    *(post("sys/mounts/c/tune", {"token_type": kind}) for kind in ("service", "", "zz", None)),
+    post("sys/mounts/auth/userpass/tune", {"token_type": "service"}),
+    get("sys/auth/userpass/tune"),
+    post("sys/mounts/auth/userpass/tune", {"token_type": "default-service"}),
+    put("cubbyhole/slash", {"a": "b"}),
+    get("cubbyhole/slash/"),
     # moved
     post("sys/mounts/from", {"type": "kv"}),
     put("from/a", {"x": "1"}),

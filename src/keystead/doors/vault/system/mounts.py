@@ -42,6 +42,9 @@ SECRETS = {
     "kv-v1": Engine(keeps=True, name="kv", options={"version": "1"}),
 }
 LOGINS = {name: Engine(keeps=False) for name in ("approle", "userpass", "jwt", "oidc", "kubernetes", "cert")}
+LOCAL, SEALED, ENTROPY = "local", "seal_wrap", "external_entropy_access"
+MARKS = (LOCAL, SEALED, ENTROPY)
+"""What is kept of a mount and told, so that whoever has written it finds it; there is one node, and all is sealed."""
 VISIBLE = frozenset({"", "hidden", "unauth"})
 TOKENS = "token"
 DEFAULT_KIND = "default-service"
@@ -70,13 +73,13 @@ def told(mount: Mount) -> dict[str, Any]:
         "accessor": mount.accessor,
         "config": config,
         "description": mount.description,
-        "external_entropy_access": False,
-        "local": mount.engine == "cubbyhole",
+        "external_entropy_access": ENTROPY in mount.marks,
+        "local": LOCAL in mount.marks or mount.engine == "cubbyhole",
         "options": None if any(mount.engine == engine for _, _, engine, _ in BUILT_IN) else mount.options,
         "plugin_version": "",
         "running_plugin_version": "",
         "running_sha256": "",
-        "seal_wrap": False,
+        "seal_wrap": SEALED in mount.marks,
         "type": mount.engine,
         "uuid": mount.uuid,
     }
@@ -97,6 +100,8 @@ def tuning(mount: Mount) -> dict[str, Any]:
         shown["listing_visibility"] = mount.listing
     if path_of(mount).startswith("auth/"):
         shown["token_type"] = mount.made_as
+    if ENTROPY in mount.marks:
+        shown[ENTROPY] = True
     return shown
 
 
@@ -187,6 +192,7 @@ def _enable(req: EnableRequest, call: Call, prefix: str, engines: Mapping[str, E
                 listing=listing,
                 made_as=kind or DEFAULT_KIND,
                 managed_keys=_managed(req.config.get("allowed_managed_keys")),
+                marks=tuple(name for name in MARKS if getattr(req, name)),
             )
         )
     except AlreadyExists as error:
@@ -218,7 +224,9 @@ def _kind_made(given: Any) -> str | None:
 def _tune(req: TuneRequest, call: Call, prefix: str) -> None:
     path = prefix + req.path.strip("/")
     _check_listing(req.listing_visibility or "")
-    kind = _kind_made(req.token_type) if prefix else None
+    if req.token_type is not None and not path.startswith("auth/"):
+        raise Said(400, "'token_type' can only be modified on auth mounts")
+    kind = _kind_made(req.token_type)
     if kind is not None and path == f"auth/{TOKENS}":
         raise Said(400, "'token_type' cannot be set for 'token' or 'ns_token' auth mounts")
     try:
