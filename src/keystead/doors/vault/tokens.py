@@ -38,7 +38,7 @@ def auth(token: Token, text: Sensitive | str, ttl: int, identity: tuple[str, ...
         client_token=text,
         accessor=token.accessor,
         policies=sorted({*token.policies, *identity}),
-        token_policies=token.policies,
+        token_policies=token.policies or msgspec.UNSET,
         identity_policies=identity or msgspec.UNSET,
         entity_id=token.entity,
         metadata=token.meta or None,

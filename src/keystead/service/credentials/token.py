@@ -43,8 +43,10 @@ def check_custom(text: Sensitive) -> None:
     said = text.reveal().decode()
     if (prefix := next((one for one in _OURS if said.startswith(one)), None)) is not None:
         raise InvalidArgument(f"custom token ID cannot have the '{prefix}' prefix", "id")
-    if "." in said or not 0 < len(said) <= MAX_TEXT:
+    if "." in said:
         raise InvalidArgument("custom token ID cannot have a '.' in the value", "id")
+    if not 0 < len(said) <= MAX_TEXT:
+        raise InvalidArgument(f"custom token ID has 1 to {MAX_TEXT} characters", "id")
 
 
 def verify_token(directory: Directory, text: str, peer: str, now: datetime) -> HeldToken:

@@ -60,9 +60,12 @@ def create_token(op: ops.CreateToken, targets: tuple[HeldTenant], act: Act) -> O
     if op.period and not sudo:
         raise InvalidArgument("root or sudo privileges required to create periodic token", "period")
     text = _given(op.text, tenant, sudo=sudo) if op.text is not None else new_text(tenant, act.entropy)
+    bare = not op.with_default
     if role is not None:
         op = replace(op, with_default=op.with_default and role.with_default)
     policies = _chosen(op, role, parent, sudo=sudo, from_above=from_above)
+    if bare:  # whoever asks for it without is given it by no role
+        policies = tuple(one for one in policies if one != "default")
     period = least(op.period, role.period) if role is not None else op.period
     most = least(op.explicit_max_ttl, role.explicit_max_ttl) if role is not None else op.explicit_max_ttl
     ttl, capped = lasting(op.ttl, period, most, is_root=policies == (ROOT_POLICY,))

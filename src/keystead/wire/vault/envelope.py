@@ -56,7 +56,7 @@ class Auth(Struct, frozen=True, kw_only=True):
     client_token: Any
     accessor: str
     policies: Sequence[str] | None
-    token_policies: Sequence[str] | msgspec.UnsetType
+    token_policies: Sequence[str] | msgspec.UnsetType  # left out where there are none
     metadata: Mapping[str, str] | None = None
     lease_duration: int = 0
     renewable: bool = False

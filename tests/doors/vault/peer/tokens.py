@@ -191,6 +191,10 @@ ROLES = [
     post(f"{R}/a%20b", {}),
     post(f"{R}/UPPER", {}),
     get(f"{R}/upper"),
+    post(f"{R}/bare", {"allowed_policies": "app,default"}),
+    *(post(f"{C}/bare", {"no_default_policy": bare, **more}) for bare in (True, False) for more in (
+        {}, {"policies": ["app"]}, {"policies": ["default"]}, {"policies": ["app", "default"]},
+    )),
     post(R, {}),
 ]  # fmt: skip
 
