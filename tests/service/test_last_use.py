@@ -1,9 +1,11 @@
 """What counts as use: KMS API Reference, "GetKeyLastUsage"; IAM API Reference, "GetAccessKeyLastUsed"."""
 
+from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
 from msgspec.structs import replace
+from tests.doors.aws_kms.managing import allow, deny, policy
 from tests.harness import Person, stack
 
 from keystead.app.chores import Chores, access_keys_used, keys_used
@@ -80,6 +82,27 @@ def test_nobody_else_uses_it_by_naming_it(office) -> None:
         record, request_id=f'","who":{{"id":"a","kind":"user","via":"{known}"', who=replace(record.who, via="x")
     )
     assert access_keys_used([*office.journal.lines, sly.encode()]) == {}
+
+
+def test_row_99_a_key_that_was_used_lately_is_kept_where_a_policy_says_so() -> None:
+    """KMS Developer Guide, "kms:TrailingDaysWithoutKeyUsage": whole days, since the last use or since it was made."""
+    office = stack()
+    recent = {"Condition": {"NumericLessThanEquals": {"kms:TrailingDaysWithoutKeyUsage": "30"}}}
+    kept = deny("kms:ScheduleKeyDeletion", "kms:DisableKey", **recent)
+    alice, key = office.user("alice", policy(allow("kms:*"), kept)), office.key()
+
+    def codes() -> set[str | None]:
+        return {alice.call(name, KeyId=key.id).code for name in ("DisableKey", "ScheduleKeyDeletion")}
+
+    assert codes() == {"AccessDeniedException"}
+    office.clock.forward(timedelta(days=31, seconds=-1))
+    assert codes() == {"AccessDeniedException"}, "30 days"
+    use = LastUse(id=key.id, operation="Encrypt", at=office.clock.now(), request_id="r", index=1)
+    office.barrier.commit(Commit(put=(use,)))
+    office.clock.forward(timedelta(days=2))
+    assert codes() == {"AccessDeniedException"}, "made long ago, and used lately"
+    office.clock.forward(timedelta(days=29))
+    assert codes() == {None}
 
 
 def test_the_use_of_a_key_that_goes_meanwhile_leaves_no_row_behind() -> None:

@@ -6,9 +6,11 @@ from base64 import b64decode
 
 import pytest
 from tests import harness
+from tests.doors.aws_kms.managing import allow, deny, policy
 from tests.harness import b64
 
 from keystead.core.algorithms import Purpose
+from keystead.core.entities import Key
 
 DATA = b"attack at dawn"
 
@@ -214,6 +216,41 @@ def test_the_words_of_a_refusal_name_the_key_that_was_refused(stack) -> None:
     old, new = stack.key(), stack.key("HMAC_256")
     reply = stack.admin.call("ReEncrypt", CiphertextBlob=encrypted(stack, old), DestinationKeyId=new.id)
     assert reply.message == f"{stack.arn(new)} key usage is GENERATE_VERIFY_MAC which is not valid for ReEncrypt."
+
+
+@pytest.mark.parametrize("how", ["id", "arn", "alias", "alias arn"])
+def test_a_policy_can_keep_reencryption_to_the_key_it_was_encrypted_under(stack, how) -> None:
+    """KMS Developer Guide, "kms:ReEncryptOnSameKey": both keys are asked, whatever they are called."""
+    one, two = stack.key(), stack.key()
+    stack.name(one, "alias/one")
+    stack.name(two, "alias/two")
+    same = {"Condition": {"Bool": {"kms:ReEncryptOnSameKey": "true"}}}
+    other = {"Condition": {"Bool": {"kms:ReEncryptOnSameKey": "false"}}}
+    alice = stack.user("alice", policy(allow("kms:Encrypt"), allow("kms:ReEncrypt*", **same)))
+    bob = stack.user("bob", policy(allow("kms:*"), deny("kms:ReEncryptTo", **other)))
+    carol = stack.user("carol", policy(allow("kms:*"), deny("kms:ReEncryptFrom", **same)))
+    blob = encrypted(stack, one)
+
+    def codes(to: Key, alias: str) -> list[str | None]:
+        named = {
+            "id": to.id,
+            "arn": stack.arn(to),
+            "alias": alias,
+            "alias arn": f"arn:aws:kms:{harness.REGION}:{harness.TENANT}:{alias}",
+        }[how]
+        return [who.call("ReEncrypt", CiphertextBlob=blob, DestinationKeyId=named).code for who in (alice, bob, carol)]
+
+    assert codes(one, "alias/one") == [None, None, "AccessDeniedException"]
+    assert codes(two, "alias/two") == ["AccessDeniedException", "AccessDeniedException", None]
+
+
+def test_every_copy_of_a_multi_region_key_is_the_same_key_to_itself(stack) -> None:
+    """Its id in a ciphertext looks like any other."""
+    key_id = stack.admin.call("CreateKey", MultiRegion=True).json["KeyMetadata"]["KeyId"]
+    same = {"Condition": {"Bool": {"kms:ReEncryptOnSameKey": "true"}}}
+    alice = stack.user("alice", policy(allow("kms:Encrypt"), allow("kms:ReEncrypt*", **same)))
+    blob = alice.call("Encrypt", KeyId=key_id, Plaintext=DATA).json["CiphertextBlob"]
+    assert alice.call("ReEncrypt", CiphertextBlob=blob, DestinationKeyId=key_id).status == 200
 
 
 DRY = "The request would have succeeded, but the DryRun option is set."

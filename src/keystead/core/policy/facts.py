@@ -7,7 +7,7 @@ kept in lower case, for they are not case-sensitive. A fact is a tuple of texts,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from msgspec import Struct
@@ -16,12 +16,13 @@ from keystead.core.actions import Action
 from keystead.core.algorithms import KeySpec, MessageForm, Purpose, Word
 from keystead.core.entities import Key, Origin, PrincipalKind
 from keystead.core.errors import WrongUsage
+from keystead.core.family import in_header
 from keystead.core.federation import CLAIMS, WebIdentity
-from keystead.core.operations import KeyRef, PolicyRef
+from keystead.core.operations import KeyRef, PolicyRef, ReEncrypt
 from keystead.core.policy.arn import arn_of, policy_arn
 from keystead.core.policy.fold import lower
 from keystead.core.policy.grants import CONTEXTUAL, asked_context, grant_in_question
-from keystead.core.policy.request import Request
+from keystead.core.policy.request import Held, Request
 from keystead.core.wrapping import Wrapping
 
 Values = tuple[str, ...]
@@ -198,6 +199,32 @@ def _period(request: Request) -> Values:
     return _texts(asked or (kept.period_days if kept else 365))
 
 
+def _days_unused(request: Request) -> Values:
+    """Whole days since the last use; of a key that was never used since it was made: all of its uses are on record."""
+    if request.held is None:
+        return ()
+    last = request.held.last_use()
+    since = request.held.key.created_at if last is None else last.at
+    return (str(max(request.caller.now - since, timedelta()) // timedelta(days=1)),)
+
+
+def _on_same_key(request: Request) -> Values:
+    """Whether both keys of a ReEncrypt are one: each of them is asked about with the other one's name at hand."""
+    op, held = request.op, request.held
+    if held is None or not isinstance(op, ReEncrypt):
+        return ()
+    other = op.destination if request.action is Action.RE_ENCRYPT_FROM else op.source
+    return _texts(_means(other, held))
+
+
+def _means(ref: KeyRef, held: Held) -> bool:
+    """`ref` may have been read out of a ciphertext, where the id of a family looks like any other."""
+    if ref.id:
+        is_here = not held.key.multi_region or ref.namespace in held.addresses
+        return is_here and in_header(ref.id) == in_header(held.key.id)
+    return any((name.namespace, name.name) == (ref.namespace, ref.name) for name in held.names)
+
+
 def _expiration_model(request: Request) -> Values:
     expires = getattr(request.op, "expires_at", None) is not None
     return ("KEY_MATERIAL_EXPIRES" if expires else "KEY_MATERIAL_DOES_NOT_EXPIRE",)
@@ -253,6 +280,8 @@ FACTS: dict[str, Fact] = {
     "aws:resourceaccount": _stable(lambda r: (r.held.key.tenant if r.held else r.owner or r.caller.principal.tenant,)),
     "kms:keyspec": _of_key(lambda key: key.spec, "spec"),
     "kms:keyusage": _of_key(lambda key: key.purpose, "purpose"),
+    "kms:customermasterkeyspec": _of_key(lambda key: key.spec, "spec"),  # as these two were called before
+    "kms:customermasterkeyusage": _of_key(lambda key: key.purpose, "purpose"),
     "kms:keyorigin": _of_key(lambda key: key.origin, "origin"),
     "kms:multiregion": _of_key(lambda key: key.multi_region, "multi_region"),
     "kms:multiregionkeytype": Fact(_key_type),
@@ -262,6 +291,7 @@ FACTS: dict[str, Fact] = {
     "kms:requestalias": Fact(_request_alias),
     # the request
     "kms:encryptioncontextkeys": Fact(lambda r: tuple(asked_context(r) or ())),
+    "kms:reencryptonsamekey": Fact(_on_same_key),
     "kms:encryptionalgorithm": _of_action(CONTEXTUAL, _algorithm(Purpose.CIPHER)),
     "kms:signingalgorithm": _of_action(_SIGN, _algorithm(Purpose.SIGNATURE)),
     "kms:macalgorithm": _of_action(_MAC, _algorithm(Purpose.MAC)),
@@ -269,6 +299,7 @@ FACTS: dict[str, Fact] = {
     "kms:messagetype": _field("form"),
     "kms:datakeypairspec": _field("pair_spec"),
     "kms:schedulekeydeletionpendingwindowindays": _field("after_days"),
+    "kms:trailingdayswithoutkeyusage": _of_action((Action.SCHEDULE_DESTRUCTION, Action.DISABLE_KEY), _days_unused),
     "kms:rotationperiodindays": _of_action([Action.ENABLE_ROTATION], _period),
     "kms:bypasspolicylockoutsafetycheck": _field("bypass_lockout_check"),
     "kms:wrappingalgorithm": _field("wrapping"),

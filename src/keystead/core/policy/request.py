@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from keystead.core.actions import Action
 from keystead.core.caller import Caller
-from keystead.core.entities import Grant, Key, Name
+from keystead.core.entities import Grant, Key, LastUse, Name
 from keystead.core.operations import Operation, Ref
 
 
@@ -27,6 +27,10 @@ class Held(Protocol):
         """Where its keyring answers."""
         ...
 
+    def last_use(self) -> LastUse | None:
+        """The newest that the sequencer has seen. May raise WouldBlock on the event loop."""
+        ...
+
 
 class Subject(Struct, frozen=True, kw_only=True):
     """A Held of its own, for a key that is not kept yet."""
@@ -35,6 +39,10 @@ class Subject(Struct, frozen=True, kw_only=True):
     names: tuple[Name, ...] = ()
     grants: tuple[Grant, ...] = ()
     addresses: tuple[str, ...] = ()
+
+    def last_use(self) -> LastUse | None:
+        """It has not been used."""
+        return None
 
 
 class Request(Struct, frozen=True):
