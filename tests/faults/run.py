@@ -17,8 +17,10 @@ RUNS: dict[str, tuple[str, ...]] = {
     "kill -9 of a whole server under load": ("run_server", "--n", "1000"),
     "acknowledged revocations, two workers": ("run_revocation", "--n", "300"),
     "limits of keys, with workers and the server killed": ("run_limits", "--limit", "100001", "--kills", "60"),
+    "malformed requests to the AWS door": ("run_long", "tests/faults/test_bad_input.py"),
     "malformed requests to the Vault door": ("run_bad_vault", "--n", "100000"),
     "a rotting database, byte by byte": ("run_rot", "--step", "7"),
+    "every change of one record of an audit log": ("run_long", "tests/core/test_audit_verify.py"),
     "every change of the seals, killed at each step": ("run_long", "tests/faults/test_seal_matrix.py"),
     "tokens that fail, and several processes at one": (
         "run_long",

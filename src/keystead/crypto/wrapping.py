@@ -51,8 +51,13 @@ def unwrap(wrapping: Wrapping, private: bytes, wrapped: bytes) -> bytes:
     aes = decrypt(algorithm, key, wrapped[:n])
     if len(aes) != AES_BYTES:
         raise DecryptionFailed("the ciphertext does not open")
+    return open_kwp(aes, wrapped[n:])
+
+
+def open_kwp(aes: bytes, wrapped: bytes) -> bytes:
+    """RFC 5649 §4.2. Raises DecryptionFailed."""
     try:
-        return aes_key_unwrap_with_padding(aes, wrapped[n:])
+        return aes_key_unwrap_with_padding(aes, wrapped)
     except (InvalidUnwrap, ValueError) as error:
         raise DecryptionFailed("the ciphertext does not open") from error
 
