@@ -14,6 +14,7 @@ from typing import Any
 
 import botocore.loaders
 import click
+from docs.checks import ELSEWHERE, GROUPS, named
 from msgspec import Struct, inspect
 
 from keystead.app.doors import DOORS
@@ -289,14 +290,30 @@ def command_help(command: click.Command, ctx: click.Context) -> Iterator[str]:
 LINK = re.compile(r"\[([^\]]*)\]\((tests|docs)/([^)]*)\)")
 
 
-def security() -> str:
+def lead(found: re.Match[str]) -> str:
     """The site has the documents and not the tests: those are named."""
+    words, room, path = found.groups()
+    return f"[{words}](../{path})" if room == "docs" else f"{words} (`{room}/{path.replace('#', '::')}`)"
 
-    def lead(found: re.Match[str]) -> str:
-        words, room, path = found.groups()
-        return f"[{words}](../{path})" if room == "docs" else f"{words} (`{room}/{path.replace('#', '::')}`)"
 
+def security() -> str:
     return LINK.sub(lead, (ROOT / "SECURITY.md").read_text())
+
+
+def checklist() -> str:
+    """Every row with the tests that are named after it, or with what is said in their place."""
+    tests = named(ROOT / "tests")
+    parts = [
+        "# Checklist\n\nWhat the numbers in the names of tests mean: `test_row_97_…` is row 97. "
+        "Each row is a way in which servers of this kind were broken, or a promise that they break.\n"
+    ]
+    for group, rows in GROUPS.items():
+        shown = [
+            (number, words, "<br>".join(map(code, tests.get(number, ()))) or LINK.sub(lead, ELSEWHERE[number]))
+            for number, words in rows.items()
+        ]
+        parts.append(f"\n## {group}\n\n" + table(("row", "what", "shown by"), shown))
+    return "".join(parts)
 
 
 PAGES: Mapping[str, Callable[[], str]] = {
@@ -307,6 +324,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "coverage.md": coverage,
     "commands.md": commands,
     "security.md": security,
+    "checks.md": checklist,
 }
 
 

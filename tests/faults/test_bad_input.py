@@ -60,12 +60,15 @@ def check_error(what: str, request: bytes, reply: bytes) -> None:
         assert ET.fromstring(body).tag.endswith("ErrorResponse"), (what, reply[:300])  # noqa: S314 - ours
 
 
-def test_ten_thousand_malformed_requests_leave_the_worker_as_it_was(tmp_path) -> None:
+def test_ten_thousand_malformed_requests_leave_the_worker_as_it_was(tmp_path, capsys) -> None:
     with serving("dev", tmp_path / "data") as server:
-        storm(server)
+        grown = storm(server)
+    with capsys.disabled():
+        print(f"\n{N:,} malformed requests, seed {SEED}: each answered, no worker lost, {grown >> 20} MiB more")
 
 
-def storm(server: Serving) -> None:
+def storm(server: Serving) -> int:
+    """How much more memory, in bytes, the worker that has grown most has after it."""
     client = WireClient.administrator(server("env", "aws", "--json").json)
     key = client.call("CreateKey").body["KeyMetadata"]["KeyId"]
     host, _, port = client.address.rpartition(":")
@@ -80,7 +83,8 @@ def storm(server: Serving) -> None:
         what, request = bad.one()
         check_error(what, request, ask((host, int(port)), request))
     assert server.tree()[1:] == workers, "a worker was lost"
-    for pid in workers:
-        assert resident(pid) - before[pid] < MORE_MEMORY
+    grown = max(resident(pid) - before[pid] for pid in workers)
+    assert grown < MORE_MEMORY
     assert client.call("Encrypt", KeyId=key, Plaintext=random.Random(1).randbytes(8)).status == 200
     client.close()
+    return grown

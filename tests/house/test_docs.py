@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import pytest
 import yaml
-from docs import build
+from docs import build, checks
 
 from keystead.app.doors import DOORS
 from keystead.cli import cli
@@ -60,21 +60,18 @@ def test_every_door_has_its_page(pages) -> None:
         assert all(f"`{row.code}`" in page for row in door.errors.values() if row.code)
 
 
-@pytest.mark.parametrize(
-    "page",
-    [
-        "README.md",
-        "CONTRIBUTING.md",
-        "SECURITY.md",
-        "docs/index.md",
-        "docs/clients.md",
-        "docs/concepts.md",
-        "docs/operations.md",
-        "docs/hardware.md",
-        "docs/seals.md",
-        "docs/slots.md",
-    ],
+ROOMS = (
+    ROOT,
+    ROOT / "docs",
+    ROOT / "docs" / "adr",
+    ROOT / "tests",
+    ROOT / "tests" / "vectors",
+    ROOT / "tests" / "wire",
 )
+BY_HAND = [path for room in ROOMS for path in room.glob("*.md")] + [*(ROOT / "src").rglob("*.md")]
+
+
+@pytest.mark.parametrize("page", [str(path.relative_to(ROOT)) for path in BY_HAND])
 def test_every_link_leads_somewhere(page, pages) -> None:
     """A link to a test names one that exists."""
     at = (ROOT / page).parent
@@ -92,6 +89,17 @@ def test_every_promise_of_security_names_a_test() -> None:
     rows = re.findall(r"^\| (?!The attacker has|---)(.+) \|$", (ROOT / "SECURITY.md").read_text(), re.MULTILINE)
     assert len(rows) >= 10
     assert all("](tests/" in row.split(" | ")[-1] for row in rows)
+
+
+def test_every_row_of_the_checklist_is_a_test_or_says_where_it_is_shown() -> None:
+    """Issue by issue the numbers in the names of tests are those of one list."""
+    tests = checks.named(ROOT / "tests")
+    assert tests.keys() <= checks.ROWS.keys(), "a number that is in no row"
+    assert checks.ROWS.keys() - tests.keys() == checks.ELSEWHERE.keys()
+    links = [link for said in checks.ELSEWHERE.values() for link in LINK.findall(said)]
+    assert len(links) > 15
+    for path, anchor in links:
+        assert re.search(rf"^def {anchor}\(", (ROOT / path).read_text(), re.MULTILINE), f"{path}#{anchor}"
 
 
 def test_every_room_is_on_the_map() -> None:

@@ -4,11 +4,13 @@ from datetime import timedelta
 
 import pytest
 from tests.doors.aws_kms.managing import ask, made, pages, scheduled, wait
+from tests.fakes import FaultyStore
 from tests.harness import b64, stack
 
 from keystead.core import operations as ops
 from keystead.core.errors import Conflict, Denied
 from keystead.core.operations import KeyRef
+from keystead.stores.memory import MemoryStore
 
 DAY = 86400
 PLAIN = b64(b"hello")
@@ -111,6 +113,27 @@ def test_row_101_no_decryption_fails_while_a_key_is_rotated(office) -> None:
             ask(admin, "RotateKeyOnDemand", KeyId=key_id)
         for blob in blobs:
             assert ask(admin, "Decrypt", CiphertextBlob=blob)["Plaintext"] == PLAIN
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_row_103_a_rotation_that_fails_at_any_step_leaves_the_key_whole(lost) -> None:
+    """The old material or the new, whichever the store has kept: never none, and what was encrypted before opens."""
+    for at in range(1, 100):
+        store = FaultyStore(MemoryStore())
+        office = stack(store=store)
+        admin, key_id = office.admin, made(office.admin)
+        before, had = encrypted(admin, key_id), material(admin, key_id)
+        store.fail(at, also_lost=lost)
+        reply = admin.call("RotateKeyOnDemand", KeyId=key_id)
+        was_due, store_was_asked = reply.status == 200, store.n_operations
+        store.fail(None)
+        for blob in (before, encrypted(admin, key_id)):
+            assert ask(admin, "Decrypt", CiphertextBlob=blob)["Plaintext"] == PLAIN
+        assert (material(admin, key_id) != had) or not was_due, "what was acknowledged is so"
+        assert len(ask(admin, "ListKeyRotations", KeyId=key_id)["Rotations"]) == (material(admin, key_id) != had)
+        if store_was_asked < at:
+            break
+    assert at > 5
 
 
 def test_twenty_five_rotations_on_demand(office) -> None:

@@ -116,6 +116,17 @@ def test_row_67_a_secret_turns_up_in_no_record_error_or_log(stack, operation, ho
     nowhere(reply.body, head, caplog.text, *stack.journal.lines, *(line for _, line in stack.store.records(0, 1000)))
 
 
+def test_row_70_a_header_that_nobody_knows_is_not_on_record(stack, caplog) -> None:
+    """Nor one that is known and holds something else; whether the request is served, refused or nobody's."""
+    text = CANARY.decode()
+    headers = {"X-Unknown": text, f"X-{text}": "x", "User-Agent": text, "Cookie": text, "X-Forwarded-For": text}
+    with caplog.at_level(logging.DEBUG):
+        for target in ("TrentService.ListKeys", "TrentService.DescribeKey", f"TrentService.{text}"):
+            stack.admin.send({"X-Amz-Target": target, "Content-Type": "application/x-amz-json-1.1", **headers}, b"{}")
+    nowhere(caplog.text, *stack.journal.lines)
+    assert len(stack.journal.lines) >= 3
+
+
 def test_row_67_what_the_answer_holds_turns_up_in_the_answer_alone(stack, caplog) -> None:
     key = stack.key()
     blob = sealed(stack, key, CANARY, EncryptionContext={"purpose": "test"})

@@ -131,7 +131,7 @@ def test_a_pair_that_is_brought_signs_for_its_owner(shared, pem, kind):
         public.verify(signature, b"hello", ec.ECDSA(hashes.SHA256()))
 
 
-def test_raw_material_comes_out_as_it_came_in(shared, pem):
+def test_row_110_raw_material_comes_out_as_it_came_in(shared, pem):
     for kind, size in (("aes256-gcm96", 32), ("aes128-gcm96", 16), ("chacha20-poly1305", 32), ("hmac", 48)):
         material = os.urandom(size)
         assert bring(shared, f"raw-{kind}", material, pem, type=kind, exportable=True).status == 204
