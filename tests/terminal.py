@@ -20,9 +20,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell leaves it to
 class Terminal:
     """`said`: what is on the screen so far."""
 
-    def __init__(self, *words) -> None:
+    def __init__(self, *words, command=KEYSTEAD, env=None) -> None:
         self._mine, theirs = pty.openpty()
-        self.process = subprocess.Popen([KEYSTEAD, *words], stdin=theirs, stdout=theirs, stderr=theirs, close_fds=True)
+        self.process = subprocess.Popen(
+            [command, *words], stdin=theirs, stdout=theirs, stderr=theirs, close_fds=True, env=env
+        )
         os.close(theirs)
         self.said = ""
 

@@ -7,7 +7,9 @@ import json
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,9 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from tests.doors.vault.factors import ENFORCEMENTS, METHODS, password
 from tests.servers import BIN, Done, Serving, keystead, serving
+from tests.terminal import Terminal
 from tests.waiting import until
 
 pytestmark = pytest.mark.client
@@ -26,10 +30,10 @@ class Bao:
 
     def __init__(self, server: Serving, home: Path) -> None:
         self.variables = server("env", "vault", "--json").json
-        self._env = {"PATH": os.environ["PATH"], "HOME": str(home), **self.variables}
+        self.env = {"PATH": os.environ["PATH"], "HOME": str(home), **self.variables}
 
     def __call__(self, *words: str, token: str = "", stdin: str = "") -> Done:
-        env = self._env | ({"BAO_TOKEN": token, "VAULT_TOKEN": token} if token else {})
+        env = self.env | ({"BAO_TOKEN": token, "VAULT_TOKEN": token} if token else {})
         done = subprocess.run(
             [BIN / "bao", *words], env=env, input=stdin, capture_output=True, text=True, check=False, timeout=60
         )
@@ -256,4 +260,42 @@ def test_identity(bao) -> None:
     assert token.count(".") == 2
     assert bao("write", f"identity/entity/id/{login['entity_id']}", "disabled=true").status == 0
     refused = bao("token", "lookup", token=login["client_token"])
+    assert refused.status == 2 and "permission denied" in refused.err
+
+
+def _asked(bao: Bao, method: str, path: str, body: Any = None) -> Any:
+    """What needs no command: starting one takes a while."""
+    connection = HTTPConnection(bao.variables["VAULT_ADDR"].removeprefix("http://"), timeout=60)
+    text = None if body is None else json.dumps(body)
+    connection.request(method, f"/v1/{path}", text, {"X-Vault-Token": bao.variables["VAULT_TOKEN"]})
+    answer = connection.getresponse().read()
+    connection.close()
+    return json.loads(answer or b"{}").get("data")
+
+
+def test_a_login_asks_for_the_second_factor(bao) -> None:
+    """At a terminal, as a person has it; and in two steps, for whoever has none."""
+    _asked(bao, "POST", "sys/auth/people", {"type": "userpass"})
+    accessor = _asked(bao, "GET", "sys/auth")["people/"]["accessor"]
+    _asked(bao, "POST", "auth/people/users/bob", {"password": "pw", "policies": "app"})
+    entity = _asked(bao, "POST", "identity/entity", {"name": "bob"})["id"]
+    alias = {"name": "bob", "canonical_id": entity, "mount_accessor": accessor}
+    _asked(bao, "POST", "identity/entity-alias", alias)
+    method = _asked(bao, "POST", METHODS, {"issuer": "Acme", "method_name": "phone"})["method_id"]
+    enforcement = {"mfa_method_ids": [method], "auth_method_accessors": [accessor]}
+    _asked(bao, "POST", f"{ENFORCEMENTS}/people", enforcement)
+    enrolled = bao.json("write", f"{METHODS}/admin-generate", f"method_id={method}", f"entity_id={entity}")
+    url = enrolled["data"]["url"]
+    login = ("login", "-no-store", "-method=userpass", "-path=people")
+    terminal = Terminal(*login, "username=bob", "password=pw", command=BIN / "bao", env=bao.env)
+    terminal.until(f'Enter the passphrase for methodID "{method}" of type "totp":')
+    terminal.type(password(url, time.time()))
+    assert terminal.end() == 0 and "Success! You are now authenticated." in terminal.said
+    asked = bao(*login, "-non-interactive", "-format=json", "username=bob", "password=pw")
+    request = json.loads(asked.out)["auth"]["mfa_requirement"]["mfa_request_id"]
+    payload = json.dumps({"mfa_request_id": request, "mfa_payload": {"phone": [password(url, time.time() + 30)]}})
+    done = bao("write", "-format=json", "sys/mfa/validate", "-", stdin=payload)
+    auth = json.loads(done.out)["auth"]
+    assert auth["policies"] == ["app", "default"] and auth["entity_id"] == entity
+    refused = bao(*login, "-mfa=phone:000000", "username=bob", "password=pw")
     assert refused.status == 2 and "permission denied" in refused.err
