@@ -41,7 +41,7 @@ class Bench:
         self.servers: list[Keystead] = []
         self.skipped: dict[str, str] = {}
         self.start_s: float | None = None
-        self.raw: dict[str, hsm.Raw] = {}
+        self.raw: dict[str, dict[str, hsm.Raw]] = {}
 
     def say(self, words: str) -> None:
         self.console.print(f"[dim]{words}[/dim]", highlight=False)
@@ -149,17 +149,19 @@ class Bench:
 
     def hsm(self) -> None:
         """Keys in SoftHSM2 through the AWS door, the same in software beside them, and what the token does raw."""
-        hsm.module()
+        near = hsm.module()
         home = self.directory / "softhsm"
         hsm.prepare(home)
-        for label in ("keys", "raw"):
-            hsm.new_token(label)
-        self.raw = hsm.raw("raw", self.core, self.options.seconds)
-        directory = self.directory / "held"
-        install(directory)
-        settings = directory / config.FILE_NAME
-        settings.write_text(hsm.configured("keys") + (settings.read_text() if settings.exists() else ""))
-        self._as_held(self.start(report.HELD, directory, self.core).wait())
+        for name, path, folder in ((report.HELD, near, "held"), (report.AWAY, hsm.away(home), "away")):
+            for label in (folder, f"{folder}-raw"):
+                hsm.new_token(label)
+            self.raw[name] = hsm.raw(f"{folder}-raw", path, self.core, self.options.seconds)
+            directory = self.directory / folder
+            install(directory)
+            settings = directory / config.FILE_NAME
+            lines = hsm.configured(folder, path)
+            settings.write_text(lines + (settings.read_text() if settings.exists() else ""))
+            self._as_held(self.start(name, directory, self.core).wait())
         self._as_held(self.fresh(report.UNHELD, "unheld", self.core))
 
     def _as_held(self, server: Keystead) -> None:

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from bench import rounds
 from bench.load import Result
-from bench.report import BAO_APP, ENCRYPT, HELD, KEYSTEAD, MOTO, RATES, UNHELD, VAULT, Report, Target, paced
+from bench.report import AWAY, BAO_APP, ENCRYPT, HELD, KEYSTEAD, MOTO, RATES, UNHELD, VAULT, Report, Target, paced
 from bench.rounds import Case, Round, orders, row
 from bench.workloads import Aws, Workload, encrypts
 from tests import softhsm
@@ -158,9 +158,13 @@ def test_a_quick_run_of_keys_in_an_hsm_says_which_share_of_the_token_it_is(tmp_p
         timeout=120,
     )
     report = msgspec.json.decode(out.read_bytes(), type=Report) if out.exists() else pytest.fail(done.stderr)
-    assert {(one.name, one.operation) for one in report.rows} == {(n, o) for n in (HELD, UNHELD) for o in report.raw}
-    assert len(report.raw) == 3 and all(one.rps > 1 and one.cpu_us > 1 for one in report.raw.values())
+    assert {(one.name, one.operation) for one in report.rows} == {
+        (name, operation) for name in (HELD, AWAY, UNHELD) for operation in report.raw[HELD]
+    }
+    raws = [one for each in report.raw.values() for one in each.values()]
+    assert len(raws) == 6 and all(one.rps > 1 and one.cpu_us > 1 for one in raws)
+    assert all(one.rps < 8 * 1000 for one in report.raw[AWAY].values())  # eight sessions that take a millisecond each
     assert all(one.n_errors == 0 and one.rps > 0 for one in report.rows)
     shares = [target for target in report.targets() if "share of" in target.name]
-    assert len(shares) == 3 and all(0 < target.value < 10 for target in shares)
+    assert len(shares) == 6 and all(0 < target.value < 10 for target in shares)
     assert not report.skipped
