@@ -386,6 +386,7 @@ def test_what_a_token_gives_is_the_hmac_of_the_challenge(token):
     slot, secret = in_token(token, "a" * 16), bytes(range(32))
     name = Name(Cko.SECRET_KEY, b"\x01" * 8, "keystead slot " + "a" * 16)
     ours = {
+        Cka.TOKEN: True,
         **name.template(),
         Cka.KEY_TYPE: Ckk.GENERIC_SECRET,
         Cka.VALUE: secret,

@@ -110,7 +110,8 @@ def test_what_is_brought_in_says_so(provider, software, spec):
 def test_a_token_that_calls_a_key_from_outside_its_own_is_not_believed(provider, software, monkeypatch):
     """As opencryptoki does."""
     asked = Session.attributes
-    monkeypatch.setattr(Session, "attributes", lambda *args: dict.fromkeys(asked(*args), True))
+    all_true = dict.fromkeys((Cka.LOCAL, Cka.ALWAYS_SENSITIVE, Cka.NEVER_EXTRACTABLE), True)
+    monkeypatch.setattr(Session, "attributes", lambda *args: asked(*args) | all_true)
     made = provider.register(KEY_SPECS["HMAC_256"], software.generate(KEY_SPECS["HMAC_256"]).material, name())
     facts = provider.facts(KEY_SPECS["HMAC_256"], made.material)
     assert {facts[word] for word in ("local", "never_extractable", "always_sensitive")} == {"false"}

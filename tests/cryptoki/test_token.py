@@ -1,6 +1,7 @@
 """A token of SoftHSM2: finding it, its one login, its pool, and what becomes of a lost one."""
 
 import os
+import struct
 import subprocess
 import sys
 import threading
@@ -161,10 +162,22 @@ print(right.count(True), len(right), len(untold))
 """
 
 
+def keeps_a_value(file):
+    """Whether a file of SoftHSM2's has a CKA_VALUE that is not empty. What it leaves of a failed making has none."""
+    value = struct.pack(">QQ", Cka.VALUE, 3)  # the attribute, and that it is bytes; their number comes after it
+    _, found, rest = file.read_bytes().partition(value)
+    return bool(found) and rest[:8] != bytes(8)
+
+
 def test_processes_that_make_and_destroy_in_one_token_are_in_nobody_s_way():
-    """Each act is done or was not, and nothing is left; that SoftHSM2 fails twice on end is rare."""
+    """Each act is done or was not, and no key is left under any name; that SoftHSM2 fails twice on end is rare."""
+    others = set(softhsm.tokens().iterdir())
     label = softhsm.new_token()
-    softhsm.open_token(label).run(lambda desk: desk.connection.info)
+    (home,) = set(softhsm.tokens().iterdir()) - others
+    token = softhsm.open_token(label)
+    name = make(token)
+    assert [keeps_a_value(file) for file in home.glob("*.object") if file.name != "token.object"] == [True]
+    token.destroy(name)
     command = [sys.executable, "-c", APART, label]
     apart = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
     for one in apart:
@@ -173,6 +186,7 @@ def test_processes_that_make_and_destroy_in_one_token_are_in_nobody_s_way():
     module = Module.open(softhsm.module())
     module.restart(module.epoch)  # this process has looked on, and SoftHSM2 shows it what it saw
     assert softhsm.open_token(label).names({Cka.CLASS: Cko.SECRET_KEY, Cka.LABEL: LABEL}) == []
+    assert [file for file in home.glob("*.object") if keeps_a_value(file)] == []
 
 
 def test_destroying_twice_is_destroying(token):

@@ -1,6 +1,7 @@
 """What a token does not show, and whether it is believed. SoftHSM2 2.6.1 hides objects from a process; see Views."""
 
 import os
+import struct
 import subprocess
 import sys
 
@@ -10,7 +11,7 @@ from tests.cryptoki.test_token import AES, make, seal, unseal
 
 from keystead.core.algorithms import KEY_SPECS
 from keystead.core.errors import InvalidArgument, NotFound, Unavailable, Unsupported
-from keystead.cryptoki import recovery
+from keystead.cryptoki import recovery, templates
 from keystead.cryptoki.connection import Connection, Name, told
 from keystead.cryptoki.errors import Failed
 from keystead.cryptoki.mechanisms import Mechanism
@@ -19,7 +20,7 @@ from keystead.cryptoki.recovery import STARTS
 from keystead.cryptoki.session import Session
 from keystead.cryptoki.views import BELIEVED_FOR, BURST, MOST_NAMES, Views
 from keystead.cryptoki.words import Cka, Ckm, Cko, Ckr
-from keystead.providers.pkcs11 import Pkcs11Provider
+from keystead.providers.pkcs11 import Pkcs11Provider, checks
 from keystead.providers.pkcs11.handle import LABEL
 
 SECRET = KEY_SPECS["AES_256"]
@@ -114,6 +115,88 @@ def test_an_object_that_could_not_be_erased_is_not_taken_for_erased(token, monke
     token.claim(name)
     monkeypatch.setattr(Session, "destroy", fails)
     assert token.destroy(name) and not file.exists()
+
+
+def test_an_object_that_lost_its_word_of_staying_is_found_and_destroyed(token):
+    """SoftHSM2 writes CKA_TOKEN false of an object that another thread looks at while it is made. One that an earlier
+    version took for good was never found again: its destruction was acknowledged, and the key stayed in the token.
+    """
+    before = files()
+    name = make(token)
+    (file,) = files() - before
+    number, rest = file.read_bytes()[:8], file.read_bytes()[8:]
+    stays = struct.pack(">QQ", Cka.TOKEN, 1) + b"\xff"
+    assert rest.count(stays) == 1
+    file.write_bytes((int.from_bytes(number, "big") + 1).to_bytes(8, "big") + rest.replace(stays, stays[:-1] + b"\0"))
+    assert token.attributes(name, [Cka.TOKEN]) == {Cka.TOKEN: False}
+    assert token.destroy(name) and not file.exists()
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {Cka.TOKEN: False},
+        {Cka.ID: b""},
+        {Cka.LABEL: b""},
+        {Cka.CLASS: Cko.PUBLIC_KEY},
+        {Cka.EXTRACTABLE: True},
+        {Cka.SENSITIVE: False},
+        {Cka.DECRYPT: False},
+        Failed("C_GetAttributeValue", Ckr.OBJECT_HANDLE_INVALID),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("spec", ["AES_256", "EC_P256"])
+def test_what_is_not_made_as_asked_is_erased_and_made_once_more(token, monkeypatch, told, spec):
+    if spec == "EC_P256" and told == {Cka.DECRYPT: False}:
+        return  # which it was not to do
+    provider, name, before = Pkcs11Provider(token, os.urandom), os.urandom(16).hex(), files()
+    provider.offers(KEY_SPECS[spec])
+    of, wrong = Session.attributes, [told]
+
+    def attributes(session, handle, names):
+        found = of(session, handle, names)
+        if names != templates.ASKED or not wrong:
+            return found
+        if isinstance(wrong[0], Failed):
+            raise wrong.pop()
+        return found | wrong.pop()
+
+    monkeypatch.setattr(Session, "attributes", attributes)
+    provider.generate(KEY_SPECS[spec], name)
+    assert not wrong and len(files() - before) == 1, "nothing of the first one is left, nor a public half"
+    provider.destroy(name)
+    assert files() == before
+
+
+def test_what_was_not_there_before_it_was_made_is_looked_for_anew(token):
+    """Else a hidden object was believed to be gone, since there was none of its name once."""
+    provider, name, before = Pkcs11Provider(token, os.urandom), os.urandom(16).hex(), files()
+    provider.destroy(name)
+    provider.generate(SECRET, name)
+    (file,) = files() - before
+    own = Name(None, bytes.fromhex(name), LABEL)
+    hide(token, own, file)
+    provider.destroy(name)
+    assert not file.exists()
+
+
+@pytest.mark.parametrize("rv", [Ckr.TEMPLATE_INCONSISTENT, Ckr.KEY_FUNCTION_NOT_PERMITTED, Ckr.OBJECT_HANDLE_INVALID])
+def test_a_key_that_fails_twice_after_it_was_made_is_unavailable_and_destroyed(token, monkeypatch, rv):
+    """Neither unsupported, nor misused: such keys were tried. And it may be there."""
+    provider, name, before = Pkcs11Provider(token, os.urandom), os.urandom(16).hex(), files()
+    provider.offers(SECRET)
+
+    def fails(session, key, how):
+        raise Failed("C_EncryptInit", rv)
+
+    monkeypatch.setattr(checks, "value", fails)
+    with pytest.raises(Unavailable):
+        provider.generate(SECRET, name)
+    (file,) = files() - before
+    hide(token, Name(None, bytes.fromhex(name), LABEL), file)
+    provider.destroy(name)
+    assert files() == before
 
 
 # --- a spell that another thread has just ended

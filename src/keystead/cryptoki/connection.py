@@ -36,7 +36,8 @@ class Name(Struct, frozen=True):
     label: str = ""
 
     def template(self) -> Template:
-        found: dict[Cka, bool | int | bytes | str] = {Cka.TOKEN: True, Cka.ID: self.id}
+        """To find it by: without CKA_TOKEN, which SoftHSM2 may have lost. Objects of a session have no name of ours."""
+        found: dict[Cka, bool | int | bytes | str] = {Cka.ID: self.id}
         if self.kind is not None:
             found[Cka.CLASS] = self.kind
         return {**found, Cka.LABEL: self.label} if self.label else found

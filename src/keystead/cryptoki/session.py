@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
+from contextlib import suppress
 from ctypes import byref, c_ulong
 from typing import Any
 
@@ -101,7 +102,7 @@ class Session:
         rows, n, _kept = templates.filled(template)
         handle = c_ulong()
         self._module.call("C_CreateObject", self.handle, rows, n, byref(handle))
-        return handle.value
+        return self._as_asked(template, handle.value)
 
     def destroy(self, handle: int) -> None:
         self._module.call("C_DestroyObject", self.handle, handle)
@@ -110,7 +111,7 @@ class Session:
         rows, n, _kept = templates.filled(template)
         handle = c_ulong()
         self._module.call("C_GenerateKey", self.handle, mechanism.ref, rows, n, byref(handle))
-        return handle.value
+        return self._as_asked(template, handle.value)
 
     def generate_pair(self, mechanism: Mechanism, public: Template, private: Template) -> tuple[int, int]:
         """(public, private)"""
@@ -119,7 +120,24 @@ class Session:
         one, two = c_ulong(), c_ulong()
         raw = mechanism.ref
         self._module.call("C_GenerateKeyPair", self.handle, raw, ours, n_ours, theirs, n_theirs, byref(one), byref(two))
-        return one.value, two.value
+        return one.value, self._as_asked(private, two.value, one.value)
+
+    def _as_asked(self, template: Template, *handles: int) -> int:
+        """The first one, of an object that was just made and stays. One that is not as asked is erased, with what
+        was made beside it: nobody would find it again, and nothing would be destroyed with the key.
+        """
+        if not template.get(Cka.TOKEN):
+            return handles[0]
+        failed = Failed("C_GetAttributeValue", Ckr.FUNCTION_FAILED)
+        try:
+            if templates.is_as_asked(self.attributes(handles[0], templates.ASKED), template):
+                return handles[0]
+        except Failed as untold:
+            failed = untold
+        for each in handles:
+            with suppress(Failed):
+                self.destroy(each)
+        raise failed
 
     # --- use
 
@@ -153,7 +171,7 @@ class Session:
         rows, n, _kept = templates.filled(template)
         handle, raw = c_ulong(), mechanism.ref
         self._module.call("C_UnwrapKey", self.handle, raw, wrapping, wrapped, len(wrapped), rows, n, byref(handle))
-        return handle.value
+        return self._as_asked(template, handle.value)
 
     def derive(self, mechanism: Mechanism, key: int, template: Template) -> int:
         rows, n, _kept = templates.filled(template)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from keystead.core.sensitive import Sensitive
 from keystead.cryptoki.structures import Attribute
@@ -52,3 +52,34 @@ def read(name: Cka, data: bytes) -> bool | int | bytes:
 def empty(names: Sequence[Cka]) -> Any:
     """An array that asks for lengths."""
     return (Attribute * len(names))(*(Attribute(name, None, 0) for name in names))
+
+
+_SAME: Final = (Cka.CLASS, Cka.ID, Cka.LABEL, Cka.TOKEN)
+_KEPT: Final = (
+    Cka.PRIVATE,
+    Cka.SENSITIVE,
+    Cka.EXTRACTABLE,
+    Cka.ENCRYPT,
+    Cka.DECRYPT,
+    Cka.SIGN,
+    Cka.VERIFY,
+    Cka.UNWRAP,
+    Cka.DERIVE,
+)
+ASKED: Final = (*_SAME, *_KEPT)
+
+
+def is_as_asked(told: Mapping[Cka, bool | int | bytes], asked: Template) -> bool:
+    """Whether an object that was made is what the template says, as far as it matters to whoever looks for it.
+
+    It tells its name, its class and that it stays; it does not tell that it may be extracted, nor that it may not do
+    what it is made for. (SoftHSM2 2.6.1 mixes up what is being written and what was there before, where another thread
+    looks at the object.)
+    """
+    for which in _SAME:
+        value = asked.get(which)
+        if value is not None and told.get(which) != (value.encode() if isinstance(value, str) else value):
+            return False
+    if told.get(Cka.EXTRACTABLE, False) and not asked.get(Cka.EXTRACTABLE, False):
+        return False
+    return all(told.get(which, True) for which in _KEPT if asked.get(which))

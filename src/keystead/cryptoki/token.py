@@ -69,6 +69,10 @@ class Token(Spells):
                 self.note(name)
             raise
 
+    def expect(self, name: Name) -> None:
+        """One is about to be made: that there was none counts no more."""
+        self._views.doubt(name)
+
     def claim(self, name: Name) -> None:
         """Nobody but this process can have made one, and nothing went wrong: where its module shows none, is none."""
         if (connection := self._connection) is not None:

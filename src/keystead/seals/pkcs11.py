@@ -165,6 +165,7 @@ def _generated(token: Token, name: Name, kind: Ckk, uses: tuple[Cka, ...]) -> No
     """Raises Unavailable, Unauthenticated, Unsupported."""
     flags = (Cka.ENCRYPT, Cka.DECRYPT, Cka.SIGN, Cka.VERIFY, Cka.WRAP, Cka.UNWRAP, Cka.DERIVE)
     template: Template = {
+        Cka.TOKEN: True,
         **name.template(),
         Cka.KEY_TYPE: kind,
         Cka.VALUE_LEN: KEY_BYTES,

@@ -63,6 +63,7 @@ class Pkcs11Slot:
     def stage(self, challenge: Sensitive) -> str:  # noqa: ARG002 - its secret rests on nothing else
         name = self._named(self._entropy(ID_BYTES))
         template: Template = {
+            Cka.TOKEN: True,
             **name.template(),
             Cka.KEY_TYPE: Ckk.GENERIC_SECRET,
             Cka.VALUE_LEN: KEY_BYTES,

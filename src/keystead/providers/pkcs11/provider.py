@@ -10,13 +10,21 @@ from typing import Final
 from msgspec.structs import replace
 
 from keystead.core.algorithms import Family, KeySpec, MessageForm
-from keystead.core.errors import Internal, InvalidArgument, KeysteadError, NotFound, Unavailable, Unsupported
+from keystead.core.errors import (
+    Internal,
+    InvalidArgument,
+    KeysteadError,
+    LimitExceeded,
+    NotFound,
+    Unavailable,
+    Unsupported,
+)
 from keystead.core.ports import Entropy
 from keystead.core.providers import Budget, Generated, Loaded
 from keystead.core.sensitive import Sensitive
 from keystead.crypto import keys
 from keystead.cryptoki.connection import Name
-from keystead.cryptoki.errors import Failed
+from keystead.cryptoki.errors import MISPLACED, Failed
 from keystead.cryptoki.recovery import VAGUE, Desk
 from keystead.cryptoki.sealing import Keys, Mode
 from keystead.cryptoki.session import Session
@@ -35,8 +43,12 @@ from keystead.providers.public import PublicHalf
 _SEALING: Final[dict[str, type[Sealing]]] = {"AES_256": Aes}
 _SECRETS: Final = frozenset({Family.AES, Family.HMAC})
 IN: Final = "import"
-_FAILED: Final = frozenset(f"CKR_{rv.name}" for rv in (*VAGUE, Ckr.TEMPLATE_INCONSISTENT))
+_FAILED: Final = frozenset(
+    f"CKR_{rv.name}" for rv in (*VAGUE, *MISPLACED, Ckr.TEMPLATE_INCONSISTENT, Ckr.KEY_FUNCTION_NOT_PERMITTED)
+)
 """Said of a key that the trial has seen to be made: by SoftHSM2, where another thread looks at it half made."""
+_PLAIN: Final = (Unsupported, InvalidArgument, LimitExceeded)
+"""Said by a token that has made nothing."""
 PROVED: Final = {
     "local": Cka.LOCAL,
     "sensitive": Cka.SENSITIVE,
@@ -76,13 +88,10 @@ class Pkcs11Provider:
         own = _named(name)
         try:
             yield
-        except (Unavailable, Internal):
+        except KeysteadError as error:
+            is_plain = isinstance(error, _PLAIN) and error.detail not in _FAILED
             for each in own:
-                self._token.note(each)
-            raise
-        except KeysteadError:
-            for each in own:
-                self._token.claim(each)
+                (self._token.claim if is_plain else self._token.note)(each)
             raise
 
     def _generated(self, spec: KeySpec, name: str) -> Generated:
@@ -127,13 +136,23 @@ class Pkcs11Provider:
         once more: SoftHSM2 fails so now and then, when objects come and go in other threads.
         """
         try:
-            handle = self._token.run(act, once=True)
-        except (Unavailable, Unsupported) as error:
+            handle = self._attempt(act, name)
+        except KeysteadError as error:
             if error.detail not in _FAILED:
                 raise
             self.destroy(name)
-            handle = self._token.run(act, once=True)
+            handle = self._attempt(act, name, last=True)
         return Generated(handle.pack(), handle.public_key)
+
+    def _attempt(self, act: Callable[[Desk], Handle], name: str, *, last: bool = False) -> Handle:
+        for each in _named(name):
+            self._token.expect(each)
+        try:
+            return self._token.run(act, once=True)
+        except KeysteadError as error:
+            if last and error.detail in _FAILED:
+                raise Unavailable(str(error), error.detail) from None
+            raise
 
     def adopt(self, specs: Sequence[KeySpec], label: str, its_id: bytes, *, make: bool) -> tuple[KeySpec, Generated]:
         offered = {spec.name: self._offered(spec) for spec in specs}
