@@ -34,8 +34,10 @@ def site(tmp_path: Path, machine: SoftwareTpm) -> Path:
         pass
     (tmp_path / "pin").write_text(softhsm.PIN)
     hsm = f'module = "{softhsm.module()}", token = "{softhsm.new_token()}", pin = "file:{tmp_path / "pin"}"'
-    with (at / "keystead.toml").open("a") as file:
-        file.write(f'hsms = {{ soft = {{ {hsm} }} }}\ntpm = {{ tcti = "{machine.tcti}" }}\n')
+    told = (at / "keystead.toml").read_text()
+    before, others, rest = told.partition("hsms = { ")  # where new keys are held in an HSM (tests.servers)
+    others = f"{others}soft = {{ {hsm} }}, " if others else f"hsms = {{ soft = {{ {hsm} }} }}\n"
+    (at / "keystead.toml").write_text(f'{before}{others}{rest}\ntpm = {{ tcti = "{machine.tcti}" }}\n')
     return at
 
 
