@@ -184,7 +184,7 @@ def test_a_public_key_is_told_though_no_use_is_left(stack):
 
 def test_every_method_of_a_loaded_key_has_a_row():
     methods = {name for name, _ in inspect.getmembers(Loaded, inspect.isfunction) if not name.startswith("_")}
-    assert methods == set(USES)
+    assert methods == {*USES, "derived"}  # which is no use: what it makes counts (test_transit_derived)
 
 
 def test_data_keys_and_rotation(stack):

@@ -72,6 +72,10 @@ class Loaded(Protocol):
 
     def verify_mac_as(self, digest: str, message: bytes, tag: bytes) -> bool: ...
 
+    def derived(self, context: bytes) -> tuple[Loaded, bytes]:
+        """Ed25519: the pair that is derived of it in that context (docs/adr/0020), and its public key, DER."""
+        ...
+
     def request_certificate(self, template: bytes) -> bytes:
         """DER (RFC 2986), like the template. Raises InvalidArgument (detail ops.BAD_REQUEST), WrongUsage."""
         ...

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, mlkem,
 from keystead.core.algorithms import Family, KeySpec
 from keystead.core.errors import InvalidArgument, Unsupported
 from keystead.crypto.bounds import require_private, require_public, require_short
+from keystead.crypto.kdf import hkdf
 from keystead.crypto.weak import refuse_weak_public, refuse_weak_rsa
 
 PrivateKey = Any  # one of cryptography's; nobody above keystead.crypto looks into it
@@ -155,6 +156,15 @@ def traditional(spec: KeySpec, der: bytes) -> bytes:
         serialization.Encoding.DER, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
     )
     return made
+
+
+def derived(key: PrivateKey, context: bytes) -> PrivateKey:
+    """The Ed25519 key pair that OpenBao derives of one: its seed is HKDF-SHA-256 of seed and public key (RFC 5869).
+
+    keysutil.Policy.DeriveKey: without a salt, `context` as the info.
+    """
+    whole: bytes = key.private_bytes_raw() + key.public_key().public_bytes_raw()
+    return ed25519.Ed25519PrivateKey.from_private_bytes(hkdf(whole, context))
 
 
 def load_public(spec: KeySpec, der: bytes) -> PublicKey:

@@ -8,6 +8,7 @@ from keystead.core.algorithms import Algorithm, KeySpec, MessageForm, Purpose
 from keystead.core.detached import Detached
 from keystead.core.errors import WrongUsage
 from keystead.core.operations.schemes import Scheme
+from keystead.core.providers import Loaded
 from keystead.core.sensitive import Sensitive
 
 
@@ -78,6 +79,9 @@ class Refusing:
 
     def verify_mac_as(self, digest: str, message: bytes, tag: bytes) -> bool:  # noqa: ARG002 - refused
         raise WrongUsage(f"a {self._spec.name} key makes no HMACs", Purpose.MAC)
+
+    def derived(self, context: bytes) -> tuple[Loaded, bytes]:  # noqa: ARG002 - refused
+        raise WrongUsage(f"no key pairs are derived of a {self._spec.name} key", Purpose.SIGNATURE)
 
     def sign_as(self, scheme: Scheme, message: bytes, form: MessageForm) -> bytes:  # noqa: ARG002 - refused
         raise WrongUsage(f"a {self._spec.name} key does not sign", Purpose.SIGNATURE)

@@ -91,6 +91,16 @@ class _Pair(Key):
             raise WrongUsage(f"a {self._spec.name} key does not sign so", Purpose.SIGNATURE)
 
 
+class _Edwards(_Pair):
+    """Of a key that is derived no signature is made but by the pairs of its contexts (service.handlers.schemes)."""
+
+    __slots__ = ()
+
+    def derived(self, context: bytes) -> tuple[Loaded, bytes]:
+        pair = keys.derived(self._private, context)
+        return _Edwards(self._spec, keys.private_der(pair)), keys.public_der(pair)
+
+
 class _Rsa(_Pair):
     __slots__ = ()
 
@@ -140,7 +150,7 @@ class _MlKem(_Pair):
 _PAIRS: Final[dict[Family, Callable[[KeySpec, bytes], Loaded]]] = {
     Family.RSA: _Rsa,
     Family.EC: _Ec,
-    Family.EDWARDS: _Pair,
+    Family.EDWARDS: _Edwards,
     Family.ML_DSA: _Pair,
     Family.ML_KEM: _MlKem,
 }

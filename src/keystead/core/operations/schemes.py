@@ -34,6 +34,7 @@ class SignedAs(Struct, frozen=True):
     key: Key
     version: int
     signature: bytes
+    public_key: bytes = b""  # DER, of the pair that was derived for it
 
 
 class CheckedAs(Struct, frozen=True):
@@ -49,13 +50,14 @@ class TaggedAs(Struct, frozen=True):
 
 
 class SignAs(KeyOperation[SignedAs], frozen=True, kw_only=True):
-    """Raises InvalidArgument (detail "form": a digest of another length; "salt")."""
+    """Raises InvalidArgument (detail "form": a digest of another length; "salt"; Breach.NO_CONTEXT)."""
 
     action = Action.SIGN
     message: bytes
     scheme: Scheme
     form: MessageForm = MessageForm.RAW
     version: int = 0  # 0: the current one
+    in_context: bytes = b""  # of a derived key: which pair of it signs
 
 
 class VerifyAs(KeyOperation[CheckedAs], frozen=True, kw_only=True):
@@ -65,6 +67,7 @@ class VerifyAs(KeyOperation[CheckedAs], frozen=True, kw_only=True):
     scheme: Scheme
     form: MessageForm = MessageForm.RAW
     version: int
+    in_context: bytes = b""
 
 
 class GenerateMacAs(KeyOperation[TaggedAs], frozen=True, kw_only=True):

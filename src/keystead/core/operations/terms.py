@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
 
 from msgspec import Struct
@@ -29,6 +30,7 @@ class Breach(Enum):
     NOT_MADE_HERE = "new versions are imported, and not made"
     NO_PRIVATE_HALF = "the private half is not here"
     NOT_DERIVABLE = "cannot derive"
+    NOT_CONVERGENT = "cannot encrypt convergently"
     UNDERIVED = "convergent, but not derived"
     PERIOD = "rotated too often"
     PROCESS_NEGATIVE = "min_process is negative"
@@ -50,10 +52,14 @@ class Versions(Struct, frozen=True):
 
     key: Key
     versions: tuple[KeyVersion, ...]
+    derived: Mapping[int, bytes] = {}  # version -> public key (DER) of the pair that is derived of it in the context
 
 
 class ReadVersions(KeyOperation[Versions], frozen=True, kw_only=True):
+    """`in_context`: of a key whose pairs are derived; of any other nothing is. Raises WrongState, WouldBlock."""
+
     action = Action.DESCRIBE_KEY
+    in_context: bytes = b""
 
 
 class PutTerms(KeyOperation[Nothing], frozen=True, kw_only=True):

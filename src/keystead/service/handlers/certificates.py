@@ -11,7 +11,7 @@ from keystead.core.errors import InvalidArgument
 from keystead.core.operations import Chain, Nothing
 from keystead.crypto.certificates import facts
 from keystead.service.handlers.standing import staying
-from keystead.service.handlers.use import algorithm_for, require_to_protect
+from keystead.service.handlers.use import algorithm_for, require_to_protect, underived
 from keystead.service.held import HeldKey
 from keystead.service.pipeline import Act, Handler, Outcome
 
@@ -21,6 +21,7 @@ def request_certificate(
 ) -> Outcome[ops.CertificateRequest]:
     (held,) = targets
     algorithm = algorithm_for(held.key, Purpose.SIGNATURE)  # the default of every spec is what requests are signed by
+    underived(held.key)
     if held.key.spec.family is Family.RSA:
         algorithm = ALGORITHMS["RSA_PKCS1_SHA256"]
     version = require_to_protect(held, algorithm, act, op.version or 0)
@@ -34,6 +35,7 @@ def put_certificates(op: ops.PutCertificates, targets: tuple[HeldKey], act: Act)
     key = held.key
     staying(key, act.now)
     algorithm_for(key, Purpose.SIGNATURE)
+    underived(key)
     read = [facts(one) for one in op.certificates]
     number = key.current if op.version is None else op.version
     version = next((one for one in held.versions() if one.number == number and one.wrapped), None)

@@ -120,11 +120,18 @@ def import_key(op: ops.ImportKey, targets: tuple[Any, ...], act: Act) -> Outcome
         act.cutoffs.require_any(spec, None, act.now)
     key = _new(ring, spec, act, purpose=spec.purposes[0], origin=Origin.EXTERNAL)
     key = replace(key, terms=settled(op.terms, key))
+    _not_half(op.parcel, key)
     key = replace(key, rotation=scheduled(op.rotate_every, key, act.now))
     key = replace(key, hsm=held_in(key, None, ring.keyring, act))
     made = brought(key, 1, ours, act, is_public=op.parcel.wrapping is None)
     version = replace(first_version(key, made), is_public=op.parcel.wrapping is None)
     return _put(op, op.name, ring, key, version, made, act)
+
+
+def _not_half(parcel: Parcel, key: Key) -> None:
+    """Raises InvalidArgument: of a public key no pairs can be derived."""
+    if key.terms.derived and parcel.wrapping is None:
+        raise InvalidArgument("key pairs are derived of a private key, and this is a public one", "public_key")
 
 
 def agree_on_key(op: ops.AgreeOnKey, targets: tuple[HeldKeyring, HeldKey], act: Act) -> Outcome[Described]:
@@ -149,6 +156,7 @@ def import_version(op: ops.ImportVersion, targets: tuple[HeldKey, ...], act: Act
     active(key, act.now)
     if key.origin is not Origin.EXTERNAL or not key.terms.every_version:
         raise Unsupported("the key was not imported", Unfit.NOT_IMPORTED)
+    _not_half(op.parcel, key)
     _, ours = _opened(op.parcel, (key.spec,), targets[-1], act)
     is_public = op.parcel.wrapping is None
     old = _waiting(op, held, ours)

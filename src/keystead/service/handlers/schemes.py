@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from keystead.core import operations as ops
 from keystead.core.algorithms import ALGORITHMS, Family, Purpose
+from keystead.core.errors import InvalidArgument
+from keystead.core.providers import Loaded
 from keystead.core.states import Use
 from keystead.service.handlers.use import algorithm_for, chosen, processing, require, require_to_protect
 from keystead.service.held import HeldKey, HeldVersion
@@ -15,6 +17,13 @@ def _to_process(held: HeldKey, number: int, act: Act) -> HeldVersion:
     return require(held, Use.PROCESS, act.now, number)
 
 
+def _derived(version: HeldVersion, context: bytes) -> tuple[Loaded, bytes]:
+    """The pair of a context, and its public key. Raises InvalidArgument (ops.Breach)."""
+    if not context:
+        raise InvalidArgument("this key is used with a context to derive from", ops.Breach.NO_CONTEXT)
+    return version.loaded.derived(context)
+
+
 def sign(op: ops.SignAs, targets: tuple[HeldKey], act: Act) -> Outcome[ops.SignedAs]:
     """Raises WrongUsage, WrongState, InvalidArgument, Unsupported (Withdrawn)."""
     (held,) = targets
@@ -24,9 +33,10 @@ def sign(op: ops.SignAs, targets: tuple[HeldKey], act: Act) -> Outcome[ops.Signe
         algorithm = ops.nearest(spec, op.scheme)
         act.cutoffs.require_digest(spec, algorithm, op.scheme.digest, act.now)
     version = require_to_protect(held, algorithm, act, op.version)
-    signature = version.loaded.sign_as(op.scheme, op.message, op.form)
+    loaded, public_key = (version.loaded, b"") if not held.key.terms.derived else _derived(version, op.in_context)
+    signature = loaded.sign_as(op.scheme, op.message, op.form)
     number = version.version.number
-    return Outcome(answer=ops.SignedAs(held.key, number, signature), versions=(number,))
+    return Outcome(answer=ops.SignedAs(held.key, number, signature, public_key), versions=(number,))
 
 
 def verify(op: ops.VerifyAs, targets: tuple[HeldKey], act: Act) -> Outcome[ops.CheckedAs]:
@@ -34,7 +44,8 @@ def verify(op: ops.VerifyAs, targets: tuple[HeldKey], act: Act) -> Outcome[ops.C
     (held,) = targets
     algorithm_for(held.key, Purpose.SIGNATURE)
     version = _to_process(held, op.version, act)
-    valid = version.loaded.verify_as(op.scheme, op.message, op.signature, op.form)
+    loaded = version.loaded if not held.key.terms.derived else _derived(version, op.in_context)[0]
+    valid = loaded.verify_as(op.scheme, op.message, op.signature, op.form)
     return _checked(held, op.version, ops.NOT_SIGNED, valid=valid)
 
 

@@ -13,6 +13,7 @@ from keystead.service.handlers.use import (
     require_key,
     require_to_protect,
     require_version,
+    underived,
 )
 from keystead.service.held import HeldKey
 from keystead.service.pipeline import Act, Handler, Outcome
@@ -24,6 +25,7 @@ def sign(op: ops.Sign, targets: tuple[HeldKey], act: Act) -> Outcome[ops.Signed]
     """Raises WrongUsage, WrongState, Unsupported, InvalidArgument (Algorithm.check_form)."""
     (held,) = targets
     algorithm = algorithm_for(held.key, Purpose.SIGNATURE, op.algorithm)
+    underived(held.key)
     version = require_to_protect(held, algorithm, act)
     signature = version.loaded.sign(algorithm, op.message, op.form)
     number = version.version.number
@@ -34,6 +36,7 @@ def verify(op: ops.Verify, targets: tuple[HeldKey], act: Act) -> Outcome[ops.Che
     """Raises WrongUsage, WrongState, InvalidArgument (Algorithm.check_form; detail ops.NOT_SIGNED)."""
     (held,) = targets
     algorithm = algorithm_for(held.key, Purpose.SIGNATURE, op.algorithm)
+    underived(held.key)
     version = require(held, Use.PROCESS, act.now)
     valid = version.loaded.verify(algorithm, op.message, op.signature, op.form)
     if op.dry_run and not valid:
@@ -51,6 +54,7 @@ def read_public_key(_op: ops.ReadPublicKey, targets: tuple[HeldKey], act: Act) -
         not_gone(held.key)
         raise Unsupported(f"a {held.key.spec.name} key has no public part", ops.NO_PUBLIC_KEY)
     require_key(held, Use.PROCESS, act.now, counts=False)
+    underived(held.key)
     version = require_version(held, Use.PROCESS, act.now)
     number = version.version.number
     answer = ops.PublicKey(held.key, number, version.version.public_key)

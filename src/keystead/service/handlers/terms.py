@@ -11,28 +11,39 @@ from keystead.core.algorithms import Family
 from keystead.core.entities import Key, Rotation, Terms
 from keystead.core.errors import InvalidArgument, Unsupported, WrongState
 from keystead.core.operations import Breach, Nothing
-from keystead.core.states import Event
+from keystead.core.states import Event, Use
 from keystead.service.handlers.making import in_software
 from keystead.service.handlers.material import erased
 from keystead.service.handlers.standing import existing, staying
+from keystead.service.handlers.use import require_key
 from keystead.service.held import HeldKey
 from keystead.service.pipeline import Act, Handler, Outcome
 
+DERIVABLE = frozenset({Family.AES, Family.EDWARDS})
 LEAST_PERIOD = 3600  # seconds; Vault, transit: auto_rotate_period
 DAY = 24 * 3600
 
 
-def read_versions(_op: ops.ReadVersions, targets: tuple[HeldKey], act: Act) -> Outcome[ops.Versions]:
+def read_versions(op: ops.ReadVersions, targets: tuple[HeldKey], act: Act) -> Outcome[ops.Versions]:
     (held,) = targets
-    existing(held.key, act.now)
-    return Outcome(answer=ops.Versions(held.key, tuple(one for one in held.versions() if one.wrapped)))
+    key = held.key
+    existing(key, act.now)
+    found = tuple(one for one in held.versions() if one.wrapped)
+    derived = {}
+    if op.in_context and key.terms.derived and key.spec.family is Family.EDWARDS:
+        require_key(held, Use.PROCESS, act.now, counts=False)
+        told = [one.number for one in found if one.number >= key.terms.min_process]
+        derived = {number: held.version(number).loaded.derived(op.in_context)[1] for number in told}
+    return Outcome(answer=ops.Versions(key, found, derived))
 
 
 def settled(terms: Terms, key: Key) -> Terms:
     """Terms that a new key begins with. Raises InvalidArgument."""
     if terms.convergent and not terms.derived:
         raise InvalidArgument("convergent encryption is for derived keys", Breach.UNDERIVED)
-    if terms.derived and key.spec.family is not Family.AES:
+    if terms.convergent and key.spec.family is Family.EDWARDS:
+        raise InvalidArgument(f"{key.spec.name} keys encrypt nothing", Breach.NOT_CONVERGENT)
+    if terms.derived and key.spec.family not in DERIVABLE:
         raise InvalidArgument(f"{key.spec.name} keys derive no keys", Breach.NOT_DERIVABLE)
     return terms
 

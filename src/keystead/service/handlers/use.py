@@ -33,6 +33,12 @@ def algorithm_for(key: Key, purpose: Purpose, word: Word | None = None) -> Algor
         raise
 
 
+def underived(key: Key) -> None:
+    """Of a key that is used with a context there is no pair without one. Raises InvalidArgument (ops.Breach)."""
+    if key.terms.derived:
+        raise InvalidArgument("this key is used with a context to derive from", Breach.NO_CONTEXT)
+
+
 def not_gone(key: Key) -> None:
     """Of what kind a destroyed key was is nobody's business: to AWS it is no key. Raises WrongState."""
     if key.lifecycle.state is KeyState.DESTROYED:

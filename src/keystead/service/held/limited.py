@@ -66,6 +66,11 @@ class Counted:
 
         return call
 
+    def derived(self, context: bytes) -> tuple[Loaded, bytes]:
+        """What is derived counts as the key itself does, and deriving it is no use."""
+        pair, public_key = self._inner.derived(context)
+        return cast("Loaded", Counted(pair, self._meter, self._count)), public_key
+
 
 def _size(given: bytes | Sensitive | Detached) -> int:
     return len(given.ciphertext) if isinstance(given, Detached) else len(given)

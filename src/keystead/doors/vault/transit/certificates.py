@@ -52,6 +52,10 @@ def _worded(name: str) -> Iterator[None]:
         if error.detail is not Purpose.SIGNATURE:
             raise
         raise said(400, f"key type '{type_of(error.about.key)}' does not support signing", error) from error
+    except e.InvalidArgument as error:
+        if error.detail is not Breach.NO_CONTEXT:
+            raise
+        raise said(400, "operation not supported for keys with derivation enabled", error) from error
     except e.WrongState as error:
         if error.detail is not KeyState.SUSPENDED:
             raise

@@ -25,6 +25,11 @@ from keystead.wire.vault.scalars import base64_decoded
 
 PAGE = 1000
 PERIOD = "auto rotate period must be 0 to disable or at least an hour"
+UNDERIVABLE: dict[object, str] = {
+    Breach.NOT_DERIVABLE: "key derivation and convergent encryption not supported for keys of type {kind}",
+    Breach.NOT_CONVERGENT: "convergent encryption not supported for keys of type {kind}",
+}
+NO_PUBLIC = "failed to derive key to return public component: "
 UNDERIVED = "convergent encryption requires derivation to be enabled"
 
 
@@ -50,8 +55,8 @@ class CreateRequest(Named, frozen=True, kw_only=True):
     managed_key_id: str = ""
 
 
-def shown(name: str, call: Call) -> dict[str, Any]:
-    return told(name, call(ops.ReadVersions(key=key_ref(name, call))))
+def shown(name: str, call: Call, context: bytes = b"") -> dict[str, Any]:
+    return told(name, call(ops.ReadVersions(key=key_ref(name, call), in_context=context)))
 
 
 def made(
@@ -73,9 +78,8 @@ def made(
     except e.AlreadyExists:
         return
     except e.InvalidArgument as error:
-        if error.detail is Breach.NOT_DERIVABLE:
-            text = f"key derivation and convergent encryption not supported for keys of type {kind}"
-            raise said(500, multierror(text), error) from error
+        if error.detail in UNDERIVABLE:
+            raise said(500, multierror(UNDERIVABLE[error.detail].format(kind=kind)), error) from error
         raise
 
 
@@ -140,12 +144,16 @@ def _manage(req: CreateRequest, call: Call) -> None:
 @endpoint("transit", Verb.READ, "keys/{name}")
 @asked_first
 def read_key(req: ReadRequest, call: Call) -> dict[str, Any]:
-    if req.context:
-        try:
-            base64_decoded(req.context)
-        except Malformed:
-            raise Said(400, "failed to base64-decode context") from None
-    return shown(req.name, call)
+    try:
+        context = base64_decoded(req.context)
+    except Malformed:
+        raise Said(400, "failed to base64-decode context") from None
+    try:
+        return shown(req.name, call, context)
+    except e.WrongState as error:
+        if error.detail is not KeyState.SUSPENDED:
+            raise
+        raise said(500, multierror(f"{NO_PUBLIC}{SOFT_DELETED}"), error) from error
 
 
 @endpoint("transit", Verb.LIST, "keys/?")

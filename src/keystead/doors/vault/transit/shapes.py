@@ -15,6 +15,7 @@ from keystead.wire.vault.scalars import time_text
 
 CURVES = {"ecdsa-p256": "P-256", "ecdsa-p384": "P-384", "ecdsa-p521": "P-521"}
 SYMMETRIC = frozenset({Family.AES})
+DERIVABLE = frozenset({Family.AES, Family.EDWARDS})
 ED25519_BYTES = 32  # RFC 8410 §4: the end of the SubjectPublicKeyInfo
 
 
@@ -24,7 +25,7 @@ def supports(key: Key) -> dict[str, bool]:
     cipher = Purpose.CIPHER in every
     return {
         "supports_decryption": cipher,
-        "supports_derivation": key.spec.family is Family.AES,
+        "supports_derivation": key.spec.family in DERIVABLE,
         "supports_encryption": cipher,
         "supports_signing": Purpose.SIGNATURE in every,
     }
@@ -60,18 +61,20 @@ def told(name: str, found: ops.Versions) -> dict[str, Any]:
         shown["key_size"] = (key.spec.bits or 0) // 8
         return shown
     current = [one for one in found.versions if one.number >= terms.min_process]
-    shown["keys"] = {str(one.number): _version(one, key, kind) for one in current}
+    shown["keys"] = {str(one.number): _version(one, found, kind) for one in current}
     return shown
 
 
-def _version(version: KeyVersion, key: Key, kind: str) -> Any:
+def _version(version: KeyVersion, found: ops.Versions, kind: str) -> Any:
+    key = found.key
     if key.spec.family in SYMMETRIC:
         return int(version.created_at.timestamp())
+    public_key = version.public_key if not key.terms.derived else found.derived.get(version.number, b"")
     return {
         "certificate_chain": "".join(pem("CERTIFICATE", one) for one in version.certificates),
         "creation_time": time_text(version.created_at),
         "name": CURVES.get(kind, kind),
-        "public_key": public_text(version.public_key, key),
+        "public_key": public_text(public_key, key),
     }
 
 

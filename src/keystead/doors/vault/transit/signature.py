@@ -18,7 +18,8 @@ from keystead.doors.vault.endpoint import Said, endpoint
 from keystead.doors.vault.transit.items import Refusal, decoded, many, parted, single, texts
 from keystead.doors.vault.transit.mac import check_macs
 from keystead.doors.vault.transit.names import DIGESTS, PREFIX, USUAL, key_ref
-from keystead.doors.vault.transit.words import Named, Use, Words, asked_first, speaking
+from keystead.doors.vault.transit.shapes import public_text
+from keystead.doors.vault.transit.words import NO_CONTEXT, Named, Use, Words, asked_first, speaking
 from keystead.kit import Call
 from keystead.wire import Malformed
 from keystead.wire.vault.kinds import Int
@@ -110,6 +111,7 @@ def _spoken(use: Use, req: SignatureRequest) -> Use:
     """With words for what only this request's scheme explains."""
     own: dict[object, Words] = {
         Breach.NO_PRIVATE_HALF: Words("requested version for signing does not contain a private part", ours=True),
+        Breach.NO_CONTEXT: Words(f"error deriving key: {NO_CONTEXT}", ours=True),
         "salt": Words(f"requested salt length {req.salt_length} is invalid", ours=True),
         "form": Words("crypto/rsa: input must be hashed with given hash", ours=True),
         "padding": Words(f"unsupported rsa signature algorithm {req.signature_algorithm}", ours=True),
@@ -117,13 +119,12 @@ def _spoken(use: Use, req: SignatureRequest) -> Use:
     return replace(use, own=own)
 
 
-def _message(item: Mapping[str, str]) -> bytes:
-    """Raises Refusal."""
+def _message(item: Mapping[str, str]) -> tuple[bytes, bytes]:
+    """It, and the context of a derived key. Raises Refusal."""
     if "input" not in item:
         raise Refusal(Words("missing input"))
     message = decoded(item["input"], before="unable to decode input as base64: ")
-    decoded(item.get("context", ""), instead="failed to base64-decode context")
-    return message
+    return message, decoded(item.get("context", ""), instead="failed to base64-decode context")
 
 
 def _unmarshaled(text: str) -> bytes:
@@ -141,18 +142,22 @@ def _sign(req: SignRequest, call: Call) -> dict[str, Any]:
     ref, how = key_ref(req.name, call), _how(req)
 
     def op(item: Mapping[str, str]) -> ops.SignAs:
-        return ops.SignAs(key=ref, message=_message(item), scheme=how.scheme, form=how.form, version=req.key_version)
+        message, context = _message(item)
+        return ops.SignAs(
+            key=ref, message=message, scheme=how.scheme, form=how.form, version=req.key_version, in_context=context
+        )
 
-    def told(done: ops.SignedAs) -> dict[str, Any]:
+    def told(done: ops.SignedAs, by: str = "publickey") -> dict[str, Any]:
         encode = _marshaled if how.unpadded else b64encode
-        return {"key_version": done.version, "signature": f"{PREFIX}{done.version}:{encode(done.signature).decode()}"}
+        made = {"key_version": done.version, "signature": f"{PREFIX}{done.version}:{encode(done.signature).decode()}"}
+        return made | {by: public_text(done.public_key, done.key)} if done.public_key else made
 
     def use() -> Use:
         return _spoken(SIGNING, req)
 
     with speaking(use, "signing key not found"):
         if req.batch_input is None:
-            return told(call(single(op, {"input": req.input, "context": req.context})))
+            return told(call(single(op, {"input": req.input, "context": req.context})), "public_key")
         return many(
             texts(req.batch_input),
             op,
@@ -193,11 +198,17 @@ def _verify(req: VerifyRequest, call: Call) -> dict[str, Any]:
     how, use = _how(req), _spoken(VERIFYING, req)
 
     def op(item: Mapping[str, str]) -> ops.VerifyAs:
-        message = _message(item)
+        message, context = _message(item)
         decode = _unmarshaled if how.unpadded else base64_decoded
         version, signature = parted(item["signature"], "signature", undecodable=NO_SIGNATURE, decode=decode)
         return ops.VerifyAs(
-            key=ref, message=message, signature=signature, scheme=how.scheme, form=how.form, version=version
+            key=ref,
+            message=message,
+            signature=signature,
+            scheme=how.scheme,
+            form=how.form,
+            version=version,
+            in_context=context,
         )
 
     with speaking(use, "signature verification key not found"):
