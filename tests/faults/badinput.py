@@ -53,7 +53,7 @@ class BadInput:
         line = self._random.choice(
             (b"POST", b"POST / HTTP/9.9", b"GET / HTTP/1.1", b"TRACE / HTTP/1.1",
              b"POST http://other/ HTTP/1.1", b"CONNECT a:1 HTTP/1.1", b"POST /%00 HTTP/1.1", b"POST /../ HTTP/1.1",
-             b"POST / HTTP/1.0", b"PRI * HTTP/2.0")
+             b"POST / HTTP/1.2", b"PRI * HTTP/2.0")
         )  # fmt: skip
         return self._wire(headers, body, line)
 

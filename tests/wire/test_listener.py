@@ -758,6 +758,40 @@ def test_two_that_block_on_one_connection() -> None:
     run(test)
 
 
+@pytest.mark.parametrize(
+    "lines", [b"Host: a\r\n", b"", b"Host: a\r\nConnection: keep-alive\r\n", b"Expect: 100-continue\r\n"]
+)
+def test_http_1_0_is_answered_once_and_the_connection_ends(lines: bytes) -> None:
+    async def test(world: World) -> None:
+        transport = world.connect()
+        answered = await transport.send(
+            b"POST /a HTTP/1.0\r\n" + lines + b"Content-Length: 1\r\n\r\nbPOST /c HTTP/1.0\r\n"
+        )
+        assert bodies(answered) == [b"/ab"] and b"\r\nConnection: close\r\n" in answered
+        assert transport.ended
+        transport.abort()
+        await turns()
+
+    run(test)
+
+
+def test_who_waits_to_be_told_that_the_body_may_come_is_told_so() -> None:
+    async def test(world: World) -> None:
+        transport = world.connect()
+        head = post(b"/a", b"bcd", b"Expect: 100-Continue")[:-3]
+        assert await transport.send(head) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        assert bodies(await transport.send(b"bcd")) == [b"/abcd"]
+
+        gate = world.blocking[b"/slow"] = threading.Event()
+        assert await transport.send(post(b"/slow") + head) == b""  # it would stand in the other's place
+        gate.set()
+        await world.until(lambda: transport.writes)
+        assert bodies(transport.take()) == [b"/slow"]
+        assert bodies(await transport.send(b"bcd")) == [b"/abcd"]
+
+    run(test)
+
+
 def test_a_full_queue_is_answered_in_its_turn() -> None:
     async def test(world: World) -> None:
         gate = world.blocking[b"/slow"] = threading.Event()
@@ -854,12 +888,15 @@ FRAMING = {
     "two signatures": (Refusal.REPEATED_HEADER, post(b"/", b"", b"Authorization: a", b"AUTHORIZATION: b")),
     "two targets": (Refusal.REPEATED_HEADER, post(b"/", b"", b"X-Amz-Target: a", b"x-amz-target: a")),
     "no host": (Refusal.NO_HOST, b"POST / HTTP/1.1\r\n\r\n"),
-    "HTTP/1.0": (Refusal.VERSION, b"POST / HTTP/1.0\r\nHost: a\r\n\r\n"),
-    "HTTP/1.0 kept": (Refusal.VERSION, b"POST / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n"),
+    "HTTP/1.0 in chunks": (
+        Refusal.VERSION,
+        b"POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    ),
     "HTTP/0.9": (Refusal.VERSION, b"POST /\r\n\r\n"),
     "HTTP/2": (Refusal.MALFORMED, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
     "HTTP/2.0": (Refusal.VERSION, b"POST / HTTP/2.0\r\nHost: a\r\n\r\n"),
-    "expect": (Refusal.EXPECTATION, post(b"/", b"", b"Expect: 100-continue")),
+    "expect": (Refusal.EXPECTATION, post(b"/", b"", b"Expect: 200-ok")),
+    "expect, and too much": (Refusal.BODY_TOO_LARGE, post(b"/", b"a" * 1001, b"Expect: 100-continue")[:-1001]),
     "upgrade": (Refusal.UPGRADE, post(b"/", b"", b"Connection: upgrade", b"Upgrade: h2c")),
     "CONNECT": (Refusal.TARGET, b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n"),
     "absolute": (Refusal.TARGET, post(b"http://other/")),

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from keystead.kit.listener import Listener
 
 LOG = logging.getLogger("keystead")
+GO_ON = b"HTTP/1.1 100 Continue\r\n\r\n"
 LINGER_FOR, LINGER_BYTES = 2, 256 * 1024  # what a refused peer may still send before the connection is cut
 
 
@@ -128,6 +129,11 @@ class Connection(Framing, asyncio.Protocol):
         return True
 
     # --- llhttp
+
+    def go_on(self) -> None:
+        """Behind a reply that is owed it would stand in that one's place; then the peer stops waiting by itself."""
+        if not self.n_owed and self._transport is not None:
+            self._transport.write(GO_ON)
 
     def on_message_complete(self) -> None:
         self._phase = self._timed = IDLE

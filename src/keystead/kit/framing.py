@@ -10,6 +10,7 @@ from typing import Any
 from keystead.wire.http import SINGLE, Limits, Refusal
 
 IDLE, HEAD, BODY = 0, 1, 2
+CONTINUE = b"100-continue"
 _HASH = ord("#")
 LIST, PARSED_AS = b"LIST", b"LINK"
 """A method that llhttp does not know, and one of its length that it knows (RFC 2068 §19.6.1.2; nobody's)."""
@@ -76,7 +77,21 @@ class Framing:
         self._method = self._parser.get_method()
         if self._is_list:
             self._method, self._is_list = LIST, False
+        if b"expect" in headers:
+            self.go_on()
         self._phase = BODY
+
+    def _once(self, headers: dict[bytes, bytes]) -> None:
+        """HTTP/1.0, as proxies and health checks speak it: one request, and the connection ends (RFC 9112 §9.3).
+
+        It has no chunks (§6.1), no expectations (RFC 9110 §10.1.1), and need not name a host.
+        """
+        self._keep = False
+        headers.pop(b"expect", None)
+        headers.setdefault(b"host", b"")
+
+    def go_on(self) -> None:
+        """Whoever waits to be told that the body may come is told so (RFC 9110 §10.1.1)."""
 
     def on_body(self, piece: bytes) -> None:
         if not self._body:
@@ -102,13 +117,15 @@ class Framing:
         self._headers[name] += b"," + value.strip(b" \t")
 
     def _objection(self, headers: dict[bytes, bytes]) -> Refusal | None:  # noqa: PLR0911 - one line per rule
-        if (not self._keep or b"connection" in headers) and self._parser.get_http_version() != "1.1":
-            return Refusal.VERSION
+        if (not self._keep or b"connection" in headers) and (version := self._parser.get_http_version()) != "1.1":
+            if version != "1.0" or b"transfer-encoding" in headers:
+                return Refusal.VERSION
+            self._once(headers)
         if self._target[:1] != b"/" or _HASH in self._target:
             return Refusal.TARGET
         if b"host" not in headers:
             return Refusal.NO_HOST
-        if b"expect" in headers:
+        if b"expect" in headers and headers[b"expect"].lower() != CONTINUE:
             return Refusal.EXPECTATION
         if b"upgrade" in headers:
             return Refusal.UPGRADE

@@ -97,7 +97,7 @@ class Refusal(Enum):
     TRANSFER_ENCODING = (501, "transfer encoding not supported")
     OVERLOADED = (503, "too many requests are waiting")
     UNRECORDED = (500, "no audit record can be written, so nothing is answered")
-    VERSION = (505, "HTTP/1.1 only")
+    VERSION = (505, "HTTP/1.1, or HTTP/1.0 without chunks")
 
     @property
     def status(self) -> int:
