@@ -70,7 +70,7 @@ OF_PATHS = {
     kind.action
     for module in (
         *("mounts", "tokens", "aclpolicies", "tools", "logins", "oidclogins", "vouched", "revocations", "sealing"),
-        *("settings", "leases", "belonging", "oidc", "namespaces", "mfa"),
+        *("settings", "leases", "belonging", "oidc", "oidcclients", "namespaces", "mfa"),
     )
     for kind in vars(sys.modules[f"keystead.core.operations.{module}"]).values()
     if hasattr(kind, "action") and kind.__module__.endswith(f".{module}")

@@ -20,17 +20,12 @@ from keystead.core.entities import (
     Entity,
     Erasure,
     Keyring,
-    KeyVersion,
     Kind,
     LastUse,
-    LoginSecret,
-    MfaSecret,
     Namespace,
-    OtpKey,
     PolicyText,
     Principal,
     PrincipalKind,
-    SecretVersion,
     ShareProof,
     SlotRule,
     Tenant,
@@ -44,7 +39,7 @@ from keystead.service.contents import BELOW
 from keystead.service.endings import Endings
 from keystead.service.handlers import namespaces as handlers
 from keystead.service.inspection import inspect
-from keystead.service.proof import prove_destroyed
+from keystead.service.proof import WRAPPED, prove_destroyed
 from keystead.stores.memory import MemoryStore
 
 NOT_BELOW = {Tenant, Namespace, Erasure, SlotRule, EndedRoot, ShareProof}
@@ -107,6 +102,7 @@ def full() -> tuple[harness.Stack, harness.Bearer, set[tuple[Kind, str]]]:
     root.ask("POST", "auth/approle/role/r/secret-id", {}, **at)
     harness.Bearer(stack, "").ask("POST", "auth/userpass/login/bob", {"password": "pw"}, **at)
     root.ask("POST", "auth/token/roles/r", {"orphan": True}, **at)
+    _to_an_application(root, at)
     _of_the_rest(root, at)
     _as_an_account(stack, space.id)
     return stack, root, before
@@ -158,6 +154,22 @@ def _of_the_rest(root: harness.Bearer, at: dict[str, str]) -> None:
         assert root.ask("POST", path, body, **at).status in {200, 204}, path
     inner = root.data("GET", "ns1/identity/group/name/in")["id"]
     assert root.ask("POST", "identity/group", {"name": "over", "member_group_ids": [inner]}, **at).status == 200
+
+
+def _to_an_application(root: harness.Bearer, at: dict[str, str]) -> None:
+    """Somebody logs in to one, which has not asked for its tokens yet."""
+    for path, body in (
+        ("identity/oidc/scope/s", {"template": "{}"}),
+        ("identity/oidc/assignment/a", {}),
+        ("identity/oidc/client/c", {"redirect_uris": "https://app.test", "assignments": "allow_all"}),
+        ("identity/oidc/provider/p", {"scopes_supported": "s", "allowed_client_ids": "*"}),
+    ):
+        assert root.ask("POST", path, body, **at).status == 204, path
+    login = harness.Bearer(root.stack, "").ask("POST", "auth/userpass/login/bob", {"password": "pw"}, **at)
+    bob = harness.Bearer(root.stack, login.json["auth"]["client_token"])
+    client = root.data("GET", "ns1/identity/oidc/client/c")["client_id"]
+    asked = {"client_id": client, "redirect_uri": "https://app.test", "scope": "openid s", "response_type": "code"}
+    assert bob.ask("POST", "identity/oidc/provider/p/authorize", asked, **at).status == 200
 
 
 def _as_an_account(stack: harness.Stack, tenant: str) -> None:
@@ -219,9 +231,7 @@ def test_an_old_backup_opens_nothing_of_it_and_everything_else(full) -> None:
     stack, root, _ = full
     old = MemoryStore()
     old._content = copy.deepcopy(stack.store._content)
-    ours = [
-        one for kind in (KeyVersion, SecretVersion, OtpKey, LoginSecret, MfaSecret) for one in stack.barrier.every(kind)
-    ]
+    ours = [one for kind in WRAPPED for one in stack.barrier.every(kind)]
     assert deleted(stack, root) == {"status": "completed"}
     proof = prove_destroyed(old, stack.barrier, stack.store)
     assert proof.holds and proof.n_destroyed == len(ours) - 1 and proof.n_survivors == 1

@@ -47,6 +47,7 @@ GROUPS: Final[Mapping[str, frozenset[Action]]] = {
             A.DELETE_OIDC_KEY,
             A.DELETE_MFA_METHOD,
             A.DESTROY_MFA_SECRET,
+            A.DELETE_OIDC_CLIENT,
             A.DELETE_SECRET,
             A.DESTROY_SECRET_VERSIONS,
             A.EMPTY_KEYRING,
@@ -123,6 +124,10 @@ GROUPS: Final[Mapping[str, frozenset[Action]]] = {
             A.DELETE_MFA_ENFORCEMENT,
             A.ENROL_ENTITY,
             A.DESTROY_MFA_SECRET,
+            A.WRITE_OIDC_ASSIGNMENT,
+            A.WRITE_OIDC_SCOPE,
+            A.WRITE_OIDC_CLIENT,
+            A.WRITE_OIDC_ISSUER,
             A.ENABLE_MOUNT,
         }
     ),
@@ -141,6 +146,9 @@ _NEVER = frozenset(
         A.CHANGE_SHARES,  # waits for enough shares, as does a root token
         A.GENERATE_ROOT_TOKEN,
         A.ERASE_OBJECT,  # of what has been destroyed
+        A.REDEEM_OIDC_CODE,  # of a client, which has nobody behind it; who may be let in there is ruled by assignments
+        A.DRAFT_CLIENT_TOKEN,
+        A.TELL_OF_USER,
     }
 )
 RULABLE: Final = frozenset(row.action for row in ACTIONS.values() if not row.free) - USES - _OF_APPROVALS - _NEVER

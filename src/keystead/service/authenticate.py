@@ -198,7 +198,7 @@ class Authenticator:
         vouched = self._vouchers.verify(mount, word, who.certificates, who.now)
         subject = vouched.word.subject[:MAX_SUBJECT]
         id_ = f"{who.namespace}:{vouched.role}:{subject}"
-        known = replace(who.principal, id=id_, name=subject)
+        known = replace(who.principal, id=id_, name=subject, policies=vouched.policies)
         rights = replace(Rights.alone(known), rests_on=who.rights.rests_on)
         return replace(who, principal=known, rights=rights, credential_id=vouched.role, vouched=vouched)
 

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from keystead.core import operations as ops
 from keystead.core.algorithms import KeySpec
-from keystead.core.entities import Entity, PrincipalKind
+from keystead.core.entities import Entity, OidcNamed, PrincipalKind
 from keystead.core.errors import Internal, NotFound
 from keystead.core.operations import Demand, Operation
 from keystead.core.sensitive import Sensitive
@@ -113,6 +113,14 @@ def _oidc_key(op: ops.WriteOidcKey | ops.DeleteOidcKey, tenant: HeldTenant) -> E
     return None if found is None else replace(found, id=f"{found.id}/{found.key_id}")
 
 
+def _oidc_named(kind: str) -> Callable[[Any, HeldTenant], Entity | None]:
+    def found(op: Any, tenant: HeldTenant) -> Entity | None:
+        one: OidcNamed | None = getattr(tenant, kind)(op.name)
+        return None if one is None else replace(one, id=f"{one.id}/{one.modified_at.isoformat()}")
+
+    return found
+
+
 def _acl_policy(op: ops.WriteAclPolicy | ops.DeleteAclPolicy, tenant: HeldTenant) -> Entity | None:
     found = tenant.acl_policy(op.name)
     return None if found is None else replace(found, id=f"{found.id}/{found.modified_at.isoformat()}")
@@ -147,6 +155,10 @@ WITHIN: Mapping[type, Callable[[Any, Any], Entity | None]] = {
     **dict.fromkeys((ops.WriteIdentityGroup, ops.DeleteIdentityGroup), _group),
     **dict.fromkeys((ops.WriteOtpKey, ops.DeleteOtpKey), lambda op, ring: _itself(ring.otp.find(op.name))),
     **dict.fromkeys((ops.WriteOidcKey, ops.DeleteOidcKey, ops.RotateOidcKey), _oidc_key),
+    **dict.fromkeys((ops.WriteOidcAssignment, ops.DeleteOidcAssignment), _oidc_named("oidc_assignment")),
+    **dict.fromkeys((ops.WriteOidcScope, ops.DeleteOidcScope), _oidc_named("oidc_scope")),
+    **dict.fromkeys((ops.WriteOidcClient, ops.DeleteOidcClient), _oidc_named("oidc_client")),
+    **dict.fromkeys((ops.WriteOidcIssuer, ops.DeleteOidcIssuer), _oidc_named("oidc_issuer")),
     **dict.fromkeys((ops.WriteRevocationList, ops.DeleteRevocationList), _revocation_list),
     **dict.fromkeys((ops.WriteMfaEnforcement, ops.DeleteMfaEnforcement, ops.WriteMfaMethod, ops.DeleteMfaMethod), _mfa),
     ops.DestroyMfaSecret: _mfa_secret,

@@ -45,6 +45,7 @@ VALUES: tuple[type[Wrapped], ...] = (
     entities.OtpKey,
     entities.LoginSecret,
     entities.MfaSecret,
+    entities.OidcClientSecret,
 )
 RESTORED: tuple[type[Entity], ...] = (
     entities.Tenant,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from keystead.core.entities import KeyVersion, LoginSecret, MfaSecret, OtpKey, SecretVersion, Wrapped
+from keystead.core.entities import KeyVersion, LoginSecret, MfaSecret, OidcClientSecret, OtpKey, SecretVersion, Wrapped
 from keystead.core.errors import DecryptionFailed
 from keystead.core.keytree import BITS, EMPTY, FANOUT, ROOT, Place, child, path
 from keystead.core.ports import Reader, Store
@@ -17,7 +17,7 @@ from keystead.service.root import Root
 from keystead.service.root import bound_to as bound_to_root
 from keystead.service.rows import ENCODER
 
-WRAPPED: tuple[type[Wrapped], ...] = (KeyVersion, SecretVersion, OtpKey, LoginSecret, MfaSecret)
+WRAPPED: tuple[type[Wrapped], ...] = (KeyVersion, SecretVersion, OtpKey, LoginSecret, MfaSecret, OidcClientSecret)
 
 
 class Proof(Struct, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ from keystead.core.entities import (
     Entity,
     ManagedPolicy,
     Membership,
+    OidcAccess,
     PolicyText,
     Principal,
     PrincipalKind,
@@ -23,10 +24,10 @@ from keystead.core.entities import (
 )
 from keystead.core.errors import Internal
 from keystead.core.policy.paths import filled
-from keystead.core.policy.vault import DEFAULT_POLICY, RESPONSE_WRAPPING_POLICY
+from keystead.core.policy.vault import DEFAULT_POLICY, RESPONSE_WRAPPING_POLICY, policy_of_access
 from keystead.core.rights import Narrowing, Rights
 from keystead.service.barrier import Barrier
-from keystead.service.belonging import NOBODYS, belonging
+from keystead.service.belonging import NOBODYS, Belonging, belonging
 from keystead.service.held.spaces import chain_of, has_ended
 
 E = TypeVar("E", bound=Entity)
@@ -116,6 +117,8 @@ def of_bearer(barrier: Barrier, token: Token) -> Rights:
         created_at=token.created_at,
         enabled=whose.is_good,
     )
+    if token.access is not None:
+        return _of_access(token, token.access, bearer, whose)
     kept = () if token.is_batch else (token,)
     is_root = ROOT_POLICY in token.policies  # which stands alone
     names = token.policies if is_root or not whose.policies else tuple(sorted({*token.policies, *whose.policies}))
@@ -134,6 +137,18 @@ def of_bearer(barrier: Barrier, token: Token) -> Rights:
         bases=whose.bases.union((*(one.id for one in kept), *ids.values())),
         token=token,
         identity_policies=whose.policies,
+    )
+
+
+def _of_access(token: Token, access: OidcAccess, bearer: Principal, whose: Belonging) -> Rights:
+    """Of an access token: nothing of what its entity may, but to ask for what it is told of."""
+    return Rights(
+        principal=bearer,
+        key=token.id,
+        policies=(PolicyText("oidc access token", "vault", policy_of_access(access.issuer)),),
+        rests_on=whose.rests_on,
+        bases=whose.bases,
+        token=token,
     )
 
 

@@ -206,6 +206,27 @@ class Action(StrEnum):
     DRAFT_ID_TOKEN = "tenant:draft-id-token"  # noqa: S105 - a name, not a secret
     INTROSPECT_ID_TOKEN = "tenant:introspect-id-token"  # noqa: S105 - a name, not a secret
     PUBLISH_OIDC = "tenant:publish-oidc"
+    WRITE_OIDC_ASSIGNMENT = "tenant:write-oidc-assignment"
+    READ_OIDC_ASSIGNMENT = "tenant:read-oidc-assignment"
+    LIST_OIDC_ASSIGNMENTS = "tenant:list-oidc-assignments"
+    DELETE_OIDC_ASSIGNMENT = "tenant:delete-oidc-assignment"
+    WRITE_OIDC_SCOPE = "tenant:write-oidc-scope"
+    READ_OIDC_SCOPE = "tenant:read-oidc-scope"
+    LIST_OIDC_SCOPES = "tenant:list-oidc-scopes"
+    DELETE_OIDC_SCOPE = "tenant:delete-oidc-scope"
+    WRITE_OIDC_CLIENT = "tenant:write-oidc-client"
+    READ_OIDC_CLIENT = "tenant:read-oidc-client"
+    LIST_OIDC_CLIENTS = "tenant:list-oidc-clients"
+    DELETE_OIDC_CLIENT = "tenant:delete-oidc-client"
+    WRITE_OIDC_ISSUER = "tenant:write-oidc-issuer"
+    READ_OIDC_ISSUER = "tenant:read-oidc-issuer"
+    LIST_OIDC_ISSUERS = "tenant:list-oidc-issuers"
+    DELETE_OIDC_ISSUER = "tenant:delete-oidc-issuer"
+    PUBLISH_OIDC_ISSUER = "tenant:publish-oidc-issuer"
+    AUTHORIZE_OIDC_CLIENT = "tenant:authorize-oidc-client"
+    REDEEM_OIDC_CODE = "tenant:redeem-oidc-code"
+    DRAFT_CLIENT_TOKEN = "tenant:draft-client-token"  # noqa: S105 - a name, not a secret
+    TELL_OF_USER = "tenant:tell-of-user"
     # secrets
     WRITE_SECRET = "secret:write"  # noqa: S105 - a name, not a secret
     READ_SECRET = "secret:read"  # noqa: S105 - a name, not a secret

@@ -42,6 +42,7 @@ from keystead.core.entities.keys import *
 from keystead.core.entities.logins import *
 from keystead.core.entities.mfa import *
 from keystead.core.entities.namespaces import *
+from keystead.core.entities.oidcclients import *
 from keystead.core.entities.otp import *
 from keystead.core.entities.paths import *
 from keystead.core.entities.revocations import *

@@ -49,6 +49,12 @@ class Kind(StrEnum):
     OIDC_SETTINGS = "oidc-settings"
     OIDC_KEY = "oidc-key"
     OIDC_ROLE = "oidc-role"
+    OIDC_ASSIGNMENT = "oidc-assignment"
+    OIDC_SCOPE = "oidc-scope"
+    OIDC_CLIENT = "oidc-client"
+    OIDC_CLIENT_SECRET = "oidc-client-secret"  # noqa: S105 - a kind, not a secret
+    OIDC_ISSUER = "oidc-issuer"
+    OIDC_CODE = "oidc-code"
     ACCOUNT = "account"
     OTP_KEY = "otp-key"
     SETTING = "setting"

@@ -8,6 +8,7 @@ from msgspec import Struct, field
 
 from keystead.core.entities.base import Entity, Kind
 from keystead.core.entities.logins import Bounds
+from keystead.core.entities.oidcclients import OidcAccess
 
 
 class Mount(Entity, frozen=True, kw_only=True):
@@ -87,6 +88,7 @@ class Token(Entity, frozen=True, kw_only=True):
     bound_key: str = ""  # hex: digest of the key that whoever renews it has to show over TLS
     is_batch: bool = False
     behind: tuple[str, ...] = ()  # who made it, where nothing else tells: an orphan, or whom an alias names
+    access: OidcAccess | None = None  # it is an access token of OAuth, and good for what that says alone
 
     @property
     def parent(self) -> str:
@@ -95,7 +97,7 @@ class Token(Entity, frozen=True, kw_only=True):
     @property
     def standing(self) -> tuple[object, ...]:
         """All that its rights are gathered by: two batch tokens that are alike in this have the same."""
-        return self.tenant, self.policies, self.entity
+        return self.tenant, self.policies, self.entity, "" if self.access is None else self.access.issuer
 
     @property
     def bearer(self) -> str:

@@ -36,6 +36,7 @@ from keystead.core.operations.mfa import *
 from keystead.core.operations.mounts import *
 from keystead.core.operations.namespaces import *
 from keystead.core.operations.oidc import *
+from keystead.core.operations.oidcclients import *
 from keystead.core.operations.oidclogins import *
 from keystead.core.operations.otp import *
 from keystead.core.operations.principals import *

@@ -114,10 +114,13 @@ class Draft(Struct, frozen=True, kw_only=True):
     version: int
     kid: str
     algorithm: str  # RFC 7518
+
+
+class RoleDraft(Draft, frozen=True, kw_only=True):
     role: OidcRole
 
 
-class DraftIdToken(NamedOidc[Draft], frozen=True, kw_only=True):
+class DraftIdToken(NamedOidc[RoleDraft], frozen=True, kw_only=True):
     """What the role's token says of the caller's entity. Raises InvalidArgument in Vault's words."""
 
     action = Action.DRAFT_ID_TOKEN

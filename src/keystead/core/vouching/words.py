@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from keystead.core.entities import PolicyText
 from keystead.core.errors import InvalidArgument, Unauthenticated
 
 CLAIM = "claim"
@@ -83,7 +84,17 @@ class Certified(Struct, frozen=True, kw_only=True):
         return self.common_name
 
 
-Word = Claimed | Identified | Published | ServiceAccount | Certified
+class ProvenClient(Struct, frozen=True):
+    """A client of an issuer of ours, that has shown its secret, or is known to have none."""
+
+    client_id: str
+
+    @property
+    def subject(self) -> str:
+        return self.client_id
+
+
+Word = Claimed | Identified | Published | ServiceAccount | Certified | ProvenClient
 
 
 class Unfit(Enum):
@@ -102,12 +113,16 @@ def unfit(why: Unfit) -> Unauthenticated:
 
 
 class Vouched(Struct, frozen=True, kw_only=True):
-    """What was found genuine, for the role `role` as it was at `role_revision`, by settings at `revision`."""
+    """What was found genuine, for the role `role` as it was at `role_revision`, by settings at `revision`.
+
+    `policies`: what that lets them do besides logging in.
+    """
 
     word: Word
     role: str
     role_revision: int
     revision: int
+    policies: tuple[PolicyText, ...] = ()
 
 
 class Admitted(Struct, frozen=True, kw_only=True):

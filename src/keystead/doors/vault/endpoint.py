@@ -18,6 +18,7 @@ from keystead.kit import Call, Means, PathOperation, path_operation
 from keystead.kit.custody import Custody
 from keystead.service.credentials.vouchers import Shown
 from keystead.wire import Misfit
+from keystead.wire.http import NO_HEADERS, Headers
 from keystead.wire.vault import Refused
 from keystead.wire.vault.envelope import UNSUPPORTED_OPERATION, Auth, WrapInfo, writer
 from keystead.wire.vault.reader import Parameters, Read, reader
@@ -42,7 +43,7 @@ class Answer(Struct, frozen=True, kw_only=True):
     """More than data alone. `doubled`: the data stands at the top level, too. `bare`: it is the whole body.
 
     `again`: a request that was waiting, whose answer is the answer. `media`: what `data` is, which is bytes then, and
-    the whole body.
+    the whole body. `headers`: of a bare one, beside those of every answer.
     """
 
     data: Any = None
@@ -55,6 +56,7 @@ class Answer(Struct, frozen=True, kw_only=True):
     lease_duration: int = 0  # seconds, of what has no lease
     again: bytes = b""
     media: bytes = b""
+    headers: bytes = b""
 
 
 TIDIED = Answer(
@@ -72,6 +74,7 @@ class Endpoint(PathOperation[Any, Any], frozen=True, kw_only=True):
     `open_ended`: it takes whatever parameters there are, and none is remarked upon (Call.caller.asked has them).
     `unsigned`: for whoever has no token yet; one that comes with it is not looked at.
     `shows`: of its message, what somebody else has said of who logs in, or is to be asked; by a call of a stranger.
+    `refuses`: what a stranger hears in place of an error, where another protocol says how; None: what everybody does.
     """
 
     engine: str
@@ -81,6 +84,7 @@ class Endpoint(PathOperation[Any, Any], frozen=True, kw_only=True):
     open_ended: bool = False
     unsigned: bool = False
     shows: Callable[[Any, Call], Shown] | None = None
+    refuses: Callable[[KeysteadError], Answer | None] | None = None
 
     def asked(self, path: str, parameters: Mapping[str, Any], wrap_for: float | None = None, below: str = "") -> Asked:
         """`path` from the namespace of the request, and `below` what leads there from the caller's own."""
@@ -116,6 +120,7 @@ def endpoint(  # noqa: PLR0913 - each says one fact of an operation
     open_ended: bool = False,
     unsigned: bool = False,
     shows: Callable[[P, Call], Shown] | None = None,
+    refuses: Callable[[KeysteadError], Answer | None] | None = None,
 ) -> Callable[[Callable[[P, Call], Any]], Endpoint]:
     """Declare the function below to be what `verb` does at `path` of an engine. It answers data, an Answer, or None.
 
@@ -136,6 +141,7 @@ def endpoint(  # noqa: PLR0913 - each says one fact of an operation
             open_ended=open_ended,
             unsigned=unsigned,
             shows=shows,
+            refuses=refuses,
         )
 
     return made
@@ -175,16 +181,33 @@ class TokenCall(Call):
     `has_asked`: whether any operation has been performed with it (leave.py).
     """
 
-    __slots__ = ("chain_of", "custody", "has_asked", "led", "text")
+    __slots__ = ("chain_of", "custody", "has_asked", "headers", "led", "text")
 
-    def __init__(self, means: Means, caller: Caller, text: Sensitive, led: str = "") -> None:
+    def __init__(
+        self, means: Means, caller: Caller, text: Sensitive, led: str = "", headers: Headers = NO_HEADERS
+    ) -> None:
         super().__init__(means.service, caller, means.markers)
         self.text, self.custody, self.led, self.chain_of = text, means.custody, led, means.mounts.chain
-        self.has_asked = False
+        self.headers, self.has_asked = headers, False
 
     def __call__(self, op: Operation[R]) -> R:
         self.has_asked = True
         return self._perform(self.caller, op)
+
+
+class StrangerCall(Call):
+    """Of whoever is about to log in."""
+
+    __slots__ = ("headers",)
+
+    def __init__(self, means: Means, caller: Caller, headers: Headers) -> None:
+        super().__init__(means.service, caller, means.markers)
+        self.headers = headers
+
+
+def headers_of(call: Call) -> Headers:
+    """What stands above the request, by name; a secret of its caller's may be among it."""
+    return call.headers if isinstance(call, TokenCall | StrangerCall) else NO_HEADERS
 
 
 class OpenCall(Call):

@@ -21,7 +21,7 @@ from keystead.core.operations import TenantRef, UseToken, UseTools
 from keystead.core.policy.paths import acl_of
 from keystead.core.ports import WouldBlock
 from keystead.core.sensitive import Sensitive
-from keystead.doors.vault.endpoint import CAPABILITIES, Answer, Endpoint, OpenCall, Said, TokenCall
+from keystead.doors.vault.endpoint import CAPABILITIES, Answer, Endpoint, OpenCall, Said, StrangerCall, TokenCall
 from keystead.doors.vault.factors import of_header
 from keystead.doors.vault.known import Arrival, Known
 from keystead.doors.vault.leave import to_tell
@@ -33,7 +33,7 @@ from keystead.doors.vault.spaces import OF_ITSELF, OF_SERVER, SHOWN, UNAVAILABLE
 from keystead.doors.vault.system.capabilities import unshown
 from keystead.doors.vault.system.controlgroups import unparked
 from keystead.doors.vault.system.wrapping import NOT_WRAPPING
-from keystead.kit import Call, Door, Means
+from keystead.kit import Door, Means
 from keystead.kit.door import Steps, Stepwise, wherever
 from keystead.service.authenticate import NOTHING_SHOWN
 from keystead.service.credentials import Reason
@@ -102,7 +102,7 @@ class VaultFront(Stepwise):
             )
             message, warnings = endpoint.take(found.captures, given)
             yield None
-            call = TokenCall(self._means, who, arrived.text, led=place.led)
+            call = TokenCall(self._means, who, arrived.text, place.led, request.headers)
             answer = yield from wherever(endpoint.run, message, call)
             if not call.has_asked:
                 self._means.service.perform(who, UseTools(tenant=TenantRef(who.principal.tenant)))
@@ -216,10 +216,12 @@ class VaultFront(Stepwise):
         try:
             message, warnings = found.endpoint.take(found.captures, given)
             if found.endpoint.shows is not None:
-                word = found.endpoint.shows(message, Call(self._means.service, who, self._means.markers))
+                word = found.endpoint.shows(message, StrangerCall(self._means, who, request.headers))
                 who = self._means.authenticator.claiming(who, word.role)
                 who = self._means.authenticator.vouched(who, found.mount, word)
-            answer = found.endpoint.run(message, Call(self._means.service, who, self._means.markers))
+            answer = found.endpoint.run(message, StrangerCall(self._means, who, request.headers))
+            if isinstance(answer, Answer) and answer.status >= 400:
+                self._means.authenticator.turned_away(request)
             if wrap_for:
                 return self._replies.wrapped(answer, warnings, found.mount.engine, who, wrap_for, request.second)
             return enveloped(answer, warnings, found.mount.engine, request_id, request.second)
@@ -227,7 +229,7 @@ class VaultFront(Stepwise):
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it is answered
             self._means.authenticator.turned_away(request)
-            return self._replies.refuse(error, who, request.second)
+            return self._replies.refuse(error, who, request.second, found.endpoint.refuses)
 
     # --- who
 

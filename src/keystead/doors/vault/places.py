@@ -24,8 +24,9 @@ ALSO = {"oidc": "jwt"}
 """Engines that answer as another one does."""
 _NOWHERE: tuple[str, ...] = ()
 PUBLISHED = "identity/oidc/.well-known/"
+ISSUERS = "identity/oidc/provider/"
 VALIDATE = "sys/mfa/validate"
-HEARD = {wire.Verb.WRITE: ("auth/", VALIDATE), wire.Verb.READ: ("auth/", PUBLISHED)}
+HEARD = {wire.Verb.WRITE: ("auth/", VALIDATE, ISSUERS), wire.Verb.READ: ("auth/", PUBLISHED, ISSUERS)}
 """Below which paths there is anything for somebody without a token, by verb."""
 
 
@@ -152,7 +153,7 @@ class Places:
         asked = place.asked
         if place.missing or not asked.path.startswith(HEARD.get(asked.verb, _NOWHERE)):
             return None
-        if place.chain and asked.path.startswith(PUBLISHED) and not self._mounts.publishes(place.tenant):
+        if place.chain and asked.path.startswith((PUBLISHED, ISSUERS)) and not self._mounts.publishes(place.tenant):
             return None
         led = self._mounts.mounts(place.tenant).find(asked.path)
         if led is None or (table := self._engines.get(_spoken(led[0]))) is None:

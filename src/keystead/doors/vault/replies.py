@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from keystead.core import errors as e
@@ -33,7 +34,7 @@ def enveloped(answer: Any, warnings: tuple[str, ...], engine: str, request_id: s
     if one.media:
         return reply(one.status, media_head(one.media), one.data, second)
     if one.bare:
-        return reply(one.status, HEAD, b"" if one.data is None else write(one.data), second)
+        return reply(one.status, HEAD + one.headers, b"" if one.data is None else write(one.data), second)
     said = Envelope(
         request_id="" if one.wrap_info is not None else request_id,
         data=one.data,
@@ -87,13 +88,23 @@ class Replies:
             return self.refuse(worse, who, request.second)
         return reply(200, HEAD, write(Envelope(request_id="", wrap_info=wrap_info(made))), request.second)
 
-    def refuse(self, error: Exception, who: Caller | Stranger, second: int) -> bytes:
+    def refuse(
+        self,
+        error: Exception,
+        who: Caller | Stranger,
+        second: int,
+        shaped: Callable[[e.KeysteadError], Answer | None] | None = None,
+    ) -> bytes:
+        """`shaped`: what is answered in place of some errors."""
         known, status, words = _kind_of(error, who.request_id)
         if not known.recorded:
             try:
                 self._service.turn_away(who, known)
             except e.KeysteadError as worse:
-                known, status, words = _kind_of(worse, who.request_id)
+                (known, status, words), shaped = _kind_of(worse, who.request_id), None
+        told = shaped(error) if shaped is not None and isinstance(error, e.KeysteadError) else None
+        if told is not None:
+            return enveloped(told, (), "", who.request_id, second)
         return reply(status, HEAD, errors(*words), second)
 
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 from msgspec import Struct
 
-from keystead.core.entities import Token
+from keystead.core.entities import OidcAccess, Token
 from keystead.core.errors import DecryptionFailed, LimitExceeded
 from keystead.core.ports import Entropy
 from keystead.core.sensitive import Sensitive
@@ -43,6 +43,7 @@ class _Said(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     bound_cidrs: tuple[str, ...]
     entity: str
     behind: tuple[str, ...] = ()
+    access: OidcAccess | None = None
 
 
 class BatchTokens:
@@ -70,6 +71,7 @@ class BatchTokens:
             token.bound_cidrs,
             token.entity,
             token.behind,
+            token.access,
         )
         sealed = self._aead.seal(entropy(NONCE_BYTES), msgspec.msgpack.encode(said), _aad(sign))
         text = BATCH_PREFIX + urlsafe_b64encode(sealed).rstrip(b"=").decode() + (f".{sign}" if sign else "")
@@ -119,5 +121,6 @@ def _token(said: _Said, text: str) -> Token:
         bound_cidrs=said.bound_cidrs,
         entity=said.entity,
         behind=said.behind,
+        access=said.access,
         is_batch=True,
     )

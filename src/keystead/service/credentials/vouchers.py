@@ -34,6 +34,7 @@ from keystead.crypto.chains import told, vouched
 from keystead.crypto.jwk import ALGORITHMS, VerifyingKey
 from keystead.service.credentials.flows import Flows, source_of
 from keystead.service.credentials.keysets import N_TRIED, KeySets, KeySource
+from keystead.service.credentials.oidcclient import proven
 from keystead.service.credentials.reviews import Reviews
 from keystead.service.held import HeldTenant
 from keystead.wire import Malformed, jose
@@ -78,7 +79,19 @@ class Returned(Struct, frozen=True):
         return self.begun.role
 
 
-Shown = Word | Beginning | Returned
+class Secret(Struct, frozen=True):
+    """A client shows who it is, where it asks the issuer of that name for tokens."""
+
+    issuer: str
+    client_id: str
+    said: Sensitive
+
+    @property
+    def role(self) -> str:
+        return self.client_id
+
+
+Shown = Word | Beginning | Returned | Secret
 
 
 class Vouchers:
@@ -101,6 +114,8 @@ class Vouchers:
         tenant = self._tenants(mount.tenant)
         if tenant is None:
             raise Unauthenticated("no such tenant")
+        if isinstance(word, Secret):
+            return proven(tenant, word.issuer, word.client_id, word.said)
         if mount.engine == "cert":
             return _by_certificate(tenant, mount, word.role, certificates, now)
         settings = tenant.login_settings(mount)

@@ -8,15 +8,26 @@ from __future__ import annotations
 import json
 from base64 import b64decode
 from binascii import Error
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
+from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from keystead.core import operations as ops
-from keystead.core.entities import OidcRole, path_of_chain, sign_of_chain
+from keystead.core.entities import OidcKey, OidcRole, path_of_chain, sign_of_chain
 from keystead.core.errors import InvalidArgument, NotFound
-from keystead.core.operations import Draft, Introspected, KeyRef, Nothing, Published, PublishedKey, identity_address
+from keystead.core.operations import (
+    Draft,
+    Introspected,
+    KeyRef,
+    Nothing,
+    Published,
+    PublishedKey,
+    RoleDraft,
+    identity_address,
+)
 from keystead.core.ports import Entropy
 from keystead.crypto.jwk import ALGORITHMS, usable
 from keystead.crypto.jwkset import published
@@ -30,7 +41,7 @@ from keystead.wire.jose import Jwk, Token
 
 LEEWAY = 60  # seconds that clocks may differ by
 MAX_PAYLOAD = 6000  # bytes: what wire.jose reads again
-MAX_ROLES, MAX_CLIENT_ID = 1000, 255
+MAX_ROLES, MAX_CLIENT_ID, N_CLIENT_ID = 1000, 255, 26
 _LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
@@ -43,7 +54,7 @@ def write_role(op: ops.WriteOidcRole, targets: tuple[HeldTenant], act: Act) -> O
     name = before.key if op.key is None and before is not None else op.key or ""
     if not name:
         raise InvalidArgument("the key parameter is required", "key")
-    template = before.template if op.template is None and before is not None else _decoded(op.template or "")
+    template = before.template if op.template is None and before is not None else decoded(op.template or "")
     checked(template, act.now)
     ttl = op.ttl if op.ttl is not None else before.ttl if before is not None else DAY
     if (key := key_named(tenant, name)) is None:
@@ -65,7 +76,7 @@ def write_role(op: ops.WriteOidcRole, targets: tuple[HeldTenant], act: Act) -> O
         key=name,
         template=template,
         ttl=ttl,
-        client_id=client_id or _client_id(act.entropy),
+        client_id=client_id or letters(act.entropy, N_CLIENT_ID),
     )
     making = Making(tenant, act)
     if not key.key_id:
@@ -76,15 +87,15 @@ def write_role(op: ops.WriteOidcRole, targets: tuple[HeldTenant], act: Act) -> O
     )
 
 
-def _client_id(entropy: Entropy) -> str:
-    """26 letters and digits; a byte in 32 is not taken, so that each is as likely."""
+def letters(entropy: Entropy, n: int) -> str:
+    """`n` letters and digits; a byte in 32 is not taken, so that each is as likely."""
     found = ""
-    while len(found) < 26:
+    while len(found) < n:
         found += "".join(_LETTERS[byte % 62] for byte in entropy(32) if byte < 248)
-    return found[:26]
+    return found[:n]
 
 
-def _decoded(template: str) -> str:
+def decoded(template: str) -> str:
     """A template may come in base64."""
     try:
         return b64decode(template, validate=True).decode()
@@ -110,7 +121,7 @@ def delete_role(op: ops.DeleteOidcRole, targets: tuple[HeldTenant], _act: Act) -
 # --- tokens
 
 
-def draft(op: ops.DraftIdToken, targets: tuple[HeldTenant], act: Act) -> Outcome[Draft]:
+def draft(op: ops.DraftIdToken, targets: tuple[HeldTenant], act: Act) -> Outcome[RoleDraft]:
     (tenant,) = targets
     if (role := tenant.oidc_role(op.name)) is None:
         raise InvalidArgument(f'role "{op.name}" not found', "name")
@@ -134,20 +145,24 @@ def draft(op: ops.DraftIdToken, targets: tuple[HeldTenant], act: Act) -> Outcome
         "exp": now + min(role.ttl, record.verification_ttl),
         "iat": now,
     }
+    drawn = drawn_up(tenant, record, said)
+    return Outcome(answer=RoleDraft(**structs.asdict(drawn), role=role))
+
+
+def drawn_up(tenant: HeldTenant, record: OidcKey, said: Mapping[str, Any]) -> Draft:
+    """A token that says that, for the version of the key that signs now. Raises InvalidArgument."""
     payload = json.dumps(said, separators=(",", ":"), sort_keys=True, ensure_ascii=False).encode()
     if len(payload) > MAX_PAYLOAD:
         raise InvalidArgument(f"a token says at most {MAX_PAYLOAD} bytes", "template")
     key = tenant.key(record.key_id)
     number = max(1, key.current - 1)
-    answer = Draft(
+    return Draft(
         payload=payload,
         key=KeyRef(identity_address(tenant.id), id=key.id),
         version=number,
         kid=_kid(key.id, number),
         algorithm=record.algorithm,
-        role=role,
     )
-    return Outcome(answer=answer)
 
 
 def _kid(key_id: str, number: int) -> str:
@@ -156,7 +171,12 @@ def _kid(key_id: str, number: int) -> str:
 
 def _issuer(tenant: HeldTenant) -> str:
     settings = tenant.oidc_settings()
-    return f"{settings.issuer if settings is not None else ''}/v1/{path_of_chain(tenant.chain())}identity/oidc"
+    return issuer_at(tenant, settings.issuer if settings is not None else "")
+
+
+def issuer_at(tenant: HeldTenant, origin: str) -> str:
+    """What a tenant's tokens are issued as; an issuer of clients stands below it."""
+    return f"{origin}/v1/{path_of_chain(tenant.chain())}identity/oidc"
 
 
 # --- verifying
@@ -164,15 +184,18 @@ def _issuer(tenant: HeldTenant) -> str:
 
 def publish(op: ops.PublishOidc, targets: tuple[HeldTenant], act: Act) -> Outcome[Published]:
     (tenant,) = targets
-    keys = tuple(_published(tenant, act.now)) if op.with_keys else ()
+    keys = tuple(published_keys(tenant, _of_roles(tenant), act.now)) if op.with_keys else ()
     return Outcome(answer=Published(_issuer(tenant), keys))
 
 
-def _published(tenant: HeldTenant, now: datetime) -> Iterator[PublishedKey]:
-    """Of keys that a role names: what signs, what waits, and what has signed until not so long ago."""
-    named = {role.key for role in tenant.oidc_roles()}
+def _of_roles(tenant: HeldTenant) -> set[str]:
+    return {role.key for role in tenant.oidc_roles()}
+
+
+def published_keys(tenant: HeldTenant, names: Collection[str], now: datetime) -> Iterator[PublishedKey]:
+    """Of keys of these names: what signs, what waits, and what has signed until not so long ago."""
     for record in tenant.oidc_keys():
-        if record.name in named and record.key_id:
+        if record.name in names and record.key_id:
             for version, _ in lasting(tenant, record, now):
                 yield PublishedKey(_kid(record.key_id, version.number), record.algorithm, version.public_key)
             for old in record.retired:
@@ -214,7 +237,7 @@ def _is_signed(found: Token, tenant: HeldTenant, now: datetime) -> bool:
     """By the key that it names, for the algorithm that this key is for."""
     if found.header.alg not in ALGORITHMS:
         return False
-    for one in _published(tenant, now):
+    for one in published_keys(tenant, _of_roles(tenant), now):
         if one.kid == found.header.kid and one.algorithm == found.header.alg:
             members = {**published(one.public_key), "kid": one.kid, "alg": one.algorithm}
             key = usable(msgspec.convert(members, Jwk))

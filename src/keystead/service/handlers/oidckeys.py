@@ -20,6 +20,7 @@ from keystead.core.entities import (
     Key,
     Keyring,
     KeyVersion,
+    OidcClient,
     OidcKey,
     OidcRole,
     OidcSettings,
@@ -58,14 +59,19 @@ MAX_KEYS, MAX_CLIENTS, MAX_RETIRED, MAX_ISSUER = 1000, 1000, 8, 240
 
 def write_settings(op: ops.WriteOidcSettings, targets: tuple[HeldTenant], _act: Act) -> Outcome[OidcSettings]:
     (tenant,) = targets
-    if op.issuer and not _is_origin(op.issuer):
+    check_origin(op.issuer)
+    before = tenant.oidc_settings() or OidcSettings(id=tenant.id)
+    settings = replace(before, issuer=op.issuer)
+    return Outcome(answer=settings, put=(settings,))
+
+
+def check_origin(text: str) -> None:
+    """Raises InvalidArgument for what is more, or less, than "https://host:port"; "" is none."""
+    if text and not _is_origin(text):
         raise InvalidArgument(
             "invalid issuer, which must include only a scheme, host, and optional port (e.g. https://example.com:8200)",
             "issuer",
         )
-    before = tenant.oidc_settings() or OidcSettings(id=tenant.id)
-    settings = replace(before, issuer=op.issuer)
-    return Outcome(answer=settings, put=(settings,))
 
 
 def _is_origin(text: str) -> bool:
@@ -271,6 +277,12 @@ def _wanted(op: ops.WriteOidcKey, tenant: HeldTenant, before: OidcKey | None) ->
             f"ttl greater than {record.verification_ttl} seconds",
             "verification_ttl",
         )
+    if before is not None and any(one.id_token_ttl > record.verification_ttl for one in _clients_of(tenant, op.name)):
+        raise InvalidArgument(
+            f'unable to update key "{op.name}" because it is currently referenced by one or more clients with an '
+            f"id_token_ttl greater than {record.verification_ttl} seconds",
+            "verification_ttl",
+        )
     if record.algorithm not in SPECS:
         raise InvalidArgument(f'unknown signing algorithm "{record.algorithm}"', "algorithm")
     if len(record.allowed_client_ids) > MAX_CLIENTS:
@@ -280,6 +292,10 @@ def _wanted(op: ops.WriteOidcKey, tenant: HeldTenant, before: OidcKey | None) ->
 
 def _roles_of(tenant: HeldTenant, name: str) -> list[OidcRole]:
     return [role for role in tenant.oidc_roles() if role.key == name]
+
+
+def _clients_of(tenant: HeldTenant, name: str) -> list[OidcClient]:
+    return [client for client in tenant.oidc_clients() if client.key == name]
 
 
 def _retiring(tenant: HeldTenant, record: OidcKey, before: OidcKey, making: Making, act: Act) -> OidcKey:
@@ -330,6 +346,12 @@ def delete_key(op: ops.DeleteOidcKey, targets: tuple[HeldTenant], act: Act) -> O
     if roles := [role.name for role in _roles_of(tenant, op.name)]:
         raise InvalidArgument(
             f'unable to delete key "{op.name}" because it is currently referenced by these roles: {", ".join(roles)}',
+            "name",
+        )
+    if clients := [client.name for client in _clients_of(tenant, op.name)]:
+        raise InvalidArgument(
+            f'unable to delete key "{op.name}" because it is currently referenced by these clients: '
+            f"{', '.join(clients)}",
             "name",
         )
     if (record := tenant.oidc_key(op.name)) is None:

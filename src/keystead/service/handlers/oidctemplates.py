@@ -39,6 +39,11 @@ def checked(template: str, now: datetime) -> str:
     return template
 
 
+def names_of(template: str, now: datetime) -> frozenset[str]:
+    """What a template that has been checked tells, by name."""
+    return frozenset(claims(template, _ANYBODY, now))
+
+
 def claims(template: str, whose: Belonging, now: datetime) -> dict[str, Any]:
     """What the template adds to a token. Raises InvalidArgument."""
     return _object(_filled(template, whose, now)) if template else {}

@@ -10,6 +10,7 @@ from keystead.service.held.approvals import OfApprovals
 from keystead.service.held.belonging import OfIdentities
 from keystead.service.held.keyrings import HeldKeyring
 from keystead.service.held.mfa import OfFactors
+from keystead.service.held.oidcclients import OfOidcClients
 from keystead.service.held.paths import OfPaths
 from keystead.service.held.principals import OfPrincipals
 from keystead.service.held.secrets import HeldCubby, cubby_of
@@ -17,8 +18,8 @@ from keystead.service.held.spaces import OfSpaces, first_tenant
 from keystead.service.reach import Reach
 
 
-class HeldTenant(OfSpaces, OfPaths, OfIdentities, OfFactors, OfPrincipals, OfApprovals):
-    """A tenant, with what it has for its principals, paths, identities, second factors and namespaces."""
+class HeldTenant(OfSpaces, OfPaths, OfIdentities, OfFactors, OfOidcClients, OfPrincipals, OfApprovals):
+    """A tenant, with what it has for its principals, paths, identities, second factors, applications and namespaces."""
 
     def __init__(self, tenant: Tenant, reach: Reach) -> None:
         self.record, self._reach = tenant, reach

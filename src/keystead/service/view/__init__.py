@@ -88,6 +88,10 @@ class View(KeyCache, TokenCache):
         Kind.LOGIN_SETTINGS: _forget_nothing,
         Kind.LOGIN_SECRET: _forget_nothing,
         Kind.OIDC_LOGIN: _forget_nothing,
+        Kind.OIDC_ASSIGNMENT: _forget_nothing,
+        Kind.OIDC_SCOPE: _forget_nothing,
+        Kind.OIDC_CLIENT_SECRET: _forget_nothing,
+        Kind.OIDC_CODE: _forget_nothing,
         Kind.REVOCATION_LIST: _forget_nothing,
         Kind.MFA_RULES: _forget_nothing,  # nobody holds them: every login reads them, and rests on them
         Kind.MFA_SECRET: _forget_nothing,

@@ -11,10 +11,13 @@ from msgspec.structs import replace
 from keystead.core.entities import (
     ONLY,
     ApprovalRules,
+    Entity,
     Kind,
     Lineage,
     Mount,
     Namespace,
+    OidcClient,
+    OidcIssuer,
     OidcRole,
     OidcSettings,
     Tenant,
@@ -30,6 +33,7 @@ from keystead.service.held.spaces import chain_of, first_tenant, has_ended
 from keystead.service.ratelimits import RateLimitTable
 from keystead.service.view.cache import Cache, Finds, Forgets
 
+PUBLISHING: tuple[type[Entity], ...] = (OidcRole, OidcClient, OidcIssuer)
 EPOCH = datetime.fromtimestamp(0, UTC)
 LOCKED = 'API access to this namespace has been locked by an administrator - "{}" must be unlocked to gain access.'
 
@@ -146,13 +150,13 @@ class TenantCache(Cache):
         return not has_ended(self._chain(tenant))
 
     def publishes(self, tenant: str) -> bool:
-        """Whether it says who it is as an issuer of tokens of identity, or has a role for which there are keys."""
+        """Whether it says who it is as an issuer of tokens of identity, or has somebody for whom there are keys."""
         self.refresh()
         if (found := self._publishing.get(tenant)) is None:
             self.may_block()
             stamp = self._seen_change
             settings = self._barrier.get(OidcSettings, tenant)
-            found = settings is not None or bool(self._barrier.children(OidcRole, tenant, limit=1))
+            found = settings is not None or any(self._barrier.children(kind, tenant, limit=1) for kind in PUBLISHING)
             self._keep(stamp, self._publishing, tenant, found)
         return found
 
@@ -197,6 +201,8 @@ class TenantCache(Cache):
         Kind.SETTING: _forget_settings,
         Kind.OIDC_SETTINGS: _forget_publishing,
         Kind.OIDC_ROLE: _forget_publishing,
+        Kind.OIDC_CLIENT: _forget_publishing,
+        Kind.OIDC_ISSUER: _forget_publishing,
         Kind.APPROVAL_RULES: _forget_approval_rules,
     }
     FIND: ClassVar[Finds] = {**Cache.FIND, TenantRef: _find_tenant}

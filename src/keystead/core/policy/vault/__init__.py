@@ -12,7 +12,12 @@ where every statement counts. docs/adr/0018 says what was chosen where Vault and
 from __future__ import annotations
 
 from keystead.core.policy.vault.acl import Acl, NamedPolicy, compile_acl
-from keystead.core.policy.vault.builtin import DEFAULT_POLICY, RESPONSE_WRAPPING_POLICY
+from keystead.core.policy.vault.builtin import (
+    DEFAULT_POLICY,
+    RESPONSE_WRAPPING_POLICY,
+    policy_of_access,
+    policy_of_client,
+)
 from keystead.core.policy.vault.document import Capability, Policy, Stanza, read_policy
 from keystead.core.policy.vault.rules import Verdict
 from keystead.core.policy.vault.templates import Facts, directives
@@ -29,5 +34,7 @@ __all__ = [
     "Verdict",
     "compile_acl",
     "directives",
+    "policy_of_access",
+    "policy_of_client",
     "read_policy",
 ]

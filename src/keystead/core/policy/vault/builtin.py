@@ -55,6 +55,21 @@ def _stanzas(paths: Iterable[tuple[str, tuple[Capability, ...]]]) -> str:
     )
 
 
+def policy_of(path: str, *capabilities: Capability) -> str:
+    """The text of a policy for one path and nothing else. `path`: letters, digits and what needs no escape."""
+    return _stanzas(((path, capabilities),)) + "\n"
+
+
+def policy_of_access(issuer: str) -> str:
+    """Of an access token: it reads of its entity at the issuer of that name. OpenID Connect Core 1.0 §5.3."""
+    return policy_of(f"identity/oidc/provider/{issuer}/userinfo", _R, _U)
+
+
+def policy_of_client(issuer: str) -> str:
+    """Of a client that has shown who it is: it asks for its tokens at the issuer of that name. The same, §3.1.3."""
+    return policy_of(f"identity/oidc/provider/{issuer}/token", _U)
+
+
 DEFAULT_POLICY = "\n\n".join(f"# {why}\n{_stanzas(paths)}" for why, paths in _DEFAULT) + "\n"
 """`default`: of every token that was not made without it. It may be rewritten, never deleted."""
 

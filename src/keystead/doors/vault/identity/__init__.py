@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from keystead.doors.vault.identity import aliases, enforcements, entities, groups, mfa, oidc
+from keystead.doors.vault.identity import (
+    aliases,
+    enforcements,
+    entities,
+    groups,
+    mfa,
+    oidc,
+    oidcclients,
+    oidcflow,
+    oidcissuers,
+)
 
 OPERATIONS = (
     *entities.OPERATIONS,
@@ -11,4 +21,7 @@ OPERATIONS = (
     *oidc.OPERATIONS,
     *mfa.OPERATIONS,
     *enforcements.OPERATIONS,
+    *oidcclients.OPERATIONS,
+    *oidcissuers.OPERATIONS,
+    *oidcflow.OPERATIONS,
 )

@@ -5,6 +5,7 @@ Vault HTTP API, "Identity secrets engine: tokens".
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -74,11 +75,18 @@ class IntrospectRequest(Parameters, frozen=True, kw_only=True):
         return "IntrospectRequest(…)"
 
 
-def _name(req: NamedRequest) -> str:
+def named(req: NamedRequest) -> str:
     """Raises Said for what is no name here. OpenBao, framework.GenericNameRegex"""
     if WORD.fullmatch(req.name) is None:
         raise Said(404, UNSUPPORTED_PATH)
     return req.name
+
+
+def listed_names(names: tuple[str, ...]) -> dict[str, Any]:
+    """Raises Said where there are none."""
+    if not names:
+        raise Said(404, "")
+    return {"keys": names}
 
 
 # --- settings
@@ -107,7 +115,7 @@ def write_key(req: KeyRequest, call: Call) -> None:
     call(
         ops.WriteOidcKey(
             tenant=here(call),
-            name=_name(req),
+            name=named(req),
             algorithm=req.algorithm,
             rotation_period=req.rotation_period,
             verification_ttl=req.verification_ttl,
@@ -118,7 +126,7 @@ def write_key(req: KeyRequest, call: Call) -> None:
 
 @endpoint("identity", Verb.READ, "oidc/key/{name}")
 def read_key(req: NamedRequest, call: Call) -> dict[str, Any]:
-    key = call(ops.ReadOidcKey(tenant=here(call), name=_name(req)))
+    key = call(ops.ReadOidcKey(tenant=here(call), name=named(req)))
     return {
         "algorithm": key.algorithm,
         "allowed_client_ids": key.allowed_client_ids,
@@ -134,12 +142,12 @@ def list_keys(_req: Nothing, call: Call) -> dict[str, Any]:
 
 @endpoint("identity", Verb.DELETE, "oidc/key/{name}")
 def delete_key(req: NamedRequest, call: Call) -> None:
-    call(ops.DeleteOidcKey(tenant=here(call), name=_name(req)))
+    call(ops.DeleteOidcKey(tenant=here(call), name=named(req)))
 
 
 @endpoint("identity", Verb.WRITE, "oidc/key/{name}/rotate/?")
 def rotate_key(req: RotateRequest, call: Call) -> None:
-    call(ops.RotateOidcKey(tenant=here(call), name=_name(req), verification_ttl=req.verification_ttl))
+    call(ops.RotateOidcKey(tenant=here(call), name=named(req), verification_ttl=req.verification_ttl))
 
 
 # --- roles
@@ -150,7 +158,7 @@ def write_role(req: RoleRequest, call: Call) -> None:
     call(
         ops.WriteOidcRole(
             tenant=here(call),
-            name=_name(req),
+            name=named(req),
             key=req.key,
             template=req.template,
             ttl=req.ttl,
@@ -161,20 +169,18 @@ def write_role(req: RoleRequest, call: Call) -> None:
 
 @endpoint("identity", Verb.READ, "oidc/role/{name}")
 def read_role(req: NamedRequest, call: Call) -> dict[str, Any]:
-    role = call(ops.ReadOidcRole(tenant=here(call), name=_name(req)))
+    role = call(ops.ReadOidcRole(tenant=here(call), name=named(req)))
     return {"client_id": role.client_id, "key": role.key, "template": role.template, "ttl": role.ttl}
 
 
 @endpoint("identity", Verb.LIST, "oidc/role/?")
 def list_roles(_req: Nothing, call: Call) -> dict[str, Any]:
-    if not (names := call(ops.ListOidcRoles(tenant=here(call)))):
-        raise Said(404, "")
-    return {"keys": names}
+    return listed_names(call(ops.ListOidcRoles(tenant=here(call))))
 
 
 @endpoint("identity", Verb.DELETE, "oidc/role/{name}")
 def delete_role(req: NamedRequest, call: Call) -> None:
-    call(ops.DeleteOidcRole(tenant=here(call), name=_name(req)))
+    call(ops.DeleteOidcRole(tenant=here(call), name=named(req)))
 
 
 # --- tokens
@@ -183,14 +189,19 @@ def delete_role(req: NamedRequest, call: Call) -> None:
 @endpoint("identity", Verb.READ, "oidc/token/{name}")
 def read_token(req: NamedRequest, call: Call) -> dict[str, Any]:
     """Drawn up, and then signed like anything else that a key signs: both are on record."""
-    draft = call(ops.DraftIdToken(tenant=here(call), name=_name(req)))
-    signed = signing_input(draft.algorithm, draft.kid, draft.payload)
-    done = call(ops.SignAs(key=draft.key, message=signed, scheme=_scheme(draft.algorithm), version=draft.version))
+    draft = call(ops.DraftIdToken(tenant=here(call), name=named(req)))
     return {
-        "token": Sensitive(compact(signed, done.signature)),
+        "token": Sensitive(signed(draft, call)),
         "client_id": draft.role.client_id,
         "ttl": draft.role.ttl,
     }
+
+
+def signed(draft: ops.Draft, call: Call) -> bytes:
+    """The token."""
+    text = signing_input(draft.algorithm, draft.kid, draft.payload)
+    done = call(ops.SignAs(key=draft.key, message=text, scheme=_scheme(draft.algorithm), version=draft.version))
+    return compact(text, done.signature)
 
 
 def _scheme(algorithm: str) -> ops.Scheme:
@@ -226,11 +237,12 @@ def discovery(_req: Nothing, call: Call) -> Answer:
 @endpoint("identity", Verb.READ, "oidc/.well-known/keys/?", unsigned=True)
 def public_keys(_req: Nothing, call: Call) -> Answer:
     """RFC 7517 §5."""
-    keys = [
-        {"use": "sig", "kid": one.kid, "alg": one.algorithm, **published(one.public_key)}
-        for one in call(ops.PublishOidc(tenant=here(call))).keys
-    ]
-    return Answer(data={"keys": keys}, bare=True)
+    return key_set(call(ops.PublishOidc(tenant=here(call))).keys)
+
+
+def key_set(keys: Iterable[ops.PublishedKey]) -> Answer:
+    told = [{"use": "sig", "kid": one.kid, "alg": one.algorithm, **published(one.public_key)} for one in keys]
+    return Answer(data={"keys": told}, bare=True)
 
 
 OPERATIONS = (
