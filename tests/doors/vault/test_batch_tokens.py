@@ -9,7 +9,7 @@ import pytest
 from tests import vaultstack
 from tests.vaultstack import Bearer
 
-from keystead.core.entities import Token
+from keystead.core.entities import OidcAccess, Token
 from keystead.core.errors import Unauthenticated
 from keystead.core.sensitive import Sensitive
 from keystead.service.credentials import batch
@@ -165,7 +165,7 @@ def test_another_installations_opens_nothing_here(vault) -> None:
 
 
 IN_THE_TEXT = {"tenant", "creator", "policies", "display_name", "meta", "path", "role", "created_at", "ttl", "mount"}
-IN_THE_TEXT |= {"bound_cidrs", "entity", "behind"}
+IN_THE_TEXT |= {"bound_cidrs", "entity", "behind", "access"}
 NOT_OF_ONE = {"revision", "accessor", "renewed_at", "period", "explicit_max_ttl", "max_ttl", "n_uses", "renewable"}
 NOT_OF_ONE |= {"bound_key"}  # of whoever renews it
 MADE_OF_IT = {"id", "expires_at", "is_batch"}
@@ -191,14 +191,16 @@ def test_all_that_a_token_says_is_in_its_text(vault) -> None:
         bound_cidrs=("10.0.0.0/8",),
         entity="e",
         behind=("entity:m",),
+        access=OidcAccess("i", "c", ("s",)),
     )
     sealed, text = batches.seal(said, vault.stack.entropy)
     opened = batches.open(text)
     assert opened == sealed and opened is not None
     assert all(
         getattr(opened, name) == getattr(said, name) != type(getattr(said, name))()
-        for name in IN_THE_TEXT - {"created_at"}
+        for name in IN_THE_TEXT - {"created_at", "access"}
     )
+    assert opened.access == said.access is not None
     assert opened.created_at == said.created_at.replace(microsecond=0)
 
 

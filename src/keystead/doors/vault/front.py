@@ -23,6 +23,7 @@ from keystead.core.ports import WouldBlock
 from keystead.core.sensitive import Sensitive
 from keystead.doors.vault.endpoint import CAPABILITIES, Answer, Endpoint, OpenCall, Said, StrangerCall, TokenCall
 from keystead.doors.vault.factors import of_header
+from keystead.doors.vault.identity.oidcflow import unheard
 from keystead.doors.vault.known import Arrival, Known
 from keystead.doors.vault.leave import to_tell
 from keystead.doors.vault.looked import Looked, tree_of
@@ -113,7 +114,8 @@ class VaultFront(Stepwise):
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it is answered
             told = error if is_spoken_for else to_tell(error, who)
-            said = self._replies.not_done(told, who or self._stranger(request, name, request_id), request)
+            asker = who or self._stranger(request, name, request_id)
+            said = self._replies.not_done(told, asker, request, lambda known: unheard(known, request.target))
         if counted.last is not None:
             with suppress(
                 e.KeysteadError

@@ -22,6 +22,8 @@ from keystead.wire.http import HttpRequest, no_content, reply
 from keystead.wire.vault import VALIDATION, Refused
 from keystead.wire.vault.envelope import HEAD, Envelope, around, doubled, errors, media_head
 
+Shaped = Callable[[e.KeysteadError], Answer | None]
+"""What is answered in place of an error where another protocol says how; None: what everybody hears."""
 LOG = logging.getLogger("keystead")
 
 
@@ -69,12 +71,14 @@ class Replies:
         info = wrap_info(made, wrapped=one.auth.accessor if one.auth is not None else "")
         return reply(200, HEAD, write(Envelope(request_id="", wrap_info=info)), second)
 
-    def not_done(self, error: Exception, who: Caller | Stranger, request: HttpRequest) -> bytes:
+    def not_done(
+        self, error: Exception, who: Caller | Stranger, request: HttpRequest, shaped: Shaped | None = None
+    ) -> bytes:
         """A refusal; of what waits for others, a token that the request itself is kept for."""
         held = error.detail if isinstance(error, e.NotApproved) else None
         waits = isinstance(held, HeldUp) and held.standing is Standing.PENDING and len(request.body) <= MAX_BODY
         if not waits or not isinstance(held, HeldUp) or not isinstance(who, Caller):
-            return self.refuse(error, who, request.second)
+            return self.refuse(error, who, request.second, shaped)
         wrapping = WrapAnswer(
             tenant=TenantRef(who.principal.tenant),
             answer=Sensitive(parked(request)),
@@ -88,14 +92,7 @@ class Replies:
             return self.refuse(worse, who, request.second)
         return reply(200, HEAD, write(Envelope(request_id="", wrap_info=wrap_info(made))), request.second)
 
-    def refuse(
-        self,
-        error: Exception,
-        who: Caller | Stranger,
-        second: int,
-        shaped: Callable[[e.KeysteadError], Answer | None] | None = None,
-    ) -> bytes:
-        """`shaped`: what is answered in place of some errors."""
+    def refuse(self, error: Exception, who: Caller | Stranger, second: int, shaped: Shaped | None = None) -> bytes:
         known, status, words = _kind_of(error, who.request_id)
         if not known.recorded:
             try:

@@ -5,13 +5,14 @@ OpenID Connect Core 1.0 §3.1, §5.3; RFC 6749 §4.1, §5; RFC 6750 §3. Answers
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode
 from binascii import Error
 from typing import Any
 from urllib.parse import unquote_plus
 
 from keystead.core import operations as ops
-from keystead.core.errors import InvalidArgument, KeysteadError, Unauthenticated
+from keystead.core.errors import Denied, InvalidArgument, KeysteadError, Unauthenticated
 from keystead.core.operations import ClientDraft, OidcRefusal
 from keystead.core.sensitive import Sensitive
 from keystead.doors.vault.endpoint import Answer, Said, endpoint, headers_of
@@ -28,6 +29,7 @@ STATUSES = {"server_error": 500}
 OF_TOKENS = STATUSES | {"invalid_client": 401}
 OF_USERS = STATUSES | {"invalid_token": 401, "access_denied": 403}
 CODE, CREDENTIALS = "authorization_code", "client_credentials"
+_USER_INFO = re.compile(rb"/v1/(?:[^?]+/)?identity/oidc/provider/[A-Za-z0-9_.-]+/userinfo(?:\?.*)?")
 
 
 def _refused(refusal: OidcRefusal, statuses: dict[str, int], **beside: str) -> Answer:
@@ -167,19 +169,37 @@ def token(req: TokenRequest, call: Call) -> Answer:
 # --- userinfo
 
 
+def unheard(error: Exception, target: bytes) -> Answer | None:
+    """Of whoever asks of people with a token that is none, or is no more; None of every other request or error.
+
+    RFC 6750 §3.1, OpenID Connect Core 1.0 §5.3.3.
+    """
+    if not isinstance(error, Unauthenticated | Denied) or _USER_INFO.fullmatch(target) is None:
+        return None
+    return _challenged(OidcRefusal("invalid_token", "permission denied"))
+
+
+def _challenged(refusal: OidcRefusal) -> Answer:
+    """RFC 6750 §3"""
+    told = _refused(refusal, OF_USERS)
+    challenge = f'Bearer error="{refusal.code}",error_description="{_quoted(refusal.words)}"'
+    return Answer(
+        status=told.status, bare=True, data=told.data, headers=header(b"WWW-Authenticate", challenge.encode())
+    )
+
+
+def _quoted(words: str) -> str:
+    """RFC 9110 §5.6.4, of ASCII that can be seen."""
+    seen = "".join(one if " " <= one <= "~" else "?" for one in words)
+    return seen.replace("\\", r"\\").replace('"', r"\"")
+
+
 def _user_info(req: NamedRequest, call: Call) -> Answer:
     as_bearer = not headers_of(call).get(b"x-vault-token")
     done = call(ops.TellOfUser(tenant=here(call), name=named(req), as_bearer=as_bearer))
     if not isinstance(done, OidcRefusal):
         return Answer(data=done.claims, bare=True)
-    told = _refused(done, OF_USERS)
-    if done.code not in {"invalid_request", "invalid_token"}:
-        return told
-    words = done.words.replace("\\", r"\\").replace('"', r"\"")
-    challenge = f'Bearer error="{done.code}",error_description="{words}"'  # RFC 6750 §3
-    return Answer(
-        status=told.status, bare=True, data=told.data, headers=header(b"WWW-Authenticate", challenge.encode())
-    )
+    return _challenged(done) if done.code in {"invalid_request", "invalid_token"} else _refused(done, OF_USERS)
 
 
 @endpoint("identity", Verb.READ, "oidc/provider/{name}/userinfo")
