@@ -1,5 +1,6 @@
 """dev, env, run: the first minute, and what is said where nothing runs."""
 
+import os
 import re
 import shlex
 import signal
@@ -32,6 +33,18 @@ def test_a_shell_takes_them(server) -> None:
     )
     said = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout.strip()
     assert said == server("env", "aws", "--json").json["AWS_SECRET_ACCESS_KEY"]
+
+
+def test_a_session_token_of_another_access_key_is_not_sent_along(server) -> None:
+    """It is in the shell of whoever has come in somewhere else; every request would be refused with it."""
+    env = os.environ | {"AWS_SESSION_TOKEN": "of another", "AWS_SECURITY_TOKEN": "of another"}
+    at = ("--data", str(server.directory))
+    said = keystead("env", "aws", *at, env=env).out.splitlines()
+    assert said[-2:] == ["unset AWS_SESSION_TOKEN", "unset AWS_SECURITY_TOKEN"]
+    evaluated = f'eval "$({KEYSTEAD} env aws {shlex.join(at)})"; env'
+    for command in (["sh", "-c", evaluated], [KEYSTEAD, "run", "aws", *at, "--", "env"]):
+        done = subprocess.run(command, env=env, capture_output=True, text=True, check=True, timeout=60)
+        assert "AWS_ACCESS_KEY_ID=" in done.stdout and "of another" not in done.stdout
 
 
 def test_the_data_directory_comes_from_the_environment_too(server) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
@@ -47,6 +47,14 @@ def vault(facts: Facts) -> dict[str, str]:
     if facts.certificate:
         variables |= {"VAULT_CACERT": facts.certificate, "BAO_CACERT": facts.certificate}
     return variables
+
+
+WITH_KEY = ("AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
+
+
+def left_over(found: Mapping[str, str], there: Mapping[str, str]) -> list[str]:
+    """What is set already and belongs to another access key: clients would send it along, and be refused with it."""
+    return [name for name in WITH_KEY if name in there] if "AWS_ACCESS_KEY_ID" in found else []
 
 
 VARIABLES: dict[str, Callable[[Facts], dict[str, str]]] = {"aws": aws, "xks": xks, "vault": vault}

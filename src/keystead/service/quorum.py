@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from datetime import timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -65,19 +65,8 @@ LABEL = "approval"
 _covered = lru_cache(maxsize=1024)(actions_of)
 
 
-class Recorder(Protocol):
-    """Makes the audit record of a request for approval, whose id it is told."""
-
-    def __call__(
-        self,
-        caller: Caller,
-        op: Operation[Any],
-        demands: tuple[Demand, ...],
-        found: tuple[Held | None, ...],
-        rule: str,
-        made: str,
-        /,
-    ) -> bytes: ...
+Recorder = Callable[[Caller, Operation[Any], tuple[Demand, ...], tuple[Held | None, ...], str, str], bytes]
+"""Makes the audit record of a request for approval: (…, what has allowed it so far, the id of the request)."""
 
 
 class Leave(Struct, frozen=True):

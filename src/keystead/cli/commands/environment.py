@@ -35,7 +35,9 @@ def env(here: Here, door: str, host: str | None) -> None:
         say("`keystead init` or `keystead principal access-key create NAME`.")
     if "VAULT_TOKEN" not in found and door == "vault":
         say("No token is kept here: export VAULT_TOKEN yourself, from `keystead token create --policy …`.")
-    here.out.answer(found, "\n".join(f"export {name}={shlex.quote(value)}" for name, value in found.items()))
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in found.items()]
+    lines += [f"unset {name}" for name in environment.left_over(found, os.environ)]
+    here.out.answer(found, "\n".join(lines))
 
 
 @click.command()
@@ -54,8 +56,10 @@ def run(here: Here, door: str, command: tuple[str, ...], host: str | None) -> No
     found, _ = _variables(here, door, host)
     if not command:
         raise NoCommand("there is no command to run; say `keystead run aws -- CMD …`")
+    gone = environment.left_over(found, os.environ)
+    there = {name: value for name, value in os.environ.items() if name not in gone}
     try:
-        os.execvpe(command[0], command, {**os.environ, **found})  # noqa: S606 - that is what it is for
+        os.execvpe(command[0], command, {**there, **found})  # noqa: S606 - that is what it is for
     except FileNotFoundError:
         raise NoCommand(f"{command[0]}: no such command") from None
     except OSError as error:
