@@ -10,7 +10,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import botocore.loaders
 import click
@@ -25,7 +25,10 @@ from keystead.core.actions import ACTIONS
 from keystead.core.algorithms import ALGORITHMS, KEY_SPECS
 from keystead.core.cutoffs import NEVER, PROFILES
 from keystead.core.states import APPOINTMENTS, PERMITTED, TRANSITIONS, Use
-from keystead.kit import Door, PathOperation, WireOperation
+from keystead.doors.control.administration import OPERATIONS
+from keystead.doors.control.errors import ERRORS, EVERY
+from keystead.doors.control.lifecycle import STEPS
+from keystead.kit import ErrorTable, PathOperation, WireOperation
 
 ROOT = Path(__file__).parent.parent
 GENERATED = ROOT / "docs" / "generated"
@@ -144,7 +147,31 @@ def first_line(kind: type) -> str:
 # --- doors
 
 
-def door(name: str, declared: Door) -> str:
+class Shown(Struct, frozen=True):
+    """What a page shows of an operation; a step that steers the server is declared in fewer words."""
+
+    name: str
+    request: Any
+    response: Any
+    errors: frozenset[str] = EVERY
+
+
+class Declared(Struct, frozen=True):
+    """What the page of a door is printed from."""
+
+    name: str
+    operations: Sequence[Any]
+    errors: ErrorTable
+
+
+def doors() -> dict[str, Declared]:
+    """Every door by its name on the command line; and the one that the command itself comes by."""
+    steps = (Shown(name, step.request, get_type_hints(step.run)["return"]) for name, step in STEPS.items())
+    found = {name: Declared(one.name, one.operations, one.errors) for name, one in DOORS.items()}
+    return found | {"control": Declared("control", (*OPERATIONS, *steps), ERRORS)}
+
+
+def door(name: str, declared: Declared) -> str:
     ops = declared.operations
     common: frozenset[str] = frozenset.intersection(*([op.errors for op in ops if op.errors] or [frozenset()]))
     parts = [
@@ -331,7 +358,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
 def pages() -> dict[str, str]:
     """Path below docs/generated -> text."""
     printed = {path: BY_HAND + page() for path, page in PAGES.items()}
-    return printed | {f"doors/{name}.md": BY_HAND + door(name, declared) for name, declared in DOORS.items()}
+    return printed | {f"doors/{name}.md": BY_HAND + door(name, declared) for name, declared in doors().items()}
 
 
 def main() -> None:
