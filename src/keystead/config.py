@@ -22,7 +22,8 @@
                    routes = { "a.b" = "10.0.0.5:8443" },   where a host really is; it needs no name server then
                    threads = 32 }                how many requests of a worker may wait for them at once
       kms      = { NAME = { service = "aws", key = "…", … } }   keys at other services, for the seal external (Kms)
-      tpm      = { tcti = "device:/dev/tpmrm0" } the TPM 2.0 of this machine, as tpm2-tools name it
+      tpm      = { tcti = "device:/dev/tpmrm0",  the TPM 2.0 of this machine, as tpm2-tools name it, and
+                   owner = "file:PATH" }         the password of its owner hierarchy, if it has one
       entropy  = { sources = ["tpm"],            hardware whose generator new keys are drawn from, beside the kernel's:
                    required = false }            "hsm:NAME", "tpm", "device:/dev/hwrng"; required: no key without any
       logins   = { private_hosts = ["a.b"] }     whom auth methods may ask in a private network (or true)
@@ -113,6 +114,7 @@ HsmName = Annotated[str, Meta(pattern="^[a-z][a-z0-9-]{0,31}$")]
 
 class TpmAt(Struct, frozen=True, forbid_unknown_fields=True):
     tcti: str = "device:/dev/tpmrm0"  # the kernel's resource manager, which many processes may use
+    owner: str | None = None  # file:PATH of its owner hierarchy's password, where it has one; read each time
 
 
 class Kms(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -189,6 +191,8 @@ def read(directory: Path) -> Config:
         found = msgspec.convert(tomllib.loads(path.read_text()), Config) if path.exists() else Config()
     except (msgspec.ValidationError, tomllib.TOMLDecodeError) as error:
         raise InvalidArgument(f"{path.name}: {error}", "configuration") from None
+    if found.tpm and found.tpm.owner is not None:
+        path_of(found.tpm.owner)
     Cutoffs(found.algorithms)
     check_slots(found.slots)
     for one in found.audit_sockets:

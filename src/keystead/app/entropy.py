@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from keystead.app.hardware import tpm_at
 from keystead.app.hsms import Tokens
 from keystead.app.layout import Layout
 from keystead.config import Config
@@ -23,7 +24,6 @@ from keystead.core.ports import Clock, Entropy
 from keystead.entropy.hardware import Hardware
 from keystead.entropy.mix import Mix
 from keystead.service.pipeline import Service
-from keystead.tpm import Tpm
 
 DOOR, TEST = "entropy", "HealthTest"
 
@@ -60,7 +60,7 @@ def _hsm(name: str, _settings: Config, tokens: Tokens) -> Entropy:
 
 def _tpm(_name: str, settings: Config, _tokens: Tokens) -> Entropy:
     assert settings.tpm is not None  # noqa: S101 - config.read sees to it
-    return Tpm(settings.tpm.tcti).random
+    return tpm_at(settings.tpm).random
 
 
 KINDS: dict[str, Callable[[str, Config, Tokens], Entropy]] = {"device": _device, "hsm": _hsm, "tpm": _tpm}

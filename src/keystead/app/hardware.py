@@ -7,7 +7,7 @@ from pathlib import Path
 
 from keystead.app.hsms import Tokens
 from keystead.app.kms import place_of
-from keystead.config import Config
+from keystead.config import Config, TpmAt, secret
 from keystead.core.errors import InvalidArgument, NotFound
 from keystead.core.ports import Entropy
 from keystead.cryptoki.token import Token
@@ -36,7 +36,12 @@ class Hardware:
     def tpm(self) -> Tpm:
         if self._settings.tpm is None:
             raise InvalidArgument('no TPM is configured: tpm = { tcti = "device:/dev/tpmrm0" }', "tpm")
-        return Tpm(self._settings.tpm.tcti)
+        return tpm_at(self._settings.tpm)
+
+
+def tpm_at(where: TpmAt) -> Tpm:
+    owner = where.owner
+    return Tpm(where.tcti, None if owner is None else lambda: secret(owner))
 
 
 def surroundings(

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from keystead.app.hardware import tpm_at
 from keystead.app.hsms import Tokens
 from keystead.app.layout import Layout
 from keystead.config import PKCS11, TPM, Config
@@ -30,7 +31,6 @@ from keystead.service.slots import Slots
 from keystead.slots.file import FileSlot, require_apart
 from keystead.slots.pkcs11 import Pkcs11Slot
 from keystead.slots.tpm import TpmSlot
-from keystead.tpm import Tpm
 
 if TYPE_CHECKING:
     from keystead.app.compose import Core
@@ -116,7 +116,7 @@ class SlotsOf:
     def _open_tpm(self, which: str, owner: str) -> Slot:
         if which or self._settings.tpm is None:
             raise InvalidArgument('it is given as tpm = { tcti = "device:/dev/tpmrm0" }', "tpm")
-        return TpmSlot(Tpm(self._settings.tpm.tcti), owner, self._entropy)
+        return TpmSlot(tpm_at(self._settings.tpm), owner, self._entropy)
 
 
 KINDS: Mapping[str, Callable[[SlotsOf, str, str], Slot]] = {

@@ -9,9 +9,11 @@ import click
 from msgspec import Struct
 
 from keystead.cli import secrets
+from keystead.config import path_of
 from keystead.core.errors import InvalidArgument
 from keystead.core.ports import Entropy
 from keystead.core.sensitive import Sensitive
+from keystead.crypto import p256
 from keystead.seals import Plan
 from keystead.seals.external import ExternalPlan
 from keystead.seals.passphrase import PassphraseSeal
@@ -27,6 +29,7 @@ class Choice(Struct, frozen=True, kw_only=True):
     threshold: int | None = None
     passphrase: str | None = None  # a reference, unless somebody has typed the thing itself
     pcr: tuple[int, ...] = ()
+    authority: str | None = None  # file: of a public key
     hsm: str | None = None
     kms: str | None = None
 
@@ -54,7 +57,8 @@ def _passphrase(choice: Choice, entropy: Entropy) -> Planned:
 
 
 def _tpm(choice: Choice, _: Entropy) -> Planned:
-    return Planned(TpmPlan(choice.pcr or DEFAULT_PCRS))
+    authority = b"" if choice.authority is None else p256.point(path_of(choice.authority).read_bytes())
+    return Planned(TpmPlan(choice.pcr or DEFAULT_PCRS, authority))
 
 
 def _pkcs11(choice: Choice, _: Entropy) -> Planned:
@@ -83,6 +87,7 @@ OF = {
     "threshold": "shamir",
     "passphrase": "passphrase",
     "pcr": "tpm",
+    "authority": "tpm",
     "hsm": "pkcs11",
     "kms": "external",
 }
@@ -112,6 +117,11 @@ def options(run: Callable[..., object]) -> Callable[..., object]:
             ),
             click.option(
                 "--pcr", type=int, multiple=True, metavar="N", help="tpm: it opens while this PCR is as now [7]."
+            ),
+            click.option(
+                "--authority",
+                metavar="file:PEM",
+                help="tpm: whose signature allows other PCRs after an update (`keystead pcrs`), a key over P-256.",
             ),
             click.option("--hsm", metavar="NAME", help="pkcs11: which, as `hsms` in keystead.toml calls it."),
             click.option("--kms", metavar="NAME", help="external: which, as `kms` in keystead.toml calls it."),

@@ -11,7 +11,8 @@ Parameters that are secret go encrypted, under a key that only this TPM can know
 
 from __future__ import annotations
 
+from keystead.tpm.authorizing import Approval
 from keystead.tpm.device import Tpm
 from keystead.tpm.sealing import SealedBlob
 
-__all__ = ["SealedBlob", "Tpm"]
+__all__ = ["Approval", "SealedBlob", "Tpm"]

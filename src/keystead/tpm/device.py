@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from keystead.core.errors import Conflict, InvalidArgument, Unsupported
 from keystead.core.sensitive import Sensitive
+from keystead.tpm import authorizing
+from keystead.tpm.authorizing import Approval
 from keystead.tpm.errors import translated
 from keystead.tpm.nv import Nv
 from keystead.tpm.sealing import SealedBlob, check_pcrs, seal, unseal
@@ -25,11 +27,13 @@ HOW = 'the TPM is given as tpm = { tcti = "device:/dev/tpmrm0" }'
 class Tpm:
     """One TPM. Safe to use from any thread; never on the event loop. All of it raises Unavailable, Unsupported."""
 
-    def __init__(self, tcti: str) -> None:
-        """`tcti`: as tpm2-tools have it, "device:/dev/tpmrm0". Raises InvalidArgument."""
+    def __init__(self, tcti: str, owner: Callable[[], Sensitive] | None = None) -> None:
+        """`tcti`: as tpm2-tools have it, "device:/dev/tpmrm0". `owner`: the password of its owner hierarchy, if it has
+        one; asked for each time. Raises InvalidArgument.
+        """
         if tcti.partition(":")[0] not in WAYS:
             raise InvalidArgument(f"{HOW}; it begins with one of {', '.join(WAYS)}", "tpm")
-        self._tcti, self._lock = tcti, threading.Lock()
+        self._tcti, self._owner, self._lock = tcti, owner, threading.Lock()
         self.nv = Nv(self.session)
 
     def random(self, n: int) -> bytes:
@@ -42,20 +46,32 @@ class Tpm:
                 found += bytes(on.tpm.get_random(min(32, n - len(found)), session1=on.secret))
         return found
 
-    def seal(self, secret: Sensitive, pcrs: tuple[int, ...]) -> SealedBlob:
+    def seal(
+        self, secret: Sensitive, pcrs: tuple[int, ...], authority: bytes = b"", reference: bytes = b""
+    ) -> SealedBlob:
         """`secret` (at most 128 bytes), to be had from this TPM alone and while those PCRs are as they are now.
 
-        Raises InvalidArgument.
+        `authority`: whose signature allows others, a point of P-256 (crypto.p256); `reference`: 32 bytes that no other
+        blob has (authorizing). Raises InvalidArgument.
         """
         check_pcrs(pcrs)
         with self.session() as on:
-            return seal(on, secret, pcrs)
+            return seal(on, secret, pcrs, authority, reference)
 
-    def unseal(self, blob: SealedBlob) -> Sensitive:
-        """Raises Unauthenticated (other PCRs), Conflict (another TPM), InvalidArgument."""
+    def unseal(self, blob: SealedBlob, approvals: Callable[[], Sequence[Approval]] = tuple) -> Sensitive:
+        """`approvals` are asked for where the PCRs are not those that it was sealed under.
+
+        Raises Unauthenticated (other PCRs), Conflict (another TPM), InvalidArgument.
+        """
         check_pcrs(blob.pcrs)
         with self.session() as on:
-            return unseal(on, blob)
+            return unseal(on, blob, approvals)
+
+    def pcrs(self, pcrs: tuple[int, ...]) -> tuple[bytes, ...]:
+        """What they are now, ascending, in the SHA-256 bank. Raises InvalidArgument."""
+        check_pcrs(pcrs)
+        with self.session() as on:
+            return authorizing.read(on, pcrs)
 
     @contextmanager
     def session(self, name: bytes = b"") -> Iterator[Session]:
@@ -69,7 +85,7 @@ class Tpm:
                     raise InvalidArgument(HOW, "tpm") from None
                 raise
             with tpm:
-                yield from _with_session(tpm, name)
+                yield from _with_session(tpm, name, None if self._owner is None else self._owner())
 
 
 class Session:
@@ -93,8 +109,8 @@ class Session:
             self.tpm.flush_context(handle)
 
 
-def _with_session(tpm: Any, name: bytes) -> Iterator[Session]:
-    root, public = _storage_root(tpm)
+def _with_session(tpm: Any, name: bytes, owner: Sensitive | None) -> Iterator[Session]:
+    root, public = _storage_root(tpm, owner)
     try:
         found = bytes(public.get_name())
         if name and found != name:
@@ -108,13 +124,25 @@ def _with_session(tpm: Any, name: bytes) -> Iterator[Session]:
         tpm.flush_context(root)
 
 
-def _storage_root(tpm: Any) -> tuple[Any, Any]:
-    """The ECC storage key that the owner's seed always gives again: "TCG TPM v2.0 Provisioning Guidance", §7.5.1."""
+def _storage_root(tpm: Any, owner: Sensitive | None) -> tuple[Any, Any]:
+    """The ECC storage key that the owner's seed always gives again: "TCG TPM v2.0 Provisioning Guidance", §7.5.1.
+
+    The owner's password, where there is one, is shown by an HMAC and never sent (Part 1 §19.6). There is no root key
+    yet to salt the session to, so whoever listens could try passwords at it: it should be one that nobody guesses.
+    """
     from tpm2_pytss import ESYS_TR, TPM2B_PUBLIC, TPM2B_SENSITIVE_CREATE  # noqa: PLC0415 - an extra
 
     attributes = "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|noda|restricted|decrypt"
     template = TPM2B_PUBLIC.parse("ecc256:aes128cfb", objectAttributes=attributes)
-    root, public, *_ = tpm.create_primary(TPM2B_SENSITIVE_CREATE(), template, ESYS_TR.OWNER)
+    if owner is None:
+        root, public, *_ = tpm.create_primary(TPM2B_SENSITIVE_CREATE(), template, ESYS_TR.OWNER)
+        return root, public
+    tpm.tr_set_auth(ESYS_TR.OWNER, owner.reveal())
+    shown = _start(tpm, ESYS_TR.NONE, "HMAC")
+    try:
+        root, public, *_ = tpm.create_primary(TPM2B_SENSITIVE_CREATE(), template, ESYS_TR.OWNER, session1=shown)
+    finally:
+        tpm.flush_context(shown)
     return root, public
 
 

@@ -9,7 +9,7 @@ from keystead.core.errors import AlreadyExists, Conflict, KeysteadError, NotFoun
 
 # FMT1 codes (Table 17) without their parameter, handle or session; others (Table 16) as they are.
 FMT1 = 0x080
-AUTH_FAIL, BAD_AUTH, INTEGRITY, POLICY_FAIL, VALUE = (FMT1 + n for n in (0x0E, 0x22, 0x1F, 0x1D, 0x04))
+AUTH_FAIL, BAD_AUTH, INTEGRITY, POLICY_FAIL, VALUE, SIGNATURE = (FMT1 + n for n in (0x0E, 0x22, 0x1F, 0x1D, 0x04, 0x1B))
 HANDLE = FMT1 + 0x0B
 PCR_CHANGED, NV_DEFINED, NV_SPACE, NV_UNINITIALIZED, NV_AUTHORIZATION = (
     0x100 + n for n in (0x28, 0x4C, 0x4B, 0x4A, 0x49)
@@ -19,7 +19,11 @@ LAYERS = 0xFFFF0000  # set: the code is not the TPM's but the way's to it
 
 MEANINGS: dict[int, tuple[type[KeysteadError], str]] = {
     AUTH_FAIL: (Unauthenticated, "the TPM does not accept the authorization value"),
-    BAD_AUTH: (Unauthenticated, "the TPM does not accept the authorization value, or its owner hierarchy has one"),
+    BAD_AUTH: (
+        Unauthenticated,
+        "the TPM does not accept the authorization value, or its owner hierarchy has another",
+    ),
+    SIGNATURE: (Unauthenticated, "the signature is not the authority's"),
     POLICY_FAIL: (Unauthenticated, "the PCRs of the TPM are not those that it was sealed under"),
     PCR_CHANGED: (Unauthenticated, "the PCRs of the TPM changed meanwhile"),
     INTEGRITY: (Conflict, "it was sealed by another TPM, or this one was cleared"),

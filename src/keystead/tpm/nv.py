@@ -50,11 +50,11 @@ class Nv:
             dataSize=len(data),
         )
         with self._session() as on:
-            handle = on.tpm.nv_define_space(auth.reveal(), TPM2B_NV_PUBLIC(nvPublic=public), session2=on.secret)
+            handle = on.tpm.nv_define_space(auth.reveal(), TPM2B_NV_PUBLIC(nvPublic=public), session1=on.secret)
             try:
                 on.tpm.nv_write(handle, data, session1=on.secret)
             except BaseException:
-                on.tpm.nv_undefine_space(handle)
+                on.tpm.nv_undefine_space(handle, session1=on.secret)
                 raise
             on.tpm.tr_close(handle)
 
@@ -78,7 +78,7 @@ class Nv:
             raise InvalidArgument("no index of the owner's", "index")
         with self._session() as on:
             if index in _indices(on.tpm, index, 1):
-                on.tpm.nv_undefine_space(on.tpm.tr_from_tpmpublic(index))
+                on.tpm.nv_undefine_space(on.tpm.tr_from_tpmpublic(index), session1=on.secret)
 
     def indices(self, first: int = FIRST, last: int = LAST) -> tuple[int, ...]:
         """Those that are defined, ascending: the first N_LISTED of them."""

@@ -28,6 +28,7 @@ COMMANDS: dict[str, Row] = {
     "backup": Row("custody:backup", "Copy the database into one file", SHOWN),
     "restore": Row("custody:restore", "Put back what is missing, from an old backup", SHOWN),
     "custody": Row("drill:custody", "Custodians prove that their shares still exist", SHOWN),
+    "pcrs": Row("pcrs:pcrs", "Allow other PCRs to a TPM seal, after an update of the firmware", SHOWN),
     "prove": Row("custody:prove", "Show that what was destroyed stays so", SHOWN),
     "slot": Row("slot:slot", "The erasable secret beside the database", SHOWN),
 }

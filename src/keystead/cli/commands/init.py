@@ -80,7 +80,7 @@ def init(directory: Path, seal: str, *, as_json: bool, **given: Any) -> None:
         tree_copy=str(Path(given["tree_copy"]).absolute()) if given["tree_copy"] else there.tree_copy,
         workers=given["workers"] or there.workers,
         region=(given["regions"] or REGIONS)[0],
-        tpm=TpmAt(given["tpm"]) if given["tpm"] else there.tpm,
+        tpm=replace(there.tpm or TpmAt(), tcti=given["tpm"]) if given["tpm"] else there.tpm,
     )
     require_new(directory, settings)
     kinds = [seal, given["recovery"]] if given["recovery"] else [seal]
