@@ -35,6 +35,7 @@ people = [
 ]
 """
 INIT = '[init]\nthreshold = 2\ntenant = "111122223333"\nregions = ["eu-west-1"]\n'
+PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
 SHARE = re.compile(r"ks-share-1-[a-z2-7-]+")
 ALL, ONLOOKERS = ("Olga", "Carl", "Cleo", "Wanda W."), ("Olga", "Wanda W.")
 
@@ -239,6 +240,25 @@ def test_a_rehearsal_leaves_a_transcript_that_says_so_and_nothing_else(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["plan.toml", "script.toml", "t.jsonl", "t.jsonl.note"]
     assert not list(Path("/dev/shm").glob("keystead-*"))  # noqa: S108 - where it was
     assert rehearse(tmp_path).error["error"] == "AlreadyExists", "a transcript is never written over"
+
+
+def test_the_plan_of_the_page_is_one_that_is_rehearsed(tmp_path) -> None:
+    """docs/operations.md: with a witness's key of today, and its pages in a directory of this test."""
+    (page,) = re.findall(r"```toml\n(title = .*?)```", PAGE.read_text(), re.DOTALL)
+    key = at_once("ceremony", "witness-key", "wanda", tmp_path / "wanda.key", "--json").json["key"]
+    (tmp_path / "sheets").mkdir(mode=0o700)
+    at = tmp_path / "plan.toml"
+    at.write_text(page.replace("wanda+1f2e3d4c+…", key).replace("/dev/shm/sheets", str(tmp_path / "sheets")))  # noqa: S108 - what the page says
+    said = script(tmp_path / "script.toml")
+    for kind, where in (("init", [tmp_path / "data"]), ("import-key", [])):
+        transcript = tmp_path / f"{kind}.jsonl"
+        words = ("ceremony", kind, *where, at, "--rehearse", "--script", said, "--transcript", transcript, "--json")
+        done = at_once(*words)
+        if kind == "init":
+            assert done.status == 0, done.err
+            assert verified(transcript)["not_countersigned"] == ["Wanda"] and not list((tmp_path / "sheets").iterdir())
+        else:  # the components of a rehearsal are none of the announced key
+            assert done.status != 0 and "plan" not in done.error["message"], done.err
 
 
 def test_a_share_is_typed_back_in_three_tries_or_never(tmp_path) -> None:

@@ -11,6 +11,7 @@ from random import Random
 from types import SimpleNamespace
 
 import pytest
+from msgspec.structs import replace
 from tests.doors.aws_kms.managing import ask, made, scheduled, wait
 from tests.doors.aws_kms.wrapped import NEW, importing
 from tests.fakes import FaultyStore, MemoryToken, SeededEntropy
@@ -389,6 +390,28 @@ def test_what_is_to_leave_is_not_held_and_what_is_held_does_not_leave(office, to
         with pytest.raises(Unsupported) as refused:
             office.perform(op)
         assert refused.value.detail == ops.NEVER_LEAVES
+
+
+def test_no_backup_in_software_takes_the_name_of_a_key_in_an_hsm(token) -> None:
+    office = office_of(token, or_software=True)
+    wanted = ops.CreateKey(
+        keyring=ops.KeyringRef(AT),
+        spec=KEY_SPECS["AES_256"],
+        purpose=Purpose.CIPHER,
+        terms=Terms(every_version=True, exportable=True, copyable=True),
+        name="k",
+    )
+    soft = office.perform(wanted).key
+    backup = office.perform(ops.CopyKey(key=ops.KeyRef(AT, id=soft.id)))
+    held = office.perform(ops.CreateKey(**{**_fields(wanted), "terms": Terms(every_version=True), "name": "h"})).key
+    assert (soft.hsm, held.hsm) == ("", "safe")
+    back = ops.RestoreKey(keyring=ops.KeyringRef(AT), name="h", copy=backup, over=ops.KeyRef(AT, id=held.id))
+    with pytest.raises(Unsupported) as refused:
+        office.perform(back)
+    assert refused.value.detail == ops.NOT_HELD
+    assert office.barrier.get(Key, held.id).lifecycle.destroy_at is None
+    over = replace(back, name="k", over=ops.KeyRef(AT, id=soft.id))
+    assert office.perform(over).key.hsm == ""  # one in software does
 
 
 def test_no_copy_of_it_comes_to_another_region(token) -> None:

@@ -78,6 +78,8 @@ def restore_key(op: ops.RestoreKey, targets: tuple[Any, ...], act: Act) -> Outco
     )
     key = replace(key, terms=settled(copy.terms, key))
     key = replace(key, hsm=held_in(key, None, ring.keyring, act))
+    if op.over is not None:
+        _not_lowered(targets[1].key, key)
     made = [_version(one, key, act) for one in copy.versions]
     versions = tuple(version for version, _ in made)
     policy = policies.fixed(None, key, op.keyring.namespace, act, bypass=False)
@@ -91,6 +93,12 @@ def restore_key(op: ops.RestoreKey, targets: tuple[Any, ...], act: Act) -> Outco
         material={version.id: material for version, material in made},
         made=key.id,
     )
+
+
+def _not_lowered(old: Key, new: Key) -> None:
+    """Raises Unsupported (detail ops.NOT_HELD): whoever goes by the name would use a key in software, unknowing."""
+    if old.hsm and old.hsm != new.hsm:
+        raise Unsupported(f"the key of that name is held in the HSM {old.hsm}, and a backup is not", ops.NOT_HELD)
 
 
 def _taken_over(held: HeldKey, named: Name, act: Act) -> tuple[Key, Name]:
