@@ -15,6 +15,7 @@ from keystead.cryptoki.words import Cka, Ckk, Ckm, Ckr
 
 MISSING = frozenset({Ckm.AES_GCM, Ckm.AES_CMAC, Ckm.AES_CBC_PAD})
 MOST = 2000
+TYPED = {Ckk.SHA256_HMAC: 32, Ckk.SHA384_HMAC: 48, Ckk.SHA512_HMAC: 64}
 
 
 def pretend(patch: pytest.MonkeyPatch) -> None:
@@ -39,13 +40,13 @@ def _strict(asked, function, at):
             not template[Cka.TOKEN]
             or kind is Ckk.GENERIC_SECRET
             or (kind is Ckk.AES and (template[Cka.SIGN] or template[Cka.WRAP]))
-            or (kind is Ckk.SHA256_HMAC and Cka.VALUE_LEN in template)
+            or (kind in TYPED and Cka.VALUE_LEN in template)
         ):
             raise Failed(f"C_{function}", Ckr.TEMPLATE_INCONSISTENT)
-        if kind is Ckk.SHA256_HMAC:
+        if kind in TYPED:
             template[Cka.KEY_TYPE] = Ckk.GENERIC_SECRET
             if function == "generate":
-                template[Cka.VALUE_LEN] = 32
+                template[Cka.VALUE_LEN] = TYPED[kind]
         return asked(session, *args[:at], template, *args[at + 1 :])
 
     return made

@@ -4,6 +4,9 @@ import os
 
 import pytest
 from tests import softhsm, yubihsm
+from tests.doors.aws_kms.managing import ask, wait
+from tests.doors.aws_kms.managing import made as made_by
+from tests.harness import b64, stack
 
 from keystead.core import etm
 from keystead.core.algorithms import ALGORITHMS, KEY_SPECS
@@ -23,6 +26,8 @@ from keystead.providers.pkcs11.handle import BESIDE, LABEL, PASSING, unpack
 from keystead.providers.pkcs11.trials import tried
 from keystead.seals.base import Surroundings
 from keystead.seals.pkcs11 import Pkcs11Plan
+from keystead.service.erasures import Erasures
+from keystead.service.hsms import Hsms, MemoryNotes
 from keystead.slots.pkcs11 import Pkcs11Slot
 
 KEY_ID = "1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -80,7 +85,9 @@ def test_what_is_tried_and_found(provider, token):
             "ecb",
             1024,
         )
-    assert provider.offers(KEY_SPECS["HMAC_256"]) == {"HMAC_SHA256"}
+    for size in (256, 384, 512):
+        assert provider.offers(KEY_SPECS[f"HMAC_{size}"]) == {f"HMAC_SHA{size}"}
+    assert provider.offers(KEY_SPECS["HMAC_224"]) == frozenset()
     assert token.names({Cka.TOKEN: True, Cka.LABEL: PASSING}) == []
 
 
@@ -217,6 +224,24 @@ def test_a_key_stays_what_it_was_when_the_token_gets_gcm_or_loses_it(token, prov
         seen.close()
     with pytest.raises(Unsupported, match="no AES-GCM any more"):
         load(provider, made_with_gcm).encrypt(GCM, Sensitive(b"m"), NO_AAD)
+
+
+def test_through_the_aws_door(provider, token):
+    hsms = Hsms({"safe": provider}, MemoryNotes(), new_keys_in="safe")
+    office = stack(hsms=hsms)
+    hsms.passed = office.clock.monotonic
+    before, key_id = set(token.names({Cka.TOKEN: True})), made_by(office.admin)
+    assert len(set(token.names({Cka.TOKEN: True})) - before) == 2
+    sealed = ask(office.admin, "Encrypt", KeyId=key_id, Plaintext=b64(b"x" * 4096))["CiphertextBlob"]
+    data_key = ask(office.admin, "GenerateDataKey", KeyId=key_id, KeySpec="AES_256")
+    ask(office.admin, "RotateKeyOnDemand", KeyId=key_id)
+    assert ask(office.admin, "Decrypt", CiphertextBlob=sealed)["Plaintext"] == b64(b"x" * 4096)
+    assert ask(office.admin, "Decrypt", CiphertextBlob=data_key["CiphertextBlob"])["Plaintext"] == data_key["Plaintext"]
+    assert len(set(token.names({Cka.TOKEN: True})) - before) == 4
+    ask(office.admin, "ScheduleKeyDeletion", KeyId=key_id, PendingWindowInDays=7)
+    assert wait(office, days=7) == 1
+    erasures = Erasures(office.barrier, office.store, office.hsms, office.clock, office.by_system)
+    assert erasures.step() == 2 and set(token.names({Cka.TOKEN: True})) == before
 
 
 # --- the seal and the slot

@@ -64,13 +64,21 @@ class Bringing:
 
         Raises Failed, Unsupported.
         """
-        if spec.family not in making.KINDS:
-            raise Unsupported(f"no {spec.name} keys in an HSM", spec.name)
         try:
-            return making.put(spec, self._whole(spec, material, its_id, uses, more), self._session.create)
+            return self.write(spec, material, its_id, uses, **more)
         except Failed as failed:
             if failed.rv not in REFUSED:
                 raise
+        return self.unwrap(spec, material, its_id, uses, **more)
+
+    def write(self, spec: KeySpec, material: Sensitive, its_id: bytes | None, uses: Uses, **more: Value) -> int:
+        """The first of the two ways. Raises Failed, Unsupported."""
+        if spec.family not in making.KINDS:
+            raise Unsupported(f"no {spec.name} keys in an HSM", spec.name)
+        return making.put(spec, self._whole(spec, material, its_id, uses, more), self._session.create)
+
+    def unwrap(self, spec: KeySpec, material: Sensitive, its_id: bytes | None, uses: Uses, **more: Value) -> int:
+        """The other one, which makes a pair of RSA keys for it. Raises Failed, Unsupported."""
         kind = making.KINDS[spec.family]
         if spec.family in _SECRETS:
             return self._secret(material.reveal(), objects.secret(kind, its_id, uses, **more))

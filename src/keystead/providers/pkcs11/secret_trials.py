@@ -36,12 +36,8 @@ class Known(NamedTuple):
 
 
 def aes(trial: Trial) -> dict[str, Outcomes]:
-    held = list[int]()
-    material, why = trial.entropy(32), ""
-    for uses in (objects.CIPHER | objects.TAGGING, objects.CIPHER):  # YubiHSM 2: AES keys tag nothing
-        if not (why := trial.attempt(partial(_bring, trial, material, uses, held))):
-            break
-    if why:
+    held, material = list[int](), trial.entropy(32)
+    if why := trial.attempt(partial(_bring, trial, material, held)):
         return none(Family.AES, f"no known key could be brought in for the trial: {why}")
     key = held[0]
     check = next((how for how in CHECKERS if not trial.attempt(partial(_checked, trial, key, material, how))), "")
@@ -54,8 +50,9 @@ def aes(trial: Trial) -> dict[str, Outcomes]:
     return none(Family.AES, "; ".join(reasons))
 
 
-def _bring(trial: Trial, material: bytes, uses: objects.Uses, held: list[int]) -> None:
-    held.append(trial.keep(known(trial, KEY_SPECS["AES_256"], material, uses)))
+def _bring(trial: Trial, material: bytes, held: list[int]) -> None:
+    uses = (objects.CIPHER | objects.TAGGING, objects.CIPHER)  # YubiHSM 2: AES keys tag nothing
+    held.append(trial.keep(known(trial, KEY_SPECS["AES_256"], material, *uses)))
 
 
 def _checked(trial: Trial, key: int, material: bytes, how: str) -> None:

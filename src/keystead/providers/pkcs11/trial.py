@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 from msgspec import Struct
 
 from keystead.core.algorithms import KEY_SPECS, Family, KeySpec
-from keystead.core.errors import Internal, KeysteadError
+from keystead.core.errors import Internal, KeysteadError, Unsupported
 from keystead.core.ports import Entropy
 from keystead.core.sensitive import Sensitive
-from keystead.cryptoki.errors import LOST, MISPLACED, Failed
+from keystead.cryptoki.errors import LOST, MISPLACED, REFUSED, Failed
 from keystead.cryptoki.recovery import VAGUE, Desk
 from keystead.cryptoki.session import Session
 from keystead.cryptoki.words import Ckm, Ckr, named
@@ -80,9 +81,27 @@ def must(right: object, what: str) -> None:
         raise Internal(what)
 
 
-def known(trial: Trial, spec: KeySpec, material: bytes, uses: objects.Uses) -> int:
-    """An object of that material."""
-    return trial.make(lambda its_id: trial.bringing.bring(spec, Sensitive(material), its_id, uses))
+def known(trial: Trial, spec: KeySpec, material: bytes, *uses: objects.Uses) -> int:
+    """An object of that material, for the first of `uses` that the token takes; unwrapped where it is not written.
+
+    Raises Failed, Unsupported: of the last.
+    """
+    refused: Failed | Unsupported = Unsupported("no use was said", "import")
+    for way in (trial.bringing.write, trial.bringing.unwrap):
+        for one in uses:
+            try:
+                return trial.make(partial(_by, way, spec, material, one))
+            except Failed as failed:
+                if failed.rv not in REFUSED:
+                    raise
+                refused = failed
+            except Unsupported as unsupported:
+                refused = unsupported
+    raise refused
+
+
+def _by(way: Callable[..., int], spec: KeySpec, material: bytes, uses: objects.Uses, its_id: bytes | None) -> int:
+    return way(spec, Sensitive(material), its_id, uses)
 
 
 def none(family: Family, why: str) -> dict[str, Outcomes]:
