@@ -9,7 +9,8 @@ from pathlib import Path
 import boto3
 import pytest
 from tests import softhsm
-from tests.servers import Done, Serving, keystead, serving
+from tests.cli.test_pcrs import key_files
+from tests.servers import Done, Serving, at_once, keystead, serving
 from tests.swtpm import SoftwareTpm, software_tpm
 from tests.waiting import until
 
@@ -83,9 +84,21 @@ def test_a_tpm_opens_by_itself_and_recovery_shares_when_it_does_not(tmp_path, tp
         use(server, made)
         assert server("seal", "migrate", "tpm", "--pcr", "14", "--json").status == 0
         use(server, made)
+        words = ("--pcr", "14", "--authority", key_files(tmp_path / "authority")[1])
+        told = server("seal", "migrate", "tpm", *words, "--json").json["seals"]
+        assert any("the authority" in one["told"] and "approves" in one["told"] for one in told)
+    tpm.extend(14)  # and another one: no custodian has to come
+    with serving("serve", at) as server:
+        assert state(server)["sealed"] is True
+        asked = server("pcrs", "request", "--json").json["text"]
+        text = at_once("pcrs", "approve", asked, "--key", f"file:{tmp_path}/authority/key").out.strip()
+        assert server("pcrs", "keep", text).status == 0
+        assert server("unseal", "--json").status == 0 and state(server)["sealed"] is False
+        use(server, made)
     with serving("serve", at) as server:
         assert state(server)["sealed"] is False
         use(server, made)
+        until(lambda: '"made":"tpm, by approved PCRs"' in server("audit", "tail", "-n", "400", "--json").out, every=0.2)
     assert keystead("key", "list", "--data", at, "--json").status == 0  # and without a server
 
 

@@ -33,7 +33,7 @@ class Seals:
         self.kind = " + ".join(self.kinds)
         """For people."""
         self.opened_by = ""
-        """The kind of the one that opened it last."""
+        """The kind of the one that opened it last, for the record; and whether PCRs were approved ones."""
 
     @property
     def opens_itself(self) -> bool:
@@ -74,7 +74,7 @@ class Seals:
 
     def _opened(self, seal: AnySeal, offered: Sequence[Sensitive]) -> Sensitive:
         unseal_key = seal.open(offered)
-        self.opened_by = seal.kind
+        self.opened_by = seal.opened_as if isinstance(seal, TpmSeal) else seal.kind
         return unseal_key
 
     def require_ours(self, key: Sensitive) -> None:

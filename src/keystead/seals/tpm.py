@@ -16,7 +16,7 @@ from keystead.core.errors import InvalidArgument
 from keystead.core.sensitive import Sensitive
 from keystead.seals import approved
 from keystead.seals.base import Surroundings
-from keystead.tpm import SealedBlob, Tpm
+from keystead.tpm import Approval, SealedBlob, Tpm
 from keystead.tpm.authorizing import REFERENCE_BYTES
 
 DEFAULT_PCRS = (7,)
@@ -56,7 +56,7 @@ class TpmSeal:
     opens_itself = True
 
     def __init__(self, configuration: TpmConfiguration, at: Surroundings) -> None:
-        self._blob, self._at = configuration.blob, at
+        self._blob, self._at, self.opened_as = configuration.blob, at, self.kind
 
     @property
     def _tpm(self) -> Tpm:
@@ -66,7 +66,15 @@ class TpmSeal:
         """Needs nothing offered. Raises Unauthenticated (other PCRs), Conflict (another TPM), Unavailable."""
         if offered:
             raise InvalidArgument("this seal opens with its TPM alone", "seal")
-        return self._tpm.unseal(self._blob, lambda: approved.kept(self._at.directory))
+        asked = list[Approval]()
+
+        def approvals() -> list[Approval]:
+            asked.extend(approved.kept(self._at.directory))
+            return asked
+
+        unseal_key = self._tpm.unseal(self._blob, approvals)
+        self.opened_as = f"{self.kind}, by approved PCRs" if asked else self.kind
+        return unseal_key
 
     def around(self, unseal_key: Sensitive) -> TpmConfiguration:
         """Under the same PCRs as they are now, and those that were approved before. Raises Unavailable."""

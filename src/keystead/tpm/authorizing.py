@@ -99,16 +99,17 @@ def authorize(on: Session, policy: Any, authority: bytes, approval: Approval) ->
 @contextmanager
 def _key(on: Session, authority: bytes) -> Iterator[tuple[Any, Any]]:
     """(handle, name) of the authority's public key, loaded where the TPM gives tickets for it (Part 3 §20.1)."""
-    from tpm2_pytss import ESYS_TR, TPM2_ALG, TPM2_ECC, TPM2B_PUBLIC, TPMA_OBJECT, TPMT_PUBLIC  # noqa: PLC0415
+    import tpm2_pytss as tss  # noqa: PLC0415 - an extra
 
-    public = TPMT_PUBLIC(type=TPM2_ALG.ECC, nameAlg=TPM2_ALG.SHA256, objectAttributes=TPMA_OBJECT.SIGN_ENCRYPT)
+    sha256_, ecdsa = tss.TPM2_ALG.SHA256, tss.TPM2_ALG.ECDSA
+    public = tss.TPMT_PUBLIC(type=tss.TPM2_ALG.ECC, nameAlg=sha256_, objectAttributes=tss.TPMA_OBJECT.SIGN_ENCRYPT)
     detail = public.parameters.eccDetail
-    detail.symmetric.algorithm = detail.kdf.scheme = TPM2_ALG.NULL
-    detail.scheme.scheme, detail.scheme.details.ecdsa.hashAlg = TPM2_ALG.ECDSA, TPM2_ALG.SHA256
-    detail.curveID = TPM2_ECC.NIST_P256
+    detail.symmetric.algorithm = detail.kdf.scheme = tss.TPM2_ALG.NULL
+    detail.scheme.scheme, detail.scheme.details.ecdsa.hashAlg = ecdsa, sha256_
+    detail.curveID = tss.TPM2_ECC.NIST_P256
     public.unique.ecc.x, public.unique.ecc.y = authority[: p256.NUMBER_BYTES], authority[p256.NUMBER_BYTES :]
-    whole = TPM2B_PUBLIC(publicArea=public)
-    handle = on.tpm.load_external(whole, hierarchy=ESYS_TR.OWNER)
+    whole = tss.TPM2B_PUBLIC(publicArea=public)
+    handle = on.tpm.load_external(whole, hierarchy=tss.ESYS_TR.OWNER)
     try:
         yield handle, whole.get_name()
     finally:
