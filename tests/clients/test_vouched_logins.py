@@ -323,6 +323,107 @@ def test_a_login_in_a_browser_ends_at_any_worker_and_once(house, people) -> None
     assert outcomes == [[200, 400]] * 6
 
 
+# --- our own provider
+
+
+@pytest.fixture(scope="module")
+def provider(house) -> dict[str, str]:
+    """The house as an issuer, and an application of its own that logs in there: another mount."""
+    house.tell("sys/auth/userpass", {"type": "userpass"})
+    house.tell("auth/userpass/users/ann", {"password": "pw"})
+    scope = {"template": '{"groups": {{identity.entity.groups.names}}}'}
+    house.tell("identity/oidc/scope/groups", scope)
+    back = {"redirect_uris": "http://localhost:8250/oidc/callback", "assignments": "allow_all"}
+    house.tell("identity/oidc/client/circle", back)
+    url = f"https://localhost:{house.port}"
+    at = {"issuer": url, "scopes_supported": "groups"}
+    assert house.ask("POST", "identity/oidc/provider/default", at, token=house.root)[0] == 200
+    told = house.ask("GET", "identity/oidc/client/circle", token=house.root)[1]["data"]
+    house.tell("sys/auth/circle", {"type": "oidc"})
+    config = {
+        "oidc_discovery_url": f"{url}/v1/identity/oidc/provider/default",
+        "oidc_discovery_ca_pem": house.authority.ca.read_text(),
+        "oidc_client_id": told["client_id"],
+        "oidc_client_secret": told["client_secret"],
+    }
+    house.tell("auth/circle/config", config)
+    role = {"user_claim": "sub", "groups_claim": "groups", "oidc_scopes": "groups", "token_policies": "p"}
+    house.tell("auth/circle/role/people", {**role, "allowed_redirect_uris": back["redirect_uris"]})
+    return told
+
+
+def ann(house) -> tuple[str, str]:
+    auth = house.ask("POST", "auth/userpass/login/ann", {"password": "pw"})[1]["auth"]
+    return auth["client_token"], auth["entity_id"]
+
+
+def let_in(house, url: str) -> tuple[int, dict[str, str]]:
+    """What a page of the provider's does, that has ann's token."""
+    assert url.startswith(f"https://localhost:{house.port}/v1/")
+    token, _ = ann(house)
+    return house.ask("GET", url.partition("/v1/")[2], token=token)
+
+
+def test_bao_logs_in_through_our_own_provider(house, provider) -> None:
+    """With what its own oidc method asks of an issuer: discovery, PKCE, nonce, Basic, at_hash and c_hash, userinfo."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    words = ("login", "-method=oidc", "-path=circle", "-no-store", "-format=json", "role=people", "skip_browser=true")
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([BIN / "bao", *words, f"port={port}"], env=house.environment(), **pipes) as bao:
+        url = next(line.strip() for line in bao.stderr if line.strip().startswith("https://"))
+        status, told = let_in(house, url)
+        assert status == 200, told
+        with closing(http.client.HTTPConnection("localhost", port, timeout=60)) as browser:
+            browser.request("GET", f"/oidc/callback?{urlencode(told)}")
+            assert browser.getresponse().status == 200
+        said, errors = bao.communicate(timeout=60)
+    auth = json.loads(said)["auth"]
+    assert (auth["policies"], auth["metadata"]) == (["default", "p"], {"role": "people"}), errors
+    entity = house.ask("GET", f"identity/entity/id/{auth['entity_id']}", token=house.root)[1]["data"]
+    assert [one["name"] for one in entity["aliases"]] == [ann(house)[1]]  # `sub` is whose token it was
+
+
+def redeemed(house, provider, code: str) -> tuple[int, dict[str, Any]]:
+    said = {"grant_type": "authorization_code", "code": code, "redirect_uri": "http://localhost:1/oidc/callback"}
+    who = {"client_id": provider["client_id"], "client_secret": provider["client_secret"]}
+    return house.ask("POST", "identity/oidc/provider/default/token", {**said, **who})
+
+
+def test_a_code_is_redeemed_by_any_worker_once_and_nothing_outlives_the_client(house, provider) -> None:
+    """Each request on a connection of its own, which whichever worker takes."""
+    asked = {
+        "client_id": provider["client_id"],
+        "redirect_uri": "http://localhost:1/oidc/callback",
+        "response_type": "code",
+        "scope": "openid",
+    }
+    token, _ = ann(house)
+    codes = [
+        house.ask("POST", "identity/oidc/provider/default/authorize", asked, token=token)[1]["code"] for _ in range(8)
+    ]
+    given = [redeemed(house, provider, code) for code in codes[:6]]
+    assert [status for status, _ in given] == [200] * 6
+    assert [redeemed(house, provider, code)[1]["error"] for code in codes[:6]] == ["invalid_grant"] * 6
+    tokens = [told["access_token"] for _, told in given]
+    assert [user_info(house, one) for one in tokens] == [200] * 6
+    assert house.ask("DELETE", "identity/oidc/client/circle", token=house.root)[0] == 204
+    assert [user_info(house, one) for one in tokens] == [403] * 6
+    assert [redeemed(house, provider, code)[1]["error"] for code in codes[6:]] == ["invalid_client"] * 2
+
+
+def user_info(house, access_token: str) -> int:
+    context = ssl.create_default_context(cafile=house.authority.ca)
+    with closing(http.client.HTTPSConnection("localhost", house.port, context=context, timeout=60)) as line:
+        shown = {"Authorization": f"Bearer {access_token}"}
+        line.request("GET", "/v1/identity/oidc/provider/default/userinfo", headers=shown)
+        return line.getresponse().status
+
+
+# --- tokens of an issuer
+
+
 def test_bao_logs_in_by_a_token_of_an_issuer(house, peer) -> None:
     house.tell("sys/auth/jwt", {"type": "jwt"})
     ca = peer.authority.ca.read_text()

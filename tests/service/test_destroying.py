@@ -157,6 +157,23 @@ def test_a_key_of_identity_tokens_that_is_deleted_or_of_another_kind_waits(door)
     assert held(door, root, "DELETE", "identity/oidc/key/k")
 
 
+def test_an_application_that_is_let_in_or_taken_away_waits(door) -> None:
+    root = door.vault.root
+    assert not held(door, root, "POST", "identity/oidc/client/app", {"assignments": "allow_all"})
+    put(door, "held", "uid:0")
+    put(door, "who", "uid:0", actions=("identities",))
+    for path, body in (
+        ("client/two", {"redirect_uris": "https://app.test"}),
+        ("client/app", {"redirect_uris": "https://elsewhere.test"}),
+        ("assignment/some", {"entity_ids": "e"}),
+        ("scope/s", {"template": '{"all": {{identity.entity.metadata}}}'}),
+        ("provider/default", {"allowed_client_ids": "*"}),
+    ):
+        assert held(door, root, "POST", f"identity/oidc/{path}", body), path
+    assert held(door, root, "DELETE", "identity/oidc/client/app")
+    assert root.data("GET", "identity/oidc/client/app")["redirect_uris"] == []
+
+
 def test_material_that_is_to_stay_gets_no_earlier_end_by_being_imported_again() -> None:
     office = Office()
     admin, material, day = office.stack.admin, bytes(range(32)), timedelta(days=1)

@@ -184,8 +184,9 @@ def test_who_asked_proves_it(vault, method) -> None:
     who = {"client_id": app.id}
     assert app.secret == "" and vault.stack.barrier.every(OidcClientSecret) == []
     assert app.redeem(app.code(**asked), **who, code_verifier=VERIFIER).status == 200
-    wrong = app.redeem(app.code(**asked), **who, code_verifier="w" * 43)
-    assert refusal(wrong) == (400, "invalid_grant", "invalid code_verifier for token exchange")
+    for other in ("w" * 43, f"{VERIFIER}=", "v" * 100_000):
+        wrong = app.redeem(app.code(**asked), **who, code_verifier=other)
+        assert refusal(wrong) == (400, "invalid_grant", "invalid code_verifier for token exchange")
     if method == "S256":
         assert app.redeem(app.code(**asked), **who, code_verifier=said).status == 400
     assert refusal(app.redeem(app.code(**asked), **who))[2] == "expected code_verifier for token exchange"
@@ -291,6 +292,13 @@ def test_a_client_of_itself(vault) -> None:
     }
     assert refusal(app.token({**asked, "scope": "s"}, who))[1] == "invalid_request"
     assert refusal(app.authorize())[1] == "invalid_grant"
+
+
+def test_a_client_that_anybody_can_say_it_is_gets_nothing_for_that(vault) -> None:
+    """RFC 6749 §4.4: for clients that keep a secret alone."""
+    app = RelyingParty(vault, client_type="public", client_credentials=True)
+    reply = app.token({"grant_type": "client_credentials", "scope": "openid", "client_id": app.id}, None)
+    assert refusal(reply) == (400, "invalid_grant", "client is not authorized to use given credentials flow")
 
 
 # --- what people may be asked
@@ -587,6 +595,48 @@ def test_a_key_lasts_as_long_as_its_clients_tokens(vault, app) -> None:
     assert status == 400 and said == f"{words}greater than 3600 seconds"
     status, said = vault.root.refused("POST", "identity/oidc/client/app", {"id_token_ttl": "25h"})
     assert status == 400 and "verification_ttl" in said
+
+
+# --- namespaces
+
+
+def test_a_namespace_has_its_own(vault, app) -> None:
+    """Nothing of it is told to strangers before somebody there has wanted that; and nothing of one is another's."""
+    root, nobody, at = vault.root, vault.nobody, {"x_vault_namespace": "ns1"}
+    assert root("POST", "sys/namespaces/ns1").status == 200
+    for path in (f"{AT}/.well-known/keys", f"{AT}/.well-known/openid-configuration"):
+        there, nowhere = (nobody("GET", f"{where}/{path}") for where in ("ns1", "nope"))
+        assert there.status == 403 and (there.status, there.body) == (nowhere.status, nowhere.body)
+    said = {"client_id": app.id, "client_secret": app.secret, "grant_type": "authorization_code", "code": "x"}
+    there, nowhere = (nobody("POST", f"{where}/{AT}/token", said) for where in ("ns1", "nope"))
+    assert there.status == 403 and (there.status, there.body) == (nowhere.status, nowhere.body)
+    for path, body in (
+        ("sys/auth/userpass", {"type": "userpass"}),
+        ("auth/userpass/users/bob", {"password": "pw"}),
+        ("identity/oidc/client/app", {"redirect_uris": BACK, "assignments": "allow_all"}),
+        (AT, {"issuer": ORIGIN}),
+    ):
+        assert root("POST", path, body, **at).status in {200, 204}, path
+    assert refusal(nobody("POST", f"ns1/{AT}/token", said)) == FAILED  # of another namespace
+    url = f"{ORIGIN}/v1/ns1/{AT}"
+    assert nobody("GET", f"ns1/{AT}/.well-known/openid-configuration").json["issuer"] == url
+    its = root("GET", "identity/oidc/client/app", **at).json["data"]
+    assert refusal(app.authorize(client_id=its["client_id"]))[1] == "invalid_client_id"
+    text = nobody("POST", "auth/userpass/login/bob", {"password": "pw"}, **at).json["auth"]["client_token"]
+    asked = {"client_id": its["client_id"], "redirect_uri": BACK, "scope": "openid", "response_type": "code"}
+    assert vault.bob("POST", f"{AT}/authorize", asked, **at).status == 403  # `default` is another policy there
+    root.policy("in", 'path "ns1/identity/oidc/provider/+/authorize" { capabilities = ["update"] }')
+    root.data("POST", f"identity/entity/id/{vault.entity}", {"policies": "in"})
+    words = "identity entity associated with the request not found"
+    assert refusal(vault.bob("POST", f"{AT}/authorize", asked, **at)) == (400, "access_denied", words)
+    code = Bearer(vault.stack, text)("POST", f"{AT}/authorize", asked, **at).json["code"]
+    body = {**said, "client_id": its["client_id"], "client_secret": its["client_secret"], "code": code}
+    told = nobody("POST", f"ns1/{AT}/token", {**body, "redirect_uri": BACK}).json
+    assert claims(told["id_token"])["iss"] == url
+    assert claims(told["id_token"])["namespace"] == root.data("GET", "sys/namespaces/ns1")["id"]
+    assert app.user_info(told["access_token"], at=f"ns1/{AT}").status == 200
+    assert app.user_info(told["access_token"]).status == 401
+    assert app.user_info(app.tokens()["access_token"], at=f"ns1/{AT}").status == 401
 
 
 # --- limits

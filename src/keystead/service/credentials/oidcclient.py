@@ -16,7 +16,7 @@ from keystead.service.held import HeldTenant
 from keystead.wire.oidc import challenge, half_hash
 
 FAILED = "client failed to authenticate"
-MAX_SECRET = 256  # bytes
+MAX_SECRET, MAX_VERIFIER = 256, 128  # bytes
 PLAIN, S256 = "plain", "S256"
 
 
@@ -63,6 +63,8 @@ def unfit(client: OidcClient, issuer: OidcIssuer, key: OidcKey | None) -> str:
 
 def answers(verifier: Sensitive, asked: str, method: str) -> bool:
     """RFC 7636 §4.6: whether the verifier is the one that the challenge was made of."""
+    if len(verifier) > MAX_VERIFIER:
+        return False
     said = verifier.reveal().decode()
     own = challenge(said) if method == S256 else said
     return hmac.compare_digest(own.encode(), asked.encode())

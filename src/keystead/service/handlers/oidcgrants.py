@@ -51,6 +51,7 @@ LASTS = timedelta(minutes=5)
 MOST = 512  # codes of a client that wait
 N_CODE, MAX_CODE = 32, 256  # characters
 MAX_NONCE, MAX_SCOPE = 1024, 8192  # characters
+CODE, CREDENTIALS = "authorization_code", "client_credentials"
 _CHALLENGE = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 
 
@@ -241,7 +242,7 @@ def _gone(every: list[OidcCode], act: Act) -> tuple[OidcCode, ...]:
 def redeem(op: ops.RedeemOidcCode, targets: tuple[HeldTenant], act: Act) -> Outcome[ClientDraft | OidcRefusal]:
     (tenant,) = targets
     try:
-        client, issuer, key = _caller(op, tenant, act, "authorization_code")
+        client, issuer, key = _caller(op, tenant, act, CODE)
         code = _waiting(op, tenant, act)
     except _Refused as refused:
         return Outcome(answer=refused.answer, why=refused.answer.code)
@@ -278,7 +279,7 @@ def _caller(
     words = unfit(client, issuer, key)
     if words or key is None:
         raise _Refused("invalid_client", words)
-    if not getattr(client, grant):
+    if not getattr(client, grant) or (grant == CREDENTIALS and client.is_public):  # RFC 6749 §4.4
         raise _Refused("invalid_grant", "client is not authorized to use given credentials flow")
     return client, issuer, key
 
@@ -373,7 +374,7 @@ def draft_client_token(
 ) -> Outcome[ClientDraft | OidcRefusal]:
     (tenant,) = targets
     try:
-        client, issuer, key = _caller(op, tenant, act, "client_credentials")
+        client, issuer, key = _caller(op, tenant, act, CREDENTIALS)
         said = _told(_scopes(tenant, _scopes_asked(op.scope, issuer)), NOBODYS, act)
         now = int(act.now.timestamp())
         claims = {

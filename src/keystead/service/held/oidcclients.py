@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from keystead.service.reach import Reach
 
 N = TypeVar("N", bound=OidcNamed)
+MAX_ID = 255  # characters
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
@@ -79,7 +80,7 @@ class OfOidcClients:
 
     def oidc_client_of(self, client_id: str) -> OidcClient | None:
         """The one that has that id."""
-        if not client_id:
+        if not 0 < len(client_id) <= MAX_ID:
             return None
         return next((one for one in self._reach.linked(OidcClient, client_id) if one.tenant == self.id), None)
 
