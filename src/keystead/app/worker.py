@@ -23,7 +23,7 @@ import uvloop
 from msgspec.structs import replace
 
 from keystead import config
-from keystead.app import hygiene
+from keystead.app import hygiene, largepages
 from keystead.app.clientcerts import Asking
 from keystead.app.compose import Core
 from keystead.app.doors import DOORS
@@ -101,6 +101,7 @@ async def serve(core: Core, settings: config.Config, sockets: dict[str, int], le
         gc.collect()
         gc.freeze()  # what is here now stays: the collector need not look at it again
         gc.set_threshold(YOUNG)
+        largepages.collapse()
         sys.stdout.write("ready\n")
         sys.stdout.flush()
         stopping = asyncio.ensure_future(stop.wait())
