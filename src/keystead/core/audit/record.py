@@ -97,7 +97,7 @@ class Record(
     def encode(self) -> bytes:
         """The line, without its line feed. Raises TypeError for a value of another type, ValueError for a time zone."""
         way = (self.source, self.door, self.operation)
-        middle = _middle((self.tenant, self.namespace), self.who, way, self.targets)
+        middle = _beginning((self.tenant, self.namespace), self.who, way) + _things(self.targets, self.tenant)
         head = f'{{"v":1,"t":"{timestamp(self.at)}"{_member("req", self.request_id)}{middle}'
         own = _member("ctx", self.context) + _member("made", self.made)
         return (head + own + _tail(self.rule, self.outcome, self.why, self.n)).encode()
@@ -132,13 +132,15 @@ why, n."""
 class Recorder:
     """Encodes the records of one worker's requests; what does not change from one to the next is kept ready.
 
-    Of the form of `Record.encode`, to the byte. Prepared parts are bounded by `capacity` and dropped together.
+    Of the form of `Record.encode`, to the byte. Prepared parts are bounded by `capacity` and dropped together. Of whoever
+    writes a new version each time the beginning is kept apart: who, from where, by what.
     Not for several threads at once on the same datetime: a race costs time, never correctness.
     """
 
     def __init__(self, *, capacity: int = 4096) -> None:
         self._capacity = capacity
         self._parts: dict[Facts, tuple[str, str]] = {}
+        self._beginnings: dict[tuple[str, ...], str] = {}
         self._time = (datetime.min.replace(tzinfo=UTC), "")
 
     def encode(
@@ -188,24 +190,28 @@ class Recorder:
     def _prepare(self, facts: Facts, caller: Caller) -> tuple[str, str]:
         id_, via, namespace, source, door, operation, targets, rule, outcome, why, n = facts
         principal = caller.principal
-        who = Who(
-            id=id_, kind=principal.principal_kind.value, via=via, name=principal.full_name, session=caller.session
-        )
-        middle = _middle((principal.tenant, namespace), who, (source, door, operation), targets)
         if len(self._parts) >= self._capacity:
-            self._parts = {}
-        parts = self._parts[facts] = (middle, _tail(rule, outcome, why, n))
+            self._parts, self._beginnings = {}, {}
+        way = (id_, via, namespace, source, door, operation)
+        if (beginning := self._beginnings.get(way)) is None:
+            kind = principal.principal_kind.value
+            who = Who(id=id_, kind=kind, via=via, name=principal.full_name, session=caller.session)
+            beginning = _beginning((principal.tenant, namespace), who, (source, door, operation))
+            self._beginnings[way] = beginning
+        parts = self._parts[facts] = (
+            beginning + _things(targets, principal.tenant),
+            _tail(rule, outcome, why, n),
+        )
         return parts
 
 
 # --- the parts of a line
 
 
-def _middle(where: tuple[str, str], who: Who, way: tuple[str, str, str], targets: Sequence[Target]) -> str:
+def _beginning(where: tuple[str, str], who: Who, way: tuple[str, str, str]) -> str:
     tenant, namespace = where
     known = (("id", who.id), ("kind", who.kind), ("via", who.via), ("name", who.name), ("session", who.session))
     person = _object(*known)
-    things = ",".join([_target(target, tenant) for target in targets])
     source, door, operation = way
     return (
         _member("tenant", tenant)
@@ -214,8 +220,12 @@ def _middle(where: tuple[str, str], who: Who, way: tuple[str, str, str], targets
         + _member("src", source)
         + _member("door", door)
         + _member("op", operation)
-        + (f',"targets":[{things}]' if targets else "")
     )
+
+
+def _things(targets: Sequence[Target], tenant: str) -> str:
+    things = ",".join([_target(target, tenant) for target in targets])
+    return f',"targets":[{things}]' if targets else ""
 
 
 def _target(target: Target, tenant: str) -> str:
