@@ -209,3 +209,16 @@ def test_a_recorder_writes_what_a_record_would(request_id: str, rule: str, conte
         assert line == expected
     more = {"made": "k-2", "rule": "key policy", "why": "KeyState.SUSPENDED", "n": 3}
     assert recorder.encode(caller(), (target,), context=b"\xab" * 32, **more) == LINE
+
+
+def test_of_what_comes_once_the_beginning_alone_is_kept_and_no_more_of_them_than_of_anything() -> None:
+    recorder = Recorder(capacity=2)
+    for version, via in enumerate("abcaab", 1):
+        targets = (Target("secret:write", "s-1", version),)
+        line = recorder.encode(caller(credential_id=via), targets, once=True)
+        expected = replace(
+            RECORD, targets=targets, who=replace(RECORD.who, via=via), context="", made="", rule="", why="", n=0
+        )
+        assert line == expected.encode()
+        assert not recorder._parts
+        assert len(recorder._beginnings) <= 2

@@ -56,7 +56,7 @@ class Recording:
         else:
             versions, bound, made, why = done.versions, done.bound, done.made, done.why
         if len(demands) == 1:
-            targets = self._one(demands[0], found, versions)
+            targets = self._one(demands[0], found, versions, once=op.changes)
         else:
             targets = _each(demands, found, versions)
             if op.changes:
@@ -69,6 +69,7 @@ class Recording:
             rule=rule,
             outcome=outcome,
             why=why,
+            once=op.changes,
         )
 
     def at_the_door(self, who: Caller | Stranger, outcome: str, why: str = "") -> bytes:
@@ -86,14 +87,18 @@ class Recording:
             why=why,
         ).encode()
 
-    def _one(self, demand: Demand, found: tuple[Held | None, ...], versions: tuple[int, ...]) -> tuple[Target, ...]:
+    def _one(
+        self, demand: Demand, found: tuple[Held | None, ...], versions: tuple[int, ...], *, once: bool
+    ) -> tuple[Target, ...]:
         held = found[0] if found else None
         facts = (demand.action, held.id if held is not None else "", versions[0] if versions else 0)
         targets = self._targets.get(facts)
         if targets is None:
-            if len(self._targets) >= MAX_TARGETS:
-                self._targets.clear()
-            targets = self._targets[facts] = (Target(*facts, tenant=_owner(held)),)
+            targets = (Target(*facts, tenant=_owner(held)),)
+            if not once:
+                if len(self._targets) >= MAX_TARGETS:
+                    self._targets.clear()
+                self._targets[facts] = targets
         return targets
 
     def _digest_of(self, context: Any, bound: bytes | None) -> bytes:

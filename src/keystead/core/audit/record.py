@@ -132,8 +132,8 @@ why, n."""
 class Recorder:
     """Encodes the records of one worker's requests; what does not change from one to the next is kept ready.
 
-    Of the form of `Record.encode`, to the byte. Prepared parts are bounded by `capacity` and dropped together. Of whoever
-    writes a new version each time the beginning is kept apart: who, from where, by what.
+    Of the form of `Record.encode`, to the byte. Prepared parts are bounded by `capacity` and dropped together. A record
+    that names a new version each time has its beginning ready: who, from where, by what.
     Not for several threads at once on the same datetime: a race costs time, never correctness.
     """
 
@@ -143,7 +143,7 @@ class Recorder:
         self._beginnings: dict[tuple[str, ...], str] = {}
         self._time = (datetime.min.replace(tzinfo=UTC), "")
 
-    def encode(
+    def encode(  # noqa: PLR0913 - each is a fact of the record
         self,
         caller: Caller,
         targets: tuple[Target, ...],
@@ -154,8 +154,12 @@ class Recorder:
         outcome: str = PERFORMED,
         why: str = "",
         n: int = 0,
+        once: bool = False,
     ) -> bytes:
-        """One record of one request. `context` is the keyed digest of its typed AAD, if it has one."""
+        """One record of one request. `context` is the keyed digest of its typed AAD, if it has one.
+
+        `once`: there will hardly be another like it, and nothing is kept for it.
+        """
         # The hot path: flat on purpose. What it may cost is in HOUSE §6.
         facts = (
             caller.principal.id,
@@ -173,7 +177,9 @@ class Recorder:
         try:
             middle, tail = self._parts[facts]
         except KeyError:
-            middle, tail = self._prepare(facts, caller)
+            middle, tail = self._prepared(facts, caller)
+            if not once:
+                self._parts[facts] = middle, tail
         now = caller.now
         at, time = self._time
         if at is not now:
@@ -187,10 +193,10 @@ class Recorder:
             return f'{{"v":1,"t":"{time}","req":{quote(request_id)}{middle}{own}{tail}'.encode()
         return f'{{"v":1,"t":"{time}"{_member("req", request_id)}{middle}{own}{tail}'.encode()
 
-    def _prepare(self, facts: Facts, caller: Caller) -> tuple[str, str]:
+    def _prepared(self, facts: Facts, caller: Caller) -> tuple[str, str]:
         id_, via, namespace, source, door, operation, targets, rule, outcome, why, n = facts
         principal = caller.principal
-        if len(self._parts) >= self._capacity:
+        if max(len(self._parts), len(self._beginnings)) >= self._capacity:
             self._parts, self._beginnings = {}, {}
         way = (id_, via, namespace, source, door, operation)
         if (beginning := self._beginnings.get(way)) is None:
@@ -198,11 +204,7 @@ class Recorder:
             who = Who(id=id_, kind=kind, via=via, name=principal.full_name, session=caller.session)
             beginning = _beginning((principal.tenant, namespace), who, (source, door, operation))
             self._beginnings[way] = beginning
-        parts = self._parts[facts] = (
-            beginning + _things(targets, principal.tenant),
-            _tail(rule, outcome, why, n),
-        )
-        return parts
+        return beginning + _things(targets, principal.tenant), _tail(rule, outcome, why, n)
 
 
 # --- the parts of a line
