@@ -146,7 +146,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     slots_at_least: Annotated[int, Meta(ge=1, le=8)] = 2
     recovery_for: Annotated[int, Meta(ge=1, le=3650)] = 35  # days
     workers: Annotated[int, Meta(ge=1, le=60)] = 1
-    thread_pool: Annotated[int, Meta(ge=1, le=64)] = 16
+    thread_pool: Annotated[int, Meta(ge=1, le=64)] = 32
     region: str = "us-east-1"
     tree_copy: str = ""
     audit_devices: tuple[str, ...] = ()
