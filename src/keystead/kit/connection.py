@@ -17,7 +17,7 @@ import httptools
 from keystead.core.ports import WouldBlock
 from keystead.kit.certified import certified, chain_of
 from keystead.kit.door import Steps
-from keystead.kit.framing import HEAD, IDLE, PARSED_AS, Framing, Refused
+from keystead.kit.framing import HEAD, IDLE, Framing, Refused
 from keystead.service.credentials.peer import peer_of
 from keystead.wire.http import NO_HEADERS, Headers, HttpRequest, Refusal, closing, head_of
 
@@ -97,17 +97,20 @@ class Connection(Framing, asyncio.Protocol):
         if self.ending:
             self._linger(len(data))
             return
-        owed, n = self.n_owed, len(data)
-        self._count_head = self._phase == HEAD or n > self._limits.n_head
-        if self._limits.lists and self._phase == IDLE and data[:5] == b"LIST ":  # only where a message begins
-            data, self._is_list = PARSED_AS + data[4:], True
+        is_new, owed, n = self._phase == IDLE, self.n_owed, len(data)
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserError:
+            if is_new and self.alike(data):
+                self.on_message_complete()
+                return
+            self._count_head = self._phase == HEAD or n > self._limits.n_head
+            self._parser.feed_data(self.parsed_as(data) if is_new and self._limits.lists else data)
+        except (httptools.HttpParserError, Refused):
             self.refuse(self._refusal)
             return
         if self._phase != IDLE:
             self._partial(n if owed == self.n_owed else 0)
+        elif is_new and self.n_owed == owed + 1 and not self.ending:
+            self.remember(data)
 
     def pause_writing(self) -> None:
         self._paused = True

@@ -1,6 +1,9 @@
 """HTTP/1.1 framing: llhttp parses strictly, this file refuses what two readers could still read differently.
 
 RFC 9112; security.md §4-D rows 49, 55, 58. What is refused before a door hears of it: see wire.http.Refusal.
+
+A client that asks for one thing again and again sends the same head each time, to the byte, and what it came to is
+known: `alike`. Whatever the parser is given ends that.
 """
 
 from __future__ import annotations
@@ -12,6 +15,10 @@ from keystead.wire.http import SINGLE, Limits, Refusal
 IDLE, HEAD, BODY = 0, 1, 2
 CONTINUE = b"100-continue"
 _HASH = ord("#")
+_END = b"\r\n\r\n"  # of a head: RFC 9112 §2.1
+NONE_ALIKE = b"", -1
+_NEVER_ALIKE = frozenset({b"authorization", b"expect", b"transfer-encoding"})
+"""In heads that are not looked for again: what is signed does not come again, and the others are more than a head."""
 LIST, PARSED_AS = b"LIST", b"LINK"
 """A method that llhttp does not know, and one of its length that it knows (RFC 2068 §19.6.1.2; nobody's)."""
 
@@ -24,6 +31,7 @@ class Framing:
     """The callbacks of llhttp up to a complete message, which is the subclass's: on_message_complete."""
 
     __slots__ = (
+        "_alike",
         "_body",
         "_count_head",
         "_headers",
@@ -50,12 +58,38 @@ class Framing:
         self._keep, self._count_head = True, False
         self._n_repeated = 0
         self._is_list = False  # the method is LIST, and the parser was given PARSED_AS
+        self._alike = NONE_ALIKE  # head of the last message, while all else here is still of it; length of the whole
         self.ending = False  # takes no more requests
+
+    def alike(self, data: bytes) -> bool:
+        """Whether that is one whole message with the head of the last: then its body is taken, and the rest stands.
+
+        The head says how long the body is, so one of that length in all ends where the data do.
+        """
+        head, length = self._alike
+        if len(data) != length or not data.startswith(head):
+            return False
+        self._body = data[len(head) :]
+        return True
+
+    def remember(self, data: bytes) -> None:
+        """What `alike` is to go by, after `data` was one whole message."""
+        if self._headers.keys().isdisjoint(_NEVER_ALIKE):
+            end = data.find(_END) + len(_END)
+            if end + len(self._body) == len(data):
+                self._alike = data[:end], len(data)
+
+    def parsed_as(self, data: bytes) -> bytes:
+        """What the parser is given of the beginning of a message, where LIST is a method."""
+        if data[:5] == b"LIST ":
+            self._is_list = True
+            return PARSED_AS + data[4:]
+        return data
 
     def on_message_begin(self) -> None:
         if self.ending:
             raise Refused
-        self._phase = HEAD
+        self._phase, self._alike = HEAD, NONE_ALIKE
         self._target, self._headers, self._body = b"", {}, b""
 
     def on_url(self, url: bytes) -> None:
