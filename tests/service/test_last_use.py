@@ -10,6 +10,7 @@ from tests.harness import Person, stack
 
 from keystead.app.chores import Chores, access_keys_used, keys_used
 from keystead.core.entities import Key, LastUse
+from keystead.doors.aws_kms import cloudtrail
 from keystead.service.barrier import Commit
 
 
@@ -103,6 +104,22 @@ def test_row_99_a_key_that_was_used_lately_is_kept_where_a_policy_says_so() -> N
     assert codes() == {"AccessDeniedException"}, "made long ago, and used lately"
     office.clock.forward(timedelta(days=29))
     assert codes() == {None}
+
+
+def test_the_event_of_the_last_use_is_the_one_that_is_exported() -> None:
+    """GetKeyLastUsage: "…and associated CloudTrail event ID". A use at another door is none of CloudTrail's events."""
+    office = stack()
+    key = office.key()
+    office.admin.call("Encrypt", KeyId=key.id, Plaintext=b"x")
+    line, chores = office.journal.lines[-1], Chores.__new__(Chores)
+    chores._core, chores._uses = SimpleNamespace(barrier=office.barrier), {key.id: (7, line)}
+    chores._write_uses()
+    used = office.admin.call("GetKeyLastUsage", KeyId=key.id).json["KeyLastUsage"]
+    (event,) = cloudtrail.events(7, line)
+    assert (used["CloudTrailEventId"], used["KmsRequestId"]) == (event["eventID"], event["requestID"])
+    use = office.barrier.get(LastUse, key.id)
+    office.barrier.commit(Commit(put=(replace(use, operation="transit write encrypt/{name}"),)))
+    assert "CloudTrailEventId" not in office.admin.call("GetKeyLastUsage", KeyId=key.id).json["KeyLastUsage"]
 
 
 def test_the_use_of_a_key_that_goes_meanwhile_leaves_no_row_behind() -> None:

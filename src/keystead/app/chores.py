@@ -12,6 +12,7 @@ from typing import Any
 from keystead.app.compose import Core
 from keystead.app.devices import Devices
 from keystead.core.actions import USES
+from keystead.core.audit.merkle import leaf_hash
 from keystead.core.audit.record import parse
 from keystead.core.caller import SYSTEM_DOOR
 from keystead.core.entities import Credential, Entity, Key, LastUse
@@ -133,6 +134,7 @@ class Chores:
             request_id=record.request_id,
             index=index,
             namespace=record.namespace,
+            leaf=leaf_hash(line),
         )
         return use, whose
 

@@ -253,6 +253,7 @@ class LastUse(Entity, frozen=True, kw_only=True):
     request_id: str
     index: int  # of the record in the audit log
     namespace: str = ""  # the address that it was used at
+    leaf: bytes = b""  # of that record (RFC 6962 §2.1); b"" of one that was seen before this was kept
 
 
 class Usage(Entity, frozen=True, kw_only=True):

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from ipaddress import ip_address
 from typing import Any
-from uuid import UUID
 
 import msgspec
 from msgspec import Struct
@@ -29,6 +28,7 @@ from keystead.core.policy.arn import principal_arn
 from keystead.doors.aws_kms import errors, sts
 from keystead.doors.aws_kms.approvals import OWN
 from keystead.doors.aws_kms.iam import errors as iam_errors
+from keystead.doors.aws_kms.names import event_id
 from keystead.kit import ErrorTable, Fault
 
 DOOR = "aws_kms"
@@ -314,8 +314,7 @@ MEMBERS: Mapping[str, Callable[[Seen], Any]] = {
     "responseElements": _response,
     "additionalEventData": _additional,
     "requestID": lambda seen: seen.record.request_id or None,
-    # RFC 9562 §5.8: a name of our own making, out of the hash that the record has in the log.
-    "eventID": lambda seen: str(_version_8(leaf_hash(seen.line + (seen.region.encode() if seen.caused else b"")))),
+    "eventID": lambda seen: event_id(leaf_hash(seen.line + (seen.region.encode() if seen.caused else b""))),
     "readOnly": lambda seen: seen.service.reads(seen.verb) if seen.service else None,
     "resources": lambda seen: _resources(seen) or None,
     "eventType": lambda _: "AwsApiCall",
@@ -342,11 +341,6 @@ NEVER_SAID = frozenset(
     }
 )
 """Documented members that nothing on record tells of."""
-
-
-def _version_8(digest: bytes) -> UUID:
-    number = int.from_bytes(digest[:16], "big")
-    return UUID(int=number & ~(0xF << 76) & ~(0x3 << 62) | 0x8 << 76 | 0x2 << 62)
 
 
 # --- a log of them

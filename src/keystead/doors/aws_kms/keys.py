@@ -4,7 +4,7 @@ Spec: KMS API Reference 2014-11-01, under these names, and "KeyMetadata"; botoco
 
 Deviations (SPEC.md)
   CreateKey         Origin AWS_CLOUDHSM: in an HSM that the operator has configured (docs/adr/0034).
-  GetKeyLastUsage   no CloudTrailEventId: there is no CloudTrail. TrackingStartDate is the key's creation.
+  GetKeyLastUsage   CloudTrailEventId is that of `keystead audit export`. TrackingStartDate is the key's creation.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from msgspec import Meta
 
 from keystead.core import operations as ops
 from keystead.core.algorithms import KeySpec, Purpose, key_spec
-from keystead.core.entities import PolicyText
+from keystead.core.entities import LastUse, PolicyText
 from keystead.core.errors import InvalidArgument, Unsupported
 from keystead.core.operations import KeyringRef, KeyStoreRef
 from keystead.doors.aws_kms.errors import COMMON, PREFIX
 from keystead.doors.aws_kms.metadata import KeyMetadata, metadata
-from keystead.doors.aws_kms.names import arn_at, key_arn, key_by_id, key_ref
+from keystead.doors.aws_kms.names import arn_at, event_id, key_arn, key_by_id, key_ref
 from keystead.doors.aws_kms.pages import Limit, Marker, date, next_marker, place, size
 from keystead.doors.aws_kms.shapes import KEY_USAGES, ORIGINS, GrantTokens, KeyId, KeyStoreId, matching, missing
 from keystead.doors.aws_kms.tags import Tag, pairs
@@ -253,6 +253,7 @@ def update_key_description(req: UpdateKeyDescriptionRequest, call: Call) -> None
 class KeyLastUsage(Message, frozen=True, kw_only=True, rename="pascal", omit_defaults=True):
     operation: str | None = None
     timestamp: float | None = None
+    cloud_trail_event_id: str | None = None
     kms_request_id: str | None = None
 
 
@@ -270,16 +271,23 @@ class GetKeyLastUsageResponse(Message, frozen=True, kw_only=True, rename="pascal
 @operation("TrentService.GetKeyLastUsage", errors=COMMON | {"NotFoundException", "InvalidArnException"})
 def get_key_last_usage(req: GetKeyLastUsageRequest, call: Call) -> GetKeyLastUsageResponse:
     found = call(ops.ReadLastUse(key=key_by_id(req.key_id, call.namespace)))
-    use, created = found.use, date(found.key.created_at)
+    created = date(found.key.created_at)
     return GetKeyLastUsageResponse(
         key_id=key_arn(found.key, call.namespace),
-        key_last_usage=KeyLastUsage()
-        if use is None
-        else KeyLastUsage(
-            operation=use.operation.removeprefix(PREFIX), timestamp=date(use.at), kms_request_id=use.request_id
-        ),
+        key_last_usage=KeyLastUsage() if found.use is None else _usage(found.use),
         tracking_start_date=created,
         key_creation_date=created,
+    )
+
+
+def _usage(use: LastUse) -> KeyLastUsage:
+    """Uses at other doors are no events of CloudTrail's."""
+    is_event = use.leaf != b"" and use.operation.startswith(PREFIX)
+    return KeyLastUsage(
+        operation=use.operation.removeprefix(PREFIX),
+        timestamp=date(use.at),
+        cloud_trail_event_id=event_id(use.leaf) if is_event else None,
+        kms_request_id=use.request_id,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from hashlib import sha256
+from uuid import UUID
 
 from keystead.core.algorithms import Family
 from keystead.core.entities import Key
@@ -125,3 +126,9 @@ def material_id(key: Key, version: int) -> str | None:
 
 def material_digest(key_id: str, version: int) -> str:
     return sha256(f"keystead/material/{key_id}/{version}".encode()).hexdigest()
+
+
+def event_id(leaf: bytes) -> str:
+    """CloudTrail's, of the request whose record has that hash in the log: a name of our own making (RFC 9562 §5.8)."""
+    number = int.from_bytes(leaf[:16], "big")
+    return str(UUID(int=number & ~(0xF << 76) & ~(0x3 << 62) | 0x8 << 76 | 0x2 << 62))

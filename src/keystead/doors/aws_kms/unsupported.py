@@ -4,7 +4,6 @@ from __future__ import annotations
 
 # shape -> its members that no answer of ours ever has, each for want of what it tells of
 NEVER_SAID: dict[str, frozenset[str]] = {
-    "KeyLastUsageData": frozenset({"CloudTrailEventId"}),
     "GrantListEntry": frozenset({"GranteeServicePrincipal", "RetiringServicePrincipal"}),
 }
 
