@@ -58,6 +58,7 @@ from keystead.service.credentials.flows import Flows
 from keystead.service.credentials.keysets import KeySets, KeySource
 from keystead.service.credentials.reviews import Reviews
 from keystead.service.credentials.session import Sessions
+from keystead.service.credentials.statuses import Statuses
 from keystead.service.credentials.vouchers import Vouchers
 from keystead.service.credentials.webidentity import WebIdentities
 from keystead.service.handlers import HANDLERS
@@ -329,7 +330,9 @@ class Stack:
         self.issuers: dict[str, Issuer] = {}  # by the beginning of the URL that is asked
         few, login_sets = Few(FAR), KeySets(self._login_keys_of, self.clock.monotonic)
         flows = Flows(self._exchange, login_sets, few, self.clock.monotonic)
-        vouchers = Vouchers(self.view.tenant, login_sets, Reviews(self._review, few), flows)
+        self.responders: dict[str, Callable[[bytes], bytes]] = {}  # by the URL that is asked (OCSP)
+        statuses = Statuses(self._status_of, few)
+        vouchers = Vouchers(self.view.tenant, login_sets, Reviews(self._review, few), flows, statuses)
         sessions = Sessions(self.barrier.subkey("session-token"), self.entropy)
         self.means = Means(
             service=self.service,
@@ -361,6 +364,11 @@ class Stack:
         if url not in self.clusters:
             raise Unavailable("no answer")
         return self.clusters[url](dict(headers), json.loads(body), authorities)
+
+    def _status_of(self, url: str, body: bytes) -> bytes:
+        if url not in self.responders:
+            raise Unavailable("no answer")
+        return self.responders[url](body)
 
     def _exchange(self, method: str, url: str, headers: Any, body: bytes | None, authorities: str) -> tuple[int, bytes]:
         for beginning, issuer in self.issuers.items():

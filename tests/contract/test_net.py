@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from typing import Any
 
 import pytest
@@ -96,3 +97,32 @@ def test_each_address_has_its_share_of_the_time_that_is_left(takes, second) -> N
         ("1.1.1.1", WITHIN / 2),
         ("1.0.0.1", second),
     ]
+
+
+def test_without_tls_only_who_is_named_for_it_and_no_connection_is_kept() -> None:
+    asked, opened = [], []
+
+    def connect(address: tuple[str, int], timeout: float) -> socket.socket:
+        ours = socket.create_connection(server.getsockname(), timeout)
+        opened.append((address, ours))
+        return ours
+
+    def serve() -> None:
+        for _ in range(2):
+            with server.accept()[0] as theirs:
+                asked.append(theirs.recv(4096))
+                theirs.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+
+    net = Https(resolve=lambda _name, _port: ["8.8.8.8"], connect=connect)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        for n, (url, port) in enumerate((("http://a.example/x", 80), ("http://a.example:8080", 8080))):
+            assert net.request("GET", url, most=10, timeout_for=WITHIN, terms=Terms(plain=True)) == (200, b"hi")
+            address, sock = opened[n]
+            assert address == ("8.8.8.8", port) and sock.fileno() == -1
+            assert asked[n].splitlines()[1] == (b"Host: a.example" if port == 80 else b"Host: a.example:8080")
+        thread.join()
+    with pytest.raises(Unreached, match="not a URL"):
+        net.request("GET", "http://a.example/x", most=10, timeout_for=WITHIN, terms=Terms(private=True))
+    net.close()

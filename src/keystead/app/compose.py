@@ -18,7 +18,7 @@ from keystead.app.outside import key_stores
 from keystead.app.resealing import settle
 from keystead.app.slots import SlotsOf
 from keystead.app.treecopy import TreeCopy
-from keystead.app.vouching import login_ask, login_document, login_exchange, login_keys
+from keystead.app.vouching import login_ask, login_document, login_exchange, login_keys, login_status
 from keystead.config import Config
 from keystead.core.cutoffs import Cutoffs
 from keystead.core.errors import KeysteadError, NotFound, Unavailable
@@ -45,6 +45,7 @@ from keystead.service.credentials.flows import Flows
 from keystead.service.credentials.keysets import KeySets
 from keystead.service.credentials.reviews import Reviews
 from keystead.service.credentials.session import Sessions
+from keystead.service.credentials.statuses import Statuses
 from keystead.service.credentials.vouchers import Vouchers
 from keystead.service.credentials.webidentity import WebIdentities
 from keystead.service.handlers import HANDLERS
@@ -148,7 +149,8 @@ class Core:
         few = Few(settings.xks.threads)
         reviews = Reviews(login_ask(settings.logins, self._logins_net), few)
         flows = Flows(login_exchange(settings.logins, self._logins_net), login_sets, few, self.clock.monotonic)
-        self._vouchers = Vouchers(self.view.tenant, login_sets, reviews, flows)
+        statuses = Statuses(login_status(settings.logins, self._logins_net), few)
+        self._vouchers = Vouchers(self.view.tenant, login_sets, reviews, flows, statuses)
         self._shares = _shares(layout, settings)
         self.means = self._means(None)
 

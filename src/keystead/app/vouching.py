@@ -6,7 +6,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from keystead.app.issuers import WITHIN, discovered, document
+from msgspec.structs import replace
+
+from keystead.app.issuers import OK, WITHIN, discovered, document
 from keystead.config import Logins
 from keystead.core.errors import Unavailable
 from keystead.core.ports import Net, Terms, Unreached
@@ -14,10 +16,12 @@ from keystead.crypto.crls import MAX_LIST
 from keystead.service.credentials.flows import Exchange
 from keystead.service.credentials.keysets import KeySource
 from keystead.service.credentials.reviews import Ask
+from keystead.service.credentials.statuses import AskStatus
 from keystead.wire.jose import N_KEY_SET
 
 AGENT = ("User-Agent", "keystead")
 N_ANSWER = 128 * 1024  # bytes of what an issuer says: of itself, of a code, of a person
+N_STATUS = 64 * 1024  # bytes of what a responder says, with its certificates
 N_REVIEW = 64 * 1024  # bytes of an API server's answer, with all the groups of who it is
 
 
@@ -94,5 +98,25 @@ def login_ask(settings: Logins, net: Net) -> Ask:
             return net.request("POST", url, headers=headers, body=body, most=N_REVIEW, timeout_for=WITHIN, terms=on)
         except Unreached as error:
             raise Unavailable(str(error)) from None
+
+    return ask
+
+
+def login_status(settings: Logins, net: Net) -> AskStatus:
+    """How a responder is asked whether a certificate is revoked: its answers are signed (RFC 6960 §A.1)."""
+    terms, plain = login_terms(settings), frozenset(map(str.lower, settings.plain_hosts))
+
+    def ask(url: str, body: bytes) -> bytes:
+        on = replace(terms(url, ""), plain=_host(url) in plain)
+        headers = (("Content-Type", "application/ocsp-request"), ("Accept", "application/ocsp-response"), AGENT)
+        try:
+            status, answer = net.request(
+                "POST", url, headers=headers, body=body, most=N_STATUS, timeout_for=WITHIN, terms=on
+            )
+        except Unreached as error:
+            raise Unavailable(str(error)) from None
+        if status != OK:
+            raise Unavailable(f"it answers {status}")
+        return answer
 
     return ask

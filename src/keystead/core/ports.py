@@ -307,6 +307,7 @@ class Terms(Struct, frozen=True, kw_only=True):
     certificates: Path | None = None  # a PEM file of who may vouch for it; None: the system's authorities
     authorities: str = ""  # the same as PEM text, instead of both
     at: Address | None = None  # where it really is; no name server is asked then
+    plain: bool = False  # it may be asked without TLS, by http://: what it says is signed
 
 
 PUBLIC = Terms()
@@ -332,7 +333,8 @@ class Net(Protocol):
         It may be made twice, unless `once`: then on a connection of its own.
 
         `url` is https:// a host in lower case, a port if need be, and a path in ASCII. No redirect is followed, no
-        coded body is taken, and no connection is shared with requests on other `terms`. Raises Unreached.
+        coded body is taken, and no connection is shared with requests on other `terms`. http:// is for hosts that may
+        be asked so (`terms`). Raises Unreached.
         """
         ...
 

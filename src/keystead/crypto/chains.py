@@ -28,6 +28,11 @@ def has_certificates(pem: str) -> bool:
     return bool(_read(pem))
 
 
+def is_of_authorities(pem: str) -> bool:
+    """Whether the first is an authority, and not a client's very certificate."""
+    return any(_is_authority(one) for one in _read(pem)[:1])
+
+
 def _read(pem: str) -> list[x509.Certificate]:
     try:
         return x509.load_pem_x509_certificates(pem.encode())

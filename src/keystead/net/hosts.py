@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import select
+import socket
 import ssl
 import threading
 
@@ -17,7 +18,7 @@ IDLE_FOR, KEEP_FOR = 20.0, 300.0  # seconds that a connection is kept unused; an
 class Connected(Struct):
     """An open connection to a host."""
 
-    sock: ssl.SSLSocket
+    sock: socket.socket  # kept ones have TLS
     made_at: float
     used_at: float
 
@@ -26,7 +27,7 @@ class Connected(Struct):
 
     def is_good(self, now: float, context: ssl.SSLContext) -> bool:
         """Whether it may be used again: young enough, trusted as of now, and the peer has not even said goodbye."""
-        if not self.is_young(now) or self.sock.context is not context:
+        if not self.is_young(now) or not isinstance(self.sock, ssl.SSLSocket) or self.sock.context is not context:
             return False
         watch = select.poll()
         watch.register(self.sock, select.POLLIN)

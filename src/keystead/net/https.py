@@ -6,6 +6,7 @@ Rule 1: an address is looked at before it is connected to, and it is that addres
 Rule 2: every wait is bounded by what is left of the time: for a place, for the name, the connection, the handshake,
         each piece written and read. The name server is asked on a thread of its own, which may be left waiting.
 Rule 3: TLS 1.2 and up, certificate and name verified. What comes back is bounded; nothing in it is followed.
+        Without TLS only such hosts are asked as the operator has named for it; no such connection is kept.
 Rule 4: a connection is kept for requests to the same host on the same terms, and for no others.
 Rule 5: a connection that was kept may have been closed by the peer meanwhile. If it was before a byte of an answer
         came, the request is made once more, on a new one, in the time that is left: it must change nothing there. What
@@ -30,12 +31,12 @@ from keystead.net.answer import Answer, malformed
 from keystead.net.hosts import Connected, Host
 from keystead.net.trust import Trust, insecure
 
-PORT = 443
+PORTS = {"https": 443, "http": 80}
 NAME_FOR = 30.0  # seconds that an address is believed to be its name's
 N_HOSTS = 256  # each on its terms
 PIECE = 16 * 1024
 # RFC 3986, in the spelling that nobody can read in two ways; an IPv6 address stands in brackets
-_URL = re.compile(r"https://([a-z0-9][a-z0-9.-]{0,252}|\[[0-9a-f:.]{2,45}\])(?::([1-9][0-9]{0,4}))?(/[!-~]*)?")
+_URL = re.compile(r"(https?)://([a-z0-9][a-z0-9.-]{0,252}|\[[0-9a-f:.]{2,45}\])(?::([1-9][0-9]{0,4}))?(/[!-~]*)?")
 Connect = Callable[[Address, float], socket.socket]
 
 
@@ -45,7 +46,7 @@ class Asked(Struct, frozen=True):
     data: bytes
     most: int
     deadline: float
-    context: ssl.SSLContext
+    context: ssl.SSLContext | None  # None: without TLS
     once: bool = False
 
 
@@ -79,11 +80,12 @@ class Https:
     ) -> tuple[int, bytes]:
         """See core.ports.Net."""
         deadline = self._monotonic() + timeout_for
-        name, port, path = _parts(url)
+        scheme, name, port, path = _parts(url, plain=terms.plain)
         length = [] if body is None else [("Content-Length", str(len(body)))]
         lines = "".join(f"{field}: {value}\r\n" for field, value in [*headers, *length])
-        head = f"{method} {path} HTTP/1.1\r\nHost: {name if port == PORT else f'{name}:{port}'}\r\n{lines}\r\n"
-        asked = Asked(head.encode("ascii") + (body or b""), most, deadline, self._context(terms), once)
+        head = f"{method} {path} HTTP/1.1\r\nHost: {name if port == PORTS[scheme] else f'{name}:{port}'}\r\n{lines}\r\n"
+        context = self._context(terms) if scheme == "https" else None
+        asked = Asked(head.encode("ascii") + (body or b""), most, deadline, context, once)
         host = self._host(name.strip("[]"), port, terms)
         if not host.places.acquire(timeout=max(0.0, timeout_for)):
             raise Unreached(Trouble.LATE)
@@ -101,7 +103,7 @@ class Https:
     # --- a request
 
     def _ask(self, host: Host, asked: Asked) -> tuple[int, bytes]:
-        kept = None if asked.once else host.take(self._monotonic(), asked.context)
+        kept = None if asked.once or asked.context is None else host.take(self._monotonic(), asked.context)
         if kept is not None:
             try:
                 return self._exchange(host, kept, asked)
@@ -122,11 +124,11 @@ class Https:
             on.sock.close()
             raise
         on.used_at = self._monotonic()
-        if not (answer.lasts and host.keep(on)):
+        if not (asked.context is not None and answer.lasts and host.keep(on)):
             on.sock.close()
         return answer.status, bytes(answer.body)
 
-    def _write(self, sock: ssl.SSLSocket, asked: Asked) -> None:
+    def _write(self, sock: socket.socket, asked: Asked) -> None:
         view = memoryview(asked.data)
         try:
             while view:
@@ -137,7 +139,7 @@ class Https:
         except OSError:
             raise Gone from None
 
-    def _read(self, sock: ssl.SSLSocket, answer: Answer, deadline: float) -> None:
+    def _read(self, sock: socket.socket, answer: Answer, deadline: float) -> None:
         while not answer.is_complete:
             try:
                 sock.settimeout(self._left(deadline))
@@ -178,10 +180,12 @@ class Https:
         raise Unreached(Trouble.UNREACHABLE, words)
 
     def _secured(self, bare: socket.socket, name: str, asked: Asked) -> Connected:
-        """TLS over it, for that name. Raises Unreached."""
+        """TLS over it, for that name, unless it is asked without. Raises Unreached."""
         try:
             bare.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             bare.settimeout(self._left(asked.deadline))
+            if asked.context is None:
+                return Connected(bare, self._monotonic(), self._monotonic())
             sock = asked.context.wrap_socket(bare, server_hostname=name, suppress_ragged_eofs=False)
         except TimeoutError:
             bare.close()
@@ -228,12 +232,18 @@ class Https:
             host.sweep(self._monotonic())
 
 
-def _parts(url: str) -> tuple[str, int, str]:
-    """Name, port and path of a URL. Raises Unreached."""
+def _parts(url: str, *, plain: bool) -> tuple[str, str, int, str]:
+    """Scheme, name, port and path of a URL. Raises Unreached."""
     found = _URL.fullmatch(url)
-    if found is None or "#" in url or "\\" in url or int(found[2] or PORT) >= 2**16:
+    if (
+        found is None
+        or (found[1] == "http" and not plain)
+        or "#" in url
+        or "\\" in url
+        or int(found[3] or PORTS[found[1]]) >= 2**16
+    ):
         raise Unreached(Trouble.UNREACHABLE, "not a URL that is fetched from")
-    return found[1], int(found[2] or PORT), found[3] or "/"
+    return found[1], found[2], int(found[3] or PORTS[found[1]]), found[4] or "/"
 
 
 class Gone(Exception):  # the connection ended before the peer said anything

@@ -165,7 +165,6 @@ def test_a_token_is_renewed_with_the_key_it_was_got_with(vault) -> None:
     [
         ({}, "failed to parse certificate"),
         ({"certificate": "x"}, "failed to parse certificate"),
-        ({"ocsp_enabled": True}, "ocsp_enabled is not offered"),
     ],
 )
 def test_a_role_that_cannot_be(vault, fields, words) -> None:

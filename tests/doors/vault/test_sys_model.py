@@ -60,9 +60,6 @@ LEFT_OUT = {
     "jwt read oidc/callback": {"confirmation"},
     "jwt write role/{name}": {"cel_program", "message"},  # of CEL roles, which OpenBao alone has
     "cert write config": {"ocsp_cache_size"},
-    "cert write certs/{name}": {
-        f"ocsp_{what}" for what in ("ca_certificates", "fail_open", "query_all_servers", "servers_override")
-    },
 }
 """Parameters that are not taken: an answer remarks upon them, as on every one that is unknown."""
 OF_A_LIST = {"list"}

@@ -91,6 +91,11 @@ class CertBounds(Struct, frozen=True, kw_only=True, tag="cert"):
     extensions: tuple[str, ...] = ()  # "oid:text", "hex:oid:hex"
     told: tuple[str, ...] = ()  # OIDs of extensions whose texts go into the token's metadata
     display_name: str = ""
+    asks: bool = False  # a responder, whether the certificate is revoked (RFC 6960)
+    responders: tuple[str, ...] = ()  # URLs; none: those that the certificate names
+    responder_authorities: str = ""  # PEM: whose responders count beside those of the certificate's own authority
+    asks_all: bool = False  # every responder has to say so
+    open_unasked: bool = False  # where none answers, it counts as good
 
 
 Settings = JwtSettings | KubernetesSettings | CertSettings

@@ -7,6 +7,7 @@ from keystead.core.vouching.patterns import matches
 from keystead.core.vouching.words import Admitted, Certified, lacking
 
 UNFIT_CERTIFICATE = "no chain matching all constraints could be found for this login certificate"
+NOT_ASKED = "whether the certificate is revoked cannot be found out. Try again later."
 NOT_FETCHED = "a list of revoked certificates cannot be had. Try again later."
 
 

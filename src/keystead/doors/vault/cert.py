@@ -71,7 +71,11 @@ class WriteRoleRequest(TermsRequest, frozen=True, kw_only=True):
     allowed_metadata_extensions: CommaStrings | None = None
     display_name: str | None = None
     lease: Int | None = None
-    ocsp_enabled: bool = False
+    ocsp_enabled: bool | None = None
+    ocsp_servers_override: CommaStrings | None = None
+    ocsp_ca_certificates: str | None = None
+    ocsp_fail_open: bool | None = None
+    ocsp_query_all_servers: bool | None = None
 
 
 OWN: dict[str, str] = {
@@ -85,6 +89,11 @@ OWN: dict[str, str] = {
     "required_extensions": "extensions",
     "allowed_metadata_extensions": "told",
     "display_name": "display_name",
+    "ocsp_enabled": "asks",
+    "ocsp_servers_override": "responders",
+    "ocsp_ca_certificates": "responder_authorities",
+    "ocsp_fail_open": "open_unasked",
+    "ocsp_query_all_servers": "asks_all",
 }
 """Parameter -> where it is kept of a role's bounds."""
 
@@ -98,8 +107,6 @@ def _find(call: Call, name: str) -> Account | None:
 
 @endpoint("cert", Verb.WRITE, "certs/{name}")
 def write_role(req: WriteRoleRequest, call: Call) -> None:
-    if req.ocsp_enabled:
-        raise Said(400, "ocsp_enabled is not offered")
     name = req.name.lower()
     before = _find(call, name) or Account(id="", mount=call.namespace, name=name)
     own = {kept: getattr(req, said) for said, kept in OWN.items() if getattr(req, said) is not None}
@@ -120,11 +127,6 @@ def read_role(req: RoleRequest, call: Call) -> dict[str, Any]:
     return {
         **told(role.terms),
         **{name: None if value == () else value for name, value in own.items()},
-        "ocsp_ca_certificates": "",
-        "ocsp_enabled": False,
-        "ocsp_fail_open": False,
-        "ocsp_query_all_servers": False,
-        "ocsp_servers_override": None,
     }
 
 

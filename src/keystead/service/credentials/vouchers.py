@@ -36,6 +36,7 @@ from keystead.service.credentials.flows import Flows, source_of
 from keystead.service.credentials.keysets import N_TRIED, KeySets, KeySource
 from keystead.service.credentials.oidcclient import proven
 from keystead.service.credentials.reviews import Reviews
+from keystead.service.credentials.statuses import Statuses
 from keystead.service.held import HeldTenant
 from keystead.wire import Malformed, jose
 
@@ -103,8 +104,10 @@ class Vouchers:
         keys: KeySets[KeySource],
         reviews: Reviews,
         flows: Flows,
+        statuses: Statuses,
     ) -> None:
         self._tenants, self._keys, self._reviews, self._flows = tenants, keys, reviews, flows
+        self._statuses = statuses
 
     def verify(self, mount: Mount, word: Shown, certificates: tuple[bytes, ...], now: datetime) -> Vouched:
         """Raises InvalidArgument, Unauthenticated (detail Unfit: in words for whoever sent it), Unavailable.
@@ -117,7 +120,7 @@ class Vouchers:
         if isinstance(word, Secret):
             return proven(tenant, word.issuer, word.client_id, word.said)
         if mount.engine == "cert":
-            return _by_certificate(tenant, mount, word.role, certificates, now)
+            return _by_certificate(tenant, mount, word.role, certificates, now, self._statuses)
         settings = tenant.login_settings(mount)
         if settings is None:
             raise InvalidArgument(UNSET[mount.engine], "settings")
@@ -223,8 +226,13 @@ def _read(said: Sensitive) -> jose.Signed:
         raise InvalidArgument(f"{VALIDATING}{words}", "token") from None
 
 
-def _by_certificate(tenant: HeldTenant, mount: Mount, role: str, chain: tuple[bytes, ...], now: datetime) -> Vouched:
-    """The first role, by its name, that vouches for it and that it fits; or the one that is named."""
+def _by_certificate(
+    tenant: HeldTenant, mount: Mount, role: str, chain: tuple[bytes, ...], now: datetime, statuses: Statuses
+) -> Vouched:
+    """The first role, by its name, that vouches for it and that it fits; or the one that is named.
+
+    Of those that ask a responder the first is asked for; what that says, no other role that asks overrules.
+    """
     if not chain:
         raise InvalidArgument("no client certificate found", "certificate")
     try:
@@ -234,14 +242,25 @@ def _by_certificate(tenant: HeldTenant, mount: Mount, role: str, chain: tuple[by
     settings = tenant.login_settings(mount)  # before the lists: whoever writes one changes these, too
     is_revoked = _revoked(tenant, mount, now)
     every = sorted(tenant.accounts(mount), key=lambda one: one.name) if not role else [tenant.account(mount, role)]
-    led = False
+    led, refused = False, None
     for account in every[:N_ROLES]:
         bounds = account.bounds if account is not None else None
         if account is None or not isinstance(bounds, CertBounds) or not vouched(bounds.certificate, chain, now):
             continue
         led = True
-        if fits(said, bounds) and (is_revoked is None or vouched(bounds.certificate, chain, now, is_revoked)):
-            return _vouched(said, account, settings)
+        if not fits(said, bounds) or not (is_revoked is None or vouched(bounds.certificate, chain, now, is_revoked)):
+            continue
+        if bounds.asks:
+            if refused is not None:
+                continue
+            try:
+                statuses.require_good(mount.uuid, bounds, chain, now)
+            except (InvalidArgument, Unavailable) as error:
+                refused = error
+                continue
+        return _vouched(said, account, settings)
+    if refused is not None:
+        raise refused
     raise InvalidArgument(UNFIT_CERTIFICATE if led else INVALID, "certificate")
 
 

@@ -6,11 +6,12 @@ import re
 
 from keystead.core.entities import Bounds, CertBounds, JwtSettings, KubernetesSettings, Settings
 from keystead.core.errors import InvalidArgument
-from keystead.crypto.chains import has_certificates
+from keystead.crypto.chains import has_certificates, is_of_authorities
 from keystead.crypto.jwk import ALGORITHMS, VerifyingKey
 
 MAX_PEM, MAX_KEYS, MAX_URL = 256 * 1024, 32, 1024  # characters, keys, characters
-_URL = re.compile(r"https://[!-~]+")
+_URL, _RESPONDER = re.compile(r"https://[!-~]+"), re.compile(r"https?://[!-~]+")
+MOST_RESPONDERS = 4  # that a login asks, one after the other
 
 
 def check_settings(settings: Settings) -> None:
@@ -27,6 +28,20 @@ def check_bounds(bounds: Bounds) -> None:
         len(bounds.certificate) > MAX_PEM or not has_certificates(bounds.certificate)
     ):
         raise InvalidArgument("failed to parse certificate", "certificate")
+    if isinstance(bounds, CertBounds):
+        _check_responders(bounds)
+
+
+def _check_responders(bounds: CertBounds) -> None:
+    """Of http:// the operator's word is asked when a responder is (`logins.plain_hosts`)."""
+    if bounds.asks and not is_of_authorities(bounds.certificate):
+        raise InvalidArgument("ocsp_enabled is for roles of authorities: of one certificate nobody is asked", "ocsp")
+    if len(bounds.responders) > MOST_RESPONDERS:
+        raise InvalidArgument(f"ocsp_servers_override has at most {MOST_RESPONDERS} servers here", "ocsp")
+    for url in bounds.responders:
+        if len(url) > MAX_URL or _RESPONDER.fullmatch(url) is None:
+            raise InvalidArgument("ocsp_servers_override: it has to be an http:// or https:// URL", "ocsp")
+    _check_authorities(bounds.responder_authorities, "error parsing ocsp_ca_certificates")
 
 
 def _check_kubernetes(settings: KubernetesSettings) -> None:
