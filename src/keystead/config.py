@@ -26,7 +26,8 @@
                    owner = "file:PATH" }         the password of its owner hierarchy, if it has one
       entropy  = { sources = ["tpm"],            hardware whose generator new keys are drawn from, beside the kernel's:
                    required = false }            "hsm:NAME", "tpm", "device:/dev/hwrng"; required: no key without any
-      logins   = { private_hosts = ["a.b"] }     whom auth methods may ask in a private network (or true)
+      logins   = { private_hosts = ["a.b"],      whom auth methods may ask in a private network (or true)
+                   plain_hosts = ["c.d"] }       whom by plain HTTP, whether a certificate is revoked
       protect_in = "luna"                        the HSM that new keys are held in of which nobody says where; "": none
       protect_in_or_software = false             true: and in software, where that HSM cannot hold such a key
       hsms     = { luna = { module = "/usr/lib/libCryptoki2_64.so", token = "keys", pin = "file:…" } }
