@@ -16,13 +16,14 @@ from keystead.core.inside import ZEROS, Form
 from keystead.core.sensitive import Sensitive
 from keystead.crypto import etm as software
 from keystead.crypto.kdf import hkdf
+from keystead.cryptoki.connection import Name
 from keystead.cryptoki.errors import Failed
 from keystead.cryptoki.finding import Where
 from keystead.cryptoki.session import Session
 from keystead.cryptoki.token import Token
 from keystead.cryptoki.words import Cka, Ckm, Cko, Ckr
 from keystead.providers.pkcs11 import Pkcs11Provider, beside
-from keystead.providers.pkcs11.handle import BESIDE, LABEL, PASSING, unpack
+from keystead.providers.pkcs11.handle import BESIDE, CBC, PASSING, unpack
 from keystead.providers.pkcs11.trials import tried
 from keystead.seals.base import Surroundings
 from keystead.seals.pkcs11 import Pkcs11Plan
@@ -93,7 +94,7 @@ def test_what_is_tried_and_found(provider, token):
 
 def test_two_objects_that_never_show_themselves(provider, token, made, its):
     found = token.names({Cka.ID: bytes.fromhex(its)})
-    assert sorted((one.kind, one.label) for one in found) == [(Cko.SECRET_KEY, LABEL), (Cko.SECRET_KEY, BESIDE)]
+    assert sorted((one.kind, one.label) for one in found) == [(Cko.SECRET_KEY, CBC), (Cko.SECRET_KEY, BESIDE)]
     assert not any(token.attributes(one, (Cka.VALUE,)) for one in found)
     facts = provider.facts(AES, made.material)
     words = ("local", "sensitive", "always_sensitive", "never_extractable", "extractable")
@@ -168,6 +169,33 @@ def test_both_are_destroyed_and_nothing_of_others(provider, token):
     provider.destroy(its)
     provider.destroy(its)
     assert token.names({Cka.ID: bytes.fromhex(its)}) == [] and len(token.names({Cka.ID: bytes.fromhex(other)})) == 2
+
+
+@pytest.mark.parametrize("label", [CBC, BESIDE])
+def test_a_destruction_is_not_acknowledged_while_one_of_the_two_is_hidden(provider, token, monkeypatch, label):
+    """SoftHSM2 hides objects from a process until its module is started anew (cryptoki.views)."""
+    its, find = name(), Session.find
+    provider.generate(AES, its)
+    epoch = token._connection.module.epoch
+
+    def hides(session, template, *more):
+        is_hidden = template.get(Cka.LABEL) == label and session._module.epoch == epoch
+        return [] if is_hidden else find(session, template, *more)
+
+    monkeypatch.setattr(Session, "find", hides)
+    provider.destroy(its)
+    monkeypatch.setattr(Session, "find", find)
+    assert token.names({Cka.ID: bytes.fromhex(its)}) == []
+
+
+@pytest.mark.parametrize("label", [CBC, BESIDE])
+def test_what_a_crash_left_of_the_two_is_destroyed(provider, token, label):
+    its = name()
+    provider.generate(AES, its)
+    token.destroy(Name(Cko.SECRET_KEY, bytes.fromhex(its), label))
+    provider.destroy(its)
+    assert token.names({Cka.ID: bytes.fromhex(its)}) == []
+    provider.destroy(its)
 
 
 def test_another_hmac_key_under_the_same_name_is_noticed_before_it_answers(provider, token):

@@ -27,7 +27,7 @@ from keystead.cryptoki.module import Module
 from keystead.cryptoki.session import Session
 from keystead.cryptoki.words import Cka
 from keystead.providers.pkcs11 import Pkcs11Provider
-from keystead.providers.pkcs11.handle import LABEL
+from keystead.providers.pkcs11.handle import BESIDE, CBC, LABEL
 
 KEY_ID = "1234abcd-12ab-34cd-56ef-1234567890ab"
 FIRST = ("AES_256", "AES_256", "HMAC_256", "RSA_2048", "EC_P256", "EC_P384", "ED25519")
@@ -253,7 +253,8 @@ class Run:
                 self.use(spec, loaded, self.random)
             except Exception as error:  # noqa: BLE001 - whatever it is, the key does not work
                 lost.append(f"{spec} {name}: {error}")
-        there = {one.id.hex() for one in self.token.names({Cka.TOKEN: True, Cka.LABEL: LABEL})}
+        labels = (LABEL, CBC, BESIDE)
+        there = {one.id.hex() for label in labels for one in self.token.names({Cka.TOKEN: True, Cka.LABEL: label})}
         lost += [f"destroyed and there: {name}" for name in self.gone & there]
         return lost, len(there - set(self.kept))
 

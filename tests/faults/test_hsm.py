@@ -1,8 +1,8 @@
 """The short form of `run_hsm`: eight threads on a SoftHSM2, which stays, and which comes and goes."""
 
 import pytest
-from tests import softhsm
-from tests.faults import hsm_server
+from tests import softhsm, yubihsm
+from tests.faults import hsm, hsm_server
 from tests.faults.hsm import Run
 from tests.faults.hsm_faults import Faults
 
@@ -20,6 +20,19 @@ def test_a_token_that_comes_and_goes():
     report = Run(2).run(5.0, away_every=1.5, away_for=0.3)
     assert report.is_well, report
     assert report.removals >= 2 and report.unavailable > 0 and sum(report.acts.values()) > 100
+
+
+def test_a_token_without_gcm_that_comes_and_goes(monkeypatch):
+    """An AES key is two objects there: neither is lost, and neither is left when the destruction was acknowledged."""
+    monkeypatch.setattr(yubihsm, "MOST", 1 << 20)
+    yubihsm.pretend(monkeypatch)
+    monkeypatch.setattr(hsm, "FIRST", ("AES_256", "AES_256", "HMAC_256"))
+    monkeypatch.setattr(hsm, "FRESH", ("AES_256",))
+    monkeypatch.setattr(hsm, "USES", 0.7)
+    monkeypatch.setattr(hsm, "MAKES", 0.85)
+    report = Run(2).run(5.0, away_every=1.5, away_for=0.3)
+    assert report.is_well, report
+    assert report.removals >= 2 and report.acts["destroy"] > 20 and report.acts["make"] > 20
 
 
 @pytest.mark.parametrize("seed", [1, 2])

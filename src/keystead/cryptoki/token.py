@@ -8,6 +8,7 @@ What is asked of its objects is here; `run`, and what becomes of it where the to
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from keystead.core.errors import InvalidArgument, NotFound, Unavailable
 from keystead.cryptoki.connection import Doubtful, Name, told
@@ -17,6 +18,9 @@ from keystead.cryptoki.recovery import Desk, Spells
 from keystead.cryptoki.session import Session
 from keystead.cryptoki.templates import Template
 from keystead.cryptoki.words import Cka, Ckr
+
+HALF: Final = "half"
+"""detail of NotFound: one of two objects is not there, and the other is."""
 
 
 class Token(Spells):
@@ -38,36 +42,46 @@ class Token(Spells):
 
         return self._unless_missing(act)
 
-    def destroy(self, *names: Name) -> bool:
-        """Every object of those names. False where the token, which is there, has none: it may have been before.
+    def destroy(self, name: Name, *pair: Name) -> bool:
+        """Every object of that name. False where the token, which is there, has none: it may have been before.
 
-        Raises InvalidArgument where one has neither id nor label: that would be everything.
+        `pair`: two names of one id, that objects have together where one has either. What is shown of one alone counts
+        where the other is believed not to be there. Raises InvalidArgument where a name has neither id nor label: that
+        would be everything.
         """
-        if not all(name.id or name.label for name in names):
+        if not all(one.id or one.label for one in (name, *pair)):
             raise InvalidArgument("an object is destroyed by its name", "name")
+        try:
+            try:
+                return self._unless_missing(lambda desk: self._destroyed(desk, name, pair, alone=False))
+            except NotFound as missing:
+                if missing.detail != HALF:
+                    raise
+                return self._unless_missing(lambda desk: self._destroyed(desk, name, pair, alone=True))
+        except Unavailable:
+            for one in (name, *pair):
+                self.note(one)
+            raise
 
-        def act(desk: Desk) -> bool:
-            found: list[int] = []
-            for name in names:
-                desk.connection.forget(name)
-                found += desk.session.find(name.template())
-            if not found:
-                raise Doubtful(names[0], NotFound("no such object in the token", "object"))
-            for name in names:
-                self._views.doubt(name)  # SoftHSM2 hides one that it did not come to erase
-            n_gone = sum([_destroyed(desk.session, handle) for handle in found])
-            for name in names:
-                desk.connection.forget(name)
+    def _destroyed(self, desk: Desk, name: Name, pair: tuple[Name, ...], *, alone: bool) -> bool:
+        """`alone`: one of the pair is believed not to be there."""
+        found: dict[Name, list[int]] = {}
+        for one in (name, *pair):
+            desk.connection.forget(one)
+            if handles := desk.session.find(one.template()):
+                found[one] = handles
+        if not found:
+            raise Doubtful(name, NotFound("no such object in the token", "object"))
+        missing = [one for one in pair if one not in found]
+        if len(missing) == 1 and not alone:
+            raise Doubtful(missing[0], NotFound("an object that belongs to another is not in the token", HALF))
+        for one, handles in found.items():
+            self._views.doubt(one)  # SoftHSM2 hides one that it did not come to erase
+            n_gone = sum([_is_gone(desk.session, handle) for handle in handles])
+            desk.connection.forget(one)
             if not n_gone:
                 raise Failed("C_DestroyObject", Ckr.OBJECT_HANDLE_INVALID)
-            return True
-
-        try:
-            return self._unless_missing(act)
-        except Unavailable:
-            for name in names:
-                self.note(name)
-            raise
+        return True
 
     def expect(self, name: Name) -> None:
         """One is about to be made: that there was none counts no more."""
@@ -108,7 +122,7 @@ class Token(Spells):
             return False
 
 
-def _destroyed(session: Session, handle: int) -> bool:
+def _is_gone(session: Session, handle: int) -> bool:
     """False where that was no object any more: what is shown twice is gone at the first time. Raises Failed."""
     try:
         session.destroy(handle)

@@ -58,8 +58,9 @@ class Pkcs11Plan(Struct, frozen=True, tag_field="kind", tag="pkcs11", forbid_unk
             _generated(token, _named(id_), Ckk.AES, (Cka.ENCRYPT, Cka.DECRYPT))
             return _made(self.hsm, token, id_, unseal_key, at)
         except KeysteadError:
-            with suppress(KeysteadError):  # it is why it failed that is told
-                token.destroy(_named(id_), _beside(id_))
+            for name in (_named(id_), _beside(id_)):
+                with suppress(KeysteadError):  # it is why it failed that is told
+                    token.destroy(name)
             raise
 
 
@@ -124,8 +125,10 @@ class Pkcs11Seal:
 
     def discard(self) -> None:
         """Destroy the key, if the HSM is there: it opens nothing any more."""
-        with suppress(KeysteadError):
-            self._token.destroy(self._name, *(() if self._mac is None else (self._mac,)))
+        for name in (self._name, self._mac):
+            if name is not None:
+                with suppress(KeysteadError):
+                    self._token.destroy(name)
 
     @property
     def _token(self) -> Token:

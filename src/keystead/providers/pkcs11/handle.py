@@ -13,7 +13,10 @@ from keystead.cryptoki.words import Cko
 
 LABEL = "keystead"
 PASSING = b"keystead-passing"  # label, and how the ids begin, of objects that are erased when their use is over
-BESIDE = "keystead mac"  # label of the HMAC key beside an AES key, with its id, in a token without GCM
+CBC, BESIDE = "keystead cbc", "keystead mac"
+"""Labels in a token without GCM: of an AES key, and of the HMAC key beside it, which has its id. Where either is, the
+other is too: so whoever erases one by its id knows of the other.
+"""
 ID_BYTES = 16
 _SYMMETRIC = frozenset({Family.AES, Family.HMAC})
 
@@ -35,7 +38,8 @@ class Handle(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     @property
     def name(self) -> Name:
         """Rule R1."""
-        return Name(Cko.PRIVATE_KEY if self.public_key else Cko.SECRET_KEY, self.id, self.label)
+        label = CBC if self.mac_check else self.label
+        return Name(Cko.PRIVATE_KEY if self.public_key else Cko.SECRET_KEY, self.id, label)
 
     @property
     def beside(self) -> Name | None:

@@ -32,7 +32,7 @@ from keystead.cryptoki.token import Token
 from keystead.cryptoki.words import Cka, Ckm, Ckr, named
 from keystead.providers.pkcs11 import adopting, beside, checks, making, objects, signing
 from keystead.providers.pkcs11.bringing import Bringing
-from keystead.providers.pkcs11.handle import BESIDE, ID_BYTES, LABEL, Handle, unpack
+from keystead.providers.pkcs11.handle import BESIDE, CBC, ID_BYTES, LABEL, Handle, unpack
 from keystead.providers.pkcs11.held import Abilities, Held
 from keystead.providers.pkcs11.objects import Uses
 from keystead.providers.pkcs11.pair import Pair
@@ -105,7 +105,7 @@ class Pkcs11Provider:
                 public, private, der = making.pair(desk.session, spec, by, its_id, edwards)
                 desk.session.destroy(public)
                 return self._handle(desk, spec, private, its_id, outcomes, by.name, der)
-            made = making.secret(desk.session, spec, by, its_id, _uses(spec, outcomes))
+            made = making.secret(desk.session, spec, by, its_id, _uses(spec, outcomes), label=_label(outcomes))
             mac = self._beside(desk, made, outcomes, lambda: beside.generate(desk, its_id))
             return self._handle(desk, spec, made, its_id, outcomes, by.name, mac=mac)
 
@@ -121,7 +121,8 @@ class Pkcs11Provider:
             desk.connection.require_room(objects.room(spec))
             edwards = outcomes["ED25519"].mode if spec.family is Family.EDWARDS else ""
             bringing = Bringing(desk.session, desk.connection, self._entropy, edwards)
-            made = bringing.bring(spec, material, its_id, _uses(spec, outcomes))
+            more = {"label": _label(outcomes)} if spec.family in _SECRETS else {}
+            made = bringing.bring(spec, material, its_id, _uses(spec, outcomes), **more)
             mac = self._beside(desk, made, outcomes, lambda: beside.bring(bringing, material, its_id))
             handle = self._handle(desk, spec, made, its_id, outcomes, IN, der, mac)
             if der and not self._signs(spec, handle)(desk.session, Keys(made)):
@@ -176,7 +177,7 @@ class Pkcs11Provider:
 
         Where that fails, the AES key goes too.
         """
-        if not any(outcome.mode == Mode.CBC_HMAC.value for outcome in outcomes.values()):
+        if _label(outcomes) != CBC:
             return 0
         try:
             return make()
@@ -316,10 +317,14 @@ def _uses(spec: KeySpec, outcomes: Outcomes) -> Uses:
     return making.USES[spec.family] | checks.USES.get(_checker(spec, outcomes), frozenset())
 
 
-def _named(name: str) -> tuple[Name, ...]:
-    """The object of that name, and the one that may be beside it."""
+def _label(outcomes: Outcomes) -> str:
+    return CBC if any(outcome.mode == Mode.CBC_HMAC.value for outcome in outcomes.values()) else LABEL
+
+
+def _named(name: str) -> tuple[Name, Name, Name]:
+    """The object of that name, or the pair."""
     its_id = _id(name)
-    return Name(None, its_id, LABEL), Name(None, its_id, BESIDE)
+    return Name(None, its_id, LABEL), Name(None, its_id, CBC), Name(None, its_id, BESIDE)
 
 
 def _checked(handle: Handle) -> Callable[[Session, Keys], bool]:

@@ -9,7 +9,7 @@ from keystead.core.ports import Entropy
 from keystead.cryptoki.recovery import Desk
 from keystead.cryptoki.token import Token
 from keystead.cryptoki.words import Cka, Ckm, named
-from keystead.providers.pkcs11.handle import LABEL
+from keystead.providers.pkcs11.handle import BESIDE, CBC, LABEL
 from keystead.providers.pkcs11.held import Abilities
 from keystead.providers.pkcs11.secret_trials import CHECKERS
 
@@ -83,4 +83,4 @@ def of(token: Token, entropy: Entropy) -> Survey:
 
 
 def _n_ours(desk: Desk) -> int:
-    return len(desk.session.find({Cka.TOKEN: True, Cka.LABEL: LABEL}))
+    return sum(len(desk.session.find({Cka.TOKEN: True, Cka.LABEL: label})) for label in (LABEL, CBC, BESIDE))
