@@ -299,6 +299,7 @@ VALUES = [
     ("iam:PermissionsBoundary", request(A.PUT_USER_BOUNDARY, op=BOUNDING), (USE,)),
     ("iam:PermissionsBoundary", replace(request(A.ATTACH_USER_POLICY, op=ATTACHING), boundary=ARN), (ARN,)),
     ("iam:PermissionsBoundary", request(A.ATTACH_USER_POLICY, op=ATTACHING), ()),
+    ("aws:FederatedProvider", request(provider="arn:aws:iam::1:oidc-provider/x"), ("arn:aws:iam::1:oidc-provider/x",)), ("aws:FederatedProvider", request(), ()),
     ("kms:RecipientAttestation:PCR0", request(), ()), ("aws:MultiFactorAuthPresent", request(), ()), ("x:y", request(), ()),
 ]
 # fmt: on

@@ -62,6 +62,7 @@ class Caller(Struct, frozen=True, kw_only=True, gc=False):
     session: str = ""  # the role session's name
     began_at: int | None = None  # seconds since 1970: when the session did
     ends_at: int | None = None  # seconds since 1970: when the session does; None: a credential that lasts
+    provider: str = ""  # of a session: ARN of the provider whose token it was opened with
     behind: tuple[str, ...] = ()  # of a session: who opened it, where that is somebody else (service.persons)
     asked: Asked | None = None  # by a door of paths
     vouched: Vouched | None = None  # of somebody who logs in by somebody else's word

@@ -297,5 +297,10 @@ def _signed(verified: Verified, request: HttpRequest, door: str, wire_operation:
     if session is None:
         return caller
     return replace(
-        caller, session=session.name, began_at=session.issued, ends_at=session.expires, behind=session.behind
+        caller,
+        session=session.name,
+        began_at=session.issued,
+        ends_at=session.expires,
+        provider=session.provider,
+        behind=session.behind,
     )

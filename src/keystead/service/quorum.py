@@ -271,7 +271,7 @@ class Quorum:
 
     def _may(self, asking: _Asking, rights: Rights) -> bool:
         """Whether they may do it themselves, where and when it is asked for."""
-        other = replace(asking.caller, principal=rights.principal, rights=rights, session="", behind=())
+        other = replace(asking.caller, principal=rights.principal, rights=rights, session="", provider="", behind=())
         try:
             for demand, held in zip(asking.demands, asking.found, strict=True):
                 self._authorizer.require(other, demand, held, asking.op)

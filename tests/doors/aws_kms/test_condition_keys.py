@@ -297,6 +297,7 @@ ROWS = [
     # what no request here has: the condition fails, and its negation holds
     ("aws:SourceArn", "ArnLike", "arn:aws:s3:::*", A.ENCRYPT, {}, None, False),
     ("aws:SourceAccount", "StringNotEquals", HERE, A.ENCRYPT, {}, None, True),
+    ("aws:FederatedProvider", "Null", "true", A.ENCRYPT, {}, None, True),  # where it has a value: test_webidentity.py
     ("aws:PrincipalOrgID", IS, "o-a1b2c3d4e5", A.ENCRYPT, {}, None, False),
     ("aws:SourceVpce", IS, "vpce-1234abcdf5678c90a", A.ENCRYPT, {}, None, False),
     ("aws:CalledVia", IN, "athena.amazonaws.com", A.ENCRYPT, {}, None, False),

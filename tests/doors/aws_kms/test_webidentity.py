@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from xml.etree import ElementTree
 
 import pytest
-from tests.doors.aws_kms.managing import allow, policy
+from tests.doors.aws_kms.managing import allow, deny, policy
 from tests.harness import ALLOW_ALL, OTHER_TENANT, PEER, TENANT, Person, Reply, Stack
 from tests.tokens import SigningKey, key_set
 
@@ -369,6 +369,20 @@ def test_a_session_lasts_as_long_as_the_role_lets_it(cluster, stack) -> None:
     assert pod.call("ListKeys").code == "ExpiredTokenException"
     for seconds in (899, 43201):
         assert cluster.ask(DurationSeconds=seconds)[0] == "ValidationError"
+
+
+def test_a_policy_may_ask_whose_token_a_session_was_opened_with(cluster, stack) -> None:
+    """IAM User Guide, "aws:FederatedProvider": of the session of a role; nobody else has one."""
+    key = stack.key()
+    ours = {"Condition": {"StringEquals": {"aws:FederatedProvider": ARN}}}
+    cluster.iam.put_role_policy(
+        RoleName="web", PolicyName="p", PolicyDocument=policy(allow("kms:*"), deny("kms:DisableKey", **ours))
+    )
+    pod = cluster.session()
+    assert pod.call("DescribeKey", KeyId=key.id).status == 200
+    assert pod.call("DisableKey", KeyId=key.id).code == "AccessDeniedException"
+    other = stack.user("other", policy(allow("kms:*"), deny("kms:DisableKey", **ours)))
+    assert other.call("DisableKey", KeyId=key.id).status == 200
 
 
 def test_a_session_may_have_less_than_its_role(cluster, stack) -> None:

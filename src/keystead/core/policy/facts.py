@@ -270,6 +270,7 @@ FACTS: dict[str, Fact] = {
     "aws:principalisawsservice": _stable(lambda _: ("false",)),
     "aws:userid": Fact(_user_id),  # another one in every session of a role
     "aws:tokenissuetime": Fact(_issued),
+    "aws:federatedprovider": Fact(lambda r: (r.caller.provider,) if r.caller.provider else ()),
     "aws:multifactorauthpresent": Fact(lambda r: () if r.caller.ends_at is None else ("false",)),
     "sts:externalid": _of_action([Action.ASSUME_ROLE], lambda r: _texts(getattr(r.op, "external_id", None))),
     "sts:rolesessionname": _of_action(_ASSUMING, lambda r: _texts(getattr(r.op, "session_name", None))),

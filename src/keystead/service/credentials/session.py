@@ -41,6 +41,7 @@ class Session(Struct, frozen=True, kw_only=True, array_like=True):
     policy_ids: tuple[str, ...] = ()
     tags: dict[str, str] = {}
     behind: tuple[str, ...] = ()  # who opened it, where that is not the principal itself (service.persons)
+    provider: str = ""  # ARN of the one whose token it was opened with
 
     @property
     def narrowing(self) -> Narrowing | None:
@@ -74,7 +75,7 @@ class Sessions:
         self._secret = KeyedHash(derive(b"secret"))
         self._entropy = entropy
 
-    def mint_session(
+    def mint_session(  # noqa: PLR0913 - one parameter a member of what is sealed
         self,
         principal_id: str,
         *,
@@ -85,6 +86,7 @@ class Sessions:
         policy_ids: tuple[str, ...] = (),
         tags: Mapping[str, str] = MappingProxyType({}),
         behind: tuple[str, ...] = (),
+        provider: str = "",
     ) -> Minted:
         """A session of `lasts_for` seconds from `issued` (seconds since 1970).
 
@@ -101,6 +103,7 @@ class Sessions:
             policy_ids=policy_ids,
             tags=dict(tags),
             behind=behind,
+            provider=provider,
         )
         sealed = self._aead.seal(self._entropy(NONCE_BYTES), msgspec.msgpack.encode(session), _AAD)
         token = b64encode(sealed)

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from keystead.core import operations as ops
 from keystead.core.entities import Credential, CredentialKind, PolicyText, Principal, PrincipalKind
 from keystead.core.errors import Denied, InvalidArgument, LimitExceeded, NotFound
+from keystead.core.federation import WebIdentity
 from keystead.core.operations import AccessKey, Assuming, Nothing
 from keystead.core.sensitive import Sensitive
 from keystead.service.credentials.session import Sessions
@@ -50,6 +51,7 @@ def _opened(
         policy_ids=policy_ids,
         tags=tags,
         behind=() if principal.id == act.principal.id else _opener(home, act),
+        provider=act.principal.provider if isinstance(act.principal, WebIdentity) else "",
     )
     credential = Credential(
         id=minted.access_key_id,
