@@ -15,7 +15,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from typing import Final, NamedTuple
+from typing import Final
+
+from msgspec import Struct
 
 from keystead.core import etm
 from keystead.core.errors import Internal
@@ -52,7 +54,7 @@ _MECHANISMS: Final[dict[Mode, tuple[Ckm, ...]]] = {
 }
 
 
-class Keys(NamedTuple):
+class Keys(Struct, frozen=True, gc=False):
     """Handles. `mac`: of the HMAC key that CBC_HMAC needs beside the AES key; 0: there is none."""
 
     cipher: int

@@ -64,14 +64,17 @@ class Held:
 
     def use(self, act: Callable[[Session, int], R], vague: type[KeysteadError] = Unavailable) -> R:
         """Raises Unavailable (also where the token has no such object), Conflict (it has another)."""
-        return self.use_keys(lambda session, keys: act(session, keys.cipher), vague)
+        return self._run(lambda desk: act(desk.session, desk.key(self._name)), vague)
 
     def use_keys(self, act: Callable[[Session, Keys], R], vague: type[KeysteadError] = Unavailable) -> R:
         """With the key that stands beside it, where one does. Raises as `use` does."""
+        return self._run(lambda desk: act(desk.session, self._keys(desk)), vague)
+
+    def _run(self, act: Callable[[Desk], R], vague: type[KeysteadError]) -> R:
         try:
             if not self._proved:
                 self._proved = self.token.run(self._proof)
-            return self.token.run(lambda desk: act(desk.session, self._keys(desk)), vague=vague)
+            return self.token.run(act, vague=vague)
         except NotFound:
             raise Unavailable(f"the HSM {self.token.name} has no object for this key", "object") from None
 
