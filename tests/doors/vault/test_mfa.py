@@ -371,6 +371,15 @@ def test_whom_it_fits(site, by) -> None:
     assert asked is (by == "auth_method_accessors")
 
 
+def test_to_be_merged_is_no_way_out(site) -> None:
+    """An enforcement of an entity is one of what that has become."""
+    site.root.data("DELETE", f"{ENFORCEMENTS}/e")
+    site.enforce("only", identity_entity_ids=[site.entity])
+    into = site.root.data("POST", "identity/entity", {"name": "into"})["id"]
+    site.root.data("POST", "identity/entity/merge", {"from_entity_ids": [site.entity], "to_entity_id": into})
+    assert site.bearer(site.validate(site.begin(), site.code())).is_good()
+
+
 def test_somebody_who_is_new_and_not_enrolled_does_not_come_in(site) -> None:
     site.user("eve")
     status, words = refused(site.validate(site.begin("eve"), "123456"))

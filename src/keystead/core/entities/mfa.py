@@ -41,9 +41,10 @@ class MfaEnforcement(Struct, frozen=True, kw_only=True):
     groups: tuple[str, ...] = ()
     entities: tuple[str, ...] = ()
 
-    def fits(self, accessor: str, engine: str, entity: str, groups: frozenset[str]) -> bool:
+    def fits(self, accessor: str, engine: str, entity: frozenset[str], groups: frozenset[str]) -> bool:
+        """`entity`: its id, and those of all that it has been merged from."""
         return (
-            entity in self.entities
+            not entity.isdisjoint(self.entities)
             or not groups.isdisjoint(self.groups)
             or accessor in self.accessors
             or engine in self.engines

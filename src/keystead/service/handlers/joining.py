@@ -27,10 +27,12 @@ DISABLED = "entity disabled"
 class Joined(Struct, frozen=True, kw_only=True):
     """The entity's id, its policies and those of its groups; and what the login's commit has to do for it.
 
-    `name`: the mount knows it by. `groups`: ids of all that it is in.
+    `name`: the mount knows it by. `ids`: its own, and of all that it has been merged from. `groups`: ids of all that it
+    is in.
     """
 
     id: str
+    ids: frozenset[str] = frozenset()
     name: str = ""
     policies: tuple[str, ...] = ()
     groups: frozenset[str] = frozenset()
@@ -76,6 +78,7 @@ def join(
     now_in = tenant.with_those_above((*(one for one in direct.values() if one not in left), *entered))
     return Joined(
         id=entity.id,
+        ids=frozenset({entity.id, *entity.merged_ids}),
         name=name,
         policies=policies_of(entity, now_in),
         groups=frozenset(one.id for one in now_in),
@@ -105,6 +108,7 @@ def _newcomer(
     now_in = tenant.with_those_above(said)
     return Joined(
         id=entity.id,
+        ids=frozenset({entity.id, *entity.merged_ids}),
         name=name,
         policies=policies_of(entity, now_in),
         groups=frozenset(one.id for one in now_in),

@@ -63,7 +63,7 @@ class Entering(Struct, frozen=True, kw_only=True):
 def let_in(tenant: HeldTenant, one: Entering, act: Act) -> Outcome[Any]:
     """Answers LoggedIn."""
     rules, whose = tenant.mfa_rules_above(), one.whose
-    asking = fitting(rules, one.mount, whose.id, whose.groups)
+    asking = fitting(rules, one.mount, whose.ids, whose.groups)
     put, delete = (*one.put, *whose.put), (*one.delete, *whose.delete)
     seen = (*one.seen, *whose.seen, *rules)
     factors = act.caller.factors
@@ -92,7 +92,7 @@ def _cleared(account: Account) -> tuple[Account, ...]:
 
 
 def fitting(
-    rules: Iterable[MfaRules], mount: Mount, entity: str, groups: frozenset[str]
+    rules: Iterable[MfaRules], mount: Mount, entity: frozenset[str], groups: frozenset[str]
 ) -> tuple[tuple[MfaEnforcement, tuple[MfaMethod, ...]], ...]:
     """The enforcements that such a login fits, each with the methods of which it asks for one."""
     every = tuple(rules)
@@ -238,7 +238,8 @@ def validate_login(op: ops.ValidateLogin, targets: tuple[HeldTenant], act: Act) 
     if has_moved or is_locked or not is_within(waiting.token.bound_cidrs, act.caller.source):
         raise Denied("permission denied", "what let them in has changed")
     rules, whose = tenant.mfa_rules_above(), tenant.belonging(entity.id, tenant.id)
-    asking = fitting(rules, mount, entity.id, frozenset(group.id for group in whose.groups))
+    ids = frozenset({entity.id, *entity.merged_ids})
+    asking = fitting(rules, mount, ids, frozenset(group.id for group in whose.groups))
     if not asking:
         raise Denied("permission denied", "nothing asks for a second factor any more")
     seen = (mount, account, *([] if settings is None else [settings]), *whose.rests_on, *rules)
