@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 
 import pytest
+from msgspec.structs import replace
 from tests import vaultstack
 
 from keystead.core.entities import (
@@ -12,7 +13,9 @@ from keystead.core.entities import (
     Folder,
     Key,
     Keyring,
+    KeyVersion,
     Kind,
+    Mount,
     Namespace,
     OtpKey,
     Secret,
@@ -133,6 +136,21 @@ def test_what_a_namespace_has_lost_comes_back() -> None:
     barrier.commit(Commit(delete=(barrier.get(Tenant, space.id), *lost)))
     assert len(site.restore().restored) == len(lost) + 1
     assert rows(site) == before
+
+
+def test_a_keyring_that_was_lost_comes_back_though_its_only_key_was_destroyed_since() -> None:
+    """It answers at its address, and the destroyed key is told as one."""
+    site = Below()
+    site.root.data("POST", "sys/mounts/transit", {"type": "transit"})
+    site.root.data("POST", "transit/keys/k", {})
+    site.keep()
+    barrier = site.stack.barrier
+    (mount,) = (one for one in barrier.every(Mount) if one.engine == "transit")
+    (key,) = barrier.children(Key, mount.keyring)
+    versions = barrier.children(KeyVersion, key.id)
+    barrier.commit(Commit(put=tuple(replace(one, wrapped=b"") for one in versions), destroy=tuple(versions)))
+    barrier.commit(Commit(delete=(barrier.get(Keyring, mount.keyring),)))
+    assert site.restore().restored == (f"keyring {mount.keyring}",)
 
 
 def test_an_engine_that_was_taken_away_and_a_key_that_was_deleted_do_not_come_back() -> None:

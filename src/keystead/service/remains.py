@@ -1,7 +1,7 @@
 """What is left today of what an old backup has: whether it was taken away since, as far as that can be told.
 
-What was taken away has left the key tree; what a disk has lost has not. So a key, or a keyring, all of whose values are
-out of the tree was taken away; and so was a namespace with nothing in the tree any more.
+What was taken away has left the key tree; what a disk has lost has not. So a key all of whose values are out of the
+tree was taken away; and so was a keyring, or a namespace, of which besides no row is left.
 """
 
 from __future__ import annotations
@@ -73,11 +73,16 @@ class Remains:
         return had
 
     def has_ended(self, tenant: str) -> bool:
-        """Whether it was a namespace; its row and the tenant's are gone in one transaction."""
-        if not self.was_taken(Kind.NAMESPACE, tenant):
+        """Whether it was a namespace; its row and the tenant's are gone in one transaction, all others before them."""
+        if not self.was_taken(Kind.NAMESPACE, tenant) or self._live.children(Kind.KEYRING, tenant, limit=1):
             return False
         rings = self._rows(self._old.children, Kind.KEYRING, tenant)
         return not any(self._holds(value) for ring in rings for value in self.of_keyring(ring.id))
+
+    def is_cleared(self, ring: str) -> bool:
+        """Whether what it held was taken away, and the keyring with it."""
+        left = any(self._live.children(kind, ring, limit=1) for kind in (Kind.KEY, Kind.BINDING))
+        return not left and self.is_emptied(self.of_keyring(ring))
 
     def of_keyring(self, ring: str) -> Iterator[Wrapped]:
         for key in self._rows(self._old.children, Kind.KEY, ring):
@@ -104,7 +109,7 @@ class Remains:
 
 LOOKS: dict[type[Entity], Callable[[Remains, Any], bool]] = {
     entities.Tenant: lambda self, one: self.has_ended(one.id),
-    entities.Keyring: lambda self, one: self.is_emptied(self.of_keyring(one.id)),
+    entities.Keyring: lambda self, one: self.is_cleared(one.id),
     entities.Binding: lambda self, one: self.was_taken(Kind.MOUNT, one.id),
     entities.Key: lambda self, one: self.is_emptied(self.of_key(one.id)),
     entities.Name: lambda self, one: self.is_destroyed(one.key_id),
