@@ -38,6 +38,7 @@ from keystead.kit.listener import Listener
 from keystead.kit.pool import Pool
 
 GRACE_FOR = 5.0  # seconds
+SETTLED_AFTER = 5.0  # seconds after which most of what it will hold for good is there
 YOUNG = 10_000
 """Containers made before the collector looks for cycles: a request served makes some thirty, and no cycle."""
 
@@ -101,11 +102,12 @@ async def serve(core: Core, settings: config.Config, sockets: dict[str, int], le
         gc.collect()
         gc.freeze()  # what is here now stays: the collector need not look at it again
         gc.set_threshold(YOUNG)
-        largepages.collapse()
+        settling = loop.call_later(SETTLED_AFTER, threads.submit, largepages.collapse)
         sys.stdout.write("ready\n")
         sys.stdout.flush()
         stopping = asyncio.ensure_future(stop.wait())
         await asyncio.wait((stopping, batch.failed), return_when=asyncio.FIRST_COMPLETED)
+        settling.cancel()
         ending = [asyncio.ensure_future(listener.stop(GRACE_FOR)) for listener in listeners]
         await asyncio.sleep(0)  # each has begun
         left.set()
