@@ -33,11 +33,13 @@ class StandIn:
             "jwks_uri": f"{url}/keys",
             "authorization_endpoint": f"{url}/authorize",
             "token_endpoint": f"{url}/token",
+            "device_authorization_endpoint": f"{url}/device",
         }
         self.says: dict[str, Any] = {}
         self.tells: dict[str, Any] | None = None
         self.answers: dict[str, tuple[int, bytes]] = {}  # path -> instead of what it would say
         self.codes: dict[str, dict[str, str]] = {}
+        self.devices: dict[str, str] = {}  # device code -> "authorization_pending" …, or "" once it has been typed in
         self.asked: list[str] = []  # paths
         self._numbers = count(1)
 
@@ -65,6 +67,8 @@ class StandIn:
             return self.answers[path]
         if (method, path) == ("POST", "/token"):
             return self._token(headers, body or b"")
+        if (method, path) == ("POST", "/device"):
+            return self._device(headers, body or b"")
         if path == "/userinfo" and headers["Authorization"] != "Bearer access.token":
             return 401, b"{}"
         more = {} if self.tells is None else {"userinfo_endpoint": f"{self.url}/userinfo"}
@@ -75,16 +79,34 @@ class StandIn:
         }
         return (200, pages[path]) if method == "GET" and path in pages else (404, b"{}")
 
-    def _token(self, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
-        said = {name: value for name, (value,) in parse_qs(body.decode(), strict_parsing=True).items()}
-        if "Authorization" in headers:
-            pair = b64decode(headers["Authorization"].removeprefix("Basic ")).decode()
-            client, _, secret = pair.partition(":")
-            shown = unquote_plus(client), unquote_plus(secret)
-        else:
-            shown = said.get("client_id", ""), said.get("client_secret", "")
-        if shown != (CLIENT, SECRET):
+    def _device(self, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
+        """RFC 8628 §3.2."""
+        said = _form(body)
+        if not _is_ours(headers, said):
             return 401, b'{"error":"invalid_client"}'
+        assert "openid" in said["scope"].split()
+        code = f"device-{next(self._numbers)}"
+        self.devices[code] = "authorization_pending"
+        page = {
+            "device_code": code,
+            "user_code": "WDJB-MJHT",
+            "verification_uri": f"{self.url}/code",
+            "expires_in": 300,
+        }
+        return 200, json.dumps(page).encode()
+
+    def _of_device(self, code: str) -> tuple[int, bytes]:
+        if (error := self.devices.get(code, "expired_token")) != "":
+            return 400, json.dumps({"error": error}).encode()
+        del self.devices[code]
+        return 200, json.dumps({"id_token": self.token(None), "access_token": "access.token"}).encode()
+
+    def _token(self, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
+        said = _form(body)
+        if not _is_ours(headers, said):
+            return 401, b'{"error":"invalid_client"}'
+        if said["grant_type"] == "urn:ietf:params:oauth:grant-type:device_code":
+            return self._of_device(said["device_code"])
         asked = self.codes.pop(said["code"], None)
         verifier = said.get("code_verifier", "")
         if (
@@ -97,11 +119,22 @@ class StandIn:
         answer = {"id_token": self.token(asked["nonce"]), "access_token": "access.token", "token_type": "Bearer"}
         return 200, json.dumps(answer).encode()
 
-    def token(self, nonce: str) -> str:
+    def token(self, nonce: str | None) -> str:
         now = self.now()
         claims = {"iss": self.url, "sub": "joe", "aud": CLIENT, "exp": now + 300, "iat": now, "nonce": nonce}
         claims |= self.says
         return self.key.token({name: value for name, value in claims.items() if value is not None})
+
+
+def _form(body: bytes) -> dict[str, str]:
+    return {name: value for name, (value,) in parse_qs(body.decode(), strict_parsing=True).items()}
+
+
+def _is_ours(headers: dict[str, str], said: dict[str, str]) -> bool:
+    if "Authorization" not in headers:
+        return (said.get("client_id"), said.get("client_secret")) == (CLIENT, SECRET)
+    client, _, secret = b64decode(headers["Authorization"].removeprefix("Basic ")).decode().partition(":")
+    return (unquote_plus(client), unquote_plus(secret)) == (CLIENT, SECRET)
 
 
 # --- over TLS

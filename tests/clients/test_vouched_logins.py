@@ -24,6 +24,7 @@ from tests.certificates import Authority, Issued, listed
 from tests.oidcissuer import CLIENT, SECRET, StandIn, listening
 from tests.servers import BIN, Serving, serving
 from tests.tokens import SigningKey, key_set
+from tests.waiting import until
 
 from keystead.app.development import save_token
 from keystead.app.installation import initialise, prepare, save_credentials
@@ -309,6 +310,23 @@ def test_bao_logs_in_in_a_browser(house, people) -> None:
         said, errors = bao.communicate(timeout=60)
     auth = json.loads(said)["auth"]
     assert (auth["policies"], auth["metadata"]) == (["default", "p"], {"role": "people"}), errors
+
+
+def test_bao_logs_in_on_another_device(house, people) -> None:
+    """`bao login` prints a code to be typed in elsewhere, and asks until it has been."""
+    back = "http://localhost:8250/oidc/callback"
+    role = {"user_claim": "sub", "allowed_redirect_uris": back, "callback_mode": "device", "poll_interval": 1}
+    house.tell("auth/oidc/role/elsewhere", role)
+    words = ("login", "-method=oidc", "-no-store", "-format=json", "role=elsewhere", "skip_browser=true")
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([BIN / "bao", *words, "callbackmode=device"], env=house.environment(), **pipes) as bao:
+        assert any("enter code WDJB-MJHT" in line for line in bao.stderr)
+        until(lambda: people.asked.count("/token") > 1)  # it has been told to ask again
+        (code,) = people.devices
+        people.devices[code] = ""
+        said, errors = bao.communicate(timeout=60)
+    auth = json.loads(said)["auth"]
+    assert (auth["policies"], auth["metadata"]) == (["default"], {"role": "elsewhere"}), errors
 
 
 def test_a_login_in_a_browser_ends_at_any_worker_and_once(house, people) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
@@ -59,6 +60,10 @@ class Both:
     def here(self, method: str, path: str, body: Any = None, *, nobody: bool = False) -> Answer:
         reply = (self._vault.nobody if nobody else self._vault.root)(method, path, body)
         return reply.status, _essence(reply.json if reply.body else None)
+
+    def pass_by(self, seconds: int) -> None:
+        """Here alone: nothing there hangs on it."""
+        self._vault.stack.clock.forward(timedelta(seconds=seconds))
 
     def ask(self, method: str, path: str, body: Any = None, *, nobody: bool = False) -> tuple[Answer, Answer]:
         return self.there(method, path, body, nobody=nobody), self.here(method, path, body, nobody=nobody)
@@ -212,3 +217,30 @@ def test_the_same_people_are_let_in(both) -> None:
     both.issuer.says = {}
     assert different == []
     assert quote(SECRET) not in json.dumps(both.here("GET", "auth/oidc/config"))
+
+
+def test_on_another_device(both) -> None:
+    role = {"user_claim": "sub", "allowed_redirect_uris": BACK, "callback_mode": "device", "poll_interval": 1}
+    both.ask("POST", "sys/auth/oidc", {"type": "oidc"})  # if it is not there yet
+    both.ask("POST", "auth/oidc/config", both.config)
+    both.ask("POST", "auth/oidc/role/d", role)
+    there, here = both.ask("GET", "auth/oidc/role/d")
+    assert {name: there[1][name] for name in role} == {name: here[1][name] for name in role}
+    there, here = both.ask("POST", AT, {"role": "d"}, nobody=True)
+    assert there == here == (400, ["missing client_nonce"])
+    answers = []
+    for ask in (both.there, both.here):
+        said = []
+        for nonce, *becomes in (("n", "", ""), ("n", "access_denied"), ("another", "", "")):
+            begun = ask("POST", AT, {"role": "d", "client_nonce": "n"}, nobody=True)[1]
+            said.append({**begun, "state": ...})
+            polled = ("POST", "auth/oidc/oidc/poll", {"state": begun["state"], "client_nonce": nonce})
+            for what in ("authorization_pending", "slow_down", *becomes):
+                both.pass_by(1)
+                (code,) = both.issuer.devices or {"gone": ""}
+                both.issuer.devices[code] = what
+                said.append(ask(*polled, nobody=True))
+            both.issuer.devices.clear()
+        answers.append(said)
+    assert answers[0] == answers[1]
+    assert answers[0][3][0] == 200

@@ -38,6 +38,7 @@ class Metadata(Struct, frozen=True):
     authorization_endpoint: Url = ""
     token_endpoint: Url = ""
     userinfo_endpoint: Url = ""
+    device_authorization_endpoint: Url = ""
     token_endpoint_auth_methods_supported: Annotated[tuple[str, ...], Meta(max_length=32)] = (BASIC,)
 
 
@@ -52,7 +53,33 @@ class Tokens(Struct, frozen=True):
         return "Tokens(…)"
 
 
-metadata, tokens = reader(Metadata), reader(Tokens)
+class Device(Struct, frozen=True):
+    """What a device authorization endpoint answers (RFC 8628 §3.2); some say `url` for `uri`. Its repr shows none."""
+
+    device_code: Annotated[str, Meta(max_length=4096)] = ""
+    user_code: Annotated[str, Meta(max_length=256)] = ""
+    verification_uri: Url = ""
+    verification_uri_complete: Url = ""
+    verification_url: Url = ""
+    verification_url_complete: Url = ""
+    expires_in: Annotated[int, Meta(ge=0, le=2**31)] = 0
+    interval: Annotated[int, Meta(ge=0, le=2**31)] = 0
+
+    @property
+    def page(self) -> str:
+        """Where a person goes; "": it is not said."""
+        return self.page_with_code or self.verification_uri or self.verification_url
+
+    @property
+    def page_with_code(self) -> str:
+        return self.verification_uri_complete or self.verification_url_complete
+
+    def __repr__(self) -> str:
+        return "Device(…)"
+
+
+DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"  # RFC 8628 §3.4
+metadata, tokens, device = reader(Metadata), reader(Tokens), reader(Device)
 """Bytes -> what they say. Raise Malformed, Misfit."""
 
 

@@ -105,6 +105,7 @@ def test_a_token_of_a_login_is_made_in_one_place() -> None:
         "approle write login",
         "jwt write login",
         "jwt write oidc/auth_url",
+        "jwt write oidc/poll",  # logs in by LogInVouched, as jwt and oidc/callback do
         "kubernetes write login",
         "cert write login",
     }

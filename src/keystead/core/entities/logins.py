@@ -52,6 +52,8 @@ class JwtBounds(Struct, frozen=True, kw_only=True, tag="jwt"):
     redirect_uris: tuple[str, ...] = ()
     scopes: tuple[str, ...] = ()
     max_age: int = 0
+    callback_mode: str = "client"  # or "device": by a code that is typed in somewhere else (RFC 8628)
+    poll_interval: int = 0  # seconds; 0: as the issuer has it
 
 
 class KubernetesSettings(Struct, frozen=True, kw_only=True, tag="kubernetes"):
@@ -146,6 +148,8 @@ class OidcLogin(Entity, frozen=True, kw_only=True):
     source: str  # the address that it was begun from
     begun_at: datetime
     expires_at: datetime
+    device_code: str = ""  # what the issuer is asked with whether the code has been typed in; "": it comes back
+    poll_interval: int = 0  # seconds between two questions
 
     @property
     def parent(self) -> str:

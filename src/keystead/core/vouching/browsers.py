@@ -19,6 +19,7 @@ from keystead.core.errors import InvalidArgument
 from keystead.core.vouching.claims import identified_as, require_claims, seconds, texts
 from keystead.core.vouching.words import USUAL_SKEW, Admitted, lacking, text_in
 
+DEVICE = "device"
 LOGIN_FAILED = "Vault login failed."
 NO_STATE = f"{LOGIN_FAILED} Expired or missing OAuth state."
 UNKNOWN_REFUSAL = "An unknown error occurred during OIDC authentication. Check server logs for details"
@@ -43,7 +44,7 @@ class Expected(Struct, frozen=True, kw_only=True):
 
     issuer: str
     client_id: str
-    nonce: str
+    nonce: str | None  # None: the login went over no browser of ours, and has none
     audiences: tuple[str, ...]
     max_age: int  # seconds; 0: however long ago they have shown who they are
     begun_at: int
@@ -92,7 +93,8 @@ def require_identity(claims: Mapping[str, Any], expected: Expected, now: int) ->
     """OpenID Connect Core 1.0 §3.1.3.7 without the signature. Raises InvalidArgument."""
     if claims.get("iss") != expected.issuer:
         raise lacking("id_token issued by a different provider")
-    if not hmac.compare_digest(text_in(claims.get("nonce")).encode(), expected.nonce.encode()):
+    said, nonce = text_in(claims.get("nonce")), expected.nonce
+    if nonce is not None and not hmac.compare_digest(said.encode(), nonce.encode()):
         raise lacking("invalid id_token nonce")
     if not text_in(claims.get("sub")):
         raise lacking("missing sub claim in id_token")

@@ -13,6 +13,8 @@ from keystead.core.errors import InvalidArgument, Unauthenticated
 
 CLAIM = "claim"
 """detail of the InvalidArgument for what a role asks and a token does not say."""
+PENDING = "pending"
+"""detail of the InvalidArgument for a login that is to be asked about again: whoever asks has done nothing wrong."""
 USUAL_SKEW, USUAL_LEEWAY = 60, 150  # seconds
 
 
@@ -42,10 +44,24 @@ class Identified(Struct, frozen=True):
         return "Identified(…)"
 
 
+class Granted(Struct, frozen=True, kw_only=True):
+    """What an issuer has given for one login on another device (RFC 8628 §3.2). `expires_in`: seconds; 0: not said."""
+
+    device_code: str  # to be shown to nobody but the issuer
+    user_code: str  # "" where `page` has it
+    page: str
+    expires_in: int
+    interval: int  # seconds
+
+    def __repr__(self) -> str:
+        return "Granted(…)"
+
+
 class Published(Struct, frozen=True):
     """Where an issuer lets people in: it vouches for nobody. "" where it was not asked, as nobody may come back."""
 
     authorization_endpoint: str
+    granted: Granted | None = None
 
     @property
     def subject(self) -> str:

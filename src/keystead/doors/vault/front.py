@@ -21,6 +21,7 @@ from keystead.core.operations import TenantRef, UseToken, UseTools
 from keystead.core.policy.paths import acl_of
 from keystead.core.ports import WouldBlock
 from keystead.core.sensitive import Sensitive
+from keystead.core.vouching.words import PENDING
 from keystead.doors.vault.endpoint import CAPABILITIES, Answer, Endpoint, OpenCall, Said, StrangerCall, TokenCall
 from keystead.doors.vault.factors import of_header
 from keystead.doors.vault.identity.oidcflow import unheard
@@ -230,7 +231,8 @@ class VaultFront(Stepwise):
         except WouldBlock:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it is answered
-            self._means.authenticator.turned_away(request)
+            if not _is_to_be_asked_again(error):
+                self._means.authenticator.turned_away(request)
             return self._replies.refuse(error, who, request.second, found.endpoint.refuses)
 
     # --- who
@@ -377,6 +379,10 @@ class VaultFront(Stepwise):
             source=request.peer,
             now=request.received_at,
         )
+
+
+def _is_to_be_asked_again(error: Exception) -> bool:
+    return isinstance(error, e.InvalidArgument) and error.detail == PENDING
 
 
 def _in_body(given: Mapping[str, Any]) -> str:

@@ -24,6 +24,7 @@ ONE_OF = (
     "exactly one of 'jwt_validation_pubkeys', 'jwks_url', 'jwks_pairs', 'oidc_discovery_url', or 'provider_config' "
     "must be set"
 )
+MAX_POLL = 600  # seconds
 MAX_CLIENT = 4096  # characters
 RESERVED = frozenset({"role"})
 MODES = frozenset({"client", "direct", "device"})
@@ -163,6 +164,7 @@ class WriteRoleRequest(TermsRequest, frozen=True, kw_only=True):
     oidc_scopes: CommaStrings | None = None
     max_age: SignedDuration | None = None
     callback_mode: str = "client"
+    poll_interval: Int | None = None
     verbose_oidc_logging: bool = False
     num_uses: Int | None = None
 
@@ -179,6 +181,8 @@ OWN: dict[str, str] = {
     "allowed_redirect_uris": "redirect_uris",
     "oidc_scopes": "scopes",
     "max_age": "max_age",
+    "callback_mode": "callback_mode",
+    "poll_interval": "poll_interval",
 }
 """Parameter -> where it is kept of a role's bounds."""
 
@@ -207,8 +211,10 @@ def _bounds(req: WriteRoleRequest, before: JwtBounds) -> JwtBounds:
         raise Said(400, "verbose_oidc_logging is not offered: what tokens say is not logged")
     if req.callback_mode not in MODES:
         raise Said(400, f"invalid 'callback_mode': {req.callback_mode}")
-    if req.callback_mode != "client":
+    if req.callback_mode == "direct":
         raise Said(400, f"the callback_mode {req.callback_mode} is not offered")
+    if req.poll_interval is not None and not 0 <= req.poll_interval <= MAX_POLL:
+        raise Said(400, f"poll_interval is 0 to {MAX_POLL} seconds")
     role_type = req.role_type or "oidc"
     if role_type not in TYPES:
         raise Said(400, f"invalid 'role_type': {role_type}")
@@ -262,12 +268,11 @@ def read_role(req: RoleRequest, call: Call) -> dict[str, Any]:
     if role is None or not isinstance(role.bounds, JwtBounds):
         raise Said(404, "")
     bounds = role.bounds
-    own = {name: getattr(bounds, kept) for name, kept in OWN.items()}
+    own = {name: getattr(bounds, kept) for name, kept in OWN.items() if name != "poll_interval" or bounds.poll_interval}
     return {
         **told(role.terms),
         **{name: None if value == () else value for name, value in own.items()},
         "bound_claims": bounds.claims or None,
-        "callback_mode": "client",
         "claim_mappings": bounds.mappings or None,
         "role_type": bounds.role_type,
         "user_claim": bounds.user_claim,

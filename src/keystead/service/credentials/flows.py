@@ -22,7 +22,7 @@ from keystead.core.entities import JwtBounds, JwtSettings, OidcLogin
 from keystead.core.errors import InvalidArgument, Unavailable
 from keystead.core.sensitive import Sensitive
 from keystead.core.vouching.browsers import LOGIN_FAILED, Expected, drawn, require_identity, skew_of
-from keystead.core.vouching.words import CLAIM, Identified
+from keystead.core.vouching.words import CLAIM, PENDING, Granted, Identified
 from keystead.crypto.jwk import ALGORITHMS
 from keystead.service.credentials.few import Few
 from keystead.service.credentials.keysets import FRESH_FOR, MAX_ISSUERS, N_TRIED, KeySets, KeySource
@@ -30,6 +30,10 @@ from keystead.wire import Malformed, Misfit, jose, oidc
 
 LOG = logging.getLogger("keystead")
 OK = 200
+POLLED_EVERY = 5  # seconds; RFC 8628 §3.2: where the issuer says nothing
+MAX_POLLED = 4096  # logins whose last question is remembered
+WAITING = frozenset({"authorization_pending", "slow_down"})
+"""RFC 8628 §3.5: errors that say no more than that nobody has typed the code in yet."""
 AWAY = "The identity provider could not be asked. Try again later."
 OF_TOKEN = frozenset({"iss", "sub", "aud", "exp", "iat", "nbf", "azp", "nonce", "auth_time"})
 """What the identity token alone says: it is signed, and what the issuer tells besides is not."""
@@ -54,6 +58,7 @@ class Flows:
         self._exchange, self._keys, self._few, self._monotonic = exchange, keys, few, monotonic
         self._lock = threading.Lock()
         self._known: dict[KeySource, _Known] = {}
+        self._polled: dict[str, float] = {}  # login on another device -> when it was asked about last
 
     def published(self, mount: str, settings: JwtSettings) -> oidc.Metadata:
         """What the mount's issuer says of itself; kept for ten minutes. Raises Unavailable."""
@@ -110,6 +115,82 @@ class Flows:
             raise InvalidArgument(f'{LOGIN_FAILED} Error exchanging oidc code: "{error}".', CLAIM) from None
         return Identified({**more, **{name: said for name, said in token.claims.items() if name != "nonce"}})
 
+    # --- on another device (RFC 8628)
+
+    def granted(self, mount: str, settings: JwtSettings, secret: Sensitive, bounds: JwtBounds) -> Granted:
+        """A code for a person to type in at the issuer's, and one to ask about it with. Raises Unavailable."""
+        issuer = self.published(mount, settings)
+        if not oidc.is_place(issuer.device_authorization_endpoint):
+            raise Unavailable("no device auth endpoint url discovered", "issuer")
+        said = {"client_id": settings.client_id, "scope": " ".join(dict.fromkeys(("openid", *bounds.scopes)))}
+        with self._few.one_of(mount):
+            status, answer = self._asked_by_us(issuer, issuer.device_authorization_endpoint, settings, secret, said)
+        try:
+            found = oidc.device(answer) if status == OK else None
+        except (Malformed, Misfit):
+            found = None
+        if found is None or not found.device_code or not oidc.is_place(found.page):
+            LOG.warning("the issuer %s gives no code for another device: status %s", settings.discovery_url, status)
+            raise Unavailable(AWAY, "issuer")
+        return Granted(
+            device_code=found.device_code,
+            user_code="" if found.page_with_code else found.user_code,
+            page=found.page,
+            expires_in=found.expires_in,
+            interval=bounds.poll_interval or found.interval or POLLED_EVERY,
+        )
+
+    def polled(
+        self,
+        mount: str,
+        settings: JwtSettings,
+        secret: Sensitive,
+        bounds: JwtBounds,
+        begun: OidcLogin,
+        now: datetime,
+    ) -> Identified:
+        """Who has typed the code in. Raises InvalidArgument (detail PENDING: to be asked again), Unavailable."""
+        self._require_patience(begun)
+        issuer = self.published(mount, settings)
+        said = {"grant_type": oidc.DEVICE_GRANT, "device_code": begun.device_code, "client_id": settings.client_id}
+        with self._few.one_of(mount):
+            status, answer = self._asked_by_us(issuer, issuer.token_endpoint, settings, secret, said)
+            tokens = _tokens(answer)
+            if tokens is not None and tokens.error in WAITING:
+                raise InvalidArgument(tokens.error, PENDING)
+            if status != OK or tokens is None:
+                words = oidc.error_of(tokens.error) if tokens is not None else f"status {status}"
+                raise InvalidArgument(f"authorization failed: {words}", "code")
+            if not tokens.id_token:
+                raise InvalidArgument("Token verification failed. No id_token found in response.", "code")
+            token = self._verified(mount, settings, tokens.id_token)
+            require_identity(token.claims, _expected(settings, bounds, begun), int(now.timestamp()))
+            _require_halves(token, tokens.access_token, Sensitive(b""))
+            more = self._told(issuer, settings, tokens.access_token, token.claims)
+        return Identified({**more, **{name: said for name, said in token.claims.items() if name != "nonce"}})
+
+    def _require_patience(self, begun: OidcLogin) -> None:
+        """Whoever asks sooner than they were told to is not passed on. Raises InvalidArgument (detail PENDING)."""
+        now = self._monotonic()
+        with self._lock:
+            before = self._polled.get(begun.id)
+            if before is not None and now - before < begun.poll_interval / 2:
+                raise InvalidArgument("slow_down", PENDING)
+            while len(self._polled) >= MAX_POLLED:
+                del self._polled[next(iter(self._polled))]
+            self._polled.pop(begun.id, None)
+            self._polled[begun.id] = now
+
+    def _asked_by_us(
+        self, issuer: oidc.Metadata, url: str, settings: JwtSettings, secret: Sensitive, said: Mapping[str, str]
+    ) -> tuple[int, bytes]:
+        """As the client that we are there. Raises Unavailable."""
+        methods = issuer.token_endpoint_auth_methods_supported
+        headers, body = oidc.token_request(said, settings.client_id, secret.reveal().decode(), methods)
+        return self._exchange("POST", url, headers, body, settings.discovery_ca)
+
+    # --- by a code that comes back
+
     def _exchanged(
         self, issuer: oidc.Metadata, settings: JwtSettings, secret: Sensitive, begun: OidcLogin, code: Sensitive
     ) -> oidc.Tokens:
@@ -120,14 +201,8 @@ class Flows:
             "redirect_uri": begun.redirect_uri,
             "code_verifier": drawn(begun.seed, "verifier"),
         }
-        headers, body = oidc.token_request(
-            said, settings.client_id, secret.reveal().decode(), issuer.token_endpoint_auth_methods_supported
-        )
-        status, answer = self._exchange("POST", issuer.token_endpoint, headers, body, settings.discovery_ca)
-        try:
-            tokens = oidc.tokens(answer)
-        except (Malformed, Misfit):
-            tokens = None
+        status, answer = self._asked_by_us(issuer, issuer.token_endpoint, settings, secret, said)
+        tokens = _tokens(answer)
         if status != OK or tokens is None:
             words = oidc.error_of(tokens.error) if tokens is not None else f"status {status}"
             raise InvalidArgument(f"unable to exchange auth code with provider: {words}", "code")
@@ -174,11 +249,18 @@ def source_of(settings: JwtSettings) -> KeySource:
     return KeySource(settings.jwks_url, discovery=False, authorities=settings.jwks_ca)
 
 
+def _tokens(answer: bytes) -> oidc.Tokens | None:
+    try:
+        return oidc.tokens(answer)
+    except (Malformed, Misfit):
+        return None
+
+
 def _expected(settings: JwtSettings, bounds: JwtBounds, begun: OidcLogin) -> Expected:
     return Expected(
         issuer=settings.discovery_url,
         client_id=settings.client_id,
-        nonce=drawn(begun.seed, "nonce"),
+        nonce=None if begun.device_code else drawn(begun.seed, "nonce"),
         audiences=bounds.audiences,
         max_age=bounds.max_age,
         begun_at=int(begun.begun_at.timestamp()),

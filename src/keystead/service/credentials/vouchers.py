@@ -26,7 +26,7 @@ from keystead.core.entities import (
 )
 from keystead.core.errors import InvalidArgument, Unauthenticated, Unavailable
 from keystead.core.sensitive import Sensitive
-from keystead.core.vouching.browsers import LOGIN_FAILED, is_back, parted, refusal
+from keystead.core.vouching.browsers import DEVICE, LOGIN_FAILED, is_back, parted, refusal
 from keystead.core.vouching.certificates import NOT_FETCHED, UNFIT_CERTIFICATE, fits
 from keystead.core.vouching.words import Claimed, Published, Vouched
 from keystead.core.vouching.words import Word as Found
@@ -58,10 +58,14 @@ class Word(Struct, frozen=True):
 
 
 class Beginning(Struct, frozen=True):
-    """Somebody wants to log in in a browser, and to be sent back to `redirect_uri`."""
+    """Somebody wants to log in in a browser, and to be sent back to `redirect_uri`.
+
+    `has_nonce`: they have said what they will say again, without which nobody logs in on another device.
+    """
 
     role: str
     redirect_uri: str
+    has_nonce: bool
 
 
 class Returned(Struct, frozen=True):
@@ -92,7 +96,17 @@ class Secret(Struct, frozen=True):
         return self.client_id
 
 
-Shown = Word | Beginning | Returned | Secret
+class Polled(Struct, frozen=True):
+    """Somebody asks whether a login that was begun on another device has ended."""
+
+    begun: OidcLogin
+
+    @property
+    def role(self) -> str:
+        return self.begun.role
+
+
+Shown = Word | Beginning | Returned | Polled | Secret
 
 
 class Vouchers:
@@ -128,9 +142,7 @@ class Vouchers:
         if not isinstance(word, Word):
             if not isinstance(chosen, JwtSettings):
                 raise InvalidArgument(NOT_OIDC, "settings")
-            if isinstance(word, Beginning):
-                return self._beginning(tenant, mount, word, settings, chosen)
-            return self._returned(tenant, mount, word, settings, chosen, now)
+            return self._browsing(tenant, mount, word, settings, chosen, now)
         if isinstance(chosen, JwtSettings):
             account = _role(tenant, mount, word.role or chosen.default_role, 'role "{}" could not be found')
             if not word.said:
@@ -147,6 +159,21 @@ class Vouchers:
 
     # --- browsers
 
+    def _browsing(
+        self,
+        tenant: HeldTenant,
+        mount: Mount,
+        word: Beginning | Returned | Polled,
+        settings: LoginSettings,
+        chosen: JwtSettings,
+        now: datetime,
+    ) -> Vouched:
+        if isinstance(word, Beginning):
+            return self._beginning(tenant, mount, word, settings, chosen)
+        if isinstance(word, Polled):
+            return self._polled(tenant, mount, word.begun, settings, chosen, now)
+        return self._returned(tenant, mount, word, settings, chosen, now)
+
     def _beginning(
         self, tenant: HeldTenant, mount: Mount, word: Beginning, settings: LoginSettings, chosen: JwtSettings
     ) -> Vouched:
@@ -154,9 +181,15 @@ class Vouchers:
         if not chosen.client_id:
             raise InvalidArgument(NOT_OIDC, "settings")
         account = _role(tenant, mount, word.role or chosen.default_role, 'role "{}" could not be found')
+        bounds = account.bounds
+        if isinstance(bounds, JwtBounds) and bounds.callback_mode == DEVICE:
+            if not word.has_nonce:
+                raise InvalidArgument("missing client_nonce", "client_nonce")
+            secret = self._secret(tenant, settings)
+            granted = self._flows.granted(mount.uuid, chosen, secret, bounds)
+            return _vouched(Published("", granted), account, settings)
         if not word.redirect_uri:
             raise InvalidArgument("missing redirect_uri", "redirect_uri")
-        bounds = account.bounds
         back, _ = parted(word.redirect_uri, chosen)
         may_return = isinstance(bounds, JwtBounds) and is_back(bounds, back)
         place = self._flows.published(mount.uuid, chosen).authorization_endpoint if may_return else ""
@@ -188,6 +221,31 @@ class Vouchers:
         shown = tenant.shown(secret)
         who = self._flows.identified(mount.uuid, chosen, shown, bounds, begun, word.code, now)
         return _vouched(who, account, settings)
+
+    def _polled(
+        self,
+        tenant: HeldTenant,
+        mount: Mount,
+        begun: OidcLogin,
+        settings: LoginSettings,
+        chosen: JwtSettings,
+        now: datetime,
+    ) -> Vouched:
+        """The same of a login on another device: the issuer is asked, and nobody comes back."""
+        account = tenant.account(mount, begun.role)
+        bounds = account.bounds if account is not None else None
+        if account is None or not isinstance(bounds, JwtBounds) or bounds.callback_mode != DEVICE:
+            raise InvalidArgument(f"{LOGIN_FAILED} Role could not be found", "role")
+        if begun.settings_revision != settings.revision:
+            raise InvalidArgument(f"{LOGIN_FAILED} The configuration has changed meanwhile.", "settings")
+        who = self._flows.polled(mount.uuid, chosen, self._secret(tenant, settings), bounds, begun, now)
+        return _vouched(who, account, settings)
+
+    def _secret(self, tenant: HeldTenant, settings: LoginSettings) -> Sensitive:
+        """Raises InvalidArgument."""
+        if (secret := tenant.login_secret(settings)) is None:
+            raise InvalidArgument(NOT_OIDC, "settings")
+        return tenant.shown(secret)
 
     # --- tokens
 

@@ -14,11 +14,11 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from keystead.core import operations as ops
-from keystead.core.entities import Account, JwtBounds, JwtSettings, OidcLogin
+from keystead.core.entities import Account, JwtBounds, JwtSettings, LoginSettings, OidcLogin
 from keystead.core.errors import Conflict, Denied, InvalidArgument
 from keystead.core.sensitive import Sensitive
 from keystead.core.vouching.browsers import LOGIN_FAILED, NO_STATE, drawn, is_back, parted
-from keystead.core.vouching.words import Published
+from keystead.core.vouching.words import Granted, Published
 from keystead.service.credentials.token import digest
 from keystead.service.handlers.logins import mount_of
 from keystead.service.held import HeldTenant
@@ -32,7 +32,7 @@ MAX_URI = 2048  # characters
 MAX_STATE = 256  # characters
 
 
-def begin_oidc_login(op: ops.BeginOidcLogin, targets: tuple[HeldTenant], act: Act) -> Outcome[Sensitive]:
+def begin_oidc_login(op: ops.BeginOidcLogin, targets: tuple[HeldTenant], act: Act) -> Outcome[ops.Begun]:
     """What the issuer was asked for has to be what is there: neither role nor settings may have changed in between."""
     (tenant,) = targets
     mount, vouched = mount_of(op, tenant), act.caller.vouched
@@ -43,18 +43,52 @@ def begin_oidc_login(op: ops.BeginOidcLogin, targets: tuple[HeldTenant], act: Ac
         raise InvalidArgument(f'role "{vouched.role}" could not be found', "role")
     if (account.revision, settings.revision) != (vouched.role_revision, vouched.revision):
         raise Conflict("the role or the configuration has changed meanwhile", "role")
+    if (granted := vouched.word.granted) is not None:
+        return _on_another_device(op, granted, account, settings, act, tenant.oidc_logins(mount))
     bounds, place = account.bounds, vouched.word.authorization_endpoint
     if len(op.redirect_uri) > MAX_URI:
         raise InvalidArgument("redirect_uri is too long", "redirect_uri")
     back, namespace = parted(op.redirect_uri, settings.settings)
     if not place or not isinstance(bounds, JwtBounds) or not is_back(bounds, back):
-        return Outcome(answer=Sensitive(b""), why="redirect_uri")
-    state = "st_" + urlsafe_b64encode(act.entropy(N_STATE)).decode()
+        return Outcome(answer=ops.Begun(), why="redirect_uri")
+    state = _new_state(act)
     begun = replace(_begun(op, account, act, state, settings.revision), redirect_uri=back)
     told = f"{state},ns={namespace}" if namespace else state
     url = authorization_url(place, _asked(begun, bounds, settings.settings, told))
-    gone = _gone(tenant.oidc_logins(mount), act)
-    return Outcome(answer=Sensitive(url.encode()), put=(begun,), delete=gone, seen=(mount, account, settings))
+    gone, answer = _gone(tenant.oidc_logins(mount), act), ops.Begun(url=Sensitive(url.encode()))
+    return Outcome(answer=answer, put=(begun,), delete=gone, seen=(mount, account, settings))
+
+
+def _new_state(act: Act) -> str:
+    return "st_" + urlsafe_b64encode(act.entropy(N_STATE)).decode()
+
+
+def _on_another_device(
+    op: ops.BeginOidcLogin,
+    granted: Granted,
+    account: Account,
+    settings: LoginSettings,
+    act: Act,
+    under_way: list[OidcLogin],
+) -> Outcome[ops.Begun]:
+    """RFC 8628 §3.2. Only who has begun it may ask about it: without a nonce of theirs there is none."""
+    if not op.client_nonce:
+        raise InvalidArgument("missing client_nonce", "client_nonce")
+    state, lasts = _new_state(act), min(timedelta(seconds=granted.expires_in) or LASTS, LASTS)
+    begun = replace(
+        _begun(op, account, act, state, settings.revision),
+        redirect_uri="",
+        device_code=granted.device_code,
+        poll_interval=granted.interval,
+        expires_at=act.now + lasts,
+    )
+    answer = ops.Begun(
+        url=Sensitive(granted.page.encode()),
+        state=Sensitive(state.encode()),
+        user_code=granted.user_code,
+        poll_interval=granted.interval,
+    )
+    return Outcome(answer=answer, put=(begun,), delete=_gone(under_way, act), seen=(account, settings))
 
 
 def _begun(op: ops.BeginOidcLogin, role: Account, act: Act, state: str, revision: int) -> OidcLogin:
@@ -110,11 +144,11 @@ def take_oidc_login(op: ops.TakeOidcLogin, targets: tuple[HeldTenant], act: Act)
     if tenant.login_settings(mount) is None:
         raise InvalidArgument(f"{LOGIN_FAILED} Could not load configuration", "settings")
     begun = tenant.oidc_login(f"{mount.uuid}/{digest(op.state)}") if 0 < len(op.state) <= MAX_STATE else None
-    if begun is None or begun.is_over(act.now):
+    if begun is None or begun.is_over(act.now) or bool(begun.device_code) is not op.on_another_device:
         raise InvalidArgument(NO_STATE, "state")
     if begun.client_nonce and not hmac.compare_digest(begun.client_nonce, _kept(op.client_nonce)):
         return Outcome(answer=None, delete=(begun,), why="client_nonce")
-    return Outcome(answer=begun, delete=(begun,))
+    return Outcome(answer=begun, delete=() if op.stays else (begun,))
 
 
 HANDLERS: dict[type, Handler] = {
