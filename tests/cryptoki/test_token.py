@@ -9,6 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from msgspec.structs import replace
 from tests import softhsm
 
 from keystead.core.errors import (
@@ -450,6 +451,19 @@ def test_a_restarted_module_is_noticed_by_every_token_on_it(label):
     for token in (one, two):
         assert unseal(token, names[token], blobs[token]) == b"hello"
         token.close()
+
+
+def test_a_token_that_tells_no_serial_number_for_a_moment_is_not_another_one(token, label, monkeypatch):
+    """SoftHSM2's, while another process logs in and writes the token's file."""
+    token.info()
+    token.close()
+    find, blank = finding.find, [""]
+
+    def told(*args):
+        return replace(find(*args), serial=blank.pop()) if blank else find(*args)
+
+    monkeypatch.setattr(finding, "find", told)
+    assert token.info().label == label and not blank
 
 
 def test_another_token_under_the_same_label_is_not_taken_for_it(token, label, monkeypatch):

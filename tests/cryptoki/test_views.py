@@ -143,6 +143,7 @@ def test_an_object_that_lost_its_word_of_staying_is_found_and_destroyed(token):
         {Cka.SENSITIVE: False},
         {Cka.DECRYPT: False},
         Failed("C_GetAttributeValue", Ckr.OBJECT_HANDLE_INVALID),
+        Failed("C_GetAttributeValue", Ckr.ATTRIBUTE_VALUE_INVALID),
     ],
     ids=str,
 )

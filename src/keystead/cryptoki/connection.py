@@ -73,6 +73,8 @@ class Connection:
         """`serial`: of the token that it was before; "" for the first time. Another one is given no PIN: Conflict."""
         self.module, self.epoch = module, epoch
         self.info: TokenInfo = finding.find(module, where)
+        if serial and not self.info.serial:  # SoftHSM2 tells none while another process writes the token's file
+            raise Failed("C_GetTokenInfo", Ckr.TOKEN_NOT_PRESENT)
         if serial not in {"", self.info.serial}:
             raise Conflict(f"another token than before is there: {self.info.serial}, not {serial}", "token")
         self.mechanisms = finding.mechanisms(module, self.info.slot)

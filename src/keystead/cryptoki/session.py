@@ -13,7 +13,7 @@ from typing import Any
 
 from keystead.core.sensitive import Sensitive
 from keystead.cryptoki import structures, templates
-from keystead.cryptoki.errors import Failed
+from keystead.cryptoki.errors import LOST, Failed
 from keystead.cryptoki.mechanisms import Gcm, Mechanism
 from keystead.cryptoki.module import Module
 from keystead.cryptoki.templates import Template
@@ -133,7 +133,7 @@ class Session:
             if templates.is_as_asked(self.attributes(handles[0], templates.ASKED), template):
                 return handles[0]
         except Failed as untold:
-            failed = untold
+            failed = untold if untold.rv in LOST else failed
         for each in handles:
             with suppress(Failed):
                 self.destroy(each)
