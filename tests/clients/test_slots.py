@@ -78,6 +78,7 @@ def test_what_a_client_destroys_is_irrecoverable_and_no_old_backup_opens_it(site
         assert vault.bao(tmp_path, "read", "transit/keys/k3").status == 0
         status = about(site, "status", "--json").json
         assert [one["trouble"] for one in status["slots"]] == [""] * (1 + len(slots))
+        assert until(lambda: about(site, "status", "--json").json["n_in_hsms"] == 0), "of keys that are held in one"
         if "tpm" not in slots:  # with one they share a write, a minute later
             assert until(lambda: about(site, "status", "--json").json["n_unerased"] == 0)
     found = ids(site)
