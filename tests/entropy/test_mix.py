@@ -5,11 +5,11 @@ import random
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.costs import cost
 from tests.fakes import SeededEntropy
 
 from keystead.core.errors import Unavailable
@@ -207,12 +207,4 @@ def test_it_is_quick() -> None:
     """On the event loop: some ten microseconds; the bound is for a busy machine."""
     mix = Mix([Source()])
     mix(32)
-    best = min(_timed(mix) for _ in range(5))
-    assert best < 200e-6
-
-
-def _timed(mix) -> float:
-    began = time.perf_counter()
-    for _ in range(200):
-        mix(32)
-    return (time.perf_counter() - began) / 200
+    assert cost(lambda: [mix(32) for _ in range(200)]) < 200 * 200e-6

@@ -6,7 +6,6 @@ the files that TLS is served with.
 
 from __future__ import annotations
 
-import time
 from base64 import b64decode
 
 import pytest
@@ -20,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.costs import atmost
 from tests.doors.aws_kms.managing import ask
 from tests.doors.aws_kms.wrapped import FOR_EVER, parameters, wrap
 from tests.harness import stack
@@ -166,21 +166,11 @@ def agreeing(office):
     return office.key("ECC_NIST_P256", Purpose.AGREEMENT).id
 
 
-class Bounded:
-    """At most so much CPU time, in every thread."""
-
-    def __enter__(self) -> None:
-        self.began = time.process_time()
-
-    def __exit__(self, kind, *_) -> None:
-        assert kind is not None or time.process_time() - self.began < MOST_CPU
-
-
 @pytest.mark.parametrize("peer", PEERS.values(), ids=PEERS)
 def test_row_62_a_hostile_peer_key_is_refused_at_once(office, agreeing, peer) -> None:
     before = office.barrier.n_commits
     assert len(peer) <= 8192, "or its length alone would be refused"
-    with Bounded():
+    with atmost(MOST_CPU):
         reply = office.admin.call("DeriveSharedSecret", KeyId=agreeing, KeyAgreementAlgorithm="ECDH", PublicKey=peer)
     assert (reply.status, reply.code, reply.message) == (400, "ValidationException", None)
     assert office.record().outcome == "refused: InvalidArgument"
@@ -196,7 +186,7 @@ def test_row_62_and_a_good_one_is_taken(office, agreeing, point) -> None:
 
 def test_row_62_a_peer_key_of_64k_bits_is_too_long_for_the_member(office, agreeing) -> None:
     key = spki(seq(RSA, tlv(NULL)), seq(integer((1 << 65_536) - 1), integer(65537)))
-    with Bounded():
+    with atmost(MOST_CPU):
         reply = office.admin.call("DeriveSharedSecret", KeyId=agreeing, KeyAgreementAlgorithm="ECDH", PublicKey=key)
     assert reply.code == "ValidationException" and "8192" in reply.message
 
@@ -334,7 +324,7 @@ def test_row_62_hostile_material_is_refused_at_once_and_the_key_still_waits(offi
     assert len(wrapped) <= 6144, "or its length alone would be refused"
     before = office.barrier.n_commits
     ticket = {"ImportToken": given["ImportToken"], "EncryptedKeyMaterial": wrapped}
-    with Bounded():
+    with atmost(MOST_CPU):
         reply = office.admin.call("ImportKeyMaterial", KeyId=key_id, **ticket, **FOR_EVER)
     assert (reply.status, reply.code) == (400, "IncorrectKeyMaterialException"), reply.message
     assert office.barrier.n_commits == before
@@ -346,7 +336,7 @@ def test_row_62_what_is_no_wrapping_is_refused_and_the_good_one_still_comes(offi
     public_key = b64decode(given["PublicKey"])
     good = wrap(public_key, HYBRID, pkcs8(GOOD_RSA))
     for wrapped in (good[:-8], good[:256], b"\0" * 300, good + good[256:], good[:256] + bytes(8 * 700)):
-        with Bounded():
+        with atmost(MOST_CPU):
             reply = office.admin.call(
                 "ImportKeyMaterial",
                 KeyId=key_id,
@@ -379,7 +369,7 @@ SIGNATURES = {
 @pytest.mark.parametrize("signature", SIGNATURES.values(), ids=SIGNATURES)
 def test_row_62_a_hostile_signature_does_not_verify(office, signature) -> None:
     key = office.key("ECC_NIST_P256", Purpose.SIGNATURE).id
-    with Bounded():
+    with atmost(MOST_CPU):
         reply = office.admin.call(
             "Verify", KeyId=key, Message=b"m", SigningAlgorithm="ECDSA_SHA_256", Signature=signature[:6144]
         )
@@ -397,7 +387,7 @@ PEM = "-----BEGIN {0}-----\n{1}\n-----END {0}-----\n"
 def test_row_62_a_file_that_is_no_certificate_or_key_is_refused_at_the_start(tmp_path, text) -> None:
     path = tmp_path / "file.pem"
     path.write_text(text)
-    with Bounded(), pytest.raises(InvalidArgument, match="TLS certificate"):
+    with atmost(MOST_CPU), pytest.raises(InvalidArgument, match="TLS certificate"):
         server_context(Tls(f"file:{path}", f"file:{path}"))
 
 

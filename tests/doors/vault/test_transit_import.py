@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from base64 import b64decode, b64encode
 from datetime import UTC, datetime
 
@@ -12,6 +11,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from tests import harness
+from tests.costs import atmost
 from tests.doors.vault import parcels
 from tests.doors.vault.test_transit_keys import key_of
 
@@ -173,10 +173,9 @@ def test_row_62_whatever_is_wrong_with_a_parcel_is_said_in_the_same_words_and_so
         "a short AES key": b64decode(parcels.wrapped(pem, os.urandom(32), n_aes=16)),
     }
     for what, content in wrong.items():
-        began = time.perf_counter()
-        status, words = shared.refusal("POST", "transit/keys/bad/import", ciphertext=b64encode(content).decode())
+        with atmost(2):
+            status, words = shared.refusal("POST", "transit/keys/bad/import", ciphertext=b64encode(content).decode())
         assert (status, UNOPENED in words) == (500, True), (what, words)
-        assert time.perf_counter() - began < 2, what
     assert shared.refusal("GET", "transit/keys/bad") == (404, "")
 
 
@@ -186,12 +185,10 @@ def test_row_62_keys_that_would_keep_openssl_busy(shared, pem):
     small_e = rsa.RSAPublicNumbers(3, parcels.pair("rsa-2048").public_key().public_numbers().n).public_key()
     for key in (huge, small_e):
         text = key.public_bytes(parcels.Encoding.PEM, parcels.PublicFormat.SubjectPublicKeyInfo).decode()
-        began = time.perf_counter()
-        assert shared.refusal("POST", "transit/keys/huge/import", type="rsa-2048", public_key=text)[0] == 500
-        assert time.perf_counter() - began < 1
-    began = time.perf_counter()
-    assert bring(shared, "huge", b"\x30\x82\x2f\x00" + bytes(12_000), pem, type="rsa-4096").status == 500
-    assert time.perf_counter() - began < 1
+        with atmost(1):
+            assert shared.refusal("POST", "transit/keys/huge/import", type="rsa-2048", public_key=text)[0] == 500
+    with atmost(1):
+        assert bring(shared, "huge", b"\x30\x82\x2f\x00" + bytes(12_000), pem, type="rsa-4096").status == 500
 
 
 @pytest.mark.parametrize(
