@@ -130,8 +130,13 @@ class Serving(Struct):
 
     def tree(self) -> list[int]:
         """The process and its workers."""
-        tasks = Path(f"/proc/{self.process.pid}/task").glob("*/children")  # any thread may have started one
-        return [self.process.pid, *(int(pid) for task in tasks for pid in task.read_text().split())]
+        return tree(self.process.pid)
+
+
+def tree(pid: int) -> list[int]:
+    """A process and what it has started."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")  # any thread may have started one
+    return [pid, *(int(child) for task in tasks for child in task.read_text().split())]
 
 
 def gone(*pids: int) -> None:

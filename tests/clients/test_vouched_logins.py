@@ -15,6 +15,7 @@ from contextlib import closing, suppress
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from statistics import median
 from typing import Any
 from urllib.parse import urlencode
 
@@ -24,7 +25,7 @@ from tests.certificates import Authority, Issued, listed
 from tests.oidcissuer import CLIENT, SECRET, StandIn, listening
 from tests.servers import BIN, Serving, serving
 from tests.tokens import SigningKey, key_set
-from tests.waiting import until
+from tests.waiting import ended, until
 
 from keystead.app.development import save_token
 from keystead.app.installation import initialise, prepare, save_credentials
@@ -47,7 +48,7 @@ class Peer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.socket = authority.context("localhost").wrap_socket(self.socket, server_side=True)
         self.url = f"https://localhost:{self.server_port}"
-        self.authority, self.hangs, self.shown = authority, threading.Event(), ""
+        self.authority, self.hangs, self.n_hanging, self.shown = authority, threading.Event(), 0, ""
 
     def handle_error(self, *_: Any) -> None:
         """A client that does not wait for us hangs up."""
@@ -58,6 +59,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _say(self, body: bytes, status: int = 200) -> None:
         if self.server.hangs.is_set():
+            self.server.n_hanging += 1
             time.sleep(30)
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
@@ -217,12 +219,7 @@ def test_a_certificate_that_is_revoked_is_let_in_by_no_worker(house, tmp_path) -
     assert log_in(other) == 503  # nobody knows yet whom that one revokes
     said = house.bao("read", "-field=cdp", "auth/leavers/crls/two", token=house.root).stdout
     assert "0001-01-01" in said
-    deadline = time.monotonic() + 20
-    while (
-        "the list of revoked certificates two at localhost" not in house.log.read_text() and time.monotonic() < deadline
-    ):
-        time.sleep(0.2)
-    assert "the list of revoked certificates two at localhost" in house.log.read_text()
+    until(lambda: "the list of revoked certificates two at localhost" in house.log.read_text())
     assert house.ask("DELETE", "auth/leavers/crls/two", token=house.root)[0] == 204
     assert log_in(other) == 200
 
@@ -254,16 +251,21 @@ def test_what_a_session_brings_back_is_looked_at_again(house, tmp_path) -> None:
 
     def kept() -> ssl.SSLSession | None:
         with connected() as secured:
-            return secured.session
+            session = secured.session
+            secured.unwrap()  # a server forgets the session of a connection that ends without it
+            return session
 
     def log_in(session: ssl.SSLSession | None) -> tuple[bool, bytes]:
         body = b'{"name":"old"}'
         head = b"POST /v1/auth/cert/login HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body)
         with connected(session) as secured:
             secured.sendall(head + body)
-            return bool(secured.session_reused), secured.recv(65536).partition(b"\r\n")[0]
+            said = bool(secured.session_reused), secured.recv(65536).partition(b"\r\n")[0]
+            secured.unwrap()
+            return said
 
-    assert (True, b"HTTP/1.1 200 OK") in [log_in(kept()) for _ in range(20)]  # at the worker that knows it
+    session = kept()
+    until(lambda: log_in(session) == (True, b"HTTP/1.1 200 OK"))  # at the worker that knows it
     sessions = [kept() for _ in range(20)]
     assert house.ask("DELETE", "auth/cert/certs/old", token=house.root)[0] == 204
     lines = []
@@ -484,26 +486,32 @@ def test_a_service_account_logs_in(house, peer) -> None:
 
 
 def test_row_60_whoever_does_not_answer_holds_nobody_up(house, peer) -> None:
-    """Thirty logins wait for a peer that hangs, and everything else is answered as ever: on the loop and threads."""
+    """Thirty who log in again and again wait for a peer that hangs, and all else is answered: on the loop and threads.
+
+    The peer is given five seconds each time: what waited for it would take as long, time and again.
+    """
     peer.hangs.set()
-    token, codes = account(), []
+    token, codes, took, over = account(), [], [], threading.Event()
 
     def log_in() -> None:
-        with suppress(OSError):
-            codes.append(house.ask("POST", "auth/kubernetes/login", {"role": "r", "jwt": token})[0])
+        while not over.is_set():
+            with suppress(OSError):
+                codes.append(house.ask("POST", "auth/kubernetes/login", {"role": "r", "jwt": token})[0])
+            over.wait(0.2)
 
     waiting = [threading.Thread(target=log_in) for _ in range(30)]
     for thread in waiting:
         thread.start()
-    time.sleep(1)
     try:
+        until(lambda: peer.n_hanging >= 2)
         for n in range(10):
             began = time.monotonic()
             assert house.ask("GET", "sys/health")[0] == 200
             house.tell(f"sys/policies/acl/p{n}", {"policy": 'path "x" { capabilities = ["read"] }'})
-            assert time.monotonic() - began < 4  # it is given five seconds
+            took.append(time.monotonic() - began)
     finally:
-        for thread in waiting:
-            thread.join(60)
+        over.set()
+        ended(*waiting)
         peer.hangs.clear()
-    assert len(codes) == 30 and set(codes) <= {403, 503}
+    assert median(took) < 4, took
+    assert codes and set(codes) <= {403, 503}

@@ -12,12 +12,14 @@ import random
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
 from msgspec import Struct
 from tests import softhsm
 from tests.faults.hsm_faults import Faults
+from tests.waiting import until
 
 from keystead.core.algorithms import ALGORITHMS, KEY_SPECS, MessageForm, Purpose
 from keystead.core.envelope import typed_aad
@@ -203,7 +205,9 @@ class Run:
         away_every: float = 0.0,
         away_for: float = 0.5,
         faults: Faults | None = None,
+        enough: Callable[[Run], bool] = lambda _: True,
     ) -> Report:
+        """For so long, and on until there is `enough`."""
         for spec in FIRST:
             self.make(spec)
         self.first, self.lasting = set(self.kept), list(self.kept.values())
@@ -222,6 +226,7 @@ class Run:
                 time.sleep(seconds / 4)
                 early = resident()
                 time.sleep(seconds * 3 / 4)
+                until(lambda: self.errors or enough(self), lambda: (self.acts, self.errors[:5]))
                 self._over.set()
                 for worker in workers:
                     worker.join()

@@ -10,7 +10,7 @@ from tests.costs import cost
 from keystead.core.audit.record import parse
 from keystead.wire.http import Limits
 
-MOST = 0.001  # seconds; here, where nothing else is measured, what a request costs is far below
+MOST = 0.0015  # seconds; the dearest takes 0.8 ms, and on another kind of CPU the parts of it cost otherwise
 AGAIN = 7  # the best of these is what it costs: whatever else the machine does only adds
 NOBODY = "AKIA" + "A" * 16
 AT = "20261125T120000Z"
