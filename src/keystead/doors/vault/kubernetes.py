@@ -19,7 +19,8 @@ from keystead.wire.vault.kinds import CommaStrings, Int
 from keystead.wire.vault.reader import CAPTURED, Parameters
 from keystead.wire.vault.request import Verb
 
-SOURCES = ("serviceaccount_uid", "serviceaccount_name")
+USUAL_SOURCE = "serviceaccount_uid"
+SOURCES = (USUAL_SOURCE, "serviceaccount_name")
 MAX_SHOWN = 16 * 1024  # characters of the token that the API server is shown
 
 
@@ -113,6 +114,8 @@ def write_role(req: WriteRoleRequest, call: Call) -> None:
     name = req.name.lower()
     before = _find(call, name) or Account(id="", mount=call.namespace, name=name)
     own = {kept: getattr(req, said) for said, kept in OWN.items() if getattr(req, said) is not None}
+    if not before.id and own.get("alias_source") == "":
+        own["alias_source"] = USUAL_SOURCE
     bounds = replace(before.bounds if isinstance(before.bounds, KubernetesBounds) else KubernetesBounds(), **own)
     _check(req, bounds)
     shared = terms(replace(req, token_num_uses=req.num_uses) if req.token_num_uses is None else req, before.terms)
