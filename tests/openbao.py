@@ -129,6 +129,7 @@ class OpenApi:
     def __init__(self, document: Mapping[str, Any]) -> None:
         self._schemas = document["components"]["schemas"]
         self._paths = {_normal(path): item for path, item in document["paths"].items()}
+        self._templates = [path.removeprefix("/").removesuffix("/?").removesuffix("/") for path in document["paths"]]
 
     def at(self, method: str, template: str) -> Documented:
         """Raises KeyError for what is not documented. Captures may have names of their own."""
@@ -149,6 +150,14 @@ class OpenApi:
             bool(item.get("x-vault-unauthenticated")),
             bool(item.get("x-vault-createSupported")),
         )
+
+    def templates(self) -> list[str]:
+        """Every path there is, as the document writes it, without the slash that it begins with."""
+        return sorted(self._templates)
+
+    def methods(self, template: str) -> Iterator[str]:
+        """What may be asked of a path, by methods of HTTP in lower case."""
+        return (method for method in self._paths[_normal(template)] if method in set(METHODS.values()))
 
     def operations(self) -> Iterator[tuple[str, str]]:
         """Every (method of HTTP, path) there is."""

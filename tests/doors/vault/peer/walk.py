@@ -1,0 +1,90 @@
+# ruff: noqa: E501 - tables
+"""What can be sent to an operation, out of OpenBao's own document: every parameter with a value of its kind and of every other.
+
+By hand, for any paths of the document: python -m tests.doors.vault.peer.walk 'auth/userpass|transit/keys'
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.doors.vault.peer.ask import Ask
+from tests.openbao import METHODS, OpenApi
+
+from keystead.wire.vault.kinds import Kind
+
+ODD = (None, "", "x", 5, -1, 1.5, True, [], ["x"], {}, {"a": 1})
+OWN: Mapping[Kind, tuple[Any, ...]] = {
+    Kind.BOOL: ("true", "T", "0", 2),
+    Kind.INT: ("2", "0x1", 99999999999999999999),
+    Kind.DURATION: (60, "60", "1h", "1d", "90m", "1.5h", "-1"),
+    Kind.SIGNED: (60, "1h", "1d", "-1"),
+    Kind.COMMA_STRINGS: ("a,b", ["a", "b"], ["a,b"], [["x"]]),
+    Kind.STRINGS: ("a,b", ["a", "b"], [["x"]]),
+    Kind.COMMA_INTS: ("1,2", [1, 2], ["1"]),
+    Kind.MAP: ({"a": "b"}, [{"a": 1}], ["a=b"]),
+    Kind.PAIRS: ({"a": "b"}, "a=b", ["a=b"], {"a": None}),
+    Kind.TEXT: ("é ü", "a/b", "x" * 300),
+}
+UNSEEN = frozenset({"after", "limit", "list", "scan", "urlalgorithm", "urlbytes", "password_hash"})
+"""Parameters that are OpenBao's own, or of its document and not of a body."""
+MERGE = {"Content-Type": "application/merge-patch+json"}
+
+
+def filled(template: str, names: Mapping[str, str]) -> str:
+    return re.sub(r"\{(\w+)\}", lambda m: names.get(m[1], "app"), template)
+
+
+def asks(document: OpenApi, template: str, base: Mapping[str, Any], names: Mapping[str, str]) -> Iterator[Ask]:
+    """Reads and writes of one path: by several tokens, of a name that there is not, with each parameter wrong.
+
+    After each write what can be read there is. `base`: a body that is taken; `names`: of what is in the path.
+    """
+    path, known = filled(template, names), set(document.methods(template))
+    for method in ("GET", "LIST", "DELETE") if "delete" not in known else ("GET", "LIST"):
+        yield from (Ask(method, path, token=token) for token in ("root", "low", ""))
+        yield from (Ask(method, f"{path}{end}") for end in ("/", "?unknown=1"))
+        yield Ask(method, filled(template, dict.fromkeys(re.findall(r"\{(\w+)", template), "none")))
+    for method in ("POST", "PATCH"):
+        headers = MERGE if method == "PATCH" else {}
+        if METHODS["write" if method == "POST" else "patch"] not in known:
+            yield Ask(method, path, {"a": 1}, headers=headers)
+            continue
+        for body in bodies(document, template, method, base):
+            yield Ask(method, path, body, headers=headers)
+            if "get" in known:
+                yield Ask("GET", path)
+        yield Ask(method, path, dict(base), token="low", headers=headers)
+        yield Ask(method, path, dict(base), token="", headers=headers)
+
+
+def bodies(document: OpenApi, template: str, method: str, base: Mapping[str, Any]) -> Iterator[Any]:
+    yield from (dict(base), {}, None, {**base, "unknown": 1})
+    parameters = document.at("write" if method == "POST" else "patch", template).parameters
+    for name, parameter in sorted(parameters.items()):
+        if parameter.place == "body" and name not in UNSEEN:
+            kind = min(parameter.kinds, key=lambda one: one.value)
+            yield from ({**base, name: value} for value in (*OWN.get(kind, ()), *ODD))
+    yield from ({name: value for name, value in base.items() if name != left} for left in base)
+
+
+def main(pattern: str) -> None:
+    from tests.doors.vault.test_openbao import ours, theirs  # noqa: PLC0415 - a test's module, which imports these
+    from tests.doors.vault.test_walk_openbao import BASES, NAMES, differing, prepared  # noqa: PLC0415 - the same
+    from tests.openbao import openbao  # noqa: PLC0415 - the same
+
+    with tempfile.TemporaryDirectory() as folder, openbao(Path(folder)) as peer:
+        document, sides = OpenApi(peer.openapi()), (ours(), theirs(peer))
+        prepared(*sides)
+        for template in filter(re.compile(pattern).search, document.templates()):
+            for words in differing(*sides, asks(document, template, BASES.get(template, {}), NAMES)):
+                print(words)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
