@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
-from typing import Any
+from typing import Any, Protocol, TypeVar
 from urllib.parse import parse_qs, unquote_plus, urlsplit
 
 from tests.certificates import Authority
@@ -140,9 +140,20 @@ def _is_ours(headers: dict[str, str], said: dict[str, str]) -> bool:
 # --- over TLS
 
 
+class Answering(Protocol):
+    """(method, URL, headers, body) -> (status, body)"""
+
+    url: str
+
+    def __call__(self, method: str, url: str, headers: dict[str, str], body: bytes | None, /) -> tuple[int, bytes]: ...
+
+
+A = TypeVar("A", bound=Answering)
+
+
 class _Listening(ThreadingHTTPServer):
     daemon_threads = True
-    issuer: StandIn
+    issuer: Answering
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -168,9 +179,16 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def listening(authority: Authority, key: SigningKey) -> Iterator[StandIn]:
     """One at https://localhost, on a port of its own."""
+    with over_tls(authority, lambda url: StandIn(f"{url}/people", key, lambda: int(time.time()))) as issuer:
+        yield issuer
+
+
+@contextmanager
+def over_tls(authority: Authority, made: Callable[[str], A]) -> Iterator[A]:
+    """What is made for an address on this machine answers there."""
     with _Listening(("127.0.0.1", 0), _Handler) as server:
         server.socket = authority.context("localhost").wrap_socket(server.socket, server_side=True)
-        server.issuer = StandIn(f"https://localhost:{server.server_port}/people", key, lambda: int(time.time()))
+        server.issuer = issuer = made(f"https://localhost:{server.server_port}")
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server.issuer
+        yield issuer
         server.shutdown()

@@ -13,12 +13,17 @@ from base64 import urlsafe_b64decode
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 import pytest
 from cryptography.hazmat.primitives import serialization
 from tests import vaultstack
+from tests.certificates import Authority
+from tests.doors.vault import relyingparty
 from tests.doors.vault.factors import password
+from tests.harness import Reply, Stack
+from tests.oidcissuer import over_tls
 from tests.openbao import openbao
 
 from keystead.crypto.jwk import usable
@@ -178,6 +183,47 @@ def test_its_own_jwt_method_takes_our_tokens(peer, algorithm):
     broken = token[:-8] + ("AAAAAAAA" if not token.endswith("AAAAAAAA") else "BBBBBBBB")
     status, _, _ = peer.ask("POST", "/v1/auth/jwt/login", json.dumps({"role": "r", "jwt": broken}).encode())
     assert status == 400
+
+
+class Served:
+    """Our door, as whoever goes to that address finds it."""
+
+    def __init__(self, url: str, stack: Stack) -> None:
+        self.url, self._stack = url, stack
+
+    def __call__(self, method: str, url: str, headers: dict[str, str], body: bytes | None) -> tuple[int, bytes]:
+        lines = {name.lower().encode(): value.encode() for name, value in headers.items()}
+        reply = Reply.of(self._stack.serve(self._stack.request(method, url, lines, body or b"")))
+        return reply.status, reply.body
+
+
+def test_its_own_oidc_method_logs_in_through_our_provider(peer, tmp_path):
+    """What its library for clients makes of discovery, keys, tokens and userinfo of ours."""
+    vault, authority, back = relyingparty.door(), Authority(tmp_path), "http://localhost:8250/oidc/callback"
+    vault.stack.clock.forward(datetime.now(UTC) - vault.stack.clock.now())
+    vault.bob, _ = relyingparty.logged_in(vault)
+    vault.root.data("POST", "identity/group", {"name": "crew", "member_entity_ids": [vault.entity]})
+    groups = {"template": '{"groups": {{identity.entity.groups.names}}}'}
+    vault.root.data("POST", "identity/oidc/scope/groups", groups)
+    app = relyingparty.RelyingParty(vault, redirect_uris=back)
+    with over_tls(authority, lambda url: Served(url, vault.stack)) as ours:
+        vault.root.data("POST", relyingparty.AT, {"issuer": ours.url, "scopes_supported": "groups"})
+        peer.json("POST", "sys/auth/people", {"type": "oidc"})
+        config = {
+            "oidc_discovery_url": f"{ours.url}/v1/{relyingparty.AT}",
+            "oidc_discovery_ca_pem": authority.ca.read_text(),
+            "oidc_client_id": app.id,
+            "oidc_client_secret": app.secret,
+            "jwt_supported_algs": "ES256",
+        }
+        peer.json("POST", "auth/people/config", config)
+        role = {"user_claim": "sub", "groups_claim": "groups", "oidc_scopes": "groups", "allowed_redirect_uris": back}
+        peer.json("POST", "auth/people/role/r", {**role, "bound_claims": {"groups": ["crew"]}})
+        begun = peer.json("POST", "auth/people/oidc/auth_url", {"role": "r", "redirect_uri": back})["data"]["auth_url"]
+        told = vault.bob("GET", begun.partition("/v1/")[2]).json
+        auth = peer.json("GET", f"auth/people/oidc/callback?{urlencode(told)}")["auth"]
+    (alias,) = peer.json("GET", f"identity/entity/id/{auth['entity_id']}")["data"]["aliases"]
+    assert alias["name"] == vault.entity
 
 
 def pem(jwk: dict[str, str]) -> str:
