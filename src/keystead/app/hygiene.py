@@ -13,6 +13,7 @@ import signal
 import sys
 
 FILES, OWN_FILES = 8192, 128  # RLIMIT_NOFILE; the database, journals, sockets and what threads open
+_M_ARENA_MAX = -8  # mallopt(3)
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38  # prctl(2)
 
 
@@ -32,6 +33,16 @@ def more_files() -> int:
         soft = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     return max(1, soft - OWN_FILES)
+
+
+def one_heap() -> None:
+    """All threads share glibc's one heap. Before the first of them.
+
+    One that has a heap of its own keeps what others have freed there, and they take turns for the interpreter anyway.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:  # another C library has none
+        mallopt(_M_ARENA_MAX, 1)
 
 
 def die_with_parent() -> None:

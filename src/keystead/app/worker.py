@@ -45,6 +45,7 @@ YOUNG = 10_000
 
 def main() -> None:
     hygiene.harden()
+    hygiene.one_heap()
     hygiene.die_with_parent()
     orders = msgspec.json.decode(sys.stdin.buffer.read(), type=Orders)
     if os.getppid() != orders.supervisor:  # it died before die_with_parent
