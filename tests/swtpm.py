@@ -11,14 +11,12 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-
-START_FOR = 60.0  # seconds
+from tests.waiting import PATIENCE, until
 
 
 class SoftwareTpm:
@@ -42,15 +40,13 @@ class SoftwareTpm:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        end = time.monotonic() + START_FOR
-        while not (at.exists() and Path(f"{at}.ctrl").exists()):
-            assert time.monotonic() < end and self._process.poll() is None, "swtpm did not start"
-            time.sleep(0.01)
+        until(lambda: self._process.poll() is not None or {str(at), f"{at}.ctrl"} <= _listening(), "swtpm: not started")
+        assert self._process.poll() is None, "swtpm did not start"
 
     def stop(self) -> None:
         if self._process is not None:
             self._process.send_signal(signal.SIGTERM)
-            self._process.wait(START_FOR)
+            self._process.wait(PATIENCE)
             self._process = None
             for left in (self._socket, Path(f"{self._socket}.ctrl")):
                 left.unlink(missing_ok=True)
@@ -63,6 +59,12 @@ class SoftwareTpm:
         """A command of tpm2-tools: somebody else's word for how the TPM is."""
         env = {"PATH": os.environ["PATH"], "TPM2TOOLS_TCTI": self.tcti}
         return subprocess.run(words, env=env, check=True, capture_output=True, text=True, timeout=30).stdout
+
+
+def _listening() -> set[str]:
+    """Paths of sockets that are: one is there a moment before it is, and who connects then is refused. unix(7)"""
+    lines = (line.split() for line in Path("/proc/net/unix").read_text().splitlines()[1:])
+    return {line[7] for line in lines if len(line) > 7 and int(line[3], 16) & 0x10000}
 
 
 @contextmanager
