@@ -8,7 +8,8 @@ import pytest
 from msgspec.structs import replace
 from tests import softhsm
 
-from keystead.core.algorithms import KEY_SPECS
+from keystead.core.algorithms import KEY_SPECS, MessageForm, Purpose
+from keystead.core.envelope import NO_AAD
 from keystead.core.errors import LimitExceeded, Unavailable, Unsupported
 from keystead.core.sensitive import Sensitive
 from keystead.cryptoki import connection
@@ -18,6 +19,9 @@ from keystead.providers.pkcs11 import Pkcs11Provider, objects
 from keystead.providers.software import SoftwareProvider
 from keystead.seals.base import Surroundings
 from keystead.seals.pkcs11 import Pkcs11Plan
+from keystead.slots.pkcs11 import Pkcs11Slot
+
+KEY_ID = "1234abcd-12ab-34cd-56ef-1234567890ab"
 
 
 def says(monkeypatch, **facts):
@@ -110,6 +114,45 @@ def test_a_token_of_one_session_is_refused_with_the_reason(monkeypatch):
     says(monkeypatch, most_sessions=1)
     with pytest.raises(Unsupported, match="allows 1 session of a process; it takes 2"):
         softhsm.open_token().info()
+
+
+@pytest.mark.parametrize("spec", ["AES_256", "HMAC_256", "EC_P256", "ED25519"])
+def test_nothing_takes_a_second_session_while_it_has_one(monkeypatch, spec):
+    """With one session beside the login's, and in a process that knows nothing of the token or the key yet."""
+    says(monkeypatch, most_sessions=2)
+    token, row = softhsm.open_token(wait_for=0.2), KEY_SPECS[spec]
+    its, imported = os.urandom(16).hex(), os.urandom(16).hex()
+    made = Pkcs11Provider(token, os.urandom).generate(row, its)
+    Pkcs11Provider(token, os.urandom).register(row, SoftwareProvider(os.urandom).generate(row).material, imported)
+    key = Pkcs11Provider(token, os.urandom).load(row, made.material, key_id=KEY_ID, version=1)
+    algorithm = row.default(row.purposes[0])
+    if algorithm.purpose is Purpose.CIPHER:
+        assert key.decrypt(algorithm, key.encrypt(algorithm, Sensitive(b"m"), NO_AAD), NO_AAD).reveal() == b"m"
+    elif algorithm.purpose is Purpose.MAC:
+        assert key.verify_mac(algorithm, b"m", key.mac(algorithm, b"m"))
+    else:
+        assert key.verify(algorithm, b"m", key.sign(algorithm, b"m", MessageForm.RAW), MessageForm.RAW)
+    assert Pkcs11Provider(token, os.urandom).facts(row, made.material)["local"] == "true"
+    for name in (its, imported):
+        Pkcs11Provider(token, os.urandom).destroy(name)
+    assert token.names({Cka.TOKEN: True}) == []
+    token.close()
+
+
+def test_a_seal_and_a_slot_do_with_one_session_too(monkeypatch, tmp_path):
+    says(monkeypatch, most_sessions=2)
+    token = softhsm.open_token(wait_for=0.2)
+    devices = type("Devices", (), {"token": lambda self, name: token})()
+    at = Surroundings(tmp_path, devices, os.urandom)
+    seal = Pkcs11Plan("box").make(Sensitive(bytes(32)), at).seal(at)
+    assert seal.around(seal.open(())).seal(at).open(()).reveal() == bytes(32)
+    slot = Pkcs11Slot("pkcs11:box", token, "00" * 8, os.urandom)
+    generation = slot.stage(Sensitive(b"c"))
+    assert slot.give(generation, Sensitive(b"c")) is not None
+    slot.retire(None)
+    seal.discard()
+    assert token.names({Cka.TOKEN: True}) == []
+    token.close()
 
 
 # --- objects
