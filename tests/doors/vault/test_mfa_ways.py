@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.certificates import listed
 from tests.doors.vault.factors import ENFORCEMENTS, METHODS, VALIDATE, password
 from tests.doors.vault.test_logins_cert import Shown
 from tests.doors.vault.test_logins_jwt import Issued
@@ -81,6 +82,30 @@ def test_and_so_may_what_the_mount_knows() -> None:
     vault, method = asking("jwt")
     request, before = begun(vault), len(of_logins(vault))
     vault.config(jwks_url="https://other.test/keys")
+    assert validated(vault, request, method).status == 403
+    assert len(of_logins(vault)) == before
+
+
+def test_a_certificate_that_is_revoked_meanwhile_logs_nobody_in() -> None:
+    """Whoever ends a login shows no certificate, so every list that comes in between ends it."""
+    vault, method = asking("cert")
+
+    def revoke(*gone) -> None:
+        text = listed(vault.ca, *gone, now=vault.stack.clock.now()).decode()
+        vault.root.data("POST", "auth/cert/crls/l", {"crl": text})
+
+    revoke()
+    request, before = begun(vault), len(of_logins(vault))
+    revoke(vault.joe)
+    assert validated(vault, request, method).status == 403
+    assert len(of_logins(vault)) == before
+
+
+@pytest.mark.parametrize("engine", WAYS)
+def test_a_mount_that_is_tuned_meanwhile_makes_no_token_as_it_was(engine) -> None:
+    vault, method = asking(engine)
+    request, before = begun(vault), len(of_logins(vault))
+    vault.root.data("POST", f"sys/auth/{engine}/tune", {"max_lease_ttl": "5m", "default_lease_ttl": "5m"})
     assert validated(vault, request, method).status == 403
     assert len(of_logins(vault)) == before
 

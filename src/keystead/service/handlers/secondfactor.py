@@ -185,7 +185,7 @@ def _waiting(one: Entering, asking: Any, tenant: HeldTenant, act: Act) -> Outcom
         account=one.account.name,
         alias=one.whose.name,
         entity=one.whose.id,
-        standing=standing(one.account, one.settings),
+        standing=standing(one.mount, one.account, one.settings),
         token=one.drawn.token,
         capped=None if capped is None else (capped.what, capped.asked, capped.most),
         begun_at=act.now,
@@ -211,10 +211,13 @@ def _gone(tenant: HeldTenant, new: WaitingLogin, act: Act) -> tuple[WaitingLogin
     return tuple(gone.values())
 
 
-def standing(account: Account, settings: LoginSettings | None) -> str:
-    """A digest of what lets an account in, and of what it is let do; not of how often it has failed."""
-    fixed = replace(account, revision=0, n_failed=0, locked_until=None)
-    told = (fixed, None if settings is None else settings.settings)
+def standing(mount: Mount, account: Account, settings: LoginSettings | None) -> str:
+    """A digest of what lets an account in, and of what it is let do; not of how often it has failed.
+
+    Of the settings it is the revision, which moves with every list of revoked certificates, too.
+    """
+    fixed = (replace(mount, revision=0), replace(account, revision=0, n_failed=0, locked_until=None))
+    told = (*fixed, None if settings is None else settings.revision)
     return hashlib.sha256(msgspec.msgpack.encode(told)).hexdigest()
 
 
@@ -233,7 +236,7 @@ def validate_login(op: ops.ValidateLogin, targets: tuple[HeldTenant], act: Act) 
     if mount is None or account is None or entity is None or entity.disabled:
         raise Denied("permission denied", "who logs in is there no more")
     alias = tenant.alias_at(mount.accessor, waiting.alias)
-    has_moved = alias is None or alias.holder != entity.id or standing(account, settings) != waiting.standing
+    has_moved = alias is None or alias.holder != entity.id or standing(mount, account, settings) != waiting.standing
     is_locked = account.locked_until is not None and account.locked_until > act.now
     if has_moved or is_locked or not is_within(waiting.token.bound_cidrs, act.caller.source):
         raise Denied("permission denied", "what let them in has changed")
