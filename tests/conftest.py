@@ -17,7 +17,7 @@ from collections.abc import Generator
 import pytest
 from hypothesis import HealthCheck, settings
 
-LONGEST, AGAIN = 240.0, 10.0  # seconds; and again, for what waits anew while it is being ended
+LONGEST, AGAIN = 400.0, 10.0  # seconds; and again, for what waits anew while it is being ended
 
 settings.register_profile("keystead", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 if settings.get_current_profile_name() == "default":

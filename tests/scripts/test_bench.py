@@ -30,7 +30,7 @@ def test_a_quick_run_answers_every_request_and_says_how(tmp_path):
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=300,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     report = msgspec.json.decode(out.read_bytes(), type=Report)
@@ -155,7 +155,7 @@ def test_a_quick_run_of_keys_in_an_hsm_says_which_share_of_the_token_it_is(tmp_p
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=300,
     )
     report = msgspec.json.decode(out.read_bytes(), type=Report) if out.exists() else pytest.fail(done.stderr)
     assert {(one.name, one.operation) for one in report.rows} == {
