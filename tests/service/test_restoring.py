@@ -153,6 +153,28 @@ def test_a_keyring_that_was_lost_comes_back_though_its_only_key_was_destroyed_si
     assert site.restore().restored == (f"keyring {mount.keyring}",)
 
 
+@pytest.mark.parametrize(
+    ("engine", "old", "new", "body"),
+    [
+        ("kv", ("kv/metadata/a/b/c", "kv/metadata/x", "kv/metadata/gone/away"), "kv/data/new", {"data": {"v": "1"}}),
+        ("totp", ("totp/keys/a",), "totp/keys/new", {"key": "JBSWY3DPEHPK3PXP", "issuer": "i", "account_name": "a"}),
+    ],
+)
+def test_a_keyring_that_was_lost_with_its_address_comes_back_for_what_has_come_into_it_since(
+    site, engine, old, new, body
+) -> None:
+    for path in old:
+        site.root.data("DELETE", path)
+    site.root.data("POST", new, body)
+    before, barrier = site.root.data("GET", new), site.stack.barrier
+    (mount,) = (one for one in barrier.every(Mount) if one.engine == engine)
+    lost = barrier.get(Keyring, mount.keyring), *barrier.children(Binding, mount.keyring)
+    barrier.commit(Commit(delete=lost))
+    done = site.restore()
+    assert sorted(done.restored) == sorted(f"{one.kind.value} {one.id}" for one in lost)
+    assert site.root.data("GET", new) == before
+
+
 def test_an_engine_that_was_taken_away_and_a_key_that_was_deleted_do_not_come_back() -> None:
     site = Below()
     site.root.data("POST", "sys/mounts/transit", {"type": "transit"})

@@ -31,6 +31,8 @@ OF: dict[type[Entity], tuple[Kind, Callable[[Any], str]]] = {
     entities.Secret: (Kind.KEYRING, lambda one: one.keyring),
 }
 """What a row is of, and is nothing without."""
+IN_KEYRING = Kind.KEY, Kind.BINDING, Kind.OTP_KEY
+"""Kinds of rows that stand below a keyring; a secret is linked with it."""
 
 
 class Remains:
@@ -81,7 +83,8 @@ class Remains:
 
     def is_cleared(self, ring: str) -> bool:
         """Whether what it held was taken away, and the keyring with it."""
-        left = any(self._live.children(kind, ring, limit=1) for kind in (Kind.KEY, Kind.BINDING))
+        left = any(self._live.children(kind, ring, limit=1) for kind in IN_KEYRING)
+        left = left or bool(self._live.linked(Kind.SECRET, ring, limit=1))
         return not left and self.is_emptied(self.of_keyring(ring))
 
     def of_keyring(self, ring: str) -> Iterator[Wrapped]:
