@@ -188,6 +188,29 @@ def test_a_destruction_is_not_acknowledged_while_one_of_the_two_is_hidden(provid
     assert token.names({Cka.ID: bytes.fromhex(its)}) == []
 
 
+def test_where_now_one_and_now_the_other_of_the_two_is_hidden_nothing_is_acknowledged(patched, monkeypatch):
+    """What a look has said of the one is no word about the other."""
+    token = softhsm.open_token()  # its own: how often a module is started anew is counted (cryptoki.views)
+    provider, its, find, looks = Pkcs11Provider(token, os.urandom), name(), Session.find, []
+    provider.generate(AES, its)
+
+    def flickers(session, template, *more):
+        if template.get(Cka.LABEL) not in {CBC, BESIDE}:
+            return find(session, template, *more)
+        looks.append(template[Cka.LABEL])
+        hidden = BESIDE if len(looks) <= 4 else CBC  # twice the one, and then the other
+        return [] if looks[-1] == hidden else find(session, template, *more)
+
+    monkeypatch.setattr(Session, "find", flickers)
+    with pytest.raises(Unavailable, match="shows now one and now the other"):
+        provider.destroy(its)
+    monkeypatch.setattr(Session, "find", find)
+    assert len(token.names({Cka.ID: bytes.fromhex(its)})) == 2
+    provider.destroy(its)
+    assert token.names({Cka.ID: bytes.fromhex(its)}) == []
+    token.close()
+
+
 @pytest.mark.parametrize("label", [CBC, BESIDE])
 def test_what_a_crash_left_of_the_two_is_destroyed(provider, token, label):
     its = name()

@@ -8,7 +8,6 @@ What is asked of its objects is here; `run`, and what becomes of it where the to
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
 
 from keystead.core.errors import InvalidArgument, NotFound, Unavailable
 from keystead.cryptoki.connection import Doubtful, Name, told
@@ -18,9 +17,6 @@ from keystead.cryptoki.recovery import Desk, Spells
 from keystead.cryptoki.session import Session
 from keystead.cryptoki.templates import Template
 from keystead.cryptoki.words import Cka, Ckr
-
-HALF: Final = "half"
-"""detail of NotFound: one of two objects is not there, and the other is."""
 
 
 class Token(Spells):
@@ -53,18 +49,19 @@ class Token(Spells):
             raise InvalidArgument("an object is destroyed by its name", "name")
         try:
             try:
-                return self._unless_missing(lambda desk: self._destroyed(desk, name, pair, alone=False))
+                return self._unless_missing(lambda desk: self._destroyed(desk, name, pair, None))
             except NotFound as missing:
-                if missing.detail != HALF:
+                if not isinstance(missing.detail, Name):
                     raise
-                return self._unless_missing(lambda desk: self._destroyed(desk, name, pair, alone=True))
+                gone = missing.detail
+            return self._unless_missing(lambda desk: self._destroyed(desk, name, pair, gone))
         except Unavailable:
             for one in (name, *pair):
                 self.note(one)
             raise
 
-    def _destroyed(self, desk: Desk, name: Name, pair: tuple[Name, ...], *, alone: bool) -> bool:
-        """`alone`: one of the pair is believed not to be there."""
+    def _destroyed(self, desk: Desk, name: Name, pair: tuple[Name, ...], gone: Name | None) -> bool:
+        """`gone`: the one of the pair that is believed not to be there, as NotFound has told in its detail."""
         found: dict[Name, list[int]] = {}
         for one in (name, *pair):
             desk.connection.forget(one)
@@ -73,8 +70,10 @@ class Token(Spells):
         if not found:
             raise Doubtful(name, NotFound("no such object in the token", "object"))
         missing = [one for one in pair if one not in found]
-        if len(missing) == 1 and not alone:
-            raise Doubtful(missing[0], NotFound("an object that belongs to another is not in the token", HALF))
+        if len(missing) == 1 and missing[0] != gone:
+            if gone is not None:
+                raise Unavailable(f"the HSM {self.name} shows now one and now the other of two objects", "view")
+            raise Doubtful(missing[0], NotFound("an object that belongs to another is not in the token", missing[0]))
         for one, handles in found.items():
             self._views.doubt(one)  # SoftHSM2 hides one that it did not come to erase
             n_gone = sum([_is_gone(desk.session, handle) for handle in handles])
