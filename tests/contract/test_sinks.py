@@ -247,6 +247,26 @@ def test_a_line_that_no_datagram_can_carry_stops_no_other(kind, tmp_path) -> Non
     assert said["length"] == len(line) and said["begins"] == line[:1024].decode()
 
 
+def test_datagrams_that_are_closed_while_they_are_sent_say_so() -> None:
+    """As a server that ends closes them, between two of them."""
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as there:
+        there.bind(("127.0.0.1", 0))
+
+        def connected() -> socket.socket:
+            made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            made.connect(there.getsockname())
+            return made
+
+        def lines():
+            yield LINES[0]
+            sending.close()
+            yield LINES[1]
+
+        sending = sinks.Datagrams(connected)
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            sending.send(lines())
+
+
 @pytest.fixture
 def agent(tmp_path):
     with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as there:

@@ -137,12 +137,13 @@ class Datagrams:
         self._socket: socket.socket | None = None
 
     def send(self, lines: Sequence[bytes]) -> None:
-        if self._socket is None:
-            self._socket = self._connect()
+        to = self._socket
+        if to is None:
+            to = self._socket = self._connect()
         end = time.monotonic() + LONGEST
         try:
             for line in lines:
-                self._put(self._socket, line)
+                self._put(to, line)
                 if time.monotonic() >= end:
                     raise TimeoutError("it takes too long")
         except OSError:
@@ -158,9 +159,10 @@ class Datagrams:
             to.send(self._framed(_in_place_of(line)))  # all that follows would wait behind it for ever
 
     def close(self) -> None:
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
+        """Whoever sends meanwhile is told: OSError."""
+        to, self._socket = self._socket, None
+        if to is not None:
+            to.close()
 
 
 def _in_place_of(line: bytes) -> bytes:
