@@ -760,7 +760,14 @@ def test_two_that_block_on_one_connection() -> None:
 
 
 @pytest.mark.parametrize(
-    "lines", [b"Host: a\r\n", b"", b"Host: a\r\nConnection: keep-alive\r\n", b"Expect: 100-continue\r\n"]
+    "lines",
+    [
+        b"Host: a\r\n",
+        b"",
+        b"Host: a\r\nConnection: keep-alive\r\n",
+        b"Proxy-Connection: keep-alive\r\n",
+        b"Expect: 100-continue\r\n",
+    ],
 )
 def test_http_1_0_is_answered_once_and_the_connection_ends(lines: bytes) -> None:
     async def test(world: World) -> None:
@@ -892,6 +899,14 @@ FRAMING = {
     "HTTP/1.0 in chunks": (
         Refusal.VERSION,
         b"POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    ),
+    "HTTP/1.0 in chunks, by a proxy that would go on": (
+        Refusal.VERSION,
+        b"POST / HTTP/1.0\r\nHost: a\r\nProxy-Connection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    ),
+    "HTTP/2.0 that would go on": (
+        Refusal.VERSION,
+        b"POST / HTTP/2.0\r\nHost: a\r\nProxy-Connection: keep-alive\r\n\r\n",
     ),
     "HTTP/0.9": (Refusal.VERSION, b"POST /\r\n\r\n"),
     "HTTP/2": (Refusal.MALFORMED, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),

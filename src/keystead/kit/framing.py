@@ -151,7 +151,8 @@ class Framing:
         self._headers[name] += b"," + value.strip(b" \t")
 
     def _objection(self, headers: dict[bytes, bytes]) -> Refusal | None:  # noqa: PLR0911 - one line per rule
-        if (not self._keep or b"connection" in headers) and (version := self._parser.get_http_version()) != "1.1":
+        may_be_other = not self._keep or b"connection" in headers or b"proxy-connection" in headers  # llhttp heeds both
+        if may_be_other and (version := self._parser.get_http_version()) != "1.1":
             if version != "1.0" or b"transfer-encoding" in headers:
                 return Refusal.VERSION
             self._once(headers)
