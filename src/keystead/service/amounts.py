@@ -12,6 +12,7 @@ from typing import Any
 from keystead.core import operations as ops
 from keystead.core.actions import Action
 from keystead.core.operations import Operation
+from keystead.service.easing import spared
 from keystead.service.held import Held, HeldKey, HeldKeyring, HeldSecret, HeldTenant
 from keystead.service.held.secrets import oldest_after
 from keystead.service.related import Relative
@@ -100,11 +101,12 @@ def _entity(op: ops.WriteEntity, tenant: HeldTenant) -> Actions:
 def _group(op: ops.WriteIdentityGroup, tenant: HeldTenant) -> Actions:
     before = tenant.group(op.id) if op.id else tenant.group_named(op.name or "")
     policies, metadata = ((), None) if before is None else (before.policies or (), before.metadata)
-    return _policy_if(
+    policy = _policy_if(
         op.policies is not None and set(op.policies) != set(policies),
         op.metadata is not None and op.metadata != (metadata or {}),
         before is not None and op.name is not None and op.name != before.name,
     )
+    return (*policy, *_eased(op, tenant))
 
 
 def _alias(op: ops.WriteEntityAlias, tenant: HeldTenant) -> Actions:
@@ -122,20 +124,8 @@ def _account(op: ops.WriteAccount, tenant: HeldTenant) -> Actions:
 # --- second factors
 
 
-def eases(op: ops.WriteMfaEnforcement, tenant: HeldTenant) -> bool:
-    """Whether the enforcement asks fewer than before, or another method is enough for it."""
-    if (before := tenant.mfa_rules().enforcement(op.name)) is None:
-        return False
-    fewer = any(
-        given is not None and not set(had) <= set(given)
-        for given, had in (
-            (op.accessors, before.accessors),
-            (op.engines, before.engines),
-            (op.groups, before.groups),
-            (op.entities, before.entities),
-        )
-    )
-    return fewer or (op.methods is not None and not set(op.methods) <= set(before.methods))
+def _eased(op: Operation[Any], tenant: HeldTenant) -> Actions:
+    return (Action.DELETE_MFA_ENFORCEMENT,) if spared(op, tenant) else ()
 
 
 def _unenrolled(op: ops.DeleteEntities, tenant: HeldTenant) -> Actions:
@@ -159,7 +149,10 @@ AMOUNTS: Mapping[type, Callable[[Any, Any], Actions]] = {
     ops.WriteIdentityGroup: _group,
     ops.WriteEntityAlias: _alias,
     ops.WriteAccount: _account,
-    ops.WriteMfaEnforcement: lambda op, tenant: (Action.DELETE_MFA_ENFORCEMENT,) if eases(op, tenant) else (),
+    ops.DeleteIdentityGroup: _eased,
+    ops.WriteGroupAlias: _eased,
+    ops.DeleteAlias: _eased,
+    ops.WriteMfaEnforcement: _eased,
     ops.DeleteEntities: _unenrolled,
     ops.MergeEntities: _overwritten,
     ops.WriteTokenRole: lambda _op, _tenant: (Action.WRITE_ACL_POLICY,),

@@ -25,13 +25,11 @@ from keystead.core.entities import (
 from keystead.core.errors import NotFound
 from keystead.core.mounts import MountTable
 from keystead.core.operations import Operation
-from keystead.service.amounts import eases
+from keystead.service.easing import ANYBODY, spared
 from keystead.service.held import Held, HeldPrincipal, HeldTenant
 
 T = TypeVar("T")
 Ids = Iterable[str]
-ANYBODY = "*"
-"""Every entity, and every group of them: of what says who those are that somebody else vouches for."""
 _OF_ENTITIES = frozenset({ApproverKind.ENTITY, ApproverKind.IDENTITY_GROUP})
 
 
@@ -165,8 +163,15 @@ def _enrolled(op: ops.EnrolEntity | ops.DestroyMfaSecret, tenant: HeldTenant) ->
     return _entity(tenant, op.entity)
 
 
-def _asked_less(op: ops.WriteMfaEnforcement, tenant: HeldTenant) -> Ids:
-    return (ANYBODY,) if eases(op, tenant) else ()
+def _asked_less(op: Operation[Any], tenant: HeldTenant) -> Ids:
+    ids = spared(op, tenant)
+    if any(tenant.entity(id_) is None for id_ in ids):  # those of a group, or ANYBODY
+        return (ANYBODY,)
+    return (id_ for entity in ids for id_ in _entity(tenant, entity))
+
+
+def _and_asked_less(reaches: Callable[[Any, HeldTenant], Ids]) -> Callable[[Any, HeldTenant], Ids]:
+    return lambda op, tenant: (*reaches(op, tenant), *_asked_less(op, tenant))
 
 
 def _tried_more(op: ops.WriteMfaMethod, tenant: HeldTenant) -> Ids:
@@ -185,9 +190,11 @@ REACHES: Mapping[type, Callable[[Any, Any], Ids]] = {
     ops.IssueSession: _named,
     ops.SetPrincipalEnabled: _enabled,
     ops.SetCredentialEnabled: _credential,
-    ops.WriteIdentityGroup: _members,
+    ops.WriteIdentityGroup: _and_asked_less(_members),
+    ops.DeleteIdentityGroup: _asked_less,
     ops.WriteEntityAlias: _alias,
-    ops.WriteGroupAlias: _group_alias,
+    ops.WriteGroupAlias: _and_asked_less(_group_alias),
+    ops.DeleteAlias: _asked_less,
     ops.MergeEntities: _merged,
     ops.CreateToken: _token,
     ops.WriteAccount: _account,

@@ -259,6 +259,61 @@ def test_to_take_an_enforcement_away_waits_and_so_does_to_ease_it() -> None:
     assert waits(made, "DELETE", f"{ENFORCEMENTS}/e")
 
 
+def by_group(made: Office, method: str) -> tuple[str, dict[str, str]]:
+    """An enforcement of a group of Ann and of another, with a group in it. (id of the group, ids of the others)"""
+    root, ids = made.vault.root, {}
+    for kind in ("entity", "group"):
+        ids[kind] = root.data("POST", f"identity/{kind}", {"name": f"other-{kind}"})["id"]
+    members = {"member_entity_ids": [made.ids["ann"], ids["entity"]], "member_group_ids": [ids["group"]]}
+    staff = root.data("POST", "identity/group", {"name": "staff", **members})["id"]
+    root.data("POST", f"{ENFORCEMENTS}/g", {"mfa_method_ids": [method], "identity_group_ids": [staff]})
+    return staff, ids
+
+
+def test_to_leave_a_group_that_is_asked_is_to_be_asked_no_more() -> None:
+    made, method = office("tenant:delete-mfa-enforcement")
+    staff, ids = by_group(made, method)
+    at, ann, more = f"identity/group/id/{staff}", made.ids["ann"], made.ids["bob"]
+    assert not waits(made, "POST", at, {"member_entity_ids": [ann, ids["entity"], more]})
+    assert not waits(made, "POST", at, {"name": "staff", "policies": "p"})
+    assert waits(made, "POST", at, {"member_entity_ids": [ann]})
+    assert waits(made, "POST", "identity/group/name/staff", {"member_entity_ids": [ann]})
+    assert waits(made, "POST", at, {"member_group_ids": []})
+    assert waits(made, "DELETE", at) and waits(made, "DELETE", "identity/group/name/staff")
+    inner = f"identity/group/id/{ids['group']}"
+    assert not waits(made, "POST", inner, {"member_entity_ids": [more]})
+    assert waits(made, "POST", inner, {"member_entity_ids": []})
+    assert waits(made, "DELETE", inner)
+    assert waits(made, "DELETE", f"{ENFORCEMENTS}/g")
+    made.vault.root.data("POST", "identity/group", {"name": "loose", "member_entity_ids": [ann]})
+    assert not waits(made, "POST", "identity/group/name/loose", {"member_entity_ids": []})
+
+
+def test_to_take_away_what_a_group_is_known_by_is_to_ask_it_no_more() -> None:
+    made, method = office("tenant:delete-mfa-enforcement")
+    root = made.vault.root
+    accessor = root.data("GET", "sys/auth")["userpass/"]["accessor"]
+    group = root.data("POST", "identity/group", {"name": "theirs", "type": "external"})["id"]
+    root.data("POST", f"{ENFORCEMENTS}/g", {"mfa_method_ids": [method], "identity_group_ids": [group]})
+    named = {"mount_accessor": accessor, "canonical_id": group}
+    assert not waits(made, "POST", "identity/group-alias", {"name": "a", **named})
+    (alias,) = root.data("LIST", "identity/group-alias/id")["keys"]
+    at = f"identity/group-alias/id/{alias}"
+    assert waits(made, "POST", "identity/group-alias", {"name": "b", **named})
+    assert waits(made, "POST", at, {"name": "b", **named})
+    assert waits(made, "DELETE", at)
+
+
+def test_nobody_makes_an_approver_of_themselves_by_leaving_them_out_of_a_group() -> None:
+    made, method = office("export")
+    staff, ids = by_group(made, method)
+    at, ann = f"identity/group/id/{staff}", made.ids["ann"]
+    assert waits(made, "POST", at, {"member_entity_ids": [ids["entity"]]})
+    assert waits(made, "POST", at, {"member_group_ids": []})
+    assert waits(made, "DELETE", at)
+    assert not waits(made, "POST", at, {"member_entity_ids": [ann]})
+
+
 def test_to_destroy_what_somebody_is_enrolled_with_waits() -> None:
     made, method = office("destroy")
     root, ids = made.vault.root, []
