@@ -6,6 +6,7 @@ test_identity_openbao.py.
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 
 import pytest
@@ -16,6 +17,7 @@ from tests.vaultstack import DENIED, Bearer
 from keystead.core.entities import OidcClientSecret, OidcCode
 from keystead.doors import vault as door
 from keystead.doors.vault.endpoint import Endpoint
+from keystead.service.barrier import Commit
 from keystead.service.handlers import oidcgrants
 from keystead.wire.oidc import challenge, half_hash
 from keystead.wire.vault.request import Verb
@@ -389,6 +391,53 @@ def test_a_group_is_assigned_however_far_up(vault) -> None:
     assert refusal(app.user_info(told["access_token"])) == (403, "access_denied", NOT_ASSIGNED)
 
 
+def test_of_many_who_come_with_a_code_at_once_one_gets_tokens(vault, app) -> None:
+    vault.stack.view.loop_thread = 0
+    code, n, answers = app.code(), 8, []
+    go = threading.Barrier(n)
+
+    def run() -> None:
+        go.wait()
+        answers.append(app.redeem(code).status)
+
+    threads = [threading.Thread(target=run) for _ in range(n)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert sorted(answers) == [200, *[400] * (n - 1)]
+
+
+@pytest.mark.parametrize("how", ["entity", "assignment", "client", "provider", "key", "group"])
+def test_what_ends_while_a_code_is_looked_at_ends_it(vault, how) -> None:
+    """The commit rests on all of it: whoever has looked and is late looks again."""
+    root = vault.root
+    group = root.data("POST", "identity/group", {"name": "g", "member_entity_ids": vault.entity})["id"]
+    by_group = {"group_ids": group} if how == "group" else {"entity_ids": vault.entity}
+    root.data("POST", "identity/oidc/assignment/some", by_group)
+    root.data("POST", "identity/oidc/provider/p", {"issuer": ORIGIN, "allowed_client_ids": "*"})
+    app = RelyingParty(vault, "identity/oidc/provider/p", assignments="some")
+    code, commit, came = app.code(), vault.stack.barrier.commit, []
+    vault.stack.view.loop_thread = 0
+    end = {
+        "entity": lambda: root.data("POST", f"identity/entity/id/{vault.entity}", {"disabled": True}),
+        "assignment": lambda: root.data("POST", "identity/oidc/assignment/some", {"entity_ids": []}),
+        "client": lambda: root.data("DELETE", "identity/oidc/client/app"),
+        "provider": lambda: root.data("POST", "identity/oidc/provider/p", {"allowed_client_ids": "x"}),
+        "key": lambda: root.data("POST", "identity/oidc/key/k", {"allowed_client_ids": "x"}),
+        "group": lambda: root.data("POST", f"identity/group/id/{group}", {"member_entity_ids": []}),
+    }[how]
+
+    def overtaken(change: Commit) -> None:
+        if any(isinstance(one, OidcCode) for one in change.delete) and not came:
+            came.append(True)
+            end()
+        commit(change)
+
+    vault.stack.barrier.commit = overtaken
+    assert app.redeem(code).status in {400, 401} and came
+
+
 @pytest.mark.parametrize("how", ["entity deleted", "entity disabled", "assignment", "client", "provider"])
 def test_what_rests_on_something_ends_with_it(vault, how) -> None:
     """A code that waits, a token that is out, and whoever would come next."""
@@ -483,6 +532,18 @@ def test_a_scope_says_nothing_that_is_the_issuer_s_to_say(vault, name) -> None:
     body = {"template": f'{{"{name}": "mine"}}'}
     status, words = vault.root.refused("POST", "identity/oidc/scope/s", body)
     assert status == 400 and words.startswith(f'top level key "{name}" not allowed. Restricted keys: ')
+
+
+@pytest.mark.parametrize("name", ["nonce", "auth_time"])
+def test_nor_by_a_name_that_somebody_has_taken(vault, name) -> None:
+    """What a template tells under may be a value, too, and is looked at when it is one."""
+    scope(vault, "s", "{ {{identity.entity.name}}: 1 }")
+    vault.root.data("POST", AT, {"scopes_supported": "s"})
+    app = RelyingParty(vault)
+    vault.root.data("POST", f"identity/entity/id/{vault.entity}", {"name": "harmless"})
+    assert claims(app.tokens(scope="openid s")["id_token"])["harmless"] == 1
+    vault.root.data("POST", f"identity/entity/id/{vault.entity}", {"name": name})
+    assert name not in claims(app.tokens(scope="openid s")["id_token"])
 
 
 def test_two_scopes_that_tell_the_same_are_told_of_and_refused(vault) -> None:

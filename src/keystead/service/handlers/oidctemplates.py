@@ -45,8 +45,9 @@ def names_of(template: str, now: datetime) -> frozenset[str]:
 
 
 def claims(template: str, whose: Belonging, now: datetime) -> dict[str, Any]:
-    """What the template adds to a token. Raises InvalidArgument."""
-    return _object(_filled(template, whose, now)) if template else {}
+    """What the template adds to a token; names may be values, but none is the issuer's. Raises InvalidArgument."""
+    found = _object(_filled(template, whose, now)) if template else {}
+    return {name: value for name, value in found.items() if name not in RESERVED}
 
 
 def _object(text: str) -> dict[str, Any]:
