@@ -27,9 +27,7 @@ class DirectWriter:
 
     def __init__(self, fd: int) -> None:
         self._fd = os.open(f"/proc/self/fd/{fd}", os.O_WRONLY | DIRECT | os.O_CLOEXEC)
-        own = (
-            mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
-        )  # records pass through it: no process that comes of this one sees them
+        own = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS  # a process forked from this one sees no record that comes later
         self._buffer = memoryview(mmap.mmap(-1, ROOM, flags=own))  # memory of the alignment that the device wants
 
     @staticmethod
