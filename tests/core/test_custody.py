@@ -7,7 +7,20 @@ import pytest
 from msgspec.structs import replace
 from tests.fakes import FakeClock, MemorySlot, SeededEntropy
 
-from keystead.core.entities import Credential, CredentialKind, Erased, Fate, KeyVersion, SecretVersion, SlotRule, Tenant
+from keystead.core.algorithms import Purpose
+from keystead.core.entities import (
+    Credential,
+    CredentialKind,
+    Elsewhere,
+    Erased,
+    Fate,
+    Key,
+    KeyVersion,
+    Origin,
+    SecretVersion,
+    SlotRule,
+    Tenant,
+)
 from keystead.core.errors import Conflict, Internal, Malformed, Unavailable
 from keystead.core.keystores import Connection, Connectivity, KeyStore, Proxy
 from keystead.core.sensitive import Sensitive
@@ -212,9 +225,32 @@ def test_the_old_secret_stays_until_the_tree_is_copied(house):
     assert came.destroyed == ("k1/1",)
 
 
+def in_store(state: KeyState) -> Key:
+    return Key(
+        id="k3",
+        tenant=TENANT.id,
+        keyring="r",
+        spec_name="AES_256",
+        purpose=Purpose.CIPHER,
+        origin=Origin.EXTERNAL_STORE,
+        lifecycle=Lifecycle(state=state, since=NOW),
+        created_at=NOW,
+        created_by="p",
+        elsewhere=Elsewhere(KEY_STORE.id, "x"),
+    )
+
+
+@pytest.mark.parametrize("keys", [(), (in_store(KeyState.DESTROYED),)])
+def test_a_key_store_that_no_key_is_in_was_deleted_and_does_not_come_back(house, keys):
+    """Nor the credential that it was asked with."""
+    house.barrier.commit(Commit(put=keys, delete=(house.barrier.get(KeyStore, KEY_STORE.id),)))
+    done = restore(house.old, house.barrier, house.store)
+    assert (done.restored, done.destroyed) == ((), ("key-store cks-1",))
+
+
 def test_a_key_store_comes_back_and_is_not_connected(house):
     """Keys have their other half in it by its id, which nobody can give to another one."""
-    house.barrier.commit(Commit(delete=(house.barrier.get(KeyStore, KEY_STORE.id),)))
+    house.barrier.commit(Commit(put=(in_store(KeyState.ACTIVE),), delete=(house.barrier.get(KeyStore, KEY_STORE.id),)))
     assert restore(house.old, house.barrier, house.store).restored == ("key-store cks-1",)
     back = house.barrier.get(KeyStore, KEY_STORE.id)
     assert (back.secret, back.connection) == (b"s", Connection.DISCONNECTED)

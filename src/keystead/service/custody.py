@@ -50,12 +50,12 @@ VALUES: tuple[type[Wrapped], ...] = (
 RESTORED: tuple[type[Entity], ...] = (
     entities.Tenant,
     entities.Keyring,
-    KeyStore,
     entities.Binding,
     entities.Key,
     entities.KeyVersion,
     entities.KeyPolicy,
     entities.Name,
+    KeyStore,  # after its keys
     entities.SecretSettings,
     entities.OtpKey,
     entities.SecretVersion,

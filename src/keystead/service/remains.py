@@ -1,7 +1,8 @@
 """What is left today of what an old backup has: whether it was taken away since, as far as that can be told.
 
 What was taken away has left the key tree; what a disk has lost has not. So a key all of whose values are out of the
-tree was taken away; and so was a keyring, or a namespace, of which besides no row is left.
+tree was taken away; and so was a keyring, or a namespace, of which besides no row is left. A key store can be deleted
+only where no key is in it. Of a name that was deleted while its key lasts nothing is left to tell, so it comes back.
 """
 
 from __future__ import annotations
@@ -62,6 +63,11 @@ class Remains:
             return False
         return self._barrier.rows.open(row, entities.Key).lifecycle.state is KeyState.DESTROYED
 
+    def is_unused(self, key_store: str) -> bool:
+        """Whether no key is in it that lasts: no other one can have been deleted, and none is missed that has none."""
+        rows = self._rows(self._live.linked, Kind.KEY, key_store)
+        return all(self.is_destroyed(row.id) for row in rows)
+
     def _holds(self, value: Wrapped) -> bool:
         return value.wrapped != b"" and leaf_of(self._barrier, self._live, value) != EMPTY
 
@@ -113,6 +119,7 @@ class Remains:
 LOOKS: dict[type[Entity], Callable[[Remains, Any], bool]] = {
     entities.Tenant: lambda self, one: self.has_ended(one.id),
     entities.Keyring: lambda self, one: self.is_cleared(one.id),
+    KeyStore: lambda self, one: self.is_unused(one.id),
     entities.Binding: lambda self, one: self.was_taken(Kind.MOUNT, one.id),
     entities.Key: lambda self, one: self.is_emptied(self.of_key(one.id)),
     entities.Name: lambda self, one: self.is_destroyed(one.key_id),
