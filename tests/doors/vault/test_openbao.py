@@ -1,14 +1,14 @@
 """The same requests to a real OpenBao and to ours, in the same order, compared field by field.
 
-sys, auth/token, userpass, approle, and what nobody means to send; transit and kv have files of their own beside this
-one. A difference is a defect, or has its row in peer/meant.py.
+sys, auth/token, userpass, approle, and what nobody means to send; what is sent to transit and kv has files of its own
+beside this one. A difference is a defect, or has its row in peer/meant.py.
 """
 
 from __future__ import annotations
 
 import pytest
 from tests import harness
-from tests.doors.vault.peer import logins, odd, system, tokens
+from tests.doors.vault.peer import engines, logins, odd, system, tokens
 from tests.doors.vault.peer.ask import Ask, Side
 from tests.doors.vault.peer.meant import MEANT, Meant, reason
 from tests.openbao import Peer, openbao
@@ -16,7 +16,13 @@ from tests.openbao import Peer, openbao
 from keystead.doors import vault
 
 pytestmark = pytest.mark.client
-SUITES = {"system": system.REQUESTS, "tokens": tokens.REQUESTS, "logins": logins.REQUESTS, "odd": odd.REQUESTS}
+SUITES = {
+    "system": system.REQUESTS,
+    "tokens": tokens.REQUESTS,
+    "logins": logins.REQUESTS,
+    "odd": odd.REQUESTS,
+    "engines": engines.REQUESTS,
+}
 ENGINES = {"kv": "kv", "two": "kv-v2", "transit": "transit"}
 AUTHS = ("userpass", "approle")
 

@@ -49,8 +49,6 @@ LEFT_OUT = {
     "system write tools/random": {"source", "urlbytes"},
     "system write tools/random/{urlbytes}": {"source"},
     "system write tools/hash": {"urlalgorithm"},
-    "userpass write users/{username}": {"password_hash"},
-    "userpass write users/{username}/password": {"password_hash"},
     "approle write role/{role_name}/secret-id": {"after", "limit"},  # of its list
     "system write leases/renew": {"url_lease_id"},  # the captured lease_id by another name
     "system write leases/renew/{lease_id:path}": {"url_lease_id"},

@@ -21,7 +21,6 @@ from keystead.wire.vault.reader import kind_of
 
 SEED = 20261126
 LEFT_OUT = {
-    "external_key_ref",  # external keys
     "issuer_ref",
     "context",  # of operations that look at none of it
 }

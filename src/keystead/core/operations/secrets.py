@@ -96,7 +96,13 @@ class ReadSecretMetadata(SecretOperation[SecretMetadata], frozen=True, kw_only=T
     action = Action.READ_SECRET_METADATA
 
 
-class PutSecretMetadata(SecretOperation[Nothing], frozen=True, kw_only=True):
+class MetadataPut(Struct, frozen=True):
+    """`cas_mandated`: every secret of the keyring is written by check-and-set, whatever its own setting is."""
+
+    cas_mandated: bool
+
+
+class PutSecretMetadata(SecretOperation[MetadataPut], frozen=True, kw_only=True):
     """What is None stays as it is. A secret that is not there is made, without a version, unless `must_exist`."""
 
     action = Action.PUT_SECRET_METADATA

@@ -22,6 +22,8 @@ from keystead.wire.vault.request import Verb
 
 WRONG = "invalid username or password"
 NO_PASSWORD = "must provide either password or password_hash"  # noqa: S105 - words, not a password
+BOTH = "only one of password or password_hash may be provided"
+NO_HASH = "password_hash is not offered: passwords are kept under Argon2id, so give the password"
 
 
 class UserRequest(Parameters, frozen=True, kw_only=True):
@@ -31,14 +33,25 @@ class UserRequest(Parameters, frozen=True, kw_only=True):
 class WriteUserRequest(TermsRequest, frozen=True, kw_only=True):
     username: str = CAPTURED
     password: str = ""
+    password_hash: str = ""
 
     def __repr__(self) -> str:
         return "WriteUserRequest(…)"
 
 
-class PasswordRequest(Parameters, frozen=True, kw_only=True):
+class LoginRequest(Parameters, frozen=True, kw_only=True):
     username: str = CAPTURED
     password: str = ""
+
+    def __repr__(self) -> str:
+        return "LoginRequest(…)"
+
+
+class PasswordRequest(LoginRequest, frozen=True, kw_only=True):
+    password_hash: str = ""
+
+    def __repr__(self) -> str:
+        return "PasswordRequest(…)"
 
 
 class PoliciesRequest(Parameters, frozen=True, kw_only=True):
@@ -54,6 +67,12 @@ def _user(call: Call, name: str) -> Account | None:
         return None
 
 
+def _require_plain(req: WriteUserRequest | PasswordRequest) -> None:
+    """Raises Said for a password that somebody else has hashed: bcrypt, which OpenBao keeps, is none of ours."""
+    if req.password_hash:
+        raise Said(400, BOTH if req.password else NO_HASH)
+
+
 def _put(call: Call, account: Account, password: str = "") -> None:
     if len(password) > MAX_BYTES:
         raise Said(400, "password is too long")
@@ -64,6 +83,7 @@ def _put(call: Call, account: Account, password: str = "") -> None:
 @endpoint("userpass", Verb.WRITE, "users/{username}", creates=True)
 def write_user(req: WriteUserRequest, call: Call) -> None:
     user = _user(call, req.username)
+    _require_plain(req)
     if user is None and not req.password:
         raise Said(400, NO_PASSWORD)
     user = user or Account(id="", mount=call.namespace, name=req.username.lower())
@@ -99,6 +119,7 @@ def _existing(call: Call, name: str) -> Account:
 @endpoint("userpass", Verb.WRITE, "users/{username}/password")
 def write_password(req: PasswordRequest, call: Call) -> None:
     user = _existing(call, req.username)
+    _require_plain(req)
     if not req.password:
         raise Said(400, NO_PASSWORD)
     _put(call, user, req.password)
@@ -112,7 +133,7 @@ def write_policies(req: PoliciesRequest, call: Call) -> None:
 
 
 @endpoint("userpass", Verb.WRITE, "login/{username}", unsigned=True)
-def login(req: PasswordRequest, call: Call) -> Answer:
+def login(req: LoginRequest, call: Call) -> Answer:
     if not req.password:
         raise Said(500, "missing password")
     if len(req.password) > MAX_BYTES:

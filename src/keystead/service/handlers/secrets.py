@@ -11,7 +11,7 @@ from keystead.core import operations as ops
 from keystead.core.entities import Entity, Folder, Secret, SecretSettings, SecretVersion
 from keystead.core.errors import Conflict, InvalidArgument, LimitExceeded, NotFound
 from keystead.core.merge import merged
-from keystead.core.operations import Nothing, Versioned
+from keystead.core.operations import MetadataPut, Nothing, Versioned
 from keystead.core.sensitive import Sensitive
 from keystead.service.handlers.folders import emptied, led_through
 from keystead.service.held.secrets import HeldSecret, above, oldest_after
@@ -207,12 +207,13 @@ def read_metadata(_op: ops.ReadSecretMetadata, targets: tuple[HeldSecret], _act:
     return Outcome(answer=ops.SecretMetadata(secret, told))
 
 
-def put_metadata(op: ops.PutSecretMetadata, targets: tuple[HeldSecret], act: Act) -> Outcome[Nothing]:
+def put_metadata(op: ops.PutSecretMetadata, targets: tuple[HeldSecret], act: Act) -> Outcome[MetadataPut]:
     (held,) = targets
     if op.must_exist and held.secret is None:
         raise NotFound("no such secret", "secret")
+    answer = MetadataPut(held.ring.secrets.settings().cas_required)
     if op.says_nothing:
-        return Outcome(answer=Nothing())
+        return Outcome(answer=answer)
     secret, made, rests_on = _there(held, act.now)
     custom = dict(secret.custom if op.custom is None else op.custom)
     for name, value in (op.custom_changes or {}).items():
@@ -229,7 +230,7 @@ def put_metadata(op: ops.PutSecretMetadata, targets: tuple[HeldSecret], act: Act
         custom=custom,
         updated_at=act.now,
     )
-    return Outcome(answer=Nothing(), put=(secret, *made), seen=rests_on)
+    return Outcome(answer=answer, put=(secret, *made), seen=rests_on)
 
 
 def _check_custom(custom: Mapping[str, str]) -> None:

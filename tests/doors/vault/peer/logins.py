@@ -41,6 +41,9 @@ USERS = [
     *(Ask(method, f"{U}/login{path}", token="") for path in ("", "/u0", "/") for method in ("GET", "LIST", "DELETE")),
     *(post(f"{U}/users/{name}/password", body) for name in ("u0", "none")
       for body in ({"password": "new"}, {}, None, {"password": ""}, {"password": 5})),
+    *(post(path, {**body, "password_hash": given})
+      for path in (f"{U}/users/h0", f"{U}/users/u0", f"{U}/users/u0/password", f"{U}/users/none/password")
+      for given in ("", "x", 5, ["x"], None) for body in ({}, {"password": "new"})),
     post(f"{U}/login/u0", {"password": "pw"}, token=""),
     post(f"{U}/login/u0", {"password": "new"}, token=""),
     *(post(f"{U}/users/{name}/policies", body) for name in ("u0", "none")

@@ -98,8 +98,16 @@ MEANT = (
     Meant(r"roles/(r12|r13|r17|r20)$", ANY, ANY, "a value is shown under both its names, or the newer, whichever it was given by"),
     Meant(r'create/r22 \{"policies":', r'"policies": \["app"\]', r'"policies": \["app", "default"\]',
           "a role without the default policy makes no token with it"),
+    # transit
+    Meant(r"^POST transit/keys/[ep] ", "^200 ", "^200 ", "each makes a key of its own"),
+    Meant(r"sign/b ", "^(400|500|200) ", "^400 key type aes256-gcm96 does not support signing", "of two things that are wrong the other is told"),
+    Meant(r"^POST transit/(hmac|sign|verify|rewrap|decrypt)", "^500 .*failed to parse batch input", "^400 (signing|encryption) key not found", "of two things that are wrong the other is told"),
+    Meant(r"external-key", "^400 unknown key type external-key", "^400 ", "external keys are not offered (transit/SPEC.md)"),
+    Meant(r'derive-key/d \{"peer_public_key":"x"(,"base_key_name":"")?\}', "^400 specified base key not found", "^500 ", "a request without a name is no error of the server"),
     # userpass, approle
     Meant(r"x{73}", "^204", "^500 .*bcrypt", "Argon2id has no such bound"),
+    Meant(r'"password_hash":("x"|5)', "^400 password_hash is not offered", "^400 password_hash is not a valid bcrypt hash",
+          "passwords are kept under Argon2id, and bcrypt is none of it (SPEC.md)"),
     Meant(r"^GET auth/userpass/users/u6$", "^200", "^404", "so that user is there"),
     Meant(r"^GET auth/\S+/((u7|u8|u9|u20|r2|r3|r18)|r2/(policies|period))$", "token_", ANY,
           "options are shown under their newer names alone, names of policies in lower case; bound-cidr-list is left out"),

@@ -241,6 +241,10 @@ LEASES = [
     get("sys/leases/lookup/none"),
     get("sys/leases/lookup"),
     put("sys/leases/revoke-prefix/none", {}, token="plain"),
+    *(put(path, {**body, "sync": sync}) for sync in (False, True, "x") for path, body in (
+        ("sys/leases/revoke", {"lease_id": "auth/token/create/x"}), ("sys/leases/revoke", {}),
+        ("sys/leases/revoke/none/x", {}), ("sys/leases/revoke-prefix/none", {}), ("sys/leases/revoke-force/none", {}),
+    )),
     put("sys/leases/lookup", {"lease_id": "none"}, token="plain"),
     put("sys/renew/none", {}),
     put("sys/revoke/none", {}),

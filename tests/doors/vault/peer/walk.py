@@ -31,7 +31,7 @@ OWN: Mapping[Kind, tuple[Any, ...]] = {
     Kind.PAIRS: ({"a": "b"}, "a=b", ["a=b"], {"a": None}),
     Kind.TEXT: ("é ü", "a/b", "x" * 300),
 }
-UNSEEN = frozenset({"after", "limit", "list", "scan", "urlalgorithm", "urlbytes", "password_hash"})
+UNSEEN = frozenset({"after", "limit", "list", "scan", "urlalgorithm", "urlbytes"})
 """Parameters that are OpenBao's own, or of its document and not of a body."""
 MERGE = {"Content-Type": "application/merge-patch+json"}
 

@@ -23,6 +23,9 @@ from keystead.wire.vault.scalars import duration_text, time_text
 
 UINT32 = 1 << 32
 SECOND = 10**9
+CAS_MANDATED = Answer(
+    warnings=('"cas_required" set to false, but is mandated by backend config. This value will be ignored.',)
+)
 PAGE = 1000  # names behind `after`, where no limit is given
 
 
@@ -94,8 +97,8 @@ class PatchRequest(Parameters, frozen=True, kw_only=True):
 
 
 @endpoint(VERSIONED, Verb.WRITE, "metadata/{path:path?}", creates=True)
-def write(req: WriteRequest, call: Call) -> None:
-    call(
+def write(req: WriteRequest, call: Call) -> Answer | None:
+    done = call(
         ops.PutSecretMetadata(
             secret=at(req.path, call),
             max_versions=_wrapped_around(req.max_versions),
@@ -104,6 +107,7 @@ def write(req: WriteRequest, call: Call) -> None:
             custom=None if req.custom_metadata is None else _texts(req.custom_metadata),
         )
     )
+    return _remarked(done, req)
 
 
 @endpoint(VERSIONED, Verb.PATCH, "metadata/{path:path?}")
@@ -120,10 +124,13 @@ def patch(req: PatchRequest, call: Call) -> Answer | None:
         must_exist=True,
     )
     try:
-        call(change)
+        return _remarked(call(change), req)
     except NotFound:
         return GONE
-    return None
+
+
+def _remarked(done: ops.MetadataPut, req: WriteRequest | PatchRequest) -> Answer | None:
+    return CAS_MANDATED if req.cas_required is False and done.cas_mandated else None
 
 
 def _texts(given: dict[str, Any]) -> dict[str, str]:

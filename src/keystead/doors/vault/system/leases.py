@@ -22,6 +22,10 @@ class LeaseRequest(Parameters, frozen=True, kw_only=True):
     lease_id: str = ""
 
 
+QUEUED = Answer(status=202, bare=True)
+"""To who would not wait (`sync: false`). It is done all the same when it is answered."""
+
+
 class RenewRequest(LeaseRequest, frozen=True, kw_only=True):
     increment: SignedDuration = 0
 
@@ -74,9 +78,10 @@ def _renew(req: RenewRequest, call: Call) -> None:
     raise Said(400, "tokens cannot be renewed through this endpoint")
 
 
-def _revoke(req: RevokeRequest, call: Call) -> None:
+def _revoke(req: RevokeRequest, call: Call) -> Answer | None:
     """One that is not there is revoked already."""
     call(ops.RevokeLease(tenant=here(call), id=_id(req)))
+    return None if req.sync else QUEUED
 
 
 def _listed(prefix: str, call: Call) -> dict[str, Any]:
@@ -98,8 +103,8 @@ def renew(req: RenewRequest, call: Call) -> None:
 
 
 @endpoint("system", Verb.WRITE, "leases/revoke")
-def revoke(req: RevokeRequest, call: Call) -> None:
-    _revoke(req, call)
+def revoke(req: RevokeRequest, call: Call) -> Answer | None:
+    return _revoke(req, call)
 
 
 @endpoint("system", Verb.LIST, "leases/lookup/?", sudo=True)
@@ -113,8 +118,9 @@ def list_leases(req: PrefixRequest, call: Call) -> dict[str, Any]:
 
 
 @endpoint("system", Verb.WRITE, "leases/revoke-prefix/{prefix:path}", sudo=True)
-def revoke_prefix(req: RevokePrefixRequest, call: Call) -> None:
+def revoke_prefix(req: RevokePrefixRequest, call: Call) -> Answer | None:
     _revoke_all(req, call)
+    return None if req.sync else QUEUED
 
 
 @endpoint("system", Verb.WRITE, "leases/revoke-force/{prefix:path}", sudo=True)
@@ -136,8 +142,8 @@ def renew_named(req: RenewNamedRequest, call: Call) -> None:
 
 
 @endpoint("system", Verb.WRITE, "leases/revoke/{lease_id:path}")
-def revoke_named(req: RevokeNamedRequest, call: Call) -> None:
-    _revoke(req, call)
+def revoke_named(req: RevokeNamedRequest, call: Call) -> Answer | None:
+    return _revoke(req, call)
 
 
 # --- those that could not be revoked: of a token there is none

@@ -41,8 +41,7 @@ class UnlockRequest(Parameters, frozen=True, kw_only=True):
 @endpoint("system", Verb.WRITE, "locked-users/{mount_accessor}/unlock/{alias_identifier}")
 def unlock(req: UnlockRequest, call: Call) -> None:
     """One who is not locked out, or not there, has nothing to be let out of."""
-    name = req.alias_identifier.lower()
-    call(ops.UnlockAccount(tenant=here(call), accessor=req.mount_accessor, name=name))
+    call(ops.UnlockAccount(tenant=here(call), accessor=req.mount_accessor, name=req.alias_identifier))
 
 
 OPERATIONS = (list_locked, unlock)

@@ -20,6 +20,7 @@ from keystead.doors.vault.transit.items import (
     decoded,
     even,
     items,
+    loose_items,
     parted,
     run_each,
     single,
@@ -222,7 +223,7 @@ def rewrap(req: RewrapRequest, call: Call) -> Any:
         op = single(_rewrap, ref, item)
         with speaking(_reading(op)):
             return _rewrapped(call(op))
-    found = items(req.batch_input)
+    found = loose_items(req.batch_input)
     even(found)
     with speaking(DECRYPTION):
         results = run_each(

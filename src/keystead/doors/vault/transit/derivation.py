@@ -61,7 +61,7 @@ def derive(req: DeriveRequest, call: Call) -> None:
     spec = TYPES.get(req.derived_key_type.lower())
     if spec is None or spec.family is not Family.AES:
         raise Said(400, f"unknown key type {req.derived_key_type}")
-    base = key_ref(req.base_key_name, call)
+    base = _base(req.base_key_name, call)
     kind = _type_of_base(base, call)
     peer = _peer(req.peer_public_key)
     try:
@@ -82,6 +82,14 @@ def derive(req: DeriveRequest, call: Call) -> None:
         if error.detail not in _WORDS:
             raise
         raise said(500, multierror(_WORDS[error.detail].format(kind=kind)), error) from error
+
+
+def _base(name: str, call: Call) -> KeyRef:
+    """Raises Said, for what is no name of a key as for one that is not there."""
+    try:
+        return key_ref(name, call)
+    except Said:
+        raise Said(400, NO_BASE) from None
 
 
 def _type_of_base(base: KeyRef, call: Call) -> str:

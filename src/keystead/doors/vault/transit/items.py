@@ -10,14 +10,13 @@ from msgspec import Struct
 from keystead.core import errors as e
 from keystead.core.operations import Aad, Derivation
 from keystead.doors.vault.endpoint import Answer, Said
+from keystead.doors.vault.transit.loose import EMPTY, kind_name, loosely, text, type_name, unfit, unparsed
 from keystead.doors.vault.transit.names import PREFIX
 from keystead.doors.vault.transit.words import Use, Words, words
 from keystead.wire import Malformed
 from keystead.wire.vault.envelope import multierror
 from keystead.wire.vault.scalars import base64_decoded
-from keystead.wire.vault.tree import Number
 
-EMPTY = "missing batch input to process"
 UNEVEN = "context should be set either in all the request blocks or in none"
 R = TypeVar("R")
 A = ParamSpec("A")
@@ -37,42 +36,16 @@ class Item(Struct, frozen=True, kw_only=True):
         return "Item(…)"
 
 
-def _type(value: Any) -> str:
-    if isinstance(value, bool):
-        return "bool"
-    if isinstance(value, int | Number):
-        return "json.Number"
-    if isinstance(value, str):
-        return "string"
-    return "<nil>" if value is None else "[]interface {}" if isinstance(value, list) else "map[string]interface {}"
-
-
-def _unparsed(text: str) -> Said:
-    return Said(500, multierror(f"failed to parse batch input: {text}"))
-
-
 def maps(raw: Any) -> list[Mapping[str, Any]]:
-    """The items of a batch. Raises Said."""
+    """The items of a batch to encrypt or decrypt. Raises Said."""
     if not isinstance(raw, list):
-        raise _unparsed(f"source data must be an array or slice, got {_type(raw)}")
+        raise unparsed(f"source data must be an array or slice, got {type_name(raw)}")
     if not raw:
         raise Said(400, EMPTY)
     for n, one in enumerate(raw):
         if not isinstance(one, dict):
-            raise _unparsed(f"[{n}] expected a map, got '{_type(one)}'")
+            raise unparsed(f"[{n}] expected a map, got '{type_name(one)}'")
     return raw
-
-
-def texts(raw: Any) -> list[Mapping[str, str]]:
-    """The items of a batch whose members are all text. Raises Said. mapstructure, into []map[string]string"""
-    found: list[Mapping[str, str]] = []
-    for n, one in enumerate(maps(raw)):
-        for name, value in one.items():
-            if not isinstance(value, str | None):
-                text = f"'[{n}][{name}]' expected type 'string', got unconvertible type '{_type(value)}'"
-                raise _unparsed(text)
-        found.append({name: value or "" for name, value in one.items()})
-    return found
 
 
 _MISSING = {"plaintext": "missing plaintext to encrypt", "ciphertext": "missing ciphertext to decrypt"}
@@ -83,7 +56,7 @@ def items(raw: Any, needed: str = "") -> list[Item]:
     wrong: list[str] = []
     found = [_item(n, one, needed, wrong) for n, one in enumerate(maps(raw))]
     if wrong:
-        raise _unparsed("\n".join(wrong))
+        raise unparsed("\n".join(wrong))
     return found
 
 
@@ -98,12 +71,36 @@ def _item(n: int, given: Mapping[str, Any], needed: str, wrong: list[str]) -> It
             if isinstance(value, int) and not isinstance(value, bool):
                 values[name] = value
             else:
-                wrong.append(f"'[{n}].{name}' expected type 'int', got unconvertible type '{_type(value)}'")
+                wrong.append(f"'[{n}].{name}' expected type 'int', got unconvertible type '{type_name(value)}'")
         elif isinstance(value, str):
             values[name] = value
         else:
-            wrong.append(f"'[{n}].{name}' expected type 'string', got unconvertible type '{_type(value)}'")
+            wrong.append(f"'[{n}].{name}' expected type 'string', got unconvertible type '{type_name(value)}'")
     return Item(**values)
+
+
+_TEXTS = ("context", "ciphertext", "plaintext", "associated_data", "reference")
+
+
+def loose_items(raw: Any) -> list[Item]:
+    """Those of a batch to rewrap, which OpenBao reads more loosely than those to encrypt. Raises Said."""
+
+    def read(n: int, one: Any, wrong: list[str]) -> Item:
+        if not isinstance(one, dict | None):
+            wrong.append(f"'[{n}]' expected a map or struct, got \"{kind_name(one)}\"")
+            return Item()
+        given = one or {}
+        values: dict[str, Any] = {
+            name: text(given[name], f"[{n}].{name}", wrong) for name in _TEXTS if given.get(name) is not None
+        }
+        version = given.get("key_version")
+        if version is not None:
+            values["key_version"] = version
+            if not isinstance(version, int) or isinstance(version, bool):
+                wrong.append(unfit(f"[{n}].key_version", "int", version))
+        return Item(**values)
+
+    return loosely(raw, read)
 
 
 def even(found: Sequence[Item]) -> None:
@@ -197,8 +194,11 @@ def many(
     use: Use,
     **always: Any,
 ) -> dict[str, Any]:
-    """The answer where a refused item changes nothing about the status. `always`: what its result has all the same."""
-    results = run_each(found, prepare, perform, lambda _: use)
+    """The answer where a refused item changes nothing about the status. `always`: what its result has all the same.
+
+    Raises WrongUsage: a key that cannot do it can do none of them.
+    """
+    results = run_each(found, prepare, lambda ready: _able(perform(ready)), lambda _: use)
     return {
         "batch_results": [
             {
@@ -209,6 +209,14 @@ def many(
             for done, one in zip(results, found, strict=True)
         ]
     }
+
+
+def _able(answers: Sequence[Any]) -> Sequence[Any]:
+    for one in answers:
+        if isinstance(one, e.WrongUsage):
+            one.recorded = True  # as a refused item of the batch
+            raise one
+    return answers
 
 
 def batch(results: Sequence[Mapping[str, Any]], refusals: Sequence[Words | None], partial: int | None) -> Answer:

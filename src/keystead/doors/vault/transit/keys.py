@@ -12,7 +12,7 @@ from keystead.core.naming import WORD, name_at
 from keystead.core.operations import Breach, KeyRef
 from keystead.core.states import KeyState
 from keystead.doors.vault.endpoint import Answer, Said, endpoint
-from keystead.doors.vault.transit.names import MANAGED, key_ref, keyring_ref, spec_of
+from keystead.doors.vault.transit.names import MANAGED, key_ref, keyring_ref, spec_of, type_of
 from keystead.doors.vault.transit.shapes import told
 from keystead.doors.vault.transit.words import SOFT_DELETED, Named, asked_first, said
 from keystead.kit import Call
@@ -30,6 +30,7 @@ UNDERIVABLE: dict[object, str] = {
     Breach.NOT_CONVERGENT: "convergent encryption not supported for keys of type {kind}",
 }
 NO_PUBLIC = "failed to derive key to return public component: "
+NOT_EXTERNAL = "must provide type=external-key to use external_key_ref"
 UNDERIVED = "convergent encryption requires derivation to be enabled"
 
 
@@ -53,6 +54,11 @@ class CreateRequest(Named, frozen=True, kw_only=True):
     context: str = ""
     managed_key_name: str = ""
     managed_key_id: str = ""
+    external_key_ref: str = ""
+
+
+class RotateRequest(Named, frozen=True, kw_only=True):
+    external_key_ref: str = ""
 
 
 def shown(name: str, call: Call, context: bytes = b"") -> dict[str, Any]:
@@ -104,10 +110,12 @@ def create_key(req: CreateRequest, call: Call) -> dict[str, Any]:
         raise Said(400, PERIOD)
     if req.convergent_encryption and not req.derived:
         raise Said(400, UNDERIVED)
-    if req.type == MANAGED:
+    spec = None if req.type == MANAGED else spec_of(req.type, req.key_size)
+    if req.external_key_ref:  # OpenBao's external keys are of a type that is not offered
+        raise Said(400, NOT_EXTERNAL)
+    if spec is None:
         _manage(req, call)
         return shown(req.name, call)
-    spec = spec_of(req.type, req.key_size)
     terms = terms_of(
         derived=req.derived,
         convergent=req.convergent_encryption,
@@ -172,9 +180,13 @@ def list_keys(req: ListRequest, call: Call) -> Answer:
 
 @endpoint("transit", Verb.WRITE, "keys/{name}/rotate")
 @asked_first
-def rotate_key(req: Named, call: Call) -> dict[str, Any]:
+def rotate_key(req: RotateRequest, call: Call) -> dict[str, Any]:
+    ref = key_ref(req.name, call)
     try:
-        call(ops.RotateKey(key=key_ref(req.name, call)))
+        if req.external_key_ref:
+            kind = type_of(call(ops.DescribeKey(key=ref)).key)
+            raise Said(400, f"cannot use external_key_ref on key of type {kind}")
+        call(ops.RotateKey(key=ref))
     except e.NotFound as error:
         raise said(400, "key not found", error) from error
     except e.Unsupported as error:

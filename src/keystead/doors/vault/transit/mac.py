@@ -9,7 +9,8 @@ from keystead.core import operations as ops
 from keystead.core.operations import Breach, KeyRef
 from keystead.core.states import KeyState
 from keystead.doors.vault.endpoint import Said, endpoint
-from keystead.doors.vault.transit.items import Refusal, decoded, many, parted, single, texts
+from keystead.doors.vault.transit.items import Refusal, decoded, many, parted, single
+from keystead.doors.vault.transit.loose import texts
 from keystead.doors.vault.transit.names import DIGESTS, PREFIX, USUAL, key_ref
 from keystead.doors.vault.transit.words import Named, Use, Words, asked_first, speaking
 from keystead.kit import Call
@@ -78,7 +79,7 @@ def _hmac(req: HmacRequest, call: Call) -> dict[str, Any]:
         if req.batch_input is None:
             given = {} if req.input is None else {"input": req.input}
             return told(call(single(op, given)))
-        found = texts(req.batch_input)
+        found = texts(req.batch_input, "HMAC")
         return many(found, op, lambda ready: call(ops.GenerateMacEach(key=ref, items=ready)), told, MAKING)
 
 

@@ -15,7 +15,8 @@ from keystead.core import operations as ops
 from keystead.core.algorithms import MessageForm
 from keystead.core.operations import Breach
 from keystead.doors.vault.endpoint import Said, endpoint
-from keystead.doors.vault.transit.items import Refusal, decoded, many, parted, single, texts
+from keystead.doors.vault.transit.items import Refusal, decoded, many, parted, single
+from keystead.doors.vault.transit.loose import texts
 from keystead.doors.vault.transit.mac import check_macs
 from keystead.doors.vault.transit.names import DIGESTS, PREFIX, USUAL, key_ref
 from keystead.doors.vault.transit.shapes import public_text
@@ -159,7 +160,7 @@ def _sign(req: SignRequest, call: Call) -> dict[str, Any]:
         if req.batch_input is None:
             return told(call(single(op, {"input": req.input, "context": req.context})), "public_key")
         return many(
-            texts(req.batch_input),
+            texts(req.batch_input, "Sign"),
             op,
             lambda ready: call(ops.SignEach(key=ref, items=ready)),
             told,
@@ -188,7 +189,7 @@ def sign_with(req: SignUrlRequest, call: Call) -> dict[str, Any]:
 @asked_first
 def _verify(req: VerifyRequest, call: Call) -> dict[str, Any]:
     if req.batch_input is not None:
-        found = texts(req.batch_input)
+        found = texts(req.batch_input, "Verify")
     else:
         given = {"signature": req.signature, "hmac": req.hmac}
         found = [{"input": req.input, "context": req.context, **{k: v for k, v in given.items() if v is not None}}]
