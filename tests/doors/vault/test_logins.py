@@ -206,6 +206,59 @@ def test_who_does_not(vault) -> None:
     assert role_login(vault, secret).status == 200
 
 
+def shown(vault) -> dict[str, str]:
+    """What lets the role in."""
+    return {
+        "role_id": vault.root.data("GET", "auth/approle/role/r/role-id")["role_id"],
+        "secret_id": vault.root.data("POST", "auth/approle/role/r/secret-id", {})["secret_id"],
+    }
+
+
+def locked(vault) -> list[dict[str, object]]:
+    (here,) = vault.root.data("GET", "sys/locked-users")["by_namespace"]
+    return here["mount_accessors"]
+
+
+def test_a_role_whose_secret_ids_were_guessed_at_five_times_waits(vault) -> None:
+    vault.root.data("POST", "auth/approle/role/r", {})
+    good = shown(vault)
+    guess = {**good, "secret_id": "guess"}
+    wrong = (400, "invalid role or secret ID")
+    for _ in range(4):
+        assert vault.nobody.refused("POST", "auth/approle/login", guess) == wrong
+    assert vault.nobody("POST", "auth/approle/login", good).status == 200  # and the count begins anew
+    for _ in range(5):
+        assert vault.nobody.refused("POST", "auth/approle/login", guess) == wrong
+    assert vault.nobody.refused("POST", "auth/approle/login", good) == wrong
+    assert [record.why for record in vault.stack.records()].count("locked out") == 1
+    assert [at["alias_identifiers"] for at in locked(vault)] == [[good["role_id"]]]
+    vault.stack.clock.forward(timedelta(minutes=15))
+    assert locked(vault) == []
+    assert vault.nobody("POST", "auth/approle/login", good).status == 200
+
+
+def test_a_role_is_let_try_again_by_its_role_id_as_it_is_written(vault) -> None:
+    vault.root.data("POST", "auth/approle/role/r", {"role_id": "Role-R"})
+    good = shown(vault)
+    for _ in range(5):
+        vault.nobody.refused("POST", "auth/approle/login", {**good, "secret_id": "guess"})
+    (at,) = locked(vault)
+    unlock = f"sys/locked-users/{at['mount_accessor']}/unlock/"
+    for name, status in (("role-r", 400), ("r", 400), ("Role-R", 200)):
+        assert vault.root("POST", unlock + name).status == 204
+        assert vault.nobody("POST", "auth/approle/login", good).status == status
+
+
+def test_who_shows_no_secret_id_or_no_role_locks_nobody_out(vault) -> None:
+    vault.root.data("POST", "auth/approle/role/r", {})
+    good = shown(vault)
+    for _ in range(6):
+        vault.nobody.refused("POST", "auth/approle/login", {"role_id": good["role_id"]})
+        vault.nobody.refused("POST", "auth/approle/login", {"role_id": "r", "secret_id": "guess"})
+    assert locked(vault) == []
+    assert vault.nobody("POST", "auth/approle/login", good).status == 200
+
+
 def test_uses_and_time_of_a_secret_id_run_out(vault) -> None:
     role(vault, secret_id_num_uses=2, secret_id_ttl="1h")
     made = secret_id(vault)

@@ -103,14 +103,17 @@ class SweepSecretIds(LoginOperation[int], frozen=True, kw_only=True):
 
 
 class ListLocked(TenantOperation[Mapping[str, tuple[str, ...]]], frozen=True, kw_only=True):
-    """Names of those that are locked out, by the accessors of their mounts; of one mount, where `accessor` is set."""
+    """Names of those that are locked out, role ids of roles, by the accessors of their mounts.
+
+    Of one mount, where `accessor` is set.
+    """
 
     action = Action.LIST_LOCKED
     accessor: str = ""
 
 
 class UnlockAccount(TenantOperation[Nothing], frozen=True, kw_only=True):
-    """Let somebody try again. One who is not locked out, or not there, is as they are."""
+    """Let somebody try again. One who is not locked out, or not there, is as they are. `name`: as ListLocked has it."""
 
     action = Action.UNLOCK_ACCOUNT
     changes = True

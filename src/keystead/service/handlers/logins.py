@@ -204,11 +204,25 @@ def is_locked(account: Account, now: datetime) -> bool:
     return account.locked_until is not None and account.locked_until > now
 
 
+def _known_as(mount: Mount, account: Account) -> str:
+    """What its alias would be called: a role is known by its role id."""
+    return account.role_id if mount.engine == "approle" else account.name
+
+
+def _failed(account: Account, now: datetime) -> Account:
+    """After one more time; the last that is allowed locks it out."""
+    n_failed = account.n_failed + 1
+    until = now + LOCKED_FOR if n_failed >= MAX_FAILED else None
+    return replace(account, n_failed=0 if until else n_failed, locked_until=until)
+
+
 def list_locked(op: ops.ListLocked, targets: tuple[HeldTenant], act: Act) -> Outcome[Mapping[str, tuple[str, ...]]]:
     (tenant,) = targets
     mounts = (one for one in tenant.mounts() if op.accessor in {"", one.accessor})
     found = {
-        mount.accessor: tuple(sorted(one.name for one in tenant.accounts(mount) if is_locked(one, act.now)))
+        mount.accessor: tuple(
+            sorted(_known_as(mount, one) for one in tenant.accounts(mount) if is_locked(one, act.now))
+        )
         for mount in mounts
     }
     if op.accessor:
@@ -216,10 +230,16 @@ def list_locked(op: ops.ListLocked, targets: tuple[HeldTenant], act: Act) -> Out
     return Outcome(answer={accessor: names for accessor, names in found.items() if names})
 
 
+def _known(tenant: HeldTenant, mount: Mount, name: str) -> Account | None:
+    if mount.engine == "approle":
+        return tenant.account_of_role(mount, tenant.role_digest(mount, name))
+    return tenant.account(mount, name.lower())
+
+
 def unlock_account(op: ops.UnlockAccount, targets: tuple[HeldTenant], act: Act) -> Outcome[Nothing]:
     (tenant,) = targets
     mount = next((one for one in tenant.mounts() if one.accessor == op.accessor), None)
-    account = tenant.account(mount, op.name) if mount is not None else None
+    account = _known(tenant, mount, op.name) if mount is not None else None
     if account is None or not is_locked(account, act.now):
         return Outcome(answer=Nothing())
     return Outcome(answer=Nothing(), put=(replace(account, n_failed=0, locked_until=None),), made=account.id)
@@ -238,10 +258,7 @@ def log_in_by_password(op: ops.LogInByPassword, targets: tuple[HeldTenant], act:
     if account is None or is_out:
         return Outcome(answer=None, why="locked out" if is_out else "nobody")
     if not is_good:
-        n_failed = account.n_failed + 1
-        until = act.now + LOCKED_FOR if n_failed >= MAX_FAILED else None
-        failed = replace(account, n_failed=0 if until else n_failed, locked_until=until)
-        return Outcome(answer=None, put=(failed,), why="wrong password")
+        return Outcome(answer=None, put=(_failed(account, act.now),), why="wrong password")
     if not is_within(account.terms.bound_cidrs, act.caller.source):
         return Outcome(answer=None, why="from elsewhere")
     meta = {"username": account.name}
@@ -257,11 +274,14 @@ def log_in_by_password(op: ops.LogInByPassword, targets: tuple[HeldTenant], act:
 
 
 def log_in_by_role(op: ops.LogInByRole, targets: tuple[HeldTenant], act: Act) -> Outcome[LoggedIn | None]:
+    """A role whose secret ids were guessed at too often waits, as whoever has a password does."""
     (tenant,) = targets
     mount = mount_of(op, tenant)
     account = tenant.account_of_role(mount, tenant.role_digest(mount, op.role_id))
     if account is None:
         return Outcome(answer=None, why="nobody")
+    if is_locked(account, act.now):
+        return Outcome(answer=None, why="locked out")
     terms, meta = account.terms, {"role_name": account.name}
     seen: tuple[Entity, ...] = (account,)
     put: tuple[Entity, ...] = ()
@@ -269,7 +289,8 @@ def log_in_by_role(op: ops.LogInByRole, targets: tuple[HeldTenant], act: Act) ->
     if account.needs_secret_id:
         found = tenant.secret_id(f"{account.id}/{digest(op.secret_id)}") if op.secret_id is not None else None
         if found is None or found.is_over(act.now):
-            return Outcome(answer=None, why="no such secret id")
+            failed = () if op.secret_id is None else (_failed(account, act.now),)
+            return Outcome(answer=None, put=failed, why="no such secret id")
         if not is_within(found.cidrs or account.secret_id_cidrs, act.caller.source):
             return Outcome(answer=None, why="from elsewhere")
         if found.n_uses == 1:
