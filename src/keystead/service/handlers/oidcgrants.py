@@ -45,6 +45,7 @@ from keystead.service.handlers.oidcissuers import url_of
 from keystead.service.handlers.oidcscopes import OPENID, told
 from keystead.service.handlers.tokenparts import batch_of
 from keystead.service.held import HeldTenant
+from keystead.service.persons import chain_of
 from keystead.service.pipeline import Act, Handler, Outcome
 
 LASTS = timedelta(minutes=5)
@@ -144,7 +145,7 @@ def authorize(op: ops.AuthorizeOidcClient, targets: tuple[HeldTenant], act: Act)
             scopes=scopes,
             challenge=op.challenge or "",
             method=_method(op, client),
-            auth_time=_auth_time(op, act),
+            auth_time=_auth_time(op, tenant, act),
             expires_at=act.now + LASTS,
         )
     except _Refused as refused:
@@ -212,15 +213,19 @@ def _method(op: ops.AuthorizeOidcClient, client: OidcClient) -> str:
     return method
 
 
-def _auth_time(op: ops.AuthorizeOidcClient, act: Act) -> int:
-    """When the bearer has last shown who they are, where that is asked for; 0: it is not."""
+def _auth_time(op: ops.AuthorizeOidcClient, tenant: HeldTenant, act: Act) -> int:
+    """When the bearer has last shown who they are, where that is asked for; 0: it is not.
+
+    Whoever makes a token of their own with another has shown nothing: the first of them counts.
+    """
     if op.max_age is None:
         return 0
     if op.max_age < 1:
         raise _Refused("invalid_request", "max_age must be greater than zero")
     if (bearer := act.caller.rights.token) is None:
         raise _Refused("access_denied", "token associated with request not found")
-    shown_at = int(bearer.created_at.timestamp())
+    own = (one for one in chain_of(bearer, tenant.token_of_id) if one.entity == bearer.entity)
+    shown_at = int(min(one.created_at for one in own).timestamp())
     if int(act.now.timestamp()) - shown_at > op.max_age:
         raise _Refused("max_age_violation", "active re-authentication is required by max_age")
     return shown_at
@@ -423,8 +428,8 @@ def _telling(op: ops.TellOfUser, tenant: HeldTenant, issuer: OidcIssuer, act: Ac
     if (client := tenant.oidc_client_of(access.client_id)) is None:
         raise _Refused("access_denied", "client not found")
     standing = _standing(tenant, client, issuer, token.entity, "access_denied")
-    if not issuer.takes(client.client_id):
-        raise _Refused("access_denied", "client is not authorized to use the provider")
+    if words := unfit(client, issuer, tenant.oidc_key(client.key)):
+        raise _Refused("access_denied", words)
     return standing, access
 
 
