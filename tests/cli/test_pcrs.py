@@ -107,6 +107,10 @@ def test_what_is_not_the_authoritys_is_not_kept(at, tpm, key, tmp_path):
     assert not opens(at)
     (at / approved.FILE).unlink()
     assert at_once("pcrs", "keep", approved.spelled(good), "--data", at).status == 0 and opens(at)
+    # nor do they keep a good one from opening it
+    bad = replace(good, pcrs=(99,)), approved.parsed(stranger, approved.APPROVAL), replace(good, signature=b"x" * 999)
+    (at / approved.FILE).write_bytes(msgspec.json.encode((*bad, good)))
+    assert opens(at)
 
 
 def approved_json(text: str) -> bytes:

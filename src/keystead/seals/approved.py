@@ -45,7 +45,7 @@ def parsed(text: str, prefix: str) -> Approval:
         found = None
     if found is None or spelled(found) != text:
         raise InvalidArgument(f"that is not whole: it begins with {prefix}", "text")
-    assert found.signed  # noqa: S101 - it raises InvalidArgument for what could not be signed
+    _ = found.signed  # raises InvalidArgument for what could not be signed
     return found
 
 

@@ -12,7 +12,7 @@ The TPM checks it. The policy is computed of the PCRs' values, so what is approv
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
@@ -60,6 +60,15 @@ def policy_of(pcrs: Sequence[int], values: Sequence[bytes]) -> bytes:
     bits = sum(1 << pcr for pcr in pcrs).to_bytes(N_PCRS // 8, "little")
     selection = (1).to_bytes(4, "big") + _SHA256 + bytes([len(bits)]) + bits
     return sha256(bytes(32) + _POLICY_PCR + selection + sha256(b"".join(values)).digest()).digest()
+
+
+def allows(approval: Approval, policy: bytes, authority: bytes, reference: bytes) -> bool:
+    """Whether that is what the authority has signed. Others may stand before it: anybody may have put them there."""
+    if approval.reference != reference:
+        return False
+    with suppress(InvalidArgument):  # of what nobody can have signed
+        return approval.policy == policy and p256.verify(authority, approval.signed, approval.signature)
+    return False
 
 
 def read(on: Session, pcrs: Sequence[int]) -> tuple[bytes, ...]:

@@ -95,7 +95,8 @@ def _allowed(on: Session, policy: Any, blob: SealedBlob, approvals: Callable[[],
     """By the PCRs that it was sealed under, or by those that the authority has approved. Raises Unauthenticated."""
     now = bytes(on.tpm.policy_get_digest(policy))
     if now != blob.policy:
-        approval = next((one for one in approvals() if one.reference == blob.reference and one.policy == now), None)
+        good = (one for one in approvals() if authorizing.allows(one, now, blob.authority, blob.reference))
+        approval = next(good, None)
         if approval is None:
             raise Unauthenticated("the PCRs of the TPM are not those that it was sealed under, nor approved ones")
         authorizing.authorize(on, policy, blob.authority, approval)
