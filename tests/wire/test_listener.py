@@ -915,7 +915,23 @@ FRAMING = {
     "expect, and too much": (Refusal.BODY_TOO_LARGE, post(b"/", b"a" * 1001, b"Expect: 100-continue")[:-1001]),
     "upgrade": (Refusal.UPGRADE, post(b"/", b"", b"Connection: upgrade", b"Upgrade: h2c")),
     "CONNECT": (Refusal.TARGET, b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n"),
-    "absolute": (Refusal.TARGET, post(b"http://other/")),
+    **{
+        f"absolute, {target.decode()}": (Refusal.TARGET, post(target))
+        for target in (
+            b"ftp://other/",
+            b"http:///v1",
+            b"http://a@other/",
+            b"http://other:x/",
+            b"http://other:123456/",
+            b"http://ot%68er/",
+            b"http://[other]/",
+            b"http://other/a#b",
+        )
+    },
+    **{
+        f"no form at all, {target.decode()}": (Refusal.MALFORMED, post(target))
+        for target in (b"http://other\\/", b"http:/v1", b"other/v1")
+    },
     "asterisk": (Refusal.TARGET, b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n"),
     "fragment": (Refusal.TARGET, post(b"/a#b")),
     "gzip": (Refusal.CONTENT_ENCODING, post(b"/", b"", b"Content-Encoding: gzip")),
@@ -937,6 +953,42 @@ FRAMING = {
         b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nAuthorization: x\r\n\r\n",
     ),
 }
+
+
+@pytest.mark.parametrize(
+    ("target", "path", "host"),
+    [
+        (b"http://other/v1/a?b=c", b"/v1/a?b=c", b"other"),
+        (b"HTTPS://Other.Test:8200/", b"/", b"Other.Test:8200"),
+        (b"http://[::1]:80/v1//a/../b", b"/v1//a/../b", b"[::1]:80"),
+        (b"http://other", b"/", b"other"),
+        (b"http://other?a=http://b/", b"/?a=http://b/", b"other"),
+        (b"http://other//third/v1", b"//third/v1", b"other"),
+    ],
+)
+def test_a_target_in_absolute_form_is_its_path_and_its_host_the_host(target: bytes, path: bytes, host: bytes) -> None:
+    """RFC 9112 §3.2.2: whatever Host says. So nobody behind the listener sees anything but a path."""
+
+    async def test(world: World) -> None:
+        raw = post(target, b"x")
+        await world.connect().send(raw)
+        await world.connect().send(*(bytes([b]) for b in raw))
+        peer = world.connect()
+        for _ in range(3):  # the third is known by its head
+            await peer.send(raw)
+        assert [(one.target, one.headers[b"host"]) for one in world.served] == [(path, host)] * 5
+
+    run(test)
+
+
+def test_a_target_in_absolute_form_needs_a_host_line_and_counts_as_a_whole() -> None:
+    async def test(world: World) -> None:
+        await rejects(world, Refusal.NO_HOST, b"GET http://other/ HTTP/1.1\r\n\r\n")
+        await rejects(world, Refusal.HEAD_TOO_LARGE, post(b"http://other/" + b"a" * 2048))
+        await rejects(world, Refusal.REPEATED_HEADER, post(b"http://other/", b"", b"Host: other"))
+        assert bodies(await world.connect().send(b"GET http://other/v HTTP/1.0\r\n\r\n")) == [b"/v"]
+
+    run(test)
 
 
 def test_row_58_a_header_repeated_without_end_is_refused_before_it_is_joined() -> None:

@@ -8,6 +8,7 @@ known: `alike`. Whatever the parser is given ends that.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from keystead.wire.http import SINGLE, Limits, Refusal
@@ -19,6 +20,10 @@ _END = b"\r\n\r\n"  # of a head: RFC 9112 §2.1
 NONE_ALIKE = b"", -1
 _NEVER_ALIKE = frozenset({b"authorization", b"expect", b"transfer-encoding"})
 """In heads that are not looked for again: what is signed does not come again, and the others are more than a head."""
+_ABSOLUTE = re.compile(
+    rb"https?://((?:[a-z0-9._~-]+|\[[a-f0-9:.]+\])(?::[0-9]{0,5})?)([/?].*)?", re.IGNORECASE | re.DOTALL
+)
+"""A target in absolute form (RFC 9112 §3.2.2): whose it is, without a user (RFC 9110 §4.2.4), and what is asked for."""
 LIST, PARSED_AS = b"LIST", b"LINK"
 """A method that llhttp does not know, and one of its length that it knows (RFC 2068 §19.6.1.2; nobody's)."""
 
@@ -108,12 +113,20 @@ class Framing:
         if refusal := self._objection(headers):
             self._refusal = refusal
             raise Refused
+        if self._target[:1] != b"/":
+            self._in_origin_form(headers)
         self._method = self._parser.get_method()
         if self._is_list:
             self._method, self._is_list = LIST, False
         if b"expect" in headers:
             self.go_on()
         self._phase = BODY
+
+    def _in_origin_form(self, headers: dict[bytes, bytes]) -> None:
+        """As everything behind here has it: the target's host is the one, whatever Host says (RFC 9112 §3.2.2)."""
+        if (found := _ABSOLUTE.fullmatch(self._target)) is not None:  # _objection has seen to that
+            headers[b"host"], rest = found[1], found[2] or b"/"
+            self._target = rest if rest[:1] == b"/" else b"/" + rest
 
     def _once(self, headers: dict[bytes, bytes]) -> None:
         """HTTP/1.0, as proxies and health checks speak it: one request, and the connection ends (RFC 9112 §9.3).
@@ -156,7 +169,7 @@ class Framing:
             if version != "1.0" or b"transfer-encoding" in headers:
                 return Refusal.VERSION
             self._once(headers)
-        if self._target[:1] != b"/" or _HASH in self._target:
+        if (self._target[:1] != b"/" and not _ABSOLUTE.fullmatch(self._target)) or _HASH in self._target:
             return Refusal.TARGET
         if b"host" not in headers:
             return Refusal.NO_HOST
