@@ -417,6 +417,25 @@ def test_a_role_is_asked_too(site) -> None:
     assert done.json["auth"]["policies"] == ["default", "p"] and site.bearer(done).is_good()
 
 
+@pytest.mark.parametrize("by", ["secret_id", "secret_id_accessor"])
+def test_a_secret_id_that_is_destroyed_meanwhile_logs_nobody_in(site, by) -> None:
+    site.root.data("POST", "sys/auth/approle", {"type": "approle"})
+    site.root.data("POST", "auth/approle/role/r", {})
+    role = site.root.data("GET", "auth/approle/role/r/role-id")["role_id"]
+    gone, left = (site.root.data("POST", "auth/approle/role/r/secret-id") for _ in range(2))
+    site.enforce("roles", auth_method_types=["approle"])
+    requests = []
+    for one in (gone, left):
+        said = {"role_id": role, "secret_id": one["secret_id"]}
+        auth = site.nobody("POST", "auth/approle/login", said).json["auth"]
+        requests.append(auth["mfa_requirement"]["mfa_request_id"])
+    url = site.enrol(site.method, site.stack.barrier.every(WaitingLogin)[0].entity)
+    path = "secret-id" if by == "secret_id" else "secret-id-accessor"
+    site.root.data("POST", f"auth/approle/role/r/{path}/destroy", {by: gone[by]})
+    assert refused(site.validate(requests[0], site.code(url))) == GONE
+    assert site.validate(requests[1], site.code(url)).status == 200
+
+
 def test_batch_tokens(site) -> None:
     site.user("bob", token_type="batch")
     done = site.validate(site.begin(), site.code())

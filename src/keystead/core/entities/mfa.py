@@ -123,6 +123,7 @@ class WaitingLogin(Entity, frozen=True, kw_only=True):
     alias: str  # name that the mount knows the entity by
     entity: str
     standing: str
+    secret_id: str = ""  # id of the SecretId that was shown, which may be destroyed meanwhile; "": none was
     token: Token
     capped: tuple[str, int, int] | None = None  # as operations.Capped has it
     begun_at: datetime

@@ -181,7 +181,13 @@ def read_secret_id(op: ops.ReadSecretId, targets: tuple[HeldTenant], act: Act) -
 
 
 def destroy_secret_id(op: ops.DestroySecretId, targets: tuple[HeldTenant], act: Act) -> Outcome[Nothing]:
-    return Outcome(answer=Nothing(), delete=(_secret_id(op, targets[0], act.now),))
+    """With the logins that it began and that wait for a second factor."""
+    (tenant,) = targets
+    found = _secret_id(op, tenant, act.now)
+    alias = tenant.alias_at(mount_of(op, tenant).accessor, _account(op, tenant, op.name).role_id)
+    waiting = tenant.waiting_logins_of(alias.holder) if alias is not None else []
+    begun = tuple(one for one in waiting if one.secret_id == found.id)
+    return Outcome(answer=Nothing(), delete=(found, *begun))
 
 
 def list_secret_ids(op: ops.ListSecretIds, targets: tuple[HeldTenant], act: Act) -> Outcome[tuple[SecretId, ...]]:
@@ -286,6 +292,7 @@ def log_in_by_role(op: ops.LogInByRole, targets: tuple[HeldTenant], act: Act) ->
     seen: tuple[Entity, ...] = (account,)
     put: tuple[Entity, ...] = ()
     delete: tuple[Entity, ...] = ()
+    found: SecretId | None = None
     if account.needs_secret_id:
         found = tenant.secret_id(f"{account.id}/{digest(op.secret_id)}") if op.secret_id is not None else None
         if found is None or found.is_over(act.now):
@@ -308,6 +315,7 @@ def log_in_by_role(op: ops.LogInByRole, targets: tuple[HeldTenant], act: Act) ->
         account=account,
         drawn=drawn(mount, terms, act, op.path, short(mount), meta, whose.id),
         whose=whose,
+        shown=found,
         put=put,
         delete=delete,
         seen=seen,

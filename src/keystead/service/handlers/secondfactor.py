@@ -29,6 +29,7 @@ from keystead.core.entities import (
     MfaMethod,
     MfaRules,
     Mount,
+    SecretId,
     WaitingLogin,
 )
 from keystead.core.errors import Denied, InvalidArgument
@@ -55,6 +56,7 @@ class Entering(Struct, frozen=True, kw_only=True):
     settings: LoginSettings | None = None
     drawn: Drawn
     whose: Joined
+    shown: SecretId | None = None
     put: tuple[Entity, ...] = ()
     delete: tuple[Entity, ...] = ()
     seen: tuple[Entity, ...] = ()
@@ -186,6 +188,7 @@ def _waiting(one: Entering, asking: Any, tenant: HeldTenant, act: Act) -> Outcom
         alias=one.whose.name,
         entity=one.whose.id,
         standing=standing(one.mount, one.account, one.settings),
+        secret_id="" if one.shown is None else one.shown.id,
         token=one.drawn.token,
         capped=None if capped is None else (capped.what, capped.asked, capped.most),
         begun_at=act.now,
