@@ -84,7 +84,8 @@ class Below(Vault):
 
     def encrypts(self) -> bool:
         status, answer = self.ask("POST", "ns1/kms/encrypt/app", {"plaintext": "aGVsbG8="})
-        assert status in {200, 403, 404}, (status, answer)
+        gone = (400, {"errors": ["encryption key not found"]})  # who was on the way to it when it went
+        assert status in {200, 403, 404} or (status, answer) == gone, (status, answer)
         return status == 200
 
 
