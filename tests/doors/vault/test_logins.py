@@ -259,6 +259,17 @@ def test_who_shows_no_secret_id_or_no_role_locks_nobody_out(vault) -> None:
     assert vault.nobody("POST", "auth/approle/login", good).status == 200
 
 
+def test_guesses_from_where_a_role_lets_nobody_in_lock_nobody_out(vault) -> None:
+    role(vault, token_bound_cidrs="10.0.0.0/8")
+    good = shown(vault)
+    vault.stack.peer = "192.0.2.1"
+    for _ in range(6):
+        assert vault.nobody.refused("POST", "auth/approle/login", {**good, "secret_id": "guess"}) == WRONG_ROLE
+    assert locked(vault) == []
+    vault.stack.peer = "10.1.2.3"
+    assert vault.nobody("POST", "auth/approle/login", good).status == 200
+
+
 def test_uses_and_time_of_a_secret_id_run_out(vault) -> None:
     role(vault, secret_id_num_uses=2, secret_id_ttl="1h")
     made = secret_id(vault)

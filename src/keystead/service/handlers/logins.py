@@ -280,7 +280,7 @@ def log_in_by_password(op: ops.LogInByPassword, targets: tuple[HeldTenant], act:
 
 
 def log_in_by_role(op: ops.LogInByRole, targets: tuple[HeldTenant], act: Act) -> Outcome[LoggedIn | None]:
-    """A role whose secret ids were guessed at too often waits, as whoever has a password does."""
+    """A role whose secret ids were guessed at too often waits, as whoever has failed with a password does."""
     (tenant,) = targets
     mount = mount_of(op, tenant)
     account = tenant.account_of_role(mount, tenant.role_digest(mount, op.role_id))
@@ -288,6 +288,8 @@ def log_in_by_role(op: ops.LogInByRole, targets: tuple[HeldTenant], act: Act) ->
         return Outcome(answer=None, why="nobody")
     if is_locked(account, act.now):
         return Outcome(answer=None, why="locked out")
+    if not is_within(account.terms.bound_cidrs, act.caller.source):  # where no secret id lets in, none is guessed at
+        return Outcome(answer=None, why="from elsewhere")
     terms, meta = account.terms, {"role_name": account.name}
     seen: tuple[Entity, ...] = (account,)
     put: tuple[Entity, ...] = ()
@@ -307,8 +309,6 @@ def log_in_by_role(op: ops.LogInByRole, targets: tuple[HeldTenant], act: Act) ->
         meta = {**found.meta, **meta}
         terms = replace(terms, bound_cidrs=found.token_cidrs or terms.bound_cidrs)
         seen = seen if put or delete else (account, found)
-    if not is_within(account.terms.bound_cidrs, act.caller.source):
-        return Outcome(answer=None, why="from elsewhere")
     whose = join(tenant, mount, op.role_id, meta, act)
     one = Entering(
         mount=mount,
