@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from tests.certificates import listed
 from tests.doors.vault.factors import ENFORCEMENTS, METHODS, VALIDATE, password
 from tests.doors.vault.test_logins_cert import Shown
+from tests.doors.vault.test_logins_device import NONCE, Typing
 from tests.doors.vault.test_logins_jwt import Issued
 from tests.doors.vault.test_logins_kubernetes import Clustered
-from tests.doors.vault.test_logins_oidc import Browsing
+from tests.doors.vault.test_logins_oidc import NO_STATE, Browsing
 from tests.vaultstack import Bearer
 
 from keystead.core.entities import Token, WaitingLogin
@@ -19,15 +21,28 @@ from keystead.doors.vault.endpoint import Endpoint
 from keystead.service import handlers
 from keystead.wire.vault.request import Verb
 
-WAYS = {"cert": Shown, "jwt": Issued, "kubernetes": Clustered, "oidc": Browsing}
+
+class Polling(Typing):
+    def log_in(self, **_fields: object):
+        """The poll that somebody has typed the code in for."""
+        state = self.begun()["state"]
+        self.typed()
+        return self.poll(state)
 
 
-def asking(engine: str):
+WAYS = {"cert": Shown, "jwt": Issued, "kubernetes": Clustered, "oidc": Browsing, "oidc on another device": Polling}
+
+
+def mount_of(way: str) -> str:
+    return way.partition(" ")[0]
+
+
+def asking(way: str):
     """(the vault, the id of a method) where every login of that engine is asked."""
-    vault = WAYS[engine]()
+    vault = WAYS[way]()
     assert vault.log_in(*shown(vault)).json["auth"]["client_token"]
     method = vault.root.data("POST", METHODS, {"issuer": "Acme", "method_name": "m"})["method_id"]
-    asked = {"mfa_method_ids": [method], "auth_method_types": [engine]}
+    asked = {"mfa_method_ids": [method], "auth_method_types": [mount_of(way)]}
     vault.root.data("POST", f"{ENFORCEMENTS}/e", asked)
     return vault, method
 
@@ -62,11 +77,48 @@ def test_whatever_they_go_by(engine) -> None:
     assert done.status == 200, done.body
     token = Bearer(vault.stack, done.json["auth"]["client_token"])
     assert token.is_good() and len(of_logins(vault)) == before + 1
-    assert token.data("GET", "auth/token/lookup-self")["path"].startswith(f"auth/{engine}/")
+    assert token.data("GET", "auth/token/lookup-self")["path"].startswith(f"auth/{mount_of(engine)}/")
     if engine == "cert":  # and is renewed with the certificate alone
         assert token.refused("POST", "auth/token/renew-self", {})[0] == 400
         vault.show(vault.joe)
     assert token("POST", "auth/token/renew-self", {}).status == 200
+
+
+def test_a_poll_that_is_asked_for_a_second_factor_is_the_last() -> None:
+    """One login waits for it, and the code that was typed in brings no other."""
+    vault, method = asking("oidc on another device")
+    state = vault.begun()["state"]
+    assert vault.why(state) == "authorization_pending"
+    assert vault.stack.barrier.every(WaitingLogin) == []
+    vault.typed()
+    auth = vault.poll(state).json["auth"]
+    assert auth["client_token"] == "" and vault.under_way() == []
+    before = len(of_logins(vault))
+    assert vault.why(state) == NO_STATE
+    for wrong in ("", "000000"):
+        asked = {"mfa_request_id": auth["mfa_requirement"]["mfa_request_id"], "mfa_payload": {method: [wrong]}}
+        assert vault.nobody("POST", VALIDATE, asked).status == 403
+    assert len(of_logins(vault)) == before
+    done = validated(vault, auth["mfa_requirement"]["mfa_request_id"], method)
+    assert done.json["auth"]["metadata"] == {"role": "r"} and len(of_logins(vault)) == before + 1
+
+
+@pytest.mark.parametrize("factor", ["right", "wrong"])
+def test_a_poll_may_show_its_second_factor_at_once(factor) -> None:
+    vault, method = asking("oidc on another device")
+    begun(vault)
+    (waiting,) = vault.stack.barrier.every(WaitingLogin)
+    url = vault.root.data("POST", f"{METHODS}/admin-generate", {"method_id": method, "entity_id": waiting.entity})[
+        "url"
+    ]
+    before, state = len(of_logins(vault)), vault.begun()["state"]
+    vault.typed()
+    vault.stack.clock.forward(timedelta(seconds=5))
+    code = password(url, vault.stack.clock.now().timestamp()) if factor == "right" else "000000"
+    body = {"state": state, "client_nonce": NONCE}
+    reply = vault.nobody("POST", "auth/oidc/oidc/poll", body, x_vault_mfa=f"{method}:{code}")
+    assert reply.status == (200 if factor == "right" else 403)
+    assert len(of_logins(vault)) == before + (factor == "right") and vault.under_way() == []
 
 
 @pytest.mark.parametrize("engine", WAYS)
@@ -105,7 +157,7 @@ def test_a_certificate_that_is_revoked_meanwhile_logs_nobody_in() -> None:
 def test_a_mount_that_is_tuned_meanwhile_makes_no_token_as_it_was(engine) -> None:
     vault, method = asking(engine)
     request, before = begun(vault), len(of_logins(vault))
-    vault.root.data("POST", f"sys/auth/{engine}/tune", {"max_lease_ttl": "5m", "default_lease_ttl": "5m"})
+    vault.root.data("POST", f"sys/auth/{mount_of(engine)}/tune", {"max_lease_ttl": "5m", "default_lease_ttl": "5m"})
     assert validated(vault, request, method).status == 403
     assert len(of_logins(vault)) == before
 
