@@ -144,6 +144,12 @@ class Issued:
         return self.made.public_bytes(serialization.Encoding.DER)
 
 
+def scoped(*urls: str) -> x509.IssuingDistributionPoint:
+    """Of users' certificates alone, to be had at `urls`: RFC 5280 §5.2.5."""
+    names = [x509.UniformResourceIdentifier(url) for url in urls] or None
+    return x509.IssuingDistributionPoint(names, None, True, False, None, False, False)
+
+
 def listed(
     by: Issued,
     *gone: Issued | int,
@@ -151,6 +157,7 @@ def listed(
     lasts_for: timedelta = timedelta(hours=12),
     form: str = "PEM",
     delta: bool = False,
+    extension: x509.ExtensionType | None = None,
 ) -> bytes:
     """A list of `by`, of today."""
     made = x509.CertificateRevocationListBuilder().issuer_name(by.made.subject).last_update(now - timedelta(hours=1))
@@ -161,4 +168,6 @@ def listed(
         made = made.add_revoked_certificate(entry.build())
     if delta:
         made = made.add_extension(x509.DeltaCRLIndicator(1), critical=True)
+    if extension is not None:
+        made = made.add_extension(extension, critical=True)
     return made.sign(by.key, hashes.SHA256()).public_bytes(getattr(serialization.Encoding, form))

@@ -92,7 +92,7 @@ class Xks(Struct, frozen=True, forbid_unknown_fields=True):
 
 class Logins(Struct, frozen=True, forbid_unknown_fields=True):
     private_hosts: bool | list[str] = False  # that auth methods may ask at an address that is not public
-    plain_hosts: list[str] = []  # that may be asked by http:// whether a certificate is revoked (OCSP)
+    plain_hosts: list[str] = []  # that may be asked by http:// whether a certificate is revoked (OCSP, CRL)
 
 
 ClusterId = Annotated[str, Meta(pattern="^(cluster-[2-7a-zA-Z]{11,16})?$")]

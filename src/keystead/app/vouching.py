@@ -38,6 +38,12 @@ def login_terms(settings: Logins) -> Callable[[str, str], Terms]:
     return terms
 
 
+def signed_terms(settings: Logins) -> Callable[[str], Terms]:
+    """URL -> the terms on which it is asked for what somebody has signed: plain HTTP, where the operator says so."""
+    terms, plain = login_terms(settings), frozenset(map(str.lower, settings.plain_hosts))
+    return lambda url: replace(terms(url, ""), plain=_host(url) in plain)
+
+
 def _host(url: str) -> str:
     try:
         return urlsplit(url).hostname or ""
@@ -84,8 +90,8 @@ def login_exchange(settings: Logins, net: Net) -> Exchange:
 
 def login_document(settings: Logins, net: Net) -> Callable[[str], bytes]:
     """What a URL leads to that somebody has configured for certificates; it raises Unavailable."""
-    terms = login_terms(settings)
-    return lambda url: document(url, MAX_LIST, net, terms(url, ""))
+    terms = signed_terms(settings)
+    return lambda url: document(url, MAX_LIST, net, terms(url))
 
 
 def login_ask(settings: Logins, net: Net) -> Ask:
@@ -104,10 +110,10 @@ def login_ask(settings: Logins, net: Net) -> Ask:
 
 def login_status(settings: Logins, net: Net) -> AskStatus:
     """How a responder is asked whether a certificate is revoked: its answers are signed (RFC 6960 §A.1)."""
-    terms, plain = login_terms(settings), frozenset(map(str.lower, settings.plain_hosts))
+    terms = signed_terms(settings)
 
     def ask(url: str, body: bytes) -> bytes:
-        on = replace(terms(url, ""), plain=_host(url) in plain)
+        on = terms(url)
         headers = (("Content-Type", "application/ocsp-request"), ("Accept", "application/ocsp-response"), AGENT)
         try:
             status, answer = net.request(

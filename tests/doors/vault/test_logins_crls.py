@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from tests import harness, vaultstack
-from tests.certificates import Issued, listed
+from tests.certificates import Issued, listed, scoped
 
+from keystead.app.vouching import login_document
+from keystead.config import Logins
 from keystead.core.entities import LoginSettings, Mount, RevocationList, Revoked, Token
 from keystead.core.errors import Unavailable
 from keystead.crypto import crls
@@ -184,8 +186,8 @@ def test_a_list_that_comes_while_somebody_is_being_looked_at(vault, what, has_se
     [
         ({}, "one of 'crl' or 'url' must be provided"),
         ({"url": ""}, "empty CRL url"),
-        ({"url": "http://lists.test/ca.crl"}, "invalid CRL url: it has to be an https:// URL"),
-        ({"url": "https://" + "x" * 2000}, "invalid CRL url: it has to be an https:// URL"),
+        ({"url": "ldap://lists.test/ca.crl"}, "invalid CRL url: it has to be an http:// or https:// URL"),
+        ({"url": "https://" + "x" * 2000}, "invalid CRL url: it has to be an http:// or https:// URL"),
         ({"crl": ""}, "failed to parse CRL: it is empty"),
         ({"crl": "x"}, "failed to parse CRL: "),
         ({"crl": "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----"}, "failed to parse CRL: "),
@@ -385,3 +387,89 @@ def test_another_url_by_now(vault) -> None:
     assert world.fetching.step() == 0
     (kept,) = vault.stack.barrier.every(RevocationList)
     assert (kept.url, kept.revoked) == ("https://new.test/", None)
+
+
+# --- over plain HTTP: what vouches for a list is its signature
+
+
+PLAIN = "http://lists.test/ca.crl"
+
+
+def plain(vault, world, page: bytes) -> bool:
+    """Whether what is to be had there is taken."""
+    vault.root.data("POST", "auth/cert/crls/l", {"url": PLAIN})
+    world.pages[PLAIN] = page
+    vault.stack.clock.forward(AGAIN)  # what could not be had is asked for once a minute
+    taken = world.fetching.step() == 1
+    assert (vault.why(vault.jim) != AWAY) is taken
+    return taken
+
+
+def test_a_list_over_plain_http_is_taken_from_who_issues_the_certificates(vault, world) -> None:
+    now = vault.stack.clock.now()
+    assert plain(vault, world, listed(vault.ca, vault.joe, now=now))
+    assert vault.why(vault.joe) == UNFIT
+
+
+def test_a_list_over_plain_http_that_nobody_of_ours_has_signed_is_none(vault, world) -> None:
+    now = vault.stack.clock.now()
+    forger = Issued("ca", ca=True, start=now)  # of the same name, with another key
+    assert not plain(vault, world, listed(forger, now=now))
+    assert not plain(vault, world, listed(Issued("other", ca=True, start=now), now=now))
+    assert not plain(vault, world, listed(vault.middle, now=now))  # an authority that no role has
+    vault.root.data("POST", "auth/cert/certs/own", {"certificate": vault.joe.pem})
+    assert not plain(vault, world, listed(vault.joe, now=now))  # a client is no authority
+    right = listed(vault.ca, vault.joe, now=now, form="DER")
+    assert not plain(vault, world, right[:-1] + bytes([right[-1] ^ 1]))
+    assert plain(vault, world, right)
+
+
+def test_an_authority_that_may_sign_certificates_alone_signs_no_list(vault, world) -> None:
+    now = vault.stack.clock.now()
+    alone = Issued("alone", ca=True, signs=True, start=now)
+    vault.root.data("POST", "auth/cert/certs/alone", {"certificate": alone.pem})
+    assert not plain(vault, world, listed(alone, now=now))
+
+
+def test_the_list_of_an_authority_that_is_over_is_none(vault, world) -> None:
+    now = vault.stack.clock.now()
+    over = Issued("over", ca=True, start=now, lasts_for=timedelta(0))
+    vault.root.data("POST", "auth/cert/certs/over", {"certificate": over.pem})
+    vault.stack.clock.forward(timedelta(seconds=1))
+    assert not plain(vault, world, listed(over, now=now))
+
+
+def test_a_part_of_what_is_revoked_stands_for_the_whole_only_where_its_own_url_is_asked(vault, world) -> None:
+    now = vault.stack.clock.now()
+    assert not plain(vault, world, listed(vault.ca, now=now, extension=scoped("http://lists.test/other.crl")))
+    assert not plain(vault, world, listed(vault.ca, now=now, extension=scoped()))
+    assert plain(vault, world, listed(vault.ca, now=now, extension=scoped(PLAIN)))
+
+
+@pytest.mark.parametrize("url", [URL, PLAIN])
+def test_an_older_list_does_not_take_the_place_of_a_newer_one(vault, world, url) -> None:
+    """Whoever sits on the way may play back one that is still of today."""
+    clock = vault.stack.clock
+    before = listed(vault.ca, now=clock.now())
+    clock.forward(timedelta(hours=2))
+    vault.root.data("POST", "auth/cert/crls/l", {"url": url})
+    world.pages[url] = listed(vault.ca, vault.joe, now=clock.now())
+    assert world.fetching.step() == 1
+    world.pages[url] = before
+    clock.forward(AT_LEAST)
+    assert world.fetching.step() == 0 and vault.why(vault.joe) == UNFIT
+
+
+def test_a_list_by_https_needs_no_signature_that_we_know(vault, world) -> None:
+    vault.root.data("POST", "auth/cert/crls/l", {"url": URL})
+    world.pages[URL] = listed(Issued("other", ca=True), vault.joe, now=vault.stack.clock.now())
+    assert world.fetching.step() == 1 and vault.why(vault.joe) == UNFIT
+
+
+def test_lists_without_tls_only_from_hosts_that_the_operator_has_named() -> None:
+    class Net:
+        def request(self, method, url, *, terms, **_more):
+            return (200, b"+" if terms.plain else b"-")
+
+    fetch = login_document(Logins(plain_hosts=["Lists.test"]), Net())
+    assert (fetch(PLAIN), fetch("http://other.test/ca.crl")) == (b"+", b"-")

@@ -17,8 +17,8 @@ class RevocationOperation(LoginOperation[R], Generic[R], frozen=True, kw_only=Tr
 class WriteRevocationList(RevocationOperation[RevocationList], frozen=True, kw_only=True):
     """From the moment that it is answered nobody logs in, or renews, with what it revokes.
 
-    `text`: PEM; or `url`, https://…, where it is fetched from, soon and again and again: until it has been, nobody
-    logs in there at all. Raises InvalidArgument, LimitExceeded.
+    `text`: PEM; or `url`, where it is fetched from, soon and again and again: until it has been, nobody logs in there
+    at all. Of http:// the operator's word is asked then (`logins.plain_hosts`). Raises InvalidArgument, LimitExceeded.
     """
 
     action = Action.WRITE_REVOCATION_LIST
@@ -47,7 +47,8 @@ class DeleteRevocationList(RevocationOperation[Nothing], frozen=True, kw_only=Tr
 class RefreshRevocationList(RevocationOperation[RevocationList], frozen=True, kw_only=True):
     """What was fetched from its URL, which has to be `url` still: PEM or DER.
 
-    Raises NotFound, InvalidArgument, Conflict (another URL by now).
+    What came by http:// counts where an authority of one of the mount's roles has signed it. Raises NotFound,
+    InvalidArgument (no list, not of today, older than the one that is held, nobody's), Conflict (another URL by now).
     """
 
     action = Action.REFRESH_REVOCATION_LIST

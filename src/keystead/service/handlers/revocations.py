@@ -6,21 +6,24 @@ A login rests on those settings, and a renewal too, so neither is committed over
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from msgspec.structs import replace
 
 from keystead.core import operations as ops
-from keystead.core.entities import CertSettings, Entity, LoginSettings, Mount, RevocationList, Revoked
+from keystead.core.entities import CertBounds, CertSettings, Entity, LoginSettings, Mount, RevocationList, Revoked
 from keystead.core.errors import Conflict, InvalidArgument, LimitExceeded, NotFound
 from keystead.core.operations import Nothing
-from keystead.crypto.crls import revoked
+from keystead.crypto.crls import is_vouched, revoked
 from keystead.service.handlers.logins import mount_of
 from keystead.service.held import HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
 
 MAX_LISTS, MAX_URL, MAX_NAME = 16, 1024, 256
-_URL = re.compile(r"https://[!-~]+")
+_URL = re.compile(r"https?://[!-~]+")
+PLAIN = "http://"
+N_ROLES = 1000  # whose authorities may have signed a list
 
 
 def _list(op: ops.RevocationOperation[Any], tenant: HeldTenant) -> RevocationList:
@@ -49,7 +52,7 @@ def write_revocation_list(op: ops.WriteRevocationList, targets: tuple[HeldTenant
     if not op.name or len(op.name) > MAX_NAME:
         raise InvalidArgument('"name" parameter cannot be empty, or so long', "name")
     if not op.text and (len(op.url) > MAX_URL or not _URL.fullmatch(op.url)):
-        raise InvalidArgument("invalid CRL url: it has to be an https:// URL", "url")
+        raise InvalidArgument("invalid CRL url: it has to be an http:// or https:// URL", "url")
     before = tenant.revocation_list(mount, op.name)
     if before is None and len(tenant.revocation_lists(mount.uuid)) >= MAX_LISTS:
         raise LimitExceeded("too many lists of revoked certificates at this mount", "crls")
@@ -93,8 +96,19 @@ def refresh_revocation_list(
     found = _read(op.body)
     if found.next_at is None or found.next_at <= act.now:  # RFC 5280 §5.1.2.5: it is there
         raise InvalidArgument("the list is not of today", "crl")
+    mount = mount_of(op, tenant)
+    if op.url.startswith(PLAIN) and not is_vouched(op.body, op.url, _authorities(tenant, mount), act.now):
+        raise InvalidArgument("came over plain HTTP, and none of the roles' authorities has signed it", "crl")
+    if before.revoked is not None and found.is_older(before.revoked):
+        raise InvalidArgument("the list is older than the one that is held", "crl")
     made = replace(before, revoked=found, fetched_at=act.now)
-    return Outcome(answer=made, put=(made, *_touched(tenant, mount_of(op, tenant))), made=made.id)
+    return Outcome(answer=made, put=(made, *_touched(tenant, mount)), made=made.id)
+
+
+def _authorities(tenant: HeldTenant, mount: Mount) -> Iterator[str]:
+    """PEM of each role that a certificate would be tried with."""
+    every = sorted(tenant.accounts(mount), key=lambda one: one.name)[:N_ROLES]
+    return (one.bounds.certificate for one in every if isinstance(one.bounds, CertBounds))
 
 
 HANDLERS: dict[type, Handler] = {
