@@ -119,6 +119,27 @@ def test_a_destruction_replaces_the_generation_of_every_slot(house):
     assert house.barrier.n_outstanding == 0
 
 
+def test_a_generation_that_a_slot_hides_is_erased_and_not_taken_for_erased(house, monkeypatch):
+    """As a module of PKCS#11 hides what another process has made, until it is asked for it by its name."""
+    token, (old,) = house.token, house.token.held
+    hidden, show, give = {old}, token.generations, token.give
+
+    def given(generation, challenge):
+        hidden.discard(generation)
+        return give(generation, challenge)
+
+    def retire(keep):
+        for one in token.generations() - {keep}:
+            del token.held[one]
+
+    monkeypatch.setattr(token, "generations", lambda: show() - hidden)
+    monkeypatch.setattr(token, "give", given)
+    monkeypatch.setattr(token, "retire", retire)
+    house.destroy("k1")
+    assert len(token.held) == 1 and old not in token.held
+    assert house.barrier.n_outstanding == 0
+
+
 @pytest.mark.parametrize("away", range(3))
 def test_a_slot_that_cannot_be_reached_stops_the_destruction_and_is_named(house, away):
     slot = house.slots[away]

@@ -11,6 +11,7 @@ from tests.cryptoki.test_token import AES, make, seal, unseal
 
 from keystead.core.algorithms import KEY_SPECS
 from keystead.core.errors import InvalidArgument, NotFound, Unavailable, Unsupported
+from keystead.core.sensitive import Sensitive
 from keystead.cryptoki import recovery, templates
 from keystead.cryptoki.connection import Connection, Name, told
 from keystead.cryptoki.errors import Failed
@@ -22,6 +23,7 @@ from keystead.cryptoki.views import BELIEVED_FOR, BURST, MOST_NAMES, Views
 from keystead.cryptoki.words import Cka, Ckm, Cko, Ckr
 from keystead.providers.pkcs11 import Pkcs11Provider, checks
 from keystead.providers.pkcs11.handle import LABEL
+from keystead.slots.pkcs11 import Pkcs11Slot
 
 SECRET = KEY_SPECS["AES_256"]
 ANOTHER_MAKES = """
@@ -100,6 +102,21 @@ def test_a_hidden_object_is_destroyed(token):
     """Else a destruction would be acknowledged, and the object there in the next process."""
     name, file = hidden(token)
     assert token.destroy(name) and not file.exists()
+
+
+def test_a_generation_of_a_slot_that_is_asked_for_by_its_name_is_listed_again(token):
+    """Else the next destruction would leave it in the token, and say that it was erased (service.slots)."""
+    slot, before = Pkcs11Slot("pkcs11:box", token, os.urandom(8).hex(), os.urandom), files()
+    generation = slot.stage(Sensitive(b"c"))
+    (file,) = files() - before
+    name = slot._named(bytes.fromhex(generation))
+    hide(token, name, file)
+    token.run(lambda desk: desk.connection.forget(name))
+    assert slot.generations() == frozenset()
+    assert slot.give(generation, Sensitive(b"c")) is not None
+    assert slot.generations() == {generation}
+    slot.retire(None)
+    assert not file.exists()
 
 
 def test_an_object_that_could_not_be_erased_is_not_taken_for_erased(token, monkeypatch):

@@ -320,7 +320,7 @@ class Barrier:
             tree = self._tree(txn)
             if if_owed and not owes_rotation(tree.root, rule(txn, self.rows)):
                 return
-            held = self._slots.held(tree.root)
+            held = self._slots.held(tree.root, self._opened.unseal_key)
             if not names and (slot := strange(tree.root, held, lambda: self.every(EndedRoot, limit=MOST_ROOTS))):
                 raise Unavailable(
                     f"slot {slot}: a copy of this installation has replaced what it held: serve one of them"

@@ -121,12 +121,19 @@ class Slots:
                     self.at(name, owner).retire(None)
             raise
 
-    def held(self, root: Root) -> dict[str, frozenset[str]]:
-        """What each slot of the root that can be reached holds."""
+    def held(self, root: Root, unseal_key: Sensitive) -> dict[str, frozenset[str]]:
+        """What each slot of the root that can be reached holds.
+
+        One that does not show what the root names is asked for that by its name before it counts as erased: a module of
+        PKCS#11 may hide objects, and then looks anew (cryptoki.views).
+        """
         found: dict[str, frozenset[str]] = {}
-        for name in root.generations:
+        for name, generation in root.generations.items():
             with suppress(Unavailable):
-                found[name] = self.at(name, root.owner).generations()
+                slot = self.at(name, root.owner)
+                shown = slot.generations()
+                is_hidden = generation not in shown and slot.give(generation, challenge(unseal_key)) is not None
+                found[name] = slot.generations() if is_hidden else shown
         return found
 
     def stage(self, names: Iterable[str], owner: str, unseal_key: Sensitive) -> Iterator[Staged]:
