@@ -175,6 +175,41 @@ def test_a_keyring_that_was_lost_with_its_address_comes_back_for_what_has_come_i
     assert site.root.data("GET", new) == before
 
 
+def rotated() -> Below:
+    """A key of two versions in a backup, with the first one trimmed and three versions more since."""
+    site = Below()
+    site.root.data("POST", "sys/mounts/transit", {"type": "transit"})
+    site.root.data("POST", "transit/keys/k", {})
+    site.root.data("POST", "transit/keys/k/rotate", {})
+    site.keep()
+    for _ in range(3):
+        site.root.data("POST", "transit/keys/k/rotate", {})
+    return site
+
+
+def sealed(site) -> str:
+    return site.root.data("POST", "transit/encrypt/k", {"plaintext": "AAAA"})["ciphertext"]
+
+
+@pytest.mark.parametrize("least", [1, 4])
+def test_a_key_that_was_lost_comes_back_at_todays_version(least) -> None:
+    """Also where every version that the backup knew of was destroyed since."""
+    site = rotated()
+    if least > 1:
+        settled = {"min_decryption_version": least, "min_encryption_version": least}
+        site.root.data("POST", "transit/keys/k/config", settled)
+        site.root.data("POST", "transit/keys/k/trim", {"min_available_version": least})
+    text, barrier = sealed(site), site.stack.barrier
+    (mount,) = (one for one in barrier.every(Mount) if one.engine == "transit")
+    (key,) = barrier.children(Key, mount.keyring)
+    barrier.commit(Commit(delete=(key,)))
+    assert f"key {key.id}" in site.restore().restored
+    assert site.root.data("POST", "transit/decrypt/k", {"ciphertext": text})["plaintext"] == "AAAA"
+    assert sealed(site).startswith("vault:v5:")
+    site.root.data("POST", "transit/keys/k/rotate", {})
+    assert sealed(site).startswith("vault:v6:")
+
+
 def test_an_engine_that_was_taken_away_and_a_key_that_was_deleted_do_not_come_back() -> None:
     site = Below()
     site.root.data("POST", "sys/mounts/transit", {"type": "transit"})

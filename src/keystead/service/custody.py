@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -37,6 +38,7 @@ from keystead.service.root import Root
 from keystead.service.rows import ENCODER
 from keystead.service.slots import Slots
 
+E = TypeVar("E", bound=Entity)
 ATTEMPTS = 3
 MOST_VERSIONS = 1_000_000
 ACCESS = (Kind.CREDENTIAL, Kind.GRANT, Kind.MEMBERSHIP, Kind.ATTACHMENT, Kind.KEY_STORE)  # any may be revoked since
@@ -244,14 +246,36 @@ def _as_it_is(barrier: Barrier, store: Store, remains: Remains, entity: Entity) 
         return None
     if isinstance(entity, KeyStore):  # it is of use once somebody has connected it
         return replace(entity, connection=Connection.DISCONNECTED, failure=None)
+    if isinstance(entity, entities.Key):
+        return _of_today(barrier, store, entity)
     if isinstance(entity, entities.Secret):  # versions may have come since
         rows = store.children(Kind.SECRET_VERSION, entity.id, limit=MOST_VERSIONS)
-        numbers = [barrier.rows.open(row, entities.SecretVersion).number for row in rows if verifies(barrier, row)]
+        numbers = [one.number for one in _whole(barrier, rows, entities.SecretVersion)]
         return replace(entity, current=max(entity.current, *numbers)) if numbers else None
     if isinstance(entity, entities.Folder):
         inside = (Kind.SECRET, Kind.FOLDER)
         return entity if any(store.children(kind, entity.id, limit=1) for kind in inside) else None
     return entity
+
+
+def _of_today(barrier: Barrier, store: Store, key: entities.Key) -> entities.Key:
+    """A key that may have been rotated since, and may have given its lead to another copy.
+
+    What imported material is called stood in its row alone: such a key comes back at the version of then.
+    """
+    if key.multi_region:
+        copies = _whole(barrier, store.linked(Kind.KEY, key.link), entities.Key)
+        key = replace(key, is_primary=key.is_primary and not any(one.is_primary for one in copies))
+    if key.material_ids:
+        return key
+    versions = list(_whole(barrier, store.children(Kind.KEY_VERSION, key.id, limit=MOST_VERSIONS), KeyVersion))
+    active = (one.number for one in versions if one.state is KeyState.ACTIVE)
+    newest = max((key.n_versions, *(one.number for one in versions)))
+    return replace(key, n_versions=newest, current=max((key.current, *active)))
+
+
+def _whole(barrier: Barrier, rows: Iterable[Row], of: type[E]) -> Iterable[E]:
+    return (barrier.rows.open(row, of) for row in rows if verifies(barrier, row))
 
 
 def _is_dead(barrier: Barrier, store: Store, entity: Entity) -> bool:

@@ -104,9 +104,11 @@ class Remains:
         yield from self._opened(entities.KeyVersion, key)
 
     def _opened(self, of: type[Wrapped], parent: str) -> Iterator[Wrapped]:
-        for row in self._rows(self._old.children, of.kind, parent):
-            if verifies(self._barrier, row):
-                yield self._barrier.rows.open(row, of)
+        """Then, and today: others may have come since."""
+        for reader in (self._old, self._live):
+            for row in self._rows(reader.children, of.kind, parent):
+                if verifies(self._barrier, row):
+                    yield self._barrier.rows.open(row, of)
 
     @staticmethod
     def _rows(listed: Callable[..., list[Row]], kind: Kind, of: str) -> Iterator[Row]:
