@@ -3,6 +3,7 @@
 import os
 
 import pytest
+from msgspec.structs import replace
 from tests import softhsm, yubihsm
 from tests.doors.aws_kms.managing import ask, wait
 from tests.doors.aws_kms.managing import made as made_by
@@ -16,13 +17,14 @@ from keystead.core.inside import ZEROS, Form
 from keystead.core.sensitive import Sensitive
 from keystead.crypto import etm as software
 from keystead.crypto.kdf import hkdf
+from keystead.cryptoki import connection
 from keystead.cryptoki.connection import Name
 from keystead.cryptoki.errors import Failed
 from keystead.cryptoki.finding import Where
 from keystead.cryptoki.session import Session
 from keystead.cryptoki.token import Token
 from keystead.cryptoki.words import Cka, Ckm, Cko, Ckr
-from keystead.providers.pkcs11 import Pkcs11Provider, beside
+from keystead.providers.pkcs11 import Pkcs11Provider, beside, objects
 from keystead.providers.pkcs11.handle import BESIDE, CBC, PASSING, unpack
 from keystead.providers.pkcs11.trials import tried
 from keystead.seals.base import Surroundings
@@ -248,6 +250,14 @@ def test_where_the_hmac_key_is_not_made_the_aes_key_goes_too(provider, token, mo
     assert token.names({Cka.ID: bytes.fromhex(its)}) == []
 
 
+def test_where_one_of_the_two_would_find_no_room_neither_is_asked_for(provider, monkeypatch):
+    look, free = connection.finding.look, objects.room(AES) + 1
+    monkeypatch.setattr(connection.finding, "look", lambda *args: replace(look(*args), memory=10**6, free_memory=free))
+    monkeypatch.setattr(Session, "generate", lambda *_: pytest.fail("it was asked for"))
+    with pytest.raises(LimitExceeded, match="no room"):
+        provider.generate(AES, name())
+
+
 def test_ciphertexts_in_parts_are_gcm_and_refused(key):
     with pytest.raises(Unsupported, match="no AES-GCM"):
         key.encrypt_detached(GCM, Sensitive(b"m"), b"")
@@ -319,6 +329,25 @@ def test_the_seal(token, tmp_path):
     assert set(token.names({Cka.TOKEN: True})) == before
     with pytest.raises(Conflict, match="has no key"):
         seal.open(())
+
+
+def test_a_seal_that_the_token_does_not_make_again_is_unavailable(token, tmp_path, monkeypatch):
+    """Whoever makes another U goes by that, and keeps the one there is."""
+    at = Surroundings(tmp_path, Devices(token), os.urandom)
+    seal = Pkcs11Plan("box").make(Sensitive(bytes(32)), at).seal(at)
+    with monkeypatch.context() as patch:
+        patch.setattr(Session, "encrypt", raising(Failed("C_Encrypt", Ckr.FUNCTION_FAILED)))
+        with pytest.raises(Unavailable, match="does not wrap as it did"):
+            seal.around(Sensitive(b"v" * 32))
+    assert seal.open(()).reveal() == bytes(32)
+    seal.discard()
+
+
+def raising(error):
+    def act(*_args):
+        raise error
+
+    return act
 
 
 def test_the_slot(token):

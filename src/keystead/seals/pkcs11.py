@@ -23,6 +23,7 @@ from keystead.core.errors import (
     KeysteadError,
     NotFound,
     Unauthenticated,
+    Unavailable,
     Unsupported,
 )
 from keystead.core.sensitive import Sensitive
@@ -116,7 +117,10 @@ class Pkcs11Seal:
     def around(self, unseal_key: Sensitive) -> Pkcs11Configuration:
         """The same key around another U. Raises what `open` raises."""
         self._require_key()
-        return _wrapped(self._configuration, self._token, unseal_key, self._at)
+        try:
+            return _wrapped(self._configuration, self._token, unseal_key, self._at)
+        except _Otherwise as error:
+            raise Unavailable(f"the HSM {self._configuration.hsm} does not wrap as it did when it was made") from error
 
     def told(self) -> str:
         kept = self._configuration

@@ -99,7 +99,7 @@ class Pkcs11Provider:
         by = next(Ckm(one.maker) for one in outcomes.values() if one.maker is not None)
 
         def act(desk: Desk) -> Handle:
-            desk.connection.require_room(objects.room(spec))
+            desk.connection.require_room(_room(spec, outcomes))
             if spec.family not in _SECRETS:
                 edwards = outcomes["ED25519"].mode if spec.family is Family.EDWARDS else ""
                 public, private, der = making.pair(desk.session, spec, by, its_id, edwards)
@@ -118,7 +118,7 @@ class Pkcs11Provider:
             raise InvalidArgument(f"{len(material)} bytes are no {spec.name} key", "key_material")
 
         def act(desk: Desk) -> Handle:
-            desk.connection.require_room(objects.room(spec))
+            desk.connection.require_room(_room(spec, outcomes))
             edwards = outcomes["ED25519"].mode if spec.family is Family.EDWARDS else ""
             bringing = Bringing(desk.session, desk.connection, self._entropy, edwards)
             more = {"label": _label(outcomes)} if spec.family in _SECRETS else {}
@@ -319,6 +319,10 @@ def _uses(spec: KeySpec, outcomes: Outcomes) -> Uses:
 
 def _label(outcomes: Outcomes) -> str:
     return CBC if any(outcome.mode == Mode.CBC_HMAC.value for outcome in outcomes.values()) else LABEL
+
+
+def _room(spec: KeySpec, outcomes: Outcomes) -> int:
+    return objects.room(spec) + (objects.room(beside.SPEC) if _label(outcomes) == CBC else 0)
 
 
 def _named(name: str) -> tuple[Name, Name, Name]:
