@@ -2,7 +2,7 @@
 
 hvac's ServerManager starts the `vault` command and reads its configuration. This one stands in its place, starts
 nothing, and leaves the server as empty for each class of tests as a new one would be. Nothing else of hvac's is changed
-but what asks the `vault` command for its version.
+but what asks the `vault` command for its version, and an issuer that none of the tests that are run asks.
 """
 
 from __future__ import annotations
@@ -66,6 +66,15 @@ class ServerManager:
 module = types.ModuleType("tests.utils.server_manager")
 module.ServerManager = ServerManager
 sys.modules["tests.utils.server_manager"] = module
+
+
+def absent(*_: Any, **__: Any) -> None:
+    raise NotImplementedError("its issuer is not run: see LEFT_OUT")
+
+
+provider = types.ModuleType("tests.utils.mock_oauth_provider.mock_oauth_provider")
+provider.MockOauthProviderServerThread = provider.create_user_session_and_client = absent
+sys.modules[provider.__name__] = provider
 
 
 def pytest_configure() -> None:
