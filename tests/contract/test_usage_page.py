@@ -135,7 +135,24 @@ def test_nobody_takes_more_by_making_namespaces(tmp_path, monkeypatch) -> None:
             for n in range(2000):
                 page.begin(f"{space}-{n}", (0, 0, 0, 0), f"ns{space}", "t")
     taken = [sum(id.startswith(f"{space}-") for id in page.ids()) for space in range(12)]
-    assert taken[:4] == [384, 192, 96, 48] and sum(taken) <= 768
+    assert taken[:4] == [384, 191, 95, 47] and sum(taken) <= 768
+    for n in range(300):
+        page.begin(f"other-{n}", (0, 0, 0, 0), "other")
+    page.close()
+
+
+def test_namespaces_of_one_key_each_take_no_more_than_their_tenant_may(tmp_path, monkeypatch) -> None:
+    """Else the page fills up with what they have, and each look for one that is not there goes through all of it."""
+    monkeypatch.setattr(usage, "N_PLACES", 2048)
+    monkeypatch.setattr(usage, "_MOST", 1536)
+    page, n_refused = SharedUsage(tmp_path / "usage", anew=True), 0
+    for space in range(3000):
+        try:
+            page.begin(f"key-{space}", (0, 0, 0, 0), f"ns{space}", "t")
+        except LimitExceeded:
+            n_refused += 1
+    n_occupied = sum(page._map[at] != 0 for at in range(64, 2048 * 128, 128))
+    assert n_refused > 2000 and n_occupied <= 768 + 2  # the tenant's own, and that of all
     for n in range(300):
         page.begin(f"other-{n}", (0, 0, 0, 0), "other")
     page.close()

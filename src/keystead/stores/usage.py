@@ -11,8 +11,9 @@ Rule 2: everything is done under a lock of the kernel's (flock(2)), which goes w
         What such a process has half counted, it has not yet done: counting comes before the act.
 Rule 3: a tenant has, with all that stand below it, at most as many places as are left for all others: one takes half of
         them, the next half of what is left. Those that stand below it share its half in the same way, so by
-        making namespaces nobody takes more. How many each has, and all, stands in places of their own. Who is left
-        without a place is counted elsewhere (service.meter, Rule 3): nobody is refused a use since others are many.
+        making namespaces nobody takes more. How many each has, and all, stands in places of their own; those of
+        namespaces count as taken by the tenant that they stand below. Who is left without a place is counted
+        elsewhere (service.meter, Rule 3): nobody is refused a use since others are many.
 Rule 4: who reserves holds another lock as well, over its transaction. It is never taken on the event loop.
 
 The page is volatile: whoever holds the data directory's lock begins a new one.
@@ -122,9 +123,9 @@ class SharedUsage:
             top, all_ = self._found(f"{SHARE}{root or tenant}"), self._found(OF_ALL)
             counted = [top, all_]
             is_full = self._words[top] >= _MOST - self._words[all_]
-            if root:
-                counted.append(mine := self._found(f"{SHARE}{tenant}"))
-                is_full |= self._words[mine] >= _MOST // 2 - self._words[top]
+            if root and not is_full:
+                counted.append(mine := self._share_of(tenant, top, all_))
+                is_full = self._words[mine] >= _MOST // 2 - self._words[top]
             if is_full:
                 raise LimitExceeded("too many keys of one tenant with limits are in use at once", "limits")
             at = self._occupied(id)
@@ -132,6 +133,14 @@ class SharedUsage:
                 self._words[one] += 1
             self._put(at, used)
             self._put(at + 4, used)
+
+    def _share_of(self, tenant: str, top: int, all_: int) -> int:
+        """Of one that stands below another: a place too, and of that one's own."""
+        if (at := self._find(f"{SHARE}{tenant}")) is None:
+            at = self._occupied(f"{SHARE}{tenant}")
+            for one in (top, all_):
+                self._words[one] += 1
+        return at
 
     def _found(self, id: str) -> int:
         return at if (at := self._find(id)) is not None else self._occupied(id)
