@@ -210,6 +210,22 @@ def test_a_key_that_was_lost_comes_back_at_todays_version(least) -> None:
     assert sealed(site).startswith("vault:v6:")
 
 
+def test_a_key_that_was_lost_comes_back_beside_damaged_versions_and_takes_none_of_their_numbers() -> None:
+    site = rotated()
+    barrier = site.stack.barrier
+    (mount,) = (one for one in barrier.every(Mount) if one.engine == "transit")
+    (key,) = barrier.children(Key, mount.keyring)
+    barrier.commit(Commit(delete=(key,)))
+    kept = site.stack.store._content.items[Kind.KEY_VERSION]
+    for number in (2, 5):  # one that the backup has, and the one of today
+        row = kept[f"{key.id}/{number}"]
+        kept[row.id] = replace(row, sealed=row.sealed[:-1] + bytes([row.sealed[-1] ^ 1]))
+    assert site.restore().restored == (f"key {key.id}", f"key-version {key.id}/2")
+    assert sealed(site).startswith("vault:v4:")
+    back = barrier.get(Key, key.id)
+    assert (back.n_versions, back.current) == (5, 4)
+
+
 def test_an_engine_that_was_taken_away_and_a_key_that_was_deleted_do_not_come_back() -> None:
     site = Below()
     site.root.data("POST", "sys/mounts/transit", {"type": "transit"})

@@ -268,9 +268,9 @@ def _of_today(barrier: Barrier, store: Store, key: entities.Key) -> entities.Key
         key = replace(key, is_primary=key.is_primary and not any(one.is_primary for one in copies))
     if key.material_ids:
         return key
-    versions = list(_whole(barrier, store.children(Kind.KEY_VERSION, key.id, limit=MOST_VERSIONS), KeyVersion))
-    active = (one.number for one in versions if one.state is KeyState.ACTIVE)
-    newest = max((key.n_versions, *(one.number for one in versions)))
+    rows = store.children(Kind.KEY_VERSION, key.id, limit=MOST_VERSIONS)
+    active = (one.number for one in _whole(barrier, rows, KeyVersion) if one.state is KeyState.ACTIVE)
+    newest = max((key.n_versions, *(int(row.id.rpartition("/")[2]) for row in rows)))  # damaged or not, it is taken
     return replace(key, n_versions=newest, current=max((key.current, *active)))
 
 
