@@ -180,7 +180,7 @@ def test_one_thread_serves_what_is_served_at_once_and_comes_back_once_for_many(m
         was = asyncio.get_running_loop().call_soon_threadsafe
         await test(lane)
 
-    for name in ("HOLD_FOR", "LONG", "LOOK"):  # nothing that a busy machine does takes as long
+    for name in ("HOLD_FOR", "LOOK"):  # nothing that a busy machine does takes as long
         monkeypatch.setattr(lanes, name, 100.0)
     on_a_loop(with_loop)
     assert len(calls) == 1
@@ -239,13 +239,12 @@ def test_an_answer_is_not_held_up_by_who_is_served_after_it(monkeypatch):
     on_a_loop(test, most=1)
 
 
-def test_what_took_long_is_not_held_for_others(monkeypatch):
-    monkeypatch.setattr(lanes, "HOLD_FOR", 10.0)
+def test_nobody_is_held_for_others_longer_than_is_said(monkeypatch):
     monkeypatch.setattr(lanes, "LOOK", 10.0)
 
     async def test(lane):
         gate, told = threading.Event(), []
-        lane.put(Told("long", lambda: time.sleep(lanes.LONG * 2), told))
+        lane.put(Told("long", lambda: time.sleep(lanes.HOLD_FOR * 2), told))
         lane.put(Told("stuck", gate.wait, told))
         await until(lambda: words(told, "back") == ["long"])
         gate.set()

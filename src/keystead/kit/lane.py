@@ -2,8 +2,9 @@
 
     put (loop)  …  a thread serves one request after another  …  back on the loop, once for all that were served since
 
-Rule 1: a thread goes on while somebody waits, and comes to the loop once in HOLD_FOR, when nobody waits, or after a
-        LONG act. So records share a flush, and loop and threads seldom want the interpreter at the same time.
+Rule 1: a thread goes on while somebody waits. To the loop comes one of them once in HOLD_FOR, for all that were served
+        by any, and whoever finds that nobody waits. So records share a flush, and loop and threads seldom want the
+        interpreter at the same time.
 Rule 2: a request waits for a thread only while there are as many as the token has use for (kit.pace).
 Rule 3: a token that stands still is noticed within LOOK, and another thread added. Nobody waits longer than `wait_for`
         to be served: then `late` is called, and nothing was done.
@@ -24,7 +25,6 @@ from typing import Final, Protocol
 from keystead.kit.pace import SAMPLE, Pace, Spent, spent
 
 HOLD_FOR: Final = 0.006  # seconds
-LONG: Final = 0.001  # seconds; whoever took as long is not held
 LOOK: Final = 0.005  # seconds
 CLOSES_IN: Final = 2.0  # seconds
 
@@ -92,7 +92,7 @@ class Lane:
         self._name, self._wait_for, self._loop = name, wait_for, loop
         self._turn, self._waiting, self._pace = threading.Lock(), Turns(), Pace(most)
         self._n_busy = self._n_served = self._n_seen = 0
-        self._is_looking, self._looked_at = False, 0.0
+        self._is_looking, self._looked_at, self._came_at = False, 0.0, 0.0
         self._served: deque[Job] = deque()  # and not back yet
         self._wakes: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
@@ -167,20 +167,19 @@ class Lane:
 
     def _serve(self) -> None:
         """Whoever waits, until nobody does."""
-        now = held_since = sampled_at = time.monotonic()
+        now = sampled_at = self._came_at = time.monotonic()
         before: Spent | None = None
         job = self._first()
         while job is not None:
             job.run()
             self._served.append(job)
-            then, now = now, time.monotonic()
-            used = None
+            now, used = time.monotonic(), None
             if now - sampled_at >= SAMPLE:  # what asks the kernel is not for every request
                 after, sampled_at = spent(), now
                 used, before = after.since(before) if before else None, after
             job = self._next(now, used)
-            if job is None or now - then >= LONG or now - held_since >= HOLD_FOR:
-                held_since = now
+            if job is None or now - self._came_at >= HOLD_FOR:
+                self._came_at = now
                 with contextlib.suppress(RuntimeError):  # the loop has ended, and with it everybody who waited
                     self._loop.call_soon_threadsafe(self._come_back)
 
