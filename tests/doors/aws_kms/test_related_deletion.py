@@ -19,6 +19,7 @@ from tests.doors.aws_kms.related import (
     schedule,
     state,
     three_regions,
+    update,
 )
 from tests.harness import OTHER_REGION, REGION, TENANT, b64
 
@@ -26,8 +27,8 @@ from keystead.core import operations as ops
 from keystead.core.entities import Key, KeyVersion
 from keystead.core.errors import WrongState
 from keystead.core.states import KeyState
-from keystead.service.barrier import Barrier
-from keystead.service.custody import export_tree, graft
+from keystead.service.barrier import Barrier, Commit
+from keystead.service.custody import export_tree, graft, restore
 from keystead.service.proof import prove_destroyed
 from keystead.stores.memory import MemoryStore
 
@@ -198,3 +199,17 @@ def test_under_today_s_key_tree_an_old_backup_s_primary_waits_no_longer_for_what
     assert grafted.destroyed == (f"{found[False].id}/1",)
     assert found[False].lifecycle.state is KeyState.DESTROYED
     assert found[True].lifecycle.destroy_at == now + timedelta(days=9) and not found[True].lifecycle.destroy_in_days
+
+
+def test_a_copy_that_was_lost_does_not_come_back_as_a_second_primary(office) -> None:
+    """custody.restore: it was the primary then, and another one is today."""
+    key_id = primary(office)
+    replicated(office, key_id)
+    backup = MemoryStore()
+    backup._content = deepcopy(office.store._content)
+    assert update(office, key_id, OTHER_REGION).status == 200
+    (lost,) = (key for key in office.barrier.linked(Key, key_id) if not key.is_primary)
+    office.barrier.commit(Commit(delete=(lost,)))
+    assert restore(backup, office.barrier, office.store).restored == (f"key {lost.id}",)
+    found = {key.keyring: key.is_primary for key in office.barrier.linked(Key, key_id)}
+    assert sorted(found.values()) == [False, True] and not found[lost.keyring]
