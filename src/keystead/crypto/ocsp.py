@@ -14,6 +14,7 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
 SKEW, LASTS = timedelta(minutes=5), timedelta(days=1)  # of clocks; of an answer that does not say how long it is good
+MOST_SENT = 8  # certificates that come with an answer and are looked at, with each of whom the role names
 _ODD = (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
 
 
@@ -85,7 +86,8 @@ class Question:
         """RFC 6960 §4.2.2.2: the issuer itself, whom it has appointed, or whom the role has named."""
         own = x509.load_pem_x509_certificates(authorities.encode()) if authorities else []
         signers = [self._issuer, *own]
-        appointed = [one for one in said.certificates if any(_has_appointed(by, one, now) for by in signers)]
+        sent = said.certificates[:MOST_SENT]
+        appointed = [one for one in sent if any(_has_appointed(by, one, now) for by in signers)]
         return any(_has_signed(one, said) for one in (*signers, *appointed))
 
 

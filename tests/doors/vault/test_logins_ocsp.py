@@ -52,6 +52,7 @@ class Asking(Shown):
         issuer: Issued | None = None,
         age: timedelta = timedelta(0),
         lasts: timedelta | None = timedelta(hours=1),
+        among: tuple[Issued, ...] = (),
     ) -> bytes:
         asked, of, by = ocsp.load_der_ocsp_request(body), of or self.joe, by or self.ca
         assert asked.serial_number == self.joe.made.serial_number
@@ -66,7 +67,8 @@ class Asking(Shown):
             revocation_time=begins if status is REVOKED else None,
             revocation_reason=None,
         )
-        builder = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, by.made).certificates([by.made])
+        builder = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, by.made)
+        builder = builder.certificates([*(one.made for one in among), by.made])
         return builder.sign(by.key, hashes.SHA256()).public_bytes(Encoding.DER)
 
 
@@ -158,6 +160,14 @@ def test_bytes_that_are_no_answer(vault, how) -> None:
 def test_a_responder_that_the_authority_has_appointed(vault) -> None:
     vault.says(URL, by=Issued("responder", vault.ca, extensions=(SIGNS,), start=vault.now))
     assert vault.log_in(vault.joe).status == 200
+
+
+def test_of_what_comes_with_an_answer_few_certificates_are_looked_at(vault) -> None:
+    """Whoever answers makes us verify: each may be of everybody whom the role has named."""
+    by = Issued("responder", vault.ca, extensions=(SIGNS,), start=vault.now)
+    for n, status in ((7, 200), (8, 503)):
+        vault.says(URL, by=by, among=(vault.joe,) * n)
+        assert vault.log_in(vault.joe).status == status
 
 
 def test_a_responder_that_the_role_has_named(vault) -> None:
