@@ -134,7 +134,7 @@ def _revocation_list(op: ops.WriteRevocationList | ops.DeleteRevocationList, ten
 
 
 def _mfa(_op: Any, tenant: HeldTenant) -> Entity | None:
-    """All of the rules, by what they say: the row moves with everybody who is enrolled."""
+    """All of the rules, by what they say."""
     rules = replace(tenant.mfa_rules(), revision=0)
     return replace(rules, id=f"{rules.id}/{hashlib.sha256(msgspec.msgpack.encode(rules)).hexdigest()}")
 

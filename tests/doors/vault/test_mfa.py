@@ -6,9 +6,11 @@ import base64
 import copy
 import threading
 from datetime import timedelta
+from hashlib import sha256
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from msgspec.structs import replace
 from tests import harness
 from tests.doors.vault.factors import ENFORCEMENTS, METHODS, VALIDATE, Site
 from tests.vaultstack import Bearer
@@ -118,6 +120,35 @@ def test_so_many_wait_for_one_and_the_oldest_gives_way(site, monkeypatch) -> Non
     assert len(site.stack.barrier.every(WaitingLogin)) == 3
     assert refused(site.validate(first, site.code())) == GONE
     assert site.validate(second, site.code()).status == 200
+
+
+def test_logins_at_one_moment_do_not_want_the_same_gone(site) -> None:
+    """Or all of them but one would look at their passwords again, which takes long."""
+    site.user("ann")
+    for name in ("ann", "bob"):
+        site.begin(name)
+    one = site.stack.barrier.every(WaitingLogin)[0]
+    old = [replace(one, id=sha256(bytes([n])).hexdigest(), entity=f"e{n}", revision=0) for n in range(256)]
+    commit = site.stack.barrier.commit
+    commit(Commit(put=tuple(old)))
+    site.forward(600)
+    tried, n = [], 8
+
+    def overtaken(change: Commit) -> None:
+        if any(isinstance(one, WaitingLogin) for one in change.put):
+            tried.append(None)
+            if len(tried) == 1:
+                site.begin("ann")
+        commit(change)
+
+    site.stack.view.loop_thread = 0
+    site.stack.barrier.commit = overtaken
+    again = 0
+    for _ in range(n):
+        tried.clear()
+        site.begin()
+        again += len(tried) - 2
+    assert again <= 1 and len(site.stack.barrier.every(WaitingLogin)) < len(old)
 
 
 def test_by_the_name_of_the_method_as_well(site) -> None:
@@ -351,6 +382,27 @@ def test_an_enforcement_holds_from_when_it_is_acknowledged(site) -> None:
     reply = site.log_in()
     assert came and reply.json["auth"]["mfa_requirement"] is not None
     assert not [one for one in site.stack.barrier.every(Token) if one.path.startswith("auth/userpass")]
+
+
+@pytest.mark.parametrize("of", ["entity", "group"])
+def test_and_so_does_that_somebody_is_in_a_group_that_is_asked(site, of) -> None:
+    """Themselves, or a group that they are in."""
+    site.root.data("DELETE", f"{ENFORCEMENTS}/e")
+    inner = site.root.data("POST", "identity/group", {"name": "in", "member_entity_ids": [site.entity]})["id"]
+    asked = site.root.data("POST", "identity/group", {"name": "asked"})["id"]
+    site.enforce("only", identity_group_ids=[asked])
+    member = {"member_entity_ids": [site.entity]} if of == "entity" else {"member_group_ids": [inner]}
+    site.stack.view.loop_thread = 0
+    commit, came = site.stack.barrier.commit, []
+
+    def overtaken(change: Commit) -> None:
+        if any(isinstance(one, Token) for one in change.put) and not came:
+            came.append(True)
+            site.root.data("POST", f"identity/group/id/{asked}", member)
+        commit(change)
+
+    site.stack.barrier.commit = overtaken
+    assert site.log_in().json["auth"]["mfa_requirement"] is not None and came
 
 
 @pytest.mark.parametrize("by", ["identity_entity_ids", "identity_group_ids", "inherited", "auth_method_accessors"])

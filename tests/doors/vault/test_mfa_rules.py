@@ -191,6 +191,52 @@ def test_what_is_enforced_below_is_not_above(inner) -> None:
     assert inner.root.refused("POST", f"{ENFORCEMENTS}/up", asked)[0] == 400
 
 
+def rest_on(site: Site, what: str, name: str = "x") -> None:
+    """Below, on the method of above."""
+    if what == "enrolment":
+        enrolled(site, site.method)
+        return
+    named = {"mfa_method_ids": [site.method], "auth_method_types": ["userpass"]}
+    assert site.root("POST", f"{ENFORCEMENTS}/{name}", named, **NS).status == 204
+
+
+@pytest.mark.parametrize("what", ["enforcement", "enrolment"])
+def test_nothing_that_is_done_below_keeps_a_login_above_from_ending(inner, what) -> None:
+    begun(inner)
+    request, code = inner.begin(), inner.code()
+    commit, came = inner.stack.barrier.commit, []
+    inner.stack.view.loop_thread = 0
+
+    def overtaken(change: Commit) -> None:
+        if any(isinstance(one, WaitingLogin) for one in change.delete):
+            came.append(True)
+            rest_on(inner, what, f"e{len(came)}")
+        commit(change)
+
+    inner.stack.barrier.commit = overtaken
+    assert inner.validate(request, code).status == 200 and len(came) == 1
+
+
+@pytest.mark.parametrize("what", ["enforcement", "enrolment"])
+def test_whoever_comes_to_rest_on_a_method_while_it_goes_is_not_left_behind(inner, what) -> None:
+    inner.root.data("DELETE", f"{ENFORCEMENTS}/e")
+    assert inner.log_in("eve", **NS).json["auth"]["client_token"]
+    commit, came = inner.stack.barrier.commit, []
+    inner.stack.view.loop_thread = 0
+
+    def overtaken(change: Commit) -> None:
+        if change.destroy and not came:
+            came.append(True)
+            rest_on(inner, what)
+        commit(change)
+
+    inner.stack.barrier.commit = overtaken
+    gone = inner.root("DELETE", f"{METHODS}/{inner.method}").status
+    assert came and gone == (500 if what == "enforcement" else 204)
+    left = {one.method for one in inner.stack.barrier.every(MfaSecret)}
+    assert left == ({inner.method} if what == "enforcement" else set())
+
+
 def test_a_method_of_above_is_named_below_and_is_not_changed_there(inner) -> None:
     inner.root.data("DELETE", f"{ENFORCEMENTS}/e")
     asked = {"mfa_method_ids": [inner.method], "auth_method_types": ["userpass"]}

@@ -64,6 +64,7 @@ class Kind(StrEnum):
     OIDC_LOGIN = "oidc-login"
     REVOCATION_LIST = "revocation-list"
     MFA_RULES = "mfa-rules"
+    MFA_ROLL = "mfa-roll"
     MFA_SECRET = "mfa-secret"  # noqa: S105 - a kind, not a secret
     WAITING_LOGIN = "waiting-login"
     NAMESPACE = "namespace"

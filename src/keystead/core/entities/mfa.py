@@ -65,6 +65,16 @@ class MfaRules(Entity, frozen=True, kw_only=True):
         return next((one for one in self.enforcements if one.name == name), None)
 
 
+class MfaRoll(Entity, frozen=True, kw_only=True):
+    """Of a tenant, whose id is its own: it moves whenever somebody comes to rest on a method of the tenant's.
+
+    Whoever takes a method away rests on it. No login does: those of all tenants below would begin again with each that
+    is enrolled, and any of these tenants could keep all logins from ending.
+    """
+
+    kind = Kind.MFA_ROLL
+
+
 class MfaSecret(Wrapped, frozen=True, kw_only=True):
     """What an entity makes passwords of for a method; `id` is "<uuid>/1". It says itself what they are like.
 

@@ -27,15 +27,15 @@ DISABLED = "entity disabled"
 class Joined(Struct, frozen=True, kw_only=True):
     """The entity's id, its policies and those of its groups; and what the login's commit has to do for it.
 
-    `name`: the mount knows it by. `ids`: its own, and of all that it has been merged from. `groups`: ids of all that it
-    is in.
+    `name`: the mount knows it by. `ids`: its own, and of all that it has been merged from. `groups`: all that it is in,
+    for whoever rests on them.
     """
 
     id: str
     ids: frozenset[str] = frozenset()
     name: str = ""
     policies: tuple[str, ...] = ()
-    groups: frozenset[str] = frozenset()
+    groups: tuple[IdentityGroup, ...] = ()
     put: tuple[Entity, ...] = ()
     delete: tuple[Entity, ...] = ()
     seen: tuple[Entity, ...] = ()
@@ -81,7 +81,7 @@ def join(
         ids=frozenset({entity.id, *entity.merged_ids}),
         name=name,
         policies=policies_of(entity, now_in),
-        groups=frozenset(one.id for one in now_in),
+        groups=now_in,
         put=(*put, entity) if put else (),
         delete=tuple(ties[group.id] for group in left),
         seen=() if put else (entity,),
@@ -111,7 +111,7 @@ def _newcomer(
         ids=frozenset({entity.id, *entity.merged_ids}),
         name=name,
         policies=policies_of(entity, now_in),
-        groups=frozenset(one.id for one in now_in),
+        groups=now_in,
         put=(entity, alias, row, *rows, *(one for group in said for one in (GroupTie.of(group, entity), group))),
     )
 

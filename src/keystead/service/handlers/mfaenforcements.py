@@ -20,7 +20,7 @@ NAMED_BY = ("accessors", "engines", "groups", "entities")
 
 
 def write_enforcement(op: ops.WriteMfaEnforcement, targets: tuple[HeldTenant], act: Act) -> Outcome[MfaEnforcement]:
-    """Puts each row that a method of it is in: whoever takes that away begins again, and finds this."""
+    """Puts the roll of each method of above: whoever takes that away begins again, and finds this."""
     (tenant,) = targets
     rules = tenant.mfa_rules()
     before = rules.enforcement(op.name) or MfaEnforcement(id=new_id(act.entropy), name=op.name, methods=())
@@ -39,8 +39,8 @@ def write_enforcement(op: ops.WriteMfaEnforcement, targets: tuple[HeldTenant], a
     if len(others) >= MOST_ENFORCEMENTS:
         raise LimitExceeded(f"a namespace has {MOST_ENFORCEMENTS} enforcements at most", "mfa_enforcements")
     above = {one.id: one for one in of if one.id != rules.id}
-    put = (replace(rules, enforcements=(*others, written)), *above.values())
-    return Outcome(answer=written, put=put, made=written.id)
+    put = (replace(rules, enforcements=(*others, written)), *map(tenant.mfa_roll, above))
+    return Outcome(answer=written, put=put, seen=tuple(above.values()), made=written.id)
 
 
 def _of(tenant: HeldTenant, method: str) -> MfaRules:

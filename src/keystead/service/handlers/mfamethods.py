@@ -100,9 +100,9 @@ def list_methods(_op: ops.ListMfaMethods, targets: tuple[HeldTenant], _act: Act)
 
 
 def delete_method(op: ops.DeleteMfaMethod, targets: tuple[HeldTenant], _act: Act) -> Outcome[Nothing]:
-    """Whoever comes to name it, or to be enrolled, puts the row that it is in: so nothing of it is left behind."""
+    """Whoever comes to name it below, or to be enrolled, puts the roll: so nothing of it is left behind."""
     (tenant,) = targets
-    rules = tenant.mfa_rules()
+    rules, roll = tenant.mfa_rules(), tenant.mfa_roll()
     if (method := rules.method(op.id)) is None:
         if any(one.method(op.id) is not None for one in tenant.mfa_rules_above()):
             raise InvalidArgument(ELSEWHERE, SERVERS)
@@ -113,7 +113,7 @@ def delete_method(op: ops.DeleteMfaMethod, targets: tuple[HeldTenant], _act: Act
             raise InvalidArgument(words, SERVERS)
     gone = tuple(tenant.mfa_secrets_for(method))
     left = replace(rules, methods=tuple(one for one in rules.methods if one.id != method.id))
-    return Outcome(answer=Nothing(), put=(left,), delete=gone, destroy=gone, made=method.id)
+    return Outcome(answer=Nothing(), put=(left, roll), delete=gone, destroy=gone, made=method.id)
 
 
 HANDLERS: dict[type, Handler] = {

@@ -52,7 +52,7 @@ def enrol_entity(op: ops.EnrolEntity, targets: tuple[HeldTenant], act: Act) -> O
 
 
 def _enrolled(tenant: HeldTenant, method_id: str, entity_id: str, act: Act) -> Outcome[MfaEnrolment]:
-    """Puts the entity, so that of two who enrol it at once one comes second; and the row that the method is in."""
+    """Puts the entity, so that of two who enrol it at once one comes second; and the roll of the method."""
     if not method_id:
         raise InvalidArgument("missing method ID", "method")
     if not entity_id:
@@ -75,7 +75,8 @@ def _enrolled(tenant: HeldTenant, method_id: str, entity_id: str, act: Act) -> O
     )
     return Outcome(
         answer=MfaEnrolment(method, entity.id, shared),
-        put=(made, entity, tenant.mfa_rules(method.tenant)),
+        put=(made, entity, tenant.mfa_roll(method.tenant)),
+        seen=(tenant.mfa_rules(method.tenant),),
         material={made.id: shared},
         made=made.id,
     )

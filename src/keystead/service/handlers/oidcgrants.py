@@ -10,7 +10,6 @@ Rule 2: who the client is says the caller; a request names nothing but the issue
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
@@ -38,6 +37,7 @@ from keystead.core.vouching.words import ProvenClient
 from keystead.service.belonging import NOBODYS, Belonging
 from keystead.service.credentials.oidcclient import PLAIN, S256, answers, half_of, unfit
 from keystead.service.credentials.token import digest
+from keystead.service.handlers.crowding import gone
 from keystead.service.handlers.idtokens import drawn_up, letters
 from keystead.service.handlers.logins import uuid
 from keystead.service.handlers.oidcclients import MAX_URI, is_assigned
@@ -153,7 +153,7 @@ def authorize(op: ops.AuthorizeOidcClient, targets: tuple[HeldTenant], act: Act)
     return Outcome(
         answer=Sensitive(text.encode()),
         put=(code,),
-        delete=_gone(tenant.oidc_codes(client), act),
+        delete=gone(tenant.oidc_codes(client), code, MOST, lambda one: one.entity, act.now),
         seen=standing.seen,
         made=client.client_id,
     )
@@ -229,16 +229,6 @@ def _auth_time(op: ops.AuthorizeOidcClient, tenant: HeldTenant, act: Act) -> int
     if int(act.now.timestamp()) - shown_at > op.max_age:
         raise _Refused("max_age_violation", "active re-authentication is required by max_age")
     return shown_at
-
-
-def _gone(every: list[OidcCode], act: Act) -> tuple[OidcCode, ...]:
-    """Those that are over; and one that gives way where there are too many, of the entity that has most."""
-    over = tuple(one for one in every if one.is_over(act.now))
-    waiting = [one for one in every if not one.is_over(act.now)]
-    if len(waiting) < MOST:
-        return over
-    ((busiest, _),) = Counter(one.entity for one in waiting).most_common(1)
-    return (*over, min((one for one in waiting if one.entity == busiest), key=lambda one: one.expires_at))
 
 
 # --- a client at an issuer

@@ -1,14 +1,13 @@
 """Logging in in a browser: a state that goes to the issuer and comes back once. OpenID Connect Core 1.0 §3.1.2.
 
-Strangers begin logins, so those that are under way are bounded for each mount; where there are too many, the oldest
-gives way of the address that has most.
+Strangers begin logins, so those that are under way are bounded for each mount; where there are too many, one of
+the older gives way of the address that has most.
 """
 
 from __future__ import annotations
 
 import hmac
 from base64 import urlsafe_b64encode
-from collections import Counter
 from datetime import timedelta
 
 from msgspec.structs import replace
@@ -20,6 +19,7 @@ from keystead.core.sensitive import Sensitive
 from keystead.core.vouching.browsers import LOGIN_FAILED, NO_STATE, drawn, is_back, parted
 from keystead.core.vouching.words import Granted, Published
 from keystead.service.credentials.token import digest
+from keystead.service.handlers.crowding import gone
 from keystead.service.handlers.logins import mount_of
 from keystead.service.held import HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
@@ -55,8 +55,8 @@ def begin_oidc_login(op: ops.BeginOidcLogin, targets: tuple[HeldTenant], act: Ac
     begun = replace(_begun(op, account, act, state, settings.revision), redirect_uri=back)
     told = f"{state},ns={namespace}" if namespace else state
     url = authorization_url(place, _asked(begun, bounds, settings.settings, told))
-    gone, answer = _gone(tenant.oidc_logins(mount), act), ops.Begun(url=Sensitive(url.encode()))
-    return Outcome(answer=answer, put=(begun,), delete=gone, seen=(mount, account, settings))
+    answer, delete = ops.Begun(url=Sensitive(url.encode())), _gone(tenant.oidc_logins(mount), begun, act)
+    return Outcome(answer=answer, put=(begun,), delete=delete, seen=(mount, account, settings))
 
 
 def _new_state(act: Act) -> str:
@@ -88,7 +88,7 @@ def _on_another_device(
         user_code=granted.user_code,
         poll_interval=granted.interval,
     )
-    return Outcome(answer=answer, put=(begun,), delete=_gone(under_way, act), seen=(account, settings))
+    return Outcome(answer=answer, put=(begun,), delete=_gone(under_way, begun, act), seen=(account, settings))
 
 
 def _begun(op: ops.BeginOidcLogin, role: Account, act: Act, state: str, revision: int) -> OidcLogin:
@@ -126,14 +126,8 @@ def _asked(begun: OidcLogin, bounds: JwtBounds, settings: JwtSettings, state: st
     return said | ({"max_age": str(bounds.max_age)} if bounds.max_age else {})
 
 
-def _gone(every: list[OidcLogin], act: Act) -> tuple[OidcLogin, ...]:
-    """Those that are over; and one that gives way, where there are too many."""
-    over = tuple(one for one in every if one.is_over(act.now))
-    under_way = [one for one in every if not one.is_over(act.now)]
-    if len(under_way) < MOST:
-        return over
-    ((busiest, _),) = Counter(one.source for one in under_way).most_common(1)
-    return (*over, min((one for one in under_way if one.source == busiest), key=lambda one: one.begun_at))
+def _gone(under_way: list[OidcLogin], begun: OidcLogin, act: Act) -> tuple[OidcLogin, ...]:
+    return gone(under_way, begun, MOST, lambda one: one.source, act.now)
 
 
 def take_oidc_login(op: ops.TakeOidcLogin, targets: tuple[HeldTenant], act: Act) -> Outcome[OidcLogin | None]:

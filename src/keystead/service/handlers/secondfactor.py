@@ -24,6 +24,7 @@ from keystead.core.caller import Factor
 from keystead.core.entities import (
     Account,
     Entity,
+    IdentityGroup,
     LoginSettings,
     MfaEnforcement,
     MfaMethod,
@@ -44,7 +45,7 @@ from keystead.service.held import HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
 
 LASTS = timedelta(minutes=5)
-MOST_WAITING, MOST_SWEPT = 16, 8  # of an entity; of a mount, with each that begins
+MOST_WAITING, MOST_SWEPT = 16, 4  # of an entity; of a mount, with each that begins
 NO_LOGIN = "invalid request ID"
 
 
@@ -66,8 +67,9 @@ def let_in(tenant: HeldTenant, one: Entering, act: Act) -> Outcome[Any]:
     """Answers LoggedIn."""
     rules, whose = tenant.mfa_rules_above(), one.whose
     asking = fitting(rules, one.mount, whose.ids, whose.groups)
+    by_group = whose.groups if any(each.groups for of in rules for each in of.enforcements) else ()
     put, delete = (*one.put, *whose.put), (*one.delete, *whose.delete)
-    seen = (*one.seen, *whose.seen, *rules)
+    seen = (*one.seen, *whose.seen, *by_group, *rules)
     factors = act.caller.factors
     if asking and not factors:
         waits = _waiting(one, asking, tenant, act)
@@ -94,16 +96,17 @@ def _cleared(account: Account) -> tuple[Account, ...]:
 
 
 def fitting(
-    rules: Iterable[MfaRules], mount: Mount, entity: frozenset[str], groups: frozenset[str]
+    rules: Iterable[MfaRules], mount: Mount, entity: frozenset[str], groups: Iterable[IdentityGroup]
 ) -> tuple[tuple[MfaEnforcement, tuple[MfaMethod, ...]], ...]:
     """The enforcements that such a login fits, each with the methods of which it asks for one."""
     every = tuple(rules)
     methods = {method.id: method for each in every for method in each.methods}
+    in_groups = frozenset(one.id for one in groups)
     return tuple(
         (one, tuple(methods[id_] for id_ in one.methods if id_ in methods))
         for each in every
         for one in each.enforcements
-        if one.fits(mount.accessor, mount.engine, entity, groups)
+        if one.fits(mount.accessor, mount.engine, entity, in_groups)
     )
 
 
@@ -205,9 +208,12 @@ def _waiting(one: Entering, asking: Any, tenant: HeldTenant, act: Act) -> Outcom
 
 
 def _gone(tenant: HeldTenant, new: WaitingLogin, act: Act) -> tuple[WaitingLogin, ...]:
-    """Of the mount some that are over; of the entity those that are, and the oldest where too many wait."""
+    """Of the mount some that are over; of the entity those that are, and the oldest where too many wait.
+
+    Which some is drawn by the new one's id, a digest: two logins at one moment hardly want the same gone.
+    """
     own = sorted(tenant.waiting_logins_of(new.entity), key=lambda one: one.begun_at)
-    some = tenant.some_waiting_logins(new.mount, MOST_SWEPT)
+    some = tenant.some_waiting_logins(new.mount, new.id, MOST_SWEPT)
     gone = {one.id: one for one in (*own, *some) if one.is_over(act.now)}
     left = [one for one in own if one.id not in gone]
     gone |= {one.id: one for one in left[: max(0, len(left) + 1 - MOST_WAITING)]}
@@ -245,7 +251,7 @@ def validate_login(op: ops.ValidateLogin, targets: tuple[HeldTenant], act: Act) 
         raise Denied("permission denied", "what let them in has changed")
     rules, whose = tenant.mfa_rules_above(), tenant.belonging(entity.id, tenant.id)
     ids = frozenset({entity.id, *entity.merged_ids})
-    asking = fitting(rules, mount, ids, frozenset(group.id for group in whose.groups))
+    asking = fitting(rules, mount, ids, whose.groups)
     if not asking:
         raise Denied("permission denied", "nothing asks for a second factor any more")
     seen = (mount, account, *([] if settings is None else [settings]), *whose.rests_on, *rules)

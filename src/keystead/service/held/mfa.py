@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from keystead.core.entities import Lineage, MfaMethod, MfaRules, MfaSecret, Mount, WaitingLogin, path_of_chain
+from keystead.core.entities import Lineage, MfaMethod, MfaRoll, MfaRules, MfaSecret, Mount, WaitingLogin, path_of_chain
 from keystead.core.sensitive import Sensitive
 
 if TYPE_CHECKING:
@@ -29,6 +29,11 @@ class OfFactors:
         """This tenant's own, or another's; as a row that there is not yet where there are none."""
         of = tenant or self.id
         return self._reach.get(MfaRules, of) or MfaRules(id=of)
+
+    def mfa_roll(self, tenant: str = "") -> MfaRoll:
+        """The same."""
+        of = tenant or self.id
+        return self._reach.get(MfaRoll, of) or MfaRoll(id=of)
 
     def mfa_rules_above(self) -> tuple[MfaRules, ...]:
         """Those that count here: of the root of its tree, down to its own."""
@@ -72,9 +77,9 @@ class OfFactors:
     def waiting_logins(self, mount: Mount) -> list[WaitingLogin]:
         return list(self._reach.every_child(WaitingLogin, mount.uuid))
 
-    def some_waiting_logins(self, mount: str, limit: int) -> list[WaitingLogin]:
-        """Of the mount with that uuid."""
-        return self._reach.children(WaitingLogin, mount, "", limit)
+    def some_waiting_logins(self, mount: str, after: str, limit: int) -> list[WaitingLogin]:
+        """Of the mount with that uuid, by their ids."""
+        return self._reach.children(WaitingLogin, mount, after, limit)
 
     def waiting_logins_of(self, entity: str) -> list[WaitingLogin]:
         return self._reach.linked(WaitingLogin, entity)

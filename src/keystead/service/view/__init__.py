@@ -94,6 +94,7 @@ class View(KeyCache, TokenCache):
         Kind.OIDC_CODE: _forget_nothing,
         Kind.REVOCATION_LIST: _forget_nothing,
         Kind.MFA_RULES: _forget_nothing,  # nobody holds them: every login reads them, and rests on them
+        Kind.MFA_ROLL: _forget_nothing,
         Kind.MFA_SECRET: _forget_nothing,
         Kind.WAITING_LOGIN: _forget_nothing,
         Kind.ERASURE: _forget_nothing,
