@@ -290,6 +290,18 @@ def test_a_lock_keeps_everybody_out_until_it_is_opened(two) -> None:
         assert bearer.ask("GET", "secret/a", x_vault_namespace=at).status == 200
 
 
+def test_a_lock_is_of_whom_the_path_names_whatever_the_body_says(two) -> None:
+    """A policy of api-lock/lock alone lets nobody lock what is below."""
+    alone = two.child('path "sys/namespaces/api-lock/*" { capabilities = ["update"] }')
+    for way in ("lock", "unlock"):
+        reply = alone.ask("POST", f"sys/namespaces/api-lock/{way}", {"path": "ns1"})
+        assert (reply.status, reply.json["errors"]) == (400, ["root namespace cannot be locked/unlocked"])
+    assert not two.data("GET", "sys/namespaces/ns1")["locked"]
+    reply = two.ask("POST", "sys/namespaces/api-lock/lock", {"path": "ch"}, x_vault_namespace="ns1")
+    assert reply.json["data"]["unlock_key"] and "path" in reply.json["warnings"][0]
+    assert two.data("GET", "sys/namespaces/ns1")["locked"]
+
+
 def test_who_opens_it_without_its_key(two) -> None:
     two.data("POST", "sys/namespaces/api-lock/lock/ns1")
     poor = two.child(ALL.replace(', "sudo"', ""))

@@ -46,6 +46,8 @@ LEFT_OUT = {
     "system write policies/acl/{name:path}": OF_POLICIES,  # OpenBao's own
     "system write policy/{name:path}": OF_POLICIES,
     "system read internal/specs/openapi": {"generic_mount_paths"},
+    "system write namespaces/api-lock/lock": {"path"},  # which is the request's
+    "system write namespaces/api-lock/unlock": {"path"},
     "system write tools/random": {"source", "urlbytes"},
     "system write tools/random/{urlbytes}": {"source"},
     "system write tools/hash": {"urlalgorithm"},

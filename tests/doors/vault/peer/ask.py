@@ -21,7 +21,8 @@ NAMES = {"OpenBao CLI": "Vault CLI", "'bao kv": "'vault kv", "OpenBao's server l
 
 MADE = frozenset(
     {"request_id", "accessor", "client_token", "token", "id", "wrapped_accessor", "uuid", "secret_id", "migration_id",
-     "secret_id_accessor", "role_id", "random_bytes", "creation_time", "last_renewal_time", "cluster_id", "entity_id"}
+     "secret_id_accessor", "role_id", "random_bytes", "creation_time", "last_renewal_time", "cluster_id", "entity_id",
+     "nonce", "otp", "verification_nonce"}
 )  # fmt: skip
 """Members that each server makes for itself: whether there is one is compared, and of what type."""
 LEFT = frozenset({"ttl", "lease_duration", "secret_id_ttl", "creation_ttl"})

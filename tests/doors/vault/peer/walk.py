@@ -2,6 +2,7 @@
 """What can be sent to an operation, out of OpenBao's own document: every parameter with a value of its kind and of every other.
 
 By hand, for any paths of the document: python -m tests.doors.vault.peer.walk 'auth/userpass|transit/keys'
+Those of the seal need a server process of ours, with a share: python -m tests.doors.vault.peer.walk 'sys/rotate' served
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ import re
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from tests.doors.vault.peer.ask import Ask
-from tests.openbao import METHODS, OpenApi
+from tests.openbao import METHODS, OpenApi, Peer
+from tests.servers import serving
 
 from keystead.wire.vault.kinds import Kind
 
@@ -73,18 +76,34 @@ def bodies(document: OpenApi, template: str, method: str, base: Mapping[str, Any
     yield from ({name: value for name, value in base.items() if name != left} for left in base)
 
 
-def main(pattern: str) -> None:
+@contextmanager
+def served(directory: Path) -> Iterator[Peer]:
+    """`keystead serve`, set up over HTTP and opened with its one share."""
+    with serving("serve", directory / "data", "--listen", "vault=127.0.0.1:0") as running:
+        host, _, port = running.running["listen"]["vault"].rpartition(":")
+        nobody = Peer((host, int(port)), "")
+        made = nobody.json("PUT", "sys/init", {"secret_shares": 1, "secret_threshold": 1})
+        nobody.json("PUT", "sys/unseal", {"key": made["keys"][0]})
+        nobody.close()
+        yield Peer((host, int(port)), made["root_token"])
+
+
+def main(pattern: str, how: str = "") -> None:
     from tests.doors.vault.test_openbao import ours, theirs  # noqa: PLC0415 - a test's module, which imports these
     from tests.doors.vault.test_walk_openbao import BASES, NAMES, differing, prepared  # noqa: PLC0415 - the same
     from tests.openbao import openbao  # noqa: PLC0415 - the same
 
-    with tempfile.TemporaryDirectory() as folder, openbao(Path(folder)) as peer:
-        document, sides = OpenApi(peer.openapi()), (ours(), theirs(peer))
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        folder = Path(name)
+        peer = stack.enter_context(openbao(folder))
+        mine = theirs(stack.enter_context(served(folder))) if how == "served" else ours()
+        document, sides = OpenApi(peer.openapi()), (mine, theirs(peer))
         prepared(*sides)
-        for template in filter(re.compile(pattern).search, document.templates()):
+        found = filter(re.compile(pattern).search, document.templates())
+        for template in sorted(found, key="sys/seal".__eq__):  # behind which nothing else is answered
             for words in differing(*sides, asks(document, template, BASES.get(template, {}), NAMES)):
                 print(words)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

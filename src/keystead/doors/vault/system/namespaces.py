@@ -17,7 +17,7 @@ from keystead.doors.vault.endpoint import Answer, Said, endpoint
 from keystead.doors.vault.tokens import Nothing, here
 from keystead.kit import Call
 from keystead.wire.vault.envelope import multierror
-from keystead.wire.vault.kinds import CommaStrings, Map
+from keystead.wire.vault.kinds import Map, Strings
 from keystead.wire.vault.reader import CAPTURED, Parameters
 from keystead.wire.vault.request import Verb
 
@@ -36,7 +36,7 @@ class SealRequest(PathRequest, frozen=True, kw_only=True):
     """What would give a namespace a seal of its own: refused, since nothing would be sealed by it."""
 
     seal: str = ""
-    pgp_keys: CommaStrings = ()
+    pgp_keys: Strings = ()
 
 
 class WriteRequest(SealRequest, frozen=True, kw_only=True):
@@ -161,11 +161,7 @@ def reachable_namespaces(_req: Nothing, call: Call) -> dict[str, Any]:
 # --- locking
 
 
-class LockRequest(Parameters, frozen=True, kw_only=True):
-    path: str = ""
-
-
-class UnlockRequest(LockRequest, frozen=True, kw_only=True):
+class UnlockRequest(Parameters, frozen=True, kw_only=True):
     unlock_key: str = ""
 
 
@@ -197,8 +193,9 @@ def _unlock(path: str, key: str, call: Call) -> Answer | None:
 
 
 @endpoint("system", Verb.WRITE, "namespaces/api-lock/lock")
-def lock_namespace(req: LockRequest, call: Call) -> dict[str, Any]:
-    return _lock(req.path, call)
+def lock_namespace(_req: Nothing, call: Call) -> dict[str, Any]:
+    """Its own: a policy is about the path, so no body names another."""
+    return _lock("", call)
 
 
 @endpoint("system", Verb.WRITE, "namespaces/api-lock/lock/{path:path}")
@@ -208,7 +205,7 @@ def lock_namespace_below(req: PathRequest, call: Call) -> dict[str, Any]:
 
 @endpoint("system", Verb.WRITE, "namespaces/api-lock/unlock")
 def unlock_namespace(req: UnlockRequest, call: Call) -> Answer | None:
-    return _unlock(req.path, req.unlock_key, call)
+    return _unlock("", req.unlock_key, call)
 
 
 @endpoint("system", Verb.WRITE, "namespaces/api-lock/unlock/{path:path}")

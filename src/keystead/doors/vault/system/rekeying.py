@@ -28,7 +28,7 @@ from keystead.kit.custody import (
     Verifying,
     Why,
 )
-from keystead.wire.vault.kinds import CommaStrings, Int
+from keystead.wire.vault.kinds import Int, Strings
 from keystead.wire.vault.reader import Parameters
 from keystead.wire.vault.request import Verb
 
@@ -52,7 +52,7 @@ OF_VERIFYING = {
 class BeginRequest(Parameters, frozen=True, kw_only=True):
     secret_shares: Int = 0
     secret_threshold: Int = 0
-    pgp_keys: CommaStrings | None = None
+    pgp_keys: Strings | None = None
     backup: bool = False
     require_verification: bool = False
 
