@@ -356,6 +356,28 @@ def test_on_ones_own_machine_any_port_will_do(vault, uri, is_good) -> None:
     assert app.authorize(redirect_uri=uri).status == (200 if is_good else 400)
 
 
+@pytest.mark.parametrize("how", ["revoked", "by its accessor", "over"])
+def test_a_code_ends_with_the_token_that_it_was_asked_for_by(vault, app, how) -> None:
+    """Whoever is logged out logs in nowhere."""
+    vault.root.data("POST", "auth/userpass/users/bob", {"password": "pw", "token_ttl": "1m"})
+    bob = logged_in(vault)[0]
+    accessor = bob.data("GET", "auth/token/lookup-self")["accessor"]
+    code, other = (app.authorize(who).json["code"] for who in (bob, logged_in(vault)[0]))
+    {
+        "revoked": lambda: bob.data("POST", "auth/token/revoke-self"),
+        "by its accessor": lambda: vault.root.data("POST", "auth/token/revoke-accessor", {"accessor": accessor}),
+        "over": lambda: vault.stack.clock.forward(timedelta(seconds=60)),
+    }[how]()
+    assert refusal(app.redeem(code)) == NOT_GOOD
+    assert app.redeem(other).status == (400 if how == "over" else 200)
+
+
+@pytest.mark.parametrize("terms", [{"token_num_uses": 1}, {"token_type": "batch"}])
+def test_unless_nothing_is_kept_of_that(vault, app, terms) -> None:
+    vault.root.data("POST", "auth/userpass/users/bob", {"password": "pw", **terms})
+    assert app.redeem(app.authorize(logged_in(vault)[0]).json["code"]).status == 200
+
+
 @pytest.mark.parametrize(("seconds", "is_good"), [(60, True), (61, False)])
 def test_how_long_ago_somebody_has_shown_who_they_are(vault, app, seconds, is_good) -> None:
     shown_at = int(vault.stack.clock.now().timestamp())

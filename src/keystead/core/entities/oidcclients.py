@@ -98,6 +98,7 @@ class OidcCode(Entity, frozen=True, kw_only=True):
     client: str  # id of the row
     issuer: str  # name
     entity: str  # id
+    bearer: str = ""  # id of the token that it was asked for by, and ends with; "": of one that nothing is kept of
     redirect_uri: str
     nonce: str = field(default="", name="n")
     scopes: tuple[str, ...] = ()

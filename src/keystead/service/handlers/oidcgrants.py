@@ -52,6 +52,7 @@ LASTS = timedelta(minutes=5)
 MOST = 512  # codes of a client that wait
 N_CODE, MAX_CODE = 32, 256  # characters
 MAX_NONCE, MAX_SCOPE = 1024, 8192  # characters
+NOT_GOOD = "authorization grant is invalid or expired"
 CODE, CREDENTIALS = "authorization_code", "client_credentials"
 _CHALLENGE = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 
@@ -74,6 +75,7 @@ class _Standing(Struct, frozen=True):
     issuer: OidcIssuer
     whose: Belonging
     assignments: tuple[OidcAssignment, ...]
+    bearer: Token | None = None  # of a code: what it was asked for by
 
     @property
     def who(self) -> str:
@@ -83,7 +85,8 @@ class _Standing(Struct, frozen=True):
     @property
     def seen(self) -> tuple[Entity, ...]:
         stored = (one for one in self.assignments if one.revision)
-        return (self.client, self.issuer, *stored, *self.whose.rests_on)
+        bearer = () if self.bearer is None else (self.bearer,)
+        return (self.client, self.issuer, *stored, *self.whose.rests_on, *bearer)
 
 
 def _standing(tenant: HeldTenant, client: OidcClient, issuer: OidcIssuer, entity: str, code: str) -> _Standing:
@@ -140,6 +143,7 @@ def authorize(op: ops.AuthorizeOidcClient, targets: tuple[HeldTenant], act: Act)
             client=client.id,
             issuer=issuer.name,
             entity=standing.who,
+            bearer=_kept(act),
             redirect_uri=op.redirect_uri,
             nonce=op.nonce,
             scopes=scopes,
@@ -173,6 +177,12 @@ def _with_whom(tenant: HeldTenant, client: OidcClient, issuer: OidcIssuer, act: 
     if bearer is None or not bearer.entity:
         raise _Refused("access_denied", "identity entity must be associated with the request")
     return _standing(tenant, client, issuer, bearer.entity, "access_denied")
+
+
+def _kept(act: Act) -> str:
+    """The id of the bearer's token where its row lasts: one of so many uses goes with the last of them."""
+    bearer = act.caller.rights.token
+    return "" if bearer is None or bearer.is_batch or bearer.n_uses else bearer.id
 
 
 def _asking(op: ops.AuthorizeOidcClient, tenant: HeldTenant) -> OidcClient:
@@ -242,7 +252,7 @@ def redeem(op: ops.RedeemOidcCode, targets: tuple[HeldTenant], act: Act) -> Outc
     except _Refused as refused:
         return Outcome(answer=refused.answer, why=refused.answer.code)
     try:
-        standing = _redeemable(op, tenant, code, client, issuer)
+        standing = _redeemable(op, tenant, code, client, issuer, act)
         scopes = _scopes(tenant, code.scopes)
         said = _told(scopes, standing.whose, act)
         answer, made = _granted(op, tenant, code, standing, key, said, act)
@@ -256,7 +266,7 @@ def _waiting(op: ops.RedeemOidcCode, tenant: HeldTenant, act: Act) -> OidcCode:
         raise _Refused("invalid_request", "code parameter is required")
     code = tenant.oidc_code(digest(op.code)) if len(op.code) <= MAX_CODE else None
     if code is None or code.is_over(act.now):
-        raise _Refused("invalid_grant", "authorization grant is invalid or expired")
+        raise _Refused("invalid_grant", NOT_GOOD)
     return code
 
 
@@ -280,7 +290,7 @@ def _caller(
 
 
 def _redeemable(
-    op: ops.RedeemOidcCode, tenant: HeldTenant, code: OidcCode, client: OidcClient, issuer: OidcIssuer
+    op: ops.RedeemOidcCode, tenant: HeldTenant, code: OidcCode, client: OidcClient, issuer: OidcIssuer, act: Act
 ) -> _Standing:
     if code.client != client.id:
         raise _Refused("invalid_grant", "authorization code was not issued to the client")
@@ -292,9 +302,18 @@ def _redeemable(
         raise _Refused(
             "invalid_grant", "redirect_uri does not match the redirect_uri used in the authorization request"
         )
+    bearer = _still_in(tenant, code, act)
     standing = _standing(tenant, client, issuer, code.entity, "invalid_request")
     _require_verifier(op.verifier, code, client)
-    return standing
+    return structs.replace(standing, bearer=bearer)
+
+
+def _still_in(tenant: HeldTenant, code: OidcCode, act: Act) -> Token | None:
+    """Whoever has logged out meanwhile, or was, logs in nowhere."""
+    bearer = tenant.token_of_id(code.bearer) if code.bearer else None
+    if code.bearer and (bearer is None or bearer.is_over(act.now)):
+        raise _Refused("invalid_grant", NOT_GOOD)
+    return bearer
 
 
 def _require_verifier(verifier: Sensitive, code: OidcCode, client: OidcClient) -> None:
