@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from hashlib import sha256
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -28,7 +29,8 @@ def revoked(body: bytes) -> Revoked:
     try:
         if any(isinstance(one.value, x509.DeltaCRLIndicator) for one in found.extensions):
             raise ValueError("a delta list")
-        return Revoked.of((one.serial_number for one in found), found.next_update_utc, found.last_update_utc)
+        issuer = sha256(found.issuer.public_bytes()).digest()
+        return Revoked.of((one.serial_number for one in found), found.next_update_utc, found.last_update_utc, issuer)
     except _ODD as error:
         raise ValueError(str(error)) from None
 

@@ -460,6 +460,20 @@ def test_an_older_list_does_not_take_the_place_of_a_newer_one(vault, world, url)
     assert world.fetching.step() == 0 and vault.why(vault.joe) == UNFIT
 
 
+def test_a_list_of_another_role_s_authority_does_not_take_its_place(vault, world) -> None:
+    """Anybody has one, and puts it in the way: who was revoked would be on no list any more."""
+    clock = vault.stack.clock
+    other = Issued("other", ca=True, start=clock.now())
+    vault.root.data("POST", "auth/cert/certs/other", {"certificate": other.pem})
+    assert plain(vault, world, listed(vault.ca, vault.joe, now=clock.now()))
+    clock.forward(AT_LEAST)
+    world.pages[PLAIN] = listed(other, now=clock.now())
+    assert world.fetching.step() == 0 and vault.why(vault.joe) == UNFIT
+    clock.forward(AT_LEAST)
+    world.pages[PLAIN] = listed(vault.ca, vault.joe, vault.jim, now=clock.now())
+    assert world.fetching.step() == 1 and vault.why(vault.jim) == UNFIT
+
+
 def test_a_list_by_https_needs_no_signature_that_we_know(vault, world) -> None:
     vault.root.data("POST", "auth/cert/crls/l", {"url": URL})
     world.pages[URL] = listed(Issued("other", ca=True), vault.joe, now=vault.stack.clock.now())

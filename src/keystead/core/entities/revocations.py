@@ -20,14 +20,21 @@ class Revoked(Struct, frozen=True):
     packed: bytes = b""
     next_at: datetime | None = None  # when the next list should be there
     made_at: datetime | None = None  # None: kept before this was
+    issuer: bytes = b""  # digest of its name; b"": the same
 
     @classmethod
-    def of(cls, serials: Iterable[int], next_at: datetime | None, made_at: datetime | None = None) -> Revoked:
+    def of(
+        cls, serials: Iterable[int], next_at: datetime | None, made_at: datetime | None = None, issuer: bytes = b""
+    ) -> Revoked:
         """Raises OverflowError for a number that no certificate has."""
-        return cls(b"".join(one.to_bytes(N_SERIAL) for one in sorted(set(serials))), next_at, made_at)
+        return cls(b"".join(one.to_bytes(N_SERIAL) for one in sorted(set(serials))), next_at, made_at, issuer)
 
     def is_older(self, other: Revoked) -> bool:
         return self.made_at is not None and other.made_at is not None and self.made_at < other.made_at
+
+    def is_of_another(self, other: Revoked) -> bool:
+        """Whether another authority says it."""
+        return bool(self.issuer and other.issuer) and self.issuer != other.issuer
 
     @property
     def serials(self) -> tuple[int, ...]:

@@ -99,6 +99,8 @@ def refresh_revocation_list(
     mount = mount_of(op, tenant)
     if op.url.startswith(PLAIN) and not is_vouched(op.body, op.url, _authorities(tenant, mount), act.now):
         raise InvalidArgument("came over plain HTTP, and none of the roles' authorities has signed it", "crl")
+    if op.url.startswith(PLAIN) and before.revoked is not None and found.is_of_another(before.revoked):
+        raise InvalidArgument("the list is of another authority than the one that is held", "crl")
     if before.revoked is not None and found.is_older(before.revoked):
         raise InvalidArgument("the list is older than the one that is held", "crl")
     made = replace(before, revoked=found, fetched_at=act.now)
