@@ -18,7 +18,7 @@ from keystead.core.entities import OidcClientSecret, OidcCode
 from keystead.doors import vault as door
 from keystead.doors.vault.endpoint import Endpoint
 from keystead.service.barrier import Commit
-from keystead.service.handlers import oidcgrants
+from keystead.service.handlers import oidcauthorizing
 from keystead.wire.oidc import challenge, half_hash
 from keystead.wire.vault.request import Verb
 
@@ -151,7 +151,7 @@ def test_a_code_lasts_five_minutes(vault, app, seconds) -> None:
 
 def test_codes_that_wait_are_bounded_and_what_is_over_goes(vault, app, monkeypatch) -> None:
     """Of the entity that has most the oldest gives way."""
-    monkeypatch.setattr(oidcgrants, "MOST", 3)
+    monkeypatch.setattr(oidcauthorizing, "MOST", 3)
     vault.root.data("POST", "auth/userpass/users/ann", {"password": "pw"})
     ann, _ = logged_in(vault, "ann")
     first = app.code()
