@@ -25,13 +25,12 @@ from keystead.core import entities
 from keystead.core.entities import LOST, EndedRoot, Entity, KeyVersion, Kind, Wrapped
 from keystead.core.errors import Internal, Malformed, Unavailable
 from keystead.core.keystores import Connection, KeyStore
-from keystead.core.keytree import EMPTY
 from keystead.core.ports import Entropy, Reader, Row, Slot, Store
 from keystead.core.sensitive import Sensitive
 from keystead.core.states import Event, KeyState
 from keystead.service.barrier import ROOT_META, Barrier, Commit
 from keystead.service.commit import HEAD_META
-from keystead.service.inspection import leaf_of, pages, quiet, tally, verifies, walk
+from keystead.service.inspection import is_destroyed, pages, quiet, tally, verifies, walk
 from keystead.service.related import lasting, waited
 from keystead.service.remains import Remains
 from keystead.service.root import Root
@@ -279,4 +278,4 @@ def _whole(barrier: Barrier, rows: Iterable[Row], of: type[E]) -> Iterable[E]:
 
 
 def _is_dead(barrier: Barrier, store: Store, entity: Entity) -> bool:
-    return isinstance(entity, Wrapped) and entity.wrapped != b"" and leaf_of(barrier, store, entity) == EMPTY
+    return isinstance(entity, Wrapped) and is_destroyed(barrier, store, entity)

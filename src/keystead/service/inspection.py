@@ -102,3 +102,8 @@ def verifies(barrier: Barrier, row: Row) -> bool:
 def leaf_of(barrier: Barrier, reader: Reader, version: Wrapped) -> bytes:
     """Its key in today's tree, or EMPTY. Raises Internal."""
     return barrier.tree.leaf(reader, version.position) if version.position >= 0 else EMPTY
+
+
+def is_destroyed(barrier: Barrier, reader: Reader, version: Wrapped) -> bool:
+    """Whether it holds something that today's tree opens no more. Raises Internal."""
+    return version.wrapped != b"" and leaf_of(barrier, reader, version) == EMPTY

@@ -13,11 +13,10 @@ from typing import Any
 from keystead.core import entities
 from keystead.core.entities import Entity, Kind, Wrapped
 from keystead.core.keystores import KeyStore
-from keystead.core.keytree import EMPTY
 from keystead.core.ports import Reader, Row
 from keystead.core.states import KeyState
 from keystead.service.barrier import Barrier
-from keystead.service.inspection import leaf_of, verifies
+from keystead.service.inspection import is_destroyed, verifies
 
 OF: dict[type[Entity], tuple[Kind, Callable[[Any], str]]] = {
     entities.Keyring: (Kind.TENANT, lambda one: one.tenant),
@@ -69,7 +68,7 @@ class Remains:
         return all(self.is_destroyed(row.id) for row in rows)
 
     def _holds(self, value: Wrapped) -> bool:
-        return value.wrapped != b"" and leaf_of(self._barrier, self._live, value) != EMPTY
+        return value.wrapped != b"" and not is_destroyed(self._barrier, self._live, value)
 
     def is_emptied(self, values: Iterator[Wrapped]) -> bool:
         """Whether it held something, and no more."""
