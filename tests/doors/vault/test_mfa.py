@@ -242,7 +242,7 @@ def test_wrong_ones_are_counted_and_a_right_one_comes_too_late(site) -> None:
     assert secret.n_tried == 0
 
 
-def test_tries_are_counted_exactly_and_survive_a_restart() -> None:
+def test_tries_are_counted_exactly_on_the_row_that_the_commits_rest_on() -> None:
     site = Site(max_validation_attempts=3)
     request, wrong = site.begin(), site.wrong()
     answers = at_once(site, lambda: len(refused(site.validate(request, wrong))[1]), 9)
