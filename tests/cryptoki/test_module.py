@@ -2,6 +2,7 @@
 
 import threading
 import time
+from contextlib import nullcontext
 
 import pytest
 from tests import softhsm
@@ -21,20 +22,21 @@ from keystead.cryptoki import errors, module
 from keystead.cryptoki.connection import Connection
 from keystead.cryptoki.errors import LOST, MEANINGS, MISPLACED, REFUSED_PIN, SPENT, Failed, meant
 from keystead.cryptoki.finding import Where
+from keystead.cryptoki.mechanisms import Mechanism
 from keystead.cryptoki.module import Module
 from keystead.cryptoki.session import Session
 from keystead.cryptoki.token import Token
-from keystead.cryptoki.words import OS_LOCKING_OK, Ckr
+from keystead.cryptoki.words import OS_LOCKING_OK, Cka, Ckm, Ckr
 
 
 class Library:
     """C_Initialize and C_Finalize, which answer what they are told to."""
 
     def __init__(self, *answers):
-        self.answers, self.calls, self.flags = list(answers), [], []
+        self.answers, self.calls, self.flags, self.manufacturer = list(answers), [], [], b""
 
     def functions(self, _path):
-        return {"C_Initialize": self.initialize, "C_Finalize": self.finalize}, None
+        return {"C_Initialize": self.initialize, "C_Finalize": self.finalize, "C_GetInfo": self.info}, None
 
     def initialize(self, args):
         self.calls.append("C_Initialize")
@@ -43,6 +45,10 @@ class Library:
 
     def finalize(self, _reserved):
         self.calls.append("C_Finalize")
+        return Ckr.OK
+
+    def info(self, told):
+        told._obj.manufacturer = self.manufacturer
         return Ckr.OK
 
 
@@ -89,6 +95,34 @@ def test_a_module_that_does_not_come_up_is_started_the_next_time(monkeypatch):
         held.restart(0)
     held.restart(1)
     assert library.calls == ["C_Initialize", "C_Finalize", "C_Initialize", "C_Initialize"] and held.epoch == 2
+
+
+def test_a_module_that_races_gets_one_thread_at_a_time_to_its_objects(monkeypatch):
+    """SoftHSM2 2.6.1 loses what one thread makes while another one looks. No other module is held up by it."""
+    library = Library()
+    monkeypatch.setattr(module, "_functions_of", library.functions)
+    library.manufacturer = b"Thales"
+    assert isinstance(Module("/nowhere.so").objects, nullcontext)
+    library.manufacturer = b"SoftHSM" + b" " * 25
+    held = Module("/nowhere.so")
+    held.call = lambda *_: None  # what it is asked for is done at once
+    held.try_call = lambda *_: Ckr.OK
+    session, wrapped = Session(held, 1), Mechanism(Ckm.AES_KEY_WRAP)
+    for ask in (
+        lambda: session.find({Cka.LABEL: "x"}),
+        lambda: session.create({}),
+        lambda: session.destroy(1),
+        lambda: session.generate(wrapped, {}),
+        lambda: session.generate_pair(wrapped, {}, {}),
+        lambda: session.unwrap(wrapped, 1, b"", {}),
+    ):
+        asked = threading.Thread(target=ask)
+        with held.objects:
+            asked.start()
+            asked.join(0.02)
+            assert asked.is_alive()
+        asked.join(60)
+        assert not asked.is_alive()
 
 
 def test_a_restart_waits_for_calls_and_calls_wait_for_it(monkeypatch):

@@ -6,6 +6,7 @@ Rule 2: a forked child has the parent's memory and none of its connections: ever
 Rule 3: whoever calls stands between `enter` and `leave`. `restart` waits until nobody does; handles of before are void
         after it, and `epoch` tells.
 Rule 4: a module that somebody else in this process has initialised is used, and never finalised.
+Rule 5: whoever makes, erases or looks for objects holds `objects`: of a module in RACING, one thread at a time.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import ctypes
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -24,6 +25,9 @@ from keystead.cryptoki.structures import FUNCTIONS, FunctionList, InitializeArgs
 from keystead.cryptoki.words import OS_LOCKING_OK, Ckr
 
 DRAIN_FOR: Final = 5.0  # seconds that a restart waits for calls in flight
+RACING: Final = (b"SoftHSM",)
+"""Manufacturers, by how they begin, whose modules say that they lock and yet lose objects that one thread makes while
+another one looks for some (docs/pkcs11.md)."""
 
 
 class Module:
@@ -40,6 +44,9 @@ class Module:
         self._functions, self._library = _functions_of(path)
         self._is_up = self._owned = False
         self._initialize()
+        self.objects: AbstractContextManager[object] = (
+            threading.RLock() if self._told().manufacturer.startswith(RACING) else nullcontext()
+        )
 
     @classmethod
     def open(cls, path: str) -> Module:
@@ -128,10 +135,15 @@ class Module:
 
     def info(self) -> tuple[str, str]:
         """(description, version) of the library."""
-        found = ModuleInfo()
-        self.call("C_GetInfo", ctypes.byref(found))
+        found = self._told()
         text = found.description.decode("utf-8", "replace").strip(" \0")
         return text, f"{found.library.major}.{found.library.minor}"
+
+    def _told(self) -> ModuleInfo:
+        """Empty where it does not tell."""
+        found = ModuleInfo()
+        self.try_call("C_GetInfo", ctypes.byref(found))
+        return found
 
     def _initialize(self) -> None:
         args = InitializeArgs(None, None, None, None, OS_LOCKING_OK, None)

@@ -65,6 +65,10 @@ class Session:
 
     def find(self, template: Template, most: int = MOST_FOUND) -> list[int]:
         """Handles of the objects that have all of it, `most` at most."""
+        with self._module.objects:
+            return self._found(template, most)
+
+    def _found(self, template: Template, most: int) -> list[int]:
         rows, n, _kept = templates.filled(template)
         self._module.call("C_FindObjectsInit", self.handle, rows, n)
         found: list[int] = []
@@ -101,16 +105,19 @@ class Session:
     def create(self, template: Template) -> int:
         rows, n, _kept = templates.filled(template)
         handle = c_ulong()
-        self._module.call("C_CreateObject", self.handle, rows, n, byref(handle))
+        with self._module.objects:
+            self._module.call("C_CreateObject", self.handle, rows, n, byref(handle))
         return self._as_asked(template, handle.value)
 
     def destroy(self, handle: int) -> None:
-        self._module.call("C_DestroyObject", self.handle, handle)
+        with self._module.objects:
+            self._module.call("C_DestroyObject", self.handle, handle)
 
     def generate(self, mechanism: Mechanism, template: Template) -> int:
         rows, n, _kept = templates.filled(template)
         handle = c_ulong()
-        self._module.call("C_GenerateKey", self.handle, mechanism.ref, rows, n, byref(handle))
+        with self._module.objects:
+            self._module.call("C_GenerateKey", self.handle, mechanism.ref, rows, n, byref(handle))
         return self._as_asked(template, handle.value)
 
     def generate_pair(self, mechanism: Mechanism, public: Template, private: Template) -> tuple[int, int]:
@@ -118,8 +125,9 @@ class Session:
         ours, n_ours, _kept = templates.filled(public)
         theirs, n_theirs, _kept_too = templates.filled(private)
         one, two = c_ulong(), c_ulong()
-        raw = mechanism.ref
-        self._module.call("C_GenerateKeyPair", self.handle, raw, ours, n_ours, theirs, n_theirs, byref(one), byref(two))
+        args = self.handle, mechanism.ref, ours, n_ours, theirs, n_theirs, byref(one), byref(two)
+        with self._module.objects:
+            self._module.call("C_GenerateKeyPair", *args)
         return one.value, self._as_asked(private, two.value, one.value)
 
     def _as_asked(self, template: Template, *handles: int) -> int:
@@ -169,8 +177,10 @@ class Session:
 
     def unwrap(self, mechanism: Mechanism, wrapping: int, wrapped: bytes, template: Template) -> int:
         rows, n, _kept = templates.filled(template)
-        handle, raw = c_ulong(), mechanism.ref
-        self._module.call("C_UnwrapKey", self.handle, raw, wrapping, wrapped, len(wrapped), rows, n, byref(handle))
+        handle = c_ulong()
+        args = self.handle, mechanism.ref, wrapping, wrapped, len(wrapped), rows, n, byref(handle)
+        with self._module.objects:
+            self._module.call("C_UnwrapKey", *args)
         return self._as_asked(template, handle.value)
 
     def derive(self, mechanism: Mechanism, key: int, template: Template) -> int:

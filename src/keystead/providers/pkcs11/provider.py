@@ -47,6 +47,7 @@ _FAILED: Final = frozenset(
     f"CKR_{rv.name}" for rv in (*VAGUE, *MISPLACED, Ckr.TEMPLATE_INCONSISTENT, Ckr.KEY_FUNCTION_NOT_PERMITTED)
 )
 """Said of a key that the trial has seen to be made: by SoftHSM2, where another thread looks at it half made."""
+ATTEMPTS: Final = 3
 _PLAIN: Final = (Unsupported, InvalidArgument, LimitExceeded)
 """Said by a token that has made nothing."""
 PROVED: Final = {
@@ -134,14 +135,18 @@ class Pkcs11Provider:
 
     def _made(self, act: Callable[[Desk], Handle], name: str) -> Generated:
         """Where the token says no more than that it failed, whatever there is of that name is erased, and it is asked
-        once more: SoftHSM2 fails so now and then, when objects come and go in other threads.
+        once more, ATTEMPTS times in all: SoftHSM2 fails so when objects come and go in other processes.
         """
-        try:
-            handle = self._attempt(act, name)
-        except KeysteadError as error:
-            if error.detail not in _FAILED:
-                raise
-            self.destroy(name)
+        for _ in range(ATTEMPTS - 1):
+            try:
+                handle = self._attempt(act, name)
+            except KeysteadError as error:
+                if error.detail not in _FAILED:
+                    raise
+                self.destroy(name)
+            else:
+                break
+        else:
             handle = self._attempt(act, name, last=True)
         return Generated(handle.pack(), handle.public_key)
 
