@@ -54,10 +54,12 @@ check: install         ## style, types, layers
 	$(BIN)/lint-imports
 
 # In parts, of which `make -j2 test` begins the next one when one has ended: so two cores are busy to the end. A part
-# that fails keeps none of the others from being run; what failed, of every part, is said at the end.
+# that fails keeps none of the others from being run. What failed is asked once more when the machine is quiet
+# (tests/again.sh), and what failed, of every part, is said at the end.
 unit: install          ## every test, the real clients included
 	@rm -rf $(SAID) && mkdir $(SAID)
-	@$(MAKE) --no-print-directory --keep-going parts; status=$$?; sh tests/summary.sh $(SAID) $(PARTS); exit $$status
+	@$(MAKE) --no-print-directory --keep-going parts || sh tests/again.sh $(BIN)/pytest $(SAID) $(PARTS)
+	@sh tests/summary.sh $(SAID) $(PARTS)
 
 parts: $(PARTS)
 
@@ -69,17 +71,19 @@ define said
 	@{ $(1); echo $$? > $(SAID)/$@.status; } 2>&1 | tee $(SAID)/$@; exit $$(cat $(SAID)/$@.status || echo 2)
 endef
 
+PART = $(BIN)/pytest -q -o cache_dir=$(SAID)/$@.cache
+
 real-first: install
-	$(call said,$(BIN)/pytest -q $(wildcard tests/clients/test_[a-m]*.py))
+	$(call said,$(PART) $(wildcard tests/clients/test_[a-m]*.py))
 
 real-last: install
-	$(call said,$(BIN)/pytest -q tests/scripts $(filter-out $(wildcard tests/clients/test_[a-m]*.py),$(wildcard tests/clients/test_*.py)))
+	$(call said,$(PART) tests/scripts $(filter-out $(wildcard tests/clients/test_[a-m]*.py),$(wildcard tests/clients/test_*.py)))
 
 servers: install
-	$(call said,$(BIN)/pytest -q $(SERVERS))
+	$(call said,$(PART) $(SERVERS))
 
 inside: install
-	$(call said,$(BIN)/pytest -q $(filter-out tests/clients tests/scripts $(SERVERS) tests/__pycache__,$(patsubst %/,%,$(wildcard tests/*/))))
+	$(call said,$(PART) $(filter-out tests/clients tests/scripts $(SERVERS) tests/__pycache__,$(patsubst %/,%,$(wildcard tests/*/))))
 
 every-client: $(VENV)/.clients $(APART:%=$(VENV)/clients/%/.installed) ## install the clients that come from elsewhere: sops, those in JavaScript, Ansible, Salt, more in Python
 

@@ -1,16 +1,30 @@
-"""What keeps a run of the tests from hanging, and says at its end what has failed (tests/conftest.py, summary.sh)."""
+"""What keeps a run of the tests from hanging, asks again what failed, and says at last what did (conftest.py, *.sh)."""
 
 from __future__ import annotations
 
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 from tests import conftest
 
-SUMMARY = Path(conftest.__file__).with_name("summary.sh")
+SUMMARY, AGAIN = (Path(conftest.__file__).with_name(name) for name in ("summary.sh", "again.sh"))
+A_PART = """
+from pathlib import Path
+import pytest
+
+@pytest.mark.parametrize("n", range({n}))
+def test_of_a_race(n):
+    met = Path(f"met-{{n}}")
+    was, _ = met.exists(), met.touch()
+    assert was
+
+def test_of_a_fault():
+    assert {good}
+"""
 
 
 def test_a_test_that_takes_too_long_fails_with_what_its_threads_do(capfd) -> None:
@@ -41,8 +55,9 @@ def test_what_failed_stands_last(tmp_path) -> None:
         if status is not None:
             (tmp_path / f"{part}.status").write_text(status)
     done = subprocess.run(
-        ["sh", SUMMARY, tmp_path, "good", "bad", "cut", "none"], capture_output=True, text=True, check=True, timeout=60
+        ["sh", SUMMARY, tmp_path, "good", "bad", "cut", "none"], capture_output=True, text=True, check=False, timeout=60
     )
+    assert done.returncode == 1
     lines = done.stdout.splitlines()
     assert lines[0].split() == ["good", "9", "passed", "in", "1.00s"]
     end = lines[lines.index("=== bad ===") :]
@@ -51,3 +66,29 @@ def test_what_failed_stands_last(tmp_path) -> None:
         *("=== cut ===", "it did not come to an end", "=== none ===", "it did not come to an end"),
     ]
     assert "E  assert 1 == 2" in done.stdout and "Timeout (0:06:00)!" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("n", "good", "passes", "said"),
+    [
+        (2, True, True, "2 passed"),
+        (2, False, False, "1 failed, 2 passed"),
+        (6, True, False, "6 failed"),  # too many: it is no neighbour's doing
+    ],
+)
+def test_what_failed_beside_others_is_asked_once_more(tmp_path, n, good, passes, said) -> None:
+    (tmp_path / "test_it.py").write_text(A_PART.format(n=n, good=good))
+    pytest_ = Path(sys.executable).with_name("pytest")
+
+    def run(*command: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(word) for word in command], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+        )
+
+    first = run(pytest_, "-q", "-p", "no:hypothesispytest", "-o", f"cache_dir={tmp_path}/part.cache")
+    (tmp_path / "part").write_text(first.stdout)
+    (tmp_path / "part.status").write_text(f"{first.returncode}\n")
+    run("sh", AGAIN, pytest_, tmp_path, "part", "none")
+    done = run("sh", SUMMARY, tmp_path, "part")
+    assert (done.returncode == 0) is passes
+    assert "FAILED test_it.py::test_of_a_race[0]" in done.stdout and said in done.stdout
