@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -80,10 +81,11 @@ def test_what_failed_beside_others_is_asked_once_more(tmp_path, n, good, passes,
     (tmp_path / "test_it.py").write_text(A_PART.format(n=n, good=good))
     pytest_ = Path(sys.executable).with_name("pytest")
 
+    alone = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}  # as of no other run
+
     def run(*command: object) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [str(word) for word in command], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
-        )
+        words = [str(word) for word in command]
+        return subprocess.run(words, cwd=tmp_path, env=alone, capture_output=True, text=True, check=False, timeout=60)
 
     first = run(pytest_, "-q", "-p", "no:hypothesispytest", "-o", f"cache_dir={tmp_path}/part.cache")
     (tmp_path / "part").write_text(first.stdout)
