@@ -77,17 +77,28 @@ def found(ask: Ask, name: str) -> str:
     if status == 404:
         return told({})
     assert status == 200, (status, answer)
-    return told({int(n): _version(ask, name, n, one) for n, one in answer["data"]["versions"].items()})
+    versions = {int(n): _version(ask, name, n, one) for n, one in answer["data"]["versions"].items()}
+    return told({n: version for n, version in versions.items() if version is not None})
 
 
-def _version(ask: Ask, name: str, number: str, facts: Any) -> tuple[str, str]:
+def _version(ask: Ask, name: str, number: str, facts: Any) -> tuple[str, str] | None:
+    """None: it has made room for others since, where others write too."""
     status, answer = ask("GET", f"data/{name}?version={number}", None)
+    if status == 404 and "data" not in answer:
+        _, now = ask("GET", f"metadata/{name}", None)
+        assert number not in now["data"]["versions"], (number, now)
+        return None
     if facts["destroyed"] or facts["deletion_time"]:
         assert status == 404, (status, answer)
         assert answer["data"]["data"] is None
         return (DESTROYED if facts["destroyed"] else DELETED), ""
     assert status == 200, (status, answer)
     return "", answer["data"]["data"]["v"]
+
+
+def current_version(ask: Ask, name: str) -> int:
+    status, answer = ask("GET", f"metadata/{name}", None)
+    return int(answer["data"]["current_version"]) if status == 200 else 0
 
 
 class Owner:
@@ -130,8 +141,7 @@ class Contest:
         self.won: dict[int, str] = {}
 
     def bid(self, ask: Ask, rng: random.Random) -> None:
-        status, answer = ask("GET", f"metadata/{self.NAME}", None)
-        current = answer["data"]["current_version"] if status == 200 else 0
+        current = current_version(ask, self.NAME)
         value = f"{rng.getrandbits(64):x}"
         status, answer = ask("POST", f"data/{self.NAME}", {"data": {"v": value}, "options": {"cas": current}})
         if status == 200:
@@ -143,7 +153,7 @@ class Contest:
     def check(self, ask: Ask) -> None:
         won = dict(self.won)  # before anything is asked: others may be bidding already
         there = {int(n): value for n, value in json.loads(found(ask, self.NAME)).items()}
-        last = max(there, default=0)
+        last = current_version(ask, self.NAME)  # by now: what has been read may have made room since
         assert last >= max(won, default=0), "the version that was won last is gone"
         lost = {n for n in won if n > last - KEPT and there.get(n) != won[n]}
         assert not lost, f"versions {sorted(lost)} have another's value"
