@@ -11,7 +11,7 @@ SAID    := $(VENV)/said
 # Where it is set (in images of containers it often is) every process that a test starts would compile all of Keystead.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run install test check unit parts real $(PARTS) clients hsm-clients every-client tpm bench secrets torture differential drill docs lock clean
+.PHONY: run install test check unit parts real $(PARTS) clients hsm-clients in-hsm every-client tpm bench secrets torture differential drill docs lock clean
 
 run: install           ## start a development server on loopback and say what to paste
 	@$(BIN)/keystead dev --data $(DATA)
@@ -94,8 +94,13 @@ clients: install       ## only the real clients against a real server
 
 HSM_CLIENTS ?= tests/clients
 
+hsm-clients: export KEYSTEAD_TEST_HSM = 1
 hsm-clients: install   ## the same with every server's new keys in SoftHSM2 (needs softhsm2), where it can hold them
-	KEYSTEAD_TEST_HSM=1 $(BIN)/pytest -q $(HSM_CLIENTS)
+	@$(MAKE) --no-print-directory in-hsm || sh tests/again.sh $(BIN)/pytest $(SAID) in-hsm
+	@sh tests/summary.sh $(SAID) in-hsm
+
+in-hsm: install
+	$(call said,$(PART) $(HSM_CLIENTS))
 
 bench: $(VENV)/.bench  ## whole requests against peers, interleaved; prints ratios
 	$(BIN)/python -m bench
