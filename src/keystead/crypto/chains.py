@@ -16,7 +16,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import verification as v
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from keystead.core.entities import CertificateId
 from keystead.core.vouching.words import Certified
+from keystead.crypto.names import digest_of
 
 MAX_DEPTH = 8  # certificates between a client's and the one that a role has
 MAX_SENT = 10  # certificates that a client may send along
@@ -77,20 +79,26 @@ def _texts(name: x509.Name, oid: x509.ObjectIdentifier) -> tuple[str, ...]:
     return tuple(one.value for one in name.get_attributes_for_oid(oid) if isinstance(one.value, str))
 
 
-def serials_of(chain: tuple[bytes, ...]) -> tuple[int, ...]:
-    """The numbers of those that can be read."""
-    found: list[int] = []
+def ids_of(chain: tuple[bytes, ...]) -> tuple[CertificateId, ...]:
+    """Of those that can be read."""
+    found: list[CertificateId] = []
     for der in chain:
         with suppress(ValueError):
-            found.append(x509.load_der_x509_certificate(der).serial_number)
+            found.append(_id(x509.load_der_x509_certificate(der)))
     return tuple(found)
 
 
-def _nothing(_serial: int) -> bool:
+def _id(certificate: x509.Certificate) -> CertificateId:
+    return CertificateId(certificate.serial_number, digest_of(certificate.issuer))
+
+
+def _nothing(_one: CertificateId) -> bool:
     return False
 
 
-def vouched(pem: str, chain: tuple[bytes, ...], now: datetime, is_revoked: Callable[[int], bool] = _nothing) -> bool:
+def vouched(
+    pem: str, chain: tuple[bytes, ...], now: datetime, is_revoked: Callable[[CertificateId], bool] = _nothing
+) -> bool:
     """Whether what a client has sent, its own certificate first, leads to one of `pem` today.
 
     The first of `pem` is an authority, or it is the client's very certificate. No certificate on the way is revoked.
@@ -100,12 +108,12 @@ def vouched(pem: str, chain: tuple[bytes, ...], now: datetime, is_revoked: Calla
         return False
     try:
         leaf, *between = [x509.load_der_x509_certificate(der) for der in chain]
-        if is_revoked(leaf.serial_number):
+        if is_revoked(_id(leaf)):
             return False
-        between = [one for one in between if not is_revoked(one.serial_number)]
+        between = [one for one in between if not is_revoked(_id(one))]
         if not _is_authority(own[0]):
             return leaf == own[0] and leaf.not_valid_before_utc <= now <= leaf.not_valid_after_utc
-        authorities = [one for one in own if _is_authority(one) and not is_revoked(one.serial_number)]
+        authorities = [one for one in own if _is_authority(one) and not is_revoked(_id(one))]
         return _is_for_clients(leaf) and _leads(leaf, between, authorities, now)
     except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, UnsupportedAlgorithm):
         return False

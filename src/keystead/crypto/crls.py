@@ -15,6 +15,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 
 from keystead.core.entities import Revoked
+from keystead.crypto.names import digest_of
 
 MAX_LIST, MAX_REVOKED = 2 * 1024 * 1024, 50_000  # bytes, certificates
 _PEM = b"-----BEGIN X509 CRL-----"
@@ -30,9 +31,18 @@ def revoked(body: bytes) -> Revoked:
         if any(isinstance(one.value, x509.DeltaCRLIndicator) for one in found.extensions):
             raise ValueError("a delta list")
         issuer = sha256(found.issuer.public_bytes()).digest()
-        return Revoked.of((one.serial_number for one in found), found.next_update_utc, found.last_update_utc, issuer)
+        covers = b"" if _is_indirect(found) else digest_of(found.issuer)
+        serials = (one.serial_number for one in found)
+        return Revoked.of(serials, found.next_update_utc, found.last_update_utc, issuer, covers)
     except _ODD as error:
         raise ValueError(str(error)) from None
+
+
+def _is_indirect(found: x509.CertificateRevocationList) -> bool:
+    """RFC 5280 §5.2.5, §5.3.3: whether it may be of certificates of other issuers, too."""
+    parts = [one.value for one in found.extensions if isinstance(one.value, x509.IssuingDistributionPoint)]
+    named = (one.value for entry in found for one in entry.extensions)
+    return any(one.indirect_crl for one in parts) or any(isinstance(one, x509.CertificateIssuer) for one in named)
 
 
 def _load(body: bytes) -> x509.CertificateRevocationList:

@@ -476,7 +476,7 @@ def test_a_list_of_another_role_s_authority_does_not_take_its_place(vault, world
 
 def test_a_list_by_https_needs_no_signature_that_we_know(vault, world) -> None:
     vault.root.data("POST", "auth/cert/crls/l", {"url": URL})
-    world.pages[URL] = listed(Issued("other", ca=True), vault.joe, now=vault.stack.clock.now())
+    world.pages[URL] = listed(Issued("ca", ca=True), vault.joe, now=vault.stack.clock.now())
     assert world.fetching.step() == 1 and vault.why(vault.joe) == UNFIT
 
 

@@ -14,6 +14,13 @@ N_SERIAL = 20  # bytes: RFC 5280 §4.1.2.2
 STALE_FOR = timedelta(days=1)  # that a list still serves after the next one should have been there
 
 
+class CertificateId(Struct, frozen=True):
+    """Which certificate: RFC 5280 §4.1.2.2. `issuer`: digest of its issuer's name (crypto.names); b"": not known."""
+
+    serial: int
+    issuer: bytes = b""
+
+
 class Revoked(Struct, frozen=True):
     """What a list says. `packed`: serial numbers of N_SERIAL bytes, ascending."""
 
@@ -21,13 +28,26 @@ class Revoked(Struct, frozen=True):
     next_at: datetime | None = None  # when the next list should be there
     made_at: datetime | None = None  # None: kept before this was
     issuer: bytes = b""  # digest of its name; b"": the same
+    covers: bytes = (
+        b""  # digest (crypto.names) of whose certificates it is of; b"": kept before this was, or of several
+    )
 
     @classmethod
     def of(
-        cls, serials: Iterable[int], next_at: datetime | None, made_at: datetime | None = None, issuer: bytes = b""
+        cls,
+        serials: Iterable[int],
+        next_at: datetime | None,
+        made_at: datetime | None = None,
+        issuer: bytes = b"",
+        covers: bytes = b"",
     ) -> Revoked:
         """Raises OverflowError for a number that no certificate has."""
-        return cls(b"".join(one.to_bytes(N_SERIAL) for one in sorted(set(serials))), next_at, made_at, issuer)
+        return cls(b"".join(one.to_bytes(N_SERIAL) for one in sorted(set(serials))), next_at, made_at, issuer, covers)
+
+    def names(self, one: CertificateId) -> bool:
+        """Whether it revokes that certificate. Where it is not known whose the one or the other is, by its number."""
+        is_another = bool(self.covers and one.issuer) and self.covers != one.issuer
+        return not is_another and one.serial in self
 
     def is_older(self, other: Revoked) -> bool:
         return self.made_at is not None and other.made_at is not None and self.made_at < other.made_at

@@ -16,6 +16,7 @@ from msgspec import Struct
 from keystead.core.entities import (
     Account,
     CertBounds,
+    CertificateId,
     JwtBounds,
     JwtSettings,
     KubernetesBounds,
@@ -322,13 +323,13 @@ def _by_certificate(
     raise InvalidArgument(UNFIT_CERTIFICATE if led else INVALID, "certificate")
 
 
-def _revoked(tenant: HeldTenant, mount: Mount, now: datetime) -> Callable[[int], bool] | None:
-    """Whether a certificate of that number is revoked; None: nothing is. Raises Unavailable."""
+def _revoked(tenant: HeldTenant, mount: Mount, now: datetime) -> Callable[[CertificateId], bool] | None:
+    """Whether a certificate is revoked; None: nothing is. Raises Unavailable."""
     every = tenant.revocation_lists(mount.uuid)
     if not all(one.is_current(now) for one in every):
         raise Unavailable(NOT_FETCHED, "crls")
     lists = [one.revoked for one in every if one.revoked is not None and one.revoked.packed]
-    return (lambda serial: any(serial in one for one in lists)) if lists else None
+    return (lambda shown: any(one.names(shown) for one in lists)) if lists else None
 
 
 def _vouched(found: Found, account: Account, settings: LoginSettings | None) -> Vouched:

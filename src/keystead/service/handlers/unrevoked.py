@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from keystead.core.entities import Entity, Token
+from keystead.core.entities import CertificateId, Entity, Token
 from keystead.core.errors import InvalidArgument, Unavailable
 from keystead.core.vouching.certificates import NOT_FETCHED, UNFIT_CERTIFICATE
-from keystead.crypto.chains import serials_of
+from keystead.crypto.chains import ids_of
 from keystead.service.held import HeldTenant
 from keystead.service.pipeline import Act
 
@@ -23,10 +23,12 @@ def require_unrevoked(tenant: HeldTenant, token: Token, act: Act) -> tuple[Entit
     if mount is None or mount.engine != "cert":
         return ()
     settings = tenant.login_settings(mount)
-    shown = {int(serial), *serials_of(act.caller.certificates)}
+    shown = {*ids_of(act.caller.certificates)}
+    if not any(one.serial == int(serial) for one in shown):
+        shown.add(CertificateId(int(serial)))  # whose it is, the token does not say: every list counts
     for one in tenant.revocation_lists(mount.uuid):
         if one.revoked is None or not one.is_current(act.now):
             raise Unavailable(NOT_FETCHED, "crls")
-        if any(number in one.revoked for number in shown):
+        if any(one.revoked.names(which) for which in shown):
             raise InvalidArgument(UNFIT_CERTIFICATE, "revoked")
     return (mount,) if settings is None else (settings,)
