@@ -27,6 +27,7 @@ from keystead.core.errors import (
     LimitExceeded,
     NotApproved,
     NotFound,
+    Unauthenticated,
     WrongState,
 )
 from keystead.core.states import KeyState
@@ -342,6 +343,57 @@ def test_an_approval_is_withdrawn_with_whoever_gave_it(how: str) -> None:
     office.approve(office.cid, request)
     office.doom()
     assert office.doomed
+
+
+ENDS = {
+    "disabled": lambda at: ops.SetPrincipalEnabled(tenant=at, name="ray", enabled=False),
+    "deleted": lambda at: ops.DeletePrincipal(tenant=at, name="ray"),
+    "right": lambda at: ops.DeletePrincipalPolicy(tenant=at, name="ray", policy_name="default"),
+}
+
+
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+@pytest.mark.parametrize("how", ENDS)
+def test_who_may_not_any_more_does_not_do_what_was_approved(how: str, when: str) -> None:
+    """What others have approved is done with the rights of whoever asked as they are then, to the very commit."""
+    office = Office(actions=("destroy",))
+    request = office.asked().request
+    office.approve(office.ann, request)
+    office.approve(office.bob, request)
+
+    def end() -> None:
+        office.stack.by_system(ENDS[how](ops.TenantRef(harness.TENANT)))
+
+    waits, commit = [end], office.stack.barrier.commit
+
+    def overtaken(change: Commit) -> None:
+        if waits:
+            waits.pop()()
+        commit(change)
+
+    if when == "before":
+        waits.pop()()
+    office.stack.barrier.commit = overtaken
+    with pytest.raises((Denied, Unauthenticated)):
+        office.doom()
+    assert not waits
+    assert not office.doomed
+    assert len(office.requests()) == 1, "nothing was used up"
+
+
+@pytest.mark.parametrize("how", ["disabled", "deleted"])
+def test_what_a_role_was_approved_ends_with_whoever_has_taken_it_on(office, how: str) -> None:
+    """Their session lasts, as sessions do; what others have approved was for them."""
+    with_role(office)
+    office.put(actions=("destroy",))
+    hand = assumed(office, office.ray)
+    request = office.asked(hand).request
+    office.approve(office.ann, request)
+    office.approve(office.bob, request)
+    office.stack.by_system(ENDS[how](ops.TenantRef(harness.TENANT)))
+    with pytest.raises(Denied):
+        office.doom(hand)
+    assert not office.doomed
 
 
 def test_who_has_not_the_right_does_not_count_where_the_rule_asks_for_it(office) -> None:

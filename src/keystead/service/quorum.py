@@ -143,12 +143,13 @@ class Quorum:
             raise self._ask(asking, tuple(rows.values()), request)
         if request.denied_by:
             raise not_approved(request, Standing.DENIED, 0, 0)
+        behind = self._still_behind(asking)
         good = tuple(self._still_good(asking, request))
         for one in covering:
             n = len(counted(one.rule, [approval for approval, _ in good], request.persons))
             if n < one.rule.n_approvals:
                 raise not_approved(request, Standing.PENDING, n, one.rule.n_approvals)
-        seen = {(entity.kind, entity.id): entity for _, rests in good for entity in rests}
+        seen = {(entity.kind, entity.id): entity for rests in (behind, *(one for _, one in good)) for entity in rests}
         return f"{rule}; approval {request.id}", Leave((*rows.values(), *seen.values()), request)
 
     def _is_unruled(self, found: tuple[Held | None, ...]) -> bool:
@@ -209,6 +210,19 @@ class Quorum:
         ):
             if n >= most:
                 raise LimitExceeded(f"{most} requests wait for approval already", "approvals")
+
+    # --- who asks
+
+    def _still_behind(self, asking: _Asking) -> tuple[Entity, ...]:
+        """What it rests on that those are there who stand behind a session, or a token that nothing else says it of.
+
+        Its own rights were asked already, as they are today; these are somebody else's. Raises Denied.
+        """
+        token, rests = asking.caller.rights.token, list[Entity]()
+        people = asking.caller.behind if token is None else token.behind
+        if not all(self._person(one, rests, asking) for one in people if not one.startswith("token:")):
+            raise Denied("whoever asked for this has been shut out meanwhile")
+        return tuple(rests)
 
     # --- approvals
 

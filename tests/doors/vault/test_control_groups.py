@@ -10,7 +10,7 @@ from tests import harness, vaultstack
 
 from keystead.core import operations as ops
 from keystead.core.actions import Action
-from keystead.core.entities import ApprovalRequest, Token
+from keystead.core.entities import AclPolicy, ApprovalRequest, Token
 from keystead.core.errors import Denied
 from keystead.core.operations import WAITS_FOR
 
@@ -199,6 +199,29 @@ def test_an_authorization_goes_with_its_entity(office) -> None:
     again = office.ray("POST", "sys/wrapping/unwrap", {"token": info["token"]})
     assert again.json["wrap_info"]["accessor"] != info["accessor"], "it waits again"
     office.asked()
+
+
+@pytest.mark.parametrize("how", ["token", "entity", "policy"])
+def test_who_may_not_any_more_has_nothing_done(office, how) -> None:
+    """Unwrapped or asked for again, it is done with the rights of whoever asks as they are then."""
+    root, stack, entity = office.vault.root, office.stack, {"disabled": True}
+    info = office.asked()
+    for who in (office.ann, office.bob):
+        office.authorize(who, info["accessor"])
+    {
+        "token": lambda: office.ray.data("POST", "auth/token/revoke-self"),
+        "entity": lambda: root.data("POST", f"identity/entity/id/{office.ids['ray']}", entity),
+        "policy": lambda: stack.put(replace(_policy(stack), text=MAY.replace("transit/*", "transit/keys/*"))),
+    }[how]()
+    status = office.ray.refused("POST", "sys/wrapping/unwrap", {"token": info["token"]})[0]
+    assert status == (403 if how == "policy" else 400)
+    assert office.ray.refused("GET", EXPORT)[0] == 403
+    (request,) = stack.barrier.every(ApprovalRequest)
+    assert request.approved_at is not None, "nothing was used up"
+
+
+def _policy(stack) -> AclPolicy:
+    return next(one for one in stack.barrier.every(AclPolicy) if one.name == "may")
 
 
 def test_nobody_makes_an_approver_of_themselves(office) -> None:
