@@ -647,6 +647,30 @@ def test_an_access_token_is_of_one_provider_and_of_one_time(vault) -> None:
     assert refusal(app.user_info(told["access_token"])) == NOT_HEARD
 
 
+@pytest.mark.parametrize("how", ["revoked", "by its accessor", "with its maker", "entity", "method", "over"])
+def test_an_access_token_ends_with_the_token_that_its_code_was_asked_for_by(vault, app, how) -> None:
+    """Of whoever is logged out nothing more is told; another login of theirs is another."""
+    vault.root.policy("may", 'path "auth/token/create" { capabilities = ["update"] }')
+    vault.root.data("POST", "auth/userpass/users/bob", {"password": "pw", "token_ttl": "1m", "policies": "may"})
+    (bob, *_), (again, *_) = logged_in(vault), logged_in(vault)
+    bearer = bob.token(ttl="1m") if how == "with its maker" else bob
+    accessor = bob.data("GET", "auth/token/lookup-self")["accessor"]
+    told, other = (app.redeem(app.authorize(who).json["code"]).json for who in (bearer, again))
+    assert told["expires_in"] == other["expires_in"] == 60, "and no longer is it said to last"
+    assert app.user_info(told["access_token"]).status == 200
+    {
+        "revoked": lambda: bob.data("POST", "auth/token/revoke-self"),
+        "by its accessor": lambda: vault.root.data("POST", "auth/token/revoke-accessor", {"accessor": accessor}),
+        "with its maker": lambda: bob.data("POST", "auth/token/revoke-self"),
+        "entity": lambda: vault.root.data("POST", f"identity/entity/id/{vault.entity}", {"disabled": True}),
+        "method": lambda: vault.root.data("DELETE", "sys/auth/userpass"),
+        "over": lambda: vault.stack.clock.forward(timedelta(seconds=60)),
+    }[how]()
+    assert refusal(app.user_info(told["access_token"])) == NOT_HEARD
+    is_alone = how in {"revoked", "by its accessor", "with its maker"}
+    assert app.user_info(other["access_token"]).status == (200 if is_alone else 401)
+
+
 def test_userinfo_takes_access_tokens_and_by_their_header(vault, app) -> None:
     """RFC 6750 §2.1, §3."""
     told = app.tokens()["access_token"]

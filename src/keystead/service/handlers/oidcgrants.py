@@ -11,6 +11,7 @@ Rule 2: who the client is says the caller; a request names nothing but the issue
 from __future__ import annotations
 
 from datetime import timedelta
+from math import ceil
 from typing import Any
 
 from msgspec import structs
@@ -149,7 +150,7 @@ def _granted(
     """What the client gets, and whose access token it is on record."""
     client, now = standing.client, int(act.now.timestamp())
     try:
-        made = batch_of(tenant, _access_token(op, tenant, code, client, standing.who, act), act, None)
+        made = batch_of(tenant, _access_token(op, tenant, code, standing, act), act, None)
         claims = {
             **said,
             "iss": url_of(tenant, standing.issuer),
@@ -166,20 +167,22 @@ def _granted(
         drawn = drawn_up(tenant, key, claims)
     except (InvalidArgument, LimitExceeded) as error:
         raise Refused("server_error", str(error)) from None
-    answer = ClientDraft(**structs.asdict(drawn), ttl=client.access_token_ttl, access_token=made.text)
+    answer = ClientDraft(**structs.asdict(drawn), ttl=made.token.ttl, access_token=made.text)
     return answer, made.token.bearer
 
 
-def _access_token(
-    op: ops.RedeemOidcCode, tenant: HeldTenant, code: OidcCode, client: OidcClient, entity: str, act: Act
-) -> Token:
-    ttl = client.access_token_ttl
+def _access_token(op: ops.RedeemOidcCode, tenant: HeldTenant, code: OidcCode, standing: Standing, act: Act) -> Token:
+    """It ends with the token that its code was asked for by, and is said to last no longer."""
+    client, ttl = standing.client, standing.client.access_token_ttl
+    if standing.bearer is not None and standing.bearer.expires_at is not None:
+        ttl = min(ttl, ceil((standing.bearer.expires_at - act.now).total_seconds()))
     return Token(
         id="",
         tenant=tenant.id,
         accessor="",
+        creator=code.bearer,
         policies=(),
-        entity=entity,
+        entity=standing.who,
         display_name="",
         meta={"oidc_token_type": "access token"},
         path=f"identity/oidc/provider/{op.name}/token",
