@@ -6,6 +6,8 @@ import pytest
 from tests import vaultstack
 
 from keystead.core.entities import Account, SecretId, Token
+from keystead.service.barrier import Commit
+from keystead.service.credentials import password as passwords
 
 WRONG_USER, WRONG_ROLE = (400, "invalid username or password"), (400, "invalid role or secret ID")
 
@@ -94,6 +96,47 @@ def test_a_new_password_is_the_only_one(vault) -> None:
     user(vault)
     assert vault.root("POST", "auth/userpass/users/bob/password", {"password": "p2"}).status == 204
     assert (log_in(vault).status, log_in(vault, "p2").status) == (400, 200)
+
+
+@pytest.mark.parametrize(("said", "status"), [("pw", 200), ("x", 400)])
+def test_a_login_that_is_overtaken_looks_at_its_password_once(vault, monkeypatch, said, status) -> None:
+    user(vault)
+    tried, came = _counted(monkeypatch), []
+    _overtaken(vault, monkeypatch, lambda: came.append(_told(vault, token_ttl="1h")))
+    assert log_in(vault, said).status == status and len(came) == 1
+    assert len(tried) == 1
+    assert log_in(vault, said).status == status
+    assert len(tried) == 2, "each request anew"
+
+
+def test_a_password_that_changes_meanwhile_is_looked_at_again(vault, monkeypatch) -> None:
+    user(vault)
+    came = []
+    _overtaken(vault, monkeypatch, lambda: came.append(_told(vault, password="p2")))
+    assert log_in(vault).status == 400 and len(came) == 1
+    assert log_in(vault, "p2").status == 200
+
+
+def _told(vault, **fields) -> int:
+    return vault.root("POST", "auth/userpass/users/bob", fields).status
+
+
+def _counted(monkeypatch) -> list[bytes]:
+    tried, derive = [], passwords.argon2id
+    monkeypatch.setattr(passwords, "argon2id", lambda said, *more: (tried.append(said), derive(said, *more))[1])
+    return tried
+
+
+def _overtaken(vault, monkeypatch, act) -> None:
+    """By `act`, right before the next commit."""
+    commit, once = vault.stack.barrier.commit, [act]
+
+    def after(change: Commit) -> None:
+        if once:
+            once.pop()()
+        commit(change)
+
+    monkeypatch.setattr(vault.stack.barrier, "commit", after)
 
 
 def test_users_are_read_changed_listed_deleted(vault) -> None:

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hmac
+from collections.abc import Callable, Mapping
 from typing import Generic
 
 from msgspec import Struct
@@ -121,13 +122,34 @@ class UnlockAccount(TenantOperation[Nothing], frozen=True, kw_only=True):
     name: str
 
 
+class Tried:
+    """A password that somebody tries, and what it came to: a request that is decided again asks that no second time.
+
+    It lives as long as its request. What is kept of another password than before is another question.
+    """
+
+    __slots__ = ("_kept", "_right", "password")
+
+    def __init__(self, password: Sensitive) -> None:
+        self.password = password
+        self._kept: bytes | None = None
+        self._right = False
+
+    def is_right(self, kept: bytes, compare: Callable[[bytes, Sensitive], bool]) -> bool:
+        """`compare`, which takes its time, of what is kept and of what is tried."""
+        if self._kept is None or not hmac.compare_digest(self._kept, kept):
+            self._right = compare(kept, self.password)
+            self._kept = kept
+        return self._right
+
+
 class LogInByPassword(LoginOperation[LoggedIn | None], frozen=True, kw_only=True):
     """None: that is not the name and the password of anybody, or whoever it is, is locked out."""
 
     action = Action.LOG_IN_BY_PASSWORD
     changes = True
     name: str
-    password: Sensitive
+    password: Tried
     path: str
 
 

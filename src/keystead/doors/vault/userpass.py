@@ -144,7 +144,7 @@ def login(req: LoginRequest, call: Call) -> Answer:
             tenant=here(call),
             mount=call.namespace,
             name=req.username.lower(),
-            password=Sensitive(req.password.encode()),
+            password=ops.Tried(Sensitive(req.password.encode())),
             path=asked.here if asked is not None else "",
         )
     )

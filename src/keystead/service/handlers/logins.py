@@ -260,7 +260,7 @@ def log_in_by_password(op: ops.LogInByPassword, targets: tuple[HeldTenant], act:
     mount = mount_of(op, tenant)
     account = tenant.account(mount, op.name)
     is_out = account is not None and is_locked(account, act.now)
-    is_good = is_right(account.password if account is not None and not is_out else b"", op.password)
+    is_good = op.password.is_right(account.password if account is not None and not is_out else b"", is_right)
     if account is None or is_out:
         return Outcome(answer=None, why="locked out" if is_out else "nobody")
     if not is_good:
