@@ -135,8 +135,11 @@ class Serving(Struct):
 
 def tree(pid: int) -> list[int]:
     """A process and what it has started."""
-    tasks = Path(f"/proc/{pid}/task").glob("*/children")  # any thread may have started one
-    return [pid, *(int(child) for task in tasks for child in task.read_text().split())]
+    found = [pid]
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):  # any thread may have started one
+        with suppress(FileNotFoundError, ProcessLookupError):  # and end meanwhile
+            found += map(int, children.read_text().split())
+    return found
 
 
 def gone(*pids: int) -> None:
