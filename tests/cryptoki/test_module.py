@@ -6,6 +6,7 @@ from contextlib import nullcontext
 
 import pytest
 from tests import softhsm
+from tests.waiting import ended, until
 
 from keystead.core.errors import (
     DecryptionFailed,
@@ -127,6 +128,7 @@ def test_a_module_that_races_gets_one_thread_at_a_time_to_its_objects(monkeypatc
 
 def test_a_restart_waits_for_calls_and_calls_wait_for_it(monkeypatch):
     library, held = opened(monkeypatch)
+    monkeypatch.setattr(module, "DRAIN_FOR", 60.0)
     inside, leave = threading.Event(), threading.Event()
 
     def call():
@@ -136,9 +138,10 @@ def test_a_restart_waits_for_calls_and_calls_wait_for_it(monkeypatch):
 
     caller = threading.Thread(target=call)
     caller.start()
-    inside.wait(60)
+    assert inside.wait(60)
     restarter = threading.Thread(target=held.restart, args=(0,))
     restarter.start()
+    until(lambda: held._restarting)
     time.sleep(0.05)
     assert "C_Finalize" not in library.calls
     entered = []
@@ -147,8 +150,7 @@ def test_a_restart_waits_for_calls_and_calls_wait_for_it(monkeypatch):
     time.sleep(0.05)
     assert entered == []
     leave.set()
-    for thread in (caller, restarter, late):
-        thread.join(60)
+    ended(caller, restarter, late)
     assert entered == [1] and library.calls[-2:] == ["C_Finalize", "C_Initialize"]
 
 
@@ -205,7 +207,7 @@ def test_what_is_said_of_it(rv, kind):
 
 
 def test_where_a_token_has_no_more_sessions_one_that_gets_free_is_taken(monkeypatch):
-    token = softhsm.open_token(sessions=4, wait_for=2.0)
+    token = softhsm.open_token(sessions=4, wait_for=60.0)
     token.info()
     opening, n_left = Session.__init__, [1]
 
@@ -216,17 +218,16 @@ def test_where_a_token_has_no_more_sessions_one_that_gets_free_is_taken(monkeypa
         opening(session, *args)
 
     monkeypatch.setattr(Session, "__init__", opened)  # two in all: the one that came back, and one more
-    handles = []
+    handles, two = [], threading.Barrier(2)
 
     def act(desk):
-        time.sleep(0.1)
+        two.wait(60)
         return desk.session.handle
 
     threads = [threading.Thread(target=lambda: handles.append(token.run(act))) for _ in range(4)]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join(60)
+    ended(*threads)
     assert len(handles) == 4 and len(set(handles)) == 2
     monkeypatch.setattr(Connection, "take", lambda *_: Session(None, 0))
     with pytest.raises(Unavailable, match="SESSION_COUNT"):

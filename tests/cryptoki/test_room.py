@@ -7,6 +7,7 @@ import time
 import pytest
 from msgspec.structs import replace
 from tests import softhsm
+from tests.waiting import ended
 
 from keystead.core.algorithms import KEY_SPECS, MessageForm, Purpose
 from keystead.core.envelope import NO_AAD
@@ -64,15 +65,19 @@ def together(token, n, act):
     threads = [threading.Thread(target=run) for _ in range(n)]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join(10)
+    ended(*threads)
     return answers
 
 
 def test_no_more_sessions_are_opened_than_the_token_allows(monkeypatch, opened):
     says(monkeypatch, most_sessions=3)
-    token = softhsm.open_token(sessions=8)
-    answers = together(token, 8, lambda desk: time.sleep(0.03) or len(desk.session.random(8)))
+    token, two = softhsm.open_token(sessions=8, wait_for=60.0), threading.Barrier(2)
+
+    def act(desk):
+        two.wait(60)  # both sessions are in use
+        return len(desk.session.random(8))
+
+    answers = together(token, 8, act)
     assert answers == [8] * 8 and opened["most"] == 3  # the login's, and two
     token.close()
 
@@ -96,7 +101,7 @@ def test_one_that_went_bad_makes_room_for_another(monkeypatch, opened):
     failing.start()
     time.sleep(0.01)
     assert len(token.random(8)) == 8  # it waits for the one, which is closed
-    failing.join(10)
+    ended(failing)
     assert opened["most"] == 2
     token.close()
 
@@ -104,9 +109,14 @@ def test_one_that_went_bad_makes_room_for_another(monkeypatch, opened):
 def test_who_waits_in_vain_hears_what_it_was(monkeypatch):
     says(monkeypatch, most_sessions=2)
     token = softhsm.open_token(sessions=4, wait_for=0.1)
-    answers = together(token, 2, lambda desk: time.sleep(0.5))
-    assert [type(one) for one in answers if one is not None] == [Unavailable]
-    assert "SESSION_COUNT" in str(next(one for one in answers if one is not None))
+    inside, leave = threading.Event(), threading.Event()
+    holder = threading.Thread(target=token.run, args=(lambda _: (inside.set(), leave.wait(60)),))
+    holder.start()
+    assert inside.wait(60)
+    with pytest.raises(Unavailable, match="SESSION_COUNT"):
+        token.random(8)
+    leave.set()
+    ended(holder)
     token.close()
 
 
