@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from tests import vaultstack
+from tests.waiting import ended, until
 
 from keystead import config
 from keystead.app import devices
@@ -339,13 +340,18 @@ class Listener:
     def __exit__(self, *_: object) -> None:
         if self.kind is socket.SOCK_STREAM:
             self.socket.shutdown(socket.SHUT_RDWR)
-            with suppress(AttributeError, OSError):
-                self.line.shutdown(socket.SHUT_RDWR)
+            until(self._has_ended)
         else:
             with closing(socket.socket(socket.AF_UNIX, self.kind)) as other:
                 other.sendto(b"end", str(self.path))
-        self.thread.join()
+        ended(self.thread)
         self.socket.close()
+
+    def _has_ended(self) -> bool:
+        """A line that it has just taken is cut too; what came over it is still read."""
+        with suppress(AttributeError, OSError):
+            self.line.shutdown(socket.SHUT_RDWR)
+        return not self.thread.is_alive()
 
 
 @pytest.fixture
@@ -356,7 +362,8 @@ def where(here, tmp_path) -> Path:
 
 
 def enable_socket(here, path: Path, **options: str) -> None:
-    here.enable("socket", kind="socket", socket_type="unix", address=str(path), **options)
+    options |= {"socket_type": "unix", "address": str(path), "write_timeout": "60s"}  # a listener may be slow
+    here.enable("socket", kind="socket", **options)
 
 
 def test_a_socket_is_told_what_a_file_is_told(here, where) -> None:
@@ -457,8 +464,10 @@ def test_a_connection_stays_while_other_settings_change_and_ends_with_its_device
         step(here, at)
         (one,) = at._following
         here.enable()
+        (last,) = here.ask(1)
         step(here, at)
         assert at._following[0] is one or at._following[1] is one
+        until(lambda: listener.got.count(last.encode()) == 2 and listener.got.endswith(b"\n"))
         here.vault.root.data("DELETE", "sys/audit/socket")
         told = ids(listener.got)
         here.ask(3)
