@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
@@ -34,7 +35,7 @@ from keystead.providers.pkcs11.handle import BESIDE, CBC, LABEL
 KEY_ID = "1234abcd-12ab-34cd-56ef-1234567890ab"
 FIRST = ("AES_256", "AES_256", "HMAC_256", "RSA_2048", "EC_P256", "EC_P384", "ED25519")
 FRESH = ("AES_256", "EC_P256", "HMAC_256")
-SETTLES_IN = 3.0  # seconds after a token was put back, within which it may still be unavailable
+SETTLES_IN = 3.0  # seconds after a token that was put back had answered, within which it may still be unavailable
 USES, MAKES = 0.97, 0.985  # of the acts, this share are uses, and up to that share new keys; the rest are destructions
 
 
@@ -193,6 +194,7 @@ class Run:
             with softhsm.Removed():
                 self.n_removals += 1
                 time.sleep(for_)
+            until(lambda: not self.token.trouble or self._over.is_set(), "it does not come back")
             self.away_until = time.monotonic()
 
     # --- the whole
@@ -251,17 +253,26 @@ class Run:
         time.sleep(max(0.0, self.token._not_before - time.monotonic()))
         lost = []
         for name in self.untold:
-            self.provider.destroy(name)
+            until(partial(self.is_settled, self.provider.destroy, name), name, every=0.1)
         for name, (spec, made, _) in self.kept.items():
             try:
                 loaded = self.provider.load(KEY_SPECS[spec], made.material, key_id=KEY_ID, version=1)
-                self.use(spec, loaded, self.random)
+                until(partial(self.is_settled, self.use, spec, loaded, self.random), every=0.1)
             except Exception as error:  # noqa: BLE001 - whatever it is, the key does not work
                 lost.append(f"{spec} {name}: {error}")
         labels = (LABEL, CBC, BESIDE)
         there = {one.id.hex() for label in labels for one in self.token.names({Cka.TOKEN: True, Cka.LABEL: label})}
         lost += [f"destroyed and there: {name}" for name in self.gone & there]
         return lost, len(there - set(self.kept))
+
+    @staticmethod
+    def is_settled(act: Callable[..., object], *args: object) -> bool:
+        """Whether it is done. How often a module is started anew to look is rationed by how long that takes (Views)."""
+        try:
+            act(*args)
+        except Unavailable:
+            return False
+        return True
 
 
 def resident() -> int:

@@ -24,6 +24,7 @@ from tests.wireclient import WireClient
 
 AWAY = {"DependencyTimeoutException"}
 SETTLES_IN = 3.0  # seconds after a token was put back, within which it may still be unavailable
+PAUSED_FOR = 2.5  # times as long as it was away: who was refused again and again asks later each time (PAUSES)
 SPECS = (
     ("SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT"),
     ("ECC_NIST_P256", "SIGN_VERIFY"),
@@ -144,9 +145,10 @@ class Load:
         while not self.over.wait(every):
             self.away_until, n = float("inf"), n + 1
             self.n_removals = n
+            began = time.monotonic()
             with softhsm.Removed():
                 time.sleep(for_)
-            self.away_until = time.monotonic()
+            self.away_until = time.monotonic() + PAUSED_FOR * (time.monotonic() - began)
         return n
 
 

@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-STUCK_AFTER = 30.0
+from tests.waiting import PATIENCE
 
 
 @dataclass
@@ -63,10 +63,13 @@ class Kill9:
         self._popen = popen
         self.facts: list[Any] = []
 
-    def run(self, n: int) -> Report:
-        """`n` kills. Raises whatever `check` or `client` raises."""
+    def run(self, n: int, enough: Callable[[Report], bool] = lambda _: True) -> Report:
+        """`n` kills, and on until there is `enough`: on a slow disk little is acknowledged between two.
+
+        Raises whatever `check` or `client` raises.
+        """
         report = Report()
-        for _ in range(n):
+        while report.n_kills < n or not enough(report):
             before = len(self.facts)
             self._round()
             report.n_kills += 1
@@ -98,7 +101,7 @@ class Kill9:
             finally:
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
-                thread.join(STUCK_AFTER)
+                thread.join(PATIENCE)
         if failures:
             raise failures[0]
         if thread.is_alive():
@@ -107,9 +110,9 @@ class Kill9:
     def _wait(self, first: threading.Event, process: subprocess.Popen[bytes]) -> None:
         if self._random.random() < 0.1:
             time.sleep(self._random.random() * self._starts_for)
-        elif first.wait(STUCK_AFTER):
+        elif first.wait(PATIENCE):
             time.sleep(self._random.random() * self._longest_for)
         else:
-            raise TimeoutError(f"nothing acknowledged in {STUCK_AFTER} s")
+            raise TimeoutError(f"nothing acknowledged in {PATIENCE} s")
         if os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):  # not reaped: its id stays ours
             raise ChildProcessError("it ended by itself")

@@ -83,7 +83,7 @@ def storm(server: Serving, n: int, seed: int) -> dict[int, int]:
 
 
 def once(address: str, token: str, method: str, path: str, body: object) -> int:
-    connection = http.client.HTTPConnection(address, timeout=20)
+    connection = http.client.HTTPConnection(address, timeout=60)
     connection.request(method, f"/v1/{path}", json.dumps(body), {"X-Vault-Token": token})
     status = connection.getresponse().status
     connection.close()

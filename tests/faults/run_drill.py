@@ -20,6 +20,7 @@ from pathlib import Path
 
 from msgspec import Struct
 from msgspec.structs import replace
+from tests import waiting
 from tests.servers import Done, Serving, keystead, serving
 from tests.wireclient import WireClient
 
@@ -77,9 +78,8 @@ class Writers:
             client.close()
 
     def until(self, n: int) -> None:
-        until = time.monotonic() + 30
-        while len(self.made) < n and not self._failed and time.monotonic() < until:
-            time.sleep(0.01)
+        """Until so many are made. Raises AssertionError."""
+        waiting.until(lambda: len(self.made) >= n or self._failed, lambda: len(self.made), every=0.01)
 
     def stop(self) -> None:
         self._stop.set()
@@ -122,6 +122,7 @@ def drill(at: Path, *, seconds: float, seed: int) -> Drilled:
         assert len(before) >= N_LEAST
         well(server("backup", vault / "backup"))
         time.sleep(seconds / 2)
+        writers.until(len(before) + 1)
         writers.stop()
         n_after = len(writers.made) - len(before)
     gone = before[seed % len(before)]

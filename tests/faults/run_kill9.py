@@ -65,12 +65,13 @@ def check(path: Path, facts: list[int]) -> None:
         lock.close()
 
 
-def torture(directory: Path, *, n: int, seed: int) -> Report:
+def torture(directory: Path, *, n: int, seed: int, least: int = 0) -> Report:
+    """`n` kills, and on until so many at `least` were acknowledged."""
     path = directory / "data" / "store.db"
     path.parent.mkdir(mode=0o700)
     command = [sys.executable, "-m", "tests.faults.run_kill9", "--child", str(path)]
     rig = Kill9(command, client=client, check=lambda facts: check(path, facts), seed=seed, stdout=subprocess.PIPE)
-    return rig.run(n)
+    return rig.run(n, lambda report: report.n_acknowledged >= least)
 
 
 def main() -> int:

@@ -20,7 +20,8 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.servers import Serving, serving
+from tests.servers import Serving, gone, serving
+from tests.waiting import until
 from tests.wireclient import WireClient
 
 N_CONNECTIONS = 24
@@ -103,8 +104,8 @@ def spend(directory: Path, limit: int, workers: int, *, kills: int = 0, seed: in
         load = Load(server("env", "aws", "--json").json, key)
         began = time.monotonic()
         threads = load.spend()
-        while report.n_kills < kills and any(thread.is_alive() for thread in threads):
-            time.sleep(rng.uniform(0.05, 0.4))
+        while report.n_kills < kills:
+            _come_to(load, threads, int(limit * (report.n_kills + rng.random()) / (kills + 1)))
             with suppress(ProcessLookupError, IndexError):  # IndexError: none has been started again yet
                 os.kill(rng.choice(server.tree()[1:]), signal.SIGKILL)
                 report.n_kills += 1
@@ -116,6 +117,12 @@ def spend(directory: Path, limit: int, workers: int, *, kills: int = 0, seed: in
     return report
 
 
+def _come_to(load: Load, threads: list[threading.Thread], n: int) -> None:
+    """So many are served. Raises AssertionError where the load has ended before."""
+    until(lambda: load.n_served >= n or not any(thread.is_alive() for thread in threads), load, every=0.01)
+    assert load.n_served >= n, load
+
+
 def restarted(directory: Path, limit: int, workers: int, *, kill: bool) -> Report:
     """Half of it in one server, which stops or is killed, and what is left in the next."""
     report, over = Report(limit), threading.Event()
@@ -123,8 +130,8 @@ def restarted(directory: Path, limit: int, workers: int, *, kill: bool) -> Repor
         key = key_with(server, limit)
         load = Load(server("env", "aws", "--json").json, key)
         threads = load.spend(over)
-        while load.n_served < limit // 2:
-            time.sleep(0.01)
+        _come_to(load, threads, limit // 2)
+        pids = server.tree()
         if kill:
             server.process.kill()
             report.n_kills = 1
@@ -134,6 +141,7 @@ def restarted(directory: Path, limit: int, workers: int, *, kill: bool) -> Repor
         if kill:
             server.process.wait()
             server.process.returncode = 0  # it was meant to
+            gone(*pids)
         report.n_served, report.others = load.n_served, load.others
     with serving("dev", directory, "--workers", str(workers)) as server:
         report.used = used(server, key)

@@ -27,6 +27,7 @@ from typing import Any
 import msgspec
 from tests.faults import kv
 from tests.faults.kill9 import Kill9, Report
+from tests.waiting import until
 from tests.wireclient import WireClient
 
 import keystead
@@ -200,15 +201,19 @@ class Check:
 
 def open_when_free(directory: Path) -> Keystead:
     """A killed worker holds the lock until the kernel has done with it."""
-    for _ in range(500):
-        try:
-            return keystead.open(directory)
-        except Unavailable:
-            time.sleep(0.01)
-    return keystead.open(directory)
+    found: list[Keystead] = []
+
+    def is_open() -> bool:
+        with suppress(Unavailable):
+            found.append(keystead.open(directory))
+        return bool(found)
+
+    until(is_open, f"{directory} is in use", every=0.01)
+    return found[0]
 
 
-def run(n: int, seed: int, directory: Path) -> Report:
+def run(n: int, seed: int, directory: Path, *, least: int = 0) -> Report:
+    """`n` kills, and on until so many at `least` were acknowledged, and secrets among them."""
     command = [sys.executable, "-m", "keystead", "dev", "--data", str(directory)]
     command += ["--listen", "aws=127.0.0.1:0", "--listen", "vault=127.0.0.1:0"]
     check = Check(directory)
@@ -222,8 +227,12 @@ def run(n: int, seed: int, directory: Path) -> Report:
         starts_for=1.5,
         stdout=subprocess.DEVNULL,
     )
-    report = rig.run(n)
-    assert load.contest.won and any(state for owner in load.owners for state in owner.state.values())
+
+    def enough(report: Report) -> bool:
+        is_owned = any(state for owner in load.owners for state in owner.state.values())
+        return report.n_acknowledged >= least and bool(load.contest.won) and is_owned
+
+    report = rig.run(n, enough)
     log = Log(LocalDisk(), Layout(directory).audit)
     key = VerifierKey.parse((Layout(directory).audit / "key.pub").read_text().removesuffix("\n"))
     log.verify(key, verify_ed25519)

@@ -71,6 +71,7 @@ def storm(server: Serving) -> int:
     """How much more memory, in bytes, the worker that has grown most has after it."""
     client = WireClient.administrator(server("env", "aws", "--json").json)
     key = client.call("CreateKey").body["KeyMetadata"]["KeyId"]
+    client.close()  # a server waits no minute for a connection to be used again
     host, _, port = client.address.rpartition(":")
     bad = BadInput(client, key, SEED)
     for _ in range(300):  # what is allocated once

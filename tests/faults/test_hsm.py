@@ -35,9 +35,13 @@ def test_a_token_without_gcm_that_comes_and_goes(monkeypatch):
     monkeypatch.setattr(hsm, "FRESH", ("AES_256",))
     monkeypatch.setattr(hsm, "USES", 0.7)
     monkeypatch.setattr(hsm, "MAKES", 0.85)
-    report = Run(2).run(5.0, away_every=1.5, away_for=0.3)
+    report = Run(2).run(
+        5.0,
+        away_every=1.5,
+        away_for=0.3,
+        enough=lambda run: run.n_removals >= 2 and min(run.acts["destroy"], run.acts["make"]) > 20,
+    )
     assert report.is_well, report
-    assert report.removals >= 2 and report.acts["destroy"] > 20 and report.acts["make"] > 20
 
 
 @pytest.mark.parametrize("seed", [1, 2])
