@@ -84,11 +84,13 @@ class Site:
 
     def aws(self, operation: str, **members: Any) -> dict[str, Any]:
         answer = self.admin.call(operation, **members)
+        self.admin.close()  # a connection that nobody uses for a minute is closed by the server
         assert answer.status == 200, answer
         return answer.body
 
     def vault(self, method: str, path: str, body: Any = None) -> Any:
         status, answer = self.root.ask(method, path, body)
+        self.root.close()
         assert status in {200, 204}, (method, path, status, answer)
         return answer
 
