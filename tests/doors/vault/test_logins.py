@@ -337,6 +337,45 @@ def test_where_it_may_come_from(vault) -> None:
     assert role_login(vault).status == 400
 
 
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"num_uses": 6}, "num_uses cannot be higher than the role's secret_id_num_uses"),
+        ({"num_uses": 0}, "num_uses cannot be higher than the role's secret_id_num_uses"),
+        ({"ttl": "2h"}, "ttl cannot be longer than the role's secret_id_ttl"),
+        ({"ttl": 0}, "ttl cannot be longer than the role's secret_id_ttl"),
+        ({"cidr_list": ["203.0.113.0/24", "11.0.0.0/8"]}, "failed to verify subset relationship"),
+        ({"cidr_list": "::/0"}, "failed to verify subset relationship"),
+        ({"token_bound_cidrs": "0.0.0.0/0"}, "failed to verify subset relationship"),
+    ],
+)
+def test_a_secret_id_has_no_more_than_its_role(vault, asked, words) -> None:
+    """One could be made that was good without end, and anywhere, of a role whose are good five times for an hour."""
+    bounds = {"secret_id_bound_cidrs": ["203.0.113.0/24", "10.0.0.0/8"], "token_bound_cidrs": "203.0.0.0/16"}
+    role(vault, secret_id_num_uses=5, secret_id_ttl="1h", **bounds)
+    status, said = vault.root.refused("POST", "auth/approle/role/r/secret-id", asked)
+    assert status == 400 and said.startswith(words)
+    own = {"secret_id": "my-own-secret", **asked}
+    assert vault.root.refused("POST", "auth/approle/role/r/custom-secret-id", own) == (400, said)
+    less = {"num_uses": 5, "ttl": "30m", "cidr_list": "203.0.113.7/32", "token_bound_cidrs": "203.0.113.0/24"}
+    assert role_login(vault, secret_id(vault, **less)["secret_id"]).status == 200
+
+
+def test_a_role_that_is_narrowed_narrows_the_secret_ids_that_there_are(vault) -> None:
+    """The peer is 203.0.113.7."""
+    role(vault)
+    made = secret_id(vault, cidr_list="203.0.113.0/24")["secret_id"]
+    role(vault, secret_id_bound_cidrs="10.0.0.0/8")
+    assert role_login(vault, made).status == 400
+
+
+def test_the_token_of_a_wrapped_secret_id_tells_its_accessor(vault) -> None:
+    role(vault)
+    info = vault.root("POST", "auth/approle/role/r/secret-id", {}, wrap="60s").json["wrap_info"]
+    made = vault.root.data("POST", "sys/wrapping/unwrap", {"token": info["token"]})
+    assert info["wrapped_accessor"] == made["secret_id_accessor"]
+
+
 def test_a_role_without_secret_ids_has_another_constraint(vault) -> None:
     words = "1 error occurred:\n\t* at least one constraint should be enabled on the role\n\n"
     assert vault.root.refused("POST", "auth/approle/role/r", {"bind_secret_id": False}) == (500, words)

@@ -25,6 +25,7 @@ from keystead.service.handlers.loginsettings import check_bounds
 from keystead.service.handlers.logintokens import drawn, short
 from keystead.service.handlers.mounts import table_of
 from keystead.service.handlers.secondfactor import Entering, let_in
+from keystead.service.handlers.secretidbounds import check_bounds_of_secret_id
 from keystead.service.handlers.tokenparts import MAX_FOR
 from keystead.service.held import HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
@@ -142,6 +143,7 @@ def make_secret_id(op: ops.MakeSecretId, targets: tuple[HeldTenant], act: Act) -
     for what, networks in (("", op.cidrs), ("token ", op.token_cidrs)):
         for network in networks:
             _check_network(network, f"failed to validate {what}CIDR blocks: invalid CIDR address: {network}")
+    check_bounds_of_secret_id(op, account)
     text = op.text or Sensitive(uuid(act.entropy).encode())
     id_ = f"{account.id}/{digest(text)}"
     if (before := tenant.secret_id(id_)) is not None and not before.is_over(act.now):
@@ -300,7 +302,7 @@ def log_in_by_role(op: ops.LogInByRole, targets: tuple[HeldTenant], act: Act) ->
         if found is None or found.is_over(act.now):
             failed = () if op.secret_id is None else (_failed(account, act.now),)
             return Outcome(answer=None, put=failed, why="no such secret id")
-        if not is_within(found.cidrs or account.secret_id_cidrs, act.caller.source):
+        if not all(is_within(cidrs, act.caller.source) for cidrs in (found.cidrs, account.secret_id_cidrs)):
             return Outcome(answer=None, why="from elsewhere")
         if found.n_uses == 1:
             delete = (found,)
