@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import msgspec
 import pytest
 from tests import vaultstack
 from tests.harness import TENANT
@@ -134,6 +135,67 @@ def test_rewrapping_ends_the_old_token(vault) -> None:
     second = vault.root("POST", "sys/wrapping/rewrap", {"token": first}).json["wrap_info"]["token"]
     assert vault.root.refused("POST", "sys/wrapping/unwrap", {"token": first}) == (400, NOT_WRAPPING)
     assert vault.root("POST", "sys/wrapping/unwrap", {"token": second}).status == 200
+
+
+def test_it_is_wrapped_again_for_no_longer_than_it_was_at_first(vault) -> None:
+    for asked, wanted in (("30s", 30), ("90s", 60)):
+        first = vault.root("GET", "sys/mounts", wrap="60s").json["wrap_info"]["token"]
+        assert (
+            vault.root("POST", "sys/wrapping/rewrap", {"token": first}, wrap=asked).json["wrap_info"]["ttl"] == wanted
+        )
+
+
+@pytest.mark.parametrize(
+    ("status", "method", "path", "body"),
+    [
+        (404, "GET", "two/data/gone", None),
+        (400, "POST", "transit/decrypt/k", {"batch_input": [{"ciphertext": "CIPHERTEXT"}, {"ciphertext": "x"}]}),
+        (
+            207,
+            "POST",
+            "transit/decrypt/k",
+            {"batch_input": [{"ciphertext": "CIPHERTEXT"}, {"ciphertext": "x"}], "partial_failure_response_code": 207},
+        ),
+    ],
+)
+def test_what_comes_with_another_status_is_wrapped_and_comes_with_it(vault, status, method, path, body) -> None:
+    """Who asked for a wrapped answer got the plaintexts of a batch in the clear, where one of it failed."""
+    for mount, kind in (("two", "kv-v2"), ("transit", "transit")):
+        vault.root("POST", f"sys/mounts/{mount}", {"type": kind})
+    vault.root("POST", "two/data/gone", {"data": {"a": "b"}})
+    vault.root("DELETE", "two/data/gone")
+    ciphertext = vault.root.data("POST", "transit/encrypt/k", {"plaintext": "c2VjcmV0"})["ciphertext"]
+    if body is not None:
+        body["batch_input"][0]["ciphertext"] = ciphertext
+    plain = vault.root(method, path, body)
+    wrapped = vault.root(method, path, body, wrap="60s")
+    assert (wrapped.status, wrapped.json["data"]) == (200, None)
+    inside = vault.root("POST", "sys/wrapping/unwrap", {"token": wrapped.json["wrap_info"]["token"]})
+    assert (plain.status, inside.status, inside.json["data"]) == (status, status, plain.json["data"])
+
+
+def test_what_is_unwrapped_may_be_wrapped_again(vault) -> None:
+    first = vault.root("POST", "sys/wrapping/wrap", {"a": "b"}, wrap="60s").json["wrap_info"]["token"]
+    again = vault.root("POST", "sys/wrapping/unwrap", {"token": first}, wrap="30s").json
+    assert (again["data"], again["wrap_info"]["creation_path"]) == (None, "sys/wrapping/unwrap")
+    assert vault.root.data("POST", "sys/wrapping/unwrap", {"token": again["wrap_info"]["token"]}) == {"a": "b"}
+
+
+def test_a_token_reads_what_it_wraps_the_old_way_once(vault) -> None:
+    info = vault.root("POST", "sys/wrapping/wrap", {"a": "b"}, wrap="60").json["wrap_info"]
+    bearer = vaultstack.Bearer(vault.stack, info["token"])
+    told = bearer("GET", "cubbyhole/response").json
+    assert msgspec.json.decode(told["data"]["response"])["data"] == {"a": "b"} and "deprecated" in told["warnings"][0]
+    assert bearer.refused("GET", "cubbyhole/response") == (403, "permission denied")
+    assert vault.root.refused("POST", "sys/wrapping/unwrap", {"token": info["token"]}) == (400, NOT_WRAPPING)
+    assert vault.root.refused("GET", "cubbyhole/response") == (404, "")  # of any other token it is a place like others
+
+
+@pytest.mark.parametrize("path", ["lookup", "unwrap", "rewrap"])
+def test_a_token_in_the_body_that_is_empty_is_said_to_be(vault, path) -> None:
+    words = "error validating wrapping token: empty token in request body"
+    for who in (vault.root, vault.nobody):
+        assert who.refused("POST", f"sys/wrapping/{path}", {"token": ""}) == (403, words)
 
 
 def test_what_is_not_wrapped(vault) -> None:

@@ -199,8 +199,9 @@ class LookUpWrapped(TokenOperation[Token], frozen=True, kw_only=True):
 
 
 class Rewrap(TenantOperation[MadeToken], frozen=True, kw_only=True):
-    """The same answer in another token; the old one is gone. As Unwrap."""
+    """The same answer in another token; the old one is gone. As Unwrap. `at_most`: seconds; 0 is as long as it had."""
 
     action = Action.REWRAP
     changes = True
     text: Sensitive
+    at_most: int = 0

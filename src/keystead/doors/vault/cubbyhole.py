@@ -8,15 +8,23 @@ from msgspec import Raw
 
 from keystead.core import operations as ops
 from keystead.core.errors import NotFound
-from keystead.core.operations import CubbyRef
-from keystead.doors.vault.endpoint import Said, endpoint, token_of_caller
+from keystead.core.operations import WAITS_FOR, CubbyRef
+from keystead.doors.vault.endpoint import Answer, Said, endpoint, token_of_caller
 from keystead.doors.vault.kv.body import BodyRequest, whole
 from keystead.doors.vault.kv.shapes import At, sealed
+from keystead.doors.vault.system.wrapping import as_it_was
+from keystead.doors.vault.tokens import here
 from keystead.kit import Call
+from keystead.service.handlers.aclpolicies import WRAPPING
 from keystead.wire.vault.envelope import multierror
 from keystead.wire.vault.request import Verb
 
 ENGINE = "cubbyhole"
+RESPONSE = "response"
+OLD_WAY = (
+    "Reading from 'cubbyhole/response' is deprecated. Please use sys/wrapping/unwrap to unwrap responses, as it "
+    "provides additional security checks and other benefits."
+)
 NO_PATH, NO_DATA = multierror("missing path"), multierror("missing data fields")
 
 
@@ -28,12 +36,21 @@ def _at(path: str, call: Call) -> CubbyRef:
 
 
 @endpoint(ENGINE, Verb.READ, "{path:path?}")
-def read(req: At, call: Call) -> Raw:
+def read(req: At, call: Call) -> Raw | Answer:
+    token = call.caller.rights.token
+    if req.path == RESPONSE and token is not None and token.policies == (WRAPPING,) and WAITS_FOR not in token.meta:
+        return _wrapped(call)
     if not req.path:
         raise Said(500, NO_PATH)
     if req.path.endswith("/"):  # of which a policy was asked, and nothing is called so
         raise Said(404, "")
     return Raw(call(ops.ReadCubby(cubby=_at(req.path, call), text=token_of_caller(call))).reveal())
+
+
+def _wrapped(call: Call) -> Answer:
+    """What the caller's token wraps, as clients asked for it before Vault 0.6.2: the answer as a text."""
+    inside = as_it_was(call(ops.Unwrap(tenant=here(call), text=token_of_caller(call))))
+    return Answer(data={RESPONSE: bytes(inside.data).decode()}, warnings=(OLD_WAY,))
 
 
 @endpoint(ENGINE, Verb.WRITE, "{path:path?}", creates=True, reads=whole)

@@ -34,7 +34,7 @@ from keystead.doors.vault.replies import Replies, enveloped
 from keystead.doors.vault.spaces import OF_ITSELF, OF_SERVER, SHOWN, UNAVAILABLE, UNLOCK, Place, Spaces, header_of
 from keystead.doors.vault.system.capabilities import unshown
 from keystead.doors.vault.system.controlgroups import unparked
-from keystead.doors.vault.system.wrapping import NOT_WRAPPING
+from keystead.doors.vault.system.wrapping import NO_TOKEN, NOT_WRAPPING
 from keystead.kit import Door, Means
 from keystead.kit.door import Steps, Stepwise, wherever
 from keystead.service.authenticate import NOTHING_SHOWN
@@ -387,8 +387,10 @@ def _is_to_be_asked_again(error: Exception) -> bool:
 
 def _in_body(given: Mapping[str, Any]) -> str:
     """The token of a wrapped answer. Raises Said."""
-    text = given.get("token", "")
-    if not isinstance(text, str):
+    text = given.get("token")
+    if text == "":
+        raise Said(403, NO_TOKEN)
+    if text is not None and not isinstance(text, str):
         raise Said(403, "error validating wrapping token: could not decode token in request body")
     if not text:
         raise Said(403, "error validating wrapping token: token is empty")

@@ -14,7 +14,7 @@ from keystead.core.sensitive import Sensitive
 from keystead.doors.vault.endpoint import Answer, Said, write
 from keystead.doors.vault.errors import ABSENT, ERRORS
 from keystead.doors.vault.system.controlgroups import MAX_BODY, parked
-from keystead.doors.vault.system.wrapping import wrap_info
+from keystead.doors.vault.system.wrapping import kept, wrap_info
 from keystead.kit import fault
 from keystead.kit.message import Performer
 from keystead.wire import Malformed, Misfit
@@ -58,17 +58,23 @@ class Replies:
     def wrapped(
         self, answer: Any, warnings: tuple[str, ...], engine: str, who: Caller, wrap_for: int, second: int
     ) -> bytes:
-        """In place of an answer the token that it is told for; what says nothing is not wrapped."""
+        """In place of an answer, whatever its status, the token it is told for; what says nothing is not wrapped."""
         one = answer if isinstance(answer, Answer) else Answer(data=answer)
-        if (one.data is None and one.auth is None) or one.bare or one.media or one.status != 200:
+        refuses = one.bare and one.status >= 400
+        if (one.data is None and one.auth is None) or one.media or refuses:
             return enveloped(answer, warnings, engine, who.request_id, second)
         _, _, inside = enveloped(answer, warnings, engine, who.request_id, second).partition(b"\r\n\r\n")
         path = who.asked.here if who.asked is not None else ""
         made = self._service.perform(
             who,
-            WrapAnswer(tenant=TenantRef(who.principal.tenant), answer=Sensitive(inside), ttl=wrap_for, path=path),
+            WrapAnswer(
+                tenant=TenantRef(who.principal.tenant),
+                answer=Sensitive(kept(one.status, inside)),
+                ttl=wrap_for,
+                path=path,
+            ),
         )
-        info = wrap_info(made, wrapped=one.auth.accessor if one.auth is not None else "")
+        info = wrap_info(made, wrapped=_accessor(one, engine))
         return reply(200, HEAD, write(Envelope(request_id="", wrap_info=info)), second)
 
     def not_done(
@@ -103,6 +109,14 @@ class Replies:
         if told is not None:
             return enveloped(told, (), "", who.request_id, second)
         return reply(status, HEAD, errors(*words), second)
+
+
+def _accessor(one: Answer, engine: str) -> str:
+    """Of the token, or the secret id, that an answer hands out."""
+    if one.auth is not None:
+        return one.auth.accessor
+    found = one.data.get("secret_id_accessor") if engine == "approle" and isinstance(one.data, dict) else None
+    return found if isinstance(found, str) else ""
 
 
 def _kind_of(error: Exception, request_id: str) -> tuple[e.KeysteadError, int, tuple[str, ...]]:

@@ -127,7 +127,8 @@ def look_up_wrapped(op: ops.LookUpWrapped, targets: tuple[HeldTenant], act: Act)
 def rewrap(op: ops.Rewrap, targets: tuple[HeldTenant], act: Act) -> Outcome[MadeToken]:
     (tenant,) = targets  # the new one is of the namespace that the old one was of
     token, answer = _taken(op.text, tenant.token(digest(op.text)), tenant, act)
-    made, again = _made(tenant, act, answer, token.ttl, token.path, token.meta)
+    ttl = min(token.ttl, op.at_most or token.ttl)
+    made, again = _made(tenant, act, answer, ttl, token.path, token.meta)
     gone = ended(tenant, token)
     return Outcome(answer=made, put=(made.token, again), delete=gone, made=made.token.accessor)
 
