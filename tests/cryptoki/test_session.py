@@ -5,10 +5,11 @@ from ctypes import c_ulong, memmove
 import pytest
 
 from keystead.cryptoki.errors import Failed
+from keystead.cryptoki.finding import MOST_TOLD, Where, find, mechanisms
 from keystead.cryptoki.mechanisms import Mechanism
 from keystead.cryptoki.session import KEPT, LONGEST, SPARE, Session
 from keystead.cryptoki.structures import GcmParams
-from keystead.cryptoki.words import Ckm, Ckr
+from keystead.cryptoki.words import Cka, Ckm, Ckr
 
 
 class Answering:
@@ -79,3 +80,51 @@ def test_the_parameter_is_each_time_that_of_the_message(module, session):
         parameter = module.parameter
         assert (parameter.iv_length, parameter.iv_bits, parameter.tag_bits) == (len(iv), 8 * len(iv), 128)
         assert (parameter.iv, parameter.aad, parameter.aad_length) == (iv or None, aad or None, len(aad))
+
+
+class Lying(Answering):
+    """A module that says everything is well, and tells of lengths that nothing has."""
+
+    length: int
+
+    def try_call(self, function, *args):
+        self.asked.append(function)
+        if function == "C_GetAttributeValue":
+            for row in args[2]:
+                row.length = self.length
+        else:
+            args[-1]._obj.value = self.length
+        return Ckr.OK
+
+
+@pytest.mark.parametrize("length", [LONGEST + 1, 1 << 40, c_ulong(-2).value])
+def test_an_attribute_that_is_longer_than_any_is_not_asked_for(length):
+    """Nothing is set aside for what a module claims to have."""
+    module = Lying()
+    session, module.length = Session(module, 0), length
+    with pytest.raises(Failed):
+        session.attributes(1, (Cka.LABEL, Cka.ID))
+    assert module.asked == ["C_GetAttributeValue"]
+
+
+@pytest.mark.parametrize("n", [KEPT + 1, c_ulong(-1).value])
+def test_what_others_were_answered_is_in_no_answer(n):
+    """A module that says it has written more than there was room for."""
+    module = Lying()
+    session, module.length = Session(module, 0), n
+    session._kept.value = b"canary"
+    with pytest.raises(Failed):
+        session.encrypt(AES, 1, b"x")
+
+
+@pytest.mark.parametrize("n", [MOST_TOLD + 1, 1 << 40])
+def test_a_list_that_is_longer_than_any_is_not_read(n):
+    class Counting(Answering):
+        def call(self, function, *args):
+            assert args[-2] is None, "no room is made for it"
+            args[-1]._obj.value = n
+
+    with pytest.raises(Failed):
+        mechanisms(Counting(), 0)
+    with pytest.raises(Failed):
+        find(Counting(), Where(label="x"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ctypes import byref, c_ulong
+from ctypes import Array, byref, c_ulong
 
 from msgspec import Struct
 
@@ -11,6 +11,8 @@ from keystead.cryptoki import structures
 from keystead.cryptoki.errors import Failed
 from keystead.cryptoki.module import Module
 from keystead.cryptoki.words import NO_NUMBER, TOKEN_PRESENT, Ckr, Flag
+
+MOST_TOLD = 65_536  # slots, or mechanisms
 
 
 class Where(Struct, frozen=True, kw_only=True):
@@ -76,7 +78,7 @@ def mechanisms(module: Module, slot: int) -> dict[int, MechanismInfo]:
     """Rule R2: everything that the token says it has, by CKM_."""
     count = c_ulong()
     module.call("C_GetMechanismList", slot, None, byref(count))
-    listed = (c_ulong * count.value)()
+    listed = _room(count, "C_GetMechanismList")
     module.call("C_GetMechanismList", slot, listed, byref(count))
     found = {}
     raw = structures.MechanismInfo()
@@ -92,9 +94,16 @@ _KNOWN = sum(Flag)
 def _slots(module: Module) -> list[int]:
     count = c_ulong()
     module.call("C_GetSlotList", TOKEN_PRESENT, None, byref(count))
-    slots = (c_ulong * max(1, count.value))()
+    slots = _room(count, "C_GetSlotList")
     module.call("C_GetSlotList", TOKEN_PRESENT, slots, byref(count))
     return slots[: count.value]
+
+
+def _room(count: c_ulong, function: str) -> Array[c_ulong]:
+    """For as many numbers as a module wants to tell. Raises Failed for more than any has."""
+    if count.value > MOST_TOLD:
+        raise Failed(function, Ckr.BUFFER_TOO_SMALL)
+    return (c_ulong * max(1, count.value))()
 
 
 def _look(module: Module, slot: int) -> TokenInfo | None:

@@ -88,6 +88,8 @@ class Session:
         rows = templates.empty(names)
         told = {Ckr.OK, Ckr.ATTRIBUTE_SENSITIVE, Ckr.ATTRIBUTE_TYPE_INVALID, Ckr.BUFFER_TOO_SMALL}
         for _look in range(2):  # for the lengths, and for the values
+            if any(LONGEST < row.length < UNAVAILABLE for row in rows):
+                raise Failed("C_GetAttributeValue", Ckr.BUFFER_TOO_SMALL)
             buffers = [
                 ctypes.create_string_buffer(row.length) if row.length not in {0, UNAVAILABLE} else None for row in rows
             ]
@@ -208,5 +210,7 @@ class Session:
             rv = self._module.try_call(function, *args, buffer, self._by_length)
         if rv != Ckr.OK:
             raise Failed(function, rv)
+        if length.value > len(buffer):  # more than there was room for: behind it stands what others were answered
+            raise Failed(function, Ckr.BUFFER_TOO_SMALL)
         answer: bytes = buffer[: length.value]
         return answer
