@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 from keystead.core.entities import OidcCode
-from keystead.service.handlers.crowding import gone
+from keystead.service.handlers.crowding import gone, neighbourhood
 
 NOW, MOST = datetime(2026, 11, 25, 12, tzinfo=UTC), 20
 
@@ -41,3 +41,11 @@ def test_then_one_of_whoever_has_most_and_none_of_the_newer_half() -> None:
 
 def test_of_one_that_is_it() -> None:
     assert gone([code("a", "ann")], code("b", "bob"), 1, lambda one: one.entity, NOW) == (code("a", "ann"),)
+
+
+def test_whoever_has_a_network_to_choose_addresses_from_is_one() -> None:
+    """With an address for each login whoever has a /64 was as many as came from everywhere else together."""
+    assert neighbourhood("192.0.2.7") == neighbourhood("::ffff:192.0.2.7") == "192.0.2.7"
+    assert neighbourhood("2001:db8::1") == neighbourhood("2001:db8::ffff:1:2:3") != neighbourhood("2001:db8:0:1::1")
+    assert neighbourhood("fe80::1%eth0") == neighbourhood("fe80::2%eth1")
+    assert neighbourhood("uid:0") == "uid:0"

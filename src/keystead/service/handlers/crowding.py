@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Protocol, TypeVar
 
 
@@ -23,6 +24,20 @@ class Waiting(Protocol):
 
 
 W = TypeVar("W", bound=Waiting)
+OF_ONE = 64
+"""Bits of an IPv6 address that whoever has it was given: those behind them are for them to choose (RFC 4291 §2.5.4)."""
+
+
+def neighbourhood(source: str) -> str:
+    """Where a request comes from: an address, or the network that whoever has one has all of."""
+    try:
+        address = ip_address(source)
+    except ValueError:  # the other end of a unix socket
+        return source
+    if not isinstance(address, IPv6Address):
+        return source
+    own = address.ipv4_mapped
+    return str(own or ip_network((address.packed, OF_ONE), strict=False))
 
 
 def gone(every: Sequence[W], new: W, most: int, whose: Callable[[W], str], now: datetime) -> tuple[W, ...]:

@@ -19,7 +19,7 @@ from keystead.core.sensitive import Sensitive
 from keystead.core.vouching.browsers import LOGIN_FAILED, NO_STATE, drawn, is_back, parted
 from keystead.core.vouching.words import Granted, Published
 from keystead.service.credentials.token import digest
-from keystead.service.handlers.crowding import gone
+from keystead.service.handlers.crowding import gone, neighbourhood
 from keystead.service.handlers.logins import mount_of
 from keystead.service.held import HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
@@ -127,7 +127,7 @@ def _asked(begun: OidcLogin, bounds: JwtBounds, settings: JwtSettings, state: st
 
 
 def _gone(under_way: list[OidcLogin], begun: OidcLogin, act: Act) -> tuple[OidcLogin, ...]:
-    return gone(under_way, begun, MOST, lambda one: one.source, act.now)
+    return gone(under_way, begun, MOST, lambda one: neighbourhood(one.source), act.now)
 
 
 def take_oidc_login(op: ops.TakeOidcLogin, targets: tuple[HeldTenant], act: Act) -> Outcome[OidcLogin | None]:
