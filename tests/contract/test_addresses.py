@@ -11,9 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keystead.app.issuers import WITHIN
+from keystead.config import Xks
 from keystead.core.keystores import Trouble
 from keystead.core.ports import Unreached
 from keystead.net.addresses import N_RESOLVERS, Names, is_public, resolve
+from keystead.service.credentials.few import Few
+
+LASTS = 30  # seconds that the system asks name servers that do not answer, at most (resolv.conf(5): 3, twice, 5 each)
 
 PRIVATE = """
     0.0.0.0 0.1.2.3 10.0.0.1 100.64.0.1 127.0.0.1 127.1.2.3 127.255.255.254 169.254.169.254 172.16.0.1 172.31.255.255
@@ -106,12 +111,27 @@ def test_a_name_that_does_not_exist(error) -> None:
         Names(resolve).find("a.example", 443, private=True, timeout_for=5.0)
 
 
+def test_names_of_one_tenant_that_hang_leave_some_who_ask_to_others() -> None:
+    """Four names that nobody resolves, of hosts that a tenant may name as it likes, were all that anybody could ask."""
+    most = Few(Xks().threads)._places.of_tenant
+    assert most * LASTS / WITHIN < N_RESOLVERS
+    let_go = threading.Event()
+    names = Names(lambda name, _port: ["192.0.2.1"] if name == "b.example" else let_go.wait(60) and [])
+    try:
+        for n in range(most):
+            with pytest.raises(Unreached, match="in time"):
+                names.find(f"{n}.a.example", 443, private=True, timeout_for=0.001)
+        assert names.find("b.example", 443, private=True, timeout_for=60) == ("192.0.2.1",)
+    finally:
+        let_go.set()
+
+
 def test_a_name_server_that_does_not_answer_is_left_waiting() -> None:
     """By so many threads at most; who comes then is not kept longer."""
     let_go = threading.Event()
-    names = Names(lambda _name, _port: let_go.wait(60) and [])
+    names, most = Names(lambda _name, _port: let_go.wait(60) and [], 4), 4
     try:
-        for words in [*["in time"] * N_RESOLVERS, *["too many"] * 2]:
+        for words in [*["in time"] * most, *["too many"] * 2]:
             began = time.monotonic()
             with pytest.raises(Unreached, match=words) as caught:
                 names.find("a.example", 443, private=True, timeout_for=0.05)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from contextlib import ExitStack, suppress
 
 import pytest
 from tests.fakes import FakeClock
@@ -15,11 +16,13 @@ from keystead.config import Config, Issuer
 from keystead.core.errors import InvalidArgument, Unavailable
 from keystead.core.keystores import Trouble
 from keystead.core.ports import PUBLIC, Terms, Unreached, WouldBlock
+from keystead.service.credentials.few import Few
 from keystead.service.credentials.keysets import (
     AGAIN,
     AGAIN_FOR_THE_FIRST,
     FRESH_FOR,
     MOST_FOR_ONE,
+    MOST_FOR_TENANT,
     STALE_FOR,
     UNREACHABLE,
     KeySets,
@@ -191,6 +194,53 @@ def test_row_131_one_tenants_issuers_that_hang_keep_no_key_from_another_tenant()
         go.set()
         for thread in hanging:
             thread.join(60)
+
+
+def test_row_131_mounts_of_one_tenant_whose_issuers_hang_keep_no_key_from_another_tenant() -> None:
+    """A tenant may have as many mounts as it likes; each of them has its own issuer, and none of these answers."""
+    begun, go = threading.Semaphore(0), threading.Event()
+
+    def read(issuer: str) -> bytes:
+        if issuer == URL:
+            return key_set(ONE)
+        begun.release()
+        assert go.wait(60)
+        raise Unavailable("no answer")
+
+    keys = KeySets(read, FakeClock().monotonic)
+
+    def hang(n: int) -> None:
+        with pytest.raises(Unavailable):
+            keys.find(f"https://{n}.example", "one", "ES256", anywhere, tenant=f"vault-auth:444455556666:jwt{n}")
+
+    hanging = [threading.Thread(target=hang, args=(n,)) for n in range(8)]
+    for thread in hanging:
+        thread.start()
+    assert all(begun.acquire(timeout=60) for _ in range(MOST_FOR_TENANT))
+    try:
+        assert keys.find(URL, "one", "ES256", anywhere, tenant="vault-auth:111122223333:jwt") is not None
+    finally:
+        go.set()
+        for thread in hanging:
+            thread.join(60)
+
+
+def test_who_waits_for_other_machines_leaves_some_places_to_others() -> None:
+    """One mount to the tenant's others, and all of the tenant's to those of other tenants."""
+    few, held = Few(32), ExitStack()
+    with held:
+
+        def taken(mount: str, n: int = 0) -> int:
+            with suppress(Unavailable):
+                while True:
+                    held.enter_context(few.one_of(mount))
+                    n += 1
+            return n
+
+        assert [taken(f"vault-auth:1:{mount}") for mount in "abc"] == [16, 4, 0]
+        assert [taken("vault-auth:2:a"), taken("vault-auth:3:a")] == [4, 0]
+    with few.one_of("vault-auth:1:c"):
+        pass
 
 
 # --- where they come from

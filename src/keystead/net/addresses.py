@@ -16,7 +16,9 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from keystead.core.keystores import Trouble
 from keystead.core.ports import Unreached
 
-N_RESOLVERS = 4
+N_RESOLVERS = 128
+"""More than one tenant's names can keep waiting: some of its logins ask at once (service.credentials.few), for some
+seconds each, and for a name server that does not answer the system waits up to half a minute."""
 
 Resolve = Callable[[str, int], Sequence[str]]
 # Addresses with an IPv4 address in them go wherever a translator or tunnel takes that one, and which one stands there
@@ -48,9 +50,9 @@ def resolve(host: str, port: int) -> list[str]:
 class Names:
     """Asks a resolver on threads of its own, which may be left waiting."""
 
-    def __init__(self, resolve: Resolve) -> None:
+    def __init__(self, resolve: Resolve, most: int = N_RESOLVERS) -> None:
         self._resolve = resolve
-        self._asking = threading.BoundedSemaphore(N_RESOLVERS)
+        self._asking = threading.BoundedSemaphore(most)
 
     def find(self, name: str, port: int, *, private: bool, timeout_for: float) -> tuple[str, ...]:
         """Where to connect to; never empty, and all of it public unless `private`. Raises Unreached (UNREACHABLE)."""

@@ -6,14 +6,13 @@ Rule 2: a set is asked for again when it is FRESH_FOR old, and when a token name
         than AGAIN, however many tokens come. Where that fails, the old one serves until it is STALE_FOR old.
 Rule 3: reading blocks, so it is never done on the event loop; at most MOST_AT_IT threads read or wait for one who does,
         so that an issuer that does not answer costs no more than these; and MOST_FOR_ONE for one tenant's tokens, so
-        that one tenant's issuers that do not answer keep nobody from another's.
+        that one tenant's issuers that do not answer keep nobody from another's; of its mounts each has a bound, too.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Generic, TypeVar
@@ -22,6 +21,7 @@ from msgspec import Struct
 
 from keystead.core.errors import Unavailable
 from keystead.crypto.jwk import VerifyingKey, usable
+from keystead.service.credentials.few import Places
 from keystead.wire import Malformed
 from keystead.wire.jose import key_set
 
@@ -29,7 +29,7 @@ LOG = logging.getLogger("keystead")
 
 FRESH_FOR, STALE_FOR = 600.0, 86_400.0  # seconds
 AGAIN, AGAIN_FOR_THE_FIRST = 60.0, 10.0
-WAIT_FOR, MOST_AT_IT, MOST_FOR_ONE = 3.0, 3, 2
+WAIT_FOR, MOST_AT_IT, MOST_FOR_TENANT, MOST_FOR_ONE = 3.0, 5, 3, 2
 N_TRIED = 32  # keys that a token is tried with: all of a mount's own (handlers.loginsettings), some of a set's
 MAX_ISSUERS = 1024  # those that an administrator has made known, so this many is a bug or a very large house
 UNREACHABLE = "issuer"
@@ -76,14 +76,14 @@ class KeySets(Generic[S]):
         self._tried_at: dict[S, float] = {}
         self._reading: set[S] = set()
         self._changed = threading.Condition()
-        self._at_it: Counter[str] = Counter()  # threads, by the tenant whose token it is for
+        self._at_it = Places(MOST_AT_IT, MOST_FOR_TENANT, MOST_FOR_ONE)  # threads, by whose token it is for
 
     def find(
         self, issuer: S, kid: str, alg: str, may_block: Callable[[], None], *, tenant: str = ""
     ) -> VerifyingKey | None:
         """That issuer's key of that id, where it is for that algorithm (crypto.jwk.ALGORITHMS).
 
-        `tenant`: whose role it is to be a session of. `may_block`
+        `tenant`: whose role it is to be a session of, or the address of the mount. `may_block`
         raises WouldBlock on the event loop. Raises Unavailable (detail UNREACHABLE).
         """
         known = self._current(issuer, kid, may_block, tenant)
@@ -152,12 +152,10 @@ class KeySets(Generic[S]):
     @contextmanager
     def _one_of_few(self, tenant: str) -> Iterator[bool]:
         with self._changed:
-            admitted = self._at_it.total() < MOST_AT_IT and self._at_it[tenant] < MOST_FOR_ONE
-            if admitted:
-                self._at_it[tenant] += 1
+            admitted = self._at_it.take(tenant)
         try:
             yield admitted
         finally:
             if admitted:
                 with self._changed:
-                    self._at_it -= Counter((tenant,))  # one that has none left is forgotten
+                    self._at_it.give(tenant)

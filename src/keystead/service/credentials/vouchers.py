@@ -155,7 +155,7 @@ class Vouchers:
             raise InvalidArgument("the role is of another kind", "role")
         secret = tenant.login_secret(settings)
         shown = tenant.shown(secret) if secret is not None else None
-        who = self._reviews.account(mount.uuid, chosen, bounds, word.said, shown, now)
+        who = self._reviews.account(mount.id, chosen, bounds, word.said, shown, now)
         return _vouched(who, account, settings)
 
     # --- browsers
@@ -187,13 +187,13 @@ class Vouchers:
             if not word.has_nonce:
                 raise InvalidArgument("missing client_nonce", "client_nonce")
             secret = self._secret(tenant, settings)
-            granted = self._flows.granted(mount.uuid, chosen, secret, bounds)
+            granted = self._flows.granted(mount.id, chosen, secret, bounds)
             return _vouched(Published("", granted), account, settings)
         if not word.redirect_uri:
             raise InvalidArgument("missing redirect_uri", "redirect_uri")
         back, _ = parted(word.redirect_uri, chosen)
         may_return = isinstance(bounds, JwtBounds) and is_back(bounds, back)
-        place = self._flows.published(mount.uuid, chosen).authorization_endpoint if may_return else ""
+        place = self._flows.published(mount.id, chosen).authorization_endpoint if may_return else ""
         return _vouched(Published(place), account, settings)
 
     def _returned(
@@ -220,7 +220,7 @@ class Vouchers:
         if not word.code:
             raise InvalidArgument(f"{LOGIN_FAILED} No code or id_token received.", "code")
         shown = tenant.shown(secret)
-        who = self._flows.identified(mount.uuid, chosen, shown, bounds, begun, word.code, now)
+        who = self._flows.identified(mount.id, chosen, shown, bounds, begun, word.code, now)
         return _vouched(who, account, settings)
 
     def _polled(
@@ -239,7 +239,7 @@ class Vouchers:
             raise InvalidArgument(f"{LOGIN_FAILED} Role could not be found", "role")
         if begun.settings_revision != settings.revision:
             raise InvalidArgument(f"{LOGIN_FAILED} The configuration has changed meanwhile.", "settings")
-        who = self._flows.polled(mount.uuid, chosen, self._secret(tenant, settings), bounds, begun, now)
+        who = self._flows.polled(mount.id, chosen, self._secret(tenant, settings), bounds, begun, now)
         return _vouched(who, account, settings)
 
     def _secret(self, tenant: HeldTenant, settings: LoginSettings) -> Sensitive:
@@ -265,7 +265,7 @@ class Vouchers:
 
     def _fetched(self, mount: Mount, settings: JwtSettings, token: jose.Signed) -> list[VerifyingKey]:
         header = token.header
-        return self._keys.fitting(source_of(settings), header.kid, header.alg, lambda: None, tenant=mount.uuid)
+        return self._keys.fitting(source_of(settings), header.kid, header.alg, lambda: None, tenant=mount.id)
 
 
 def _role(tenant: HeldTenant, mount: Mount, name: str, absent: str) -> Account:
@@ -313,7 +313,7 @@ def _by_certificate(
             if refused is not None:
                 continue
             try:
-                statuses.require_good(mount.uuid, bounds, chain, now)
+                statuses.require_good(mount.id, bounds, chain, now)
             except (InvalidArgument, Unavailable) as error:
                 refused = error
                 continue
