@@ -55,6 +55,12 @@ class Heard:
     def opened(self, _connection: Connection) -> None:
         pass
 
+    def holds(self, _connection: Connection) -> bool:
+        return False
+
+    def release(self, _connection: Connection) -> None:
+        pass
+
     def ask(self, connection: Connection) -> None:
         request = connection.waiting.popleft()
         assert not isinstance(request, bytes)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -468,7 +469,7 @@ def test_the_slot_never_shows_a_new_batch_before_the_replies_of_the_last_are_out
 
     async def test(world: World) -> None:
         one, two = world.connect(), world.connect()
-        done = Blocked(world.listener, two.protocol, None, None)
+        done = Blocked(world.listener, two.protocol, SimpleNamespace(body=b""), None)
         done.reply = reply(200, b"", b"/slow", 0)
         two.protocol.blocked, two.protocol.n_owed = True, 1
 

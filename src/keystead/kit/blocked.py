@@ -90,23 +90,33 @@ class Blocked:
 
 
 class Room:
-    """How many may wait in each place: `most` of a tenant, and twice as many of all."""
+    """How many may wait in each place, with how many bytes: `most`, `n_bytes` of a tenant, twice that of all."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, most: int, n_bytes: int) -> None:
+        self._most, self._most_bytes = most, n_bytes
         self._n: Counter[str] = Counter()
         self._n_of: Counter[tuple[str, str]] = Counter()
+        self._bytes: Counter[str] = Counter()
+        self._bytes_of: Counter[tuple[str, str]] = Counter()
 
-    def take(self, where: str, tenant: str) -> bool:
+    def take(self, where: str, tenant: str, n_bytes: int) -> bool:
         """False where there is none."""
-        if self._n[where] >= 2 * self._most or self._n_of[where, tenant] >= self._most:
+        who = where, tenant
+        if self._n[where] >= 2 * self._most or self._n_of[who] >= self._most:
+            return False
+        if n_bytes + self._bytes[where] > 2 * self._most_bytes or n_bytes + self._bytes_of[who] > self._most_bytes:
             return False
         self._n[where] += 1
-        self._n_of[where, tenant] += 1
+        self._n_of[who] += 1
+        self._bytes[where] += n_bytes
+        self._bytes_of[who] += n_bytes
         return True
 
-    def give(self, where: str, tenant: str) -> None:
+    def give(self, where: str, tenant: str, n_bytes: int) -> None:
+        who = where, tenant
         self._n[where] -= 1
-        self._n_of[where, tenant] -= 1
-        if not self._n_of[where, tenant]:
-            del self._n_of[where, tenant]
+        self._n_of[who] -= 1
+        self._bytes[where] -= n_bytes
+        self._bytes_of[who] -= n_bytes
+        if not self._n_of[who]:
+            del self._n_of[who], self._bytes_of[who]

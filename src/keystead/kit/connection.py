@@ -17,7 +17,7 @@ import httptools
 from keystead.core.ports import WouldBlock
 from keystead.kit.certified import certified, chain_of
 from keystead.kit.door import Steps
-from keystead.kit.framing import HEAD, IDLE, Framing, Refused
+from keystead.kit.framing import BODY, HEAD, IDLE, Framing, Refused
 from keystead.service.credentials.peer import peer_of
 from keystead.wire.http import NO_HEADERS, Headers, HttpRequest, Refusal, closing, head_of
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("keystead")
 GO_ON = b"HTTP/1.1 100 Continue\r\n\r\n"
+MUCH = 64 * 1024  # bytes: of bodies that wait and are less, nobody keeps account
 LINGER_FOR, LINGER_BYTES = 2, 256 * 1024  # what a refused peer may still send before the connection is cut
 
 
@@ -36,7 +37,9 @@ class Connection(Framing, asyncio.Protocol):
         "_begun",
         "_certificates",
         "_holds_head",
+        "_is_behind",
         "_listener",
+        "_n_behind",
         "_n_head",
         "_n_lingered",
         "_paused",
@@ -62,6 +65,7 @@ class Connection(Framing, asyncio.Protocol):
         self._timed = IDLE  # the phase that `deadline` is for
         self._paused, self._peer_ended = False, False
         self._n_head = self._n_lingered = 0
+        self._n_behind, self._is_behind = 0, False  # bytes of bodies in `waiting`; whether that is too much to read on
         self.deadline = 0  # in the listener's ticks
         self.blocked = False  # a request is on a thread
         self.n_owed = 0  # requests without a sent reply
@@ -121,8 +125,8 @@ class Connection(Framing, asyncio.Protocol):
     def resume_writing(self) -> None:
         self._paused = False
         self.deadline = self._listener.tick + self._limits.idle_for
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.resume_reading()
+        if not self._is_behind:
+            self._read_on()
 
     def eof_received(self) -> bool:
         """A peer that has said all it has to say still gets what it is owed."""
@@ -161,9 +165,32 @@ class Connection(Framing, asyncio.Protocol):
         if not self._keep:
             self.ending = True
         self.waiting.append(request)
+        self._n_behind += len(request.body)
+        if self._n_behind > MUCH or listener.holds(self):
+            self._weigh()
         batch.ask(self)
 
     # --- limits in time and space
+
+    def _weigh(self) -> None:
+        """What is kept of what has not been begun counts with that of all others, and much of it is enough for now."""
+        self._listener.hold(self, self._n_behind + (len(self._body) if self._phase == BODY else 0))
+        was_behind, self._is_behind = self._is_behind, self._n_behind > self._limits.n_body
+        if self._is_behind and self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+        elif was_behind and not self._paused:
+            self._read_on()
+
+    def _read_on(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def shed(self) -> None:
+        """Too much is kept for all, and this has been kept for longest."""
+        if self.waiting:
+            self.abort()
+        else:
+            self.refuse(Refusal.OVERLOADED)
 
     def _partial(self, n: int) -> None:
         """A message has begun and is not complete; `n` bytes of what was read belong to it for certain."""
@@ -176,6 +203,8 @@ class Connection(Framing, asyncio.Protocol):
             self._n_head += n
             if self._n_head > self._limits.n_head:
                 self.refuse(Refusal.HEAD_TOO_LARGE)
+        elif len(self._body) > MUCH or self._listener.holds(self):
+            self._weigh()
 
     def is_idle(self) -> bool:
         return self._phase == IDLE and not self.n_owed and not self.ending
@@ -195,7 +224,8 @@ class Connection(Framing, asyncio.Protocol):
         """Answer in the door's words, after what is owed; then end."""
         if self.ending:
             return
-        self.ending, self._phase = True, IDLE
+        self.ending, self._phase, self._body = True, IDLE, b""
+        self._listener.release(self)
         batch = self._listener.batch
         batch.begin()
         self.n_owed = len(self.out) + len(self.waiting) + self.blocked + 1
@@ -231,6 +261,9 @@ class Connection(Framing, asyncio.Protocol):
                 self._put(item, self._headers)
             else:
                 self._begun = item
+                self._n_behind -= len(item.body)
+                if self._listener.holds(self):
+                    self._weigh()
                 return self._listener.front.steps(item)
         return None
 

@@ -130,11 +130,14 @@ class Mounts(Protocol):
         """Whether it has anything to tell those who verify its tokens of identity."""
         ...
 
-    def may_block(self) -> None:
-        """Raises WouldBlock on the event loop: for whoever knows already that the request is going to."""
+    def may_block(self, tenant: str = "") -> None:
+        """Raises WouldBlock on the event loop: for whoever knows already that the request is going to.
+
+        `tenant`: in whose turn.
+        """
         ...
 
-    def may_wait(self) -> None:
+    def may_wait(self, *, tenant: str = "") -> None:
         """The same for whoever is going to wait for another machine."""
         ...
 

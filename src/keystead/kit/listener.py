@@ -52,8 +52,10 @@ class Listener:
         self._near, self._far = near, far or near
         self._loop = asyncio.get_running_loop()
         self._connections: dict[Connection, None] = {}
+        self._held: dict[Connection, int] = {}  # bytes of bodies that each has us keep, the first to begin first
+        self._n_held = 0
         self._servers: list[asyncio.Server] = []
-        self._lanes, self._room = lanes or {}, Room(limits.n_blocked)
+        self._lanes, self._room = lanes or {}, Room(limits.n_blocked, limits.n_held)
         self._empty = asyncio.Event()
         self._empty.set()
         self._sweeper = self._loop.call_later(1, self._sweep)
@@ -108,9 +110,28 @@ class Listener:
 
     def closed(self, connection: Connection) -> None:
         del self._connections[connection]
+        self.release(connection)
         self.batch.n_connections -= 1
         if not self._connections:
             self._empty.set()
+
+    def holds(self, connection: Connection) -> bool:
+        return connection in self._held
+
+    def hold(self, connection: Connection, n: int) -> None:
+        """So many bytes are kept for it by now. Where that is too much for all, whoever began first goes."""
+        if not n:
+            self.release(connection)
+            return
+        self._n_held += n - self._held.get(connection, 0)
+        self._held[connection] = n
+        while self._n_held > self.limits.n_held:
+            oldest = next(iter(self._held))
+            self.release(oldest)
+            oldest.shed()
+
+    def release(self, connection: Connection) -> None:
+        self._n_held -= self._held.pop(connection, 0)
 
     def _sweep(self) -> None:
         self.tick += 1
@@ -130,7 +151,7 @@ class Listener:
 
     def _waits(self, blocked: Blocked, would: WouldBlock) -> bool:
         """False where there is no room for it."""
-        if not self._room.take(would.where, would.tenant):
+        if not self._room.take(would.where, would.tenant, len(blocked.request.body)):
             return False
         blocked.waits_for(would)
         threads = self._near if would.where == NEAR else self._lanes.get(would.where, self._far)
@@ -163,7 +184,7 @@ class Listener:
     def lost(self, blocked: Blocked) -> None:
         """The system gives no thread: whether it is ever done is not known."""
         LOG.error("a request finds no thread")
-        self._room.give(blocked.where, blocked.tenant)
+        self._room.give(blocked.where, blocked.tenant, len(blocked.request.body))
         connection = blocked.connection
         connection.blocked = False
         connection.waiting.clear()
@@ -176,7 +197,7 @@ class Listener:
             return
         self.batch.begin()  # also if the peer has gone: the record is to be flushed
         connection = blocked.connection
-        self._room.give(blocked.where, blocked.tenant)
+        self._room.give(blocked.where, blocked.tenant, len(blocked.request.body))
         if blocked.moves is not None:
             if self._waits(blocked, blocked.moves):
                 return

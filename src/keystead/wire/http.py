@@ -70,6 +70,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     n_connections: int = 2000  # as far as the process may have files (app.hygiene)
     n_pipelined: int = 64  # requests of one connection that have no answer yet
     n_blocked: int = 256  # requests waiting for a thread, over all connections
+    n_held: int = 64 * 1024 * 1024  # bytes of bodies that are still coming, or wait behind another request, over all
     head_for: int = 10
     body_for: int = 30
     idle_for: int = 60

@@ -1,0 +1,121 @@
+"""How many bytes of requests a listener keeps, whoever sends them: security.md §4-D rows 49, 59.
+
+Nobody who sends has to be known. 40 connections, each with a request that waits for a thread and 63 of 1 MiB behind it,
+were 2.6 GB; 2,000 that never end a body of 1 MiB were 2 GB.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from tests.wire.test_listener import World, bodies, post, run, turns
+
+from keystead.kit.blocked import Room
+from keystead.kit.connection import MUCH
+from keystead.wire.http import Limits
+
+BIG = 3 * MUCH
+LIMITS = Limits(n_body=BIG, n_connections=20, n_blocked=20, n_pipelined=64, n_held=10 * BIG)
+
+
+def big(target: bytes = b"/", n: int = BIG) -> bytes:
+    return post(target, b"b" * n)
+
+
+def test_while_a_request_waits_no_more_is_read_than_one_body_behind_it() -> None:
+    async def test(world: World) -> None:
+        gate = world.blocking[b"/slow"] = threading.Event()
+        one = world.connect()
+        await one.send(post(b"/slow"))
+        n_taken = 0
+        while one.reading:
+            await one.send(big())
+            n_taken += 1
+        assert n_taken == 2 and world.listener._n_held == 2 * BIG
+        gate.set()
+        await world.until(lambda: one.reading)
+        await world.until(lambda: len(bodies(b"".join(one.writes))) == 3)
+        assert world.listener._n_held == 0 and not world.listener._held
+        assert bodies(one.take())[0] == b"/slow"
+        assert bodies(await one.send(big())) == [b"/" + b"b" * BIG] and one.reading
+
+    run(test, LIMITS)
+
+
+def test_a_peer_that_does_not_read_is_not_read_on_from_for_what_is_served_meanwhile() -> None:
+    """Two reasons to stop reading: it goes on once neither is left."""
+
+    async def test(world: World) -> None:
+        gate = world.blocking[b"/slow"] = threading.Event()
+        one = world.connect()
+        await one.send(post(b"/slow"), big(), big())
+        one.protocol.pause_writing()
+        gate.set()
+        await world.until(lambda: not world.listener._n_held)
+        await turns()
+        assert not one.reading
+        one.protocol.resume_writing()
+        assert one.reading
+
+    run(test, LIMITS)
+
+
+def test_of_bodies_that_do_not_end_the_one_that_began_first_makes_room() -> None:
+    async def test(world: World) -> None:
+        held = [world.connect() for _ in range(11)]
+        for n, one in enumerate(held[:10]):
+            assert await one.send(big()[: -1 - n]) == b""
+        assert all(one.is_open and not one.ended for one in held)
+        assert bodies(await world.connect().send(post(b"/small", b"x"))) == [b"/smallx"]
+        assert bodies(await held[10].send(big())) == [b"/" + b"b" * BIG], "who ends what they begin is served"
+        assert await held[10].send(big()[:-1]) == b""
+        assert bodies(held[0].take()) == [b"OVERLOADED"] and held[0].ended
+        assert not any(one.ended for one in held[1:])
+        assert world.listener._n_held <= LIMITS.n_held
+        assert bodies(await held[1].send(b"b" * 2)) == [b"/" + b"b" * BIG], "the others go on"
+
+    run(test, LIMITS)
+
+
+def test_so_does_who_has_most_waiting_behind_what_waits_itself() -> None:
+    async def test(world: World) -> None:
+        gate = world.blocking[b"/slow"] = threading.Event()
+        crowd = [world.connect() for _ in range(6)]
+        for one in crowd:
+            await one.send(post(b"/slow"), big(), big())
+        assert world.listener._n_held <= LIMITS.n_held
+        assert [one.aborted for one in crowd] == [True, *[False] * 5]
+        assert bodies(await world.connect().send(post(b"/other"))) == [b"/other"]
+        gate.set()
+        await world.until(lambda: not world.listener._n_held)
+
+    run(test, LIMITS)
+
+
+def test_nothing_is_held_of_who_has_gone() -> None:
+    async def test(world: World) -> None:
+        gate = world.blocking[b"/slow"] = threading.Event()
+        gone, refused, behind = (world.connect() for _ in range(3))
+        await gone.send(big()[:-1])
+        await refused.send(big()[:-1])
+        await behind.send(post(b"/slow"), big())
+        assert world.listener._n_held == 3 * BIG - 2
+        gone.protocol.connection_lost(None)
+        world.tick(31)
+        await turns()
+        assert bodies(refused.take()) == [b"TIMEOUT"]
+        behind.protocol.abort()
+        await turns()
+        assert world.listener._n_held == 0 and not world.listener._held
+        gate.set()
+
+    run(test, LIMITS)
+
+
+def test_bodies_of_one_tenant_leave_room_for_those_of_others() -> None:
+    room = Room(100, 1000)
+    assert [room.take("near", "a", n) for n in (600, 400, 1, 0)] == [True, True, False, True]
+    assert [room.take("near", "b", n) for n in (1000, 1)] == [True, False]
+    assert [room.take("near", "c", 1), room.take("far", "c", 1)] == [False, True], "twice that of all"
+    room.give("near", "a", 600)
+    assert room.take("near", "c", 600) and not room.take("near", "c", 1)
