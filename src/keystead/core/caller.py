@@ -23,6 +23,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     `path` below /v1/, from the namespace that the caller's policies are of, with the slash at its end where it is a
     list's. `below`: the beginning of it that leads to the namespace of the request. `capability`: "read", "update" …
     `parameters`: of body or query, by name. `wrap_for`: seconds that the answer is to be wrapped for.
+    `meant`: the same path in the spelling of what it leads to, "" where that is this one.
     """
 
     path: str
@@ -32,6 +33,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     wrap_for: float | None = None
     needs_sudo: bool = False
     below: str = ""
+    meant: str = ""
 
     @property
     def here(self) -> str:

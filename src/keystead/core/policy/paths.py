@@ -99,7 +99,7 @@ class Compiled:
     def by_line(self, request: Request) -> bool:
         """Whether its line alone decides: no parameters, no wrapping, no time, and no name that the key has."""
         asked = request.caller.asked
-        if asked is None:
+        if asked is None or asked.meant:
             return False
         acl = self.acl(request.caller.now)
         return all(acl.goes_by_path(asked.path, each) for each in (CAPABILITIES[asked.capability], Capability.CREATE))
@@ -114,6 +114,7 @@ class Compiled:
                 parameters=asked.parameters,
                 wrap_ttl=asked.wrap_for,
                 sudo=asked.needs_sudo,
+                meant=asked.meant,
             )
             if not verdict.why_not:
                 return True
@@ -123,7 +124,7 @@ class Compiled:
         """Whether a rule for the path says `deny`: it stands against whatever another dialect allows."""
         acl = self.acl(request.caller.now)
         for asked in _asked(request):
-            if acl.has_denied(asked.path):
+            if acl.has_denied(asked.path, asked.meant):
                 return True
         return self.unfit
 

@@ -66,4 +66,6 @@ Line = tuple[str, str, bool, bool, bool]
 
 def line_of(caller: Caller, *, exists: bool) -> Line | None:
     asked = caller.asked
-    return None if asked is None else (asked.path, asked.capability, asked.creates, asked.needs_sudo, exists)
+    if asked is None or asked.meant:
+        return None
+    return asked.path, asked.capability, asked.creates, asked.needs_sudo, exists

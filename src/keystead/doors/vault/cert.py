@@ -15,7 +15,7 @@ from keystead.doors.vault.terms import TermsRequest, log_in, terms, told
 from keystead.doors.vault.tokens import Nothing, here
 from keystead.kit import Call
 from keystead.service.credentials.vouchers import Word
-from keystead.wire.vault.kinds import CommaStrings, Int
+from keystead.wire.vault.kinds import Caseless, CommaStrings, Int
 from keystead.wire.vault.reader import CAPTURED, Parameters
 from keystead.wire.vault.request import Verb
 
@@ -53,13 +53,13 @@ def read_config(_req: Nothing, call: Call) -> dict[str, Any]:
 
 
 class RoleRequest(Parameters, frozen=True, kw_only=True):
-    name: str = CAPTURED
+    name: Caseless = CAPTURED
 
 
 class WriteRoleRequest(TermsRequest, frozen=True, kw_only=True):
     """None: as it was."""
 
-    name: str = CAPTURED
+    name: Caseless = CAPTURED
     certificate: str | None = None
     allowed_names: CommaStrings | None = None
     allowed_common_names: CommaStrings | None = None

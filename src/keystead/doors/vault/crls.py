@@ -10,13 +10,14 @@ from keystead.core.errors import NotFound
 from keystead.doors.vault.endpoint import Said, endpoint
 from keystead.doors.vault.tokens import Nothing, here
 from keystead.kit import Call
+from keystead.wire.vault.kinds import Caseless
 from keystead.wire.vault.reader import CAPTURED, Parameters
 from keystead.wire.vault.request import Verb
 from keystead.wire.vault.scalars import time_text
 
 
 class ListRequest(Parameters, frozen=True, kw_only=True):
-    name: str = CAPTURED
+    name: Caseless = CAPTURED
 
     @property
     def named(self) -> str:

@@ -14,6 +14,7 @@ from keystead.core.entities import ROOT, path_of_chain, sign_of_chain
 from keystead.core.errors import KeysteadError
 from keystead.core.operations import Operation
 from keystead.core.sensitive import Sensitive
+from keystead.doors.vault.spelling import Spelling, spelling
 from keystead.kit import Call, Means, PathOperation, path_operation
 from keystead.kit.custody import Custody
 from keystead.service.credentials.vouchers import Shown
@@ -27,6 +28,7 @@ from keystead.wire.vault.request import Verb
 P = TypeVar("P", bound=Parameters)
 R = TypeVar("R")
 
+NO_CAPTURES: Mapping[str, str] = {}
 CAPABILITIES: dict[Verb, str] = {
     Verb.READ: "read",
     Verb.HEAD: "read",
@@ -74,6 +76,7 @@ class Endpoint(PathOperation[Any, Any], frozen=True, kw_only=True):
     `open_ended`: it takes whatever parameters there are, and none is remarked upon (Call.caller.asked has them).
     `unsigned`: for whoever has no token yet; one that comes with it is not looked at.
     `shows`: of its message, what somebody else has said of who logs in, or is to be asked; by a call of a stranger.
+    `spelling`: where its path is one in several.
     `refuses`: what a stranger hears in place of an error, where another protocol says how; None: what everybody does.
     """
 
@@ -85,9 +88,18 @@ class Endpoint(PathOperation[Any, Any], frozen=True, kw_only=True):
     unsigned: bool = False
     shows: Callable[[Any, Call], Shown] | None = None
     refuses: Callable[[KeysteadError], Answer | None] | None = None
+    spelling: Spelling | None = None
 
-    def asked(self, path: str, parameters: Mapping[str, Any], wrap_for: float | None = None, below: str = "") -> Asked:
+    def asked(
+        self,
+        path: str,
+        parameters: Mapping[str, Any],
+        wrap_for: float | None = None,
+        below: str = "",
+        captures: Mapping[str, str] = NO_CAPTURES,
+    ) -> Asked:
         """`path` from the namespace of the request, and `below` what leads there from the caller's own."""
+        meant = self.spelling.meant(path, captures) if self.spelling is not None and captures is not NO_CAPTURES else ""
         return Asked(
             path=below + path,
             capability=CAPABILITIES[self.verb],
@@ -96,6 +108,7 @@ class Endpoint(PathOperation[Any, Any], frozen=True, kw_only=True):
             wrap_for=wrap_for,
             needs_sudo=self.sudo,
             below=below,
+            meant=below + meant if meant else "",
         )
 
 
@@ -134,6 +147,7 @@ def endpoint(  # noqa: PLR0913 - each says one fact of an operation
         facts["name"] = f"{engine} {facts['name']}"
         return Endpoint(
             **facts,
+            spelling=spelling(facts["request"], verb, path),
             engine=engine,
             verb=verb,
             creates=creates,

@@ -55,6 +55,8 @@ WRAPPING = ("response-wrapping",)
 OF_WRAPPED = frozenset({"sys/wrapping/unwrap", "sys/wrapping/rewrap", LOOK_UP})
 """Where the token may come in the body alone."""
 _EVERY = frozenset(wire.Verb)
+MOST_OF_A_STRANGER = 64 * 1024
+"""Bytes of a body, of whoever is nobody yet: to read one of 1 MiB takes a hundred times what is spent on anybody."""
 
 
 class Counted:
@@ -99,7 +101,7 @@ class VaultFront(Stepwise):
                 door=self._door,
                 wire_operation=name,
                 request_id=request_id,
-                asked=endpoint.asked(place.asked.path, Looked(given), wrap_for or None, arrived.below),
+                asked=endpoint.asked(place.asked.path, Looked(given), wrap_for or None, arrived.below, found.captures),
                 unlocking=place.asked.path == UNLOCK,
             )
             message, warnings = endpoint.take(found.captures, given)
@@ -149,7 +151,7 @@ class VaultFront(Stepwise):
         if way is None:
             place = self._as_it_is_for(held, names, asked, request)
         if wrap_for or held.token.n_uses:
-            self._means.mounts.may_block()  # before anything has been done
+            self._means.mounts.may_block(held.token.tenant)  # before anything has been done
         if held.token.n_uses and place.asked.path != LOOK_UP:
             held = self._counted(held, request, request_id, counted)
         below = self._led(place, held, request)
@@ -186,6 +188,7 @@ class VaultFront(Stepwise):
         self, request: HttpRequest, asked: wire.Asked, endpoint: Endpoint, captures: Mapping[str, str], request_id: str
     ) -> bytes:
         """What came of it is on record, with where it came from: nobody says who they are."""
+        _require_little(request)
         self._means.mounts.may_block()  # the custodian is another process
         who = self._stranger(request, endpoint.name, request_id)
         try:
@@ -200,9 +203,10 @@ class VaultFront(Stepwise):
     # --- logging in
 
     def _let_in(self, request: HttpRequest, place: Place, found: Found, wrap_for: int, request_id: str) -> bytes:
+        _require_little(request)
         if found.endpoint.shows is not None:
-            self._means.mounts.may_wait()  # whoever vouches for them is asked
-        self._means.mounts.may_block()  # a login is never quick
+            self._means.mounts.may_wait(tenant=found.mount.tenant)  # whoever vouches for them is asked
+        self._means.mounts.may_block(found.mount.tenant)  # a login is never quick
         require_open(place.chain)
         asked = place.asked
         given = wire.arguments(asked, request.headers.get(b"content-type"), request.body)
@@ -256,6 +260,7 @@ class VaultFront(Stepwise):
         """Raises Said, wire errors."""
         text = headers.token(request.headers).decode("latin-1")
         if not text and asked.verb is wire.Verb.WRITE:  # a query is no place for a token
+            _require_little(request)
             text = _in_body(tree_of(wire.arguments(asked, None, request.body)))
         try:
             return self._means.authenticator.token(request, text), Sensitive(text.encode())
@@ -379,6 +384,12 @@ class VaultFront(Stepwise):
             source=request.peer,
             now=request.received_at,
         )
+
+
+def _require_little(request: HttpRequest) -> None:
+    """Raises Said."""
+    if len(request.body) > MOST_OF_A_STRANGER:
+        raise Said(Refusal.BODY_TOO_LARGE.status, Refusal.BODY_TOO_LARGE.words)
 
 
 def _is_to_be_asked_again(error: Exception) -> bool:

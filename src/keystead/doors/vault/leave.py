@@ -38,6 +38,13 @@ def _may_ask(who: Caller, asked: Asked) -> bool:
     acl = acl_of(policies, who.now)
     wanted = [CAPABILITIES[asked.capability], *([Capability.CREATE] if asked.creates else ())]
     return any(
-        acl.decide(asked.path, one, parameters=asked.parameters, wrap_ttl=asked.wrap_for, sudo=asked.needs_sudo).allowed
+        acl.decide(
+            asked.path,
+            one,
+            parameters=asked.parameters,
+            wrap_ttl=asked.wrap_for,
+            sudo=asked.needs_sudo,
+            meant=asked.meant,
+        ).allowed
         for one in wanted
     )

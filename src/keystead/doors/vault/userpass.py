@@ -16,7 +16,7 @@ from keystead.doors.vault.tokens import Nothing, here
 from keystead.kit import Call
 from keystead.service.credentials.password import MAX_BYTES
 from keystead.wire.vault.envelope import multierror
-from keystead.wire.vault.kinds import CommaStrings
+from keystead.wire.vault.kinds import Caseless, CommaStrings
 from keystead.wire.vault.reader import CAPTURED, Parameters
 from keystead.wire.vault.request import Verb
 
@@ -27,11 +27,11 @@ NO_HASH = "password_hash is not offered: passwords are kept under Argon2id, so g
 
 
 class UserRequest(Parameters, frozen=True, kw_only=True):
-    username: str = CAPTURED
+    username: Caseless = CAPTURED
 
 
 class WriteUserRequest(TermsRequest, frozen=True, kw_only=True):
-    username: str = CAPTURED
+    username: Caseless = CAPTURED
     password: str = ""
     password_hash: str = ""
 
@@ -40,7 +40,7 @@ class WriteUserRequest(TermsRequest, frozen=True, kw_only=True):
 
 
 class LoginRequest(Parameters, frozen=True, kw_only=True):
-    username: str = CAPTURED
+    username: Caseless = CAPTURED
     password: str = ""
 
     def __repr__(self) -> str:
@@ -55,7 +55,7 @@ class PasswordRequest(LoginRequest, frozen=True, kw_only=True):
 
 
 class PoliciesRequest(Parameters, frozen=True, kw_only=True):
-    username: str = CAPTURED
+    username: Caseless = CAPTURED
     policies: CommaStrings = ()
     token_policies: CommaStrings = ()
 

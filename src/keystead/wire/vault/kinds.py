@@ -26,12 +26,22 @@ class Kind(Enum):
     COMMA_STRINGS, STRINGS, COMMA_INTS, LIST, MAP, PAIRS, HEADER, ANY = range(8, 16)
 
 
+class Same(Enum):
+    """In which other spellings what a path captures is the same name: other cases of letters, slashes at its ends."""
+
+    LOWER, CASE, SLASHES = range(3)
+
+
 _INT64 = Meta(ge=-(2**63), le=2**63 - 1)
 Text = str
 """TypeString. `str`, `bool` and `float` say their kind without a name from here; a bare `int` bounds nothing."""
 Int = Annotated[int, _INT64, Kind.INT]
-Lower = Annotated[str, Meta(pattern=r"^[a-z0-9_.@/-]*$"), Kind.LOWER]
+Lower = Annotated[str, Meta(pattern=r"^[a-z0-9_.@/-]*$"), Kind.LOWER, Same.LOWER]
 """TypeLowerCaseString; the pattern is what needs no lowering."""
+Caseless = Annotated[str, Kind.TEXT, Same.CASE]
+"""A name that an operation lowers itself."""
+Slashless = Annotated[str, Kind.TEXT, Same.SLASHES]
+"""A path that an operation takes without slashes at its ends."""
 Duration = Annotated[int, Meta(ge=0, le=scalars.MAX_SECONDS), Kind.DURATION]
 """TypeDurationSecond: whole seconds."""
 SignedDuration = Annotated[int, Meta(ge=-scalars.MAX_SECONDS, le=scalars.MAX_SECONDS), Kind.SIGNED]

@@ -76,22 +76,31 @@ class Acl:
         parameters: Mapping[str, Any] | None = None,
         wrap_ttl: float | None = None,
         sudo: bool = False,
+        meant: str = "",
     ) -> Verdict:
         """Whether a request may be answered.
 
         `path` below /v1/, without a namespace, one trailing slash where it is a list's. `capability`: what the request
         needs; create and update are told apart by whoever knows if the thing exists. `parameters`: of body or query.
         `wrap_ttl`: seconds that the response is to be wrapped for. `sudo`: the path is one of those that need it.
+        `meant`: the same path in the spelling of what it leads to. Where a rule is for that one, it has to let the
+        request through, too, unless the path stands in a policy as it is written and that one does not: what may not be
+        done to "admin" may not be done to "Admin" (CVE-2026-89322).
         """
         if self.is_root:
             return _ROOT
         path = path.lstrip("/")
+        if meant and self._is_spoken_of(path, meant):
+            verdict = self.decide(meant, capability, parameters=parameters, wrap_ttl=wrap_ttl, sudo=sudo)
+            if not verdict.allowed and verdict is not _NO_RULE:
+                return verdict
         rule = self._exact.get(path) or self._rule(path, listing=capability in LISTS)
         if rule is None:
             return _NO_RULE
-        verdict = rule.granted.get(capability)
-        if verdict is None:
+        found = rule.granted.get(capability)
+        if found is None:
             return rule.denied
+        verdict = found
         if sudo and not verdict.sudo:
             return _NO_SUDO
         limits = rule.limits
@@ -99,14 +108,20 @@ class Acl:
             verdict = keeps_to(limits, capability, verdict, parameters or _NONE, wrap_ttl)
         if capability in LISTS and verdict.allowed and (limits is not None or parameters):
             most, required = (limits.pagination_limit, limits.required) if limits is not None else (0, ())
-            return _paged(verdict, page_size(most, required, parameters or _NONE))
+            verdict = _paged(verdict, page_size(most, required, parameters or _NONE))
         return verdict
 
-    def has_denied(self, path: str) -> bool:
-        """Whether the rule for the path says `deny`, or no more than that it is there."""
+    def _is_spoken_of(self, path: str, meant: str) -> bool:
+        """Whether rules for `meant` count: there is no rule for just `path`, or one for just `meant`, too."""
+        return path not in self._exact or meant.lstrip("/") in self._exact
+
+    def has_denied(self, path: str, meant: str = "") -> bool:
+        """Whether the rule for the path says `deny`, or no more than that it is there. `meant`: as `decide` has it."""
         if self.is_root:
             return False
         path = path.lstrip("/")
+        if meant and self._is_spoken_of(path, meant) and self.has_denied(meant):
+            return True
         rule = self._exact.get(path) or self._rule(path, listing=path.endswith("/"))
         return rule is not None and rule.denies
 

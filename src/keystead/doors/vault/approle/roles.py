@@ -17,17 +17,17 @@ from keystead.doors.vault.terms import TermsRequest, terms, told
 from keystead.doors.vault.tokens import Nothing, here
 from keystead.kit import Call
 from keystead.wire.vault.envelope import multierror
-from keystead.wire.vault.kinds import CommaStrings, Duration, Int
+from keystead.wire.vault.kinds import Caseless, CommaStrings, Duration, Int
 from keystead.wire.vault.reader import CAPTURED, Parameters
 from keystead.wire.vault.request import Verb
 
 
 class RoleRequest(Parameters, frozen=True, kw_only=True):
-    role_name: str = CAPTURED
+    role_name: Caseless = CAPTURED
 
 
 class WriteRoleRequest(TermsRequest, frozen=True, kw_only=True):
-    role_name: str = CAPTURED
+    role_name: Caseless = CAPTURED
     role_id: str = ""
     bind_secret_id: bool | None = None
     secret_id_bound_cidrs: CommaStrings | None = None
@@ -158,7 +158,7 @@ def _option(option: Option) -> Iterator[Endpoint]:
     path = f"role/{{role_name}}/{option.path}"
     message = msgspec.defstruct(
         f"{option.path.title().replace('-', '')}Request",
-        [("role_name", str, CAPTURED), *((name, option.kind | None, None) for name in option.names)],
+        [("role_name", Caseless, CAPTURED), *((name, option.kind | None, None) for name in option.names)],
         bases=(Parameters,),
         frozen=True,
         kw_only=True,
@@ -192,7 +192,7 @@ def read_local_secret_ids(req: RoleRequest, call: Call) -> dict[str, Any]:
 
 
 class RoleIdRequest(Parameters, frozen=True, kw_only=True):
-    role_name: str = CAPTURED
+    role_name: Caseless = CAPTURED
     role_id: str = ""
 
 

@@ -17,7 +17,7 @@ from keystead.doors.vault.tokens import Nothing, here
 from keystead.kit import Call
 from keystead.service.handlers.logins import ROLE
 from keystead.wire.vault.envelope import multierror
-from keystead.wire.vault.kinds import CommaStrings, Duration, Int
+from keystead.wire.vault.kinds import Caseless, CommaStrings, Duration, Int
 from keystead.wire.vault.reader import CAPTURED, Parameters
 from keystead.wire.vault.request import Verb
 from keystead.wire.vault.scalars import time_text
@@ -26,7 +26,7 @@ ZERO = "0001-01-01T00:00:00Z"
 
 
 class MakeRequest(Parameters, frozen=True, kw_only=True):
-    role_name: str = CAPTURED
+    role_name: Caseless = CAPTURED
     metadata: str = ""
     cidr_list: CommaStrings = ()
     token_bound_cidrs: CommaStrings = ()
@@ -97,12 +97,12 @@ def list_secret_ids(req: RoleRequest, call: Call) -> dict[str, Any]:
 
 
 class SecretIdRequest(Parameters, frozen=True, kw_only=True):
-    role_name: str = CAPTURED
+    role_name: Caseless = CAPTURED
     secret_id: str = ""
 
 
 class AccessorRequest(Parameters, frozen=True, kw_only=True):
-    role_name: str = CAPTURED
+    role_name: Caseless = CAPTURED
     secret_id_accessor: str = ""
 
 

@@ -11,7 +11,7 @@ from keystead.doors.vault.identity import shapes
 from keystead.doors.vault.identity.shapes import listed, names, speaking
 from keystead.doors.vault.tokens import Nothing, here
 from keystead.kit import Call
-from keystead.wire.vault.kinds import CommaStrings, Pairs
+from keystead.wire.vault.kinds import Caseless, CommaStrings, Pairs
 from keystead.wire.vault.reader import CAPTURED, Parameters
 from keystead.wire.vault.request import Verb
 
@@ -29,7 +29,7 @@ class EntityByIdRequest(EntityRequest, frozen=True, kw_only=True):
 
 
 class EntityByNameRequest(EntityRequest, frozen=True, kw_only=True):
-    name: str = CAPTURED
+    name: Caseless = CAPTURED
 
 
 class IdRequest(Parameters, frozen=True, kw_only=True):
@@ -37,7 +37,7 @@ class IdRequest(Parameters, frozen=True, kw_only=True):
 
 
 class NameRequest(Parameters, frozen=True, kw_only=True):
-    name: str = CAPTURED
+    name: Caseless = CAPTURED
 
 
 class BatchRequest(Parameters, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from keystead.doors.vault.identity.entities import IdRequest, LookUpRequest, Nam
 from keystead.doors.vault.identity.shapes import listed, names, speaking
 from keystead.doors.vault.tokens import Nothing, here
 from keystead.kit import Call
-from keystead.wire.vault.kinds import CommaStrings, Pairs
+from keystead.wire.vault.kinds import Caseless, CommaStrings, Pairs
 from keystead.wire.vault.reader import CAPTURED, Parameters
 from keystead.wire.vault.request import Verb
 
@@ -31,7 +31,7 @@ class GroupByIdRequest(GroupRequest, frozen=True, kw_only=True):
 
 
 class GroupByNameRequest(GroupRequest, frozen=True, kw_only=True):
-    name: str = CAPTURED
+    name: Caseless = CAPTURED
 
 
 def _write(req: GroupRequest, call: Call, id_: str | None) -> dict[str, str] | None:

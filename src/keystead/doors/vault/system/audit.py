@@ -15,7 +15,7 @@ from keystead.doors.vault.endpoint import Answer, Said, endpoint
 from keystead.doors.vault.tokens import Nothing, here
 from keystead.kit import Call
 from keystead.service.handlers.settings import value_of
-from keystead.wire.vault.kinds import Pairs
+from keystead.wire.vault.kinds import Pairs, Slashless
 from keystead.wire.vault.reader import CAPTURED, Parameters
 from keystead.wire.vault.request import Verb
 
@@ -24,7 +24,7 @@ TYPES = frozenset(DeviceType)
 
 
 class PathRequest(Parameters, frozen=True, kw_only=True):
-    path: str = CAPTURED
+    path: Slashless = CAPTURED
 
 
 class EnableRequest(PathRequest, frozen=True, kw_only=True):

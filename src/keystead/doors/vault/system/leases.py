@@ -12,7 +12,7 @@ from keystead.core.errors import NotFound
 from keystead.doors.vault.endpoint import TIDIED, Answer, Said, endpoint
 from keystead.doors.vault.tokens import Nothing, here
 from keystead.kit import Call
-from keystead.wire.vault.kinds import SignedDuration
+from keystead.wire.vault.kinds import SignedDuration, Slashless
 from keystead.wire.vault.reader import CAPTURED, Parameters
 from keystead.wire.vault.request import Verb
 from keystead.wire.vault.scalars import time_text
@@ -35,7 +35,7 @@ class RevokeRequest(LeaseRequest, frozen=True, kw_only=True):
 
 
 class PrefixRequest(Parameters, frozen=True, kw_only=True):
-    prefix: str = CAPTURED
+    prefix: Slashless = CAPTURED
 
 
 class RevokePrefixRequest(PrefixRequest, frozen=True, kw_only=True):

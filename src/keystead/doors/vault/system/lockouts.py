@@ -8,6 +8,7 @@ from keystead.core import operations as ops
 from keystead.doors.vault.endpoint import endpoint, namespace_id, namespace_path
 from keystead.doors.vault.tokens import here
 from keystead.kit import Call
+from keystead.wire.vault.kinds import Caseless
 from keystead.wire.vault.reader import CAPTURED, Parameters
 from keystead.wire.vault.request import Verb
 
@@ -35,7 +36,7 @@ def list_locked(req: WhichRequest, call: Call) -> dict[str, Any]:
 
 class UnlockRequest(Parameters, frozen=True, kw_only=True):
     mount_accessor: str = CAPTURED
-    alias_identifier: str = CAPTURED
+    alias_identifier: Caseless = CAPTURED
 
 
 @endpoint("system", Verb.WRITE, "locked-users/{mount_accessor}/unlock/{alias_identifier}")

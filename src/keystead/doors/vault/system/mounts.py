@@ -20,7 +20,7 @@ from keystead.kit import Call
 from keystead.service.handlers.tokenparts import DEFAULT_FOR, MAX_FOR
 from keystead.wire.vault import FieldError
 from keystead.wire.vault.fields import coerced
-from keystead.wire.vault.kinds import CommaStrings, Kind, Map, Pairs
+from keystead.wire.vault.kinds import CommaStrings, Kind, Map, Pairs, Slashless
 from keystead.wire.vault.reader import CAPTURED, Parameters
 from keystead.wire.vault.request import Verb
 
@@ -110,11 +110,11 @@ class Nothing(Parameters, frozen=True, kw_only=True):
 
 
 class PathRequest(Parameters, frozen=True, kw_only=True):
-    path: str = CAPTURED
+    path: Slashless = CAPTURED
 
 
 class EnableRequest(Parameters, frozen=True, kw_only=True):
-    path: str = CAPTURED
+    path: Slashless = CAPTURED
     type: str = ""
     description: str = ""
     config: Map = msgspec.field(default_factory=dict)
@@ -127,7 +127,7 @@ class EnableRequest(Parameters, frozen=True, kw_only=True):
 
 
 class TuneRequest(Parameters, frozen=True, kw_only=True):
-    path: str = CAPTURED
+    path: Slashless = CAPTURED
     default_lease_ttl: str = ""
     max_lease_ttl: str = ""
     description: str | None = None

@@ -17,7 +17,7 @@ from keystead.doors.vault.endpoint import Answer, Said, endpoint
 from keystead.doors.vault.tokens import Nothing, here
 from keystead.kit import Call
 from keystead.wire.vault.envelope import multierror
-from keystead.wire.vault.kinds import Map, Strings
+from keystead.wire.vault.kinds import Map, Slashless, Strings
 from keystead.wire.vault.reader import CAPTURED, Parameters
 from keystead.wire.vault.request import Verb
 
@@ -29,7 +29,7 @@ STEPS_AT_ONCE = 64
 
 
 class PathRequest(Parameters, frozen=True, kw_only=True):
-    path: str = CAPTURED
+    path: Slashless = CAPTURED
 
 
 class SealRequest(PathRequest, frozen=True, kw_only=True):

@@ -10,17 +10,18 @@ from keystead.doors.vault.endpoint import Answer, Said, endpoint
 from keystead.doors.vault.tokens import Nothing, here
 from keystead.kit import Call
 from keystead.wire import Malformed
+from keystead.wire.vault.kinds import Caseless
 from keystead.wire.vault.reader import CAPTURED, Parameters
 from keystead.wire.vault.request import Verb
 from keystead.wire.vault.scalars import base64_decoded
 
 
 class NameRequest(Parameters, frozen=True, kw_only=True):
-    name: str = CAPTURED
+    name: Caseless = CAPTURED
 
 
 class WriteRequest(Parameters, frozen=True, kw_only=True):
-    name: str = CAPTURED
+    name: Caseless = CAPTURED
     policy: str = ""
 
 
