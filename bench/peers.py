@@ -9,6 +9,7 @@ moto        moto_server of PyPI moto[server]; it checks no signature and keeps n
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import select
@@ -37,9 +38,16 @@ class NotReady(Exception):
 
 
 def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+    """A port of 127.0.0.1, kept for this process until it ends: bound to a socket that does not listen.
+
+    Whoever asks the system for any port gets another one, and nobody answers there until a server is started on it. It
+    can bind beside that socket since both have SO_REUSEADDR, as every server sets it (socket(7)).
+    """
+    sock = socket.socket()
+    atexit.register(sock.close)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind(("127.0.0.1", 0))
+    return int(sock.getsockname()[1])
 
 
 @contextlib.contextmanager
