@@ -15,6 +15,7 @@ from datetime import timedelta
 from typing import NamedTuple
 
 import pytest
+from bench.peers import free_port
 from tests.certificates import Authority
 from tests.waiting import PATIENCE, ended, until
 
@@ -282,16 +283,22 @@ def test_row_131_what_is_no_answer_in_time(world, behave, expected) -> None:
     assert trouble(way.soon() if expected is Trouble.LATE else way) is expected
 
 
-def test_row_131_all_waits_share_one_time(world) -> None:
-    """Neither the handshake nor the answer takes all of it, but both together do."""
+def test_row_131_all_waits_share_one_time(authority, world) -> None:
+    """Neither the handshake nor the answer takes all of it, but both together do: by a clock that the server moves."""
+    now = [0.0]
+
+    class Slow(Server):
+        def _serve(self, bare: socket.socket) -> None:
+            now[0] += PATIENCE * 0.6
+            super()._serve(bare)
 
     def late(sock: ssl.SSLSocket) -> None:
-        time.sleep(SOON * 0.6)
-        sock.sendall(OK)
+        now[0] += PATIENCE * 0.6
+        for piece in (OK[:-1], OK[-1:]):  # time is looked at between what is read
+            sock.sendall(piece)
 
-    server = world.server(late)
-    server.delay_for = SOON * 0.6
-    assert trouble(world.net(server).soon()) is Trouble.LATE
+    server = world.keep(Slow(authority.context(HOST), late))
+    assert trouble(world.net(server, clock=lambda: now[0])) is Trouble.LATE
 
 
 @pytest.mark.parametrize(
@@ -384,9 +391,7 @@ def test_row_131_a_redirect_is_an_answer_and_is_not_followed(world, status, ask)
 
 
 def test_nobody_listens(world) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        port = sock.getsockname()[1]
-    assert trouble(world.net(port)) is Trouble.UNREACHABLE
+    assert trouble(world.net(free_port())) is Trouble.UNREACHABLE
 
 
 def test_row_131_a_handshake_that_takes_too_long(world) -> None:
