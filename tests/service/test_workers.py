@@ -7,11 +7,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from typing import Any, cast
 
 import msgspec
 import pytest
+from tests.waiting import until
 
 from keystead import config
 from keystead.app import line, workers
@@ -29,12 +29,13 @@ def hang_up(_worker: Worker, end: socket.socket) -> None:
 
 
 @pytest.fixture
-def ended(tmp_path):
-    """A worker that has ended, and is not to be started again yet."""
+def ended(tmp_path, monkeypatch):
+    """A worker that has ended, and is not to be started again yet, however long the test takes."""
+    monkeypatch.setattr(workers, "BACKOFF", (600.0,))
     worker = Worker(tmp_path, 0, {}, 0, hang_up)
     worker._process = subprocess.Popen(["true"])
     worker._process.wait()
-    worker._started_at, worker._restarts = time.monotonic(), 3
+    worker._started_at = time.monotonic()
     return worker
 
 
@@ -118,12 +119,6 @@ class Row:
 
     def wait(self) -> None:
         self.is_started = False
-
-
-def until(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + 30
-    while not holds() and time.monotonic() < end:
-        time.sleep(0.001)
 
 
 def test_what_the_first_worker_asks_of_the_seal_waits_until_the_last_one_is_ready(monkeypatch) -> None:

@@ -180,7 +180,7 @@ def test_one_thread_serves_what_is_served_at_once_and_comes_back_once_for_many(m
         was = asyncio.get_running_loop().call_soon_threadsafe
         await test(lane)
 
-    for name in ("HOLD_FOR", "LOOK"):  # nothing that a busy machine does takes as long
+    for name in ("HOLD_FOR", "LOOK", "SAMPLE"):  # nothing that a busy machine does takes as long
         monkeypatch.setattr(lanes, name, 100.0)
     on_a_loop(with_loop)
     assert len(calls) == 1
@@ -306,10 +306,11 @@ def test_where_one_cannot_be_answered_the_others_are(monkeypatch):
 
 def test_where_one_cannot_be_told_that_it_is_late_the_others_are():
     async def test(lane):
-        gate, told, broken = threading.Event(), [], []
+        begun, gate, told, broken = threading.Event(), threading.Event(), [], []
         asyncio.get_running_loop().set_exception_handler(lambda _loop, context: broken.append(context["exception"]))
-        lane.put(Told("stuck", gate.wait, told))
-        await asyncio.sleep(0.005)
+        lane.put(Told("stuck", lambda: begun.set() or gate.wait(), told))
+        await until(begun.is_set)
+        lane._wait_for = 0.02
         bad = Told("bad", told=told)
         bad.late = lambda: 1 // 0
         for job in (Told("first", told=told), bad, Told("last", told=told)):
@@ -318,7 +319,7 @@ def test_where_one_cannot_be_told_that_it_is_late_the_others_are():
         assert [type(one) for one in broken] == [ZeroDivisionError]
         gate.set()
 
-    on_a_loop(test, most=1, wait_for=0.02)
+    on_a_loop(test, most=1)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"what?"])

@@ -29,13 +29,16 @@ def test_tenants_take_turns_for_the_threads():
 
 
 def test_no_more_are_given_out_than_there_are_threads():
-    running, most, lock = [0], [0], threading.Lock()
+    running, most, lock, all_at_work = [0], [0], threading.Lock(), threading.Event()
 
     def act():
         with lock:
             running[0] += 1
             most[0] = max(most[0], running[0])
-        threading.Event().wait(0.005)
+            if running[0] == 3:
+                all_at_work.set()
+        assert all_at_work.wait(60)
+        threading.Event().wait(0.005)  # one more would be seen
         with lock:
             running[0] -= 1
 
