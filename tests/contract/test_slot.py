@@ -6,8 +6,7 @@ import hmac
 import os
 import stat
 import sys
-import time
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 
 import pytest
 from hypothesis import given
@@ -15,6 +14,7 @@ from hypothesis import strategies as st
 from tests import softhsm
 from tests.fakes import MemorySlot, SeededEntropy
 from tests.swtpm import software_tpm
+from tests.waiting import until
 
 from keystead.core.errors import Internal, InvalidArgument, NotFound, Unavailable
 from keystead.core.keytree import generation
@@ -442,14 +442,13 @@ def test_a_token_that_was_taken_away_is_unavailable_and_comes_back(token):
         for act in (slot.generations, lambda: slot.give(name, C1), lambda: slot.stage(C1), lambda: slot.retire(name)):
             with pytest.raises(Unavailable):
                 act()
-    deadline = time.monotonic() + 10
-    while True:
-        try:
-            assert what_it_gives(slot, name) == given
-            break
-        except Unavailable:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+
+    def found() -> object:
+        with suppress(Unavailable):
+            return what_it_gives(slot, name)
+        return None
+
+    assert until(found, every=0.1) == given
     assert slot.generations() == {name}
     slot.retire(None)
 

@@ -479,7 +479,7 @@ def test_a_slot_that_cannot_stage_stops_the_destruction(house, monkeypatch):
 def test_processes_destroying_at_once_lose_no_key(house):
     """Two barriers with an object each on the file, as two processes have; readers beside them."""
     found = house.create(*(f"k{n}" for n in range(40)))
-    stores = [SqliteStore(house.path) for _ in range(2)]
+    stores = [SqliteStore(house.path, busy_for=60.0) for _ in range(2)]
     barriers = [Barrier(store, house.slot, os.urandom) for store in stores]
     for barrier in barriers:
         barrier.open(U)

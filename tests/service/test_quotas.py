@@ -115,7 +115,7 @@ def test_of_many_threads_with_two_views_of_one_file_so_many_win_as_there_is_room
     office = stack()
     key = office.key()
     entropy, slot, root_key = SeededEntropy(), MemorySlot(), Sensitive(b"k" * 32)
-    stores = [SqliteStore(tmp_path / "data" / "db"), SqliteStore(tmp_path / "data" / "db")]
+    stores = [SqliteStore(tmp_path / "data" / "db", busy_for=60.0) for _ in range(2)]
     barriers = [Barrier(store, slot, entropy) for store in stores]
     barriers[0].initialise(root_key)
     barriers[1].open(root_key)
