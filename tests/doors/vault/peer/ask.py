@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from msgspec import Struct
 
 TIME = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
-LATE = re.compile(r'"(\d+)h59m5\d+s"')
-"""A time that has run for some seconds already."""
+LATE = re.compile(r'"(\d+)h(5\d)m(\d+)s"')
+"""A time that may have run for some seconds already."""
 UNTRUE = re.compile(r'TTL of "(\w+)" exceeded the effective max_ttl of "\1"')
 NAMES = {"OpenBao CLI": "Vault CLI", "'bao kv": "'vault kv", "OpenBao's server log": "the server log"}
 
@@ -26,7 +27,7 @@ MADE = frozenset(
 )  # fmt: skip
 """Members that each server makes for itself: whether there is one is compared, and of what type."""
 LEFT = frozenset({"ttl", "lease_duration", "secret_id_ttl", "creation_ttl"})
-"""Seconds that run while a test does: compared to ten."""
+"""Seconds that run while a test does: compared to ten, or to as many as it has run for."""
 OPENBAOS = frozenset(
     {"current_metadata_version", "metadata_cas_required", "mount_type", "deprecation_status", "running_plugin_version",
      "running_sha256", "soft_deleted"}
@@ -42,6 +43,22 @@ OF_POLICIES = frozenset(
     }
 )
 """Members that OpenBao has of a policy, and Vault has not."""
+
+
+class Left(int):
+    """Seconds, to ten. `exact`: as they were said; `of`: how long the servers have been asked by then."""
+
+    def __new__(cls, exact: int, of: float) -> Left:
+        made = super().__new__(cls, -(-exact // 10) * 10)
+        made.exact, made.of = exact, of
+        return made
+
+    def __eq__(self, other: object) -> bool:
+        if int(self) == other:
+            return True
+        return isinstance(other, Left) and abs(self.exact - other.exact) <= max(self.of, other.of)
+
+    __hash__ = int.__hash__
 
 
 class Ask(Struct, frozen=True):
@@ -77,6 +94,7 @@ class Side:
 
     def __init__(self, send: Send, root: str) -> None:
         self._send, self.kept = send, {"root": root, "": ""}
+        self._began = time.monotonic()
 
     def ask(self, one: Ask) -> tuple[int, Any]:
         """(status, what can be compared)"""
@@ -107,7 +125,7 @@ class Side:
             return [self.comparable(one, name) for one in value]
         if name in MADE and value:
             return f"some {type(value).__name__}"
-        return self._said(value) if isinstance(value, str) else _steady(value, name)
+        return self._said(value) if isinstance(value, str) else self._steady(value, name)
 
     def _said(self, text: str) -> str:
         """Without what each has made for itself, and times."""
@@ -116,15 +134,19 @@ class Side:
                 text = text.replace(made, f"{{{name}}}")
         for theirs, ours in NAMES.items():
             text = text.replace(theirs, ours)
-        text = LATE.sub(lambda m: f'"{int(m[1]) + 1}h"', text)
-        return TIME.sub("a time", text)
+        return TIME.sub("a time", LATE.sub(self._whole, text))
 
+    def _whole(self, late: re.Match[str]) -> str:
+        """The hours that it had when it was made, if it has not run for longer than the test."""
+        hours, minutes, seconds = map(int, late.groups())
+        has_run = 3600 - 60 * minutes - seconds
+        return f'"{hours + 1}h"' if has_run <= max(10.0, time.monotonic() - self._began) else late[0]
 
-def _steady(value: Any, name: str) -> Any:
-    """A value that is no text, without what a clock has done to it."""
-    if type(value) is int and value > 1_600_000_000:
-        return "a time"
-    return -(-value // 10) * 10 if name in LEFT and type(value) is int else value
+    def _steady(self, value: Any, name: str) -> Any:
+        """A value that is no text, without what a clock has done to it."""
+        if type(value) is int and value > 1_600_000_000:
+            return "a time"
+        return Left(value, time.monotonic() - self._began) if name in LEFT and type(value) is int else value
 
 
 def _read(answer: bytes) -> Any:
