@@ -51,13 +51,17 @@ def said(done: Done) -> str:
     return done.out
 
 
-def test_it_signs_and_openssls_library_verifies(bao: Bao) -> None:
+@pytest.fixture(scope="module")
+def managed(bao: Bao) -> None:
     bao("write", AT, "library=luna", f"pin={PIN}", f"key_label={LABEL}", "mechanism=0x0001")
     assert json.loads(bao("read", "-format=json", AT))["data"]["pin"] == "redacted"
     bao("write", "-f", f"{AT}/test/sign")
     bao("secrets", "enable", "-path=held", "transit")
     bao("write", "sys/mounts/held/tune", "allowed_managed_keys=payments")
     bao("write", "held/keys/pay", "type=managed_key", "managed_key_name=payments")
+
+
+def test_it_signs_and_openssls_library_verifies(bao: Bao, managed: None) -> None:
     told = json.loads(bao("read", "-format=json", "held/keys/pay"))["data"]
     public = serialization.load_pem_public_key(told["keys"]["1"]["public_key"].encode())
     hello = b64encode(b"hello").decode()
@@ -67,7 +71,7 @@ def test_it_signs_and_openssls_library_verifies(bao: Bao) -> None:
     assert told["type"] == "managed_key"
 
 
-def test_its_object_is_there_when_the_key_is_gone(bao: Bao) -> None:
+def test_its_object_is_there_when_the_key_is_gone(bao: Bao, managed: None) -> None:
     bao("write", "held/keys/pay/config", "deletion_allowed=true")
     bao("delete", "held/keys/pay")
     bao("write", "-f", f"{AT}/test/sign")

@@ -20,6 +20,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from bench.peers import free_port
 from cryptography.hazmat.primitives import serialization
 from tests.certificates import Authority, Issued, listed
 from tests.oidcissuer import CLIENT, SECRET, StandIn, listening
@@ -165,12 +166,16 @@ def written(one: Issued, directory: Path) -> Shown:
     return paths
 
 
-def test_a_certificate_logs_in_and_nobody_else_does(house, joe, tmp_path) -> None:
-    ca, own = joe
+@pytest.fixture(scope="module")
+def cert(house) -> None:
     house.tell("sys/auth/cert", {"type": "cert"})
+
+
+def test_a_certificate_logs_in_and_nobody_else_does(house, cert, joe, tmp_path) -> None:
+    ca, own = joe
     assert house.ask("POST", "auth/cert/login", {}) == (400, {"errors": ["no client certificate found"]})
     assert house.ask("POST", "auth/cert/login", {}, by=own)[0] == 400  # while there is no role nobody is asked
-    house.tell("auth/cert/certs/people", {"certificate": ca.pem, "token_policies": "p", "token_ttl": "1h"})
+    let_in_by(house, ca)
     status, said = house.ask("POST", "auth/cert/login", {}, by=own)
     assert (status, said["auth"]["metadata"]["common_name"]) == (200, "joe")
     token = said["auth"]["client_token"]
@@ -183,8 +188,13 @@ def test_a_certificate_logs_in_and_nobody_else_does(house, joe, tmp_path) -> Non
     assert house.ask("GET", "sys/health")[0] == 200
 
 
-def test_bao_logs_in_by_a_certificate(house, joe) -> None:
-    _, (certificate, key) = joe
+def let_in_by(house, ca: Issued) -> None:
+    house.tell("auth/cert/certs/people", {"certificate": ca.pem, "token_policies": "p", "token_ttl": "1h"})
+
+
+def test_bao_logs_in_by_a_certificate(house, cert, joe) -> None:
+    ca, (certificate, key) = joe
+    let_in_by(house, ca)
     login = ("login", "-no-store", "-method=cert", f"-client-cert={certificate}", f"-client-key={key}")
     done = house.bao(*login)
     assert done.returncode == 0 and "token_meta_common_name" in done.stdout, done.stderr
@@ -224,7 +234,7 @@ def test_a_certificate_that_is_revoked_is_let_in_by_no_worker(house, tmp_path) -
     assert log_in(other) == 200
 
 
-def test_a_role_that_goes_takes_its_certificates_along(house, tmp_path) -> None:
+def test_a_role_that_goes_takes_its_certificates_along(house, cert, tmp_path) -> None:
     now = datetime.now(UTC)
     leaf = Issued("leaf", Issued("nobody", ca=True, start=now), start=now)
     own = written(leaf, tmp_path)
@@ -236,7 +246,7 @@ def test_a_role_that_goes_takes_its_certificates_along(house, tmp_path) -> None:
             house.ask("POST", "auth/cert/login", {"name": "leaf"}, by=own)
 
 
-def test_what_a_session_brings_back_is_looked_at_again(house, tmp_path) -> None:
+def test_what_a_session_brings_back_is_looked_at_again(house, cert, tmp_path) -> None:
     """TLS 1.2, whose sessions a server of Python's keeps; those of TLS 1.3 are not given out."""
     now = datetime.now(UTC)
     ca = Issued("old", ca=True, start=now)
@@ -298,9 +308,7 @@ def people(house, tmp_path_factory) -> Iterator[StandIn]:
 
 def test_bao_logs_in_in_a_browser(house, people) -> None:
     """`bao login` prints where to go, and hears on a port of this machine who comes back."""
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     words = ("login", "-method=oidc", "-no-store", "-format=json", "role=people", "skip_browser=true", f"port={port}")
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen([BIN / "bao", *words], env=house.environment(), **pipes) as bao:
@@ -386,9 +394,7 @@ def let_in(house, url: str) -> tuple[int, dict[str, str]]:
 
 def test_bao_logs_in_through_our_own_provider(house, provider) -> None:
     """With what its own oidc method asks of an issuer: discovery, PKCE, nonce, Basic, at_hash and c_hash, userinfo."""
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     words = ("login", "-method=oidc", "-path=circle", "-no-store", "-format=json", "role=people", "skip_browser=true")
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen([BIN / "bao", *words, f"port={port}"], env=house.environment(), **pipes) as bao:
@@ -473,19 +479,24 @@ def account() -> str:
     return KEY.token(claims(**{"kubernetes.io": bound}))
 
 
-def test_a_service_account_logs_in(house, peer) -> None:
+@pytest.fixture(scope="module")
+def cluster(house, peer) -> None:
+    """A mount that lets in whom `peer` vouches for."""
     house.tell("sys/auth/kubernetes", {"type": "kubernetes"})
     ca = peer.authority.ca.read_text()
     cluster = {"kubernetes_host": peer.url, "kubernetes_ca_cert": ca, "token_reviewer_jwt": "re.view.er"}
     house.tell("auth/kubernetes/config", cluster)
     bound = {"bound_service_account_names": "app", "bound_service_account_namespaces": "default"}
     house.tell("auth/kubernetes/role/r", bound)
+
+
+def test_a_service_account_logs_in(house, peer, cluster) -> None:
     status, said = house.ask("POST", "auth/kubernetes/login", {"role": "r", "jwt": account()})
     assert (status, said["auth"]["metadata"]["service_account_uid"]) == (200, "u-1")
     assert peer.shown == "Bearer re.view.er"
 
 
-def test_row_60_whoever_does_not_answer_holds_nobody_up(house, peer) -> None:
+def test_row_60_whoever_does_not_answer_holds_nobody_up(house, peer, cluster) -> None:
     """Thirty who log in again and again wait for a peer that hangs, and all else is answered: on the loop and threads.
 
     The peer is given five seconds each time: what waited for it would take as long, time and again.
