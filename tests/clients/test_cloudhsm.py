@@ -40,7 +40,7 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     label = softhsm.new_token(pin=PASSWORD)
     pin = tmp_path / "pin"
     pin.write_text(f"{PASSWORD}\n")
-    luna = Hsm(module=softhsm.module(), token=label, pin=f"file:{pin}", cluster=CLUSTER, wait_for=2.0)
+    luna = Hsm(module=softhsm.module(), token=label, pin=f"file:{pin}", cluster=CLUSTER)
     directory = tmp_path / "data"
     prepare(directory)
     settings = Config(region=REGION, hsms={"luna": luna})

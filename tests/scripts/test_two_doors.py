@@ -20,9 +20,11 @@ def test_one_key_two_doors(tmp_path) -> None:
         done = subprocess.run(
             ["sh", script], env=env | {"AWS_PAGER": ""}, cwd=tmp_path, capture_output=True, text=True, check=False
         )
-    assert done.returncode == 0, done.stderr
+        assert done.returncode == 0, done.stderr
+        for door in ("vault", "aws_kms"):
+            assert server.logged(f'"door":"{door}"', n=3)
     assert "transit opens what KMS has sealed: hello" in done.stdout
     assert "KMS opens what transit has sealed: hello" in done.stdout
     assert "DisabledException" in done.stdout and "refusing to use soft-deleted key" in done.stdout
     shown = [done.stdout.count(f'"door":"{door}"') for door in ("vault", "aws_kms")]
-    assert min(shown) >= 3  # of eight: the newest may not be in the log yet, and those before are of other doors
+    assert min(shown) >= 1  # of eight: the newest may not be in the log yet, and those before are of other doors
