@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -68,6 +70,16 @@ def environment(name: str, command: str) -> Path:
     """The folder of the commands of a client that has an environment of its own. KEYSTEAD_CLIENTS: where those are."""
     folder = Path(os.environ.get("KEYSTEAD_CLIENTS", Path(sys.prefix) / "clients")) / name / "bin"
     return needed(folder if (folder / command).exists() else None, name)
+
+
+def source(folder: Path, name: str, requirements: Path) -> Path | None:
+    """The source distribution of `name`, with what else `requirements` has. pip is asked again where a mirror fails."""
+    fetch = ("download", "--quiet", "--no-deps", "--no-binary", name, "--require-hashes", "-r", requirements)
+    for _ in range(3):
+        with suppress(subprocess.CalledProcessError, subprocess.TimeoutExpired):
+            subprocess.run([sys.executable, "-m", "pip", *fetch, "-d", folder], check=True, timeout=100)
+            return next(folder.glob("*.tar.gz"))
+    return None
 
 
 @pytest.fixture(scope="session")

@@ -230,7 +230,8 @@ NEW = (
     (r"vault:v(\d+):\S+", r"CIPHERTEXT OF \1"),
     (r"\b1[78]\d{8}\b", "SECOND"),
     (r"(random_bytes +)[0-9a-f]{16}", r"\1BYTES"),
-    (r"\b(1h59m|59m)\d+s", r"\1"),
+    (r"\b1h59m\d+s", "2h"),
+    (r"\b59m\d+s", "1h"),
     (r"[ \t]+", " "),
     (r"([-=])\1{3,}", r"\1\1\1\1"),
 )
@@ -276,7 +277,7 @@ def session(address: str, token: str, home: Path) -> list[Spoken]:
             capture_output=True,
             text=True,
             check=False,
-            timeout=20,
+            timeout=60,
         )
         said.append(Spoken(done.returncode, plain(done.stdout), plain(done.stderr)))
     return said

@@ -16,7 +16,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from tests.clients.conftest import needed
+from tests.clients.conftest import needed, source
 
 pytestmark = pytest.mark.client
 
@@ -34,11 +34,8 @@ def suite(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("sdist")
     (pinned,) = re.findall(r"^aws-encryption-sdk==(?:.+\\\n)*.+\n", LOCK.read_text(), re.MULTILINE)
     (folder / "pinned").write_text(pinned)
-    fetch = ("download", "--quiet", "--no-deps", "--no-binary", "aws-encryption-sdk", "--require-hashes")
-    command = [sys.executable, "-m", "pip", *fetch, "-r", folder / "pinned", "-d", folder]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-    found = next(folder.glob("*.tar.gz"), None)
-    with tarfile.open(needed(found, f"the SDK's own tests, by pip download ({done.stderr[-200:]})")) as packed:
+    found = source(folder, "aws-encryption-sdk", folder / "pinned")
+    with tarfile.open(needed(found, "the SDK's own tests, by pip download")) as packed:
         packed.extractall(folder, filter="data")
     (root,) = (path for path in folder.iterdir() if path.is_dir())
     (root / "mock.py").write_text("from unittest.mock import *  # its name before Python had it\n")

@@ -22,6 +22,7 @@ from xml.etree import ElementTree
 import pytest
 from cryptography.hazmat.primitives import serialization
 from tests.certificates import Issued
+from tests.clients.conftest import source
 from tests.servers import BIN, IN_HSM, Serving, serving
 
 from keystead.app.development import save_token
@@ -123,12 +124,9 @@ LEFT_OUT = {
 def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The unpacked source distribution."""
     folder = tmp_path_factory.mktemp("sdist")
-    fetch = ("download", "--quiet", "--no-deps", "--no-binary", "hvac", "--require-hashes")
-    command = [sys.executable, "-m", "pip", *fetch, "-r", LOCK, "-d", folder]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-    found = next(folder.glob("*.tar.gz"), None)
+    found = source(folder, "hvac", LOCK)
     if found is None:
-        pytest.skip(f"pip cannot fetch hvac's own tests here ({done.stderr[-200:]})")
+        pytest.skip("pip cannot fetch hvac's own tests here")
     with tarfile.open(found) as packed:
         packed.extractall(folder, filter="data")
     (root,) = (path for path in folder.iterdir() if path.is_dir())

@@ -70,7 +70,7 @@ class MariaDb:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=180,
         )
         assert done.returncode == 0, done.stdout + done.stderr + self.errors()
 
