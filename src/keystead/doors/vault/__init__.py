@@ -42,6 +42,7 @@ from keystead.doors.vault.system import (
     policies,
     quotas,
     rekeying,
+    remount,
     rooting,
     sealing,
     specs,
@@ -53,6 +54,7 @@ from keystead.wire.http import Limits
 
 OPERATIONS = (
     *mounts.OPERATIONS,
+    *remount.OPERATIONS,
     *policies.OPERATIONS,
     *namespaces.OPERATIONS,
     *passwords.OPERATIONS,

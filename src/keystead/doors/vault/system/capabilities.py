@@ -8,7 +8,7 @@ from keystead.core import operations as ops
 from keystead.core.errors import NotFound
 from keystead.core.mounts import path_of
 from keystead.doors.vault.endpoint import Answer, Said, endpoint, led_there
-from keystead.doors.vault.system.mounts import told
+from keystead.doors.vault.system.mountshapes import told
 from keystead.doors.vault.tokens import Nothing, here, named
 from keystead.kit import Call
 from keystead.wire.vault.envelope import multierror

@@ -8,7 +8,7 @@ from typing import Any
 from keystead.core import operations as ops
 from keystead.doors.vault.endpoint import Said, endpoint
 from keystead.doors.vault.openly import SPOKEN
-from keystead.doors.vault.system.mounts import LOGINS, SECRETS, Engine
+from keystead.doors.vault.system.engines import LOGINS, SECRETS, Engine
 from keystead.doors.vault.tokens import Nothing, here
 from keystead.kit import Call
 from keystead.wire.vault.envelope import UNSUPPORTED_OPERATION
