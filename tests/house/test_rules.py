@@ -42,7 +42,8 @@ MAY_REVEAL = (
     "doors/",
     "app/workers.py",  # the unseal key, onto a worker's pipe
     "app/gathering.py",  # a share, to see whether it is one
-    "app/custodian.py",  # a root token, under its pad
+    "app/rekeying.py",  # two unseal keys, compared
+    "app/rooting.py",  # a root token, under its pad
     "app/resealing.py",  # the check value of an unseal key
     "kit/custody.py",  # shares, onto a worker's line
     "cli/",  # shares and access keys, shown once

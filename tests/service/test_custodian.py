@@ -14,9 +14,10 @@ import pytest
 from tests.fakes import SeededEntropy
 
 from keystead.app import line
-from keystead.app.custodian import ACTS, LOOKS, PAD_LENGTH, Custodian, letters
+from keystead.app.custodian import ACTS, LOOKS, Custodian
 from keystead.app.gathering import WRONG_A_MINUTE, Gathering
 from keystead.app.hardware import Hardware
+from keystead.app.rooting import PAD_LENGTH, letters
 from keystead.config import Config
 from keystead.core.errors import Conflict, Unauthenticated, Unavailable
 from keystead.core.sensitive import Sensitive
@@ -31,7 +32,7 @@ AT = Surroundings(Path(), Hardware(Config()), os.urandom)
 
 
 class Keeper:
-    """app.custodian.Keeper without a server."""
+    """app.trials.Keeper without a server."""
 
     def __init__(self) -> None:
         self.is_open = False
