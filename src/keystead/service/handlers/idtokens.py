@@ -32,7 +32,7 @@ from keystead.core.ports import Entropy
 from keystead.crypto.jwk import ALGORITHMS, usable
 from keystead.crypto.jwkset import published
 from keystead.service.credentials.idtoken import read_token
-from keystead.service.handlers.oidckeys import DAY, Making, key_named, lasting
+from keystead.service.handlers.oidcmaking import DAY, Making, key_named, lasting
 from keystead.service.handlers.oidctemplates import checked, claims
 from keystead.service.held import HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome

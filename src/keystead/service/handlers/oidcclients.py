@@ -15,7 +15,7 @@ from keystead.core.sensitive import Sensitive
 from keystead.service.belonging import Belonging
 from keystead.service.handlers.idtokens import letters
 from keystead.service.handlers.oidcissuers import distinct
-from keystead.service.handlers.oidckeys import DAY, Making, key_named
+from keystead.service.handlers.oidcmaking import DAY, Making, key_named
 from keystead.service.handlers.tokenparts import MAX_FOR
 from keystead.service.held import HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome

@@ -17,8 +17,8 @@ from keystead.core.operations import (
     WrittenOidcIssuer,
 )
 from keystead.service.handlers.idtokens import issuer_at, published_keys
-from keystead.service.handlers.oidckeys import check_origin
 from keystead.service.handlers.oidcscopes import OPENID, clashes
+from keystead.service.handlers.oidcsettings import check_origin
 from keystead.service.held import HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
 

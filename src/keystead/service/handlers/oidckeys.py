@@ -1,225 +1,24 @@
-"""The keys that sign tokens of identity. Vault HTTP API, "Identity secrets engine: tokens"; OpenBao, store_oidc.go.
+"""The keys that sign tokens of identity, as people ask for them (oidcmaking makes them).
 
-Each is a key of the keyring at the identity engine's address, rotated on schedule like any other. Its current version
-is published before it signs, so that verifiers know it by then; the version before it signs.
+Vault HTTP API, "Identity secrets engine: tokens"; OpenBao, store_oidc.go.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import datetime, timedelta
-from urllib.parse import urlsplit
+from datetime import timedelta
 
 from msgspec.structs import replace
 
 from keystead.core import operations as ops
-from keystead.core.algorithms import KEY_SPECS, Purpose
-from keystead.core.entities import (
-    Binding,
-    Entity,
-    Key,
-    Keyring,
-    KeyVersion,
-    OidcClient,
-    OidcKey,
-    OidcRole,
-    OidcSettings,
-    Retired,
-    RotatedBy,
-    Rotation,
-    Terms,
-)
+from keystead.core.entities import OidcClient, OidcKey, OidcRole, Retired
 from keystead.core.errors import InvalidArgument, NotFound
-from keystead.core.operations import DEFAULT_KEY, KeyringRef, Nothing, identity_address
-from keystead.core.sensitive import Sensitive
-from keystead.core.states import Event, KeyState
-from keystead.service.handlers.keys import create_key
-from keystead.service.handlers.material import erased
-from keystead.service.handlers.principals import new_id
-from keystead.service.held import HeldKeyring, HeldTenant
+from keystead.core.operations import DEFAULT_KEY, Nothing
+from keystead.service.handlers.oidcmaking import MAX_PUBLISHED, SPECS, Making, key_named, lasting, unmade
+from keystead.service.held import HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
 
-SPECS = {
-    "RS256": "RSA_2048",
-    "RS384": "RSA_2048",
-    "RS512": "RSA_2048",
-    "ES256": "EC_P256",
-    "ES384": "EC_P384",
-    "ES512": "EC_P521",
-    "EdDSA": "ED25519",
-}
-"""Algorithm of RFC 7518 -> what is made for it."""
-DAY, LEAST_PERIOD, MOST_PERIODS = 24 * 3600, 60, 10  # seconds; a version is published for so many periods at most
-MAX_PUBLISHED = 64  # versions of one key, the newest
-MAX_KEYS, MAX_CLIENTS, MAX_RETIRED, MAX_ISSUER = 1000, 1000, 8, 240
-
-
-# --- settings
-
-
-def write_settings(op: ops.WriteOidcSettings, targets: tuple[HeldTenant], _act: Act) -> Outcome[OidcSettings]:
-    (tenant,) = targets
-    check_origin(op.issuer)
-    before = tenant.oidc_settings() or OidcSettings(id=tenant.id)
-    settings = replace(before, issuer=op.issuer)
-    return Outcome(answer=settings, put=(settings,))
-
-
-def check_origin(text: str) -> None:
-    """Raises InvalidArgument for what is more, or less, than "https://host:port"; "" is none."""
-    if text and not _is_origin(text):
-        raise InvalidArgument(
-            "invalid issuer, which must include only a scheme, host, and optional port (e.g. https://example.com:8200)",
-            "issuer",
-        )
-
-
-def _is_origin(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        _ = parts.port
-    except ValueError:
-        return False
-    is_bare = text == f"{parts.scheme}://{parts.netloc}" and "@" not in parts.netloc
-    return (
-        is_bare
-        and parts.scheme in {"http", "https"}
-        and bool(parts.hostname)
-        and text.isprintable()
-        and len(text) <= 255
-    )
-
-
-def read_settings(_op: ops.ReadOidcSettings, targets: tuple[HeldTenant], _act: Act) -> Outcome[OidcSettings]:
-    return Outcome(answer=targets[0].oidc_settings() or OidcSettings(id=targets[0].id))
-
-
-# --- keys
-
-
-def key_named(tenant: HeldTenant, name: str) -> OidcKey | None:
-    """The default one too, as it is to be, where it has not been made yet."""
-    found = tenant.oidc_key(name)
-    if found is None and name == DEFAULT_KEY:
-        return OidcKey(
-            id=tenant.oidc_key_id(name),
-            tenant=tenant.id,
-            name=name,
-            algorithm="RS256",
-            rotation_period=DAY,
-            verification_ttl=DAY,
-            allowed_client_ids=("*",),
-        )
-    return found
-
-
-def lasting(tenant: HeldTenant, record: OidcKey, now: datetime) -> Iterator[tuple[KeyVersion, datetime | None]]:
-    """What waits, what signs, and what has signed; and when that is published no more. The newest first.
-
-    A version has signed until the one after the next was made. However many there have been, few are looked at.
-    """
-    created: dict[int, datetime] = {}
-    ttl, current = timedelta(seconds=record.verification_ttl), tenant.key(record.key_id).current
-    for number in range(current, max(0, current - MAX_PUBLISHED), -1):
-        version = tenant.key_version(record.key_id, number)
-        created[number] = version.created_at
-        retired = created.get(number + 2)
-        ends = record.ends.get(str(number), None if retired is None else retired + ttl)
-        if ends is None or ends > now:
-            yield version, ends
-        elif retired is not None and retired + ttl <= now:
-            return  # those before it are older still
-
-
-class Making:
-    """What one commit makes, changes and destroys of keys."""
-
-    def __init__(self, tenant: HeldTenant, act: Act) -> None:
-        self._tenant, self._act = tenant, act
-        self._at = identity_address(tenant.id)
-        self.put: list[Entity] = []
-        self.delete: list[Entity] = []
-        self.seen: list[Entity] = []
-        self.destroy: list[KeyVersion] = []
-        self.material: dict[str, Sensitive] = {}
-
-    def ring(self) -> HeldKeyring:
-        """The keyring of these keys; it comes with the first of them."""
-        found = self._tenant.keyring_bound(self._at)
-        if found is None:
-            ring = Keyring(
-                id=new_id(self._act.entropy), tenant=self._tenant.id, name="identity", created_at=self._act.now
-            )
-            self.put += [ring, Binding(id=self._at, keyring=ring.id, created_at=self._act.now)]
-            found = self._tenant.held_keyring(ring, self._at)
-        return found
-
-    def made(self, record: OidcKey) -> OidcKey:
-        """With a key of its own, in two versions: one that signs, one that waits."""
-        ring = self.ring()
-        spec = KEY_SPECS[SPECS[record.algorithm]]
-        wanted = ops.CreateKey(
-            keyring=KeyringRef(self._at),
-            spec=spec,
-            purpose=Purpose.SIGNATURE,
-            description=f"signs tokens of identity: {record.name}",
-            terms=Terms(every_version=True),
-            hsm="",  # verifiers trust it for a day, and a token is signed on every login (docs/adr/0034)
-        )
-        done = create_key(wanted, (ring,), self._act)
-        key = done.answer.key
-        self.put += [entity for entity in done.put if entity.id != key.id or not isinstance(entity, Key)]
-        self.seen += done.seen if ring.keyring.revision else ()
-        self.material |= done.material
-        self._next(replace(key, rotation=_schedule(record.rotation_period, self._act.now)))
-        return replace(record, key_id=key.id)
-
-    def _next(self, key: Key) -> None:
-        """Another version, which is the current one from now on."""
-        made = self._act.provider.generate(key.spec)
-        number = key.n_versions + 1
-        version = KeyVersion(
-            id=f"{key.id}/{number}",
-            key_id=key.id,
-            number=number,
-            lifecycle=replace(key.lifecycle, since=self._act.now),
-            created_at=self._act.now,
-            rotated_by=RotatedBy.DEMAND,
-            public_key=made.public_key,
-            entropy=made.entropy,
-        )
-        self.put += [replace(key, n_versions=number, current=number), version]
-        self.material[version.id] = made.material
-
-    def rotated(self, record: OidcKey) -> None:
-        key = self._tenant.key(record.key_id)
-        self._next(replace(key, rotation=_schedule(record.rotation_period, self._act.now)))
-
-    def rescheduled(self, record: OidcKey) -> None:
-        """As soon as its period says now, and no later than it was to be."""
-        key = self._tenant.key(record.key_id)
-        soon = _schedule(record.rotation_period, self._act.now)
-        before = key.rotation
-        if before is not None:
-            soon = replace(soon, next_at=min(soon.next_at, before.next_at))
-        self.put.append(replace(key, rotation=soon))
-
-    def destroyed(self, key_id: str) -> None:
-        key, ring = self._tenant.key(key_id), self.ring()
-        if key.lifecycle.state is KeyState.DESTROYED:
-            return
-        gone = [erased(version, self._act.now) for version in ring.versions(key) if version.wrapped]
-        life = replace(key.lifecycle.after(Event.DESTROY, self._act.now), destroy_at=None)
-        self.put += [replace(key, lifecycle=life, rotation=None), *gone]
-        self.delete += ring.grants(key)
-        self.destroy += gone
-
-
-def _schedule(period: int, now: datetime) -> Rotation:
-    days, rest = divmod(period, DAY)
-    return Rotation(
-        period_days=days + bool(rest), next_at=now + timedelta(seconds=period), seconds=period if rest else 0
-    )
+LEAST_PERIOD, MOST_PERIODS = 60, 10  # seconds; a version is published for so many periods at most
+MAX_KEYS, MAX_CLIENTS, MAX_RETIRED = 1000, 1000, 8
 
 
 def write_key(op: ops.WriteOidcKey, targets: tuple[HeldTenant], act: Act) -> Outcome[OidcKey]:
@@ -252,14 +51,7 @@ def _outcome(record: OidcKey, making: Making) -> Outcome[OidcKey]:
 
 def _wanted(op: ops.WriteOidcKey, tenant: HeldTenant, before: OidcKey | None) -> OidcKey:
     """Raises InvalidArgument."""
-    base = before or OidcKey(
-        id=tenant.oidc_key_id(op.name),
-        tenant=tenant.id,
-        name=op.name,
-        algorithm="RS256",
-        rotation_period=DAY,
-        verification_ttl=DAY,
-    )
+    base = before or unmade(tenant, op.name)
     record = replace(
         base,
         rotation_period=base.rotation_period if op.rotation_period is None else op.rotation_period,
@@ -369,8 +161,6 @@ def delete_key(op: ops.DeleteOidcKey, targets: tuple[HeldTenant], act: Act) -> O
 
 
 HANDLERS: dict[type, Handler] = {
-    ops.WriteOidcSettings: write_settings,
-    ops.ReadOidcSettings: read_settings,
     ops.WriteOidcKey: write_key,
     ops.ReadOidcKey: read_key,
     ops.ListOidcKeys: list_keys,

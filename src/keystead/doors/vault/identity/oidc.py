@@ -17,7 +17,7 @@ from keystead.crypto.jwkset import published
 from keystead.doors.vault.endpoint import Answer, Said, endpoint
 from keystead.doors.vault.tokens import Nothing, here
 from keystead.kit import Call
-from keystead.service.handlers.oidckeys import SPECS
+from keystead.service.handlers.oidcmaking import SPECS
 from keystead.wire.jws import compact, signing_input
 from keystead.wire.vault.envelope import UNSUPPORTED_PATH
 from keystead.wire.vault.kinds import CommaStrings, Duration

@@ -11,7 +11,7 @@ from keystead.doors.vault.identity.oidc import SET, NamedRequest, key_set, liste
 from keystead.doors.vault.identity.shapes import listed
 from keystead.doors.vault.tokens import Nothing, here
 from keystead.kit import Call
-from keystead.service.handlers.oidckeys import SPECS
+from keystead.service.handlers.oidcmaking import SPECS
 from keystead.wire.vault.kinds import CommaStrings
 from keystead.wire.vault.reader import Parameters
 from keystead.wire.vault.request import Verb
