@@ -16,44 +16,27 @@ from keystead.core.actions import ABOUT_IDENTITIES, ACTIONS, Action, Scope
 from keystead.core.caller import Caller
 from keystead.core.entities import KeyPolicy, PrincipalKind, TrustPolicy
 from keystead.core.errors import Denied, Internal, InvalidArgument, Unsupported
-from keystead.core.family import known_as
-from keystead.core.operations import (
-    AccessKeyRef,
-    CreateName,
-    DeleteName,
-    Demand,
-    KeyRef,
-    ListSecrets,
-    Operation,
-    PolicyRef,
-    PrincipalRef,
-    ProviderRef,
-    Ref,
-    SecretRef,
-    SystemRef,
-    TenantRef,
-    UpdateName,
-)
+from keystead.core.operations import CreateName, DeleteName, Demand, KeyRef, Operation, UpdateName
 from keystead.core.policy import dialect, own
-from keystead.core.policy.arn import (
-    AWS,
-    arn_of,
-    arn_of_caller,
-    policy_arn,
-    principal_arn,
-    provider_arn,
-    resource_arn,
-    secret_arn,
-    tenant_of,
-)
+from keystead.core.policy.arn import resource_arn
 from keystead.core.policy.form import ELSEWHERE, Document, Own, Prepared, Verdict, prepare, unasked
 from keystead.core.policy.grants import check_tokens
 from keystead.core.policy.kept import within
-from keystead.core.policy.paths import DIALECT as PATHS
 from keystead.core.policy.request import Request, Subject, line_of
 from keystead.core.rights import Rights
-from keystead.service.held import Held, HeldKey, HeldKeyring, HeldPolicy, HeldPrincipal, HeldReplica
+from keystead.service.held import Held, HeldKey, HeldPrincipal, HeldReplica
 from keystead.service.held.secrets import HeldCubby, HeldSecret
+from keystead.service.refusals import denied
+from keystead.service.resources import (
+    address_of,
+    boundary_of,
+    has_arns,
+    is_elsewhere,
+    is_secret,
+    resource_of,
+    secret_resource,
+    tags_of,
+)
 
 C = TypeVar("C")
 K = TypeVar("K")
@@ -61,10 +44,6 @@ V = TypeVar("V")
 MAX_PRINCIPALS = 256  # whose decisions are kept per key
 MAX_ALONE = 4096  # decisions without a key
 HEAVY = 16 * 1024  # characters of policies: to compile more takes too long for the event loop
-OF_CIPHERTEXT = (
-    "The ciphertext refers to a customer master key that does not exist, "
-    "does not exist in this region, or you are not allowed to access."
-)  # one sentence for both, so that absence stays a secret
 Decisions = dict[Action, "str | Prepared"]
 Tags = tuple[tuple[str, str], ...]
 
@@ -106,43 +85,6 @@ _NAME: Mapping[Action, Callable[[Any], str]] = {
     Action.UPDATE_NAME: lambda op: cast("UpdateName", op).name.name,
     Action.DELETE_NAME: lambda op: cast("DeleteName", op).name.name,
 }
-
-
-def _tenant(target: Ref, held: Held | None) -> str:
-    if held is not None:
-        return held.tenant
-    if isinstance(target, TenantRef | PrincipalRef | PolicyRef | AccessKeyRef | ProviderRef):
-        return target.tenant
-    return "" if isinstance(target, SystemRef) else tenant_of(target.namespace)
-
-
-def _is_elsewhere(target: Ref, held: Held | None, tenant: str) -> bool:
-    """Another tenant's. The managed policies that AWS gives to every account are everybody's."""
-    of = _tenant(target, held)
-    return of != tenant and not (isinstance(target, PolicyRef) and of == AWS)
-
-
-def _denied(request: Request, verdict: Verdict) -> Denied:
-    if isinstance(request.target, KeyRef) and request.target.by_ciphertext:
-        return Denied(OF_CIPHERTEXT, request.action)
-    word = ACTIONS[request.action].aws or request.action.value
-    if request.caller.principal.principal_kind is PrincipalKind.WEB_IDENTITY:
-        return Denied(f"Not authorized to perform {word}", request.action)
-    return Denied(
-        f"User: {arn_of_caller(request.caller)} is not authorized to perform: {word} on resource: "
-        f"{_as_told(request)} {verdict.why_not.format(action=word)}".rstrip(),
-        request.action,
-    )
-
-
-def _as_told(request: Request) -> str:
-    """The resource; another tenant's as the caller wrote it, so that nobody hears which key a name means."""
-    target = request.target
-    if isinstance(target, SecretRef) or request.action is Action.LIST_SECRETS:
-        return "*"  # a path is nobody's to write down
-    if isinstance(target, KeyRef) and tenant_of(target.namespace) != request.caller.principal.tenant:
-        return resource_arn(target.namespace, target.name or f"key/{target.id}")
-    return request.resource
 
 
 _OF_A_SESSION = Verdict(why_not="because a session of a user without multi-factor authentication may not")
@@ -213,32 +155,32 @@ class Authorizer:
         request = Request(
             caller,
             action,
-            _secret(caller.rights, held, op) or _resource(demand, held),
+            secret_resource(caller.rights, held, op) or resource_of(demand, held),
             demand.target,
             key or like,
             op,
             exists=held is not None and not (isinstance(held, HeldSecret | HeldCubby) and held.is_absent),
-            boundary=_boundary(held),
-            tags=_tags(held),
+            boundary=boundary_of(held),
+            tags=tags_of(held),
         )
         if (caller.principal.principal_kind is PrincipalKind.WEB_IDENTITY) is not (action is _WITH_A_TOKEN):
-            raise _denied(request, _NOBODY)  # whoever comes with a token can do one thing, and nobody else can
+            raise denied(request, _NOBODY)  # whoever comes with a token can do one thing, and nobody else can
         if rule := unasked(caller.principal, action):
             return rule
         if action in ABOUT_IDENTITIES and caller.ends_at is not None and not caller.is_role:
-            raise _denied(request, _OF_A_SESSION)
+            raise denied(request, _OF_A_SESSION)
         sayable = (row.aws or row.vault) and row.scope is not Scope.SYSTEM
         if caller.principal.principal_kind is PrincipalKind.SYSTEM or not sayable:
-            raise _denied(request, _NOBODY)
+            raise denied(request, _NOBODY)
         if action in {Action.ASSUME_ROLE, Action.TAG_SESSION, _WITH_A_TOKEN}:
             return _assumed(request, held)  # on a thread already, since roles are not held
         if key is not None:
             rule = self._on_key(request, key)
-        elif _is_elsewhere(demand.target, held, caller.principal.tenant) or _is_secret(demand.target, held, row.scope):
-            raise _denied(request, ELSEWHERE)
+        elif is_elsewhere(demand.target, held, caller.principal.tenant) or is_secret(demand.target, held, row.scope):
+            raise denied(request, ELSEWHERE)
         else:
             prepared = self._prepared(request)
-            if type(held) is HeldSecret and not _has_arns(caller.rights):
+            if type(held) is HeldSecret and not has_arns(caller.rights):
                 _bounded(self._of_secrets)[caller.rights.key, action] = (caller.rights, prepared)
             rule = _answer(request, prepared)
         return self._with_name(request, rule, held)
@@ -247,7 +189,7 @@ class Authorizer:
         """`rule`, once an identity policy allows the action on the name too."""
         if (named := _NAME.get(request.action)) is not None:
             target = cast("KeyRef", request.target)
-            resource = resource_arn(_address(target, held), named(request.op))
+            resource = resource_arn(address_of(target, held), named(request.op))
             self._on_its_own(Request(request.caller, request.action, resource, target, None, request.op))
         return rule
 
@@ -293,23 +235,10 @@ def _bounded(kept: dict[K, V]) -> dict[K, V]:
     return kept
 
 
-def _boundary(held: Held | None) -> str:
-    """The ARN of the permissions boundary of whoever the request is about."""
-    found = held.boundary() if isinstance(held, HeldPrincipal) else None
-    return "" if found is None else policy_arn(found)
-
-
-def _tags(held: Held | None) -> Mapping[str, str]:
-    """Of what the request is about, where that is no key."""
-    if isinstance(held, HeldPrincipal):
-        return held.principal.tags
-    return held.policy.tags if isinstance(held, HeldPolicy) else {}
-
-
 def _answer(request: Request, prepared: Prepared) -> str:
     verdict = prepared.decide(request)
     if not verdict.allowed:
-        raise _denied(request, verdict)
+        raise denied(request, verdict)
     return verdict.rule
 
 
@@ -323,61 +252,9 @@ def _assumed(request: Request, held: Held | None) -> str:
         raise Denied("Roles may not be assumed by root accounts.", request.action)
     role = held.principal if isinstance(held, HeldPrincipal) else None
     if role is None or role.trust is None or not role.enabled or role.principal_kind is not PrincipalKind.ROLE:
-        raise _denied(request, _UNTRUSTED)
+        raise denied(request, _UNTRUSTED)
     asked = replace(request, owner=role.tenant)
     verdict = prepare(asked, _trust(role.trust), _own(request.caller.rights)).decide(asked)
     if not verdict.allowed:
-        raise _denied(request, _UNTRUSTED)
+        raise denied(request, _UNTRUSTED)
     return verdict.rule.replace("key policy", "trust policy")
-
-
-def _is_secret(target: Ref, held: Held | None, scope: Scope) -> bool:
-    """An absent key that a ciphertext names: forbidden to everybody, as it would be if it were another's.
-
-    So is an absent access key, whose principal a policy would have to name.
-    """
-    if held is None and isinstance(target, AccessKeyRef):
-        return True
-    return scope is Scope.KEY and isinstance(target, KeyRef) and target.by_ciphertext
-
-
-def _address(target: KeyRef, held: Held | None) -> str:
-    """The key's address in the aws dialect, whatever door it was asked for at."""
-    if isinstance(held, HeldKey):
-        return held.keyring.by_dialect.get("aws", f"aws:{held.tenant}:")
-    return target.namespace
-
-
-def _secret(rights: Rights, held: Held | None, op: Operation[Any]) -> str:
-    """The ARN of a secret, or of a folder that is listed; "" for whoever has no policy that could name it.
-
-    A path of the vault dialect sees the request as it came, and decisions are then kept by action, not by path.
-    """
-    if type(held) is HeldSecret and _has_arns(rights):
-        return secret_arn(held.tenant, held.ring.id, held.path)
-    if isinstance(op, ListSecrets) and isinstance(held, HeldKeyring) and _has_arns(rights):
-        return secret_arn(held.tenant, held.id, f"{op.folder}/" if op.folder else "")
-    return ""
-
-
-def _has_arns(rights: Rights) -> bool:
-    policies = (*rights.policies, *(rights.session or ()), *(() if rights.boundary is None else (rights.boundary,)))
-    return any(policy.dialect != PATHS for policy in policies)
-
-
-def _resource(demand: Demand, held: Held | None) -> str:
-    target = demand.target
-    named = target if demand.to_be is None else demand.to_be
-    if isinstance(named, PrincipalRef):
-        path = named.path or (held.principal.path if isinstance(held, HeldPrincipal) else "/")
-        return principal_arn(named.tenant, named.kind, f"{path[1:]}{named.name}")
-    if isinstance(named, PolicyRef):
-        return policy_arn(named)
-    if isinstance(named, ProviderRef):
-        return provider_arn(named.tenant, named.issuer)
-    if isinstance(named, AccessKeyRef) and isinstance(held, HeldPrincipal):
-        return arn_of(held.principal)
-    if ACTIONS[demand.action].scope is not Scope.KEY or not isinstance(target, KeyRef):
-        return "*"
-    id_ = known_as(held.id if isinstance(held, HeldKey) else target.id)
-    return resource_arn(_address(target, held), f"key/{id_}" if id_ else target.name)

@@ -34,6 +34,7 @@ from keystead.kit import Fault
 from keystead.service.handlers.names import OTHER_KIND
 from keystead.service.handlers.resolve import NoPrincipal
 from keystead.service.handlers.standing import NOT_APPOINTED
+from keystead.service.refusals import OF_CIPHERTEXT
 from keystead.wire.http import Refusal
 
 PREFIX = "TrentService."
@@ -266,12 +267,6 @@ TAKEN: Mapping[ops.Taken, str] = {
     ops.CLUSTER_TAKEN: "CloudHsmClusterInUseException",
 }
 
-# What a ciphertext names is not told apart: absent, elsewhere or forbidden (service.authorize says the same).
-BEHIND_CIPHERTEXT = (
-    "The ciphertext refers to a customer master key that does not exist, does not exist in this region, "
-    "or you are not allowed to access."
-)
-
 ERRORS: Mapping[type[e.KeysteadError] | tuple[type[e.KeysteadError], Any], Row] = {
     e.Malformed: Row("SerializationException", 400, _silent),
     e.InvalidArgument: Row("ValidationException", 400),
@@ -372,7 +367,7 @@ ERRORS: Mapping[type[e.KeysteadError] | tuple[type[e.KeysteadError], Any], Row] 
     ),
 }
 
-HIDDEN_KEY = Row("AccessDeniedException", 400, Fixed(BEHIND_CIPHERTEXT))
+HIDDEN_KEY = Row("AccessDeniedException", 400, Fixed(OF_CIPHERTEXT))
 
 
 class WireFault(Exception):
