@@ -113,6 +113,32 @@ def test_a_configuration_that_is_wrong(stopped) -> None:
         path.write_text(before)
 
 
+def test_a_file_that_cannot_be_read_or_written_is_said_so(server, tmp_path) -> None:
+    nowhere, binary = tmp_path / "no" / "where", tmp_path / "binary"
+    binary.write_bytes(b"\xff\xfe")
+    made = server("key", "create", "--json").json["id"]
+    for words, status, hint in (
+        (("policy", "put", made, nowhere), Exit.USAGE, "cannot be read: No such file"),
+        (("policy", "put", made, binary), Exit.USAGE, "is no text"),
+        (("principal", "policy", "put", "admin", "p", binary), Exit.USAGE, "is no text"),
+        (("key", "attest", made, "-o", nowhere), Exit.FAILED, "cannot be written"),
+        (("key", "attest", "--verify", nowhere), Exit.NOT_FOUND, "cannot be read"),
+        (("audit", "checkpoint", "-o", nowhere), Exit.FAILED, "cannot be written"),
+        (("audit", "verify", "--trusted", nowhere), Exit.NOT_FOUND, "cannot be read"),
+        (("audit", "verify", "--key", binary), Exit.USAGE, "is no text"),
+        (("audit", "verify", "--key", "prod"), Exit.USAGE, "DIR/audit/key.pub"),
+    ):
+        done = server(*words)
+        assert done.status == status and hint in done.err and len(done.err.splitlines()) == 1, (words, done)
+
+
+def test_a_policy_comes_from_standard_input_too(server) -> None:
+    made = server("key", "create", "--json").json["id"]
+    text = server("policy", "get", made).out
+    assert server("policy", "put", made, "-", stdin=text).status == Exit.DONE
+    assert server("policy", "get", made).out == text
+
+
 def test_what_is_shown_once_is_not_shown_into_a_pipe_by_accident(server) -> None:
     before = server("principal", "access-key", "list", "admin", "--json").json
     done = server("principal", "access-key", "create", "admin")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import click
 from msgspec import Struct
 
-from keystead.cli import secrets
+from keystead.cli import files, secrets
 from keystead.config import path_of
 from keystead.core.errors import InvalidArgument
 from keystead.core.ports import Entropy
@@ -57,7 +57,7 @@ def _passphrase(choice: Choice, entropy: Entropy) -> Planned:
 
 
 def _tpm(choice: Choice, _: Entropy) -> Planned:
-    authority = b"" if choice.authority is None else p256.point(path_of(choice.authority).read_bytes())
+    authority = b"" if choice.authority is None else p256.point(files.read(path_of(choice.authority), "authority"))
     return Planned(TpmPlan(choice.pcr or DEFAULT_PCRS, authority))
 
 

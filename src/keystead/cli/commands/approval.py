@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
-from keystead.cli import overaws, places
+from keystead.cli import files, overaws, places
 from keystead.cli.group import Suggesting
 from keystead.cli.here import JSON, Output, members, plain, say
 from keystead.cli.places import TENANT
@@ -27,7 +27,6 @@ from keystead.wire import Malformed
 from keystead.wire.vault.scalars import seconds
 
 F = TypeVar("F", bound=Callable[..., Any])
-MAX_FILE = 1 << 20  # bytes
 
 
 @click.group(cls=Suggesting)
@@ -66,21 +65,9 @@ def _approver(text: str) -> ApproverSaid:
     if not equals:
         return ApproverSaid(who=who)
     try:
-        return ApproverSaid(who=who, public_key=public_of_pem(_read(Path(path))))
+        return ApproverSaid(who=who, public_key=public_of_pem(files.read(Path(path), "approver")))
     except NotEd25519:
         raise InvalidArgument(f"{path} is no public key of Ed25519 in PEM", "approver") from None
-
-
-def _read(path: Path) -> bytes:
-    """Raises InvalidArgument."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_FILE + 1)
-    except OSError as error:
-        raise InvalidArgument(f"{path} cannot be read: {error.strerror}", "path") from error
-    if len(data) > MAX_FILE:
-        raise InvalidArgument(f"{path} is longer than {MAX_FILE} bytes", "path")
-    return data
 
 
 # --- rules
@@ -229,7 +216,7 @@ def show(
     """All that there is to say about a request, but for secrets."""
     found = session.perform(ops.ShowApproval(scope=_scope(session, tenant, installation=installation), id=id_))
     if to_sign is not None:
-        to_sign.write_bytes(found.to_sign)
+        files.write(to_sign, found.to_sign)
     out.answer(_request(found))
 
 
@@ -269,11 +256,11 @@ def deny(out: Output, session: Session, id_: str, tenant: str | None, *, install
 @JSON
 def sign(request: Path, key: Path, *, as_json: bool) -> None:
     """Sign what `show --to-sign` wrote. It needs no server and no installation: do it where the key is."""
-    text = _read(request)
+    text = files.read(request, "request")
     if not text.startswith(HEAD):
         raise InvalidArgument(f"{request} is no request for approval", "request")
     try:
-        public, signature = sign_with_pem(Sensitive(_read(key)), text)
+        public, signature = sign_with_pem(Sensitive(files.read(key, "key")), text)
     except NotEd25519:
         raise InvalidArgument(f"{key} is no private key of Ed25519 in PEM", "key") from None
     if not as_json:
@@ -314,7 +301,7 @@ def show_there(id_: str, to_sign: Path | None, *, as_json: bool) -> None:
     """All that there is to say about a request, but for secrets."""
     found = overaws.ask(os.environ, "DescribeApproval", Id=id_)
     if to_sign is not None:
-        to_sign.write_bytes(b64decode(found["ToSign"]))
+        files.write(to_sign, b64decode(found["ToSign"]))
     Output(as_json=as_json).answer(found, _told(found))
 
 

@@ -12,10 +12,11 @@ import click
 import msgspec
 
 from keystead.app.layout import Layout
+from keystead.cli import files
 from keystead.cli.exits import NotProven
 from keystead.cli.group import Suggesting
 from keystead.cli.here import Here, say, with_here
-from keystead.core.errors import InvalidArgument, KeysteadError, NotFound
+from keystead.core.errors import InvalidArgument, KeysteadError, Malformed, NotFound, Unavailable
 
 if TYPE_CHECKING:
     from keystead.core.audit.note import VerifierKey
@@ -51,7 +52,10 @@ def verifier(log: Log | None, said: str | None) -> VerifierKey:
             raise InvalidArgument("give the verifier key: --key", "key")
         return log.key()
     path = Path(said)
-    return VerifierKey.parse(path.read_text().strip() if path.is_file() else said)
+    try:
+        return VerifierKey.parse(files.read_text(path, "key").strip() if path.is_file() else said)
+    except Malformed:
+        raise InvalidArgument(f"{said} is no verifier key, nor a file with one; DIR/audit/key.pub is", "key") from None
 
 
 @audit.command()
@@ -104,7 +108,7 @@ def verify(here: Here, path: Path | None, key_text: str | None, trusted: Path | 
 
     log = log_in(path or here.directory)
     key = verifier(log, key_text)
-    kept = trusted.read_bytes() if trusted is not None else None
+    kept = files.read(trusted, "trusted") if trusted is not None else None
     try:
         with progress("verifying"):
             verdict = log.verify(key, verify_ed25519, trusted=kept)
@@ -136,7 +140,7 @@ def prove(here: Here, index: int, output: Path) -> None:
     """Write a file that proves record INDEX to anybody who has the verifier key."""
     log = log_in(here.directory)
     proof = log.prove(index)
-    output.write_bytes(proof.encode())
+    files.write(output, proof.encode())
     words = f"{output}: check it anywhere with `keystead audit check {output} --key KEY`; KEY is\n{log.key()}"
     here.out.answer({"path": str(output), "index": index, "key": str(log.key())}, words)
 
@@ -151,10 +155,7 @@ def check(here: Here, file: Path, key_text: str | None) -> None:
     from keystead.crypto.notes import verify_ed25519
 
     key = verifier(log_in(here.directory) if key_text is None else None, key_text)
-    try:
-        text = file.read_bytes()
-    except OSError as error:
-        raise NotFound(f"{file} cannot be read: {error.strerror}", "file") from error
+    text = files.read(file, "file")
     try:
         proof = Proof.parse(text)
         checkpoint = proof.require(key, verify_ed25519)
@@ -177,7 +178,7 @@ def checkpoint(here: Here, output: Path | None) -> None:
     """The newest checkpoint. Keep it where this machine cannot write: --trusted holds the log to it."""
     note = log_in(here.directory).checkpoint()
     if output is not None:
-        output.write_bytes(note)
+        files.write(output, note)
     here.out.answer({"checkpoint": note.decode()}, note.decode().rstrip("\n") if output is None else str(output))
 
 
@@ -216,4 +217,4 @@ def _writable(path: Path) -> BinaryIO:
     try:
         return path.open("wb")
     except OSError as error:
-        raise NotFound(f"{path} cannot be written: {error.strerror}", "output") from error
+        raise Unavailable(f"{path} cannot be written: {error.strerror}") from error

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from keystead.cli import places
+from keystead.cli.files import Text
 from keystead.cli.group import Suggesting
 from keystead.cli.here import Output
 from keystead.cli.places import PLACE
@@ -34,15 +33,15 @@ def get(out: Output, session: Session, key_name: str, place: str | None) -> None
 
 @policy.command()
 @click.argument("key_name", metavar="KEY")
-@click.argument("file", type=click.File("r"))
+@click.argument("text", metavar="FILE", type=Text())
 @PLACE
 @with_session
-def put(out: Output, session: Session, key_name: str, file: Any, place: str | None) -> None:
+def put(out: Output, session: Session, key_name: str, text: str, place: str | None) -> None:
     """Put the policy in FILE (- for standard input).
 
     It may lock every principal of the tenant out: whoever may say this can always put another.
     """
     ref = places.key(session, key_name, place)
-    text = PolicyText(NAME, places.DIALECT, file.read())
-    session.perform(ops.PutPolicy(key=ref, policy=text, bypass_lockout_check=True))
+    wanted = PolicyText(NAME, places.DIALECT, text)
+    session.perform(ops.PutPolicy(key=ref, policy=wanted, bypass_lockout_check=True))
     out.answer({"key": ref.id or ref.name, "policy": NAME}, "Put.")

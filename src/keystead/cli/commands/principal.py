@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from keystead.cli import places, secrets
+from keystead.cli.files import Text
 from keystead.cli.group import Suggesting
 from keystead.cli.here import Output, say
 from keystead.cli.places import TENANT
@@ -252,16 +253,16 @@ def policy() -> None:
 @policy.command("put")
 @NAME
 @click.argument("policy_name")
-@click.argument("file", type=click.File("r"))
+@click.argument("text", metavar="FILE", type=Text())
 @click.option("--dialect", type=click.Choice(DIALECTS), default=places.DIALECT, show_default=True, help="Whose it is.")
 @TENANT
 @with_session
 def put_policy(
-    out: Output, session: Session, name: str, policy_name: str, file: Any, dialect: str, tenant: str | None
+    out: Output, session: Session, name: str, policy_name: str, text: str, dialect: str, tenant: str | None
 ) -> None:
     """Put the policy in FILE (- for standard input); one of the same name is replaced."""
-    text = PolicyText(policy_name, dialect, file.read())
-    session.perform(ops.PutPrincipalPolicy(tenant=_tenant(session, tenant), name=name, policy=text))
+    wanted = PolicyText(policy_name, dialect, text)
+    session.perform(ops.PutPrincipalPolicy(tenant=_tenant(session, tenant), name=name, policy=wanted))
     out.answer({"name": name, "policy": policy_name}, f"{name} has the policy {policy_name}.")
 
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import click
 
 from keystead import config
-from keystead.cli import secrets
+from keystead.cli import files, secrets
 from keystead.cli.group import Suggesting
 from keystead.cli.here import JSON, Here, Output, with_here
 from keystead.cli.session import UNSEAL, Session, is_running, with_session
 from keystead.core import operations as ops
-from keystead.core.errors import AlreadyExists, InvalidArgument, NotFound, Unavailable
+from keystead.core.errors import Unavailable
 
 if TYPE_CHECKING:
     from keystead.doors.control import ServerStatus
@@ -90,7 +90,7 @@ def mode(out: Output, session: Session, kind: str, files: Sequence[Path]) -> Non
     """
     from keystead.service.escrow import id_of, read_public
 
-    keys = tuple(read_public(_text(file)) for file in files)
+    keys = tuple(read_public(files.read_text(file, "recovery_key")) for file in files)
     session.perform(ops.SetSlotMode(mode=kind, recovery_keys=keys))
     session.rotate_slot()
     out.answer({"mode": kind, "recovery_keys": [id_of(key) for key in keys]}, f"The mode is {kind}. {BACK_UP}")
@@ -117,8 +117,8 @@ def recovery_key(output: Path, *, as_json: bool) -> None:
     hygiene.harden()
     secret = Sensitive(os.urandom(SECRET_BYTES))
     public = public_key(secret)
-    _write(output, secret_text(secret))
-    _write(output.with_name(f"{output.name}.pub"), public_text(public))
+    files.create(output, f"{secret_text(secret)}\n".encode())
+    files.create(output.with_name(f"{output.name}.pub"), f"{public_text(public)}\n".encode())
     told = {"recovery_key": f"recovery:{id_of(public)}", "secret": str(output), "public": f"{output}.pub"}
     Output(as_json=as_json).answer(told)
 
@@ -154,26 +154,6 @@ def recover(here: Here, reference: str, unseal: Sequence[str]) -> None:
     offered = secrets.required(here.directory, unseal)
     names = reslot(here.directory, offered, read_secret(config.secret(reference)))
     here.out.answer({"slots": names}, f"The root is in {', '.join(names)} again. {BACK_UP}")
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text("ascii")
-    except OSError as error:
-        raise NotFound(f"{file} cannot be read: {error.strerror}", "recovery_key") from error
-    except UnicodeDecodeError:
-        raise InvalidArgument(f"{file} is no recovery key", "recovery_key") from None
-
-
-def _write(path: Path, text: str) -> None:
-    """A new file of mode 0600. Raises AlreadyExists."""
-    try:
-        path.touch(mode=0o600, exist_ok=False)
-        path.write_text(f"{text}\n")
-    except FileExistsError:
-        raise AlreadyExists(f"{path} is there", "output") from None
-    except OSError as error:
-        raise Unavailable(f"{path} cannot be written: {error.strerror}") from error
 
 
 # --- in words, for `status`

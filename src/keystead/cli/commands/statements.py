@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from keystead.cli import places
+from keystead.cli import files, places
 from keystead.cli.commands.audit import KEY as VERIFIER
 from keystead.cli.exits import NotProven
 from keystead.cli.here import Here, say, with_here
@@ -48,9 +48,9 @@ def attest(here: Here, key_name: str | None, file: Path | None, **given: Any) ->
 
     The key of the audit log signs it. Exit status 6 where a statement does not verify.
     """
-    if asked_to_verify(key_name, file):
-        return verified(here, file, given["key_text"], attested)
-    return printed(here, "attestation", ops.AttestKey, key_name or "", given)
+    if file is not None:
+        return verified(here, alone(file, key_name), given["key_text"], attested)
+    return printed(here, "attestation", ops.AttestKey, key_name, given)
 
 
 @click.command()
@@ -60,18 +60,23 @@ def certificate(here: Here, key_name: str | None, file: Path | None, **given: An
 
     KEY is its id, as its names are gone. The key of the audit log signs it. Exit status 6 where one does not verify.
     """
-    if asked_to_verify(key_name, file):
-        return verified(here, file, given["key_text"], certified)
-    return printed(here, "certificate", ops.CertifyDestruction, key_name or "", given)
+    if file is not None:
+        return verified(here, alone(file, key_name), given["key_text"], certified)
+    return printed(here, "certificate", ops.CertifyDestruction, key_name, given)
 
 
-def printed(here: Here, word: str, act: Act, key_name: str, given: dict[str, Any]) -> None:
+NEITHER = "give a KEY, or a file to --verify"
+
+
+def printed(here: Here, word: str, act: Act, key_name: str | None, given: dict[str, Any]) -> None:
+    if key_name is None:
+        raise InvalidArgument(NEITHER, "key")
     output: Path | None = given["output"]
     with session(here, given["unseal"]) as opened:
         ref = places.key(opened, key_name, given["place"])
         note = opened.perform(act(key=ref, version=given["version"])).note
     if output is not None:
-        output.write_text(note)
+        files.write(output, note.encode())
     here.out.answer({word: note}, note.rstrip("\n") if output is None else str(output))
 
 
@@ -81,25 +86,20 @@ Told = tuple[dict[str, Any], list[str]]
 """As JSON, and in lines."""
 
 
-def asked_to_verify(key_name: str | None, file: Path | None) -> bool:
-    """Raises InvalidArgument."""
-    if (key_name is None) is (file is None):
-        raise InvalidArgument("give a KEY, or a file to --verify", "key")
-    return file is not None
+def alone(file: Path, key_name: str | None) -> Path:
+    """Raises InvalidArgument where a key is named beside the file."""
+    if key_name is not None:
+        raise InvalidArgument(NEITHER, "key")
+    return file
 
 
-def verified(
-    here: Here, file: Path | None, key_text: str | None, told_of: Callable[[bytes, Any, Log | None], Told]
-) -> None:
+def verified(here: Here, file: Path, key_text: str | None, told_of: Callable[[bytes, Any, Log | None], Told]) -> None:
     """By the verifier key given, or the one beside the log here. Raises NotFound, NotProven."""
     from keystead.cli.commands.audit import log_in, verifier
 
     log = log_in(here.directory) if key_text is None else None
     trusted = verifier(log, key_text)
-    try:
-        note = file.read_bytes() if file is not None else b""
-    except OSError as error:
-        raise NotFound(f"{file} cannot be read: {error.strerror}", "file") from error
+    note = files.read(file, "file")
     try:
         told, lines = told_of(note, trusted, log)
     except KeysteadError as error:
