@@ -1,38 +1,6 @@
 """Configuration: one typed tree, read from DIR/keystead.toml. Secrets come in by reference only.
 
-    keystead.toml
-      listen   = { aws = "127.0.0.1:8200" }      door -> address; port 0 picks a free one
-      tls      = { certificate = "file:…", private_key = "file:…" }
-      clients  = { xks = { authorities = "file:…", names = ["…"] } }   door -> whose certificates it asks for
-      slots    = ["slot-1", "slot-2"]            the two directories of the erasable secret; relative to DIR;
-                                                 beside them, or instead of them, "pkcs11:NAME" (of hsms) and "tpm"
-      slots_at_least = 2                         in how many places it must be for `status` to be content
-      recovery_for = 35                          days after which `status` asks for new recovery keys (slots.md)
-      workers  = 1
-      tree_copy = "/mnt/backup/tree"             where the newest copy of the key tree is kept (operations.md)
-      rates    = { principal = 0, source = 0 }   requests a second and worker: of a principal; refused ones of a source
-      algorithms = { profile = "", until = {} }  until when which may protect (core.cutoffs); by default there is no end
-      quotas   = { keys = 100000, … }            how many there may be (core.quotas); AWS's numbers by default
-      audit_devices = ["/var/log/keystead"]      where audit devices may write, beside DIR/audit/devices
-      audit_sockets = ["syslog", "tcp:10.0.0.5:9000"]   where else they may send: udp:HOST:PORT, unix:/PATH too
-      region   = "us-east-1"                     the place that `keystead env` and the commands mean by default
-      issuers  = { "https://…" = { … } }         how the keys of an OpenID Connect issuer are had (Issuer)
-      xks      = { private_endpoints = ["a.b"],  external key stores: hosts that may be in a private network (or true);
-                   trust = "file:…",             certification authorities, instead of the system's;
-                   routes = { "a.b" = "10.0.0.5:8443" },   where a host really is; it needs no name server then
-                   threads = 32 }                how many requests of a worker may wait for them at once
-      kms      = { NAME = { service = "aws", key = "…", … } }   keys at other services, for the seal external (Kms)
-      tpm      = { tcti = "device:/dev/tpmrm0",  the TPM 2.0 of this machine, as tpm2-tools name it, and
-                   owner = "file:PATH" }         the password of its owner hierarchy, if it has one
-      entropy  = { sources = ["tpm"],            hardware whose generator new keys are drawn from, beside the kernel's:
-                   required = false }            "hsm:NAME", "tpm", "device:/dev/hwrng"; required: no key without any
-      logins   = { private_hosts = ["a.b"],      whom auth methods may ask in a private network (or true)
-                   plain_hosts = ["c.d"] }       whom by plain HTTP, whether a certificate is revoked
-      protect_in = "luna"                        the HSM that new keys are held in of which nobody says where; "": none
-      protect_in_or_software = false             true: and in software, where that HSM cannot hold such a key
-      hsms     = { luna = { module = "/usr/lib/libCryptoki2_64.so", token = "keys", pin = "file:…" } }
-                                                 hardware security modules by the name that they have here (Hsm)
-
+docs/operations.md says what each member is for, in one table (tests/house/test_docs.py holds it to this file).
 Unknown members are refused, so that a misspelled one is not silently ignored.
 """
 
@@ -144,24 +112,24 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     listen: dict[str, str] = msgspec.field(default_factory=lambda: dict(DEFAULT_LISTEN))
     tls: Tls | None = None
     clients: dict[str, Clients] = msgspec.field(default_factory=dict)  # door -> the certificates that it asks for
-    slots: tuple[str, ...] = ("slot-1", "slot-2")
-    slots_at_least: Annotated[int, Meta(ge=1, le=8)] = 2
+    slots: tuple[str, ...] = ("slot-1", "slot-2")  # directories, relative to DIR; "pkcs11:NAME", "tpm"
+    slots_at_least: Annotated[int, Meta(ge=1, le=8)] = 2  # places
     recovery_for: Annotated[int, Meta(ge=1, le=3650)] = 35  # days
     workers: Annotated[int, Meta(ge=1, le=60)] = 1
-    thread_pool: Annotated[int, Meta(ge=1, le=64)] = 32
+    thread_pool: Annotated[int, Meta(ge=1, le=64)] = 32  # of each worker
     region: str = "us-east-1"
-    tree_copy: str = ""
-    audit_devices: tuple[str, ...] = ()
-    audit_sockets: Annotated[tuple[str, ...], Meta(max_length=64)] = ()
+    tree_copy: str = ""  # a path, or nowhere
+    audit_devices: tuple[str, ...] = ()  # directories, beside DIR/audit/devices
+    audit_sockets: Annotated[tuple[str, ...], Meta(max_length=64)] = ()  # core.places
     rates: Rates = Rates()
     issuers: dict[str, Issuer] = msgspec.field(default_factory=dict)  # by URL, as it stands in their tokens
-    algorithms: Rules = Rules()
-    quotas: Quotas = Quotas()
+    algorithms: Rules = Rules()  # core.cutoffs
+    quotas: Quotas = Quotas()  # core.quotas
     xks: Xks = Xks()
     logins: Logins = Logins()
     hsms: dict[HsmName, Hsm] = msgspec.field(default_factory=dict)
-    protect_in: str = ""
-    protect_in_or_software: bool = False
+    protect_in: str = ""  # one of `hsms`, or software
+    protect_in_or_software: bool = False  # where that HSM cannot hold such a key
     tpm: TpmAt | None = None
     kms: dict[HsmName, Kms] = msgspec.field(default_factory=dict)
     entropy: EntropyFrom = EntropyFrom()
@@ -193,6 +161,10 @@ def read(directory: Path) -> Config:
         found = msgspec.convert(tomllib.loads(path.read_text()), Config) if path.exists() else Config()
     except (msgspec.ValidationError, tomllib.TOMLDecodeError) as error:
         raise InvalidArgument(f"{path.name}: {error}", "configuration") from None
+    except UnicodeDecodeError:
+        raise InvalidArgument(f"{path.name} is no text in UTF-8", "configuration") from None
+    except OSError as error:
+        raise InvalidArgument(f"{path} cannot be read: {error.strerror}", "configuration") from error
     if found.tpm and found.tpm.owner is not None:
         path_of(found.tpm.owner)
     Cutoffs(found.algorithms)

@@ -106,9 +106,10 @@ def test_a_configuration_that_is_wrong(stopped) -> None:
     path = stopped / "keystead.toml"
     before = path.read_text()
     try:
-        path.write_text("wrokers = 2\n")
-        done = keystead("key", "list", "--data", stopped)
-        assert done.status == Exit.USAGE and "wrokers" in done.err
+        for text, hint in ((b"wrokers = 2\n", "wrokers"), (b"workers = \xff", "no text in UTF-8")):
+            path.write_bytes(text)
+            done = at_once("key", "list", "--data", stopped)
+            assert done.status == Exit.USAGE and hint in done.err
     finally:
         path.write_text(before)
 

@@ -7,22 +7,19 @@ the power goes; what is left is opened again and asked through the door. A failu
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 import random
 import shutil
 import sys
-import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tests import harness
 from tests.fakes import MemorySlot
-from tests.faults import kv
-from tests.faults.crashvfs import CHANGING, CrashVFS, PowerLoss, crash_vfs
+from tests.faults import kv, lives
+from tests.faults.crashvfs import CHANGING, CrashVFS, PowerLoss
 
 from keystead.core.sensitive import Sensitive
 from keystead.doors import vault
@@ -114,42 +111,11 @@ def life(seed: int) -> Life:
     log = logging.getLogger("keystead")
     level = log.level
     log.setLevel(logging.CRITICAL)  # a disk without power is no error of the server
-    directory = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None))  # noqa: S108 - faster
     try:
-        one = Life(seed, directory, crash_vfs())
-        one.run()
+        return lives.over(seed, Life)
     finally:
         log.setLevel(level)
-        shutil.rmtree(directory)
-    return one
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--n", type=int, default=2_000, help="power losses")
-    parser.add_argument("--seed", type=int, default=1, help="the first seed")
-    asked = parser.parse_args()
-    n_losses = n_acknowledged = 0
-    failed: list[int] = []
-    began, seed = time.perf_counter(), asked.seed
-    while n_losses < asked.n:
-        try:
-            one = life(seed)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it has a seed
-            failed.append(seed)
-            n_losses += 1
-            print(f"seed {seed}: {type(error).__name__}: {error}", flush=True)
-        else:
-            n_losses += one.n_losses
-            n_acknowledged += one.n_acknowledged
-        seed += 1
-    spent = time.perf_counter() - began
-    print(
-        f"{n_losses} power losses (seeds {asked.seed} to {seed - 1}), {n_acknowledged} acknowledged requests, "
-        f"{len(failed)} failures, {spent:.0f} s"
-    )
-    return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(lives.main(__doc__, 2_000, "requests", life))

@@ -6,18 +6,16 @@ store, and on from there, three times over. A failure names its seed; `--n 1 --s
 
 from __future__ import annotations
 
-import argparse
 import random
 import shutil
 import sys
-import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from tests.contract.store_model import Model, contents
-from tests.faults.crashvfs import CHANGING, CrashVFS, PowerLoss, crash_vfs
+from tests.faults import lives
+from tests.faults.crashvfs import CHANGING, CrashVFS, PowerLoss
 
 from keystead.core.entities import Kind
 from keystead.core.ports import Row, Transaction
@@ -144,41 +142,8 @@ def apply(change: Transaction, model: Model, name: str, values: tuple[object, ..
 
 def life(seed: int) -> Life:
     """One life of that seed, over. Raises whatever went wrong."""
-    directory = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None))  # noqa: S108 - faster
-    try:
-        one = Life(seed, directory, crash_vfs())
-        one.run()
-    finally:
-        shutil.rmtree(directory)
-    return one
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--n", type=int, default=10_000, help="power losses")
-    parser.add_argument("--seed", type=int, default=1, help="the first seed")
-    asked = parser.parse_args()
-    n_losses = n_acknowledged = 0
-    failed: list[int] = []
-    began, seed = time.perf_counter(), asked.seed
-    while n_losses < asked.n:
-        try:
-            one = life(seed)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it has a seed
-            failed.append(seed)
-            n_losses += 1
-            print(f"seed {seed}: {type(error).__name__}: {error}", flush=True)
-        else:
-            n_losses += one.n_losses
-            n_acknowledged += one.n_acknowledged
-        seed += 1
-    spent = time.perf_counter() - began
-    print(
-        f"{n_losses} power losses (seeds {asked.seed} to {seed - 1}), {n_acknowledged} acknowledged transactions, "
-        f"{len(failed)} failures, {spent:.0f} s"
-    )
-    return 1 if failed else 0
+    return lives.over(seed, Life)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(lives.main(__doc__, 10_000, "transactions", life))

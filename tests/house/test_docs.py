@@ -3,9 +3,11 @@
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import click
+import msgspec
 import pytest
 import yaml
 from docs import build, checks
@@ -14,13 +16,17 @@ from keystead.app.doors import DOORS
 from keystead.cli import cli
 from keystead.cli.commands import COMMANDS
 from keystead.cli.exits import Exit
+from keystead.config import Config
 from keystead.core import errors
 from keystead.core.actions import ACTIONS
 from keystead.core.algorithms import ALGORITHMS, KEY_SPECS
+from keystead.core.quotas import Quotas
 from keystead.core.states import TRANSITIONS
 
 ROOT = build.ROOT
 COMMAND = re.compile(r"(?:`|^|\$ |\$\()keystead ((?:[a-z][a-z-]* ?)+)", re.MULTILINE)
+TYPED = re.compile(r"(?:`|^|\$ |\$\(|^\w+\$ +)keystead ((?:[a-z][^`#|]*)?)")
+OPTION = re.compile(r"--[a-z][a-z-]*(=.*)?|-[a-z]")
 LINK = re.compile(r"\]\(([^)#:]+)(?:#([^)]*))?\)")
 
 
@@ -125,6 +131,42 @@ def _is_command(words: list[str]) -> bool:
             return found is not None
         group = found
     return True
+
+
+def test_every_option_that_is_named_is_one() -> None:
+    """Behind a command, in what is to be typed; a line that goes on is one line."""
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "docs" / "examples").glob("*.sh")]
+    lines = [line for page in pages for line in re.sub(r"\\\\\n\s*", "", page.read_text()).splitlines()]
+    typed = [found for line in lines for found in TYPED.findall(line)]
+    assert sum("--" in words for words in typed) > 50
+    assert not [words for words in typed if _unknown_options(words.split())]
+
+
+def _unknown_options(words: list[str]) -> set[str]:
+    command: click.Command = cli
+    while words and isinstance(command, click.Group):
+        found = command.get_command(click.Context(command), words[0])
+        if found is None:
+            break
+        command, words = found, words[1:]
+    if command.allow_interspersed_args and "--" in words:
+        words = words[: words.index("--")]
+    known = {option for parameter in command.params for option in parameter.opts}
+    return {word.partition("=")[0] for word in words if OPTION.fullmatch(word)} - known - {"--help", "--version"}
+
+
+def test_every_setting_is_in_the_table_of_the_operators_page() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text()
+    table = page.partition("\n## The configuration\n")[2].partition("\n## ")[0]
+    cells = re.findall(r"^\| (`.+?`) \|", table, re.MULTILINE)
+    named = [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
+    assert sorted(named) == sorted(Config.__struct_fields__)
+
+
+def test_the_quotas_of_the_operators_page_are_those_that_hold() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text()
+    (line,) = re.findall(r"^quotas = .+$", page, re.MULTILINE)
+    assert tomllib.loads(line)["quotas"] == msgspec.to_builtins(Quotas())
 
 
 def test_every_decision_is_in_the_contents() -> None:

@@ -38,13 +38,7 @@ _ODD = re.compile(r"[^a-zA-Z0-9-]")
 
 def create_token(op: ops.CreateToken, targets: tuple[HeldTenant], act: Act) -> Outcome[MadeToken]:
     (tenant,) = targets
-    parent = act.caller.rights.token
-    if parent is None:
-        raise InvalidArgument("only a token makes a token", "token")
-    if parent.is_batch:
-        raise InvalidArgument("batch tokens cannot create more tokens", "token")
-    if parent.n_uses:
-        raise InvalidArgument("restricted use token cannot generate child tokens", "num_uses")
+    parent = _maker(act)
     role = _role(tenant, op.role)
     is_batch = kind_of("default-service" if role is None else role.made_as, op.made_as) == BATCH
     if is_batch:
@@ -52,13 +46,8 @@ def create_token(op: ops.CreateToken, targets: tuple[HeldTenant], act: Act) -> O
     if op.n_uses < 0:
         raise InvalidArgument("number of uses cannot be negative", "num_uses")
     sudo, from_above = has_sudo(act), parent.tenant != tenant.id
-    if from_above and not sudo:
-        words = "root or sudo privileges required to directly generate a token in a child namespace"
-        raise InvalidArgument(words, "tenant")
-    if op.orphan and op.needs_sudo and role is None and not sudo:
-        raise InvalidArgument("root or sudo privileges required to create orphan token", "no_parent")
-    if op.period and not sudo:
-        raise InvalidArgument("root or sudo privileges required to create periodic token", "period")
+    if not sudo:
+        _require_modest(op, role, from_above=from_above)
     text = _given(op.text, tenant, sudo=sudo) if op.text is not None else new_text(tenant, act.entropy)
     bare = not op.with_default
     if role is not None:
@@ -105,6 +94,29 @@ def create_token(op: ops.CreateToken, targets: tuple[HeldTenant], act: Act) -> O
         seen=seen,
         made=token.accessor,
     )
+
+
+def _maker(act: Act) -> Token:
+    """Whose token it is that makes one. Raises InvalidArgument."""
+    parent = act.caller.rights.token
+    if parent is None:
+        raise InvalidArgument("only a token makes a token", "token")
+    if parent.is_batch:
+        raise InvalidArgument("batch tokens cannot create more tokens", "token")
+    if parent.n_uses:
+        raise InvalidArgument("restricted use token cannot generate child tokens", "num_uses")
+    return parent
+
+
+def _require_modest(op: ops.CreateToken, role: TokenRole | None, *, from_above: bool) -> None:
+    """Raises InvalidArgument for what sudo alone may ask for."""
+    if from_above:
+        words = "root or sudo privileges required to directly generate a token in a child namespace"
+        raise InvalidArgument(words, "tenant")
+    if op.orphan and op.needs_sudo and role is None:
+        raise InvalidArgument("root or sudo privileges required to create orphan token", "no_parent")
+    if op.period:
+        raise InvalidArgument("root or sudo privileges required to create periodic token", "period")
 
 
 def _belongs(

@@ -24,7 +24,6 @@ from keystead.wire.vault.request import Verb
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 TRIES = 5  # where nobody says how many
-NO_ID = "missing method ID"
 
 
 class MethodRequest(Parameters, frozen=True, kw_only=True):
