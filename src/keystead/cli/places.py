@@ -64,6 +64,11 @@ def tenant_of(session: Session, said: str | None) -> str:
     return tenants[0]
 
 
+def tenant_ref(session: Session, said: str | None) -> TenantRef:
+    """The same, as operations name it."""
+    return TenantRef(tenant_of(session, said))
+
+
 def _below(session: Session, tenant: str) -> tuple[ToldNamespace, ...]:
     return session.perform(ops.ListNamespaces(tenant=TenantRef(tenant), deep=True))
 

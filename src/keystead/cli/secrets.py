@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from keystead import config
-from keystead.cli.here import Output
+from keystead.cli.here import Output, say
 from keystead.core.errors import InvalidArgument, Sealed
 from keystead.core.sensitive import Sensitive
 
@@ -95,3 +95,10 @@ def may_show(out: Output) -> None:
     """Raise InvalidArgument where a secret would go into a pipe or a file by accident."""
     if not out.as_json and not sys.stdout.isatty():
         raise InvalidArgument("this shows secrets, once, and only on a terminal or with --json", "json")
+
+
+def show_once(out: Output, data: Any, lines: Sequence[str]) -> None:
+    """What nothing shows again: `data` in JSON, `lines` to people. `may_show` was asked before it was made."""
+    out.answer(data, "\n".join(lines))
+    if not out.as_json:
+        say("Keep it now: nothing shows it again.")

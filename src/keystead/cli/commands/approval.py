@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from keystead.cli import files, overaws, places
+from keystead.cli.durations import seconds
 from keystead.cli.group import Suggesting
 from keystead.cli.here import JSON, Output, members, plain, say
 from keystead.cli.places import TENANT
@@ -23,8 +24,6 @@ from keystead.core.errors import InvalidArgument
 from keystead.core.operations import ApproverSaid, ShownRequest
 from keystead.core.sensitive import Sensitive
 from keystead.crypto.notes import NotEd25519, public_of_pem, sign_with_pem
-from keystead.wire import Malformed
-from keystead.wire.vault.scalars import seconds
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -50,13 +49,6 @@ def _scope(session: Session, tenant: str | None, *, installation: bool) -> str:
     if installation and tenant is not None:
         raise InvalidArgument("--tenant or --installation, not both", "tenant")
     return "" if installation else places.tenant_of(session, tenant)
-
-
-def _seconds(text: str, option: str) -> int:
-    try:
-        return seconds(text)
-    except Malformed:
-        raise InvalidArgument(f"{text!r} is no duration: say 30m, 24h", option) from None
 
 
 def _approver(text: str) -> ApproverSaid:
@@ -129,8 +121,8 @@ def put(  # noqa: PLR0913 - one parameter an option
         keyrings=keyrings,
         own=own,
         needs_right=needs_right,
-        waits_for=_seconds(waits, "waits"),
-        good_for=_seconds(good_for, "good-for"),
+        waits_for=seconds(waits, "waits"),
+        good_for=seconds(good_for, "good-for"),
     )
     made = session.perform(op)
     out.answer(_rule(made), f"{name}: {', '.join(actions)} waits for {approvals} of those it names.")

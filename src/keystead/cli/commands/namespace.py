@@ -9,7 +9,7 @@ import click
 from keystead.cli import places
 from keystead.cli.group import Suggesting
 from keystead.cli.here import Output
-from keystead.cli.places import TENANT
+from keystead.cli.places import TENANT, tenant_ref
 from keystead.cli.session import Session, with_session
 from keystead.core import operations as ops
 from keystead.core.entities import path_of_chain
@@ -37,7 +37,7 @@ def _shape(one: ToldNamespace) -> dict[str, Any]:
 @with_session
 def list_(out: Output, session: Session, tenant: str | None) -> None:
     """Every namespace below the tenant, to whatever depth."""
-    root = TenantRef(places.tenant_of(session, tenant))
+    root = tenant_ref(session, tenant)
     found = [_shape(one) for one in session.perform(ops.ListNamespaces(tenant=root, deep=True))]
     out.rows(("path", "tenant", "locked", "ending"), found, none="No namespaces.")
 

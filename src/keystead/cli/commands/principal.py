@@ -10,8 +10,8 @@ import click
 from keystead.cli import places, secrets
 from keystead.cli.files import Text
 from keystead.cli.group import Suggesting
-from keystead.cli.here import Output, say
-from keystead.cli.places import TENANT
+from keystead.cli.here import Output
+from keystead.cli.places import TENANT, tenant_ref
 from keystead.cli.session import Session, with_session
 from keystead.core import operations as ops
 from keystead.core.entities import Credential, PolicyText, Principal, PrincipalKind
@@ -31,16 +31,12 @@ def principal() -> None:
     """Who may use keys: users and roles, their policies and access keys."""
 
 
-def _tenant(session: Session, said: str | None) -> TenantRef:
-    return TenantRef(places.tenant_of(session, said))
-
-
 @principal.command("list")
 @TENANT
 @with_session
 def list_(out: Output, session: Session, tenant: str | None) -> None:
     """Every principal of a tenant."""
-    found = [_shape(one) for one in _principals(session, _tenant(session, tenant))]
+    found = [_shape(one) for one in _principals(session, tenant_ref(session, tenant))]
     out.rows(("name", "kind", "enabled", "policies", "arn"), found, none="No principals.")
 
 
@@ -72,7 +68,9 @@ def _shape(one: Principal) -> dict[str, Any]:
 @with_session
 def create(out: Output, session: Session, name: str, kind: str, tenant: str | None) -> None:
     """Make a user or a role. It may do nothing until a policy lets it."""
-    made = session.perform(ops.CreatePrincipal(tenant=_tenant(session, tenant), name=name, principal_kind=KINDS[kind]))
+    made = session.perform(
+        ops.CreatePrincipal(tenant=tenant_ref(session, tenant), name=name, principal_kind=KINDS[kind])
+    )
     out.answer(_shape(made), f"{arn_of(made)}\nNext: `keystead principal access-key create {name}`, and a policy.")
 
 
@@ -82,12 +80,12 @@ def create(out: Output, session: Session, name: str, kind: str, tenant: str | No
 @with_session
 def delete(out: Output, session: Session, name: str, tenant: str | None) -> None:
     """Take a principal away, with every access key it has. One of the same name made later is another."""
-    session.perform(ops.DeletePrincipal(tenant=_tenant(session, tenant), name=name))
+    session.perform(ops.DeletePrincipal(tenant=tenant_ref(session, tenant), name=name))
     out.answer({"name": name, "deleted": True}, f"{name} is gone, and its access keys with it.")
 
 
 def _set_enabled(out: Output, session: Session, name: str, tenant: str | None, *, enabled: bool) -> None:
-    session.perform(ops.SetPrincipalEnabled(tenant=_tenant(session, tenant), name=name, enabled=enabled))
+    session.perform(ops.SetPrincipalEnabled(tenant=tenant_ref(session, tenant), name=name, enabled=enabled))
     out.answer({"name": name, "enabled": enabled}, f"{name} is {'enabled' if enabled else 'disabled'}.")
 
 
@@ -123,9 +121,7 @@ def _show(out: Output, session: Session, op: Operation[AccessKey]) -> None:
     lines = [f"AWS_ACCESS_KEY_ID={made.access_key_id}", f"AWS_SECRET_ACCESS_KEY={made.secret_access_key}"]
     if made.session_token is not None:
         lines.append(f"AWS_SESSION_TOKEN={made.session_token}")
-    out.answer(made, "\n".join(lines))
-    if not out.as_json:
-        say("Keep it now: nothing shows it again.")
+    secrets.show_once(out, made, lines)
 
 
 @access_key.command("create")
@@ -134,7 +130,7 @@ def _show(out: Output, session: Session, op: Operation[AccessKey]) -> None:
 @with_session
 def create_access_key(out: Output, session: Session, name: str, tenant: str | None) -> None:
     """A new access key, shown once. A principal has two at most, to change from one to the other."""
-    _show(out, session, ops.CreateAccessKey(tenant=_tenant(session, tenant), name=name))
+    _show(out, session, ops.CreateAccessKey(tenant=tenant_ref(session, tenant), name=name))
 
 
 @access_key.command("list")
@@ -143,7 +139,7 @@ def create_access_key(out: Output, session: Session, name: str, tenant: str | No
 @with_session
 def list_access_keys(out: Output, session: Session, name: str, tenant: str | None) -> None:
     """The access keys of a principal, without their secrets."""
-    page = session.perform(ops.ListCredentials(tenant=_tenant(session, tenant), name=name))
+    page = session.perform(ops.ListCredentials(tenant=tenant_ref(session, tenant), name=name))
     out.rows(("id", "kind", "enabled", "created_at"), [_credential(one) for one in page.items], none="No access keys.")
 
 
@@ -163,12 +159,12 @@ def _credential(one: Credential) -> dict[str, Any]:
 @with_session
 def delete_access_key(out: Output, session: Session, access_key_id: str, tenant: str | None) -> None:
     """Take an access key away for good."""
-    session.perform(ops.DeleteCredential(tenant=_tenant(session, tenant), credential_id=access_key_id))
+    session.perform(ops.DeleteCredential(tenant=tenant_ref(session, tenant), credential_id=access_key_id))
     out.answer({"access_key_id": access_key_id, "deleted": True}, f"{access_key_id} is gone.")
 
 
 def _set_key_enabled(out: Output, session: Session, id_: str, tenant: str | None, *, enabled: bool) -> None:
-    session.perform(ops.SetCredentialEnabled(tenant=_tenant(session, tenant), credential_id=id_, enabled=enabled))
+    session.perform(ops.SetCredentialEnabled(tenant=tenant_ref(session, tenant), credential_id=id_, enabled=enabled))
     out.answer({"access_key_id": id_, "enabled": enabled}, f"{id_} is {'enabled' if enabled else 'disabled'}.")
 
 
@@ -211,14 +207,12 @@ def create_xks_credential(out: Output, session: Session, name: str, address: str
     from keystead.doors.aws_xks.names import path_of
 
     secrets.may_show(out)
-    made = session.show(ops.CreateXksCredential(tenant=_tenant(session, tenant), name=name, namespace=address))
+    made = session.show(ops.CreateXksCredential(tenant=tenant_ref(session, tenant), name=name, namespace=address))
     credential = {"AccessKeyId": made.access_key_id, "RawSecretAccessKey": made.secret_access_key}
     # XKS Proxy API, "XKS proxy configuration in AWS KMS console"
     file = {"XksProxyUriPath": path_of(address), "XksProxyAuthenticationCredential": credential}
     lines = [f"{title}={value}" for title, value in {"XksProxyUriPath": path_of(address), **credential}.items()]
-    out.answer(file, "\n".join(lines))
-    if not out.as_json:
-        say("Keep it now: nothing shows it again.")
+    secrets.show_once(out, file, lines)
 
 
 for _name, _command in {
@@ -239,7 +233,7 @@ for _name, _command in {
 @with_session
 def session_(out: Output, session: Session, name: str, seconds: int, tenant: str | None) -> None:
     """A temporary access key with a session token, shown once."""
-    _show(out, session, ops.IssueSession(tenant=_tenant(session, tenant), name=name, seconds=seconds))
+    _show(out, session, ops.IssueSession(tenant=tenant_ref(session, tenant), name=name, seconds=seconds))
 
 
 # --- policies
@@ -262,7 +256,7 @@ def put_policy(
 ) -> None:
     """Put the policy in FILE (- for standard input); one of the same name is replaced."""
     wanted = PolicyText(policy_name, dialect, text)
-    session.perform(ops.PutPrincipalPolicy(tenant=_tenant(session, tenant), name=name, policy=wanted))
+    session.perform(ops.PutPrincipalPolicy(tenant=tenant_ref(session, tenant), name=name, policy=wanted))
     out.answer({"name": name, "policy": policy_name}, f"{name} has the policy {policy_name}.")
 
 
@@ -273,7 +267,7 @@ def put_policy(
 @with_session
 def delete_policy(out: Output, session: Session, name: str, policy_name: str, tenant: str | None) -> None:
     """Take a policy away."""
-    op = ops.DeletePrincipalPolicy(tenant=_tenant(session, tenant), name=name, policy_name=policy_name)
+    op = ops.DeletePrincipalPolicy(tenant=tenant_ref(session, tenant), name=name, policy_name=policy_name)
     session.perform(op)
     out.answer(
         {"name": name, "policy": policy_name, "deleted": True}, f"{name} no longer has the policy {policy_name}."
@@ -286,7 +280,7 @@ def delete_policy(out: Output, session: Session, name: str, policy_name: str, te
 @with_session
 def list_policies(out: Output, session: Session, name: str, tenant: str | None) -> None:
     """The policies of a principal's own, with their texts in JSON; not those of its groups, or attached to it."""
-    found = next((one for one in _principals(session, _tenant(session, tenant)) if one.name == name), None)
+    found = next((one for one in _principals(session, tenant_ref(session, tenant)) if one.name == name), None)
     if found is None:
         raise NotFound(f"no principal named {name!r}", "name")
     rows = [{"name": each.name, "dialect": each.dialect, "text": each.text} for each in found.policies]

@@ -6,33 +6,19 @@ from typing import Any
 
 import click
 
-from keystead.cli import places, secrets
+from keystead.cli import secrets
+from keystead.cli.durations import seconds
 from keystead.cli.group import Suggesting
-from keystead.cli.here import Output, say
-from keystead.cli.places import TENANT
+from keystead.cli.here import Output
+from keystead.cli.places import TENANT, tenant_ref
 from keystead.cli.session import Session, with_session
 from keystead.core import operations as ops
 from keystead.core.entities import Token
-from keystead.core.errors import InvalidArgument
-from keystead.core.operations import TenantRef
-from keystead.wire import Malformed
-from keystead.wire.vault.scalars import seconds
 
 
 @click.group(cls=Suggesting)
 def token() -> None:
     """Tokens of Vault's clients: made by whoever runs the installation, listed, revoked."""
-
-
-def _tenant(session: Session, said: str | None) -> TenantRef:
-    return TenantRef(places.tenant_of(session, said))
-
-
-def _seconds(text: str) -> int:
-    try:
-        return seconds(text)
-    except Malformed:
-        raise InvalidArgument(f"{text!r} is no duration: say 30m, 24h, 7d", "ttl") from None
 
 
 @token.command()
@@ -55,16 +41,14 @@ def create(
     secrets.may_show(out)
     made = session.issue(
         ops.IssueToken(
-            tenant=_tenant(session, tenant),
+            tenant=tenant_ref(session, tenant),
             policies=policies,
             display_name=display_name,
-            ttl=_seconds(ttl),
-            period=_seconds(period),
+            ttl=seconds(ttl, "ttl"),
+            period=seconds(period, "period"),
         )
     )
-    out.answer(made, f"VAULT_TOKEN={made.token}\naccessor {made.accessor}")
-    if not out.as_json:
-        say("Keep it now: nothing shows it again.")
+    secrets.show_once(out, made, [f"VAULT_TOKEN={made.token}", f"accessor {made.accessor}"])
 
 
 @token.command("list")
@@ -72,7 +56,7 @@ def create(
 @with_session
 def list_(out: Output, session: Session, tenant: str | None) -> None:
     """The tokens there are, by their accessors."""
-    found = session.perform(ops.ListTokens(tenant=_tenant(session, tenant)))
+    found = session.perform(ops.ListTokens(tenant=tenant_ref(session, tenant)))
     out.rows(("accessor", "display_name", "policies", "expires_at"), [_shape(one) for one in found], none="No tokens.")
 
 
@@ -93,5 +77,5 @@ def _shape(one: Token) -> dict[str, Any]:
 @with_session
 def revoke(out: Output, session: Session, accessor: str, tenant: str | None) -> None:
     """End a token, and all that were made with it, from the answer on."""
-    session.perform(ops.RevokeToken(tenant=_tenant(session, tenant), accessor=accessor))
+    session.perform(ops.RevokeToken(tenant=tenant_ref(session, tenant), accessor=accessor))
     out.answer({"accessor": accessor, "revoked": True}, f"{accessor} is gone, and all that were made with it.")

@@ -7,21 +7,11 @@ from typing import Any
 
 from keystead.core import operations as ops
 from keystead.doors.vault.endpoint import Answer, Said, endpoint
-from keystead.doors.vault.randombytes import (
-    FORMATS,
-    SOURCES,
-    RandomFromRequest,
-    RandomOfRequest,
-    RandomRequest,
-    number,
-    told,
-)
 from keystead.doors.vault.tokens import here
+from keystead.doors.vault.toolparts import RandomFromRequest, RandomOfRequest, RandomRequest, drawn, to_hash
 from keystead.kit import Call
-from keystead.wire import Malformed
 from keystead.wire.vault.reader import CAPTURED, Parameters
 from keystead.wire.vault.request import Verb
-from keystead.wire.vault.scalars import base64_decoded
 
 HASHES = {
     "sha2-224": hashlib.sha224,
@@ -35,26 +25,24 @@ HASHES = {
 }
 
 
-def _random(n_bytes: int, source: str, form: str, call: Call) -> Answer:
-    return told(n_bytes, source, form, lambda n: call(ops.DrawRandom(tenant=here(call), n_bytes=n)))
+def _drawn(req: RandomRequest, call: Call) -> Answer:
+    return drawn(req, lambda n: call(ops.DrawRandom(tenant=here(call), n_bytes=n)))
 
 
 @endpoint("system", Verb.WRITE, "tools/random")
 def random(req: RandomRequest, call: Call) -> Answer:
-    return _random(req.bytes, "platform", req.format, call)
+    return _drawn(req, call)
 
 
 @endpoint("system", Verb.WRITE, "tools/random/{urlbytes}")
 def random_of(req: RandomOfRequest, call: Call) -> Answer:
     """What the path names is a number, or where from."""
-    if req.urlbytes in SOURCES:
-        return _random(req.bytes, req.urlbytes, req.format, call)
-    return _random(number(req.urlbytes), "platform", req.format, call)
+    return _drawn(req, call)
 
 
 @endpoint("system", Verb.WRITE, "tools/random/{source}/{urlbytes}")
 def random_from(req: RandomFromRequest, call: Call) -> Answer:
-    return _random(number(req.urlbytes), req.source, req.format, call)
+    return _drawn(req, call)
 
 
 class HashRequest(Parameters, frozen=True, kw_only=True):
@@ -72,15 +60,10 @@ class HashOfRequest(Parameters, frozen=True, kw_only=True):
 
 def _sum(algorithm: str, given: str, format_: str, call: Call) -> dict[str, Any]:
     call(ops.UseTools(tenant=here(call)))
-    try:
-        text = base64_decoded(given)
-    except Malformed as error:
-        raise Said(400, f"unable to decode input as base64: {error}") from None
-    if (form := FORMATS.get(format_)) is None:
-        raise Said(400, f'unsupported encoding format {format_}; must be "hex" or "base64"')
+    message, write = to_hash(given, format_)
     if (digest := HASHES.get(algorithm)) is None:
         raise Said(400, f"unsupported algorithm {algorithm}")
-    return {"sum": form(digest(text).digest())}
+    return {"sum": write(digest(message).digest())}
 
 
 @endpoint("system", Verb.WRITE, "tools/hash")

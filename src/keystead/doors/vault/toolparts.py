@@ -1,4 +1,4 @@
-"""Random bytes as sys/tools and transit tell them: how many, where from, and in which form."""
+"""What sys/tools and transit have in common: random bytes, how many and where from; what is hashed; in which form."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping
 
 from keystead.core.sensitive import Sensitive
 from keystead.doors.vault.endpoint import Answer, Said
+from keystead.wire import Malformed
 from keystead.wire.vault.kinds import Int
 from keystead.wire.vault.reader import CAPTURED, Parameters
+from keystead.wire.vault.scalars import base64_decoded
 
 MOST_BYTES = 128 * 1024
 SOURCES = frozenset({"platform", "seal", "all"})
@@ -25,14 +27,26 @@ class RandomRequest(Parameters, frozen=True, kw_only=True):
     bytes: Int = 32
     format: str = "base64"
 
+    def asked(self) -> tuple[int, str]:
+        """How many, and where from. Raises Said."""
+        return self.bytes, "platform"
+
 
 class RandomOfRequest(RandomRequest, frozen=True, kw_only=True):
     urlbytes: str = CAPTURED
+
+    def asked(self) -> tuple[int, str]:
+        if self.urlbytes in SOURCES:
+            return self.bytes, self.urlbytes
+        return number(self.urlbytes), "platform"
 
 
 class RandomFromRequest(RandomRequest, frozen=True, kw_only=True):
     source: str = CAPTURED
     urlbytes: str = CAPTURED
+
+    def asked(self) -> tuple[int, str]:
+        return number(self.urlbytes), self.source
 
 
 def number(text: str) -> int:
@@ -42,14 +56,26 @@ def number(text: str) -> int:
     return int(text)
 
 
-def told(n_bytes: int, source: str, form: str, draw: Callable[[int], Sensitive]) -> Answer:
+def drawn(req: RandomRequest, draw: Callable[[int], Sensitive]) -> Answer:
     """Raises Said, and what `draw` raises: so many bytes."""
+    n_bytes, source = req.asked()
     if n_bytes < 1:
         raise Said(400, "'bytes' cannot be less than 1")
     if n_bytes > MOST_BYTES:
         raise Said(400, f"'bytes' should be less than {MOST_BYTES}")
-    if (write := FORMATS.get(form)) is None:
-        raise Said(400, f'unsupported encoding format "{form}"; must be "hex" or "base64"')
+    if (write := FORMATS.get(req.format)) is None:
+        raise Said(400, f'unsupported encoding format "{req.format}"; must be "hex" or "base64"')
     if source not in SOURCES:
         raise Said(400, f'unsupported entropy source "{source}"; must be "platform" or "seal", or "all"')
     return Answer(data={"random_bytes": write(draw(n_bytes).reveal())}, warnings=(NO_SEAL,) if source == "seal" else ())
+
+
+def to_hash(given: str, form: str) -> tuple[bytes, Callable[[bytes], str]]:
+    """(what is hashed, what writes the digest). Raises Said."""
+    try:
+        message = base64_decoded(given)
+    except Malformed as error:
+        raise Said(400, f"unable to decode input as base64: {error}") from None
+    if (write := FORMATS.get(form)) is None:
+        raise Said(400, f'unsupported encoding format {form}; must be "hex" or "base64"')
+    return message, write
