@@ -212,6 +212,10 @@ def test_namespaces_and_what_is_said_of_them_elsewhere(ks, tenant) -> None:
     assert (made["path"], made["locked"], made["ending"]) == ("team/", False, False)
     inner = ks("namespace", "create", "team/inner", "--json").json
     assert [one["path"] for one in ks("namespace", "list", "--json").json] == ["team/", "team/inner/"]
+    address = f"aws:{made['tenant']}:us-east-1"
+    assert ks("keyring", "create", "kms", "--tenant", "team", "--address", address).status == 0
+    key_id = ks("key", "create", "--tenant", "team", "--json").json["id"]
+    assert [one["id"] for one in ks("key", "list", "--tenant", "team", "--json").json] == [key_id]
     assert ks("namespace", "create", "nope/inner", "--json").error["error"] == "NotFound"
     ring = ks("keyring", "create", "r", "--tenant", "team", "--json").json
     assert ring["tenant"] == made["tenant"]

@@ -54,6 +54,7 @@ def test_and_the_same_in_json(server, words, hint) -> None:
         (("key", "list", "--in", "eu-moon-1"), "keyring", "no such keyring; `keystead keyring list`"),
         (("key", "create", "--in", "eu-moon-1"), "keyring", "no such keyring; `keystead keyring list`"),
         (("policy", "get", "alias/nope"), "key", "no such key; `keystead key list`"),
+        (("key", "list", "--tenant", "nope"), "tenant", "there is no namespace 'nope'; `keystead namespace list`"),
     ],
 )
 def test_what_is_not_there_is_said_and_where_to_look(server, stopped, words, field, hint) -> None:

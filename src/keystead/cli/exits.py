@@ -15,7 +15,7 @@ from keystead.stores.lock import IN_USE
 
 
 class Exit(IntEnum):
-    """docs/operations.md prints this table."""
+    """docs/build.py prints this table, into generated/errors.md."""
 
     DONE = 0
     FAILED = 1  # refused, or it could not be done
@@ -76,6 +76,7 @@ NEXT: Mapping[type[Exception] | tuple[type[Exception], str], str] = {
     ),
     (e.NotFound, "keyring"): "`keystead keyring list` shows them, and where they answer",
     (e.NotFound, "principal"): "`keystead principal list` shows them",
+    **dict.fromkeys(((e.NotFound, "tenant"), (e.NotFound, "namespace")), "`keystead namespace list` shows them"),
     (e.Unavailable, IN_USE): "`keystead status` says how it is; another directory can be said with --data",
     e.NotApproved: "who has to: `keystead approval show ID`; once they have, say the same again",
     e.Internal: "this is a defect of Keystead; its log has more under that request id",

@@ -84,7 +84,7 @@ def namespace(session: Session, path: str, tenant: str | None) -> tuple[str, str
         inside = one.chain[ids.index(root) + 1 :] if root in ids else one.chain
         if path_of_chain(inside) == f"{above}/":
             return one.namespace.id, name
-    raise NotFound(f"there is no namespace {above!r}", "path")
+    raise NotFound(f"there is no namespace {above!r}", "namespace")
 
 
 def address(session: Session, place: str | None, tenant: str | None = None) -> str:

@@ -40,7 +40,7 @@ def log_in(directory: Path) -> Log:
 
     at = Layout(directory).audit if Layout(directory).audit.is_dir() else directory
     if not (at / LOG).is_dir():
-        raise NotFound(f"{directory} has no audit log", "path")
+        raise NotFound(f"{directory} has no audit log; say a data directory, or a copy of its audit", "path")
     return Log(LocalDisk(), at)
 
 

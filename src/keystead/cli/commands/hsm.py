@@ -28,7 +28,7 @@ def listed(here: Here) -> None:
         {"name": name, "token": one.token or None, "serial": one.serial or None, "slot": one.slot, "module": one.module}
         for name, one in sorted(config.read(here.directory).hsms.items())
     ]
-    here.out.rows(("name", "token", "serial", "slot", "module"), rows, none="no HSM is configured")
+    here.out.rows(("name", "token", "serial", "slot", "module"), rows, none="No HSMs in keystead.toml.")
 
 
 @hsm.command()

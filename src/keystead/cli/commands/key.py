@@ -47,7 +47,8 @@ def list_(out: Output, session: Session, place: str | None, tenant: str | None) 
     if place is not None:
         namespaces = [places.address(session, place, tenant)]
     else:
-        bound = [one for one in places.keyrings(session) if tenant in {None, one.keyring.tenant}]
+        whose = None if tenant is None else places.tenant_of(session, tenant)
+        bound = [one for one in places.keyrings(session) if whose in {None, one.keyring.tenant}]
         namespaces = [one.namespaces[0] for one in bound if one.namespaces]
     cutoffs = Cutoffs(session.settings.algorithms)
     found = []
