@@ -110,7 +110,11 @@ def put(  # noqa: PLR0913 - one parameter an option
     needs_right: bool,
     installation: bool,
 ) -> None:
-    """A new rule, or another one under the name of one there is."""
+    """A new rule, or another one under the name of one there is.
+
+    \b
+    keystead approval rule put destroy --action destroy --approvals 2 --approver user:ann --approver user:bob
+    """
     op = ops.PutApprovalRule(
         scope=_scope(session, tenant, installation=installation),
         name=name,

@@ -101,6 +101,9 @@ def verify(here: Here, path: Path | None, key_text: str | None, trusted: Path | 
     """Verify a whole log, offline: the one in PATH (a data directory or a copy of its audit directory).
 
     Exit status 6 where a record was altered, taken out, put in or moved, and which it may be.
+
+    \b
+    keystead audit verify /srv/keystead --key key.pub --trusted checkpoint
     """
     from keystead.cli.progress import progress
     from keystead.core.audit.verify import Tampered

@@ -31,6 +31,9 @@ def backup(out: Output, session: Session, path: Path) -> None:
     """Copy the database into PATH, which must not exist; while the server runs, too.
 
     It opens with today's slot, so it dies with the next rotation or destruction. Take a new one after it.
+
+    \b
+    keystead backup "/mnt/backup/keystead-$(date +%F)"
     """
     target = path.absolute()
     with progress("copying"):

@@ -66,6 +66,9 @@ def init(directory: Path, seal: str, *, as_json: bool, **given: Any) -> None:
     """Make a new installation in DIR, where a keystead.toml may stand already: what it says is kept.
 
     Its shares, if it has any, and the administrator's access key are shown once, and kept nowhere.
+
+    \b
+    keystead init /srv/keystead --shares 5 --threshold 3 --slot /srv/keystead/slot --slot /mnt/other-disk/slot
     """
     hygiene.harden()
     out = Output(as_json=as_json)

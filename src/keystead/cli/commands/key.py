@@ -113,8 +113,8 @@ def _shape(described: Described, namespace: str) -> dict[str, Any]:
 
 
 @key.command()
-@click.option("--spec", default="AES_256", show_default=True, help="What kind of key.")
-@click.option("--purpose", help="Where the spec allows several [default: its first].")
+@click.option("--spec", default="AES_256", show_default=True, help=f"What kind of key: {', '.join(KEY_SPECS)}.")
+@click.option("--purpose", help=f"Where the spec allows several: {', '.join(PURPOSES)} [default: its first].")
 @click.option("--description", default="", help="For people.")
 @click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE", help="Repeatable.")
 @click.option("--name", metavar="alias/NAME", help="A name for it.")
@@ -124,7 +124,12 @@ def _shape(described: Described, namespace: str) -> dict[str, Any]:
 @TENANT
 @with_session
 def create(out: Output, session: Session, spec: str, purpose: str | None, **given: Any) -> None:
-    """Make a key."""
+    """Make a key: its id is printed.
+
+    \b
+    keystead key create --name alias/app
+    keystead key create --spec RSA_2048 --purpose signature --tag team=pay
+    """
     namespace = places.address(session, given["place"], given["tenant"])
     made = session.perform(
         ops.CreateKey(

@@ -55,6 +55,10 @@ def create(out: Output, session: Session, name: str, addresses: tuple[str, ...],
 @click.argument("address")
 @with_session
 def bind(out: Output, session: Session, keyring_id: str, address: str) -> None:
-    """Bind ADDRESS (DOOR:TENANT:PLACE) to a keyring, by its id: its keys answer there, too."""
+    """Bind ADDRESS (DOOR:TENANT:PLACE) to a keyring, by its id: its keys answer there, too.
+
+    \b
+    keystead keyring bind 3f0c… vault:111122223333:transit
+    """
     session.perform(ops.BindKeyring(keyring=keyring_id, namespace=address))
     out.answer({"id": keyring_id, "address": address}, f"Keys of {keyring_id} answer at {address}.")

@@ -66,6 +66,9 @@ def limit(
     """Limit how often, how much or when a key is used; what is not named stays, `none` takes a limit away.
 
     To protect is to encrypt, sign or make a MAC; to process is to decrypt or verify. Without any limit named, tell.
+
+    \b
+    keystead key limit alias/app --uses 1000000 --not-after 2027-12-31
     """
     ref = places.key(session, key_name, place)
     key = session.perform(ops.DescribeKey(key=ref)).key

@@ -254,7 +254,11 @@ def policy() -> None:
 def put_policy(
     out: Output, session: Session, name: str, policy_name: str, text: str, dialect: str, tenant: str | None
 ) -> None:
-    """Put the policy in FILE (- for standard input); one of the same name is replaced."""
+    """Put the policy in FILE (- for standard input); one of the same name is replaced.
+
+    \b
+    keystead principal policy put ann use-keys policy.json
+    """
     wanted = PolicyText(policy_name, dialect, text)
     session.perform(ops.PutPrincipalPolicy(tenant=tenant_ref(session, tenant), name=name, policy=wanted))
     out.answer({"name": name, "policy": policy_name}, f"{name} has the policy {policy_name}.")

@@ -74,6 +74,9 @@ def migrate(here: Here, kind: str, replacing: str | None, **said: Any) -> None:
     """Put a new seal of KIND in the place of another, which opens nothing any more.
 
     Backups of before need the old seal: take a new one, and keep the new seal.json with it.
+
+    \b
+    keystead seal migrate shamir --shares 5 --threshold 3 --replacing passphrase
     """
     with closing(running_server(here)) as server:
         replaced = replacing or _replaced(kind, [one.kind for one in server.seals().seals])

@@ -106,6 +106,9 @@ def serve(
     It opens with what --unseal points at, or asks at a terminal; otherwise it starts sealed, and
     `keystead unseal` opens it. Where DIR is empty and --listen names the Vault door, it waits there for
     `bao operator init` to make the installation, with shares.
+
+    \b
+    keystead serve /srv/keystead --workers 4 --listen aws=0.0.0.0:8200
     """
     at = directory or here.directory
     addresses = listening(listen)

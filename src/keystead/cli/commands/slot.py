@@ -87,6 +87,9 @@ def mode(out: Output, session: Session, kind: str, files: Sequence[Path]) -> Non
     strict: every slot erases at once. window: so it does, and recovery keys that people keep open what the slots lose;
     a destroyed key is irrecoverable once they are replaced and reported erased. off: nothing is erased, and an old
     backup opens what was deleted.
+
+    \b
+    keystead slot mode window --recovery-key 2026-11.pub
     """
     from keystead.service.escrow import id_of, read_public
 

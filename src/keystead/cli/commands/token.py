@@ -37,7 +37,11 @@ def create(
     display_name: str,
     tenant: str | None,
 ) -> None:
-    """A new token, shown once. Its policies are Vault's; `root` may do everything."""
+    """A new token, shown once. Its policies are Vault's; `root` may do everything.
+
+    \b
+    keystead token create --policy app --ttl 24h
+    """
     secrets.may_show(out)
     made = session.issue(
         ops.IssueToken(
