@@ -10,7 +10,7 @@ from tests import vaultstack
 
 from keystead.doors import vault as door
 from keystead.doors.vault.endpoint import Endpoint
-from keystead.doors.vault.front import MOST_OF_A_STRANGER
+from keystead.doors.vault.strangers import MOST_OF_A_STRANGER
 from keystead.wire.vault import tree
 from keystead.wire.vault.request import Verb
 

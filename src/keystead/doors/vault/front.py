@@ -15,48 +15,38 @@ from typing import Any
 from msgspec.structs import replace
 
 from keystead.core import errors as e
-from keystead.core.caller import Asked, Caller, Stranger
+from keystead.core.caller import Asked, Caller
 from keystead.core.entities import USED_UP
 from keystead.core.operations import TenantRef, UseToken, UseTools
 from keystead.core.policy.paths import acl_of
 from keystead.core.ports import WouldBlock
 from keystead.core.sensitive import Sensitive
-from keystead.core.vouching.words import PENDING
-from keystead.doors.vault.endpoint import CAPABILITIES, Answer, Endpoint, OpenCall, Said, StrangerCall, TokenCall
-from keystead.doors.vault.factors import of_header
+from keystead.doors.vault.endpoint import CAPABILITIES, Answer, Said, TokenCall
 from keystead.doors.vault.identity.oidcflow import unheard
 from keystead.doors.vault.known import Arrival, Known
 from keystead.doors.vault.leave import to_tell
 from keystead.doors.vault.looked import Looked, tree_of
-from keystead.doors.vault.openly import OPEN, VERBS, Open, is_sealed
 from keystead.doors.vault.places import Found, Places
 from keystead.doors.vault.replies import Replies, enveloped
-from keystead.doors.vault.spaces import OF_ITSELF, OF_SERVER, SHOWN, UNAVAILABLE, UNLOCK, Place, Spaces, header_of
+from keystead.doors.vault.spaces import OF_ITSELF, SHOWN, UNLOCK, Place, Spaces, header_of
+from keystead.doors.vault.strangers import Strangers, require_little
 from keystead.doors.vault.system.capabilities import unshown
 from keystead.doors.vault.system.controlgroups import unparked
 from keystead.doors.vault.system.wrapping import NO_TOKEN, NOT_WRAPPING
 from keystead.kit import Door, Means
 from keystead.kit.door import Steps, Stepwise, wherever
-from keystead.service.authenticate import NOTHING_SHOWN
 from keystead.service.credentials import Reason
 from keystead.service.held import HeldToken
-from keystead.service.view.tenants import require_open
 from keystead.wire import Malformed, Misfit
-from keystead.wire.http import NO_HEADERS, Headers, HttpRequest, Refusal, head_of, header, no_content, reply
+from keystead.wire.http import NO_HEADERS, Headers, HttpRequest, Refusal, header, reply
 from keystead.wire.vault import Refused, headers
 from keystead.wire.vault import request as wire
-from keystead.wire.vault.envelope import (
-    HEAD,
-    errors,
-)
+from keystead.wire.vault.envelope import HEAD, errors
 
 LOOK_UP = "sys/wrapping/lookup"
 WRAPPING = ("response-wrapping",)
 OF_WRAPPED = frozenset({"sys/wrapping/unwrap", "sys/wrapping/rewrap", LOOK_UP})
 """Where the token may come in the body alone."""
-_EVERY = frozenset(wire.Verb)
-MOST_OF_A_STRANGER = 64 * 1024
-"""Bytes of a body, of whoever is nobody yet: to read one of 1 MiB takes a hundred times what is spent on anybody."""
 
 
 class Counted:
@@ -76,6 +66,7 @@ class VaultFront(Stepwise):
         self._places, self._spaces = Places(door, means.mounts), Spaces(means.mounts)
         self._known = Known(means.mounts, self._places)
         self._replies = Replies(means.service)
+        self._strangers = Strangers(door.name, means, self._places, self._replies)
 
     def steps(self, request: HttpRequest) -> Steps:
         request_id = self._means.request_ids()
@@ -117,7 +108,7 @@ class VaultFront(Stepwise):
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it is answered
             told = error if is_spoken_for else to_tell(error, who)
-            asker = who or self._stranger(request, name, request_id)
+            asker = who or self._strangers.stranger(request, name, request_id)
             said = self._replies.not_done(told, asker, request, lambda known: unheard(known, request.target))
         if counted.last is not None:
             with suppress(
@@ -136,14 +127,14 @@ class VaultFront(Stepwise):
         if isinstance(asked, wire.Redirect):
             return reply(307, HEAD + header(b"Location", asked.location), b"", request.second)
         names = header_of(request.headers) if way is None else way.names
-        if way is None and (told := self._to_anybody(request, asked, names, request_id)) is not None:
+        if way is None and (told := self._strangers.to_anybody(request, asked, names, request_id)) is not None:
             return told
         moment = self._means.mounts.moment()
         self._places.require_room(names, asked, request)
         wrap_for = headers.wrap_for(request.headers)
         place = self._spaces.find(self._means.mounts.home(), names, asked) if way is None else way.place
         if way is None and (login := self._places.login(place)) is not None:
-            return self._let_in(request, place, login, wrap_for, request_id)
+            return self._strangers.let_in(request, place, login, wrap_for, request_id)
         held, text = self._held(request, place.asked, asked)
         yield None
         if way is not None and (self._spaces.below(place, held.token.tenant) is None or not self._places.still(way)):
@@ -162,82 +153,6 @@ class VaultFront(Stepwise):
 
     def reject(self, refusal: Refusal, second: int, _headers: Headers = NO_HEADERS, /) -> bytes:
         return reply(refusal.status, HEAD, errors(refusal.words), second)
-
-    # --- the server itself
-
-    def _to_anybody(
-        self, request: HttpRequest, asked: wire.Asked, names: tuple[str, ...], request_id: str
-    ) -> bytes | None:
-        """What is answered to anybody; None for everything else. Raises Said for a verb that nobody may."""
-        if (opened := _open(asked, names)) is not None:
-            self._means.service.let_in(self._stranger(request, opened.name, request_id))
-            said = enveloped(opened.run(self._means, asked), (), "", request_id, request.second)
-            return head_of(said) if request.method == b"HEAD" else said
-        if names or asked.verb is wire.Verb.HELP or not asked.path.startswith("sys/"):
-            return None
-        if asked.verb not in VERBS.get(asked.path, _EVERY):
-            raise Said(405, "")
-        if (found := self._places.openly(asked)) is not None:
-            return self._ask_openly(request, asked, *found, request_id)
-        if asked.path == "sys/seal" and is_sealed(self._means):  # whoever asks: there is nothing left to do
-            self._means.service.let_in(self._stranger(request, "system write seal", request_id))
-            return no_content(HEAD, request.second)
-        return None
-
-    def _ask_openly(
-        self, request: HttpRequest, asked: wire.Asked, endpoint: Endpoint, captures: Mapping[str, str], request_id: str
-    ) -> bytes:
-        """What came of it is on record, with where it came from: nobody says who they are."""
-        _require_little(request)
-        self._means.mounts.may_block()  # the custodian is another process
-        who = self._stranger(request, endpoint.name, request_id)
-        try:
-            given = wire.arguments(asked, request.headers.get(b"content-type"), request.body)
-            message, _ = endpoint.take(captures, given)
-            answer = endpoint.run(message, OpenCall(self._means.custody))
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is answered
-            return self._replies.refuse(error, who, request.second)
-        self._means.service.let_in(who)
-        return enveloped(answer, (), "system", request_id, request.second)
-
-    # --- logging in
-
-    def _let_in(self, request: HttpRequest, place: Place, found: Found, wrap_for: int, request_id: str) -> bytes:
-        _require_little(request)
-        if found.endpoint.shows is not None:
-            self._means.mounts.may_wait(tenant=found.mount.tenant)  # whoever vouches for them is asked
-        self._means.mounts.may_block(found.mount.tenant)  # a login is never quick
-        require_open(place.chain)
-        asked = place.asked
-        given = wire.arguments(asked, request.headers.get(b"content-type"), request.body)
-        who = self._means.authenticator.unknown(
-            request,
-            tenant=found.mount.tenant,
-            namespace=found.mount.id,
-            door=self._door,
-            wire_operation=found.endpoint.name,
-            request_id=request_id,
-            asked=found.endpoint.asked(asked.path, {}, wrap_for or None),
-            factors=of_header(request.headers) if b"x-vault-mfa" in request.headers else NOTHING_SHOWN,
-        )
-        try:
-            message, warnings = found.endpoint.take(found.captures, given)
-            if found.endpoint.shows is not None:
-                word = found.endpoint.shows(message, StrangerCall(self._means, who, request.headers))
-                who = self._means.authenticator.claiming(who, word.role)
-                who = self._means.authenticator.vouched(who, found.mount, word)
-            answer = found.endpoint.run(message, StrangerCall(self._means, who, request.headers))
-            if isinstance(answer, Answer) and answer.status >= 400:
-                self._means.authenticator.turned_away(request)
-            if wrap_for:
-                return self._replies.wrapped(answer, warnings, found.mount.engine, who, wrap_for, request.second)
-            return enveloped(answer, warnings, found.mount.engine, request_id, request.second)
-        except WouldBlock:
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is answered
-            if not _is_to_be_asked_again(error):
-                self._means.authenticator.turned_away(request)
-            return self._replies.refuse(error, who, request.second, found.endpoint.refuses)
 
     # --- who
 
@@ -260,7 +175,7 @@ class VaultFront(Stepwise):
         """Raises Said, wire errors."""
         text = headers.token(request.headers).decode("latin-1")
         if not text and asked.verb is wire.Verb.WRITE:  # a query is no place for a token
-            _require_little(request)
+            require_little(request)
             text = _in_body(tree_of(wire.arguments(asked, None, request.body)))
         try:
             return self._means.authenticator.token(request, text), Sensitive(text.encode())
@@ -375,26 +290,6 @@ class VaultFront(Stepwise):
             replace(request, method=waiting.method, target=waiting.target, headers=headers, body=waiting.body)
         )
 
-    def _stranger(self, request: HttpRequest, name: str, request_id: str) -> Stranger:
-        return Stranger(
-            claims="",
-            door=self._door,
-            wire_operation=name,
-            request_id=request_id,
-            source=request.peer,
-            now=request.received_at,
-        )
-
-
-def _require_little(request: HttpRequest) -> None:
-    """Raises Said."""
-    if len(request.body) > MOST_OF_A_STRANGER:
-        raise Said(Refusal.BODY_TOO_LARGE.status, Refusal.BODY_TOO_LARGE.words)
-
-
-def _is_to_be_asked_again(error: Exception) -> bool:
-    return isinstance(error, e.InvalidArgument) and error.detail == PENDING
-
 
 def _in_body(given: Mapping[str, Any]) -> str:
     """The token of a wrapped answer. Raises Said."""
@@ -406,11 +301,3 @@ def _in_body(given: Mapping[str, Any]) -> str:
     if not text:
         raise Said(403, "error validating wrapping token: token is empty")
     return text
-
-
-def _open(asked: wire.Asked, names: tuple[str, ...]) -> Open | None:
-    """What is answered to anybody, sealed or not. Raises Said in a namespace."""
-    opened = OPEN.get((asked.verb, asked.path))
-    if opened is not None and names and asked.path not in OF_SERVER:
-        raise Said(400, UNAVAILABLE)
-    return opened
