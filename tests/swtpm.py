@@ -86,7 +86,7 @@ def _missing() -> str | None:
         if shutil.which(command) is None:
             return command
     try:
-        import tpm2_pytss  # noqa: PLC0415
+        import tpm2_pytss  # noqa: PLC0415 - it may not be there
     except ImportError:
         return "tpm2-pytss"
     return None if tpm2_pytss else "tpm2-pytss"

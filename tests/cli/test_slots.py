@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -140,7 +141,7 @@ def test_a_copy_that_is_restored_beside_takes_nothing_over_unless_it_is_told_to(
 
 def test_a_running_server_and_its_workers_follow(site) -> None:
     with serving("dev", site, "--workers", "2") as running:
-        ks = lambda *words: about(running.directory, *words)  # noqa: E731
+        ks = partial(about, running.directory)
         id_ = ks("key", "create").out.strip()
         assert ks("slot", "add", "pkcs11:soft").status == 0
         assert ks("slot", "add", "tpm").status == 0

@@ -127,7 +127,7 @@ def test_another_keystead_at_its_vault_door(kms, tmp_path) -> None:
 
 def prepare_transit(endpoint: str, token: str, ca: Path) -> None:
     from keystead.core.ports import Terms  # noqa: PLC0415 - the way out is ours
-    from keystead.net.https import Https  # noqa: PLC0415
+    from keystead.net.https import Https  # noqa: PLC0415 - the same
 
     net, terms = Https(), Terms(private=True, certificates=ca)
     for path, body in (("sys/mounts/transit", b'{"type":"transit"}'), ("transit/keys/root", b"{}")):

@@ -60,7 +60,7 @@ class Asking(Shown):
         builder = ocsp.OCSPResponseBuilder().add_response(
             cert=of.made,
             issuer=(issuer or self.ca).made,
-            algorithm=hashes.SHA1(),  # noqa: S303
+            algorithm=hashes.SHA1(),  # noqa: S303 - what names a certificate, as clients send it
             cert_status=status,
             this_update=begins,
             next_update=None if lasts is None else begins + lasts,
