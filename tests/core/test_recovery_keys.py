@@ -12,7 +12,7 @@ from tests.fakes import FakeClock, MemorySlot, SeededEntropy
 from keystead.core.entities import Erased, Fate, Mode, Recovery, SlotRule
 from keystead.core.errors import Conflict, DecryptionFailed, InvalidArgument, Unauthenticated, Unavailable, WrongState
 from keystead.core.sensitive import Sensitive
-from keystead.crypto.hpke import PUBLIC_BYTES, open_with, public_key, seal_to
+from keystead.crypto.hpke import PUBLIC_BYTES, RECOVERY
 from keystead.service.barrier import Barrier, Commit
 from keystead.service.escrow import id_of, public_text, read_public, read_secret, secret_text
 from keystead.service.inspection import inspect
@@ -22,7 +22,7 @@ from keystead.service.slots import Slots
 from keystead.stores.sqlite import SqliteStore
 
 K1, K2 = (Sensitive(bytes([n]) * 32) for n in (41, 42))
-P1, P2 = public_key(K1), public_key(K2)
+P1, P2 = RECOVERY.public_key(K1), RECOVERY.public_key(K2)
 
 
 def recovery(public, since=NOW):
@@ -78,11 +78,11 @@ def house(tmp_path):
 
 
 def test_what_is_sealed_to_a_recovery_key_opens_with_it_and_nothing_else():
-    parcel = seal_to(P1, Sensitive(b"secret"), b"info")
+    parcel = RECOVERY.close(P1, Sensitive(b"secret"), b"info")
     assert len(P1) == PUBLIC_BYTES
-    assert public_key(K1) == P1  # the same halves every time
+    assert RECOVERY.public_key(K1) == P1  # the same halves every time
     assert b"secret" not in parcel
-    assert open_with(K1, parcel, b"info").reveal() == b"secret"
+    assert RECOVERY.open(K1, parcel, b"info").reveal() == b"secret"
     for secret, text, info in (
         (K2, parcel, b"info"),
         (K1, parcel, b"other"),
@@ -90,12 +90,12 @@ def test_what_is_sealed_to_a_recovery_key_opens_with_it_and_nothing_else():
         (K1, b"", b""),
     ):
         with pytest.raises(DecryptionFailed):
-            open_with(secret, text, info)
+            RECOVERY.open(secret, text, info)
     for public in (b"", P1[:-1], P1 + b"\0", b"\xff" * PUBLIC_BYTES):
         with pytest.raises(InvalidArgument):
-            seal_to(public, Sensitive(b"secret"), b"info")
+            RECOVERY.close(public, Sensitive(b"secret"), b"info")
     with pytest.raises(InvalidArgument):
-        public_key(Sensitive(b"short"))
+        RECOVERY.public_key(Sensitive(b"short"))
 
 
 def test_the_texts_of_a_recovery_key():

@@ -19,8 +19,9 @@ from keystead.app.resealing import settle
 from keystead.config import Config
 from keystead.core.errors import Conflict, DecryptionFailed, InvalidArgument, Unauthenticated, Unavailable
 from keystead.core.sensitive import Sensitive
-from keystead.crypto import box, shamir
+from keystead.crypto import shamir
 from keystead.crypto.aead import GcmSiv
+from keystead.crypto.hpke import BOX, RECOVERY
 from keystead.crypto.kdf import BOUNDS, Argon2Cost, argon2id, hkdf
 from keystead.seals import SEALS, FileSeal, PassphraseSeal, ShamirSeal
 from keystead.seals.base import Surroundings
@@ -355,23 +356,26 @@ def test_a_strange_list_of_seals_is_refused(text, tmp_path):
 
 
 def test_a_box_opens_with_its_seed_and_for_what_it_was_closed():
-    seed = bytes(range(32))
-    public = box.public_key(seed)
-    closed = box.close(public, b"secret", b"info")
-    assert box.open_box(seed, closed, b"info") == b"secret" and closed != box.close(public, b"secret", b"info")
-    for wrong in (
-        (bytes(32), closed, b"info"),
+    seed = Sensitive(bytes(range(32)))
+    public = BOX.public_key(seed)
+    closed = BOX.close(public, Sensitive(b"secret"), b"info")
+    assert BOX.open(seed, closed, b"info").reveal() == b"secret"
+    assert closed != BOX.close(public, Sensitive(b"secret"), b"info")
+    for secret, text, info in (
+        (Sensitive(bytes(32)), closed, b"info"),
         (seed, closed, b"other"),
         (seed, closed[:-1], b"info"),
         (seed, b"", b"info"),
     ):
         with pytest.raises(DecryptionFailed):
-            box.open_box(*wrong)
+            BOX.open(secret, text, info)
     for bad in (b"", public[:-1], bytes(len(public)), b"\xff" * len(public)):
         with pytest.raises(InvalidArgument):
-            box.close(bad, b"secret", b"info")
+            BOX.close(bad, Sensitive(b"secret"), b"info")
     with pytest.raises(InvalidArgument):
-        box.public_key(b"short")
+        BOX.public_key(Sensitive(b"short"))
+    with pytest.raises(DecryptionFailed):  # of another kind, though the bytes are the same
+        RECOVERY.open(seed, closed, b"info")
 
 
 @pytest.mark.parametrize("change", [{"set_id": b"abc"}, {"check": b""}, {"threshold": 9}, {"public": b"short"}])

@@ -18,13 +18,13 @@ from keystead.core.audit.note import verifier_key
 from keystead.core.certificate import Certificate, Gone, Opener, open_certificate
 from keystead.core.errors import Malformed, Unauthenticated, Unavailable, WrongState
 from keystead.core.sensitive import Sensitive
-from keystead.crypto.hpke import public_key
+from keystead.crypto.hpke import RECOVERY
 from keystead.crypto.notes import NoteSigner, verify_ed25519
 from keystead.service.escrow import id_of
 from keystead.service.signing import signer
 
 AT = f"aws:{TENANT}:{REGION}"
-PUBLIC = public_key(Sensitive(b"r" * 32))
+PUBLIC = RECOVERY.public_key(Sensitive(b"r" * 32))
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ from keystead.core import operations as ops
 from keystead.core.entities import Mode
 from keystead.core.errors import Conflict, Denied, InvalidArgument, NotFound
 from keystead.core.sensitive import Sensitive
-from keystead.crypto.hpke import public_key
+from keystead.crypto.hpke import RECOVERY
 from keystead.service.escrow import id_of
 
-P1, P2 = (public_key(Sensitive(bytes([n]) * 32)) for n in (51, 52))
+P1, P2 = (RECOVERY.public_key(Sensitive(bytes([n]) * 32)) for n in (51, 52))
 NAME = f"recovery:{id_of(P1)}"
 
 

@@ -1,6 +1,6 @@
 """U in a box that a passphrase opens (Argon2id). The parameters stand beside it, and are bounded before they are used.
 
-The box is closed with a public key (crypto.box), so the passphrase is not asked for when U changes, and whoever makes
+The box is closed with a public key (crypto.hpke), so the passphrase is not asked for when U changes, and whoever makes
 the seal need not tell the server what it is. In installations made before, U is wrapped under the passphrase itself.
 """
 
@@ -16,8 +16,8 @@ from msgspec.structs import replace
 from keystead.core.errors import DecryptionFailed, InvalidArgument, Unauthenticated
 from keystead.core.ports import Entropy
 from keystead.core.sensitive import Sensitive
-from keystead.crypto import box
 from keystead.crypto.aead import GcmSiv
+from keystead.crypto.hpke import BOX
 from keystead.crypto.kdf import SALT_BYTES, Argon2Cost, argon2id, check_cost
 from keystead.seals.base import UNSEAL_BYTES, Created, Surroundings, cannot_follow
 
@@ -49,7 +49,7 @@ class PassphraseConfiguration(Struct, frozen=True, tag_field="kind", tag="passph
     def make(self, unseal_key: Sensitive, _at: Surroundings) -> PassphraseConfiguration:
         """Raises InvalidArgument."""
         check_cost(self.salt, self.cost)
-        return replace(self, wrapped=b"", box=box.close(self.public, unseal_key.reveal(), self.info))
+        return replace(self, wrapped=b"", box=BOX.close(self.public, unseal_key, self.info))
 
     @property
     def aad(self) -> bytes:
@@ -74,7 +74,7 @@ class PassphraseSeal:
         if len(normal.decode()) < SHORTEST:
             raise InvalidArgument(f"a passphrase has at least {SHORTEST} characters", "passphrase")
         plan = PassphraseConfiguration(cost or Argon2Cost(), entropy(SALT_BYTES))
-        return replace(plan, public=box.public_key(argon2id(normal, plan.salt, plan.cost)))
+        return replace(plan, public=BOX.public_key(Sensitive(argon2id(normal, plan.salt, plan.cost))))
 
     @classmethod
     def create(
@@ -98,7 +98,7 @@ class PassphraseSeal:
             key = argon2id(_normal(offered[0].reveal()), kept.salt, kept.cost)
             if kept.wrapped:
                 return Sensitive(GcmSiv(key).open(kept.wrapped, kept.aad))
-            return Sensitive(box.open_box(key, kept.box, kept.info))
+            return BOX.open(Sensitive(key), kept.box, kept.info)
         except (DecryptionFailed, UnicodeDecodeError) as error:
             raise Unauthenticated("the passphrase does not open the seal") from error
 
@@ -107,7 +107,7 @@ class PassphraseSeal:
         kept = self._configuration
         if kept.wrapped:
             raise cannot_follow(self.kind)
-        return replace(kept, box=box.close(kept.public, unseal_key.reveal(), kept.info))
+        return replace(kept, box=BOX.close(kept.public, unseal_key, kept.info))
 
     def told(self) -> str:
         return "a passphrase"

@@ -1,6 +1,6 @@
 """U in a box that custodians open together: any `threshold` of `n_shares` open it, fewer know nothing.
 
-What is shared is a seed; the box is closed with a public key of the seed's (crypto.box). So shares stay good when U
+What is shared is a seed; the box is closed with a public key of the seed's (crypto.hpke). So shares stay good when U
 changes, and whoever makes them need not tell them to the server. In installations made before, what is shared is U.
 """
 
@@ -16,7 +16,8 @@ from msgspec.structs import replace
 from keystead.core.errors import DecryptionFailed, InvalidArgument, Unauthenticated
 from keystead.core.ports import Entropy
 from keystead.core.sensitive import Sensitive
-from keystead.crypto import box, proofs
+from keystead.crypto import proofs
+from keystead.crypto.hpke import BOX, SECRET_BYTES
 from keystead.crypto.shamir import SET_BYTES, check_numbers, join, parse_share, split
 from keystead.seals.base import CHECK_BYTES, UNSEAL_BYTES, Created, Surroundings, cannot_follow, check_of
 
@@ -52,7 +53,7 @@ class ShamirConfiguration(Struct, frozen=True, tag_field="kind", tag="shamir", f
             raise InvalidArgument("that is no set of shares", "set_id")
         if [len(prover) for prover in self.provers] != [proofs.PUBLIC_BYTES] * self.n_shares:
             raise InvalidArgument("of each share what its proofs are verified with", "provers")
-        return replace(self, box=box.close(self.public, unseal_key.reveal(), self.info))
+        return replace(self, box=BOX.close(self.public, unseal_key, self.info))
 
     @property
     def info(self) -> bytes:
@@ -84,11 +85,11 @@ class ShamirSeal:
     @staticmethod
     def plan(threshold: int, n_shares: int, entropy: Entropy) -> tuple[ShamirConfiguration, tuple[Sensitive, ...]]:
         """What is public of new shares; and the shares, one a custodian, kept nowhere. Raises InvalidArgument."""
-        seed = entropy(box.SEED_BYTES)
+        seed = entropy(SECRET_BYTES)
         shares = split(seed, threshold, n_shares, entropy)
         parsed = [parse_share(share) for share in shares]
         provers = tuple(proofs.public_key(share) for share in parsed)
-        public = box.public_key(seed)
+        public = BOX.public_key(Sensitive(seed))
         plan = ShamirConfiguration(threshold, n_shares, parsed[0].set_id, check_of(seed), public, provers=provers)
         return plan, tuple(Sensitive(share.encode()) for share in shares)
 
@@ -116,7 +117,7 @@ class ShamirSeal:
         if not kept.public:
             return Sensitive(shared)
         try:
-            return Sensitive(box.open_box(shared, kept.box, kept.info))
+            return BOX.open(Sensitive(shared), kept.box, kept.info)
         except DecryptionFailed as error:
             raise Unauthenticated("the shares are right, and what they open does not verify") from error
 
@@ -125,7 +126,7 @@ class ShamirSeal:
         kept = self._configuration
         if not kept.public:
             raise cannot_follow(self.kind)
-        return replace(kept, box=box.close(kept.public, unseal_key.reveal(), kept.info))
+        return replace(kept, box=BOX.close(kept.public, unseal_key, kept.info))
 
     def told(self) -> str:
         return f"{self.threshold} of {self.n_shares} shares"

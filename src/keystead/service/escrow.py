@@ -17,7 +17,7 @@ from keystead.core.keytree import KEY_BYTES, generation
 from keystead.core.ports import Entropy
 from keystead.core.sensitive import Sensitive
 from keystead.crypto.aead import NONCE_BYTES
-from keystead.crypto.hpke import PUBLIC_BYTES, SECRET_BYTES, open_with, public_key, seal_to
+from keystead.crypto.hpke import PUBLIC_BYTES, RECOVERY, SECRET_BYTES
 from keystead.service.root import Escrow, Root, Wrap, wrapping_key
 from keystead.service.rows import ENCODER
 
@@ -35,16 +35,16 @@ def escrow(key: bytes, epoch: int, unseal_key: Sensitive, to: Recovery, entropy:
     name = generation(secret.reveal())
     by = wrapping_key(unseal_key.reveal(), secret.reveal())
     wrap = Wrap.make(to.name, name, by, key, epoch, entropy(NONCE_BYTES))
-    return Escrow(wrap, seal_to(to.public_key, secret, _info(wrap, epoch)))
+    return Escrow(wrap, RECOVERY.close(to.public_key, secret, _info(wrap, epoch)))
 
 
 def unwrap(root: Root, unseal_key: Sensitive, recovery: Sensitive) -> bytes:
     """The root node key. Raises Conflict where the root is not for that recovery key, DecryptionFailed, Internal."""
-    wanted = Recovery(id_of(public_key(recovery)), b"", None).name
+    wanted = Recovery(id_of(RECOVERY.public_key(recovery)), b"", None).name
     found = next((one for one in root.escrows if hmac.compare_digest(one.wrap.slot, wanted)), None)
     if found is None:
         raise Conflict("the root was not sealed to this recovery key: another has taken its place, or none has one")
-    secret = open_with(recovery, found.parcel, _info(found.wrap, root.epoch))
+    secret = RECOVERY.open(recovery, found.parcel, _info(found.wrap, root.epoch))
     return found.wrap.unwrap(wrapping_key(unseal_key.reveal(), secret.reveal()), root.epoch)
 
 

@@ -114,12 +114,12 @@ def recovery_key(output: Path, *, as_json: bool) -> None:
 
     from keystead.app import hygiene
     from keystead.core.sensitive import Sensitive
-    from keystead.crypto.hpke import SECRET_BYTES, public_key
+    from keystead.crypto.hpke import RECOVERY, SECRET_BYTES
     from keystead.service.escrow import id_of, public_text, secret_text
 
     hygiene.harden()
     secret = Sensitive(os.urandom(SECRET_BYTES))
-    public = public_key(secret)
+    public = RECOVERY.public_key(secret)
     files.create(output, f"{secret_text(secret)}\n".encode())
     files.create(output.with_name(f"{output.name}.pub"), f"{public_text(public)}\n".encode())
     told = {"recovery_key": f"recovery:{id_of(public)}", "secret": str(output), "public": f"{output}.pub"}
