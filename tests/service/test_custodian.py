@@ -17,9 +17,10 @@ from keystead.app import line
 from keystead.app.custodian import ACTS, LOOKS, Custodian
 from keystead.app.gathering import WRONG_A_MINUTE, Gathering
 from keystead.app.hardware import Hardware
-from keystead.app.rooting import PAD_LENGTH, letters
+from keystead.app.rooting import PAD_LENGTH
 from keystead.config import Config
 from keystead.core.errors import Conflict, Unauthenticated, Unavailable
+from keystead.core.identifiers import letters
 from keystead.core.sensitive import Sensitive
 from keystead.kit import custody as c
 from keystead.kit.custody import No, Why

@@ -9,9 +9,9 @@ from __future__ import annotations
 import hmac
 from collections import deque
 from collections.abc import Callable
-from uuid import UUID
 
 from keystead.core.errors import InvalidArgument
+from keystead.core.identifiers import new_id
 from keystead.core.ports import Entropy
 from keystead.core.sensitive import Sensitive
 from keystead.crypto.shamir import parse_share
@@ -42,7 +42,7 @@ class Gathering:
 
     def __init__(self, required: int, entropy: Entropy) -> None:
         self.required, self._entropy = required, entropy
-        self.nonce = new_nonce(entropy)
+        self.nonce = new_id(entropy)
         self._given: list[Sensitive] = []
 
     @property
@@ -78,8 +78,3 @@ class Gathering:
         """What was given, which is forgotten here."""
         given, self._given = self._given, []
         return given
-
-
-def new_nonce(entropy: Entropy) -> str:
-    """A random UUID (RFC 9562 §5.4)."""
-    return str(UUID(bytes=entropy(16), version=4))

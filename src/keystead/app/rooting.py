@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import string
-
 from keystead.app.gathering import Gathering
 from keystead.app.trials import Keeper, Trials
+from keystead.core.identifiers import letters
 from keystead.core.ports import Entropy
 from keystead.core.sensitive import Sensitive
 from keystead.kit import custody as c
 from keystead.kit.custody import No, Why
 
-LETTERS = string.ascii_letters + string.digits
 PAD_LENGTH = 28  # of a root token's text: "hvs." and 24 letters
 
 
@@ -72,11 +70,3 @@ class Rooting:
             pad_length=PAD_LENGTH,
             encoded=Sensitive(hidden),
         )
-
-
-def letters(n: int, entropy: Entropy) -> str:
-    """`n` letters and digits, each as likely as any other: 5.95 bits each."""
-    found = ""
-    while len(found) < n:
-        found += "".join(LETTERS[byte % 62] for byte in entropy(n) if byte < 248)  # 248 = 4 * 62
-    return found[:n]

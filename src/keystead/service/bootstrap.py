@@ -21,12 +21,13 @@ from keystead.core.entities import (
     Tenant,
 )
 from keystead.core.errors import Conflict, Internal, InvalidArgument
+from keystead.core.identifiers import new_id
 from keystead.core.operations import AccessKey, MadeToken, RestoreBackup
 from keystead.core.ports import Entropy
 from keystead.core.sensitive import Sensitive
 from keystead.service.barrier import Barrier, Commit
 from keystead.service.handlers.keyrings import ADDRESS, ROOT, TENANT
-from keystead.service.handlers.principals import NAME, access_key, new_id
+from keystead.service.handlers.principals import NAME, access_key
 from keystead.service.handlers.tokenparts import root_token
 
 SYSTEM_TENANT, SCHEDULER = "", "scheduler"

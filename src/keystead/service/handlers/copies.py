@@ -12,6 +12,7 @@ from keystead.core import operations as ops
 from keystead.core.algorithms import KeySpec
 from keystead.core.entities import Key, KeyVersion, Name, Origin
 from keystead.core.errors import AlreadyExists, InvalidArgument, Unsupported, WrongState
+from keystead.core.identifiers import new_id
 from keystead.core.operations import Breach, CopiedVersion, Described, KeyCopy
 from keystead.core.providers import Generated
 from keystead.core.sensitive import Sensitive
@@ -63,7 +64,7 @@ def restore_key(op: ops.RestoreKey, targets: tuple[Any, ...], act: Act) -> Outco
     copy = op.copy
     _checked(copy)
     key = Key(
-        id=str(UUID(bytes=act.entropy(16), version=4)),
+        id=new_id(act.entropy),
         tenant=ring.tenant,
         keyring=ring.id,
         spec_name=copy.spec.name,

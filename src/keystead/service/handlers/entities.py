@@ -13,10 +13,10 @@ from msgspec.structs import replace
 from keystead.core import operations as ops
 from keystead.core.entities import Alias, Entity, IdentityEntity, IdentityGroup, IdentityName, MfaSecret, Mount
 from keystead.core.errors import InvalidArgument
+from keystead.core.identifiers import new_id
 from keystead.core.mounts import MountTable
 from keystead.core.operations import SERVERS, Nothing, ShownAlias, ShownEntity, WrittenEntity
 from keystead.core.ports import Entropy
-from keystead.service.handlers.principals import new_id
 from keystead.service.held import HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
 from keystead.service.rights import ROOT_POLICY

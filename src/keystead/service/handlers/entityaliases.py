@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from keystead.core import operations as ops
 from keystead.core.entities import Alias, Entity, IdentityEntity, IdentityGroup, IdentityName
 from keystead.core.errors import InvalidArgument
+from keystead.core.identifiers import new_id
 from keystead.core.operations import SERVERS, Nothing, ShownAlias, WrittenAlias
 from keystead.service.handlers.entities import (
     accessors,
@@ -17,7 +18,6 @@ from keystead.service.handlers.entities import (
     shown_alias,
 )
 from keystead.service.handlers.entitygroups import new_group
-from keystead.service.handlers.principals import new_id
 from keystead.service.held import HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
 

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from keystead.core import operations as ops
 from keystead.core.entities import Entity, GroupTie, IdentityEntity, IdentityGroup, Mount
 from keystead.core.errors import InvalidArgument
+from keystead.core.identifiers import new_id
 from keystead.core.operations import SERVERS, Nothing, ShownGroup, WrittenGroup
 from keystead.service.handlers.entities import (
     accessors,
@@ -21,7 +22,6 @@ from keystead.service.handlers.entities import (
     out_of_groups,
     shown_alias,
 )
-from keystead.service.handlers.principals import new_id
 from keystead.service.held import HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
 

@@ -18,6 +18,7 @@ from msgspec import structs
 from keystead.core import operations as ops
 from keystead.core.entities import OidcKey, OidcRole, path_of_chain, sign_of_chain
 from keystead.core.errors import InvalidArgument, NotFound
+from keystead.core.identifiers import letters
 from keystead.core.operations import (
     Draft,
     Introspected,
@@ -28,7 +29,6 @@ from keystead.core.operations import (
     RoleDraft,
     identity_address,
 )
-from keystead.core.ports import Entropy
 from keystead.crypto.jwk import ALGORITHMS, usable
 from keystead.crypto.jwkset import published
 from keystead.service.credentials.idtoken import read_token
@@ -42,7 +42,6 @@ from keystead.wire.jose import Jwk, Token
 LEEWAY = 60  # seconds that clocks may differ by
 MAX_PAYLOAD = 6000  # bytes: what wire.jose reads again
 MAX_ROLES, MAX_CLIENT_ID, N_CLIENT_ID = 1000, 255, 26
-_LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 # --- roles
@@ -76,7 +75,7 @@ def write_role(op: ops.WriteOidcRole, targets: tuple[HeldTenant], act: Act) -> O
         key=name,
         template=template,
         ttl=ttl,
-        client_id=client_id or letters(act.entropy, N_CLIENT_ID),
+        client_id=client_id or letters(N_CLIENT_ID, act.entropy),
     )
     making = Making(tenant, act)
     if not key.key_id:
@@ -85,14 +84,6 @@ def write_role(op: ops.WriteOidcRole, targets: tuple[HeldTenant], act: Act) -> O
     return Outcome(
         answer=role, put=(role, *making.put), seen=tuple(making.seen), material=making.material, made=op.name
     )
-
-
-def letters(entropy: Entropy, n: int) -> str:
-    """`n` letters and digits; a byte in 32 is not taken, so that each is as likely."""
-    found = ""
-    while len(found) < n:
-        found += "".join(_LETTERS[byte % 62] for byte in entropy(32) if byte < 248)
-    return found[:n]
 
 
 def decoded(template: str) -> str:

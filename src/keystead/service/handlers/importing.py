@@ -6,7 +6,6 @@ PKCS #11 v3.1 §2.1.21 (CKM_RSA_AES_KEY_WRAP): RSAES-OAEP wraps a 256-bit AES ke
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
 from msgspec.structs import replace
 
@@ -14,6 +13,7 @@ from keystead.core import operations as ops
 from keystead.core.algorithms import KEY_SPECS, Family, KeySpec, Purpose
 from keystead.core.entities import Entity, Key, KeyVersion, Origin
 from keystead.core.errors import AlreadyExists, InvalidArgument, Unsupported, WrongState
+from keystead.core.identifiers import new_id
 from keystead.core.limits import counted
 from keystead.core.operations import Breach, Described, Parcel, Unfit
 from keystead.core.providers import Generated
@@ -41,7 +41,7 @@ PAIRED = frozenset({Family.RSA, Family.EC, Family.EDWARDS})
 
 def _new(ring: HeldKeyring, spec: KeySpec, act: Act, **facts: Any) -> Key:
     return Key(
-        id=str(UUID(bytes=act.entropy(16), version=4)),
+        id=new_id(act.entropy),
         tenant=ring.tenant,
         keyring=ring.id,
         spec_name=spec.name,

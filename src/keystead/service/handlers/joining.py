@@ -15,9 +15,9 @@ from msgspec.structs import replace
 
 from keystead.core.entities import Alias, Entity, GroupTie, IdentityGroup, IdentityName, Mount
 from keystead.core.errors import Internal, LimitExceeded, Unauthenticated
+from keystead.core.identifiers import new_id
 from keystead.service.belonging import MAX_GROUPS, policies_of
 from keystead.service.handlers.entities import checked_name, named, new_entity
-from keystead.service.handlers.principals import new_id
 from keystead.service.held import HeldTenant
 from keystead.service.pipeline import Act
 

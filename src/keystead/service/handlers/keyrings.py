@@ -7,11 +7,12 @@ import re
 from keystead.core import operations as ops
 from keystead.core.entities import Binding, Entity, Key, Keyring, PrincipalKind, Tenant
 from keystead.core.errors import AlreadyExists, InvalidArgument, NotFound
+from keystead.core.identifiers import new_id
 from keystead.core.naming import PATHS
 from keystead.core.operations import BoundKeyring, Located, Nothing, Page
 from keystead.service.handlers.keys import paged, walk
 from keystead.service.handlers.mounts import mount_of
-from keystead.service.handlers.principals import new_id, new_principal
+from keystead.service.handlers.principals import new_principal
 from keystead.service.held import HeldSystem
 from keystead.service.pipeline import Act, Handler, Outcome
 from keystead.service.related import lasting

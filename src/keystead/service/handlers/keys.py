@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
-from uuid import UUID
 
 from msgspec.structs import replace
 
@@ -14,6 +13,7 @@ from keystead.core import operations as ops
 from keystead.core.entities import Entity, Key, KeyVersion, Name, Origin, Usage
 from keystead.core.errors import AlreadyExists, InvalidArgument, LimitExceeded, NotFound, Unsupported
 from keystead.core.family import COPY_BYTES, FAMILY_BYTES, known_as, new_copy, new_family
+from keystead.core.identifiers import new_id
 from keystead.core.keystores import KeyStore
 from keystead.core.operations import Copy, Described, Nothing, Page
 from keystead.core.states import Event, KeyState, Lifecycle
@@ -99,7 +99,7 @@ def _beside(op: ops.CreateKey, key: Key, ring: HeldKeyring, act: Act) -> tuple[E
 def _new_id(op: ops.CreateKey, act: Act) -> str:
     if op.multi_region:
         return new_copy(new_family(act.entropy(FAMILY_BYTES)), act.entropy(COPY_BYTES))
-    return str(UUID(bytes=act.entropy(16), version=4))
+    return new_id(act.entropy)
 
 
 def _placed(

@@ -7,15 +7,14 @@ from datetime import datetime, timedelta
 from ipaddress import ip_network
 from itertools import islice
 from typing import Any
-from uuid import UUID
 
 from msgspec.structs import replace
 
 from keystead.core import operations as ops
 from keystead.core.entities import Account, Entity, Mount, SecretId
 from keystead.core.errors import AlreadyExists, InvalidArgument, NotFound
+from keystead.core.identifiers import new_id
 from keystead.core.operations import LoggedIn, MadeSecretId, Nothing
-from keystead.core.ports import Entropy
 from keystead.core.sensitive import Sensitive
 from keystead.crypto.kdf import SALT_BYTES
 from keystead.service.credentials.password import is_right, kept
@@ -44,10 +43,6 @@ def mount_of(op: ops.LoginOperation[Any], tenant: HeldTenant) -> Mount:
     raise NotFound("no such mount", "mount")
 
 
-def uuid(entropy: Entropy) -> str:
-    return str(UUID(bytes=entropy(16), version=4))
-
-
 # --- who may
 
 
@@ -60,7 +55,7 @@ def write_account(op: ops.WriteAccount, targets: tuple[HeldTenant], act: Act) ->
     if given.bounds is not None:
         check_bounds(given.bounds)
     before = tenant.account(mount, given.name)
-    role_id = given.role_id or uuid(act.entropy)
+    role_id = given.role_id or new_id(act.entropy)
     role_digest = tenant.role_digest(mount, role_id) if mount.engine == "approle" else ""
     other = tenant.account_of_role(mount, role_digest) if role_digest else None
     if other is not None and other.name != given.name:
@@ -144,7 +139,7 @@ def make_secret_id(op: ops.MakeSecretId, targets: tuple[HeldTenant], act: Act) -
         for network in networks:
             _check_network(network, f"failed to validate {what}CIDR blocks: invalid CIDR address: {network}")
     check_bounds_of_secret_id(op, account)
-    text = op.text or Sensitive(uuid(act.entropy).encode())
+    text = op.text or Sensitive(new_id(act.entropy).encode())
     id_ = f"{account.id}/{digest(text)}"
     if (before := tenant.secret_id(id_)) is not None and not before.is_over(act.now):
         raise AlreadyExists("SecretID is already registered", "secret_id")
@@ -154,7 +149,7 @@ def make_secret_id(op: ops.MakeSecretId, targets: tuple[HeldTenant], act: Act) -
         id=id_,
         revision=before.revision if before is not None else 0,
         account_id=account.id,
-        accessor=uuid(act.entropy),
+        accessor=new_id(act.entropy),
         created_at=act.now,
         updated_at=act.now,
         expires_at=act.now + timedelta(seconds=ttl) if ttl else None,

@@ -15,11 +15,12 @@ from msgspec.structs import replace
 from keystead.core import operations as ops
 from keystead.core.entities import Attachment, ManagedPolicy, PolicyText, PolicyVersion, Principal, PrincipalKind
 from keystead.core.errors import AlreadyExists, InvalidArgument, LimitExceeded, NotFound, WrongState
+from keystead.core.identifiers import new_id
 from keystead.core.operations import Nothing, Page, PolicyRef
 from keystead.service.handlers.identities import OneOf, changeable
 from keystead.service.handlers.keys import paged, walk
 from keystead.service.handlers.policies import checked_identity_policy
-from keystead.service.handlers.principals import LONG_NAME, new_id
+from keystead.service.handlers.principals import LONG_NAME
 from keystead.service.handlers.tagging import tagged
 from keystead.service.held import HeldPolicy, HeldPrincipal, HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome

@@ -6,7 +6,6 @@ The object in the HSM is another's: a key here is a handle of it, and destroying
 from __future__ import annotations
 
 import re
-from uuid import UUID
 
 import msgspec
 
@@ -14,6 +13,7 @@ from keystead.core import operations as ops
 from keystead.core.algorithms import KeySpec, MessageForm, Purpose
 from keystead.core.entities import Key, Origin, Setting, Terms, Topic
 from keystead.core.errors import AlreadyExists, Conflict, Denied, InvalidArgument, KeysteadError, NotFound
+from keystead.core.identifiers import new_id
 from keystead.core.keystores import Failure, Trouble
 from keystead.core.managedkeys import ManagedKey
 from keystead.core.operations import Described, Nothing
@@ -40,7 +40,7 @@ def configured(op: ops.WriteSetting, before: Setting | None, act: Act) -> Manage
     pin: Sensitive = given.pop("pin")
     if NAME.fullmatch(op.name) is None:
         raise InvalidArgument("a managed key's name is in lower case", "name")
-    uuid = read(before).uuid if before else str(UUID(bytes=act.entropy(16), version=4))
+    uuid = read(before).uuid if before else new_id(act.entropy)
     made = msgspec.convert({**given, "uuid": uuid}, ManagedKey)
     if made.hsm not in act.hsms.names:
         raise InvalidArgument(f"no kms_library of the name {made.hsm!r} is configured", "library")
@@ -99,7 +99,7 @@ def create_managed_key(op: ops.CreateManagedKey, targets: tuple[HeldKeyring], ac
     if act.cutoffs is not None:
         act.cutoffs.require_any(spec, managed.purpose, act.now)
     key = Key(
-        id=str(UUID(bytes=act.entropy(16), version=4)),
+        id=new_id(act.entropy),
         tenant=ring.tenant,
         keyring=ring.id,
         spec_name=spec.name,

@@ -9,9 +9,9 @@ from msgspec.structs import replace
 from keystead.core import operations as ops
 from keystead.core.entities import MfaEnforcement, MfaRules
 from keystead.core.errors import InvalidArgument, LimitExceeded, NotFound
+from keystead.core.identifiers import new_id
 from keystead.core.operations import Nothing
 from keystead.service.handlers.mounts import table_of
-from keystead.service.handlers.principals import new_id
 from keystead.service.held import HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
 

@@ -7,10 +7,10 @@ from msgspec.structs import replace
 from keystead.core import operations as ops
 from keystead.core.entities import MfaMethod, MfaRules
 from keystead.core.errors import InvalidArgument, LimitExceeded, NotFound
+from keystead.core.identifiers import new_id
 from keystead.core.operations import SERVERS, MfaMethodFacts, Nothing
 from keystead.crypto import otp
 from keystead.service.handlers.otp import MOST_PERIOD
-from keystead.service.handlers.principals import new_id
 from keystead.service.held import HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from uuid import UUID
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -12,6 +11,7 @@ from keystead.core import operations as ops
 from keystead.core.caller import Factor
 from keystead.core.entities import IdentityEntity, MfaMethod, MfaSecret
 from keystead.core.errors import InvalidArgument, NotFound
+from keystead.core.identifiers import new_id
 from keystead.core.operations import MfaEnrolment, Nothing
 from keystead.core.sensitive import Sensitive
 from keystead.crypto import otp
@@ -63,7 +63,7 @@ def _enrolled(tenant: HeldTenant, method_id: str, entity_id: str, act: Act) -> O
     dated(method.digest, act)
     shared = Sensitive(act.entropy(method.n_bytes))
     made = MfaSecret(
-        id=f"{UUID(bytes=act.entropy(16), version=4)}/1",
+        id=f"{new_id(act.entropy)}/1",
         entity=entity.id,
         method=method.id,
         created_at=act.now,

@@ -5,19 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import TypeVar
-from uuid import UUID
 
 from msgspec.structs import replace
 
 from keystead.core import operations as ops
 from keystead.core.entities import Binding, Entity, Key, Keyring, KeyVersion, Mount, Name, Wrapped
 from keystead.core.errors import AlreadyExists, Conflict, InvalidArgument, NotFound
+from keystead.core.identifiers import new_id
 from keystead.core.mounts import MountTable, address, built_in, path_of
 from keystead.core.operations import Nothing
 from keystead.core.policy.paths import acl_of
 from keystead.core.states import Event, KeyState
 from keystead.service.handlers.material import erased
-from keystead.service.handlers.principals import new_id
 from keystead.service.handlers.tokens import ended, tree
 from keystead.service.held import HeldKeyring, HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
@@ -50,7 +49,7 @@ def enable_mount(op: ops.EnableMount, targets: tuple[HeldTenant], act: Act) -> O
         tenant=tenant.id,
         engine=op.engine,
         accessor=f"{'auth_' if op.path.startswith('auth/') else ''}{op.engine}_{act.entropy(4).hex()}",
-        uuid=str(UUID(bytes=act.entropy(16), version=4)),
+        uuid=new_id(act.entropy),
         keyring="" if ring is None else ring.id,
         description=op.description,
         options=dict(op.options),
@@ -82,7 +81,7 @@ def mount_of(tenant: HeldTenant, ring: Keyring, place: str, act: Act) -> Mount:
         tenant=tenant.id,
         engine=TRANSIT,
         accessor=f"{TRANSIT}_{act.entropy(4).hex()}",
-        uuid=str(UUID(bytes=act.entropy(16), version=4)),
+        uuid=new_id(act.entropy),
         keyring=ring.id,
         created_at=act.now,
     )

@@ -10,7 +10,6 @@ import hmac
 import re
 from base64 import b32encode
 from collections.abc import Mapping
-from uuid import UUID
 
 from msgspec.structs import replace
 
@@ -27,6 +26,7 @@ from keystead.core.entities import (
     path_of_chain,
 )
 from keystead.core.errors import InvalidArgument, LimitExceeded, NotFound, WrongState
+from keystead.core.identifiers import new_id
 from keystead.core.operations import Cleared, Nothing, ToldNamespace
 from keystead.core.policy.paths import acl_of
 from keystead.core.ports import Entropy
@@ -83,7 +83,7 @@ def create_namespace(op: ops.CreateNamespace, targets: tuple[HeldTenant], act: A
         name=op.name,
         name_digest=tenant.space_digest(op.name),
         suffix="".join(DIGITS[byte % len(DIGITS)] for byte in act.entropy(6)),
-        uuid=str(UUID(bytes=act.entropy(16), version=4)),
+        uuid=new_id(act.entropy),
         custom=dict(op.custom),
         created_at=act.now,
     )

@@ -14,13 +14,13 @@ from keystead.core.entities import (
     OidcCode,
     OidcIssuer,
 )
+from keystead.core.identifiers import letters
 from keystead.core.operations import OidcRefusal
 from keystead.core.sensitive import Sensitive
 from keystead.core.vouching.browsers import is_allowed
 from keystead.service.credentials.oidcclient import PLAIN, S256
 from keystead.service.credentials.token import digest
 from keystead.service.handlers.crowding import gone
-from keystead.service.handlers.idtokens import letters
 from keystead.service.handlers.oidcclients import MAX_URI
 from keystead.service.handlers.oidcstanding import (
     Refused,
@@ -47,7 +47,7 @@ def authorize(op: ops.AuthorizeOidcClient, targets: tuple[HeldTenant], act: Act)
         scopes = scopes_asked(op.scope, issuer)
         _require_code_flow(op)
         standing = _with_whom(tenant, client, issuer, act)
-        text = letters(act.entropy, N_CODE)
+        text = letters(N_CODE, act.entropy)
         code = OidcCode(
             id=digest(Sensitive(text.encode())),
             tenant=tenant.id,

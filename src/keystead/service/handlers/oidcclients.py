@@ -10,10 +10,10 @@ from msgspec.structs import replace
 from keystead.core import operations as ops
 from keystead.core.entities import OidcAssignment, OidcClient, OidcClientSecret
 from keystead.core.errors import InvalidArgument, NotFound
+from keystead.core.identifiers import letters
 from keystead.core.operations import DEFAULT_KEY, EVERYBODY, Nothing, ShownOidcClient
 from keystead.core.sensitive import Sensitive
 from keystead.service.belonging import Belonging
-from keystead.service.handlers.idtokens import letters
 from keystead.service.handlers.oidcissuers import distinct
 from keystead.service.handlers.oidcmaking import DAY, Making, key_named
 from keystead.service.handlers.tokenparts import MAX_FOR
@@ -132,7 +132,7 @@ def _new_client(tenant: HeldTenant, op: ops.WriteOidcClient, act: Act) -> OidcCl
         tenant=tenant.id,
         name=op.name,
         modified_at=act.now,
-        client_id=letters(act.entropy, N_CLIENT_ID),
+        client_id=letters(N_CLIENT_ID, act.entropy),
         key=DEFAULT_KEY,
         id_token_ttl=DAY,
         access_token_ttl=DAY,
@@ -181,7 +181,7 @@ def _check_type(op: ops.WriteOidcClient, before: OidcClient | None) -> None:
 
 def _new_secret(client: OidcClient, act: Act, making: Making) -> OidcClientSecret:
     secret = OidcClientSecret(id=f"{client.client_id}/1", number=1, client_id=client.client_id)
-    making.material[secret.id] = Sensitive((SECRET_PREFIX + letters(act.entropy, N_SECRET)).encode())
+    making.material[secret.id] = Sensitive((SECRET_PREFIX + letters(N_SECRET, act.entropy)).encode())
     return secret
 
 

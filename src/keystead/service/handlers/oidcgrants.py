@@ -27,6 +27,7 @@ from keystead.core.entities import (
     sign_of_chain,
 )
 from keystead.core.errors import InvalidArgument, LimitExceeded
+from keystead.core.identifiers import new_id
 from keystead.core.operations import ClientDraft, OidcRefusal, ToldOfUser
 from keystead.core.sensitive import Sensitive
 from keystead.core.vouching.words import ProvenClient
@@ -34,7 +35,6 @@ from keystead.service.belonging import NOBODYS
 from keystead.service.credentials.oidcclient import answers, half_of, unfit
 from keystead.service.credentials.token import digest
 from keystead.service.handlers.idtokens import drawn_up
-from keystead.service.handlers.logins import uuid
 from keystead.service.handlers.oidcissuers import url_of
 from keystead.service.handlers.oidcstanding import (
     Refused,
@@ -209,7 +209,7 @@ def draft_client_token(
             "aud": client.client_id,
             "exp": now + client.id_token_ttl,
             "iat": now,
-            "jti": uuid(act.entropy),
+            "jti": new_id(act.entropy),
         }
         drawn = drawn_up(tenant, key, claims)
     except Refused as refused:

@@ -24,12 +24,12 @@ from keystead.core.entities import (
     Rotation,
     Terms,
 )
+from keystead.core.identifiers import new_id
 from keystead.core.operations import DEFAULT_KEY, KeyringRef, identity_address
 from keystead.core.sensitive import Sensitive
 from keystead.core.states import Event, KeyState
 from keystead.service.handlers.keys import create_key
 from keystead.service.handlers.material import erased
-from keystead.service.handlers.principals import new_id
 from keystead.service.held import HeldKeyring, HeldTenant
 from keystead.service.pipeline import Act
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from uuid import UUID
 
 from msgspec.structs import replace
 
@@ -11,6 +10,7 @@ from keystead.core import operations as ops
 from keystead.core.algorithms import ALGORITHMS, KEY_SPECS
 from keystead.core.entities import OtpKey
 from keystead.core.errors import Conflict, InvalidArgument, NotFound
+from keystead.core.identifiers import new_id
 from keystead.core.operations import Nothing, OtpFacts, Page
 from keystead.core.sensitive import Sensitive
 from keystead.crypto import otp
@@ -49,7 +49,7 @@ def write_otp_key(op: ops.WriteOtpKey, targets: tuple[HeldKeyring], act: Act) ->
     secret = op.secret if op.secret is not None else Sensitive(act.entropy(op.n_bytes))
     gone = tuple(ring.otp.called(op.name))
     key = OtpKey(
-        id=f"{UUID(bytes=act.entropy(16), version=4)}/1",
+        id=f"{new_id(act.entropy)}/1",
         keyring=ring.id,
         name=op.name,
         named=ring.otp.digest(op.name),

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from base64 import b32encode, b64encode
 from datetime import datetime
-from uuid import UUID
 
 from msgspec.structs import replace
 
 from keystead.core import operations as ops
 from keystead.core.entities import Credential, CredentialKind, PolicyText, Principal, PrincipalKind
 from keystead.core.errors import AlreadyExists, Denied, InvalidArgument, LimitExceeded, NotFound
+from keystead.core.identifiers import new_id
 from keystead.core.operations import AccessKey, Nothing, Page
 from keystead.core.ports import Entropy
 from keystead.core.quotas import require_room
@@ -35,10 +35,6 @@ MAX_XKS = 2  # for each URI prefix: XKS Proxy API, "SigV4 credentials rotation"
 XKS_PREFIX = re.compile(r"[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*")  # XKS Proxy API, "API operations"
 MAX_XKS_PATH = 128 - len("//kms/xks/v1")
 MAX_POLICIES = 20
-
-
-def new_id(entropy: Entropy) -> str:
-    return str(UUID(bytes=entropy(16), version=4))
 
 
 def new_principal(tenant: HeldTenant, kind: PrincipalKind, name: str, now: datetime, entropy: Entropy) -> Principal:

@@ -34,13 +34,13 @@ from keystead.core.entities import (
     WaitingLogin,
 )
 from keystead.core.errors import Denied, InvalidArgument
+from keystead.core.identifiers import new_id
 from keystead.core.operations import Capped, LoggedIn, MadeToken, MfaRequired, NotProven
 from keystead.core.sensitive import Sensitive
 from keystead.service.credentials.token import digest, is_within
 from keystead.service.handlers.joining import Joined
 from keystead.service.handlers.logintokens import Drawn, kept_of, made_of
 from keystead.service.handlers.mfasecrets import check
-from keystead.service.handlers.principals import new_id
 from keystead.service.held import HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
 
