@@ -69,7 +69,7 @@ def test_one_record_is_proved_to_whoever_has_the_key(stopped, log, tmp_path) -> 
 
 def test_another_logs_key_proves_nothing(stopped, log, tmp_path) -> None:
     key = (log / "key.pub").read_text().replace("keystead/", "keystead/other")
-    assert keystead("audit", "verify", log, "--key", key).status == 1  # not in its one form
+    assert keystead("audit", "verify", log, "--key", key).status == 2  # not in its one form
     assert keystead("audit", "verify", tmp_path).status == 5
 
 

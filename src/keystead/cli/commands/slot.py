@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from keystead import config
-from keystead.cli import files, secrets
+from keystead.cli import secrets
+from keystead.cli.files import create, read_text
 from keystead.cli.group import Suggesting
 from keystead.cli.here import JSON, Here, Output, with_here
 from keystead.cli.session import UNSEAL, Session, is_running, with_session
@@ -93,7 +94,7 @@ def mode(out: Output, session: Session, kind: str, files: Sequence[Path]) -> Non
     """
     from keystead.service.escrow import id_of, read_public
 
-    keys = tuple(read_public(files.read_text(file, "recovery_key")) for file in files)
+    keys = tuple(read_public(read_text(file, "recovery_key")) for file in files)
     session.perform(ops.SetSlotMode(mode=kind, recovery_keys=keys))
     session.rotate_slot()
     out.answer({"mode": kind, "recovery_keys": [id_of(key) for key in keys]}, f"The mode is {kind}. {BACK_UP}")
@@ -120,8 +121,8 @@ def recovery_key(output: Path, *, as_json: bool) -> None:
     hygiene.harden()
     secret = Sensitive(os.urandom(SECRET_BYTES))
     public = RECOVERY.public_key(secret)
-    files.create(output, f"{secret_text(secret)}\n".encode())
-    files.create(output.with_name(f"{output.name}.pub"), f"{public_text(public)}\n".encode())
+    create(output, f"{secret_text(secret)}\n".encode())
+    create(output.with_name(f"{output.name}.pub"), f"{public_text(public)}\n".encode())
     told = {"recovery_key": f"recovery:{id_of(public)}", "secret": str(output), "public": f"{output}.pub"}
     Output(as_json=as_json).answer(told)
 
