@@ -208,6 +208,17 @@ def test_who_it_is(vault) -> None:
     assert vault.why(e=5) == "error converting claim 'e' to string"
 
 
+@pytest.mark.parametrize("written", ["e=email", ["e=email"], {"e": "email"}])
+def test_mappings_may_be_written_as_at_a_terminal(vault, written) -> None:
+    vault.role(claim_mappings=written)
+    assert vault.root.data("GET", "auth/jwt/role/r")["claim_mappings"] == {"e": "email"}
+    assert vault.log_in(e="a@b").json["auth"]["metadata"] == {"role": "r", "email": "a@b"}
+
+
+def test_a_token_out_of_a_file_may_end_in_a_line_feed(vault) -> None:
+    assert vault.show(f"{KEY.token(vault.claims())}\n").status == 200
+
+
 def test_words_before_a_token_is_looked_at(vault) -> None:
     assert vault.show("a.b.c", role="zz").json["errors"] == ['role "zz" could not be found']
     assert vault.show("a.b.c", role="").json["errors"] == ["missing role"]

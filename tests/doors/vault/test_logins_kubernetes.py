@@ -95,6 +95,8 @@ def test_what_the_api_server_is_asked(vault) -> None:
     ((headers, body, authorities),) = vault.cluster.asked
     assert headers["Authorization"] == "Bearer reviewer.of.tokens" and authorities == CA
     assert (body["kind"], body["spec"]) == ("TokenReview", {"token": token, "audiences": [AUDIENCE]})
+    assert vault.log_in(f"{token}\n").status == 200  # out of a file
+    assert vault.cluster.asked[-1][1]["spec"]["token"] == token
     vault.config()  # without a reviewer it is the token itself that is shown
     vault.log_in(token)
     assert vault.cluster.asked[-1][0]["Authorization"] == f"Bearer {token}"

@@ -171,7 +171,7 @@ class LoginRequest(Parameters, frozen=True, kw_only=True):
 
 
 def _shown(req: LoginRequest, _call: Call) -> Word:
-    return Word(req.role.lower(), Sensitive(req.jwt.encode()))
+    return Word(req.role.lower(), Sensitive(req.jwt.strip().encode()))  # out of a file it ends in a line feed
 
 
 @endpoint("kubernetes", Verb.WRITE, "login", unsigned=True, shows=_shown)
