@@ -158,6 +158,8 @@ def test_a_token_is_renewed_with_the_key_it_was_got_with(vault) -> None:
     free = vaultstack.Bearer(vault.stack, vault.log_in(vault.joe).json["auth"]["client_token"])
     assert free("POST", "auth/token/renew-self", {}).status == 200
     assert vault.root.data("GET", "auth/cert/config")["disable_binding"] is True
+    vault.root.data("POST", "auth/cert/config", {})
+    assert vault.root.data("GET", "auth/cert/config")["disable_binding"] is True  # as it was
 
 
 @pytest.mark.parametrize(

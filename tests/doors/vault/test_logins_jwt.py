@@ -215,6 +215,14 @@ def test_mappings_may_be_written_as_at_a_terminal(vault, written) -> None:
     assert vault.log_in(e="a@b").json["auth"]["metadata"] == {"role": "r", "email": "a@b"}
 
 
+def test_what_a_role_is_not_given_anew_is_as_it_was(vault) -> None:
+    vault.role(user_claim="sub", bound_audiences="a", token_ttl="1h")
+    vault.root.data("POST", "auth/jwt/role/r", {"role_type": "jwt", "token_ttl": "2h"})
+    assert vault.log_in().json["auth"]["lease_duration"] == 7200
+    words = "a user claim must be defined on the role"
+    assert vault.root.refused("POST", "auth/jwt/role/r", {"role_type": "jwt", "user_claim": ""}) == (400, words)
+
+
 def test_a_token_out_of_a_file_may_end_in_a_line_feed(vault) -> None:
     assert vault.show(f"{KEY.token(vault.claims())}\n").status == 200
 

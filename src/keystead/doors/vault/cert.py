@@ -23,7 +23,9 @@ from keystead.wire.vault.request import Verb
 
 
 class ConfigRequest(Parameters, frozen=True, kw_only=True):
-    disable_binding: bool = False
+    """None: as it was."""
+
+    disable_binding: bool | None = None
     enable_identity_alias_metadata: bool = False
 
 
@@ -31,19 +33,24 @@ class ConfigRequest(Parameters, frozen=True, kw_only=True):
 def write_config(req: ConfigRequest, call: Call) -> None:
     if req.enable_identity_alias_metadata:
         raise Said(400, "enable_identity_alias_metadata is not offered")
-    settings = CertSettings(binds=not req.disable_binding)
+    binds = _settings(call).binds if req.disable_binding is None else not req.disable_binding
+    settings = CertSettings(binds=binds)
     call(ops.WriteLoginSettings(tenant=here(call), mount=call.namespace, settings=settings))
+
+
+def _settings(call: Call) -> CertSettings:
+    try:
+        settings = call(ops.ReadLoginSettings(tenant=here(call), mount=call.namespace)).settings
+    except NotFound:
+        return CertSettings()
+    assert isinstance(settings, CertSettings)  # noqa: S101 - what writes them here writes no others
+    return settings
 
 
 @endpoint("cert", Verb.READ, "config")
 def read_config(_req: Nothing, call: Call) -> dict[str, Any]:
-    try:
-        settings = call(ops.ReadLoginSettings(tenant=here(call), mount=call.namespace)).settings
-    except NotFound:
-        settings = CertSettings()
-    assert isinstance(settings, CertSettings)  # noqa: S101 - what writes them here writes no others
     return {
-        "disable_binding": not settings.binds,
+        "disable_binding": not _settings(call).binds,
         "enable_identity_alias_metadata": False,
         "ocsp_cache_size": 0,
     }

@@ -153,7 +153,7 @@ class WriteRoleRequest(TermsRequest, frozen=True, kw_only=True):
     bound_subject: str | None = None
     bound_claims: Map | None = None
     bound_claims_type: str | None = None
-    user_claim: str = ""
+    user_claim: str | None = None
     user_claim_json_pointer: bool | None = None
     groups_claim: str | None = None
     claim_mappings: Pairs | None = None
@@ -218,14 +218,15 @@ def _bounds(req: WriteRoleRequest, before: JwtBounds) -> JwtBounds:
     role_type = req.role_type or "oidc"
     if role_type not in TYPES:
         raise Said(400, f"invalid 'role_type': {role_type}")
-    if not req.user_claim:
+    user_claim = before.user_claim if req.user_claim is None else req.user_claim
+    if not user_claim:
         raise Said(400, "a user claim must be defined on the role")
     own = {kept: getattr(req, name) for name, kept in OWN.items() if getattr(req, name) is not None}
     if req.bound_claims is not None:
         own["claims"] = {name: _plain(value) for name, value in req.bound_claims.items()}
     if req.claim_mappings is not None:
         own["mappings"] = _mappings(req.claim_mappings)
-    return replace(before, role_type=role_type, user_claim=req.user_claim, **own)
+    return replace(before, role_type=role_type, user_claim=user_claim, **own)
 
 
 def _plain(value: Any) -> Any:
