@@ -2,7 +2,7 @@
 
 import threading
 import time
-from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pytest
 from tests import softhsm
@@ -102,28 +102,71 @@ def test_a_module_that_races_gets_one_thread_at_a_time_to_its_objects(monkeypatc
     """SoftHSM2 2.6.1 loses what one thread makes while another one looks. No other module is held up by it."""
     library = Library()
     monkeypatch.setattr(module, "_functions_of", library.functions)
+    monkeypatch.setattr(module, "ALONE_IN", 0.0)
     library.manufacturer = b"Thales"
-    assert isinstance(Module("/nowhere.so").objects, nullcontext)
+    for asked in both(asks(Module("/nowhere.so"), 1), asks(Module("/nowhere.so"), 1)):
+        assert asked == "done"
     library.manufacturer = b"SoftHSM" + b" " * 25
     held = Module("/nowhere.so")
-    held.call = lambda *_: None  # what it is asked for is done at once
-    held.try_call = lambda *_: Ckr.OK
-    session, wrapped = Session(held, 1), Mechanism(Ckm.AES_KEY_WRAP)
-    for ask in (
-        lambda: session.find({Cka.LABEL: "x"}),
-        lambda: session.create({}),
-        lambda: session.destroy(1),
-        lambda: session.generate(wrapped, {}),
-        lambda: session.generate_pair(wrapped, {}, {}),
-        lambda: session.unwrap(wrapped, 1, b"", {}),
-    ):
-        asked = threading.Thread(target=ask)
-        with held.objects:
-            asked.start()
-            asked.join(0.02)
-            assert asked.is_alive()
-        asked.join(60)
-        assert not asked.is_alive()
+    for asked in both(asks(held, 1), asks(held, 2)):
+        assert asked == "done", "another slot is another token"
+    for asked in both(asks(held, 1), asks(held, 1)):
+        assert asked.startswith("nothing to C_")
+
+
+def both(inner, outer):
+    """What each of `inner` comes to while each of `outer` is under way."""
+    for name, first in outer.items():
+        for ask in inner.values():
+            found = []
+
+            def meanwhile(ask=ask, found=found):
+                try:
+                    ask(lambda: None)
+                except Failed as failed:
+                    found.append(str(failed))
+                else:
+                    found.append("done")
+
+            first(meanwhile)
+            assert len(found) == 1, name
+            yield found[0]
+
+
+def asks(held, slot):
+    """What makes, erases or looks for objects in that slot; each is given what is done while it is under way."""
+    during = threading.local()
+    during.do = None
+
+    def call(function, *args):
+        if function == "C_FindObjects":
+            args[-1]._obj.value = 0
+        for one in args[-2:]:
+            if function.startswith(("C_G", "C_C", "C_U", "C_O")) and hasattr(one, "_obj"):
+                one._obj.value = 7
+        if function not in {"C_OpenSession", "C_FindObjectsInit"} and (do := during.do):
+            during.do = None
+            do()
+
+    fake = SimpleNamespace(call=call, try_call=lambda *_: Ckr.OK, alone=held.alone)
+    session, wrapped = Session(fake, slot), Mechanism(Ckm.AES_KEY_WRAP)
+    ways = {
+        "find": lambda: session.find({Cka.LABEL: "x"}),
+        "create": lambda: session.create({}),
+        "destroy": lambda: session.destroy(1),
+        "generate": lambda: session.generate(wrapped, {}),
+        "pair": lambda: session.generate_pair(wrapped, {}, {}),
+        "unwrap": lambda: session.unwrap(wrapped, 1, b"", {}),
+    }
+
+    def with_(way):
+        def ask(do):
+            during.do = do
+            way()
+
+        return ask
+
+    return {name: with_(way) for name, way in ways.items()}
 
 
 def test_a_restart_waits_for_calls_and_calls_wait_for_it(monkeypatch):
@@ -154,6 +197,56 @@ def test_a_restart_waits_for_calls_and_calls_wait_for_it(monkeypatch):
     assert entered == [1] and library.calls[-2:] == ["C_Finalize", "C_Initialize"]
 
 
+def test_a_module_that_hangs_when_it_starts_again_keeps_one_thread_and_no_other(monkeypatch):
+    """Nor whoever asks whether anybody is within."""
+    library, held = opened(monkeypatch)
+    monkeypatch.setattr(module, "DRAIN_FOR", 0.05)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hangs(_reserved):
+        begun.set()
+        assert go_on.wait(60)
+        return Ckr.OK
+
+    held._functions["C_Finalize"] = hangs
+    restarter = threading.Thread(target=held.restart, args=(0,))
+    restarter.start()
+    assert begun.wait(60)
+    with pytest.raises(Unavailable, match="started again"):
+        held.enter()
+    held.restart(0)  # somebody does it already
+    go_on.set()
+    ended(restarter)
+    with held.within() as epoch:
+        assert epoch == 1
+    assert library.calls == ["C_Initialize", "C_Initialize"]
+
+
+def test_a_module_that_hangs_when_it_is_loaded_keeps_one_thread_and_no_other_module(monkeypatch):
+    monkeypatch.setattr(module, "DRAIN_FOR", 0.05)
+    begun, go_on = threading.Event(), threading.Event()
+    library = Library()
+
+    def functions(path):
+        if path == "/hangs.so":
+            begun.set()
+            assert go_on.wait(60)
+        return library.functions(path)
+
+    monkeypatch.setattr(module, "_functions_of", functions)
+    monkeypatch.setattr(Module, "_loaded", {})
+    monkeypatch.setattr(Module, "_loading", {})
+    first = threading.Thread(target=Module.open, args=("/hangs.so",))
+    first.start()
+    assert begun.wait(60)
+    with pytest.raises(Unavailable, match="being loaded"):
+        Module.open("/hangs.so")
+    assert Module.open("/another.so").path == "/another.so"
+    go_on.set()
+    ended(first)
+    assert Module.open("/hangs.so").path == "/hangs.so"
+
+
 def test_a_call_that_hangs_is_not_finalised_under(monkeypatch):
     library, held = opened(monkeypatch)
     monkeypatch.setattr(module, "DRAIN_FOR", 0.05)
@@ -171,7 +264,6 @@ def test_every_word_means_something():
     """What stands in no row is a bug of ours; these are, or are no failures."""
     ours = {
         Ckr.OK,
-        Ckr.BUFFER_TOO_SMALL,
         Ckr.CRYPTOKI_ALREADY_INITIALIZED,
         Ckr.KEY_NOT_NEEDED,
         Ckr.OPERATION_ACTIVE,

@@ -69,9 +69,12 @@ def ec_parts(spec: KeySpec, der: bytes) -> tuple[bytes, bytes]:
 
 
 def rsa_public(modulus: bytes, exponent: bytes) -> bytes:
-    """DER SubjectPublicKeyInfo."""
+    """DER SubjectPublicKeyInfo. Raises Internal."""
     numbers = rsa.RSAPublicNumbers(int.from_bytes(exponent, "big"), int.from_bytes(modulus, "big"))
-    return spki(numbers.public_key())
+    try:
+        return spki(numbers.public_key())
+    except ValueError as error:
+        raise Internal("an HSM's public key is none") from error
 
 
 def ec_public(spec: KeySpec, point: bytes) -> bytes:

@@ -33,6 +33,22 @@ class Failed(Exception):
         self.function, self.rv = function, rv
 
 
+class Absurd(Failed):
+    """A function answered CKR_OK, and with it what cannot be: as good as CKR_FUNCTION_FAILED."""
+
+    def __init__(self, function: str) -> None:
+        super().__init__(function, Ckr.FUNCTION_FAILED)
+        self.args = (f"what cannot be to {function}",)
+
+
+class Crowded(Failed):
+    """A function was not asked: another thread's call, which has to end before, does not (Module, rule 5)."""
+
+    def __init__(self, function: str) -> None:
+        super().__init__(function, Ckr.FUNCTION_CANCELED)
+        self.args = (f"nothing to {function}, since what another thread has asked does not end",)
+
+
 LOST: Final = frozenset(
     {
         Ckr.SLOT_ID_INVALID,
@@ -98,6 +114,7 @@ _KINDS: Final[dict[type[KeysteadError], tuple[Ckr, ...]]] = {
     Unavailable: (
         *LOST,
         *MISPLACED,
+        Ckr.BUFFER_TOO_SMALL,  # for what it has asked for itself
         Ckr.HOST_MEMORY,
         Ckr.FUNCTION_CANCELED,
         Ckr.SESSION_COUNT,

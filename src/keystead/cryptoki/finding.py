@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from ctypes import Array, byref, c_ulong
+from ctypes import byref, c_ulong
+from typing import Any, Final
 
 from msgspec import Struct
 
 from keystead.core.errors import Conflict
 from keystead.cryptoki import structures
-from keystead.cryptoki.errors import Failed
+from keystead.cryptoki.errors import Absurd, Failed
 from keystead.cryptoki.module import Module
 from keystead.cryptoki.words import NO_NUMBER, TOKEN_PRESENT, Ckr, Flag
 
-MOST_TOLD = 65_536  # slots, or mechanisms
+MOST_TOLD: Final = 65_536  # slots, or mechanisms
 
 
 class Where(Struct, frozen=True, kw_only=True):
@@ -78,7 +79,7 @@ def mechanisms(module: Module, slot: int) -> dict[int, MechanismInfo]:
     """Rule R2: everything that the token says it has, by CKM_."""
     count = c_ulong()
     module.call("C_GetMechanismList", slot, None, byref(count))
-    listed = _room(count, "C_GetMechanismList")
+    listed = _as_many("C_GetMechanismList", count)
     module.call("C_GetMechanismList", slot, listed, byref(count))
     found = {}
     raw = structures.MechanismInfo()
@@ -94,16 +95,17 @@ _KNOWN = sum(Flag)
 def _slots(module: Module) -> list[int]:
     count = c_ulong()
     module.call("C_GetSlotList", TOKEN_PRESENT, None, byref(count))
-    slots = _room(count, "C_GetSlotList")
+    slots = _as_many("C_GetSlotList", count)
     module.call("C_GetSlotList", TOKEN_PRESENT, slots, byref(count))
-    return slots[: count.value]
+    found: list[int] = slots[: count.value]
+    return found
 
 
-def _room(count: c_ulong, function: str) -> Array[c_ulong]:
-    """For as many numbers as a module wants to tell. Raises Failed for more than any has."""
+def _as_many(function: str, count: c_ulong) -> Any:
+    """Room for as many numbers, and one: a list of none is NULL to some. Raises Absurd where nothing has as many."""
     if count.value > MOST_TOLD:
-        raise Failed(function, Ckr.BUFFER_TOO_SMALL)
-    return (c_ulong * max(1, count.value))()
+        raise Absurd(function)
+    return (c_ulong * (count.value + 1))()
 
 
 def _look(module: Module, slot: int) -> TokenInfo | None:

@@ -6,7 +6,9 @@ Rule 2: a forked child has the parent's memory and none of its connections: ever
 Rule 3: whoever calls stands between `enter` and `leave`. `restart` waits until nobody does; handles of before are void
         after it, and `epoch` tells.
 Rule 4: a module that somebody else in this process has initialised is used, and never finalised.
-Rule 5: whoever makes, erases or looks for objects holds `objects`: of a module in RACING, one thread at a time.
+Rule 5: whoever makes, erases or looks for objects has its turn (`alone`): of a module in RACING, one thread at a time
+        in each slot. Nobody waits for that longer than ALONE_IN, nor for a module that does not come up longer than
+        DRAIN_FOR: one thread is in a call that hangs, and no other.
 """
 
 from __future__ import annotations
@@ -15,16 +17,18 @@ import ctypes
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from keystead.core.errors import Internal, InvalidArgument, Unavailable
-from keystead.cryptoki.errors import Failed
+from keystead.core.ports import NOT_ASKED
+from keystead.cryptoki.errors import Crowded, Failed
 from keystead.cryptoki.structures import FUNCTIONS, FunctionList, InitializeArgs, ModuleInfo
 from keystead.cryptoki.words import OS_LOCKING_OK, Ckr
 
 DRAIN_FOR: Final = 5.0  # seconds that a restart waits for calls in flight
+ALONE_IN: Final = 20.0  # seconds; RSA keys are made in such a turn
 RACING: Final = (b"SoftHSM",)
 """Manufacturers, by how they begin, whose modules say that they lock and yet lose objects that one thread makes while
 another one looks for some (docs/pkcs11.md)."""
@@ -34,7 +38,7 @@ class Module:
     """`open` gives the one there is of a path. Safe to use from any thread."""
 
     _loaded: ClassVar[dict[str, Module]] = {}
-    _loading: ClassVar[threading.Lock] = threading.Lock()
+    _loading: ClassVar[dict[str, threading.Lock]] = {}
 
     def __init__(self, path: str) -> None:
         self.path, self.epoch = path, 0
@@ -44,17 +48,22 @@ class Module:
         self._functions, self._library = _functions_of(path)
         self._is_up = self._owned = False
         self._initialize()
-        self.objects: AbstractContextManager[object] = (
-            threading.RLock() if self._told().manufacturer.startswith(RACING) else nullcontext()
-        )
+        self._is_racing = self._told().manufacturer.startswith(RACING)
+        self._in_slot: dict[int, threading.Lock] = {}
 
     @classmethod
     def open(cls, path: str) -> Module:
         """Raises InvalidArgument where there is no such module, or it cannot be used by threads; Unavailable."""
         real = str(Path(path).resolve())
-        with cls._loading:
-            if (found := cls._loaded.get(real)) is None:
-                found = cls._loaded[real] = cls(real)
+        if (found := cls._loaded.get(real)) is None:
+            loading = cls._loading.setdefault(real, threading.Lock())
+            if not loading.acquire(timeout=DRAIN_FOR):
+                raise Unavailable("the PKCS#11 module is being loaded, and does not come up", NOT_ASKED)
+            try:
+                if (found := cls._loaded.get(real)) is None:
+                    found = cls._loaded[real] = cls(real)
+            finally:
+                loading.release()
         found.check()
         return found
 
@@ -94,6 +103,20 @@ class Module:
                 self._turn.notify_all()
 
     @contextmanager
+    def alone(self, slot: int, function: str) -> Iterator[None]:
+        """Rule 5, for a call of that function in that slot. Raises Crowded."""
+        if not self._is_racing:
+            yield
+            return
+        turn = self._in_slot.setdefault(slot, threading.Lock())
+        if not turn.acquire(timeout=ALONE_IN):
+            raise Crowded(function)
+        try:
+            yield
+        finally:
+            turn.release()
+
+    @contextmanager
     def within(self) -> Iterator[int]:
         """`enter` and `leave`."""
         epoch = self.enter()
@@ -120,18 +143,23 @@ class Module:
             if not self.may_restart:
                 raise Unavailable("the PKCS#11 module belongs to somebody else in this process, who may restart it")
             self._restarting = True
-            try:
-                waits = DRAIN_FOR if drain_for is None else drain_for
-                if not self._turn.wait_for(lambda: self._n_within == 0, waits):
-                    raise Unavailable("calls to the PKCS#11 module are in flight and do not end")
-                self.epoch += 1
-                if self._is_up:
-                    self._functions["C_Finalize"](None)
-                    self._is_up = False
-                self._initialize()
-            finally:
+        try:
+            self._drain(DRAIN_FOR if drain_for is None else drain_for)
+            if self._is_up:  # nobody is in it, and nobody comes in; nor is the lock held, since it may hang
+                self._functions["C_Finalize"](None)
+                self._is_up = False
+            self._initialize()
+        finally:
+            with self._turn:
                 self._restarting = False
                 self._turn.notify_all()
+
+    def _drain(self, wait_for: float) -> None:
+        """Wait for calls in flight; their handles are void from here on. Raises Unavailable."""
+        with self._turn:
+            if not self._turn.wait_for(lambda: self._n_within == 0, wait_for):
+                raise Unavailable("calls to the PKCS#11 module are in flight and do not end")
+            self.epoch += 1
 
     def info(self) -> tuple[str, str]:
         """(description, version) of the library."""

@@ -21,7 +21,8 @@ from msgspec import Struct
 
 from keystead.core import etm
 from keystead.core.errors import Internal
-from keystead.cryptoki.mechanisms import GcmReadBack, Mechanism, cbc
+from keystead.cryptoki.errors import Absurd
+from keystead.cryptoki.mechanisms import TAG_BYTES, GcmReadBack, Mechanism, cbc
 from keystead.cryptoki.session import Session
 from keystead.cryptoki.words import Ckm
 
@@ -47,6 +48,10 @@ class Mode(Enum):
     def iv_bytes(self) -> int:
         return LONG_IV_BYTES if self in {Mode.APPENDED, Mode.CBC_HMAC} else IV_BYTES
 
+    def sealed_bytes(self, n: int) -> int:
+        """Of a text of `n` bytes."""
+        return etm.sealed_bytes(n) if self is Mode.CBC_HMAC else n + TAG_BYTES
+
 
 _MECHANISMS: Final[dict[Mode, tuple[Ckm, ...]]] = {
     Mode.PREPENDED: (Ckm.CLOUDHSM_AES_GCM,),
@@ -65,33 +70,39 @@ def seal(
     session: Session, keys: Keys, mode: Mode, draw: Callable[[int], bytes], text: bytes, aad: bytes
 ) -> tuple[bytes, bytes]:
     """(IV, sealed). `draw`: random bytes. Raises Failed, and Internal where the HSM gave no IV."""
+    iv, sealed = _sealed(session, keys, mode, draw, text, aad)
+    if not any(iv):
+        raise Internal("the HSM has sealed with an IV of zeros")
+    if len(iv) != mode.iv_bytes or len(sealed) != mode.sealed_bytes(len(text)):  # nobody would ever open it
+        raise Absurd("C_Encrypt")
+    return iv, sealed
+
+
+def _sealed(
+    session: Session, keys: Keys, mode: Mode, draw: Callable[[int], bytes], text: bytes, aad: bytes
+) -> tuple[bytes, bytes]:
     if mode is Mode.CALLER:
         iv = draw(IV_BYTES)
         return iv, session.encrypt(session.gcm.with_(iv, aad), keys.cipher, text)
     if mode is Mode.CBC_HMAC:
         iv = draw(etm.IV_BYTES)
         cipher = session.encrypt(cbc(iv), keys.cipher, etm.padded(text))
-        return iv, cipher + session.sign(_TAGGING, keys.mac, etm.tagged(aad, iv, cipher))
+        return iv, cipher + session.mac(_TAGGING, keys.mac, etm.tagged(aad, iv, cipher), etm.TAG_BYTES)
     if mode is Mode.READ_BACK:
         mechanism = GcmReadBack(IV_BYTES, aad)
         sealed = session.encrypt(mechanism, keys.cipher, text)
-        iv = mechanism.iv
-    else:
-        sealed = session.encrypt(session.gcm.with_(b"", aad, mode.mechanisms[0]), keys.cipher, text)
-        first = mode is Mode.PREPENDED
-        iv, sealed = (
-            (sealed[:IV_BYTES], sealed[IV_BYTES:]) if first else (sealed[-LONG_IV_BYTES:], sealed[:-LONG_IV_BYTES])
-        )
-    if not any(iv):
-        raise Internal("the HSM has sealed with an IV of zeros")
-    return iv, sealed
+        return mechanism.iv, sealed
+    sealed = session.encrypt(session.gcm.with_(b"", aad, mode.mechanisms[0]), keys.cipher, text)
+    if mode is Mode.PREPENDED:
+        return sealed[:IV_BYTES], sealed[IV_BYTES:]
+    return sealed[-LONG_IV_BYTES:], sealed[:-LONG_IV_BYTES]
 
 
 def opened(session: Session, keys: Keys, mode: Mode, iv: bytes, sealed: bytes, aad: bytes) -> bytes:
     """Raises Failed, DecryptionFailed."""
     if mode is Mode.CBC_HMAC:
         cipher, tag = etm.split(iv, sealed)
-        etm.require_same(session.sign(_TAGGING, keys.mac, etm.tagged(aad, iv, cipher)), tag)
+        etm.require_same(session.mac(_TAGGING, keys.mac, etm.tagged(aad, iv, cipher), etm.TAG_BYTES), tag)
         return etm.unpadded(session.decrypt(cbc(iv), keys.cipher, cipher).reveal())
     if mode is Mode.PREPENDED:
         mechanism = session.gcm.with_(b"", aad, mode.mechanisms[0])

@@ -1,19 +1,23 @@
 """One session with a token: one-shot calls, as the twelve portability rules want them (docs/adr/0033).
 
 Every method raises Failed. A session serves one thread at a time.
+
+Rule: no module is believed that it has done what it has not. Room for an answer is full of UNWRITTEN before, no length
+        and no number counts that is larger than the room, and CK_INVALID_HANDLE is no object: Absurd.
 """
 
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from ctypes import byref, c_ulong
-from typing import Any
+from typing import Any, Final
 
 from keystead.core.sensitive import Sensitive
 from keystead.cryptoki import structures, templates
-from keystead.cryptoki.errors import LOST, Failed
+from keystead.cryptoki.errors import LOST, Absurd, Failed
 from keystead.cryptoki.mechanisms import Gcm, Mechanism
 from keystead.cryptoki.module import Module
 from keystead.cryptoki.templates import Template
@@ -24,18 +28,21 @@ LONGEST = 1 << 20  # bytes that a token may want to answer
 KEPT = 4096  # bytes, of the room that a session has for answers; a longer one gets its own
 A_BATCH = 64  # handles
 MOST_FOUND = 20_000  # handles; CloudHSM's clusters hold 16,666 keys
+UNWRITTEN: Final = os.urandom(16)
+"""What no module writes but by not writing."""
+_EMPTY: Final = UNWRITTEN * (KEPT // len(UNWRITTEN))
 
 
 class Session:
     """Rule R8: read-write, always."""
 
-    __slots__ = ("_by_length", "_kept", "_length", "_module", "gcm", "handle")
+    __slots__ = ("_by_length", "_kept", "_length", "_module", "_slot", "gcm", "handle")
 
     def __init__(self, module: Module, slot: int) -> None:
         handle = c_ulong()
         module.call("C_OpenSession", slot, SERIAL_SESSION | RW_SESSION, None, None, byref(handle))
-        self._module, self.handle = module, handle.value
-        self._kept, self._length = (ctypes.c_char * KEPT)(), c_ulong()
+        self._module, self._slot, self.handle = module, slot, _valid("C_OpenSession", handle)
+        self._kept, self._length = (ctypes.c_char * KEPT).from_buffer_copy(_EMPTY), c_ulong()
         self._by_length = byref(self._length)
         self.gcm = Gcm(b"", b"")
         """To be made `with_` the IV and AAD of the next call."""
@@ -65,7 +72,7 @@ class Session:
 
     def find(self, template: Template, most: int = MOST_FOUND) -> list[int]:
         """Handles of the objects that have all of it, `most` at most."""
-        with self._module.objects:
+        with self._module.alone(self._slot, "C_FindObjects"):
             return self._found(template, most)
 
     def _found(self, template: Template, most: int) -> list[int]:
@@ -75,9 +82,12 @@ class Session:
         batch, count = (c_ulong * A_BATCH)(), c_ulong()
         try:
             while len(found) < most:
+                count.value = UNAVAILABLE
                 self._module.call("C_FindObjects", self.handle, batch, A_BATCH, byref(count))
-                found += batch[: count.value]
-                if count.value == 0:
+                if count.value > A_BATCH or 0 in (more := batch[: count.value]):
+                    raise Absurd("C_FindObjects")
+                found += more
+                if not more:
                     break
         finally:
             self._module.try_call("C_FindObjectsFinal", self.handle)
@@ -86,41 +96,38 @@ class Session:
     def attributes(self, handle: int, names: Sequence[Cka]) -> dict[Cka, bool | int | bytes]:
         """Those that the object has and shows; one that is sensitive or unknown is missing."""
         rows = templates.empty(names)
-        told = {Ckr.OK, Ckr.ATTRIBUTE_SENSITIVE, Ckr.ATTRIBUTE_TYPE_INVALID, Ckr.BUFFER_TOO_SMALL}
-        for _look in range(2):  # for the lengths, and for the values
-            if any(LONGEST < row.length < UNAVAILABLE for row in rows):
-                raise Failed("C_GetAttributeValue", Ckr.BUFFER_TOO_SMALL)
-            buffers = [
-                ctypes.create_string_buffer(row.length) if row.length not in {0, UNAVAILABLE} else None for row in rows
-            ]
-            for row, buffer in zip(rows, buffers, strict=True):
-                row.value = ctypes.addressof(buffer) if buffer is not None else None
-            rv = self._module.try_call("C_GetAttributeValue", self.handle, handle, rows, len(names))
-            if rv not in told:
-                raise Failed("C_GetAttributeValue", rv)
+        self._look_at(handle, rows)  # for the lengths
+        buffers = [
+            ctypes.create_string_buffer(row.length) if row.length not in {0, UNAVAILABLE} else None for row in rows
+        ]
+        for row, buffer in zip(rows, buffers, strict=True):
+            row.value = ctypes.addressof(buffer) if buffer is not None else None
+        self._look_at(handle, rows)  # for the values
         return {
-            name: templates.read(name, buffer.raw[: row.length] if buffer else b"")
+            name: templates.read(name, _cut(buffer, row.length) if buffer else b"")
             for name, row, buffer in zip(names, rows, buffers, strict=True)
             if row.length != UNAVAILABLE
         }
 
+    def _look_at(self, handle: int, rows: Any) -> None:
+        """A module that says that there is too little room says so of what it has told itself."""
+        rv = self._module.try_call("C_GetAttributeValue", self.handle, handle, rows, len(rows))
+        if rv not in {Ckr.OK, Ckr.ATTRIBUTE_SENSITIVE, Ckr.ATTRIBUTE_TYPE_INVALID}:
+            raise Failed("C_GetAttributeValue", rv) if rv != Ckr.BUFFER_TOO_SMALL else Absurd("C_GetAttributeValue")
+        if any(row.length > LONGEST for row in rows if row.length != UNAVAILABLE):
+            raise Absurd("C_GetAttributeValue")
+
     def create(self, template: Template) -> int:
         rows, n, _kept = templates.filled(template)
-        handle = c_ulong()
-        with self._module.objects:
-            self._module.call("C_CreateObject", self.handle, rows, n, byref(handle))
-        return self._as_asked(template, handle.value)
+        return self._made("C_CreateObject", template, rows, n)
 
     def destroy(self, handle: int) -> None:
-        with self._module.objects:
+        with self._module.alone(self._slot, "C_DestroyObject"):
             self._module.call("C_DestroyObject", self.handle, handle)
 
     def generate(self, mechanism: Mechanism, template: Template) -> int:
         rows, n, _kept = templates.filled(template)
-        handle = c_ulong()
-        with self._module.objects:
-            self._module.call("C_GenerateKey", self.handle, mechanism.ref, rows, n, byref(handle))
-        return self._as_asked(template, handle.value)
+        return self._made("C_GenerateKey", template, mechanism.ref, rows, n)
 
     def generate_pair(self, mechanism: Mechanism, public: Template, private: Template) -> tuple[int, int]:
         """(public, private)"""
@@ -128,9 +135,16 @@ class Session:
         theirs, n_theirs, _kept_too = templates.filled(private)
         one, two = c_ulong(), c_ulong()
         args = self.handle, mechanism.ref, ours, n_ours, theirs, n_theirs, byref(one), byref(two)
-        with self._module.objects:
+        with self._module.alone(self._slot, "C_GenerateKeyPair"):
             self._module.call("C_GenerateKeyPair", *args)
-        return one.value, self._as_asked(private, two.value, one.value)
+        made = _valid("C_GenerateKeyPair", one)
+        return made, self._as_asked(private, _valid("C_GenerateKeyPair", two), made)
+
+    def _made(self, function: str, template: Template, *args: object) -> int:
+        handle = c_ulong()
+        with self._module.alone(self._slot, function):
+            self._module.call(function, self.handle, *args, byref(handle))
+        return self._as_asked(template, _valid(function, handle))
 
     def _as_asked(self, template: Template, *handles: int) -> int:
         """The first one, of an object that was just made and stays. One that is not as asked is erased, with what
@@ -157,15 +171,19 @@ class Session:
 
     def decrypt(self, mechanism: Mechanism, key: int, data: bytes) -> Sensitive:
         self._module.call("C_DecryptInit", self.handle, mechanism.ref, key)
-        try:
-            return Sensitive(self._answer("C_Decrypt", data, len(data) + SPARE))
-        finally:
-            ctypes.memset(self._kept, 0, min(len(data) + SPARE, KEPT))
+        return Sensitive(self._answer("C_Decrypt", data, len(data) + SPARE))
 
     def sign(self, mechanism: Mechanism, key: int, data: bytes) -> bytes:
-        """A signature, or a MAC."""
+        """A signature, of whatever length."""
         self._module.call("C_SignInit", self.handle, mechanism.ref, key)
         return self._answer("C_Sign", data, 1024)
+
+    def mac(self, mechanism: Mechanism, key: int, data: bytes, n: int) -> bytes:
+        """One of `n` bytes."""
+        made = self.sign(mechanism, key, data)
+        if len(made) != n:
+            raise Absurd("C_Sign")
+        return made
 
     def verify(self, mechanism: Mechanism, key: int, data: bytes, signature: bytes) -> bool:
         self._module.call("C_VerifyInit", self.handle, mechanism.ref, key)
@@ -179,38 +197,59 @@ class Session:
 
     def unwrap(self, mechanism: Mechanism, wrapping: int, wrapped: bytes, template: Template) -> int:
         rows, n, _kept = templates.filled(template)
-        handle = c_ulong()
-        args = self.handle, mechanism.ref, wrapping, wrapped, len(wrapped), rows, n, byref(handle)
-        with self._module.objects:
-            self._module.call("C_UnwrapKey", *args)
-        return self._as_asked(template, handle.value)
+        return self._made("C_UnwrapKey", template, mechanism.ref, wrapping, wrapped, len(wrapped), rows, n)
 
     def derive(self, mechanism: Mechanism, key: int, template: Template) -> int:
         rows, n, _kept = templates.filled(template)
         handle = c_ulong()
         self._module.call("C_DeriveKey", self.handle, mechanism.ref, key, rows, n, byref(handle))
-        return handle.value
+        return _valid("C_DeriveKey", handle)
 
     def random(self, n: int) -> bytes:
-        buffer = ctypes.create_string_buffer(n)
-        self._module.call("C_GenerateRandom", self.handle, buffer, n)
-        return buffer.raw
+        room = max(n, len(UNWRITTEN))
+        buffer = _room(room)
+        self._module.call("C_GenerateRandom", self.handle, buffer, room)
+        if bytes(buffer).startswith(UNWRITTEN):
+            raise Absurd("C_GenerateRandom")
+        return bytes(buffer)[:n]
 
     def _answer(self, function: str, data: bytes, room: int) -> bytes:
         return self._into(function, room, self.handle, data, len(data))
 
     def _into(self, function: str, room: int, *args: object) -> bytes:
         """What the function writes. It is asked again, and no more than that, where the room is too small."""
-        buffer: Any = self._kept if room <= KEPT else (ctypes.c_char * room)()
+        buffer: Any = self._kept if room <= KEPT else _room(room)
         length = self._length
         length.value = len(buffer)
-        rv = self._module.try_call(function, *args, buffer, self._by_length)
-        if rv == Ckr.BUFFER_TOO_SMALL and length.value <= LONGEST:
-            buffer = (ctypes.c_char * length.value)()
+        try:
             rv = self._module.try_call(function, *args, buffer, self._by_length)
-        if rv != Ckr.OK:
-            raise Failed(function, rv)
-        if length.value > len(buffer):  # more than there was room for: behind it stands what others were answered
-            raise Failed(function, Ckr.BUFFER_TOO_SMALL)
-        answer: bytes = buffer[: length.value]
+            if rv == Ckr.BUFFER_TOO_SMALL and length.value <= LONGEST:
+                buffer = _room(length.value)
+                rv = self._module.try_call(function, *args, buffer, self._by_length)
+            if rv != Ckr.OK:
+                raise Failed(function, rv)
+            answer: bytes = buffer[: length.value]
+        finally:
+            ctypes.memmove(self._kept, _EMPTY, min(room, KEPT))
+        if length.value > len(buffer) or answer.startswith(UNWRITTEN):
+            raise Absurd(function)
         return answer
+
+
+def _cut(buffer: Any, n: int) -> bytes:
+    """What was written into room for an attribute."""
+    if n > len(buffer):
+        raise Absurd("C_GetAttributeValue")
+    value: bytes = buffer.raw[:n]
+    return value
+
+
+def _room(n: int) -> Any:
+    return (ctypes.c_char * n).from_buffer_copy((UNWRITTEN * (n // len(UNWRITTEN) + 1))[:n])
+
+
+def _valid(function: str, handle: c_ulong) -> int:
+    """Raises Absurd for CK_INVALID_HANDLE."""
+    if not handle.value:
+        raise Absurd(function)
+    return handle.value

@@ -7,6 +7,7 @@ from typing import Final
 
 from keystead.crypto import checkvalues
 from keystead.crypto.checkvalues import BLOCK, CHECK_BYTES
+from keystead.cryptoki.errors import Absurd
 from keystead.cryptoki.mechanisms import Mechanism, cbc
 from keystead.cryptoki.session import Session
 from keystead.cryptoki.words import Cka, Ckm
@@ -38,4 +39,9 @@ IN_SOFTWARE: Final = {"ecb": checkvalues.by_ecb, "cbc": checkvalues.by_ecb, "cma
 
 def value(session: Session, key: int, how: str) -> bytes:
     """Raises Failed. Empty for a `how` that is empty: the token has no way to tell."""
-    return ASKED[how](session, key)[:CHECK_BYTES] if how else b""
+    if not how:
+        return b""
+    made = ASKED[how](session, key)
+    if len(made) < CHECK_BYTES:
+        raise Absurd("C_Sign" if how in HMACS else "C_Encrypt")
+    return made[:CHECK_BYTES]

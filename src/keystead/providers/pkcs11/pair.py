@@ -33,8 +33,8 @@ class Pair(PublicHalf):
         algorithm.check_form(form, message)
         outcome = self._abilities.require(self._spec, algorithm.name)
         if algorithm.name == signing.PREHASHED:
-            asked = signing.prehashed(outcome.mode, message)
-            return self._held.use(lambda session, key: session.sign(asked[0], key, asked[1]))
+            asked, scheme = signing.prehashed(outcome.mode, message), signing.scheme_of(algorithm)
+            return self._held.use(lambda session, key: signing.signed(session, key, self._spec, scheme, asked))
         return self._signed(signing.scheme_of(algorithm), message, form)
 
     def sign_as(self, scheme: Scheme, message: bytes, form: MessageForm) -> bytes:

@@ -7,7 +7,7 @@ import threading
 from collections import Counter
 from typing import Final, NamedTuple
 
-from keystead.core.algorithms import Algorithm, KeySpec
+from keystead.core.algorithms import DIGEST_BYTES, Algorithm, KeySpec
 from keystead.core.detached import FORMAT, SALT_BYTES, Detached, framed
 from keystead.core.envelope import PREFIX_BYTES, Envelope
 from keystead.core.errors import DecryptionFailed, InvalidArgument, LimitExceeded, Unsupported, WrongState
@@ -206,7 +206,8 @@ class Hmac(_Secret):
         """Raises InvalidArgument for what is no digest, Unsupported for one without a mechanism."""
         if (mechanism := checks.HMACS.get(digest)) is None:
             raise Unsupported(f"no HMAC with {digest} in an HSM", "digest")
-        return self._held.use(lambda session, key: session.sign(Mechanism(mechanism), key, message))
+        n_bytes = DIGEST_BYTES[digest]
+        return self._held.use(lambda session, key: session.mac(Mechanism(mechanism), key, message, n_bytes))
 
     def verify_mac_as(self, digest: str, message: bytes, tag: bytes) -> bool:
         return hmac.compare_digest(self.mac_as(digest, message), tag)

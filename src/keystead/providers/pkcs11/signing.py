@@ -11,6 +11,7 @@ from keystead.core.errors import InvalidArgument, Unsupported
 from keystead.core.operations.schemes import AS_DIGEST, LONGEST, Scheme
 from keystead.crypto import halves
 from keystead.crypto.schemes import DIGESTS
+from keystead.cryptoki.errors import Absurd
 from keystead.cryptoki.mechanisms import DIGESTS as IN_TOKENS
 from keystead.cryptoki.mechanisms import Mechanism, ed25519ph, pss
 from keystead.cryptoki.session import Session
@@ -18,6 +19,7 @@ from keystead.cryptoki.words import Ckm
 
 _EDDSA, _ECDSA, _RSA_PKCS = Mechanism(Ckm.EDDSA), Mechanism(Ckm.ECDSA), Mechanism(Ckm.RSA_PKCS)
 _ED25519PH = ed25519ph()
+_ED25519_BYTES: Final = 64
 PREHASHED: Final = "ED25519PH"
 PREHASHING: Final[dict[str, Callable[[bytes], bytes]]] = {
     "message": lambda message: message,
@@ -103,7 +105,16 @@ def _fitting(framed: bytes, size: int) -> bytes:
     return framed
 
 
+def _is_as_long(spec: KeySpec, n: int) -> bool:
+    """As a signature: of ECDSA r and s, alike in length (PKCS#11 v3.1 §6.3.1)."""
+    if spec.family is Family.EC:
+        return 0 < n <= 2 * halves.order_bytes(spec) and n % 2 == 0
+    return n == (_ED25519_BYTES if spec.family is Family.EDWARDS else (spec.bits or 0) // 8)
+
+
 def signed(session: Session, key: int, spec: KeySpec, scheme: Scheme, asked: tuple[Mechanism, bytes]) -> bytes:
     """The signature in the form that software gives it. Raises Failed."""
     made = session.sign(asked[0], key, asked[1])
+    if not _is_as_long(spec, len(made)):
+        raise Absurd("C_Sign")
     return made if spec.family is not Family.EC or scheme.fixed else halves.to_der(made)

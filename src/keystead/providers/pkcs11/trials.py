@@ -137,7 +137,7 @@ def agreed(session: Session, private: int, spec: KeySpec, point: bytes) -> bytes
         value = session.attributes(derived, (Cka.VALUE,)).get(Cka.VALUE)
     finally:
         session.destroy(derived)
-    if not isinstance(value, bytes) or not value:
+    if not isinstance(value, bytes) or not any(value):
         raise Internal("the HSM keeps an agreed secret to itself")
     return value.rjust(halves.order_bytes(spec), b"\0")
 
