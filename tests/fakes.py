@@ -225,7 +225,7 @@ class MemoryToken:
         self._software, self._lacks = SoftwareProvider(entropy), lacks
         self.objects: dict[str, Generated] = {}
         self.theirs: dict[str, tuple[KeySpec, Generated]] = {}
-        self.plugged, self.lost_answers, self.n_calls = True, 0, 0
+        self.plugged, self.lost_answers, self.n_calls, self.serial = True, 0, 0, ""
         self.threads: set[int] = set()
 
     def ask(self) -> None:
@@ -252,7 +252,7 @@ class MemoryToken:
         if self.lost_answers:
             self.lost_answers -= 1
             raise Unavailable("the answer was lost")
-        return Generated(Sensitive(name.encode()), made.public_key)
+        return Generated(Sensitive(name.encode()), made.public_key, serial=self.serial)
 
     def adopt(self, specs: Sequence[KeySpec], label: str, its_id: bytes, *, make: bool) -> tuple[KeySpec, Generated]:
         """Objects of others are in `theirs`, by their labels."""
@@ -266,9 +266,10 @@ class MemoryToken:
             raise InvalidArgument("the key in the HSM is of another kind or size", "mechanism")
         return spec, Generated(Sensitive(f"theirs:{label}".encode()), made.public_key)
 
-    def destroy(self, name: str) -> None:
+    def destroy(self, name: str, serial: str = "") -> None:
         self.ask()
-        self.objects.pop(name, None)
+        if self.objects.pop(name, None) is None and serial not in {"", self.serial}:
+            raise Unavailable("it is another token")
 
     def facts(self, spec: KeySpec, material: Sensitive) -> Mapping[str, str]:
         self._material(material)

@@ -645,3 +645,15 @@ def test_one_waits_for_a_trial_that_hangs_and_nobody_else(monkeypatch):
     go_on.set()
     first.join(10)
     assert abilities.of(KEY_SPECS["AES_256"]) == {}
+
+
+def test_what_was_made_in_another_token_is_not_taken_for_erased(token):
+    """Two tokens under one label, one after the other: what the new one does not have the old one may."""
+    provider, other = Pkcs11Provider(token, os.urandom), Pkcs11Provider(softhsm.open_token(), os.urandom)
+    its, serial = name(), token.info().serial
+    assert provider.generate(KEY_SPECS["AES_256"], its).serial == serial
+    with pytest.raises(Unavailable, match=f"made in {serial}"):
+        other.destroy(its, serial)
+    for _ in range(2):
+        provider.destroy(its, serial)
+    other.destroy(its)  # of before that was kept

@@ -21,14 +21,16 @@ from tests.harness import OTHER_REGION, REGION, TENANT, Reply, b64, stack
 from keystead import config
 from keystead.core import operations as ops
 from keystead.core.algorithms import KEY_SPECS, Purpose
-from keystead.core.entities import Erasure, InHsm, Key, KeyVersion, Protection, Terms
+from keystead.core.entities import Erasure, Fate, InHsm, Key, KeyVersion, Protection, Terms
 from keystead.core.errors import InvalidArgument, NotFound, Unavailable, Unsupported
 from keystead.core.ports import NEAR, NOT_ASKED, Stale, WouldBlock, WouldWait
+from keystead.core.sensitive import Sensitive
 from keystead.core.states import KeyState
 from keystead.kit.blocked import Blocked
 from keystead.kit.door import given_up
 from keystead.service.erasures import Erasures
 from keystead.service.hsms import SETTLES_AFTER, Hsms, MemoryNotes, Note, NoteFiles
+from keystead.service.moving import moving
 from keystead.stores.memory import MemoryStore
 
 AT = f"aws:{TENANT}:{REGION}"
@@ -479,3 +481,117 @@ def test_a_note_is_durable_before_the_hsm_is_asked() -> None:
 
 def _fields(op):
     return {name: getattr(op, name) for name in op.__struct_fields__}
+
+
+# --- an HSM that hangs keeps nothing else waiting
+
+
+def test_a_rotation_in_an_hsm_is_done_by_whoever_waits_for_it_and_the_others_meanwhile(office, token) -> None:
+    held = made(office.admin)
+    soft = office.perform(
+        ops.CreateKey(
+            keyring=ops.KeyringRef(AT), spec=KEY_SPECS["AES_256"], purpose=Purpose.CIPHER, policy=None, hsm=""
+        )
+    ).key.id
+    chore = scheduled(office)
+    for key_id in (held, soft):
+        ask(office.admin, "EnableKeyRotation", KeyId=key_id, RotationPeriodInDays=90)
+    office.clock.forward(timedelta(days=91))
+    token.threads.clear()
+    assert chore.step() == 1 and chore.step() == 0
+    numbers = [office.barrier.get(Key, key_id).current for key_id in (held, soft)]
+    assert numbers == [1, 2] and not token.threads
+    assert chore.apart("hsm:another") == 0 and chore.apart("hsm:safe") == 1
+    assert office.barrier.get(Key, held).current == 2
+    assert chore.step() == 0 and chore.apart("hsm:safe") == 0
+
+
+def test_a_rotation_that_an_hsm_did_not_do_is_tried_again_later(office, token) -> None:
+    key_id, chore = made(office.admin), scheduled(office)
+    ask(office.admin, "EnableKeyRotation", KeyId=key_id, RotationPeriodInDays=90)
+    office.clock.forward(timedelta(days=91))
+    token.plugged = False
+    for _ in range(3):
+        assert chore.step() == 0 and chore.apart("hsm:safe") == 0
+    token.plugged = True
+    assert chore.step() == 0 and chore.apart("hsm:safe") == 0, "it is not asked every second"
+    office.clock.forward(timedelta(hours=1))
+    assert chore.step() == 0 and chore.apart("hsm:safe") == 1
+    assert office.barrier.get(Key, key_id).current == 2
+
+
+def test_what_waits_for_one_hsm_keeps_nothing_in_another(monkeypatch) -> None:
+    """However much it is, and wherever it stands in the store."""
+    away, there = MemoryToken(SeededEntropy(7)), MemoryToken(SeededEntropy(8))
+    hsms = Hsms({"away": away, "there": there}, MemoryNotes(), new_keys_in="there")
+    office = stack(hsms=hsms)
+    hsms.passed = office.clock.monotonic
+    monkeypatch.setattr("keystead.service.erasures.AT_ONCE", 3)
+    names = [f"{n:032x}" for n in range(9)]
+    lost = [Erasure(id=name, hsm="away", key_id=name, number=1, since=office.clock.now()) for name in names]
+    due = [Erasure(id=f"{n:032x}", hsm="there", key_id="x", number=1, since=office.clock.now()) for n in (20, 21)]
+    office.put(*lost, *due)
+    away.plugged = False
+    chore = erasures(office)
+    assert [chore.step("there") for _ in range(4)] == [0, 0, 0, 2]
+    assert chore.n_outstanding == 9 and away.n_calls == 0
+    office.put(due[0])
+    assert [chore.step() for _ in range(4)] == [0, 0, 0, 1], "it is not where they are"
+    assert chore.n_outstanding == 9
+    away.plugged = True
+    office.clock.forward(timedelta(hours=1))
+    assert sum(chore.step("away") for _ in range(4)) == 9
+
+
+def test_an_hsm_as_a_key_store_is_asked_by_those_who_wait_for_it(office) -> None:
+    asked: list[str] = []
+
+    class Clusters:
+        def __getattr__(self, name):
+            return lambda *_args, **_more: asked.append(name)
+
+    hsms = Hsms({}, clusters=Clusters())
+    ways = {
+        "find": lambda: hsms.clusters.find("cluster-1"),
+        "check": lambda: hsms.clusters.check("safe", Sensitive(b"")),
+        "is_at": lambda: hsms.clusters.is_at("safe", label="", slot=""),
+        "random": lambda: hsms.clusters.random("safe", 8),
+    }
+    for name, way in ways.items():
+        with moving(), pytest.raises(WouldWait) as caught:
+            way()
+        assert caught.value.where == ("far" if name == "find" else "hsm:safe")
+    assert not asked
+    for way in ways.values():
+        way()
+    assert asked == list(ways)
+
+
+# --- another token in the place of the one before
+
+
+def test_what_another_token_does_not_have_is_not_erased(office, token) -> None:
+    """The one that has it may lie in a drawer: the key is destroyed, and not irrecoverable."""
+    token.serial = "one"
+    key_id = made(office.admin)
+    assert version(office, key_id).in_hsm.serial == "one" and office.hsms.notes.every() == []
+    ask(office.admin, "ScheduleKeyDeletion", KeyId=key_id, PendingWindowInDays=7)
+    wait(office, days=7)
+    chore, before = erasures(office), token.objects
+    token.serial, token.objects = "another", {}
+    assert chore.step() == 0 and chore.n_outstanding == 1
+    assert office.barrier.fate(version(office, key_id)) is Fate.DESTROYED
+    token.objects = before  # as a vendor's restore does
+    office.clock.forward(timedelta(hours=1))
+    assert chore.step() == 1 and chore.n_outstanding == 0 and not token.objects
+    assert office.barrier.fate(version(office, key_id)) is Fate.IRRECOVERABLE
+
+
+def test_a_key_that_knows_its_token_settles_the_note_that_did_not(office, token) -> None:
+    token.serial = "one"
+    key_id = made(office.admin)
+    kept = version(office, key_id).in_hsm
+    office.hsms.notes.write(Note(InHsm("safe", kept.name), f"{key_id}/1", office.clock.now()))
+    erasures(office).step()
+    office.clock.forward(SETTLES_AFTER)
+    assert erasures(office).step() == 0 and office.hsms.notes.every() == [] and token.objects

@@ -1,4 +1,8 @@
-"""What is done once per installation while it is open: folding the audit log, keeping appointments, last uses."""
+"""What is done once per installation while it is open: folding the audit log, keeping appointments, last uses.
+
+Rule: each is for a thread of its own, and none waits for another. What an HSM is asked for (`reach`, for each HSM;
+      `settle`, for slots) may hang: rotations, the ends of leases and the audit log go on meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,7 @@ from keystead.core.audit.record import parse
 from keystead.core.caller import SYSTEM_DOOR
 from keystead.core.entities import Credential, Entity, Key, LastUse
 from keystead.core.operations import EndApproval, EraseObject, KeyOperation, TenantOperation
-from keystead.core.ports import Stale
+from keystead.core.ports import HSM, Stale
 from keystead.crypto.notes import verify_ed25519
 from keystead.service.barrier import Commit
 from keystead.service.bootstrap import system_principal
@@ -67,7 +71,7 @@ class Chores:
         self._erasures = Erasures(core.barrier, core.store, core.hsms, core.clock, self._perform)
         self._uses: dict[str, tuple[int, bytes]] = {}  # id of a key or access key -> newest record of a use, its index
         self._uses_written_at = time.monotonic()
-        self._turn = threading.Lock()
+        self._folding, self._turn, self._settling = threading.Lock(), threading.Lock(), threading.Lock()
         self._closed = False
 
     # --- the audit log
@@ -82,7 +86,7 @@ class Chores:
         A step takes in what has gathered since the one before: the seldomer, the cheaper for each record.
         True: the step was a full one, and the log is behind.
         """
-        with self._turn:
+        with self._folding:
             while not self._closed and self._sequencer.step() and everything:
                 pass
             if not self._closed and self._uses and time.monotonic() - self._uses_written_at > USES_EVERY:
@@ -151,8 +155,14 @@ class Chores:
                     self._expiry.step()
                     self._lapses.step()
                 self._endings.step()
-                self._erasures.step()
+                self._erasures.step(but=self._core.hsms.names)  # nobody is asked, and it is told
         return seen.believed
+
+    def reach(self, hsm: str) -> None:
+        """Do there what is due there: rotations, and what is to be erased. It takes as long as the HSM does."""
+        if not self._closed:
+            self._scheduler.apart(f"{HSM}{hsm}")
+            self._erasures.step(hsm)
 
     def look_ahead(self, time: TrustedTime) -> None:
         """Do nothing but see what has been appointed: by what clock, only who looks at once can know."""
@@ -167,7 +177,7 @@ class Chores:
 
     def settle(self) -> None:
         """Erase what a destruction could not erase at the time. Raises Unavailable; status tells what is left."""
-        with self._turn:
+        with self._settling:
             if not self._closed:
                 self._core.barrier.settle()
 
@@ -186,7 +196,7 @@ class Chores:
             self._core.journal.flush()
 
     def close(self) -> None:
-        with self._turn:
+        with self._turn, self._folding:
             self._closed = True
             self._sequencer.close()
             self._devices.close()

@@ -100,6 +100,8 @@ class Keystead:
         if trust_clock:
             self._time.believe()
         believed = self._chores.keep_appointments(self._time)
+        for hsm in self._core.hsms.names:
+            self._chores.reach(hsm)
         self._time.keep()
         return believed
 

@@ -25,6 +25,7 @@ class Generated(Struct, frozen=True):
     material: Sensitive
     public_key: bytes = b""  # DER SubjectPublicKeyInfo
     entropy: str = ""  # what it was drawn from; "": it was not made here
+    serial: str = ""  # InHsm.serial
 
 
 class Loaded(Protocol):
@@ -124,8 +125,11 @@ class Provider(Protocol):
         """
         ...
 
-    def destroy(self, name: str) -> None:
-        """Erase every object of that name; returns when none is there any more. Nothing in software."""
+    def destroy(self, name: str, serial: str = "") -> None:
+        """Erase every object of that name; returns when none is there any more. Nothing in software.
+
+        `serial`: of InHsm. Raises Unavailable where there is none in another token than that one.
+        """
         ...
 
     def facts(self, spec: KeySpec, material: Sensitive) -> Mapping[str, str]:

@@ -207,7 +207,7 @@ class SoftwareProvider:
     ) -> tuple[KeySpec, Generated]:
         raise Unsupported("there is no HSM", "hsm")
 
-    def destroy(self, name: str) -> None:
+    def destroy(self, name: str, serial: str = "") -> None:
         """What there was of it was in the key tree alone."""
 
     def facts(self, spec: KeySpec, material: Sensitive) -> Mapping[str, str]:  # noqa: ARG002 - they are the same of all

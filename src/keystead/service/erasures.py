@@ -6,7 +6,7 @@ An HSM that does not answer is asked again, later each time, and never given up.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import timedelta
 
 from keystead.core.entities import Erasure, Kind
@@ -35,34 +35,42 @@ class Erasures:
         self._barrier, self._store, self._hsms, self._clock = barrier, store, hsms, clock
         self._perform = perform
         self._waits: dict[str, tuple[float, int]] = {}  # HSM -> until when, after how many failures
+        self._after: dict[str, str] = {}  # of which HSM, "" for all -> up to which object it was looked
 
     @property
     def n_outstanding(self) -> int:
         """Objects that are still in an HSM although what they were of is destroyed."""
         return self._store.count(Kind.ERASURE)
 
-    def step(self) -> int:
-        """Erase what can be; how many objects."""
+    def step(self, hsm: str = "", *, but: Collection[str] = ()) -> int:
+        """Erase what can be in that HSM, or in all `but` some; how many objects. For one thread at a time of each HSM.
+
+        It looks at AT_ONCE of those that are outstanding, and the next time from there on: what waits for one HSM, and
+        however much that is, keeps nothing waiting for another.
+        """
         n_done = 0
-        for hsm, name in self._due():
-            until, n_failures = self._waits.get(hsm, (0.0, 0))
+        for at, name in self._due(hsm, but):
+            until, n_failures = self._waits.get(at, (0.0, 0))
             if self._clock.monotonic() < until:
                 continue
             try:
                 self._perform(EraseObject(name=name))
             except KeysteadError as error:
-                LOG.warning("an object in the HSM %s is not erased yet: %s", hsm, error)
+                LOG.warning("an object in the HSM %s is not erased yet: %s", at, error)
                 later = min(RETRY_MOST, RETRY_FIRST * 2 ** min(n_failures, 16))
-                self._waits[hsm] = (self._clock.monotonic() + later.total_seconds(), n_failures + 1)
+                self._waits[at] = (self._clock.monotonic() + later.total_seconds(), n_failures + 1)
             else:
                 n_done += 1
-                self._waits.pop(hsm, None)
+                self._waits.pop(at, None)
         return n_done
 
-    def _due(self) -> Iterator[tuple[str, str]]:
+    def _due(self, hsm: str, but: Collection[str]) -> Iterator[tuple[str, str]]:
         """(HSM, object)"""
+        seen: list[tuple[str, str]] = []
         if self.n_outstanding:
-            for erasure in self._barrier.every(Erasure, limit=AT_ONCE):
-                yield erasure.hsm, erasure.id
-        for note in self._hsms.unsettled(self._barrier)[:AT_ONCE]:
-            yield note.in_hsm.hsm, note.in_hsm.name
+            found = self._barrier.every(Erasure, after=self._after.get(hsm, ""), limit=AT_ONCE)
+            self._after[hsm] = found[-1].id if len(found) == AT_ONCE else ""
+            seen = [(erasure.hsm, erasure.id) for erasure in found]
+        notes = [note.in_hsm for note in self._hsms.unsettled(self._barrier)]
+        seen += [(in_hsm.hsm, in_hsm.name) for in_hsm in notes if hsm in {"", in_hsm.hsm}][:AT_ONCE]
+        return ((at, name) for at, name in seen if hsm in {"", at} and at not in but)

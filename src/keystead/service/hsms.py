@@ -141,6 +141,35 @@ class NoClusters:
         raise Unavailable(f"the HSM {hsm} is not configured")
 
 
+def _move(hsm: str = "") -> None:
+    """Raises WouldWait where whoever asks may do that among those who wait for it."""
+    if HERE.may_move:
+        raise WouldWait(hsm)
+
+
+class _Apart:
+    """core.providers.Clusters, which only those ask who wait for HSMs anyway."""
+
+    def __init__(self, of: Clusters) -> None:
+        self._of = of
+
+    def find(self, id: str) -> str:
+        _move()
+        return self._of.find(id)
+
+    def check(self, hsm: str, password: Sensitive) -> None:
+        _move(hsm)
+        self._of.check(hsm, password)
+
+    def is_at(self, hsm: str, *, label: str, slot: str) -> bool:
+        _move(hsm)
+        return self._of.is_at(hsm, label=label, slot=slot)
+
+    def random(self, hsm: str, n: int) -> Sensitive:
+        _move(hsm)
+        return self._of.random(hsm, n)
+
+
 class _Guarded:
     """An HSM's provider, or a key in it: that it refuses the operator's own PIN is not the doing of who asks."""
 
@@ -181,7 +210,7 @@ class Hsms:
     ) -> None:
         self._providers = {name: cast("Provider", _Guarded(one)) for name, one in (providers or {}).items()}
         self.notes = notes or MemoryNotes()
-        self.clusters = clusters or NoClusters()
+        self.clusters: Clusters = _Apart(clusters or NoClusters())
         self.new_keys_in, self.or_software = new_keys_in, or_software
         self.passed = passed
         self._seen: dict[str, float] = {}  # note -> when it was seen first
@@ -198,8 +227,7 @@ class Hsms:
         found = self._providers.get(name)
         if found is None:
             raise Unavailable(f"the HSM {name} is not configured")
-        if HERE.may_move:
-            raise WouldWait(name)
+        _move(name)
         return found
 
     # --- making
@@ -222,7 +250,7 @@ class Hsms:
             else:
                 self._undo(note.in_hsm)
             raise
-        return Made(made.material, made.public_key, note.in_hsm)
+        return Made(made.material, made.public_key, replace(note.in_hsm, serial=made.serial))
 
     def _undo(self, in_hsm: InHsm) -> None:
         try:
@@ -276,13 +304,20 @@ class Make(Protocol):
 
 def _is_kept(barrier: Barrier, version: str, in_hsm: InHsm) -> bool:
     found = barrier.get(KeyVersion, version)
-    return found is not None and found.in_hsm == in_hsm
+    return found is not None and in_hsm.is_same(found.in_hsm)
 
 
 def with_erasures(commit: Commit, now: datetime) -> Commit:
     """With a word of each in_hsm in an HSM that is to go with a version that is destroyed."""
     gone = tuple(
-        Erasure(id=one.in_hsm.name, hsm=one.in_hsm.hsm, key_id=one.key_id, number=one.number, since=now)
+        Erasure(
+            id=one.in_hsm.name,
+            hsm=one.in_hsm.hsm,
+            key_id=one.key_id,
+            number=one.number,
+            since=now,
+            serial=one.in_hsm.serial,
+        )
         for one in commit.destroy
         if isinstance(one, KeyVersion) and one.in_hsm is not None
     )

@@ -10,6 +10,8 @@ Rule 2: whoever is about to change something says so (`stay`), before it does.
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class _Here(threading.local):
@@ -19,6 +21,16 @@ class _Here(threading.local):
 
 HERE = _Here()
 """Of this thread. `may_move`: in this step; `has_changed`: in this request."""
+
+
+@contextmanager
+def moving() -> Iterator[None]:
+    """Of one act: whoever does it comes to hear WouldWait instead of waiting for an HSM."""
+    HERE.may_move = True
+    try:
+        yield
+    finally:
+        HERE.may_move = False
 
 
 def stay() -> None:

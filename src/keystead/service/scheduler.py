@@ -6,22 +6,27 @@ A destruction that has not been waited for is put off first (service.waits).
 
 The appointments of all keys are held in memory, soonest first: read once at start, then kept current from the
 store's changes. An operation that fails is tried again, later each time, and never given up.
+
+What waits for an HSM (WouldWait) is done by whoever calls `apart` for that one: it may hang, and keeps no other
+appointment waiting.
 """
 
 from __future__ import annotations
 
 import heapq
 import logging
+from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 from keystead.core.entities import Binding, Key, KeyVersion, Kind, Origin
-from keystead.core.errors import KeysteadError, Unavailable
+from keystead.core.errors import KeysteadError
 from keystead.core.operations import DestroyKey, ExpireMaterial, KeyOperation, KeyRef, PutOffDestruction, RotateKey
-from keystead.core.ports import Clock, Reader
+from keystead.core.ports import Clock, Reader, WouldWait
 from keystead.core.states import KeyState
 from keystead.service.barrier import Barrier
+from keystead.service.moving import moving
 from keystead.service.trusted_time import Sight, sight
 from keystead.service.waits import Waits
 
@@ -31,6 +36,7 @@ SLACK, KINDS = 1000, 2  # appointments in the heap that are none any more; kinds
 NAMESPACE = "system::"
 LOG = logging.getLogger("keystead")
 Note = Callable[[str, datetime, Sight], None]  # how Waits hears of a date
+Act = tuple[type[KeyOperation[Any]], str]  # on the key of that id
 
 
 def appointments(key: Key, versions: tuple[KeyVersion, ...]) -> list[tuple[datetime, type[KeyOperation[Any]]]]:
@@ -60,17 +66,32 @@ class Scheduler:
         self._failures: dict[str, int] = {}
         self._waits = Waits()
         self._seen_change = -1
+        self._apart: dict[str, deque[Act]] = {}  # core.ports.WouldWait.where -> what waits there
+        self._came: deque[tuple[Act, bool]] = deque()  # what became of it
 
     def step(self, seen: Sight | None = None) -> int:
         """Do what has come due; how many operations were done. `seen`: what is known of the time, if not all."""
         seen = seen or sight(self._clock)
         self.look(seen)
+        while self._came:
+            act, done = self._came.popleft()
+            self._settle(act, seen, done=done)
         now, n_done = seen.now, 0
         while seen.believed and self._heap and self._heap[0][0] <= now:
             _, key_id, name = heapq.heappop(self._heap)
             kinds = {kind.__name__: (when, kind) for when, kind in self._due.get(key_id, ())}
             if name in kinds and kinds[name][0] <= now:
                 n_done += self._do(kinds[name][1], key_id, seen)
+        return n_done
+
+    def apart(self, where: str) -> int:
+        """Do what waits there; how many operations were done. For one thread at a time of each place, beside `step`."""
+        n_done, waiting = 0, self._apart.get(where, ())
+        while waiting:
+            kind, key_id = act = waiting.popleft()
+            done = self._performed(kind, key_id)
+            self._came.append((act, done))
+            n_done += done
         return n_done
 
     def look(self, seen: Sight) -> None:
@@ -95,19 +116,35 @@ class Scheduler:
         return self._heap[0][0] if self._heap else None
 
     def _do(self, kind: type[KeyOperation[Any]], key_id: str, seen: Sight) -> bool:
+        if kind is DestroyKey and self._waits.right_date(key_id, seen) is not None:
+            done = False  # it is to be put off first, which has failed
+        else:
+            try:
+                with moving():
+                    done = self._performed(kind, key_id)
+            except WouldWait as would:
+                self._apart.setdefault(would.where, deque()).append((kind, key_id))
+                return False
+        self._settle((kind, key_id), seen, done=done)
+        return done
+
+    def _performed(self, kind: type[KeyOperation[Any]], key_id: str) -> bool:
         try:
-            if kind is DestroyKey and self._waits.right_date(key_id, seen) is not None:
-                raise Unavailable("it is to be put off first, which has failed")
             ref = KeyRef(self._namespace(key_id), id=key_id)
             self._perform(RotateKey(key=ref, scheduled=True) if kind is RotateKey else kind(key=ref))
         except KeysteadError:
+            return False
+        return True
+
+    def _settle(self, act: Act, seen: Sight, *, done: bool) -> None:
+        kind, key_id = act
+        if not done:
             n = self._failures[key_id] = self._failures.get(key_id, 0) + 1
             later = seen.now + min(RETRY_MOST, RETRY_FIRST * 2 ** min(n, 16))
             heapq.heappush(self._heap, (later, key_id, kind.__name__))
-            return False
+            return
         self._failures.pop(key_id, None)
         self._read(key_id, self._waits.made, seen)
-        return True
 
     def _namespace(self, key_id: str) -> str:
         """The system principal reaches a key at any address of its keyring."""

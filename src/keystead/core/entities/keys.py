@@ -29,10 +29,18 @@ class Protection(Enum):
 
 
 class InHsm(Struct, frozen=True):
-    """An object in an HSM: the HSM's name in the configuration, and the object's (core.providers.Provider)."""
+    """An object in an HSM: the HSM's name in the configuration, and the object's (core.providers.Provider).
+
+    `serial`: of the token that it was made in; "": not told, or from before this was kept.
+    """
 
     hsm: str
     name: str
+    serial: str = ""
+
+    def is_same(self, other: InHsm | None) -> bool:
+        """Whether they are one object: a name is drawn once."""
+        return other is not None and (self.hsm, self.name) == (other.hsm, other.name)
 
 
 class Elsewhere(Struct, frozen=True):
@@ -179,6 +187,7 @@ class Erasure(Entity, frozen=True, kw_only=True):
     key_id: str
     number: int
     since: datetime
+    serial: str = ""  # InHsm.serial
 
     @property
     def link(self) -> str:

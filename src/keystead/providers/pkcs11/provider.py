@@ -148,7 +148,7 @@ class Pkcs11Provider:
                 break
         else:
             handle = self._attempt(act, name, last=True)
-        return Generated(handle.pack(), handle.public_key)
+        return Generated(handle.pack(), handle.public_key, serial=handle.serial)
 
     def _attempt(self, act: Callable[[Desk], Handle], name: str, *, last: bool = False) -> Handle:
         for each in _named(name):
@@ -226,8 +226,13 @@ class Pkcs11Provider:
             self.abilities.require(spec, next(iter(outcomes)))
         return good
 
-    def destroy(self, name: str) -> None:
-        self._token.destroy(*_named(name))
+    def destroy(self, name: str, serial: str = "") -> None:
+        if self._token.destroy(*_named(name)) or not serial:
+            return
+        if (now := self._token.info().serial) != serial:
+            raise Unavailable(
+                f"the HSM {self._token.name} is token {now}, and the object was made in {serial}", "token"
+            )
 
     # --- use
 

@@ -12,7 +12,7 @@ from keystead.service.pipeline import Act, Handler, Outcome
 def erase_object(op: ops.EraseObject, targets: tuple[HeldSystem], act: Act) -> Outcome[Nothing]:
     (system,) = targets
     if (erasure := system.erasure(op.name)) is not None:
-        act.hsms.at(erasure.hsm).destroy(erasure.id)
+        act.hsms.at(erasure.hsm).destroy(erasure.id, erasure.serial)
         return Outcome(answer=Nothing(), delete=(erasure,), made=f"{erasure.key_id}/{erasure.number}")
     note = next((one for one in act.hsms.unsettled(system.barrier) if one.in_hsm.name == op.name), None)
     if note is None:
