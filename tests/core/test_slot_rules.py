@@ -35,6 +35,15 @@ def ended(house, epoch):
     return house.barrier.get(EndedRoot, EndedRoot.id_of(epoch))
 
 
+def stuck(slot):
+    """It does not erase, until its `retire` is its own again."""
+
+    def refuses(_keep):
+        raise Unavailable("it does not erase")
+
+    slot.retire = refuses
+
+
 def choose(house, mode, **members):
     before = house.barrier.get(SlotRule, "installation")
     house.barrier.commit(Commit(put=(replace(before or SlotRule(), mode=mode, **members),)))
@@ -210,6 +219,37 @@ def test_a_slot_that_was_lost_is_removed_and_owes_for_ever(house):
     assert house.token.held == {}
     assert house.barrier.n_outstanding == 0
     assert house.barrier.fate(gone(house, "k1")) is Fate.IRRECOVERABLE
+
+
+def test_what_a_lost_slot_owed_is_paid_by_no_other_medium(house):
+    """The HSM could not erase, and then another one stood in its place under the same label."""
+    stuck(house.token)
+    first = house.barrier.tree.root.generations["pkcs11:luna"]
+    house.destroy("k1")
+    second = house.barrier.tree.root.generations["pkcs11:luna"]
+    assert ended(house, 1).waits_for == ("pkcs11:luna",)
+    house.token.held = {}
+    del house.token.retire
+    house.barrier.rotate()
+    house.barrier.settle()
+    assert house.barrier.fate(gone(house, "k1")) is Fate.DESTROYED
+    assert house.barrier.awaited() == {f"lost:pkcs11:luna:{one}" for one in (first, second)}
+    said = Erased("ann", NOW)
+    house.barrier = Barrier(house.store, Slots.of(*house.slots), SeededEntropy(9), clock=FakeClock(NOW))
+    house.barrier.open(U)
+    choose(house, Mode.STRICT, reported=dict.fromkeys(house.barrier.awaited(), said))
+    house.barrier.settle()
+
+
+def test_a_slot_that_was_put_back_erases_what_it_owed_itself(house):
+    stuck(house.token)
+    house.destroy("k1")
+    first = ended(house, 1).generations["pkcs11:luna"]
+    house.token.held = {first: house.token.held[first]}  # as it was
+    del house.token.retire
+    house.barrier.rotate()
+    house.barrier.settle()
+    assert ended(house, 1).waits_for == () and first not in house.token.held
 
 
 def test_the_root_needs_a_slot_and_each_once(house):

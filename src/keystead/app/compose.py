@@ -15,6 +15,7 @@ from keystead.app.hsms import Tokens
 from keystead.app.issuers import key_source
 from keystead.app.layout import Layout
 from keystead.app.outside import key_stores
+from keystead.app.refusals import Refusals
 from keystead.app.resealing import settle
 from keystead.app.slots import SlotsOf
 from keystead.app.treecopy import TreeCopy
@@ -95,7 +96,10 @@ class Core:
         if check:
             settle(layout, self.store)
         self._custody = custody
-        self.tokens = Tokens(settings.hsms, pins)
+        refusals = Refusals(layout.pins)
+        if check:
+            refusals.clear()
+        self.tokens = Tokens(settings.hsms, pins, refusals)
         self.board = Board(layout, journal)
         self.entropy = mixed(settings, self.tokens, self._source_changed)
         self.slots = SlotsOf(layout, settings, self.tokens, self.entropy)
@@ -154,9 +158,12 @@ class Core:
         self._shares = _shares(layout, settings)
         self.means = self._means(None)
 
-    def open(self, unseal_key: Sensitive) -> None:
-        """Raises Unauthenticated (wrong key), Conflict (rolled back or erased)."""
-        self.barrier.open(unseal_key)
+    def open(self, unseal_key: Sensitive, *, settle: bool = True) -> None:
+        """`settle`: and erase what an interrupted destruction left in the slots, whatever time they take for it.
+
+        Raises Unauthenticated (wrong key), Conflict (rolled back or erased).
+        """
+        self.barrier.open(unseal_key, settle=settle)
         self._recording.digest_under(self.barrier.subkey("context-digest"))
         self.means = self._means(self.barrier)
 

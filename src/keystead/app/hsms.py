@@ -2,7 +2,7 @@
 
 A reference is read once, by whoever starts (the supervisor); workers get the PIN with their Orders. So an environment
 variable or a descriptor serves, and no worker needs to read the file. One process offers it before the others do
-(`drop_refused`): many that offer a wrong one would lock it for good.
+(`drop_refused`), and later on one after another (app.refusals): many that offer a wrong one would lock it for good.
 """
 
 from __future__ import annotations
@@ -11,16 +11,20 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext, suppress
+from functools import partial
 
 from keystead import config
+from keystead.app.patience import Patience
+from keystead.app.refusals import Refusals
 from keystead.config import Hsm
-from keystead.core.errors import InvalidArgument, KeysteadError, NotFound, Unauthenticated
+from keystead.core.errors import InvalidArgument, KeysteadError, NotFound, Unauthenticated, Unavailable
 from keystead.core.sensitive import Sensitive
 from keystead.cryptoki.finding import Where
 from keystead.cryptoki.token import Token
 
 PROMPT = "prompt"
-ANSWERS_IN = 10.0  # seconds
+ANSWERS_IN, CLOSES_IN = 10.0, 2.0  # seconds
 LOG = logging.getLogger("keystead")
 
 
@@ -54,10 +58,19 @@ def drop_refused(tokens: Tokens, pins: dict[str, Sensitive], within: float = ANS
 
 
 class Tokens:
-    """Safe to use from any thread. `known`: PINs that have been read, and there are no others; else they are read."""
+    """Safe to use from any thread. `known`: PINs that have been read, and there are no others; else they are read.
 
-    def __init__(self, hsms: Mapping[str, Hsm], known: Mapping[str, Sensitive] | None = None) -> None:
+    `refusals`: what other processes of the same server have heard.
+    """
+
+    def __init__(
+        self,
+        hsms: Mapping[str, Hsm],
+        known: Mapping[str, Sensitive] | None = None,
+        refusals: Refusals | None = None,
+    ) -> None:
         self._hsms, self._pins, self._lock = hsms, dict(known or {}), threading.Lock()
+        self._refusals = refusals
         self._may_read = known is None
         self._tokens: dict[str, Token] = {}
 
@@ -79,6 +92,7 @@ class Tokens:
                     lambda: self._pin(name, hsm),
                     sessions=hsm.sessions,
                     wait_for=hsm.wait_for,
+                    offering=nullcontext if self._refusals is None else partial(self._refusals.offering, name),
                 )
             return self._tokens[name]
 
@@ -91,13 +105,17 @@ class Tokens:
 
         Raises NotFound, Unauthenticated where it is refused, Unavailable.
         """
-        self.token(name).log_in(lambda: pin)
+        with nullcontext() if self._refusals is None else self._refusals.another(name):
+            self.token(name).log_in(lambda: pin)
         self._pins[name] = pin
 
     def close(self) -> None:
+        """An HSM that hangs is left to the end of the process."""
+        ask = Patience()
         with self._lock:
-            for token in self._tokens.values():
-                token.close()
+            for name, token in self._tokens.items():
+                with suppress(Unavailable):
+                    ask(name, token.close, CLOSES_IN)
 
     def _pin(self, name: str, hsm: Hsm) -> Sensitive:
         if name not in self._pins:
@@ -111,19 +129,19 @@ class Watch:
     """Whether the HSMs answer this process, for `status` and the log."""
 
     def __init__(self, tokens: Tokens) -> None:
-        self._tokens = tokens
+        self._tokens, self._ask = tokens, Patience()
         self.troubles: dict[str, str] = {}
         """Of every HSM that was looked at: why it does not answer; "" where it does."""
         self.refused: frozenset[str] = frozenset()
         """Of those, the ones that refuse their PIN."""
 
     def look(self) -> None:
-        """It takes as long as they do."""
+        """It takes as long as they do, and no longer than ANSWERS_IN each."""
         for name in self._tokens.names:
             self.look_at(name)
 
     def look_at(self, name: str) -> None:
-        said, is_refused = _trouble(self._tokens.token(name))
+        said, is_refused = self._trouble(name)
         self.refused = self.refused | {name} if is_refused else self.refused - {name}
         if said and not self.troubles.get(name):
             LOG.error("the HSM %s does not answer: %s", name, said)
@@ -131,11 +149,10 @@ class Watch:
             LOG.warning("the HSM %s is there again", name)
         self.troubles[name] = said
 
-
-def _trouble(token: Token) -> tuple[str, bool]:
-    """Why it does not answer, and whether it is its PIN."""
-    try:
-        token.info()
-    except KeysteadError as error:
-        return str(error), isinstance(error, Unauthenticated)
-    return "", False
+    def _trouble(self, name: str) -> tuple[str, bool]:
+        """Why it does not answer, and whether it is its PIN."""
+        try:
+            self._ask(f"the HSM {name}", self._tokens.token(name).info, ANSWERS_IN)
+        except KeysteadError as error:
+            return str(error), isinstance(error, Unauthenticated)
+        return "", False

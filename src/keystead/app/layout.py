@@ -60,6 +60,11 @@ class Layout(Struct, frozen=True):
         return self.run / "server.json"
 
     @property
+    def pins(self) -> Path:
+        """Which HSMs have refused their PIN to a process of the server (app.refusals)."""
+        return self.run / "pins"
+
+    @property
     def entropy(self) -> Path:
         """What processes of the server say of their sources of entropy, where something is wrong (app.entropy)."""
         return self.run / "entropy"

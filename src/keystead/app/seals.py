@@ -11,14 +11,16 @@ refused before anything has changed: every device has answered, and every seal t
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 from keystead.app.compose import Core
 from keystead.app.hardware import surroundings
 from keystead.app.layout import write_durably
+from keystead.app.patience import Patience
 from keystead.app.resealing import announce, settle
 from keystead.config import Config
-from keystead.core.errors import AlreadyExists, Conflict
+from keystead.core.errors import AlreadyExists, Conflict, Unavailable
 from keystead.core.sensitive import Sensitive
 from keystead.seals import Configuration, Plan, Seals, encode, make
 from keystead.seals.base import UNSEAL_BYTES
@@ -26,6 +28,7 @@ from keystead.seals.kept import MOST_SEALS, SUBKEY
 from keystead.service.barrier import Commit
 from keystead.service.bootstrap import record_of_seal
 
+DISCARDED_IN = 5.0  # seconds that a device is waited for which may be lost: nobody is served meanwhile
 ALONE = (
     "the {kind} seal stands alone: what it rests on can be lost, and everything with it. "
     "Add recovery shares: `keystead seal add shamir`"
@@ -44,7 +47,7 @@ class SealChanges:
     """Called while nothing else changes, and while nobody but `holder` has the installation open."""
 
     def __init__(self, holder: Holder, settings: Config, read: Callable[[], Seals]) -> None:
-        self._holder, self._read = holder, read
+        self._holder, self._read, self._ask = holder, read, Patience()
         self._entropy = holder.core.entropy
         self._at = surroundings(holder.core.layout.directory, settings, holder.core.tokens, self._entropy)
 
@@ -112,7 +115,8 @@ class SealChanges:
         core.generation.announce()
         for one, was in zip(old.each, old.kept.seals, strict=True):
             if not any(_same_place(was, now) for now in seals.kept.seals):
-                one.discard()
+                with suppress(Unavailable):  # it opens nothing any more, wherever it is
+                    self._ask(f"the {one.kind} seal", one.discard, DISCARDED_IN)
 
 
 def warning_of(seals: Seals) -> str:

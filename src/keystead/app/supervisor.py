@@ -20,6 +20,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -37,6 +38,7 @@ from keystead.app.hsms import Watch, drop_refused
 from keystead.app.hsms import pins as read_pins
 from keystead.app.installation import read_seal
 from keystead.app.layout import Layout, Running
+from keystead.app.patience import Patience
 from keystead.app.pool import WorkerPool
 from keystead.app.seals import SealChanges, warning_of
 from keystead.app.sockets import address_of, bind, bind_unix
@@ -63,8 +65,11 @@ NICE = 10
 FOLD_EVERY, LOOK_EVERY, SCHEDULE_EVERY, SETTLE_EVERY, TELL_EVERY, OPEN_EVERY = 2.0, 0.2, 1.0, 60.0, 1.0, 10.0  # seconds
 FETCH_EVERY = 2.0
 WATCH_EVERY = 5.0  # seconds between two looks at the HSMs
-HANGING_FOR = 5.0  # seconds that an audit device may keep the server from ending
-MAY_HANG = frozenset({"_tell_devices", "_fetch_lists", "look"})
+HANGING_FOR = 5.0  # seconds that an audit device, or an HSM, may keep the server from ending
+MAY_HANG = frozenset({"_tell_devices", "_fetch_lists", "_settle", "_open_again", "look"})
+LOOKED_IN, SETTLED_IN = 2.0, 5.0  # seconds that are waited for a slot to be looked at, and for all to have erased
+RENEWED_IN = 20.0  # for them to hold another secret: whoever asks hears that nobody knows whether they do
+OPENED_IN, MADE_IN = 10.0, 60.0  # and for what a seal rests on: to open, and to make one
 
 
 class Supervisor:
@@ -103,6 +108,8 @@ class Supervisor:
         self._started_at = self.core.clock.now()
         self._unseal_key: Sensitive | None = None
         self._watch = Watch(self.core.tokens)
+        self._ask = Patience()
+        self.core.slots.all.ask = lambda slot, look: self._ask(f"slot {slot}", look, LOOKED_IN)
         self._ended = threading.Event()
         self._pool = WorkerPool(self._custodian, lambda: self._unseal_key, self._ended)
 
@@ -148,8 +155,8 @@ class Supervisor:
         self._layout.running.write_bytes(msgspec.json.encode(self._running))
         self._on_ready(self._running)
         threads = [
-            threading.Thread(target=self._every, args=args, name=args[1].__name__, daemon=True)
-            for args in (
+            threading.Thread(target=self._every, args=(seconds, act), name=act.__name__, daemon=True)
+            for seconds, act in (
                 (FOLD_EVERY, self._fold),
                 (SCHEDULE_EVERY, self._keep_appointments),
                 (LOOK_EVERY, self._look_after),
@@ -160,7 +167,11 @@ class Supervisor:
                 (WATCH_EVERY, self._watch.look),
             )
         ]
-        for thread in threads:
+        beside = [
+            threading.Thread(target=self._every, args=(SCHEDULE_EVERY, partial(self._reach, hsm)), daemon=True)
+            for hsm in self._settings.hsms
+        ]
+        for thread in (*threads, *beside):
             thread.start()
         await asyncio.wait((asyncio.ensure_future(stop.wait()), control.failed), return_when=asyncio.FIRST_COMPLETED)
         self._ended.set()
@@ -168,6 +179,8 @@ class Supervisor:
         await control.stop()
         for thread in threads:
             await asyncio.to_thread(thread.join, HANGING_FOR if thread.name in MAY_HANG else None)
+        for thread in beside:
+            await asyncio.to_thread(thread.join, HANGING_FOR)
 
     def _every(self, seconds: float, act: Callable[[], object]) -> None:
         """Do `act` again and again; what goes wrong is logged, and tried again."""
@@ -194,6 +207,10 @@ class Supervisor:
     def _settle(self) -> None:
         if (chores := self._chores) is not None:
             chores.settle()
+
+    def _reach(self, hsm: str) -> None:
+        if (chores := self._chores) is not None:
+            chores.reach(hsm)
 
     def _keep_appointments(self) -> None:
         self._time.is_believed()
@@ -291,7 +308,7 @@ class Supervisor:
             slots_at_least=self._settings.slots_at_least,
             slots_way_out=core.slots.way_out(look.name for look in looks),
             **slots.told(core.barrier, self._settings) if is_open else {},
-            n_unerased=core.barrier.n_outstanding if is_open else None,
+            n_unerased=core.barrier.outstanding(looks) if is_open else None,
             hsms=dict(self._watch.troubles),
             pins_refused=tuple(sorted(self._watch.refused)),
             journal_trouble=core.journal.trouble,
@@ -307,19 +324,24 @@ class Supervisor:
     def unseal(self, offered: Sequence[Sensitive]) -> None:
         """Open with a passphrase or shares; with nothing where a seal opens by itself.
 
-        Raises Unauthenticated, why such a seal does not open, and what opening the barrier raises.
+        What that rests on may hang: others can come with shares meanwhile. Raises Unauthenticated, why such a seal does
+        not open, and what opening the barrier raises.
         """
+        by_itself = None if offered or self.is_open else self._opened_by_itself()
         with self._pool.changing:
             if self._unseal_key is None:
                 self._custodian.forget()
-                self._open(self._seal.open(offered))
+                self._open(by_itself or self._seal.open(offered))
                 self._pool.stop()
                 self._pool.start()
+
+    def _opened_by_itself(self) -> Sensitive:
+        return self._seal.open((), lambda kind, opened: self._ask(f"the {kind} seal", opened, OPENED_IN))
 
     def log_into_hsm(self, name: str, pin: Sensitive) -> None:
         """With another PIN, offered by this process before the others have it: they are started anew, one by one."""
         with self._pool.changing:
-            self.core.tokens.log_in(name, pin)
+            self._ask(f"the HSM {name}", lambda: self.core.tokens.log_in(name, pin), OPENED_IN)
             self._pins[name] = pin
             self._pool.restart_each()
             self._waiting = not self.is_open and self._seal.opens_itself  # it may be what the seal rests on
@@ -330,7 +352,7 @@ class Supervisor:
         if not offered and not self._seal.opens_itself:
             return
         try:
-            unseal_key = self._seal.open(offered)
+            unseal_key = self._seal.open(offered) if offered else self._opened_by_itself()
         except KeysteadError as error:
             if offered or self._seal.kinds == ("file",):
                 raise
@@ -353,13 +375,14 @@ class Supervisor:
         try:
             self.unseal(())
             self._record_opening()
-        except Unavailable as error:
-            self._trouble = str(error)
         except KeysteadError as error:
-            self._trouble, self._waiting = str(error), False
+            if not self.is_open:  # nobody has come with shares meanwhile
+                self._trouble, self._waiting = str(error), isinstance(error, Unavailable)
 
     def _open(self, unseal_key: Sensitive) -> None:
-        self.core.open(unseal_key)
+        self.core.open(unseal_key, settle=False)
+        with contextlib.suppress(Unavailable):  # it is tried again, and n_unerased tells
+            self._ask("settling", self.core.barrier.settle, SETTLED_IN)
         if few := slots.too_few(self.core):
             LOG.warning(few)
         self._chores = Chores(self.core)
@@ -374,16 +397,20 @@ class Supervisor:
         return backup(self.core.barrier, self.core.store, target)
 
     def rotate_slot(self) -> None:
-        self.core.barrier.rotate()
-        self.core.generation.announce()
+        self._renew(self.core.barrier.rotate)
 
     def add_slot(self, name: str) -> None:
-        slots.add(self.core, name)
-        self.core.generation.announce()
+        self._renew(lambda: slots.add(self.core, name))
 
     def remove_slot(self, name: str, *, lost: bool) -> None:
-        slots.remove(self.core, name, lost=lost)
-        self.core.generation.announce()
+        self._renew(lambda: slots.remove(self.core, name, lost=lost))
+
+    def _renew(self, slots_by: Callable[[], object]) -> None:
+        def renewed() -> None:
+            slots_by()
+            self.core.generation.announce()
+
+        self._ask("a slot", renewed, RENEWED_IN)
 
     def seal(self) -> None:
         """Forget the unseal key, everywhere."""
@@ -418,7 +445,8 @@ class Supervisor:
         with self._pool.changing:
             if self._unseal_key is None:
                 raise Sealed("the seals are changed while it is open")
-            act = prepare(self._unseal_key)
+            unseal_key = self._unseal_key
+            act = self._ask("what the seal is to rest on", lambda: prepare(unseal_key), MADE_IN)
             self._custodian.forget()
             self._pool.stop()
             try:

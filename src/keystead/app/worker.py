@@ -58,7 +58,7 @@ def main() -> None:
     core = Core(directory, settings, journal=journal, worker=orders.index, custody=line, pins=pins)
     try:
         if orders.unseal_key is not None:
-            core.open(Sensitive(b64decode(orders.unseal_key)))
+            core.open(Sensitive(b64decode(orders.unseal_key)), settle=False)  # once for all, by the supervisor
         sockets = orders.sockets
         del orders
         uvloop.run(serve(core, settings, sockets, line.left))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Final
 
 from msgspec import Struct
@@ -69,8 +69,19 @@ class Doubtful(Exception):
 class Connection:
     """Made and used between `Module.enter` and `leave`. Raises Failed where the token is away or lets nobody in."""
 
-    def __init__(self, module: Module, where: Where, pin: Callable[[], Sensitive], epoch: int, serial: str) -> None:
-        """`serial`: of the token that it was before; "" for the first time. Another one is given no PIN: Conflict."""
+    def __init__(
+        self,
+        module: Module,
+        where: Where,
+        pin: Callable[[], Sensitive],
+        epoch: int,
+        serial: str,
+        offering: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        """`serial`: of the token that it was before; "" for the first time. Another one is given no PIN: Conflict.
+
+        `offering`: what the login happens in.
+        """
         self.module, self.epoch = module, epoch
         self.info: TokenInfo = finding.find(module, where)
         if serial and not self.info.serial:  # SoftHSM2 tells none while another process writes the token's file
@@ -88,7 +99,8 @@ class Connection:
             raise Unsupported(f"the token allows {most} session of a process; it takes {LEAST_SESSIONS}", "sessions")
         self._anchor = Session(module, self.info.slot)
         try:
-            self._anchor.login(pin())
+            with offering():
+                self._anchor.login(pin())
         except BaseException:
             self._anchor.close()
             raise

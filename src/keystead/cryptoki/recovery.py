@@ -21,6 +21,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from queue import Empty, SimpleQueue
 from typing import Final, NoReturn, TypeVar
 
@@ -87,11 +88,12 @@ class Spells:
         sessions: int = 8,
         wait_for: float = 5.0,
         clock: Callable[[], float] = time.monotonic,
+        offering: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
-        """`name`: what the operator calls it. `pin` is asked for at the first login."""
+        """`name`: what the operator calls it. `pin` is asked for at the first login, each of which is in `offering`."""
         self.name, self.sessions = name, sessions
         self._path, self._where, self._pin, self._clock = module, where, pin, clock
-        self._wait_for = wait_for
+        self._wait_for, self._offering = wait_for, offering
         self._room: SimpleQueue[None] = SimpleQueue()
         """As many as there may be sessions; who has one may use a session."""
         for _ in range(sessions):
@@ -273,7 +275,11 @@ class Spells:
     def _connect(self, module: Module, epoch: int, *, may_restart: bool) -> Connection:
         self._may_ask()
         try:
-            connection = Connection(module, self._where, self._pin, epoch, self._serial)
+            connection = Connection(module, self._where, self._pin, epoch, self._serial, self._offering)
+        except Unauthenticated as error:  # there is no PIN to offer any more
+            self._refused = str(error)
+            self._pause(self._refused)
+            raise
         except Failed as failed:
             if failed.rv in GLITCHES and may_restart:
                 raise _Restart from None

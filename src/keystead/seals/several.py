@@ -6,7 +6,8 @@ Rule 2: what is offered says what it is: a share begins as shares do, all else i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from keystead.core.errors import Conflict, InvalidArgument, KeysteadError, Unauthenticated, Unavailable
 from keystead.core.sensitive import Sensitive
@@ -19,6 +20,14 @@ from keystead.seals.passphrase import PassphraseSeal
 from keystead.seals.pkcs11 import Pkcs11Seal
 from keystead.seals.shamir import ShamirSeal
 from keystead.seals.tpm import TpmSeal
+
+Asking = Callable[[str, Callable[[], Sensitive]], Sensitive]
+"""(kind of a seal, what opens it) -> U. Raises Unavailable too where it is not waited for any longer."""
+
+
+def _at_once(_kind: str, opened: Callable[[], Sensitive]) -> Sensitive:
+    return opened()
+
 
 AnySeal = FileSeal | PassphraseSeal | ShamirSeal | TpmSeal | Pkcs11Seal | ExternalSeal
 
@@ -57,15 +66,18 @@ class Seals:
                 return configuration
         raise InvalidArgument(f"there is no {kind} seal; there is {self.kind}", "kind")
 
-    def open(self, offered: Sequence[Sensitive]) -> Sensitive:
-        """U. Raises Unauthenticated; where nothing is offered, why the seals that open by themselves do not."""
+    def open(self, offered: Sequence[Sensitive], ask: Asking = _at_once) -> Sensitive:
+        """U. Raises Unauthenticated; where nothing is offered, why the seals that open by themselves do not.
+
+        `ask`: how one of those is asked, by whoever must not wait for a device that hangs.
+        """
         if offered or not self.opens_itself:
             return self._opened(self._chosen(offered), offered)
         troubles: list[tuple[AnySeal, KeysteadError]] = []
         for seal in self.each:
             if seal.opens_itself:
                 try:
-                    return self._opened(seal, ())
+                    return ask(seal.kind, partial(self._opened, seal, ()))
                 except KeysteadError as error:
                     troubles.append((seal, error))
         if len(troubles) == 1:

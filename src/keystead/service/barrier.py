@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import hmac
 import logging
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -56,6 +57,7 @@ from keystead.service.roots import (
     lack,
     of_people,
     of_slots,
+    owed_by,
     owes_rotation,
     reported,
     rule,
@@ -71,6 +73,7 @@ log = logging.getLogger(__name__)
 E = TypeVar("E", bound=Entity)
 ROOT_META, ANCHOR = "root", 0  # ANCHOR: the leaf that never changes
 ATTEMPTS, OWNER_BYTES = 8, 8
+REPLACED_IN = 10.0  # seconds that a destruction waits for those before it
 ERASED = (
     "the slot does not hold the generation that the database names: the slot was erased or the database was rolled back"
 )
@@ -113,6 +116,7 @@ class Barrier:
         self._held: _Open | None = None
         self.is_open = False
         self._together = Together(self._write)
+        self._replacing = threading.Lock()  # one thread waits for a slot that hangs, and no other
 
     # --- opening
 
@@ -313,6 +317,14 @@ class Barrier:
 
         Raises Unavailable also where a copy of this installation has done so (service.roots).
         """
+        if not self._replacing.acquire(timeout=REPLACED_IN):
+            raise Unavailable("a slot keeps another destruction waiting")
+        try:
+            self._replace(commit, other, names, if_owed=if_owed)
+        finally:
+            self._replacing.release()
+
+    def _replace(self, commit: Commit, other: Sensitive | None, names: Sequence[str], *, if_owed: bool) -> None:
         found = self._tree(self._store).root
         self._slots.require(names or found.generations, found.owner)  # before the write lock: it may take its time
         with self._store.transaction() as txn:
@@ -328,8 +340,10 @@ class Barrier:
             epoch, edit = tree.root.epoch + 1, self._edit(txn, tree.key)
             writing = self._begin(txn, tree, edit)
             openers = self.head(txn).openers or tree.root.openers
-            word = ended(tree.root.epoch, openers, self._now()).without(lack(tree.root, held))
-            writing.write(replace(commit, put=(*commit.put, word)), epoch)
+            lost = lack(tree.root, held)
+            owed = owed_by({name: held[name] for name in lost}, waiting(txn, self.rows, SLOTS))
+            words = ended(tree.root.epoch, openers, self._now()).without(lost), *owed
+            writing.write(replace(commit, put=(*commit.put, *words)), epoch)
             edit.renew()
             n_commits = writing.finish(epoch)
             root = Root(epoch, b"", (), tree.root.owner or self._entropy(OWNER_BYTES).hex())
@@ -425,7 +439,10 @@ class Barrier:
 
         A slot that cannot be looked at counts as one, as nobody knows; so does one that was removed and not reached.
         """
-        looks = self.slots()
+        return self.outstanding(self.slots())
+
+    def outstanding(self, looks: Sequence[SlotLook]) -> int:
+        """The same, as the slots looked just now."""
         owing = of_slots(waiting(self._store, self.rows, SLOTS)) - {look.name for look in looks}
         return len(owing) + sum(1 if look.n_unerased is None else look.n_unerased for look in looks)
 

@@ -73,6 +73,18 @@ def acknowledged(found: Iterable[EndedRoot], slots: frozenset[str], now: datetim
     return [one.after(slots, Erased(BY_SLOT, now)) for one in found]
 
 
+def owed_by(lost: Mapping[str, frozenset[str]], found: Iterable[EndedRoot]) -> tuple[EndedRoot, ...]:
+    """Those that wait for slots which were lost since, as they are to be kept: what stands in such a slot's place, and
+    does not hold what it is to erase, never held it. `lost`: what there is in each.
+    """
+    after = []
+    for one in found:
+        gone = frozenset(n for n in one.waits_for if n in lost and one.generations[n] not in lost[n])
+        if gone:
+            after.append(one.without(gone))
+    return tuple(after)
+
+
 def changed(before: Iterable[EndedRoot], after: Iterable[EndedRoot]) -> tuple[EndedRoot, ...]:
     return tuple(new for old, new in zip(before, after, strict=True) if old.erased != new.erased)
 

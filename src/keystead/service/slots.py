@@ -17,12 +17,21 @@ from msgspec import Struct
 from keystead.core.errors import Internal, InvalidArgument, KeysteadError, Unavailable
 from keystead.core.ports import Slot
 from keystead.core.sensitive import Sensitive
-from keystead.service.root import Root, challenge, wrapping_key
+from keystead.service.root import FILE, Root, challenge, wrapping_key
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 Opener = Callable[[str, str], Slot]
 """(name, owner) -> slot. Raises InvalidArgument where the configuration says nothing of it."""
+
+
+Looked = frozenset[str]
+Asking = Callable[[str, Callable[[], Looked]], Looked]
+"""(name of a slot, what it is asked) -> its answer. Raises Unavailable too where it is not waited for any longer."""
+
+
+def _at_once(_name: str, ask: Callable[[], Looked]) -> Looked:
+    return ask()
 
 
 class Staged(Struct, frozen=True):
@@ -47,6 +56,8 @@ class Slots:
 
     def __init__(self, opener: Opener, first: Sequence[str]) -> None:
         self._opener, self.first = opener, tuple(first)
+        self.ask: Asking = _at_once
+        """How a slot is looked at: by whoever must not wait for one that hangs, otherwise."""
         self._open: dict[tuple[str, str], Slot] = {}
 
     @classmethod
@@ -74,10 +85,12 @@ class Slots:
     def unwrap(self, root: Root, unseal_key: Sensitive) -> bytes | None:
         """The root node key, by the first slot that opens it; None where every slot holds other generations.
 
+        Files come first: a device may take its time, or hang.
+
         Raises Unavailable where a slot that might open it cannot be reached, Internal where what it gives does not.
         """
         trouble: KeysteadError | None = None
-        for wrap in root.wraps:
+        for wrap in sorted(root.wraps, key=lambda one: one.slot != FILE):
             try:
                 given = self.at(wrap.slot, root.owner).give(wrap.generation, challenge(unseal_key))
                 if given is not None:
@@ -180,7 +193,7 @@ class Slots:
 
     def _look(self, name: str, generation: str, owner: str) -> SlotLook:
         try:
-            held = self.at(name, owner).generations()
+            held = self.ask(name, self.at(name, owner).generations)
         except Unavailable as error:
             return SlotLook(name=name, generation=generation, n_unerased=None, trouble=str(error))
         lacks = "" if generation in held else "it does not hold the generation of today: rotate"
