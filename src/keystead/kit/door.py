@@ -39,7 +39,10 @@ def finished(steps: Steps) -> bytes:
             whole: bytes = done.value
             return whole
         if would is not None:
-            raise would
+            try:
+                raise would
+            finally:
+                del would
 
 
 def given_up(steps: Steps) -> bytes:
@@ -64,8 +67,7 @@ def wherever(run: Callable[[Q, C], A], message: Q, call: C) -> Generator[WouldBl
         try:
             return run(message, call)
         except WouldBlock as would:
-            found = would
-        yield found
+            yield would  # it keeps this frame: no name of it outlives this
 
 
 class Front(Protocol):

@@ -215,9 +215,10 @@ class Service:
                 self._taken.undo()
                 would.tenant = would.tenant or caller.principal.tenant
                 raise
-            except Exception as error:  # a bug too is recorded before it is answered
+            except Exception as error:  # noqa: BLE001 - a bug too is recorded before it is answered
                 self._taken.undo()
-                raise self._refuse(caller, op, demands, found, rule, error) from error
+                known = isinstance(error, KeysteadError)  # then it is what is answered, and no cause of itself
+                raise self._refuse(caller, op, demands, found, rule, error) from (None if known else error)
             return answer
         raise self._refuse(caller, op, demands, (), "", Unavailable("too many changes at once"))
 

@@ -123,17 +123,17 @@ class AwsFront(Stepwise):
         form = request.headers.get(b"content-type", b"").startswith(_FORM)
         if target is None and (form or service in query.SERVICES):
             return self._serve_query(request, query.SERVICES.get(service, query.SERVICES["sts"]))
-        error: Exception = e.Unsupported("there is no such operation", UNKNOWN_OPERATION)
-        request_id, caller = self._new_id(), None
+        request_id = self._new_id()
         try:
             caller = self._authenticate(
                 request, service="kms", door=self._door, wire_operation="", request_id=request_id
             )
         except WouldBlock:
             raise
-        except Exception as earlier:  # noqa: BLE001 - whatever it is, it is answered
-            error = earlier
-        return self._refuse(_Asked(request=request, request_id=request_id, name="", caller=caller), error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is answered
+            return self._refuse(_Asked(request=request, request_id=request_id, name=""), error)
+        asked = _Asked(request=request, request_id=request_id, name="", caller=caller)
+        return self._refuse(asked, e.Unsupported("there is no such operation", UNKNOWN_OPERATION))
 
     # --- refusals, on record before they are said
 
@@ -200,12 +200,15 @@ class AwsFront(Stepwise):
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it is answered
             asked = _Asked(request=request, request_id=request_id, name=name, caller=caller, claims=claims)
-            known = self._on_record(asked, query.kind_of(error))
-            said = fault(_QUERY_ERRORS[service.name], known)
-            words = iam.words(known)
-            body = xml.error(said.code, words, service.xmlns, request_id, ours=said.status >= 500)
-            status = said.status
+            status, body = self._refused(asked, query.kind_of(error), service)
         return reply(status, b"%b%b\r\n" % (_XML_HEAD, request_id.encode()), body, request.second)
+
+    def _refused(self, asked: _Asked, error: Exception, service: query.QueryService) -> tuple[int, bytes]:
+        """(status, body). Apart from where the error was caught: what has a name for it there would be kept by it."""
+        known = self._on_record(asked, error)
+        said = fault(_QUERY_ERRORS[service.name], known)
+        words, ours = iam.words(known), said.status >= 500
+        return said.status, xml.error(said.code, words, service.xmlns, asked.request_id, ours=ours)
 
 
 def _said(code: str, words: str | None, status: int, request_id: str, second: int) -> bytes:

@@ -107,9 +107,13 @@ class VaultFront(Stepwise):
         except WouldBlock:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it is answered
-            told = error if is_spoken_for else to_tell(error, who)
             asker = who or self._strangers.stranger(request, name, request_id)
-            said = self._replies.not_done(told, asker, request, lambda known: unheard(known, request.target))
+            said = self._replies.not_done(  # the error has no name here, or it would keep this frame, and this frame it
+                error if is_spoken_for else to_tell(error, who),
+                asker,
+                request,
+                lambda known: unheard(known, request.target),
+            )
         if counted.last is not None:
             with suppress(
                 e.KeysteadError
