@@ -140,6 +140,10 @@ class Issued:
         return self.made.public_bytes(PEM).decode()
 
     @property
+    def private(self) -> bytes:
+        return self.key.private_bytes(PEM, *BARE)
+
+    @property
     def der(self) -> bytes:
         return self.made.public_bytes(serialization.Encoding.DER)
 

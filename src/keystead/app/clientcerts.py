@@ -16,6 +16,11 @@ from keystead.config import Tls
 from keystead.core.errors import KeysteadError
 
 LOG = logging.getLogger("keystead")
+ANY_TIME = ssl.VerifyFlags(0x200000)  # X509_V_FLAG_NO_CHECK_TIME, which Python has no name for
+PARTIAL = ssl.VERIFY_X509_PARTIAL_CHAIN | ANY_TIME
+"""A role may have an intermediate, or a leaf; and an authority that was renewed is known by what another tenant has of
+it (service.anchors). The login looks at the time.
+"""
 
 
 class Asking:
@@ -25,7 +30,7 @@ class Asking:
         self._tls, self._certificates = tls, certificates
         self._known: frozenset[str] = frozenset()
         self.context = self._newest = _unresumed(server_context(tls))
-        self.context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # a role may have an intermediate, or a leaf
+        self.context.verify_flags |= PARTIAL
         self.context.sni_callback = self._move  # it is called without a name, too
 
     def refresh(self) -> None:
@@ -41,7 +46,7 @@ class Asking:
 
     def _made(self, found: frozenset[str]) -> ssl.SSLContext:
         context = _unresumed(server_context(self._tls))
-        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        context.verify_flags |= PARTIAL
         context.verify_mode = ssl.CERT_OPTIONAL if found else ssl.CERT_NONE
         for pem in sorted(found):
             try:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime
 from hashlib import sha256
+from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -33,6 +34,29 @@ def has_certificates(pem: str) -> bool:
 def is_of_authorities(pem: str) -> bool:
     """Whether the first is an authority, and not a client's very certificate."""
     return any(_is_authority(one) for one in _read(pem)[:1])
+
+
+class Called(NamedTuple):
+    """By what a certificate is found as the issuer of another: RFC 5280 §4.1.2.4, §4.2.1.1. `key`: b"" where none."""
+
+    subject: bytes
+    key: bytes
+
+
+def called(pem: str) -> tuple[tuple[Called, bytes], ...]:
+    """(what it is called, DER) of each of those certificates that can be read."""
+    found: list[tuple[Called, bytes]] = []
+    for one in _read(pem):
+        with suppress(ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+            found.append((Called(one.subject.public_bytes(), _key_id(one)), one.public_bytes(Encoding.DER)))
+    return tuple(found)
+
+
+def _key_id(certificate: x509.Certificate) -> bytes:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
+    except x509.ExtensionNotFound:
+        return b""
 
 
 def _read(pem: str) -> list[x509.Certificate]:

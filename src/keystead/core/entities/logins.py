@@ -98,6 +98,7 @@ class CertBounds(Struct, frozen=True, kw_only=True, tag="cert"):
     responder_authorities: str = ""  # PEM: whose responders count beside those of the certificate's own authority
     asks_all: bool = False  # every responder has to say so
     open_unasked: bool = False  # where none answers, it counts as good
+    since: datetime | None = None  # when `certificate` was written; None: before that was kept
 
 
 Settings = JwtSettings | KubernetesSettings | CertSettings

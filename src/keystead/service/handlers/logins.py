@@ -11,7 +11,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from keystead.core import operations as ops
-from keystead.core.entities import Account, Entity, Mount, SecretId
+from keystead.core.entities import Account, Bounds, CertBounds, Entity, Mount, SecretId
 from keystead.core.errors import AlreadyExists, InvalidArgument, NotFound
 from keystead.core.identifiers import new_id
 from keystead.core.operations import LoggedIn, MadeSecretId, Nothing
@@ -62,6 +62,7 @@ def write_account(op: ops.WriteAccount, targets: tuple[HeldTenant], act: Act) ->
         raise InvalidArgument("role_id is already in use", "role_id")
     account = replace(
         given,
+        bounds=_dated(given.bounds, before, act.now),
         id=tenant.account_id(mount, given.name),
         revision=before.revision if before is not None else 0,
         mount=mount.uuid,
@@ -72,6 +73,15 @@ def write_account(op: ops.WriteAccount, targets: tuple[HeldTenant], act: Act) ->
         locked_until=None if op.password or before is None else before.locked_until,
     )
     return Outcome(answer=account, put=(account,), seen=(mount,), made=account.id)
+
+
+def _dated(bounds: Bounds | None, before: Account | None, now: datetime) -> Bounds | None:
+    """With when its certificate was written: of two of one name the first counts (service.anchors)."""
+    if not isinstance(bounds, CertBounds):
+        return bounds
+    had = before.bounds if before is not None else None
+    is_same = isinstance(had, CertBounds) and had.certificate == bounds.certificate
+    return replace(bounds, since=had.since if is_same and isinstance(had, CertBounds) else now)
 
 
 def _check(account: Account) -> None:
