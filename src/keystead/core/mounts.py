@@ -16,7 +16,9 @@ BUILT_IN = (
     (SECRETS, "cubbyhole", "cubbyhole", "per-token private secret storage"),
     (AUTH, "token", "token", "token based credentials"),
 )
-"""What every tenant has from its first day, and cannot be taken away: no row is kept of it."""
+"""What every tenant has from its first day, and cannot be taken away: no row is kept of it until it is tuned."""
+TUNED = "auth/token"
+"""The one of them that is tuned: how long tokens last that are made there."""
 
 
 def address(tenant: str, path: str) -> str:
@@ -56,7 +58,8 @@ class MountTable:
     __slots__ = ("_by_path", "_longest", "mounts")
 
     def __init__(self, tenant: str, mounts: Iterable[Mount]) -> None:
-        self.mounts = (*built_in(tenant), *mounts)
+        kept = {mount.id: mount for mount in mounts}
+        self.mounts = (*(kept.pop(one.id, one) for one in built_in(tenant)), *kept.values())
         self._by_path = {path_of(mount): mount for mount in self.mounts}
         self._longest = max(path.count("/") for path in self._by_path) + 1
 

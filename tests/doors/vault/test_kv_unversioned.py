@@ -48,6 +48,14 @@ def test_a_value_says_how_long_it_may_be_kept(root, body, seconds) -> None:
     assert root.ask("GET", "kv/a").json["lease_duration"] == seconds
 
 
+def test_or_else_its_mount_says(root) -> None:
+    root.ask("PUT", "kv/a", {"x": 1})
+    root.ask("PUT", "kv/b", {"x": 1, "ttl": "30s"})
+    for tuned, seconds in (("1h", 3600), ("9000h", 9000 * 3600), ("system", 768 * 3600)):
+        assert root.ask("POST", "sys/mounts/kv/tune", {"default_lease_ttl": tuned}).status == 204
+        assert [root.ask("GET", path).json["lease_duration"] for path in ("kv/a", "kv/b")] == [seconds, 30]
+
+
 def test_what_is_refused(root) -> None:
     assert root.ask("POST", "kv/a", {}).json == {"errors": ["missing data fields"]}
     assert root.ask("POST", "kv", {"a": 1}).json == {"errors": ["missing path"]}

@@ -10,6 +10,8 @@ from keystead.service.barrier import Commit
 from keystead.service.credentials import password as passwords
 
 WRONG_USER, WRONG_ROLE = (400, "invalid username or password"), (400, "invalid role or secret ID")
+CLEAN = {"token_period": 0, "token_ttl": 0, "token_max_ttl": 0}
+"""Of a role or a user that is written anew: without what it had."""
 
 
 @pytest.fixture
@@ -324,6 +326,31 @@ def test_uses_and_time_of_a_secret_id_run_out(vault) -> None:
     assert role_login(vault, late).status == 400
     assert vault.root("POST", "auth/approle/tidy/secret-id", {}).status == 202
     assert vault.stack.barrier.every(SecretId, limit=10) == []
+
+
+def test_how_long_a_token_lasts_is_the_mounts_to_say(vault) -> None:
+    """Longer than the installation says, too; and by what it says now, not by what it said at the login."""
+    hour = 3600
+
+    def log_in(**terms):
+        vault.root.data("POST", "auth/userpass/users/u", {"password": "pw", **CLEAN, **terms})
+        return vault.nobody("POST", "auth/userpass/login/u", {"password": "pw"}).json
+
+    vault.root.data("POST", "sys/auth/userpass/tune", {"max_lease_ttl": "8760h", "default_lease_ttl": "1000h"})
+    assert log_in()["auth"]["lease_duration"] == 1000 * hour
+    assert log_in(token_period="2000h")["auth"]["lease_duration"] == 2000 * hour
+    long = log_in(token_ttl="9000h")
+    words = 'TTL of "9000h" exceeded the effective max_ttl of "8760h"; TTL value is capped accordingly'
+    assert (long["auth"]["lease_duration"], long["warnings"]) == (8760 * hour, [words])
+    vault.root.data("POST", "sys/auth/userpass/tune", {"max_lease_ttl": "2h", "default_lease_ttl": "1h"})
+    bearer = vaultstack.Bearer(vault.stack, long["auth"]["client_token"])
+    assert bearer("POST", "auth/token/renew-self", {"increment": "3h"}).json["auth"]["lease_duration"] == 2 * hour
+    for terms, most in (({}, 2 * hour), ({"token_max_ttl": "1h"}, hour)):
+        periodic = log_in(token_period="3h", **terms)
+        assert periodic["auth"]["lease_duration"] == most
+        bearer = vaultstack.Bearer(vault.stack, periodic["auth"]["client_token"])
+        again = bearer("POST", "auth/token/renew-self", {}).json
+        assert again["auth"]["lease_duration"] == most and 'period of "3h" exceeded' in again["warnings"][0]
 
 
 def test_where_it_may_come_from(vault) -> None:

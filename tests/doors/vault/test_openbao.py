@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 from tests import harness
-from tests.doors.vault.peer import engines, logins, odd, system, tokens
+from tests.doors.vault.peer import engines, lasting, logins, odd, system, tokens
 from tests.doors.vault.peer.ask import Ask, Side
 from tests.doors.vault.peer.meant import MEANT, Meant, reason
 from tests.openbao import Peer, openbao
@@ -22,6 +22,7 @@ SUITES = {
     "logins": logins.REQUESTS,
     "odd": odd.REQUESTS,
     "engines": engines.REQUESTS,
+    "lasting": lasting.REQUESTS,
 }
 ENGINES = {"kv": "kv", "two": "kv-v2", "transit": "transit"}
 AUTHS = ("userpass", "approle")

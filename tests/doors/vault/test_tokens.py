@@ -81,6 +81,7 @@ def test_what_takes_sudo(vault, wanted, words) -> None:
         ({"policies": ["response-wrapping"]}, 'cannot assign policy "response-wrapping"'),
         ({"num_uses": -1}, "number of uses cannot be negative"),
         ({"ttl": "-1h"}, "ttl must be positive"),
+        ({"lease": "-1h"}, "lease must be positive"),
         ({"ttl": "x"}, 'time: invalid duration "x"'),
         ({"type": "zz"}, "invalid 'token_type' value"),
         ({"type": "batch"}, "batch tokens cannot be root tokens"),
@@ -337,3 +338,40 @@ def test_the_last_use_is_one_mans_though_two_come_at_once(vault) -> None:
     vault.stack.barrier.commit = come_between
     assert token("GET", "auth/token/lookup-self").status == 403
     assert second[1] == 200
+
+
+def test_how_long_tokens_last_is_tuned_at_auth_token(vault) -> None:
+    hour = 3600
+
+    def make(**wanted):
+        return vault.root("POST", "auth/token/create", {"policies": ["default"], **wanted}).json
+
+    before = vault.root.data("GET", "sys/auth/token")
+    tuned = {"default_lease_ttl": "2h", "max_lease_ttl": "4h", "description": "ours"}
+    vault.root.data("POST", "sys/auth/token/tune", tuned)
+    found = vault.root.data("GET", "sys/auth/token/tune")
+    assert (found["default_lease_ttl"], found["max_lease_ttl"], found["description"]) == (2 * hour, 4 * hour, "ours")
+    after = vault.root.data("GET", "sys/auth/token")
+    assert [after[name] for name in ("accessor", "uuid")] == [before[name] for name in ("accessor", "uuid")]
+    made = make()
+    assert made["auth"]["lease_duration"] == 2 * hour
+    assert make(ttl="5h")["auth"]["lease_duration"] == 4 * hour
+    assert make(period="9h")["auth"]["lease_duration"] == 4 * hour
+    assert make(type="batch")["auth"]["lease_duration"] == 2 * hour
+    bearer = vaultstack.Bearer(vault.stack, made["auth"]["client_token"])
+    assert bearer("POST", "auth/token/renew-self", {"increment": "9h"}).json["auth"]["lease_duration"] == 4 * hour
+    vault.root.data("POST", "sys/auth/token/tune", {"max_lease_ttl": "8760h"})
+    assert make(ttl="5000h")["auth"]["lease_duration"] == 5000 * hour
+    assert bearer("POST", "auth/token/renew-self", {"increment": "900h"}).json["auth"]["lease_duration"] == 900 * hour
+    vault.root.data("POST", "sys/auth/token/tune", {"max_lease_ttl": "system", "default_lease_ttl": "system"})
+    assert make(ttl="5000h")["auth"]["lease_duration"] == 768 * hour
+    root = vault.root("POST", "auth/token/create", {}).json["auth"]
+    assert (root["lease_duration"], root["renewable"]) == (0, False)
+    words = "token credential backend cannot be disabled"
+    assert vault.root.refused("DELETE", "sys/auth/token") == (400, words)
+
+
+@pytest.mark.parametrize("path", ["mounts/sys", "mounts/identity", "mounts/cubbyhole"])
+def test_no_other_mount_that_is_always_there_is_tuned(vault, path) -> None:
+    status, words = vault.root.refused("POST", f"sys/{path}/tune", {"max_lease_ttl": "1h"})
+    assert (status, words) == (400, f'cannot tune "{path.removeprefix("mounts/")}/"')

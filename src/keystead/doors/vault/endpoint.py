@@ -191,18 +191,25 @@ KINDS: Mapping[int, type[KeysteadError]] = {
 class TokenCall(Call):
     """A call that knows the text its caller came with, as some answers say it back, and who answers for the seal.
 
+    `lease_for`: the mount's own default_lease_ttl, in seconds; 0 where it has none.
     `led`: what of a path that is to be shown led to the namespace it is about. `chain_of`: of a tenant.
     `has_asked`: whether any operation has been performed with it (leave.py).
     """
 
-    __slots__ = ("chain_of", "custody", "has_asked", "headers", "led", "text")
+    __slots__ = ("chain_of", "custody", "has_asked", "headers", "lease_for", "led", "text")
 
     def __init__(
-        self, means: Means, caller: Caller, text: Sensitive, led: str = "", headers: Headers = NO_HEADERS
+        self,
+        means: Means,
+        caller: Caller,
+        text: Sensitive,
+        led: str = "",
+        headers: Headers = NO_HEADERS,
+        lease_for: int = 0,
     ) -> None:
         super().__init__(means.service, caller, means.markers)
         self.text, self.custody, self.led, self.chain_of = text, means.custody, led, means.mounts.chain
-        self.headers, self.has_asked = headers, False
+        self.headers, self.lease_for, self.has_asked = headers, lease_for, False
 
     def __call__(self, op: Operation[R]) -> R:
         self.has_asked = True

@@ -97,7 +97,8 @@ class VaultFront(Stepwise):
             )
             message, warnings = endpoint.take(found.captures, given)
             yield None
-            call = TokenCall(self._means, who, arrived.text, place.led, request.headers)
+            lease_for = found.mount.default_lease_for
+            call = TokenCall(self._means, who, arrived.text, place.led, request.headers, lease_for)
             answer = yield from wherever(endpoint.run, message, call)
             if not call.has_asked:
                 self._means.service.perform(who, UseTools(tenant=TenantRef(who.principal.tenant)))

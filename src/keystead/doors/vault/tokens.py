@@ -121,8 +121,6 @@ def _seconds(name: str, text: str) -> int:
     except Malformed as error:
         raise Said(400, str(error)) from None
     if given < 0:
-        if name == "lease":
-            return 0
         raise Said(400, f"{name} must be positive")
     return -(-given // 10**9)
 

@@ -25,7 +25,7 @@ from keystead.service.handlers.logintokens import drawn, short
 from keystead.service.handlers.mounts import table_of
 from keystead.service.handlers.secondfactor import Entering, let_in
 from keystead.service.handlers.secretidbounds import check_bounds_of_secret_id
-from keystead.service.handlers.tokenparts import MAX_FOR
+from keystead.service.handlers.tokenparts import most_at
 from keystead.service.held import HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
 from keystead.service.rights import ROOT_POLICY
@@ -154,7 +154,7 @@ def make_secret_id(op: ops.MakeSecretId, targets: tuple[HeldTenant], act: Act) -
     if (before := tenant.secret_id(id_)) is not None and not before.is_over(act.now):
         raise AlreadyExists("SecretID is already registered", "secret_id")
     ttl = account.secret_id_ttl if op.ttl is None else op.ttl
-    ttl = min(ttl, mount_of(op, tenant).max_lease_for or MAX_FOR)
+    ttl = min(ttl, most_at(mount_of(op, tenant)))
     made = SecretId(
         id=id_,
         revision=before.revision if before is not None else 0,

@@ -49,8 +49,8 @@ def drawn(
         raise InvalidArgument("auth methods cannot create root tokens", "policies")
     if terms.with_default:
         wanted.add("default")
-    most = least(terms.explicit_max_ttl, 0 if terms.period else least(terms.max_ttl, mount.max_lease_for))
-    ttl, capped = lasting(terms.ttl or mount.default_lease_for, terms.period, most, is_root=False)
+    most = least(terms.explicit_max_ttl, terms.max_ttl)
+    ttl, capped = lasting(terms.ttl, terms.period, most, is_root=False, at=mount)
     token = Token(
         id="",
         tenant=mount.tenant,
@@ -64,7 +64,7 @@ def drawn(
         ttl=ttl,
         period=terms.period,
         explicit_max_ttl=terms.explicit_max_ttl,
-        max_ttl=least(terms.max_ttl, mount.max_lease_for),
+        max_ttl=terms.max_ttl,
         mount=mount.uuid,
         n_uses=terms.n_uses,
         renewable=True,

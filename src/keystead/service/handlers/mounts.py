@@ -12,7 +12,7 @@ from keystead.core import operations as ops
 from keystead.core.entities import Binding, Entity, Key, Keyring, KeyVersion, Mount, Name, Wrapped
 from keystead.core.errors import AlreadyExists, Conflict, InvalidArgument, NotFound
 from keystead.core.identifiers import new_id
-from keystead.core.mounts import MountTable, address, built_in, path_of
+from keystead.core.mounts import TUNED, MountTable, address, built_in, path_of
 from keystead.core.operations import Nothing
 from keystead.core.policy.paths import acl_of
 from keystead.core.states import Event, KeyState
@@ -131,7 +131,7 @@ def _own(tenant: HeldTenant, path: str, words: str) -> Mount:
 
 def tune_mount(op: ops.TuneMount, targets: tuple[HeldTenant], _act: Act) -> Outcome[Mount]:
     (tenant,) = targets
-    mount = _own(tenant, op.path, f'cannot tune "{op.path}/"')
+    mount = _at(tenant, TUNED) if op.path == TUNED else _own(tenant, op.path, f'cannot tune "{op.path}/"')
     default = mount.default_lease_for if op.default_lease_for is None else op.default_lease_for
     most = mount.max_lease_for if op.max_lease_for is None else op.max_lease_for
     if most and default > most:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from keystead.core import operations as ops
 from keystead.core.entities import Token, TokenRole
 from keystead.core.errors import Internal, InvalidArgument
-from keystead.core.mounts import MountTable
+from keystead.core.mounts import TUNED, MountTable
 from keystead.core.operations import MadeToken
 from keystead.core.sensitive import Sensitive
 from keystead.service.credentials.token import check_custom, digest
@@ -57,7 +57,8 @@ def create_token(op: ops.CreateToken, targets: tuple[HeldTenant], act: Act) -> O
         policies = tuple(one for one in policies if one != "default")
     period = least(op.period, role.period) if role is not None else op.period
     most = least(op.explicit_max_ttl, role.explicit_max_ttl) if role is not None else op.explicit_max_ttl
-    ttl, capped = lasting(op.ttl, period, most, is_root=policies == (ROOT_POLICY,))
+    at = tenant.mount_at(TUNED)
+    ttl, capped = lasting(op.ttl, period, most, is_root=policies == (ROOT_POLICY,), at=at)
     orphan = op.orphan if role is None else role.orphan
     whose = _belongs(op, tenant, role, parent, act, orphan=orphan)
     token = Token(
@@ -133,7 +134,7 @@ def _belongs(
         raise InvalidArgument("'entity_alias' is only allowed in combination with token role", "entity_alias")
     if not allows_alias(role, op.entity_alias):
         raise InvalidArgument("invalid 'entity_alias' value", "entity_alias")
-    if (mount := MountTable(tenant.id, ()).at("auth/token")) is None:
+    if (mount := MountTable(tenant.id, ()).at(TUNED)) is None:
         raise Internal("there is no auth/token")
     return join(tenant, mount, op.entity_alias, None, act)
 

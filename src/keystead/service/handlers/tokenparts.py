@@ -6,7 +6,7 @@ from base64 import b32encode
 from collections.abc import Iterable
 from datetime import datetime
 
-from keystead.core.entities import Token
+from keystead.core.entities import Mount, Token
 from keystead.core.errors import InvalidArgument
 from keystead.core.operations import Capped, MadeToken
 from keystead.core.ports import Entropy
@@ -85,12 +85,17 @@ def least(*seconds: int) -> int:
     return min((one for one in seconds if one), default=0)
 
 
-def lasting(ttl: int, period: int, most: int, *, is_root: bool) -> tuple[int, Capped | None]:
-    """Seconds; 0 of a root token that is to last. OpenBao, framework.CalculateTTL."""
-    limit = least(most, MAX_FOR)
+def most_at(mount: Mount | None) -> int:
+    """Seconds that what is got at a mount lasts at most: as it says itself, or else as the installation does."""
+    return (mount.max_lease_for if mount is not None else 0) or MAX_FOR
+
+
+def lasting(ttl: int, period: int, most: int, *, is_root: bool, at: Mount | None = None) -> tuple[int, Capped | None]:
+    """Seconds; 0 of a root token that is to last. `at`: the mount. OpenBao, framework.CalculateTTL."""
+    limit = least(most, most_at(at))
     if period:
         return (period, None) if period <= limit else (limit, Capped("period", period, limit))
     if is_root and not ttl:
         return most and limit, None
-    wanted = ttl or DEFAULT_FOR
+    wanted = ttl or (at.default_lease_for if at is not None else 0) or DEFAULT_FOR
     return (wanted, None) if wanted <= limit else (limit, Capped("TTL", wanted, limit))

@@ -18,7 +18,7 @@ from keystead.core.operations import Capped, Nothing, Renewed, ShownToken
 from keystead.core.sensitive import Sensitive
 from keystead.crypto.chains import told
 from keystead.service.credentials.batch import BatchTokens
-from keystead.service.handlers.tokenparts import MAX_FOR, least
+from keystead.service.handlers.tokenparts import least, most_at
 from keystead.service.handlers.unrevoked import require_unrevoked
 from keystead.service.held import HeldTenant
 from keystead.service.persons import persons_of_token
@@ -83,11 +83,7 @@ def renew_token(op: ops.RenewToken, targets: tuple[HeldTenant], act: Act) -> Out
         raise InvalidArgument(words, "certificate")
     seen = require_unrevoked(targets[0], token, act)
     lasted = int((act.now - token.created_at).total_seconds())
-    wanted = min(token.period, MAX_FOR) or op.increment or _last(token)
-    most = (token.explicit_max_ttl if token.period else least(token.explicit_max_ttl, token.max_ttl, MAX_FOR)) or None
-    left = wanted if most is None else max(0, most - lasted)
-    capped = Capped("period" if token.period else "TTL", wanted, left) if wanted > left else None
-    ttl = min(wanted, left)
+    ttl, capped = _renewed_for(token, op.increment, lasted, most_at(targets[0].bounding(token)))
     renewed = replace(token, renewed_at=act.now, expires_at=act.now + timedelta(seconds=ttl))
     policies = _policies_of_entity(token, targets[0])
     return Outcome(answer=Renewed(renewed, ttl, capped, policies), put=(renewed,), seen=seen)
@@ -99,6 +95,19 @@ def _shown_key(act: Act) -> str:
         return told(act.caller.certificates[0]).key if act.caller.certificates else ""
     except ValueError:
         return ""
+
+
+def _renewed_for(token: Token, increment: int, lasted: int, at_mount: int) -> tuple[int, Capped | None]:
+    """Seconds from now on. `at_mount`: how long its mount, as it is now, lets a token last."""
+    most = least(token.explicit_max_ttl, token.max_ttl, at_mount)
+    wanted, end, capped = increment or _last(token), most, None
+    if token.period:
+        wanted, end = min(token.period, most), token.explicit_max_ttl
+        capped = Capped("period", token.period, most) if token.period > most else None
+    left = max(0, end - lasted) if end else wanted
+    if wanted > left:
+        capped = Capped("period" if token.period else "TTL", wanted, left)
+    return min(wanted, left), capped
 
 
 def _last(token: Token) -> int:

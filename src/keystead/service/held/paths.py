@@ -22,6 +22,7 @@ from keystead.core.entities import (
     Topic,
     WrappedAnswer,
 )
+from keystead.core.mounts import TUNED, address
 from keystead.core.rights import Rights
 from keystead.core.sensitive import Sensitive
 from keystead.service.rights import acl_policy_id, of_bearer, of_token
@@ -63,6 +64,10 @@ class OfPaths:
         """The mount that a token was got at, if it is there."""
         mounts = self._reach.every_child(Mount, token.tenant)
         return next((one for one in mounts if one.uuid == token.mount), None)
+
+    def bounding(self, token: Token) -> Mount | None:
+        """The mount by which a token lasts: where it was got, or auth/token. None where nothing is kept of it."""
+        return self.got_at(token) if token.mount else self._reach.get(Mount, address(token.tenant, TUNED))
 
     def is_mounted(self, token: Token) -> bool:
         return self.got_at(token) is not None

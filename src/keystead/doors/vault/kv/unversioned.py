@@ -9,7 +9,7 @@ import msgspec
 from keystead.core import operations as ops
 from keystead.core.errors import NotFound
 from keystead.core.sensitive import Sensitive
-from keystead.doors.vault.endpoint import Answer, Said, endpoint
+from keystead.doors.vault.endpoint import Answer, Said, TokenCall, endpoint
 from keystead.doors.vault.kv.body import BodyRequest, whole
 from keystead.doors.vault.kv.metadata import listed
 from keystead.doors.vault.kv.shapes import At, at, sealed, told
@@ -32,19 +32,19 @@ class _Lease(msgspec.Struct, frozen=True):
 _lease = msgspec.json.Decoder(_Lease, float_hook=float).decode
 
 
-def lease_for(value: Sensitive) -> int:
-    """Seconds that a client may keep it: as its member `ttl`, or else `lease`, says."""
+def lease_for(value: Sensitive, usual: int) -> int:
+    """Seconds that a client may keep it: as its member `ttl`, or else `lease`, says; or else what is usual there."""
     said = value.reveal()
     if b'"ttl"' not in said and b'"lease"' not in said:
-        return USUAL_LEASE
+        return usual
     found = _lease(said)
     given = found.lease if found.ttl is msgspec.UNSET else found.ttl
     if isinstance(given, bool) or not isinstance(given, str | int):
-        return USUAL_LEASE
+        return usual
     try:
         return scalars.seconds(str(given)) if given != "" else 0
     except Malformed:
-        return USUAL_LEASE
+        return usual
 
 
 @endpoint(ENGINE, Verb.READ, "{path:path?}")
@@ -52,7 +52,8 @@ def read(req: At, call: Call) -> Answer:
     found = call(ops.ReadSecret(secret=at(req.path, call)))
     if found.value is None:
         raise NotFound("nothing is kept there", "secret")
-    return Answer(data=told(found.value), lease_duration=lease_for(found.value))
+    usual = (call.lease_for if isinstance(call, TokenCall) else 0) or USUAL_LEASE
+    return Answer(data=told(found.value), lease_duration=lease_for(found.value, usual))
 
 
 @endpoint(ENGINE, Verb.WRITE, "{path:path?}", creates=True, reads=whole)

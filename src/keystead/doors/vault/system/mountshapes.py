@@ -28,7 +28,7 @@ def told(mount: Mount) -> dict[str, Any]:
         "description": mount.description,
         "external_entropy_access": ENTROPY in mount.marks,
         "local": LOCAL in mount.marks or mount.engine == "cubbyhole",
-        "options": None if any(mount.engine == engine for _, _, engine, _ in BUILT_IN) else mount.options,
+        "options": None if _is_built_in(mount) and not mount.options else mount.options,
         "plugin_version": "",
         "running_plugin_version": "",
         "running_sha256": "",
@@ -37,6 +37,10 @@ def told(mount: Mount) -> dict[str, Any]:
         "uuid": mount.uuid,
     }
     return shown
+
+
+def _is_built_in(mount: Mount) -> bool:
+    return any(mount.engine == engine for _, _, engine, _ in BUILT_IN)
 
 
 def tuning(mount: Mount) -> dict[str, Any]:
