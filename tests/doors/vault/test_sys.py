@@ -82,6 +82,41 @@ def test_the_logins_are_listed(vault) -> None:
     assert found["token/"]["type"] == "token" and found["data"]["token/"] == found["token/"]
 
 
+@pytest.mark.parametrize("at", ["mounts", "auth"])
+def test_what_is_only_said_of_a_mount_is_kept_and_told(vault, at) -> None:
+    """Whoever keeps mounts by a program compares what it wrote with what it reads."""
+    said = {
+        "audit_non_hmac_request_keys": ["a", "b"],
+        "audit_non_hmac_response_keys": ["c"],
+        "passthrough_request_headers": ["X-A"],
+        "allowed_response_headers": ["X-B"],
+    }
+    kind = {"mounts": "kv", "auth": "userpass"}[at]
+    written = {**said, "audit_non_hmac_request_keys": "a, b", "force_no_cache": True}
+    vault.root.data("POST", f"sys/{at}/m", {"type": kind, "config": written})
+    told = {**said, "force_no_cache": True}
+    assert told.items() <= vault.root.data("GET", f"sys/{at}/m")["config"].items()
+    assert told.items() <= vault.root.data("GET", f"sys/{at}/m/tune").items()
+    vault.root.data("POST", f"sys/{at}/m/tune", {"passthrough_request_headers": "X-C", "allowed_response_headers": []})
+    found = vault.root.data("GET", f"sys/{at}/m/tune")
+    assert (found["passthrough_request_headers"], found["audit_non_hmac_request_keys"]) == (["X-C"], ["a", "b"])
+    assert "allowed_response_headers" not in found
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"force_no_cache": "x"}, "unable to convert given mount config information"),
+        ({"passthrough_request_headers": 5}, "unable to convert given mount config information"),
+        ({"passthrough_request_headers": [{}]}, "unable to convert given mount config information"),
+        ({"allowed_response_headers": ["x"] * 65}, "a mount keeps 64 names in a list, and 4096 characters in all"),
+        ({"allowed_response_headers": ["x" * 4097]}, "a mount keeps 64 names in a list, and 4096 characters in all"),
+    ],
+)
+def test_what_is_not_kept_of_a_mount(vault, config, words) -> None:
+    assert vault.root.refused("POST", "sys/mounts/m", {"type": "kv", "config": config}) == (400, words)
+
+
 # --- wrapping
 
 

@@ -34,15 +34,13 @@ NOT_DOCUMENTED = {
     *(f"system {verb} config/control-group" for verb in ("read", "write", "delete")),
 }
 
-HEADERS = {"passthrough_request_headers", "allowed_response_headers"}
-AUDITED = {"audit_non_hmac_request_keys", "audit_non_hmac_response_keys"}
 OF_POLICIES = {"cas", "cas_required", "expiration", "ttl"} | {
     f"allow_{what}_in_identity_templates" for what in ("slashes", "wildcards")
 }
 LEFT_OUT = {
     "system list namespaces/?": {"scan"},  # what makes another verb of it (wire.vault.request)
-    "system write mounts/{path:path}/tune": HEADERS | AUDITED | {"plugin_version", "user_lockout_config"},
-    "system write auth/{path:path}/tune": HEADERS | AUDITED | {"plugin_version", "user_lockout_config"},
+    "system write mounts/{path:path}/tune": {"plugin_version", "user_lockout_config"},
+    "system write auth/{path:path}/tune": {"plugin_version", "user_lockout_config"},
     "system write policies/acl/{name:path}": OF_POLICIES,  # OpenBao's own
     "system write policy/{name:path}": OF_POLICIES,
     "system read internal/specs/openapi": {"generic_mount_paths"},

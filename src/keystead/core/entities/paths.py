@@ -32,6 +32,7 @@ class Mount(Entity, frozen=True, kw_only=True):
     made_as: str = "default-service"
     managed_keys: tuple[str, ...] = ()  # that it may use (core.managedkeys)
     marks: tuple[str, ...] = ()  # "local" …: what somebody has wanted to be said of it, and nothing goes by
+    lists: dict[str, tuple[str, ...]] = field(default_factory=dict)  # "passthrough_request_headers" …: the same
     created_at: datetime
 
     @property

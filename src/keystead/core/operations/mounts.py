@@ -25,6 +25,7 @@ class EnableMount(TenantOperation[Mount], frozen=True, kw_only=True):
     made_as: str = "default-service"
     managed_keys: tuple[str, ...] = ()
     marks: tuple[str, ...] = ()
+    lists: Mapping[str, tuple[str, ...]] = {}
 
 
 class ListMounts(TenantOperation[tuple[Mount, ...]], frozen=True, kw_only=True):
@@ -59,6 +60,7 @@ class TuneMount(TenantOperation[Mount], frozen=True, kw_only=True):
     listing: str | None = None
     made_as: str | None = None
     managed_keys: tuple[str, ...] | None = None
+    lists: Mapping[str, tuple[str, ...]] = {}  # those that are named; an empty one is none
 
 
 class MoveMount(TenantOperation[Mount], frozen=True, kw_only=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from msgspec.structs import replace
@@ -24,6 +24,7 @@ from keystead.service.reach import PAGE
 
 PATH = re.compile(r"[A-Za-z0-9_.@-]+(?:/[A-Za-z0-9_.@-]+)*")
 MAX_PATH = 128
+MAX_NAMES, MAX_LISTS = 64, 4096
 TRANSIT, HSM = "transit", "hsm"
 E = TypeVar("E", bound=Entity)
 
@@ -59,10 +60,20 @@ def enable_mount(op: ops.EnableMount, targets: tuple[HeldTenant], act: Act) -> O
         made_as=op.made_as,
         managed_keys=op.managed_keys,
         marks=op.marks,
+        lists=_named(op.lists),
         created_at=act.now,
     )
     put: tuple[Entity, ...] = (mount, *made, tenant.record)  # of two that are in each other's way one comes second
     return Outcome(answer=mount, put=put, made=place)
+
+
+def _named(lists: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """Those that have something in them. Raises InvalidArgument for what is not to be kept with every mount."""
+    if sum(len(name) for names in lists.values() for name in names) > MAX_LISTS or any(
+        len(names) > MAX_NAMES for names in lists.values()
+    ):
+        raise InvalidArgument(f"a mount keeps {MAX_NAMES} names in a list, and {MAX_LISTS} characters in all", "config")
+    return {name: names for name, names in lists.items() if names}
 
 
 def _hsm(op: ops.EnableMount, act: Act) -> str:
@@ -152,6 +163,7 @@ def tune_mount(op: ops.TuneMount, targets: tuple[HeldTenant], _act: Act) -> Outc
         listing=mount.listing if op.listing is None else op.listing,
         made_as=mount.made_as if op.made_as is None else op.made_as,
         managed_keys=mount.managed_keys if op.managed_keys is None else op.managed_keys,
+        lists=_named({**mount.lists, **op.lists}),
     )
     return Outcome(answer=tuned, put=(tuned,))
 

@@ -62,6 +62,13 @@ MOUNTS = [
     post("sys/mounts/auth/userpass/tune", {"token_type": "service"}),
     get("sys/auth/userpass/tune"),
     post("sys/mounts/auth/userpass/tune", {"token_type": "default-service"}),
+    *(step for name in ("passthrough_request_headers", "audit_non_hmac_request_keys") for given in (
+        "a", "a, b", ["a", "b"], ["a,b"], "", [], None, [5], {"a": 1}, "a,,b",
+    ) for step in (
+        post("sys/mounts/lists", {"type": "kv", "config": {name: given, "force_no_cache": True}}), get("sys/mounts/lists"),
+        get("sys/mounts/lists/tune"), post("sys/mounts/lists/tune", {name: ["q"], "description": "x"}),
+        post("sys/mounts/lists/tune", {name: given}), get("sys/mounts/lists/tune"), delete("sys/mounts/lists"),
+    )),
     put("cubbyhole/slash", {"a": "b"}),
     get("cubbyhole/slash/"),
     # moved

@@ -33,6 +33,14 @@ LOGINS = {name: Engine(keeps=False) for name in ("approle", "userpass", "jwt", "
 LOCAL, SEALED, ENTROPY = "local", "seal_wrap", "external_entropy_access"
 MARKS = (LOCAL, SEALED, ENTROPY)
 """What is kept of a mount and told, so that whoever has written it finds it; there is one node, and all is sealed."""
+UNCACHED = "force_no_cache"
+LISTS = (
+    "allowed_response_headers",
+    "audit_non_hmac_request_keys",
+    "audit_non_hmac_response_keys",
+    "passthrough_request_headers",
+)
+"""Of `config`, kept and told like MARKS: no parameter is in the audit log, and no engine sees a header or sets one."""
 VISIBLE = frozenset({"", "hidden", "unauth"})
 TOKENS = "token"
 DEFAULT_KIND = "default-service"
@@ -66,6 +74,25 @@ def managed_keys(given: Any) -> tuple[str, ...]:
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise Said(400, "allowed_managed_keys are names")
     return tuple(word.strip() for word in words if word.strip())
+
+
+def lists(config: Mapping[str, Any], of: str) -> dict[str, tuple[str, ...]]:
+    """Raises Said; `of`: the word for what they are said of."""
+    given = {name: config[name] for name in LISTS if config.get(name) is not None}
+    try:
+        if not all(isinstance(one, str | list) for one in given.values()):
+            raise Said(400, f"unable to convert given {of} config information")
+        return {name: tuple(coerced(Kind.COMMA_STRINGS, "", one)) for name, one in given.items()}
+    except FieldError as error:
+        raise Said(400, f"unable to convert given {of} config information") from error
+
+
+def uncached(config: Mapping[str, Any], of: str) -> tuple[str, ...]:
+    """The mark of it, if it is to have that. Raises Said."""
+    given = config.get(UNCACHED)
+    if given is not None and not isinstance(given, bool):
+        raise Said(400, f"unable to convert given {of} config information")
+    return (UNCACHED,) if given else ()
 
 
 def check_listing(listing: Any) -> None:

@@ -15,6 +15,7 @@ from keystead.doors.vault.endpoint import Answer, Said, endpoint
 from keystead.doors.vault.kv import check_version
 from keystead.doors.vault.system.engines import (
     DEFAULT_KIND,
+    LISTS,
     LOGINS,
     MARKS,
     OWN,
@@ -23,9 +24,11 @@ from keystead.doors.vault.system.engines import (
     Engine,
     check_listing,
     kind_made,
+    lists,
     managed_keys,
     seconds,
     times,
+    uncached,
 )
 from keystead.doors.vault.system.mountshapes import told, tuning
 from keystead.doors.vault.tokens import here
@@ -65,6 +68,10 @@ class TuneRequest(Parameters, frozen=True, kw_only=True):
     options: Pairs | None = None
     token_type: str | None = None
     allowed_managed_keys: CommaStrings | None = None
+    allowed_response_headers: CommaStrings | None = None
+    audit_non_hmac_request_keys: CommaStrings | None = None
+    audit_non_hmac_response_keys: CommaStrings | None = None
+    passthrough_request_headers: CommaStrings | None = None
 
 
 def _listed(call: Call, *, logins: bool) -> Answer:
@@ -85,6 +92,7 @@ def _enable(req: EnableRequest, call: Call, prefix: str, engines: Mapping[str, E
     if engine is None:
         raise Said(400, f"plugin not found in the catalog: {req.type}")
     check_version(req.type, req.options)
+    word = "auth" if prefix else "mount"
     listing = req.config.get("listing_visibility", "")
     check_listing(listing)
     kind = kind_made(req.config.get("token_type") if prefix else None)
@@ -103,7 +111,8 @@ def _enable(req: EnableRequest, call: Call, prefix: str, engines: Mapping[str, E
                 listing=listing,
                 made_as=kind or DEFAULT_KIND,
                 managed_keys=managed_keys(req.config.get("allowed_managed_keys")),
-                marks=tuple(name for name in MARKS if getattr(req, name)),
+                marks=(*(name for name in MARKS if getattr(req, name)), *uncached(req.config, word)),
+                lists=lists(req.config, word),
             )
         )
     except AlreadyExists as error:
@@ -130,6 +139,7 @@ def _tune(req: TuneRequest, call: Call, prefix: str) -> None:
                 listing=req.listing_visibility,
                 made_as=kind,
                 managed_keys=req.allowed_managed_keys,
+                lists={name: given for name in LISTS if (given := getattr(req, name)) is not None},
             )
         )
     except NotFound as error:

@@ -6,7 +6,7 @@ from typing import Any
 
 from keystead.core.entities import Mount
 from keystead.core.mounts import BUILT_IN, path_of
-from keystead.doors.vault.system.engines import ENTROPY, LOCAL, SEALED
+from keystead.doors.vault.system.engines import ENTROPY, LOCAL, SEALED, UNCACHED
 from keystead.service.handlers.tokenparts import DEFAULT_FOR, MAX_FOR
 
 
@@ -15,8 +15,9 @@ def told(mount: Mount) -> dict[str, Any]:
     is_login = path_of(mount).startswith("auth/")
     config: dict[str, Any] = {
         "default_lease_ttl": mount.default_lease_for,
-        "force_no_cache": False,
+        "force_no_cache": UNCACHED in mount.marks,
         "max_lease_ttl": mount.max_lease_for,
+        **mount.lists,
     }
     if mount.listing:
         config["listing_visibility"] = mount.listing
@@ -48,8 +49,9 @@ def tuning(mount: Mount) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "default_lease_ttl": mount.default_lease_for or DEFAULT_FOR,
         "description": mount.description,
-        "force_no_cache": False,
+        "force_no_cache": UNCACHED in mount.marks,
         "max_lease_ttl": mount.max_lease_for or MAX_FOR,
+        **mount.lists,
     }
     if mount.options:
         shown["options"] = mount.options
