@@ -117,6 +117,16 @@ def test_what_is_not_kept_of_a_mount(vault, config, words) -> None:
     assert vault.root.refused("POST", "sys/mounts/m", {"type": "kv", "config": config}) == (400, words)
 
 
+def test_how_users_are_locked_out_is_nothing_that_a_mount_says(vault) -> None:
+    """It was taken, and went by nothing: a tune has no answer that could remark upon it."""
+    wanted = {"user_lockout_config": {"lockout_threshold": "3"}}
+    words = "user_lockout_config is not offered: five failures lock out for fifteen minutes, always"
+    assert vault.root.refused("POST", "sys/auth/m", {"type": "userpass", "config": wanted}) == (400, words)
+    vault.root.data("POST", "sys/auth/m", {"type": "userpass"})
+    assert vault.root.refused("POST", "sys/auth/m/tune", {"max_lease_ttl": "1h", **wanted}) == (400, words)
+    assert vault.root.data("GET", "sys/auth/m/tune")["max_lease_ttl"] == 768 * 3600
+
+
 # --- wrapping
 
 

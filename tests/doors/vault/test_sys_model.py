@@ -39,8 +39,8 @@ OF_POLICIES = {"cas", "cas_required", "expiration", "ttl"} | {
 }
 LEFT_OUT = {
     "system list namespaces/?": {"scan"},  # what makes another verb of it (wire.vault.request)
-    "system write mounts/{path:path}/tune": {"plugin_version", "user_lockout_config"},
-    "system write auth/{path:path}/tune": {"plugin_version", "user_lockout_config"},
+    "system write mounts/{path:path}/tune": {"plugin_version"},
+    "system write auth/{path:path}/tune": {"plugin_version"},
     "system write policies/acl/{name:path}": OF_POLICIES,  # OpenBao's own
     "system write policy/{name:path}": OF_POLICIES,
     "system read internal/specs/openapi": {"generic_mount_paths"},

@@ -41,6 +41,7 @@ LISTS = (
     "passthrough_request_headers",
 )
 """Of `config`, kept and told like MARKS: no parameter is in the audit log, and no engine sees a header or sets one."""
+LOCKOUT = "user_lockout_config"
 VISIBLE = frozenset({"", "hidden", "unauth"})
 TOKENS = "token"
 DEFAULT_KIND = "default-service"
@@ -98,6 +99,11 @@ def uncached(config: Mapping[str, Any], of: str) -> tuple[str, ...]:
 def check_listing(listing: Any) -> None:
     if listing not in VISIBLE:
         raise Said(400, f"invalid listing_visibility {listing}")
+
+
+def check_lockout(given: Any) -> None:
+    if given is not None:
+        raise Said(400, f"{LOCKOUT} is not offered: five failures lock out for fifteen minutes, always")
 
 
 def kind_made(given: Any) -> str | None:

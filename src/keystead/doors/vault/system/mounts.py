@@ -16,6 +16,7 @@ from keystead.doors.vault.kv import check_version
 from keystead.doors.vault.system.engines import (
     DEFAULT_KIND,
     LISTS,
+    LOCKOUT,
     LOGINS,
     MARKS,
     OWN,
@@ -23,6 +24,7 @@ from keystead.doors.vault.system.engines import (
     TOKENS,
     Engine,
     check_listing,
+    check_lockout,
     kind_made,
     lists,
     managed_keys,
@@ -72,6 +74,7 @@ class TuneRequest(Parameters, frozen=True, kw_only=True):
     audit_non_hmac_request_keys: CommaStrings | None = None
     audit_non_hmac_response_keys: CommaStrings | None = None
     passthrough_request_headers: CommaStrings | None = None
+    user_lockout_config: Map | None = None
 
 
 def _listed(call: Call, *, logins: bool) -> Answer:
@@ -95,6 +98,7 @@ def _enable(req: EnableRequest, call: Call, prefix: str, engines: Mapping[str, E
     word = "auth" if prefix else "mount"
     listing = req.config.get("listing_visibility", "")
     check_listing(listing)
+    check_lockout(req.config.get(LOCKOUT))
     kind = kind_made(req.config.get("token_type") if prefix else None)
     default_for, most_for = times(req.config)
     try:
@@ -122,6 +126,7 @@ def _enable(req: EnableRequest, call: Call, prefix: str, engines: Mapping[str, E
 def _tune(req: TuneRequest, call: Call, prefix: str) -> None:
     path = prefix + req.path.strip("/")
     check_listing(req.listing_visibility or "")
+    check_lockout(req.user_lockout_config)
     if req.token_type is not None and not path.startswith("auth/"):
         raise Said(400, "'token_type' can only be modified on auth mounts")
     kind = kind_made(req.token_type)
