@@ -43,7 +43,7 @@ from keystead.core.entities import (
 )
 from keystead.core.errors import Denied, LimitExceeded, NotApproved
 from keystead.core.operations import DeleteApprovalRule, Demand, DisableMount, Operation, PutApprovalRule, SealUp
-from keystead.core.ports import Entropy
+from keystead.core.ports import Entropy, Stale
 from keystead.core.rights import Rights
 from keystead.service.amounts import amounts_to, ends_with, reaches
 from keystead.service.barrier import Barrier, Commit
@@ -198,10 +198,12 @@ class Quorum:
     def _require_room(self, caller: Caller, fresh: ApprovalRequest) -> None:
         """Nobody's request gives way to another: who has too many waits, and so does a tenant that has.
 
-        Of one who asks by many tokens all count: whoever made them stands behind each.
+        Of one who asks by many tokens all count: whoever made them stands behind each. Raises LimitExceeded, Stale.
         """
         kept = self._barrier.linked(ApprovalRequest, fresh.scope, limit=2 * MAX_WAITING)
         waiting = [one for one in kept if not one.is_over(caller.now)]
+        if any((one.asked_by, one.digest) == (fresh.asked_by, fresh.digest) for one in waiting):
+            raise Stale  # it has come since it was looked for, and counts: whoever looks again finds it
         people = set(fresh.persons)
         for n, most in (
             (sum(one.asked_by == fresh.asked_by for one in waiting), MAX_OF_ONE),
