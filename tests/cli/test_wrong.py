@@ -12,6 +12,7 @@ from keystead.cli.commands import COMMANDS
 from keystead.cli.exits import EXITS, NEXT, Exit, NotDone
 from keystead.core.errors import KeysteadError
 
+RULE = ("approval", "rule", "put", "r", "--approvals", "1", "--approver", "user:a")
 WRONG = [
     (("kye",), "did you mean `key`?"),
     (("key", "lsit"), "did you mean `list`?"),
@@ -22,6 +23,12 @@ WRONG = [
     (("key", "create", "--spec", "AES_265"), "did you mean AES_256?"),
     (("key", "create", "--tag", "no-equals-sign"), "NAME=VALUE"),
     (("key", "create", "--purpose", "cyphers"), "there are cipher"),
+    (("key", "create", "--name", "app"), "begins with alias/"),
+    (("key", "create", "--name", "alias/aws/app"), "not with alias/aws/"),
+    ((*RULE, "--action", "destroy", "--waits=-5m"), "say 30m, 24h, 7d"),
+    (("audit", "export", "--from", "5", "--to", "2"), "--to 2 is before --from 5"),
+    (("slot", "mode", "window"), "`keystead slot recovery-key` makes one"),
+    ((*RULE, "--action", "x"), "asked for destroy, "),
     (("key", "schedule-deletion"), "KEY"),
     (("key", "schedule-deletion", "x", "--days", "3"), "7<=x<=30"),
     (("key", "describe", "not-a-key"), "alias/app"),
@@ -54,6 +61,8 @@ def test_and_the_same_in_json(server, words, hint) -> None:
         (("key", "list", "--in", "eu-moon-1"), "keyring", "no such keyring; `keystead keyring list`"),
         (("key", "create", "--in", "eu-moon-1"), "keyring", "no such keyring; `keystead keyring list`"),
         (("policy", "get", "alias/nope"), "key", "no such key; `keystead key list`"),
+        (("principal", "delete", "nope"), "name", "no principal named 'nope'; the `list` beside this command"),
+        (("token", "revoke", "nope"), "token", "no such token; `keystead token list`"),
         (("key", "list", "--tenant", "nope"), "tenant", "there is no namespace 'nope'; `keystead namespace list`"),
     ],
 )
@@ -85,6 +94,13 @@ def test_a_wrong_place_to_listen(tmp_path) -> None:
 def test_no_installation(tmp_path, words) -> None:
     done = at_once(*words, "--data", tmp_path / "nothing", "--json")
     assert done.status == Exit.NOT_FOUND and "keystead dev" in done.error["message"]
+
+
+def test_a_directory_that_cannot_be_made(tmp_path) -> None:
+    (tmp_path / "file").write_text("")
+    for words in (("dev", "--data"), ("init", "--json")):
+        done = at_once(*words, tmp_path / "file")
+        assert done.status == Exit.USAGE and "cannot be made" in done.err and len(done.err.splitlines()) == 1, words
 
 
 def test_serve_without_an_installation(tmp_path) -> None:

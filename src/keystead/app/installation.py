@@ -20,7 +20,7 @@ from keystead.app.hsms import Tokens
 from keystead.app.layout import Layout, SavedCredentials, read_saved, sync_directory, write_durably
 from keystead.app.slots import SlotsOf
 from keystead.config import Config
-from keystead.core.errors import AlreadyExists, Conflict, Internal, NotFound
+from keystead.core.errors import AlreadyExists, Conflict, Internal, InvalidArgument, NotFound
 from keystead.core.ports import Entropy
 from keystead.core.sensitive import Sensitive
 from keystead.seals import Seals, encode, load
@@ -67,13 +67,17 @@ def exists(directory: Path) -> bool:
 def prepare(directory: Path) -> None:
     """An empty data directory, mode 0700.
 
-    Raises AlreadyExists where there is an installation, InvalidArgument where the directory is another user's.
+    Raises AlreadyExists where there is an installation, InvalidArgument where the directory is another user's, or
+    cannot be made.
     """
     if exists(directory):
         raise AlreadyExists(f"{directory} holds an installation already", "DIR")
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    require_own(directory, directory.stat())
-    directory.chmod(0o700)
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        require_own(directory, directory.stat())
+        directory.chmod(0o700)
+    except OSError as error:
+        raise InvalidArgument(f"{directory} cannot be made: {error.strerror}", "DIR") from error
 
 
 def initialise(

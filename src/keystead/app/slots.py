@@ -97,7 +97,7 @@ class SlotsOf:
     def _open(self, name: str, owner: str) -> Slot:
         kind, _, which = name.partition(":")
         if (opener := KINDS.get(kind)) is None:
-            raise InvalidArgument("there is no such kind of slot", "slots")
+            raise InvalidArgument("a slot is file, tpm or pkcs11:NAME", "slots")
         try:
             return opener(self, which, owner)
         except InvalidArgument:
@@ -146,7 +146,10 @@ def remove(core: Core, name: str, *, lost: bool) -> None:
     left = tuple(one for one in names if one != name)
     n_left, least = core.slots.n_places(left), min(core.slots.at_least, core.slots.n_places(names))
     if not left or n_left < least:
-        raise Conflict(f"the root would be left in {n_left} places, and {least} are asked for", "slot")
+        raise Conflict(
+            f"the root would be left in {n_left} places, and {least} are asked for: add another one first",
+            "slot",
+        )
     if not lost:
         core.barrier.require_slot(name)
     core.barrier.reslot(left, record_of_slots(core.barrier, core.clock.now(), RemoveSlot.__name__, name))

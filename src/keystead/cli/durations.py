@@ -8,8 +8,11 @@ from keystead.wire.vault.scalars import seconds as parsed
 
 
 def seconds(text: str, option: str) -> int:
-    """ "" is 0. Raises InvalidArgument."""
+    """ "" is 0. Raises InvalidArgument, for what is below 0 too."""
     try:
-        return parsed(text)
+        found = parsed(text)
     except Malformed:
-        raise InvalidArgument(f"{text!r} is no duration: say 30m, 24h, 7d", option) from None
+        found = -1
+    if found < 0:
+        raise InvalidArgument(f"{text!r} is no duration: say 30m, 24h, 7d", option)
+    return found

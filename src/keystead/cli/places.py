@@ -94,6 +94,13 @@ def address(session: Session, place: str | None, tenant: str | None = None) -> s
     return f"{DIALECT}:{tenant_of(session, tenant)}:{place or session.settings.region}"
 
 
+def name(text: str, namespace: str) -> str:
+    """A new name for a key at that address: of the aws dialect it is an alias. Raises InvalidArgument."""
+    if namespace.startswith(f"{DIALECT}:") and (not text.startswith("alias/") or text.startswith("alias/aws/")):
+        raise InvalidArgument(f"{text!r} is no name here: it begins with alias/, and not with alias/aws/", "name")
+    return text
+
+
 def key(session: Session, text: str, place: str | None = None) -> KeyRef:
     """A key by its id, wherever it is; by ARN; by a name (alias/app) at a place. Raises InvalidArgument, NotFound."""
     if (arn := ARN.fullmatch(text)) is not None:

@@ -169,7 +169,9 @@ def actions_of(words: Iterable[str]) -> frozenset[Action]:
         elif word in RULABLE:
             found.add(Action(word))
         else:
-            raise InvalidArgument(f"{word!r} is nothing that approval can be asked for", "actions")
+            raise InvalidArgument(
+                f"approval can be asked for {', '.join(GROUPS)}, or an action by name, not for {word!r}", "actions"
+            )
     return frozenset(found)
 
 

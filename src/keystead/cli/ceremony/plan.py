@@ -34,6 +34,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from keystead.app.installation import ADMINISTRATOR, REGIONS
+from keystead.cli import files
 from keystead.core.audit.note import VerifierKey
 from keystead.core.audit.transcript import Person, Role
 from keystead.core.errors import InvalidArgument, Malformed
@@ -87,11 +88,11 @@ class Plan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 def read(path: Path) -> tuple[Plan, str]:
     """The plan, and the SHA-256 of its text, hex. Raises InvalidArgument."""
     try:
-        text = path.read_bytes()
+        text = files.read(path, "plan")
         if len(text) > MAX_PLAN:
             raise InvalidArgument(f"{path.name} is longer than any plan", "plan")
         plan = msgspec.convert(tomllib.loads(text.decode()), Plan)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise InvalidArgument(f"{path.name}: {error}", "plan") from None
     check(plan)
     return plan, sha256(text).hexdigest()

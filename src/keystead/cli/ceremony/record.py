@@ -109,7 +109,7 @@ def read(path: Path) -> tuple[Verdict, bytes | None]:
             raise Wrong(0, "it is longer than any transcript")
         *lines, rest = path.read_bytes().split(LINE_FEED)
     except OSError as error:
-        raise NotFound(f"{path} cannot be read ({type(error).__name__})", "transcript") from None
+        raise NotFound(f"{path} cannot be read: {error.strerror}", "transcript") from None
     if rest:
         raise Wrong(len(lines) + 1, "it breaks off in the middle")
     note = note_of(path).read_bytes() if note_of(path).exists() else None

@@ -208,6 +208,8 @@ def export(here: Here, path: Path | None, format_: str, first: int, last: int | 
     """
     from keystead.doors.aws_kms import cloudtrail
 
+    if last is not None and last < first:
+        raise InvalidArgument(f"--to {last} is before --from {first}", "to")
     pieces = cloudtrail.export(log_in(path or here.directory).numbered(first, last), format_)
     with nullcontext(sys.stdout.buffer) if output is None else _writable(output) as file:
         for piece in pieces:

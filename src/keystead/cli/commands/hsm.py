@@ -13,6 +13,7 @@ from keystead.cli import secrets
 from keystead.cli.commands.steering import answer, running_server
 from keystead.cli.group import Suggesting
 from keystead.cli.here import Here, members, table, with_here
+from keystead.core.errors import NotFound
 
 
 @click.group(cls=Suggesting)
@@ -70,7 +71,9 @@ def login(here: Here, name: str, reference: str | None) -> None:
 
     hygiene.harden()
     found = config.read(here.directory).hsms.get(name)
-    asked = reference or (found.pin if found is not None else PROMPT)
+    if found is None:
+        raise NotFound(f"the configuration names no HSM {name!r}", "hsm")
+    asked = reference or found.pin
     with closing(running_server(here)) as server:
         pin = secrets.ask_pin(name) if asked == PROMPT else config.secret(asked)
         answer(here, server.log_into_hsm(name, pin))

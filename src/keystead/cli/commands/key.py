@@ -131,6 +131,7 @@ def create(out: Output, session: Session, spec: str, purpose: str | None, **give
     keystead key create --spec RSA_2048 --purpose signature --tag team=pay
     """
     namespace = places.address(session, given["place"], given["tenant"])
+    name = places.name(given["name"], namespace) if given["name"] else None
     made = session.perform(
         ops.CreateKey(
             keyring=KeyringRef(namespace),
@@ -143,9 +144,9 @@ def create(out: Output, session: Session, spec: str, purpose: str | None, **give
         )
     )
     id_ = known_as(made.key.id)
-    if given["name"]:
+    if name is not None:
         try:
-            session.perform(ops.CreateName(key=KeyRef(namespace, id=id_), name=given["name"]))
+            session.perform(ops.CreateName(key=KeyRef(namespace, id=id_), name=name))
         except KeysteadError:
             say(f"The key {id_} was made, and has no name.")
             raise

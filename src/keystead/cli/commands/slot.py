@@ -16,7 +16,7 @@ from keystead.cli.group import Suggesting
 from keystead.cli.here import JSON, Here, Output, with_here
 from keystead.cli.session import UNSEAL, Session, is_running, with_session
 from keystead.core import operations as ops
-from keystead.core.errors import Unavailable
+from keystead.core.errors import InvalidArgument, Unavailable
 
 if TYPE_CHECKING:
     from keystead.doors.control import ServerStatus
@@ -94,6 +94,11 @@ def mode(out: Output, session: Session, kind: str, files: Sequence[Path]) -> Non
     """
     from keystead.service.escrow import id_of, read_public
 
+    if (kind == "window") is not bool(files):
+        raise InvalidArgument(
+            "the mode window takes --recovery-key FILE, and no other mode does; `keystead slot recovery-key` makes one",
+            "recovery_key",
+        )
     keys = tuple(read_public(read_text(file, "recovery_key")) for file in files)
     session.perform(ops.SetSlotMode(mode=kind, recovery_keys=keys))
     session.rotate_slot()
