@@ -18,7 +18,7 @@ from keystead.core.operations.certificates import BAD_REQUEST, Chain
 from keystead.crypto.keys import parse_public, spki
 from keystead.wire import asn1
 
-_UNREADABLE: Final = (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension)
+_UNREADABLE: Final = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension)
 _EXTENSIONS: Final = x509.ObjectIdentifier("1.2.840.113549.1.9.14")  # RFC 2985 §5.4.2: read as extensions
 _FAMILIES: Final[tuple[tuple[Any, Family, str], ...]] = (
     (rsa.RSAPublicKey, Family.RSA, "RSA"),

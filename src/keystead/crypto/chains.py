@@ -24,6 +24,7 @@ from keystead.crypto.names import digest_of
 MAX_DEPTH = 8  # certificates between a client's and the one that a role has
 MAX_SENT = 10  # certificates that a client may send along
 Criticality = v.Criticality
+_ODD = (x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, UnsupportedAlgorithm)
 
 
 def has_certificates(pem: str) -> bool:
@@ -47,7 +48,7 @@ def called(pem: str) -> tuple[tuple[Called, bytes], ...]:
     """(what it is called, DER) of each of those certificates that can be read."""
     found: list[tuple[Called, bytes]] = []
     for one in _read(pem):
-        with suppress(ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+        with suppress(ValueError, *_ODD):
             found.append((Called(one.subject.public_bytes(), _key_id(one)), one.public_bytes(Encoding.DER)))
     return tuple(found)
 
@@ -62,7 +63,7 @@ def _key_id(certificate: x509.Certificate) -> bytes:
 def _read(pem: str) -> list[x509.Certificate]:
     try:
         return x509.load_pem_x509_certificates(pem.encode())
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         return []
 
 
@@ -72,7 +73,7 @@ def told(der: bytes) -> Certified:
         certificate = x509.load_der_x509_certificate(der)
         found = {one.oid.dotted_string: one for one in certificate.extensions}
         spki = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    except (x509.DuplicateExtension, x509.UnsupportedGeneralNameType, UnsupportedAlgorithm) as error:
+    except _ODD as error:
         raise ValueError(str(error)) from None
     names = found["2.5.29.17"].value if "2.5.29.17" in found else x509.SubjectAlternativeName([])
     subject_key = found["2.5.29.14"].value.digest if "2.5.29.14" in found else b""
@@ -107,7 +108,7 @@ def ids_of(chain: tuple[bytes, ...]) -> tuple[CertificateId, ...]:
     """Of those that can be read."""
     found: list[CertificateId] = []
     for der in chain:
-        with suppress(ValueError):
+        with suppress(ValueError, x509.InvalidVersion):
             found.append(_id(x509.load_der_x509_certificate(der)))
     return tuple(found)
 
@@ -139,7 +140,7 @@ def vouched(
             return leaf == own[0] and leaf.not_valid_before_utc <= now <= leaf.not_valid_after_utc
         authorities = [one for one in own if _is_authority(one) and not is_revoked(_id(one))]
         return _is_for_clients(leaf) and _leads(leaf, between, authorities, now)
-    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, UnsupportedAlgorithm):
+    except (ValueError, *_ODD):
         return False
 
 

@@ -19,15 +19,15 @@ from keystead.crypto.names import digest_of
 
 MAX_LIST, MAX_REVOKED = 2 * 1024 * 1024, 50_000  # bytes, certificates
 _PEM = b"-----BEGIN X509 CRL-----"
-_ODD = (x509.DuplicateExtension, x509.UnsupportedGeneralNameType, OverflowError)
+_ODD = (x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, OverflowError)
 
 
 def revoked(body: bytes) -> Revoked:
     """PEM or DER. Raises ValueError for what is no list, is too long, or tells of changes alone (a delta)."""
-    found = _load(body)
-    if len(found) > MAX_REVOKED:
-        raise ValueError("too many certificates")
     try:
+        found = _load(body)
+        if len(found) > MAX_REVOKED:
+            raise ValueError("too many certificates")
         if any(isinstance(one.value, x509.DeltaCRLIndicator) for one in found.extensions):
             raise ValueError("a delta list")
         issuer = sha256(found.issuer.public_bytes()).digest()
@@ -77,7 +77,7 @@ def _is_of(found: x509.CertificateRevocationList, url: str) -> bool:
 def _read(pem: str) -> list[x509.Certificate]:
     try:
         return x509.load_pem_x509_certificates(pem.encode())
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         return []
 
 

@@ -103,7 +103,7 @@ def _read_pem(text: str) -> tuple[str, str, Any]:
     try:
         certified = b"-----BEGIN CERTIFICATE-----" in raw
         key = x509.load_pem_x509_certificate(raw).public_key() if certified else load_pem_public_key(raw)
-    except UnsupportedAlgorithm:
+    except (UnsupportedAlgorithm, x509.InvalidVersion):
         raise ValueError("a key of another kind") from None
     if isinstance(key, rsa.RSAPublicKey):
         numbers = key.public_numbers()

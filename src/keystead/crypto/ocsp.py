@@ -15,7 +15,14 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsag
 
 SKEW, LASTS = timedelta(minutes=5), timedelta(days=1)  # of clocks; of an answer that does not say how long it is good
 MOST_SENT = 8  # certificates that come with an answer and are looked at, with each of whom the role names
-_ODD = (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
+_ODD = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
 
 
 class Standing(Enum):
