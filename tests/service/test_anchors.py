@@ -14,6 +14,7 @@ from tests.certificates import Authority, Issued
 from keystead.app.clientcerts import Asking
 from keystead.config import Tls
 from keystead.service.anchors import Anchors
+from keystead.service.handlers import loginsettings
 
 KEY_ID = x509.SubjectKeyIdentifier(b"k" * 20)
 OTHER_ID = x509.SubjectKeyIdentifier(b"o" * 20)
@@ -45,7 +46,7 @@ def authority(key_id: x509.SubjectKeyIdentifier | None = KEY_ID, *, days: int = 
     return Issued("ca", ca=True, lasts_for=timedelta(days=days), extensions=(key_id,) if key_id else (), **more)
 
 
-OURS = authority()
+OURS, OTHER = authority(), Issued("another", ca=True)
 THEIRS = {
     "the same key by name": authority(days=3650),
     "no key by name": authority(None, days=3650),
@@ -122,3 +123,19 @@ def shaken(server: ssl.SSLContext, client: Issued, directory: Path) -> bytes | N
             except ssl.SSLWantReadError:
                 continue
     return ends[1].getpeercert(binary_form=True)
+
+
+def test_a_tenant_has_so_many_certificates_and_no_more(house, monkeypatch) -> None:
+    """Each worker reads all of them between two requests: 1,000 roles of 500 would have taken it minutes."""
+    monkeypatch.setattr(loginsettings, "MOST_CERTIFICATES", 3)
+    house.role(OURS.pem + OURS.pem)
+    assert house.root("POST", "sys/auth/other", {"type": "cert"}).status == 204
+    full = {"certificate": OURS.pem + OURS.pem}
+    assert house.root("POST", "auth/other/certs/r", full).status == 413
+    assert house.root("POST", "auth/other/certs/r", {"certificate": OURS.pem}).status == 204
+    assert house.root("POST", "auth/cert/certs/q", {"certificate": OURS.pem}).status == 413
+    assert house.root("POST", "auth/cert/certs/r", {"certificate": OURS.pem + "\n" * 12300}).status == 413
+    house.role(OTHER.pem + OURS.pem)  # as many as it had
+    house.role(OTHER.pem + OTHER.pem, "ns1")  # another's are no matter
+    house.role(OURS.pem)
+    assert house.root("POST", "auth/cert/certs/q", {"certificate": OURS.pem}).status == 204

@@ -20,7 +20,7 @@ from keystead.crypto.kdf import SALT_BYTES
 from keystead.service.credentials.password import is_right, kept
 from keystead.service.credentials.token import digest, is_within
 from keystead.service.handlers.joining import join
-from keystead.service.handlers.loginsettings import check_bounds
+from keystead.service.handlers.loginsettings import check_bounds, check_room
 from keystead.service.handlers.logintokens import drawn, short
 from keystead.service.handlers.mounts import table_of
 from keystead.service.handlers.secondfactor import Entering, let_in
@@ -55,6 +55,7 @@ def write_account(op: ops.WriteAccount, targets: tuple[HeldTenant], act: Act) ->
     if given.bounds is not None:
         check_bounds(given.bounds)
     before = tenant.account(mount, given.name)
+    check_room(given, before, tenant)
     role_id = given.role_id or new_id(act.entropy)
     role_digest = tenant.role_digest(mount, role_id) if mount.engine == "approle" else ""
     other = tenant.account_of_role(mount, role_digest) if role_digest else None

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 
-from keystead.core.entities import Bounds, CertBounds, JwtSettings, KubernetesSettings, Settings
-from keystead.core.errors import InvalidArgument
+from keystead.core.entities import Account, Bounds, CertBounds, JwtSettings, KubernetesSettings, Settings
+from keystead.core.errors import InvalidArgument, LimitExceeded
 from keystead.crypto.chains import has_certificates, is_of_authorities
 from keystead.crypto.jwk import ALGORITHMS, VerifyingKey
+from keystead.service.handlers.mounts import table_of
+from keystead.service.held import HeldTenant
 
 MAX_PEM, MAX_KEYS, MAX_URL = 256 * 1024, 32, 1024  # characters, keys, characters
 _URL, _RESPONDER = re.compile(r"https://[!-~]+"), re.compile(r"https?://[!-~]+")
 MOST_RESPONDERS = 4  # that a login asks, one after the other
+MOST_CERTIFICATES = 1000
+"""Of all roles of a tenant: every worker holds them, and reads them anew between other requests when one changes."""
 
 
 def check_settings(settings: Settings) -> None:
@@ -30,6 +34,24 @@ def check_bounds(bounds: Bounds) -> None:
         raise InvalidArgument("failed to parse certificate", "certificate")
     if isinstance(bounds, CertBounds):
         _check_responders(bounds)
+
+
+def check_room(account: Account, before: Account | None, tenant: HeldTenant) -> None:
+    """Raises LimitExceeded where it would bring more certificates than there may be."""
+    had = _n_certificates(before) if before is not None else 0
+    if (n := _n_certificates(account)) <= had:
+        return
+    for mount in table_of(tenant).mounts:
+        if mount.engine == "cert":
+            n += sum(_n_certificates(one) for one in tenant.accounts(mount))
+    if n - had > MOST_CERTIFICATES:
+        raise LimitExceeded(f"the roles of a namespace have {MOST_CERTIFICATES} certificates at most", "certificate")
+
+
+def _n_certificates(account: Account) -> int:
+    """Long text between them counts, too."""
+    pem = account.bounds.certificate if isinstance(account.bounds, CertBounds) else ""
+    return max(pem.count("-----BEGIN "), len(pem) // 4096)
 
 
 def _check_responders(bounds: CertBounds) -> None:
