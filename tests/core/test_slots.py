@@ -2,11 +2,13 @@
 
 import gzip
 import os
+import threading
 from pathlib import Path
 
 import pytest
 from tests.core.test_barrier import STEPS, Boom, U, version
 from tests.fakes import MemorySlot, SeededEntropy
+from tests.waiting import ended
 
 from keystead.core.entities import KeyVersion
 from keystead.core.errors import Conflict, Internal, Unavailable, WrongState
@@ -335,3 +337,55 @@ def test_a_database_of_before_opens_and_its_next_root_is_of_today(tmp_path):
 def test_a_root_that_is_none_is_told(blob):
     with pytest.raises(Internal, match="meta root"):
         Root.decode(blob)
+
+
+# --- a slot that hangs
+
+
+def test_files_open_the_root_before_a_device_is_asked(house):
+    """Whatever order the slots came in: a device may take its time, and this is on the way of every use."""
+    house.barrier.reslot(("pkcs11:luna", "tpm", "file"), b"in another order")
+    asked = []
+    for slot in (house.token, house.tpm):
+        slot.give = lambda *_, name=slot.name: asked.append(name)
+    assert house.holds("k1", house.another()) and not asked
+
+
+def test_who_asks_otherwise_how_slots_are_is_not_kept_by_one(house):
+    def asked(name, look):
+        if name == "tpm":
+            raise Unavailable("slot tpm has not answered for 2 seconds")
+        return look()
+
+    slots = Slots.of(*house.slots)
+    slots.ask = asked
+    barrier = Barrier(house.store, slots, SeededEntropy(8))
+    barrier.open(U, settle=False)
+    looks = {look.name: look for look in barrier.slots()}
+    assert "not answered" in looks["tpm"].trouble and looks["tpm"].n_unerased is None
+    assert looks["file"].trouble == looks["pkcs11:luna"].trouble == ""
+    assert barrier.outstanding(barrier.slots()) == 1
+
+
+def test_one_thread_waits_for_a_slot_that_hangs_and_the_next_gives_up(house, monkeypatch):
+    """They are the threads that everybody's changes need."""
+    monkeypatch.setattr("keystead.service.barrier.REPLACED_IN", 0.02)
+    begun, go_on = threading.Event(), threading.Event()
+    generations = house.token.generations
+
+    def hangs():
+        begun.set()
+        assert go_on.wait(60)
+        return generations()
+
+    house.token.generations = hangs
+    first = threading.Thread(target=house.destroy, args=("k1",))
+    first.start()
+    assert begun.wait(60)
+    with pytest.raises(Unavailable, match="keeps another destruction waiting"):
+        house.destroy("k2")
+    house.barrier.commit(Commit(put=(version("k3"),), material={"k3/1": Sensitive(b"material of k3/1")}))
+    assert house.holds("k3"), "what erases nothing goes on"
+    go_on.set()
+    ended(first)
+    house.destroy("k2")

@@ -3,11 +3,13 @@
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 from docs.build import ROOT
 from tests.scripts.test_readme import EXAMPLE
 from tests.servers import at_once
+from tests.waiting import ended
 
 import keystead
 from keystead.app.layout import Layout
@@ -16,6 +18,7 @@ from keystead.core.algorithms import KEY_SPECS, Purpose
 from keystead.core.audit.record import parse
 from keystead.core.errors import Denied, NotApproved, NotFound, Unauthenticated, Unavailable
 from keystead.core.sensitive import Sensitive
+from keystead.service.erasures import Erasures
 from keystead.service.log import Log
 from keystead.stores.disk import LocalDisk
 
@@ -124,3 +127,29 @@ def test_the_example_of_the_documents_runs(tmp_path) -> None:
     command = [sys.executable, "-c", text.replace(opening, phrase)]
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     assert (done.stdout, done.returncode) == ("hello\n", 0), done.stderr
+
+
+def test_an_hsm_that_hangs_keeps_no_other_chore_waiting(place, monkeypatch) -> None:
+    """Erasing there was done under the lock of all: nothing rotated, no lease ended, the audit log stood still."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hangs(_erasures, hsm="", *, but=()) -> int:
+        if hsm:
+            begun.set()
+            assert go_on.wait(60)
+        return 0
+
+    monkeypatch.setattr(Erasures, "step", hangs)
+    with place.open() as ks:
+        chores = ks._chores
+        reaching = threading.Thread(target=chores.reach, args=("luna",))
+        settling = threading.Thread(target=chores.settle)
+        reaching.start()
+        assert begun.wait(60)
+        ks.fold()
+        assert ks.keep_appointments(trust_clock=True)
+        settling.start()
+        ended(settling)
+        assert reaching.is_alive()
+    go_on.set()
+    ended(reaching)
