@@ -281,6 +281,30 @@ def test_another_pin_is_offered_once_and_is_the_one_from_now_on_where_it_is_take
     token.close()
 
 
+CHANGES_ITS_PIN = """
+import sys
+from ctypes import CDLL, c_char_p, c_ulong
+from tests.softhsm import PIN, module, open_token
+change = CDLL(module()).C_SetPIN
+change.argtypes = c_ulong, c_char_p, c_ulong, c_char_p, c_ulong
+old, new = PIN.encode(), sys.argv[2].encode()
+print(open_token(sys.argv[1]).run(lambda desk: change(desk.session.handle, old, len(old), new, len(new))))
+"""
+
+
+def test_a_pin_that_was_changed_while_the_token_is_used_is_taken():
+    """SoftHSM2 compares with the one that it has read, and never looks again."""
+    label = softhsm.new_token()
+    token, another = softhsm.open_token(label), softhsm.open_token()
+    names = {one: make(one) for one in (token, another)}
+    command = [sys.executable, "-c", CHANGES_ITS_PIN, label, "112233"]
+    assert subprocess.run(command, check=True, capture_output=True, timeout=60).stdout == b"0\n"
+    token.log_in(lambda: Sensitive(b"112233"))
+    for one, name in names.items():
+        assert one.has(name)
+        one.close()
+
+
 def test_what_is_no_module_is_said(tmp_path):
     (tmp_path / "not.so").write_bytes(b"no")
     for path in (str(tmp_path / "none.so"), str(tmp_path / "not.so"), "/lib/x86_64-linux-gnu/libc.so.6"):

@@ -21,7 +21,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from queue import Empty, SimpleQueue
 from typing import Final, NoReturn, TypeVar
 
@@ -133,8 +133,10 @@ class Spells:
         """
         before = self._pin, self._refused, self._trouble, self._n_failed, self._not_before
         if (connection := self._connection) is not None:
-            with connection.module.within():
+            with connection.module.within() as epoch:
                 connection.drop(log_out=True)
+            with suppress(Unavailable):  # SoftHSM2 compares with the PIN of before else, and calls the new one wrong
+                connection.module.restart(epoch)
         self._pin, self._refused, self._not_before = pin, "", 0.0
         try:
             self.info()
