@@ -139,6 +139,24 @@ def test_a_copy_that_is_restored_beside_takes_nothing_over_unless_it_is_told_to(
     assert lost.error["error"] == "Conflict" and "erased" in lost.error["message"]
 
 
+def test_a_lost_database_is_restored_where_the_hsm_is_lost_too(site, tmp_path) -> None:
+    """The files open it. It said that it had failed, when all but the renewal was done."""
+    assert about(site, "slot", "add", "pkcs11:soft").status == 0
+    id_ = about(site, "key", "create").out.strip()
+    assert about(site, "backup", tmp_path / "fresh").status == 0
+    (site / "keystead.db").unlink()
+    with softhsm.Removed():
+        came = about(site, "restore", tmp_path / "fresh", "--take-over", "--json").json
+        assert "slot pkcs11:soft" in came["not_renewed"]
+        assert about(site, "key", "describe", id_).status == 0
+    before = about(site, "slot", "list", "--json").out
+    assert about(site, "slot", "rotate").status == 0 and about(site, "slot", "list", "--json").out != before
+    assert about(site, "key", "describe", id_).status == 0
+    again = shutil.copytree(site, tmp_path / "again")
+    (again / "keystead.db").unlink()
+    assert about(again, "restore", tmp_path / "fresh", "--take-over", "--json").error["error"] == "Conflict"
+
+
 def test_a_running_server_and_its_workers_follow(site) -> None:
     with serving("dev", site, "--workers", "2") as running:
         ks = partial(about, running.directory)

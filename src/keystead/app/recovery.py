@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from keystead import config
 from keystead.app.clock import SystemClock
 from keystead.app.entropy import drawing
@@ -84,11 +86,11 @@ def recover(
             else:
                 came = graft(copy, _bytes(tree), slots, entropy, unseal_key, SystemClock().now())
                 copy.backup(layout.database)
-            _settle(layout, settings, slots, unseal_key, entropy)
+            not_renewed = _settle(layout, settings, slots, unseal_key, entropy)
     finally:
         tokens.close()
         lock.close()
-    return came
+    return replace(came, not_renewed=not_renewed)
 
 
 def reslot(directory: Path, offered: Sequence[Sensitive], recovery: Sensitive) -> tuple[str, ...]:
@@ -126,8 +128,11 @@ def _require_its_own(root: bytes) -> None:
         )
 
 
-def _settle(layout: Layout, settings: Config, slots: Slots, unseal_key: Sensitive, entropy: Entropy) -> None:
-    """The audit log goes on from here, and says so; and no other copy of the generation lives on."""
+def _settle(layout: Layout, settings: Config, slots: Slots, unseal_key: Sensitive, entropy: Entropy) -> str:
+    """The audit log goes on from here, and says so; and no other copy of the generation lives on.
+
+    Or why one does: a slot that is away, or lost with the database, keeps nobody from what another one opens.
+    """
     store = SqliteStore(layout.database)
     try:
         copy = TreeCopy(layout.tree_copy(settings), store)
@@ -137,9 +142,13 @@ def _settle(layout: Layout, settings: Config, slots: Slots, unseal_key: Sensitiv
         disk.make_directory(layout.audit)
         rebase(disk, layout.audit, store)
         record_recovery(barrier, SystemClock().now())
-        barrier.rotate()
+        try:
+            barrier.rotate()
+        except Unavailable as error:
+            return str(error)
     finally:
         store.close()
+    return ""
 
 
 def _bytes(path: Path) -> bytes:

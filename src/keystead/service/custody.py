@@ -124,6 +124,7 @@ class Grafted(Struct, frozen=True, kw_only=True):
 
     destroyed: tuple[str, ...]  # versions destroyed since the backup
     access: tuple[str, ...]  # as it was at the time of the backup: look through it, some may have been revoked since
+    not_renewed: str = ""  # why the secret in the slots is the one of before, which opens other copies of the backup
 
 
 def graft(

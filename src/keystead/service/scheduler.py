@@ -23,7 +23,7 @@ from typing import Any
 from keystead.core.entities import Binding, Key, KeyVersion, Kind, Origin
 from keystead.core.errors import KeysteadError
 from keystead.core.operations import DestroyKey, ExpireMaterial, KeyOperation, KeyRef, PutOffDestruction, RotateKey
-from keystead.core.ports import Clock, Reader, WouldWait
+from keystead.core.ports import HSM, Clock, Reader, WouldWait
 from keystead.core.states import KeyState
 from keystead.service.barrier import Barrier
 from keystead.service.moving import moving
@@ -123,8 +123,10 @@ class Scheduler:
                 with moving():
                     done = self._performed(kind, key_id)
             except WouldWait as would:
-                self._apart.setdefault(would.where, deque()).append((kind, key_id))
-                return False
+                if would.where.startswith(HSM):
+                    self._apart.setdefault(would.where, deque()).append((kind, key_id))
+                    return False
+                done = self._performed(kind, key_id)  # a key store outside, which is not waited for long
         self._settle((kind, key_id), seen, done=done)
         return done
 

@@ -94,6 +94,11 @@ def _recover(here: Here, old: Path, tree: Path | None, unseal: Sequence[str], *,
     here.out.answer(
         came, f"The backup is the database; {len(came.destroyed)} key versions were destroyed since, and stay so."
     )
+    if came.not_renewed:
+        say(
+            "The secret in the slots is still the one of before, which opens every copy of that backup: "
+            f"{came.not_renewed}. `keystead slot rotate` once it is back, or `keystead slot remove NAME --lost`."
+        )
     if came.access:
         say(
             f"{len(came.access)} grants, credentials, memberships, attachments and key stores are those of the backup; "
