@@ -353,6 +353,43 @@ def test_how_long_a_token_lasts_is_the_mounts_to_say(vault) -> None:
         assert again["auth"]["lease_duration"] == most and 'period of "3h" exceeded' in again["warnings"][0]
 
 
+def test_a_token_is_renewed_by_its_user_as_that_is_now(vault) -> None:
+    """Whoever was got rid of renewed a periodic token for ever."""
+
+    def write(**terms):
+        vault.root.data("POST", "auth/userpass/users/u", {"password": "pw", **terms})
+
+    def renewed(**more):
+        return one("POST", "auth/token/renew-self", more)
+
+    write(token_policies="p", token_period="1h")
+    one = bearer(vault, vault.nobody("POST", "auth/userpass/login/u", {"password": "pw"}))
+    write(token_period="2h")
+    assert renewed().json["auth"]["lease_duration"] == 7200
+    write(token_period=0, token_ttl="10m", token_max_ttl="30m")
+    assert renewed().json["auth"]["lease_duration"] == 600
+    assert renewed(increment="9h").json["auth"]["lease_duration"] == 1800
+    write(token_policies="q")
+    refused = one.refused("POST", "auth/token/renew-self", {})
+    assert refused == (400, "failed to renew entry: policies have changed, not renewing")
+    write(token_policies=["p", "default"])
+    assert renewed().status == 200
+    vault.root.data("DELETE", "auth/userpass/users/u")
+    refused = one.refused("POST", "auth/token/renew-self", {})
+    assert refused == (400, 'failed to renew entry: user "u" does not exist during renewal')
+    assert one.is_good()  # until its time is over
+
+
+def test_a_token_is_renewed_by_its_role_as_that_is_now(vault) -> None:
+    role(vault, token_period="1h", token_policies="a")
+    one = bearer(vault, role_login(vault))
+    role(vault, token_period="2h", token_policies="b")
+    assert one("POST", "auth/token/renew-self", {}).json["auth"]["lease_duration"] == 7200
+    vault.root.data("DELETE", "auth/approle/role/r")
+    refused = one.refused("POST", "auth/token/renew-self", {})
+    assert refused == (400, 'failed to renew entry: role "r" does not exist during renewal')
+
+
 def test_where_it_may_come_from(vault) -> None:
     """The peer is 203.0.113.7."""
     role(vault)

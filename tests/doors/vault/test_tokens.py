@@ -375,3 +375,23 @@ def test_how_long_tokens_last_is_tuned_at_auth_token(vault) -> None:
 def test_no_other_mount_that_is_always_there_is_tuned(vault, path) -> None:
     status, words = vault.root.refused("POST", f"sys/{path}/tune", {"max_lease_ttl": "1h"})
     assert (status, words) == (400, f'cannot tune "{path.removeprefix("mounts/")}/"')
+
+
+def test_a_token_is_renewed_by_its_token_role_as_that_is_now(vault) -> None:
+    hour = 3600
+    vault.root.data("POST", "auth/token/roles/r", {"token_period": "1h"})
+    made = vault.root("POST", "auth/token/create/r", {"policies": ["default"]}).json["auth"]
+    bearer = vaultstack.Bearer(vault.stack, made["client_token"])
+
+    def renewed(**more):
+        return bearer("POST", "auth/token/renew-self", more).json["auth"]["lease_duration"]
+
+    vault.root.data("POST", "auth/token/roles/r", {"token_period": "2h"})
+    assert renewed() == 2 * hour
+    vault.root.data("POST", "auth/token/roles/r", {"token_period": 0, "token_explicit_max_ttl": "3h"})
+    assert renewed(increment="5h") == 3 * hour
+    vault.root.data("POST", "auth/token/roles/r", {"token_explicit_max_ttl": "9h"})
+    assert renewed(increment="5h") == 5 * hour
+    vault.root.data("DELETE", "auth/token/roles/r")
+    words = 'failed to renew entry: original token role "r" could not be found, not renewing'
+    assert bearer.refused("POST", "auth/token/renew-self", {}) == (400, words)

@@ -18,6 +18,7 @@ from keystead.core.operations import Capped, Nothing, Renewed, ShownToken
 from keystead.core.sensitive import Sensitive
 from keystead.crypto.chains import told
 from keystead.service.credentials.batch import BatchTokens
+from keystead.service.handlers.renewing import as_it_is_now
 from keystead.service.handlers.tokenparts import least, most_at
 from keystead.service.handlers.unrevoked import require_unrevoked
 from keystead.service.held import HeldTenant
@@ -71,7 +72,7 @@ def look_up_self(_op: ops.LookUpSelf, _targets: tuple[HeldTenant], act: Act) -> 
 
 
 def renew_token(op: ops.RenewToken, targets: tuple[HeldTenant], act: Act) -> Outcome[Renewed]:
-    """From now on, but never beyond what it may last since it was made."""
+    """From now on, but never beyond what it may last since it was made, by what lets its bearer in as that is now."""
     if (token := meant(op, targets[0], act)) is None:
         raise NotFound("no such token", "token")
     if token.is_batch:
@@ -82,11 +83,12 @@ def renew_token(op: ops.RenewToken, targets: tuple[HeldTenant], act: Act) -> Out
         words = "client identity during renewal not matching client identity used during login"
         raise InvalidArgument(words, "certificate")
     seen = require_unrevoked(targets[0], token, act)
+    now, usual, by = as_it_is_now(token, targets[0])
     lasted = int((act.now - token.created_at).total_seconds())
-    ttl, capped = _renewed_for(token, op.increment, lasted, most_at(targets[0].bounding(token)))
-    renewed = replace(token, renewed_at=act.now, expires_at=act.now + timedelta(seconds=ttl))
+    ttl, capped = _renewed_for(now, op.increment or usual, lasted, most_at(targets[0].bounding(token)))
+    renewed = replace(token, period=now.period, renewed_at=act.now, expires_at=act.now + timedelta(seconds=ttl))
     policies = _policies_of_entity(token, targets[0])
-    return Outcome(answer=Renewed(renewed, ttl, capped, policies), put=(renewed,), seen=seen)
+    return Outcome(answer=Renewed(renewed, ttl, capped, policies), put=(renewed,), seen=(*seen, *by))
 
 
 def _shown_key(act: Act) -> str:
@@ -97,10 +99,10 @@ def _shown_key(act: Act) -> str:
         return ""
 
 
-def _renewed_for(token: Token, increment: int, lasted: int, at_mount: int) -> tuple[int, Capped | None]:
+def _renewed_for(token: Token, wanted: int, lasted: int, at_mount: int) -> tuple[int, Capped | None]:
     """Seconds from now on. `at_mount`: how long its mount, as it is now, lets a token last."""
     most = least(token.explicit_max_ttl, token.max_ttl, at_mount)
-    wanted, end, capped = increment or _last(token), most, None
+    end, capped = most, None
     if token.period:
         wanted, end = min(token.period, most), token.explicit_max_ttl
         capped = Capped("period", token.period, most) if token.period > most else None
@@ -108,13 +110,6 @@ def _renewed_for(token: Token, increment: int, lasted: int, at_mount: int) -> tu
     if wanted > left:
         capped = Capped("period" if token.period else "TTL", wanted, left)
     return min(wanted, left), capped
-
-
-def _last(token: Token) -> int:
-    """Seconds that it was given when it was made, or renewed."""
-    if token.renewed_at is None or token.expires_at is None:
-        return token.ttl
-    return int((token.expires_at - token.renewed_at).total_seconds())
 
 
 # --- using, ending

@@ -166,6 +166,10 @@ class OfPaths:
     def token_role(self, name: str) -> TokenRole | None:
         return self._reach.get(TokenRole, self.token_role_id(name))
 
+    def made_by(self, token: Token) -> TokenRole | None:
+        """The role that a token of this tenant, or of one below, was made by, as it is now."""
+        return self._reach.get(TokenRole, self._reach.barrier.name_id(f"token-role:{token.tenant}", token.role))
+
     def token_role_id(self, name: str) -> str:
         return self._reach.barrier.name_id(f"token-role:{self.id}", name)
 

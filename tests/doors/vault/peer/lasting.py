@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.doors.vault.peer.ask import Ask, get, post, put
+from tests.doors.vault.peer.ask import Ask, delete, get, post, put
 
-U, T, C = "auth/userpass", "sys/auth/token/tune", "auth/token/create"
+U, A, T, C = "auth/userpass", "auth/approle", "sys/auth/token/tune", "auth/token/create"
 X = {"policies": ["default"]}
 
 
@@ -41,6 +41,25 @@ REQUESTS = [
     *user("f", token_period="3h"), *user("g", token_period="3h", token_max_ttl="1h"), renewed("g"),
     *user("h", token_ttl="3h"), *user("h1", token_max_ttl="5h", token_ttl="4h"),
     *user("h2", token_period="3h", token_explicit_max_ttl="90m"), renewed("b"),
+    # renewed by what lets in as it is now
+    *user("u", token_policies="p1", token_ttl="1h", token_max_ttl="90m"), renewed("u"),
+    post(f"{U}/users/u", {"token_ttl": "30m"}), renewed("u"), post(f"{U}/users/u", {"token_max_ttl": "40m"}),
+    renewed("u", increment="2h"), post(f"{U}/users/u", {"token_policies": "p2"}), renewed("u"),
+    post(f"{U}/users/u/policies", {"token_policies": ["default", "p1"]}), renewed("u"), delete(f"{U}/users/u"),
+    renewed("u"), get("auth/token/lookup-self", token="u"),
+    *user("v", token_period="1h"), post(f"{U}/users/v", {"token_period": "90m"}), renewed("v"),
+    post(f"{U}/users/v", {"token_period": 0}), renewed("v"), renewed("v", increment="3h"),
+    post(f"{A}/role/r", {"token_policies": "a", "token_ttl": "1h"}),
+    get(f"{A}/role/r/role-id", keep={"rid": "data.role_id"}),
+    post(f"{A}/role/r/secret-id", {}, keep={"sid": "data.secret_id"}),
+    post(f"{A}/login", {"role_id": "{rid}", "secret_id": "{sid}"}, token="", keep={"at": "auth.client_token"}),
+    post(f"{A}/role/r/secret-id/destroy", {"secret_id": "{sid}"}), renewed("at"),
+    post(f"{A}/role/r", {"token_ttl": "2h", "token_max_ttl": "3h", "token_policies": "b"}), renewed("at"),
+    renewed("at", increment="9h"), delete(f"{A}/role/r"), renewed("at"), get("auth/token/lookup-self", token="at"),
+    post("auth/token/roles/r", {"token_period": "1h"}), post(f"{C}/r", X, keep={"rt": "auth.client_token"}),
+    renewed("rt"), post("auth/token/roles/r", {"token_period": "2h"}), renewed("rt"),
+    post("auth/token/roles/r", {"token_period": 0, "token_explicit_max_ttl": "3h"}), renewed("rt"),
+    renewed("rt", increment="5h"), delete("auth/token/roles/r"), renewed("rt"),
     # auth/token
     post(T, {"default_lease_ttl": "2h", "max_lease_ttl": "4h", "description": "ours", "listing_visibility": "hidden"}),
     get(T), get("sys/auth/token"), get("sys/mounts/auth/token/tune"),
@@ -61,9 +80,9 @@ REQUESTS = [
     put("kv/x", {"ttl": "20h"}), get("kv/x"),
     # secret ids
     post("sys/auth/approle/tune", {"max_lease_ttl": "8760h"}),
-    post("auth/approle/role/r", {"secret_id_ttl": "2000h"}), post("auth/approle/role/r/secret-id", {}),
-    post("auth/approle/role/r", {"secret_id_ttl": "1h", "secret_id_num_uses": 5}),
-    *(post("auth/approle/role/r/secret-id", one) for one in (
+    post(f"{A}/role/r", {"secret_id_ttl": "2000h"}), post(f"{A}/role/r/secret-id", {}),
+    post(f"{A}/role/r", {"secret_id_ttl": "1h", "secret_id_num_uses": 5}),
+    *(post(f"{A}/role/r/secret-id", one) for one in (
         {"num_uses": 6}, {"num_uses": 0}, {"num_uses": 5}, {"ttl": "2h"}, {"ttl": 0}, {"num_uses": 2, "ttl": "5m"},
     )),
 ]  # fmt: skip

@@ -98,6 +98,8 @@ MEANT = (
     Meant(r"roles/(r12|r13|r17|r20)$", ANY, ANY, "a value is shown under both its names, or the newer, whichever it was given by"),
     Meant(r'create/r22 \{"policies":', r'"policies": \["app"\]', r'"policies": \["app", "default"\]',
           "a role without the default policy makes no token with it"),
+    Meant(r"renew-self \{\} by (u|at|rt)$", "^400 failed to renew entry: ", "^(500 .*failed to renew entry: |204 null$)",
+          "who lets in is gone, or gives other policies: no error of the server, nor nothing"),
     # transit
     Meant(r"^POST transit/keys/[ep] ", "^200 ", "^200 ", "each makes a key of its own"),
     Meant(r"sign/b ", "^(400|500|200) ", "^400 key type aes256-gcm96 does not support signing", "of two things that are wrong the other is told"),
