@@ -73,6 +73,7 @@ def test_what_is_no_policy(text, words) -> None:
         f"length=19\nlength=20\n{RULE}",
         '{"length":20,"rule":[{"charset":{"charset":"abc","min-chars":1}}]}',
         '{"length":20,"rule":{"charset":{"charset":"abc"}}}',
+        '{"length":20,"rule":[{"charset":[{"charset":"abc","min-chars":1}]}]}',
     ],
 )
 def test_what_is_one(text) -> None:

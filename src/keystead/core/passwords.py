@@ -126,7 +126,7 @@ def _type(value: Value) -> str:
 
 
 def _bodies(item: Item) -> Iterator[tuple[str, Object]]:
-    """(type, parameters) of `rule "type" { … }`, or of JSON's {"rule": [{"type": { … }}]}."""
+    """(type, parameters) of `rule "type" { … }`, or of JSON's {"rule": [{"type": { … }}]}, in a list of one or bare."""
     if len(item.names) > 1:
         if isinstance(item.value, Object):
             yield str(item.names[1].value), item.value if len(item.names) == 2 else Object(item.value.at, ())
@@ -136,10 +136,13 @@ def _bodies(item: Item) -> Iterator[tuple[str, Object]]:
         if not isinstance(one, Object):
             raise _wrong(f"unable to retrieve rules: '' source data must be an array or slice, got {_type(one)}")
         for inner in one.items:
-            if not isinstance(inner.value, Object):
+            body = inner.value
+            if isinstance(body, List) and len(body.values) == 1:
+                body = body.values[0]
+            if not isinstance(body, Object):
                 words = "unable to parse rules: unable to get rule info: unable to get rule data"
                 raise _wrong(f"{words}: '' source data must be an array or slice, got {_type(inner.value)}")
-            yield str(inner.names[0].value), inner.value
+            yield str(inner.names[0].value), body
 
 
 def _rule(name: str, body: Object) -> Rule:

@@ -395,3 +395,12 @@ def test_a_token_is_renewed_by_its_token_role_as_that_is_now(vault) -> None:
     vault.root.data("DELETE", "auth/token/roles/r")
     words = 'failed to renew entry: original token role "r" could not be found, not renewing'
     assert bearer.refused("POST", "auth/token/renew-self", {}) == (400, words)
+
+
+def test_a_root_token_that_ends_makes_none_that_does_not(vault) -> None:
+    made = vault.root("POST", "auth/token/create", {"policies": ["root"], "ttl": "1h"}).json["auth"]
+    bearer = vaultstack.Bearer(vault.stack, made["client_token"])
+    words = "expiring root tokens cannot create non-expiring root tokens"
+    for path in ("create", "create-orphan"):
+        assert bearer.refused("POST", f"auth/token/{path}", {}) == (400, words)
+    assert bearer("POST", "auth/token/create", {"ttl": "30m"}).json["auth"]["lease_duration"] == 1800

@@ -59,6 +59,8 @@ def create_token(op: ops.CreateToken, targets: tuple[HeldTenant], act: Act) -> O
     most = least(op.explicit_max_ttl, role.explicit_max_ttl) if role is not None else op.explicit_max_ttl
     at = tenant.mount_at(TUNED)
     ttl, capped = lasting(op.ttl, period, most, is_root=policies == (ROOT_POLICY,), at=at)
+    if policies == (ROOT_POLICY,) and not ttl and parent.expires_at is not None:
+        raise InvalidArgument("expiring root tokens cannot create non-expiring root tokens", "ttl")
     orphan = op.orphan if role is None else role.orphan
     whose = _belongs(op, tenant, role, parent, act, orphan=orphan)
     token = Token(

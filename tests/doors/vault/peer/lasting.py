@@ -74,6 +74,9 @@ REQUESTS = [
     post(T, {"default_lease_ttl": "9999h"}), post(T, {"max_lease_ttl": "1h"}),
     post(T, {"token_type": "batch"}), post(T, {"token_type": "default-service"}),
     post(T, {"default_lease_ttl": "system", "max_lease_ttl": "system"}), get(T), post(C, X),
+    # of root
+    post(C, {"policies": ["root"], "ttl": "1h"}, keep={"ends": "auth.client_token"}), post(C, {}, token="ends"),
+    post(C, {"ttl": "30m"}, token="ends"), post(C, X, token="ends"), post("auth/token/create-orphan", {}, token="ends"),
     # what is kept at a mount
     put("kv/x", {"a": 1}), get("kv/x"), post("sys/mounts/kv/tune", {"default_lease_ttl": "9000h"}), get("kv/x"),
     post("sys/mounts/kv/tune", {"max_lease_ttl": "10h", "default_lease_ttl": "5h"}), get("kv/x"),
