@@ -86,6 +86,21 @@ def test_whoever_fails_five_times_waits_and_hears_nothing_of_it(vault) -> None:
     assert log_in(vault).status == 200
 
 
+def test_guesses_count_wherever_they_come_from(vault) -> None:
+    """As in OpenBao 2.7.2; there the right password is told from a wrong one, and here it is not."""
+    user(vault, token_bound_cidrs="10.0.0.0/8")
+    for _ in range(6):
+        assert vault.nobody.refused("POST", "auth/userpass/login/bob", {"password": "pw"}) == WRONG_USER
+    assert locked(vault) == []
+    for _ in range(5):
+        assert log_in(vault, "x").status == 400
+    assert [one["alias_identifiers"] for one in locked(vault)] == [["bob"]]
+    vault.stack.peer = "10.1.2.3"
+    assert log_in(vault).status == 400
+    vault.stack.clock.forward(timedelta(minutes=15))
+    assert log_in(vault).status == 200
+
+
 def test_a_login_that_goes_well_begins_the_count_anew(vault) -> None:
     user(vault)
     for _ in range(3):

@@ -293,7 +293,9 @@ def test_how_it_stands_is_told_to_anybody(vault, sealed) -> None:
         vault.stack.view.forget()
     status = vault.nobody("GET", "sys/seal-status")
     assert status.status == 200 and status.json["sealed"] is sealed and status.json["t"] == 1
-    assert vault.nobody("GET", "sys/health").status == (503 if sealed else 200)
+    health = vault.nobody("GET", "sys/health")
+    assert health.status == (503 if sealed else 200)
+    assert health.json["server_time_utc"] == int(vault.stack.clock.now().timestamp())
     assert vault.nobody("GET", "sys/health?sealedcode=299&activecode=298").status == (299 if sealed else 298)
     assert vault.nobody("GET", "sys/leader").json["ha_enabled"] is False
     if sealed:

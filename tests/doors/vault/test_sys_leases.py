@@ -53,6 +53,8 @@ def test_what_is_none(vault, lease) -> None:
     login(vault)
     assert vault.root.refused("PUT", "sys/leases/lookup", {"lease_id": lease}) == (400, "invalid lease")
     assert vault.root.refused("PUT", "sys/leases/renew", {"lease_id": lease}) == (400, "lease not found")
+    status, words = vault.root.refused("PUT", "sys/leases/renew", {"lease_id": lease, "increment": -1})
+    assert (status, "cannot provide negative value" in words) == (400, True)
     assert vault.root("PUT", "sys/leases/revoke", {"lease_id": lease}).status == 204
 
 

@@ -25,8 +25,10 @@ ALWAYS_ANSWERED = ("sys/health", "sys/init", "sys/leader", "sys/seal-status")
 
 
 class Open(Struct, frozen=True):
+    """`run` is told the second that it is, since 1970."""
+
     name: str  # on record
-    run: Callable[[Means, Asked], Any]
+    run: Callable[[Means, Asked, int], Any]
 
 
 def is_sealed(means: Means) -> bool:
@@ -39,7 +41,7 @@ def is_sealed(means: Means) -> bool:
     return False
 
 
-def health(means: Means, asked: Asked) -> Answer:
+def health(means: Means, asked: Asked, second: int) -> Answer:
     """HTTP API, /sys/health: 200 in service, 503 sealed; a query may ask for other codes."""
     sealed = is_sealed(means)
     data = {
@@ -49,7 +51,7 @@ def health(means: Means, asked: Asked) -> Answer:
         "performance_standby": False,
         "replication_performance_mode": "disabled",
         "replication_dr_mode": "disabled",
-        "server_time_utc": None,
+        "server_time_utc": second,
         "version": SPOKEN,
         "cluster_name": CLUSTER,
     }
@@ -62,7 +64,7 @@ def code(asked: Asked, name: str, usual: int) -> int:
     return int(text) if text.isdecimal() and 100 <= int(text) <= 599 else usual
 
 
-def leader(_means: Means, _asked: Asked) -> Answer:
+def leader(_means: Means, _asked: Asked, _second: int) -> Answer:
     data = {
         "ha_enabled": False,
         "is_self": False,
@@ -75,7 +77,7 @@ def leader(_means: Means, _asked: Asked) -> Answer:
     return Answer(data=data, bare=True)
 
 
-def seal_status(means: Means, _asked: Asked) -> Answer:
+def seal_status(means: Means, _asked: Asked, _second: int) -> Answer:
     """HTTP API, /sys/seal-status. While it is sealed the custodian knows how many shares have come, at any worker."""
     shares: Shares = means.shares
     if (sealed := is_sealed(means)) and means.custody is not None:
@@ -103,7 +105,7 @@ def standing(one: Standing) -> dict[str, Any]:
     return data if one.is_sealed else data | {"cluster_name": CLUSTER, "cluster_id": ""}
 
 
-def init_status(_means: Means, _asked: Asked) -> Answer:
+def init_status(_means: Means, _asked: Asked, _second: int) -> Answer:
     return Answer(data={"initialized": True}, bare=True)
 
 

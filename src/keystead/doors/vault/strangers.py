@@ -48,7 +48,7 @@ class Strangers:
         """What is answered to anybody; None for everything else. Raises Said for a verb that nobody may."""
         if (opened := _open(asked, names)) is not None:
             self._means.service.let_in(self.stranger(request, opened.name, request_id))
-            said = enveloped(opened.run(self._means, asked), (), "", request_id, request.second)
+            said = enveloped(opened.run(self._means, asked, request.second), (), "", request_id, request.second)
             return head_of(said) if request.method == b"HEAD" else said
         if names or asked.verb is wire.Verb.HELP or not asked.path.startswith("sys/"):
             return None

@@ -12,7 +12,7 @@ from keystead.core.errors import NotFound
 from keystead.doors.vault.endpoint import TIDIED, Answer, Said, endpoint
 from keystead.doors.vault.tokens import Nothing, here
 from keystead.kit import Call
-from keystead.wire.vault.kinds import SignedDuration, Slashless
+from keystead.wire.vault.kinds import Duration, Slashless
 from keystead.wire.vault.reader import CAPTURED, Parameters
 from keystead.wire.vault.request import Verb
 from keystead.wire.vault.scalars import time_text
@@ -27,7 +27,7 @@ QUEUED = Answer(status=202, bare=True)
 
 
 class RenewRequest(LeaseRequest, frozen=True, kw_only=True):
-    increment: SignedDuration = 0
+    increment: Duration = 0
 
 
 class RevokeRequest(LeaseRequest, frozen=True, kw_only=True):
