@@ -319,6 +319,17 @@ def test_who_shows_no_secret_id_or_no_role_locks_nobody_out(vault) -> None:
     assert vault.nobody("POST", "auth/approle/login", good).status == 200
 
 
+def test_a_token_is_bound_by_a_role_that_has_narrowed(vault) -> None:
+    """The peer is 203.0.113.7."""
+    role(vault)
+    wide = secret_id(vault, token_bound_cidrs="0.0.0.0/0")["secret_id"]
+    role(vault, token_bound_cidrs="203.0.113.0/24")
+    token = bearer(vault, role_login(vault, wide))
+    assert token.is_good()
+    vault.stack.peer = "192.0.2.1"
+    assert not token.is_good()
+
+
 def test_guesses_from_where_a_role_lets_nobody_in_lock_nobody_out(vault) -> None:
     role(vault, token_bound_cidrs="10.0.0.0/8")
     good = shown(vault)

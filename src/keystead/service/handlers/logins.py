@@ -24,7 +24,7 @@ from keystead.service.handlers.loginsettings import check_bounds, check_room
 from keystead.service.handlers.logintokens import drawn, short
 from keystead.service.handlers.mounts import table_of
 from keystead.service.handlers.secondfactor import Entering, let_in
-from keystead.service.handlers.secretidbounds import check_bounds_of_secret_id
+from keystead.service.handlers.secretidbounds import are_granted, check_bounds_of_secret_id
 from keystead.service.handlers.tokenparts import most_at
 from keystead.service.held import HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
@@ -315,7 +315,8 @@ def log_in_by_role(op: ops.LogInByRole, targets: tuple[HeldTenant], act: Act) ->
         elif found.n_uses:
             put = (replace(found, n_uses=found.n_uses - 1, updated_at=act.now),)
         meta = {**found.meta, **meta}
-        terms = replace(terms, bound_cidrs=found.token_cidrs or terms.bound_cidrs)
+        if found.token_cidrs and are_granted(found.token_cidrs, terms.bound_cidrs):  # the role may have narrowed since
+            terms = replace(terms, bound_cidrs=found.token_cidrs)
         seen = seen if put or delete else (account, found)
     whose = join(tenant, mount, op.role_id, meta, act)
     one = Entering(

@@ -13,21 +13,26 @@ Network = IPv4Network | IPv6Network
 
 def check_bounds_of_secret_id(op: ops.MakeSecretId, account: Account) -> None:
     """Raises InvalidArgument for more uses, a longer life or other networks than the role has. 0 is without end."""
+    _require_within(op.cidrs, account.secret_id_cidrs)
+    _require_within(op.token_cidrs, account.terms.bound_cidrs)
     if _is_more(op.n_uses, account.secret_id_n_uses):
         raise InvalidArgument("num_uses cannot be higher than the role's secret_id_num_uses", "num_uses")
     if _is_more(op.ttl, account.secret_id_ttl):
         raise InvalidArgument("ttl cannot be longer than the role's secret_id_ttl", "ttl")
-    _require_within(op.cidrs, account.secret_id_cidrs)
-    _require_within(op.token_cidrs, account.terms.bound_cidrs)
 
 
 def _is_more(asked: int | None, most: int) -> bool:
     return asked is not None and most > 0 and (asked == 0 or asked > most)
 
 
-def _require_within(asked: tuple[str, ...], granted: tuple[str, ...]) -> None:
+def are_granted(asked: tuple[str, ...], granted: tuple[str, ...]) -> bool:
+    """Whether each network lies in one that is granted; where none is, every one is."""
     around = [ip_network(one, strict=False) for one in granted]
-    if around and not all(any(_is_in(ip_network(one, strict=False), other) for other in around) for one in asked):
+    return not around or all(any(_is_in(ip_network(one, strict=False), other) for other in around) for one in asked)
+
+
+def _require_within(asked: tuple[str, ...], granted: tuple[str, ...]) -> None:
+    if not are_granted(asked, granted):
         words = "failed to verify subset relationship between CIDR blocks on the role"
         raise InvalidArgument(f"{words} {_list(granted)} and CIDR blocks on the secret ID {_list(asked)}", "cidr")
 

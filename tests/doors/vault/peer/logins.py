@@ -170,6 +170,11 @@ SECRETS = [
     post(f"{A}/login", {"role_id": "{rs}", "secret_id": "{ss}"}, token=""),
     put(f"{A}/role/s/secret-id/destroy", {"secret_id": "none"}),
     delete(f"{A}/role/s/secret-id/destroy", {"secret_id": "none"}),
+    post(f"{A}/role/bound", {"secret_id_num_uses": 3, "secret_id_ttl": "1h", "secret_id_bound_cidrs": "127.0.0.0/8", "token_bound_cidrs": "127.0.0.0/8"}),
+    *(post(f"{A}/role/bound/{path}", {"secret_id": f"bound{n}", **body}) for path in ("secret-id", "custom-secret-id") for n, body in enumerate((
+        {"num_uses": 3}, {"num_uses": 4}, {"num_uses": 0}, {"ttl": "1h"}, {"ttl": 3601}, {"ttl": 0}, {"num_uses": 4, "ttl": "9h"},
+        {"cidr_list": "127.0.0.0/8"}, {"cidr_list": "127.1.0.0/16"}, {"cidr_list": "0.0.0.0/0"}, {"cidr_list": ["127.0.0.1/32", "10.0.0.0/8"]},
+        {"cidr_list": "10.0.0.0/8", "num_uses": 4}, {"token_bound_cidrs": "127.0.0.1/32"}, {"token_bound_cidrs": "0.0.0.0/0"}))),
     post(f"{A}/tidy/secret-id", {}),
     get(f"{A}/tidy/secret-id"),
     get(f"{A}/role/s/secret-id"),

@@ -114,7 +114,7 @@ MEANT = (
     Meant(r"^GET auth/\S+/((u7|u8|u9|u20|r2|r3|r18)|r2/(policies|period))$", "token_", ANY,
           "options are shown under their newer names alone, names of policies in lower case; bound-cidr-list is left out"),
     Meant(r"^GET auth/approle/role/r6$", "127.0.0.1/32", '"127.0.0.1"', "a network is shown as it was given"),
-    Meant(r'cidrs?(_list)?":', "^400 .*invalid CIDR|^400 error parsing address|^400 .*verify subset", ANY, "a request that is wrong is no error of the server: 400"),
+    Meant(r'cidrs?(_list)?":', "^400 .*(invalid CIDR|verify subset)|^400 error parsing address", "^[45]00 .*(invalid CIDR|verify subset|error parsing)", "a request that is wrong is no error of the server: 400"),
     Meant(r'"token_max_ttl":"9999h"', "^204", "greater than the backend mount's maximum", "the bound is told to who logs in"),
     Meant(r"bind-secret-id", ANY, f"^404 .*{U}path", "Vault has this path"),
     Meant(r"bound-cidr-list", f"^404 .*{U}path", ANY, "left out: deprecated since Vault 0.10"),
