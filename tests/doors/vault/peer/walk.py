@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.doors.vault.peer.ask import Ask
+from tests.doors.vault.peer.meant import ANY, Meant
 from tests.openbao import METHODS, OpenApi, Peer
 from tests.servers import serving
 
@@ -37,6 +38,26 @@ OWN: Mapping[Kind, tuple[Any, ...]] = {
 UNSEEN = frozenset({"after", "limit", "list", "scan", "urlalgorithm", "urlbytes"})
 """Parameters that are OpenBao's own, or of its document and not of a body."""
 MERGE = {"Content-Type": "application/merge-patch+json"}
+LAST = ("sys/quotas/rate-limit/{name}", "sys/seal")
+"""Behind which nothing else is answered."""
+_OWN = r" sys/(rotate/root|generate-root-token)/"
+SEAL = (
+    Meant(r" sys/(rekey|generate-root)/", ANY, "^405 unsupported operation$",
+          "OpenBao has them for nobody unless its configuration says so; so configured, they are compared by tests/clients/test_seal.py"),
+    Meant(r" sys/(decode-token|health|init|leader|seal-status|step-down|unseal|seal)\b", "^40[345] ", "^405 (unsupported operation)?$",
+          "that nobody may is told in the words of everywhere, and to who may ask"),
+    Meant(r" sys/generate-root( |$)", "^404 .*unsupported path", "^405 ", "a path of the document that leads nowhere"),
+    Meant(r" sys/rotate/(keyring/)?config", "^404 .*unsupported path", ANY, "nothing rotates of itself (SPEC.md)"),
+    Meant(r" sys/(rotate/recovery|rekey/recovery-key-backup|generate-recovery)", "^40[34] ", ANY, "there are no recovery keys (SPEC.md)"),
+    Meant(r" sys/(step-down|ha-status)", "^40[34] ", ANY, "there is one node (SPEC.md)"),
+    Meant(_OWN, "^200 ", "^200 ", "OpenBao's own paths tell each member, as Vault's do, also where nothing has begun"),
+    Meant(_OWN, "^(400|500) ", "^400 ", "OpenBao's own paths have the words and statuses of Vault's (SPEC.md)"),
+    Meant(r" sys/(init|unseal) ", "^400 ", "^400 failed to decode JSON input: json: cannot unmarshal", "read as everywhere: what can be a number or a text is one"),
+    Meant(r" sys/init .*recovery_pgp_keys", "^400 ", "^400 ", "of two things that are wrong the other is told"),
+    Meant(r" sys/unseal .*x{300}", "longer than maximum", "^200 ", "what is no share is told of an open server, too"),
+    Meant(r" sys/(health|leader|key-status|seal-status)", "^200 ", "^200 ", "each says who it is, how often it has written, and Vault what OpenBao leaves out"),
+)  # fmt: skip
+"""What differs of the seal's paths, gone through."""
 
 
 def filled(template: str, names: Mapping[str, str]) -> str:
@@ -90,7 +111,7 @@ def served(directory: Path) -> Iterator[Peer]:
 
 def main(pattern: str, how: str = "") -> None:
     from tests.doors.vault.test_openbao import ours, theirs  # noqa: PLC0415 - a test's module, which imports these
-    from tests.doors.vault.test_walk_openbao import BASES, NAMES, differing, prepared  # noqa: PLC0415 - the same
+    from tests.doors.vault.test_walk_openbao import ALSO_MEANT, BASES, NAMES, differing, prepared  # noqa: PLC0415 - the same
     from tests.openbao import openbao  # noqa: PLC0415 - the same
 
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
@@ -100,8 +121,9 @@ def main(pattern: str, how: str = "") -> None:
         document, sides = OpenApi(peer.openapi()), (mine, theirs(peer))
         prepared(*sides)
         found = filter(re.compile(pattern).search, document.templates())
-        for template in sorted(found, key="sys/seal".__eq__):  # behind which nothing else is answered
-            for words in differing(*sides, asks(document, template, BASES.get(template, {}), NAMES)):
+        for template in sorted(found, key=lambda one: LAST.index(one) if one in LAST else -1):
+            every = asks(document, template, BASES.get(template, {}), NAMES)
+            for words in differing(*sides, every, (*ALSO_MEANT, *SEAL)):
                 print(words)
 
 
