@@ -18,6 +18,7 @@ from keystead.doors.vault.endpoint import TIDIED, Answer, Said, endpoint, namesp
 from keystead.doors.vault.times import warnings_of
 from keystead.kit import Call
 from keystead.service.credentials.token import is_batch, token_id
+from keystead.service.handlers.tokenparts import ROOT_PATH
 from keystead.wire import Malformed
 from keystead.wire.vault.envelope import Auth, multierror
 from keystead.wire.vault.kinds import Duration, Int, Pairs, Strings
@@ -183,7 +184,7 @@ def told(shown: ShownToken, call: Call, text: str) -> dict[str, Any]:
     }
     if shown.identity_policies:
         facts |= {"identity_policies": shown.identity_policies, "external_namespace_policies": {}}
-    if token.expires_at is not None:
+    if token.expires_at is not None or token.path != ROOT_PATH:
         facts |= {"issue_time": time_text(token.created_at), "renewable": token.renewable}
     if path := namespace_path(call, token.tenant):
         facts["namespace_path"] = path

@@ -19,6 +19,8 @@ from keystead.service.rights import ROOT_POLICY
 
 DEFAULT_FOR = MAX_FOR = 768 * 3600  # seconds: the installation's default_lease_ttl and max_lease_ttl
 BATCH = "batch"
+ROOT_PATH = "auth/token/root"
+"""Of a token that nobody's request has made, and that has no lease."""
 
 
 def token_text(entropy: Entropy) -> str:
@@ -48,7 +50,7 @@ def root_token(tenant: str, now: datetime, entropy: Entropy, text: Sensitive | N
         accessor=accessor(entropy),
         policies=(ROOT_POLICY,),
         display_name="root",
-        path="auth/token/root",
+        path=ROOT_PATH,
         created_at=now,
     )
     return MadeToken(token, text)

@@ -93,7 +93,7 @@ ROLES = [
         {"token_max_ttl": "9999h"}, {"token_period": "1h"}, {"period": "2h"}, {"token_num_uses": 3},
         {"token_num_uses": -3}, {"token_no_default_policy": True, "token_policies": "app"},
         {"token_explicit_max_ttl": "1h"}, {"token_type": "service"}, {"token_type": "zz"}, {"unknown": 1},
-        {"token_policies": 5}, {"token_bound_cidrs": ["x"]},
+        {"token_policies": 5}, {"token_bound_cidrs": ["x"]}, {"role_id": ""}, {"role_id": None},
     )) for step in (
         post(f"{A}/role/r{n}", body), get(f"{A}/role/r{n}"),
         get(f"{A}/role/r{n}/role-id", keep={f"r{n}": "data.role_id"}),

@@ -24,7 +24,7 @@ MADE = [
         {"ttl": "1h"}, {"ttl": 60}, {"ttl": "60"}, {"ttl": "x"}, {"ttl": -1}, {"ttl": "-1h"}, {"ttl": "9999h"},
         {"ttl": 0}, {"ttl": ""}, {"ttl": None}, {"ttl": True}, {"ttl": []}, {"ttl": "1d"}, {"ttl": "1.5h"},
         {"ttl": "0.5s", "policies": ["app"]},
-        {"lease": "1h"}, {"lease": "1h", "ttl": "2h"}, {"lease": "x"},
+        {"lease": "1h"}, {"lease": "1h", "ttl": "2h"}, {"lease": "x"}, {"lease": -1}, {"lease": "-1h"},
         {"period": "1h"}, {"period": "1h", "ttl": "2h"}, {"period": "x"}, {"period": -5}, {"period": "9999h"},
         {"period": "1h", "policies": ["app"], "explicit_max_ttl": "30m"},
         {"explicit_max_ttl": "1h"}, {"explicit_max_ttl": "1h", "ttl": "2h"}, {"explicit_max_ttl": "x"},
@@ -63,6 +63,9 @@ LOOKED_UP = [
     post("auth/token/lookup-self", {"token": "x"}),
     post(C, FULL, keep={"full": "auth.client_token", "full_accessor": "auth.accessor"}),
     *(get(path, token="full") for path in ("auth/token/lookup-self", "auth/token/lookup", "auth/token/lookup/")),
+    post(C, {"policies": ["root"]}, keep={"rooted": "auth.client_token"}),
+    post("auth/token/lookup", {"token": "{rooted}"}),
+    get("auth/token/lookup-self", token="rooted"),
     *(post("auth/token/lookup", body) for body in (
         {"token": "{full}"}, {"token": "none"}, {"token": ""}, {}, None, {"token": 5}, {"token": ["{full}"]}, {"x": 1},
         {"token": "s.none"}, {"token": "hvs.none"}, {"token": "{full} "}, {"token": " {full}"},

@@ -28,7 +28,7 @@ class RoleRequest(Parameters, frozen=True, kw_only=True):
 
 class WriteRoleRequest(TermsRequest, frozen=True, kw_only=True):
     role_name: Caseless = CAPTURED
-    role_id: str = ""
+    role_id: str | None = None
     bind_secret_id: bool | None = None
     secret_id_bound_cidrs: CommaStrings | None = None
     secret_id_num_uses: Int | None = None
@@ -60,6 +60,8 @@ def _role(call: Call, name: str) -> Account:
 
 
 def _put(call: Call, req: WriteRoleRequest, before: Account) -> None:
+    if req.role_id == "":
+        raise Said(400, "invalid role_id supplied, or failed to generate a role_id")
     own = {kept: getattr(req, name) for name, kept in OWN.items() if getattr(req, name) is not None}
     if req.bound_cidr_list is not None and req.secret_id_bound_cidrs is None:
         own["secret_id_cidrs"] = req.bound_cidr_list
