@@ -216,12 +216,12 @@ class Quorum:
     # --- who asks
 
     def _still_behind(self, asking: _Asking) -> tuple[Entity, ...]:
-        """What it rests on that those are there who stand behind a session, or a token that nothing else says it of.
+        """What it rests on that everybody is there who stands behind a session, or a token and what it was made with.
 
-        Its own rights were asked already, as they are today; these are somebody else's. Raises Denied.
+        Its own rights were asked already, as they are today; these are other people's. Raises Denied.
         """
-        token, rests = asking.caller.rights.token, list[Entity]()
-        people = asking.caller.behind if token is None else token.behind
+        rests = list[Entity]()
+        people = persons_of(asking.caller, self._token)
         if not all(self._person(one, rests, asking) for one in people if not one.startswith("token:")):
             raise Denied("whoever asked for this has been shut out meanwhile")
         return tuple(rests)

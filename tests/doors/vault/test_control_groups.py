@@ -61,6 +61,16 @@ class Office:
         reply = self.vault.nobody("POST", f"auth/userpass/login/{name}", {"password": "pw"})
         return vaultstack.Bearer(self.stack, reply.json["auth"]["client_token"])
 
+    def aliased(self, name: str) -> vaultstack.Bearer:
+        """A token that Ray makes somebody else's."""
+        root, named = self.vault.root, {"name": name, "canonical_id": self.ids[name]}
+        role = {"allowed_entity_aliases": [name], "orphan": True, "allowed_policies": ["may"]}
+        root.data("POST", "auth/token/roles/r", role)
+        accessor = root("GET", "sys/auth").json["data"]["token/"]["accessor"]
+        root.data("POST", "identity/entity-alias", {**named, "mount_accessor": accessor})
+        made = self.ray("POST", "auth/token/create/r", {"entity_alias": name, "policies": ["may"]})
+        return vaultstack.Bearer(self.stack, made.json["auth"]["client_token"])
+
     def asked(self, by=None, method: str = "GET", path: str = EXPORT, body=None, **more):
         reply = (by or self.ray)(method, path, body, **more)
         assert reply.status == 200, reply.body
@@ -157,28 +167,15 @@ def test_the_token_is_nobody_elses_to_unwrap(office) -> None:
 def test_who_asks_does_not_authorize_whatever_they_come_with(way: str) -> None:
     """Through a child of the token, an orphan it makes, or one that it makes another's."""
     office = Office(actions=("export",))
-    ray, root = office.ray, office.vault.root
-    if way == "alias":
-        role = {"allowed_entity_aliases": ["ann"], "orphan": True, "allowed_policies": ["may"]}
-        root.data("POST", "auth/token/roles/r", role)
-        accessor = root("GET", "sys/auth").json["data"]["token/"]["accessor"]
-        root.data(
-            "POST",
-            "identity/entity-alias",
-            {"name": "ann", "canonical_id": office.ids["ann"], "mount_accessor": accessor},
-        )
+    ray = office.ray
+    made = office.aliased("ann") if way == "alias" else ray
     info = office.asked()
     hand = {
         "itself": lambda: ray,
         "another login": lambda: office.log_in("ray"),
         "child": lambda: ray.token(policies=["may"]),
         "orphan": lambda: ray.token(policies=["may"], no_parent=True),
-        "alias": lambda: vaultstack.Bearer(
-            office.stack,
-            ray("POST", "auth/token/create/r", {"entity_alias": "ann", "policies": ["may"]}).json["auth"][
-                "client_token"
-            ],
-        ),
+        "alias": lambda: made,
     }[way]()
     assert hand.refused("POST", "sys/control-group/authorize", {"accessor": info["accessor"]})[0] == 403
     found = office.ann.data("POST", "sys/control-group/request", {"accessor": info["accessor"]})
@@ -218,6 +215,22 @@ def test_who_may_not_any_more_has_nothing_done(office, how) -> None:
     assert office.ray.refused("GET", EXPORT)[0] == 403
     (request,) = stack.barrier.every(ApprovalRequest)
     assert request.approved_at is not None, "nothing was used up"
+
+
+@pytest.mark.parametrize("generations", [0, 1, 2])
+def test_what_a_token_was_approved_ends_with_whoever_has_made_it(generations: int) -> None:
+    """It is another's by an alias, and lives on without its maker; so do those that it makes."""
+    office = Office(actions=("export",), n_approvals=1)
+    hand = office.aliased("ann")
+    for _ in range(generations):
+        hand = hand.token(policies=["may"])
+    info = office.asked(hand)
+    office.authorize(office.bob, info["accessor"])
+    office.vault.root.data("POST", f"identity/entity/id/{office.ids['ray']}", {"disabled": True})
+    assert hand.is_good(), "ann is there"
+    assert hand.refused("GET", EXPORT)[0] == 403
+    office.vault.root.data("POST", f"identity/entity/id/{office.ids['ray']}", {"disabled": False})
+    assert hand.data("GET", EXPORT)["keys"]
 
 
 def _policy(stack) -> AclPolicy:
