@@ -48,7 +48,11 @@ class Peer:
             self._socket = socket.create_connection(self._address, timeout=60)
         self._socket.sendall(head + b"\r\n" + body)
         reply = http.client.HTTPResponse(self._socket, method=method)
-        reply.begin()
+        try:
+            reply.begin()
+        except http.client.RemoteDisconnected:
+            self.close()
+            raise
         answer = reply.read()
         if reply.will_close:
             self.close()

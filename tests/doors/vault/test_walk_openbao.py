@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from http.client import RemoteDisconnected
 from typing import Any
 
 import pytest
@@ -77,7 +78,12 @@ def prepared(*sides: Side) -> None:
 
 def differing(mine: Side, other: Side, every: Iterable[Ask], also: tuple[Meant, ...] = ALSO_MEANT) -> Iterator[str]:
     for one in every:
-        a, b = mine.ask(one), other.ask(one)
+        a = mine.ask(one)
+        try:
+            b = other.ask(one)
+        except RemoteDisconnected:  # as OpenBao 2.7.2 does where a role's token_type is no text
+            yield f"{one.line[:300]}\n    ours   {str(a)[:600]}\n    theirs breaks the connection"
+            continue
         if a != b and reason(one, a, b, (*MEANT, *also)) is None:
             yield f"{one.line[:300]}\n    ours   {str(a)[:600]}\n    theirs {str(b)[:600]}"
 
