@@ -77,6 +77,8 @@ def terms(req: TermsRequest, before: TokenTerms) -> TokenTerms:
     if req.token_type is not None:
         given["made_as"] = KINDS[req.token_type]
     settled = replace(before, **given)
+    if settled.binds_ip and settled.bound_cidrs:
+        raise Said(400, "'token_strictly_bind_ip' conflicts with 'token_bound_cidrs'; set only one")
     if settled.made_as == "batch":
         for holds, words in ((settled.period, "periodic tokens"), (settled.n_uses, "tokens with limited use count")):
             if holds:

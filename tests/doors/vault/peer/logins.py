@@ -175,6 +175,9 @@ SECRETS = [
         {"num_uses": 3}, {"num_uses": 4}, {"num_uses": 0}, {"ttl": "1h"}, {"ttl": 3601}, {"ttl": 0}, {"num_uses": 4, "ttl": "9h"},
         {"cidr_list": "127.0.0.0/8"}, {"cidr_list": "127.1.0.0/16"}, {"cidr_list": "0.0.0.0/0"}, {"cidr_list": ["127.0.0.1/32", "10.0.0.0/8"]},
         {"cidr_list": "10.0.0.0/8", "num_uses": 4}, {"token_bound_cidrs": "127.0.0.1/32"}, {"token_bound_cidrs": "0.0.0.0/0"}))),
+    *(post(path, {**first, **body}) for path, first in ((f"{A}/role/binds", {}), ("auth/userpass/users/binds", {"password": "pw"})) for body in (
+        {"token_strictly_bind_ip": True, "token_bound_cidrs": "127.0.0.0/8"}, {"token_bound_cidrs": "127.0.0.0/8"}, {"token_strictly_bind_ip": True},
+        {"token_strictly_bind_ip": True, "token_bound_cidrs": ""}, {"token_bound_cidrs": ["127.0.0.0/8"]}, {"token_strictly_bind_ip": False})),
     post(f"{A}/tidy/secret-id", {}),
     get(f"{A}/tidy/secret-id"),
     get(f"{A}/role/s/secret-id"),
