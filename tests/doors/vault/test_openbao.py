@@ -100,5 +100,6 @@ def test_every_row_is_met(rows_met, request):
 
 
 def test_there_are_as_many_requests_as_is_said():
-    said = re.search(r"\(([\d,]+) requests to both", (Path(vault.__file__).parent / "SPEC.md").read_text())
-    assert said is not None and said[1] == f"{sum(map(len, SUITES.values())):,}"
+    said = re.search(r"more than ([\d,]+) requests to both", (Path(vault.__file__).parent / "SPEC.md").read_text())
+    n_said, n = int(said[1].replace(",", "")) if said is not None else 0, sum(map(len, SUITES.values()))
+    assert n_said < n < n_said + 500, f"there are {n}"
