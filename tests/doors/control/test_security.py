@@ -36,13 +36,17 @@ EVERYTHING = sorted({*STEPS, *(operation.name for operation in OPERATIONS)})
 
 
 class Server:
-    """doors.control.Lifecycle that remembers what it was made to do."""
+    """doors.control.Lifecycle, and its Sealing, that remembers what it was made to do."""
 
     owner = OWNER
 
     def __init__(self) -> None:
         self.done: list[str] = []
         self.opens_with = PASSPHRASE
+
+    @property
+    def sealing(self) -> Server:
+        return self
 
     def status(self) -> ServerStatus:
         self.done.append("status")

@@ -171,10 +171,11 @@ def supervise(
         server_context(settings.tls)  # here, where somebody is told what is wrong with it
 
     def ready(running: Running) -> None:
-        on_ready(running, sealed=not server.is_open)
+        on_ready(running, sealed=not server.sealing.is_open)
 
-    known, seals = pins(settings.hsms, secrets.ask_pin) if known is None else known, read_seal(directory)
-    server = Supervisor(directory, settings, seals, ready, trust_clock=trust_clock, bound=bound, pins=known)
+    if known is None:
+        known = pins(settings.hsms, secrets.ask_pin)
+    server = Supervisor(directory, settings, ready, pins=known, trust_clock=trust_clock, bound=bound)
     server.run(offered)
 
 

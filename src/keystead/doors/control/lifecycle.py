@@ -90,28 +90,14 @@ class Challenge(Message, frozen=True):
     challenge: str
 
 
-class Lifecycle(Protocol):
-    """The supervisor, as this door sees it."""
-
-    owner: str  # "uid:1000"
-
-    def status(self) -> ServerStatus: ...
+class Sealing(Protocol):
+    """What opens the installation, as this door sees it: seals and slots."""
 
     def unseal(self, offered: Sequence[Sensitive]) -> None:
         """Raises Unauthenticated, Conflict."""
         ...
 
     def seal(self) -> None: ...
-
-    def log_into_hsm(self, name: str, pin: Sensitive) -> None:
-        """Raises NotFound, Unauthenticated where the HSM refuses the PIN, Unavailable."""
-        ...
-
-    def back_up(self, path: str) -> str:
-        """Write a new file; the slot generation that it opens with."""
-        ...
-
-    def rotate_slot(self) -> None: ...
 
     def seals(self) -> SealsShown: ...
 
@@ -122,6 +108,16 @@ class Lifecycle(Protocol):
     def remove_seal(self, kind: str) -> None: ...
 
     def migrate_seal(self, said: Mapping[str, object], replaced: str) -> None: ...
+
+    def rotate_slot(self) -> None: ...
+
+    def add_slot(self, name: str) -> None:
+        """Raises AlreadyExists, Unavailable."""
+        ...
+
+    def remove_slot(self, name: str, *, lost: bool) -> None:
+        """`lost`: it need not be reached. Raises NotFound, Conflict (too few would be left), Unavailable."""
+        ...
 
     def challenge(self) -> str:
         """To the custodians. Raises Conflict where there are no shares that can be proved."""
@@ -135,12 +131,23 @@ class Lifecycle(Protocol):
         """Raises Conflict where there are no shares."""
         ...
 
-    def add_slot(self, name: str) -> None:
-        """Raises AlreadyExists, Unavailable."""
+
+class Lifecycle(Protocol):
+    """The supervisor, as this door sees it."""
+
+    owner: str  # "uid:1000"
+
+    @property
+    def sealing(self) -> Sealing: ...
+
+    def status(self) -> ServerStatus: ...
+
+    def log_into_hsm(self, name: str, pin: Sensitive) -> None:
+        """Raises NotFound, Unauthenticated where the HSM refuses the PIN, Unavailable."""
         ...
 
-    def remove_slot(self, name: str, *, lost: bool) -> None:
-        """`lost`: it need not be reached. Raises NotFound, Conflict (too few would be left), Unavailable."""
+    def back_up(self, path: str) -> str:
+        """Write a new file; the slot generation that it opens with."""
         ...
 
 
@@ -216,7 +223,7 @@ def status(_req: StatusRequest, server: Lifecycle) -> ServerStatus:
 
 
 def unseal(req: UnsealRequest, server: Lifecycle) -> ServerStatus:
-    server.unseal([Sensitive(text.encode()) for text in req.offered])
+    server.sealing.unseal([Sensitive(text.encode()) for text in req.offered])
     return server.status()
 
 
@@ -226,22 +233,22 @@ def log_into_hsm(req: LogIntoHsmRequest, server: Lifecycle) -> ServerStatus:
 
 
 def seal(_req: SealRequest, server: Lifecycle) -> ServerStatus:
-    server.seal()
+    server.sealing.seal()
     return server.status()
 
 
 def rotate_slot(_req: RotateSlotRequest, server: Lifecycle) -> ServerStatus:
-    server.rotate_slot()
+    server.sealing.rotate_slot()
     return server.status()
 
 
 def add_slot(req: AddSlotRequest, server: Lifecycle) -> ServerStatus:
-    server.add_slot(req.name)
+    server.sealing.add_slot(req.name)
     return server.status()
 
 
 def remove_slot(req: RemoveSlotRequest, server: Lifecycle) -> ServerStatus:
-    server.remove_slot(req.name, lost=req.lost)
+    server.sealing.remove_slot(req.name, lost=req.lost)
     return server.status()
 
 
@@ -250,35 +257,35 @@ def back_up(req: BackUpRequest, server: Lifecycle) -> BackedUp:
 
 
 def seals(_req: SealsRequest, server: Lifecycle) -> SealsShown:
-    return server.seals()
+    return server.sealing.seals()
 
 
 def add_seal(req: AddSealRequest, server: Lifecycle) -> SealsShown:
-    server.add_seal(req.plan)
-    return server.seals()
+    server.sealing.add_seal(req.plan)
+    return server.sealing.seals()
 
 
 def remove_seal(req: RemoveSealRequest, server: Lifecycle) -> SealsShown:
-    server.remove_seal(req.kind)
-    return server.seals()
+    server.sealing.remove_seal(req.kind)
+    return server.sealing.seals()
 
 
 def migrate_seal(req: MigrateSealRequest, server: Lifecycle) -> SealsShown:
-    server.migrate_seal(req.plan, req.replaced)
-    return server.seals()
+    server.sealing.migrate_seal(req.plan, req.replaced)
+    return server.sealing.seals()
 
 
 def challenge(_req: ChallengeRequest, server: Lifecycle) -> Challenge:
-    return Challenge(server.challenge())
+    return Challenge(server.sealing.challenge())
 
 
 def record_proof(req: RecordProofRequest, server: Lifecycle) -> CustodyShown:
-    server.record_proof(req.proof)
-    return server.custody()
+    server.sealing.record_proof(req.proof)
+    return server.sealing.custody()
 
 
 def custody(_req: CustodyRequest, server: Lifecycle) -> CustodyShown:
-    return server.custody()
+    return server.sealing.custody()
 
 
 class Step(Struct, frozen=True):
