@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typing import Any, cast
 
 import msgspec
 import pytest
+from tests import waiting
 from tests.waiting import until
 
 from keystead import config
@@ -87,6 +89,36 @@ def test_a_worker_that_never_says_it_is_ready_is_ended(tmp_path, monkeypatch) ->
         worker.wait_ready()
     assert worker._process.wait(60) == -9
     worker.wait()
+
+
+def test_a_worker_that_is_started_again_has_the_priority_of_the_first() -> None:
+    """Whoever looks after them waits for everybody else (app.supervisor); a child has what its parent's thread has."""
+    found: list[int] = []
+
+    class Ended(Row):
+        def start(self, unseal_key: object) -> None:
+            found.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+            super().start(unseal_key)
+
+        def restart_if_ended(self, unseal_key: object, _generation: object) -> bool:
+            self.start(unseal_key)
+            return True
+
+    may_be_ready = threading.Event()
+    may_be_ready.set()
+    pool = WorkerPool(cast("Custodian", None), lambda: None, threading.Event())
+    pool.add(cast("Worker", Ended(0, [], may_be_ready)))
+    pool.begin()
+
+    def look_after() -> None:
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
+        pool.restart_ended(cast("SharedGeneration", None))
+
+    thread = threading.Thread(target=look_after)
+    thread.start()
+    waiting.ended(thread)
+    pool.close()
+    assert len(found) == 2 and found[0] == found[1] < 10
 
 
 class Renewing:

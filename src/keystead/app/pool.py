@@ -37,7 +37,8 @@ class WorkerPool:
         self._asking: Worker | None = None
         self.changing = threading.Lock()
         self._starter = ThreadPoolExecutor(1, "start")
-        """Starts every worker: it ends with the thread that has started it, not with the process (prctl(2))."""
+        """Starts every worker: it ends with the thread that has started it, not with the process (prctl(2)), and has
+        that one's priority: whoever looks after workers waits for everybody else (setpriority(2))."""
 
     def add(self, worker: Worker) -> None:
         """One that is not started yet; `attend` is its `on_start`."""
@@ -63,7 +64,7 @@ class WorkerPool:
         """Those that have ended by themselves."""
         with self.changing:
             for worker in self._workers:
-                if worker.restart_if_ended(self._unseal_key(), generation):
+                if self._starter.submit(worker.restart_if_ended, self._unseal_key(), generation).result():
                     LOG.error("worker %d had ended and was started again", worker.index)
                     worker.wait_ready()
 
