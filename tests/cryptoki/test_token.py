@@ -137,11 +137,12 @@ def test_of_two_of_one_name_whoever_made_one_knows_it_and_both_are_destroyed(tok
 APART = """
 import os, sys, threading
 from tests.softhsm import open_token
+from tests.waiting import until
 from keystead.core.algorithms import ALGORITHMS, KEY_SPECS
 from keystead.core.errors import Unavailable
 from keystead.core.sensitive import Sensitive
 from keystead.providers.pkcs11 import Pkcs11Provider
-provider, spec = Pkcs11Provider(open_token(sys.argv[1]), os.urandom), KEY_SPECS["AES_256"]
+provider, spec = Pkcs11Provider(open_token(sys.argv[1], wait_for=60.0), os.urandom), KEY_SPECS["AES_256"]
 right, untold = [], []
 def use(name):
     made = provider.generate(spec, name)
@@ -159,7 +160,13 @@ def work():
 threads = [threading.Thread(target=work) for _ in range(4)]
 [one.start() for one in threads]
 [one.join() for one in threads]
-[provider.destroy(name) for name in untold]
+def gone(name):
+    try:
+        provider.destroy(name)
+    except Unavailable:
+        return False
+    return True
+until(lambda: all(map(gone, untold)))
 print(right.count(True), len(right), len(untold))
 """
 
