@@ -46,6 +46,7 @@ def test_nobody_waits_longer_than_is_said_and_one_thread_is_in_what_hangs() -> N
     for _ in range(3):
         with pytest.raises(Unavailable, match="it has not answered for"):
             ask("it", hangs, 0.02)
+    until(lambda: n_asked)
     assert len(n_asked) == 1 and ask("another", lambda: 2, 60) == 2
     go_on.set()
     assert ask("it", lambda: 3, 60) == 3, "what came too late is nobody's answer"
