@@ -191,7 +191,7 @@ def test_a_wrong_pin_is_told_and_not_offered_again(directory, tmp_path) -> None:
         assert server("key", "create", "--json").json["entropy"] == "kernel"
         said = directory / "run" / "entropy" / "worker-0.json"
         until(server, lambda _: said.exists())
-        assert "did not take its PIN when the server started" in said.read_text(), "no worker offers it again"
+        assert "has refused its PIN to another process" in said.read_text(), "no worker offers it again"
 
 
 def test_without_a_server(directory) -> None:
