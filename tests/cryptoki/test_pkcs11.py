@@ -195,6 +195,7 @@ def test_material_that_is_no_handle(provider, software):
     for spec, material in (
         (aes, b""),
         (aes, os.urandom(32)),
+        (aes, b"\x81\xa2\xff\xfe\xc0"),  # a name that is no text
         (aes, provider.generate(pair, name()).material.reveal()),
         (pair, provider.generate(aes, name()).material.reveal()),
         (pair, software.generate(pair).material.reveal()),

@@ -54,7 +54,7 @@ def unpack(spec: KeySpec, material: Sensitive) -> Handle:
     """Raises InvalidArgument for what is no handle of a key of that spec."""
     try:
         handle = msgspec.msgpack.decode(material.reveal(), type=Handle)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         raise InvalidArgument("the material is no handle of a key in an HSM", "key_material") from None
     whole = (len(handle.id) == ID_BYTES or handle.label != LABEL) and bool(handle.public_key) != (
         spec.family in _SYMMETRIC
