@@ -17,6 +17,7 @@ from keystead.core.sensitive import Sensitive
 from keystead.core.states import KeyState, Lifecycle
 from keystead.service.barrier import Barrier, Commit
 from keystead.service.inspection import inspect
+from keystead.service.root import Root
 from keystead.stores.sqlite import SqliteStore
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -585,3 +586,10 @@ def test_who_destroys_what_somebody_else_has_destroyed_meanwhile_is_stale(house)
     house.barrier.commit(Commit(destroy=(found,)))
     with pytest.raises(Stale):
         house.barrier.commit(Commit(destroy=(found,)))
+
+
+@pytest.mark.parametrize("blob", [b"", b"\x94\xa2\xff\xfe\x01\xc4\x00\xc4\x00", b"\x94\x01\xc4\x00\x90\xa2\xff\xfe"])
+def test_a_root_that_is_damaged_is_told_so_whatever_it_reads_like(blob):
+    """A name in it may be no text any more."""
+    with pytest.raises(Internal, match="meta root does not verify"):
+        Root.decode(blob)

@@ -126,15 +126,15 @@ class Root(Struct, frozen=True, array_like=True):
     def decode(cls, blob: bytes) -> Self:
         try:
             return msgspec.msgpack.decode(blob, type=cls)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return cls._of_one_slot(blob, error)
 
     @classmethod
-    def _of_one_slot(cls, blob: bytes, error: msgspec.DecodeError) -> Self:
+    def _of_one_slot(cls, blob: bytes, error: Exception) -> Self:
         """As roots were written when there was one slot."""
         try:
             generation, epoch, check, sealed = msgspec.msgpack.decode(blob, type=tuple[str, int, bytes, bytes])
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             raise Internal("meta root does not verify") from error
         return cls(epoch, check, (Wrap(FILE, generation, sealed),))
 
