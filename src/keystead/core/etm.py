@@ -38,11 +38,6 @@ def unpadded(text: bytes) -> bytes:
     return text[:-n]
 
 
-def sealed_bytes(n: int) -> int:
-    """Of a text of `n` bytes: cipher and tag."""
-    return n + BLOCK_BYTES - n % BLOCK_BYTES + TAG_BYTES
-
-
 def split(iv: bytes, sealed: bytes) -> tuple[bytes, bytes]:
     """(cipher, tag). Raises DecryptionFailed for what was never sealed."""
     cipher, tag = sealed[:-TAG_BYTES], sealed[-TAG_BYTES:]

@@ -48,10 +48,6 @@ class Mode(Enum):
     def iv_bytes(self) -> int:
         return LONG_IV_BYTES if self in {Mode.APPENDED, Mode.CBC_HMAC} else IV_BYTES
 
-    def sealed_bytes(self, n: int) -> int:
-        """Of a text of `n` bytes."""
-        return etm.sealed_bytes(n) if self is Mode.CBC_HMAC else n + TAG_BYTES
-
 
 _MECHANISMS: Final[dict[Mode, tuple[Ckm, ...]]] = {
     Mode.PREPENDED: (Ckm.CLOUDHSM_AES_GCM,),
@@ -70,32 +66,33 @@ def seal(
     session: Session, keys: Keys, mode: Mode, draw: Callable[[int], bytes], text: bytes, aad: bytes
 ) -> tuple[bytes, bytes]:
     """(IV, sealed). `draw`: random bytes. Raises Failed, and Internal where the HSM gave no IV."""
-    iv, sealed = _sealed(session, keys, mode, draw, text, aad)
+    if mode is Mode.CBC_HMAC:
+        iv = draw(etm.IV_BYTES)
+        cipher = _as_long(session.encrypt(cbc(iv), keys.cipher, padded := etm.padded(text)), len(padded))
+        return iv, cipher + session.mac(_TAGGING, keys.mac, etm.tagged(aad, iv, cipher), etm.TAG_BYTES)
+    n = len(text) + TAG_BYTES
+    if mode is Mode.CALLER:
+        iv = draw(IV_BYTES)
+        return iv, _as_long(session.encrypt(session.gcm.with_(iv, aad), keys.cipher, text), n)
+    if mode is Mode.READ_BACK:
+        mechanism = GcmReadBack(IV_BYTES, aad)
+        sealed = _as_long(session.encrypt(mechanism, keys.cipher, text), n)
+        iv = mechanism.iv
+    else:
+        made = session.encrypt(session.gcm.with_(b"", aad, mode.mechanisms[0]), keys.cipher, text)
+        _as_long(made, n + mode.iv_bytes)
+        first = mode is Mode.PREPENDED
+        iv, sealed = (made[:IV_BYTES], made[IV_BYTES:]) if first else (made[-LONG_IV_BYTES:], made[:-LONG_IV_BYTES])
     if not any(iv):
         raise Internal("the HSM has sealed with an IV of zeros")
-    if len(iv) != mode.iv_bytes or len(sealed) != mode.sealed_bytes(len(text)):  # nobody would ever open it
-        raise Absurd("C_Encrypt")
     return iv, sealed
 
 
-def _sealed(
-    session: Session, keys: Keys, mode: Mode, draw: Callable[[int], bytes], text: bytes, aad: bytes
-) -> tuple[bytes, bytes]:
-    if mode is Mode.CALLER:
-        iv = draw(IV_BYTES)
-        return iv, session.encrypt(session.gcm.with_(iv, aad), keys.cipher, text)
-    if mode is Mode.CBC_HMAC:
-        iv = draw(etm.IV_BYTES)
-        cipher = session.encrypt(cbc(iv), keys.cipher, etm.padded(text))
-        return iv, cipher + session.mac(_TAGGING, keys.mac, etm.tagged(aad, iv, cipher), etm.TAG_BYTES)
-    if mode is Mode.READ_BACK:
-        mechanism = GcmReadBack(IV_BYTES, aad)
-        sealed = session.encrypt(mechanism, keys.cipher, text)
-        return mechanism.iv, sealed
-    sealed = session.encrypt(session.gcm.with_(b"", aad, mode.mechanisms[0]), keys.cipher, text)
-    if mode is Mode.PREPENDED:
-        return sealed[:IV_BYTES], sealed[IV_BYTES:]
-    return sealed[-LONG_IV_BYTES:], sealed[:-LONG_IV_BYTES]
+def _as_long(made: bytes, n: int) -> bytes:
+    """Raises Absurd for a text of another length: nobody would ever open it."""
+    if len(made) != n:
+        raise Absurd("C_Encrypt")
+    return made
 
 
 def opened(session: Session, keys: Keys, mode: Mode, iv: bytes, sealed: bytes, aad: bytes) -> bytes:
