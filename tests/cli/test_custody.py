@@ -6,7 +6,11 @@ import pytest
 from tests.servers import at_once, serving
 
 from keystead.app.library import Keystead
-from keystead.core.entities import Key, KeyVersion
+from keystead.core import operations as ops
+from keystead.core.algorithms import KEY_SPECS, Purpose
+from keystead.core.entities import Key, KeyVersion, Tenant
+from keystead.core.errors import Unavailable
+from keystead.core.states import KeyState
 from keystead.service.barrier import Commit
 
 
@@ -93,6 +97,94 @@ def test_a_lost_database_comes_back_from_any_backup_and_the_newest_tree(site, tm
     assert _about(site, "key", "describe", ids[0], "--json").json["state"] == "destroyed"
     assert _about(site, "key", "rotate", ids[1]).status == 0
     assert tree.read_bytes() != early
+
+
+# --- what was done since: docs/adr/0047
+
+
+@pytest.fixture
+def narrowed(site, tmp_path):
+    """Two keys in a backup, the first of which has been disabled since, and a user who was shut out."""
+    with Keystead(site) as ks:
+        (account,) = ks._core.barrier.every(Tenant)
+        at, tenant = ops.KeyringRef(f"aws:{account.id}:us-east-1"), ops.TenantRef(account.id)
+        wanted = ops.CreateKey(keyring=at, spec=KEY_SPECS["AES_256"], purpose=Purpose.CIPHER)
+        ids = [ks.perform(wanted).key.id for _ in range(2)]
+        ks.perform(ops.CreatePrincipal(tenant=tenant, name="ann"))
+        ks.back_up(tmp_path / "old")
+        ks.perform(ops.DisableKey(key=ops.KeyRef(at.namespace, id=ids[0])))
+        ks.perform(ops.SetPrincipalEnabled(tenant=tenant, name="ann", enabled=False))
+    return ids
+
+
+def _lose(site, *ids) -> None:
+    with Keystead(site) as ks:
+        barrier = ks._core.barrier
+        barrier.commit(Commit(delete=tuple(barrier.get(Key, id_) for id_ in ids)))
+
+
+def _states(site, *ids) -> list[tuple[KeyState, bool]]:
+    with Keystead(site) as ks:
+        found = [ks._core.barrier.get(Key, id_) for id_ in ids]
+    return [(one.lifecycle.state, one.restored_at is not None) for one in found]
+
+
+SHUT, OPEN = (KeyState.SUSPENDED, True), (KeyState.ACTIVE, False)
+
+
+def test_a_row_that_was_narrowed_since_comes_back_out_of_service(site, tmp_path, narrowed) -> None:
+    first, second = narrowed
+    _lose(site, first, second)
+    done = _about(site, "restore", tmp_path / "old", "--json")
+    assert sorted(done.json["restored"]) == sorted(f"key {id_}" for id_ in narrowed)
+    assert done.json["suspended"] == [first] and done.json["is_known"]
+    assert [one["operation"] for one in done.json["since"]] == ["DisableKey"]
+    assert f"Out of service: {first}" in done.err and "keystead key enable" in done.err
+    assert _states(site, first, second) == [SHUT, OPEN]
+    told = _about(site, "key", "describe", first, "--json").json
+    assert told["state"] == "suspended" and told["restored_at"]
+    assert _about(site, "key", "enable", first).status == 0
+    assert _states(site, first) == [OPEN]
+    _lose(site, first)
+    assert _about(site, "restore", tmp_path / "old", "--as-it-was", "--json").json["suspended"] == []
+    assert _states(site, first) == [OPEN]
+    assert _about(site, "audit", "verify", site).status == 0
+
+
+def test_a_database_that_was_lost_is_held_to_its_log(site, tmp_path, narrowed) -> None:
+    first, second = narrowed
+    (site / "keystead.db").unlink()
+    done = _about(site, "restore", tmp_path / "old", "--json")
+    assert (done.status, done.json["suspended"], done.json["is_known"]) == (0, [first], True)
+    assert len(done.json["revoked"]) == 1 and done.json["revoked"][0].startswith("principal ")
+    assert "up to" in done.err and "NOBODY KNOWS" not in done.err
+    assert _states(site, first, second) == [SHUT, OPEN]
+    assert _about(site, "audit", "verify", site).status == 0
+
+
+def test_without_a_log_it_says_that_nobody_knows(site, tmp_path, narrowed) -> None:
+    (site / "keystead.db").unlink()
+    shutil.rmtree(site / "audit")
+    done = _about(site, "restore", tmp_path / "old", "--json")
+    assert (done.json["suspended"], done.json["is_known"], done.json["access"] != []) == ([], False, True)
+    assert done.json["backed_up_at"] and "NOBODY KNOWS" in done.err and "put it in its place" in done.err
+    assert _states(site, *narrowed) == [OPEN, OPEN]
+
+
+def test_a_restore_that_died_before_it_was_held_to_the_log_is_opened_by_nobody(site, tmp_path, narrowed) -> None:
+    """Else what was refused since would be served, for the log would go on from the backup as if it were all."""
+    (site / "keystead.db").unlink()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("keystead.app.recovery.undo", _dies)
+        assert _about(site, "restore", tmp_path / "old", "--json").status != 0
+    done = _about(site, "key", "list", "--json")
+    assert done.status == 1 and "rolled back" in done.error["message"]
+    (site / "keystead.db").unlink()
+    assert _about(site, "restore", tmp_path / "old", "--json").json["suspended"] == [narrowed[0]]
+
+
+def _dies(*_args) -> None:
+    raise Unavailable("the machine is gone")
 
 
 def test_a_tree_that_cannot_be_kept_holds_the_old_secret_back(site, tmp_path) -> None:

@@ -21,7 +21,7 @@ from keystead.core.sensitive import Sensitive
 ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\n")
 KEY_MEMBERS = {
     *("id", "arn", "tenant", "place", "spec", "purpose", "state", "destroy_at", "description", "tags", "created_at"),
-    *("destroy_in_days", "copies", "protection", "hsm", "still_in_hsm"),
+    *("restored_at", "destroy_in_days", "copies", "protection", "hsm", "still_in_hsm"),
     *("version", "entropy", "n_versions", "rotate_every_days", "rotate_at"),
 }
 

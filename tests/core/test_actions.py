@@ -8,6 +8,7 @@ import pytest
 
 from keystead.core import operations
 from keystead.core.actions import ABOUT_IDENTITIES, ACTIONS, USES, Action, Scope
+from keystead.core.actions.takings import HARMLESS_VERBS, TAKES_AWAY, TAKES_FROM_KEY
 
 SESSION = botocore.session.get_session()
 KMS, STS = SESSION.get_service_model("kms"), SESSION.get_service_model("sts")
@@ -173,3 +174,22 @@ def test_an_operation_demands_an_action_of_its_targets_scope(op):
     }
     scope = next((s for base, s in bases.items() if issubclass(op, base)), Scope.KEY)
     assert ACTIONS[op.action].scope is scope
+
+
+HARMLESS = """
+add approve assume attach attest authorize back begin cancel certify check connect create decapsulate
+decrypt derive describe digest draft draw enable encapsulate encrypt enrol export generate import
+introspect issue list locate log look loosen make note open prepare prove publish re read redeem refresh
+renew replicate restore rewrap rotate seal sign take tell undelete unlock unwrap use validate verify who
+wrap
+"""
+
+
+def test_every_verb_is_known_to_take_something_away_or_not_to() -> None:
+    """A new one is looked at: what an older backup brings back is held to it (docs/adr/0047)."""
+    assert set(HARMLESS.split()) == HARMLESS_VERBS
+    assert TAKES_AWAY.isdisjoint(USES)
+    shutting = {Action.DISABLE_KEY, Action.SCHEDULE_DESTRUCTION, Action.PUT_POLICY, Action.PUT_TERMS, Action.PUT_LIMITS}
+    assert shutting < TAKES_FROM_KEY
+    ended = {Action.REVOKE_GRANT, Action.DELETE_NAME, Action.REVOKE_TOKEN, Action.DESTROY_SECRET_ID, Action.DELETE_USER}
+    assert ended < TAKES_AWAY

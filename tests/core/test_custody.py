@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 from tests.fakes import FakeClock, MemorySlot, SeededEntropy
+from tests.systems import system
 
 from keystead.core.algorithms import Purpose
 from keystead.core.entities import (
@@ -26,9 +27,11 @@ from keystead.core.keystores import Connection, Connectivity, KeyStore, Proxy
 from keystead.core.sensitive import Sensitive
 from keystead.core.states import KeyState, Lifecycle
 from keystead.service.barrier import Barrier, Commit
-from keystead.service.custody import backup, export_tree, graft, restore, revive
+from keystead.service.custody import backup, export_tree, graft, revive
 from keystead.service.inspection import inspect
 from keystead.service.proof import prove_destroyed
+from keystead.service.restoring import restore
+from keystead.service.since import NOTHING
 from keystead.stores.sqlite import SqliteStore
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -67,7 +70,9 @@ class House:
         self.barrier = Barrier(self.store, self.slot, SeededEntropy(seed))
         self.barrier.initialise(U)
         material = {version.id: Sensitive(version.id.encode()) for version in VERSIONS}
-        self.barrier.commit(Commit(put=(TENANT, CREDENTIAL, KEY_STORE, *VERSIONS), material=material))
+        self.barrier.commit(
+            Commit(put=(TENANT, CREDENTIAL, KEY_STORE, system(self.barrier, NOW), *VERSIONS), material=material)
+        )
         self.generation = backup(self.barrier, self.store, directory / "old.db")
         self.old = SqliteStore(directory / "old.db")
 
@@ -121,7 +126,7 @@ def test_row_108_restoring_brings_back_no_access_and_replaces_nothing(house):
     renamed = replace(house.barrier.get(Tenant, TENANT.id), name="as it is")
     revoked = house.barrier.get(Credential, "AKIA1")
     house.barrier.commit(Commit(put=(renamed,), delete=(revoked, house.version("k1"))))
-    done = restore(house.old, house.barrier, house.store)
+    done = restore(house.old, house.barrier, house.store, NOTHING, NOW)
     assert done.restored == ("key-version k1/1",)
     assert house.barrier.get(Credential, "AKIA1") is None
     assert house.barrier.get(Tenant, TENANT.id).name == "as it is"
@@ -132,7 +137,7 @@ def test_row_108_restoring_brings_back_no_access_and_replaces_nothing(house):
 def test_row_97_restoring_does_not_bring_back_what_was_destroyed(house):
     house.barrier.commit(Commit(destroy=(house.version("k1"),)))
     house.barrier.commit(Commit(delete=(house.version("k1"),)))
-    done = restore(house.old, house.barrier, house.store)
+    done = restore(house.old, house.barrier, house.store, NOTHING, NOW)
     assert done.destroyed == ("key-version k1/1",)
     assert done.restored == ()
     assert house.version("k1") is None
@@ -143,7 +148,7 @@ def test_a_damaged_backup_is_told_and_gives_what_it_can(house):
     with house.old.transaction() as txn:
         row = txn.get(KeyVersion.kind, "k1/1")
         txn.put(replace(row, sealed=bytes(len(row.sealed))))
-    done = restore(house.old, house.barrier, house.store)
+    done = restore(house.old, house.barrier, house.store, NOTHING, NOW)
     assert done.damaged == ("key-version k1/1",)
     assert done.restored == ("key-version k2/1",)
     assert prove_destroyed(house.old, house.barrier, house.store).damaged == ("k1/1",)
@@ -244,14 +249,14 @@ def in_store(state: KeyState) -> Key:
 def test_a_key_store_that_no_key_is_in_was_deleted_and_does_not_come_back(house, keys):
     """Nor the credential that it was asked with."""
     house.barrier.commit(Commit(put=keys, delete=(house.barrier.get(KeyStore, KEY_STORE.id),)))
-    done = restore(house.old, house.barrier, house.store)
+    done = restore(house.old, house.barrier, house.store, NOTHING, NOW)
     assert (done.restored, done.destroyed) == ((), ("key-store cks-1",))
 
 
 def test_a_key_store_comes_back_and_is_not_connected(house):
     """Keys have their other half in it by its id, which nobody can give to another one."""
     house.barrier.commit(Commit(put=(in_store(KeyState.ACTIVE),), delete=(house.barrier.get(KeyStore, KEY_STORE.id),)))
-    assert restore(house.old, house.barrier, house.store).restored == ("key-store cks-1",)
+    assert restore(house.old, house.barrier, house.store, NOTHING, NOW).restored == ("key-store cks-1",)
     back = house.barrier.get(KeyStore, KEY_STORE.id)
     assert (back.secret, back.connection) == (b"s", Connection.DISCONNECTED)
 

@@ -31,6 +31,7 @@ if __name__ == "__main__":
 
 from tests import softhsm
 from tests.swtpm import software_tpm
+from tests.systems import system
 
 from keystead.core.algorithms import Purpose
 from keystead.core.entities import Fate, Key, KeyVersion, Origin
@@ -39,9 +40,11 @@ from keystead.core.keytree import generation
 from keystead.core.sensitive import Sensitive
 from keystead.core.states import KeyState, Lifecycle
 from keystead.service.barrier import Barrier, Commit
-from keystead.service.custody import export_tree, graft, restore, revive
+from keystead.service.custody import export_tree, graft, revive
 from keystead.service.inspection import inspect
 from keystead.service.proof import prove_destroyed
+from keystead.service.restoring import restore
+from keystead.service.since import NOTHING
 from keystead.service.slots import Slots
 from keystead.slots.file import FileSlot
 from keystead.slots.pkcs11 import Pkcs11Slot
@@ -315,6 +318,7 @@ def grafted(site, directory, n, victims):
 def put_back(site, old, directory, n, victims):
     """Rows lost from the live database come back out of the old backup; what was destroyed since does not."""
     lost = [i for i in range(0, n, max(1, n // 200)) if i not in victims]
+    site.barrier.commit(Commit(put=(system(site.barrier, NOW),)))
     db = apsw.Connection(str(directory / "keystead.db"))
     for i in (*lost, *victims[:5]):
         db.execute("DELETE FROM item WHERE id = ?", (f"{key_id(i)}/1",))
@@ -325,7 +329,7 @@ def put_back(site, old, directory, n, victims):
 
     def run():
         nonlocal done
-        done = restore(old, site.barrier, site.store)
+        done = restore(old, site.barrier, site.store, NOTHING, NOW)
 
     taken = timed(run)
     assert sorted(done.restored) == sorted([f"key-version {key_id(i)}/1" for i in lost] + [f"key {key_id(lost[0])}"])

@@ -1,16 +1,18 @@
 """The restore drill: `make drill`, or `python -m tests.faults.run_drill --seconds 20 --seed 1`.
 
 An installation with a passphrase, two workers and its slot in two places is written to while it is backed up. Then a
-key is destroyed, and the machine is lost: what is left is what operations.md says to keep elsewhere (the backup, the
-copy of the key tree, seal.json, keystead.toml and one copy of the slot). On an empty directory, with these, it is
-restored and served. Every key that was acknowledged before the backup began opens what it had encrypted, but for the
-destroyed one, which does not; and the audit log and the proof of destruction hold.
+key is destroyed and another disabled, and the machine is lost: what is left is what operations.md says to keep
+elsewhere (the backup, the copy of the key tree, seal.json, keystead.toml, the audit log and one copy of the slot). On
+an empty directory, with these, it is restored and served. Every key that was acknowledged before the backup began
+opens what it had encrypted, but for the destroyed one, which does not, and the disabled one, which does once it is
+enabled; and the audit log and the proof of destruction hold.
 """
 
 from __future__ import annotations
 
 import argparse
 import random
+import shutil
 import sys
 import tempfile
 import threading
@@ -25,6 +27,7 @@ from tests.servers import Done, Serving, keystead, serving
 from tests.wireclient import WireClient
 
 from keystead.app.library import Keystead
+from keystead.core import operations as ops
 from keystead.core.entities import Key, KeyVersion
 from keystead.core.sensitive import Sensitive
 from keystead.core.states import Event
@@ -93,14 +96,16 @@ def well(done: Done) -> Done:
     return done
 
 
-def destroy(site: Path, passphrase: Path, key_id: str) -> None:
-    """What the scheduler does once an appointment has come."""
+def destroy_and_disable(site: Path, passphrase: Path, key_id: str, other: str) -> None:
+    """The first as the scheduler does once an appointment has come."""
     with Keystead(site, (Sensitive(passphrase.read_bytes().strip()),)) as ks:
         barrier = ks._core.barrier
         key, version = barrier.get(Key, key_id), barrier.get(KeyVersion, f"{key_id}/1")
         assert key is not None and version is not None
         gone = key.lifecycle.after(Event.DESTROY, ks._core.clock.now())
         barrier.commit(Commit(put=(replace(key, lifecycle=gone),), destroy=(version,)))
+        (address,) = ks.perform(ops.LocateKey(key_id=other)).namespaces
+        ks.perform(ops.DisableKey(key=ops.KeyRef(address, id=other)))
 
 
 def drill(at: Path, *, seconds: float, seed: int) -> Drilled:
@@ -125,8 +130,9 @@ def drill(at: Path, *, seconds: float, seed: int) -> Drilled:
         writers.until(len(before) + 1)
         writers.stop()
         n_after = len(writers.made) - len(before)
-    gone = before[seed % len(before)]
-    destroy(first, secret, gone.key_id)
+    gone, shut = before[seed % len(before)], before[(seed + 1) % len(before)]
+    destroy_and_disable(first, secret, gone.key_id, shut.key_id)
+    shutil.copytree(first / "audit", vault / "audit")
 
     began = time.monotonic()
     for directory in (second, second / "slot"):
@@ -137,18 +143,23 @@ def drill(at: Path, *, seconds: float, seed: int) -> Drilled:
     (second / "keystead.toml").write_text(settings)
     for name in ("seal.json", "keystead.toml"):
         (second / name).chmod(0o600)
+    shutil.copytree(vault / "audit", second / "audit")
     first.rename(at / "lost")
     came = well(keystead("restore", vault / "backup", "--tree", vault / "tree", "--data", second, *by, "--json")).json
-    assert came["destroyed"] == [f"{gone.key_id}/1"]
+    assert (came["destroyed"], came["suspended"]) == ([f"{gone.key_id}/1"], [shut.key_id])
     with serving("serve", second, *by) as server:
         client = WireClient(server.running["listen"]["aws"], *access_key)
         opened = [one for one in before if _opens(client, one)]
         took = time.monotonic() - began
-        assert {one.key_id for one in opened} == {one.key_id for one in before} - {gone.key_id}
+        assert {one.key_id for one in opened} == {one.key_id for one in before} - {gone.key_id, shut.key_id}
         assert client.call("Decrypt", CiphertextBlob=gone.ciphertext).error in {
             "NotFoundException",
             "AccessDeniedException",
         }
+        assert client.call("Decrypt", CiphertextBlob=shut.ciphertext).error == "DisabledException"
+        assert client.call("EnableKey", KeyId=shut.key_id).status == 200
+        assert _opens(client, shut)
+        opened.append(shut)
         assert client.call("CreateKey").status == 200
         client.close()
     well(keystead("audit", "verify", second))
@@ -171,8 +182,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="keystead-drill-") as directory:
         done = drill(Path(directory), seconds=given.seconds, seed=given.seed)
     print(
-        f"{done.n_before:,} keys before the backup began, {done.n_after:,} made after; one destroyed since, "
-        f"{done.n_opened:,} opened; from an empty directory to the last answer in {done.restore_took:.1f} s"
+        f"{done.n_before:,} keys before the backup began, {done.n_after:,} made after; one destroyed and one disabled "
+        f"since, {done.n_opened:,} opened; from an empty directory to the last answer in {done.restore_took:.1f} s"
     )
     return 0
 

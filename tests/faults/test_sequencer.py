@@ -19,7 +19,7 @@ from keystead.core.sensitive import Sensitive
 from keystead.crypto.notes import NoteSigner, verify_ed25519
 from keystead.service.journal import Journal
 from keystead.service.log import Log
-from keystead.service.progress import load_state, rebase
+from keystead.service.progress import load_state, newest_of, rebase
 from keystead.service.sequencer import Sequencer
 from keystead.stores.disk import LocalDisk
 from keystead.stores.memory import MemoryStore
@@ -320,7 +320,7 @@ def test_a_store_rolled_back_is_refused(world: World) -> None:
     for _ in range(3):  # it has gone on since, and is as far again
         world.changes.commit(b"another history")
     refused(world, "rolled back")
-    rebase(world.disk, AUDIT, world.changes)  # what an explicit restore does
+    rebase(world.disk, AUDIT, world.changes, newest_of(world.changes))  # what an explicit restore does
     sequencer = start(world.disk, world.changes)
     world.changes.commit(b"after the restore")
     assert sequencer.step() == 1

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+from datetime import timedelta
 
 import pytest
 from msgspec.structs import replace
 from tests import vaultstack
+from tests.doors.vault.factors import password
 
 from keystead.core.entities import (
     Binding,
@@ -23,8 +25,9 @@ from keystead.core.entities import (
     Tenant,
 )
 from keystead.service.barrier import Commit
-from keystead.service.custody import restore
 from keystead.service.inspection import inspect
+from keystead.service.restoring import restore
+from keystead.service.since import NOBODY_KNOWS, NOTHING, Since, told
 from keystead.stores.memory import MemoryStore
 
 
@@ -58,8 +61,14 @@ class Site:
         self.stack.barrier.commit(Commit(delete=tuple(gone)))
         self.stack.generation.announce()
 
-    def restore(self):
-        done = restore(self.old, self.stack.barrier, self.stack.store)
+    def since(self) -> Since:
+        """As the sequencer would have the log: every change since the backup, in order."""
+        newest = self.old.records(0, 1_000_000)[-1][0]
+        return told(iter(self.stack.store.records(newest - 1, 1_000_000)))
+
+    def restore(self, since: Since | None = None):
+        known = self.since() if since is None else since
+        done = restore(self.old, self.stack.barrier, self.stack.store, known, self.stack.clock.now())
         self.stack.generation.announce()
         self.stack.view.forget()
         return done
@@ -203,7 +212,7 @@ def test_a_key_that_was_lost_comes_back_at_todays_version(least) -> None:
     (mount,) = (one for one in barrier.every(Mount) if one.engine == "transit")
     (key,) = barrier.children(Key, mount.keyring)
     barrier.commit(Commit(delete=(key,)))
-    assert f"key {key.id}" in site.restore().restored
+    assert f"key {key.id}" in site.restore(NOTHING).restored
     assert site.root.data("POST", "transit/decrypt/k", {"ciphertext": text})["plaintext"] == "AAAA"
     assert sealed(site).startswith("vault:v5:")
     site.root.data("POST", "transit/keys/k/rotate", {})
@@ -256,3 +265,30 @@ def test_what_was_taken_away_since_does_not_come_back(site) -> None:
     assert site.root.data("LIST", "kv/metadata")["keys"] == ["a/", "x"]
     assert site.read("a/b/c") == "1"
     assert site.root("GET", "kv/data/x?version=1").status == 404
+
+
+@pytest.mark.parametrize("knows", [True, False])
+def test_a_version_of_a_secret_that_was_deleted_since_comes_back_deleted(site, knows) -> None:
+    """Deleted is not destroyed: whoever may undelete it has it again."""
+    if knows:
+        site.root.data("DELETE", "kv/data/x")
+    site.lose(SecretVersion)
+    site.restore(None if knows else NOBODY_KNOWS)
+    assert site.root("GET", "kv/data/x").status == 404
+    assert site.root("GET", "kv/data/a/b/c").status == (200 if knows else 404)
+    site.root.data("POST", "kv/undelete/x", {"versions": [1]})
+    assert site.read("x") == "1"
+
+
+def test_a_password_that_may_have_been_used_since_is_not_accepted_again(site) -> None:
+    made = {"generate": True, "issuer": "i", "account_name": "b", "exported": True}
+    url = site.root.data("POST", "totp/keys/b", made)["url"]
+    code = password(url, site.stack.clock.now().timestamp())
+    site.keep()
+    assert site.root.data("POST", "totp/code/b", {"code": code})["valid"]
+    site.lose(OtpKey)
+    site.restore()
+    assert site.root.refused("POST", "totp/code/b", {"code": code})[0] == 400
+    site.stack.clock.forward(timedelta(seconds=90))
+    later = password(url, site.stack.clock.now().timestamp())
+    assert site.root.data("POST", "totp/code/b", {"code": later})["valid"]

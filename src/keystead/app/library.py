@@ -24,9 +24,12 @@ from keystead.core.entities import Principal
 from keystead.core.errors import Denied, Unauthenticated, Unavailable
 from keystead.core.operations import Operation
 from keystead.core.sensitive import Sensitive
-from keystead.service.custody import Restored, backup, restore
+from keystead.service.custody import backup
 from keystead.service.inspection import quiet
+from keystead.service.log import Log
 from keystead.service.proof import Proof, prove_destroyed
+from keystead.service.restoring import Restored, restore
+from keystead.service.since import NOTHING, since
 from keystead.service.slots import SlotLook
 from keystead.service.trusted_time import TrustedTime
 from keystead.stores.lock import DirectoryLock
@@ -131,11 +134,17 @@ class Keystead:
         self.perform(ops.RemoveSlot(slot=name, lost=lost))
         slots.remove(self._core, name, lost=lost)
 
-    def restore(self, old: Path, on_progress: Callable[[int], None] = quiet) -> Restored:
-        """Put back from an old backup what is missing or damaged; it is read, never written. Raises NotFound."""
-        self.perform(ops.RestoreBackup(path=str(old)))
-        with reading(old, self._core.layout) as store:
-            return restore(store, self._core.barrier, self._core.store, on_progress)
+    def restore(self, old: Path, on_progress: Callable[[int], None] = quiet, *, as_it_was: bool = False) -> Restored:
+        """Put back from an old backup what is missing or damaged; it is read, never written. Raises NotFound.
+
+        `as_it_was`: whatever the audit log has been done to it since (service.restoring, Rule 2).
+        """
+        core = self._core
+        self.perform(ops.RestoreBackup(path=str(old), as_it_was=as_it_was))
+        self.fold()
+        with reading(old, core.layout) as store:
+            said = NOTHING if as_it_was else since(store, Log(core.disk, core.layout.audit), core.barrier)
+            return restore(store, core.barrier, core.store, said, core.clock.now(), on_progress)
 
     def prove_destroyed(self, old: Path, on_progress: Callable[[int], None] = quiet) -> Proof:
         """Try to open every key of an old backup with everything there is today. Raises NotFound."""

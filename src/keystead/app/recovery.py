@@ -6,9 +6,10 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from datetime import datetime
 from pathlib import Path
 
-from msgspec.structs import replace
+from msgspec import Struct
 
 from keystead import config
 from keystead.app.clock import SystemClock
@@ -24,10 +25,13 @@ from keystead.core.ports import Entropy
 from keystead.core.sensitive import Sensitive
 from keystead.service.barrier import ROOT_META, Barrier
 from keystead.service.bootstrap import record_of_slots, record_recovery
-from keystead.service.custody import Grafted, graft, revive, tree_root
-from keystead.service.progress import rebase
+from keystead.service.custody import access_of, graft, revive, tree_root
+from keystead.service.log import Log
+from keystead.service.progress import newest_of, rebase
 from keystead.service.root import FILE, Root
+from keystead.service.since import Deed, newest_change, since
 from keystead.service.slots import Slots
+from keystead.service.undone import Undone, undo
 from keystead.stores.disk import LocalDisk
 from keystead.stores.lock import DirectoryLock
 from keystead.stores.sqlite import SqliteStore
@@ -58,10 +62,33 @@ def reading(old: Path, layout: Layout) -> Iterator[SqliteStore]:
             file.unlink(missing_ok=True)
 
 
-def recover(
-    directory: Path, old: Path, offered: Sequence[Sensitive], *, tree: Path | None = None, takes_over: bool = False
-) -> Grafted:
+class Recovered(Struct, frozen=True, kw_only=True):
+    """What became of the backup: as Grafted and Undone have it."""
+
+    destroyed: tuple[str, ...]
+    suspended: tuple[str, ...]
+    revoked: tuple[str, ...]
+    access: tuple[str, ...]
+    since: tuple[Deed, ...]
+    is_known: bool  # whether there is a log that has the time after the backup
+    backed_up_at: datetime | None  # when the last change was made that the backup has
+    known_upto: datetime | None  # when the last record was made that the log has; what came after it, nobody knows
+    not_renewed: str  # why the secret in the slots is still the one of before; "": it is not
+
+
+def recover(  # each is said by whoever restores
+    directory: Path,
+    old: Path,
+    offered: Sequence[Sensitive],
+    *,
+    tree: Path | None = None,
+    takes_over: bool = False,
+    as_it_was: bool = False,
+) -> Recovered:
     """Make a backup the database of an installation that has lost its own.
+
+    What its audit log, where there is one in its place, has been taken away since is taken away again
+    (service.undone), unless `as_it_was`.
 
     `tree`: the newest copy of the key tree, where the slot has moved on since the backup (custody, Rule 2).
     `takes_over`: it is the only one from now on; any other that has its secret in the same HSM or TPM loses it.
@@ -73,7 +100,7 @@ def recover(
         raise AlreadyExists(f"{layout.database} is there", "data")
     tokens = Tokens(settings.hsms)
     unseal_key = read_seal(directory, settings, tokens).open(offered)
-    came = Grafted(destroyed=(), access=())
+    destroyed: tuple[str, ...] = ()
     layout.run.mkdir(mode=0o700, exist_ok=True)
     lock = DirectoryLock(directory)
     try:
@@ -84,13 +111,12 @@ def recover(
             if tree is None:
                 revive(copy, layout.database, slots, entropy, unseal_key)
             else:
-                came = graft(copy, _bytes(tree), slots, entropy, unseal_key, SystemClock().now())
+                destroyed = graft(copy, _bytes(tree), slots, entropy, unseal_key, SystemClock().now()).destroyed
                 copy.backup(layout.database)
-            not_renewed = _settle(layout, settings, slots, unseal_key, entropy)
+            return _settle(layout, settings, slots, unseal_key, entropy, destroyed, as_it_was=as_it_was)
     finally:
         tokens.close()
         lock.close()
-    return replace(came, not_renewed=not_renewed)
 
 
 def reslot(directory: Path, offered: Sequence[Sensitive], recovery: Sensitive) -> tuple[str, ...]:
@@ -128,26 +154,54 @@ def _require_its_own(root: bytes) -> None:
         )
 
 
-def _settle(layout: Layout, settings: Config, slots: Slots, unseal_key: Sensitive, entropy: Entropy) -> str:
+def _settle(
+    layout: Layout,
+    settings: Config,
+    slots: Slots,
+    unseal_key: Sensitive,
+    entropy: Entropy,
+    destroyed: tuple[str, ...],
+    *,
+    as_it_was: bool,
+) -> Recovered:
     """The audit log goes on from here, and says so; and no other copy of the generation lives on.
 
     Or why one does: a slot that is away, or lost with the database, keeps nobody from what another one opens.
     """
-    store = SqliteStore(layout.database)
+    store, now = SqliteStore(layout.database), SystemClock().now()
     try:
         copy = TreeCopy(layout.tree_copy(settings), store)
         barrier = copy.of(Barrier(store, slots, entropy, copy, clock=SystemClock()))
         barrier.open(unseal_key)
         disk = LocalDisk()
         disk.make_directory(layout.audit)
-        rebase(disk, layout.audit, store)
-        record_recovery(barrier, SystemClock().now())
-        try:
-            barrier.rotate()
-        except Unavailable as error:
-            return str(error)
+        newest, backed_up_at, access = newest_of(store), newest_change(store), access_of(store)
+        said = since(store, Log(disk, layout.audit), barrier)
+        record_recovery(barrier, now)
+        done = Undone(since=said.of(said.deeds)) if as_it_was else undo(barrier, said, now)
+        rebase(disk, layout.audit, store, newest)  # last: until then nobody opens it beside the log
+        not_renewed = _renewed(barrier)
     finally:
         store.close()
+    return Recovered(
+        destroyed=destroyed,
+        suspended=done.suspended,
+        revoked=done.revoked,
+        access=access,
+        since=done.since,
+        is_known=said.is_known,
+        backed_up_at=backed_up_at,
+        known_upto=said.upto,
+        not_renewed=not_renewed,
+    )
+
+
+def _renewed(barrier: Barrier) -> str:
+    """Why the secret in the slots is still the one of before; "": it is not."""
+    try:
+        barrier.rotate()
+    except Unavailable as error:
+        return str(error)
     return ""
 
 

@@ -141,8 +141,11 @@ def _peer(uid: int, principal: Principal, now: datetime) -> Credential:
 
 
 def _record(system: Principal, now: datetime, operation: str, action: Action, made: str = "") -> bytes:
+    return _record_of(system, now, operation, (Target(action=action.value),), made)
+
+
+def _record_of(system: Principal, now: datetime, operation: str, targets: tuple[Target, ...], made: str = "") -> bytes:
     who = Who(id=system.id, kind=system.principal_kind.value)
-    targets = (Target(action=action.value),)
     return Record(at=now, who=who, operation=operation, targets=targets, made=made, outcome=PERFORMED).encode()
 
 
@@ -168,6 +171,13 @@ def record_recovery(barrier: Barrier, now: datetime) -> None:
     """Put on record that a backup has become the database: what came after it in the log is no more."""
     record = _record(system_principal(barrier), now, RestoreBackup.__name__, RestoreBackup.action)
     barrier.commit(Commit(record=record))
+
+
+def record_of_restored(barrier: Barrier, now: datetime, back: Sequence[str], shut: Sequence[str]) -> bytes:
+    """That rows of these ids have come back, or what a backup had of them has ended; and that keys are disabled."""
+    done = [(RestoreBackup.action, id_) for id_ in back] + [(Action.DISABLE_KEY, id_) for id_ in shut]
+    targets = tuple(Target(action=action.value, key=id_) for action, id_ in done)
+    return _record_of(system_principal(barrier), now, RestoreBackup.__name__, targets)
 
 
 def principal_digest(barrier: Barrier, tenant: str, kind: PrincipalKind, name: str) -> str:

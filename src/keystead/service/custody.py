@@ -4,18 +4,16 @@ Rule 1: a backup is the whole database in one file. The first rotation of the sl
         its rows still open with the tree of any later day, but for the keys destroyed meanwhile.
 Rule 2: so a copy of the tree is kept beside the backups, and renewed before each old slot secret is erased: an old
         backup, the newest tree and the slot make a database again (`graft`), less what was created since.
-Rule 3: restoring puts back what is missing or damaged. It never replaces what is there, and brings back no access:
-        a grant, principal or credential that is gone may have been revoked (research/security.md §4, row 108); and
-        nothing that was taken away since, with what is in it (remains).
+
+What is put back row by row into a database that lasts: service.restoring. What is taken away again from one that a
+backup has become, where the log tells of it: service.undone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -24,44 +22,33 @@ from msgspec.structs import replace
 from keystead.core import entities
 from keystead.core.entities import LOST, EndedRoot, Entity, KeyVersion, Kind, Wrapped
 from keystead.core.errors import Internal, Malformed, Unavailable
-from keystead.core.keystores import Connection, KeyStore
-from keystead.core.ports import Entropy, Reader, Row, Slot, Store
+from keystead.core.ports import Entropy, Reader, Slot, Store
 from keystead.core.sensitive import Sensitive
 from keystead.core.states import Event, KeyState
 from keystead.service.barrier import ROOT_META, Barrier, Commit
 from keystead.service.commit import HEAD_META
-from keystead.service.inspection import is_destroyed, pages, quiet, tally, verifies, walk
+from keystead.service.inspection import is_destroyed, pages, tally, walk
 from keystead.service.related import lasting, waited
-from keystead.service.remains import Remains
 from keystead.service.root import Root
 from keystead.service.rows import ENCODER
 from keystead.service.slots import Slots
 
-E = TypeVar("E", bound=Entity)
 ATTEMPTS = 3
-MOST_VERSIONS = 1_000_000
-ACCESS = (Kind.CREDENTIAL, Kind.GRANT, Kind.MEMBERSHIP, Kind.ATTACHMENT, Kind.KEY_STORE)  # any may be revoked since
+ACCESS = (  # any may have been revoked since
+    Kind.CREDENTIAL,
+    Kind.GRANT,
+    Kind.MEMBERSHIP,
+    Kind.ATTACHMENT,
+    Kind.KEY_STORE,
+    Kind.SECRET_ID,
+    Kind.TOKEN,
+)
 VALUES: tuple[type[Wrapped], ...] = (
     entities.SecretVersion,
     entities.OtpKey,
     entities.LoginSecret,
     entities.MfaSecret,
     entities.OidcClientSecret,
-)
-RESTORED: tuple[type[Entity], ...] = (
-    entities.Tenant,
-    entities.Keyring,
-    entities.Binding,
-    entities.Key,
-    entities.KeyVersion,
-    entities.KeyPolicy,
-    entities.Name,
-    KeyStore,  # after its keys
-    entities.SecretSettings,
-    entities.OtpKey,
-    entities.SecretVersion,
-    entities.Secret,  # after its versions, and
-    entities.Folder,  # after what is in it
 )
 
 
@@ -124,7 +111,6 @@ class Grafted(Struct, frozen=True, kw_only=True):
 
     destroyed: tuple[str, ...]  # versions destroyed since the backup
     access: tuple[str, ...]  # as it was at the time of the backup: look through it, some may have been revoked since
-    not_renewed: str = ""  # why the secret in the slots is the one of before, which opens other copies of the backup
 
 
 def graft(
@@ -165,8 +151,12 @@ def graft(
             barrier.commit(Commit(put=empty))
             destroyed += [version.id for version in lost]
     barrier.recount(partial(tally, barrier))
-    access = [f"{kind.value} {row.id}" for kind in ACCESS for page in pages(copy, kind) for row in page]
-    return Grafted(destroyed=tuple(destroyed), access=tuple(access))
+    return Grafted(destroyed=tuple(destroyed), access=access_of(copy))
+
+
+def access_of(store: Reader) -> tuple[str, ...]:
+    """Grafted.access"""
+    return tuple(f"{kind.value} {row.id}" for kind in ACCESS for page in pages(store, kind) for row in page)
 
 
 def _unknown(barrier: Barrier, before: int, now: datetime) -> int:
@@ -192,90 +182,6 @@ def _bury(barrier: Barrier, key_id: str, now: datetime) -> None:
         others = [one for one in lasting(barrier.linked(entities.Key, key.link)) if one.id != key.id]
         waiting = tuple(waited(one, len(others) - 1, now) for one in others if one.is_primary)
         barrier.commit(Commit(put=(gone, *waiting)))
-
-
-class Restored(Struct, frozen=True, kw_only=True):
-    """What `restore` did, by id: "<kind> <id>"."""
-
-    restored: tuple[str, ...]
-    n_present: int  # were there, and verify
-    destroyed: tuple[str, ...]  # destroyed since the backup, or of nothing but what was
-    damaged: tuple[str, ...]  # rows of the backup itself that do not verify
-
-
-def restore(old: Reader, barrier: Barrier, store: Store, on_progress: Callable[[int], None] = quiet) -> Restored:
-    """Put back from an old backup, whatever its age, what the store lacks or has damaged. Raises Stale, Unavailable."""
-    restored: list[str] = []
-    destroyed: list[str] = []
-    damaged: list[str] = []
-    n_present, remains = 0, Remains(old, barrier, store)
-    for of in RESTORED:
-        for page in _ordered(old, barrier, of):
-            found: list[Entity] = []
-            for row in page:
-                live = store.get(row.kind, row.id)
-                if live is not None and verifies(barrier, live):
-                    n_present += 1
-                elif not verifies(barrier, row):
-                    damaged.append(f"{row.kind.value} {row.id}")
-                elif (entity := _as_it_is(barrier, store, remains, barrier.rows.open(row, of))) is None:
-                    destroyed.append(f"{row.kind.value} {row.id}")
-                else:
-                    found.append(replace(entity, revision=live.revision if live else 0))
-            if found:
-                barrier.commit(Commit(put=tuple(found)))
-                restored += [f"{entity.kind.value} {entity.id}" for entity in found]
-            on_progress(len(page))
-    if restored:
-        barrier.recount(partial(tally, barrier))
-    return Restored(restored=tuple(restored), n_present=n_present, destroyed=tuple(destroyed), damaged=tuple(damaged))
-
-
-def _ordered(old: Reader, barrier: Barrier, of: type[Entity]) -> Iterable[list[Row]]:
-    """Page by page; of folders the deepest first, each alone, for one is needed where something is in it."""
-    if of is not entities.Folder:
-        return pages(old, of.kind)
-    rows = [row for page in pages(old, of.kind) for row in page]
-    depth = {row.id: barrier.rows.open(row, entities.Folder).path.count("/") for row in rows if verifies(barrier, row)}
-    return [[row] for row in sorted(rows, key=lambda row: -depth.get(row.id, 0))]
-
-
-def _as_it_is(barrier: Barrier, store: Store, remains: Remains, entity: Entity) -> Entity | None:
-    """What comes back of it today. None: it was taken away since, and does not come back."""
-    if remains.is_gone(entity):
-        return None
-    if isinstance(entity, KeyStore):  # it is of use once somebody has connected it
-        return replace(entity, connection=Connection.DISCONNECTED, failure=None)
-    if isinstance(entity, entities.Key):
-        return _of_today(barrier, store, entity)
-    if isinstance(entity, entities.Secret):  # versions may have come since
-        rows = store.children(Kind.SECRET_VERSION, entity.id, limit=MOST_VERSIONS)
-        numbers = [one.number for one in _whole(barrier, rows, entities.SecretVersion)]
-        return replace(entity, current=max(entity.current, *numbers)) if numbers else None
-    if isinstance(entity, entities.Folder):
-        inside = (Kind.SECRET, Kind.FOLDER)
-        return entity if any(store.children(kind, entity.id, limit=1) for kind in inside) else None
-    return entity
-
-
-def _of_today(barrier: Barrier, store: Store, key: entities.Key) -> entities.Key:
-    """A key that may have been rotated since, and may have given its lead to another copy.
-
-    What imported material is called stood in its row alone: such a key comes back at the version of then.
-    """
-    if key.multi_region:
-        copies = _whole(barrier, store.linked(Kind.KEY, key.link), entities.Key)
-        key = replace(key, is_primary=key.is_primary and not any(one.is_primary for one in copies))
-    if key.material_ids:
-        return key
-    rows = store.children(Kind.KEY_VERSION, key.id, limit=MOST_VERSIONS)
-    active = (one.number for one in _whole(barrier, rows, KeyVersion) if one.state is KeyState.ACTIVE)
-    newest = max((key.n_versions, *(int(row.id.rpartition("/")[2]) for row in rows)))  # damaged or not, it is taken
-    return replace(key, n_versions=newest, current=max((key.current, *active)))
-
-
-def _whole(barrier: Barrier, rows: Iterable[Row], of: type[E]) -> Iterable[E]:
-    return (barrier.rows.open(row, of) for row in rows if verifies(barrier, row))
 
 
 def _is_dead(barrier: Barrier, store: Store, entity: Entity) -> bool:

@@ -67,8 +67,16 @@ def knows(store: Reader, state: State) -> bool:
     return bool(newest) and newest[0][0] == state.change and sha256(newest[0][1]).digest() == state.change_digest
 
 
-def rebase(disk: Disk, directory: Path, store: Reader) -> None:
-    """After a restore: let the log go on from the change records of the store as it now is.
+def newest_of(store: Reader) -> tuple[int, bytes]:
+    """The number and the text of its newest change record, which stays there (service.sequencer, Rule 3); (0, b"")."""
+    newest = 0, b""
+    while batch := store.records(newest[0], BATCH):
+        newest = batch[-1]
+    return newest
+
+
+def rebase(disk: Disk, directory: Path, store: Reader, newest: tuple[int, bytes]) -> None:
+    """After a restore: let the log go on from the change records of the store after `newest`, which it had then.
 
     Only for an explicit, recorded restore: it lifts the refusal of a store that was rolled back. A store that knows
     all that the log does is left to be folded as ever. Raises Conflict while a sequencer runs.
@@ -78,9 +86,7 @@ def rebase(disk: Disk, directory: Path, store: Reader) -> None:
         state = load_state(disk, directory)
         if knows(store, state):
             return
-        change, record = 0, b""
-        while batch := store.records(change, BATCH):
-            change, record = batch[-1]
+        change, record = newest
         digest = sha256(record).digest() if change else b""
         save_state(disk, directory, msgspec.structs.replace(state, change=change, change_digest=digest))
     finally:

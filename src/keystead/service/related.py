@@ -6,15 +6,28 @@ others meanwhile (core.entities, Rule 5).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
 from keystead.core.entities import Binding, Key, KeyVersion
-from keystead.core.errors import Internal
+from keystead.core.errors import Internal, Unavailable
 from keystead.core.states import KeyState
 from keystead.service.reach import Reach
+
+DAMAGED = "damaged"
+"""detail of the Unavailable for a version whose row does not verify."""
+
+
+@contextmanager
+def whole_versions() -> Iterator[None]:
+    """Raises Unavailable (detail DAMAGED) where a row of those that are read within does not verify."""
+    try:
+        yield
+    except Internal as error:
+        raise Unavailable("a version of the key is damaged: it has to be restored from a backup", DAMAGED) from error
 
 
 class Relative:
@@ -27,11 +40,13 @@ class Relative:
 
     def versions(self) -> list[KeyVersion]:
         """Every version, oldest first."""
-        return sorted(self._reach.every_child(KeyVersion, self.key.id), key=lambda v: v.number)
+        with whole_versions():
+            return sorted(self._reach.every_child(KeyVersion, self.key.id), key=lambda v: v.number)
 
     def version(self, number: int) -> KeyVersion:
         """Raises Internal where it is missing: related keys have the same versions."""
-        found = self._reach.get(KeyVersion, f"{self.key.id}/{number}")
+        with whole_versions():
+            found = self._reach.get(KeyVersion, f"{self.key.id}/{number}")
         if found is None:
             raise Internal("a version of a related key is missing")
         return found

@@ -37,12 +37,25 @@ class Ticket(Struct, frozen=True, kw_only=True):
     private: Sensitive  # PKCS#8 DER
 
 
+class Identifiers:
+    """Names imported material, under barrier.subkey("import")."""
+
+    def __init__(self, key: Sensitive) -> None:
+        self._name = KeyedHash(KeyedHash(key.reveal())(b"material"))
+
+    def of(self, key_id: str, material: Sensitive) -> str:
+        """The material's id within this key: keyed, so that nobody can try guesses against it. 64 hexadecimal digits.
+
+        KMS API Reference, ImportKeyMaterial: "based on the KMS key ID and the imported key material".
+        """
+        return self._name(key_id.encode() + b"\0" + material.reveal()).hex()
+
+
 class Tickets:
     """Seals and opens tickets, and names what comes in by them, under barrier.subkey("import")."""
 
     def __init__(self, key: Sensitive, entropy: Entropy) -> None:
-        derive = KeyedHash(key.reveal())
-        self._aead, self._name = GcmSiv(derive(b"ticket")), KeyedHash(derive(b"material"))
+        self._aead, self.identify = GcmSiv(KeyedHash(key.reveal())(b"ticket")), Identifiers(key).of
         self._entropy = entropy
 
     def seal(self, ticket: Ticket) -> bytes:
@@ -62,13 +75,6 @@ class Tickets:
             )
         except (DecryptionFailed, msgspec.MsgspecError, KeyError):
             return None
-
-    def identify(self, key_id: str, material: Sensitive) -> str:
-        """The material's id within this key: keyed, so that nobody can try guesses against it. 64 hexadecimal digits.
-
-        KMS API Reference, ImportKeyMaterial: "based on the KMS key ID and the imported key material".
-        """
-        return self._name(key_id.encode() + b"\0" + material.reveal()).hex()
 
 
 def unwrap(wrapping: Wrapping, private: Sensitive, wrapped: bytes) -> Sensitive:

@@ -28,8 +28,10 @@ from keystead.core.entities import Key, KeyVersion
 from keystead.core.errors import WrongState
 from keystead.core.states import KeyState
 from keystead.service.barrier import Barrier, Commit
-from keystead.service.custody import export_tree, graft, restore
+from keystead.service.custody import export_tree, graft
 from keystead.service.proof import prove_destroyed
+from keystead.service.restoring import restore
+from keystead.service.since import NOTHING
 from keystead.stores.memory import MemoryStore
 
 
@@ -210,6 +212,6 @@ def test_a_copy_that_was_lost_does_not_come_back_as_a_second_primary(office) -> 
     assert update(office, key_id, OTHER_REGION).status == 200
     (lost,) = (key for key in office.barrier.linked(Key, key_id) if not key.is_primary)
     office.barrier.commit(Commit(delete=(lost,)))
-    assert restore(backup, office.barrier, office.store).restored == (f"key {lost.id}",)
+    assert restore(backup, office.barrier, office.store, NOTHING, office.clock.now()).restored == (f"key {lost.id}",)
     found = {key.keyring: key.is_primary for key in office.barrier.linked(Key, key_id)}
     assert sorted(found.values()) == [False, True] and not found[lost.keyring]

@@ -13,13 +13,14 @@ from keystead.app.layout import Layout
 from keystead.cli import secrets
 from keystead.cli.exits import NotProven
 from keystead.cli.group import Suggesting
-from keystead.cli.here import Here, Output, say, with_here
+from keystead.cli.here import Here, Output, plain, say, shown, with_here
 from keystead.cli.progress import progress
 from keystead.cli.session import UNSEAL, Session, is_installed, is_running, with_session
 from keystead.core.errors import InvalidArgument, Unavailable
 
 if TYPE_CHECKING:
     from keystead.service.proof import Proof
+    from keystead.service.since import Deed
 
 OLD = click.argument("old", metavar="OLD_BACKUP", type=click.Path(path_type=Path))
 
@@ -61,36 +62,57 @@ def _alone(here: Here, what: str) -> None:
 @click.option(
     "--take-over", "takes_over", is_flag=True, help="It is the only one from now on, and may renew what an HSM holds."
 )
+@click.option(
+    "--as-it-was",
+    "as_it_was",
+    is_flag=True,
+    help="Though something may have been taken away since: nothing is held back.",
+)
 @UNSEAL
 @with_here
-def restore(here: Here, old: Path, tree: Path | None, unseal: Sequence[str], *, takes_over: bool) -> None:
+def restore(
+    here: Here, old: Path, tree: Path | None, unseal: Sequence[str], *, takes_over: bool, as_it_was: bool
+) -> None:
     """Put back from OLD_BACKUP what is missing or damaged. The server must be stopped.
 
     Nothing that is there is replaced, no destroyed key comes back, and no access: grants, principals and
     credentials stay as they are today. Where the whole database is lost, the backup becomes the database.
+
+    A key that the audit log has been changed since, or of which nobody knows, is out of service until
+    `keystead key enable`.
     """
     _alone(here, "a restore")
     if not Layout(here.directory).database.exists():
-        return _recover(here, old, tree, unseal, takes_over=takes_over)
+        return _recover(here, old, tree, unseal, takes_over=takes_over, as_it_was=as_it_was)
     if tree is not None:
         raise InvalidArgument("--tree is for a database that is lost, and there is one; move it away first", "tree")
     from keystead.app.library import Keystead
 
     with Keystead(here.directory, secrets.required(here.directory, unseal)) as keystead, progress("looking") as more:
-        done = keystead.restore(old, more)
+        done = keystead.restore(old, more, as_it_was=as_it_was)
     words = (
         f"Put back {len(done.restored)}; {done.n_present:,} were there; "
-        f"{len(done.destroyed)} destroyed since, and stay so; {len(done.damaged)} damaged in the backup."
+        f"{len(done.destroyed)} taken away since, and stay so; {len(done.damaged)} damaged in the backup."
     )
-    return here.out.answer(done, words)
+    here.out.answer(done, words)
+    if not done.is_known and (done.restored or done.withheld):
+        say("The audit log does not have the time since the backup: nobody knows what was taken away in it.")
+    _tell(done.suspended, done.since)
+    if done.withheld:
+        say(f"{len(done.withheld)} names of keys stay away: they may have been deleted. Make them again.")
+    if done.unmended:
+        say(f"Damaged, and not in this backup: {_some(done.unmended)}")
+    return None
 
 
-def _recover(here: Here, old: Path, tree: Path | None, unseal: Sequence[str], *, takes_over: bool) -> None:
+def _recover(
+    here: Here, old: Path, tree: Path | None, unseal: Sequence[str], *, takes_over: bool, as_it_was: bool
+) -> None:
     from keystead.app.recovery import recover
 
     with progress("reading"):
         offered = secrets.required(here.directory, unseal)
-        came = recover(here.directory, old, offered, tree=tree, takes_over=takes_over)
+        came = recover(here.directory, old, offered, tree=tree, takes_over=takes_over, as_it_was=as_it_was)
     here.out.answer(
         came, f"The backup is the database; {len(came.destroyed)} key versions were destroyed since, and stay so."
     )
@@ -99,11 +121,41 @@ def _recover(here: Here, old: Path, tree: Path | None, unseal: Sequence[str], *,
             "The secret in the slots is still the one of before, which opens every copy of that backup: "
             f"{came.not_renewed}. `keystead slot rotate` once it is back, or `keystead slot remove NAME --lost`."
         )
+    if came.is_known:
+        say(f"The audit log tells what was done since, up to {shown(came.known_upto)}. What came later, nobody knows.")
+    else:
+        say(
+            f"NOBODY KNOWS what was disabled, narrowed or revoked after {shown(came.backed_up_at)}: the audit log here "
+            "does not have that time. All of it is as it was then. Where the directory `audit` survives, put it in its "
+            "place and restore again, before anything is served."
+        )
+    if came.revoked:
+        say(f"Taken away again: {_some(came.revoked)}")
+    _tell(came.suspended, came.since)
     if came.access:
         say(
-            f"{len(came.access)} grants, credentials, memberships, attachments and key stores are those of the backup; "
-            "some may have been revoked since."
+            f"{len(came.access)} grants, credentials, tokens, memberships, attachments and key stores are those of the "
+            "backup; some may have been revoked since."
         )
+
+
+MOST_TOLD = 20
+
+
+def _tell(suspended: Sequence[str], since: Sequence[Deed]) -> None:
+    """What was done since, and what that has come to."""
+    for deed in since[:MOST_TOLD]:
+        what = f"{deed.operation} by {deed.who} on {deed.target}"
+        say(plain(f"  {shown(deed.at)}  {what} (record {deed.index})"))
+    if len(since) > MOST_TOLD:
+        say(f"  and {len(since) - MOST_TOLD:,} acts more: --json has all of them.")
+    if suspended:
+        say(f"Out of service: {_some(suspended)}\nLook at each (policy, limits, terms), then `keystead key enable`.")
+
+
+def _some(ids: Sequence[str]) -> str:
+    more = f" and {len(ids) - MOST_TOLD:,} more" if len(ids) > MOST_TOLD else ""
+    return ", ".join(ids[:MOST_TOLD]) + more
 
 
 @click.group(cls=Suggesting)

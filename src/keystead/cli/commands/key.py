@@ -99,6 +99,7 @@ def _shape(described: Described, namespace: str) -> dict[str, Any]:
             for copy in described.copies
             for at in copy.namespaces
         ],
+        "restored_at": one.restored_at,
         "destroy_at": life.destroy_at,
         "destroy_in_days": life.destroy_in_days or None,
         "description": one.description,

@@ -113,6 +113,7 @@ class Key(Entity, frozen=True, kw_only=True):
     limits: Limits | None = None  # of its use; what has been used stands in its Usage
     hsm: str = ""  # the HSM that every version of it is held in, for life; "": software
     managed: str = ""  # the managed key that it is: its object in the HSM is another's, and outlives it
+    restored_at: datetime | None = None  # when it came back as it was in a backup; it is enabled by nobody since
 
     @property
     def protection(self) -> Protection:

@@ -158,10 +158,11 @@ class BackUp(SystemOperation[Nothing], frozen=True, kw_only=True):
 
 
 class RestoreBackup(SystemOperation[Nothing], frozen=True, kw_only=True):
-    """Leave to put back from an old backup what the database lacks."""
+    """Leave to put back from an old backup what the database lacks; `as_it_was`: though it was narrowed since."""
 
     action = Action.RESTORE
     path: str = ""
+    as_it_was: bool = False
 
 
 class ProveDestroyed(SystemOperation[Nothing], frozen=True, kw_only=True):

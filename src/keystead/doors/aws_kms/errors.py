@@ -35,6 +35,7 @@ from keystead.service.handlers.names import OTHER_KIND
 from keystead.service.handlers.resolve import NoPrincipal
 from keystead.service.handlers.standing import NOT_APPOINTED
 from keystead.service.refusals import OF_CIPHERTEXT
+from keystead.service.related import DAMAGED
 from keystead.wire.http import Refusal
 
 PREFIX = "TrentService."
@@ -360,6 +361,7 @@ ERRORS: Mapping[type[e.KeysteadError] | tuple[type[e.KeysteadError], Any], Row] 
     e.RateLimited: Row("ThrottlingException", 400, Fixed(_TOO_FAST)),
     e.Sealed: Row("KeyUnavailableException", 500, Fixed("Keystead is sealed.")),
     e.Unavailable: Row("DependencyTimeoutException", 500),
+    (e.Unavailable, DAMAGED): Row("KeyUnavailableException", 500),
     (e.Unavailable, ops.NOT_ACTIVE): Row("CloudHsmClusterNotActiveException", 400, _silent),
     e.Internal: Row("KMSInternalException", 500, _silent),
     e.DryRun: Row(

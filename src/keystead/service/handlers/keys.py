@@ -223,7 +223,7 @@ def checked_description(text: str) -> None:
 
 def enable_key(_op: ops.EnableKey, targets: tuple[HeldKey], act: Act) -> Outcome[Nothing]:
     """Nothing happens to a key that is in service already."""
-    return _moved(targets[0].key, Event.RESUME, KeyState.ACTIVE, act)
+    return _moved(replace(targets[0].key, restored_at=None), Event.RESUME, KeyState.ACTIVE, act)
 
 
 def disable_key(_op: ops.DisableKey, targets: tuple[HeldKey], act: Act) -> Outcome[Nothing]:

@@ -195,7 +195,7 @@ def destroy_secret_id(op: ops.DestroySecretId, targets: tuple[HeldTenant], act: 
     alias = tenant.alias_at(mount_of(op, tenant).accessor, _account(op, tenant, op.name).role_id)
     waiting = tenant.waiting_logins_of(alias.holder) if alias is not None else []
     begun = tuple(one for one in waiting if one.secret_id == found.id)
-    return Outcome(answer=Nothing(), delete=(found, *begun))
+    return Outcome(answer=Nothing(), delete=(found, *begun), made=found.accessor)
 
 
 def list_secret_ids(op: ops.ListSecretIds, targets: tuple[HeldTenant], act: Act) -> Outcome[tuple[SecretId, ...]]:

@@ -33,7 +33,7 @@ def lapse(key: Key, versions: Iterable[KeyVersion]) -> datetime | None:
     return min((at for at in dates if at is not None), default=None)
 
 
-def _waiting(life: Lifecycle, now: datetime) -> Lifecycle:
+def as_waiting(life: Lifecycle, now: datetime) -> Lifecycle:
     """Appointments are kept. What was compromised or is over does not begin again by being brought back."""
     if life.state not in {KeyState.ACTIVE, KeyState.SUSPENDED}:
         return life
@@ -52,5 +52,5 @@ def without(key: Key, gone: tuple[KeyVersion, ...], versions: Iterable[KeyVersio
     if given_up(key, gone):
         kept = replace(kept, n_versions=key.current, material_ids=key.material_ids[: key.current])
     if any(version.number <= key.current for version in gone):
-        kept = replace(kept, lifecycle=_waiting(key.lifecycle, now))
+        kept = replace(kept, lifecycle=as_waiting(key.lifecycle, now))
     return replace(kept, lapses_at=lapse(kept, left.values()))

@@ -44,10 +44,10 @@ def update_name(op: ops.UpdateName, targets: tuple[HeldKey, HeldKey], act: Act) 
         raise InvalidArgument("a name moves only between keys of one kind and purpose", OTHER_KIND)
     moved = replace(name, key_id=new.id, keyring=new.keyring.id, updated_at=act.now)
     if old.id == new.id:
-        return Outcome(answer=Nothing(), put=(moved, new.key))
+        return Outcome(answer=Nothing(), put=(moved, new.key), made=moved.id)
     with concerning(new):
         room_for_one(new, act)
-    return Outcome(answer=Nothing(), put=(moved, old.key, new.key))
+    return Outcome(answer=Nothing(), put=(moved, old.key, new.key), made=moved.id)
 
 
 def _kind(key: Key) -> tuple[Family | None, Purpose]:
@@ -59,7 +59,8 @@ def _kind(key: Key) -> tuple[Family | None, Purpose]:
 def delete_name(op: ops.DeleteName, targets: tuple[HeldKey], _act: Act) -> Outcome[Nothing]:
     """In every state of the key."""
     (held,) = targets
-    return Outcome(answer=Nothing(), put=(held.key,), delete=(named(held, op.name),))
+    gone = named(held, op.name)
+    return Outcome(answer=Nothing(), put=(held.key,), delete=(gone,), made=gone.id)
 
 
 def list_names(

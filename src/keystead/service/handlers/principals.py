@@ -91,12 +91,13 @@ def delete_principal(op: ops.DeletePrincipal, targets: tuple[HeldTenant], _act: 
     credentials = walk(lambda after, limit: tenant.credentials(gone, after=after, limit=limit), "")
     held = HeldPrincipal(gone, tenant)
     left, ties = severed(held)
-    return Outcome(answer=Nothing(), put=left, delete=(gone, *tenant.all_of(credentials), *held.memberships(), *ties))
+    ended = (gone, *tenant.all_of(credentials), *held.memberships(), *ties)
+    return Outcome(answer=Nothing(), put=left, delete=ended, made=gone.id)
 
 
 def set_principal_enabled(op: ops.SetPrincipalEnabled, targets: tuple[HeldTenant], _act: Act) -> Outcome[Nothing]:
     changed = replace(made_by_hand(targets[0], op.name), enabled=op.enabled)
-    return Outcome(answer=Nothing(), put=(changed,))
+    return Outcome(answer=Nothing(), put=(changed,), made=changed.id)
 
 
 def made_by_hand(tenant: HeldTenant, name: str) -> Principal:

@@ -6,14 +6,16 @@ which one of them makes what another cannot open.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 from msgspec.structs import replace
 
 from keystead.core import operations as ops
 from keystead.core.algorithms import Family
 from keystead.core.entities import Key, KeyVersion, Origin, RotatedBy, Rotation
-from keystead.core.errors import Conflict, InvalidArgument, LimitExceeded, Unsupported, WrongState
+from keystead.core.errors import Conflict, InvalidArgument, LimitExceeded, Unavailable, Unsupported, WrongState
 from keystead.core.operations import Breach, Described, Nothing, Page, RotationStatus
 from keystead.core.states import Event, KeyState, Lifecycle
 from keystead.service.handlers.making import generated
@@ -21,6 +23,7 @@ from keystead.service.handlers.material import lapse, present
 from keystead.service.handlers.standing import active, existing
 from keystead.service.held import HeldKey
 from keystead.service.pipeline import Act, Handler, Outcome
+from keystead.service.related import DAMAGED
 
 DEFAULT_DAYS, MIN_DAYS, MAX_DAYS = 365, 90, 2560  # KMS API Reference, EnableKeyRotation
 CLEAR_FOR = timedelta(minutes=20)  # ConflictException: a scheduled rotation begins sooner than that
@@ -109,7 +112,10 @@ def rotate_key(op: ops.RotateKey, targets: tuple[HeldKey], act: Act) -> Outcome[
     )
     own, *others = (
         _rotated(one, old, new, changed)
-        for one, old in ((key, held.version().version), *((o.key, o.version(key.current)) for o in held.relatives()))
+        for one, old in (
+            (key, _whole(lambda: held.version().version)),
+            *((o.key, _whole(partial(o.version, key.current))) for o in held.relatives()),
+        )
     )
     return Outcome(
         answer=Described(own[0], own[1]),
@@ -119,14 +125,24 @@ def rotate_key(op: ops.RotateKey, targets: tuple[HeldKey], act: Act) -> Outcome[
     )
 
 
+def _whole(read: Callable[[], KeyVersion]) -> KeyVersion | None:
+    """What protects until now; None where it is damaged: it protects no more, and a backup mends it or nothing does."""
+    try:
+        return read()
+    except Unavailable as error:
+        if error.detail != DAMAGED:
+            raise
+        return None
+
+
 def _rotated(
-    key: Key, old: KeyVersion, new: KeyVersion, leading: Key
+    key: Key, old: KeyVersion | None, new: KeyVersion, leading: Key
 ) -> tuple[Key, KeyVersion, *tuple[KeyVersion, ...]]:
     """One of related keys, or a key alone, with version `new`; what they share as in `leading`."""
     version = replace(new, id=f"{key.id}/{new.number}", key_id=key.id)
     retired = (
         ()
-        if key.terms.every_version
+        if key.terms.every_version or old is None
         else (replace(old, lifecycle=old.lifecycle.after(Event.DEACTIVATE, new.created_at)),)
     )
     if key.terms.every_version:
@@ -188,7 +204,7 @@ def list_rotations(op: ops.ListRotations, targets: tuple[HeldKey], act: Act) -> 
     existing(key, act.now)
     rotatable(key)
     since, last = int(op.after or (0 if op.everything else 1)), key.n_versions if op.everything else key.current
-    rest = [version for version in held.versions() if since < version.number <= last]
+    rest = [version for version in held.readable() if since < version.number <= last]
     page = tuple(rest[: op.limit])
     found = Page(page, str(page[-1].number) if len(rest) > op.limit else None)
     return Outcome(answer=ops.Rotations(key, found, _scattered(held, act.now)))

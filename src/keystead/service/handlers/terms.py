@@ -28,7 +28,7 @@ def read_versions(op: ops.ReadVersions, targets: tuple[HeldKey], act: Act) -> Ou
     (held,) = targets
     key = held.key
     existing(key, act.now)
-    found = tuple(one for one in held.versions() if one.wrapped)
+    found = tuple(one for one in held.readable() if one.wrapped)
     derived = {}
     if op.in_context and key.terms.derived and key.spec.family is Family.EDWARDS:
         require_key(held, Use.PROCESS, act.now, counts=False)

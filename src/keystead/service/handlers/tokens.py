@@ -148,8 +148,9 @@ def revoke_token(op: ops.RevokeToken, targets: tuple[HeldTenant], act: Act) -> O
             replace(child, creator="", behind=tuple(sorted({*child.behind, *people})))
             for child in tenant.children_of(token)
         )
-        return Outcome(answer=Nothing(), put=left, delete=ended(tenant, token))
-    return Outcome(answer=Nothing(), delete=tuple(gone for one in tree(tenant, token) for gone in ended(tenant, one)))
+        return Outcome(answer=Nothing(), put=left, delete=ended(tenant, token), made=token.accessor)
+    gone = tuple(gone for one in tree(tenant, token) for gone in ended(tenant, one))
+    return Outcome(answer=Nothing(), delete=gone, made=token.accessor)
 
 
 def tree(tenant: HeldTenant, token: Token) -> list[Token]:

@@ -32,7 +32,7 @@ from keystead.crypto.notes import NoteSigner
 from keystead.service.held.keyrings import HeldKeyring
 from keystead.service.held.limited import Room
 from keystead.service.reach import Reach
-from keystead.service.related import Relative, relatives
+from keystead.service.related import DAMAGED, Relative, relatives, whole_versions
 from keystead.service.signing import signer
 
 
@@ -185,11 +185,15 @@ class HeldKey:
         return self.keyring.namespaces
 
     def version(self, number: int | None = None) -> HeldVersion:
-        """Version `number`, or the current one. Raises NotFound, WrongState where there is no material."""
+        """Version `number`, or the current one.
+
+        Raises NotFound, WrongState where there is no material; Unavailable (detail DAMAGED).
+        """
         number = self.key.current if number is None else number
         held = self._versions.get(number)
         if held is None:
-            found = self._reach.get(KeyVersion, f"{self.key.id}/{number}")
+            with whole_versions():
+                found = self._reach.get(KeyVersion, f"{self.key.id}/{number}")
             if found is None:
                 if self.key.n_versions == 0:
                     raise WrongState("the key has no material yet", self.key.origin)
@@ -206,8 +210,27 @@ class HeldKey:
         return HalfVersion(version, self.key, self.store, self._reach)
 
     def versions(self) -> list[KeyVersion]:
-        """Every version, oldest first."""
-        return sorted(self._reach.every_child(KeyVersion, self.id), key=lambda v: v.number)
+        """Every version, oldest first. Raises Unavailable (detail DAMAGED)."""
+        with whole_versions():
+            return sorted(self._reach.every_child(KeyVersion, self.id), key=lambda v: v.number)
+
+    def readable(self) -> list[KeyVersion]:
+        """The versions that are not damaged, oldest first."""
+        try:
+            return self.versions()
+        except Unavailable as error:
+            if error.detail != DAMAGED:
+                raise
+        found: list[KeyVersion] = []
+        for number in range(1, self.key.n_versions + 1):
+            try:
+                found.append(self.version(number).version)
+            except NotFound:
+                continue
+            except Unavailable as error:
+                if error.detail != DAMAGED:
+                    raise
+        return found
 
     def relatives(self) -> tuple[Relative, ...]:
         """The other copies of the key that there are."""
