@@ -195,7 +195,8 @@ def test_what_the_operator_has_shut_out(office) -> None:
     office.stack.by_system(ops.SetPrincipalEnabled(tenant=at, name="off", enabled=False))
     office.stack.by_system(ops.DeletePrincipal(tenant=at, name="gone"))
     office.stack.by_system(ops.DeleteCredential(tenant=at, credential_id=key.id))
-    barrier, _ = undone(past)
+    barrier, done = undone(past)
+    assert len(done.since) == 3
     assert [enabled(barrier, Principal, name) for name in ("off", "gone", "keyless", "well")] == [0, 0, 1, 1]
     assert not enabled(barrier, Credential, key.id)
 

@@ -178,7 +178,7 @@ def _settle(
         newest, backed_up_at, access = newest_of(store), newest_change(store), access_of(store)
         said = since(store, Log(disk, layout.audit), barrier)
         record_recovery(barrier, now)
-        done = Undone(since=said.of(said.deeds)) if as_it_was else undo(barrier, said, now)
+        done = Undone(since=said.every()) if as_it_was else undo(barrier, said, now)
         rebase(disk, layout.audit, store, newest)  # last: until then nobody opens it beside the log
         not_renewed = _renewed(barrier)
     finally:

@@ -60,6 +60,12 @@ class Since(Struct, frozen=True, kw_only=True):
         found = {(deed.index, deed.target): deed for id_ in ids for deed in self.deeds.get(id_, ())}
         return tuple(found[place] for place in sorted(found))
 
+    def every(self) -> tuple[Deed, ...]:
+        """All of them, in order: each on what it was done to, or on its part where the record names nothing else."""
+        found = self.of(self.deeds)
+        named = {deed.index for deed in found if deed.target != deed.part}
+        return tuple(deed for deed in found if deed.target != deed.part or deed.index not in named)
+
 
 NOBODY_KNOWS = Since(is_known=False)
 NOTHING = Since(is_known=True)

@@ -64,7 +64,7 @@ def undo(barrier: Barrier, since: Since, now: datetime) -> Undone:
         if any(deed.action in TAKES_FROM_KEY for deed in deeds) and (key := barrier.get(Key, id_)) is not None:
             barrier.commit(Commit(put=(out_of_service(key, now),), record=record_of_restored(barrier, now, (), [id_])))
             suspended.append(id_)
-    every = since.of(since.deeds)
+    every = since.every()
     for deed in {(deed.index, deed.action): deed for deed in every}.values():
         look = LOOKS.get(Action(deed.action))
         change = NOTHING if look is None else look(barrier, deed)
