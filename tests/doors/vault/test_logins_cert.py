@@ -74,6 +74,20 @@ def test_a_certificate_logs_in(vault) -> None:
     assert (found["display_name"], found["path"]) == ("cert-dn", "auth/cert/login")
 
 
+def test_a_token_is_renewed_by_its_role_as_that_is_now(vault) -> None:
+    vault.root.data("POST", "auth/cert/config", {"disable_binding": True})
+    vault.role(token_policies="p", token_ttl="1h")
+    token = vaultstack.Bearer(vault.stack, vault.log_in(vault.joe).json["auth"]["client_token"])
+    vault.role(token_policies="p", token_ttl="2h")
+    assert token("POST", "auth/token/renew-self", {}).json["auth"]["lease_duration"] == 7200
+    vault.role(token_policies="q")
+    words = "failed to renew entry: policies have changed, not renewing"
+    assert token.refused("POST", "auth/token/renew-self", {}) == (400, words)
+    vault.root.data("DELETE", "auth/cert/certs/r")
+    words = 'failed to renew entry: role "r" does not exist during renewal'
+    assert token.refused("POST", "auth/token/renew-self", {}) == (400, words)
+
+
 def test_who_is_not_let_in(vault) -> None:
     assert vault.why() == (400, "no client certificate found")
     assert vault.why(vault.stranger) == INVALID

@@ -215,6 +215,16 @@ def test_mappings_may_be_written_as_at_a_terminal(vault, written) -> None:
     assert vault.log_in(e="a@b").json["auth"]["metadata"] == {"role": "r", "email": "a@b"}
 
 
+def test_a_token_is_renewed_by_its_role_as_that_is_now(vault) -> None:
+    vault.role(token_ttl="1h")
+    token = vaultstack.Bearer(vault.stack, vault.log_in().json["auth"]["client_token"])
+    vault.role(token_ttl="2h")
+    assert token("POST", "auth/token/renew-self", {}).json["auth"]["lease_duration"] == 7200
+    vault.root.data("DELETE", "auth/jwt/role/r")
+    words = 'failed to renew entry: role "r" does not exist during renewal'
+    assert token.refused("POST", "auth/token/renew-self", {}) == (400, words)
+
+
 def test_what_a_role_is_not_given_anew_is_as_it_was(vault) -> None:
     vault.role(user_claim="sub", bound_audiences="a", token_ttl="1h")
     vault.root.data("POST", "auth/jwt/role/r", {"role_type": "jwt", "token_ttl": "2h"})

@@ -89,6 +89,16 @@ def test_a_service_account_logs_in(vault) -> None:
     assert found["display_name"] == "kubernetes-default-app"
 
 
+def test_a_token_is_renewed_by_its_role_as_that_is_now(vault) -> None:
+    vault.role(token_period="1h")
+    token = vaultstack.Bearer(vault.stack, vault.log_in().json["auth"]["client_token"])
+    vault.role(token_period="2h")
+    assert token("POST", "auth/token/renew-self", {}).json["auth"]["lease_duration"] == 7200
+    vault.root.data("DELETE", "auth/kubernetes/role/r")
+    words = 'failed to renew entry: role "r" does not exist during renewal'
+    assert token.refused("POST", "auth/token/renew-self", {}) == (400, words)
+
+
 def test_what_the_api_server_is_asked(vault) -> None:
     token = vault.token()
     vault.log_in(token)
