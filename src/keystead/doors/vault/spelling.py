@@ -29,15 +29,15 @@ _OPTIONAL = "/?"
 
 
 class Spelling(Struct, frozen=True):
-    """Of one operation. `folds`: of what its path captures; `lists`: the slash at the end of its path is its own."""
+    """Of one operation. `folds`: of what is captured, by name; `lists`: the slash at the end of its path is its own."""
 
     template: str
-    folds: Mapping[str, Fold]
+    folds: tuple[tuple[str, Fold], ...]
     lists: bool
 
     def meant(self, path: str, captures: Mapping[str, str]) -> str:
         """`path` as it is spelled of what it leads to; "" where it is."""
-        folded = {name: fold(captures[name]) for name, fold in self.folds.items()}
+        folded = {name: fold(captures[name]) for name, fold in self.folds}
         written, meant = self._filled(captures), self._filled({**captures, **folded})
         is_free = path[-1:] == "/" and not written.endswith("/")
         before = path.removesuffix("/" if is_free else "").removesuffix(written)
@@ -56,12 +56,12 @@ def spelling(message: type[Parameters], verb: Verb, template: str) -> Spelling |
     return Spelling(template, folds, lists)
 
 
-def _folds(message: type[Parameters]) -> Mapping[str, Fold]:
+def _folds(message: type[Parameters]) -> tuple[tuple[str, Fold], ...]:
     hints = get_type_hints(message, include_extras=True)
-    found: dict[str, Fold] = {}
+    found: list[tuple[str, Fold]] = []
     for field in msgspec.structs.fields(message):
         marks = getattr(hints[field.name], "__metadata__", ())
         same = next((one for one in marks if isinstance(one, Same)), None)
         if same is not None and field.default is CAPTURED:
-            found[field.encode_name] = FOLDS[same]
-    return found
+            found.append((field.encode_name, FOLDS[same]))
+    return tuple(found)
