@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import msgspec
 import pytest
 from bench import rounds
 from bench.load import Result
+from bench.peers import free_port
 from bench.report import AWAY, BAO_APP, ENCRYPT, HELD, KEYSTEAD, MOTO, RATES, UNHELD, VAULT, Report, Target, paced
 from bench.rounds import Case, Round, orders, row
 from bench.workloads import Aws, Workload, encrypts
@@ -142,6 +144,16 @@ def test_requests_that_get_old_are_signed_anew():
 def test_the_ceiling_of_a_client_is_what_its_own_time_allows():
     result = Result(n=10, n_errors=0, seconds=2.0, p50=1.0, p99=2.0, client_us=20.0)
     assert (result.rps, result.ceiling) == (5.0, 50_000.0)
+
+
+def test_a_free_port_is_given_to_nobody_else_and_a_server_can_listen_there():
+    at = ("127.0.0.1", free_port())
+    with socket.socket() as other, pytest.raises(OSError, match="in use"):
+        other.bind(at)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(at)
+    with socket.create_server(at), socket.create_connection(at) as asking:
+        assert asking.getpeername() == at
 
 
 @pytest.mark.client

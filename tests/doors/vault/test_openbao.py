@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tests import harness
 from tests.doors.vault.peer import engines, lasting, logins, odd, system, tokens
-from tests.doors.vault.peer.ask import Ask, Side
+from tests.doors.vault.peer.ask import Ask, Left, Side
 from tests.doors.vault.peer.meant import MEANT, Meant, reason
 from tests.openbao import Peer, openbao
 
@@ -97,6 +97,13 @@ def test_every_row_is_met(rows_met, request):
     }:
         pytest.skip("for all suites together")
     assert [row.why for row in MEANT if row not in rows_met and not row.now_and_then] == []
+
+
+def test_seconds_are_alike_for_as_long_as_they_can_have_run():
+    made = {n: Left(n, of=0.5) for n in (3600, 3591, 3590)}
+    assert made[3600] == made[3591] and made[3600] != made[3590]
+    later = {n: Left(n, of=20.0) for n in (3576, 3574)}
+    assert Left(3600, of=25.0) == later[3576] and Left(3600, of=25.0) != later[3574]
 
 
 def test_there_are_as_many_requests_as_is_said():

@@ -58,6 +58,9 @@ class Left(int):
             return True
         return isinstance(other, Left) and abs(self.exact - other.exact) <= max(self.of, other.of)
 
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
     __hash__ = int.__hash__
 
 
