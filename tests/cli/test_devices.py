@@ -83,8 +83,9 @@ def ids(text: bytes) -> list[str]:
 
 @pytest.fixture
 def here(tmp_path):
-    os.umask(0)
-    return Installation(tmp_path)
+    before = os.umask(0)
+    yield Installation(tmp_path)
+    os.umask(before)
 
 
 def step(here, at: Devices) -> None:

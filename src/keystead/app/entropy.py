@@ -113,7 +113,7 @@ class Board:
                 continue
             try:
                 found[path.stem] = msgspec.json.decode(path.read_bytes(), type=dict[str, str])
-            except (OSError, msgspec.DecodeError):
+            except (OSError, msgspec.DecodeError, UnicodeDecodeError):
                 continue  # it is well again, or says so anew
         return found
 

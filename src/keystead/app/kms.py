@@ -67,7 +67,7 @@ def credential(name: str, settings: Kms) -> Credential:
         return Credential(Sensitive(text.strip()))
     try:
         said = msgspec.json.decode(text, type=_Process)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         raise Unavailable(f"kms: the command of {name} prints no credential", "kms") from None
     session = Sensitive(said.session_token.encode()) if said.session_token else None
     return Credential(Sensitive(said.secret_access_key.encode()), said.access_key_id, session)

@@ -126,7 +126,7 @@ def read_running(layout: Layout) -> Running | None:
     try:
         connect_unix(layout.control).close()
         return msgspec.json.decode(layout.running.read_bytes(), type=Running)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 

@@ -54,7 +54,7 @@ def receive(sock: socket.socket) -> AnyRequest | None:
     try:
         raw = sock.recv(MAX_PACKET)
         return _request(raw) if raw else None
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 

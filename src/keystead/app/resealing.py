@@ -51,7 +51,7 @@ def settle(layout: Layout, store: Store) -> bool:
         return False
     try:
         coming = msgspec.json.decode(text, type=Next)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidArgument(f"{layout.next_seal.name}: {error}", "seal") from error
     blob = store.meta("root")
     came = blob is not None and hmac.compare_digest(Root.decode(blob).check, coming.root_check)

@@ -46,7 +46,7 @@ def ask(environment: Mapping[str, str], name: str, **members: Any) -> Any:
         connection.close()
     try:
         answer = msgspec.json.decode(text)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Unavailable(f"{at.netloc} is no AWS door of Keystead's") from error
     if reply.status != 200:
         code = str(answer.get("__type", "")) if isinstance(answer, dict) else ""

@@ -134,7 +134,7 @@ class Remote:
 def _error(text: bytes) -> KeysteadError:
     try:
         said = msgspec.json.decode(text, type=Said)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return Internal("the server answered in words of another version")
     return KINDS.get(said.error, errors.Internal)(said.message, said.field)
 

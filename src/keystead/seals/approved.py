@@ -72,7 +72,7 @@ def kept(directory: Path) -> tuple[Approval, ...]:
             return msgspec.json.decode(file.read(MOST_BYTES), type=tuple[Approval, ...])
     except FileNotFoundError:
         return ()
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise InvalidArgument(f"{FILE}: {error}", "seal") from None
 
 

@@ -70,7 +70,7 @@ def decode(text: bytes) -> Kept:
             return Kept((msgspec.json.decode(text, type=Configuration),))
         file = msgspec.json.decode(text, type=_File)
         seals = msgspec.json.decode(file.seals, type=tuple[Configuration, ...])
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidArgument(f"seal.json: {error}", "seal") from error
     kinds = [seal.__struct_config__.tag for seal in seals]
     if not 0 < len(seals) <= MOST_SEALS or len(set(kinds)) < len(kinds):

@@ -108,7 +108,7 @@ def _ask(at: Place, path: str, headers: Mapping[str, str], body: bytes) -> tuple
         at.net.close()  # it is asked once in a long while
     try:
         answer = msgspec.json.decode(raw, type=dict[str, Any]) if raw else {}
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         answer = {}
     return status, answer
 

@@ -102,7 +102,7 @@ def tree_root(tree: bytes) -> bytes:
 def _read(tree: bytes) -> TreeCopy:
     try:
         return msgspec.msgpack.decode(tree, type=TreeCopy)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Malformed("this is not a copy of a key tree") from error
 
 
