@@ -256,6 +256,42 @@ def test_wrapping(said: list[dict[str, Any]], ttl: float | None, capability: C, 
     assert acl(*texts).decide("a", capability, wrap_ttl=ttl).allowed == allowed
 
 
+# --- names of policies among parameters
+
+OF_POLICIES: tuple[tuple[dict[str, Any], dict[str, Any], bool], ...] = (
+    ({DENY: {"policies": ["admin"]}}, {"policies": "app"}, True),
+    ({DENY: {"policies": ["admin"]}}, {"policies": "ADMIN"}, False),
+    ({DENY: {"policies": ["admin"]}}, {"policies": " admin"}, False),
+    ({DENY: {"policies": ["admin"]}}, {"policies": "app,Admin"}, False),
+    ({DENY: {"policies": ["admin"]}}, {"policies": ["app", "admin"]}, False),
+    ({DENY: {"policies": ["adm*"]}}, {"policies": ["app", "ADMIN"]}, False),
+    ({DENY: {"policies": ["Admin"]}}, {"policies": ["admin"]}, False),
+    ({DENY: {"policies": []}}, {"policies": []}, False),
+    ({DENY: {"policies": []}}, {"policies": ["app"]}, False),
+    ({DENY: {"token_policies": ["admin"]}}, {"policies": "admin"}, False),
+    ({DENY: {"policies": ["admin"]}}, {"token_policies": "admin"}, False),
+    ({DENY: {"name": ["admin"]}}, {"name": "ADMIN"}, True),
+    ({ALLOW: {"token_policies": ["app*"]}}, {"token_policies": "app-x"}, True),
+    ({ALLOW: {"token_policies": ["app*"]}}, {"token_policies": "APP-X,app-y"}, True),
+    ({ALLOW: {"token_policies": ["app*"]}}, {"token_policies": ["app-x", "app-y"]}, True),
+    ({ALLOW: {"token_policies": ["app*"]}}, {"token_policies": "app-x,admin"}, False),
+    ({ALLOW: {"token_policies": ["app*"]}}, {"token_policies": ["app-x", "admin"]}, False),
+    ({ALLOW: {"token_policies": ["app*"], "*": []}}, {"policies": "admin"}, False),
+    ({ALLOW: {"token_policies": ["a", "b"]}}, {"token_policies": ["a", "b"]}, True),
+    ({ALLOW: {"token_policies": [["a", "b"]]}}, {"token_policies": ["a", "b"]}, True),
+    ({ALLOW: {"policies": []}}, {"policies": ["anything"]}, True),
+)
+
+
+@pytest.mark.parametrize(("fields", "parameters", "allowed"), OF_POLICIES)
+def test_policies_are_looked_at_one_by_one_and_by_both_names_of_the_parameter(
+    fields: dict[str, Any], parameters: dict[str, Any], *, allowed: bool
+) -> None:
+    """As they are read: in any case, in lists and between commas (Vault 2.1.2, "canonicalization bypasses")."""
+    compiled = acl(as_hcl([stanza("a", "update", **fields)]))
+    assert compiled.decide("a", C.UPDATE, parameters=parameters).allowed == allowed
+
+
 # --- pages
 
 PAGES: tuple[tuple[dict[str, Any], dict[str, Any], Any], ...] = (

@@ -26,6 +26,7 @@ from keystead.doors.vault.identity.oidcflow import unheard
 from keystead.doors.vault.known import Arrival, Known
 from keystead.doors.vault.leave import to_tell
 from keystead.doors.vault.looked import Looked, tree_of
+from keystead.doors.vault.paging import page_of
 from keystead.doors.vault.places import Found, Places
 from keystead.doors.vault.replies import Replies, enveloped
 from keystead.doors.vault.spaces import OF_ITSELF, SHOWN, UNLOCK, Place, Spaces, header_of
@@ -95,6 +96,7 @@ class VaultFront(Stepwise):
                 asked=endpoint.asked(place.asked.path, Looked(given), wrap_for or None, arrived.below, found.captures),
                 unlocking=place.asked.path == UNLOCK,
             )
+            given, page = page_of(given, who, endpoint.request)
             message, warnings = endpoint.take(found.captures, given)
             yield None
             lease_for = found.mount.default_lease_for
@@ -104,6 +106,7 @@ class VaultFront(Stepwise):
                 self._means.service.perform(who, UseTools(tenant=TenantRef(who.principal.tenant)))
             yield None
             warned = () if endpoint.open_ended else warnings
+            answer = answer if page is None else page.of(answer)
             said = self._told(answer, warned, found.mount.engine, who, wrap_for, arrived.text, request)
         except WouldBlock:
             raise

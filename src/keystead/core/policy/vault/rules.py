@@ -7,9 +7,9 @@ against OpenBao 2.7 (docs/adr/0018; tests/cross/test_vault_policy_peer.py).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -179,6 +179,38 @@ def _among(value: Any, wanted: tuple[Any, ...]) -> bool:
     return not wanted or any(matches(one, value) for one in wanted)
 
 
+OLDER: Final = {"policies": "token_policies", "token_policies": "policies"}
+"""Two names of one parameter."""
+OF_POLICIES: Final = frozenset({*OLDER, "identity_policies", "allowed_policies", "allowed_policies_glob"})
+"""Parameters whose values are names of policies: in any case of letters, in a list or between commas."""
+
+
+def _each_policy(*values: Any) -> tuple[Any, ...]:
+    """That values name, as they are read."""
+    every = [one for value in values for one in (value if isinstance(value, list) else (value,))]
+    parts = [part for one in every for part in (one.split(",") if isinstance(one, str) else (one,))]
+    return tuple(part.strip().lower() if isinstance(part, str) else part for part in parts)
+
+
+def _is_denied(name: str, value: Any, wanted: tuple[Any, ...]) -> bool:
+    """Of policies, where any of them is."""
+    if name in OF_POLICIES and any(_among(one, _each_policy(*wanted)) for one in _each_policy(value)):
+        return True
+    return _among(value, wanted)
+
+
+def _is_allowed(name: str, value: Any, wanted: tuple[Any, ...]) -> bool:
+    """Of policies, where each of them is."""
+    if name in OF_POLICIES:
+        return all(_among(one, _each_policy(*wanted)) for one in _each_policy(value))
+    return _among(value, wanted)
+
+
+def _said_of(name: str, rules: Mapping[str, tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+    """Of the parameter by that name, and by its other one."""
+    return (rules[each] for each in (name, OLDER.get(name, "")) if each in rules)
+
+
 def _unwrapped(limits: Limits, wrap_ttl: float | None) -> bool:
     """Both bounds want a wrapped response; merged bounds may leave no time that keeps to both."""
     shortest, longest = limits.min_wrapping_ttl, limits.max_wrapping_ttl
@@ -195,11 +227,14 @@ def _parameters(limits: Limits, parameters: Mapping[str, Any]) -> Verdict | None
         return None
     named = [(name.lower(), value) for name, value in parameters.items()]
     forbidden, allowed = limits.forbidden, limits.allowed
-    if "*" in forbidden or any(name in forbidden and _among(value, forbidden[name]) for name, value in named):
+    if "*" in forbidden or any(
+        _is_denied(name, value, wanted) for name, value in named for wanted in _said_of(name, forbidden)
+    ):
         return _DENIED_PARAMETER
     others = not allowed or "*" in allowed
     if (others and len(allowed) <= 1) or all(
-        _among(value, allowed[name]) if name in allowed else others for name, value in named
+        others if (wanted := next(_said_of(name, allowed), None)) is None else _is_allowed(name, value, wanted)
+        for name, value in named
     ):
         return None
     return _OTHER_PARAMETER
