@@ -238,7 +238,8 @@ class Bench:
 
     def memory(self) -> list[procs.Memory]:
         """Of every worker, by its server's name."""
-        all_ = [(server, procs.memory(pid)) for server in self.servers for pid in procs.tree(server.pid)]
+        serving = [server for server in self.servers if server.process.poll() is None]
+        all_ = [(server, procs.memory(pid)) for server in serving for pid in procs.tree(server.pid)]
         return [
             msgspec.structs.replace(one, name=server.name)
             for server, one in all_

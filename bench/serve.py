@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from keystead import config
 from keystead.app import hygiene
-from keystead.app.installation import read_seal
+from keystead.app.hsms import pins
 from keystead.app.layout import Running
 from keystead.app.supervisor import Supervisor
 
@@ -51,7 +51,7 @@ def main() -> None:
     if options.vault:
         listen["vault"] = f"127.0.0.1:{options.vault}"
     settings = replace(config.read(directory), listen=listen, workers=options.workers)
-    Supervisor(directory, settings, read_seal(directory), _say).run(())
+    Supervisor(directory, settings, _say, pins=pins(settings.hsms)).run(())
 
 
 if __name__ == "__main__":

@@ -73,7 +73,7 @@ class _Listener:
     """kit.listener.Listener as a connection sees it, with nothing behind it."""
 
     def __init__(self, clock: Any) -> None:
-        self.limits, self.names, self.tick, self.batch = Limits(), frozenset[str](), 0, self
+        self.limits, self.names, self.tick, self.batch, self.front = Limits(), frozenset[str](), 0, self, self
         self.now = clock.now()
         self.second = int(self.now.timestamp())
         self.last: HttpRequest | None = None
@@ -85,10 +85,17 @@ class _Listener:
     def opened(self, _connection: Connection) -> None:
         pass
 
+    def holds(self, _connection: Connection) -> bool:
+        return False
+
     def ask(self, connection: Connection) -> None:
-        self.last = connection.waiting.popleft()
+        connection.begin()
         connection.n_owed = 0
         self.act(self.last)
+
+    def steps(self, request: HttpRequest) -> None:
+        """The front's part."""
+        self.last = request
 
 
 def timed(act: Callable[[], object], *, seconds: float, rounds: int = 5) -> float:
