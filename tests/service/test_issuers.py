@@ -167,8 +167,18 @@ def test_row_131_an_issuer_that_hangs_holds_few_threads() -> None:
     assert len(found) == MOST_FOR_ONE and None not in found and len(refused) == 20 - (MOST_FOR_ONE - 1)
 
 
-def test_row_131_one_tenants_issuers_that_hang_keep_no_key_from_another_tenant() -> None:
-    """Whoever may create providers could have every other tenant's new keys go unread, for as long as he liked."""
+@pytest.mark.parametrize(
+    ("hangs", "n", "most", "other"),
+    [
+        ("444455556666", 4, MOST_FOR_ONE, "111122223333"),
+        ("vault-auth:444455556666:jwt{}", 8, MOST_FOR_TENANT, "vault-auth:111122223333:jwt"),  # each mount has its own
+    ],
+    ids=["providers", "mounts"],
+)
+def test_row_131_one_tenants_issuers_that_hang_keep_no_key_from_another_tenant(hangs, n, most, other) -> None:
+    """Whoever may create providers, or mounts, could have every other tenant's new keys go unread, for as long as he
+    liked.
+    """
     begun, go = threading.Semaphore(0), threading.Event()
 
     def read(issuer: str) -> bytes:
@@ -180,45 +190,16 @@ def test_row_131_one_tenants_issuers_that_hang_keep_no_key_from_another_tenant()
 
     keys = KeySets(read, FakeClock().monotonic)
 
-    def hang(issuer: str) -> None:
+    def hang(number: int) -> None:
         with pytest.raises(Unavailable):
-            keys.find(issuer, "one", "ES256", anywhere, tenant="444455556666")
+            keys.find(f"https://{number}.example", "one", "ES256", anywhere, tenant=hangs.format(number))
 
-    hanging = [threading.Thread(target=hang, args=(f"https://{n}.example",)) for n in range(4)]
+    hanging = [threading.Thread(target=hang, args=(number,)) for number in range(n)]
     for thread in hanging:
         thread.start()
-    assert all(begun.acquire(timeout=60) for _ in range(MOST_FOR_ONE))
+    assert all(begun.acquire(timeout=60) for _ in range(most))
     try:
-        assert keys.find(URL, "one", "ES256", anywhere, tenant="111122223333") is not None
-    finally:
-        go.set()
-        for thread in hanging:
-            thread.join(60)
-
-
-def test_row_131_mounts_of_one_tenant_whose_issuers_hang_keep_no_key_from_another_tenant() -> None:
-    """A tenant may have as many mounts as it likes; each of them has its own issuer, and none of these answers."""
-    begun, go = threading.Semaphore(0), threading.Event()
-
-    def read(issuer: str) -> bytes:
-        if issuer == URL:
-            return key_set(ONE)
-        begun.release()
-        assert go.wait(60)
-        raise Unavailable("no answer")
-
-    keys = KeySets(read, FakeClock().monotonic)
-
-    def hang(n: int) -> None:
-        with pytest.raises(Unavailable):
-            keys.find(f"https://{n}.example", "one", "ES256", anywhere, tenant=f"vault-auth:444455556666:jwt{n}")
-
-    hanging = [threading.Thread(target=hang, args=(n,)) for n in range(8)]
-    for thread in hanging:
-        thread.start()
-    assert all(begun.acquire(timeout=60) for _ in range(MOST_FOR_TENANT))
-    try:
-        assert keys.find(URL, "one", "ES256", anywhere, tenant="vault-auth:111122223333:jwt") is not None
+        assert keys.find(URL, "one", "ES256", anywhere, tenant=other) is not None
     finally:
         go.set()
         for thread in hanging:
