@@ -36,10 +36,11 @@ from keystead.core.providers import KeyStores, NoKeyStores, Provider
 from keystead.core.quotas import AWS, Quotas
 from keystead.core.sensitive import Sensitive
 from keystead.service.barrier import Barrier, Commit
+from keystead.service.covering import is_rulable
 from keystead.service.held import Held, HeldTenant
 from keystead.service.hsms import Hsms, with_erasures
 from keystead.service.meter import Meter, Taken
-from keystead.service.quorum import NO_LEAVE, Leave, Quorum, is_rulable
+from keystead.service.quorum import NO_LEAVE, Leave, Quorum
 from keystead.service.together import Together
 from keystead.service.view import View
 
