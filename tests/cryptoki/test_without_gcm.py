@@ -30,7 +30,8 @@ from keystead.providers.pkcs11.trials import tried
 from keystead.seals.base import Surroundings
 from keystead.seals.pkcs11 import Pkcs11Plan
 from keystead.service.erasures import Erasures
-from keystead.service.hsms import Hsms, MemoryNotes
+from keystead.service.hsmnotes import MemoryNotes
+from keystead.service.hsms import Hsms
 from keystead.slots.pkcs11 import Pkcs11Slot
 
 KEY_ID = "1234abcd-12ab-34cd-56ef-1234567890ab"

@@ -29,7 +29,8 @@ from keystead.core.states import KeyState
 from keystead.kit.blocked import Blocked
 from keystead.kit.door import given_up
 from keystead.service.erasures import Erasures
-from keystead.service.hsms import SETTLES_AFTER, Hsms, MemoryNotes, Note, NoteFiles
+from keystead.service.hsmnotes import MemoryNotes, Note, NoteFiles
+from keystead.service.hsms import SETTLES_AFTER, Hsms
 from keystead.service.moving import moving
 from keystead.stores.memory import MemoryStore
 
@@ -477,6 +478,19 @@ def test_a_note_is_durable_before_the_hsm_is_asked() -> None:
         assert found == [note] if written else found in ([], [note])
         NoteFiles(disk, directory).drop(note.in_hsm.name)
         assert NoteFiles(disk, directory).every() == []
+
+
+def test_a_note_that_is_damaged_keeps_none_beside_it_from_being_read() -> None:
+    """A byte that is no UTF-8 is no DecodeError of msgspec's."""
+    disk, directory = SimDisk(Random(1)), Path("/data/hsm-notes")
+    kept, broken = (Note(InHsm("safe", name * 16), "k/1", stack().clock.now()) for name in ("00", "11"))
+    for note in (kept, broken):
+        NoteFiles(disk, directory).write(note)
+    file = disk.open(directory / broken.in_hsm.name)
+    whole = file.read(0, file.size())
+    file.write(0, [whole.replace(b"safe", b"saf\xff")])
+    file.close()
+    assert NoteFiles(disk, directory).every() == [kept]
 
 
 def _fields(op):

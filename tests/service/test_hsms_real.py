@@ -18,7 +18,8 @@ from keystead.core.errors import Unavailable
 from keystead.cryptoki.words import Cka
 from keystead.providers.pkcs11 import Pkcs11Provider
 from keystead.service.erasures import RETRY_MOST, Erasures
-from keystead.service.hsms import Hsms, MemoryNotes
+from keystead.service.hsmnotes import MemoryNotes
+from keystead.service.hsms import Hsms
 from keystead.stores.memory import MemoryStore
 
 

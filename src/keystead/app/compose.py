@@ -50,7 +50,8 @@ from keystead.service.credentials.statuses import Statuses
 from keystead.service.credentials.vouchers import Vouchers
 from keystead.service.credentials.webidentity import WebIdentities
 from keystead.service.handlers import HANDLERS
-from keystead.service.hsms import Hsms, NoteFiles
+from keystead.service.hsmnotes import NoteFiles
+from keystead.service.hsms import Hsms
 from keystead.service.journal import Journal
 from keystead.service.meter import Meter
 from keystead.service.pipeline import Service

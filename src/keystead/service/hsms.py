@@ -16,10 +16,8 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any, Protocol, cast
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -28,28 +26,18 @@ from keystead.core.entities import Erasure, InHsm, KeyVersion
 from keystead.core.errors import KeysteadError, NotFound, Unauthenticated, Unavailable
 from keystead.core.keystores import Moment, Trouble, failed
 from keystead.core.operations import NO_CLUSTER
-from keystead.core.ports import NOT_ASKED, Disk, WouldWait
+from keystead.core.ports import NOT_ASKED, WouldWait
 from keystead.core.providers import Clusters, Generated, Provider
 from keystead.core.sensitive import Sensitive
 from keystead.service.barrier import Barrier
 from keystead.service.commit import Commit
+from keystead.service.hsmnotes import MemoryNotes, Note, Notes
 from keystead.service.moving import HERE
 
 LOG = logging.getLogger("keystead")
 SETTLES_AFTER = timedelta(minutes=10)
 """From when a note is seen first on, in time that has passed, whatever the clock says: it may leap while a key is being
 made. A request is over by then, whatever came of it."""
-
-
-class Note(Struct, frozen=True):
-    """An object that may be in an HSM, and the version that it is for."""
-
-    in_hsm: InHsm
-    version: str  # id
-    since: datetime
-
-
-_NOTE = msgspec.msgpack.Decoder(Note)  # here, and on no two threads at once (service.rows)
 
 
 class Made(Struct, frozen=True):
@@ -59,70 +47,6 @@ class Made(Struct, frozen=True):
     public_key: bytes = b""
     in_hsm: InHsm | None = None
     entropy: str = ""  # KeyVersion.entropy
-
-
-class Notes(Protocol):
-    """Safe to use from any thread and process."""
-
-    def write(self, note: Note) -> None:
-        """Durable on return. Raises Unavailable."""
-        ...
-
-    def drop(self, name: str) -> None: ...
-    def every(self) -> list[Note]: ...
-
-
-class MemoryNotes:
-    """Notes of an installation that has no files."""
-
-    def __init__(self) -> None:
-        self._held: dict[str, Note] = {}
-
-    def write(self, note: Note) -> None:
-        self._held[note.in_hsm.name] = note
-
-    def drop(self, name: str) -> None:
-        self._held.pop(name, None)
-
-    def every(self) -> list[Note]:
-        return list(self._held.values())
-
-
-class NoteFiles:
-    """A file for each note in a directory that is in no backup."""
-
-    def __init__(self, disk: Disk, directory: Path) -> None:
-        self._disk, self._directory = disk, directory
-
-    def write(self, note: Note) -> None:
-        try:
-            self._disk.make_directory(self._directory)
-            file = self._disk.open(self._directory / note.in_hsm.name, create=True)
-            try:
-                file.write(0, [msgspec.msgpack.encode(note)])
-                file.sync()
-            finally:
-                file.close()
-            self._disk.sync(self._directory)
-        except OSError as error:
-            raise Unavailable(f"no note could be made of a new in_hsm: {error.strerror}") from None
-
-    def drop(self, name: str) -> None:
-        with suppress(OSError):  # it comes again, and is dropped again
-            self._disk.remove(self._directory / name)
-
-    def every(self) -> list[Note]:
-        """Without those that were never whole: their objects were not asked for yet."""
-        found: list[Note] = []
-        with suppress(FileNotFoundError):
-            for name in self._disk.names(self._directory):
-                with suppress(FileNotFoundError, msgspec.DecodeError):
-                    file = self._disk.open(self._directory / name, write=False)
-                    try:
-                        found.append(_NOTE.decode(file.read(0, file.size())))
-                    finally:
-                        file.close()
-        return found
 
 
 class NoClusters:
@@ -308,7 +232,7 @@ def _is_kept(barrier: Barrier, version: str, in_hsm: InHsm) -> bool:
 
 
 def with_erasures(commit: Commit, now: datetime) -> Commit:
-    """With a word of each in_hsm in an HSM that is to go with a version that is destroyed."""
+    """With a word of each object in an HSM that is to go with a version that is destroyed."""
     gone = tuple(
         Erasure(
             id=one.in_hsm.name,

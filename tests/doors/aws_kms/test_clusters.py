@@ -19,7 +19,8 @@ from tests.harness import ALLOW_ALL, OTHER_TENANT, b64, stack
 from keystead.core.entities import Key, Origin
 from keystead.core.ports import WouldBlock, WouldWait
 from keystead.doors.aws_kms import cloudtrail
-from keystead.service.hsms import Hsms, MemoryNotes
+from keystead.service.hsmnotes import MemoryNotes
+from keystead.service.hsms import Hsms
 
 CLUSTER, OTHER_CLUSTER, PASSWORD = "cluster-a2b3c4d5e6f", "cluster-zzzzzzzzzzz", "canary-password"
 
