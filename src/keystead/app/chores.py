@@ -67,7 +67,7 @@ class Chores:
         self._devices = Devices(core.barrier, core.store, log, core.places)
         self._lapses = Lapses(core.barrier, core.clock, self._perform)
         self._endings = Endings(core.barrier, core.store, self._perform)
-        self._fetching = Fetching(core.barrier, core.store, core.clock, core.fetch_list, self._perform)
+        self._fetching = Fetching(core.barrier, core.store, core.clock, core.outsiders.fetch_list, self._perform)
         self._erasures = Erasures(core.barrier, core.store, core.hsms, core.clock, self._perform)
         self._uses: dict[str, tuple[int, bytes]] = {}  # id of a key or access key -> newest record of a use, its index
         self._uses_written_at = time.monotonic()

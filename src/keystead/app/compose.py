@@ -12,14 +12,13 @@ from keystead.app.clock import SystemClock
 from keystead.app.entropy import Board, mixed, record
 from keystead.app.hardware import surroundings
 from keystead.app.hsms import Tokens
-from keystead.app.issuers import key_source
 from keystead.app.layout import Layout
 from keystead.app.outside import key_stores
 from keystead.app.refusals import Refusals
 from keystead.app.resealing import settle
 from keystead.app.slots import SlotsOf
 from keystead.app.treecopy import TreeCopy
-from keystead.app.vouching import login_ask, login_document, login_exchange, login_keys, login_status
+from keystead.app.vouching import Outsiders
 from keystead.config import Config
 from keystead.core.cutoffs import Cutoffs
 from keystead.core.errors import KeysteadError, NotFound, Unavailable
@@ -30,7 +29,6 @@ from keystead.entropy.hardware import Hardware
 from keystead.kit import Front, Markers, Means, RequestIds
 from keystead.kit.custody import Custody
 from keystead.kit.door import Door, Shares
-from keystead.net.https import Https
 from keystead.providers.clusters import HsmClusters
 from keystead.providers.pkcs11 import Pkcs11Provider
 from keystead.providers.software import SoftwareProvider
@@ -41,14 +39,7 @@ from keystead.service.authenticate import Authenticator
 from keystead.service.authorize import Authorizer
 from keystead.service.barrier import Barrier
 from keystead.service.credentials import keyed
-from keystead.service.credentials.few import Few
-from keystead.service.credentials.flows import Flows
-from keystead.service.credentials.keysets import KeySets
-from keystead.service.credentials.reviews import Reviews
 from keystead.service.credentials.session import Sessions
-from keystead.service.credentials.statuses import Statuses
-from keystead.service.credentials.vouchers import Vouchers
-from keystead.service.credentials.webidentity import WebIdentities
 from keystead.service.handlers import HANDLERS
 from keystead.service.hsmnotes import NoteFiles
 from keystead.service.hsms import Hsms
@@ -113,11 +104,10 @@ class Core:
         self.meter = Meter(self.barrier, self._uses)
         provider = SoftwareProvider(os.urandom, self.entropy)  # salts of the use path are the kernel's
         self._outside = outside = key_stores(settings.xks, self.clock)
-        ids = {name: hsm.cluster for name, hsm in settings.hsms.items() if hsm.cluster}
         self.hsms = Hsms(
             {name: Pkcs11Provider(self.tokens.token(name), self.entropy, self.meter) for name in self.tokens.names},
             NoteFiles(self.disk, layout.hsm_notes),
-            clusters=HsmClusters(self.tokens.names, self.tokens.token, self.tokens.pin, ids),
+            clusters=HsmClusters(self.tokens.names, self.tokens.token, self.tokens.pin, self.tokens.clusters),
             new_keys_in=settings.protect_in,
             or_software=settings.protect_in_or_software,
             passed=self.clock.monotonic,
@@ -145,17 +135,7 @@ class Core:
             hsms=self.hsms,
         )
         self._throttle = Throttle(settings.rates, self.view.on_loop) if settings.rates != Rates() else None
-        self._net = Https()  # one of their own, so that no key store's proxy keeps issuers waiting
-        key_sets = KeySets(key_source(settings.issuers, self._net), self.clock.monotonic)
-        self._web_identities = WebIdentities(self.view, key_sets)
-        self._logins_net = Https()  # and one more, so that no auth method's issuers keep those waiting
-        login_sets = KeySets(login_keys(settings.logins, self._logins_net), self.clock.monotonic)
-        self.fetch_list = login_document(settings.logins, self._logins_net)
-        few = Few(settings.xks.threads)
-        reviews = Reviews(login_ask(settings.logins, self._logins_net), few)
-        flows = Flows(login_exchange(settings.logins, self._logins_net), login_sets, few, self.clock.monotonic)
-        statuses = Statuses(login_status(settings.logins, self._logins_net), few)
-        self._vouchers = Vouchers(self.view.tenant, login_sets, reviews, flows, statuses)
+        self.outsiders = Outsiders(settings, self.view, self.clock)
         self._shares = _shares(layout, settings)
         self.means = self._means(None)
 
@@ -193,8 +173,8 @@ class Core:
                 Sessions(subkey("session-token"), self.entropy),
                 self.entropy,
                 self._throttle,
-                web_identities=self._web_identities,
-                vouchers=self._vouchers,
+                web_identities=self.outsiders.web_identities,
+                vouchers=self.outsiders.vouchers,
             ),
             markers=Markers(keyed(subkey("marker"))),
             request_ids=RequestIds(os.urandom),
@@ -219,8 +199,7 @@ class Core:
         self.entropy.close()
         self.barrier.close()
         self._outside.close()
-        self._net.close()
-        self._logins_net.close()
+        self.outsiders.close()
         self.tokens.close()
         self.journal.close()
         self.generation.close()

@@ -78,6 +78,11 @@ class Tokens:
     def names(self) -> list[str]:
         return sorted(self._hsms)
 
+    @property
+    def clusters(self) -> dict[str, str]:
+        """HSM -> the id of its cluster, of those that are in one."""
+        return {name: hsm.cluster for name, hsm in self._hsms.items() if hsm.cluster}
+
     def token(self, name: str) -> Token:
         """Nothing is asked of it yet. Raises NotFound for a name that the configuration does not have."""
         if (hsm := self._hsms.get(name)) is None:

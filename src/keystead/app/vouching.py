@@ -8,21 +8,51 @@ from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
-from keystead.app.issuers import OK, WITHIN, discovered, document
-from keystead.config import Logins
+from keystead.app.issuers import OK, WITHIN, discovered, document, key_source
+from keystead.config import Config, Logins
 from keystead.core.errors import Unavailable
-from keystead.core.ports import Net, Terms, Unreached
+from keystead.core.ports import Clock, Net, Terms, Unreached
 from keystead.crypto.crls import MAX_LIST
-from keystead.service.credentials.flows import Exchange
-from keystead.service.credentials.keysets import KeySource
-from keystead.service.credentials.reviews import Ask
-from keystead.service.credentials.statuses import AskStatus
+from keystead.net.https import Https
+from keystead.service.credentials.few import Few
+from keystead.service.credentials.flows import Exchange, Flows
+from keystead.service.credentials.keysets import KeySets, KeySource
+from keystead.service.credentials.reviews import Ask, Reviews
+from keystead.service.credentials.statuses import AskStatus, Statuses
+from keystead.service.credentials.vouchers import Vouchers
+from keystead.service.credentials.webidentity import WebIdentities
+from keystead.service.view import View
 from keystead.wire.jose import N_KEY_SET
 
 AGENT = ("User-Agent", "keystead")
 N_ANSWER = 128 * 1024  # bytes of what an issuer says: of itself, of a code, of a person
 N_STATUS = 64 * 1024  # bytes of what a responder says, with its certificates
 N_REVIEW = 64 * 1024  # bytes of an API server's answer, with all the groups of who it is
+
+
+class Outsiders:
+    """Whoever vouches for somebody here. Each kind has connections of its own: no auth method's issuers keep another
+    kind, or key stores, waiting. Raises InvalidArgument where the configuration cannot be followed.
+    """
+
+    def __init__(self, settings: Config, view: View, clock: Clock) -> None:
+        self._issuers_net, self._logins_net = Https(), Https()
+        key_sets = KeySets(key_source(settings.issuers, self._issuers_net), clock.monotonic)
+        self.web_identities = WebIdentities(view, key_sets)
+        logins, net, few = settings.logins, self._logins_net, Few(settings.xks.threads)
+        login_sets = KeySets(login_keys(logins, net), clock.monotonic)
+        self.vouchers = Vouchers(
+            view.tenant,
+            login_sets,
+            Reviews(login_ask(logins, net), few),
+            Flows(login_exchange(logins, net), login_sets, few, clock.monotonic),
+            Statuses(login_status(logins, net), few),
+        )
+        self.fetch_list = login_document(logins, net)
+
+    def close(self) -> None:
+        self._issuers_net.close()
+        self._logins_net.close()
 
 
 def login_terms(settings: Logins) -> Callable[[str, str], Terms]:
