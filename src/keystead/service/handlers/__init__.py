@@ -5,6 +5,7 @@ from __future__ import annotations
 from keystead.service.handlers import (
     aclpolicies,
     agreement,
+    approvalrules,
     approvals,
     attesting,
     boundaries,
@@ -157,6 +158,7 @@ HANDLERS: dict[type, Handler] = {
     **tools.HANDLERS,
     **otp.HANDLERS,
     **settings.HANDLERS,
+    **approvalrules.HANDLERS,
     **approvals.HANDLERS,
     **aclpolicies.HANDLERS,
 }
