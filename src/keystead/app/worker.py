@@ -15,8 +15,10 @@ import socket
 import sys
 import threading
 from base64 import b64decode
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from ssl import SSLContext
 
 import msgspec
 import uvloop
@@ -90,14 +92,9 @@ async def serve(core: Core, settings: config.Config, sockets: dict[str, int], le
             limits = DOORS[name].limits
             limits = replace(limits, n_connections=min(limits.n_connections, most))
             clients = settings.clients.get(name)
-            tls, asking = settings.tls, None
-            context = server_context(tls, clients) if tls else None
-            if tls and DOORS[name].asks and clients is None:
-                asking = Asking(tls, core.anchors.certificates)
-                context = asking.context
             names = frozenset(map(str.lower, clients.names)) if clients else frozenset[str]()
             listener = Listener(core.front(DOORS[name]), batch, near, limits, far, lanes, names)
-            listener.before = asking.refresh if asking else None
+            context, listener.before = _tls(core, settings, name)
             await listener.listen(socket.socket(fileno=descriptor), context)
             listeners.append(listener)
         gc.collect()
@@ -118,6 +115,17 @@ async def serve(core: Core, settings: config.Config, sockets: dict[str, int], le
         lane.close()
     if batch.failed.done():
         batch.failed.result()
+
+
+def _tls(core: Core, settings: config.Config, name: str) -> tuple[SSLContext | None, Callable[[], None] | None]:
+    """(of a door, what keeps it in step before connections are taken: whose certificates are asked for may change)."""
+    tls, clients = settings.tls, settings.clients.get(name)
+    if tls is None:
+        return None, None
+    if DOORS[name].asks and clients is None:
+        asking = Asking(tls, core.anchors.certificates)
+        return asking.context, asking.refresh
+    return server_context(tls, clients), None
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -73,18 +73,7 @@ def init(directory: Path, seal: str, *, as_json: bool, **given: Any) -> None:
     hygiene.harden()
     out = Output(as_json=as_json)
     secrets.may_show(out)
-    there = read(directory)  # what the operator has written before; hardware is told of by hand
-    settings = replace(
-        there,
-        listen=listening(given["listen"]) or there.listen,
-        tls=_tls(given["certificate"], given["private_key"]) or there.tls,
-        slots=_slots(given["slots"]) or there.slots,
-        slots_at_least=given["slots_at_least"] or there.slots_at_least,
-        tree_copy=str(Path(given["tree_copy"]).absolute()) if given["tree_copy"] else there.tree_copy,
-        workers=given["workers"] or there.workers,
-        region=(given["regions"] or REGIONS)[0],
-        tpm=replace(there.tpm or TpmAt(), tcti=given["tpm"]) if given["tpm"] else there.tpm,
-    )
+    settings = _settings(directory, given)
     require_new(directory, settings)
     kinds = [seal, given["recovery"]] if given["recovery"] else [seal]
     if len(set(kinds)) < len(kinds):
@@ -116,6 +105,22 @@ def init(directory: Path, seal: str, *, as_json: bool, **given: Any) -> None:
             f"RED: its slots are in {n_places} place, and whoever loses it loses every key: two directories on one disk"
         )
         say("are one place. `keystead slot add` another, or accept it, with --slots-at-least 1 or in keystead.toml.")
+
+
+def _settings(directory: Path, given: Mapping[str, Any]) -> Config:
+    """What was said now, and what the operator has written before, such as hardware. Raises InvalidArgument."""
+    there = read(directory)
+    return replace(
+        there,
+        listen=listening(given["listen"]) or there.listen,
+        tls=_tls(given["certificate"], given["private_key"]) or there.tls,
+        slots=_slots(given["slots"]) or there.slots,
+        slots_at_least=given["slots_at_least"] or there.slots_at_least,
+        tree_copy=str(Path(given["tree_copy"]).absolute()) if given["tree_copy"] else there.tree_copy,
+        workers=given["workers"] or there.workers,
+        region=(given["regions"] or REGIONS)[0],
+        tpm=replace(there.tpm or TpmAt(), tcti=given["tpm"]) if given["tpm"] else there.tpm,
+    )
 
 
 def _uses_hsms(kinds: Sequence[str], settings: Config) -> bool:

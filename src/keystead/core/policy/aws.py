@@ -287,9 +287,7 @@ def _compile(
             resource(statement, effect, variables),
             *_conditions(statement, effect, variables=variables, most=most),
         )
-        compiled.append(
-            Statement(effect, principals(statement), _actions(statement, effect), tests, statement.get("Sid", ""))
-        )
+        compiled.append(Statement(effect, principals(statement), _actions(statement, effect), tests))
     return Document(tuple(compiled))
 
 

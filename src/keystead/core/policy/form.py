@@ -106,7 +106,6 @@ class Statement(Struct, frozen=True):
     principals: Principals | None  # None: whoever has the policy (an identity policy)
     actions: frozenset[Action]
     tests: tuple[Condition, ...]  # the resource, then the conditions; all must hold
-    sid: str = ""
 
     def said(self, rights: Rights) -> Says | None:
         if self.principals is not None:
