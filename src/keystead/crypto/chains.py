@@ -29,12 +29,12 @@ _ODD = (x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNam
 
 def has_certificates(pem: str) -> bool:
     """Whether it holds certificates, all of which can be read."""
-    return bool(_read(pem))
+    return bool(certificates_of(pem))
 
 
 def is_of_authorities(pem: str) -> bool:
     """Whether the first is an authority, and not a client's very certificate."""
-    return any(_is_authority(one) for one in _read(pem)[:1])
+    return any(_is_authority(one) for one in certificates_of(pem)[:1])
 
 
 class Called(NamedTuple):
@@ -47,7 +47,7 @@ class Called(NamedTuple):
 def called(pem: str) -> tuple[tuple[Called, bytes], ...]:
     """(what it is called, DER) of each of those certificates that can be read."""
     found: list[tuple[Called, bytes]] = []
-    for one in _read(pem):
+    for one in certificates_of(pem):
         with suppress(ValueError, *_ODD):
             found.append((Called(one.subject.public_bytes(), _key_id(one)), one.public_bytes(Encoding.DER)))
     return tuple(found)
@@ -60,7 +60,8 @@ def _key_id(certificate: x509.Certificate) -> bytes:
         return b""
 
 
-def _read(pem: str) -> list[x509.Certificate]:
+def certificates_of(pem: str) -> list[x509.Certificate]:
+    """[]: one of them cannot be read."""
     try:
         return x509.load_pem_x509_certificates(pem.encode())
     except (ValueError, x509.InvalidVersion):
@@ -128,7 +129,7 @@ def vouched(
 
     The first of `pem` is an authority, or it is the client's very certificate. No certificate on the way is revoked.
     """
-    own = _read(pem)
+    own = certificates_of(pem)
     if not own or not chain or len(chain) > MAX_SENT:
         return False
     try:

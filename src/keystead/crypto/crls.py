@@ -15,6 +15,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 
 from keystead.core.entities import Revoked
+from keystead.crypto.chains import certificates_of
 from keystead.crypto.names import digest_of
 
 MAX_LIST, MAX_REVOKED = 2 * 1024 * 1024, 50_000  # bytes, certificates
@@ -61,7 +62,7 @@ def is_vouched(body: bytes, url: str, authorities: Iterable[str], now: datetime)
         found = _load(body)
         if isinstance(found.signature_hash_algorithm, hashes.SHA1 | hashes.MD5) or not _is_of(found, url):
             return False
-        return any(_has_signed(by, found, now) for pem in authorities for by in _read(pem))
+        return any(_has_signed(by, found, now) for pem in authorities for by in certificates_of(pem))
     except (ValueError, UnsupportedAlgorithm, *_ODD):
         return False
 
@@ -72,13 +73,6 @@ def _is_of(found: x509.CertificateRevocationList, url: str) -> bool:
     except x509.ExtensionNotFound:
         return True
     return any(isinstance(one, x509.UniformResourceIdentifier) and one.value == url for one in part.full_name or ())
-
-
-def _read(pem: str) -> list[x509.Certificate]:
-    try:
-        return x509.load_pem_x509_certificates(pem.encode())
-    except (ValueError, x509.InvalidVersion):
-        return []
 
 
 def _has_signed(by: x509.Certificate, found: x509.CertificateRevocationList, now: datetime) -> bool:

@@ -10,6 +10,7 @@ from keystead.core import operations as ops
 from keystead.core.entities import Account, CertBounds, CertSettings
 from keystead.core.errors import NotFound
 from keystead.core.sensitive import Sensitive
+from keystead.doors.vault.accounts import find_account, list_accounts
 from keystead.doors.vault.endpoint import Answer, Said, endpoint
 from keystead.doors.vault.terms import TermsRequest, log_in, terms, told
 from keystead.doors.vault.tokens import Nothing, here
@@ -105,17 +106,10 @@ OWN: dict[str, str] = {
 """Parameter -> where it is kept of a role's bounds."""
 
 
-def _find(call: Call, name: str) -> Account | None:
-    try:
-        return call(ops.ReadAccount(tenant=here(call), mount=call.namespace, name=name.lower()))
-    except NotFound:
-        return None
-
-
 @endpoint("cert", Verb.WRITE, "certs/{name}")
 def write_role(req: WriteRoleRequest, call: Call) -> None:
     name = req.name.lower()
-    before = _find(call, name) or Account(id="", mount=call.namespace, name=name)
+    before = find_account(call, name) or Account(id="", mount=call.namespace, name=name)
     own = {kept: getattr(req, said) for said, kept in OWN.items() if getattr(req, said) is not None}
     bounds = replace(before.bounds if isinstance(before.bounds, CertBounds) else CertBounds(), **own)
     shared = terms(replace(req, ttl=req.lease) if req.ttl is None and req.lease is not None else req, before.terms)
@@ -127,7 +121,7 @@ def write_role(req: WriteRoleRequest, call: Call) -> None:
 
 @endpoint("cert", Verb.READ, "certs/{name}")
 def read_role(req: RoleRequest, call: Call) -> dict[str, Any]:
-    role = _find(call, req.name)
+    role = find_account(call, req.name.lower())
     if role is None or not isinstance(role.bounds, CertBounds):
         raise Said(404, "")
     own = {name: getattr(role.bounds, kept) for name, kept in OWN.items()}
@@ -139,10 +133,7 @@ def read_role(req: RoleRequest, call: Call) -> dict[str, Any]:
 
 @endpoint("cert", Verb.LIST, "certs/?")
 def list_roles(_req: Nothing, call: Call) -> dict[str, Any]:
-    names = call(ops.ListAccounts(tenant=here(call), mount=call.namespace))
-    if not names:
-        raise Said(404, "")
-    return {"keys": names}
+    return list_accounts(call)
 
 
 @endpoint("cert", Verb.DELETE, "certs/{name}")

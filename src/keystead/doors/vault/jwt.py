@@ -10,6 +10,7 @@ from keystead.core import operations as ops
 from keystead.core.entities import Account, JwtBounds, JwtSettings
 from keystead.core.errors import NotFound
 from keystead.core.sensitive import Sensitive
+from keystead.doors.vault.accounts import find_account, list_accounts
 from keystead.doors.vault.endpoint import Answer, Said, endpoint
 from keystead.doors.vault.terms import TermsRequest, log_in, terms, told
 from keystead.doors.vault.tokens import Nothing, here
@@ -187,16 +188,9 @@ OWN: dict[str, str] = {
 """Parameter -> where it is kept of a role's bounds."""
 
 
-def _find(call: Call, name: str) -> Account | None:
-    try:
-        return call(ops.ReadAccount(tenant=here(call), mount=call.namespace, name=name))
-    except NotFound:
-        return None
-
-
 @endpoint("jwt", Verb.WRITE, "role/{name}", creates=True)
 def write_role(req: WriteRoleRequest, call: Call) -> None:
-    before = _find(call, req.name) or Account(id="", mount=call.namespace, name=req.name)
+    before = find_account(call, req.name) or Account(id="", mount=call.namespace, name=req.name)
     bounds = _bounds(req, before.bounds if isinstance(before.bounds, JwtBounds) else JwtBounds())
     shared = terms(replace(req, token_num_uses=req.num_uses) if req.token_num_uses is None else req, before.terms)
     if shared.n_uses < 0:
@@ -263,7 +257,7 @@ def _check(bounds: JwtBounds, *, bound_elsewhere: bool) -> None:
 
 @endpoint("jwt", Verb.READ, "role/{name}")
 def read_role(req: RoleRequest, call: Call) -> dict[str, Any]:
-    role = _find(call, req.name)
+    role = find_account(call, req.name)
     if role is None or not isinstance(role.bounds, JwtBounds):
         raise Said(404, "")
     bounds = role.bounds
@@ -281,10 +275,7 @@ def read_role(req: RoleRequest, call: Call) -> dict[str, Any]:
 
 @endpoint("jwt", Verb.LIST, "role/?")
 def list_roles(_req: Nothing, call: Call) -> dict[str, Any]:
-    names = call(ops.ListAccounts(tenant=here(call), mount=call.namespace))
-    if not names:
-        raise Said(404, "")
-    return {"keys": names}
+    return list_accounts(call)
 
 
 @endpoint("jwt", Verb.DELETE, "role/{name}")

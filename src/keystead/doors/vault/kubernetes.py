@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from keystead.core import operations as ops
 from keystead.core.entities import Account, KubernetesBounds, KubernetesSettings
-from keystead.core.errors import NotFound
 from keystead.core.sensitive import Sensitive
+from keystead.doors.vault.accounts import find_account, list_accounts
 from keystead.doors.vault.endpoint import Answer, Said, endpoint
 from keystead.doors.vault.terms import TermsRequest, log_in, terms, told
 from keystead.doors.vault.tokens import Nothing, here
@@ -102,17 +102,10 @@ OWN: dict[str, str] = {
 """Parameter -> where it is kept of a role's bounds."""
 
 
-def _find(call: Call, name: str) -> Account | None:
-    try:
-        return call(ops.ReadAccount(tenant=here(call), mount=call.namespace, name=name.lower()))
-    except NotFound:
-        return None
-
-
 @endpoint("kubernetes", Verb.WRITE, "role/{name}", creates=True)
 def write_role(req: WriteRoleRequest, call: Call) -> None:
     name = req.name.lower()
-    before = _find(call, name) or Account(id="", mount=call.namespace, name=name)
+    before = find_account(call, name) or Account(id="", mount=call.namespace, name=name)
     own = {kept: getattr(req, said) for said, kept in OWN.items() if getattr(req, said) is not None}
     if not before.id and own.get("alias_source") == "":
         own["alias_source"] = USUAL_SOURCE
@@ -142,7 +135,7 @@ def _check(req: WriteRoleRequest, bounds: KubernetesBounds) -> None:
 
 @endpoint("kubernetes", Verb.READ, "role/{name}")
 def read_role(req: RoleRequest, call: Call) -> dict[str, Any]:
-    role = _find(call, req.name)
+    role = find_account(call, req.name.lower())
     if role is None or not isinstance(role.bounds, KubernetesBounds):
         raise Said(404, "")
     own = {name: getattr(role.bounds, kept) for name, kept in OWN.items() if name != "audience" or role.bounds.audience}
@@ -151,10 +144,7 @@ def read_role(req: RoleRequest, call: Call) -> dict[str, Any]:
 
 @endpoint("kubernetes", Verb.LIST, "role/?")
 def list_roles(_req: Nothing, call: Call) -> dict[str, Any]:
-    names = call(ops.ListAccounts(tenant=here(call), mount=call.namespace))
-    if not names:
-        raise Said(404, "")
-    return {"keys": names}
+    return list_accounts(call)
 
 
 @endpoint("kubernetes", Verb.DELETE, "role/{name}")

@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from keystead.core import operations as ops
 from keystead.core.entities import Account
-from keystead.core.errors import NotFound
 from keystead.core.sensitive import Sensitive
+from keystead.doors.vault.accounts import find_account, list_accounts
 from keystead.doors.vault.endpoint import Answer, Said, endpoint
 from keystead.doors.vault.terms import TermsRequest, logged_in, terms, told
 from keystead.doors.vault.tokens import Nothing, here
@@ -60,13 +60,6 @@ class PoliciesRequest(Parameters, frozen=True, kw_only=True):
     token_policies: CommaStrings = ()
 
 
-def _user(call: Call, name: str) -> Account | None:
-    try:
-        return call(ops.ReadAccount(tenant=here(call), mount=call.namespace, name=name.lower()))
-    except NotFound:
-        return None
-
-
 def _require_plain(req: WriteUserRequest | PasswordRequest) -> None:
     """Raises Said for a password that somebody else has hashed: bcrypt, which OpenBao keeps, is none of ours."""
     if req.password_hash:
@@ -82,7 +75,7 @@ def _put(call: Call, account: Account, password: str = "") -> None:
 
 @endpoint("userpass", Verb.WRITE, "users/{username}", creates=True)
 def write_user(req: WriteUserRequest, call: Call) -> None:
-    user = _user(call, req.username)
+    user = find_account(call, req.username.lower())
     _require_plain(req)
     if user is None and not req.password:
         raise Said(400, NO_PASSWORD)
@@ -92,17 +85,14 @@ def write_user(req: WriteUserRequest, call: Call) -> None:
 
 @endpoint("userpass", Verb.READ, "users/{username}")
 def read_user(req: UserRequest, call: Call) -> dict[str, Any]:
-    if (user := _user(call, req.username)) is None:
+    if (user := find_account(call, req.username.lower())) is None:
         raise Said(404, "")
     return told(user.terms)
 
 
 @endpoint("userpass", Verb.LIST, "users/?")
 def list_users(_req: Nothing, call: Call) -> dict[str, Any]:
-    names = call(ops.ListAccounts(tenant=here(call), mount=call.namespace))
-    if not names:
-        raise Said(404, "")
-    return {"keys": names}
+    return list_accounts(call)
 
 
 @endpoint("userpass", Verb.DELETE, "users/{username}")
@@ -111,7 +101,7 @@ def delete_user(req: UserRequest, call: Call) -> None:
 
 
 def _existing(call: Call, name: str) -> Account:
-    if (user := _user(call, name)) is None:
+    if (user := find_account(call, name.lower())) is None:
         raise Said(500, multierror("username does not exist"))
     return user
 

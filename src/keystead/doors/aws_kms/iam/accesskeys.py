@@ -20,10 +20,9 @@ from keystead.doors.aws_kms.iam.shapes import (
     Marker,
     MaxItems,
     date,
-    next_marker,
-    place,
     user_or_caller,
 )
+from keystead.doors.aws_kms.pages import next_marker, place
 from keystead.doors.aws_kms.query import not_offered, query_operation
 from keystead.kit import Call, Message
 

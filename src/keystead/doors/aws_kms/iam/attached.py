@@ -24,11 +24,10 @@ from keystead.doors.aws_kms.iam.shapes import (
     MaxItems,
     Path,
     PolicyPath,
-    next_marker,
     not_attachable,
-    place,
     policy,
 )
+from keystead.doors.aws_kms.pages import next_marker, place
 from keystead.doors.aws_kms.query import query_operation
 from keystead.kit import Call, Message
 

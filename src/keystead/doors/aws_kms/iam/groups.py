@@ -23,11 +23,10 @@ from keystead.doors.aws_kms.iam.shapes import (
     account,
     date,
     group,
-    next_marker,
-    place,
     user,
 )
 from keystead.doors.aws_kms.iam.users import User
+from keystead.doors.aws_kms.pages import next_marker, place
 from keystead.doors.aws_kms.query import query_operation
 from keystead.doors.aws_kms.sts import user_id
 from keystead.kit import Call, Message

@@ -29,13 +29,12 @@ from keystead.doors.aws_kms.iam.shapes import (
     VersionId,
     account,
     date,
-    next_marker,
     pairs,
-    place,
     policy,
     shown,
     written,
 )
+from keystead.doors.aws_kms.pages import next_marker, place
 from keystead.doors.aws_kms.query import query_operation
 from keystead.kit import Call, Message
 

@@ -15,10 +15,9 @@ from keystead.doors.aws_kms.iam.shapes import (
     MaxItems,
     PolicyDocument,
     PolicyName,
-    next_marker,
-    place,
     written,
 )
+from keystead.doors.aws_kms.pages import next_marker, place
 from keystead.doors.aws_kms.query import query_operation
 from keystead.kit import Call
 

@@ -33,15 +33,14 @@ from keystead.doors.aws_kms.iam.shapes import (
     Tags,
     account,
     date,
-    next_marker,
     not_attachable,
     pairs,
-    place,
     policy,
     role,
     shown,
     written,
 )
+from keystead.doors.aws_kms.pages import next_marker, place
 from keystead.doors.aws_kms.query import not_offered, query_operation
 from keystead.doors.aws_kms.shapes import matching
 from keystead.doors.aws_kms.sts import user_id

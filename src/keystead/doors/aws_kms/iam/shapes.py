@@ -116,15 +116,6 @@ def user_or_caller(name: str | None, call: Call) -> PrincipalRef:
     return PrincipalRef(who.tenant, who.principal_kind, who.name)
 
 
-def place(call: Call, marker: str | None) -> str:
-    """Where the page begins. Raises InvalidArgument for a marker that was not given for this listing."""
-    return call.markers.open(marker, call.caller, call.caller.wire_operation) if marker is not None else ""
-
-
-def next_marker(call: Call, after: str | None) -> str | None:
-    return None if after is None else call.markers.make(after, call.caller, call.caller.wire_operation)
-
-
 def date(at: datetime) -> datetime:
     """To the second, as XML has it (wire.aws.query)."""
     return at.replace(microsecond=0)

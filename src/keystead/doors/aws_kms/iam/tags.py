@@ -19,11 +19,10 @@ from keystead.doors.aws_kms.iam.shapes import (
     MaxItems,
     Tag,
     Tags,
-    next_marker,
     pairs,
-    place,
     policy,
 )
+from keystead.doors.aws_kms.pages import next_marker, place
 from keystead.doors.aws_kms.query import query_operation
 from keystead.doors.aws_kms.shapes import TagKey
 from keystead.kit import Call, Message

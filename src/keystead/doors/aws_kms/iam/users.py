@@ -30,15 +30,14 @@ from keystead.doors.aws_kms.iam.shapes import (
     UserName,
     account,
     date,
-    next_marker,
     not_attachable,
     pairs,
-    place,
     policy,
     shown,
     user,
     user_or_caller,
 )
+from keystead.doors.aws_kms.pages import next_marker, place
 from keystead.doors.aws_kms.query import query_operation
 from keystead.doors.aws_kms.sts import user_id
 from keystead.kit import Call, Message

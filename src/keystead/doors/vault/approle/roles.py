@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from keystead.core import operations as ops
 from keystead.core.entities import Account
-from keystead.core.errors import NotFound
+from keystead.doors.vault.accounts import find_account, list_accounts
 from keystead.doors.vault.endpoint import Answer, Endpoint, Said, endpoint
 from keystead.doors.vault.terms import TermsRequest, terms, told
 from keystead.doors.vault.tokens import Nothing, here
@@ -46,15 +46,8 @@ OWN: dict[str, str] = {
 """Parameter -> where it is kept of a role."""
 
 
-def _find(call: Call, name: str) -> Account | None:
-    try:
-        return call(ops.ReadAccount(tenant=here(call), mount=call.namespace, name=name.lower()))
-    except NotFound:
-        return None
-
-
 def _role(call: Call, name: str) -> Account:
-    if (found := _find(call, name)) is None:
+    if (found := find_account(call, name.lower())) is None:
         raise Said(404, "")
     return found
 
@@ -82,7 +75,7 @@ def write_role(req: WriteRoleRequest, call: Call) -> Answer | None:
     if (kind := (req.token_type or "").removeprefix("default-")) != (req.token_type or ""):
         warnings = (f"{req.token_type} has no useful meaning; adjusting to {kind}",)
         req = replace(req, token_type=kind)
-    _put(call, req, _find(call, name) or Account(id="", mount=call.namespace, name=name))
+    _put(call, req, find_account(call, name) or Account(id="", mount=call.namespace, name=name))
     return Answer(warnings=warnings) if warnings else None
 
 
@@ -109,10 +102,7 @@ def delete_role(req: RoleRequest, call: Call) -> None:
 
 @endpoint("approle", Verb.LIST, "role/?")
 def list_roles(_req: Nothing, call: Call) -> dict[str, Any]:
-    names = call(ops.ListAccounts(tenant=here(call), mount=call.namespace))
-    if not names:
-        raise Said(404, "")
-    return {"keys": names}
+    return list_accounts(call)
 
 
 # --- one option of a role at a path of its own
@@ -182,7 +172,7 @@ def _option(option: Option) -> Iterator[Endpoint]:
     @endpoint("approle", Verb.DELETE, path)
     def clear(req: RoleRequest, call: Call) -> None:
         cleared = WriteRoleRequest(role_name=req.role_name, **{option.name: option.clear})
-        if (role := _find(call, req.role_name)) is not None:
+        if (role := find_account(call, req.role_name.lower())) is not None:
             _put(call, cleared, role)
 
     yield from (read, endpoint("approle", Verb.WRITE, path)(write), clear)
