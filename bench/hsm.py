@@ -65,7 +65,7 @@ def away(home: Path) -> str:
         raise NotReady("there is no C compiler (Debian: apt-get install gcc libc6-dev)")
     made = home / "away.so"
     source = Path(__file__).with_name("away.c")
-    command = [compiler, "-O2", "-shared", "-fPIC", "-o", made, source, "-ldl"]
+    command = [compiler, "-O2", "-shared", "-fPIC", "-o", str(made), str(source), "-ldl"]
     done = subprocess.run(command, capture_output=True, check=False)
     if done.returncode != 0:
         raise NotReady(f"{source.name} does not compile: {done.stderr.decode()[:200]}")
@@ -119,7 +119,7 @@ def _acts(token: Token) -> dict[str, Act]:
         return token.run(lambda desk: desk.session.generate_pair(Mechanism(maker), whole, private))[1]
 
     aes_of: Template = {Cka.CLASS: Cko.SECRET_KEY, Cka.KEY_TYPE: Ckk.AES, Cka.VALUE_LEN: 32, Cka.ENCRYPT: True}
-    aes = token.run(lambda desk: desk.session.generate(Mechanism(Ckm.AES_KEY_GEN), aes_of | common))
+    aes = token.run(lambda desk: desk.session.generate(Mechanism(Ckm.AES_KEY_GEN), {**aes_of, **common}))
     ec = pair(Ckm.EC_KEY_PAIR_GEN, Ckk.EC, {Cka.EC_PARAMS: P256})
     rsa_of: Template = {Cka.MODULUS_BITS: 2048, Cka.PUBLIC_EXPONENT: b"\1\0\1"}
     rsa = pair(Ckm.RSA_PKCS_KEY_PAIR_GEN, Ckk.RSA, rsa_of)

@@ -108,9 +108,9 @@ def _targets(report: Report) -> Iterator[Target]:
         name = f"Vault door, {operation}, by CPU: {BAO_APP}"
         yield Target(name=name, value=by_cpu, bound=times, unit="x", binds=False)
     for operation in RATES:
-        of_peer, ours = (report.row(name, paced(operation)) for name in (BAO_DURABLE, VAULT))
+        theirs, ours = (report.row(name, paced(operation)) for name in (BAO_DURABLE, VAULT))
         name = f"Vault door, {operation}, p99 at the same rate: {BAO_DURABLE}"
-        value = _ratio(of_peer.p99_us if of_peer else None, ours.p99_us if ours else None)
+        value = _ratio(theirs.p99_us if theirs else None, ours.p99_us if ours else None)
         yield Target(name=name, value=value, bound=1.0, unit="x", binds=False)
     for place, raws in report.raw.items():
         for operation, raw in raws.items():

@@ -24,7 +24,7 @@ from keystead.core import errors as e
 from keystead.core.actions import ACTIONS
 from keystead.core.algorithms import ALGORITHMS, KEY_SPECS
 from keystead.core.cutoffs import NEVER, PROFILES
-from keystead.core.states import APPOINTMENTS, PERMITTED, TRANSITIONS, Use
+from keystead.core.states import APPOINTMENTS, PERMITTED, TRANSITIONS, Use, Uses
 from keystead.doors.control.administration import OPERATIONS
 from keystead.doors.control.errors import ERRORS, EVERY
 from keystead.doors.control.lifecycle import STEPS
@@ -80,7 +80,7 @@ def lifecycle() -> str:
     )
 
 
-def words(uses: Use) -> str:
+def words(uses: Uses) -> str:
     return ", ".join((use.name or "").lower() for use in Use if use in uses) or "nothing"
 
 

@@ -19,6 +19,7 @@ import struct
 import sys
 import uuid
 from pathlib import Path
+from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
@@ -45,7 +46,7 @@ def typed_aad(context: dict[str, str] | bytes | None) -> bytes:
 
 def derive(key: bytes, label: bytes, context: bytes) -> bytes:
     """SP 800-108 counter mode, HMAC-SHA-256, one block."""
-    counter = {"mode": Mode.CounterMode, "rlen": 4, "llen": 4, "location": CounterLocation.BeforeFixed}
+    counter: dict[str, Any] = {"mode": Mode.CounterMode, "rlen": 4, "llen": 4, "location": CounterLocation.BeforeFixed}
     return KBKDFHMAC(hashes.SHA256(), length=32, label=label, context=context, fixed=None, **counter).derive(key)
 
 
@@ -77,7 +78,7 @@ def main(arguments: list[str]) -> None:
     key = bytes.fromhex(sys.stdin.read() if source == "-" else Path(source).read_text())
     blob = Path(sealed[1:]).read_bytes() if sealed.startswith("@") else base64.b64decode(sealed)
     text = rest[0] if rest else None
-    context = text and (bytes.fromhex(text[4:]) if text.startswith("hex:") else json.loads(text))
+    context = (bytes.fromhex(text[4:]) if text.startswith("hex:") else json.loads(text)) if text else None
     try:
         sys.stdout.buffer.write(open_v1(key, blob, context))
     except CannotOpen as error:
