@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import TypeVar
 
 from msgspec.structs import replace
 
@@ -27,6 +28,7 @@ from keystead.wire.jose import Token
 
 __all__ = ["Authenticator", "Reason"]
 
+R = TypeVar("R")
 NOTHING_SHOWN: Mapping[str, Factor] = {}
 MAX_SUBJECT = 255  # characters of who somebody else says it is
 MAX_THEIRS = 128  # characters of a request id that is not ours
@@ -77,16 +79,8 @@ class Authenticator:
         """
         if self._web_identities is None:
             raise Unsupported("no tokens are taken here", "token")
-        if self._throttle is not None:
-            self._throttle.admit(request.peer, request.second)
-        try:
-            who = self._web_identities.verify(token, tenant, request.received_at)
-        except Unauthenticated:
-            if self._throttle is not None:
-                self._throttle.refused(request.peer, request.second)
-            raise
-        if self._throttle is not None:
-            self._throttle.known(who.id, request.second)
+        known = self._web_identities
+        who = self._limited(request, lambda: known.verify(token, tenant, request.received_at), lambda who: who.id)
         return Caller(
             principal=who,
             rights=Rights.alone(who),
@@ -105,43 +99,43 @@ class Authenticator:
         return replace(caller, request_id=f"{caller.request_id} for {theirs[:MAX_THEIRS]}")
 
     def _verified(self, sigv4: SigV4, request: HttpRequest, service: bytes) -> Verified:
-        """Within the rates that are set."""
-        if (throttle := self._throttle) is None:
+        if self._throttle is None:  # every request of AWS's clients passes here
             return sigv4.verify(request, service)
-        throttle.admit(request.peer, request.second)
-        try:
-            verified = sigv4.verify(request, service)
-        except Unauthenticated:
-            throttle.refused(request.peer, request.second)
-            raise
-        throttle.known(verified.rights.principal.id, request.second)
-        return verified
+        return self._limited(
+            request, lambda: sigv4.verify(request, service), lambda verified: verified.rights.principal.id
+        )
 
     def token(self, request: HttpRequest, text: str) -> HeldToken:
         """The Vault token of that text, good now and from here."""
-        if (throttle := self._throttle) is None:
+
+        def verify() -> HeldToken:
             return verify_token(self._directory, text, request.peer, request.received_at)
-        throttle.admit(request.peer, request.second)
-        try:
-            held = verify_token(self._directory, text, request.peer, request.received_at)
-        except Unauthenticated:
-            throttle.refused(request.peer, request.second)
-            raise
-        throttle.known(held.token.bearer, request.second)
-        return held
+
+        return self._limited(request, verify, lambda held: held.token.bearer)
 
     def again(self, held: HeldToken, request: HttpRequest) -> None:
         """As token(), of one that it has found, where nothing that is held of the store has changed since."""
-        if (throttle := self._throttle) is None:
+        if self._throttle is None:  # every request of a token that is known passes here
             check_token(self._directory, held, request.peer, request.received_at)
             return
+        self._limited(
+            request,
+            lambda: check_token(self._directory, held, request.peer, request.received_at),
+            lambda _: held.token.bearer,
+        )
+
+    def _limited(self, request: HttpRequest, verify: Callable[[], R], who: Callable[[R], str]) -> R:
+        """Within the rates that are set. `who`: by what name what was verified is counted."""
+        if (throttle := self._throttle) is None:
+            return verify()
         throttle.admit(request.peer, request.second)
         try:
-            check_token(self._directory, held, request.peer, request.received_at)
+            verified = verify()
         except Unauthenticated:
             throttle.refused(request.peer, request.second)
             raise
-        throttle.known(held.token.bearer, request.second)
+        throttle.known(who(verified), request.second)
+        return verified
 
     def unknown(
         self,

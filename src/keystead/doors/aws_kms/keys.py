@@ -28,28 +28,6 @@ from keystead.kit import Call, Message, operation
 
 Policy = Annotated[str, Meta(min_length=1, max_length=131072, pattern=matching(r"[\u0009\u000A\u000D\u0020-\u00FF]+"))]
 Description = Annotated[str, Meta(max_length=8192)]
-KeySpecName = Literal[
-    "RSA_2048",
-    "RSA_3072",
-    "RSA_4096",
-    "ECC_NIST_P256",
-    "ECC_NIST_P384",
-    "ECC_NIST_P521",
-    "ECC_SECG_P256K1",
-    "SYMMETRIC_DEFAULT",
-    "HMAC_224",
-    "HMAC_256",
-    "HMAC_384",
-    "HMAC_512",
-    "SM2",
-    "ML_DSA_44",
-    "ML_DSA_65",
-    "ML_DSA_87",
-    "ML_KEM_512",
-    "ML_KEM_768",
-    "ML_KEM_1024",
-    "ECC_NIST_EDWARDS25519",
-]
 OldKeySpecName = Literal[
     "RSA_2048",
     "RSA_3072",
@@ -64,6 +42,16 @@ OldKeySpecName = Literal[
     "HMAC_384",
     "HMAC_512",
     "SM2",
+]
+KeySpecName = Literal[
+    OldKeySpecName,
+    "ML_DSA_44",
+    "ML_DSA_65",
+    "ML_DSA_87",
+    "ML_KEM_512",
+    "ML_KEM_768",
+    "ML_KEM_1024",
+    "ECC_NIST_EDWARDS25519",
 ]
 KeyUsage = Literal["SIGN_VERIFY", "ENCRYPT_DECRYPT", "GENERATE_VERIFY_MAC", "KEY_AGREEMENT", "ENCAPSULATE_DECAPSULATE"]
 OriginName = Literal["AWS_KMS", "EXTERNAL", "AWS_CLOUDHSM", "EXTERNAL_KEY_STORE"]
