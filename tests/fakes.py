@@ -61,6 +61,7 @@ class MemorySlot:
         self.held: dict[str, Sensitive] = {}
         self.name, self.wears, self._mac, self._entropy = name, wears, mac, SeededEntropy(seed)
         self.away = False  # it cannot be reached
+        self.may_hang = mac
 
     def generations(self) -> frozenset[str]:
         self._require()
@@ -81,11 +82,12 @@ class MemorySlot:
         self.held[name] = secret
         return name
 
-    def retire(self, keep: str | None) -> None:
+    def retire(self, keep: str | None, shown: frozenset[str] | None = None) -> None:
         self._require()
         if keep is not None and keep not in self.held:
             raise Internal("the generation to keep is not in the slot")
-        self.held = {} if keep is None else {keep: self.held[keep]}
+        gone = {name for name in self.held if name != keep and (shown is None or name in shown)}
+        self.held = {name: secret for name, secret in self.held.items() if name not in gone}
 
     def copy(self) -> MemorySlot:
         """The slot as it is now: what a thief of the slot has."""

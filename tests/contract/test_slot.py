@@ -112,6 +112,19 @@ def test_retiring_keeps_one(slot):
     assert slot.give(names[0], C1) is None
 
 
+def test_what_came_after_it_was_looked_at_is_not_retired(slot):
+    """What was asked of a module that hangs may be done late, when others have staged."""
+    old, kept = slot.stage(C1), slot.stage(C1)
+    shown = slot.generations()
+    new = slot.stage(C1)
+    slot.retire(kept, shown)
+    assert slot.generations() == {kept, new} and old not in slot.generations()
+    slot.retire(new, shown)
+    assert slot.generations() == {new}
+    slot.retire(None, shown)
+    assert slot.generations() == {new}
+
+
 def test_retiring_can_be_done_twice(slot):
     one = slot.stage(C1)
     slot.retire(one)

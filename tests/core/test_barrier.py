@@ -449,7 +449,7 @@ def test_row_97_a_crash_at_any_step_is_all_or_nothing(house, step):
 def test_a_slot_that_cannot_erase_owes_it_and_the_destruction_stands(house, monkeypatch, caplog):
     one, two = house.create("k1", "k2")
 
-    def refuse(keep):
+    def refuse(keep, shown):
         raise Unavailable("read-only")
 
     monkeypatch.setattr(house.slot, "retire", refuse)

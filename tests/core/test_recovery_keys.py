@@ -204,7 +204,7 @@ def test_a_report_says_nothing_of_what_comes_later(house):
 
 
 def test_nobody_reports_for_a_slot_that_is_in_use(house, monkeypatch):
-    def refuse(keep):
+    def refuse(keep, shown):
         raise Boom
 
     monkeypatch.setattr(house.tpm, "retire", refuse)

@@ -38,7 +38,7 @@ def ended(house, epoch):
 def stuck(slot):
     """It does not erase, until its `retire` is its own again."""
 
-    def refuses(_keep):
+    def refuses(_keep, _shown):
         raise Unavailable("it does not erase")
 
     slot.retire = refuses
@@ -74,7 +74,7 @@ def test_a_destruction_leaves_word_of_every_slot(house):
 def test_what_a_slot_has_not_erased_is_destroyed_and_not_irrecoverable(house, owing, monkeypatch):
     slot = house.slots[owing]
 
-    def refuse(keep):
+    def refuse(keep, shown):
         raise Unavailable("read-only")
 
     monkeypatch.setattr(slot, "retire", refuse)
@@ -90,7 +90,7 @@ def test_what_a_slot_has_not_erased_is_destroyed_and_not_irrecoverable(house, ow
 def test_a_later_destruction_that_owes_makes_nothing_of_an_earlier_one(house, monkeypatch):
     house.destroy("k1")
 
-    def refuse(keep):
+    def refuse(keep, shown):
         raise Unavailable("read-only")
 
     monkeypatch.setattr(house.tpm, "retire", refuse)
@@ -119,8 +119,8 @@ def test_a_crash_at_any_step_loses_no_word_and_says_none_too_early(house, step):
 def test_a_slot_that_erased_and_died_before_it_was_written_down_is_believed(house, monkeypatch):
     real = house.tpm.retire
 
-    def die(keep):
-        real(keep)
+    def die(keep, shown):
+        real(keep, shown)
         raise Boom
 
     monkeypatch.setattr(house.tpm, "retire", die)

@@ -10,7 +10,8 @@ from tests.core.test_barrier import STEPS, Boom, U, version
 from tests.fakes import MemorySlot, SeededEntropy
 from tests.waiting import ended
 
-from keystead.core.entities import KeyVersion
+from keystead.app.patience import Patience, Within
+from keystead.core.entities import Fate, KeyVersion
 from keystead.core.errors import Conflict, Internal, Unavailable, WrongState
 from keystead.core.keytree import generation
 from keystead.core.sensitive import Sensitive
@@ -130,8 +131,8 @@ def test_a_generation_that_a_slot_hides_is_erased_and_not_taken_for_erased(house
         hidden.discard(generation)
         return give(generation, challenge)
 
-    def retire(keep):
-        for one in token.generations() - {keep}:
+    def retire(keep, shown):
+        for one in (token.generations() & shown) - {keep}:
             del token.held[one]
 
     monkeypatch.setattr(token, "generations", lambda: show() - hidden)
@@ -177,7 +178,7 @@ def test_a_slot_that_fails_after_another_was_staged_leaves_nothing_behind(house,
 def test_a_slot_that_cannot_erase_owes_it_and_the_others_do_not(house, owing, monkeypatch, caplog):
     slot = house.slots[owing]
 
-    def refuse(keep):
+    def refuse(keep, shown):
         raise Unavailable("read-only")
 
     monkeypatch.setattr(slot, "retire", refuse)
@@ -389,3 +390,88 @@ def test_one_thread_waits_for_a_slot_that_hangs_and_the_next_gives_up(house, mon
     go_on.set()
     ended(first)
     house.destroy("k2")
+
+
+# --- a module that hangs after it was looked at
+
+
+class Hang:
+    """From some call on, one of a slot's acts does not come back until it is let go on."""
+
+    def __init__(self, slot, act, after=0):
+        self.begun, self.go_on, self.ended = threading.Event(), threading.Event(), threading.Event()
+        self._real, self._left = getattr(slot, act), after
+        setattr(slot, act, self)
+
+    def __call__(self, *args):
+        if self._left:
+            self._left -= 1
+            return self._real(*args)
+        self.begun.set()
+        assert self.go_on.wait(60)
+        try:
+            return self._real(*args)
+        finally:
+            self.ended.set()
+
+
+@pytest.fixture
+def patient(house, monkeypatch):
+    """A process that waits for no slot longer than a little, and another one whose writer waits for nobody."""
+    monkeypatch.setattr("keystead.service.barrier.LOCKED_FOR", 0.3)
+    monkeypatch.setattr("keystead.service.slots.LOCKED_FOR", 0.3)
+    monkeypatch.setattr("keystead.service.slots.ANSWERED_IN", 60.0)
+    ask = Patience()
+    slots = Slots.of(*house.slots, within=lambda seconds: Within(ask, "slot ", seconds))
+    slots.ask = lambda name, look: ask(f"slot {name}", look, 0.05)
+    barrier = Barrier(house.store, slots, SeededEntropy(9))
+    barrier.open(U)
+    return barrier
+
+
+@pytest.mark.parametrize(("act", "after"), [("generations", 1), ("stage", 0), ("give", 0)])
+def test_a_module_that_hangs_under_the_write_lock_keeps_it_for_so_long_and_changes_nothing(house, patient, act, after):
+    hang = Hang(house.token, act, after)
+    with pytest.raises(Unavailable, match=r"slot pkcs11:luna (has not answered|is not asked)"):
+        house.destroy("k1", patient)
+    assert hang.begun.is_set() and house.holds("k1", house.barrier) and house.barrier.epoch == 1
+    house.barrier.commit(Commit(put=(version("k3"),), material={"k3/1": Sensitive(b"material of k3/1")}))
+    assert house.holds("k3", patient)
+    hang.go_on.set()
+    assert hang.ended.wait(60)
+    patient.settle()  # what was staged when nobody waited for it any more
+    assert [len(slot.held) for slot in house.slots] == [1, 1, 1]
+    house.destroy("k1", patient)
+    assert inspect(patient, house.store).whole and patient.n_outstanding == 0
+
+
+def test_a_module_that_hangs_when_it_is_to_erase_owes_that_and_takes_nothing_that_came_later(house, patient):
+    hang = Hang(house.token, "retire")
+    house.destroy("k1", patient)  # stands
+    assert hang.begun.is_set() and patient.fate(patient.get(KeyVersion, "k1/1")) is Fate.DESTROYED
+    old = set(house.token.held)
+    house.token.retire = hang._real  # as another process has it, whose module does not hang
+    other = house.another()
+    house.destroy("k2", other)
+    kept = set(house.token.held)
+    assert len(kept) == 1 and kept.isdisjoint(old)
+    hang.go_on.set()
+    assert hang.ended.wait(60)
+    assert set(house.token.held) == kept
+    assert patient.fate(patient.get(KeyVersion, "k1/1")) is Fate.IRRECOVERABLE
+
+
+def test_one_that_hangs_is_not_asked_again_under_the_lock(house, patient, monkeypatch):
+    """Every minute something is tried anew: it waits before the lock, and nobody with it."""
+    hang = Hang(house.token, "generations", after=3)  # of a destruction: before the lock, under it, before it erases
+    house.destroy("k1", patient)
+    monkeypatch.setattr("keystead.service.slots.ANSWERED_IN", 0.05)
+    retired = []
+    house.token.retire = lambda *args: retired.append(args)
+    with pytest.raises(Unavailable, match="has not answered"):
+        patient.settle()
+    with pytest.raises(Unavailable, match="has not answered"):
+        house.destroy("k2", patient)
+    assert retired == [] and house.holds("k2", patient)
+    hang.go_on.set()
+    assert hang.ended.wait(60)

@@ -82,7 +82,7 @@ def test_it_names_the_key_its_versions_the_generations_and_the_record(office) ->
 
 
 def test_a_slot_that_has_not_erased_stands_in_it(office, slot, monkeypatch) -> None:
-    def refuse(keep):
+    def refuse(keep, shown):
         raise Unavailable("read-only")
 
     monkeypatch.setattr(slot, "retire", refuse)
@@ -122,7 +122,7 @@ def test_off_is_deleted_and_says_so(office) -> None:
 
 
 def test_an_older_root_that_still_opens_it_stands_in_it_too(office, slot, monkeypatch) -> None:
-    def refuse(keep):
+    def refuse(keep, shown):
         raise Unavailable("read-only")
 
     first = made(office.admin)

@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from keystead.core.errors import Unavailable
+from keystead.core.ports import NOT_ASKED
 
 R = TypeVar("R")
 
@@ -68,3 +69,23 @@ class Patience:
     def _end(self, name: str) -> None:
         with self._lock:
             del self._asked[name]
+
+
+class Within:
+    """Asking several devices, or one several things, in so many seconds from now on altogether. For one thread.
+
+    Raises Unavailable where there is no time left, and then asks nothing.
+    """
+
+    def __init__(
+        self, ask: Patience, kind: str, seconds: float, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`kind`: what stands before the name of each."""
+        self._ask, self._kind, self._monotonic = ask, kind, monotonic
+        self._until = monotonic() + seconds
+
+    def __call__(self, name: str, ask: Callable[[], R]) -> R:
+        left = self._until - self._monotonic()
+        if left <= 0:
+            raise Unavailable(f"{self._kind}{name} is not asked any more: it took too long", NOT_ASKED)
+        return self._ask(f"{self._kind}{name}", ask, left)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from keystead.app.hardware import tpm_at
 from keystead.app.hsms import Tokens
 from keystead.app.layout import Layout
+from keystead.app.patience import Patience, Within
 from keystead.config import PKCS11, TPM, Config
 from keystead.core.entities import EndedRoot, Tenant
 from keystead.core.errors import AlreadyExists, Conflict, Internal, InvalidArgument, KeysteadError, NotFound
@@ -41,13 +42,17 @@ class SlotsOf:
 
     def __init__(self, layout: Layout, settings: Config, tokens: Tokens, entropy: Entropy = os.urandom) -> None:
         self._layout, self._settings, self._tokens, self._entropy = layout, settings, tokens, entropy
-        self.all = Slots(self._open, names_of(settings))
+        self.ask = Patience()
+        self.all = Slots(self._open, names_of(settings), self._within)
 
     @property
     def file(self) -> FileSlot | None:
         """The one in two directories, where the configuration has them."""
         places = self._layout.slots(self._settings)
         return None if places is None else FileSlot(*places, self._entropy)
+
+    def _within(self, seconds: float) -> Within:
+        return Within(self.ask, "slot ", seconds)
 
     def require_new(self) -> None:
         """That a new installation would have as many slots as are asked for. Raises InvalidArgument, with what to do.

@@ -84,7 +84,7 @@ class Supervisor:
         self.core = Core(directory, settings, journal="supervisor", worker=index, check=True, pins=self._pins)
         self.core.board.clear()
         self._ended, self._ask = threading.Event(), Patience()
-        self.core.slots.all.ask = lambda slot, look: self._ask(f"slot {slot}", look, LOOKED_IN)
+        self.core.slots.all.ask = lambda slot, look: self.core.slots.ask(f"slot {slot}", look, LOOKED_IN)
         self.sealing = Sealing(self.core, settings, self._ask, self._ended, self._look_over)
         self._pool = self.sealing.pool
         self._time = TrustedTime(self.core.clock, self.core.disk, self._layout.clock, believe=trust_clock)

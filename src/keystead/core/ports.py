@@ -251,6 +251,7 @@ class Slot(Protocol):
 
     name: str  # as the configuration and the root have it: "file", "pkcs11:NAME", "tpm"
     wears: bool  # it takes only so many writes in its life: destructions share one (service.barrier)
+    may_hang: bool  # a call may not come back; one that does when nobody waits for it any more has done no harm
 
     def generations(self) -> frozenset[str]:
         """What is held. Raises Unavailable where the slot cannot be looked at."""
@@ -268,10 +269,11 @@ class Slot(Protocol):
         """Durably hold a new secret beside what is there; its generation. Raises Unavailable."""
         ...
 
-    def retire(self, keep: str | None) -> None:
-        """Erase every generation but `keep`; None: every one.
+    def retire(self, keep: str | None, shown: frozenset[str] | None = None) -> None:
+        """Erase every generation but `keep`; None: every one. `shown`: of those alone, as `generations` told them.
 
-        Raises Unavailable, and Internal, with nothing erased, where `keep` is not held.
+        So what is done late, when others have staged meanwhile, erases nothing that is needed. Raises Unavailable, and
+        Internal, with nothing erased, where `keep` is not held.
         """
         ...
 

@@ -65,7 +65,7 @@ from keystead.service.roots import (
     waiting,
 )
 from keystead.service.rows import ENCODER, Rows
-from keystead.service.slots import SlotLook, Slots
+from keystead.service.slots import LOCKED_FOR, Ask, SlotLook, Slots
 from keystead.service.together import Together
 
 MOST_ROOTS = 1_000_000
@@ -132,7 +132,7 @@ class Barrier:
             edit.plant()
             rows = self._rows(edit.grow(ANCHOR))
             Writing(txn, Head(1, ANCHOR + 1, bytes(32)), edit, rows, self._wrap).finish(1)
-            self._stage(txn, rows, edit.root, unseal_key, Root(1, b"", (), owner), names)
+            self._stage(txn, rows, edit.root, unseal_key, Root(1, b"", (), owner), names, self._slots.begin(LOCKED_FOR))
             self._slots.require_apart(names, owner)
         self.open(unseal_key)
 
@@ -285,6 +285,7 @@ class Barrier:
         return outcomes
 
     def _erases_at_once(self) -> bool:
+        self._tree(self._store)  # where somebody has replaced the root, slots are asked before the write lock
         """Whether a destruction replaces the root: not where nothing is to be erased, or `settle` does it for many."""
         root = self._tree(self._store).root
         return rule(self._store, self.rows).mode is not Mode.OFF and not self._slots.wear(root)
@@ -332,7 +333,8 @@ class Barrier:
             tree = self._tree(txn)
             if if_owed and not owes_rotation(tree.root, rule(txn, self.rows)):
                 return
-            held = self._slots.held(tree.root, self._opened.unseal_key)
+            ask = self._slots.begin(LOCKED_FOR)  # whatever becomes of them then
+            held = self._slots.held(tree.root, self._opened.unseal_key, ask)
             if not names and (slot := strange(tree.root, held, lambda: self.every(EndedRoot, limit=MOST_ROOTS))):
                 raise Unavailable(
                     f"slot {slot}: a copy of this installation has replaced what it held: serve one of them"
@@ -349,7 +351,7 @@ class Barrier:
             root = Root(epoch, b"", (), tree.root.owner or self._entropy(OWNER_BYTES).hex())
             to = rule(txn, self.rows)
             by, slots = other or self._opened.unseal_key, names or tree.root.generations
-            self._stage(txn, self.rows, edit.root, by, root, slots, to)
+            self._stage(txn, self.rows, edit.root, by, root, slots, ask, to)
             self._on_step("written")
         self._reached(n_commits)
         self._opened.unseal_key = other or self._opened.unseal_key
@@ -382,11 +384,12 @@ class Barrier:
     ) -> None:
         """A new secret in each slot, durable before the database can name it; and the root under all of them."""
         wraps = []
-        for one in self._slots.stage(names, root.owner, unseal_key):
+        for one in self._slots.stage(names, root.owner, unseal_key, ask):
             by, nonce = one.wrapped_by.reveal(), self._entropy(NONCE_BYTES)
             wraps.append(Wrap.make(one.slot, one.generation, by, key, root.epoch, nonce))
         self._on_step("staged")
         people = chosen.recovery if chosen is not None and chosen.mode is Mode.WINDOW else ()
+        ask: Ask,
         escrows = tuple(escrow(key, root.epoch, unseal_key, one, self._entropy) for one in people)
         named = replace(root, check=check_value(unseal_key.reveal()), wraps=tuple(wraps), escrows=escrows)
         txn.put_meta(ROOT_META, ENCODER.encode(named))
@@ -396,14 +399,14 @@ class Barrier:
     def _retire(self) -> None:
         """Erase every generation but those the database names, while nobody can name another; and say so in it."""
         self._on_step("opened")
-        n_commits = 0
+        n_commits, away = 0, self._slots.away(self._named(), self.tree.root.owner)  # what hangs, before the write lock
         with self._store.transaction() as txn:
             tree, rows = self._tree(txn), self.rows
             chosen = rule(txn, rows)
             owed = [*waiting(txn, rows, SLOTS), *(waiting(txn, rows, PEOPLE) if chosen.reported else ())]
             told = reported(owed, chosen, tree.root)
             gone = of_slots(told) - tree.root.generations.keys()
-            failed = self._slots.retire(tree.root, gone)
+            failed = self._slots.retire(tree.root, gone, away)
             erased = frozenset({*tree.root.generations, *gone}) - failed.keys()
             if put := changed(owed, acknowledged(told, erased, self._now())):
                 writing = self._begin(txn, tree, self._edit(txn, tree.key))
@@ -422,6 +425,10 @@ class Barrier:
         return [found[epoch] for epoch in sorted(found)]
 
     def fate(self, version: Wrapped) -> Fate:
+    def _named(self) -> set[str]:
+        """The slots that are to erase something, or may be."""
+        return {*self.tree.root.generations, *of_slots(waiting(self._store, self.rows, SLOTS))}
+
         """What is true of a version that holds nothing any more."""
         return fate(self._store, self.rows, self._tree(self._store).root, version, lambda: self.n_outstanding)
 

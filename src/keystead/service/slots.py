@@ -7,10 +7,10 @@ destruction before anything has changed, and keeps no reader out as long as anot
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from msgspec import Struct
 
@@ -24,14 +24,43 @@ T = TypeVar("T")
 Opener = Callable[[str, str], Slot]
 """(name, owner) -> slot. Raises InvalidArgument where the configuration says nothing of it."""
 
-
-Looked = frozenset[str]
-Asking = Callable[[str, Callable[[], Looked]], Looked]
-"""(name of a slot, what it is asked) -> its answer. Raises Unavailable too where it is not waited for any longer."""
+ANSWERED_IN, LOCKED_FOR = 30.0, 10.0
+"""Seconds that devices have to answer; and while the store's write lock is held for them, once they have answered."""
 
 
-def _at_once(_name: str, ask: Callable[[], Looked]) -> Looked:
+class Asker(Protocol):
+    """(name of a slot, what it is asked) -> its answer. Raises Unavailable too where it is waited for no longer: what
+    it was asked then goes on, and may be done when nobody looks any more.
+    """
+
+    def __call__(self, name: str, ask: Callable[[], T], /) -> T: ...
+
+
+def at_once(_name: str, ask: Callable[[], T]) -> T:
     return ask()
+
+
+class Ask:
+    """How slots are asked that an act has to do with."""
+
+    __slots__ = ("_asker",)
+
+    def __init__(self, asker: Asker) -> None:
+        self._asker = asker
+
+    def __call__(self, slot: Slot, what: Callable[[], T]) -> T:
+        return self._asker(slot.name, what) if slot.may_hang else what()
+
+    def named(self, slot: Slot, what: Callable[[], T]) -> T:
+        """And what it cannot do is told with its name."""
+
+        def named() -> T:
+            try:
+                return what()
+            except Unavailable as error:
+                raise Unavailable(f"slot {slot.name}: {error}") from error
+
+        return self(slot, named)
 
 
 class Staged(Struct, frozen=True):
@@ -52,16 +81,21 @@ class SlotLook(Struct, frozen=True, kw_only=True):
 
 
 class Slots:
-    """Each is opened when it is first needed. `first`: those that a new installation begins with."""
+    """Each is opened when it is first needed. `first`: those that a new installation begins with.
 
-    def __init__(self, opener: Opener, first: Sequence[str]) -> None:
-        self._opener, self.first = opener, tuple(first)
-        self.ask: Asking = _at_once
+    `within`: makes what slots are asked by that may hang, all of them within some seconds from then on.
+    """
+
+    def __init__(
+        self, opener: Opener, first: Sequence[str], within: Callable[[float], Asker] = lambda _: at_once
+    ) -> None:
+        self._opener, self.first, self._within = opener, tuple(first), within
+        self.ask: Asker = at_once
         """How a slot is looked at: by whoever must not wait for one that hangs, otherwise."""
         self._open: dict[tuple[str, str], Slot] = {}
 
     @classmethod
-    def of(cls, *slots: Slot) -> Slots:
+    def of(cls, *slots: Slot, within: Callable[[float], Asker] = lambda _: at_once) -> Slots:
         by_name = {slot.name: slot for slot in slots}
 
         def opener(name: str, _owner: str) -> Slot:
@@ -69,7 +103,7 @@ class Slots:
                 raise InvalidArgument(f"there is no slot {name}", "slot")
             return by_name[name]
 
-        return cls(opener, tuple(by_name))
+        return cls(opener, tuple(by_name), within)
 
     def at(self, name: str, owner: str) -> Slot:
         """Raises Unavailable, with the slot's name."""
@@ -79,6 +113,10 @@ class Slots:
             except InvalidArgument as error:
                 raise Unavailable(f"slot {name} is not configured: {error}") from error
         return slot
+
+    def begin(self, seconds: float | None = None) -> Ask:
+        """From now on those that may hang have so much time (ANSWERED_IN), and no more."""
+        return Ask(self._within(ANSWERED_IN if seconds is None else seconds))
 
     # --- opening
 
@@ -90,9 +128,11 @@ class Slots:
         Raises Unavailable where a slot that might open it cannot be reached, Internal where what it gives does not.
         """
         trouble: KeysteadError | None = None
+        ask, asked = self.begin(), challenge(unseal_key)
         for wrap in sorted(root.wraps, key=lambda one: one.slot != FILE):
             try:
-                given = self.at(wrap.slot, root.owner).give(wrap.generation, challenge(unseal_key))
+                slot = self.at(wrap.slot, root.owner)
+                given = ask(slot, partial(slot.give, wrap.generation, asked))
                 if given is not None:
                     return wrap.unwrap(wrapping_key(unseal_key.reveal(), given.reveal()), root.epoch)
             except (Unavailable, Internal) as error:
@@ -112,14 +152,16 @@ class Slots:
     # --- destroying
 
     def require(self, names: Iterable[str], owner: str) -> None:
-        """Before any lock is taken: that every slot can be reached, and is another place than each other one.
+        """Before any lock is taken: that every slot answers, and is another place than each other one.
 
         Two that show one generation are one token by two names, and each would erase what the other holds. Raises
         Unavailable.
         """
         shown: dict[str, str] = {}
+        ask = self.begin()
         for name in names:
-            for generation in _named(name, self.at(name, owner).generations):
+            slot = self.at(name, owner)
+            for generation in ask.named(slot, slot.generations):
                 if (other := shown.setdefault(generation, name)) != name:
                     raise Unavailable(f"slots {other} and {name} are one place by two names: keep one of them")
 
@@ -134,7 +176,19 @@ class Slots:
                     self.at(name, owner).retire(None)
             raise
 
-    def held(self, root: Root, unseal_key: Sensitive) -> dict[str, frozenset[str]]:
+    def away(self, names: Iterable[str], owner: str) -> dict[str, KeysteadError]:
+        """Before a lock is taken: slot -> why it does not answer."""
+        failed: dict[str, KeysteadError] = {}
+        ask = self.begin()
+        for name in names:
+            try:
+                slot = self.at(name, owner)
+                ask.named(slot, slot.generations)
+            except Unavailable as error:
+                failed[name] = error
+        return failed
+
+    def held(self, root: Root, unseal_key: Sensitive, ask: Ask) -> dict[str, frozenset[str]]:
         """What each slot of the root that can be reached holds.
 
         One that does not show what the root names is asked for that by its name before it counts as erased: a module of
@@ -144,35 +198,42 @@ class Slots:
         for name, generation in root.generations.items():
             with suppress(Unavailable):
                 slot = self.at(name, root.owner)
-                shown = slot.generations()
-                is_hidden = generation not in shown and slot.give(generation, challenge(unseal_key)) is not None
-                found[name] = slot.generations() if is_hidden else shown
+                shown = ask(slot, slot.generations)
+                give = partial(slot.give, generation, challenge(unseal_key))
+                is_hidden = generation not in shown and ask(slot, give) is not None
+                found[name] = ask(slot, slot.generations) if is_hidden else shown
         return found
 
-    def stage(self, names: Iterable[str], owner: str, unseal_key: Sensitive) -> Iterator[Staged]:
-        """A new generation in each, read back as every reader will. Raises Unavailable."""
+    def stage(self, names: Iterable[str], owner: str, unseal_key: Sensitive, ask: Ask) -> Iterator[Staged]:
+        """A new generation in each, read back as every reader will. Raises Unavailable.
+
+        One that comes when it is waited for no more is named by no root: the next `retire` takes it.
+        """
         asked = challenge(unseal_key)
         for name in names:
             slot = self.at(name, owner)
-            generation = _named(name, partial(slot.stage, asked))
-            given = _named(name, partial(slot.give, generation, asked))
+            generation = ask.named(slot, partial(slot.stage, asked))
+            given = ask.named(slot, partial(slot.give, generation, asked))
             if given is None:
                 raise Unavailable(f"slot {name} does not hold what it was given to hold")
             yield Staged(name, generation, Sensitive(wrapping_key(unseal_key.reveal(), given.reveal())))
 
-    def retire(self, root: Root, gone: Iterable[str]) -> dict[str, KeysteadError]:
+    def retire(self, root: Root, gone: Iterable[str], away: Mapping[str, KeysteadError]) -> dict[str, KeysteadError]:
         """Erase every generation that the root does not name, and all that the slots hold that are `gone` from it.
 
-        slot -> why it has not erased.
+        slot -> why it has not erased. `away`: those that are not asked.
         """
         keep: dict[str, str | None] = {**dict.fromkeys(gone), **root.generations}
-        failed: dict[str, KeysteadError] = {}
-        todays = set(root.generations.values())
+        failed: dict[str, KeysteadError] = {name: away[name] for name in keep if name in away}
+        todays, ask = set(root.generations.values()), self.begin(LOCKED_FOR)
         for name, generation in keep.items():
+            if name in failed:
+                continue
             try:
                 slot = self.at(name, root.owner)
-                if generation is not None or todays.isdisjoint(slot.generations()):
-                    slot.retire(generation)
+                shown = ask(slot, slot.generations)
+                if generation is not None or todays.isdisjoint(shown):
+                    ask(slot, partial(slot.retire, generation, shown if slot.may_hang else None))
                 # else it is the place of one that stays, by another name: that one erases the rest
             except (Unavailable, Internal) as error:
                 failed[name] = error
@@ -201,11 +262,5 @@ class Slots:
 
     def hold_something(self, names: Iterable[str], owner: str) -> bool:
         """Whether any of them does. Raises Unavailable."""
-        return any(_named(name, self.at(name, owner).generations) for name in names)
-
-
-def _named(name: str, ask: Callable[[], T]) -> T:
-    try:
-        return ask()
-    except Unavailable as error:
-        raise Unavailable(f"slot {name}: {error}") from error
+        ask, slots = self.begin(), [self.at(name, owner) for name in names]
+        return any(ask.named(slot, slot.generations) for slot in slots)

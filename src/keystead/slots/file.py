@@ -45,7 +45,7 @@ def require_apart(first: Path, second: Path) -> None:
 class FileSlot:
     """core.ports.Slot. Two existing directories of mode 0700. Raises InvalidArgument where a file is open to others."""
 
-    name, wears = "file", False
+    name, wears, may_hang = "file", False, False
 
     def __init__(self, first: Path, second: Path, entropy: Entropy) -> None:
         if first.resolve() == second.resolve():
@@ -100,8 +100,11 @@ class FileSlot:
             self._hold({**self.read(), name: secret})
         return name
 
-    def retire(self, keep: str | None) -> None:
-        """Raises Internal where `keep` cannot be read, Unavailable where not both directories could be erased."""
+    def retire(self, keep: str | None, shown: frozenset[str] | None = None) -> None:
+        """Raises Internal where `keep` cannot be read, Unavailable where not both directories could be erased.
+
+        A copy that is torn, and so shows nothing, goes where `shown` is None.
+        """
         with self._lock:
             if keep is not None:
                 if (kept := self.read().get(keep)) is None:
@@ -110,7 +113,7 @@ class FileSlot:
             try:
                 for directory in self._directories:
                     for name in _names(directory):
-                        if name != keep:
+                        if name != keep and (shown is None or name in shown):
                             self._erase(directory / f"{PREFIX}{name}")
                     _sync_directory(directory)
             except OSError as error:

@@ -38,7 +38,7 @@ class Pkcs11Slot:
     Raises Unavailable for whatever the token says no to.
     """
 
-    wears = False
+    wears, may_hang = False, True
 
     def __init__(self, name: str, token: Token, owner: str, entropy: Entropy) -> None:
         self.name, self._token, self._entropy = name, token, entropy
@@ -85,11 +85,11 @@ class Pkcs11Slot:
             raise Unavailable("the token does not keep a key to itself")
         return name.id.hex()
 
-    def retire(self, keep: str | None) -> None:
+    def retire(self, keep: str | None, shown: frozenset[str] | None = None) -> None:
         held = self.generations()
         if keep is not None and keep not in held:
             raise Internal("the generation to keep is not in the slot")
-        for generation in sorted(held - {keep}):
+        for generation in sorted((held if shown is None else held & shown) - {keep}):
             _asked(partial(self._token.destroy, self._named(bytes.fromhex(generation))))
 
     def _named(self, id_: bytes) -> Name:

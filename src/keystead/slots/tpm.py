@@ -30,6 +30,7 @@ class TpmSlot:
     """`owner`: of the installation, 16 hexadecimal digits. Raises Unavailable for whatever the TPM says no to."""
 
     name, wears = "tpm", True
+    may_hang = False  # the driver ends a command, and an index is used again: nothing may be done late
 
     def __init__(self, tpm: Tpm, owner: str, entropy: Entropy) -> None:
         self._nv, self._owner, self._entropy = tpm.nv, owner, entropy
@@ -61,13 +62,13 @@ class TpmSlot:
             self._nv.define(free, self._auth(challenge), Sensitive(secret), tag(secret))
         return generation(secret)
 
-    def retire(self, keep: str | None) -> None:
+    def retire(self, keep: str | None, shown: frozenset[str] | None = None) -> None:
         found = self._found()
         if keep is not None and keep not in found:
             raise Internal("the generation to keep is not in the slot")
         with _asked():
             for name, index in found.items():
-                if name != keep:
+                if name != keep and (shown is None or name in shown):
                     self._nv.undefine(index)
 
     def _found(self) -> dict[str, int]:
