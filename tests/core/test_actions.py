@@ -180,7 +180,7 @@ HARMLESS = """
 add approve assume attach attest authorize back begin cancel certify check connect create decapsulate
 decrypt derive describe digest draft draw enable encapsulate encrypt enrol export generate import
 introspect issue list locate log look loosen make note open prepare prove publish re read redeem refresh
-renew replicate restore rewrap rotate seal sign take tell undelete unlock unwrap use validate verify who
+renew replicate restore rewrap rotate seal sign take tell trace undelete unlock unwrap use validate verify who
 wrap
 """
 

@@ -20,7 +20,7 @@ from keystead.core.audit.merkle import leaf_hash
 from keystead.core.audit.record import parse
 from keystead.core.caller import SYSTEM_DOOR
 from keystead.core.entities import Credential, Entity, Key, LastUse
-from keystead.core.operations import EndApproval, EraseObject, KeyOperation, TenantOperation
+from keystead.core.operations import EndApproval, EraseObject, KeyOperation, TenantOperation, TraceKeys
 from keystead.core.ports import HSM, Stale
 from keystead.crypto.notes import verify_ed25519
 from keystead.service.barrier import Commit
@@ -34,6 +34,7 @@ from keystead.service.log import Log
 from keystead.service.scheduler import NAMESPACE, Scheduler
 from keystead.service.sequencer import Sequencer
 from keystead.service.signing import signer
+from keystead.service.tracing import Tracing
 from keystead.service.trusted_time import TrustedTime
 
 Use = tuple[str, tuple[int, bytes]]
@@ -69,6 +70,7 @@ class Chores:
         self._endings = Endings(core.barrier, core.store, self._perform)
         self._fetching = Fetching(core.barrier, core.store, core.clock, core.outsiders.fetch_list, self._perform)
         self._erasures = Erasures(core.barrier, core.store, core.hsms, core.clock, self._perform)
+        self._tracing = Tracing(core.barrier, self._perform)
         self._uses: dict[str, tuple[int, bytes]] = {}  # id of a key or access key -> newest record of a use, its index
         self._uses_written_at = time.monotonic()
         self._folding, self._turn, self._settling = threading.Lock(), threading.Lock(), threading.Lock()
@@ -155,6 +157,7 @@ class Chores:
                     self._expiry.step()
                     self._lapses.step()
                 self._endings.step()
+                self._tracing.step()
                 self._erasures.step(but=self._core.hsms.names)  # nobody is asked, and it is told
         return seen.believed
 
@@ -181,7 +184,7 @@ class Chores:
             if not self._closed:
                 self._core.barrier.settle()
 
-    def _perform(self, op: KeyOperation[Any] | TenantOperation[Any] | EndApproval | EraseObject) -> object:
+    def _perform(self, op: KeyOperation[Any] | TenantOperation[Any] | EndApproval | EraseObject | TraceKeys) -> object:
         caller = self._core.means.authenticator.itself(
             self._system,
             namespace=op.key.namespace if isinstance(op, KeyOperation) else NAMESPACE,

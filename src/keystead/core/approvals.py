@@ -146,6 +146,7 @@ _NEVER = frozenset(
         A.CHANGE_SHARES,  # waits for enough shares, as does a root token
         A.GENERATE_ROOT_TOKEN,
         A.ERASE_OBJECT,  # of what has been destroyed
+        A.TRACE_KEYS,  # nothing that anybody sees
         A.REDEEM_OIDC_CODE,  # of a client, which has nobody behind it; who may be let in there is ruled by assignments
         A.DRAFT_CLIENT_TOKEN,
         A.TELL_OF_USER,

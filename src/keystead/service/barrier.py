@@ -25,7 +25,7 @@ from typing import TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from keystead.core.entities import SLOTS, EndedRoot, Entity, Fate, Mode, SlotRule, Wrapped
+from keystead.core.entities import SLOTS, EndedRoot, Entity, Fate, Kind, Mode, SlotRule, Wrapped
 from keystead.core.entities.slots import PEOPLE
 from keystead.core.errors import (
     Conflict,
@@ -208,6 +208,15 @@ class Barrier:
             raise self._missing(version)
         return Sensitive(unwrap(leaf, version))
 
+    def revision(self, kind: Kind, id: str) -> int:
+        """Of a row, whether it verifies or not; 0: there is none."""
+        row = self._store.get(kind, id)
+        return 0 if row is None else row.revision
+
+    def is_filled(self, position: int) -> bool:
+        """Whether that leaf of the key tree has a key. Raises Internal where a node on its path does not verify."""
+        return self._leaf(position) != EMPTY
+
     # --- proving and mending (service.custody, inspection, proof)
 
     @property
@@ -276,6 +285,7 @@ class Barrier:
 
     def _write(self, commits: Sequence[Commit]) -> list[Exception | None]:
         """Each of them for itself, in one transaction of the store."""
+        self._tree(self._store)  # where somebody has replaced the root, slots are asked before the write lock
         with self._store.transaction() as txn:
             tree = self._tree(txn)
             writing = self._begin(txn, tree, self._edit(txn, tree.key))
@@ -285,7 +295,6 @@ class Barrier:
         return outcomes
 
     def _erases_at_once(self) -> bool:
-        self._tree(self._store)  # where somebody has replaced the root, slots are asked before the write lock
         """Whether a destruction replaces the root: not where nothing is to be erased, or `settle` does it for many."""
         root = self._tree(self._store).root
         return rule(self._store, self.rows).mode is not Mode.OFF and not self._slots.wear(root)
@@ -380,6 +389,7 @@ class Barrier:
         unseal_key: Sensitive,
         root: Root,
         names: Iterable[str],
+        ask: Ask,
         chosen: SlotRule | None = None,
     ) -> None:
         """A new secret in each slot, durable before the database can name it; and the root under all of them."""
@@ -389,7 +399,6 @@ class Barrier:
             wraps.append(Wrap.make(one.slot, one.generation, by, key, root.epoch, nonce))
         self._on_step("staged")
         people = chosen.recovery if chosen is not None and chosen.mode is Mode.WINDOW else ()
-        ask: Ask,
         escrows = tuple(escrow(key, root.epoch, unseal_key, one, self._entropy) for one in people)
         named = replace(root, check=check_value(unseal_key.reveal()), wraps=tuple(wraps), escrows=escrows)
         txn.put_meta(ROOT_META, ENCODER.encode(named))
@@ -416,6 +425,10 @@ class Barrier:
         if failed:
             raise Unavailable("; ".join(f"{name}: {why}" for name, why in failed.items()))
 
+    def _named(self) -> set[str]:
+        """The slots that are to erase something, or may be."""
+        return {*self.tree.root.generations, *of_slots(waiting(self._store, self.rows, SLOTS))}
+
     def ended_roots(self, epochs: set[int]) -> list[EndedRoot]:
         """Those of these epochs, and older ones that something may still open; oldest first."""
         last = max(epochs, default=0)
@@ -425,10 +438,6 @@ class Barrier:
         return [found[epoch] for epoch in sorted(found)]
 
     def fate(self, version: Wrapped) -> Fate:
-    def _named(self) -> set[str]:
-        """The slots that are to erase something, or may be."""
-        return {*self.tree.root.generations, *of_slots(waiting(self._store, self.rows, SLOTS))}
-
         """What is true of a version that holds nothing any more."""
         return fate(self._store, self.rows, self._tree(self._store).root, version, lambda: self.n_outstanding)
 

@@ -17,6 +17,7 @@ from keystead.core.sensitive import Sensitive
 from keystead.service.counts import Counts
 from keystead.service.root import Head
 from keystead.service.rows import Rows
+from keystead.service.traces import traced
 
 HEAD_META = "head"
 Wrap = Callable[[bytes, int, Wrapped, Sensitive], Wrapped]
@@ -88,8 +89,9 @@ class Writing:
             self._require_unmoved(entity)
         self._gained, self._next_leaf, self._counts = 0, self._head.next_leaf, Counts(self._txn, self._rows)
         self._edit.erase(commit.leaves)
-        for entity in commit.entities(self._under):
-            self._put(entity, commit.material, epoch)
+        put = [self._with_material(entity, commit.material) for entity in commit.entities(self._under)]
+        for entity in traced(put):
+            self._put(entity, epoch)
         for entity in commit.delete:
             if stored := self._moved(entity):
                 self._gained -= self._rows.weigh(stored)
@@ -115,12 +117,16 @@ class Writing:
         self._unmoved.pop((type(entity), entity.id), None)
         return current(self._txn, entity)
 
-    def _put(self, entity: Entity, material: Mapping[str, Sensitive], epoch: int) -> None:
+    def _with_material(self, entity: Entity, material: Mapping[str, Sensitive]) -> Entity:
+        """A version with what it is to hold, under the next leaf."""
+        if not isinstance(entity, Wrapped) or entity.id not in material:
+            return entity
+        leaf = self._edit.grow(self._next_leaf)
+        self._next_leaf += 1
+        return self._wrap(leaf, self._next_leaf - 1, entity, material[entity.id])
+
+    def _put(self, entity: Entity, epoch: int) -> None:
         stored = self._moved(entity)
-        if isinstance(entity, Wrapped) and entity.id in material:
-            leaf = self._edit.grow(self._next_leaf)
-            entity = self._wrap(leaf, self._next_leaf, entity, material[entity.id])
-            self._next_leaf += 1
         row = self._rows.seal(entity, epoch)
         self._txn.put(row)
         self._gained += self._rows.weigh(row) - (self._rows.weigh(stored) if stored else 0)

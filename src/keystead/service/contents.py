@@ -70,6 +70,7 @@ from keystead.core.entities import (
 )
 from keystead.core.federation import OidcProvider
 from keystead.core.keystores import KeyStore
+from keystead.service.remnants import every_version
 
 if TYPE_CHECKING:
     from keystead.service.reach import Reach
@@ -162,9 +163,15 @@ BELOW: Mapping[type[Entity], tuple[Tie, ...]] = {
 def below(reach: Reach, one: Entity) -> Iterator[Entity]:
     """Everything below `one`, the lowest first; a thing that hangs in two places comes twice."""
     for tie in BELOW.get(type(one), ()):
-        for found in _tied(reach, tie, tie.called(one)):
+        for found in _versions(reach, one) if tie.of is KeyVersion else _tied(reach, tie, tie.called(one)):
             yield from below(reach, found)
             yield found
+
+
+def _versions(reach: Reach, key: Any) -> Iterator[Entity]:
+    """Damaged ones too."""
+    reach.may_block()
+    yield from every_version(key, reach.barrier)
 
 
 def _tied(reach: Reach, tie: Tie, id_: str) -> Iterator[Entity]:

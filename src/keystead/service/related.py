@@ -27,7 +27,11 @@ def whole_versions() -> Iterator[None]:
     try:
         yield
     except Internal as error:
-        raise Unavailable("a version of the key is damaged: it has to be restored from a backup", DAMAGED) from error
+        raise damaged() from error
+
+
+def damaged() -> Unavailable:
+    return Unavailable("a version of the key is damaged: it has to be restored from a backup", DAMAGED)
 
 
 class Relative:

@@ -32,6 +32,7 @@ from keystead.service.bootstrap import record_of_restored
 from keystead.service.handlers.material import as_waiting, lapse
 from keystead.service.inspection import pages, quiet, tally, verifies
 from keystead.service.remains import Remains
+from keystead.service.remnants import still_traced
 from keystead.service.since import Deed, Since
 from keystead.service.tickets import Identifiers
 
@@ -176,7 +177,7 @@ class _Coming:
     # --- what each comes back as
 
     def key(self, key: Key) -> Key:
-        key = self._grown(key)
+        key = self._grown(still_traced(key, self._barrier))
         if self._since.taken(key.id, TAKES_FROM_KEY):
             key = out_of_service(key, self._now)
             self.suspended[key.id] = None

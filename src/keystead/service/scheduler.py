@@ -27,6 +27,7 @@ from keystead.core.ports import HSM, Clock, Reader, WouldWait
 from keystead.core.states import KeyState
 from keystead.service.barrier import Barrier
 from keystead.service.moving import moving
+from keystead.service.remnants import whole
 from keystead.service.trusted_time import Sight, sight
 from keystead.service.waits import Waits
 
@@ -191,7 +192,7 @@ class Scheduler:
             note(key.id, key.lifecycle.destroy_at, seen)
         versions: tuple[KeyVersion, ...] = ()
         if key.origin is Origin.EXTERNAL:
-            versions = tuple(self._barrier.children(KeyVersion, key.id))
+            versions = tuple(whole(key, self._barrier))
         if due := appointments(key, versions):
             before = self._due.get(key.id, ())
             self._due[key.id] = due

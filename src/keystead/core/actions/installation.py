@@ -16,4 +16,5 @@ OF_THE_INSTALLATION = (
     _R(A.PROVE, None, system=True),
     _R(A.ERASE_OBJECT, None, system=True),
     _R(A.NOTE_CEREMONY, None, system=True),
+    _R(A.TRACE_KEYS, None, system=True),
 )

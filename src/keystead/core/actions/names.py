@@ -345,3 +345,4 @@ class Action(StrEnum):
     PROVE = "system:prove"
     ERASE_OBJECT = "system:erase-object"
     NOTE_CEREMONY = "system:note-ceremony"
+    TRACE_KEYS = "system:trace-keys"

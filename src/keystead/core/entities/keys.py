@@ -114,6 +114,8 @@ class Key(Entity, frozen=True, kw_only=True):
     hsm: str = ""  # the HSM that every version of it is held in, for life; "": software
     managed: str = ""  # the managed key that it is: its object in the HSM is another's, and outlives it
     restored_at: datetime | None = None  # when it came back as it was in a backup; it is enabled by nobody since
+    leaves: bytes = b""  # which leaf of the key tree each version is under (core.leaves): their rows may be damaged
+    objects: dict[int, InHsm] = field(default_factory=dict)  # version -> its object in the HSM, for the same reason
 
     @property
     def protection(self) -> Protection:
@@ -170,6 +172,7 @@ class KeyVersion(Wrapped, frozen=True, kw_only=True):
     is_public: bool = False  # the private half has not been imported: the material is the public key
     entropy: str = ""  # what the material was drawn from: "kernel", "kernel+hsm:NAME"; "": imported, or older than this
     in_hsm: InHsm | None = None  # the object that the material is a handle of
+    lost: bool = False  # its row was damaged or gone when it was destroyed: nobody knows what else stood in it
 
     @property
     def parent(self) -> str:

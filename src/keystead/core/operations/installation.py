@@ -191,3 +191,14 @@ class EraseObject(SystemOperation[Nothing], frozen=True, kw_only=True):
     action = Action.ERASE_OBJECT
     changes = True
     name: str
+
+
+class TraceKeys(SystemOperation[Nothing], frozen=True, kw_only=True):
+    """Keep beside these keys where the material of their versions is (docs/adr/0048); ids, MOST_TRACED at most.
+
+    Of installations from before that was kept. Versions that are damaged stay without. Raises LimitExceeded.
+    """
+
+    action = Action.TRACE_KEYS
+    changes = True
+    keys: tuple[str, ...]

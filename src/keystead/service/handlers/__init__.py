@@ -78,6 +78,7 @@ from keystead.service.handlers import (
     tokenroles,
     tokens,
     tools,
+    tracing,
     vouched,
     wrapping,
 )
@@ -121,6 +122,7 @@ HANDLERS: dict[type, Handler] = {
     **keystores.HANDLERS,
     **installation.HANDLERS,
     **erasing.HANDLERS,
+    **tracing.HANDLERS,
     **slotrules.HANDLERS,
     **attesting.HANDLERS,
     **managedkeys.HANDLERS,

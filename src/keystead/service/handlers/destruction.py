@@ -11,7 +11,7 @@ from keystead.core.errors import Conflict, InvalidArgument, WrongState
 from keystead.core.operations import Described, Nothing
 from keystead.core.states import Event, KeyState
 from keystead.service.handlers.keys import described
-from keystead.service.handlers.material import erased, given_up, without
+from keystead.service.handlers.material import erased, given_up, lost, without
 from keystead.service.handlers.related import giving_up
 from keystead.service.handlers.standing import NOT_APPOINTED, existing, staying
 from keystead.service.held import HeldKey
@@ -32,7 +32,7 @@ def schedule_destruction(op: ops.ScheduleDestruction, targets: tuple[HeldKey], a
     waits = held.key.is_primary and held.relatives() != ()
     when = {"destroy_in_days": op.after_days} if waits else {"destroy_at": act.now + timedelta(days=op.after_days)}
     key = replace(held.key, lifecycle=replace(life, **when))
-    return Outcome(answer=Described(key, described(held).version), put=(key,))
+    return Outcome(answer=Described(key, described(held, ends=True).version), put=(key,))
 
 
 def cancel_destruction(_op: ops.CancelDestruction, targets: tuple[HeldKey], act: Act) -> Outcome[Described]:
@@ -70,7 +70,7 @@ def destroy_key(_op: ops.DestroyKey, targets: tuple[HeldKey], act: Act) -> Outco
     others = held.relatives()
     if key.is_primary and others:
         raise WrongState("the key has replicas", key.lifecycle.state)
-    gone = tuple(erased(version, act.now) for version in held.versions() if version.wrapped)
+    gone = tuple(erased(version, act.now) for version in held.to_erase())
     key = replace(key, lifecycle=key.lifecycle.after(Event.DESTROY, act.now), rotation=None)
     return Outcome(
         answer=Nothing(),
@@ -78,6 +78,7 @@ def destroy_key(_op: ops.DestroyKey, targets: tuple[HeldKey], act: Act) -> Outco
         delete=(*held.names, *held.grants),
         destroy=gone,
         versions=tuple(version.number for version in gone),
+        why=lost(gone),
     )
 
 

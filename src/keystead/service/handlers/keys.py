@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from keystead.core import operations as ops
 from keystead.core.entities import Entity, Key, KeyVersion, Name, Origin, Usage
-from keystead.core.errors import AlreadyExists, InvalidArgument, LimitExceeded, NotFound, Unsupported
+from keystead.core.errors import AlreadyExists, InvalidArgument, LimitExceeded, NotFound, Unavailable, Unsupported
 from keystead.core.family import COPY_BYTES, FAMILY_BYTES, known_as, new_copy, new_family
 from keystead.core.identifiers import new_id
 from keystead.core.keystores import KeyStore
@@ -28,6 +28,7 @@ from keystead.service.held import HeldKey, HeldKeyring
 from keystead.service.hsms import Made
 from keystead.service.pipeline import Act, Handler, Outcome
 from keystead.service.reach import PAGE
+from keystead.service.related import DAMAGED
 
 E = TypeVar("E", bound=Entity)
 MAX_DESCRIPTION = 8192  # characters; KMS API Reference, CreateKey
@@ -157,11 +158,16 @@ def first_version(key: Key, made: Made) -> KeyVersion:
     )
 
 
-def described(held: HeldKey) -> Described:
-    """With its current version, unless it has none."""
+def described(held: HeldKey, *, ends: bool = False) -> Described:
+    """With its current version, unless it has none; or, where the key is to be destroyed, that is damaged."""
     has_material = held.key.n_versions > 0 and held.key.lifecycle.state is not KeyState.DESTROYED
-    found = Described(held.key, held.version().version if has_material else None)
-    return _with_store(found, held.store)
+    try:
+        version = held.version().version if has_material else None
+    except Unavailable as error:
+        if error.detail != DAMAGED or not (ends or held.key.lifecycle.doomed):
+            raise
+        version = None
+    return _with_store(Described(held.key, version), held.store)
 
 
 def describe_key(_op: ops.DescribeKey, targets: tuple[HeldKey], _act: Act) -> Outcome[Described]:

@@ -26,6 +26,12 @@ def erased(version: KeyVersion, now: datetime) -> KeyVersion:
     return replace(version, lifecycle=version.lifecycle.after(Event.DESTROY, now))
 
 
+def lost(gone: Iterable[KeyVersion]) -> str:
+    """For the record: that, and of which, nothing was known but where their material was."""
+    numbers = [str(version.number) for version in gone if version.lost]
+    return f"damaged: {' '.join(numbers)}" if numbers else ""
+
+
 def lapse(key: Key, versions: Iterable[KeyVersion]) -> datetime | None:
     """Key.lapses_at. Of what is gone already nothing runs out."""
     gone = KeyState.DESTROYED

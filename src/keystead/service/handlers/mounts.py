@@ -220,7 +220,7 @@ def disable_mount(op: ops.DisableMount, targets: tuple[HeldTenant], act: Act) ->
             destroyed += passwords
         for key in _keys(ring):
             if alone and key.lifecycle.state is not KeyState.DESTROYED:
-                destroyed += [erased(one, act.now) for one in ring.versions(key) if one.wrapped]
+                destroyed += [erased(one, act.now) for one in ring.to_erase(key)]
                 put.append(_destroyed(key, act))
                 gone += ring.grants(key)
             elif key.id in concerned:

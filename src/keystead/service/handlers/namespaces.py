@@ -38,6 +38,7 @@ from keystead.service.handlers.principals import new_principal
 from keystead.service.handlers.tokens import ended
 from keystead.service.held import HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
+from keystead.service.remnants import holds
 
 NAME = re.compile(r"[A-Za-z0-9_@-](?:[A-Za-z0-9_.@-]{0,126}[A-Za-z0-9_@-])?")
 RESERVED = frozenset({"root", "sys", "audit", "auth", "cubbyhole", "identity"})
@@ -192,7 +193,7 @@ def clear_namespace(op: ops.ClearNamespace, targets: tuple[HeldTenant], _act: Ac
 
 def _gone(gone: list[Entity], answer: Cleared, space: Namespace) -> Outcome[Cleared]:
     once = {(one.kind, one.id): one for one in gone}
-    holding = tuple(one for one in once.values() if isinstance(one, Wrapped) and one.wrapped)
+    holding = tuple(one for one in once.values() if isinstance(one, Wrapped) and holds(one))
     return Outcome(answer=answer, delete=tuple(once.values()), destroy=holding, seen=(space,), made=space.id)
 
 

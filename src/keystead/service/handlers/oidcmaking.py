@@ -161,7 +161,7 @@ class Making:
         key, ring = self._tenant.key(key_id), self.ring()
         if key.lifecycle.state is KeyState.DESTROYED:
             return
-        gone = [erased(version, self._act.now) for version in ring.versions(key) if version.wrapped]
+        gone = [erased(version, self._act.now) for version in ring.to_erase(key)]
         life = replace(key.lifecycle.after(Event.DESTROY, self._act.now), destroy_at=None)
         self.put += [replace(key, lifecycle=life, rotation=None), *gone]
         self.delete += ring.grants(key)

@@ -13,7 +13,7 @@ from keystead.core.errors import InvalidArgument, Unsupported, WrongState
 from keystead.core.operations import Breach, Nothing
 from keystead.core.states import Event, Use
 from keystead.service.handlers.making import in_software
-from keystead.service.handlers.material import erased
+from keystead.service.handlers.material import erased, lost
 from keystead.service.handlers.standing import existing, staying
 from keystead.service.handlers.use import require_key
 from keystead.service.held import HeldKey
@@ -126,9 +126,9 @@ def trim_key(op: ops.TrimKey, targets: tuple[HeldKey], act: Act) -> Outcome[Noth
     ):
         if wrong:
             raise InvalidArgument(f"versions cannot be destroyed so: {breach.value}", breach)
-    gone = tuple(erased(one, act.now) for one in held.versions() if one.wrapped and one.number < op.min_kept)
+    gone = tuple(erased(one, act.now) for one in held.to_erase() if one.number < op.min_kept)
     key = replace(key, terms=replace(terms, min_kept=op.min_kept))
-    return Outcome(answer=Nothing(), put=(key, *gone), destroy=gone)
+    return Outcome(answer=Nothing(), put=(key, *gone), destroy=gone, why=lost(gone))
 
 
 def erase_key(_op: ops.EraseKey, targets: tuple[HeldKey], act: Act) -> Outcome[Nothing]:
@@ -138,9 +138,9 @@ def erase_key(_op: ops.EraseKey, targets: tuple[HeldKey], act: Act) -> Outcome[N
     life = existing(key, act.now)
     if not key.terms.erasable:
         raise WrongState("the key's terms do not let it be erased", Breach.NOT_ERASABLE)
-    gone = tuple(erased(version, act.now) for version in held.versions() if version.wrapped)
+    gone = tuple(erased(version, act.now) for version in held.to_erase())
     key = replace(key, lifecycle=life.after(Event.DESTROY, act.now), rotation=None)
-    return Outcome(answer=Nothing(), put=(key, *gone), delete=(*held.names, *held.grants), destroy=gone)
+    return Outcome(answer=Nothing(), put=(key, *gone), delete=(*held.names, *held.grants), destroy=gone, why=lost(gone))
 
 
 HANDLERS: dict[type, Handler] = {

@@ -12,6 +12,7 @@ from keystead.core.states import KeyState
 from keystead.service.held.otp import OtpKeysOf
 from keystead.service.held.secrets import SecretsOf
 from keystead.service.reach import PAGE, Reach
+from keystead.service.remnants import every_version, held_by
 
 
 class HeldKeyring:
@@ -30,9 +31,10 @@ class HeldKeyring:
     def names(self, *, after: str, limit: int) -> list[Name]:
         return self._reach.children(Name, self.id, after, limit)
 
-    def versions(self, key: Key) -> list[KeyVersion]:
-        """Of one of its keys."""
-        return list(self._reach.every_child(KeyVersion, key.id)) if key.keyring == self.id else []
+    def to_erase(self, key: Key) -> list[KeyVersion]:
+        """The versions that hold something, of one of its keys. Raises Unavailable (detail DAMAGED)."""
+        self._reach.may_block()
+        return held_by(every_version(key, self._reach.barrier)) if key.keyring == self.id else []
 
     def grants(self, key: Key) -> list[Grant]:
         """On one of its keys."""

@@ -33,6 +33,7 @@ from keystead.service.held.keyrings import HeldKeyring
 from keystead.service.held.limited import Room
 from keystead.service.reach import Reach
 from keystead.service.related import DAMAGED, Relative, relatives, whole_versions
+from keystead.service.remnants import held_by, whole, with_remnants
 from keystead.service.signing import signer
 
 
@@ -221,16 +222,14 @@ class HeldKey:
         except Unavailable as error:
             if error.detail != DAMAGED:
                 raise
-        found: list[KeyVersion] = []
-        for number in range(1, self.key.n_versions + 1):
-            try:
-                found.append(self.version(number).version)
-            except NotFound:
-                continue
-            except Unavailable as error:
-                if error.detail != DAMAGED:
-                    raise
-        return found
+        return list(whole(self.key, self._reach.barrier))
+
+    def to_erase(self) -> list[KeyVersion]:
+        """The versions that hold something, oldest first, damaged or not (service.remnants).
+
+        Raises Unavailable (detail DAMAGED) where of a damaged one too little is known.
+        """
+        return held_by(with_remnants(self.key, self.readable(), self._reach.barrier))
 
     def relatives(self) -> tuple[Relative, ...]:
         """The other copies of the key that there are."""
