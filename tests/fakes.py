@@ -18,7 +18,7 @@ from keystead.core.keytree import generation
 from keystead.core.limits import Counts, require_room
 from keystead.core.operations import NO_CLUSTER, NOT_ACTIVE
 from keystead.core.ports import Store
-from keystead.core.providers import Generated, Loaded
+from keystead.core.providers import ANOTHER_TOKEN, Generated, Loaded
 from keystead.core.sensitive import Sensitive
 from keystead.providers.software import SoftwareProvider
 
@@ -271,7 +271,7 @@ class MemoryToken:
     def destroy(self, name: str, serial: str = "") -> None:
         self.ask()
         if self.objects.pop(name, None) is None and serial not in {"", self.serial}:
-            raise Unavailable("it is another token")
+            raise Unavailable("it is another token", ANOTHER_TOKEN)
 
     def facts(self, spec: KeySpec, material: Sensitive) -> Mapping[str, str]:
         self._material(material)

@@ -1,14 +1,17 @@
 """restore and prove, as commands; tests/core/test_custody.py and tests/faults/run_destruction.py have what they do."""
 
 import shutil
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from tests.servers import at_once, serving
 
 from keystead.app.library import Keystead
+from keystead.cli.commands.steering import _in_hsms
 from keystead.core import operations as ops
 from keystead.core.algorithms import KEY_SPECS, Purpose
-from keystead.core.entities import Key, KeyVersion, Tenant
+from keystead.core.entities import Erasure, Key, KeyVersion, Tenant
 from keystead.core.errors import Unavailable
 from keystead.core.states import KeyState
 from keystead.service.barrier import Commit
@@ -210,3 +213,17 @@ def test_they_have_the_installation_to_themselves(site, tmp_path, words) -> None
     with serving("dev", site):
         done = _about(site, *words, tmp_path / "old")
     assert done.status == 1 and "stop the server" in done.err
+
+
+def test_what_a_token_that_never_comes_back_owes_is_given_up(site) -> None:
+    """tests/service/test_hsms.py has what it does."""
+    assert _about(site, "hsm", "give-up", "lost", "--json").error["error"] == "NotFound"
+    with Keystead(site) as ks:
+        barrier, now = ks._core.barrier, ks._core.clock.now()
+        owed = [Erasure(id=f"{n:032x}", hsm="lost", key_id="k", number=n, since=now) for n in range(3)]
+        barrier.commit(Commit(put=tuple(owed)))
+    done = _about(site, "hsm", "give-up", "lost", "--json")
+    assert done.json == {"hsm": "lost", "given_up": 3, "erased": 0}
+    assert _about(site, "hsm", "give-up", "lost", "--json").error["error"] == "NotFound"
+    found = cast("Any", SimpleNamespace(n_in_hsms=0, n_given_up=3))
+    assert _in_hsms(found) == "; 3 given up in HSMs, NOT erased"

@@ -178,7 +178,7 @@ def test_an_operation_demands_an_action_of_its_targets_scope(op):
 
 HARMLESS = """
 add approve assume attach attest authorize back begin cancel certify check connect create decapsulate
-decrypt derive describe digest draft draw enable encapsulate encrypt enrol export generate import
+decrypt derive describe digest draft draw enable encapsulate encrypt enrol export generate give import
 introspect issue list locate log look loosen make note open prepare prove publish re read redeem refresh
 renew replicate restore rewrap rotate seal sign take tell trace undelete unlock unwrap use validate verify who
 wrap

@@ -19,6 +19,7 @@ from keystead.core.entities import (
     EndedRoot,
     Entity,
     Erasure,
+    GivenUp,
     Keyring,
     Kind,
     LastUse,
@@ -42,7 +43,7 @@ from keystead.service.inspection import inspect
 from keystead.service.proof import WRAPPED, prove_destroyed
 from keystead.stores.memory import MemoryStore
 
-NOT_BELOW = {Tenant, Namespace, Erasure, SlotRule, EndedRoot, ShareProof}
+NOT_BELOW = {Tenant, Namespace, Erasure, GivenUp, SlotRule, EndedRoot, ShareProof}
 """What goes as the last; what has to be gone before; what outlives the key it is of; and what is the installation's."""
 INSTALLATIONS = {Kind.SLOT_RULE, Kind.ENDED_ROOT, Kind.SHARE_PROOF}
 
@@ -219,7 +220,7 @@ def deleted(stack: harness.Stack, root: harness.Bearer) -> dict[str, str]:
 
 def test_nothing_is_left_of_it(full) -> None:
     stack, root, before = full
-    assert {kind for kind, _ in rows(stack) - before} == set(Kind) - INSTALLATIONS - {Kind.ERASURE}
+    assert {kind for kind, _ in rows(stack) - before} == set(Kind) - INSTALLATIONS - {Kind.ERASURE, Kind.GIVEN_UP}
     assert deleted(stack, root) == {"status": "completed"}
     assert rows(stack) == before
     assert inspect(stack.barrier, stack.store).whole

@@ -16,19 +16,21 @@ from tests.doors.aws_kms.managing import ask, made, scheduled, wait
 from tests.doors.aws_kms.wrapped import NEW, importing
 from tests.fakes import FaultyStore, MemoryToken, SeededEntropy
 from tests.faults.simdisk import PowerLoss, SimDisk
-from tests.harness import OTHER_REGION, REGION, TENANT, Reply, b64, stack
+from tests.harness import ALLOW_ALL, OTHER_REGION, REGION, TENANT, Reply, b64, stack
 
 from keystead import config
 from keystead.core import operations as ops
 from keystead.core.algorithms import KEY_SPECS, Purpose
-from keystead.core.entities import Erasure, Fate, InHsm, Key, KeyVersion, Protection, Terms
-from keystead.core.errors import InvalidArgument, NotFound, Unavailable, Unsupported
+from keystead.core.audit.record import parse
+from keystead.core.entities import Erasure, Fate, GivenUp, InHsm, Key, KeyVersion, Protection, Terms
+from keystead.core.errors import Denied, InvalidArgument, KeysteadError, NotFound, Unavailable, Unsupported
 from keystead.core.ports import NEAR, NOT_ASKED, Stale, WouldBlock, WouldWait
 from keystead.core.sensitive import Sensitive
 from keystead.core.states import KeyState
 from keystead.kit.blocked import Blocked
 from keystead.kit.door import given_up
 from keystead.service.erasures import Erasures
+from keystead.service.handlers.erasing import MOST_GIVEN_UP
 from keystead.service.hsmnotes import MemoryNotes, Note, NoteFiles
 from keystead.service.hsms import SETTLES_AFTER, Hsms
 from keystead.service.moving import moving
@@ -609,3 +611,116 @@ def test_a_key_that_knows_its_token_settles_the_note_that_did_not(office, token)
     erasures(office).step()
     office.clock.forward(SETTLES_AFTER)
     assert erasures(office).step() == 0 and office.hsms.notes.every() == [] and token.objects
+
+
+# --- a token that never comes back
+
+
+def gone_for_good(office, token):
+    """Two objects that are to be erased in a token that is unplugged; the key's id."""
+    key_id = made(office.admin)
+    ask(office.admin, "RotateKeyOnDemand", KeyId=key_id)
+    ask(office.admin, "ScheduleKeyDeletion", KeyId=key_id, PendingWindowInDays=7)
+    clockwork = scheduled(office)
+    token.plugged = False
+    assert wait(office, clockwork, days=7) == 1
+    return key_id
+
+
+def test_what_is_given_up_is_tried_no_more_and_never_called_erased(office, token) -> None:
+    key_id, chore = gone_for_good(office, token), erasures(office)
+    assert chore.step() == 0 and chore.n_outstanding == 2
+    told = office.by_system(ops.GiveUpObjects(hsm="safe"))
+    assert told == ops.GaveUp(n_given_up=2, n_erased=0, more=False)
+    assert chore.n_outstanding == 0 and described(office, key_id).n_outstanding == 0
+    (record,) = [one for one in office.records() if one.operation == "GiveUpObjects"]
+    assert (record.outcome, record.made) == ("performed", "safe: 2 given up, 0 erased")
+    kept = office.barrier.every(GivenUp)
+    assert {one.key_id for one in kept} == {key_id} and {one.id for one in kept} == set(token.objects)
+    assert all(one.by and one.at == office.clock.now() for one in kept)
+    token.plugged, before = True, token.n_calls
+    office.clock.forward(timedelta(days=1))
+    assert chore.step() == 0 and token.n_calls == before, "nobody asks for it any more"
+    assert described(office, key_id).fate == office.barrier.fate(version(office, key_id)) == Fate.DESTROYED
+    certified = office.by_system(ops.CertifyDestruction(key=ops.KeyRef(AT, id=key_id)))
+    assert "irrecoverable" not in certified.note
+    with pytest.raises(NotFound):
+        office.by_system(ops.GiveUpObjects(hsm="safe"))
+
+
+def test_of_an_hsm_with_another_token_what_is_in_this_one_is_erased(office, token) -> None:
+    token.serial = "old"
+    old = made(office.admin)
+    token.serial = "new"
+    new = made(office.admin)
+    lost = version(office, old).in_hsm.name
+    ask(office.admin, "ScheduleKeyDeletion", KeyId=old, PendingWindowInDays=7)
+    ask(office.admin, "ScheduleKeyDeletion", KeyId=new, PendingWindowInDays=7)
+    wait(office, days=7)
+    del token.objects[lost]
+    told = office.by_system(ops.GiveUpObjects(hsm="safe"))
+    assert told == ops.GaveUp(n_given_up=1, n_erased=1, more=False)
+    assert [one.id for one in office.barrier.every(GivenUp)] == [lost] and not token.objects
+    assert office.barrier.fate(version(office, old)) is Fate.DESTROYED
+    assert office.barrier.fate(version(office, new)) is Fate.IRRECOVERABLE
+
+
+def test_what_came_to_no_key_is_given_up_too(office, token) -> None:
+    name, key = "0" * 32, "k"
+    office.hsms.notes.write(Note(InHsm("safe", name), f"{key}/1", office.clock.now()))
+    office.hsms.unsettled(office.barrier)
+    office.clock.forward(SETTLES_AFTER)
+    token.plugged = False
+    assert office.by_system(ops.GiveUpObjects(hsm="safe")).n_given_up == 1
+    (kept,) = office.barrier.every(GivenUp)
+    assert (kept.id, kept.key_id, kept.number) == (name, key, 1)
+    assert erasures(office).step() == 1 and office.hsms.notes.every() == [], "its note goes, and nobody is asked"
+
+
+def test_many_are_given_up_page_by_page_in_one_hsm_alone(office) -> None:
+    now, n = office.clock.now(), MOST_GIVEN_UP + 3
+    lost = [Erasure(id=f"{i:032x}", hsm="lost", key_id="k", number=1, since=now) for i in range(n)]
+    other = Erasure(id="f" * 32, hsm="another", key_id="k", number=1, since=now)
+    office.put(*lost, other)
+    first, rest = (office.by_system(ops.GiveUpObjects(hsm="lost")) for _ in range(2))
+    assert (first.n_given_up, first.more, rest.n_given_up, rest.more) == (MOST_GIVEN_UP, True, 3, False)
+    assert office.barrier.every(Erasure) == [office.barrier.get(Erasure, other.id)]
+
+
+def test_nobody_but_the_operator_gives_up(office, token) -> None:
+    gone_for_good(office, token)
+    with pytest.raises(Denied):
+        office.perform(ops.GiveUpObjects(hsm="safe"), by=office.user("bob", ALLOW_ALL))
+    assert office.barrier.count(GivenUp) == 0
+
+
+@pytest.mark.parametrize("also_lost", [True, False], ids=["lost", "kept"])
+def test_giving_up_is_whole_or_nothing_whatever_operation_of_the_store_fails(also_lost) -> None:
+    outcomes = set()
+    for at in range(1, 60):
+        token = MemoryToken(SeededEntropy(7))
+        store = FaultyStore(MemoryStore())
+        office = office_of(token, store=store)
+        gone_for_good(office, token)
+        store.fail(at, also_lost=also_lost)
+        try:
+            office.by_system(ops.GiveUpObjects(hsm="safe"))
+        except KeysteadError:
+            outcomes.add("failed")
+        n_operations = store.n_operations
+        store.fail(None)
+        owed, given = office.barrier.count(Erasure), office.barrier.count(GivenUp)
+        assert (owed, given) in {(2, 0), (0, 2)}
+        assert given == 2 * sum(
+            one.operation == "GiveUpObjects" and one.outcome == "performed" for one in changes(office)
+        )
+        outcomes.add(given)
+        if n_operations < at:
+            break
+    else:
+        pytest.fail("there is no end of operations")
+    assert outcomes == {"failed", 0, 2}
+
+
+def changes(office):
+    return [parse(line) for _, line in office.store.records(0, 10_000)]

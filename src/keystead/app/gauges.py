@@ -58,6 +58,7 @@ def _of_the_data(status: ServerStatus) -> Iterator[Gauge]:
         "keystead.audit.records": status.n_audit_records,
         "keystead.unerased.generations": status.n_unerased,
         "keystead.unerased.hsm.objects": status.n_in_hsms,
+        "keystead.given.up.hsm.objects": status.n_given_up,
     }
     for name, number in numbers.items():
         if number is not None:

@@ -249,6 +249,7 @@ class Supervisor:
             n_keys=core.store.count(Kind.KEY) if is_open else None,
             epoch=core.barrier.epoch if is_open else None,
             n_in_hsms=core.store.count(Kind.ERASURE) if is_open else None,
+            n_given_up=core.store.count(Kind.GIVEN_UP) if is_open else None,
             n_audit_records=chores.n_records if chores else None,
         )
 

@@ -18,6 +18,9 @@ from keystead.core.keystores import KeyStore, Moment, Trouble, failed
 from keystead.core.operations.schemes import Scheme
 from keystead.core.sensitive import Sensitive
 
+ANOTHER_TOKEN = "token"  # noqa: S105 - a word, not a secret
+"""detail of the Unavailable of an HSM that is another token than the one that was meant."""
+
 
 class Generated(Struct, frozen=True):
     """`material` of an HSM's key is a handle: what opens nothing without the HSM that it is of."""
@@ -128,7 +131,8 @@ class Provider(Protocol):
     def destroy(self, name: str, serial: str = "") -> None:
         """Erase every object of that name; returns when none is there any more. Nothing in software.
 
-        `serial`: of InHsm. Raises Unavailable where there is none in another token than that one.
+        `serial`: of InHsm. Raises Unavailable (detail ANOTHER_TOKEN) where there is none, in another token than
+        that one.
         """
         ...
 

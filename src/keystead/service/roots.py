@@ -12,7 +12,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from keystead.core.entities import EndedRoot, Erased, Erasure, Fate, KeyVersion, Kind, Mode, SlotRule, Wrapped
+from keystead.core.entities import EndedRoot, Erased, Erasure, Fate, GivenUp, KeyVersion, Kind, Mode, SlotRule, Wrapped
 from keystead.core.entities.slots import LOST, PEOPLE, RECOVERY, SLOTS, THE_ONE
 from keystead.core.ports import Reader
 from keystead.service.root import Root
@@ -102,10 +102,8 @@ def owes_rotation(root: Root, chosen: SlotRule) -> bool:
 
 def fate(reader: Reader, rows: Rows, root: Root, version: Wrapped, n_unerased: Callable[[], int]) -> Fate:
     """What is true of a version that holds nothing any more. `n_unerased`: as the slots say themselves."""
-    if isinstance(version, KeyVersion) and any(
-        rows.open(row, Erasure).number == version.number for row in reader.linked(Kind.ERASURE, version.key_id)
-    ):
-        return Fate.DESTROYED  # what an HSM holds of it is still to be erased there
+    if isinstance(version, KeyVersion) and _is_in_an_hsm(reader, rows, version):
+        return Fate.DESTROYED
     oldest = [one.epoch for link in (SLOTS, PEOPLE) for one in waiting(reader, rows, link, 1)]
     under = version.destroyed_under
     if under == 0:  # from before this was kept: under a root that no erasure stands for
@@ -113,6 +111,13 @@ def fate(reader: Reader, rows: Rows, root: Root, version: Wrapped, n_unerased: C
     if under >= root.epoch:  # the root has not been replaced since
         return Fate.DELETED if rule(reader, rows).mode is Mode.OFF else Fate.DESTROYED
     return Fate.DESTROYED if oldest and min(oldest) <= under else Fate.IRRECOVERABLE
+
+
+def _is_in_an_hsm(reader: Reader, rows: Rows, version: KeyVersion) -> bool:
+    """Whether what an HSM holds of it is still to be erased there, or was given up."""
+    owed = [rows.open(row, Erasure).number for row in reader.linked(Kind.ERASURE, version.key_id)]
+    left = [rows.open(row, GivenUp).number for row in reader.linked(Kind.GIVEN_UP, version.key_id)]
+    return version.number in (*owed, *left)
 
 
 def of_slots(found: Iterable[EndedRoot]) -> set[str]:

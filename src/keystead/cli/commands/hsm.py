@@ -12,7 +12,9 @@ from keystead.app import hygiene
 from keystead.cli import secrets
 from keystead.cli.commands.steering import answer, running_server
 from keystead.cli.group import Suggesting
-from keystead.cli.here import Here, members, table, with_here
+from keystead.cli.here import Here, Output, members, table, with_here
+from keystead.cli.session import Session, with_session
+from keystead.core import operations as ops
 from keystead.core.errors import NotFound
 
 
@@ -99,6 +101,25 @@ def cluster(here: Here, name: str) -> None:
         finally:
             tokens.close()
     here.out.answer({"hsm": name, "cluster": id_}, id_)
+
+
+@hsm.command("give-up")
+@click.argument("name")
+@with_session
+def give_up(out: Output, session: Session, name: str) -> None:
+    """Its token will not come back: try no more to erase there what is still to be erased.
+
+    Each object is tried once more. What is not erased stays so: it is on record under your name, `keystead status`
+    counts it for ever, and what it was of is destroyed and never irrecoverable. Where the HSM hangs, take it out of
+    keystead.toml first.
+    """
+    n_given_up = n_erased = 0
+    more = True
+    while more:
+        done = session.perform(ops.GiveUpObjects(hsm=name))
+        n_given_up, n_erased, more = n_given_up + done.n_given_up, n_erased + done.n_erased, done.more
+    told = f"{n_given_up} given up, NOT erased; {n_erased} erased after all."
+    out.answer({"hsm": name, "given_up": n_given_up, "erased": n_erased}, told)
 
 
 def _text(surveyed: Any) -> str:

@@ -82,7 +82,9 @@ def _entropy(found: ServerStatus) -> str:
 
 
 def _in_hsms(found: ServerStatus) -> str:
-    return f"; {found.n_in_hsms} destroyed ones still to be erased in HSMs" if found.n_in_hsms else ""
+    owed = f"; {found.n_in_hsms} destroyed ones still to be erased in HSMs" if found.n_in_hsms else ""
+    given_up = f"; {found.n_given_up} given up in HSMs, NOT erased" if found.n_given_up else ""
+    return owed + given_up
 
 
 @click.command()

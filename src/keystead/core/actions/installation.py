@@ -17,4 +17,5 @@ OF_THE_INSTALLATION = (
     _R(A.ERASE_OBJECT, None, system=True),
     _R(A.NOTE_CEREMONY, None, system=True),
     _R(A.TRACE_KEYS, None, system=True),
+    _R(A.GIVE_UP_OBJECTS, None, system=True),
 )

@@ -346,3 +346,4 @@ class Action(StrEnum):
     ERASE_OBJECT = "system:erase-object"
     NOTE_CEREMONY = "system:note-ceremony"
     TRACE_KEYS = "system:trace-keys"
+    GIVE_UP_OBJECTS = "system:give-up-objects"

@@ -69,6 +69,7 @@ class Kind(StrEnum):
     WAITING_LOGIN = "waiting-login"
     NAMESPACE = "namespace"
     ERASURE = "erasure"
+    GIVEN_UP = "given-up"
     SLOT_RULE = "slot-rule"
     ENDED_ROOT = "ended-root"
     SHARE_PROOF = "share-proof"

@@ -198,6 +198,26 @@ class Erasure(Entity, frozen=True, kw_only=True):
         return self.key_id
 
 
+class GivenUp(Entity, frozen=True, kw_only=True):
+    """An object that was to be erased in an HSM, and is not tried any more, by somebody's word; `id` is its name.
+
+    It is not erased. What it was of stays destroyed, and is never irrecoverable.
+    """
+
+    kind = Kind.GIVEN_UP
+    hsm: str
+    key_id: str
+    number: int
+    serial: str  # InHsm.serial
+    since: datetime  # it was to be erased, or was asked for and came to no key
+    by: str  # principal id
+    at: datetime
+
+    @property
+    def link(self) -> str:
+        return self.key_id
+
+
 class KeyPolicy(Entity, frozen=True, kw_only=True):
     """The policy document attached to a key; `id` is the key's id.
 

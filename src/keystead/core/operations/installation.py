@@ -202,3 +202,24 @@ class TraceKeys(SystemOperation[Nothing], frozen=True, kw_only=True):
     action = Action.TRACE_KEYS
     changes = True
     keys: tuple[str, ...]
+
+
+class GaveUp(Struct, frozen=True):
+    """`n_erased`: there after all, and erased now. `more`: are left, for another call."""
+
+    n_given_up: int
+    n_erased: int
+    more: bool
+
+
+class GiveUpObjects(SystemOperation[GaveUp], frozen=True, kw_only=True):
+    """Try no more to erase what is to be erased in that HSM, whose token will not come back.
+
+    Each object is tried once more; what is in the token that is there is erased. The others are not, which is kept for
+    ever: what they were of is never irrecoverable. At most MOST_GIVEN_UP in one call. An HSM that hangs is first taken
+    out of the configuration. Raises NotFound where nothing is to be erased there.
+    """
+
+    action = Action.GIVE_UP_OBJECTS
+    changes = True
+    hsm: str

@@ -90,6 +90,7 @@ AS_THEY_ARE: tuple[type[ops.Operation[Any]], ...] = (
     ops.CertifyDestruction,
     ops.SetSlotMode,
     ops.ReportErased,
+    ops.GiveUpObjects,
     ops.ListKeys,
     ops.EnableKey,
     ops.DisableKey,

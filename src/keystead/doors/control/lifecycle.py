@@ -46,6 +46,7 @@ class ServerStatus(Message, frozen=True, kw_only=True):
     awaited: tuple[str, ...] = ()  # what people are to report erased: until then what they open is not irrecoverable
     n_unerased: int | None = None  # old slot generations: until 0, what was destroyed is not yet irrecoverable
     n_in_hsms: int | None = None  # objects still to be erased in HSMs; until 0, the same of what was held there
+    n_given_up: int | None = None  # objects in HSMs that were to be erased, and are not: given up by somebody's word
     hsms: dict[str, str] = field(default_factory=dict)  # of the configuration -> why it does not answer, or ""
     pins_refused: tuple[str, ...] = ()  # of these HSMs
     journal_trouble: str = ""

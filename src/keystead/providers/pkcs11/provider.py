@@ -20,7 +20,7 @@ from keystead.core.errors import (
     Unsupported,
 )
 from keystead.core.ports import Entropy
-from keystead.core.providers import Budget, Generated, Loaded
+from keystead.core.providers import ANOTHER_TOKEN, Budget, Generated, Loaded
 from keystead.core.sensitive import Sensitive
 from keystead.crypto import keys
 from keystead.cryptoki.connection import Name
@@ -231,7 +231,7 @@ class Pkcs11Provider:
             return
         if (now := self._token.info().serial) != serial:
             raise Unavailable(
-                f"the HSM {self._token.name} is token {now}, and the object was made in {serial}", "token"
+                f"the HSM {self._token.name} is token {now}, and the object was made in {serial}", ANOTHER_TOKEN
             )
 
     # --- use

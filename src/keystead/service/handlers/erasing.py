@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from keystead.core import operations as ops
-from keystead.core.errors import NotFound
-from keystead.core.operations import Nothing
+from keystead.core.entities import Entity, Erasure, GivenUp
+from keystead.core.errors import KeysteadError, NotFound
+from keystead.core.operations import GaveUp, Nothing
+from keystead.core.providers import ANOTHER_TOKEN
 from keystead.service.held import HeldSystem
 from keystead.service.pipeline import Act, Handler, Outcome
+
+MOST_GIVEN_UP = 200
 
 
 def erase_object(op: ops.EraseObject, targets: tuple[HeldSystem], act: Act) -> Outcome[Nothing]:
@@ -17,9 +23,69 @@ def erase_object(op: ops.EraseObject, targets: tuple[HeldSystem], act: Act) -> O
     note = next((one for one in act.hsms.unsettled(system.barrier) if one.in_hsm.name == op.name), None)
     if note is None:
         raise NotFound("no such object is to be erased", "name")
-    act.hsms.at(note.in_hsm.hsm).destroy(op.name)
+    if system.given_up(op.name) is None:
+        act.hsms.at(note.in_hsm.hsm).destroy(op.name)
     act.hsms.notes.drop(op.name)
     return Outcome(answer=Nothing(), made=note.version)
 
 
-HANDLERS: dict[type, Handler] = {ops.EraseObject: erase_object}
+def give_up_objects(op: ops.GiveUpObjects, targets: tuple[HeldSystem], act: Act) -> Outcome[GaveUp]:
+    (system,) = targets
+    owed = [*_owed(op.hsm, system), *_noted(op.hsm, system, act)]
+    if not owed:
+        raise NotFound(f"nothing is to be erased in an HSM called {op.hsm}", "hsm")
+    owed, more = owed[:MOST_GIVEN_UP], len(owed) > MOST_GIVEN_UP
+    erased = _erased(owed, act)
+    left = [one for one in owed if one.id not in erased]
+    put: tuple[Entity, ...] = tuple(_given_up(one, act) for one in left)
+    gone = tuple(one for one in owed if one.revision)
+    told = GaveUp(n_given_up=len(left), n_erased=len(erased), more=more)
+    said = f"{op.hsm}: {len(left)} given up, {len(erased)} erased"
+    return Outcome(answer=told, put=put, delete=gone, made=said)
+
+
+def _owed(hsm: str, system: HeldSystem) -> Iterator[Erasure]:
+    """As many as are taken at once, and one more where there are more."""
+    found = (one for one in system.erasures() if one.hsm == hsm)
+    yield from (one for one, _ in zip(found, range(MOST_GIVEN_UP + 1), strict=False))
+
+
+def _noted(hsm: str, system: HeldSystem, act: Act) -> Iterator[Erasure]:
+    """Of objects that came to no key, as if they were owed. Their notes go by themselves (erase_object)."""
+    for note in act.hsms.unsettled(system.barrier):
+        if note.in_hsm.hsm == hsm and system.given_up(note.in_hsm.name) is None:
+            key_id, _, number = note.version.rpartition("/")
+            serial = note.in_hsm.serial
+            yield Erasure(
+                id=note.in_hsm.name, hsm=hsm, key_id=key_id, number=int(number), since=note.since, serial=serial
+            )
+
+
+def _erased(owed: list[Erasure], act: Act) -> set[str]:
+    """Those that could be erased after all. An HSM that does not answer is asked once."""
+    erased: set[str] = set()
+    for one in owed:
+        try:
+            act.hsms.at(one.hsm).destroy(one.id, one.serial)
+        except KeysteadError as error:
+            if error.detail != ANOTHER_TOKEN:
+                break
+        else:
+            erased.add(one.id)
+    return erased
+
+
+def _given_up(one: Erasure, act: Act) -> GivenUp:
+    return GivenUp(
+        id=one.id,
+        hsm=one.hsm,
+        key_id=one.key_id,
+        number=one.number,
+        serial=one.serial,
+        since=one.since,
+        by=act.principal.id,
+        at=act.now,
+    )
+
+
+HANDLERS: dict[type, Handler] = {ops.EraseObject: erase_object, ops.GiveUpObjects: give_up_objects}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from keystead.core.entities import Binding, Erasure, Keyring, SlotRule, Tenant
+from collections.abc import Iterator
+
+from keystead.core.entities import Binding, Erasure, GivenUp, Keyring, SlotRule, Tenant
 from keystead.core.errors import NotFound
 from keystead.service.barrier import Barrier
 from keystead.service.held.approvals import OfApprovals
@@ -49,6 +51,12 @@ class HeldSystem(OfApprovals):
 
     def erasure(self, name: str) -> Erasure | None:
         return self._reach.get(Erasure, name)
+
+    def erasures(self) -> Iterator[Erasure]:
+        return self._reach.every(Erasure)
+
+    def given_up(self, name: str) -> GivenUp | None:
+        return self._reach.get(GivenUp, name)
 
     def binding(self, namespace: str) -> Binding | None:
         return self._reach.get(Binding, namespace)

@@ -98,6 +98,7 @@ class View(KeyCache, TokenCache):
         Kind.MFA_SECRET: _forget_nothing,
         Kind.WAITING_LOGIN: _forget_nothing,
         Kind.ERASURE: _forget_nothing,
+        Kind.GIVEN_UP: _forget_nothing,
         Kind.APPROVAL_REQUEST: _forget_nothing,
     }
     FIND: ClassVar[Finds] = {**KeyCache.FIND, **TokenCache.FIND, SystemRef: _find_system}
