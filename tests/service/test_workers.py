@@ -181,3 +181,56 @@ def test_what_the_first_worker_asks_of_the_seal_waits_until_the_last_one_is_read
     until(lambda: done.count("ready 0") == 2)
     assert done[:6] == ["start 0", "start 1", "ready 0", "ready 1", "stop 1", "start 1"]
     pool.close()
+
+
+class Opening:
+    """A custodian by whose answer those that are not started yet are to be."""
+
+    renewed = False
+
+    def answer(self, _request: SealUp) -> Done:
+        return Done()
+
+
+class Failing(Row):
+    """It cannot be started `n` times, and then can."""
+
+    def __init__(self, index: int, done: list[str], n: int) -> None:
+        may_be_ready = threading.Event()
+        may_be_ready.set()
+        super().__init__(index, done, may_be_ready)
+        self._n = n
+
+    def start(self, unseal_key: object) -> None:
+        if self._n:
+            self._n -= 1
+            raise OSError(11, "no process can be made")
+        super().start(unseal_key)
+
+    def restart_if_ended(self, _unseal_key: object, _generation: object) -> bool:
+        return False
+
+
+@pytest.mark.parametrize("custodian", [Opening, Renewing])
+def test_a_worker_that_cannot_be_started_takes_no_answer_and_no_line_along(monkeypatch, custodian) -> None:
+    """The thread of the line ended, and whoever asked that worker of the seal later heard that there is no server."""
+    monkeypatch.setattr(line, "LEAVE_FOR", 0.0)
+    done: list[str] = []
+    pool = WorkerPool(cast("Custodian", custodian()), lambda: None, threading.Event())
+    asking, other = Failing(0, done, 0), Failing(1, done, 2)
+    for worker in (asking, other):
+        pool.add(cast("Any", worker))
+    asking.start(None)
+    ours, theirs = line.pair()
+    pool.attend(cast("Any", asking), ours)
+    asked = line.Line(theirs)
+    assert asked(SealUp()) == Done()
+    if custodian is Opening:
+        assert asked(SealUp()) == Done()
+    until(lambda: other._n == 0)
+    with pool.changing:
+        assert not other.is_started
+    pool.restart_ended(cast("SharedGeneration", None))
+    assert other.is_started and asking.is_started
+    theirs.close()
+    pool.close()

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from keystead.app import line
 from keystead.app.custodian import LOOKS, Custodian
 from keystead.app.workers import Worker
+from keystead.core.errors import Unavailable
 from keystead.core.sensitive import Sensitive
 from keystead.kit.custody import AnyAnswer, AnyRequest, No, Why
 from keystead.stores.generation import SharedGeneration
@@ -61,8 +62,9 @@ class WorkerPool:
             self._start([worker for worker in self._workers if not worker.is_started])
 
     def restart_ended(self, generation: SharedGeneration) -> None:
-        """Those that have ended by themselves."""
+        """Those that have ended by themselves, and those that could not be started."""
         with self.changing:
+            self._start_again()
             for worker in self._workers:
                 if self._starter.submit(worker.restart_if_ended, self._unseal_key(), generation).result():
                     LOG.error("worker %d had ended and was started again", worker.index)
@@ -119,7 +121,7 @@ class WorkerPool:
                     if self._custodian.renewed:
                         self._renew(worker, partial(line.send, end, replace(said, leave=True)))
                         return
-                    self.start_missing()
+                    self._start_again()
                 finally:
                     self.changing.release()
                 line.send(end, said)
@@ -146,8 +148,15 @@ class WorkerPool:
     def _renew(self, asking: Worker, say: Callable[[], None]) -> None:
         """Every worker anew; the one that asked gives its answer while it ends."""
         self.stop_others()
-        self.start_missing()
+        self._start_again()
         asking.stop()
         say()
         asking.wait()
-        self.start_missing()
+        self._start_again()
+
+    def _start_again(self) -> None:
+        """One that does not come up takes nobody's answer along: whoever looks after them starts it anew."""
+        try:
+            self.start_missing()
+        except (Unavailable, OSError):
+            LOG.exception("a worker was not started, and will be tried again")
