@@ -11,7 +11,8 @@ from keystead.core.errors import NotFound, Unavailable
 from keystead.core.keystores import Trouble
 from keystead.core.operations import NO_CLUSTER, NOT_ACTIVE
 from keystead.core.sensitive import Sensitive
-from keystead.providers.clusters import LOCKED_FOR, MOST_WRONG, HsmClusters, derived
+from keystead.providers.clusters import HsmClusters, derived
+from keystead.providers.guesses import LOCKED_FOR, MOST_WRONG, MemoryGuesses
 
 SETTLED = "cluster-234567abcde"
 
@@ -24,7 +25,11 @@ def tokens():
 @pytest.fixture
 def clusters(tokens):
     pins = {"one": PIN, "two": f"kmsuser:{PIN}"}
-    return HsmClusters([*tokens], tokens.__getitem__, lambda name: Sensitive(pins[name].encode()), {"two": SETTLED})
+    return clusters_of(tokens, lambda name: Sensitive(pins[name].encode()), {"two": SETTLED})
+
+
+def clusters_of(tokens, pin, ids=(), passed=lambda: 0.0):
+    return HsmClusters([*tokens], tokens.__getitem__, pin, dict(ids), MemoryGuesses(passed))
 
 
 def trouble(clusters, hsm: str, password: str) -> Trouble | None:
@@ -54,7 +59,7 @@ def test_the_password_is_the_pin_or_what_is_behind_its_colon(clusters) -> None:
 
 def test_a_pin_is_not_guessed(tokens) -> None:
     now = [0.0]
-    clusters = HsmClusters([*tokens], tokens.__getitem__, lambda _: Sensitive(PIN.encode()), {}, lambda: now[0])
+    clusters = clusters_of(tokens, lambda _: Sensitive(PIN.encode()), passed=lambda: now[0])
     for n in range(MOST_WRONG):
         assert trouble(clusters, "one", f"{n:06}") is Trouble.UNAUTHENTICATED
         now[0] += 1
@@ -67,7 +72,7 @@ def test_a_pin_is_not_guessed(tokens) -> None:
 def test_a_wrong_pin_of_the_operators_own_is_said_and_never_tried_again() -> None:
     label = new_token()
     token = open_token(label, pin="111111")
-    clusters = HsmClusters(["one"], lambda _: token, lambda _: Sensitive(b"111111"), {})
+    clusters = clusters_of({"one": token}, lambda _: Sensitive(b"111111"))
     assert trouble(clusters, "one", "111111") is trouble(clusters, "one", "111111") is Trouble.LOCKED
 
 

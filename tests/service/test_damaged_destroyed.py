@@ -23,7 +23,8 @@ from keystead.service.barrier import Barrier, Commit
 from keystead.service.endings import Endings
 from keystead.service.erasures import Erasures
 from keystead.service.handlers.tracing import MOST_TRACED
-from keystead.service.hsms import Hsms, MemoryNotes
+from keystead.service.hsmnotes import MemoryNotes
+from keystead.service.hsms import Hsms
 from keystead.service.inspection import is_destroyed
 from keystead.service.proof import prove_destroyed
 from keystead.service.remnants import still_traced

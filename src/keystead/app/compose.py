@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from keystead.app.clock import SystemClock
+from keystead.app.clock import SystemClock, boot
 from keystead.app.entropy import Board, mixed, record
 from keystead.app.hardware import surroundings
 from keystead.app.hsms import Tokens
@@ -30,6 +30,7 @@ from keystead.kit import Front, Markers, Means, RequestIds
 from keystead.kit.custody import Custody
 from keystead.kit.door import Door, Shares
 from keystead.providers.clusters import HsmClusters
+from keystead.providers.guesses import GuessFiles
 from keystead.providers.pkcs11 import Pkcs11Provider
 from keystead.providers.software import SoftwareProvider
 from keystead.seals import load
@@ -104,10 +105,11 @@ class Core:
         self.meter = Meter(self.barrier, self._uses)
         provider = SoftwareProvider(os.urandom, self.entropy)  # salts of the use path are the kernel's
         self._outside = outside = key_stores(settings.xks, self.clock)
+        guesses = GuessFiles(self.disk, layout.hsm_guesses, self.clock, boot())
         self.hsms = Hsms(
             {name: Pkcs11Provider(self.tokens.token(name), self.entropy, self.meter) for name in self.tokens.names},
             NoteFiles(self.disk, layout.hsm_notes),
-            clusters=HsmClusters(self.tokens.names, self.tokens.token, self.tokens.pin, self.tokens.clusters),
+            clusters=HsmClusters(self.tokens.names, self.tokens.token, self.tokens.pin, self.tokens.clusters, guesses),
             new_keys_in=settings.protect_in,
             or_software=settings.protect_in_or_software,
             passed=self.clock.monotonic,

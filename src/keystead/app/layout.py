@@ -75,6 +75,11 @@ class Layout(Struct, frozen=True):
         return self.directory / "hsm-notes"
 
     @property
+    def hsm_guesses(self) -> Path:
+        """When passwords of HSMs' users were wrong (providers.guesses)."""
+        return self.directory / "hsm-guesses"
+
+    @property
     def clock(self) -> Path:
         """The newest time of day that was believed (service.trusted_time)."""
         return self.directory / "clock"

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import time
 from base64 import b32encode
-from collections import deque
 from collections.abc import Callable, Mapping
 
 from keystead.core.errors import KeysteadError, NotFound, Unauthenticated, Unavailable
@@ -14,8 +12,8 @@ from keystead.core.keystores import Moment, Trouble, failed
 from keystead.core.operations import NO_CLUSTER, NOT_ACTIVE
 from keystead.core.sensitive import Sensitive
 from keystead.cryptoki.token import Token
+from keystead.providers.guesses import Guesses
 
-MOST_WRONG, LOCKED_FOR = 10, 3600.0  # passwords, seconds; of each process
 DIGITS = 11  # KMS API Reference, CreateCustomKeyStore: CloudHsmClusterId has 11 to 16 after "cluster-"
 
 
@@ -28,11 +26,10 @@ class HsmClusters:
         token: Callable[[str], Token],
         pin: Callable[[str], Sensitive],
         ids: Mapping[str, str],
-        clock: Callable[[], float] = time.monotonic,
+        guesses: Guesses,
     ) -> None:
-        self._names, self._token, self._pin, self._clock = names, token, pin, clock
+        self._names, self._token, self._pin, self._guesses = names, token, pin, guesses
         self._ids = dict(ids)
-        self._wrong: dict[str, deque[float]] = {name: deque(maxlen=MOST_WRONG) for name in names}
 
     def id_of(self, hsm: str) -> str:
         """As it is settled, or else made of the token's serial number. Raises what asking the token does."""
@@ -57,8 +54,7 @@ class HsmClusters:
         """Return if it is there, and that is the password of its user. Raises what core.keystores.failed makes.
 
         The password is compared with the PIN, or with what of it is behind a colon (AWS CloudHSM: "user:password").
-        It is never tried: three that are wrong would lock the user out. Nor is it guessed: after MOST_WRONG that were,
-        none is compared for as long as LOCKED_FOR, the right one neither.
+        It is never tried: three that are wrong would lock the user out. Nor is it guessed (providers.guesses).
         """
         if hsm not in self._names:
             raise failed(Trouble.NO_HSM, Moment.SET_UP)
@@ -68,13 +64,14 @@ class HsmClusters:
             raise failed(Trouble.LOCKED, Moment.SET_UP) from error
         except KeysteadError as error:
             raise failed(Trouble.AWAY, Moment.SET_UP) from error
-        wrong, now = self._wrong[hsm], self._clock()
-        if len(wrong) == MOST_WRONG and now - wrong[0] < LOCKED_FOR:
-            raise failed(Trouble.LOCKED, Moment.SET_UP)
         pin, given = self._pin(hsm).reveal(), password.reveal()
-        if not (hmac.compare_digest(pin, given) | hmac.compare_digest(pin.partition(b":")[2] or pin, given)):
-            wrong.append(now)
-            raise failed(Trouble.UNAUTHENTICATED, Moment.SET_UP)
+
+        def is_right() -> bool:
+            return hmac.compare_digest(pin, given) | hmac.compare_digest(pin.partition(b":")[2] or pin, given)
+
+        is_user = self._guesses.compared(hsm, is_right)
+        if not is_user:
+            raise failed(Trouble.LOCKED if is_user is None else Trouble.UNAUTHENTICATED, Moment.SET_UP)
 
     def is_at(self, hsm: str, *, label: str, slot: str) -> bool:
         """Whether its token has that label and that slot (a number in decimal); "" is any. Raises Unavailable."""
