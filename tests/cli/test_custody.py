@@ -1,5 +1,6 @@
 """restore and prove, as commands; tests/core/test_custody.py and tests/faults/run_destruction.py have what they do."""
 
+import re
 import shutil
 from types import SimpleNamespace
 from typing import Any, cast
@@ -165,10 +166,38 @@ def test_a_database_that_was_lost_is_held_to_its_log(site, tmp_path, narrowed) -
     assert _about(site, "audit", "verify", site).status == 0
 
 
+def test_what_is_not_done_again_is_looked_at_before_anything_is_made(site, tmp_path, narrowed) -> None:
+    later = _about(site, "key", "create").out.strip()
+    assert _about(site, "key", "disable", later).status == 0
+    with Keystead(site) as ks:
+        ks.perform(ops.SetSlotMode(mode="off"))
+    (site / "keystead.db").unlink()
+    refused = _about(site, "restore", tmp_path / "old", "--json")
+    assert refused.status == 1 and refused.error["error"] == "Conflict"
+    told = refused.error["message"]
+    assert "SetSlotMode" in told and "DisableKey" not in told, "which is done again, or of what is not there"
+    (record,) = re.findall("say --accept ([0-9]+)", refused.error["message"])
+    for wrong in ("0", "unknown", str(int(record) + 1)):
+        assert _about(site, "restore", tmp_path / "old", "--accept", wrong).status == 1
+        assert not (site / "keystead.db").exists()
+    done = _about(site, "restore", tmp_path / "old", "--accept", record, "--json")
+    assert done.status == 0 and done.json["suspended"] == [narrowed[0]]
+
+
+def test_who_wants_it_as_it_was_has_looked(site, tmp_path, narrowed) -> None:
+    (site / "keystead.db").unlink()
+    shutil.rmtree(site / "audit")
+    assert _about(site, "restore", tmp_path / "old", "--as-it-was").status == 0
+
+
 def test_without_a_log_it_says_that_nobody_knows(site, tmp_path, narrowed) -> None:
     (site / "keystead.db").unlink()
     shutil.rmtree(site / "audit")
-    done = _about(site, "restore", tmp_path / "old", "--json")
+    for said in ((), ("--accept", "1")):
+        refused = _about(site, "restore", tmp_path / "old", *said, "--json")
+        assert refused.error["error"] == "Conflict" and "nobody knows" in refused.error["message"]
+        assert not (site / "keystead.db").exists()
+    done = _about(site, "restore", tmp_path / "old", "--accept", "unknown", "--json")
     assert (done.json["suspended"], done.json["is_known"], done.json["access"] != []) == ([], False, True)
     assert done.json["backed_up_at"] and "NOBODY KNOWS" in done.err and "put it in its place" in done.err
     assert _states(site, *narrowed) == [OPEN, OPEN]

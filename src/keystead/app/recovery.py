@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -29,9 +29,9 @@ from keystead.service.custody import access_of, graft, revive, tree_root
 from keystead.service.log import Log
 from keystead.service.progress import newest_of, rebase
 from keystead.service.root import FILE, Root
-from keystead.service.since import Deed, newest_change, since
+from keystead.service.since import Deed, Since, newest_change, since
 from keystead.service.slots import Slots
-from keystead.service.undone import Undone, undo
+from keystead.service.undone import Undone, standing, undo
 from keystead.stores.disk import LocalDisk
 from keystead.stores.lock import DirectoryLock
 from keystead.stores.sqlite import SqliteStore
@@ -62,6 +62,18 @@ def reading(old: Path, layout: Layout) -> Iterator[SqliteStore]:
             file.unlink(missing_ok=True)
 
 
+class Looking(Struct, frozen=True):
+    """What somebody has to look at before a backup is served, as it will be as it was then."""
+
+    is_known: bool  # whether there is a log that has the time after the backup
+    backed_up_at: datetime | None
+    standing: tuple[Deed, ...]  # acts since that are not done again (service.undone.standing)
+
+
+def at_nothing(_: Looking) -> None:
+    """Whatever there is to be looked at."""
+
+
 class Recovered(Struct, frozen=True, kw_only=True):
     """What became of the backup: as Grafted and Undone have it."""
 
@@ -84,11 +96,13 @@ def recover(  # each is said by whoever restores
     tree: Path | None = None,
     takes_over: bool = False,
     as_it_was: bool = False,
+    looked: Callable[[Looking], None] = at_nothing,
 ) -> Recovered:
     """Make a backup the database of an installation that has lost its own.
 
     What its audit log, where there is one in its place, has been taken away since is taken away again
-    (service.undone), unless `as_it_was`.
+    (service.undone), unless `as_it_was`. Of what it tells, and does not do, `looked` hears before anything is made, and
+    raises to have nothing made.
 
     `tree`: the newest copy of the key tree, where the slot has moved on since the backup (custody, Rule 2).
     `takes_over`: it is the only one from now on; any other that has its secret in the same HSM or TPM loses it.
@@ -108,12 +122,19 @@ def recover(  # each is said by whoever restores
             slots = SlotsOf(layout, settings, tokens, entropy).all
             if not takes_over:
                 _require_its_own(copy.meta(ROOT_META) or b"" if tree is None else tree_root(_bytes(tree)))
-            if tree is None:
-                revive(copy, layout.database, slots, entropy, unseal_key)
-            else:
+            if tree is not None:
                 destroyed = graft(copy, _bytes(tree), slots, entropy, unseal_key, SystemClock().now()).destroyed
-                copy.backup(layout.database)
-            return _settle(layout, settings, slots, unseal_key, entropy, destroyed, as_it_was=as_it_was)
+
+            said = Since(is_known=False)
+
+            def look(barrier: Barrier) -> None:
+                nonlocal said
+                said = since(copy, Log(LocalDisk(), layout.audit), barrier)
+                if not as_it_was:
+                    looked(Looking(said.is_known, newest_change(copy), standing(barrier, said)))
+
+            revive(copy, layout.database, slots, entropy, unseal_key, look)
+            return _settle(layout, settings, slots, unseal_key, entropy, destroyed, said, as_it_was=as_it_was)
     finally:
         tokens.close()
         lock.close()
@@ -161,6 +182,7 @@ def _settle(
     unseal_key: Sensitive,
     entropy: Entropy,
     destroyed: tuple[str, ...],
+    said: Since,
     *,
     as_it_was: bool,
 ) -> Recovered:
@@ -176,7 +198,6 @@ def _settle(
         disk = LocalDisk()
         disk.make_directory(layout.audit)
         newest, backed_up_at, access = newest_of(store), newest_change(store), access_of(store)
-        said = since(store, Log(disk, layout.audit), barrier)
         record_recovery(barrier, now)
         done = Undone(since=said.every()) if as_it_was else undo(barrier, said, now)
         rebase(disk, layout.audit, store, newest)  # last: until then nobody opens it beside the log

@@ -11,6 +11,7 @@ backup has become, where the log tells of it: service.undone.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -66,12 +67,22 @@ def backup(barrier: Barrier, store: Store, path: Path) -> str:
     raise Unavailable("the slot keeps rotating: no backup of one generation could be taken")
 
 
-def revive(copy: Store, path: Path, slot: Slots | Slot, entropy: Entropy, unseal_key: Sensitive) -> None:
-    """A backup becomes the database at `path`. Raises Conflict where the slot no longer holds its generation.
+def revive(
+    copy: Store,
+    path: Path,
+    slot: Slots | Slot,
+    entropy: Entropy,
+    unseal_key: Sensitive,
+    look: Callable[[Barrier], None] = lambda _: None,
+) -> None:
+    """A backup becomes the database at `path`, unless who looks at it raises. Raises Conflict where the slot no longer
+    holds its generation.
 
     The caller opens it and rotates, so that no other copy of this generation lives on.
     """
-    Barrier(copy, slot, entropy).open(unseal_key, settle=False)
+    barrier = Barrier(copy, slot, entropy)
+    barrier.open(unseal_key, settle=False)
+    look(barrier)
     copy.backup(path)
 
 

@@ -22,6 +22,7 @@ from keystead.core.entities import (
     Entity,
     Grant,
     Key,
+    Kind,
     ManagedPolicy,
     Membership,
     Name,
@@ -30,13 +31,20 @@ from keystead.core.entities import (
     Token,
     WrappedAnswer,
 )
+from keystead.core.operations import SetSlotMode
 from keystead.service.barrier import Barrier, Commit
 from keystead.service.bootstrap import record_of_restored
+from keystead.service.held import HeldSystem
 from keystead.service.restoring import out_of_service
 from keystead.service.since import Deed, Since
 
 A = Action
 ALL = 1_000_000
+INSTALLATION = HeldSystem.id
+_ELSEWHERE = frozenset({A.MANAGE_SEAL, A.MANAGE_SLOTS, A.MANAGE_KEYRINGS})
+"""What they change is in the seal's file or in the root, which are today's; or is added."""
+_KEPT_HERE = frozenset({SetSlotMode.__name__})
+"""Of these, what changes the database."""
 
 
 class Undone(Struct, frozen=True, kw_only=True):
@@ -78,6 +86,23 @@ def undo(barrier: Barrier, since: Since, now: datetime) -> Undone:
         revoked=tuple(dict.fromkeys(revoked)),
         since=every,
     )
+
+
+def standing(barrier: Barrier, since: Since) -> tuple[Deed, ...]:
+    """Acts since that may have taken something away from what there is, and that `undo` does not take away again:
+    policies, roles, settings, secrets as they were then.
+    """
+    return tuple(deed for deed in since.every() if _stands(barrier, deed))
+
+
+def _stands(barrier: Barrier, deed: Deed) -> bool:
+    """Nothing stands of what is not there: it has come, and was changed, since the backup."""
+    if Action(deed.action) in LOOKS or (deed.action in _ELSEWHERE and deed.operation not in _KEPT_HERE):
+        return False
+    if deed.action in TAKES_FROM_KEY and barrier.get(Key, deed.target) is not None:
+        return False
+    ids = {deed.target, deed.part} - {""}
+    return deed.target == INSTALLATION or any(barrier.revision(kind, id_) for kind in Kind for id_ in ids)
 
 
 # --- one act each

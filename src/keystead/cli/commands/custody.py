@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +17,14 @@ from keystead.cli.group import Suggesting
 from keystead.cli.here import Here, Output, plain, say, shown, with_here
 from keystead.cli.progress import progress
 from keystead.cli.session import UNSEAL, Session, is_installed, is_running, with_session
-from keystead.core.errors import InvalidArgument, Unavailable
+from keystead.core.errors import Conflict, InvalidArgument, Unavailable
 
 if TYPE_CHECKING:
+    from keystead.app.recovery import Looking
     from keystead.service.proof import Proof
     from keystead.service.since import Deed
 
+UNKNOWN = "unknown"
 OLD = click.argument("old", metavar="OLD_BACKUP", type=click.Path(path_type=Path))
 
 
@@ -68,10 +71,23 @@ def _alone(here: Here, what: str) -> None:
     is_flag=True,
     help="Though something may have been taken away since: nothing is held back.",
 )
+@click.option(
+    "--accept",
+    "accepted",
+    metavar="RECORD",
+    help="That what stands as it was then was looked at, up to that record of the audit log; or `unknown`.",
+)
 @UNSEAL
 @with_here
 def restore(
-    here: Here, old: Path, tree: Path | None, unseal: Sequence[str], *, takes_over: bool, as_it_was: bool
+    here: Here,
+    old: Path,
+    tree: Path | None,
+    unseal: Sequence[str],
+    *,
+    takes_over: bool,
+    as_it_was: bool,
+    accepted: str | None,
 ) -> None:
     """Put back from OLD_BACKUP what is missing or damaged. The server must be stopped.
 
@@ -80,10 +96,15 @@ def restore(
 
     A key that the audit log has been changed since, or of which nobody knows, is out of service until
     `keystead key enable`.
+
+    A whole database is made of a backup only once somebody has looked at what was done since and is not done again
+    (policies, roles, settings): the command lists it, and says what to --accept.
     """
     _alone(here, "a restore")
     if not Layout(here.directory).database.exists():
-        return _recover(here, old, tree, unseal, takes_over=takes_over, as_it_was=as_it_was)
+        return _recover(
+            here, old, tree, unseal, takes_over=takes_over, as_it_was=as_it_was, looked=partial(_looked, accepted)
+        )
     if tree is not None:
         raise InvalidArgument("--tree is for a database that is lost, and there is one; move it away first", "tree")
     from keystead.app.library import Keystead
@@ -105,14 +126,43 @@ def restore(
     return None
 
 
+def _looked(accepted: str | None, at: Looking) -> None:
+    """Raises Conflict (detail "accept") unless all of it was."""
+    if not at.is_known:
+        if accepted != UNKNOWN:
+            raise Conflict(
+                f"nobody knows what was disabled, narrowed or revoked after {shown(at.backed_up_at)}: the audit log "
+                "here does not have that time, and all of it will be as it was then. Put the directory `audit` in its "
+                f"place, if it survives; else say --accept {UNKNOWN}. Nothing has been made",
+                "accept",
+            )
+    elif at.standing and accepted != (newest := str(max(deed.index for deed in at.standing))):
+        acts = "\n".join(_line(deed) for deed in at.standing)
+        raise Conflict(
+            f"acts since the backup that may have narrowed something, and are not done again:\n{acts}\n"
+            f"What they were done to will be as it was then. Look at each, then say --accept {newest}. "
+            "Nothing has been made",
+            "accept",
+        )
+
+
 def _recover(
-    here: Here, old: Path, tree: Path | None, unseal: Sequence[str], *, takes_over: bool, as_it_was: bool
+    here: Here,
+    old: Path,
+    tree: Path | None,
+    unseal: Sequence[str],
+    *,
+    takes_over: bool,
+    as_it_was: bool,
+    looked: Callable[[Looking], None],
 ) -> None:
     from keystead.app.recovery import recover
 
     with progress("reading"):
         offered = secrets.required(here.directory, unseal)
-        came = recover(here.directory, old, offered, tree=tree, takes_over=takes_over, as_it_was=as_it_was)
+        came = recover(
+            here.directory, old, offered, tree=tree, takes_over=takes_over, as_it_was=as_it_was, looked=looked
+        )
     here.out.answer(
         came, f"The backup is the database; {len(came.destroyed)} key versions were destroyed since, and stay so."
     )
@@ -142,11 +192,15 @@ def _recover(
 MOST_TOLD = 20
 
 
+def _line(deed: Deed) -> str:
+    what = f"{deed.operation} by {deed.who} on {deed.target}"
+    return plain(f"  {shown(deed.at)}  {what} (record {deed.index})")
+
+
 def _tell(suspended: Sequence[str], since: Sequence[Deed]) -> None:
     """What was done since, and what that has come to."""
     for deed in since[:MOST_TOLD]:
-        what = f"{deed.operation} by {deed.who} on {deed.target}"
-        say(plain(f"  {shown(deed.at)}  {what} (record {deed.index})"))
+        say(_line(deed))
     if len(since) > MOST_TOLD:
         say(f"  and {len(since) - MOST_TOLD:,} acts more: --json has all of them.")
     if suspended:
