@@ -28,7 +28,6 @@ OF_VAULT = {"managed_key_id", "managed_key_name"}  # OpenBao has no managed keys
 UNDOCUMENTED = {
     "write": OF_VAULT,
     "read": {"context", "hash", "format"},
-    "list": {"after", "limit"},
 }  # of a query, and the server takes them
 WIDER = {"batch_input", "salt_length"}  # read as whatever they are, and looked at by the operation
 UNASKED = {"cache-config"}  # it says that it can be created, and has nothing that would look

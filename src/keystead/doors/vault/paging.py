@@ -16,8 +16,6 @@ from keystead.core.caller import Caller
 from keystead.core.policy.paths import CAPABILITIES, acl_of
 from keystead.core.policy.vault.rules import LISTS
 from keystead.doors.vault.endpoint import Answer
-from keystead.wire import Misfit
-from keystead.wire.vault import Refused
 from keystead.wire.vault.fields import coerced
 from keystead.wire.vault.kinds import Kind
 from keystead.wire.vault.reader import Arguments, Parameters
@@ -50,7 +48,7 @@ class Page(Struct, frozen=True):
 
 
 def page_of(given: Arguments, who: Caller, message: type[Parameters]) -> tuple[Arguments, Page | None]:
-    """(what the message is read from, the page that its answer is cut to: None for all of it). Raises Refused."""
+    """(what the message is read from, the page that its answer is cut to: None for all of it). Raises FieldError."""
     asked = who.asked
     if asked is None or asked.capability not in LISTS or isinstance(given, bytes):
         return given, None
@@ -60,10 +58,7 @@ def page_of(given: Arguments, who: Caller, message: type[Parameters]) -> tuple[A
     if most is None and LIMIT not in given and AFTER not in given:
         return given, None
     after, wanted = given.get(AFTER, ""), given.get(LIMIT, 0) if most is None else most
-    try:
-        page = Page(coerced(Kind.TEXT, AFTER, after), coerced(Kind.INT, LIMIT, wanted))
-    except Misfit as error:
-        raise Refused(400, error.text) from None
+    page = Page(coerced(Kind.TEXT, AFTER, after), coerced(Kind.INT, LIMIT, wanted))
     return {name: value for name, value in given.items() if name not in {AFTER, LIMIT}}, page
 
 

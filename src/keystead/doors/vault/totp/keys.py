@@ -11,6 +11,7 @@ from keystead.core import operations as ops
 from keystead.core.operations import KeyringRef, OtpFacts
 from keystead.core.sensitive import Sensitive
 from keystead.doors.vault.endpoint import Answer, Said, endpoint
+from keystead.doors.vault.tokens import Nothing
 from keystead.doors.vault.totp.picture import MOST_PIXELS, png
 from keystead.doors.vault.totp.uri import Told, read, secret_of, text_of, written
 from keystead.kit import Call
@@ -46,11 +47,6 @@ class WriteRequest(NameRequest, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return "WriteRequest(…)"
-
-
-class ListRequest(Parameters, frozen=True, kw_only=True):
-    after: str = ""
-    limit: Int = 0
 
 
 def ring(call: Call) -> KeyringRef:
@@ -163,17 +159,16 @@ def read_key(req: NameRequest, call: Call) -> Answer:
 
 
 @endpoint("totp", Verb.LIST, "keys/?")
-def list_keys(req: ListRequest, call: Call) -> Answer:
+def list_keys(_req: Nothing, call: Call) -> Answer:
     names: set[str] = set()
     after: str | None = ""
     while after is not None:
         page = call(ops.ListOtpKeys(keyring=ring(call), after=after, limit=PAGE))
         names.update(page.items)
         after = page.after
-    rest = sorted(name for name in names if name > req.after)
-    if not rest:
+    if not names:
         return Answer(data={"errors": []}, status=404, bare=True)
-    return Answer(data={"keys": rest[: req.limit] if req.limit > 0 else rest})
+    return Answer(data={"keys": sorted(names)})
 
 
 @endpoint("totp", Verb.DELETE, "keys/{name}")

@@ -12,6 +12,7 @@ from keystead.core.naming import WORD, name_at
 from keystead.core.operations import Breach, KeyRef
 from keystead.core.states import KeyState
 from keystead.doors.vault.endpoint import Answer, Said, endpoint
+from keystead.doors.vault.tokens import Nothing
 from keystead.doors.vault.transit.names import MANAGED, key_ref, keyring_ref, spec_of, type_of
 from keystead.doors.vault.transit.shapes import told
 from keystead.doors.vault.transit.words import SOFT_DELETED, Named, asked_first, said
@@ -19,7 +20,6 @@ from keystead.kit import Call
 from keystead.wire import Malformed
 from keystead.wire.vault.envelope import multierror
 from keystead.wire.vault.kinds import Duration, Int
-from keystead.wire.vault.reader import Parameters
 from keystead.wire.vault.request import Verb
 from keystead.wire.vault.scalars import base64_decoded
 
@@ -36,11 +36,6 @@ UNDERIVED = "convergent encryption requires derivation to be enabled"
 
 class ReadRequest(Named, frozen=True, kw_only=True):
     context: str = ""
-
-
-class ListRequest(Parameters, frozen=True, kw_only=True):
-    after: str = ""
-    limit: Int = 0
 
 
 class CreateRequest(Named, frozen=True, kw_only=True):
@@ -165,17 +160,16 @@ def read_key(req: ReadRequest, call: Call) -> dict[str, Any]:
 
 
 @endpoint("transit", Verb.LIST, "keys/?")
-def list_keys(req: ListRequest, call: Call) -> Answer:
+def list_keys(_req: Nothing, call: Call) -> Answer:
     names: set[str] = set()
     after: str | None = ""
     while after is not None:
         page = call(ops.ListNames(keyring=keyring_ref(call), after=after, limit=PAGE))
         names.update(word for name in page.items if WORD.fullmatch(word := name_at(name, call.namespace)))
         after = page.after
-    rest = sorted(name for name in names if name > req.after)
-    if not rest:
+    if not names:
         return Answer(data={"errors": []}, status=404, bare=True)
-    return Answer(data={"keys": rest[: req.limit] if req.limit > 0 else rest})
+    return Answer(data={"keys": sorted(names)})
 
 
 @endpoint("transit", Verb.WRITE, "keys/{name}/rotate")
