@@ -107,6 +107,13 @@ SELECTION: tuple[tuple[str, list[list[Stanza]], str, str], ...] = (
     ("exact without the slash before others with it", [[stanza("a/b", L), stanza("a/b/*", U)]], "a/b/", L),
     ("others without the slash last", [[stanza("a/+", L)]], "a/b/", L),
     ("others with the slash first", [[stanza("a/+", U), stanza("a/b/*", L)]], "a/b/", L),
+    ("a deny of segments is of what has no slash", [[stanza("a/*", L), stanza("a/+", D)]], "a/b/", L),
+    ("and of what is read", [[stanza("a/*", L), stanza("a/+", D)]], "a/b", D),
+    ("a deny of segments with the slash", [[stanza("a/*", L), stanza("a/+/", D)]], "a/b/", D),
+    ("a deny of what lies below", [[stanza("a/*", L), stanza("a/b/*", D)]], "a/b/", D),
+    ("a deny of what lies below any", [[stanza("a/*", L), stanza("a/+/*", D)]], "a/b/", L),
+    ("a deny of the folder", [[stanza("a/*", L), stanza("a/b", D)]], "a/b/", D),
+    ("a deny of what begins so", [[stanza("a/*", L), stanza("a/b*", D)]], "a/b/", D),
     # the same path said twice
     ("capabilities add up", [[stanza("a", R)], [stanza("a", U)]], "a", "read update"),
     ("in one policy too", [[stanza("a", R), stanza("/a", U)]], "a", "read update"),

@@ -45,6 +45,22 @@ def test_a_decision_is_what_the_capabilities_say(
         assert compiled.decide(path, capability).allowed == (capability.value in wanted.split()), about
 
 
+@pytest.mark.parametrize("denied", ["kv/metadata/priv/*", "kv/metadata/priv*", "kv/metadata/priv", "kv/metadata/+/"])
+def test_a_list_is_denied_where_its_folder_is(denied: str) -> None:
+    """CVE-2026-63131, GHSA-xp3c-3jw3-4vcr: whatever a wider rule lets."""
+    compiled = acl(as_hcl([stanza("kv/metadata/*", "list"), stanza(denied, "deny")]))
+    assert not compiled.decide("kv/metadata/priv/", C.LIST).allowed
+    assert not compiled.decide("kv/metadata/priv/", C.SCAN).allowed
+    assert compiled.decide("kv/metadata/", C.LIST).allowed
+
+
+def test_a_plus_without_a_slash_behind_is_no_folder() -> None:
+    """As in OpenBao: a rule that matches the path with its slash goes before any that matches it without."""
+    compiled = acl(as_hcl([stanza("kv/*", "list", "read"), stanza("kv/+", "deny")]))
+    assert compiled.decide("kv/priv/", C.LIST).allowed
+    assert not compiled.decide("kv/priv", C.READ).allowed
+
+
 @pytest.mark.parametrize(("allowed", "denied", "wanted"), REACHES)
 def test_a_mount_is_known_where_something_under_it_is_allowed(allowed: str, denied: str, *, wanted: bool) -> None:
     assert acl(as_hcl([stanza(allowed, "read"), stanza(denied, "deny")])).reaches("x/kv/") == wanted

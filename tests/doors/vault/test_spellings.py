@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import unquote
 
 import pytest
 from tests import vaultstack
@@ -76,6 +77,41 @@ def test_so_is_what_a_rule_of_its_own_does_not_let(vault, method, path, spelt, b
     assert who(vault, f'path "{path}" {{ capabilities = ["patch"] }}')(method, spelt, body).status == 403
 
 
+@pytest.mark.parametrize(("method", "path", "spelt", "body"), SPELT, ids=[f"{m} {s}" for m, _, s, _ in SPELT])
+def test_capabilities_are_told_as_requests_are_decided(vault, method, path, spelt, body) -> None:
+    """Of any token, by its text, its accessor, and of oneself."""
+    spelt = unquote(spelt) + ("/" if method == "LIST" else "")
+    denied = who(vault, f'path "{path}" {{ capabilities = ["deny"] }}')
+    assert denied.data("POST", "sys/capabilities-self", {"path": spelt})[spelt] == ["deny"]
+    assert denied.data("POST", "sys/capabilities-self", {"path": f"/{spelt}"})[f"/{spelt}"] == ["deny"]
+    less = who(vault, f'path "{path}" {{ capabilities = ["patch", "read"] }}')
+    accessor = less.data("GET", "auth/token/lookup-self")["accessor"]
+    by_text = vault.root.data("POST", "sys/capabilities", {"token": less.text, "paths": [spelt]})
+    by_accessor = vault.root.data("POST", "sys/capabilities-accessor", {"accessor": accessor, "paths": [spelt]})
+    assert by_text[spelt] == by_accessor[spelt]
+    assert {"read"} <= set(by_text[spelt]) <= {"patch", "read"}  # a list's path counts without its slash
+
+
+def test_capabilities_of_a_spelling_that_a_rule_is_for(vault) -> None:
+    """And of one that none is for, and of many at once."""
+    token = who(
+        vault,
+        'path "auth/userpass/users/Joe" { capabilities = ["read"] }',
+        'path "auth/userpass/users/ada*" { capabilities = ["update", "list"] }',
+    )
+    users = {f"auth/userpass/users/{name}": name for name in ("Joe", "joe", "Ada", "Eve")}
+    told = token.data("POST", "sys/capabilities-self", {"paths": list(users)})
+    every = ["create", "delete", "list", "read", "sudo", "update"]
+    assert {name: told[path] for path, name in users.items()} == {
+        "Joe": ["read"],
+        "joe": every,
+        "Ada": ["list", "update"],
+        "Eve": every,
+    }
+    many = [f"auth/userpass/users/A{n}" for n in range(1001)]
+    assert token.refused("POST", "sys/capabilities-self", {"paths": many})[0] == 400
+
+
 def test_of_which_no_rule_is_is_as_it_was_written(vault) -> None:
     """Whoever is let in by the spelling that they use, and by no rule of another, is let in."""
     one = vault.root.token
@@ -105,6 +141,9 @@ def test_in_a_namespace_too(vault) -> None:
     for path, at in (("auth/userpass/users/Admin", "inner"), ("inner/auth/userpass/users/Admin", "")):
         assert denied("POST", path, {"password": "pw"}, x_vault_namespace=at).status == 403
     assert denied("POST", "inner/auth/userpass/users/Other", {"password": "pw"}).status == 204
+    for path, at in (("auth/userpass/users/Admin", "inner"), ("inner/auth/userpass/users/Admin", "")):
+        told = denied("POST", "sys/capabilities-self", {"path": path}, x_vault_namespace=at).json["data"]
+        assert told[path] == ["deny"]
 
 
 def test_what_was_allowed_once_is_asked_again_in_another_spelling(vault) -> None:

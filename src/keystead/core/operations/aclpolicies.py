@@ -51,10 +51,14 @@ class DeleteAclPolicy(TenantOperation[Nothing], frozen=True, kw_only=True):
 
 
 class ReadCapabilities(TokenOperation[Mapping[str, tuple[str, ...]]], frozen=True, kw_only=True):
-    """What a token may do at each of `paths`."""
+    """What a token may do at each of `paths`.
+
+    `meant`: of those that lead to something that is spelt otherwise, in which spellings.
+    """
 
     action = Action.READ_CAPABILITIES
     paths: tuple[str, ...]
+    meant: Mapping[str, tuple[str, ...]] = {}
 
 
 class ReadOwnAcl(TenantOperation[PrintedAcl], frozen=True, kw_only=True):

@@ -193,10 +193,11 @@ class TokenCall(Call):
 
     `lease_for`: the mount's own default_lease_ttl, in seconds; 0 where it has none.
     `led`: what of a path that is to be shown led to the namespace it is about. `chain_of`: of a tenant.
-    `has_asked`: whether any operation has been performed with it (leave.py).
+    `has_asked`: whether any operation has been performed with it (leave.py). `spelt`: (tenant, path) -> the path in
+    other spellings of what it leads to.
     """
 
-    __slots__ = ("chain_of", "custody", "has_asked", "headers", "lease_for", "led", "text")
+    __slots__ = ("chain_of", "custody", "has_asked", "headers", "lease_for", "led", "spelt", "text")
 
     def __init__(
         self,
@@ -206,9 +207,11 @@ class TokenCall(Call):
         led: str = "",
         headers: Headers = NO_HEADERS,
         lease_for: int = 0,
+        spelt: Callable[[str, str], tuple[str, ...]] | None = None,
     ) -> None:
         super().__init__(means.service, caller, means.markers)
         self.text, self.custody, self.led, self.chain_of = text, means.custody, led, means.mounts.chain
+        self.spelt = spelt
         self.headers, self.lease_for, self.has_asked = headers, lease_for, False
 
     def __call__(self, op: Operation[R]) -> R:
@@ -261,6 +264,12 @@ def text_of_caller(call: Call) -> str:
 def led_there(call: Call) -> str:
     """What of a path that is to be shown led to the namespace it is in: "ns1/"."""
     return call.led if isinstance(call, TokenCall) else ""
+
+
+def spelt(call: Call, path: str) -> tuple[str, ...]:
+    """The path in other spellings of what it leads to from the tenant of the request."""
+    found = call.spelt if isinstance(call, TokenCall) else None
+    return found(call.caller.principal.tenant, path) if found is not None else ()
 
 
 def namespace_path(call: Call, tenant: str) -> str:

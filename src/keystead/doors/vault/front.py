@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
@@ -27,7 +28,7 @@ from keystead.doors.vault.known import Arrival, Known
 from keystead.doors.vault.leave import to_tell
 from keystead.doors.vault.looked import Looked, tree_of
 from keystead.doors.vault.paging import page_of
-from keystead.doors.vault.places import Found, Places
+from keystead.doors.vault.places import Found, Places, spellings
 from keystead.doors.vault.replies import Replies, enveloped
 from keystead.doors.vault.spaces import OF_ITSELF, SHOWN, UNLOCK, Place, Spaces, header_of
 from keystead.doors.vault.strangers import Strangers, require_little
@@ -68,6 +69,7 @@ class VaultFront(Stepwise):
         self._known = Known(means.mounts, self._places)
         self._replies = Replies(means.service)
         self._strangers = Strangers(door.name, means, self._places, self._replies)
+        self._spelt = partial(spellings, self._spaces, self._places)
 
     def steps(self, request: HttpRequest) -> Steps:
         request_id = self._means.request_ids()
@@ -100,7 +102,7 @@ class VaultFront(Stepwise):
             message, warnings = endpoint.take(found.captures, given)
             yield None
             lease_for = found.mount.default_lease_for
-            call = TokenCall(self._means, who, arrived.text, place.led, request.headers, lease_for)
+            call = TokenCall(self._means, who, arrived.text, place.led, request.headers, lease_for, self._spelt)
             answer = yield from wherever(endpoint.run, message, call)
             if not call.has_asked:
                 self._means.service.perform(who, UseTools(tenant=TenantRef(who.principal.tenant)))

@@ -12,7 +12,7 @@ from keystead.core.mounts import MountTable, path_of
 from keystead.core.ports import WouldBlock
 from keystead.doors.vault.endpoint import Endpoint, Said
 from keystead.doors.vault.kv import spoken
-from keystead.doors.vault.spaces import NOT_FOUND, Place, check_everywhere
+from keystead.doors.vault.spaces import NOT_FOUND, Place, Spaces, check_everywhere
 from keystead.kit import Door, routes
 from keystead.kit.door import Mounts
 from keystead.service.ratelimits import PathRates
@@ -116,6 +116,19 @@ class Places:
         endpoint, captures = taken
         return Found(mount, endpoint, captures)  # type: ignore[arg-type]  # only Endpoints were put into the table
 
+    def spellings(self, place: Place) -> set[str]:
+        """In which others of what it leads to a path is looked at, by any operation that there is."""
+        led = None if place.missing else self._mounts.mounts(place.tenant).find(place.asked.path)
+        table = self._engines.get(_spoken(led[0])) if led is not None else None
+        offered = table.find(led[1].split("/")) if table is not None and led is not None else None
+        every = [offered.take(method) for method in offered.methods] if offered is not None else []
+        return {
+            found
+            for endpoint, captures in filter(None, every)
+            if isinstance(endpoint, Endpoint) and endpoint.spelling is not None
+            if (found := endpoint.spelling.meant(place.asked.path, captures))
+        }
+
     def openly(self, asked: wire.Asked) -> tuple[Endpoint, Mapping[str, str]] | None:
         """What anybody may ask of the server itself, sealed or not, below sys/; None for everything else there."""
         if asked.path == VALIDATE:  # of a tenant
@@ -163,6 +176,14 @@ class Places:
         if taken is None or not taken[0].unsigned:  # type: ignore[attr-defined]  # only Endpoints are in the table
             return None
         return Found(led[0], taken[0], taken[1])  # type: ignore[arg-type]  # the same
+
+
+def spellings(spaces: Spaces, places: Places, tenant: str, path: str) -> tuple[str, ...]:
+    """A path from that tenant in other spellings of what it leads to, in its namespace, whatever is asked there."""
+    path = path.lstrip("/")
+    place = spaces.find(tenant, (), wire.Asked(wire.Verb.READ, path, {}))
+    before = path.removesuffix(place.asked.path)
+    return tuple(before + one for one in places.spellings(place))
 
 
 def _spoken(mount: Mount) -> str:

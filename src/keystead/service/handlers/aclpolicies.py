@@ -96,7 +96,13 @@ def read_capabilities(
     if rights is None or not rights.principal.enabled:
         raise NotFound("no such token", "token")
     acl, shift = acl_of(rights.policies, act.now), _shift(tenant, token)
-    return Outcome(answer={path: DENIED if (at := shift(path)) is None else acl.capabilities(at) for path in op.paths})
+
+    def held(path: str) -> tuple[str, ...]:
+        if (at := shift(path)) is None:
+            return DENIED
+        return acl.capabilities(at, [one for one in map(shift, op.meant.get(path, ())) if one is not None])
+
+    return Outcome(answer={path: held(path) for path in op.paths})
 
 
 def _shift(tenant: HeldTenant, token: Token | None) -> Callable[[str], str | None]:

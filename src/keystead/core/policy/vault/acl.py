@@ -6,7 +6,7 @@ A deny wins within its path, never across paths; capabilities of different paths
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -37,6 +37,7 @@ _ROOT = Verdict(rule="policy root", sudo=True)
 _NO_RULE = Verdict(why_not="no policy has a rule for this path")
 _NO_SUDO = Verdict(why_not="the path needs sudo")
 _NONE: Mapping[str, Any] = {}
+_DENIED = (Capability.DENY.value,)
 
 
 class Acl:
@@ -56,12 +57,20 @@ class Acl:
         self._prefixes = Prefixes({path: Ranked(prefix_rank(path), rule) for path, rule in prefixes.items()})
         self._segments = Segments([Ranked(wildcard_rank(path), rule) for path, rule in wild.items()])
 
-    def capabilities(self, path: str) -> tuple[str, ...]:
-        """Sorted words, as sys/capabilities answers: ("root",), ("deny",), ("list", "read") …"""
+    def capabilities(self, path: str, meant: Collection[str] = ()) -> tuple[str, ...]:
+        """Sorted words, as sys/capabilities answers: ("root",), ("deny",), ("list", "read") …
+
+        `meant`: the same path in other spellings of what it leads to, which take away what `decide` goes by.
+        """
         if self.is_root:
             return (ROOT,)
-        rule = self._rule(path.lstrip("/"), listing=True)
-        return (Capability.DENY.value,) if rule is None else rule.capabilities
+        path = path.lstrip("/")
+        rule = self._rule(path, listing=True)
+        words = _DENIED if rule is None else rule.capabilities
+        for other in meant:
+            if self._is_spoken_of(path, other) and (rule := self._rule(other.lstrip("/"), listing=True)) is not None:
+                words = tuple(word for word in words if word in rule.capabilities) or _DENIED
+        return words
 
     def printed(self) -> tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]:
         """Capabilities of whole paths, and of beginnings of paths and of those with a "+"."""
@@ -136,7 +145,7 @@ class Acl:
 
     def reaches(self, mount: str) -> bool:
         """Whether anything under `mount` ("secret/") is allowed: then sys/internal/ui/mounts tells that it is there."""
-        if self.is_root or self.capabilities(mount) != (Capability.DENY.value,):
+        if self.is_root or self.capabilities(mount) != _DENIED:
             return True
         rules = [rule for path, rule in self._exact.items() if path.startswith(mount)]
         rules += [ranked.rule for ranked in self._prefixes.beginning(mount)]

@@ -7,10 +7,11 @@ from typing import Any
 from keystead.core import operations as ops
 from keystead.core.errors import NotFound
 from keystead.core.mounts import path_of
-from keystead.doors.vault.endpoint import Answer, Said, endpoint, led_there
+from keystead.doors.vault.endpoint import Answer, Said, endpoint, led_there, spelt
 from keystead.doors.vault.system.mountshapes import told
 from keystead.doors.vault.tokens import Nothing, here, named
 from keystead.kit import Call
+from keystead.service.handlers.aclpolicies import MAX_PATHS
 from keystead.wire.vault.envelope import multierror
 from keystead.wire.vault.kinds import CommaStrings
 from keystead.wire.vault.reader import CAPTURED, Parameters
@@ -36,12 +37,12 @@ def _answer(req: SelfRequest | AccessorRequest, call: Call, unknown: str, **whic
     if "" in paths:
         raise Said(400, multierror("missing path"))
     try:
-        op = ops.ReadCapabilities(tenant=here(call), paths=paths, **which)
-        held = call(op)
+        meant = {path: other for path in paths[:MAX_PATHS] if (other := spelt(call, path))}
+        held = call(ops.ReadCapabilities(tenant=here(call), paths=paths, meant=meant, **which))
     except NotFound:
         raise Said(400, multierror(unknown)) from None
     found: dict[str, Any] = dict(held)
-    if len(found) == 1:
+    if len(paths) == 1:
         found["capabilities"] = next(iter(found.values()))
     return Answer(data=found, doubled=True)
 
