@@ -70,6 +70,7 @@ def test_a_secret_id_lasts_no_longer_than_its_mount_allows(vault) -> None:
 
 
 def test_wrong_names_and_passwords_are_told_the_same(vault) -> None:
+    """CVE-2020-35177."""
     user(vault)
     for name, password in (("bob", "x"), ("nobody", "pw"), ("bob", "x" * 2000)):
         assert vault.nobody.refused("POST", f"auth/userpass/login/{name}", {"password": password}) == WRONG_USER
@@ -107,6 +108,48 @@ def test_a_login_that_goes_well_begins_the_count_anew(vault) -> None:
         for _ in range(4):
             log_in(vault, "x")
         assert log_in(vault).status == 200
+
+
+@pytest.mark.parametrize(
+    ("pause", "is_out"), [(timedelta(minutes=15), True), (timedelta(minutes=15, seconds=1), False)]
+)
+def test_failures_are_forgotten_after_a_quarter_of_an_hour_without_one(vault, pause, is_out) -> None:
+    """OpenBao documentation, "User lockout": lockout counter reset."""
+    user(vault)
+    for _ in range(4):
+        log_in(vault, "x")
+        vault.stack.clock.forward(pause)
+    assert log_in(vault, "x").status == 400
+    assert (locked(vault) != []) is is_out
+    assert log_in(vault).status == (400 if is_out else 200)
+
+
+def test_every_spelling_of_a_name_is_counted_as_one(vault) -> None:
+    """CVE-2025-6004, CVE-2025-54998."""
+    user(vault)
+    for name in ("bob", "BOB", "Bob", "bOb", "boB"):
+        assert log_in(vault, "x", name).status == 400
+    assert [one["alias_identifiers"] for one in locked(vault)] == [["bob"]]
+    assert [log_in(vault, name=name).status for name in ("BoB", "bob")] == [400, 400]
+
+
+def test_who_is_nobody_or_locked_out_costs_what_a_wrong_password_costs(vault, monkeypatch) -> None:
+    """CVE-2025-6011, CVE-2025-54999: one Argon2id, which is what a login takes its time for."""
+    user(vault)
+    tried = _counted(monkeypatch)
+    for n, name in enumerate(("nobody", *["bob"] * 7), 1):
+        assert log_in(vault, "x", name).status == 400
+        assert len(tried) == n
+
+
+def test_after_a_lockout_the_count_begins_anew(vault) -> None:
+    user(vault)
+    for _ in range(5):
+        log_in(vault, "x")
+    vault.stack.clock.forward(timedelta(minutes=15))
+    for _ in range(4):
+        log_in(vault, "x")
+    assert locked(vault) == [] and log_in(vault).status == 200
 
 
 def test_a_new_password_is_the_only_one(vault) -> None:
@@ -180,8 +223,10 @@ def test_nobody_else_writes_users(vault) -> None:
 
 def test_logging_in_makes_no_root_token(vault) -> None:
     vault.root.data("POST", "auth/approle/role/r", {"token_policies": "root"})
-    answer = role_login(vault)
-    assert answer.status == 400 and answer.json["errors"] == ["auth methods cannot create root tokens"]
+    for _ in range(2):
+        user(vault, token_policies="root")
+    for answer in (role_login(vault), log_in(vault)):
+        assert answer.status == 400 and answer.json["errors"] == ["auth methods cannot create root tokens"]
 
 
 def test_a_password_is_nowhere_on_record_nor_kept(vault) -> None:
@@ -488,6 +533,23 @@ def test_secret_ids_are_looked_up_listed_destroyed(vault) -> None:
     assert role_login(vault, "mine").status == 400
     assert vault.root("POST", "auth/approle/role/r/secret-id/lookup", {"secret_id": "mine"}).status == 204
     assert vault.root.refused("POST", "auth/approle/role/none/secret-id", {}) == (404, 'role "none" does not exist')
+
+
+@pytest.mark.parametrize("by", ["secret-id", "secret-id-accessor"])
+def test_a_role_looks_at_and_destroys_its_own_secret_ids_alone(vault, by) -> None:
+    """CVE-2023-24999."""
+    role(vault)
+    vault.root.data("POST", "auth/approle/role/other", {})
+    made = secret_id(vault)
+    given = {"secret-id": {"secret_id": made["secret_id"]}, "secret-id-accessor": {}}[by] or {
+        "secret_id_accessor": made["secret_id_accessor"]
+    }
+    for verb in ("lookup", "destroy"):
+        told = vault.root("POST", f"auth/approle/role/other/{by}/{verb}", given)
+        assert told.status in {204, 404, 500} and b"creation_time" not in told.body
+    assert role_login(vault, made["secret_id"]).status == 200
+    assert vault.root("POST", f"auth/approle/role/r/{by}/destroy", given).status == 204
+    assert role_login(vault, made["secret_id"]).status == 400
 
 
 @pytest.mark.parametrize(

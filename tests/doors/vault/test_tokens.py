@@ -175,6 +175,17 @@ def test_renewing_lasts_from_now_on_and_never_beyond_the_most(vault) -> None:
     assert found["ttl"] == 9000 and found["creation_ttl"] == 3600 and "last_renewal" in found
 
 
+def test_in_its_last_second_it_is_renewed_for_no_longer(vault) -> None:
+    """CVE-2021-32923."""
+    token = vault.root.token(policies=["app"], ttl="1h", explicit_max_ttl="1h")
+    vault.stack.clock.forward(HOUR - timedelta(milliseconds=500))
+    assert token("POST", "auth/token/renew-self", {"increment": "5h"}).json["auth"]["lease_duration"] <= 1
+    vault.stack.clock.forward(timedelta(milliseconds=499))
+    assert token.is_good()
+    vault.stack.clock.forward(timedelta(milliseconds=1))
+    assert not token.is_good()
+
+
 def test_one_with_a_period_lasts_as_long_as_it_is_renewed(vault) -> None:
     token = vault.root.token(policies=["app"], period="1h")
     for _ in range(1000):  # more than 768 hours
@@ -214,6 +225,13 @@ def test_uses_are_counted_those_that_are_refused_too(vault) -> None:
     assert token.data("GET", "auth/token/lookup-self")["num_uses"] == -1
     assert token.refused("GET", "auth/token/lookup-self") == (403, "permission denied")
     assert vault.root.refused("POST", "auth/token/lookup", {"token": token.text}) == (403, "bad token")
+
+
+def test_its_last_use_renews_nothing(vault) -> None:
+    token = vault.root.token(policies=["app"], num_uses=2, ttl="1h")
+    assert token("POST", "auth/token/renew-self", {}).json["auth"]["num_uses"] == 1
+    assert token.refused("POST", "auth/token/renew-self", {}) == (400, "token not found")
+    assert not token.is_good()
 
 
 def test_a_token_with_few_uses_makes_no_child(vault) -> None:

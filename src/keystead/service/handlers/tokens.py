@@ -73,7 +73,8 @@ def look_up_self(_op: ops.LookUpSelf, _targets: tuple[HeldTenant], act: Act) -> 
 
 def renew_token(op: ops.RenewToken, targets: tuple[HeldTenant], act: Act) -> Outcome[Renewed]:
     """From now on, but never beyond what it may last since it was made, by what lets its bearer in as that is now."""
-    if (token := meant(op, targets[0], act)) is None:
+    token = meant(op, targets[0], act)
+    if token is None or token.n_uses == USED_UP:  # which this request may be
         raise NotFound("no such token", "token")
     if token.is_batch:
         raise InvalidArgument("batch tokens cannot be renewed", "token")
@@ -85,8 +86,11 @@ def renew_token(op: ops.RenewToken, targets: tuple[HeldTenant], act: Act) -> Out
     seen = require_unrevoked(targets[0], token, act)
     now, usual, by = as_it_is_now(token, targets[0])
     lasted = int((act.now - token.created_at).total_seconds())
-    ttl, capped = _renewed_for(now, op.increment or usual, lasted, most_at(targets[0].bounding(token)))
-    renewed = replace(token, period=now.period, renewed_at=act.now, expires_at=act.now + timedelta(seconds=ttl))
+    ttl, capped, end = _renewed_for(now, op.increment or usual, lasted, most_at(targets[0].bounding(token)))
+    until = act.now + timedelta(seconds=ttl)
+    if end:  # to the moment, not to the second
+        until = min(until, token.created_at + timedelta(seconds=end))
+    renewed = replace(token, period=now.period, renewed_at=act.now, expires_at=until)
     policies = _policies_of_entity(token, targets[0])
     return Outcome(answer=Renewed(renewed, ttl, capped, policies), put=(renewed,), seen=(*seen, *by))
 
@@ -99,8 +103,11 @@ def _shown_key(act: Act) -> str:
         return ""
 
 
-def _renewed_for(token: Token, wanted: int, lasted: int, at_mount: int) -> tuple[int, Capped | None]:
-    """Seconds from now on. `at_mount`: how long its mount, as it is now, lets a token last."""
+def _renewed_for(token: Token, wanted: int, lasted: int, at_mount: int) -> tuple[int, Capped | None, int]:
+    """Seconds from now on, and from when it was made that it may last at all; 0: for ever.
+
+    `at_mount`: how long its mount, as it is now, lets a token last.
+    """
     most = least(token.explicit_max_ttl, token.max_ttl, at_mount)
     end, capped = most, None
     if token.period:
@@ -109,7 +116,7 @@ def _renewed_for(token: Token, wanted: int, lasted: int, at_mount: int) -> tuple
     left = max(0, end - lasted) if end else wanted
     if wanted > left:
         capped = Capped("period" if token.period else "TTL", wanted, left)
-    return min(wanted, left), capped
+    return min(wanted, left), capped, end
 
 
 # --- using, ending

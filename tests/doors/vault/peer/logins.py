@@ -23,7 +23,7 @@ USERS = [
         {"password": "pw", "bound_cidrs": ["127.0.0.1"]}, {"password": "pw", "token_type": "service"},
         {"password": "pw", "token_type": "zz"}, {"password": "pw", "token_ttl": -5}, {"password": "pw", "unknown": 1},
         {"password": "pw", "token_policies": 5}, {"password": "pw", "token_policies": ["root"]},
-        {"password": "pw", "token_ttl": "2h", "token_max_ttl": "1h"},
+        {"password": "pw", "token_ttl": "2h", "token_max_ttl": "1h"}, {"password": "pw", "token_policies": "ROOT,app"},
     )) for step in (
         post(f"{U}/users/u{n}", body), get(f"{U}/users/u{n}"), post(f"{U}/login/u{n}", {"password": "pw"}, token=""),
     )),
@@ -52,6 +52,10 @@ USERS = [
     post(f"{U}/users/u0", {"token_ttl": "1m"}),
     get(f"{U}/users/u0"),
     post(f"{U}/login/u0", {"password": "new"}, token=""),
+    *(step for body in ({"token_policies": "root"}, {"password": "new", "token_policies": ["root"]}) for step in (
+        post(f"{U}/users/u0", body), post(f"{U}/users/u0/policies", body), post(f"{U}/login/u0", {"password": "new"}, token=""),
+    )),
+    post(f"{U}/users/u0", {"token_policies": "x"}),
     post(f"{U}/users/MiXed", {"password": "pw"}),
     get(f"{U}/users/mixed"),
     *(post(f"{U}/users/{name}", {"password": "pw"}) for name in ("a%20b", "a.b", "a-b", "a@b", "%C3%A9", "a%2Fb", ".", "-")),
