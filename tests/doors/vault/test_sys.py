@@ -65,6 +65,31 @@ def test_a_mount_is_tuned_moved_and_taken_away(vault) -> None:
         ("GET", "auth/nope", None, "No auth engine at nope/"),
         ("POST", "auth/x", {"type": "nope"}, "plugin not found in the catalog: nope"),
         ("DELETE", "auth/token", None, "token credential backend cannot be disabled"),
+        ("POST", "mounts/x", {"type": "plugin"}, "plugin_name must be provided for plugin backend"),
+        (
+            "POST",
+            "mounts/x",
+            {"type": "kv", "config": {"plugin_version": "v1.2"}},
+            "cannot select non-builtin version of secrets plugin kv",
+        ),
+        (
+            "POST",
+            "auth/x",
+            {"type": "userpass", "plugin_version": "1.2.3"},
+            "plugin not found in the catalog: userpass, version=v1.2.3",
+        ),
+        (
+            "POST",
+            "mounts/x",
+            {"type": "transit", "options": {"version": "2"}},
+            'secrets engine "transit" does not allow setting a version',
+        ),
+        (
+            "POST",
+            "auth/x",
+            {"type": "jwt", "options": {"version": "1"}},
+            'auth method "jwt" does not allow setting a version',
+        ),
     ],
 )
 def test_what_is_no_mount(vault, method, path, body, words) -> None:
@@ -125,6 +150,44 @@ def test_how_users_are_locked_out_is_nothing_that_a_mount_says(vault) -> None:
     vault.root.data("POST", "sys/auth/m", {"type": "userpass"})
     assert vault.root.refused("POST", "sys/auth/m/tune", {"max_lease_ttl": "1h", **wanted}) == (400, words)
     assert vault.root.data("GET", "sys/auth/m/tune")["max_lease_ttl"] == 768 * 3600
+
+
+def test_a_mount_is_of_the_version_that_there_is(vault) -> None:
+    (kv,) = [one for one in vault.root.data("GET", "sys/plugins/catalog")["detailed"] if one["name"] == "kv"]
+    version = kv["version"]
+    vault.root.data(
+        "POST", "sys/mounts/m", {"type": "plugin", "plugin_name": "kv", "config": {"plugin_version": version}}
+    )
+    assert vault.root.data("GET", "sys/mounts/m")["type"] == "kv"
+    vault.root.data("POST", "sys/mounts/m/tune", {"plugin_version": version, "description": "x"})
+    words = "plugin not found in the catalog: kv, version=v1.2.0"
+    assert vault.root.refused("POST", "sys/mounts/m/tune", {"plugin_version": "1.2", "description": "y"}) == (
+        400,
+        words,
+    )
+    assert vault.root.data("GET", "sys/mounts/m/tune")["description"] == "x"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"version": "1"}, "cannot downgrade mount from version 2"),
+        ({"version": "3"}, "invalid version provided: 3"),
+        ({"version": ""}, "invalid version provided: 0"),
+        ({"version": "x"}, 'unable to parse options: strconv.ParseInt: parsing "x": invalid syntax'),
+    ],
+)
+def test_versions_of_secrets_are_not_hidden_by_an_earlier_version_of_the_mount(vault, options, words) -> None:
+    vault.root.data("POST", "sys/mounts/m", {"type": "kv-v2"})
+    vault.root.data("POST", "m/data/a", {"data": {"v": 1}})
+    assert vault.root.refused("POST", "sys/mounts/m/tune", {"options": options}) == (400, words)
+    assert vault.root.data("GET", "m/data/a")["data"] == {"v": 1}
+
+
+def test_an_option_that_is_said_to_be_empty_goes(vault) -> None:
+    vault.root.data("POST", "sys/mounts/m", {"type": "kv", "options": {"a": "b", "version": "1"}})
+    vault.root.data("POST", "sys/mounts/m/tune", {"options": {"a": "", "version": "2", "c": "d"}})
+    assert vault.root.data("GET", "sys/mounts/m")["options"] == {"version": "2", "c": "d"}
 
 
 # --- wrapping

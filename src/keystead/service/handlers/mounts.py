@@ -26,6 +26,7 @@ PATH = re.compile(r"[A-Za-z0-9_.@-]+(?:/[A-Za-z0-9_.@-]+)*")
 MAX_PATH = 128
 MAX_NAMES, MAX_LISTS = 64, 4096
 TRANSIT, HSM = "transit", "hsm"
+VERSION = "version"  # an option of kv
 E = TypeVar("E", bound=Entity)
 
 
@@ -157,7 +158,7 @@ def tune_mount(op: ops.TuneMount, targets: tuple[HeldTenant], _act: Act) -> Outc
     tuned = replace(
         mount,
         description=mount.description if op.description is None else op.description,
-        options={**mount.options, **(op.options or {})},
+        options=_options(mount.options, op.options or {}),
         default_lease_for=default,
         max_lease_for=most,
         listing=mount.listing if op.listing is None else op.listing,
@@ -166,6 +167,27 @@ def tune_mount(op: ops.TuneMount, targets: tuple[HeldTenant], _act: Act) -> Outc
         lists=_named({**mount.lists, **op.lists}),
     )
     return Outcome(answer=tuned, put=(tuned,))
+
+
+def _options(before: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
+    """As they are to be: one that is said to be empty goes, and a version only goes up. Raises InvalidArgument."""
+    if (version := given.get(VERSION)) is not None:
+        had, wanted = _number(before.get(VERSION, "")), _number(version)
+        if wanted not in {1, 2}:
+            raise InvalidArgument(f"invalid version provided: {wanted}", VERSION)
+        if had > wanted:
+            raise InvalidArgument(f"cannot downgrade mount from version {had}", VERSION)
+    return {name: value for name, value in {**before, **given}.items() if value or name == VERSION}
+
+
+def _number(version: str) -> int:
+    """0 of none. Raises InvalidArgument."""
+    if not version:
+        return 0
+    if not version.isdecimal() or not version.isascii():
+        words = f'unable to parse options: strconv.ParseInt: parsing "{version}": invalid syntax'
+        raise InvalidArgument(words, VERSION)
+    return int(version[:20])
 
 
 def move_mount(op: ops.MoveMount, targets: tuple[HeldTenant], _act: Act) -> Outcome[Mount]:

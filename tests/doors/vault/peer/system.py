@@ -6,6 +6,7 @@ from __future__ import annotations
 from tests.doors.vault.peer.ask import Ask, delete, get, listed, post, put, wrap
 
 POLICY = 'path "kv/*" { capabilities = ["read", "list"] }'
+PLUGIN_VERSIONS = ("", "x", "1.2", "v1.2.3-a+b", "v01.2.3", "1.2.3.4", 5, None, [])
 
 MOUNTS = [
     *(get(f"sys/mounts{rest}") for rest in ("/none", "/none/tune", "/sys/tune", "/cubbyhole")),
@@ -71,6 +72,18 @@ MOUNTS = [
     )),
     put("cubbyhole/slash", {"a": "b"}),
     get("cubbyhole/slash/"),
+    # versions, and plugins
+    *(step for n, body in enumerate((
+        {"type": "plugin"}, {"type": "plugin", "plugin_name": "kv"}, {"type": "plugin", "plugin_name": "nonesuch"},
+        {"type": "plugin", "plugin_name": "nonesuch", "config": {"plugin_name": "kv"}}, {"type": "kv", "plugin_name": "nonesuch"},
+        *({"type": "kv", "config": {"plugin_version": given}} for given in PLUGIN_VERSIONS),
+        {"type": "transit", "options": {"version": "2"}}, {"type": "transit", "options": {"version": ""}},
+    )) for step in (post(f"sys/mounts/p{n}", body), get(f"sys/mounts/p{n}"))),
+    post("sys/mounts/v", {"type": "kv-v2"}),
+    *(post("sys/mounts/v/tune", {"plugin_version": given}) for given in PLUGIN_VERSIONS),
+    *(step for given in ({"version": "1"}, {"version": "3"}, {"version": "x"}, {"version": ""}, {"a": "b"}, {"a": ""}, {}) for step in (
+        post("sys/mounts/v/tune", {"options": given}), get("sys/mounts/v/tune"),
+    )),
     # moved
     post("sys/mounts/from", {"type": "kv"}),
     put("from/a", {"x": "1"}),
@@ -97,6 +110,9 @@ LOGINS = [
         {"type": "userpass", "config": {"listing_visibility": "zz"}},
         {"type": "userpass", "config": {"token_type": "zz"}},
         {"type": "userpass", "unknown": True},
+        {"type": "plugin"}, {"type": "plugin", "plugin_name": "nonesuch"}, {"type": "plugin", "plugin_name": "kv"},
+        *({"type": "userpass", "config": {"plugin_version": given}} for given in ("x", "1.2", 5)),
+        {"type": "userpass", "options": {"version": "1"}},
     ))),
     post("sys/auth/login", {"type": "approle", "description": "d", "config": {"max_lease_ttl": "2h"}}),
     post("sys/auth/login", {"type": "approle"}),
@@ -110,6 +126,7 @@ LOGINS = [
         {"default_lease_ttl": "30m"}, {"default_lease_ttl": "3h"}, {"max_lease_ttl": "10m"}, {"max_lease_ttl": "3h"},
         {"description": "more"}, {"listing_visibility": "unauth"}, {"listing_visibility": "x"},
         {"token_type": "service"}, {"token_type": "zz"}, {"options": {"a": "b"}}, {}, {"unknown": "x"},
+        {"plugin_version": "x"}, {"plugin_version": "1.2"}, {"plugin_version": ""}, {"options": {"a": ""}},
     ) for step in (post("sys/auth/login/tune", body), get("sys/auth/login/tune"))),
     post("sys/mounts/auth/login/tune", {"description": "by the other path"}),
     get("sys/auth/login"),

@@ -33,6 +33,7 @@ from keystead.doors.vault.system.engines import (
     uncached,
 )
 from keystead.doors.vault.system.mountshapes import told, tuning
+from keystead.doors.vault.system.versions import check_mounted, check_tuned, engine_of
 from keystead.doors.vault.tokens import here
 from keystead.kit import Call
 from keystead.wire.vault.kinds import CommaStrings, Map, Pairs, Slashless
@@ -74,6 +75,7 @@ class TuneRequest(Parameters, frozen=True, kw_only=True):
     audit_non_hmac_request_keys: CommaStrings | None = None
     audit_non_hmac_response_keys: CommaStrings | None = None
     passthrough_request_headers: CommaStrings | None = None
+    plugin_version: str | None = None
     user_lockout_config: Map | None = None
 
 
@@ -87,33 +89,35 @@ def _listed(call: Call, *, logins: bool) -> Answer:
 
 
 def _enable(req: EnableRequest, call: Call, prefix: str, engines: Mapping[str, Engine]) -> None:
-    engine, path = engines.get(req.type), req.path.strip("/")
+    kind, path = engine_of(req.type, req.config, req.plugin_name), req.path.strip("/")
+    engine = engines.get(kind)
     if not prefix and path.partition("/")[0] in OWN:
         raise Said(400, f'cannot mount "{path}/"')
-    if not req.type:
+    if not kind:
         raise Said(400, "backend type must be specified as a string")
     if engine is None:
-        raise Said(400, f"plugin not found in the catalog: {req.type}")
-    check_version(req.type, req.options)
+        raise Said(400, f"plugin not found in the catalog: {kind}")
     word = "auth" if prefix else "mount"
+    check_mounted(req.config.get("plugin_version", req.plugin_version), word, kind)
+    check_version(kind, req.options, is_login=bool(prefix))
     listing = req.config.get("listing_visibility", "")
     check_listing(listing)
     check_lockout(req.config.get(LOCKOUT))
-    kind = kind_made(req.config.get("token_type") if prefix else None)
+    made_as = kind_made(req.config.get("token_type") if prefix else None)
     default_for, most_for = times(req.config)
     try:
         call(
             ops.EnableMount(
                 tenant=here(call),
                 path=prefix + path,
-                engine=engine.name or req.type,
+                engine=engine.name or kind,
                 keeps=engine.keeps,
                 description=req.description,
                 options={**req.options, **engine.options},
                 default_lease_for=default_for,
                 max_lease_for=most_for,
                 listing=listing,
-                made_as=kind or DEFAULT_KIND,
+                made_as=made_as or DEFAULT_KIND,
                 managed_keys=managed_keys(req.config.get("allowed_managed_keys")),
                 marks=(*(name for name in MARKS if getattr(req, name)), *uncached(req.config, word)),
                 lists=lists(req.config, word),
@@ -133,6 +137,8 @@ def _tune(req: TuneRequest, call: Call, prefix: str) -> None:
     if kind is not None and path == f"auth/{TOKENS}":
         raise Said(400, "'token_type' cannot be set for 'token' or 'ns_token' auth mounts")
     try:
+        if req.plugin_version is not None:
+            check_tuned(req.plugin_version, call(ops.ReadMount(tenant=here(call), path=path)).engine)
         call(
             ops.TuneMount(
                 tenant=here(call),
