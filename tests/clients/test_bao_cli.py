@@ -169,6 +169,8 @@ def test_what_is_read_and_written_by_path(bao) -> None:
     assert bao.json("read", "sys/quotas/rate-limit/all")["data"]["rate"] == 100000
     assert bao("delete", "sys/quotas/rate-limit/all").status == 0
     assert "transit" in bao("plugin", "list", "secret").out
+    assert "true" in bao("operator", "members").out
+    assert bao("operator", "step-down").status == 0
     assert bao("token", "create", "-policy=none", "-ttl=1h").status == 0
     assert bao("list", "sys/leases/lookup/auth/token/create").status == 0
     assert bao("lease", "revoke", "-prefix", "-force", "auth/token/create").status == 0

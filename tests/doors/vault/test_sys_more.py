@@ -90,6 +90,33 @@ def test_what_nothing_has_is_read_as_empty_and_not_taken(vault, method, path, bo
     assert vault.root.token(policies=["default"]).refused(method, f"sys/config/{path}", body) == (403, DENIED)
 
 
-@pytest.mark.parametrize("path", ["host-info", "in-flight-req", "pprof", "monitor", "raw/x", "loggers"])
+def test_there_is_one_node_and_nobody_to_step_down_for(vault) -> None:
+    told = vault.root("GET", "sys/ha-status").json
+    assert told["nodes"] == told["data"]["nodes"]
+    (node,) = told["nodes"]
+    assert node["active_node"] is True and node["version"] == vault.root("GET", "sys/health").json["version"]
+    assert vault.root("PUT", "sys/step-down").status == 204
+    vault.root.policy("update", 'path "sys/*" { capabilities = ["update"] }')
+    some = vault.root.token(policies=["update"], no_default_policy=True)
+    assert some.refused("PUT", "sys/step-down") == some.refused("GET", "sys/ha-status") == (403, DENIED)
+    assert vault.nobody("PUT", "sys/step-down").status == 403
+
+
+NOT_OFFERED = (
+    *(
+        "host-info",
+        "in-flight-req",
+        "pprof",
+        "monitor",
+        "raw/x",
+        "loggers",
+        "version-history",
+        "internal/counters/tokens",
+    ),
+    *("internal/inspect/request", "config/state/sanitized", "storage/raft/configuration"),
+)
+
+
+@pytest.mark.parametrize("path", NOT_OFFERED)
 def test_what_is_not_offered(vault, path) -> None:
     assert vault.root.refused("GET", f"sys/{path}") == (404, "1 error occurred:\n\t* unsupported path\n\n")
