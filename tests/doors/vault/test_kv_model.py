@@ -19,7 +19,6 @@ pytestmark = pytest.mark.client
 MOUNTS = {"kv-v2": "kv2", "kv": "kv", "cubbyhole": "cubbyhole"}
 OFFERED = [one for one in DOOR.operations if isinstance(one, Endpoint) and one.engine in MOUNTS and one not in ASTRAY]
 NOT_OFFERED = {("get", "kv2/detailed-metadata/{}")}  # OpenBao's own
-NOT_TAKEN = {"metadata_cas_required", "metadata_cas"}  # OpenBao's own
 OF_THE_LISTING = {"after", "limit"}  # documented for all that stands at the same path
 
 
@@ -41,7 +40,7 @@ def test_an_operation_is_as_documented(document, endpoint) -> None:
         return  # what is asked in a query is not documented
     hints = get_type_hints(endpoint.request, include_extras=True)
     mine = {field.encode_name: kind_of(hints[field.name]) for field in msgspec.structs.fields(endpoint.request)}
-    assert mine.keys() == found.parameters.keys() - NOT_TAKEN - OF_THE_LISTING
+    assert mine.keys() == found.parameters.keys() - OF_THE_LISTING
     assert not {name: kind for name, kind in mine.items() if kind not in found.parameters[name].kinds | {Kind.ANY}}
 
 

@@ -244,6 +244,24 @@ def test_a_name_that_ends_like_a_folder_is_no_secrets(root) -> None:
     assert read(root).status == 200
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "given"),
+    [
+        ("POST", "metadata/app", {"metadata_cas": 0}),
+        ("POST", "metadata/app", {"metadata_cas_required": True}),
+        ("PATCH", "metadata/app", {"metadata_cas": 1}),
+        ("POST", "config", {"metadata_cas_required": True}),
+    ],
+)
+def test_a_condition_that_nobody_would_look_at_is_refused(root, method, path, given) -> None:
+    """Members of OpenBao's own: whoever names a version means that no other is overwritten."""
+    write(root)
+    (name,) = given
+    reply = root.ask(method, f"kv2/{path}", {"max_versions": 3, **given})
+    assert (reply.status, reply.json["errors"]) == (400, [f"{name} is not offered"])
+    assert metadata(root)["max_versions"] == 0
+
+
 def test_limits(root) -> None:
     assert write(root, "x" * 1025).status == 400
     assert write(root, "/".join("a" * 33)).status == 400

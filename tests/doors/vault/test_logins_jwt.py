@@ -160,6 +160,7 @@ def test_a_role_without_leeway(vault) -> None:
 
 
 def test_a_token_that_has_an_audience_needs_a_role_that_has(vault) -> None:
+    """CVE-2024-5798."""
     vault.role(bound_audiences="", bound_subject="s")
     assert vault.why() == "audience claim found in JWT but no audiences bound to the role"
     assert vault.log_in(aud=None).status == 200
@@ -409,6 +410,11 @@ def test_an_issuer_that_is_away(vault) -> None:
             {"jwks_url": JWKS, "oidc_client_id": "x", "oidc_client_secret": "y"},
             "'oidc_discovery_url' must be set for OIDC",
         ),
+        ({"jwks_url": JWKS, "jwks_pairs": [{"jwks_url": JWKS}]}, "jwks_pairs is not offered"),
+        (
+            {"jwks_url": JWKS, "override_allowed_server_names": ["other.test"]},
+            "override_allowed_server_names is not offered",
+        ),
     ],
 )
 def test_a_configuration_that_cannot_be(vault, fields, words) -> None:
@@ -455,6 +461,10 @@ def test_a_configuration_is_told(vault) -> None:
         (
             {"role_type": "jwt", "user_claim": "sub", "bound_subject": "s", "verbose_oidc_logging": True},
             "verbose_oidc_logging is not offered: what tokens say is not logged",
+        ),
+        (
+            {"role_type": "jwt", "user_claim": "sub", "bound_subject": "s", "oauth2_metadata": ["access_token"]},
+            "oauth2_metadata is not offered",
         ),
     ],
 )

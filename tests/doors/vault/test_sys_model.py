@@ -34,15 +34,8 @@ NOT_DOCUMENTED = {
     *(f"system {verb} config/control-group" for verb in ("read", "write", "delete")),
 }
 
-OF_POLICIES = {"cas", "cas_required", "expiration", "ttl"} | {
-    f"allow_{what}_in_identity_templates" for what in ("slashes", "wildcards")
-}
 LEFT_OUT = {
     "system list namespaces/?": {"scan"},  # what makes another verb of it (wire.vault.request)
-    "system write mounts/{path:path}/tune": {"plugin_version"},
-    "system write auth/{path:path}/tune": {"plugin_version"},
-    "system write policies/acl/{name:path}": OF_POLICIES,  # OpenBao's own
-    "system write policy/{name:path}": OF_POLICIES,
     "system read internal/specs/openapi": {"generic_mount_paths"},
     "system write namespaces/api-lock/lock": {"path"},  # which is the request's
     "system write namespaces/api-lock/unlock": {"path"},
@@ -54,7 +47,7 @@ LEFT_OUT = {
     "system write leases/renew/{lease_id:path}": {"url_lease_id"},
     "system write leases/revoke": {"url_lease_id"},
     "system write leases/revoke/{lease_id:path}": {"url_lease_id"},
-    "jwt write config": {"override_allowed_server_names", "skip_jwks_validation"},
+    "jwt write config": {"skip_jwks_validation"},
     "jwt read oidc/callback": {"confirmation"},
     "jwt write role/{name}": {"cel_program", "message"},  # of CEL roles, which OpenBao alone has
     "cert write config": {"ocsp_cache_size"},
@@ -78,10 +71,11 @@ MORE = {
     "identity write oidc/provider/{name}/authorize": {"request", "request_uri"},
     # of a query the document has none
     "identity read oidc/provider/{name}/authorize": set(oidcflow.AuthorizeRequest.__struct_encode_fields__) - {"name"},
+    "jwt write config": {"jwks_pairs"},  # Vault's own
     # there the document shows CEL roles in their place
     "jwt write role/{name}": set(jwt.WriteRoleRequest.__struct_encode_fields__) - OF_CEL,
 }
-SUDO = {"token write revoke-orphan", "system write seal"}  # its handler demands it there
+SUDO = {"token write revoke-orphan", "system write seal", "system write step-down"}  # its handler demands it there
 SIGNED_HERE = {
     "system read internal/ui/namespaces",  # shows there nothing without one
     "system read internal/ui/mounts",  # shows there what is listed for everybody

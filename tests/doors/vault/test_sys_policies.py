@@ -69,6 +69,27 @@ def test_what_is_written_counts_from_the_answer_on(vault) -> None:
     assert token.refused("GET", "sys/policies/acl/app") == (403, DENIED)
 
 
+@pytest.mark.parametrize("path", ["sys/policies/acl/x", "sys/policy/x"])
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"ttl": "1h"},
+        {"expiration": "2120-01-01T00:00:00Z"},
+        {"cas": 0},
+        {"cas_required": True},
+        {"allow_slashes_in_identity_templates": True},
+        {"allow_wildcards_in_identity_templates": True},
+    ],
+    ids=lambda given: next(iter(given)),
+)
+def test_what_openbao_has_beside_the_text_is_not_taken_and_forgotten(vault, path, given) -> None:
+    """A policy that was to end would stay."""
+    (name,) = given
+    assert vault.root.refused("PUT", path, {"policy": READ, **given}) == (400, f"{name} is not offered")
+    assert vault.root("GET", path).status == 404
+    assert vault.root("PUT", path, {"policy": READ, "cas_required": False, "ttl": None}).status == 204
+
+
 def test_default_may_be_rewritten(vault) -> None:
     token = vault.root.token(policies=["app"])
     assert token.is_good()
@@ -83,6 +104,7 @@ def test_capabilities(vault) -> None:
     assert one["capabilities"] == one["secret/a"] == one["data"]["secret/a"] == ["read"]
     two = token.data("POST", "sys/capabilities-self", {"paths": ["secret/a", "other"]})
     assert two == {"secret/a": ["read"], "other": ["deny"]}
+    assert token.data("POST", "sys/capabilities-self", {"paths": ["other", "other"]}) == {"other": ["deny"]}
     assert vault.root.data("POST", "sys/capabilities", {"path": "x", "token": token.text})["x"] == ["deny"]
     accessor = token.data("GET", "auth/token/lookup-self")["accessor"]
     by_accessor = vault.root.data("POST", "sys/capabilities-accessor", {"path": "secret/a", "accessor": accessor})

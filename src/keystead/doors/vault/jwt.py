@@ -12,6 +12,7 @@ from keystead.core.errors import NotFound
 from keystead.core.sensitive import Sensitive
 from keystead.doors.vault.accounts import find_account, list_accounts
 from keystead.doors.vault.endpoint import Answer, Said, endpoint
+from keystead.doors.vault.refusals import refuse
 from keystead.doors.vault.terms import TermsRequest, log_in, terms, told
 from keystead.doors.vault.tokens import Nothing, here
 from keystead.kit import Call
@@ -45,16 +46,19 @@ class ConfigRequest(Parameters, frozen=True, kw_only=True):
     provider_config: Map | None = None
     jwks_url: str = ""
     jwks_ca_pem: str = ""
+    jwks_pairs: Any = None
     jwt_validation_pubkeys: CommaStrings = ()
     jwt_supported_algs: CommaStrings = ()
     bound_issuer: str = ""
     default_role: Lower = ""
     namespace_in_state: bool | None = None
+    override_allowed_server_names: CommaStrings | None = None
 
 
 @endpoint("jwt", Verb.WRITE, "config")
 def write_config(req: ConfigRequest, call: Call) -> None:
     """All of it anew. Nobody is asked whether the keys are where it says: the first login finds out."""
+    refuse(req, ("jwks_pairs", "override_allowed_server_names"))
     if sum(map(bool, (req.oidc_discovery_url, req.jwks_url, req.jwt_validation_pubkeys))) != 1:
         raise Said(400, ONE_OF)
     _check_client(req)
@@ -167,6 +171,7 @@ class WriteRoleRequest(TermsRequest, frozen=True, kw_only=True):
     callback_mode: str = "client"
     poll_interval: Int | None = None
     verbose_oidc_logging: bool = False
+    oauth2_metadata: CommaStrings | None = None
     num_uses: Int | None = None
 
 
@@ -201,6 +206,7 @@ def write_role(req: WriteRoleRequest, call: Call) -> None:
 
 
 def _bounds(req: WriteRoleRequest, before: JwtBounds) -> JwtBounds:
+    refuse(req, ("oauth2_metadata",))
     if req.verbose_oidc_logging:
         raise Said(400, "verbose_oidc_logging is not offered: what tokens say is not logged")
     if req.callback_mode not in MODES:

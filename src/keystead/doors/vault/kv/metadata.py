@@ -14,6 +14,7 @@ from keystead.doors.vault.endpoint import Answer, endpoint
 from keystead.doors.vault.kv import VERSIONED
 from keystead.doors.vault.kv.custom import checked
 from keystead.doors.vault.kv.shapes import GONE, At, at, dates
+from keystead.doors.vault.refusals import refuse
 from keystead.kit import Call
 from keystead.wire.vault.fields import coerced
 from keystead.wire.vault.kinds import Duration, Int, Kind, Map, SignedDuration
@@ -84,6 +85,8 @@ class WriteRequest(Parameters, frozen=True, kw_only=True):
     cas_required: bool | None = None
     delete_version_after: Duration | None = None
     custom_metadata: Map | None = None
+    metadata_cas: Int | None = None
+    metadata_cas_required: bool | None = None
 
 
 class PatchRequest(Parameters, frozen=True, kw_only=True):
@@ -94,10 +97,16 @@ class PatchRequest(Parameters, frozen=True, kw_only=True):
     cas_required: bool | None = None
     delete_version_after: Duration | None = None
     custom_metadata: Any = UNSET
+    metadata_cas: Int | None = None
+    metadata_cas_required: bool | None = None
+
+
+OPENBAOS = ("metadata_cas", "metadata_cas_required")
 
 
 @endpoint(VERSIONED, Verb.WRITE, "metadata/{path:path?}", creates=True)
 def write(req: WriteRequest, call: Call) -> Answer | None:
+    refuse(req, OPENBAOS)
     done = call(
         ops.PutSecretMetadata(
             secret=at(req.path, call),
@@ -112,6 +121,7 @@ def write(req: WriteRequest, call: Call) -> Answer | None:
 
 @endpoint(VERSIONED, Verb.PATCH, "metadata/{path:path?}")
 def patch(req: PatchRequest, call: Call) -> Answer | None:
+    refuse(req, OPENBAOS)
     custom = req.custom_metadata
     given = None if custom is None or custom is UNSET else coerced(Kind.MAP, "custom_metadata", custom)
     change = ops.PutSecretMetadata(
@@ -168,10 +178,12 @@ class SettingsRequest(Parameters, frozen=True, kw_only=True):
     max_versions: Int | None = None
     cas_required: bool | None = None
     delete_version_after: SignedDuration | None = None
+    metadata_cas_required: bool | None = None
 
 
 @endpoint(VERSIONED, Verb.WRITE, "config")
 def write_settings(req: SettingsRequest, call: Call) -> None:
+    refuse(req, ("metadata_cas_required",))
     call(
         ops.PutSecretSettings(
             keyring=KeyringRef(call.caller.namespace),

@@ -7,10 +7,11 @@ from typing import Any
 from keystead.core import operations as ops
 from keystead.core.entities import AclPolicy
 from keystead.doors.vault.endpoint import Answer, Said, endpoint
+from keystead.doors.vault.refusals import refuse
 from keystead.doors.vault.tokens import Nothing, here
 from keystead.kit import Call
 from keystead.wire import Malformed
-from keystead.wire.vault.kinds import Caseless
+from keystead.wire.vault.kinds import Caseless, Duration, Int, Time
 from keystead.wire.vault.reader import CAPTURED, Parameters
 from keystead.wire.vault.request import Verb
 from keystead.wire.vault.scalars import base64_decoded
@@ -23,10 +24,26 @@ class NameRequest(Parameters, frozen=True, kw_only=True):
 class WriteRequest(Parameters, frozen=True, kw_only=True):
     name: Caseless = CAPTURED
     policy: str = ""
+    allow_slashes_in_identity_templates: bool | None = None
+    allow_wildcards_in_identity_templates: bool | None = None
+    cas: Int | None = None
+    cas_required: bool | None = None
+    expiration: Time | None = None
+    ttl: Duration | None = None
 
 
 class OldWriteRequest(WriteRequest, frozen=True, kw_only=True):
     rules: str = ""
+
+
+OPENBAOS = (
+    "allow_slashes_in_identity_templates",
+    "allow_wildcards_in_identity_templates",
+    "cas",
+    "cas_required",
+    "expiration",
+    "ttl",
+)
 
 
 def text_of(given: str) -> str:
@@ -37,10 +54,11 @@ def text_of(given: str) -> str:
         return given
 
 
-def _write(name: str, given: str, call: Call) -> None:
+def _write(req: WriteRequest, given: str, call: Call) -> None:
     if not given:
         raise Said(400, "'policy' parameter not supplied or empty")
-    call(ops.WriteAclPolicy(tenant=here(call), name=name.lower(), text=text_of(given)))
+    refuse(req, OPENBAOS)
+    call(ops.WriteAclPolicy(tenant=here(call), name=req.name.lower(), text=text_of(given)))
 
 
 def _told(policy: AclPolicy, member: str) -> dict[str, Any]:
@@ -59,7 +77,7 @@ def read_policy(req: NameRequest, call: Call) -> dict[str, Any]:
 
 @endpoint("system", Verb.WRITE, "policies/acl/{name:path}")
 def write_policy(req: WriteRequest, call: Call) -> None:
-    _write(req.name, req.policy, call)
+    _write(req, req.policy, call)
 
 
 @endpoint("system", Verb.DELETE, "policies/acl/{name:path}")
@@ -90,7 +108,7 @@ def read_old_policy(req: NameRequest, call: Call) -> Answer:
 
 @endpoint("system", Verb.WRITE, "policy/{name:path}")
 def write_old_policy(req: OldWriteRequest, call: Call) -> Answer | None:
-    _write(req.name, req.policy or req.rules, call)
+    _write(req, req.policy or req.rules, call)
     return None if req.policy else Answer(warnings=("'rules' is deprecated, please use 'policy' instead",))
 
 
