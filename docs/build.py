@@ -14,6 +14,7 @@ from typing import Any, get_type_hints
 
 import botocore.loaders
 import click
+from docs import cves
 from docs.checks import ELSEWHERE, GROUPS, named
 from msgspec import Struct, inspect
 
@@ -343,6 +344,22 @@ def checklist() -> str:
     return "".join(parts)
 
 
+def others() -> str:
+    """Every published flaw with the tests that name it, or with what is said in their place."""
+    tests = cves.named(ROOT / "tests")
+    parts = [
+        "# What broke others\n\nFlaws that were published of servers like this one, of HashiCorp Vault and OpenBao "
+        "most of all, and the tests that show each is not so here.\n"
+    ]
+    for group, flaws in cves.GROUPS.items():
+        shown = []
+        for flaw in flaws:
+            by = dict.fromkeys(test for one in flaw.ids.split() for test in tests.get(one, ()))
+            shown.append((flaw.ids.replace(" ", "<br>"), flaw.what, "<br>".join(map(code, by)) or flaw.elsewhere))
+        parts.append(f"\n## {group}\n\n" + table(("flaw", "what", "shown by"), shown))
+    return "".join(parts)
+
+
 PAGES: Mapping[str, Callable[[], str]] = {
     "lifecycle.md": lifecycle,
     "algorithms.md": algorithms,
@@ -352,6 +369,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "commands.md": commands,
     "security.md": security,
     "checks.md": checklist,
+    "cves.md": others,
 }
 
 

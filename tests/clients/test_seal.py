@@ -380,6 +380,7 @@ def test_bao_rotate_keys_is_the_same_by_openbaos_name(up) -> None:
 
 
 def test_row_32_nobody_without_a_token_begins_cancels_or_hears_of_an_attempt(up) -> None:
+    """CVE-2025-4656, CVE-2025-52894, CVE-2026-5807."""
     _, vault = up
     shares = {"secret_shares": 1, "secret_threshold": 1}
     nonce = vault.good("PUT", "sys/rekey/init", {"secret_shares": 3, "secret_threshold": 2})["nonce"]

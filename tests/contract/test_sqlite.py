@@ -42,6 +42,7 @@ def put(store: SqliteStore, *ids: str) -> None:
 
 @pytest.mark.parametrize("umask", [0, 0o777 & ~0o700, 0o077])
 def test_row_121_files_are_for_the_owner_alone_whatever_the_umask(path, umask):
+    """CVE-2021-38553."""
     before = os.umask(umask)
     try:
         store = SqliteStore(path)

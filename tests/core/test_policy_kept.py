@@ -9,6 +9,7 @@ from keystead.core.policy.kept import MOST_TEXT, Kept
 
 
 def test_the_oldest_go_when_there_are_too_many_or_they_are_too_heavy():
+    """CVE-2023-5954."""
     calls = []
     kept = Kept(lambda text: calls.append(text) or text.upper(), len, most=3, most_weight=10)
     assert [kept(text) for text in ("a", "b", "a", "c")] == ["A", "B", "A", "C"]

@@ -10,7 +10,7 @@ import click
 import msgspec
 import pytest
 import yaml
-from docs import build, checks
+from docs import build, checks, cves
 
 from keystead.app.doors import DOORS
 from keystead.cli import cli
@@ -107,6 +107,16 @@ def test_every_row_of_the_checklist_is_a_test_or_says_where_it_is_shown() -> Non
     assert len(links) > 15
     for path, anchor in links:
         assert re.search(rf"^def {anchor}\(", (ROOT / path).read_text(), re.MULTILINE), f"{path}#{anchor}"
+
+
+def test_what_broke_others_is_a_test_or_says_why_there_is_none() -> None:
+    """Ids in tests stand in the docstring of one, and in the table."""
+    tests = cves.named(ROOT / "tests")
+    assert cves.mentioned(ROOT / "tests") == tests.keys() <= cves.IDS.keys()
+    shown = {flaw.ids for one, flaw in cves.IDS.items() if one in tests}
+    assert {flaw.ids for flaw in cves.FLAWS} - shown == {flaw.ids for flaw in cves.FLAWS if flaw.elsewhere}
+    assert sum(len(flaw.ids.split()) for flaw in cves.FLAWS) == len(cves.IDS), "one id in two rows"
+    assert len(shown) > 35
 
 
 def test_every_room_is_on_the_map() -> None:

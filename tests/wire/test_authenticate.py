@@ -226,6 +226,7 @@ def test_a_new_secret_drops_what_was_prepared_from_the_old(authenticate, directo
 
 
 def test_row_18_a_long_secret_is_checked_to_its_end(authenticate, directory: Directory) -> None:
+    """CVE-2021-3563."""
     long = "s" * 200
     directory.add("AKIALONG", long)
     authenticate(http(signed("AKIALONG", long)))

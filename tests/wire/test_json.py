@@ -54,6 +54,7 @@ def test_row_50_depth_in_a_member_nobody_reads() -> None:
 
 
 def test_row_50_nodes_and_strings() -> None:
+    """CVE-2023-6337, CVE-2025-6203, CVE-2025-59043, CVE-2025-12044."""
     assert len(read_any(b"[" + b"1," * (NODES - 2) + b"1]")) == NODES - 1
     with pytest.raises(Malformed):
         read_any(b"[" + b"1," * (NODES - 1) + b"1]")
@@ -167,6 +168,7 @@ def test_row_57_base64_has_one_alphabet_and_its_padding(text: str) -> None:
 
 
 def test_a_misfit_says_where_and_never_what() -> None:
+    """CVE-2025-4166, CVE-2025-52893."""
     with pytest.raises(Misfit) as caught:
         read(b'{"KeyId":"a","Limit":"hunter2"}')
     assert (caught.value.path, caught.value.text) == ("$.Limit", "Expected `int`, got `str`")

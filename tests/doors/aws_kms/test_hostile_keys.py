@@ -69,7 +69,7 @@ G = b"\4" + GX.to_bytes(32, "big") + GY.to_bytes(32, "big")
 
 
 def explicit(p: int = P, a: int = A, generator: bytes = G, order: int = N) -> bytes:
-    """RFC 3279 §2.3.5, ECParameters: CVE-2020-0601 was a curve with a generator of the attacker's."""
+    """RFC 3279 §2.3.5, ECParameters."""
     size = (p.bit_length() + 7) // 8
     curve = seq(tlv(OCTETS, a.to_bytes(size, "big")), tlv(OCTETS, B.to_bytes(size, "big")))
     return seq(integer(1), seq(PRIME_FIELD, integer(p)), curve, tlv(OCTETS, generator), integer(order), integer(1))
@@ -168,6 +168,7 @@ def agreeing(office):
 
 @pytest.mark.parametrize("peer", PEERS.values(), ids=PEERS)
 def test_row_62_a_hostile_peer_key_is_refused_at_once(office, agreeing, peer) -> None:
+    """CVE-2020-0601: a curve with a generator of the attacker's among them."""
     before = office.barrier.n_commits
     assert len(peer) <= 8192, "or its length alone would be refused"
     with atmost(MOST_CPU):

@@ -154,7 +154,7 @@ def test_row_67_a_secret_access_key_and_a_token_turn_up_nowhere(stack, caplog) -
 
 @pytest.mark.parametrize("operation", sorted(DOOR.table()))
 def test_row_68_no_message_shows_what_it_holds(operation) -> None:
-    """Bytes and text alike: a repr names members and shows none."""
+    """CVE-2025-62705: bytes and text alike: a repr names members and shows none."""
     declared = DOOR.table()[operation]
     for message in (declared.request, declared.response):
         if message is type(None):
@@ -362,7 +362,7 @@ DENIES_ITSELF = '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":
 @pytest.mark.parametrize("policy", [None, harness.ALLOW_ALL, DENIES_ITSELF])
 @pytest.mark.parametrize("operation", ["Encrypt", "DescribeKey"])
 def test_row_36_another_accounts_key_cannot_be_told_from_none(stack, policy, operation) -> None:
-    """Nor the key that its alias means, whatever either policy says."""
+    """CVE-2022-23452: nor the key that its alias means, whatever either policy says."""
     stack.keyring()
     eve = stack.user("eve", policy, tenant=harness.OTHER_TENANT)
     there, denying = stack.key(), stack.key(policy=DENIES_ALL)

@@ -102,6 +102,7 @@ def test_what_it_cannot_have(vault, wanted, words) -> None:
 
 
 def test_it_ends_at_its_time(vault) -> None:
+    """CVE-2020-25816."""
     token = token_of(vault.root)
     vault.stack.clock.forward(timedelta(minutes=59))
     assert token.is_good()

@@ -259,7 +259,7 @@ def test_templates_are_of_whoever_asks_and_change_with_them(vault) -> None:
 
 @pytest.mark.parametrize("name", ["a/b", "*", "+", "kv/data/own"])
 def test_a_value_that_reaches_further_than_its_place_takes_every_right_away(vault, name) -> None:
-    """security.md §4-A row 5; a path left out could have been one that says no."""
+    """GHSA-59w7-v8rr-pr4p: security.md §4-A row 5; a path left out could have been one that says no."""
     token, id_ = log_in(vault)
     vault.root.data("POST", f"identity/entity/id/{id_}", {"policies": "own"})
     assert reads(token, "own") == [True]
@@ -345,6 +345,7 @@ def test_an_entity_reads_itself_and_nobody_else(vault) -> None:
 
 
 def test_root_is_nobody_s_by_an_entity(vault) -> None:
+    """CVE-2025-64761, CVE-2024-9180: nor by a group, in whatever letters."""
     for path in ("identity/entity", "identity/group"):
         assert vault.root.refused("POST", path, {"policies": [" ROOT "]}) == (400, "policies cannot contain root")
 

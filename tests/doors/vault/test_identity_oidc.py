@@ -192,7 +192,7 @@ def test_keys_that_no_role_names_are_not_published(vault) -> None:
 
 
 def test_what_is_said_of_somebody_is_a_value_and_no_more(vault) -> None:
-    """security.md §4-I row 130."""
+    """CVE-2025-49828: security.md §4-I row 130."""
     key(vault)
     template = (
         '{"team": {{identity.entity.metadata.team}}, "all": {{identity.entity.metadata}}, "t": {{time.now.plus.1h}}}'

@@ -110,6 +110,17 @@ def test_a_role_may_be_one_certificate(vault) -> None:
     assert vault.why(vault.joe, name="leaf") == INVALID
 
 
+def test_its_key_in_another_certificate_is_not_that_certificate(vault) -> None:
+    """CVE-2024-2048, CVE-2025-6037: nor is another of its issuer."""
+    vault.role("leaf", certificate=vault.joe.pem)
+    start = vault.stack.clock.now()
+    ann = Issued("ann", key=vault.joe.key, start=start)
+    for other in (ann, Issued("ann", vault.ca, key=vault.joe.key, start=start), Issued("joe", vault.ca, start=start)):
+        assert vault.why(other, name="leaf") == INVALID
+    assert vault.why(Issued("ann", vault.joe, start=start), vault.joe, name="leaf") == INVALID
+    assert vault.log_in(vault.joe, name="leaf").status == 200
+
+
 @pytest.mark.parametrize(
     ("name", "good", "bad"),
     [
@@ -160,6 +171,7 @@ def test_from_elsewhere(vault) -> None:
 
 
 def test_a_token_is_renewed_with_the_key_it_was_got_with(vault) -> None:
+    """CVE-2026-39388."""
     token = vaultstack.Bearer(vault.stack, vault.log_in(vault.joe).json["auth"]["client_token"])
     words = (400, "client identity during renewal not matching client identity used during login")
     assert token.refused("POST", "auth/token/renew-self", {}) == words

@@ -267,6 +267,7 @@ def world(vault) -> World:
 
 
 def test_until_a_list_has_been_fetched_nobody_logs_in(vault, world) -> None:
+    """CVE-2022-41316."""
     token = vaultstack.Bearer(vault.stack, vault.log_in(vault.jim).json["auth"]["client_token"])
     vault.root.data("POST", "auth/cert/crls/l", {"url": URL})
     assert vault.why(vault.jim) == AWAY

@@ -78,6 +78,7 @@ def vault() -> Asking:
 
 
 def test_who_is_good_comes_in_and_who_is_revoked_does_not(vault) -> None:
+    """CVE-2024-2660."""
     assert vault.log_in(vault.joe).status == 200
     vault.says(URL, REVOKED)
     assert vault.why(vault.joe) == UNFIT
@@ -134,6 +135,7 @@ def odd(vault: Asking) -> dict[str, dict]:
 
 @pytest.mark.parametrize("name", list(odd(Asking())))
 def test_an_answer_that_is_none(vault, name) -> None:
+    """CVE-2024-2660."""
     vault.says(URL, **odd(vault)[name])
     assert vault.why(vault.joe) == NOT_ASKED
 

@@ -347,6 +347,7 @@ def test_words_before_anybody_is_sent_anywhere(vault) -> None:
     ],
 )
 def test_the_issuer_says_no(vault, said, words) -> None:
+    """CVE-2026-33758: what it says more is not said back."""
     state, code = vault.issuer.authorize(vault.begin())
     reply = vault.come_back(state, code, error=said, error_description="long\nwords")
     assert reply.json["errors"] == [f"Vault login failed. {words}"]

@@ -214,6 +214,7 @@ def test_what_nothing_asks_for_is_remarked_upon(site) -> None:
 
 
 def test_a_password_is_good_once(site) -> None:
+    """CVE-2025-6015, CVE-2025-55003."""
     code = site.code()
     assert site.validate(site.begin(), code).status == 200
     assert BAD in refused(site.validate(site.begin(), code))[1]
@@ -229,6 +230,7 @@ def test_of_many_who_bring_one_password_at_once_one_comes_in(site) -> None:
 
 
 def test_wrong_ones_are_counted_and_a_right_one_comes_too_late(site) -> None:
+    """CVE-2025-6015, CVE-2025-55003."""
     request = site.begin()
     for _ in range(5):
         assert BAD in refused(site.validate(request, site.wrong()))[1]
@@ -608,7 +610,10 @@ def test_each_step_is_on_record(site) -> None:
 
 
 def test_at_any_worker_at_once(site) -> None:
-    """What one worker begins, another ends; and a password, or an enforcement, is one for all of them."""
+    """CVE-2022-30689.
+
+    What one worker begins, another ends; and a password, or an enforcement, is one for all of them.
+    """
     another = harness.Stack(
         door=vault.DOOR, store=site.stack.store, slot=site.stack.slot, unseal=site.stack.unseal, seed=2
     ).on_the_loop()

@@ -58,6 +58,8 @@ def test_a_path_and_a_header_lead_to_the_same_place(two) -> None:
 
 
 def test_what_may_be_a_name(two) -> None:
+    """GHSA-mwr2-wmgp-crj6, CVE-2026-55775: none that means the one above."""
+
     def refusal(name: str) -> str:
         return two.refusal("POST", f"sys/namespaces/{name}")[1]
 

@@ -240,6 +240,7 @@ def test_a_lock_is_none_of_the_aws_door(estate: Estate) -> None:
 
 
 def test_the_rest_of_the_tree_goes_on_and_its_rows_go_too(estate: Estate) -> None:
+    """CVE-2026-42186."""
     estate.ended()
     assert estate.outsider.call("ListKeys").status == 200
     assert estate.root.ask("GET", "sys/mounts", x_vault_namespace="ns1").status == 200

@@ -119,6 +119,7 @@ def test_no_spelling_of_her_name_lets_anybody_in(tree, header) -> None:
     "path", ["attacker/%2e%2e/victim/kv/a", "victim%2Fkv/a", "%76ictim/kv/a", "attacker/../victim/kv/a"]
 )
 def test_no_spelling_of_her_path_does(tree, path) -> None:
+    """CVE-2026-3605: nor one with dots in it."""
     reply = of(tree, "attacker").ask("GET", path)
     assert reply.status in {307, 400, 403} and b"hers" not in reply.body
 
@@ -152,7 +153,46 @@ def test_policies_of_one_name_are_two(tree) -> None:
     assert hers.ask("GET", "kv2/data/a", x_vault_namespace="victim").status == 403
 
 
+@pytest.mark.parametrize("name", ["../p", "../victim/p", "victim/p", "/p", "./p", "victim/../p", "../root", "p\x00"])
+def test_the_name_of_a_policy_leads_to_no_other_namespace(tree, name) -> None:
+    """CVE-2026-105820, CVE-2026-115365: whoever may name any in her own has those of her own alone."""
+    for at in ("", "victim"):
+        assert tree.ask("PUT", "sys/policies/acl/p", {"policy": ALL}, x_vault_namespace=at).status == 204
+    at = {"x_vault_namespace": "attacker"}
+    tree.ask("DELETE", "sys/policies/acl/p", **at)
+    made = tree.ask("POST", "auth/token/create", {"policies": [name], "no_default_policy": True}, **at)
+    if made.status == 400:
+        return
+    token = Bearer(tree.stack, made.json["auth"]["client_token"])
+    for where in ("attacker", "victim", ""):
+        assert token.ask("GET", "kv/a", x_vault_namespace=where).status == 403
+        assert token.ask("GET", "sys/mounts", x_vault_namespace=where).status == 403
+
+
+def test_no_lease_of_hers_is_of_use_elsewhere(tree) -> None:
+    """CVE-2026-45808, CVE-2026-55774."""
+    at, there = {"x_vault_namespace": "attacker"}, {"x_vault_namespace": "victim"}
+    nobody, attacker = Bearer(tree.stack, ""), of(tree, "attacker")
+    login = nobody.ask("POST", "auth/up/login/bob", {"password": "pw"}, **there)
+    hers = Bearer(tree.stack, login.json["auth"]["client_token"])
+    (name,) = tree.ask("LIST", "sys/leases/lookup/auth/up/login/bob", **there).json["data"]["keys"]
+    lease = f"auth/up/login/bob/{name}"
+    assert tree.ask("PUT", "sys/leases/lookup", {"lease_id": lease}, **there).status == 200
+    for verb in ("lookup", "renew", "revoke"):
+        for path in ("leases/", ""):
+            attacker.ask("PUT", f"sys/{path}{verb}", {"lease_id": lease}, **at)
+            attacker.ask("PUT", f"sys/{path}{verb}/{lease}", {}, **at)
+            attacker.ask("PUT", f"sys/{path}{verb}", {"lease_id": f"victim/{lease}"}, **at)
+    for verb in ("revoke-prefix", "revoke-force"):
+        attacker.ask("PUT", f"sys/leases/{verb}/auth/up", {}, **at)
+    assert attacker.ask("PUT", "sys/leases/lookup", {"lease_id": lease}, **at).status == 400
+    assert hers.ask("GET", "auth/token/lookup-self", **there).status == 200
+    assert tree.ask("PUT", "sys/leases/revoke", {"lease_id": lease}, **there).status == 204
+    assert hers.ask("GET", "auth/token/lookup-self", **there).status == 403
+
+
 def test_no_handle_of_hers_is_of_use_elsewhere(tree) -> None:
+    """CVE-2026-40264."""
     hers, attacker = of(tree, "victim"), of(tree, "attacker")
     accessor = hers.data("GET", "auth/token/lookup-self")["accessor"]
     at = {"x_vault_namespace": "attacker"}

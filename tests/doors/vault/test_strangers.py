@@ -37,7 +37,10 @@ def body(n: int) -> dict[str, str]:
 
 @pytest.mark.parametrize("path", [*WITH_A_BODY, *WITH_A_TOKEN])
 def test_row_66_a_long_body_of_a_stranger_is_not_read(vault, path, monkeypatch) -> None:
-    """Reading 1 MiB of small values kept the event loop for a tenth of a second, for whoever asked."""
+    """CVE-2025-6203, CVE-2025-59043, CVE-2025-12044.
+
+    Reading 1 MiB of small values kept the event loop for a tenth of a second, for whoever asked.
+    """
 
     def read(*_: object, **__: object) -> None:
         raise AssertionError("it was read")

@@ -117,6 +117,7 @@ OUTSIDE = "file_path is not in a directory that audit devices may be in"
     ],
 )
 def test_refused(vault, body, words) -> None:
+    """CVE-2024-0831: log_raw among them."""
     assert vault.root.refused("PUT", "sys/audit/x", body) == (400, words)
 
 
@@ -128,6 +129,7 @@ def test_refused(vault, body, words) -> None:
     ],
 )
 def test_a_path_outside_of_what_the_operator_allows(vault, path) -> None:
+    """CVE-2025-6000, CVE-2025-54997."""
     assert vault.root.refused("PUT", "sys/audit/x", {"type": "file", "options": {"file_path": path}}) == (400, OUTSIDE)
 
 
@@ -182,6 +184,7 @@ def test_they_are_the_first_tenants_alone(vault) -> None:
 
 
 def test_the_form_of_a_line(vault) -> None:
+    """CVE-2024-8365: neither a token nor an accessor."""
     token = vault.root.token(policies=["default"])
     accessor = token.data("GET", "auth/token/lookup-self")["accessor"]
     vault.stack.forget_records()

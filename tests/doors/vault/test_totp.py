@@ -73,6 +73,7 @@ def test_a_code_is_what_the_rfc_says(totp, algorithm):
 
 
 def test_row_19_a_code_is_accepted_once(totp):
+    """CVE-2025-6014, CVE-2025-55000."""
     totp.data("POST", "totp/keys/a", key=b32(SEEDS["sha1"]))
     code = totp.data("GET", "totp/code/a")["code"]
     assert totp.data("POST", "totp/code/a", code=code) == {"valid": True}
@@ -105,6 +106,7 @@ def test_row_19_of_fifty_who_bring_one_code_one_gets_through(totp):
 
 
 def test_row_19_only_digits_and_only_so_many(totp):
+    """CVE-2025-6014, CVE-2025-55000: a space makes no other code of it."""
     totp.data("POST", "totp/keys/a", key=b32(SEEDS["sha1"]))
     for code in ("12345", "1234567", " 12345", "12345 ", "", "\uff11\uff12\uff13\uff14\uff15\uff16"):
         assert totp.refusal("POST", "totp/code/a", code=code)[0] == 400

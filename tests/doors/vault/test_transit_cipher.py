@@ -47,6 +47,15 @@ def test_what_is_encrypted_is_decrypted_in_its_context_alone(shared, text, conte
         assert shared.refusal("POST", "transit/decrypt/derived", ciphertext=sealed, **other)[0] == 400
 
 
+def test_no_nonce_of_the_callers_is_taken(root):
+    """CVE-2023-4680."""
+    root.data("POST", "transit/keys/a")
+    asked = {"plaintext": HELLO, "nonce": b64(bytes(12))}
+    replies = [root.call("POST", "transit/encrypt/a", **asked) for _ in range(2)]
+    assert len({reply.json["data"]["ciphertext"] for reply in replies}) == 2
+    assert replies[0].json["warnings"] == ["Endpoint ignored these unrecognized parameters: [nonce]"]
+
+
 def test_convergent_encryption_converges_on_key_context_and_text(root):
     for name in ("a", "b"):
         root.data("POST", f"transit/keys/{name}", derived=True, convergent_encryption=True)

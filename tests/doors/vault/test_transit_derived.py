@@ -66,6 +66,14 @@ def both():
     return stack.admin.client("kms"), root, root.data("POST", "kms/sign/k", input=HELLO, context=ABC)
 
 
+@pytest.mark.parametrize("kind", ["rsa-2048", "rsa-3072", "rsa-4096", "ecdsa-p256", "ecdsa-p384", "ecdsa-p521"])
+def test_no_other_pair_is_derived(root, kind) -> None:
+    """CVE-2026-55776."""
+    status, words = root.refusal("POST", "transit/keys/k", type=kind, derived=True)
+    assert (status, kind in words) == (500, True) and "not supported for keys of type" in words
+    assert root.ask("GET", "transit/keys/k").status == 404
+
+
 def test_no_door_signs_without_a_context(both) -> None:
     kms, _, _ = both
     found = kms.list_keys()["Keys"][-1]["KeyId"]
