@@ -29,7 +29,7 @@ from keystead.core.sensitive import Sensitive
 from keystead.core.states import KeyState
 from keystead.kit.blocked import Blocked
 from keystead.kit.door import given_up
-from keystead.service.erasures import Erasures
+from keystead.service.erasures import RETRY_MOST, Erasures
 from keystead.service.handlers.erasing import MOST_GIVEN_UP
 from keystead.service.hsmnotes import MemoryNotes, Note, NoteFiles
 from keystead.service.hsms import SETTLES_AFTER, Hsms
@@ -724,3 +724,32 @@ def test_giving_up_is_whole_or_nothing_whatever_operation_of_the_store_fails(als
 
 def changes(office):
     return [parse(line) for _, line in office.store.records(0, 10_000)]
+
+
+def test_an_object_that_is_not_erased_keeps_no_other_waiting(token) -> None:
+    """One of a token that is in a drawer, and one that the HSM refuses, whatever stands behind them in the store."""
+    refused = "0" * 31 + "2"
+
+    class Refusing(MemoryToken):
+        def destroy(self, name: str, serial: str = "") -> None:
+            if name == refused:
+                raise Unsupported("the HSM safe answers C_DestroyObject: CKR_ACTION_PROHIBITED")
+            super().destroy(name, serial)
+
+    hsm = Refusing(SeededEntropy(7))
+    office = office_of(hsm)
+    hsm.serial = "new"
+    rows = [("0" * 31 + "1", "old"), (refused, "new"), *((f"{n:032x}", "new") for n in range(3, 6))]
+    since = office.clock.now()
+    office.put(*(Erasure(id=id_, hsm="safe", key_id=id_, number=1, since=since, serial=of) for id_, of in rows))
+    chore = erasures(office)
+    assert chore.step() == 3 and chore.n_outstanding == 2
+    for _ in range(4):
+        office.clock.forward(RETRY_MOST)
+        assert chore.step() == 0
+    later = Erasure(id="f" * 32, hsm="safe", key_id="f", number=1, since=since, serial="new")
+    office.put(later)
+    assert chore.step() == 1 and chore.n_outstanding == 2, "it does not wait as long as they do"
+    office.put(replace(later, revision=0))
+    told = office.by_system(ops.GiveUpObjects(hsm="safe"))
+    assert told == ops.GaveUp(n_given_up=2, n_erased=1, more=False), "nor is it given up with them"

@@ -14,12 +14,18 @@ from keystead.core.algorithms import Algorithm, KeySpec, MessageForm
 from keystead.core.caller import Caller
 from keystead.core.detached import Detached
 from keystead.core.entities import Key
+from keystead.core.errors import KeysteadError, Unavailable
 from keystead.core.keystores import KeyStore, Moment, Trouble, failed
 from keystead.core.operations.schemes import Scheme
 from keystead.core.sensitive import Sensitive
 
 ANOTHER_TOKEN = "token"  # noqa: S105 - a word, not a secret
 """detail of the Unavailable of an HSM that is another token than the one that was meant."""
+
+
+def is_of_one_object(error: KeysteadError) -> bool:
+    """Of one that Provider.destroy has raised: whether the HSM answers, and says no to this object alone."""
+    return not isinstance(error, Unavailable) or error.detail == ANOTHER_TOKEN
 
 
 class Generated(Struct, frozen=True):

@@ -1,6 +1,7 @@
 """What is still to be erased in HSMs: done by ordinary operations of the system principal, until it is done.
 
-An HSM that does not answer is asked again, later each time, and never given up.
+An HSM that does not answer is asked again, later each time, and never given up. So is one object that it does not
+erase, or that was made in another token: that keeps no other waiting.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from keystead.core.entities import Erasure, Kind
 from keystead.core.errors import KeysteadError
 from keystead.core.operations import EraseObject
 from keystead.core.ports import Clock, Reader
+from keystead.core.providers import is_of_one_object
 from keystead.service.barrier import Barrier
 from keystead.service.hsms import Hsms
 
@@ -34,7 +36,7 @@ class Erasures:
     ) -> None:
         self._barrier, self._store, self._hsms, self._clock = barrier, store, hsms, clock
         self._perform = perform
-        self._waits: dict[str, tuple[float, int]] = {}  # HSM -> until when, after how many failures
+        self._waits: dict[str, tuple[float, int]] = {}  # HSM, or object -> until when, after how many failures
         self._after: dict[str, str] = {}  # of which HSM, "" for all -> up to which object it was looked
 
     @property
@@ -50,19 +52,27 @@ class Erasures:
         """
         n_done = 0
         for at, name in self._due(hsm, but):
-            until, n_failures = self._waits.get(at, (0.0, 0))
-            if self._clock.monotonic() < until:
+            if self._must_wait(at) or self._must_wait(name):
                 continue
             try:
                 self._perform(EraseObject(name=name))
             except KeysteadError as error:
                 LOG.warning("an object in the HSM %s is not erased yet: %s", at, error)
-                later = min(RETRY_MOST, RETRY_FIRST * 2 ** min(n_failures, 16))
-                self._waits[at] = (self._clock.monotonic() + later.total_seconds(), n_failures + 1)
+                self._failed(name if is_of_one_object(error) else at)
             else:
                 n_done += 1
                 self._waits.pop(at, None)
+                self._waits.pop(name, None)
         return n_done
+
+    def _must_wait(self, whose: str) -> bool:
+        until, _ = self._waits.get(whose, (0.0, 0))
+        return self._clock.monotonic() < until
+
+    def _failed(self, whose: str) -> None:
+        _, n_failures = self._waits.get(whose, (0.0, 0))
+        later = min(RETRY_MOST, RETRY_FIRST * 2 ** min(n_failures, 16))
+        self._waits[whose] = (self._clock.monotonic() + later.total_seconds(), n_failures + 1)
 
     def _due(self, hsm: str, but: Collection[str]) -> Iterator[tuple[str, str]]:
         """(HSM, object)"""

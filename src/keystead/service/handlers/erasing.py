@@ -8,7 +8,7 @@ from keystead.core import operations as ops
 from keystead.core.entities import Entity, Erasure, GivenUp
 from keystead.core.errors import KeysteadError, NotFound
 from keystead.core.operations import GaveUp, Nothing
-from keystead.core.providers import ANOTHER_TOKEN
+from keystead.core.providers import is_of_one_object
 from keystead.service.held import HeldSystem
 from keystead.service.pipeline import Act, Handler, Outcome
 
@@ -68,7 +68,7 @@ def _erased(owed: list[Erasure], act: Act) -> set[str]:
         try:
             act.hsms.at(one.hsm).destroy(one.id, one.serial)
         except KeysteadError as error:
-            if error.detail != ANOTHER_TOKEN:
+            if not is_of_one_object(error):
                 break
         else:
             erased.add(one.id)
