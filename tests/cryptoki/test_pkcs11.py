@@ -470,6 +470,18 @@ def test_ivs_are_never_alike(aes):
     assert len(seen) == 300
 
 
+def test_a_generator_that_is_stuck_is_noticed_before_a_second_text_is_told(provider):
+    """The IVs are the HSM's own where it makes them; here it is ours that gives the same bytes again and again."""
+    made = provider.generate(KEY_SPECS["AES_256"], name())
+    stuck = Pkcs11Provider(provider._token, lambda n: b"\x5a" * n)
+    stuck.abilities = provider.abilities
+    key = stuck.load(KEY_SPECS["AES_256"], made.material, key_id=KEY_ID, version=1)
+    assert key.encrypt(GCM, Sensitive(b"one"), NO_AAD)
+    for _ in range(2):
+        with pytest.raises(Internal, match="one IV"):
+            key.encrypt(GCM, Sensitive(b"another"), NO_AAD)
+
+
 # --- tokens that differ from SoftHSM2
 
 

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from keystead.core.algorithms import DIGEST_BYTES, Algorithm, KeySpec
 from keystead.core.detached import FORMAT, SALT_BYTES, Detached, framed
 from keystead.core.envelope import PREFIX_BYTES, Envelope
-from keystead.core.errors import DecryptionFailed, InvalidArgument, LimitExceeded, Unsupported, WrongState
+from keystead.core.errors import DecryptionFailed, Internal, InvalidArgument, LimitExceeded, Unsupported, WrongState
 from keystead.core.inside import DIRECT, KEY_BYTES, ZEROS, Form, Inside, Parts, committed
 from keystead.core.limits import Limit, spent
 from keystead.core.ports import Entropy
@@ -68,7 +68,7 @@ class Way(NamedTuple):
 class Sealing(_Secret):
     """Ciphertext format v3 (core.inside)."""
 
-    __slots__ = ("_budget", "_entropy", "_found", "_inside", "_key_id", "_left", "_turn", "_version")
+    __slots__ = ("_budget", "_entropy", "_found", "_inside", "_iv", "_key_id", "_left", "_turn", "_version")
 
     def __init__(
         self,
@@ -84,6 +84,7 @@ class Sealing(_Secret):
         self._entropy, self._budget, self._key_id, self._version = entropy, budget, key_id, version
         self._inside, self._turn, self._left = Inside(key_id, version), threading.Lock(), 0
         self._found: Way | None = None  # once it is known
+        self._iv = b""  # of the last text
 
     def encrypt(self, algorithm: Algorithm, plaintext: Sensitive, aad: bytes) -> bytes:
         way = self._way(algorithm)
@@ -132,8 +133,13 @@ class Sealing(_Secret):
         return data_key, prefix + seal_once(key, text, prefix)
 
     def _seal(self, mode: Mode, text: bytes, bound: bytes) -> tuple[bytes, bytes]:
+        """Raises Internal for the IV that the last text had, which somebody has been told: the generator is stuck."""
         self._spend()
-        return self._held.use_keys(lambda session, keys: sealing.seal(session, keys, mode, self._entropy, text, bound))
+        made = self._held.use_keys(lambda session, keys: sealing.seal(session, keys, mode, self._entropy, text, bound))
+        if made[0] == self._iv:
+            raise Internal("two texts under one key were sealed with one IV")
+        self._iv = made[0]
+        return made
 
     def _spend(self) -> None:
         """One message of those that the version may seal, in whatever process. Raises LimitExceeded, Unavailable."""
