@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import re
 
 import pytest
+from tests.cryptoki.test_lies import lying
 from tests.softhsm import PIN, Removed, new_token, open_token
 
+from keystead.app.entropy import screened
 from keystead.core.errors import NotFound, Unavailable
 from keystead.core.keystores import Trouble
 from keystead.core.operations import NO_CLUSTER, NOT_ACTIVE
@@ -96,3 +99,19 @@ def test_random_bytes_are_the_tokens_own(clusters) -> None:
     assert len(drawn) == 10 and {len(one) for one in drawn} == {32}
     with pytest.raises(Unavailable):
         clusters.random("three", 32)
+
+
+def test_a_generator_that_is_stuck_gives_nobody_its_bytes(tokens) -> None:
+    clusters = HsmClusters(
+        [*tokens], tokens.__getitem__, lambda _: Sensitive(PIN.encode()), {}, MemoryGuesses(lambda: 0.0), screened
+    )
+    assert len(clusters.random("one", 1).reveal()) == 1
+
+    def fill(real, args):
+        ctypes.memset(args[1], 0x5A, args[2])
+        return real(args[0], ctypes.create_string_buffer(args[2]), args[2])
+
+    with lying("C_GenerateRandom", fill), pytest.raises(Unavailable) as refused:
+        clusters.random("one", 32)
+    assert refused.value.detail == "repetition count test"
+    assert len(clusters.random("one", 32).reveal()) == 32

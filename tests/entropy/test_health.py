@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keystead.core.errors import Unavailable
 from keystead.entropy import health
-from keystead.entropy.health import PROPORTION, REPETITIONS, START_UP, WINDOW, Health, Repeats, Unhealthy
+from keystead.entropy.health import PROPORTION, REPETITIONS, START_UP, WINDOW, Health, Repeats, Screened, Unhealthy
 
 
 @pytest.mark.parametrize(
@@ -123,3 +124,25 @@ def test_what_is_kept_of_earlier_readings_is_bounded_and_no_reading() -> None:
     seen.feed(text)
     assert len(seen._known) == len(seen._order) == health.N_UNITS
     assert not any(kept in text for kept in list(seen._order)[:100])
+
+
+def test_what_is_handed_out_as_it_is_is_tested_too() -> None:
+    source = random.Random(8)
+    good = Screened("it", source.randbytes, b"k" * 32)
+    assert [len(good(n)) for n in (1, 15, 16, 1024)] == [1, 15, 16, 1024]
+    replayed = source.randbytes(16)
+    for stuck, test in (
+        (bytes, "repetition count test"),
+        (lambda n: (b"ab" * n)[:n], "adaptive proportion test"),
+        (lambda n: (replayed * (n // 16 + 1))[:n], "repeat test"),
+    ):
+        tested = Screened("it", stuck, b"k" * 32)
+        with pytest.raises(Unavailable) as refused:
+            [tested(64) for _ in range(2)]
+        assert refused.value.detail == test
+    turns = iter([replayed, replayed, source.randbytes(16)])
+    tested = Screened("it", lambda _: next(turns), b"k" * 32)
+    assert tested(8) == replayed[:8]
+    with pytest.raises(Unavailable):
+        tested(8)
+    assert tested(8), "what is well again is given again"

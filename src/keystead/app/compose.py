@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from keystead.app.clock import SystemClock, boot
-from keystead.app.entropy import Board, mixed, record
+from keystead.app.entropy import Board, mixed, record, screened
 from keystead.app.hardware import surroundings
 from keystead.app.hsms import Tokens
 from keystead.app.layout import Layout
@@ -109,7 +109,9 @@ class Core:
         self.hsms = Hsms(
             {name: Pkcs11Provider(self.tokens.token(name), self.entropy, self.meter) for name in self.tokens.names},
             NoteFiles(self.disk, layout.hsm_notes),
-            clusters=HsmClusters(self.tokens.names, self.tokens.token, self.tokens.pin, self.tokens.clusters, guesses),
+            clusters=HsmClusters(
+                self.tokens.names, self.tokens.token, self.tokens.pin, self.tokens.clusters, guesses, screened
+            ),
             new_keys_in=settings.protect_in,
             or_software=settings.protect_in_or_software,
             passed=self.clock.monotonic,

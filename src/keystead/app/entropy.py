@@ -22,6 +22,7 @@ from keystead.core.caller import Stranger
 from keystead.core.errors import Unavailable
 from keystead.core.ports import Clock, Entropy
 from keystead.entropy.hardware import Hardware
+from keystead.entropy.health import Screened
 from keystead.entropy.mix import Mix
 from keystead.service.pipeline import Service
 
@@ -33,6 +34,11 @@ def mixed(settings: Config, tokens: Tokens, on_change: Callable[[Hardware], None
     reads = [(name, KINDS[name.partition(":")[0]](name, settings, tokens)) for name in settings.entropy.sources]
     found = [Hardware(name, read, entropy=os.urandom, on_change=on_change) for name, read in reads]
     return Mix(found, is_required=settings.entropy.required)
+
+
+def screened(hsm: str, read: Entropy) -> Entropy:
+    """The generator of an HSM, for those who want its bytes and no others."""
+    return Screened(f"the generator of the HSM {hsm}", read, os.urandom(32))
 
 
 @contextmanager

@@ -9,9 +9,13 @@ bits a byte. So the tests find a source that is broken, stuck, biased or replaye
 from __future__ import annotations
 
 import re
+import threading
 from collections import deque
 from hashlib import blake2s
 from math import ceil, exp, lgamma, log, log1p
+
+from keystead.core.errors import Unavailable
+from keystead.core.ports import Entropy
 
 ALPHA_BITS = 30  # a false alarm has a probability of 2^-30: §4.3 asks for 2^-20 to 2^-40
 CLAIMED = 8  # bits of min-entropy a sample
@@ -101,3 +105,25 @@ class Repeats:
             self._order.append(digest)
             if len(self._order) > N_UNITS:
                 self._known.discard(self._order.popleft())
+
+
+class Screened:
+    """A source whose bytes are handed out as they are, and mixed with nothing: each answer tested before it is given.
+
+    One answer in some millions fails by chance, and whoever asks again gets another. Safe to use from any thread.
+    """
+
+    def __init__(self, name: str, read: Entropy, key: bytes) -> None:
+        self._name, self._read = name, read
+        self._lock, self._repeats = threading.Lock(), Repeats(key)
+
+    def __call__(self, n: int, /) -> bytes:
+        """Raises Unavailable (detail: the test that it failed), and what reading raises."""
+        made = self._read(max(n, UNIT))
+        try:
+            Health().feed(made)
+            with self._lock:
+                self._repeats.feed(made)
+        except Unhealthy as error:
+            raise Unavailable(f"what {self._name} has given is not given on: {error}", error.test) from None
+        return made[:n]

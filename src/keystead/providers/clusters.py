@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from keystead.core.errors import KeysteadError, NotFound, Unauthenticated, Unavailable
 from keystead.core.keystores import Moment, Trouble, failed
 from keystead.core.operations import NO_CLUSTER, NOT_ACTIVE
+from keystead.core.ports import Entropy
 from keystead.core.sensitive import Sensitive
 from keystead.cryptoki.token import Token
 from keystead.providers.guesses import Guesses
@@ -27,9 +28,12 @@ class HsmClusters:
         pin: Callable[[str], Sensitive],
         ids: Mapping[str, str],
         guesses: Guesses,
+        screened: Callable[[str, Entropy], Entropy] = lambda _, read: read,
     ) -> None:
+        """`screened`: the generator of an HSM, with health tests before it."""
         self._names, self._token, self._pin, self._guesses = names, token, pin, guesses
         self._ids = dict(ids)
+        self._random = {name: screened(name, lambda n, /, of=name: token(of).random(n)) for name in names}
 
     def id_of(self, hsm: str) -> str:
         """As it is settled, or else made of the token's serial number. Raises what asking the token does."""
@@ -82,7 +86,7 @@ class HsmClusters:
         """`n` bytes of its generator's. Raises Unavailable."""
         if hsm not in self._names:
             raise Unavailable(f"the HSM {hsm} is not configured")
-        return Sensitive(self._token(hsm).random(n))
+        return Sensitive(self._random[hsm](n))
 
 
 def derived(serial: str) -> str:
