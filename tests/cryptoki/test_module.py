@@ -10,7 +10,7 @@ from tests.waiting import ended, until
 
 from keystead.core.errors import (
     DecryptionFailed,
-    Internal,
+    Denied,
     InvalidArgument,
     LimitExceeded,
     Unauthenticated,
@@ -266,8 +266,6 @@ def test_every_word_means_something():
         Ckr.OK,
         Ckr.CRYPTOKI_ALREADY_INITIALIZED,
         Ckr.KEY_NOT_NEEDED,
-        Ckr.OPERATION_ACTIVE,
-        Ckr.OPERATION_NOT_INITIALIZED,
         Ckr.SIGNATURE_INVALID,
         Ckr.SIGNATURE_LEN_RANGE,
         Ckr.USER_ALREADY_LOGGED_IN,
@@ -275,6 +273,7 @@ def test_every_word_means_something():
     assert set(Ckr) - set(MEANINGS) == ours
     rows = [rv for rvs in errors._KINDS.values() for rv in rvs]
     assert len(rows) - len(set(rows)) <= 2  # a word with two meanings has the later one
+    assert Denied not in MEANINGS.values(), "policy decides that"
     assert not LOST & MISPLACED and not LOST & SPENT and not LOST & REFUSED_PIN
 
 
@@ -284,15 +283,18 @@ def test_every_word_means_something():
         (Ckr.DEVICE_REMOVED, Unavailable),
         (Ckr.PIN_LOCKED, Unauthenticated),
         (Ckr.MECHANISM_INVALID, Unsupported),
-        (Ckr.DEVICE_MEMORY, LimitExceeded),
+        (Ckr.DEVICE_MEMORY, Unavailable),
+        (Ckr.TOKEN_WRITE_PROTECTED, Unavailable),
         (Ckr.AEAD_DECRYPT_FAILED, DecryptionFailed),
         (Ckr.KEY_FUNCTION_NOT_PERMITTED, WrongUsage),
-        (0x8000_0001, Internal),
+        (0x8000_0001, Unavailable),
     ],
 )
 def test_what_is_said_of_it(rv, kind):
     said = meant(Failed("C_Sign", rv), "luna")
     assert type(said) is kind and "luna" in str(said) and str(said.detail).startswith("CKR_")
+    assert type(meant(Failed("C_GenerateKey", Ckr.DEVICE_MEMORY), "luna")) is LimitExceeded
+    assert "CKR_0x80000001" in str(meant(Failed("C_Sign", 0x8000_0001), "luna"))
 
 
 # --- a token that has no more sessions

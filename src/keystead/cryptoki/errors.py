@@ -11,7 +11,6 @@ from typing import Final
 
 from keystead.core.errors import (
     DecryptionFailed,
-    Denied,
     Internal,
     InvalidArgument,
     KeysteadError,
@@ -24,13 +23,20 @@ from keystead.core.errors import (
 )
 from keystead.cryptoki.words import Ckr, named
 
+_WORDS: Final = frozenset(Ckr)
+
 
 class Failed(Exception):
-    """A function of the module did not answer CKR_OK."""
+    """A function of the module did not answer CKR_OK.
+
+    A number that is no word of ours says as little as CKR_GENERAL_ERROR: many a vendor has its own for a network that
+    is away. `is_foreign`: it was one.
+    """
 
     def __init__(self, function: str, rv: int) -> None:
         super().__init__(f"{function}: CKR_{named(Ckr, rv)}")
-        self.function, self.rv = function, rv
+        self.is_foreign = rv not in _WORDS
+        self.function, self.rv = function, Ckr.GENERAL_ERROR if self.is_foreign else rv
 
 
 class Absurd(Failed):
@@ -47,6 +53,14 @@ class Crowded(Failed):
     def __init__(self, function: str) -> None:
         super().__init__(function, Ckr.FUNCTION_CANCELED)
         self.args = (f"nothing to {function}, since what another thread has asked does not end",)
+
+
+class Missing(Failed):
+    """The module shows no token that is as it is `said` to be."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__("C_GetSlotList", Ckr.TOKEN_NOT_PRESENT)
+        self.args = (f"{self} (it shows no token with {said})",)
 
 
 LOST: Final = frozenset(
@@ -73,6 +87,8 @@ MISPLACED: Final = frozenset(
     }
 )
 """A handle that was right once: the object is to be found anew."""
+ASTRAY: Final = frozenset({Ckr.OPERATION_ACTIVE, Ckr.OPERATION_NOT_INITIALIZED})
+"""The session has lost what was begun in it, as one does that an HSM's cluster has moved: another one may do."""
 SPENT: Final = frozenset(
     {
         Ckr.ATTRIBUTE_SENSITIVE,
@@ -114,20 +130,22 @@ _KINDS: Final[dict[type[KeysteadError], tuple[Ckr, ...]]] = {
     Unavailable: (
         *LOST,
         *MISPLACED,
+        *ASTRAY,
         Ckr.BUFFER_TOO_SMALL,  # for what it has asked for itself
         Ckr.HOST_MEMORY,
         Ckr.FUNCTION_CANCELED,
         Ckr.SESSION_COUNT,
+        Ckr.SESSION_READ_ONLY,
         Ckr.TOKEN_RESOURCE_EXCEEDED,
-    ),
-    Unauthenticated: (
-        *REFUSED_PIN,
+        Ckr.TOKEN_WRITE_PROTECTED,
+        Ckr.USER_ANOTHER_ALREADY_LOGGED_IN,  # no PIN was compared, nor is one where there is none yet
         Ckr.USER_PIN_NOT_INITIALIZED,
-        Ckr.USER_TYPE_INVALID,
-        Ckr.USER_ANOTHER_ALREADY_LOGGED_IN,
         Ckr.USER_TOO_MANY_TYPES,
     ),
+    Unauthenticated: (*REFUSED_PIN, Ckr.USER_TYPE_INVALID),
     Unsupported: (
+        Ckr.ACTION_PROHIBITED,
+        Ckr.ATTRIBUTE_READ_ONLY,
         Ckr.CANT_LOCK,
         Ckr.ATTRIBUTE_TYPE_INVALID,
         Ckr.ATTRIBUTE_VALUE_INVALID,
@@ -153,18 +171,26 @@ _KINDS: Final[dict[type[KeysteadError], tuple[Ckr, ...]]] = {
         Ckr.KEY_UNEXTRACTABLE,
         Ckr.ATTRIBUTE_SENSITIVE,
     ),
-    Denied: (
-        Ckr.ACTION_PROHIBITED,
-        Ckr.ATTRIBUTE_READ_ONLY,
-        Ckr.SESSION_READ_ONLY,
-        Ckr.TOKEN_WRITE_PROTECTED,
-    ),
 }
+"""Nothing is Denied: policy decides that, and has."""
 MEANINGS: Final[dict[int, type[KeysteadError]]] = {rv: kind for kind, rvs in _KINDS.items() for rv in rvs}
 """CK_RV -> what we say; what stands in no row is Internal."""
+FULL: Final = frozenset(
+    {Ckr.DEVICE_MEMORY, Ckr.SESSION_READ_ONLY, Ckr.TOKEN_RESOURCE_EXCEEDED, Ckr.TOKEN_WRITE_PROTECTED}
+)
+"""What a token says that takes no object more, and uses those that it has."""
+_OF_NOW: Final = frozenset(rv for rv, kind in MEANINGS.items() if kind in {Unavailable, Unauthenticated})
+OF_NOW: Final = (_OF_NOW | FULL) - {Ckr.BUFFER_TOO_SMALL}
+"""What says how the token is just now (full, busy, with another PIN), and nothing of what it can do."""
+
+
+MAKES: Final = frozenset({"C_CreateObject", "C_GenerateKey", "C_GenerateKeyPair", "C_UnwrapKey"})
+"""Where "no memory" is of objects that stay; elsewhere it is of the moment."""
 
 
 def meant(failed: Failed, token: str) -> KeysteadError:
     """The error of ours for it; `token`: what the operator calls the token. Detail: the name of the CK_RV."""
     kind = MEANINGS.get(failed.rv, Internal)
+    if failed.rv == Ckr.DEVICE_MEMORY and failed.function not in MAKES:
+        kind = Unavailable
     return kind(f"the HSM {token} answers {failed}", f"CKR_{named(Ckr, failed.rv)}")

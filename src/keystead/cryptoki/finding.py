@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from keystead.core.errors import Conflict
 from keystead.cryptoki import structures
-from keystead.cryptoki.errors import Absurd, Failed
+from keystead.cryptoki.errors import Absurd, Failed, Missing
 from keystead.cryptoki.module import Module
 from keystead.cryptoki.words import NO_NUMBER, TOKEN_PRESENT, Ckr, Flag
 
@@ -22,6 +22,10 @@ class Where(Struct, frozen=True, kw_only=True):
     label: str = ""
     serial: str = ""
     slot: int | None = None  # CK_SLOT_ID; tokens are better found by label, slots may be numbered anew
+
+    def __str__(self) -> str:
+        said = {"label": self.label, "serial number": self.serial, "slot": "" if self.slot is None else str(self.slot)}
+        return ", ".join(f"{word} {value!r}" for word, value in said.items() if value)
 
 
 class TokenInfo(Struct, frozen=True, kw_only=True):
@@ -47,12 +51,12 @@ class MechanismInfo(Struct, frozen=True):
 
 
 def find(module: Module, where: Where) -> TokenInfo:
-    """Raises Failed (CKR_TOKEN_NOT_PRESENT: there is none), Conflict (there are several)."""
+    """Raises Missing where there is none, Conflict where there are several; Failed."""
     found = [info for slot in _slots(module) if (info := _look(module, slot)) is not None and _fits(info, where)]
     if not found:
-        raise Failed("C_GetSlotList", Ckr.TOKEN_NOT_PRESENT)
+        raise Missing(str(where))
     if len(found) > 1:
-        raise Conflict(f"{len(found)} tokens are called {where.label!r}: name the serial number too", "token")
+        raise Conflict(f"{len(found)} tokens have {where}: name the serial number too", "token")
     return found[0]
 
 

@@ -10,7 +10,8 @@ Rule 4: where a new spell does not begin, the module is started again (SoftHSM2 
 Rule 5: a PIN that was refused is not offered again by this process: it could only be locked.
 Rule 6: the token is the one that it was at first: another serial number under its label is Conflict.
 Rule 7: CKR_GENERAL_ERROR and CKR_FUNCTION_FAILED say nothing (SoftHSM2: also of a tag that does not fit). Where the
-        token is there as before, and says it twice, they are the act's own failure.
+        token is there as before, and says it twice, they are the act's own failure. A session that has lost what was
+        begun in it is given up, and the act runs once more in another one.
 Rule 8: "there is no such object" is believed of a module that was started after the question was first asked
         (cryptoki.views); "the token is away" after several starts: SoftHSM2 takes a token that another process is
         logging into for broken.
@@ -27,12 +28,12 @@ from typing import Final, NoReturn, TypeVar
 
 from msgspec import Struct
 
-from keystead.core.errors import InvalidArgument, KeysteadError, Unauthenticated, Unavailable
+from keystead.core.errors import Conflict, InvalidArgument, KeysteadError, Unauthenticated, Unavailable
 from keystead.core.ports import NOT_ASKED
 from keystead.core.sensitive import Sensitive
 from keystead.cryptoki import finding
 from keystead.cryptoki.connection import Connection, Doubtful, Name
-from keystead.cryptoki.errors import LOST, MISPLACED, REFUSED_PIN, SPENT, Failed, meant
+from keystead.cryptoki.errors import ASTRAY, LOST, MISPLACED, REFUSED_PIN, SPENT, Failed, meant
 from keystead.cryptoki.finding import TokenInfo, Where
 from keystead.cryptoki.module import Module
 from keystead.cryptoki.session import Session
@@ -242,10 +243,12 @@ class Spells:
         if failed.rv in VAGUE and connection.is_there():
             if again:
                 raise _Again from None
-            kind = vague if failed.function in OPENS else Unavailable
+            kind = vague if failed.function in OPENS and not failed.is_foreign else Unavailable
             raise kind(f"the HSM {self.name} answers {failed}", f"CKR_{Ckr(failed.rv).name}") from None
         if failed.rv in LOST:
             self._lost(connection, failed, again=again)
+        if failed.rv in ASTRAY and again:
+            raise _Again from None
         raise meant(failed, self.name) from None
 
     def _lost(self, connection: Connection, failed: Failed, *, again: bool) -> NoReturn:
@@ -282,8 +285,13 @@ class Spells:
             self._refused = str(error)
             self._pause(self._refused)
             raise
+        except Conflict as error:
+            raise Conflict(f"the HSM {self.name}: {error}", error.detail) from None
         except Failed as failed:
-            if failed.rv in GLITCHES and may_restart:
+            is_of_the_pin = (
+                failed.is_foreign and failed.function == "C_Login"
+            )  # it may be a vendor's word for a refusal
+            if failed.rv in GLITCHES and may_restart and not is_of_the_pin:
                 raise _Restart from None
             self._failed(failed)
         self._serial, self._n_failed, self._trouble = connection.info.serial, 0, ""

@@ -29,7 +29,7 @@ from keystead.core.errors import (
 from keystead.core.sensitive import Sensitive
 from keystead.cryptoki import mackeys, sealing
 from keystead.cryptoki.connection import Name
-from keystead.cryptoki.errors import LOST, Failed
+from keystead.cryptoki.errors import OF_NOW, Failed
 from keystead.cryptoki.mechanisms import Mechanism
 from keystead.cryptoki.recovery import Desk
 from keystead.cryptoki.sealing import Keys, Mode
@@ -216,7 +216,7 @@ def _wrapped(plan: Pkcs11Configuration, token: Token, unseal_key: Sensitive, at:
             if sealing.opened(desk.session, keys, plan.mode, iv, wrapped, plan.aad) != text:
                 raise _Otherwise
         except Failed as failed:
-            if failed.rv in LOST - VAGUE:
+            if failed.rv in OF_NOW - VAGUE:
                 raise
             raise _Otherwise from failed
         except (DecryptionFailed, Internal) as error:

@@ -16,14 +16,14 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
-from typing import Any, Protocol, cast
+from typing import Any, Final, Protocol, cast
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from keystead.core.algorithms import KeySpec
 from keystead.core.entities import Erasure, InHsm, KeyVersion
-from keystead.core.errors import KeysteadError, NotFound, Unauthenticated, Unavailable
+from keystead.core.errors import Conflict, KeysteadError, NotFound, Unauthenticated, Unavailable
 from keystead.core.keystores import Moment, Trouble, failed
 from keystead.core.operations import NO_CLUSTER
 from keystead.core.ports import NOT_ASKED, WouldWait
@@ -38,6 +38,8 @@ LOG = logging.getLogger("keystead")
 SETTLES_AFTER = timedelta(minutes=10)
 """From when a note is seen first on, in time that has passed, whatever the clock says: it may leap while a key is being
 made. A request is over by then, whatever came of it."""
+OF_THE_HSM: Final = frozenset({"token", "object", "check_value"})
+"""details of the Conflict that asking an HSM raises for what nobody who asks has done."""
 
 
 class Made(Struct, frozen=True):
@@ -71,11 +73,40 @@ def _move(hsm: str = "") -> None:
         raise WouldWait(hsm)
 
 
+class _Guarded:
+    """An HSM's provider, a key in it, or HSMs as clusters: what is wrong with an HSM is not the doing of who asks.
+
+    That it refuses the operator's own PIN, or is another token than it was, or holds another object than the one that
+    is meant.
+    """
+
+    __slots__ = ("_of",)
+
+    def __init__(self, of: Any) -> None:
+        self._of = of
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        method = getattr(self._of, name)
+
+        def asked(*args: Any, **more: Any) -> Any:
+            try:
+                answer = method(*args, **more)
+            except Unauthenticated as error:
+                raise Unavailable(str(error), "pin") from error
+            except Conflict as error:
+                if error.detail not in OF_THE_HSM:
+                    raise
+                raise Unavailable(str(error), "hsm") from error
+            return _Guarded(answer) if name == "load" else answer
+
+        return asked
+
+
 class _Apart:
     """core.providers.Clusters, which only those ask who wait for HSMs anyway."""
 
     def __init__(self, of: Clusters) -> None:
-        self._of = of
+        self._of = cast("Clusters", _Guarded(of))
 
     def find(self, id: str) -> str:
         _move()
@@ -92,27 +123,6 @@ class _Apart:
     def random(self, hsm: str, n: int) -> Sensitive:
         _move(hsm)
         return self._of.random(hsm, n)
-
-
-class _Guarded:
-    """An HSM's provider, or a key in it: that it refuses the operator's own PIN is not the doing of who asks."""
-
-    __slots__ = ("_of",)
-
-    def __init__(self, of: Any) -> None:
-        self._of = of
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        method = getattr(self._of, name)
-
-        def asked(*args: Any, **more: Any) -> Any:
-            try:
-                answer = method(*args, **more)
-            except Unauthenticated as error:
-                raise Unavailable(str(error), "pin") from error
-            return _Guarded(answer) if name == "load" else answer
-
-        return asked
 
 
 class Hsms:

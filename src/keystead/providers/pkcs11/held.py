@@ -3,45 +3,65 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from keystead.core.algorithms import KeySpec
+from keystead.core.algorithms import Family, KeySpec
 from keystead.core.errors import Conflict, KeysteadError, NotFound, Unavailable, Unsupported
 from keystead.core.ports import Entropy
+from keystead.cryptoki.errors import FULL
 from keystead.cryptoki.recovery import Desk
 from keystead.cryptoki.sealing import Keys
 from keystead.cryptoki.session import Session
 from keystead.cryptoki.token import Token
 from keystead.providers.pkcs11.handle import Handle
+from keystead.providers.pkcs11.secret_trials import SIZES
 from keystead.providers.pkcs11.trial import Outcome, Outcomes
 from keystead.providers.pkcs11.trials import tried
 
 R = TypeVar("R")
 UNTRIED: Final = Outcome(why="an HMAC key of this size is not held in an HSM")
 TRIED_IN: Final = 10.0  # seconds; RSA keys are made in a trial
+AGAIN_IN: Final = 30.0  # seconds until a token that was too full for a trial is tried again
+_FULL: Final = frozenset(f"CKR_{rv.name}" for rv in FULL)
 
 
 class Abilities:
-    """Of one token, each family tried once in a process. Safe to use from any thread."""
+    """Of one token, each family tried once in a process. Safe to use from any thread.
 
-    def __init__(self, token: Token, entropy: Entropy) -> None:
-        self._token, self._entropy = token, entropy
+    Rule: how the token is at the moment is not remembered as what it can do. One that has no room for a trial's keys
+          uses those that are there, in the ways that were tried when they were made.
+    """
+
+    def __init__(self, token: Token, entropy: Entropy, clock: Callable[[], float] = time.monotonic) -> None:
+        self._token, self._entropy, self._clock = token, entropy, clock
         self._lock = threading.Lock()
         self._found: dict[str, Outcomes] = {}
+        self._full: dict[Family, tuple[float, KeysteadError]] = {}
 
     def of(self, spec: KeySpec) -> Outcomes:
-        """Raises Unavailable: then nothing was found out."""
+        """Raises Unavailable, LimitExceeded (it has no room): then nothing was found out."""
         if (known := self._found.get(spec.name)) is not None:
             return known
         if not self._lock.acquire(timeout=TRIED_IN):  # one waits for an HSM that hangs, and nobody else
             raise Unavailable(f"the HSM {self._token.name} is being tried, and does not come to an end", "trial")
         try:
             if spec.name not in self._found:
-                self._found |= self._token.run(lambda desk: tried(spec.family, desk, self._entropy))
+                self._found |= self._tried(spec.family)
             return self._found.setdefault(spec.name, dict.fromkeys(spec.algorithms, UNTRIED))
         finally:
             self._lock.release()
+
+    def _tried(self, family: Family) -> dict[str, Outcomes]:
+        if (full := self._full.get(family)) is not None and self._clock() < full[0]:
+            raise type(full[1])(*full[1].args)
+        try:
+            return self._token.run(lambda desk: tried(family, desk, self._entropy))
+        except KeysteadError as error:
+            if error.detail in _FULL:
+                self._full[family] = (self._clock() + AGAIN_IN, error)
+            raise
 
     def require(self, spec: KeySpec, algorithm: str) -> Outcome:
         """Raises Unsupported where the token does not do it, or did it wrongly."""
@@ -51,6 +71,15 @@ class Abilities:
                 f"the HSM {self._token.name} does not do {algorithm} with {spec.name}: {outcome.why}", algorithm
             )
         return outcome
+
+    def require_of(self, handle: Handle, spec: KeySpec, algorithm: str) -> Outcome:
+        """The same for a key that is there."""
+        try:
+            return self.require(spec, algorithm)
+        except KeysteadError as error:
+            if error.detail not in _FULL or algorithm not in handle.modes:
+                raise
+            return Outcome.of_words(handle.modes[algorithm], SIZES[-1])
 
 
 class Held:

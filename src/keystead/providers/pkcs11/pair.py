@@ -31,7 +31,7 @@ class Pair(PublicHalf):
         if algorithm.purpose is not Purpose.SIGNATURE or algorithm.name not in self._names:
             self.refuse(algorithm)
         algorithm.check_form(form, message)
-        outcome = self._abilities.require(self._spec, algorithm.name)
+        outcome = self._abilities.require_of(self._held.handle, self._spec, algorithm.name)
         if algorithm.name == signing.PREHASHED:
             asked, scheme = signing.prehashed(outcome.mode, message), signing.scheme_of(algorithm)
             return self._held.use(lambda session, key: signing.signed(session, key, self._spec, scheme, asked))
@@ -45,7 +45,7 @@ class Pair(PublicHalf):
         like = signing.tested_as(self._spec).get(mechanism)
         if like is None:
             raise Unsupported("no HSM signs so", Purpose.SIGNATURE)
-        self._abilities.require(self._spec, like.name)
+        self._abilities.require_of(self._held.handle, self._spec, like.name)
         return self._signed(scheme, message, form)
 
     def request_certificate(self, template: bytes) -> bytes:
@@ -63,7 +63,7 @@ class Pair(PublicHalf):
     def encrypt(self, algorithm: Algorithm, plaintext: Sensitive, aad: bytes) -> bytes:
         """Only what the token will open."""
         if algorithm.purpose is Purpose.CIPHER and algorithm.name in self._names:
-            self._abilities.require(self._spec, algorithm.name)
+            self._abilities.require_of(self._held.handle, self._spec, algorithm.name)
         return super().encrypt(algorithm, plaintext, aad)
 
     def decrypt(self, algorithm: Algorithm, ciphertext: bytes, aad: bytes) -> Sensitive:
@@ -71,7 +71,7 @@ class Pair(PublicHalf):
             self.refuse(algorithm)
         if aad != NO_AAD:
             raise InvalidArgument("RSA binds a ciphertext to no context", "context")
-        self._abilities.require(self._spec, algorithm.name)
+        self._abilities.require_of(self._held.handle, self._spec, algorithm.name)
         if len(ciphertext) != (self._spec.bits or 0) // 8:
             raise DecryptionFailed("the ciphertext does not open")
         mechanism = oaep(algorithm.digest or "")
@@ -89,7 +89,7 @@ class Pair(PublicHalf):
     def agree(self, algorithm: Algorithm, peer_public_key: bytes) -> Sensitive:
         if algorithm.purpose is not Purpose.AGREEMENT or algorithm.name not in self._names:
             self.refuse(algorithm)
-        self._abilities.require(self._spec, algorithm.name)
+        self._abilities.require_of(self._held.handle, self._spec, algorithm.name)
         point = halves.peer_point(self._spec, peer_public_key)
         return Sensitive(self._held.use(lambda session, key: agreed(session, key, self._spec, point)))
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from msgspec.structs import replace
 
-from keystead.core.algorithms import Family, KeySpec, MessageForm
+from keystead.core.algorithms import Algorithm, Family, KeySpec, MessageForm
 from keystead.core.errors import (
     Internal,
     InvalidArgument,
@@ -252,16 +252,22 @@ class Pkcs11Provider:
         half = PublicHalf(spec, handle.public_key)
 
         def proves(session: Session, keys: Keys) -> bool:
-            outcomes = self.abilities.of(spec)
-            for algorithm in signing.tested_as(spec).values():
-                if not outcomes[algorithm.name].why:
-                    scheme, challenge = signing.scheme_of(algorithm), b"keystead/prove/v1" + self._entropy(32)
-                    asked = signing.prepared(spec, scheme, challenge, MessageForm.RAW)
-                    made = signing.signed(session, keys.cipher, spec, scheme, asked)
-                    return half.verify_as(scheme, challenge, made, MessageForm.RAW)
-            return True
+            if (algorithm := self._proving(spec, handle)) is None:
+                return True
+            scheme, challenge = signing.scheme_of(algorithm), b"keystead/prove/v1" + self._entropy(32)
+            asked = signing.prepared(spec, scheme, challenge, MessageForm.RAW)
+            made = signing.signed(session, keys.cipher, spec, scheme, asked)
+            return half.verify_as(scheme, challenge, made, MessageForm.RAW)
 
         return proves
+
+    def _proving(self, spec: KeySpec, handle: Handle) -> Algorithm | None:
+        """What a pair signs by; None: it only decrypts or agrees."""
+        for algorithm in signing.tested_as(spec).values():
+            with suppress(Unsupported):
+                self.abilities.require_of(handle, spec, algorithm.name)
+                return algorithm
+        return None
 
     def load_public(self, spec: KeySpec, public_key: bytes) -> Loaded:
         return PublicHalf(spec, public_key)
@@ -274,7 +280,8 @@ class Pkcs11Provider:
 
     def facts(self, spec: KeySpec, material: Sensitive) -> Mapping[str, str]:
         handle = unpack(spec, material)
-        self.abilities.of(spec)  # before a session is taken: the proof wants to know
+        with suppress(LimitExceeded, Unavailable):  # a full token's keys prove themselves all the same
+            self.abilities.of(spec)  # before a session is taken: the proof wants to know
         info = self._token.info()
         held = Held(self._token, handle, self._signs(spec, handle) if handle.public_key else _checked(handle))
         told = held.use_keys(_told)

@@ -118,7 +118,7 @@ class Sealing(_Secret):
         if algorithm.name not in self._names:
             self.refuse(algorithm)
         if self._found is None:
-            outcome = self._abilities.require(self._spec, algorithm.name)
+            outcome = self._abilities.require_of(self._held.handle, self._spec, algorithm.name)
             mode = Mode.CBC_HMAC if self._held.handle.mac_check else Mode(outcome.mode)
             if mode is Mode.CBC_HMAC and not self._held.handle.mac_check:
                 raise Unsupported(f"the HSM {self._held.token.name} has no AES-GCM any more", algorithm.name)
@@ -202,7 +202,7 @@ class Hmac(_Secret):
     def mac(self, algorithm: Algorithm, message: bytes) -> bytes:
         if algorithm.name not in self._names:
             self.refuse(algorithm)
-        self._abilities.require(self._spec, algorithm.name)
+        self._abilities.require_of(self._held.handle, self._spec, algorithm.name)
         return self.mac_as(algorithm.digest or "", message)
 
     def verify_mac(self, algorithm: Algorithm, message: bytes, tag: bytes) -> bool:

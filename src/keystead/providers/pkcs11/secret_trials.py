@@ -68,7 +68,8 @@ def _in(trial: Trial, mode: Mode, key: int, material: bytes) -> Outcome:
         return Outcome(why=f"no HMAC key could be brought in for the trial: {why}")
     why = ""
     for longest in SIZES:
-        if not (why := trial.attempt(partial(sealed, trial, held[0], mode, longest))):
+        step = partial(sealed, trial, held[0], mode, longest)
+        if not (why := trial.attempt(step, or_less=longest != SIZES[-1])):
             return Outcome(mode.mechanisms[0], mode.value, longest=longest)
     return Outcome(why=why)
 

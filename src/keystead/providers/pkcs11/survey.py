@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from keystead.core.algorithms import KEY_SPECS, Family
+from keystead.core.algorithms import KEY_SPECS, Family, KeySpec
+from keystead.core.errors import LimitExceeded
 from keystead.core.ports import Entropy
 from keystead.cryptoki.recovery import Desk
 from keystead.cryptoki.token import Token
@@ -12,6 +13,7 @@ from keystead.cryptoki.words import Cka, Ckm, named
 from keystead.providers.pkcs11.handle import BESIDE, CBC, LABEL
 from keystead.providers.pkcs11.held import Abilities
 from keystead.providers.pkcs11.secret_trials import CHECKERS
+from keystead.providers.pkcs11.trial import Outcomes, nothing
 
 
 class Mechanism(Struct, frozen=True):
@@ -44,6 +46,7 @@ def of(token: Token, entropy: Entropy) -> Survey:
     """Raises what asking a token raises."""
     library, version = token.run(lambda desk: desk.connection.module.info())
     info, abilities = token.info(), Abilities(token, entropy)
+    outcomes = {spec.name: _outcomes(abilities, spec) for spec in KEY_SPECS.values()}
     tried = [
         Tried(
             spec.name,
@@ -54,11 +57,9 @@ def of(token: Token, entropy: Entropy) -> Survey:
             outcome.why,
         )
         for spec in KEY_SPECS.values()
-        for name, outcome in abilities.of(spec).items()
+        for name, outcome in outcomes[spec.name].items()
     ]
-    aes = [
-        outcome for spec in KEY_SPECS.values() if spec.family is Family.AES for outcome in abilities.of(spec).values()
-    ]
+    aes = [one for spec in KEY_SPECS.values() if spec.family is Family.AES for one in outcomes[spec.name].values()]
     checks, longest = {one.check for one in aes} & set(CHECKERS), max(one.longest for one in aes)
     facts = {
         "name": token.name,
@@ -80,6 +81,14 @@ def of(token: Token, entropy: Entropy) -> Survey:
         for number, found in sorted(token.mechanisms().items())
     ]
     return Survey(facts, listed, tried)
+
+
+def _outcomes(abilities: Abilities, spec: KeySpec) -> Outcomes:
+    """Of a token that has no room for a trial, that."""
+    try:
+        return abilities.of(spec)
+    except LimitExceeded as error:
+        return nothing(spec, str(error))
 
 
 def _n_ours(desk: Desk) -> int:

@@ -12,7 +12,7 @@ from keystead.core.algorithms import KEY_SPECS, Family, KeySpec
 from keystead.core.errors import Internal, KeysteadError, Unsupported
 from keystead.core.ports import Entropy
 from keystead.core.sensitive import Sensitive
-from keystead.cryptoki.errors import LOST, MISPLACED, REFUSED, Failed
+from keystead.cryptoki.errors import LOST, MISPLACED, OF_NOW, REFUSED, Failed
 from keystead.cryptoki.recovery import VAGUE, Desk
 from keystead.cryptoki.session import Session
 from keystead.cryptoki.words import Ckm, Ckr, named
@@ -38,12 +38,18 @@ class Outcome(Struct, frozen=True):
         name = "" if self.mechanism is None else named(Ckm, self.mechanism)
         return f"{name}, {self.mode}" if self.mode else name
 
+    @classmethod
+    def of_words(cls, words: str, longest: int = 0) -> Outcome:
+        """What it was, as far as words tell. Raises KeyError."""
+        name, _, mode = words.partition(", ")
+        return cls(Ckm[name], mode, longest=longest)
+
 
 Outcomes = Mapping[str, Outcome]
 
 
 class Trial:
-    """One family tried in one session. What fails without the token being lost is an outcome."""
+    """One family tried in one session. What the token does not do is an outcome; what it does not do now is none."""
 
     def __init__(self, desk: Desk, entropy: Entropy) -> None:
         self.session: Session = desk.session
@@ -53,17 +59,20 @@ class Trial:
         self.passing = Passing(desk.session, entropy)
         self.keep, self.make = self.passing.keep, self.passing.make
 
-    def attempt(self, step: Callable[[], object]) -> str:
-        """Why it failed, twice where that says nothing; "" where it did not. Raises Failed where the token is lost."""
-        return self._attempt(step, again=True)
+    def attempt(self, step: Callable[[], object], *, or_less: bool = False) -> str:
+        """Why it failed, twice where that says nothing; "" where it did not. `or_less`: it may have been too much.
 
-    def _attempt(self, step: Callable[[], object], *, again: bool) -> str:
+        Raises Failed where the token is lost, or fails for now (OF_NOW).
+        """
+        return self._attempt(step, again=True, or_less=or_less)
+
+    def _attempt(self, step: Callable[[], object], *, again: bool, or_less: bool) -> str:
         try:
             step()
         except Failed as failed:
             if failed.rv in VAGUE and self._desk.connection.is_there():
-                return self._attempt(step, again=False) if again else str(failed)
-            if failed.rv in LOST or failed.rv in MISPLACED:
+                return self._attempt(step, again=False, or_less=or_less) if again else str(failed)
+            if failed.rv in LOST or failed.rv in MISPLACED or (failed.rv in OF_NOW and not or_less):
                 raise
             return str(failed)
         except (KeysteadError, ValueError) as error:
