@@ -13,6 +13,7 @@ from keystead.core import operations as ops
 
 ACCOUNT = f"arn:aws:iam::{TENANT}:root"
 ARN = f"arn:aws:iam::{TENANT}:role/deploy"
+SESSION = f"arn:aws:sts::{TENANT}:assumed-role/deploy/build-7"
 MAY_ASSUME = policy(allow("sts:AssumeRole"))
 
 
@@ -180,7 +181,9 @@ def test_trust_is_in_somebody_and_not_in_a_name(office) -> None:
     assert not_assumed(again)[0] == "AccessDenied"
 
 
-@pytest.mark.parametrize("arn", [ACCOUNT, f"arn:aws:iam::{TENANT}:user/admin", "arn:aws:iam::1:role/deploy", ARN + "*"])
+@pytest.mark.parametrize(
+    "arn", [ACCOUNT, f"arn:aws:iam::{TENANT}:user/admin", "arn:aws:iam::1:role/deploy", ARN + "*", SESSION]
+)
 def test_what_is_the_arn_of_no_role(office, arn) -> None:
     role(office, trust(ACCOUNT))
     assert not_assumed(office.admin, arn)[0] == "ValidationError"
@@ -271,6 +274,109 @@ def test_what_one_session_may_is_not_kept_for_another(office) -> None:
         for guest, code in ((first, None), (second, "AccessDeniedException")):
             assert guest.call("ListKeys").code == code
             assert guest.call("Encrypt", KeyId=key.id, Plaintext=b"x").code == code
+
+
+# --- a session as a principal of its own
+
+
+def sessions(office, may: str | None = None, **more) -> tuple[Person, Person]:
+    """Those called build-7 and build-8, of one role."""
+    role(office, trust(ACCOUNT), may=may)
+    return assume(office, office.admin, **more), assume(office, office.admin, session="build-8", **more)
+
+
+def test_a_key_policy_names_one_session_of_a_role(office) -> None:
+    """IAM User Guide, "AWS JSON policy elements: Principal": role session principals; not limited by its policies."""
+    first, second = sessions(office, Policy=policy(allow("kms:DescribeKey")))
+    others = allow("kms:*", Principal={"AWS": ACCOUNT})
+    named = office.key(policy=policy(others, allow("kms:Encrypt", Principal={"AWS": SESSION})))
+    for _ in range(2):
+        assert first.call("Encrypt", KeyId=named.id, Plaintext=b"x").status == 200
+        assert second.call("Encrypt", KeyId=named.id, Plaintext=b"x").code == "AccessDeniedException"
+    assert office.record().rule == "" and first.call("DescribeKey", KeyId=named.id).code == "AccessDeniedException"
+
+
+def test_a_deny_names_one_session_of_a_role(office) -> None:
+    first, second = sessions(office)
+    deny_one = {**deny("kms:Encrypt"), "Principal": {"AWS": SESSION}}
+    key = office.key(policy=policy(allow("kms:*", Principal={"AWS": [ACCOUNT, ARN]}), deny_one))
+    for _ in range(2):
+        assert first.call("Encrypt", KeyId=key.id, Plaintext=b"x").code == "AccessDeniedException"
+        assert second.call("Encrypt", KeyId=key.id, Plaintext=b"x").status == 200
+
+
+def test_a_session_that_a_key_policy_names_may_put_the_next_one(office) -> None:
+    """PutKeyPolicy: the lockout check is about who asks."""
+    first, second = sessions(office, ALLOW_ALL)
+    text = policy(allow("kms:*", Principal={"AWS": SESSION}))
+    assert second.call("CreateKey", Policy=text).code == "MalformedPolicyDocumentException"
+    assert first.call("CreateKey", Policy=text).status == 200
+
+
+@pytest.mark.parametrize(
+    ("principal", "code"),
+    [
+        ({"AWS": SESSION.replace("deploy", "absent")}, "MalformedPolicyDocumentException"),
+        ({"AWS": SESSION.replace(TENANT, "999999999999")}, "MalformedPolicyDocumentException"),
+        ({"AWS": SESSION[: -len("build-7")] + "*"}, "MalformedPolicyDocumentException"),
+        ({"AWS": SESSION.replace("sts", "iam")}, "MalformedPolicyDocumentException"),
+    ],
+)
+def test_what_is_no_session(office, principal, code) -> None:
+    sessions(office)
+    text = policy(allow("kms:*", Principal={"AWS": ACCOUNT}), allow("kms:*", Principal=principal))
+    assert office.admin.call("CreateKey", Policy=text).code == code
+    spared = policy(allow("kms:*", Principal={"AWS": ACCOUNT}), {**deny("kms:*"), "NotPrincipal": {"AWS": SESSION}})
+    assert office.admin.call("CreateKey", Policy=spared).code == "MalformedPolicyDocumentException"
+
+
+def test_a_role_made_anew_has_no_session_of_before(office) -> None:
+    sessions(office)
+    key = office.key(policy=policy(allow("kms:*", Principal={"AWS": [SESSION, ACCOUNT]})))
+    office.admin.client("iam").delete_role(RoleName="deploy")
+    first, _ = sessions(office)
+    assert first.call("Encrypt", KeyId=key.id, Plaintext=b"x").code == "AccessDeniedException"
+
+
+def test_a_trust_policy_names_one_session(office) -> None:
+    first, second = sessions(office)
+    role(office, trust(SESSION), name="second")
+    arn = ARN.replace("deploy", "second")
+    assert assume(office, first, arn).call("ListKeys").status == 200
+    assert not_assumed(second, arn)[0] == "AccessDenied"
+
+
+def test_a_grant_is_one_sessions(office) -> None:
+    """CreateGrant: "Valid principals include … assumed role users"."""
+    first, second = sessions(office, policy(allow("kms:ListRetirableGrants")))
+    key, admin = office.key(), office.admin
+    given = admin.call(
+        "CreateGrant", KeyId=key.id, GranteePrincipal=SESSION, RetiringPrincipal=SESSION, Operations=["Encrypt"]
+    ).json
+    for _ in range(2):
+        assert first.call("Encrypt", KeyId=key.id, Plaintext=b"x").status == 200
+        assert second.call("Encrypt", KeyId=key.id, Plaintext=b"x").code == "AccessDeniedException"
+    for name, n in ((SESSION, 1), (ARN, 0)):
+        assert len(admin.call("ListGrants", KeyId=key.id, GranteePrincipal=name).json["Grants"]) == n
+        listed = first.call("ListRetirableGrants", RetiringPrincipal=name).json["Grants"]
+        assert [one["RetiringPrincipal"] for one in listed] == [SESSION] * n
+    retired = {"KeyId": key.id, "GrantId": given["GrantId"]}
+    assert second.call("RetireGrant", **retired).code == "AccessDeniedException"
+    assert first.call("RetireGrant", **retired).status == 200
+    assert first.call("Encrypt", KeyId=key.id, Plaintext=b"x").code == "AccessDeniedException"
+
+
+def test_a_session_that_is_granted_it_makes_and_retires_grants(office) -> None:
+    first, second = sessions(office)
+    key = office.key()
+    may = {"KeyId": key.id, "Operations": ["Encrypt", "CreateGrant", "RetireGrant"]}
+    given = office.admin.call("CreateGrant", GranteePrincipal=SESSION, **may).json
+    more = {"KeyId": key.id, "GranteePrincipal": ARN, "Operations": ["Encrypt"]}
+    assert second.call("CreateGrant", **more).code == "AccessDeniedException"
+    assert first.call("CreateGrant", **more).status == 200
+    assert second.call("Encrypt", KeyId=key.id, Plaintext=b"x").status == 200  # by the role's
+    assert second.call("RetireGrant", GrantToken=given["GrantToken"]).code == "AccessDeniedException"
+    assert first.call("RetireGrant", GrantToken=given["GrantToken"]).status == 200
 
 
 # --- a user's own

@@ -30,6 +30,7 @@ _ACCOUNT = re.compile(r"[0-9]{12}")
 _ARN = re.compile(r"arn:aws:iam::([0-9]{12}):(?:root|(user|role)/([\x21-\x29\x2b-\x3e\x40-\x7e]{1,576}))")  # no * ?
 # IAM API Reference, "policyPathType", "policyNameType"
 _POLICY = re.compile(r"arn:aws:iam::([0-9]{12}|aws):policy(/(?:[A-Za-z0-9.,+@=_-]+/)*)([A-Za-z0-9_+=,.@-]{1,128})")
+_SESSION = re.compile(r"arn:aws:sts::([0-9]{12}):assumed-role/([A-Za-z0-9_+=,.@-]{1,64})/([A-Za-z0-9_+=,.@-]{2,64})")
 _SERVICE = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,126}[a-z0-9])?\.amazonaws\.com")
 
 
@@ -38,26 +39,39 @@ class PrincipalName(Struct, frozen=True):
 
     What is kept of it is an id. A ROOT name stands for its account, and the id is the tenant's. A SERVICE has
     no tenant, and need not exist; every other one must.
+
+    `session`: of a role, the session that alone is meant (policy.sessions); then no path is said.
     """
 
     text: str
     kind: PrincipalKind
     tenant: str = ""
     name: str = ""
-    path: str = "/"
+    path: str | None = "/"
+    session: str = ""
 
 
 def principal_name(text: str) -> PrincipalName | None:
-    """`text` read as an account id, an ARN (root, user, role) or a service; None if it is none of them."""
+    """`text` read as an account id, an ARN (root, user, role, session of a role) or a service; None for no such."""
     if _ACCOUNT.fullmatch(text):
         return PrincipalName(text, PrincipalKind.ROOT, text)
     if found := _ARN.fullmatch(text):
         tenant, kind, full = found.groups()
         path, _, name = f"/{full or ''}".rpartition("/")
         return PrincipalName(text, PrincipalKind(kind or "root"), tenant, name, f"{path}/")
+    if found := _SESSION.fullmatch(text):
+        tenant, role, session = found.groups()
+        return PrincipalName(text, PrincipalKind.ROLE, tenant, role, None, session)
     if _SERVICE.fullmatch(text):
         return PrincipalName(text, PrincipalKind.SERVICE, name=text)
     return None
+
+
+def arn_of_name(name: PrincipalName) -> str:
+    """Of whomever is named, however it is written."""
+    if name.session:
+        return session_arn(name.tenant, name.name, name.session)
+    return principal_arn(name.tenant, name.kind, f"{(name.path or '/')[1:]}{name.name}")
 
 
 def arn_of(principal: Principal) -> str:
@@ -68,8 +82,13 @@ def arn_of_caller(caller: Caller) -> str:
     """Of the principal; of its session where it is a role's (IAM User Guide, "AWS JSON policy elements: Principal")."""
     principal = caller.principal
     if caller.is_role and caller.session:
-        return f"arn:aws:sts::{principal.tenant}:assumed-role/{principal.name}/{caller.session}"
+        return session_arn(principal.tenant, principal.name, caller.session)
     return arn_of(principal)
+
+
+def session_arn(tenant: str, role: str, session: str) -> str:
+    """IAM User Guide, "AWS JSON policy elements: Principal", role session principals: without the role's path."""
+    return f"arn:aws:sts::{tenant}:assumed-role/{role}/{session}"
 
 
 def principal_arn(tenant: str, kind: PrincipalKind, full_name: str) -> str:

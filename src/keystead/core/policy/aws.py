@@ -23,6 +23,7 @@ from keystead.core.policy.conditions import MOST_COMPARED, Condition, compile_co
 from keystead.core.policy.fold import lower
 from keystead.core.policy.form import Document, Effect, Principals, Statement
 from keystead.core.policy.request import Request
+from keystead.core.policy.sessions import role_of
 from keystead.wire import Malformed
 from keystead.wire import json as strict_json
 
@@ -174,6 +175,7 @@ def _principals(statement: Mapping[str, Any], ids: Mapping[str, str], *, federat
     own: set[str] = set()
     accounts: set[str] = set()
     everyone = False
+    sessions: dict[str, set[str]] = {}
     named = _principal_texts(value)
     providers = frozenset(_provider(text) for kind, text in named if federated and kind == FEDERATED)
     for kind, text in named:
@@ -183,10 +185,15 @@ def _principals(statement: Mapping[str, Any], ids: Mapping[str, str], *, federat
         if name is None:
             everyone = True
         elif text in ids:
+        elif text in ids and name.session:
+            sessions.setdefault(role_of(ids[text]), set()).add(name.session)
             (accounts if name.kind is PrincipalKind.ROOT else own).add(ids[text])
         elif name.kind is not PrincipalKind.SERVICE:
             _fault(PRINCIPALS)
-    return Principals(frozenset(own), frozenset(accounts), everyone, negated, providers)
+    if sessions and negated:  # whom it then spares AWS finds by role and account too, and may find neither (SPEC.md)
+        _fault(PRINCIPALS)
+    named_sessions = {role: frozenset(names) for role, names in sessions.items()}
+    return Principals(frozenset(own), frozenset(accounts), everyone, negated, providers, named_sessions)
 
 
 # --- actions, resources, conditions

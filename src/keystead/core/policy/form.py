@@ -7,7 +7,7 @@ included. What a statement comes to is a bit, and a decision is what the bits th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import Enum, IntFlag
 from functools import lru_cache
 from types import MappingProxyType
@@ -43,7 +43,7 @@ class Says(IntFlag):
     DENIED_BY_SESSION = 512
     IN_BOUNDARY = 1024  # the permissions boundary allows it, or there is none
     IN_SESSION = 2048  # the policies of the session allow it, or it has none
-    EVERYBODY = 4096  # the key policy allows everybody, and so the session itself that a role is taken on in
+    SESSION = 4096  # the key policy allows the session itself that a role is taken on in, by name or with everybody
 
 
 class Verdict(Struct, frozen=True):
@@ -65,6 +65,7 @@ class Principals(Struct, frozen=True):
     everyone: bool = False
     negated: bool = False  # NotPrincipal
     providers: frozenset[str] = frozenset()  # ARNs: whom their tokens speak of
+    sessions: Mapping[str, frozenset[str]] = {}  # of roles, by id: the sessions of these names
 
     def named(self, principal: Principal) -> bool:
         root = principal.principal_kind is PrincipalKind.ROOT and principal.tenant in self.accounts
@@ -88,8 +89,16 @@ class Principals(Struct, frozen=True):
         if effect is Effect.DENY:
             return Says.DENIED_BY_KEY if named or account else None
         if named:
-            return Says.NAMED | Says.EVERYBODY if self.everyone and not self.negated else Says.NAMED
+            return Says.NAMED | Says.SESSION if self.everyone and not self.negated else Says.NAMED
         return Says.ACCOUNT if account else None
+
+    def said_of_sessions(self, effect: Effect, principal: Principal) -> tuple[Says, Condition] | None:
+        """What a statement says of some sessions of a role alone, and which requests these have sent."""
+        names = self.sessions.get(principal.id)
+        if names is None:
+            return None
+        says = Says.DENIED_BY_KEY if effect is Effect.DENY else Says.NAMED | Says.SESSION
+        return says, Condition(lambda request: request.caller.session in names, stable=False)
 
     def _said_of_a_stranger(self, effect: Effect, who: WebIdentity) -> Says | None:
         """An Allow reaches a web identity by naming its provider, and in no other way; a Deny in every way."""
@@ -107,10 +116,15 @@ class Statement(Struct, frozen=True):
     actions: frozenset[Action]
     tests: tuple[Condition, ...]  # the resource, then the conditions; all must hold
 
-    def said(self, rights: Rights) -> Says | None:
-        if self.principals is not None:
-            return self.principals.said(self.effect, rights)
-        return Says.DENIED_BY_IDENTITY if self.effect is Effect.DENY else Says.IDENTITY
+    def said(self, rights: Rights) -> Iterator[tuple[Says, tuple[Condition, ...]]]:
+        """What it says, and what must hold for that beside its own tests."""
+        if self.principals is None:
+            yield Says.DENIED_BY_IDENTITY if self.effect is Effect.DENY else Says.IDENTITY, ()
+            return
+        if (says := self.principals.said(self.effect, rights)) is not None:
+            yield says, ()
+        if (of_sessions := self.principals.said_of_sessions(self.effect, rights.principal)) is not None:
+            yield of_sessions[0], of_sessions[1:]
 
 
 class Document(Struct, frozen=True):
@@ -222,8 +236,8 @@ _NO_IDENTITY = Verdict(why_not="because no identity-based policy allows the {act
 
 # asker -> what must all have been said, and the rule that it is then; the first that fits.
 # IAM User Guide, "Policy evaluation for requests within a single account": what a key policy gives to a user by name is
-# not limited by a boundary; what it gives to a role is, and by the session's policies; what it gives to everybody is
-# given to the session itself. Grants are limited alike (docs/adr/0013).
+# not limited by a boundary; what it gives to a role is, and by the session's policies; what it gives to everybody, or
+# to a session by name, is given to the session itself. Grants are limited alike (docs/adr/0013).
 _N, _A, _G, _GA = Says.NAMED, Says.ACCOUNT, Says.GRANTED, Says.GRANTED_ACCOUNT
 _W = Says.IN_BOUNDARY | Says.IN_SESSION
 _I = Says.IDENTITY | _W
@@ -239,7 +253,7 @@ ALLOWED: dict[Asker, tuple[tuple[Says, str], ...]] = {
     Asker.ALONE: ((_I, "identity policy"),),
     Asker.ROOT: ((_N, "key policy"), (_G, "{}"), (Says.RETIRER, "{}")),
     Asker.HOME: ((_N, "key policy"), *_AT_HOME),
-    Asker.HOME_ROLE: ((_N | _W, "key policy"), (Says.EVERYBODY, "key policy"), *_AT_HOME),
+    Asker.HOME_ROLE: ((_N | _W, "key policy"), (Says.SESSION, "key policy"), *_AT_HOME),
     Asker.ROOT_ABROAD: ((_N, "key policy"), (_G, "{}"), (Says.RETIRER, "{}")),
     Asker.ABROAD: (
         (_N | _I, "key policy and identity policy"),
@@ -285,13 +299,13 @@ def _rules(request: Request, document: Document, spelt: Mapping[Says, Says] = Ma
     for statement in document.statements:
         if request.action not in statement.actions:
             continue
-        says = statement.said(request.caller.rights)
-        if says is None or not all(t.holds(request) for t in statement.tests if t.stable):
+        if not all(t.holds(request) for t in statement.tests if t.stable):
             continue
-        tests = [t for t in statement.tests if not t.stable]
-        cost = sum(t.cost for t in tests)
-        by_line = tuple(t.by_line for t in tests)
-        rules.append(Rule(int(spelt.get(says, says)), tuple(t.holds for t in tests), cost=cost, by_line=by_line))
+        for says, beside in statement.said(request.caller.rights):
+            tests = [*beside, *(t for t in statement.tests if not t.stable)]
+            cost = sum(t.cost for t in tests)
+            by_line = tuple(t.by_line for t in tests)
+            rules.append(Rule(int(spelt.get(says, says)), tuple(t.holds for t in tests), cost=cost, by_line=by_line))
     return rules
 
 

@@ -14,12 +14,13 @@ from typing import Any, cast
 from msgspec import Struct
 
 from keystead.core.actions import ACTIONS, Action
-from keystead.core.entities import Grant, Principal, PrincipalKind
+from keystead.core.entities import Grant, Principal
 from keystead.core.errors import InvalidArgument
 from keystead.core.grant_token import INVALID, address_of
 from keystead.core.operations import CreateGrant, Operation, ReEncrypt, RetireGrant
 from keystead.core.policy.fold import lower
 from keystead.core.policy.request import Request
+from keystead.core.policy.sessions import may_mean, means, role_of
 
 CONTEXTUAL = frozenset(
     {
@@ -107,14 +108,9 @@ def asked_context(request: Request) -> Context | None:
 # --- who a grant is for
 
 
-def _is(principal: Principal, id_: str | None) -> bool:
-    """A right of the account is kept under the tenant's id, or under that of its root."""
-    root = principal.principal_kind is PrincipalKind.ROOT
-    return id_ is not None and (id_ == principal.id or (root and id_ == principal.tenant))
-
-
 def is_grantee(grant: Grant, principal: Principal) -> bool:
-    return _is(principal, grant.grantee_id)
+    """Of a role, some session of it may be: open_test tells."""
+    return may_mean(grant.grantee_id, principal)
 
 
 def is_account_grantee(grant: Grant, principal: Principal) -> bool:
@@ -123,8 +119,12 @@ def is_account_grantee(grant: Grant, principal: Principal) -> bool:
 
 
 def may_retire(grant: Grant, principal: Principal) -> bool:
-    """RetireGrant: the retiring principal, or the grantee if the grant says so."""
-    return _is(principal, grant.retiree_id) or (is_grantee(grant, principal) and Action.RETIRE_GRANT in grant.actions)
+    """RetireGrant: the retiring principal, or the grantee if the grant says so. Of a role, as is_grantee."""
+    return any(may_mean(id_, principal) for id_ in _retirers(grant))
+
+
+def _retirers(grant: Grant) -> tuple[str | None, ...]:
+    return grant.retiree_id, grant.grantee_id if Action.RETIRE_GRANT in grant.actions else None
 
 
 # --- constraints
@@ -164,8 +164,16 @@ def exceeds(parent: Grant, op: CreateGrant) -> bool:
     return wanted is None or own is None or not wanted.items() <= own.items()
 
 
-def _same_grant(grant: Grant) -> Holds:
-    return lambda request: cast("RetireGrant", request.op).grant_id == grant.id
+def _retires(grant: Grant) -> Holds:
+    def holds(request: Request) -> bool:
+        same = cast("RetireGrant", request.op).grant_id == grant.id
+        return same and any(means(id_, request.caller) for id_ in _retirers(grant))
+
+    return holds
+
+
+def _in_session(grant: Grant, test: Holds | None) -> Holds:
+    return lambda request: means(grant.grantee_id, request.caller) and (test is None or test(request))
 
 
 def _not_more(grant: Grant) -> Holds:
@@ -179,7 +187,12 @@ def _constrained(grant: Grant) -> Holds:
 def open_test(grant: Grant, action: Action) -> Holds | None:
     """What a request for an action of `grant` must still pass; None: nothing."""
     if action is Action.RETIRE_GRANT:
-        return _same_grant(grant)
+        return _retires(grant)
+    test = _test(grant, action)
+    return test if role_of(grant.grantee_id) == grant.grantee_id else _in_session(grant, test)
+
+
+def _test(grant: Grant, action: Action) -> Holds | None:
     if action is Action.CREATE_GRANT:
         return _not_more(grant)
     constrained = grant.context_equals is not None or grant.context_subset is not None

@@ -15,7 +15,7 @@ from keystead.core import operations as ops
 from keystead.core.entities import PolicyText, PrincipalKind
 from keystead.core.errors import InvalidArgument
 from keystead.core.operations import PolicyRef, PrincipalRef, TenantRef
-from keystead.core.policy.arn import PrincipalName, policy_ref, principal_name
+from keystead.core.policy.arn import PrincipalName, policy_ref, principal_name, session_arn
 from keystead.core.sensitive import Sensitive
 from keystead.doors.aws_kms.query import not_offered, query_operation
 from keystead.doors.aws_kms.shapes import TagKey, TagValue, matching
@@ -92,7 +92,7 @@ class AssumedRoleUser(Message, frozen=True, kw_only=True, rename="pascal"):
     def of(cls, made: ops.AccessKey, role: PrincipalName, session: str) -> AssumedRoleUser:
         return cls(
             assumed_role_id=f"{made.credential.principal_id}:{session}",
-            arn=f"arn:aws:sts::{role.tenant}:assumed-role/{role.name}/{session}",
+            arn=session_arn(role.tenant, role.name, session),
         )
 
 
@@ -105,7 +105,7 @@ class AssumeRoleResponse(Message, frozen=True, kw_only=True, rename="pascal"):
 def role_named(arn: str) -> PrincipalName:
     """Raises InvalidArgument."""
     name = principal_name(arn)
-    if name is None or name.kind is not PrincipalKind.ROLE:
+    if name is None or name.kind is not PrincipalKind.ROLE or name.session:
         raise InvalidArgument(f"{arn} is invalid", "RoleArn")
     return name
 

@@ -17,6 +17,7 @@ from keystead.core.errors import InvalidArgument, NotFound
 from keystead.core.grant_token import RANDOM_BYTES, grant_token
 from keystead.core.operations import Granted, Nothing, Page, PlacedGrant
 from keystead.core.policy.grants import token_digest
+from keystead.core.policy.sessions import role_of
 from keystead.core.quotas import require_room
 from keystead.service.handlers.keys import paged
 from keystead.service.handlers.names import by_id
@@ -125,7 +126,7 @@ def list_retirable(op: ops.ListRetirableGrants, targets: tuple[HeldTenant], act:
     """Grants on keys of every tenant, at the place asked about, that the principal is named to retire."""
     (tenant,) = targets
     retiree_id = principal_id(op.retiree, act)
-    if not tenant.owns(retiree_id):
+    if not tenant.owns(role_of(retiree_id)):
         raise InvalidArgument("the principal belongs to another tenant", NoPrincipal(op.retiree))
     page: list[PlacedGrant] = []
     for grant in tenant.retirable(retiree_id, after=op.after):

@@ -7,6 +7,7 @@ from msgspec import Struct
 from keystead.core.entities import PrincipalKind
 from keystead.core.errors import InvalidArgument
 from keystead.core.policy.arn import PrincipalName, principal_name
+from keystead.core.policy.sessions import session_id
 from keystead.service.pipeline import Act
 
 
@@ -34,4 +35,6 @@ def id_of(name: PrincipalName, act: Act) -> str | None:
     if name.kind is PrincipalKind.ROOT:
         return tenant.id
     found = tenant.find_principal(name.kind, name.name)
-    return None if found is None or found.path != name.path else found.id
+    if found is None or name.path not in (None, found.path):
+        return None
+    return session_id(found.id, name.session) if name.session else found.id
