@@ -302,6 +302,9 @@ DECISIONS = [
     *[("EL", "root", a, [], [], [], "root") for a in (A.CREATE_KEY, A.LIST_KEYS, A.LIST_NAMES, A.GENERATE_RANDOM, A.LIST_RETIRABLE_GRANTS)],
     *[("EL", "alice", a, [], [], [], NO_ID) for a in (A.CREATE_KEY, A.LIST_KEYS, A.LIST_NAMES, A.GENERATE_RANDOM, A.LIST_RETIRABLE_GRANTS)],
     *[("EL", "alice", a, [], [ALL], [], ID) for a in (A.CREATE_KEY, A.LIST_KEYS, A.LIST_NAMES, A.GENERATE_RANDOM, A.LIST_RETIRABLE_GRANTS)],
+    # ListRetirableGrants: "The authorized resource … is the retiring principal specified in the request"
+    *[("EL", "alice", A.LIST_RETIRABLE_GRANTS, [], identity, [], expected) for identity, expected in (
+        ([allow(resource=ALICE)], ID), ([allow(resource=BOB)], NO_ID), ([allow(resource=ARN)], NO_ID), ([ALL, deny(resource=ALICE)], DENIED_ID), ([ALL, deny(resource=BOB)], ID))],
     ("EL", "root", A.CREATE_KEY, [], [deny()], [], DENIED_ID),
     ("EL", "alice", A.CREATE_KEY, [], [ALL, deny(action="kms:Create*")], [], DENIED_ID),
     ("EL", "alice", A.CREATE_KEY, [], [allow(resource=ARN)], [], NO_ID),

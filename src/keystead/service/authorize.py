@@ -155,7 +155,7 @@ class Authorizer:
         request = Request(
             caller,
             action,
-            secret_resource(caller.rights, held, op) or resource_of(demand, held),
+            secret_resource(caller.rights, held, op) or resource_of(demand, held, op),
             demand.target,
             key or like,
             op,

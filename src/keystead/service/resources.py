@@ -11,6 +11,7 @@ from keystead.core.operations import (
     AccessKeyRef,
     Demand,
     KeyRef,
+    ListRetirableGrants,
     ListSecrets,
     Operation,
     PolicyRef,
@@ -23,8 +24,10 @@ from keystead.core.operations import (
 from keystead.core.policy.arn import (
     AWS,
     arn_of,
+    arn_of_name,
     policy_arn,
     principal_arn,
+    principal_name,
     provider_arn,
     resource_arn,
     secret_arn,
@@ -36,7 +39,7 @@ from keystead.service.held import Held, HeldKey, HeldKeyring, HeldPolicy, HeldPr
 from keystead.service.held.secrets import HeldSecret
 
 
-def resource_of(demand: Demand, held: Held | None) -> str:
+def resource_of(demand: Demand, held: Held | None, op: Operation[Any]) -> str:
     target = demand.target
     named = target if demand.to_be is None else demand.to_be
     if isinstance(named, PrincipalRef):
@@ -49,9 +52,15 @@ def resource_of(demand: Demand, held: Held | None) -> str:
     if isinstance(named, AccessKeyRef) and isinstance(held, HeldPrincipal):
         return arn_of(held.principal)
     if ACTIONS[demand.action].scope is not Scope.KEY or not isinstance(target, KeyRef):
-        return "*"
+        return _retiree(op) if isinstance(op, ListRetirableGrants) else "*"
     id_ = known_as(held.id if isinstance(held, HeldKey) else target.id)
     return resource_arn(address_of(target, held), f"key/{id_}" if id_ else target.name)
+
+
+def _retiree(op: ListRetirableGrants) -> str:
+    """KMS API Reference, ListRetirableGrants: "the authorized resource … is the retiring principal"."""
+    name = principal_name(op.retiree)
+    return "*" if name is None else arn_of_name(name)
 
 
 def address_of(target: KeyRef, held: Held | None) -> str:
