@@ -170,7 +170,7 @@ def test_a_replica_has_the_policy_description_and_tags_it_is_given(office) -> No
         ({"Tags": [{"TagKey": "aws:a", "TagValue": ""}]}, "TagException", ""),
         ({"Tags": [{"TagKey": str(n), "TagValue": ""} for n in range(51)]}, "TagException", "Too many"),
         ({"Description": "x" * 8193}, "ValidationException", ""),
-        ({"KeyId": "alias/app"}, "NotFoundException", "Invalid keyId"),
+        ({"KeyId": "alias/app"}, "InvalidArnException", "Key Aliases are not supported"),
         ({"KeyId": arn("mrk-" + "0" * 32, OTHER_REGION)}, "NotFoundException", "Invalid arn"),
         ({"KeyId": "mrk-" + "0" * 32}, "NotFoundException", "does not exist"),
     ],

@@ -28,7 +28,7 @@ from keystead.core.quotas import OverQuota
 from keystead.core.states import Event, KeyState
 from keystead.doors.aws_kms import outside
 from keystead.doors.aws_kms.credential import REASONS
-from keystead.doors.aws_kms.names import arn_at, key_arn, ref_arn, region_of
+from keystead.doors.aws_kms.names import NO_ALIAS, arn_at, key_arn, ref_arn, region_of
 from keystead.doors.aws_kms.shapes import KEY_USAGES, ORIGINS
 from keystead.kit import Fault
 from keystead.service.handlers.names import OTHER_KIND
@@ -297,6 +297,7 @@ ERRORS: Mapping[type[e.KeysteadError] | tuple[type[e.KeysteadError], Any], Row] 
     (e.InvalidArgument, NoPrincipal): Row("InvalidArnException", 400, _bad_principal),
     (e.InvalidArgument, OTHER_KIND): Row("ValidationException", 400, _OTHER_KIND),
     (e.InvalidArgument, "actions"): Row("ValidationException", 400, _bad_operations),
+    (e.InvalidArgument, NO_ALIAS): Row("InvalidArnException", 400),
     (e.InvalidArgument, "constraints"): Row("ValidationException", 400, _BAD_CONSTRAINTS),
     (e.InvalidArgument, ops.BAD_ANCHOR): Row("IncorrectTrustAnchorException", 400, _silent),
     (e.InvalidArgument, BAD_TAG): Row("TagException", 400),

@@ -14,10 +14,12 @@ from uuid import UUID
 from keystead.core.algorithms import Family
 from keystead.core.entities import Key
 from keystead.core.envelope import peek
-from keystead.core.errors import NotFound
+from keystead.core.errors import InvalidArgument, NotFound
 from keystead.core.family import known_as
 from keystead.core.operations import KeyRef
 
+NO_ALIAS = "Key Aliases are not supported for this operation."
+"""words, and detail of the InvalidArgument: InvalidArnException, as AWS Lambda quotes it."""
 RESERVED = "alias/aws/"  # KMS API Reference, CreateAlias: for the aliases of keys that AWS manages
 
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|mrk-[0-9a-f]{32}")
@@ -41,10 +43,10 @@ def key_ref(text: str, namespace: str) -> KeyRef:
 
 
 def key_by_id(text: str, namespace: str) -> KeyRef:
-    """A key told by its id or ARN, as management asks for it. Raises NotFound."""
+    """A key told by its id or ARN, as management asks for it. Raises NotFound, InvalidArgument (NO_ALIAS)."""
     ref = key_ref(text, namespace)
     if ref.name:
-        raise NotFound(f"Invalid keyId '{text}'", "KeyId")
+        raise InvalidArgument(NO_ALIAS, NO_ALIAS)
     return ref
 
 
