@@ -624,7 +624,7 @@ TABLE = {
     "ImportKeyMaterial":         (FOR_EVER,             (OK, OK, DOOMED, OK, GONE)),
     "DeleteImportedKeyMaterial": ({},                   (OK, OK, OK, OK, GONE)),
     "ListKeyRotations":          ({},                   (OK, OK, OK, OK, GONE)),
-    "GetKeyRotationStatus":      ({},                   (OK, OK, OK, OK, GONE)),
+    "GetKeyRotationStatus":      ({},                   (ORIGIN, ORIGIN, ORIGIN, ORIGIN, GONE)),
     "EnableKeyRotation":         ({},                   (ORIGIN, ORIGIN, ORIGIN, ORIGIN, GONE)),
     "DisableKeyRotation":        ({},                   (ORIGIN, ORIGIN, ORIGIN, ORIGIN, GONE)),
     "RotateKeyOnDemand":         ({},                   (NOTHING, DISABLED, DOOMED, WAITS, GONE)),

@@ -48,7 +48,7 @@ TABLE = {  # the members of the request, and what comes of it in each of STATES
     "EnableKeyRotation":    ({}, IN_SERVICE),
     "GetKeyLastUsage":      ({}, KEPT),
     "GetKeyPolicy":         ({}, KEPT),
-    "GetKeyRotationStatus": ({}, KEPT),
+    "GetKeyRotationStatus": ({}, (OK, OK, OK, EXTERNAL, GONE)),
     "ListAliases":          ({}, KEPT),
     "ListGrants":           ({}, KEPT),
     "ListKeyPolicies":      ({}, KEPT),

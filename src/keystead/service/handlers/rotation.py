@@ -48,12 +48,17 @@ def scheduled(held: HeldKey, rotation: Rotation | None) -> tuple[Key, ...]:
     return tuple(replace(key, rotation=rotation) for key in (held.key, *(other.key for other in held.relatives())))
 
 
+def _made_here(key: Key) -> None:
+    """Raises Unsupported (detail Origin)."""
+    if key.origin is not Origin.GENERATED:
+        raise Unsupported(f"keys of {key.origin.value} origin have no schedule", key.origin)
+
+
 def schedulable(key: Key, now: datetime) -> None:
     """In service and rotatable, by itself: imported material comes first (KMS Developer Guide, "Key states", [6])."""
     existing(key, now)
     leading(key)
-    if key.origin is not Origin.GENERATED:
-        raise Unsupported(f"keys of {key.origin.value} origin have no schedule", key.origin)
+    _made_here(key)
     active(key, now)
     rotatable(key)
 
@@ -79,9 +84,14 @@ def disable_rotation(_op: ops.DisableRotation, targets: tuple[HeldKey], act: Act
 
 
 def read_rotation(_op: ops.ReadRotation, targets: tuple[HeldKey], act: Act) -> Outcome[RotationStatus]:
-    """No schedule while a destruction is appointed: the scheduler would not keep it."""
+    """No schedule while a destruction is appointed: the scheduler would not keep it.
+
+    Raises Unsupported for a key that can have none, unless that is for its spec: KMS Developer Guide, "Key states",
+    [6] and [7].
+    """
     key = targets[0].key
     life = existing(key, act.now)
+    _made_here(key)
     return Outcome(answer=RotationStatus(key, None if life.doomed else key.rotation))
 
 
