@@ -35,6 +35,13 @@ def test_tags_come_are_changed_and_go(admin) -> None:
     assert ask(admin, "ListResourceTags", KeyId=key_id) == {"Tags": [], "Truncated": False}
 
 
+def test_what_a_tag_is_made_of(admin) -> None:
+    """General Reference, "Tag naming limits and requirements": letters, numbers, spaces, and _ . : / = + - @."""
+    whole = {"Größe_1": "ü 2.:/=+-@", "鍵": "\u0661\u00a0"}
+    key_id = made(admin, Tags=[tag(*pair) for pair in whole.items()])
+    assert tags(admin, key_id) == whole
+
+
 @pytest.mark.parametrize(
     ("new", "code", "words"),
     [
@@ -46,6 +53,9 @@ def test_tags_come_are_changed_and_go(admin) -> None:
         ([tag("")], "ValidationException", "greater than or equal to 1"),
         ([tag("k", "v" * 257)], "ValidationException", "'tags.1.member.tagValue'"),
         ([{"TagKey": "k"}], "ValidationException", ""),
+        ([tag("k", "mine & yours")], "TagException", "Invalid tag"),
+        ([tag("a,b")], "TagException", "Invalid tag"),
+        ([tag("k", "line\n")], "TagException", "Invalid tag"),
     ],
 )
 def test_tags_that_no_key_gets(admin, new, code, words) -> None:

@@ -5,6 +5,7 @@ botocore data/kms/2014-11-01/service-2.json, "shapes"; tests/doors/aws_kms/test_
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, get_args
 
 from msgspec import Meta
@@ -31,9 +32,11 @@ def matching(pattern: str, python: str = "") -> str:
     return ours
 
 
-# What a tag of STS and IAM is made of. Python has no \p{Z}, and its \s has tabs and ends of lines too.
+# What a tag is made of: the models of STS and IAM say it, that of KMS does not (SPEC.md).
+# Python has no \p{Z}, and its \s has tabs and ends of lines too.
 _TAG = r"[\p{L}\p{Z}\p{N}_.:/=+\-@]"
 _OURS = r"[\w \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000.:/=+\-@]"
+TAG_TEXT = re.compile(f"{_OURS}*")
 TagKey = Annotated[str, Meta(min_length=1, max_length=128, pattern=matching(f"{_TAG}+", f"{_OURS}+"))]
 TagValue = Annotated[str, Meta(max_length=256, pattern=matching(f"{_TAG}*", f"{_OURS}*"))]
 

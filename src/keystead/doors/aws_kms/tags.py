@@ -15,7 +15,7 @@ from keystead.core.errors import InvalidArgument
 from keystead.doors.aws_kms.errors import BAD_TAG, COMMON
 from keystead.doors.aws_kms.names import key_by_id
 from keystead.doors.aws_kms.pages import Limit, Marker, next_marker, place, size
-from keystead.doors.aws_kms.shapes import KeyId
+from keystead.doors.aws_kms.shapes import TAG_TEXT, KeyId
 from keystead.kit import Call, Message, operation
 
 TagKey = Annotated[str, Meta(min_length=1, max_length=128)]
@@ -32,6 +32,8 @@ def pairs(tags: Sequence[Tag]) -> dict[str, str]:
     names(tag.tag_key for tag in tags)
     if len(tags) > MOST:
         raise InvalidArgument("Too many tags", BAD_TAG)
+    if not all(TAG_TEXT.fullmatch(text) for tag in tags for text in (tag.tag_key, tag.tag_value)):
+        raise InvalidArgument("Invalid tag", BAD_TAG)
     found = {tag.tag_key: tag.tag_value for tag in tags}
     if len(found) < len(tags):
         raise InvalidArgument("Duplicate tag keys", BAD_TAG)
