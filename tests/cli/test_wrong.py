@@ -1,11 +1,14 @@
 """What is said of what is wrong: one line, what to do next, a documented exit status."""
 
+import errno
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
-from tests.servers import at_once, keystead
+from tests.servers import KEYSTEAD, at_once, keystead
 
 from keystead.cli import cli
 from keystead.cli.commands import COMMANDS
@@ -101,6 +104,39 @@ def test_a_directory_that_cannot_be_made(tmp_path) -> None:
     for words in (("dev", "--data"), ("init", "--json")):
         done = at_once(*words, tmp_path / "file")
         assert done.status == Exit.USAGE and "cannot be made" in done.err and len(done.err.splitlines()) == 1, words
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("env", "aws"),
+        ("run", "aws"),
+        ("status",),
+        ("key", "list"),
+        ("backup", "x"),
+        ("slot", "rotate"),
+        ("audit", "tail"),
+    ],
+    ids=" ".join,
+)
+def test_what_the_system_does_not_let_one_see_is_not_said_to_be_away(server, monkeypatch, words) -> None:
+    """Another user's directory: neither is no server running on it, nor is there no installation."""
+
+    def refused(path, *_, **__):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(os, "open", refused)
+    monkeypatch.setattr(os, "stat", refused)
+    done = at_once(*words, "--json", "--data", server.directory)
+    assert done.status == Exit.FAILED and done.error["error"] == "NotPermitted"
+    assert "Permission denied" in done.error["message"] and "--data" in done.error["message"]
+    assert str(server.directory) in done.error["message"]
+
+
+def test_no_room_for_what_is_said() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([KEYSTEAD, "--version"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == Exit.FAILED and done.stderr == "keystead: No space left on device\n"
 
 
 def test_serve_without_an_installation(tmp_path) -> None:

@@ -127,10 +127,15 @@ class SavedCredentials(Struct, frozen=True, kw_only=True):
 
 
 def read_running(layout: Layout) -> Running | None:
-    """What the running server says of itself; None without one (its control socket is the proof of life)."""
+    """What the running server says of itself; None without one (its control socket is the proof of life).
+
+    Raises PermissionError where this user may not know.
+    """
     try:
         connect_unix(layout.control).close()
         return msgspec.json.decode(layout.running.read_bytes(), type=Running)
+    except PermissionError:
+        raise
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return None
 

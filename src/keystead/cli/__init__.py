@@ -18,7 +18,7 @@ import click
 from click.exceptions import NoArgsIsHelpError
 
 from keystead.cli.commands import COMMANDS
-from keystead.cli.exits import Exit, NotDone, report
+from keystead.cli.exits import Exit, NotDone, of_system, report
 from keystead.cli.group import Commands
 from keystead.core.errors import KeysteadError
 
@@ -42,6 +42,8 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:  # whoever read our output has had enough
         sys.stderr.close()
         return Exit.DONE
+    except OSError as error:
+        return report(of_system(error), as_json=as_json)
     return int(done or Exit.DONE)
 
 

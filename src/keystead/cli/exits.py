@@ -54,6 +54,10 @@ class NotExecutable(NotDone):
     """`keystead run` may not execute it."""
 
 
+class NotPermitted(NotDone):
+    """The system does not let this user do it."""
+
+
 EXITS: Mapping[type[Exception], Exit] = {
     NoServer: Exit.NO_SERVER,
     e.InvalidArgument: Exit.USAGE,
@@ -84,6 +88,7 @@ NEXT: Mapping[type[Exception] | tuple[type[Exception], str], str] = {
     (e.NotFound, "slot"): "`keystead slot list` shows them",
     (e.Unavailable, IN_USE): "`keystead status` says how it is; another directory can be said with --data",
     e.NotApproved: "who has to: `keystead approval show ID`; once they have, say the same again",
+    NotPermitted: "do it as the user whose it is; another directory can be said with --data",
     e.Internal: "this is a defect of Keystead; its log has more under that request id",
 }
 """What to do about a kind of error, and a detail of it, where its own words do not say."""
@@ -107,6 +112,12 @@ def report(error: click.ClickException | KeysteadError | NotDone, *, as_json: bo
     else:
         sys.stderr.write(f"keystead: {words}\n")
     return status
+
+
+def of_system(error: OSError) -> NotDone | KeysteadError:
+    """What the system has refused, where no command has words of its own for it."""
+    words = ": ".join(str(each) for each in (error.filename, error.strerror or error) if each)
+    return NotPermitted(words) if isinstance(error, PermissionError) else e.Unavailable(words)
 
 
 def _kind_of(detail: object) -> str:

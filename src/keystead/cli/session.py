@@ -58,8 +58,11 @@ class Session(Protocol):
 
 
 def is_running(here: Here) -> bool:
+    """Raises PermissionError where this user may not know."""
     try:
         connect_unix(Layout(here.directory).control).close()
+    except PermissionError:
+        raise
     except OSError:
         return False
     return True
