@@ -300,7 +300,7 @@ MALFORMED = [
     (document(allow("*", Sid="a"), allow("*", Sid="a")), "Statement IDs (SID) in a single policy must be unique."),
     (document(allow("*", Effect="allow")), "Invalid effect: allow"), (document(allow("*", Effect="Permit")), "Invalid effect: Permit"),
     ('{"Statement":{"Principal":"*","Action":"kms:*","Resource":"*"}}', "Missing required field Effect"),
-    (document(allow(None)), "Missing required field Principal"),
+    (document(allow(None)), "Policy contains a statement with no principal."),
     (document(allow("*", NotPrincipal="*")), aws.SYNTAX), (document(allow("*", NotAction="*")), aws.SYNTAX),
     (document(allow("*", NotResource="*")), aws.SYNTAX),
     (document(allow("*", None)), "Policy statement must contain actions."), (document(allow("*", [])), "Policy statement must contain actions."),

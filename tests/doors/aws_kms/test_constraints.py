@@ -32,7 +32,7 @@ class Request(Message, frozen=True, kw_only=True, rename="pascal"):
 @pytest.mark.parametrize(
     ("message", "members", "words"),
     [
-        (EncryptRequest, {"KeyId": "k"}, ONE.format("Value null at 'plaintext'", "Member must not be null")),
+        (EncryptRequest, {"KeyId": "k"}, ONE.format("Value at 'plaintext'", "Member must not be null")),
         (
             EncryptRequest,
             {"KeyId": None, "Plaintext": "eA=="},

@@ -111,7 +111,11 @@ def test_metadata_has_no_member_that_aws_does_not_have() -> None:
             "UnsupportedOperationException",
             "Multi-Region",
         ),
-        ({"KeySpec": "SM2", "KeyUsage": "SIGN_VERIFY"}, "UnsupportedOperationException", ""),
+        (
+            {"KeySpec": "SM2", "KeyUsage": "SIGN_VERIFY"},
+            "UnsupportedOperationException",
+            "KeySpec SM2 is not supported in this Region",
+        ),
         ({"Policy": "my policy"}, "MalformedPolicyDocumentException", ""),
     ],
 )

@@ -40,13 +40,13 @@ def test_the_four_ways_to_write_a_key(text, ref) -> None:
         ("x", "Invalid keyId 'x'"),
         ("mrk-fake-key-id", "Invalid keyId 'mrk-fake-key-id'"),
         ("134f2428cec14b25a1ae9048164dba47", "Invalid keyId '134f2428cec14b25a1ae9048164dba47'"),
-        (f"{ARN}key/x", "Invalid keyId 'x'"),
+        (f"{ARN}key/x", "Invalid keyId x"),
         (f"arn:aws:kms:eu-west-2:111122223333:key/{ID}", "Invalid arn eu-west-2"),
         ("arn:aws:s3:::bucket", "Invalid arn arn:aws:s3:::bucket"),
     ],
 )
 def test_what_is_none_is_not_found_in_aws_words(text, words) -> None:
-    """LocalStack's recordings: test_get_key_invalid_uuid, test_get_key_in_different_region."""
+    """LocalStack's recordings: test_get_key_invalid_uuid, test_get_key_in_different_region; of an ARN, SPEC.md."""
     with pytest.raises(NotFound, match=f"^{words}$"):
         key_ref(text, AT)
 

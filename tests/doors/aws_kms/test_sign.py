@@ -93,19 +93,22 @@ def test_a_digest_of_the_wrong_length(shared, operation) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spec", "algorithm", "form"),
+    ("spec", "algorithm", "form", "what"),
     [
-        ("ED25519", "ED25519_SHA_512", "DIGEST"),
-        ("ED25519", "ED25519_PH_SHA_512", "RAW"),
-        ("EC_P256", "ECDSA_SHA_256", "EXTERNAL_MU"),
-        ("ML_DSA_44", "ML_DSA_SHAKE_256", "DIGEST"),
+        ("ED25519", "ED25519_SHA_512", "DIGEST", "algorithm ED25519_SHA_512"),
+        ("ED25519", "ED25519_PH_SHA_512", None, "algorithm ED25519_PH_SHA_512"),
+        ("EC_P256", "ECDSA_SHA_256", "EXTERNAL_MU", "algorithm ECDSA_SHA_256"),
+        ("ML_DSA_44", "ML_DSA_SHAKE_256", "DIGEST", "key spec ML_DSA_44"),
     ],
 )
-def test_each_algorithm_takes_its_own_forms_of_a_message(shared, spec, algorithm, form) -> None:
-    """API Reference, Sign, MessageType."""
-    members = {"Message": bytes(64), "MessageType": form, "SigningAlgorithm": algorithm}
-    reply = shared.admin.call("Sign", KeyId=signing_key(shared, spec).id, **members)
-    assert reply.code == "ValidationException"
+@pytest.mark.parametrize("operation", ["Sign", "Verify"])
+def test_each_algorithm_takes_its_own_forms_of_a_message(shared, operation, spec, algorithm, form, what) -> None:
+    """API Reference, Sign, MessageType; the words: SPEC.md."""
+    members = {"Message": bytes(64), "SigningAlgorithm": algorithm} | ({"MessageType": form} if form else {})
+    members |= {"Signature": b"x"} if operation == "Verify" else {}
+    reply = shared.admin.call(operation, KeyId=signing_key(shared, spec).id, **members)
+    words = f"Message type {form or 'RAW'} is incompatible with {what}."
+    assert (reply.code, reply.message) == ("ValidationException", words)
 
 
 def test_an_algorithm_of_another_key_spec(shared) -> None:
@@ -170,4 +173,4 @@ def test_a_public_key_comes_with_what_it_is_good_for(shared, spec, purpose, old)
 @pytest.mark.parametrize("spec", [s for s in KEY_SPECS.values() if s.aws and s.family in (Family.AES, Family.HMAC)])
 def test_a_symmetric_key_has_no_public_part(stack, spec) -> None:
     reply = stack.admin.call("GetPublicKey", KeyId=stack.key(spec.aws).id)
-    assert reply.code == "UnsupportedOperationException"
+    assert (reply.code, reply.message) == ("UnsupportedOperationException", None)

@@ -31,6 +31,7 @@ MAX_BYTES = 32 * 1024  # KMS Developer Guide, "Quotas": key policy document size
 VERSIONS = {"2012-10-17": True, "2008-10-17": False}  # -> whether ${...} is a variable
 SYNTAX = "Syntax errors in policy."
 PRINCIPALS = "Policy contains a statement with one or more invalid principals."
+MISSING, MISSING_TRUST = "Policy contains a statement with no principal.", "Missing required field Principal"
 FEDERATED = "Federated"
 BAD_ARN = "An ARN in the specified key policy is invalid."
 """words, and detail of the InvalidArgument: what looks like a principal's ARN can be nobody's."""
@@ -151,14 +152,14 @@ def _named(kind: str, text: str) -> PrincipalName | None:
 
 
 def principals_of(text: str) -> tuple[PrincipalName, ...]:
-    """Every principal a key policy names, once each, for whoever puts it to resolve to ids.
+    """Every principal a key policy names, once each, for whoever puts it to resolve to ids; no more is looked at.
 
     Each must exist, services excepted. Raises InvalidArgument(detail "Policy", BAD_ARN).
     """
     names: dict[str, PrincipalName] = {}
     for statement in read(text)[0]:
-        value, _ = _one_of(statement, "Principal", "Missing required field Principal")
-        named = [(kind, own) for kind, own in _principal_texts(value) if kind != FEDERATED]
+        values = [statement[name] for name in ("Principal", "NotPrincipal") if name in statement]
+        named = [(kind, own) for value in values for kind, own in _principal_texts(value) if kind != FEDERATED]
         names |= {n.text: n for kind, own in named if (n := _named(kind, own)) is not None}
     return tuple(names.values())
 
@@ -171,11 +172,11 @@ def _provider(text: str) -> str:
 
 
 def _principals(statement: Mapping[str, Any], ids: Mapping[str, str], *, federated: bool = False) -> Principals:
-    value, negated = _one_of(statement, "Principal", "Missing required field Principal")
+    value, negated = _one_of(statement, "Principal", MISSING_TRUST if federated else MISSING)
     own: set[str] = set()
     accounts: set[str] = set()
-    everyone = False
     sessions: dict[str, set[str]] = {}
+    everyone = False
     named = _principal_texts(value)
     providers = frozenset(_provider(text) for kind, text in named if federated and kind == FEDERATED)
     for kind, text in named:
@@ -184,9 +185,9 @@ def _principals(statement: Mapping[str, Any], ids: Mapping[str, str], *, federat
         name = _named(kind, text)
         if name is None:
             everyone = True
-        elif text in ids:
         elif text in ids and name.session:
             sessions.setdefault(role_of(ids[text]), set()).add(name.session)
+        elif text in ids:
             (accounts if name.kind is PrincipalKind.ROOT else own).add(ids[text])
         elif name.kind is not PrincipalKind.SERVICE:
             _fault(PRINCIPALS)

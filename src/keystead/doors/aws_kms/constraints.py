@@ -20,8 +20,10 @@ from msgspec import inspect
 from keystead.doors.aws_kms.shapes import AWS_PATTERNS
 from keystead.kit import Message
 
-HIDDEN = frozenset({"GrantTokens", "GrantToken"}) | {"RawSecretAccessKey", "KeyStorePassword", "AccessKeyId"}
-"""Whoever shows a grant token may use the grant; the others are sensitive by the model."""
+SENSITIVE = frozenset({"Plaintext", "Message", "RawSecretAccessKey", "KeyStorePassword", "AccessKeyId"})
+"""By the model. Of these AWS does not even say that they are null."""
+HIDDEN = SENSITIVE | {"GrantTokens", "GrantToken"}
+"""Whoever shows a grant token may use the grant."""
 
 
 class WrongType(Exception):
@@ -48,7 +50,8 @@ def _members(path: str, shape: Any, value: Any) -> Iterator[str]:
         if given is not None:
             yield from _look(at, _narrow(field.type), given, hidden=name in HIDDEN)
         elif field.required:
-            yield f"Value null at '{at}' failed to satisfy constraint: Member must not be null"
+            shown = "Value" if name in SENSITIVE else "Value null"
+            yield f"{shown} at '{at}' failed to satisfy constraint: Member must not be null"
 
 
 def _look(at: str, shape: Any, value: Any, *, hidden: bool) -> Iterator[str]:

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from keystead.core import errors as e
 from keystead.core import operations as ops
-from keystead.core.algorithms import Algorithm, MessageForm, Purpose, Word
+from keystead.core.algorithms import Algorithm, Family, MessageForm, Purpose, Word
 from keystead.core.caller import Caller
 from keystead.core.cutoffs import NEVER, Withdrawn
 from keystead.core.entities import Key, Origin
@@ -31,6 +31,7 @@ from keystead.doors.aws_kms.credential import REASONS
 from keystead.doors.aws_kms.names import NO_ALIAS, arn_at, key_arn, ref_arn, region_of
 from keystead.doors.aws_kms.shapes import KEY_USAGES, ORIGINS
 from keystead.kit import Fault
+from keystead.service.handlers.grants import GRANTS_ALONE
 from keystead.service.handlers.names import OTHER_KIND
 from keystead.service.handlers.resolve import NoPrincipal
 from keystead.service.handlers.standing import NOT_APPOINTED
@@ -127,8 +128,10 @@ def _wrong_word(said: Said) -> str:
     return f"Algorithm {text} is incompatible with key spec {said.key.spec.aws}."
 
 
-def _no_public_key(said: Said) -> str:
-    return f"{said.arn} key spec is {said.key.spec.aws} which is not valid for {said.verb}."
+def _wraps_nothing(said: Said) -> str:
+    if said.key.spec.family is Family.RSA:
+        return "You cannot generate a data key with an asymmetric CMK"
+    return _wrong_word(said)
 
 
 def _too_long(said: Said) -> str:
@@ -145,8 +148,9 @@ def _bad_digest(said: Said) -> str:
 
 
 def _bad_form(said: Said) -> str:
-    request = said.request
-    return f"MessageType {request.message_type or 'RAW'} is not valid for algorithm {request.signing_algorithm}."
+    spec, request = said.key.spec, said.request
+    what = f"key spec {spec.aws}" if spec.family is Family.ML_DSA else f"algorithm {request.signing_algorithm}"
+    return f"Message type {request.message_type or 'RAW'} is incompatible with {what}."
 
 
 def _absent(said: Said) -> str:
@@ -293,11 +297,14 @@ ERRORS: Mapping[type[e.KeysteadError] | tuple[type[e.KeysteadError], Any], Row] 
     (e.InvalidArgument, "Marker"): Row("InvalidMarkerException", 400, _silent),
     (e.InvalidArgument, "Policy"): Row("MalformedPolicyDocumentException", 400),
     (e.InvalidArgument, BAD_ARN): Row("InvalidArnException", 400),
+    (e.InvalidArgument, NO_ALIAS): Row("InvalidArnException", 400),
     (e.InvalidArgument, INVALID_TOKEN): Row("InvalidGrantTokenException", 400, _silent),
     (e.InvalidArgument, NoPrincipal): Row("InvalidArnException", 400, _bad_principal),
     (e.InvalidArgument, OTHER_KIND): Row("ValidationException", 400, _OTHER_KIND),
     (e.InvalidArgument, "actions"): Row("ValidationException", 400, _bad_operations),
-    (e.InvalidArgument, NO_ALIAS): Row("InvalidArnException", 400),
+    (e.InvalidArgument, GRANTS_ALONE): Row(
+        "ValidationException", 400, Fixed("Grants must not contain only the CreateGrant operation.")
+    ),
     (e.InvalidArgument, "constraints"): Row("ValidationException", 400, _BAD_CONSTRAINTS),
     (e.InvalidArgument, ops.BAD_ANCHOR): Row("IncorrectTrustAnchorException", 400, _silent),
     (e.InvalidArgument, BAD_TAG): Row("TagException", 400),
@@ -341,7 +348,7 @@ ERRORS: Mapping[type[e.KeysteadError] | tuple[type[e.KeysteadError], Any], Row] 
     e.WrongUsage: Row("InvalidKeyUsageException", 400),
     (e.WrongUsage, Purpose): Row("InvalidKeyUsageException", 400, _wrong_purpose),
     (e.WrongUsage, Word): Row("InvalidKeyUsageException", 400, _wrong_word),
-    (e.WrongUsage, Algorithm): Row("InvalidKeyUsageException", 400, _wrong_word),
+    (e.WrongUsage, Algorithm): Row("InvalidKeyUsageException", 400, _wraps_nothing),
     e.Unsupported: Row("UnsupportedOperationException", 400),
     (e.Unsupported, UNKNOWN_OPERATION): Row("UnknownOperationException", 400, _silent),
     (e.Unsupported, Origin): Row("UnsupportedOperationException", 400, _wrong_origin),
@@ -353,7 +360,13 @@ ERRORS: Mapping[type[e.KeysteadError] | tuple[type[e.KeysteadError], Any], Row] 
         "UnsupportedOperationException", 400, _about("is not a multi-Region replica key.")
     ),
     (e.Unsupported, "rotation"): Row("UnsupportedOperationException", 400, _silent),
-    (e.Unsupported, ops.NO_PUBLIC_KEY): Row("UnsupportedOperationException", 400, _no_public_key),
+    (e.Unsupported, ops.NO_PUBLIC_KEY): Row("UnsupportedOperationException", 400, _silent),
+    **{
+        (e.Unsupported, spec): Row(
+            "UnsupportedOperationException", 400, Fixed(f"KeySpec {spec} is not supported in this Region")
+        )
+        for spec in ("SM2", "ML_KEM_512")
+    },
     e.DecryptionFailed: Row("InvalidCiphertextException", 400, _silent),
     e.LimitExceeded: Row("LimitExceededException", 400),
     (e.LimitExceeded, OverQuota): Row("LimitExceededException", 400, _over_quota),

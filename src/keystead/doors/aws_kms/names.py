@@ -61,7 +61,7 @@ def _parse(text: str, namespace: str) -> KeyRef:
         kind, _, name = resource.partition("/")
         text = name if kind == "key" else resource
         if kind == "key" and not _ID.fullmatch(text):
-            raise NotFound(f"Invalid keyId '{name}'", "KeyId")
+            raise NotFound(f"Invalid keyId {name}", "KeyId")
     if text.startswith("alias/"):
         if not ALIAS.fullmatch(text):
             raise NotFound(f"Alias {arn_at(namespace, text)} is not found.", "KeyId")

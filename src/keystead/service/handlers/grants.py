@@ -27,6 +27,8 @@ from keystead.service.held import HeldKey, HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
 
 MAX_TOKENS = 100  # of one grant: the newest stay known
+GRANTS_ALONE = "only grants"
+"""detail of the InvalidArgument for a grant that allows to make grants, and nothing that they could allow."""
 A = Action
 ALWAYS = {A.CREATE_GRANT, A.RETIRE_GRANT, A.DESCRIBE_KEY}
 CIPHER = {A.ENCRYPT, A.DECRYPT, A.RE_ENCRYPT_FROM, A.RE_ENCRYPT_TO}
@@ -56,7 +58,8 @@ def fitting(key: Key) -> set[Action]:
 def create_grant(op: ops.CreateGrant, targets: tuple[HeldKey], act: Act) -> Outcome[Granted]:
     """A named grant that exists as asked for is answered again, with a new token.
 
-    Raises InvalidArgument (detail "actions", "constraints", resolve.NoPrincipal), WrongState, LimitExceeded.
+    Raises InvalidArgument (detail "actions", GRANTS_ALONE, "constraints", resolve.NoPrincipal), WrongState,
+    LimitExceeded.
     """
     (held,) = targets
     by_id(op.key)
@@ -89,6 +92,8 @@ def _check(op: ops.CreateGrant, key: Key) -> None:
     asked = set(op.actions)
     if not asked or not all(ACTIONS[action].grantable for action in asked):
         raise InvalidArgument("a grant allows one or more of the operations that can be granted", "actions")
+    if asked == {A.CREATE_GRANT}:
+        raise InvalidArgument("a grant that allows to make grants allows something else too", GRANTS_ALONE)
     if unfit := asked - fitting(key):
         raise InvalidArgument(f"a grant on this key cannot allow {min(unfit).value}", "actions")
     constrained = op.context_equals is not None or op.context_subset is not None

@@ -8,7 +8,6 @@ from keystead.core.errors import InvalidArgument, Unsupported
 from keystead.core.states import Use
 from keystead.service.handlers.use import (
     algorithm_for,
-    not_gone,
     require,
     require_key,
     require_to_protect,
@@ -48,12 +47,11 @@ def verify(op: ops.Verify, targets: tuple[HeldKey], act: Act) -> Outcome[ops.Che
 
 
 def read_public_key(_op: ops.ReadPublicKey, targets: tuple[HeldKey], act: Act) -> Outcome[ops.PublicKey]:
-    """Raises Unsupported where there is none, WrongState."""
+    """Raises WrongState; Unsupported where there is none."""
     (held,) = targets
-    if held.key.spec.family in SYMMETRIC:
-        not_gone(held.key)
-        raise Unsupported(f"a {held.key.spec.name} key has no public part", ops.NO_PUBLIC_KEY)
     require_key(held, Use.PROCESS, act.now, counts=False)
+    if held.key.spec.family in SYMMETRIC:
+        raise Unsupported(f"a {held.key.spec.name} key has no public part", ops.NO_PUBLIC_KEY)
     underived(held.key)
     version = require_version(held, Use.PROCESS, act.now)
     number = version.version.number
