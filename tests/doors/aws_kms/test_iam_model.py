@@ -8,7 +8,7 @@ import botocore.loaders
 import msgspec
 import pytest
 from msgspec import inspect
-from tests.doors.aws_kms.test_model import LIMITED, narrow
+from tests.doors.aws_kms.test_model import narrow, require_modelled
 from tests.harness import OF_TOKENS
 
 from keystead.core.sensitive import Sensitive
@@ -16,7 +16,6 @@ from keystead.doors.aws_kms import DOOR
 from keystead.doors.aws_kms.iam.errors import ERRORS
 from keystead.doors.aws_kms.query import ERRORS as STS_ERRORS
 from keystead.doors.aws_kms.query import SERVICES
-from keystead.doors.aws_kms.shapes import AWS_PATTERNS
 from keystead.doors.aws_kms.unsupported import NEVER_SAID_IN_XML
 from keystead.kit import WireOperation
 
@@ -84,16 +83,7 @@ def test_requests_have_every_member_of_the_model_and_no_other(op, model, shapes)
 @pytest.mark.parametrize(("op", "model", "shapes"), each())
 def test_limits_patterns_and_enumerations_are_those_of_the_model(op, model, shapes) -> None:
     for path, kind, name in of_request(op, model, shapes):
-        shape = shapes[name]
-        if isinstance(kind, inspect.LiteralType):
-            assert set(kind.values) == set(shape["enum"]), path
-            continue
-        assert "enum" not in shape, path
-        if type(kind) in LIMITED:
-            least, most = (getattr(kind, limit) for limit in LIMITED[type(kind)])
-            assert (least or None, most) == (shape.get("min") or None, shape.get("max")), path
-        if isinstance(kind, inspect.StrType):
-            assert AWS_PATTERNS.get(kind.pattern) == shape.get("pattern"), path
+        require_modelled(path, kind, shapes[name])
 
 
 @pytest.mark.parametrize(("op", "model", "shapes"), each())

@@ -139,19 +139,23 @@ def test_members_have_the_types_of_the_model(op: WireOperation, model: dict) -> 
             assert secret or isinstance(kind, JSON_TYPES[SHAPES[shape]["type"]]), path
 
 
+def require_modelled(path: str, kind: Any, shape: dict[str, Any]) -> None:
+    """Its values, its limits and its pattern are the model's."""
+    if isinstance(kind, inspect.LiteralType):
+        assert set(kind.values) == set(shape["enum"]), path
+        return
+    assert "enum" not in shape, path
+    if type(kind) in LIMITED:
+        least, most = (getattr(kind, limit) for limit in LIMITED[type(kind)])
+        assert (least or None, most) == (shape.get("min") or None, shape.get("max")), path
+    if isinstance(kind, inspect.StrType):
+        assert AWS_PATTERNS.get(kind.pattern) == shape.get("pattern"), path
+
+
 @pytest.mark.parametrize(("op", "model"), each_offered())
 def test_limits_patterns_and_enumerations_are_those_of_the_model(op: WireOperation, model: dict) -> None:
     for path, kind, name in members(op.request, model["input"]["shape"]):
-        shape = SHAPES[name]
-        if isinstance(kind, inspect.LiteralType):
-            assert set(kind.values) == set(shape["enum"]), path
-            continue
-        assert "enum" not in shape, path
-        if type(kind) in LIMITED:
-            least, most = (getattr(kind, limit) for limit in LIMITED[type(kind)])
-            assert (least or None, most) == (shape.get("min") or None, shape.get("max")), path
-        if isinstance(kind, inspect.StrType):
-            assert AWS_PATTERNS.get(kind.pattern) == shape.get("pattern"), path
+        require_modelled(path, kind, SHAPES[name])
 
 
 def test_a_pattern_is_of_the_whole_value_and_of_ascii() -> None:
