@@ -370,7 +370,7 @@ def test_who_asks_otherwise_how_slots_are_is_not_kept_by_one(house):
 
 def test_one_thread_waits_for_a_slot_that_hangs_and_the_next_gives_up(house, monkeypatch):
     """They are the threads that everybody's changes need."""
-    monkeypatch.setattr("keystead.service.barrier.REPLACED_IN", 0.02)
+    monkeypatch.setattr("keystead.service.replacing.REPLACED_IN", 0.02)
     begun, go_on = threading.Event(), threading.Event()
     generations = house.token.generations
 
@@ -418,7 +418,7 @@ class Hang:
 @pytest.fixture
 def patient(house, monkeypatch):
     """A process that waits for no slot longer than a little, and another one whose writer waits for nobody."""
-    monkeypatch.setattr("keystead.service.barrier.LOCKED_FOR", 0.3)
+    monkeypatch.setattr("keystead.service.replacing.LOCKED_FOR", 0.3)
     monkeypatch.setattr("keystead.service.slots.LOCKED_FOR", 0.3)
     monkeypatch.setattr("keystead.service.slots.ANSWERED_IN", 60.0)
     ask = Patience()

@@ -23,12 +23,12 @@ from keystead.config import Config
 from keystead.core.errors import AlreadyExists, Conflict, NotFound, Unavailable
 from keystead.core.ports import Entropy
 from keystead.core.sensitive import Sensitive
-from keystead.service.barrier import ROOT_META, Barrier
+from keystead.service.barrier import Barrier
 from keystead.service.bootstrap import record_of_slots, record_recovery
 from keystead.service.custody import access_of, graft, revive, tree_root
 from keystead.service.log import Log
 from keystead.service.progress import newest_of, rebase
-from keystead.service.root import FILE, Root
+from keystead.service.root import FILE, ROOT_META, Root
 from keystead.service.since import Deed, Since, newest_change, since
 from keystead.service.slots import Slots
 from keystead.service.undone import Undone, standing, undo

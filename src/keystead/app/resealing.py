@@ -19,7 +19,7 @@ from keystead.core.errors import InvalidArgument
 from keystead.core.ports import Store
 from keystead.core.sensitive import Sensitive
 from keystead.seals import Configuration, encode
-from keystead.service.root import Root, check_value
+from keystead.service.root import ROOT_META, Root, check_value
 
 
 class Next(Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,7 +53,7 @@ def settle(layout: Layout, store: Store) -> bool:
         coming = msgspec.json.decode(text, type=Next)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidArgument(f"{layout.next_seal.name}: {error}", "seal") from error
-    blob = store.meta("root")
+    blob = store.meta(ROOT_META)
     came = blob is not None and hmac.compare_digest(Root.decode(blob).check, coming.root_check)
     if came:
         write_durably(layout.seal, coming.file)

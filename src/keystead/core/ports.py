@@ -103,7 +103,7 @@ class KernelEntropy:
 
 
 class Row(Struct, frozen=True):
-    """One sealed row. The AAD of `sealed` is every other field (service.barrier)."""
+    """One sealed row. The AAD of `sealed` is every other field (service.rows)."""
 
     kind: Kind
     id: str
@@ -250,7 +250,7 @@ class Slot(Protocol):
     """
 
     name: str  # as the configuration and the root have it: "file", "pkcs11:NAME", "tpm"
-    wears: bool  # it takes only so many writes in its life: destructions share one (service.barrier)
+    wears: bool  # it takes only so many writes in its life: destructions share one (service.replacing)
     may_hang: bool  # a call may not come back; one that does when nobody waits for it any more has done no harm
 
     def generations(self) -> frozenset[str]:

@@ -26,11 +26,11 @@ from keystead.core.errors import Internal, Malformed, Unavailable
 from keystead.core.ports import Entropy, Reader, Slot, Store
 from keystead.core.sensitive import Sensitive
 from keystead.core.states import Event, KeyState
-from keystead.service.barrier import ROOT_META, Barrier, Commit
+from keystead.service.barrier import Barrier, Commit
 from keystead.service.commit import HEAD_META
 from keystead.service.inspection import is_destroyed, pages, tally, walk
 from keystead.service.related import lasting, waited
-from keystead.service.root import Root
+from keystead.service.root import ROOT_META, Root
 from keystead.service.rows import ENCODER
 from keystead.service.slots import Slots
 

@@ -11,9 +11,10 @@ from keystead.core.errors import DecryptionFailed
 from keystead.core.keytree import BITS, EMPTY, FANOUT, ROOT, Place, child, path
 from keystead.core.ports import Reader, Store
 from keystead.crypto.aead import GcmSiv
-from keystead.service.barrier import Barrier, bound_to
+from keystead.service.barrier import Barrier
+from keystead.service.hierarchy import bound_to
 from keystead.service.inspection import leaf_of, pages, quiet, verifies
-from keystead.service.root import Root
+from keystead.service.root import ROOT_META, Root
 from keystead.service.root import bound_to as bound_to_root
 from keystead.service.rows import ENCODER
 
@@ -51,7 +52,7 @@ class _Attack:
         self._old, self._store, self._today = old, store, barrier.tree
         self._nodes: dict[Place, list[bytes]] = {}  # place -> opened nodes, old and of today
         self.n_tried = 0
-        self.root = Root.decode(old.meta("root") or b"")
+        self.root = Root.decode(old.meta(ROOT_META) or b"")
         self._loose = [EMPTY, *barrier.wrapping_keys(), self._today.key]
         self._roots = [key for by in self._loose for key in self._try_root(by)]
         self.root_opened = bool(self._roots)

@@ -23,6 +23,7 @@ from keystead.core.sensitive import Sensitive
 from keystead.crypto.aead import NONCE_BYTES, GcmSiv
 from keystead.service.rows import ENCODER, TALLY_MODULUS, Rows
 
+ROOT_META = "root"
 N_CACHED = 1024  # nodes of 2 KiB: the leaves of 65,536 key versions
 
 

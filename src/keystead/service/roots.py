@@ -17,6 +17,7 @@ from keystead.core.entities.slots import LOST, PEOPLE, RECOVERY, SLOTS, THE_ONE
 from keystead.core.ports import Reader
 from keystead.service.root import Root
 from keystead.service.rows import Rows
+from keystead.service.slots import SlotLook
 
 BY_SLOT = "slot"
 PAGE = 500
@@ -123,6 +124,16 @@ def _is_in_an_hsm(reader: Reader, rows: Rows, version: KeyVersion) -> bool:
 def of_slots(found: Iterable[EndedRoot]) -> set[str]:
     """The slots that they wait for."""
     return {name for one in found for name in one.waits_for if not name.startswith((RECOVERY, LOST))}
+
+
+def outstanding(looks: Iterable[SlotLook], found: Iterable[EndedRoot]) -> int:
+    """Generations still to be erased, as the slots looked just now. `found`: what waits for slots.
+
+    A slot that cannot be looked at counts as one, as nobody knows; so does one that was removed and not reached.
+    """
+    looks = tuple(looks)
+    owing = of_slots(found) - {look.name for look in looks}
+    return len(owing) + sum(1 if look.n_unerased is None else look.n_unerased for look in looks)
 
 
 def of_people(found: Iterable[EndedRoot]) -> set[str]:

@@ -192,7 +192,7 @@ def test_under_today_s_key_tree_an_old_backup_s_primary_waits_no_longer_for_what
     backup._content = deepcopy(office.store._content)
     schedule(office, key_id, OTHER_REGION)
     assert wait(office, clockwork, days=7) == 1
-    unseal_key, tree = office.barrier._held.unseal_key, export_tree(office.barrier, office.store)
+    unseal_key, tree = office.barrier._keys.opened.unseal_key, export_tree(office.barrier, office.store)
     now = office.clock.now()
     grafted = graft(backup, tree, office.slot, office.entropy, unseal_key, now)
     again = Barrier(backup, office.slot, office.entropy)
