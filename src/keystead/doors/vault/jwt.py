@@ -17,7 +17,7 @@ from keystead.doors.vault.terms import TermsRequest, log_in, terms, told
 from keystead.doors.vault.tokens import Nothing, here
 from keystead.kit import Call
 from keystead.service.credentials.vouchers import Word
-from keystead.wire.vault.kinds import CommaStrings, Int, Lower, Map, Pairs, SignedDuration
+from keystead.wire.vault.kinds import CommaStrings, Int, List, Lower, Map, Pairs, SignedDuration
 from keystead.wire.vault.reader import CAPTURED, Parameters
 from keystead.wire.vault.request import Verb
 from keystead.wire.vault.tree import Number
@@ -46,7 +46,7 @@ class ConfigRequest(Parameters, frozen=True, kw_only=True):
     provider_config: Map | None = None
     jwks_url: str = ""
     jwks_ca_pem: str = ""
-    jwks_pairs: Any = None
+    jwks_pairs: List | None = None
     jwt_validation_pubkeys: CommaStrings = ()
     jwt_supported_algs: CommaStrings = ()
     bound_issuer: str = ""
