@@ -18,7 +18,7 @@ import apsw
 
 from keystead.core.errors import Internal, InvalidArgument, KeysteadError, Unavailable
 
-CACHE_KIB, READER_KIB = 4096, 512  # of the writer, of each that reads; beyond it is the page cache of the kernel
+CACHE_KIB, READER_KIB = 4096, 256  # of the writer, of each that reads; beyond it is the page cache of the kernel
 WAL_LIMIT = 64 << 20  # bytes the WAL file is cut back to after a burst
 POLL_FOR = 0.0005  # SQLite's own back-off grows to 100 ms, which starves a writer under load
 ALL_OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -76,7 +76,7 @@ def connect(path: Path, *, vfs: str | None, busy_for: float, read_only: bool = F
             db.pragma(pragma, wanted)
         if read_only:
             db.pragma("query_only", 1)
-            db.pragma("cache_size", -READER_KIB)  # there is one for each thread that reads
+            db.pragma("cache_size", -READER_KIB)  # there are several (stores.readers)
     except BaseException:
         shut(db)
         raise

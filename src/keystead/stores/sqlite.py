@@ -1,6 +1,6 @@
 """core.ports.Store in one SQLite file (WAL). Threads share one object; processes share the file.
 
-Rule 1: a read takes an idle connection of a pool and sees the last commit, whoever made it.
+Rule 1: a read has a connection of its own (stores.readers) and sees the last commit, whoever made it.
 Rule 2: one writer at a time: a lock among our threads, BEGIN IMMEDIATE among processes.
 Rule 3: a commit that failed stays undone, here and in whatever process opens the file next.
 """
@@ -22,6 +22,7 @@ from keystead.core.errors import Internal, InvalidArgument, Unavailable
 from keystead.stores import rows as sql
 from keystead.stores.connection import FAILS, connect, create_private, failure, prepare_file, shut, sync_directory
 from keystead.stores.migrations import migrate, schema_version
+from keystead.stores.readers import Readers
 from keystead.stores.rows import SqlReader
 from keystead.stores.transaction import SqlTransaction
 
@@ -53,11 +54,11 @@ class SqliteStore(SqlReader):
         checkpoint_pages: int = CHECKPOINT_PAGES,
     ) -> None:
         self._path, self._vfs, self._busy_for, self._keep_changes = path, vfs, busy_for, keep_changes
-        self._idle: list[apsw.Connection] = []
+        self._readers = Readers(self._open_reader)
         self._turn = threading.Lock()
         self._checkpoint_pages = checkpoint_pages
         self._writing: int | None = None  # the thread whose turn it is
-        self._closed = self._unsettled = False
+        self._unsettled = False
         self._wal_pages = 0
         try:
             prepare_file(path)
@@ -76,36 +77,23 @@ class SqliteStore(SqlReader):
     # --- reading
 
     def _ask(self, statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
-        db = self._take()
+        db = self._readers.take()
         try:
             rows = db.execute(statement, values).fetchall()
         except FAILS as error:
-            shut(db)
+            self._readers.drop(db)
             raise failure(error) from error
-        self._give_back(db)
+        except BaseException:
+            self._readers.drop(db)
+            raise
+        self._readers.give_back(db)
         return rows
 
-    def _take(self) -> apsw.Connection:
-        if self._closed:
-            raise Unavailable("the store is closed")
-        try:
-            return self._idle.pop()
-        except IndexError:
-            pass
+    def _open_reader(self) -> apsw.Connection:
         try:
             return connect(self._path, vfs=self._vfs, busy_for=self._busy_for, read_only=True)
         except FAILS as error:
             raise failure(error) from error
-
-    def _give_back(self, db: apsw.Connection) -> None:
-        self._idle.append(db)
-        if self._closed:  # close() may have been past the pool already
-            self._drain()
-
-    def _drain(self) -> None:
-        while self._idle:
-            with suppress(IndexError):  # another thread drains too
-                shut(self._idle.pop())
 
     # --- writing
 
@@ -221,7 +209,7 @@ class SqliteStore(SqlReader):
             raise Unavailable(f"the backup cannot be written: {error.strerror}") from error
 
     def _copy_to(self, path: Path) -> None:
-        source = self._take()
+        source = self._readers.take()
         try:
             target = apsw.Connection(os.fspath(path), flags=apsw.SQLITE_OPEN_READWRITE)
             try:
@@ -235,18 +223,17 @@ class SqliteStore(SqlReader):
             finally:
                 shut(target)
         except FAILS as error:
-            shut(source)
+            self._readers.drop(source)
             raise failure(error) from error
         except BaseException:
-            shut(source)
+            self._readers.drop(source)
             raise
-        self._give_back(source)
+        self._readers.give_back(source)
 
     def close(self) -> None:
         """Waits for a running transaction. The last one to close the file leaves no WAL behind."""
         with self._turn:
-            self._closed = True
-            self._drain()
+            self._readers.close()
             shut(self._writer)
 
 
