@@ -515,7 +515,7 @@ class Odd:
 def test_ivs_that_the_hsm_makes(mode):
     material = os.urandom(32)
     session = Odd(material, mode)
-    iv, sealed = sealing.seal(session, Keys(1), mode, os.urandom, b"text", b"aad")
+    iv, sealed = sealing.seal(session, Keys(1), mode, b"", b"text", b"aad")
     assert AESGCM(material).decrypt(iv, sealed, b"aad") == b"text"
     assert sealing.opened(session, Keys(1), mode, iv, sealed, b"aad") == b"text"
     trial = SimpleNamespace(session=session, entropy=os.urandom)
@@ -529,7 +529,7 @@ def test_ivs_that_the_hsm_makes(mode):
 def test_an_iv_of_zeros_is_no_iv():
     session = SimpleNamespace(encrypt=lambda mechanism, key, text: bytes(len(text) + 16))
     with pytest.raises(Internal):
-        sealing.seal(session, Keys(1), Mode.READ_BACK, os.urandom, b"text", b"")
+        sealing.seal(session, Keys(1), Mode.READ_BACK, b"", b"text", b"")
 
 
 def desk(has, session):
@@ -670,3 +670,18 @@ def test_what_was_made_in_another_token_is_not_taken_for_erased(token):
     for _ in range(2):
         provider.destroy(its, serial)
     other.destroy(its)  # of before that was kept
+
+
+def test_no_session_is_lent_while_an_iv_is_drawn(token):
+    lent = []
+
+    def entropy(n):
+        lent.append(token.sessions - token._room.qsize())
+        return os.urandom(n)
+
+    provider = Pkcs11Provider(token, entropy)
+    key = load(provider, "AES_256", provider.generate(KEY_SPECS["AES_256"], name()))
+    key.encrypt(GCM, Sensitive(b"proved by now"), b"")
+    lent.clear()
+    key.encrypt(GCM, Sensitive(b"text"), b"")
+    assert lent == [0]

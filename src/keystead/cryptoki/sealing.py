@@ -13,7 +13,6 @@ A sealed text is ciphertext and tag, without the IV.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from enum import Enum
 from typing import Final
 
@@ -46,7 +45,12 @@ class Mode(Enum):
 
     @property
     def iv_bytes(self) -> int:
-        return LONG_IV_BYTES if self in {Mode.APPENDED, Mode.CBC_HMAC} else IV_BYTES
+        return LONG_IV_BYTES if self is Mode.APPENDED or self is Mode.CBC_HMAC else IV_BYTES
+
+    @property
+    def drawn_bytes(self) -> int:
+        """Of the IV, where it is made by us; 0: it is not."""
+        return self.iv_bytes if self is Mode.CALLER or self is Mode.CBC_HMAC else 0
 
 
 _MECHANISMS: Final[dict[Mode, tuple[Ckm, ...]]] = {
@@ -62,17 +66,15 @@ class Keys(Struct, frozen=True, gc=False):
     mac: int = 0
 
 
-def seal(
-    session: Session, keys: Keys, mode: Mode, draw: Callable[[int], bytes], text: bytes, aad: bytes
-) -> tuple[bytes, bytes]:
-    """(IV, sealed). `draw`: random bytes. Raises Failed, and Internal where the HSM gave no IV."""
+def seal(session: Session, keys: Keys, mode: Mode, iv: bytes, text: bytes, aad: bytes) -> tuple[bytes, bytes]:
+    """(IV, sealed). `iv`: `mode.drawn_bytes` at random, for this text. Raises Failed; Internal where there is no IV."""
+    if len(iv) != mode.drawn_bytes:
+        raise Internal(f"an IV of {len(iv)} bytes for {mode.value}")
     if mode is Mode.CBC_HMAC:
-        iv = draw(etm.IV_BYTES)
         cipher = _as_long(session.encrypt(cbc(iv), keys.cipher, padded := etm.padded(text)), len(padded))
         return iv, cipher + session.mac(_TAGGING, keys.mac, etm.tagged(aad, iv, cipher), etm.TAG_BYTES)
     n = len(text) + TAG_BYTES
     if mode is Mode.CALLER:
-        iv = draw(IV_BYTES)
         return iv, _as_long(session.encrypt(session.gcm.with_(iv, aad), keys.cipher, text), n)
     if mode is Mode.READ_BACK:
         mechanism = GcmReadBack(IV_BYTES, aad)

@@ -36,14 +36,14 @@ _EMPTY: Final = UNWRITTEN * (KEPT // len(UNWRITTEN))
 class Session:
     """Rule R8: read-write, always."""
 
-    __slots__ = ("_by_length", "_kept", "_length", "_module", "_slot", "gcm", "handle")
+    __slots__ = ("_by_length", "_bytes", "_kept", "_length", "_module", "_slot", "gcm", "handle")
 
     def __init__(self, module: Module, slot: int) -> None:
         handle = c_ulong()
         module.call("C_OpenSession", slot, SERIAL_SESSION | RW_SESSION, None, None, byref(handle))
         self._module, self._slot, self.handle = module, slot, _valid("C_OpenSession", handle)
         self._kept, self._length = (ctypes.c_char * KEPT).from_buffer_copy(_EMPTY), c_ulong()
-        self._by_length = byref(self._length)
+        self._by_length, self._bytes = byref(self._length), memoryview(self._kept).cast("B")
         self.gcm = Gcm(b"", b"")
         """To be made `with_` the IV and AAD of the next call."""
 
@@ -230,7 +230,7 @@ class Session:
                 raise Failed(function, rv)
             answer: bytes = buffer[: length.value]
         finally:
-            ctypes.memmove(self._kept, _EMPTY, min(room, KEPT))
+            self._bytes[:room] = _EMPTY[:room]  # and not by memmove, which lets go of the interpreter
         if length.value > len(buffer) or answer.startswith(UNWRITTEN):
             raise Absurd(function)
         return answer

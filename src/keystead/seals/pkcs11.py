@@ -210,9 +210,9 @@ def _wrapped(plan: Pkcs11Configuration, token: Token, unseal_key: Sensitive, at:
     """It is opened again before it is believed. Raises _Otherwise."""
 
     def act(desk: Desk) -> Pkcs11Configuration:
-        keys, text = _keys(desk, plan), unseal_key.reveal()
+        keys, text, iv = _keys(desk, plan), unseal_key.reveal(), at.entropy(plan.mode.drawn_bytes)
         try:
-            iv, wrapped = sealing.seal(desk.session, keys, plan.mode, at.entropy, text, plan.aad)
+            iv, wrapped = sealing.seal(desk.session, keys, plan.mode, iv, text, plan.aad)
             if sealing.opened(desk.session, keys, plan.mode, iv, wrapped, plan.aad) != text:
                 raise _Otherwise
         except Failed as failed:

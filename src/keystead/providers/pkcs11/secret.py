@@ -133,9 +133,14 @@ class Sealing(_Secret):
         return data_key, prefix + seal_once(key, text, prefix)
 
     def _seal(self, mode: Mode, text: bytes, bound: bytes) -> tuple[bytes, bytes]:
-        """Raises Internal for the IV that the last text had, which somebody has been told: the generator is stuck."""
+        """The IV is drawn before a session is taken: to ask the kernel lets go of the interpreter.
+
+        An act that is repeated has the same IV, and the same text. Raises Internal for the IV that the last text had,
+        which somebody has been told: the generator is stuck.
+        """
         self._spend()
-        made = self._held.use_keys(lambda session, keys: sealing.seal(session, keys, mode, self._entropy, text, bound))
+        iv = self._entropy(mode.drawn_bytes)
+        made = self._held.use_keys(lambda session, keys: sealing.seal(session, keys, mode, iv, text, bound))
         if made[0] == self._iv:
             raise Internal("two texts under one key were sealed with one IV")
         self._iv = made[0]

@@ -84,7 +84,7 @@ def sealed(trial: Trial, of: Known, mode: Mode, longest: int) -> None:
     seen = set()
     for n in (0, 1, longest - 32):
         text = bytes(32) + trial.entropy(n)
-        iv, made = sealing.seal(trial.session, of.keys, mode, trial.entropy, text, TEXT)
+        iv, made = sealing.seal(trial.session, of.keys, mode, trial.entropy(mode.drawn_bytes), text, TEXT)
         seen.add(iv)
         must(_opened(of, mode, iv, made, TEXT) == text, "software opens another text")
         must(sealing.opened(trial.session, of.keys, mode, iv, made, TEXT) == text, "the token opens another text")
