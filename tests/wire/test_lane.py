@@ -87,7 +87,9 @@ def pace(most=8, cpus=2, every=STEP / 10):
     return made
 
 
-WAITED, COMPUTED, QUEUED = Spent(0.001, 0.0, 0.01), Spent(0.0099, 0.0, 0.01), Spent(0.004, 0.006, 0.01)
+WAITED, COMPUTED = Spent(0.001, 0.0, 0.01, 0.01), Spent(0.0099, 0.0, 0.01, 0.0199)
+QUEUED = Spent(0.004, 0.006, 0.01, 0.008)
+WITH_TIME = WAITED._replace(together=0.008)  # nobody else computes either
 
 
 @pytest.mark.parametrize(
@@ -95,6 +97,8 @@ WAITED, COMPUTED, QUEUED = Spent(0.001, 0.0, 0.01), Spent(0.0099, 0.0, 0.01), Sp
     [
         (STEP / 10, WAITED, 1),  # there is no need
         (STEP * 10, WAITED, 8),
+        (STEP / 10, WITH_TIME, 8),
+        (STEP / 10, WITH_TIME._replace(queueing=0.003), 1),
         (STEP * 10, COMPUTED, 2),
         (STEP * 10, QUEUED, 1),  # for a CPU: more threads would queue too
     ],
@@ -250,6 +254,23 @@ def test_nobody_is_held_for_others_longer_than_is_said(monkeypatch):
         gate.set()
 
     on_a_loop(test, most=1)
+
+
+def test_several_threads_hold_nobody_as_long_as_one_does(monkeypatch):
+    for name in ("LOOK", "HOLD_FOR"):
+        monkeypatch.setattr(lanes, name, 100.0)
+
+    async def test(lane):
+        begun, gate, told = threading.Event(), threading.Event(), []
+        lane._pace.n = 2
+        lane.put(Told("stuck", lambda: begun.set() or gate.wait(), told))
+        await until(begun.is_set)
+        lane.put(Told("long", lambda: time.sleep(lanes.HOLD_AMONG * 2), told))
+        lane.put(Told("stuck", gate.wait, told))
+        await until(lambda: words(told, "back") == ["long"])
+        gate.set()
+
+    on_a_loop(test, most=2)
 
 
 def test_nobody_waits_longer_than_is_said_and_what_is_late_is_not_done():

@@ -4,7 +4,8 @@
 
 Rule 1: a thread goes on while somebody waits. To the loop comes one of them once in HOLD_FOR, for all that were served
         by any, and whoever finds that nobody waits. So records share a flush, and loop and threads seldom want the
-        interpreter at the same time.
+        interpreter at the same time. Several threads, which wait for a token far off, come once in HOLD_AMONG: else the
+        loop has the interpreter for long, and whoever the token has answered meanwhile waits for it, and the session.
 Rule 2: a request waits for a thread only while there are as many as the token has use for (kit.pace).
 Rule 3: a token that stands still is noticed within LOOK, and another thread added. Nobody waits longer than `wait_for`
         to be served: then `late` is called, and nothing was done.
@@ -25,6 +26,7 @@ from typing import Final, Protocol
 from keystead.kit.pace import SAMPLE, Pace, Spent, spent
 
 HOLD_FOR: Final = 0.006  # seconds
+HOLD_AMONG: Final = 0.002
 LOOK: Final = 0.005  # seconds
 CLOSES_IN: Final = 2.0  # seconds
 
@@ -174,11 +176,12 @@ class Lane:
             job.run()
             self._served.append(job)
             now, used = time.monotonic(), None
-            if now - sampled_at >= SAMPLE:  # what asks the kernel is not for every request
+            n = self._pace.n
+            if now - sampled_at >= SAMPLE * n:  # of all threads together so often: it asks the kernel
                 after, sampled_at = spent(), now
                 used, before = after.since(before) if before else None, after
             job = self._next(now, used)
-            if job is None or now - self._came_at >= HOLD_FOR:
+            if job is None or now - self._came_at >= (HOLD_FOR if n == 1 else HOLD_AMONG):
                 self._came_at = now
                 with contextlib.suppress(RuntimeError):  # the loop has ended, and with it everybody who waited
                     self._loop.call_soon_threadsafe(self._come_back)

@@ -2,10 +2,13 @@
 
 | those who work have …             | and who waits is served      | threads                            |
 | waited (for the token)            | less than once in STEP       | one more                           |
+| waited, and the process has time  | ever so often                | one more                           |
 | computed (in the token, on a CPU) | less than once in STEP       | one more, up to the CPUs there are |
 | queued for a CPU half of the time |                              | one less                           |
-| done whatever                     | as often with one less, too  | one less                           |
+| done whatever else                | as often with one less, too  | one less                           |
 
+The process has time while all its threads together compute for less than BUSY of it: those who wait do so for the
+token then, and not for the interpreter.
 A token that answers at once has one thread, one in software that takes long as many as there are CPUs, and one behind a
 network as many as it has sessions.
 """
@@ -21,15 +24,20 @@ from typing import Final, NamedTuple
 STEP: Final = 0.0002  # seconds
 ENOUGH: Final = STEP * 0.9  # with one thread less
 SAMPLE: Final = 0.004  # seconds, at least
+BUSY: Final = 0.85  # of one CPU
 _SCHEDSTAT: Final = Path("/proc/thread-self/schedstat")
 
 
 class Spent(NamedTuple):
-    """What became of a thread's time, in seconds: on a CPU, in a queue for one, and all of it."""
+    """What became of a thread's time, in seconds: on a CPU, in a queue for one, and all of it.
+
+    `together`: what every thread of the process has computed in that time.
+    """
 
     computing: float
     queueing: float
     in_all: float
+    together: float
 
     def since(self, before: Spent) -> Spent:
         return Spent(*(now - then for now, then in zip(self, before, strict=True)))
@@ -37,12 +45,12 @@ class Spent(NamedTuple):
 
 def spent() -> Spent:
     """Of this thread since it began (Linux: sched-stats.rst); where nobody tells, it never queues."""
-    now = time.monotonic()
+    now, together = time.monotonic(), time.process_time()
     try:
         on_cpu, queued = map(int, _SCHEDSTAT.read_bytes().split()[:2])
     except (OSError, ValueError):
-        return Spent(time.thread_time(), 0.0, now)
-    return Spent(on_cpu / 1e9, queued / 1e9, now)
+        return Spent(time.thread_time(), 0.0, now, together)
+    return Spent(on_cpu / 1e9, queued / 1e9, now, together)
 
 
 def n_cpus() -> int:
@@ -66,7 +74,8 @@ class Pace:
         """What one of the threads has spent while others waited."""
         waits = used.in_all - used.computing - used.queueing > used.in_all / 2
         queues = used.queueing > used.in_all / 4
-        if self._between > STEP and not queues and (waits or self.n < self._cpus()):
+        has_time = waits and not queues and used.together < used.in_all * BUSY
+        if has_time or (self._between > STEP and not queues and (waits or self.n < self._cpus())):
             self.add()
         elif self.n > 1 and (used.queueing > used.in_all / 2 or self._between * self.n < ENOUGH * (self.n - 1)):
             self.n -= 1
