@@ -70,7 +70,7 @@ from keystead.core.entities import (
 )
 from keystead.core.federation import OidcProvider
 from keystead.core.keystores import KeyStore
-from keystead.service.remnants import every_version
+from keystead.service.remnants import KINDS, every_version
 
 if TYPE_CHECKING:
     from keystead.service.reach import Reach
@@ -160,18 +160,21 @@ BELOW: Mapping[type[Entity], tuple[Tie, ...]] = {
 }
 
 
+VERSIONS = frozenset(KINDS.values())
+
+
 def below(reach: Reach, one: Entity) -> Iterator[Entity]:
     """Everything below `one`, the lowest first; a thing that hangs in two places comes twice."""
     for tie in BELOW.get(type(one), ()):
-        for found in _versions(reach, one) if tie.of is KeyVersion else _tied(reach, tie, tie.called(one)):
+        for found in _versions(reach, one) if tie.of in VERSIONS else _tied(reach, tie, tie.called(one)):
             yield from below(reach, found)
             yield found
 
 
-def _versions(reach: Reach, key: Any) -> Iterator[Entity]:
+def _versions(reach: Reach, of: Any) -> Iterator[Entity]:
     """Damaged ones too."""
     reach.may_block()
-    yield from every_version(key, reach.barrier)
+    yield from every_version(of, reach.barrier)
 
 
 def _tied(reach: Reach, tie: Tie, id_: str) -> Iterator[Entity]:

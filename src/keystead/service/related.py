@@ -30,8 +30,8 @@ def whole_versions() -> Iterator[None]:
         raise damaged() from error
 
 
-def damaged() -> Unavailable:
-    return Unavailable("a version of the key is damaged: it has to be restored from a backup", DAMAGED)
+def damaged(what: str = "key") -> Unavailable:
+    return Unavailable(f"a version of the {what} is damaged: it has to be restored from a backup", DAMAGED)
 
 
 class Relative:

@@ -218,6 +218,7 @@ class _Coming:
         """Versions may have come since."""
         rows = self._store.children(Kind.SECRET_VERSION, secret.id, limit=MOST_VERSIONS)
         numbers = [one.number for one in self._whole(rows, entities.SecretVersion)]
+        secret = still_traced(secret, self._barrier)
         return replace(secret, current=max(secret.current, *numbers)) if numbers else None
 
     def folder(self, folder: entities.Folder) -> entities.Folder | None:

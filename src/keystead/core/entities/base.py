@@ -140,6 +140,7 @@ class Wrapped(Entity, frozen=True, kw_only=True):
     wrapped: bytes = b""  # sealed under its leaf key, AAD = (bound_as, owner, number); empty once destroyed
     destroyed_under: int = 0  # epoch of the root that its leaf was last under; 0: it was not, or before this was kept
     destroyed_leaf: bytes = b""  # of the record of that in the audit log (RFC 6962 §2.1)
+    lost: bool = False  # its row was damaged or gone when it was destroyed: nobody knows what else stood in it
 
     @property
     def owner(self) -> str:

@@ -172,7 +172,6 @@ class KeyVersion(Wrapped, frozen=True, kw_only=True):
     is_public: bool = False  # the private half has not been imported: the material is the public key
     entropy: str = ""  # what the material was drawn from: "kernel", "kernel+hsm:NAME"; "": imported, or older than this
     in_hsm: InHsm | None = None  # the object that the material is a handle of
-    lost: bool = False  # its row was damaged or gone when it was destroyed: nobody knows what else stood in it
 
     @property
     def parent(self) -> str:

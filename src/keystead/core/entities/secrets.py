@@ -30,6 +30,8 @@ class Secret(Entity, frozen=True, kw_only=True):
     cas_required: bool = False
     delete_after: int = 0  # seconds after it is written that a version is deleted; 0: as the settings say
     custom: dict[str, str] = field(default_factory=dict)  # its owner's own metadata
+    leaves: bytes = b""  # which leaf of the key tree each version is under (core.leaves): their rows may be damaged
+    leaves_from: int = 1  # the version that the first of them is of
 
     @property
     def parent(self) -> str:

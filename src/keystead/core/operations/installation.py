@@ -194,14 +194,15 @@ class EraseObject(SystemOperation[Nothing], frozen=True, kw_only=True):
 
 
 class TraceKeys(SystemOperation[Nothing], frozen=True, kw_only=True):
-    """Keep beside these keys where the material of their versions is (docs/adr/0048); ids, MOST_TRACED at most.
+    """Keep beside these keys and secrets where what their versions hold is (docs/adr/0048); ids, MOST_TRACED at most.
 
     Of installations from before that was kept. Versions that are damaged stay without. Raises LimitExceeded.
     """
 
     action = Action.TRACE_KEYS
     changes = True
-    keys: tuple[str, ...]
+    keys: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
 
 
 class GaveUp(Struct, frozen=True):

@@ -16,10 +16,12 @@ from keystead.core import operations as ops
 from keystead.core.entities import Entity, Folder, Secret, SecretSettings, SecretVersion
 from keystead.core.operations import Nothing, Page
 from keystead.service.handlers.keys import walk
+from keystead.service.handlers.material import lost
 from keystead.service.held import HeldKeyring
 from keystead.service.held.secrets import SecretsOf, above
 from keystead.service.pipeline import Act, Handler, Outcome
 from keystead.service.reach import PAGE
+from keystead.service.remnants import held_by
 
 E = TypeVar("E", bound=Entity)
 AT_ONCE = 1000  # secrets, or their versions, in one commit
@@ -106,12 +108,13 @@ def empty_keyring(op: ops.EmptyKeyring, targets: tuple[HeldKeyring], _act: Act) 
     secrets, versions = [], list[SecretVersion]()
     for secret in ring.secrets.secrets(limit=AT_ONCE):
         secrets.append(secret)
-        versions += ring.secrets.versions(secret)
+        versions += ring.secrets.ending(secret)
         if len(versions) >= AT_ONCE:
             break
     if secrets:
-        holding = tuple(one for one in versions if not one.is_destroyed)
-        return Outcome(answer=True, put=(ring.keyring,), delete=(*secrets, *versions), destroy=holding)
+        holding = tuple(held_by(versions))
+        gone = (*secrets, *versions)
+        return Outcome(answer=True, put=(ring.keyring,), delete=gone, destroy=holding, why=lost(versions))
     folders, settings = ring.secrets.folders(limit=AT_ONCE), ring.secrets.settings()
     return Outcome(answer=bool(folders), delete=(*folders, *((settings,) if settings.revision else ())))
 

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from keystead.core.entities import Key, KeyVersion
+from keystead.core.entities import Key, KeyVersion, Wrapped
 from keystead.core.states import Event, KeyState, Lifecycle
 
 
@@ -26,7 +26,7 @@ def erased(version: KeyVersion, now: datetime) -> KeyVersion:
     return replace(version, lifecycle=version.lifecycle.after(Event.DESTROY, now))
 
 
-def lost(gone: Iterable[KeyVersion]) -> str:
+def lost(gone: Iterable[Wrapped]) -> str:
     """For the record: that, and of which, nothing was known but where their material was."""
     numbers = [str(version.number) for version in gone if version.lost]
     return f"damaged: {' '.join(numbers)}" if numbers else ""

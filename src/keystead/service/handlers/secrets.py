@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
@@ -14,8 +14,10 @@ from keystead.core.merge import merged
 from keystead.core.operations import MetadataPut, Nothing, Versioned
 from keystead.core.sensitive import Sensitive
 from keystead.service.handlers.folders import emptied, led_through
+from keystead.service.handlers.material import lost
 from keystead.service.held.secrets import HeldSecret, above, oldest_after
 from keystead.service.pipeline import Act, Handler, Outcome
+from keystead.service.remnants import held_by
 
 MAX_VALUE = 1 << 20  # bytes
 MAX_PATH, MAX_DEPTH = 1024, 32
@@ -67,7 +69,7 @@ def _written(
     )
     oldest = oldest_after(secret, settings, n_kept)
     until = _erased_until(secret.kept_from, oldest)
-    gone = tuple(one for n in range(secret.kept_from, until) if (one := held.version(n)) is not None)
+    gone = tuple(one for n in range(secret.kept_from, until) if (one := held.ending(n)) is not None)
     secret = replace(secret, current=number, oldest=oldest, kept_from=until, updated_at=act.now)
     return Outcome(
         answer=Versioned(secret, version, value),
@@ -114,7 +116,7 @@ def _there(held: HeldSecret, now: datetime) -> tuple[Secret, tuple[Folder, ...],
 
 
 def _holding(versions: Iterable[SecretVersion]) -> tuple[SecretVersion, ...]:
-    return tuple(one for one in versions if not one.is_destroyed)
+    return tuple(held_by(versions))
 
 
 def _current(held: HeldSecret, number: int = 0) -> tuple[Secret, SecretVersion]:
@@ -141,12 +143,14 @@ def read_secret(op: ops.ReadSecret, targets: tuple[HeldSecret], act: Act) -> Out
 # --- deleted, had back, destroyed
 
 
-def _told(held: HeldSecret, numbers: tuple[int, ...]) -> list[SecretVersion]:
+def _told(
+    held: HeldSecret, numbers: tuple[int, ...], look: Callable[[int], SecretVersion | None]
+) -> list[SecretVersion]:
     """Of the versions that the caller names, those that there are."""
     if (secret := held.secret) is None:
         return []
     inside = sorted({number for number in numbers if max(secret.oldest, 1) <= number <= secret.current})
-    return [one for number in inside if (one := held.version(number)) is not None]
+    return [one for number in inside if (one := look(number)) is not None]
 
 
 def _changed(held: HeldSecret, changed: Iterable[SecretVersion], *, destroy: bool = False) -> Outcome[Nothing]:
@@ -159,6 +163,7 @@ def _changed(held: HeldSecret, changed: Iterable[SecretVersion], *, destroy: boo
         put=(held.secret, *put),
         destroy=put if destroy else (),
         versions=tuple(one.number for one in put),
+        why=lost(put),
     )
 
 
@@ -167,32 +172,35 @@ def delete_versions(op: ops.DeleteVersions, targets: tuple[HeldSecret], act: Act
     numbers = op.versions
     if numbers is None:
         numbers = () if held.secret is None else (held.secret.current,)
-    there = (one for one in _told(held, numbers) if not one.is_destroyed and not one.is_deleted(act.now))
+    there = (one for one in _told(held, numbers, held.version) if not one.is_destroyed and not one.is_deleted(act.now))
     return _changed(held, (replace(one, deleted_at=act.now) for one in there))
 
 
 def undelete_versions(op: ops.UndeleteVersions, targets: tuple[HeldSecret], _act: Act) -> Outcome[Nothing]:
     (held,) = targets
-    there = (one for one in _told(held, op.versions) if not one.is_destroyed and one.deleted_at is not None)
+    there = (
+        one for one in _told(held, op.versions, held.version) if not one.is_destroyed and one.deleted_at is not None
+    )
     return _changed(held, (replace(one, deleted_at=None) for one in there))
 
 
 def destroy_versions(op: ops.DestroyVersions, targets: tuple[HeldSecret], _act: Act) -> Outcome[Nothing]:
     (held,) = targets
-    return _changed(held, _holding(_told(held, op.versions)), destroy=True)
+    return _changed(held, _holding(_told(held, op.versions, held.ending)), destroy=True)
 
 
 def delete_secret(_op: ops.DeleteSecret, targets: tuple[HeldSecret], _act: Act) -> Outcome[Nothing]:
     (held,) = targets
     if (secret := held.secret) is None:
         return Outcome(answer=Nothing())
-    versions, folders = held.versions(), emptied(held.ring, secret)
+    versions, folders = held.ring.secrets.ending(secret), emptied(held.ring, secret)
     return Outcome(
         answer=Nothing(),
         delete=(secret, *versions, *folders),
         childless=folders,
         destroy=_holding(versions),
         versions=tuple(one.number for one in versions),
+        why=lost(versions),
     )
 
 

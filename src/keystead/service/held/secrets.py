@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from keystead.core.entities import Cubby, Folder, Secret, SecretSettings, SecretVersion
+from keystead.core.errors import Internal
 from keystead.core.operations import CubbyRef, Ref, SecretRef
 from keystead.core.sensitive import Sensitive
+from keystead.service.remnants import every_version, remnant
 
 if TYPE_CHECKING:
     from keystead.service.held import Held, HeldKeyring
@@ -75,6 +78,11 @@ class SecretsOf:
         """Every row, oldest first, those that were dropped and not erased yet too."""
         return sorted(self._reach.every_child(SecretVersion, secret.id), key=lambda one: one.number)
 
+    def ending(self, secret: Secret) -> list[SecretVersion]:
+        """The same, damaged or not (service.remnants). Raises Unavailable (detail DAMAGED)."""
+        self._reach.may_block()
+        return every_version(secret, self._reach.barrier)
+
     def settings(self) -> SecretSettings:
         """As they are; as they are by default, with revision 0, where nobody has set any."""
         return self._reach.get(SecretSettings, self._keyring) or SecretSettings(id=self._keyring)
@@ -109,6 +117,16 @@ class HeldSecret:
                 self._versions[number] = found
                 self._cache.grown(self, len(found.wrapped))
         return found
+
+    def ending(self, number: int) -> SecretVersion | None:
+        """The same, to be destroyed: of one that is damaged, or gone, what is known without its row.
+
+        Raises Unavailable (detail DAMAGED) where that is too little.
+        """
+        with suppress(Internal):
+            if (found := self.version(number)) is not None or self.secret is None:
+                return found
+        return remnant(self.secret, number, self._reach.barrier) if self.secret is not None else None
 
     def value(self, version: SecretVersion) -> Sensitive:
         """Raises WrongState once destroyed."""
