@@ -14,7 +14,6 @@ class Topic(StrEnum):
     RATE_LIMIT = "rate-limit"
     RATE_LIMITS = "rate-limits"
     AUDIT_DEVICE = "audit-device"
-    AUDITED_HEADER = "audited-header"
     CORS = "cors"
     HEADER = "header"
     MANAGED_KEY = "managed-key"
