@@ -40,9 +40,10 @@ def create_token(op: ops.CreateToken, targets: tuple[HeldTenant], act: Act) -> O
     (tenant,) = targets
     parent = _maker(act)
     role = _role(tenant, op.role)
-    is_batch = kind_of("default-service" if role is None else role.made_as, op.made_as) == BATCH
+    like = role or TokenRole(id="", tenant=tenant.id, name="", orphan=op.orphan)  # which bounds nothing
+    is_batch = kind_of(like.made_as, op.made_as) == BATCH
     if is_batch:
-        _require_batchable(op, role)
+        _require_batchable(op, like)
     if op.n_uses < 0:
         raise InvalidArgument("number of uses cannot be negative", "num_uses")
     sudo, from_above = has_sudo(act), parent.tenant != tenant.id
@@ -50,39 +51,36 @@ def create_token(op: ops.CreateToken, targets: tuple[HeldTenant], act: Act) -> O
         _require_modest(op, role, from_above=from_above)
     text = _given(op.text, tenant, sudo=sudo) if op.text is not None else new_text(tenant, act.entropy)
     bare = not op.with_default
-    if role is not None:
-        op = replace(op, with_default=op.with_default and role.with_default)
-    policies = _chosen(op, role, parent, sudo=sudo, from_above=from_above)
+    op = replace(op, with_default=op.with_default and like.with_default)
+    policies = _chosen(op, like, parent, sudo=sudo, from_above=from_above)
     if bare:  # whoever asks for it without is given it by no role
         policies = tuple(one for one in policies if one != "default")
-    period = least(op.period, role.period) if role is not None else op.period
-    most = least(op.explicit_max_ttl, role.explicit_max_ttl) if role is not None else op.explicit_max_ttl
+    period, most = least(op.period, like.period), least(op.explicit_max_ttl, like.explicit_max_ttl)
     at = tenant.mount_at(TUNED)
     ttl, capped = lasting(op.ttl, period, most, is_root=policies == (ROOT_POLICY,), at=at)
     if policies == (ROOT_POLICY,) and not ttl and parent.expires_at is not None:
         raise InvalidArgument("expiring root tokens cannot create non-expiring root tokens", "ttl")
-    orphan = op.orphan if role is None else role.orphan
-    whose = _belongs(op, tenant, role, parent, act, orphan=orphan)
+    whose = _belongs(op, tenant, role, parent, act, orphan=like.orphan)
     token = Token(
         id=digest(text),
         tenant=tenant.id,
         accessor=suffixed(accessor(act.entropy), tenant),
-        creator="" if orphan else parent.id,
+        creator="" if like.orphan else parent.id,
         policies=policies,
         entity=whose.id,
         display_name=f"token-{_ODD.sub('-', op.display_name)}" if op.display_name else "token",
         meta=dict(op.meta),
-        path=op.path if role is None or not role.path_suffix else f"{op.path}/{role.path_suffix}",
+        path=f"{op.path}/{like.path_suffix}" if like.path_suffix else op.path,
         role=op.role,
         created_at=act.now,
         ttl=ttl,
         period=period,
         explicit_max_ttl=most,
         expires_at=act.now + timedelta(seconds=ttl) if ttl else None,
-        n_uses=least(op.n_uses, role.n_uses) if role is not None else op.n_uses,
-        renewable=op.renewable and ttl > 0 and (role is None or role.renewable),
-        bound_cidrs=(role.bound_cidrs if role is not None else ()) or parent.bound_cidrs,
-        behind=persons_of_token(parent, tenant.token_of_id) if orphan or op.entity_alias else (),
+        n_uses=least(op.n_uses, like.n_uses),
+        renewable=op.renewable and ttl > 0 and like.renewable,
+        bound_cidrs=like.bound_cidrs or parent.bound_cidrs,
+        behind=persons_of_token(parent, tenant.token_of_id) if like.orphan or op.entity_alias else (),
     )
     absent = _absent(tenant, policies)
     seen = (*(() if role is None else (role,)), *whose.seen)
@@ -92,7 +90,7 @@ def create_token(op: ops.CreateToken, targets: tuple[HeldTenant], act: Act) -> O
     made = MadeToken(token, text, capped, absent, whose.policies)
     return Outcome(
         answer=made,
-        put=(token, *(() if orphan else (parent,)), *whose.put),
+        put=(token, *(() if like.orphan else (parent,)), *whose.put),
         delete=whose.delete,
         seen=seen,
         made=token.accessor,
@@ -141,7 +139,7 @@ def _belongs(
     return join(tenant, mount, op.entity_alias, None, act)
 
 
-def _require_batchable(op: ops.CreateToken, role: TokenRole | None) -> None:
+def _require_batchable(op: ops.CreateToken, like: TokenRole) -> None:
     for name, is_set in (
         ("explicit_max_ttl", op.explicit_max_ttl),
         ("num_uses", op.n_uses),
@@ -150,7 +148,7 @@ def _require_batchable(op: ops.CreateToken, role: TokenRole | None) -> None:
     ):
         if is_set:
             raise InvalidArgument(f'batch tokens cannot have "{name}" set', name)
-    if role is not None and role.n_uses:  # nobody counts them
+    if like.n_uses:  # nobody counts them
         raise InvalidArgument('batch tokens cannot have "num_uses" set', "num_uses")
 
 
@@ -194,22 +192,20 @@ def _policies(op: ops.CreateToken, parent: Token, *, sudo: bool) -> tuple[str, .
     return tuple(sorted(wanted))
 
 
-def _chosen(
-    op: ops.CreateToken, role: TokenRole | None, parent: Token, *, sudo: bool, from_above: bool
-) -> tuple[str, ...]:
+def _chosen(op: ops.CreateToken, like: TokenRole, parent: Token, *, sudo: bool, from_above: bool) -> tuple[str, ...]:
     if from_above:  # of its own policies the parent has none there: they are called so in its namespace
-        return _from_above(op, role, parent)
-    if role is not None and role.bounds_policies:
-        return settled(role, op, parent)
+        return _from_above(op, like, parent)
+    if like.bounds_policies:
+        return settled(like, op, parent)
     return _policies(op, parent, sudo=sudo)
 
 
-def _from_above(op: ops.CreateToken, role: TokenRole | None, parent: Token) -> tuple[str, ...]:
+def _from_above(op: ops.CreateToken, like: TokenRole, parent: Token) -> tuple[str, ...]:
     """Of a token that is made in a namespace by one of a namespace above."""
     if ROOT_POLICY in names(op.policies or ()):
         raise InvalidArgument("root tokens may not be created from a parent namespace", "policies")
     bare = replace(parent, policies=("default",))
-    return settled(role, op, bare) if role is not None and role.bounds_policies else _policies(op, bare, sudo=True)
+    return settled(like, op, bare) if like.bounds_policies else _policies(op, bare, sudo=True)
 
 
 def _absent(tenant: HeldTenant, policies: tuple[str, ...]) -> tuple[str, ...]:
