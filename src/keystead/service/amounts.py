@@ -116,7 +116,7 @@ def _alias(op: ops.WriteEntityAlias, tenant: HeldTenant) -> Actions:
 
 
 def _account(op: ops.WriteAccount, tenant: HeldTenant) -> Actions:
-    mount = next((one for one in tenant.mounts() if one.id == op.mount), None)
+    mount = tenant.mount_of_id(op.mount)
     before = None if mount is None else tenant.account(mount, op.account.name)
     return _policy_if(set(op.account.terms.policies) != set(() if before is None else before.terms.policies))
 

@@ -128,7 +128,7 @@ def _acl_policy(op: ops.WriteAclPolicy | ops.DeleteAclPolicy, tenant: HeldTenant
 
 def _revocation_list(op: ops.WriteRevocationList | ops.DeleteRevocationList, tenant: HeldTenant) -> Entity | None:
     """By where it comes from, or since when it says what it says: one that is fetched moves by itself."""
-    mount = next((one for one in tenant.mounts() if one.id == op.mount), None)
+    mount = tenant.mount_of_id(op.mount)
     found = None if mount is None else tenant.revocation_list(mount, op.name)
     return None if found is None else replace(found, id=f"{found.id}/{found.url or found.fetched_at}", revision=0)
 

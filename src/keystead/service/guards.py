@@ -131,19 +131,15 @@ def _token(op: ops.CreateToken, tenant: HeldTenant) -> Ids:
     return () if mount is None else _of_alias(tenant, tenant.alias_at(mount.accessor, op.entity_alias))
 
 
-def _mount(op: ops.LoginOperation[Any], tenant: HeldTenant) -> Mount | None:
-    return next((mount for mount in tenant.mounts() if mount.id == op.mount), None)
-
-
 def _account(op: ops.WriteAccount, tenant: HeldTenant) -> Ids:
     """Of a name and a password, or a role: whoever logs in so. Of one that somebody vouches for: anybody."""
     if op.account.bounds is not None:
         return (ANYBODY,)
-    return _who_logs_in(tenant, _mount(op, tenant), op.account)
+    return _who_logs_in(tenant, tenant.mount_of_id(op.mount), op.account)
 
 
 def _secret_id(op: ops.MakeSecretId, tenant: HeldTenant) -> Ids:
-    mount = _mount(op, tenant)
+    mount = tenant.mount_of_id(op.mount)
     account = tenant.account(mount, op.name) if mount is not None else None
     return () if account is None else _who_logs_in(tenant, mount, account)
 

@@ -92,7 +92,7 @@ def create_managed_key(op: ops.CreateManagedKey, targets: tuple[HeldKeyring], ac
         raise AlreadyExists("the name is taken", "name")
     tenant = act.tenant(ring.tenant)
     name, managed = _found(tenant, op.managed)
-    mount = next((one for one in tenant.mounts() if one.id == place), None) if tenant is not None else None
+    mount = None if tenant is None else tenant.mount_of_id(place)
     if not managed.any_mount and (mount is None or name not in mount.managed_keys):
         raise Denied(f"the mount is not allowed to use the managed key {name}", "allowed_managed_keys")
     spec, made = _adopted(managed, act)

@@ -42,6 +42,11 @@ class HeldTenant(OfSpaces, OfPaths, OfIdentities, OfFactors, OfOidcClients, OfPr
         """The one that is kept of exactly that path."""
         return self._reach.get(Mount, address(self.id, path))
 
+    def mount_of_id(self, id: str) -> Mount | None:
+        """The one of these that is kept by that id."""
+        found = self._reach.get(Mount, id)
+        return found if found is not None and found.tenant == self.id else None
+
     def cubby(self, token: Token, path: str) -> HeldCubby:
         """A path of that token's own."""
         return cubby_of(CubbyRef(self.id, token.id, path), self._reach)
