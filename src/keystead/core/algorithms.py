@@ -40,6 +40,7 @@ class MessageForm(Enum):
     RAW = "raw"  # the message itself
     DIGEST = "digest"  # the algorithm's digest of it
     EXTERNAL_MU = "external-mu"  # FIPS 204 §6.2: the 64-byte message representative
+    __hash__ = object.__hash__  # as Purpose has it
 
 
 class Family(Enum):

@@ -37,6 +37,7 @@ class Mode(Enum):
     PREPENDED = "prepended"
     APPENDED = "appended"
     CBC_HMAC = "cbc-hmac"
+    __hash__ = object.__hash__  # members are single; Enum's own hash of the name costs more than the look-up
 
     @property
     def mechanisms(self) -> tuple[Ckm, ...]:
@@ -50,9 +51,10 @@ class Mode(Enum):
     @property
     def drawn_bytes(self) -> int:
         """Of the IV, where it is made by us; 0: it is not."""
-        return self.iv_bytes if self is Mode.CALLER or self is Mode.CBC_HMAC else 0
+        return _DRAWN.get(self, 0)
 
 
+_DRAWN: Final = {Mode.CALLER: IV_BYTES, Mode.CBC_HMAC: LONG_IV_BYTES}
 _MECHANISMS: Final[dict[Mode, tuple[Ckm, ...]]] = {
     Mode.PREPENDED: (Ckm.CLOUDHSM_AES_GCM,),
     Mode.CBC_HMAC: (Ckm.AES_CBC, Ckm.SHA256_HMAC, Ckm.GENERIC_SECRET_KEY_GEN),
