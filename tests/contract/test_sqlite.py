@@ -277,6 +277,24 @@ def test_every_read_goes_by_an_index(path, statement):
     assert plan[0].count("=?") + plan[0].count(">?") == n_columns
 
 
+def test_changes_that_nobody_can_be_told_are_not_read(path, monkeypatch):
+    """What every process asks first when it starts: it has seen nothing, and some thousands are kept."""
+    store = SqliteStore(path, keep_changes=20)
+    put(store, *map(str, range(30)))
+    ask, n_read = store._ask, []
+
+    def asked(statement: str, values: tuple[object, ...]) -> list[tuple[object, ...]]:
+        found = ask(statement, values)
+        n_read.append(len(found))
+        return found
+
+    monkeypatch.setattr(store, "_ask", asked)
+    assert [store.changes(after) for after in (0, 9)] == [(30, None)] * 2
+    assert sum(n_read) == 2
+    assert store.changes(10) == (30, [(Kind.KEY, str(n)) for n in range(10, 30)])
+    store.close()
+
+
 def test_a_newer_database_is_refused(path):
     SqliteStore(path).close()
     db = apsw.Connection(str(path))

@@ -27,7 +27,8 @@ EVERY = f"SELECT {FIELDS} FROM item WHERE kind = ? AND id > ? ORDER BY id LIMIT 
 COUNT = "SELECT count(*) FROM item WHERE kind = ?"
 NODE = "SELECT sealed FROM node WHERE place = ?"
 META = "SELECT value FROM meta WHERE name = ?"
-CHANGES = "SELECT seq, kind, id FROM change WHERE seq >= ? ORDER BY seq"
+# none where the oldest that is kept is too new to tell
+CHANGES = "SELECT seq, kind, id FROM change WHERE seq >= ?1 AND (SELECT min(seq) FROM change) <= ?1 + 1 ORDER BY seq"
 NEWEST_CHANGE = "SELECT coalesce(max(seq), 0) FROM change"
 RECORDS = "SELECT seq, bytes FROM record WHERE seq > ? ORDER BY seq LIMIT ?"
 
@@ -92,14 +93,11 @@ class SqlReader(ABC):
 
     def changes(self, after: int) -> tuple[int, list[tuple[Kind, str]] | None]:
         rows = [_typed(row, (int, str, str)) for row in self._ask(CHANGES, (after,))]
-        if not rows:  # `after` is of another history, or nothing has ever changed
+        if not rows:  # `after` is too long ago or of another history, or nothing has ever changed
             newest = int(self._ask(NEWEST_CHANGE, ())[0][0])
             return newest, [] if newest == after else None
-        oldest, newest = rows[0][0], rows[-1][0]
-        if oldest > after + 1:
-            return newest, None
         _require({kind for _, kind, _ in rows} <= KINDS.keys())
-        return newest, [(KINDS[kind], id_) for seq, kind, id_ in rows if seq > after]
+        return rows[-1][0], [(KINDS[kind], id_) for seq, kind, id_ in rows if seq > after]
 
     def records(self, after: int, limit: int) -> list[tuple[int, bytes]]:
         rows = [_typed(row, (int, bytes)) for row in self._ask(RECORDS, (after, limit))]
