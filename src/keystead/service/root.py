@@ -24,7 +24,9 @@ from keystead.crypto.aead import NONCE_BYTES, GcmSiv
 from keystead.service.rows import ENCODER, TALLY_MODULUS, Rows
 
 ROOT_META = "root"
-N_CACHED = 1024  # nodes of 2 KiB: the leaves of 65,536 key versions
+N_INNER, N_LAST = 128, 256
+"""Nodes of 2 KiB that are kept: above the last level those that lead to half a million leaves, and of the last level
+those of the 16,384 that are beside each other."""
 
 
 def wrapping_key(unseal_key: bytes, given: bytes) -> bytes:
@@ -170,28 +172,33 @@ class Tree:
 
     def __init__(self, blob: bytes, root: Root, key: bytes, cipher: Nodes) -> None:
         self.blob, self.root, self.key, self.cipher = blob, root, key, cipher
-        self._leaves: dict[int, bytes] = {}  # opened nodes of the last level, by index
+        self._inner: dict[Place, bytes] = {}  # opened nodes
+        self._last: dict[Place, bytes] = {}
 
     def leaf(self, reader: Reader, position: int) -> bytes:
         """The leaf key, or EMPTY. Raises Internal where a node does not verify: then see whether the root has moved."""
-        node = self._leaves.get(position >> 6)
-        if node is not None and (key := child(node, position & 63)) != EMPTY:
-            return key
-        return self._walk(reader, position)  # a leaf that another process filled is not in what we kept
-
-    def _walk(self, reader: Reader, position: int) -> bytes:
         key = self.key
         for place, slot in path(position):
-            if (sealed := reader.node(*place)) is None:
-                raise Internal(f"node {place.level}/{place.at} of the key tree is missing")
-            node = self.cipher.open(key, place, sealed)
+            kept = self._last if place.level == DEPTH - 1 else self._inner
+            node = kept.get(place)
+            # A child that another process has filled meanwhile is not in what is kept; one that is there never changes.
+            if node is None or child(node, slot) == EMPTY:
+                node = self._open(reader, key, place)
+                _keep(kept, place, node)
             if (key := child(node, slot)) == EMPTY:
                 break
-        if place.level == DEPTH - 1:
-            if len(self._leaves) >= N_CACHED:
-                self._leaves.clear()
-            self._leaves[place.at] = node
         return key
+
+    def _open(self, reader: Reader, key: bytes, place: Place) -> bytes:
+        if (sealed := reader.node(*place)) is None:
+            raise Internal(f"node {place.level}/{place.at} of the key tree is missing")
+        return self.cipher.open(key, place, sealed)
+
+
+def _keep(kept: dict[Place, bytes], place: Place, node: bytes) -> None:
+    if len(kept) >= (N_LAST if place.level == DEPTH - 1 else N_INNER):
+        kept.clear()
+    kept[place] = node
 
 
 def read_node(reader: Reader) -> Callable[[Place], bytes | None]:
