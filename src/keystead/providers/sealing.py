@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from keystead.core.algorithms import Algorithm, KeySpec
@@ -67,22 +68,28 @@ class Sealing(Key):
 class Aes(Sealing):
     """AES-256, and detached ciphertexts beside format v1: no two of their derived keys are the same."""
 
-    __slots__ = ("_detached",)
+    __slots__ = ("_detached", "_prepare")
 
     def __init__(self, spec: KeySpec, material: bytes, key_id: str, version: int, draw: Draws) -> None:
         super().__init__(spec, material, key_id, version, draw)
-        self._detached = DetachedSealer(material, version)
+        self._prepare: Callable[[], DetachedSealer] = lambda: DetachedSealer(material, version)
+        self._detached: DetachedSealer | None = None  # once one is asked for: most keys are never used so
+
+    def _sealer(self) -> DetachedSealer:
+        if (found := self._detached) is None:
+            found = self._detached = self._prepare()
+        return found
 
     def encrypt_detached(self, algorithm: Algorithm, plaintext: Sensitive, aad: bytes) -> Detached:
         if algorithm.name not in self._names:
             self.refuse(algorithm)
         text = plaintext.reveal()
-        key, nonce, header, bound = self._detached.seal(text, aad, self._draw())
+        key, nonce, header, bound = self._sealer().seal(text, aad, self._draw())
         sealed = Gcm(key).seal(nonce, text, bound)
         return Detached(sealed[:-TAG_BYTES], nonce, sealed[-TAG_BYTES:], header)
 
     def decrypt_detached(self, algorithm: Algorithm, parts: Detached, aad: bytes) -> Sensitive:
         if algorithm.name not in self._names:
             self.refuse(algorithm)
-        key, nonce, _, bound = self._detached.open(parts, aad)
+        key, nonce, _, bound = self._sealer().open(parts, aad)
         return Sensitive(Gcm(key).open(nonce, parts.ciphertext + parts.tag, bound))
