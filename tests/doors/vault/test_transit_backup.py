@@ -7,6 +7,8 @@ from base64 import b64decode, b64encode
 from datetime import timedelta
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests import harness
 from tests.doors.vault.test_transit_keys import key_of
 
@@ -16,6 +18,7 @@ from keystead.core.states import KeyState
 
 HELLO = b64encode(b"hello").decode()
 OPEN = {"exportable": True, "allow_plaintext_backup": True}
+ALL_ALLOWED = {"every_version": True, "exportable": True, "copyable": True}
 
 
 @pytest.mark.parametrize("kind", ["aes256-gcm96", "chacha20-poly1305", "xchacha20-poly1305", "rsa-2048"])
@@ -63,6 +66,12 @@ def test_nobody_gets_a_backup_of_a_key_that_does_not_allow_it(root):
         {"terms": {"every_version": True, "exportable": True, "copyable": True, "min_protect": 9}},
         {"terms": {"every_version": True, "exportable": True, "copyable": True, "convergent": True}},
         {"more": 1},
+        {"current": -1},
+        {"current": 1 << 32},  # nor does it cost what it says that there is
+        {"current": 1 << 40},
+        {"current": 1 << 70},
+        {"terms": {**ALL_ALLOWED, "min_kept": 1 << 40, "min_process": 1 << 40}, "current": 1 << 40},
+        {"terms": {**ALL_ALLOWED, "min_kept": -1}},
     ],
 )
 def test_what_is_no_backup_is_refused(root, change):
@@ -72,6 +81,40 @@ def test_what_is_no_backup_is_refused(root, change):
     status, words = root.refusal("POST", "transit/restore/b", backup=altered)
     assert (status, "not a backup" in words) == (500, True)
     assert root.refusal("GET", "transit/keys/b") == (404, "")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"created_at": "2026-01-01T00:00:00"},  # of no time zone
+        {"created_at": "0001-01-01T00:00:00+05:00"},  # before all time in UTC
+        {"created_at": "1969-12-31T23:59:59Z"},
+        {"number": 0},
+        {"number": 2},
+        {"material": "AAAA"},
+    ],
+)
+def test_a_version_that_no_key_can_have_had_is_refused(root, change):
+    root.data("POST", "transit/keys/a", **OPEN)
+    backup = json.loads(b64decode(root.data("GET", "transit/backup/a")["backup"]))
+    backup["versions"][0] |= change
+    altered = b64encode(json.dumps(backup).encode()).decode()
+    status, words = root.refusal("POST", "transit/restore/b", backup=altered)
+    assert (status, "not a backup" in words) == (500, True)
+    assert root.refusal("GET", "transit/keys/b") == (404, "")
+
+
+def test_of_public_halves_no_pairs_are_derived(root):
+    root.data("POST", "transit/keys/a", type="ed25519", derived=True, **OPEN)
+    backup = json.loads(b64decode(root.data("GET", "transit/backup/a")["backup"]))
+    public = Ed25519PrivateKey.generate().public_key()
+    der = public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    backup["versions"][0] |= {"is_public": True, "material": b64encode(der).decode()}
+    altered = b64encode(json.dumps(backup).encode()).decode()
+    assert root.refusal("POST", "transit/restore/b", backup=altered)[0] == 500
+    backup["terms"] = ALL_ALLOWED
+    altered = b64encode(json.dumps(backup).encode()).decode()
+    assert root.call("POST", "transit/restore/b", backup=altered).status == 204
 
 
 def test_a_key_that_is_there_is_restored_over_by_force_alone(root):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -54,6 +54,8 @@ def copy_key(_op: ops.CopyKey, targets: tuple[HeldKey], act: Act) -> Outcome[Key
 
 
 OVER_FOR = timedelta(days=30)  # until what was restored over is destroyed
+MOST_VERSIONS = 1_000_000  # that a key can have had: its number stands in four bytes of a ciphertext
+EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 def restore_key(op: ops.RestoreKey, targets: tuple[Any, ...], act: Act) -> Outcome[Described]:
@@ -141,12 +143,16 @@ def _checked(copy: KeyCopy) -> None:
         canonical = str(UUID(copy.sealed_as)) == copy.sealed_as
     except ValueError:
         canonical = False
-    numbers = [one.number for one in copy.versions]
+    first = max(terms.min_kept, 1)
     fits = (
         canonical,
+        0 < last <= MOST_VERSIONS,
         terms.every_version and terms.exportable and terms.copyable,
         copy.purpose in copy.spec.purposes,
-        numbers == list(range(max(terms.min_kept, 1), last + 1)),
+        len(copy.versions) == last + 1 - first,
+        all(one.number == number for number, one in enumerate(copy.versions, first)),
+        all(one.created_at >= EPOCH for one in copy.versions),
+        not (terms.derived and any(one.is_public for one in copy.versions)),  # of a public key no pairs are derived
         0 <= terms.min_kept <= terms.min_process <= last and terms.min_process >= 1,
         terms.min_protect == 0 or terms.min_process <= terms.min_protect <= last,
     )

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from base64 import b64encode
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from keystead.core import errors as e
@@ -39,7 +39,7 @@ NOT_ONE = "not a backup of a key that was made here"
 
 class _Version(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     number: int
-    created_at: datetime
+    created_at: Annotated[datetime, Meta(tz=True)]
     material: bytes
     is_public: bool = False
 
