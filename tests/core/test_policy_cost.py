@@ -75,6 +75,29 @@ def test_no_request_costs_more_than_its_share(n, statement, context) -> None:
         alice.call("Encrypt", KeyId=key_id, Plaintext=b"x", EncryptionContext=context)
 
 
+@pytest.mark.parametrize("n_characters", [1, 60, 4000])
+@pytest.mark.parametrize("word", ["StringLike", "StringEqualsIgnoreCase", "ArnLike"])
+def test_no_variable_makes_a_pattern_longer_than_what_it_is_held_against(word, n_characters) -> None:
+    """It stands there as often as a policy has room for it, with another value in each request."""
+    text = "arn:aws:kms:*:*:" + "${kms:EncryptionContext:v}" * 550 + "*"
+    when = {word: {"kms:EncryptionContext:k": text}}
+    alice, key_id = crowded(1, lambda _: deny(action="kms:Encrypt", when=when))
+    alice.call("Encrypt", KeyId=key_id, Plaintext=b"x")
+    n_kept = pattern._glob.weight
+    for n in range(3):
+        with atmost(MOST / 3):
+            context = {"k": "arn:aws:kms:a:b:c", "v": f"{n}" * n_characters}
+            alice.call("Encrypt", KeyId=key_id, Plaintext=b"x", EncryptionContext=context)
+    assert pattern._glob.weight == n_kept, "none of them comes again"
+
+
+def test_what_is_kept_compiled_is_bounded_by_its_length() -> None:
+    """Actions that there are not cost whoever writes them nothing, and would stay."""
+    for n in range(60):
+        assert not pattern.glob(f"kms:{n:030000}*")("kms:encrypt")
+    assert pattern._glob.weight <= pattern.MOST_COMPILED
+
+
 def test_heavy_policies_are_compiled_on_a_thread_and_then_decide_on_the_loop(monkeypatch) -> None:
     """A principal with ten groups has megabytes of them: seconds in which the loop would serve nobody."""
     alice, key_id = crowded(5, lambda p: like(p * 900, 900, "{:x}*"))
@@ -124,6 +147,12 @@ def test_many_patterns_at_once_match_what_each_of_them_does(patterns, value, arn
     assert at_once == any(one.matches(value, None) for one in built)
     wild = [one for one in built if one.literal is None]
     assert all(bool(re.compile(one.regex, re.DOTALL).fullmatch(value)) == one.matches(value, None) for one in wild)
+
+
+@given(st.text("ab*?", max_size=9), st.text("ab", max_size=9))
+def test_a_pattern_that_comes_once_matches_what_a_compiled_one_does(text, value) -> None:
+    parts = pattern.parse(text, variables=False, wildcards=True)
+    assert pattern._matched_once(parts, value) == pattern._matched(parts, value)
 
 
 @given(

@@ -2,6 +2,9 @@
 
 IAM User Guide, "Resource" (wildcards), "Policy variables". A value put in for a variable is literal: its own
 * and ? match nothing but themselves. Matching never takes more than len(pattern) * len(value) steps.
+
+A pattern with a variable is another one for each value of it, however long: for such nothing is kept, and nothing is
+compiled that is longer than what it is held against.
 """
 
 from __future__ import annotations
@@ -9,16 +12,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from enum import Enum
-from functools import lru_cache
 
 from msgspec import Struct
 
 from keystead.core.errors import InvalidArgument
 from keystead.core.policy.facts import Fact, fact
 from keystead.core.policy.fold import lower
+from keystead.core.policy.kept import Kept
 from keystead.core.policy.request import Request
 
 COST_OF_VARIABLE = 32  # put in, and then compiled
+MOST_COMPILED = 1 << 20  # characters of patterns that are kept compiled: some ten times as much
 
 
 class Wild(Enum):
@@ -102,9 +106,16 @@ def _regex(parts: Parts, any_one: str = ".") -> str:
     return f"{head}{middle}{any_one}*{rest[-1]}" if rest else head
 
 
-@lru_cache(maxsize=4096)
-def _glob(parts: Parts) -> re.Pattern[str]:
+def _least(parts: Parts) -> int:
+    """Characters of the shortest text that it matches."""
+    return sum(len(part) if isinstance(part, str) else part is Wild.ONE for part in parts)
+
+
+def _compiled(parts: Parts) -> re.Pattern[str]:
     return re.compile(_regex(parts), re.DOTALL)
+
+
+_glob = Kept(_compiled, _least, most_weight=MOST_COMPILED)
 
 
 def glob(text: str) -> Callable[[str], bool]:
@@ -114,7 +125,37 @@ def glob(text: str) -> Callable[[str], bool]:
 
 
 def _matched(parts: Parts, value: str) -> bool:
-    return _glob(parts).fullmatch(value) is not None
+    return _least(parts) <= len(value) and _glob(parts).fullmatch(value) is not None
+
+
+def _matched_once(parts: Parts, value: str) -> bool:
+    """The same, of a pattern that hardly comes again."""
+    if _least(parts) > len(value):
+        return False
+    if Wild.ONE in parts:
+        return _compiled(parts).fullmatch(value) is not None
+    pieces = [""]
+    for part in parts:
+        if part is Wild.MANY:
+            pieces.append("")
+        else:
+            pieces[-1] += str(part)
+    return _in_turn(pieces, value)
+
+
+def _in_turn(pieces: list[str], value: str) -> bool:
+    """Whether it is these texts with anything between them. Each is placed as far left as can be, as _regex has it."""
+    head, *rest = pieces
+    if not rest:
+        return value == head
+    at, end = len(head), len(value) - len(rest[-1])
+    if at > end or not (value.startswith(head) and value.endswith(rest[-1])):
+        return False
+    for piece in rest[:-1]:
+        if (found := value.find(piece, at, end)) < 0:
+            return False
+        at = found + len(piece)
+    return True
 
 
 def _segments(parts: Parts) -> tuple[Parts, ...]:
@@ -139,7 +180,7 @@ def _matcher(parts: Parts, compare: Callable[[Parts, str], bool], *, unresolved:
         expanded = _expand(parts, request)
         return unresolved if expanded is None else compare(expanded, value)
 
-    return Matcher(matches, all(f.stable for f in read), cost=COST_OF_VARIABLE)
+    return Matcher(matches, all(f.stable for f in read), cost=COST_OF_VARIABLE * len(read))
 
 
 def _joined(parts: Parts) -> str:
@@ -151,12 +192,18 @@ def equal(text: str, *, variables: bool, unresolved: bool = False) -> Matcher:
     if all(isinstance(part, str) for part in parts):
         literal = _joined(parts)
         return Matcher(lambda value, _: value == literal, literal=literal)
-    return _matcher(parts, lambda own, value: _joined(own) == value, unresolved=unresolved)
+    return _matcher(
+        parts, lambda own, value: _least(own) == len(value) and _joined(own) == value, unresolved=unresolved
+    )
 
 
 def equal_ignoring_case(text: str, *, variables: bool, unresolved: bool = False) -> Matcher:
     parts = parse(text, variables=variables, wildcards=False)
-    return _matcher(parts, lambda own, value: lower(_joined(own)) == lower(value), unresolved=unresolved)
+
+    def same(own: Parts, value: str) -> bool:
+        return _least(own) == len(value) and lower(_joined(own)) == lower(value)
+
+    return _matcher(parts, same, unresolved=unresolved)
 
 
 def like(text: str, *, variables: bool, unresolved: bool = False) -> Matcher:
@@ -165,7 +212,7 @@ def like(text: str, *, variables: bool, unresolved: bool = False) -> Matcher:
         return equal(text, variables=variables)
     if _is_fixed(parts):
         return Matcher(lambda value, _: _matched(parts, value), regex=_regex(parts))
-    return _matcher(parts, _matched, unresolved=unresolved)
+    return _matcher(parts, _matched_once, unresolved=unresolved)
 
 
 def _is_fixed(parts: Parts) -> bool:
@@ -180,7 +227,10 @@ def arn_like(text: str, *, variables: bool, unresolved: bool = False) -> Matcher
     segments = _segments(parse(text, variables=variables, wildcards=True))
     if len(segments) < 6:
         return like(text, variables=variables, unresolved=unresolved)
-    matchers = [_matcher(segment, _matched, unresolved=unresolved) for segment in segments]
+    matchers = [
+        _matcher(segment, _matched if _is_fixed(segment) else _matched_once, unresolved=unresolved)
+        for segment in segments
+    ]
 
     def matches(value: str, request: Request) -> bool:
         own = value.split(":", 5)
@@ -189,7 +239,11 @@ def arn_like(text: str, *, variables: bool, unresolved: bool = False) -> Matcher
     regex = None
     if all(map(_is_fixed, segments)):
         regex = ":".join([*(_regex(segment, "[^:]") for segment in segments[:5]), _regex(segments[5])])
-    return Matcher(matches, all(m.stable for m in matchers), regex=regex, cost=max(m.cost for m in matchers))
+    return Matcher(matches, all(m.stable for m in matchers), regex=regex, cost=_cost(segments))
+
+
+def _cost(segments: tuple[Parts, ...]) -> int:
+    return max(1, COST_OF_VARIABLE * sum(isinstance(part, Variable) for segment in segments for part in segment))
 
 
 def any_of(matchers: list[Matcher]) -> Matcher:
