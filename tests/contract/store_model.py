@@ -61,6 +61,9 @@ class Model:
                 assert reader.linked(kind, link, limit=ALL) == [row for row in of_kind if row.link == link]
             assert [reader.get(kind, row.id) for row in of_kind] == of_kind
         assert {place: reader.node(*place) for place in self.nodes} == self.nodes
+        nodes = [(*place, node) for place, node in sorted(self.nodes.items())]
+        assert reader.nodes(limit=ALL) == nodes
+        assert all(reader.nodes(after=node[:2], limit=2) == nodes[n + 1 : n + 3] for n, node in enumerate(nodes))
         assert {name: reader.meta(name) for name in self.metas} == self.metas
         assert reader.records(0, ALL) == sorted(self.records.items())
 

@@ -9,13 +9,15 @@ import pytest
 from msgspec.structs import replace
 from tests.doors.aws_kms.wrapped import NEW, importing
 from tests.harness import ALLOW_ALL, TENANT, b64
-from tests.service.restored import Office, Past
+from tests.service.restored import EVERY, Office, Past, become
 
 from keystead.core.audit.merkle import leaf_hash
 from keystead.core.audit.record import Record, Target, parse
 from keystead.core.audit.verify import Tampered
 from keystead.core.entities import Key, KeyPolicy, Keyring, KeyVersion, Kind, Name
 from keystead.core.states import KeyState
+from keystead.service.imprint import is_as_made
+from keystead.service.root import Head, Root
 from keystead.service.since import NOBODY_KNOWS, NOTHING, newest_change, since, told
 from keystead.stores.memory import MemoryStore
 
@@ -315,3 +317,73 @@ def test_where_the_log_does_not_have_the_time_nobody_knows(office) -> None:
     assert since(past.store, younger, barrier) == NOBODY_KNOWS
     assert since(MemoryStore(), Log(past), barrier) == NOBODY_KNOWS
     assert newest_change(past.store) == office.stack.clock.now() and newest_change(MemoryStore()) is None
+
+
+# --- a backup that somebody has had in hand
+
+
+def dated(office: Office, past: Past) -> None:
+    """As if it were of now: its newest change record is the log's."""
+    content = past.store._content
+    content.n_records += 1
+    content.records[content.n_records] = office.stack.store.records(0, EVERY)[-1][1]
+
+
+def another_tree(_office: Office, past: Past) -> None:
+    nodes = past.store._content.nodes
+    place = next(iter(nodes))
+    nodes[place] = nodes[place][::-1]
+
+
+def from_before(office: Office, past: Past) -> None:
+    """As databases were when their heads named no record."""
+    rows, store = office.stack.barrier.rows, past.store
+    epoch = Root.decode(store.meta("root")).epoch
+    head = replace(Head.open(rows, store.meta("head"), epoch), newest=b"")
+    store._content.meta["head"] = head.seal(rows, epoch)
+
+
+def test_one_that_is_as_it_was_made_is_believed(office) -> None:
+    office.stack.key()
+    past = office.keep()
+    assert is_as_made(past.store, office.stack.barrier.rows)
+    assert since(past.store, Log(past), office.stack.barrier).is_known
+
+
+@pytest.mark.parametrize("change", [dated, another_tree, from_before])
+def test_nobody_knows_what_was_taken_away_since_one_that_is_not(office, change) -> None:
+    key = office.stack.key()
+    past = office.keep()
+    office.ask("DisableKey", KeyId=key.id)
+    office.ask("UpdateKeyDescription", KeyId=key.id, Description="later")
+    change(office, past)
+    told = since(past.store, Log(past), office.stack.barrier)
+    assert not told.is_known
+    assert (key.id in told.deeds) is (change is not dated), "what the log tells is not forgotten"
+    office.lose(key)
+    assert past.restore(told).suspended == (key.id,)
+
+
+def test_nor_since_one_that_has_an_older_row_among_newer_ones(office) -> None:
+    key = office.stack.key()
+    older = office.keep()
+    ACTS["narrowed"](office, key)
+    newer = office.keep()
+    assert is_as_made(newer.store, office.stack.barrier.rows)
+    policies = newer.store._content.items[Kind.KEY_POLICY]
+    policies[key.id] = older.store._content.items[Kind.KEY_POLICY][key.id]
+    told = since(newer.store, Log(newer), office.stack.barrier)
+    office.lose(office.stack.barrier.get(KeyPolicy, key.id))
+    assert (told.is_known, newer.restore(told).suspended) == (False, (key.id,))
+
+
+@pytest.mark.parametrize("is_dated", [False, True])
+def test_nor_where_it_is_the_database_of_today_under_another_tree(office, is_dated) -> None:
+    key = office.stack.key()
+    past = office.keep()
+    office.ask("DisableKey", KeyId=key.id)
+    if is_dated:
+        dated(office, past)
+    log = Log(past)
+    barrier = become(past)
+    assert since(past.store, log, barrier).is_known is not is_dated

@@ -82,7 +82,7 @@ class Recovered(Struct, frozen=True, kw_only=True):
     revoked: tuple[str, ...]
     access: tuple[str, ...]
     since: tuple[Deed, ...]
-    is_known: bool  # whether there is a log that has the time after the backup
+    is_known: bool  # whether there is a log that has the time after the backup, and that is as it was made
     backed_up_at: datetime | None  # when the last change was made that the backup has
     known_upto: datetime | None  # when the last record was made that the log has; what came after it, nobody knows
     not_renewed: str  # why the secret in the slots is still the one of before; "": it is not

@@ -161,11 +161,15 @@ class Barrier:
         """The commit counter, next leaf and tally, as `reader` sees them. Raises Internal."""
         return self._keys.head(reader)
 
-    def recount(self, tally: Callable[[Transaction, Tree], int]) -> None:
-        """Replace the tally by what is really there, after rows were mended."""
+    def recount(self, tally: Callable[[Transaction, Tree], int], newest: bytes | None = None) -> None:
+        """Replace the tally by what is really there, after rows were mended.
+
+        `newest`: what its head says of the newest change record, where it had another's.
+        """
         with self._store.transaction() as txn:
             tree, head = self._keys.tree(txn), self.head(txn)
             counted = replace(head, tally=tally(txn, tree).to_bytes(32, "big"))
+            counted = counted if newest is None else replace(counted, newest=newest)
             txn.put_meta(HEAD_META, counted.seal(self.rows, tree.root.epoch))
 
     # --- changing

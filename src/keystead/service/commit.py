@@ -103,6 +103,7 @@ class Writing:
         self._counts.finish(commit.within)
         if commit.record is not None:
             self._txn.record(commit.record)
+            self._head = replace(self._head, newest=leaf_hash(commit.record))
         self._head = self._head.after(next_leaf=self._next_leaf, gained=self._gained)
 
     def _require_unmoved(self, entity: Entity) -> None:

@@ -28,9 +28,10 @@ from keystead.core.sensitive import Sensitive
 from keystead.core.states import Event, KeyState
 from keystead.service.barrier import Barrier, Commit
 from keystead.service.commit import HEAD_META
+from keystead.service.imprint import Imprint
 from keystead.service.inspection import is_destroyed, pages, tally, walk
 from keystead.service.related import lasting, waited
-from keystead.service.root import ROOT_META, Root
+from keystead.service.root import ROOT_META
 from keystead.service.rows import ENCODER
 from keystead.service.slots import Slots
 
@@ -132,8 +133,7 @@ def graft(
     Raises Conflict where the slot does not hold the tree's generation, Unauthenticated, Malformed.
     """
     newer = _read(tree)
-    old = copy.meta(ROOT_META)
-    before = 0 if old is None else Root.decode(old).epoch
+    old = Imprint.of(copy)
     with copy.transaction() as txn:
         txn.put_meta(ROOT_META, newer.root)
         txn.put_meta(HEAD_META, newer.head)
@@ -141,7 +141,8 @@ def graft(
             txn.put_node(level, at, sealed)
     barrier = Barrier(copy, slot, entropy)
     barrier.open(unseal_key, settle=False)
-    under = _unknown(barrier, before, now)
+    newest = old.newest(copy, barrier.rows)
+    under = _unknown(barrier, old.epoch, now)
     destroyed: list[str] = []
     for page in pages(copy, Kind.KEY_VERSION):
         versions = [barrier.rows.open(row, KeyVersion) for row in page]
@@ -161,7 +162,7 @@ def graft(
             empty = tuple(replace(version, wrapped=b"", destroyed_under=under) for version in lost)
             barrier.commit(Commit(put=empty))
             destroyed += [version.id for version in lost]
-    barrier.recount(partial(tally, barrier))
+    barrier.recount(partial(tally, barrier), newest)
     return Grafted(destroyed=tuple(destroyed), access=access_of(copy))
 
 

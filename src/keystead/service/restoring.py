@@ -69,7 +69,7 @@ class Restored(Struct, frozen=True, kw_only=True):
     damaged: tuple[str, ...]  # rows of the backup itself that do not verify
     unmended: tuple[str, ...]  # rows of today that do not verify, and that the backup does not have
     since: tuple[Deed, ...]  # what the log has of the time after the backup about what came back
-    is_known: bool  # whether the log has that time
+    is_known: bool  # whether the log has that time, and the backup is as it was made
 
 
 def out_of_service(key: Key, now: datetime) -> Key:

@@ -3,7 +3,8 @@
 meta "root"  epoch, check value of U, and the root node key sealed under R once for each slot, any of which opens it;
              R = HMAC-SHA-256(U, "keystead/root/v1" ‖ what the slot gives): its secret S, or an HSM's HMAC under S of
              HMAC-SHA-256(U, "keystead/slot/v1") (docs/adr/0036-slots.md)
-meta "head"  commits so far, next leaf, tally over all rows and nodes; sealed under the row key with the epoch
+meta "head"  commits so far, next leaf, tally over all rows and nodes, the newest change record's leaf hash; sealed
+             under the row key with the epoch
 """
 
 from __future__ import annotations
@@ -149,6 +150,7 @@ class Head(Struct, frozen=True, array_like=True):
     next_leaf: int
     tally: bytes
     openers: dict[str, str] = {}  # as Root.openers: the root itself is not sealed; {}: from before this was kept
+    newest: bytes = b""  # leaf hash of the newest change record, which lies beside it bare; b"": likewise
 
     def seal(self, rows: Rows, epoch: int) -> bytes:
         return rows.seal_fact("head", ENCODER.encode(self), epoch)

@@ -3,6 +3,7 @@
 Rule 1: what counts is whether an act may have taken something away (core.actions.takings), for records do not say what.
 Rule 2: without a log, with one that does not verify or that does not have the backup's newest change, anything may have
         been done: nobody knows.
+        So it is where the backup is not as it was made (service.imprint); what the log tells counts all the same.
 Rule 3: the log ends where it ends. A copy of it that is as old as the backup knows of nothing since: `upto` says so.
 """
 
@@ -13,6 +14,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from keystead.core.actions import Action
 from keystead.core.actions.takings import TAKES_AWAY
@@ -24,6 +26,7 @@ from keystead.core.errors import KeysteadError
 from keystead.core.ports import Reader
 from keystead.crypto.notes import verify_ed25519
 from keystead.service.barrier import Barrier
+from keystead.service.imprint import is_as_made
 from keystead.service.log import Log
 from keystead.service.progress import newest_of
 from keystead.service.signing import signer
@@ -77,7 +80,10 @@ def since(old: Reader, log: Log, barrier: Barrier) -> Since:
         log.verify(verifier_key(signer(barrier)), verify_ed25519)
         number, newest = newest_of(old)
         at = log.find(leaf_hash(newest)) if number else None
-        return NOBODY_KNOWS if at is None else told(log.numbered(at))
+        if at is None:
+            return NOBODY_KNOWS
+        found = told(log.numbered(at))
+        return found if is_as_made(old, barrier.rows) else replace(found, is_known=False)
     except (KeysteadError, Tampered, OSError):
         return NOBODY_KNOWS
 

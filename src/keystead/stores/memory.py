@@ -42,10 +42,11 @@ class _Overlay(Generic[K, V]):
         self._pending = pending
 
     def values(self) -> list[V]:
-        if not self._pending:
-            return list(self._base.values())
+        return list(self._base.values()) if not self._pending else [value for _, value in self.items()]
+
+    def items(self) -> list[tuple[K, V]]:
         merged: dict[K, V | None] = {**self._base, **self._pending}
-        return [value for value in merged.values() if value is not None]
+        return [(key, value) for key, value in merged.items() if value is not None]
 
     def merge(self) -> None:
         for key, value in self._pending.items():
@@ -111,6 +112,9 @@ class _MemoryReader:
 
     def node(self, level: int, index: int) -> bytes | None:
         return self._nodes.get((level, index))
+
+    def nodes(self, *, after: tuple[int, int] = (-1, 0), limit: int = 1000) -> list[tuple[int, int, bytes]]:
+        return [(*at, node) for at, node in sorted(self._nodes.items()) if at > after][:limit]
 
     def count(self, kind: Kind) -> int:
         return len(self._items[kind].values())
@@ -240,6 +244,10 @@ class MemoryStore:
     def node(self, level: int, index: int) -> bytes | None:
         with self._reading() as reader:
             return reader.node(level, index)
+
+    def nodes(self, *, after: tuple[int, int] = (-1, 0), limit: int = 1000) -> list[tuple[int, int, bytes]]:
+        with self._reading() as reader:
+            return reader.nodes(after=after, limit=limit)
 
     def count(self, kind: Kind) -> int:
         with self._reading() as reader:

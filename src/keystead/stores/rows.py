@@ -26,6 +26,7 @@ LINKED = (
 EVERY = f"SELECT {FIELDS} FROM item WHERE kind = ? AND id > ? ORDER BY id LIMIT ?"
 COUNT = "SELECT count(*) FROM item WHERE kind = ?"
 NODE = "SELECT sealed FROM node WHERE place = ?"
+NODES = "SELECT place, sealed FROM node WHERE place > ? ORDER BY place LIMIT ?"
 META = "SELECT value FROM meta WHERE name = ?"
 # none where the oldest that is kept is too new to tell
 CHANGES = "SELECT seq, kind, id FROM change WHERE seq >= ?1 AND (SELECT min(seq) FROM change) <= ?1 + 1 ORDER BY seq"
@@ -82,6 +83,10 @@ class SqlReader(ABC):
     def node(self, level: int, index: int) -> bytes | None:
         rows = self._ask(NODE, (place(level, index),))
         return _typed(rows[0], (bytes,))[0] if rows else None
+
+    def nodes(self, *, after: tuple[int, int] = (-1, 0), limit: int = 1000) -> list[tuple[int, int, bytes]]:
+        rows = [_typed(row, (int, bytes)) for row in self._ask(NODES, (place(*after), limit))]
+        return [(*divmod(at, 1 << 40), sealed) for at, sealed in rows]
 
     def count(self, kind: Kind) -> int:
         """Walks an index: about 10 ms for 100,000."""

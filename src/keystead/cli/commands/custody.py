@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from keystead.service.since import Deed
 
 UNKNOWN = "unknown"
+UNTOLD = "the audit log here does not have the time since the backup, or the backup is not as it was made"
 OLD = click.argument("old", metavar="OLD_BACKUP", type=click.Path(path_type=Path))
 
 
@@ -117,7 +118,7 @@ def restore(
     )
     here.out.answer(done, words)
     if not done.is_known and (done.restored or done.withheld):
-        say("The audit log does not have the time since the backup: nobody knows what was taken away in it.")
+        say(f"Nobody knows what was taken away since: {UNTOLD}.")
     _tell(done.suspended, done.since)
     if done.withheld:
         say(f"{len(done.withheld)} names of keys stay away: they may have been deleted. Make them again.")
@@ -131,9 +132,9 @@ def _looked(accepted: str | None, at: Looking) -> None:
     if not at.is_known:
         if accepted != UNKNOWN:
             raise Conflict(
-                f"nobody knows what was disabled, narrowed or revoked after {shown(at.backed_up_at)}: the audit log "
-                "here does not have that time, and all of it will be as it was then. Put the directory `audit` in its "
-                f"place, if it survives; else say --accept {UNKNOWN}. Nothing has been made",
+                f"nobody knows what was disabled, narrowed or revoked after {shown(at.backed_up_at)}: {UNTOLD}. What no "
+                "record here tells of will be as it was then. Put the directory `audit` in its place, or take another "
+                f"backup, if one survives; else say --accept {UNKNOWN}. Nothing has been made",
                 "accept",
             )
     elif at.standing and accepted != (newest := str(max(deed.index for deed in at.standing))):
@@ -175,9 +176,9 @@ def _recover(
         say(f"The audit log tells what was done since, up to {shown(came.known_upto)}. What came later, nobody knows.")
     else:
         say(
-            f"NOBODY KNOWS what was disabled, narrowed or revoked after {shown(came.backed_up_at)}: the audit log here "
-            "does not have that time. All of it is as it was then. Where the directory `audit` survives, put it in its "
-            "place and restore again, before anything is served."
+            f"NOBODY KNOWS what was disabled, narrowed or revoked after {shown(came.backed_up_at)}: {UNTOLD}. What no "
+            "record here tells of is as it was then. Where the directory `audit` survives, or another backup, "
+            "put it in its place and restore again, before anything is served."
         )
     if came.revoked:
         say(f"Taken away again: {_some(came.revoked)}")
