@@ -30,10 +30,12 @@ from keystead.core.errors import (
     Unauthenticated,
     WrongState,
 )
+from keystead.core.sensitive import Sensitive
 from keystead.core.states import KeyState
 from keystead.doors import aws_kms, aws_xks, vault
 from keystead.doors.control import front
 from keystead.service.barrier import Commit
+from keystead.service.canonical import canonical
 from keystead.service.quorum import MAX_OF_ONE
 
 NAMESPACE = f"aws:{harness.TENANT}:{harness.REGION}"
@@ -121,6 +123,32 @@ def test_what_two_have_approved_is_done_once(office) -> None:
     assert office.requests() == []
     office.stack.perform(ops.CancelDestruction(key=ops.KeyRef(NAMESPACE, id=office.key.id)), office.ray)
     assert office.asked().request != held.request, "an approval is for one act"
+
+
+@pytest.mark.parametrize(
+    ("act", "shown"),
+    [
+        (lambda ref: ops.TagKey(key=ref, tags={"secret": "admins"}), {"tags": '{"secret":"admins"}'}),
+        (lambda ref: ops.TagKey(key=ref, tags={"a": "b"}, dry_run=False), {"tags": '{"a":"b"}'}),
+        (
+            lambda ref: ops.PutTerms(key=ref, rotate_every=0, min_protect=0, exportable=False),
+            {"rotate_every": "0", "min_protect": "0", "exportable": "false"},
+        ),
+        (lambda ref: ops.UntagKey(key=ref, names=()), {"names": "[]"}),
+    ],
+)
+def test_whoever_approves_is_shown_all_that_is_asked_for(office, act, shown) -> None:
+    """Not what is so anyway; but nothing for being empty, or for being called as what is not shown."""
+    with pytest.raises(NotApproved):
+        office.stack.perform(act(ops.KeyRef(NAMESPACE, id=office.key.id)), office.ray)
+    (request,) = office.requests()
+    assert dict(request.summary) == {"key": office.key.id, **shown}
+
+
+def test_what_only_who_asks_knows_is_shown_to_nobody() -> None:
+    op = ops.UnlockNamespace(tenant=ops.TenantRef(harness.TENANT), key=Sensitive(b"hush"))
+    act = canonical(op, (), (), None, Sensitive(bytes(32)))
+    assert dict(act.summary)["key"] == '"(secret)"'
 
 
 def test_all_of_it_is_on_record_and_linked(office) -> None:

@@ -14,8 +14,8 @@ from enum import Enum
 from typing import Any
 
 import msgspec
-from msgspec import Struct
-from msgspec.structs import replace
+from msgspec import NODEFAULT, Struct
+from msgspec.structs import fields, replace
 
 from keystead.core import operations as ops
 from keystead.core.algorithms import KeySpec
@@ -209,7 +209,26 @@ def canonical(
     text = msgspec.json.encode(whole, order="deterministic")
     digest = hmac.digest(key.reveal(), b"act" + text, "sha256").hex()
     ids = tuple(one.id for one in found if one is not None)
-    return Canonical(digest, _summary(members), tuple(dict.fromkeys(ids)))
+    usual = _usual(op)
+    shown = {name: said for name, said in members.items() if name not in usual}
+    return Canonical(digest, _summary(shown), tuple(dict.fromkeys(ids)))
+
+
+def _usual(op: Operation[Any]) -> set[str]:
+    """The members that say what is so without them. An empty list where none is usual may take everything away."""
+    found = set()
+    for one in fields(op):
+        usual = one.default if one.default_factory is NODEFAULT else one.default_factory()
+        value = getattr(op, one.name)
+        if value is usual or (not isinstance(value, Sensitive) and value == usual):
+            found.add(one.name)
+    return found
+
+
+class _Keyed(Struct, frozen=True, rename={"digest": "secret"}):
+    """What is written of a secret. A type of its own: a map that others have written may have a member `secret`."""
+
+    digest: str
 
 
 class _Writing:
@@ -225,7 +244,7 @@ class _Writing:
         raise Internal(f"a {type(value).__name__} has no canonical form")
 
     def secret(self, value: Sensitive) -> Said:
-        return {"secret": hmac.digest(self._key, b"secret" + value.reveal(), "sha256").hex()}
+        return _Keyed(hmac.digest(self._key, b"secret" + value.reveal(), "sha256").hex())
 
     def struct(self, value: Struct) -> Said:
         if (one := self._target(value)) is not None:
@@ -265,12 +284,10 @@ _FORMS: Mapping[type, Callable[[_Writing, Any], Said]] = {
 
 
 def _summary(members: Mapping[str, Said]) -> tuple[tuple[str, str], ...]:
-    """(member, value) of what is not empty."""
+    """(member, value), as far as there is room."""
     shown: list[tuple[str, str]] = []
     room = MAX_SUMMARY
     for name, value in members.items():
-        if value in (None, "", [], {}, False):
-            continue
         text = value if isinstance(value, str) else msgspec.json.encode(_hidden(value), order="sorted").decode()
         if len(text) > min(MAX_SHOWN, room):
             digest = hashlib.sha256(text.encode()).hexdigest()
@@ -282,6 +299,8 @@ def _summary(members: Mapping[str, Said]) -> tuple[tuple[str, str], ...]:
 
 def _hidden(value: Said) -> Said:
     """Without the digests of secrets: nobody is to compare them."""
+    if isinstance(value, _Keyed):
+        return "(secret)"
     if isinstance(value, dict):
-        return "(secret)" if set(value) == {"secret"} else {name: _hidden(each) for name, each in value.items()}
+        return {name: _hidden(each) for name, each in value.items()}
     return [_hidden(each) for each in value] if isinstance(value, list) else value
