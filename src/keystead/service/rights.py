@@ -23,6 +23,7 @@ from keystead.core.entities import (
     Token,
 )
 from keystead.core.errors import Internal
+from keystead.core.policy.fold import lower
 from keystead.core.policy.paths import filled
 from keystead.core.policy.vault import DEFAULT_POLICY, RESPONSE_WRAPPING_POLICY, policy_of_access
 from keystead.core.rights import Narrowing, Rights
@@ -86,9 +87,12 @@ def narrowed(barrier: Barrier, rights: Rights, by: Narrowing) -> Rights:
 
 
 def tagged_over(tags: Mapping[str, str], newer: Mapping[str, str]) -> Mapping[str, str]:
-    """STS API Reference, AssumeRole, Tags: "session tags override a role tag with the same key", in whatever case."""
-    taken = {name.casefold() for name in newer}
-    return {**{name: value for name, value in tags.items() if name.casefold() not in taken}, **newer}
+    """STS API Reference, AssumeRole, Tags: "session tags override a role tag with the same key", in whatever case.
+
+    Of ASCII's letters, as where policies ask for them (handlers.tagging).
+    """
+    taken = {lower(name) for name in newer}
+    return {**{name: value for name, value in tags.items() if lower(name) not in taken}, **newer}
 
 
 BUILT_IN = {"default": DEFAULT_POLICY, "response-wrapping": RESPONSE_WRAPPING_POLICY}

@@ -6,6 +6,8 @@ from tests.doors.aws_kms.managing import EVERYTHING, NOTHING, ROOT_MAY, allow, m
 from tests.doors.aws_kms.test_iam import TRUST, refused
 from tests.harness import TENANT, stack
 
+from keystead.service.rights import tagged_over
+
 POLICY = f"arn:aws:iam::{TENANT}:policy/who"
 
 
@@ -69,6 +71,34 @@ def test_what_is_no_tag(iam, kind) -> None:
     for tags in ([{"Key": "k", "Value": "v" * 257}], [{"Key": "k\n", "Value": ""}], [{"Key": "k", "Value": "a,b"}]):
         with pytest.raises((ClientError, ParamValidationError), match=r"ValidationError|Parameter validation failed"):
             tag(Tags=tags, **who)
+
+
+KELVIN = "\N{KELVIN SIGN}"
+"""Unicode folds it to a k; policies do not (core.policy.fold)."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_letter_that_a_policy_tells_from_another_takes_a_tag_away(office, iam, kind) -> None:
+    """CWE-178: what is decided on is what is acted on."""
+    who, more = KINDS[kind]
+    named = {} if kind == "policy" else who
+    getattr(iam, f"create_{kind}")(Tags=pairs(Blocked="yes"), **named, **more)
+    listed = getattr(iam, f"list_{kind}_tags")
+    odd = f"bloc{KELVIN}ed"
+    not_blocked = {"ForAnyValue:StringEqualsIgnoreCase": {"aws:TagKeys": "blocked"}}
+    denied = policy(allow("iam:*"), {**allow("iam:*"), "Effect": "Deny", "Condition": not_blocked})
+    eve = office.user("eve", denied).client("iam")
+    tag, untag = (getattr(eve, f"{verb}_{kind}") for verb in ("tag", "untag"))
+    assert refused(untag, TagKeys=["BLOCKED"], **who)[1] == 403
+    untag(TagKeys=[odd], **who)
+    assert listed(**who)["Tags"] == pairs(Blocked="yes")
+    tag(Tags=pairs(**{odd: "no"}), **who)
+    assert listed(**who)["Tags"] == pairs(Blocked="yes", **{odd: "no"})
+
+
+def test_nor_does_a_tag_of_a_session() -> None:
+    assert tagged_over({"Blocked": "yes"}, {f"bloc{KELVIN}ed": "no"})["Blocked"] == "yes"
+    assert tagged_over({"Blocked": "yes"}, {"BLOCKED": "no"}) == {"BLOCKED": "no"}
 
 
 def test_what_is_absent_has_no_tags(iam) -> None:
