@@ -7,7 +7,7 @@ How they are decided: tests/core/test_policy_limits.py.
 import json
 
 import pytest
-from tests.doors.aws_kms.managing import EVERYTHING, NOTHING, ROOT_MAY, allow, deny, made, policy
+from tests.doors.aws_kms.managing import EVERYTHING, NOTHING, ROOT_MAY, allow, ask, deny, made, policy
 from tests.doors.aws_kms.test_sessions import ACCOUNT, ARN, assume, not_assumed, person_of, role, trust
 from tests.harness import TENANT, Person, stack
 
@@ -50,6 +50,18 @@ def test_a_session_may_what_its_policy_and_its_role_allow(office) -> None:
     more = assume(office, office.admin, Policy=policy(allow("s3:*")))
     assert not may(more, key_id)  # it gives nothing that the role does not have
     assert part.client("sts").get_caller_identity()["Account"] == TENANT
+
+
+def test_a_session_retires_a_grant_of_its_role_within_its_policies(office) -> None:
+    """Whatever uses the key by it comes to an end: of a session that may encrypt nobody expects that."""
+    key_id = made(office.admin, Policy=policy(ROOT_MAY))
+    given = {"KeyId": key_id, "GranteePrincipal": ARN, "RetiringPrincipal": ARN, "Operations": ["Decrypt"]}
+    grant = {"KeyId": key_id, "GrantId": ask(office.admin, "CreateGrant", **given)["GrantId"]}
+    part = assume(office, office.admin, Policy=ENCRYPT)
+    words = part.call("RetireGrant", **grant).message
+    assert words.endswith("because no session policy allows the kms:RetireGrant action")
+    whole = assume(office, office.admin, Policy=policy(allow("kms:RetireGrant")))
+    assert whole.call("RetireGrant", **grant).status == 200
 
 
 def test_a_deny_of_a_session_policy_holds(office) -> None:

@@ -238,7 +238,7 @@ _NO_IDENTITY = Verdict(why_not="because no identity-based policy allows the {act
 # IAM User Guide, "Policy evaluation for requests within a single account": what a key policy gives to a user by name is
 # not limited by a boundary; what it gives to a role is, and by the session's policies; what it gives to everybody, or
 # to a session by name, is given to the session itself. Grants are limited alike (docs/adr/0013).
-_N, _A, _G, _GA = Says.NAMED, Says.ACCOUNT, Says.GRANTED, Says.GRANTED_ACCOUNT
+_N, _A, _G, _GA, _R = Says.NAMED, Says.ACCOUNT, Says.GRANTED, Says.GRANTED_ACCOUNT, Says.RETIRER
 _W = Says.IN_BOUNDARY | Says.IN_SESSION
 _I = Says.IDENTITY | _W
 _BOTH = "{} and identity policy"
@@ -246,21 +246,21 @@ _AT_HOME = (
     (_A | _I, "identity policy"),
     (_G | _W, "{}"),
     (_GA | _I, _BOTH),
-    (Says.RETIRER, "{}"),
+    (_R | _W, "{}"),
 )
 ALLOWED: dict[Asker, tuple[tuple[Says, str], ...]] = {
     Asker.ROOT_ALONE: ((_I, "identity policy"), (Says(0), "root")),
     Asker.ALONE: ((_I, "identity policy"),),
-    Asker.ROOT: ((_N, "key policy"), (_G, "{}"), (Says.RETIRER, "{}")),
+    Asker.ROOT: ((_N, "key policy"), (_G, "{}"), (_R, "{}")),
     Asker.HOME: ((_N, "key policy"), *_AT_HOME),
     Asker.HOME_ROLE: ((_N | _W, "key policy"), (Says.SESSION, "key policy"), *_AT_HOME),
-    Asker.ROOT_ABROAD: ((_N, "key policy"), (_G, "{}"), (Says.RETIRER, "{}")),
+    Asker.ROOT_ABROAD: ((_N, "key policy"), (_G, "{}"), (_R, "{}")),
     Asker.ABROAD: (
         (_N | _I, "key policy and identity policy"),
         (_A | _I, "key policy and identity policy"),
         (_G | _I, _BOTH),
         (_GA | _I, _BOTH),
-        (Says.RETIRER, "{}"),
+        (_R | _W, "{}"),
     ),
 }
 _RESOURCE_SIDE = _N | _A | _G | _GA
@@ -269,7 +269,7 @@ _RESOURCE_SIDE = _N | _A | _G | _GA
 @lru_cache(maxsize=4096)
 def _conclude(says: int, grant: str, asker: Asker) -> Verdict:
     abroad = asker in {Asker.ABROAD, Asker.ROOT_ABROAD}
-    if abroad and (says & Says.DENIED_BY_KEY or not says & (_RESOURCE_SIDE | Says.RETIRER)):
+    if abroad and (says & Says.DENIED_BY_KEY or not says & (_RESOURCE_SIDE | _R)):
         return ELSEWHERE
     for denied, verdict in _DENIES:
         if says & denied:
