@@ -39,6 +39,40 @@ def test_an_altered_record_is_found_and_said_where(log) -> None:
     assert "altered" in keystead("audit", "verify", log).err
 
 
+ODD = b'\x1b[2J\x9b2J\xe2\x80\xae"},"index":0,"x":{"'
+
+
+def test_what_somebody_wrote_into_it_moves_no_cursor_and_is_no_record(log) -> None:
+    (segment,) = (log / "log").glob("*.jsonl")
+    lines = segment.read_bytes().splitlines()
+    lines[-1] = ODD.ljust(len(lines[-1]), b"!")
+    segment.write_bytes(b"\n".join(lines) + b"\n")
+    shown = keystead("audit", "tail", "--data", log).out
+    assert shown.count("\n") == len(lines) and all(one.isprintable() for one in shown.splitlines())
+    *good, odd = [json.loads(line) for line in keystead("audit", "tail", "--data", log, "--json").out.splitlines()]
+    assert all(one["record"]["v"] == 1 for one in good)
+    assert odd.keys() == {"index", "record"} and odd["record"].startswith("\x1b[2J")
+
+
+@pytest.mark.parametrize("offset", [(1 << 64) - 1, 1 << 40])
+def test_offsets_that_lead_nowhere_are_told(log, offset) -> None:
+    offsets = log / "log" / "offsets"
+    whole = offsets.read_bytes()
+    for damaged in (whole[:-8] + offset.to_bytes(8, "big"), whole[:-3]):
+        offsets.write_bytes(damaged)
+        done = keystead("audit", "tail", "-n", "1", "--data", log, "--json")
+        assert done.error["error"] == "Conflict" and "do not hold together" in done.error["message"]
+
+
+def test_a_record_without_end_is_not_read_to_its_end(log, monkeypatch) -> None:
+    (segment,) = (log / "log").glob("*.jsonl")
+    n = len(segment.read_bytes().splitlines())
+    with segment.open("ab") as file:
+        file.truncate(file.tell() + (1 << 34))  # a hole: it takes no room
+    done = keystead("audit", "verify", log, "--json")
+    assert (done.status, done.error["error"], done.error["field"]) == (6, "NotProven", f"records {n} to {n}")
+
+
 def test_a_log_cut_short_with_its_checkpoints_is_found_by_one_kept_elsewhere(log, stopped, tmp_path) -> None:
     older = log
     assert keystead("key", "list", "--in", "us-east-1", "--data", stopped).status == 0

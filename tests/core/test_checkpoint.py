@@ -48,6 +48,13 @@ def test_a_note_of_another_implementation_verifies() -> None:
         Note.parse(GO_NOTE.replace(b"answer", b"ansver")).require(key, verify_ed25519)
 
 
+@pytest.mark.parametrize("name", ["a\x1b[2J", "a\x9b2J", "a\u202eb", "a\x07"])
+def test_no_name_of_a_key_moves_a_cursor(name) -> None:
+    """It comes beside a log of which nothing is believed yet, and is shown to people."""
+    with pytest.raises(Malformed):
+        VerifierKey.parse(str(VerifierKey(name, KEY.public_key)))
+
+
 def test_the_example_of_the_specification_parses() -> None:
     note = Note.parse(C2SP_NOTE)
     checkpoint = Checkpoint.parse(note.text)

@@ -9,6 +9,7 @@ from enum import IntEnum
 
 import click
 
+from keystead.cli.here import plain
 from keystead.core import errors as e
 from keystead.core.errors import KeysteadError
 from keystead.stores.lock import IN_USE
@@ -105,7 +106,7 @@ def report(error: click.ClickException | KeysteadError | NotDone, *, as_json: bo
         words = str(error)
         if (step := NEXT.get((type(error), field)) or NEXT.get(type(error))) is not None:
             words = f"{words}; {step}"
-    words = " ".join(words.split())
+    words = plain(" ".join(words.split()))
     if as_json:
         said = {"error": kind, "message": words} | ({"field": field} if field else {})
         sys.stderr.write(json.dumps(said) + "\n")

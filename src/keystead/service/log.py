@@ -34,6 +34,8 @@ OFFSET = Layout(">Q")
 CHUNK = 1024 * 1024
 PART = 1024  # records read at once
 FOUND_AT_ONCE = 8192  # leaf hashes
+APART = "the files of the audit log do not hold together: verify it"
+MAX_LINE = 16 * CHUNK  # bytes: a longer one is not read on to its end
 
 
 def segment_name(first: int) -> str:
@@ -66,7 +68,7 @@ class Log:
         return VerifierKey.parse(text.decode("utf-8", "replace").removesuffix("\n"))
 
     def read(self, first: int, limit: int) -> list[bytes]:
-        """Records from number `first` on, up to `limit` of them and to the newest checkpoint."""
+        """Records from number `first` on, up to `limit` of them and to the newest checkpoint. Raises Conflict."""
         size = self.size()
         records: list[bytes] = []
         while first < min(size, first + limit - len(records)):
@@ -111,7 +113,7 @@ class Log:
         [record] = self.read(index, 1)
         path = tuple(inclusion(index, checkpoint.size, self.kept))
         if not verify_inclusion(leaf_hash(record), index, checkpoint.size, path, checkpoint.root):
-            raise Conflict("the files of the audit log do not hold together: verify it")
+            raise Conflict(APART)
         return Proof(record, index, path, note)
 
     def verify(self, key: VerifierKey, verify: Ed25519, *, trusted: bytes | None = None) -> Verdict:
@@ -147,14 +149,18 @@ class Log:
         end = min([first + limit, size, *segments[at + 1 : at + 2]])
         start, origin = self._offset(first), self._offset(segments[at])
         path = self._log / segment_name(segments[at])
-        if end < size and end not in segments:
-            length = self._offset(end) - start
-        else:  # to the end of the file, or of what there is
-            length = self._file_size(path) - (start - origin)
+        left = self._file_size(path) - (start - origin)
+        # to the next one's beginning, or the end of the file, or of what there is
+        length = self._offset(end) - start if end < size and end not in segments else left
+        if start < origin or not 0 <= length <= left:
+            raise Conflict(APART)
         return self._bytes(path, start - origin, length).split(b"\n", end - first)[: end - first]
 
     def _offset(self, index: int) -> int:
-        offset: int = OFFSET.unpack(self._bytes(self._log / "offsets", index * OFFSET.size, OFFSET.size))[0]
+        data = self._bytes(self._log / "offsets", index * OFFSET.size, OFFSET.size)
+        if len(data) != OFFSET.size:
+            raise Conflict(APART)
+        offset: int = OFFSET.unpack(data)[0]
         return offset
 
     def _segments(self) -> list[int]:
@@ -183,7 +189,7 @@ class Log:
             file.close()
 
     def _lines(self, path: Path, size: int | None) -> Iterator[bytes]:
-        """Lines with their line feeds, up to `size` bytes of the file; the last may lack one."""
+        """Lines with their line feeds, up to `size` bytes of the file; the last may lack one, or be MAX_LINE long."""
         if size == 0:
             return
         file = self._disk.open(path, write=False)
@@ -195,6 +201,8 @@ class Log:
                 rest = lines.pop()
                 for line in lines:
                     yield line + b"\n"
+                if len(rest) > MAX_LINE:
+                    break
             if rest:
                 yield rest
         finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import botocore.session
@@ -545,3 +545,20 @@ def test_nothing_secret_is_in_an_event(stack) -> None:
     assert text.count("eventID") > 4
     for secret in (*secrets, harness.b64(b"canary")):
         assert secret not in text
+
+
+def test_nothing_that_somebody_is_called_moves_the_cursor_of_whoever_reads_it() -> None:
+    """security.md §4-E, check 71."""
+    hostile = 'a\x1b[2J\x9b2J\u2028\u202eb\U0001f511"'
+    record = Record(
+        at=datetime(2026, 11, 25, 12, tzinfo=UTC),
+        tenant=TENANT,
+        namespace=f"aws:{TENANT}:{REGION}",
+        who=Who(id="p", kind="user", via="AKIA", name=hostile),
+        door="aws_kms",
+        operation="TrentService.ListKeys",
+        outcome="performed",
+    )
+    told = b"".join(cloudtrail.export([(0, record.encode())], "jsonl"))
+    assert all(0x20 <= one <= 0x7E for one in told.rstrip(b"\n"))
+    assert json.loads(told)["userIdentity"]["userName"] == hostile

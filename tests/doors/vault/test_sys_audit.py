@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from msgspec.structs import replace
@@ -11,6 +11,7 @@ from tests import vaultstack
 from tests.harness import OTHER_TENANT
 from tests.vaultstack import DENIED
 
+from keystead.core.audit.record import Record, Who
 from keystead.core.entities import AuditDevice, Setting, Topic
 from keystead.core.errors import InvalidArgument
 from keystead.core.places import Places, allowed
@@ -274,3 +275,14 @@ def test_what_the_operator_may_name(text, told) -> None:
             allowed(text)
     else:
         assert allowed(text) == told
+
+
+HOSTILE = 'a\x1b[2J\x9b2J\u2028\u202eb\U0001f511"'
+
+
+def test_nothing_that_somebody_is_called_moves_the_cursor_of_whoever_follows_the_file() -> None:
+    """security.md §4-E, check 71: an identity provider says what its people are called."""
+    at = datetime(2026, 11, 25, 12, tzinfo=UTC)
+    told = shaped(Record(at=at, who=Who(id="t", name=HOSTILE), door="vault", outcome="performed"), str)
+    assert all(0x20 <= one <= 0x7E for one in told.replace(b"\n", b""))
+    assert [json.loads(line)["auth"]["display_name"] for line in told.splitlines()] == [HOSTILE, HOSTILE]

@@ -15,7 +15,7 @@ from keystead.app.layout import Layout
 from keystead.cli import files
 from keystead.cli.exits import NotProven
 from keystead.cli.group import Suggesting
-from keystead.cli.here import Here, say, with_here
+from keystead.cli.here import Here, plain, say, with_here
 from keystead.core.errors import InvalidArgument, KeysteadError, Malformed, NotFound, Unavailable
 
 if TYPE_CHECKING:
@@ -83,13 +83,27 @@ def tail(here: Here, n: int, *, follow: bool) -> None:
 def _print(here: Here, log: Log, first: int, limit: int) -> int:
     """The number of the record after the last one."""
     for index, record in enumerate(log.read(first, limit), first):
-        line = record.decode("ascii", "replace")
         if here.out.as_json:
-            here.out.answer({"index": index, "record": msgspec.Raw(record)})
+            here.out.answer({"index": index, "record": _as_json(record)})
         else:
-            click.echo(f"{index:>8}  {line}")
+            click.echo(f"{index:>8}  {plain(_text(record))}")
         first = index + 1
     return first
+
+
+def _text(record: bytes) -> str:
+    return record.decode("ascii", "backslashreplace")
+
+
+def _as_json(record: bytes) -> msgspec.Raw | str:
+    """A text where it is no record: who may write the files may have put anything there."""
+    from keystead.core.audit.record import parse
+
+    try:
+        parse(record)
+    except Malformed:
+        return _text(record)
+    return msgspec.Raw(record)
 
 
 @audit.command()
@@ -166,11 +180,12 @@ def check(here: Here, file: Path, key_text: str | None) -> None:
         raise NotProven(f"{file} proves nothing: {error}") from error
     facts = {
         "index": proof.index,
-        "record": msgspec.Raw(proof.record),
+        "record": _as_json(proof.record),
         "log": checkpoint.origin,
         "size": checkpoint.size,
     }
-    words = f"Proven: record {proof.index} of {checkpoint.origin} (size {checkpoint.size:,}):\n{proof.record.decode()}"
+    said = plain(_text(proof.record))
+    words = f"Proven: record {proof.index} of {checkpoint.origin} (size {checkpoint.size:,}):\n{said}"
     here.out.answer(facts, words)
 
 

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from keystead.core import errors as e
 from keystead.core.audit.merkle import leaf_hash
-from keystead.core.audit.record import DRY_RUN, PERFORMED, Record, Target, parse
+from keystead.core.audit.record import DRY_RUN, PERFORMED, Record, Target, in_ascii, parse
 from keystead.core.entities import PrincipalKind
 from keystead.core.errors import said_of
 from keystead.core.family import known_as
@@ -372,7 +372,7 @@ def export(records: Iterable[tuple[int, bytes]], format_: str) -> Iterator[bytes
     n = 0
     for index, line in records:
         for told in events(index, line):
-            yield (between if n else b"") + msgspec.json.encode(told)
+            yield (between if n else b"") + in_ascii(msgspec.json.encode(told))
             n += 1
     if n or before:
         yield after

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from keystead.core.audit.record import PERFORMED, Record, timestamp
+from keystead.core.audit.record import PERFORMED, Record, in_ascii, timestamp
 from keystead.core.entities import Lineage, path_of_chain, sign_of_chain
 
 OPERATIONS = {"read": "read", "list": "list", "write": "update", "delete": "delete", "patch": "patch", "head": "header"}
@@ -55,7 +55,7 @@ def shaped(
         {"time": at, "type": "request", **common},
         {"time": at, "type": "response", **common, "response": response},
     )
-    return b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
+    return b"".join(in_ascii(msgspec.json.encode(line)) + b"\n" for line in lines)
 
 
 def _asked(record: Record) -> dict[str, str]:
