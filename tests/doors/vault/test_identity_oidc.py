@@ -17,6 +17,7 @@ from tests.vaultstack import DENIED, Bearer
 from keystead.core.entities import Key, KeyVersion, OidcKey
 from keystead.core.states import KeyState
 from keystead.crypto.jwk import usable
+from keystead.service.handlers import oidctemplates
 from keystead.service.scheduler import Scheduler
 from keystead.wire.jose import Jwk, token
 from keystead.wire.jws import encoded
@@ -135,6 +136,20 @@ def test_a_template_is_a_json_object(vault, template) -> None:
     """security.md §4-D rows 50 to 52."""
     key(vault)
     assert vault.root("POST", "identity/oidc/role/k", {"template": template}).status == 400
+
+
+def test_a_map_may_stand_in_a_template_but_not_without_end(vault) -> None:
+    """16 KiB of template have room for it hundreds of times, and it may have 40 KiB."""
+    key(vault)
+    metadata = {f"k{n}": "v" * 500 for n in range(60)}
+    vault.root.data("POST", f"identity/entity/id/{vault.entity}", {"metadata": metadata})
+    template = ",".join(f'"c{n}":{{{{identity.entity.metadata}}}}' for n in range(300))
+    vault.root.data("POST", "identity/oidc/role/k", {"template": f"{{{template}}}"})
+    seen: list[int] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(oidctemplates, "_object", lambda text: seen.append(len(text)) or {})
+        status, words = vault.bob.refused("GET", "identity/oidc/token/k")
+    assert (status, seen) == (400, []) and "at most" in words
 
 
 def test_a_key_is_rotated_when_its_period_is_over(vault) -> None:

@@ -14,7 +14,7 @@ from keystead.core.errors import InvalidArgument, NotFound
 from keystead.core.operations import Nothing, OidcClash
 from keystead.service.belonging import Belonging
 from keystead.service.handlers.idtokens import decoded
-from keystead.service.handlers.oidctemplates import checked, claims, names_of
+from keystead.service.handlers.oidctemplates import TOO_LONG, checked, claims, names_of
 from keystead.service.held import HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
 
@@ -82,8 +82,10 @@ def told(scopes: Iterable[OidcScope], whose: Belonging, now: datetime) -> dict[s
     for scope in scopes:
         try:
             said = claims(scope.template, whose, now)
-        except InvalidArgument:  # it has no value here, which a template that was checked has of everybody
-            continue
+        except InvalidArgument as error:
+            if error.detail == TOO_LONG:
+                raise
+            continue  # it has no value here, which a template that was checked has of everybody
         for claim, value in said.items():
             if claim in of:
                 return OidcClash(claim, scope.name, of[claim])

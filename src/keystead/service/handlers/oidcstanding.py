@@ -19,6 +19,7 @@ from keystead.core.entities import (
     OidcScope,
     Token,
 )
+from keystead.core.errors import InvalidArgument
 from keystead.core.operations import OidcRefusal
 from keystead.service.belonging import NOBODYS, Belonging
 from keystead.service.handlers.oidcclients import is_assigned
@@ -84,7 +85,10 @@ def scopes_of(tenant: HeldTenant, names: Iterable[str]) -> tuple[OidcScope, ...]
 
 
 def told_of(scopes: tuple[OidcScope, ...], whose: Belonging, act: Act) -> dict[str, Any]:
-    said = told(scopes, whose, act.now)
+    try:
+        said = told(scopes, whose, act.now)
+    except InvalidArgument as error:
+        raise Refused("server_error", str(error)) from None
     if isinstance(said, ops.OidcClash):
         raise Refused(
             "invalid_request",

@@ -17,6 +17,9 @@ from keystead.wire.json import check
 from keystead.wire.vault.scalars import seconds
 
 MAX_TEMPLATE = 16 * 1024  # characters
+MAX_FILLED = 64 * 1024  # characters: a map or a list can stand in a template hundreds of times
+TOO_LONG = "claims"
+"""detail of the InvalidArgument where it comes to more."""
 RESERVED = ("iat", "aud", "exp", "iss", "sub", "namespace", "nonce", "auth_time", "at_hash", "c_hash")
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _ANYBODY = Belonging(entity=IdentityEntity(id="", tenant="", name="", created_at=_EPOCH, updated_at=_EPOCH))
@@ -71,6 +74,8 @@ def _filled(template: str, whose: Belonging, now: datetime) -> str:
         if not closed or "}}" in after:
             raise InvalidArgument("unbalanced templating characters", "template")
         filled += json.dumps(_value(directive.strip(), whose, now), ensure_ascii=False) + after
+        if len(filled) > MAX_FILLED:
+            raise InvalidArgument(f"a template comes to at most {MAX_FILLED} characters", TOO_LONG)
     return filled
 
 
