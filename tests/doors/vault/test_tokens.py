@@ -283,6 +283,11 @@ def test_a_role_bounds_policies(vault) -> None:
     vault.root.data("POST", "auth/token/roles/g", {"allowed_policies_glob": "dev-*", "disallowed_policies": "dev-x"})
     assert made(vault.root, "create/g", policies=["dev-1"])["auth"]["policies"] == ["default", "dev-1"]
     assert vault.root.refused("POST", "auth/token/create/g", {"policies": ["dev-x"]})[0] == 400
+    for text in ("dev-?", "dev-[1]", "dev-[!a]"):  # of all signs * alone stands for others
+        vault.root.data("POST", "auth/token/roles/s", {"allowed_policies_glob": text})
+        assert vault.root.refused("POST", "auth/token/create/s", {"policies": ["dev-1"]})[0] == 400
+        vault.root.data("POST", "auth/token/roles/s", {"allowed_policies_glob": "", "disallowed_policies_glob": text})
+        assert made(vault.root, "create/s", policies=["dev-1"])["auth"]["policies"] == ["default", "dev-1"]
     assert vault.root.refused("POST", "auth/token/create/none", {}) == (400, "unknown role none")
 
 

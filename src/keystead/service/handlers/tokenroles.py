@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from fnmatch import fnmatchcase
 from ipaddress import ip_network
 
 from msgspec.structs import replace
@@ -41,7 +40,7 @@ def settled(role: TokenRole, op: ops.CreateToken, maker: Token) -> tuple[str, ..
             "policies",
         )
     for one in sorted(asked):
-        if one in role.disallowed_policies or any(fnmatchcase(one, glob) for glob in role.disallowed_policies_glob):
+        if one in role.disallowed_policies or any(_is_like(one, glob) for glob in role.disallowed_policies_glob):
             raise InvalidArgument(f'token policy "{one}" is disallowed by this role', "policies")
     return ("root",) if "root" in asked else tuple(sorted(asked))
 
@@ -49,7 +48,7 @@ def settled(role: TokenRole, op: ops.CreateToken, maker: Token) -> tuple[str, ..
 def _fits(name: str, allowed: set[str], role: TokenRole, with_default: bool) -> bool:  # noqa: FBT001 - one of two facts
     if name in allowed or (with_default and name == "default"):
         return True
-    return any(fnmatchcase(name, glob) for glob in role.allowed_policies_glob)
+    return any(_is_like(name, glob) for glob in role.allowed_policies_glob)
 
 
 def allows_alias(role: TokenRole, alias: str) -> bool:

@@ -179,6 +179,8 @@ ROLES = [
         {"token_no_default_policy": True}, {"token_num_uses": 4}, {"token_num_uses": -1}, {"token_num_uses": "x"},
         {"token_type": "service"}, {"token_type": "default"}, {"token_type": "zz"}, {"token_type": "default-service"},
         {"unknown": 1}, {"allowed_policies": 5}, {"allowed_policies": {}},
+        {"allowed_policies_glob": "a?p"}, {"allowed_policies_glob": "[a]*"}, {"allowed_policies_glob": "*p*p"},
+        {"disallowed_policies_glob": "a?p"}, {"disallowed_policies_glob": "[a]*"},
     )) for step in (
         post(f"{R}/r{n}", body), get(f"{R}/r{n}"), post(f"{C}/r{n}", {}),
         post(f"{C}/r{n}", {"policies": ["app"], "ttl": "3h"}),
