@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -48,10 +49,11 @@ def write(path: Path, data: bytes) -> None:
 
 
 def create(path: Path, data: bytes) -> None:
-    """A new file of mode 0600. Raises AlreadyExists, Unavailable."""
+    """A new file of mode 0600, and no other that was put in its place meanwhile. Raises AlreadyExists, Unavailable."""
     try:
-        path.touch(mode=0o600, exist_ok=False)
-        path.write_bytes(data)
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(fd, "wb") as file:
+            file.write(data)
     except FileExistsError:
         raise AlreadyExists(f"{path} is there already", "output") from None
     except OSError as error:
