@@ -46,7 +46,7 @@ class Transport:
         self.protocol.connection_made(self)
 
     def get_extra_info(self, name: str) -> Any:
-        return ("192.0.2.7", 4711) if name == "peername" else self.extra.get(name)
+        return self.extra.get(name, ("192.0.2.7", 4711)) if name == "peername" else self.extra.get(name)
 
     def write(self, data: bytes) -> None:
         assert self.is_open and not self.ended
@@ -150,8 +150,8 @@ class World:
         self.told.append(dict(headers or {}))
         return reply(refusal.status, b"", refusal.name.encode(), second)
 
-    def connect(self) -> Transport:
-        return Transport(self)
+    def connect(self, **extra: Any) -> Transport:
+        return Transport(self, **extra)
 
     def tick(self, n: int) -> None:
         for _ in range(n):
@@ -222,6 +222,24 @@ def test_one_request_one_write() -> None:
         assert request.second == int(world.clock.now().timestamp())
 
     assert run(test).events == ["enter", "serve", "flush", "write", "leave"]
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        (("::ffff:192.0.2.7", 4711, 0, 0), "192.0.2.7"),  # at a socket that listens for both
+        (("2001:db8::7", 4711, 0, 0), "2001:db8::7"),
+        (("fe80::1%eth0", 4711, 0, 2), "fe80::1%eth0"),
+        (("::ffff:1", 4711, 0, 0), "::ffff:1"),
+    ],
+)
+def test_an_address_is_written_as_networks_and_policies_know_it(name, told) -> None:
+    async def test(world: World) -> None:
+        await world.connect(peername=name).send(post(b"/", b""))
+        (request,) = world.served
+        assert request.peer == told
+
+    run(test)
 
 
 def test_a_request_in_single_bytes() -> None:

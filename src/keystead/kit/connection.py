@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("keystead")
 GO_ON = b"HTTP/1.1 100 Continue\r\n\r\n"
 MUCH = 64 * 1024  # bytes: of bodies that wait and are less, nobody keeps account
+MAPPED = "::ffff:"  # RFC 4291 §2.5.5.2
 LINGER_FOR, LINGER_BYTES = 2, 256 * 1024  # what a refused peer may still send before the connection is cut
 
 
@@ -330,10 +331,14 @@ def _is_secure(transport: asyncio.BaseTransport) -> bool:
 
 
 def _peer(transport: asyncio.BaseTransport) -> str:
-    """The address without its port; "uid:<n>" over a unix socket."""
+    """The address without its port; "uid:<n>" over a unix socket.
+
+    An IPv4 address is written as one, also by a socket that listens for both: networks and policies know it so.
+    """
     name = transport.get_extra_info("peername")
     if isinstance(name, tuple):
-        return str(name[0])
+        address = str(name[0])
+        return address.removeprefix(MAPPED) if "." in address else address
     sock = transport.get_extra_info("socket")
     if sock is None or sock.family != socket.AF_UNIX:
         return ""
