@@ -133,8 +133,8 @@ def _looked(accepted: str | None, at: Looking) -> None:
         if accepted != UNKNOWN:
             raise Conflict(
                 f"nobody knows what was disabled, narrowed or revoked after {shown(at.backed_up_at)}: {UNTOLD}. What "
-                "no record here tells of will be as it was then. Put the directory `audit` in its place, or take another "
-                f"backup, if one survives; else say --accept {UNKNOWN}. Nothing has been made",
+                "no record here tells of will be as it was then. Put the directory `audit` in its place, or "
+                f"take another backup, if one survives; else say --accept {UNKNOWN}. Nothing has been made",
                 "accept",
             )
     elif at.standing and accepted != (newest := str(max(deed.index for deed in at.standing))):
