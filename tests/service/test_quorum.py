@@ -841,6 +841,18 @@ def test_nobody_waits_to_seal_the_server_and_everybody_to_change_the_seal(office
     assert len(made) == len(stack.by_system(ops.ListApprovals())) == 10
     with pytest.raises(NotApproved):  # the same as RotateSlot, at Vault's door
         stack.perform(ops.RotateRootKey(tenant=ops.TenantRef(harness.TENANT)))
+    stack.by_system(ops.RecordShareProof())
+
+
+def test_a_rule_of_keyrings_holds_those_who_make_them_and_not_whoever_looks(office) -> None:
+    """Every command looks where a tenant and its keys are: with such a rule none went through, nor an approval."""
+    stack, key_id = office.stack, office.key.id
+    said_of = {"name": "rings", "actions": ("keyrings",), "n_approvals": 1, "approvers": said("uid:0")}
+    stack.by_system(ops.PutApprovalRule(**said_of))
+    with pytest.raises(NotApproved):
+        stack.by_system(ops.CreateKeyring(tenant=harness.TENANT, name="another"))
+    assert stack.by_system(ops.ListKeyrings()).items
+    assert stack.by_system(ops.LocateKey(key_id=key_id)).namespaces
 
 
 def test_no_door_is_called_as_the_scheduler_is() -> None:

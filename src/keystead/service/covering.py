@@ -13,7 +13,17 @@ from keystead.core.actions import Action
 from keystead.core.approvals import RULABLE, actions_of
 from keystead.core.caller import Caller
 from keystead.core.entities import INSTALLATION, ApprovalRequest, ApprovalRule, ApprovalRules
-from keystead.core.operations import DeleteApprovalRule, Demand, DisableMount, Operation, PutApprovalRule, SealUp
+from keystead.core.operations import (
+    DeleteApprovalRule,
+    Demand,
+    DisableMount,
+    ListKeyrings,
+    LocateKey,
+    Operation,
+    PutApprovalRule,
+    RecordShareProof,
+    SealUp,
+)
 from keystead.service.amounts import amounts_to, reaches
 from keystead.service.canonical import Canonical
 from keystead.service.guards import is_guarded
@@ -70,9 +80,14 @@ class Asking(Struct, frozen=True):
         )
 
 
+WAITS_FOR_NOBODY = (SealUp, RecordShareProof, ListKeyrings, LocateKey)
+"""Operations of actions that can be ruled, and that change nothing that a rule is for: to seal the server closes it, a
+proof proves itself, and every command looks where a tenant and its keys are."""
+
+
 def is_rulable(kind: type[Operation[Any]]) -> bool:
-    """Whether any rule can cover operations of that kind. Nobody waits to seal the server: that closes it."""
-    return kind.action in RULABLE and kind is not SealUp
+    """Whether any rule can cover operations of that kind."""
+    return kind.action in RULABLE and kind not in WAITS_FOR_NOBODY
 
 
 def scope_of(held: Held | None) -> str:
