@@ -19,8 +19,10 @@ from keystead.app.refusals import Refusals
 from keystead.config import Hsm
 from keystead.core.errors import NotFound, Unauthenticated, Unavailable
 from keystead.core.sensitive import Sensitive
+from keystead.cryptoki.errors import Failed
 from keystead.cryptoki.session import Session
 from keystead.cryptoki.token import Token
+from keystead.cryptoki.words import Ckr
 
 
 def test_what_is_answered_is_answered_and_what_is_raised_is_raised() -> None:
@@ -106,6 +108,23 @@ def test_a_pin_that_was_refused_is_offered_by_no_other_process(tmp_path, offered
     assert tokens_of(label, PIN, tmp_path / "pins").token("soft").info().label == label
     for tokens in processes:
         tokens.close()
+
+
+def test_who_is_in_tells_that_another_process_was_refused(tmp_path) -> None:
+    """The supervisor logged in before the PIN was changed; a worker that starts anew is not let in."""
+    label = softhsm.new_token()
+    supervisor = tokens_of(label, PIN, tmp_path / "pins")
+    watch = Watch(supervisor)
+    watch.look()
+    assert watch.troubles == {"soft": ""}
+    with pytest.raises(Failed), Refusals(tmp_path / "pins").offering("soft"):
+        raise Failed("C_Login", Ckr.PIN_INCORRECT)
+    watch.look()
+    assert "to another process" in watch.troubles["soft"] and watch.refused == {"soft"}
+    supervisor.log_in("soft", Sensitive(PIN.encode()))
+    watch.look()
+    assert watch.troubles == {"soft": ""} and not watch.refused
+    supervisor.close()
 
 
 def test_that_a_pin_was_refused_counts_again_where_another_could_not_be_offered(tmp_path, offered) -> None:

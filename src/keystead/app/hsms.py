@@ -105,6 +105,11 @@ class Tokens:
         """Of an HSM that the configuration has."""
         return self._pin(name, self._hsms[name])
 
+    def require_pin(self, name: str) -> None:
+        """Raises Unauthenticated where an HSM has refused its PIN to another process of this server."""
+        if self._refusals is not None:
+            self._refusals.require_none(name)
+
     def log_in(self, name: str, pin: Sensitive) -> None:
         """Offer another PIN, once; where it is taken it is the one from now on, else the one of before is.
 
@@ -131,7 +136,7 @@ class Tokens:
 
 
 class Watch:
-    """Whether the HSMs answer this process, for `status` and the log."""
+    """Whether the HSMs answer this process and let the others in, for `status` and the log."""
 
     def __init__(self, tokens: Tokens) -> None:
         self._tokens, self._ask = tokens, Patience()
@@ -158,6 +163,7 @@ class Watch:
         """Why it does not answer, and whether it is its PIN."""
         try:
             self._ask(f"the HSM {name}", self._tokens.token(name).info, ANSWERS_IN)
+            self._tokens.require_pin(name)  # this process may be in since before the PIN was changed, and another not
         except KeysteadError as error:
             return str(error), isinstance(error, Unauthenticated)
         return "", False

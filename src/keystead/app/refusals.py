@@ -32,14 +32,18 @@ class Refusals:
     def offering(self, name: str) -> Iterator[None]:
         """Around the login to an HSM. Raises Unauthenticated where another process was refused."""
         with self._turn(name):
-            if (marker := self._directory / name).exists():
-                raise Unauthenticated(f"the HSM {name} has refused its PIN to another process", "pin")
+            self.require_none(name)
             try:
                 yield
             except Failed as failed:
                 if failed.rv in REFUSED_PIN:
-                    self._mark(marker)
+                    self._mark(self._directory / name)
                 raise
+
+    def require_none(self, name: str) -> None:
+        """Raises Unauthenticated where another process was refused."""
+        if (self._directory / name).exists():
+            raise Unauthenticated(f"the HSM {name} has refused its PIN to another process", "pin")
 
     @contextmanager
     def another(self, name: str) -> Iterator[None]:
