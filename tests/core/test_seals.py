@@ -25,9 +25,14 @@ from keystead.crypto.hpke import BOX, RECOVERY
 from keystead.crypto.kdf import BOUNDS, Argon2Cost, argon2id, hkdf
 from keystead.seals import SEALS, FileSeal, PassphraseSeal, ShamirSeal
 from keystead.seals.base import Surroundings
+from keystead.seals.external import ExternalConfiguration, ExternalSeal
+from keystead.seals.kept import Kept
+from keystead.seals.several import Seals
+from keystead.seals.tpm import TpmConfiguration, TpmSeal
 from keystead.service.barrier import Barrier
 from keystead.service.root import check_value
 from keystead.stores.memory import MemoryStore
+from keystead.tpm import SealedBlob
 
 QUICK = Argon2Cost(**{name: least for name, (least, _) in BOUNDS.items()})
 PHRASE = Sensitive("zwölf Boxkämpfer".encode())
@@ -396,3 +401,22 @@ def test_a_plan_of_a_passphrase_that_could_never_open_is_refused(tmp_path, chang
 def test_what_is_no_plan_is_refused(said):
     with pytest.raises(InvalidArgument, match="no seal"):
         seals.plan_of(said)
+
+
+def test_what_was_refused_is_not_asked_again_and_again(tmp_path, monkeypatch) -> None:
+    """Two that open by themselves: it is waited for where one of them did not answer, and not where both said no."""
+    kept = Kept((ExternalConfiguration("one", "", b""), TpmConfiguration(SealedBlob((7,), b"", b"", b""))))
+    both = Seals(kept, at(tmp_path))
+
+    def refuse(error):
+        def opened(_self, _offered):
+            raise error
+
+        return opened
+
+    no, away = Unauthenticated("it says no"), Unavailable("it does not answer")
+    for one, other, kind in ((no, no, Unauthenticated), (no, away, Unavailable), (away, no, Unavailable)):
+        monkeypatch.setattr(ExternalSeal, "open", refuse(one))
+        monkeypatch.setattr(TpmSeal, "open", refuse(other))
+        with pytest.raises(kind, match=f"external: {one}; tpm: {other}"):
+            both.open(())

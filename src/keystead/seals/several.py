@@ -82,7 +82,9 @@ class Seals:
                     troubles.append((seal, error))
         if len(troubles) == 1:
             raise troubles[0][1]
-        raise Unavailable("; ".join(f"{seal.kind}: {error}" for seal, error in troubles))
+        may_come = any(isinstance(error, Unavailable) for _, error in troubles)
+        kind = Unavailable if may_come else type(troubles[0][1])  # what was refused is not asked again and again
+        raise kind("; ".join(f"{seal.kind}: {error}" for seal, error in troubles))
 
     def _opened(self, seal: AnySeal, offered: Sequence[Sensitive]) -> Sensitive:
         unseal_key = seal.open(offered)
