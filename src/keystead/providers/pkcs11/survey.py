@@ -73,7 +73,7 @@ def of(token: Token, entropy: Entropy) -> Survey:
         "sessions": f"{token.sessions} of each process, {info.most_sessions or 'any number'} allowed by the token",
         "free_memory": "not told" if info.free_memory is None else f"{info.free_memory} bytes",
         "check_values": ", ".join(sorted(checks)) or "none for AES",
-        "objects": str(token.run(_n_ours)),
+        "objects": f"{token.run(_n_ours)} keys of Keystead's, of whatever installation",
         "largest_message": f"{longest} bytes at once, then a data key for each message" if longest else "none",
     }
     listed = [
