@@ -110,7 +110,7 @@ def test_several_errors_are_counted_and_joined() -> None:
         b'{"KeyId":"k","Plaintext":"eA"}',
         b'{"KeyId":"k","Plaintext":"eA==","DryRun":"yes"}',
         b'{"KeyId":"k","Plaintext":"eA==","EncryptionContext":[]}',
-        b'{"KeyId":"k","Plaintext":"eA==","EncryptionContext":{"a":1}}',
+        b'{"KeyId":"k","Plaintext":"eA==","EncryptionContext":{"a":null}}',
         b'{"KeyId":"k","Plaintext":"eA==","GrantTokens":"t"}',
         b"{",
     ],

@@ -160,6 +160,33 @@ def test_rsa_takes_as_much_as_its_padding_leaves(shared, algorithm, limit) -> No
     )
 
 
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [("5", "5"), ("-1", "-1"), ("1.50", "1.50"), ("1e3", "1e3"), ("true", "true"), ("false", "false")],
+)
+def test_a_context_of_no_strings_is_taken_as_it_is_written(stack, written, text) -> None:
+    """Developer Guide, "Encryption context": "AWS KMS interprets it as a string". SDKs without types send it so."""
+    key = stack.key()
+    context = f'{{"é": {written}, "b": "c"}}'
+    asked = f'{{"KeyId": "{key.id}", "NumberOfBytes": 16, "EncryptionContext": {context}}}'
+    made = stack.admin.post("GenerateDataKey", asked.encode())
+    assert made.status == 200, made.body
+    asked = {"CiphertextBlob": made.json["CiphertextBlob"], "EncryptionContext": {"é": text, "b": "c"}}
+    opened = stack.admin.call("Decrypt", **asked)
+    assert opened.json["Plaintext"] == made.json["Plaintext"]
+    moved = f'{{"CiphertextBlob": "{made.json["CiphertextBlob"]}", "DestinationKeyId": "{key.id}", '
+    moved += f'"SourceEncryptionContext": {context}, "DestinationEncryptionContext": {context}}}'
+    asked["CiphertextBlob"] = stack.admin.post("ReEncrypt", moved.encode()).json["CiphertextBlob"]
+    assert stack.admin.call("Decrypt", **asked).status == 200
+
+
+@pytest.mark.parametrize("written", ["null", "[]", "{}", "NaN", "1" * 5000, "01", '1, "x": 2', "-"])
+def test_what_is_no_value_of_a_context_all_the_same(stack, written) -> None:
+    asked = f'{{"KeyId": "{stack.key().id}", "Plaintext": "eA==", "EncryptionContext": {{"a": 1, "x": {written}}}}}'
+    reply = stack.admin.post("Encrypt", asked.encode())
+    assert (reply.code, reply.message) == ("SerializationException", None)
+
+
 def test_a_context_goes_with_symmetric_keys_only(shared) -> None:
     """ "An encryption context is valid only for cryptographic operations with a symmetric encryption KMS key." """
     key = rsa(shared)

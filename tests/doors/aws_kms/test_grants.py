@@ -118,6 +118,16 @@ def test_constraints_that_no_grant_has(office, constraints, words) -> None:
     assert reply.code == "ValidationException" and words in reply.message
 
 
+def test_a_constraint_of_no_strings_is_taken_as_it_is_written(office) -> None:
+    """Developer Guide, "Encryption context"."""
+    admin, key_id = office.admin, made(office.admin)
+    asked = f'{{"KeyId": "{key_id}", "GranteePrincipal": "{admin.arn}", "Operations": ["Encrypt"], '
+    asked += '"Constraints": {"EncryptionContextEquals": {"n": 7}}}'
+    assert admin.post("CreateGrant", asked.encode()).status == 200
+    (grant,) = ask(admin, "ListGrants", KeyId=key_id)["Grants"]
+    assert grant["Constraints"] == {"EncryptionContextEquals": {"n": "7"}}
+
+
 @pytest.mark.parametrize(
     ("spec", "usage", "good", "bad"),
     [

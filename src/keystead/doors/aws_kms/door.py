@@ -20,6 +20,7 @@ from keystead.core.sensitive import Sensitive
 from keystead.doors.aws_kms import query, sts, webidentity
 from keystead.doors.aws_kms.approvals import OWN
 from keystead.doors.aws_kms.constraints import complaint
+from keystead.doors.aws_kms.contexts import read_again
 from keystead.doors.aws_kms.errors import PREFIX, REFUSALS, UNKNOWN_OPERATION, Said, WireFault, row
 from keystead.doors.aws_kms.iam import errors as iam
 from keystead.kit import Call, Door, Means, WireOperation, fault
@@ -82,7 +83,10 @@ class AwsFront(Stepwise):
                 request, service="kms", door=self._door, wire_operation=operation.name, request_id=request_id
             )
             yield None
-            message = operation.read(request.body)
+            try:
+                message = operation.read(request.body)
+            except Misfit as misfit:
+                message = read_again(operation, request.body, misfit)
             yield None
             call = Call(self._service, caller, self._markers)
             try:
