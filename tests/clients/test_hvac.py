@@ -237,11 +237,31 @@ def test_its_own_tests_over_tls(suite, tmp_path) -> None:
 
 
 def test_a_client_with_a_namespace(suite, server, tmp_path) -> None:
+    _told(suite, server, tmp_path, "namespaces.py")
+
+
+def test_every_method_there_is_comes_to_something_or_is_said_not_to_be_offered(suite, server, tmp_path) -> None:
+    """With its defaults, and what it asks for: what goes wrong is the request's fault, and never the server's.
+
+    It stands behind the others, as it leaves the server as it comes.
+    """
+    found = json.loads(_told(suite, server, tmp_path, "surface.py"))
+    wrong = {name: said for name, said in found.items() if said}
+    assert len(found) > 230 and len(found) - len(wrong) > 160
+    unsupported = {name for name, said in wrong.items() if "unsupported" in said}
+    assert unsupported == {name for name in found if any(word in name for word in ("_egp_", "_rgp_", "raft"))}
+    of_hvac_itself = ("ParamValidationError", "ValueError", "FileNotFoundError")
+    kinds = ("InvalidRequest", "InvalidPath", "Forbidden", *of_hvac_itself)
+    assert {name: said for name, said in wrong.items() if not said.startswith(kinds)} == {}
+
+
+def _told(suite: Path, server: Serving, home: Path, script: str) -> str:
+    """What a script with hvac on its path prints."""
     at = server("env", "vault", "--json").json
     done = subprocess.run(
-        [sys.executable, PLUGIN / "namespaces.py"],
+        [sys.executable, PLUGIN / script],
         env={
-            "HOME": str(tmp_path),
+            "HOME": str(home),
             "PYTHONPATH": ":".join(map(str, (suite, *suite.parent.glob("*.whl")))),
             "KEYSTEAD_AT": at["VAULT_ADDR"],
             "KEYSTEAD_TOKEN": at["VAULT_TOKEN"],
@@ -252,3 +272,4 @@ def test_a_client_with_a_namespace(suite, server, tmp_path) -> None:
         timeout=120,
     )
     assert done.returncode == 0, done.stderr
+    return done.stdout
