@@ -36,6 +36,26 @@ def test_create_is_not_update(stack, root) -> None:
     assert creator.ask("POST", "kv2/metadata/new", {"max_versions": 1}).status == 204
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["own/../other", "own/%2e%2e/other", "own%2F..%2Fother", "own/./../other", "own/x/../../other", "own/..%2Fother"],
+)
+def test_no_dots_lead_from_where_a_policy_lets_to_where_it_does_not(stack, root, path) -> None:
+    """CVE-2026-3605."""
+    root.ask("POST", "kv2/data/other", {"data": {"a": 1}})
+    root.ask("POST", "kv/other", {"a": 1})
+    rules = " ".join(
+        f'path "{at}" {{ capabilities = ["create", "read", "update", "delete", "list", "patch"] }}'
+        for at in ("kv/own/*", "kv2/+/own/*")
+    )
+    some = stack.bearer(rules)
+    for at in ("kv", "kv2/data", "kv2/metadata", "kv2/delete", "kv2/destroy"):
+        for method, body in (("GET", None), ("DELETE", None), ("POST", {"versions": [1], "data": {"a": 2}})):
+            assert some.ask(method, f"{at}/{path}", body).status in {307, 400, 403}
+    assert root.ask("GET", "kv2/data/other").json["data"]["data"] == {"a": 1}
+    assert root.ask("GET", "kv/other").json["data"] == {"a": 1}
+
+
 def test_patch_and_list_are_rights_of_their_own(stack, root) -> None:
     root.ask("POST", "kv2/data/a", {"data": {"a": 1}})
     patcher = stack.bearer(POLICY.format('"patch"'))
