@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from keystead.app.clock import SystemClock, boot
-from keystead.app.entropy import Board, mixed, record, screened
+from keystead.app.clock import SystemClock
+from keystead.app.entropy import Board, mixed, record
 from keystead.app.hardware import surroundings
+from keystead.app.hsmkeys import keys_in_hsms
 from keystead.app.hsms import Tokens
 from keystead.app.layout import Layout
 from keystead.app.outside import key_stores
@@ -29,9 +30,6 @@ from keystead.entropy.hardware import Hardware
 from keystead.kit import Front, Markers, Means, RequestIds
 from keystead.kit.custody import Custody
 from keystead.kit.door import Door, Shares
-from keystead.providers.clusters import HsmClusters
-from keystead.providers.guesses import GuessFiles
-from keystead.providers.pkcs11 import Pkcs11Provider
 from keystead.providers.software import SoftwareProvider
 from keystead.seals import load
 from keystead.seals.shamir import ShamirSeal
@@ -42,8 +40,6 @@ from keystead.service.barrier import Barrier
 from keystead.service.credentials import keyed
 from keystead.service.credentials.session import Sessions
 from keystead.service.handlers import HANDLERS
-from keystead.service.hsmnotes import NoteFiles
-from keystead.service.hsms import Hsms
 from keystead.service.journal import Journal
 from keystead.service.meter import Meter
 from keystead.service.pipeline import Service
@@ -105,17 +101,7 @@ class Core:
         self.meter = Meter(self.barrier, self._uses)
         provider = SoftwareProvider(os.urandom, self.entropy)  # salts of the use path are the kernel's
         self._outside = outside = key_stores(settings.xks, self.clock)
-        guesses = GuessFiles(self.disk, layout.hsm_guesses, self.clock, boot())
-        self.hsms = Hsms(
-            {name: Pkcs11Provider(self.tokens.token(name), self.entropy, self.meter) for name in self.tokens.names},
-            NoteFiles(self.disk, layout.hsm_notes),
-            clusters=HsmClusters(
-                self.tokens.names, self.tokens.token, self.tokens.pin, self.tokens.clusters, guesses, screened
-            ),
-            new_keys_in=settings.protect_in,
-            or_software=settings.protect_in_or_software,
-            passed=self.clock.monotonic,
-        )
+        self.hsms = keys_in_hsms(layout, settings, self.tokens, self.disk, self.clock, self.entropy, self.meter)
         self.view = View(self.barrier, self.store, provider, self.generation, outside, self.hsms, self.meter)
         authorizer = Authorizer(self.view.may_block)
         self.view.on_drop(authorizer.forget)
