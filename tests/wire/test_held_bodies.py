@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 
-from tests.wire.test_listener import World, bodies, post, run, turns
+from tests.wire.listening import World, bodies, post, run, turns
 
 from keystead.kit.blocked import Room
 from keystead.kit.connection import MUCH
