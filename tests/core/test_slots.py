@@ -3,16 +3,16 @@
 import gzip
 import os
 import threading
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
 from tests.core.test_barrier import STEPS, Boom, U, version
 from tests.fakes import MemorySlot, SeededEntropy
-from tests.waiting import ended
+from tests.waiting import ended, until
 
-from keystead.app.patience import Patience, Within
 from keystead.core.entities import Fate, KeyVersion
-from keystead.core.errors import Conflict, Internal, Unavailable, WrongState
+from keystead.core.errors import Conflict, Internal, KeysteadError, Unavailable, WrongState
 from keystead.core.keytree import generation
 from keystead.core.sensitive import Sensitive
 from keystead.service.barrier import Barrier, Commit
@@ -399,46 +399,83 @@ class Hang:
     """From some call on, one of a slot's acts does not come back until it is let go on."""
 
     def __init__(self, slot, act, after=0):
-        self.begun, self.go_on, self.ended = threading.Event(), threading.Event(), threading.Event()
-        self._real, self._left = getattr(slot, act), after
+        self.begun, self.go_on = threading.Event(), threading.Event()
+        self.real, self._left = getattr(slot, act), after
         setattr(slot, act, self)
 
     def __call__(self, *args):
         if self._left:
             self._left -= 1
-            return self._real(*args)
+            return self.real(*args)
         self.begun.set()
         assert self.go_on.wait(60)
-        try:
-            return self._real(*args)
-        finally:
-            self.ended.set()
+        return self.real(*args)
+
+
+class Watching:
+    """Asks a slot on a thread, and waits until it answers or hangs: as app.patience does, without a clock."""
+
+    def __init__(self):
+        self.hang, self._asked = None, {}
+
+    def __call__(self, name, ask):
+        waiting = self._asked.get(name)
+        if waiting is not None and not waiting.done():
+            raise Unavailable(f"slot {name} has not answered for 9 seconds")
+        answer = self._asked[name] = Future()
+
+        def run():
+            try:
+                answer.set_result(ask())
+            except KeysteadError as error:
+                answer.set_exception(error)
+
+        threading.Thread(target=run, daemon=True).start()
+        until(lambda: answer.done() or self.hangs(), every=0.001)
+        if not answer.done():
+            raise Unavailable(f"slot {name} has not answered for 9 seconds")
+        return answer.result()
+
+    def let_go(self):
+        """And it has done what it was asked, when nobody waits for it any more."""
+        self.hang.go_on.set()
+        until(lambda: all(answer.done() for answer in self._asked.values()))
+
+    def hangs(self):
+        return self.hang is not None and self.hang.begun.is_set() and not self.hang.go_on.is_set()
+
+
+class Patient(Barrier):
+    """A process that waits for no slot that hangs."""
+
+    def __init__(self, house):
+        self.watching = Watching()
+        slots = Slots.of(*house.slots, within=lambda _seconds: self.watching)
+        slots.ask = self.watching
+        super().__init__(house.store, slots, SeededEntropy(9))
+        self.open(U)
+
+    def hang(self, *what):
+        self.watching.hang = Hang(*what)
+        return self.watching.hang
 
 
 @pytest.fixture
-def patient(house, monkeypatch):
-    """A process that waits for no slot longer than a little, and another one whose writer waits for nobody."""
-    monkeypatch.setattr("keystead.service.replacing.LOCKED_FOR", 0.3)
-    monkeypatch.setattr("keystead.service.slots.LOCKED_FOR", 0.3)
-    monkeypatch.setattr("keystead.service.slots.ANSWERED_IN", 60.0)
-    ask = Patience()
-    slots = Slots.of(*house.slots, within=lambda seconds: Within(ask, "slot ", seconds))
-    slots.ask = lambda name, look: ask(f"slot {name}", look, 0.05)
-    barrier = Barrier(house.store, slots, SeededEntropy(9))
-    barrier.open(U)
-    return barrier
+def patient(house):
+    return Patient(house)
 
 
 @pytest.mark.parametrize(("act", "after"), [("generations", 1), ("stage", 0), ("give", 0)])
-def test_a_module_that_hangs_under_the_write_lock_keeps_it_for_so_long_and_changes_nothing(house, patient, act, after):
-    hang = Hang(house.token, act, after)
-    with pytest.raises(Unavailable, match=r"slot pkcs11:luna (has not answered|is not asked)"):
+def test_a_module_that_hangs_under_the_write_lock_keeps_no_change_waiting_and_changes_nothing(
+    house, patient, act, after
+):
+    hang = patient.hang(house.token, act, after)
+    with pytest.raises(Unavailable, match="slot pkcs11:luna has not answered"):
         house.destroy("k1", patient)
     assert hang.begun.is_set() and house.holds("k1", house.barrier) and house.barrier.epoch == 1
     house.barrier.commit(Commit(put=(version("k3"),), material={"k3/1": Sensitive(b"material of k3/1")}))
     assert house.holds("k3", patient)
-    hang.go_on.set()
-    assert hang.ended.wait(60)
+    patient.watching.let_go()
     patient.settle()  # what was staged when nobody waited for it any more
     assert [len(slot.held) for slot in house.slots] == [1, 1, 1]
     house.destroy("k1", patient)
@@ -446,32 +483,29 @@ def test_a_module_that_hangs_under_the_write_lock_keeps_it_for_so_long_and_chang
 
 
 def test_a_module_that_hangs_when_it_is_to_erase_owes_that_and_takes_nothing_that_came_later(house, patient):
-    hang = Hang(house.token, "retire")
+    hang = patient.hang(house.token, "retire")
     house.destroy("k1", patient)  # stands
     assert hang.begun.is_set() and patient.fate(patient.get(KeyVersion, "k1/1")) is Fate.DESTROYED
     old = set(house.token.held)
-    house.token.retire = hang._real  # as another process has it, whose module does not hang
+    house.token.retire = hang.real  # as another process has it, whose module does not hang
     other = house.another()
     house.destroy("k2", other)
     kept = set(house.token.held)
     assert len(kept) == 1 and kept.isdisjoint(old)
-    hang.go_on.set()
-    assert hang.ended.wait(60)
+    patient.watching.let_go()
     assert set(house.token.held) == kept
     assert patient.fate(patient.get(KeyVersion, "k1/1")) is Fate.IRRECOVERABLE
 
 
-def test_one_that_hangs_is_not_asked_again_under_the_lock(house, patient, monkeypatch):
+def test_one_that_hangs_is_not_asked_again_under_the_lock(house, patient):
     """Every minute something is tried anew: it waits before the lock, and nobody with it."""
-    hang = Hang(house.token, "generations", after=3)  # of a destruction: before the lock, under it, before it erases
+    hang = patient.hang(house.token, "generations", 3)  # of a destruction: before the lock, under it, before it erases
     house.destroy("k1", patient)
-    monkeypatch.setattr("keystead.service.slots.ANSWERED_IN", 0.05)
-    retired = []
-    house.token.retire = lambda *args: retired.append(args)
+    assert hang.begun.is_set()
+    house.token.retire = lambda *_: pytest.fail("it was asked")
     with pytest.raises(Unavailable, match="has not answered"):
         patient.settle()
     with pytest.raises(Unavailable, match="has not answered"):
         house.destroy("k2", patient)
-    assert retired == [] and house.holds("k2", patient)
-    hang.go_on.set()
-    assert hang.ended.wait(60)
+    assert house.holds("k2", patient)
+    patient.watching.let_go()

@@ -14,7 +14,7 @@ from tests.softhsm import PIN
 from tests.waiting import until
 
 from keystead.app.hsms import Tokens, Watch
-from keystead.app.patience import Patience
+from keystead.app.patience import Patience, Within
 from keystead.app.refusals import Refusals
 from keystead.config import Hsm
 from keystead.core.errors import NotFound, Unauthenticated, Unavailable
@@ -52,6 +52,21 @@ def test_nobody_waits_longer_than_is_said_and_one_thread_is_in_what_hangs() -> N
     assert len(n_asked) == 1 and ask("another", lambda: 2, 60) == 2
     go_on.set()
     assert ask("it", lambda: 3, 60) == 3, "what came too late is nobody's answer"
+
+
+def test_several_are_asked_within_one_time_and_not_asked_once_it_is_over() -> None:
+    now = [0.0]
+    within, asked = Within(Patience(), "slot ", 10.0, lambda: now[0]), []
+
+    def slow() -> int:
+        now[0] += 6.0
+        asked.append(now[0])
+        return 1
+
+    assert within("one", slow) == within("two", slow) == 1
+    with pytest.raises(Unavailable, match="slot two is not asked any more"):
+        within("two", slow)
+    assert asked == [6.0, 12.0]
 
 
 def test_an_hsm_that_hangs_is_told_as_one_that_does_not_answer(monkeypatch) -> None:
