@@ -269,6 +269,17 @@ def test_who_may_retire_a_grant(office) -> None:
     assert ask(admin, "ListGrants", KeyId=key_id)["Grants"] == []
 
 
+def test_a_dry_run_revokes_nothing(office) -> None:
+    admin, key_id = office.admin, made(office.admin)
+    grantee = office.user("grantee")
+    grant = {"KeyId": key_id, "GrantId": granted(admin, key_id, grantee, ["Encrypt"])["GrantId"]}
+    assert admin.call("RevokeGrant", **grant, DryRun=True).code == "DryRunOperationException"
+    assert grantee.call("Encrypt", KeyId=key_id, Plaintext=b"x").status == 200
+    assert grantee.call("RevokeGrant", **grant, DryRun=True).code == "AccessDeniedException"
+    assert admin.call("RevokeGrant", **grant).status == 200
+    assert admin.call("RevokeGrant", **grant, DryRun=True).code == "NotFoundException"
+
+
 @pytest.mark.parametrize(
     "members",
     [{}, {"KeyId": ABSENT}, {"GrantId": "0" * 64}, {"GrantToken": "x", "KeyId": ABSENT, "GrantId": "0" * 64}],
