@@ -29,7 +29,7 @@ from tests.servers import BIN, Done, Serving, keystead, serving
 pytestmark = pytest.mark.client
 REGION = "us-east-1"
 EVERYTHING = ALLOW_ALL.replace('"kms:*"', '["kms:*","keystead:*","sts:*","iam:*"]')
-OPERATIONS = ("Encrypt", "Decrypt", "GenerateDataKey", "DescribeKey", "CreateGrant", "RetireGrant")
+OPERATIONS = ("Encrypt", "Decrypt", "GenerateDataKey", "DescribeKey", "ReEncryptFrom", "RetireGrant")
 RACERS = 8
 
 
