@@ -177,13 +177,14 @@ class Slots:
             raise
 
     def away(self, names: Iterable[str], owner: str) -> dict[str, KeysteadError]:
-        """Before a lock is taken: slot -> why it does not answer."""
+        """Of those that may hang, before a lock is taken: slot -> why it does not answer."""
         failed: dict[str, KeysteadError] = {}
         ask = self.begin()
         for name in names:
             try:
                 slot = self.at(name, owner)
-                ask.named(slot, slot.generations)
+                if slot.may_hang:
+                    ask.named(slot, slot.generations)
             except Unavailable as error:
                 failed[name] = error
         return failed
