@@ -10,6 +10,7 @@ import shutil
 import signal
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tests import softhsm
@@ -18,11 +19,13 @@ from tests.terminal import Terminal
 
 from keystead.app.installation import exists
 from keystead.app.library import Keystead
-from keystead.cli.ceremony import record
+from keystead.cli.ceremony import importing, record
+from keystead.cli.ceremony.plan import NewKey
 from keystead.cli.ceremony.room import CLEARED, OPENED
 from keystead.core import operations as ops
 from keystead.core.algorithms import KEY_SPECS
 from keystead.core.entities import KeyVersion, Origin
+from keystead.core.errors import KeysteadError, NotApproved, Unavailable
 from keystead.core.sensitive import Sensitive
 from keystead.crypto.check import check_value
 
@@ -463,6 +466,25 @@ def test_a_key_is_the_exclusive_or_of_what_its_custodians_type(request, tmp_path
             assert ks._core.barrier.material(version).reveal() == whole
             described = ks.perform(ops.DescribeKey(key=ops.KeyRef(f"aws:{told['tenant']}:us-east-1", id=told["id"])))
             assert described.key.origin is Origin.EXTERNAL
+
+
+@pytest.mark.parametrize(("destroyed", "became"), [(None, "key given up"), (NotApproved("it waits"), "key left")])
+def test_what_became_of_a_key_that_is_not_whole_is_as_it_is(destroyed, became) -> None:
+    """Its destruction may wait for others."""
+    seen, made = list[str](), SimpleNamespace(key=SimpleNamespace(id="1234"))
+    said = {ops.CreateKey: made, ops.PrepareImport: Unavailable("it is away"), ops.ScheduleDestruction: destroyed}
+
+    def perform(op):
+        answer = said[type(op)]
+        if isinstance(answer, KeysteadError):
+            raise answer
+        return answer
+
+    held = SimpleNamespace(transcript=SimpleNamespace(add=lambda step, **_: seen.append(step)))
+    new = NewKey(spec="AES_256", check="kcv", check_value="000000")
+    with pytest.raises(Unavailable):
+        importing._imported(held, new, "aws:1:2", Sensitive(bytes(32)), SimpleNamespace(perform=perform))
+    assert seen == ["key made", became]
 
 
 def test_a_key_out_of_components_may_go_into_an_hsm(site, tmp_path, monkeypatch) -> None:

@@ -108,7 +108,7 @@ def combined(components: list[Sensitive]) -> Sensitive:
 
 
 def _imported(held: Held, new: NewKey, namespace: str, whole: Sensitive, session: Session) -> str:
-    """A key whole, or one that has no material and is appointed to be destroyed."""
+    """A key whole; or one that is not, and is appointed to be destroyed where that waits for nobody."""
     spec = KEY_SPECS[new.spec]
     made = session.perform(
         ops.CreateKey(
@@ -131,9 +131,11 @@ def _imported(held: Held, new: NewKey, namespace: str, whole: Sensitive, session
         if new.name:
             session.perform(ops.CreateName(key=ref, name=new.name))
     except BaseException:
+        became = "key left"  # a rule of approval may hold its destruction, or nobody answers any more
         with suppress(KeysteadError):
             session.perform(ops.ScheduleDestruction(key=ref, after_days=AFTER_DAYS))
-        held.transcript.add("key given up", key=made.key.id)
+            became = "key given up"
+        held.transcript.add(became, key=made.key.id)
         raise
     held.transcript.add("imported", key=made.key.id)
     return made.key.id
