@@ -232,7 +232,8 @@ class Slots:
                 continue
             try:
                 slot = self.at(name, root.owner)
-                shown = ask(slot, slot.generations)
+                is_asked = slot.may_hang or generation is None
+                shown = ask(slot, slot.generations) if is_asked else frozenset[str]()
                 if generation is not None or todays.isdisjoint(shown):
                     ask(slot, partial(slot.retire, generation, shown if slot.may_hang else None))
                 # else it is the place of one that stays, by another name: that one erases the rest
