@@ -31,6 +31,7 @@ from botocore.credentials import Credentials
 from msgspec import Struct
 from msgspec.structs import replace
 from tests.fakes import FakeClock, MemoryPage, MemorySlot, SeededEntropy
+from tests.memorystore import MemoryStore
 
 from keystead.core import operations as ops
 from keystead.core.algorithms import Purpose, key_spec
@@ -68,7 +69,6 @@ from keystead.service.pipeline import Service
 from keystead.service.recording import Recording
 from keystead.service.rights import acl_policy_id
 from keystead.service.view import View
-from keystead.stores.memory import MemoryStore
 from keystead.wire.http import HttpRequest
 
 TENANT, OTHER_TENANT, REGION, OTHER_REGION = "111122223333", "444455556666", "us-east-1", "eu-west-2"

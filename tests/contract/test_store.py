@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from tests.contract.store_model import Model
 from tests.fakes import FaultyStore
+from tests.memorystore import MemoryStore
 
 from keystead.core.entities import Kind
 from keystead.core.errors import Internal, Unavailable
 from keystead.core.ports import Row, Store
-from keystead.stores.memory import MemoryStore
 from keystead.stores.sqlite import SqliteStore
 
 KEEP = 12  # changes remembered, few enough to be overrun

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.fakes import MemorySlot, SeededEntropy
+from tests.memorystore import MemoryStore
 
 from keystead import seals
 from keystead.app.hardware import Hardware
@@ -31,7 +32,6 @@ from keystead.seals.several import Seals
 from keystead.seals.tpm import TpmConfiguration, TpmSeal
 from keystead.service.barrier import Barrier
 from keystead.service.root import check_value
-from keystead.stores.memory import MemoryStore
 from keystead.tpm import SealedBlob
 
 QUICK = Argon2Cost(**{name: least for name, (least, _) in BOUNDS.items()})

@@ -3,12 +3,12 @@
 import pytest
 from tests.fakes import FaultyStore, MemorySlot, SeededEntropy
 from tests.faults.run_destruction import ACTIVE, NOW, U, drill, equipped, material_of
+from tests.memorystore import MemoryStore
 
 from keystead.core.entities import KeyVersion
 from keystead.core.errors import KeysteadError, Unavailable, WrongState
 from keystead.service.barrier import Barrier, Commit
 from keystead.service.inspection import inspect
-from keystead.stores.memory import MemoryStore
 
 
 @pytest.mark.torture

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 from tests.fakes import FaultyStore
+from tests.memorystore import MemoryStore
 from tests.service.test_quorum import Office
 
 from keystead.core.errors import KeysteadError, NotApproved
-from keystead.stores.memory import MemoryStore
 
 MANY = 200
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.fakes import FakeClock
 from tests.faults.run_journal import AUDIT, SIGNER, Changes, start
 from tests.faults.simdisk import PowerLoss, SimDisk
+from tests.memorystore import MemoryStore
 
 from keystead.core.audit.checkpoint import Checkpoint, open_checkpoint
 from keystead.core.audit.merkle import consistency, verify_consistency
@@ -22,7 +23,6 @@ from keystead.service.log import Log
 from keystead.service.progress import load_state, newest_of, rebase
 from keystead.service.sequencer import Sequencer
 from keystead.stores.disk import LocalDisk
-from keystead.stores.memory import MemoryStore
 from keystead.stores.sqlite import SqliteStore
 
 KEY = verifier_key(SIGNER)

@@ -9,13 +9,13 @@ from typing import Any
 from tests.doors.aws_kms.managing import ask
 from tests.fakes import SeededEntropy
 from tests.harness import Stack, stack
+from tests.memorystore import MemoryStore
 
 from keystead.core.entities import Entity
 from keystead.service.barrier import Barrier, Commit
 from keystead.service.custody import export_tree, graft
 from keystead.service.restoring import Restored, restore
 from keystead.service.since import Since, told
-from keystead.stores.memory import MemoryStore
 
 EVERY = 1_000_000
 

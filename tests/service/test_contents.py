@@ -9,6 +9,7 @@ import pytest
 from tests import harness
 from tests.doors.vault.test_namespaces import ALL, of
 from tests.harness import ALLOW_ALL
+from tests.memorystore import MemoryStore
 from tests.oidcissuer import CLIENT, SECRET, StandIn
 from tests.tokens import SigningKey
 
@@ -41,7 +42,6 @@ from keystead.service.endings import Endings
 from keystead.service.handlers import namespaces as handlers
 from keystead.service.inspection import inspect
 from keystead.service.proof import WRAPPED, prove_destroyed
-from keystead.stores.memory import MemoryStore
 
 NOT_BELOW = {Tenant, Namespace, Erasure, GivenUp, SlotRule, EndedRoot, ShareProof}
 """What goes as the last; what has to be gone before; what outlives the key it is of; and what is the installation's."""

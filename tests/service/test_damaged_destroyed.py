@@ -12,6 +12,7 @@ from tests import vaultstack
 from tests.doors.aws_kms.managing import scheduled, wait
 from tests.fakes import FaultyStore, MemoryToken, SeededEntropy
 from tests.harness import REGION, TENANT, stack
+from tests.memorystore import MemoryStore
 from tests.service.restored import Office
 
 from keystead.core import operations as ops
@@ -20,6 +21,7 @@ from keystead.core.errors import KeysteadError, LimitExceeded
 from keystead.core.leaves import NONE, UNKNOWN, leaf_of, with_leaf
 from keystead.core.states import KeyState
 from keystead.service.barrier import Barrier, Commit
+from keystead.service.damaged import still_traced
 from keystead.service.endings import Endings
 from keystead.service.erasures import Erasures
 from keystead.service.handlers.tracing import MOST_TRACED
@@ -27,10 +29,8 @@ from keystead.service.hsmnotes import MemoryNotes
 from keystead.service.hsms import Hsms
 from keystead.service.inspection import is_destroyed
 from keystead.service.proof import prove_destroyed
-from keystead.service.remnants import still_traced
 from keystead.service.traces import is_traced, trace
 from keystead.service.tracing import Tracing
-from keystead.stores.memory import MemoryStore
 
 AT = f"aws:{TENANT}:{REGION}"
 

@@ -17,6 +17,7 @@ from tests.doors.aws_kms.wrapped import NEW, importing
 from tests.fakes import FaultyStore, MemoryToken, SeededEntropy
 from tests.faults.simdisk import PowerLoss, SimDisk
 from tests.harness import ALLOW_ALL, OTHER_REGION, REGION, TENANT, Reply, b64, stack
+from tests.memorystore import MemoryStore
 
 from keystead import config
 from keystead.core import operations as ops
@@ -34,7 +35,6 @@ from keystead.service.handlers.erasing import MOST_GIVEN_UP
 from keystead.service.hsmnotes import MemoryNotes, Note, NoteFiles
 from keystead.service.hsms import SETTLES_AFTER, Hsms
 from keystead.service.moving import moving
-from keystead.stores.memory import MemoryStore
 
 AT = f"aws:{TENANT}:{REGION}"
 

@@ -11,6 +11,7 @@ from tests.doors.aws_kms.managing import ask, made, wait
 from tests.doors.aws_kms.wrapped import NEW, importing
 from tests.fakes import FaultyStore
 from tests.harness import b64, stack
+from tests.memorystore import MemoryStore
 from tests.softhsm import Removed, new_token, open_token
 
 from keystead.core.entities import Key, KeyVersion
@@ -20,7 +21,6 @@ from keystead.providers.pkcs11 import Pkcs11Provider
 from keystead.service.erasures import RETRY_MOST, Erasures
 from keystead.service.hsmnotes import MemoryNotes
 from keystead.service.hsms import Hsms
-from keystead.stores.memory import MemoryStore
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import pytest
 from tests.fakes import FakeClock, MemorySlot, SeededEntropy
 from tests.harness import OTHER_TENANT, TENANT, stack
+from tests.memorystore import MemoryStore
 
 from keystead.core import operations as ops
 from keystead.core.audit.record import parse
@@ -11,7 +12,6 @@ from keystead.core.errors import AlreadyExists, Conflict, Denied, InvalidArgumen
 from keystead.core.sensitive import Sensitive
 from keystead.service.barrier import Barrier
 from keystead.service.bootstrap import bootstrap, principal_digest
-from keystead.stores.memory import MemoryStore
 
 
 @pytest.fixture

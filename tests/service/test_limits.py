@@ -10,6 +10,7 @@ from datetime import timedelta
 import pytest
 from tests import harness
 from tests.fakes import FaultyStore, MemoryPage
+from tests.memorystore import MemoryStore
 
 from keystead.core import operations as ops
 from keystead.core.algorithms import KEY_SPECS, MessageForm, Purpose, Word
@@ -32,7 +33,6 @@ from keystead.core.wrapping import WRAPPINGS
 from keystead.service.barrier import Commit
 from keystead.service.held.limited import USES
 from keystead.service.meter import BLOCK, Meter
-from keystead.stores.memory import MemoryStore
 from keystead.stores.usage import SharedUsage
 
 HERE = f"aws:{harness.TENANT}:{harness.REGION}"

@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 from tests import vaultstack
 from tests.doors.vault.factors import password
+from tests.memorystore import MemoryStore
 
 from keystead.core.entities import (
     Binding,
@@ -28,7 +29,6 @@ from keystead.service.barrier import Commit
 from keystead.service.inspection import inspect
 from keystead.service.restoring import restore
 from keystead.service.since import NOBODY_KNOWS, NOTHING, Since, told
-from keystead.stores.memory import MemoryStore
 
 
 class Site:

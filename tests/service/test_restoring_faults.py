@@ -11,6 +11,7 @@ from contextlib import suppress
 import pytest
 from tests.fakes import FaultyStore
 from tests.harness import TENANT, stack
+from tests.memorystore import MemoryStore
 from tests.service.restored import Office, Past
 
 from keystead.core import operations as ops
@@ -20,7 +21,6 @@ from keystead.core.states import KeyState
 from keystead.service.barrier import Barrier
 from keystead.service.inspection import inspect
 from keystead.service.undone import undo
-from keystead.stores.memory import MemoryStore
 
 OPERATIONS = 1000
 

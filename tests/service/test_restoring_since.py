@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 from tests.doors.aws_kms.wrapped import NEW, importing
 from tests.harness import ALLOW_ALL, TENANT, b64
+from tests.memorystore import MemoryStore
 from tests.service.restored import EVERY, Office, Past, become
 
 from keystead.core.audit.merkle import leaf_hash
@@ -19,7 +20,6 @@ from keystead.core.states import KeyState
 from keystead.service.imprint import is_as_made
 from keystead.service.root import Head, Root
 from keystead.service.since import NOBODY_KNOWS, NOTHING, newest_change, since, told
-from keystead.stores.memory import MemoryStore
 
 NARROW = ALLOW_ALL.replace('"Allow",', f'"Allow","Principal":{{"AWS":"arn:aws:iam::{TENANT}:root"}},')
 

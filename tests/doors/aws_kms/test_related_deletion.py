@@ -22,6 +22,7 @@ from tests.doors.aws_kms.related import (
     update,
 )
 from tests.harness import OTHER_REGION, REGION, TENANT, b64
+from tests.memorystore import MemoryStore
 
 from keystead.core import operations as ops
 from keystead.core.entities import Key, KeyVersion
@@ -32,7 +33,6 @@ from keystead.service.custody import export_tree, graft
 from keystead.service.proof import prove_destroyed
 from keystead.service.restoring import restore
 from keystead.service.since import NOTHING
-from keystead.stores.memory import MemoryStore
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ import pytest
 from tests.doors.aws_kms.managing import ask, made, pages, scheduled, wait
 from tests.fakes import FaultyStore
 from tests.harness import b64, stack
+from tests.memorystore import MemoryStore
 
 from keystead.core import operations as ops
 from keystead.core.errors import Conflict, Denied
 from keystead.core.operations import KeyRef
-from keystead.stores.memory import MemoryStore
 
 DAY = 86400
 PLAIN = b64(b"hello")

@@ -13,6 +13,7 @@ import pytest
 from msgspec.structs import replace
 from tests import harness
 from tests.doors.vault.factors import ENFORCEMENTS, METHODS, VALIDATE, Site
+from tests.memorystore import MemoryStore
 from tests.vaultstack import Bearer
 
 from keystead.core.audit.record import parse
@@ -22,7 +23,6 @@ from keystead.doors import vault
 from keystead.service.barrier import Commit
 from keystead.service.handlers import secondfactor
 from keystead.service.proof import prove_destroyed
-from keystead.stores.memory import MemoryStore
 
 DENIED = (403, "permission denied")
 GONE = (400, "invalid request ID")

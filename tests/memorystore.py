@@ -1,4 +1,4 @@
-"""core.ports.Store in dictionaries: for tests and for trying things out. Nothing outlives the process.
+"""core.ports.Store in dictionaries. Nothing outlives the process.
 
 Rule 1: a transaction writes into an overlay, merged under a lock when its block ends; readers see the last merge.
 Rule 2: a listing sorts what it finds, so it costs a walk over the kind.
