@@ -70,7 +70,7 @@ from keystead.core.entities import (
 )
 from keystead.core.federation import OidcProvider
 from keystead.core.keystores import KeyStore
-from keystead.service.remnants import KINDS, every_version
+from keystead.service.damaged import KINDS, every_version
 
 if TYPE_CHECKING:
     from keystead.service.reach import Reach

@@ -29,10 +29,10 @@ from keystead.core.ports import Reader, Row, Store
 from keystead.core.states import Event, KeyState
 from keystead.service.barrier import Barrier, Commit
 from keystead.service.bootstrap import record_of_restored
+from keystead.service.damaged import still_traced
 from keystead.service.handlers.material import as_waiting, lapse
 from keystead.service.inspection import pages, quiet, tally, verifies
 from keystead.service.remains import Remains
-from keystead.service.remnants import still_traced
 from keystead.service.since import Deed, Since
 from keystead.service.tickets import Identifiers
 

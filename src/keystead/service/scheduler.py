@@ -26,8 +26,8 @@ from keystead.core.operations import DestroyKey, ExpireMaterial, KeyOperation, K
 from keystead.core.ports import HSM, Clock, Reader, WouldWait
 from keystead.core.states import KeyState
 from keystead.service.barrier import Barrier
+from keystead.service.damaged import whole
 from keystead.service.moving import moving
-from keystead.service.remnants import whole
 from keystead.service.trusted_time import Sight, sight
 from keystead.service.waits import Waits
 

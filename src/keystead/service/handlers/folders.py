@@ -15,13 +15,13 @@ from msgspec.structs import replace
 from keystead.core import operations as ops
 from keystead.core.entities import Entity, Folder, Secret, SecretSettings, SecretVersion
 from keystead.core.operations import Nothing, Page
+from keystead.service.damaged import held_by
 from keystead.service.handlers.keys import walk
 from keystead.service.handlers.material import lost
 from keystead.service.held import HeldKeyring
 from keystead.service.held.secrets import SecretsOf, above
 from keystead.service.pipeline import Act, Handler, Outcome
 from keystead.service.reach import PAGE
-from keystead.service.remnants import held_by
 
 E = TypeVar("E", bound=Entity)
 AT_ONCE = 1000  # secrets, or their versions, in one commit

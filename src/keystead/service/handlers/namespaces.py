@@ -32,13 +32,13 @@ from keystead.core.policy.paths import acl_of
 from keystead.core.ports import Entropy
 from keystead.core.sensitive import Sensitive
 from keystead.service.credentials.token import digest
+from keystead.service.damaged import holds
 from keystead.service.handlers.aclpolicies import has_sudo
 from keystead.service.handlers.mounts import table_of
 from keystead.service.handlers.principals import new_principal
 from keystead.service.handlers.tokens import ended
 from keystead.service.held import HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
-from keystead.service.remnants import holds
 
 NAME = re.compile(r"[A-Za-z0-9_@-](?:[A-Za-z0-9_.@-]{0,126}[A-Za-z0-9_@-])?")
 RESERVED = frozenset({"root", "sys", "audit", "auth", "cubbyhole", "identity"})

@@ -13,11 +13,11 @@ from keystead.core.errors import Conflict, InvalidArgument, LimitExceeded, NotFo
 from keystead.core.merge import merged
 from keystead.core.operations import MetadataPut, Nothing, Versioned
 from keystead.core.sensitive import Sensitive
+from keystead.service.damaged import held_by
 from keystead.service.handlers.folders import emptied, led_through
 from keystead.service.handlers.material import lost
 from keystead.service.held.secrets import HeldSecret, above, oldest_after
 from keystead.service.pipeline import Act, Handler, Outcome
-from keystead.service.remnants import held_by
 
 MAX_VALUE = 1 << 20  # bytes
 MAX_PATH, MAX_DEPTH = 1024, 32

@@ -6,9 +6,9 @@ from keystead.core import operations as ops
 from keystead.core.entities import Entity, Key, Secret
 from keystead.core.errors import LimitExceeded
 from keystead.core.operations import Nothing
+from keystead.service.damaged import whole
 from keystead.service.held import HeldSystem
 from keystead.service.pipeline import Act, Handler, Outcome
-from keystead.service.remnants import whole
 from keystead.service.traces import with_secret_traces, with_traces
 
 MOST_TRACED = 500

@@ -9,10 +9,10 @@ from keystead.core.entities import Grant, Key, Keyring, KeyVersion, Name
 from keystead.core.keystores import KeyStore
 from keystead.core.naming import elsewhere
 from keystead.core.states import KeyState
+from keystead.service.damaged import every_version, held_by
 from keystead.service.held.otp import OtpKeysOf
 from keystead.service.held.secrets import SecretsOf
 from keystead.service.reach import PAGE, Reach
-from keystead.service.remnants import every_version, held_by
 
 
 class HeldKeyring:

@@ -15,7 +15,7 @@ from keystead.core.entities import Cubby, Folder, Secret, SecretSettings, Secret
 from keystead.core.errors import Internal
 from keystead.core.operations import CubbyRef, Ref, SecretRef
 from keystead.core.sensitive import Sensitive
-from keystead.service.remnants import every_version, remnant
+from keystead.service.damaged import every_version, remnant
 
 if TYPE_CHECKING:
     from keystead.service.held import Held, HeldKeyring
@@ -79,7 +79,7 @@ class SecretsOf:
         return sorted(self._reach.every_child(SecretVersion, secret.id), key=lambda one: one.number)
 
     def ending(self, secret: Secret) -> list[SecretVersion]:
-        """The same, damaged or not (service.remnants). Raises Unavailable (detail DAMAGED)."""
+        """The same, damaged or not (service.damaged). Raises Unavailable (detail DAMAGED)."""
         self._reach.may_block()
         return every_version(secret, self._reach.barrier)
 

@@ -25,12 +25,12 @@ KINDS: dict[type[Key | Secret], type[Wrapped]] = {Key: KeyVersion, Secret: Secre
 
 
 def every_version(of: Key | Secret, barrier: Barrier) -> list[Any]:
-    """All versions there are, damaged or not; oldest first. Raises Unavailable as `with_remnants`."""
+    """All versions there are, damaged or not; oldest first. Raises Unavailable as `with_damaged`."""
     try:
         found = barrier.children(KINDS[type(of)], of.id, limit=MOST_VERSIONS)
     except Internal:
         found = list(whole(of, barrier))
-    return with_remnants(of, found, barrier)
+    return with_damaged(of, found, barrier)
 
 
 def whole(of: Key | Secret, barrier: Barrier) -> Iterator[Any]:
@@ -44,7 +44,7 @@ def whole(of: Key | Secret, barrier: Barrier) -> Iterator[Any]:
             yield found
 
 
-def with_remnants(of: Key | Secret, versions: Iterable[V], barrier: Barrier) -> list[V]:
+def with_damaged(of: Key | Secret, versions: Iterable[V], barrier: Barrier) -> list[V]:
     """These, and of those that are not among them and hold something what is known (Wrapped.lost); oldest first.
 
     Raises Unavailable (detail DAMAGED) where a row is damaged, and its leaf was never kept elsewhere.
