@@ -1,10 +1,12 @@
 """The listener reads strictly, within limits of size and number (security.md §4-D)."""
 
 import time
+from collections.abc import Awaitable, Callable
 
 import pytest
+from msgspec.structs import replace
 from tests.costs import slowness
-from tests.wire.listening import World, bodies, post, run, turns
+from tests.wire.listening import LIMITS, World, bodies, post, run, turns
 
 from keystead.wire.http import Limits, Refusal
 
@@ -113,6 +115,44 @@ def test_a_target_in_absolute_form_is_its_path_and_its_host_the_host(target: byt
         assert [(one.target, one.headers[b"host"]) for one in world.served] == [(path, host)] * 5
 
     run(test)
+
+
+def as_vault(test: Callable[[World], Awaitable[None]]) -> None:
+    run(test, replace(LIMITS, lists=True))
+
+
+@pytest.mark.parametrize("asks", [b"Upgrade: h2c", b"UPGRADE:h2c ", b"upgrade:\t h2c"])
+@pytest.mark.parametrize("body", [b"", b"x" * 600, b"\r\nUpgrade: h2c\r\n"])
+def test_who_would_rather_speak_http_2_is_answered_in_http_1(asks: bytes, body: bytes) -> None:
+    """RFC 9110 §7.8: a server may ignore Upgrade. Java's own client sends it with its first request without TLS."""
+    raw = post(b"/v1/a", body, b"Connection: Upgrade, HTTP2-Settings", asks, b"HTTP2-Settings: AAEAAEAAAAIAAAAB")
+
+    async def test(world: World) -> None:
+        peer = world.connect()
+        assert len(bodies(await peer.send(raw, raw))) == 2
+        assert bodies(await peer.send(raw + post(b"/v1/b"))) == [b"/v1/a" + body, b"/v1/b"]
+        assert [one.body for one in world.served] == [body, body, body, b""]
+        assert all(b"upgrade" not in one.headers for one in world.served)
+
+    as_vault(test)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (b"Upgrade: websocket",),
+        (b"Upgrade: h2c, websocket",),
+        (b"Upgrade: h2c", b"Upgrade: websocket"),
+        (b"Upgrade: h2c,",),
+    ],
+)
+def test_another_protocol_than_http_2_is_refused(lines: tuple[bytes, ...]) -> None:
+    as_vault(lambda world: rejects(world, Refusal.UPGRADE, post(b"/", b"", b"Connection: upgrade", *lines)))
+
+
+def test_a_line_that_goes_on_is_refused_whatever_stands_before_it() -> None:
+    raw = post(b"/", b"", b"Connection: upgrade", b"X: a", b"Upgrade: h2c", b" folded")
+    as_vault(lambda world: rejects(world, Refusal.MALFORMED, raw))
 
 
 def test_a_target_in_absolute_form_needs_a_host_line_and_counts_as_a_whole() -> None:

@@ -26,6 +26,8 @@ _ABSOLUTE = re.compile(
 """A target in absolute form (RFC 9112 §3.2.2): whose it is, without a user (RFC 9110 §4.2.4), and what is asked for."""
 LIST, PARSED_AS = b"LIST", b"LINK"
 """A method that llhttp does not know, and one of its length that it knows (RFC 2068 §19.6.1.2; nobody's)."""
+_ASKS_FOR_HTTP_2 = re.compile(rb"\r\nupgrade:[ \t]*h2c[ \t]*(?=\r\n)", re.IGNORECASE)
+"""What Java's own client says with its first request where there is no TLS (RFC 7540 §3.2, and no more in RFC 9113)."""
 
 
 class Refused(Exception):
@@ -85,10 +87,17 @@ class Framing:
                 self._alike = data[:end], len(data)
 
     def parsed_as(self, data: bytes) -> bytes:
-        """What the parser is given of the beginning of a message, where LIST is a method."""
+        """What the parser is given of the beginning of a message, where Vault's clients come in.
+
+        LIST is a method there. Whoever would rather speak HTTP/2 is answered in HTTP/1.1: a server may ignore Upgrade
+        (RFC 9110 §7.8), and the parser would take the body for another protocol's.
+        """
         if data[:5] == b"LIST ":
             self._is_list = True
-            return PARSED_AS + data[4:]
+            data = PARSED_AS + data[4:]
+        if b"h2c" in data and (end := data.find(_END)) > 0:
+            end += 2
+            data = _ASKS_FOR_HTTP_2.sub(b"", data[:end]) + data[end:]
         return data
 
     def on_message_begin(self) -> None:
