@@ -69,6 +69,13 @@ def test_run_points_a_command_here(server) -> None:
     assert done.json["sealed"] is False
 
 
+def test_a_development_server_has_a_kv_engine_where_those_of_others_have_it(bao) -> None:
+    mount = bao.json("secrets", "list", "-detailed")["secret/"]
+    assert (mount["type"], mount["options"]) == ("kv", {"version": "2"})
+    assert bao("kv", "put", "secret/first", "a=b").status == 0
+    assert bao.json("kv", "get", "secret/first")["data"]["data"] == {"a": "b"}
+
+
 def test_status(bao) -> None:
     done = bao("status", "-format=json")
     assert done.status == 0 and json.loads(done.out)["sealed"] is False
@@ -212,9 +219,11 @@ def test_the_token_outlives_a_restart_and_an_installation_without_one_gets_one(t
         assert json.loads((directory / "credentials.json").read_text())["vault_token"] == ""
     with serving("dev", directory, "--listen", "vault=127.0.0.1:0") as second:
         token = second("env", "vault", "--json").json["VAULT_TOKEN"]
+        assert Bao(second, tmp_path)("secrets", "move", "secret", "elsewhere").status == 0
     with serving("dev", directory, "--listen", "vault=127.0.0.1:0") as third:
         assert third("env", "vault", "--json").json["VAULT_TOKEN"] == token
         assert Bao(third, tmp_path)("token", "lookup").status == 0
+        assert "secret/" not in Bao(third, tmp_path).json("secrets", "list", "-detailed")  # what was taken away is not made again
 
 
 def test_keys_are_brought_wrapped_and_passwords_made(bao, tmp_path) -> None:

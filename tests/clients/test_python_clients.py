@@ -43,12 +43,12 @@ def test_async_hvac(server, commands, tmp_path) -> None:
 
 
 def test_vault_cli(server, commands, tmp_path) -> None:
-    server("POST", "sys/mounts/secret", {"type": "kv"})
-    server("PUT", "sys/policies/acl/reads", {"policy": 'path "secret/*" { capabilities = ["read", "list"] }'})
+    server("POST", "sys/mounts/plain", {"type": "kv"})
+    server("PUT", "sys/policies/acl/reads", {"policy": 'path "plain/*" { capabilities = ["read", "list"] }'})
     reads = server("POST", "auth/token/create", {"policies": ["reads"], "ttl": "1h"})["auth"]["client_token"]
 
     def cli(*words: str, token: str = server.token) -> Done:
-        at = {"VAULT_CLI_URL": server.address, "VAULT_CLI_TOKEN": token, "VAULT_CLI_BASE_PATH": "secret"}
+        at = {"VAULT_CLI_URL": server.address, "VAULT_CLI_TOKEN": token, "VAULT_CLI_BASE_PATH": "plain"}
         done = subprocess.run(
             [commands / "vault-cli", *words],
             cwd=tmp_path,
