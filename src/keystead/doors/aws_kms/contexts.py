@@ -8,15 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, NoReturn, TypeVar
-
-from keystead.kit import WireOperation
-from keystead.wire import Misfit
+from typing import Any, NoReturn
 
 _CONTEXTS = ("EncryptionContext", "SourceEncryptionContext", "DestinationEncryptionContext")
 _OF_A_GRANT = ("EncryptionContextEquals", "EncryptionContextSubset")
 _PATHS = tuple(f"$.{name}[" for name in (*_CONTEXTS, *(f"Constraints.{name}" for name in _OF_A_GRANT)))
-Q = TypeVar("Q")
 
 
 class _Int(int):
@@ -27,15 +23,14 @@ class _Float(float):
     written: str
 
 
-def read_again(operation: WireOperation[Q, Any], body: bytes, misfit: Misfit) -> Q:
-    """The message, where what did not fit is such a context; else raises `misfit`, or what its `read` raises."""
-    if not misfit.path.startswith(_PATHS) or (spelt := _spelt(body)) is None:
-        raise misfit
-    return operation.read(spelt)
+def spelt(body: bytes, path: str) -> bytes | None:
+    """`body` with strings in its contexts, where what did not fit stands in one; else None. It has been checked.
 
-
-def _spelt(body: bytes) -> bytes | None:
-    """`body` with strings in its contexts; None if it is no JSON. Its depth and its names have been checked."""
+    path: of what did not fit (wire.Misfit). Nothing is raised here: an error that is handed on and raised again holds
+    the frame that holds it, and with both the request.
+    """
+    if not path.startswith(_PATHS):
+        return None
     try:
         members = json.loads(body.decode(), parse_int=_whole, parse_float=_broken, parse_constant=_refused)
     except ValueError:

@@ -20,7 +20,7 @@ from keystead.core.sensitive import Sensitive
 from keystead.doors.aws_kms import query, sts, webidentity
 from keystead.doors.aws_kms.approvals import OWN
 from keystead.doors.aws_kms.constraints import complaint
-from keystead.doors.aws_kms.contexts import read_again
+from keystead.doors.aws_kms.contexts import spelt
 from keystead.doors.aws_kms.errors import PREFIX, REFUSALS, UNKNOWN_OPERATION, Said, WireFault, row
 from keystead.doors.aws_kms.iam import errors as iam
 from keystead.kit import Call, Door, Means, WireOperation, fault
@@ -86,7 +86,9 @@ class AwsFront(Stepwise):
             try:
                 message = operation.read(request.body)
             except Misfit as misfit:
-                message = read_again(operation, request.body, misfit)
+                if (again := spelt(request.body, misfit.path)) is None:
+                    raise
+                message = operation.read(again)
             yield None
             call = Call(self._service, caller, self._markers)
             try:
