@@ -248,6 +248,9 @@ ELSE: Mapping[str, str] = {
     "token lookup": "the first token is one like others, made at auth/token/create",
 }
 
+OF_DEV = {"type": "kv", "options": {"version": "2"}, "description": "key/value secret storage"}
+"""What a development server has at secret/ (`bao server -dev`), and the other one here would not have."""
+
 
 class Spoken(Struct, frozen=True):
     status: int
@@ -288,6 +291,7 @@ def test_it_says_the_same_of_both(tmp_path) -> None:
     with OpenBao("bao", tmp_path / "peer", os.sched_getaffinity(0), audited=False) as peer, vault(tmp_path) as here:
         with closing(Peer(peer.address, peer.vault.token)) as root:
             root.json("DELETE", "sys/mounts/transit")  # which the benchmark has made
+            root.json("POST", "sys/mounts/secret", OF_DEV)
         host, port = peer.address
         with ThreadPoolExecutor() as both:
             ours = both.submit(session, here.address, here.token, tmp_path / "ours")

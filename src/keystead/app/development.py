@@ -16,8 +16,8 @@ from keystead.core.operations import EnableMount, IssueToken, TenantRef
 from keystead.doors.control.codec import shown_token
 from keystead.service.rights import ROOT_POLICY
 
-SECRETS, VERSION = "secret", {"version": "2"}
-"""Where `bao server -dev` and `vault server -dev` have a kv engine, and of which version."""
+SECRETS, VERSION, WORDS = "secret", {"version": "2"}, "key/value secret storage"
+"""Where `bao server -dev` and `vault server -dev` have a kv engine, of which version, and how they describe it."""
 
 
 def save_token(directory: Path) -> None:
@@ -30,7 +30,9 @@ def save_token(directory: Path) -> None:
         return
     tenant = TenantRef(saved.tenant)
     with Keystead(directory, credential=saved.access_key_id) as administrator, contextlib.suppress(AlreadyExists):
-        administrator.perform(EnableMount(tenant=tenant, path=SECRETS, engine="kv", keeps=True, options=VERSION))
+        administrator.perform(
+            EnableMount(tenant=tenant, path=SECRETS, engine="kv", keeps=True, options=VERSION, description=WORDS)
+        )
     with Keystead(directory) as keystead:
         made = keystead.perform(IssueToken(tenant=tenant, policies=(ROOT_POLICY,), display_name="root"))
     kept = replace(saved, vault_token=shown_token(made).token)
