@@ -20,20 +20,30 @@ SECRETS, VERSION, WORDS = "secret", {"version": "2"}, "key/value secret storage"
 """Where `bao server -dev` and `vault server -dev` have a kv engine, of which version, and how they describe it."""
 
 
-def save_token(directory: Path) -> None:
-    """Development only, where it has not been done: a token that may do everything, beside the access key; and SECRETS.
+def begin_vault(directory: Path) -> None:
+    """What Vault's clients find at the first start: SECRETS, and a token. What is taken away later is not made again.
 
     Raises Unavailable where a server runs already, and what opening the installation raises.
     """
     saved = saved_credentials(directory)
     if saved is None or saved.vault_token:
         return
-    tenant = TenantRef(saved.tenant)
+    engine = EnableMount(
+        tenant=TenantRef(saved.tenant), path=SECRETS, engine="kv", keeps=True, options=VERSION, description=WORDS
+    )
     with Keystead(directory, credential=saved.access_key_id) as administrator, contextlib.suppress(AlreadyExists):
-        administrator.perform(
-            EnableMount(tenant=tenant, path=SECRETS, engine="kv", keeps=True, options=VERSION, description=WORDS)
-        )
+        administrator.perform(engine)
+    save_token(directory)
+
+
+def save_token(directory: Path) -> None:
+    """A token that may do everything, beside the access key, where there is none yet. Raises as `begin_vault`."""
+    saved = saved_credentials(directory)
+    if saved is None or saved.vault_token:
+        return
     with Keystead(directory) as keystead:
-        made = keystead.perform(IssueToken(tenant=tenant, policies=(ROOT_POLICY,), display_name="root"))
+        made = keystead.perform(
+            IssueToken(tenant=TenantRef(saved.tenant), policies=(ROOT_POLICY,), display_name="root")
+        )
     kept = replace(saved, vault_token=shown_token(made).token)
     write_durably(Layout(directory).credentials, msgspec.json.encode(kept))

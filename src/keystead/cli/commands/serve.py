@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from keystead import config
 from keystead.app import hygiene
-from keystead.app.development import save_token
+from keystead.app.development import begin_vault
 from keystead.app.doors import DOORS
 from keystead.app.hsms import pins
 from keystead.app.installation import exists, initialise, prepare, read_seal, save_credentials
@@ -69,7 +69,7 @@ def dev(here: Here, listen: Sequence[str], workers: int | None) -> None:
     if FileSeal.kind not in (seals := read_seal(here.directory)).kinds:
         raise InvalidArgument(f"{here.directory} has a {seals.kind} seal: `keystead serve {here.directory}`", "data")
     if "vault" in {**config.read(here.directory).listen, **addresses}:
-        save_token(here.directory)
+        begin_vault(here.directory)
 
     def ready(running: Running, *, sealed: bool) -> None:  # noqa: ARG001 - it opens or ends
         _say(here.out, running, lambda: banner.development(running, here.directory))
