@@ -2,8 +2,8 @@
 
 RFC 9112; security.md §4-D rows 49, 55, 58. What is refused before a door hears of it: see wire.http.Refusal.
 
-A client that asks for one thing again and again sends the same head each time, to the byte, and what it came to is
-known: `alike`. Whatever the parser is given ends that.
+A client that asks for one thing again and again sends the same head each time, but for a date, a signature and the
+like, and what it came to is known: `alike`. Whatever the parser is given ends that.
 """
 
 from __future__ import annotations
@@ -11,15 +11,14 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from keystead.kit.again import END, Again
 from keystead.wire.http import SINGLE, Limits, Refusal
 
 IDLE, HEAD, BODY = 0, 1, 2
 CONTINUE = b"100-continue"
 _HASH = ord("#")
-_END = b"\r\n\r\n"  # of a head: RFC 9112 §2.1
-NONE_ALIKE = b"", -1
-_NEVER_ALIKE = frozenset({b"authorization", b"expect", b"transfer-encoding"})
-"""In heads that are not looked for again: what is signed does not come again, and the others are more than a head."""
+_NEVER_ALIKE = frozenset({b"expect", b"transfer-encoding"})
+"""In heads that are not looked for again: they say more than a head."""
 _ABSOLUTE = re.compile(
     rb"https?://((?:[a-z0-9._~-]+|\[[a-f0-9:.]+\])(?::[0-9]{0,5})?)([/?].*)?", re.IGNORECASE | re.DOTALL
 )
@@ -38,7 +37,7 @@ class Framing:
     """The callbacks of llhttp up to a complete message, which is the subclass's: on_message_complete."""
 
     __slots__ = (
-        "_alike",
+        "_again",
         "_body",
         "_count_head",
         "_headers",
@@ -46,6 +45,7 @@ class Framing:
         "_keep",
         "_limits",
         "_method",
+        "_n_last_head",
         "_n_repeated",
         "_parser",
         "_phase",
@@ -65,26 +65,25 @@ class Framing:
         self._keep, self._count_head = True, False
         self._n_repeated = 0
         self._is_list = False  # the method is LIST, and the parser was given PARSED_AS
-        self._alike = NONE_ALIKE  # head of the last message, while all else here is still of it; length of the whole
+        self._again: Again | None = None  # the head of the last message, while all else here is still of it
+        self._n_last_head = 0  # its length
         self.ending = False  # takes no more requests
 
     def alike(self, data: bytes) -> bool:
-        """Whether that is one whole message with the head of the last: then its body is taken, and the rest stands.
-
-        The head says how long the body is, so one of that length in all ends where the data do.
-        """
-        head, length = self._alike
-        if len(data) != length or not data.startswith(head):
+        """Whether that is one whole message with the head of the last: then its values are taken, the rest stands."""
+        if self._again is None or (found := self._again.read(data)) is None or len(found[1]) > self._limits.n_body:
             return False
-        self._body = data[len(head) :]
+        self._headers, self._body = found
         return True
 
     def remember(self, data: bytes) -> None:
-        """What `alike` is to go by, after `data` was one whole message."""
+        """What `alike` is to go by, after `data` was one whole message; from the second head of one length on."""
         if self._headers.keys().isdisjoint(_NEVER_ALIKE):
-            end = data.find(_END) + len(_END)
+            end = data.find(END) + len(END)
             if end + len(self._body) == len(data):
-                self._alike = data[:end], len(data)
+                if end == self._n_last_head:
+                    self._again = Again(data[:end], self._headers)
+                self._n_last_head = end
 
     def parsed_as(self, data: bytes) -> bytes:
         """What the parser is given of the beginning of a message, where Vault's clients come in.
@@ -95,7 +94,7 @@ class Framing:
         if data[:5] == b"LIST ":
             self._is_list = True
             data = PARSED_AS + data[4:]
-        if b"h2c" in data and (end := data.find(_END)) > 0:
+        if b"h2c" in data and (end := data.find(END)) > 0:
             end += 2
             data = _ASKS_FOR_HTTP_2.sub(b"", data[:end]) + data[end:]
         return data
@@ -103,7 +102,7 @@ class Framing:
     def on_message_begin(self) -> None:
         if self.ending:
             raise Refused
-        self._phase, self._alike = HEAD, NONE_ALIKE
+        self._phase, self._again = HEAD, None
         self._target, self._headers, self._body = b"", {}, b""
 
     def on_url(self, url: bytes) -> None:
