@@ -55,6 +55,14 @@ class Crowded(Failed):
         self.args = (f"nothing to {function}, since what another thread has asked does not end",)
 
 
+class OtherPin(Failed):
+    """The token was not asked: it is logged into, by another name that the configuration has for it."""
+
+    def __init__(self) -> None:
+        super().__init__("C_Login", Ckr.PIN_INCORRECT)
+        self.args = ("that this process is logged in, with another PIN: the token has two names in `hsms`",)
+
+
 class Missing(Failed):
     """The module shows no token that is as it is `said` to be."""
 

@@ -1,4 +1,4 @@
-"""One PKCS#11 module, loaded and initialised once per process and path.
+"""One PKCS#11 module, loaded and initialised once per process and file, whatever paths that has.
 
 Rule 1: C_Initialize says CKF_OS_LOCKING_OK: calls come from many threads. A module that cannot lock is not used.
 Rule 2: a forked child has the parent's memory and none of its connections: every way in refuses there, and nothing is
@@ -24,6 +24,7 @@ from typing import Any, ClassVar, Final
 from keystead.core.errors import Internal, InvalidArgument, Unavailable
 from keystead.core.ports import NOT_ASKED
 from keystead.cryptoki.errors import Crowded, Failed
+from keystead.cryptoki.logins import Logins
 from keystead.cryptoki.structures import FUNCTIONS, FunctionList, InitializeArgs, ModuleInfo
 from keystead.cryptoki.words import OS_LOCKING_OK, Ckr
 
@@ -38,10 +39,10 @@ class Module:
     """`open` gives the one there is of a path. Safe to use from any thread."""
 
     _loaded: ClassVar[dict[str, Module]] = {}
-    _loading: ClassVar[dict[str, threading.Lock]] = {}
+    _loading: ClassVar[dict[tuple[int, int] | str, threading.Lock]] = {}
 
     def __init__(self, path: str) -> None:
-        self.path, self.epoch = path, 0
+        self.path, self.file, self.epoch = path, _file(path), 0
         self._process = os.getpid()
         self._lock, self._n_within, self._restarting = threading.Lock(), 0, False
         self._turn = threading.Condition(self._lock)
@@ -50,22 +51,29 @@ class Module:
         self._initialize()
         self._is_racing = self._told().manufacturer.startswith(RACING)
         self._in_slot: dict[int, threading.Lock] = {}
+        self.logins = Logins()
 
     @classmethod
     def open(cls, path: str) -> Module:
         """Raises InvalidArgument where there is no such module, or it cannot be used by threads; Unavailable."""
         real = str(Path(path).resolve())
         if (found := cls._loaded.get(real)) is None:
-            loading = cls._loading.setdefault(real, threading.Lock())
+            loading = cls._loading.setdefault(_file(real) or real, threading.Lock())
             if not loading.acquire(timeout=DRAIN_FOR):
                 raise Unavailable("the PKCS#11 module is being loaded, and does not come up", NOT_ASKED)
             try:
                 if (found := cls._loaded.get(real)) is None:
-                    found = cls._loaded[real] = cls(real)
+                    found = cls._loaded[real] = cls._same_file(real) or cls(real)
             finally:
                 loading.release()
         found.check()
         return found
+
+    @classmethod
+    def _same_file(cls, path: str) -> Module | None:
+        """What was loaded of a file that has that path too: to the loader it is one library, with one login."""
+        where = _file(path)
+        return next((one for one in list(cls._loaded.values()) if where is not None and one.file == where), None)
 
     def check(self) -> None:
         """Raises Internal in a child that was forked after the module was opened."""
@@ -182,6 +190,15 @@ class Module:
             raise InvalidArgument(f"{self.path} cannot be used by threads (CKR_CANT_LOCK)", "module")
         if not self._is_up:
             raise Unavailable(f"the PKCS#11 module does not start: {Failed('C_Initialize', rv)}")
+
+
+def _file(path: str) -> tuple[int, int] | None:
+    """Which file it is, whatever its path; None: there is none."""
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _functions_of(path: str) -> tuple[dict[str, Any], ctypes.CDLL]:

@@ -52,11 +52,13 @@ class Session:
         self._module.try_call("C_CloseSession", self.handle)
 
     def login(self, pin: Sensitive) -> None:
-        """As the token's user; nothing where this process is logged in already."""
-        text = pin.reveal()
-        rv = self._module.try_call("C_Login", self.handle, USER, text, len(text))
-        if rv not in {Ckr.OK, Ckr.USER_ALREADY_LOGGED_IN}:
-            raise Failed("C_Login", rv)
+        """As the token's user; nothing where this process is logged in already, with the same PIN."""
+
+        def offer(pin: Sensitive) -> int:
+            text = pin.reveal()
+            return self._module.try_call("C_Login", self.handle, USER, text, len(text))
+
+        self._module.logins.login(self._slot, self._module.epoch, pin, offer)
 
     def log_out(self) -> None:
         """Every session of this process; whatever the module says of it."""
