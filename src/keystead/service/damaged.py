@@ -7,21 +7,38 @@ with the versions of secrets.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
 from keystead.core.entities import Key, KeyVersion, Secret, SecretVersion, Wrapped
-from keystead.core.errors import Internal
+from keystead.core.errors import Internal, Unavailable
 from keystead.core.leaves import BYTES, NONE, UNKNOWN, leaf_of, with_leaf
 from keystead.core.states import KeyState, Lifecycle
 from keystead.service.barrier import Barrier
-from keystead.service.related import damaged
 from keystead.service.traces import numbers, trace
 
 V = TypeVar("V", bound=Wrapped)
 MOST_VERSIONS = 1_000_000
 KINDS: dict[type[Key | Secret], type[Wrapped]] = {Key: KeyVersion, Secret: SecretVersion}
+
+
+DAMAGED = "damaged"
+"""detail of the Unavailable for a version whose row does not verify."""
+
+
+@contextmanager
+def whole_versions() -> Iterator[None]:
+    """Raises Unavailable (detail DAMAGED) where a row of those that are read within does not verify."""
+    try:
+        yield
+    except Internal as error:
+        raise damaged() from error
+
+
+def damaged(what: str = "key") -> Unavailable:
+    return Unavailable(f"a version of the {what} is damaged: it has to be restored from a backup", DAMAGED)
 
 
 def every_version(of: Key | Secret, barrier: Barrier) -> list[Any]:

@@ -6,32 +6,16 @@ others meanwhile (core.entities, Rule 5).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
 from keystead.core.entities import Binding, Key, KeyVersion
-from keystead.core.errors import Internal, Unavailable
+from keystead.core.errors import Internal
 from keystead.core.states import KeyState
+from keystead.service.damaged import every_version, held_by, whole_versions
 from keystead.service.reach import Reach
-
-DAMAGED = "damaged"
-"""detail of the Unavailable for a version whose row does not verify."""
-
-
-@contextmanager
-def whole_versions() -> Iterator[None]:
-    """Raises Unavailable (detail DAMAGED) where a row of those that are read within does not verify."""
-    try:
-        yield
-    except Internal as error:
-        raise damaged() from error
-
-
-def damaged(what: str = "key") -> Unavailable:
-    return Unavailable(f"a version of the {what} is damaged: it has to be restored from a backup", DAMAGED)
 
 
 class Relative:
@@ -46,6 +30,10 @@ class Relative:
         """Every version, oldest first."""
         with whole_versions():
             return sorted(self._reach.every_child(KeyVersion, self.key.id), key=lambda v: v.number)
+
+    def to_erase(self) -> list[KeyVersion]:
+        """As HeldKey.to_erase."""
+        return held_by(every_version(self.key, self._reach.barrier))
 
     def version(self, number: int) -> KeyVersion:
         """Raises Internal where it is missing: related keys have the same versions."""

@@ -50,7 +50,10 @@ def appointments(key: Key, versions: tuple[KeyVersion, ...]) -> list[tuple[datet
         due.append((life.destroy_at, DestroyKey))
     elif key.rotation and life.state is KeyState.ACTIVE and key.leads:
         due.append((key.rotation.next_at, RotateKey))
-    if expiries := [v.expires_at for v in versions if v.expires_at and v.wrapped]:
+    expiries = [v.expires_at for v in versions if v.expires_at and v.wrapped]
+    if key.lapses_at and len(versions) < key.n_versions:  # one is damaged, and its date may be this one
+        expiries.append(key.lapses_at)
+    if expiries:
         due.append((min(expiries), ExpireMaterial))  # one of a kind: the next is read when this one is done
     return due
 

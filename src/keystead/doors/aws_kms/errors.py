@@ -31,12 +31,12 @@ from keystead.doors.aws_kms.credential import REASONS
 from keystead.doors.aws_kms.names import NO_ALIAS, arn_at, key_arn, ref_arn, region_of
 from keystead.doors.aws_kms.shapes import KEY_USAGES, ORIGINS
 from keystead.kit import Fault
+from keystead.service.damaged import DAMAGED
 from keystead.service.handlers.grants import GRANTS_ALONE
 from keystead.service.handlers.names import OTHER_KIND
 from keystead.service.handlers.resolve import NoPrincipal
 from keystead.service.handlers.standing import NOT_APPOINTED
 from keystead.service.refusals import OF_CIPHERTEXT
-from keystead.service.related import DAMAGED
 from keystead.wire.http import Refusal
 
 PREFIX = "TrentService."

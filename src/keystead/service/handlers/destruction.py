@@ -11,7 +11,7 @@ from keystead.core.errors import Conflict, InvalidArgument, WrongState
 from keystead.core.operations import Described, Nothing
 from keystead.core.states import Event, KeyState
 from keystead.service.handlers.keys import described
-from keystead.service.handlers.material import erased, given_up, lost, without
+from keystead.service.handlers.material import damaged, erased, given_up, lost, without
 from keystead.service.handlers.related import giving_up
 from keystead.service.handlers.standing import NOT_APPOINTED, existing, staying
 from keystead.service.held import HeldKey
@@ -83,22 +83,25 @@ def destroy_key(_op: ops.DestroyKey, targets: tuple[HeldKey], act: Act) -> Outco
 
 
 def expire_material(_op: ops.ExpireMaterial, targets: tuple[HeldKey], act: Act) -> Outcome[Nothing]:
-    """Erase the imported material whose time has run out; the key waits for it (material.without)."""
+    """Erase the imported material whose time has run out; the key waits for it (material.without).
+
+    What is damaged goes with the first that does: it may be the one.
+    """
     (held,) = targets
     key = held.key
     existing(key, act.now)
-    gone = tuple(
-        erased(version, act.now)
-        for version in held.versions()
-        if version.wrapped and version.expires_at is not None and version.expires_at <= act.now
-    )
+    versions = held.known()
+    over = [v for v in versions if v.wrapped and v.expires_at is not None and v.expires_at <= act.now]
+    if over or (key.lapses_at is not None and key.lapses_at <= act.now):
+        over += damaged(versions)
+    gone = tuple(erased(version, act.now) for version in over)
     if not gone:
         raise WrongState("no material has expired", key.lifecycle.state)
-    left = without(key, gone, held.versions(), act.now)
+    left = without(key, gone, versions, act.now)
     keys, theirs = giving_up(held, act.now) if given_up(key, gone) else ((), ())
     numbers = tuple(version.number for version in gone)
     put = (left, *keys, *gone, *theirs)
-    return Outcome(answer=Nothing(), put=put, destroy=(*gone, *theirs), versions=numbers)
+    return Outcome(answer=Nothing(), put=put, destroy=(*gone, *theirs), versions=numbers, why=lost((*gone, *theirs)))
 
 
 HANDLERS: dict[type, Handler] = {

@@ -19,8 +19,9 @@ from keystead.core.sensitive import Sensitive
 from keystead.core.states import Event, KeyState, Lifecycle
 from keystead.core.wrapping import require_wrapping
 from keystead.crypto import wrapping as crypto
+from keystead.service.damaged import holds
 from keystead.service.handlers.making import brought
-from keystead.service.handlers.material import erased, given_up, lapse, without
+from keystead.service.handlers.material import erased, given_up, lapse, lost, without
 from keystead.service.handlers.related import expecting, giving_up
 from keystead.service.handlers.rotation import leading
 from keystead.service.handlers.standing import existing, staying
@@ -143,6 +144,7 @@ def _came(op: ops.ImportMaterial, key: Key, number: int, old: KeyVersion | None,
         old,
         expires_at=op.expires_at,
         description=old.description if op.description is None else op.description,
+        lost=False,
     )
     if version.wrapped:
         return version
@@ -176,16 +178,16 @@ def delete_material(op: ops.DeleteMaterial, targets: tuple[HeldKey], act: Act) -
     if op.identifier is not None and op.identifier not in key.material_ids:
         raise NotFound("no such material", "material")
     number = key.current if op.identifier is None else key.material_ids.index(op.identifier) + 1
-    versions = held.versions()
+    versions = held.known()
     version = next((v for v in versions if v.number == number), None)
-    if version is None or (not version.wrapped and not given_up(key, (version,))):
+    if version is None or (not holds(version) and not given_up(key, (version,))):
         return Outcome(answer=Described(key, version))
-    own = (erased(version, act.now),) if version.wrapped else ()  # a primary may never have had what it gives up
+    own = (erased(version, act.now),) if holds(version) else ()  # a primary may never have had what it gives up
     left = without(key, own or (version,), versions, act.now)
     keys, theirs = giving_up(held, act.now) if given_up(key, (version,)) else ((), ())
     gone = (*own, *theirs)
     answer = Described(key, own[0] if own else version)
-    return Outcome(answer=answer, put=(left, *keys, *gone), destroy=gone, versions=(number,))
+    return Outcome(answer=answer, put=(left, *keys, *gone), destroy=gone, versions=(number,), why=lost(gone))
 
 
 HANDLERS: dict[type, Handler] = {

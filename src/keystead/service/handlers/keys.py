@@ -18,6 +18,7 @@ from keystead.core.keystores import KeyStore
 from keystead.core.operations import Copy, Described, Nothing, Page
 from keystead.core.states import Event, KeyState, Lifecycle
 from keystead.core.wrapping import importable
+from keystead.service.damaged import DAMAGED
 from keystead.service.handlers import certifying, policies, tags
 from keystead.service.handlers.limits import fitting
 from keystead.service.handlers.making import generated, held_in
@@ -28,7 +29,6 @@ from keystead.service.held import HeldKey, HeldKeyring
 from keystead.service.hsms import Made
 from keystead.service.pipeline import Act, Handler, Outcome
 from keystead.service.reach import PAGE
-from keystead.service.related import DAMAGED
 
 E = TypeVar("E", bound=Entity)
 MAX_DESCRIPTION = 8192  # characters; KMS API Reference, CreateKey

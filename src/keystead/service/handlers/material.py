@@ -14,6 +14,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from keystead.core.entities import Key, KeyVersion, Wrapped
+from keystead.core.leaves import NONE
 from keystead.core.states import Event, KeyState, Lifecycle
 
 
@@ -32,10 +33,16 @@ def lost(gone: Iterable[Wrapped]) -> str:
     return f"damaged: {' '.join(numbers)}" if numbers else ""
 
 
+def damaged(versions: Iterable[KeyVersion]) -> tuple[KeyVersion, ...]:
+    """Those whose rows do not verify, and that hold material: nobody knows when it runs out (service.damaged)."""
+    return tuple(v for v in versions if v.lost and not v.wrapped and v.position != NONE)
+
+
 def lapse(key: Key, versions: Iterable[KeyVersion]) -> datetime | None:
-    """Key.lapses_at. Of what is gone already nothing runs out."""
-    gone = KeyState.DESTROYED
-    dates = (v.expires_at for v in versions if v.number <= key.current and v.lifecycle.state is not gone)
+    """Key.lapses_at. Of what is gone already nothing runs out; of what is damaged, something at the date of before."""
+    gone, versions = KeyState.DESTROYED, tuple(versions)
+    dates = [v.expires_at for v in versions if v.number <= key.current and v.lifecycle.state is not gone]
+    dates += [key.lapses_at for v in damaged(versions) if v.state is not gone]
     return min((at for at in dates if at is not None), default=None)
 
 

@@ -120,7 +120,7 @@ def giving_up(held: HeldKey, now: datetime) -> tuple[tuple[Key, ...], tuple[KeyV
     for other in held.relatives():
         current = other.key.current
         keys.append(replace(other.key, n_versions=current, material_ids=other.key.material_ids[:current]))
-        gone += [erased(version, now) for version in other.versions() if version.number > current and version.wrapped]
+        gone += [erased(version, now) for version in other.to_erase() if version.number > current]
     return tuple(keys), tuple(gone)
 
 

@@ -18,12 +18,12 @@ from keystead.core.entities import Key, KeyVersion, Origin, RotatedBy, Rotation
 from keystead.core.errors import Conflict, InvalidArgument, LimitExceeded, Unavailable, Unsupported, WrongState
 from keystead.core.operations import Breach, Described, Nothing, Page, RotationStatus
 from keystead.core.states import Event, KeyState, Lifecycle
+from keystead.service.damaged import DAMAGED
 from keystead.service.handlers.making import generated
 from keystead.service.handlers.material import lapse, present
 from keystead.service.handlers.standing import active, existing
 from keystead.service.held import HeldKey
 from keystead.service.pipeline import Act, Handler, Outcome
-from keystead.service.related import DAMAGED
 
 DEFAULT_DAYS, MIN_DAYS, MAX_DAYS = 365, 90, 2560  # KMS API Reference, EnableKeyRotation
 CLEAR_FOR = timedelta(minutes=20)  # ConflictException: a scheduled rotation begins sooner than that

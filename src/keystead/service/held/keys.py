@@ -29,11 +29,11 @@ from keystead.core.providers import Loaded
 from keystead.core.sensitive import Sensitive
 from keystead.core.states import KeyState, Use
 from keystead.crypto.notes import NoteSigner
-from keystead.service.damaged import held_by, whole, with_damaged
+from keystead.service.damaged import DAMAGED, held_by, whole, whole_versions, with_damaged
 from keystead.service.held.keyrings import HeldKeyring
 from keystead.service.held.limited import Room
 from keystead.service.reach import Reach
-from keystead.service.related import DAMAGED, Relative, relatives, whole_versions
+from keystead.service.related import Relative, relatives
 from keystead.service.signing import signer
 
 
@@ -224,12 +224,16 @@ class HeldKey:
                 raise
         return list(whole(self.key, self._reach.barrier))
 
-    def to_erase(self) -> list[KeyVersion]:
-        """The versions that hold something, oldest first, damaged or not (service.damaged).
+    def known(self) -> list[KeyVersion]:
+        """Every version, oldest first; of a damaged one what is known of it (service.damaged).
 
         Raises Unavailable (detail DAMAGED) where of a damaged one too little is known.
         """
-        return held_by(with_damaged(self.key, self.readable(), self._reach.barrier))
+        return with_damaged(self.key, self.readable(), self._reach.barrier)
+
+    def to_erase(self) -> list[KeyVersion]:
+        """Of these, the ones that hold something."""
+        return held_by(self.known())
 
     def relatives(self) -> tuple[Relative, ...]:
         """The other copies of the key that there are."""
