@@ -17,7 +17,7 @@ OF_CIPHERTEXT = (
 
 
 def denied(request: Request, verdict: Verdict) -> Denied:
-    if isinstance(request.target, KeyRef) and request.target.by_ciphertext:
+    if _is_hidden(request):
         return Denied(OF_CIPHERTEXT, request.action)
     word = ACTIONS[request.action].aws or request.action.value
     if request.caller.principal.principal_kind is PrincipalKind.WEB_IDENTITY:
@@ -27,6 +27,14 @@ def denied(request: Request, verdict: Verdict) -> Denied:
         f"{as_told(request)} {verdict.why_not.format(action=word)}".rstrip(),
         request.action,
     )
+
+
+def _is_hidden(request: Request) -> bool:
+    """Whether a ciphertext names the key, and the caller may not hear whether it is there."""
+    target, held = request.target, request.held
+    if not isinstance(target, KeyRef):
+        return False
+    return target.by_ciphertext or (target.in_ciphertext and (held is None or target.namespace not in held.addresses))
 
 
 def as_told(request: Request) -> str:

@@ -108,7 +108,7 @@ def is_secret(target: Ref, held: Held | None, scope: Scope) -> bool:
     """
     if held is None and isinstance(target, AccessKeyRef):
         return True
-    return scope is Scope.KEY and isinstance(target, KeyRef) and target.by_ciphertext
+    return scope is Scope.KEY and isinstance(target, KeyRef) and (target.by_ciphertext or target.in_ciphertext)
 
 
 def boundary_of(held: Held | None) -> str:

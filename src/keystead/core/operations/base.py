@@ -19,13 +19,16 @@ class KeyRef(Struct, frozen=True, cache_hash=True):
 
     The door's one parse decides which; exactly one of the two is set. The id of a family means the copy that is at
     the namespace (core.family). `by_ciphertext`: the id was read out of a ciphertext, where a family's looks like any
-    other; so an absent key must not be told from a forbidden one, and the tenant may be another one.
+    other; so an absent key must not be told from a forbidden one, and the tenant may be another one. `in_ciphertext`:
+    the caller has written the id, and the ciphertext names the same; so the tenant may be another one, of which an
+    absent key must not be told from a forbidden one.
     """
 
     namespace: str
     id: str = ""
     name: str = ""
     by_ciphertext: bool = False
+    in_ciphertext: bool = False
 
     @property
     def reason(self) -> str:

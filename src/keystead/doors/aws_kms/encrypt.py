@@ -9,7 +9,7 @@ from keystead.core import operations as ops
 from keystead.core.operations import KeyRef
 from keystead.core.sensitive import Sensitive
 from keystead.doors.aws_kms.errors import OF_A_KEY
-from keystead.doors.aws_kms.names import ciphertext_ref, key_arn, key_ref, material_id
+from keystead.doors.aws_kms.names import ciphertext_ref, key_arn, key_ref, material_id, source_ref
 from keystead.doors.aws_kms.shapes import (
     WORDS,
     Ciphertext,
@@ -166,9 +166,10 @@ def _ciphertext(req: DecryptRequest | ReEncryptRequest) -> bytes:
 
 def _source(key_id: str | None, member: str, blob: bytes, algorithm: str, namespace: str) -> KeyRef:
     """The key of a ciphertext: as the caller says, or as a symmetric ciphertext says itself. Raises InvalidArgument."""
+    is_symmetric = algorithm == "SYMMETRIC_DEFAULT"
     if key_id is not None:
-        return key_ref(key_id, namespace)
-    if algorithm != "SYMMETRIC_DEFAULT" or not blob:
+        return source_ref(key_id, namespace, blob) if is_symmetric else key_ref(key_id, namespace)
+    if not is_symmetric or not blob:
         raise missing(member)
     return ciphertext_ref(blob, namespace)
 

@@ -11,11 +11,13 @@ import re
 from hashlib import sha256
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from keystead.core.algorithms import Family
 from keystead.core.entities import Key
-from keystead.core.envelope import peek
+from keystead.core.envelope import NAMED, peek
 from keystead.core.errors import InvalidArgument, NotFound
-from keystead.core.family import known_as
+from keystead.core.family import in_header, known_as
 from keystead.core.operations import KeyRef
 
 NO_ALIAS = "Key Aliases are not supported for this operation."
@@ -69,6 +71,30 @@ def _parse(text: str, namespace: str) -> KeyRef:
     if not _ID.fullmatch(text):
         raise NotFound(f"Invalid keyId '{text}'", "KeyId")
     return KeyRef(namespace, id=text)
+
+
+_sources: dict[tuple[str, str], tuple[bytes, KeyRef, KeyRef]] = {}
+"""As a caller has written the key of a ciphertext: what a ciphertext that names the same has at NAMED, and what the
+key is with such a one and with any other."""
+
+
+def source_ref(text: str, namespace: str, blob: bytes) -> KeyRef:
+    """The key that `text` means as that of the symmetric ciphertext `blob`. Raises NotFound.
+
+    KMS API Reference, Decrypt, "Cross-account use": a key ID may be another account's, if the ciphertext names it too.
+    """
+    found = _sources.get((text, namespace))
+    if found is None:
+        ref = key_ref(text, namespace)
+        is_short = not ref.name and not text.startswith("arn:")
+        named = bytes.fromhex(in_header(ref.id).replace("-", "")) if is_short else b""
+        found = named, replace(ref, in_ciphertext=is_short), ref
+        if len(_sources) >= _MOST:
+            _sources.clear()
+        if len(text) <= _LONGEST:
+            _sources[text, namespace] = found
+    named, same, other = found
+    return same if blob[NAMED] == named else other
 
 
 def ciphertext_ref(blob: bytes, namespace: str) -> KeyRef:

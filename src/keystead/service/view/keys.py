@@ -178,8 +178,10 @@ class KeyCache(TenantCache):
 
 def _is_at(keyring: HeldKeyring, ref: KeyRef) -> bool:
     """Whether a key of `keyring` answers at the address the caller named."""
-    if not ref.by_ciphertext:
-        return ref.namespace in keyring.namespaces
+    if ref.namespace in keyring.namespaces:
+        return True
+    if not (ref.by_ciphertext or ref.in_ciphertext):
+        return False
     # A ciphertext names a key of any tenant, at the same place of the same door.
     dialect, _, place = ref.namespace.split(":", 2)
     return any(n.split(":", 2)[::2] == [dialect, place] for n in keyring.namespaces)
