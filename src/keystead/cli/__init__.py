@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NoReturn
 
 import click
@@ -19,7 +20,7 @@ from click.exceptions import NoArgsIsHelpError
 
 from keystead.cli.commands import COMMANDS
 from keystead.cli.exits import Exit, NotDone, of_system, report
-from keystead.cli.group import Commands
+from keystead.cli.group import Commands, ReaderGone
 from keystead.core.errors import KeysteadError
 
 cli = Commands("keystead", COMMANDS, help="Keystead keeps keys, and answers the clients that people already have.")
@@ -27,6 +28,14 @@ cli = Commands("keystead", COMMANDS, help="Keystead keeps keys, and answers the 
 
 def run(arguments: Sequence[str]) -> int:
     """Do one command; its exit status (cli.exits). What goes wrong is one line on standard error."""
+    try:
+        return _run(arguments)
+    except (ReaderGone, BrokenPipeError):
+        return Exit.READER_GONE
+
+
+def _run(arguments: Sequence[str]) -> int:
+    """The same. Raises ReaderGone; BrokenPipeError where nobody reads what goes wrong."""
     before = arguments[: arguments.index("--")] if "--" in arguments else arguments
     as_json = "--json" in before
     try:
@@ -39,13 +48,17 @@ def run(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         sys.stderr.write("\n")
         return Exit.INTERRUPTED
-    except BrokenPipeError:  # whoever read our output has had enough
-        sys.stderr.close()
-        return Exit.DONE
     except OSError as error:
         return report(of_system(error), as_json=as_json)
     return int(done or Exit.DONE)
 
 
 def main() -> NoReturn:
-    sys.exit(run(sys.argv[1:]))
+    status = run(sys.argv[1:])
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:  # `status` tells of it already; Python would try again at the end, and make 120 of it
+            with suppress(OSError):
+                stream.close()
+    sys.exit(status)

@@ -29,6 +29,7 @@ class Exit(IntEnum):
     NOT_EXECUTABLE = 126  # `keystead run`: CMD cannot be executed
     NO_COMMAND = 127  # `keystead run`: there is no CMD
     INTERRUPTED = 130
+    READER_GONE = 141  # as a shell says of what SIGPIPE has ended: not all that was said has been read
 
 
 class NotDone(Exception):

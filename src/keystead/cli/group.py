@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
@@ -17,6 +19,19 @@ class Row(Struct, frozen=True):
     where: str
     does: str
     section: str
+
+
+class ReaderGone(Exception):
+    """Whoever read what the command says has had enough."""
+
+
+@contextmanager
+def _read_by_somebody() -> Iterator[None]:
+    """Raises ReaderGone, which Click does not make a failure of, as it does of BrokenPipeError."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise ReaderGone from None
 
 
 class Suggesting(click.Group):
@@ -44,6 +59,18 @@ class Commands(Suggesting):
                 ["--version"], is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Say it."
             )
         )
+
+    @_read_by_somebody()
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Where --help and --version are answered. Raises ReaderGone."""
+        return super().make_context(*args, **extra)
+
+    @_read_by_somebody()
+    def invoke(self, ctx: click.Context) -> Any:
+        """Once all that the command has said is out. Raises ReaderGone."""
+        done = super().invoke(ctx)
+        sys.stdout.flush()
+        return done
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
         return list(self._table)
