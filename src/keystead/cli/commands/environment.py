@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from difflib import get_close_matches
 from typing import NoReturn
 
@@ -11,7 +10,7 @@ import click
 
 from keystead import config
 from keystead.app.layout import Layout, SavedCredentials, read_running, read_saved
-from keystead.cli import environment
+from keystead.cli import environment, shells
 from keystead.cli.exits import NoCommand, NoServer, NotExecutable
 from keystead.cli.here import Here, say, with_here
 from keystead.core.errors import InvalidArgument
@@ -22,12 +21,14 @@ HOST = click.option("--host", metavar="NAME", help="The name clients call the se
 @click.command()
 @click.argument("door")
 @HOST
+@click.option("--shell", type=click.Choice(list(shells.SHELLS)), help="Whose words [default: the shell that asks].")
 @with_here
-def env(here: Here, door: str, host: str | None) -> None:
+def env(here: Here, door: str, host: str | None, shell: str | None) -> None:
     """Print the variables that point the clients of DOOR at the running server.
 
     \b
     eval "$(keystead env aws)"
+    keystead env aws | source        # fish
     """
     found, saved = _variables(here, door, host)
     if saved is None and door == "aws":
@@ -35,9 +36,7 @@ def env(here: Here, door: str, host: str | None) -> None:
         say("`keystead init` or `keystead principal access-key create NAME`.")
     if "VAULT_TOKEN" not in found and door == "vault":
         say("No token is kept here: export VAULT_TOKEN yourself, from `keystead token create --policy …`.")
-    lines = [f"export {name}={shlex.quote(value)}" for name, value in found.items()]
-    lines += [f"unset {name}" for name in environment.left_over(found, os.environ)]
-    here.out.answer(found, "\n".join(lines))
+    here.out.answer(found, shells.script(shell or shells.asking(), found, environment.left_over(found, os.environ)))
 
 
 @click.command()
