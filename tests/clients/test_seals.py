@@ -102,6 +102,33 @@ def test_a_tpm_opens_by_itself_and_recovery_shares_when_it_does_not(tmp_path, tp
     assert keystead("key", "list", "--data", at, "--json").status == 0  # and without a server
 
 
+def test_a_tpm_that_is_cleared_under_a_running_server_is_told_while_it_is_open_and_mended_then(tmp_path) -> None:
+    """At the next start it would be too late, where nothing else opens it."""
+    with software_tpm(tmp_path / "cleared") as tpm:
+        at = tmp_path / "data"
+        made = init(at, "--seal", "tpm", "--tpm", tpm.tcti)
+        with serving("serve", at) as server:
+            key = use(server, made)
+            assert server("slot", "add", "tpm").status == 0
+            tpm.tool("tpm2_clear", "-c", "p")
+            told = until(lambda: state(server)["seal_trouble"], every=0.5)
+            assert "this one was cleared" in told and "`keystead seal migrate tpm`" in told
+            assert "it does not hold the generation of today: rotate" in server("status").out
+            use(server, made)
+            assert server("seal", "migrate", "tpm", "--json").status == 0 == server("slot", "rotate").status
+            assert state(server)["seal_trouble"] == ""
+            assert [one["trouble"] for one in state(server)["slots"]] == ["", ""]
+        with serving("serve", at) as server:
+            assert not state(server)["sealed"] and server("key", "describe", key).status == 0
+            tpm.tool("tpm2_changeauth", "-c", "o", "somebody's password")
+            told = until(lambda: state(server)["seal_trouble"], every=0.5)
+            assert "`tpm.owner`" in told and "`tpm.owner`" in server("slot", "rotate").err
+            assert not state(server)["sealed"]
+            tpm.tool("tpm2_changeauth", "-c", "o", "-p", "somebody's password")
+            until(lambda: not state(server)["seal_trouble"], every=0.5)
+            assert server("slot", "rotate").status == 0
+
+
 def test_seals_are_added_migrated_and_removed_while_it_serves_and_all_of_it_is_on_record(tmp_path, tpm) -> None:
     at = tmp_path / "data"
     made = init(at, "--seal", "passphrase", "--passphrase", "env:P", "--tpm", tpm.tcti, env=PHRASE)

@@ -57,7 +57,7 @@ class Sealing:
         self._seals = self._read()  # what they are once a change that did not end has been settled
         self._changes = SealChanges(self, settings, self._read)
         self.trouble = ""
-        """Why it does not open by itself."""
+        """Why it does not open by itself, or would not any more."""
         self._waiting = False  # whether it is tried again
         self._unseal_key: Sensitive | None = None
         self.chores: Chores | None = None
@@ -99,6 +99,18 @@ class Sealing:
         except KeysteadError as error:
             if not self.is_open:  # nobody has come with shares meanwhile
                 self.trouble, self._waiting = str(error), isinstance(error, Unavailable)
+
+    def look_at_seals(self) -> None:
+        """While it is open: whether those that rest on a device would open it again."""
+        seals = self._seals
+        if not self.is_open:
+            return
+        ask = self._ask
+        said = seals.trouble(self.holds, lambda kind, opened: ask(f"the {kind} seal", opened, OPENED_IN))
+        if seals is self._seals and self._unseal_key is not None:  # nobody has changed or sealed it meanwhile
+            if said and not self.trouble:
+                LOG.error("it would not open by itself any more: %s", said)
+            self.trouble = said
 
     def try_again(self) -> None:
         """What a seal rests on may answer now."""
@@ -195,7 +207,7 @@ class Sealing:
                 self.pool.start()
 
     def hold(self, unseal_key: Sensitive, seals: Seals) -> None:
-        self._unseal_key, self._seals = unseal_key, seals
+        self._unseal_key, self._seals, self.trouble = unseal_key, seals, ""
 
     # --- the slots
 

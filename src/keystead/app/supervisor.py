@@ -53,9 +53,9 @@ LOG = logging.getLogger("keystead")
 NICE = 10
 FOLD_EVERY, LOOK_EVERY, SCHEDULE_EVERY, SETTLE_EVERY, TELL_EVERY, OPEN_EVERY = 2.0, 0.2, 1.0, 60.0, 1.0, 10.0  # seconds
 FETCH_EVERY = 2.0
-WATCH_EVERY = 5.0  # seconds between two looks at the HSMs
+WATCH_EVERY, SEALS_EVERY = 5.0, 10.0  # seconds between two looks at the HSMs; at the seals, while it is open
 HANGING_FOR = 5.0  # seconds that an audit device, or an HSM, may keep the server from ending
-MAY_HANG = frozenset({"_tell_devices", "_fetch_lists", "_settle", "open_again", "look"})
+MAY_HANG = frozenset({"_tell_devices", "_fetch_lists", "_settle", "open_again", "look", "look_at_seals"})
 LOOKED_IN = 2.0  # seconds that are waited for a slot to be looked at
 
 
@@ -144,6 +144,7 @@ class Supervisor:
                 (FETCH_EVERY, self._fetch_lists),
                 (OPEN_EVERY, self.sealing.open_again),
                 (WATCH_EVERY, self._watch.look),
+                (SEALS_EVERY, self.sealing.look_at_seals),
             )
         ]
         beside = [

@@ -32,6 +32,10 @@ def _at_once(_kind: str, opened: Callable[[], Sensitive]) -> Sensitive:
 AnySeal = FileSeal | PassphraseSeal | ShamirSeal | TpmSeal | Pkcs11Seal | ExternalSeal
 
 
+NEAR = frozenset({TpmSeal.kind, Pkcs11Seal.kind})
+"""Kinds of seals that rest on a device."""
+
+
 class Seals:
     """One or two. `around`, `told` and `discard` of each are those of its module."""
 
@@ -85,6 +89,21 @@ class Seals:
         may_come = any(isinstance(error, Unavailable) for _, error in troubles)
         kind = Unavailable if may_come else type(troubles[0][1])  # what was refused is not asked again and again
         raise kind("; ".join(f"{seal.kind}: {error}" for seal, error in troubles))
+
+    def trouble(self, is_right: Callable[[Sensitive], bool], ask: Asking) -> str:
+        """Why those that rest on a device here would not open it just now; "" where they would. `is_right`: of U.
+
+        A service is not asked: each question is on its bill, and in its log.
+        """
+        troubles = list[str]()
+        for seal in self.each:
+            if seal.kind in NEAR:
+                try:
+                    if not is_right(ask(seal.kind, partial(seal.open, ()))):
+                        troubles.append(f"{seal.kind}: it opens another key")
+                except KeysteadError as error:
+                    troubles.append(f"{seal.kind}: {error}")
+        return "; ".join(troubles)
 
     def _opened(self, seal: AnySeal, offered: Sequence[Sensitive]) -> Sensitive:
         unseal_key = seal.open(offered)

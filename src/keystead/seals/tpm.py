@@ -12,7 +12,7 @@ from hashlib import sha256
 
 from msgspec import Struct
 
-from keystead.core.errors import InvalidArgument
+from keystead.core.errors import Conflict, InvalidArgument
 from keystead.core.sensitive import Sensitive
 from keystead.seals import approved
 from keystead.seals.base import Surroundings
@@ -20,6 +20,7 @@ from keystead.tpm import Approval, SealedBlob, Tpm
 from keystead.tpm.authorizing import REFERENCE_BYTES
 
 DEFAULT_PCRS = (7,)
+ANEW = "while it is open, or once another seal has opened it, `keystead seal migrate tpm` seals it anew"
 
 
 class TpmPlan(Struct, frozen=True, tag_field="kind", tag="tpm", forbid_unknown_fields=True):
@@ -72,7 +73,10 @@ class TpmSeal:
             asked.extend(approved.kept(self._at.directory))
             return asked
 
-        unseal_key = self._tpm.unseal(self._blob, approvals)
+        try:
+            unseal_key = self._tpm.unseal(self._blob, approvals)
+        except Conflict as error:
+            raise Conflict(f"{error}: {ANEW}", error.detail) from error
         self.opened_as = f"{self.kind}, by approved PCRs" if asked else self.kind
         return unseal_key
 

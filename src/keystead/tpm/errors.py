@@ -21,7 +21,7 @@ MEANINGS: dict[int, tuple[type[KeysteadError], str]] = {
     AUTH_FAIL: (Unauthenticated, "the TPM does not accept the authorization value"),
     BAD_AUTH: (
         Unauthenticated,
-        "the TPM does not accept the authorization value, or its owner hierarchy has another",
+        "the TPM does not accept the authorization value, or its owner hierarchy has another: `tpm.owner` says which",
     ),
     SIGNATURE: (Unauthenticated, "the signature is not the authority's"),
     POLICY_FAIL: (Unauthenticated, "the PCRs of the TPM are not those that it was sealed under"),

@@ -29,7 +29,7 @@ class SlotStatus(Message, frozen=True, kw_only=True):
 class ServerStatus(Message, frozen=True, kw_only=True):
     sealed: bool
     seal: str  # its kind; of two, both
-    seal_trouble: str = ""  # why a seal that opens by itself does not
+    seal_trouble: str = ""  # why a seal that opens by itself does not, or would not now
     custody_alarm: str = ""  # why too few shares are known to exist
     version: str
     workers: int
