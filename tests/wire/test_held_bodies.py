@@ -1,13 +1,15 @@
 """How many bytes of requests a listener keeps, whoever sends them: security.md §4-D rows 49, 59.
 
 Nobody who sends has to be known. 40 connections, each with a request that waits for a thread and 63 of 1 MiB behind it,
-were 2.6 GB; 2,000 that never end a body of 1 MiB were 2 GB.
+were 2.6 GB; 2,000 that never end a body of 1 MiB were 2 GB; 2,000 that were answered one, and stay, were 4 GB.
 """
 
 from __future__ import annotations
 
 import threading
+import tracemalloc
 
+import pytest
 from tests.wire.listening import World, bodies, post, run, turns
 
 from keystead.kit.blocked import Room
@@ -108,6 +110,30 @@ def test_nothing_is_held_of_who_has_gone() -> None:
         await turns()
         assert world.listener._n_held == 0 and not world.listener._held
         gate.set()
+
+    run(test, LIMITS)
+
+
+@pytest.mark.parametrize("n_pieces", [1, 2])
+@pytest.mark.parametrize("target", [b"/", b"/slow"])
+def test_nothing_is_kept_of_a_body_that_was_answered(target: bytes, n_pieces: int) -> None:
+    async def test(world: World) -> None:
+        world.blocking[b"/slow"] = gate = threading.Event()
+        gate.set()
+        crowd = [world.connect() for _ in range(10)]
+        tracemalloc.start()
+        try:
+            for one in crowd * 3:
+                whole = big(target)
+                size = len(whole) // n_pieces
+                await one.send(*(whole[at : at + size] for at in range(0, len(whole), size)))
+                await world.until(lambda one=one: one.protocol.is_idle())
+                assert len(bodies(one.take())) <= 1
+                world.served.clear()
+            del whole
+            assert tracemalloc.get_traced_memory()[0] < BIG
+        finally:
+            tracemalloc.stop()
 
     run(test, LIMITS)
 

@@ -152,11 +152,12 @@ class Connection(Framing, asyncio.Protocol):
         if self.n_owed > self._limits.n_pipelined:
             self._refusal = Refusal.OVERLOADED
             raise Refused
+        body, self._body = self._body, b""  # gone with its request, and not when the next one comes
         request = HttpRequest(
             method=self._method,
             target=self._target,
             headers=self._headers,
-            body=self._body if isinstance(self._body, bytes) else bytes(self._body),
+            body=body if isinstance(body, bytes) else bytes(body),
             peer=self._peer,
             received_at=batch.now,
             second=batch.second,
@@ -245,6 +246,7 @@ class Connection(Framing, asyncio.Protocol):
         if begun is None:
             self._put(reply, NO_HEADERS)
             return
+        self._begun = None
         if begun.method == b"HEAD":
             reply, self._holds_head = head_of(reply), True
         self._put(reply, begun.headers)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from keystead.kit.again import END, Again
+from keystead.kit.again import END, LENGTH, Again
 from keystead.wire.http import SINGLE, Limits, Refusal
 
 IDLE, HEAD, BODY = 0, 1, 2
@@ -80,7 +80,7 @@ class Framing:
         """What `alike` is to go by, after `data` was one whole message; from the second head of one length on."""
         if self._headers.keys().isdisjoint(_NEVER_ALIKE):
             end = data.find(END) + len(END)
-            if end + len(self._body) == len(data):
+            if end + int(self._headers.get(LENGTH, 0)) == len(data):
                 if end == self._n_last_head:
                     self._again = Again(data[:end], self._headers)
                 self._n_last_head = end
