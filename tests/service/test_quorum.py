@@ -176,6 +176,8 @@ def with_role(office: Office) -> None:
     iam = office.stack.admin.client("iam")
     iam.create_role(RoleName="hat", AssumeRolePolicyDocument=trust("user/ray", "user/ann", "user/bob"))
     iam.put_role_policy(RoleName="hat", PolicyName="may", PolicyDocument=EVERYTHING)
+    again = trust("user/ray", "user/ann", "user/bob", "role/hat")
+    iam.update_assume_role_policy(RoleName="hat", PolicyDocument=again)
 
 
 def assumed(office: Office, by: harness.Person, role: str = "hat") -> harness.Person:
@@ -196,7 +198,7 @@ def own_session(office: Office, by: harness.Person) -> harness.Person:
     return harness.Person(office.stack, by.principal, *key)
 
 
-@pytest.mark.parametrize("way", ["itself", "second key", "own session", "role"])
+@pytest.mark.parametrize("way", ["itself", "second key", "own session", "role", "role from itself"])
 def test_who_asks_does_not_approve_whatever_they_come_with(office, way: str) -> None:
     with_role(office)
     second = second_key(office, "ray")
@@ -207,6 +209,7 @@ def test_who_asks_does_not_approve_whatever_they_come_with(office, way: str) -> 
         "second key": lambda: second,
         "own session": lambda: own_session(office, office.ray),
         "role": lambda: assumed(office, office.ray),
+        "role from itself": lambda: assumed(office, assumed(office, office.ray)),
     }[way]()
     with pytest.raises(Denied):
         office.approve(hand, request)
@@ -246,7 +249,9 @@ def test_what_a_role_asks_for_is_not_for_another_who_takes_it_on(office) -> None
     office.put()
     request = office.asked(assumed(office, office.ray)).request
     assert office.asked(assumed(office, office.ray)).request == request, "whoever it is, in a new session"
+    assert office.asked(assumed(office, assumed(office, office.ray))).request == request, "and taken on from itself"
     assert office.asked(assumed(office, office.ann)).request != request
+    assert office.asked(assumed(office, assumed(office, office.ann))).request != request
 
 
 def test_who_may_approve_what_they_ask_for_where_the_rule_says_so(office) -> None:

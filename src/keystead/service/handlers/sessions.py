@@ -50,7 +50,7 @@ def _opened(
         policy=policy,
         policy_ids=policy_ids,
         tags=tags,
-        behind=() if principal.id == act.principal.id else _opener(home, act),
+        behind=act.caller.behind if principal.id == act.principal.id else _opener(home, act),
         provider=act.principal.provider if isinstance(act.principal, WebIdentity) else "",
     )
     credential = Credential(
