@@ -152,9 +152,11 @@ async def turns(n: int = 8) -> None:
         await asyncio.sleep(0)
 
 
-def run(test: Callable[[World], Awaitable[None]], limits: Limits = LIMITS, loops: Any = None) -> World:
+def run(
+    test: Callable[[World], Awaitable[None]], limits: Limits = LIMITS, loops: Any = None, made: type[World] = World
+) -> World:
     async def within() -> World:
-        world = World(limits)
+        world = made(limits)
         try:
             await test(world)
         finally:

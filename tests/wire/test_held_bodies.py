@@ -44,7 +44,7 @@ def test_while_a_request_waits_no_more_is_read_than_one_body_behind_it() -> None
     run(test, LIMITS)
 
 
-def test_a_peer_that_does_not_read_is_not_read_on_from_for_what_is_served_meanwhile() -> None:
+def test_a_peer_that_does_not_read_is_neither_served_nor_read_on_from() -> None:
     """Two reasons to stop reading: it goes on once neither is left."""
 
     async def test(world: World) -> None:
@@ -53,11 +53,14 @@ def test_a_peer_that_does_not_read_is_not_read_on_from_for_what_is_served_meanwh
         await one.send(post(b"/slow"), big(), big())
         one.protocol.pause_writing()
         gate.set()
-        await world.until(lambda: not world.listener._n_held)
+        await world.until(lambda: one.writes)
         await turns()
-        assert not one.reading
+        assert not one.reading and world.listener._n_held == 2 * BIG
         one.protocol.resume_writing()
-        assert one.reading
+        assert not one.reading
+        await world.until(lambda: one.reading)
+        await world.until(lambda: len(bodies(b"".join(one.writes))) == 3)
+        assert not world.listener._n_held and one.reading
 
     run(test, LIMITS)
 

@@ -128,6 +128,8 @@ class Connection(Framing, asyncio.Protocol):
         self.deadline = self._listener.tick + self._limits.idle_for
         if not self._is_behind:
             self._read_on()
+        if self.waiting and not self.blocked:
+            self._listener.serve_on(self)
 
     def eof_received(self) -> bool:
         """A peer that has said all it has to say still gets what it is owed."""
@@ -257,8 +259,13 @@ class Connection(Framing, asyncio.Protocol):
         self._listener.batch.add(self)
 
     def begin(self) -> Steps | None:
-        """Begin the next request that waits; replies that stand before it are taken."""
+        """Begin the next request that waits; replies that stand before it are taken.
+
+        None, too, while much is to be sent or read first: `send` and `resume_writing` go on.
+        """
         while self.waiting and not self.blocked:
+            if self._paused or (self.out and sum(map(len, self.out)) > MUCH):
+                return None
             item = self.waiting.popleft()
             if isinstance(item, bytes):
                 self._put(item, self._headers)
@@ -298,6 +305,8 @@ class Connection(Framing, asyncio.Protocol):
             self.deadline = self._listener.tick + self._limits.idle_for
         if last:
             self._end(transport)
+        elif self.waiting and not self.blocked and not self._paused:
+            self._listener.serve_on(self)
 
     def _end(self, transport: asyncio.Transport) -> None:
         """Close so that the reply is read: a reset for unread input would destroy it on its way (RFC 9112 §9.6)."""

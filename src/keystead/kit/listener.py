@@ -141,6 +141,17 @@ class Listener:
 
     # --- requests
 
+    def serve_on(self, connection: Connection) -> None:
+        """What it has read and not begun, in a batch to come."""
+        self._loop.call_soon(self._ask, connection)
+
+    def _ask(self, connection: Connection) -> None:
+        if self.batch.is_leaving:  # as in unblock
+            self.serve_on(connection)
+        else:
+            self.batch.begin()
+            self.batch.ask(connection)
+
     def block(self, connection: Connection, request: HttpRequest, rest: Steps | None, would: WouldBlock) -> None:
         """Serve it on a thread, or what is left of it."""
         blocked = Blocked(self, connection, request, rest)
