@@ -67,6 +67,10 @@ class MemorySlot:
         self._require()
         return frozenset(self.held)
 
+    def is_short(self) -> bool:
+        self._require()
+        return False
+
     def give(self, generation: str, challenge: Sensitive) -> Sensitive | None:
         self._require()
         if (secret := self.held.get(generation)) is None or not self._mac:

@@ -261,6 +261,10 @@ class Slot(Protocol):
         """What is held. Raises Unavailable where the slot cannot be looked at."""
         ...
 
+    def is_short(self) -> bool:
+        """Whether it keeps no room for one generation more: the next destruction may be refused. Raises Unavailable."""
+        ...
+
     def give(self, generation: str, challenge: Sensitive) -> Sensitive | None:
         """What of that secret goes into the wrapping key (service.root): 32 bytes that are the same every time.
 

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from msgspec import Struct
 
@@ -26,6 +26,10 @@ Opener = Callable[[str, str], Slot]
 
 ANSWERED_IN, LOCKED_FOR = 30.0, 10.0
 """Seconds that devices have to answer; and while the store's write lock is held for them, once they have answered."""
+
+
+LACKS: Final = "it does not hold the generation of today: rotate"
+SHORT: Final = "it keeps no room for the next destruction, which is refused if it is full then: make room in it"
 
 
 class Asker(Protocol):
@@ -78,6 +82,7 @@ class SlotLook(Struct, frozen=True, kw_only=True):
     generation: str  # the one that the root names
     n_unerased: int | None
     trouble: str = ""
+    is_short: bool = False  # it keeps no room for the next destruction
 
 
 class Slots:
@@ -255,12 +260,17 @@ class Slots:
         return [self._look(wrap.slot, wrap.generation, root.owner) for wrap in root.wraps]
 
     def _look(self, name: str, generation: str, owner: str) -> SlotLook:
+        def looked() -> tuple[frozenset[str], bool]:
+            slot = self.at(name, owner)
+            return slot.generations(), slot.is_short()
+
         try:
-            held = self.ask(name, self.at(name, owner).generations)
+            held, is_short = self.ask(name, looked)
         except Unavailable as error:
             return SlotLook(name=name, generation=generation, n_unerased=None, trouble=str(error))
-        lacks = "" if generation in held else "it does not hold the generation of today: rotate"
-        return SlotLook(name=name, generation=generation, n_unerased=len(held - {generation}), trouble=lacks)
+        trouble = LACKS if generation not in held else SHORT if is_short else ""
+        n_unerased = len(held - {generation})
+        return SlotLook(name=name, generation=generation, n_unerased=n_unerased, trouble=trouble, is_short=is_short)
 
     def hold_something(self, names: Iterable[str], owner: str) -> bool:
         """Whether any of them does. Raises Unavailable."""

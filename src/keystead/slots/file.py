@@ -87,6 +87,10 @@ class FileSlot:
     def generations(self) -> frozenset[str]:
         return frozenset(self.read())
 
+    def is_short(self) -> bool:
+        """A disk that is full says so when it is written to."""
+        return False
+
     def give(self, generation: str, challenge: Sensitive) -> Sensitive | None:  # noqa: ARG002 - it gives the secret itself
         return self.read().get(generation)
 

@@ -40,6 +40,10 @@ class TpmSlot:
     def generations(self) -> frozenset[str]:
         return frozenset(self._found())
 
+    def is_short(self) -> bool:
+        """It has indices of its own; whether the TPM has memory for another one, it does not tell."""
+        return len(self._found()) == N_INDICES
+
     def give(self, generation: str, challenge: Sensitive) -> Sensitive | None:
         found = self._found()
         if generation not in found:

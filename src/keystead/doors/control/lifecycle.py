@@ -24,6 +24,7 @@ class SlotStatus(Message, frozen=True, kw_only=True):
     generation: str  # the one that the root of the key tree is under
     n_unerased: int | None  # old ones to be erased; None: it cannot be looked at
     trouble: str = ""
+    is_short: bool = False  # it keeps no room for the next destruction
 
 
 class ServerStatus(Message, frozen=True, kw_only=True):
