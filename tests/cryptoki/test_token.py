@@ -499,6 +499,25 @@ def test_a_token_that_tells_no_serial_number_for_a_moment_is_not_another_one(tok
     assert token.info().label == label and not blank
 
 
+def test_a_token_is_found_again_after_another_one_of_its_label_was_there(label, tmp_path):
+    """Which tokens there are SoftHSM2 reads when it starts: here its configuration leads elsewhere for a while."""
+    now, configuration = [0.0], softhsm.tokens().with_name("softhsm2.conf")
+    token, module = softhsm.open_token(label, clock=lambda: now[0]), Module.open(softhsm.module())
+    name, before = make(token), configuration.read_text()
+    configuration.write_text(f"directories.tokendir = {tmp_path}\n")
+    try:
+        softhsm.new_token(label)
+        module.restart(module.epoch)
+        for _ in range(2):
+            with pytest.raises((Conflict, Unavailable), match="another token"):
+                token.has(name)
+    finally:
+        configuration.write_text(before)
+    now[0] += PAUSES[-1]
+    assert token.has(name)
+    token.close()
+
+
 def test_another_token_under_the_same_label_is_not_taken_for_it(token, label, monkeypatch):
     token.info()
     monkeypatch.setattr(token, "_serial", "0123456789abcdef")

@@ -285,7 +285,10 @@ class Spells:
             self._refused = str(error)
             self._pause(self._refused)
             raise
-        except Conflict as error:
+        except Conflict as error:  # SoftHSM2 shows it until it is started again, wherever the right one is by now
+            if may_restart:
+                raise _Restart from None
+            self._pause(str(error))
             raise Conflict(f"the HSM {self.name}: {error}", error.detail) from None
         except Failed as failed:
             is_of_the_pin = (
