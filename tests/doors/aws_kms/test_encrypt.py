@@ -187,6 +187,20 @@ def test_what_is_no_value_of_a_context_all_the_same(stack, written) -> None:
     assert (reply.code, reply.message) == ("SerializationException", None)
 
 
+@pytest.mark.parametrize("before", [True, False])
+def test_a_context_of_no_strings_hides_no_other_fault(shared, before) -> None:
+    """It is no fault of its own, wherever it stands: what is said is what is wrong, as without it."""
+    context, others = '"EncryptionContext": {"a": 1}', '"Plaintext": "", "KeyId": ""'
+    body = f"{{{context}, {others}}}" if before else f"{{{others}, {context}}}"
+    reply = shared.admin.post("Encrypt", body.encode())
+    assert (reply.code, reply.message) == (
+        "ValidationException",
+        "2 validation errors detected: "
+        "Value '' at 'keyId' failed to satisfy constraint: Member must have length greater than or equal to 1; "
+        "Value at 'plaintext' failed to satisfy constraint: Member must have length greater than or equal to 1",
+    )
+
+
 def test_a_context_goes_with_symmetric_keys_only(shared) -> None:
     """ "An encryption context is valid only for cryptographic operations with a symmetric encryption KMS key." """
     key = rsa(shared)

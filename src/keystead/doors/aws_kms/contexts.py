@@ -23,17 +23,22 @@ class _Float(float):
     written: str
 
 
-def spelt(body: bytes, path: str) -> bytes | None:
-    """`body` with strings in its contexts, where what did not fit stands in one; else None. It has been checked.
+def stands_in_one(path: str) -> bool:
+    """path: of what did not fit (wire.Misfit)."""
+    return path.startswith(_PATHS)
 
-    path: of what did not fit (wire.Misfit). Nothing is raised here: an error that is handed on and raised again holds
-    the frame that holds it, and with both the request.
+
+def spelt(body: bytes) -> bytes | None:
+    """`body`, which has been checked, with strings in its contexts; None where they are no such values either.
+
+    Nothing is raised here: an error that is handed on and raised again holds the frame that holds it, and with both the
+    request.
     """
-    if not path.startswith(_PATHS):
-        return None
     try:
         members = json.loads(body.decode(), parse_int=_whole, parse_float=_broken, parse_constant=_refused)
     except ValueError:
+        return None
+    if not isinstance(members, dict):
         return None
     constraints = members.get("Constraints")
     for holder, names in ((members, _CONTEXTS), (constraints, _OF_A_GRANT)):

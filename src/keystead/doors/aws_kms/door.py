@@ -20,7 +20,7 @@ from keystead.core.sensitive import Sensitive
 from keystead.doors.aws_kms import query, sts, webidentity
 from keystead.doors.aws_kms.approvals import OWN
 from keystead.doors.aws_kms.constraints import complaint
-from keystead.doors.aws_kms.contexts import spelt
+from keystead.doors.aws_kms.contexts import spelt, stands_in_one
 from keystead.doors.aws_kms.errors import PREFIX, REFUSALS, UNKNOWN_OPERATION, Said, WireFault, row
 from keystead.doors.aws_kms.iam import errors as iam
 from keystead.kit import Call, Door, Means, WireOperation, fault
@@ -86,7 +86,7 @@ class AwsFront(Stepwise):
             try:
                 message = operation.read(request.body)
             except Misfit as misfit:
-                if (again := spelt(request.body, misfit.path)) is None:
+                if not stands_in_one(misfit.path) or (again := spelt(request.body)) is None:
                     raise
                 message = operation.read(again)
             yield None
@@ -223,8 +223,8 @@ def _said(code: str, words: str | None, status: int, request_id: str, second: in
 
 def _misfit(error: Malformed, asked: _Asked) -> e.KeysteadError:
     """A message of another shape breaks a constraint, or is no message at all."""
-    operation = asked.operation
-    text = complaint(operation.request, asked.request.body) if isinstance(error, Misfit) and operation else None
+    operation, body = asked.operation, asked.request.body
+    text = complaint(operation.request, spelt(body) or body) if isinstance(error, Misfit) and operation else None
     return e.InvalidArgument(text, "message") if text else e.Malformed(str(error))
 
 
