@@ -356,6 +356,46 @@ def test_what_breaks_a_constraint_is_refused_before_anything_is_done(office, bod
     assert len(office.by_system(ops.ListPrincipals(tenant=ops.TenantRef(TENANT))).items) == 2
 
 
+NAMES = "It must contain only alphanumeric characters and/or the following: +=,.@_-"
+PATHS = "It must begin and end with / and contain only alphanumeric characters and/or / characters."
+ONE = "1 validation error detected: {} failed to satisfy constraint: Member must {}"
+LONG = "a" * 65
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("Action=CreateUser", ONE.format("Value null at 'userName'", "not be null")),
+        ("Action=CreateUser&UserName=a%20b", f"The specified value for userName is invalid. {NAMES}"),
+        ("Action=GetRole&RoleName=%00", f"The specified value for roleName is invalid. {NAMES}"),
+        ("Action=CreateUser&UserName=a&Path=no", f"The specified value for path is invalid. {PATHS}"),
+        (
+            f"Action=CreateUser&UserName={LONG}&Path=no",
+            ONE.format(f"Value '{LONG}' at 'userName'", "have length less than or equal to 64"),
+        ),
+        ("Action=ListUsers&MaxItems=0", ONE.format("Value '0' at 'maxItems'", "have value greater than or equal to 1")),
+        ("Action=ListUsers&MaxItems=many", "The value of MaxItems is not of its type."),
+        (
+            "Action=UpdateAccessKey&AccessKeyId=AKIA&Status=Off",
+            "2 validation errors detected: Value 'AKIA' at 'accessKeyId' failed to satisfy constraint: Member must have"
+            " length greater than or equal to 16; Value 'Off' at 'status' failed to satisfy constraint: Member must"
+            " satisfy enum value set: [Active, Expired, Inactive]",
+        ),
+        (
+            "Action=TagUser&UserName=a&Tags.member.1.Key=a&Tags.member.1.Value=&Tags.member.2.Key=&Tags.member.2.Value=",
+            "2 validation errors detected: Value '' at 'tags.2.member.key' failed to satisfy constraint: Member must"
+            " have length greater than or equal to 1; Value '' at 'tags.2.member.key' failed to satisfy constraint:"
+            r" Member must satisfy regular expression pattern: [\p{L}\p{Z}\p{N}_.:/=+\-@]+",
+        ),
+    ],
+)
+def test_a_broken_constraint_is_said_as_iam_says_it(office, body, words) -> None:
+    """cfn-lint #722, hashicorp/vault #567: those about names and paths are sentences of IAM's own."""
+    error = ElementTree.fromstring(ask(office.admin, body).body)  # noqa: S314 - our own
+    said = error.find("{*}Error/{*}Code"), error.find("{*}Error/{*}Message")
+    assert [one.text for one in said if one is not None] == ["ValidationError", words]
+
+
 def test_what_is_changed_is_on_record_with_whom_it_was_done_to(office, iam) -> None:
     alice = iam.create_user(UserName="alice")["User"]
     iam.create_access_key(UserName="alice")

@@ -13,6 +13,7 @@ from tests.harness import OF_TOKENS
 
 from keystead.core.sensitive import Sensitive
 from keystead.doors.aws_kms import DOOR
+from keystead.doors.aws_kms.constraints import HIDDEN_IN_FORMS
 from keystead.doors.aws_kms.iam.errors import ERRORS
 from keystead.doors.aws_kms.query import ERRORS as STS_ERRORS
 from keystead.doors.aws_kms.query import SERVICES
@@ -126,3 +127,10 @@ def test_codes_have_the_statuses_of_the_model() -> None:
     }
     wanted = {"NoSuchEntity", "EntityAlreadyExists", "MalformedPolicyDocument", "LimitExceeded", "DeleteConflict"}
     assert wanted <= told.keys() & statuses.keys()
+
+
+@pytest.mark.parametrize(("op", "model", "shapes"), each())
+def test_what_the_model_calls_sensitive_is_not_shown_by_a_complaint(op, model, shapes) -> None:
+    for path, _, shape in of_request(op, model, shapes) if "input" in model else ():
+        if shapes[shape].get("sensitive"):
+            assert path.rpartition(".")[2] in HIDDEN_IN_FORMS

@@ -189,6 +189,16 @@ def test_what_is_the_arn_of_no_role(office, arn) -> None:
     assert not_assumed(office.admin, arn)[0] == "ValidationError"
 
 
+def test_a_broken_constraint_is_said_as_sts_says_it(office) -> None:
+    """zalando-stups/aws-credentials-service #7."""
+    role(office, trust(ACCOUNT))
+    words = r"Value 'a/b' at 'roleSessionName' failed to satisfy constraint: Member must satisfy regular expression "
+    assert refused(office.admin.client("sts").assume_role, RoleArn=ARN, RoleSessionName="a/b") == (
+        "ValidationError",
+        rf"1 validation error detected: {words}pattern: [\w+=,.@-]*",
+    )
+
+
 @pytest.mark.parametrize(
     "more",
     [

@@ -2,8 +2,9 @@
 
     1 validation error detected: Value 'X' at 'lowerCamel' failed to satisfy constraint: Member must …
 
-The constraints are those of the message Structs, read once more from their types; nothing is written twice.
-A value is shown only where its shape is no secret: bytes, maps and grant tokens never are.
+STS says it so, and IAM (Query), and KMS (JSON); of some constraints IAM has a sentence of its own. The constraints are
+those of the message Structs, read once more from their types; nothing is written twice. A value is shown only where its
+shape is no secret: bytes, maps and grant tokens never are.
 """
 
 from __future__ import annotations
@@ -15,32 +16,87 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
-from msgspec import inspect
+from msgspec import Struct, inspect
 
 from keystead.doors.aws_kms.shapes import AWS_PATTERNS
 from keystead.kit import Message
 
-SENSITIVE = frozenset({"Plaintext", "Message", "RawSecretAccessKey", "KeyStorePassword", "AccessKeyId"})
-"""By the model. Of these AWS does not even say that they are null."""
-HIDDEN = SENSITIVE | {"GrantTokens", "GrantToken"}
-"""Whoever shows a grant token may use the grant."""
+HIDDEN = frozenset(
+    {"Plaintext", "Message", "RawSecretAccessKey", "KeyStorePassword", "AccessKeyId", "GrantTokens", "GrantToken"}
+)
+"""Sensitive by the model, of which AWS does not even say that they are null; and grant tokens: whoever shows one may
+use the grant."""
+HIDDEN_IN_FORMS = frozenset({"WebIdentityToken"})
+"""By the models of STS and IAM."""
+
+_PATTERN = "Member must satisfy regular expression pattern: "
+OF_IAM = {
+    f"{_PATTERN}[\\w+=,.@-]+": "The specified value for {} is invalid. "
+    "It must contain only alphanumeric characters and/or the following: +=,.@_-",
+    f"{_PATTERN}(\\u002F)|(\\u002F[\\u0021-\\u007E]+\\u002F)": "The specified value for {} is invalid. "
+    "It must begin and end with / and contain only alphanumeric characters and/or / characters.",
+}
+"""rule -> what is said in its place where nothing else is wrong (SPEC.md)."""
 
 
 class WrongType(Exception):
-    """A member is not of the JSON type its shape asks for: no constraint, but a SerializationException."""
+    """A member is not of the type its shape asks for: no constraint, but a SerializationException."""
+
+
+class Flaw(Struct, frozen=True):
+    at: str
+    shown: str
+    rule: str
+
+    def __str__(self) -> str:
+        return f"{self.shown} at '{self.at}' failed to satisfy constraint: {self.rule}"
 
 
 def complaint(message: type[Message], body: bytes) -> str | None:
     """The text of the ValidationException for `body`; None if its fault is not a constraint."""
     try:
-        found = list(_members("", inspect.type_info(message), msgspec.json.decode(body)))
+        found = list(_members("", inspect.type_info(message), msgspec.json.decode(body), HIDDEN))
     except (WrongType, msgspec.DecodeError):
         return None
+    return _counted(found)
+
+
+def complaint_of_form(message: type[Any], tree: Any) -> str | None:
+    """The text of the ValidationError for `tree` (wire.aws.query.form); None if its fault is not a constraint."""
+    shape = inspect.type_info(message)
+    try:
+        found = list(_members("", shape, _typed(shape, tree), HIDDEN_IN_FORMS))
+    except WrongType:
+        return None
+    own = [OF_IAM[flaw.rule].format(flaw.at) for flaw in found if flaw.rule in OF_IAM]
+    return _counted([flaw for flaw in found if flaw.rule not in OF_IAM]) or next(iter(own), None)
+
+
+def _counted(found: list[Flaw]) -> str | None:
     noun = "error" if len(found) == 1 else "errors"
-    return f"{len(found)} validation {noun} detected: {'; '.join(found)}" if found else None
+    return f"{len(found)} validation {noun} detected: {'; '.join(map(str, found))}" if found else None
 
 
-def _members(path: str, shape: Any, value: Any) -> Iterator[str]:
+def _typed(shape: Any, value: Any) -> Any:
+    """A tree of texts, with numbers and truth values where `shape` has them and the text is one."""
+    match shape:
+        case inspect.StructType() if isinstance(value, dict):
+            types = {field.encode_name: _narrow(field.type) for field in shape.fields}
+            return {name: _typed(types[name], one) if name in types else one for name, one in value.items()}
+        case inspect.ListType() if isinstance(value, list):
+            return [_typed(_narrow(shape.item_type), one) for one in value]
+        case inspect.IntType() if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,18}", value):
+            return int(value)
+        case inspect.BoolType() if isinstance(value, str) and value.lower() in _TRUTH:
+            return _TRUTH[value.lower()]
+        case _:
+            return value
+
+
+_TRUTH = {"true": True, "1": True, "false": False, "0": False}
+
+
+def _members(path: str, shape: Any, value: Any, secret: frozenset[str]) -> Iterator[Flaw]:
     if not isinstance(value, dict):
         raise WrongType
     for field in shape.fields:
@@ -48,27 +104,26 @@ def _members(path: str, shape: Any, value: Any) -> Iterator[str]:
         at = path + name[:1].lower() + name[1:]
         given = value.get(name)
         if given is not None:
-            yield from _look(at, _narrow(field.type), given, hidden=name in HIDDEN)
+            yield from _look(at, _narrow(field.type), given, secret, hidden=name in secret)
         elif field.required:
-            shown = "Value" if name in SENSITIVE else "Value null"
-            yield f"{shown} at '{at}' failed to satisfy constraint: Member must not be null"
+            yield Flaw(at, "Value" if name in secret else "Value null", "Member must not be null")
 
 
-def _look(at: str, shape: Any, value: Any, *, hidden: bool) -> Iterator[str]:
-    """Complaints about one member that is there."""
+def _look(at: str, shape: Any, value: Any, secret: frozenset[str], *, hidden: bool) -> Iterator[Flaw]:
+    """What is wrong with one member that is there."""
     match shape:
         case inspect.StructType():
-            yield from _members(f"{at}.", shape, value)
+            yield from _members(f"{at}.", shape, value, secret)
             return
         case inspect.ListType() if isinstance(value, list) and isinstance(_narrow(shape.item_type), inspect.StructType):
             for number, item in enumerate(value, 1):
-                yield from _members(f"{at}.{number}.member.", _narrow(shape.item_type), item)
+                yield from _members(f"{at}.{number}.member.", _narrow(shape.item_type), item, secret)
         case _:
             pass
     hidden = hidden or isinstance(shape, inspect.BytesType | inspect.DictType)
     shown = "Value" if hidden else f"Value '{_shown(value)}'"
     for rule in _broken(shape, value):
-        yield f"{shown} at '{at}' failed to satisfy constraint: {rule}"
+        yield Flaw(at, shown, rule)
 
 
 def _broken(shape: Any, value: Any) -> Iterator[str]:
@@ -82,7 +137,7 @@ def _broken(shape: Any, value: Any) -> Iterator[str]:
             _demand(isinstance(value, str))
             yield from _length(shape, len(value))
             if shape.pattern is not None and not re.search(shape.pattern, value):
-                yield f"Member must satisfy regular expression pattern: {AWS_PATTERNS[shape.pattern]}"
+                yield f"{_PATTERN}{AWS_PATTERNS[shape.pattern]}"
         case inspect.BytesType():
             yield from _length(shape, len(_bytes(value)))
         case inspect.IntType():

@@ -17,10 +17,11 @@ from msgspec.structs import replace
 
 from keystead.core import errors as e
 from keystead.core.sensitive import Sensitive
+from keystead.doors.aws_kms.constraints import complaint_of_form
 from keystead.doors.aws_kms.credential import FLAWS, QUERY_REASONS
 from keystead.kit import Call, ErrorTable, Fault, WireOperation, operation
 from keystead.service.credentials.keysets import UNREACHABLE
-from keystead.wire import Malformed, Misfit
+from keystead.wire import Malformed
 from keystead.wire.aws import query, sigv4
 
 # Each begins with its letters, for which re looks fast: there may be 64 KiB of a stranger's to look through.
@@ -63,7 +64,7 @@ def query_operation(
 
 
 def reader(message: type[Q]) -> Callable[[bytes], Q]:
-    """What reads a form as that message. It raises Malformed; Misfit where the message has another shape."""
+    """What reads a form as that message. It raises Malformed; InvalidArgument where it has another shape."""
 
     kind = inspect.type_info(message)
     fields = kind.fields if isinstance(kind, inspect.StructType) else ()
@@ -77,8 +78,9 @@ def reader(message: type[Q]) -> Callable[[bytes], Q]:
         try:
             return msgspec.convert(tree, message, strict=False)
         except msgspec.ValidationError as error:
-            text, _, path = str(error).partition(" - at `")
-            raise Misfit(path.rstrip("`"), text) from None
+            path = str(error).partition(" - at `")[2].removeprefix("$.").rstrip("`")
+            words = complaint_of_form(message, tree) or f"The value of {path} is not of its type."
+            raise e.InvalidArgument(words, "message") from None
 
     return read
 
@@ -126,8 +128,6 @@ def run(operation: WireOperation[Any, Any] | None, form: bytes, call: Call) -> A
 
 def kind_of(error: Exception) -> Exception:
     """The same error as one of Keystead's kinds, where it is the codec's."""
-    if isinstance(error, Misfit):
-        return e.InvalidArgument(str(error), "message")
     return e.Malformed(str(error)) if isinstance(error, Malformed) else error
 
 
