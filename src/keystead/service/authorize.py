@@ -87,6 +87,8 @@ _NAME: Mapping[Action, Callable[[Any], str]] = {
 }
 
 
+# STS API Reference, GetSessionToken, "Permissions": what a session of a user may not, whatever the user may.
+_NOT_IN_A_SESSION = ABOUT_IDENTITIES | {Action.LOCATE_ACCESS_KEY}
 _OF_A_SESSION = Verdict(why_not="because a session of a user without multi-factor authentication may not")
 _NOBODY = Verdict(why_not="because no policy can allow the {action} action")
 
@@ -167,7 +169,7 @@ class Authorizer:
             raise denied(request, _NOBODY)  # whoever comes with a token can do one thing, and nobody else can
         if rule := unasked(caller.principal, action):
             return rule
-        if action in ABOUT_IDENTITIES and caller.ends_at is not None and not caller.is_role:
+        if action in _NOT_IN_A_SESSION and caller.ends_at is not None and not caller.is_role:
             raise denied(request, _OF_A_SESSION)
         sayable = (row.aws or row.vault) and row.scope is not Scope.SYSTEM
         if caller.principal.principal_kind is PrincipalKind.SYSTEM or not sayable:

@@ -417,6 +417,17 @@ def test_no_session_prolongs_itself(office) -> None:
     assert assume(office, own).call("ListKeys").status == 200
 
 
+def test_a_session_of_a_user_is_not_told_whose_an_access_key_is(office) -> None:
+    """GetSessionToken: "cannot call any STS API except AssumeRole, GetCallerIdentity" and three that are not here."""
+    role(office, trust(ACCOUNT), may=policy(allow("sts:GetAccessKeyInfo")))
+    own = person_of(office, office.admin.client("sts").get_session_token()["Credentials"])
+    code, words = refused(own.client("sts").get_access_key_info, AccessKeyId=office.admin.access_key_id)
+    assert code == "AccessDenied" and "a session of a user without multi-factor authentication may not" in words
+    guest = assume(office, office.admin)
+    for key in (guest, office.admin):
+        assert guest.client("sts").get_access_key_info(AccessKeyId=key.access_key_id)["Account"] == TENANT
+
+
 def test_the_root_has_an_hour(office) -> None:
     made = office.by_system(ops.CreateAccessKey(tenant=ops.TenantRef(TENANT), name="root"))
     root = Person(office, office.first.root, made.credential.id, made.secret.reveal(), None)
