@@ -182,9 +182,12 @@ def reply(status: int, headers: bytes, body: bytes, second: int) -> bytes:
     return b"".join((first, _date(second), headers, b"Content-Length: %d\r\n\r\n" % len(body), body))
 
 
+NO_CONTENT = 204
+
+
 def no_content(headers: bytes, second: int) -> bytes:
     """A whole 204, which has neither body nor length (RFC 9110 §8.6)."""
-    return b"%b%b%b\r\n" % (STATUS[204], _date(second), headers)
+    return b"%b%b%b\r\n" % (STATUS[NO_CONTENT], _date(second), headers)
 
 
 def head_of(whole: bytes) -> bytes:

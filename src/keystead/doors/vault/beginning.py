@@ -22,7 +22,7 @@ from keystead.doors.vault.openly import SPOKEN, code
 from keystead.kit import Call
 from keystead.kit.door import AtOnce
 from keystead.wire import Malformed, Misfit
-from keystead.wire.http import NO_HEADERS, Headers, HttpRequest, Refusal, head_of, no_content, reply
+from keystead.wire.http import NO_CONTENT, NO_HEADERS, Headers, HttpRequest, Refusal, head_of, no_content, reply
 from keystead.wire.vault import Refused
 from keystead.wire.vault import request as wire
 from keystead.wire.vault.envelope import HEAD, errors
@@ -111,7 +111,8 @@ class BeginningFront(AtOnce):
         except Exception:
             LOG.exception("init failed")
             return reply(500, HEAD, errors("internal error"), request.second)
-        whole = no_content(HEAD, request.second) if data is None else reply(status, HEAD, write(data), request.second)
+        is_empty = data is None or status == NO_CONTENT
+        whole = no_content(HEAD, request.second) if is_empty else reply(status, HEAD, write(data), request.second)
         return head_of(whole) if request.method == b"HEAD" else whole
 
     def reject(self, refusal: Refusal, second: int, _headers: Headers = NO_HEADERS, /) -> bytes:

@@ -59,9 +59,14 @@ def health(means: Means, asked: Asked, second: int) -> Answer:
     return Answer(data=data, bare=True, status=status)
 
 
+_NO_ANSWER = frozenset({304})
+"""Beside 1xx: codes of a reply that is none, or not all of it, to whoever has asked for nothing else (RFC 9110 §15)."""
+
+
 def code(asked: Asked, name: str, usual: int) -> int:
     text = str(asked.query.get(name, ""))
-    return int(text) if text.isdecimal() and 100 <= int(text) <= 599 else usual
+    found = int(text) if len(text) == 3 and text.isdecimal() else usual
+    return found if 200 <= found <= 599 and found not in _NO_ANSWER else usual
 
 
 def leader(_means: Means, _asked: Asked, _second: int) -> Answer:

@@ -18,7 +18,7 @@ from keystead.doors.vault.system.wrapping import kept, wrap_info
 from keystead.kit import fault
 from keystead.kit.message import Performer
 from keystead.wire import Malformed, Misfit
-from keystead.wire.http import HttpRequest, no_content, reply
+from keystead.wire.http import NO_CONTENT, HttpRequest, no_content, reply
 from keystead.wire.vault import VALIDATION, Refused
 from keystead.wire.vault.envelope import HEAD, Envelope, around, doubled, errors, media_head
 
@@ -35,6 +35,8 @@ def enveloped(answer: Any, warnings: tuple[str, ...], engine: str, request_id: s
     one = answer if isinstance(answer, Answer) else Answer(data=answer)
     if one.media:
         return reply(one.status, media_head(one.media), one.data, second)
+    if one.bare and one.status == NO_CONTENT:
+        return no_content(HEAD + one.headers, second)
     if one.bare:
         return reply(one.status, HEAD + one.headers, b"" if one.data is None else write(one.data), second)
     said = Envelope(
