@@ -59,18 +59,18 @@ def is_there(provider, name):
 def lying(function, lie, *, calls=None):
     """`lie(real, args)` instead of that function; `calls`: only the first so many."""
     module = Module.open(softhsm.module())
-    whole, left = module._functions, [calls if calls is not None else 1 << 30]
+    whole, left = module.functions, [calls if calls is not None else 1 << 30]
     real = whole[function]
 
     def told(*args):
         left[0] -= 1
         return lie(real, args) if left[0] >= 0 else real(*args)
 
-    module._functions = {**whole, function: told}
+    module.functions = {**whole, function: told}
     try:
         yield
     finally:
-        module._functions = whole
+        module.functions = whole
 
 
 def silent(_real, _args):

@@ -208,7 +208,7 @@ def test_a_module_that_hangs_when_it_starts_again_keeps_one_thread_and_no_other(
         assert go_on.wait(60)
         return Ckr.OK
 
-    held._functions["C_Finalize"] = hangs
+    held.functions["C_Finalize"] = hangs
     restarter = threading.Thread(target=held.restart, args=(0,))
     restarter.start()
     assert begun.wait(60)

@@ -1,6 +1,7 @@
 """What a session keeps from one call to the next: room for answers, and a parameter for AES-GCM."""
 
 from ctypes import c_ulong, memmove
+from functools import partial
 
 import pytest
 
@@ -18,15 +19,20 @@ class Answering:
     def __init__(self):
         self.answer, self.length, self.asked = b"", None, []
         self.parameter = None
+        begun = dict.fromkeys(("C_EncryptInit", "C_DecryptInit", "C_SignInit"), self.begin)
+        used = {function: partial(self.use, function) for function in ("C_Encrypt", "C_Decrypt", "C_Sign")}
+        self.functions = begun | used
 
-    def call(self, function, *args):
-        if function == "C_OpenSession":
-            args[-1]._obj.value = 7
-        if function.endswith("Init"):
-            raw = args[1]._obj
-            self.parameter = GcmParams.from_address(raw.parameter) if raw.parameter else None
+    def call(self, _function, *args):
+        """C_OpenSession."""
+        args[-1]._obj.value = 7
 
-    def try_call(self, function, *args):
+    def begin(self, _session, mechanism, _key):
+        raw = mechanism._obj
+        self.parameter = GcmParams.from_address(raw.parameter) if raw.parameter else None
+        return Ckr.OK
+
+    def use(self, function, *args):
         buffer, length = args[-2], args[-1]._obj
         self.asked.append((function, length.value))
         n = len(self.answer) if self.length is None else self.length

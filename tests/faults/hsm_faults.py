@@ -49,12 +49,12 @@ class Faults:
         self._lock, self.n = threading.Lock(), Counter()
 
     def __enter__(self) -> Faults:
-        self._whole: dict[str, Any] = self._module._functions
-        self._module._functions = {name: self._failing(name, call) for name, call in self._whole.items()}
+        self._whole: dict[str, Any] = self._module.functions
+        self._module.functions = {name: self._failing(name, call) for name, call in self._whole.items()}
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._module._functions = self._whole
+        self._module.functions = self._whole
 
     def _failing(self, name: str, call: Any) -> Any:
         if name not in BEFORE and name not in AFTER:

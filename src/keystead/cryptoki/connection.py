@@ -28,7 +28,7 @@ MOST_HANDLES: Final = 50_000
 LEAST_SESSIONS: Final = 2  # one that the login hangs on, and one to work with
 
 
-class Name(Struct, frozen=True):
+class Name(Struct, frozen=True, cache_hash=True):
     """What objects are found by: CKA_ID, CKA_LABEL unless it is empty, and the class; None: whichever."""
 
     kind: Cko | None

@@ -27,19 +27,22 @@ class Mechanism:
 class Gcm(Mechanism):
     """AES-GCM with a tag of 16 bytes."""
 
-    __slots__ = ("_parameter",)
+    __slots__ = ("_parameter", "_sizes")
 
     def __init__(self, iv: bytes, aad: bytes, type: int = Ckm.AES_GCM) -> None:  # noqa: A002 - as CK_MECHANISM has it
-        self._parameter = GcmParams(tag_bits=TAG_BYTES * 8)
+        self._parameter, self._sizes = GcmParams(tag_bits=TAG_BYTES * 8), (0, 0)
         super().__init__(type, self._parameter)
         self.with_(iv, aad, type)
 
     def with_(self, iv: bytes, aad: bytes, type: int = Ckm.AES_GCM) -> Gcm:  # noqa: A002 - as CK_MECHANISM has it
         """The same, for another message. Whoever uses it has it alone."""
-        parameter, n = self._parameter, len(iv)
-        parameter.iv, parameter.iv_length, parameter.iv_bits = iv or None, n, n * 8
-        parameter.aad, parameter.aad_length = aad or None, len(aad)
-        self.type = self.raw.type = type
+        parameter, sizes = self._parameter, (len(iv), len(aad))
+        parameter.iv, parameter.aad = iv or None, aad or None
+        if sizes != self._sizes:  # as good as never: a field of a structure takes as long as a small function
+            self._sizes = sizes
+            parameter.iv_length, parameter.iv_bits, parameter.aad_length = sizes[0], sizes[0] * 8, sizes[1]
+        if type != self.type:
+            self.type = self.raw.type = type
         return self
 
 

@@ -46,7 +46,7 @@ class Module:
         self._process = os.getpid()
         self._lock, self._n_within, self._restarting = threading.Lock(), 0, False
         self._turn = threading.Condition(self._lock)
-        self._functions, self._library = _functions_of(path)
+        self.functions, self._library = _functions_of(path)
         self._is_up = self._owned = False
         self._initialize()
         self._is_racing = self._told().manufacturer.startswith(RACING)
@@ -82,13 +82,12 @@ class Module:
 
     def call(self, function: str, *args: Any) -> None:
         """Raises Failed. Only between `enter` and `leave`."""
-        rv = self._functions[function](*args)
-        if rv != Ckr.OK:
+        if rv := self.functions[function](*args):  # CKR_OK is 0
             raise Failed(function, rv)
 
     def try_call(self, function: str, *args: Any) -> int:
         """Its CK_RV."""
-        rv: int = self._functions[function](*args)
+        rv: int = self.functions[function](*args)
         return rv
 
     def enter(self) -> int:
@@ -154,7 +153,7 @@ class Module:
         try:
             self._drain(DRAIN_FOR if drain_for is None else drain_for)
             if self._is_up:  # nobody is in it, and nobody comes in; nor is the lock held, since it may hang
-                self._functions["C_Finalize"](None)
+                self.functions["C_Finalize"](None)
                 self._is_up = False
             self._initialize()
         finally:
@@ -183,7 +182,7 @@ class Module:
 
     def _initialize(self) -> None:
         args = InitializeArgs(None, None, None, None, OS_LOCKING_OK, None)
-        rv = self._functions["C_Initialize"](ctypes.byref(args))
+        rv = self.functions["C_Initialize"](ctypes.byref(args))
         self._is_up = rv in {Ckr.OK, Ckr.CRYPTOKI_ALREADY_INITIALIZED}
         self._owned = rv == Ckr.OK
         if rv == Ckr.CANT_LOCK:

@@ -168,7 +168,9 @@ class Spells:
         while True:
             epoch = module.enter()
             try:
-                connection = self._connected(module, epoch, may_restart=n_starts < self._starts)
+                connection = self._connection
+                if connection is None or not connection.is_of(epoch):
+                    connection = self._connected(module, epoch, may_restart=n_starts < self._starts)
                 return self._act(connection, act, vague, since, again=again, once=once)
             except _Again:
                 again = False

@@ -70,7 +70,7 @@ class Keys(Struct, frozen=True, gc=False):
 
 def seal(session: Session, keys: Keys, mode: Mode, iv: bytes, text: bytes, aad: bytes) -> tuple[bytes, bytes]:
     """(IV, sealed). `iv`: `mode.drawn_bytes` at random, for this text. Raises Failed; Internal where there is no IV."""
-    if len(iv) != mode.drawn_bytes:
+    if len(iv) != _DRAWN.get(mode, 0):
         raise Internal(f"an IV of {len(iv)} bytes for {mode.value}")
     if mode is Mode.CBC_HMAC:
         cipher = _as_long(session.encrypt(cbc(iv), keys.cipher, padded := etm.padded(text)), len(padded))

@@ -26,10 +26,12 @@ from keystead.cryptoki.words import RW_SESSION, SERIAL_SESSION, UNAVAILABLE, USE
 SPARE = 64  # bytes beside the text: a tag, and an IV that some tokens put there
 LONGEST = 1 << 20  # bytes that a token may want to answer
 KEPT = 4096  # bytes, of the room that a session has for answers; a longer one gets its own
+SIGNATURE = 1024  # bytes, of any
 A_BATCH = 64  # handles
 MOST_FOUND = 20_000  # handles; CloudHSM's clusters hold 16,666 keys
 UNWRITTEN: Final = os.urandom(16)
 """What no module writes but by not writing."""
+_TOO_SMALL: Final = int(Ckr.BUFFER_TOO_SMALL)  # as a module says it: to compare with an enumeration's takes longer
 _EMPTY: Final = UNWRITTEN * (KEPT // len(UNWRITTEN))
 
 
@@ -168,17 +170,20 @@ class Session:
     # --- use
 
     def encrypt(self, mechanism: Mechanism, key: int, data: bytes) -> bytes:
-        self._module.call("C_EncryptInit", self.handle, mechanism.ref, key)
-        return self._answer("C_Encrypt", data, len(data) + SPARE)
+        if rv := self._module.functions["C_EncryptInit"](self.handle, mechanism.ref, key):
+            raise Failed("C_EncryptInit", rv)
+        return self._into("C_Encrypt", len(data) + SPARE, self.handle, data, len(data))
 
     def decrypt(self, mechanism: Mechanism, key: int, data: bytes) -> Sensitive:
-        self._module.call("C_DecryptInit", self.handle, mechanism.ref, key)
-        return Sensitive(self._answer("C_Decrypt", data, len(data) + SPARE))
+        if rv := self._module.functions["C_DecryptInit"](self.handle, mechanism.ref, key):
+            raise Failed("C_DecryptInit", rv)
+        return Sensitive(self._into("C_Decrypt", len(data) + SPARE, self.handle, data, len(data)))
 
     def sign(self, mechanism: Mechanism, key: int, data: bytes) -> bytes:
         """A signature, of whatever length."""
-        self._module.call("C_SignInit", self.handle, mechanism.ref, key)
-        return self._answer("C_Sign", data, 1024)
+        if rv := self._module.functions["C_SignInit"](self.handle, mechanism.ref, key):
+            raise Failed("C_SignInit", rv)
+        return self._into("C_Sign", SIGNATURE, self.handle, data, len(data))
 
     def mac(self, mechanism: Mechanism, key: int, data: bytes, n: int) -> bytes:
         """One of `n` bytes."""
@@ -215,25 +220,24 @@ class Session:
             raise Absurd("C_GenerateRandom")
         return bytes(buffer)[:n]
 
-    def _answer(self, function: str, data: bytes, room: int) -> bytes:
-        return self._into(function, room, self.handle, data, len(data))
-
     def _into(self, function: str, room: int, *args: object) -> bytes:
         """What the function writes. It is asked again, and no more than that, where the room is too small."""
         buffer: Any = self._kept if room <= KEPT else _room(room)
-        length = self._length
-        length.value = len(buffer)
+        length, call = self._length, self._module.functions[function]
+        length.value = most = len(buffer)
         try:
-            rv = self._module.try_call(function, *args, buffer, self._by_length)
-            if rv == Ckr.BUFFER_TOO_SMALL and length.value <= LONGEST:
+            rv = call(*args, buffer, self._by_length)
+            if rv == _TOO_SMALL and length.value <= LONGEST:
                 buffer = _room(length.value)
-                rv = self._module.try_call(function, *args, buffer, self._by_length)
-            if rv != Ckr.OK:
+                most = len(buffer)
+                rv = call(*args, buffer, self._by_length)
+            if rv:
                 raise Failed(function, rv)
-            answer: bytes = buffer[: length.value]
+            n: int = length.value
+            answer: bytes = buffer[:n]
         finally:
             self._bytes[:room] = _EMPTY[:room]  # and not by memmove, which lets go of the interpreter
-        if length.value > len(buffer) or answer.startswith(UNWRITTEN):
+        if n > most or answer.startswith(UNWRITTEN):
             raise Absurd(function)
         return answer
 
