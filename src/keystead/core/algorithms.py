@@ -67,6 +67,9 @@ DIGEST_BYTES = {"sha1": 20, "sha224": 28, "sha256": 32, "sha384": 48, "sha512": 
 MU_BYTES = 64  # FIPS 204 §6.2
 
 
+_RAW, _EXTERNAL_MU = MessageForm.RAW, MessageForm.EXTERNAL_MU
+
+
 class Algorithm(Struct, frozen=True):
     name: str
     purpose: Purpose
@@ -86,8 +89,10 @@ class Algorithm(Struct, frozen=True):
         """Raises InvalidArgument; detail "form", or the value of the form whose length is wrong."""
         if form not in self.forms:
             raise InvalidArgument(f"{self.name} does not take a message as {form.value}", "form")
-        wanted = {MessageForm.DIGEST: self.digest_bytes, MessageForm.EXTERNAL_MU: MU_BYTES}.get(form)
-        if wanted is not None and len(message) != wanted:
+        if form is _RAW:
+            return
+        wanted = MU_BYTES if form is _EXTERNAL_MU else self.digest_bytes
+        if len(message) != wanted:
             raise InvalidArgument(f"{form.value} of {len(message)} bytes; {self.name} takes {wanted}", form.value)
 
 

@@ -93,13 +93,14 @@ class Held:
 
     def use(self, act: Callable[[Session, int], R], vague: type[KeysteadError] = Unavailable) -> R:
         """Raises Unavailable (also where the token has no such object), Conflict (it has another)."""
-        return self._run(lambda desk: act(desk.session, desk.key(self._name)), vague)
+        return self.run(lambda desk: act(desk.session, desk.key(self._name)), vague)
 
     def use_keys(self, act: Callable[[Session, Keys], R], vague: type[KeysteadError] = Unavailable) -> R:
         """With the key that stands beside it, where one does. Raises as `use` does."""
-        return self._run(lambda desk: act(desk.session, self._keys(desk)), vague)
+        return self.run(lambda desk: act(desk.session, self.keys(desk)), vague)
 
-    def _run(self, act: Callable[[Desk], R], vague: type[KeysteadError]) -> R:
+    def run(self, act: Callable[[Desk], R], vague: type[KeysteadError] = Unavailable) -> R:
+        """The same for an act that finds its keys itself (`keys`)."""
         try:
             if not self._proved:
                 self._proved = self.token.run(self._proof)
@@ -108,9 +109,10 @@ class Held:
             raise Unavailable(f"the HSM {self.token.name} has no object for this key", "object") from None
 
     def _proof(self, desk: Desk) -> bool:
-        if not self._prove(desk.session, self._keys(desk)):
+        if not self._prove(desk.session, self.keys(desk)):
             raise Conflict(f"the object in the HSM {self.token.name} is another key than this one", "check_value")
         return True
 
-    def _keys(self, desk: Desk) -> Keys:
+    def keys(self, desk: Desk) -> Keys:
+        """Raises as Desk.key does."""
         return Keys(desk.key(self._name), 0 if self._beside is None else desk.key(self._beside))

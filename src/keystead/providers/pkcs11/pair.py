@@ -19,11 +19,12 @@ from keystead.providers.public import PublicHalf
 class Pair(PublicHalf):
     """One version of an RSA, EC or Ed25519 key."""
 
-    __slots__ = ("_abilities", "_held")
+    __slots__ = ("_abilities", "_held", "_modes")
 
     def __init__(self, spec: KeySpec, held: Held, abilities: Abilities) -> None:
         super().__init__(spec, held.handle.public_key)
         self._held, self._abilities = held, abilities
+        self._modes: dict[str, str] = {}  # of the algorithms that it has been asked to sign by, and does
 
     # --- signatures
 
@@ -31,9 +32,11 @@ class Pair(PublicHalf):
         if algorithm.purpose is not Purpose.SIGNATURE or algorithm.name not in self._names:
             self.refuse(algorithm)
         algorithm.check_form(form, message)
-        outcome = self._abilities.require_of(self._held.handle, self._spec, algorithm.name)
+        if (mode := self._modes.get(algorithm.name)) is None:
+            mode = self._abilities.require_of(self._held.handle, self._spec, algorithm.name).mode
+            self._modes[algorithm.name] = mode
         if algorithm.name == signing.PREHASHED:
-            asked, scheme = signing.prehashed(outcome.mode, message), signing.scheme_of(algorithm)
+            asked, scheme = signing.prehashed(mode, message), signing.scheme_of(algorithm)
             return self._held.use(lambda session, key: signing.signed(session, key, self._spec, scheme, asked))
         return self._signed(signing.scheme_of(algorithm), message, form)
 

@@ -139,8 +139,8 @@ class Sealing(_Secret):
         which somebody has been told: the generator is stuck.
         """
         self._spend()
-        iv = self._entropy(mode.drawn_bytes)
-        made = self._held.use_keys(lambda session, keys: sealing.seal(session, keys, mode, iv, text, bound))
+        iv, keys = self._entropy(mode.drawn_bytes), self._held.keys
+        made = self._held.run(lambda desk: sealing.seal(desk.session, keys(desk), mode, iv, text, bound))
         if made[0] == self._iv:
             raise Internal("two texts under one key were sealed with one IV")
         self._iv = made[0]

@@ -28,10 +28,15 @@ PREHASHING: Final[dict[str, Callable[[bytes], bytes]]] = {
 """Who makes the SHA-512 of Ed25519ph, the token or we: PKCS#11 v3.1 §6.3.15 says that there is one, and not of what."""
 
 
+_SCHEMES: Final = {
+    name: Scheme(digest=algorithm.digest, padding="pkcs1" if "PKCS1" in name else "pss", salt=AS_DIGEST)
+    for name, algorithm in ALGORITHMS.items()
+}
+
+
 def scheme_of(algorithm: Algorithm) -> Scheme:
     """PSS with a salt as long as the digest, ECDSA as DER: as the algorithm table has them."""
-    padding = "pkcs1" if "PKCS1" in algorithm.name else "pss"
-    return Scheme(digest=algorithm.digest, padding=padding, salt=AS_DIGEST)
+    return _SCHEMES[algorithm.name]
 
 
 def needs(family: Family, scheme: Scheme) -> Ckm | None:
