@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -22,6 +23,12 @@ NEAR, FAR = "near", "far"
 HSM = "hsm:"
 
 
+@cache
+def place_of(hsm: str) -> str:
+    """Where whoever waits for that HSM waits, one of the configuration; "": for anybody else outside."""
+    return f"{HSM}{hsm}" if hsm else FAR
+
+
 class WouldBlock(Exception):  # not an error of the caller's: the listener runs the request again on a thread
     """The act would block, and nothing has been done yet."""
 
@@ -29,7 +36,6 @@ class WouldBlock(Exception):  # not an error of the caller's: the listener runs 
     """The threads that it is to wait for: NEAR, FAR, or HSM and a name of the configuration; and in whose turn."""
 
     def __init__(self, tenant: str = "") -> None:
-        super().__init__()
         self.tenant = tenant
 
 
@@ -39,8 +45,7 @@ class WouldWait(
     """The act would wait for another machine. `hsm`: its name in the configuration, where it is an HSM."""
 
     def __init__(self, hsm: str = "", tenant: str = "") -> None:
-        super().__init__(tenant)
-        self.where = f"{HSM}{hsm}" if hsm else FAR
+        self.tenant, self.where = tenant, place_of(hsm)
 
 
 class Stale(Exception):

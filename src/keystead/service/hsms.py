@@ -80,17 +80,17 @@ class _Guarded:
     is meant.
     """
 
-    __slots__ = ("_of",)
-
     def __init__(self, of: Any) -> None:
         self._of = of
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        method = getattr(self._of, name)
+        """Asked once for each name: what it answers stands among the attributes from then on."""
+        of = self._of
+        getattr(of, name)  # else there is none of that name here, either
 
         def asked(*args: Any, **more: Any) -> Any:
             try:
-                answer = method(*args, **more)
+                answer = getattr(of, name)(*args, **more)
             except Unauthenticated as error:
                 raise Unavailable(str(error), "pin") from error
             except Conflict as error:
@@ -99,6 +99,7 @@ class _Guarded:
                 raise Unavailable(str(error), "hsm") from error
             return _Guarded(answer) if name == "load" else answer
 
+        self.__dict__[name] = asked
         return asked
 
 
