@@ -31,6 +31,7 @@ from keystead.core.states import KeyState
 from keystead.kit.blocked import Blocked
 from keystead.kit.door import given_up
 from keystead.service.erasures import RETRY_MOST, Erasures
+from keystead.service.handlers import cipher
 from keystead.service.handlers.erasing import MOST_GIVEN_UP
 from keystead.service.hsmnotes import MemoryNotes, Note, NoteFiles
 from keystead.service.hsms import SETTLES_AFTER, Hsms
@@ -106,6 +107,17 @@ def test_no_use_is_on_the_event_loop_and_no_thread_of_the_others_waits_for_it(of
         office.perform(ops.GenerateDataKey(key=ops.KeyRef(AT, id=key_id), n_bytes=32, aad=None))
     assert ask(office.admin, "Encrypt", KeyId=key_id, Plaintext=b64(b"x"))
     assert token.threads and threading.get_ident() not in token.threads
+
+
+def test_on_the_event_loop_nothing_is_made_ready_that_is_made_ready_again_where_it_waits(office, monkeypatch) -> None:
+    key_id = made(office.admin)
+    ask(office.admin, "Encrypt", KeyId=key_id, Plaintext=b64(b"x"))  # it may protect, whatever the time
+    office.on_the_loop()
+    bound = []
+    monkeypatch.setattr(cipher, "bind", lambda *_: bound.append(1))
+    with pytest.raises(WouldWait) as would:
+        office.perform(ops.Encrypt(key=ops.KeyRef(AT, id=key_id), plaintext=Sensitive(b"x"), aad=None))
+    assert (would.value.where, would.value.tenant) == ("hsm:safe", TENANT) and not bound
 
 
 def asked_of(office, operation, **members):

@@ -313,6 +313,17 @@ def test_on_the_event_loop_nobody_waits_for_the_hsm(office, store, key, token) -
     assert token.threads and threading.get_ident() not in token.threads
 
 
+def test_what_its_store_refuses_waits_for_no_hsm(office, store, key) -> None:
+    given = {"KeyId": key["KeyId"], "Plaintext": b64(b"x")}
+    ask(office.admin, "DisconnectCustomKeyStore", CustomKeyStoreId=store)
+    refused = "KMSInvalidStateException"
+    assert code(office, "Encrypt", **given) == refused  # all is held that can be
+    office.on_the_loop()
+    headers = {"X-Amz-Target": "TrentService.Encrypt", "Content-Type": "application/x-amz-json-1.1"}
+    request = office.admin.signed(headers, msgspec.json.encode(given))
+    assert refused.encode() in office.front.serve(request), "and not WouldWait"
+
+
 def test_random_bytes_come_from_the_hsm(office, store, token) -> None:
     admin = office.admin
     drawn = ask(admin, "GenerateRandom", NumberOfBytes=8, CustomKeyStoreId=store)

@@ -31,6 +31,8 @@ _CIPHER, _AES = Purpose.CIPHER, Family.AES
 def encrypt(op: ops.Encrypt, targets: tuple[HeldKey], act: Act) -> Outcome[ops.Encrypted]:
     (held,) = targets
     algorithm = _algorithm(held, op.algorithm)
+    if held.apart is not None:  # on the loop that is all of it: what follows is done where the HSM is waited for
+        held.apart()
     bound = bind(held, op.aad)
     answer = protect(held, algorithm, op.plaintext, bound, act, op.version)
     return Outcome(answer=answer, versions=(answer.version,), bound=bound)

@@ -95,7 +95,8 @@ def require_to_protect(held: HeldKey, algorithm: Algorithm, act: Act, number: in
         version = require(held, Use.PROTECT, act.now)
         if not (Use.PROTECT in held.calm and Use.PROTECT in version.calm):
             return version
-        held.ready = version
+        held.be_ready(version)
+        return version
     return held.ready
 
 

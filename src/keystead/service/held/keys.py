@@ -52,6 +52,11 @@ class HeldVersion:
         self._loaded: Loaded | None = None
 
     @property
+    def apart(self) -> Callable[[], None] | None:
+        """What asks, before any use of it, for the threads of its HSM. None: there is none, or more is to be asked."""
+        return self._may if self._hsm else None
+
+    @property
     def loaded(self) -> Loaded:
         """Ready for use. Raises WouldBlock on the event loop when loading or using it takes long, or is in an HSM."""
         if self._slow or self._loaded is None:
@@ -86,6 +91,11 @@ class StoredVersion(HeldVersion):
     def __init__(self, version: KeyVersion, key: Key, store: KeyStore | None, reach: Reach) -> None:
         super().__init__(version, key, reach)
         self._store = store
+
+    @property
+    def apart(self) -> None:
+        """The store comes first."""
+        return
 
     @property
     def loaded(self) -> Loaded:
@@ -179,7 +189,12 @@ class HeldKey:
         self.ciphers: dict[Word | None, Algorithm] = {}  # what it encrypts by, and by which of a caller's words
         self.calm: set[Use] = set()  # what the key may be used for, whatever the time
         self.ready: HeldVersion | None = None  # the current version, once it and the key may protect, whatever the time
+        self.apart: Callable[[], None] | None = None  # of such a key that is in an HSM: raises WouldWait on the loop
         self.room = Room(key, key.limits, reach) if key.limits is not None else None
+
+    def be_ready(self, version: HeldVersion) -> None:
+        """`version`: the current one. It and the key may protect, whatever the time."""
+        self.ready, self.apart = version, version.apart
 
     @property
     def addresses(self) -> tuple[str, ...]:
