@@ -254,5 +254,7 @@ def test_what_a_token_that_never_comes_back_owes_is_given_up(site) -> None:
     done = _about(site, "hsm", "give-up", "lost", "--json")
     assert done.json == {"hsm": "lost", "given_up": 3, "erased": 0}
     assert _about(site, "hsm", "give-up", "lost", "--json").error["error"] == "NotFound"
+    assert _about(site, "hsm", "take-up", "lost", "--json").json == {"hsm": "lost", "taken_up": 3}
+    assert _about(site, "hsm", "take-up", "lost", "--json").error["error"] == "NotFound"
     found = cast("Any", SimpleNamespace(n_in_hsms=0, n_given_up=3))
     assert _in_hsms(found) == "; 3 given up in HSMs, NOT erased"

@@ -660,6 +660,42 @@ def test_what_is_given_up_is_tried_no_more_and_never_called_erased(office, token
         office.by_system(ops.GiveUpObjects(hsm="safe"))
 
 
+def test_what_was_given_up_is_taken_up_when_its_token_comes_back(office, token) -> None:
+    key_id, chore = gone_for_good(office, token), erasures(office)
+    with pytest.raises(NotFound):
+        office.by_system(ops.TakeUpObjects(hsm="safe"))
+    owed = office.barrier.every(Erasure)
+    office.by_system(ops.GiveUpObjects(hsm="safe"))
+    with pytest.raises(NotFound):
+        office.by_system(ops.TakeUpObjects(hsm="another"))
+    assert office.by_system(ops.TakeUpObjects(hsm="safe")) == ops.TookUp(n_taken_up=2, more=False)
+    assert [one.id for one in office.barrier.every(Erasure)] == [one.id for one in owed]
+    assert [one.since for one in office.barrier.every(Erasure)] == [one.since for one in owed]
+    records = [(one.outcome, one.made) for one in office.records() if one.operation == "TakeUpObjects"]
+    assert min(records) == ("performed", "safe: 2 taken up") and len(records) == 3, "refusals too"
+    assert office.barrier.count(GivenUp) == 0 and described(office, key_id).n_outstanding == 2
+    assert chore.step() == 0 and office.barrier.fate(version(office, key_id)) is Fate.DESTROYED
+    token.plugged = True
+    office.clock.forward(timedelta(hours=1))
+    assert chore.step() == 2 and not token.objects
+    assert office.barrier.fate(version(office, key_id)) is Fate.IRRECOVERABLE
+    certified = office.by_system(ops.CertifyDestruction(key=ops.KeyRef(AT, id=key_id)))
+    assert "irrecoverable" in certified.note
+
+
+def test_many_are_taken_up_page_by_page_in_one_hsm_alone_and_by_nobody_but_the_operator(office) -> None:
+    now, n = office.clock.now(), MOST_GIVEN_UP + 3
+    made_up = {"key_id": "k", "number": 1, "serial": "s", "since": now, "by": "x", "at": now}
+    lost = [GivenUp(id=f"{i:032x}", hsm="lost", **made_up) for i in range(n)]
+    office.put(*lost, GivenUp(id="f" * 32, hsm="another", **made_up))
+    with pytest.raises(Denied):
+        office.perform(ops.TakeUpObjects(hsm="lost"), by=office.user("bob", ALLOW_ALL))
+    first, rest = (office.by_system(ops.TakeUpObjects(hsm="lost")) for _ in range(2))
+    assert (first.n_taken_up, first.more, rest.n_taken_up, rest.more) == (MOST_GIVEN_UP, True, 3, False)
+    assert office.barrier.count(Erasure) == n and [one.hsm for one in office.barrier.every(GivenUp)] == ["another"]
+    assert {one.serial for one in office.barrier.every(Erasure)} == {"s"}
+
+
 def test_of_an_hsm_with_another_token_what_is_in_this_one_is_erased(office, token) -> None:
     token.serial = "old"
     old = made(office.admin)

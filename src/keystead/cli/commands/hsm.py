@@ -110,7 +110,8 @@ def give_up(out: Output, session: Session, name: str) -> None:
     """Its token will not come back: try no more to erase there what is still to be erased.
 
     Each object is tried once more. What is not erased stays so: it is on record under your name, `keystead status`
-    counts it for ever, and what it was of is destroyed and never irrecoverable. Where the HSM hangs, take it out of
+    counts it, and what it was of is destroyed and not irrecoverable. Should the token come back after all, `take-up`
+    has it erased. Where the HSM hangs, take it out of
     keystead.toml first.
     """
     n_given_up = n_erased = 0
@@ -120,6 +121,22 @@ def give_up(out: Output, session: Session, name: str) -> None:
         n_given_up, n_erased, more = n_given_up + done.n_given_up, n_erased + done.n_erased, done.more
     told = f"{n_given_up} given up, NOT erased; {n_erased} erased after all."
     out.answer({"hsm": name, "given_up": n_given_up, "erased": n_erased}, told)
+
+
+@hsm.command("take-up")
+@click.argument("name")
+@with_session
+def take_up(out: Output, session: Session, name: str) -> None:
+    """Its token has come back: erase there after all what was given up.
+
+    It is on record under your name. The server erases it within minutes, and tries until it is done; `keystead status`
+    counts what is outstanding.
+    """
+    n_taken_up, more = 0, True
+    while more:
+        done = session.perform(ops.TakeUpObjects(hsm=name))
+        n_taken_up, more = n_taken_up + done.n_taken_up, done.more
+    out.answer({"hsm": name, "taken_up": n_taken_up}, f"{n_taken_up} are to be erased again.")
 
 
 def _text(surveyed: Any) -> str:

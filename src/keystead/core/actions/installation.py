@@ -18,4 +18,5 @@ OF_THE_INSTALLATION = (
     _R(A.NOTE_CEREMONY, None, system=True),
     _R(A.TRACE_KEYS, None, system=True),
     _R(A.GIVE_UP_OBJECTS, None, system=True),
+    _R(A.TAKE_UP_OBJECTS, None, system=True),
 )

@@ -347,3 +347,4 @@ class Action(StrEnum):
     NOTE_CEREMONY = "system:note-ceremony"
     TRACE_KEYS = "system:trace-keys"
     GIVE_UP_OBJECTS = "system:give-up-objects"
+    TAKE_UP_OBJECTS = "system:take-up-objects"

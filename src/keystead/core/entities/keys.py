@@ -200,7 +200,7 @@ class Erasure(Entity, frozen=True, kw_only=True):
 class GivenUp(Entity, frozen=True, kw_only=True):
     """An object that was to be erased in an HSM, and is not tried any more, by somebody's word; `id` is its name.
 
-    It is not erased. What it was of stays destroyed, and is never irrecoverable.
+    It is not erased. What it was of stays destroyed, and is not irrecoverable, unless somebody takes it up again.
     """
 
     kind = Kind.GIVEN_UP

@@ -216,11 +216,30 @@ class GaveUp(Struct, frozen=True):
 class GiveUpObjects(SystemOperation[GaveUp], frozen=True, kw_only=True):
     """Try no more to erase what is to be erased in that HSM, whose token will not come back.
 
-    Each object is tried once more; what is in the token that is there is erased. The others are not, which is kept for
-    ever: what they were of is never irrecoverable. At most MOST_GIVEN_UP in one call. An HSM that hangs is first taken
-    out of the configuration. Raises NotFound where nothing is to be erased there.
+    Each object is tried once more; what is in the token that is there is erased. The others are not, which is kept:
+    what they were of is not irrecoverable, unless they are taken up again (TakeUpObjects). At most MOST_GIVEN_UP in one
+    call. An HSM that hangs is first taken out of the configuration. Raises NotFound where nothing is to be erased.
     """
 
     action = Action.GIVE_UP_OBJECTS
+    changes = True
+    hsm: str
+
+
+class TookUp(Struct, frozen=True):
+    """`more`: are left, for another call."""
+
+    n_taken_up: int
+    more: bool
+
+
+class TakeUpObjects(SystemOperation[TookUp], frozen=True, kw_only=True):
+    """What was given up in that HSM is to be erased again: its token has come back.
+
+    It is done as if it had never been given up: the next minutes erase it, or it is outstanding. At most MOST_GIVEN_UP
+    in one call. Raises NotFound where nothing was given up there.
+    """
+
+    action = Action.TAKE_UP_OBJECTS
     changes = True
     hsm: str

@@ -91,6 +91,7 @@ AS_THEY_ARE: tuple[type[ops.Operation[Any]], ...] = (
     ops.SetSlotMode,
     ops.ReportErased,
     ops.GiveUpObjects,
+    ops.TakeUpObjects,
     ops.ListKeys,
     ops.EnableKey,
     ops.DisableKey,

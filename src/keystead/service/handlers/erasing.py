@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
+from typing import TypeVar
 
 from keystead.core import operations as ops
 from keystead.core.entities import Entity, Erasure, GivenUp
 from keystead.core.errors import KeysteadError, NotFound
-from keystead.core.operations import GaveUp, Nothing
+from keystead.core.operations import GaveUp, Nothing, TookUp
 from keystead.core.providers import is_of_one_object
 from keystead.service.held import HeldSystem
 from keystead.service.pipeline import Act, Handler, Outcome
 
+E = TypeVar("E", Erasure, GivenUp)
 MOST_GIVEN_UP = 200
 
 
@@ -44,10 +47,24 @@ def give_up_objects(op: ops.GiveUpObjects, targets: tuple[HeldSystem], act: Act)
     return Outcome(answer=told, put=put, delete=gone, made=said)
 
 
-def _owed(hsm: str, system: HeldSystem) -> Iterator[Erasure]:
+def take_up_objects(op: ops.TakeUpObjects, targets: tuple[HeldSystem], _act: Act) -> Outcome[TookUp]:
+    """No HSM is asked here: whoever erases what is owed does it, and goes on until it is done."""
+    (system,) = targets
+    found = _some(one for one in system.all_given_up() if one.hsm == op.hsm)
+    if not found:
+        raise NotFound(f"nothing was given up in an HSM called {op.hsm}", "hsm")
+    taken, more = tuple(found[:MOST_GIVEN_UP]), len(found) > MOST_GIVEN_UP
+    put = tuple(_owed_again(one) for one in taken)
+    return Outcome(answer=TookUp(len(taken), more), put=put, delete=taken, made=f"{op.hsm}: {len(taken)} taken up")
+
+
+def _owed(hsm: str, system: HeldSystem) -> list[Erasure]:
+    return _some(one for one in system.erasures() if one.hsm == hsm)
+
+
+def _some(found: Iterator[E]) -> list[E]:
     """As many as are taken at once, and one more where there are more."""
-    found = (one for one in system.erasures() if one.hsm == hsm)
-    yield from (one for one, _ in zip(found, range(MOST_GIVEN_UP + 1), strict=False))
+    return list(islice(found, MOST_GIVEN_UP + 1))
 
 
 def _noted(hsm: str, system: HeldSystem, act: Act) -> Iterator[Erasure]:
@@ -88,4 +105,12 @@ def _given_up(one: Erasure, act: Act) -> GivenUp:
     )
 
 
-HANDLERS: dict[type, Handler] = {ops.EraseObject: erase_object, ops.GiveUpObjects: give_up_objects}
+def _owed_again(one: GivenUp) -> Erasure:
+    return Erasure(id=one.id, hsm=one.hsm, key_id=one.key_id, number=one.number, since=one.since, serial=one.serial)
+
+
+HANDLERS: dict[type, Handler] = {
+    ops.EraseObject: erase_object,
+    ops.GiveUpObjects: give_up_objects,
+    ops.TakeUpObjects: take_up_objects,
+}

@@ -58,5 +58,8 @@ class HeldSystem(OfApprovals):
     def given_up(self, name: str) -> GivenUp | None:
         return self._reach.get(GivenUp, name)
 
+    def all_given_up(self) -> Iterator[GivenUp]:
+        return self._reach.every(GivenUp)
+
     def binding(self, namespace: str) -> Binding | None:
         return self._reach.get(Binding, namespace)
