@@ -7,6 +7,7 @@ from datetime import datetime
 from keystead.app.compose import Core
 from keystead.core.entities import ShareProof
 from keystead.core.errors import Conflict
+from keystead.core.words import count_of
 from keystead.doors.control import CustodyShown, ShareShown
 from keystead.seals import Seals, drill
 from keystead.seals.shamir import ShamirConfiguration, ShamirSeal
@@ -48,7 +49,7 @@ def _alarm(seal: ShamirConfiguration, n_proved: int, needed: int) -> str:
         return drill.NOT_PROVABLE
     if n_proved >= needed:
         return ""
-    proved = f"{n_proved} of {seal.n_shares} shares were proved in {drill.PROVED_FOR.days} days"
+    proved = f"{n_proved} of {count_of(seal.n_shares, 'share')} proved in {drill.PROVED_FOR.days} days"
     return f"{proved}, and {needed} are to be: `keystead custody challenge`"
 
 

@@ -25,6 +25,7 @@ from keystead.core.entities import EndedRoot, Tenant
 from keystead.core.errors import AlreadyExists, Conflict, Internal, InvalidArgument, KeysteadError, NotFound
 from keystead.core.operations import AddSlot, RemoveSlot
 from keystead.core.ports import Entropy, Slot
+from keystead.core.words import count_of
 from keystead.service.barrier import Barrier
 from keystead.service.bootstrap import record_of_slots
 from keystead.service.root import FILE
@@ -63,8 +64,8 @@ class SlotsOf:
         n_slots, least = sum(2 if name == FILE else 1 for name in names), self.at_least
         if n_slots < least:
             raise InvalidArgument(
-                f"a new installation has at least {least} slots, and `slots` names {n_slots}: name another (two "
-                "directories, pkcs11:NAME, tpm), or accept what is lost with it: slots_at_least = 1",
+                f"a new installation has at least {count_of(least, 'slot')}, and `slots` names {n_slots}: name "
+                "another (two directories, pkcs11:NAME, tpm), or accept what is lost with it: slots_at_least = 1",
                 "slots",
             )
         if (places := self._layout.slots(self._settings)) is not None:
@@ -152,7 +153,7 @@ def remove(core: Core, name: str, *, lost: bool) -> None:
     n_left, least = core.slots.n_places(left), min(core.slots.at_least, core.slots.n_places(names))
     if not left or n_left < least:
         raise Conflict(
-            f"the root would be left in {n_left} places, and {least} are asked for: add another one first",
+            f"the root would be left in {count_of(n_left, 'place')}, and {least} are asked for: first add another one",
             "slot",
         )
     if not lost:
@@ -179,7 +180,7 @@ def too_few(core: Core) -> str:
     n_places = core.slots.n_places(core.barrier.tree.root.generations)
     if n_places >= core.slots.at_least:
         return ""
-    lost = f"the slots are in {n_places} place of {core.slots.at_least}: whoever loses it loses every key"
+    lost = f"the slots are in {count_of(n_places, 'place')} of {core.slots.at_least}: whoever loses it loses every key"
     return f"{lost}. {core.slots.way_out(core.barrier.tree.root.generations)}"
 
 

@@ -12,6 +12,7 @@ from keystead.core.entities import path_of_chain
 from keystead.core.errors import InvalidArgument, NotFound
 from keystead.core.family import is_family
 from keystead.core.operations import BoundKeyring, KeyRef, TenantRef, ToldNamespace
+from keystead.core.words import count_of
 
 ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|mrk-[0-9a-f]{32}")
 ARN = re.compile(r"arn:aws:kms:([a-z0-9-]{1,64}):([0-9]{12}):(?:key/(.+)|(alias/.+))")
@@ -59,7 +60,8 @@ def tenant_of(session: Session, said: str | None) -> str:
     tenants = sorted(set(tenants) - {one.namespace.id for one in spaces})
     if len(tenants) != 1:
         raise InvalidArgument(
-            f"there are {len(tenants)} tenants; say which: --tenant {tenants[0] if tenants else 'DIGITS'}", "tenant"
+            f"there are {count_of(len(tenants), 'tenant')}; say which: --tenant {tenants[0] if tenants else 'DIGITS'}",
+            "tenant",
         )
     return tenants[0]
 

@@ -17,6 +17,7 @@ from msgspec import Struct
 from keystead.core.actions import ACTIONS, USES, Action
 from keystead.core.entities import Approval, ApprovalRequest, ApprovalRule
 from keystead.core.errors import InvalidArgument, NotApproved
+from keystead.core.words import count_of
 
 A = Action
 _WHAT_POLICIES_REST_ON: Final = frozenset(
@@ -200,8 +201,9 @@ class HeldUp(Struct, frozen=True, kw_only=True):
 
 def not_approved(request: ApprovalRequest, standing: Standing, n: int, of: int, more: str = "") -> NotApproved:
     """In words that every door can say: they name the request, and nothing of it."""
+    so_far = f"{n} of {count_of(of, 'approval')}"
     words = {
-        Standing.PENDING: f"it needs the approval of others: request {request.id} has {n} of {of} approvals",
+        Standing.PENDING: f"it needs the approval of others: request {request.id} has {so_far}",
         Standing.DENIED: f"request {request.id} for the approval of others was denied",
         Standing.EXPIRED: f"request {request.id} for the approval of others expired",
         Standing.APPROVED: f"request {request.id} is approved",

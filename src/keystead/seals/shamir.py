@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from keystead.core.errors import DecryptionFailed, InvalidArgument, Unauthenticated
 from keystead.core.ports import Entropy
 from keystead.core.sensitive import Sensitive
+from keystead.core.words import count_of
 from keystead.crypto import proofs
 from keystead.crypto.hpke import BOX, SECRET_BYTES
 from keystead.crypto.shamir import SET_BYTES, check_numbers, join, parse_share, split
@@ -129,7 +130,7 @@ class ShamirSeal:
         return replace(kept, box=BOX.close(kept.public, unseal_key, kept.info))
 
     def told(self) -> str:
-        return f"{self.threshold} of {self.n_shares} shares"
+        return f"{self.threshold} of {count_of(self.n_shares, 'share')}"
 
     def discard(self) -> None:
         """There is nothing of it anywhere else."""

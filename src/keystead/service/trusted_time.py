@@ -22,6 +22,7 @@ from msgspec import Struct
 
 from keystead.core.audit.record import timestamp
 from keystead.core.ports import Clock, Disk
+from keystead.core.words import count_of
 from keystead.service.added import read_whole, replace_whole
 
 LOG = logging.getLogger("keystead")
@@ -79,7 +80,7 @@ class TrustedTime:
         seen = self._look()
         if not seen.believed:
             leap = seen.clock_zero - seen.zero
-            self._tell(f"the clock is {leap.days:+,} days from what has passed: no appointment is kept")
+            self._tell(f"the clock is {count_of(leap.days, 'day')} ahead of what has passed: no appointment is kept")
             return seen
         self._tell("")
         self._believed, self._at = seen.now, self._clock.monotonic()

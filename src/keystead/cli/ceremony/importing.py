@@ -23,6 +23,7 @@ from keystead.core.entities import Origin
 from keystead.core.errors import KeysteadError
 from keystead.core.operations import KeyRef, KeyringRef
 from keystead.core.sensitive import Sensitive
+from keystead.core.words import count_of
 from keystead.core.wrapping import WRAPPINGS
 from keystead.crypto.check import check_value
 from keystead.crypto.importing import wrapped
@@ -37,8 +38,9 @@ def hold(held: Held, new: NewKey, session: Session) -> str:
     session.perform(ops.NoteCeremony(key=held.transcript.key, head=held.transcript.head))
     held.transcript.add("on record")
     held.present()
+    out_of = count_of(len(held.plan.custodians), "component")
     words = (
-        f"{held.plan.title}: a key of kind {new.spec} at {namespace}, out of {len(held.plan.custodians)} components, "
+        f"{held.plan.title}: a key of kind {new.spec} at {namespace}, out of {out_of}, "
         f"with the check value {new.check_value.upper()} ({new.check})"
         + (f", to be held in the HSM {new.hsm}." if new.hsm else ".")
     )
@@ -71,7 +73,7 @@ def _component(held: Held, new: NewKey, number: int, custodian: Person, before: 
         said = held.room.ask(custodian, f"{step} check value", f"Type the check value ({new.check}) that goes with it")
         component = _read(typed, n_bytes)
         if component is None:
-            held.room.tell(f"{custodian.name}: that is no component of {n_bytes} bytes.")
+            held.room.tell(f"{custodian.name}: that is no component of {count_of(n_bytes, 'byte')}.")
         elif any(hmac.compare_digest(component.reveal(), one.reveal()) for one in before):
             held.room.tell(f"{custodian.name}: that component has been given already.")
         else:

@@ -26,6 +26,7 @@ from keystead.core import operations as ops
 from keystead.core.audit.transcript import Person, Role
 from keystead.core.errors import AlreadyExists, Internal, InvalidArgument
 from keystead.core.sensitive import Sensitive
+from keystead.core.words import count_of
 from keystead.crypto.shamir import parse_share
 from keystead.doors.control.codec import shown_once
 from keystead.seals.base import Created
@@ -97,7 +98,8 @@ def _settings(directory: Path, init: Init) -> Config:
 def _settled(held: Held, init: Init, directory: Path, settings: Config) -> None:
     n = len(held.plan.custodians)
     words = (
-        f"{held.plan.title}: a new installation in {directory}, whose seal {init.threshold} of {n} shares open; "
+        f"{held.plan.title}: a new installation in {directory}, whose seal opens by {init.threshold} of "
+        f"{count_of(n, 'share')}; "
         f"regions {', '.join(init.regions)}; administrator {init.administrator}; slots {', '.join(settings.slots)}."
     )
     held.confirmed(

@@ -23,6 +23,7 @@ from keystead.core.entities import ApprovalRule
 from keystead.core.errors import InvalidArgument
 from keystead.core.operations import ApproverSaid, ShownRequest
 from keystead.core.sensitive import Sensitive
+from keystead.core.words import count_of
 from keystead.crypto.notes import NotEd25519, public_of_pem, sign_with_pem
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -233,7 +234,8 @@ def approve(
     if signature is not None and not signed:
         raise InvalidArgument("the signature is empty", "signature")
     found = session.perform(ops.Approve(scope=scope, id=id_, signature=signed))
-    out.answer(_request(found), f"{id_} is {found.standing.value}: {found.n_approvals} of {found.n_needed} approvals.")
+    words = f"{id_} is {found.standing.value}: {found.n_approvals} of {count_of(found.n_needed, 'approval')}."
+    out.answer(_request(found), words)
 
 
 @approval.command()
@@ -309,7 +311,7 @@ def approve_there(id_: str, signature: str | None, *, as_json: bool) -> None:
     """Approve a request."""
     more = {} if signature is None else {"Signature": signature}
     found = overaws.ask(os.environ, "Approve", Id=id_, **more)
-    words = f"{id_} is {found['Standing']}: {found['Approvals']} of {found['Needed']} approvals."
+    words = f"{id_} is {found['Standing']}: {found['Approvals']} of {count_of(found['Needed'], 'approval')}."
     Output(as_json=as_json).answer(found, words)
 
 

@@ -17,6 +17,7 @@ from keystead.cli.exits import NotProven
 from keystead.cli.group import Suggesting
 from keystead.cli.here import Here, plain, say, with_here
 from keystead.core.errors import InvalidArgument, KeysteadError, Malformed, NotFound, Unavailable
+from keystead.core.words import count_of
 
 if TYPE_CHECKING:
     from keystead.core.audit.note import VerifierKey
@@ -140,11 +141,11 @@ def verify(here: Here, path: Path | None, key_text: str | None, trusted: Path | 
         "root": verdict.checkpoint.root.hex(),
         "trusted_size": verdict.trusted.size if verdict.trusted else None,
     }
-    counted = f"{verdict.n_records:,} records under {verdict.n_checkpoints:,} checkpoints"
-    words = f"Whole: {counted} of {verdict.checkpoint.origin}."
+    whole = f"{count_of(verdict.n_records, 'record')} under {count_of(verdict.n_checkpoints, 'checkpoint')}"
+    words = f"Whole: {whole} of {verdict.checkpoint.origin}."
     here.out.answer(facts, words)
     if verdict.n_uncovered:
-        say(f"The last {verdict.n_uncovered:,} records are under no checkpoint yet.")
+        say(f"Under no checkpoint yet: the last {count_of(verdict.n_uncovered, 'record')}.")
     if key_text is None or trusted is None:
         say("Held to what lies beside the log; --key and --trusted from elsewhere find whoever replaced all of it.")
 

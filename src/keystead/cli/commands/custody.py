@@ -18,6 +18,7 @@ from keystead.cli.here import Here, Output, plain, say, shown, with_here
 from keystead.cli.progress import progress
 from keystead.cli.session import UNSEAL, Session, is_installed, is_running, with_session
 from keystead.core.errors import Conflict, InvalidArgument, Unavailable
+from keystead.core.words import count_of
 
 if TYPE_CHECKING:
     from keystead.app.recovery import Looking
@@ -46,7 +47,8 @@ def backup(out: Output, session: Session, path: Path) -> None:
     n_bytes = target.stat().st_size
     out.answer(
         {"path": str(target), "generation": generation, "n_bytes": n_bytes},
-        f"{target}: {n_bytes:,} bytes. It opens with generation {generation[:12]} of the slot, which is not in it.",
+        f"{target}: {count_of(n_bytes, 'byte')}. It opens with generation {generation[:12]} of the slot, "
+        "which is not in it.",
     )
 
 
@@ -121,7 +123,7 @@ def restore(
         say(f"Nobody knows what was taken away since: {UNTOLD}.")
     _tell(done.suspended, done.since)
     if done.withheld:
-        say(f"{len(done.withheld)} names of keys stay away: they may have been deleted. Make them again.")
+        say(f"Kept away: {count_of(len(done.withheld), 'name')} of keys, which may have been deleted. Make them again.")
     if done.unmended:
         say(f"Damaged, and not in this backup: {_some(done.unmended)}")
     return None
@@ -165,7 +167,8 @@ def _recover(
             here.directory, old, offered, tree=tree, takes_over=takes_over, as_it_was=as_it_was, looked=looked
         )
     here.out.answer(
-        came, f"The backup is the database; {len(came.destroyed)} key versions were destroyed since, and stay so."
+        came,
+        f"The backup is the database. Destroyed since, and for good: {count_of(len(came.destroyed), 'key version')}.",
     )
     if came.not_renewed:
         say(
@@ -185,8 +188,8 @@ def _recover(
     _tell(came.suspended, came.since)
     if came.access:
         say(
-            f"{len(came.access)} grants, credentials, tokens, memberships, attachments and key stores are those of the "
-            "backup; some may have been revoked since."
+            "Grants, credentials, tokens, memberships, attachments and key stores as they were then, of which some may "
+            f"have been revoked since: {len(came.access):,}."
         )
 
 
@@ -203,7 +206,7 @@ def _tell(suspended: Sequence[str], since: Sequence[Deed]) -> None:
     for deed in since[:MOST_TOLD]:
         say(_line(deed))
     if len(since) > MOST_TOLD:
-        say(f"  and {len(since) - MOST_TOLD:,} acts more: --json has all of them.")
+        say(f"  and {count_of(len(since) - MOST_TOLD, 'act')} more: --json has all of them.")
     if suspended:
         say(f"Out of service: {_some(suspended)}\nLook at each (policy, limits, terms), then `keystead key enable`.")
 

@@ -15,6 +15,7 @@ from keystead.cli.group import Suggesting
 from keystead.cli.here import JSON, Here, Output, shown, table, with_here
 from keystead.core.errors import InvalidArgument
 from keystead.core.sensitive import Sensitive
+from keystead.core.words import count_of
 
 
 @click.group(cls=Suggesting)
@@ -57,7 +58,7 @@ def record(here: Here, proofs: Sequence[str]) -> None:
     with closing(running_server(here)) as server:
         for proof in proofs:
             found = server.record_proof(proof)
-    here.out.answer(found, f"{found.n_proved} shares are proved; {found.n_needed} are to be.")
+    here.out.answer(found, f"Proved: {count_of(found.n_proved, 'share')}, of {found.n_needed} that are to be.")
 
 
 @custody.command()

@@ -25,6 +25,7 @@ from keystead.cli.seals import PLANS, RECOVERY, Choice, options, plan
 from keystead.config import Config, Tls, TpmAt, check_slots, path_of, read
 from keystead.core.errors import Internal, InvalidArgument
 from keystead.core.sensitive import Sensitive
+from keystead.core.words import count_of
 from keystead.doors.control.codec import shown_once
 from keystead.seals import make
 from keystead.seals.base import UNSEAL_BYTES, Created
@@ -102,7 +103,8 @@ def init(directory: Path, seal: str, *, as_json: bool, **given: Any) -> None:
         say(warning)
     if (n_places := places(directory, settings)) < settings.slots_at_least:
         say(
-            f"RED: its slots are in {n_places} place, and whoever loses it loses every key: two directories on one disk"
+            f"RED: its slots are in {count_of(n_places, 'place')}, and whoever loses it loses every key: two "
+            "directories on one disk"
         )
         say("are one place. `keystead slot add` another, or accept it, with --slots-at-least 1 or in keystead.toml.")
 

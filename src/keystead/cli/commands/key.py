@@ -23,6 +23,7 @@ from keystead.core.family import known_as
 from keystead.core.operations import Described, KeyRef, KeyringRef
 from keystead.core.policy.arn import resource_arn
 from keystead.core.states import KeyState
+from keystead.core.words import count_of
 
 KEY = click.argument("key_name", metavar="KEY")
 PURPOSES = {purpose.name.lower(): purpose for purpose in Purpose}
@@ -248,7 +249,7 @@ def schedule_deletion(out: Output, session: Session, key_name: str, days: int, p
     ref = places.key(session, key_name, place)
     made = session.perform(ops.ScheduleDestruction(key=ref, after_days=days))
     at = made.key.lifecycle.destroy_at
-    when = f"{days} days after its last replica" if at is None else f"at {at:%Y-%m-%d %H:%M} UTC"
+    when = f"{count_of(days, 'day')} after its last replica" if at is None else f"at {at:%Y-%m-%d %H:%M} UTC"
     words = f"To be destroyed {when}; until then `keystead key cancel-deletion` keeps it."
     out.answer(_shape(made, ref.namespace), words)
 

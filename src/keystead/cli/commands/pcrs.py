@@ -10,6 +10,7 @@ from keystead import config
 from keystead.cli.group import Suggesting
 from keystead.cli.here import JSON, Here, Output, say, table, with_here
 from keystead.core.errors import InvalidArgument
+from keystead.core.words import count_of
 
 if TYPE_CHECKING:
     from keystead.seals.tpm import TpmConfiguration
@@ -64,7 +65,7 @@ def keep(here: Here, approval: str) -> None:
     approved.check(found, _seal(here).blob)
     write_durably(here.directory / approved.FILE, approved.added(here.directory, found))
     n = len(approved.kept(here.directory))
-    here.out.answer({"kept": n}, f"The seal opens under these PCRs too; {n} approvals are kept.")
+    here.out.answer({"kept": n}, f"The seal opens under these PCRs too; kept: {count_of(n, 'approval')}.")
 
 
 def _seal(here: Here) -> TpmConfiguration:

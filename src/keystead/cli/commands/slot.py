@@ -17,6 +17,7 @@ from keystead.cli.here import JSON, Here, Output, with_here
 from keystead.cli.session import UNSEAL, Session, is_running, with_session
 from keystead.core import operations as ops
 from keystead.core.errors import InvalidArgument, Unavailable
+from keystead.core.words import count_of
 
 if TYPE_CHECKING:
     from keystead.doors.control import ServerStatus
@@ -169,14 +170,15 @@ def recover(here: Here, reference: str, unseal: Sequence[str]) -> None:
 
 
 def slots_in_words(found: ServerStatus) -> str:
-    waits = f"; {found.n_unerased} old secrets still to be erased" if found.n_unerased else ""
+    waits = f"; {count_of(found.n_unerased, 'old secret')} still to be erased" if found.n_unerased else ""
+    kept = f"kept in {count_of(found.n_places, 'place')}"
     if found.n_places < found.slots_at_least:
-        lost = f"RED: kept in {found.n_places} place of {found.slots_at_least}; whoever loses it loses every key"
+        lost = f"RED: {kept} of {found.slots_at_least}; whoever loses it loses every key"
         return f"{lost}. {found.slots_way_out}{waits}"
     if found.n_places < 2:
         accepted = "as slots_at_least = 1 accepts; whoever loses it loses every key"
-        return f"kept in {found.n_places} place, {accepted}{waits}"
-    return f"kept in {found.n_places} places{waits}"
+        return f"{kept}, {accepted}{waits}"
+    return f"{kept}{waits}"
 
 
 def slot_in_words(one: SlotStatus) -> str:

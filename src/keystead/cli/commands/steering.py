@@ -15,6 +15,7 @@ from keystead.cli.exits import Exit, NoServer
 from keystead.cli.here import Here, say, with_here
 from keystead.cli.session import is_installed, is_running
 from keystead.core.errors import KeysteadError, Sealed
+from keystead.core.words import count_of
 
 if TYPE_CHECKING:
     from keystead.cli.remote import Remote
@@ -54,7 +55,7 @@ def answer(here: Here, found: ServerStatus) -> None:
         *((f"  {one.name}", slot_in_words(one)) for one in found.slots),
         *mode_in_words(found),
         *(("hsm", _hsm(found, name)) for name in found.hsms),
-        ("audit", found.journal_trouble or f"{found.n_audit_records or 0:,} records"),
+        ("audit", found.journal_trouble or count_of(found.n_audit_records or 0, "record")),
         ("clock", found.clock_trouble or "believed"),
         ("entropy", _entropy(found)),
         ("keys", "-" if found.n_keys is None else f"{found.n_keys:,}{_in_hsms(found)}"),
@@ -82,7 +83,7 @@ def _entropy(found: ServerStatus) -> str:
 
 
 def _in_hsms(found: ServerStatus) -> str:
-    owed = f"; {found.n_in_hsms} destroyed ones still to be erased in HSMs" if found.n_in_hsms else ""
+    owed = f"; {count_of(found.n_in_hsms, 'destroyed one')} still to be erased in HSMs" if found.n_in_hsms else ""
     given_up = f"; {found.n_given_up} given up in HSMs, NOT erased" if found.n_given_up else ""
     return owed + given_up
 

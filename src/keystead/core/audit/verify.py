@@ -19,6 +19,7 @@ from keystead.core.audit.checkpoint import Checkpoint, open_checkpoint
 from keystead.core.audit.merkle import Tree, leaf_hashes
 from keystead.core.audit.note import Ed25519, VerifierKey
 from keystead.core.errors import KeysteadError
+from keystead.core.words import count_of
 
 CHUNK = 4096
 
@@ -96,7 +97,7 @@ def _with_trusted(log: Iterable[Checkpoint], kept: Checkpoint | None) -> Iterato
         yield checkpoint, LOGGED
         last = checkpoint.size
     if kept is not None:
-        raise Tampered(f"the log ends at {last} records; {TRUSTED} has {kept.size}", last, kept.size - 1)
+        raise Tampered(f"the log ends at {count_of(last, 'record')}; {TRUSTED} has {kept.size}", last, kept.size - 1)
 
 
 def _reach(tree: Tree, lines: Iterator[bytes], checkpoint: Checkpoint, first: int, what: str) -> None:
@@ -105,7 +106,9 @@ def _reach(tree: Tree, lines: Iterator[bytes], checkpoint: Checkpoint, first: in
     while tree.size < checkpoint.size:
         leaves = leaf_hashes(islice(lines, min(CHUNK, checkpoint.size - tree.size)))
         if not leaves:
-            raise Tampered(f"the log ends at {tree.size} records; {what} has {checkpoint.size}", tree.size, last)
+            raise Tampered(
+                f"the log ends at {count_of(tree.size, 'record')}; {what} has {checkpoint.size}", tree.size, last
+            )
         tree.extend(leaves)
     if tree.root() != checkpoint.root:
         raise Tampered(f"records {first} to {last} are not those of {what} at size {checkpoint.size}", first, last)
