@@ -1,14 +1,24 @@
 """What was destroyed stays destroyed, whatever fails meanwhile (research/security.md §6; rows 97, 108, 120)."""
 
+import time
+
 import pytest
 from tests.fakes import FaultyStore, MemorySlot, SeededEntropy
-from tests.faults.run_destruction import ACTIVE, NOW, U, drill, equipped, material_of
+from tests.faults.run_destruction import ACTIVE, NOW, U, drill, equipped, material_of, timed
 from tests.memorystore import MemoryStore
 
 from keystead.core.entities import KeyVersion
 from keystead.core.errors import KeysteadError, Unavailable, WrongState
 from keystead.service.barrier import Barrier, Commit
 from keystead.service.inspection import inspect
+
+
+def test_what_makes_ready_is_not_timed():
+    """A figure that was the difference of two medians could be below nothing."""
+    ready = []
+    took = timed(ready.pop, 5, before=lambda: time.sleep(0.05) or ready.append(1))
+    assert 0 <= took < 50
+    assert not ready
 
 
 @pytest.mark.torture
