@@ -70,10 +70,6 @@ class Looking(Struct, frozen=True):
     standing: tuple[Deed, ...]  # acts since that are not done again (service.undone.standing)
 
 
-def at_nothing(_: Looking) -> None:
-    """Whatever there is to be looked at."""
-
-
 class Recovered(Struct, frozen=True, kw_only=True):
     """What became of the backup: as Grafted and Undone have it."""
 
@@ -88,26 +84,28 @@ class Recovered(Struct, frozen=True, kw_only=True):
     not_renewed: str  # why the secret in the slots is still the one of before; "": it is not
 
 
-def recover(  # each is said by whoever restores
-    directory: Path,
-    old: Path,
-    offered: Sequence[Sensitive],
-    *,
-    tree: Path | None = None,
-    takes_over: bool = False,
-    as_it_was: bool = False,
-    looked: Callable[[Looking], None] = at_nothing,
-) -> Recovered:
-    """Make a backup the database of an installation that has lost its own.
-
-    What its audit log, where there is one in its place, has been taken away since is taken away again
-    (service.undone), unless `as_it_was`. Of what it tells, and does not do, `looked` hears before anything is made, and
-    raises to have nothing made.
+class Recovery(Struct, frozen=True, kw_only=True):
+    """What whoever restores has said.
 
     `tree`: the newest copy of the key tree, where the slot has moved on since the backup (custody, Rule 2).
     `takes_over`: it is the only one from now on; any other that has its secret in the same HSM or TPM loses it.
-    Raises AlreadyExists where there is a database, Conflict where backup, tree and slot do not belong together, or
-    (detail "take-over") where it has to be said that it takes over; NotFound, Unauthenticated.
+    `as_it_was`: what has been taken away since stays as it was then.
+    `looked` hears of what stands as it was, before anything is made, and raises to have nothing made.
+    """
+
+    old: Path  # the backup
+    tree: Path | None
+    takes_over: bool
+    as_it_was: bool
+    looked: Callable[[Looking], None]
+
+
+def recover(directory: Path, offered: Sequence[Sensitive], wanted: Recovery) -> Recovered:
+    """Make a backup the database of an installation that has lost its own.
+
+    What its audit log, where there is one in its place, has been taken away since is taken away again
+    (service.undone). Raises AlreadyExists where there is a database, Conflict where backup, tree and slot do not belong
+    together, or (detail "take-over") where it has to be said that it takes over; NotFound, Unauthenticated.
     """
     layout, settings = Layout(directory), config.read(directory)
     if layout.database.exists():
@@ -118,23 +116,24 @@ def recover(  # each is said by whoever restores
     layout.run.mkdir(mode=0o700, exist_ok=True)
     lock = DirectoryLock(directory)
     try:
-        with reading(old, layout) as copy, drawing(settings, tokens, at_any_price=True) as entropy:
+        with reading(wanted.old, layout) as copy, drawing(settings, tokens, at_any_price=True) as entropy:
             slots = SlotsOf(layout, settings, tokens, entropy).all
-            if not takes_over:
-                _require_its_own(copy.meta(ROOT_META) or b"" if tree is None else tree_root(_bytes(tree)))
+            tree = None if wanted.tree is None else _bytes(wanted.tree)
+            if not wanted.takes_over:
+                _require_its_own(copy.meta(ROOT_META) or b"" if tree is None else tree_root(tree))
             if tree is not None:
-                destroyed = graft(copy, _bytes(tree), slots, entropy, unseal_key, SystemClock().now()).destroyed
+                destroyed = graft(copy, tree, slots, entropy, unseal_key, SystemClock().now()).destroyed
 
             said = Since(is_known=False)
 
             def look(barrier: Barrier) -> None:
                 nonlocal said
                 said = since(copy, Log(LocalDisk(), layout.audit), barrier)
-                if not as_it_was:
-                    looked(Looking(said.is_known, newest_change(copy), standing(barrier, said)))
+                if not wanted.as_it_was:
+                    wanted.looked(Looking(said.is_known, newest_change(copy), standing(barrier, said)))
 
             revive(copy, layout.database, slots, entropy, unseal_key, look)
-            return _settle(layout, settings, slots, unseal_key, entropy, destroyed, said, as_it_was=as_it_was)
+            return _settle(layout, settings, slots, unseal_key, entropy, destroyed, said, as_it_was=wanted.as_it_was)
     finally:
         tokens.close()
         lock.close()

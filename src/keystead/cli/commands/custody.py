@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ from keystead.core.errors import Conflict, InvalidArgument, Unavailable
 from keystead.core.words import count_of
 
 if TYPE_CHECKING:
-    from keystead.app.recovery import Looking
+    from keystead.app.recovery import Looking, Recovery
     from keystead.service.proof import Proof
     from keystead.service.since import Deed
 
@@ -105,9 +105,11 @@ def restore(
     """
     _alone(here, "a restore")
     if not Layout(here.directory).database.exists():
-        return _recover(
-            here, old, tree, unseal, takes_over=takes_over, as_it_was=as_it_was, looked=partial(_looked, accepted)
-        )
+        from keystead.app.recovery import Recovery
+
+        looked = partial(_looked, accepted)
+        wanted = Recovery(old=old, tree=tree, takes_over=takes_over, as_it_was=as_it_was, looked=looked)
+        return _recover(here, unseal, wanted)
     if tree is not None:
         raise InvalidArgument("--tree is for a database that is lost, and there is one; move it away first", "tree")
     from keystead.app.library import Keystead
@@ -149,23 +151,11 @@ def _looked(accepted: str | None, at: Looking) -> None:
         )
 
 
-def _recover(
-    here: Here,
-    old: Path,
-    tree: Path | None,
-    unseal: Sequence[str],
-    *,
-    takes_over: bool,
-    as_it_was: bool,
-    looked: Callable[[Looking], None],
-) -> None:
+def _recover(here: Here, unseal: Sequence[str], wanted: Recovery) -> None:
     from keystead.app.recovery import recover
 
     with progress("reading"):
-        offered = secrets.required(here.directory, unseal)
-        came = recover(
-            here.directory, old, offered, tree=tree, takes_over=takes_over, as_it_was=as_it_was, looked=looked
-        )
+        came = recover(here.directory, secrets.required(here.directory, unseal), wanted)
     here.out.answer(
         came,
         f"The backup is the database. Destroyed since, and for good: {count_of(len(came.destroyed), 'key version')}.",
