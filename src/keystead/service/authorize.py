@@ -19,7 +19,8 @@ from keystead.core.errors import Denied, Internal, InvalidArgument, Unsupported
 from keystead.core.operations import CreateName, DeleteName, Demand, KeyRef, Operation, UpdateName
 from keystead.core.policy import dialect, own
 from keystead.core.policy.arn import resource_arn
-from keystead.core.policy.form import ELSEWHERE, Document, Own, Prepared, Verdict, prepare, unasked
+from keystead.core.policy.decision import ELSEWHERE, Prepared, Verdict, prepare, unasked
+from keystead.core.policy.form import Document, Own
 from keystead.core.policy.grants import check_tokens
 from keystead.core.policy.kept import within
 from keystead.core.policy.request import Request, Subject, line_of

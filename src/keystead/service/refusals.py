@@ -7,7 +7,7 @@ from keystead.core.entities import PrincipalKind
 from keystead.core.errors import Denied
 from keystead.core.operations import KeyRef, SecretRef
 from keystead.core.policy.arn import arn_of_caller, resource_arn, tenant_of
-from keystead.core.policy.form import Verdict
+from keystead.core.policy.decision import Verdict
 from keystead.core.policy.request import Request
 
 OF_CIPHERTEXT = (

@@ -1,4 +1,4 @@
-"""What allowed a request is kept for others of its line (policy.form, `kept`): only where nothing else of it counts."""
+"""What allowed a request is kept for others of its line (policy.decision): only where nothing else of it counts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from tests import vaultstack
 from tests.vaultstack import Bearer, Vault
 
-from keystead.core.policy.form import MOST_KEPT, MOST_OF_A_LINE, Asker, Prepared, Rule
+from keystead.core.policy.decision import MOST_KEPT, MOST_OF_A_LINE, Asker, Prepared, Rule
 from keystead.core.policy.vault import Acl
 
 TEXT = {"plaintext": b64encode(b"hello").decode()}

@@ -1,6 +1,7 @@
 """Policies: one decision form, one decide(), and a compiler per dialect.
 
-A dialect is a row of DIALECTS. What it compiles to is core.policy.form; what it may ask about is core.policy.facts.
+A dialect is a row of DIALECTS. What it compiles to is core.policy.form, by which core.policy.decision decides; what it
+may ask about is core.policy.facts.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from keystead.core.family import known_as
 from keystead.core.operations import KeyRef, PutPolicy
 from keystead.core.policy import aws
 from keystead.core.policy.arn import PrincipalName, resource_arn
-from keystead.core.policy.form import Document, Own, decide, unasked
+from keystead.core.policy.decision import decide, unasked
+from keystead.core.policy.form import Document, Own
 from keystead.core.policy.kept import Kept, within
 from keystead.core.policy.paths import compile_together
 from keystead.core.policy.request import Request, Subject
