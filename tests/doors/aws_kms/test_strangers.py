@@ -35,6 +35,7 @@ PRESIGNED = (
     f"{AT[:8]}%2Fus-east-1%2Fsts%2Faws4_request&X-Amz-Date={AT}&X-Amz-Expires=60&X-Amz-SignedHeaders=host"
     f"&X-Amz-Signature={'0' * 64}"
 ).encode()
+V4 = b"AWS4-HMAC-SHA256 "
 MANY = fill(b"&a", WHOLE_HEAD)
 ASKED = {
     "an unknown access key": (b"/", JSON | signed(signed="host;x-amz-date;x-amz-target"), b"{}"),
@@ -53,7 +54,10 @@ ASKED = {
     "a list": (b"/", FORM, b"&".join(b"a.member.%d=1" % i for i in range(1, 1000))),
     "a date": (b"/", JSON | {b"date": fill(b"Mon, ", WHOLE_HEAD), b"authorization": signed()[b"authorization"]}, b""),
     "a path": (fill(b"/../a", WHOLE_HEAD), JSON | signed(), b""),
-    "a credential": (b"/", JSON | {b"authorization": b"AWS4-HMAC-SHA256 " + fill(b"Credential=a,", 14000)}, b""),
+    "a credential": (b"/", JSON | {b"authorization": V4 + fill(b"Credential=a,", 14000)}, b""),
+    "a credential in a credential": (b"/", JSON | {b"authorization": V4 + fill(b"Credential=", 2000) + b" "}, b"{}"),
+    "and nothing to do": (b"/", {b"authorization": V4 + fill(b"Signature=a", WHOLE_HEAD) + b" "}, b""),
+    "and a form": (b"/", FORM | {b"authorization": V4 + fill(b"SignedHeaders=", WHOLE_HEAD) + b" "}, b"Action=a"),
     "blanks": (b"/", JSON | {b"x": fill(b" a", WHOLE_HEAD)} | signed(signed="host;x;x-amz-date"), b""),
     "an operation": (b"/", {b"x-amz-target": b"TrentService." + fill(b"A", WHOLE_HEAD)}, b""),
 }

@@ -71,8 +71,10 @@ class Presented(Struct, frozen=True, kw_only=True):
         return f"Presented({self.access_key_id!r})"
 
 
-# Parts of the Authorization header after the algorithm, in any order, separated by commas and blanks.
-_PARTS = re.compile(rb"(Credential|SignedHeaders|Signature)=([^, ]+)(?:, *|$)")
+# Parts of the Authorization header after the algorithm, in any order, separated by commas and blanks. All at once: to
+# look for one after the other takes a third of a second of a head that is full of beginnings.
+_PART = rb"(Credential|SignedHeaders|Signature)=([^, ]+)"
+_PARTS = re.compile(rb", *".join([_PART] * 3) + rb"(?:, *)?")
 _CREDENTIAL = re.compile(rb"([A-Za-z0-9]{1,128})/([0-9]{8})/([a-z0-9-]{1,64})/([a-z0-9-]{1,64})/aws4_request")
 _SIGNED = re.compile(rb"[a-z0-9!#$%&'*+.^_`|~-]+(?:;[a-z0-9!#$%&'*+.^_`|~-]+)*")
 _SIGNATURE = re.compile(rb"[0-9a-f]{64}")
@@ -84,9 +86,9 @@ def parse_header(value: bytes) -> Presented | Flaw:
     algorithm, _, rest = value.partition(b" ")
     if algorithm != ALGORITHM:
         return Flaw.INCOMPLETE
-    found = _PARTS.findall(rest)
-    parts = dict(found)
-    if len(found) != 3 or len(parts) != 3 or sum(len(m[0]) for m in _PARTS.finditer(rest)) != len(rest):
+    found = _PARTS.fullmatch(rest)
+    parts = dict(zip(found.groups()[::2], found.groups()[1::2], strict=True)) if found is not None else {}
+    if len(parts) != 3:
         return Flaw.INCOMPLETE
     return _presented(parts[b"Credential"], parts[b"SignedHeaders"], parts[b"Signature"])
 

@@ -18,6 +18,7 @@ from keystead.wire.vault.tree import EMPTY
 
 PREFIX = b"/v1/"
 N_PAIRS = 1_000  # parameters of a query or a form
+N_MEDIA_TYPE = 512  # bytes
 MERGE_PATCH = "application/merge-patch+json"
 _JSON, _FORM = b"application/json", "application/x-www-form-urlencoded"
 _MEDIA_TYPE = re.compile(r"\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+(?:/[!#$%&'*+.^_`|~0-9A-Za-z-]+)?)\s*(;.*)?", re.ASCII)
@@ -196,7 +197,8 @@ def _is_form(content_type: bytes, body: bytes) -> bool:
 
 def _media_type(content_type: bytes | None) -> str:
     """mime.ParseMediaType without the parameters. Raises Refused (400)."""
-    found = _MEDIA_TYPE.fullmatch((content_type or b"").decode("latin-1"))
+    given = content_type or b""
+    found = _MEDIA_TYPE.fullmatch(given.decode("latin-1")) if len(given) <= N_MEDIA_TYPE else None
     if not found:
         raise Refused(400, "mime: no media type")
     rest = found[2] or ""

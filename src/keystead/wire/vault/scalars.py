@@ -78,6 +78,7 @@ _UNITS = {
 }
 _MAX = 2**63 - 1
 MAX_SECONDS = _MAX // 10**9
+N_DURATION = 256  # characters of one
 _OVERFLOW = "multiplication of durations resulted in overflow, one operand may be too large"
 
 
@@ -122,6 +123,8 @@ def nanoseconds(text: str) -> int:
     if rest == "0":
         return 0
     if not rest:
+        raise invalid
+    if len(rest) > N_DURATION:  # which Go adds up, and each piece takes as long as a whole request
         raise invalid
     total = 0
     while rest:
