@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 
 from keystead.core.entities import Kind, Namespace
-from keystead.core.errors import KeysteadError, NotFound
+from keystead.core.errors import Internal, KeysteadError, NotFound
 from keystead.core.operations import Cleared, ClearNamespace, TenantRef
 from keystead.core.ports import Reader
 from keystead.service.barrier import Barrier
 
-PAGE = 500
 STEPS = 8  # commits in one turn: others wait for theirs
 LOG = logging.getLogger("keystead")
 
@@ -41,7 +41,7 @@ class Endings:
 
     def _clear(self, id_: str, after: str) -> bool:
         """False: not this time."""
-        space = self._barrier.get(Namespace, id_)
+        space = self._found(id_)
         if space is None or not space.ends:
             del self._left[id_]
             return True
@@ -62,14 +62,18 @@ class Endings:
     def _catch_up(self) -> None:
         newest, changed = self._store.changes(max(self._seen_change, 0))
         if self._seen_change < 0 or changed is None:
-            after = ""
-            while page := self._barrier.every(Namespace, after=after, limit=PAGE):
-                self._left |= {one.id: "" for one in page if one.ends and one.id not in self._left}
-                after = page[-1].id
+            ended = (one.id for one in self._barrier.all_sound(Namespace) if one.ends)
+            self._left |= {id_: "" for id_ in ended if id_ not in self._left}
         else:
             for kind, id_ in changed:
                 if kind is Kind.NAMESPACE and id_ not in self._left:
-                    found = self._barrier.get(Namespace, id_)
+                    found = self._found(id_)
                     if found is not None and found.ends:
                         self._left[id_] = ""
         self._seen_change = newest
+
+    def _found(self, id_: str) -> Namespace | None:
+        """None also where its row is damaged: it is found again once it is put back."""
+        with suppress(Internal):
+            return self._barrier.get(Namespace, id_)
+        return None

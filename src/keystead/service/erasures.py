@@ -78,8 +78,7 @@ class Erasures:
         """(HSM, object)"""
         seen: list[tuple[str, str]] = []
         if self.n_outstanding:
-            found = self._barrier.every(Erasure, after=self._after.get(hsm, ""), limit=AT_ONCE)
-            self._after[hsm] = found[-1].id if len(found) == AT_ONCE else ""
+            found, self._after[hsm] = self._barrier.sound(Erasure, after=self._after.get(hsm, ""), limit=AT_ONCE)
             seen = [(erasure.hsm, erasure.id) for erasure in found]
         notes = [note.in_hsm for note in self._hsms.unsettled(self._barrier)]
         seen += [(in_hsm.hsm, in_hsm.name) for in_hsm in notes if hsm in {"", in_hsm.hsm}][:AT_ONCE]

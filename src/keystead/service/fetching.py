@@ -90,11 +90,9 @@ class Fetching:
     def _catch_up(self) -> None:
         newest, changed = self._store.changes(max(self._seen_change, 0))
         if self._seen_change < 0 or changed is None:
-            self._due, after = {}, ""
-            while page := self._barrier.every(RevocationList, after=after, limit=PAGE):
-                for one in page:
-                    self._hold(one)
-                after = page[-1].id
+            self._due = {}
+            for one in self._barrier.all_sound(RevocationList):
+                self._hold(one)
         else:
             for id_ in {id_ for kind, id_ in changed if kind is Kind.REVOCATION_LIST}:
                 self._read(id_)

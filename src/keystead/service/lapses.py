@@ -12,7 +12,6 @@ from keystead.core.ports import Clock
 from keystead.service.barrier import Barrier
 
 EVERY = 60.0  # seconds between two looks
-PAGE = 500
 LOG = logging.getLogger("keystead")
 
 
@@ -28,11 +27,8 @@ class Lapses:
         if self._clock.monotonic() < self._look_at:
             return 0
         self._look_at = self._clock.monotonic() + EVERY
-        after, n_done, now = "", 0, self._clock.now()
-        while page := self._barrier.every(ApprovalRequest, after=after, limit=PAGE):
-            n_done += sum(self._end(one) for one in page if one.is_over(now))
-            after = page[-1].id
-        return n_done
+        now = self._clock.now()
+        return sum(self._end(one) for one in self._barrier.all_sound(ApprovalRequest) if one.is_over(now))
 
     def _end(self, request: ApprovalRequest) -> bool:
         try:

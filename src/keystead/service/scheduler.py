@@ -17,11 +17,12 @@ import heapq
 import logging
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
 from keystead.core.entities import Binding, Key, KeyVersion, Kind, Origin
-from keystead.core.errors import KeysteadError
+from keystead.core.errors import Internal, KeysteadError
 from keystead.core.operations import DestroyKey, ExpireMaterial, KeyOperation, KeyRef, PutOffDestruction, RotateKey
 from keystead.core.ports import HSM, Clock, Reader, WouldWait
 from keystead.core.states import KeyState
@@ -32,7 +33,6 @@ from keystead.service.trusted_time import Sight, sight
 from keystead.service.waits import Waits
 
 RETRY_FIRST, RETRY_MOST = timedelta(seconds=5), timedelta(hours=1)
-PAGE = 500
 SLACK, KINDS = 1000, 2  # appointments in the heap that are none any more; kinds that a key may have at once
 NAMESPACE = "system::"
 LOG = logging.getLogger("keystead")
@@ -175,14 +175,15 @@ class Scheduler:
         self._seen_change, _ = self._store.changes(0)
         self._heap.clear()
         self._due.clear()
-        after = ""
-        while page := self._barrier.every(Key, after=after, limit=PAGE):
-            for key in page:
-                self._hold(key, note, seen)
-            after = page[-1].id
+        for key in self._barrier.all_sound(Key):
+            self._hold(key, note, seen)
 
     def _read(self, key_id: str, note: Note, seen: Sight) -> None:
-        if (key := self._barrier.get(Key, key_id)) is None:
+        """Of a key that is damaged nothing can be done until it is put back, which is a change of it."""
+        key = None
+        with suppress(Internal):
+            key = self._barrier.get(Key, key_id)
+        if key is None:
             self._due.pop(key_id, None)
             self._waits.over(key_id)
         else:

@@ -28,7 +28,7 @@ class Tracing:
         if not self._left:
             return 0
         of = self._left[-1]
-        page = self._barrier.every(of, after=self._after, limit=PAGE)
+        page, after = self._barrier.sound(of, after=self._after, limit=PAGE)
         untraced = tuple(one.id for one in page if not is_traced(one))
         try:
             if untraced:
@@ -36,7 +36,7 @@ class Tracing:
         except KeysteadError as error:
             LOG.warning("where the material of keys is could not be kept beside them yet: %s", error)
             return 0
-        self._after = page[-1].id if page else ""
-        if not page:
+        self._after = after
+        if not after:
             self._left.pop()
         return len(untraced)
