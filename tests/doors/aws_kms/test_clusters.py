@@ -160,16 +160,19 @@ def test_why_no_connection_comes_about(office, members, token, clusters) -> None
 
 
 def test_what_may_be_changed_and_when(office, store, clusters) -> None:
+    """UpdateCustomKeyStore: the name of a connected one too."""
     admin = office.admin
     for change in (
-        {"NewCustomKeyStoreName": "x"},
         {"KeyStorePassword": "1234567"},
         {"CloudHsmClusterId": OTHER_CLUSTER},
+        {"CloudHsmClusterId": CLUSTER, "NewCustomKeyStoreName": "x"},
     ):
         assert (
             code(office, "UpdateCustomKeyStore", CustomKeyStoreId=store, **change)
             == "CustomKeyStoreInvalidStateException"
         )
+    ask(admin, "UpdateCustomKeyStore", CustomKeyStoreId=store, NewCustomKeyStoreName="x")
+    assert [described(admin, store)[name] for name in ("CustomKeyStoreName", "ConnectionState")] == ["x", "CONNECTED"]
     ask(admin, "DisconnectCustomKeyStore", CustomKeyStoreId=store)
     for change in ({"XksProxyUriPath": "/kms/xks/v1"}, {"XksProxyConnectivity": "PUBLIC_ENDPOINT"}):
         assert code(office, "UpdateCustomKeyStore", CustomKeyStoreId=store, **change) == "ValidationException"

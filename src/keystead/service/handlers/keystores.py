@@ -161,12 +161,17 @@ def _others(held: HeldKeyStore) -> list[KeyStore]:
 
 
 def _updated(op: ops.UpdateKeyStore, cluster: Cluster, held: HeldKeyStore, act: Act) -> Outcome[KeyStore]:
-    """Of one that is an HSM, and not connected. Its keys are in that HSM, whatever its cluster id is by now."""
+    """Of one that is an HSM: the name of a connected one too, anything else of one that is not connected.
+
+    Its keys are in that HSM, whatever its cluster id is by now.
+    """
     old = new = held.store
     of_a_proxy = (op.host, op.path, op.connectivity, op.service_name, op.service_owner, op.credential)
     if any(given is not None for given in of_a_proxy):
         raise InvalidArgument("an HSM has no proxy", "kind")
-    if old.connection is not Connection.DISCONNECTED:
+    is_of_the_hsm = op.cluster is not None or op.password is not None
+    allowed = {Connection.DISCONNECTED} if is_of_the_hsm else {Connection.DISCONNECTED, Connection.CONNECTED}
+    if old.connection not in allowed:
         raise WrongState("the key store is to be disconnected first", ops.NOT_SO)
     if op.name is not None:
         _named(op.name, _others(held))
