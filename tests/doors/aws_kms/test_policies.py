@@ -63,6 +63,21 @@ def test_a_condition_on_the_name_of_the_policy(office) -> None:
     key_id = made(office.admin)
     assert alice.call("GetKeyPolicy", KeyId=key_id).status == 200
     assert alice.call("PutKeyPolicy", KeyId=key_id, Policy=policy(ROOT_MAY)).status == 200
+    for name in ("AWS_RAM", "other"):
+        assert alice.call("GetKeyPolicy", KeyId=key_id, PolicyName=name).code == "AccessDeniedException"
+    put = alice.call("PutKeyPolicy", KeyId=key_id, PolicyName="other", Policy=policy(ROOT_MAY))
+    assert put.code == "AccessDeniedException"
+
+
+@pytest.mark.parametrize("operation", ["GetKeyPolicy", "PutKeyPolicy"])
+def test_a_key_is_looked_for_before_its_policy(office, operation) -> None:
+    absent = {"KeyId": "00000000-0000-4000-8000-000000000000", "PolicyName": "other"}
+    text = {"Policy": policy(ROOT_MAY)} if operation == "PutKeyPolicy" else {}
+    reply = office.admin.call(operation, **absent, **text)
+    assert reply.code == "NotFoundException" and absent["KeyId"] in reply.message
+    reply = office.admin.call(operation, **{**absent, "KeyId": made(office.admin)}, **text)
+    assert (reply.code, reply.message) == ("NotFoundException", "No such policy exists")
+    assert office.record().outcome == "refused: NotFound"
 
 
 @pytest.mark.parametrize(

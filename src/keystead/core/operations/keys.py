@@ -191,6 +191,7 @@ class ReadLastUse(KeyOperation[LastUsed], frozen=True, kw_only=True):
 
 class ReadPolicy(KeyOperation[PolicyText], frozen=True, kw_only=True):
     action = Action.READ_POLICY
+    name: str = "default"
 
 
 class PutPolicy(KeyOperation[Nothing], frozen=True, kw_only=True):

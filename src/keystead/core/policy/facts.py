@@ -18,7 +18,7 @@ from keystead.core.entities import Key, Origin, PrincipalKind
 from keystead.core.errors import WrongUsage
 from keystead.core.family import in_header
 from keystead.core.federation import CLAIMS, WebIdentity
-from keystead.core.operations import KeyRef, PolicyRef, ReEncrypt
+from keystead.core.operations import KeyRef, PolicyRef, PutPolicy, ReadPolicy, ReEncrypt
 from keystead.core.policy.arn import arn_of, policy_arn
 from keystead.core.policy.fold import lower
 from keystead.core.policy.grants import CONTEXTUAL, asked_context, grant_in_question
@@ -105,6 +105,17 @@ def _pairs(value: object) -> Mapping[str, str]:
 def _of_action(actions: Iterable[Action], read: Read) -> Fact:
     among = frozenset(actions)
     return Fact(lambda request: read(request) if request.action in among else ())
+
+
+def _policy_name(request: Request) -> Values:
+    """As PutKeyPolicy has it, or GetKeyPolicy; nothing else has one (KMS API Reference)."""
+    match request.op:
+        case PutPolicy(policy=policy):
+            return (policy.name,)
+        case ReadPolicy(name=name):
+            return (name,)
+        case _:
+            return ()
 
 
 _ALGORITHM_FIELD = {
@@ -307,7 +318,7 @@ FACTS: dict[str, Fact] = {
     "kms:wrappingkeyspec": _field("wrapping_spec"),
     "kms:expirationmodel": _of_action([Action.IMPORT_MATERIAL], _expiration_model),
     "kms:validto": _of_action([Action.IMPORT_MATERIAL], lambda r: _texts(getattr(r.op, "expires_at", None))),
-    "kms:policyname": _of_action((Action.READ_POLICY, Action.PUT_POLICY), lambda _: ("default",)),
+    "kms:policyname": Fact(_policy_name),
     "kms:grantisforawsresource": _of_action(_GRANTING, lambda _: ("false",)),  # no AWS service creates grants here
     "kms:grantoperations": Fact(_grant_operations),
     "kms:granteeprincipal": _of_grant("grantee"),

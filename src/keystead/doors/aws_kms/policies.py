@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from keystead.core import operations as ops
 from keystead.core.entities import PolicyText
-from keystead.core.errors import InvalidArgument, NotFound
+from keystead.core.errors import InvalidArgument
 from keystead.doors.aws_kms.keys import OF_A_MANAGED_KEY, Policy
 from keystead.doors.aws_kms.names import key_by_id
 from keystead.doors.aws_kms.pages import Limit, Marker, size
@@ -20,11 +20,6 @@ from keystead.kit import Call, Message, operation
 
 PolicyName = Annotated[str, Meta(min_length=1, max_length=128, pattern=matching(r"[\w]+"))]
 DEFAULT, OF_RAM = "default", "AWS_RAM"
-
-
-def _only_default(name: str | None) -> None:
-    if name not in (None, DEFAULT):
-        raise NotFound("No such policy exists", "PolicyName")
 
 
 class PutKeyPolicyRequest(Message, frozen=True, kw_only=True, rename="pascal"):
@@ -41,11 +36,10 @@ class PutKeyPolicyRequest(Message, frozen=True, kw_only=True, rename="pascal"):
 def put_key_policy(req: PutKeyPolicyRequest, call: Call) -> None:
     if req.policy_name == OF_RAM:
         raise InvalidArgument("The AWS_RAM policy can only be managed by the RAM service.", "PolicyName")
-    _only_default(req.policy_name)
     call(
         ops.PutPolicy(
             key=key_by_id(req.key_id, call.namespace),
-            policy=PolicyText(DEFAULT, "aws", req.policy),
+            policy=PolicyText(req.policy_name or DEFAULT, "aws", req.policy),
             bypass_lockout_check=bool(req.bypass_policy_lockout_safety_check),
         )
     )
@@ -63,8 +57,8 @@ class GetKeyPolicyResponse(Message, frozen=True, kw_only=True, rename="pascal"):
 
 @operation("TrentService.GetKeyPolicy", errors=OF_A_MANAGED_KEY)
 def get_key_policy(req: GetKeyPolicyRequest, call: Call) -> GetKeyPolicyResponse:
-    _only_default(req.policy_name)
-    found = call(ops.ReadPolicy(key=key_by_id(req.key_id, call.namespace)))
+    asked = ops.ReadPolicy(key=key_by_id(req.key_id, call.namespace), name=req.policy_name or DEFAULT)
+    found = call(asked)
     return GetKeyPolicyResponse(policy=found.text, policy_name=found.name)
 
 

@@ -68,17 +68,23 @@ def _resolved(text: PolicyText, act: Act) -> dict[str, str]:
     return ids
 
 
-def read_policy(_op: ops.ReadPolicy, targets: tuple[HeldKey], act: Act) -> Outcome[PolicyText]:
+def _known(name: str) -> None:
+    """Raises NotFound."""
+    if name != NAME:
+        raise NotFound("No such policy exists", "policy_name")
+
+
+def read_policy(op: ops.ReadPolicy, targets: tuple[HeldKey], act: Act) -> Outcome[PolicyText]:
     """To the letter, as it was put."""
     (held,) = targets
     existing(held.key, act.now)
+    _known(op.name)
     return Outcome(answer=PolicyText(NAME, held.policy.dialect, held.policy.text))
 
 
 def put_policy(op: ops.PutPolicy, targets: tuple[HeldKey], act: Act) -> Outcome[Nothing]:
     (held,) = targets
-    if op.policy.name != NAME:
-        raise NotFound("a key has one policy, and its name is default", "policy_name")
+    _known(op.policy.name)
     policy = fixed(op.policy, held.key, op.key.namespace, act, bypass=op.bypass_lockout_check)
     existing(held.key, act.now)
     policy = replace(policy, revision=held.policy.revision)
