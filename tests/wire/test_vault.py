@@ -2,6 +2,7 @@
 
 import json
 from base64 import b64encode
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import get_type_hints
 
@@ -9,6 +10,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.costs import cost
 
 from keystead.core.sensitive import Sensitive
 from keystead.wire import Malformed, uri
@@ -281,6 +283,20 @@ def test_any_value_for_any_kind(value, kind: Kind) -> None:
         coerced(kind, "f", value)
     except FieldError as error:
         assert error.path == "f"
+
+
+@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("text", ["9x", "0x", "9e9x", "1_", ".9x", "1.1x", "a,", "/", " x", "a=b,", "=", "1hx"])
+def test_no_text_costs_more_than_it_is_long(kind: Kind, text: str) -> None:
+    """One of 16,000 digits took six seconds to be no number, and a body may have a million: whoever had a token."""
+    *first, last = text
+    long = "".join(first or last) * (10_000 // len(first or last)) + last
+
+    def read() -> None:
+        with suppress(FieldError):
+            coerced(kind, "f", long)
+
+    assert cost(read, 2) < 0.05
 
 
 @pytest.mark.parametrize("text", ["nan", "inf", "-Infinity", "1_0", " 1", "1 ", "0x1", "1e999", "\u0661"])
