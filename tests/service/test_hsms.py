@@ -23,13 +23,13 @@ from keystead import config
 from keystead.core import operations as ops
 from keystead.core.algorithms import KEY_SPECS, Purpose
 from keystead.core.audit.record import parse
-from keystead.core.entities import Erasure, Fate, GivenUp, InHsm, Key, KeyVersion, Protection, Terms
+from keystead.core.entities import Erasure, Fate, GivenUp, InHsm, Key, KeyVersion, PolicyText, Protection, Terms
 from keystead.core.errors import Denied, InvalidArgument, KeysteadError, NotFound, Unavailable, Unsupported
 from keystead.core.ports import NEAR, NOT_ASKED, Stale, WouldBlock, WouldWait
 from keystead.core.sensitive import Sensitive
 from keystead.core.states import KeyState
 from keystead.kit.blocked import Blocked
-from keystead.kit.door import given_up
+from keystead.kit.door import finished, given_up
 from keystead.service.erasures import RETRY_MOST, Erasures
 from keystead.service.handlers import cipher
 from keystead.service.handlers.erasing import MOST_GIVEN_UP
@@ -118,6 +118,55 @@ def test_on_the_event_loop_nothing_is_made_ready_that_is_made_ready_again_where_
     with pytest.raises(WouldWait) as would:
         office.perform(ops.Encrypt(key=ops.KeyRef(AT, id=key_id), plaintext=Sensitive(b"x"), aad=None))
     assert (would.value.where, would.value.tenant) == ("hsm:safe", TENANT) and not bound
+
+
+def signed(by, key_id):
+    """A request to encrypt."""
+    headers = {"X-Amz-Target": "TrentService.Encrypt", "Content-Type": "application/x-amz-json-1.1"}
+    return by.signed(headers, json.dumps({"KeyId": key_id, "Plaintext": b64(b"x")}).encode())
+
+
+def begun(office, key_id, by=None):
+    """It on the event loop, as far as it goes: (its steps, what it waits for; None: it is answered)."""
+    steps = office.front.steps(signed(by or office.admin, key_id))
+    return steps, next((one for one in steps if one is not None), None)
+
+
+def test_what_has_waited_for_an_hsm_is_not_tried_on_the_loop_again_until_something_changes(office, monkeypatch) -> None:
+    key_id, tried, perform = made(office.admin), [], office.service.perform
+    ask(office.admin, "Encrypt", KeyId=key_id, Plaintext=b64(b"x"))
+    office.on_the_loop()
+    begun(office, key_id)
+    monkeypatch.setattr(office.service, "perform", lambda *args: tried.append(args) or perform(*args))
+    steps, would = begun(office, key_id)
+    assert isinstance(would, WouldWait) and (would.where, would.tenant) == ("hsm:safe", TENANT) and not tried
+    with ThreadPoolExecutor(1) as threads:
+        assert Reply.of(threads.submit(finished, steps).result()).status == 200
+        assert len(tried) == 1 and office.record().outcome == "performed"
+        whole = threads.submit(office.front.serve, signed(office.admin, key_id))
+        assert Reply.of(whole.result()).status == 200, "who is on a thread waits for no other"
+    ask(office.admin, "TagResource", KeyId=key_id, Tags=[{"TagKey": "a", "TagValue": "b"}])
+    tried.clear()
+    _, would = begun(office, key_id)
+    assert isinstance(would, WouldBlock) and len(tried) == 1
+
+
+def test_whoever_may_not_is_refused_on_the_loop_whatever_others_have_waited_for(office) -> None:
+    key_id = made(office.admin)
+    user, nobody = office.user("user", ALLOW_ALL), office.user("nobody")
+    for one in (office.admin, user):
+        ask(one, "Encrypt", KeyId=key_id, Plaintext=b64(b"x"))
+    assert nobody.call("Encrypt", KeyId=key_id, Plaintext=b64(b"x")).code == "AccessDeniedException"
+    office.on_the_loop()
+    for _ in range(2):
+        assert all(begun(office, key_id, one)[1].where == "hsm:safe" for one in (office.admin, user))
+        assert begun(office, key_id, nobody)[1] is None
+    denied = PolicyText("default", "aws", ALLOW_ALL.replace("Allow", "Deny"))
+    changed = ops.PutPrincipalPolicy(tenant=ops.TenantRef(TENANT), name="user", policy=denied)
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(office.by_system, changed).result()
+        threads.submit(user.call, "Encrypt", KeyId=key_id, Plaintext=b64(b"x")).result()
+    assert begun(office, key_id, user)[1] is None
 
 
 def asked_of(office, operation, **members):

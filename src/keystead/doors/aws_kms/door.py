@@ -24,6 +24,7 @@ from keystead.doors.aws_kms.contexts import spelt, stands_in_one
 from keystead.doors.aws_kms.errors import PREFIX, REFUSALS, UNKNOWN_OPERATION, Said, WireFault, row
 from keystead.doors.aws_kms.iam import errors as iam
 from keystead.kit import Call, Door, Means, WireOperation, fault
+from keystead.kit.ahead import Ahead
 from keystead.kit.door import Steps, Stepwise, wherever
 from keystead.wire import Malformed, Misfit
 from keystead.wire.aws import json11, sigv4
@@ -67,6 +68,7 @@ class AwsFront(Stepwise):
         self._door, self._service, self._markers = door.name, means.service, means.markers
         self._new_id, self._authenticate = means.request_ids.__call__, means.authenticator.aws
         self._web_identity = means.authenticator.web_identity
+        self._ahead = Ahead(means.mounts.moment, means.mounts.on_loop)
         table = door.table()
         self._json = {name.encode(): op for name, op in table.items() if name.startswith(IN_JSON)}
         self._query = {name: op for name, op in table.items() if not name.startswith(IN_JSON)}
@@ -91,11 +93,17 @@ class AwsFront(Stepwise):
                 message = operation.read(again)
             yield None
             call = Call(self._service, caller, self._markers)
-            try:
-                answer = operation.run(message, call)
-            except WouldBlock as would:
-                yield would
+            ahead = self._ahead.find(caller, operation.name, _key_in(message)) if self._ahead.known else None
+            if ahead is not None:
+                yield ahead
                 answer = yield from wherever(operation.run, message, call)
+            else:
+                try:
+                    answer = operation.run(message, call)
+                except WouldBlock as would:
+                    self._ahead.learn(caller, operation.name, _key_in(message), would)
+                    yield would
+                    answer = yield from wherever(operation.run, message, call)
             yield None
             body = b"" if answer is None else _encode(answer)
         except WouldBlock:
@@ -215,6 +223,11 @@ class AwsFront(Stepwise):
         said = fault(_QUERY_ERRORS[service.name], known)
         words, ours = iam.words(known), said.status >= 500
         return said.status, xml.error(said.code, words, service.xmlns, asked.request_id, ours=ours)
+
+
+def _key_in(message: Any) -> str:
+    """The key that it is about, as the caller names it; "" where it says none."""
+    return getattr(message, "key_id", None) or ""
 
 
 def _said(code: str, words: str | None, status: int, request_id: str, second: int) -> bytes:
