@@ -49,7 +49,7 @@ FRAMING = {
     "HTTP/2.0": (Refusal.VERSION, b"POST / HTTP/2.0\r\nHost: a\r\n\r\n"),
     "expect": (Refusal.EXPECTATION, post(b"/", b"", b"Expect: 200-ok")),
     "expect, and too much": (Refusal.BODY_TOO_LARGE, post(b"/", b"a" * 1001, b"Expect: 100-continue")[:-1001]),
-    "upgrade": (Refusal.UPGRADE, post(b"/", b"", b"Connection: upgrade", b"Upgrade: h2c")),
+    "upgrade": (Refusal.UPGRADE, post(b"/", b"", b"Connection: upgrade", b"Upgrade: websocket")),
     "CONNECT": (Refusal.TARGET, b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n"),
     **{
         f"absolute, {target.decode()}": (Refusal.TARGET, post(target))
@@ -134,7 +134,42 @@ def test_who_would_rather_speak_http_2_is_answered_in_http_1(asks: bytes, body: 
         assert [one.body for one in world.served] == [body, body, body, b""]
         assert all(b"upgrade" not in one.headers for one in world.served)
 
+    run(test)
     as_vault(test)
+
+
+def test_and_what_it_has_beside_that_is_read_as_strictly() -> None:
+    """The parser starts anew: nothing that it knew of the head stays, and no limit is passed by."""
+    asks = (b"Connection: Upgrade", b"Upgrade: h2c", b"X: a", b"X: b")
+
+    async def test(world: World) -> None:
+        await rejects(world, Refusal.CONTENT_ENCODING, post(b"/", b"", *asks, b"Content-Encoding: gzip"))
+        await rejects(world, Refusal.BODY_TOO_LARGE, post(b"/", b"x" * 1001, *asks))
+        await rejects(world, Refusal.HEAD_TOO_LARGE, post(b"/", b"", *asks, *[b"Y: %d" % n for n in range(20)]))
+        await rejects(world, Refusal.REPEATED_HEADER, post(b"/", b"", *asks, b"Host: b"))
+        peer, raw = world.connect(), post(b"/v1/a", b"body", *asks)
+        assert bodies(await peer.send(raw[:-2], raw[-2:])) == [b"/v1/abody"]
+        assert world.served[-1].headers[b"x"] == b"a,b"
+
+    run(test)
+
+
+def test_where_it_asks_behind_another_request_it_is_refused() -> None:
+    async def test(world: World) -> None:
+        peer = world.connect()
+        asks = post(b"/", b"", b"Connection: Upgrade", b"Upgrade: h2c")
+        assert bodies(await peer.send(post(b"/v1/a") + asks)) == [b"/v1/a", b"UPGRADE"]
+        assert peer.ended
+
+    run(test)
+
+
+def test_a_head_that_asks_comes_in_one_piece() -> None:
+    async def test(world: World) -> None:
+        raw = post(b"/", b"", b"Connection: Upgrade", b"Upgrade: h2c")
+        await rejects(world, Refusal.UPGRADE, raw[:30], raw[30:])
+
+    run(test)
 
 
 @pytest.mark.parametrize(
@@ -147,12 +182,12 @@ def test_who_would_rather_speak_http_2_is_answered_in_http_1(asks: bytes, body: 
     ],
 )
 def test_another_protocol_than_http_2_is_refused(lines: tuple[bytes, ...]) -> None:
-    as_vault(lambda world: rejects(world, Refusal.UPGRADE, post(b"/", b"", b"Connection: upgrade", *lines)))
+    run(lambda world: rejects(world, Refusal.UPGRADE, post(b"/", b"", b"Connection: upgrade", *lines)))
 
 
 def test_a_line_that_goes_on_is_refused_whatever_stands_before_it() -> None:
     raw = post(b"/", b"", b"Connection: upgrade", b"X: a", b"Upgrade: h2c", b" folded")
-    as_vault(lambda world: rejects(world, Refusal.MALFORMED, raw))
+    run(lambda world: rejects(world, Refusal.MALFORMED, raw))
 
 
 def test_a_target_in_absolute_form_needs_a_host_line_and_counts_as_a_whole() -> None:

@@ -110,12 +110,18 @@ class Connection(Framing, asyncio.Protocol):
             self._count_head = self._phase == HEAD or n > self._limits.n_head
             self._parser.feed_data(self.parsed_as(data) if is_new and self._limits.lists else data)
         except (httptools.HttpParserError, Refused):
-            self.refuse(self._refusal)
+            instead = self.without_http_2(data) if is_new and owed == self.n_owed else None
+        else:
+            if self._phase != IDLE:
+                self._partial(n if owed == self.n_owed else 0)
+            elif is_new and self.n_owed == owed + 1 and not self.ending:
+                self.remember(data)
             return
-        if self._phase != IDLE:
-            self._partial(n if owed == self.n_owed else 0)
-        elif is_new and self.n_owed == owed + 1 and not self.ending:
-            self.remember(data)
+        if instead is None:
+            self.refuse(self._refusal)
+        else:
+            self._parser = httptools.HttpRequestParser(self)
+            self.data_received(instead)
 
     def pause_writing(self) -> None:
         self._paused = True

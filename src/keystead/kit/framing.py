@@ -86,18 +86,26 @@ class Framing:
                 self._n_last_head = end
 
     def parsed_as(self, data: bytes) -> bytes:
-        """What the parser is given of the beginning of a message, where Vault's clients come in.
+        """What the parser is given of the beginning of a message, where Vault's clients come in: LIST is a method."""
+        if data[:5] != b"LIST ":
+            return data
+        self._is_list = True
+        return PARSED_AS + data[4:]
 
-        LIST is a method there. Whoever would rather speak HTTP/2 is answered in HTTP/1.1: a server may ignore Upgrade
-        (RFC 9110 §7.8), and the parser would take the body for another protocol's.
+    def without_http_2(self, data: bytes) -> bytes | None:
+        """`data`, once the parser has stopped in the head that they begin with, as it is to be read in its stead.
+
+        Whoever would rather speak HTTP/2 is answered in HTTP/1.1: a server may ignore Upgrade (RFC 9110 §7.8), and the
+        parser would take the body for another protocol's. None: it was something else that it has stopped for.
         """
-        if data[:5] == b"LIST ":
-            self._is_list = True
-            data = PARSED_AS + data[4:]
-        if b"h2c" in data and (end := data.find(END)) > 0:
-            end += 2
-            data = _ASKS_FOR_HTTP_2.sub(b"", data[:end]) + data[end:]
-        return data
+        if self._refusal is not Refusal.UPGRADE:
+            return None
+        end = data.find(END) + 2
+        head, n = _ASKS_FOR_HTTP_2.subn(b"", data[:end])
+        if not n:
+            return None
+        self._phase, self._refusal, self._n_repeated = IDLE, Refusal.MALFORMED, 0
+        return head + data[end:]
 
     def on_message_begin(self) -> None:
         if self.ending:
