@@ -13,12 +13,14 @@ from pathlib import Path
 
 import pytest
 from tests import vaultstack
+from tests.service.test_damaged_destroyed import spoil
 from tests.waiting import ended, until
 
 from keystead import config
 from keystead.app import devices
 from keystead.app.devices import Devices
 from keystead.app.layout import Layout
+from keystead.core.entities import Kind, Setting
 from keystead.core.errors import InvalidArgument
 from keystead.core.places import Places, allowed
 from keystead.doors.vault.system import namespaces
@@ -181,6 +183,31 @@ def test_what_the_operator_allows_no_more_is_not_written(here) -> None:
     here.allow(elsewhere=False)
     step(here, here.started())
     assert list(elsewhere.iterdir()) == []
+
+
+def test_a_damaged_setting_keeps_no_device_from_being_told(here) -> None:
+    """Nor its own, where the server that began with it still runs; and once it is put back it goes on where it was."""
+    here.enable()
+    here.enable("other", "other.log")
+    running = here.started()
+    before = here.ask()
+    step(here, running)
+    barrier = here.vault.stack.barrier
+    (damaged,) = (one.id for one in barrier.every(Setting) if one.name == "other")
+    rows = here.vault.stack.store._content.items[Kind.SETTING]
+    whole = rows[damaged]
+    spoil(here.vault.stack, damaged, kind=Kind.SETTING)
+    running._seen_change = -1  # settings are read again
+    more = here.ask(2)
+    step(here, running)
+    assert here.told()[-2:] == here.told("other.log")[-2:] == more
+    again = here.started()
+    later = here.ask()
+    step(here, again)
+    assert here.told()[-1:] == later and here.told("other.log")[-2:] == more
+    rows[damaged] = whole
+    step(here, here.started())
+    assert here.told("other.log")[1:] == [*before, *more, *later], "and nothing twice"
 
 
 def test_one_that_is_disabled_is_told_nothing_more(here) -> None:

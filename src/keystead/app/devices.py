@@ -122,11 +122,15 @@ class Devices:
         newest, changed = self._store.changes(max(self._seen_change, 0))
         if self._seen_change < 0 or changed is None or any(kind is Kind.SETTING for kind, _ in changed):
             before = {one.cursor: one for one in self._following}
-            found = [self._follow(one) for one in self._settings()]
+            settings, are_all = self._settings()
+            found = [self._follow(one) for one in settings]
             self._following = [before.pop(one.cursor, one) for one in found]  # a salt is that of one device for good
-            for gone in before.values():
-                gone.sink.close()
-            self._forget_cursors({one.cursor.name for one in self._following})
+            if are_all:
+                for gone in before.values():
+                    gone.sink.close()
+                self._forget_cursors({one.cursor.name for one in self._following})
+            else:  # whose setting is damaged nobody knows
+                self._following += before.values()
         self._seen_change = newest
 
     def _forget_cursors(self, kept: set[str]) -> None:
@@ -135,13 +139,15 @@ class Devices:
                 if path.name not in kept:
                     path.unlink(missing_ok=True)
 
-    def _settings(self) -> list[Setting]:
-        found: list[Setting] = []
-        after = ""
-        while page := self._barrier.every(Setting, after=after, limit=PAGE):
-            found += (one for one in page if one.topic is Topic.AUDIT_DEVICE)
-            after = page[-1].id
-        return found
+    def _settings(self) -> tuple[list[Setting], bool]:
+        """Of the devices, those that are not damaged; and whether none of all settings is."""
+        n_damaged = self._barrier.count(Setting)
+        found = list[Setting]()
+        for one in self._barrier.all_sound(Setting):
+            n_damaged -= 1
+            if one.topic is Topic.AUDIT_DEVICE:
+                found.append(one)
+        return found, n_damaged <= 0
 
     def _follow(self, setting: Setting) -> Following:
         device = msgspec.json.decode(setting.value, type=AuditDevice)
