@@ -21,28 +21,53 @@ if __name__ == "__main__":  # the test suite imports these as they are
 from tests.fakes import FakeClock
 from tests.faults.simdisk import PowerLoss, SimDisk
 
+from keystead.core.audit.chain import Chain
 from keystead.core.audit.note import verifier_key
+from keystead.core.keyed import KeyedHash
+from keystead.core.ports import Disk
 from keystead.core.sensitive import Sensitive
 from keystead.crypto.notes import NoteSigner, verify_ed25519
 from keystead.service.journal import Journal
 from keystead.service.journals import Journals
 from keystead.service.log import Log
+from keystead.service.progress import load_state
 from keystead.service.sequencer import Sequencer
 
 AUDIT = Path("/audit")
 SIGNER = NoteSigner("keystead.test/audit", Sensitive(bytes(range(32))))
+JOURNAL_KEY = KeyedHash(bytes(range(32, 64)))
+
+
+def opened(disk: SimDisk, name: str, rng: random.Random, segment_size: int, directory: Path = AUDIT) -> Journal:
+    """The journal of a process that has been unsealed."""
+    journal = Journal(disk, directory, name, entropy=rng.randbytes, segment_size=segment_size, background=False)
+    journal.key_under(JOURNAL_KEY, lambda: size_of_log(disk))
+    return journal
+
+
+def size_of_log(disk: Disk, audit: Path = AUDIT) -> int:
+    return load_state(disk, audit, JOURNAL_KEY, of_before=False).size
 
 
 class Changes:
-    """As much of core.ports.Store as the sequencer asks for; durable at once."""
+    """As much of core.ports.Store and its sealed head as the sequencer asks for; durable at once."""
 
     def __init__(self) -> None:
         self.kept: dict[int, bytes] = {}
         self.newest = 0
+        self.chained: Chain | None = Chain()
 
     def commit(self, record: bytes) -> None:
         self.newest += 1
         self.kept[self.newest] = record
+        if self.chained is not None:
+            self.chained = self.chained.after(self.newest, record)
+
+    def chain(self) -> Chain | None:
+        return self.chained
+
+    def begin_chain(self) -> None:
+        self.chained = Chain.from_here(self.newest)
 
     def records(self, after: int, limit: int) -> list[tuple[int, bytes]]:
         return [(n, self.kept[n]) for n in sorted(self.kept) if n > after][:limit]
@@ -63,7 +88,7 @@ def journal_loss(seed: int) -> int:
     """One journal, one power loss; the number of acknowledged records, all of which were found again."""
     rng = random.Random(seed)
     disk = SimDisk(rng)
-    journal = Journal(disk, AUDIT, "w", entropy=rng.randbytes, segment_size=32768, background=False)
+    journal = opened(disk, "w", rng, 32768)
     disk.dies_at = disk.n_operations + rng.randrange(1, 24)
     asked: list[bytes] = []
     n_acknowledged = 0
@@ -75,7 +100,7 @@ def journal_loss(seed: int) -> int:
             journal.flush()
             n_acknowledged = len(asked)
     disk.reboot()
-    journals = Journals(disk, AUDIT)
+    journals = Journals(disk, AUDIT, JOURNAL_KEY)
     found = journals.read({}, 1 << 30)
     read = lines(found.bodies)
     assert read[:n_acknowledged] == asked[:n_acknowledged], f"seed {seed}: acknowledged records lost"
@@ -95,10 +120,7 @@ def sequencer_losses(seed: int) -> tuple[int, int]:
     for life in range(rng.randrange(2, 6)):
         disk.dies_at = disk.n_operations + rng.randrange(1, 120)
         try:
-            journals = [
-                Journal(disk, AUDIT / "journal", f"w{n}", entropy=rng.randbytes, segment_size=16384, background=False)
-                for n in range(2)
-            ]
+            journals = [opened(disk, f"w{n}", rng, 16384, AUDIT / "journal") for n in range(2)]
             sequencer = start(disk, changes)
             while True:
                 choice = rng.random()
@@ -131,6 +153,8 @@ def start(disk: SimDisk, changes: Changes) -> Sequencer:
         disk,
         AUDIT,
         changes,  # type: ignore[arg-type]  # as much of it as is asked for
+        changes,
+        JOURNAL_KEY,
         SIGNER,
         verify_ed25519,
         clock=FakeClock(),

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.faults.run_journal import AUDIT, journal_loss, lines, run, sequencer_losses
+from tests.faults.run_journal import AUDIT, JOURNAL_KEY, journal_loss, lines, run, sequencer_losses
 from tests.faults.simdisk import PowerLoss, SimDisk, SimFile
 
 from keystead.core.audit.frame import MAX_RECORD
@@ -22,11 +22,13 @@ SEGMENT = 16384
 
 def made(disk: SimDisk, name: str = "w", **how: object) -> Journal:
     options = {"entropy": Random(name).randbytes, "segment_size": SEGMENT, "background": False}
-    return Journal(disk, AUDIT, name, **(options | how))
+    journal = Journal(disk, AUDIT, name, **(options | how))
+    journal.key_under(JOURNAL_KEY, lambda: 0)
+    return journal
 
 
 def read(disk: SimDisk) -> list[bytes]:
-    return lines(Journals(disk, AUDIT).read({}, 1 << 30).bodies)
+    return lines(Journals(disk, AUDIT, JOURNAL_KEY).read({}, 1 << 30).bodies)
 
 
 @pytest.fixture
@@ -62,7 +64,7 @@ def test_any_batches_go_over_segments(batches: list[list[bytes]]) -> None:
 
 
 def test_segments_are_folded_one_after_the_other_and_go(disk: SimDisk) -> None:
-    journal, journals = made(disk), Journals(disk, AUDIT)
+    journal, journals = made(disk), Journals(disk, AUDIT, JOURNAL_KEY)
     positions, records = {}, []
     for n in range(200):
         journal.append(b"%d %s" % (n, b"x" * 700))
@@ -83,7 +85,7 @@ def test_segments_are_folded_one_after_the_other_and_go(disk: SimDisk) -> None:
 
 
 def test_a_live_journal_is_not_let_go(disk: SimDisk) -> None:
-    journal, journals = made(disk), Journals(disk, AUDIT)
+    journal, journals = made(disk), Journals(disk, AUDIT, JOURNAL_KEY)
     positions = journals.read({}, 1 << 20).positions
     for _ in range(3):
         found = journals.read(positions, 1 << 20)
@@ -94,7 +96,7 @@ def test_a_live_journal_is_not_let_go(disk: SimDisk) -> None:
 
 
 def test_what_a_reader_sees_is_bounded(disk: SimDisk) -> None:
-    journal, journals = made(disk, segment_size=1 << 20), Journals(disk, AUDIT)
+    journal, journals = made(disk, segment_size=1 << 20), Journals(disk, AUDIT, JOURNAL_KEY)
     for n in range(100):
         journal.append(b"%d %s" % (n, b"x" * 3000))
         journal.flush()
@@ -248,11 +250,11 @@ def test_torn_tails(disk: SimDisk) -> None:
     for at in range(8192, 8192 + 700, 3):
         inode.data[:] = whole
         inode.data[at] ^= 0xFF
-        torn = at < 8192 + 100 + 601
+        torn = at < 8192 + 108 + 601
         assert read(disk) == [b"one", b"two", b"x" * 600][: 2 if torn else 3]
         inode.data[:] = whole[:at] + bytes(len(whole) - at)
         assert read(disk) == [b"one", b"two", b"x" * 600][: 2 if torn else 3]
-        journals = Journals(disk, AUDIT)
+        journals = Journals(disk, AUDIT, JOURNAL_KEY)
         assert journals.read(journals.read({}, 9999).positions, 9999).spent
         assert not journals.damaged
 
@@ -266,7 +268,7 @@ def test_bytes_that_rot_before_the_tail_are_told(disk: SimDisk, at: int) -> None
     journal.close()
     first = disk.names_now[AUDIT / disk.names(AUDIT)[0]]
     first.data[4096 + at] ^= 1
-    journals = Journals(disk, AUDIT)
+    journals = Journals(disk, AUDIT, JOURNAL_KEY)
     found = journals.read({}, 1 << 20)
     assert lines(found.bodies) == [b"0"]
     found = journals.read(found.positions, 1 << 20)
@@ -293,7 +295,7 @@ def test_a_segment_half_made_by_a_dead_process_goes(disk: SimDisk) -> None:
         made(disk)
     disk.restart()
     assert disk.names(AUDIT)
-    journals = Journals(disk, AUDIT)
+    journals = Journals(disk, AUDIT, JOURNAL_KEY)
     positions = journals.read({}, 9).positions
     journals.remove(journals.read(positions, 9).spent)
     assert disk.names(AUDIT) == []
@@ -333,6 +335,7 @@ def test_power_losses(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_many_threads_on_the_real_disk(tmp_path: Path) -> None:
     journal = Journal(LocalDisk(), tmp_path, "w", entropy=Random(1).randbytes, segment_size=1 << 16)
+    journal.key_under(JOURNAL_KEY, lambda: 0)
 
     def work(who: int) -> None:
         for n in range(200):
@@ -346,7 +349,7 @@ def test_many_threads_on_the_real_disk(tmp_path: Path) -> None:
         thread.join()
     journal.close()
     assert not journal.pending
-    found = lines(Journals(LocalDisk(), tmp_path).read({}, 1 << 30).bodies)
+    found = lines(Journals(LocalDisk(), tmp_path, JOURNAL_KEY).read({}, 1 << 30).bodies)
     assert len(found) == 800
     for who in range(4):
         assert [int(r.split(b" ")[1]) for r in found if r.startswith(b"%d " % who)] == list(range(200))

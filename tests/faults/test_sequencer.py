@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.fakes import FakeClock
-from tests.faults.run_journal import AUDIT, SIGNER, Changes, start
+from tests.faults.run_journal import AUDIT, JOURNAL_KEY, SIGNER, Changes, opened, size_of_log, start
 from tests.faults.simdisk import PowerLoss, SimDisk
 from tests.memorystore import MemoryStore
 
@@ -39,12 +39,7 @@ class World:
         self.worked = 0
 
     def open(self) -> None:
-        self.journals = [
-            Journal(
-                self.disk, AUDIT / "journal", f"w{n}", entropy=self.rng.randbytes, segment_size=16384, background=False
-            )
-            for n in range(2)
-        ]
+        self.journals = [opened(self.disk, f"w{n}", self.rng, 16384, AUDIT / "journal") for n in range(2)]
 
     def work(self, n: int = 3) -> None:
         self.worked += 1
@@ -127,6 +122,8 @@ def test_records_are_told_once_and_in_order(world: World) -> None:
         world.disk,
         AUDIT,
         world.changes,
+        world.changes,
+        JOURNAL_KEY,
         SIGNER,
         verify_ed25519,
         clock=FakeClock(),
@@ -313,14 +310,15 @@ def test_one_sequencer_at_a_time(world: World) -> None:
 
 def test_a_store_rolled_back_is_refused(world: World) -> None:
     run_for_a_while(world)
-    backup = dict(world.changes.kept), world.changes.newest
+    backup = dict(world.changes.kept), world.changes.newest, world.changes.chained
     run_for_a_while(world)
-    world.changes.kept, world.changes.newest = backup
+    world.changes.kept, world.changes.newest, world.changes.chained = backup
     refused(world, "rolled back")
     for _ in range(3):  # it has gone on since, and is as far again
         world.changes.commit(b"another history")
     refused(world, "rolled back")
-    rebase(world.disk, AUDIT, world.changes, newest_of(world.changes))  # what an explicit restore does
+    newest, chain = newest_of(world.changes), world.changes.chain()
+    rebase(world.disk, AUDIT, world.changes, JOURNAL_KEY, newest, chain)  # what an explicit restore does
     sequencer = start(world.disk, world.changes)
     world.changes.commit(b"after the restore")
     assert sequencer.step() == 1
@@ -351,7 +349,7 @@ def test_a_state_older_than_its_checkpoint_is_refused(world: World) -> None:
     run_for_a_while(world)
     inode = world.disk.names_now[AUDIT / "state"]
     new, inode.data[:] = bytes(inode.data), old
-    world.changes.kept[load_state(world.disk, AUDIT).change] = b"change/3"
+    world.changes.kept[load_state(world.disk, AUDIT, JOURNAL_KEY, of_before=False).change] = b"change/3"
     refused(world, "older than its checkpoint")
     del world.disk.names_now[AUDIT / "state"]
     refused(world, "older than its checkpoint")
@@ -366,7 +364,9 @@ def test_another_key_is_refused(world: World) -> None:
     run_for_a_while(world)
     other = NoteSigner(SIGNER.name, Sensitive(bytes(32)))
     with pytest.raises(Conflict, match="another key"):
-        Sequencer(world.disk, AUDIT, world.changes, other, verify_ed25519, clock=FakeClock())
+        Sequencer(
+            world.disk, AUDIT, world.changes, world.changes, JOURNAL_KEY, other, verify_ed25519, clock=FakeClock()
+        )
 
 
 @pytest.mark.parametrize(
@@ -392,7 +392,7 @@ def test_changed_files_are_refused(world: World, name: str, at: int, match: str)
 def test_a_log_that_has_lost_its_end_is_refused(world: World) -> None:
     run_for_a_while(world)
     offsets = world.disk.names_now[AUDIT / "log" / "hashes.0"]
-    world_state = load_state(world.disk, AUDIT)
+    world_state = load_state(world.disk, AUDIT, JOURNAL_KEY, of_before=False)
     assert world_state.size == 21
     sequencer = start(world.disk, world.changes)
     for _ in range(60):
@@ -459,7 +459,7 @@ def test_no_proof_is_made_of_damaged_files(world: World) -> None:
 def test_readers_do_not_see_what_no_checkpoint_covers(world: World) -> None:
     run_for_a_while(world)
     log = Log(world.disk, AUDIT)
-    state = load_state(world.disk, AUDIT)
+    state = load_state(world.disk, AUDIT, JOURNAL_KEY, of_before=False)
     grown = world.disk.names_now[AUDIT / "log" / f"{state.segment:012d}.jsonl"]
     grown.data += b"half a rec"
     assert log.read(0, 999) == world.records[:0] + log.read(0, 21)
@@ -506,13 +506,18 @@ def test_a_missing_file_of_the_log_is_found(world: World) -> None:
 @pytest.mark.parametrize("kind", ["memory", "sqlite"])
 def test_on_the_real_disk_with_a_store(tmp_path: Path, kind: str) -> None:
     disk, store = LocalDisk(), MemoryStore() if kind == "memory" else SqliteStore(tmp_path / "store" / "keystead.db")
+    sealed = Changes()
     journal = Journal(disk, tmp_path / "audit" / "journal", "w0", entropy=Random(1).randbytes, segment_size=1 << 16)
-    sequencer = Sequencer(disk, tmp_path / "audit", store, SIGNER, verify_ed25519, clock=FakeClock())
+    journal.key_under(JOURNAL_KEY, lambda: size_of_log(disk, tmp_path / "audit"))
+    sequencer = Sequencer(
+        disk, tmp_path / "audit", store, sealed, JOURNAL_KEY, SIGNER, verify_ed25519, clock=FakeClock()
+    )
     for n in range(30):
         journal.append(b"use %d" % n)
         journal.flush()
         with store.transaction() as transaction:
             transaction.record(b"change %d" % n)
+            sealed.commit(b"change %d" % n)
         if n % 3 == 0:
             sequencer.step()
     journal.close()
@@ -526,7 +531,9 @@ def test_on_the_real_disk_with_a_store(tmp_path: Path, kind: str) -> None:
     files = [path for path in (tmp_path / "audit").rglob("*") if path.is_file()]
     assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
     sequencer.close()
-    Sequencer(disk, tmp_path / "audit", store, SIGNER, verify_ed25519, clock=FakeClock()).close()
+    Sequencer(disk, tmp_path / "audit", store, sealed, JOURNAL_KEY, SIGNER, verify_ed25519, clock=FakeClock()).close()
     with pytest.raises(Conflict, match="rolled back"):
-        Sequencer(disk, tmp_path / "audit", MemoryStore(), SIGNER, verify_ed25519, clock=FakeClock())
+        Sequencer(
+            disk, tmp_path / "audit", MemoryStore(), sealed, JOURNAL_KEY, SIGNER, verify_ed25519, clock=FakeClock()
+        )
     store.close()

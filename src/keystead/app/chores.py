@@ -25,6 +25,7 @@ from keystead.core.ports import HSM, Stale
 from keystead.crypto.notes import verify_ed25519
 from keystead.service.barrier import Commit
 from keystead.service.bootstrap import system_principal
+from keystead.service.chained import Chained
 from keystead.service.endings import Endings
 from keystead.service.erasures import Erasures
 from keystead.service.expiry import Expiry
@@ -33,7 +34,7 @@ from keystead.service.lapses import Lapses
 from keystead.service.log import Log
 from keystead.service.scheduler import NAMESPACE, Scheduler
 from keystead.service.sequencer import Sequencer
-from keystead.service.signing import signer
+from keystead.service.signing import journal_key, signer
 from keystead.service.tracing import Tracing
 from keystead.service.trusted_time import TrustedTime
 
@@ -57,6 +58,8 @@ class Chores:
             core.disk,
             core.layout.audit,
             core.store,
+            Chained(core.barrier, core.store),
+            journal_key(core.barrier),
             signer(core.barrier),
             verify_ed25519,
             clock=core.clock,

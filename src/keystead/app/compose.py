@@ -37,14 +37,17 @@ from keystead.service.anchors import Anchors
 from keystead.service.authenticate import Authenticator
 from keystead.service.authorize import Authorizer
 from keystead.service.barrier import Barrier
+from keystead.service.chained import Chained
 from keystead.service.credentials import keyed
 from keystead.service.credentials.session import Sessions
 from keystead.service.handlers import HANDLERS
 from keystead.service.journal import Journal
 from keystead.service.meter import Meter
 from keystead.service.pipeline import Service
+from keystead.service.progress import load_state
 from keystead.service.rates import Rates, Throttle
 from keystead.service.recording import Recording
+from keystead.service.signing import journal_key
 from keystead.service.view import View
 from keystead.stores.disk import LocalDisk
 from keystead.stores.generation import SharedGeneration
@@ -132,11 +135,16 @@ class Core:
     def open(self, unseal_key: Sensitive, *, settle: bool = True) -> None:
         """`settle`: and erase what an interrupted destruction left in the slots, whatever time they take for it.
 
-        Raises Unauthenticated (wrong key), Conflict (rolled back or erased).
+        Raises Unauthenticated (wrong key), Conflict (rolled back or erased, or the audit log's state is not ours).
         """
-        self.barrier.open(unseal_key, settle=settle)
+        self.barrier.open(unseal_key, settle=settle, first=self._key_journal)
         self._recording.digest_under(self.barrier.subkey("context-digest"))
         self.means = self._means(self.barrier)
+
+    def _key_journal(self) -> None:
+        """So no record of what is done with it open is in a frame that is not (service.journal, Rule 4)."""
+        key, of_before = journal_key(self.barrier), Chained(self.barrier, self.store).chain() is None
+        self.journal.key_under(key, lambda: load_state(self.disk, self.layout.audit, key, of_before=of_before).size)
 
     def _settle_uses(self) -> None:
         """The exact number of them into the store, once for all workers; else what is reserved counts as used."""

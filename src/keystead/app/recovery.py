@@ -25,10 +25,12 @@ from keystead.core.ports import Entropy
 from keystead.core.sensitive import Sensitive
 from keystead.service.barrier import Barrier
 from keystead.service.bootstrap import record_of_slots, record_recovery
+from keystead.service.chained import Chained
 from keystead.service.custody import access_of, graft, revive, tree_root
 from keystead.service.log import Log
 from keystead.service.progress import newest_of, rebase
 from keystead.service.root import FILE, ROOT_META, Root
+from keystead.service.signing import journal_key
 from keystead.service.since import Deed, Since, newest_change, since
 from keystead.service.slots import Slots
 from keystead.service.undone import Undone, standing, undo
@@ -197,9 +199,11 @@ def _settle(
         disk = LocalDisk()
         disk.make_directory(layout.audit)
         newest, backed_up_at, access = newest_of(store), newest_change(store), access_of(store)
+        chain = Chained(barrier, store).chain()
         record_recovery(barrier, now)
         done = Undone(since=said.every()) if as_it_was else undo(barrier, said, now)
-        rebase(disk, layout.audit, store, newest)  # last: until then nobody opens it beside the log
+        # Last: until then nobody opens it beside the log.
+        rebase(disk, layout.audit, store, journal_key(barrier), newest, chain)
         not_renewed = _renewed(barrier)
     finally:
         store.close()

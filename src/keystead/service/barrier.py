@@ -18,11 +18,13 @@ from msgspec.structs import replace
 from keystead.core.entities import SLOTS, EndedRoot, Entity, Fate, Kind, SlotRule, Wrapped
 from keystead.core.entities.slots import PEOPLE
 from keystead.core.errors import Internal, InvalidArgument, Unavailable, WrongState
+from keystead.core.keyed import KeyedHash
 from keystead.core.keytree import EMPTY
 from keystead.core.ports import Clock, Entropy, Reader, Slot, Store, Transaction
 from keystead.core.sensitive import Sensitive
 from keystead.core.states import KeyState
 from keystead.crypto.kdf import hkdf
+from keystead.service.chained import begun
 from keystead.service.commit import HEAD_META, Writing
 from keystead.service.commit import Commit as Commit  # noqa: PLC0414 - spoken of as the barrier's
 from keystead.service.hierarchy import Hierarchy, unwrap
@@ -71,13 +73,26 @@ class Barrier:
         self._root.plant(unseal_key)
         self.open(unseal_key)
 
-    def open(self, unseal_key: Sensitive, *, settle: bool = True, recovery: Sensitive | None = None) -> None:
+    def open(
+        self,
+        unseal_key: Sensitive,
+        *,
+        settle: bool = True,
+        recovery: Sensitive | None = None,
+        first: Callable[[], None] = lambda: None,
+    ) -> None:
         """Raises Unauthenticated for a wrong key, Conflict where slot and database do not belong together.
 
         `settle`: erase what an interrupted destruction left in the slot; not when looking into a backup.
         `recovery`: the secret of a recovery key, which opens instead of the slots; `reslot` has to follow.
+        `first`: is done before anybody finds it open, or it does not open.
         """
         self._keys.open(unseal_key, recovery)
+        try:
+            first()
+        except BaseException:
+            self._keys.close()
+            raise
         self.is_open = True
         if settle:
             with suppress(Unavailable):  # a copy of the slot that cannot be written: n_outstanding tells
@@ -146,6 +161,10 @@ class Barrier:
         """32 bytes that never change, for one purpose each."""
         return Sensitive(hkdf(self._keys.opened.anchor.reveal(), b"keystead/subkey/v1/" + label.encode()))
 
+    def keyed(self, label: str) -> KeyedHash:
+        """HMAC-SHA-256 under such a subkey, prepared."""
+        return KeyedHash(self.subkey(label).reveal())
+
     def material(self, version: Wrapped) -> Sensitive:
         """What a version holds. Raises WrongState once destroyed, Internal where it does not verify."""
         if not version.wrapped:
@@ -185,13 +204,20 @@ class Barrier:
     def recount(self, tally: Callable[[Transaction, Tree], int], newest: bytes | None = None) -> None:
         """Replace the tally by what is really there, after rows were mended.
 
-        `newest`: what its head says of the newest change record, where it had another's.
+        `newest`: what its head says of the newest change record, where it had another's; their chain begins there.
         """
+
+        def counted(txn: Transaction, head: Head) -> Head:
+            head = replace(head, tally=tally(txn, self._keys.tree(txn)).to_bytes(32, "big"))
+            return head if newest is None else replace(begun(txn, head), newest=newest)
+
+        self.amend(counted)
+
+    def amend(self, head: Callable[[Transaction, Head], Head]) -> None:
+        """Another head in the place of the one that is there, which changes nothing else."""
         with self._store.transaction() as txn:
-            tree, head = self._keys.tree(txn), self.head(txn)
-            counted = replace(head, tally=tally(txn, tree).to_bytes(32, "big"))
-            counted = counted if newest is None else replace(counted, newest=newest)
-            txn.put_meta(HEAD_META, counted.seal(self.rows, tree.root.epoch))
+            amended = head(txn, self.head(txn))
+            txn.put_meta(HEAD_META, amended.seal(self.rows, self._keys.tree(txn).root.epoch))
 
     # --- changing
 

@@ -102,8 +102,7 @@ class Writing:
                 raise Stale
         self._counts.finish(commit.within)
         if commit.record is not None:
-            self._txn.record(commit.record)
-            self._head = replace(self._head, newest=leaf_hash(commit.record))
+            self._head = self._head.recorded(self._txn.record(commit.record), commit.record)
         self._head = self._head.after(next_leaf=self._next_leaf, gained=self._gained)
 
     def _require_unmoved(self, entity: Entity) -> None:

@@ -8,6 +8,8 @@ Rule 2: a segment that cannot be made (disk full) has cost nothing: records wait
         next flush tries again, so service comes back with the space.
 Rule 3: segments are filled with zeros before they are used, so that a flush changes no metadata, and never used
         again. A journal is never continued: its name is new with every process.
+Rule 4: frames are keyed from `key_under` on, and stay so to the journal's end, sealed again or not: a record of
+        somebody known is never in a bare one (docs/adr/0049).
 
 The sequencer reads journals (service.frames) and deletes what it has folded. The lock on a segment tells it that the
 process is alive; a segment has its name only once it is locked, and a later one before an earlier is let go.
@@ -17,10 +19,12 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
-from keystead.core.audit.frame import HEADER_SIZE, MAX_BODY, MAX_RECORD, PAGE, START, encode, paged
+from keystead.core.audit.frame import MAX_BODY, MAX_RECORD, PAGE, START, Keying, encode, paged
 from keystead.core.errors import LimitExceeded, Unavailable
+from keystead.core.keyed import KeyedHash
 from keystead.core.ports import Disk, Entropy, File
 
 SUFFIX = ".journal"
@@ -66,6 +70,8 @@ class Journal:
         self._next: File | None = None
         self._maker: threading.Thread | None = None
         self._n_segments, self._offset, self._sequence, self._previous = 0, 0, 0, START
+        self._keying: Keying | None = None
+        self._to_key: Callable[[], Keying] | None = None  # once there is a segment
         self._room = MAX_WAITING  # 0 once the journal has failed or is closed
         self.trouble = ""
         """Why calls are refused, for the health check; empty while all is well."""
@@ -82,6 +88,18 @@ class Journal:
     def pending(self) -> bool:
         """Whether something appended is not durable yet."""
         return bool(self._waiting)
+
+    def key_under(self, key: KeyedHash, n_records: Callable[[], int]) -> None:
+        """Key every frame from the next one on. `n_records`: how long the log is, by its state; it may raise.
+
+        It is asked once the journal has its name in the directory, and once only: who folds then either finds the
+        journal there, or a term that is no older than what it has seen there without.
+        """
+        with self._flushing:
+            if self._keying is None:
+                self._to_key = lambda: Keying(key, n_records())
+                if self._file is not None:
+                    self._begin_keying()
 
     def append(self, record: bytes) -> None:
         """Take one record (a line without its line feed), in memory only.
@@ -122,9 +140,13 @@ class Journal:
     def _write(self, records: list[bytes]) -> int:
         """Write one frame out of the first of `records`; how many it took."""
         records = self._fitting(records)
-        header, body, mark = encode(self._id, self._sequence, self._previous, records)
-        size = HEADER_SIZE + len(body)
-        if self._offset + size > self._segment_size or self._file is None:
+        if self._file is None:
+            self._turn()
+        if self._to_key is not None:
+            self._begin_keying()
+        header, body, mark = encode(self._id, self._sequence, self._previous, records, self._keying)
+        size = len(header) + len(body)
+        if self._offset + size > self._segment_size:
             self._turn()
         file = self._file
         if file is None:  # cannot be: _turn has made one or raised
@@ -153,6 +175,13 @@ class Journal:
             limit -= len(records[n]) + 1
             n += 1
         return records[: max(n, 1)]
+
+    def _begin_keying(self) -> None:
+        if self._to_key is not None:
+            try:
+                self._keying, self._to_key = self._to_key(), None
+            except OSError as error:
+                raise Unavailable(f"the state of the audit log cannot be read: {error}") from error
 
     # --- segments
 

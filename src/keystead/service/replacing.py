@@ -15,6 +15,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
+from keystead.core.audit.chain import Chain
 from keystead.core.entities import SLOTS, EndedRoot, Mode, SlotRule
 from keystead.core.entities.slots import PEOPLE
 from keystead.core.errors import Conflict, Unavailable
@@ -77,7 +78,7 @@ class Replacing:
             edit = self._keys.edit(txn, self._entropy(KEY_BYTES))
             edit.plant()
             rows = self._keys.rows_under(edit.grow(ANCHOR))
-            Writing(txn, Head(1, ANCHOR + 1, bytes(32)), edit, rows, self._keys.wrap).finish(1)
+            Writing(txn, Head(1, ANCHOR + 1, bytes(32), chain=Chain()), edit, rows, self._keys.wrap).finish(1)
             self._stage(txn, rows, edit.root, unseal_key, Root(1, b"", (), owner), names, self._slots.begin(LOCKED_FOR))
             self._slots.require_apart(names, owner)
 

@@ -3,8 +3,8 @@
 meta "root"  epoch, check value of U, and the root node key sealed under R once for each slot, any of which opens it;
              R = HMAC-SHA-256(U, "keystead/root/v1" ‖ what the slot gives): its secret S, or an HSM's HMAC under S of
              HMAC-SHA-256(U, "keystead/slot/v1") (docs/adr/0036-slots.md)
-meta "head"  commits so far, next leaf, tally over all rows and nodes, the newest change record's leaf hash; sealed
-             under the row key with the epoch
+meta "head"  commits so far, next leaf, tally over all rows and nodes, the newest change record's leaf hash, the chain
+             of change records; sealed under the row key with the epoch
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from keystead.core.audit.chain import Chain
+from keystead.core.audit.merkle import leaf_hash
 from keystead.core.errors import DecryptionFailed, Internal
 from keystead.core.keytree import DEPTH, EMPTY, Place, child, path
 from keystead.core.ports import Reader
@@ -151,6 +153,7 @@ class Head(Struct, frozen=True, array_like=True):
     tally: bytes
     openers: dict[str, str] = {}  # as Root.openers: the root itself is not sealed; {}: from before this was kept
     newest: bytes = b""  # leaf hash of the newest change record, which lies beside it bare; b"": likewise
+    chain: Chain | None = None  # of change records; None: likewise, and nothing of the audit log was keyed
 
     def seal(self, rows: Rows, epoch: int) -> bytes:
         return rows.seal_fact("head", ENCODER.encode(self), epoch)
@@ -162,6 +165,11 @@ class Head(Struct, frozen=True, array_like=True):
     def after(self, *, next_leaf: int, gained: int) -> Self:
         """The head after one more commit, in which rows weighing `gained` came (and went: less)."""
         return replace(self.weighing(gained), n_commits=self.n_commits + 1, next_leaf=next_leaf)
+
+    def recorded(self, number: int, record: bytes) -> Self:
+        """The same once a change record has come, with that number."""
+        chain = None if self.chain is None else self.chain.after(number, record)
+        return replace(self, newest=leaf_hash(record), chain=chain)
 
     def weighing(self, gained: int) -> Self:
         """The same once rows or nodes of that weight have come."""

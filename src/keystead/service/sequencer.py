@@ -8,6 +8,8 @@ Rule 1: the state (size, right edge, how far every file and every source is) is 
 Rule 2: a checkpoint is signed only for a state that is kept, so never two that disagree (C2SP tlog-checkpoint).
 Rule 3: a source is let go only after the state. The newest change record stays in the store: by it a store that
         was rolled back behind the log is known, whether or not it has gone on since.
+Rule 4: nothing is folded but what its writer has keyed or chained (service.journals, service.changes). What lies there
+        of before that, at the first start that knows of it, is folded once (docs/adr/0049).
 """
 
 from __future__ import annotations
@@ -18,18 +20,22 @@ from hashlib import sha256
 from itertools import accumulate, chain
 from pathlib import Path
 from struct import pack
+from typing import Protocol
 
 import msgspec
 
+from keystead.core.audit.chain import Chain
 from keystead.core.audit.checkpoint import Checkpoint, open_checkpoint
 from keystead.core.audit.merkle import Tree, leaf_hashes, subtree
 from keystead.core.audit.note import Ed25519, Signer, verifier_key
 from keystead.core.errors import Conflict, KeysteadError, Unavailable
+from keystead.core.keyed import KeyedHash
 from keystead.core.ports import Clock, Disk, Store
 from keystead.service.added import Added, Mark, read_whole, replace_whole
+from keystead.service.changes import Changes
 from keystead.service.journals import Journals
 from keystead.service.log import CHECKPOINT, CHECKPOINTS, KEY, LOG, SUFFIX, Log, segment_name
-from keystead.service.progress import BATCH, State, hold, knows, load_state, save_state
+from keystead.service.progress import State, hold, knows, load_state, save_state
 
 STEP = 8 * 1024 * 1024
 """About how many bytes of records one step takes."""
@@ -38,11 +44,24 @@ OnRecords = Callable[[int, list[bytes]], None]
 """(number of the first, records): told after they are in the log, in order; not again after a crash between."""
 
 
+class Sealed(Protocol):
+    """What the sealed head of the store says of its change records (service.barrier)."""
+
+    def chain(self) -> Chain | None:
+        """None: it is of before they were chained."""
+        ...
+
+    def begin_chain(self) -> None:
+        """Chain them from here on."""
+        ...
+
+
 class Sequencer:
     """Owns `directory`; one at a time, which a lock sees to.
 
-    store: change records come from it. verify: for the last checkpoint, at start. history_for: seconds between two
-    checkpoints that are kept for ever. segment_size: bytes after which a log file is full.
+    store: change records come from it, and `sealed` knows which. key: of journals and state. verify: for the last
+    checkpoint, at start. history_for: seconds between two checkpoints that are kept for ever. segment_size: bytes after
+    which a log file is full.
     Raises Conflict if another sequencer runs, the store was rolled back, or the files are not those of the state;
     Unavailable if disk or store do not answer.
     """
@@ -52,6 +71,8 @@ class Sequencer:
         disk: Disk,
         directory: Path,
         store: Store,
+        sealed: Sealed,
+        key: KeyedHash,
         signer: Signer,
         verify: Ed25519,
         *,
@@ -62,6 +83,8 @@ class Sequencer:
         history_for: float = 60.0,
     ) -> None:
         self._disk, self._directory, self._store = disk, directory, store
+        self._sealed, self._key = sealed, key
+        self._changes = Changes(store, sealed.chain)
         self._signer, self._verify, self._clock = signer, verify, clock
         self._on_records, self._segment_size, self._history_for = on_records, segment_size, history_for
         self._files: dict[str, Added] = {}
@@ -75,7 +98,7 @@ class Sequencer:
         except OSError as error:
             raise Unavailable(f"the audit log cannot be opened: {error}") from error
         try:
-            self._journals = Journals(disk, journals or directory / "journal")
+            self._journals = Journals(disk, journals or directory / "journal", key)
             self._load()
         except BaseException as error:
             self.close()
@@ -90,7 +113,7 @@ class Sequencer:
 
     @property
     def damaged(self) -> frozenset[str]:
-        """Journals whose durable bytes have changed; their files are kept."""
+        """Journals whose durable bytes have changed, or are gone; the files that there are stay."""
         return frozenset(self._journals.damaged)
 
     def step(self) -> int:
@@ -123,18 +146,19 @@ class Sequencer:
     def _fold(self) -> tuple[list[bytes], set[str]]:
         """(records now in the log, journal files that may go)"""
         state = self._state
-        changes = self._changes()
-        found = self._journals.read(state.journals, STEP)
+        changes, linked = self._changes.after(state.change, state.chain)
+        found = self._journals.read(state.journals, STEP, since=state.since)
         texts = [*(record + b"\n" for _, record in changes), *found.bodies]
         records = list(chain.from_iterable([text.split(b"\n")[:-1] for text in texts]))
         self.is_behind = sum(map(len, found.bodies)) > STEP // 2
-        state = msgspec.structs.replace(state, journals=found.positions)
+        state = msgspec.structs.replace(state, journals=found.positions, since=state.size, chain=linked)
         if changes:
             number, record = changes[-1]
             state = msgspec.structs.replace(state, change=number, change_digest=sha256(record).digest())
         if records:
             state = self._write(state, texts, records)
-            save_state(self._disk, self._directory, state)
+        if records or found.ended:
+            save_state(self._disk, self._directory, self._key, state)
         self._state = state
         if records:
             self._publish()
@@ -146,14 +170,6 @@ class Sequencer:
         """Rule 3. What the store cannot drop now goes with the next change."""
         with contextlib.suppress(Unavailable), self._store.transaction() as transaction:
             transaction.drop_records(through)
-
-    def _changes(self) -> list[tuple[int, bytes]]:
-        """Change records that are not in the log yet. Raises Conflict for a gap."""
-        state = self._state
-        changes = self._store.records(state.change, BATCH)
-        if changes and state.change and changes[0][0] != state.change + 1:
-            raise Conflict(f"the store has lost change records {state.change + 1} to {changes[0][0] - 1}")
-        return changes
 
     def _write(self, state: State, texts: list[bytes], records: list[bytes]) -> State:
         """Records, hashes and offsets, durable; the state that speaks of them. `texts`: the records, line by line."""
@@ -199,7 +215,8 @@ class Sequencer:
         for file in self._files.values():
             file.close()
         self._files = {}
-        self._state = state = load_state(self._disk, self._directory)
+        is_of_before = self._sealed.chain() is None
+        self._state = state = load_state(self._disk, self._directory, self._key, of_before=is_of_before)
         self._tree = Tree(state.size, state.edge)
         self._check_store()
         self._check_key()
@@ -210,9 +227,26 @@ class Sequencer:
         for name in sorted({f"{LOG}/{segment_name(state.segment)}", *state.marks}):
             self._file(name)
         self._check_hashes(published)
+        if is_of_before:
+            self._begin_keying()
+        elif self._begins_anew():
+            self._sealed.begin_chain()
+        self._changes.after(state.change, state.chain)
         if published is None or published.size < state.size:
             self._publish()
         self._whole = True
+
+    def _begin_keying(self) -> None:
+        """Rule 4: keep which journals are of before, and then that there is a time before."""
+        of_before = self._journals.of_before(self._state.journals)
+        self._state = msgspec.structs.replace(self._state, journals=of_before, since=self._state.size)
+        save_state(self._disk, self._directory, self._key, self._state)
+        self._sealed.begin_chain()
+
+    def _begins_anew(self) -> bool:
+        """Whether there is no log any more of change records that were let go: those that are there begin another."""
+        said, rows = self._sealed.chain(), self._store.records(0, 1)
+        return said is not None and not self._state.change and bool(rows) and rows[0][0] > said.first + 1
 
     def _check_store(self) -> None:
         if not knows(self._store, self._state):

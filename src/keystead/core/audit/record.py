@@ -118,6 +118,25 @@ def parse(line: bytes) -> Record:
     raise Malformed("not a canonical audit record")
 
 
+def is_of_a_stranger(line: bytes) -> bool:
+    """Whether that is the record of a request that was nobody's: a sealed process makes no other."""
+    try:
+        record = parse(line)
+    except Malformed:
+        return False
+    claim = Record(
+        at=record.at,
+        request_id=record.request_id,
+        who=Who(via=record.who.via),
+        source=record.source,
+        door=record.door,
+        operation=record.operation,
+        outcome=record.outcome,
+        why=record.why,
+    )
+    return record == claim
+
+
 def in_ascii(told: bytes) -> bytes:
     """JSON in the characters of Rule 2: for whoever tells a record in another form."""
     return told if told.isascii() else json.dumps(json.loads(told), separators=(",", ":")).encode()
