@@ -6,6 +6,7 @@ Rule: each is for a thread of its own, and none waits for another. What an HSM i
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 import time
@@ -18,8 +19,9 @@ from keystead.app.devices import Devices
 from keystead.core.actions import USES
 from keystead.core.audit.merkle import leaf_hash
 from keystead.core.audit.record import parse
-from keystead.core.caller import SYSTEM_DOOR
+from keystead.core.caller import SYSTEM_DOOR, Stranger
 from keystead.core.entities import Credential, Entity, Key, LastUse
+from keystead.core.errors import Conflict
 from keystead.core.operations import EndApproval, EraseObject, KeyOperation, TenantOperation, TraceKeys
 from keystead.core.ports import HSM, Stale
 from keystead.crypto.notes import verify_ed25519
@@ -39,6 +41,7 @@ from keystead.service.tracing import Tracing
 from keystead.service.trusted_time import TrustedTime
 
 Use = tuple[str, tuple[int, bytes]]
+LOG = logging.getLogger("keystead")
 USES_A_COMMIT = 200
 USES_EVERY = 5.0  # seconds between two writings of last uses
 # A record of a use that was performed names the version that was used.
@@ -77,6 +80,7 @@ class Chores:
         self._uses: dict[str, tuple[int, bytes]] = {}  # id of a key or access key -> newest record of a use, its index
         self._uses_written_at = time.monotonic()
         self._folding, self._turn, self._settling = threading.Lock(), threading.Lock(), threading.Lock()
+        self._told: set[str] = set()  # damaged journals
         self._closed = False
 
     # --- the audit log
@@ -84,6 +88,10 @@ class Chores:
     @property
     def n_records(self) -> int:
         return self._sequencer.size
+
+    @property
+    def journals_damaged(self) -> tuple[str, ...]:
+        return tuple(sorted(self._sequencer.damaged))
 
     def fold(self, *, everything: bool = False) -> bool:
         """Fold what there is into the log, one step's worth unless `everything`; last uses with it, less often.
@@ -94,9 +102,28 @@ class Chores:
         with self._folding:
             while not self._closed and self._sequencer.step() and everything:
                 pass
+            if not self._closed:
+                self._tell_damaged()
             if not self._closed and self._uses and time.monotonic() - self._uses_written_at > USES_EVERY:
                 self._write_uses()
             return self._sequencer.is_behind
+
+    def _tell_damaged(self) -> None:
+        """On record too, which nobody takes away: once in each run."""
+        means, core = self._core.means, self._core
+        for name in sorted(self._sequencer.damaged - self._told):
+            LOG.error("journal %s is damaged: not all of it is in the audit log", name)
+            who = Stranger(
+                claims=name,
+                door=SYSTEM_DOOR,
+                wire_operation="FoldJournal",
+                request_id=means.request_ids(),
+                source="",
+                now=core.clock.now(),
+            )
+            means.service.turn_away(who, Conflict("not all of the journal is in the log", "damaged"))
+            self._told.add(name)
+            core.journal.flush()
 
     def tell_devices(self) -> None:
         """What is in the log, to those that follow it. In nobody's way: a device may hang, and then only this does."""

@@ -45,6 +45,7 @@ def _of_the_server(status: ServerStatus) -> Iterator[Gauge]:
         "clock": status.clock_trouble,
         "custody": status.custody_alarm,
         "journal": status.journal_trouble,
+        "journals damaged": " ".join(status.journals_damaged),
         "seal": status.seal_trouble,
     }
     for name, words in troubles.items():

@@ -244,6 +244,7 @@ class Supervisor:
             hsms=dict(self._watch.troubles),
             pins_refused=tuple(sorted(self._watch.refused)),
             journal_trouble=core.journal.trouble,
+            journals_damaged=chores.journals_damaged if chores else (),
             clock_trouble=self._time.trouble,
             entropy=entropy_status(core.entropy, core.board),
             entropy_required=core.entropy.is_required,

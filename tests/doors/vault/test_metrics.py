@@ -61,6 +61,7 @@ keystead_start_time_seconds 1767225600
 keystead_trouble{of="clock"} 0
 keystead_trouble{of="custody"} 0
 keystead_trouble{of="journal"} 1
+keystead_trouble{of="journals damaged"} 0
 keystead_trouble{of="seal"} 0
 # TYPE keystead_unerased_generations gauge
 keystead_unerased_generations 4

@@ -56,6 +56,7 @@ def answer(here: Here, found: ServerStatus) -> None:
         *mode_in_words(found),
         *(("hsm", _hsm(found, name)) for name in found.hsms),
         ("audit", found.journal_trouble or count_of(found.n_audit_records or 0, "record")),
+        *(("  DAMAGED", f"journal {name}: not all of it is in the log") for name in found.journals_damaged),
         ("clock", found.clock_trouble or "believed"),
         ("entropy", _entropy(found)),
         ("keys", "-" if found.n_keys is None else f"{found.n_keys:,}{_in_hsms(found)}"),

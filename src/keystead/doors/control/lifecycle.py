@@ -51,6 +51,7 @@ class ServerStatus(Message, frozen=True, kw_only=True):
     hsms: dict[str, str] = field(default_factory=dict)  # of the configuration -> why it does not answer, or ""
     pins_refused: tuple[str, ...] = ()  # of these HSMs
     journal_trouble: str = ""
+    journals_damaged: tuple[str, ...] = ()  # of which not all is in the log (service.journals, Rules 2 and 5)
     clock_trouble: str = ""  # why no appointment is kept (service.trusted_time)
     entropy: dict[str, str] = field(default_factory=dict)  # source beside the kernel -> what is wrong with it, or ""
     entropy_required: bool = False
