@@ -235,6 +235,42 @@ def test_a_seal_acknowledged_holds_at_every_worker(up) -> None:
     assert " had ended" not in server.directory.with_name("errors").read_text()
 
 
+def test_what_is_asked_of_a_sealed_server_is_in_the_log_once_it_is_open(up) -> None:
+    """No door puts on record there what a bare journal may not have (docs/adr/0049)."""
+    server, vault = up
+    vault.good("PUT", "sys/seal")
+    aws = json.loads(server("status", "--json").out)["listen"]["aws"]
+    for _ in range(4):  # either worker
+        for method, path in [("GET", "sys/health"), ("GET", "sys/seal-status"), ("GET", "auth/token/lookup-self")]:
+            vault.ask(method, path)
+        vault.ask("POST", "transit/encrypt/a", {"plaintext": "aGVsbG8="})
+        vault.ask("GET", "sys/metrics?format=prometheus")
+        vault.ask("PUT", "auth/userpass/login/bob", {"password": "x"})
+        for headers in ({"X-Amz-Target": "TrentService.Encrypt"}, {"X-Amz-Target": "TrentService.ListKeys", **SIGNED}):
+            with closing(http.client.HTTPConnection(aws, timeout=60)) as connection:
+                connection.request("POST", "/", b"{}", {"Content-Type": "application/x-amz-json-1.1", **headers})
+                assert connection.getresponse().status in {400, 403, 500}
+    assert server("key", "list", "--in", "us-east-1").status != 0
+    assert json.loads(server("status", "--json").out)["sealed"]
+    vault.unseal(*vault.keys[:2])
+    for words in ('"op":"system read seal-status"', '"op":"Status"', "TrentService.ListKeys", "refused: Sealed"):
+        assert server.logged(words), words
+    n_unsealed = len(server.logged(UNSEAL))
+    vault.good("PUT", "sys/seal")  # the workers of then have ended
+    vault.unseal(*vault.keys[:2])
+    assert server.logged(UNSEAL, n=n_unsealed + 2)
+    assert server("status", "--json").json["journals_damaged"] == []
+    assert not any("FoldJournal" in line for line in server.logged())
+
+
+UNSEAL = '"op":"system write unseal"'
+SIGNED = {
+    "X-Amz-Date": "20260101T000000Z",
+    "Authorization": "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20260101/us-east-1/kms/aws4_request, "
+    f"SignedHeaders=host;x-amz-date;x-amz-target, Signature={'0' * 64}",
+}
+
+
 def test_row_75_only_a_token_with_sudo_seals_and_the_record_names_it(up) -> None:
     server, vault = up
     denied = "1 error occurred:\n\t* permission denied\n\n"
