@@ -100,7 +100,18 @@ def test_the_port_is_taken(tmp_path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         done = keystead("dev", "--data", tmp_path / "data", "--listen", f"aws=127.0.0.1:{port}")
-    assert done.status == 1 and "cannot listen" in done.err
+    assert done.status == 1 and "cannot listen" in done.err and "--listen" in done.err
+
+
+def test_no_two_servers_and_no_two_doors_answer_at_one_address(server, tmp_path) -> None:
+    """Workers share a port: so the kernel would share out the clients of one among both."""
+    taken = server.running["listen"]["aws"]
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        free = f"127.0.0.1:{other.getsockname()[1]}"
+    for at, listen in ((taken, (f"aws={taken}",)), (free, (f"aws={free}", f"vault={free}"))):
+        words = [word for each in listen for word in ("--listen", each)]
+        done = keystead("dev", "--data", tmp_path / "data", *words, "--json")
+        assert done.status == 1 and f"cannot listen on {at}: Address already in use" in done.error["message"]
 
 
 def test_a_development_server_stays_on_loopback(tmp_path) -> None:

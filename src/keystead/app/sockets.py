@@ -27,7 +27,7 @@ def parse_address(text: str) -> tuple[str, int]:
 def bind(text: str, n: int, first: socket.socket | None = None) -> list[socket.socket]:
     """`n` sockets listening on one address; port 0 picks a free port, the same for all.
 
-    `first`: one of them, where it is there already.
+    `first`: one of them, where it is there already. Raises Unavailable, where anybody else listens there, too.
     """
     host, port = parse_address(text)
     bound: list[socket.socket] = []
@@ -36,6 +36,8 @@ def bind(text: str, n: int, first: socket.socket | None = None) -> list[socket.s
         port = first.getsockname()[1]
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        if first is None:
+            _is_free(family, host, port)
         for _ in range(n - len(bound)):
             sock = socket.socket(family, socket.SOCK_STREAM)
             bound.append(sock)
@@ -47,8 +49,16 @@ def bind(text: str, n: int, first: socket.socket | None = None) -> list[socket.s
     except OSError as error:
         for sock in bound:
             sock.close()
-        raise Unavailable(f"cannot listen on {text}: {error.strerror or error}") from error
+        words = f"cannot listen on {text}: {error.strerror or error}; say another address with --listen DOOR=HOST:PORT"
+        raise Unavailable(words) from error
     return bound
+
+
+def _is_free(family: socket.AddressFamily, host: str, port: int) -> None:
+    """Raises OSError where a socket listens there: beside one of this user's that shares its port, ours could."""
+    with socket.socket(family, socket.SOCK_STREAM) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host, port))
 
 
 def address_of(sock: socket.socket) -> str:
