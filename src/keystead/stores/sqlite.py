@@ -190,9 +190,9 @@ class SqliteStore(SqlReader):
 
         Raises InvalidArgument when there is such a file, Unavailable.
         """
-        partial = path.with_name(path.name + ".partial")
         if path.exists():
             raise InvalidArgument(f"{path} exists already", "path")
+        partial = path.with_name(path.name + ".partial")
         try:
             descriptor = create_private(partial)
             try:
