@@ -213,15 +213,19 @@ def _toml(value: object) -> str:
 def secret(reference: str) -> Sensitive:
     """What a reference points at: "file:PATH", "env:NAME", "fd:N". A trailing newline is dropped.
 
-    Raises InvalidArgument for another scheme and for one that cannot be read.
+    Raises InvalidArgument for another scheme and for one that cannot be read. It is not repeated: it may be the secret.
     """
     scheme, _, where = reference.partition(":")
     if (read_from := SECRETS.get(scheme)) is None:
         raise InvalidArgument("a secret is given as file:PATH, env:NAME or fd:N", "secret")
     try:
         return Sensitive(read_from(where).removesuffix(b"\n"))
-    except (OSError, KeyError, ValueError) as error:
-        raise InvalidArgument(f"{scheme}: the secret cannot be read ({type(error).__name__})", "secret") from None
+    except KeyError:
+        raise InvalidArgument("env: the secret cannot be read: no such variable is set", "secret") from None
+    except ValueError:
+        raise InvalidArgument(f"{scheme}: the secret cannot be read: that is no {MEANT[scheme]}", "secret") from None
+    except OSError as error:
+        raise InvalidArgument(f"{scheme}: the secret cannot be read: {error.strerror}", "secret") from None
 
 
 def _read_descriptor(number: str) -> bytes:
@@ -234,6 +238,7 @@ SECRETS: dict[str, Callable[[str], bytes]] = {
     "env": lambda where: os.environ.pop(where).encode(),  # no child is to inherit it, and keep it beyond a seal
     "fd": _read_descriptor,
 }
+MEANT = {"file": "path", "env": "name of a variable", "fd": "number of a descriptor"}
 
 
 def path_of(reference: str) -> Path:

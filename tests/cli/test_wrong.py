@@ -186,6 +186,30 @@ def test_a_file_that_cannot_be_read_or_written_is_said_so(server, tmp_path) -> N
         assert done.status == status and hint in done.err and len(done.err.splitlines()) == 1, (words, done)
 
 
+@pytest.mark.parametrize(
+    ("reference", "words"),
+    [
+        ("file:nowhere", "file: the secret cannot be read: No such file or directory"),
+        ("file:/", "file: the secret cannot be read: Is a directory"),
+        ("file:a\0b", "file: the secret cannot be read: that is no path"),
+        ("env:NOT_SET", "env: the secret cannot be read: no such variable is set"),
+        ("fd:99999", "fd: the secret cannot be read: Bad file descriptor"),
+        ("fd:three", "fd: the secret cannot be read: that is no number of a descriptor"),
+    ],
+)
+def test_which_secret_cannot_be_read_and_why(stopped, tmp_path, reference, words) -> None:
+    (tmp_path / "share").write_text("ks-share-1-a")
+    assert refused("slot", "list", "--unseal", reference, "--data", stopped) == words
+    several = ("--unseal", f"file:{tmp_path}/share", "--unseal", reference)
+    assert refused("slot", "list", *several, "--data", stopped) == f"--unseal, 2 of 2: {words}"
+
+
+def refused(*words: str | Path) -> str:
+    done = at_once(*words, "--json")
+    assert done.status == Exit.USAGE and done.error["field"] == "secret"
+    return done.error["message"]
+
+
 def test_a_policy_comes_from_standard_input_too(server) -> None:
     made = server("key", "create", "--json").json["id"]
     text = server("policy", "get", made).out

@@ -220,7 +220,7 @@ def test_a_backup_never_overwrites(path):
     with pytest.raises(InvalidArgument, match="exists already"):
         store.backup(taken)
     assert taken.read_bytes() == b"precious"
-    with pytest.raises(InvalidArgument, match="^/ exists already"):
+    with pytest.raises(InvalidArgument, match=r"^/ exists already"):
         store.backup(Path("/"))
     with pytest.raises(Unavailable):
         store.backup(path.parent / "nowhere" / "copy.db")

@@ -23,7 +23,15 @@ ENOUGH: dict[str, str] = {"passphrase": "Passphrase", "shamir": "Share"}
 
 def offered(references: Sequence[str]) -> list[Sensitive]:
     """What --unseal points at. Raises InvalidArgument."""
-    return [config.secret(reference) for reference in references]
+    found = []
+    for i, reference in enumerate(references, 1):
+        try:
+            found.append(config.secret(reference))
+        except InvalidArgument as error:
+            if len(references) == 1:
+                raise
+            raise InvalidArgument(f"--unseal, {i} of {len(references)}: {error}", "secret") from None
+    return found
 
 
 def ask(kind: str, n: int) -> list[Sensitive]:
