@@ -12,6 +12,7 @@ from tests.servers import KEYSTEAD, at_once, keystead
 
 from keystead.cli import cli
 from keystead.cli.commands import COMMANDS
+from keystead.cli.commands import key as commands_key
 from keystead.cli.exits import EXITS, NEXT, Exit, NotDone
 from keystead.core.errors import KeysteadError
 
@@ -280,11 +281,16 @@ def test_a_group_alone_shows_its_commands() -> None:
         assert len(done.err.splitlines()) > 5
 
 
-def test_a_key_whose_name_is_taken_is_told_of(server) -> None:
-    about = ("--name", "alias/taken", "--data", server.directory)
-    assert at_once("key", "create", *about).status == 0
-    done = at_once("key", "create", *about)
-    assert done.status == 1 and "was made, and has no name" in done.err
+def test_no_key_is_made_where_its_name_is_taken(server, monkeypatch) -> None:
+    make = ("key", "create", "--name", "alias/taken", "--json")
+    first = server(*make).json["id"]
+    before = server("key", "list", "--json").json
+    done = server(*make)
+    assert done.status == Exit.FAILED and first in done.error["message"]
+    assert server("key", "list", "--json").json == before
+    monkeypatch.setattr(commands_key, "_free_name", lambda _session, text, _namespace: text)  # who took it came between
+    done = server(*make[:-1])
+    assert done.status == Exit.FAILED and "was made, and has no name" in done.err
 
 
 def test_help_is_there_for_everything() -> None:

@@ -18,7 +18,7 @@ from keystead.core import operations as ops
 from keystead.core.algorithms import KEY_SPECS, KeySpec, Purpose
 from keystead.core.cutoffs import NEVER, Cutoffs
 from keystead.core.entities import Key
-from keystead.core.errors import InvalidArgument, KeysteadError
+from keystead.core.errors import AlreadyExists, InvalidArgument, KeysteadError, NotFound
 from keystead.core.family import known_as
 from keystead.core.operations import Described, KeyRef, KeyringRef
 from keystead.core.policy.arn import resource_arn
@@ -40,8 +40,8 @@ def key() -> None:
 
 
 @key.command("list")
-@PLACE
-@TENANT
+@click.option("--in", "place", metavar="PLACE", help="Only those of a region, or of an address [default: of all].")
+@click.option("--tenant", metavar="TENANT", help="Only its: digits, or a namespace's path [default: those of all].")
 @with_session
 def list_(out: Output, session: Session, place: str | None, tenant: str | None) -> None:
     """Every key, or those of one place or tenant."""
@@ -133,7 +133,7 @@ def create(out: Output, session: Session, spec: str, purpose: str | None, **give
     keystead key create --spec RSA_2048 --purpose signature --tag team=pay
     """
     namespace = places.address(session, given["place"], given["tenant"])
-    name = places.name(given["name"], namespace) if given["name"] else None
+    name = _free_name(session, given["name"], namespace) if given["name"] else None
     made = session.perform(
         ops.CreateKey(
             keyring=KeyringRef(namespace),
@@ -149,10 +149,20 @@ def create(out: Output, session: Session, spec: str, purpose: str | None, **give
     if name is not None:
         try:
             session.perform(ops.CreateName(key=KeyRef(namespace, id=id_), name=name))
-        except KeysteadError:
+        except KeysteadError:  # somebody was faster
             say(f"The key {id_} was made, and has no name.")
             raise
     out.answer(_shape(made, namespace), id_)
+
+
+def _free_name(session: Session, text: str, namespace: str) -> str:
+    """A name for a key that is not made yet. Raises AlreadyExists, InvalidArgument."""
+    name = places.name(text, namespace)
+    try:
+        taken = _describe(session, KeyRef(namespace, name=name))
+    except NotFound:
+        return name
+    raise AlreadyExists(f"the key {known_as(taken.key.id)} has the name {name} already", "name")
 
 
 def _spec(said: str) -> KeySpec:
