@@ -241,9 +241,9 @@ SECRETS: dict[str, Callable[[str], bytes]] = {
 MEANT = {"file": "path", "env": "name of a variable", "fd": "number of a descriptor"}
 
 
-def path_of(reference: str) -> Path:
-    """The path in a "file:PATH" reference."""
+def path_of(reference: str, of: str = "it") -> Path:
+    """The path in a "file:PATH" reference. Raises InvalidArgument, with `of` for what it is and not the reference."""
     scheme, _, where = reference.partition(":")
     if scheme != "file" or not where:
-        raise InvalidArgument("give it as file:PATH", "configuration")
+        raise InvalidArgument(f"give {of} as file:PATH", "configuration")
     return Path(where)

@@ -89,10 +89,21 @@ def test_row_94_fewer_shares_fit_every_secret():
     assert len(guesses) == 256
 
 
-@pytest.mark.parametrize("change", [{"index": 0}, {"index": 1}, {"set_id": b"abcd"}, {"threshold": 3}, {"value": b"x"}])
-def test_row_94_index_zero_duplicates_and_foreign_shares_are_refused(change):
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"index": 0}, "the index zero"),
+        ({"index": 1}, "a share was given twice"),
+        ({"set_id": b"abcd"}, "different sets"),
+        ({"threshold": 3}, "different sets"),
+        ({"value": b"x"}, "different sets"),
+    ],
+)
+def test_row_94_index_zero_duplicates_and_foreign_shares_are_refused(change, words):
     one, two = (shamir.parse_share(text) for text in shamir.split(b"secret", 2, 2, SeededEntropy(1)))
-    with pytest.raises(InvalidArgument):
+    with pytest.raises(InvalidArgument, match="2 shares are needed, not 1"):
+        shamir.join([one])
+    with pytest.raises(InvalidArgument, match=words):
         shamir.join([one, msgspec.structs.replace(two, **change)])
     with pytest.raises(InvalidArgument):
         shamir.join([])

@@ -57,7 +57,11 @@ def _passphrase(choice: Choice, entropy: Entropy) -> Planned:
 
 
 def _tpm(choice: Choice, _: Entropy) -> Planned:
-    authority = b"" if choice.authority is None else p256.point(files.read(path_of(choice.authority), "authority"))
+    authority = (
+        b""
+        if choice.authority is None
+        else p256.point(files.read(path_of(choice.authority, "--authority"), "authority"))
+    )
     return Planned(TpmPlan(choice.pcr or DEFAULT_PCRS, authority))
 
 

@@ -75,11 +75,15 @@ def join(shares: Sequence[Share]) -> bytes:
     secret: the caller knows a digest of it.
     """
     if not shares or len(shares) < shares[0].threshold:
-        raise InvalidArgument(f"{shares[0].threshold if shares else 'some'} shares are needed", "shares")
+        raise InvalidArgument(
+            f"{shares[0].threshold if shares else 'some'} shares are needed, not {len(shares)}", "shares"
+        )
     if len({(share.set_id, share.threshold, len(share.value)) for share in shares}) > 1:
         raise InvalidArgument("the shares are of different sets", "shares")
-    if len({share.index for share in shares} - {0}) != len(shares):
-        raise InvalidArgument("an index is zero or was given twice", "shares")
+    if len({share.index for share in shares}) != len(shares):
+        raise InvalidArgument("a share was given twice", "shares")
+    if 0 in {share.index for share in shares}:
+        raise InvalidArgument("a share has the index zero, which none has", "shares")
     secret = bytearray(len(shares[0].value))
     for share in shares:
         weight = _weight(share.index, [other.index for other in shares if other is not share])

@@ -136,7 +136,8 @@ def _tls(certificate: str | None, private_key: str | None) -> Tls | None:
         return None
     if certificate is None or private_key is None:
         raise InvalidArgument("TLS needs both --certificate and --private-key", "tls")
-    tls = Tls(f"file:{path_of(certificate).absolute()}", f"file:{path_of(private_key).absolute()}")
+    chain, key = path_of(certificate, "--certificate"), path_of(private_key, "--private-key")
+    tls = Tls(f"file:{chain.absolute()}", f"file:{key.absolute()}")
     server_context(tls)
     return tls
 
