@@ -8,13 +8,14 @@ from pathlib import Path
 
 import click
 import pytest
-from tests.servers import KEYSTEAD, at_once, keystead
+from tests.servers import KEYSTEAD, at_once, keystead, serving
 
 from keystead.cli import cli
 from keystead.cli.commands import COMMANDS
 from keystead.cli.commands import key as commands_key
-from keystead.cli.exits import EXITS, NEXT, Exit, NotDone
-from keystead.core.errors import KeysteadError
+from keystead.cli.exits import EXITS, NEXT, Exit, NotDone, report
+from keystead.cli.here import About
+from keystead.core.errors import Internal, KeysteadError
 
 RULE = ("approval", "rule", "put", "r", "--approvals", "1", "--approver", "user:a")
 WRONG = [
@@ -65,7 +66,9 @@ def test_and_the_same_in_json(server, words, hint) -> None:
         (("key", "list", "--in", "eu-moon-1"), "keyring", "no such keyring; `keystead keyring list`"),
         (("key", "create", "--in", "eu-moon-1"), "keyring", "no such keyring; `keystead keyring list`"),
         (("policy", "get", "alias/nope"), "key", "no such key; `keystead key list`"),
-        (("principal", "delete", "nope"), "name", "no principal named 'nope'; the `list` beside this command"),
+        (("principal", "delete", "nope"), "principal", "no principal named 'nope'; `keystead principal list`"),
+        (("principal", "access-key", "list", "nope"), "principal", "'nope'; `keystead principal list`"),
+        (("principal", "policy", "list", "nope"), "principal", "'nope'; `keystead principal list`"),
         (("token", "revoke", "nope"), "token", "no such token; `keystead token list`"),
         (("key", "list", "--tenant", "nope"), "tenant", "there is no namespace 'nope'; `keystead namespace list`"),
     ],
@@ -78,10 +81,46 @@ def test_what_is_not_there_is_said_and_where_to_look(server, stopped, words, fie
         assert done.error["field"] == field and hint in done.error["message"]
 
 
+def test_a_next_step_names_the_directory_that_it_is_about(stopped, tmp_path, monkeypatch) -> None:
+    elsewhere = f" --data {stopped}"
+    for words in (("status",), ("seal",), ("env", "aws")):
+        done = at_once(*words, "--data", stopped)
+        assert done.status == Exit.NO_SERVER and f"`keystead dev{elsewhere}`" in done.err, words
+        assert f"`keystead serve{elsewhere}`" in done.err
+    monkeypatch.chdir(stopped.parent)
+    stopped.rename("keystead-data")
+    try:
+        assert "`keystead dev`, or `keystead serve`" in at_once("status").err
+    finally:
+        (stopped.parent / "keystead-data").rename(stopped)
+
+
+def test_a_sealed_server_says_how_it_is_opened(tmp_path) -> None:
+    made = at_once("init", data := tmp_path / "data", "--json").json
+    with serving("serve", data) as sealed:
+        (tmp_path / "share").write_text(made["shares"][0])
+        open_it = f"`keystead unseal --data {data}`"
+        assert open_it in sealed("status").out and open_it in sealed("key", "list").err
+        done = sealed("unseal")
+        assert done.status == Exit.SEALED and "--unseal file:PATH" in done.err and "`keystead unseal" not in done.err
+        done = sealed("unseal", "--unseal", f"file:{tmp_path}/share")
+        assert done.status == Exit.SEALED and "3 shares are needed, not 1" in done.err
+        with_server = keystead("serve", data)
+        assert with_server.status == Exit.FAILED and f"`keystead status --data {data}`" in with_server.err
+    done = at_once("key", "list", "--data", data)
+    assert done.status == Exit.SEALED and "--unseal file:PATH" in done.err and "`keystead unseal" not in done.err
+
+
+def test_a_defect_names_the_request_that_the_log_tells_of(capsys) -> None:
+    for detail, words in (("a-request", "under the request id a-request"), ("", "a defect of Keystead\n")):
+        report(Internal("internal error", detail), About(), as_json=False)
+        assert words in capsys.readouterr().err
+
+
 def test_a_second_server_is_told_of_the_first_and_what_to_do(server) -> None:
     for words in (("dev",), ("serve",)):
         done = keystead(*words, "--data", server.directory, "--json")
-        assert done.status == Exit.FAILED and "`keystead status`" in done.error["message"], words
+        assert done.status == Exit.FAILED and "`keystead status --data" in done.error["message"], words
 
 
 def test_a_wrong_place_to_listen(tmp_path) -> None:

@@ -21,6 +21,7 @@ from click.exceptions import NoArgsIsHelpError
 from keystead.cli.commands import COMMANDS
 from keystead.cli.exits import Exit, NotDone, of_system, report
 from keystead.cli.group import Commands, ReaderGone
+from keystead.cli.here import About
 from keystead.core.errors import KeysteadError
 
 cli = Commands("keystead", COMMANDS, help="Keystead keeps keys, and answers the clients that people already have.")
@@ -38,18 +39,19 @@ def _run(arguments: Sequence[str]) -> int:
     """The same. Raises ReaderGone; BrokenPipeError where nobody reads what goes wrong."""
     before = arguments[: arguments.index("--")] if "--" in arguments else arguments
     as_json = "--json" in before
+    about = About()
     try:
-        done = cli.main(list(arguments), prog_name="keystead", standalone_mode=False)
+        done = cli.main(list(arguments), prog_name="keystead", standalone_mode=False, obj=about)
     except NoArgsIsHelpError as error:
         sys.stderr.write(error.format_message() + "\n")
         return Exit.USAGE
     except (click.ClickException, KeysteadError, NotDone) as error:
-        return report(error, as_json=as_json)
+        return report(error, about, as_json=as_json)
     except (KeyboardInterrupt, click.Abort):
         sys.stderr.write("\n")
         return Exit.INTERRUPTED
     except OSError as error:
-        return report(of_system(error), as_json=as_json)
+        return report(of_system(error), about, as_json=as_json)
     return int(done or Exit.DONE)
 
 

@@ -12,7 +12,7 @@ import click
 
 from keystead.app.layout import Running
 from keystead.cli.environment import endpoint
-from keystead.cli.here import DEFAULT_DATA
+from keystead.cli.here import data_flag
 from keystead.version import VERSION
 
 Lines = Sequence[tuple[str, str]]
@@ -34,11 +34,6 @@ def served(running: Running, directory: Path) -> Lines:
     return [*doors, ("data", str(directory)), ("workers", str(running.workers))]
 
 
-def here(directory: Path) -> str:
-    """The --data that later commands need, with a space before it; nothing for the default."""
-    return "" if directory == Path(DEFAULT_DATA) else f" --data {shlex.quote(str(directory))}"
-
-
 def keystead() -> str:
     """This command, as it can be pasted here: by its name only where that finds it."""
     ours, found = Path(sys.argv[0]), shutil.which("keystead")
@@ -50,17 +45,17 @@ def keystead() -> str:
 
 def development(running: Running, directory: Path) -> None:
     steps = [
-        ("In another terminal, point AWS clients here:", f'eval "$({keystead()} env aws{here(directory)})"'),
+        ("In another terminal, point AWS clients here:", f'eval "$({keystead()} env aws{data_flag(directory)})"'),
         ("and make a key:", "aws kms create-key --description 'my first key'"),
     ]
     if "vault" in running.listen:
-        steps.append(("or Vault's clients:", f'eval "$({keystead()} env vault{here(directory)})"'))
+        steps.append(("or Vault's clients:", f'eval "$({keystead()} env vault{data_flag(directory)})"'))
     banner(f"Keystead {VERSION}, for development", served(running, directory), steps)
     click.echo("    Anybody who can read this directory can use its keys. Ctrl-C stops.\n")
 
 
 def production(running: Running, directory: Path, *, sealed: bool) -> None:
-    step = ("It is sealed. Open it:", f"{keystead()} unseal{here(directory)}")
+    step = ("It is sealed. Open it:", f"{keystead()} unseal{data_flag(directory)}")
     banner(f"Keystead {VERSION}", served(running, directory), [step] if sealed else [])
 
 

@@ -9,7 +9,7 @@ from enum import IntEnum
 
 import click
 
-from keystead.cli.here import plain
+from keystead.cli.here import About, plain
 from keystead.core import errors as e
 from keystead.core.errors import KeysteadError
 from keystead.stores.lock import IN_USE
@@ -60,6 +60,9 @@ class NotPermitted(NotDone):
     """The system does not let this user do it."""
 
 
+NOTHING_OFFERED = "unseal"
+"""Detail of Sealed: the option that was not given."""
+
 EXITS: Mapping[type[Exception], Exit] = {
     NoServer: Exit.NO_SERVER,
     e.InvalidArgument: Exit.USAGE,
@@ -74,8 +77,9 @@ EXITS: Mapping[type[Exception], Exit] = {
 """Every other kind is FAILED."""
 
 NEXT: Mapping[type[Exception] | tuple[type[Exception], str], str] = {
-    NoServer: "start one: `keystead dev`, or `keystead serve DIR`",
-    e.Sealed: "open it: `keystead unseal`",
+    NoServer: "start one: `keystead dev{data}`, or `keystead serve{data}`",
+    e.Sealed: "open it: `keystead unseal{data}`",
+    (e.Sealed, NOTHING_OFFERED): "give what opens it: --unseal file:PATH, env:NAME or fd:N, once for each share",
     **dict.fromkeys(
         ((e.NotFound, "key"), (e.NotFound, "key_id")),
         "`keystead key list` shows those of a place, and `--in` says which place",
@@ -88,15 +92,16 @@ NEXT: Mapping[type[Exception] | tuple[type[Exception], str], str] = {
     (e.NotFound, "token"): "`keystead token list` shows them",
     (e.NotFound, "id"): "`keystead approval list` shows them",
     (e.NotFound, "slot"): "`keystead slot list` shows them",
-    (e.Unavailable, IN_USE): "`keystead status` says how it is; another directory can be said with --data",
+    (e.Unavailable, IN_USE): "`keystead status{data}` says how it is; another directory can be said with --data",
     e.NotApproved: "who has to: `keystead approval show ID`; once they have, say the same again",
     NotPermitted: "do it as the user whose it is; another directory can be said with --data",
-    e.Internal: "this is a defect of Keystead; its log has more under that request id",
+    e.Internal: "this is a defect of Keystead; its log has more under the request id {field}",
+    (e.Internal, ""): "this is a defect of Keystead",
 }
-"""What to do about a kind of error, and a detail of it, where its own words do not say."""
+"""What to do about a kind of error, and a detail of it, where its own words do not say. {data}: cli.here.About's."""
 
 
-def report(error: click.ClickException | KeysteadError | NotDone, *, as_json: bool) -> Exit:
+def report(error: click.ClickException | KeysteadError | NotDone, about: About, *, as_json: bool) -> Exit:
     """Say it in one line on standard error; the exit status for it."""
     if isinstance(error, click.ClickException):
         kind, field, status = "Usage", "", Exit.USAGE
@@ -106,7 +111,7 @@ def report(error: click.ClickException | KeysteadError | NotDone, *, as_json: bo
         field = error.detail if isinstance(error.detail, str) else _kind_of(error.detail)
         words = str(error)
         if (step := NEXT.get((type(error), field)) or NEXT.get(type(error))) is not None:
-            words = f"{words}; {step}"
+            words = f"{words}; {step.format(data=about.data, field=field)}"
     words = plain(" ".join(words.split()))
     if as_json:
         said = {"error": kind, "message": words} | ({"field": field} if field else {})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -89,6 +90,27 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
+class About:
+    """Click's `obj` of one run of the command: what is known of it when something goes wrong."""
+
+    directory: Path = Path(DEFAULT_DATA)
+
+    @property
+    def data(self) -> str:
+        """The --data that a next command needs, with a space before it; nothing for the default."""
+        return data_flag(self.directory)
+
+
+def is_about(directory: Path) -> None:
+    """The command that runs is about that data directory."""
+    if (about := click.get_current_context().find_object(About)) is not None:
+        about.directory = directory
+
+
+def data_flag(directory: Path) -> str:
+    return "" if directory == Path(DEFAULT_DATA) else f" --data {shlex.quote(str(directory))}"
+
+
 class Here:
     """The data directory a command is about, and its output."""
 
@@ -113,6 +135,7 @@ def with_here(run: Callable[..., Any]) -> Callable[..., Any]:
     @JSON
     @functools.wraps(run)
     def wrapped(*args: Any, data: Path, as_json: bool, **options: Any) -> Any:
+        is_about(data)
         return run(Here(data, Output(as_json=as_json)), *args, **options)
 
     return wrapped

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from keystead import config
+from keystead.cli.exits import NOTHING_OFFERED
 from keystead.cli.here import Output, say
 from keystead.core.errors import InvalidArgument, Sealed
 from keystead.core.sensitive import Sensitive
@@ -83,7 +84,7 @@ def required(directory: Path, references: Sequence[str]) -> list[Sensitive]:
 
     found = to_open(directory, references)
     if not found and not read_seal(directory).opens_itself:
-        raise Sealed("no server is running, and nothing to open the seal with was given: use --unseal REF")
+        raise Sealed("no server is running, and nothing to open the seal with was given", NOTHING_OFFERED)
     return found
 
 

@@ -286,6 +286,6 @@ def list_policies(out: Output, session: Session, name: str, tenant: str | None) 
     """The policies of a principal's own, with their texts in JSON; not those of its groups, or attached to it."""
     found = next((one for one in _principals(session, tenant_ref(session, tenant)) if one.name == name), None)
     if found is None:
-        raise NotFound(f"no principal named {name!r}", "name")
+        raise NotFound(f"no principal named {name!r}", "principal")
     rows = [{"name": each.name, "dialect": each.dialect, "text": each.text} for each in found.policies]
     out.rows(("name", "dialect", "text"), rows, none=f"{name} has no policy of its own.")

@@ -25,7 +25,7 @@ from keystead.app.sockets import parse_address
 from keystead.app.supervisor import Supervisor
 from keystead.app.tls import server_context
 from keystead.cli import banner, secrets
-from keystead.cli.here import Here, Output, Silent, with_here
+from keystead.cli.here import Here, Output, Silent, is_about, with_here
 from keystead.config import Config
 from keystead.core.errors import InvalidArgument
 from keystead.core.sensitive import Sensitive
@@ -111,6 +111,7 @@ def serve(
     keystead serve /srv/keystead --workers 4 --listen aws=0.0.0.0:8200
     """
     at = directory or here.directory
+    is_about(at)
     addresses = listening(listen)
     hygiene.harden()
     bound: dict[str, socket] = {}

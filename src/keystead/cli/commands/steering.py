@@ -11,8 +11,8 @@ import click
 from keystead import config
 from keystead.cli import secrets
 from keystead.cli.commands.slot import mode_in_words, slot_in_words, slots_in_words
-from keystead.cli.exits import Exit, NoServer
-from keystead.cli.here import Here, say, with_here
+from keystead.cli.exits import NOTHING_OFFERED, Exit, NoServer
+from keystead.cli.here import Here, data_flag, say, with_here
 from keystead.cli.session import is_installed, is_running
 from keystead.core.errors import KeysteadError, Sealed
 from keystead.core.words import count_of
@@ -44,7 +44,7 @@ def status(here: Here) -> Exit:
 def answer(here: Here, found: ServerStatus) -> None:
     damaged = [directory for directory, whole in found.slot_copies.items() if not whole]
     lines = [
-        ("state", "sealed: open it with `keystead unseal`" if found.sealed else "open"),
+        ("state", f"sealed: open it with `keystead unseal{data_flag(here.directory)}`" if found.sealed else "open"),
         ("seal", f"{found.seal}: {found.seal_trouble}" if found.seal_trouble else found.seal),
         *([("custody", found.custody_alarm)] if found.custody_alarm else []),
         ("version", found.version),
@@ -122,7 +122,5 @@ def _open(here: Here, server: Remote, before: ServerStatus, references: Sequence
     else:
         offered = secrets.to_open(here.directory, references)
     if not offered:
-        raise Sealed(
-            f"nothing to open its {before.seal} seal with: there is no terminal to ask at, so give --unseal REF"
-        )
+        raise Sealed(f"nothing to open its {before.seal} seal with: there is no terminal to ask at", NOTHING_OFFERED)
     return answer(here, server.unseal(offered))

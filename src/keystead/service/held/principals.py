@@ -46,7 +46,7 @@ class OfPrincipals:
         for kind in (PrincipalKind.USER, PrincipalKind.ROLE, PrincipalKind.ROOT):
             if found := self.find_principal(kind, name):
                 return found
-        raise NotFound(f"no principal named {name!r}", "name")
+        raise NotFound(f"no principal named {name!r}", "principal")
 
     def principal_of_id(self, id: str) -> Principal:
         """One that something of this tenant names. Raises Internal: nothing names one that is gone."""
