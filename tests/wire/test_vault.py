@@ -33,6 +33,7 @@ from keystead.wire.vault.kinds import (
     Strings,
     Time,
 )
+from keystead.wire.vault.multierror import multierror
 from keystead.wire.vault.reader import CAPTURED, Parameters, kind_of, reader
 from keystead.wire.vault.request import Asked, Redirect, Verb, arguments, ask, pairs
 from keystead.wire.vault.tree import Number, tree
@@ -490,8 +491,9 @@ def test_html_is_escaped_and_means_the_same() -> None:
 def test_errors() -> None:
     assert envelope.errors() == b'{"errors":[]}\n'
     assert envelope.errors("a<b") == b'{"errors":["a\\u003cb"]}\n'
-    assert envelope.multierror("a") == "1 error occurred:\n\t* a\n\n"
-    assert envelope.multierror("a", "b") == "2 errors occurred:\n\t* a\n\t* b\n\n"
+    assert multierror("a") == "1 error occurred:\n\t* a\n\n"
+    assert multierror("a", "b") == "2 errors occurred:\n\t* a\n\t* b\n\n"
+    assert multierror("a", n=9) == "9 errors occurred:\n\t* a\n\n"
 
 
 def test_the_empty_answer_has_no_length_and_head_has_no_body() -> None:

@@ -13,6 +13,7 @@ from keystead.core.errors import InvalidArgument
 from keystead.core.policy.vault.tokens import Kind, Scanner, Token
 from keystead.core.policy.vault.tree import Item, List, Object, Reader, Value
 from keystead.core.ports import Entropy
+from keystead.wire.vault.multierror import multierror
 
 SHORTEST, LONGEST = 4, 100
 LARGEST = 64 * 1024
@@ -88,8 +89,7 @@ def _wrong(words: str) -> InvalidArgument:
 
 
 def _several(faults: list[str]) -> InvalidArgument:
-    head = "1 error" if len(faults) == 1 else f"{len(faults)} errors"
-    return _wrong(f"{head} occurred:\n" + "".join(f"\t* {fault}\n" for fault in faults) + "\n")
+    return _wrong(multierror(*faults))
 
 
 def _checked(length: int, rules: list[Rule]) -> Rules:

@@ -16,7 +16,7 @@ from keystead.doors.vault.system.wrapping import as_it_was
 from keystead.doors.vault.tokens import here
 from keystead.kit import Call
 from keystead.service.handlers.aclpolicies import WRAPPING
-from keystead.wire.vault.envelope import multierror
+from keystead.wire.vault.multierror import multierror
 from keystead.wire.vault.request import Verb
 
 ENGINE = "cubbyhole"

@@ -20,8 +20,9 @@ from keystead.kit import Call
 from keystead.service.credentials.token import is_batch, token_id
 from keystead.service.handlers.tokenparts import ROOT_PATH
 from keystead.wire import Malformed
-from keystead.wire.vault.envelope import Auth, multierror
+from keystead.wire.vault.envelope import Auth
 from keystead.wire.vault.kinds import Duration, Int, Pairs, Strings
+from keystead.wire.vault.multierror import multierror
 from keystead.wire.vault.reader import CAPTURED, Parameters
 from keystead.wire.vault.request import Verb
 from keystead.wire.vault.scalars import second_nanoseconds, time_text

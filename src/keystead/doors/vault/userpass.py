@@ -15,8 +15,8 @@ from keystead.doors.vault.terms import TermsRequest, logged_in, terms, told
 from keystead.doors.vault.tokens import Nothing, here
 from keystead.kit import Call
 from keystead.service.credentials.password import MAX_BYTES
-from keystead.wire.vault.envelope import multierror
 from keystead.wire.vault.kinds import Caseless, CommaStrings
+from keystead.wire.vault.multierror import multierror
 from keystead.wire.vault.reader import CAPTURED, Parameters
 from keystead.wire.vault.request import Verb
 

@@ -15,6 +15,7 @@ from keystead.core.operations import SERVERS, Clash, Nothing
 from keystead.service.handlers.entities import MAX_BATCH, accessors, out_of_groups
 from keystead.service.held import HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
+from keystead.wire.vault.multierror import multierror
 
 SAME_MOUNT = (
     "toEntity and at least one fromEntity have aliases with the same mount accessor, repeat the merge request "
@@ -145,8 +146,7 @@ def _unclashing(
                 )
                 clashes += [_clash(alias, into, mounts), _clash(other, source, mounts)]
     if clashes:
-        lines = "".join(f"\t* {line}\n" for line in (SAME_MOUNT, *words))
-        raise InvalidArgument(f"{len(words) + 1} errors occurred:\n{lines}\n", tuple(clashes))
+        raise InvalidArgument(multierror(SAME_MOUNT, *words), tuple(clashes))
     return []
 
 

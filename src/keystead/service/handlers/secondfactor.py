@@ -44,6 +44,7 @@ from keystead.service.handlers.logintokens import Drawn, kept_of, made_of
 from keystead.service.handlers.mfasecrets import check
 from keystead.service.held import HeldTenant
 from keystead.service.pipeline import Act, Handler, Outcome
+from keystead.wire.vault.multierror import multierror
 
 LASTS = timedelta(minutes=5)
 MOST_WAITING, MOST_SWEPT = 16, 4  # of an entity; of a mount, with each that begins
@@ -142,13 +143,13 @@ class _Proving:
         """ "" where one of the methods holds."""
         shown = [(method, factor) for method in methods if (factor := self.shown(method)) is not None]
         if methods and not shown:
-            return f"failed to sanitize MFA creds, {_errors([self._missing(method) for method in methods])}"
+            return f"failed to sanitize MFA creds, {multierror(*map(self._missing, methods))}"
         words: list[str] = []
         for method, factor in shown:
             if not (said := self._try(method, factor)):
                 return ""
             words.append(said)
-        return _errors([*words, f"login MFA validation failed for methodID: [{' '.join(enforcement.methods)}]"])
+        return multierror(*words, f"login MFA validation failed for methodID: [{' '.join(enforcement.methods)}]")
 
     def _missing(self, method: MfaMethod) -> str:
         name = f"{self._tenant.path_to(method)}{method.name}"
@@ -162,11 +163,6 @@ class _Proving:
             if checked.put is not None:
                 self.put.append(checked.put)
         return self._tried[method.id]
-
-
-def _errors(words: list[str]) -> str:
-    n = "1 error" if len(words) == 1 else f"{len(words)} errors"
-    return f"{n} occurred:\n" + "".join(f"\t* {one}\n" for one in words) + "\n"
 
 
 def _proven(tenant: HeldTenant, asking: Any, entity: str, factors: Any, act: Act) -> Proof:

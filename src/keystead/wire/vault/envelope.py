@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
+from keystead.wire.vault.multierror import multierror
 from keystead.wire.vault.tree import Number
 
 _ALWAYS = (
@@ -145,12 +146,6 @@ def doubled(envelope: Envelope) -> dict[str, Any]:
 def errors(*texts: str) -> bytes:
     """{"errors": […]}: the body of every refusal; none for what is not there."""
     return _escaped(msgspec.json.encode({"errors": texts}))
-
-
-def multierror(*texts: str) -> str:
-    """One text out of several, as go-multierror has it: where Vault wraps an error on its way."""
-    n = "1 error" if len(texts) == 1 else f"{len(texts)} errors"
-    return f"{n} occurred:\n" + "".join(f"\t* {text}\n" for text in texts) + "\n"
 
 
 UNSUPPORTED_PATH, UNSUPPORTED_OPERATION = multierror("unsupported path"), multierror("unsupported operation")

@@ -18,6 +18,7 @@ from keystead.core.policy.vault.templates import is_templated
 from keystead.core.policy.vault.tokens import Scanner
 from keystead.core.policy.vault.tree import Item, List, Object, Reader, Value
 from keystead.core.policy.vault.values import instant, integer, parameters, quoted, single, text, texts, ttl, type_of
+from keystead.wire.vault.multierror import multierror
 
 LARGEST = 1 << 20
 """Bytes. Vault documentation, "Limits and maximums": a policy is one storage entry."""
@@ -121,8 +122,8 @@ ROOT_FIELDS = ("name", "path")
 def _check_names(found: Object, valid: Mapping[str, Any] | tuple[str, ...]) -> None:
     unknown = [(item.names[0].value, item.line) for item in found.items if item.names[0].value not in valid]
     if unknown:
-        lines = "".join(f"\t* invalid key {quoted(str(key))} on line {line}\n" for key, line in unknown[:MOST_NAMED])
-        _fault(f"{len(unknown)} error{'s' * (len(unknown) > 1)} occurred:\n{lines}\n")
+        lines = (f"invalid key {quoted(str(key))} on line {line}" for key, line in unknown[:MOST_NAMED])
+        _fault(multierror(*lines, n=len(unknown)))
 
 
 def _fields(path: str, body: Object, scan: Scanner) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from keystead.doors.vault.endpoint import Answer, Endpoint, Said, endpoint
 from keystead.doors.vault.terms import TermsRequest, terms, told
 from keystead.doors.vault.tokens import Nothing, here
 from keystead.kit import Call
-from keystead.wire.vault.envelope import multierror
 from keystead.wire.vault.kinds import Caseless, CommaStrings, Duration, Int
+from keystead.wire.vault.multierror import multierror
 from keystead.wire.vault.reader import CAPTURED, Parameters
 from keystead.wire.vault.request import Verb
 

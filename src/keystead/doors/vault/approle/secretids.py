@@ -16,8 +16,8 @@ from keystead.doors.vault.endpoint import TIDIED, Answer, Said, endpoint
 from keystead.doors.vault.tokens import Nothing, here
 from keystead.kit import Call
 from keystead.service.handlers.logins import ROLE
-from keystead.wire.vault.envelope import multierror
 from keystead.wire.vault.kinds import Caseless, CommaStrings, Duration, Int
+from keystead.wire.vault.multierror import multierror
 from keystead.wire.vault.reader import CAPTURED, Parameters
 from keystead.wire.vault.request import Verb
 from keystead.wire.vault.scalars import time_text

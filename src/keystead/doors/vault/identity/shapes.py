@@ -10,7 +10,7 @@ from keystead.core.errors import InvalidArgument
 from keystead.core.mounts import path_of
 from keystead.core.operations import SERVERS, ShownAlias, ShownEntity, ShownGroup
 from keystead.doors.vault.endpoint import Said
-from keystead.wire.vault.envelope import multierror
+from keystead.wire.vault.multierror import multierror
 from keystead.wire.vault.scalars import time_text
 
 T = TypeVar("T")

@@ -7,9 +7,9 @@ from typing import Any
 
 from keystead.doors.vault.endpoint import Said
 from keystead.wire import Misfit
-from keystead.wire.vault.envelope import multierror
 from keystead.wire.vault.fields import coerced
 from keystead.wire.vault.kinds import Kind
+from keystead.wire.vault.multierror import multierror
 
 _ESCAPES = {
     "\a": "\\a",

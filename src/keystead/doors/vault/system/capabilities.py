@@ -12,8 +12,8 @@ from keystead.doors.vault.system.mountshapes import told
 from keystead.doors.vault.tokens import Nothing, here, named
 from keystead.kit import Call
 from keystead.service.handlers.aclpolicies import MAX_PATHS
-from keystead.wire.vault.envelope import multierror
 from keystead.wire.vault.kinds import CommaStrings
+from keystead.wire.vault.multierror import multierror
 from keystead.wire.vault.reader import CAPTURED, Parameters
 from keystead.wire.vault.request import Verb
 

@@ -22,6 +22,7 @@ from keystead.kit import Call
 from keystead.service.handlers.settings import value_of
 from keystead.wire.http import HttpRequest
 from keystead.wire.vault.kinds import Duration
+from keystead.wire.vault.multierror import multierror
 from keystead.wire.vault.reader import Parameters
 from keystead.wire.vault.request import Verb
 
@@ -61,19 +62,15 @@ def unparked(inside: bytes) -> Waiting:
 # --- sys/control-group
 
 
-def _one(words: str) -> str:
-    return f"1 error occurred:\n\t* {words}\n\n"
-
-
 def _found(req: AccessorRequest, call: Call) -> tuple[Token, ShownRequest]:
     """Raises Said."""
     if not req.accessor:
-        raise Said(400, _one("missing accessor"))
+        raise Said(400, multierror("missing accessor"))
     try:
         token = call(ops.LookUpWrapped(tenant=here(call), accessor=req.accessor))
         return token, call(ops.ShowApproval(scope=here(call).tenant, id=token.meta.get(WAITS_FOR, "")))
     except NotFound:
-        raise Said(400, _one("invalid accessor")) from None
+        raise Said(400, multierror("invalid accessor")) from None
 
 
 def _approved(shown: ShownRequest) -> bool:

@@ -16,8 +16,8 @@ from keystead.core.sensitive import Sensitive
 from keystead.doors.vault.endpoint import Answer, Said, endpoint
 from keystead.doors.vault.tokens import Nothing, here
 from keystead.kit import Call
-from keystead.wire.vault.envelope import multierror
 from keystead.wire.vault.kinds import Map, Slashless, Strings
+from keystead.wire.vault.multierror import multierror
 from keystead.wire.vault.reader import CAPTURED, Parameters
 from keystead.wire.vault.request import Verb
 

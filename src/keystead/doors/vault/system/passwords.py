@@ -12,7 +12,7 @@ from keystead.doors.vault.system.policies import text_of
 from keystead.doors.vault.tokens import Nothing, here
 from keystead.kit import Call
 from keystead.service.handlers.settings import value_of
-from keystead.wire.vault.envelope import multierror
+from keystead.wire.vault.multierror import multierror
 from keystead.wire.vault.reader import CAPTURED, Parameters
 from keystead.wire.vault.request import Verb
 

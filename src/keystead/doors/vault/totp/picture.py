@@ -8,7 +8,7 @@ import zlib
 import segno
 
 from keystead.doors.vault.endpoint import Said
-from keystead.wire.vault.envelope import multierror
+from keystead.wire.vault.multierror import multierror
 
 MOST_PIXELS = 2048
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"

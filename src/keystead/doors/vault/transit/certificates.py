@@ -18,8 +18,8 @@ from keystead.doors.vault.transit.words import SOFT_DELETED, Named, asked_first,
 from keystead.kit import Call
 from keystead.wire import Malformed
 from keystead.wire.pem import blocks
-from keystead.wire.vault.envelope import multierror
 from keystead.wire.vault.kinds import Int
+from keystead.wire.vault.multierror import multierror
 from keystead.wire.vault.request import Verb
 
 CSR, CERTIFICATES = "CERTIFICATE REQUEST", frozenset({"CERTIFICATE", "X509 CERTIFICATE"})

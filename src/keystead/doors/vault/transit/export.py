@@ -17,7 +17,7 @@ from keystead.doors.vault.transit.names import key_ref, type_of
 from keystead.doors.vault.transit.shapes import pem, public_text, supports
 from keystead.doors.vault.transit.words import SOFT_DELETED, Named, asked_first, said
 from keystead.kit import Call
-from keystead.wire.vault.envelope import multierror
+from keystead.wire.vault.multierror import multierror
 from keystead.wire.vault.reader import CAPTURED
 from keystead.wire.vault.request import Verb
 

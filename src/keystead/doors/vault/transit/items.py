@@ -14,7 +14,7 @@ from keystead.doors.vault.transit.loose import EMPTY, kind_name, loosely, text, 
 from keystead.doors.vault.transit.names import PREFIX
 from keystead.doors.vault.transit.words import Use, Words, words
 from keystead.wire import Malformed
-from keystead.wire.vault.envelope import multierror
+from keystead.wire.vault.multierror import multierror
 from keystead.wire.vault.scalars import base64_decoded
 
 UNEVEN = "context should be set either in all the request blocks or in none"

@@ -18,8 +18,8 @@ from keystead.doors.vault.transit.shapes import told
 from keystead.doors.vault.transit.words import SOFT_DELETED, Named, asked_first, said
 from keystead.kit import Call
 from keystead.wire import Malformed
-from keystead.wire.vault.envelope import multierror
 from keystead.wire.vault.kinds import Duration, Int
+from keystead.wire.vault.multierror import multierror
 from keystead.wire.vault.request import Verb
 from keystead.wire.vault.scalars import base64_decoded
 

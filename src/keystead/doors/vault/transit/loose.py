@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from keystead.doors.vault.endpoint import Said
-from keystead.wire.vault.envelope import multierror
+from keystead.wire.vault.multierror import multierror
 from keystead.wire.vault.tree import Number
 
 EMPTY = "missing batch input to process"

@@ -11,6 +11,7 @@ from keystead.core.operations import KeyRef, KeyringRef
 from keystead.doors.vault.endpoint import Said
 from keystead.kit import Call
 from keystead.wire.vault.envelope import UNSUPPORTED_PATH
+from keystead.wire.vault.multierror import multierror
 
 PREFIX = "vault:v"
 HMAC, MANAGED = "hmac", "managed_key"
@@ -71,7 +72,7 @@ def spec_of(text: str, key_size: int) -> KeySpec:
 def _hmac(key_size: int) -> KeySpec:
     if key_size == 0:
         words = "invalid key size for HMAC key, must be between 32 and 512 bytes"
-        raise Said(500, f"1 error occurred:\n\t* {words}\n\n")
+        raise Said(500, multierror(words))
     if not LEAST_HMAC <= key_size <= MOST_HMAC:
         raise Said(400, f"invalid key_size {key_size}")
     return HMACS[key_size]

@@ -18,7 +18,7 @@ from keystead.core.states import KeyState
 from keystead.doors.vault.endpoint import Said
 from keystead.doors.vault.transit.names import type_of
 from keystead.kit import Call
-from keystead.wire.vault.envelope import multierror
+from keystead.wire.vault.multierror import multierror
 from keystead.wire.vault.reader import CAPTURED, Parameters
 
 NO_KEY = "encryption key not found"
