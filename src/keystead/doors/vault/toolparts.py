@@ -19,6 +19,17 @@ FORMATS: Mapping[str, Callable[[bytes], str]] = {
     "base64": lambda raw: b64encode(raw).decode(),
     "hex": lambda raw: raw.hex(),
 }
+HASHES: Mapping[str, str] = {
+    "sha2-224": "sha224",
+    "sha2-256": "sha256",
+    "sha2-384": "sha384",
+    "sha2-512": "sha512",
+    "sha3-224": "sha3_224",
+    "sha3-256": "sha3_256",
+    "sha3-384": "sha3_384",
+    "sha3-512": "sha3_512",
+}
+"""algorithm -> what hashlib calls it."""
 
 
 class RandomRequest(Parameters, frozen=True, kw_only=True):

@@ -8,21 +8,10 @@ from typing import Any
 from keystead.core import operations as ops
 from keystead.doors.vault.endpoint import Answer, Said, endpoint
 from keystead.doors.vault.tokens import here
-from keystead.doors.vault.toolparts import RandomFromRequest, RandomOfRequest, RandomRequest, drawn, to_hash
+from keystead.doors.vault.toolparts import HASHES, RandomFromRequest, RandomOfRequest, RandomRequest, drawn, to_hash
 from keystead.kit import Call
 from keystead.wire.vault.reader import CAPTURED, Parameters
 from keystead.wire.vault.request import Verb
-
-HASHES = {
-    "sha2-224": hashlib.sha224,
-    "sha2-256": hashlib.sha256,
-    "sha2-384": hashlib.sha384,
-    "sha2-512": hashlib.sha512,
-    "sha3-224": hashlib.sha3_224,
-    "sha3-256": hashlib.sha3_256,
-    "sha3-384": hashlib.sha3_384,
-    "sha3-512": hashlib.sha3_512,
-}
 
 
 def _drawn(req: RandomRequest, call: Call) -> Answer:
@@ -63,7 +52,7 @@ def _sum(algorithm: str, given: str, format_: str, call: Call) -> dict[str, Any]
     message, write = to_hash(given, format_)
     if (digest := HASHES.get(algorithm)) is None:
         raise Said(400, f"unsupported algorithm {algorithm}")
-    return {"sum": write(digest(message).digest())}
+    return {"sum": write(hashlib.new(digest, message).digest())}
 
 
 @endpoint("system", Verb.WRITE, "tools/hash")

@@ -9,6 +9,7 @@ from keystead.core.entities import Key
 from keystead.core.naming import WORD
 from keystead.core.operations import KeyRef, KeyringRef
 from keystead.doors.vault.endpoint import Said
+from keystead.doors.vault.toolparts import HASHES
 from keystead.kit import Call
 from keystead.wire.vault.envelope import UNSUPPORTED_PATH
 from keystead.wire.vault.multierror import multierror
@@ -21,14 +22,7 @@ HMACS: dict[int, KeySpec] = {(spec.bits or 0) // 8: spec for spec in SPECS.value
 
 DIGESTS: dict[str, str | None] = {
     "sha1": "sha1",
-    "sha2-224": "sha224",
-    "sha2-256": "sha256",
-    "sha2-384": "sha384",
-    "sha2-512": "sha512",
-    "sha3-224": "sha3_224",
-    "sha3-256": "sha3_256",
-    "sha3-384": "sha3_384",
-    "sha3-512": "sha3_512",
+    **HASHES,
     "none": None,
 }
 """hash_algorithm -> what hashlib calls it."""

@@ -6,8 +6,8 @@ from typing import Any
 
 from keystead.core import operations as ops
 from keystead.doors.vault.endpoint import Answer, Said, endpoint
-from keystead.doors.vault.toolparts import RandomFromRequest, RandomOfRequest, RandomRequest, drawn, to_hash
-from keystead.doors.vault.transit.names import DIGESTS, USUAL, keyring_ref
+from keystead.doors.vault.toolparts import HASHES, RandomFromRequest, RandomOfRequest, RandomRequest, drawn, to_hash
+from keystead.doors.vault.transit.names import USUAL, keyring_ref
 from keystead.kit import Call
 from keystead.wire.vault.reader import CAPTURED, Parameters
 from keystead.wire.vault.request import Verb
@@ -49,8 +49,7 @@ def _hash(req: HashRequest, call: Call) -> dict[str, Any]:
         raise Said(400, "input missing")
     message, write = to_hash(req.input, req.format)
     name = req.urlalgorithm or req.algorithm
-    digest = DIGESTS.get(name) if name != "sha1" else None
-    if digest is None:
+    if (digest := HASHES.get(name)) is None:
         raise Said(400, f"unsupported algorithm {name}")
     return {"sum": write(call(ops.Digest(keyring=keyring_ref(call), message=message, digest=digest)))}
 
