@@ -86,18 +86,23 @@ class XksProxyAuthenticationCredential(Message, frozen=True, kw_only=True, renam
     raw_secret_access_key: Annotated[str, Meta(min_length=43, max_length=64, pattern=matching(r"^[a-zA-Z0-9\/+=]+$"))]
 
 
-class CreateCustomKeyStoreRequest(Message, frozen=True, kw_only=True, rename="pascal"):
-    custom_key_store_name: StoreName
+class StoreMembers(Message, frozen=True, kw_only=True, rename="pascal"):
+    """What a store is made with, and may be given anew."""
+
     cloud_hsm_cluster_id: ClusterId | None = None
-    trust_anchor_certificate: TrustAnchor | None = None
     key_store_password: Password | None = None
-    custom_key_store_type: StoreType | None = None
     xks_proxy_uri_endpoint: Endpoint | None = None
     xks_proxy_uri_path: UriPath | None = None
     xks_proxy_vpc_endpoint_service_name: ServiceName | None = None
     xks_proxy_vpc_endpoint_service_owner: ServiceOwner | None = None
     xks_proxy_authentication_credential: XksProxyAuthenticationCredential | None = None
     xks_proxy_connectivity: ConnectivityName | None = None
+
+
+class CreateCustomKeyStoreRequest(StoreMembers, frozen=True, kw_only=True, rename="pascal"):
+    custom_key_store_name: StoreName
+    trust_anchor_certificate: TrustAnchor | None = None
+    custom_key_store_type: StoreType | None = None
 
 
 class CreateCustomKeyStoreResponse(Message, frozen=True, kw_only=True, rename="pascal"):
@@ -209,17 +214,9 @@ def delete_custom_key_store(req: CustomKeyStoreRequest, call: Call) -> Done:
     return Done()
 
 
-class UpdateCustomKeyStoreRequest(Message, frozen=True, kw_only=True, rename="pascal"):
+class UpdateCustomKeyStoreRequest(StoreMembers, frozen=True, kw_only=True, rename="pascal"):
     custom_key_store_id: KeyStoreId
     new_custom_key_store_name: StoreName | None = None
-    key_store_password: Password | None = None
-    cloud_hsm_cluster_id: ClusterId | None = None
-    xks_proxy_uri_endpoint: Endpoint | None = None
-    xks_proxy_uri_path: UriPath | None = None
-    xks_proxy_vpc_endpoint_service_name: ServiceName | None = None
-    xks_proxy_vpc_endpoint_service_owner: ServiceOwner | None = None
-    xks_proxy_authentication_credential: XksProxyAuthenticationCredential | None = None
-    xks_proxy_connectivity: ConnectivityName | None = None
 
 
 @operation(
