@@ -9,7 +9,7 @@ from typing import Any
 from keystead.core import errors as e
 from keystead.core import operations as ops
 from keystead.core.algorithms import Purpose
-from keystead.core.operations import Breach, Chain
+from keystead.core.operations import Breach, Chain, KeyRef
 from keystead.core.states import KeyState
 from keystead.doors.vault.endpoint import Said, endpoint
 from keystead.doors.vault.transit.names import key_ref, type_of
@@ -62,6 +62,14 @@ def _worded(name: str) -> Iterator[None]:
         raise said(400, SOFT_DELETED, error) from error
 
 
+def _kind_that_signs(ref: KeyRef, call: Call) -> str:
+    """The type of that key. Raises Said where it does not sign."""
+    key = call(ops.DescribeKey(key=ref)).key
+    if Purpose.SIGNATURE not in key.spec.purposes:
+        raise Said(400, f"key type '{type_of(key)}' does not support signing")
+    return type_of(key)
+
+
 class CsrRequest(Named, frozen=True, kw_only=True):
     version: Int | None = None
     csr: str = ""
@@ -79,9 +87,7 @@ def request(req: CsrRequest, call: Call) -> dict[str, Any]:
     """What is in the template, of this key."""
     ref = key_ref(req.name, call)
     with _worded(req.name):
-        key = call(ops.DescribeKey(key=ref)).key
-        if Purpose.SIGNATURE not in key.spec.purposes:
-            raise Said(400, f"key type '{type_of(key)}' does not support signing")
+        kind = _kind_that_signs(ref, call)
         template = _template(req.csr)
         if req.version is not None and req.version < 1:
             raise Said(400, f"could not create the csr: {NO_VERSION}")
@@ -93,7 +99,7 @@ def request(req: CsrRequest, call: Call) -> dict[str, Any]:
             if error.detail not in _CSR:
                 raise
             raise said(400, f"could not create the csr: {_CSR[error.detail]}", error) from error
-    return {"csr": pem(CSR, done.request), "name": req.name, "type": type_of(key)}
+    return {"csr": pem(CSR, done.request), "name": req.name, "type": kind}
 
 
 def _template(text: str) -> bytes:
@@ -116,9 +122,7 @@ class ChainRequest(Named, frozen=True, kw_only=True):
 def put_chain(req: ChainRequest, call: Call) -> dict[str, Any]:
     ref = key_ref(req.name, call)
     with _worded(req.name):
-        key = call(ops.DescribeKey(key=ref)).key
-        if Purpose.SIGNATURE not in key.spec.purposes:
-            raise Said(400, f"key type '{type_of(key)}' does not support signing")
+        kind = _kind_that_signs(ref, call)
         chain = _chain(req.certificate_chain)
         try:
             call(ops.PutCertificates(key=ref, certificates=chain, version=req.version))
@@ -127,8 +131,8 @@ def put_chain(req: ChainRequest, call: Call) -> dict[str, Any]:
                 raise said(500, multierror(_OTHER_KEY), error) from error
             if error.detail not in _CHAIN:
                 raise
-            raise said(400, _CHAIN[error.detail].format(kind=type_of(key)), error) from error
-    return {"certificate_chain": req.certificate_chain, "name": req.name, "type": type_of(key)}
+            raise said(400, _CHAIN[error.detail].format(kind=kind), error) from error
+    return {"certificate_chain": req.certificate_chain, "name": req.name, "type": kind}
 
 
 def _chain(text: str) -> tuple[bytes, ...]:
