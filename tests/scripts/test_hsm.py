@@ -35,9 +35,9 @@ def test_from_an_hsm_in_a_box(tmp_path) -> None:
     assert re.search(r"^entropy +kernel \+ hsm:box$", parts["3"], re.MULTILINE)
     assert re.search(r"^protection +hsm$", parts["4"], re.MULTILINE) and "hello\nVerified OK\n" in parts["4"]
     n_objects = parts["4"].count("sensitive, always sensitive, never extractable, local")
-    assert n_objects == 4, "two keys, the slot's and the seal's"
+    assert n_objects == 5, "two keys, the slot's, the room that it keeps, and the seal's"
     assert re.search(r"^hsm.never_extractable +true$", parts["5"], re.MULTILINE)
-    assert "2 shares are proved" in parts["5"]
+    assert "Proved: 2 shares, " in parts["5"]
     assert (
         "state sealed" in " ".join(parts["6"].split())
         and "UNREACHABLE" in parts["6"]
