@@ -13,6 +13,7 @@ from tests.service.restored import Office
 from tests.service.test_damaged_destroyed import forget, spoil
 from tests.service.test_quorum import Office as Quorum
 
+from keystead.core import operations as ops
 from keystead.core.entities import ApprovalRequest, Erasure, Key, Kind, Namespace, Token
 from keystead.core.states import KeyState
 from keystead.service.endings import Endings
@@ -132,3 +133,13 @@ def test_other_objects_are_erased_in_their_hsm() -> None:
     spoil(site, owed[1].id, kind=Kind.ERASURE)
     assert Erasures(site.barrier, site.store, hsms, site.clock, site.by_system).step() == 2
     assert [site.barrier.revision(Kind.ERASURE, one.id) for one in owed] == [0, 1, 0]
+
+
+def test_others_are_given_up_and_taken_up() -> None:
+    site = stack()
+    owed = [Erasure(id=f"{n:032x}", hsm="lost", key_id="k", number=n, since=site.clock.now()) for n in (1, 2, 3)]
+    site.put(*owed)
+    spoil(site, owed[1].id, kind=Kind.ERASURE)
+    assert site.by_system(ops.GiveUpObjects(hsm="lost")) == ops.GaveUp(n_given_up=2, n_erased=0, more=False)
+    spoil(site, owed[0].id, kind=Kind.GIVEN_UP)
+    assert site.by_system(ops.TakeUpObjects(hsm="lost")) == ops.TookUp(n_taken_up=1, more=False)

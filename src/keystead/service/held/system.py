@@ -53,13 +53,17 @@ class HeldSystem(OfApprovals):
         return self._reach.get(Erasure, name)
 
     def erasures(self) -> Iterator[Erasure]:
-        return self._reach.every(Erasure)
+        """Those that are not damaged."""
+        self._reach.may_block()
+        return self.barrier.all_sound(Erasure)
 
     def given_up(self, name: str) -> GivenUp | None:
         return self._reach.get(GivenUp, name)
 
     def all_given_up(self) -> Iterator[GivenUp]:
-        return self._reach.every(GivenUp)
+        """Those that are not damaged."""
+        self._reach.may_block()
+        return self.barrier.all_sound(GivenUp)
 
     def binding(self, namespace: str) -> Binding | None:
         return self._reach.get(Binding, namespace)
