@@ -141,6 +141,39 @@ def test_nothing_is_kept_of_a_body_that_was_answered(target: bytes, n_pieces: in
     run(test, LIMITS)
 
 
+CHUNKED = b"POST / HTTP/1.1\r\nHost: kms\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "before", [b"0\r\nX: ", b"0\r\n", b"5\r\nhello\r\n0\r\nX: ", b"5;", b'5;a="', b"5\r\nhello\r\n0"]
+)
+@pytest.mark.parametrize("n", [100, 4096, 65536])
+def test_what_is_no_body_and_does_not_end_is_refused(before: bytes, n: int) -> None:
+    """A trailer that nobody ends was kept as far as it had come, for 30 seconds, and copied with each piece of it."""
+
+    async def test(world: World) -> None:
+        one = world.connect()
+        assert await one.send(CHUNKED, before) == b""
+        said = b""
+        for _ in range(2 + Limits().n_head // n):
+            said += await one.send(b"0" * n)
+        assert bodies(said) == [b"HEAD_TOO_LARGE"] and one.ended and not world.served
+
+    run(test, LIMITS)
+
+
+@pytest.mark.parametrize("extension", [b"", b";" + b"x" * 1000])
+def test_a_body_in_many_small_chunks_is_none_of_those(extension: bytes) -> None:
+    async def test(world: World) -> None:
+        one = world.connect()
+        await one.send(CHUNKED)
+        for _ in range(200):
+            await one.send(b"2%b\r\n" % extension, b"ab", b"\r", b"\n")
+        assert bodies(await one.send(b"0\r\n", b"\r\n")) == [b"/" + b"ab" * 200]
+
+    run(test, LIMITS)
+
+
 def test_bodies_of_one_tenant_leave_room_for_those_of_others() -> None:
     room = Room(100, 1000)
     assert [room.take("near", "a", n) for n in (600, 400, 1, 0)] == [True, True, False, True]

@@ -41,6 +41,7 @@ class Connection(Framing, asyncio.Protocol):
         "_is_behind",
         "_listener",
         "_n_behind",
+        "_n_body",
         "_n_head",
         "_n_lingered",
         "_paused",
@@ -65,7 +66,7 @@ class Connection(Framing, asyncio.Protocol):
         self._certificates: tuple[bytes, ...] = ()
         self._timed = IDLE  # the phase that `deadline` is for
         self._paused, self._peer_ended = False, False
-        self._n_head = self._n_lingered = 0
+        self._n_head = self._n_body = self._n_lingered = 0
         self._n_behind, self._is_behind = 0, False  # bytes of bodies in `waiting`; whether that is too much to read on
         self.deadline = 0  # in the listener's ticks
         self.blocked = False  # a request is on a thread
@@ -203,17 +204,21 @@ class Connection(Framing, asyncio.Protocol):
             self.refuse(Refusal.OVERLOADED)
 
     def _partial(self, n: int) -> None:
-        """A message has begun and is not complete; `n` bytes of what was read belong to it for certain."""
+        """A message has begun and is not complete; `n` bytes of what was read belong to it for certain.
+
+        What is no body counts as a head, behind it too: the parser keeps a trailer as far as it has come.
+        """
         if self._timed != self._phase:
             self._timed = self._phase
-            self._n_head = 0
+            self._n_head = self._n_body = 0
             patience = self._limits.head_for if self._phase == HEAD else self._limits.body_for
             self.deadline = self._listener.tick + patience
-        if self._phase == HEAD:
-            self._n_head += n
-            if self._n_head > self._limits.n_head:
-                self.refuse(Refusal.HEAD_TOO_LARGE)
-        elif len(self._body) > MUCH or self._listener.holds(self):
+            n = n if self._phase == HEAD else 0  # most of it is the head
+        n_body, self._n_body = self._n_body, len(self._body)
+        self._n_head = self._n_head + n if n_body == self._n_body else 0
+        if self._n_head > self._limits.n_head:
+            self.refuse(Refusal.HEAD_TOO_LARGE)
+        elif self._n_body > MUCH or self._listener.holds(self):
             self._weigh()
 
     def is_idle(self) -> bool:
