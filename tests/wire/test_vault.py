@@ -36,7 +36,7 @@ from keystead.wire.vault.kinds import (
 from keystead.wire.vault.multierror import multierror
 from keystead.wire.vault.reader import CAPTURED, Parameters, kind_of, reader
 from keystead.wire.vault.request import Asked, Redirect, Verb, arguments, ask, pairs
-from keystead.wire.vault.tree import Number, tree
+from keystead.wire.vault.tree import BOUNDS, Number, tree
 
 
 class Item(msgspec.Struct, frozen=True):
@@ -298,6 +298,14 @@ def test_no_text_costs_more_than_it_is_long(kind: Kind, text: str) -> None:
             coerced(kind, "f", long)
 
     assert cost(read, 2) < 0.05
+
+
+@pytest.mark.parametrize("kind", [Kind.COMMA_STRINGS, Kind.COMMA_INTS])
+def test_a_list_with_commas_has_no_more_values_than_another(kind: Kind) -> None:
+    """A body of 1 MiB had a million: the event loop was held for more than a second."""
+    assert len(coerced(kind, "f", ",".join(["1"] * BOUNDS.strings))) == BOUNDS.strings
+    with pytest.raises(FieldError, match="too many values"):
+        coerced(kind, "f", "," * BOUNDS.strings)
 
 
 @pytest.mark.parametrize("text", ["nan", "inf", "-Infinity", "1_0", " 1", "1 ", "0x1", "1e999", "\u0661"])

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from keystead.wire import Malformed
 from keystead.wire.vault import FieldError, scalars
 from keystead.wire.vault.kinds import Kind
-from keystead.wire.vault.tree import Number, tree
+from keystead.wire.vault.tree import BOUNDS, Number, tree
 
 # --- values
 
@@ -159,8 +159,10 @@ def _strings(value: Any) -> tuple[str, ...]:
 
 
 def _split(value: Any) -> Any:
-    """A string or a number at its commas; anything else as it is."""
+    """A string or a number at its commas; anything else as it is. Raises Malformed for more than a list may have."""
     text = _spelled(value)
+    if text is not None and text.count(",") >= BOUNDS.strings:
+        raise Malformed("too many values")
     return value if text is None else text.split(",") if text else []
 
 
