@@ -140,6 +140,12 @@ def test_what_a_role_may_be_changed_to(office, iam) -> None:
     iam.update_role(RoleName="deploy", Description="")
     role = iam.get_role(RoleName="deploy")["Role"]
     assert "Description" not in role and role["MaxSessionDuration"] == 7200
+    assert iam.update_role_description(RoleName="deploy", Description="new")["Role"] == {**role, "Description": "new"}
+    assert iam.get_role(RoleName="deploy")["Role"] == {**role, "Description": "new"}
+    assert refused(iam.update_role_description, RoleName="none", Description="x")[0] == "NoSuchEntity"
+    lead = office.user("lead", policy(allow("iam:UpdateRole"))).client("iam")
+    lead.update_role(RoleName="deploy", Description="newer")
+    assert refused(lead.update_role_description, RoleName="deploy", Description="x")[0] == "AccessDenied"
     assert refused(iam.update_role, RoleName="deploy", MaxSigninSessionDuration=3600)[:2] == ("InvalidInput", 400)
     assert refused(iam.update_role, RoleName="none", Description="x")[0] == "NoSuchEntity"
     assert iam.list_instance_profiles_for_role(RoleName="deploy")["InstanceProfiles"] == []

@@ -83,6 +83,7 @@ OF_IDENTITIES = (
     _R(A.UNTAG_POLICY, "iam:UntagPolicy", system=True),
     _R(A.LIST_POLICY_TAGS, "iam:ListPolicyTags", system=True),
     _R(A.UPDATE_ROLE, "iam:UpdateRole", system=True),
+    _R(A.PUT_ROLE_DESCRIPTION, "iam:UpdateRoleDescription", system=True),
     _R(A.UPDATE_GROUP, "iam:UpdateGroup", system=True),
     _R(A.LIST_INSTANCE_PROFILES, "iam:ListInstanceProfilesForRole", system=True),
     _R(A.ASSUME_ROLE, "sts:AssumeRole", abroad=True),

@@ -164,6 +164,7 @@ class Action(StrEnum):
     UNTAG_POLICY = "policy:untag"
     LIST_POLICY_TAGS = "policy:list-tags"
     UPDATE_ROLE = "principal:update-role"
+    PUT_ROLE_DESCRIPTION = "principal:put-role-description"
     UPDATE_GROUP = "principal:update-group"
     LIST_INSTANCE_PROFILES = "principal:list-instance-profiles"
     # sessions

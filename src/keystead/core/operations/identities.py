@@ -136,6 +136,14 @@ class UpdateRole(PrincipalOperation[Nothing], frozen=True, kw_only=True):
     max_session_for: int | None = None  # seconds
 
 
+class PutRoleDescription(PrincipalOperation[DescribedPrincipal], frozen=True, kw_only=True):
+    """Nothing else of the role changes."""
+
+    action = Action.PUT_ROLE_DESCRIPTION
+    changes = True
+    description: str
+
+
 class ListInstanceProfiles(PrincipalOperation[Nothing], frozen=True, kw_only=True):
     """There are no instances here, and so none of a role's."""
 

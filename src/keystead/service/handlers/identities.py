@@ -77,6 +77,11 @@ def update_role(op: ops.UpdateRole, targets: OneOf, _act: Act) -> Outcome[Nothin
     return Outcome(answer=Nothing(), put=(role,))
 
 
+def put_role_description(op: ops.PutRoleDescription, targets: OneOf, _act: Act) -> Outcome[DescribedPrincipal]:
+    role = replace(changeable(targets[0]), description=op.description)
+    return Outcome(answer=DescribedPrincipal(role, targets[0].boundary()), put=(role,))
+
+
 def list_instance_profiles(_op: ops.ListInstanceProfiles, _targets: OneOf, _act: Act) -> Outcome[Nothing]:
     return Outcome(answer=Nothing())
 
@@ -209,6 +214,7 @@ HANDLERS: dict[type, Handler] = {
     ops.ReadRole: read_principal,
     ops.DeleteRole: delete_identity,
     ops.UpdateRole: update_role,
+    ops.PutRoleDescription: put_role_description,
     ops.ListInstanceProfiles: list_instance_profiles,
     ops.PutTrustPolicy: put_trust_policy,
     **{row.put: put_inline_policy for row in ops.INLINE_POLICIES.values()},

@@ -1,4 +1,5 @@
-"""iam:CreateRole, GetRole, ListRoles, DeleteRole, UpdateRole, UpdateAssumeRolePolicy, ListInstanceProfilesForRole.
+"""iam:CreateRole, GetRole, ListRoles, DeleteRole, UpdateRole, UpdateRoleDescription, UpdateAssumeRolePolicy,
+ListInstanceProfilesForRole.
 
 Spec: IAM API Reference 2010-05-08, under these names.
 """
@@ -197,6 +198,22 @@ def update_role(req: UpdateRoleRequest, call: Call) -> UpdateRoleResponse:
     return UpdateRoleResponse()
 
 
+class UpdateRoleDescriptionRequest(Message, frozen=True, kw_only=True, rename="pascal"):
+    role_name: RoleName
+    description: Description
+
+
+class UpdateRoleDescriptionResponse(Message, frozen=True, kw_only=True, rename="pascal"):
+    role: Role
+
+
+@query_operation("iam", "UpdateRoleDescription", errors=frozenset({"NoSuchEntity"}))
+def update_role_description(req: UpdateRoleDescriptionRequest, call: Call) -> UpdateRoleDescriptionResponse:
+    """What Terraform changes the description of a role with."""
+    found = call(ops.PutRoleDescription(principal=role(req.role_name, call), description=req.description))
+    return UpdateRoleDescriptionResponse(role=Role.whole(found))
+
+
 class ListInstanceProfilesForRoleRequest(Message, frozen=True, kw_only=True, rename="pascal"):
     role_name: RoleName
     marker: Marker | None = None
@@ -244,6 +261,7 @@ OPERATIONS = (
     list_roles,
     delete_role,
     update_role,
+    update_role_description,
     update_assume_role_policy,
     list_instance_profiles_for_role,
 )
