@@ -61,6 +61,22 @@ def test_nothing_else_is(office, operation, members) -> None:
     assert keys_used([record.encode()]) == {}
 
 
+def test_what_does_not_verify_is_no_use(office) -> None:
+    """GetKeyLastUsage: "the last successful cryptographic operation"."""
+    signer, mac = office.key("ECC_NIST_P256"), office.key("HMAC_256")
+    signing = {"KeyId": signer.id, "Message": b"x", "SigningAlgorithm": "ECDSA_SHA_256"}
+    sealing = {"KeyId": mac.id, "Message": b"x", "MacAlgorithm": "HMAC_SHA_256"}
+    signature = office.admin.call("Sign", **signing).json["Signature"]
+    tag = office.admin.call("GenerateMac", **sealing).json["Mac"]
+    office.forget_records()
+    assert office.admin.call("Verify", **signing, Signature=b"x").code == "KMSInvalidSignatureException"
+    assert office.admin.call("VerifyMac", **sealing, Mac=b"x").code == "KMSInvalidMacException"
+    assert keys_used(office.journal.lines) == {}
+    assert office.admin.call("Verify", **signing, Signature=signature).status == 200
+    assert office.admin.call("VerifyMac", **sealing, Mac=tag).status == 200
+    assert keys_used(office.journal.lines) == {signer.id: 2, mac.id: 3}
+
+
 def test_an_access_key_is_used_by_whatever_it_signs(office) -> None:
     alice = office.user("alice")
     office.forget_records()

@@ -22,7 +22,15 @@ from keystead.core.audit.record import parse
 from keystead.core.caller import SYSTEM_DOOR, Stranger
 from keystead.core.entities import Credential, Entity, Key, LastUse
 from keystead.core.errors import Conflict
-from keystead.core.operations import EndApproval, EraseObject, KeyOperation, TenantOperation, TraceKeys
+from keystead.core.operations import (
+    NOT_AUTHENTIC,
+    NOT_SIGNED,
+    EndApproval,
+    EraseObject,
+    KeyOperation,
+    TenantOperation,
+    TraceKeys,
+)
 from keystead.core.ports import HSM, Stale
 from keystead.crypto.notes import verify_ed25519
 from keystead.service.barrier import Commit
@@ -47,6 +55,8 @@ USES_EVERY = 5.0  # seconds between two writings of last uses
 # A record of a use that was performed names the version that was used.
 _TARGETS, _FIRST = b',"targets":[', b'[{"action":'
 _USED = re.compile(rb'"action":"(?:%b)","key":"([0-9a-f-]{36})","version":' % "|".join(sorted(USES)).encode())
+# So ends a record of what did not verify, and no other: what anybody else has written stands before it.
+_FAILED = tuple(b'"outcome":"performed","why":"%b"}' % why.encode() for why in (NOT_SIGNED, NOT_AUTHENTIC))
 # Of an authenticated request: whose it was stands before it. What a stranger claims is the first member there is.
 _BY, _ID_BYTES = b',"via":"AKIA', 20
 
@@ -236,15 +246,27 @@ class Chores:
 
 
 def keys_used(records: list[bytes]) -> dict[str, int]:
-    """Which keys the acts on record did cryptography with -> the newest of the records that says so."""
-    newest = {record[(at := record.find(b"[")) : record.find(b"]", at)]: n for n, record in enumerate(records)}
+    """Which keys the acts on record did cryptography with -> the newest of the records that says so.
+
+    KMS API Reference, GetKeyLastUsage: "the last successful cryptographic operation".
+    """
+    newest = _targets(records, b"[")
     if not all(targets.startswith(_FIRST) for targets in newest if targets):  # somebody has a bracket in their name
-        newest = {record[(at := record.find(_TARGETS)) : record.find(b"]", at)]: n for n, record in enumerate(records)}
+        newest = _targets(records, _TARGETS)
     used: dict[str, int] = {}
     for targets, n in newest.items():  # as many as there are keys, not records
         for key_id in _USED.findall(targets):
             used[key_id.decode()] = max(n, used.get(key_id.decode(), n))
     return used
+
+
+def _targets(records: list[bytes], begin: bytes) -> dict[bytes, int]:
+    """What stands between `begin` and the bracket after it, of records of what succeeded -> the newest of them."""
+    return {
+        record[(at := record.find(begin)) : record.find(b"]", at)]: n
+        for n, record in enumerate(records)
+        if not record.endswith(_FAILED)
+    }
 
 
 def access_keys_used(records: list[bytes]) -> dict[str, int]:
