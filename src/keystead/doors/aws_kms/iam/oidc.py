@@ -6,14 +6,13 @@ the first of its tokens comes (service.credentials.keysets).
 
 from __future__ import annotations
 
-from contextlib import suppress
 from datetime import datetime
 from typing import Annotated
 
 from msgspec import Meta
 
 from keystead.core import operations as ops
-from keystead.core.errors import InvalidArgument, NotFound
+from keystead.core.errors import InvalidArgument
 from keystead.core.federation import MAX_URL, issuer_name
 from keystead.core.operations import ProviderRef
 from keystead.core.policy.arn import provider_arn, provider_of
@@ -169,11 +168,7 @@ class DeleteOpenIDConnectProviderRequest(OfAProvider, frozen=True, kw_only=True)
 
 @query_operation("iam", "DeleteOpenIDConnectProvider", errors=OF_A_PROVIDER)
 def delete_open_id_connect_provider(req: DeleteOpenIDConnectProviderRequest, call: Call) -> None:
-    """IAM API Reference: "does not fail or return an error if you call the operation for a provider that does not
-    exist". What is on record then is that there was none.
-    """
-    with suppress(NotFound):
-        call(ops.DeleteOidcProvider(provider=req.ref))
+    call(ops.DeleteOidcProvider(provider=req.ref))
 
 
 class AddClientIDToOpenIDConnectProviderRequest(OfAProvider, frozen=True, kw_only=True):
