@@ -148,8 +148,11 @@ def test_how_much_of_a_token_it_takes(office, iam) -> None:
     sts = office.admin.client("sts")
     plain = sts.assume_role(RoleArn=ARN, RoleSessionName="build-7")
     assert "PackedPolicySize" not in plain
+    for one in (plain, sts.get_session_token(), sts.get_session_token(MinimumSessionTokenSize=0)):
+        token = one["Credentials"]["SessionToken"]
+        assert (one["SessionTokenSize"], one["SessionTokenUtilization"]) == (len(token), len(token) * 100 // 4096)
     part = sts.assume_role(RoleArn=ARN, RoleSessionName="build-7", Policy=ENCRYPT)
-    assert part["PackedPolicySize"] == len(part["Credentials"]["SessionToken"]) * 100 // 4096
+    assert part["PackedPolicySize"] == part["SessionTokenUtilization"] == part["SessionTokenSize"] * 100 // 4096
     most = ENCRYPT.ljust(2048)
     arns = [{"arn": managed(iam, f"p{n}", NOTHING)} for n in range(10)]
     full = sts.assume_role(RoleArn=ARN, RoleSessionName="b" * 64, Policy=most, PolicyArns=arns)

@@ -111,7 +111,7 @@ def test_a_token_of_a_trusted_issuer_opens_a_session_of_the_role(cluster, stack)
     assert told == {"SubjectFromWebIdentityToken": SUBJECT, "Provider": URL, "Audience": AUDIENCE}
     ends = (stack.clock.now() + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
     assert made["Credentials"]["Expiration"] == ends
-    assert set(made) == {"Credentials", "AssumedRoleUser", *told}
+    assert set(made) == {"Credentials", "AssumedRoleUser", "SessionTokenSize", "SessionTokenUtilization", *told}
     pod = cluster.session()
     assert pod.client("sts").get_caller_identity()["Arn"] == arn
     key = stack.key()
@@ -391,7 +391,9 @@ def test_a_session_may_have_less_than_its_role(cluster, stack) -> None:
     pod = cluster.session(Policy=text)
     assert pod.call("DescribeKey", KeyId=key.id).status == 200
     assert pod.call("Encrypt", KeyId=key.id, Plaintext=b"x").code == "AccessDeniedException"
-    assert int(cluster.ask(Policy=text)[1]["PackedPolicySize"]) > 0
+    told = cluster.ask(Policy=text, MinimumSessionTokenSize=0)[1]
+    assert 0 < int(told["PackedPolicySize"]) == int(told["SessionTokenUtilization"])
+    assert int(told["SessionTokenSize"]) == len(told["Credentials"]["SessionToken"])
     assert cluster.ask(Policy="{}")[0] == "MalformedPolicyDocument"
     absent = cluster.ask(**{"PolicyArns.member.1.arn": f"arn:aws:iam::{TENANT}:policy/x"})
     assert absent == ("ValidationError", f"Policy arn:aws:iam::{TENANT}:policy/x was not found.")

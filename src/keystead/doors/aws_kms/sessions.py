@@ -96,8 +96,27 @@ class AssumedRoleUser(Message, frozen=True, kw_only=True, rename="pascal"):
         )
 
 
-class AssumeRoleResponse(Message, frozen=True, kw_only=True, rename="pascal"):
+class Opened(Message, frozen=True, kw_only=True, rename="pascal"):
+    """A session, as every action answers it that opens one."""
+
     credentials: Credentials
+    session_token_size: int  # bytes
+    session_token_utilization: int  # percent of the most
+
+
+def token_size(made: ops.AccessKey) -> int:
+    """Bytes."""
+    token = made.session_token
+    assert token is not None  # noqa: S101 - a session has one
+    return len(token.reveal())
+
+
+def utilization(size: int) -> int:
+    """How much of its most a session token has, in percent."""
+    return size * 100 // ops.MAX_TOKEN
+
+
+class AssumeRoleResponse(Opened, frozen=True, kw_only=True, rename="pascal"):
     assumed_role_user: AssumedRoleUser
     packed_policy_size: int | None = None  # percent
 
@@ -112,12 +131,6 @@ def role_named(arn: str) -> PrincipalName:
 
 def session_policy(text: str | None) -> PolicyText | None:
     return None if text is None else PolicyText(SESSION, "aws", text)
-
-
-def packed_size(made: ops.AccessKey) -> int | None:
-    """How much of its most the session token has, in percent."""
-    token = made.session_token
-    return None if token is None else len(token.reveal()) * 100 // ops.MAX_TOKEN
 
 
 def policies_named(named: list[PolicyDescriptor]) -> tuple[PolicyRef, ...]:
@@ -148,7 +161,7 @@ def assume_role(req: AssumeRoleRequest, call: Call) -> AssumeRoleResponse:
         token_code=req.token_code,
         source_identity=req.source_identity,
         provided_contexts=req.provided_contexts,
-        minimum_session_token_size=req.minimum_session_token_size,
+        minimum_session_token_size=req.minimum_session_token_size or None,  # 0 asks for nothing
     )
     role, name = role_named(req.role_arn), req.role_session_name
     made = call(
@@ -162,11 +175,13 @@ def assume_role(req: AssumeRoleRequest, call: Call) -> AssumeRoleResponse:
             tags=_tags(req.tags or []),
         )
     )
-    packs = req.policy is not None or req.policy_arns or req.tags
+    packs, size = req.policy is not None or req.policy_arns or req.tags, token_size(made)
     return AssumeRoleResponse(
         credentials=Credentials.of(made),
         assumed_role_user=AssumedRoleUser.of(made, role, name),
-        packed_policy_size=packed_size(made) if packs else None,
+        packed_policy_size=utilization(size) if packs else None,
+        session_token_size=size,
+        session_token_utilization=utilization(size),
     )
 
 
@@ -177,8 +192,8 @@ class GetSessionTokenRequest(Message, frozen=True, kw_only=True, rename="pascal"
     minimum_session_token_size: TokenSize | None = None
 
 
-class GetSessionTokenResponse(Message, frozen=True, kw_only=True, rename="pascal"):
-    credentials: Credentials
+class GetSessionTokenResponse(Opened, frozen=True, kw_only=True, rename="pascal"):
+    """It has no other members."""
 
 
 @query_operation("sts", "GetSessionToken", errors=frozenset())
@@ -186,11 +201,13 @@ def get_session_token(req: GetSessionTokenRequest, call: Call) -> GetSessionToke
     not_offered(
         serial_number=req.serial_number,
         token_code=req.token_code,
-        minimum_session_token_size=req.minimum_session_token_size,
+        minimum_session_token_size=req.minimum_session_token_size or None,  # 0 asks for nothing
     )
     at = TenantRef(call.caller.principal.tenant)
+    made = call(ops.OpenSession(tenant=at, seconds=req.duration_seconds))
+    size = token_size(made)
     return GetSessionTokenResponse(
-        credentials=Credentials.of(call(ops.OpenSession(tenant=at, seconds=req.duration_seconds)))
+        credentials=Credentials.of(made), session_token_size=size, session_token_utilization=utilization(size)
     )
 
 

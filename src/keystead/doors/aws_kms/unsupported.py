@@ -11,22 +11,14 @@ NEVER_SAID: dict[str, frozenset[str]] = {
 NEVER_SAID_IN_XML: dict[str, frozenset[str]] = {
     "User": frozenset({"PasswordLastUsed"}),
     "Role": frozenset({"RoleLastUsed", "SourceRoleTemplate", "MaxSigninSessionDuration"}),
-    "AssumeRoleResponse": frozenset({"SourceIdentity", "SessionTokenUtilization", "SessionTokenSize"}),
+    "AssumeRoleResponse": frozenset({"SourceIdentity"}),
     "InstanceProfile": frozenset(
         {"Path", "InstanceProfileName", "InstanceProfileId", "Arn", "CreateDate", "Roles", "Tags"}
     ),
-    "AssumeRoleWithWebIdentityResponse": frozenset(
-        {
-            "SourceIdentity",
-            "SessionTokenUtilization",
-            "SessionTokenSize",
-            "TrustedIdentityPropagationContext",
-        }
-    ),
+    "AssumeRoleWithWebIdentityResponse": frozenset({"SourceIdentity", "TrustedIdentityPropagationContext"}),
     "CreateOpenIDConnectProviderResponse": frozenset({"Tags"}),
     "GetOpenIDConnectProviderResponse": frozenset(
         {"Tags", "ContextProvider", "IdentityCenterInstanceArn", "IdentityStoreArn"}
     ),
     "OpenIDConnectProviderListEntry": frozenset({"IsTrustedIdentityPropagationEnabled"}),
-    "GetSessionTokenResponse": frozenset({"SessionTokenUtilization", "SessionTokenSize"}),
 }

@@ -18,14 +18,16 @@ from keystead.doors.aws_kms.sessions import (
     Arn,
     AssumedRoleUser,
     Credentials,
+    Opened,
     PolicyDescriptor,
     SessionName,
     SessionPolicy,
     TokenSize,
-    packed_size,
     policies_named,
     role_named,
     session_policy,
+    token_size,
+    utilization,
 )
 from keystead.kit import Call, Message
 from keystead.service.credentials.webidentity import invalid
@@ -43,8 +45,7 @@ class AssumeRoleWithWebIdentityRequest(Message, frozen=True, kw_only=True, renam
     minimum_session_token_size: TokenSize | None = None
 
 
-class AssumeRoleWithWebIdentityResponse(Message, frozen=True, kw_only=True, rename="pascal"):
-    credentials: Credentials
+class AssumeRoleWithWebIdentityResponse(Opened, frozen=True, kw_only=True, rename="pascal"):
     subject_from_web_identity_token: str
     assumed_role_user: AssumedRoleUser
     provider: str
@@ -91,7 +92,7 @@ def assume_role_with_web_identity(
 ) -> AssumeRoleWithWebIdentityResponse:
     not_offered(
         provider_id=req.provider_id,
-        minimum_session_token_size=req.minimum_session_token_size,
+        minimum_session_token_size=req.minimum_session_token_size or None,
     )
     who = call.caller.principal
     assert isinstance(who, WebIdentity)  # noqa: S101 - the door lets nobody else do this
@@ -105,13 +106,16 @@ def assume_role_with_web_identity(
             policies=policies_named(req.policy_arns or []),
         )
     )
+    packs, size = req.policy is not None or req.policy_arns, token_size(made)
     return AssumeRoleWithWebIdentityResponse(
         credentials=Credentials.of(made),
         subject_from_web_identity_token=who.name,
         assumed_role_user=AssumedRoleUser.of(made, role, name),
         provider=SCHEME + who.issuer,
         audience=who.audiences[0],
-        packed_policy_size=packed_size(made) if req.policy is not None or req.policy_arns else None,
+        packed_policy_size=utilization(size) if packs else None,
+        session_token_size=size,
+        session_token_utilization=utilization(size),
     )
 
 
