@@ -202,6 +202,25 @@ def test_grants_that_are_not_made(office, members, code) -> None:
     assert ask(office.admin, "ListGrants", KeyId=key_id)["Grants"] == []
 
 
+@pytest.mark.parametrize(
+    ("operation", "which"),
+    [
+        ("CreateGrant", "Grantee"),
+        ("CreateGrant", "Retiring"),
+        ("ListGrants", "Grantee"),
+        ("ListRetirableGrants", "Retiring"),
+    ],
+)
+def test_a_principal_or_a_service_and_not_both(office, operation, which) -> None:
+    """As each of the three documents it. That no service is one here comes after what is no request at all."""
+    named = {f"{which}Principal": root(), f"{which}ServicePrincipal": "s3.amazonaws.com"}
+    more = {"CreateGrant": {"Operations": ["Encrypt"], "GranteePrincipal": root()}}.get(operation, {})
+    key = {} if operation == "ListRetirableGrants" else {"KeyId": made(office.admin)}
+    reply = office.admin.call(operation, **{**more, **named, **key})
+    words = f"You can specify either {which}Principal or {which}ServicePrincipal, but not both."
+    assert (reply.code, reply.message) == ("ValidationException", words)
+
+
 def test_asked_again_by_name_the_grant_is_the_same_and_the_token_is_not(office) -> None:
     """CreateGrant, Name: "the original GrantId is returned … All grant tokens … can be used interchangeably"."""
     admin, alice, key_id = office.admin, office.user("alice"), made(office.admin)

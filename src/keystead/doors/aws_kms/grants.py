@@ -86,10 +86,14 @@ def _constraint(pairs: dict[str, str] | None) -> dict[str, str] | None:
     return pairs
 
 
-def _no_service(*principals: str | None) -> None:
-    """Raises Unsupported."""
-    if any(principal is not None for principal in principals):
-        raise Unsupported("Service principals are not supported.", "GranteeServicePrincipal")
+def _no_service(principal: str | None, service: str | None, which: str) -> None:
+    """Raises InvalidArgument, Unsupported. `which`: "Grantee" or "Retiring"."""
+    if service is None:
+        return
+    if principal is not None:
+        words = f"You can specify either {which}Principal or {which}ServicePrincipal, but not both."
+        raise InvalidArgument(words, f"{which}ServicePrincipal")
+    raise Unsupported("Service principals are not supported.", f"{which}ServicePrincipal")
 
 
 class GrantConstraints(Message, frozen=True, kw_only=True, rename="pascal", omit_defaults=True):
@@ -125,7 +129,8 @@ class CreateGrantResponse(Message, frozen=True, kw_only=True, rename="pascal"):
     | {"DisabledException", "InvalidGrantTokenException", "LimitExceededException", "DryRunOperationException"},
 )
 def create_grant(req: CreateGrantRequest, call: Call) -> CreateGrantResponse:
-    _no_service(req.grantee_service_principal, req.retiring_service_principal)
+    _no_service(req.grantee_principal, req.grantee_service_principal, "Grantee")
+    _no_service(req.retiring_principal, req.retiring_service_principal, "Retiring")
     constraints = req.constraints or NO_CONSTRAINTS
     if constraints.source_arn is not None:
         raise Unsupported("The SourceArn constraint is not supported.", "SourceArn")
@@ -198,7 +203,7 @@ class ListGrantsResponse(Message, frozen=True, kw_only=True, rename="pascal", om
 
 @operation("TrentService.ListGrants", errors=OF_A_MANAGED_KEY | {"InvalidMarkerException", "InvalidGrantIdException"})
 def list_grants(req: ListGrantsRequest, call: Call) -> ListGrantsResponse:
-    _no_service(req.grantee_service_principal)
+    _no_service(req.grantee_principal, req.grantee_service_principal, "Grantee")
     key = key_by_id(req.key_id, call.namespace)
     page = call(
         ops.ListGrants(
@@ -230,7 +235,7 @@ class ListRetirableGrantsRequest(Message, frozen=True, kw_only=True, rename="pas
     errors=COMMON | {"InvalidMarkerException", "InvalidArnException", "NotFoundException"},
 )
 def list_retirable_grants(req: ListRetirableGrantsRequest, call: Call) -> ListGrantsResponse:
-    _no_service(req.retiring_service_principal)
+    _no_service(req.retiring_principal, req.retiring_service_principal, "Retiring")
     if req.retiring_principal is None:
         raise missing("retiringPrincipal")
     page = call(
