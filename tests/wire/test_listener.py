@@ -304,6 +304,7 @@ def test_the_slot_never_shows_a_new_batch_before_the_replies_of_the_last_are_out
         one, two = world.connect(), world.connect()
         done = Blocked(world.listener, two.protocol, SimpleNamespace(body=b""), None)
         done.reply = reply(200, b"", b"/slow", 0)
+        assert world.listener._room.take(done.where, done.tenant, 0)
         two.protocol.blocked, two.protocol.n_owed = True, 1
 
         def once() -> None:

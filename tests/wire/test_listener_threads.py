@@ -210,7 +210,8 @@ def test_what_comes_to_an_hsm_on_a_thread_of_the_others_goes_on_among_those_who_
         one.protocol.data_received(post(b"/1") + post(b"/2"))
         await world.until(lambda: len(bodies(b"".join(one.writes))) == 2)
         assert bodies(one.take()) == [b"/1", b"/2"]
-        assert not world.listener._room._n_of and not +world.listener._room._n
+        room = world.listener._room
+        assert not room._of and not any(one.n for one in room._all.values())
 
     events = [event for event in run(test).events if event in {"begun", "MainThread", "act", "hsm"}]
     assert events == ["begun", "begun", "hsm"] * 2 if raises else ["begun", "hsm"] * 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from keystead.core.errors import Internal
@@ -89,34 +88,45 @@ class Blocked:
         self._listener.lost(self)
 
 
+class _Share:
+    """Of the room that there is: how many have it, with how many bytes."""
+
+    __slots__ = ("n", "n_bytes")
+
+    def __init__(self) -> None:
+        self.n = self.n_bytes = 0
+
+
 class Room:
     """How many may wait in each place, with how many bytes: `most`, `n_bytes` of a tenant, twice that of all."""
 
     def __init__(self, most: int, n_bytes: int) -> None:
         self._most, self._most_bytes = most, n_bytes
-        self._n: Counter[str] = Counter()
-        self._n_of: Counter[tuple[str, str]] = Counter()
-        self._bytes: Counter[str] = Counter()
-        self._bytes_of: Counter[tuple[str, str]] = Counter()
+        self._all: dict[str, _Share] = {}  # by place
+        self._of: dict[tuple[str, str], _Share] = {}  # by place and tenant: of those who have any
 
     def take(self, where: str, tenant: str, n_bytes: int) -> bool:
         """False where there is none."""
         who = where, tenant
-        if self._n[where] >= 2 * self._most or self._n_of[who] >= self._most:
+        everybody, own = self._all.get(where) or _Share(), self._of.get(who) or _Share()
+        if everybody.n >= 2 * self._most or own.n >= self._most:
             return False
-        if n_bytes + self._bytes[where] > 2 * self._most_bytes or n_bytes + self._bytes_of[who] > self._most_bytes:
+        if n_bytes + everybody.n_bytes > 2 * self._most_bytes or n_bytes + own.n_bytes > self._most_bytes:
             return False
-        self._n[where] += 1
-        self._n_of[who] += 1
-        self._bytes[where] += n_bytes
-        self._bytes_of[who] += n_bytes
+        if not own.n:
+            self._all[where], self._of[who] = everybody, own
+        everybody.n += 1
+        own.n += 1
+        everybody.n_bytes += n_bytes
+        own.n_bytes += n_bytes
         return True
 
     def give(self, where: str, tenant: str, n_bytes: int) -> None:
         who = where, tenant
-        self._n[where] -= 1
-        self._n_of[who] -= 1
-        self._bytes[where] -= n_bytes
-        self._bytes_of[who] -= n_bytes
-        if not self._n_of[who]:
-            del self._n_of[who], self._bytes_of[who]
+        everybody, own = self._all[where], self._of[who]
+        everybody.n -= 1
+        own.n -= 1
+        everybody.n_bytes -= n_bytes
+        own.n_bytes -= n_bytes
+        if not own.n:
+            del self._of[who]

@@ -54,36 +54,30 @@ class Job(Protocol):
         ...
 
 
-class Turns:
+class Turns(dict[str, deque[Job]]):
     """Who waits: the requests of each tenant in their order, and the tenants in turn."""
 
-    def __init__(self) -> None:
-        self._of: dict[str, deque[Job]] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._of)
-
     def put(self, job: Job) -> None:
-        if (queue := self._of.get(job.tenant)) is None:
-            queue = self._of[job.tenant] = deque()
+        if (queue := self.get(job.tenant)) is None:
+            queue = self[job.tenant] = deque()
         queue.append(job)
 
     def take(self) -> Job:
-        tenant = next(iter(self._of))
-        queue = self._of.pop(tenant)
+        tenant = next(iter(self))
+        queue = self.pop(tenant)
         job = queue.popleft()
         if queue:
-            self._of[tenant] = queue
+            self[tenant] = queue
         return job
 
     def overdue(self, since: float) -> list[Job]:
         """Those that were put before then; they wait no longer."""
         found: list[Job] = []
-        for tenant, queue in list(self._of.items()):
+        for tenant, queue in list(self.items()):
             while queue and queue[0].since < since:
                 found.append(queue.popleft())
             if not queue:
-                del self._of[tenant]
+                del self[tenant]
         return found
 
 
