@@ -145,6 +145,10 @@ def test_what_has_waited_for_an_hsm_is_not_tried_on_the_loop_again_until_somethi
         assert len(tried) == 1 and office.record().outcome == "performed"
         whole = threads.submit(office.front.serve, signed(office.admin, key_id))
         assert Reply.of(whole.result()).status == 200, "who is on a thread waits for no other"
+        tried.clear()
+        late = Reply.of(threads.submit(given_up, begun(office, key_id)[0]).result())
+    assert (late.code, tried) == ("DependencyTimeoutException", [])
+    assert office.record().outcome == "refused: Unavailable"
     ask(office.admin, "TagResource", KeyId=key_id, Tags=[{"TagKey": "a", "TagValue": "b"}])
     tried.clear()
     _, would = begun(office, key_id)
