@@ -233,8 +233,28 @@ def test_what_is_no_backup(site, tmp_path) -> None:
     (tmp_path / "text").write_text("not a database\n" * 200)
     for words in (("restore",), ("prove", "destroyed")):
         done = _about(site, *words, tmp_path / "text", "--json")
-        assert done.status == 1 and done.error["error"] in {"Unsupported", "Internal"}
+        assert done.status == 1 and done.error["error"] == "Unsupported"
+        assert done.error["message"] == f"{tmp_path / 'text'} is no backup, or a damaged one"
     assert not list((site / "run").glob("old-backup*"))
+
+
+def test_what_is_the_matter_with_a_database_is_told_with_what_to_do(site, tmp_path) -> None:
+    database, old = site / "keystead.db", tmp_path / "old"
+    assert _about(site, "backup", old).status == 0
+    assert _about(site, "slot", "rotate").status == 0
+    mend = f"`keystead restore BACKUP --data {site}`"
+    for text, hint in ((b"", mend), (b"x" * 8192, mend), (old.read_bytes(), f"BACKUP --tree FILE --data {site}`")):
+        database.write_bytes(text)
+        for suffix in ("-wal", "-shm"):
+            database.with_name(database.name + suffix).unlink(missing_ok=True)
+        done = _about(site, "key", "list")
+        assert done.status == 1 and hint in done.err and "defect" not in done.err
+
+
+def test_a_lost_seal_is_not_taken_for_no_installation(site) -> None:
+    (site / "seal.json").rename(site / "elsewhere")
+    for done in (_about(site, "key", "list"), at_once("serve", site), _about(site, "status")):
+        assert done.status == 5 and "seal.json is lost: put the copy back" in done.err and "init" not in done.err
 
 
 @pytest.mark.parametrize("words", [("restore",), ("prove", "destroyed")], ids=" ".join)

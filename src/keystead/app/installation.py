@@ -213,4 +213,5 @@ def read_seal(directory: Path, settings: Config | None = None, tokens: Tokens | 
         text = Layout(directory).seal.read_bytes()
         return load(text, surroundings(directory, settings or config.read(directory), tokens))
     except FileNotFoundError:
-        raise NotFound(f"{directory} holds no installation; `keystead init {directory}` makes one", "DIR") from None
+        words = f"{directory} holds no installation; `keystead init {directory}` makes one"
+        raise NotFound(Layout(directory).lost_seal or words, "DIR") from None

@@ -25,6 +25,13 @@ class Layout(Struct, frozen=True):
         return self.directory / "seal.json"
 
     @property
+    def lost_seal(self) -> str:
+        """What to do about a seal that is gone; "" where there is one, or nothing to open, or one is being made."""
+        if self.seal.exists() or self.half_made.exists() or not self.database.exists():
+            return ""
+        return f"{self.seal} is lost: put the copy back that is kept elsewhere"
+
+    @property
     def next_seal(self) -> Path:
         """The seal that the next root is under, while it changes (app.resealing)."""
         return self.directory / "seal.next"

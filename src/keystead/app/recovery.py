@@ -20,7 +20,7 @@ from keystead.app.layout import Layout
 from keystead.app.slots import SlotsOf
 from keystead.app.treecopy import TreeCopy
 from keystead.config import Config
-from keystead.core.errors import AlreadyExists, Conflict, NotFound, Unavailable
+from keystead.core.errors import AlreadyExists, Conflict, Internal, NotFound, Unavailable, Unsupported
 from keystead.core.ports import Entropy
 from keystead.core.sensitive import Sensitive
 from keystead.service.barrier import Barrier
@@ -52,7 +52,7 @@ def reading(old: Path, layout: Layout) -> Iterator[SqliteStore]:
             file.unlink(missing_ok=True)
         os.close(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         shutil.copyfile(old, copy)
-        store = SqliteStore(copy)
+        store = _opened(copy, old)
         try:
             yield store
         finally:
@@ -62,6 +62,13 @@ def reading(old: Path, layout: Layout) -> Iterator[SqliteStore]:
     finally:
         for file in files:
             file.unlink(missing_ok=True)
+
+
+def _opened(copy: Path, old: Path) -> SqliteStore:
+    try:
+        return SqliteStore(copy)
+    except Internal:
+        raise Unsupported(f"{old} is no backup, or a damaged one", "path") from None
 
 
 class Looking(Struct, frozen=True):

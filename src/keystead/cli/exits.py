@@ -93,6 +93,13 @@ NEXT: Mapping[type[Exception] | tuple[type[Exception], str], str] = {
     (e.NotFound, "id"): "`keystead approval list` shows them",
     (e.NotFound, "slot"): "`keystead slot list` shows them",
     (e.Unavailable, IN_USE): "`keystead status{data}` says how it is; another directory can be said with --data",
+    (
+        e.Internal,
+        e.DAMAGED,
+    ): "`keystead restore BACKUP{data}` mends it; if it does not open at all, move it away before",
+    (e.Conflict, e.EMPTY): "move the database away, and `keystead restore BACKUP{data}` makes one of a backup",
+    (e.Conflict, e.OLDER): "put the newest database back; if it is lost, move this one away, and then"
+    " `keystead restore BACKUP --tree FILE{data}`",
     e.NotApproved: "who has to: `keystead approval show ID`; once they have, say the same again",
     NotPermitted: "do it as the user whose it is; another directory can be said with --data",
     e.Internal: "this is a defect of Keystead; its log has more under the request id {field}",

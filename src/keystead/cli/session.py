@@ -70,10 +70,11 @@ def is_running(here: Here) -> bool:
 
 def is_installed(here: Here) -> None:
     """Raises NotFound, with both ways to make one."""
-    if not Layout(here.directory).seal.exists():
-        at = here.directory
+    if not Layout(at := here.directory).seal.exists():
         raise NotFound(
-            f"{at} holds no installation; `keystead dev --data {at}` or `keystead init {at}` makes one", "data"
+            Layout(at).lost_seal
+            or f"{at} holds no installation; `keystead dev --data {at}` or `keystead init {at}` makes one",
+            "data",
         )
 
 

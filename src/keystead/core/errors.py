@@ -22,6 +22,9 @@ from typing import Any, ClassVar
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9 _.-]{0,63}")
 
+DAMAGED, EMPTY, OLDER = "damaged", "empty", "older"
+"""Details of Internal and Conflict: what may be the matter with a database."""
+
 
 class KeysteadError(Exception):
     """Base of the taxonomy; never raised itself: `NotFound("no such key", "KeyId")`."""

@@ -15,7 +15,16 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from keystead.core.entities import Wrapped
-from keystead.core.errors import Conflict, DecryptionFailed, Internal, Sealed, Unauthenticated, Unavailable
+from keystead.core.errors import (
+    EMPTY,
+    OLDER,
+    Conflict,
+    DecryptionFailed,
+    Internal,
+    Sealed,
+    Unauthenticated,
+    Unavailable,
+)
 from keystead.core.keytree import Edit
 from keystead.core.ports import Entropy, Reader, Store, Transaction
 from keystead.core.sensitive import Sensitive
@@ -58,7 +67,7 @@ class Hierarchy:
     def open(self, unseal_key: Sensitive, recovery: Sensitive | None) -> None:
         """As service.barrier has it."""
         if (blob := self._store.meta(ROOT_META)) is None:
-            raise Conflict("the store has not been initialised")
+            raise Conflict("the store has not been initialised", EMPTY)
         if not hmac.compare_digest(Root.decode(blob).check, check_value(unseal_key.reveal())):
             raise Unauthenticated("the unseal key is not the one of this store")
         tree = self._read_tree(self._store, unseal_key, recovery)
@@ -121,7 +130,7 @@ class Hierarchy:
             if (key := self._known(root) or self._slots.unwrap(root, unseal_key)) is not None:
                 return Tree(blob, root, key, self._nodes)
             if reader.meta(ROOT_META) == blob:  # not a rotation that overtook us
-                raise Conflict(ERASED)
+                raise Conflict(ERASED, OLDER)
         raise Unavailable("the root of the key tree keeps moving")
 
     def _known(self, root: Root) -> bytes | None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import apsw
 
-from keystead.core.errors import Internal, InvalidArgument, KeysteadError, Unavailable
+from keystead.core.errors import DAMAGED, Internal, InvalidArgument, KeysteadError, Unavailable
 
 CACHE_KIB, READER_KIB = 4096, 256  # of the writer, of each that reads; beyond it is the page cache of the kernel
 WAL_LIMIT = 64 << 20  # bytes the WAL file is cut back to after a burst
@@ -61,7 +61,7 @@ def failure(error: Exception) -> KeysteadError:
     """What the caller of the store is told. SQLite's own text stays in the exception chain."""
     for kinds, meaning, text in FAILURES:
         if isinstance(error, kinds):
-            return meaning(text)
+            return Internal(text, DAMAGED) if meaning is Internal else meaning(text)
     return Internal("the store refused a statement")
 
 

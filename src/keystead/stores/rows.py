@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from keystead.core.entities import Kind
-from keystead.core.errors import Internal
+from keystead.core.errors import DAMAGED, Internal
 from keystead.core.ports import Row
 
 KINDS: dict[str, Kind] = {kind.value: kind for kind in Kind}
@@ -112,7 +112,7 @@ class SqlReader(ABC):
 
 def _require(holds: bool) -> None:  # noqa: FBT001 - an assertion that -O leaves in
     if not holds:
-        raise Internal("the store is damaged")
+        raise Internal("the store is damaged", DAMAGED)
 
 
 def _typed(row: tuple[Any, ...], types: tuple[type, ...]) -> tuple[Any, ...]:

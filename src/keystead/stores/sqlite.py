@@ -18,7 +18,7 @@ from typing import Any
 
 import apsw
 
-from keystead.core.errors import Internal, InvalidArgument, Unavailable
+from keystead.core.errors import DAMAGED, Internal, InvalidArgument, Unavailable
 from keystead.stores import rows as sql
 from keystead.stores.connection import FAILS, connect, create_private, failure, prepare_file, shut, sync_directory
 from keystead.stores.migrations import migrate, schema_version
@@ -183,7 +183,7 @@ class SqliteStore(SqlReader):
     def check(self) -> None:
         """SQLite's integrity_check of everything, without a time limit. Raises Internal, Unavailable."""
         if self._ask("PRAGMA integrity_check", ()) != [("ok",)]:
-            raise Internal("the store is damaged")
+            raise Internal("the store is damaged", DAMAGED)
 
     def backup(self, path: Path) -> None:
         """A consistent copy of the last commit into a new file of mode 0600, while others write; durable on return.
@@ -255,5 +255,5 @@ def _quick_check(db: apsw.Connection, check_for: float) -> bool:
     finally:
         db.set_progress_handler(None)
     if found != [("ok",)]:
-        raise Internal("the store is damaged")
+        raise Internal("the store is damaged", DAMAGED)
     return True
