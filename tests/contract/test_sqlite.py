@@ -228,6 +228,23 @@ def test_a_backup_never_overwrites(path):
     assert sorted(file.name for file in path.parent.iterdir()) == ["store.db", "taken"]
 
 
+def test_a_backup_for_which_there_is_no_room_says_whose_disk_is_full(path, tmp_path, monkeypatch):
+    class Full(apsw.Connection):
+        def pragma(self, name, *value):
+            if name == "journal_mode":  # a copy begins
+                super().pragma("max_page_count", 1)
+            return super().pragma(name, *value)
+
+    store = SqliteStore(path)
+    with monkeypatch.context() as patch:
+        patch.setattr(apsw, "Connection", Full)
+        with pytest.raises(Unavailable, match="the backup cannot be written: its disk is full"):
+            store.backup(tmp_path / "copy.db")
+    assert not list(tmp_path.glob("copy.db*"))
+    store.backup(tmp_path / "copy.db")
+    store.close()
+
+
 def test_row_122_a_backup_is_one_moment_while_others_write(path):
     store = SqliteStore(path)
     with store.transaction() as change:

@@ -222,6 +222,9 @@ class SqliteStore(SqlReader):
                 source.execute("COMMIT")
             finally:
                 shut(target)
+        except apsw.FullError as error:  # what is read takes no room
+            self._readers.drop(source)
+            raise Unavailable("the backup cannot be written: its disk is full") from error
         except FAILS as error:
             self._readers.drop(source)
             raise failure(error) from error
