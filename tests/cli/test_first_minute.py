@@ -4,6 +4,7 @@ import os
 import re
 import resource
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -94,6 +95,34 @@ def test_a_server_that_died_is_not_running(tmp_path) -> None:
 def test_one_server_on_one_directory(server) -> None:
     done = keystead("dev", "--data", server.directory, "--listen", "aws=127.0.0.1:0")
     assert done.status == 1 and f"process {server.process.pid}" in done.err
+
+
+def test_a_first_start_that_did_not_end_begins_anew(tmp_path) -> None:
+    """Killed, or the disk was full: at what it had made until then it was refused for ever."""
+    data = tmp_path / "data"
+    with serving("dev", data):
+        pass
+    half, key = data / "seal.half", (data / "unseal.key").read_bytes()
+    for left in (("unseal.key", "lock"), ("unseal.key", "seal.half", "keystead.db", "slot-1", "slot-2")):
+        (data / "seal.json").rename(half)
+        for path in data.iterdir():
+            if path.name not in left:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        with serving("dev", data) as server:
+            assert server("key", "create").status == 0 and server("env", "aws", "--json").json
+        assert (data / "unseal.key").read_bytes() != key
+
+
+def test_what_opens_an_installation_is_not_taken_for_what_a_first_start_has_left(tmp_path) -> None:
+    data = tmp_path / "data"
+    with serving("dev", data):
+        pass
+    key = (data / "unseal.key").read_bytes()
+    for lost in ("seal.json", "keystead.db", "slot-1", "slot-2"):
+        path = data / lost
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        assert keystead("dev", "--data", data, "--listen", "aws=127.0.0.1:0").status != 0
+        assert (data / "unseal.key").read_bytes() == key
 
 
 def test_the_port_is_taken(tmp_path) -> None:

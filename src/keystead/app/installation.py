@@ -138,7 +138,7 @@ def build(
     slots = SlotsOf(layout, settings, tokens, entropy)
     slots.require_new()
     layout.run.mkdir(mode=0o700, exist_ok=True)
-    _clear(layout, settings)
+    clear(layout, settings)
     seals = (created.configuration, *created.beside)
     write_durably(layout.half_made, encode(seals))
     if not by_token or not (directory / config.FILE_NAME).exists():  # else it is the operator's own
@@ -172,7 +172,7 @@ def complete(directory: Path) -> None:
     sync_directory(directory)
 
 
-def _clear(layout: Layout, settings: Config) -> None:
+def clear(layout: Layout, settings: Config) -> None:
     """Take away what an `init` has left that did not end. Raises AlreadyExists, Conflict."""
     if layout.seal.exists():
         raise AlreadyExists(f"{layout.directory} holds an installation already", "DIR")

@@ -20,6 +20,7 @@ from keystead.crypto.aead import NONCE_BYTES, GcmSiv
 from keystead.seals.base import UNSEAL_BYTES, Created, Surroundings, cannot_follow
 
 WARNING = "development seal: the unseal key lies in a file, and any process that can read it opens this server"
+KEY_FILE = "unseal.key"
 AAD = b"keystead/file-seal/v1"
 
 
@@ -61,7 +62,7 @@ class FileSeal:
 
     @classmethod
     def create(
-        cls, directory: Path, entropy: Entropy, name: str = "unseal.key", unseal_key: Sensitive | None = None
+        cls, directory: Path, entropy: Entropy, name: str = KEY_FILE, unseal_key: Sensitive | None = None
     ) -> Created[FileConfiguration]:
         """Writes the file, mode 0600, durably. Raises InvalidArgument if there is one."""
         key, unseal_key = entropy(UNSEAL_BYTES), unseal_key or Sensitive(entropy(UNSEAL_BYTES))

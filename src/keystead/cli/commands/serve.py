@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from ipaddress import ip_address
@@ -16,10 +15,10 @@ from msgspec.structs import replace
 
 from keystead import config
 from keystead.app import hygiene
-from keystead.app.development import begin_vault
+from keystead.app.development import begin, begin_vault
 from keystead.app.doors import DOORS
 from keystead.app.hsms import pins
-from keystead.app.installation import exists, initialise, prepare, read_seal, save_credentials
+from keystead.app.installation import exists, read_seal
 from keystead.app.layout import Running
 from keystead.app.sockets import parse_address
 from keystead.app.supervisor import Supervisor
@@ -63,7 +62,7 @@ def dev(here: Here, listen: Sequence[str], workers: int | None) -> None:
             )
     hygiene.harden()
     if not exists(here.directory):
-        _begin(here.directory, addresses)
+        begin(here.directory, Config(listen=addresses or config.DEV_LISTEN, slots_at_least=1))
     elif not addresses and config.read(here.directory).listen == config.DEFAULT_LISTEN:
         addresses = config.DEV_LISTEN
     if FileSeal.kind not in (seals := read_seal(here.directory)).kinds:
@@ -75,12 +74,6 @@ def dev(here: Here, listen: Sequence[str], workers: int | None) -> None:
         _say(here.out, running, lambda: banner.development(running, here.directory))
 
     supervise(here.directory, addresses, workers, (), ready, trust_clock=True)
-
-
-def _begin(directory: Path, listen: Mapping[str, str]) -> None:
-    prepare(directory)
-    settings = Config(listen=dict(listen or config.DEV_LISTEN), slots_at_least=1)
-    save_credentials(directory, initialise(directory, settings, FileSeal.create(directory, os.urandom)))
 
 
 @click.command()
