@@ -89,7 +89,8 @@ def test_a_role_from_its_making_to_its_end(aws, iam, name) -> None:
         RoleName=name, Path="/tf/", AssumeRolePolicyDocument=trust, Description="one", Tags=pairs(Team="red")
     )["Role"]
     assert iam.get_role(RoleName=name)["Role"] == made
-    iam.update_role(RoleName=name, Description="two", MaxSessionDuration=7200)
+    iam.update_role(RoleName=name, MaxSessionDuration=7200)
+    iam.update_role_description(RoleName=name, Description="two")
     iam.update_assume_role_policy(RoleName=name, PolicyDocument=trust)
     iam.tag_role(RoleName=name, Tags=pairs(Team="blue"))
     read = iam.get_role(RoleName=name)["Role"]

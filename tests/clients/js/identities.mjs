@@ -166,6 +166,7 @@ export async function boundaries(who) {
   await iam("DeleteRolePermissionsBoundary", { RoleName });
   await iam("DeletePolicy", { PolicyArn: PermissionsBoundary });
   await iam("UpdateRole", { RoleName, Description: "changed" });
+  assert.equal((await iam("UpdateRoleDescription", { RoleName, Description: "again" })).Role.Description, "again");
   assert.deepEqual((await iam("ListInstanceProfilesForRole", { RoleName })).InstanceProfiles, []);
   await iam("DeleteUserPolicy", { UserName, PolicyName: "p" });
   await iam("DeleteRole", { RoleName });
