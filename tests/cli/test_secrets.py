@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from tests.servers import keystead, serving
+import pytest
+from tests.servers import at_once, keystead, serving
 
 PASSPHRASE = "canary-passphrase-8d1f"
 
@@ -35,6 +36,25 @@ def test_secrets_are_in_no_command_line_no_log_and_no_open_file(tmp_path) -> Non
     for path in directory.rglob("*"):
         assert path.is_socket() or path.stat().st_mode & 0o077 == 0, path
         assert not path.is_file() or not any(canary.encode() in path.read_bytes() for canary in canaries), path
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (("unseal",), "--unseal"),
+        (("serve", "x"), "--unseal"),
+        (("key", "list"), "--unseal"),
+        (("hsm", "login", "luna"), "--pin"),
+        (("init", "x"), "--passphrase"),
+    ],
+    ids=" ".join,
+)
+def test_a_share_given_as_a_word_is_not_repeated(words, option) -> None:
+    """As `bao operator unseal SHARE` takes it."""
+    done = at_once(*words, "ks-share-1-secret")
+    assert done.status == 2 and "secret is none" in done.err and f"by {option} file:PATH" in done.err
+    assert "ks-share" not in done.err
+    assert "(too-many)" in at_once("status", "too-many").err  # where none comes, it is said what is too many
 
 
 def test_a_passphrase_given_as_a_word_is_refused_and_not_repeated(tmp_path) -> None:

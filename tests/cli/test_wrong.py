@@ -69,6 +69,7 @@ def test_and_the_same_in_json(server, words, hint) -> None:
         (("principal", "delete", "nope"), "principal", "no principal named 'nope'; `keystead principal list`"),
         (("principal", "access-key", "list", "nope"), "principal", "'nope'; `keystead principal list`"),
         (("principal", "policy", "list", "nope"), "principal", "'nope'; `keystead principal list`"),
+        (("hsm", "check", "nope"), "hsm", "no HSM 'nope'; `keystead hsm list`"),
         (("token", "revoke", "nope"), "token", "no such token; `keystead token list`"),
         (("key", "list", "--tenant", "nope"), "tenant", "there is no namespace 'nope'; `keystead namespace list`"),
     ],

@@ -100,6 +100,7 @@ NEXT: Mapping[type[Exception] | tuple[type[Exception], str], str] = {
     (e.Conflict, e.EMPTY): "move the database away, and `keystead restore BACKUP{data}` makes one of a backup",
     (e.Conflict, e.OLDER): "put the newest database back; if it is lost, move this one away, and then"
     " `keystead restore BACKUP --tree FILE{data}`",
+    (e.NotFound, "hsm"): "`keystead hsm list` shows those there are",
     e.NotApproved: "who has to: `keystead approval show ID`; once they have, say the same again",
     NotPermitted: "do it as the user whose it is; another directory can be said with --data",
     e.Internal: "this is a defect of Keystead; its log has more under the request id {field}",
@@ -146,4 +147,13 @@ def _usage(error: click.ClickException) -> str:
     command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "keystead"
     if isinstance(error, click.NoSuchOption) and error.ctx and isinstance(error.ctx.command, click.Group):
         return f"{error.option_name} goes behind a command; see `{command} --help`"
+    if words.startswith("Got unexpected extra argument") and (secret := _secret_of(error)):
+        return f"an argument too many: a secret is none (so this is not repeated) but comes by {secret}"
     return words if "--help" in words or "did you mean" in words.lower() else f"{words}; see `{command} --help`"
+
+
+def _secret_of(error: click.ClickException) -> str:
+    """The option by which that command takes a secret, if it takes one."""
+    ctx = error.ctx if isinstance(error, click.UsageError) else None
+    found = (one.opts[0] for one in ctx.command.params if one.metavar == "REF") if ctx else ()
+    return next((f"{option} file:PATH, env:NAME or fd:N" for option in found), "")
