@@ -2,8 +2,8 @@
 # One key, two doors: AWS KMS encrypts, Vault's transit decrypts, one disable stops both, one log shows it all.
 # Needs a `keystead dev` in this directory, the aws and bao commands, and nothing else.
 set -eu
-eval "$(keystead env aws)"
-eval "$(keystead env vault)"
+there=$(keystead env aws && keystead env vault)   # it ends here where no server runs
+eval "$there"
 
 # The keyring that AWS's clients use here gets a second address: a mount of Vault's transit engine.
 ring=$(keystead keyring list --json | python3 -c '
