@@ -297,3 +297,15 @@ def test_a_ceremony_that_would_come_to_one_slot_asks_nobody(tmp_path) -> None:
     held = SimpleNamespace(plan=SimpleNamespace(custodians=("Carl", "Cleo")))
     with pytest.raises(InvalidArgument, match="at least 2 slots"):
         hold(held, Init(threshold=2), tmp_path)
+
+
+def test_a_damaged_copy_is_told_with_what_mends_it(tmp_path) -> None:
+    with serving("dev", tmp_path / "data") as server:
+        second = server.directory / "slot-2"
+        second.rename(away := tmp_path / "away")
+        said = server("status").out
+        assert f"DAMAGED in {second}; " in said and f"`keystead slot rotate --data {server.directory}` mends it" in said
+        done = server("slot", "rotate")
+        assert done.status == 1 and f"{second} cannot be written: No such file" in done.err
+        away.rename(second)
+        assert server("slot", "rotate").status == 0 and "DAMAGED" not in server("status").out

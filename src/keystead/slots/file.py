@@ -141,7 +141,7 @@ class FileSlot:
                 if missing:
                     _sync_directory(directory)
         except OSError as error:
-            raise Unavailable(f"a copy of the slot cannot be written: {error.strerror}") from error
+            raise Unavailable(f"the copy in {directory} cannot be written: {error.strerror}") from error
 
     def _write(self, path: Path, content: bytes) -> None:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)

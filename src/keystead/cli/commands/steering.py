@@ -42,16 +42,18 @@ def status(here: Here) -> Exit:
 
 
 def answer(here: Here, found: ServerStatus) -> None:
+    data = data_flag(here.directory)
     damaged = [directory for directory, whole in found.slot_copies.items() if not whole]
+    mend = f"DAMAGED in {', '.join(damaged)}; where that can be written, `keystead slot rotate{data}` mends it"
     lines = [
-        ("state", f"sealed: open it with `keystead unseal{data_flag(here.directory)}`" if found.sealed else "open"),
+        ("state", f"sealed: open it with `keystead unseal{data}`" if found.sealed else "open"),
         ("seal", f"{found.seal}: {found.seal_trouble}" if found.seal_trouble else found.seal),
         *([("custody", found.custody_alarm)] if found.custody_alarm else []),
         ("version", found.version),
         ("doors", ", ".join(f"{door} {address}" for door, address in found.listen.items())),
         ("workers", str(found.workers)),
         ("since", f"{found.started_at:%Y-%m-%d %H:%M:%S} UTC"),
-        ("slot", f"DAMAGED in {', '.join(damaged)}" if damaged else slots_in_words(found)),
+        ("slot", mend if damaged else slots_in_words(found)),
         *((f"  {one.name}", slot_in_words(one)) for one in found.slots),
         *mode_in_words(found),
         *(("hsm", _hsm(found, name)) for name in found.hsms),
