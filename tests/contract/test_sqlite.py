@@ -224,6 +224,11 @@ def test_a_backup_never_overwrites(path):
         store.backup(Path("/"))
     with pytest.raises(Unavailable):
         store.backup(path.parent / "nowhere" / "copy.db")
+    left = path.with_name("copy.db.partial")
+    left.write_bytes(b"of one that was killed")
+    with pytest.raises(InvalidArgument, match=f"^{left} exists already: .*remove it"):
+        store.backup(path.with_name("copy.db"))
+    left.unlink()
     store.close()
     assert sorted(file.name for file in path.parent.iterdir()) == ["store.db", "taken"]
 

@@ -204,7 +204,12 @@ class SqliteStore(SqlReader):
                 partial.unlink()
             sync_directory(path.parent)
         except FileExistsError as error:
-            raise InvalidArgument(f"{error.filename2 or error.filename} exists already", "path") from error
+            if error.filename2 is None:
+                words = (
+                    f"{partial} exists already: another backup is at it, or one that was killed left it; then remove it"
+                )
+                raise InvalidArgument(words, "path") from error
+            raise InvalidArgument(f"{path} exists already", "path") from error
         except OSError as error:
             raise Unavailable(f"the backup cannot be written: {error.strerror}") from error
 
