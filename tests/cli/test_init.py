@@ -76,7 +76,9 @@ REFUSED = [
     (("--certificate", "file:/x"), "--private-key"),
     (("--certificate", "/x", "--private-key", "file:/y"), "give --certificate as file:PATH"),
     (("--certificate", "file:/x", "--private-key", "/y"), "give --private-key as file:PATH"),
-    (("--certificate", "file:/nonexistent", "--private-key", "file:/nonexistent"), "certificate"),
+    (("--certificate", "file:/no", "--private-key", "file:/no"), "the TLS certificate /no cannot be read: No such"),
+    (("--certificate", "file:/proc/version", "--private-key", "file:/no"), "the TLS private key /no cannot be read"),
+    (("--certificate", "file:/proc/version", "--private-key", "file:/proc/stat"), "/proc/version is no certificate"),
     (("--listen", "awz=1.2.3.4:1"), "did you mean aws?"),
     (("--seal", "tpm"), "tpm"),
 ]

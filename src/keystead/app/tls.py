@@ -16,10 +16,17 @@ def server_context(tls: Tls, clients: Clients | None = None) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
+    chain, key = path_of(tls.certificate), path_of(tls.private_key)
+    for what, path in (("certificate", chain), ("private key", key)):
+        try:
+            path.read_bytes()
+        except OSError as error:
+            raise InvalidArgument(f"the TLS {what} {path} cannot be read: {error.strerror}", "tls") from None
     try:
-        context.load_cert_chain(path_of(tls.certificate), path_of(tls.private_key))
-    except (OSError, ssl.SSLError) as error:
-        raise InvalidArgument(f"the TLS certificate cannot be used: {error.strerror or error}", "tls") from None
+        context.load_cert_chain(chain, key)
+    except (OSError, ssl.SSLError):
+        words = f"{chain} is no certificate in PEM, or {key} is not its private key without a passphrase"
+        raise InvalidArgument(f"the TLS certificate cannot be used: {words}", "tls") from None
     if clients is not None:
         context.verify_mode = ssl.CERT_REQUIRED
         try:
