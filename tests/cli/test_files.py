@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import resource
 import stat
 from pathlib import Path
 
 import pytest
 
 from keystead.cli import files
-from keystead.core.errors import AlreadyExists
+from keystead.core.errors import AlreadyExists, Unavailable
 
 
 def test_a_new_file_is_its_owners_alone(tmp_path) -> None:
@@ -43,3 +44,15 @@ def test_a_link_is_not_followed(tmp_path) -> None:
     with pytest.raises(AlreadyExists):
         files.create(tmp_path / "new", b"secret")
     assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.parametrize("act", [files.write, files.create])
+def test_nothing_stays_of_a_new_file_that_finds_no_room(tmp_path, act) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4, hard))
+    try:
+        with pytest.raises(Unavailable, match=r"new cannot be written: File too large"):
+            act(tmp_path / "new", b"longer than that")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not list(tmp_path.iterdir())

@@ -21,6 +21,7 @@ RULE = ("approval", "rule", "put", "r", "--approvals", "1", "--approver", "user:
 WRONG = [
     (("kye",), "did you mean `key`?"),
     (("key", "lsit"), "did you mean `list`?"),
+    (("key", "delete"), "did you mean `cancel-deletion` or `schedule-deletion`?"),
     (("zzz",), "`keystead --help` lists them"),
     (("key", "list", "--jsno"), "--json"),
     (("--yaml", "status"), "--yaml goes behind a command; see `keystead --help`"),

@@ -41,10 +41,13 @@ def _text(data: bytes, where: str, field: str) -> str:
 
 
 def write(path: Path, data: bytes) -> None:
-    """In place of what is there. Raises Unavailable."""
+    """In place of what is there; where that fails, nothing stays of a new one. Raises Unavailable."""
+    is_new = not path.exists()
     try:
         path.write_bytes(data)
     except OSError as error:
+        if is_new:
+            path.unlink(missing_ok=True)
         raise Unavailable(f"{path} cannot be written: {error.strerror}") from error
 
 
@@ -52,8 +55,12 @@ def create(path: Path, data: bytes) -> None:
     """A new file of mode 0600, and no other that was put in its place meanwhile. Raises AlreadyExists, Unavailable."""
     try:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(fd, "wb") as file:
-            file.write(data)
+        try:
+            with os.fdopen(fd, "wb") as file:
+                file.write(data)
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
     except FileExistsError:
         raise AlreadyExists(f"{path} is there already", "output") from None
     except OSError as error:

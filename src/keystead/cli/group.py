@@ -34,6 +34,14 @@ def _read_by_somebody() -> Iterator[None]:
         raise ReaderGone from None
 
 
+STEM = 5  # letters
+
+
+def _shares_a_stem(name: str, command: str) -> bool:
+    """Whether a word of the command begins as `name` does: `delete`, and `schedule-deletion`."""
+    return len(name) >= STEM and any(word.startswith(name[:STEM]) for word in command.split("-"))
+
+
 class Suggesting(click.Group):
     """A group that tells what a misspelled command may have meant."""
 
@@ -42,8 +50,10 @@ class Suggesting(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if not name.startswith("-") and self.get_command(ctx, name) is None:
-            near = get_close_matches(name, self.list_commands(ctx), n=1)
-            hint = f"; did you mean `{near[0]}`?" if near else f"; `{ctx.command_path} --help` lists them"
+            commands = self.list_commands(ctx)
+            near = get_close_matches(name, commands, n=1) or [one for one in commands if _shares_a_stem(name, one)]
+            meant = " or ".join([f"`{one}`" for one in near])
+            hint = f"; did you mean {meant}?" if near else f"; `{ctx.command_path} --help` lists them"
             raise click.UsageError(f"no command {name!r}{hint}", ctx)
         return super().resolve_command(ctx, args)
 
