@@ -13,7 +13,7 @@ from tests.memorystore import MemoryStore
 from tests.service.restored import EVERY, Office, Past, become
 
 from keystead.core.audit.merkle import leaf_hash
-from keystead.core.audit.record import Record, Target, parse
+from keystead.core.audit.record import Record, Target, Who, parse
 from keystead.core.audit.verify import Tampered
 from keystead.core.entities import Key, KeyPolicy, Keyring, KeyVersion, Kind, Name
 from keystead.core.states import KeyState
@@ -285,6 +285,21 @@ def test_what_was_refused_took_nothing_away(office) -> None:
     now = office.stack.clock.now()
     lines = [Record(at=now, outcome=said, targets=(Target("key:disable", "k"),)).encode() for said in OUTCOMES]
     assert [one.index for one in told(enumerate(lines)).deeds["k"]] == [3]
+
+
+@pytest.mark.parametrize(
+    ("who", "named"),
+    [
+        (Who(id="1", kind="system", via="uid:0", name="scheduler"), "uid:0"),
+        (Who(id="1", kind="system", name="scheduler"), "scheduler"),
+        (Who(id="2", kind="user", via="AKIA0", name="alice"), "alice"),
+        (Who(id="3", kind="token"), "3"),
+    ],
+)
+def test_an_act_is_told_as_that_of_whoever_did_it(office, who, named) -> None:
+    now = office.stack.clock.now()
+    line = Record(at=now, who=who, outcome="performed", targets=(Target("key:disable", "k"),)).encode()
+    assert [one.who for one in told(enumerate([line, line])).deeds["k"]] == [named]
 
 
 class Log:

@@ -20,7 +20,7 @@ from keystead.core.actions import Action
 from keystead.core.actions.takings import TAKES_AWAY
 from keystead.core.audit.merkle import leaf_hash
 from keystead.core.audit.note import verifier_key
-from keystead.core.audit.record import PERFORMED, Record, parse
+from keystead.core.audit.record import PERFORMED, Record, Who, parse
 from keystead.core.audit.verify import Tampered
 from keystead.core.errors import KeysteadError
 from keystead.core.ports import Reader
@@ -107,6 +107,11 @@ def told(records: Iterable[tuple[int, bytes]]) -> Since:
     return Since(is_known=True, deeds={id_: tuple(found) for id_, found in deeds.items()}, upto=upto)
 
 
+def _named(who: Who) -> str:
+    """As people know them: a user of this machine acts as the installation's own principal, whose name tells nobody."""
+    return who.via if who.via.startswith("uid:") else who.name or who.id
+
+
 def _deeds(index: int, record: Record) -> Iterable[Deed]:
     """Of the targets, and of that part of them that has changed or gone."""
     if record.outcome != PERFORMED:
@@ -117,7 +122,7 @@ def _deeds(index: int, record: Record) -> Iterable[Deed]:
                 yield Deed(
                     index=index,
                     at=record.at,
-                    who=record.who.name or record.who.id,
+                    who=_named(record.who),
                     operation=record.operation,
                     action=target.action,
                     target=id_,
