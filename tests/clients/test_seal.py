@@ -168,7 +168,7 @@ def test_pgp_is_refused_by_name(tmp_path, body) -> None:
 def test_only_an_empty_directory_waits(tmp_path) -> None:
     (tmp_path / "keystead.db").write_bytes(b"somebody's")
     done = keystead("serve", tmp_path, "--listen", "vault=127.0.0.1:0")
-    assert done.status != 0 and "holds no installation" in done.err
+    assert done.status != 0 and "seal.json is lost" in done.err
     assert keystead("serve", tmp_path / "none", "--listen", "aws=127.0.0.1:0").status != 0
     assert not (tmp_path / "none").exists()
 
