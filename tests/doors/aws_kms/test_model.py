@@ -86,7 +86,7 @@ def test_every_operation_of_the_model_is_offered() -> None:
     assert set(OFFERED) == set(MODEL["operations"])
 
 
-LEAST = {"kms": 56, "sts": 5, "iam": 75}
+LEAST = {"kms": 56, "sts": 5, "iam": 76}
 """How many operations are offered; a number here may only rise."""
 
 
