@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 DATA   ?= keystead-data
 APART  := ansible salt vaultclients
 SERVERS := tests/cli tests/cross tests/cryptoki tests/entropy tests/faults
-PARTS   := real-first servers real-last inside
+PARTS   := servers inside real-last real-first
 SAID    := $(VENV)/said
 
 # Where it is set (in images of containers it often is) every process that a test starts would compile all of Keystead.
@@ -53,9 +53,9 @@ check: install         ## style, types, layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# In parts, of which `make -j2 test` begins the next one when one has ended: so two cores are busy to the end. A part
-# that fails keeps none of the others from being run. What failed is asked once more when the machine is quiet
-# (tests/again.sh), and what failed, of every part, is said at the end.
+# In parts, the longest first: `make -j2 test` begins the next one when one has ended, so both cores are busy to the
+# end. A part that fails keeps none of the others from being run. What failed is asked once more when the machine is
+# quiet (tests/again.sh), and what failed, of every part, is said at the end.
 unit: install          ## every test, the real clients included
 	@rm -rf $(SAID) && mkdir $(SAID)
 	@$(MAKE) --no-print-directory --keep-going parts || sh tests/again.sh $(BIN)/pytest $(SAID) $(PARTS)
